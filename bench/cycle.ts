@@ -1,0 +1,115 @@
+import { run } from '../src/platform/pipeline.ts'
+import { countObjects, depsAt, type Place } from './deps.ts'
+import { type Measurement, median } from './measure.ts'
+import { inChild } from './process.ts'
+import type { BenchSystem } from './system.ts'
+
+const CHANGED_ROWS = 100
+
+/** A first whole cycle in a process of its own: its time and the most memory it ever held. */
+export async function measureFirstCycle(system: BenchSystem, place: Place): Promise<Measurement[]> {
+  const { maxRssMb, ms } = await inChild({ what: 'run', place })
+  return [
+    {
+      name: 'memory',
+      title: `peak memory of a first whole run, ${millions(system.orders)} orders`,
+      value: maxRssMb,
+      unit: 'MB',
+      bar: { below: 600 },
+      parts: { runMs: ms, rows: system.rows },
+    },
+  ]
+}
+
+/** `verify` of the whole in a process of its own. */
+export async function measureVerify(system: BenchSystem, place: Place): Promise<Measurement[]> {
+  const { maxRssMb, ms } = await inChild({ what: 'verify', place })
+  const size = millions(system.orders)
+  return [
+    { name: 'verify', title: `verify, ${size} orders`, value: ms, unit: 'ms' },
+    { name: 'verify_memory', title: 'peak memory of verify', value: maxRssMb, unit: 'MB' },
+  ]
+}
+
+/** Runs over the whole Totesys when nothing, nothing of ours, and little changed. */
+export async function measureRuns(
+  system: BenchSystem,
+  place: Place,
+  repetitions: number,
+): Promise<Measurement[]> {
+  const { totesys } = system
+  // A batch of its own, so that whatever moved the counter since the first is behind us.
+  await totesys.query('update address set last_updated = last_updated where address_id = 1')
+  await totesys.query('update address set phone = phone || $1 where address_id = 1', [' x'])
+  await timedRun(place)
+
+  const quiet = await manyRuns(place, 4 * repetitions, async () => {})
+  const moved = await manyRuns(place, 2 * repetitions, () =>
+    totesys.query('select pg_current_xact_id()'),
+  )
+  const delta = await manyRuns(place, repetitions, (round) =>
+    totesys.query(
+      `update sales_order set units_sold = units_sold + 1
+       where sales_order_id in (select 1 + $1 + n * ($2 / $3) from generate_series(0, $3 - 1) as n)`,
+      [round, system.orders, CHANGED_ROWS],
+    ),
+  )
+  return [
+    {
+      name: 'quiet',
+      title: 'run when nothing changed, slowest',
+      value: Math.max(...quiet.times),
+      unit: 'ms',
+      bar: { below: 150 },
+      parts: { medianMs: median(quiet.times), runs: quiet.times.length },
+    },
+    {
+      name: 'quiet_objects',
+      title: 'objects those runs wrote',
+      value: quiet.objects,
+      unit: 'objects',
+      bar: { below: 1 },
+    },
+    {
+      name: 'moved_counter',
+      title: 'run when only unrelated transactions came, median',
+      value: median(moved.times),
+      unit: 'ms',
+      parts: { slowestMs: Math.max(...moved.times), objects: moved.objects },
+    },
+    {
+      name: 'delta',
+      title: `run that carries ${CHANGED_ROWS} changed rows, median`,
+      value: median(delta.times),
+      unit: 'ms',
+      parts: { objectsPerRun: delta.objects / delta.times.length },
+    },
+  ]
+}
+
+/** Runs `times` times, each after `change`; how long each took and the objects all of them wrote. */
+async function manyRuns(
+  place: Place,
+  times: number,
+  change: (round: number) => Promise<unknown>,
+): Promise<{ times: number[]; objects: number }> {
+  const before = countObjects(place.folder)
+  const found: number[] = []
+  for (let round = 0; round < times; round++) {
+    await change(round)
+    found.push(await timedRun(place))
+  }
+  return { times: found, objects: countObjects(place.folder) - before }
+}
+
+async function timedRun(place: Place): Promise<number> {
+  const deps = depsAt(place)
+  const startedAt = performance.now()
+  const { failures } = await run(deps)
+  if (failures[0] !== undefined) throw failures[0].error
+  return performance.now() - startedAt
+}
+
+function millions(orders: number): string {
+  return `${orders / 1_000_000} M`
+}

@@ -1,0 +1,65 @@
+import { mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DEFAULT_LIMITS, type Deps } from '../src/platform/deps.ts'
+import { diskStore } from '../src/platform/lake/disk-store.ts'
+import type { Project } from '../src/platform/project.ts'
+import { totesys } from '../src/totesys/totesys.ts'
+
+/** Where a Tidemark under measurement reads and writes; plain data, for a child process too. */
+export interface Place {
+  /** The role that may only select. */
+  readonly sourceUrl: string
+  readonly warehouseUrl: string
+  readonly schema: string
+  /** Of the lake and the scratch files. */
+  readonly folder: string
+}
+
+/** Deps with the limits every user has, at a place. */
+export function depsAt(place: Place, project: Project = totesys): Deps {
+  const scratchDir = join(place.folder, 'scratch')
+  mkdirSync(scratchDir, { recursive: true })
+  return {
+    project,
+    source: { title: project.title, code: 'SOURCE', url: place.sourceUrl, attempts: 1 },
+    warehouse: {
+      title: 'the warehouse',
+      code: 'WAREHOUSE',
+      url: place.warehouseUrl,
+      schema: place.schema,
+      readerRole: 'tidemark_reader',
+      attempts: 1,
+    },
+    ingestion: diskStore(join(place.folder, 'ingestion')),
+    processed: diskStore(join(place.folder, 'processed')),
+    scratchDir,
+    log: () => {},
+    runId: 'bench',
+    version: '0.0.0-bench',
+    limits: DEFAULT_LIMITS,
+  }
+}
+
+/** Totesys with some of its tables and models only. */
+export function partOfTotesys(part: {
+  readonly tables: readonly string[]
+  readonly models: readonly string[]
+}): Project {
+  return {
+    ...totesys,
+    source: {
+      ...totesys.source,
+      tables: totesys.source.tables.filter(({ name }) => part.tables.includes(name)),
+    },
+    models: totesys.models.filter(({ table }) => part.models.includes(table)),
+  }
+}
+
+/** Objects in both zones at a place. */
+export function countObjects(folder: string): number {
+  return ['ingestion', 'processed'].flatMap((zone) =>
+    readdirSync(join(folder, zone), { recursive: true, withFileTypes: true }).filter((entry) =>
+      entry.isFile(),
+    ),
+  ).length
+}

@@ -1,0 +1,183 @@
+import {
+  type Catalog,
+  type CatalogTable,
+  type ColumnDifference,
+  isEmptyDifference,
+  readCatalog,
+  type TableVersion,
+} from '../../../platform/catalog.ts'
+import { ConfigError } from '../../../platform/errors.ts'
+import type { ArchivedColumn } from '../../../platform/lake/schema.ts'
+import { openEnvironment } from '../../environment.ts'
+import type { CommandContext } from '../context.ts'
+import { EXIT } from '../exit-code.ts'
+import { formatCount, formatMoment, formatNumber, formatTable } from '../format.ts'
+import type { Output } from '../output.ts'
+
+/**
+ * `tidemark catalog [TABLE]`: the source tables and the star tables they feed; or of one table the
+ * shapes it has had, how they differ, and where its columns go.
+ */
+export async function catalogCommand(
+  { output, config, signal }: CommandContext,
+  { table: wanted }: { table: string | undefined },
+): Promise<number> {
+  await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
+  const names = environment.deps.project.source.tables.map(({ name }) => name)
+  if (wanted !== undefined && !names.includes(wanted)) {
+    throw new ConfigError(`There is no source table called ${wanted}`, {
+      code: 'UNKNOWN_TABLE',
+      hint: `one of: ${names.join(', ')}`,
+    })
+  }
+  const catalog = await readCatalog(environment.deps)
+  const tables = catalog.tables
+    .filter(({ table }) => wanted === undefined || table === wanted)
+    .map((table) => ({ ...table, ...feedsOf(catalog, table) }))
+  for (const table of tables) output.emit({ event: 'catalog_table', ...table })
+  if (wanted === undefined) printList(output, tables)
+  else for (const table of tables) printTable(output, table, catalog)
+  return EXIT.done
+}
+
+interface Feeds {
+  /** Star tables whose models read this table. */
+  readonly feeds: readonly string[]
+  readonly lineage: readonly { readonly column: string; readonly feeds: readonly string[] }[]
+  /** Warehouse columns this table may feed, where its columns cannot be told exactly. */
+  readonly inexact: readonly string[]
+}
+
+function feedsOf({ models }: Catalog, { table, versions }: CatalogTable): Feeds {
+  const targets = models.flatMap((model) =>
+    model.columns.map(({ column, from }) => ({ target: `${model.table}.${column}`, from })),
+  )
+  return {
+    feeds: models.filter(({ reads }) => reads.includes(table)).map((model) => model.table),
+    lineage: (versions.at(-1)?.columns ?? []).map(({ name }) => ({
+      column: name,
+      feeds: targets
+        .filter(({ from }) =>
+          from.columns.some((each) => each.table === table && each.column === name),
+        )
+        .map(({ target }) => target),
+    })),
+    inexact: [
+      ...targets
+        .filter(({ from }) => !from.exact && from.tables.includes(table))
+        .map(({ target }) => target),
+      ...models
+        .filter(({ reads, columns }) => columns.length === 0 && reads.includes(table))
+        .map((model) => `${model.table}.*`),
+    ],
+  }
+}
+
+function printList(output: Output, tables: readonly (CatalogTable & Feeds)[]): void {
+  const rows = tables.map(({ table, versions, rows: count, feeds }) => {
+    const newest = versions.at(-1)
+    return [
+      table,
+      formatCount(versions.length),
+      versions[0] === undefined ? 'not captured yet' : formatMoment(versions[0].takenAt),
+      newest === undefined ? '' : formatCount(newest.columns.length),
+      formatCount(count),
+      feeds.join(', '),
+    ]
+  })
+  const header = ['source table', 'versions', 'since (UTC)', 'columns', 'rows', 'feeds']
+  output.print(indent(formatTable(header, rows)))
+  output.print('\n  One of them in full: tidemark catalog TABLE')
+}
+
+function printTable(output: Output, table: CatalogTable & Feeds, { models }: Catalog): void {
+  const { versions, lineage, inexact } = table
+  const newest = versions.at(-1)
+  const title = output.style('bold', table.table)
+  const key = `key ${table.key.join(', ')}`
+  if (newest === undefined) {
+    output.print(`  ${title}   ${key}   not captured yet   Next: tidemark run`)
+  } else {
+    const counts = [
+      formatNumber(newest.columns.length, 'column'),
+      formatNumber(table.rows, 'row'),
+      formatNumber(versions.length, 'version'),
+    ]
+    output.print(`  ${[title, key, ...counts].join('   ')}\n`)
+  }
+  for (const [index, version] of versions.entries()) {
+    const head = `  v${index + 1}  ${formatMoment(version.takenAt)}  batch ${version.firstBatch}   `
+    output.print(head + describeVersion(version).join('\n      '))
+  }
+  const width = Math.max(0, ...lineage.map(({ column }) => column.length))
+  const lines = lineage.map(({ column, feeds }) => {
+    const from = `${table.table}.${column}`.padEnd(table.table.length + 1 + width)
+    return `  ${from} → ${feeds.length === 0 ? '–' : abridge(feeds, models).join(', ')}`
+  })
+  if (lines.length > 0) {
+    output.print(`\n${lines.join('\n')}`)
+    output.print(
+      '\n  → the values it goes into; – none: at most it joins, filters, or is kept in the lake.',
+    )
+  }
+  if (inexact.length > 0) {
+    output.print(
+      `  Also reads ${table.table}, but from which of its columns cannot be told exactly: ${inexact.join(', ')}`,
+    )
+  }
+}
+
+/** A table all of whose several columns are fed (a calendar, mostly) as `table.*`. */
+function abridge(feeds: readonly string[], models: Catalog['models']): string[] {
+  const whole = new Map<string, string>()
+  for (const { table, columns } of models) {
+    const targets = columns.map(({ column }) => `${table}.${column}`)
+    if (targets.length < 2 || !targets.every((target) => feeds.includes(target))) continue
+    for (const target of targets) whole.set(target, `${table}.*`)
+  }
+  return [...new Set(feeds.map((target) => whole.get(target) ?? target))]
+}
+
+/** One line a difference. */
+function describeVersion({ columns, difference }: TableVersion): string[] {
+  if (difference === undefined) {
+    return [`first captured, with ${formatNumber(columns.length, 'column')}`]
+  }
+  if (isEmptyDifference(difference)) {
+    return ['no column differs: the table or its partitions were made anew']
+  }
+  const { added, removed, changed, reordered, key } = difference
+  return [
+    ...added.map((column) => `+ ${describeColumn(column)}`),
+    ...removed.map((column) => `- ${describeColumn(column)}`),
+    ...changed.map((column) => `~ ${column.column}: ${describeChange(column).join(' · ')}`),
+    ...(reordered ? ['columns stand in another order'] : []),
+    ...(key ? [`key ${key.before.join(', ')} → ${key.after.join(', ')}`] : []),
+  ]
+}
+
+function describeColumn(column: ArchivedColumn): string {
+  const { name, type, nullable, generated, default: expression } = column
+  const value = expression ?? undefined
+  const made = generated === true ? `generated as ${value}` : `default ${value}`
+  const words = [name, type, nullable ? '' : 'not null', value === undefined ? '' : made]
+  return words.filter(Boolean).join(' ')
+}
+
+function describeChange(column: ColumnDifference): string[] {
+  const { type, nullable, generated, labels, default: expression } = column
+  const quoted = (names: readonly string[]) => names.map((name) => `'${name}'`).join(', ')
+  return [
+    type && `${type.before} → ${type.after}`,
+    nullable && (nullable.after ? 'may now be null' : 'now not null'),
+    generated && (generated.after ? 'now generated' : 'no longer generated'),
+    expression && `default ${expression.before ?? 'none'} → ${expression.after ?? 'none'}`,
+    labels && labels.added.length > 0 && `labels added ${quoted(labels.added)}`,
+    labels && labels.removed.length > 0 && `labels removed ${quoted(labels.removed)}`,
+    labels?.reordered && 'labels in another order',
+  ].filter((part) => typeof part === 'string')
+}
+
+function indent(text: string): string {
+  return text.replaceAll(/^/gm, '  ')
+}

@@ -1,0 +1,19 @@
+import { examine } from '../../../platform/doctor.ts'
+import { openEnvironment } from '../../environment.ts'
+import type { CommandContext } from '../context.ts'
+import { EXIT } from '../exit-code.ts'
+
+/** `tidemark doctor`: checks everything a run needs and says what mends it. */
+export async function doctorCommand({ output, config, signal }: CommandContext): Promise<number> {
+  await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
+  const findings = await examine(environment.deps)
+  for (const finding of findings) {
+    output.emit({ event: 'examined', ...finding })
+    const mark = finding.ok ? output.style('green', '✓') : output.style('red', '✕')
+    output.print(`  ${mark} ${finding.what.padEnd(36)} ${finding.detail}`)
+    if (finding.hint !== undefined) output.print(`    Next: ${finding.hint}`)
+  }
+  const isHealthy = findings.every(({ ok }) => ok)
+  output.print(isHealthy ? '\n  All is well.   Next: tidemark run' : '')
+  return isHealthy ? EXIT.done : EXIT.failed
+}

@@ -1,0 +1,116 @@
+import { expect, it } from 'vitest'
+import { parseConfig } from '../../../platform/config.ts'
+import { InterruptedError, TransientError } from '../../../platform/errors.ts'
+import type { ExtractOutcome } from '../../../platform/extract.ts'
+import { NO_ROWS, type RowCounts } from '../../../platform/lake/commit-record.ts'
+import type { RunReport, Stage } from '../../../platform/pipeline.ts'
+import { createOutput } from '../output.ts'
+import { reportRun } from './run.ts'
+
+/** What reportRun() writes for people. */
+function reported(change: Partial<RunReport>): { out: string; err: string } {
+  const written = { out: '', err: '' }
+  const output = createOutput({
+    stdout: { write: (text) => (written.out += text) },
+    stderr: { write: (text) => (written.err += text) },
+    isJson: false,
+    isQuiet: false,
+    isColored: false,
+  })
+  const signal = new AbortController().signal
+  reportRun({ output, config: parseConfig({}), signal }, { ...report, ...change })
+  return written
+}
+
+const report: RunReport = {
+  runId: 'r',
+  extracted: undefined,
+  transformed: undefined,
+  loaded: undefined,
+  failures: [],
+  held: [],
+  quarantined: 0,
+  completeTo: undefined,
+  durationMs: 400,
+}
+
+function extracted(counts: Partial<RowCounts>): ExtractOutcome {
+  const table = {
+    counts: { ...NO_ROWS, ...counts },
+    changes: [],
+    quarantine: [],
+    state: [],
+    rows: 1,
+  }
+  return {
+    committed: true,
+    completeTo: new Date().toISOString(),
+    held: [],
+    record: {
+      format: 1,
+      batch: 7,
+      previous: 6,
+      snapshot: {
+        xmin: '1',
+        xmax: '1',
+        inFlight: [],
+        takenAt: new Date().toISOString(),
+        systemId: 's',
+        timeline: 1,
+        standby: false,
+      },
+      tables: { thing: table },
+      writer: { version: '0', runId: 'r' },
+    },
+  }
+}
+
+const failed = (...stages: Stage[]) =>
+  stages.map((stage) => ({ stage, error: new TransientError('It is away', { code: 'AWAY' }) }))
+
+it('reportRun() says what changed, in one line', () => {
+  const loaded = { batches: [7], lastBatch: 7 }
+  const { out } = reported({
+    extracted: extracted({ inserted: 14, updated: 3, deleted: 1 }),
+    loaded,
+    completeTo: new Date().toISOString(),
+  })
+  expect(out).toMatch(/batch 7 {2}✓ {2}14 new {2}3 changed {2}1 deleted +0\.4 s {3}fresh to \d/)
+})
+
+it('reportRun() says what was pending, or that nothing was new', () => {
+  expect(reported({ loaded: { batches: [3, 4], lastBatch: 4 } }).out).toContain(
+    '2 pending batches loaded',
+  )
+  expect(reported({ loaded: { batches: [], lastBatch: 4 } }).out).toContain('nothing new')
+})
+
+it('reportRun() says what a failed run has done all the same, and what the next one will do', () => {
+  const captured = extracted({ inserted: 1 })
+  expect(reported({ failures: failed('extract') }).err).toContain(
+    'Nothing was captured by this run',
+  )
+  expect(reported({ extracted: captured, failures: failed('transform') }).err).toContain(
+    'Batch 7 is captured; the next run transforms and loads what is pending.',
+  )
+  expect(reported({ extracted: captured, failures: failed('load') }).err).toContain(
+    'Batch 7 is captured and transformed; the next run loads what is pending.',
+  )
+  const quiet = { ...captured, committed: false }
+  expect(reported({ extracted: quiet, failures: failed('load') }).err).toContain(
+    'Nothing new to capture and transformed',
+  )
+})
+
+it('reportRun() says when the promise breaks, or broke', () => {
+  const ago = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString()
+  const failures = failed('extract')
+  expect(reported({ failures, completeTo: ago(12) }).err).toMatch(/12 min ago; .* 30 min breaks at/)
+  expect(reported({ failures, completeTo: ago(45) }).err).toMatch(/45 min ago; .* 30 min broke at/)
+})
+
+it('reportRun() makes no error of having been asked to stop', () => {
+  const error = new InterruptedError('Stopped', { code: 'INTERRUPTED' })
+  const { err, out } = reported({ failures: [{ stage: 'transform', error }] })
+  expect(err + out).not.toContain('✕')
+})

@@ -1,0 +1,152 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { InterruptedError } from '../../../platform/errors.ts'
+import { changedRows, type RowCounts } from '../../../platform/lake/commit-record.ts'
+import { run, type RunReport } from '../../../platform/pipeline.ts'
+import { type Environment, openEnvironment } from '../../environment.ts'
+import type { CommandContext } from '../context.ts'
+import { EXIT, exitCodeOfRun } from '../exit-code.ts'
+import { formatCount, formatDuration, formatMoment, formatNumber } from '../format.ts'
+
+export interface RunCommandOptions {
+  /** Milliseconds between the starts of two runs; once if not given. */
+  readonly everyMs: number | undefined
+  readonly confirmDeletes: readonly string[]
+}
+
+/** `tidemark run`: one run, or one after the other until interrupted. */
+export async function runCommand(
+  context: CommandContext,
+  { everyMs, confirmDeletes }: RunCommandOptions,
+): Promise<number> {
+  const { output, config, signal } = context
+  await using environment = await openEnvironment({ config, log: output.log, fill: true, signal })
+  const confirmed = new Set(confirmDeletes)
+  if (everyMs === undefined) {
+    const report = await run(environment.deps, { confirmDeletes: confirmed })
+    reportRun(context, report)
+    return exitCodeOfRun(report)
+  }
+  return await repeatRuns(context, environment, { everyMs, confirmed })
+}
+
+/**
+ * Runs until interrupted. A run that fails is reported, and the next one catches up. Confirmed
+ * deletes hold for the first run only.
+ */
+export async function repeatRuns(
+  context: CommandContext,
+  { deps }: Environment,
+  { everyMs, confirmed }: { everyMs: number; confirmed: ReadonlySet<string> },
+): Promise<number> {
+  const { output, signal } = context
+  let confirmDeletes = confirmed
+  let quietSince = Date.now()
+  while (!signal.aborted) {
+    const startedAt = Date.now()
+    const report = await run(deps, { confirmDeletes })
+    confirmDeletes = new Set()
+    const isQuiet = report.failures.length === 0 && report.loaded?.batches.length === 0
+    if (!isQuiet || Date.now() - quietSince >= 60_000 || output.isJson) {
+      reportRun(context, report)
+      quietSince = Date.now()
+    }
+    const pauseMs = Math.max(0, everyMs - (Date.now() - startedAt))
+    await delay(pauseMs, undefined, { signal }).catch(() => {})
+  }
+  output.note('  Stopped. Nothing was half-published.')
+  return EXIT.interrupted
+}
+
+/** One line for people, one `run_finished` object for machines; errors in full. */
+export function reportRun({ output, config }: CommandContext, report: RunReport): void {
+  const { extracted, loaded, failures, held, quarantined, completeTo, durationMs } = report
+  const counts = sumCounts(report)
+  output.emit({
+    event: 'run_finished',
+    ok: failures.length === 0,
+    batch: extracted?.record?.batch,
+    changed: extracted?.committed ?? false,
+    ...counts,
+    transformed: report.transformed?.batches.length ?? 0,
+    loaded: loaded?.batches ?? [],
+    held,
+    quarantined,
+    completeTo,
+    durationMs,
+    runId: report.runId,
+  })
+  for (const { error } of failures) {
+    if (!(error instanceof InterruptedError)) output.fail(error)
+  }
+  if (failures.length > 0) {
+    const promiseMs = config.TIDEMARK_PROMISE_MINUTES * 60_000
+    if (completeTo !== undefined) output.note(describePromise(completeTo, promiseMs))
+    output.note(describeSafety(report))
+    return
+  }
+  const time = new Date().toISOString().slice(11, 19)
+  const mark = output.style('green', '✓')
+  const fresh =
+    completeTo === undefined
+      ? ''
+      : `fresh to ${formatDuration(Date.now() - Date.parse(completeTo))}`
+  const last = loaded?.lastBatch ?? 0
+  const what =
+    changedRows(counts) > 0
+      ? describeChanges(counts)
+      : loaded?.batches.length
+        ? `${formatNumber(loaded.batches.length, 'pending batch', 'pending batches')} loaded`
+        : 'nothing new'
+  output.print(
+    `   ${time}  batch ${last}  ${mark}  ${what.padEnd(40)} ${formatDuration(durationMs).padStart(6)}   ${fresh}`.trimEnd(),
+  )
+}
+
+function describeChanges({ inserted, updated, deleted }: RowCounts): string {
+  return [
+    inserted > 0 ? `${formatCount(inserted)} new` : '',
+    updated > 0 ? `${formatCount(updated)} changed` : '',
+    deleted > 0 ? `${formatCount(deleted)} deleted` : '',
+  ]
+    .filter((part) => part !== '')
+    .join('  ')
+}
+
+function sumCounts({ extracted }: RunReport): RowCounts {
+  const tables = extracted?.committed === true ? Object.values(extracted.record?.tables ?? {}) : []
+  const sum = (name: keyof RowCounts) =>
+    tables.reduce((total, { counts }) => total + counts[name], 0)
+  return {
+    read: sum('read'),
+    accepted: sum('accepted'),
+    unchanged: sum('unchanged'),
+    quarantined: sum('quarantined'),
+    inserted: sum('inserted'),
+    updated: sum('updated'),
+    deleted: sum('deleted'),
+  }
+}
+
+/** How old the warehouse is, and when that breaks the promise. */
+function describePromise(completeTo: string, promiseMs: number): string {
+  const age = formatDuration(Date.now() - Date.parse(completeTo))
+  const breaksAt = new Date(Date.parse(completeTo) + promiseMs)
+  const verb = breaksAt.getTime() > Date.now() ? 'breaks' : 'broke'
+  return (
+    `  The warehouse is complete up to ${age} ago; the promise of ${formatDuration(promiseMs)} ` +
+    `${verb} at ${formatMoment(breaksAt.toISOString())} UTC.`
+  )
+}
+
+/** What a failed run has nevertheless done, and what the next one will do. */
+function describeSafety({ extracted, failures }: RunReport): string {
+  const failed = new Set(failures.map(({ stage }) => stage))
+  if (failed.has('extract')) return '  Nothing was captured by this run; the next run catches up.'
+  const captured =
+    extracted?.committed === true
+      ? `Batch ${extracted.record?.batch} is captured`
+      : 'Nothing new to capture'
+  return failed.has('transform')
+    ? `  ${captured}; the next run transforms and loads what is pending.`
+    : `  ${captured} and transformed; the next run loads what is pending.`
+}

@@ -1,0 +1,46 @@
+import { verify, type VerifiedTable } from '../../../platform/verify.ts'
+import { openEnvironment } from '../../environment.ts'
+import type { CommandContext } from '../context.ts'
+import { EXIT } from '../exit-code.ts'
+import { formatCount, formatMoment, formatTable } from '../format.ts'
+
+/** `tidemark verify`: source = lake = warehouse, row by row, at one snapshot. */
+export async function verifyCommand({ output, config, signal }: CommandContext): Promise<number> {
+  await using environment = await openEnvironment({ config, log: output.log, fill: true, signal })
+  const report = await verify(environment.deps)
+  output.clear()
+  output.emit({ event: 'verified', ...report })
+  output.print(
+    `  at one snapshot of ${environment.deps.project.title}: ${formatMoment(report.snapshotAt)} UTC, batch ${report.batch}\n`,
+  )
+  const rows = report.tables.map((table) => [
+    table.table,
+    table.where,
+    formatCount(table.rows),
+    verdict(table),
+  ])
+  output.print(formatTable(['table', 'source =', 'rows', ''], rows).replaceAll(/^/gm, '  '))
+  for (const { table, where, difference } of report.tables) {
+    for (const { kind, key, columns } of difference.keys) {
+      const which = columns.length > 0 ? `   ${columns.join(', ')}` : ''
+      output.print(`  ${output.style('red', '✕')} ${where} ${table}   ${kind}   ${key}${which}`)
+    }
+  }
+  output.print(
+    report.isEqual
+      ? `\n  ${output.style('green', '✓')} source = lake = warehouse, value for value`
+      : `\n  ${output.style('red', '✕')} They differ. The lake is the truth of record: see docs/command-line.md, verify`,
+  )
+  return report.isEqual ? EXIT.done : EXIT.different
+}
+
+function verdict({ difference, quarantined }: VerifiedTable): string {
+  const { missing, extra, different } = difference
+  const found = [
+    missing > 0 ? `${formatCount(missing)} missing` : '',
+    extra > 0 ? `${formatCount(extra)} too many` : '',
+    different > 0 ? `${formatCount(different)} different` : '',
+    quarantined > 0 ? `${formatCount(quarantined)} in quarantine` : '',
+  ].filter((part) => part !== '')
+  return found.length === 0 ? '✓' : found.join(' · ')
+}

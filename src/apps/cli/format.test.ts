@@ -1,0 +1,51 @@
+import { expect, it } from 'vitest'
+import {
+  formatCount,
+  formatDuration,
+  formatMoment,
+  formatNumber,
+  formatTable,
+  parseDuration,
+} from './format.ts'
+
+it('formatDuration() says a time as people do', () => {
+  const said = [-5, 0, 420, 12_300, 99_400, 180_000, 7_500_000, 300_000_000].map(formatDuration)
+  expect(said).toEqual([
+    '0.0 s',
+    '0.0 s',
+    '0.4 s',
+    '12 s',
+    '99 s',
+    '3 min',
+    '2 h 5 min',
+    '3 d 11 h',
+  ])
+})
+
+it('parseDuration() takes units and refuses what is no time', () => {
+  expect(['5s', '500ms', '2m', '1.5h', '7', '3min'].map(parseDuration)).toEqual([
+    5000, 500, 120_000, 5_400_000, 7000, 180_000,
+  ])
+  for (const text of ['', 's', '-1s', '0', '5 weeks', '1e3', '25h']) {
+    expect(parseDuration(text), text).toBeUndefined()
+  }
+})
+
+it('formatCount(), formatNumber() and formatMoment() are the same everywhere', () => {
+  expect(formatCount(1_234_567)).toBe('1,234,567')
+  expect([formatNumber(1, 'row'), formatNumber(0, 'row')]).toEqual(['1 row', '0 rows'])
+  expect(formatNumber(2, 'batch', 'batches')).toBe('2 batches')
+  expect(formatMoment('2026-11-20T10:41:05.123456Z')).toBe('2026-11-20 10:41:05')
+})
+
+it('formatTable() aligns text left and numbers right', () => {
+  expect(
+    formatTable(
+      ['table', 'rows'],
+      [
+        ['a', '1,000'],
+        ['long', '7'],
+      ],
+    ),
+  ).toBe('table   rows\na      1,000\nlong       7')
+})

@@ -1,0 +1,102 @@
+import { expect, it } from 'vitest'
+import { ConfigError } from '../../platform/errors.ts'
+import { createOutput, type OutputOptions } from './output.ts'
+
+function capture(options: Partial<OutputOptions> & { isTTY?: boolean } = {}) {
+  const written = { out: '', err: '' }
+  const output = createOutput({
+    stdout: { write: (text) => (written.out += text) },
+    stderr: { write: (text) => (written.err += text), isTTY: options.isTTY ?? false, columns: 40 },
+    isJson: false,
+    isQuiet: false,
+    isColored: false,
+    ...options,
+  })
+  return { output, written }
+}
+
+it('print() goes to stdout, note() to stderr, and neither with --json', () => {
+  const people = capture()
+  people.output.print('result')
+  people.output.note('step')
+  expect(people.written).toEqual({ out: 'result\n', err: 'step\n' })
+  const machine = capture({ isJson: true })
+  machine.output.print('result')
+  machine.output.note('step')
+  machine.output.emit({ event: 'done', rows: 3 })
+  expect(machine.written.err).toBe('')
+  expect(JSON.parse(machine.written.out)).toMatchObject({ event: 'done', rows: 3 })
+})
+
+it('note() is silent with --quiet, print() is not', () => {
+  const { output, written } = capture({ isQuiet: true })
+  output.note('step')
+  output.log({ event: 'rows_read', table: 't', rows: 5 })
+  output.print('result')
+  expect(written).toEqual({ out: 'result\n', err: '' })
+})
+
+it('log() redraws progress on a terminal and clears it before anything else', () => {
+  const { output, written } = capture({ isTTY: true })
+  output.log({ event: 'rows_read', table: 'sales_order', rows: 12_345 })
+  expect(written.err).toBe('\r\u001B[2K  reading sales_order: 12,345 rows')
+  output.note('step')
+  expect(written.err.endsWith('\r\u001B[2Kstep\n')).toBe(true)
+})
+
+it('log() does not redraw in a pipe', () => {
+  const { output, written } = capture()
+  output.log({ event: 'rows_read', table: 'sales_order', rows: 5 })
+  output.log({ event: 'table_verified', table: 'sales_order', where: 'lake', rows: 5 })
+  expect(written.err).toBe('')
+})
+
+it('log() tells what a person must know: alerts, large tables, whole comparisons', () => {
+  const { output, written } = capture()
+  output.log({ event: 'deletes_held', level: 'alert', table: 'payment', deletes: 900, rows: 1000 })
+  output.log({
+    event: 'rows_quarantined',
+    level: 'alert',
+    table: 'fact_payment',
+    batch: 3,
+    rows: 2,
+  })
+  output.log({ event: 'something_new', level: 'alert' })
+  output.log({ event: 'table_captured', table: 'payment', read: 250_000 })
+  output.log({ event: 'table_captured', table: 'staff', read: 20 })
+  output.log({ event: 'table_compared_whole', table: 'staff', why: 'another shape' })
+  expect(written.err.split('\n')).toEqual([
+    '  ! payment: 900 of 1,000 rows are gone from the source; the deletions are held back. If that is right: tidemark run --confirm-deletes payment',
+    '  ! fact_payment: 2 rows of batch 3 went to quarantine',
+    '  ! something_new',
+    '  ✓ payment: 250,000 rows read',
+    '  staff is compared whole: another shape',
+    '',
+  ])
+})
+
+it('fail() says what happened, the code and the next command', () => {
+  const { output, written } = capture()
+  output.fail(new ConfigError('Cannot do it', { code: 'NO_WAY', hint: 'tidemark doctor' }))
+  expect(written.err).toBe('✕ Cannot do it   NO_WAY\n  Next: tidemark doctor\n')
+})
+
+it('fail() shows the stack of what is a bug, and gives machines the code', () => {
+  const people = capture()
+  people.output.fail(new TypeError('oops'))
+  expect(people.written.err).toContain('UNEXPECTED')
+  expect(people.written.err).toContain('output.test.ts')
+  const machine = capture({ isJson: true })
+  machine.output.fail('just text')
+  expect(JSON.parse(machine.written.out)).toMatchObject({
+    event: 'failed',
+    code: 'UNEXPECTED',
+    message: 'just text',
+  })
+})
+
+it('style() colours only where colours are wanted', () => {
+  const { output, written } = capture({ isColored: true })
+  output.print(output.style('green', 'fine'))
+  expect(written.out).toBe('\u001B[32mfine\u001B[39m\n')
+})

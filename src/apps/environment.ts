@@ -1,0 +1,129 @@
+import { randomUUID } from 'node:crypto'
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseEnv } from 'node:util'
+import { type Config, parseConfig } from '../platform/config.ts'
+import { DEFAULT_LIMITS, type Deps } from '../platform/deps.ts'
+import { ConfigError } from '../platform/errors.ts'
+import { diskStore } from '../platform/lake/disk-store.ts'
+import type { Log } from '../platform/log.ts'
+import { hostOf } from '../platform/postgres.ts'
+import type { Warehouse } from '../platform/warehouse/warehouse.ts'
+import { totesys } from '../totesys/totesys.ts'
+import { type LocalSystem, openLocalSystem } from './local/local-system.ts'
+
+export const VERSION: string = (
+  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+).version
+
+/** Deps of this machine, and whatever of it is embedded. */
+export interface Environment extends AsyncDisposable {
+  readonly config: Config
+  readonly deps: Deps
+  /** The warehouse with the reader's rights where they are known, for all that only shows. */
+  readonly reader: Warehouse
+  readonly local: LocalSystem | undefined
+}
+
+/** Settings: flags over the environment over `.env` in the working directory over defaults. */
+export function readConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  flags: Readonly<Record<string, string | undefined>> = {},
+): Config {
+  let file: NodeJS.Dict<string> = {}
+  try {
+    file = parseEnv(readFileSync('.env', 'utf8'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+      throw new ConfigError('The file .env cannot be read', {
+        code: 'CONFIG_FILE',
+        hint: 'check its permissions',
+        cause: error,
+      })
+    }
+  }
+  const own = Object.entries(environment).filter(([name]) => name.startsWith('TIDEMARK_'))
+  const given = Object.entries(flags).filter(([, value]) => value !== undefined)
+  return parseConfig({ ...file, ...Object.fromEntries(own), ...Object.fromEntries(given) })
+}
+
+export interface EnvironmentOptions {
+  readonly config: Config
+  readonly log: Log
+  /** Fill an empty embedded Totesys. */
+  readonly fill: boolean
+  readonly signal: AbortSignal
+}
+
+/**
+ * Builds `Deps` from settings: the databases they name, or the embedded ones where they name none.
+ * Throws `ConfigError` when only one of the two databases is named.
+ */
+export async function openEnvironment({
+  config,
+  log,
+  fill,
+  signal,
+}: EnvironmentOptions): Promise<Environment> {
+  const { TIDEMARK_SOURCE_URL: sourceUrl, TIDEMARK_WAREHOUSE_URL: warehouseUrl } = config
+  if ((sourceUrl === undefined) !== (warehouseUrl === undefined)) {
+    const missing = sourceUrl === undefined ? 'TIDEMARK_SOURCE_URL' : 'TIDEMARK_WAREHOUSE_URL'
+    throw new ConfigError(`${missing} is not set, but the other database is`, {
+      code: 'CONFIG_INCOMPLETE',
+      hint: 'set both, or neither for the embedded system',
+    })
+  }
+  const local = sourceUrl === undefined ? await openLocalSystem(config, { log, fill }) : undefined
+  const databases = local?.databases ?? {
+    sourceUrl: sourceUrl ?? '',
+    warehouseUrl: warehouseUrl ?? '',
+    readerUrl: warehouseUrl ?? '',
+  }
+  const home = config.TIDEMARK_HOME
+  const scratchDir = join(config.TIDEMARK_SCRATCH ?? join(home, 'scratch'), randomUUID())
+  mkdirSync(scratchDir, { recursive: true })
+  const warehouse: Warehouse = {
+    title: 'the warehouse',
+    code: 'WAREHOUSE',
+    url: databases.warehouseUrl,
+    schema: config.TIDEMARK_WAREHOUSE_SCHEMA,
+    readerRole: config.TIDEMARK_WAREHOUSE_READER,
+  }
+  const deps: Deps = {
+    project: totesys,
+    source: { title: totesys.title, code: 'SOURCE', url: databases.sourceUrl },
+    warehouse,
+    ingestion: diskStore(config.TIDEMARK_INGESTION ?? join(home, 'ingestion')),
+    processed: diskStore(config.TIDEMARK_PROCESSED ?? join(home, 'processed')),
+    scratchDir,
+    log,
+    runId: randomUUID(),
+    version: VERSION,
+    limits: {
+      ...DEFAULT_LIMITS,
+      memoryLimitMb: config.TIDEMARK_MEMORY_MB,
+      threads: config.TIDEMARK_THREADS,
+      connections: config.TIDEMARK_CONNECTIONS,
+      lockWaitMs: config.TIDEMARK_LOCK_WAIT_SECONDS * 1000,
+      brakeShare: config.TIDEMARK_BRAKE_PERCENT / 100,
+    },
+    signal,
+  }
+  return {
+    config,
+    deps,
+    reader: { ...warehouse, url: databases.readerUrl },
+    local,
+    async [Symbol.asyncDispose]() {
+      rmSync(scratchDir, { recursive: true, force: true })
+      await local?.[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** Where a database is, for people: host and port, never more. */
+export function addressOf(database: { readonly url: string }): string {
+  return hostOf(database.url)
+}

@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs'
+import pg from 'pg'
+import { ConfigError } from '../../../platform/errors.ts'
+import { dayMs, startOfDay, timestamp, workingDayMs, workingTime } from './working-time.ts'
+
+export interface FillOptions {
+  /** A whole number; the same seed, size and `until` give the same content, value for value. */
+  seed: number
+  /** As many sales orders, with 29 purchase orders for every 71 of them. */
+  salesOrders: number
+  /** The moment the source stands at; nothing in it is later. */
+  until: Date
+}
+
+export interface FillResult {
+  tables: 11
+  rows: number
+}
+
+const ordersPerWeekday = 30
+const longestWeekdays = 520
+
+const read = (name: string): string =>
+  readFileSync(new URL(`./${name}.sql`, import.meta.url), 'utf8')
+const referenceSql = read('reference')
+const peopleSql = read('people')
+const fillSql = read('fill')
+const rowCountSql = read('row-count')
+
+/**
+ * Fills an empty Totesys (`schema.sql`) as it would stand at `until`, in one transaction: about 30
+ * orders a weekday, going back two years at most, so that a larger source is a busier one.
+ * A superuser's session skips foreign-key checks for speed. Throws ConfigError when not empty.
+ */
+export async function fillTotesys(client: pg.Client, options: FillOptions): Promise<FillResult> {
+  const { seed, salesOrders, until } = options
+  const orders = salesOrders + Math.round((salesOrders * 29) / 71)
+  const weekdays = Math.min(Math.max(Math.round(orders / ordersPerWeekday), 1), longestWeekdays)
+  const length = weekdays * workingDayMs
+  const begins = workingTime(until) - length
+  const opened = openingMoment(until, weekdays)
+
+  await client.query('begin')
+  try {
+    await refuseFilled(client)
+    await client.query(referenceSql, [timestamp(opened)])
+    await client.query(peopleSql, [timestamp(new Date(opened.getTime() + 1601))])
+    const values = { seed, sales_orders: salesOrders, orders, begins, length, until, opened }
+    await client.query(withValues(fillSql, values))
+    const { rows } = await client.query<{ row_count: number }>(rowCountSql)
+    await client.query('commit')
+    await client.query('analyze')
+    return { tables: 11, rows: rows[0]!.row_count }
+  } catch (error) {
+    await client.query('rollback')
+    throw error
+  }
+}
+
+/** Early enough to be before the first order, whatever weekends lie between. */
+function openingMoment(until: Date, weekdays: number): Date {
+  const days = Math.ceil((weekdays * 7) / 5) + 4
+  return new Date(
+    startOfDay(until).getTime() - days * dayMs + 14 * 3_600_000 + 20 * 60_000 + 49_962,
+  )
+}
+
+async function refuseFilled(client: pg.Client): Promise<void> {
+  const { rowCount } = await client.query('select from currency limit 1')
+  if (rowCount === 0) return
+  throw new ConfigError('The source to be filled is not empty', {
+    code: 'TOTESYS_NOT_EMPTY',
+    hint: 'Fill a new database',
+  })
+}
+
+/** The server takes parameters in single statements only; these are numbers and moments. */
+function withValues(sql: string, values: Record<string, number | Date>): string {
+  return sql.replaceAll(/(?<![:\w]):([a-z_]+)/g, (_, name: string) => {
+    const value = values[name]
+    if (value instanceof Date) return pg.escapeLiteral(timestamp(value))
+    if (Number.isSafeInteger(value)) return `${value}::bigint`
+    throw new ConfigError(`${name} must be a whole number`, { code: 'FILL_OPTION' })
+  })
+}

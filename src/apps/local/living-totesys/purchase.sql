@@ -1,0 +1,59 @@
+-- One purchase order with its transaction and its payment, all made at one moment: $1 when,
+-- $2 draws, $3 the code of the item.
+
+with draw as (
+    select
+        $1::timestamp(3) as at,
+        $2::double precision[] as n
+),
+
+new_order as (
+    insert into purchase_order (
+        created_at, last_updated, staff_id, counterparty_id, item_code, item_quantity,
+        item_unit_price, currency_id, agreed_delivery_date, agreed_payment_date,
+        agreed_delivery_location_id
+    )
+    select
+        at,
+        at,
+        (select staff_id from staff order by staff_id
+            offset floor(n[2] * (select count(*) from staff))::bigint limit 1),
+        (select counterparty_id from counterparty order by counterparty_id
+            offset floor(n[3] * (select count(*) from counterparty))::bigint limit 1),
+        $3,
+        1 + floor(n[4] * 999)::integer,
+        round((3.32 + n[5] * 996.19)::numeric, 2),
+        (select currency_id from currency order by currency_id
+            offset floor(n[6] * (select count(*) from currency))::bigint limit 1),
+        (at::date + floor(n[7] * 8)::integer)::text,
+        (at::date + floor(n[8] * 8)::integer)::text,
+        (select address_id from address order by address_id
+            offset floor(n[9] * (select count(*) from address))::bigint limit 1)
+    from draw
+    returning *
+),
+
+new_transaction as (
+    insert into transaction (transaction_type, purchase_order_id, created_at, last_updated)
+    select 'PURCHASE', purchase_order_id, created_at, last_updated
+    from new_order
+    returning transaction_id
+)
+
+insert into payment (
+    created_at, last_updated, transaction_id, counterparty_id, payment_amount, currency_id,
+    payment_type_id, paid, payment_date, company_ac_number, counterparty_ac_number
+)
+select
+    created_at,
+    last_updated,
+    transaction_id,
+    counterparty_id,
+    item_quantity * item_unit_price,
+    currency_id,
+    (select payment_type_id from payment_type where payment_type_name = 'PURCHASE_PAYMENT'),
+    false,
+    agreed_payment_date,
+    10000000 + floor(n[10] * 90000000)::integer,
+    10000000 + floor(n[11] * 90000000)::integer
+from new_order, new_transaction, draw;

@@ -1,0 +1,120 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import pg from 'pg'
+import type { Config } from '../../platform/config.ts'
+import { ConfigError, TidemarkError } from '../../platform/errors.ts'
+import type { Log } from '../../platform/log.ts'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts'
+import { type FillResult, fillTotesys } from './living-totesys/fill.ts'
+import { type PreparedDatabases, prepareDatabases } from './prepare-databases.ts'
+
+/** The embedded source and warehouse of this machine. */
+export interface LocalSystem extends AsyncDisposable {
+  readonly databases: PreparedDatabases
+  /** Passwords of the roles in psql's own format, mode 0600, for `PGPASSFILE`. */
+  readonly passFile: string
+  /** Whether another Tidemark process runs them and this one only uses them. */
+  readonly isAttached: boolean
+}
+
+/** The simulated clock starts this long ago, so that Totesys has a present to live towards. */
+const LEAD_DAYS = 90
+
+/**
+ * Starts the embedded Postgres of a home folder with its databases, or uses them where another
+ * Tidemark process runs them. Disposing stops what this call started, and nothing else. With
+ * `fill`, an empty Totesys is filled first.
+ */
+export async function openLocalSystem(
+  config: Config,
+  { log, fill }: { log: Log; fill: boolean },
+): Promise<LocalSystem> {
+  const home = config.TIDEMARK_HOME
+  mkdirSync(home, { recursive: true, mode: 0o711 })
+  const note = join(home, 'local.json')
+  const passFile = join(home, 'pgpass')
+  const startedAt = performance.now()
+  let postgres: EmbeddedPostgres
+  try {
+    postgres = await startEmbeddedPostgres({
+      dataDir: join(home, 'postgres'),
+      ...(config.TIDEMARK_PG_BIN === undefined ? {} : { binDir: config.TIDEMARK_PG_BIN }),
+    })
+  } catch (error) {
+    if (!(error instanceof TidemarkError) || error.code !== 'POSTGRES_IN_USE') throw error
+    return attach({ note, passFile }, error)
+  }
+  const stop = async () => {
+    rmSync(note, { force: true })
+    await postgres.stop()
+  }
+  try {
+    log({
+      event: 'postgres_started',
+      version: postgres.version,
+      address: `${postgres.host}:${postgres.port}`,
+      durationMs: Math.round(performance.now() - startedAt),
+    })
+    const databases = await prepareDatabases(postgres, {
+      passwordsFile: join(home, 'passwords.json'),
+    })
+    if (fill && !databases.filled) {
+      const fillingAt = performance.now()
+      const { tables, rows } = await fillSource(config, databases)
+      const durationMs = Math.round(performance.now() - fillingAt)
+      log({ event: 'source_filled', tables, rows, durationMs })
+    }
+    writeSecret(note, JSON.stringify(databases))
+    writeSecret(passFile, passLines([databases.sourceUrl, databases.readerUrl]))
+    return { databases, passFile, isAttached: false, [Symbol.asyncDispose]: stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** Made anew, so that an older file's mode does not stay. */
+function writeSecret(path: string, text: string): void {
+  rmSync(path, { force: true })
+  writeFileSync(path, text, { mode: 0o600, flag: 'wx' })
+}
+
+/** host:port:database:user:password, one a line (manual, 34.16). */
+function passLines(urls: readonly string[]): string {
+  return urls
+    .map((text) => {
+      const { hostname, port, pathname, username, password } = new URL(text)
+      return `${hostname}:${port}:${pathname.slice(1)}:${username}:${decodeURIComponent(password)}\n`
+    })
+    .join('')
+}
+
+function attach(
+  { note, passFile }: { note: string; passFile: string },
+  inUse: TidemarkError,
+): LocalSystem {
+  try {
+    const databases = JSON.parse(readFileSync(note, 'utf8')) as PreparedDatabases
+    return { databases, passFile, isAttached: true, [Symbol.asyncDispose]: async () => {} }
+  } catch (cause) {
+    throw new ConfigError('Another Tidemark process is just starting or stopping here', {
+      code: inUse.code,
+      hint: 'try again in a moment',
+      cause,
+    })
+  }
+}
+
+async function fillSource(config: Config, { adminUrl }: PreparedDatabases): Promise<FillResult> {
+  const client = new pg.Client(adminUrl)
+  await client.connect()
+  try {
+    return await fillTotesys(client, {
+      seed: config.TIDEMARK_TOTESYS_SEED,
+      salesOrders: config.TIDEMARK_TOTESYS_ORDERS,
+      until: new Date(Date.now() - LEAD_DAYS * 86_400_000),
+    })
+  } finally {
+    await client.end()
+  }
+}

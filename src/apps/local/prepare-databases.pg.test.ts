@@ -1,0 +1,117 @@
+import * as fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded-postgres.ts'
+import { fillTotesys } from './living-totesys/fill.ts'
+import { prepareDatabases, type PreparedDatabases } from './prepare-databases.ts'
+
+// Its names are fixed, so it has a cluster to itself.
+describe('prepareDatabases()', () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tidemark-prepare-'))
+  fs.chmodSync(folder, 0o711)
+  const passwordsFile = path.join(folder, 'passwords.json')
+  let postgres: EmbeddedPostgres
+  let prepared: PreparedDatabases
+  beforeAll(async () => {
+    const settings = { fsync: 'off', shared_buffers: '16MB' }
+    postgres = await startEmbeddedPostgres({ dataDir: path.join(folder, 'postgres'), settings })
+    prepared = await prepareDatabases(postgres, { passwordsFile })
+  })
+  afterAll(async () => {
+    await postgres.stop()
+    fs.rmSync(folder, { recursive: true, force: true })
+  })
+
+  async function query(url: string, ...statements: string[]): Promise<unknown[]> {
+    const client = new pg.Client(url)
+    await client.connect()
+    try {
+      let rows: unknown[] = []
+      for (const sql of statements) ({ rows } = await client.query(sql))
+      return rows
+    } finally {
+      await client.end()
+    }
+  }
+
+  it('lets the source role read every table, those still to come included, and do nothing else', async () => {
+    const { sourceUrl, adminUrl } = prepared
+    await query(adminUrl, 'create table later as select 1 as one')
+    expect(await query(sourceUrl, 'table later')).toEqual([{ one: 1 }])
+    expect(await query(sourceUrl, 'table sales_order')).toEqual([])
+    await query(adminUrl, 'drop table later')
+    for (const sql of [
+      `insert into department (department_name, last_updated) values ('x', now())`,
+      'update design set design_name = design_name',
+      'delete from payment',
+      'truncate payment',
+      'create table mine (id int)',
+      'create temporary table mine (id int)',
+      'create schema mine',
+      'begin; lock table payment in share mode',
+      `select nextval('payment_payment_id_seq')`,
+    ]) {
+      await expect(query(sourceUrl, sql), sql).rejects.toMatchObject({ code: '42501' })
+    }
+    for (const database of ['warehouse', 'postgres', 'template1']) {
+      const url = sourceUrl.replace(/totesys$/, database)
+      await expect(query(url, 'select'), database).rejects.toMatchObject({ code: '42501' })
+    }
+  })
+
+  it('lets the loader own the warehouse, and pass reading on', async () => {
+    const { warehouseUrl, readerUrl } = prepared
+    await expect(query(readerUrl, 'create table t ()')).rejects.toMatchObject({ code: '42501' })
+    await query(
+      warehouseUrl,
+      'create schema marts',
+      'create table fact as select 1 as one',
+      'grant usage on schema public to tidemark_reader',
+    )
+    await expect(query(readerUrl, 'table fact')).rejects.toMatchObject({ code: '42501' })
+    await query(warehouseUrl, 'grant select on fact to tidemark_reader')
+    expect(await query(readerUrl, 'table fact')).toEqual([{ one: 1 }])
+    await expect(query(readerUrl, 'create temp table t ()')).rejects.toMatchObject({
+      code: '42501',
+    })
+    await expect(query(warehouseUrl, 'create role another')).rejects.toMatchObject({
+      code: '42501',
+    })
+    const url = warehouseUrl.replace(/warehouse$/, 'totesys')
+    await expect(query(url, 'select')).rejects.toMatchObject({ code: '42501' })
+    const rights = `select rolname from pg_roles where rolname like 'tidemark%'
+      and (rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls)`
+    expect(await query(prepared.adminUrl, rights)).toEqual([])
+  })
+
+  it('may be repeated, keeps rows and passwords, and says when the source is filled', async () => {
+    expect(prepared.filled).toBe(false)
+    const client = new pg.Client(prepared.adminUrl)
+    await client.connect()
+    const until = new Date('2024-08-21T14:30:00Z')
+    await fillTotesys(client, { seed: 1, salesOrders: 10, until })
+    await client.end()
+    const again = await prepareDatabases(postgres, { passwordsFile })
+    expect(again).toEqual({ ...prepared, filled: true })
+    const rows = await query(again.sourceUrl, 'select count(*)::int as n from sales_order')
+    expect(rows).toEqual([{ n: 10 }])
+    expect(fs.statSync(passwordsFile).mode & 0o777).toBe(0o600)
+  })
+
+  it('sets new passwords when the file is gone, and refuses one it cannot use', async () => {
+    fs.rmSync(passwordsFile)
+    const again = await prepareDatabases(postgres, { passwordsFile })
+    expect(again.sourceUrl).not.toBe(prepared.sourceUrl)
+    expect(await query(again.sourceUrl, 'select 1 as one')).toEqual([{ one: 1 }])
+    for (const text of ['{', '{}', 'null']) {
+      fs.writeFileSync(passwordsFile, text)
+      await expect(prepareDatabases(postgres, { passwordsFile })).rejects.toMatchObject({
+        code: 'PASSWORDS_FILE',
+      })
+    }
+    const nowhere = { passwordsFile: path.join(folder, 'absent', 'passwords.json') }
+    await expect(prepareDatabases(postgres, nowhere)).rejects.toThrow('ENOENT')
+  })
+})

@@ -1,0 +1,137 @@
+import { randomBytes } from 'node:crypto'
+import * as fs from 'node:fs'
+import pg from 'pg'
+import { ConfigError } from '../../platform/errors.ts'
+import type { EmbeddedPostgres } from './embedded-postgres.ts'
+
+export interface PreparedDatabases {
+  /** `tidemark_source`: reads the tables of `totesys`, and nothing else. */
+  sourceUrl: string
+  /** `tidemark_loader`: owns the database `warehouse`. */
+  warehouseUrl: string
+  /** `tidemark_reader`: may connect to `warehouse`; the loader grants it what it may read. */
+  readerUrl: string
+  /** The superuser on `totesys`, for filling it and for its daily life. */
+  adminUrl: string
+  /** Whether the source holds orders. */
+  filled: boolean
+}
+
+const roles = ['tidemark_source', 'tidemark_loader', 'tidemark_reader'] as const
+type Role = (typeof roles)[number]
+type Passwords = Record<Role, string>
+
+const schemaSql = fs.readFileSync(new URL('./living-totesys/schema.sql', import.meta.url), 'utf8')
+
+/**
+ * Makes what is missing of the databases `totesys` (empty, with its schema) and `warehouse` and of
+ * the three roles, each with no more rights than its work needs, and sets their passwords to those
+ * in `passwordsFile` (made with mode 0600 if absent). May be repeated; touches no rows.
+ */
+export async function prepareDatabases(
+  postgres: Pick<EmbeddedPostgres, 'url'>,
+  options: { passwordsFile: string },
+): Promise<PreparedDatabases> {
+  const passwords = readPasswords(options.passwordsFile)
+  await onDatabase(postgres.url('postgres'), (client) => prepareCluster(client, passwords))
+  const adminUrl = postgres.url('totesys')
+  const filled = await onDatabase(adminUrl, prepareTotesys)
+  await onDatabase(postgres.url('warehouse'), prepareWarehouse)
+  const urlOf = (database: string, role: Role): string =>
+    postgres.url(database, role, passwords[role])
+  return {
+    sourceUrl: urlOf('totesys', 'tidemark_source'),
+    warehouseUrl: urlOf('warehouse', 'tidemark_loader'),
+    readerUrl: urlOf('warehouse', 'tidemark_reader'),
+    adminUrl,
+    filled,
+  }
+}
+
+function readPasswords(file: string): Passwords {
+  const made = Object.fromEntries(
+    roles.map((role) => [role, randomBytes(24).toString('base64url')]),
+  )
+  try {
+    fs.writeFileSync(file, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600, flag: 'wx' })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    fs.chmodSync(file, 0o600)
+  }
+  const found = parse(fs.readFileSync(file, 'utf8'))
+  if (isPasswords(found)) return found
+  throw new ConfigError(`${file} does not hold the passwords of ${roles.join(', ')}`, {
+    code: 'PASSWORDS_FILE',
+    hint: `Remove ${file}; new passwords are made and set at the next start`,
+  })
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const isPasswords = (found: unknown): found is Passwords =>
+  typeof found === 'object' &&
+  found !== null &&
+  roles.every((role) => typeof (found as Partial<Record<Role, unknown>>)[role] === 'string')
+
+async function onDatabase<Result>(
+  url: string,
+  work: (client: pg.Client) => Promise<Result>,
+): Promise<Result> {
+  const client = new pg.Client(url)
+  await client.connect()
+  try {
+    return await work(client)
+  } finally {
+    await client.end()
+  }
+}
+
+async function prepareCluster(client: pg.Client, passwords: Passwords): Promise<void> {
+  for (const role of roles) {
+    const { rowCount } = await client.query('select from pg_roles where rolname = $1', [role])
+    if (rowCount === 0) await client.query(`create role ${role}`)
+    const rights = 'login nosuperuser nocreatedb nocreaterole noreplication nobypassrls'
+    await client.query(
+      `alter role ${role} with ${rights} password ${pg.escapeLiteral(passwords[role])}`,
+    )
+  }
+  for (const database of ['totesys', 'warehouse']) {
+    const sql = 'select from pg_database where datname = $1'
+    const { rowCount } = await client.query(sql, [database])
+    if (rowCount === 0) await client.query(`create database ${database} template template0`)
+  }
+  await client.query('alter database warehouse owner to tidemark_loader')
+  // By default everyone may connect to every database and make temporary tables there.
+  for (const database of ['postgres', 'template1', 'totesys', 'warehouse']) {
+    await client.query(`revoke all on database ${database} from public`)
+  }
+  await client.query('grant connect on database totesys to tidemark_source')
+  await client.query('grant connect on database warehouse to tidemark_reader')
+}
+
+async function prepareTotesys(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ found: string | null }>(
+    `select to_regclass('public.sales_order') as found`,
+  )
+  // Several statements in one query are one transaction: there is no half a schema.
+  if (rows[0]!.found === null) await client.query(schemaSql)
+  await client.query('revoke all on schema public from public')
+  await client.query('grant usage on schema public to tidemark_source')
+  await client.query('grant select on all tables in schema public to tidemark_source')
+  await client.query(
+    'alter default privileges in schema public grant select on tables to tidemark_source',
+  )
+  return (await client.query('select from sales_order limit 1')).rowCount === 1
+}
+
+/** Before Postgres 15 a database's owner does not own its schema `public`. */
+async function prepareWarehouse(client: pg.Client): Promise<void> {
+  await client.query('revoke create on schema public from public')
+  await client.query('grant all on schema public to tidemark_loader with grant option')
+}

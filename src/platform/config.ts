@@ -1,0 +1,114 @@
+import { z } from 'zod'
+import { ConfigError } from './errors.ts'
+
+const text = (description: string) => z.string().min(1).optional().describe(description)
+const whole = (description: string, { min, max }: { min: number; max: number }) =>
+  z.coerce.number().int().min(min).max(max).describe(description)
+
+/**
+ * Every setting, by the name of its environment variable. The only schema there is:
+ * `docs/configuration.md` is made from it. Flags override the environment, the environment
+ * overrides `.env`, and that the default.
+ */
+export const settings = z.object({
+  TIDEMARK_SOURCE_URL: text(
+    'The Postgres to read, `postgresql://user:password@host:5432/totesys`; a user with nothing but `SELECT`. Not set: an embedded Postgres with a living Totesys.',
+  ),
+  TIDEMARK_WAREHOUSE_URL: text(
+    'The Postgres (14 or newer) to load, as a user who may create tables in the schema. Not set: the embedded Postgres.',
+  ),
+  TIDEMARK_WAREHOUSE_SCHEMA: z
+    .string()
+    .min(1)
+    .default('public')
+    .describe('Schema of the star tables.'),
+  TIDEMARK_WAREHOUSE_READER: z
+    .string()
+    .min(1)
+    .default('tidemark_reader')
+    .describe('Role that may read the stars, granted if it exists.'),
+  TIDEMARK_HOME: z
+    .string()
+    .min(1)
+    .default('.tidemark')
+    .describe('Folder for everything kept on this machine.'),
+  TIDEMARK_INGESTION: text('Ingestion zone: a directory. Default: `<home>/ingestion`.'),
+  TIDEMARK_PROCESSED: text('Processed zone: a directory. Default: `<home>/processed`.'),
+  TIDEMARK_SCRATCH: text('Files on their way through; may be lost. Default: `<home>/scratch`.'),
+  TIDEMARK_PROMISE_MINUTES: whole('How old the warehouse may be before `status --check` fails.', {
+    min: 1,
+    max: 10_080,
+  }).default(30),
+  TIDEMARK_MEMORY_MB: whole('Memory DuckDB may use before it spills to the scratch folder.', {
+    min: 128,
+    max: 1_048_576,
+  }).default(192),
+  TIDEMARK_THREADS: whole('Threads DuckDB may use.', { min: 1, max: 256 }).default(2),
+  TIDEMARK_CONNECTIONS: whole('Source connections for a large first read.', {
+    min: 1,
+    max: 32,
+  }).default(2),
+  TIDEMARK_LOCK_WAIT_SECONDS: whole('How long a load waits for another run before it gives up.', {
+    min: 0,
+    max: 3600,
+  }).default(10),
+  TIDEMARK_BRAKE_PERCENT: whole(
+    'More than this share of a table of over 100 rows deleted at once is held back until confirmed.',
+    { min: 0, max: 100 },
+  ).default(50),
+  TIDEMARK_PG_BIN: text(
+    'A folder with `postgres` and `initdb` to use instead of the embedded ones.',
+  ),
+  TIDEMARK_TOTESYS_ORDERS: whole('Sales orders the embedded Totesys is filled with.', {
+    min: 1,
+    max: 10_000_000,
+  }).default(2000),
+  TIDEMARK_TOTESYS_SEED: whole('Seed of the embedded Totesys: the same seed, the same company.', {
+    min: 0,
+    max: 2_147_483_647,
+  }).default(42),
+  TIDEMARK_TOTESYS_SPEED: whole('Seconds of Totesys life that pass in a second.', {
+    min: 1,
+    max: 1_000_000,
+  }).default(600),
+})
+
+export type Config = z.infer<typeof settings>
+
+/**
+ * Parses settings. Throws `ConfigError` naming every setting at fault and what it must be; never
+ * its value, which may hold a password.
+ */
+export function parseConfig(values: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ''))
+  const parsed = settings.safeParse(given)
+  if (parsed.success) {
+    checkZones(parsed.data)
+    return parsed.data
+  }
+  const faults = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+  throw new ConfigError(`Settings that cannot be used: ${faults.join('; ')}`, {
+    code: 'CONFIG_INVALID',
+    hint: 'see docs/configuration.md',
+  })
+}
+
+function checkZones(config: Config): void {
+  for (const name of ['TIDEMARK_INGESTION', 'TIDEMARK_PROCESSED'] as const) {
+    if (/^[a-z0-9]+:\/\//i.test(config[name] ?? '')) {
+      throw new ConfigError(`${name} must be a directory; buckets are not supported yet`, {
+        code: 'CONFIG_ZONE',
+        hint: `set ${name}=/path/to/a/directory`,
+      })
+    }
+  }
+}
+
+/** The settings as the Markdown table of `docs/configuration.md`. */
+export function describeSettings(): string {
+  const rows = Object.entries(settings.shape).map(([name, schema]) => {
+    const standard = settings.shape[name as keyof Config].safeParse(undefined).data
+    return `| \`${name}\` | ${standard === undefined ? '' : `\`${standard}\``} | ${schema.description} |`
+  })
+  return ['| variable | default | what it is |', '|---|---|---|', ...rows].join('\n')
+}

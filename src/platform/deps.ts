@@ -1,0 +1,71 @@
+import { join } from 'node:path'
+import { InterruptedError } from './errors.ts'
+import type { ObjectStore } from './lake/object-store.ts'
+import type { Zone } from './lake/zone.ts'
+import type { Log } from './log.ts'
+import type { Database } from './postgres.ts'
+import type { Project } from './project.ts'
+import type { Warehouse } from './warehouse/warehouse.ts'
+
+/** Everything the stages need of the outside; built once in `apps/`, and by each test. */
+export interface Deps {
+  readonly project: Project
+  readonly source: Database
+  readonly warehouse: Warehouse
+  readonly ingestion: ObjectStore
+  readonly processed: ObjectStore
+  /** An existing folder for files on their way through; safe to empty when nothing runs. */
+  readonly scratchDir: string
+  readonly log: Log
+  /** Identifies this process's work in commit records and the ledger. */
+  readonly runId: string
+  /** Version of Tidemark that writes. */
+  readonly version: string
+  readonly limits: Limits
+  /** Asks the stages to stop at the next safe point. */
+  readonly signal?: AbortSignal
+}
+
+export interface Limits {
+  /** DuckDB spills to disk beyond this. */
+  readonly memoryLimitMb: number
+  readonly threads: number
+  /** Source connections for a large first read. */
+  readonly connections: number
+  /** How long a load waits for another run's. */
+  readonly lockWaitMs: number
+  /** More than this share of a table's rows gone at once is held back until confirmed. */
+  readonly brakeShare: number
+  /** Tables of up to this many rows have no brake. */
+  readonly brakeRows: number
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  memoryLimitMb: 192,
+  threads: 2,
+  connections: 2,
+  lockWaitMs: 10_000,
+  brakeShare: 0.5,
+  brakeRows: 100,
+}
+
+export function ingestionZone(deps: Deps): Zone {
+  return { store: deps.ingestion, prefix: '', cacheDir: join(deps.scratchDir, 'cache') }
+}
+
+export function processedZone(deps: Deps, generation: string): Zone {
+  return {
+    store: deps.processed,
+    prefix: `${generation}/`,
+    cacheDir: join(deps.scratchDir, 'cache'),
+  }
+}
+
+/** Throws `InterruptedError` once the operator has asked to stop; called where stopping is safe. */
+export function checkInterrupted({ signal }: Pick<Deps, 'signal'>): void {
+  if (signal?.aborted !== true) return
+  throw new InterruptedError('Stopped as asked; nothing was half-published', {
+    code: 'INTERRUPTED',
+    hint: 'tidemark run goes on where this one stopped',
+  })
+}

@@ -1,0 +1,103 @@
+import type { Deps } from './deps.ts'
+import { TidemarkError } from './errors.ts'
+import type { ObjectStore } from './lake/object-store.ts'
+import { hostOf, onlyRow, withPostgresErrors } from './postgres.ts'
+import { identifier } from './sql.ts'
+import { openSnapshot } from './source/snapshot.ts'
+import { readShapes } from './source/tables.ts'
+import { openWarehouse } from './warehouse/warehouse.ts'
+
+export interface Finding {
+  readonly what: string
+  readonly ok: boolean
+  /** What was seen, or what is wrong. */
+  readonly detail: string
+  /** What mends it. */
+  readonly hint?: string
+}
+
+/** The oldest warehouse server: the as-of functions have SQL-standard bodies. */
+const OLDEST_WAREHOUSE = 140_000
+
+/**
+ * Checks everything a run needs, one thing after the other, and goes on after a fault. Changes
+ * nothing but one small object a day that proves each zone can be written, under `doctor/`.
+ */
+export async function examine(deps: Deps): Promise<Finding[]> {
+  return [
+    await check(`${deps.source.title} answers`, () => examineSource(deps)),
+    await check('its tables can be read', () => examineTables(deps)),
+    await check('the warehouse can be written', () => examineWarehouse(deps)),
+    await check('the ingestion zone can be written', () => examineZone(deps.ingestion)),
+    await check('the processed zone can be written', () => examineZone(deps.processed)),
+  ]
+}
+
+async function check(what: string, work: () => Promise<string>): Promise<Finding> {
+  try {
+    return { what, ok: true, detail: await work() }
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error)
+    const hint = error instanceof TidemarkError ? error.hint : undefined
+    // A run that cannot go on says "tidemark doctor"; the doctor does not send you round in circles.
+    return hint === undefined || hint === 'tidemark doctor'
+      ? { what, ok: false, detail }
+      : { what, ok: false, detail, hint }
+  }
+}
+
+async function examineSource(deps: Deps): Promise<string> {
+  await using snapshot = await openSnapshot({ ...deps.source, attempts: 1 })
+  const { standby, systemId } = snapshot.identity
+  const known = systemId === '' ? ', cannot tell restores apart (grant pg_control_system())' : ''
+  return `${hostOf(deps.source.url)}${standby ? ', a standby' : ''}${known}`
+}
+
+async function examineTables(deps: Deps): Promise<string> {
+  await using snapshot = await openSnapshot({ ...deps.source, attempts: 1 })
+  const shapes = await readShapes(snapshot, deps.project.source)
+  for (const shape of shapes) {
+    const columns = shape.columns.map((column) => identifier(column.name)).join(', ')
+    await withPostgresErrors(deps.source, () =>
+      snapshot.client.query(`select ${columns} from ${shape.relation} limit 0`),
+    )
+  }
+  return `${shapes.length} tables`
+}
+
+async function examineWarehouse(deps: Deps): Promise<string> {
+  await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
+  const found = await withPostgresErrors(deps.warehouse, () =>
+    warehouse.client.query<{ version: string; name: string; may_create: boolean }>(
+      `select
+          current_setting('server_version_num') as version,
+          current_setting('server_version') as name,
+          case
+              when to_regnamespace($1) is null
+                  then has_database_privilege(current_database(), 'create')
+              else has_schema_privilege(to_regnamespace($1), 'create')
+          end as may_create`,
+      [identifier(deps.warehouse.schema)],
+    ),
+  )
+  const row = onlyRow(found)
+  if (Number(row.version) < OLDEST_WAREHOUSE) {
+    throw new TidemarkError(`Postgres ${row.name} is too old for the warehouse`, {
+      code: 'WAREHOUSE_VERSION',
+      hint: 'use Postgres 14 or newer',
+    })
+  }
+  if (!row.may_create) {
+    throw new TidemarkError(`The user may not create tables in schema ${deps.warehouse.schema}`, {
+      code: 'WAREHOUSE_PERMISSION',
+      hint: 'grant create on the schema to the user in TIDEMARK_WAREHOUSE_URL',
+    })
+  }
+  return `${hostOf(deps.warehouse.url)}, Postgres ${row.name}, schema ${deps.warehouse.schema}`
+}
+
+async function examineZone(store: ObjectStore): Promise<string> {
+  const today = new Date().toISOString().slice(0, 10)
+  await store.putIfAbsent(`doctor/${today}.txt`, Buffer.from('written by tidemark doctor\n'))
+  return store.location
+}

@@ -1,0 +1,182 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type DuckDb, openDuckDb } from '../duckdb.ts'
+import type { TidemarkError } from '../errors.ts'
+import {
+  checkKeys,
+  compareKeys,
+  compareRows,
+  convertRows,
+  incomingRelation,
+  type PendingBatch,
+} from './capture.ts'
+import { diskStore } from './disk-store.ts'
+import type { LakeTable } from './table-state.ts'
+
+let folder: string
+let db: DuckDb
+let batch: PendingBatch
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tidemark-capture-'))
+  db = await openDuckDb({ scratchDir: folder })
+  const zone = { store: diskStore(join(folder, 'zone')), prefix: '', cacheDir: folder }
+  batch = { zone, db, number: 3, attempt: 'a', takenAt: '2024-01-01T00:00:00.000000Z' }
+})
+afterAll(async () => {
+  await db[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true, force: true })
+})
+
+let made = 0
+async function convert(table: LakeTable, text: string, rows: number): Promise<string> {
+  const path = join(folder, `${(made += 1)}.copied`)
+  await writeFile(path, text)
+  return convertRows(batch, table, { copied: { path, rows }, firstOrdinal: 11 })
+}
+
+function tableOf(type: string): LakeTable {
+  return {
+    name: 'thing',
+    key: ['id'],
+    columns: [
+      { name: 'id', type: 'INTEGER' },
+      { name: 'the value', type },
+    ],
+  }
+}
+
+describe('convertRows()', () => {
+  it('keeps order, numbers rows on and stamps them', async () => {
+    const path = await convert(tableOf('VARCHAR'), '\t2\tb\n\t1\t\n\t3\t\\N\n', 3)
+    expect(await db.rows(`select columns(*)::varchar from read_parquet('${path}')`)).toEqual([
+      { id: '2', 'the value': 'b', ...stamp, _ordinal: '11' },
+      { id: '1', 'the value': '', ...stamp, _ordinal: '12' },
+      { id: '3', 'the value': null, ...stamp, _ordinal: '13' },
+    ])
+  })
+  it('I6 undoes every escape of COPY, and nothing else', async () => {
+    const escaped = String.raw`\\ \b\t\n\v\f\r \\n \\\\ \\N "quoted", 'so' \\.`
+    const value = '\\ \b\t\n\v\f\r \\n \\\\ \\N "quoted", \'so\' \\.'
+    const path = await convert(tableOf('VARCHAR'), `\t1\t${escaped}\n`, 1)
+    const rows = await db.rows(`select "the value" as value from read_parquet('${path}')`)
+    expect(rows).toEqual([{ value }])
+  })
+
+  const stamp = { _operation: 'insert', _batch: '3', _captured_at: '2024-01-01 00:00:00+00' }
+
+  it.each([
+    ['DATE', 'not a date'],
+    ['INTEGER', '12.5x'],
+    ['DECIMAL(10,2)', 'NaN'],
+    ['TIMESTAMP', '294277-01-01 00:00:00'],
+    ['SMALLINT', '99999'],
+  ])('I6 names the column of a value that is no %s, and not the value', async (type, value) => {
+    const failed = convert(tableOf(type), `\t1\t${value}\n\t2\t\\N\n`, 2)
+    const error: unknown = await failed.catch((reason: unknown) => reason)
+    expect(error).toMatchObject({
+      name: 'ContractError',
+      code: 'VALUE_NOT_EXACT',
+      message: expect.stringContaining(
+        `Table thing, column the value: 1 values have no exact form as ${type}`,
+      ),
+    })
+    const { message, hint } = error as TidemarkError
+    expect(`${message} ${hint}`).not.toContain(value)
+    expect((error as TidemarkError).cause).toBeUndefined()
+  })
+
+  it('I6 refuses a file of fewer rows than Postgres sent', async () => {
+    await expect(convert(tableOf('VARCHAR'), '\t1\ta\n', 2)).rejects.toMatchObject({
+      code: 'CAPTURE_INCOMPLETE',
+      message: 'Table thing: Postgres sent 2 rows, 1 could be read back',
+    })
+  })
+
+  it('refuses a row that is too long', async () => {
+    const text = `\t1\t${'x'.repeat(17 * 1024 * 1024)}\n`
+    await expect(convert(tableOf('VARCHAR'), text, 1)).rejects.toMatchObject({
+      code: 'ROW_TOO_LARGE',
+    })
+  })
+
+  it.each([
+    ['cut in the middle', 'INTEGER', '\t1'],
+    ['of too many columns', 'INTEGER', '\t1\t2\ta secret\n'],
+    ['of bytes that are no bytes', 'BLOB', '\t1\t\\\\xa secret\n'],
+  ])('I13 refuses a row %s, without its text', async (_, type, text) => {
+    const error: unknown = await convert(tableOf(type), text, 1).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ name: 'ContractError', code: 'CAPTURE_INCOMPLETE' })
+    expect((error as TidemarkError).cause).toBeUndefined()
+    expect((error as TidemarkError).message).not.toContain('secret')
+  })
+})
+
+describe('compareRows() and compareKeys()', () => {
+  const relation = (...rows: string[]) => `(values ${rows.join(', ')}) as t (id, "the value")`
+  const run = async (type: string, { before, now }: { before: string[]; now: string[] }) => {
+    await db.run(`create or replace temp view "state" as select id::integer as id, "the value"::${type} as "the value"
+      from ${relation(...before)}`)
+    const incoming = `(select id::integer as id, "the value"::${type} as "the value" from ${relation(...now)})`
+    const table = tableOf(type)
+    const found = await compareRows(db, table, { incoming, state: 'state', changes: 'changes' })
+    return {
+      ...found,
+      ...(await compareKeys(db, table, { keys: incoming, state: 'state', changes: 'changes' })),
+    }
+  }
+
+  it('tell new, changed, same and gone apart', async () => {
+    expect(
+      await run('VARCHAR', {
+        before: [`(1, 'a')`, `(2, 'b')`, '(3, null)', `(4, 'd')`],
+        now: [`(1, 'a')`, `(2, null)`, `(3, '')`, `(5, 'e')`],
+      }),
+    ).toEqual({ read: 4, inserted: 1, updated: 2, unchanged: 1, gone: 1, unknown: 0 })
+  })
+
+  it('know minus zero from zero, and NaN from nothing else', async () => {
+    expect(
+      await run('DOUBLE', {
+        before: [`(1, '0')`, `(2, 'nan')`, `(3, null)`],
+        now: [`(1, '-0')`, `(2, 'nan')`, `(3, 'nan')`],
+      }),
+    ).toMatchObject({ updated: 2, unchanged: 1 })
+  })
+
+  it('compare a table of nothing but its key', async () => {
+    const table: LakeTable = { name: 'k', key: ['id'], columns: [{ name: 'id', type: 'INTEGER' }] }
+    await db.run('create or replace temp view "state" as select 1 as id')
+    const incoming = '(select unnest([1, 2]) as id)'
+    expect(await compareRows(db, table, { incoming, state: 'state', changes: 'changes' })).toEqual({
+      read: 2,
+      inserted: 1,
+      updated: 0,
+      unchanged: 1,
+    })
+  })
+})
+
+describe('checkKeys()', () => {
+  it.each([
+    ['twice', '(1), (1), (2)', /1 keys occur twice, 0 rows have none/],
+    ['null', '(1), (null)', /0 keys occur twice, 1 rows have none/],
+  ])('refuses a key that is %s', async (_, rows, message) => {
+    const checked = checkKeys(db, tableOf('VARCHAR'), `(values ${rows}) as t (id)`)
+    await expect(checked).rejects.toMatchObject({
+      code: 'KEY_NOT_UNIQUE',
+      message: expect.stringMatching(message),
+    })
+  })
+
+  it('passes keys that are unique', async () => {
+    await expect(
+      checkKeys(db, tableOf('VARCHAR'), '(values (1), (2)) as t (id)'),
+    ).resolves.toBeUndefined()
+  })
+})
+
+it('incomingRelation() of nothing is the empty table', async () => {
+  expect(await db.rows(`select * from ${incomingRelation(tableOf('DATE'), [])}`)).toEqual([])
+})

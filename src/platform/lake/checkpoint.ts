@@ -1,0 +1,85 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { duckLiteral, identifier } from '../sql.ts'
+import { PARQUET, type PendingBatch } from './capture.ts'
+import type { FileRef, StateFile } from './commit-record.ts'
+import { lastOfEachKey, type LakeTable, openState, readParquet } from './table-state.ts'
+import { keyPart, openFiles, padBatch, uploadFile } from './zone.ts'
+
+/** Change files that may pile up before they are merged into one. */
+const MAX_CHANGE_FILES = 16
+/** Below this a table is rewritten whole rather than merged: it costs next to nothing. */
+const SMALL_ROWS = 10_000
+
+/**
+ * Whether a table's state needs a checkpoint: `base` (every row anew) once the changes outgrow a
+ * tenth of the table, `delta` (the changes since the base merged into one file) once too many
+ * files have piled up. So reading the state stays cheap, and each change is rewritten only a
+ * bounded number of times however long the log grows.
+ */
+export function planCheckpoint(state: readonly StateFile[]): 'none' | 'delta' | 'base' {
+  const sum = (files: readonly StateFile[]) => files.reduce((rows, file) => rows + file.rows, 0)
+  const baseRows = sum(state.filter((file) => file.role === 'base'))
+  const laterRows = sum(state.filter((file) => file.role !== 'base'))
+  const changeFiles = state.filter((file) => file.role === 'change').length
+  if (laterRows > Math.max(baseRows / 10, SMALL_ROWS)) return 'base'
+  if (changeFiles <= MAX_CHANGE_FILES) return 'none'
+  return baseRows + laterRows < SMALL_ROWS ? 'base' : 'delta'
+}
+
+/**
+ * The state that replaces `state`, with a checkpoint written and uploaded where one is due or
+ * `force`d (after a change of columns, so that all files of a state agree).
+ */
+export async function prepareState(
+  batch: PendingBatch,
+  table: LakeTable,
+  { state, force = false }: { state: readonly StateFile[]; force?: boolean },
+): Promise<StateFile[]> {
+  const plan = force ? 'base' : planCheckpoint(state)
+  if (plan === 'none') return [...state]
+  if (plan === 'base') {
+    const relation = `checkpoint of ${table.name}`
+    await openState(batch.db, batch.zone, { relation, table, state })
+    const files = await writeCheckpoint(batch, table, `select * from ${identifier(relation)}`)
+    return files.map((file) => ({ ...file, role: 'base' }))
+  }
+  const later = await openFiles(
+    batch.zone,
+    state.filter((file) => file.role !== 'base'),
+  )
+  const merged = await writeCheckpoint(
+    batch,
+    table,
+    `select * from ${readParquet(later)}
+     ${lastOfEachKey(table)}`,
+  )
+  return [
+    ...state.filter((file) => file.role === 'base'),
+    ...merged.map((file): StateFile => ({ ...file, role: 'delta' })),
+  ]
+}
+
+async function writeCheckpoint(
+  batch: PendingBatch,
+  table: LakeTable,
+  select: string,
+): Promise<FileRef[]> {
+  const folder = join(batch.db.scratchDir, randomUUID())
+  await mkdir(folder)
+  await batch.db.run(`copy (${select}) to ${duckLiteral(folder)}
+    (${PARQUET}, file_size_bytes '128MB')`)
+  const files: FileRef[] = []
+  for (const name of (await readdir(folder)).toSorted()) {
+    const path = join(folder, name)
+    const [found] = await batch.db.rows<{ rows: bigint }>(
+      `select num_rows as rows from parquet_file_metadata(${duckLiteral(path)})`,
+    )
+    const rows = Number(found?.rows)
+    const key = `checkpoint/${keyPart(table.name)}/${padBatch(batch.number)}-${batch.attempt}-${files.length}.parquet`
+    if (rows > 0) files.push(await uploadFile(batch.zone, key, { path, rows }))
+  }
+  await rm(folder, { recursive: true })
+  return files
+}

@@ -1,0 +1,121 @@
+import { z } from 'zod'
+import { ContractError } from '../errors.ts'
+
+/** Raised when the shape below changes so that older code would misread it. */
+export const FORMAT = 1
+
+const file = z.object({
+  key: z.string(),
+  rows: z.number().int().nonnegative(),
+  bytes: z.number().int().nonnegative(),
+  sha256: z.string().length(64),
+})
+
+/**
+ * A file that takes part in the table as it stands. `base`: every row as of some batch. `delta`:
+ * the last change of every key since the base. `change`: one batch's changes since the delta.
+ */
+const stateFile = file.extend({ role: z.enum(['base', 'delta', 'change']) })
+
+const counts = z.object({
+  /** read = accepted + unchanged + quarantined (I10). */
+  read: z.number().int(),
+  accepted: z.number().int(),
+  unchanged: z.number().int(),
+  quarantined: z.number().int(),
+  /** What was accepted, by operation. In the ingestion zone a deletion is not a row read. */
+  inserted: z.number().int(),
+  updated: z.number().int(),
+  deleted: z.number().int(),
+})
+
+const table = z.object({
+  counts,
+  /** This batch's changes. */
+  changes: z.array(file),
+  /** Rows that broke a rule, with the reason. */
+  quarantine: z.array(file),
+  /** The table as of this batch: base, then delta, then changes, each overriding those before. */
+  state: z.array(stateFile),
+  /** Live rows as of this batch. */
+  rows: z.number().int(),
+  /** Ingestion zone: shape and identity of the source table, see `schema/<table>/`. */
+  fingerprint: z.string().optional(),
+  /** Ingestion zone: the relation has no transaction ids and is compared whole every time. */
+  unversioned: z.boolean().optional(),
+  /** Ingestion zone: deletions the brake holds back until the operator confirms them. */
+  heldDeletes: z.number().int().optional(),
+  /** Processed zone, facts: record ids given out so far. */
+  records: z.number().int().optional(),
+})
+
+const snapshot = z.object({
+  /** `pg_current_snapshot()`: 64-bit transaction ids as decimal text. */
+  xmin: z.string(),
+  xmax: z.string(),
+  inFlight: z.array(z.string()),
+  /** Source clock at the start of the transaction, ISO 8601 UTC with microseconds. */
+  takenAt: z.string(),
+  systemId: z.string(),
+  timeline: z.number().int(),
+  standby: z.boolean(),
+})
+
+const commitRecord = z.object({
+  format: z.literal(FORMAT),
+  batch: z.number().int().positive(),
+  previous: z.number().int().nonnegative(),
+  snapshot,
+  tables: z.record(z.string(), table),
+  writer: z.object({ version: z.string(), runId: z.string() }),
+})
+
+export type FileRef = z.infer<typeof file>
+export type StateFile = z.infer<typeof stateFile>
+export type RowCounts = z.infer<typeof counts>
+export type TableEntry = z.infer<typeof table>
+export type SnapshotInfo = z.infer<typeof snapshot>
+export type CommitRecord = z.infer<typeof commitRecord>
+
+export const NO_ROWS: RowCounts = {
+  read: 0,
+  accepted: 0,
+  inserted: 0,
+  updated: 0,
+  deleted: 0,
+  unchanged: 0,
+  quarantined: 0,
+}
+
+/** Rows of a table this batch adds to the log. */
+export function changedRows({ inserted, updated, deleted }: RowCounts): number {
+  return inserted + updated + deleted
+}
+
+/** Parses a commit record. Throws `ContractError` naming the key when it is damaged or newer than this code. */
+export function parseCommitRecord(body: Buffer, key: string): CommitRecord {
+  let json: unknown
+  try {
+    json = JSON.parse(body.toString('utf8'))
+  } catch (cause) {
+    throw damaged(key, cause)
+  }
+  const format = (json as { format?: unknown } | null)?.format
+  if (typeof format === 'number' && format > FORMAT) {
+    throw new ContractError(`${key} has format ${format}; this version reads up to ${FORMAT}`, {
+      code: 'LAKE_NEWER',
+      hint: 'update Tidemark; nothing was changed',
+    })
+  }
+  const parsed = commitRecord.safeParse(json)
+  if (!parsed.success) throw damaged(key, parsed.error)
+  return parsed.data
+}
+
+function damaged(key: string, cause: unknown): ContractError {
+  return new ContractError(`The commit record ${key} is damaged`, {
+    code: 'LAKE_DAMAGED',
+    hint: 'restore the object from a backup of the zone',
+    cause,
+  })
+}

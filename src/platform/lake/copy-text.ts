@@ -1,0 +1,72 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import type { DuckDb } from '../duckdb.ts'
+import { CHANGE_COLUMNS } from '../project.ts'
+import { duckLiteral, identifier } from '../sql.ts'
+import { type Column, isReadAsNumber } from './lake-type.ts'
+import { readParquet } from './table-state.ts'
+
+// COPY's text format, in both directions (manual, COPY, "Text Format"): a line a row, tabs between
+// columns, NULL as \N, and backslash escapes for what would break a line. Not CSV, which costs the
+// server twice the time to write, cannot be read in parallel safely (a line break may be inside a
+// value), and whose line `\.` inside quotes servers before 18 take for the end of the data.
+
+/** A local file in the text format of Postgres' COPY, and the columns in its order. */
+export interface CopyText {
+  readonly path: string
+  readonly columns: readonly string[]
+}
+
+/** Longer rows cannot be captured: DuckDB's reader buffers whole lines. */
+export const MAX_ROW_BYTES = 16 * 1024 * 1024
+
+/**
+ * SQL for the rows of a file that `copyToFile` wrote. Whole and decimal numbers are read as such,
+ * which is exact and saves a pass; every other column as the text that stands there, still escaped.
+ * `lakeValue` makes the value of either. The empty first column bears a name that no source column
+ * may have.
+ */
+export function readCopyText(path: string, columns: readonly Column[]): string {
+  const types = [{ name: '_ordinal', type: 'VARCHAR' }, ...columns].map(
+    ({ name, type }) => `${duckLiteral(name)}: '${isReadAsNumber(type) ? type : 'VARCHAR'}'`,
+  )
+  return `read_csv(${duckLiteral(path)}, columns = {${types.join(', ')}}, header = false,
+    auto_detect = false, delim = '\t', quote = '', escape = '', new_line = '\\n', nullstr = '\\N',
+    max_line_size = ${MAX_ROW_BYTES}, buffer_size = ${MAX_ROW_BYTES})`
+}
+
+/** Writes a Parquet file's rows as COPY text, every value in the form Postgres reads back exactly. */
+export async function writeCopyText(db: DuckDb, parquet: string): Promise<CopyText> {
+  const source = readParquet([parquet])
+  const found = await db.rows<{ column_name: string; column_type: string }>(
+    `select column_name, column_type from (describe select * from ${source})`,
+  )
+  const columns = found.filter(({ column_name }) => !CHANGE_COLUMNS.has(column_name))
+  const values = columns.map(({ column_name, column_type }) => asText(column_name, column_type))
+  const path = join(db.scratchDir, `${randomUUID()}.copy`)
+  await db.run(
+    `copy (select ${values.join(', ')} from ${source}) to ${duckLiteral(path)}
+     (format csv, header false, delimiter '\t', quote '', escape '', nullstr '\\N')`,
+  )
+  return { path, columns: columns.map(({ column_name }) => column_name) }
+}
+
+/** Types whose text holds no backslash, tab or line break. */
+const PLAIN =
+  /^(BOOLEAN|U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DECIMAL\(.*\)|FLOAT|DOUBLE|TIME|UUID)$/
+
+function asText(name: string, type: string): string {
+  const column = identifier(name)
+  if (PLAIN.test(type)) return column
+  switch (type) {
+    case 'BLOB':
+      return `'\\\\x' || hex(${column})`
+    case 'DATE':
+    case 'TIMESTAMP':
+    case 'TIMESTAMP WITH TIME ZONE':
+      // DuckDB writes a year before ours as `(BC)`, Postgres as `BC`.
+      return `case when ${column} < '0001-01-01'::${type} then replace(${column}::varchar, ' (BC)', ' BC') else ${column}::varchar end`
+    default:
+      return `replace(replace(replace(replace(${column}::varchar, '\\', '\\\\'), chr(9), '\\t'), chr(10), '\\n'), chr(13), '\\r')`
+  }
+}

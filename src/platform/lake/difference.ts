@@ -1,0 +1,70 @@
+import type { DuckDb } from '../duckdb.ts'
+import { duckLiteral, identifier, identifiers } from '../sql.ts'
+import { isDistinct } from './lake-type.ts'
+import type { LakeTable } from './table-state.ts'
+
+/** How two states of a table differ, in rows, with the first keys as `column=value` text. */
+export interface Difference {
+  /** Rows only `expected` holds. */
+  readonly missing: number
+  /** Rows only `found` holds. */
+  readonly extra: number
+  /** Rows both hold with other values. */
+  readonly different: number
+  readonly keys: readonly DifferentKey[]
+}
+
+export interface DifferentKey {
+  readonly kind: 'missing' | 'extra' | 'different'
+  readonly key: string
+  /** Columns whose values differ; names only. */
+  readonly columns: readonly string[]
+}
+
+const MAX_KEYS = 20
+
+/** Compares two relations of the same columns row by row and value by value. */
+export async function findDifferences(
+  db: DuckDb,
+  table: LakeTable,
+  { expected, found }: { expected: string; found: string },
+): Promise<Difference> {
+  const using = identifiers(table.key)
+  const values = table.columns.filter((column) => !table.key.includes(column.name))
+  const differing = values.map(
+    (column) => `case when ${isDistinct(column, 'e', 'f')} then ${duckLiteral(column.name)} end`,
+  )
+  const key = table.key.map((name) => `${duckLiteral(`${name}=`)} || ${identifier(name)}::varchar`)
+  await db.run(`
+    create or replace temp table "difference" as
+    select * from (
+        select
+            case when f._side is null then 'missing' when e._side is null then 'extra' else 'different' end as kind,
+            ${key.join(` || ' ' || `)} as key,
+            case
+                when f._side is null or e._side is null then []
+                else list_filter([${differing.join(', ')}]::varchar[], lambda name: name is not null)
+            end as columns
+        from (select *, 1 as _side from ${expected}) e
+        full join (select *, 1 as _side from ${found}) f using (${using})
+    )
+    where kind <> 'different' or len(columns) > 0`)
+  const counts = await db.rows<{ kind: DifferentKey['kind']; rows: bigint }>(
+    `select kind, count(*) as rows from "difference" group by kind`,
+  )
+  const rowsOf = (kind: DifferentKey['kind']) =>
+    Number(counts.find((row) => row.kind === kind)?.rows ?? 0)
+  const keys = await db.rows<{ kind: DifferentKey['kind']; key: string; columns: string }>(
+    `select kind, key, array_to_string(columns, ',') as columns from "difference" order by kind, key limit ${MAX_KEYS}`,
+  )
+  return {
+    missing: rowsOf('missing'),
+    extra: rowsOf('extra'),
+    different: rowsOf('different'),
+    keys: keys.map((row) => ({
+      kind: row.kind,
+      key: row.key,
+      columns: row.columns === '' ? [] : row.columns.split(','),
+    })),
+  }
+}

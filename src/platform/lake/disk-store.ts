@@ -1,0 +1,139 @@
+import { randomUUID } from 'node:crypto'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { link, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { ConfigError, ContractError } from '../errors.ts'
+import { checkKey, checkPrefix, type ObjectInfo, type ObjectStore } from './object-store.ts'
+
+/** Objects under construction; never listed, emptied by nobody but their writer. */
+const STAGING = '.staging'
+
+/**
+ * A directory as an object store. An object is written to a staging file, synced, and then given
+ * its name by a hard link, which the file system refuses if the name is taken: so an object
+ * appears whole, exactly once, and survives a power cut once `putIfAbsent` has returned.
+ */
+export function diskStore(directory: string): ObjectStore {
+  const root = resolve(directory)
+  const pathOf = (key: string) => {
+    checkKey(key)
+    return join(root, key)
+  }
+
+  async function create(key: string, openBody: () => Readable): Promise<'created' | 'exists'> {
+    const target = pathOf(key)
+    const staged = join(root, STAGING, randomUUID())
+    try {
+      await mkdir(dirname(staged), { recursive: true })
+      const firstMade = await mkdir(dirname(target), { recursive: true })
+      await pipeline(openBody(), createWriteStream(staged, { flush: true, mode: 0o640 }))
+      const isTaken = await link(staged, target).then(
+        () => false,
+        (error: unknown) => isErrno(error, 'EEXIST') || Promise.reject(error),
+      )
+      if (isTaken) return 'exists'
+      // A new folder survives a power cut only once the folder that holds it is synced too.
+      for (let folder = dirname(target); ; folder = dirname(folder)) {
+        await syncDirectory(folder)
+        if (firstMade === undefined || folder === dirname(firstMade)) return 'created'
+      }
+    } catch (error) {
+      throw explain(error, root)
+    } finally {
+      await rm(staged, { force: true })
+    }
+  }
+
+  return {
+    location: root,
+    async get(key) {
+      try {
+        return await readFile(pathOf(key))
+      } catch (error) {
+        if (isAbsent(error)) return undefined
+        throw explain(error, root)
+      }
+    },
+    putIfAbsent: (key, body) => create(key, () => Readable.from([body])),
+    uploadIfAbsent: (key, path) => create(key, () => createReadStream(path)),
+    async download(key) {
+      const path = pathOf(key)
+      const found = await stat(path).catch((error: unknown) => {
+        if (isAbsent(error)) return undefined
+        throw explain(error, root)
+      })
+      if (found?.isFile() === true) return path
+      throw new ContractError(`The object ${key} is missing from ${root}`, {
+        code: 'LAKE_OBJECT_MISSING',
+        hint: 'restore it from a backup of the zone; objects are never deleted by Tidemark',
+      })
+    },
+    list: (prefix) => listBelow(root, prefix),
+  }
+}
+
+async function* listBelow(root: string, prefix: string): AsyncIterable<ObjectInfo> {
+  checkPrefix(prefix)
+  const lastSlash = prefix.lastIndexOf('/')
+  const folder = prefix.slice(0, lastSlash + 1)
+  yield* walk(root, folder, prefix)
+}
+
+async function* walk(root: string, folder: string, prefix: string): AsyncIterable<ObjectInfo> {
+  const entries = await readdir(join(root, folder), { withFileTypes: true }).catch(
+    (error: unknown) => {
+      if (isAbsent(error)) return []
+      throw explain(error, root)
+    },
+  )
+  // Key order as S3 has it: a folder sorts as its name with a slash.
+  const names = entries
+    .filter((entry) => !entry.name.startsWith('.'))
+    .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
+    .toSorted((a, b) => (a < b ? -1 : 1))
+  for (const name of names) {
+    const key = folder + name
+    if (!key.startsWith(prefix) && !prefix.startsWith(key)) continue
+    if (name.endsWith('/')) yield* walk(root, key, prefix)
+    else yield { key, sizeBytes: (await stat(join(root, key))).size }
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Not there, or a folder where an object was asked for, or an object where a folder was. */
+function isAbsent(error: unknown): boolean {
+  return isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR') || isErrno(error, 'EISDIR')
+}
+
+function isErrno(error: unknown, code: string): boolean {
+  return (error as NodeJS.ErrnoException).code === code
+}
+
+function explain(error: unknown, root: string): unknown {
+  const { code } = error as NodeJS.ErrnoException
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+    return new ConfigError(`Cannot use the zone ${root} [${code}]`, {
+      code: 'LAKE_PERMISSION',
+      hint: 'make the directory writable for this user, on a file system with hard links',
+      cause: error,
+    })
+  }
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new ConfigError(`No space left for the zone ${root} [${code}]`, {
+      code: 'LAKE_FULL',
+      hint: 'free some space and run again; nothing was half-published',
+      cause: error,
+    })
+  }
+  return error
+}

@@ -1,0 +1,93 @@
+import { identifier } from '../sql.ts'
+
+/** A column as it lies in the lake. `type` is a DuckDB type. */
+export interface Column {
+  readonly name: string
+  readonly type: string
+}
+
+const TYPES: readonly (readonly [RegExp, string])[] = [
+  [/^smallint$/, 'SMALLINT'],
+  [/^integer$/, 'INTEGER'],
+  [/^bigint$/, 'BIGINT'],
+  [/^boolean$/, 'BOOLEAN'],
+  [/^real$/, 'FLOAT'],
+  [/^double precision$/, 'DOUBLE'],
+  [/^date$/, 'DATE'],
+  [/^timestamp(\(\d\))? without time zone$/, 'TIMESTAMP'],
+  [/^timestamp(\(\d\))? with time zone$/, 'TIMESTAMPTZ'],
+  [/^time(\(\d\))? without time zone$/, 'TIME'],
+  [/^bytea$/, 'BLOB'],
+  [/^uuid$/, 'UUID'],
+]
+
+/**
+ * The lake type that holds every value of a Postgres type exactly, given as `format_type` prints
+ * it with domains resolved. What has no exact counterpart is kept as the text Postgres prints:
+ * unconstrained numerics, json, arrays, enums, intervals and all the rest.
+ */
+export function lakeType(postgresType: string): string {
+  const numeric = /^numeric\((\d+),(-?\d+)\)$/.exec(postgresType)
+  if (numeric) {
+    const precision = Number(numeric[1])
+    const scale = Number(numeric[2])
+    return precision <= 38 && scale >= 0 && scale <= precision
+      ? `DECIMAL(${precision},${scale})`
+      : 'VARCHAR'
+  }
+  return TYPES.find(([pattern]) => pattern.test(postgresType))?.[1] ?? 'VARCHAR'
+}
+
+/** Types whose text DuckDB's reader itself turns into exactly the value, or refuses. */
+export function isReadAsNumber(type: string): boolean {
+  return /^(SMALLINT|INTEGER|BIGINT|DECIMAL\(.+\))$/.test(type)
+}
+
+/**
+ * SQL that makes the value of a column from its field in COPY's text format, exactly or with an
+ * error. DuckDB reads `0044-03-15 BC` as a year of our era without a word, so that suffix is
+ * rewritten to DuckDB's own `(BC)`, which stands behind the date and before the time.
+ */
+export function lakeValue(column: Column): string {
+  const field = identifier(column.name)
+  if (isReadAsNumber(column.type)) return field
+  switch (column.type) {
+    case 'VARCHAR':
+      return `case when contains(${field}, '\\') then ${unescape(field)} else ${field} end`
+    case 'BLOB':
+      // `\\x` and hexadecimal digits.
+      return `unhex(substr(${field}, 4))`
+    case 'DATE':
+    case 'TIMESTAMP':
+    case 'TIMESTAMPTZ': {
+      const rewritten = `regexp_replace(${field}, '^(\\S+)(.*) BC$', '\\1 (BC)\\2')`
+      return (
+        `case when ends_with(${field}, ' BC') ` +
+        `then ${rewritten}::${column.type} else ${field}::${column.type} end`
+      )
+    }
+    default:
+      return `${field}::${column.type}`
+  }
+}
+
+/**
+ * Undoes COPY's escapes. A doubled backslash is set aside first as the one character that no
+ * Postgres text can hold.
+ */
+function unescape(field: string): string {
+  const letters = { b: 8, t: 9, n: 10, v: 11, f: 12, r: 13 }
+  const single = Object.entries(letters).reduce(
+    (text, [letter, code]) => `replace(${text}, '\\${letter}', chr(${code}))`,
+    `replace(${field}, '\\\\', chr(0))`,
+  )
+  return `replace(${single}, chr(0), '\\')`
+}
+
+/** SQL that says whether a column differs between two relations, given by their aliases. */
+export function isDistinct({ name, type }: Column, left: string, right: string): string {
+  // As text, because -0.0 and 0.0 are equal as numbers and yet two values.
+  const cast = type === 'FLOAT' || type === 'DOUBLE' ? '::varchar' : ''
+  const column = identifier(name)
+  return `${left}.${column}${cast} is distinct from ${right}.${column}${cast}`
+}

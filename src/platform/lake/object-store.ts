@@ -1,0 +1,43 @@
+export interface ObjectInfo {
+  readonly key: string
+  readonly sizeBytes: number
+}
+
+/**
+ * The only way to a zone's objects. Keys are `/`-separated, printable, and no part of one begins
+ * with a dot.
+ * Two kinds exist, a directory and an S3 bucket, held to one contract suite
+ * (`object-store.contract.ts`): an object is created whole or not at all, exactly once, and never
+ * changes afterwards (I3).
+ */
+export interface ObjectStore {
+  /** What to call it in messages: a path or `s3://…`; holds no credentials. */
+  readonly location: string
+  /** A small object, whole; `undefined` when there is none. */
+  get(key: string): Promise<Buffer | undefined>
+  /** Creates an object, or leaves the one that is there and says so. */
+  putIfAbsent(key: string, body: Buffer): Promise<'created' | 'exists'>
+  /** The same for a local file of any size, streamed. The file stays where it is. */
+  uploadIfAbsent(key: string, path: string): Promise<'created' | 'exists'>
+  /**
+   * A path of a local file with the object's content: the object itself where the store is local,
+   * otherwise a copy in `cacheDir`. Throws `ContractError` when there is no such object.
+   */
+  download(key: string, cacheDir: string): Promise<string>
+  /** Every object below a prefix in key order, however many there are. */
+  list(prefix: string): AsyncIterable<ObjectInfo>
+}
+
+const KEY = /^[A-Za-z0-9%=._-]+(\/[A-Za-z0-9%=._-]+)*$/
+
+/** Refuses a key that could leave the zone, hide in it or mean something else on another store. */
+export function checkKey(key: string): void {
+  if (!KEY.test(key) || key.split('/').some((part) => part.startsWith('.'))) {
+    throw new TypeError(`not an object key: ${JSON.stringify(key)}`)
+  }
+}
+
+/** Refuses a prefix that no key could have. The empty one means everything. */
+export function checkPrefix(prefix: string): void {
+  if (prefix !== '') checkKey(prefix.replace(/\/$/, ''))
+}

@@ -1,0 +1,99 @@
+import type { DuckDb } from '../duckdb.ts'
+import { duckLiteral, identifier, identifiers } from '../sql.ts'
+import type { StateFile } from './commit-record.ts'
+import type { Column } from './lake-type.ts'
+import { openFiles, type Zone } from './zone.ts'
+
+/** A table as the lake knows it. */
+export interface LakeTable {
+  readonly name: string
+  readonly key: readonly string[]
+  readonly columns: readonly Column[]
+}
+
+/**
+ * Makes `relation` a view of the table as a commit record's state describes it: the rows of the
+ * base, overridden by the last change of each key, deletions left out. Columns are those of
+ * `table`; where older files lack one it is null, where its type was another it is converted if it
+ * can be (a narrower type then compares equal). Reads only local, checked files.
+ */
+export async function openState(
+  db: DuckDb,
+  zone: Zone,
+  { relation, table, state }: { relation: string; table: LakeTable; state: readonly StateFile[] },
+): Promise<void> {
+  const base = await openFiles(
+    zone,
+    state.filter((file) => file.role === 'base'),
+  )
+  const later = await openFiles(
+    zone,
+    state.filter((file) => file.role !== 'base'),
+  )
+  const name = identifier(relation)
+  const overlay = identifier(`overlay of ${relation}`)
+  const names = identifiers(table.columns.map((column) => column.name))
+
+  if (later.length === 0) {
+    await db.run(
+      `create or replace temp view ${name} as ${await selectFiles(db, base, table.columns)}`,
+    )
+    return
+  }
+  const changes = await selectFiles(db, later, table.columns, ['_operation', '_batch', '_ordinal'])
+  await db.run(`
+    create or replace temp table ${overlay} as
+    select ${names}, _operation from (${changes})
+    ${lastOfEachKey(table)}`)
+  await db.run(`
+    create or replace temp view ${name} as
+    select ${names} from (${await selectFiles(db, base, table.columns)})
+    anti join ${overlay} using (${identifiers(table.key)})
+    union all
+    select ${names} from ${overlay} where _operation <> 'delete'`)
+}
+
+/** A select of `columns` over Parquet files that may have been written with other columns. */
+async function selectFiles(
+  db: DuckDb,
+  paths: readonly string[],
+  columns: readonly Column[],
+  extra: readonly string[] = [],
+): Promise<string> {
+  if (paths.length === 0) return selectNothing(columns)
+  const source = readParquet(paths)
+  const found = await db.rows<{ column_name: string; column_type: string }>(
+    `select column_name, column_type from (describe select * from ${source})`,
+  )
+  const types = new Map(found.map((row) => [row.column_name, row.column_type]))
+  const selected = columns.map(({ name, type }) => {
+    const quoted = identifier(name)
+    const before = types.get(name)
+    if (before === undefined) return `null::${type} as ${quoted}`
+    return sameType(before, type) ? quoted : `try_cast(${quoted} as ${type}) as ${quoted}`
+  })
+  return `select ${[...selected, ...extra].join(', ')} from ${source}`
+}
+
+/** The clause that keeps the last change of each key. */
+export function lastOfEachKey({ key }: LakeTable): string {
+  return `qualify row_number() over (
+    partition by ${identifiers(key)} order by _batch desc, _ordinal desc
+  ) = 1`
+}
+
+/** A select of these columns that has no rows. */
+export function selectNothing(columns: readonly Column[]): string {
+  const none = columns.map(({ name, type }) => `null::${type} as ${identifier(name)}`)
+  return `select ${none.join(', ')} where false`
+}
+
+function sameType(found: string, wanted: string): boolean {
+  return found === wanted || (found === 'TIMESTAMP WITH TIME ZONE' && wanted === 'TIMESTAMPTZ')
+}
+
+/** SQL that reads Parquet files as one relation; the paths' `date=` parts are not columns. */
+export function readParquet(paths: readonly string[]): string {
+  const list = paths.map(duckLiteral).join(', ')
+  return `read_parquet([${list}], hive_partitioning = false, union_by_name = true)`
+}

@@ -1,0 +1,128 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { checkInterrupted, type Deps, ingestionZone, processedZone } from './deps.ts'
+import { type DuckDb, openDuckDb } from './duckdb.ts'
+import { ContractError } from './errors.ts'
+import type { CommitRecord } from './lake/commit-record.ts'
+import { type CopyText, writeCopyText } from './lake/copy-text.ts'
+import {
+  openFiles,
+  readCommit,
+  readExistingCommit,
+  readLastCommit,
+  type Zone,
+} from './lake/zone.ts'
+import { generationOf } from './models/generation.ts'
+import { type LedgerHead, readLedgerHead } from './warehouse/ledger.ts'
+import { loadBatch, type LoadInput, switchGeneration } from './warehouse/load.ts'
+import { migrate } from './warehouse/migrate.ts'
+import { openWarehouse, type WarehouseClient } from './warehouse/warehouse.ts'
+
+export interface LoadOutcome {
+  /** Batches this call loaded. */
+  readonly batches: readonly number[]
+  /** Newest batch the warehouse holds now, 0 when it is empty. */
+  readonly lastBatch: number
+}
+
+/**
+ * Loads every processed batch that the warehouse lacks, in order, each in one transaction (I4, I5).
+ * If the models' generation is another than the warehouse's, all of it is loaded anew in one.
+ */
+export async function load(deps: Deps): Promise<LoadOutcome> {
+  await using warehouse = await openWarehouse(deps.warehouse)
+  return await loadInto(deps, warehouse)
+}
+
+/** As `load`, over a connection the caller has open. */
+export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<LoadOutcome> {
+  await migrate(warehouse, deps.project, { waitMs: deps.limits.lockWaitMs })
+  const generation = generationOf(deps.project)
+  const zone = processedZone(deps, generation)
+  const head = await readLedgerHead(warehouse)
+  const isSwitch = head !== undefined && head.generation !== generation
+  const last = await readLastCommit(zone, isSwitch ? 0 : head?.batch)
+  const lastBatch = last?.batch ?? 0
+  if (head !== undefined) {
+    if (isSwitch && lastBatch < head.batch) {
+      // A new generation replaces the old one only once it has caught up with it.
+      const ingestion = ingestionZone(deps)
+      checkSameLake(ingestion, head, await readCommit(ingestion, head.batch))
+      return { batches: [], lastBatch: head.batch }
+    }
+    checkSameLake(zone, head, await readCommit(zone, head.batch))
+    if (!isSwitch && lastBatch === head.batch) return { batches: [], lastBatch }
+  }
+  if (lastBatch === 0) return { batches: [], lastBatch: 0 }
+
+  await mkdir(deps.scratchDir, { recursive: true })
+  await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
+  const input: Omit<LoadInput, 'record'> = {
+    project: deps.project,
+    generation,
+    runId: deps.runId,
+    waitMs: deps.limits.lockWaitMs,
+    texts: (record, table) => copyTexts(db, zone, { record, table }),
+  }
+  if (isSwitch) {
+    const outcome = await switchGeneration(warehouse, {
+      ...input,
+      lastBatch,
+      records: () => readRecords(deps, zone, lastBatch),
+    })
+    deps.log({ event: `generation_${outcome}`, generation, batch: lastBatch })
+    return { batches: outcome === 'switched' ? range(1, lastBatch) : [], lastBatch }
+  }
+  const batches: number[] = []
+  for (const number of range((head?.batch ?? 0) + 1, lastBatch)) {
+    checkInterrupted(deps)
+    const record = await readExistingCommit(zone, number)
+    const outcome = await loadBatch(warehouse, { ...input, record })
+    if (outcome === 'loaded') batches.push(number)
+    deps.log({ event: `batch_${outcome}`, batch: number, generation })
+  }
+  return { batches, lastBatch }
+}
+
+/**
+ * Batch numbers of two lakes look alike: throws `ContractError` when the newest batch the warehouse
+ * holds is not the lake's batch of that number, rather than take later ones for its sequel.
+ */
+function checkSameLake(zone: Zone, head: LedgerHead, record: CommitRecord | undefined): void {
+  if (record?.snapshot.takenAt === head.snapshotAt) return
+  throw new ContractError(
+    `The warehouse was loaded from another lake: ${zone.store.location} has ` +
+      `${record === undefined ? 'no batch' : 'another batch'} ${head.batch}`,
+    {
+      code: 'LAKE_MIXED',
+      hint: 'check TIDEMARK_INGESTION and TIDEMARK_PROCESSED, or load into an empty TIDEMARK_WAREHOUSE_SCHEMA',
+    },
+  )
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index)
+}
+
+async function* readRecords(
+  deps: Deps,
+  zone: Zone,
+  lastBatch: number,
+): AsyncGenerator<CommitRecord> {
+  for (const number of range(1, lastBatch)) {
+    checkInterrupted(deps)
+    yield await readExistingCommit(zone, number)
+  }
+}
+
+/** A batch's rows of a table as COPY text, one file at a time, each gone once it was used. */
+async function* copyTexts(
+  db: DuckDb,
+  zone: Zone,
+  { record, table }: { record: CommitRecord; table: string },
+): AsyncGenerator<CopyText> {
+  for (const path of await openFiles(zone, record.tables[table]?.changes ?? [])) {
+    const text = await writeCopyText(db, path)
+    yield text
+    await rm(text.path)
+  }
+}

@@ -1,0 +1,300 @@
+// Follows the columns of one parsed select, as `json_serialize_sql` gives it, back to the relations it
+// reads.
+
+/** What a value is made of. */
+export interface Feed {
+  /** Whether `columns` is the whole truth. If not it is empty, and `tables` is all that is known. */
+  readonly exact: boolean
+  readonly columns: readonly ColumnName[]
+  readonly tables: readonly string[]
+}
+
+export interface ColumnName {
+  readonly table: string
+  readonly column: string
+}
+
+/** A node of the parsed statement. */
+export type Node = Readonly<Record<string, unknown>>
+
+/** Something that can be selected from. */
+export interface Relation {
+  /** Lower case, as DuckDB compares names; empty when it has none. */
+  readonly name: string
+  /** By lower-case name, in order. */
+  readonly columns: ReadonlyMap<string, { readonly column: string; readonly from: Feed }>
+  /** Whether `columns` are all it has. */
+  readonly isClosed: boolean
+  /** Source tables it reads. */
+  readonly tables: readonly string[]
+}
+
+interface Scope {
+  readonly known: Relations
+  readonly relations: readonly Relation[]
+  /** Columns that a `join … using` merges. */
+  readonly merged: ReadonlySet<string>
+}
+
+/** What can be selected from, by lower-case name. */
+export type Relations = ReadonlyMap<string, Relation>
+
+/** Made of no column. */
+export const NOTHING: Feed = { exact: true, columns: [], tables: [] }
+
+/** What a value is made of that is made of several. */
+export function combine(feeds: readonly Feed[]): Feed {
+  const exact = feeds.every((feed) => feed.exact)
+  const columns = new Map(
+    feeds
+      .flatMap((feed) => feed.columns)
+      .map((name) => [JSON.stringify([name.table, name.column]), name]),
+  )
+  const tables = distinct(feeds.flatMap((feed) => feed.tables))
+  return { exact, columns: exact ? [...columns.values()] : [], tables }
+}
+
+function distinct(names: readonly string[]): string[] {
+  return [...new Set(names)]
+}
+
+/** A relation of these columns, names folded as DuckDB compares them. */
+export function relation(
+  name: string,
+  {
+    columns,
+    isClosed,
+    tables,
+  }: {
+    columns: readonly { column: string; from: Feed }[]
+    isClosed: boolean
+    tables: readonly string[]
+  },
+): Relation {
+  const byName = new Map<string, { column: string; from: Feed }>()
+  // Of two columns of one name the first is meant; DuckDB renames the other.
+  for (const each of columns) {
+    const folded = each.column.toLowerCase()
+    if (!byName.has(folded)) byName.set(folded, each)
+  }
+  return { name: name.toLowerCase(), columns: byName, isClosed, tables: distinct(tables) }
+}
+
+/** A relation of which only the source tables are known. */
+function opaque(name: string, node: unknown, known: Relations): Relation {
+  return relation(name, { columns: [], isClosed: false, tables: tablesIn(node, known) })
+}
+
+function tablesIn(node: unknown, known: Relations): string[] {
+  const tables: string[] = []
+  JSON.parse(JSON.stringify(node), (key, value: unknown) => {
+    if (key === 'table_name') tables.push(...(known.get(text(value).toLowerCase())?.tables ?? []))
+    return value
+  })
+  return distinct(tables)
+}
+
+/** The relation that a parsed select makes, given those it can name. */
+export function followSelect(node: Node, outer: Relations): Relation {
+  const known = withCtes(node, outer)
+  if (node['type'] === 'SELECT_NODE') return followList(node, known)
+  if (node['type'] !== 'SET_OPERATION_NODE' || node['setop_type'] !== 'UNION') {
+    return opaque('', node, known)
+  }
+  const left = followSelect(child(node, 'left'), known)
+  const right = followSelect(child(node, 'right'), known)
+  if (!left.isClosed || !right.isClosed) return opaque('', node, known)
+  const second = [...right.columns.values()]
+  const columns = [...left.columns.values()].map(({ column, from }, index) => ({
+    column,
+    from: combine([from, second[index]?.from ?? NOTHING]),
+  }))
+  return relation('', { columns, isClosed: true, tables: [...left.tables, ...right.tables] })
+}
+
+function withCtes(node: Node, outer: Relations): Relations {
+  const known = new Map(outer)
+  for (const { key, value } of list(child(node, 'cte_map'), 'map')) {
+    const name = text(key)
+    const query = child(child(value as Node, 'query'), 'node')
+    const found = followSelect(query, known)
+    known.set(name.toLowerCase(), renamed(found, name, list(value as Node, 'aliases')))
+  }
+  return known
+}
+
+/** As `from t as name (columns)` renames it. */
+function renamed(found: Relation, name: string, aliases: readonly unknown[]): Relation {
+  const columns = [...found.columns.values()].map(({ column, from }, index) => ({
+    column: text(aliases[index]) || column,
+    from,
+  }))
+  // Which column an alias names is not known where not all columns are.
+  const isLost = aliases.length > 0 && !found.isClosed
+  return relation(name, { ...found, columns: isLost ? [] : columns })
+}
+
+/** One select with its list. */
+function followList(node: Node, known: Relations): Relation {
+  const merged = new Set<string>()
+  const relations = followFrom(child(node, 'from_table'), { known, merged })
+  const scope: Scope = { known, relations, merged }
+  const columns: { column: string; from: Feed }[] = []
+  let isClosed = true
+  for (const [index, expression] of list(node, 'select_list').entries()) {
+    if (expression['class'] === 'STAR') {
+      const star = followStar(expression, scope)
+      if (star === undefined) isClosed = false
+      else columns.push(...star)
+    } else {
+      const last = list(expression, 'column_names').at(-1)
+      columns.push({
+        column: text(expression['alias']) || text(last) || `column ${index + 1}`,
+        from: feedOf(expression, {
+          scope,
+          earlier: relation('', { columns, isClosed, tables: [] }),
+        }),
+      })
+    }
+  }
+  return relation('', { columns, isClosed, tables: tablesIn(node, known) })
+}
+
+/** The relations of a `from` clause; the columns its `using` merges are added to `merged`. */
+function followFrom(
+  from: Node,
+  { known, merged }: { known: Relations; merged: Set<string> },
+): Relation[] {
+  const alias = text(from['alias'])
+  const aliases = list(from, 'column_name_alias')
+  switch (from['type']) {
+    case 'EMPTY':
+      return []
+    case 'BASE_TABLE': {
+      const name = text(from['table_name'])
+      const found = known.get(name.toLowerCase()) ?? opaque(name, from, known)
+      return [renamed(found, alias || name, aliases)]
+    }
+    case 'SUBQUERY': {
+      const query = child(child(from, 'subquery'), 'node')
+      return [renamed(followSelect(query, known), alias, aliases)]
+    }
+    case 'EXPRESSION_LIST': {
+      const rows = list(from, 'values') as unknown as readonly (readonly Node[])[]
+      const nowhere = { scope: { known, relations: [], merged }, earlier: opaque('', {}, known) }
+      const columns = (rows[0] ?? []).map((_, index) => ({
+        column: text(list(from, 'expected_names')[index]) || `col${index}`,
+        from: combine(rows.map((row) => feedOf(row[index] ?? {}, nowhere))),
+      }))
+      const values = relation(alias, { columns, isClosed: true, tables: [] })
+      return [renamed(values, alias, aliases)]
+    }
+    case 'JOIN': {
+      const left = followFrom(child(from, 'left'), { known, merged })
+      const right = followFrom(child(from, 'right'), { known, merged })
+      for (const name of list(from, 'using_columns')) merged.add(text(name).toLowerCase())
+      const isFilter = from['join_type'] === 'SEMI' || from['join_type'] === 'ANTI'
+      return isFilter ? left : [...left, ...right]
+    }
+    default:
+      return [opaque(alias, from, known)]
+  }
+}
+
+/** The columns a star stands for; undefined where that is not known. */
+function followStar(star: Node, scope: Scope): { column: string; from: Feed }[] | undefined {
+  const of = text(star['relation_name']).toLowerCase()
+  const relations = scope.relations.filter(({ name }) => of === '' || name === of)
+  const isPlain =
+    star['columns'] !== true &&
+    ['replace_list', 'rename_list', 'qualified_exclude_list'].every(
+      (key) => list(star, key).length === 0,
+    )
+  if (!isPlain || relations.length === 0 || relations.some(({ isClosed }) => !isClosed)) {
+    return undefined
+  }
+  const excluded = new Set(list(star, 'exclude_list').map((name) => text(name).toLowerCase()))
+  return relations.flatMap(({ columns }) =>
+    [...columns]
+      .filter(([name]) => !excluded.has(name))
+      .map(([name, { column, from }]) => ({
+        column,
+        from: scope.merged.has(name) ? (traceName([name], scope) ?? from) : from,
+      })),
+  )
+}
+
+/** Expressions whose value is made of their parts' values and nothing else. */
+const PLAIN = new Set([
+  'BETWEEN',
+  'CASE',
+  'CAST',
+  'COLLATE',
+  'COMPARISON',
+  'CONJUNCTION',
+  'FUNCTION',
+  'OPERATOR',
+  'WINDOW',
+])
+
+function feedOf(expression: Node, { scope, earlier }: { scope: Scope; earlier: Relation }): Feed {
+  const feeds: Feed[] = []
+  const lost: Feed = {
+    exact: false,
+    columns: [],
+    tables: distinct([
+      ...scope.relations.flatMap(({ tables }) => tables),
+      ...tablesIn(expression, scope.known),
+    ]),
+  }
+  const visit = (part: unknown): void => {
+    if (Array.isArray(part)) for (const each of part) visit(each)
+    if (Array.isArray(part) || typeof part !== 'object' || part === null) return
+    const node = part as Node
+    const kind = node['class']
+    if (kind === 'CONSTANT') return
+    if (kind === 'COLUMN_REF') {
+      const names = list(node, 'column_names').map((name) => text(name).toLowerCase())
+      const own = names.length === 1 ? earlier.columns.get(names[0] ?? '')?.from : undefined
+      feeds.push(traceName(names, scope) ?? (areClosed(scope) ? own : undefined) ?? lost)
+      return
+    }
+    const before = feeds.length
+    const isPlain = kind === undefined || PLAIN.has(text(kind))
+    if (!isPlain || node['function_name'] === 'count_star') feeds.push(lost)
+    else for (const each of Object.values(node)) visit(each)
+    // A row number over nothing is made of rows, not of columns.
+    if (kind === 'WINDOW' && feeds.length === before) feeds.push(lost)
+  }
+  visit(expression)
+  return combine(feeds)
+}
+
+function areClosed({ relations }: Scope): boolean {
+  return relations.every((each) => each.isClosed)
+}
+
+/** What a name stands for: a column, a relation's column, or a field of either. */
+function traceName(names: readonly string[], scope: Scope): Feed | undefined {
+  const [first = '', second] = names
+  const named = scope.relations.find(({ name }) => name === first)
+  if (second !== undefined && named !== undefined) return named.columns.get(second)?.from
+  const hits = scope.relations.flatMap(({ columns }) => columns.get(first)?.from ?? [])
+  if (!areClosed(scope) && scope.relations.length > 1) return undefined
+  if (hits.length > 1 && !scope.merged.has(first)) return undefined
+  return hits.length === 0 ? undefined : combine(hits)
+}
+
+function child(node: Node, key: string): Node {
+  const found = node[key]
+  return typeof found === 'object' && found !== null ? (found as Node) : {}
+}
+
+function list(node: Node, key: string): readonly Node[] {
+  const found = node[key]
+  return Array.isArray(found) ? (found as Node[]) : []
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}

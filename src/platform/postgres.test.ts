@@ -1,0 +1,225 @@
+import { describe, expect, it } from 'vitest'
+import { ContractError, TidemarkError } from './errors.ts'
+import {
+  connect,
+  type Database,
+  hostOf,
+  mapPostgresError,
+  parseUrl,
+  withPostgresErrors,
+} from './postgres.ts'
+
+const SECRET = 'hunter2'
+const database: Database = {
+  title: 'Totesys',
+  code: 'SOURCE',
+  url: `postgresql://someone:${SECRET}@db.example.com:6543/totesys`,
+  attempts: 1,
+}
+
+function failure(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code })
+}
+
+describe('mapPostgresError()', () => {
+  it.each([
+    ['ECONNREFUSED', 'connect ECONNREFUSED 1.2.3.4:5432', 'TransientError', 'SOURCE_UNREACHABLE'],
+    ['ENOTFOUND', 'getaddrinfo', 'TransientError', 'SOURCE_UNREACHABLE'],
+    ['EAI_AGAIN', 'getaddrinfo', 'TransientError', 'SOURCE_UNREACHABLE'],
+    ['ETIMEDOUT', 'read', 'TransientError', 'SOURCE_UNREACHABLE'],
+    ['ECONNRESET', 'read', 'TransientError', 'SOURCE_UNREACHABLE'],
+    ['EPIPE', 'write', 'TransientError', 'SOURCE_UNREACHABLE'],
+    ['EHOSTUNREACH', 'connect', 'TransientError', 'SOURCE_UNREACHABLE'],
+    ['ENETUNREACH', 'connect', 'TransientError', 'SOURCE_UNREACHABLE'],
+    ['', 'timeout expired', 'TransientError', 'SOURCE_UNREACHABLE'],
+    ['', 'Connection terminated unexpectedly', 'TransientError', 'SOURCE_UNREACHABLE'],
+    [
+      '',
+      'Client has encountered a connection error and is not queryable',
+      'TransientError',
+      'SOURCE_UNREACHABLE',
+    ],
+    ['SELF_SIGNED_CERT_IN_CHAIN', 'self-signed', 'ConfigError', 'SOURCE_TLS'],
+    ['CERT_HAS_EXPIRED', 'expired', 'ConfigError', 'SOURCE_TLS'],
+    ['', 'The server does not support SSL connections', 'ConfigError', 'SOURCE_TLS'],
+    [
+      '28P01',
+      'password authentication failed for user "someone"',
+      'ConfigError',
+      'SOURCE_PASSWORD',
+    ],
+    ['28000', 'no pg_hba.conf entry', 'ConfigError', 'SOURCE_PASSWORD'],
+    ['3D000', 'database "totesys" does not exist', 'ConfigError', 'SOURCE_DATABASE'],
+    ['42501', 'permission denied for table payment', 'ConfigError', 'SOURCE_PERMISSION'],
+    ['42P01', 'relation "payment" does not exist', 'ContractError', 'SOURCE_SCHEMA'],
+    ['42703', 'column "paid" does not exist', 'ContractError', 'SOURCE_SCHEMA'],
+    ['3F000', 'schema "public" does not exist', 'ContractError', 'SOURCE_SCHEMA'],
+    ['08006', 'connection failure', 'TransientError', 'SOURCE_BUSY'],
+    ['53300', 'too many clients already', 'TransientError', 'SOURCE_BUSY'],
+    [
+      '57P01',
+      'terminating connection due to administrator command',
+      'TransientError',
+      'SOURCE_BUSY',
+    ],
+    ['57014', 'canceling statement due to statement timeout', 'TransientError', 'SOURCE_BUSY'],
+    ['58030', 'could not read file', 'TransientError', 'SOURCE_BUSY'],
+    ['40001', 'could not serialize access', 'TransientError', 'SOURCE_BUSY'],
+    ['40P01', 'deadlock detected', 'TransientError', 'SOURCE_BUSY'],
+    [
+      '25P03',
+      'terminating connection due to idle-in-transaction timeout',
+      'TransientError',
+      'SOURCE_BUSY',
+    ],
+    ['55P03', 'canceling statement due to lock timeout', 'TransientError', 'SOURCE_BUSY'],
+    ['55006', 'object in use', 'TransientError', 'SOURCE_BUSY'],
+    [
+      '23505',
+      'duplicate key value violates unique constraint "a"',
+      'TidemarkError',
+      'SOURCE_ERROR',
+    ],
+    ['', 'something else', 'TidemarkError', 'SOURCE_ERROR'],
+  ])('takes %s %s for a %s', (code, message, name, expected) => {
+    const cause = failure(code, message)
+    const mapped = mapPostgresError(cause, database)
+    expect(mapped).toBeInstanceOf(TidemarkError)
+    expect(mapped).toMatchObject({ name, code: expected, cause })
+    expect(mapped.message).toContain('Totesys at db.example.com:6543')
+    expect(mapped.message).toContain(code)
+    expect(`${mapped.message} ${mapped.hint}`).not.toContain(SECRET)
+    expect(mapped.hint).toBeTruthy()
+  })
+
+  it.each([
+    ['22P02', 'invalid input syntax for type integer: "a secret"'],
+    ['22P02', 'invalid input value for enum mood: "a secret"'],
+    ['22008', 'date/time field value out of range: "a secret"'],
+    ['22P02', 'invalid input syntax for type json: "a secret\nof two lines"'],
+    ['22003', 'value "a secret" is out of range for type integer'],
+    ['P0001', 'a trigger that says a secret'],
+  ])('leaves out the value that %s quotes', (code, message) => {
+    expect(mapPostgresError(failure(code, message), database).message).not.toContain('secret')
+  })
+
+  it('names the table, column and constraint at fault where the server does', () => {
+    const error = Object.assign(failure('23505', 'Key (email)=(a secret) already exists'), {
+      table: 'staff',
+      constraint: 'staff_email_key',
+    })
+    const { message } = mapPostgresError(error, database)
+    expect(message).toContain('table staff, constraint staff_email_key')
+    expect(message).not.toContain('secret')
+  })
+
+  it('takes a missing password and a missing certificate file for settings', () => {
+    const sasl = failure('', 'SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string')
+    expect(mapPostgresError(sasl, database)).toMatchObject({ code: 'SOURCE_PASSWORD' })
+    const withFile = { ...database, url: `${database.url}?sslrootcert=/nowhere.pem` }
+    expect(mapPostgresError(failure('ENOENT', 'no such file'), withFile)).toMatchObject({
+      code: 'SOURCE_TLS',
+    })
+  })
+
+  it('leaves our own errors as they are', () => {
+    const own = new ContractError('ours', { code: 'OURS' })
+    expect(mapPostgresError(own, database)).toBe(own)
+  })
+
+  it('takes what is not even an error', () => {
+    expect(mapPostgresError('just a text', database)).toMatchObject({ code: 'SOURCE_ERROR' })
+  })
+
+  it('withPostgresErrors() maps what its work throws and returns what it returns', async () => {
+    await expect(withPostgresErrors(database, async () => 7)).resolves.toBe(7)
+    const failed = withPostgresErrors(database, () => Promise.reject(failure('28P01', 'no')))
+    await expect(failed).rejects.toMatchObject({ code: 'SOURCE_PASSWORD' })
+  })
+})
+
+describe('parseUrl()', () => {
+  const parse = (url: string) => parseUrl({ ...database, url })
+
+  it.each(['localhost', '127.0.0.1', '127.9.9.9', '[::1]'])(
+    'leaves %s, this machine, as it is',
+    (host) => {
+      const url = `postgresql://u:p@${host}:5432/db`
+      expect(parse(url)).toEqual({ connectionString: url })
+      expect(parse(`${url}?sslmode=disable`)).toEqual({
+        connectionString: `${url}?sslmode=disable`,
+      })
+    },
+  )
+
+  it.each(['postgresql', 'postgres'])(
+    'verifies the certificate of any other host over %s:',
+    (scheme) => {
+      for (const query of ['', '?sslmode=require', '?sslmode=verify-ca', '?sslmode=verify-full']) {
+        const { connectionString = '' } = parse(`${scheme}://u:p@db.example.com/db${query}`)
+        expect(new URL(connectionString).searchParams.get('sslmode')).toBe('verify-full')
+      }
+      const { connectionString = '' } = parse(
+        `${scheme}://u:p@db.example.com/db?sslrootcert=/ca.pem`,
+      )
+      expect(new URL(connectionString).searchParams.get('sslrootcert')).toBe('/ca.pem')
+    },
+  )
+
+  it.each(['disable', 'no-verify', 'allow', 'prefer'])(
+    'refuses sslmode=%s beyond this machine',
+    (mode) => {
+      expect(() => parse(`postgresql://u:${SECRET}@db.example.com/db?sslmode=${mode}`)).toThrow(
+        expect.objectContaining({
+          name: 'ConfigError',
+          code: 'SOURCE_URL',
+          message: expect.not.stringContaining(SECRET),
+        }),
+      )
+    },
+  )
+
+  it.each([
+    '',
+    `not a url ${SECRET}`,
+    `mysql://u:${SECRET}@localhost/db`,
+    `host=localhost password=${SECRET}`,
+  ])('refuses %j', (url) => {
+    expect(() => parse(url)).toThrow(
+      expect.objectContaining({
+        name: 'ConfigError',
+        code: 'SOURCE_URL',
+        message: expect.not.stringContaining(SECRET),
+      }),
+    )
+  })
+})
+
+describe('hostOf()', () => {
+  it.each([
+    [database.url, 'db.example.com:6543'],
+    ['postgresql://u:p@db/x', 'db:5432'],
+    ['postgresql:///x', 'localhost:5432'],
+    [SECRET, 'an unreadable address'],
+  ])('shows of %s no more than %s', (url, shown) => {
+    expect(hostOf(url)).toBe(shown)
+  })
+})
+
+describe('connect()', () => {
+  it('tries again what may pass, and says how often it tried', async () => {
+    const away = { ...database, url: 'postgresql://u:p@127.0.0.1:1/db', attempts: 3, pauseMs: 1 }
+    await expect(connect(away)).rejects.toMatchObject({
+      name: 'TransientError',
+      code: 'SOURCE_UNREACHABLE',
+      message: expect.stringMatching(/; tried 3 times in \d+ s$/),
+    })
+  })
+
+  it('does not try again what someone must edit', async () => {
+    await expect(connect({ ...database, url: 'nonsense', attempts: 9 })).rejects.toMatchObject({
+      name: 'ConfigError',
+      code: 'SOURCE_URL',
+    })
+  })
+})

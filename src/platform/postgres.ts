@@ -1,0 +1,255 @@
+import { createReadStream, createWriteStream } from 'node:fs'
+import { pipeline } from 'node:stream/promises'
+import pg from 'pg'
+import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
+import { ConfigError, ContractError, TidemarkError, TransientError } from './errors.ts'
+
+export type Client = pg.Client
+
+/** A database Tidemark talks to, as people call it and as errors name it. */
+export interface Database {
+  /** What it is in a sentence: `Totesys` or `the warehouse`. */
+  readonly title: string
+  /** Prefix of error codes: `SOURCE` or `WAREHOUSE`. */
+  readonly code: string
+  /** Connection string; never logged. */
+  readonly url: string
+  /** Statements sent once after connecting, e.g. `set search_path …`. */
+  readonly session?: string
+  /** Connection attempts before giving up, with exponential pauses. Default 4. */
+  readonly attempts?: number
+  /** First pause between attempts; doubles each time. Default 500. */
+  readonly pauseMs?: number
+}
+
+export interface PostgresClient extends AsyncDisposable {
+  readonly client: Client
+}
+
+const CONNECT_TIMEOUT_MS = 10_000
+
+/**
+ * Connects, retrying what may pass by itself (refused, timed out, starting up, too many clients).
+ * TLS with a verified certificate is required unless the host is loopback.
+ * Throws `ConfigError` for what someone must edit and `TransientError` when the database is away.
+ */
+export async function connect(database: Database): Promise<PostgresClient> {
+  const attempts = database.attempts ?? 4
+  const startedAt = Date.now()
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await connectOnce(database)
+    } catch (error) {
+      const mapped = mapPostgresError(error, database)
+      if (!(mapped instanceof TransientError)) throw mapped
+      if (attempt >= attempts) {
+        const seconds = Math.round((Date.now() - startedAt) / 1000)
+        const tried = attempt === 1 ? '' : `; tried ${attempt} times in ${seconds} s`
+        throw new TransientError(mapped.message + tried, {
+          code: mapped.code,
+          hint: 'tidemark doctor',
+          cause: error,
+        })
+      }
+      const pauseMs = (database.pauseMs ?? 500) * 2 ** (attempt - 1)
+      await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    }
+  }
+}
+
+async function connectOnce(database: Database): Promise<PostgresClient> {
+  const client = new pg.Client({
+    ...parseUrl(database),
+    application_name: 'tidemark',
+    keepAlive: true,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+  })
+  // A connection lost between two queries is reported by the next query; without a listener Node would exit.
+  client.on('error', () => {})
+  await client.connect()
+  if (database.session !== undefined) await client.query(database.session)
+  return { client, [Symbol.asyncDispose]: () => client.end().catch(() => {}) }
+}
+
+/** Driver options for a URL. Throws `ConfigError` when it is no Postgres URL or gives up TLS beyond loopback. */
+export function parseUrl(database: Database): pg.ClientConfig {
+  let url: URL
+  try {
+    url = new URL(database.url)
+  } catch {
+    throw badUrl(database, 'is not a URL')
+  }
+  if (url.protocol !== 'postgres:' && url.protocol !== 'postgresql:') {
+    throw badUrl(database, `must begin with postgresql://, not ${url.protocol}//`)
+  }
+  if (isLoopback(url.hostname) || url.hostname === '') return { connectionString: database.url }
+  const mode = url.searchParams.get('sslmode')
+  if (mode === 'disable' || mode === 'no-verify' || mode === 'allow' || mode === 'prefer') {
+    throw badUrl(
+      database,
+      `has sslmode=${mode}, but ${url.hostname} is not this machine: TLS must be verified`,
+    )
+  }
+  url.searchParams.set('sslmode', 'verify-full')
+  return { connectionString: url.href }
+}
+
+function badUrl(database: Database, what: string): ConfigError {
+  return new ConfigError(`The connection string of ${database.title} ${what}`, {
+    code: `${database.code}_URL`,
+    hint: `set TIDEMARK_${database.code}_URL=postgresql://user:password@host:5432/database`,
+  })
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '[::1]' || host.startsWith('127.')
+}
+
+/** Host and port of a connection string, the only parts of it that may be shown. */
+export function hostOf(url: string): string {
+  try {
+    const parsed = new URL(url)
+    return `${parsed.hostname || 'localhost'}:${parsed.port || '5432'}`
+  } catch {
+    return 'an unreadable address'
+  }
+}
+
+const NETWORK: Record<string, string> = {
+  ECONNREFUSED: 'name found, connection refused',
+  ENOTFOUND: 'no such host name',
+  EAI_AGAIN: 'the host name could not be looked up just now',
+  ETIMEDOUT: 'no answer in time',
+  ECONNRESET: 'the connection was cut',
+  EPIPE: 'the connection was cut',
+  EHOSTUNREACH: 'no route to the host',
+  ENETUNREACH: 'no route to the network',
+}
+
+const CERTIFICATE =
+  /^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|CERT_|ERR_TLS|HOSTNAME_MISMATCH|INVALID_CA|ERR_SSL)/
+
+/**
+ * What `pg` or the network said, as one of our errors: named after the database, without the
+ * statement, a value or a credential. The original is kept as `cause` for debugging only.
+ * Codes: SQLSTATE, manual appendix A.
+ */
+export function mapPostgresError(error: unknown, database: Database): TidemarkError {
+  if (error instanceof TidemarkError) return error
+  const { code = '', message = String(error) } = error as { code?: string; message?: string }
+  const at = `${database.title} at ${hostOf(database.url)}`
+  const detail = (suffix: string, hint: string) => ({
+    code: `${database.code}_${suffix}`,
+    hint,
+    cause: error,
+  })
+  const variable = `TIDEMARK_${database.code}_URL`
+
+  if (
+    NETWORK[code] !== undefined ||
+    /timeout expired|Connection terminated|not queryable|ended unexpectedly/.test(message)
+  ) {
+    const why = NETWORK[code] ?? 'the connection was lost or not answered in time'
+    return new TransientError(
+      `Cannot reach ${at}: ${why}${code ? ` [${code}]` : ''}`,
+      detail('UNREACHABLE', 'tidemark doctor'),
+    )
+  }
+  if (
+    CERTIFICATE.test(code) ||
+    message.includes('does not support SSL') ||
+    (code === 'ENOENT' && database.url.includes('sslrootcert'))
+  ) {
+    return new ConfigError(
+      `No trusted TLS connection to ${at} [${code || 'no TLS'}]`,
+      detail('TLS', `add sslrootcert=/path/to/ca.pem to ${variable}`),
+    )
+  }
+  if (code.startsWith('28') || message.startsWith('SASL')) {
+    return new ConfigError(
+      `${at} refused the user or password [${code || 'no password given'}]`,
+      detail('PASSWORD', `check ${variable}`),
+    )
+  }
+  if (code === '3D000') {
+    return new ConfigError(
+      `${at} has no database of that name [${code}]`,
+      detail('DATABASE', `check ${variable}`),
+    )
+  }
+  if (code === '42501') {
+    return new ConfigError(
+      `${at} does not permit this: ${message} [${code}]`,
+      detail('PERMISSION', `grant it to the user in ${variable}`),
+    )
+  }
+  if (code === '42P01' || code === '42703' || code === '3F000') {
+    return new ContractError(
+      `${at} is not as expected: ${message} [${code}]`,
+      detail('SCHEMA', 'tidemark doctor'),
+    )
+  }
+  if (/^(08|53|57|58|40|25P0|55P03|55006)/.test(code)) {
+    return new TransientError(
+      `${at} could not do it just now: ${message} [${code}]`,
+      detail('BUSY', 'run it again; nothing was half-published'),
+    )
+  }
+  return new TidemarkError(
+    `${at} answered with an error${code ? ` [${code}]` : ''}: ${describeFault(error, { code, message })}`,
+    detail('ERROR', 'tidemark doctor'),
+  )
+}
+
+/**
+ * What may be shown of a fault. Messages of class 42 and 0A name things; those of data, constraints
+ * and triggers (22, 23, P0 …) may hold values, so of them only the names the server gives are.
+ */
+function describeFault(
+  error: unknown,
+  { code, message }: { code: string; message: string },
+): string {
+  if (code === '' || /^(42|0A)/.test(code)) return message
+  const names = error as Partial<Record<'table' | 'column' | 'constraint', string>>
+  const known = (['table', 'column', 'constraint'] as const)
+    .filter((kind) => names[kind] !== undefined)
+    .map((kind) => `${kind} ${names[kind]}`)
+  return known.length > 0 ? known.join(', ') : 'see the log of the server'
+}
+
+/** The one row of a query that always has one. */
+export function onlyRow<Row>({ rows }: { readonly rows: readonly Row[] }): Row {
+  const [row] = rows
+  if (row === undefined) throw new TypeError('a query that always has a row had none')
+  return row
+}
+
+/** Runs `work` and turns whatever Postgres throws into one of our errors. */
+export async function withPostgresErrors<T>(
+  database: Database,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw mapPostgresError(error, database)
+  }
+}
+
+/**
+ * Streams a select's rows into a file in COPY's text format, each line beginning with a tab; returns
+ * the rows Postgres says it wrote. The tab stands for an empty first column: without it a first
+ * value's byte order mark would be taken for the file's, and a lone empty value for no line at all.
+ */
+export async function copyToFile(client: Client, select: string, path: string): Promise<number> {
+  const stream = client.query(copyTo(`copy (select '', r.* from (${select}) as r) to stdout`))
+  await pipeline(stream, createWriteStream(path, { highWaterMark: 1 << 20 }))
+  return stream.rowCount
+}
+
+/** Streams a file in COPY's text format into `target`, a table with its columns; returns the rows stored. */
+export async function copyFromFile(client: Client, target: string, path: string): Promise<number> {
+  const stream = client.query(copyFrom(`copy ${target} from stdin`))
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 18 }), stream)
+  return stream.rowCount
+}

@@ -1,0 +1,148 @@
+import { readFileSync } from 'node:fs'
+import { ConfigError } from '../errors.ts'
+import { withPostgresErrors } from '../postgres.ts'
+import type { Fact, Project } from '../project.ts'
+import { identifier } from '../sql.ts'
+import { HISTORY_VIEW_COLUMNS } from '../warehouse/migrate.ts'
+import type { WarehouseClient } from '../warehouse/warehouse.ts'
+
+export interface FactVersion {
+  readonly version: number
+  readonly operation: 'insert' | 'update' | 'delete'
+  /** ISO 8601 UTC with microseconds; `validTo` is undefined for the newest version. */
+  readonly validFrom: string
+  readonly validTo: string | undefined
+  readonly batch: number
+  /** Every standard column as text, in the table's order; undefined for null. */
+  readonly values: Readonly<Record<string, string | undefined>>
+  /** Columns that differ from the version before. */
+  readonly changed: readonly string[]
+}
+
+export interface FactHistory {
+  readonly table: string
+  readonly key: readonly string[]
+  /** Which one this is, in the domain's words. */
+  readonly headline: string | undefined
+  readonly versions: readonly FactVersion[]
+}
+
+/** Columns that say how a version came about rather than what it says. */
+const HISTORY_COLUMNS = new Set([
+  'record_operation',
+  'recorded_at',
+  'batch_id',
+  ...HISTORY_VIEW_COLUMNS,
+])
+
+/** The fact that people mean by a source or warehouse table's name, singular or plural. */
+export function findFact(project: Project, name: string): Fact {
+  const facts = project.models.filter((model) => model.kind === 'fact')
+  const bare = (table: string) =>
+    table
+      .toLowerCase()
+      .replace(/^fact_/, '')
+      .replace(/s$/, '')
+  const found = facts.find(
+    (fact) => bare(fact.table) === bare(name) || bare(fact.from) === bare(name),
+  )
+  if (found !== undefined) return found
+  throw new ConfigError(`There is no fact for a table called ${name}`, {
+    code: 'UNKNOWN_TABLE',
+    hint: `one of: ${facts.map((fact) => fact.from).join(', ')}`,
+  })
+}
+
+/**
+ * Every version of one fact, oldest first; none for a key that never was. A key of several columns
+ * is given as its values in order. Throws `ConfigError` when a value cannot be such a key.
+ */
+export async function readHistory(
+  { client, warehouse }: WarehouseClient,
+  fact: Fact,
+  key: readonly string[],
+): Promise<FactHistory> {
+  if (key.length !== fact.key.length) {
+    throw new ConfigError(`The key of ${fact.from} is (${fact.key.join(', ')})`, {
+      code: 'BAD_KEY',
+      hint: `give ${fact.key.length === 1 ? 'one value' : `${fact.key.length} values, separated by commas`}`,
+    })
+  }
+  const where = fact.key.map((column, index) => `${identifier(column)} = $${index + 1}`)
+  const { rows } = await withPostgresErrors(warehouse, async () => {
+    try {
+      return await client.query<
+        { row: Record<string, string | null> } & Record<'valid_from' | 'valid_to', string | null>
+      >(
+        `select
+            (
+                select json_object_agg(e.key, e.value order by e.ordinality)
+                from json_each_text(to_json(h)) with ordinality as e
+            ) as row,
+            to_char(valid_from, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as valid_from,
+            to_char(valid_to, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as valid_to
+         from (
+            select * from ${identifier(`${fact.table}_history`)} where ${where.join(' and ')}
+         ) as h
+         order by version`,
+        [...key],
+      )
+    } catch (error) {
+      const { code = '' } = error as { code?: string }
+      if (code === '42P01') {
+        throw new ConfigError('The warehouse has never been loaded', {
+          code: 'WAREHOUSE_EMPTY',
+          hint: 'tidemark run',
+          cause: error,
+        })
+      }
+      // Class 22: the text is no value of the key's type.
+      if (code.startsWith('22')) {
+        throw new ConfigError(`That is no key of ${fact.from} (${fact.key.join(', ')})`, {
+          code: 'BAD_KEY',
+          hint: `tidemark history ${fact.from} 1`,
+          cause: error,
+        })
+      }
+      throw error
+    }
+  })
+  const versions: FactVersion[] = []
+  for (const { row, valid_from, valid_to } of rows) {
+    const values = Object.fromEntries(
+      Object.entries(row)
+        .filter(([name]) => !HISTORY_COLUMNS.has(name) && name !== fact.recordId)
+        .map(([name, value]) => [name, value ?? undefined]),
+    )
+    const before = versions.at(-1)
+    versions.push({
+      version: Number(row.version),
+      operation: row.record_operation as FactVersion['operation'],
+      validFrom: valid_from ?? '',
+      validTo: valid_to ?? undefined,
+      batch: Number(row.batch_id),
+      values,
+      changed: before
+        ? Object.keys(values).filter((name) => values[name] !== before.values[name])
+        : [],
+    })
+  }
+  return {
+    table: fact.from,
+    key,
+    headline: await readHeadline({ client, warehouse }, fact, key),
+    versions,
+  }
+}
+
+async function readHeadline(
+  { client, warehouse }: Pick<WarehouseClient, 'client' | 'warehouse'>,
+  { headline }: Fact,
+  key: readonly string[],
+): Promise<string | undefined> {
+  if (headline === undefined) return undefined
+  const { rows } = await withPostgresErrors(warehouse, () =>
+    client.query<{ headline: string | null }>(readFileSync(headline, 'utf8'), [...key]),
+  )
+  return rows[0]?.headline ?? undefined
+}

@@ -1,0 +1,90 @@
+/**
+ * What a domain declares so that the platform can carry it. A `Project` is data and SQL only:
+ * the platform never calls back into a domain, and knows no table by name.
+ */
+export interface Project {
+  /** Short lower-case name: used in lock names, logs and the warehouse's own tables. */
+  readonly name: string
+  /** What people call the source, e.g. `Totesys`. */
+  readonly title: string
+  readonly source: SourceContract
+  /** In the order they are made: dimensions before the facts that name them, the calendar last. */
+  readonly models: readonly Model[]
+  readonly warehouse: {
+    /** Folder of append-only, numbered `.sql` migrations that make the star's tables. */
+    readonly migrations: URL
+  }
+}
+
+export interface SourceContract {
+  /** Schema of the source tables unless a table names its own. */
+  readonly schema: string
+  readonly tables: readonly SourceTable[]
+}
+
+export interface SourceTable {
+  /** The table's name in the lake and in the models (`change_<name>`, `<name>`). */
+  readonly name: string
+  /** Columns that identify a row for good. Must be unique and not null in the source. */
+  readonly key: readonly string[]
+  /** Where it lies in the source when that differs from `schema.name`. */
+  readonly schema?: string
+  readonly relation?: string
+}
+
+/** Columns that a change carries beside the source's own; no source column may be called so. */
+export const CHANGE_COLUMNS: ReadonlySet<string> = new Set([
+  '_operation',
+  '_batch',
+  '_captured_at',
+  '_ordinal',
+])
+
+export type Model = Dimension | Calendar | Fact
+
+interface ModelBase {
+  /** Name of the warehouse table. */
+  readonly table: string
+  /** The `.sql` file, DuckDB dialect; its final select lists the table's columns in order. */
+  readonly sql: URL
+  /** Columns that identify a row (dimension) or the thing a version belongs to (fact). */
+  readonly key: readonly string[]
+  /** Columns that may be null; a null in any other sends the row to quarantine. */
+  readonly nullable?: readonly string[]
+}
+
+/** A select over the tables as they now stand; one row a key. */
+export interface Dimension extends ModelBase {
+  readonly kind: 'dimension'
+}
+
+/** A dimension of days, made for the whole years of every date in the view `named_date (date_id)`. */
+export interface Calendar extends ModelBase {
+  readonly kind: 'calendar'
+}
+
+/**
+ * Row by row over `change_<from>`. The model passes `_operation`, `_captured_at` and `_ordinal`
+ * through as its last three columns; the platform puts the record id in front and the
+ * history columns behind.
+ */
+export interface Fact extends ModelBase {
+  readonly kind: 'fact'
+  /** The source table whose changes it maps. */
+  readonly from: string
+  /** Gapless surrogate id, assigned in capture order. */
+  readonly recordId: string
+  readonly references: readonly Reference[]
+  /**
+   * A Postgres query over the stars that returns one `headline`: which of these facts this is, for
+   * people. Its parameters are the key's values.
+   */
+  readonly headline?: URL
+}
+
+export interface Reference {
+  /** The fact's columns, in the order of the dimension's key. */
+  readonly columns: readonly string[]
+  /** Table name of the dimension or calendar. */
+  readonly dimension: string
+}

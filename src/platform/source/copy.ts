@@ -1,0 +1,159 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { type Client, copyToFile, type Database, withPostgresErrors } from '../postgres.ts'
+import { identifier, identifiers } from '../sql.ts'
+import type { SourceSnapshot } from './snapshot.ts'
+import type { TableShape } from './tables.ts'
+
+/** Rows in COPY's text format in a local file, each line beginning with a tab. */
+export interface CopiedRows {
+  readonly path: string
+  /** What Postgres said it wrote. */
+  readonly rows: number
+}
+
+/** A part of a table that is read on its own: at most this much of the heap at a time. */
+const RANGE_PAGES = 4096
+const PAGE_BYTES = 8192
+
+/** Counts of one table: every row, and those at or after the horizon. */
+export interface TableCount {
+  readonly rows: number
+  readonly recent: number
+}
+
+/**
+ * Counts tables in one statement. `age` is the horizon's distance in transactions from the
+ * snapshot; `undefined` counts nothing as recent.
+ */
+export async function countRows(
+  snapshot: SourceSnapshot,
+  tables: readonly { readonly shape: TableShape; readonly age: number | undefined }[],
+): Promise<Map<string, TableCount>> {
+  if (tables.length === 0) return new Map()
+  const arms = tables.map(({ shape, age }, index) => {
+    const recent =
+      age === undefined ? '0' : `count(*) filter (where ${isRecent(age, snapshot.identity.xmax)})`
+    return `select ${index} as i, count(*)::text as rows, ${recent}::text as recent from ${shape.relation}`
+  })
+  const { rows } = await withPostgresErrors(snapshot.database, () =>
+    snapshot.client.query<{ i: number; rows: string; recent: string }>(arms.join(' union all ')),
+  )
+  return new Map(
+    rows.map((row) => [
+      tables[row.i]?.shape.name ?? '',
+      { rows: Number(row.rows), recent: Number(row.recent) },
+    ]),
+  )
+}
+
+/**
+ * Whether a row's xmin lies at most `age` before the snapshot's xmax, on the circle of 32-bit
+ * ids. `age()` measures from the next id, which other sessions may have moved on since the
+ * snapshot (it stands still within a transaction), so the snapshot's own age is added. A frozen
+ * row keeps its old xmin and may look recent after a wraparound, with a negative age; it then
+ * drops out in the comparison. (Manual, 24.1.5 and 9.27.7.)
+ */
+function isRecent(age: number, xmax: string): string {
+  const low32 = BigInt.asUintN(32, BigInt(xmax)).toString()
+  return `age(xmin) <= (select age('${low32}'::xid)::bigint + ${age})`
+}
+
+/** Copies the rows at or after the horizon to a file. */
+export async function copyRecent(
+  snapshot: SourceSnapshot,
+  shape: TableShape,
+  { age, folder }: { age: number; folder: string },
+): Promise<CopiedRows> {
+  const where = isRecent(age, snapshot.identity.xmax)
+  return copy(snapshot.client, snapshot.database, {
+    select: `${selectAll(shape)} where ${where}`,
+    path: newPath(folder),
+  })
+}
+
+/** Copies every key to a file. */
+export async function copyKeys(
+  snapshot: SourceSnapshot,
+  shape: TableShape,
+  { folder }: { folder: string },
+): Promise<CopiedRows> {
+  return copy(snapshot.client, snapshot.database, {
+    select: `select ${identifiers(shape.key)} from ${shape.relation}`,
+    path: newPath(folder),
+  })
+}
+
+/**
+ * Copies a whole table, part by part in the order of the heap, so that no file on the way grows
+ * with the table; the last part is open-ended. With `connections` > 1, parts are read ahead in
+ * parallel, all in the one snapshot, and still yielded in order.
+ */
+export async function* copyWhole(
+  snapshot: SourceSnapshot,
+  shape: TableShape,
+  { folder, connections }: { folder: string; connections: number },
+): AsyncGenerator<CopiedRows> {
+  const parts = planRanges(shape).map((range) => ({
+    select: `${selectAll(shape)}${range === '' ? '' : ` where ${range}`}`,
+    path: newPath(folder),
+  }))
+  const others: AsyncDisposable[] = []
+  try {
+    const clients = [snapshot.client]
+    while (clients.length < Math.min(connections, parts.length)) {
+      const another = await snapshot.openAnother()
+      others.push(another)
+      clients.push(another.client)
+    }
+    // Client k reads parts k, k + n, k + 2n …: one at a time, and one part ahead of the consumer.
+    const underWay: Promise<CopiedRows>[] = []
+    const begin = (index: number) => {
+      const part = parts[index]
+      const client = clients[index % clients.length]
+      if (part === undefined || client === undefined) return
+      const copied = copy(client, snapshot.database, part)
+      copied.catch(() => {}) // reported when it is awaited below
+      underWay[index] = copied
+    }
+    for (let index = 0; index < clients.length; index++) begin(index)
+    for (let index = 0; index < parts.length; index++) {
+      const copied = await underWay[index]
+      begin(index + clients.length)
+      if (copied !== undefined) yield copied
+    }
+  } finally {
+    for (const other of others) await other[Symbol.asyncDispose]()
+  }
+}
+
+function selectAll(shape: TableShape): string {
+  const columns = shape.columns.map((column) => identifier(column.name))
+  return `select ${columns.join(', ')} from ${shape.relation}`
+}
+
+/** Conditions that cut a table into ranges of pages, covering it without a gap. */
+export function planRanges(shape: Pick<TableShape, 'hasCtidRanges' | 'sizeBytes'>): string[] {
+  const pages = Math.ceil(shape.sizeBytes / PAGE_BYTES)
+  const count = shape.hasCtidRanges ? Math.max(1, Math.ceil(pages / RANGE_PAGES)) : 1
+  if (count === 1) return ['']
+  return Array.from({ length: count }, (_, index) => {
+    const from = `ctid >= '(${index * RANGE_PAGES},0)'::tid`
+    const to = `ctid < '(${(index + 1) * RANGE_PAGES},0)'::tid`
+    return index === count - 1 ? from : `${from} and ${to}`
+  })
+}
+
+/** Never a name twice: DuckDB caches files by path, size and time, and small ones are alike in all three. */
+function newPath(folder: string): string {
+  return join(folder, `${randomUUID()}.copy`)
+}
+
+async function copy(
+  client: Client,
+  database: Database,
+  { select, path }: { select: string; path: string },
+): Promise<CopiedRows> {
+  const rows = await withPostgresErrors(database, () => copyToFile(client, select, path))
+  return { path, rows }
+}

@@ -1,0 +1,53 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createDatabase, type TestDatabase } from '../../../test/support/database.ts'
+import { openSnapshot } from './snapshot.ts'
+
+describe('openSnapshot()', () => {
+  let test: TestDatabase
+  beforeAll(async () => {
+    test = await createDatabase({ template: 'empty' })
+    await test.query('create table thing (id int primary key)')
+  })
+  afterAll(() => test.drop())
+  const database = (url = test.readerUrl) => ({ title: 'Things', code: 'SOURCE', url, attempts: 1 })
+
+  it('identifies its moment, the cluster and its history with SELECT rights only', async () => {
+    await using snapshot = await openSnapshot(database())
+    const { identity } = snapshot
+    expect(identity.takenAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
+    expect(BigInt(identity.xmax)).toBeGreaterThanOrEqual(BigInt(identity.xmin))
+    expect(identity.systemId).toMatch(/^\d+\/\d+$/)
+    expect(identity).toMatchObject({ timeline: 1, standby: false })
+  })
+
+  it('I2 sees one moment in every connection, whatever commits meanwhile', async () => {
+    await using snapshot = await openSnapshot(database())
+    await test.query('insert into thing values (1)')
+    await using another = await snapshot.openAnother()
+    await using third = await snapshot.openAnother()
+    for (const { client } of [snapshot, another, third]) {
+      const { rows } = await client.query('select * from public.thing')
+      expect(rows).toEqual([])
+    }
+  })
+
+  it('cannot write', async () => {
+    await using snapshot = await openSnapshot(database(test.url))
+    await expect(snapshot.client.query('insert into public.thing values (2)')).rejects.toThrow(
+      /read-only/,
+    )
+  })
+
+  it('openAnother() fails and closes its connection once the snapshot is gone', async () => {
+    await using snapshot = await openSnapshot(database())
+    await (await snapshot.openAnother())[Symbol.asyncDispose]()
+    await snapshot.client.query('rollback')
+    await expect(snapshot.openAnother()).rejects.toThrow('Things')
+  })
+
+  it('does without the cluster’s identity where it may not be asked', async () => {
+    await test.query('revoke execute on function pg_control_system() from public')
+    await using snapshot = await openSnapshot(database())
+    expect(snapshot.identity).toMatchObject({ systemId: '', timeline: 0 })
+  })
+})

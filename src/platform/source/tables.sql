@@ -1,0 +1,176 @@
+-- One row a wanted table: its identity, columns and what proves its key. Names come as parameters.
+-- Domains are resolved to their base type, since a domain's values are its base type's.
+with recursive wanted as (
+    select *
+    from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as w (name, schema, relation, key)
+),
+
+found as (
+    select
+        w.name,
+        w.key,
+        c.oid,
+        c.relkind
+    from wanted as w
+    inner join pg_catalog.pg_namespace as n on n.nspname = w.schema
+    inner join pg_catalog.pg_class as c on c.relnamespace = n.oid and c.relname = w.relation
+    where c.relkind in ('r', 'p', 'v', 'm', 'f')
+),
+
+descendant as (
+    select
+        f.oid as root,
+        i.inhrelid as oid
+    from found as f
+    inner join pg_catalog.pg_inherits as i on i.inhparent = f.oid
+    union
+    select
+        d.root,
+        i.inhrelid
+    from descendant as d
+    inner join pg_catalog.pg_inherits as i on i.inhparent = d.oid
+),
+
+base_type as (
+    select
+        t.oid as type,
+        t.oid as base,
+        -1 as typmod
+    from pg_catalog.pg_type as t
+    where t.typtype <> 'd'
+    union all
+    select
+        d.oid,
+        case when b.typtype = 'd' then b.typbasetype else b.oid end,
+        case when b.typtype = 'd' and d.typtypmod = -1 then b.typtypmod else d.typtypmod end
+    from pg_catalog.pg_type as d
+    inner join pg_catalog.pg_type as b on b.oid = d.typbasetype
+    where d.typtype = 'd'
+)
+
+select
+    f.name,
+    f.oid::text as oid,
+    f.relkind::text as kind,
+    -- A foreign table among the descendants has no xmin either, and a row policy may show another
+    -- row tomorrow that nobody touched.
+    f.relkind in ('r', 'p', 'm') and not pg_catalog.row_security_active(f.oid) and not exists (
+        select 1
+        from descendant as d
+        inner join pg_catalog.pg_class as c on c.oid = d.oid
+        where d.root = f.oid and c.relkind = 'f'
+    ) as has_xmin,
+    f.relkind in ('r', 'm') and not exists (
+        select 1 from descendant as d where d.root = f.oid
+    ) as has_ctid_ranges,
+    case when f.relkind in ('r', 'm') then pg_catalog.pg_relation_size(f.oid) else 0 end::text as size_bytes,
+    array(
+        select d.oid::text from descendant as d where d.root = f.oid order by d.oid
+    ) as descendants,
+    -- A parent's index does not reach the tables that inherit from it.
+    (f.relkind <> 'r' or not exists (select 1 from descendant as d where d.root = f.oid)) and exists (
+        select 1
+        from pg_catalog.pg_index as i
+        where
+            i.indrelid = f.oid
+            and i.indisunique
+            and i.indisvalid
+            and i.indpred is null
+            and i.indexprs is null
+            and (
+                select bool_and(a.attname = any(string_to_array(f.key, E'\x01')) and a.attnotnull)
+                from unnest(i.indkey[0:i.indnkeyatts - 1]) as k
+                inner join pg_catalog.pg_attribute as a on a.attrelid = f.oid and a.attnum = k
+            )
+    ) as key_is_unique,
+    (
+        select
+            json_agg(
+                json_build_object(
+                    'name', a.attname,
+                    'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
+                    'baseType', pg_catalog.format_type(
+                        b.base, case when a.atttypid = b.base then a.atttypmod else b.typmod end
+                    ),
+                    'nullable', not a.attnotnull
+                )
+                order by a.attnum
+            )
+        from pg_catalog.pg_attribute as a
+        inner join base_type as b on b.type = a.atttypid
+        where a.attrelid = f.oid and a.attnum > 0 and not a.attisdropped
+    ) as columns,
+    (
+        select
+            json_agg(
+                json_build_array(
+                    a.attnum,
+                    array(
+                        select e.enumlabel
+                        from pg_catalog.pg_enum as e
+                        inner join pg_catalog.pg_type as t on t.oid = b.base
+                        where e.enumtypid in (t.oid, t.typelem)
+                        order by e.enumsortorder
+                    ),
+                    case
+                        when a.attgenerated <> '' then (
+                            select pg_catalog.pg_get_expr(g.adbin, g.adrelid)
+                            from pg_catalog.pg_attrdef as g
+                            where g.adrelid = a.attrelid and g.adnum = a.attnum
+                        )
+                    end
+                )
+                order by a.attnum
+            )
+        from pg_catalog.pg_attribute as a
+        inner join base_type as b on b.type = a.atttypid
+        where a.attrelid = f.oid and a.attnum > 0 and not a.attisdropped
+    ) as column_identities,
+    -- For the archive alone: no part of the fingerprint, column by column in the order of `columns`.
+    (
+        select
+            json_agg(
+                json_build_object(
+                    'default', (
+                        select pg_catalog.pg_get_expr(g.adbin, g.adrelid)
+                        from pg_catalog.pg_attrdef as g
+                        where
+                            g.adrelid = a.attrelid
+                            and g.adnum = a.attnum
+                            -- pg_get_expr sees the catalogue of now, not of the snapshot, and would
+                            -- stop the run for a function or type dropped since. The default that
+                            -- used it went with it.
+                            and not exists (
+                                select 1
+                                from pg_catalog.pg_depend as p
+                                where
+                                    p.classid = 'pg_catalog.pg_attrdef'::regclass
+                                    and p.objid = g.oid
+                                    and case p.refclassid
+                                        when 'pg_catalog.pg_proc'::regclass
+                                            then pg_catalog.has_function_privilege(p.refobjid, 'execute')
+                                        when 'pg_catalog.pg_type'::regclass
+                                            then pg_catalog.has_type_privilege(p.refobjid, 'usage')
+                                        else true
+                                    end is null
+                            )
+                    ),
+                    'generated', a.attgenerated <> '',
+                    'labels', case
+                        when 'e' in (t.typtype, item.typtype) then array(
+                            select e.enumlabel
+                            from pg_catalog.pg_enum as e
+                            where e.enumtypid in (t.oid, item.oid)
+                            order by e.enumsortorder
+                        )
+                    end
+                )
+                order by a.attnum
+            )
+        from pg_catalog.pg_attribute as a
+        inner join base_type as b on b.type = a.atttypid
+        inner join pg_catalog.pg_type as t on t.oid = b.base
+        left join pg_catalog.pg_type as item on item.oid = t.typelem
+        where a.attrelid = f.oid and a.attnum > 0 and not a.attisdropped
+    ) as column_details
+from found as f

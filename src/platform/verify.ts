@@ -1,0 +1,286 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Deps, ingestionZone } from './deps.ts'
+import { type DuckDb, openDuckDb } from './duckdb.ts'
+import { ConflictError } from './errors.ts'
+import { type ExtractOutcome, extractSnapshot } from './extract.ts'
+import { convertRows, incomingRelation } from './lake/capture.ts'
+import type { CommitRecord } from './lake/commit-record.ts'
+import { type Difference, findDifferences } from './lake/difference.ts'
+import { lakeTable } from './lake/schema.ts'
+import { type LakeTable, openState } from './lake/table-state.ts'
+import { load } from './load.ts'
+import { describe } from './models/dimension.ts'
+import { daysOf } from './models/fact.ts'
+import { readModel } from './models/generation.ts'
+import { brokenBy, rulesOf } from './models/quarantine.ts'
+import { copyToFile, onlyRow, withPostgresErrors } from './postgres.ts'
+import type { Fact, Model } from './project.ts'
+import { copyWhole } from './source/copy.ts'
+import { openSnapshot, type SourceSnapshot } from './source/snapshot.ts'
+import { readShapes } from './source/tables.ts'
+import { duckLiteral, identifier, identifiers } from './sql.ts'
+import { transform } from './transform.ts'
+import { readLedgerHead } from './warehouse/ledger.ts'
+import { openWarehouse, type WarehouseClient } from './warehouse/warehouse.ts'
+
+export interface VerifiedTable {
+  readonly table: string
+  /** Which copy was held against the source. */
+  readonly where: 'lake' | 'warehouse'
+  /** Rows the source (or what the models make of it) holds. */
+  readonly rows: number
+  readonly difference: Difference
+  /** Rows left out because they are in quarantine. */
+  readonly quarantined: number
+}
+
+export interface VerifyReport {
+  readonly batch: number
+  /** Moment of the snapshot all three were compared at (source clock). */
+  readonly snapshotAt: string
+  readonly tables: readonly VerifiedTable[]
+  readonly isEqual: boolean
+}
+
+/**
+ * Compares source, lake and warehouse row by row and value by value at one snapshot (I6). Brings
+ * lake and warehouse up to that snapshot first, like a run, and keeps the snapshot open meanwhile,
+ * so the proof holds on a living source. Differences are reported, not thrown; throws what a run
+ * throws when a stage cannot work.
+ */
+export async function verify(deps: Deps): Promise<VerifyReport> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await verifyOnce(deps)
+    } catch (error) {
+      // Another run moved lake or warehouse past our snapshot: prove it at a newer one.
+      if (!(error instanceof ConflictError) || attempt === 5) throw error
+      deps.log({ event: 'verify_again', attempt, code: error.code })
+    }
+  }
+}
+
+async function verifyOnce(deps: Deps): Promise<VerifyReport> {
+  await using snapshot = await openSnapshot(deps.source)
+  const { record } = await extractSnapshot(deps, snapshot)
+  if (record === undefined) throw new TypeError('an extract into an empty lake commits a batch')
+  await transform(deps)
+  await load(deps)
+
+  await mkdir(deps.scratchDir, { recursive: true })
+  await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
+  await using warehouse = await openWarehouse(deps.warehouse)
+  const tables = [
+    ...(await verifyLake(deps, { db, snapshot, record })),
+    ...(await verifyWarehouse(deps, { db, warehouse, record })),
+  ]
+  return {
+    batch: record.batch,
+    snapshotAt: snapshot.identity.takenAt,
+    tables,
+    isEqual: tables.every(({ difference: d }) => d.missing + d.extra + d.different === 0),
+  }
+}
+
+/** Copies every source table and compares it with the lake; leaves a view of each by its name. */
+async function verifyLake(
+  deps: Deps,
+  {
+    db,
+    snapshot,
+    record,
+  }: { db: DuckDb; snapshot: SourceSnapshot; record: NonNullable<ExtractOutcome['record']> },
+): Promise<VerifiedTable[]> {
+  const zone = ingestionZone(deps)
+  const stamp = { db, number: record.batch, takenAt: record.snapshot.takenAt }
+  const verified: VerifiedTable[] = []
+  for (const [index, shape] of (await readShapes(snapshot, deps.project.source)).entries()) {
+    const table = lakeTable({ ...shape, table: shape.name })
+    const folder = join(db.scratchDir, `source-${index}`)
+    await mkdir(folder)
+    const paths: string[] = []
+    let rows = 0
+    for await (const copied of copyWhole(snapshot, shape, { folder, connections: 1 })) {
+      paths.push(await convertRows(stamp, table, { copied, firstOrdinal: rows + 1 }))
+      rows += copied.rows
+    }
+    const columns = identifiers(table.columns.map((column) => column.name))
+    const source = incomingRelation(table, paths)
+    await db.run(`create temp view ${identifier(table.name)} as select ${columns} from ${source}`)
+    const state = `lake ${table.name}`
+    const entry = record.tables[table.name]
+    await openState(db, zone, { relation: state, table, state: entry?.state ?? [] })
+    const difference = await findDifferences(db, table, {
+      expected: identifier(table.name),
+      found: identifier(state),
+    })
+    verified.push({ table: table.name, where: 'lake', rows, difference, quarantined: 0 })
+    deps.log({ event: 'table_verified', where: 'lake', table: table.name, rows })
+  }
+  return verified
+}
+
+async function verifyWarehouse(
+  deps: Deps,
+  { db, warehouse, record }: { db: DuckDb; warehouse: WarehouseClient; record: CommitRecord },
+): Promise<VerifiedTable[]> {
+  const { client } = warehouse
+  await client.query('begin isolation level repeatable read read only')
+  const head = await readLedgerHead(warehouse)
+  if (head?.batch !== record.batch) {
+    throw new ConflictError(
+      `The warehouse stands at batch ${head?.batch ?? 0}, the snapshot at ${record.batch}`,
+      {
+        code: 'VERIFY_OVERTAKEN',
+        hint: 'another run went on meanwhile; run tidemark verify again',
+      },
+    )
+  }
+  await db.run('create temp table "named days" (calendar varchar, date_id date)')
+  const inOrder = deps.project.models.toSorted((a, b) => rank(a) - rank(b))
+  const verified: VerifiedTable[] = []
+  for (const model of inOrder) {
+    const made =
+      model.kind === 'fact'
+        ? await verifyFact(deps, { db, warehouse, model, batch: record.batch })
+        : await verifyDimension({ db, warehouse, model })
+    verified.push(made)
+    deps.log({ event: 'table_verified', where: 'warehouse', table: model.table, rows: made.rows })
+  }
+  return verified
+}
+
+/** The calendar comes last: its days are those the facts name. */
+function rank(model: Model): number {
+  return model.kind === 'calendar' ? 1 : 0
+}
+
+interface ModelCheck<Kind extends Model> {
+  readonly db: DuckDb
+  readonly warehouse: WarehouseClient
+  readonly model: Kind
+}
+
+/** A fact's current rows against what the model makes of the source, and against its own history. */
+async function verifyFact(
+  deps: Deps,
+  { db, warehouse, model, batch }: ModelCheck<Fact> & { batch: number },
+): Promise<VerifiedTable> {
+  await db.run(`
+    create or replace temp view ${identifier(`change_${model.from}`)} as
+    select
+        *,
+        'insert' as _operation,
+        ${batch}::bigint as _batch,
+        now() as _captured_at,
+        row_number() over () as _ordinal
+    from ${identifier(model.from)}`)
+  const select = `select * exclude (_operation, _captured_at, _ordinal) from (${readModel(model)})`
+  const days = daysOf(deps.project, model)
+  const checked = await compareModel({
+    db,
+    warehouse,
+    model,
+    select,
+    relation: identifier(`${model.table}_current`),
+    days: days.map(({ column }) => column),
+  })
+  for (const { column, calendar } of days) {
+    const day = identifier(column)
+    await db.run(`
+      insert into "named days"
+      select distinct ${duckLiteral(calendar)}, ${day} from "expected" where ${day} is not null`)
+  }
+  const stale = await countStale(warehouse, { model, batch })
+  const { difference } = checked
+  return { ...checked, difference: { ...difference, different: difference.different + stale } }
+}
+
+/** Rows of the maintained current table that are not what the history says, either way. */
+async function countStale(
+  { client, warehouse }: WarehouseClient,
+  { model, batch }: { model: Fact; batch: number },
+): Promise<number> {
+  const current = identifier(`${model.table}_current`)
+  const asOf = `${identifier(`${model.table}_as_of_batch`)} (${batch})`
+  const found = await withPostgresErrors(warehouse, () =>
+    client.query<{ rows: string }>(`
+      select (count(c.present) + count(f.present))::text as rows
+      from (select true as present, * from ${current}) as c
+      full join (select true as present, * from ${asOf}) as f using (${identifiers(model.key)})
+      where row(c.*) is distinct from row(f.*)`),
+  )
+  return Number(onlyRow(found).rows)
+}
+
+/** A dimension against its model. Rows the source no longer holds may stay: old facts join them. */
+async function verifyDimension(check: ModelCheck<Model>): Promise<VerifiedTable> {
+  await check.db.run(`
+    create or replace temp table named_date as
+    select distinct date_id from "named days"
+    where calendar = ${duckLiteral(check.model.table)}`)
+  const checked = await compareModel({
+    ...check,
+    select: readModel(check.model),
+    relation: identifier(check.model.table),
+  })
+  const { difference } = checked
+  return {
+    ...checked,
+    difference: {
+      ...difference,
+      extra: 0,
+      keys: difference.keys.filter(({ kind }) => kind !== 'extra'),
+    },
+  }
+}
+
+/** Makes `expected` from a model's select, copies the warehouse's rows, and compares them. */
+async function compareModel({
+  db,
+  warehouse: { client, warehouse },
+  model,
+  select,
+  relation,
+  days = [],
+}: ModelCheck<Model> & {
+  select: string
+  relation: string
+  days?: readonly string[]
+}): Promise<VerifiedTable> {
+  const table: LakeTable = {
+    name: model.table,
+    key: model.key,
+    columns: await describe(db, select),
+  }
+  const names = table.columns.map(({ name }) => name)
+  const broken = brokenBy(rulesOf(model, { columns: names, days }))
+  await db.run(`create or replace temp table "made" as ${select}`)
+  await db.run(
+    `create or replace temp table "expected" as select * from "made" where not (${broken})`,
+  )
+  const path = join(db.scratchDir, `${randomUUID()}.copied`)
+  const rows = await withPostgresErrors(warehouse, () =>
+    copyToFile(client, `select ${identifiers(names)} from ${relation}`, path),
+  )
+  const stamp = { db, number: 1, takenAt: new Date(0).toISOString() }
+  const parquet = await convertRows(stamp, table, { copied: { path, rows }, firstOrdinal: 1 })
+  const using = `using (${identifiers(model.key)})`
+  const quarantined = `(select * from "made" where ${broken})`
+  const found = `(select ${identifiers(names)} from ${duckLiteral(parquet)} anti join ${quarantined} ${using})`
+  const difference = await findDifferences(db, table, { expected: '"expected"', found })
+  const counts = onlyRow({
+    rows: await db.rows<{ rows: bigint; quarantined: bigint }>(
+      `select (select count(*) from "expected") as rows, (select count(*) from ${quarantined}) as quarantined`,
+    ),
+  })
+  return {
+    table: model.table,
+    where: 'warehouse',
+    rows: Number(counts.rows),
+    difference,
+    quarantined: Number(counts.quarantined),
+  }
+}

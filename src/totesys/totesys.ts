@@ -1,0 +1,109 @@
+import type { Calendar, Dimension, Fact, Project } from '../platform/project.ts'
+import { contract } from './source/contract.ts'
+
+/**
+ * Totesys, a wholesaler of tote bags: three overlapping stars (sales, purchases, payments) over
+ * eleven source tables. What each column means is in the models' SQL.
+ */
+export const totesys: Project = {
+  name: 'totesys',
+  title: 'Totesys',
+  source: contract,
+  models: [
+    dimension('dim_staff', 'staff_id'),
+    dimension('dim_location', 'location_id', ['address_line_2', 'district']),
+    dimension('dim_currency', 'currency_id'),
+    dimension('dim_design', 'design_id'),
+    dimension('dim_counterparty', 'counterparty_id', [
+      'counterparty_legal_address_line_2',
+      'counterparty_legal_district',
+    ]),
+    dimension('dim_payment_type', 'payment_type_id'),
+    dimension('dim_transaction', 'transaction_id', ['sales_order_id', 'purchase_order_id']),
+
+    fact('fact_sales_order', {
+      from: 'sales_order',
+      key: 'sales_order_id',
+      recordId: 'sales_record_id',
+      references: {
+        created_date: 'dim_date',
+        last_updated_date: 'dim_date',
+        sales_staff_id: 'dim_staff',
+        counterparty_id: 'dim_counterparty',
+        currency_id: 'dim_currency',
+        design_id: 'dim_design',
+        agreed_payment_date: 'dim_date',
+        agreed_delivery_date: 'dim_date',
+        agreed_delivery_location_id: 'dim_location',
+      },
+    }),
+    fact('fact_purchase_orders', {
+      from: 'purchase_order',
+      key: 'purchase_order_id',
+      recordId: 'purchase_record_id',
+      references: {
+        created_date: 'dim_date',
+        last_updated_date: 'dim_date',
+        staff_id: 'dim_staff',
+        counterparty_id: 'dim_counterparty',
+        currency_id: 'dim_currency',
+        agreed_delivery_date: 'dim_date',
+        agreed_payment_date: 'dim_date',
+        agreed_delivery_location_id: 'dim_location',
+      },
+    }),
+    fact('fact_payment', {
+      from: 'payment',
+      key: 'payment_id',
+      recordId: 'payment_record_id',
+      references: {
+        created_date: 'dim_date',
+        last_updated_date: 'dim_date',
+        transaction_id: 'dim_transaction',
+        counterparty_id: 'dim_counterparty',
+        currency_id: 'dim_currency',
+        payment_type_id: 'dim_payment_type',
+        payment_date: 'dim_date',
+      },
+    }),
+
+    calendar('dim_date', 'date_id'),
+  ],
+  warehouse: { migrations: new URL('./warehouse/', import.meta.url) },
+}
+
+function dimension(table: string, key: string, nullable: readonly string[] = []): Dimension {
+  return { kind: 'dimension', table, sql: model(table), key: [key], nullable }
+}
+
+function calendar(table: string, key: string): Calendar {
+  return { kind: 'calendar', table, sql: model(table), key: [key] }
+}
+
+interface FactSketch {
+  readonly from: string
+  readonly key: string
+  readonly recordId: string
+  /** Column of the fact → the dimension whose one-column key it holds. */
+  readonly references: Readonly<Record<string, string>>
+}
+
+function fact(table: string, { from, key, recordId, references }: FactSketch): Fact {
+  return {
+    kind: 'fact',
+    table,
+    sql: model(table),
+    key: [key],
+    from,
+    recordId,
+    headline: new URL(`./presentation/headline_${from}.sql`, import.meta.url),
+    references: Object.entries(references).map(([column, name]) => ({
+      columns: [column],
+      dimension: name,
+    })),
+  }
+}
+
+function model(table: string): URL {
+  return new URL(`./models/${table}.sql`, import.meta.url)
+}

@@ -1,0 +1,242 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { fillTotesys } from '../../src/apps/local/living-totesys/fill.ts'
+import { type CommandWorld, tidemark } from '../support/command.ts'
+import { createSystem, type TestSystem } from '../support/system.ts'
+
+/** The command line against a source and a warehouse of somebody's own. */
+describe('tidemark with databases of your own', () => {
+  let system: TestSystem
+  let env: Record<string, string>
+  const command = (line: string, world: CommandWorld = {}) =>
+    tidemark(line.split(' '), { env, ...world })
+
+  beforeAll(async () => {
+    system = await createSystem()
+    await fillTotesys(system.sql, {
+      seed: 7,
+      salesOrders: 120,
+      until: new Date('2026-10-30T12:00:00Z'),
+    })
+    env = {
+      TIDEMARK_SOURCE_URL: system.source.readerUrl,
+      TIDEMARK_WAREHOUSE_URL: system.warehouse.url,
+      TIDEMARK_HOME: system.folder,
+    }
+  })
+  afterAll(() => system[Symbol.asyncDispose]())
+
+  it('status says that the warehouse is empty, and --check fails', async () => {
+    const { code, out } = await command('status --check')
+    expect(out).toContain('The warehouse is empty.')
+    expect(code).toBe(5)
+  })
+
+  it('doctor finds all well before the first run', async () => {
+    const { code, out } = await command('doctor')
+    expect(out).toContain('11 tables')
+    expect(out).toContain('All is well')
+    expect(code).toBe(0)
+  })
+
+  it('run captures, transforms and loads, and says so in one line', async () => {
+    const { code, out } = await command('run')
+    expect(out).toMatch(/batch 1 {2}✓ {2}[\d,]+ new .* fresh to /)
+    expect(code).toBe(0)
+    expect(await system.query('select count(*)::int as n from fact_sales_order')).toEqual([
+      { n: 120 },
+    ])
+  })
+
+  it('I13 run says "nothing new" only after it has looked', async () => {
+    const { code, events } = await command('run --json')
+    expect(events.at(-1)).toMatchObject({
+      event: 'run_finished',
+      ok: true,
+      changed: false,
+      loaded: [],
+    })
+    expect(code).toBe(0)
+    const { out } = await command('run')
+    expect(out).toContain('nothing new')
+  })
+
+  it('history tells how an order changed and that it was deleted', async () => {
+    await system.sql.query('update sales_order set units_sold = 4242 where sales_order_id = 42')
+    await command('run')
+    await system.sql.query(`
+      delete from payment where transaction_id in
+        (select transaction_id from transaction where sales_order_id = 42)`)
+    await system.sql.query('delete from transaction where sales_order_id = 42')
+    await system.sql.query('delete from sales_order where sales_order_id = 42')
+    await command('run')
+
+    const { code, out } = await command('history sales_order 42')
+    expect(out).toMatch(/sales_order 42 {3}\w+ \d+, .+, sold by .+ \(\w+\) {3}DELETED in Totesys/)
+    expect(out).toMatch(/v1 .* created/)
+    expect(out).toMatch(/v2 .* changed {3}units_sold \d+ → 4242\n/)
+    expect(out).toMatch(/v3 .* deleted {3}\(last values\)/)
+    expect(code).toBe(0)
+    const { events } = await command('history fact_sales_order 42 --json')
+    const [history] = events
+    expect(history).toMatchObject({
+      event: 'history',
+      versions: [
+        { operation: 'insert' },
+        { operation: 'update', changed: ['units_sold'] },
+        { operation: 'delete' },
+      ],
+    })
+  })
+
+  it('history refuses a table or a key there cannot be, and knows one that never was', async () => {
+    expect(await command('history nonsense 1')).toMatchObject({ code: 2 })
+    expect((await command('history nonsense 1')).err).toContain(
+      'sales_order, purchase_order, payment',
+    )
+    expect((await command('history sales_order abc')).err).toContain('no key of sales_order')
+    expect((await command('history sales_order 1,2')).err).toContain('(sales_order_id)')
+    expect((await command('history payment 5')).out).toMatch(/SALES_RECEIPT|PURCHASE_PAYMENT/)
+    expect((await command('history purchase_orders 5')).out).toMatch(/Item \w{7}, .+, bought by /)
+    const never = await command('history payment 999999')
+    expect(never.out).toContain('has never been in the warehouse')
+    expect(never.code).toBe(0)
+  })
+
+  it('status shows rows, versions, batches and freshness', async () => {
+    const { code, out } = await command('status')
+    expect(out).toContain('✓ fresh')
+    expect(out).toMatch(/fact_sales_order +119 +122/)
+    expect(out).toContain('3 captured · 3 transformed · 3 loaded')
+    expect(out).toContain('quarantined rows 0 · orphaned objects 0')
+    expect(code).toBe(0)
+    const { events } = await command('status --json --check')
+    expect(events[0]).toMatchObject({ event: 'status', isFresh: true, batches: { warehouse: 3 } })
+  })
+
+  it('verify proves source = lake = warehouse', async () => {
+    const { code, out } = await command('verify')
+    expect(out).toContain('source = lake = warehouse, value for value')
+    expect(code).toBe(0)
+  })
+
+  it('I6 verify names the differing key, column and place, and exits 7', async () => {
+    await system.query(
+      'update fact_payment_current set payment_amount = payment_amount + 0.01 where payment_id = 5',
+    )
+    await system.query(`update dim_staff set first_name = 'Nobody' where staff_id = 3`)
+    await system.query('delete from fact_sales_order_current where sales_order_id = 7')
+    const { code, out } = await command('verify')
+    expect(out).toContain('✕ warehouse fact_payment   different   payment_id=5   payment_amount')
+    expect(out).toContain('✕ warehouse dim_staff   different   staff_id=3   first_name')
+    expect(out).toContain('✕ warehouse fact_sales_order   missing   sales_order_id=7')
+    expect(code).toBe(7)
+    const { events } = await command('verify --json')
+    expect(events.at(-1)).toMatchObject({ event: 'verified', isEqual: false })
+  })
+
+  it('run --every goes on until it is interrupted, and exits 130', async () => {
+    const stop = new AbortController()
+    const finished = command('run --every 50ms --json', {
+      signal: stop.signal,
+      onOut: (out) => {
+        if (out.split('run_finished').length > 3) stop.abort()
+      },
+    })
+    const { code, events } = await finished
+    expect(events.filter(({ event }) => event === 'run_finished').length).toBeGreaterThanOrEqual(3)
+    expect(code).toBe(130)
+  })
+
+  it('a held mass deletion exits 4 and names the command that lets it through', async () => {
+    await system.sql.query('truncate payment')
+    const held = await command('run')
+    expect(held.code).toBe(4)
+    expect(held.err).toContain('tidemark run --confirm-deletes payment')
+    const confirmed = await command('run --confirm-deletes payment')
+    expect(confirmed.code).toBe(0)
+    expect(await system.query('select count(*)::int as n from fact_payment_current')).toEqual([
+      { n: 0 },
+    ])
+  })
+
+  it('a row that cannot be stored exits 3 and is counted', async () => {
+    await system.sql.query(
+      `update sales_order set agreed_delivery_date = 'TBC' where sales_order_id = 9`,
+    )
+    const { code, err } = await command('run')
+    expect(err).toContain('fact_sales_order: 1 rows')
+    expect(code).toBe(3)
+    expect((await command('status')).out).toContain('quarantined rows 1')
+    await system.sql.query(
+      `update sales_order set agreed_delivery_date = '2026-11-01' where sales_order_id = 9`,
+    )
+    expect((await command('run')).code).toBe(0)
+  })
+
+  it('doctor names an unreachable source, and no password', async () => {
+    const url = 'postgresql://someone:top-secret@127.0.0.1:1/totesys'
+    const { code, err } = await command('doctor', { env: { ...env, TIDEMARK_SOURCE_URL: url } })
+    expect(code).toBe(1)
+    expect(err).not.toContain('top-secret')
+    const refused = await command('doctor --json', { env: { ...env, TIDEMARK_SOURCE_URL: url } })
+    expect(refused.events[0]).toMatchObject({ ok: false })
+    expect(String(refused.events[0]?.['detail'])).toContain('127.0.0.1:1')
+    expect(refused.out).not.toContain('top-secret')
+  })
+
+  it('I13 run with the source away says so, how old the warehouse is and when the promise breaks', async () => {
+    const url = 'postgresql://someone:top-secret@127.0.0.1:1/totesys'
+    const { code, err } = await command('run', { env: { ...env, TIDEMARK_SOURCE_URL: url } })
+    expect(err).toMatch(/Cannot reach Totesys at 127\.0\.0\.1:1: .*tried 4 times in \d+ s/)
+    expect(err).toMatch(/complete up to .+ ago; the promise of 30 min breaks at .+ UTC/)
+    expect(err).toContain('Nothing was captured by this run; the next run catches up.')
+    expect(err).not.toContain('top-secret')
+    expect(code).toBe(1)
+  })
+
+  it('is coloured on a terminal, unless NO_COLOR says otherwise', async () => {
+    const green = '\u001B[32m'
+    expect((await command('status', { isTTY: true })).out).toContain(green)
+    const plain = await command('status', { isTTY: true, env: { ...env, NO_COLOR: '1' } })
+    expect(plain.out).not.toContain(green)
+    expect((await command('status')).out).not.toContain(green)
+  })
+
+  it('a command that was asked to stop exits 130 and blames nobody', async () => {
+    await system.sql.query('update sales_order set units_sold = units_sold + 1')
+    const { code, err } = await command('verify', { signal: AbortSignal.abort() })
+    expect(code).toBe(130)
+    expect(err).not.toContain('✕')
+  })
+
+  it('one database without the other is refused', async () => {
+    const { code, err } = await tidemark(['run'], {
+      env: { TIDEMARK_SOURCE_URL: system.source.readerUrl, TIDEMARK_HOME: system.folder },
+    })
+    expect(err).toContain('TIDEMARK_WAREHOUSE_URL is not set')
+    expect(code).toBe(2)
+  })
+})
+
+describe('tidemark as a program', () => {
+  it('prints help and version, and refuses what it does not know', async () => {
+    const help = await tidemark(['--help'])
+    expect(help.code).toBe(0)
+    for (const word of [
+      'up',
+      'run',
+      'status',
+      'history',
+      'verify',
+      'catalog',
+      'doctor',
+      'Exit codes',
+    ]) {
+      expect(help.out).toContain(word)
+    }
+    expect((await tidemark(['--version'])).out).toMatch(/^\d+\.\d+\.\d+\n$/)
+    for (const line of ['nonsense', 'run --every soon', 'run --nonsense', 'history']) {
+      expect((await tidemark(line.split(' '))).code, line).toBe(2)
+    }
+  })
+})

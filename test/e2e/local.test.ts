@@ -1,0 +1,75 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { tidemark } from '../support/command.ts'
+
+/** `npm start` and what a second terminal does meanwhile: the embedded parts, for real. */
+describe('tidemark on embedded parts', () => {
+  let home: string
+  beforeAll(() => {
+    home = mkdtempSync(join(tmpdir(), 'tidemark-local-'))
+  })
+  afterAll(() => rmSync(home, { recursive: true, force: true }))
+  const command = (line: string, world = {}) =>
+    tidemark([...line.split(' '), '--home', home], world)
+
+  it('up --once fills the source, does one full cycle and prints the summary', async () => {
+    const { code, out, err } = await command('up --once --orders 80')
+    expect(err).toMatch(/✓ Postgres \d+\.\d+ started/)
+    expect(err).toMatch(/✓ Totesys filled: 11 tables, [\d,]+ rows/)
+    expect(err).toContain('warehouse ready: batch 1 loaded')
+    expect(err).toContain('Try: npx tidemark history sales_order 42')
+    expect(out).toMatch(/batch 1 {2}✓ {2}[\d,]+ new/)
+    expect(code).toBe(0)
+  })
+
+  it('a command by itself starts what it needs and stops it again', async () => {
+    const { code, events } = await command('history sales_order 42 --json')
+    expect(events.find(({ event }) => event === 'history')).toMatchObject({
+      versions: [{ version: 1, operation: 'insert' }],
+    })
+    expect(code).toBe(0)
+  })
+
+  it('up lives: changes arrive by themselves, and other commands attach to it', async () => {
+    const stop = new AbortController()
+    let arrived = () => {}
+    const twoBatches = new Promise<void>((resolve) => {
+      arrived = resolve
+    })
+    const up = command('up --every 200ms --speed 20000 --json', {
+      signal: stop.signal,
+      onOut: (out: string) => {
+        if (out.split('"event":"batch_loaded"').length > 2) arrived()
+      },
+    })
+    await Promise.race([twoBatches, up])
+    const status = await command('status --json --check')
+    expect(status.events.at(-1)).toMatchObject({ event: 'status', isFresh: true })
+    expect(status.events.some(({ event }) => event === 'postgres_started')).toBe(false)
+    expect(status.code).toBe(0)
+    const verified = await command('verify --json')
+    expect(verified.events.at(-1)).toMatchObject({ event: 'verified', isEqual: true })
+
+    stop.abort()
+    const { code, events } = await up
+    expect(code).toBe(130)
+    // The run under way when it was told to stop may end early; none may fail.
+    expect(events.filter(({ event }) => event === 'failed')).toEqual([])
+    expect(events.filter(({ event, ok }) => event === 'run_finished' && ok === true)).not.toEqual(
+      [],
+    )
+  })
+
+  it('passwords lie in files only their owner can read, and never in what is printed', async () => {
+    const { out, err } = await command('up --once')
+    const passwords = readFileSync(join(home, 'passwords.json'), 'utf8')
+    for (const secret of Object.values(JSON.parse(passwords) as Record<string, string>)) {
+      expect(out + err).not.toContain(secret)
+    }
+    for (const file of ['passwords.json', 'pgpass', 'postgres/superuser-password']) {
+      expect(statSync(join(home, file)).mode & 0o077, file).toBe(0)
+    }
+  })
+})

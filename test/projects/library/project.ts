@@ -1,0 +1,90 @@
+import type { Project } from '../../../src/platform/project.ts'
+
+/**
+ * A lending library: two stars (loans, order lines) over seven tables in two schemas. It stands for
+ * any domain that is not Totesys: compound keys, a table that refers to itself, two tables of one
+ * name, and the names that bought software leaves behind.
+ */
+export const library: Project = {
+  name: 'library',
+  title: 'the library',
+  source: {
+    schema: 'lending',
+    tables: [
+      { name: 'category', key: ['category_id'] },
+      { name: 'book', key: ['isbn'] },
+      { name: 'copy', key: ['isbn', 'copy_number'] },
+      { name: 'member', key: ['member_id'] },
+      { name: 'former_member', key: ['member_id'], schema: 'archive', relation: 'member' },
+      { name: 'loan', key: ['isbn', 'copy_number', 'lent_at'] },
+      { name: 'Order Line', key: ['Order', 'Line No.'] },
+    ],
+  },
+  models: [
+    {
+      kind: 'dimension',
+      table: 'dim_category',
+      sql: model('dim_category'),
+      key: ['category_id'],
+      nullable: ['parent_id', 'depth'],
+    },
+    { kind: 'dimension', table: 'dim_book', sql: model('dim_book'), key: ['isbn'] },
+    {
+      kind: 'dimension',
+      table: 'dim_copy',
+      sql: model('dim_copy'),
+      key: ['isbn', 'copy_number'],
+      nullable: ['shelf'],
+    },
+    {
+      kind: 'dimension',
+      table: 'dim_member',
+      sql: model('dim_member'),
+      key: ['member_id'],
+      nullable: ['email', 'left_on'],
+    },
+    {
+      kind: 'fact',
+      table: 'fact_loan',
+      sql: model('fact_loan'),
+      from: 'loan',
+      key: ['isbn', 'copy_number', 'lent_at'],
+      recordId: 'loan_record_id',
+      nullable: ['returned_on'],
+      headline: new URL('./presentation/headline_loan.sql', import.meta.url),
+      references: [
+        { columns: ['isbn', 'copy_number'], dimension: 'dim_copy' },
+        { columns: ['isbn'], dimension: 'dim_book' },
+        { columns: ['member_id'], dimension: 'dim_member' },
+        { columns: ['lent_on'], dimension: 'dim_date' },
+        { columns: ['due_on'], dimension: 'dim_date' },
+        { columns: ['returned_on'], dimension: 'dim_date' },
+      ],
+    },
+    {
+      kind: 'fact',
+      table: 'fact_Order Line',
+      sql: model('fact_order_line'),
+      from: 'Order Line',
+      key: ['Order', 'Line No.'],
+      recordId: 'order line record id',
+      nullable: [
+        'isbn',
+        'requested_by',
+        'größe_µm',
+        'what_the_librarian_wrote_on_the_paper_slip_that_came_with_books',
+      ],
+      references: [
+        { columns: ['isbn'], dimension: 'dim_book' },
+        { columns: ['requested_by'], dimension: 'dim_member' },
+        { columns: ['ordered_on'], dimension: 'dim_date' },
+      ],
+    },
+    { kind: 'calendar', table: 'dim_date', sql: model('dim_date'), key: ['day'] },
+  ],
+  warehouse: { migrations: new URL('./warehouse/', import.meta.url) },
+}
+
+function model(file: string): URL {
+  return new URL(`./models/${file}.sql`, import.meta.url)
+}

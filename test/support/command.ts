@@ -1,0 +1,47 @@
+import { runProgram } from '../../src/apps/cli/program.ts'
+
+export interface CommandResult {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+  /** The objects `--json` wrote. */
+  readonly events: { readonly event: string; readonly [field: string]: unknown }[]
+}
+
+export interface CommandWorld {
+  readonly env?: Readonly<Record<string, string>>
+  readonly signal?: AbortSignal
+  /** As if both streams were a terminal. */
+  readonly isTTY?: boolean
+  /** Called with all of stdout so far, to wait for something without sleeping. */
+  readonly onOut?: (out: string) => void
+}
+
+/** Runs the command line in this process, as a shell would, and returns what it wrote. */
+export async function tidemark(
+  argv: readonly string[],
+  { env = {}, signal = new AbortController().signal, isTTY = false, onOut }: CommandWorld = {},
+): Promise<CommandResult> {
+  let out = ''
+  let err = ''
+  const code = await runProgram({
+    argv,
+    env,
+    signal,
+    stdout: {
+      write(text) {
+        out += text
+        onOut?.(out)
+      },
+      isTTY,
+    },
+    stderr: { write: (text) => (err += text), isTTY },
+  })
+  const events = argv.includes('--json')
+    ? out
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as CommandResult['events'][number])
+    : []
+  return { code, out, err, events }
+}

@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import { inject } from 'vitest'
+
+export interface TestDatabase extends AsyncDisposable {
+  readonly name: string
+  /** The superuser's connection string. */
+  readonly url: string
+  /** A role that may connect and read every table of `public`, those still to come included. */
+  readonly readerUrl: string
+  /** A connected superuser client, closed with the database. */
+  client(): Promise<pg.Client>
+  /** Runs one statement as the superuser and returns its rows. */
+  query<Row extends pg.QueryResultRow>(sql: string, params?: unknown[]): Promise<Row[]>
+  /** Closes the clients and drops database and reader. May be repeated. */
+  drop(): Promise<void>
+}
+
+/**
+ * A database of its own for one test file (or one test), cloned from the Totesys schema or from
+ * nothing. Needs the global setup. Names are unique, so files may run at the same time.
+ */
+export async function createDatabase(
+  options: { template?: 'totesys' | 'empty' } = {},
+): Promise<TestDatabase> {
+  const maintenanceUrl = inject('postgresUrl')
+  const name = `test_${randomBytes(6).toString('hex')}`
+  const reader = `${name}_reader`
+  const template = (options.template ?? 'totesys') === 'totesys' ? 'totesys_template' : 'template0'
+  const password = randomBytes(12).toString('hex')
+  await runOn(maintenanceUrl, [
+    // A template cannot be cloned while another session clones it.
+    `select pg_advisory_lock(hashtext('clone a test database'))`,
+    `create database ${name} template ${template}`,
+    `create role ${reader} login password '${password}'`,
+    `revoke all on database ${name} from public`,
+    `grant connect on database ${name} to ${reader}`,
+  ])
+  const url = urlOf(maintenanceUrl, { name })
+  await runOn(url, [
+    `grant usage on schema public to ${reader}`,
+    `grant select on all tables in schema public to ${reader}`,
+    `alter default privileges in schema public grant select on tables to ${reader}`,
+  ])
+
+  const clients: pg.Client[] = []
+  let shared: Promise<pg.Client> | undefined
+  let dropped: Promise<void> | undefined
+  const client = async (): Promise<pg.Client> => {
+    const made = new pg.Client(url)
+    clients.push(made)
+    await made.connect()
+    return made
+  }
+  const drop = (): Promise<void> => (dropped ??= dropAll())
+  const dropAll = async (): Promise<void> => {
+    await Promise.all(clients.map((made) => made.end()))
+    await runOn(maintenanceUrl, [
+      `drop database if exists ${name} with (force)`,
+      `drop role if exists ${reader}`,
+    ])
+  }
+  return {
+    name,
+    url,
+    readerUrl: urlOf(maintenanceUrl, { name, user: reader, password }),
+    client,
+    query: async <Row extends pg.QueryResultRow>(sql: string, params: unknown[] = []) =>
+      (await (await (shared ??= client())).query<Row>(sql, params)).rows,
+    drop,
+    [Symbol.asyncDispose]: drop,
+  }
+}
+
+function urlOf(base: string, to: { name: string; user?: string; password?: string }): string {
+  const url = new URL(base)
+  url.pathname = `/${to.name}`
+  url.username = to.user ?? url.username
+  url.password = to.password ?? url.password
+  return url.href
+}
+
+async function runOn(url: string, statements: readonly string[]): Promise<void> {
+  const client = new pg.Client(url)
+  await client.connect()
+  try {
+    for (const sql of statements) await client.query(sql)
+  } finally {
+    await client.end()
+  }
+}

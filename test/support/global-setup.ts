@@ -1,0 +1,51 @@
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import pg from 'pg'
+import type { TestProject } from 'vitest/node'
+import { startEmbeddedPostgres } from '../../src/apps/local/embedded-postgres.ts'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The superuser's connection string to the maintenance database of the tests' cluster. */
+    postgresUrl: string
+  }
+}
+
+const schema = new URL('../../src/apps/local/living-totesys/schema.sql', import.meta.url)
+
+/** One throw-away cluster for the whole run; tests clone databases of it (`createDatabase`). */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'tidemark-test-'))
+  // Run by root the server is another user, who must be able to enter.
+  chmodSync(folder, 0o711)
+  const postgres = await startEmbeddedPostgres({
+    dataDir: path.join(folder, 'postgres'),
+    settings: {
+      fsync: 'off',
+      synchronous_commit: 'off',
+      full_page_writes: 'off',
+      autovacuum: 'off',
+      max_prepared_transactions: 10,
+      max_connections: 200,
+    },
+  })
+  await createTemplate(postgres.url('postgres'), postgres.url('totesys_template'))
+  project.provide('postgresUrl', postgres.url('postgres'))
+  return async () => {
+    await postgres.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function createTemplate(maintenanceUrl: string, templateUrl: string): Promise<void> {
+  const steps: [string, string][] = [
+    [maintenanceUrl, 'create database totesys_template'],
+    [templateUrl, readFileSync(schema, 'utf8')],
+  ]
+  for (const [url, sql] of steps) {
+    const client = new pg.Client(url)
+    await client.connect()
+    await client.query(sql).finally(() => client.end())
+  }
+}

@@ -1,0 +1,97 @@
+import type { CommitRecord } from '../../src/platform/lake/commit-record.ts'
+import type { ObjectStore } from '../../src/platform/lake/object-store.ts'
+import { type Deps, ingestionZone } from '../../src/platform/deps.ts'
+import { type DuckDb, openDuckDb } from '../../src/platform/duckdb.ts'
+import { readSchema } from '../../src/platform/lake/schema.ts'
+import { openState, readParquet } from '../../src/platform/lake/table-state.ts'
+import { openFiles } from '../../src/platform/lake/zone.ts'
+import { identifier } from '../../src/platform/sql.ts'
+import type { TestSystem } from './system.ts'
+
+/** A row with every value as the lake prints it. */
+export type TextRow = Record<string, string | null>
+
+/** A batch's changes of a table as the ingestion zone holds them, in order, with `_operation`. */
+export async function readChanges(
+  { deps, folder }: Pick<TestSystem, 'deps' | 'folder'>,
+  record: CommitRecord | undefined,
+  table: string,
+): Promise<TextRow[]> {
+  const files = record?.tables[table]?.changes ?? []
+  if (files.length === 0) return []
+  await using db = await openDuckDb({ scratchDir: folder })
+  const source = readParquet(await openFiles(ingestionZone(deps), files))
+  const rows = await readTexts(db, `select * from ${source} order by _ordinal`)
+  return rows.map(({ _batch, _captured_at, _ordinal, ...row }) => row)
+}
+
+/** A table as it stands after a batch, rebuilt from the ingestion zone, in key order. */
+export async function readTable(
+  { deps, folder }: Pick<TestSystem, 'deps' | 'folder'>,
+  record: CommitRecord | undefined,
+  name: string,
+): Promise<TextRow[]> {
+  const entry = record?.tables[name]
+  if (entry === undefined) throw new Error(`batch ${record?.batch} has no table ${name}`)
+  await using db = await openDuckDb({ scratchDir: folder })
+  const table = await readSchema(ingestionZone(deps), name, entry.fingerprint ?? '')
+  await openState(db, ingestionZone(deps), { relation: 'found', table, state: entry.state })
+  const order = table.key.map(identifier).join(', ')
+  return await readTexts(db, `select * from found order by ${order}`)
+}
+
+async function readTexts(db: DuckDb, select: string): Promise<TextRow[]> {
+  return await db.rows<TextRow>(`select columns(*)::varchar from (${select})`)
+}
+
+/** Keys of every object of a store. */
+export async function listKeys(store: ObjectStore): Promise<string[]> {
+  const keys: string[] = []
+  for await (const { key } of store.list('')) keys.push(key)
+  return keys
+}
+
+/** Called before an object is read or created; what it throws is what the store throws. */
+export type Hook = (call: 'get' | 'put' | 'upload', key: string) => Promise<void> | void
+
+/** The same outside world with the ingestion zone's store watched: where a test steps in between. */
+export function withHook(
+  deps: Deps,
+  hook: Hook,
+  zone: 'ingestion' | 'processed' = 'ingestion',
+): Deps {
+  const store = deps[zone]
+  return {
+    ...deps,
+    [zone]: {
+      location: store.location,
+      download: (key, cacheDir) => store.download(key, cacheDir),
+      list: (prefix) => store.list(prefix),
+      async get(key) {
+        await hook('get', key)
+        return await store.get(key)
+      },
+      async putIfAbsent(key, body) {
+        await hook('put', key)
+        return await store.putIfAbsent(key, body)
+      },
+      async uploadIfAbsent(key, path) {
+        await hook('upload', key)
+        return await store.uploadIfAbsent(key, path)
+      },
+    } satisfies ObjectStore,
+  }
+}
+
+/** A hook that does something once, at the first call that matches. */
+export function once(
+  matches: (call: string, key: string) => boolean,
+  work: () => Promise<unknown>,
+): Hook {
+  let done = false
+  return async (call, key) => {
+    if (done || !matches(call, key)) return
+    done = true
+    await work()
+  }
+}

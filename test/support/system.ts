@@ -1,0 +1,109 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type pg from 'pg'
+import { expect } from 'vitest'
+import { DEFAULT_LIMITS, type Deps, ingestionZone, processedZone } from '../../src/platform/deps.ts'
+import type { ExtractOptions } from '../../src/platform/extract.ts'
+import type { CommitRecord } from '../../src/platform/lake/commit-record.ts'
+import { diskStore } from '../../src/platform/lake/disk-store.ts'
+import { readCommit } from '../../src/platform/lake/zone.ts'
+import type { LogEntry } from '../../src/platform/log.ts'
+import { generationOf } from '../../src/platform/models/generation.ts'
+import { run, type RunReport } from '../../src/platform/pipeline.ts'
+import type { Project } from '../../src/platform/project.ts'
+import { totesys } from '../../src/totesys/totesys.ts'
+import { createDatabase, type TestDatabase } from './database.ts'
+
+/** A whole Tidemark on a real source, a real lake on disk and a real warehouse, all its own. */
+export interface TestSystem extends AsyncDisposable {
+  readonly source: TestDatabase
+  readonly warehouse: TestDatabase
+  /** A client that may change the source. */
+  readonly sql: pg.Client
+  readonly deps: Deps
+  readonly folder: string
+  /** Everything logged so far. */
+  readonly entries: LogEntry[]
+  /** One run that must succeed; every batch it makes is accounted for (I10). */
+  run(options?: ExtractOptions): Promise<RunReport>
+  /** Rows of a warehouse query. */
+  query<Row extends pg.QueryResultRow>(sql: string, params?: unknown[]): Promise<Row[]>
+  /** Every commit record of a zone, in order. */
+  records(zone?: 'ingestion' | 'processed'): Promise<CommitRecord[]>
+}
+
+export interface SystemOptions {
+  readonly project?: Project
+  readonly template?: 'totesys' | 'empty'
+}
+
+export async function createSystem({
+  project = totesys,
+  template = 'totesys',
+}: SystemOptions = {}): Promise<TestSystem> {
+  const source = await createDatabase({ template })
+  const warehouse = await createDatabase({ template: 'empty' })
+  const folder = await mkdtemp(join(tmpdir(), 'tidemark-test-'))
+  const sql = await source.client()
+  const entries: LogEntry[] = []
+  const deps: Deps = {
+    project,
+    source: { title: project.title, code: 'SOURCE', url: source.readerUrl, attempts: 1 },
+    warehouse: {
+      title: 'the warehouse',
+      code: 'WAREHOUSE',
+      url: warehouse.url,
+      schema: 'public',
+      attempts: 1,
+    },
+    ingestion: diskStore(join(folder, 'ingestion')),
+    processed: diskStore(join(folder, 'processed')),
+    scratchDir: join(folder, 'scratch'),
+    log: (entry) => entries.push(entry),
+    runId: 'test',
+    version: '0.0.0-test',
+    limits: DEFAULT_LIMITS,
+  }
+  const records = async (zone: 'ingestion' | 'processed' = 'ingestion') => {
+    const where =
+      zone === 'ingestion' ? ingestionZone(deps) : processedZone(deps, generationOf(project))
+    const found: CommitRecord[] = []
+    for (let batch = 1; ; batch++) {
+      const record = await readCommit(where, batch)
+      if (record === undefined) return found
+      found.push(record)
+    }
+  }
+  return {
+    source,
+    warehouse,
+    sql,
+    deps,
+    folder,
+    entries,
+    records,
+    query: (text, params) => warehouse.query(text, params),
+    async run(options) {
+      const report = await run(deps, options)
+      if (report.failures.length > 0) throw report.failures[0]?.error
+      for (const zone of ['ingestion', 'processed'] as const) {
+        for (const record of await records(zone)) checkAccounted(record)
+      }
+      return report
+    },
+    async [Symbol.asyncDispose]() {
+      await source.drop()
+      await warehouse.drop()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** I10: what was read is accepted, unchanged or quarantined, table by table. */
+function checkAccounted(record: CommitRecord): void {
+  for (const [table, { counts }] of Object.entries(record.tables)) {
+    const where = `batch ${record.batch}, ${table}`
+    expect(counts.accepted + counts.unchanged + counts.quarantined, where).toBe(counts.read)
+  }
+}
