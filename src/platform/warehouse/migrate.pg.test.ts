@@ -29,7 +29,11 @@ describe('migrate()', () => {
     await Promise.all([migrateWith(warehouse, shop.project), migrateWith(warehouse, shop.project)])
     const applied = () => shop.query(`select name, xmin::text from tidemark_migration order by 1`)
     const first = await applied()
-    expect(first.map(({ name }) => name)).toEqual(['platform/001_ledger.sql', 'shop/001_star.sql'])
+    expect(first.map(({ name }) => name)).toEqual([
+      'platform/001_ledger.sql',
+      'platform/002_batches.sql',
+      'shop/001_star.sql',
+    ])
     await migrateWith(warehouse, shop.project)
     expect(await applied()).toEqual(first)
   })

@@ -217,6 +217,7 @@ async function grantReading(
     ...project.models.map(({ table }) => table),
     ...facts.flatMap((table) => [`${table}_current`, `${table}_history`]),
     'tidemark_status',
+    'tidemark_batches',
   ]
   // With the domain's own views of them. A shared schema may hold other people's tables.
   const { rows } = await client.query<{ relation: string }>(

@@ -1,0 +1,64 @@
+-- p01_spend_by_week: What do we spend per week?
+-- Grain: one row per currency and ISO week, from the first week with an order to the last.
+-- Unit: amount in the row's own currency; quantity in items.
+-- Note: A week without orders is a row of zeros. A week is complete when its Sunday is before today
+-- and neither `from` nor `to` cuts it. An order counts in the week it was made.
+-- Filters: from, to, currency, department, counterparty, today, as_of
+with clock as (
+    select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
+),
+
+placed as (
+    select
+        u.currency_code,
+        date_trunc('week', f.created_date::timestamp)::date as week_start,
+        f.item_quantity as quantity,
+        f.item_quantity * f.item_unit_price as amount
+    from fact_purchase_orders_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_staff as s on s.staff_id = f.staff_id
+    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (s.department_name = nullif(:'department', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+),
+
+total as (
+    select
+        currency_code,
+        week_start,
+        count(*) as orders,
+        sum(quantity) as quantity,
+        sum(amount) as amount
+    from placed
+    group by currency_code, week_start
+),
+
+currency as (
+    select distinct currency_code
+    from total
+),
+
+week as (
+    select b.first_week + 7 * n as week_start
+    from (select min(week_start) as first_week, max(week_start) as last_week from total) as b
+    cross join generate_series(0, (b.last_week - b.first_week) / 7) as n
+)
+
+select
+    y.currency_code::text as currency_code,
+    w.week_start::date as week_start,
+    (
+        w.week_start + 7 <= c.today
+        and w.week_start >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and w.week_start + 6 <= coalesce(nullif(:'to', '')::date, 'infinity')
+    )::boolean as is_complete,
+    coalesce(t.orders, 0)::integer as orders,
+    coalesce(t.quantity, 0)::bigint as quantity,
+    coalesce(t.amount, 0)::numeric(20, 2) as amount
+from currency as y
+cross join week as w
+cross join clock as c
+left join total as t on t.currency_code = y.currency_code and t.week_start = w.week_start
+order by y.currency_code, w.week_start

@@ -1,0 +1,35 @@
+-- p02_biggest_suppliers: Who are our biggest suppliers?
+-- Grain: one row per currency and supplier.
+-- Unit: amount in the row's own currency; quantity in items; share of the currency, 0 to 1.
+-- Note: Biggest first.
+-- Filters: from, to, currency, department, counterparty, as_of
+with total as (
+    select
+        u.currency_code,
+        f.counterparty_id,
+        count(*) as orders,
+        sum(f.item_quantity) as quantity,
+        sum(f.item_quantity * f.item_unit_price) as amount
+    from fact_purchase_orders_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_staff as s on s.staff_id = f.staff_id
+    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (s.department_name = nullif(:'department', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+    group by u.currency_code, f.counterparty_id
+)
+
+select
+    t.currency_code::text as currency_code,
+    t.counterparty_id::integer as counterparty_id,
+    c.counterparty_legal_name::text as counterparty,
+    t.orders::integer as orders,
+    t.quantity::bigint as quantity,
+    t.amount::numeric(20, 2) as amount,
+    round(t.amount / nullif(sum(t.amount) over (partition by t.currency_code), 0), 6)::numeric
+        as share
+from total as t
+inner join dim_counterparty as c on c.counterparty_id = t.counterparty_id
+order by t.currency_code, t.amount desc, t.counterparty_id

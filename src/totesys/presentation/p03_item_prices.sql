@@ -1,0 +1,79 @@
+-- p03_item_prices: Which items get dearer?
+-- Grain: one row per item, currency and month in which it was bought.
+-- Unit: price of one item in the row's own currency; change_ratio 0.1 is 10 % dearer.
+-- Note: The average price is what was paid by what was got; first and last are the averages of the
+-- item's first and last month. Greatest rise first. An item bought in one month only has nothing to
+-- compare and is left out; Totesys gives nearly every order an item code of its own. A month is
+-- complete when it ended before today and neither `from` nor `to` cuts it.
+-- Filters: from, to, currency, department, counterparty, today, as_of
+with clock as (
+    select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
+),
+
+bought as (
+    select
+        f.item_code,
+        u.currency_code,
+        date_trunc('month', f.created_date::timestamp)::date as month,
+        f.item_quantity as quantity,
+        f.item_quantity * f.item_unit_price as amount
+    from fact_purchase_orders_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_staff as s on s.staff_id = f.staff_id
+    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (s.department_name = nullif(:'department', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+),
+
+monthly as (
+    select
+        item_code,
+        currency_code,
+        month,
+        count(*) as orders,
+        sum(quantity) as quantity,
+        sum(amount) / nullif(sum(quantity), 0) as average_price
+    from bought
+    group by item_code, currency_code, month
+),
+
+compared as (
+    select
+        *,
+        count(*) over item as months,
+        first_value(average_price) over item as first_price,
+        last_value(average_price) over item as last_price
+    from monthly
+    window item as (
+        partition by item_code, currency_code
+        order by month
+        rows between unbounded preceding and unbounded following
+    )
+)
+
+select
+    m.item_code::text as item_code,
+    m.currency_code::text as currency_code,
+    m.month::date as month,
+    (
+        m.month + interval '1 month' <= c.today
+        and m.month >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and m.month + interval '1 month' - interval '1 day'
+        <= coalesce(nullif(:'to', '')::date, 'infinity')
+    )::boolean as is_complete,
+    m.orders::integer as orders,
+    m.quantity::bigint as quantity,
+    round(m.average_price, 4)::numeric as average_price,
+    round(m.first_price, 4)::numeric as first_price,
+    round(m.last_price, 4)::numeric as last_price,
+    round((m.last_price - m.first_price) / nullif(m.first_price, 0), 4)::numeric as change_ratio
+from compared as m
+cross join clock as c
+where m.months > 1
+order by
+    (m.last_price - m.first_price) / nullif(m.first_price, 0) desc nulls last,
+    m.item_code,
+    m.currency_code,
+    m.month

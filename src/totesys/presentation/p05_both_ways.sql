@@ -1,0 +1,73 @@
+-- p05_both_ways: With whom do we both buy and sell?
+-- Grain: one row per currency and counterparty of both sides.
+-- Unit: amount in the row's own currency.
+-- Note: Both sides within the filters, in whichever currencies: a row may have zero on one side.
+-- Greatest turnover of the currency first.
+-- Filters: from, to, currency, department, counterparty, as_of
+with traded as (
+    select
+        f.counterparty_id,
+        u.currency_code,
+        count(*) as orders_sold,
+        sum(f.units_sold * f.unit_price) as amount_sold,
+        0 as orders_bought,
+        0 as amount_bought
+    from fact_sales_order_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_staff as s on s.staff_id = f.sales_staff_id
+    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (s.department_name = nullif(:'department', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+    group by f.counterparty_id, u.currency_code
+    union all
+    select
+        f.counterparty_id,
+        u.currency_code,
+        0,
+        0,
+        count(*),
+        sum(f.item_quantity * f.item_unit_price)
+    from fact_purchase_orders_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_staff as s on s.staff_id = f.staff_id
+    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (s.department_name = nullif(:'department', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+    group by f.counterparty_id, u.currency_code
+),
+
+total as (
+    select
+        counterparty_id,
+        currency_code,
+        sum(orders_sold) as orders_sold,
+        sum(amount_sold) as amount_sold,
+        sum(orders_bought) as orders_bought,
+        sum(amount_bought) as amount_bought
+    from traded
+    group by counterparty_id, currency_code
+),
+
+both_ways as (
+    select counterparty_id
+    from total
+    group by counterparty_id
+    having sum(orders_sold) > 0 and sum(orders_bought) > 0
+)
+
+select
+    t.currency_code::text as currency_code,
+    t.counterparty_id::integer as counterparty_id,
+    c.counterparty_legal_name::text as counterparty,
+    t.orders_sold::integer as orders_sold,
+    t.amount_sold::numeric(20, 2) as amount_sold,
+    t.orders_bought::integer as orders_bought,
+    t.amount_bought::numeric(20, 2) as amount_bought
+from total as t
+inner join both_ways as b on b.counterparty_id = t.counterparty_id
+inner join dim_counterparty as c on c.counterparty_id = t.counterparty_id
+order by t.currency_code, t.amount_sold + t.amount_bought desc, t.counterparty_id

@@ -1,0 +1,32 @@
+-- s03_best_designs: Which designs sell best?
+-- Grain: one row per design sold.
+-- Unit: units in bags; share of all units sold, 0 to 1. No money: units of all currencies together.
+-- Note: Most units first. Names are materials and not unique: the id tells designs apart.
+-- Filters: from, to, currency, department, counterparty, design, as_of
+with total as (
+    select
+        f.design_id,
+        count(*) as orders,
+        sum(f.units_sold) as units
+    from fact_sales_order_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_staff as s on s.staff_id = f.sales_staff_id
+    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (s.department_name = nullif(:'department', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (f.design_id = nullif(:'design', '')::integer) is not false
+    group by f.design_id
+)
+
+select
+    t.design_id::integer as design_id,
+    d.design_name::text as design_name,
+    d.file_name::text as file_name,
+    t.orders::integer as orders,
+    t.units::bigint as units,
+    round(t.units / nullif(sum(t.units) over (), 0), 6)::numeric as share
+from total as t
+inner join dim_design as d on d.design_id = t.design_id
+order by t.units desc, t.design_id

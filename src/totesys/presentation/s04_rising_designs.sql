@@ -1,0 +1,50 @@
+-- s04_rising_designs: Which designs rise or fall (last 28 days against the 28 before)?
+-- Grain: one row per design sold in either of the two.
+-- Unit: units in bags; change_ratio 0.1 is 10 % more, null where none were sold before.
+-- Note: The last 28 days are whole ones and end yesterday; the 28 before end the day before those.
+-- Greatest rise first.
+-- Filters: currency, department, counterparty, design, today, as_of
+with clock as (
+    select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
+),
+
+sale as (
+    select
+        f.design_id,
+        f.units_sold,
+        f.created_date >= c.today - 28 as is_last
+    from fact_sales_order_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_staff as s on s.staff_id = f.sales_staff_id
+    cross join clock as c
+    where f.created_date between c.today - 56 and c.today - 1
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (s.department_name = nullif(:'department', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (f.design_id = nullif(:'design', '')::integer) is not false
+),
+
+total as (
+    select
+        design_id,
+        count(*) filter (where not is_last) as orders_before,
+        count(*) filter (where is_last) as orders_last,
+        coalesce(sum(units_sold) filter (where not is_last), 0) as units_before,
+        coalesce(sum(units_sold) filter (where is_last), 0) as units_last
+    from sale
+    group by design_id
+)
+
+select
+    t.design_id::integer as design_id,
+    d.design_name::text as design_name,
+    t.orders_before::integer as orders_before,
+    t.orders_last::integer as orders_last,
+    t.units_before::bigint as units_before,
+    t.units_last::bigint as units_last,
+    (t.units_last - t.units_before)::bigint as units_change,
+    round((t.units_last - t.units_before)::numeric / nullif(t.units_before, 0), 4)::numeric
+        as change_ratio
+from total as t
+inner join dim_design as d on d.design_id = t.design_id
+order by t.units_last - t.units_before desc, t.design_id

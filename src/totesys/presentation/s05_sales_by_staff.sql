@@ -1,0 +1,55 @@
+-- s05_sales_by_staff: Which departments and staff sell most?
+-- Grain: one row per currency and member of staff.
+-- Unit: amount in the row's own currency; units in bags. department_amount is the department's.
+-- Note: Departments by amount, in each its staff by amount. Everybody sold for the department they
+-- are in now.
+-- Filters: from, to, currency, department, counterparty, design, as_of
+with total as (
+    select
+        u.currency_code,
+        f.sales_staff_id as staff_id,
+        count(*) as orders,
+        sum(f.units_sold) as units,
+        sum(f.units_sold * f.unit_price) as amount
+    from fact_sales_order_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_staff as s on s.staff_id = f.sales_staff_id
+    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (s.department_name = nullif(:'department', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (f.design_id = nullif(:'design', '')::integer) is not false
+    group by u.currency_code, f.sales_staff_id
+),
+
+named as (
+    select
+        t.currency_code,
+        s.department_name,
+        t.staff_id,
+        s.first_name || ' ' || s.last_name as staff_name,
+        t.orders,
+        t.units,
+        t.amount,
+        sum(t.amount) over (partition by t.currency_code, s.department_name) as department_amount
+    from total as t
+    inner join dim_staff as s on s.staff_id = t.staff_id
+)
+
+select
+    n.currency_code::text as currency_code,
+    n.department_name::text as department,
+    n.staff_id::integer as staff_id,
+    n.staff_name::text as staff_name,
+    n.orders::integer as orders,
+    n.units::bigint as units,
+    n.amount::numeric(20, 2) as amount,
+    n.department_amount::numeric(20, 2) as department_amount
+from named as n
+order by
+    n.currency_code,
+    n.department_amount desc,
+    n.department_name,
+    n.amount desc,
+    n.staff_id

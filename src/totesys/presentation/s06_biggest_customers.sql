@@ -1,0 +1,51 @@
+-- s06_biggest_customers: Who are our biggest customers, how dependent are we on them?
+-- Grain: one row per currency and customer.
+-- Unit: amount in the row's own currency; units in bags; shares of the currency's amount, 0 to 1.
+-- Note: Biggest first; the cumulative share is of this customer and all bigger ones, 1 at the last.
+-- Filters: from, to, currency, department, counterparty, design, as_of
+with total as (
+    select
+        u.currency_code,
+        f.counterparty_id,
+        count(*) as orders,
+        sum(f.units_sold) as units,
+        sum(f.units_sold * f.unit_price) as amount
+    from fact_sales_order_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_staff as s on s.staff_id = f.sales_staff_id
+    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (s.department_name = nullif(:'department', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (f.design_id = nullif(:'design', '')::integer) is not false
+    group by u.currency_code, f.counterparty_id
+),
+
+ranked as (
+    select
+        *,
+        row_number() over biggest_first as position,
+        sum(amount) over biggest_first as amount_so_far,
+        nullif(sum(amount) over (partition by currency_code), 0) as currency_amount
+    from total
+    window biggest_first as (
+        partition by currency_code
+        order by amount desc, counterparty_id
+        rows unbounded preceding
+    )
+)
+
+select
+    r.currency_code::text as currency_code,
+    r.position::integer as position,
+    r.counterparty_id::integer as counterparty_id,
+    c.counterparty_legal_name::text as counterparty,
+    r.orders::integer as orders,
+    r.units::bigint as units,
+    r.amount::numeric(20, 2) as amount,
+    round(r.amount / r.currency_amount, 6)::numeric as share,
+    round(r.amount_so_far / r.currency_amount, 6)::numeric as cumulative_share
+from ranked as r
+inner join dim_counterparty as c on c.counterparty_id = r.counterparty_id
+order by r.currency_code, r.position

@@ -1,0 +1,35 @@
+-- s07_sales_by_country: Where do we deliver?
+-- Grain: one row per currency and country of delivery.
+-- Unit: amount in the row's own currency; units in bags.
+-- Note: The country of the agreed delivery location, not the customer's own. Biggest first.
+-- Filters: from, to, currency, department, counterparty, design, as_of
+with total as (
+    select
+        u.currency_code,
+        f.agreed_delivery_location_id as location_id,
+        count(*) as orders,
+        sum(f.units_sold) as units,
+        sum(f.units_sold * f.unit_price) as amount
+    from fact_sales_order_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_staff as s on s.staff_id = f.sales_staff_id
+    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (s.department_name = nullif(:'department', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (f.design_id = nullif(:'design', '')::integer) is not false
+    group by u.currency_code, f.agreed_delivery_location_id
+)
+
+select
+    t.currency_code::text as currency_code,
+    l.country::text as country,
+    count(distinct l.city)::integer as cities,
+    sum(t.orders)::integer as orders,
+    sum(t.units)::bigint as units,
+    sum(t.amount)::numeric(20, 2) as amount
+from total as t
+inner join dim_location as l on l.location_id = t.location_id
+group by t.currency_code, l.country
+order by t.currency_code, sum(t.amount) desc, l.country

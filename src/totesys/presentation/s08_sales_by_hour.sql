@@ -1,0 +1,34 @@
+-- s08_sales_by_hour: When are orders placed?
+-- Grain: one row per weekday and hour in which orders were placed.
+-- Unit: orders; units in bags. No money: orders of all currencies together.
+-- Note: Weekdays are ISO, Monday is 1; hours are UTC, 9 is 09:00 to 09:59. Cells without orders are
+-- left out.
+-- Filters: from, to, currency, department, counterparty, design, as_of
+with placed as (
+    select
+        f.created_date,
+        extract(hour from f.created_time) as hour,
+        count(*) as orders,
+        sum(f.units_sold) as units
+    from fact_sales_order_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_staff as s on s.staff_id = f.sales_staff_id
+    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (s.department_name = nullif(:'department', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (f.design_id = nullif(:'design', '')::integer) is not false
+    group by f.created_date, extract(hour from f.created_time)
+)
+
+select
+    d.day_of_week::integer as day_of_week,
+    d.day_name::text as day_name,
+    p.hour::integer as hour,
+    sum(p.orders)::integer as orders,
+    sum(p.units)::bigint as units
+from placed as p
+inner join dim_date as d on d.date_id = p.created_date
+group by d.day_of_week, d.day_name, p.hour
+order by d.day_of_week, p.hour

@@ -1,0 +1,39 @@
+-- s09_prices_by_design: What prices do we get per design?
+-- Grain: one row per currency and design sold.
+-- Unit: price of one bag in the row's own currency.
+-- Note: Every order counts once, whatever its units; a quartile is a price that was agreed, never
+-- one between two. Most ordered first.
+-- Filters: from, to, currency, department, counterparty, design, as_of
+with price as (
+    select
+        u.currency_code,
+        f.design_id,
+        count(*) as orders,
+        min(f.unit_price) as lowest_price,
+        percentile_disc(array[0.25, 0.5, 0.75]) within group (order by f.unit_price) as quartiles,
+        max(f.unit_price) as highest_price
+    from fact_sales_order_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_staff as s on s.staff_id = f.sales_staff_id
+    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (s.department_name = nullif(:'department', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (f.design_id = nullif(:'design', '')::integer) is not false
+    group by u.currency_code, f.design_id
+)
+
+select
+    p.currency_code::text as currency_code,
+    p.design_id::integer as design_id,
+    d.design_name::text as design_name,
+    p.orders::integer as orders,
+    p.lowest_price::numeric(10, 2) as lowest_price,
+    p.quartiles[1]::numeric(10, 2) as lower_quartile,
+    p.quartiles[2]::numeric(10, 2) as median_price,
+    p.quartiles[3]::numeric(10, 2) as upper_quartile,
+    p.highest_price::numeric(10, 2) as highest_price
+from price as p
+inner join dim_design as d on d.design_id = p.design_id
+order by p.currency_code, p.orders desc, p.design_id

@@ -1,0 +1,29 @@
+-- s11_delivery_promise: How much time do we promise until delivery?
+-- Grain: one row per number of days promised.
+-- Unit: days from order to agreed delivery; units in bags; share of orders, 0 to 1.
+-- Note: 0 is delivery on the day of the order, a negative number before it. Weekends count as days.
+-- Filters: from, to, currency, department, counterparty, design, as_of
+with total as (
+    select
+        f.agreed_delivery_date - f.created_date as days,
+        count(*) as orders,
+        sum(f.units_sold) as units
+    from fact_sales_order_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_staff as s on s.staff_id = f.sales_staff_id
+    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (s.department_name = nullif(:'department', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (f.design_id = nullif(:'design', '')::integer) is not false
+    group by f.agreed_delivery_date - f.created_date
+)
+
+select
+    t.days::integer as days,
+    t.orders::integer as orders,
+    t.units::bigint as units,
+    round(t.orders / sum(t.orders) over (), 6)::numeric as share
+from total as t
+order by t.days

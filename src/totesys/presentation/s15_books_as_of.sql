@@ -1,0 +1,55 @@
+-- s15_books_as_of: What did the books say on that day?
+-- Grain: one row per currency, then or now.
+-- Unit: amount in the row's own currency; units in bags; amount_change is now less then.
+-- Note: `then` is a moment with time zone, whatever was captured up to it is known; without it, or
+-- before the first batch, nothing was. Departments are those of now.
+-- Filters: then, from, to, currency, department, counterparty, design
+with total as (
+    select
+        'then' as moment,
+        u.currency_code,
+        count(*) as orders,
+        sum(f.units_sold) as units,
+        sum(f.units_sold * f.unit_price) as amount
+    from fact_sales_order_as_of(nullif(:'then', '')::timestamptz) as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_staff as s on s.staff_id = f.sales_staff_id
+    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (s.department_name = nullif(:'department', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (f.design_id = nullif(:'design', '')::integer) is not false
+    group by u.currency_code
+    union all
+    select
+        'now',
+        u.currency_code,
+        count(*),
+        sum(f.units_sold),
+        sum(f.units_sold * f.unit_price)
+    from fact_sales_order_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_staff as s on s.staff_id = f.sales_staff_id
+    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (s.department_name = nullif(:'department', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (f.design_id = nullif(:'design', '')::integer) is not false
+    group by u.currency_code
+)
+
+select
+    t.currency_code::text as currency_code,
+    coalesce(sum(t.orders) filter (where t.moment = 'then'), 0)::integer as orders_then,
+    coalesce(sum(t.units) filter (where t.moment = 'then'), 0)::bigint as units_then,
+    coalesce(sum(t.amount) filter (where t.moment = 'then'), 0)::numeric(20, 2) as amount_then,
+    coalesce(sum(t.orders) filter (where t.moment = 'now'), 0)::integer as orders_now,
+    coalesce(sum(t.units) filter (where t.moment = 'now'), 0)::bigint as units_now,
+    coalesce(sum(t.amount) filter (where t.moment = 'now'), 0)::numeric(20, 2) as amount_now,
+    sum(case when t.moment = 'now' then t.amount else -t.amount end)::numeric(20, 2)
+        as amount_change
+from total as t
+group by t.currency_code
+order by t.currency_code

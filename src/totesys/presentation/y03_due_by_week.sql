@@ -1,0 +1,70 @@
+-- y03_due_by_week: What money comes in and goes out, by due week?
+-- Grain: one row per currency and ISO week, from the first week with a payment due to the last.
+-- Unit: amount in the row's own currency; amount_net is in less out.
+-- Note: Paid or not, by payment date, which `from` and `to` limit. In are sale receipts and refunds
+-- we get, out purchase payments and refunds we give. A week without payments is a row of zeros;
+-- complete is one whose Sunday is before today and that neither `from` nor `to` cuts.
+-- Filters: from, to, currency, counterparty, today, as_of
+with clock as (
+    select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
+),
+
+due as (
+    select
+        u.currency_code,
+        date_trunc('week', f.payment_date::timestamp)::date as week_start,
+        f.payment_amount as amount,
+        case
+            when t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND') then 'in'
+            else 'out'
+        end as direction
+    from fact_payment_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_payment_type as t on t.payment_type_id = f.payment_type_id
+    where f.payment_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.payment_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+),
+
+total as (
+    select
+        currency_code,
+        week_start,
+        count(*) filter (where direction = 'in') as payments_in,
+        coalesce(sum(amount) filter (where direction = 'in'), 0) as amount_in,
+        count(*) filter (where direction = 'out') as payments_out,
+        coalesce(sum(amount) filter (where direction = 'out'), 0) as amount_out
+    from due
+    group by currency_code, week_start
+),
+
+currency as (
+    select distinct currency_code
+    from total
+),
+
+week as (
+    select b.first_week + 7 * n as week_start
+    from (select min(week_start) as first_week, max(week_start) as last_week from total) as b
+    cross join generate_series(0, (b.last_week - b.first_week) / 7) as n
+)
+
+select
+    y.currency_code::text as currency_code,
+    w.week_start::date as week_start,
+    (
+        w.week_start + 7 <= c.today
+        and w.week_start >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and w.week_start + 6 <= coalesce(nullif(:'to', '')::date, 'infinity')
+    )::boolean as is_complete,
+    coalesce(t.payments_in, 0)::integer as payments_in,
+    coalesce(t.amount_in, 0)::numeric(20, 2) as amount_in,
+    coalesce(t.payments_out, 0)::integer as payments_out,
+    coalesce(t.amount_out, 0)::numeric(20, 2) as amount_out,
+    (coalesce(t.amount_in, 0) - coalesce(t.amount_out, 0))::numeric(20, 2) as amount_net
+from currency as y
+cross join week as w
+cross join clock as c
+left join total as t on t.currency_code = y.currency_code and t.week_start = w.week_start
+order by y.currency_code, w.week_start

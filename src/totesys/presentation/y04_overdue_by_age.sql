@@ -1,0 +1,63 @@
+-- y04_overdue_by_age: What is overdue and unpaid, how old?
+-- Grain: one row per direction, currency and age, all four ages of each.
+-- Unit: amount in the row's own currency; age in days since the payment date.
+-- Note: Due today is 0 days old. In is owed to us, out by us. Totesys never marks as paid what is
+-- due at a weekend or on the day it was made: much of this is its way, not a debt.
+-- Filters: currency, counterparty, today, as_of
+with clock as (
+    select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
+),
+
+age (age_position, age_days, first_day, last_day) as (
+    values
+        (1, '0-7', 0, 7),
+        (2, '8-30', 8, 30),
+        (3, '31-90', 31, 90),
+        (4, 'over 90', 91, null)
+),
+
+due as (
+    select
+        case
+            when t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND') then 'in'
+            else 'out'
+        end as direction,
+        u.currency_code,
+        f.payment_date,
+        count(*) as payments,
+        sum(f.payment_amount) as amount
+    from fact_payment_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_payment_type as t on t.payment_type_id = f.payment_type_id
+    inner join clock as c on f.payment_date <= c.today
+    where not f.paid
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+    group by direction, u.currency_code, f.payment_date
+),
+
+owed as (
+    select distinct
+        direction,
+        currency_code
+    from due
+)
+
+select
+    o.direction::text as direction,
+    o.currency_code::text as currency_code,
+    a.age_position::integer as age_position,
+    a.age_days::text as age_days,
+    coalesce(sum(d.payments), 0)::integer as payments,
+    coalesce(sum(d.amount), 0)::numeric(20, 2) as amount,
+    min(d.payment_date)::date as oldest_due
+from owed as o
+cross join age as a
+cross join clock as c
+left join due as d
+    on d.direction = o.direction
+    and d.currency_code = o.currency_code
+    and d.payment_date <= c.today - a.first_day
+    and (a.last_day is null or d.payment_date >= c.today - a.last_day)
+group by o.direction, o.currency_code, a.age_position, a.age_days
+order by o.direction, o.currency_code, a.age_position

@@ -1,0 +1,42 @@
+-- y05_days_late: Do we get paid on time?
+-- Grain: one row per number of days late, and one (null) for what is overdue and was never paid.
+-- Unit: payments; days from the payment date, negative when paid early.
+-- Note: Of payments to us that still exist, the first version that is paid: its `last_updated`
+-- (Totesys moves it when it marks a payment as paid) against the payment date it had then. Overdue
+-- means due before today.
+-- Filters: from, to, currency, counterparty, today
+with clock as (
+    select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
+),
+
+first_paid as (
+    select distinct on (f.payment_id)
+        f.payment_id,
+        f.payment_date,
+        f.last_updated_date
+    from fact_payment as f
+    where f.paid
+    order by f.payment_id, f.payment_record_id
+),
+
+receipt as (
+    select p.last_updated_date - p.payment_date as days_late
+    from fact_payment_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_payment_type as t on t.payment_type_id = f.payment_type_id
+    cross join clock as c
+    left join first_paid as p on p.payment_id = f.payment_id
+    where t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND')
+        and (p.payment_id is not null or f.payment_date < c.today)
+        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+)
+
+select
+    r.days_late::integer as days_late,
+    count(*)::integer as payments
+from receipt as r
+group by r.days_late
+order by r.days_late nulls last
