@@ -1,5 +1,5 @@
-// Holds every shipped file to a floor; vitest itself holds the whole to 90 % of both. The floor of
-// branches is lower, since a small file has few and each is worth ten per cent.
+// Holds every shipped file to a floor; vitest itself holds the whole to 90 % of lines and branches.
+// Two branches may always be missing: of a small file's three or four each is worth a third.
 import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 
@@ -8,10 +8,10 @@ const summary = JSON.parse(readFileSync('coverage/coverage-summary.json', 'utf8'
 const low = Object.entries(summary)
   .filter(([file]) => file !== 'total')
   .flatMap(([file, { lines, branches }]) => [
-    { file, what: 'lines', pct: lines.pct },
-    { file, what: 'branches', pct: branches.pct },
+    { file, what: 'lines', ...lines },
+    { file, what: 'branches', ...branches },
   ])
-  .filter(({ what, pct }) => pct < FLOOR[what])
+  .filter(({ what, pct, total, covered }) => pct < FLOOR[what] && total - covered > 2)
 for (const { file, what, pct } of low) {
   process.stderr.write(
     `${relative('.', file)}: ${pct} % of ${what} covered, ${FLOOR[what]} % wanted\n`,

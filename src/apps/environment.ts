@@ -79,7 +79,7 @@ export async function openEnvironment({
   const databases = local?.databases ?? {
     sourceUrl: sourceUrl ?? '',
     warehouseUrl: warehouseUrl ?? '',
-    readerUrl: warehouseUrl ?? '',
+    readerUrl: config.TIDEMARK_WAREHOUSE_READER_URL ?? warehouseUrl ?? '',
   }
   const home = config.TIDEMARK_HOME
   const scratchDir = join(config.TIDEMARK_SCRATCH ?? join(home, 'scratch'), randomUUID())
@@ -108,6 +108,7 @@ export async function openEnvironment({
       connections: config.TIDEMARK_CONNECTIONS,
       lockWaitMs: config.TIDEMARK_LOCK_WAIT_SECONDS * 1000,
       brakeShare: config.TIDEMARK_BRAKE_PERCENT / 100,
+      quarantineShare: config.TIDEMARK_QUARANTINE_PERCENT / 100,
     },
     signal,
   }

@@ -11,7 +11,7 @@ it('readCatalog() of an empty lake knows tables and models, and no columns', asy
     template: 'empty',
   })
   const { tables, models } = await readCatalog(system.deps)
-  expect(tables).toEqual([{ table: 'thing', key: ['id'], rows: 0, versions: [] }])
+  expect(tables).toEqual([{ table: 'thing', key: ['id'], rows: 0, hold: undefined, versions: [] }])
   const lost = { exact: false, columns: [], tables: ['thing'] }
   expect(models).toEqual([
     {

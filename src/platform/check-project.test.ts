@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { checkProject } from './check-project.ts'
-import type { Dimension, Fact, Project } from './project.ts'
+import type { Check, Dimension, Fact, Project, SourceTable } from './project.ts'
 
 const sql = new URL('file:///none.sql')
 const dimension: Dimension = { kind: 'dimension', table: 'dim_a', sql, key: ['id'] }
@@ -13,15 +13,18 @@ const fact: Fact = {
   recordId: 'b_record_id',
   references: [{ columns: ['a_id'], dimension: 'dim_a' }],
 }
-const table = (name: string, key = ['id']) => ({ name, key })
+const table = (name: string, key = ['id']): SourceTable => ({ name, key })
+const check = (name: string): Check => ({ name, column: 'id', holds: 'true' })
 const project = (change: {
-  tables?: ReturnType<typeof table>[]
+  tables?: SourceTable[]
   models?: Project['models']
+  tests?: NonNullable<Project['tests']>
 }): Project => ({
   name: 'p',
   title: 'P',
   source: { schema: 'public', tables: change.tables ?? [table('a'), table('b')] },
   models: change.models ?? [dimension, fact],
+  tests: change.tests ?? [],
   warehouse: { migrations: sql },
 })
 
@@ -74,6 +77,46 @@ it.each([
     'a name that Postgres would cut',
     { models: [dimension, { ...fact, table: `fact_${'ü'.repeat(30)}` }] },
     'longer than 51 bytes',
+  ],
+  [
+    'a contract without the key',
+    { tables: [{ ...table('a'), columns: { name: 'text' } }, table('b')] },
+    'a does not declare its key column id',
+  ],
+  [
+    'a model called like a table of the contract',
+    { tables: [{ ...table('dim_a'), columns: { id: 'integer' } }, table('b')] },
+    'dim_a is taken',
+  ],
+  [
+    'two checks of one name',
+    { models: [{ ...dimension, checks: [check('odd'), check('odd')] }, fact] },
+    'check of dim_a name odd is taken',
+  ],
+  [
+    'a check called like a reason of the platform’s own',
+    { models: [{ ...dimension, checks: [check('cast')] }, fact] },
+    'name cast is taken',
+  ],
+  [
+    'a check that is no reason code',
+    { models: [{ ...dimension, checks: [check('Too big')] }, fact] },
+    'Check Too big of dim_a',
+  ],
+  [
+    'two tests of one name',
+    {
+      tests: [
+        { name: 't', sql },
+        { name: 't', sql },
+      ],
+    },
+    'data test name t is taken',
+  ],
+  [
+    'the name of changes that a test may read',
+    { tables: [table('a'), table('b'), table('change_a')], tests: [{ name: 't', sql }] },
+    'change_a is taken',
   ],
 ])('checkProject() refuses %s', (_, change, message) => {
   expect(() => checkProject(project(change))).toThrow(message)

@@ -1,16 +1,20 @@
 import { ConfigError } from './errors.ts'
-import type { Fact, Project } from './project.ts'
+import { OWN_REASONS } from './models/rules.ts'
+import type { Fact, Model, Project } from './project.ts'
 
 /** Relations the platform makes for itself beside the source tables while the models run. */
 const TAKEN = [
   'difference',
   'expected',
   'inferred',
+  'last fit',
   'last versions',
   'lost deletes',
   'made',
   'named days',
   'named_date',
+  'unfit deletes',
+  'unfit keys',
 ]
 
 /** Postgres cuts names at 63 bytes; the longest made of a fact's is `<fact>_as_of_batch`. */
@@ -26,10 +30,16 @@ export function checkProject(project: Project): void {
   const facts = project.models.filter((model) => model.kind === 'fact')
   checkDistinct('source table', [
     ...tables.map(({ name }) => name),
-    ...new Set(facts.map(({ from }) => `change_${from}`)),
+    ...changeViews(project),
     ...TAKEN,
   ])
+  checkDistinct(
+    'data test',
+    (project.tests ?? []).map(({ name }) => name),
+  )
   checkDistinct('model', [
+    // Commit records speak of both by their names.
+    ...tables.filter(({ columns }) => columns !== undefined).map(({ name }) => name),
     ...project.models.map(({ table }) => table),
     ...facts.flatMap(({ table }) => [`${table}_current`, `${table}_history`]),
   ])
@@ -39,7 +49,38 @@ export function checkProject(project: Project): void {
   ]) {
     if (key.length === 0) throw fault(`${name} has no key`, 'declare the columns of its key')
   }
+  for (const { name, key, columns } of tables) {
+    const missing = key.find((column) => columns !== undefined && !Object.hasOwn(columns, column))
+    if (missing !== undefined) {
+      throw fault(
+        `Table ${name} does not declare its key column ${missing}`,
+        'add it to its columns',
+      )
+    }
+  }
+  for (const model of project.models) checkReasons(model)
   for (const fact of facts) checkFact(project, fact)
+}
+
+/** The tests may read the changes of any table, the models those of the facts. */
+function changeViews({ source, models, tests = [] }: Project): string[] {
+  const tables =
+    tests.length > 0
+      ? source.tables.map(({ name }) => name)
+      : models.flatMap((model) => (model.kind === 'fact' ? [model.from] : []))
+  return [...new Set(tables)].map((name) => `change_${name}`)
+}
+
+/** Checks are told apart by the reason a row goes to quarantine for. */
+function checkReasons({ table, checks = [] }: Model): void {
+  checkDistinct(`check of ${table}`, [...OWN_REASONS, ...checks.map(({ name }) => name)])
+  const odd = checks.find(({ name }) => !/^[a-z][a-z0-9_]*$/.test(name))
+  if (odd !== undefined) {
+    throw fault(
+      `Check ${odd.name} of ${table} cannot be a reason code`,
+      'use lower-case letters, digits and underscores',
+    )
+  }
 }
 
 function checkDistinct(kind: string, names: readonly string[]): void {

@@ -39,6 +39,7 @@ Either both databases are named or neither.
 
 ${describeSettings()}
 `
+  expect(page).not.toContain('undefined')
   if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(path, page)
   expect(readFileSync(path, 'utf8')).toBe(page)
 })

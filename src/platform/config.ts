@@ -27,6 +27,9 @@ export const settings = z.object({
     .min(1)
     .default('tidemark_reader')
     .describe('Role that may read the stars, granted if it exists.'),
+  TIDEMARK_WAREHOUSE_READER_URL: text(
+    'The warehouse as that role, for everything that only shows. `serve` takes no role that could write. Not set: `TIDEMARK_WAREHOUSE_URL`.',
+  ),
   TIDEMARK_HOME: z
     .string()
     .min(1)
@@ -56,6 +59,33 @@ export const settings = z.object({
     'More than this share of a table of over 100 rows deleted at once is held back until confirmed.',
     { min: 0, max: 100 },
   ).default(50),
+  TIDEMARK_QUARANTINE_PERCENT: whole(
+    'A table of which more than this share of over 100 rows in a batch is unfit is held back, instead of each row being put into quarantine.',
+    { min: 0, max: 100 },
+  ).default(20),
+  TIDEMARK_HOST: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .describe(
+      'Address the server listens on. Beyond this machine every request needs a token, so all of `TIDEMARK_OIDC_ISSUER`, `_AUDIENCE` and `_JWKS` must be set.',
+    ),
+  TIDEMARK_PORT: whole('Port the server listens on; 0 takes a free one.', {
+    min: 0,
+    max: 65_535,
+  }).default(4100),
+  TIDEMARK_OIDC_ISSUER: text('Who must have issued a token: its claim `iss`, to the letter.'),
+  TIDEMARK_OIDC_AUDIENCE: text('Whom a token must be for: its claim `aud`.'),
+  TIDEMARK_OIDC_JWKS: text(
+    "The issuer's public keys: an `https://` address, or a file read at the start.",
+  ),
+  TIDEMARK_OIDC_GROUPS_CLAIM: z
+    .string()
+    .min(1)
+    .default('groups')
+    .describe(
+      'Claim with the groups of whoever asks: `finance` may read the payments, `analyst` everything else.',
+    ),
   TIDEMARK_PG_BIN: text(
     'A folder with `postgres` and `initdb` to use instead of the embedded ones.',
   ),
@@ -108,7 +138,10 @@ function checkZones(config: Config): void {
 export function describeSettings(): string {
   const rows = Object.entries(settings.shape).map(([name, schema]) => {
     const standard = settings.shape[name as keyof Config].safeParse(undefined).data
-    return `| \`${name}\` | ${standard === undefined ? '' : `\`${standard}\``} | ${schema.description} |`
+    // A default wraps what was described.
+    const description =
+      schema.description ?? (schema as z.ZodDefault<z.ZodType>).unwrap().description
+    return `| \`${name}\` | ${standard === undefined ? '' : `\`${standard}\``} | ${description} |`
   })
   return ['| variable | default | what it is |', '|---|---|---|', ...rows].join('\n')
 }

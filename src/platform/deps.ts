@@ -38,6 +38,10 @@ export interface Limits {
   readonly brakeShare: number
   /** Tables of up to this many rows have no brake. */
   readonly brakeRows: number
+  /** More than this share of a table's rows in a batch unfit for it holds the table back instead. */
+  readonly quarantineShare: number
+  /** Batches of up to this many rows of a table are never held for that. */
+  readonly quarantineRows: number
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -47,6 +51,8 @@ export const DEFAULT_LIMITS: Limits = {
   lockWaitMs: 10_000,
   brakeShare: 0.5,
   brakeRows: 100,
+  quarantineShare: 0.2,
+  quarantineRows: 100,
 }
 
 export function ingestionZone(deps: Deps): Zone {

@@ -1,10 +1,10 @@
 import type { Deps } from './deps.ts'
-import { TidemarkError } from './errors.ts'
+import { ContractError, TidemarkError } from './errors.ts'
 import type { ObjectStore } from './lake/object-store.ts'
 import { hostOf, onlyRow, withPostgresErrors } from './postgres.ts'
 import { identifier } from './sql.ts'
 import { openSnapshot } from './source/snapshot.ts'
-import { readShapes } from './source/tables.ts'
+import { readTables } from './source/tables.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 
 export interface Finding {
@@ -55,14 +55,24 @@ async function examineSource(deps: Deps): Promise<string> {
 
 async function examineTables(deps: Deps): Promise<string> {
   await using snapshot = await openSnapshot({ ...deps.source, attempts: 1 })
-  const shapes = await readShapes(snapshot, deps.project.source)
-  for (const shape of shapes) {
+  const tables = await readTables(snapshot, deps.project.source)
+  const broken = tables.flatMap(({ table, breach }) =>
+    breach === undefined ? [] : [`${table.name}: ${breach.detail}`],
+  )
+  if (broken.length > 0) {
+    throw new ContractError(`The contract is broken: ${broken.join('; ')}`, {
+      code: 'SOURCE_CONTRACT',
+      hint: 'mend the source, or the contract of the tables named; others go on',
+    })
+  }
+  for (const { shape } of tables) {
+    if (shape === undefined) continue
     const columns = shape.columns.map((column) => identifier(column.name)).join(', ')
     await withPostgresErrors(deps.source, () =>
       snapshot.client.query(`select ${columns} from ${shape.relation} limit 0`),
     )
   }
-  return `${shapes.length} tables`
+  return `${tables.length} tables, as the contract has them`
 }
 
 async function examineWarehouse(deps: Deps): Promise<string> {

@@ -4,25 +4,41 @@ import { captureFirst, captureSince, captureWhole, type TableRead } from './capt
 import { checkProject } from './check-project.ts'
 import { checkInterrupted, type Deps, ingestionZone } from './deps.ts'
 import { openDuckDb } from './duckdb.ts'
+import { ConfigError, ConflictError, ContractError } from './errors.ts'
+import { holdTable } from './hold-table.ts'
 import type { PendingBatch } from './lake/capture.ts'
-import { type CommitRecord, FORMAT, NO_ROWS, type TableEntry } from './lake/commit-record.ts'
-import { prepareSchema } from './lake/schema.ts'
+import {
+  type CommitRecord,
+  FORMAT,
+  NO_ROWS,
+  type SnapshotInfo,
+  type TableEntry,
+} from './lake/commit-record.ts'
 import { commitBatch, readLastCommit } from './lake/zone.ts'
-import { countRows, type TableCount } from './source/copy.ts'
-import { isQuiet, isSameHistory, planRead, type ReadPlan } from './source/horizon.ts'
+import {
+  contractOf,
+  isUntouched,
+  isWorthABatch,
+  nothingCanHaveChanged,
+  planTables,
+  type TableTask,
+} from './plan-extract.ts'
+import {
+  archiveShape,
+  type HeldTable,
+  listHeld,
+  reportHeld,
+  reportIgnored,
+} from './report-drift.ts'
+import type { Breach } from './source/contract.ts'
 import { openSnapshot, type SourceSnapshot } from './source/snapshot.ts'
-import { checkNotRewritten, readShapes, type TableShape } from './source/tables.ts'
+import { checkNotRewritten, readUnlisted } from './source/tables.ts'
 
 export interface ExtractOptions {
   /** Tables whose mass deletion the operator has confirmed. */
   readonly confirmDeletes?: ReadonlySet<string>
-}
-
-/** A mass deletion that waits for the operator. */
-export interface HeldTable {
-  readonly table: string
-  readonly deletes: number
-  readonly rows: number
+  /** Tables to read whole, whatever is known of them: their rows in quarantine get another chance. */
+  readonly recapture?: ReadonlySet<string>
 }
 
 export interface ExtractOutcome {
@@ -33,11 +49,13 @@ export interface ExtractOutcome {
   /** The ingestion zone holds everything committed to the source before this (source clock). */
   readonly completeTo: string
   readonly held: readonly HeldTable[]
+  /** Rows this call put into quarantine, those of held tables not counted. */
+  readonly quarantined: number
 }
 
 /**
  * Captures everything that changed in the source since the last batch, as one new batch (I1, I2).
- * Writes nothing when nothing changed (I9). May be repeated and run twice at once: of two runs
+ * A table that breaks its contract is held back alone, and all others go on. Writes nothing when nothing changed (I9). May be repeated and run twice at once: of two runs
  * that prepare the same batch number one commits, the other throws `ConflictError`.
  */
 export async function extract(deps: Deps, options: ExtractOptions = {}): Promise<ExtractOutcome> {
@@ -49,68 +67,92 @@ export async function extract(deps: Deps, options: ExtractOptions = {}): Promise
 export async function extractSnapshot(
   deps: Deps,
   snapshot: SourceSnapshot,
-  { confirmDeletes = new Set() }: ExtractOptions = {},
+  { confirmDeletes = new Set(), recapture = new Set() }: ExtractOptions = {},
 ): Promise<ExtractOutcome> {
   checkProject(deps.project)
-  const last = await readLastCommit(ingestionZone(deps))
+  const zone = ingestionZone(deps)
+  const last = await readLastCommit(zone)
   const identity = { ...snapshot.identity, takenAt: notBefore(last, snapshot.identity.takenAt) }
-  const unchanged = { record: last, committed: false, completeTo: identity.takenAt }
-  if (last !== undefined && nothingCanHaveChanged(deps, snapshot, last)) {
+  const completeTo = identity.takenAt
+  const unchanged = { record: last, committed: false, completeTo, quarantined: 0 }
+  const mayBeQuiet = recapture.size === 0
+  if (last !== undefined && mayBeQuiet && nothingCanHaveChanged(deps, snapshot, last)) {
     return { ...unchanged, held: [] }
   }
-
-  const tasks = await planTables(deps, snapshot, last)
-  if (last !== undefined && tasks.every((task) => isUntouched(task))) {
-    await checkNotRewritten(snapshot, deps.project.source)
-    return { ...unchanged, held: [] }
-  }
-
-  await mkdir(deps.scratchDir, { recursive: true })
-  await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
-  const batch: PendingBatch = {
-    zone: ingestionZone(deps),
-    db,
-    number: (last?.batch ?? 0) + 1,
-    attempt: randomBytes(4).toString('hex'),
-    takenAt: identity.takenAt,
-  }
-  const tables: Record<string, TableEntry> = {}
-  const held: HeldTable[] = []
-  for (const task of tasks) {
-    checkInterrupted(deps)
-    const entry = await captureTable(deps, { ...task, snapshot, batch, confirmDeletes })
-    tables[task.shape.name] = entry
-    deps.log({
-      event: 'table_captured',
-      batch: batch.number,
-      table: task.shape.name,
-      ...entry.counts,
-    })
-    if (entry.heldDeletes !== undefined) {
-      held.push({ table: task.shape.name, deletes: entry.heldDeletes, rows: entry.rows })
+  try {
+    const tasks = await planTables(deps, snapshot, { last, recapture })
+    if (last !== undefined && tasks.every(isUntouched)) {
+      await checkNotRewritten(snapshot, deps.project.source)
+      return { ...unchanged, held: [] }
     }
-  }
-  await checkNotRewritten(snapshot, deps.project.source)
-  for (const { table, deletes, rows } of held) {
-    deps.log({ event: 'deletes_held', level: 'alert', table, deletes, rows })
-  }
 
-  if (!isWorthABatch(tables, { last, snapshot, tasks })) return { ...unchanged, held }
-  for (const { shape, previous } of tasks) {
-    if (previous?.fingerprint === shape.fingerprint) continue
-    await prepareSchema(batch.zone, { ...shape, table: shape.name })
+    await mkdir(deps.scratchDir, { recursive: true })
+    await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
+    const batch: PendingBatch = {
+      zone,
+      db,
+      number: (last?.batch ?? 0) + 1,
+      attempt: randomBytes(4).toString('hex'),
+      takenAt: identity.takenAt,
+    }
+    const tables: Record<string, TableEntry> = {}
+    for (const task of tasks) {
+      checkInterrupted(deps)
+      const read = { ...task, snapshot, batch, confirmDeletes, identity, before: last?.snapshot }
+      const entry = await captureOrHold(deps, read)
+      tables[task.table.name] = entry
+      const { counts } = entry
+      deps.log({ event: 'table_captured', batch: batch.number, table: task.table.name, ...counts })
+    }
+    await checkNotRewritten(snapshot, deps.project.source)
+    const held = listHeld(tables)
+    reportHeld(deps, { tables, last })
+
+    if (!isWorthABatch(tables, { last, snapshot, tasks })) return { ...unchanged, held }
+    for (const task of tasks) {
+      await archiveShape(deps, zone, { ...task, entry: tables[task.table.name] })
+    }
+    const ignored = await readUnlisted(snapshot, deps.project.source)
+    reportIgnored(deps, { ignored, last })
+    checkInterrupted(deps)
+    const record: CommitRecord = {
+      format: FORMAT,
+      batch: batch.number,
+      previous: batch.number - 1,
+      snapshot: identity,
+      tables,
+      ignored,
+      contract: contractOf(deps.project.source),
+      writer: { version: deps.version, runId: deps.runId },
+    }
+    await commitBatch(zone, record)
+    return { record, committed: true, completeTo, held, quarantined: countRefused(tables) }
+  } catch (error) {
+    throw asSourceChange(error)
   }
-  checkInterrupted(deps)
-  const record: CommitRecord = {
-    format: FORMAT,
-    batch: batch.number,
-    previous: batch.number - 1,
-    snapshot: identity,
-    tables,
-    writer: { version: deps.version, runId: deps.runId },
-  }
-  await commitBatch(batch.zone, record)
-  return { record, committed: true, completeTo: identity.takenAt, held }
+}
+
+function countRefused(tables: Record<string, TableEntry>): number {
+  return Object.values(tables).reduce(
+    (sum, { held, counts }) => sum + (held === undefined ? counts.quarantined : 0),
+    0,
+  )
+}
+
+/**
+ * What a statement cannot find or may not read although the snapshot's catalogue has it was
+ * changed while this snapshot was being read: the next one sees it as it is.
+ */
+function asSourceChange(error: unknown): unknown {
+  const isChange =
+    (error instanceof ContractError && error.code === 'SOURCE_SCHEMA') ||
+    (error instanceof ConfigError && error.code === 'SOURCE_PERMISSION')
+  if (!isChange) return error
+  return new ConflictError('The source was altered while it was read', {
+    code: 'SOURCE_ALTERED',
+    hint: error.hint ?? 'run it again; nothing was half-published',
+    cause: error,
+  })
 }
 
 /** Time in the log never runs backwards, even if the source's clock was set back. */
@@ -118,91 +160,51 @@ function notBefore(last: CommitRecord | undefined, takenAt: string): string {
   return last !== undefined && last.snapshot.takenAt > takenAt ? last.snapshot.takenAt : takenAt
 }
 
-function nothingCanHaveChanged(deps: Deps, snapshot: SourceSnapshot, last: CommitRecord): boolean {
-  return (
-    isQuiet(snapshot.identity, last.snapshot) &&
-    deps.project.source.tables.every(({ name }) => {
-      const entry = last.tables[name]
-      return entry !== undefined && entry.heldDeletes === undefined && entry.unversioned !== true
-    })
-  )
-}
-
-interface TableTask {
-  readonly shape: TableShape
-  readonly plan: ReadPlan
-  readonly previous: TableEntry | undefined
-  readonly count: TableCount | undefined
-}
-
-async function planTables(
-  deps: Deps,
-  snapshot: SourceSnapshot,
-  last: CommitRecord | undefined,
-): Promise<TableTask[]> {
-  const shapes = await readShapes(snapshot, deps.project.source)
-  const planned = shapes.map((shape) => {
-    const previous = last?.tables[shape.name]
-    const before = last && { snapshot: last.snapshot, fingerprint: previous?.fingerprint }
-    return { shape, previous, plan: planRead(snapshot.identity, shape, before) }
-  })
-  for (const { shape, plan } of planned) {
-    if (plan.how === 'whole' && shape.hasXmin) {
-      deps.log({ event: 'table_compared_whole', level: 'warn', table: shape.name, why: plan.why })
-    }
+type TaskRead = TableTask &
+  Omit<TableRead, 'previous' | 'shape' | 'contract'> & {
+    readonly identity: SnapshotInfo
+    readonly before: SnapshotInfo | undefined
   }
-  const counts = await countRows(
-    snapshot,
-    planned.flatMap(({ shape, plan }) => (plan.how === 'since' ? [{ shape, age: plan.age }] : [])),
-  )
-  return planned.map((task) => ({ ...task, count: counts.get(task.shape.name) }))
+
+/** Captures a table, or holds it back for what its shape or its rows turn out to be. */
+async function captureOrHold(deps: Deps, read: TaskRead): Promise<TableEntry> {
+  const hold = (breach: Breach) => holdTable(deps, { ...read, name: read.table.name, breach })
+  if (read.breach !== undefined) return await hold(read.breach)
+  try {
+    return await captureTable(deps, read)
+  } catch (error) {
+    const breach = error instanceof ContractError ? BREACHES[error.code] : undefined
+    if (breach === undefined) throw error
+    return await hold(breach)
+  }
 }
 
-/** No row at or after the horizon, and as many rows as were captured: nothing came, nothing went. */
-function isUntouched({ plan, count, previous }: TableTask): boolean {
-  return (
-    plan.how === 'since' &&
-    plan.age < FAR_HORIZON &&
-    count?.recent === 0 &&
-    count.rows === previous?.rows
-  )
+/** What only reading a table's rows can show. No numbers: they would make it news with every run. */
+const BREACHES: Readonly<Record<string, Breach>> = {
+  KEY_NOT_UNIQUE: { reason: 'key_not_unique', detail: 'some rows share a key or have none' },
+  KEY_NOT_EXACT: { reason: 'key_not_exact', detail: 'some keys have no exact form' },
+  ROW_TOO_LARGE: { reason: 'row_too_large', detail: 'a row is too large to be read' },
+  TOO_MANY_REJECTED: {
+    reason: 'too_many_rejected',
+    detail: 'too many rows hold values that have no exact form',
+  },
 }
 
-/** A horizon this many transactions back is moved by a batch of its own, long before it is lost. */
-const FAR_HORIZON = 2 ** 30
-
-async function captureTable(
-  deps: Deps,
-  read: TableTask & Omit<TableRead, 'previous'>,
-): Promise<TableEntry> {
+async function captureTable(deps: Deps, read: TaskRead): Promise<TableEntry> {
   const { plan, previous, count, shape } = read
+  if (shape === undefined || plan === undefined) {
+    throw new TypeError(`table ${read.table.name} was not planned`)
+  }
   if (isUntouched(read) && previous !== undefined) {
     return { ...previous, counts: NO_ROWS, changes: [], quarantine: [] }
   }
-  if (plan.how === 'first' || previous === undefined) return captureFirst(deps, read)
+  const known = { shape, contract: read.table.columns }
+  if (plan.how === 'first' || previous === undefined)
+    return captureFirst(deps, { ...read, ...known })
   if (plan.how === 'whole') {
     const force = previous.fingerprint !== shape.fingerprint
-    return captureWhole(deps, { ...read, previous, force })
+    return captureWhole(deps, { ...read, ...known, previous, force })
   }
   if (count === undefined) throw new TypeError(`table ${shape.name} was not counted`)
-  return captureSince(deps, { ...read, previous, age: plan.age, count })
-}
-
-/** Whether there is anything to record: a change, a brake let go, or a new point to compare from. */
-function isWorthABatch(
-  tables: Record<string, TableEntry>,
-  {
-    last,
-    snapshot,
-    tasks,
-  }: { last: CommitRecord | undefined; snapshot: SourceSnapshot; tasks: readonly TableTask[] },
-): boolean {
-  if (last === undefined || !isSameHistory(snapshot.identity, last.snapshot)) return true
-  return tasks.some(
-    ({ shape, plan, previous }) =>
-      (tables[shape.name]?.changes.length ?? 0) > 0 ||
-      previous?.fingerprint !== shape.fingerprint ||
-      (previous.heldDeletes !== undefined && tables[shape.name]?.heldDeletes === undefined) ||
-      (plan.how === 'since' && plan.age >= FAR_HORIZON),
-  )
+  return captureSince(deps, { ...read, ...known, previous, age: plan.age, count })
 }

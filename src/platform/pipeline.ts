@@ -1,7 +1,8 @@
 import type { Deps } from './deps.ts'
 import { ConflictError } from './errors.ts'
-import { extract, type ExtractOptions, type ExtractOutcome, type HeldTable } from './extract.ts'
+import { extract, type ExtractOptions, type ExtractOutcome } from './extract.ts'
 import { load, loadInto, type LoadOutcome } from './load.ts'
+import type { HeldTable } from './report-drift.ts'
 import { transform, type TransformOutcome } from './transform.ts'
 import { confirmUnchanged, readLedgerHead } from './warehouse/ledger.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
@@ -59,8 +60,8 @@ export async function run(deps: Deps, options: ExtractOptions = {}): Promise<Run
     transformed,
     loaded: loaded?.outcome,
     failures,
-    held: extracted?.held ?? [],
-    quarantined: transformed?.quarantined ?? 0,
+    held: [...(extracted?.held ?? []), ...(transformed?.held ?? [])],
+    quarantined: (extracted?.quarantined ?? 0) + (transformed?.quarantined ?? 0),
     completeTo: loaded?.completeTo,
     durationMs: Math.round(performance.now() - startedAt),
   }
@@ -75,7 +76,9 @@ async function extractUncontested(deps: Deps, options: ExtractOptions): Promise<
     try {
       return await extract(deps, options)
     } catch (error) {
-      if (!(error instanceof ConflictError) || attempt === 3) throw error
+      if (!(error instanceof ConflictError)) throw error
+      // An alteration that is still there is none: it says itself what is wrong.
+      if (attempt === 3) throw error.code === 'SOURCE_ALTERED' ? error.cause : error
       deps.log({ event: 'extract_again', attempt, code: error.code })
     }
   }

@@ -10,6 +10,8 @@ export interface Project {
   readonly source: SourceContract
   /** In the order they are made: dimensions before the facts that name them, the calendar last. */
   readonly models: readonly Model[]
+  /** What must be true across tables; run with every batch that changes one of the tables they name. */
+  readonly tests?: readonly DataTest[]
   readonly warehouse: {
     /** Folder of append-only, numbered `.sql` migrations that make the star's tables. */
     readonly migrations: URL
@@ -25,19 +27,41 @@ export interface SourceContract {
 export interface SourceTable {
   /** The table's name in the lake and in the models (`change_<name>`, `<name>`). */
   readonly name: string
-  /** Columns that identify a row for good. Must be unique and not null in the source. */
+  /** Columns that identify a row for good. Must be unique and not null. */
   readonly key: readonly string[]
+  /**
+   * The contract: every column the models read, with its Postgres type as `format_type` prints it,
+   * or `enum`. While the source lacks one, or holds it in a narrower type, the table is held back.
+   * Models see these columns in these types and no others; everything else is captured all the
+   * same. Not given, models see the table as it was captured, whatever it looks like.
+   */
+  readonly columns?: Readonly<Record<string, string | RequiredColumn>>
+  /** The source has no constraint that holds the key unique and not null: every read checks it. */
+  readonly keyIsUnenforced?: boolean
   /** Where it lies in the source when that differs from `schema.name`. */
   readonly schema?: string
   readonly relation?: string
 }
 
-/** Columns that a change carries beside the source's own; no source column may be called so. */
+export interface RequiredColumn {
+  readonly type: string
+  /** What the source called it before; so the lake's older files still hold it. */
+  readonly formerly?: readonly string[]
+}
+
+/** Columns that a change carries beside the source's own. */
 export const CHANGE_COLUMNS: ReadonlySet<string> = new Set([
   '_operation',
   '_batch',
   '_captured_at',
   '_ordinal',
+])
+
+/** No source column may be called so: a row in quarantine also carries what is wrong with it. */
+export const RESERVED_COLUMNS: ReadonlySet<string> = new Set([
+  ...CHANGE_COLUMNS,
+  '_reason',
+  '_column',
 ])
 
 export type Model = Dimension | Calendar | Fact
@@ -51,6 +75,31 @@ interface ModelBase {
   readonly key: readonly string[]
   /** Columns that may be null; a null in any other sends the row to quarantine. */
   readonly nullable?: readonly string[]
+  /** A row that breaks one goes to quarantine with the check's name as its reason. */
+  readonly checks?: readonly Check[]
+}
+
+/** A rule of one row. */
+export interface Check {
+  /** Lower case with underscores; the reason code in quarantine. */
+  readonly name: string
+  /** The column a reader should look at first. */
+  readonly column: string
+  /** SQL condition over the model's columns, DuckDB dialect; null counts as met. */
+  readonly holds: string
+}
+
+/**
+ * A rule across tables that the source may break for good reason, so nothing is kept back for it:
+ * rows that break it are counted in the commit record, and reported when there are some.
+ */
+export interface DataTest {
+  readonly name: string
+  /**
+   * A select of the offending rows over `change_<table>` and the tables as they now stand. Runs
+   * when the batch changes a table it reads as `change_<table>`.
+   */
+  readonly sql: URL
 }
 
 /** A select over the tables as they now stand; one row a key. */

@@ -1,5 +1,5 @@
 import { type Deps, ingestionZone, processedZone } from './deps.ts'
-import type { CommitRecord } from './lake/commit-record.ts'
+import type { CommitRecord, FileRef, Hold } from './lake/commit-record.ts'
 import { commitKey, readExistingCommit, readLastCommit, type Zone } from './lake/zone.ts'
 import { generationOf } from './models/generation.ts'
 import { withPostgresErrors } from './postgres.ts'
@@ -20,21 +20,30 @@ export interface Status {
   readonly lagMs: number | undefined
   readonly promiseMs: number
   readonly isFresh: boolean
-  /** Rows of each source table as captured, with deletions that wait to be confirmed. */
-  readonly tables: readonly {
-    readonly table: string
-    readonly rows: number
-    readonly heldDeletes: number
-  }[]
+  /** Each source table as captured. */
+  readonly tables: readonly TableStatus[]
   readonly facts: readonly {
     readonly table: string
     readonly current: number
     readonly versions: number
   }[]
-  /** Rows in quarantine; like orphans, undefined where not counted. */
-  readonly quarantined: number | undefined
+  /** Star tables that stand still. */
+  readonly held: readonly { readonly table: string; readonly hold: Hold }[]
+  /** Rows in quarantine now, of both zones. */
+  readonly quarantined: number
   /** Objects no commit record names; left by a killed run, harmless. Undefined where not counted. */
   readonly orphans: number | undefined
+}
+
+export interface TableStatus {
+  readonly table: string
+  readonly rows: number
+  /** Deletions that wait to be confirmed. */
+  readonly heldDeletes: number
+  /** Why it stands still, if it does. */
+  readonly hold: Hold | undefined
+  /** Rows in quarantine because they cannot be captured exactly. */
+  readonly quarantined: number
 }
 
 export interface StatusOptions {
@@ -42,7 +51,7 @@ export interface StatusOptions {
   readonly reader: Warehouse
   readonly promiseMs: number
   readonly now: Date
-  /** Counting orphans and quarantine reads every commit record: only for logs up to this long. */
+  /** Counting orphans reads every commit record: only for logs up to this long. */
   readonly maxBatchesToCount: number
 }
 
@@ -74,9 +83,14 @@ export async function readStatus(deps: Deps, options: StatusOptions): Promise<St
       table,
       rows: entry.rows,
       heldDeletes: entry.heldDeletes ?? 0,
+      hold: entry.held,
+      quarantined: sumRows(entry.open),
     })),
+    held: Object.entries(transformed?.tables ?? {}).flatMap(([table, { held }]) =>
+      held === undefined ? [] : [{ table, hold: held }],
+    ),
     facts: head === undefined ? [] : await countFacts(deps, warehouse),
-    quarantined: isCountable ? await countQuarantined(processed, batches.processed) : undefined,
+    quarantined: countOpen(captured) + countOpen(transformed),
     orphans: isCountable
       ? (await countOrphans(ingestion, batches.ingestion)) +
         (await countOrphans(processed, batches.processed))
@@ -116,12 +130,12 @@ async function countFacts(
   }))
 }
 
-async function countQuarantined(zone: Zone, batches: number): Promise<number> {
-  let rows = 0
-  for await (const record of readRecords(zone, batches)) {
-    for (const table of Object.values(record.tables)) rows += table.counts.quarantined
-  }
-  return rows
+function countOpen(record: CommitRecord | undefined): number {
+  return Object.values(record?.tables ?? {}).reduce((sum, { open }) => sum + sumRows(open), 0)
+}
+
+function sumRows(files: readonly FileRef[]): number {
+  return files.reduce((sum, { rows }) => sum + rows, 0)
 }
 
 async function countOrphans(zone: Zone, batches: number): Promise<number> {
@@ -129,7 +143,7 @@ async function countOrphans(zone: Zone, batches: number): Promise<number> {
   for await (const record of readRecords(zone, batches)) {
     named.add(zone.prefix + commitKey(record.batch))
     for (const table of Object.values(record.tables)) {
-      for (const file of [...table.changes, ...table.state, ...table.quarantine]) {
+      for (const file of [...table.changes, ...table.state, ...table.quarantine, ...table.open]) {
         named.add(zone.prefix + file.key)
       }
     }

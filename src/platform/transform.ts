@@ -5,16 +5,20 @@ import { checkInterrupted, type Deps, ingestionZone, processedZone } from './dep
 import { openDuckDb } from './duckdb.ts'
 import { ConflictError } from './errors.ts'
 import { type CommitRecord, FORMAT } from './lake/commit-record.ts'
+import { logRefused } from './lake/quarantine.ts'
 import { commitBatch, readExistingCommit, readLastCommit, type Zone } from './lake/zone.ts'
 import { generationOf } from './models/generation.ts'
-import { prepareStar, type TransformInput } from './models/transform.ts'
+import { prepareStar, type PreparedStar, type TransformInput } from './models/transform.ts'
+import { type HeldTable, listHeld } from './report-drift.ts'
 
 export interface TransformOutcome {
   readonly generation: string
   /** Batches this call transformed. */
   readonly batches: readonly number[]
-  /** Rows this call sent to quarantine. */
+  /** Rows this call sent to quarantine, those of held tables not counted. */
   readonly quarantined: number
+  /** Star tables that stand still as of the last transformed batch. */
+  readonly held: readonly HeldTable[]
 }
 
 /**
@@ -31,7 +35,7 @@ export async function transform(deps: Deps): Promise<TransformOutcome> {
   const last = await readLastCommit(ingestion, previous?.batch)
   const batches: number[] = []
   let quarantined = 0
-  if (last === undefined) return { generation, batches, quarantined }
+  if (last === undefined) return { generation, batches, quarantined, held: [] }
   if (previous === undefined) await prepareGeneration(deps, zone)
 
   for (let number = (previous?.batch ?? 0) + 1; number <= last.batch; number++) {
@@ -41,13 +45,14 @@ export async function transform(deps: Deps): Promise<TransformOutcome> {
       latest: last,
       previous,
     })
-    const rows = Object.values(record.tables).map((table) => table.counts.quarantined)
-    quarantined += rows.reduce((sum, count) => sum + count, 0)
+    for (const { held, counts } of Object.values(record.tables)) {
+      if (held === undefined) quarantined += counts.quarantined
+    }
     batches.push(number)
     previous = record
     deps.log({ event: 'batch_transformed', batch: number, generation })
   }
-  return { generation, batches, quarantined }
+  return { generation, batches, quarantined, held: listHeld(previous?.tables ?? {}) }
 }
 
 async function transformBatch(
@@ -59,21 +64,25 @@ async function transformBatch(
   await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
   const { batch: number, snapshot } = record
   const attempt = randomBytes(4).toString('hex')
-  const tables = await prepareStar(
+  const star = await prepareStar(
     { zone, db, number, attempt, takenAt: snapshot.takenAt },
-    { project: deps.project, ingestion: ingestionZone(deps), record, latest, previous },
+    {
+      project: deps.project,
+      ingestion: ingestionZone(deps),
+      record,
+      latest,
+      previous,
+      limits: deps.limits,
+    },
   )
-  for (const [table, { counts }] of Object.entries(tables)) {
-    if (counts.quarantined === 0) continue
-    const rows = counts.quarantined
-    deps.log({ event: 'rows_quarantined', level: 'alert', batch: number, table, rows })
-  }
+  reportStar(deps, { number, star, previous })
   const made: CommitRecord = {
     format: FORMAT,
     batch: number,
     previous: number - 1,
     snapshot,
-    tables,
+    tables: star.tables,
+    tests: star.tests,
     writer: { version: deps.version, runId: deps.runId },
   }
   try {
@@ -82,6 +91,34 @@ async function transformBatch(
   } catch (error) {
     if (error instanceof ConflictError) return readExistingCommit(zone, number)
     throw error
+  }
+}
+
+/** Says what is wrong with a batch; of a table that comes to stand still, that and no more. */
+function reportStar(
+  deps: Deps,
+  {
+    number: batch,
+    star: { tables, faults, tests },
+    previous,
+  }: { number: number; star: PreparedStar; previous: CommitRecord | undefined },
+): void {
+  for (const [table, { held }] of Object.entries(tables)) {
+    const before = previous?.tables[table]?.held
+    if (held !== undefined && before === undefined) {
+      const { reason, detail } = held
+      deps.log({ event: 'table_held', level: 'alert', batch, table, reason, detail })
+    }
+    if (held === undefined && before !== undefined) {
+      deps.log({ event: 'table_released', batch, table, since: before.sinceAt })
+    }
+    const found = (faults.get(table) ?? []).map((fault) =>
+      held === undefined ? fault : { ...fault, isNew: false },
+    )
+    logRefused(deps.log, { batch, table, faults: found })
+  }
+  for (const [test, rows] of Object.entries(tests)) {
+    if (rows > 0) deps.log({ event: 'test_failed', level: 'warn', batch, test, rows })
   }
 }
 

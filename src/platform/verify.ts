@@ -4,22 +4,25 @@ import { join } from 'node:path'
 import { type Deps, ingestionZone } from './deps.ts'
 import { type DuckDb, openDuckDb } from './duckdb.ts'
 import { ConflictError } from './errors.ts'
-import { type ExtractOutcome, extractSnapshot } from './extract.ts'
-import { convertRows, incomingRelation } from './lake/capture.ts'
-import type { CommitRecord } from './lake/commit-record.ts'
+import { extractSnapshot } from './extract.ts'
+import { convertRows, incomingRelation, writeParquet } from './lake/capture.ts'
+import type { CommitRecord, TableEntry } from './lake/commit-record.ts'
 import { type Difference, findDifferences } from './lake/difference.ts'
 import { lakeTable } from './lake/schema.ts'
 import { type LakeTable, openState } from './lake/table-state.ts'
+import { openQuarantined } from './lake/withheld.ts'
 import { load } from './load.ts'
 import { describe } from './models/dimension.ts'
 import { daysOf } from './models/fact.ts'
 import { readModel } from './models/generation.ts'
-import { brokenBy, rulesOf } from './models/quarantine.ts'
+import { brokenBy, rulesOf } from './models/rules.ts'
+import { openRows, openTable, viewOf } from './models/source-view.ts'
 import { copyToFile, onlyRow, withPostgresErrors } from './postgres.ts'
 import type { Fact, Model } from './project.ts'
+import type { HeldTable } from './report-drift.ts'
 import { copyWhole } from './source/copy.ts'
 import { openSnapshot, type SourceSnapshot } from './source/snapshot.ts'
-import { readShapes } from './source/tables.ts'
+import { readTables, type TableShape } from './source/tables.ts'
 import { duckLiteral, identifier, identifiers } from './sql.ts'
 import { transform } from './transform.ts'
 import { readLedgerHead } from './warehouse/ledger.ts'
@@ -34,6 +37,8 @@ export interface VerifiedTable {
   readonly difference: Difference
   /** Rows left out because they are in quarantine. */
   readonly quarantined: number
+  /** Why it stands still, and so was not compared. */
+  readonly held?: string
 }
 
 export interface VerifyReport {
@@ -47,8 +52,9 @@ export interface VerifyReport {
 /**
  * Compares source, lake and warehouse row by row and value by value at one snapshot (I6). Brings
  * lake and warehouse up to that snapshot first, like a run, and keeps the snapshot open meanwhile,
- * so the proof holds on a living source. Differences are reported, not thrown; throws what a run
- * throws when a stage cannot work.
+ * so the proof holds on a living source. A table that is held is not compared, and what models read of
+ * it is what the lake has. Differences are reported, not thrown; throws what a run throws when a
+ * stage cannot work.
  */
 export async function verify(deps: Deps): Promise<VerifyReport> {
   for (let attempt = 1; ; attempt++) {
@@ -66,16 +72,15 @@ async function verifyOnce(deps: Deps): Promise<VerifyReport> {
   await using snapshot = await openSnapshot(deps.source)
   const { record } = await extractSnapshot(deps, snapshot)
   if (record === undefined) throw new TypeError('an extract into an empty lake commits a batch')
-  await transform(deps)
+  const { held } = await transform(deps)
   await load(deps)
 
   await mkdir(deps.scratchDir, { recursive: true })
   await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
   await using warehouse = await openWarehouse(deps.warehouse)
-  const tables = [
-    ...(await verifyLake(deps, { db, snapshot, record })),
-    ...(await verifyWarehouse(deps, { db, warehouse, record })),
-  ]
+  const lake = await verifyLake(deps, { db, snapshot, record })
+  const star = await verifyWarehouse(deps, { db, warehouse, record, held, unfit: lake.unfit })
+  const tables = [...lake.verified, ...star]
   return {
     batch: record.batch,
     snapshotAt: snapshot.identity.takenAt,
@@ -84,47 +89,104 @@ async function verifyOnce(deps: Deps): Promise<VerifyReport> {
   }
 }
 
-/** Copies every source table and compares it with the lake; leaves a view of each by its name. */
+interface LakeCheck {
+  readonly db: DuckDb
+  readonly snapshot: SourceSnapshot
+  readonly record: CommitRecord
+}
+
+/** Copies every source table and compares it with the lake; leaves a view of each as models see it, and of the rows they do not see. */
 async function verifyLake(
   deps: Deps,
-  {
-    db,
-    snapshot,
-    record,
-  }: { db: DuckDb; snapshot: SourceSnapshot; record: NonNullable<ExtractOutcome['record']> },
-): Promise<VerifiedTable[]> {
+  check: LakeCheck,
+): Promise<{ verified: VerifiedTable[]; unfit: ReadonlySet<string> }> {
+  const { db, snapshot, record } = check
+  const ingestion = ingestionZone(deps)
+  const verified: VerifiedTable[] = []
+  const unfit = new Set<string>()
+  for (const { table, shape } of await readTables(snapshot, deps.project.source)) {
+    const entry = record.tables[table.name]
+    const view = await viewOf(table, { ingestion, record, latest: record })
+    const isHeld = entry === undefined || entry.held !== undefined || shape === undefined
+    const { paths, ...found } = isHeld
+      ? { paths: [], ...reportHeld(table.name, entry?.held?.reason) }
+      : await verifyTable(deps, { ...check, shape, entry })
+    if (view !== undefined) {
+      const isUnfit = isHeld
+        ? await openTable(db, view, { ingestion, record })
+        : await openRows(db, view, paths)
+      if (isUnfit) unfit.add(table.name)
+    }
+    verified.push(found)
+    deps.log({ event: 'table_verified', where: 'lake', table: table.name, rows: found.rows })
+  }
+  return { verified, unfit }
+}
+
+function reportHeld(table: string, held = 'never_captured'): VerifiedTable {
+  return { table, where: 'lake', rows: 0, difference: NO_DIFFERENCE, quarantined: 0, held }
+}
+
+const NO_DIFFERENCE: Difference = { missing: 0, extra: 0, different: 0, keys: [] }
+
+/**
+ * Compares one source table with the lake. Keys in quarantine are left out; `paths` are the files of
+ * all other rows, and of what the lake still has of those.
+ */
+async function verifyTable(
+  deps: Deps,
+  { db, snapshot, record, shape, entry }: LakeCheck & { shape: TableShape; entry: TableEntry },
+): Promise<VerifiedTable & { paths: string[] }> {
   const zone = ingestionZone(deps)
   const stamp = { db, number: record.batch, takenAt: record.snapshot.takenAt }
-  const verified: VerifiedTable[] = []
-  for (const [index, shape] of (await readShapes(snapshot, deps.project.source)).entries()) {
-    const table = lakeTable({ ...shape, table: shape.name })
-    const folder = join(db.scratchDir, `source-${index}`)
-    await mkdir(folder)
-    const paths: string[] = []
-    let rows = 0
-    for await (const copied of copyWhole(snapshot, shape, { folder, connections: 1 })) {
-      paths.push(await convertRows(stamp, table, { copied, firstOrdinal: rows + 1 }))
-      rows += copied.rows
-    }
-    const columns = identifiers(table.columns.map((column) => column.name))
-    const source = incomingRelation(table, paths)
-    await db.run(`create temp view ${identifier(table.name)} as select ${columns} from ${source}`)
-    const state = `lake ${table.name}`
-    const entry = record.tables[table.name]
-    await openState(db, zone, { relation: state, table, state: entry?.state ?? [] })
-    const difference = await findDifferences(db, table, {
-      expected: identifier(table.name),
-      found: identifier(state),
-    })
-    verified.push({ table: table.name, where: 'lake', rows, difference, quarantined: 0 })
-    deps.log({ event: 'table_verified', where: 'lake', table: table.name, rows })
+  const table = lakeTable({ ...shape, table: shape.name })
+  const folder = join(db.scratchDir, randomUUID())
+  await mkdir(folder)
+  const paths: string[] = []
+  let [read, rows] = [0, 0]
+  for await (const copied of copyWhole(snapshot, shape, { folder, connections: 1 })) {
+    const converted = await convertRows(stamp, table, { copied, firstOrdinal: read + 1 })
+    paths.push(converted.path)
+    read += copied.rows
+    rows += converted.rows
   }
-  return verified
+  const [state, withheld] = [`lake ${table.name}`, `withheld ${table.name}`].map(identifier)
+  await openState(db, zone, { relation: `lake ${table.name}`, table, state: entry.state })
+  await openQuarantined(db, zone, {
+    relation: `withheld ${table.name}`,
+    table,
+    open: entry.open,
+  })
+  const names = identifiers(table.columns.map(({ name }) => name))
+  const isWithheld = `join ${withheld} using (${identifiers(table.key)})`
+  const difference = await findDifferences(db, table, {
+    expected: `(select ${names} from ${incomingRelation(table, paths)} anti ${isWithheld})`,
+    found: `(select ${names} from ${state} anti ${isWithheld})`,
+  })
+  const quarantined = entry.open.reduce((sum, file) => sum + file.rows, 0)
+  if (quarantined > 0) {
+    const path = join(folder, 'withheld.parquet')
+    await writeParquet(db, `select ${names} from ${state} semi ${isWithheld}`, path)
+    paths.push(path)
+  }
+  return { table: table.name, where: 'lake', rows, difference, quarantined, paths }
 }
 
 async function verifyWarehouse(
   deps: Deps,
-  { db, warehouse, record }: { db: DuckDb; warehouse: WarehouseClient; record: CommitRecord },
+  {
+    db,
+    warehouse,
+    record,
+    held,
+    unfit,
+  }: {
+    db: DuckDb
+    warehouse: WarehouseClient
+    record: CommitRecord
+    held: readonly HeldTable[]
+    unfit: ReadonlySet<string>
+  },
 ): Promise<VerifiedTable[]> {
   const { client } = warehouse
   await client.query('begin isolation level repeatable read read only')
@@ -142,10 +204,13 @@ async function verifyWarehouse(
   const inOrder = deps.project.models.toSorted((a, b) => rank(a) - rank(b))
   const verified: VerifiedTable[] = []
   for (const model of inOrder) {
+    const hold = held.find(({ table }) => table === model.table)
     const made =
-      model.kind === 'fact'
-        ? await verifyFact(deps, { db, warehouse, model, batch: record.batch })
-        : await verifyDimension({ db, warehouse, model })
+      hold !== undefined
+        ? { ...reportHeld(model.table, hold.reason), where: 'warehouse' as const }
+        : model.kind === 'fact'
+          ? await verifyFact(deps, { db, warehouse, model, batch: record.batch, unfit })
+          : await verifyDimension({ db, warehouse, model })
     verified.push(made)
     deps.log({ event: 'table_verified', where: 'warehouse', table: model.table, rows: made.rows })
   }
@@ -163,21 +228,36 @@ interface ModelCheck<Kind extends Model> {
   readonly model: Kind
 }
 
-/** A fact's current rows against what the model makes of the source, and against its own history. */
+/**
+ * A fact's current rows against what the model makes of the source, and against its own history.
+ * Of a row whose values its contract has no room for the model is only asked which key it is of.
+ */
 async function verifyFact(
   deps: Deps,
-  { db, warehouse, model, batch }: ModelCheck<Fact> & { batch: number },
+  {
+    db,
+    warehouse,
+    model,
+    batch,
+    unfit,
+  }: ModelCheck<Fact> & { batch: number; unfit: ReadonlySet<string> },
 ): Promise<VerifiedTable> {
-  await db.run(`
-    create or replace temp view ${identifier(`change_${model.from}`)} as
-    select
-        *,
-        'insert' as _operation,
-        ${batch}::bigint as _batch,
-        now() as _captured_at,
-        row_number() over () as _ordinal
-    from ${identifier(model.from)}`)
+  const openChangesOf = (rows: string) =>
+    db.run(`
+      create or replace temp view ${identifier(`change_${model.from}`)} as
+      select
+          *,
+          'insert' as _operation,
+          ${batch}::bigint as _batch,
+          now() as _captured_at,
+          row_number() over () as _ordinal
+      from ${identifier(rows)}`)
   const select = `select * exclude (_operation, _captured_at, _ordinal) from (${readModel(model)})`
+  await openChangesOf(unfit.has(model.from) ? `unfit ${model.from}` : model.from)
+  await db.run(`
+    create or replace temp table "unfit keys" as
+    select ${identifiers(model.key)} from (${select}) where ${unfit.has(model.from)}`)
+  await openChangesOf(model.from)
   const days = daysOf(deps.project, model)
   const checked = await compareModel({
     db,
@@ -210,7 +290,7 @@ async function countStale(
       select (count(c.present) + count(f.present))::text as rows
       from (select true as present, * from ${current}) as c
       full join (select true as present, * from ${asOf}) as f using (${identifiers(model.key)})
-      where row(c.*) is distinct from row(f.*)`),
+      where row(c.*)::text is distinct from row(f.*)::text`),
   )
   return Number(onlyRow(found).rows)
 }
@@ -221,9 +301,13 @@ async function verifyDimension(check: ModelCheck<Model>): Promise<VerifiedTable>
     create or replace temp table named_date as
     select distinct date_id from "named days"
     where calendar = ${duckLiteral(check.model.table)}`)
+  const select = readModel(check.model)
+  await check.db.run(`
+    create or replace temp table "unfit keys" as
+    select ${identifiers(check.model.key)} from (${select}) where false`)
   const checked = await compareModel({
     ...check,
-    select: readModel(check.model),
+    select,
     relation: identifier(check.model.table),
   })
   const { difference } = checked
@@ -266,10 +350,15 @@ async function compareModel({
     copyToFile(client, `select ${identifiers(names)} from ${relation}`, path),
   )
   const stamp = { db, number: 1, takenAt: new Date(0).toISOString() }
-  const parquet = await convertRows(stamp, table, { copied: { path, rows }, firstOrdinal: 1 })
-  const using = `using (${identifiers(model.key)})`
-  const quarantined = `(select * from "made" where ${broken})`
-  const found = `(select ${identifiers(names)} from ${duckLiteral(parquet)} anti join ${quarantined} ${using})`
+  const { path: parquet } = await convertRows(stamp, table, {
+    copied: { path, rows },
+    firstOrdinal: 1,
+  })
+  const key = identifiers(model.key)
+  const quarantined = `(
+    select ${key} from "made" where ${broken} union all select ${key} from "unfit keys")`
+  const found = `(
+    select ${identifiers(names)} from ${duckLiteral(parquet)} anti join ${quarantined} using (${key}))`
   const difference = await findDifferences(db, table, { expected: '"expected"', found })
   const counts = onlyRow({
     rows: await db.rows<{ rows: bigint; quarantined: bigint }>(

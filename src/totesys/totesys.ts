@@ -1,4 +1,4 @@
-import type { Calendar, Dimension, Fact, Project } from '../platform/project.ts'
+import type { Calendar, Check, DataTest, Dimension, Fact, Project } from '../platform/project.ts'
 import { contract } from './source/contract.ts'
 
 /**
@@ -12,7 +12,16 @@ export const totesys: Project = {
   models: [
     dimension('dim_staff', 'staff_id'),
     dimension('dim_location', 'location_id', ['address_line_2', 'district']),
-    dimension('dim_currency', 'currency_id'),
+    {
+      ...dimension('dim_currency', 'currency_id'),
+      checks: [
+        {
+          name: 'three_letters',
+          column: 'currency_code',
+          holds: `regexp_full_match(currency_code, '[A-Z]{3}')`,
+        },
+      ],
+    },
     dimension('dim_design', 'design_id'),
     dimension('dim_counterparty', 'counterparty_id', [
       'counterparty_legal_address_line_2',
@@ -25,6 +34,7 @@ export const totesys: Project = {
       from: 'sales_order',
       key: 'sales_order_id',
       recordId: 'sales_record_id',
+      checks: [positive('units_sold'), notNegative('unit_price')],
       references: {
         created_date: 'dim_date',
         last_updated_date: 'dim_date',
@@ -41,6 +51,7 @@ export const totesys: Project = {
       from: 'purchase_order',
       key: 'purchase_order_id',
       recordId: 'purchase_record_id',
+      checks: [positive('item_quantity'), notNegative('item_unit_price')],
       references: {
         created_date: 'dim_date',
         last_updated_date: 'dim_date',
@@ -56,6 +67,7 @@ export const totesys: Project = {
       from: 'payment',
       key: 'payment_id',
       recordId: 'payment_record_id',
+      checks: [notNegative('payment_amount')],
       references: {
         created_date: 'dim_date',
         last_updated_date: 'dim_date',
@@ -69,6 +81,7 @@ export const totesys: Project = {
 
     calendar('dim_date', 'date_id'),
   ],
+  tests: [dataTest('payment_amount_differs_from_order')],
   warehouse: { migrations: new URL('./warehouse/', import.meta.url) },
 }
 
@@ -84,11 +97,12 @@ interface FactSketch {
   readonly from: string
   readonly key: string
   readonly recordId: string
+  readonly checks: readonly Check[]
   /** Column of the fact → the dimension whose one-column key it holds. */
   readonly references: Readonly<Record<string, string>>
 }
 
-function fact(table: string, { from, key, recordId, references }: FactSketch): Fact {
+function fact(table: string, { from, key, recordId, checks, references }: FactSketch): Fact {
   return {
     kind: 'fact',
     table,
@@ -96,12 +110,25 @@ function fact(table: string, { from, key, recordId, references }: FactSketch): F
     key: [key],
     from,
     recordId,
+    checks,
     headline: new URL(`./presentation/headline_${from}.sql`, import.meta.url),
     references: Object.entries(references).map(([column, name]) => ({
       columns: [column],
       dimension: name,
     })),
   }
+}
+
+function positive(column: string): Check {
+  return { name: 'positive', column, holds: `${column} > 0` }
+}
+
+function notNegative(column: string): Check {
+  return { name: 'not_negative', column, holds: `${column} >= 0` }
+}
+
+function dataTest(name: string): DataTest {
+  return { name, sql: new URL(`./tests/${name}.sql`, import.meta.url) }
 }
 
 function model(table: string): URL {

@@ -124,7 +124,7 @@ it('a truncate of a small table is a deletion of every row', async () => {
 })
 
 describe('the brake', () => {
-  const many = Array.from({ length: 150 }, (_, index) => [1000 + index, index] as const)
+  const many = Array.from({ length: 150 }, (_, index) => [1000 + index, 1 + index] as const)
   beforeEach(async () => {
     await system.sql.query(insertOrders(many))
     await system.run()
@@ -154,7 +154,13 @@ describe('the brake', () => {
   it('holds though nothing else happens, batch or no batch', async () => {
     const before = (await system.records()).length
     const report = await system.run()
-    expect(report.held).toEqual([{ table: 'sales_order', deletes: 153, rows: 153 }])
+    expect(report.held).toEqual([
+      {
+        table: 'sales_order',
+        reason: 'mass_deletion',
+        detail: '153 of 153 rows are gone from the source',
+      },
+    ])
     expect(report.extracted?.committed).toBe(false)
     expect(await system.records()).toHaveLength(before)
   })
@@ -168,7 +174,13 @@ describe('the brake', () => {
     )
     const report = await system.run()
     expect(await lastChanges(system)).toEqual({ sales_order: { inserted: 1, updated: 1 } })
-    expect(report.held).toEqual([{ table: 'sales_order', deletes: 152, rows: 154 }])
+    expect(report.held).toEqual([
+      {
+        table: 'sales_order',
+        reason: 'mass_deletion',
+        detail: '152 of 154 rows are gone from the source',
+      },
+    ])
     expect(await currentOrders(system)).toMatchObject({ 1: 11, 2000: 1 })
   })
 
@@ -178,7 +190,13 @@ describe('the brake', () => {
     await system.run()
     await system.sql.query(insertOrders([[9000, 1]]))
     const report = await system.run()
-    expect(report.held).toEqual([{ table: 'sales_order', deletes: 153, rows: 554 }])
+    expect(report.held).toEqual([
+      {
+        table: 'sales_order',
+        reason: 'mass_deletion',
+        detail: '153 of 554 rows are gone from the source',
+      },
+    ])
     expect(await counts()).toBe(554)
   })
 

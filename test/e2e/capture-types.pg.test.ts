@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { extract } from '../../src/platform/extract.ts'
+import { lakeType } from '../../src/platform/lake/lake-type.ts'
+import { openWarehouse } from '../../src/platform/warehouse/warehouse.ts'
 import { bareProject, thingProject } from '../support/bare-project.ts'
 import { readTable } from '../support/lake.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
@@ -54,6 +57,8 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
     '4713-01-01 BC',
     '9999-12-31',
     '10000-01-01',
+    '294276-12-31',
+    '5874897-12-31',
     '2024-02-29',
     'infinity',
     '-infinity',
@@ -65,6 +70,8 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
     '0001-01-01 00:00:00',
     '0044-03-15 12:00:00.5 BC',
     '9999-12-31 23:59:59.999999',
+    '294246-12-31 23:59:59.999999',
+    '4713-01-01 00:00:00 BC',
     'infinity',
     '-infinity',
   ],
@@ -158,6 +165,100 @@ function hex(text: string): string {
   )
   return `\\x${digits.join('').toLowerCase()}`
 }
+
+describe('docs/types.md', () => {
+  const documented = readDocumented()
+
+  it('says of each type tried here how it lies in the lake', () => {
+    for (const type of Object.keys(VALUES)) {
+      const row = documented.find(({ types }) => types.includes(MADE_HERE[type] ?? type))
+      expect(row, `no row for ${type}`).toBeDefined()
+    }
+  })
+
+  it.each(documented.flatMap(({ types, lake }) => types.map((type) => [type, lake] as const)))(
+    '%s is %s',
+    (type, lake) => {
+      expect(lakeType(printed(type))).toBe(lake)
+      const isTried = Object.keys(VALUES).some((tried) => (MADE_HERE[tried] ?? tried) === type)
+      expect(isTried, `${type} is documented and tried by no test`).toBe(true)
+    },
+  )
+})
+
+/** What stands in the documentation for types that these tests make. */
+const MADE_HERE: Readonly<Record<string, string>> = {
+  mood: 'an enum',
+  price: 'a domain',
+  days: 'a domain',
+  'integer[]': 'an array',
+  'text[]': 'an array',
+}
+
+/** As `format_type` prints it, domains resolved. */
+function printed(type: string): string {
+  const names: Readonly<Record<string, string>> = {
+    timestamp: 'timestamp without time zone',
+    'timestamp(3)': 'timestamp(3) without time zone',
+    timestamptz: 'timestamp with time zone',
+    time: 'time without time zone',
+    timetz: 'time with time zone',
+    'an enum': 'mood',
+    'an array': 'integer[]',
+    'char(5)': 'character(5)',
+    'varchar(9)': 'character varying(9)',
+    // Counts as what it is made of.
+    'a domain': 'date',
+  }
+  return names[type] ?? type
+}
+
+/** The rows of the table in docs/types.md: types that lie in the lake as one. */
+function readDocumented(): { types: string[]; lake: string }[] {
+  const text = readFileSync(new URL('../../docs/types.md', import.meta.url), 'utf8')
+  return text.split('\n').flatMap((line) => {
+    const [, types, lake] = /^\| (`.*?) \| `([A-Z]+(?:\([\d,]+\))?)` \|/.exec(line) ?? []
+    if (types === undefined || lake === undefined) return []
+    return [{ types: [...types.matchAll(/`([^`]+)`/g)].map(([, type = '']) => type), lake }]
+  })
+}
+
+describe('the warehouse', () => {
+  // Neither the server's zone, nor the database's, nor a user's may move a moment.
+  it.each(Object.entries(VALUES))(
+    'I6 holds every value of %s as the source does',
+    async (type, values) => {
+      const stored = { mood: 'text', price: 'numeric(10,3)', days: 'date' }[type] ?? type
+      system = await createSystem({ project: thingProject({ value: stored }), template: 'empty' })
+      await system.sql.query(`create type mood as enum ('ok', 'it''s "so", so');
+      create domain amount as numeric(10,3); create domain price as amount check (value > 0);
+      create domain days as date;
+      create table thing (id integer primary key, value ${type})`)
+      await system.sql.query(
+        `insert into thing select n, v::${type} from unnest($1::text[]) with ordinality as t (v, n)`,
+        [values],
+      )
+      await system.sql.query(`do $$ begin
+      execute format('alter database %I set timezone = ''Asia/Kolkata''', current_database());
+    end $$`)
+      await system.query(`do $$ begin
+      execute format('alter database %I set timezone = ''America/St_Johns''', current_database());
+    end $$`)
+      await system.run()
+      const text = `set timezone = 'UTC'; set extra_float_digits = 3`
+      await system.sql.query(text)
+      const { rows: source } = await system.sql.query(
+        'select id, value::text from thing order by id',
+      )
+      await using warehouse = await openWarehouse(system.deps.warehouse)
+      await warehouse.client.query(text)
+      const { rows } = await warehouse.client.query(
+        'select id, value::text from fact_thing_current order by id',
+      )
+      expect(rows).toEqual(source)
+    },
+  )
+})
 
 it('I6 every type the warehouse is loaded with arrives there exactly', async () => {
   const types = {

@@ -112,14 +112,15 @@ describe('tidemark catalog', () => {
     })
   })
 
-  it('says so when a model names a column that is gone', async () => {
+  it('says of a table that is held back what is wrong with it now', async () => {
     await system.sql.query('alter table design rename file_name to file')
-    expect((await command('run')).code).not.toBe(0)
+    expect((await command('run')).code).toBe(4)
     const { code, out } = await command('catalog design')
-    expect(out).toContain('+ file text not null')
-    expect(out).toMatch(/design\.file +→ –\n/)
-    expect(out).toContain('columns cannot be told exactly: dim_design.file_name\n')
+    expect(out).toMatch(/held back since .* UTC: column file_name is gone\n/)
+    expect(out).toMatch(/design\.file_name +→ dim_design\.file_name\n/)
     expect(code).toBe(0)
+    const { events } = await command('catalog design --json')
+    expect(events[0]).toMatchObject({ hold: { reason: 'column_missing' } })
   })
 
   it('refuses a table there is not, and names those there are', async () => {

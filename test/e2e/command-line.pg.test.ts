@@ -107,7 +107,7 @@ describe('tidemark with databases of your own', () => {
     expect(out).toContain('✓ fresh')
     expect(out).toMatch(/fact_sales_order +119 +122/)
     expect(out).toContain('3 captured · 3 transformed · 3 loaded')
-    expect(out).toContain('quarantined rows 0 · orphaned objects 0')
+    expect(out).toContain('rows in quarantine 0 · orphaned objects 0')
     expect(code).toBe(0)
     const { events } = await command('status --json --check')
     expect(events[0]).toMatchObject({ event: 'status', isFresh: true, batches: { warehouse: 3 } })
@@ -166,11 +166,56 @@ describe('tidemark with databases of your own', () => {
     const { code, err } = await command('run')
     expect(err).toContain('fact_sales_order: 1 rows')
     expect(code).toBe(3)
-    expect((await command('status')).out).toContain('quarantined rows 1')
+    expect((await command('status')).out).toContain('rows in quarantine 1')
+
+    const list = await command('quarantine list')
+    const [id = ''] = /\d+\.fact_sales_order\.\d+/.exec(list.out) ?? []
+    expect(list.out).toMatch(/9 +not_null +agreed_delivery_date/)
+    expect(list.out).toContain(`1 row in quarantine   Next: tidemark quarantine show ${id}`)
+    expect(list.code).toBe(0)
+    expect((await command('quarantine list payment')).out).toContain('Nothing is in quarantine')
+    expect((await command('quarantine list --limit few')).code).toBe(2)
+    expect((await command('quarantine list --limit 0')).out).toContain('0 of 1 row')
+
+    const shown = await command(`quarantine show ${id}`)
+    expect(shown.out).toContain('fact_sales_order 9   not_null in agreed_delivery_date')
+    expect(shown.out).toMatch(/▸ agreed_delivery_date +TBC/)
+    expect(shown.out).toContain('Next: correct it in the source')
+    const { events } = await command(`quarantine show ${id} --json`)
+    expect(events[0]).toMatchObject({ event: 'quarantined_row', id, key: { sales_order_id: '9' } })
+    const never = await command('quarantine show 1.payment.99')
+    expect(never.err).toContain('There is no entry 1.payment.99')
+    expect(never.code).toBe(2)
+
+    const replayed = await command('quarantine replay')
+    expect(replayed.out).toContain('1 row still in quarantine')
+    expect(replayed.code).toBe(3)
     await system.sql.query(
       `update sales_order set agreed_delivery_date = '2026-11-01' where sales_order_id = 9`,
     )
+    const mended = await command('quarantine replay')
+    expect(mended.out).toContain('1 row left quarantine. Nothing is in quarantine.')
+    expect(mended.code).toBe(0)
     expect((await command('run')).code).toBe(0)
+  })
+
+  it('a table that breaks its contract exits 4, is named everywhere, and is not compared', async () => {
+    await system.sql.query('alter table sales_order rename units_sold to units')
+    const { code, err } = await command('run')
+    expect(err).toContain('sales_order is held back: column units_sold is gone')
+    expect(code).toBe(4)
+    expect((await command('status')).out).toMatch(
+      /sales_order .*held back: column units_sold is gone/,
+    )
+    expect((await command('status --check')).code).toBe(4)
+    expect((await command('doctor')).out).toContain('sales_order: column units_sold is gone')
+    expect((await command('verify')).out).toMatch(
+      /sales_order +lake +\d+ +held back: column_missing/,
+    )
+    await system.sql.query('alter table sales_order rename units to units_sold')
+    const mended = await command('run')
+    expect(mended.err).toContain('sales_order is no longer held back')
+    expect(mended.code).toBe(0)
   })
 
   it('doctor names an unreachable source, and no password', async () => {

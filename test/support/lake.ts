@@ -1,10 +1,12 @@
 import type { CommitRecord } from '../../src/platform/lake/commit-record.ts'
 import type { ObjectStore } from '../../src/platform/lake/object-store.ts'
-import { type Deps, ingestionZone } from '../../src/platform/deps.ts'
+import { type Deps, ingestionZone, processedZone } from '../../src/platform/deps.ts'
 import { type DuckDb, openDuckDb } from '../../src/platform/duckdb.ts'
+import { readRefused } from '../../src/platform/lake/quarantine.ts'
 import { readSchema } from '../../src/platform/lake/schema.ts'
 import { openState, readParquet } from '../../src/platform/lake/table-state.ts'
 import { openFiles } from '../../src/platform/lake/zone.ts'
+import { generationOf } from '../../src/platform/models/generation.ts'
 import { identifier } from '../../src/platform/sql.ts'
 import type { TestSystem } from './system.ts'
 
@@ -38,6 +40,39 @@ export async function readTable(
   await openState(db, ingestionZone(deps), { relation: 'found', table, state: entry.state })
   const order = table.key.map(identifier).join(', ')
   return await readTexts(db, `select * from found order by ${order}`)
+}
+
+/** A row in quarantine. */
+export interface RefusedRow {
+  readonly batch: number
+  readonly operation: string
+  readonly key: Readonly<Record<string, string | null>>
+  readonly column: string | null
+  readonly reason: string
+  readonly content: Readonly<Record<string, string | null>>
+}
+
+/** What a processed batch put into quarantine of a table, or has open in it, by key and batch. */
+export async function readRefusedRows(
+  { deps, folder }: Pick<TestSystem, 'deps' | 'folder'>,
+  record: CommitRecord | undefined,
+  { table, what }: { table: string; what: 'quarantine' | 'open' },
+): Promise<RefusedRow[]> {
+  const zone = processedZone(deps, generationOf(deps.project))
+  await using db = await openDuckDb({ scratchDir: folder })
+  const source = readRefused(await openFiles(zone, record?.tables[table]?.[what] ?? []))
+  const rows = await db.rows<
+    Omit<RefusedRow, 'key' | 'content'> & { key: string; content: string }
+  >(
+    `select _batch::integer as batch, _operation as operation, _key as key, _column as "column",
+        _reason as reason, _content as content
+     from ${source} order by length(_key), _key, _batch, _ordinal`,
+  )
+  return rows.map((row) => ({
+    ...row,
+    key: JSON.parse(row.key) as RefusedRow['key'],
+    content: JSON.parse(row.content) as RefusedRow['content'],
+  }))
 }
 
 async function readTexts(db: DuckDb, select: string): Promise<TextRow[]> {

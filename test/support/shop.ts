@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { Dimension, Fact, Project } from '../../src/platform/project.ts'
+import type { Check, Dimension, Fact, Project, SourceTable } from '../../src/platform/project.ts'
 import { createSystem, type TestSystem } from './system.ts'
 
 /** The source: no foreign keys, so that a fact can name what is not there. */
@@ -64,12 +64,25 @@ export interface ShopOptions {
   /** Further migrations by file name, or `001_star.sql` in place of the shop's own. */
   readonly migrations?: Readonly<Record<string, string>>
   readonly nullable?: Readonly<Record<string, readonly string[]>>
+  /** Of models. */
+  readonly checks?: Readonly<Record<string, readonly Check[]>>
+  /** Contracts of source tables, which have none otherwise. */
+  readonly columns?: Readonly<Record<string, NonNullable<SourceTable['columns']>>>
+  /** SQL of data tests by name. */
+  readonly tests?: Readonly<Record<string, string>>
 }
 
 /** Writes a small domain to a folder: two facts, a dimension over two tables, and a calendar. */
 export async function writeShop(
   folder: string,
-  { models = {}, migrations = {}, nullable = {} }: ShopOptions = {},
+  {
+    models = {},
+    migrations = {},
+    nullable = {},
+    checks = {},
+    columns = {},
+    tests = {},
+  }: ShopOptions = {},
 ): Promise<Project> {
   const write = async (path: string, sql: string): Promise<void> => {
     await mkdir(join(folder, path, '..'), { recursive: true })
@@ -80,11 +93,13 @@ export async function writeShop(
   for (const [name, sql] of Object.entries({ '001_star.sql': STAR, ...migrations })) {
     await write(`warehouse/${name}`, sql)
   }
+  for (const [name, sql] of Object.entries(tests)) await write(`tests/${name}.sql`, sql)
   const url = (path: string): URL => pathToFileURL(join(folder, path))
   const base = (table: string, key: string) => ({
     table,
     sql: url(`models/${table}.sql`),
     key: [key],
+    ...(checks[table] === undefined ? {} : { checks: checks[table] }),
   })
   const item: Dimension = {
     kind: 'dimension',
@@ -116,9 +131,16 @@ export async function writeShop(
     title: 'the shop',
     source: {
       schema: 'public',
-      tables: ['kind', 'item', 'sale', 'stock'].map((name) => ({ name, key: [`${name}_id`] })),
+      tables: ['kind', 'item', 'sale', 'stock'].map((name) => ({
+        name,
+        key: [`${name}_id`],
+        ...(columns[name] === undefined ? {} : { columns: columns[name] }),
+      })),
     },
     models: [item, sale, stock, { kind: 'calendar', ...base('dim_day', 'day') }],
+    ...(Object.keys(tests).length === 0
+      ? {}
+      : { tests: Object.keys(tests).map((name) => ({ name, sql: url(`tests/${name}.sql`) })) }),
     warehouse: { migrations: url('warehouse/') },
   }
 }

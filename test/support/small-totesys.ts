@@ -87,8 +87,8 @@ export async function currentOrders({ query }: TestSystem): Promise<Record<numbe
 const PAIRS = [
   [
     `select sales_order_id, created_at::date::text, created_at::time::text, last_updated::text, staff_id,
-         counterparty_id, units_sold, unit_price, currency_id, design_id, agreed_payment_date,
-         agreed_delivery_date, agreed_delivery_location_id
+         counterparty_id, units_sold::integer, unit_price::numeric(10,2), currency_id, design_id,
+         agreed_payment_date, agreed_delivery_date, agreed_delivery_location_id
      from sales_order order by 1`,
     `select sales_order_id, created_date::text as created_at, created_time::text as created_at,
          (last_updated_date + last_updated_time)::text as last_updated, sales_staff_id as staff_id,

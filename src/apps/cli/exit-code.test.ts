@@ -13,7 +13,7 @@ it.each([
   [new InterruptedError('', { code: 'INTERRUPTED' }), 130],
   [new ConfigError('', { code: 'SOURCE_PASSWORD' }), 2],
   [new ContractError('', { code: 'SOURCE_TABLE_MISSING' }), 4],
-  [new ContractError('', { code: 'VALUE_NOT_EXACT' }), 4],
+  [new ContractError('', { code: 'KEY_NOT_UNIQUE' }), 4],
   [new ContractError('', { code: 'LAKE_DAMAGED' }), 1],
   [new ConflictError('', { code: 'RUN_LOCKED' }), 6],
   [new ConflictError('', { code: 'BATCH_TAKEN' }), 1],
@@ -36,7 +36,7 @@ const done: RunReport = {
 }
 
 it('I13 exitCodeOfRun() says the worst that happened', () => {
-  const held = [{ table: 't', deletes: 60, rows: 100 }]
+  const held = [{ table: 't', reason: 'table_missing', detail: 'there is no table t' }]
   const error = new TransientError('', { code: 'SOURCE_UNREACHABLE' })
   const failures = [{ stage: 'extract', error }] as const
   expect(exitCodeOfRun(done)).toBe(0)

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import {
+  formatBytes,
   formatCount,
   formatDuration,
   formatMoment,
@@ -48,4 +49,14 @@ it('formatTable() aligns text left and numbers right', () => {
       ],
     ),
   ).toBe('table   rows\na      1,000\nlong       7')
+})
+
+it.each([
+  [0, '0 B'],
+  [999, '999 B'],
+  [1000, '1.0 kB'],
+  [128_400_000, '128 MB'],
+  [9.2e15, '9200 TB'],
+])('formatBytes(%d) is %s', (bytes, text) => {
+  expect(formatBytes(bytes)).toBe(text)
 })

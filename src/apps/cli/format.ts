@@ -20,6 +20,14 @@ export function formatDuration(durationMs: number): string {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`
 }
 
+/** Bytes as people say them: `812 B`, `4.2 kB`, `128 MB`. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  let [size, unit] = [bytes, 0]
+  while (size >= 999.5 && unit < units.length - 1) [size, unit] = [size / 1000, unit + 1]
+  return `${size < 10 && unit > 0 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`
+}
+
 /** An ISO moment as `2026-11-20 10:41:05`, UTC. */
 export function formatMoment(iso: string): string {
   return iso.slice(0, 19).replace('T', ' ')

@@ -60,14 +60,23 @@ it('log() tells what a person must know: alerts, large tables, whole comparisons
     table: 'fact_payment',
     batch: 3,
     rows: 2,
+    reasons: ['not_null payment_date'],
   })
+  output.log({ event: 'table_held', level: 'alert', table: 'staff', detail: 'column name is gone' })
+  output.log({ event: 'table_released', table: 'staff' })
+  output.log({ event: 'shape_changed', table: 'staff' })
+  output.log({ event: 'table_ignored', relation: 'public.other' })
   output.log({ event: 'something_new', level: 'alert' })
   output.log({ event: 'table_captured', table: 'payment', read: 250_000 })
   output.log({ event: 'table_captured', table: 'staff', read: 20 })
   output.log({ event: 'table_compared_whole', table: 'staff', why: 'another shape' })
   expect(written.err.split('\n')).toEqual([
     '  ! payment: 900 of 1,000 rows are gone from the source; the deletions are held back. If that is right: tidemark run --confirm-deletes payment',
-    '  ! fact_payment: 2 rows of batch 3 went to quarantine',
+    '  ! fact_payment: 2 rows of batch 3 went to quarantine (not_null payment_date). See them: tidemark quarantine list',
+    '  ! staff is held back: column name is gone. All other tables go on; once the source or the contract is mended, the next run brings everything that happened meanwhile.',
+    '  ✓ staff is no longer held back',
+    '  staff has another shape: tidemark catalog',
+    '  public.other is in no contract and is left alone',
     '  ! something_new',
     '  ✓ payment: 250,000 rows read',
     '  staff is compared whole: another shape',

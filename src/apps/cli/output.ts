@@ -86,6 +86,12 @@ export function createOutput(options: OutputOptions): Output {
         note(`  ✓ ${String(entry['table'])}: ${formatCount(Number(entry['read']))} rows read`)
       } else if (entry.event === 'table_compared_whole') {
         note(style('dim', `  ${String(entry['table'])} is compared whole: ${String(entry['why'])}`))
+      } else if (entry.event === 'table_released') {
+        note(`  ✓ ${String(entry['table'])} is no longer held back`)
+      } else if (entry.event === 'shape_changed') {
+        note(style('dim', `  ${String(entry['table'])} has another shape: tidemark catalog`))
+      } else if (entry.event === 'table_ignored') {
+        note(style('dim', `  ${String(entry['relation'])} is in no contract and is left alone`))
       } else if (entry.event === 'table_verified') {
         progress(`comparing ${String(entry['table'])} (${String(entry['where'])})`)
       }
@@ -123,7 +129,15 @@ function describeAlert(entry: LogEntry): string {
         `the deletions are held back. If that is right: tidemark run --confirm-deletes ${table}`
       )
     case 'rows_quarantined':
-      return `${table}: ${rows} rows of batch ${String(entry['batch'])} went to quarantine`
+      return (
+        `${table}: ${rows} rows of batch ${String(entry['batch'])} went to quarantine ` +
+        `(${String(entry['reasons'])}). See them: tidemark quarantine list`
+      )
+    case 'table_held':
+      return (
+        `${table} is held back: ${String(entry['detail'])}. All other tables go on; once the source ` +
+        'or the contract is mended, the next run brings everything that happened meanwhile.'
+      )
     default:
       return entry.event
   }

@@ -118,6 +118,21 @@ Exit codes: 0 done and checked · 1 failed, nothing half-published · 2 usage or
     )
 
   program
+    .command('serve')
+    .description('the payments API and the pages, from the warehouse as it is, until Ctrl-C')
+    .option('--host <address>', 'where to listen (default 127.0.0.1: this machine only)')
+    .option('--port <number>', 'port to listen on; 0 takes a free one (default 4100)')
+    .action((options: { host?: string; port?: string }) =>
+      act(
+        async (context) => {
+          const { serveCommand } = await import('./commands/serve.ts')
+          return serveCommand(context)
+        },
+        { TIDEMARK_HOST: options.host, TIDEMARK_PORT: options.port },
+      ),
+    )
+
+  program
     .command('history')
     .description('every version of one fact: what changed, and when')
     .argument('<table>', 'a source table or a fact, e.g. sales_order')
@@ -147,6 +162,40 @@ Exit codes: 0 done and checked · 1 failed, nothing half-published · 2 usage or
       act(async (context) => {
         const { catalogCommand } = await import('./commands/catalog.ts')
         return catalogCommand(context, { table })
+      }),
+    )
+
+  const quarantine = program
+    .command('quarantine')
+    .description('rows that were refused: which, why, and another chance for them')
+  quarantine
+    .command('list')
+    .description('what is in quarantine now')
+    .argument('[table]', 'a source or star table, e.g. fact_sales_order')
+    .option('--limit <rows>', 'at most this many of each table', '20')
+    .action((table: string | undefined, options: { limit: string }) =>
+      act(async (context) => {
+        const { listCommand } = await import('./commands/quarantine.ts')
+        return listCommand(context, { table, limit: options.limit })
+      }),
+    )
+  quarantine
+    .command('show')
+    .description('one row in full, and what mends it')
+    .argument('<id>', 'as list gives it, e.g. 7.fact_sales_order.3')
+    .action((id: string) =>
+      act(async (context) => {
+        const { showCommand } = await import('./commands/quarantine.ts')
+        return showCommand(context, { id })
+      }),
+    )
+  quarantine
+    .command('replay')
+    .description('put the rows through the models, or read them from the source, once more')
+    .action(() =>
+      act(async (context) => {
+        const { replayCommand } = await import('./commands/quarantine.ts')
+        return replayCommand(context)
       }),
     )
 

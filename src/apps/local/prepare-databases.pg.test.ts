@@ -86,6 +86,14 @@ describe('prepareDatabases()', () => {
     expect(await query(prepared.adminUrl, rights)).toEqual([])
   })
 
+  it('bounds the disk that a query of the reader may take, which the reader cannot lift', async () => {
+    const rows = await query(prepared.readerUrl, 'show temp_file_limit')
+    expect(rows).toEqual([{ temp_file_limit: '1GB' }])
+    await expect(query(prepared.readerUrl, 'set temp_file_limit = -1')).rejects.toThrow(
+      /permission denied/,
+    )
+  })
+
   it('may be repeated, keeps rows and passwords, and says when the source is filled', async () => {
     expect(prepared.filled).toBe(false)
     const client = new pg.Client(prepared.adminUrl)

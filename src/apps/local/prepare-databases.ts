@@ -101,6 +101,8 @@ async function prepareCluster(client: pg.Client, passwords: Passwords): Promise<
       `alter role ${role} with ${rights} password ${pg.escapeLiteral(passwords[role])}`,
     )
   }
+  // Anybody's SQL runs as the reader; only a superuser can bound the disk it takes.
+  await client.query(`alter role tidemark_reader set temp_file_limit = '1GB'`)
   for (const database of ['totesys', 'warehouse']) {
     const sql = 'select from pg_database where datname = $1'
     const { rowCount } = await client.query(sql, [database])

@@ -8,6 +8,7 @@ import {
   checkKeys,
   compareKeys,
   compareRows,
+  type ConvertedRows,
   convertRows,
   incomingRelation,
   type PendingBatch,
@@ -30,10 +31,14 @@ afterAll(async () => {
 })
 
 let made = 0
-async function convert(table: LakeTable, text: string, rows: number): Promise<string> {
+async function convert(table: LakeTable, text: string, rows: number): Promise<ConvertedRows> {
   const path = join(folder, `${(made += 1)}.copied`)
   await writeFile(path, text)
   return convertRows(batch, table, { copied: { path, rows }, firstOrdinal: 11 })
+}
+
+function read({ path }: { path: string }): Promise<Record<string, string | null>[]> {
+  return db.rows(`select columns(*)::varchar from read_parquet('${path}') order by _ordinal`)
 }
 
 function tableOf(type: string): LakeTable {
@@ -49,8 +54,9 @@ function tableOf(type: string): LakeTable {
 
 describe('convertRows()', () => {
   it('keeps order, numbers rows on and stamps them', async () => {
-    const path = await convert(tableOf('VARCHAR'), '\t2\tb\n\t1\t\n\t3\t\\N\n', 3)
-    expect(await db.rows(`select columns(*)::varchar from read_parquet('${path}')`)).toEqual([
+    const converted = await convert(tableOf('VARCHAR'), '\t2\tb\n\t1\t\n\t3\t\\N\n', 3)
+    expect(converted).toMatchObject({ rows: 3, refused: undefined })
+    expect(await read(converted)).toEqual([
       { id: '2', 'the value': 'b', ...stamp, _ordinal: '11' },
       { id: '1', 'the value': '', ...stamp, _ordinal: '12' },
       { id: '3', 'the value': null, ...stamp, _ordinal: '13' },
@@ -59,7 +65,7 @@ describe('convertRows()', () => {
   it('I6 undoes every escape of COPY, and nothing else', async () => {
     const escaped = String.raw`\\ \b\t\n\v\f\r \\n \\\\ \\N "quoted", 'so' \\.`
     const value = '\\ \b\t\n\v\f\r \\n \\\\ \\N "quoted", \'so\' \\.'
-    const path = await convert(tableOf('VARCHAR'), `\t1\t${escaped}\n`, 1)
+    const { path } = await convert(tableOf('VARCHAR'), `\t1\t${escaped}\n`, 1)
     const rows = await db.rows(`select "the value" as value from read_parquet('${path}')`)
     expect(rows).toEqual([{ value }])
   })
@@ -72,19 +78,44 @@ describe('convertRows()', () => {
     ['DECIMAL(10,2)', 'NaN'],
     ['TIMESTAMP', '294277-01-01 00:00:00'],
     ['SMALLINT', '99999'],
-  ])('I6 names the column of a value that is no %s, and not the value', async (type, value) => {
-    const failed = convert(tableOf(type), `\t1\t${value}\n\t2\t\\N\n`, 2)
-    const error: unknown = await failed.catch((reason: unknown) => reason)
-    expect(error).toMatchObject({
-      name: 'ContractError',
-      code: 'VALUE_NOT_EXACT',
-      message: expect.stringContaining(
-        `Table thing, column the value: 1 values have no exact form as ${type}`,
-      ),
-    })
-    const { message, hint } = error as TidemarkError
-    expect(`${message} ${hint}`).not.toContain(value)
-    expect((error as TidemarkError).cause).toBeUndefined()
+  ])('I6 refuses the row of a value that is no %s, as the text it was', async (type, value) => {
+    const text = `\t1\t${value}\n\t2\t\\N\n`
+    const { rows, refused, ...accepted } = await convert(tableOf(type), text, 2)
+    expect(rows).toBe(1)
+    expect(await read(accepted)).toEqual([{ id: '2', 'the value': null, ...stamp, _ordinal: '12' }])
+    expect(refused?.rows).toBe(1)
+    expect(await read({ path: refused?.path ?? '' })).toEqual([
+      {
+        id: '1',
+        'the value': value,
+        ...stamp,
+        _ordinal: '11',
+        _reason: 'value_not_exact',
+        _column: 'the value',
+      },
+    ])
+  })
+
+  it('I6 gives the other values of a refused row as they were, escapes undone', async () => {
+    const table: LakeTable = {
+      ...tableOf('DECIMAL(10,2)'),
+      columns: [
+        ...tableOf('DECIMAL(10,2)').columns,
+        { name: 'b', type: 'BLOB' },
+        { name: 't', type: 'VARCHAR' },
+      ],
+    }
+    const { refused } = await convert(table, '\t1\tNaN\t\\\\x00ff\ta\\tb\\\\\n', 1)
+    expect(await read({ path: refused?.path ?? '' })).toMatchObject([
+      { id: '1', 'the value': 'NaN', b: '\\x00ff', t: 'a\tb\\' },
+    ])
+  })
+
+  it('I6 refuses a table of which a key has no exact form', async () => {
+    const table: LakeTable = { ...tableOf('DECIMAL(10,2)'), key: ['id', 'the value'] }
+    const error: unknown = await convert(table, '\t1\tNaN\n', 1).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ name: 'ContractError', code: 'KEY_NOT_EXACT' })
+    expect((error as TidemarkError).message).not.toContain('NaN')
   })
 
   it('I6 refuses a file of fewer rows than Postgres sent', async () => {

@@ -7,7 +7,7 @@ import { duckLiteral, identifier, identifiers } from '../sql.ts'
 import type { CopiedRows } from '../source/copy.ts'
 import type { FileRef } from './commit-record.ts'
 import { MAX_ROW_BYTES, readCopyText } from './copy-text.ts'
-import { isDistinct, lakeValue } from './lake-type.ts'
+import { type Column, isDistinct, lakeValue, tryLakeValue } from './lake-type.ts'
 import { type LakeTable, readParquet, selectNothing } from './table-state.ts'
 import { keyPart, padBatch, uploadFile, type Zone } from './zone.ts'
 
@@ -28,85 +28,138 @@ export type Stamp = Pick<PendingBatch, 'db' | 'number' | 'takenAt'>
 /** No file holds more rows than this, so that none grows with its table. */
 const ROWS_PER_FILE = 1_000_000
 
+/** Copied rows as local Parquet files. */
+export interface ConvertedRows {
+  /** The rows in the lake's types plus the four change columns. */
+  readonly path: string
+  readonly rows: number
+  /**
+   * The rows of which some value has no exact form in its type, if there are any: `_reason` and
+   * `_column` say which, the key is in its type, everything else is the text Postgres sent.
+   */
+  readonly refused: { readonly path: string; readonly rows: number } | undefined
+}
+
 /**
- * Turns copied rows into a Parquet file in the lake's types plus the four change columns, and
- * removes the file they were in. Rows keep their order; ordinals begin at `firstOrdinal`.
- * Throws `ContractError` naming table and column when a value has no exact form in its type, or
- * when not every row Postgres wrote was read back.
+ * Turns copied rows into Parquet and removes the file they were in. Rows keep their order; ordinals
+ * begin at `firstOrdinal`, and where rows are refused they have gaps. Throws `ContractError` when a
+ * key has no exact form, when a row is too large to be read, or when not every row Postgres wrote
+ * was read back.
  */
 export async function convertRows(
   batch: Stamp,
   table: LakeTable,
   { copied, firstOrdinal }: { copied: CopiedRows; firstOrdinal: number },
-): Promise<string> {
+): Promise<ConvertedRows> {
   const path = `${copied.path}.parquet`
+  const change = `'insert' as _operation, ${stamp(batch)},
+    ${firstOrdinal - 1} + row_number() over () as _ordinal`
   const values = table.columns.map((column) => `${lakeValue(column)} as ${identifier(column.name)}`)
-  const source = readCopyText(copied.path, table.columns)
   let rows: number
+  let refused: ConvertedRows['refused']
   try {
+    const source = readCopyText(copied.path, table.columns)
     rows = await writeParquet(
       batch.db,
-      `select ${values.join(', ')}, 'insert' as _operation, ${stamp(batch)},
-       ${firstOrdinal - 1} + row_number() over () as _ordinal from ${source}`,
+      `select ${values.join(', ')}, ${change} from ${source}`,
       path,
     )
   } catch (error) {
-    throw await explainCast(batch.db, table, { path: copied.path, error })
+    checkReadable(table, error)
+    try {
+      ;({ rows, refused } = await divideRows(batch.db, table, { copied, path, change }))
+    } catch (unreadable) {
+      // DuckDB quotes the values it trips over, so nothing of its message goes on.
+      checkReadable(table, unreadable)
+      throw new ContractError(`Table ${table.name}: what Postgres sent could not be read back`, {
+        code: 'CAPTURE_INCOMPLETE',
+        hint: 'nothing was written; please report this',
+      })
+    }
   }
-  if (rows !== copied.rows) {
+  const read = rows + (refused?.rows ?? 0)
+  if (read !== copied.rows) {
     throw new ContractError(
-      `Table ${table.name}: Postgres sent ${copied.rows} rows, ${rows} could be read back`,
+      `Table ${table.name}: Postgres sent ${copied.rows} rows, ${read} could be read back`,
       { code: 'CAPTURE_INCOMPLETE', hint: 'nothing was written; please report this' },
     )
   }
   await rm(copied.path)
-  return path
+  return { path, rows, refused }
+}
+
+/** Throws unless what failed is the cast of a value. */
+function checkReadable(table: LakeTable, error: unknown): void {
+  const message = error instanceof Error ? error.message : ''
+  if (/Maximum line size/i.test(message)) {
+    throw new ContractError(
+      `Table ${table.name} has a row of more than ${MAX_ROW_BYTES / 1024 / 1024} MB`,
+      { code: 'ROW_TOO_LARGE', hint: 'shorten the row in the source' },
+    )
+  }
+  if (!/^(Conversion|Invalid Input|Out of Range)/i.test(message)) throw error
+}
+
+/** Reads every field as text, and parts the rows whose values all have an exact form from the rest. */
+async function divideRows(
+  db: DuckDb,
+  table: LakeTable,
+  { copied, path, change }: { copied: CopiedRows; path: string; change: string },
+): Promise<Pick<ConvertedRows, 'rows' | 'refused'>> {
+  const text = (name: string): Column => ({ name, type: 'VARCHAR' })
+  const source = readCopyText(
+    copied.path,
+    table.columns.map(({ name }) => text(name)),
+  )
+  const values = table.columns.map((column) => ({ column, value: tryLakeValue(column) }))
+  const faults = values
+    .filter(({ column }) => column.type !== 'VARCHAR' && column.type !== 'BLOB')
+    .map(({ column: { name }, value }) => {
+      return `when ${identifier(name)} is not null and (${value}) is null then ${duckLiteral(name)}`
+    })
+  const numbered = identifier(`${table.name} in order`)
+  // Numbered once, so that both parts keep their places in the order they were read.
+  await db.run(`
+    create or replace temp table ${numbered} as
+    select * exclude (_ordinal), case when false then null ${faults.join(' ')} else null::varchar end as _column, ${change}
+    from ${source}`)
+  const keys = table.key.map(duckLiteral).join(', ')
+  const found = await db.rows<{ column: string }>(
+    `select distinct _column as "column" from ${numbered} where _column in (${keys})`,
+  )
+  if (found[0] !== undefined) {
+    throw new ContractError(
+      `Table ${table.name}: its key column ${found[0].column} holds values that have no exact form`,
+      { code: 'KEY_NOT_EXACT', hint: 'correct the keys in the source, or declare another key' },
+    )
+  }
+  const as = (value: string, { name }: Column) => `${value} as ${identifier(name)}`
+  const rows = await writeParquet(
+    db,
+    `select ${values.map(({ column, value }) => as(value, column)).join(', ')},
+     _operation, _batch, _captured_at, _ordinal from ${numbered} where _column is null`,
+    path,
+  )
+  const raw = table.columns.map((column) =>
+    as(
+      table.key.includes(column.name) ? tryLakeValue(column) : lakeValue(text(column.name)),
+      column,
+    ),
+  )
+  const refusedPath = `${copied.path}.refused.parquet`
+  const refused = await writeParquet(
+    db,
+    `select ${raw.join(', ')}, _operation, _batch, _captured_at, _ordinal,
+     'value_not_exact' as _reason, _column from ${numbered} where _column is not null`,
+    refusedPath,
+  )
+  await db.run(`drop table ${numbered}`)
+  return { rows, refused: refused > 0 ? { path: refusedPath, rows: refused } : undefined }
 }
 
 /** `_batch` and `_captured_at` of a batch's rows. */
 function stamp({ number, takenAt }: Stamp): string {
   return `${number}::bigint as _batch, ${duckLiteral(takenAt)}::timestamptz as _captured_at`
-}
-
-/** What DuckDB says of a value quotes it, so nothing of that goes on, not even as the cause. */
-async function explainCast(
-  db: DuckDb,
-  table: LakeTable,
-  { path, error }: { path: string; error: unknown },
-): Promise<unknown> {
-  const message = error instanceof Error ? error.message : ''
-  if (/Maximum line size/i.test(message)) {
-    return new ContractError(
-      `Table ${table.name} has a row of more than ${MAX_ROW_BYTES / 1024 / 1024} MB`,
-      { code: 'ROW_TOO_LARGE', hint: 'nothing was written; shorten the row in the source' },
-    )
-  }
-  if (!/^(Conversion|Invalid Input|Out of Range)/i.test(message)) return error
-  const unreadable = new ContractError(
-    `Table ${table.name}: what Postgres sent could not be read back`,
-    { code: 'CAPTURE_INCOMPLETE', hint: 'nothing was written; please report this' },
-  )
-  const source = readCopyText(
-    path,
-    table.columns.map(({ name }) => ({ name, type: 'VARCHAR' })),
-  )
-  for (const column of table.columns) {
-    if (column.type === 'VARCHAR' || column.type === 'BLOB') continue
-    const tried = lakeValue(column).replaceAll(`::${column.type}`, '')
-    const [found] = await db
-      .rows<{ rows: bigint }>(
-        `select count(*) as rows from ${source}
-         where ${identifier(column.name)} is not null and try_cast((${tried}) as ${column.type}) is null`,
-      )
-      .catch(() => []) // not a value then, but the file itself
-    if (found !== undefined && found.rows > 0n) {
-      return new ContractError(
-        `Table ${table.name}, column ${column.name}: ${found.rows} values have no exact form as ${column.type}`,
-        { code: 'VALUE_NOT_EXACT', hint: 'nothing was written; correct the values in the source' },
-      )
-    }
-  }
-  return unreadable
 }
 
 /** What a comparison found, in rows. */

@@ -29,24 +29,15 @@ const counts = z.object({
   deleted: z.number().int(),
 })
 
-const table = z.object({
-  counts,
-  /** This batch's changes. */
-  changes: z.array(file),
-  /** Rows that broke a rule, with the reason. */
-  quarantine: z.array(file),
-  /** The table as of this batch: base, then delta, then changes, each overriding those before. */
-  state: z.array(stateFile),
-  /** Live rows as of this batch. */
-  rows: z.number().int(),
-  /** Ingestion zone: shape and identity of the source table, see `schema/<table>/`. */
-  fingerprint: z.string().optional(),
-  /** Ingestion zone: the relation has no transaction ids and is compared whole every time. */
-  unversioned: z.boolean().optional(),
-  /** Ingestion zone: deletions the brake holds back until the operator confirms them. */
-  heldDeletes: z.number().int().optional(),
-  /** Processed zone, facts: record ids given out so far. */
-  records: z.number().int().optional(),
+/** Why a table stands still, and since when. */
+const held = z.object({
+  /** Code for machines, such as `column_missing`. */
+  reason: z.string(),
+  /** One sentence for people: what is there and what is wanted. */
+  detail: z.string(),
+  /** The first batch that went without it, and its moment. */
+  since: z.number().int().positive(),
+  sinceAt: z.string(),
 })
 
 const snapshot = z.object({
@@ -61,12 +52,55 @@ const snapshot = z.object({
   standby: z.boolean(),
 })
 
+const table = z.object({
+  counts,
+  /** This batch's changes. */
+  changes: z.array(file),
+  /** Rows this batch put into quarantine, each with the reason. */
+  quarantine: z.array(file),
+  /** Quarantine as of this batch: the last refused version of every key not settled since. */
+  open: z.array(file).default([]),
+  /** The table as of this batch: base, then delta, then changes, each overriding those before. */
+  state: z.array(stateFile),
+  /** Live rows as of this batch. */
+  rows: z.number().int(),
+  /** Ingestion zone: rows the source holds beside them, every version of which was refused. */
+  withheld: z.number().int().positive().optional(),
+  /** Ingestion zone: shape and identity of the source table, see `schema/<table>/`. */
+  fingerprint: z.string().optional(),
+  /** Ingestion zone: the relation has no transaction ids and is compared whole every time. */
+  unversioned: z.boolean().optional(),
+  /** The table stands still: none of its changes since have been accepted. */
+  held: held.optional(),
+  /**
+   * Ingestion zone, while it is held: the snapshot up to which it was captured, where that is not
+   * the record's own, and the one up to which its raw rows are in quarantine.
+   */
+  capturedTo: snapshot.optional(),
+  archivedTo: snapshot.optional(),
+  /** Ingestion zone: deletions the brake holds back until the operator confirms them. */
+  heldDeletes: z.number().int().optional(),
+  /** Processed zone, facts: record ids given out so far. */
+  records: z.number().int().optional(),
+  /**
+   * Processed zone, facts: the first batch whose changes these are, where the fact was held before:
+   * a key may have several versions among them.
+   */
+  changesSince: z.number().int().positive().optional(),
+})
+
 const commitRecord = z.object({
   format: z.literal(FORMAT),
   batch: z.number().int().positive(),
   previous: z.number().int().nonnegative(),
   snapshot,
   tables: z.record(z.string(), table),
+  /** Ingestion zone: relations of the captured schemas that no contract names. */
+  ignored: z.array(z.string()).optional(),
+  /** Ingestion zone: the contract the source was held against, as a hash. */
+  contract: z.string().optional(),
+  /** Processed zone: the data tests that ran and the rows that broke each. */
+  tests: z.record(z.string(), z.number().int().nonnegative()).optional(),
   writer: z.object({ version: z.string(), runId: z.string() }),
 })
 
@@ -74,6 +108,7 @@ export type FileRef = z.infer<typeof file>
 export type StateFile = z.infer<typeof stateFile>
 export type RowCounts = z.infer<typeof counts>
 export type TableEntry = z.infer<typeof table>
+export type Hold = z.infer<typeof held>
 export type SnapshotInfo = z.infer<typeof snapshot>
 export type CommitRecord = z.infer<typeof commitRecord>
 

@@ -4,6 +4,8 @@ import { identifier } from '../sql.ts'
 export interface Column {
   readonly name: string
   readonly type: string
+  /** Under these names older files hold it. */
+  readonly formerly?: readonly string[]
 }
 
 const TYPES: readonly (readonly [RegExp, string])[] = [
@@ -49,9 +51,22 @@ export function isReadAsNumber(type: string): boolean {
  * rewritten to DuckDB's own `(BC)`, which stands behind the date and before the time.
  */
 export function lakeValue(column: Column): string {
-  const field = identifier(column.name)
-  if (isReadAsNumber(column.type)) return field
-  switch (column.type) {
+  // Such a field has been read as the number it is.
+  if (isReadAsNumber(column.type)) return identifier(column.name)
+  return parseField(column, (text) => `${text}::${column.type}`)
+}
+
+/**
+ * The same of a field that was read as text whatever its type, with null where a value has no exact
+ * form in it: NaN in a bounded numeric, a moment after the year 294246.
+ */
+export function tryLakeValue(column: Column): string {
+  return parseField(column, (text) => `try_cast(${text} as ${column.type})`)
+}
+
+function parseField({ name, type }: Column, cast: (text: string) => string): string {
+  const field = identifier(name)
+  switch (type) {
     case 'VARCHAR':
       return `case when contains(${field}, '\\') then ${unescape(field)} else ${field} end`
     case 'BLOB':
@@ -61,13 +76,10 @@ export function lakeValue(column: Column): string {
     case 'TIMESTAMP':
     case 'TIMESTAMPTZ': {
       const rewritten = `regexp_replace(${field}, '^(\\S+)(.*) BC$', '\\1 (BC)\\2')`
-      return (
-        `case when ends_with(${field}, ' BC') ` +
-        `then ${rewritten}::${column.type} else ${field}::${column.type} end`
-      )
+      return `case when ends_with(${field}, ' BC') then ${cast(rewritten)} else ${cast(field)} end`
     }
     default:
-      return `${field}::${column.type}`
+      return cast(field)
   }
 }
 

@@ -1,4 +1,5 @@
 import { ContractError } from '../errors.ts'
+import type { SourceTable } from '../project.ts'
 import { type Column, lakeType } from './lake-type.ts'
 import type { LakeTable } from './table-state.ts'
 import { keyPart, type Zone } from './zone.ts'
@@ -59,11 +60,18 @@ export async function readArchivedSchema(
   return JSON.parse(body.toString('utf8')) as ArchivedSchema
 }
 
-/** The table's columns in the lake's types. */
-export function lakeTable({ table, key, columns }: Omit<ArchivedSchema, 'fingerprint'>): LakeTable {
+/** The table's columns in the lake's types, with the former names its contract knows of. */
+export function lakeTable(
+  { table, key, columns }: Omit<ArchivedSchema, 'fingerprint'>,
+  contract: SourceTable['columns'] = {},
+): LakeTable {
   return {
     name: table,
     key,
-    columns: columns.map(({ name, baseType }): Column => ({ name, type: lakeType(baseType) })),
+    columns: columns.map(({ name, baseType }): Column => {
+      const wanted = contract[name]
+      const formerly = typeof wanted === 'object' ? wanted.formerly : undefined
+      return { name, type: lakeType(baseType), ...(formerly === undefined ? {} : { formerly }) }
+    }),
   }
 }

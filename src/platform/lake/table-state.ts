@@ -14,13 +14,24 @@ export interface LakeTable {
 /**
  * Makes `relation` a view of the table as a commit record's state describes it: the rows of the
  * base, overridden by the last change of each key, deletions left out. Columns are those of
- * `table`; where older files lack one it is null, where its type was another it is converted if it
- * can be (a narrower type then compares equal). Reads only local, checked files.
+ * `table`; where an older file lacks one it is taken from a former name or is null, where its type
+ * was another it is converted if it can be (a narrower type then compares equal). Reads only local, checked files.
  */
 export async function openState(
   db: DuckDb,
   zone: Zone,
-  { relation, table, state }: { relation: string; table: LakeTable; state: readonly StateFile[] },
+  {
+    relation,
+    table,
+    state,
+    select = selectFiles,
+  }: {
+    relation: string
+    table: LakeTable
+    state: readonly StateFile[]
+    /** How the columns are had of files, where that is not by their names alone. */
+    select?: typeof selectFiles
+  },
 ): Promise<void> {
   const base = await openFiles(
     zone,
@@ -35,19 +46,17 @@ export async function openState(
   const names = identifiers(table.columns.map((column) => column.name))
 
   if (later.length === 0) {
-    await db.run(
-      `create or replace temp view ${name} as ${await selectFiles(db, base, table.columns)}`,
-    )
+    await db.run(`create or replace temp view ${name} as ${await select(db, base, table.columns)}`)
     return
   }
-  const changes = await selectFiles(db, later, table.columns, ['_operation', '_batch', '_ordinal'])
+  const changes = await select(db, later, table.columns, ['_operation', '_batch', '_ordinal'])
   await db.run(`
     create or replace temp table ${overlay} as
     select ${names}, _operation from (${changes})
     ${lastOfEachKey(table)}`)
   await db.run(`
     create or replace temp view ${name} as
-    select ${names} from (${await selectFiles(db, base, table.columns)})
+    select ${names} from (${await select(db, base, table.columns)})
     anti join ${overlay} using (${identifiers(table.key)})
     union all
     select ${names} from ${overlay} where _operation <> 'delete'`)
@@ -61,22 +70,36 @@ async function selectFiles(
   extra: readonly string[] = [],
 ): Promise<string> {
   if (paths.length === 0) return selectNothing(columns)
+  // Only each file by itself can tell a column it lacks from one that it has under another name.
+  const isRenamed = columns.some(({ formerly = [] }) => formerly.length > 0)
+  const groups = isRenamed ? paths.map((path) => [path]) : [paths]
+  const selects: string[] = []
+  for (const group of groups) selects.push(await selectGroup(db, group, { columns, extra }))
+  return selects.join(' union all ')
+}
+
+async function selectGroup(
+  db: DuckDb,
+  paths: readonly string[],
+  { columns, extra }: { columns: readonly Column[]; extra: readonly string[] },
+): Promise<string> {
   const source = readParquet(paths)
   const found = await db.rows<{ column_name: string; column_type: string }>(
     `select column_name, column_type from (describe select * from ${source})`,
   )
   const types = new Map(found.map((row) => [row.column_name, row.column_type]))
-  const selected = columns.map(({ name, type }) => {
-    const quoted = identifier(name)
-    const before = types.get(name)
-    if (before === undefined) return `null::${type} as ${quoted}`
-    return sameType(before, type) ? quoted : `try_cast(${quoted} as ${type}) as ${quoted}`
+  const selected = columns.map(({ name, type, formerly = [] }) => {
+    const held = [name, ...formerly].find((each) => types.has(each))
+    if (held === undefined) return `null::${type} as ${identifier(name)}`
+    const value = identifier(held)
+    const isSame = sameType(types.get(held) ?? '', type)
+    return `${isSame ? value : `try_cast(${value} as ${type})`} as ${identifier(name)}`
   })
   return `select ${[...selected, ...extra].join(', ')} from ${source}`
 }
 
 /** The clause that keeps the last change of each key. */
-export function lastOfEachKey({ key }: LakeTable): string {
+export function lastOfEachKey({ key }: Pick<LakeTable, 'key'>): string {
   return `qualify row_number() over (
     partition by ${identifiers(key)} order by _batch desc, _ordinal desc
   ) = 1`
@@ -88,7 +111,7 @@ export function selectNothing(columns: readonly Column[]): string {
   return `select ${none.join(', ')} where false`
 }
 
-function sameType(found: string, wanted: string): boolean {
+export function sameType(found: string, wanted: string): boolean {
   return found === wanted || (found === 'TIMESTAMP WITH TIME ZONE' && wanted === 'TIMESTAMPTZ')
 }
 

@@ -1,25 +1,37 @@
 import type { DuckDb } from '../duckdb.ts'
 import { ContractError } from '../errors.ts'
-import { checkKeys, compareRows } from '../lake/capture.ts'
-import type { RowCounts, TableEntry } from '../lake/commit-record.ts'
+import { checkKeys, compareRows, type PendingBatch } from '../lake/capture.ts'
+import type { FileRef, Hold, RowCounts, TableEntry } from '../lake/commit-record.ts'
 import type { Column } from '../lake/lake-type.ts'
+import {
+  type Fault,
+  prepareOpen,
+  prepareQuarantine,
+  readRefused,
+  rowText,
+  selectRefused,
+} from '../lake/quarantine.ts'
 import { type LakeTable, openState } from '../lake/table-state.ts'
-import type { Zone } from '../lake/zone.ts'
+import { openFiles } from '../lake/zone.ts'
 import type { Calendar, Dimension } from '../project.ts'
-import { identifier, identifiers } from '../sql.ts'
+import { duckLiteral, identifier, identifiers } from '../sql.ts'
 import { readModel } from './generation.ts'
-import { isNullable, moveRejected, rulesOf } from './quarantine.ts'
+import { brokenBy, faultOf, isNullable, type Rule, rulesOf } from './rules.ts'
+import { holdFor, type QuarantineLimits } from './share.ts'
 
 /** What a batch adds to a dimension: rows in the temporary table `changes`. */
 export interface DimensionChanges {
   readonly table: LakeTable
   readonly model: Dimension | Calendar
-  /** Temporary tables: rows that go out, and rows that may not. */
+  /** Temporary table of the rows that go out. */
   readonly changes: string
-  readonly rejected: string
   /** View of the dimension as last published. */
   readonly published: string
   counts: RowCounts
+  readonly quarantine: FileRef[]
+  readonly open: FileRef[]
+  readonly faults: readonly Fault[]
+  readonly held: Hold | undefined
 }
 
 /** The columns of a select, in order, in the lake's types. */
@@ -33,55 +45,130 @@ export async function describe(db: DuckDb, select: string): Promise<Column[]> {
   }))
 }
 
+export interface DimensionInput {
+  readonly model: Dimension | Calendar
+  readonly before: TableEntry | undefined
+  /** False when none of its inputs changed: then only inferred rows can be added. */
+  readonly recompute: boolean
+  readonly limits: QuarantineLimits
+}
+
 /**
  * Runs a dimension's model over the tables as they now stand and keeps the rows that differ from
  * what was last published. So it follows any of its inputs. A row that is gone from the source
- * stays published: facts of the past still join it (I11).
+ * stays published: facts of the past still join it (I11). Rows that break a rule go to quarantine;
+ * where too many do, the dimension is held: none of what differs is published.
  */
 export async function changeDimension(
-  db: DuckDb,
-  zone: Zone,
-  { model, previous, recompute }: DimensionInput,
+  batch: PendingBatch,
+  { model, before, recompute, limits }: DimensionInput,
 ): Promise<DimensionChanges> {
+  const { db, zone } = batch
   const sql = readModel(model)
   const columns = await describe(db, sql)
   const table: LakeTable = { name: model.table, key: model.key, columns }
   const names = {
-    made: `made ${model.table}`,
     changes: `changes of ${model.table}`,
-    rejected: `rejected ${model.table}`,
     published: `published ${model.table}`,
   }
-  await openState(db, zone, { relation: names.published, table, state: previous?.state ?? [] })
+  await openState(db, zone, { relation: names.published, table, state: before?.state ?? [] })
+  const [made, rejected] = [identifier(`made ${model.table}`), `rejected ${model.table}`]
+  const rules = rulesOf(model, { columns: columns.map(({ name }) => name) })
   const source = recompute ? sql : `select * from (${sql}) where false`
-  await db.run(`create or replace temp table ${identifier(names.made)} as ${source}`)
-  const quarantined = await moveRejected(db, {
-    from: names.made,
-    rejected: names.rejected,
-    rules: rulesOf(model, { columns: columns.map(({ name }) => name) }),
-  })
-  await checkKeys(db, table, identifier(names.made))
+  await db.run(`create or replace temp table ${made} as ${source}`)
+  const unfit = await moveRejected(db, { from: made, rejected, rules })
+  await checkKeys(db, table, made)
   const found = await compareRows(db, table, {
-    incoming: identifier(names.made),
+    incoming: made,
     state: names.published,
     changes: names.changes,
   })
-  await db.run(`drop table ${identifier(names.made)}`)
+  await db.run(`drop table ${made}`)
+
+  const rows = found.read + unfit
+  const held = recompute
+    ? holdFor(batch, { limits, rows, unfit, before: before?.held })
+    : before?.held
+  if (held !== undefined) await withholdChanges(db, { ...names, rejected, table })
+  const refusal = recompute
+    ? await refuseRows(batch, table, { rejected, published: names.published, before })
+    : { quarantine: [], open: before?.open ?? [], faults: [] }
+  const published = held === undefined ? found : { ...found, inserted: 0, updated: 0 }
   const counts = {
-    ...found,
-    read: found.read + quarantined,
-    accepted: found.inserted + found.updated,
+    ...published,
+    read: rows,
+    accepted: published.inserted + published.updated,
     deleted: 0,
-    quarantined,
+    quarantined: refusal.quarantine.reduce((sum, file) => sum + file.rows, 0),
   }
-  return { table, model, ...names, counts }
+  return { table, model, ...names, ...refusal, counts, held }
 }
 
-interface DimensionInput {
-  readonly model: Dimension | Calendar
-  readonly previous: TableEntry | undefined
-  /** False when none of its inputs changed: then only inferred rows can be added. */
-  readonly recompute: boolean
+/**
+ * Moves the rows of the temporary table `from` that break a rule into the temporary table
+ * `rejected`, each with the first rule it breaks. Returns their number.
+ */
+async function moveRejected(
+  db: DuckDb,
+  { from, rejected, rules }: { from: string; rejected: string; rules: readonly Rule[] },
+): Promise<number> {
+  const broken = brokenBy(rules)
+  await db.run(`
+    create or replace temp table ${identifier(rejected)} as
+    select *, ${faultOf(rules)} from ${from} where ${broken}`)
+  const [found] = await db.rows<{ rows: bigint }>(
+    `select count(*) as rows from ${identifier(rejected)}`,
+  )
+  const rows = Number(found?.rows)
+  if (rows > 0) await db.run(`delete from ${from} where ${broken}`)
+  return rows
+}
+
+/** Moves what would go out to the rejected rows. */
+async function withholdChanges(
+  db: DuckDb,
+  { changes, rejected, table }: { changes: string; rejected: string; table: LakeTable },
+): Promise<void> {
+  const columns = identifiers(table.columns.map(({ name }) => name))
+  await db.run(`
+    insert into ${identifier(rejected)} by name
+    select ${columns}, 'table_held' as _reason from ${identifier(changes)}`)
+  await db.run(`delete from ${identifier(changes)}`)
+}
+
+/** Writes the rejected rows to quarantine. What is not among them now is settled: made, or gone. */
+async function refuseRows(
+  batch: PendingBatch,
+  table: LakeTable,
+  {
+    rejected,
+    published,
+    before,
+  }: { rejected: string; published: string; before: TableEntry | undefined },
+): Promise<Pick<DimensionChanges, 'quarantine' | 'open' | 'faults'>> {
+  const key = identifiers(table.key)
+  const rows = `(
+    select
+        r.*,
+        case when p.present then 'update' else 'insert' end as _operation,
+        ${batch.number} as _batch,
+        ${duckLiteral(batch.takenAt)} as _captured_at,
+        row_number() over () as _ordinal
+    from ${identifier(rejected)} as r
+    left join (select ${key}, true as present from ${identifier(published)}) as p using (${key}))`
+  const keys = table.key.flatMap((name) => table.columns.filter((column) => column.name === name))
+  const refused = selectRefused(rows, { key: rowText(keys), columns: table.columns })
+  const quarantine = await prepareQuarantine(batch, table, { refused })
+  const open = before?.open ?? []
+  const [earlier, later] = [
+    readRefused(await openFiles(batch.zone, open)),
+    readRefused(await openFiles(batch.zone, quarantine)),
+  ]
+  const settled = `(select e._key from ${earlier} as e anti join ${later} as l using (_key))`
+  return {
+    quarantine,
+    ...(await prepareOpen(batch, table, { before: open, refused: quarantine, settled })),
+  }
 }
 
 /**

@@ -1,159 +1,223 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import type { DuckDb } from '../duckdb.ts'
 import { type PendingBatch, prepareFile, writeParquet } from '../lake/capture.ts'
-import type { FileRef, RowCounts } from '../lake/commit-record.ts'
+import {
+  type FileRef,
+  type Hold,
+  NO_ROWS,
+  type RowCounts,
+  type TableEntry,
+} from '../lake/commit-record.ts'
+import { type Fault, prepareOpen, prepareQuarantine, readRefused } from '../lake/quarantine.ts'
 import { readParquet } from '../lake/table-state.ts'
 import type { Fact, Project } from '../project.ts'
-import { identifier } from '../sql.ts'
-import { describe } from './dimension.ts'
-import { readModel } from './generation.ts'
-import { type MappedChanges, restoreDeletes } from './restore-deletes.ts'
-import { brokenBy, faultOf, prepareQuarantine, type Rule, rulesOf } from './quarantine.ts'
-
-/** Columns a fact model passes through for the platform. */
-const PASSED = new Set(['_operation', '_captured_at', '_ordinal'])
+import { identifier, identifiers } from '../sql.ts'
+import {
+  type ChangeSpan,
+  checkKeysOnce,
+  countFile,
+  countLast,
+  type MappedFile,
+  type Mapping,
+  openFile,
+  openLast,
+  readMapping,
+  selectRejected,
+  type WrittenFile,
+} from './fact-mapping.ts'
+import { restoreDeletes } from './restore-deletes.ts'
+import { holdFor, type QuarantineLimits } from './share.ts'
 
 /** The versions a batch adds to a fact, as local files in the warehouse's column order. */
 export interface FactVersions {
   readonly paths: readonly { readonly path: string; readonly rows: number }[]
   readonly quarantine: FileRef[]
+  readonly open: FileRef[]
+  readonly faults: readonly Fault[]
   readonly counts: RowCounts
   /** Record ids given out up to and including this batch. */
   readonly records: number
+  readonly held: Hold | undefined
+  /** The first batch whose changes these are, where the fact was held before. */
+  readonly changesSince: number | undefined
 }
 
-interface FactInput {
-  /** Local change files in order, whose ordinals run on from 1 without a gap. */
-  readonly changes: readonly string[]
-  /** Record ids given out before. */
-  readonly records: number
-  /** Columns that name a day of the calendar, and so may not be infinite. */
-  readonly days: readonly string[]
+export interface FactInput extends ChangeSpan {
+  readonly before: TableEntry | undefined
+  readonly limits: QuarantineLimits
 }
 
 /**
- * Maps a batch's changes to versions of a fact, one change file at a time, and gives each its
- * record id: gapless, in capture order, going on from `records`. Rows that break a rule go to
- * quarantine and get no id.
+ * Maps changes to versions of a fact, one change file at a time, and gives each its record id:
+ * gapless, in capture order, going on from the batch before. Rows that break a rule go to
+ * quarantine and get no id. Where too many do, the fact is held: nothing of it is published, all of
+ * the batch's rows go to quarantine, and each later batch tries again with everything since.
+ * Throws `ContractError` when the model does not give exactly one row per change.
  */
 export async function mapFact(
   batch: PendingBatch,
   model: Fact,
-  { changes, records, days }: FactInput,
+  input: FactInput,
 ): Promise<FactVersions> {
-  const { db } = batch
-  const modelSql = readModel(model)
-  const paths: { path: string; rows: number }[] = []
+  const { before, span, limits } = input
+  const mapping = await readMapping(batch, model, input)
+  const files: MappedFile[] = []
+  for (const { number, view, paths } of span) {
+    for (const path of paths) {
+      const changes = await openFile(batch, input, { number, view, path })
+      files.push({ number, view, path, counts: await countFile(batch, mapping, changes) })
+    }
+  }
+  const measured = span.length > 1 ? await countLast(batch, mapping, input) : sumCounts(files)
+  const held = holdFor(batch, { limits, ...measured, before: before?.held })
+  if (held !== undefined) return await holdFact(batch, mapping, { input, files, held })
+  return await publishFact(batch, mapping, { input, files })
+}
+
+function sumCounts(files: readonly MappedFile[]): { rows: number; unfit: number } {
+  const sum = (name: 'rows' | 'unfit') =>
+    files.reduce((total, { counts }) => total + counts[name], 0)
+  return { rows: sum('rows'), unfit: sum('unfit') }
+}
+
+/** Sends every row of the batch to quarantine. */
+async function holdFact(
+  batch: PendingBatch,
+  mapping: Mapping,
+  { input, files, held }: { input: FactInput; files: readonly MappedFile[]; held: Hold },
+): Promise<FactVersions> {
   const quarantine: FileRef[] = []
-  const seen = { insert: 0, update: 0, delete: 0, quarantined: 0 }
-  let given = records
-
-  for (const [index, change] of changes.entries()) {
-    await db.run(
-      `create or replace temp view ${identifier(`change_${model.from}`)} as select * from ${readParquet([change])}`,
-    )
-    const columns = (await describe(db, modelSql)).map(({ name }) => name)
-    const standard = columns.filter((name) => !PASSED.has(name))
-    const rules = rulesOf(model, { columns: standard, days })
-    const broken = brokenBy(rules)
-    let mapped = { sql: modelSql, columns: standard, broken }
-    let found = await countMapped(db, mapped)
-    if (found.lostDeletes > 0) {
-      mapped = { ...mapped, sql: await restoreDeletes(batch, model, mapped) }
-      found = await countMapped(db, mapped)
-    }
-    // With every row of the file the ordinals themselves are gapless and need not be counted.
-    const isWhole = found.rejected === 0 && found.read === found.last - found.first + 1
-    const recordId = isWhole
-      ? `${given} + _ordinal - ${found.first - 1}`
-      : `${given} + row_number() over (order by _ordinal)`
-    const path = join(db.scratchDir, `${randomUUID()}.parquet`)
-    const rows = await writeParquet(
-      db,
-      `select
-          (${recordId})::bigint as ${identifier(model.recordId)},
-          ${standard.map(identifier).join(', ')},
-          _operation as record_operation,
-          _captured_at as recorded_at,
-          ${batch.number}::bigint as batch_id
-      from (${mapped.sql})
-      where not ${broken}
-      order by _ordinal`,
-      path,
-    )
-    quarantine.push(
-      ...(await prepareQuarantine(batch, model.table, {
-        relation: rejectedRows(model, { sql: mapped.sql, rules }),
-        rows: found.read - rows,
-        index,
-      })),
-    )
-    for (const row of await db.rows<{ op: keyof typeof seen; rows: bigint }>(
-      `select record_operation as op, count(*) as rows from ${readParquet([path])} group by all`,
-    )) {
-      seen[row.op] += Number(row.rows)
-    }
-    seen.quarantined += found.read - rows
-    given += rows
-    paths.push({ path, rows })
+  for (const file of files.filter(({ number }) => number === batch.number)) {
+    const changes = await openFile(batch, input, file)
+    const refused = selectRejected(mapping, { changes, sql: mapping.sql, where: 'true' })
+    const index = quarantine.length
+    quarantine.push(...(await prepareQuarantine(batch, mapping, { refused, index })))
   }
+  const outcome = await prepareOpen(batch, mapping, {
+    before: input.before?.open ?? [],
+    refused: quarantine,
+    settled: readRefused([]),
+  })
+  const rows = sumRows(quarantine)
   return {
-    paths,
+    ...outcome,
+    paths: [],
     quarantine,
-    records: given,
-    counts: {
-      read: given - records + seen.quarantined,
-      accepted: given - records,
-      inserted: seen.insert,
-      updated: seen.update,
-      // A deletion is a version too, and was read from the ingestion zone.
-      deleted: seen.delete,
-      unchanged: 0,
-      quarantined: seen.quarantined,
-    },
+    records: input.before?.records ?? 0,
+    counts: { ...NO_ROWS, read: rows, quarantined: rows },
+    held,
+    changesSince: undefined,
   }
 }
 
-interface MappedCounts {
-  readonly read: number
-  readonly rejected: number
-  /** Deletions among the rejected rows. */
-  readonly lostDeletes: number
-  readonly first: number
-  readonly last: number
-}
-
-async function countMapped(db: DuckDb, { sql, broken }: MappedChanges): Promise<MappedCounts> {
-  const [found] = await db.rows<Record<keyof MappedCounts, bigint>>(`
-    select
-        count(*) as "read",
-        count(*) filter (where ${broken}) as "rejected",
-        count(*) filter (where ${broken} and _operation = 'delete') as "lostDeletes",
-        coalesce(min(_ordinal), 1) as "first",
-        coalesce(max(_ordinal), 0) as "last"
-    from (${sql})`)
+async function publishFact(
+  batch: PendingBatch,
+  mapping: Mapping,
+  { input, files }: { input: FactInput; files: readonly MappedFile[] },
+): Promise<FactVersions> {
+  const { before } = input
+  const written: WrittenFile[] = []
+  const quarantine: FileRef[] = []
+  let records = before?.records ?? 0
+  for (const file of files) {
+    const changes = await openFile(batch, input, file)
+    const restored = await restoreLost(batch, mapping, { file, written })
+    const versions = await writeVersions(batch, mapping, { ...restored, file, given: records })
+    written.push({ ...versions, number: file.number })
+    records += versions.rows
+    if (restored.rejected > 0) {
+      const refused = selectRejected(mapping, { changes, ...restored, where: mapping.broken })
+      const index = quarantine.length
+      quarantine.push(...(await prepareQuarantine(batch, mapping, { refused, index })))
+    }
+  }
+  await checkKeysOnce(batch, mapping, written)
+  const counts = await countVersions(batch, written)
+  const quarantined = sumRows(quarantine)
+  const open = before?.open ?? []
+  if (open.length + quarantine.length > 0) await openLast(batch, input)
+  const settled = `(
+    select ${mapping.keyText} as _key from (${mapping.sql})
+    where not ${mapping.broken} or _operation = 'delete')`
   return {
-    read: Number(found?.read),
-    rejected: Number(found?.rejected),
-    lostDeletes: Number(found?.lostDeletes),
-    first: Number(found?.first),
-    last: Number(found?.last),
+    ...(await prepareOpen(batch, mapping, { before: open, refused: quarantine, settled })),
+    paths: written,
+    quarantine,
+    records,
+    counts: { ...counts, read: counts.accepted + quarantined, quarantined },
+    held: undefined,
+    changesSince: before?.held?.since,
   }
 }
 
-/** The source's rows behind the rejected ones, each with the first rule it breaks. */
-function rejectedRows(
-  model: Fact,
-  { sql, rules }: { sql: string; rules: readonly Rule[] },
-): string {
-  return `(
-    select c.*, m._reason, m._column
-    from ${identifier(`change_${model.from}`)} c
-    inner join (
-        select _ordinal, ${faultOf(rules)} from (${sql}) where ${brokenBy(rules)}
-    ) m using (_ordinal)
-  )`
+/** The model's rows of a file, in which a deletion carries the last values that were accepted. */
+async function restoreLost(
+  batch: PendingBatch,
+  mapping: Mapping,
+  { file: { counts }, written }: { file: MappedFile; written: readonly WrittenFile[] },
+): Promise<{ sql: string; rejected: number }> {
+  if (counts.lostDeletes === 0) return { sql: mapping.sql, rejected: counts.rejected }
+  const sql = await restoreDeletes(batch, mapping, written)
+  const [found] = await batch.db.rows<{ rows: bigint }>(
+    `select count(*) as rows from (${sql}) where ${mapping.broken}`,
+  )
+  return { sql, rejected: Number(found?.rows) }
+}
+
+async function writeVersions(
+  { db, number }: PendingBatch,
+  { model, columns, broken }: Mapping,
+  {
+    sql,
+    rejected,
+    file: { counts },
+    given,
+  }: { sql: string; rejected: number; file: MappedFile; given: number },
+): Promise<{ path: string; rows: number }> {
+  // With every row of the file the ordinals themselves are gapless and need not be counted.
+  const isWhole = rejected === 0 && counts.rows === counts.last - counts.first + 1
+  const recordId = isWhole
+    ? `${given} + _ordinal - ${counts.first - 1}`
+    : `${given} + row_number() over (order by _ordinal)`
+  const path = join(db.scratchDir, `${randomUUID()}.parquet`)
+  const rows = await writeParquet(
+    db,
+    `select
+        (${recordId})::bigint as ${identifier(model.recordId)},
+        ${identifiers(columns)},
+        _operation as record_operation,
+        _captured_at as recorded_at,
+        ${number}::bigint as batch_id
+    from (${sql})
+    where not ${broken}
+    order by _ordinal`,
+    path,
+  )
+  return { path, rows }
+}
+
+async function countVersions(
+  { db }: PendingBatch,
+  written: readonly WrittenFile[],
+): Promise<RowCounts> {
+  const seen = { insert: 0, update: 0, delete: 0 }
+  for (const row of await db.rows<{ op: keyof typeof seen; rows: bigint }>(`
+    select record_operation as op, count(*) as rows
+    from ${readParquet(written.map(({ path }) => path))} group by all`)) {
+    seen[row.op] += Number(row.rows)
+  }
+  return {
+    ...NO_ROWS,
+    // A deletion is a version too, and was read from the ingestion zone.
+    accepted: seen.insert + seen.update + seen.delete,
+    inserted: seen.insert,
+    updated: seen.update,
+    deleted: seen.delete,
+  }
+}
+
+function sumRows(files: readonly FileRef[]): number {
+  return files.reduce((sum, { rows }) => sum + rows, 0)
 }
 
 /** The columns of a fact that name a day, each with the calendar it is a day of. */

@@ -3,11 +3,12 @@ import { readFileSync } from 'node:fs'
 import type { Model, Project } from '../project.ts'
 
 /** Raised when the platform itself makes something else of the same models. */
-const PLATFORM_GENERATION = 1
+const PLATFORM_GENERATION = 2
 
 /**
- * The name of the processed zone that one state of the models makes: a hash of the models' SQL and
- * declarations. Another model makes another generation, built anew from the ingestion zone (I8).
+ * The name of the processed zone that one state of the models makes: a hash of the source's contract
+ * and of the models' SQL and declarations, their checks included. Another one makes another
+ * generation, built anew from the ingestion zone (I8). Data tests change nothing of what is made.
  */
 export function generationOf(project: Project): string {
   const models = project.models.map((model) => ({
@@ -21,9 +22,14 @@ export function generationOf(project: Project): string {
 }
 
 /**
- * The model's SQL as it can stand inside another statement: without a final semicolon, and with a
+ * A file's SQL as it can stand inside another statement: without a final semicolon, and with a
  * final newline, lest a comment at its end swallow what follows.
  */
+export function readSql(file: URL): string {
+  return `${readFileSync(file, 'utf8').trim().replace(/;$/, '')}\n`
+}
+
+/** The model's SQL, as `readSql` gives it. */
 export function readModel(model: Model): string {
-  return `${readFileSync(model.sql, 'utf8').trim().replace(/;$/, '')}\n`
+  return readSql(model.sql)
 }

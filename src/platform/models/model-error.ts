@@ -1,30 +1,39 @@
 import { ContractError } from '../errors.ts'
-import type { Model } from '../project.ts'
+
+/** A project's SQL file, for people. */
+export interface SqlFile {
+  readonly kind: 'Model' | 'Test'
+  readonly name: string
+}
 
 /**
- * Runs `work`, a model's statements, and turns what DuckDB throws into a `ContractError` that names
- * the model. DuckDB quotes values in the messages of failed casts, so only those about names and
- * syntax are passed on.
+ * Runs `work`, the statements of a model or a test, and turns what DuckDB throws into a
+ * `ContractError` that names it. DuckDB quotes values in the messages of failed casts, so only those
+ * about names and syntax are passed on.
  */
-export async function withModelErrors<T>(model: Model, work: () => Promise<T>): Promise<T> {
+export async function withModelErrors<T>(
+  { kind, name }: SqlFile,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    const [message = '', kind] =
+    const [message = '', cause] =
       /^(Binder|Catalog|Parser|Conversion|Invalid Input|Out of Range) Error.*/.exec(
         error instanceof Error ? error.message : '',
       ) ?? []
-    if (kind === undefined) throw error
-    const aboutNames = kind === 'Binder' || kind === 'Catalog' || kind === 'Parser'
+    if (cause === undefined) throw error
+    const aboutNames = cause === 'Binder' || cause === 'Catalog' || cause === 'Parser'
+    const code = kind.toUpperCase()
     throw new ContractError(
       aboutNames
-        ? `Model ${model.table} does not fit the source as captured: ${message}`
-        : `Model ${model.table} failed on a value it must send to quarantine: ${kind} Error`,
+        ? `${kind} ${name} does not fit the source as captured: ${message}`
+        : `${kind} ${name} failed on a value it must be able to read: ${cause} Error`,
       {
-        code: aboutNames ? 'MODEL_INVALID' : 'MODEL_CAST',
+        code: aboutNames ? `${code}_INVALID` : `${code}_CAST`,
         hint: aboutNames
-          ? `correct ${model.table}.sql; nothing was published`
-          : `use try_cast in ${model.table}.sql; nothing was published`,
+          ? `correct ${name}.sql; nothing was published`
+          : `use try_cast in ${name}.sql; nothing was published`,
         cause: error,
       },
     )

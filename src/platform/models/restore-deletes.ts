@@ -6,6 +6,7 @@ import { identifiers } from '../sql.ts'
 
 /** A fact's rows as its model makes them of a change file. */
 export interface MappedChanges {
+  readonly model: Fact
   readonly sql: string
   /** The warehouse's columns among them. */
   readonly columns: readonly string[]
@@ -17,13 +18,14 @@ export interface MappedChanges {
  * A deletion carries the last values the source held. Where those are unfit, so was the update that
  * brought them, and the warehouse still shows the version before: the key must go from there too
  * (I6). Returns SQL that stands in for `sql`, in which such a deletion carries the last values that
- * were accepted. They are looked up in the processed zone, newest batch first, back to the
- * beginning for a key that was never accepted; its deletion stays as it is.
+ * were accepted. They are looked up in `written`, this batch's own files so far, then in the processed
+ * zone, newest first, back to the beginning for a key that was never accepted; its deletion stays as
+ * it is.
  */
 export async function restoreDeletes(
   batch: PendingBatch,
-  model: Fact,
-  { sql, columns, broken }: MappedChanges,
+  { model, sql, columns, broken }: MappedChanges,
+  written: readonly { readonly path: string }[],
 ): Promise<string> {
   const { db } = batch
   const using = `using (${identifiers(model.key)})`
@@ -36,19 +38,16 @@ export async function restoreDeletes(
   await db.run(`
     create or replace temp table "last versions" as
     select ${values}, _operation as record_operation from (${sql}) where false`)
-  for (let number = batch.number - 1; number > 0; number--) {
-    const record = await readExistingCommit(batch.zone, number)
-    const files = record.tables[model.table]?.changes ?? []
-    if (files.length === 0) continue
-    await db.run(`
-      insert into "last versions" by name
-      select ${values}, record_operation from ${readParquet(await openFiles(batch.zone, files))}
-      semi join "lost deletes" ${using}
-      anti join "last versions" ${using}`)
+  for await (const path of versionsBefore(batch, model, written)) {
     const [missing] = await db.rows<{ keys: bigint }>(
       `select count(*) as keys from "lost deletes" anti join "last versions" ${using}`,
     )
     if (missing?.keys === 0n) break
+    await db.run(`
+      insert into "last versions" by name
+      select ${values}, record_operation from ${readParquet([path])}
+      semi join "lost deletes" ${using}
+      anti join "last versions" ${using}`)
   }
   const restored = `
     from "lost deletes" inner join "last versions" ${using}
@@ -59,4 +58,18 @@ export async function restoreDeletes(
     where _ordinal not in (select _ordinal ${restored})
     union all
     select ${values}, _operation, _captured_at, _ordinal ${restored}`
+}
+
+/** The fact's files, newest first; in each of them a key occurs once. */
+async function* versionsBefore(
+  { zone, number }: PendingBatch,
+  { table }: Fact,
+  written: readonly { readonly path: string }[],
+): AsyncGenerator<string> {
+  for (const { path } of written.toReversed()) yield path
+  for (let earlier = number - 1; earlier > 0; earlier--) {
+    const record = await readExistingCommit(zone, earlier)
+    const files = record.tables[table]?.changes ?? []
+    yield* (await openFiles(zone, files)).toReversed()
+  }
 }

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DuckDBInstance } from '@duckdb/node-api'
 import { describe, expect, it } from 'vitest'
+import { readRefusedRows, type RefusedRow } from '../../../test/support/lake.ts'
 import { createShop, type ShopSystem } from '../../../test/support/shop.ts'
 import { ContractError } from '../errors.ts'
 import { diskStore } from '../lake/disk-store.ts'
@@ -79,7 +79,14 @@ describe('dimensions', () => {
     expect(report.quarantined).toBe(1)
     expect(await itemNames(shop)).toEqual(['1 tote', '2 bowler'])
     expect(await quarantined(shop, 'dim_item')).toEqual([
-      expect.objectContaining({ item_id: 1, _reason: 'not_null', _column: 'item_name' }),
+      {
+        batch: 2,
+        operation: 'update',
+        key: { item_id: '1' },
+        column: 'item_name',
+        reason: 'not_null',
+        content: { item_id: '1', item_name: null, label: 'bag', note: null },
+      },
     ])
   })
 
@@ -139,12 +146,12 @@ describe('facts', () => {
       { id: 3, sale_id: 6 },
     ])
     const rejected = await quarantined(shop, 'fact_sale')
-    expect(rejected.map(({ sale_id, _reason, _column }) => [sale_id, _reason, _column])).toEqual([
-      [2, 'not_null', 'sold_on'],
-      [3, 'not_null', 'units'],
-      [4, 'not_a_day', 'sold_on'],
+    expect(rejected.map(({ key, reason, column }) => [key['sale_id'], reason, column])).toEqual([
+      ['2', 'not_null', 'sold_on'],
+      ['3', 'not_null', 'units'],
+      ['4', 'not_a_day', 'sold_on'],
     ])
-    expect(rejected[0]).toMatchObject({ sold_on: 'TBC', _operation: 'insert' })
+    expect(rejected[0]).toMatchObject({ content: { sold_on: 'TBC' }, operation: 'insert' })
     const [first] = await shop.records('processed')
     expect(first?.tables['fact_sale']).toMatchObject({
       counts: { read: 5, accepted: 2, quarantined: 3 },
@@ -156,6 +163,7 @@ describe('facts', () => {
       batch: 1,
       table: 'fact_sale',
       rows: 3,
+      reasons: ['not_a_day sold_on', 'not_null sold_on', 'not_null units'],
     })
   })
 
@@ -195,7 +203,7 @@ describe('facts', () => {
       { id: 3, sale_id: 1, units: 9, op: 'delete' },
       { id: 4, sale_id: 3, units: 1, op: 'insert' },
     ])
-    expect((await quarantined(shop, 'fact_sale')).map(({ sale_id }) => sale_id)).toEqual([2])
+    expect((await quarantined(shop, 'fact_sale')).map(({ key }) => key['sale_id'])).toEqual(['2'])
     // Back and gone once more, it is not deleted twice.
     await sql.query(`insert into sale values (1, 1, 1, 2.5, 'TBC')`)
     await shop.run()
@@ -216,32 +224,53 @@ describe('facts', () => {
     ])
     expect(report.quarantined).toBe(1)
     expect(await quarantined(shop, 'fact_sale')).toEqual([
-      expect.objectContaining({ sale_id: 2, _reason: 'not_a_day', _column: 'returned_on' }),
+      expect.objectContaining({
+        key: { sale_id: '2' },
+        reason: 'not_a_day',
+        column: 'returned_on',
+      }),
     ])
   })
 
-  it('give ids without a gap where a model leaves changes out', async () => {
+  it.each([
+    ['leaves changes out', 'from change_stock where counted > 1', /2 rows for 4 changes/],
+    ['joins one to many', 'from change_stock join kind on true', /8 rows for 4 changes/],
+    [
+      'loses as many as it doubles',
+      'from change_stock join (values (1, 1), (1, 2), (2, 0), (4, 0)) v (id, n) on id = stock_id',
+      /4 rows for 4 changes/,
+    ],
+    [
+      'gives two changes one key',
+      '- stock_id + 1 as stock_id',
+      /1 keys \(stock_id\) more than one/,
+    ],
+  ])('refuse a model that %s', async (_, from, message) => {
+    const columns = `item_id, counted, _operation, _captured_at, _ordinal`
+    const select = from.startsWith('from')
+      ? `select stock_id, ${columns} ${from}`
+      : `select stock_id ${from}, ${columns} from change_stock`
+    await using shop = await createShop({ models: { fact_stock: select } })
+    await shop.sql.query(`insert into stock values (1, 1, 1), (2, 1, 2), (3, 1, 0), (4, 2, 4)`)
+    await expect(shop.run()).rejects.toMatchObject({
+      code: 'MODEL_ROWS',
+      message: expect.stringMatching(message),
+    })
+    expect(await shop.records('processed')).toEqual([])
+  })
+
+  it('I11 refuse a calendar that lacks a day they name, before anything is published', async () => {
     await using shop = await createShop({
       models: {
-        fact_stock: `select stock_id, item_id, counted, _operation, _captured_at, _ordinal
-          from change_stock where counted > 1`,
+        dim_day: `select distinct date_id as day from named_date where year(date_id) > 2000`,
       },
     })
-    await shop.sql.query(`insert into stock values (1, 1, 1), (2, 1, 2), (3, 1, 0), (4, 2, 4)`)
-    await shop.run()
-    await shop.sql.query(`delete from stock; insert into stock values (5, 1, 5)`)
-    await shop.run()
-    expect(
-      await shop.query(`select stock_record_id::int as id, stock_id, record_operation as op
-        from fact_stock order by 1`),
-    ).toEqual([
-      { id: 1, stock_id: 2, op: 'insert' },
-      { id: 2, stock_id: 4, op: 'insert' },
-      { id: 3, stock_id: 2, op: 'delete' },
-      { id: 4, stock_id: 4, op: 'delete' },
-      { id: 5, stock_id: 5, op: 'insert' },
-    ])
-    expect(await shop.query(`select stock_id from fact_stock_current`)).toEqual([{ stock_id: 5 }])
+    await shop.sql.query(`insert into sale values (1, 1, 1, 2.5, '2024-01-01', '1999-12-31')`)
+    await expect(shop.run()).rejects.toMatchObject({
+      code: 'TEST_FAILED',
+      message: expect.stringMatching(/fact_sale names 1 rows of dim_day by returned_on/),
+    })
+    expect(await shop.records('processed')).toEqual([])
   })
 
   it('carry every text, json and decimal to the last character', async () => {
@@ -405,20 +434,9 @@ async function itemNames({ query }: ShopSystem): Promise<string[]> {
   return rows.map(({ item }) => item)
 }
 
-/** What the newest quarantine file of a table says, read as any other engine would. */
-async function quarantined(
-  shop: ShopSystem,
-  table: string,
-): Promise<Readonly<Record<string, unknown>>[]> {
-  const files = (await shop.records('processed')).flatMap(
-    (record) => record.tables[table]?.quarantine ?? [],
-  )
-  const path = join(shop.folder, 'processed', generationOf(shop.project), files.at(-1)?.key ?? '')
-  const instance = await DuckDBInstance.create(':memory:')
-  const connection = await instance.connect()
-  const reader = await connection.runAndReadAll(`select * from '${path}' order by all`)
-  const rows = reader.getRowObjectsJson()
-  connection.closeSync()
-  instance.closeSync()
-  return rows
+/** What the last batch that refused rows of a table put into quarantine. */
+async function quarantined(shop: ShopSystem, table: string): Promise<RefusedRow[]> {
+  const records = await shop.records('processed')
+  const last = records.findLast(({ tables }) => (tables[table]?.quarantine.length ?? 0) > 0)
+  return await readRefusedRows(shop, last, { table, what: 'quarantine' })
 }

@@ -1,66 +1,91 @@
 import type { DuckDb } from '../duckdb.ts'
+import { ContractError } from '../errors.ts'
 import { type PendingBatch, prepareChanges } from '../lake/capture.ts'
 import { prepareState } from '../lake/checkpoint.ts'
 import { changedRows, type CommitRecord, NO_ROWS, type TableEntry } from '../lake/commit-record.ts'
-import { readSchema } from '../lake/schema.ts'
-import { openState, readParquet } from '../lake/table-state.ts'
-import { openFiles, type Zone } from '../lake/zone.ts'
-import type { Fact, Model, Project, Reference } from '../project.ts'
-import { duckLiteral, identifier } from '../sql.ts'
+import type { Fault } from '../lake/quarantine.ts'
+import { readParquet } from '../lake/table-state.ts'
+import { openFiles, readExistingCommit } from '../lake/zone.ts'
+import type { DataTest, Fact, Model, Project, Reference } from '../project.ts'
+import { duckLiteral, identifier, identifiers } from '../sql.ts'
+import { countOffenders } from './data-test.ts'
 import { changeDimension, checkInferable, type DimensionChanges, inferRows } from './dimension.ts'
 import { daysOf, type FactVersions, mapFact, prepareFact } from './fact.ts'
-import { readModel } from './generation.ts'
+import type { ChangeBatch } from './fact-mapping.ts'
+import { readSql } from './generation.ts'
 import { withModelErrors } from './model-error.ts'
-import { prepareQuarantine } from './quarantine.ts'
+import type { QuarantineLimits } from './share.ts'
+import type { SourceView } from './source-files.ts'
+import { openChanges, openTable, selectChanges, type SourceInput, viewOf } from './source-view.ts'
+import { prepareUnfit, type UnfitChanges } from './unfit-changes.ts'
 
-export interface TransformInput {
+export interface TransformInput extends SourceInput {
   readonly project: Project
-  readonly ingestion: Zone
-  /** The ingestion batch to transform. */
-  readonly record: CommitRecord
-  /** The newest ingestion batch: says what a table will look like that this one did not have yet. */
-  readonly latest: CommitRecord
   /** The processed batch before it, `undefined` at the beginning of a generation. */
   readonly previous: CommitRecord | undefined
+  readonly limits: QuarantineLimits
+}
+
+export interface PreparedStar {
+  /** The commit record's tables. */
+  readonly tables: Record<string, TableEntry>
+  /** Of the rows that went to quarantine, by table. */
+  readonly faults: ReadonlyMap<string, readonly Fault[]>
+  /** The data tests that ran and the rows that broke each. */
+  readonly tests: Record<string, number>
 }
 
 /**
- * Makes a batch's star tables from its changes and uploads them; returns the commit record's
- * tables. Depends on nothing but the ingestion zone and the previous processed batch, so the same
- * history always gives the same rows and record ids (I8).
+ * Makes a batch's star tables from its changes and uploads them. Depends on nothing but the
+ * ingestion zone, the previous processed batch and the limits of quarantine, so the same history
+ * always gives the same rows and record ids (I8).
  */
 export async function prepareStar(
   batch: PendingBatch,
-  { project, ingestion, record, latest, previous }: TransformInput,
-): Promise<Record<string, TableEntry>> {
-  const inputs = await readInputs(batch.db, project)
-  const names = new Set([...inputs.values()].flat())
-  await openTables(batch, { ingestion, record, latest, names })
-  const facts = await mapFacts(batch, { project, ingestion, record, previous })
-  const dimensions = await changeDimensions(batch, { project, record, previous, facts, inputs })
+  input: TransformInput,
+): Promise<PreparedStar> {
+  const { project, previous } = input
+  const reads = await readInputs(batch.db, project)
+  const views = await openTables(batch.db, input, reads)
+  const unfit = await refuseUnfit(batch, input, views)
+  const facts = await mapFacts(batch, input, views)
+  const dimensions = await changeDimensions(batch, input, { facts, reads })
 
   const tables: Record<string, TableEntry> = {}
-  for (const model of project.models) {
-    const before = previous?.tables[model.table]
-    if (model.kind === 'fact') {
-      const versions = facts.get(model)
-      tables[model.table] =
-        versions === undefined ? unchanged(before) : await factEntry(batch, model, versions)
-    } else {
-      const dimension = dimensions.get(model.table)
-      tables[model.table] =
-        dimension === undefined ? unchanged(before) : await dimensionEntry(batch, dimension, before)
-    }
+  const faults = new Map<string, readonly Fault[]>()
+  for (const { name } of project.source.tables) {
+    const found = unfit.get(name)
+    const before = previous?.tables[name]
+    if (found === undefined && before === undefined) continue
+    tables[name] = found?.entry ?? unchanged(before)
+    faults.set(name, found?.faults ?? [])
   }
-  return tables
+  for (const model of project.models) {
+    const { table } = model
+    const before = previous?.tables[table]
+    const versions = model.kind === 'fact' ? facts.get(model) : undefined
+    const dimension = dimensions.get(table)
+    if (model.kind === 'fact' && versions !== undefined) {
+      tables[table] = await factEntry(batch, model, versions)
+    } else if (dimension !== undefined) {
+      tables[table] = await dimensionEntry(batch, dimension, before)
+    } else {
+      tables[table] = unchanged(before)
+    }
+    faults.set(table, (versions ?? dimension)?.faults ?? [])
+  }
+  return { tables, faults, tests: await runTests(batch.db, input, { views, reads }) }
 }
 
-/** The source tables that each model reads, by the names of their views. */
-async function readInputs(db: DuckDb, project: Project): Promise<Map<Model, string[]>> {
-  const inputs = new Map<Model, string[]>()
-  for (const model of project.models) {
+/** What a model or a test reads: source tables, and those whose changes it reads. */
+type Reads = ReadonlyMap<Model | DataTest, readonly string[]>
+
+/** The names in the SQL of each model and test that are a source table's or `change_` and one's. */
+async function readInputs(db: DuckDb, project: Project): Promise<Reads> {
+  const inputs = new Map<Model | DataTest, string[]>()
+  for (const each of [...project.models, ...(project.tests ?? [])]) {
     const [parsed] = await db.rows<{ sql: string }>(
-      `select json_serialize_sql(${duckLiteral(readModel(model))}) as sql`,
+      `select json_serialize_sql(${duckLiteral(readSql(each.sql))}) as sql`,
     )
     // Not `getTableNames`, which finds no table at all in a `join … using`.
     const names = new Set<string>()
@@ -68,70 +93,99 @@ async function readInputs(db: DuckDb, project: Project): Promise<Map<Model, stri
       if (key === 'table_name' && typeof value === 'string') names.add(value.toLowerCase())
       return value
     })
-    const tables = project.source.tables.map((table) => table.name)
+    const tables = project.source.tables.flatMap(({ name }) => [name, changesOf(name)])
     inputs.set(
-      model,
+      each,
       tables.filter((name) => names.has(name.toLowerCase())),
     )
   }
   return inputs
 }
 
+function changesOf(table: string): string {
+  return `change_${table}`
+}
+
+type Views = ReadonlyMap<string, SourceView>
+
 /**
- * Makes a view of each source table a model reads, as it stands after this batch. A table that was
- * declared later is empty until the batch that captured it.
+ * How the models see each source table; a view of each that one of them, or a test of this batch,
+ * reads as it now stands.
  */
-async function openTables(
-  batch: PendingBatch,
-  {
-    ingestion,
-    record,
-    latest,
-    names,
-  }: Pick<TransformInput, 'ingestion' | 'record' | 'latest'> & {
-    readonly names: ReadonlySet<string>
-  },
-): Promise<void> {
-  for (const name of names) {
-    const entry = record.tables[name]
-    const fingerprint = entry?.fingerprint ?? latest.tables[name]?.fingerprint
-    if (fingerprint === undefined) continue
-    const table = await readSchema(ingestion, name, fingerprint)
-    await openState(batch.db, ingestion, { relation: name, table, state: entry?.state ?? [] })
+async function openTables(db: DuckDb, input: TransformInput, reads: Reads): Promise<Views> {
+  const views = new Map<string, SourceView>()
+  const due = [...input.project.models, ...testsDue(input, reads)]
+  const names = new Set(due.flatMap((each) => reads.get(each) ?? []))
+  for (const source of input.project.source.tables) {
+    const view = await viewOf(source, input)
+    if (view === undefined) continue
+    views.set(source.name, view)
+    if (names.has(source.name)) await openTable(db, view, input)
   }
+  return views
+}
+
+/** What becomes of changes whose values do not fit the contract, by source table. */
+async function refuseUnfit(
+  batch: PendingBatch,
+  { ingestion, record, previous }: TransformInput,
+  views: Views,
+): Promise<Map<string, UnfitChanges>> {
+  const found = new Map<string, UnfitChanges>()
+  for (const [name, view] of views) {
+    if (!view.isContract || !isChanged(record, name)) continue
+    const paths = await openFiles(ingestion, record.tables[name]?.changes ?? [])
+    const changes = await selectChanges(batch.db, view, { ingestion, number: record.batch, paths })
+    const unfit = await prepareUnfit(batch, view, { changes, before: previous?.tables[name] })
+    if (unfit !== undefined) found.set(name, unfit)
+  }
+  return found
 }
 
 async function mapFacts(
   batch: PendingBatch,
-  { project, ingestion, record, previous }: Omit<TransformInput, 'latest'>,
+  input: TransformInput,
+  views: Views,
 ): Promise<Map<Fact, FactVersions>> {
+  const { project, ingestion, record, previous, limits } = input
   const facts = new Map<Fact, FactVersions>()
   for (const model of project.models) {
     if (model.kind !== 'fact') continue
-    const changes = record.tables[model.from]?.changes ?? []
-    if (changes.length === 0) continue
-    const input = {
-      changes: await openFiles(ingestion, changes),
-      records: previous?.tables[model.table]?.records ?? 0,
-      days: daysOf(project, model).map(({ column }) => column),
-    }
-    facts.set(model, await withModelErrors(model, () => mapFact(batch, model, input)))
+    const view = views.get(model.from)
+    if (view === undefined || !isChanged(record, model.from)) continue
+    const before = previous?.tables[model.table]
+    const span = await readSpan(input, { view, since: before?.held?.since ?? record.batch })
+    const days = daysOf(project, model).map(({ column }) => column)
+    const versions = await withModelErrors({ kind: 'Model', name: model.table }, () =>
+      mapFact(batch, model, { ingestion, span, before, days, limits }),
+    )
+    facts.set(model, versions)
   }
   return facts
 }
 
+/** The batches from `since` to this one that changed a source table. */
+async function readSpan(
+  { project, ingestion, record, latest }: TransformInput,
+  { view, since }: { view: SourceView; since: number },
+): Promise<ChangeBatch[]> {
+  const source = project.source.tables.find(({ name }) => name === view.name)
+  const span: ChangeBatch[] = []
+  for (let number = since; number <= record.batch; number++) {
+    const own = number === record.batch ? record : await readExistingCommit(ingestion, number)
+    const files = own.tables[view.name]?.changes ?? []
+    if (files.length === 0 || source === undefined) continue
+    // As captured then, where no contract says how it is seen.
+    const then = await viewOf(source, { ingestion, record: own, latest })
+    span.push({ number, view: then ?? view, paths: await openFiles(ingestion, files) })
+  }
+  return span
+}
+
 async function changeDimensions(
   batch: PendingBatch,
-  {
-    project,
-    record,
-    previous,
-    facts,
-    inputs,
-  }: Pick<TransformInput, 'project' | 'record' | 'previous'> & {
-    readonly facts: Map<Fact, FactVersions>
-    readonly inputs: Map<Model, string[]>
-  },
+  { project, record, previous, limits }: TransformInput,
+  { facts, reads }: { facts: Map<Fact, FactVersions>; reads: Reads },
 ): Promise<Map<string, DimensionChanges>> {
   const { db } = batch
   const found = new Map<string, DimensionChanges>()
@@ -149,11 +203,11 @@ async function changeDimensions(
       model.kind === 'calendar'
         ? references.length > 0
         : previous === undefined ||
-          inputs.get(model)?.some((name) => (record.tables[name]?.changes.length ?? 0) > 0) === true
+          reads.get(model)?.some((name) => isChanged(record, name)) === true
     if (!recompute && references.length === 0) continue
     const before = previous?.tables[model.table]
-    const dimension = await withModelErrors(model, () =>
-      changeDimension(db, batch.zone, { model, previous: before, recompute }),
+    const dimension = await withModelErrors({ kind: 'Model', name: model.table }, () =>
+      changeDimension(batch, { model, before, recompute, limits }),
     )
     if (model.kind === 'dimension') {
       checkInferable(model, dimension.table)
@@ -161,24 +215,92 @@ async function changeDimensions(
         await inferRows(db, dimension, { facts: relation, columns: reference.columns })
       }
     }
+    await checkJoined(db, dimension, references)
     found.set(model.table, dimension)
   }
   return found
 }
 
+/** A way in which this batch's versions of a fact name a dimension. */
+interface NamedDimension {
+  readonly fact: Fact
+  readonly reference: Reference
+  /** The versions. */
+  readonly relation: string
+}
+
 /** Every way this batch's facts name a dimension. */
-function referencesTo(
-  dimension: string,
-  facts: Map<Fact, FactVersions>,
-): { reference: Reference; relation: string }[] {
-  return [...facts].flatMap(([model, versions]) =>
-    model.references
-      .filter((reference) => reference.dimension === dimension)
+function referencesTo(dimension: string, facts: Map<Fact, FactVersions>): NamedDimension[] {
+  return [...facts].flatMap(([fact, { paths }]) =>
+    fact.references
+      .filter((reference) => reference.dimension === dimension && paths.length > 0)
       .map((reference) => ({
+        fact,
         reference,
-        relation: readParquet(versions.paths.map(({ path }) => path)),
+        relation: readParquet(paths.map(({ path }) => path)),
       })),
   )
+}
+
+/** Throws `ContractError` unless every version of this batch joins the row it names (I11). */
+async function checkJoined(
+  db: DuckDb,
+  { table, changes, published }: DimensionChanges,
+  references: readonly NamedDimension[],
+): Promise<void> {
+  if (references.length === 0) return
+  const arms = references.map(({ reference: { columns }, relation }, index) => {
+    const named = table.key.map((key, place) => {
+      return `${identifier(columns[place] ?? '')} as ${identifier(key)}`
+    })
+    const present = columns.map((column) => `${identifier(column)} is not null`).join(' and ')
+    return `select distinct ${index} as reference, ${named.join(', ')} from ${relation} where ${present}`
+  })
+  const using = `using (${identifiers(table.key)})`
+  const [lost] = await db.rows<{ reference: number; rows: bigint }>(`
+    select reference, count(*) as rows
+    from (${arms.join(' union all ')})
+    anti join ${identifier(published)} ${using}
+    anti join ${identifier(changes)} ${using}
+    group by reference order by reference limit 1`)
+  const named = lost && references[lost.reference]
+  if (named === undefined) return
+  const { fact, reference } = named
+  throw new ContractError(
+    `Fact ${fact.table} names ${lost?.rows} rows of ${table.name} by ${reference.columns.join(', ')} that are not there`,
+    { code: 'TEST_FAILED', hint: `correct ${table.name}.sql; nothing was published` },
+  )
+}
+
+/** The data tests that read the changes of a table which this batch changes. */
+function testsDue({ project, record }: TransformInput, reads: Reads): DataTest[] {
+  const changed = Object.keys(record.tables).filter((name) => isChanged(record, name))
+  return (project.tests ?? []).filter((test) =>
+    changed.some((name) => reads.get(test)?.includes(changesOf(name)) === true),
+  )
+}
+
+function isChanged({ tables }: CommitRecord, name: string): boolean {
+  return (tables[name]?.changes.length ?? 0) > 0
+}
+
+async function runTests(
+  db: DuckDb,
+  input: TransformInput,
+  { views, reads }: { views: Views; reads: Reads },
+): Promise<Record<string, number>> {
+  const { ingestion, record } = input
+  const broken: Record<string, number> = {}
+  for (const test of testsDue(input, reads)) {
+    for (const view of views.values()) {
+      if (reads.get(test)?.includes(changesOf(view.name)) !== true) continue
+      const paths = await openFiles(ingestion, record.tables[view.name]?.changes ?? [])
+      const changes = await selectChanges(db, view, { ingestion, number: record.batch, paths })
+      await openChanges(db, view, changes.seen)
+    }
+    broken[test.name] = await countOffenders(db, test)
+  }
+  return broken
 }
 
 async function factEntry(
@@ -186,26 +308,26 @@ async function factEntry(
   model: Fact,
   versions: FactVersions,
 ): Promise<TableEntry> {
+  const { counts, quarantine, open, records, held, changesSince } = versions
   return {
-    counts: versions.counts,
+    counts,
     changes: await prepareFact(batch, model, versions),
-    quarantine: versions.quarantine,
+    quarantine,
+    open,
     state: [],
-    rows: versions.records,
-    records: versions.records,
+    rows: records,
+    records,
+    ...(held === undefined ? {} : { held }),
+    ...(changesSince === undefined ? {} : { changesSince }),
   }
 }
 
 async function dimensionEntry(
   batch: PendingBatch,
-  { table, changes, rejected, counts }: DimensionChanges,
+  { table, changes, counts, quarantine, open, held }: DimensionChanges,
   before: TableEntry | undefined,
 ): Promise<TableEntry> {
   const files = await prepareChanges(batch, table, { changes, rows: changedRows(counts) })
-  const quarantine = await prepareQuarantine(batch, table.name, {
-    relation: identifier(rejected),
-    rows: counts.quarantined,
-  })
   const earlier = before?.state ?? []
   // The first files hold every row, and so are the base themselves.
   const role = earlier.length === 0 ? 'base' : 'change'
@@ -214,16 +336,22 @@ async function dimensionEntry(
     counts,
     changes: files,
     quarantine,
+    open,
     state: files.length === 0 ? state : await prepareState(batch, table, { state }),
     rows: (before?.rows ?? 0) + counts.inserted,
+    ...(held === undefined ? {} : { held }),
   }
 }
 
 /** The entry of a table this batch does not touch. */
-function unchanged(before: TableEntry | undefined): TableEntry {
+function unchanged({
+  changesSince: _changesSince,
+  ...before
+}: Partial<TableEntry> = {}): TableEntry {
   return {
     state: [],
     rows: 0,
+    open: [],
     ...before,
     counts: NO_ROWS,
     changes: [],

@@ -6,7 +6,7 @@ import { createDatabase, type TestDatabase } from '../../../test/support/databas
 import type { Database } from '../postgres.ts'
 import { type CopiedRows, copyKeys, copyRecent, copyWhole, countRows, planRanges } from './copy.ts'
 import { openSnapshot, type SourceSnapshot } from './snapshot.ts'
-import { readShapes, type TableShape } from './tables.ts'
+import { readTables, type TableShape } from './tables.ts'
 
 let test: TestDatabase
 let database: Database
@@ -27,7 +27,8 @@ afterAll(async () => {
 
 async function shapeOf(snapshot: SourceSnapshot, name: string): Promise<TableShape> {
   const key = name === 'small' ? ['b', 'a'] : ['id']
-  const [shape] = await readShapes(snapshot, { schema: 'public', tables: [{ name, key }] })
+  const [state] = await readTables(snapshot, { schema: 'public', tables: [{ name, key }] })
+  const shape = state?.shape
   if (shape === undefined) throw new Error('no shape')
   return shape
 }

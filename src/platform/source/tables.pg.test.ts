@@ -4,7 +4,7 @@ import type { Database } from '../postgres.ts'
 import { createDatabase, type TestDatabase } from '../../../test/support/database.ts'
 import type { SourceTable } from '../project.ts'
 import { openSnapshot } from './snapshot.ts'
-import { checkNotRewritten, readShapes, type TableShape } from './tables.ts'
+import { checkNotRewritten, readTables, type SourceState, type TableShape } from './tables.ts'
 
 let test: TestDatabase
 let database: Database
@@ -37,9 +37,13 @@ beforeAll(async () => {
 })
 afterAll(() => test.drop())
 
-async function shapes(...tables: SourceTable[]): Promise<TableShape[]> {
+async function states(...tables: SourceTable[]): Promise<SourceState[]> {
   await using snapshot = await openSnapshot(database)
-  return await readShapes(snapshot, { schema: 'public', tables })
+  return await readTables(snapshot, { schema: 'public', tables })
+}
+
+async function shapes(...tables: SourceTable[]): Promise<TableShape[]> {
+  return (await states(...tables)).flatMap(({ shape: found }) => found ?? [])
 }
 
 async function shape(table: SourceTable): Promise<TableShape> {
@@ -48,7 +52,7 @@ async function shape(table: SourceTable): Promise<TableShape> {
   return found
 }
 
-describe('readShapes()', () => {
+describe('readTables()', () => {
   it('returns columns in order, domains resolved, dropped ones left out', async () => {
     expect(await shape({ name: 'plain', key: ['id'] })).toMatchObject({
       name: 'plain',
@@ -179,7 +183,8 @@ describe('readShapes()', () => {
     await using snapshot = await openSnapshot(database)
     await test.query(sql)
     const tables = [{ name: 'defaulted', key: ['id'] }]
-    const [found] = await readShapes(snapshot, { schema: 'public', tables })
+    const [state] = await readTables(snapshot, { schema: 'public', tables })
+    const found = state?.shape
     expect(found?.columns).toHaveLength(3)
     await test.query(
       'drop table defaulted; drop function if exists one(); drop type if exists tint',
@@ -227,15 +232,24 @@ describe('readShapes()', () => {
   })
 
   it.each([
-    [{ name: 'absent', key: ['id'] }, 'SOURCE_TABLE_MISSING', 'public.absent'],
-    [{ name: 'plain', key: ['id'], schema: 'none' }, 'SOURCE_TABLE_MISSING', 'none.plain'],
-    [{ name: 'not_a_table', key: ['id'] }, 'SOURCE_TABLE_MISSING', 'public.not_a_table'],
-    [{ name: 'plain', key: ['id', 'gone'] }, 'SOURCE_KEY_MISSING', 'column gone'],
-  ])('refuses %j', async (table, code, message) => {
-    await expect(shape(table)).rejects.toMatchObject({
+    [{ name: 'absent', key: ['id'] }, 'table_missing', 'there is no table public.absent'],
+    [
+      { name: 'plain', key: ['id'], schema: 'none' },
+      'table_missing',
+      'there is no table none.plain',
+    ],
+    [{ name: 'not_a_table', key: ['id'] }, 'table_missing', 'no table public.not_a_table'],
+    [{ name: 'plain', key: ['id', 'gone'] }, 'key_missing', 'its key column gone is gone'],
+  ])('says of %j why it cannot be captured', async (table, reason, detail) => {
+    const [, state] = await states({ name: 'parted', key: ['id'] }, table)
+    expect(state?.breach).toEqual({ reason, detail: expect.stringContaining(detail) })
+  })
+
+  it('throws where not one table is there: that is another database, no drift', async () => {
+    await expect(states({ name: 'absent', key: ['id'] })).rejects.toMatchObject({
       name: 'ContractError',
-      code,
-      message: expect.stringContaining(message),
+      code: 'SOURCE_TABLE_MISSING',
+      message: expect.stringContaining('there is no table public.absent'),
     })
   })
 })

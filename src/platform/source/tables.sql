@@ -10,7 +10,10 @@ found as (
         w.name,
         w.key,
         c.oid,
-        c.relkind
+        c.relkind,
+        -- Asked here, because a statement that is refused would end the snapshot's transaction.
+        pg_catalog.has_schema_privilege(n.oid, 'usage') as may_enter,
+        pg_catalog.has_table_privilege(c.oid, 'select') as may_select
     from wanted as w
     inner join pg_catalog.pg_namespace as n on n.nspname = w.schema
     inner join pg_catalog.pg_class as c on c.relnamespace = n.oid and c.relname = w.relation
@@ -54,13 +57,14 @@ select
     f.relkind::text as kind,
     -- A foreign table among the descendants has no xmin either, and a row policy may show another
     -- row tomorrow that nobody touched.
-    f.relkind in ('r', 'p', 'm') and not pg_catalog.row_security_active(f.oid) and not exists (
+    -- Without the right to the whole table there is none to its system columns.
+    f.may_select and f.relkind in ('r', 'p', 'm') and not pg_catalog.row_security_active(f.oid) and not exists (
         select 1
         from descendant as d
         inner join pg_catalog.pg_class as c on c.oid = d.oid
         where d.root = f.oid and c.relkind = 'f'
     ) as has_xmin,
-    f.relkind in ('r', 'm') and not exists (
+    f.may_select and f.relkind in ('r', 'm') and not exists (
         select 1 from descendant as d where d.root = f.oid
     ) as has_ctid_ranges,
     case when f.relkind in ('r', 'm') then pg_catalog.pg_relation_size(f.oid) else 0 end::text as size_bytes,
@@ -83,6 +87,20 @@ select
                 inner join pg_catalog.pg_attribute as a on a.attrelid = f.oid and a.attnum = k
             )
     ) as key_is_unique,
+    f.relkind = 'p' or (f.relkind = 'r' and not exists (
+        select 1 from descendant as d where d.root = f.oid
+    )) as can_enforce_key,
+    f.may_enter,
+    array(
+        select a.attname::text
+        from pg_catalog.pg_attribute as a
+        where
+            a.attrelid = f.oid
+            and a.attnum > 0
+            and not a.attisdropped
+            and not (f.may_select or pg_catalog.has_column_privilege(f.oid, a.attnum, 'select'))
+        order by a.attnum
+    ) as hidden,
     (
         select
             json_agg(
@@ -98,7 +116,11 @@ select
             )
         from pg_catalog.pg_attribute as a
         inner join base_type as b on b.type = a.atttypid
-        where a.attrelid = f.oid and a.attnum > 0 and not a.attisdropped
+        where
+            a.attrelid = f.oid
+            and a.attnum > 0
+            and not a.attisdropped
+            and (f.may_select or pg_catalog.has_column_privilege(f.oid, a.attnum, 'select'))
     ) as columns,
     (
         select
@@ -124,7 +146,11 @@ select
             )
         from pg_catalog.pg_attribute as a
         inner join base_type as b on b.type = a.atttypid
-        where a.attrelid = f.oid and a.attnum > 0 and not a.attisdropped
+        where
+            a.attrelid = f.oid
+            and a.attnum > 0
+            and not a.attisdropped
+            and (f.may_select or pg_catalog.has_column_privilege(f.oid, a.attnum, 'select'))
     ) as column_identities,
     -- For the archive alone: no part of the fingerprint, column by column in the order of `columns`.
     (
@@ -171,6 +197,10 @@ select
         inner join base_type as b on b.type = a.atttypid
         inner join pg_catalog.pg_type as t on t.oid = b.base
         left join pg_catalog.pg_type as item on item.oid = t.typelem
-        where a.attrelid = f.oid and a.attnum > 0 and not a.attisdropped
+        where
+            a.attrelid = f.oid
+            and a.attnum > 0
+            and not a.attisdropped
+            and (f.may_select or pg_catalog.has_column_privilege(f.oid, a.attnum, 'select'))
     ) as column_details
 from found as f

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { ConflictError, ContractError } from '../errors.ts'
+import { ConfigError, ConflictError, ContractError } from '../errors.ts'
 import { withPostgresErrors } from '../postgres.ts'
-import { CHANGE_COLUMNS, type SourceContract, type SourceTable } from '../project.ts'
+import type { SourceContract, SourceTable } from '../project.ts'
 import { qualified } from '../sql.ts'
+import { type Breach, findBreach } from './contract.ts'
 import type { SourceSnapshot } from './snapshot.ts'
 
 export interface SourceColumn {
@@ -49,6 +50,15 @@ export interface TableShape {
   readonly fingerprint: string
 }
 
+/** A table of the contract as the snapshot shows it. */
+export interface SourceState {
+  readonly table: SourceTable
+  /** Undefined where there is nothing that could be read. */
+  readonly shape: TableShape | undefined
+  /** Why it cannot be captured as it is; undefined when it keeps its contract. */
+  readonly breach: Breach | undefined
+}
+
 interface Row {
   name: string
   oid: string
@@ -58,10 +68,13 @@ interface Row {
   size_bytes: string
   descendants: string[]
   key_is_unique: boolean
+  can_enforce_key: boolean
+  may_enter: boolean
+  hidden: string[]
   /** As they enter the fingerprint: a field more would make every table look changed. */
-  columns: Omit<SourceColumn, keyof ColumnDetails>[]
-  column_identities: unknown[]
-  column_details: ColumnDetails[]
+  columns: Omit<SourceColumn, keyof ColumnDetails>[] | null
+  column_identities: unknown[] | null
+  column_details: ColumnDetails[] | null
 }
 
 type ColumnDetails = Required<Pick<SourceColumn, 'default' | 'generated' | 'labels'>>
@@ -69,21 +82,19 @@ type ColumnDetails = Required<Pick<SourceColumn, 'default' | 'generated' | 'labe
 const NO_DETAILS: ColumnDetails = { default: null, generated: false, labels: null }
 
 const QUERY = readFileSync(new URL('./tables.sql', import.meta.url), 'utf8')
+const UNLISTED = readFileSync(new URL('./unlisted.sql', import.meta.url), 'utf8')
 const REWRITTEN = readFileSync(new URL('./rewritten.sql', import.meta.url), 'utf8')
 
 /**
- * The shapes of all tables of the contract, in its order. Throws `ContractError` naming a table
- * or key column that is not there.
+ * All tables of the contract as they are in the snapshot, in its order, each held against its
+ * contract. Throws when none at all can be read: `ContractError` where none is there, `ConfigError`
+ * where none may be read; that is another database or another user, no drift.
  */
-export async function readShapes(
+export async function readTables(
   snapshot: SourceSnapshot,
   contract: SourceContract,
-): Promise<TableShape[]> {
-  const placed = contract.tables.map((table) => ({
-    table,
-    schema: table.schema ?? contract.schema,
-    relation: table.relation ?? table.name,
-  }))
+): Promise<SourceState[]> {
+  const placed = contract.tables.map((table) => ({ table, ...placeOf(table, contract) }))
   const { rows } = await withPostgresErrors(snapshot.database, () =>
     snapshot.client.query<Row>(QUERY, [
       placed.map(({ table }) => table.name),
@@ -93,30 +104,89 @@ export async function readShapes(
     ]),
   )
   const found = new Map(rows.map((row) => [row.name, row]))
-  return placed.map(({ table, schema, relation }) => {
+  const states = placed.map(({ table, schema, relation }): SourceState => {
     const row = found.get(table.name)
     if (row === undefined) {
-      throw new ContractError(
-        `${snapshot.database.title} has no table ${schema}.${relation}, or it may not be seen`,
-        { code: 'SOURCE_TABLE_MISSING', hint: 'restore the table or grant usage on its schema' },
-      )
+      const detail = `there is no table ${schema}.${relation}`
+      return { table, shape: undefined, breach: { reason: 'table_missing', detail } }
     }
-    checkColumns(table, row)
-    return {
-      name: table.name,
-      key: table.key,
-      relation: qualified(schema, relation),
-      columns: row.columns.map((column, index) => ({
-        ...column,
-        ...(row.column_details[index] ?? NO_DETAILS),
-      })),
-      hasXmin: row.has_xmin,
-      hasCtidRanges: row.has_ctid_ranges,
-      sizeBytes: Number(row.size_bytes),
-      keyIsUnique: row.key_is_unique,
-      fingerprint: fingerprintOf(table, row),
+    if (!row.may_enter || row.columns === null) {
+      const what = row.may_enter ? `table ${schema}.${relation}` : `schema ${schema}`
+      const detail = `${what} may not be read`
+      return { table, shape: undefined, breach: { reason: 'permission', detail } }
     }
+    const shape = shapeOf(table, row, qualified(schema, relation))
+    return { table, shape, breach: findBreach(table, asFound(row, shape)) }
   })
+  checkAnyReadable(snapshot, states)
+  return states
+}
+
+function placeOf(
+  table: SourceTable,
+  contract: SourceContract,
+): { schema: string; relation: string } {
+  return { schema: table.schema ?? contract.schema, relation: table.relation ?? table.name }
+}
+
+function checkAnyReadable({ database }: SourceSnapshot, states: readonly SourceState[]): void {
+  const [first] = states
+  if (first?.breach === undefined || states.some(({ shape }) => shape !== undefined)) return
+  if (states.every(({ breach }) => breach?.reason === 'table_missing')) {
+    throw new ContractError(
+      `${database.title} has none of the tables that are wanted: ${first.breach.detail}`,
+      { code: 'SOURCE_TABLE_MISSING', hint: 'check that this is the right database' },
+    )
+  }
+  throw new ConfigError(`${database.title} lets the user read no table: ${first.breach.detail}`, {
+    code: 'SOURCE_FORBIDDEN',
+    hint: 'grant usage on the schema and select on the tables',
+  })
+}
+
+function asFound(row: Row, { columns }: TableShape): Parameters<typeof findBreach>[1] {
+  const enums = new Set(
+    columns.filter(({ labels }) => Array.isArray(labels)).map(({ name }) => name),
+  )
+  return {
+    columns,
+    hidden: row.hidden,
+    isEnum: (column) => enums.has(column),
+    keyIsUnique: row.key_is_unique,
+    canEnforceKey: row.can_enforce_key,
+  }
+}
+
+function shapeOf(table: SourceTable, row: Row, relation: string): TableShape {
+  return {
+    name: table.name,
+    key: table.key,
+    relation,
+    columns: (row.columns ?? []).map((column, index) => ({
+      ...column,
+      ...(row.column_details?.[index] ?? NO_DETAILS),
+    })),
+    hasXmin: row.has_xmin,
+    hasCtidRanges: row.has_ctid_ranges,
+    sizeBytes: Number(row.size_bytes),
+    keyIsUnique: row.key_is_unique,
+    fingerprint: fingerprintOf(table, row),
+  }
+}
+
+/** Relations of the captured schemas that the contract does not name, in order. */
+export async function readUnlisted(
+  snapshot: SourceSnapshot,
+  contract: SourceContract,
+): Promise<string[]> {
+  const places = contract.tables.map((table) => placeOf(table, contract))
+  const { rows } = await withPostgresErrors(snapshot.database, () =>
+    snapshot.client.query<{ name: string }>(UNLISTED, [
+      places.map(({ schema }) => schema),
+      places.map(({ relation }) => relation),
+    ]),
+  )
+  return rows.map(({ name }) => name)
 }
 
 /**
@@ -140,31 +210,6 @@ export async function checkNotRewritten(
     code: 'SOURCE_REWRITTEN',
     hint: 'run it again; nothing was half-published',
   })
-}
-
-function checkColumns(table: SourceTable, row: Row): void {
-  const names = new Set(row.columns.map((column) => column.name))
-  const missing = table.key.find((column) => !names.has(column))
-  if (missing !== undefined) {
-    throw new ContractError(`Table ${table.name} has lost its key column ${missing}`, {
-      code: 'SOURCE_KEY_MISSING',
-      hint: 'restore the column, or declare another key',
-    })
-  }
-  const seen = new Set<string>()
-  for (const name of names) {
-    const folded = name.toLowerCase()
-    if (seen.has(folded) || CHANGE_COLUMNS.has(folded)) {
-      throw new ContractError(
-        `Table ${table.name} has a column ${name} that the lake cannot name`,
-        {
-          code: 'SOURCE_COLUMN_NAME',
-          hint: `names must differ in more than case, and ${[...CHANGE_COLUMNS].join(', ')} are taken`,
-        },
-      )
-    }
-    seen.add(folded)
-  }
 }
 
 function fingerprintOf(table: SourceTable, row: Row): string {

@@ -163,14 +163,19 @@ async function loadDimension(
   await client.query(`drop table ${incoming}`)
 }
 
-/** Upserts only what differs; a table of nothing but its key has nothing to update. */
-function onConflict(key: readonly string[], columns: readonly string[], alias: string): string {
+/**
+ * Upserts; with the target's alias, only what differs: as text, since json, xml and points know no
+ * equality. A table of nothing but its key has nothing to update.
+ */
+function onConflict(key: readonly string[], columns: readonly string[], alias?: string): string {
   const values = columns.filter((column) => !key.includes(column)).map(identifier)
   if (values.length === 0) return `on conflict (${identifiers(key)}) do nothing`
   const set = values.map((column) => `${column} = excluded.${column}`).join(', ')
+  if (alias === undefined) return `on conflict (${identifiers(key)}) do update set ${set}`
   const before = values.map((column) => `${alias}.${column}`).join(', ')
   const after = values.map((column) => `excluded.${column}`).join(', ')
-  return `on conflict (${identifiers(key)}) do update set ${set} where (${before}) is distinct from (${after})`
+  const where = `where (${before})::text is distinct from (${after})::text`
+  return `on conflict (${identifiers(key)}) do update set ${set} ${where}`
 }
 
 /** Appends the batch's versions and brings the current rows up to date with them. */
@@ -202,15 +207,20 @@ async function loadFact(
   const recordId = identifier(model.recordId)
   const last = entry.records ?? 0
   const ids = `${recordId} > ${last - rows} and ${recordId} <= ${last}`
-  const conflict = bulk ? '' : onConflict(model.key, columns, 'c')
+  const conflict = bulk ? '' : onConflict(model.key, columns)
+  const key = identifiers(model.key)
+  const newest =
+    entry.changesSince === undefined
+      ? `(select * from ${table} where ${ids})`
+      : `(select distinct on (${key}) * from ${table} where ${ids} order by ${key}, ${recordId} desc)`
   await client.query(`
     insert into ${current} as c (${identifiers(columns)})
-    select ${identifiers(columns)} from ${table} where ${ids} and record_operation <> 'delete'
+    select ${identifiers(columns)} from ${newest} as f where record_operation <> 'delete'
     ${conflict}`)
   if (entry.counts.deleted > 0) {
     await client.query(`
-      delete from ${current} as c using ${table} as f
-      where ${ids.replaceAll(recordId, `f.${recordId}`)} and f.record_operation = 'delete' and ${sameKey(model, 'c', 'f')}`)
+      delete from ${current} as c using ${newest} as f
+      where f.record_operation = 'delete' and ${sameKey(model, 'c', 'f')}`)
   }
 }
 

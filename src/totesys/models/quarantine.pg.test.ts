@@ -1,9 +1,6 @@
-import { join } from 'node:path'
-import { DuckDBInstance } from '@duckdb/node-api'
 import { describe, expect, it } from 'vitest'
+import { readRefusedRows } from '../../../test/support/lake.ts'
 import { createSystem, type TestSystem } from '../../../test/support/system.ts'
-import { generationOf } from '../../platform/models/generation.ts'
-import { totesys } from '../totesys.ts'
 
 const NOW = `'2024-06-10 10:00:00.123', '2024-06-10 10:00:00.123'`
 
@@ -106,6 +103,89 @@ describe('rows that no fact can hold', () => {
   })
 })
 
+describe('checks', () => {
+  it('I6 keep out what no order and no payment can be, and let the edges in', async () => {
+    await using system = await createSystem()
+    await fillReferences(system)
+    await system.sql.query(
+      [
+        `alter table payment alter column paid drop not null`,
+        ...[1, 2, 3].map((id) => sale(id, {})),
+        ...[1, 2, 3].map((id) => purchase(id, '2024-06-12')),
+        ...[1, 2, 3].map((id) => payment(id, '2024-06-12')),
+        `update sales_order set units_sold = 0 where sales_order_id = 1`,
+        `update sales_order set unit_price = -0.01 where sales_order_id = 2`,
+        `update sales_order set unit_price = 0, units_sold = 1 where sales_order_id = 3`,
+        `update purchase_order set item_quantity = -1 where purchase_order_id = 1`,
+        `update purchase_order set item_unit_price = -1 where purchase_order_id = 2`,
+        `update payment set payment_amount = -10 where payment_id = 1`,
+        `update payment set paid = null where payment_id = 2`,
+        `update payment set payment_amount = 0 where payment_id = 3`,
+        `insert into currency values (2, 'gbp', ${NOW}), (3, 'GB', ${NOW}), (4, 'XYZ', ${NOW})`,
+      ].join(';'),
+    )
+    await system.run()
+    expect(await rejected(system, 'fact_sales_order')).toEqual([
+      [1, 'positive', 'units_sold'],
+      [2, 'not_negative', 'unit_price'],
+    ])
+    expect(await rejected(system, 'fact_purchase_orders')).toEqual([
+      [1, 'positive', 'item_quantity'],
+      [2, 'not_negative', 'item_unit_price'],
+    ])
+    expect(await rejected(system, 'fact_payment')).toEqual([
+      [1, 'not_negative', 'payment_amount'],
+      [2, 'not_null', 'paid'],
+    ])
+    expect(await rejected(system, 'dim_currency')).toEqual([
+      [2, 'three_letters', 'currency_code'],
+      [3, 'three_letters', 'currency_code'],
+    ])
+    expect(await system.query(`select payment_id, paid from fact_payment`)).toEqual([
+      { payment_id: 3, paid: false },
+    ])
+  })
+})
+
+describe('payment_amount_differs_from_order', () => {
+  it('counts the payments of another amount, when they change and when their order does', async () => {
+    await using system = await createSystem()
+    await fillReferences(system)
+    const { sql } = system
+    const found = async (change: string): Promise<unknown> => {
+      await sql.query(change)
+      await system.run()
+      return (await system.records('processed')).at(-1)?.tests
+    }
+    const differ = (payments: number) => ({ payment_amount_differs_from_order: payments })
+    const amount = (id: number, value: string) =>
+      `update payment set payment_amount = ${value} where payment_id = ${id}`
+    const link = (id: number, column: string) =>
+      `update transaction set ${column} = ${id} where transaction_id = ${id}`
+    expect(
+      await found(
+        [
+          sale(1, {}),
+          purchase(2, '2024-06-12'),
+          ...[1, 2, 3].map((id) => payment(id, '2024-06-12')),
+          link(1, 'sales_order_id'),
+          link(2, 'purchase_order_id'),
+          amount(1, '1001 * 2.50'),
+          amount(2, '16.60'),
+        ].join(';'),
+      ),
+    ).toEqual(differ(0))
+    expect(await found(amount(2, '16.61'))).toEqual(differ(1))
+    expect(await found(`update staff set first_name = 'Grace'`)).toEqual({})
+    // The other payment differs as before; nothing of it changed.
+    expect(await found(`update sales_order set units_sold = 1002`)).toEqual(differ(1))
+    expect(await found(`update purchase_order set staff_id = staff_id, item_code = 'X'`)).toEqual(
+      differ(1),
+    )
+    expect(system.entries.filter(({ event }) => event === 'test_failed')).toHaveLength(3)
+  })
+})
+
 describe('a source without foreign keys', () => {
   it('I11 gets inferred rows for what is missing, replaced when the real ones arrive', async () => {
     await using system = await createSystem()
@@ -138,19 +218,9 @@ describe('a source without foreign keys', () => {
   })
 })
 
-/** Key, reason and column of each quarantined row, from the file itself. */
+/** Key, reason and column of each row that the first batch put into quarantine. */
 async function rejected(system: TestSystem, table: string): Promise<unknown[][]> {
   const [record] = await system.records('processed')
-  const [file] = record?.tables[table]?.quarantine ?? []
-  const path = join(system.folder, 'processed', generationOf(totesys), file?.key ?? '')
-  const model = totesys.models.find((each) => each.table === table)
-  const instance = await DuckDBInstance.create(':memory:')
-  const connection = await instance.connect()
-  const reader = await connection.runAndReadAll(
-    `select "${model?.key[0]}", _reason, _column from '${path}' order by 1`,
-  )
-  const rows = reader.getRowsJson()
-  connection.closeSync()
-  instance.closeSync()
-  return rows
+  const rows = await readRefusedRows(system, record, { table, what: 'quarantine' })
+  return rows.map(({ key, reason, column }) => [...Object.values(key).map(Number), reason, column])
 }

@@ -1,23 +1,101 @@
-import type { SourceContract } from '../../platform/project.ts'
+import type { SourceContract, SourceTable } from '../../platform/project.ts'
+
+/** Every table has both. */
+const MOMENTS = {
+  created_at: 'timestamp(3) without time zone',
+  last_updated: 'timestamp(3) without time zone',
+}
 
 /**
- * The eleven tables of the Totesys database that are captured, each with its key. A table is
- * listed after the tables it refers to. Whatever else the schema holds (`_prisma_migrations`) is
- * left alone.
+ * The eleven tables of the Totesys database that are captured, each with its key and the columns
+ * the models need of it. A table is listed after the tables it refers to. Whatever else the
+ * database holds (account numbers, contacts, `_prisma_migrations`) no model reads.
  */
 export const contract: SourceContract = {
   schema: 'public',
   tables: [
-    { name: 'address', key: ['address_id'] },
-    { name: 'counterparty', key: ['counterparty_id'] },
-    { name: 'currency', key: ['currency_id'] },
-    { name: 'department', key: ['department_id'] },
-    { name: 'design', key: ['design_id'] },
-    { name: 'payment_type', key: ['payment_type_id'] },
-    { name: 'staff', key: ['staff_id'] },
-    { name: 'sales_order', key: ['sales_order_id'] },
-    { name: 'purchase_order', key: ['purchase_order_id'] },
-    { name: 'transaction', key: ['transaction_id'] },
-    { name: 'payment', key: ['payment_id'] },
+    table('address', {
+      address_id: 'integer',
+      address_line_1: 'text',
+      address_line_2: 'text',
+      district: 'text',
+      city: 'text',
+      postal_code: 'text',
+      country: 'text',
+      phone: 'text',
+    }),
+    table('counterparty', {
+      counterparty_id: 'integer',
+      counterparty_legal_name: 'text',
+      legal_address_id: 'integer',
+    }),
+    table('currency', { currency_id: 'integer', currency_code: 'character varying(3)' }),
+    table('department', {
+      department_id: 'integer',
+      department_name: 'text',
+      location: 'text',
+    }),
+    table('design', {
+      design_id: 'integer',
+      design_name: 'text',
+      file_location: 'text',
+      file_name: 'text',
+    }),
+    table('payment_type', { payment_type_id: 'integer', payment_type_name: 'enum' }),
+    table('staff', {
+      staff_id: 'integer',
+      first_name: 'text',
+      last_name: 'text',
+      department_id: 'integer',
+      email_address: 'text',
+    }),
+    table('sales_order', {
+      sales_order_id: 'integer',
+      ...MOMENTS,
+      design_id: 'integer',
+      staff_id: 'integer',
+      counterparty_id: 'integer',
+      units_sold: 'integer',
+      unit_price: 'numeric(10,2)',
+      currency_id: 'integer',
+      agreed_delivery_date: 'text',
+      agreed_payment_date: 'text',
+      agreed_delivery_location_id: 'integer',
+    }),
+    table('purchase_order', {
+      purchase_order_id: 'integer',
+      ...MOMENTS,
+      staff_id: 'integer',
+      counterparty_id: 'integer',
+      item_code: 'text',
+      item_quantity: 'integer',
+      item_unit_price: 'numeric(10,2)',
+      currency_id: 'integer',
+      agreed_delivery_date: 'text',
+      agreed_payment_date: 'text',
+      agreed_delivery_location_id: 'integer',
+    }),
+    table('transaction', {
+      transaction_id: 'integer',
+      transaction_type: 'enum',
+      sales_order_id: 'integer',
+      purchase_order_id: 'integer',
+    }),
+    table('payment', {
+      payment_id: 'integer',
+      ...MOMENTS,
+      transaction_id: 'integer',
+      counterparty_id: 'integer',
+      payment_amount: 'numeric(10,2)',
+      currency_id: 'integer',
+      payment_type_id: 'integer',
+      paid: 'boolean',
+      payment_date: 'text',
+    }),
   ],
+}
+
+/** A table is keyed by the column called after it. */
+function table(name: string, columns: Readonly<Record<string, string>>): SourceTable {
+  return { name, key: [`${name}_id`], columns }
 }

@@ -11,13 +11,60 @@ export const library: Project = {
   source: {
     schema: 'lending',
     tables: [
-      { name: 'category', key: ['category_id'] },
-      { name: 'book', key: ['isbn'] },
-      { name: 'copy', key: ['isbn', 'copy_number'] },
-      { name: 'member', key: ['member_id'] },
-      { name: 'former_member', key: ['member_id'], schema: 'archive', relation: 'member' },
-      { name: 'loan', key: ['isbn', 'copy_number', 'lent_at'] },
-      { name: 'Order Line', key: ['Order', 'Line No.'] },
+      {
+        name: 'category',
+        key: ['category_id'],
+        columns: { category_id: 'integer', parent_id: 'integer', category_name: 'text' },
+      },
+      {
+        name: 'book',
+        key: ['isbn'],
+        columns: { isbn: 'text', title: 'text', category_id: 'integer' },
+      },
+      {
+        name: 'copy',
+        key: ['isbn', 'copy_number'],
+        columns: { isbn: 'text', copy_number: 'smallint', shelf: 'text' },
+      },
+      {
+        name: 'member',
+        key: ['member_id'],
+        columns: { member_id: 'integer', full_name: 'text', email: 'text' },
+      },
+      {
+        name: 'former_member',
+        key: ['member_id'],
+        schema: 'archive',
+        relation: 'member',
+        columns: { member_id: 'integer', full_name: 'text', left_on: 'date' },
+      },
+      {
+        name: 'loan',
+        key: ['isbn', 'copy_number', 'lent_at'],
+        columns: {
+          isbn: 'text',
+          copy_number: 'smallint',
+          lent_at: 'timestamp with time zone',
+          member_id: 'integer',
+          due_on: 'date',
+          returned_on: 'date',
+        },
+      },
+      {
+        name: 'Order Line',
+        key: ['Order', 'Line No.'],
+        columns: {
+          Order: 'integer',
+          'Line No.': 'smallint',
+          isbn: 'text',
+          requested_by: 'integer',
+          ordered_on: 'text',
+          select: 'integer',
+          'it\'s "net" price': 'numeric(10,3)',
+          größe_µm: 'text',
+          what_the_librarian_wrote_on_the_paper_slip_that_came_with_books: 'text',
+        },
+      },
     ],
   },
   models: [

@@ -1,13 +1,15 @@
 import {
   type Catalog,
   type CatalogTable,
-  type ColumnDifference,
-  isEmptyDifference,
   readCatalog,
   type TableVersion,
 } from '../../../platform/catalog.ts'
 import { ConfigError } from '../../../platform/errors.ts'
 import type { ArchivedColumn } from '../../../platform/lake/schema.ts'
+import {
+  type ColumnDifference,
+  isEmptyDifference,
+} from '../../../platform/lake/schema-difference.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
@@ -91,7 +93,7 @@ function printList(output: Output, tables: readonly (CatalogTable & Feeds)[]): v
 }
 
 function printTable(output: Output, table: CatalogTable & Feeds, { models }: Catalog): void {
-  const { versions, lineage, inexact } = table
+  const { versions, lineage, inexact, hold } = table
   const newest = versions.at(-1)
   const title = output.style('bold', table.table)
   const key = `key ${table.key.join(', ')}`
@@ -104,6 +106,11 @@ function printTable(output: Output, table: CatalogTable & Feeds, { models }: Cat
       formatNumber(versions.length, 'version'),
     ]
     output.print(`  ${[title, key, ...counts].join('   ')}\n`)
+  }
+  if (hold !== undefined) {
+    output.print(
+      `  ${output.style('red', '✕ held back')} since ${formatMoment(hold.sinceAt)} UTC: ${hold.detail}`,
+    )
   }
   for (const [index, version] of versions.entries()) {
     const head = `  v${index + 1}  ${formatMoment(version.takenAt)}  batch ${version.firstBatch}   `

@@ -39,6 +39,7 @@ function extracted(counts: Partial<RowCounts>): ExtractOutcome {
     counts: { ...NO_ROWS, ...counts },
     changes: [],
     quarantine: [],
+    open: [],
     state: [],
     rows: 1,
   }
@@ -46,6 +47,7 @@ function extracted(counts: Partial<RowCounts>): ExtractOutcome {
     committed: true,
     completeTo: new Date().toISOString(),
     held: [],
+    quarantined: 0,
     record: {
       format: 1,
       batch: 7,

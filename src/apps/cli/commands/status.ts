@@ -1,8 +1,9 @@
-import { readStatus, type Status } from '../../../platform/status.ts'
+import type { Hold } from '../../../platform/lake/commit-record.ts'
+import { readStatus, type Status, type TableStatus } from '../../../platform/status.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
-import { formatCount, formatDuration, formatMoment, formatTable } from '../format.ts'
+import { formatCount, formatDuration, formatMoment, formatNumber, formatTable } from '../format.ts'
 import type { Output } from '../output.ts'
 
 /** `tidemark status`: how fresh the warehouse is, and what waits where. */
@@ -19,7 +20,10 @@ export async function statusCommand(
   })
   output.emit({ event: 'status', ...status })
   print(output, status)
-  return check && !status.isFresh ? EXIT.stale : EXIT.done
+  if (!check) return EXIT.done
+  if (!status.isFresh) return EXIT.stale
+  const stands = [...status.held, ...status.tables].some(({ hold }) => hold !== undefined)
+  return stands ? EXIT.held : EXIT.done
 }
 
 function print(output: Output, status: Status): void {
@@ -39,10 +43,10 @@ function print(output: Output, status: Status): void {
     `  batches   ${batches.ingestion} captured · ${batches.processed} transformed · ${batches.warehouse} loaded   generation ${status.generation}`,
   )
   if (status.tables.length > 0) {
-    const rows = status.tables.map(({ table, rows: count, heldDeletes }) => [
-      table,
-      formatCount(count),
-      heldDeletes > 0 ? `${formatCount(heldDeletes)} deletions held back` : '',
+    const rows = status.tables.map((entry) => [
+      entry.table,
+      formatCount(entry.rows),
+      describeTable(output, entry),
     ])
     output.print(`\n${indent(formatTable(['source table', 'rows', ''], rows))}`)
   }
@@ -54,11 +58,28 @@ function print(output: Output, status: Status): void {
     ])
     output.print(`\n${indent(formatTable(['fact', 'current', 'versions'], rows))}`)
   }
+  for (const { table, hold } of status.held) {
+    output.print(`  ${output.style('red', '✕ held')}    ${table}: ${describeHold(hold)}`)
+  }
   const counted = (count: number | undefined) =>
     count === undefined ? 'not counted (--count)' : formatCount(count)
   output.print(
-    `\n  quarantined rows ${counted(status.quarantined)} · orphaned objects ${counted(status.orphans)}`,
+    `\n  rows in quarantine ${formatCount(status.quarantined)} · orphaned objects ${counted(status.orphans)}`,
   )
+}
+
+function describeTable(output: Output, { heldDeletes, hold, quarantined }: TableStatus): string {
+  return [
+    hold === undefined ? '' : output.style('red', `held back: ${describeHold(hold)}`),
+    heldDeletes > 0 ? `${formatCount(heldDeletes)} deletions held back` : '',
+    quarantined > 0 ? `${formatNumber(quarantined, 'row')} in quarantine` : '',
+  ]
+    .filter((part) => part !== '')
+    .join(' · ')
+}
+
+function describeHold({ detail, sinceAt }: Hold): string {
+  return `${detail}, since ${formatMoment(sinceAt)} UTC`
 }
 
 function indent(text: string): string {

@@ -28,13 +28,20 @@ export async function verifyCommand({ output, config, signal }: CommandContext):
   }
   output.print(
     report.isEqual
-      ? `\n  ${output.style('green', '✓')} source = lake = warehouse, value for value`
+      ? `\n  ${output.style('green', '✓')} source = lake = warehouse, value for value${describeHeld(report.tables)}`
       : `\n  ${output.style('red', '✕')} They differ. The lake is the truth of record: see docs/command-line.md, verify`,
   )
-  return report.isEqual ? EXIT.done : EXIT.different
+  if (!report.isEqual) return EXIT.different
+  return report.tables.some(({ held }) => held !== undefined) ? EXIT.held : EXIT.done
 }
 
-function verdict({ difference, quarantined }: VerifiedTable): string {
+function describeHeld(tables: readonly VerifiedTable[]): string {
+  const held = tables.filter((table) => table.held !== undefined).map(({ table }) => table)
+  return held.length === 0 ? '' : `, but for what is held back: ${held.join(', ')}`
+}
+
+function verdict({ difference, quarantined, held }: VerifiedTable): string {
+  if (held !== undefined) return `held back: ${held}`
   const { missing, extra, different } = difference
   const found = [
     missing > 0 ? `${formatCount(missing)} missing` : '',

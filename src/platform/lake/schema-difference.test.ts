@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { diffSchemas, isEmptyDifference } from './catalog.ts'
-import type { ArchivedColumn } from './lake/schema.ts'
+import { diffSchemas, isEmptyDifference } from './schema-difference.ts'
+import type { ArchivedColumn } from './schema.ts'
 
 function column(name: string, more: Partial<ArchivedColumn> = {}): ArchivedColumn {
   const type = more.type ?? 'text'

@@ -1,0 +1,67 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { tidemark } from '../../../../test/support/command.ts'
+import { createTestReader, type TestReader } from '../../../../test/support/reader.ts'
+import { createSystem, type TestSystem } from '../../../../test/support/system.ts'
+
+describe('tidemark serve', () => {
+  let system: TestSystem
+  let role: TestReader
+  beforeAll(async () => {
+    system = await createSystem()
+    role = await createTestReader(system)
+  })
+  afterAll(async () => {
+    await role[Symbol.asyncDispose]()
+    await system[Symbol.asyncDispose]()
+  })
+  const env = () => ({
+    TIDEMARK_SOURCE_URL: system.source.readerUrl,
+    TIDEMARK_WAREHOUSE_URL: system.warehouse.url,
+    TIDEMARK_WAREHOUSE_READER_URL: role.warehouse.url,
+    TIDEMARK_HOME: system.folder,
+  })
+  /** Serves until a request was answered. */
+  const serve = async (more: Record<string, string> = {}) => {
+    const stop = new AbortController()
+    let asked: Promise<Response> | undefined
+    const { code, out } = await tidemark(['serve', '--port', '0', '--json'], {
+      env: { ...env(), ...more },
+      signal: stop.signal,
+      onOut(text) {
+        const [, url] = /"url":"([^"]+)"/.exec(text) ?? []
+        if (url === undefined || asked !== undefined) return
+        asked = fetch(`${url}/payments/next5`)
+        asked.then(
+          () => stop.abort(),
+          () => stop.abort(),
+        )
+      },
+    })
+    return { code, out, response: await asked }
+  }
+
+  it('answers until it is interrupted', async () => {
+    await system.run()
+    const { code, out, response } = await serve()
+    expect(code).toBe(130)
+    expect(response?.status).toBe(200)
+    expect(await response?.json()).toMatchObject({ payments: [] })
+    expect(out).toContain('"event":"payments_read"')
+  })
+
+  it('refuses to read with a role that could write', async () => {
+    const { response, out } = await serve({ TIDEMARK_WAREHOUSE_READER_URL: '' })
+    expect(response?.status).toBe(503)
+    expect(out).toContain('WAREHOUSE_READER_RIGHTS')
+  })
+
+  it('says what to do when it may not listen', async () => {
+    const beyond = await tidemark(['serve', '--host', '0.0.0.0'], { env: env() })
+    expect(beyond.code).toBe(2)
+    expect(beyond.err).toContain('CONFIG_OIDC')
+    expect(beyond.err).toContain('TIDEMARK_OIDC_ISSUER')
+    const port = await tidemark(['serve', '--port', '99999'], { env: env() })
+    expect(port.code).toBe(2)
+    expect(port.err).toContain('TIDEMARK_PORT')
+  })
+})

@@ -1,0 +1,275 @@
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import type { HttpBindings } from '@hono/node-server'
+import type { Context, MiddlewareHandler } from 'hono'
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  errors,
+  type JSONWebKeySet,
+  jwtVerify,
+  type JWTVerifyGetKey,
+} from 'jose'
+import type { Config } from '../../platform/config.ts'
+import { ConfigError } from '../../platform/errors.ts'
+import type { Log } from '../../platform/log.ts'
+import { createBuckets } from './buckets.ts'
+import { problemResponse } from './problem.ts'
+
+/** `finance` may read the payments, `analyst` everything else. */
+export type Group = 'finance' | 'analyst'
+
+/** Who asks. */
+export interface Caller {
+  /** The token's subject; `local` on this machine, where nobody logs in. */
+  readonly subject: string
+  readonly groups: ReadonlySet<string>
+  /** Milliseconds since 1970 after which a long answer must end; undefined on this machine. */
+  readonly expiresAt: number | undefined
+}
+
+/** What Hono carries through a request. */
+export interface ServerEnv {
+  Bindings: Partial<HttpBindings>
+  Variables: { caller: Caller }
+}
+
+/** Who may ask. Without `oidc` only this machine may, and the server must listen there alone. */
+export interface Access {
+  readonly host: string
+  readonly oidc: Oidc | undefined
+}
+
+export interface Oidc {
+  readonly issuer: string
+  readonly audience: string
+  readonly groupsClaim: string
+  readonly keys: JWTVerifyGetKey
+}
+
+/**
+ * Who may ask, by the settings. Throws `ConfigError` when the server would listen beyond this
+ * machine without a way to check tokens, or when that way is set half.
+ */
+export function readAccess(config: Config): Access {
+  const host = config.TIDEMARK_HOST
+  const {
+    TIDEMARK_OIDC_ISSUER: issuer,
+    TIDEMARK_OIDC_AUDIENCE: audience,
+    TIDEMARK_OIDC_JWKS: jwks,
+  } = config
+  if (issuer !== undefined && audience !== undefined && jwks !== undefined) {
+    const groupsClaim = config.TIDEMARK_OIDC_GROUPS_CLAIM
+    return { host, oidc: { issuer, audience, groupsClaim, keys: readKeys(jwks) } }
+  }
+  const isHalfSet = [issuer, audience, jwks].some((setting) => setting !== undefined)
+  if (!isHalfSet && isLoopback(host)) return { host, oidc: undefined }
+  throw new ConfigError(
+    isHalfSet
+      ? 'Tokens cannot be checked: the issuer, the audience and the keys belong together'
+      : `Listening on ${host} reaches beyond this machine, where every request needs a token`,
+    {
+      code: 'CONFIG_OIDC',
+      hint: 'set TIDEMARK_OIDC_ISSUER, TIDEMARK_OIDC_AUDIENCE and TIDEMARK_OIDC_JWKS, or listen on 127.0.0.1',
+    },
+  )
+}
+
+function readKeys(jwks: string): Oidc['keys'] {
+  if (/^https?:/i.test(jwks)) {
+    const url = URL.canParse(jwks) ? new URL(jwks) : undefined
+    if (url?.protocol === 'https:' || (url !== undefined && isLoopback(url.hostname))) {
+      return createRemoteJWKSet(url, { timeoutDuration: 5000, cooldownDuration: 30_000 })
+    }
+    throw badKeys('must be an https:// address, or anybody on the way could put in keys')
+  }
+  try {
+    return createLocalJWKSet(JSON.parse(readFileSync(jwks, 'utf8')) as JSONWebKeySet)
+  } catch (error) {
+    throw badKeys('is not a readable file with a JSON Web Key Set', error)
+  }
+}
+
+function badKeys(why: string, cause?: unknown): ConfigError {
+  return new ConfigError(`TIDEMARK_OIDC_JWKS ${why}`, {
+    code: 'CONFIG_OIDC',
+    hint: "give the issuer's jwks_uri, or a file with what it answers",
+    cause,
+  })
+}
+
+/** Whether an address or name is this machine and nothing else. */
+export function isLoopback(host: string): boolean {
+  const address = host.replace(/^\[(.*)\]$/, '$1').replace(/^::ffff:/i, '')
+  if (address === 'localhost' || address === '::1') return true
+  return isIP(address) === 4 && address.startsWith('127.')
+}
+
+/** Signatures with a private key only: with a shared secret the public key could sign. */
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'EdDSA']
+const MAX_TOKEN_CHARS = 8192
+const CLOCK_TOLERANCE_SECONDS = 30
+
+/** Refusals of one address that are answered and logged one by one; then they are cut short. */
+const REFUSALS = { burst: 30, perSecond: 1 }
+
+/**
+ * Finds out who asks, and refuses who may not ask for this path: 401 without a valid token, 403
+ * outside its groups; both are logged with the subject where it is proven, never with the token.
+ * On a server that listens to this machine alone, whoever connects from it needs none. What
+ * counts is the socket's address: a header can only ever shut the door, not open it.
+ */
+export function authenticate(access: Access, log: Log): MiddlewareHandler<ServerEnv> {
+  const refusals = createBuckets(REFUSALS)
+  return async (c, next) => {
+    const address = addressOf(c)
+    if (isLoopback(access.host) && isLoopback(address)) {
+      const stranger = findStranger(c)
+      if (stranger !== undefined) return stranger
+      c.set('caller', { subject: 'local', groups: new Set(GROUPS), expiresAt: undefined })
+      return next()
+    }
+    const refuse = (status: 401 | 403, reason: string, subject?: string): Response => {
+      const waitSeconds = refusals.take(address)
+      if (waitSeconds > 0) return tooMany(waitSeconds)
+      log({ event: 'access_refused', level: 'warn', path: pathOf(c), status, reason, subject })
+      return refusal(status, reason)
+    }
+    if (access.oidc === undefined) return refuse(401, 'no_login_here')
+    const authorization = c.req.header('authorization')
+    if (authorization === undefined) return refuse(401, 'token_missing')
+    const token = /^Bearer +([\w.~+/=-]+)$/i.exec(authorization)?.[1]
+    if (token === undefined || token.length > MAX_TOKEN_CHARS) return refuse(401, 'token_malformed')
+    const caller = await verify(token, access.oidc)
+    if (typeof caller === 'string') {
+      if (caller !== KEYS_AWAY) return refuse(401, caller)
+      log({ event: 'keys_unreachable', level: 'alert', path: pathOf(c) })
+      return problemResponse({
+        status: 503,
+        code: 'KEYS_UNREACHABLE',
+        detail: 'Tokens cannot be checked just now',
+        headers: { 'retry-after': '10' },
+      })
+    }
+    const needed = groupsFor(c.req.path)
+    if (!needed.some((group) => caller.groups.has(group))) {
+      return refuse(403, 'group_missing', caller.subject)
+    }
+    c.set('caller', caller)
+    return next()
+  }
+}
+
+const GROUPS: readonly Group[] = ['finance', 'analyst']
+
+/** One of these groups is needed for a path. What describes the API is for whoever may use any of it. */
+export function groupsFor(path: string): readonly Group[] {
+  if (path === '/payments' || path.startsWith('/payments/')) return ['finance']
+  if (path === '/docs' || path === '/openapi.json' || path === '/health') return GROUPS
+  return ['analyst']
+}
+
+const KEYS_AWAY = 'keys_unreachable'
+
+/** Who the token says asks, or why it does not count. */
+async function verify(token: string, oidc: Oidc): Promise<Caller | string> {
+  try {
+    const { payload } = await jwtVerify(token, oidc.keys, {
+      issuer: oidc.issuer,
+      audience: oidc.audience,
+      algorithms: ALGORITHMS,
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      requiredClaims: ['exp', 'sub'],
+    })
+    const { sub, exp } = payload
+    if (typeof sub !== 'string' || sub === '' || exp === undefined) return 'token_invalid'
+    const claim = Object.hasOwn(payload, oidc.groupsClaim) ? payload[oidc.groupsClaim] : []
+    const groups = (Array.isArray(claim) ? claim : [claim]).filter(
+      (group): group is string => typeof group === 'string',
+    )
+    return { subject: sub, groups: new Set(groups), expiresAt: exp * 1000 }
+  } catch (error) {
+    if (error instanceof errors.JWTExpired) return 'token_expired'
+    const isOfToken =
+      error instanceof errors.JOSEError &&
+      !(error instanceof errors.JWKSTimeout) &&
+      !(error instanceof errors.JWKSInvalid) &&
+      error.code !== 'ERR_JOSE_GENERIC'
+    return isOfToken ? 'token_invalid' : KEYS_AWAY
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  token_missing: 'A bearer token is needed',
+  token_malformed: 'The header Authorization must be `Bearer <token>`',
+  token_expired: 'The token has expired',
+  token_invalid: 'The token is not valid here',
+  group_missing: 'The token names no group that may read this',
+  no_login_here: 'Only this machine may ask',
+}
+
+function refusal(status: 401 | 403, reason: string): Response {
+  const error =
+    status === 403
+      ? ', error="insufficient_scope"'
+      : reason === 'token_missing' || reason === 'no_login_here'
+        ? ''
+        : `, error="invalid_token", error_description="${reason}"`
+  return problemResponse({
+    status,
+    code: reason.toUpperCase(),
+    detail: REASONS[reason] ?? 'Refused',
+    headers: { 'www-authenticate': `Bearer realm="tidemark"${error}` },
+  })
+}
+
+function tooMany(waitSeconds: number): Response {
+  return problemResponse({
+    status: 429,
+    code: 'TOO_MANY_REQUESTS',
+    detail: 'Too many requests without a valid token',
+    headers: { 'retry-after': String(Math.ceil(waitSeconds)) },
+  })
+}
+
+/**
+ * Nobody logs in on this machine, so a page of somebody else's in a browser here could ask too. It
+ * cannot under its own name (DNS rebinding) and not from another site, except by a plain link.
+ */
+function findStranger(c: Context<ServerEnv>): Response | undefined {
+  const host = c.req.header('host') ?? new URL(c.req.url).host
+  const name = URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : ''
+  if (!isLoopback(name)) {
+    return problemResponse({
+      status: 421,
+      code: 'HOST_UNKNOWN',
+      detail: 'This server answers as localhost only',
+    })
+  }
+  const isForwarded = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'].some(
+    (header) => c.req.header(header) !== undefined,
+  )
+  const site = c.req.header('sec-fetch-site')
+  const isLink = c.req.header('sec-fetch-mode') === 'navigate' && c.req.method === 'GET'
+  const isOtherSite = (site === 'cross-site' || site === 'same-site') && !isLink
+  const origin = c.req.header('origin')
+  const isOtherOrigin = origin !== undefined && origin !== `http://${host}`
+  if (!isForwarded && !isOtherSite && !isOtherOrigin) return undefined
+  return problemResponse({
+    status: 403,
+    code: isForwarded ? 'FORWARDED' : 'OTHER_SITE',
+    detail: isForwarded
+      ? 'Requests on behalf of others need a login: let the server listen beyond this machine'
+      : 'Pages of other sites may not ask',
+  })
+}
+
+/** Where the connection comes from; empty, and so nowhere near, when that is unknown. */
+export function addressOf(c: Context<ServerEnv>): string {
+  return c.env?.incoming?.socket.remoteAddress ?? ''
+}
+
+/** For the log: without the query, and not as long as somebody wants it. */
+export function pathOf(c: Context<ServerEnv>): string {
+  return c.req.path.slice(0, 200)
+}

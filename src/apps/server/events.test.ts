@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest'
+import { TransientError } from '../../platform/errors.ts'
+import type { Freshness } from '../../platform/presentation/freshness.ts'
+import { createLedgerWatch, type LedgerWatch, type News, openEventStream } from './events.ts'
+
+const head = (batch: number, more: Partial<Freshness> = {}): Freshness => ({
+  batch,
+  generation: 'g',
+  completeTo: '2024-01-01T00:00:00.000000Z',
+  lagMs: 1500,
+  promiseMs: 60_000,
+  isFresh: true,
+  ...more,
+})
+
+/** Collects news until there are so many. */
+function gather(watch: LedgerWatch, count: number): Promise<News[]> {
+  return new Promise((resolve) => {
+    const all: News[] = []
+    const stop = watch.subscribe((news) => {
+      all.push(news)
+      if (all.length < count) return
+      stop()
+      resolve(all)
+    })
+  })
+}
+
+describe('createLedgerWatch()', () => {
+  it('tells what changes and nothing else, gone and back included', async () => {
+    const states: (() => Freshness)[] = [
+      () => head(1),
+      () => head(1, { lagMs: 9 }),
+      () => head(2),
+      () => head(2, { completeTo: '2024-01-01T00:00:05.000000Z' }),
+      () => {
+        throw new TransientError('away', { code: 'WAREHOUSE_UNREACHABLE' })
+      },
+      () => {
+        throw new TransientError('away', { code: 'WAREHOUSE_UNREACHABLE' })
+      },
+      () => {
+        throw new TypeError('a fault')
+      },
+      () => head(2, { isFresh: false }),
+    ]
+    let asked = 0
+    const watch = createLedgerWatch(async () => (states[asked++] ?? states.at(-1)!)(), {
+      everyMs: 1,
+    })
+    const news = await gather(watch, 6)
+    expect(
+      news.map((one) =>
+        one.event === 'head' ? [one.freshness.batch, one.freshness.isFresh] : one.code,
+      ),
+    ).toEqual([[1, true], [2, true], [2, true], 'WAREHOUSE_UNREACHABLE', 'UNEXPECTED', [2, false]])
+  })
+
+  it('asks once for everybody, and nothing when nobody listens', async () => {
+    let asked = 0
+    const watch = createLedgerWatch(async () => head((asked += 1)), { everyMs: 1 })
+    const both = await Promise.all([gather(watch, 3), gather(watch, 3)])
+    expect(both[0]).toEqual(both[1])
+    const before = asked
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    expect(asked - before).toBeLessThanOrEqual(1)
+    expect(await gather(watch, 1)).toHaveLength(1)
+  })
+
+  it('tells whoever comes later what is known, at once', async () => {
+    const watch = createLedgerWatch(async () => head(1), { everyMs: 60_000 })
+    const stop = watch.subscribe(() => {})
+    await gather(watch, 1)
+    const told: News[] = []
+    watch.subscribe((news) => told.push(news))()
+    expect(told).toHaveLength(1)
+    stop()
+  })
+})
+
+describe('openEventStream()', () => {
+  const silent: LedgerWatch = { subscribe: () => () => {} }
+
+  it('writes news as events, and beats in between', async () => {
+    let tell: (news: News) => void = () => {}
+    const stop = new AbortController()
+    const body = openEventStream(
+      { subscribe: (listener) => ((tell = listener), () => {}) },
+      { signals: [stop.signal], expiresAt: undefined, heartbeatMs: 5, onEnd: () => {} },
+    )
+    tell({ event: 'head', freshness: head(7) })
+    tell({ event: 'away', code: 'X' })
+    setTimeout(() => stop.abort(), 30)
+    const text = await new Response(body).text()
+    expect(text).toContain(
+      'event: head\nid: 7\ndata: {"batch":7,"generation":"g","completeTo":"2024-01-01T00:00:00.000000Z",' +
+        '"lagSeconds":1.5,"promiseSeconds":60,"isFresh":true}\n\n',
+    )
+    expect(text).toContain('event: away\ndata: {"code":"X"}\n\n')
+    expect(text).toContain(': still here\n\n')
+  })
+
+  it('ends once, by the server, the client, the login or a client that does not listen', async () => {
+    let ended = 0
+    const open = (more: { signals?: AbortSignal[]; expiresAt?: number }, watch = silent) =>
+      openEventStream(watch, {
+        signals: [],
+        expiresAt: undefined,
+        ...more,
+        onEnd: () => (ended += 1),
+      })
+    await new Response(open({ signals: [AbortSignal.abort()] })).text()
+    expect(ended).toBe(1)
+    await new Response(open({ expiresAt: Date.now() + 5 })).text()
+    expect(ended).toBe(2)
+    await open({}).cancel()
+    expect(ended).toBe(3)
+    open(
+      {},
+      {
+        subscribe(listener) {
+          for (let n = 0; n < 200; n++) listener({ event: 'head', freshness: head(n) })
+          return () => {}
+        },
+      },
+    )
+    expect(ended).toBe(4)
+  })
+})

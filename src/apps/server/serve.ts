@@ -1,0 +1,112 @@
+import { setMaxListeners } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createAdaptorServer } from '@hono/node-server'
+import { ConfigError, TidemarkError } from '../../platform/errors.ts'
+import { type AppOptions, createApp } from './app.ts'
+import { isLoopback } from './auth.ts'
+
+export interface ServeOptions extends Omit<AppOptions, 'signal'> {
+  /** 0 takes a free one. */
+  readonly port: number
+  /** How long answers under way may take once the server stops. Default 5000. */
+  readonly graceMs?: number
+}
+
+/** Disposing stops: no new connection, streams end, answers under way are finished. */
+export interface RunningServer extends AsyncDisposable {
+  readonly url: string
+  readonly port: number
+}
+
+/**
+ * Listens where `access` says. Resolves once it does; the warehouse may still be away.
+ * Throws `ConfigError`: `PORT_TAKEN`, `PORT_DENIED`, `HOST_UNKNOWN`, or `CONFIG_OIDC` when a name
+ * that ought to be this machine's is another's.
+ */
+export async function startServer({
+  port,
+  graceMs = 5000,
+  ...options
+}: ServeOptions): Promise<RunningServer> {
+  const stopping = new AbortController()
+  setMaxListeners(0, stopping.signal) // every open stream listens
+  const app = createApp({ ...options, signal: stopping.signal })
+  const { host, oidc } = options.access
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    createServer,
+    serverOptions: {
+      maxHeaderSize: 16 * 1024,
+      headersTimeout: 10_000,
+      requestTimeout: 30_000,
+      keepAliveTimeout: 5000,
+    },
+  }) as Server
+  server.maxConnections = 1000
+  await listen(server, { host: host.replace(/^\[(.*)\]$/, '$1'), port })
+  const { address, port: chosen } = server.address() as AddressInfo
+  const stop = async (): Promise<void> => {
+    stopping.abort()
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    // A connection is idle only once its answer is finished, which may be later.
+    const idle = setInterval(() => server.closeIdleConnections(), 20)
+    const last = setTimeout(() => server.closeAllConnections(), graceMs)
+    await closed
+    clearInterval(idle)
+    clearTimeout(last)
+  }
+  if (oidc === undefined && !isLoopback(address)) {
+    await stop()
+    throw new ConfigError(`${host} is not this machine, and no login is set up`, {
+      code: 'CONFIG_OIDC',
+      hint: 'tidemark serve --host 127.0.0.1',
+    })
+  }
+  const name = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
+  return { url: `http://${name}:${chosen}`, port: chosen, [Symbol.asyncDispose]: stop }
+}
+
+async function listen(server: Server, at: { host: string; port: number }): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(at, () => {
+        server.off('error', reject)
+        resolve()
+      })
+    })
+  } catch (error) {
+    throw describeListening(error, at)
+  }
+}
+
+function describeListening(
+  error: unknown,
+  { host, port }: { host: string; port: number },
+): TidemarkError {
+  const { code = '' } = error as { code?: string }
+  const place = `${host}, port ${port}`
+  if (code === 'EADDRINUSE') {
+    return new ConfigError(`Something else already listens on ${place} [${code}]`, {
+      code: 'PORT_TAKEN',
+      hint: `tidemark serve --port ${port === 65_535 ? 4100 : port + 1}`,
+      cause: error,
+    })
+  }
+  if (code === 'EACCES') {
+    return new ConfigError(`Not permitted to listen on ${place} [${code}]`, {
+      code: 'PORT_DENIED',
+      hint: 'take a port above 1023: tidemark serve --port 4100',
+      cause: error,
+    })
+  }
+  if (/^(EADDRNOTAVAIL|ENOTFOUND|EAI_AGAIN|EINVAL)$/.test(code)) {
+    return new ConfigError(`${host} is no address of this machine [${code}]`, {
+      code: 'HOST_UNKNOWN',
+      hint: 'tidemark serve --host 127.0.0.1',
+      cause: error,
+    })
+  }
+  return new TidemarkError(`Cannot listen on ${place} [${code}]`, { code: 'LISTEN', cause: error })
+}

@@ -1,0 +1,164 @@
+import { TransientError } from '../errors.ts'
+import { withPostgresErrors } from '../postgres.ts'
+import { refuseFilter, withToday } from './answer.ts'
+import { type Column, openCursor, type Row } from './cursor.ts'
+import { readHead } from './freshness.ts'
+import { bindStatement, type Filters, filtersOf, type Question } from './question.ts'
+import type { Reader, ReaderSession } from './reader.ts'
+
+export interface CsvDownload {
+  /** Carries the question, its filters and the moment the rows are as of; plain ASCII. */
+  readonly fileName: string
+  /** UTF-8. Ends with an error when the warehouse goes away; cancel it to free the connection. */
+  readonly body: ReadableStream<Uint8Array>
+}
+
+export interface CsvOptions {
+  /** Aborted when whoever downloads has gone. */
+  readonly signal?: AbortSignal
+  /** For the whole download. Default ten minutes. */
+  readonly timeoutMs?: number
+  readonly now?: () => Date
+}
+
+/** Rows in memory at a time. */
+const FETCH_ROWS = 2000
+const FIRST_ROWS_MS = 30_000
+
+/**
+ * All rows of a question as CSV (RFC 4180, header first), from one snapshot, in constant memory. Read
+ * through a cursor and not with COPY, which takes no parameters: filters never become part of the
+ * SQL. Nothing is read ahead of whoever downloads. Resolves once the first rows are there, so that
+ * what is wrong is known before anything is sent.
+ * Throws as `Answers.answer`.
+ */
+export async function openCsv(
+  reader: Reader,
+  question: Question,
+  { filters = {}, ...options }: CsvOptions & { readonly filters?: Filters } = {},
+): Promise<CsvDownload> {
+  const { signal, timeoutMs = 600_000, now = () => new Date() } = options
+  const given = filtersOf(question, withToday(filters, now()))
+  const session = await reader.open(signal === undefined ? {} : { signal })
+  const end = endOnce(session, { signal, timeoutMs })
+  try {
+    return await withPostgresErrors(reader.warehouse, async () => {
+      const { client } = session
+      await client.query(`
+        begin isolation level repeatable read read only;
+        set local statement_timeout = ${FIRST_ROWS_MS};
+        set local cursor_tuple_fraction = 1`)
+      const { completeTo } = await readHead(session)
+      const statement = bindStatement(question.sql, given)
+      const cursor = await openCursor(client, statement).catch(refuseFilter(given))
+      let next = await cursor.fetch(FETCH_ROWS).catch(refuseFilter(given))
+      let isFirst = true
+      const body = new ReadableStream<Uint8Array>(
+        {
+          async pull(controller) {
+            try {
+              const rows = isFirst ? next : await cursor.fetch(FETCH_ROWS)
+              const header = isFirst ? csvHeader(cursor.columns) : ''
+              isFirst = false
+              next = []
+              const text = header + rows.map((row) => csvLine(cursor.columns, row)).join('')
+              if (text !== '') controller.enqueue(new TextEncoder().encode(text))
+              if (rows.length === FETCH_ROWS) return
+              await end()
+              controller.close()
+            } catch {
+              await end()
+              throw brokenOff(reader)
+            }
+          },
+          cancel: end,
+        },
+        { highWaterMark: 0 },
+      )
+      return { fileName: fileNameOf(question, given, completeTo), body }
+    })
+  } catch (error) {
+    await end()
+    throw error
+  }
+}
+
+/** Without a cause: whoever serves the stream may log what it ends with, values and all. */
+function brokenOff({ warehouse }: Reader): TransientError {
+  return new TransientError(`The rows broke off on the way from ${warehouse.title}`, {
+    code: 'CSV_BROKEN_OFF',
+    hint: 'download it again',
+  })
+}
+
+/** Closes the session once: when all is read, nobody waits any more, or the time is over. */
+function endOnce(
+  session: ReaderSession,
+  { signal, timeoutMs }: { signal: AbortSignal | undefined; timeoutMs: number },
+): () => Promise<void> {
+  let ended: Promise<void> | undefined
+  const end = (): Promise<void> => {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', stop)
+    ended ??= Promise.resolve(session[Symbol.asyncDispose]())
+    return ended
+  }
+  const stop = (): void => {
+    void session
+      .cancel()
+      .catch(() => {})
+      .then(end)
+  }
+  const timer = setTimeout(stop, timeoutMs)
+  signal?.addEventListener('abort', stop)
+  return end
+}
+
+/** Column names as the first line. */
+export function csvHeader(columns: readonly Column[]): string {
+  return `${columns.map(({ name }) => quote(defuse(name))).join(',')}\r\n`
+}
+
+/**
+ * One row as a line. Null is nothing, an empty text `""`; moments are ISO 8601. A text that a
+ * spreadsheet would take for a formula gets an apostrophe in front; numbers are left as they are.
+ */
+export function csvLine(columns: readonly Column[], row: Row): string {
+  const cells = row.map((cell, index) => {
+    if (cell === null) return ''
+    const kind = columns[index]?.kind ?? 'text'
+    if (kind === 'text') return quote(defuse(cell))
+    return kind === 'moment' ? isoMoment(cell) : cell
+  })
+  return `${cells.join(',')}\r\n`
+}
+
+/** What spreadsheets take for the start of a formula (OWASP, CSV injection), full-width signs too. */
+const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/
+
+function defuse(text: string): string {
+  return FORMULA.test(text) ? `'${text}` : text
+}
+
+function quote(text: string): string {
+  return text === '' || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}
+
+/** `2025-11-03 09:42:05+00`, as Postgres prints it in UTC; infinity and years BC stay as they are. */
+function isoMoment(text: string): string {
+  const { day, time, zone } =
+    /^(?<day>\d{4,}-\d\d-\d\d) (?<time>[\d:.]+)(?<zone>\+00)?$/.exec(text)?.groups ?? {}
+  return day === undefined ? text : `${day}T${time}${zone === undefined ? '' : 'Z'}`
+}
+
+/** Never longer than what file systems take, never with a character they treat as special. */
+function fileNameOf(question: Question, given: Filters, completeTo: string): string {
+  const { as_of: asOf = completeTo, ...others } = given
+  const parts = Object.entries(others).map(([name, value]) => `${name}-${plain(value ?? '')}`)
+  const name = [question.name, ...parts].join('_').slice(0, 150)
+  return `${name}_as-of-${plain(asOf.replace(/\.\d+/, '').replaceAll(':', '')).slice(0, 40)}.csv`
+}
+
+function plain(text: string): string {
+  return text.replace(/[^A-Za-z0-9-]+/g, '-')
+}

@@ -1,0 +1,53 @@
+import { TransientError } from '../errors.ts'
+import { onlyRow } from '../postgres.ts'
+import { type LedgerHead, readLedgerHead } from '../warehouse/ledger.ts'
+import type { Warehouse, WarehouseClient } from '../warehouse/warehouse.ts'
+import type { Reader } from './reader.ts'
+
+/** How old the warehouse is: a bound the ledger proves, no estimate. */
+export interface Freshness {
+  readonly batch: number
+  readonly generation: string
+  /** ISO 8601 UTC: everything committed in the source up to then is in the warehouse. */
+  readonly completeTo: string
+  readonly lagMs: number
+  /** The promise: a lag up to this is fresh. */
+  readonly promiseMs: number
+  readonly isFresh: boolean
+}
+
+/** The newest row of the ledger. Throws `TransientError` with `WAREHOUSE_EMPTY` before the first load. */
+export async function readHead(session: WarehouseClient): Promise<LedgerHead> {
+  const { there } = onlyRow(
+    await session.client.query<{ there: boolean }>(
+      `select to_regclass('tidemark_status') is not null as there`,
+    ),
+  )
+  const head = there ? await readLedgerHead(session) : undefined
+  if (head === undefined) throw empty(session.warehouse)
+  return head
+}
+
+function empty({ title }: Warehouse): TransientError {
+  return new TransientError(`Nothing has been loaded into ${title} yet`, {
+    code: 'WAREHOUSE_EMPTY',
+    hint: 'tidemark run',
+  })
+}
+
+/** How fresh the warehouse is now. Throws as `readHead` and `Reader.read`. */
+export async function readFreshness(
+  reader: Reader,
+  clock: { promiseMs: number; now: Date },
+): Promise<Freshness> {
+  return freshnessOf(await reader.read(readHead), clock)
+}
+
+/** The freshness of a ledger's head at a moment. A source whose clock is ahead gives no negative lag. */
+export function freshnessOf(
+  { batch, generation, completeTo }: LedgerHead,
+  { promiseMs, now }: { promiseMs: number; now: Date },
+): Freshness {
+  const lagMs = Math.max(0, now.getTime() - Date.parse(completeTo))
+  return { batch, generation, completeTo, lagMs, promiseMs, isFresh: lagMs <= promiseMs }
+}

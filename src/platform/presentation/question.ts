@@ -1,0 +1,190 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { ConfigError } from '../errors.ts'
+
+/** A named `.sql` file that answers one question over the stars; runnable by hand in psql. */
+export interface Question {
+  /** The file's name without `.sql`, e.g. `s01_sales_by_currency`. */
+  readonly name: string
+  /** The question in words. */
+  readonly title: string
+  readonly grain: string
+  readonly unit: string | undefined
+  /** Names of the filters it knows, in the order of its header. */
+  readonly filters: readonly string[]
+  /** The file as it is, header included. */
+  readonly sql: string
+}
+
+/** Values by filter name. One that is absent or empty does not filter. */
+export type Filters = Readonly<Record<string, string | undefined>>
+
+/** A statement and its values for `$1`, `$2` and so on. */
+export interface BoundStatement {
+  readonly text: string
+  readonly values: readonly (string | null)[]
+}
+
+const HEADER = /^-- (?<name>[a-z][a-z0-9_]*): (?<title>.+)$/
+const ENTRY = /^-- (?<key>[A-Z]\w*): ?(?<value>.*)$/
+
+/**
+ * Every question of a folder, by name. Files that do not begin with a question's header line are
+ * something else and left out. Throws `ConfigError` for a question that is not well-formed.
+ */
+export function readQuestions(folder: URL): ReadonlyMap<string, Question> {
+  const questions = new Map<string, Question>()
+  const files = readdirSync(folder).filter((file) => file.endsWith('.sql'))
+  for (const file of files.toSorted()) {
+    const sql = readFileSync(new URL(file, folder), 'utf8')
+    if (!HEADER.test(sql.split('\n', 1)[0] ?? '')) continue
+    const question = parseQuestion(sql)
+    if (`${question.name}.sql` !== file) {
+      throw invalid(file, `its first line calls it ${question.name}`)
+    }
+    questions.set(question.name, question)
+  }
+  return questions
+}
+
+/**
+ * A question from its file's text: `-- name: Title`, then `Grain`, `Unit` and `Filters`, each of
+ * which may run on over several comment lines. Throws `ConfigError` when a part is missing, or when
+ * the filters it names are not those its SQL uses.
+ */
+export function parseQuestion(sql: string): Question {
+  const lines = sql.split('\n')
+  const { name, title } = HEADER.exec(lines[0] ?? '')?.groups ?? {}
+  if (name === undefined || title === undefined) {
+    throw invalid('a question', 'its first line must be `-- name: The question?`')
+  }
+  const entries = new Map<string, string>()
+  let current: string | undefined
+  let more = ''
+  for (const line of lines.slice(1)) {
+    if (!line.startsWith('--')) break
+    const { key, value } = ENTRY.exec(line)?.groups ?? {}
+    if (key !== undefined) entries.set((current = key), value ?? '')
+    else if (current === undefined) more += ` ${line.slice(2).trim()}`
+    else entries.set(current, `${entries.get(current)} ${line.slice(2).trim()}`)
+  }
+  const grain = entries.get('Grain')
+  if (grain === undefined) throw invalid(name, 'its header has no line `-- Grain: …`')
+  const filters = (entries.get('Filters') ?? '')
+    .split(',')
+    .map((filter) => filter.trim().replace(/\.$/, ''))
+    .filter((filter) => filter !== '' && filter !== 'none')
+  checkFilters(name, { sql, filters })
+  return { name, title: title + more, grain, unit: entries.get('Unit'), filters, sql }
+}
+
+function checkFilters(name: string, question: Pick<Question, 'sql' | 'filters'>): void {
+  const tokens = [...tokensOf(question.sql)]
+  const named = tokens.flatMap((token) => (token.kind === 'variable' ? [token.name] : []))
+  const used = new Set(named)
+  if (tokens.some(({ kind }) => kind === 'current')) used.add(AS_OF)
+  const bad = question.filters.find((filter) => !/^[a-z_]+$/.test(filter))
+  if (bad !== undefined) throw invalid(name, `'${bad}' is no name of a filter`)
+  const unused = question.filters.find((filter) => !used.has(filter))
+  if (unused !== undefined) throw invalid(name, `its SQL does not use its filter ${unused}`)
+  const unnamed = named.find((filter) => !question.filters.includes(filter))
+  if (unnamed !== undefined) throw invalid(name, `its header does not name the filter ${unnamed}`)
+}
+
+function invalid(name: string, why: string): ConfigError {
+  return new ConfigError(`The question ${name} is not well-formed: ${why}`, {
+    code: 'QUESTION_INVALID',
+    hint: 'see the other questions beside it',
+  })
+}
+
+/** The filter that asks what was known at a moment instead of what is known now. */
+const AS_OF = 'as_of'
+
+/** The filters a question is asked with: those it knows and that have a value. */
+export function filtersOf(question: Question, filters: Filters): Readonly<Record<string, string>> {
+  const given = question.filters.flatMap((name): [string, string][] => {
+    const value = Object.hasOwn(filters, name) ? filters[name] : undefined
+    return value === undefined || value === '' ? [] : [[name, value]]
+  })
+  return Object.fromEntries(given)
+}
+
+/**
+ * SQL with psql variables as a statement with parameters. Every `:'name'` becomes the text parameter
+ * of that filter, null when it is absent; a value is never part of the SQL. With `as_of`, every
+ * `fact_<x>_current` is read as it was known then. Strings, quoted names and comments stay as they
+ * are. Other ways of psql to splice a variable are left alone and fail in Postgres.
+ */
+export function bindStatement(sql: string, filters: Filters): BoundStatement {
+  const numbers = new Map<string, number>()
+  const values: (string | null)[] = []
+  const numberOf = (name: string): number => {
+    const known = numbers.get(name)
+    if (known !== undefined) return known
+    const value = Object.hasOwn(filters, name) ? filters[name] : undefined
+    numbers.set(name, values.push(value === undefined || value === '' ? null : value))
+    return values.length
+  }
+  const asOf = filters[AS_OF]
+  let text = ''
+  for (const token of tokensOf(sql)) {
+    if (token.kind === 'variable') text += `$${numberOf(token.name)}::text`
+    else if (token.kind === 'text' || asOf === undefined || asOf === '') text += token.text
+    else text += token.isRelation ? `${token.name}($${numberOf(AS_OF)}::timestamptz)` : token.name
+  }
+  return { text, values }
+}
+
+type Token =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'variable'; readonly name: string }
+  /** `fact_<x>_current`; the name is that of the function, the relation's alias too. */
+  | {
+      readonly kind: 'current'
+      readonly text: string
+      readonly name: string
+      readonly isRelation: boolean
+    }
+
+/** What is opaque in Postgres' lexical rules (manual, 4.1), then what we look for. */
+const LEXEMES = [
+  String.raw`--[^\n]*`,
+  String.raw`\b[eE]'(?:[^'\\]|\\[\s\S]|'')*'`,
+  `'(?:[^']|'')*'`,
+  `"(?:[^"]|"")*"`,
+  String.raw`(?<![\w$])\$(?<tag>[A-Za-z_]\w*)?\$[\s\S]*?\$\k<tag>\$`,
+  String.raw`/\*`,
+  '::',
+  String.raw`:'(?<variable>\w+)'`,
+  String.raw`(?<![\w$"])(?<fact>fact_\w+?)_current(?![\w$])(?<column>\s*\.)?`,
+].join('|')
+
+function* tokensOf(sql: string): Generator<Token> {
+  const lexeme = new RegExp(LEXEMES, 'g')
+  let from = 0
+  for (let match = lexeme.exec(sql); match !== null; match = lexeme.exec(sql)) {
+    const { variable, fact, column } = match.groups ?? {}
+    if (match[0] === '/*') lexeme.lastIndex = endOfComment(sql, match.index)
+    if (variable === undefined && fact === undefined) continue
+    yield { kind: 'text', text: sql.slice(from, match.index) }
+    from = lexeme.lastIndex
+    if (variable !== undefined) yield { kind: 'variable', name: variable }
+    else if (fact !== undefined) {
+      yield { kind: 'current', text: `${fact}_current`, name: `${fact}_as_of`, isRelation: !column }
+      yield { kind: 'text', text: column ?? '' }
+    }
+  }
+  yield { kind: 'text', text: sql.slice(from) }
+}
+
+/** Comments nest in Postgres. */
+function endOfComment(sql: string, start: number): number {
+  const edge = /\/\*|\*\//g
+  edge.lastIndex = start
+  let depth = 0
+  for (let match = edge.exec(sql); match !== null; match = edge.exec(sql)) {
+    depth += match[0] === '/*' ? 1 : -1
+    if (depth === 0) return edge.lastIndex
+  }
+  return sql.length
+}

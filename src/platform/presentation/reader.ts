@@ -1,0 +1,238 @@
+import { readFileSync } from 'node:fs'
+import { ConfigError, type TidemarkError, TransientError } from '../errors.ts'
+import { mapPostgresError, onlyRow, withPostgresErrors } from '../postgres.ts'
+import { openWarehouse, type Warehouse, type WarehouseClient } from '../warehouse/warehouse.ts'
+
+const RIGHTS = readFileSync(new URL('./reader-rights.sql', import.meta.url), 'utf8')
+
+/** One connection with the reader role. Disposing closes it, so that nothing of it is left. */
+export interface ReaderSession extends WarehouseClient {
+  /** Whether the connection has ended. */
+  readonly isLost: boolean
+  /** Asks the server to stop what the session is doing; harmless when it does nothing. */
+  cancel(): Promise<void>
+}
+
+/** The warehouse for reading only. Disposing closes every connection. */
+export interface Reader extends AsyncDisposable {
+  readonly warehouse: Warehouse
+  /**
+   * Runs `work` in one read-only snapshot on a connection that is used again, so only for SQL of our
+   * own; nothing it does is kept. Run once more when the connection is lost on the way.
+   * Throws `TransientError` when every connection is busy for too long, and errors as `connect`.
+   */
+  read<Result>(work: (session: WarehouseClient) => Promise<Result>): Promise<Result>
+  /**
+   * A connection of its own, for SQL of somebody else's or for a long answer. Waits like `read`.
+   */
+  open(options?: { signal?: AbortSignal }): Promise<ReaderSession>
+}
+
+export interface ReaderOptions {
+  /** Connections that `read` shares. Default 4. */
+  readonly shared?: number
+  /** Sessions from `open` at one time. Default 4. */
+  readonly separate?: number
+  /** How long to wait for one. Default 5000. */
+  readonly waitMs?: number
+  /** Limit of each statement of `read`. Default 15000. */
+  readonly statementTimeoutMs?: number
+}
+
+/**
+ * A reader of a warehouse; connects when first asked. Each connection is checked for rights: one
+ * that could write is refused with `ConfigError`, whatever it is about to be used for.
+ */
+export function createReader(
+  warehouse: Warehouse,
+  { shared = 4, separate = 4, waitMs = 5000, statementTimeoutMs = 15_000 }: ReaderOptions = {},
+): Reader {
+  const idle: ReaderSession[] = []
+  const open = new Set<ReaderSession>()
+  const sharedGate = createGate(warehouse, { places: shared, waitMs })
+  const separateGate = createGate(warehouse, { places: separate, waitMs })
+  let isClosed = false
+
+  const connect = async (): Promise<ReaderSession> => {
+    const session = await openSession(warehouse)
+    if (isClosed) {
+      await session[Symbol.asyncDispose]()
+      throw closed(warehouse)
+    }
+    open.add(session)
+    return session
+  }
+  const close = async (session: ReaderSession): Promise<void> => {
+    open.delete(session)
+    await session[Symbol.asyncDispose]()
+  }
+  const attempt = async <Result>(
+    session: ReaderSession,
+    work: (session: WarehouseClient) => Promise<Result>,
+  ): Promise<Result> => {
+    const { client } = session
+    await client.query(`
+      begin isolation level repeatable read read only;
+      set local statement_timeout = ${statementTimeoutMs};
+      set local cursor_tuple_fraction = 1`)
+    try {
+      return await work(session)
+    } finally {
+      await client.query('rollback').catch(() => close(session))
+    }
+  }
+
+  return {
+    warehouse,
+    async read(work) {
+      if (isClosed) throw closed(warehouse)
+      await sharedGate.enter()
+      try {
+        for (let isRepeated = false; ; isRepeated = true) {
+          // What failed for one may have failed for all of them.
+          if (isRepeated) await Promise.all(idle.splice(0).map(close))
+          const session = idle.pop() ?? (await connect())
+          try {
+            return await attempt(session, work)
+          } catch (error) {
+            const mapped = mapPostgresError(error, warehouse)
+            if (!isPassing(mapped) || isRepeated || isClosed) throw mapped
+          } finally {
+            if (open.has(session) && !session.isLost && !isClosed) idle.push(session)
+            else await close(session)
+          }
+        }
+      } finally {
+        sharedGate.leave()
+      }
+    },
+    async open({ signal } = {}) {
+      if (isClosed) throw closed(warehouse)
+      await separateGate.enter(signal)
+      try {
+        const session = await connect()
+        let isLeft = false
+        return {
+          ...session,
+          get isLost() {
+            return session.isLost
+          },
+          async [Symbol.asyncDispose]() {
+            if (isLeft) return
+            isLeft = true
+            await close(session).finally(separateGate.leave)
+          },
+        }
+      } catch (error) {
+        separateGate.leave()
+        throw error
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      isClosed = true
+      await Promise.all([...open].map((session) => close(session)))
+    },
+  }
+}
+
+async function openSession(warehouse: Warehouse): Promise<ReaderSession> {
+  // A page should hear at once that the warehouse is away.
+  const target = { ...warehouse, attempts: 1 }
+  const { client, [Symbol.asyncDispose]: dispose } = await openWarehouse(target)
+  let isLost = false
+  client.on('end', () => {
+    isLost = true
+  })
+  const { pid, beyond } = await withPostgresErrors(warehouse, async () =>
+    onlyRow(await client.query<{ pid: number; beyond: string | null }>(RIGHTS, [warehouse.schema])),
+  ).catch(async (error: unknown) => {
+    await dispose()
+    throw error
+  })
+  if (beyond !== null) {
+    await dispose()
+    throw new ConfigError(`The role that is to read ${warehouse.title} ${beyond}`, {
+      code: `${warehouse.code}_READER_RIGHTS`,
+      hint: `set TIDEMARK_${warehouse.code}_READER_URL to connect as ${warehouse.readerRole ?? 'a role with nothing but SELECT'}`,
+    })
+  }
+  return {
+    warehouse,
+    client,
+    get isLost() {
+      return isLost
+    },
+    async cancel() {
+      if (isLost) return
+      await using other = await openWarehouse(target)
+      await other.client.query('select pg_cancel_backend($1)', [pid])
+    },
+    [Symbol.asyncDispose]: dispose,
+  }
+}
+
+/** A lost connection, or a snapshot that a standby had to give up: the same again may succeed. */
+function isPassing({ code, cause }: TidemarkError): boolean {
+  const { code: state = '' } = (cause ?? {}) as { code?: string }
+  return code.endsWith('_UNREACHABLE') || /^(57P0|40001|40P01)/.test(state)
+}
+
+function closed({ title }: Warehouse): TransientError {
+  return new TransientError(`No longer reading ${title}: the server is stopping`, {
+    code: 'READER_CLOSED',
+  })
+}
+
+interface Gate {
+  enter(signal?: AbortSignal): Promise<void>
+  leave(): void
+}
+
+/** How many may wait in front of a gate before the next is turned away at once. */
+const QUEUE = 64
+
+/** Lets `places` in at one time, first come, first served. */
+function createGate(
+  { title }: Warehouse,
+  { places, waitMs }: { places: number; waitMs: number },
+): Gate {
+  let free = places
+  const queue: (() => void)[] = []
+  const busy = () =>
+    new TransientError(`Too many are reading ${title} just now`, {
+      code: 'READER_BUSY',
+      hint: 'try again in a moment',
+    })
+  return {
+    async enter(signal) {
+      if (free > 0) {
+        free -= 1
+        return
+      }
+      if (queue.length >= QUEUE) throw busy()
+      await new Promise<void>((resolve, reject) => {
+        const settle = (): void => {
+          clearTimeout(timer)
+          signal?.removeEventListener('abort', giveUp)
+        }
+        const admit = (): void => {
+          settle()
+          resolve()
+        }
+        const giveUp = (): void => {
+          settle()
+          queue.splice(queue.indexOf(admit), 1)
+          reject(busy())
+        }
+        const timer = setTimeout(giveUp, waitMs)
+        signal?.addEventListener('abort', giveUp)
+        queue.push(admit)
+      })
+    },
+    leave() {
+      const next = queue.shift()
+      if (next === undefined) free += 1
+      else next()
+    },
+  }
+}

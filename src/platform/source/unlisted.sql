@@ -1,0 +1,16 @@
+-- One row a table, view or the like of the wanted relations' schemas that is not wanted itself.
+-- Partitions belong to their parent.
+with wanted as (
+    select *
+    from unnest($1::text[], $2::text[]) as w (schema, relation)
+)
+
+select format('%s.%s', n.nspname, c.relname) as name
+from pg_catalog.pg_class as c
+inner join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+where
+    c.relkind in ('r', 'p', 'v', 'm', 'f')
+    and not c.relispartition
+    and n.nspname in (select w.schema from wanted as w)
+    and (n.nspname, c.relname) not in (select w.schema, w.relation from wanted as w)
+order by n.nspname, c.relname

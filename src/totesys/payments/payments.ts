@@ -1,0 +1,90 @@
+import { z } from 'zod'
+import type { Row } from '../../platform/presentation/cursor.ts'
+
+/** What `GET /payments/last5` and `/payments/next5` answer, checked on the way out. */
+
+const payment = z
+  .object({
+    id: z
+      .int()
+      .describe('The id of the payment in Totesys.')
+      .meta({ examples: [57] }),
+    date: z.iso
+      .date()
+      .describe('The day it is due.')
+      .meta({ examples: ['2025-11-23'] }),
+    amount: z
+      .string()
+      .regex(/^-?\d+\.\d{2}$/)
+      .describe('In the currency beside it, as a decimal number in a text: no digit is lost.')
+      .meta({ examples: ['172046.25'] }),
+    currency: z
+      .string()
+      .describe('ISO 4217 code; amounts in different currencies must not be added.')
+      .meta({ examples: ['EUR'] }),
+    type: z
+      .string()
+      .describe('What it is for.')
+      .meta({ examples: ['SALES_RECEIPT'] }),
+    paid: z.boolean().describe('Whether it has been paid.'),
+    counterparty: z.object({
+      id: z.int(),
+      name: z
+        .string()
+        .describe('Its legal name.')
+        .meta({ examples: ['Price LLC'] }),
+    }),
+  })
+  .describe('A payment scheduled in Totesys, as it now stands.')
+
+const freshness = z
+  .object({
+    batch: z.int().describe('The newest batch in the warehouse.'),
+    completeTo: z.iso
+      .datetime()
+      .describe('Everything committed in Totesys up to this moment is in the answer.'),
+    lagSeconds: z.number().nonnegative().describe('How long ago that was when it was answered.'),
+    promiseSeconds: z.number().positive().describe('The lag that is promised not to be exceeded.'),
+    isFresh: z.boolean().describe('Whether the promise is kept.'),
+  })
+  .describe('How old the answer is: a proven bound, not an estimate.')
+
+export const paymentsAnswer = z
+  .object({ payments: z.array(payment).max(5), freshness })
+  .describe('Up to five payments; none when there are none.')
+
+/** RFC 9457. */
+export const problem = z
+  .object({
+    type: z.literal('about:blank'),
+    title: z.string().describe('The status in words.'),
+    status: z.int(),
+    code: z
+      .string()
+      .describe('Stable name of what is wrong.')
+      .meta({ examples: ['WAREHOUSE_EMPTY'] }),
+    detail: z.string().describe('What is wrong, for people.'),
+  })
+  .describe('Why there is no answer.')
+
+export type Payment = z.infer<typeof payment>
+export type PaymentsAnswer = z.infer<typeof paymentsAnswer>
+export type Problem = z.infer<typeof problem>
+
+/**
+ * The payments of a question's rows (`y01_last_payments`, `y02_next_payments`), in their order.
+ * Throws `ZodError` when a row is no payment, which is a fault of the question.
+ */
+export function parsePayments(rows: readonly Row[]): Payment[] {
+  return rows.map(([id, date, amount, currency, type, paid, counterpartyId, counterparty]) =>
+    payment.parse({
+      id: Number(id),
+      date,
+      amount,
+      currency,
+      type,
+      paid: paid === 't',
+      counterparty: { id: Number(counterpartyId), name: counterparty },
+    }),
+  )
+}
