@@ -116,3 +116,9 @@ it('reportRun() makes no error of having been asked to stop', () => {
   const { err, out } = reported({ failures: [{ stage: 'transform', error }] })
   expect(err + out).not.toContain('✕')
 })
+
+it('I13 reportRun() names what is held back, however little else there is to say', () => {
+  const held = [{ table: 'staff', reason: 'permission', detail: 'table staff may not be read' }]
+  const { err } = reported({ loaded: { batches: [], lastBatch: 4 }, held })
+  expect(err).toBe('   ! held back: staff (permission)   see tidemark status\n')
+})

@@ -100,6 +100,10 @@ export function reportRun({ output, config }: CommandContext, report: RunReport)
   output.print(
     `   ${time}  batch ${last}  ${mark}  ${what.padEnd(40)} ${formatDuration(durationMs).padStart(6)}   ${fresh}`.trimEnd(),
   )
+  if (held.length > 0) {
+    const tables = held.map(({ table, reason }) => `${table} (${reason})`).join(', ')
+    output.note(`   ${output.style('red', '! held back:')} ${tables}   see tidemark status`)
+  }
 }
 
 function describeChanges({ inserted, updated, deleted }: RowCounts): string {
