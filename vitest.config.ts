@@ -17,7 +17,13 @@ export default defineConfig({
       provider: 'v8',
       include: ['src/**/*.ts'],
       // The entry is twenty lines around runProgram(); it is run for real in test/e2e, as a child.
-      exclude: ['src/**/*.test.ts', 'src/**/*.contract.ts', 'src/apps/cli/tidemark.ts'],
+      exclude: [
+        'src/**/*.test.ts',
+        'src/**/*.contract.ts',
+        'src/apps/cli/tidemark.ts',
+        // Runs in a browser.
+        'src/apps/server/browser/**',
+      ],
       reporter: ['text-summary', 'json-summary'],
       reportOnFailure: true,
       thresholds: { lines: 90, branches: 90 },

@@ -70,10 +70,10 @@ export const settings = z.object({
     .describe(
       'Address the server listens on. Beyond this machine every request needs a token, so all of `TIDEMARK_OIDC_ISSUER`, `_AUDIENCE` and `_JWKS` must be set.',
     ),
-  TIDEMARK_PORT: whole('Port the server listens on; 0 takes a free one.', {
-    min: 0,
-    max: 65_535,
-  }).default(4100),
+  TIDEMARK_PORT: whole(
+    'Port the server listens on; 0 takes a free one. Not set: 4100, and `up` takes a free one when that is taken.',
+    { min: 0, max: 65_535 },
+  ).optional(),
   TIDEMARK_OIDC_ISSUER: text('Who must have issued a token: its claim `iss`, to the letter.'),
   TIDEMARK_OIDC_AUDIENCE: text('Whom a token must be for: its claim `aud`.'),
   TIDEMARK_OIDC_JWKS: text(

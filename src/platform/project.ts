@@ -1,3 +1,5 @@
+import type { Dashboard } from './presentation/page.ts'
+
 /**
  * What a domain declares so that the platform can carry it. A `Project` is data and SQL only:
  * the platform never calls back into a domain, and knows no table by name.
@@ -16,6 +18,8 @@ export interface Project {
     /** Folder of append-only, numbered `.sql` migrations that make the star's tables. */
     readonly migrations: URL
   }
+  /** What people see of it; without, there are no pages. */
+  readonly presentation?: Dashboard
 }
 
 export interface SourceContract {

@@ -1,4 +1,5 @@
 import type { Calendar, Check, DataTest, Dimension, Fact, Project } from '../platform/project.ts'
+import { dashboard } from './presentation/pages.ts'
 import { contract } from './source/contract.ts'
 
 /**
@@ -83,6 +84,7 @@ export const totesys: Project = {
   ],
   tests: [dataTest('payment_amount_differs_from_order')],
   warehouse: { migrations: new URL('./warehouse/', import.meta.url) },
+  presentation: dashboard,
 }
 
 function dimension(table: string, key: string, nullable: readonly string[] = []): Dimension {

@@ -195,7 +195,7 @@ describe('the server', () => {
       )
       expect(headers.get('content-security-policy')).not.toMatch(/script-src|unsafe-eval|\*/)
       expect(headers.get('x-content-type-options')).toBe('nosniff')
-      expect(headers.get('referrer-policy')).toBe('no-referrer')
+      expect(headers.get('referrer-policy')).toBe('same-origin')
       expect(headers.get('strict-transport-security')).toBeNull()
       expect(headers.get('access-control-allow-origin')).toBeNull()
     }

@@ -1,4 +1,4 @@
-import { Hono, type MiddlewareHandler } from 'hono'
+import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { ConfigError, ContractError, TidemarkError, TransientError } from '../../platform/errors.ts'
 import type { Log } from '../../platform/log.ts'
@@ -12,7 +12,8 @@ import { docsPage } from './docs-page.ts'
 import { createLedgerWatch, openEventStream } from './events.ts'
 import { describeApi } from './openapi.ts'
 import { freshnessHeaders, paymentRoutes } from './payments.ts'
-import { problemResponse } from './problem.ts'
+import { type Markup } from './pages/layout.ts'
+import { type ProblemOptions, problemResponse } from './problem.ts'
 import { limitRate } from './rate-limit.ts'
 
 /** What pages are made from. */
@@ -36,6 +37,8 @@ export interface AppOptions {
   readonly version: string
   /** Routes of the pages, from `/` on; what they do not handle is for the API. */
   readonly pages?: (presentation: Presentation) => Hono<ServerEnv>
+  /** What a browser is shown where the API answers with a problem. */
+  readonly problemPage?: (problem: ProblemOptions) => Markup
   /** Aborted when the server stops: streams end. */
   readonly signal?: AbortSignal
   readonly now?: () => Date
@@ -60,6 +63,7 @@ export function createApp({
   log,
   version,
   pages,
+  problemPage,
   signal,
   now = () => new Date(),
   rate = RATE,
@@ -68,6 +72,14 @@ export function createApp({
   const freshness = () => readFreshness(reader, { promiseMs, now: now() })
   const api = describeApi({ version })
   const app = new Hono<ServerEnv>()
+
+  const answerProblem = async (c: Context, problem: ProblemOptions): Promise<Response> => {
+    const response = problemResponse(problem)
+    if (problemPage === undefined || !wantsPage(c)) return response
+    const headers = new Headers(response.headers)
+    headers.set('content-type', 'text/html; charset=utf-8')
+    return new Response(String(await problemPage(problem)), { status: problem.status, headers })
+  }
 
   app.onError((error, c) => {
     const failure = describeFailure(error, reader.warehouse.code)
@@ -81,10 +93,10 @@ export function createApp({
         ...whatOf(error),
       })
     }
-    return problemResponse(failure)
+    return answerProblem(c, failure)
   })
-  app.notFound(() =>
-    problemResponse({ status: 404, code: 'NOT_FOUND', detail: 'There is nothing here' }),
+  app.notFound((c) =>
+    answerProblem(c, { status: 404, code: 'NOT_FOUND', detail: 'There is nothing here' }),
   )
 
   app.use(secureHeaders(access))
@@ -120,6 +132,12 @@ export function createApp({
   return app
 }
 
+/** Whether a browser asks for something that people look at: the API answers in JSON always. */
+function wantsPage(c: Context): boolean {
+  const isApi = /^\/(payments\/|health$|events$|openapi\.json$)/.test(c.req.path)
+  return !isApi && (c.req.header('accept') ?? '').includes('text/html')
+}
+
 /** Nothing from elsewhere, in no frame, no type guessed; charts need inline styles. */
 const CONTENT_SECURITY_POLICY = [
   `default-src 'self'`,
@@ -136,7 +154,8 @@ function secureHeaders(access: Access): MiddlewareHandler<ServerEnv> {
     ['content-security-policy', CONTENT_SECURITY_POLICY],
     ['x-content-type-options', 'nosniff'],
     ['x-frame-options', 'DENY'],
-    ['referrer-policy', 'no-referrer'],
+    // Not `no-referrer`: forms of our own pages would then send `Origin: null`, as strangers do.
+    ['referrer-policy', 'same-origin'],
     ['cross-origin-opener-policy', 'same-origin'],
     ['cross-origin-resource-policy', 'same-origin'],
     ['permissions-policy', 'camera=(), geolocation=(), microphone=()'],

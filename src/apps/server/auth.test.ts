@@ -92,6 +92,13 @@ describe('beyond this machine', () => {
     expect(await status('/payments/next5', analyst)).toBe(403)
     expect(await status('/payments', analyst)).toBe(403)
     expect(await status('/%70ayments/next5', analyst)).toBe(403)
+    // SQL of one's own reads both.
+    const both = bearer(await token({ claims: { groups: ['finance', 'analyst'] } }))
+    for (const path of ['/ask', '/ask.csv', '/ask/', '/%61sk']) {
+      expect(await status(path, finance), path).toBe(403)
+      expect(await status(path, analyst), path).toBe(403)
+      expect(await status(path, both), path).not.toBe(403)
+    }
     expect(await status('/docs', finance)).toBe(200)
     expect(await status('/health', analyst)).toBe(200)
     expect(log).toContainEqual(

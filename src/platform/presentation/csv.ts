@@ -152,7 +152,11 @@ function isoMoment(text: string): string {
 }
 
 /** Never longer than what file systems take, never with a character they treat as special. */
-function fileNameOf(question: Question, given: Filters, completeTo: string): string {
+export function fileNameOf(
+  question: Pick<Question, 'name'>,
+  given: Filters,
+  completeTo: string,
+): string {
   const { as_of: asOf = completeTo, ...others } = given
   const parts = Object.entries(others).map(([name, value]) => `${name}-${plain(value ?? '')}`)
   const name = [question.name, ...parts].join('_').slice(0, 150)

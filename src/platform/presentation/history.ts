@@ -8,6 +8,8 @@ import type { WarehouseClient } from '../warehouse/warehouse.ts'
 
 export interface FactVersion {
   readonly version: number
+  /** The version's own surrogate key, as text. */
+  readonly recordId: string
   readonly operation: 'insert' | 'update' | 'delete'
   /** ISO 8601 UTC with microseconds; `validTo` is undefined for the newest version. */
   readonly validFrom: string
@@ -117,6 +119,7 @@ export async function readHistory(
     const before = versions.at(-1)
     versions.push({
       version: Number(row.version),
+      recordId: row[fact.recordId] ?? '',
       operation: row.record_operation as FactVersion['operation'],
       validFrom: valid_from ?? '',
       validTo: valid_to ?? undefined,

@@ -19,6 +19,7 @@ select * from fact_sale_current as f where f.sold_on >= nullif(:'from', '')::dat
 describe('parseQuestion()', () => {
   it('reads the header, entries over several lines included', () => {
     expect(parseQuestion(SQL)).toEqual({
+      access: undefined,
       name: 's01_sales',
       title: 'How much did we sell, and to whom?',
       grain: 'one row per currency; none without sales.',

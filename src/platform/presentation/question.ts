@@ -9,6 +9,8 @@ export interface Question {
   readonly title: string
   readonly grain: string
   readonly unit: string | undefined
+  /** The group of people it is for, where that is not everybody who may see the pages. */
+  readonly access: string | undefined
   /** Names of the filters it knows, in the order of its header. */
   readonly filters: readonly string[]
   /** The file as it is, header included. */
@@ -47,7 +49,7 @@ export function readQuestions(folder: URL): ReadonlyMap<string, Question> {
 }
 
 /**
- * A question from its file's text: `-- name: Title`, then `Grain`, `Unit` and `Filters`, each of
+ * A question from its file's text: `-- name: Title`, then `Grain`, `Unit`, `Access` and `Filters`, each of
  * which may run on over several comment lines. Throws `ConfigError` when a part is missing, or when
  * the filters it names are not those its SQL uses.
  */
@@ -74,7 +76,8 @@ export function parseQuestion(sql: string): Question {
     .map((filter) => filter.trim().replace(/\.$/, ''))
     .filter((filter) => filter !== '' && filter !== 'none')
   checkFilters(name, { sql, filters })
-  return { name, title: title + more, grain, unit: entries.get('Unit'), filters, sql }
+  const [unit, access] = [entries.get('Unit'), entries.get('Access')]
+  return { name, title: title + more, grain, unit, access, filters, sql }
 }
 
 function checkFilters(name: string, question: Pick<Question, 'sql' | 'filters'>): void {
@@ -101,7 +104,10 @@ function invalid(name: string, why: string): ConfigError {
 const AS_OF = 'as_of'
 
 /** The filters a question is asked with: those it knows and that have a value. */
-export function filtersOf(question: Question, filters: Filters): Readonly<Record<string, string>> {
+export function filtersOf(
+  question: Pick<Question, 'filters'>,
+  filters: Filters,
+): Readonly<Record<string, string>> {
   const given = question.filters.flatMap((name): [string, string][] => {
     const value = Object.hasOwn(filters, name) ? filters[name] : undefined
     return value === undefined || value === '' ? [] : [[name, value]]

@@ -2,6 +2,7 @@
 -- Grain: one row per payment, five at most.
 -- Unit: amount in the row's own currency.
 -- Note: Due today or before, paid or not; newest first, and on one day the highest id first.
+-- Access: finance
 -- Filters: currency, counterparty, today, as_of
 with due as (
     select

@@ -2,6 +2,7 @@
 -- Grain: one row per payment, five at most.
 -- Unit: amount in the row's own currency.
 -- Note: Due after today, paid or not; soonest first, and on one day the lowest id first.
+-- Access: finance
 -- Filters: currency, counterparty, today, as_of
 with upcoming as (
     select

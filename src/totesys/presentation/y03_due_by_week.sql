@@ -4,6 +4,7 @@
 -- Note: Paid or not, by payment date, which `from` and `to` limit. In are sale receipts and refunds
 -- we get, out purchase payments and refunds we give. A week without payments is a row of zeros;
 -- complete is one whose Sunday is before today and that neither `from` nor `to` cuts.
+-- Access: finance
 -- Filters: from, to, currency, counterparty, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today

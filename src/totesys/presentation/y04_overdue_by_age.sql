@@ -3,6 +3,7 @@
 -- Unit: amount in the row's own currency; age in days since the payment date.
 -- Note: Due today is 0 days old. In is owed to us, out by us. Totesys never marks as paid what is
 -- due at a weekend or on the day it was made: much of this is its way, not a debt.
+-- Access: finance
 -- Filters: currency, counterparty, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today

@@ -4,6 +4,7 @@
 -- Note: Of payments to us that still exist, the first version that is paid: its `last_updated`
 -- (Totesys moves it when it marks a payment as paid) against the payment date it had then. Overdue
 -- means due before today.
+-- Access: finance
 -- Filters: from, to, currency, counterparty, today
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today

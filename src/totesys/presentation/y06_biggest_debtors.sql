@@ -3,6 +3,7 @@
 -- Unit: amount in the row's own currency.
 -- Note: All that is unpaid, whenever due; amount_due is the part due today or before. Greatest
 -- amount first.
+-- Access: finance
 -- Filters: currency, counterparty, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today

@@ -4,6 +4,7 @@
 -- Note: Payments are found through the transaction, paid or not; a sale wants a receipt and a
 -- purchase a payment of quantity times price in its own currency, refunds do not count. Several
 -- payments of one currency are added up; of several currencies the payment columns are null.
+-- Access: finance
 -- Filters: from, to, currency, department, counterparty, as_of
 with placed as (
     select

@@ -1,33 +1,28 @@
 import { once } from 'node:events'
-import { readQuestions } from '../../../platform/presentation/question.ts'
-import { createReader } from '../../../platform/presentation/reader.ts'
-import { openEnvironment, VERSION } from '../../environment.ts'
+import { openEnvironment } from '../../environment.ts'
 import { readAccess } from '../../server/auth.ts'
-import { startServer } from '../../server/serve.ts'
+import { openServer } from '../../server/open-server.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
 
-const QUESTIONS = new URL('../../../totesys/presentation/', import.meta.url)
+/** Where the dashboard is unless `TIDEMARK_PORT` says otherwise. */
+export const DEFAULT_PORT = 4100
 
-/** `tidemark serve`: answers from the warehouse as it is until interrupted; runs nothing. */
+/** `tidemark serve`: the dashboard and the API over the warehouse as it is; runs nothing. */
 export async function serveCommand({ output, config, signal }: CommandContext): Promise<number> {
-  const access = readAccess(config)
+  readAccess(config) // before anything is started for nothing
   await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
-  await using reader = createReader(environment.reader)
-  await using server = await startServer({
-    reader,
-    questions: readQuestions(QUESTIONS),
-    promiseMs: config.TIDEMARK_PROMISE_MINUTES * 60_000,
-    access,
+  await using server = await openServer(environment, {
     log: output.log,
-    version: VERSION,
-    port: config.TIDEMARK_PORT,
+    port: config.TIDEMARK_PORT ?? DEFAULT_PORT,
   })
-  output.emit({ event: 'server_started', url: server.url, login: access.oidc !== undefined })
+  const { url, access } = server
+  output.emit({ event: 'server_started', url, login: access.oidc !== undefined })
   output.note(
     [
-      `  Payments    ${server.url}/payments/next5`,
-      `  API         ${server.url}/docs`,
+      `  Dashboard   ${url}`,
+      `  Payments    ${url}/payments/next5`,
+      `  API         ${url}/docs`,
       `  ${access.oidc === undefined ? 'For this machine only, without a login.' : 'Every request needs a token.'}   Ctrl-C stops it.`,
     ].join('\n'),
   )

@@ -1,11 +1,15 @@
+import { ConfigError } from '../../../platform/errors.ts'
 import { run } from '../../../platform/pipeline.ts'
 import { addressOf, type Environment, openEnvironment } from '../../environment.ts'
+import { readAccess } from '../../server/auth.ts'
+import { openServer, type OpenServer } from '../../server/open-server.ts'
 import { startLiving } from '../../local/living-totesys/start.ts'
 import type { CommandContext } from '../context.ts'
 import { exitCodeOfRun } from '../exit-code.ts'
 import { formatCount, formatNumber } from '../format.ts'
 import { type Output, stepLine } from '../output.ts'
 import { repeatRuns, reportRun } from './run.ts'
+import { DEFAULT_PORT } from './serve.ts'
 
 export interface UpOptions {
   /** One full cycle and out. */
@@ -13,12 +17,16 @@ export interface UpOptions {
   readonly everyMs: number
 }
 
-/** `tidemark up`: everything on this machine. Starts what is embedded, runs until interrupted. */
+/**
+ * `tidemark up`: everything on this machine. Starts what is embedded, serves the dashboard, runs
+ * until interrupted. With `once` it serves nothing.
+ */
 export async function upCommand(
   context: CommandContext,
   { once, everyMs }: UpOptions,
 ): Promise<number> {
   const { output, config, signal } = context
+  if (!once) readAccess(config) // before anything is started for nothing
   output.note(
     `\n  ${output.style('bold', 'tidemark up')}   everything on this machine, nothing leaves it\n`,
   )
@@ -42,9 +50,15 @@ export async function upCommand(
   const first = await run(deps)
   reportRun(context, first)
   if (once || signal.aborted) {
-    if (first.failures.length === 0) output.note(summary(output, environment, { once: true }))
+    if (first.failures.length === 0) output.note(summary(output, environment))
     return exitCodeOfRun(first)
   }
+  await using server = await serve(context, environment)
+  output.emit({
+    event: 'server_started',
+    url: server.url,
+    login: server.access.oidc !== undefined,
+  })
   const living =
     local === undefined || local.isAttached
       ? undefined
@@ -55,10 +69,33 @@ export async function upCommand(
           onError: () => output.note(output.style('yellow', '  Totesys stumbled; it goes on.')),
         })
   try {
-    output.note(summary(output, environment, { once: false }))
+    output.note(summary(output, environment, server.url))
     return await repeatRuns(context, environment, { everyMs, confirmed: new Set() })
   } finally {
     await living?.stop()
+  }
+}
+
+/** On the port that was asked for, else on the default one, else on any that is free. */
+async function serve(
+  { output, config }: CommandContext,
+  environment: Environment,
+): Promise<OpenServer> {
+  const { log } = output
+  const { TIDEMARK_PORT: wanted } = config
+  try {
+    return await openServer(environment, { log, port: wanted ?? DEFAULT_PORT })
+  } catch (error) {
+    const isTaken = error instanceof ConfigError && error.code === 'PORT_TAKEN'
+    if (!isTaken || wanted !== undefined) throw error
+    const server = await openServer(environment, { log, port: 0 })
+    output.note(
+      output.style(
+        'yellow',
+        `  Port ${DEFAULT_PORT} is taken; the dashboard is on ${server.port}.`,
+      ),
+    )
+    return server
   }
 }
 
@@ -78,23 +115,26 @@ function noteStart(output: Output, entry: { event: string; [field: string]: unkn
 function summary(
   output: Output,
   { deps, reader, local }: Environment,
-  { once }: { once: boolean },
+  /** Of the dashboard; without, nothing is served and nothing goes on. */
+  url?: string,
 ): string {
   const what = local === undefined ? 'read' : 'a living Totesys, read'
   const lines = [
     '',
+    ...(url === undefined ? [] : [`  Dashboard   ${url}`, `  Payments    ${url}/payments/next5`]),
     `  Source      ${addressOf(deps.source)}   ${what} with SELECT only`,
     `  Warehouse   ${addressOf(reader)}   schema ${deps.warehouse.schema}`,
   ]
-  if (local !== undefined && !once) {
+  if (local !== undefined && url !== undefined) {
     const { username, host, pathname } = new URL(reader.url)
     lines.push(
       `  Read it     PGPASSFILE=${local.passFile} psql postgresql://${username}@${host}${pathname}`,
     )
   }
   const history = output.style('cyan', 'npx tidemark history sales_order 42')
-  const next = once
-    ? `${history} · npx tidemark verify · npm start`
-    : `${history}   in another terminal. Ctrl-C stops everything.`
+  const next =
+    url === undefined
+      ? `${history} · npx tidemark verify · npm start`
+      : `${history}   in another terminal. Ctrl-C stops everything.`
   return [...lines, '', `  Try: ${next}`, ''].join('\n')
 }

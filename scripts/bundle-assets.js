@@ -1,0 +1,49 @@
+// Bundles what browsers load into dist/apps/server/assets: hashed names, a manifest that leads to
+// them, and a gzip and a brotli copy of each, so that the server compresses nothing. Plain
+// JavaScript, so that a build needs nothing but node.
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { brotliCompress, constants, gzip } from 'node:zlib'
+import { build } from 'esbuild'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const browser = join(root, 'src/apps/server/browser')
+const target = join(root, 'dist/apps/server/assets')
+// Made aside and moved in one step: a server or a test may be reading.
+const made = `${target}.${process.pid}`
+
+const { metafile } = await build({
+  absWorkingDir: root,
+  entryPoints: [join(browser, 'dashboard.ts'), join(browser, 'dashboard.css')],
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  target: ['chrome111', 'firefox115', 'safari16.4'],
+  outdir: made,
+  entryNames: '[name]-[hash]',
+  assetNames: '[name]-[hash]',
+  loader: { '.woff2': 'file' },
+  legalComments: 'none',
+  metafile: true,
+  logLevel: 'warning',
+})
+
+const manifest = {}
+for (const [path, { entryPoint }] of Object.entries(metafile.outputs)) {
+  const file = basename(path)
+  if (entryPoint !== undefined) manifest[basename(entryPoint).replace(/\.ts$/, '.js')] = file
+  else if (file.endsWith('.woff2')) manifest['inter.woff2'] = file
+}
+for (const file of await readdir(made)) {
+  if (file.endsWith('.woff2')) continue // compressed in itself
+  const content = await readFile(join(made, file))
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 11 }
+  await writeFile(join(made, `${file}.gz`), await promisify(gzip)(content, { level: 9 }))
+  await writeFile(join(made, `${file}.br`), await promisify(brotliCompress)(content, { params }))
+}
+await writeFile(join(made, 'manifest.json'), JSON.stringify(manifest, null, 2))
+await mkdir(join(root, 'dist/apps/server'), { recursive: true })
+await rm(target, { recursive: true, force: true })
+await rename(made, target)

@@ -1,0 +1,132 @@
+import { drawAll, redrawAll } from './charts.ts'
+import { type Head, listen } from './live.ts'
+import { addSliders } from './slider.ts'
+
+/** What a page gains with a script: drawings, a clock that goes on, and new data as it comes. */
+
+const main = (): HTMLElement => document.querySelector('main')!
+const state = { isLost: false, isLoading: false, wanted: '' }
+
+/** The header says how old the data is, second by second, and when it is not heard of any more. */
+function showFreshness(): void {
+  const element = document.querySelector<HTMLElement>('#freshness')
+  const completeTo = Date.parse(element?.dataset['completeTo'] ?? '')
+  const isKnown = !Number.isNaN(completeTo)
+  if (element === null || (!isKnown && !state.isLost)) return
+  const lagMs = Math.max(0, Date.now() - completeTo)
+  const isLate = lagMs > Number(element.dataset['promiseMs'])
+  const isBad = isLate || state.isLost
+  const word = state.isLost ? 'connection lost, trying again' : isLate ? 'late' : 'fresh'
+  element.classList.toggle('ok', !isBad)
+  element.classList.toggle('bad', isBad)
+  element.querySelector('.sign')!.textContent = isBad ? '✕' : '✓'
+  element.querySelector('.state')!.textContent = state.isLost ? word : `${word}, ${age(lagMs)} old`
+}
+
+function age(ms: number): string {
+  const seconds = Math.floor(ms / 1000)
+  if (seconds < 120) return `${seconds} s`
+  const minutes = Math.floor(seconds / 60)
+  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`
+}
+
+function onHead({ batch, generation, completeTo, promiseSeconds }: Head): void {
+  state.isLost = false
+  const element = document.querySelector<HTMLElement>('#freshness')
+  const time = element?.querySelector('time')
+  if (element !== null && time !== null && time !== undefined) {
+    element.dataset['completeTo'] = completeTo
+    element.dataset['promiseMs'] = String(promiseSeconds * 1000)
+    time.dateTime = completeTo
+    time.textContent = `${completeTo.slice(0, 19).replace('T', ' ')} UTC`
+  }
+  showFreshness()
+  state.wanted = `${generation} ${batch}`
+  if (main().dataset['state'] !== state.wanted) void refresh()
+}
+
+/** Swaps the content for the newest, unless somebody is at work in it: then it waits for a click. */
+async function refresh({ isAsked = false }: { isAsked?: boolean } = {}): Promise<void> {
+  // What was sent to make a page is not in its address: it could not be loaded again.
+  if (state.isLoading || main().querySelector('form[method="post"]') !== null) return
+  if (!isAsked && isInUse()) {
+    announce()
+    return
+  }
+  state.isLoading = true
+  try {
+    const response = await fetch(location.href, { headers: { accept: 'text/html' } })
+    const page = new DOMParser().parseFromString(await response.text(), 'text/html')
+    const next = page.querySelector('main')
+    if (next === null) return
+    // A page that is not there (any more) does not come by asking again.
+    if (!response.ok) state.wanted = main().dataset['state'] ?? ''
+    else if (!isAsked && isInUse()) announce()
+    else swap(page, next)
+  } catch {
+    // The stream says so too; the next batch tries again.
+  } finally {
+    state.isLoading = false
+  }
+  const isBehind = main().dataset['state'] !== state.wanted
+  if (isBehind && document.querySelector('#news')?.textContent === '') {
+    setTimeout(() => void refresh(), 1000)
+  }
+}
+
+function isInUse(): boolean {
+  const focused = document.activeElement
+  const selection = getSelection()
+  const isSelecting =
+    selection !== null && !selection.isCollapsed && main().contains(selection.anchorNode)
+  return (focused !== main() && main().contains(focused)) || isSelecting
+}
+
+function swap(page: Document, next: HTMLElement): void {
+  const opened = new Set([...main().querySelectorAll('details[open]')].map(({ id }) => id))
+  const scrolled = [...main().querySelectorAll('.table-wrap')].map(({ scrollTop, scrollLeft }) => ({
+    scrollTop,
+    scrollLeft,
+  }))
+  const top = scrollY
+  for (const details of next.querySelectorAll('details')) {
+    if (details.id !== '' && opened.has(details.id)) details.open = true
+  }
+  main().replaceWith(document.adoptNode(next))
+  document.querySelector('#freshness')?.replaceWith(page.querySelector('#freshness') ?? '')
+  for (const [place, wrap] of [...main().querySelectorAll('.table-wrap')].entries()) {
+    Object.assign(wrap, scrolled[place])
+  }
+  document.querySelector('#news')!.replaceChildren()
+  showFreshness()
+  prepare({ isStill: true })
+  scrollTo({ top, behavior: 'instant' })
+}
+
+function announce(): void {
+  const news = document.querySelector('#news')!
+  if (news.childElementCount > 0) return
+  const button = document.createElement('button')
+  button.className = 'button'
+  button.type = 'button'
+  button.textContent = 'Refresh'
+  button.addEventListener('click', () => void refresh({ isAsked: true }))
+  news.replaceChildren('New data ', button)
+}
+
+function prepare({ isStill }: { isStill: boolean }): void {
+  drawAll({ isStill })
+  addSliders(main())
+}
+
+await document.fonts.ready
+prepare({ isStill: false })
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redrawAll)
+setInterval(showFreshness, 1000)
+void listen({
+  onHead,
+  onLost() {
+    state.isLost = true
+    showFreshness()
+  },
+})

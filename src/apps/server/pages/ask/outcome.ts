@@ -1,0 +1,163 @@
+import { html, raw } from 'hono/html'
+import type { TransientError } from '../../../../platform/errors.ts'
+import type { AskedRows, AskRefusal } from '../../../../platform/presentation/ask.ts'
+import type { Column, Row } from '../../../../platform/presentation/cursor.ts'
+import { formatNumber } from '../format.ts'
+import type { Markup } from '../layout.ts'
+import { jsonOf } from '../panel.ts'
+import { chartOf } from './chart.ts'
+import type { Draft } from './editor.ts'
+
+/** What became of a statement. `away`: the warehouse could not be asked. */
+export type Outcome = AskedRows | AskRefusal | { readonly away: TransientError }
+
+/** The answer, or why there is none, below the statement. */
+export function renderOutcome(outcome: Outcome, draft: Draft): Markup {
+  if ('away' in outcome) return renderAway(outcome.away)
+  return outcome.isAnswered ? renderAnswer(outcome, draft) : renderRefusal(outcome, draft.sql)
+}
+
+function section(title: string, content: Markup): Markup {
+  return html`<section class="panel wide" id="result" aria-labelledby="h-result">
+    <h2 id="h-result">${title}</h2>
+    ${content}
+  </section>`
+}
+
+/** Only what names no place: an address in the error is not for everybody who may ask. */
+function renderAway({ code, message }: TransientError): Markup {
+  const what =
+    code === 'READER_BUSY' || code === 'WAREHOUSE_EMPTY'
+      ? message
+      : 'The warehouse cannot be read just now'
+  return section(
+    'No answer',
+    html`<p class="failure" role="alert">
+      <span class="tag bad">failed</span> ${what}. Next: run it again in a moment.
+      <code>${code}</code>
+    </p>`,
+  )
+}
+
+function renderRefusal({ sqlState, message, hint, position }: AskRefusal, sql: string): Markup {
+  return section(
+    'No answer',
+    html`<div class="failure" role="alert">
+        <p><span class="tag bad">refused</span> ${message}</p>
+        ${hint === undefined ? '' : html`<p>Hint: ${hint}</p>`}
+        <p class="muted">SQLSTATE <code>${sqlState}</code></p>
+      </div>
+      ${position === undefined ? '' : renderPosition(sql, position)}`,
+  )
+}
+
+/** Characters shown to either side in the line of the fault. */
+const AROUND = 100
+
+/** The line of the fault with the word marked; positions count characters, not UTF-16 units. */
+function renderPosition(sql: string, position: number): Markup {
+  const characters = Array.from(sql)
+  const before = characters.slice(0, position - 1).join('')
+  const after = characters.slice(position - 1).join('')
+  const start = before.lastIndexOf('\n') + 1
+  const line = before.split('\n').length
+  const column = Array.from(before.slice(start)).length + 1
+  const [word = ''] = /^(?:\w+|[^\n])?/u.exec(after) ?? []
+  const rest = after.slice(word.length).split('\n', 1)[0] ?? ''
+  const left = before.slice(start)
+  const shownLeft = left.length > AROUND ? `… ${left.slice(-AROUND)}` : left
+  const shownRest = rest.length > AROUND ? `${rest.slice(0, AROUND)} …` : rest
+  const excerpt = html`${shownLeft}<mark>${word === '' ? '⟨end⟩' : word.slice(0, AROUND)}</mark>${shownRest}`
+  const under = `${' '.repeat(Array.from(shownLeft).length)}^`
+  return html`<p class="note">Line ${line}, character ${column}:</p>
+    <pre class="code" tabindex="0" role="region" aria-label="Where in the statement">${excerpt}
+<span aria-hidden="true">${under}</span></pre>`
+}
+
+function renderAnswer(answer: AskedRows, draft: Draft): Markup {
+  const { columns, rows, isTruncated, durationMs } = answer
+  const count = formatNumber(String(rows.length))
+  const size = isTruncated
+    ? html`<strong>Only the first ${count} rows are shown; there are more.</strong> The CSV takes up
+        to 50,000.`
+    : html`${count} ${rows.length === 1 ? 'row' : 'rows'}.`
+  const time = durationMs < 1000 ? `${durationMs} ms` : `${(durationMs / 1000).toFixed(1)} s`
+  return section(
+    'Answer',
+    html`<p class="note">${size} Answered in ${time}.</p>
+      ${draft.chart === 'none' ? '' : renderChart(answer, draft)}
+      ${
+        rows.length === 0
+          ? html`<p class="empty">
+              No rows. It has the columns ${columns.map(({ name }) => name).join(', ')}.
+            </p>`
+          : renderRows(columns, rows)
+      }`,
+  )
+}
+
+function renderChart(answer: AskedRows, { chart }: Draft): Markup {
+  const figure = chart === 'none' ? undefined : chartOf(answer, chart)
+  if (figure === undefined) {
+    return html`<p class="note">
+      No chart: that takes a column of texts or days, and one of numbers that are no ids.
+    </p>`
+  }
+  return html`<div class="chart ${figure.plots.length === 1 ? 'single' : ''}" data-figure>
+    ${figure.plots.map(
+      ({ name, aside, sentence, heightPx, color }) =>
+        html`<div class="plot">
+          <h3 style="--card: var(${color})"><span>${name}</span> <small>${aside}</small></h3>
+          <div
+            class="drawing"
+            role="img"
+            aria-label="${sentence}"
+            style="height: ${heightPx}px"
+          ></div>
+        </div>`,
+    )}
+    <script type="application/json">
+      ${raw(jsonOf(figure))}
+    </script>
+  </div>`
+}
+
+/** Cells exactly as Postgres prints them. */
+function renderRows(columns: readonly Column[], rows: readonly Row[]): Markup {
+  const classes = columns.map(({ kind }) =>
+    kind === 'number' ? 'number' : kind === 'date' || kind === 'moment' ? 'time' : '',
+  )
+  return html`<div
+    class="table-wrap ${rows.length > 15 ? 'tall' : ''}"
+    tabindex="0"
+    role="region"
+    aria-label="Rows of the answer"
+  >
+    <table>
+      <thead>
+        <tr>
+          ${columns.map(
+            ({ name }, place) => html`<th scope="col" class="${classes[place]}">${name}</th>`,
+          )}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.map(
+          (row) =>
+            html`<tr>
+              ${row.map((cell, place) =>
+                cell === null
+                  ? html`<td class="muted" title="null">∅</td>`
+                  : html`<td class="${classes[place]}">${textOf(columns[place], cell)}</td>`,
+              )}
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`
+}
+
+function textOf(column: Column | undefined, cell: string): string {
+  if (column?.kind !== 'boolean') return cell
+  return cell === 't' ? 'true' : 'false'
+}

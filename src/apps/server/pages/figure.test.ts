@@ -1,0 +1,228 @@
+import { describe, expect, it } from 'vitest'
+import type { Column } from '../../../platform/presentation/cursor.ts'
+import type { Look } from '../browser/look.ts'
+import { optionOf } from '../browser/options.ts'
+import { addDecimals, type DrawnChart, figureOf } from './figure.ts'
+
+const look: Look = {
+  paper: '#ffffff',
+  ink: '#000000',
+  muted: '#666666',
+  line: '#dddddd',
+  main: '#0000ff',
+  series: ['#111111', '#222222'],
+  up: '#00ff00',
+  down: '#ff0000',
+  font: 'sans-serif',
+  isStill: true,
+  widthPx: 400,
+}
+
+/** A figure of rows written as one text each, and what is drawn of its plots. */
+function draw(chart: DrawnChart, names: string, rows: readonly string[]) {
+  const columns = names.split(' ').map((name): Column => ({ name, kind: 'text' }))
+  const cells = rows.map((row) => row.split(' ').map((cell) => (cell === '-' ? null : cell)))
+  const { plots } = figureOf(chart, { columns, rows: cells, isTruncated: false } as never, (c) => c)
+  return { plots, options: plots.map((plot) => optionOf(plot, look)) }
+}
+
+/** The values of each series, whatever else is said of them. */
+function valuesOf({ series }: ReturnType<typeof optionOf>): unknown[] {
+  return [series].flat().map((each) => (each?.data as unknown[] | undefined)?.map(valueOf))
+}
+
+function valueOf(entry: unknown): unknown {
+  return typeof entry === 'object' && entry !== null && 'value' in entry ? entry.value : entry
+}
+
+describe('addDecimals()', () => {
+  it('loses no digit', () => {
+    expect(addDecimals(['0.10', '0.2', '99999999999999999.99'])).toBe('100000000000000000.29')
+    expect(addDecimals(['-1.05', '1'])).toBe('-0.05')
+    expect(addDecimals(['2', '3'])).toBe('5')
+    expect(addDecimals([])).toBe('0')
+  })
+})
+
+describe('a figure', () => {
+  it('of lines has a plot a currency, each with its own axis, the running week dashed', () => {
+    const { plots, options } = draw(
+      { kind: 'lines', split: 'c', x: 'w', y: 'a', complete: 'ok', step: 'week' },
+      'c w ok a',
+      ['EUR 2026-01-05 t 10', 'EUR 2026-01-12 t 30', 'EUR 2026-01-19 f 5', 'GBP 2026-01-05 t 7'],
+    )
+    expect(plots.map(({ name, color }) => [name, color])).toEqual([
+      ['EUR', '--currency-eur'],
+      ['GBP', '--currency-gbp'],
+    ])
+    expect(plots[0]?.sentence).toBe(
+      'EUR: a by week, from 10 in the week of 2026-01-05 to 30 in the week of 2026-01-12; the most was 30 in the week of 2026-01-12.',
+    )
+    expect(valuesOf(options[0]!)).toEqual([
+      [10, 30, '-'],
+      ['-', 30, 5],
+    ])
+    expect(options[0]!.series).toMatchObject([{}, { lineStyle: { type: [3, 4] } }])
+    expect(valuesOf(options[1]!)).toEqual([[7]])
+  })
+
+  it('of lines says so when no week is whole', () => {
+    const chart = {
+      kind: 'lines',
+      split: 'c',
+      x: 'w',
+      y: 'a',
+      complete: 'ok',
+      step: 'week',
+    } as const
+    const { plots } = draw(chart, 'c w ok a', ['EUR 2026-01-05 f 10'])
+    expect(plots[0]?.aside).toBe('no whole week yet')
+  })
+
+  it('of bars adds up what bears one label, exactly, and hatches what goes out', () => {
+    const summed = draw(
+      { kind: 'bars', split: 'c', label: ['d'], value: 'a', sum: true },
+      'c d a',
+      ['EUR x 0.10', 'EUR x 0.20', 'EUR y 1'],
+    )
+    expect(valuesOf(summed.options[0]!)).toEqual([[0.3, 1]])
+    expect(summed.plots[0]?.sentence).toContain('y with 1')
+    const sides = draw(
+      { kind: 'bars', label: ['age'], value: 'a', side: { column: 's', hatched: 'out' } },
+      's age a',
+      ['in 0-7 1', 'in 8-30 2', 'out 0-7 3', 'out 8-30 4'],
+    )
+    expect(valuesOf(sides.options[0]!)).toEqual([
+      [1, 2],
+      [3, 4],
+    ])
+    const [, out] = [sides.options[0]!.series].flat()
+    expect(out).toMatchObject({ name: 'a_out', itemStyle: { decal: { symbol: 'rect' } } })
+    const parts = draw({ kind: 'bars', label: ['n'], value: 'a', part: 'd', limit: 1 }, 'n a d', [
+      'x 10 4',
+      'y 5 5',
+    ])
+    expect(valuesOf(parts.options[0]!)).toEqual([[4], [6]])
+    expect(parts.plots[0]?.aside).toBe('first 1 of 2')
+  })
+
+  it('of a stack puts the greatest first and gives each a pattern', () => {
+    const { options, plots } = draw(
+      { kind: 'stacked', x: 'm', stack: 'f', value: 'n', complete: 'ok' },
+      'm ok f n',
+      ['2026-01-01 t staff_id 1', '2026-01-01 t design_id 2', '2026-02-01 f design_id 4'],
+    )
+    expect(valuesOf(options[0]!)).toEqual([
+      [2, 4],
+      [1, 0],
+    ])
+    expect(options[0]!.xAxis).toMatchObject({ data: ['Jan 26', 'Feb 26, running'] })
+    expect(plots[0]?.sentence).toBe('7 n in 2 months, most of them of design (6).')
+    expect([options[0]!.series].flat()[1]).toMatchObject({ itemStyle: { decal: {} } })
+  })
+
+  it('of rises and falls shows both ends', () => {
+    const { options, plots } = draw(
+      { kind: 'dumbbell', label: ['n'], from: 'a', to: 'b', limit: 1 },
+      'n a b',
+      ['up 1 9', 'up2 1 3', 'same 2 2', 'down2 4 3', 'down 9 1'],
+    )
+    expect(valuesOf(options[0]!).slice(0, 2)).toEqual([
+      [1, 1],
+      [8, 8],
+    ])
+    expect(plots[0]?.sentence).toContain(
+      'The greatest rise is up from 1 to 9, the greatest fall down from 9 to 1',
+    )
+  })
+
+  it('of customers has their share so far', () => {
+    const { options, plots } = draw(
+      { kind: 'pareto', split: 'c', label: 'n', value: 'a', cumulative: 's' },
+      'c n a s',
+      ['EUR x 6 0.6', 'EUR y 4 1'],
+    )
+    expect(valuesOf(options[0]!)).toEqual([
+      [6, 4],
+      [
+        [0.6, 0],
+        [1, 1],
+      ],
+    ])
+    expect(plots[0]?.aside).toBe('first three: 100 %')
+  })
+
+  it('of hours has every hour between the first and the last', () => {
+    const { plots } = draw(
+      { kind: 'heatmap', x: 'h', y: 'd', yLabel: 'day', value: 'n' },
+      'd day h n',
+      ['1 Monday 10 3', '2 Tuesday 8 5'],
+    )
+    expect(plots[0]?.shape).toMatchObject({
+      xs: ['08', '09', '10'],
+      ys: ['Monday', 'Tuesday'],
+      cells: [
+        [2, 0, 3],
+        [0, 1, 5],
+      ],
+    })
+    expect(plots[0]?.sentence).toContain('5, on Tuesday at 08:00')
+  })
+
+  it('of prices has boxes', () => {
+    const { options } = draw(
+      {
+        kind: 'boxes',
+        split: 'c',
+        label: ['n'],
+        five: ['a', 'b', 'm', 'd', 'e'],
+        limit: 5,
+      },
+      'c n a b m d e',
+      ['EUR x 1 2 3 4 5'],
+    )
+    expect(valuesOf(options[0]!)).toEqual([[[1, 2, 3, 4, 5]]])
+  })
+
+  it('of days keeps the gaps, and what has no day apart', () => {
+    const { options, plots } = draw(
+      { kind: 'histogram', x: 'd', value: 'n', other: 'never' },
+      'd n',
+      ['-1 2', '1 4', '- 3'],
+    )
+    expect(options[0]!.xAxis).toMatchObject({ data: ['-1', '0', '1', 'never'] })
+    expect(valuesOf(options[0]!)).toEqual([[2, 0, 4, 3]])
+    expect(plots[0]?.sentence).toContain('9 n by d; the most, 4, at 1')
+    const none = draw({ kind: 'histogram', x: 'd', value: 'n', other: 'never' }, 'd n', ['- 3'])
+    expect(valuesOf(none.options[0]!)).toEqual([[3]])
+  })
+
+  it('of steps leads from the first to the last', () => {
+    const { options } = draw(
+      { kind: 'waterfall', split: 'c', steps: ['a', 'b', 'd', 'e'] },
+      'c a b d e',
+      ['EUR 100 5 -15 90'],
+    )
+    expect(valuesOf(options[0]!)).toEqual([
+      [0, 100, 90, 0],
+      [100, 5, 15, 90],
+    ])
+  })
+
+  it('of both ways draws out to the other side, weeks standing and rows lying', () => {
+    const rows = ['EUR 2026-01-05 t 5 3', 'EUR 2026-01-12 f 1 2']
+    const chart = { kind: 'diverging', split: 'c', label: 'w', in: 'i', out: 'o' } as const
+    const weeks = draw({ ...chart, step: 'week', complete: 'ok' }, 'c w ok i o', rows)
+    expect(valuesOf(weeks.options[0]!)).toEqual([
+      [5, 1],
+      [-3, -2],
+    ])
+    expect(weeks.options[0]!.xAxis).toMatchObject({ type: 'category' })
+    expect(draw(chart, 'c w ok i o', rows).options[0]!.yAxis).toMatchObject({ type: 'category' })
+  })
+
+  it('fails for a column the question does not have', () => {
+    const chart = { kind: 'histogram', x: 'gone', value: 'n' } as const
+    expect(() => draw(chart, 'd n', ['1 1'])).toThrow('no column gone')
+  })
+})

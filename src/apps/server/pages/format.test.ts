@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest'
+import { formatMoment, formatNumber, formatRatio, roundNumber } from './format.ts'
+
+describe('texts for people', () => {
+  it('formatNumber() groups digits and changes none', () => {
+    expect(formatNumber('-1234567.80')).toBe('−1,234,567.80')
+    expect(formatNumber('0.000001')).toBe('0.000001')
+    expect(formatNumber('123')).toBe('123')
+    expect(formatNumber('NaN')).toBe('NaN')
+  })
+
+  it('roundNumber() keeps three figures', () => {
+    const texts = [0, 12.345, 999.4, 999.9, 1000, 123_456, 1_234_567, -9_996_000, 2.5e9].map(
+      roundNumber,
+    )
+    expect(texts).toEqual([
+      '0',
+      '12.35',
+      '999.4',
+      '1.00 k',
+      '1.00 k',
+      '123 k',
+      '1.23 m',
+      '−10.0 m',
+      '2.50 bn',
+    ])
+  })
+
+  it('formatRatio() signs, and rounds what is large', () => {
+    expect([0.0123, -0.123, 0, 12.3].map(formatRatio)).toEqual([
+      '+1.2 %',
+      '−12 %',
+      '0 %',
+      '+1,230 %',
+    ])
+  })
+
+  it('formatMoment() names the zone', () => {
+    expect(formatMoment('2026-11-21 10:40:05.123+00')).toBe('2026-11-21 10:40:05 UTC')
+    expect(formatMoment('2026-11-21T10:40Z')).toBe('2026-11-21 10:40 UTC')
+    expect(formatMoment('infinity')).toBe('infinity')
+  })
+})

@@ -1,0 +1,136 @@
+import { html, raw } from 'hono/html'
+import type { Freshness } from '../../../platform/presentation/freshness.ts'
+import { totesys } from '../../../totesys/totesys.ts'
+import { assetPath } from './assets.ts'
+import { formatMoment } from './format.ts'
+
+/** Escaped HTML, as the `html` template makes it. */
+export type Markup = ReturnType<typeof html>
+
+export interface PageOptions {
+  /** What the page is, in a word or two; heading and window title. */
+  readonly title: string
+  /** Address of the entry in the navigation that the page belongs to. */
+  readonly path: string
+  /** Undefined where it is not known: nothing was loaded, or the page does not read the warehouse. */
+  readonly freshness: Freshness | undefined
+  /** One sentence under the heading. */
+  readonly summary?: string | Markup
+  /** What stands between the heading and the body. */
+  readonly filters?: Markup
+  readonly body: Markup
+}
+
+interface Entry {
+  readonly path: string
+  readonly title: string
+}
+
+const BUSINESS: readonly Entry[] = totesys.presentation?.pages ?? []
+const OPERATIONS: readonly Entry[] = [
+  { path: '/order', title: 'Order' },
+  { path: '/ask', title: 'Ask' },
+  { path: '/pipeline', title: 'Pipeline' },
+  { path: '/quarantine', title: 'Quarantine' },
+  { path: '/catalogue', title: 'Catalogue' },
+]
+
+/** A wave that leaves its mark; `currentColor`, so that it follows the text. */
+const MARK = raw(
+  '<svg class="mark" viewBox="0 0 24 24" width="22" height="22" aria-hidden="true"><path d="M2 9c3.3 0 3.3 3 6.7 3s3.3-3 6.6-3 3.4 3 6.7 3" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round"/><path d="M2 17h20" stroke="currentColor" stroke-width="1.4" stroke-linecap="round" stroke-dasharray="0.1 3.6"/></svg>',
+)
+const ICON =
+  "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'%3E%3Cpath d='M2 9c3.3 0 3.3 3 6.7 3s3.3-3 6.6-3 3.4 3 6.7 3M2 17h20' fill='none' stroke='%230e6a83' stroke-width='2.4' stroke-linecap='round'/%3E%3C/svg%3E"
+
+/**
+ * A whole page: skip link, navigation, how fresh the data is, and `<main>`, which the browser swaps
+ * when another batch is loaded. Everything works without a script. The heading is the title.
+ */
+export function renderPage({
+  title,
+  path,
+  freshness,
+  summary,
+  filters,
+  body,
+}: PageOptions): Markup {
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <title>${title} · Tidemark</title>
+        <link rel="icon" href="${ICON}" />
+        <link
+          rel="preload"
+          href="${assetPath('inter.woff2')}"
+          as="font"
+          type="font/woff2"
+          crossorigin
+        />
+        <link rel="stylesheet" href="${assetPath('dashboard.css')}" />
+        <script type="module" src="${assetPath('dashboard.js')}"></script>
+      </head>
+      <body>
+        <a class="skip" href="#main">Skip to the content</a>
+        <header class="top">
+          <div class="top-line">
+            <a class="brand" href="/">${MARK}<span>Tidemark</span></a>
+            ${renderFreshness(freshness)}
+          </div>
+          <nav aria-label="Pages">
+            <ul>
+              ${BUSINESS.map((entry) => renderEntry(entry, path))}
+            </ul>
+            <ul>
+              ${OPERATIONS.map((entry) => renderEntry(entry, path))}
+            </ul>
+          </nav>
+        </header>
+        <main id="main" tabindex="-1" data-state="${stateOf(freshness)}">
+          <div class="title">
+            <h1>${title}</h1>
+            ${summary === undefined ? '' : html`<p class="summary">${summary}</p>`}
+          </div>
+          ${filters ?? ''} ${body}
+        </main>
+        <p class="news" role="status" id="news"></p>
+      </body>
+    </html>`
+}
+
+function renderEntry({ path, title }: Entry, current: string): Markup {
+  return path === current
+    ? html`<li><a href="${path}" aria-current="page">${title}</a></li>`
+    : html`<li><a href="${path}">${title}</a></li>`
+}
+
+/** The proven bound with a colour, a word and a mark; the browser lets its age go on. */
+function renderFreshness(freshness: Freshness | undefined): Markup {
+  if (freshness === undefined) {
+    return html`<p class="freshness" id="freshness">
+      <span class="sign" aria-hidden="true">–</span>
+      <span>Data as of: not known here <span class="state"></span></span>
+    </p>`
+  }
+  const { completeTo, isFresh, lagMs, promiseMs } = freshness
+  return html`<p
+    class="freshness ${isFresh ? 'ok' : 'bad'}"
+    id="freshness"
+    data-complete-to="${completeTo}"
+    data-lag-ms="${lagMs}"
+    data-promise-ms="${promiseMs}"
+  >
+    <span class="sign" aria-hidden="true">${isFresh ? '✓' : '✕'}</span>
+    <span
+      >Data as of <time datetime="${completeTo}">${formatMoment(completeTo)}</time>
+      <span class="state">${isFresh ? 'fresh' : 'late'}</span></span
+    >
+  </p>`
+}
+
+/** What the page shows, for the browser to see whether there is something newer. */
+function stateOf(freshness: Freshness | undefined): string {
+  return freshness === undefined ? '' : `${freshness.generation} ${freshness.batch}`
+}

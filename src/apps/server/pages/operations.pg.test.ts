@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createTestReader, type TestReader } from '../../../../test/support/reader.ts'
+import { insertOrders, seedTotesys } from '../../../../test/support/small-totesys.ts'
+import { createSystem, type TestSystem } from '../../../../test/support/system.ts'
+import { parseConfig } from '../../../platform/config.ts'
+import { transform } from '../../../platform/pipeline.ts'
+import { extract } from '../../../platform/extract.ts'
+import { createReader, type Reader } from '../../../platform/presentation/reader.ts'
+import { createApp } from '../app.ts'
+import { readAccess } from '../auth.ts'
+import { operationRoutes } from './operations.ts'
+
+let system: TestSystem
+let role: TestReader
+let reader: Reader
+beforeAll(async () => {
+  system = await createSystem()
+  await seedTotesys(system.sql)
+  await system.run()
+  role = await createTestReader(system)
+  reader = createReader(role.warehouse)
+})
+afterAll(async () => {
+  await reader[Symbol.asyncDispose]()
+  await role[Symbol.asyncDispose]()
+  await system[Symbol.asyncDispose]()
+})
+
+async function get(path: string): Promise<Response> {
+  const app = createApp({
+    reader,
+    questions: new Map(),
+    promiseMs: 1_800_000,
+    access: readAccess(parseConfig({})),
+    log: system.deps.log,
+    version: '1.2.3',
+    pages: (presentation) => operationRoutes({ presentation, deps: system.deps }),
+  })
+  return await app.request(path, {}, { incoming: { socket: { remoteAddress: '127.0.0.1' } } })
+}
+
+/** What a page says, its tags gone and its white space folded. */
+async function said(path: string): Promise<string> {
+  const response = await get(path)
+  expect([response.status, response.headers.get('content-type')]).toEqual([
+    200,
+    'text/html; charset=UTF-8',
+  ])
+  const text = await response.text()
+  return text.replaceAll(/<[^>]*>/g, ' ').replaceAll(/\s+/g, ' ')
+}
+
+describe('while all is well', () => {
+  it('Pipeline tells the proven bound, every batch, and the rows of lake and warehouse', async () => {
+    const text = await said('/pipeline')
+    expect(text).toMatch(/fresh Everything committed in the source up to .* UTC is here: .* ago/)
+    expect(text).toContain('Batch 1 captured, 1 transformed, 1 loaded')
+    expect(text).toContain('Nothing is in quarantine')
+    expect(text).toContain('all within the promise')
+    expect(text).toMatch(/sales_order 3 0 captured/)
+    expect(text).toMatch(/fact_sales_order 3 3/)
+  })
+
+  it('Run tells a batch from its snapshot to its objects', async () => {
+    const [record] = await system.records()
+    const text = await said('/run/1')
+    expect(text).toContain(`before transaction ${record?.snapshot.xmax}`)
+    expect(text).toContain('ingestion/batch/000000000001.json')
+    expect(text).toMatch(/sales_order 3 3 0 0 0 0/)
+    expect(text).toContain(record?.tables['sales_order']?.changes[0]?.key)
+    expect(text).toContain('1 row payment_amount_differs_from_order')
+    expect(text).not.toContain('Batch 0')
+    const none = await get('/run/99')
+    expect([none.status, await none.json()]).toMatchObject([404, { code: 'NOT_FOUND' }])
+    expect((await get('/run/1%20or%201')).status).toBe(404)
+  })
+
+  it('Quarantine says that there is nothing', async () => {
+    const text = await said('/quarantine')
+    expect(text).toContain('Every table keeps its contract')
+    expect(text).toContain('Every row found its place')
+  })
+
+  it('Catalogue shows tables, their contract, and where each column goes', async () => {
+    const list = await said('/catalogue')
+    expect(list).toMatch(/sales_order sales_order_id 3 12 1 fact_sales_order/)
+    expect(list).toMatch(/dim_staff department , staff|dim_staff staff , department/)
+    const table = await said('/catalogue/sales_order')
+    expect(table).toMatch(/staff_id integer no integer fact_sales_order\.sales_staff_id/)
+    expect(table).toContain('first seen, 12 columns')
+    expect((await get('/catalogue/pg_authid')).status).toBe(404)
+    expect((await get('/catalogue/%3Cscript%3E')).status).toBe(404)
+  })
+})
+
+describe('when something is kept back', () => {
+  beforeAll(async () => {
+    await system.sql.query(`alter table design add "<b>note" text;
+      ${insertOrders([[4, 40]])};
+      update sales_order set agreed_payment_date = '<script>alert(1)</script>' where sales_order_id = 2`)
+    await system.run()
+    await system.sql.query('alter table payment rename paid to settled')
+    await system.run()
+  })
+
+  it('Quarantine names the table and the row, with what mends each', async () => {
+    const response = await get('/quarantine')
+    const html = await response.text()
+    expect(html).not.toContain('<script>alert')
+    const text = await said('/quarantine')
+    expect(text).toMatch(/payment column_missing column paid is gone .* UTC 3/)
+    expect(text).toMatch(/fact_sales_order 2 not_null agreed_payment_date .* UTC 2/)
+    expect(text).toContain('&lt;script&gt;alert(1)&lt;/script&gt;')
+    expect(text).toContain('tidemark quarantine replay')
+  })
+
+  it('Pipeline and Run say so too', async () => {
+    const text = await said('/pipeline')
+    expect(text).toContain('1 row in quarantine')
+    expect(text).toMatch(/payment 1 0 held column paid is gone/)
+    expect(text).toMatch(/loaded 1 held/)
+    expect(await said('/run/3')).toMatch(/payment 0 0 0 0 0 0 held column paid is gone/)
+  })
+
+  it('Catalogue tells what changed, hostile names included', async () => {
+    const text = await said('/catalogue/design')
+    expect(text).toContain('added &lt;b&gt;note')
+    const payment = await said('/catalogue/payment')
+    expect(payment).toMatch(/held back since .* UTC ?: column paid is gone/)
+  })
+
+  it('Pipeline tells what waits for its way on', async () => {
+    await system.sql.query(`update design set design_name = 'Wasp'`)
+    await extract(system.deps)
+    expect(await said('/pipeline')).toMatch(/4 captured, 3 transformed, 3 loaded \( ?1 pending ?\)/)
+    expect(await said('/run/4')).toMatch(/Transformed not yet Loaded not yet/)
+    await transform(system.deps)
+    expect(await said('/pipeline')).toMatch(/4 captured, 4 transformed, 3 loaded/)
+  })
+})

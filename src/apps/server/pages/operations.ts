@@ -1,0 +1,101 @@
+import { Hono } from 'hono'
+import { readBatch } from '../../../platform/batches.ts'
+import { readCatalog } from '../../../platform/catalog.ts'
+import type { Deps } from '../../../platform/deps.ts'
+import { readLedgerBatches } from '../../../platform/presentation/ledger-batches.ts'
+import { readQuarantine } from '../../../platform/quarantine.ts'
+import { readStatus } from '../../../platform/status.ts'
+import type { Presentation } from '../app.ts'
+import type { ServerEnv } from '../auth.ts'
+import { problemResponse } from '../problem.ts'
+import { type Markup, renderPage } from './layout.ts'
+import { renderCatalogue, renderTableCatalogue } from './operations/catalogue.ts'
+import { readPipeline, RECENT, renderPipeline } from './operations/pipeline.ts'
+import { renderQuarantine } from './operations/quarantine.ts'
+import { renderBatch } from './operations/run.ts'
+
+/** Rows of the quarantine that a page shows of each table. */
+const MAX_ENTRIES = 100
+
+/**
+ * Pages for those who run the platform: Pipeline, Run, Quarantine, Catalogue. They show what the
+ * lake, the ledger and the registry say, and read nothing else.
+ */
+export function operationRoutes({
+  presentation,
+  deps,
+}: {
+  presentation: Presentation
+  deps: Deps
+}): Hono<ServerEnv> {
+  const { reader, promiseMs, now } = presentation
+  const app = new Hono<ServerEnv>()
+  const page = async (options: { title: string; path: string; summary: string; body: Markup }) =>
+    renderPage({ ...options, freshness: await presentation.freshness().catch(() => undefined) })
+  const status = () =>
+    readStatus(deps, { reader: reader.warehouse, promiseMs, now: now(), maxBatchesToCount: 0 })
+
+  app.get('/pipeline', async (c) => {
+    const [current, batches, ledger] = await Promise.all([
+      status(),
+      readPipeline(deps),
+      reader.read((session) => readLedgerBatches(session, { count: RECENT })),
+    ])
+    const loaded = new Map(ledger.map((entry) => [entry.batch, entry]))
+    const body = renderPipeline({ status: current, batches, loaded })
+    const summary = 'How changes travel from the source to here, and how long that takes.'
+    return c.html(await page({ title: 'Pipeline', path: '/pipeline', summary, body }))
+  })
+
+  app.get('/run/:batch{[0-9]{1,12}}', async (c) => {
+    const number = Number(c.req.param('batch'))
+    const batch = await readBatch(deps, number)
+    if (batch === undefined) {
+      return problemResponse({
+        status: 404,
+        code: 'NOT_FOUND',
+        detail: `There is no batch ${number} in the lake`,
+      })
+    }
+    const [loaded] = await reader.read((session) =>
+      readLedgerBatches(session, { count: 1, batch: number }),
+    )
+    const summary = 'One unit of change: captured, transformed and loaded as a whole.'
+    const body = renderBatch(batch, loaded)
+    return c.html(await page({ title: `Batch ${number}`, path: '/pipeline', summary, body }))
+  })
+
+  app.get('/quarantine', async (c) => {
+    const [{ entries, total }, { tables, held }] = await Promise.all([
+      readQuarantine(deps, { limit: MAX_ENTRIES }),
+      status(),
+    ])
+    const source = tables.flatMap(({ table, hold }) =>
+      hold === undefined ? [] : [{ table, hold }],
+    )
+    const body = renderQuarantine({ held: [...source, ...held], entries, total })
+    const summary = 'What could not be stored, why, and what mends it. Everything else went on.'
+    return c.html(await page({ title: 'Quarantine', path: '/quarantine', summary, body }))
+  })
+
+  app.get('/catalogue', async (c) => {
+    const body = renderCatalogue(await readCatalog(deps))
+    const summary = 'The tables of the source, the stars made of them, and how one feeds the other.'
+    return c.html(await page({ title: 'Catalogue', path: '/catalogue', summary, body }))
+  })
+
+  app.get('/catalogue/:table', async (c) => {
+    const name = c.req.param('table')
+    const catalog = await readCatalog(deps)
+    const table = catalog.tables.find((each) => each.table === name)
+    if (table === undefined) {
+      const detail = 'The contract names no such source table'
+      return problemResponse({ status: 404, code: 'NOT_FOUND', detail })
+    }
+    const contract = deps.project.source.tables.find((each) => each.name === name)?.columns
+    const body = renderTableCatalogue(catalog, table, contract)
+    const summary = 'Its columns, where each goes, and every shape it was captured in.'
+    return c.html(await page({ title: name, path: '/catalogue', summary, body }))
+  })
+  return app
+}

@@ -1,0 +1,141 @@
+import { html } from 'hono/html'
+import type { Catalog, CatalogTable, TableVersion } from '../../../../platform/catalog.ts'
+import { isEmptyDifference } from '../../../../platform/lake/schema-difference.ts'
+import type { SourceTable } from '../../../../platform/project.ts'
+import { formatMoment, formatNumber } from '../format.ts'
+import type { Markup } from '../layout.ts'
+import { renderTable, tag } from './table.ts'
+
+/** Every source table and every star table, and how the one feeds the other. */
+export function renderCatalogue({ tables, models }: Catalog): Markup {
+  return html`
+    <section class="panel" aria-labelledby="source">
+      <h2 id="source">Source tables</h2>
+      ${renderTable({
+        label: 'Source tables',
+        header: ['Table', 'Key', 'Rows', 'Columns', 'Shapes', 'Feeds'],
+        numeric: [2, 3, 4],
+        rows: tables.map(({ table, key, rows, versions }) => [
+          html`<a href="/catalogue/${encodeURIComponent(table)}">${table}</a>`,
+          key.join(', '),
+          formatNumber(String(rows)),
+          String(versions.at(-1)?.columns.length ?? 0),
+          String(versions.length),
+          models
+            .filter(({ reads }) => reads.includes(table))
+            .map((model) => model.table)
+            .join(', '),
+        ]),
+      })}
+    </section>
+    <section class="panel" aria-labelledby="stars">
+      <h2 id="stars">Star tables</h2>
+      ${renderTable({
+        label: 'Star tables',
+        header: ['Table', 'Made from', 'Columns'],
+        rows: models.map((model) => [
+          html`<code>${model.table}</code>`,
+          html`${model.reads.map(
+            (name, index) =>
+              html`${index > 0 ? ', ' : ''}<a href="/catalogue/${encodeURIComponent(name)}"
+                  >${name}</a
+                >`,
+          )}`,
+          model.columns.map(({ column }) => column).join(', '),
+        ]),
+      })}
+    </section>
+  `
+}
+
+/** One source table: its columns now, where each goes, and every shape it has had. */
+export function renderTableCatalogue(
+  { models }: Catalog,
+  table: CatalogTable,
+  contract: SourceTable['columns'],
+): Markup {
+  const newest = table.versions.at(-1)
+  if (newest === undefined) {
+    return html`<section class="panel">
+      <p class="muted">It has not been captured yet. Next: <code>tidemark run</code></p>
+    </section>`
+  }
+  const goesTo = (column: string) =>
+    models.flatMap((model) =>
+      model.columns
+        .filter(({ from }) =>
+          from.columns.some((each) => each.table === table.table && each.column === column),
+        )
+        .map((each) => `${model.table}.${each.column}`),
+    )
+  return html`
+    ${
+      table.hold === undefined
+        ? ''
+        : html`<p class="failure">
+            ${tag('bad', 'held back')} since ${formatMoment(table.hold.sinceAt)}:
+            ${table.hold.detail}. This is how it was last captured.
+          </p>`
+    }
+    <section class="panel" aria-labelledby="columns">
+      <h2 id="columns">Columns</h2>
+      ${renderTable({
+        label: `Columns of ${table.table}`,
+        header: ['Column', 'Type', 'Null', 'Contract', 'Goes to'],
+        rows: newest.columns.map(({ name, type, nullable, generated }) => [
+          html`<code>${name}</code>${table.key.includes(name) ? html` ${tag('ok', 'key')}` : ''}`,
+          `${type}${generated === true ? ', generated' : ''}`,
+          nullable ? 'yes' : 'no',
+          describeContract(contract, name),
+          html`${goesTo(name).map((to) => html`<code>${to}</code> `)}`,
+        ]),
+      })}
+    </section>
+    <section class="panel" aria-labelledby="shapes">
+      <h2 id="shapes">Shapes it was captured in</h2>
+      ${renderTable({
+        label: `Shapes of ${table.table}`,
+        header: ['From batch', 'Captured', 'What changed', 'Fingerprint'],
+        numeric: [0],
+        rows: table.versions
+          .toReversed()
+          .map((version) => [
+            html`<a href="/run/${version.firstBatch}">${version.firstBatch}</a>`,
+            formatMoment(version.takenAt),
+            describeDifference(version),
+            html`<code>${version.fingerprint}</code>`,
+          ]),
+      })}
+    </section>
+  `
+}
+
+function describeContract(contract: SourceTable['columns'], name: string): string {
+  const wanted = contract?.[name]
+  if (wanted === undefined) return ''
+  return typeof wanted === 'string' ? wanted : wanted.type
+}
+
+function describeDifference({ difference, columns }: TableVersion): string {
+  if (difference === undefined) return `first seen, ${columns.length} columns`
+  if (isEmptyDifference(difference)) return 'made anew as it was'
+  const names = (list: readonly { name: string }[]) => list.map(({ name }) => name).join(', ')
+  return [
+    difference.added.length > 0 ? `added ${names(difference.added)}` : '',
+    difference.removed.length > 0 ? `removed ${names(difference.removed)}` : '',
+    ...difference.changed.map(({ column, type, nullable, labels }) =>
+      [
+        `${column}:`,
+        type === undefined ? '' : `${type.before} → ${type.after}`,
+        nullable === undefined ? '' : nullable.after ? 'may be null' : 'not null',
+        labels === undefined ? '' : `labels +${labels.added.length} −${labels.removed.length}`,
+      ]
+        .filter((part) => part !== '')
+        .join(' '),
+    ),
+    difference.reordered ? 'columns in another order' : '',
+    difference.key === undefined ? '' : `key ${difference.key.after.join(', ')}`,
+  ]
+    .filter((part) => part !== '')
+    .join(' · ')
+}

@@ -1,0 +1,194 @@
+import { html } from 'hono/html'
+import { readRecentBatches } from '../../../../platform/batches.ts'
+import type { Deps } from '../../../../platform/deps.ts'
+import {
+  changedRows,
+  type CommitRecord,
+  type Hold,
+} from '../../../../platform/lake/commit-record.ts'
+import type { LedgerBatch } from '../../../../platform/presentation/ledger-batches.ts'
+import type { Status } from '../../../../platform/status.ts'
+import { formatDuration, formatNumber as countOf } from '../../../cli/format.ts'
+import { formatMoment, formatNumber } from '../format.ts'
+import type { Markup } from '../layout.ts'
+import { type Cell, renderTable, tag } from './table.ts'
+
+/** How many batches the strip and the table show. */
+export const RECENT = 40
+
+export async function readPipeline(deps: Deps): Promise<readonly CommitRecord[]> {
+  return readRecentBatches(deps, RECENT)
+}
+
+/** Where source changes stand, batch by batch, and how fresh that makes the warehouse. */
+export function renderPipeline({
+  status,
+  batches,
+  loaded,
+}: {
+  status: Status
+  batches: readonly CommitRecord[]
+  loaded: ReadonlyMap<number, LedgerBatch>
+}): Markup {
+  return html`
+    ${renderPromise(status)}
+    <section class="panel" aria-labelledby="strip">
+      <h2 id="strip">Lag of the last ${String(loaded.size)} batches</h2>
+      ${renderStrip([...loaded.values()], status.promiseMs)}
+    </section>
+    <section class="panel" aria-labelledby="batches">
+      <h2 id="batches">Batches</h2>
+      ${
+        batches.length === 0
+          ? html`<p class="muted">No batch yet. Next: <code>tidemark run</code></p>`
+          : renderTable({
+              label: 'The newest batches',
+              header: ['Batch', 'Captured', 'New', 'Changed', 'Deleted', 'Refused', 'Lag', 'State'],
+              numeric: [2, 3, 4, 5, 6],
+              rows: batches.map((record) => batchRow(record, { status, loaded })),
+            })
+      }
+    </section>
+    <section class="panel" aria-labelledby="tables">
+      <h2 id="tables">Rows in the lake</h2>
+      ${renderTable({
+        label: 'Source tables as captured',
+        header: ['Source table', 'Rows', 'In quarantine', 'State'],
+        numeric: [1, 2],
+        rows: status.tables.map(({ table, rows, heldDeletes, hold, quarantined }) => [
+          html`<a href="/catalogue/${encodeURIComponent(table)}">${table}</a>`,
+          formatNumber(String(rows)),
+          formatNumber(String(quarantined)),
+          describeState({ hold, heldDeletes }),
+        ]),
+      })}
+    </section>
+    <section class="panel" aria-labelledby="facts">
+      <h2 id="facts">Rows in the warehouse</h2>
+      ${renderTable({
+        label: 'Facts in the warehouse',
+        header: ['Fact', 'Current', 'Versions'],
+        numeric: [1, 2],
+        rows: status.facts.map(({ table, current, versions }) => [
+          table,
+          formatNumber(String(current)),
+          formatNumber(String(versions)),
+        ]),
+      })}
+      <p class="muted">
+        <code>tidemark verify</code> compares source, lake and warehouse row by row and value by
+        value at one snapshot.
+      </p>
+    </section>
+  `
+}
+
+function renderPromise({
+  warehouse,
+  lagMs,
+  promiseMs,
+  isFresh,
+  batches,
+  quarantined,
+}: Status): Markup {
+  if (warehouse === undefined || lagMs === undefined) {
+    return html`<section class="panel">
+      <p>${tag('bad', 'empty')} Nothing has been loaded yet. Next: <code>tidemark run</code></p>
+    </section>`
+  }
+  const pending = batches.ingestion - batches.warehouse
+  return html`<section class="panel">
+    <p>
+      ${isFresh ? tag('ok', 'fresh') : tag('bad', 'late')} Everything committed in the source up to
+      <time datetime="${warehouse.completeTo}">${formatMoment(warehouse.completeTo)}</time> is here:
+      ${formatDuration(lagMs)} ago. The promise is ${formatDuration(promiseMs)}.
+      ${isFresh ? '' : html`Next: <code>tidemark run</code>, then <code>tidemark doctor</code>.`}
+    </p>
+    <p class="muted">
+      Batch ${batches.ingestion} captured, ${batches.processed} transformed, ${batches.warehouse}
+      loaded${pending > 0 ? html` (${tag('warn', `${pending} pending`)})` : ''}.
+      ${
+        quarantined > 0
+          ? html`<a href="/quarantine">${countOf(quarantined, 'row')} in quarantine</a>.`
+          : 'Nothing is in quarantine.'
+      }
+    </p>
+  </section>`
+}
+
+/** A bar a batch, as tall as its lag, with a line where the promise is; words for who cannot see it. */
+function renderStrip(batches: readonly LedgerBatch[], promiseMs: number): Markup {
+  if (batches.length === 0) return html`<p class="muted">Nothing was loaded yet.</p>`
+  const shown = batches.toSorted((a, b) => a.batch - b.batch)
+  const lags = shown.map(({ lagMs }) => lagMs)
+  const top = Math.max(...lags, 1)
+  const late = lags.filter((lag) => lag > promiseMs).length
+  const sentence =
+    `From the source's snapshot to the warehouse the last ${shown.length} batches took ` +
+    `${formatDuration(Math.min(...lags))} to ${formatDuration(top)}; ` +
+    (late === 0 ? 'all within the promise.' : `${late} of them missed the promise.`)
+  return html`<svg
+      class="strip"
+      viewBox="0 0 ${shown.length * 10} 60"
+      preserveAspectRatio="none"
+      role="img"
+      aria-label="${sentence}"
+    >
+      ${shown.map(({ lagMs }, index) => {
+        const height = Math.max(1.5, (lagMs / top) * 56)
+        return html`<rect
+          class="${lagMs > promiseMs ? 'bad' : 'ok'}"
+          x="${index * 10 + 1}"
+          y="${(60 - height).toFixed(1)}"
+          width="8"
+          height="${height.toFixed(1)}"
+        ></rect>`
+      })}
+    </svg>
+    <p class="muted">${sentence}</p>`
+}
+
+function batchRow(
+  { batch, snapshot, tables }: CommitRecord,
+  { status, loaded }: { status: Status; loaded: ReadonlyMap<number, LedgerBatch> },
+): Cell[] {
+  const entries = Object.values(tables)
+  const sum = (name: 'inserted' | 'updated' | 'deleted' | 'quarantined') =>
+    formatNumber(String(entries.reduce((total, { counts }) => total + counts[name], 0)))
+  const inWarehouse = loaded.get(batch)
+  const held = entries.filter(({ held: hold }) => hold !== undefined).length
+  return [
+    html`<a href="/run/${batch}">${batch}</a>`,
+    formatMoment(snapshot.takenAt),
+    sum('inserted'),
+    sum('updated'),
+    sum('deleted'),
+    sum('quarantined'),
+    inWarehouse === undefined ? '' : formatDuration(inWarehouse.lagMs),
+    html`${
+      batch <= status.batches.warehouse
+        ? tag('ok', 'loaded')
+        : tag('warn', batch <= status.batches.processed ? 'transformed' : 'captured')
+    }${held > 0 ? html` ${tag('bad', `${held} held`)}` : ''}`,
+  ]
+}
+
+export function describeState({
+  hold,
+  heldDeletes,
+}: {
+  hold: Hold | undefined
+  heldDeletes: number
+}): Cell {
+  if (hold !== undefined) {
+    return html`${tag('bad', 'held')} ${hold.detail}, since ${formatMoment(hold.sinceAt)}`
+  }
+  if (heldDeletes === 0) return tag('ok', 'captured')
+  return html`${tag('warn', 'deletions held')} ${formatNumber(String(heldDeletes))} rows are gone
+    from the source; <code>tidemark run --confirm-deletes</code> lets them through`
+}
+
+/** Rows a batch brought, for headings. */
+export function sumChanges({ tables }: CommitRecord): number {
+  return Object.values(tables).reduce((total, { counts }) => total + changedRows(counts), 0)
+}

@@ -1,0 +1,89 @@
+import { html } from 'hono/html'
+import type { Hold } from '../../../../platform/lake/commit-record.ts'
+import type { QuarantineEntry } from '../../../../platform/quarantine.ts'
+import { formatMoment, formatNumber } from '../format.ts'
+import type { Markup } from '../layout.ts'
+import { renderTable, tag } from './table.ts'
+
+/** What is kept back: tables that stand still, then rows that were refused, with what mends each. */
+export function renderQuarantine({
+  held,
+  entries,
+  total,
+}: {
+  held: readonly { readonly table: string; readonly hold: Hold }[]
+  entries: readonly QuarantineEntry[]
+  total: number
+}): Markup {
+  return html`
+    <section class="panel" aria-labelledby="held">
+      <h2 id="held">Tables held back</h2>
+      ${
+        held.length === 0
+          ? html`<p>${tag('ok', 'none')} Every table keeps its contract.</p>`
+          : html`${renderTable({
+                label: 'Tables held back',
+                header: ['Table', 'Reason', 'What is wrong', 'Since', 'Batch'],
+                numeric: [],
+                rows: held.map(({ table, hold }) => [
+                  table,
+                  tag('bad', hold.reason),
+                  hold.detail,
+                  formatMoment(hold.sinceAt),
+                  html`<a href="/run/${hold.since}">${hold.since}</a>`,
+                ]),
+              })}
+              <p class="muted">
+                Each stands as it was last captured, and all others go on. Mend the source or the
+                contract: the next run brings everything that happened meanwhile.
+              </p>`
+      }
+    </section>
+    <section class="panel" aria-labelledby="rows">
+      <h2 id="rows">Rows in quarantine</h2>
+      ${
+        total === 0
+          ? html`<p>${tag('ok', 'none')} Every row found its place.</p>`
+          : html`${renderTable({
+                label: 'Rows in quarantine',
+                header: ['Row', 'Key', 'Reason', 'Column', 'Captured', 'Batch', 'Content'],
+                rows: entries.map((entry) => [
+                  html`<code>${entry.table}</code>`,
+                  Object.values(entry.key)
+                    .map((value) => value ?? '∅')
+                    .join(', '),
+                  tag('warn', entry.reason),
+                  entry.column ?? '',
+                  formatMoment(entry.capturedAt),
+                  html`<a href="/run/${entry.batch}">${entry.batch}</a>`,
+                  renderContent(entry),
+                ]),
+              })}
+              <p class="muted">
+                ${
+                  entries.length < total
+                    ? `The newest ${formatNumber(String(entries.length))} of ${formatNumber(String(total))}. `
+                    : ''
+                }Correct
+                a row in the source and the next run takes it. After a change of the models:
+                <code>tidemark quarantine replay</code>
+              </p>`
+      }
+    </section>
+  `
+}
+
+function renderContent({ id, column, content }: QuarantineEntry): Markup {
+  return html`<details>
+    <summary>Show ${id}</summary>
+    <dl class="pairs">
+      ${Object.entries(content).map(
+        ([name, value]) =>
+          html`<dt>${name === column ? html`<strong>${name}</strong>` : name}</dt>
+            <dd>
+              ${value === null ? html`<span class="muted">null</span>` : html`<code>${value}</code>`}
+            </dd>`,
+      )}
+    </dl>
+  </details>`
+}

@@ -1,0 +1,155 @@
+import { html } from 'hono/html'
+import type { Batch } from '../../../../platform/batches.ts'
+import {
+  changedRows,
+  type FileRef,
+  type TableEntry,
+} from '../../../../platform/lake/commit-record.ts'
+import { commitKey } from '../../../../platform/lake/zone.ts'
+import type { LedgerBatch } from '../../../../platform/presentation/ledger-batches.ts'
+import { formatBytes, formatDuration, formatNumber as countOf } from '../../../cli/format.ts'
+import { formatMoment, formatNumber } from '../format.ts'
+import type { Markup } from '../layout.ts'
+import { describeState } from './pipeline.ts'
+import { type Cell, renderTable, tag } from './table.ts'
+
+/** One batch, from the snapshot it was read in to the row of the ledger. */
+export function renderBatch(
+  { captured, transformed, generation }: Batch,
+  loaded: LedgerBatch | undefined,
+): Markup {
+  const { batch, snapshot, writer } = captured
+  return html`
+    <section class="panel" aria-labelledby="way">
+      <h2 id="way">Its way</h2>
+      <dl class="pairs">
+        <dt>Captured</dt>
+        <dd>
+          ${formatMoment(snapshot.takenAt)}, in one snapshot of the source: everything committed
+          before transaction
+          ${snapshot.xmax}${
+            snapshot.inFlight.length > 0
+              ? html`, but for ${String(snapshot.inFlight.length)} that were still open`
+              : ''
+          }
+        </dd>
+        <dt>Transformed</dt>
+        <dd>
+          ${
+            transformed === undefined
+              ? tag('warn', 'not yet')
+              : html`by generation <code>${generation}</code>`
+          }
+        </dd>
+        <dt>Loaded</dt>
+        <dd>
+          ${
+            loaded === undefined
+              ? tag('warn', 'not yet')
+              : html`${formatMoment(loaded.loadedAt)}, ${formatDuration(loaded.lagMs)} after the
+                snapshot`
+          }
+        </dd>
+        <dt>Written by</dt>
+        <dd>Tidemark ${writer.version}, run <code>${writer.runId}</code></dd>
+        <dt>Commit record</dt>
+        <dd><code>ingestion/${commitKey(batch)}</code></dd>
+        <dt>Snapshot</dt>
+        <dd>
+          <code>${snapshot.xmin}:${snapshot.xmax}:${snapshot.inFlight.join(',')}</code> of system
+          <code>${snapshot.systemId === '' ? 'unknown' : snapshot.systemId}</code>, timeline
+          ${String(snapshot.timeline)}${snapshot.standby ? ', a standby' : ''}
+        </dd>
+      </dl>
+    </section>
+    <section class="panel" aria-labelledby="source">
+      <h2 id="source">Source tables</h2>
+      ${renderEntries(captured.tables)}
+    </section>
+    ${
+      transformed === undefined
+        ? ''
+        : html`<section class="panel" aria-labelledby="stars">
+            <h2 id="stars">Star tables</h2>
+            ${renderEntries(transformed.tables)} ${renderTests(transformed.tests)}
+          </section>`
+    }
+    <section class="panel" aria-labelledby="objects">
+      <h2 id="objects">Objects in the lake</h2>
+      ${renderTable({
+        label: `Objects of batch ${batch}`,
+        header: ['Object', 'Rows', 'Size', 'SHA-256'],
+        numeric: [1, 2],
+        rows: [
+          ...listFiles('ingestion/', captured.tables),
+          ...(transformed === undefined
+            ? []
+            : listFiles(`processed/${generation}/`, transformed.tables)),
+        ],
+      })}
+    </section>
+    <nav class="pager" aria-label="Batches">
+      ${batch > 1 ? html`<a href="/run/${batch - 1}">← Batch ${batch - 1}</a>` : ''}
+      <a href="/run/${batch + 1}">Batch ${batch + 1} →</a>
+    </nav>
+  `
+}
+
+/** Tables in which something happened; read = accepted + unchanged + refused, table by table. */
+function renderEntries(tables: Readonly<Record<string, TableEntry>>): Markup {
+  const entries = Object.entries(tables)
+  const touched = entries.filter(
+    ([, { counts, held, heldDeletes }]) =>
+      counts.read + changedRows(counts) > 0 || held !== undefined || heldDeletes !== undefined,
+  )
+  const rest = entries.length - touched.length
+  return html`${renderTable({
+      label: 'Rows by table',
+      header: ['Table', 'Read', 'New', 'Changed', 'Deleted', 'Unchanged', 'Refused', 'State'],
+      numeric: [1, 2, 3, 4, 5, 6],
+      rows: touched.map(([table, { counts, held, heldDeletes }]): Cell[] => [
+        table,
+        ...[
+          counts.read,
+          counts.inserted,
+          counts.updated,
+          counts.deleted,
+          counts.unchanged,
+          counts.quarantined,
+        ].map((count) => formatNumber(String(count))),
+        held === undefined && heldDeletes === undefined
+          ? ''
+          : describeState({ hold: held, heldDeletes: heldDeletes ?? 0 }),
+      ]),
+    })}
+    <p class="muted">
+      ${touched.length === 0 ? 'Nothing changed in any table.' : `${rest} more tables were not touched.`}
+    </p>`
+}
+
+function renderTests(tests: Readonly<Record<string, number>> | undefined): Markup {
+  const found = Object.entries(tests ?? {})
+  if (found.length === 0) return html``
+  return html`<ul class="plain">
+    ${found.map(
+      ([name, rows]) =>
+        html`<li>
+          ${rows === 0 ? tag('ok', 'holds') : tag('warn', countOf(rows, 'row'))}
+          <code>${name}</code>
+        </li>`,
+    )}
+  </ul>`
+}
+
+function listFiles(prefix: string, tables: Readonly<Record<string, TableEntry>>): Cell[][] {
+  const files: FileRef[] = Object.values(tables).flatMap((table) => [
+    ...table.changes,
+    ...table.quarantine,
+  ])
+  return files.map(({ key, rows, bytes, sha256 }) => [
+    html`<code>${prefix}${key}</code>`,
+    formatNumber(String(rows)),
+    formatBytes(bytes),
+    html`<code title="${sha256}">${sha256.slice(0, 12)}</code>`,
+  ])
+}

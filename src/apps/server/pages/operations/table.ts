@@ -1,0 +1,42 @@
+import { html } from 'hono/html'
+import type { Markup } from '../layout.ts'
+
+export type Cell = string | Markup
+
+/** A table in its own scroller, which the keyboard can reach. `numeric` lists columns by index. */
+export function renderTable({
+  label,
+  header,
+  rows,
+  numeric = [],
+}: {
+  label: string
+  header: readonly string[]
+  rows: readonly (readonly Cell[])[]
+  numeric?: readonly number[]
+}): Markup {
+  const numbers = new Set(numeric)
+  const kind = (index: number) => (numbers.has(index) ? 'number' : '')
+  return html`<div class="table-wrap" tabindex="0" role="region" aria-label="${label}">
+    <table>
+      <thead>
+        <tr>
+          ${header.map((cell, index) => html`<th scope="col" class="${kind(index)}">${cell}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.map(
+          (row) =>
+            html`<tr>
+              ${row.map((cell, index) => html`<td class="${kind(index)}">${cell}</td>`)}
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`
+}
+
+/** A state in a word; its mark is drawn by the stylesheet, so it is never the colour alone. */
+export function tag(kind: 'ok' | 'warn' | 'bad', word: string): Markup {
+  return html`<span class="tag ${kind}">${word}</span>`
+}

@@ -1,0 +1,68 @@
+import { html } from 'hono/html'
+import { TidemarkError } from '../../../../platform/errors.ts'
+import type { FactVersion } from '../../../../platform/presentation/history.ts'
+import type { Fact, Project } from '../../../../platform/project.ts'
+import type { Presentation } from '../../app.ts'
+import type { Markup } from '../layout.ts'
+
+/** What things are called now, by the fact's column and the number in it. */
+export type Names = ReadonlyMap<string, ReadonlyMap<string, string>>
+
+/** What a version is shown with. */
+export interface VersionContext {
+  readonly fact: Fact
+  /** What people call a column. */
+  readonly labels: Readonly<Record<string, string>>
+  readonly names: Names
+}
+
+/**
+ * Names for the numbers that the versions name of dimensions with one key column. None where the
+ * project has no question `order_names`, and none when it cannot be answered: numbers will do.
+ */
+export async function readNames(
+  { questions, answers }: Presentation,
+  { project, fact, versions }: { project: Project; fact: Fact; versions: readonly FactVersion[] },
+): Promise<Names> {
+  const question = questions.get('order_names')
+  const references = fact.references.flatMap(({ columns: [column, ...more], dimension }) => {
+    const isNamed = project.models.some(
+      ({ table, kind }) => table === dimension && kind === 'dimension',
+    )
+    return column !== undefined && more.length === 0 && isNamed ? [{ column, dimension }] : []
+  })
+  if (question === undefined || references.length === 0) return new Map()
+  const ids: Record<string, string[]> = {}
+  for (const { column, dimension } of references) {
+    const own = versions.flatMap(({ values }) => values[column] ?? [])
+    ids[dimension] = [...new Set([...(ids[dimension] ?? []), ...own])].toSorted()
+  }
+  try {
+    const { rows } = await answers.answer(question, { ids: JSON.stringify(ids) })
+    return new Map(
+      references.map(({ column, dimension }) => [
+        column,
+        new Map(
+          rows
+            .filter(([table]) => table === dimension)
+            .map(([, id, name]) => [id ?? '', name ?? '']),
+        ),
+      ]),
+    )
+  } catch (error) {
+    if (error instanceof TidemarkError) return new Map()
+    throw error
+  }
+}
+
+/** A cell with the name of what it names, the number behind it. */
+export function renderValue(
+  version: FactVersion | undefined,
+  column: string,
+  { names }: VersionContext,
+): Markup {
+  const value = version?.values[column]
+  if (value === undefined) return html`<span class="muted" title="null">∅</span>`
+  const name = names.get(column)?.get(value)
+  return name === undefined ? html`${value}` : html`${name} <span class="muted">${value}</span>`
+}

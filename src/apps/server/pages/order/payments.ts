@@ -1,0 +1,71 @@
+import type { Context } from 'hono'
+import { html } from 'hono/html'
+import type { Answer } from '../../../../platform/presentation/answer.ts'
+import type { Dashboard } from '../../../../platform/presentation/page.ts'
+import type { Presentation } from '../../app.ts'
+import { groupsFor, type ServerEnv } from '../../auth.ts'
+import type { Markup } from '../layout.ts'
+import { renderFailure, renderTable } from '../panel.ts'
+
+/** What is to be paid for an order, or why that is not shown. */
+export type OrderPayments =
+  | { readonly kind: 'answer'; readonly answer: Answer }
+  | { readonly kind: 'not permitted' }
+  | { readonly kind: 'failed'; readonly error: unknown }
+
+/** Whether whoever asks may see an address. */
+export function mayRead(c: Context<ServerEnv>, path: string): boolean {
+  const { groups } = c.get('caller')
+  return groupsFor(path).some((group) => groups.has(group))
+}
+
+/**
+ * Undefined where nothing is to be paid for such a thing, or the project has no question
+ * `order_payments`. Payments are for whoever may read the payments themselves.
+ */
+export async function readPayments(
+  c: Context<ServerEnv>,
+  { questions, answers }: Presentation,
+  { table, key }: { table: string; key: string },
+): Promise<OrderPayments | undefined> {
+  const question = questions.get('order_payments')
+  if (question === undefined || !table.endsWith('order')) return undefined
+  if (!mayRead(c, '/payments')) return { kind: 'not permitted' }
+  try {
+    const answer = await answers.answer(question, { order_table: table, order_id: key })
+    return { kind: 'answer', answer }
+  } catch (error) {
+    return { kind: 'failed', error }
+  }
+}
+
+export function renderPayments(
+  payments: OrderPayments | undefined,
+  { labels, links }: Pick<Dashboard, 'labels' | 'links'>,
+): Markup {
+  if (payments === undefined) return html``
+  return html`<section class="panel wide" aria-labelledby="h-payments">
+    <h2 id="h-payments">Its transaction and payments</h2>
+    ${renderContent(payments, { labels, links })}
+  </section>`
+}
+
+function renderContent(
+  payments: OrderPayments,
+  { labels, links }: Pick<Dashboard, 'labels' | 'links'>,
+): Markup {
+  if (payments.kind === 'not permitted') {
+    return html`<p class="empty">Payments are shown to the group finance only.</p>`
+  }
+  if (payments.kind === 'failed') return renderFailure(payments.error)
+  const { answer } = payments
+  if (answer.rows.length === 0) {
+    return html`<p class="empty">No transaction names it, so nothing is to be paid for it.</p>`
+  }
+  const columns = answer.columns.map(({ name }) => name)
+  return renderTable(answer, {
+    dashboard: { labels, links: { ...links, payment_id: '/order/{source_table}/{payment_id}' } },
+    label: 'Payments by transaction',
+    chart: { kind: 'table', columns: columns.filter((name) => name !== 'source_table') },
+  })
+}

@@ -1,0 +1,93 @@
+import { html } from 'hono/html'
+import type { FactHistory, FactVersion } from '../../../../platform/presentation/history.ts'
+import { formatMoment } from '../format.ts'
+import type { Markup } from '../layout.ts'
+import { labelOf } from '../panel.ts'
+import { renderValue, type VersionContext } from './names.ts'
+import { renderChange, renderOperation } from './timeline.ts'
+
+/** Versions side by side; more are on further pages. */
+export const WINDOW = 12
+
+/** The versions shown side by side, and the one before them. */
+export interface Window {
+  readonly versions: readonly FactVersion[]
+  readonly before: FactVersion | undefined
+}
+
+/** The window that ends with version `until`; with the newest when that is no version. */
+export function windowOf(versions: readonly FactVersion[], until: string | undefined): Window {
+  const asked = /^\d{1,9}$/.test(until ?? '') ? Number(until) : 0
+  const end = asked >= 1 && asked <= versions.length ? asked : versions.length
+  const start = Math.max(0, end - WINDOW)
+  return { versions: versions.slice(start, end), before: versions[start - 1] }
+}
+
+/** Every column of the versions, side by side, with what changed marked. */
+export function renderVersions(
+  { versions, before }: Window,
+  { versions: all }: FactHistory,
+  context: VersionContext,
+): Markup {
+  const columns = Object.keys(versions[0]?.values ?? {})
+  const beforeOf = (place: number): FactVersion | undefined =>
+    place === 0 ? before : versions[place - 1]
+  return html`<section class="panel wide" aria-labelledby="h-versions">
+    <h2 id="h-versions">Version by version</h2>
+    <p class="note">
+      What changed is shown as <del>old</del> → <ins>new</ins>. Names are those of now.
+    </p>
+    <div class="table-wrap" tabindex="0" role="region" aria-label="Versions side by side">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Column</th>
+            ${versions.map(
+              (version, place) =>
+                html`<th scope="col">
+                  v${version.version} ${renderOperation(version, beforeOf(place))}<br />
+                  <time datetime="${version.validFrom}">${formatMoment(version.validFrom)}</time>
+                </th>`,
+            )}
+          </tr>
+        </thead>
+        <tbody>
+          ${columns.map(
+            (column) =>
+              html`<tr>
+                <th scope="row" title="${column}">${labelOf(context, column)}</th>
+                ${versions.map((version, place) =>
+                  renderCell(version, beforeOf(place), { column, context }),
+                )}
+              </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>
+    ${renderPager(versions, all.length)}
+  </section>`
+}
+
+function renderCell(
+  version: FactVersion,
+  before: FactVersion | undefined,
+  { column, context }: { column: string; context: VersionContext },
+): Markup {
+  if (version.changed.includes(column)) {
+    return html`<td class="changed">${renderChange(version, before, { column, context })}</td>`
+  }
+  const isGone = version.operation === 'delete'
+  return html`<td class="${isGone ? 'muted' : ''}">${renderValue(version, column, context)}</td>`
+}
+
+function renderPager(versions: readonly FactVersion[], count: number): Markup {
+  const first = versions[0]?.version ?? 1
+  const last = versions.at(-1)?.version ?? count
+  if (versions.length === count) return html``
+  const next = Math.min(count, last + WINDOW)
+  return html`<nav class="pager links" aria-label="Versions">
+    <span>Versions ${first} to ${last} of ${count}</span>
+    ${first > 1 ? html`<a href="?until=${first - 1}#h-versions">← older versions</a>` : ''}
+    ${last < count ? html`<a href="?until=${next}#h-versions">newer versions →</a>` : ''}
+  </nav>`
+}

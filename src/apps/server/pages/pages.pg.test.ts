@@ -1,0 +1,281 @@
+import { readFileSync } from 'node:fs'
+import { Hono } from 'hono'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createTestReader, type TestReader } from '../../../../test/support/reader.ts'
+import { createSystem, type TestSystem } from '../../../../test/support/system.ts'
+import { parseConfig } from '../../../platform/config.ts'
+import type { Dashboard } from '../../../platform/presentation/page.ts'
+import { parseQuestion, readQuestions } from '../../../platform/presentation/question.ts'
+import { createReader, type Reader } from '../../../platform/presentation/reader.ts'
+import { dashboard } from '../../../totesys/presentation/pages.ts'
+import { fillTotesys } from '../../local/living-totesys/fill.ts'
+import { createApp } from '../app.ts'
+import { readAccess, type ServerEnv } from '../auth.ts'
+import { pageRoutes, renderProblem } from './pages.ts'
+
+const QUESTIONS = new Map(dashboard.questions.flatMap((folder) => [...readQuestions(folder)]))
+const NOW = new Date()
+
+describe('the pages', () => {
+  let system: TestSystem
+  let role: TestReader
+  let reader: Reader
+  const asker = (
+    more: {
+      questions?: typeof QUESTIONS
+      shown?: Dashboard
+      now?: Date
+      groups?: readonly string[]
+    } = {},
+  ) => {
+    const { questions = QUESTIONS, shown = dashboard, now = NOW, groups } = more
+    const app = createApp({
+      reader,
+      questions,
+      promiseMs: 1_800_000,
+      access: readAccess(parseConfig({})),
+      log: () => {},
+      version: '1.2.3',
+      pages: (presentation) => {
+        const pages = new Hono<ServerEnv>()
+        if (groups !== undefined) {
+          pages.use(async (c, next) => {
+            c.set('caller', { ...c.get('caller'), groups: new Set(groups) })
+            await next()
+          })
+        }
+        return pages.route('/', pageRoutes({ presentation, dashboard: shown, deps: system.deps }))
+      },
+      problemPage: renderProblem,
+      now: () => now,
+    })
+    return async (path: string, headers: Record<string, string> = {}) => {
+      const response = await app.request(
+        path,
+        { headers: { accept: 'text/html', ...headers } },
+        { incoming: { socket: { remoteAddress: '127.0.0.1' } } },
+      )
+      return { response, status: response.status, text: await response.text() }
+    }
+  }
+
+  beforeAll(async () => {
+    system = await createSystem()
+    role = await createTestReader(system)
+    reader = createReader(role.warehouse)
+  })
+  afterAll(async () => {
+    await reader[Symbol.asyncDispose]()
+    await role[Symbol.asyncDispose]()
+    await system[Symbol.asyncDispose]()
+  })
+
+  it('say what to do while nothing was loaded', async () => {
+    const { status, text, response } = await asker()('/')
+    expect([status, response.headers.get('retry-after')]).toEqual([503, '5'])
+    expect(text).toContain('tidemark run')
+    expect(text).toContain('<nav')
+    const json = await asker()('/', { accept: '*/*' })
+    expect(json.response.headers.get('content-type')).toBe('application/problem+json')
+  })
+
+  it('say that nothing is there instead of drawing nothing', async () => {
+    await system.run()
+    for (const { path } of dashboard.pages) {
+      const { status, text } = await asker()(path)
+      expect(status, path).toBe(200)
+      expect(text, path).toContain('class="empty"')
+      expect(text, path).not.toContain('class="failure"')
+    }
+  })
+
+  it('show every question of theirs with a label, a table, CSV and SQL', async () => {
+    await fillTotesys(system.sql, { seed: 7, salesOrders: 300, until: NOW })
+    await system.run()
+    await system.sql.query(`update sales_order set units_sold = units_sold + 1
+      where sales_order_id <= 3`)
+    await system.run()
+    const ask = asker()
+    for (const page of dashboard.pages) {
+      const { status, text } = await ask(`${page.path}?period=all&counterparty=1`)
+      expect(status, page.path).toBe(200)
+      expect(text, page.path).not.toContain('class="failure"')
+      for (const { question } of page.panels) {
+        expect(text, question).toContain(`id="h-${question}"`)
+        expect(text, question).toMatch(new RegExp(`href="/questions/${question}\\.csv`))
+        expect(text, question).toMatch(new RegExp(`href="/questions/${question}["?]`))
+      }
+      const labels = text.match(/role="img"\s+aria-label="[^"]{20,}"/g) ?? []
+      expect(labels.length, page.path).toBe(text.match(/class="drawing"/g)?.length ?? 0)
+    }
+  })
+
+  it('never put script or style of elsewhere, or text that could end its element, in a page', async () => {
+    await system.sql.query(
+      `update counterparty set counterparty_legal_name = '</script><b onload=x>' where counterparty_id = 1`,
+    )
+    await system.run()
+    const { text, response } = await asker()('/sales?period=all')
+    expect(response.headers.get('content-security-policy')).toContain(`default-src 'self'`)
+    expect(text).not.toContain('<b onload')
+    expect(text).toContain('\\u003c/script>')
+    expect(text.match(/<script(?![^>]*(src=|application\/json))/g)).toBeNull()
+    expect(text).not.toMatch(/(src|href)="https?:/)
+  })
+
+  it('show what is about payments to the group finance only', async () => {
+    const analyst = asker({ groups: ['analyst'] })
+    const both = asker({ groups: ['analyst', 'finance'] })
+    for (const path of ['/', '/counterparty?counterparty=1']) {
+      const { status, text } = await analyst(path)
+      expect(status, path).toBe(200)
+      expect(text, path).toContain('This is shown to the group finance only.')
+      expect((await both(path)).text, path).not.toContain('finance only')
+    }
+    for (const { name, access } of QUESTIONS.values()) {
+      const wanted = access === undefined ? 200 : 403
+      expect((await analyst(`/questions/${name}`)).status, name).toBe(wanted)
+      expect((await analyst(`/questions/${name}.csv`)).status, name).toBe(wanted)
+      expect((await both(`/questions/${name}`)).status, name).toBe(200)
+    }
+    const restricted = [...QUESTIONS.values()].filter(({ access }) => access === 'finance')
+    expect(restricted.map(({ name }) => name)).toEqual(
+      [...QUESTIONS.values()]
+        .filter(({ sql }) => /\bfact_payment/.test(sql))
+        .map(({ name }) => name),
+    )
+  })
+
+  it('keep filters in the address, and the address short', async () => {
+    const ask = asker()
+    const { response } = await ask('/sales?from=&currency=EUR&design=')
+    expect([response.status, response.headers.get('location')]).toEqual([
+      302,
+      '/sales?currency=EUR',
+    ])
+    const { text } = await ask('/sales?currency=EUR&period=all')
+    expect(text).toContain('value="EUR" selected')
+    expect(text).not.toContain('<span>GBP</span>')
+    expect(text).toMatch(/href="\/questions\/s02_sales_by_week\.csv\?[^"]*currency=EUR/)
+  })
+
+  it('say what a filter cannot be, and show the rest', async () => {
+    const { status, text } = await asker()('/sales?from=2026-13-01&currency=XXX')
+    expect(status).toBe(200)
+    expect(text).toContain('role="alert"')
+    expect(text).toContain('“2026-13-01”')
+    expect(text).toContain('There is no such currency')
+    expect(text).toContain('id="h-s02_sales_by_week"')
+  })
+
+  it('show what was known at a moment, and say so', async () => {
+    const [before] = await system.query<{ moment: string }>(
+      `select to_char(recorded_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US') as moment
+       from fact_sales_order order by sales_record_id limit 1`,
+    )
+    const { text } = await asker()(`/?period=all&as_of=${before?.moment}`)
+    expect(text).toContain('As known on')
+    expect(text).toContain('Not filtered by “As of”')
+  })
+
+  it('show one question that fails in its own place', async () => {
+    const broken = parseQuestion('-- broken: Which?\n-- Grain: one row.\nselect 1 / 0 as n')
+    const shown: Dashboard = {
+      ...dashboard,
+      pages: [
+        {
+          path: '/',
+          title: 'T',
+          summary: 'S',
+          filters: ['currency'],
+          panels: [
+            { question: 'broken', chart: { kind: 'histogram', x: 'n', value: 'n' } },
+            { question: 's03_best_designs', chart: { kind: 'histogram', x: 'gone', value: 'n' } },
+            {
+              question: 's11_delivery_promise',
+              chart: { kind: 'histogram', x: 'days', value: 'orders' },
+            },
+          ],
+        },
+      ],
+    }
+    const questions = new Map([...QUESTIONS, ['broken', broken]])
+    const { status, text } = await asker({ questions, shown })('/')
+    expect(status).toBe(200)
+    expect(text.match(/class="failure"/g)?.length).toBe(2)
+    expect(text).not.toContain('division by zero')
+    expect(text.match(/class="drawing"/g)?.length).toBe(1)
+  })
+
+  it('ask for a counterparty first where there is none without', async () => {
+    const { text } = await asker()('/counterparty')
+    expect(text).toContain('href="/counterparty?counterparty=2"')
+    expect(text).not.toContain('class="panel')
+  })
+
+  it('turn red when the promise is missed', async () => {
+    expect((await asker()('/')).text).toContain('class="freshness ok"')
+    const { text } = await asker({ now: new Date(Date.now() + 3_600_000) })('/')
+    expect(text).toContain('class="freshness bad"')
+    expect(text).toContain('late')
+  })
+
+  it('give a question as a page with its SQL, and as CSV', async () => {
+    const ask = asker()
+    const page = await ask('/questions/s03_best_designs?currency=EUR')
+    expect(page.text).toContain('inner join dim_design as d')
+    expect(page.text).toContain('href="/ask?question=s03_best_designs')
+    const csv = await ask('/questions/s03_best_designs.csv?currency=EUR')
+    expect(csv.response.headers.get('content-disposition')).toMatch(
+      /^attachment; filename="s03_best_designs_currency-EUR_as-of-[\dTZ-]+\.csv"$/,
+    )
+    expect(csv.text.split('\r\n')[0]).toBe('design_id,design_name,file_name,orders,units,share')
+    expect((await ask('/questions/nothing')).status).toBe(404)
+    expect((await ask('/questions/nothing.csv')).status).toBe(404)
+    const bad = await ask('/questions/s03_best_designs?from=soon')
+    expect(bad.text).toContain('BAD_FILTER')
+    expect((await ask('/questions/s03_best_designs.csv?from=soon')).status).toBe(400)
+    expect((await ask('/questions/s12_order_versions')).text).toContain('class="empty"')
+  })
+
+  it('answer 404 as a page', async () => {
+    const { status, text } = await asker()('/nothing')
+    expect(status).toBe(404)
+    expect(text).toContain('Go to the overview')
+  })
+
+  it('serve their assets compressed and for good, and nothing else', async () => {
+    const ask = asker()
+    const { text } = await ask('/')
+    const [, style = ''] = /href="(\/assets\/dashboard-[^"]+\.css)"/.exec(text) ?? []
+    const encodings = { br: 'gzip, br', gzip: 'gzip' }
+    for (const [encoding, accept] of Object.entries(encodings)) {
+      const { response } = await ask(style, { 'accept-encoding': accept })
+      expect(response.headers.get('content-encoding')).toBe(encoding)
+      expect(response.headers.get('cache-control')).toContain('immutable')
+    }
+    expect((await ask(style)).text).toContain('font-family')
+    for (const path of ['/assets/manifest.json', '/assets/..%2fpages.js', '/assets/none.js']) {
+      expect((await ask(path)).status, path).toBe(404)
+    }
+    const shipped = readFileSync(new URL('./layout.ts', import.meta.url), 'utf8')
+    expect(shipped).not.toContain('https://')
+  })
+
+  it('compress what is long', async () => {
+    const { response } = await asker()('/sales', { 'accept-encoding': 'gzip' })
+    expect(response.headers.get('content-encoding')).toBe('gzip')
+  })
+
+  it('have every question that their pages, filters and links name', () => {
+    for (const { panels } of dashboard.pages) {
+      for (const { question } of panels) expect(QUESTIONS.has(question), question).toBe(true)
+    }
+    const shown = new Set(dashboard.pages.flatMap(({ panels }) => panels.map((p) => p.question)))
+    const numbered = [...QUESTIONS.keys()].filter((name) => /^[spy]\d\d_/.test(name))
+    // The order page has s12.
+    expect(numbered.filter((name) => !shown.has(name))).toEqual(['s12_order_versions'])
+    const options = dashboard.filters.flatMap((f) => (f.kind === 'period' ? [] : [f.options]))
+    for (const option of options) expect(QUESTIONS.has(option), option).toBe(true)
+  })
+})

@@ -1,0 +1,61 @@
+import { Hono } from 'hono'
+import { compress } from 'hono/compress'
+import { html } from 'hono/html'
+import type { Deps } from '../../../platform/deps.ts'
+import type { Dashboard } from '../../../platform/presentation/page.ts'
+import type { Presentation } from '../app.ts'
+import type { ServerEnv } from '../auth.ts'
+import type { ProblemOptions } from '../problem.ts'
+import { askRoutes } from './ask.ts'
+import { readAsset } from './assets.ts'
+import { businessRoutes } from './business.ts'
+import { type Markup, renderPage } from './layout.ts'
+import { operationRoutes } from './operations.ts'
+import { orderRoutes } from './order.ts'
+
+export interface PageRoutesOptions {
+  readonly presentation: Presentation
+  readonly dashboard: Dashboard
+  readonly deps: Deps
+}
+
+/** Everything a browser asks for: pages, what they load, and answers as files. */
+export function pageRoutes({ presentation, dashboard, deps }: PageRoutesOptions): Hono<ServerEnv> {
+  const app = new Hono<ServerEnv>()
+  app.get('/assets/:file', (c) => {
+    const asset = readAsset(c.req.param('file'), c.req.header('accept-encoding') ?? '')
+    if (asset === undefined) return c.notFound()
+    const { body, type, encoding } = asset
+    c.header('content-type', type)
+    c.header('vary', 'Accept-Encoding')
+    c.header('cache-control', 'private, max-age=31536000, immutable')
+    if (encoding !== undefined) c.header('content-encoding', encoding)
+    return c.body(body)
+  })
+  app.use(compress())
+  app.route('/', businessRoutes(presentation, dashboard))
+  app.route('/', orderRoutes({ presentation, deps }))
+  app.route('/', askRoutes({ presentation, deps }))
+  app.route('/', operationRoutes({ presentation, deps }))
+  return app
+}
+
+/** Why there is no page, as a page. */
+export function renderProblem({ status, code, detail }: ProblemOptions): Markup {
+  const next =
+    code === 'WAREHOUSE_EMPTY'
+      ? html`Carry the first batch into it: <code>tidemark run</code>, or <code>npm start</code> for
+          a living example. This page shows it as soon as it is there.`
+      : status === 404
+        ? html`<a href="/">Go to the overview</a>`
+        : html`Try again in a moment; <code>tidemark doctor</code> says what is missing.`
+  return renderPage({
+    title: status === 404 ? 'There is nothing here' : 'There is nothing to show just now',
+    path: '',
+    freshness: undefined,
+    body: html`<div class="${status === 404 || code === 'WAREHOUSE_EMPTY' ? 'empty' : 'failure'}">
+      <p><b>${detail}.</b> <code>${code}</code></p>
+      <p>${next}</p>
+    </div>`,
+  })
+}

@@ -1,0 +1,651 @@
+import type { Dashboard, Filter, Page } from '../../platform/presentation/page.ts'
+
+const filters: readonly Filter[] = [
+  { kind: 'period', name: 'period', label: 'Period' },
+  choice('currency', { label: 'Currency', all: 'All currencies' }),
+  choice('department', { label: 'Department', all: 'All departments' }),
+  choice('counterparty', { label: 'Counterparty', all: 'All counterparties' }),
+  choice('design', { label: 'Design', all: 'All designs' }),
+  {
+    kind: 'moment',
+    name: 'as_of',
+    label: 'As of',
+    options: 'options_moment',
+    standard: 'none',
+  },
+  {
+    kind: 'moment',
+    name: 'then',
+    label: 'What the books said on',
+    options: 'options_moment',
+    standard: 'day-ago',
+  },
+]
+
+const SALES_FILTERS = ['period', 'currency', 'department', 'counterparty', 'design', 'as_of']
+const PURCHASE_FILTERS = ['period', 'currency', 'department', 'counterparty', 'as_of']
+const PAYMENT_FILTERS = ['period', 'currency', 'counterparty', 'as_of']
+
+const overview: Page = {
+  path: '/',
+  title: 'Overview',
+  summary: 'Sales, purchases and due payments by currency, and what has changed lately.',
+  filters: SALES_FILTERS,
+  panels: [
+    {
+      question: 's01_sales_by_currency',
+      title: 'How much did we sell?',
+      wide: true,
+      chart: {
+        kind: 'cards',
+        by: 'currency_code',
+        value: 'amount',
+        before: 'amount_before',
+        against: 'the period before',
+        more: ['orders', 'units'],
+        moreIsBetter: true,
+      },
+    },
+    {
+      question: 'overview_purchases',
+      title: 'How much did we buy?',
+      wide: true,
+      chart: {
+        kind: 'cards',
+        by: 'currency_code',
+        value: 'amount',
+        before: 'amount_before',
+        against: 'the period before',
+        more: ['orders', 'quantity'],
+      },
+    },
+    {
+      question: 'overview_payments',
+      title: 'Which payments fell due, to us and by us?',
+      wide: true,
+      chart: {
+        kind: 'cards',
+        by: 'currency_code',
+        value: 'amount_in',
+        says: 'to us',
+        before: 'amount_in_before',
+        against: 'the period before',
+        more: ['amount_out', 'amount_unpaid'],
+      },
+    },
+    {
+      question: 's02_sales_by_week',
+      wide: true,
+      chart: {
+        kind: 'lines',
+        split: 'currency_code',
+        x: 'week_start',
+        y: 'amount',
+        complete: 'is_complete',
+        step: 'week',
+      },
+    },
+    {
+      question: 'overview_changes',
+      title: 'What changed lately?',
+      wide: true,
+      empty: 'No order or payment has changed yet. The next run brings what Totesys changes.',
+      chart: {
+        kind: 'table',
+        limit: 18,
+        columns: [
+          'recorded_at',
+          'change',
+          'source_table',
+          'id',
+          'what_changed',
+          'counterparty',
+          'currency_code',
+          'amount',
+        ],
+      },
+    },
+  ],
+}
+
+const sales: Page = {
+  path: '/sales',
+  title: 'Sales',
+  summary: 'What was sold, by whom, to whom, and how well the promises are kept.',
+  filters: SALES_FILTERS,
+  panels: [
+    {
+      question: 's01_sales_by_currency',
+      wide: true,
+      chart: {
+        kind: 'cards',
+        by: 'currency_code',
+        value: 'amount',
+        before: 'amount_before',
+        against: 'the period before',
+        more: ['orders', 'units'],
+        moreIsBetter: true,
+      },
+    },
+    {
+      question: 's02_sales_by_week',
+      wide: true,
+      chart: {
+        kind: 'lines',
+        split: 'currency_code',
+        x: 'week_start',
+        y: 'amount',
+        complete: 'is_complete',
+        step: 'week',
+      },
+    },
+    {
+      question: 's03_best_designs',
+      chart: { kind: 'bars', label: ['design_name', 'design_id'], value: 'units', limit: 15 },
+    },
+    {
+      question: 's04_rising_designs',
+      chart: {
+        kind: 'dumbbell',
+        label: ['design_name', 'design_id'],
+        from: 'units_before',
+        to: 'units_last',
+        limit: 8,
+      },
+    },
+    {
+      question: 's05_sales_by_staff',
+      wide: true,
+      note: 'By department; the table has every member of staff.',
+      chart: {
+        kind: 'bars',
+        split: 'currency_code',
+        label: ['department'],
+        value: 'amount',
+        sum: true,
+      },
+    },
+    {
+      question: 's06_biggest_customers',
+      wide: true,
+      chart: {
+        kind: 'pareto',
+        split: 'currency_code',
+        label: 'counterparty',
+        value: 'amount',
+        cumulative: 'cumulative_share',
+        limit: 12,
+      },
+    },
+    {
+      question: 's07_sales_by_country',
+      wide: true,
+      chart: {
+        kind: 'bars',
+        split: 'currency_code',
+        label: ['country'],
+        value: 'amount',
+        limit: 12,
+      },
+    },
+    {
+      question: 's08_sales_by_hour',
+      chart: {
+        kind: 'heatmap',
+        x: 'hour',
+        y: 'day_of_week',
+        yLabel: 'day_name',
+        value: 'orders',
+      },
+    },
+    {
+      question: 's11_delivery_promise',
+      chart: { kind: 'histogram', x: 'days', value: 'orders' },
+    },
+    {
+      question: 's09_prices_by_design',
+      wide: true,
+      note: 'The designs ordered most.',
+      chart: {
+        kind: 'boxes',
+        split: 'currency_code',
+        label: ['design_name', 'design_id'],
+        five: ['lowest_price', 'lower_quartile', 'median_price', 'upper_quartile', 'highest_price'],
+        limit: 12,
+      },
+    },
+  ],
+}
+
+const changes: Page = {
+  path: '/changes',
+  title: 'Changes',
+  summary:
+    'What was amended or deleted after the fact, what it was worth, and what the books said.',
+  filters: ['then', 'period', 'currency', 'department', 'counterparty', 'design'],
+  panels: [
+    {
+      question: 's15_books_as_of',
+      wide: true,
+      empty: 'No sales then and none now. Choose a longer period.',
+      chart: {
+        kind: 'cards',
+        by: 'currency_code',
+        value: 'amount_now',
+        says: 'now',
+        before: 'amount_then',
+        against: 'then',
+        more: ['orders_now', 'orders_then'],
+      },
+    },
+    {
+      question: 's14_value_changes',
+      wide: true,
+      note: 'The axes do not begin at zero, or the steps would not be seen.',
+      chart: {
+        kind: 'waterfall',
+        split: 'currency_code',
+        steps: [
+          'created_amount',
+          'raised_amount',
+          'lowered_amount',
+          'deleted_amount',
+          'now_amount',
+        ],
+      },
+    },
+    {
+      question: 's10_order_changes',
+      wide: true,
+      empty: 'No order has changed after it was first captured. History begins with the first run.',
+      chart: {
+        kind: 'stacked',
+        x: 'month',
+        stack: 'field',
+        value: 'changes',
+        complete: 'is_complete',
+      },
+    },
+    {
+      question: 's13_deleted_orders',
+      title: 'What was deleted, and what was it worth?',
+      wide: true,
+      empty: 'Nothing was deleted in this period.',
+      chart: {
+        kind: 'cards',
+        by: 'currency_code',
+        value: 'amount',
+        sum: true,
+        table: [
+          'deleted_at',
+          'sales_order_id',
+          'counterparty',
+          'design_name',
+          'staff_name',
+          'currency_code',
+          'amount',
+          'has_returned',
+        ],
+      },
+    },
+  ],
+}
+
+const purchases: Page = {
+  path: '/purchases',
+  title: 'Purchases',
+  summary: 'What is spent, with whom, at which prices, and what arrives next.',
+  filters: PURCHASE_FILTERS,
+  panels: [
+    {
+      question: 'p01_spend_by_week',
+      wide: true,
+      chart: {
+        kind: 'lines',
+        split: 'currency_code',
+        x: 'week_start',
+        y: 'amount',
+        complete: 'is_complete',
+        step: 'week',
+      },
+    },
+    {
+      question: 'p02_biggest_suppliers',
+      wide: true,
+      chart: {
+        kind: 'bars',
+        split: 'currency_code',
+        label: ['counterparty'],
+        value: 'amount',
+        limit: 12,
+      },
+    },
+    {
+      question: 'p03_item_prices',
+      wide: true,
+      note: 'Average price paid for one item; greatest rise first.',
+      empty:
+        'No item was bought in two different months, so there is no price to compare. Choose a longer period.',
+      chart: {
+        kind: 'lines',
+        split: 'item_code',
+        x: 'month',
+        y: 'average_price',
+        complete: 'is_complete',
+        step: 'month',
+        limit: 6,
+      },
+    },
+    {
+      question: 'p04_arrivals',
+      wide: true,
+      empty: 'Nothing is due to arrive in the next 14 days.',
+      chart: {
+        kind: 'table',
+        columns: [
+          'delivery_date',
+          'days_ahead',
+          'city',
+          'country',
+          'counterparty',
+          'purchase_order_id',
+          'item_code',
+          'quantity',
+        ],
+      },
+    },
+    {
+      question: 'p05_both_ways',
+      wide: true,
+      note: 'Sold to them to the right, bought from them hatched to the left.',
+      empty: 'There is nobody with whom we both buy and sell in this period.',
+      chart: {
+        kind: 'diverging',
+        split: 'currency_code',
+        label: 'counterparty',
+        in: 'amount_sold',
+        out: 'amount_bought',
+        limit: 12,
+      },
+    },
+  ],
+}
+
+const payments: Page = {
+  path: '/payments',
+  title: 'Payments',
+  summary: 'What is due next, what fell due last, and what is still owed.',
+  filters: PAYMENT_FILTERS,
+  panels: [
+    {
+      question: 'y02_next_payments',
+      title: 'Next five scheduled payments',
+      empty: 'No payment is due after today.',
+      chart: {
+        kind: 'table',
+        columns: [
+          'payment_date',
+          'counterparty',
+          'payment_type',
+          'currency_code',
+          'amount',
+          'paid',
+        ],
+      },
+    },
+    {
+      question: 'y01_last_payments',
+      title: 'Last five scheduled payments',
+      empty: 'No payment has been due yet.',
+      chart: {
+        kind: 'table',
+        columns: [
+          'payment_date',
+          'counterparty',
+          'payment_type',
+          'currency_code',
+          'amount',
+          'paid',
+        ],
+      },
+    },
+    {
+      question: 'y03_due_by_week',
+      wide: true,
+      note: 'In above the line, out hatched below it.',
+      chart: {
+        kind: 'diverging',
+        split: 'currency_code',
+        label: 'week_start',
+        in: 'amount_in',
+        out: 'amount_out',
+        step: 'week',
+        complete: 'is_complete',
+      },
+    },
+    {
+      question: 'y04_overdue_by_age',
+      wide: true,
+      note: 'Totesys never marks as paid what is due at a weekend or on the day it was made: much of this is its way, not a debt.',
+      empty: 'Nothing is overdue.',
+      chart: {
+        kind: 'bars',
+        split: 'currency_code',
+        label: ['age_days'],
+        value: 'amount',
+        side: { column: 'direction', hatched: 'out' },
+      },
+    },
+    {
+      question: 'y05_days_late',
+      wide: true,
+      empty: 'No payment to us has been seen to turn paid in this period.',
+      chart: { kind: 'histogram', x: 'days_late', value: 'payments', other: 'never paid' },
+    },
+    {
+      question: 'y06_biggest_debtors',
+      wide: true,
+      note: 'Due today or before is solid, what is due later pale.',
+      empty: 'Nobody owes us anything.',
+      chart: {
+        kind: 'bars',
+        split: 'currency_code',
+        label: ['counterparty'],
+        value: 'amount',
+        part: 'amount_due',
+        limit: 12,
+      },
+    },
+    {
+      question: 'y07_payment_mismatches',
+      wide: true,
+      empty: 'Every order of this period has the payment it should have.',
+      chart: {
+        kind: 'table',
+        limit: 12,
+        columns: [
+          'problem',
+          'order_kind',
+          'order_id',
+          'created_date',
+          'counterparty',
+          'currency_code',
+          'order_amount',
+          'payment_amount',
+          'difference',
+        ],
+      },
+    },
+  ],
+}
+
+const counterparty: Page = {
+  path: '/counterparty',
+  title: 'Counterparty',
+  summary: 'Everything with one business partner: both ways, over time, and what is owed.',
+  filters: ['counterparty', 'period', 'currency', 'as_of'],
+  needs: 'counterparty',
+  panels: [
+    {
+      question: 's01_sales_by_currency',
+      title: 'What did they buy from us?',
+      wide: true,
+      empty: 'They bought nothing from us in this period.',
+      chart: {
+        kind: 'cards',
+        by: 'currency_code',
+        value: 'amount',
+        before: 'amount_before',
+        against: 'the period before',
+        more: ['orders', 'units'],
+        moreIsBetter: true,
+      },
+    },
+    {
+      question: 'overview_purchases',
+      title: 'What did we buy from them?',
+      wide: true,
+      empty: 'We bought nothing from them in this period.',
+      chart: {
+        kind: 'cards',
+        by: 'currency_code',
+        value: 'amount',
+        before: 'amount_before',
+        against: 'the period before',
+        more: ['orders', 'quantity'],
+      },
+    },
+    {
+      question: 's02_sales_by_week',
+      title: 'Sales to them week by week',
+      wide: true,
+      empty: 'They bought nothing from us in this period.',
+      chart: {
+        kind: 'lines',
+        split: 'currency_code',
+        x: 'week_start',
+        y: 'amount',
+        complete: 'is_complete',
+        step: 'week',
+      },
+    },
+    {
+      question: 's03_best_designs',
+      title: 'Which designs do they buy?',
+      empty: 'They bought nothing from us in this period.',
+      chart: { kind: 'bars', label: ['design_name', 'design_id'], value: 'units', limit: 12 },
+    },
+    {
+      question: 'y05_days_late',
+      title: 'Do they pay on time?',
+      empty: 'No payment of theirs has been seen to turn paid in this period.',
+      chart: { kind: 'histogram', x: 'days_late', value: 'payments', other: 'never paid' },
+    },
+    {
+      question: 'y03_due_by_week',
+      title: 'What do they pay us, and we them, by due week?',
+      wide: true,
+      empty: 'No payment with them is due in this period.',
+      chart: {
+        kind: 'diverging',
+        split: 'currency_code',
+        label: 'week_start',
+        in: 'amount_in',
+        out: 'amount_out',
+        step: 'week',
+        complete: 'is_complete',
+      },
+    },
+    {
+      question: 'y02_next_payments',
+      title: 'Next five payments with them',
+      wide: true,
+      empty: 'No payment with them is due after today.',
+      chart: {
+        kind: 'table',
+        columns: ['payment_date', 'payment_type', 'currency_code', 'amount', 'paid'],
+      },
+    },
+    {
+      question: 'y07_payment_mismatches',
+      title: 'Which of their orders have no payment, or a different amount?',
+      wide: true,
+      empty: 'Every order of this period has the payment it should have.',
+      chart: {
+        kind: 'table',
+        limit: 12,
+        columns: [
+          'problem',
+          'order_kind',
+          'order_id',
+          'created_date',
+          'currency_code',
+          'order_amount',
+          'payment_amount',
+          'difference',
+        ],
+      },
+    },
+  ],
+}
+
+/** Every business page; all other pages are the same for every project. */
+export const dashboard: Dashboard = {
+  questions: [new URL('./', import.meta.url), new URL('./pages/', import.meta.url)],
+  pages: [overview, sales, changes, purchases, payments, counterparty],
+  filters,
+  labels: {
+    currency_code: 'Currency',
+    payment_currency_code: 'Payment currency',
+    counterparty_legal_name: 'Counterparty',
+    design_id: 'Design no.',
+    design_name: 'Design',
+    sales_order_id: 'Sales order',
+    purchase_order_id: 'Purchase order',
+    week_start: 'Week of',
+    is_complete: 'Whole',
+    change_ratio: 'Change',
+    amount_in: 'To us',
+    amount_out: 'By us',
+    amount_unpaid: 'Unpaid of both',
+    amount_due: 'Due by now',
+    created_date: 'Placed',
+    recorded_at: 'Noticed',
+    deleted_at: 'Deletion noticed',
+    created_amount: 'Created',
+    raised_amount: 'Raised',
+    lowered_amount: 'Lowered',
+    deleted_amount: 'Deleted',
+    now_amount: 'Now',
+    payment_date: 'Due',
+    payment_type: 'Type',
+    id: 'Number',
+    source_table: 'Order',
+    what_changed: 'What changed',
+    batch_id: 'Batch',
+    days: 'Days promised',
+    days_late: 'Days late',
+    days_ahead: 'In days',
+    hour: 'Hour (UTC)',
+    day_of_week: 'Weekday',
+    age_days: 'Days overdue',
+  },
+  links: {
+    counterparty: '/counterparty?counterparty={counterparty_id}',
+    sales_order_id: '/order/sales_order/{sales_order_id}',
+    purchase_order_id: '/order/purchase_order/{purchase_order_id}',
+    order_id: {
+      by: 'order_kind',
+      to: {
+        sale: '/order/sales_order/{order_id}',
+        purchase: '/order/purchase_order/{order_id}',
+      },
+    },
+    id: '/order/{source_table}/{id}',
+    batch_id: '/run/{batch_id}',
+  },
+}
+
+function choice(name: string, { label, all }: { label: string; all: string }): Filter {
+  return { kind: 'choice', name, label, options: `options_${name}`, all }
+}

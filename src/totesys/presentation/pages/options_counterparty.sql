@@ -1,0 +1,8 @@
+-- options_counterparty: Which counterparties are there?
+-- Grain: one row per counterparty.
+-- Note: What the filter `counterparty` offers: the value in the address, and what people read.
+select
+    d.counterparty_id::text as value,
+    d.counterparty_legal_name::text as label
+from dim_counterparty as d
+order by d.counterparty_legal_name, d.counterparty_id

@@ -1,0 +1,68 @@
+-- order_names: What are the things called that an order names by number?
+-- Grain: one row per thing of a dimension.
+-- Unit: none.
+-- Note: ids is a JSON object of the numbers by dimension: {"dim_staff": ["1", "2"]}. Names are those
+-- of now.
+-- Filters: ids
+with wanted as (
+    select
+        d.key as dimension,
+        json_array_elements_text(d.value)::integer as id
+    from json_each(nullif(:'ids', '')::json) as d
+),
+
+named as (
+    select
+        'dim_staff' as dimension,
+        s.staff_id as id,
+        s.first_name || ' ' || s.last_name as name
+    from dim_staff as s
+    union all
+    select
+        'dim_design',
+        d.design_id,
+        d.design_name
+    from dim_design as d
+    union all
+    select
+        'dim_counterparty',
+        c.counterparty_id,
+        c.counterparty_legal_name
+    from dim_counterparty as c
+    union all
+    select
+        'dim_currency',
+        u.currency_id,
+        u.currency_code
+    from dim_currency as u
+    union all
+    select
+        'dim_location',
+        l.location_id,
+        l.city || ', ' || l.country
+    from dim_location as l
+    union all
+    select
+        'dim_payment_type',
+        t.payment_type_id,
+        lower(replace(t.payment_type_name, '_', ' '))
+    from dim_payment_type as t
+    union all
+    select
+        'dim_transaction',
+        r.transaction_id,
+        case
+            when r.sales_order_id is not null then 'sales order ' || r.sales_order_id
+            when r.purchase_order_id is not null then 'purchase order ' || r.purchase_order_id
+            else r.transaction_type
+        end
+    from dim_transaction as r
+)
+
+select
+    n.dimension::text as dimension,
+    n.id::integer as id,
+    n.name::text as name
+from wanted as w
+inner join named as n on n.dimension = w.dimension and n.id = w.id
+order by n.dimension, n.id

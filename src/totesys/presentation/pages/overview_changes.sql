@@ -1,0 +1,115 @@
+-- overview_changes: What changed lately?
+-- Grain: one row per version of an order, of each kind (sales, purchase) the newest 3 that are new,
+-- amended and deleted.
+-- Unit: amount in the row's own currency, for a deletion the last known; times in UTC.
+-- Note: Newest first. What an amendment changed is old → new, by the column's name.
+-- Filters: currency, department, counterparty
+with newest as (
+    select x.*
+    from (values ('insert'), ('update'), ('delete')) as o (operation)
+    cross join lateral (
+        select
+            f.sales_record_id as record_id,
+            f.record_operation,
+            f.recorded_at,
+            f.batch_id,
+            'sales_order' as source_table,
+            f.sales_order_id as id,
+            f.counterparty_id,
+            u.currency_code,
+            f.units_sold * f.unit_price as amount,
+            to_jsonb(f) as version,
+            b.before
+        from fact_sales_order as f
+        inner join dim_currency as u on u.currency_id = f.currency_id
+        inner join dim_staff as s on s.staff_id = f.sales_staff_id
+        left join lateral (
+            select to_jsonb(e) as before
+            from fact_sales_order as e
+            where e.sales_order_id = f.sales_order_id
+                and e.sales_record_id < f.sales_record_id
+                and f.record_operation = 'update'
+            order by e.sales_record_id desc
+            limit 1
+        ) as b on true
+        where f.record_operation = o.operation
+            and (u.currency_code = nullif(:'currency', '')) is not false
+            and (s.department_name = nullif(:'department', '')) is not false
+            and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        order by f.sales_record_id desc
+        limit 3
+    ) as x
+    union all
+    select x.*
+    from (values ('insert'), ('update'), ('delete')) as o (operation)
+    cross join lateral (
+        select
+            f.purchase_record_id,
+            f.record_operation,
+            f.recorded_at,
+            f.batch_id,
+            'purchase_order' as source_table,
+            f.purchase_order_id,
+            f.counterparty_id,
+            u.currency_code,
+            f.item_quantity * f.item_unit_price,
+            to_jsonb(f) as version,
+            b.before
+        from fact_purchase_orders as f
+        inner join dim_currency as u on u.currency_id = f.currency_id
+        inner join dim_staff as s on s.staff_id = f.staff_id
+        left join lateral (
+            select to_jsonb(e) as before
+            from fact_purchase_orders as e
+            where e.purchase_order_id = f.purchase_order_id
+                and e.purchase_record_id < f.purchase_record_id
+                and f.record_operation = 'update'
+            order by e.purchase_record_id desc
+            limit 1
+        ) as b on true
+        where f.record_operation = o.operation
+            and (u.currency_code = nullif(:'currency', '')) is not false
+            and (s.department_name = nullif(:'department', '')) is not false
+            and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        order by f.purchase_record_id desc
+        limit 3
+    ) as x
+)
+
+select
+    n.recorded_at::timestamptz as recorded_at,
+    case n.record_operation
+        when 'insert' then 'new'
+        when 'update' then 'amended'
+        else 'deleted'
+    end::text as change,
+    n.source_table::text as source_table,
+    n.id::integer as id,
+    (
+        select string_agg(
+            replace(v.key, '_', ' ') || ': ' || coalesce(b.value, '–') || ' → '
+            || coalesce(v.value, '–'),
+            ', '
+            order by v.key
+        )
+        from jsonb_each_text(n.version) as v
+        inner join jsonb_each_text(n.before) as b on b.key = v.key
+        where b.value is distinct from v.value
+            and v.key not in (
+                'sales_record_id',
+                'purchase_record_id',
+                'record_operation',
+                'recorded_at',
+                'batch_id',
+                'last_updated_date',
+                'last_updated_time'
+            )
+    )::text as what_changed,
+    n.counterparty_id::integer as counterparty_id,
+    c.counterparty_legal_name::text as counterparty,
+    n.currency_code::text as currency_code,
+    n.amount::numeric(20, 2) as amount,
+    n.batch_id::bigint as batch_id
+from newest as n
+inner join dim_counterparty as c on c.counterparty_id = n.counterparty_id
+order by n.recorded_at desc, n.source_table, n.record_id desc

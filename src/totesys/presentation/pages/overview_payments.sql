@@ -1,0 +1,67 @@
+-- overview_payments: Which payments fell due, to us and by us, and against the period before?
+-- Grain: one row per currency with a payment due in the period or in the one before.
+-- Unit: amount in the row's own currency.
+-- Note: By payment date, paid or not, up to today: what is due later is left out. The period before is
+-- as many days long and ends the day before `from`. Without `from` there is none: its columns are
+-- null. In are sale receipts and refunds we get, out purchase payments and refunds we give.
+-- Access: finance
+-- Filters: from, to, currency, counterparty, today, as_of
+with clock as (
+    select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
+),
+
+period as (
+    select
+        nullif(:'from', '')::date as first_day,
+        least(coalesce(nullif(:'to', '')::date, c.today), c.today) as last_day,
+        nullif(:'from', '')::date - greatest(
+            least(coalesce(nullif(:'to', '')::date, c.today), c.today)
+            - nullif(:'from', '')::date + 1,
+            0
+        ) as first_day_before
+    from clock as c
+),
+
+due as (
+    select
+        u.currency_code,
+        f.payment_amount,
+        f.paid,
+        t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND') as is_in,
+        f.payment_date >= coalesce(p.first_day, '-infinity') as is_in_period
+    from fact_payment_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_payment_type as t on t.payment_type_id = f.payment_type_id
+    cross join period as p
+    where f.payment_date >= coalesce(p.first_day_before, '-infinity')
+        and f.payment_date <= p.last_day
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+),
+
+total as (
+    select
+        currency_code,
+        coalesce(sum(payment_amount) filter (where is_in and is_in_period), 0) as amount_in,
+        coalesce(sum(payment_amount) filter (where is_in and not is_in_period), 0)
+            as amount_in_before,
+        coalesce(sum(payment_amount) filter (where not is_in and is_in_period), 0) as amount_out,
+        coalesce(sum(payment_amount) filter (where not is_in and not is_in_period), 0)
+            as amount_out_before,
+        coalesce(sum(payment_amount) filter (where not paid and is_in_period), 0) as amount_unpaid
+    from due
+    group by currency_code
+)
+
+select
+    t.currency_code::text as currency_code,
+    t.amount_in::numeric(20, 2) as amount_in,
+    t.amount_out::numeric(20, 2) as amount_out,
+    t.amount_unpaid::numeric(20, 2) as amount_unpaid,
+    case when p.first_day is not null then t.amount_in_before end::numeric(20, 2)
+        as amount_in_before,
+    case when p.first_day is not null then t.amount_out_before end::numeric(20, 2)
+        as amount_out_before
+from total as t
+cross join period as p
+order by t.currency_code

@@ -1,0 +1,58 @@
+-- overview_purchases: How much did we buy, and against the period before?
+-- Grain: one row per currency that bought in the period or in the one before.
+-- Unit: amount in the row's own currency; quantity in items; change_ratio 0.1 is 10 % more.
+-- Note: The period before is as many days long and ends the day before `from`; an absent `to` then
+-- counts as today. Without `from` there is no period before: its columns are null.
+-- Filters: from, to, currency, department, counterparty, today, as_of
+with clock as (
+    select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
+),
+
+period as (
+    select
+        nullif(:'from', '')::date as first_day,
+        coalesce(nullif(:'to', '')::date, 'infinity') as last_day,
+        nullif(:'from', '')::date
+        - greatest(coalesce(nullif(:'to', '')::date, c.today) - nullif(:'from', '')::date + 1, 0)
+            as first_day_before
+    from clock as c
+),
+
+purchase as (
+    select
+        u.currency_code,
+        f.item_quantity,
+        f.item_quantity * f.item_unit_price as amount,
+        f.created_date >= coalesce(p.first_day, '-infinity') as is_in_period
+    from fact_purchase_orders_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_staff as s on s.staff_id = f.staff_id
+    cross join period as p
+    where f.created_date >= coalesce(p.first_day_before, '-infinity')
+        and f.created_date <= p.last_day
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (s.department_name = nullif(:'department', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+),
+
+total as (
+    select
+        currency_code,
+        count(*) filter (where is_in_period) as orders,
+        coalesce(sum(item_quantity) filter (where is_in_period), 0) as quantity,
+        coalesce(sum(amount) filter (where is_in_period), 0) as amount,
+        coalesce(sum(amount) filter (where not is_in_period), 0) as amount_before
+    from purchase
+    group by currency_code
+)
+
+select
+    t.currency_code::text as currency_code,
+    t.orders::integer as orders,
+    t.quantity::bigint as quantity,
+    t.amount::numeric(20, 2) as amount,
+    case when p.first_day is not null then t.amount_before end::numeric(20, 2) as amount_before,
+    round((t.amount - t.amount_before) / nullif(t.amount_before, 0), 4)::numeric as change_ratio
+from total as t
+cross join period as p
+order by t.currency_code
