@@ -25,9 +25,12 @@ export function docsPage(api: ApiDescription) {
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>${api.info.title}</title>
+        <link rel="icon" href="data:," />
         <style>
           :root {
             color-scheme: light dark;
+            background: Canvas;
+            color: CanvasText;
           }
           body {
             font:

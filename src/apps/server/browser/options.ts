@@ -454,7 +454,9 @@ function waterfallOption(shape: WaterfallShape, look: Look): EChartsOption {
             label: {
               show: true,
               position: 'top' as const,
-              formatter: isTotal || value < 0 ? roundNumber(value) : `+${roundNumber(value)}`,
+              formatter: isTotal
+                ? totalNumber(value)
+                : `${value > 0 ? '+' : ''}${roundNumber(value)}`,
               ...words(look, look.ink),
             },
           }

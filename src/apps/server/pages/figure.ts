@@ -330,6 +330,7 @@ function barsOf(chart: BarsChart, table: Table, labels: Labels): Drawn {
               `${name.toLowerCase()} ${values.map((value, place) => `${roundNumber(value)} at ${shape.labels[place]}`).join(', ')}`,
           )
           .join('; ')
+          .concat('.')
   const aside = shown.length < bars.length ? `first ${shown.length} of ${bars.length}` : ''
   const thickness = side === undefined ? 26 : 44
   const legendPx = series.length > 1 ? 24 : 0

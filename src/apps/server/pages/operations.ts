@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { html } from 'hono/html'
 import { readBatch } from '../../../platform/batches.ts'
 import { readCatalog } from '../../../platform/catalog.ts'
 import type { Deps } from '../../../platform/deps.ts'
@@ -14,6 +15,8 @@ import { readPipeline, RECENT, renderPipeline } from './operations/pipeline.ts'
 import { renderQuarantine } from './operations/quarantine.ts'
 import { renderBatch } from './operations/run.ts'
 
+/** The question about the lag of batches, where the project asks it. */
+const LAG = 'o01_freshness'
 /** Rows of the quarantine that a page shows of each table. */
 const MAX_ENTRIES = 100
 
@@ -30,8 +33,20 @@ export function operationRoutes({
 }): Hono<ServerEnv> {
   const { reader, promiseMs, now } = presentation
   const app = new Hono<ServerEnv>()
-  const page = async (options: { title: string; path: string; summary: string; body: Markup }) =>
-    renderPage({ ...options, freshness: await presentation.freshness().catch(() => undefined) })
+  const page = async ({
+    body,
+    ...options
+  }: {
+    title: string
+    path: string
+    summary: string
+    body: Markup
+  }) =>
+    renderPage({
+      ...options,
+      freshness: await presentation.freshness().catch(() => undefined),
+      body: html`<div class="panels">${body}</div>`,
+    })
   const status = () =>
     readStatus(deps, { reader: reader.warehouse, promiseMs, now: now(), maxBatchesToCount: 0 })
 
@@ -42,7 +57,8 @@ export function operationRoutes({
       reader.read((session) => readLedgerBatches(session, { count: RECENT })),
     ])
     const loaded = new Map(ledger.map((entry) => [entry.batch, entry]))
-    const body = renderPipeline({ status: current, batches, loaded })
+    const question = presentation.questions.has(LAG) ? LAG : undefined
+    const body = renderPipeline({ status: current, batches, loaded, question })
     const summary = 'How changes travel from the source to here, and how long that takes.'
     return c.html(await page({ title: 'Pipeline', path: '/pipeline', summary, body }))
   })

@@ -9,7 +9,7 @@ import { renderTable, tag } from './table.ts'
 /** Every source table and every star table, and how the one feeds the other. */
 export function renderCatalogue({ tables, models }: Catalog): Markup {
   return html`
-    <section class="panel" aria-labelledby="source">
+    <section class="panel wide" aria-labelledby="source">
       <h2 id="source">Source tables</h2>
       ${renderTable({
         label: 'Source tables',
@@ -28,7 +28,7 @@ export function renderCatalogue({ tables, models }: Catalog): Markup {
         ]),
       })}
     </section>
-    <section class="panel" aria-labelledby="stars">
+    <section class="panel wide" aria-labelledby="stars">
       <h2 id="stars">Star tables</h2>
       ${renderTable({
         label: 'Star tables',
@@ -56,7 +56,7 @@ export function renderTableCatalogue(
 ): Markup {
   const newest = table.versions.at(-1)
   if (newest === undefined) {
-    return html`<section class="panel">
+    return html`<section class="panel wide">
       <p class="muted">It has not been captured yet. Next: <code>tidemark run</code></p>
     </section>`
   }
@@ -77,7 +77,7 @@ export function renderTableCatalogue(
             ${table.hold.detail}. This is how it was last captured.
           </p>`
     }
-    <section class="panel" aria-labelledby="columns">
+    <section class="panel wide" aria-labelledby="columns">
       <h2 id="columns">Columns</h2>
       ${renderTable({
         label: `Columns of ${table.table}`,
@@ -91,7 +91,7 @@ export function renderTableCatalogue(
         ]),
       })}
     </section>
-    <section class="panel" aria-labelledby="shapes">
+    <section class="panel wide" aria-labelledby="shapes">
       <h2 id="shapes">Shapes it was captured in</h2>
       ${renderTable({
         label: `Shapes of ${table.table}`,

@@ -25,18 +25,29 @@ export function renderPipeline({
   status,
   batches,
   loaded,
+  question,
 }: {
   status: Status
   batches: readonly CommitRecord[]
   loaded: ReadonlyMap<number, LedgerBatch>
+  /** Name of the project's question about the same, if it has one. */
+  question: string | undefined
 }): Markup {
   return html`
     ${renderPromise(status)}
-    <section class="panel" aria-labelledby="strip">
+    <section class="panel wide" aria-labelledby="strip">
       <h2 id="strip">Lag of the last ${String(loaded.size)} batches</h2>
       ${renderStrip([...loaded.values()], status.promiseMs)}
+      ${
+        question === undefined
+          ? ''
+          : html`<div class="links">
+              <a href="/questions/${question}.csv" download>CSV</a>
+              <a href="/questions/${question}">SQL</a>
+            </div>`
+      }
     </section>
-    <section class="panel" aria-labelledby="batches">
+    <section class="panel wide" aria-labelledby="batches">
       <h2 id="batches">Batches</h2>
       ${
         batches.length === 0
@@ -49,7 +60,7 @@ export function renderPipeline({
             })
       }
     </section>
-    <section class="panel" aria-labelledby="tables">
+    <section class="panel wide" aria-labelledby="tables">
       <h2 id="tables">Rows in the lake</h2>
       ${renderTable({
         label: 'Source tables as captured',
@@ -63,7 +74,7 @@ export function renderPipeline({
         ]),
       })}
     </section>
-    <section class="panel" aria-labelledby="facts">
+    <section class="panel wide" aria-labelledby="facts">
       <h2 id="facts">Rows in the warehouse</h2>
       ${renderTable({
         label: 'Facts in the warehouse',
@@ -92,12 +103,12 @@ function renderPromise({
   quarantined,
 }: Status): Markup {
   if (warehouse === undefined || lagMs === undefined) {
-    return html`<section class="panel">
+    return html`<section class="panel wide">
       <p>${tag('bad', 'empty')} Nothing has been loaded yet. Next: <code>tidemark run</code></p>
     </section>`
   }
   const pending = batches.ingestion - batches.warehouse
-  return html`<section class="panel">
+  return html`<section class="panel wide">
     <p>
       ${isFresh ? tag('ok', 'fresh') : tag('bad', 'late')} Everything committed in the source up to
       <time datetime="${warehouse.completeTo}">${formatMoment(warehouse.completeTo)}</time> is here:

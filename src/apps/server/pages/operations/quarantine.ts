@@ -16,7 +16,7 @@ export function renderQuarantine({
   total: number
 }): Markup {
   return html`
-    <section class="panel" aria-labelledby="held">
+    <section class="panel wide" aria-labelledby="held">
       <h2 id="held">Tables held back</h2>
       ${
         held.length === 0
@@ -39,7 +39,7 @@ export function renderQuarantine({
               </p>`
       }
     </section>
-    <section class="panel" aria-labelledby="rows">
+    <section class="panel wide" aria-labelledby="rows">
       <h2 id="rows">Rows in quarantine</h2>
       ${
         total === 0

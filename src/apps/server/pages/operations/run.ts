@@ -20,7 +20,7 @@ export function renderBatch(
 ): Markup {
   const { batch, snapshot, writer } = captured
   return html`
-    <section class="panel" aria-labelledby="way">
+    <section class="panel wide" aria-labelledby="way">
       <h2 id="way">Its way</h2>
       <dl class="pairs">
         <dt>Captured</dt>
@@ -62,19 +62,20 @@ export function renderBatch(
         </dd>
       </dl>
     </section>
-    <section class="panel" aria-labelledby="source">
+    <section class="panel wide" aria-labelledby="source">
       <h2 id="source">Source tables</h2>
-      ${renderEntries(captured.tables)}
+      ${renderEntries('Rows by source table', captured.tables)}
     </section>
     ${
       transformed === undefined
         ? ''
-        : html`<section class="panel" aria-labelledby="stars">
+        : html`<section class="panel wide" aria-labelledby="stars">
             <h2 id="stars">Star tables</h2>
-            ${renderEntries(transformed.tables)} ${renderTests(transformed.tests)}
+            ${renderEntries('Rows by star table', transformed.tables)}
+            ${renderTests(transformed.tests)}
           </section>`
     }
-    <section class="panel" aria-labelledby="objects">
+    <section class="panel wide" aria-labelledby="objects">
       <h2 id="objects">Objects in the lake</h2>
       ${renderTable({
         label: `Objects of batch ${batch}`,
@@ -88,7 +89,7 @@ export function renderBatch(
         ],
       })}
     </section>
-    <nav class="pager" aria-label="Batches">
+    <nav class="pager links" aria-label="Batches">
       ${batch > 1 ? html`<a href="/run/${batch - 1}">← Batch ${batch - 1}</a>` : ''}
       <a href="/run/${batch + 1}">Batch ${batch + 1} →</a>
     </nav>
@@ -96,7 +97,7 @@ export function renderBatch(
 }
 
 /** Tables in which something happened; read = accepted + unchanged + refused, table by table. */
-function renderEntries(tables: Readonly<Record<string, TableEntry>>): Markup {
+function renderEntries(label: string, tables: Readonly<Record<string, TableEntry>>): Markup {
   const entries = Object.entries(tables)
   const touched = entries.filter(
     ([, { counts, held, heldDeletes }]) =>
@@ -104,7 +105,7 @@ function renderEntries(tables: Readonly<Record<string, TableEntry>>): Markup {
   )
   const rest = entries.length - touched.length
   return html`${renderTable({
-      label: 'Rows by table',
+      label,
       header: ['Table', 'Read', 'New', 'Changed', 'Deleted', 'Unchanged', 'Refused', 'State'],
       numeric: [1, 2, 3, 4, 5, 6],
       rows: touched.map(([table, { counts, held, heldDeletes }]): Cell[] => [
@@ -130,7 +131,7 @@ function renderEntries(tables: Readonly<Record<string, TableEntry>>): Markup {
 function renderTests(tests: Readonly<Record<string, number>> | undefined): Markup {
   const found = Object.entries(tests ?? {})
   if (found.length === 0) return html``
-  return html`<ul class="plain">
+  return html`<ul class="rows">
     ${found.map(
       ([name, rows]) =>
         html`<li>

@@ -17,7 +17,7 @@ export function renderTable({
 }): Markup {
   const numbers = new Set(numeric)
   const kind = (index: number) => (numbers.has(index) ? 'number' : '')
-  return html`<div class="table-wrap" tabindex="0" role="region" aria-label="${label}">
+  return html`<div class="table-wrap" tabindex="0" role="region" aria-label="Table: ${label}">
     <table>
       <thead>
         <tr>
