@@ -7,6 +7,7 @@ import { measureFirstCycle, measureRuns, measureVerify } from './cycle.ts'
 import { measureExtract } from './extract.ts'
 import { measureLoad } from './load.ts'
 import { isMissed, type Measurement } from './measure.ts'
+import { measurePages } from './pages.ts'
 import { jsonReport, textReport } from './report.ts'
 import { openBenchSystem } from './system.ts'
 
@@ -16,7 +17,7 @@ const { values } = parseArgs({
   options: {
     orders: { type: 'string', default: '1000000' },
     repetitions: { type: 'string', default: '3' },
-    // Only what is named, of: extract, load, cycle, runs, verify.
+    // Only what is named, of: extract, load, cycle, runs, pages, verify.
     only: { type: 'string', multiple: true },
     // The first whole cycle at five million orders too.
     memory: { type: 'boolean', default: false },
@@ -40,9 +41,11 @@ const add = (measurements: readonly Measurement[]) => {
   const whole = system.placeOf('whole')
   if (wants('extract')) add(await measureExtract(system, repetitions))
   if (wants('load')) add(await measureLoad(system, repetitions))
-  if (wants('cycle') || wants('runs') || wants('verify'))
+  if (['cycle', 'runs', 'pages', 'verify'].some(wants)) {
     add(await measureFirstCycle(system, whole))
+  }
   if (wants('runs')) add(await measureRuns(system, whole, Math.max(repetitions, 5)))
+  if (wants('pages')) add(await measurePages(system, whole, repetitions))
   if (wants('verify')) add(await measureVerify(system, whole))
 }
 if (values.memory && orders !== MEMORY_ORDERS) {

@@ -10,6 +10,8 @@ export interface Place {
   /** The role that may only select. */
   readonly sourceUrl: string
   readonly warehouseUrl: string
+  /** The role that the warehouse's loader lets read. */
+  readonly readerUrl: string
   readonly schema: string
   /** Of the lake and the scratch files. */
   readonly folder: string

@@ -14,6 +14,8 @@ export interface BenchSystem extends AsyncDisposable {
   readonly rows: number
   readonly fillMs: number
   readonly postgresVersion: string
+  /** The moment up to which Totesys was filled. */
+  readonly until: Date
   /** The superuser on the source, who changes it. */
   readonly totesys: pg.Client
   /** The superuser on the warehouse, for `checkpoint` between measurements. */
@@ -59,11 +61,13 @@ export async function openBenchSystem(orders: number): Promise<BenchSystem> {
       rows,
       fillMs,
       postgresVersion: source.postgres.version,
+      until,
       totesys,
       warehouse,
       placeOf: (name) => ({
         sourceUrl: source.databases.sourceUrl,
         warehouseUrl: target.databases.warehouseUrl,
+        readerUrl: target.databases.readerUrl,
         schema: name,
         folder: join(folder, 'lakes', name),
       }),

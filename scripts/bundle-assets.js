@@ -1,8 +1,8 @@
-// Bundles what browsers load into dist/apps/server/assets: hashed names, a manifest that leads to
+// Bundles what browsers load into dist/apps/server/assets (or in the folder named): hashed names, a manifest that leads to
 // them, and a gzip and a brotli copy of each, so that the server compresses nothing. Plain
 // JavaScript, so that a build needs nothing but node.
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
@@ -10,7 +10,7 @@ import { build } from 'esbuild'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const browser = join(root, 'src/apps/server/browser')
-const target = join(root, 'dist/apps/server/assets')
+const target = join(root, process.argv[2] ?? 'dist', 'apps/server/assets')
 // Made aside and moved in one step: a server or a test may be reading.
 const made = `${target}.${process.pid}`
 
@@ -44,6 +44,6 @@ for (const file of await readdir(made)) {
   await writeFile(join(made, `${file}.br`), await promisify(brotliCompress)(content, { params }))
 }
 await writeFile(join(made, 'manifest.json'), JSON.stringify(manifest, null, 2))
-await mkdir(join(root, 'dist/apps/server'), { recursive: true })
+await mkdir(dirname(target), { recursive: true })
 await rm(target, { recursive: true, force: true })
 await rename(made, target)

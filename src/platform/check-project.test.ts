@@ -74,6 +74,11 @@ it.each([
     'by 2 columns, its key has 1',
   ],
   [
+    'an index that Postgres would cut the name of',
+    { models: [dimension, { ...fact, sought: ['x'.repeat(50)] }] },
+    'longer than 63 bytes',
+  ],
+  [
     'a name that Postgres would cut',
     { models: [dimension, { ...fact, table: `fact_${'ü'.repeat(30)}` }] },
     'longer than 51 bytes',

@@ -1,6 +1,6 @@
 import { ConfigError } from './errors.ts'
 import { OWN_REASONS } from './models/rules.ts'
-import type { Fact, Model, Project } from './project.ts'
+import { type Fact, indexName, type Model, type Project } from './project.ts'
 
 /** Relations the platform makes for itself beside the source tables while the models run. */
 const TAKEN = [
@@ -17,7 +17,9 @@ const TAKEN = [
   'unfit keys',
 ]
 
-/** Postgres cuts names at 63 bytes; the longest made of a fact's is `<fact>_as_of_batch`. */
+/** Postgres cuts longer names. */
+const MAX_NAME_BYTES = 63
+/** The longest name made of every fact's is `<fact>_as_of_batch`. */
 const MAX_FACT_BYTES = 51
 
 /**
@@ -97,7 +99,10 @@ function checkDistinct(kind: string, names: readonly string[]): void {
   }
 }
 
-function checkFact({ source, models }: Project, { table, from, references }: Fact): void {
+function checkFact(
+  { source, models }: Project,
+  { table, from, references, sought = [] }: Fact,
+): void {
   if (!source.tables.some(({ name }) => name === from)) {
     throw fault(
       `Fact ${table} is made from ${from}, which is no declared source table`,
@@ -106,6 +111,13 @@ function checkFact({ source, models }: Project, { table, from, references }: Fac
   }
   if (Buffer.byteLength(table) > MAX_FACT_BYTES) {
     throw fault(`The name of fact ${table} is longer than ${MAX_FACT_BYTES} bytes`, 'shorten it')
+  }
+  const long = sought.find((column) => Buffer.byteLength(indexName(table, column)) > MAX_NAME_BYTES)
+  if (long !== undefined) {
+    throw fault(
+      `The index of ${table}_current on ${long} would have a name longer than ${MAX_NAME_BYTES} bytes`,
+      'shorten one of them',
+    )
   }
   for (const { columns, dimension } of references) {
     const named = models.find((model) => model.kind !== 'fact' && model.table === dimension)

@@ -128,11 +128,18 @@ export interface Fact extends ModelBase {
   /** Gapless surrogate id, assigned in capture order. */
   readonly recordId: string
   readonly references: readonly Reference[]
+  /** Columns by which its current rows are sought: the current table has an index on each. */
+  readonly sought?: readonly string[]
   /**
    * A Postgres query over the stars that returns one `headline`: which of these facts this is, for
    * people. Its parameters are the key's values.
    */
   readonly headline?: URL
+}
+
+/** The index of a fact's current table on a column by which its rows are sought. */
+export function indexName(fact: string, column: string): string {
+  return `${fact}_current_${column}_idx`
 }
 
 export interface Reference {

@@ -36,6 +36,7 @@ export const totesys: Project = {
       key: 'sales_order_id',
       recordId: 'sales_record_id',
       checks: [positive('units_sold'), notNegative('unit_price')],
+      sought: ['created_date'],
       references: {
         created_date: 'dim_date',
         last_updated_date: 'dim_date',
@@ -53,6 +54,7 @@ export const totesys: Project = {
       key: 'purchase_order_id',
       recordId: 'purchase_record_id',
       checks: [positive('item_quantity'), notNegative('item_unit_price')],
+      sought: ['created_date'],
       references: {
         created_date: 'dim_date',
         last_updated_date: 'dim_date',
@@ -69,6 +71,7 @@ export const totesys: Project = {
       key: 'payment_id',
       recordId: 'payment_record_id',
       checks: [notNegative('payment_amount')],
+      sought: ['created_date', 'payment_date'],
       references: {
         created_date: 'dim_date',
         last_updated_date: 'dim_date',
@@ -102,9 +105,14 @@ interface FactSketch {
   readonly checks: readonly Check[]
   /** Column of the fact → the dimension whose one-column key it holds. */
   readonly references: Readonly<Record<string, string>>
+  /** What the questions about what is current limit. */
+  readonly sought: readonly string[]
 }
 
-function fact(table: string, { from, key, recordId, checks, references }: FactSketch): Fact {
+function fact(
+  table: string,
+  { from, key, recordId, checks, references, sought }: FactSketch,
+): Fact {
   return {
     kind: 'fact',
     table,
@@ -113,6 +121,7 @@ function fact(table: string, { from, key, recordId, checks, references }: FactSk
     from,
     recordId,
     checks,
+    sought,
     headline: new URL(`./presentation/headline_${from}.sql`, import.meta.url),
     references: Object.entries(references).map(([column, name]) => ({
       columns: [column],

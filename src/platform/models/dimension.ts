@@ -1,7 +1,13 @@
 import type { DuckDb } from '../duckdb.ts'
 import { ContractError } from '../errors.ts'
 import { checkKeys, compareRows, type PendingBatch } from '../lake/capture.ts'
-import type { FileRef, Hold, RowCounts, TableEntry } from '../lake/commit-record.ts'
+import {
+  type FileRef,
+  type Hold,
+  NO_ROWS,
+  type RowCounts,
+  type TableEntry,
+} from '../lake/commit-record.ts'
 import type { Column } from '../lake/lake-type.ts'
 import {
   type Fault,
@@ -72,10 +78,16 @@ export async function changeDimension(
     published: `published ${model.table}`,
   }
   await openState(db, zone, { relation: names.published, table, state: before?.state ?? [] })
+  if (!recompute) {
+    await db.run(`
+      create or replace temp table ${identifier(names.changes)} as
+      select *, 'insert' as _operation from ${identifier(names.published)} where false`)
+    const { open = [], held } = before ?? {}
+    return { table, model, ...names, quarantine: [], open, faults: [], counts: NO_ROWS, held }
+  }
   const [made, rejected] = [identifier(`made ${model.table}`), `rejected ${model.table}`]
   const rules = rulesOf(model, { columns: columns.map(({ name }) => name) })
-  const source = recompute ? sql : `select * from (${sql}) where false`
-  await db.run(`create or replace temp table ${made} as ${source}`)
+  await db.run(`create or replace temp table ${made} as ${sql}`)
   const unfit = await moveRejected(db, { from: made, rejected, rules })
   await checkKeys(db, table, made)
   const found = await compareRows(db, table, {
@@ -86,13 +98,10 @@ export async function changeDimension(
   await db.run(`drop table ${made}`)
 
   const rows = found.read + unfit
-  const held = recompute
-    ? holdFor(batch, { limits, rows, unfit, before: before?.held })
-    : before?.held
+  const held = holdFor(batch, { limits, rows, unfit, before: before?.held })
   if (held !== undefined) await withholdChanges(db, { ...names, rejected, table })
-  const refusal = recompute
-    ? await refuseRows(batch, table, { rejected, published: names.published, before })
-    : { quarantine: [], open: before?.open ?? [], faults: [] }
+  const isFit = unfit === 0 && held === undefined
+  const refusal = await refuseRows(batch, table, { ...names, rejected, isFit, before })
   const published = held === undefined ? found : { ...found, inserted: 0, updated: 0 }
   const counts = {
     ...published,
@@ -143,8 +152,15 @@ async function refuseRows(
   {
     rejected,
     published,
+    isFit,
     before,
-  }: { rejected: string; published: string; before: TableEntry | undefined },
+  }: {
+    rejected: string
+    published: string
+    /** No row was rejected. */
+    isFit: boolean
+    before: TableEntry | undefined
+  },
 ): Promise<Pick<DimensionChanges, 'quarantine' | 'open' | 'faults'>> {
   const key = identifiers(table.key)
   const rows = `(
@@ -158,7 +174,7 @@ async function refuseRows(
     left join (select ${key}, true as present from ${identifier(published)}) as p using (${key}))`
   const keys = table.key.flatMap((name) => table.columns.filter((column) => column.name === name))
   const refused = selectRefused(rows, { key: rowText(keys), columns: table.columns })
-  const quarantine = await prepareQuarantine(batch, table, { refused })
+  const quarantine = isFit ? [] : await prepareQuarantine(batch, table, { refused })
   const open = before?.open ?? []
   const [earlier, later] = [
     readRefused(await openFiles(batch.zone, open)),

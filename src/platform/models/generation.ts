@@ -14,8 +14,9 @@ export function generationOf(project: Project): string {
   const models = project.models.map((model) => ({
     ...model,
     sql: readModel(model),
-    // Only how a fact is shown; and a path of this machine.
+    // Only how a fact is shown and found; and a path of this machine.
     headline: undefined,
+    sought: undefined,
   }))
   const text = JSON.stringify([PLATFORM_GENERATION, project.source, models])
   return createHash('sha256').update(text).digest('hex').slice(0, 12)

@@ -84,15 +84,7 @@ type Reads = ReadonlyMap<Model | DataTest, readonly string[]>
 async function readInputs(db: DuckDb, project: Project): Promise<Reads> {
   const inputs = new Map<Model | DataTest, string[]>()
   for (const each of [...project.models, ...(project.tests ?? [])]) {
-    const [parsed] = await db.rows<{ sql: string }>(
-      `select json_serialize_sql(${duckLiteral(readSql(each.sql))}) as sql`,
-    )
-    // Not `getTableNames`, which finds no table at all in a `join … using`.
-    const names = new Set<string>()
-    JSON.parse(parsed?.sql ?? '{}', (key, value: unknown) => {
-      if (key === 'table_name' && typeof value === 'string') names.add(value.toLowerCase())
-      return value
-    })
+    const names = await namedIn(db, readSql(each.sql))
     const tables = project.source.tables.flatMap(({ name }) => [name, changesOf(name)])
     inputs.set(
       each,
@@ -102,6 +94,29 @@ async function readInputs(db: DuckDb, project: Project): Promise<Reads> {
   return inputs
 }
 
+/** Names by the SQL they stand in: parsed once in the life of a process. */
+const parsedSql = new Map<string, ReadonlySet<string>>()
+
+/** What a select calls a table anywhere, in lower case. */
+async function namedIn(db: DuckDb, sql: string): Promise<ReadonlySet<string>> {
+  const known = parsedSql.get(sql)
+  if (known !== undefined) return known
+  const [parsed] = await db.rows<{ sql: string }>(
+    `select json_serialize_sql(${duckLiteral(sql)}) as sql`,
+  )
+  // Not `getTableNames`, which finds no table at all in a `join … using`.
+  const names = new Set<string>()
+  JSON.parse(parsed?.sql ?? '{}', (key, value: unknown) => {
+    if (key === 'table_name' && typeof value === 'string') names.add(value.toLowerCase())
+    return value
+  })
+  if (parsedSql.size >= MAX_PARSED) parsedSql.clear()
+  parsedSql.set(sql, names)
+  return names
+}
+
+const MAX_PARSED = 1000
+
 function changesOf(table: string): string {
   return `change_${table}`
 }
@@ -109,12 +124,12 @@ function changesOf(table: string): string {
 type Views = ReadonlyMap<string, SourceView>
 
 /**
- * How the models see each source table; a view of each that one of them, or a test of this batch,
- * reads as it now stands.
+ * How the models see each source table; a view of each that a model or a test of this batch reads
+ * as it now stands.
  */
 async function openTables(db: DuckDb, input: TransformInput, reads: Reads): Promise<Views> {
   const views = new Map<string, SourceView>()
-  const due = [...input.project.models, ...testsDue(input, reads)]
+  const due = [...modelsDue(input, reads), ...testsDue(input, reads)]
   const names = new Set(due.flatMap((each) => reads.get(each) ?? []))
   for (const source of input.project.source.tables) {
     const view = await viewOf(source, input)
@@ -189,36 +204,58 @@ async function changeDimensions(
 ): Promise<Map<string, DimensionChanges>> {
   const { db } = batch
   const found = new Map<string, DimensionChanges>()
+  await nameDates(db, [])
   for (const model of project.models) {
     if (model.kind === 'fact') continue
     const references = referencesTo(model.table, facts)
-    await db.run('create or replace temp table named_date (date_id date)')
-    for (const { reference, relation } of model.kind === 'calendar' ? references : []) {
-      const column = identifier(reference.columns[0] ?? '')
-      await db.run(
-        `insert into named_date select distinct ${column} from ${relation} where ${column} is not null`,
-      )
-    }
+    if (model.kind === 'calendar') await nameDates(db, references)
     const recompute =
       model.kind === 'calendar'
         ? references.length > 0
-        : previous === undefined ||
-          reads.get(model)?.some((name) => isChanged(record, name)) === true
+        : isRecomputed(model, { record, previous, reads })
     if (!recompute && references.length === 0) continue
     const before = previous?.tables[model.table]
     const dimension = await withModelErrors({ kind: 'Model', name: model.table }, () =>
       changeDimension(batch, { model, before, recompute, limits }),
     )
+    let unproven: readonly NamedDimension[] = references
     if (model.kind === 'dimension') {
       checkInferable(model, dimension.table)
-      for (const { reference, relation } of references) {
-        await inferRows(db, dimension, { facts: relation, columns: reference.columns })
+      const inferred: NamedDimension[] = []
+      for (const named of references) {
+        const { reference, relation } = named
+        const rows = await inferRows(db, dimension, { facts: relation, columns: reference.columns })
+        // Where none was missing, every version joins.
+        if (rows > 0) inferred.push(named)
       }
+      unproven = inferred
     }
-    await checkJoined(db, dimension, references)
+    await checkJoined(db, dimension, unproven)
+    if (model.kind === 'calendar') await nameDates(db, [])
     found.set(model.table, dimension)
   }
   return found
+}
+
+/** Whether a dimension is made anew: at the beginning of a generation, and when an input changed. */
+function isRecomputed(
+  model: Model,
+  { record, previous, reads }: Pick<TransformInput, 'record' | 'previous'> & { reads: Reads },
+): boolean {
+  return (
+    previous === undefined || reads.get(model)?.some((name) => isChanged(record, name)) === true
+  )
+}
+
+/** Makes the table `named_date` of the days that facts name. */
+async function nameDates(db: DuckDb, references: readonly NamedDimension[]): Promise<void> {
+  await db.run('create or replace temp table named_date (date_id date)')
+  if (references.length === 0) return
+  const arms = references.map(({ reference, relation }) => {
+    const column = identifier(reference.columns[0] ?? '')
+    return `select ${column} as date_id from ${relation} where ${column} is not null`
+  })
+  await db.run(`insert into named_date select distinct date_id from (${arms.join(' union all ')})`)
 }
 
 /** A way in which this batch's versions of a fact name a dimension. */
@@ -270,6 +307,20 @@ async function checkJoined(
     `Fact ${fact.table} names ${lost?.rows} rows of ${table.name} by ${reference.columns.join(', ')} that are not there`,
     { code: 'TEST_FAILED', hint: `correct ${table.name}.sql; nothing was published` },
   )
+}
+
+/** The models this batch runs, or whose columns it must know: a changed fact names its dimensions. */
+function modelsDue({ project, record, previous }: TransformInput, reads: Reads): Model[] {
+  const facts = project.models.filter(
+    (model): model is Fact => model.kind === 'fact' && isChanged(record, model.from),
+  )
+  const named = new Set(facts.flatMap(({ references }) => references.map((one) => one.dimension)))
+  const dimensions = project.models.filter(
+    (model) =>
+      model.kind !== 'fact' &&
+      (named.has(model.table) || isRecomputed(model, { record, previous, reads })),
+  )
+  return [...facts, ...dimensions]
 }
 
 /** The data tests that read the changes of a table which this batch changes. */

@@ -43,6 +43,7 @@ export async function loadBatch(
         })
       }
       await applyBatch(client, input)
+      if (loaded === undefined) await analyzeStars(client, input.project)
       return 'loaded'
     }),
   )
@@ -88,9 +89,21 @@ export async function switchGeneration(
           delete from ${identifier(model.table)} as d using ${stale(model)} as s
           where ${sameKey(model, 'd', 's')}`)
       }
+      await analyzeStars(client, project)
       return 'switched'
     }),
   )
+}
+
+/**
+ * Gathers the statistics of tables that were filled just now. Postgres would do so by itself a minute
+ * later; until then its plans for a question may be ten times as slow.
+ */
+async function analyzeStars(client: Client, { models }: Project): Promise<void> {
+  const tables = models.flatMap(({ kind, table }) =>
+    kind === 'fact' ? [table, `${table}_current`] : [table],
+  )
+  if (tables.length > 0) await client.query(`analyze ${identifiers(tables)}`)
 }
 
 /** Keys of the rows that only the old generation of a dimension has, so far. */

@@ -53,6 +53,24 @@ describe('migrate()', () => {
     })
   })
 
+  it('makes the indexes a project asks for, of a warehouse that is up to date too', async () => {
+    await using shop = await createShop()
+    const { warehouse } = shop.deps
+    const indexes = () =>
+      shop.query(`select indexname as name from pg_indexes
+        where tablename = 'fact_sale_current' and indexname like '%_idx' order by 1`)
+    await migrateWith(warehouse, shop.project)
+    expect(await indexes()).toEqual([])
+    const models = shop.project.models.map((model) =>
+      model.kind === 'fact' ? { ...model, sought: model.key } : model,
+    )
+    await migrateWith(warehouse, { ...shop.project, models })
+    const made = [{ name: 'fact_sale_current_sale_id_idx' }]
+    expect(await indexes()).toEqual(made)
+    await migrateWith(warehouse, { ...shop.project, models })
+    expect(await indexes()).toEqual(made)
+  })
+
   it('refuses a fact with a column that its history adds itself', async () => {
     await using shop = await createShop()
     const clashing = await shop.changed({

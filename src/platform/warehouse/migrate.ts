@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.ts'
 import { type Client, withPostgresErrors } from '../postgres.ts'
-import type { Fact, Project } from '../project.ts'
+import { type Fact, indexName, type Project } from '../project.ts'
 import { identifier, identifiers } from '../sql.ts'
 import { inLockedTransaction, type WarehouseClient } from './warehouse.ts'
 
@@ -29,7 +29,7 @@ interface Step {
 
 /**
  * Brings the warehouse's schema up to date: the platform's tables, the domain's numbered
- * migrations, then the history of each fact. May be repeated; does nothing when nothing is new. A
+ * migrations, then the history of each fact and the indexes of its current table. May be repeated; does nothing when nothing is new. A
  * warehouse prepared with the standard tables is adopted, if its facts are empty.
  * Throws `ConfigError` when a migration that was applied has been edited since, or is unknown here.
  */
@@ -44,7 +44,11 @@ export async function migrate(
     ...readSteps(project.name, project.warehouse.migrations),
   ]
   await withPostgresErrors(warehouse.warehouse, async () => {
-    if ((await isUpToDate(client, steps)) && !(await isReaderNew(warehouse))) return
+    const isWhole =
+      (await isUpToDate(client, steps)) &&
+      !(await isReaderNew(warehouse)) &&
+      (await isIndexed(client, project))
+    if (isWhole) return
     await inLockedTransaction(warehouse, waitMs, async () => {
       await client.query(`create schema if not exists ${identifier(warehouse.warehouse.schema)}`)
       await client.query(`
@@ -123,6 +127,26 @@ async function isReaderNew({ client, warehouse }: WarehouseClient): Promise<bool
   return rowCount === 1
 }
 
+interface CurrentIndex {
+  readonly name: string
+  readonly column: string
+}
+
+/** The indexes of a fact's current table beside its key. */
+function indexesOf({ table, sought = [] }: Fact): CurrentIndex[] {
+  return sought.map((column) => ({ name: indexName(table, column), column }))
+}
+
+/** Whether every fact has its indexes: a project may ask for more without a migration of its own. */
+async function isIndexed(client: Client, { models }: Project): Promise<boolean> {
+  const names = models.flatMap((model) => (model.kind === 'fact' ? indexesOf(model) : []))
+  const { rowCount } = await client.query(
+    'select 1 from unnest($1::text[]) as name where to_regclass(name) is null',
+    [names.map(({ name }) => identifier(name))],
+  )
+  return rowCount === 0
+}
+
 async function readApplied(client: Client): Promise<Map<string, string>> {
   const { rows } = await client.query<{ name: string; checksum: string }>(
     'select name, checksum from tidemark_migration',
@@ -172,6 +196,11 @@ async function makeHistory(client: Client, fact: Fact): Promise<void> {
   for (const { name, type } of columns) {
     if (present.has(name)) continue
     await client.query(`alter table ${current} add column ${identifier(name)} ${type}`)
+  }
+  for (const { name, column } of indexesOf(fact)) {
+    await client.query(
+      `create index if not exists ${identifier(name)} on ${current} (${identifier(column)})`,
+    )
   }
 }
 

@@ -10,29 +10,37 @@ with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
 ),
 
+owed as (
+    select
+        f.payment_id,
+        f.payment_date
+    from fact_payment_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_payment_type as t on t.payment_type_id = f.payment_type_id
+    where t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND')
+        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+),
+
 first_paid as (
     select distinct on (f.payment_id)
         f.payment_id,
         f.payment_date,
         f.last_updated_date
     from fact_payment as f
+    inner join owed as o on o.payment_id = f.payment_id
     where f.paid
     order by f.payment_id, f.payment_record_id
 ),
 
 receipt as (
     select p.last_updated_date - p.payment_date as days_late
-    from fact_payment_current as f
-    inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_payment_type as t on t.payment_type_id = f.payment_type_id
+    from owed as o
     cross join clock as c
-    left join first_paid as p on p.payment_id = f.payment_id
-    where t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND')
-        and (p.payment_id is not null or f.payment_date < c.today)
-        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
-        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-        and (u.currency_code = nullif(:'currency', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+    left join first_paid as p on p.payment_id = o.payment_id
+    where p.payment_id is not null or o.payment_date < c.today
 )
 
 select

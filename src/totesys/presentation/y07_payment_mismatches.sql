@@ -40,23 +40,37 @@ with placed as (
         and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
 ),
 
+-- Only the orders in question: all payments there ever were are not looked at.
+transaction as (
+    select
+        o.order_kind,
+        o.order_id,
+        r.transaction_id
+    from placed as o
+    inner join dim_transaction as r on r.sales_order_id = o.order_id
+    where o.order_kind = 'sale'
+    union all
+    select
+        o.order_kind,
+        o.order_id,
+        r.transaction_id
+    from placed as o
+    inner join dim_transaction as r on r.purchase_order_id = o.order_id
+    where o.order_kind = 'purchase'
+),
+
 payment as (
     select
-        case
-            when t.payment_type_name = 'SALES_RECEIPT' then 'sale'
-            else 'purchase'
-        end as order_kind,
-        case
-            when t.payment_type_name = 'SALES_RECEIPT' then r.sales_order_id
-            else r.purchase_order_id
-        end as order_id,
+        r.order_kind,
+        r.order_id,
         u.currency_code,
         f.payment_amount
-    from fact_payment_current as f
+    from transaction as r
+    inner join fact_payment_current as f on f.transaction_id = r.transaction_id
     inner join dim_currency as u on u.currency_id = f.currency_id
     inner join dim_payment_type as t on t.payment_type_id = f.payment_type_id
-    inner join dim_transaction as r on r.transaction_id = f.transaction_id
-    where t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_PAYMENT')
+    where t.payment_type_name
+        = case r.order_kind when 'sale' then 'SALES_RECEIPT' else 'PURCHASE_PAYMENT' end
 ),
 
 paid as (
