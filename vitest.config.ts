@@ -2,8 +2,25 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-    globalSetup: ['test/support/global-setup.ts'],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'node',
+          include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+          exclude: ['test/browser/**', '**/node_modules/**'],
+          globalSetup: ['test/support/global-setup.ts'],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          globalSetup: ['test/browser/global-setup.ts'],
+        },
+      },
+    ],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
@@ -16,12 +33,12 @@ export default defineConfig({
     coverage: {
       provider: 'v8',
       include: ['src/**/*.ts'],
-      // The entry is twenty lines around runProgram(); it is run for real in test/e2e, as a child.
       exclude: [
         'src/**/*.test.ts',
         'src/**/*.contract.ts',
+        // The entry is twenty lines around runProgram(); it is run for real in test/e2e, as a child.
         'src/apps/cli/tidemark.ts',
-        // Runs in a browser.
+        // Runs in Chromium (test/browser), whose coverage is not collected.
         'src/apps/server/browser/**',
       ],
       reporter: ['text-summary', 'json-summary'],

@@ -1,6 +1,6 @@
 import { type Deps, ingestionZone, processedZone } from './deps.ts'
 import type { CommitRecord } from './lake/commit-record.ts'
-import { readCommit, readExistingCommit, readLastCommit } from './lake/zone.ts'
+import { readCommit, readLastCommit } from './lake/zone.ts'
 import { generationOf } from './models/generation.ts'
 
 /** What the lake knows of one batch. */
@@ -26,14 +26,11 @@ export async function readBatch(
   return { captured, transformed, generation }
 }
 
-/** The newest batches of the ingestion zone, newest first, at most `count`. Reads the lake only. */
-export async function readRecentBatches(deps: Deps, count: number): Promise<CommitRecord[]> {
-  const zone = ingestionZone(deps)
-  const last = await readLastCommit(zone)
-  if (last === undefined) return []
-  const numbers = Array.from(
-    { length: Math.min(count, last.batch) - 1 },
-    (_, i) => last.batch - 1 - i,
-  )
-  return [last, ...(await Promise.all(numbers.map((number) => readExistingCommit(zone, number))))]
+/** The newest batches, newest first, at most `count`. Reads the lake only. */
+export async function readRecentBatches(deps: Deps, count: number): Promise<Batch[]> {
+  const last = await readLastCommit(ingestionZone(deps))
+  const newest = last?.batch ?? 0
+  const numbers = Array.from({ length: Math.min(count, newest) }, (_, index) => newest - index)
+  const batches = await Promise.all(numbers.map((number) => readBatch(deps, number)))
+  return batches.flatMap((batch) => batch ?? [])
 }

@@ -170,10 +170,15 @@ describe('a table that breaks its contract', () => {
     await system.sql.query('alter table sales_order rename units_sold to units')
     await system.sql.query('update sales_order set units = 11 where sales_order_id = 1')
     await system.run()
-    const [first] = await refusedRows((await system.records()).at(-1), 'sales_order')
-    expect(first).toMatchObject({ reason: 'column_missing', key: '{"sales_order_id":"1"}' })
+    // Where transactions of others were open, rows from before are read once more.
+    const first = (await refusedRows((await system.records()).at(-1), 'sales_order')).find(
+      ({ key }) => key === '{"sales_order_id":"1"}',
+    )
+    expect(first?.reason).toBe('column_missing')
     expect(JSON.parse(first?.content ?? '')).toMatchObject({ units: '11', unit_price: '2.50' })
-    expect((await entryOf('sales_order'))?.counts).toMatchObject({ read: 1, quarantined: 1 })
+    const { read = 0, quarantined } = (await entryOf('sales_order'))?.counts ?? {}
+    expect(read).toBeGreaterThan(0)
+    expect(quarantined).toBe(read)
 
     await system.sql.query('update sales_order set units = 12 where sales_order_id = 1')
     await system.run()

@@ -467,6 +467,11 @@ function waterfallOption(shape: WaterfallShape, look: Look): EChartsOption {
   }
 }
 
+/** `121.24 m`: digits enough for a small step between two totals to be seen. */
+function totalNumber(value: number): string {
+  return value >= 1e6 ? `${(value / 1e6).toFixed(2)} m` : roundNumber(value)
+}
+
 function divergingOption(shape: DivergingShape, look: Look): EChartsOption {
   const { labels, names, complete } = shape
   const isWeeks = complete !== undefined

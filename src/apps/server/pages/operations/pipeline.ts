@@ -1,11 +1,7 @@
 import { html } from 'hono/html'
-import { readRecentBatches } from '../../../../platform/batches.ts'
+import { type Batch, readRecentBatches } from '../../../../platform/batches.ts'
 import type { Deps } from '../../../../platform/deps.ts'
-import {
-  changedRows,
-  type CommitRecord,
-  type Hold,
-} from '../../../../platform/lake/commit-record.ts'
+import { type TableEntry, type Hold } from '../../../../platform/lake/commit-record.ts'
 import type { LedgerBatch } from '../../../../platform/presentation/ledger-batches.ts'
 import type { Status } from '../../../../platform/status.ts'
 import { formatDuration, formatNumber as countOf } from '../../../cli/format.ts'
@@ -16,7 +12,7 @@ import { type Cell, renderTable, tag } from './table.ts'
 /** How many batches the strip and the table show. */
 export const RECENT = 40
 
-export async function readPipeline(deps: Deps): Promise<readonly CommitRecord[]> {
+export async function readPipeline(deps: Deps): Promise<readonly Batch[]> {
   return readRecentBatches(deps, RECENT)
 }
 
@@ -28,7 +24,7 @@ export function renderPipeline({
   question,
 }: {
   status: Status
-  batches: readonly CommitRecord[]
+  batches: readonly Batch[]
   loaded: ReadonlyMap<number, LedgerBatch>
   /** Name of the project's question about the same, if it has one. */
   question: string | undefined
@@ -56,7 +52,7 @@ export function renderPipeline({
               label: 'The newest batches',
               header: ['Batch', 'Captured', 'New', 'Changed', 'Deleted', 'Refused', 'Lag', 'State'],
               numeric: [2, 3, 4, 5, 6],
-              rows: batches.map((record) => batchRow(record, { status, loaded })),
+              rows: batches.map((batch) => batchRow(batch, { status, loaded })),
             })
       }
     </section>
@@ -127,7 +123,7 @@ function renderPromise({
   </section>`
 }
 
-/** A bar a batch, as tall as its lag, with a line where the promise is; words for who cannot see it. */
+/** A bar a batch, as tall as its lag; the sentence says what cannot be seen. */
 function renderStrip(batches: readonly LedgerBatch[], promiseMs: number): Markup {
   if (batches.length === 0) return html`<p class="muted">Nothing was loaded yet.</p>`
   const shown = batches.toSorted((a, b) => a.batch - b.batch)
@@ -160,21 +156,26 @@ function renderStrip(batches: readonly LedgerBatch[], promiseMs: number): Markup
 }
 
 function batchRow(
-  { batch, snapshot, tables }: CommitRecord,
+  { captured, transformed }: Batch,
   { status, loaded }: { status: Status; loaded: ReadonlyMap<number, LedgerBatch> },
 ): Cell[] {
+  const { batch, snapshot, tables } = captured
   const entries = Object.values(tables)
-  const sum = (name: 'inserted' | 'updated' | 'deleted' | 'quarantined') =>
-    formatNumber(String(entries.reduce((total, { counts }) => total + counts[name], 0)))
+  const sum = (
+    of: readonly TableEntry[],
+    name: 'inserted' | 'updated' | 'deleted' | 'quarantined',
+  ) => of.reduce((total, { counts }) => total + counts[name], 0)
+  const stars = Object.values(transformed?.tables ?? {})
+  const refused = sum(entries, 'quarantined') + sum(stars, 'quarantined')
   const inWarehouse = loaded.get(batch)
   const held = entries.filter(({ held: hold }) => hold !== undefined).length
   return [
     html`<a href="/run/${batch}">${batch}</a>`,
     formatMoment(snapshot.takenAt),
-    sum('inserted'),
-    sum('updated'),
-    sum('deleted'),
-    sum('quarantined'),
+    formatNumber(String(sum(entries, 'inserted'))),
+    formatNumber(String(sum(entries, 'updated'))),
+    formatNumber(String(sum(entries, 'deleted'))),
+    formatNumber(String(refused)),
     inWarehouse === undefined ? '' : formatDuration(inWarehouse.lagMs),
     html`${
       batch <= status.batches.warehouse
@@ -197,9 +198,4 @@ export function describeState({
   if (heldDeletes === 0) return tag('ok', 'captured')
   return html`${tag('warn', 'deletions held')} ${formatNumber(String(heldDeletes))} rows are gone
     from the source; <code>tidemark run --confirm-deletes</code> lets them through`
-}
-
-/** Rows a batch brought, for headings. */
-export function sumChanges({ tables }: CommitRecord): number {
-  return Object.values(tables).reduce((total, { counts }) => total + changedRows(counts), 0)
 }

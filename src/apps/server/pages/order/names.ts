@@ -4,6 +4,7 @@ import type { FactVersion } from '../../../../platform/presentation/history.ts'
 import type { Fact, Project } from '../../../../platform/project.ts'
 import type { Presentation } from '../../app.ts'
 import type { Markup } from '../layout.ts'
+import { labelOf } from '../panel.ts'
 
 /** What things are called now, by the fact's column and the number in it. */
 export type Names = ReadonlyMap<string, ReadonlyMap<string, string>>
@@ -53,6 +54,12 @@ export async function readNames(
     if (error instanceof TidemarkError) return new Map()
     throw error
   }
+}
+
+/** What people call a column; of one that is shown by name, what is named and not its number. */
+export function nameOf({ labels, names }: VersionContext, column: string): string {
+  const label = labelOf({ labels }, column)
+  return names.has(column) ? label.replace(/ id$/, '') : label
 }
 
 /** A cell with the name of what it names, the number behind it. */

@@ -3,8 +3,7 @@ import type { FactVersion } from '../../../../platform/presentation/history.ts'
 import { formatMoment, formatNumber } from '../format.ts'
 import type { Markup } from '../layout.ts'
 import { tag } from '../operations/table.ts'
-import { labelOf } from '../panel.ts'
-import { renderValue, type VersionContext } from './names.ts'
+import { nameOf, renderValue, type VersionContext } from './names.ts'
 
 /** Columns named in a line of the timeline; the table below has all. */
 const MAX_CHANGES = 6
@@ -76,7 +75,7 @@ function describe(
     .slice(0, MAX_CHANGES)
     .map(
       (column, place) =>
-        html`${place === 0 ? '' : ' · '}${labelOf(context, column).toLowerCase()}
+        html`${place === 0 ? '' : ' · '}${nameOf(context, column).toLowerCase()}
         ${renderChange(version, before, { column, context })}`,
     )}${left > 0 ? ` and ${left} more` : ''}`
 }

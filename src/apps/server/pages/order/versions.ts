@@ -2,8 +2,7 @@ import { html } from 'hono/html'
 import type { FactHistory, FactVersion } from '../../../../platform/presentation/history.ts'
 import { formatMoment } from '../format.ts'
 import type { Markup } from '../layout.ts'
-import { labelOf } from '../panel.ts'
-import { renderValue, type VersionContext } from './names.ts'
+import { nameOf, renderValue, type VersionContext } from './names.ts'
 import { renderChange, renderOperation } from './timeline.ts'
 
 /** Versions side by side; more are on further pages. */
@@ -55,7 +54,7 @@ export function renderVersions(
           ${columns.map(
             (column) =>
               html`<tr>
-                <th scope="row" title="${column}">${labelOf(context, column)}</th>
+                <th scope="row" title="${column}">${nameOf(context, column)}</th>
                 ${versions.map((version, place) =>
                   renderCell(version, beforeOf(place), { column, context }),
                 )}

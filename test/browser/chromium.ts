@@ -1,0 +1,45 @@
+import { existsSync } from 'node:fs'
+import { type Browser, chromium } from 'playwright-core'
+
+/** Where it usually is; `TIDEMARK_CHROMIUM` names another one. */
+const PLACES = [
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/usr/bin/google-chrome-stable',
+  '/snap/bin/chromium',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+  '/Applications/Chromium.app/Contents/MacOS/Chromium',
+]
+
+/** No look-ups, updates or pings: without them every start tries to reach its maker. */
+const QUIET = [
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+export const NO_CHROMIUM =
+  'no Chromium found: apt-get install chromium, or set TIDEMARK_CHROMIUM to one'
+
+/** The browser of this machine; undefined when there is none. Nothing is ever downloaded. */
+export function findChromium(
+  environment: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  const { TIDEMARK_CHROMIUM: named } = environment
+  if (named !== undefined && named !== '') return existsSync(named) ? named : undefined
+  return PLACES.find((path) => existsSync(path))
+}
+
+/** Starts it with a profile of its own, removed when it is closed. */
+export async function launchChromium(executablePath: string): Promise<Browser> {
+  const isRoot = process.getuid?.() === 0
+  return chromium.launch({
+    executablePath,
+    // Its sandbox refuses to run as root, as build machines do.
+    args: isRoot ? [...QUIET, '--no-sandbox'] : QUIET,
+  })
+}

@@ -1,0 +1,119 @@
+import { readFile } from 'node:fs/promises'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { launchChromium } from './chromium.ts'
+import { openVisit, untilLive } from './visit.ts'
+
+const site = inject('site')
+
+/** Cells of a CSV file (RFC 4180), quoted ones too. */
+function parseCsv(text: string): string[][] {
+  const lines: string[][] = [[]]
+  for (const [, quoted, plain = '', end = ''] of text.matchAll(
+    /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)/g,
+  )) {
+    if (quoted === undefined && plain === '' && end === '') break
+    lines.at(-1)?.push(quoted?.replaceAll('""', '"') ?? plain)
+    if (end !== ',' && end !== '') lines.push([])
+  }
+  return lines.filter((cells) => cells.length > 0)
+}
+
+const tableOf = (page: Page, id: string): Promise<string[][]> =>
+  page
+    .locator(`#t-${id} tbody tr`)
+    .evaluateAll((rows) =>
+      rows.map((row) => [...row.children].map((cell) => (cell.textContent ?? '').trim())),
+    )
+
+describe.skipIf(site === undefined)('filters', () => {
+  let browser: Browser
+  beforeAll(async () => {
+    browser = await launchChromium(site?.chromium ?? '')
+  })
+  afterAll(() => browser?.close())
+
+  it('are carried by the address, undone by going back, and by the links of every chart', async () => {
+    await using visit = await openVisit(browser, { url: site?.url ?? '' })
+    const { page, faults } = visit
+    await page.goto('/sales')
+    await untilLive(page)
+    const cards = page.locator('.cards').first().locator('.card-name')
+    const all = await cards.allInnerTexts()
+    expect(all.length).toBeGreaterThan(1)
+
+    await page.locator('summary', { hasText: 'Filter' }).click()
+    await page.getByLabel('Currency').selectOption('GBP')
+    await page.getByRole('button', { name: 'Show', exact: true }).click()
+    await page.waitForURL((url) => url.search === '?currency=GBP')
+    expect(await cards.allInnerTexts()).toEqual(['GBP'])
+
+    await page.getByRole('link', { name: '4 weeks' }).click()
+    await page.waitForURL((url) => url.searchParams.get('period') === '4w')
+    expect(new URL(page.url()).searchParams.get('currency')).toBe('GBP')
+    expect(await page.getByRole('link', { name: '4 weeks' }).getAttribute('aria-current')).toBe(
+      'true',
+    )
+    const from = /^\d{4}-\d\d-\d\d/.exec(await page.locator('.range').innerText())?.[0]
+    const csv = new URL(
+      (await page.locator('a[href*="s02_sales_by_week.csv"]').getAttribute('href')) ?? '',
+      page.url(),
+    )
+    expect(Object.fromEntries(csv.searchParams)).toMatchObject({ currency: 'GBP', from })
+
+    await page.goBack()
+    await page.waitForURL((url) => url.search === '?currency=GBP')
+    expect(await cards.allInnerTexts()).toEqual(['GBP'])
+    await page.goBack()
+    await page.waitForURL((url) => url.search === '')
+    expect(await cards.allInnerTexts()).toEqual(all)
+
+    await page.goForward()
+    await page.waitForURL((url) => url.search === '?currency=GBP')
+    await page.locator('.chip').click()
+    await page.waitForURL((url) => url.search === '')
+    expect(faults).toEqual([])
+  })
+
+  it('a CSV file holds what the table under the chart shows', async () => {
+    await using visit = await openVisit(browser, { url: site?.url ?? '' })
+    const { page } = visit
+    await page.goto('/sales?currency=GBP&period=26w')
+    await untilLive(page)
+    for (const question of ['s02_sales_by_week', 's06_biggest_customers']) {
+      const coming = page.waitForEvent('download')
+      await page.locator(`.links a[href*="${question}.csv"]`).click()
+      const download = await coming
+      expect(download.suggestedFilename()).toMatch(new RegExp(`^${question}.*GBP.*as-of-.*\\.csv$`))
+      const text = await readFile(await download.path(), 'utf8')
+      const [header, ...lines] = parseCsv(text)
+      await page.locator(`#t-${question} > summary`).click()
+      const rows = await tableOf(page, question)
+      expect(header).toContain('currency_code')
+      expect(lines.length).toBeGreaterThan(1)
+      expect(rows.map((cells) => cells.map(unformatted))).toEqual(
+        lines.map((cells) => cells.map(unformatted)),
+      )
+    }
+  })
+
+  it('one that cannot be is said, and everything else still shown', async () => {
+    await using visit = await openVisit(browser, { url: site?.url ?? '' })
+    const { page } = visit
+    await page.goto('/sales?currency=XXX&from=2026-02-30')
+    await untilLive(page)
+    const alert = page.getByRole('alert')
+    expect(await alert.innerText()).toContain('XXX')
+    expect(await alert.innerText()).toContain('2026-02-30')
+    expect(await page.locator('.cards .card').count()).toBeGreaterThan(0)
+  })
+})
+
+/** A cell without what is only for people: thin spaces between digits, and words for booleans. */
+function unformatted(cell: string): string {
+  const plain = cell.replaceAll(/(?<=\d)[\s,\u202f\u00a0](?=\d{3})/g, '')
+  if (plain === '–') return ''
+  if (/^(t|true|yes)$/.test(plain)) return 'true'
+  if (/^(f|false|no)$/.test(plain)) return 'false'
+  return /^-?\d+\.\d+$/.test(plain) ? String(Number(plain)) : plain
+}

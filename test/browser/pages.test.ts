@@ -1,0 +1,77 @@
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { launchChromium } from './chromium.ts'
+import { auditPage, checkCharts, findOverflow, openVisit, untilLive } from './visit.ts'
+
+const site = inject('site')
+
+/** Every page by the name of the test, with its address and, where it must have some, its charts. */
+const { amended = 0, deleted = 0, paid = 0, counterparty = 0 } = site ?? {}
+const PAGES: [name: string, path: string, wants?: { charts?: number; isPlain?: boolean }][] = [
+  ['Overview', '/', { charts: 1 }],
+  ['Sales', '/sales', { charts: 8 }],
+  ['Changes', '/changes', { charts: 2 }],
+  ['Purchases', '/purchases', { charts: 3 }],
+  ['Payments', '/payments', { charts: 3 }],
+  ['Counterparty, to be chosen', '/counterparty'],
+  ['Counterparty', `/counterparty?counterparty=${counterparty}&period=all`, { charts: 2 }],
+  ['Order, to be found', '/order'],
+  ['an amended sales order', `/order/sales_order/${amended}`],
+  ['a deleted sales order', `/order/sales_order/${deleted}`],
+  ['a purchase order', '/order/purchase_order/1'],
+  ['a payment', `/order/payment/${paid}`],
+  ['Ask', '/ask'],
+  ['Ask, with a saved question', '/ask?question=s02_sales_by_week'],
+  ['Pipeline', '/pipeline'],
+  ['Run', '/run/1'],
+  ['Run with a change of schema', '/run/4'],
+  ['Quarantine', '/quarantine'],
+  ['Catalogue', '/catalogue'],
+  ['a table of the catalogue', '/catalogue/staff'],
+  ['a question', '/questions/s06_biggest_customers'],
+  ['the API', '/docs', { isPlain: true }],
+]
+
+describe.skipIf(site === undefined)('every page', () => {
+  let browser: Browser
+  beforeAll(async () => {
+    browser = await launchChromium(site?.chromium ?? '')
+  })
+  afterAll(() => browser?.close())
+
+  describe.each([
+    ['in light', { colorScheme: 'light', viewport: { width: 1280, height: 900 } }],
+    ['in dark', { colorScheme: 'dark', viewport: { width: 1280, height: 900 } }],
+    ['390 px wide', { colorScheme: 'light', viewport: { width: 390, height: 844 } }],
+  ] as const)('%s', (_, look) => {
+    it.each(PAGES)('%s', async (_name, path, wants) => {
+      const { charts = 0, isPlain = false } = wants ?? {}
+      await using visit = await openVisit(browser, { url: site?.url ?? '', ...look })
+      const { page, faults } = visit
+      const response = await page.goto(path)
+      expect(response?.status()).toBe(200)
+      if (!isPlain) await untilLive(page)
+      expect(await checkCharts(page)).toEqual([])
+      expect(await page.locator('[data-figure]').count()).toBeGreaterThanOrEqual(charts)
+      expect(await page.locator('.failure').count()).toBe(0)
+      expect(await findOverflow(page)).toEqual([])
+      expect(await auditPage(page)).toEqual([])
+      expect(faults).toEqual([])
+    })
+
+    it('Ask with a result as bars', async () => {
+      await using visit = await openVisit(browser, { url: site?.url ?? '', ...look })
+      const { page, faults } = visit
+      await page.goto('/ask?question=s03_best_designs')
+      await page.getByLabel('Show as').selectOption('bars')
+      await page.getByRole('button', { name: 'Run' }).click()
+      await page.waitForSelector('#result tbody tr')
+      await untilLive(page)
+      expect(await checkCharts(page)).toEqual([])
+      expect(await page.locator('[data-figure]').count()).toBe(1)
+      expect(await findOverflow(page)).toEqual([])
+      expect(await auditPage(page)).toEqual([])
+      expect(faults).toEqual([])
+    })
+  })
+})

@@ -1,0 +1,151 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import pg from 'pg'
+import { type Environment, openEnvironment, readConfig } from '../../src/apps/environment.ts'
+import { fillTotesys } from '../../src/apps/local/living-totesys/fill.ts'
+import { createLiving, type Living } from '../../src/apps/local/living-totesys/living.ts'
+import { openServer, type OpenServer } from '../../src/apps/server/open-server.ts'
+import type { LogEntry } from '../../src/platform/log.ts'
+import { run, type RunReport } from '../../src/platform/pipeline.ts'
+
+export interface WorldOptions {
+  /** Sales orders that Totesys is filled with. */
+  readonly salesOrders: number
+  /** Days of life to be lived after it was filled, up to now. */
+  readonly days: number
+  /** Of what the pipeline and the server log. */
+  readonly onLog?: (entry: LogEntry) => void
+}
+
+/** What `tidemark up` starts, on a folder of its own, but that Totesys lives only when told to. */
+export interface World extends AsyncDisposable {
+  readonly environment: Environment
+  /** A role that may write the source. */
+  readonly totesys: pg.Client
+  readonly living: Living
+  /** When Totesys was filled up to. */
+  readonly filledTo: Date
+  /** One run that must succeed. */
+  run(): Promise<RunReport>
+  /** The dashboard with the reader's rights, on a free port or a given one. The caller disposes it. */
+  serve(port?: number): Promise<OpenServer>
+}
+
+const DAY_MS = 86_400_000
+
+export async function openWorld({
+  salesOrders,
+  days,
+  onLog = () => {},
+}: WorldOptions): Promise<World> {
+  const home = mkdtempSync(path.join(os.tmpdir(), 'tidemark-browser-'))
+  // Run by root the database server is another user, who must be able to enter.
+  chmodSync(home, 0o711)
+  const ends: (() => Promise<unknown>)[] = [
+    async () => rmSync(home, { recursive: true, force: true }),
+  ]
+  const dispose = async (): Promise<void> => {
+    for (const end of ends.toReversed()) await end()
+  }
+  try {
+    const environment = await openEnvironment({
+      config: readConfig({ TIDEMARK_HOME: home }),
+      log: onLog,
+      fill: false,
+      signal: new AbortController().signal,
+    })
+    ends.push(async () => environment[Symbol.asyncDispose]())
+    const totesys = new pg.Client(environment.local?.databases.adminUrl)
+    await totesys.connect()
+    ends.push(() => totesys.end())
+    const filledTo = new Date(Date.now() - days * DAY_MS)
+    await fillTotesys(totesys, { seed: 1, salesOrders, until: filledTo })
+    return {
+      environment,
+      totesys,
+      living: createLiving(totesys, { seed: 1, start: filledTo }),
+      filledTo,
+      async run() {
+        const report = await run(environment.deps)
+        if (report.failures[0] !== undefined) throw report.failures[0].error
+        return report
+      },
+      serve: (port = 0) => openServer(environment, { log: onLog, port }),
+      [Symbol.asyncDispose]: dispose,
+    }
+  } catch (error) {
+    await dispose()
+    throw error
+  }
+}
+
+/** Orders of a lived-in world that stand for what can happen to one. */
+export interface Landmarks {
+  /** Amended three times, with its payment paid. */
+  readonly amended: number
+  readonly deleted: number
+  /** A payment that was seen to turn paid. */
+  readonly paid: number
+  /** Somebody with orders. */
+  readonly counterparty: number
+}
+
+/**
+ * A few batches of life: simulated days, silent changes of one order, a payment paid, a deletion,
+ * a row that must go to quarantine and a column that was not there before.
+ */
+export async function liveThrough(world: World): Promise<Landmarks> {
+  const { totesys, living, filledTo } = world
+  await world.run()
+  const { rows } = await totesys.query<{
+    sales_order_id: number
+    counterparty_id: number
+    payment_id: number
+    transaction_id: number
+  }>(`
+    select sales_order_id, sales_order.counterparty_id, payment_id, transaction_id
+    from sales_order
+    inner join transaction using (sales_order_id)
+    inner join payment using (transaction_id)
+    where not paid and payment_date::date < current_date
+    order by sales_order_id desc
+    limit 2`)
+  const [amended, deleted] = rows
+  if (amended === undefined || deleted === undefined) throw new Error('Totesys has too few orders')
+  const lengthMs = Date.now() - filledTo.getTime()
+  const rounds: string[] = [
+    `update sales_order set units_sold = units_sold + 12100
+     where sales_order_id = ${amended.sales_order_id}`,
+    `update sales_order
+     set agreed_delivery_date = (agreed_delivery_date::date + 2)::text, unit_price = unit_price + 0.25
+     where sales_order_id = ${amended.sales_order_id};
+     update payment set paid = true where payment_id = ${amended.payment_id}`,
+    `alter table staff add column nickname text;
+     delete from payment where transaction_id = ${deleted.transaction_id};
+     delete from transaction where transaction_id = ${deleted.transaction_id};
+     delete from sales_order where sales_order_id = ${deleted.sales_order_id}`,
+    `update sales_order set units_sold = units_sold - 700
+     where sales_order_id = ${amended.sales_order_id};
+     insert into sales_order (
+       created_at, last_updated, design_id, staff_id, counterparty_id, units_sold, unit_price,
+       currency_id, agreed_delivery_date, agreed_payment_date, agreed_delivery_location_id
+     )
+     select
+       created_at, last_updated, design_id, staff_id, counterparty_id, 0, unit_price,
+       currency_id, agreed_delivery_date, agreed_payment_date, agreed_delivery_location_id
+     from sales_order where sales_order_id = ${amended.sales_order_id}`,
+  ]
+  for (const [place, sql] of rounds.entries()) {
+    const share = (place + 1) / rounds.length
+    await living.advanceTo(new Date(filledTo.getTime() + share * lengthMs))
+    await totesys.query(sql)
+    await world.run()
+  }
+  return {
+    amended: amended.sales_order_id,
+    deleted: deleted.sales_order_id,
+    paid: amended.payment_id,
+    counterparty: amended.counterparty_id,
+  }
+}
