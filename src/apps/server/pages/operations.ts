@@ -1,8 +1,9 @@
 import { Hono } from 'hono'
 import { html } from 'hono/html'
 import { readBatch } from '../../../platform/batches.ts'
-import { readCatalog } from '../../../platform/catalog.ts'
-import type { Deps } from '../../../platform/deps.ts'
+import { type Catalog, readCatalog } from '../../../platform/catalog.ts'
+import { type Deps, ingestionZone } from '../../../platform/deps.ts'
+import { readLastCommit } from '../../../platform/lake/zone.ts'
 import { readLedgerBatches } from '../../../platform/presentation/ledger-batches.ts'
 import { readQuarantine } from '../../../platform/quarantine.ts'
 import { readStatus } from '../../../platform/status.ts'
@@ -32,6 +33,7 @@ export function operationRoutes({
   deps: Deps
 }): Hono<ServerEnv> {
   const { reader, promiseMs, now } = presentation
+  const catalogs = keepCatalog(deps)
   const app = new Hono<ServerEnv>()
   const page = async ({
     body,
@@ -95,14 +97,14 @@ export function operationRoutes({
   })
 
   app.get('/catalogue', async (c) => {
-    const body = renderCatalogue(await readCatalog(deps))
+    const body = renderCatalogue(await catalogs.read())
     const summary = 'The tables of the source, the stars made of them, and how one feeds the other.'
     return c.html(await page({ title: 'Catalogue', path: '/catalogue', summary, body }))
   })
 
   app.get('/catalogue/:table', async (c) => {
     const name = c.req.param('table')
-    const catalog = await readCatalog(deps)
+    const catalog = await catalogs.read()
     const table = catalog.tables.find((each) => each.table === name)
     if (table === undefined) {
       const detail = 'The contract names no such source table'
@@ -114,4 +116,23 @@ export function operationRoutes({
     return c.html(await page({ title: name, path: '/catalogue', summary, body }))
   })
   return app
+}
+
+/** The catalogue, made once a batch: it reads every commit record there is. */
+function keepCatalog(deps: Deps): { read(): Promise<Catalog> } {
+  let kept: { batch: number; catalog: Promise<Catalog> } | undefined
+  return {
+    async read() {
+      const zone = ingestionZone(deps)
+      const batch = (await readLastCommit(zone, kept?.batch))?.batch ?? 0
+      if (kept?.batch !== batch) {
+        const made = { batch, catalog: readCatalog(deps) }
+        kept = made
+        made.catalog.catch(() => {
+          if (kept === made) kept = undefined
+        })
+      }
+      return await kept.catalog
+    },
+  }
 }
