@@ -5,6 +5,8 @@ import { createSystem, type TestSystem } from '../../../../test/support/system.t
 import { parseConfig } from '../../../platform/config.ts'
 import { transform } from '../../../platform/pipeline.ts'
 import { extract } from '../../../platform/extract.ts'
+import type { Deps } from '../../../platform/deps.ts'
+import { type Question, readQuestions } from '../../../platform/presentation/question.ts'
 import { createReader, type Reader } from '../../../platform/presentation/reader.ts'
 import { createApp } from '../app.ts'
 import { readAccess } from '../auth.ts'
@@ -26,18 +28,26 @@ afterAll(async () => {
   await system[Symbol.asyncDispose]()
 })
 
-async function get(path: string): Promise<Response> {
+type Ask = (path: string) => Promise<Response>
+
+function asker({
+  questions = new Map<string, Question>(),
+  deps = system.deps,
+}: { questions?: ReadonlyMap<string, Question>; deps?: Deps } = {}): Ask {
   const app = createApp({
     reader,
-    questions: new Map(),
+    questions,
     promiseMs: 1_800_000,
     access: readAccess(parseConfig({})),
     log: system.deps.log,
     version: '1.2.3',
-    pages: (presentation) => operationRoutes({ presentation, deps: system.deps }),
+    pages: (presentation) => operationRoutes({ presentation, deps }),
   })
-  return await app.request(path, {}, { incoming: { socket: { remoteAddress: '127.0.0.1' } } })
+  return async (path) =>
+    await app.request(path, {}, { incoming: { socket: { remoteAddress: '127.0.0.1' } } })
 }
+
+const get: Ask = (path) => asker()(path)
 
 /** What a page says, its tags gone and its white space folded. */
 async function said(path: string): Promise<string> {
@@ -90,6 +100,37 @@ describe('while all is well', () => {
     expect(table).toContain('first seen, 12 columns')
     expect((await get('/catalogue/pg_authid')).status).toBe(404)
     expect((await get('/catalogue/%3Cscript%3E')).status).toBe(404)
+  })
+})
+
+describe('the catalogue', () => {
+  it('is made once a batch, and again after it could not be made', async () => {
+    const reads: string[] = []
+    let isAway = true
+    const store = system.deps.ingestion
+    const ingestion: typeof store = {
+      ...store,
+      get(key) {
+        reads.push(key)
+        if (isAway && key.startsWith('schema/')) return Promise.reject(new Error('away'))
+        return store.get(key)
+      },
+    }
+    const ask = asker({ deps: { ...system.deps, ingestion } })
+    expect((await ask('/catalogue')).status).toBe(500)
+    isAway = false
+    expect((await ask('/catalogue')).status).toBe(200)
+    reads.length = 0
+    expect((await ask('/catalogue/staff')).status).toBe(200)
+    expect(reads.filter((key) => key.startsWith('schema/'))).toEqual([])
+  })
+
+  it('Pipeline leads to the question about its lag, where the project asks one', async () => {
+    const folder = new URL('../../../totesys/presentation/', import.meta.url)
+    const questions = readQuestions(folder)
+    const text = await (await asker({ questions })('/pipeline')).text()
+    expect(text).toContain('href="/questions/o01_freshness"')
+    expect(await (await get('/pipeline')).text()).not.toContain('href="/questions/')
   })
 })
 
