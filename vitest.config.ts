@@ -1,4 +1,8 @@
+import { spawnSync } from 'node:child_process'
 import { defineConfig } from 'vitest/config'
+
+// Its tests need an S3 server and say so where there is none; then it is not counted either.
+const isWithoutS3 = spawnSync('scripts/s3-server.sh', ['--check']).status !== 0
 
 export default defineConfig({
   test: {
@@ -38,6 +42,7 @@ export default defineConfig({
         'src/**/*.contract.ts',
         // The entry is twenty lines around runProgram(); it is run for real in test/e2e, as a child.
         'src/apps/cli/tidemark.ts',
+        ...(isWithoutS3 ? ['src/platform/lake/s3-store.ts'] : []),
         // Runs in Chromium (test/browser), whose coverage is not collected.
         'src/apps/server/browser/**',
       ],

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 
-const FLOOR = { lines: 80, branches: 65 }
+const FLOOR = { lines: 80, branches: 60 }
 const summary = JSON.parse(readFileSync('coverage/coverage-summary.json', 'utf8'))
 const low = Object.entries(summary)
   .filter(([file]) => file !== 'total')

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { openEnvironment, readConfig } from './environment.ts'
+import { openEnvironment, openStore, readConfig } from './environment.ts'
 
 const before = process.cwd()
 let folder: string
@@ -49,5 +49,16 @@ it('openEnvironment() takes databases of your own, keeps scratch apart and clean
   const other = readConfig({ TIDEMARK_WAREHOUSE_URL: url })
   await expect(openEnvironment({ config: other, log, fill: false, signal })).rejects.toMatchObject({
     code: 'CONFIG_INCOMPLETE',
+  })
+})
+
+it('openStore() opens a directory or a bucket by its address, and says what is neither', async () => {
+  expect((await openStore('zones/in')).location).toBe(join(process.cwd(), 'zones/in'))
+  const bucket = await openStore('s3://lake/in/', { TIDEMARK_S3_ENDPOINT: 'http://127.0.0.1:1' })
+  expect(bucket.location).toBe('s3://lake/in')
+  await bucket[Symbol.asyncDispose]?.()
+  await expect(openStore('gs://secret')).rejects.toMatchObject({
+    code: 'CONFIG_ZONE',
+    message: expect.not.stringContaining('secret'),
   })
 })

@@ -6,6 +6,8 @@ import { type Config, parseConfig } from '../platform/config.ts'
 import { DEFAULT_LIMITS, type Deps } from '../platform/deps.ts'
 import { ConfigError } from '../platform/errors.ts'
 import { diskStore } from '../platform/lake/disk-store.ts'
+import type { ObjectStore } from '../platform/lake/object-store.ts'
+import { parseZoneAddress, ZONE_ADDRESS } from '../platform/lake/zone-address.ts'
 import type { Log } from '../platform/log.ts'
 import { hostOf } from '../platform/postgres.ts'
 import type { Warehouse } from '../platform/warehouse/warehouse.ts'
@@ -91,12 +93,16 @@ export async function openEnvironment({
     schema: config.TIDEMARK_WAREHOUSE_SCHEMA,
     readerRole: config.TIDEMARK_WAREHOUSE_READER,
   }
+  const [ingestion, processed] = await Promise.all([
+    openStore(config.TIDEMARK_INGESTION ?? join(home, 'ingestion'), config),
+    openStore(config.TIDEMARK_PROCESSED ?? join(home, 'processed'), config),
+  ])
   const deps: Deps = {
     project: totesys,
     source: { title: totesys.title, code: 'SOURCE', url: databases.sourceUrl },
     warehouse,
-    ingestion: diskStore(config.TIDEMARK_INGESTION ?? join(home, 'ingestion')),
-    processed: diskStore(config.TIDEMARK_PROCESSED ?? join(home, 'processed')),
+    ingestion,
+    processed,
     scratchDir,
     log,
     runId: randomUUID(),
@@ -118,10 +124,35 @@ export async function openEnvironment({
     reader: { ...warehouse, url: databases.readerUrl },
     local,
     async [Symbol.asyncDispose]() {
+      await ingestion[Symbol.asyncDispose]?.()
+      await processed[Symbol.asyncDispose]?.()
       rmSync(scratchDir, { recursive: true, force: true })
       await local?.[Symbol.asyncDispose]()
     },
   }
+}
+
+/**
+ * The object store at an address: a directory or `s3://bucket/prefix`. Asks nobody anything; a
+ * store that must be closed can be. Throws `ConfigError` for any other address.
+ */
+export async function openStore(
+  address: string,
+  { TIDEMARK_S3_ENDPOINT: endpoint }: Pick<Config, 'TIDEMARK_S3_ENDPOINT'> = {},
+): Promise<ObjectStore & Partial<AsyncDisposable>> {
+  const zone = parseZoneAddress(address)
+  if (zone === undefined) {
+    throw new ConfigError('A zone has an address that cannot be used', {
+      code: 'CONFIG_ZONE',
+      hint: `use ${ZONE_ADDRESS}`,
+    })
+  }
+  if (zone.kind === 'directory') return diskStore(zone.path)
+  // The SDK would tell everyone on Node 20 which Node its next versions want; ours is pinned.
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
+  // Slow to load, so only for those who need it.
+  const { s3Store } = await import('../platform/lake/s3-store.ts')
+  return s3Store({ bucket: zone.bucket, prefix: zone.prefix, endpoint })
 }
 
 /** Where a database is, for people: host and port, never more. */

@@ -24,9 +24,25 @@ it('parseConfig() names every setting at fault, and no value', () => {
   expect(parse).not.toThrow(/secret/)
 })
 
-it('parseConfig() refuses a bucket where only a directory will do', () => {
-  const parse = () => parseConfig({ TIDEMARK_PROCESSED: 's3://bucket/prefix' })
-  expect(parse).toThrow(/TIDEMARK_PROCESSED must be a directory/)
+it('parseConfig() takes a directory or a bucket for a zone, and names one that is neither', () => {
+  const address = 's3://bucket/prefix'
+  expect(parseConfig({ TIDEMARK_PROCESSED: address }).TIDEMARK_PROCESSED).toBe(address)
+  for (const bad of ['gs://bucket', 's3://user:secret@bucket', 's3://b/secret?x', 's3://']) {
+    const parse = () => parseConfig({ TIDEMARK_PROCESSED: bad })
+    expect(parse, bad).toThrow('TIDEMARK_PROCESSED is not the address of a zone')
+    expect(parse, bad).not.toThrow(/secret/)
+  }
+})
+
+it('parseConfig() takes a server, not a page of one, for TIDEMARK_S3_ENDPOINT', () => {
+  for (const good of ['https://s3.example', 'http://127.0.0.1:9000/', 'http://[::1]:80']) {
+    expect(parseConfig({ TIDEMARK_S3_ENDPOINT: good }).TIDEMARK_S3_ENDPOINT).toBe(good)
+  }
+  for (const bad of ['s3.example', 'ftp://a', 'https://a/b', 'https://u:secret@a', 'https://a?b']) {
+    const parse = () => parseConfig({ TIDEMARK_S3_ENDPOINT: bad })
+    expect(parse, bad).toThrow('TIDEMARK_S3_ENDPOINT is not the address of a server')
+    expect(parse, bad).not.toThrow(/secret/)
+  }
 })
 
 it('docs/configuration.md lists every setting', () => {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ConfigError } from './errors.ts'
+import { parseZoneAddress, ZONE_ADDRESS } from './lake/zone-address.ts'
 
 const text = (description: string) => z.string().min(1).optional().describe(description)
 const whole = (description: string, { min, max }: { min: number; max: number }) =>
@@ -35,8 +36,15 @@ export const settings = z.object({
     .min(1)
     .default('.tidemark')
     .describe('Folder for everything kept on this machine.'),
-  TIDEMARK_INGESTION: text('Ingestion zone: a directory. Default: `<home>/ingestion`.'),
-  TIDEMARK_PROCESSED: text('Processed zone: a directory. Default: `<home>/processed`.'),
+  TIDEMARK_INGESTION: text(
+    'Ingestion zone: a directory, or `s3://bucket/prefix`. Default: `<home>/ingestion`.',
+  ),
+  TIDEMARK_PROCESSED: text(
+    'Processed zone: a directory, or `s3://bucket/prefix`. Default: `<home>/processed`.',
+  ),
+  TIDEMARK_S3_ENDPOINT: text(
+    'Address of an S3 server other than AWS, `https://host:port`. Region and credentials are found as the AWS tools find them: `AWS_REGION`, `AWS_PROFILE`, `AWS_ACCESS_KEY_ID` … in the environment (not in `.env`), files in `~/.aws`, the role of the machine.',
+  ),
   TIDEMARK_SCRATCH: text('Files on their way through; may be lost. Default: `<home>/scratch`.'),
   TIDEMARK_PROMISE_MINUTES: whole('How old the warehouse may be before `status --check` fails.', {
     min: 1,
@@ -125,13 +133,27 @@ export function parseConfig(values: Readonly<Record<string, string | undefined>>
 
 function checkZones(config: Config): void {
   for (const name of ['TIDEMARK_INGESTION', 'TIDEMARK_PROCESSED'] as const) {
-    if (/^[a-z0-9]+:\/\//i.test(config[name] ?? '')) {
-      throw new ConfigError(`${name} must be a directory; buckets are not supported yet`, {
+    const address = config[name]
+    if (address !== undefined && parseZoneAddress(address) === undefined) {
+      throw new ConfigError(`${name} is not the address of a zone`, {
         code: 'CONFIG_ZONE',
-        hint: `set ${name}=/path/to/a/directory`,
+        hint: `set ${name} to ${ZONE_ADDRESS}; no credentials, no characters but A-Z a-z 0-9 % = . _ - in the prefix`,
       })
     }
   }
+  const endpoint = config.TIDEMARK_S3_ENDPOINT
+  if (endpoint !== undefined && !isServer(endpoint)) {
+    throw new ConfigError('TIDEMARK_S3_ENDPOINT is not the address of a server', {
+      code: 'CONFIG_ENDPOINT',
+      hint: 'set TIDEMARK_S3_ENDPOINT=https://host:port, without a path or credentials',
+    })
+  }
+}
+
+function isServer(address: string): boolean {
+  if (!URL.canParse(address)) return false
+  const { protocol, username, password, pathname, search, hash } = new URL(address)
+  return /^https?:$/.test(protocol) && `${username}${password}${pathname}${search}${hash}` === '/'
 }
 
 /** The settings as the Markdown table of `docs/configuration.md`. */

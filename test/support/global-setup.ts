@@ -3,7 +3,9 @@ import os from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
+
 import { startEmbeddedPostgres } from '../../src/apps/local/embedded-postgres.ts'
+import { findS3Obstacle } from './find-s3-obstacle.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -16,6 +18,10 @@ const schema = new URL('../../src/apps/local/living-totesys/schema.sql', import.
 
 /** One throw-away cluster for the whole run; tests clone databases of it (`createDatabase`). */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const obstacle = findS3Obstacle()
+  if (obstacle !== undefined && process.env['TIDEMARK_REQUIRE_S3'] !== '1') {
+    process.stderr.write(`S3 tests are skipped: ${obstacle}\n`)
+  }
   const folder = mkdtempSync(path.join(os.tmpdir(), 'tidemark-test-'))
   // Run by root the server is another user, who must be able to enter.
   chmodSync(folder, 0o711)

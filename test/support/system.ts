@@ -7,6 +7,7 @@ import { DEFAULT_LIMITS, type Deps, ingestionZone, processedZone } from '../../s
 import type { ExtractOptions } from '../../src/platform/extract.ts'
 import type { CommitRecord } from '../../src/platform/lake/commit-record.ts'
 import { diskStore } from '../../src/platform/lake/disk-store.ts'
+import type { ObjectStore } from '../../src/platform/lake/object-store.ts'
 import { readCommit } from '../../src/platform/lake/zone.ts'
 import type { LogEntry } from '../../src/platform/log.ts'
 import { generationOf } from '../../src/platform/models/generation.ts'
@@ -15,7 +16,7 @@ import type { Project } from '../../src/platform/project.ts'
 import { totesys } from '../../src/totesys/totesys.ts'
 import { createDatabase, type TestDatabase } from './database.ts'
 
-/** A whole Tidemark on a real source, a real lake on disk and a real warehouse, all its own. */
+/** A whole Tidemark on a real source, a real lake and a real warehouse, all its own. */
 export interface TestSystem extends AsyncDisposable {
   readonly source: TestDatabase
   readonly warehouse: TestDatabase
@@ -36,17 +37,21 @@ export interface TestSystem extends AsyncDisposable {
 export interface SystemOptions {
   readonly project?: Project
   readonly template?: 'totesys' | 'empty'
+  /** The store of a zone, which stays open; a directory below `folder` if not given. */
+  readonly store?: (zone: 'ingestion' | 'processed') => ObjectStore
 }
 
 export async function createSystem({
   project = totesys,
   template = 'totesys',
+  store,
 }: SystemOptions = {}): Promise<TestSystem> {
   const source = await createDatabase({ template })
   const warehouse = await createDatabase({ template: 'empty' })
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-test-'))
   const sql = await source.client()
   const entries: LogEntry[] = []
+  const directory = (zone: string) => diskStore(join(folder, zone))
   const deps: Deps = {
     project,
     source: { title: project.title, code: 'SOURCE', url: source.readerUrl, attempts: 1 },
@@ -57,8 +62,8 @@ export async function createSystem({
       schema: 'public',
       attempts: 1,
     },
-    ingestion: diskStore(join(folder, 'ingestion')),
-    processed: diskStore(join(folder, 'processed')),
+    ingestion: (store ?? directory)('ingestion'),
+    processed: (store ?? directory)('processed'),
     scratchDir: join(folder, 'scratch'),
     log: (entry) => entries.push(entry),
     runId: 'test',

@@ -38,8 +38,14 @@ export async function runProgram(world: World): Promise<number> {
     .option('-q, --quiet', 'no progress')
     .option('--home <folder>', 'where everything on this machine is kept (default .tidemark)')
     .option('--schema <name>', 'schema of the star tables (default public)')
-    .option('--ingestion <directory>', 'ingestion zone (default <home>/ingestion)')
-    .option('--processed <directory>', 'processed zone (default <home>/processed)')
+    .option(
+      '--ingestion <address>',
+      'ingestion zone: a directory or s3://bucket/prefix (default <home>/ingestion)',
+    )
+    .option(
+      '--processed <address>',
+      'processed zone: a directory or s3://bucket/prefix (default <home>/processed)',
+    )
     .option('--pg-bin <folder>', 'use the Postgres of this folder instead of the embedded one')
     .addHelpText(
       'after',

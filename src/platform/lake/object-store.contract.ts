@@ -61,6 +61,51 @@ export function describeObjectStore(name: string, make: () => Promise<ObjectStor
       expect(await store.get('batch/1.json')).toEqual(winner)
     })
 
+    it('I3 putIfAbsent() lets one of ten writers win who all bring the same', async () => {
+      const store = await make()
+      const body = Buffer.from('{"batch":1}')
+      const outcomes = await Promise.all(
+        Array.from({ length: 10 }, () => store.putIfAbsent('batch/1.json', body)),
+      )
+      expect(outcomes.filter((outcome) => outcome === 'created')).toHaveLength(1)
+    })
+
+    it('I3 uploadIfAbsent() and putIfAbsent() compete for a key on equal terms', async () => {
+      const store = await make()
+      const path = join(folder, 'competing')
+      await writeFile(path, 'uploaded')
+      const outcomes = await Promise.all([
+        store.uploadIfAbsent('key', path),
+        store.putIfAbsent('key', Buffer.from('put')),
+      ])
+      expect(outcomes.toSorted()).toEqual(['created', 'exists'])
+      expect(String(await store.get('key'))).toBe(outcomes[0] === 'created' ? 'uploaded' : 'put')
+    })
+
+    it('uploadIfAbsent() takes an empty file', async () => {
+      const store = await make()
+      const path = join(folder, 'empty')
+      await writeFile(path, '')
+      expect(await store.uploadIfAbsent('empty', path)).toBe('created')
+      expect(await readFile(await store.download('empty', folder))).toEqual(Buffer.alloc(0))
+    })
+
+    it('download() gives the same path again, and tells objects and stores apart', async () => {
+      const [store, other] = [await make(), await make()]
+      await store.putIfAbsent('a/b', Buffer.from('1'))
+      await store.putIfAbsent('a/c', Buffer.from('2'))
+      await other.putIfAbsent('a/b', Buffer.from('3'))
+      const paths = await Promise.all([
+        store.download('a/b', folder),
+        store.download('a/b', folder),
+        store.download('a/c', folder),
+        other.download('a/b', folder),
+      ])
+      expect(await store.download('a/b', folder)).toBe(paths[0])
+      const contents = await Promise.all(paths.map((path) => readFile(path, 'utf8')))
+      expect(contents).toEqual(['1', '1', '2', '3'])
+    })
+
     it('uploadIfAbsent() streams a large file, download() gives it back, neither touches the source', async () => {
       const store = await make()
       const path = join(folder, 'large')

@@ -15,7 +15,11 @@ export interface ObjectStore {
   readonly location: string
   /** A small object, whole; `undefined` when there is none. */
   get(key: string): Promise<Buffer | undefined>
-  /** Creates an object, or leaves the one that is there and says so. */
+  /**
+   * Creates an object, or leaves the one that is there and says so. `created` means that this very
+   * call stored it, also when the first answer was lost and the call had to ask again; an equal
+   * object that another call stored `exists`.
+   */
   putIfAbsent(key: string, body: Buffer): Promise<'created' | 'exists'>
   /** The same for a local file of any size, streamed. The file stays where it is. */
   uploadIfAbsent(key: string, path: string): Promise<'created' | 'exists'>
@@ -30,11 +34,14 @@ export interface ObjectStore {
 
 const KEY = /^[A-Za-z0-9%=._-]+(\/[A-Za-z0-9%=._-]+)*$/
 
-/** Refuses a key that could leave the zone, hide in it or mean something else on another store. */
+/** Whether a key can neither leave the zone nor hide in it nor mean something else on another store. */
+export function isKey(key: string): boolean {
+  return KEY.test(key) && !key.split('/').some((part) => part.startsWith('.'))
+}
+
+/** Refuses what is no key. */
 export function checkKey(key: string): void {
-  if (!KEY.test(key) || key.split('/').some((part) => part.startsWith('.'))) {
-    throw new TypeError(`not an object key: ${JSON.stringify(key)}`)
-  }
+  if (!isKey(key)) throw new TypeError(`not an object key: ${JSON.stringify(key)}`)
 }
 
 /** Refuses a prefix that no key could have. The empty one means everything. */

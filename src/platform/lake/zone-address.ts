@@ -1,0 +1,28 @@
+import { resolve } from 'node:path'
+import { isKey } from './object-store.ts'
+
+/** Where a zone lies: a directory, or everything below a prefix of an S3 bucket. */
+export type ZoneAddress =
+  | { readonly kind: 'directory'; readonly path: string }
+  | { readonly kind: 'bucket'; readonly bucket: string; readonly prefix: string }
+
+/** What an address may look like, for messages. */
+export const ZONE_ADDRESS = 'a directory, or s3://bucket or s3://bucket/prefix'
+
+const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
+
+/**
+ * Parses `/a/directory`, `s3://bucket` or `s3://bucket/prefix`; a prefix follows the rules of keys
+ * and ends without a slash. `undefined` for anything else: another scheme, a name that no bucket
+ * can have, credentials in the address.
+ */
+export function parseZoneAddress(address: string): ZoneAddress | undefined {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(address)
+  if (scheme === null) return { kind: 'directory', path: resolve(address) }
+  if (scheme[1]?.toLowerCase() !== 's3') return undefined
+  const [bucket = '', ...rest] = address.slice('s3://'.length).split('/')
+  const prefix = rest.join('/').replace(/\/$/, '')
+  if (!BUCKET.test(bucket) || bucket.includes('..')) return undefined
+  if (prefix !== '' && !isKey(prefix)) return undefined
+  return { kind: 'bucket', bucket, prefix }
+}
