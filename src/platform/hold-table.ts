@@ -1,7 +1,13 @@
 import { rm } from 'node:fs/promises'
 import { type Deps } from './deps.ts'
 import { convertRows, type PendingBatch } from './lake/capture.ts'
-import { type FileRef, NO_ROWS, type SnapshotInfo, type TableEntry } from './lake/commit-record.ts'
+import {
+  type FileRef,
+  NO_ROWS,
+  type SnapshotInfo,
+  type TableEntry,
+  sumRows,
+} from './lake/commit-record.ts'
 import type { Column } from './lake/lake-type.ts'
 import { prepareQuarantine, rowText, selectRefused } from './lake/quarantine.ts'
 import { type LakeTable, readParquet } from './lake/table-state.ts'
@@ -37,7 +43,7 @@ export async function holdTable(deps: Deps, hold: TableHold): Promise<TableEntry
   const { batch, identity, breach, previous, before, shape } = hold
   const isNew = previous?.held?.reason !== breach.reason || previous.held.detail !== breach.detail
   const quarantine = shape === undefined ? [] : await archiveRows(deps, { ...hold, shape, isNew })
-  const rows = quarantine.reduce((sum, file) => sum + file.rows, 0)
+  const rows = sumRows(quarantine)
   const capturedTo = previous?.capturedTo ?? before
   return {
     open: [],

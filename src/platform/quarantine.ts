@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { type Deps, ingestionZone, processedZone } from './deps.ts'
 import { type DuckDb, openDuckDb } from './duckdb.ts'
 import { ConfigError } from './errors.ts'
-import type { CommitRecord, FileRef } from './lake/commit-record.ts'
+import { type CommitRecord, type FileRef, sumRows } from './lake/commit-record.ts'
 import { readRefused } from './lake/quarantine.ts'
 import { openFiles, readLastCommit, type Zone } from './lake/zone.ts'
 import { generationOf } from './models/generation.ts'
@@ -48,7 +48,7 @@ export async function readQuarantine(
   for (const place of await readPlaces(deps)) {
     for (const [name, { open }] of Object.entries(place.record?.tables ?? {})) {
       if (open.length === 0 || (table !== undefined && table !== name)) continue
-      total += open.reduce((sum, { rows }) => sum + rows, 0)
+      total += sumRows(open)
       entries.push(...(await readEntries(db, place, { table: name, open, limit })))
     }
   }

@@ -1,5 +1,5 @@
 import { type Deps, ingestionZone, processedZone } from './deps.ts'
-import type { CommitRecord, FileRef, Hold } from './lake/commit-record.ts'
+import { type CommitRecord, type Hold, sumRows } from './lake/commit-record.ts'
 import { commitKey, readExistingCommit, readLastCommit, type Zone } from './lake/zone.ts'
 import { generationOf } from './models/generation.ts'
 import { withPostgresErrors } from './postgres.ts'
@@ -132,10 +132,6 @@ async function countFacts(
 
 function countOpen(record: CommitRecord | undefined): number {
   return Object.values(record?.tables ?? {}).reduce((sum, { open }) => sum + sumRows(open), 0)
-}
-
-function sumRows(files: readonly FileRef[]): number {
-  return files.reduce((sum, { rows }) => sum + rows, 0)
 }
 
 async function countOrphans(zone: Zone, batches: number): Promise<number> {

@@ -6,7 +6,7 @@ import { type DuckDb, openDuckDb } from './duckdb.ts'
 import { ConflictError } from './errors.ts'
 import { extractSnapshot } from './extract.ts'
 import { convertRows, incomingRelation, writeParquet } from './lake/capture.ts'
-import type { CommitRecord, TableEntry } from './lake/commit-record.ts'
+import { type CommitRecord, type TableEntry, sumRows } from './lake/commit-record.ts'
 import { type Difference, findDifferences } from './lake/difference.ts'
 import { lakeTable } from './lake/schema.ts'
 import { type LakeTable, openState } from './lake/table-state.ts'
@@ -163,7 +163,7 @@ async function verifyTable(
     expected: `(select ${names} from ${incomingRelation(table, paths)} anti ${isWithheld})`,
     found: `(select ${names} from ${state} anti ${isWithheld})`,
   })
-  const quarantined = entry.open.reduce((sum, file) => sum + file.rows, 0)
+  const quarantined = sumRows(entry.open)
   if (quarantined > 0) {
     const path = join(folder, 'withheld.parquet')
     await writeParquet(db, `select ${names} from ${state} semi ${isWithheld}`, path)

@@ -127,6 +127,11 @@ export function changedRows({ inserted, updated, deleted }: RowCounts): number {
   return inserted + updated + deleted
 }
 
+/** Rows of all files together. */
+export function sumRows(files: readonly { readonly rows: number }[]): number {
+  return files.reduce((sum, { rows }) => sum + rows, 0)
+}
+
 /** Parses a commit record. Throws `ContractError` naming the key when it is damaged or newer than this code. */
 export function parseCommitRecord(body: Buffer, key: string): CommitRecord {
   let json: unknown

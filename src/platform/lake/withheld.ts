@@ -1,7 +1,7 @@
 import type { DuckDb } from '../duckdb.ts'
 import { duckLiteral, identifier, identifiers } from '../sql.ts'
 import type { PendingBatch } from './capture.ts'
-import type { FileRef } from './commit-record.ts'
+import { type FileRef, sumRows } from './commit-record.ts'
 import type { Column } from './lake-type.ts'
 import {
   type OpenQuarantine,
@@ -169,7 +169,7 @@ export async function prepareRefusal(
     refused: quarantine,
     settled: `(select _key from ${before} anti join ${identifier(withheld.keys)} using (_key))`,
   })
-  return { quarantine, ...outcome, rows: quarantine.reduce((sum, file) => sum + file.rows, 0) }
+  return { quarantine, ...outcome, rows: sumRows(quarantine) }
 }
 
 /** A refused row's columns: the key in its types, everything else the text Postgres sent. */

@@ -7,6 +7,7 @@ import {
   NO_ROWS,
   type RowCounts,
   type TableEntry,
+  sumRows,
 } from '../lake/commit-record.ts'
 import type { Column } from '../lake/lake-type.ts'
 import {
@@ -108,7 +109,7 @@ export async function changeDimension(
     read: rows,
     accepted: published.inserted + published.updated,
     deleted: 0,
-    quarantined: refusal.quarantine.reduce((sum, file) => sum + file.rows, 0),
+    quarantined: sumRows(refusal.quarantine),
   }
   return { table, model, ...names, ...refusal, counts, held }
 }

@@ -7,6 +7,7 @@ import {
   NO_ROWS,
   type RowCounts,
   type TableEntry,
+  sumRows,
 } from '../lake/commit-record.ts'
 import { type Fault, prepareOpen, prepareQuarantine, readRefused } from '../lake/quarantine.ts'
 import { readParquet } from '../lake/table-state.ts'
@@ -214,10 +215,6 @@ async function countVersions(
     updated: seen.update,
     deleted: seen.delete,
   }
-}
-
-function sumRows(files: readonly FileRef[]): number {
-  return files.reduce((sum, { rows }) => sum + rows, 0)
 }
 
 /** The columns of a fact that name a day, each with the calendar it is a day of. */

@@ -1,5 +1,5 @@
 import type { PendingBatch } from '../lake/capture.ts'
-import type { TableEntry } from '../lake/commit-record.ts'
+import { type TableEntry, sumRows } from '../lake/commit-record.ts'
 import { type Fault, prepareOpen, prepareQuarantine } from '../lake/quarantine.ts'
 import type { SourceView } from './source-files.ts'
 import type { SourceChanges } from './source-view.ts'
@@ -44,7 +44,7 @@ export async function prepareUnfit(
         count(*) filter (where _operation = 'delete') as "delete"
     from ${seen}`)
   const [inserted, updated, deleted] = [found?.insert, found?.update, found?.delete].map(Number)
-  const quarantined = quarantine.reduce((sum, { rows }) => sum + rows, 0)
+  const quarantined = sumRows(quarantine)
   const accepted = (inserted ?? 0) + (updated ?? 0) + (deleted ?? 0)
   return {
     faults: outcome.faults,

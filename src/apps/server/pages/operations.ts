@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { html } from 'hono/html'
-import { readBatch } from '../../../platform/batches.ts'
+import { readBatch, readRecentBatches } from '../../../platform/batches.ts'
 import { type Catalog, readCatalog } from '../../../platform/catalog.ts'
 import { type Deps, ingestionZone } from '../../../platform/deps.ts'
 import { readLastCommit } from '../../../platform/lake/zone.ts'
@@ -12,7 +12,7 @@ import type { ServerEnv } from '../auth.ts'
 import { problemResponse } from '../problem.ts'
 import { type Markup, renderPage } from './layout.ts'
 import { renderCatalogue, renderTableCatalogue } from './operations/catalogue.ts'
-import { readPipeline, RECENT, renderPipeline } from './operations/pipeline.ts'
+import { RECENT, renderPipeline } from './operations/pipeline.ts'
 import { renderQuarantine } from './operations/quarantine.ts'
 import { renderBatch } from './operations/run.ts'
 
@@ -55,7 +55,7 @@ export function operationRoutes({
   app.get('/pipeline', async (c) => {
     const [current, batches, ledger] = await Promise.all([
       status(),
-      readPipeline(deps),
+      readRecentBatches(deps, RECENT),
       reader.read((session) => readLedgerBatches(session, { count: RECENT })),
     ])
     const loaded = new Map(ledger.map((entry) => [entry.batch, entry]))

@@ -1,6 +1,5 @@
 import { html } from 'hono/html'
-import { type Batch, readRecentBatches } from '../../../../platform/batches.ts'
-import type { Deps } from '../../../../platform/deps.ts'
+import type { Batch } from '../../../../platform/batches.ts'
 import { type TableEntry, type Hold } from '../../../../platform/lake/commit-record.ts'
 import type { LedgerBatch } from '../../../../platform/presentation/ledger-batches.ts'
 import type { Status } from '../../../../platform/status.ts'
@@ -11,10 +10,6 @@ import { type Cell, renderTable, tag } from './table.ts'
 
 /** How many batches the strip and the table show. */
 export const RECENT = 40
-
-export async function readPipeline(deps: Deps): Promise<readonly Batch[]> {
-  return readRecentBatches(deps, RECENT)
-}
 
 /** Where source changes stand, batch by batch, and how fresh that makes the warehouse. */
 export function renderPipeline({
