@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fillTotesys } from '../../src/apps/local/living-totesys/fill.ts'
+import type { RowCounts } from '../../src/platform/lake/commit-record.ts'
 import { commitKey } from '../../src/platform/lake/zone.ts'
 import { type S3Store, s3Store } from '../../src/platform/lake/s3-store.ts'
 import { verify } from '../../src/platform/verify.ts'
@@ -61,7 +62,9 @@ describe.skipIf(isS3Missing)('both zones on S3', () => {
     for (const zone of ['ingestion', 'processed'] as const) {
       const [left, right] = [await onDisk.records(zone), await onS3.records(zone)]
       const counts = (records: typeof left) =>
-        records.map(({ tables }) => Object.entries(tables).map(([name, t]) => [name, t.counts]))
+        records.map(({ tables }) =>
+          Object.entries(tables).map(([name, table]) => [name, withoutRereads(table.counts)]),
+        )
       expect(counts(right)).toEqual(counts(left))
       expect((await listKeys(onS3.deps[zone])).map(withoutAttempt)).toEqual(
         (await listKeys(onDisk.deps[zone])).map(withoutAttempt),
@@ -115,6 +118,11 @@ describe.skipIf(isS3Missing)('both zones on S3', () => {
     expect(data.filter((key) => named.has(key))).toEqual([])
   })
 })
+
+/** Other tests' open transactions hold the horizon of the shared cluster back: rows are read again. */
+function withoutRereads(counts: RowCounts): RowCounts {
+  return { ...counts, read: counts.read - counts.unchanged, unchanged: 0 }
+}
 
 /** A key without what differs from run to run: the attempt, and the day. */
 function withoutAttempt(key: string): string {
