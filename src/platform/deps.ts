@@ -24,6 +24,11 @@ export interface Deps {
   readonly limits: Limits
   /** Asks the stages to stop at the next safe point. */
   readonly signal?: AbortSignal
+  /**
+   * Asks the stages to begin no other piece of work (a table, a batch) once one is done: what is
+   * done counts, and the next call goes on from there.
+   */
+  readonly deadline?: AbortSignal
 }
 
 export interface Limits {
@@ -65,6 +70,11 @@ export function processedZone(deps: Deps, generation: string): Zone {
     prefix: `${generation}/`,
     cacheDir: join(deps.scratchDir, 'cache'),
   }
+}
+
+/** Whether what is left of the work is for the next call. */
+export function isPastDeadline({ deadline }: Pick<Deps, 'deadline'>): boolean {
+  return deadline?.aborted === true
 }
 
 /** Throws `InterruptedError` once the operator has asked to stop; called where stopping is safe. */

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { captureFirst, captureSince, captureWhole, type TableRead } from './capture-table.ts'
 import { checkProject } from './check-project.ts'
-import { checkInterrupted, type Deps, ingestionZone } from './deps.ts'
+import { checkInterrupted, type Deps, ingestionZone, isPastDeadline } from './deps.ts'
 import { openDuckDb } from './duckdb.ts'
 import { ConfigError, ConflictError, ContractError } from './errors.ts'
-import { holdTable } from './hold-table.ts'
+import { DEFERRED, deferTable, holdTable } from './hold-table.ts'
 import type { PendingBatch } from './lake/capture.ts'
 import {
   type CommitRecord,
@@ -39,6 +39,8 @@ export interface ExtractOptions {
   readonly confirmDeletes?: ReadonlySet<string>
   /** Tables to read whole, whatever is known of them: their rows in quarantine get another chance. */
   readonly recapture?: ReadonlySet<string>
+  /** A batch known to exist in the ingestion zone: saves the search for the last one from the first. */
+  readonly lastKnown?: number
 }
 
 export interface ExtractOutcome {
@@ -55,8 +57,10 @@ export interface ExtractOutcome {
 
 /**
  * Captures everything that changed in the source since the last batch, as one new batch (I1, I2).
- * A table that breaks its contract is held back alone, and all others go on. Writes nothing when nothing changed (I9). May be repeated and run twice at once: of two runs
- * that prepare the same batch number one commits, the other throws `ConflictError`.
+ * A table that breaks its contract is held back alone, and all others go on; past the deadline the
+ * tables not read yet are left for the next call. Writes nothing when nothing changed (I9). May be
+ * repeated and run twice at once: of two runs that prepare the same batch number one commits, the
+ * other throws `ConflictError`.
  */
 export async function extract(deps: Deps, options: ExtractOptions = {}): Promise<ExtractOutcome> {
   await using snapshot = await openSnapshot(deps.source)
@@ -67,11 +71,11 @@ export async function extract(deps: Deps, options: ExtractOptions = {}): Promise
 export async function extractSnapshot(
   deps: Deps,
   snapshot: SourceSnapshot,
-  { confirmDeletes = new Set(), recapture = new Set() }: ExtractOptions = {},
+  { confirmDeletes = new Set(), recapture = new Set(), lastKnown = 0 }: ExtractOptions = {},
 ): Promise<ExtractOutcome> {
   checkProject(deps.project)
   const zone = ingestionZone(deps)
-  const last = await readLastCommit(zone)
+  const last = await readLastCommit(zone, lastKnown)
   const identity = { ...snapshot.identity, takenAt: notBefore(last, snapshot.identity.takenAt) }
   const completeTo = identity.takenAt
   const unchanged = { record: last, committed: false, completeTo, quarantined: 0 }
@@ -95,15 +99,13 @@ export async function extractSnapshot(
       attempt: randomBytes(4).toString('hex'),
       takenAt: identity.takenAt,
     }
-    const tables: Record<string, TableEntry> = {}
-    for (const task of tasks) {
-      checkInterrupted(deps)
-      const read = { ...task, snapshot, batch, confirmDeletes, identity, before: last?.snapshot }
-      const entry = await captureOrHold(deps, read)
-      tables[task.table.name] = entry
-      const { counts } = entry
-      deps.log({ event: 'table_captured', batch: batch.number, table: task.table.name, ...counts })
-    }
+    const tables = await captureTables(deps, tasks, {
+      snapshot,
+      batch,
+      confirmDeletes,
+      identity,
+      before: last?.snapshot,
+    })
     await checkNotRewritten(snapshot, deps.project.source)
     const held = listHeld(tables)
     reportHeld(deps, { tables, last })
@@ -165,6 +167,37 @@ type TaskRead = TableTask &
     readonly identity: SnapshotInfo
     readonly before: SnapshotInfo | undefined
   }
+
+/**
+ * An entry for every table; those that had no time in the batch before come first. One is read
+ * whatever the time, so that every call brings the whole nearer.
+ */
+async function captureTables(
+  deps: Deps,
+  tasks: readonly TableTask[],
+  common: Omit<TaskRead, keyof TableTask>,
+): Promise<Record<string, TableEntry>> {
+  const entries: Record<string, TableEntry> = {}
+  const isDeferred = ({ previous }: TableTask) => previous?.held?.reason === DEFERRED
+  const inOrder = [...tasks.filter(isDeferred), ...tasks.filter((task) => !isDeferred(task))]
+  let wasRead = false
+  for (const task of inOrder) {
+    checkInterrupted(deps)
+    const read = { ...common, ...task }
+    const table = task.table.name
+    const isFree = isUntouched(task)
+    if (wasRead && !isFree && isPastDeadline(deps)) {
+      entries[table] = deferTable(read)
+      deps.log({ event: 'table_deferred', level: 'warn', batch: common.batch.number, table })
+      continue
+    }
+    const entry = await captureOrHold(deps, read)
+    entries[table] = entry
+    wasRead ||= !isFree
+    deps.log({ event: 'table_captured', batch: common.batch.number, table, ...entry.counts })
+  }
+  return entries
+}
 
 /** Captures a table, or holds it back for what its shape or its rows turn out to be. */
 async function captureOrHold(deps: Deps, read: TaskRead): Promise<TableEntry> {

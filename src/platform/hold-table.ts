@@ -63,6 +63,34 @@ export async function holdTable(deps: Deps, hold: TableHold): Promise<TableEntry
   }
 }
 
+/** Why a table that was not read for want of time stands still. */
+export const DEFERRED = 'deferred'
+
+/** The entry of a table that is left for the next batch for want of time: as it was. */
+export function deferTable({
+  batch,
+  previous,
+  before,
+}: Pick<TableHold, 'batch' | 'previous' | 'before'>): TableEntry {
+  const capturedTo = previous?.capturedTo ?? before
+  return {
+    open: [],
+    state: [],
+    rows: 0,
+    ...previous,
+    counts: NO_ROWS,
+    changes: [],
+    quarantine: [],
+    held: previous?.held ?? {
+      reason: DEFERRED,
+      detail: 'there was no time left to read it; the next run does',
+      since: batch.number,
+      sinceAt: batch.takenAt,
+    },
+    ...(capturedTo === undefined ? {} : { capturedTo }),
+  }
+}
+
 async function archiveRows(
   deps: Deps,
   {

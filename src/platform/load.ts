@@ -1,5 +1,11 @@
 import { mkdir, rm } from 'node:fs/promises'
-import { checkInterrupted, type Deps, ingestionZone, processedZone } from './deps.ts'
+import {
+  checkInterrupted,
+  type Deps,
+  ingestionZone,
+  isPastDeadline,
+  processedZone,
+} from './deps.ts'
 import { type DuckDb, openDuckDb } from './duckdb.ts'
 import { ContractError } from './errors.ts'
 import type { CommitRecord } from './lake/commit-record.ts'
@@ -22,6 +28,8 @@ export interface LoadOutcome {
   readonly batches: readonly number[]
   /** Newest batch the warehouse holds now, 0 when it is empty. */
   readonly lastBatch: number
+  /** The deadline came first: batches are left for the next call. */
+  readonly isCutShort: boolean
 }
 
 /**
@@ -47,12 +55,12 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
       // A new generation replaces the old one only once it has caught up with it.
       const ingestion = ingestionZone(deps)
       checkSameLake(ingestion, head, await readCommit(ingestion, head.batch))
-      return { batches: [], lastBatch: head.batch }
+      return { batches: [], lastBatch: head.batch, isCutShort: false }
     }
     checkSameLake(zone, head, await readCommit(zone, head.batch))
-    if (!isSwitch && lastBatch === head.batch) return { batches: [], lastBatch }
+    if (!isSwitch && lastBatch === head.batch) return { batches: [], lastBatch, isCutShort: false }
   }
-  if (lastBatch === 0) return { batches: [], lastBatch: 0 }
+  if (lastBatch === 0) return { batches: [], lastBatch, isCutShort: false }
 
   await mkdir(deps.scratchDir, { recursive: true })
   await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
@@ -70,17 +78,24 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
       records: () => readRecords(deps, zone, lastBatch),
     })
     deps.log({ event: `generation_${outcome}`, generation, batch: lastBatch })
-    return { batches: outcome === 'switched' ? range(1, lastBatch) : [], lastBatch }
+    return {
+      batches: outcome === 'switched' ? range(1, lastBatch) : [],
+      lastBatch,
+      isCutShort: false,
+    }
   }
   const batches: number[] = []
-  for (const number of range((head?.batch ?? 0) + 1, lastBatch)) {
+  let loaded = head?.batch ?? 0
+  for (const number of range(loaded + 1, lastBatch)) {
     checkInterrupted(deps)
+    if (loaded > (head?.batch ?? 0) && isPastDeadline(deps)) break
     const record = await readExistingCommit(zone, number)
     const outcome = await loadBatch(warehouse, { ...input, record })
     if (outcome === 'loaded') batches.push(number)
+    loaded = number
     deps.log({ event: `batch_${outcome}`, batch: number, generation })
   }
-  return { batches, lastBatch }
+  return { batches, lastBatch: loaded, isCutShort: loaded < lastBatch }
 }
 
 /**

@@ -1,7 +1,9 @@
-import type { Deps } from './deps.ts'
+import { type Deps, processedZone } from './deps.ts'
 import { ConflictError } from './errors.ts'
 import { extract, type ExtractOptions, type ExtractOutcome } from './extract.ts'
+import { readCommit } from './lake/zone.ts'
 import { load, loadInto, type LoadOutcome } from './load.ts'
+import { generationOf } from './models/generation.ts'
 import type { HeldTable } from './report-drift.ts'
 import { transform, type TransformOutcome } from './transform.ts'
 import { confirmUnchanged, readLedgerHead } from './warehouse/ledger.ts'
@@ -52,7 +54,7 @@ export async function run(deps: Deps, options: ExtractOptions = {}): Promise<Run
 
   const extracted = await attempt('extract', () => extractUncontested(deps, options))
   const transformed = await attempt('transform', () => transform(deps))
-  const loaded = await attempt('load', () => loadAndConfirm(deps, extracted))
+  const loaded = await attempt('load', () => loadAndConfirm(deps, findUnchanged(extracted)))
 
   return {
     runId: deps.runId,
@@ -68,10 +70,13 @@ export async function run(deps: Deps, options: ExtractOptions = {}): Promise<Run
 }
 
 /**
- * A conflict means the world moved while we looked: another run took the batch number, or a table
- * was rewritten. Look again.
+ * As `extract`, the first stage of a run. A conflict means the world moved while we looked: another
+ * run took the batch number, or a table was rewritten. Then it looks again.
  */
-async function extractUncontested(deps: Deps, options: ExtractOptions): Promise<ExtractOutcome> {
+export async function extractUncontested(
+  deps: Deps,
+  options: ExtractOptions = {},
+): Promise<ExtractOutcome> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await extract(deps, options)
@@ -84,18 +89,42 @@ async function extractUncontested(deps: Deps, options: ExtractOptions): Promise<
   }
 }
 
-async function loadAndConfirm(
+/** What an extract has proven: at `takenAt` (source clock) the source was as `batch` left it. */
+export interface Unchanged {
+  readonly batch: number
+  readonly takenAt: string
+}
+
+/** What may be said of the source if nothing changed in it and nothing of it is held back. */
+export function findUnchanged(extracted: ExtractOutcome | undefined): Unchanged | undefined {
+  if (extracted?.record === undefined || extracted.committed || extracted.held.length > 0) {
+    return undefined
+  }
+  return { batch: extracted.record.batch, takenAt: extracted.completeTo }
+}
+
+/** Whether the models' generation lacks a batch of the ingestion zone. */
+export async function isAnythingPending(
   deps: Deps,
-  extracted: ExtractOutcome | undefined,
-): Promise<{ outcome: LoadOutcome; completeTo: string | undefined }> {
+  { record }: Pick<ExtractOutcome, 'record'>,
+): Promise<boolean> {
+  if (record === undefined) return false
+  const zone = processedZone(deps, generationOf(deps.project))
+  return (await readCommit(zone, record.batch)) === undefined
+}
+
+/**
+ * The last stage of a run: as `load`, and then confirms what was found unchanged, if that batch is
+ * what the warehouse holds. Freshness is read from the ledger afterwards.
+ */
+export async function loadAndConfirm(
+  deps: Deps,
+  unchanged: Unchanged | undefined,
+): Promise<{ readonly outcome: LoadOutcome; readonly completeTo: string | undefined }> {
   await using warehouse = await openWarehouse(deps.warehouse)
   const outcome = await loadInto(deps, warehouse)
-  const batch = extracted?.record?.batch ?? 0
-  // Confirmed only if what was checked to be the newest batch is what the warehouse holds, and
-  // nothing that happened in the source is held back.
-  const isConfirmed = extracted?.committed === false && extracted.held.length === 0
-  if (isConfirmed && batch > 0 && outcome.lastBatch === batch) {
-    await confirmUnchanged(warehouse, { batch, takenAt: extracted.completeTo })
+  if (unchanged !== undefined && outcome.lastBatch === unchanged.batch) {
+    await confirmUnchanged(warehouse, unchanged)
   }
   return { outcome, completeTo: (await readLedgerHead(warehouse))?.completeTo }
 }

@@ -1,4 +1,5 @@
 import type { Deps } from './deps.ts'
+import { DEFERRED } from './hold-table.ts'
 import type { CommitRecord, TableEntry } from './lake/commit-record.ts'
 import { prepareSchema, readArchivedSchema } from './lake/schema.ts'
 import { diffSchemas, isEmptyDifference } from './lake/schema-difference.ts'
@@ -9,7 +10,10 @@ import type { TableShape } from './source/tables.ts'
 /** A table of which something is not let through. */
 export interface HeldTable {
   readonly table: string
-  /** `mass_deletion`: its deletions wait for the operator. Else all of it waits, see `Breach`. */
+  /**
+   * `mass_deletion`: its deletions wait for the operator; `deferred`: it waits for the next run.
+   * Else all of it waits, see `Breach`.
+   */
   readonly reason: string
   /** One sentence for people. */
   readonly detail: string
@@ -34,7 +38,9 @@ export function reportHeld(
     const before = last?.tables[table]
     if (held !== undefined && before?.held?.detail !== held.detail) {
       const { reason, detail } = held
-      deps.log({ event: 'table_held', level: 'alert', table, reason, detail })
+      if (reason !== DEFERRED) {
+        deps.log({ event: 'table_held', level: 'alert', table, reason, detail })
+      }
     }
     if (held === undefined && before?.held !== undefined) {
       deps.log({ event: 'table_released', table, since: before.held.sinceAt })

@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { checkProject } from './check-project.ts'
-import { checkInterrupted, type Deps, ingestionZone, processedZone } from './deps.ts'
+import {
+  checkInterrupted,
+  type Deps,
+  ingestionZone,
+  isPastDeadline,
+  processedZone,
+} from './deps.ts'
 import { openDuckDb } from './duckdb.ts'
 import { ConflictError } from './errors.ts'
 import { type CommitRecord, FORMAT } from './lake/commit-record.ts'
@@ -19,6 +25,8 @@ export interface TransformOutcome {
   readonly quarantined: number
   /** Star tables that stand still as of the last transformed batch. */
   readonly held: readonly HeldTable[]
+  /** The deadline came first: batches are left for the next call. */
+  readonly isCutShort: boolean
 }
 
 /**
@@ -35,11 +43,12 @@ export async function transform(deps: Deps): Promise<TransformOutcome> {
   const last = await readLastCommit(ingestion, previous?.batch)
   const batches: number[] = []
   let quarantined = 0
-  if (last === undefined) return { generation, batches, quarantined, held: [] }
+  if (last === undefined) return { generation, batches, quarantined, held: [], isCutShort: false }
   if (previous === undefined) await prepareGeneration(deps, zone)
 
   for (let number = (previous?.batch ?? 0) + 1; number <= last.batch; number++) {
     checkInterrupted(deps)
+    if (batches.length > 0 && isPastDeadline(deps)) break
     const record: CommitRecord = await transformBatch(deps, zone, {
       record: await readExistingCommit(ingestion, number),
       latest: last,
@@ -52,7 +61,13 @@ export async function transform(deps: Deps): Promise<TransformOutcome> {
     previous = record
     deps.log({ event: 'batch_transformed', batch: number, generation })
   }
-  return { generation, batches, quarantined, held: listHeld(previous?.tables ?? {}) }
+  return {
+    generation,
+    batches,
+    quarantined,
+    held: listHeld(previous?.tables ?? {}),
+    isCutShort: (previous?.batch ?? 0) < last.batch,
+  }
 }
 
 async function transformBatch(

@@ -71,7 +71,7 @@ const failed = (...stages: Stage[]) =>
   stages.map((stage) => ({ stage, error: new TransientError('It is away', { code: 'AWAY' }) }))
 
 it('reportRun() says what changed, in one line', () => {
-  const loaded = { batches: [7], lastBatch: 7 }
+  const loaded = { batches: [7], lastBatch: 7, isCutShort: false }
   const { out } = reported({
     extracted: extracted({ inserted: 14, updated: 3, deleted: 1 }),
     loaded,
@@ -81,10 +81,12 @@ it('reportRun() says what changed, in one line', () => {
 })
 
 it('reportRun() says what was pending, or that nothing was new', () => {
-  expect(reported({ loaded: { batches: [3, 4], lastBatch: 4 } }).out).toContain(
+  expect(reported({ loaded: { batches: [3, 4], lastBatch: 4, isCutShort: false } }).out).toContain(
     '2 pending batches loaded',
   )
-  expect(reported({ loaded: { batches: [], lastBatch: 4 } }).out).toContain('nothing new')
+  expect(reported({ loaded: { batches: [], lastBatch: 4, isCutShort: false } }).out).toContain(
+    'nothing new',
+  )
 })
 
 it('reportRun() says what a failed run has done all the same, and what the next one will do', () => {
@@ -119,6 +121,6 @@ it('reportRun() makes no error of having been asked to stop', () => {
 
 it('I13 reportRun() names what is held back, however little else there is to say', () => {
   const held = [{ table: 'staff', reason: 'permission', detail: 'table staff may not be read' }]
-  const { err } = reported({ loaded: { batches: [], lastBatch: 4 }, held })
+  const { err } = reported({ loaded: { batches: [], lastBatch: 4, isCutShort: false }, held })
   expect(err).toBe('   ! held back: staff (permission)   see tidemark status\n')
 })
