@@ -102,6 +102,14 @@ fail() {
   tail -n 20 "$folder"/*.log >&2 || true
   exit 1
 }
+# A client that asks while the monitor forms its quorum is refused now and then; both may be repeated.
+ask() {
+  for ((i = 0; i < 20; i++)); do
+    if timeout 30 ceph "$@" >>"$folder/setup.log" 2>&1 </dev/null; then return; fi
+    sleep 0.2
+  done
+  fail "ceph $1 $2"
+}
 # In the foreground of ours, so that the id is theirs; setsid keeps a Ctrl-C for us alone.
 start() {
   setsid "$@" -f >>"$folder/setup.log" 2>&1 </dev/null &
@@ -115,8 +123,8 @@ quietly monmaptool --create --fsid "$fsid" --addv a "[v1:127.0.0.1:$mon_port]" "
 quietly ceph-mon --mkfs -i a --monmap "$folder/monmap" --keyring "$folder/keyring"
 start ceph-mon -i a
 osd_uuid=$(cat /proc/sys/kernel/random/uuid)
-quietly timeout 30 ceph osd new "$osd_uuid"
-quietly timeout 30 ceph osd crush add osd.0 1 root=default host=a
+ask osd new "$osd_uuid"
+ask osd crush create-or-move osd.0 1 root=default host=a
 quietly ceph-osd -i 0 --mkfs --osd-uuid "$osd_uuid"
 start ceph-osd -i 0
 start radosgw -n client.rgw

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { type Config, parseConfig } from '../platform/config.ts'
-import { DEFAULT_LIMITS, type Deps } from '../platform/deps.ts'
+import { DEFAULT_LIMITS, type Deps, type Limits } from '../platform/deps.ts'
 import { ConfigError } from '../platform/errors.ts'
 import { diskStore } from '../platform/lake/disk-store.ts'
 import type { ObjectStore } from '../platform/lake/object-store.ts'
@@ -107,15 +107,7 @@ export async function openEnvironment({
     log,
     runId: randomUUID(),
     version: VERSION,
-    limits: {
-      ...DEFAULT_LIMITS,
-      memoryLimitMb: config.TIDEMARK_MEMORY_MB,
-      threads: config.TIDEMARK_THREADS,
-      connections: config.TIDEMARK_CONNECTIONS,
-      lockWaitMs: config.TIDEMARK_LOCK_WAIT_SECONDS * 1000,
-      brakeShare: config.TIDEMARK_BRAKE_PERCENT / 100,
-      quarantineShare: config.TIDEMARK_QUARANTINE_PERCENT / 100,
-    },
+    limits: limitsOf(config),
     signal,
   }
   return {
@@ -129,6 +121,19 @@ export async function openEnvironment({
       rmSync(scratchDir, { recursive: true, force: true })
       await local?.[Symbol.asyncDispose]()
     },
+  }
+}
+
+/** The limits that settings set. */
+export function limitsOf(config: Config): Limits {
+  return {
+    ...DEFAULT_LIMITS,
+    memoryLimitMb: config.TIDEMARK_MEMORY_MB,
+    threads: config.TIDEMARK_THREADS,
+    connections: config.TIDEMARK_CONNECTIONS,
+    lockWaitMs: config.TIDEMARK_LOCK_WAIT_SECONDS * 1000,
+    brakeShare: config.TIDEMARK_BRAKE_PERCENT / 100,
+    quarantineShare: config.TIDEMARK_QUARANTINE_PERCENT / 100,
   }
 }
 

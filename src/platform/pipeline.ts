@@ -1,6 +1,7 @@
 import { type Deps, processedZone } from './deps.ts'
 import { ConflictError } from './errors.ts'
 import { extract, type ExtractOptions, type ExtractOutcome } from './extract.ts'
+import type { CommitRecord } from './lake/commit-record.ts'
 import { readCommit } from './lake/zone.ts'
 import { load, loadInto, type LoadOutcome } from './load.ts'
 import { generationOf } from './models/generation.ts'
@@ -103,14 +104,12 @@ export function findUnchanged(extracted: ExtractOutcome | undefined): Unchanged 
   return { batch: extracted.record.batch, takenAt: extracted.completeTo }
 }
 
-/** Whether the models' generation lacks a batch of the ingestion zone. */
-export async function isAnythingPending(
+/** What the models have made of a batch of the ingestion zone; undefined while it is pending. */
+export async function readTransformed(
   deps: Deps,
-  { record }: Pick<ExtractOutcome, 'record'>,
-): Promise<boolean> {
-  if (record === undefined) return false
-  const zone = processedZone(deps, generationOf(deps.project))
-  return (await readCommit(zone, record.batch)) === undefined
+  { batch }: CommitRecord,
+): Promise<CommitRecord | undefined> {
+  return await readCommit(processedZone(deps, generationOf(deps.project)), batch)
 }
 
 /**

@@ -3,6 +3,7 @@ import { type CommitRecord, type Hold, sumRows } from './lake/commit-record.ts'
 import { commitKey, readExistingCommit, readLastCommit, type Zone } from './lake/zone.ts'
 import { generationOf } from './models/generation.ts'
 import { withPostgresErrors } from './postgres.ts'
+import type { Reader } from './presentation/reader.ts'
 import { identifier } from './sql.ts'
 import { type LedgerHead, readLedgerHead } from './warehouse/ledger.ts'
 import { openWarehouse, type Warehouse, type WarehouseClient } from './warehouse/warehouse.ts'
@@ -47,8 +48,8 @@ export interface TableStatus {
 }
 
 export interface StatusOptions {
-  /** Read with these rights. */
-  readonly reader: Warehouse
+  /** Read with these rights: on a connection of its own, or on one of a reader's. */
+  readonly reader: Warehouse | Pick<Reader, 'open'>
   readonly promiseMs: number
   readonly now: Date
   /** Counting orphans reads every commit record: only for logs up to this long. */
@@ -63,7 +64,8 @@ export async function readStatus(deps: Deps, options: StatusOptions): Promise<St
   const captured = await readLastCommit(ingestion)
   const transformed = await readLastCommit(processed)
 
-  await using warehouse = await openWarehouse(options.reader)
+  const { reader } = options
+  await using warehouse = 'open' in reader ? await reader.open() : await openWarehouse(reader)
   const head = await readHead(warehouse)
   const lagMs = head && options.now.getTime() - Date.parse(head.completeTo)
   const batches = {

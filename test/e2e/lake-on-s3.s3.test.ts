@@ -5,45 +5,31 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fillTotesys } from '../../src/apps/local/living-totesys/fill.ts'
 import type { RowCounts } from '../../src/platform/lake/commit-record.ts'
 import { commitKey } from '../../src/platform/lake/zone.ts'
-import { type S3Store, s3Store } from '../../src/platform/lake/s3-store.ts'
 import { verify } from '../../src/platform/verify.ts'
 import { type FaultyProxy, startFaultyProxy } from '../support/faulty-proxy.ts'
 import { listKeys } from '../support/lake.ts'
 import { isS3Missing, type S3Server, startS3Server } from '../support/s3-server.ts'
 import { expectFaithful, insertOrders, seedTotesys } from '../support/small-totesys.ts'
-import { createSystem, type TestSystem } from '../support/system.ts'
+import { createSystemOnS3 } from '../support/s3-system.ts'
+import { createSystem } from '../support/system.ts'
 
 const program = fileURLToPath(new URL('../../dist/apps/cli/tidemark.js', import.meta.url))
 
 describe.skipIf(isS3Missing)('both zones on S3', () => {
   let server: S3Server
   let proxy: FaultyProxy
-  const stores: S3Store[] = []
   beforeAll(async () => {
     server = await startS3Server()
     proxy = await startFaultyProxy(server.endpoint)
   })
   afterAll(async () => {
-    for (const store of stores) await store[Symbol.asyncDispose]()
     await proxy?.[Symbol.asyncDispose]()
     await server?.[Symbol.asyncDispose]()
   })
 
-  async function createSystemOnS3(): Promise<TestSystem & { bucket: string }> {
-    const bucket = await server.createBucket()
-    const system = await createSystem({
-      store: (prefix) => {
-        const store = s3Store({ bucket, prefix, endpoint: server.endpoint })
-        stores.push(store)
-        return store
-      },
-    })
-    return { ...system, bucket }
-  }
-
   it('I6 a small Totesys ends up as it does on disk, batch by batch, file by file', async () => {
     await using onDisk = await createSystem()
-    await using onS3 = await createSystemOnS3()
+    await using onS3 = await createSystemOnS3(server)
     for (const system of [onDisk, onS3]) {
       await seedTotesys(system.sql)
       await system.run()
@@ -73,7 +59,7 @@ describe.skipIf(isS3Missing)('both zones on S3', () => {
   })
 
   it('I4 kill -9 between the last upload and the commit leaves objects that no record names', async () => {
-    await using system = await createSystemOnS3()
+    await using system = await createSystemOnS3(server)
     await fillTotesys(system.sql, {
       seed: 5,
       salesOrders: 50,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestReader, type TestReader } from '../../../test/support/reader.ts'
 import { createShop, type ShopSystem } from '../../../test/support/shop.ts'
 import { TransientError } from '../errors.ts'
-import { createReader } from './reader.ts'
+import { createReader, type Reader } from './reader.ts'
 
 describe('createReader()', () => {
   let shop: ShopSystem
@@ -95,6 +95,22 @@ describe('createReader()', () => {
     })
     await expect(always).rejects.toThrow(TransientError)
     expect(await reader.read(async () => 4)).toBe(4)
+  })
+
+  it('uses no connection again that was left for too long', async () => {
+    const pidOf = (reader: Reader) =>
+      reader.read(async ({ client }) => {
+        const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+        return rows[0]?.pid
+      })
+    await using lasting = createReader(role.warehouse, { maxIdleMs: 60_000 })
+    expect(await pidOf(lasting)).toBe(await pidOf(lasting))
+    await using forgetful = createReader(role.warehouse, { maxIdleMs: -1 })
+    const first = await pidOf(forgetful)
+    expect(await pidOf(forgetful)).not.toBe(first)
+    await expect
+      .poll(() => shop.query('select 1 from pg_stat_activity where pid = $1', [first]))
+      .toEqual([])
   })
 
   it('closes every connection, and reads no more', async () => {

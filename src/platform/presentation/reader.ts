@@ -37,6 +37,11 @@ export interface ReaderOptions {
   readonly waitMs?: number
   /** Limit of each statement of `read`. Default 15000. */
   readonly statementTimeoutMs?: number
+  /**
+   * A connection unused for longer is not used again: where the process may be stopped for a while,
+   * nobody tells it that the way to the server is gone. Default: none is too old.
+   */
+  readonly maxIdleMs?: number
 }
 
 /**
@@ -45,9 +50,15 @@ export interface ReaderOptions {
  */
 export function createReader(
   warehouse: Warehouse,
-  { shared = 4, separate = 4, waitMs = 5000, statementTimeoutMs = 15_000 }: ReaderOptions = {},
+  {
+    shared = 4,
+    separate = 4,
+    waitMs = 5000,
+    statementTimeoutMs = 15_000,
+    maxIdleMs = Number.POSITIVE_INFINITY,
+  }: ReaderOptions = {},
 ): Reader {
-  const idle: ReaderSession[] = []
+  const idle: { readonly session: ReaderSession; readonly since: number }[] = []
   const open = new Set<ReaderSession>()
   const sharedGate = createGate(warehouse, { places: shared, waitMs })
   const separateGate = createGate(warehouse, { places: separate, waitMs })
@@ -65,6 +76,15 @@ export function createReader(
   const close = async (session: ReaderSession): Promise<void> => {
     open.delete(session)
     await session[Symbol.asyncDispose]()
+  }
+  const takeIdle = (): ReaderSession | undefined => {
+    // The clock on the wall goes on while a process is stopped; the one of the process may not.
+    for (let found = idle.pop(); found !== undefined; found = idle.pop()) {
+      if (Date.now() - found.since <= maxIdleMs) return found.session
+      // Not waited for: a farewell that is never answered takes minutes.
+      void close(found.session)
+    }
+    return undefined
   }
   const attempt = async <Result>(
     session: ReaderSession,
@@ -90,16 +110,17 @@ export function createReader(
       try {
         for (let isRepeated = false; ; isRepeated = true) {
           // What failed for one may have failed for all of them.
-          if (isRepeated) await Promise.all(idle.splice(0).map(close))
-          const session = idle.pop() ?? (await connect())
+          if (isRepeated) await Promise.all(idle.splice(0).map(({ session }) => close(session)))
+          const session = takeIdle() ?? (await connect())
           try {
             return await attempt(session, work)
           } catch (error) {
             const mapped = mapPostgresError(error, warehouse)
             if (!isPassing(mapped) || isRepeated || isClosed) throw mapped
           } finally {
-            if (open.has(session) && !session.isLost && !isClosed) idle.push(session)
-            else await close(session)
+            if (open.has(session) && !session.isLost && !isClosed) {
+              idle.push({ session, since: Date.now() })
+            } else await close(session)
           }
         }
       } finally {

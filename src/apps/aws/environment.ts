@@ -1,0 +1,119 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Config } from '../../platform/config.ts'
+import type { Deps } from '../../platform/deps.ts'
+import { ConfigError } from '../../platform/errors.ts'
+import type { ObjectStore } from '../../platform/lake/object-store.ts'
+import type { Log } from '../../platform/log.ts'
+import type { Warehouse } from '../../platform/warehouse/warehouse.ts'
+import { totesys } from '../../totesys/totesys.ts'
+import { limitsOf, openStore, readConfig, VERSION } from '../environment.ts'
+import { SECRET_SETTINGS } from './functions.ts'
+import { readDatabaseUrl } from './secrets.ts'
+
+/** A database whose connection string a function may read from a secret. */
+export type SecretOf = keyof typeof SECRET_SETTINGS
+
+export interface FunctionOptions {
+  /** The databases this function talks to; it has no right to the secrets of the others. */
+  readonly needs: readonly SecretOf[]
+  readonly runId: string
+  readonly log: Log
+  readonly deadline?: AbortSignal
+}
+
+/** Deps of one invocation; its scratch folder is gone when it is disposed of. */
+export interface FunctionEnvironment extends AsyncDisposable {
+  readonly config: Config
+  readonly deps: Deps
+  /** The warehouse with the reader's rights. */
+  readonly reader: Warehouse
+}
+
+/** Stores by address, kept by a warm process with their connections. */
+const stores = new Map<string, Promise<ObjectStore>>()
+
+/**
+ * Builds `Deps` from a function's environment and the secrets it names. Whatever an invocation
+ * before left in the scratch folder when it was killed is removed first. Throws `ConfigError` for a
+ * setting that is missing.
+ */
+export async function openFunctionEnvironment({
+  needs,
+  runId,
+  log,
+  deadline,
+}: FunctionOptions): Promise<FunctionEnvironment> {
+  const config = readConfig(process.env)
+  const scratch = given(config.TIDEMARK_SCRATCH, 'TIDEMARK_SCRATCH')
+  const scratchDir = await prepareScratch(scratch)
+  const [ingestion, processed] = await Promise.all([
+    keepStore(given(config.TIDEMARK_INGESTION, 'TIDEMARK_INGESTION'), config),
+    keepStore(given(config.TIDEMARK_PROCESSED, 'TIDEMARK_PROCESSED'), config),
+  ])
+  const urlOf = async (database: SecretOf): Promise<string> => {
+    if (!needs.includes(database)) return ''
+    const setting = SECRET_SETTINGS[database]
+    return await readDatabaseUrl(given(process.env[setting], setting))
+  }
+  const warehouse: Warehouse = {
+    title: 'the warehouse',
+    code: 'WAREHOUSE',
+    url: await urlOf('warehouse'),
+    schema: config.TIDEMARK_WAREHOUSE_SCHEMA,
+    readerRole: config.TIDEMARK_WAREHOUSE_READER,
+  }
+  const deps: Deps = {
+    project: totesys,
+    source: { title: totesys.title, code: 'SOURCE', url: await urlOf('source') },
+    warehouse,
+    ingestion,
+    processed,
+    scratchDir,
+    log,
+    runId,
+    version: VERSION,
+    limits: limitsOf(config),
+    ...(deadline === undefined ? {} : { deadline }),
+  }
+  return {
+    config,
+    deps,
+    reader: { ...warehouse, url: await urlOf('reader') },
+    async [Symbol.asyncDispose]() {
+      await rm(scratchDir, { recursive: true, force: true })
+      inUse.delete(scratchDir)
+    },
+  }
+}
+
+/** Scratch folders of the invocations under way: one in Lambda, more where functions are tested. */
+const inUse = new Set<string>()
+
+async function prepareScratch(parent: string): Promise<string> {
+  await mkdir(parent, { recursive: true })
+  for (const name of await readdir(parent)) {
+    const left = join(parent, name)
+    if (!inUse.has(left)) await rm(left, { recursive: true, force: true })
+  }
+  const scratchDir = join(parent, randomUUID())
+  inUse.add(scratchDir)
+  await mkdir(scratchDir)
+  return scratchDir
+}
+
+function given(value: string | undefined, name: string): string {
+  if (value !== undefined && value !== '') return value
+  throw new ConfigError(`The function has no setting ${name}`, {
+    code: 'CONFIG_INCOMPLETE',
+    hint: 'deploy the stacks again: npm run deploy',
+  })
+}
+
+async function keepStore(address: string, config: Config): Promise<ObjectStore> {
+  const key = `${config.TIDEMARK_S3_ENDPOINT ?? ''} ${address}`
+  const store = stores.get(key) ?? openStore(address, config)
+  stores.set(key, store)
+  return await store
+}

@@ -1,0 +1,57 @@
+import { Logger } from '@aws-lambda-powertools/logger'
+import { Metrics } from '@aws-lambda-powertools/metrics'
+import { TidemarkError } from '../../platform/errors.ts'
+import type { Level, Log } from '../../platform/log.ts'
+import { METRICS, NAMESPACE, SERVICE } from './metrics.ts'
+
+const WRITE = { info: 'info', warn: 'warn', alert: 'critical' } as const satisfies Record<
+  Level,
+  string
+>
+
+/** Entries as lines of JSON that CloudWatch can search: `message` is the event's name. */
+export function createLog(
+  functionName: string,
+  fields: Readonly<Record<string, string>> = {},
+): Log {
+  const logger = new Logger({ serviceName: SERVICE, persistentKeys: { function: functionName } })
+  logger.appendKeys(fields)
+  return ({ event, level = 'info', ...entry }) => logger[WRITE[level]](event, entry)
+}
+
+export type Measured = Partial<Record<keyof typeof METRICS, number>>
+
+/** Writes metrics to the log in one line, from which CloudWatch makes them. */
+export function publishMetrics(measured: Measured): void {
+  const metrics = new Metrics({ namespace: NAMESPACE, serviceName: SERVICE })
+  for (const [key, value] of Object.entries(measured)) {
+    const { name, unit } = METRICS[key as keyof typeof METRICS]
+    metrics.addMetric(name, unit, value)
+  }
+  metrics.publishStoredMetrics()
+}
+
+/**
+ * An error as Lambda may show it, for its runtime logs whatever an error carries: name, message and
+ * what to do, and nothing of its cause, in which a driver may have put a row. Of an error that is
+ * not ours even the message is left out.
+ */
+export function publicError(error: unknown): Error {
+  const known = error instanceof TidemarkError
+  const { code } = error as { code?: string }
+  const name = error instanceof Error ? error.name : 'Error'
+  const shown = known
+    ? new Error(`${error.message} [${error.code}]${error.hint ? ` · ${error.hint}` : ''}`)
+    : new Error(`A fault of the program: ${name}${code === undefined ? '' : ` [${code}]`}`)
+  shown.name = known ? name : 'UnexpectedError'
+  shown.stack = `${shown.name}: ${shown.message}\n${framesOf(error)}`
+  return shown
+}
+
+function framesOf(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? '') : ''
+  return stack
+    .split('\n')
+    .filter((line) => /^ +at /.test(line))
+    .join('\n')
+}

@@ -1,0 +1,75 @@
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { ConfigError, TransientError } from '../../platform/errors.ts'
+
+/** Read again at least this often, and at once when a database refuses the login. */
+const MAX_AGE_MS = 5 * 60_000
+
+const kept = new Map<string, { readonly url: string; readonly readAt: number }>()
+let client: SecretsManagerClient | undefined
+
+/**
+ * The connection string in a secret of Secrets Manager, which holds it as it is, or the JSON that
+ * RDS keeps: `host`, `port`, `dbname`, `username`, `password`. Kept for five minutes by a warm
+ * process. Throws `ConfigError` (`SECRET_MISSING`, `SECRET_DENIED`, `SECRET_FORMAT`) and
+ * `TransientError`; none of them holds the value.
+ */
+export async function readDatabaseUrl(secretName: string): Promise<string> {
+  const known = kept.get(secretName)
+  if (known !== undefined && Date.now() - known.readAt < MAX_AGE_MS) return known.url
+  const url = parseSecret(await readSecret(secretName), secretName)
+  kept.set(secretName, { url, readAt: Date.now() })
+  return url
+}
+
+/** The next reads ask again: somebody may have rotated a password. */
+export function forgetSecrets(): void {
+  kept.clear()
+}
+
+async function readSecret(name: string): Promise<string> {
+  client ??= new SecretsManagerClient({ maxAttempts: 3 })
+  try {
+    const { SecretString: text } = await client.send(new GetSecretValueCommand({ SecretId: name }))
+    return text ?? ''
+  } catch (error) {
+    const { name: code } = error as Error
+    if (code === 'ResourceNotFoundException') {
+      throw new ConfigError(`There is no secret ${name}, or it has no value yet [${code}]`, {
+        code: 'SECRET_MISSING',
+        hint: `node scripts/create-secret.js ${name}`,
+      })
+    }
+    if (/AccessDenied|UnrecognizedClient|InvalidSignature|ExpiredToken/.test(code)) {
+      throw new ConfigError(`The secret ${name} may not be read [${code}]`, {
+        code: 'SECRET_DENIED',
+        hint: 'let the role of the function do secretsmanager:GetSecretValue on it',
+      })
+    }
+    throw new TransientError(`The secret ${name} cannot be read just now [${code}]`, {
+      code: 'SECRET_UNREACHABLE',
+      hint: 'try again; from within a VPC an endpoint for Secrets Manager is needed',
+      cause: error,
+    })
+  }
+}
+
+function parseSecret(text: string, name: string): string {
+  if (/^postgres(ql)?:\/\//.test(text)) return text.trim()
+  const { host, port = 5432, dbname, username, password } = parseFields(text)
+  if ([host, dbname, username, password].every((field) => typeof field === 'string')) {
+    const user = `${encodeURIComponent(String(username))}:${encodeURIComponent(String(password))}`
+    return `postgresql://${user}@${String(host)}:${Number(port)}/${encodeURIComponent(String(dbname))}`
+  }
+  throw new ConfigError(`The secret ${name} holds no connection to a database`, {
+    code: 'SECRET_FORMAT',
+    hint: 'store postgresql://user:password@host:5432/database, or JSON with host, port, dbname, username, password',
+  })
+}
+
+function parseFields(text: string): Record<string, unknown> {
+  try {
+    return Object(JSON.parse(text)) as Record<string, unknown>
+  } catch {
+    return {}
+  }
+}

@@ -1,0 +1,48 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { text } from 'node:stream/consumers'
+import type { AddressInfo } from 'node:net'
+
+/** Stands in for AWS Secrets Manager, which is nowhere but there: `GetSecretValue` and nothing else. */
+export interface SecretsServer extends AsyncDisposable {
+  readonly endpoint: string
+  /** The secrets by name; may be changed at any time. */
+  readonly secrets: Map<string, string>
+  /** Names asked for so far. */
+  readonly asked: string[]
+  /** So many requests are answered with a fault of the server first. */
+  failures: number
+}
+
+export async function startSecretsServer(): Promise<SecretsServer> {
+  const secrets = new Map<string, string>()
+  const asked: string[] = []
+  const server = createServer(async (request, response) => {
+    const { SecretId: name } = JSON.parse(await text(request)) as { SecretId: string }
+    asked.push(name)
+    const value = secrets.get(name)
+    const answer = (status: number, body: object) =>
+      response
+        .writeHead(status, { 'content-type': 'application/x-amz-json-1.1' })
+        .end(JSON.stringify(body))
+    if (own.failures > 0) {
+      own.failures -= 1
+      answer(500, { __type: 'InternalServiceError' })
+    } else if (value === undefined) {
+      answer(400, { __type: 'ResourceNotFoundException', message: 'no such secret' })
+    } else answer(200, { Name: name, SecretString: value })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const own = {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    secrets,
+    asked,
+    failures: 0,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+  return own
+}
