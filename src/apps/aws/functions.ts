@@ -12,19 +12,19 @@ export interface FunctionLimits {
 /** The functions by name. Lambda ends one after 15 minutes at the latest. */
 export const FUNCTIONS = {
   extract: {
-    handler: 'extract.lambda.handler',
+    handler: 'extract.handler',
     memoryMb: 1769,
     timeoutSeconds: 900,
     scratchMb: 4096,
   },
   transform: {
-    handler: 'transform.lambda.handler',
+    handler: 'transform.handler',
     memoryMb: 1769,
     timeoutSeconds: 900,
     scratchMb: 4096,
   },
-  load: { handler: 'load.lambda.handler', memoryMb: 1024, timeoutSeconds: 900, scratchMb: 4096 },
-  api: { handler: 'api.lambda.handler', memoryMb: 1024, timeoutSeconds: 29, scratchMb: 512 },
+  load: { handler: 'load.handler', memoryMb: 1024, timeoutSeconds: 900, scratchMb: 4096 },
+  api: { handler: 'api.handler', memoryMb: 1024, timeoutSeconds: 29, scratchMb: 512 },
 } as const satisfies Record<string, FunctionLimits>
 
 export type FunctionName = keyof typeof FUNCTIONS

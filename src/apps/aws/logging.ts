@@ -16,7 +16,9 @@ export function createLog(
 ): Log {
   const logger = new Logger({ serviceName: SERVICE, persistentKeys: { function: functionName } })
   logger.appendKeys(fields)
-  return ({ event, level = 'info', ...entry }) => logger[WRITE[level]](event, entry)
+  // The line's own `message` is the event's name.
+  return ({ event, level = 'info', message: text, ...entry }) =>
+    logger[WRITE[level]](event, text === undefined ? entry : { ...entry, text })
 }
 
 export type Measured = Partial<Record<keyof typeof METRICS, number>>

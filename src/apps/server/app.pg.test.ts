@@ -10,9 +10,11 @@ import type { PaymentsAnswer, Problem } from '../../totesys/payments/payments.ts
 import { createTestReader, type TestReader } from '../../../test/support/reader.ts'
 import { MOMENT, seedTotesys } from '../../../test/support/small-totesys.ts'
 import { createSystem, type TestSystem } from '../../../test/support/system.ts'
-import { type AppOptions, createApp } from './app.ts'
+import { createApp } from './app.ts'
 import { readAccess, type ServerEnv } from './auth.ts'
-import { startServer } from './serve.ts'
+import { type ServeOptions, startServer } from './serve.ts'
+
+type Options = Omit<ServeOptions, 'port' | 'graceMs'>
 
 const questions = readQuestions(new URL('../../totesys/presentation/', import.meta.url))
 
@@ -21,7 +23,7 @@ describe('the server', () => {
   let role: TestReader
   let reader: Reader
   const log: LogEntry[] = []
-  const options = (more: Partial<AppOptions> = {}): AppOptions => ({
+  const options = (more: Partial<Options> = {}): Options => ({
     reader,
     questions,
     promiseMs: 1_800_000,
@@ -30,7 +32,7 @@ describe('the server', () => {
     version: '1.2.3',
     ...more,
   })
-  const asker = (more: Partial<AppOptions> = {}) => {
+  const asker = (more: Partial<Options> = {}) => {
     const app = createApp(options(more))
     return (path: string, init: RequestInit = {}) =>
       app.request(path, init, { incoming: { socket: { remoteAddress: '127.0.0.1' } } })

@@ -6,10 +6,18 @@ import { type Answers, createAnswers } from '../../platform/presentation/answer.
 import { type Freshness, readFreshness } from '../../platform/presentation/freshness.ts'
 import type { Question } from '../../platform/presentation/question.ts'
 import type { Reader } from '../../platform/presentation/reader.ts'
-import { type Access, addressOf, authenticate, isLoopback, pathOf, type ServerEnv } from './auth.ts'
+import {
+  type Access,
+  addressOf,
+  authenticate,
+  type GatewayAccess,
+  isLoopback,
+  pathOf,
+  type ServerEnv,
+} from './auth.ts'
 import type { Rate } from './buckets.ts'
 import { docsPage } from './docs-page.ts'
-import { createLedgerWatch, openEventStream } from './events.ts'
+import { createLedgerWatch, openEventStream, tellOnce } from './events.ts'
 import { describeApi } from './openapi.ts'
 import { freshnessHeaders, paymentRoutes } from './payments.ts'
 import { type Markup } from './pages/layout.ts'
@@ -32,13 +40,18 @@ export interface AppOptions {
   readonly questions: ReadonlyMap<string, Question>
   /** How old the warehouse may be and still count as fresh. */
   readonly promiseMs: number
-  readonly access: Access
+  readonly access: Access | GatewayAccess
   readonly log: Log
   readonly version: string
   /** Routes of the pages, from `/` on; what they do not handle is for the API. */
   readonly pages?: (presentation: Presentation) => Hono<ServerEnv>
   /** What a browser is shown where the API answers with a problem. */
   readonly problemPage?: (problem: ProblemOptions) => Markup
+  /**
+   * Whether `/events` goes on for as long as the page is open, the standard, or answers with what is
+   * known and ends: where an answer is sent only when it is whole.
+   */
+  readonly events?: 'stream' | 'once'
   /** Aborted when the server stops: streams end. */
   readonly signal?: AbortSignal
   readonly now?: () => Date
@@ -64,6 +77,7 @@ export function createApp({
   version,
   pages,
   problemPage,
+  events = 'stream',
   signal,
   now = () => new Date(),
   rate = RATE,
@@ -73,13 +87,8 @@ export function createApp({
   const api = describeApi({ version })
   const app = new Hono<ServerEnv>()
 
-  const answerProblem = async (c: Context, problem: ProblemOptions): Promise<Response> => {
-    const response = problemResponse(problem)
-    if (problemPage === undefined || !wantsPage(c)) return response
-    const headers = new Headers(response.headers)
-    headers.set('content-type', 'text/html; charset=utf-8')
-    return new Response(String(await problemPage(problem)), { status: problem.status, headers })
-  }
+  const answerProblem = (c: Context, problem: ProblemOptions): Promise<Response> =>
+    problemAnswer(c, problem, problemPage)
 
   app.onError((error, c) => {
     const failure = describeFailure(error, reader.warehouse.code)
@@ -115,7 +124,12 @@ export function createApp({
   )
 
   app.route('/', paymentRoutes({ answers, questions, promiseMs, now, log }))
-  app.get('/events', eventRoute({ freshness, signal }))
+  app.get(
+    '/events',
+    events === 'once'
+      ? async () => eventAnswer(await tellOnce(freshness))
+      : eventRoute({ freshness, signal }),
+  )
   app.get('/health', async (c) => {
     const fresh = await freshness()
     const { batch, completeTo, lagMs, isFresh } = fresh
@@ -130,6 +144,19 @@ export function createApp({
   if (pages === undefined) app.get('/', (c) => c.redirect('/docs'))
   else app.route('/', pages({ reader, questions, answers, promiseMs, now, freshness }))
   return app
+}
+
+/** A problem as JSON, or as a page for a browser that asks for something that people look at. */
+export async function problemAnswer(
+  c: Context,
+  problem: ProblemOptions,
+  problemPage: AppOptions['problemPage'],
+): Promise<Response> {
+  const response = problemResponse(problem)
+  if (problemPage === undefined || !wantsPage(c)) return response
+  const headers = new Headers(response.headers)
+  headers.set('content-type', 'text/html; charset=utf-8')
+  return new Response(String(await problemPage(problem)), { status: problem.status, headers })
 }
 
 /** Whether a browser asks for something that people look at: the API answers in JSON always. */
@@ -149,7 +176,8 @@ const CONTENT_SECURITY_POLICY = [
   `frame-ancestors 'none'`,
 ].join('; ')
 
-function secureHeaders(access: Access): MiddlewareHandler<ServerEnv> {
+/** What every answer carries. */
+export function securityHeaders(access: Access | GatewayAccess): readonly [string, string][] {
   const headers: [string, string][] = [
     ['content-security-policy', CONTENT_SECURITY_POLICY],
     ['x-content-type-options', 'nosniff'],
@@ -161,7 +189,13 @@ function secureHeaders(access: Access): MiddlewareHandler<ServerEnv> {
     ['permissions-policy', 'camera=(), geolocation=(), microphone=()'],
   ]
   // Browsers heed it over TLS only; on this machine it would lock out every other local server.
-  if (!isLoopback(access.host)) headers.push(['strict-transport-security', 'max-age=31536000'])
+  const isLocal = access.kind !== 'gateway' && isLoopback(access.host)
+  if (!isLocal) headers.push(['strict-transport-security', 'max-age=31536000'])
+  return headers
+}
+
+function secureHeaders(access: Access | GatewayAccess): MiddlewareHandler<ServerEnv> {
+  const headers = securityHeaders(access)
   return async (c, next) => {
     await next()
     for (const [name, value] of headers) c.res.headers.set(name, value)
@@ -201,16 +235,18 @@ function eventRoute({
         else open.set(client, left)
       },
     })
-    return new Response(stream, {
-      headers: {
-        'content-type': 'text/event-stream',
-        'cache-control': 'no-store',
-        'x-accel-buffering': 'no',
-        // Nothing comes after it, so that a server that stops need not wait for the client.
-        connection: 'close',
-      },
-    })
+    // Nothing comes after it, so that a server that stops need not wait for the client.
+    return eventAnswer(stream, { 'x-accel-buffering': 'no', connection: 'close' })
   }
+}
+
+function eventAnswer(
+  body: ReadableStream<Uint8Array> | string,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  return new Response(body, {
+    headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store', ...headers },
+  })
 }
 
 /** Messages that name no place and hold no value are passed on; of all others only the code is. */

@@ -28,16 +28,36 @@ export interface Caller {
   readonly expiresAt: number | undefined
 }
 
-/** What Hono carries through a request. */
+/** What Hono carries through a request: from a socket of ours, or from a gateway's event. */
 export interface ServerEnv {
-  Bindings: Partial<HttpBindings>
+  Bindings: Partial<HttpBindings> & { readonly requestContext?: GatewayContext }
   Variables: { caller: Caller }
 }
 
 /** Who may ask. Without `oidc` only this machine may, and the server must listen there alone. */
 export interface Access {
+  readonly kind?: undefined
   readonly host: string
   readonly oidc: Oidc | undefined
+}
+
+/**
+ * Who may ask behind a gateway that has checked the token before it calls: its signature is not
+ * checked again, which would need the issuer's keys. What the claims say is.
+ */
+export interface GatewayAccess {
+  readonly kind: 'gateway'
+  /** What the claim `iss` must be; undefined where the gateway's word is enough. */
+  readonly issuer: string | undefined
+  /** What `aud` must hold, or `client_id` in a token without `aud`, as Cognito's access tokens are. */
+  readonly audience: string | undefined
+  readonly groupsClaim: string
+}
+
+/** Of an event of an HTTP API (payload format 2.0), what is read here. */
+export interface GatewayContext {
+  readonly http?: { readonly sourceIp?: string }
+  readonly authorizer?: { readonly jwt?: { readonly claims?: Readonly<Record<string, unknown>> } }
 }
 
 export interface Oidc {
@@ -73,6 +93,16 @@ export function readAccess(config: Config): Access {
       hint: 'set TIDEMARK_OIDC_ISSUER, TIDEMARK_OIDC_AUDIENCE and TIDEMARK_OIDC_JWKS, or listen on 127.0.0.1',
     },
   )
+}
+
+/** Who may ask behind a gateway, by the settings; the address of the issuer's keys is the gateway's. */
+export function readGatewayAccess(config: Config): GatewayAccess {
+  return {
+    kind: 'gateway',
+    issuer: config.TIDEMARK_OIDC_ISSUER,
+    audience: config.TIDEMARK_OIDC_AUDIENCE,
+    groupsClaim: config.TIDEMARK_OIDC_GROUPS_CLAIM,
+  }
 }
 
 function readKeys(jwks: string): Oidc['keys'] {
@@ -117,30 +147,31 @@ const REFUSALS = { burst: 30, perSecond: 1 }
  * Finds out who asks, and refuses who may not ask for this path: 401 without a valid token, 403
  * outside its groups; both are logged with the subject where it is proven, never with the token.
  * On a server that listens to this machine alone, whoever connects from it needs none. What
- * counts is the socket's address: a header can only ever shut the door, not open it.
+ * counts is the socket's address: a header can only ever shut the door, not open it. Behind a
+ * gateway nobody is let in without the claims it has checked, wherever they come from.
  */
-export function authenticate(access: Access, log: Log): MiddlewareHandler<ServerEnv> {
+export function authenticate(
+  access: Access | GatewayAccess,
+  log: Log,
+): MiddlewareHandler<ServerEnv> {
   const refusals = createBuckets(REFUSALS)
   return async (c, next) => {
     const address = addressOf(c)
-    if (isLoopback(access.host) && isLoopback(address)) {
+    if (access.kind !== 'gateway' && isLoopback(access.host) && isLoopback(address)) {
       const stranger = findStranger(c)
       if (stranger !== undefined) return stranger
       c.set('caller', { subject: 'local', groups: new Set(GROUPS), expiresAt: undefined })
       return next()
     }
     const refuse = (status: 401 | 403, reason: string, subject?: string): Response => {
-      const waitSeconds = refusals.take(address)
+      // Behind a gateway many people have the address of what stands in front of it.
+      const isKnown = access.kind === 'gateway' && subject !== undefined
+      const waitSeconds = refusals.take(isKnown ? `subject ${subject}` : address)
       if (waitSeconds > 0) return tooMany(waitSeconds)
       log({ event: 'access_refused', level: 'warn', path: pathOf(c), status, reason, subject })
       return refusal(status, reason)
     }
-    if (access.oidc === undefined) return refuse(401, 'no_login_here')
-    const authorization = c.req.header('authorization')
-    if (authorization === undefined) return refuse(401, 'token_missing')
-    const token = /^Bearer +([\w.~+/=-]+)$/i.exec(authorization)?.[1]
-    if (token === undefined || token.length > MAX_TOKEN_CHARS) return refuse(401, 'token_malformed')
-    const caller = await verify(token, access.oidc)
+    const caller = await callerOf(c, access)
     if (typeof caller === 'string') {
       if (caller !== KEYS_AWAY) return refuse(401, caller)
       log({ event: 'keys_unreachable', level: 'alert', path: pathOf(c) })
@@ -157,6 +188,23 @@ export function authenticate(access: Access, log: Log): MiddlewareHandler<Server
     c.set('caller', caller)
     return next()
   }
+}
+
+/** Who asks, or why that does not count. */
+async function callerOf(
+  c: Context<ServerEnv>,
+  access: Access | GatewayAccess,
+): Promise<Caller | string> {
+  if (access.kind === 'gateway') {
+    const claims = c.env?.requestContext?.authorizer?.jwt?.claims
+    return claims === undefined ? 'token_missing' : readClaims(claims, access)
+  }
+  if (access.oidc === undefined) return 'no_login_here'
+  const authorization = c.req.header('authorization')
+  if (authorization === undefined) return 'token_missing'
+  const token = /^Bearer +([\w.~+/=-]+)$/i.exec(authorization)?.[1]
+  if (token === undefined || token.length > MAX_TOKEN_CHARS) return 'token_malformed'
+  return await verify(token, access.oidc)
 }
 
 const GROUPS: readonly Group[] = ['finance', 'analyst']
@@ -189,10 +237,7 @@ async function verify(token: string, oidc: Oidc): Promise<Caller | string> {
     })
     const { sub, exp } = payload
     if (typeof sub !== 'string' || sub === '' || exp === undefined) return 'token_invalid'
-    const claim = Object.hasOwn(payload, oidc.groupsClaim) ? payload[oidc.groupsClaim] : []
-    const groups = (Array.isArray(claim) ? claim : [claim]).filter(
-      (group): group is string => typeof group === 'string',
-    )
+    const groups = textsOf(ownClaim(payload, oidc.groupsClaim))
     return { subject: sub, groups: new Set(groups), expiresAt: exp * 1000 }
   } catch (error) {
     if (error instanceof errors.JWTExpired) return 'token_expired'
@@ -203,6 +248,55 @@ async function verify(token: string, oidc: Oidc): Promise<Caller | string> {
       error.code !== 'ERR_JOSE_GENERIC'
     return isOfToken ? 'token_invalid' : KEYS_AWAY
   }
+}
+
+/** Who the claims that a gateway has checked say asks, or why they do not count. */
+function readClaims(
+  claims: Readonly<Record<string, unknown>>,
+  { issuer, audience, groupsClaim }: GatewayAccess,
+): Caller | string {
+  const claim = (name: string): unknown => ownClaim(claims, name)
+  const subject = claim('sub')
+  const expiresAt = secondsOf(claim('exp')) * 1000
+  if (typeof subject !== 'string' || subject === '' || Number.isNaN(expiresAt)) {
+    return 'token_invalid'
+  }
+  if (issuer !== undefined && claim('iss') !== issuer) return 'token_invalid'
+  const audiences = listOf(claim('aud') ?? claim('client_id'))
+  if (audience !== undefined && !audiences.includes(audience)) return 'token_invalid'
+  if (expiresAt + CLOCK_TOLERANCE_SECONDS * 1000 <= Date.now()) return 'token_expired'
+  return { subject, groups: new Set(listOf(claim(groupsClaim))), expiresAt }
+}
+
+/** A number, or the text that a gateway makes of it. */
+function secondsOf(value: unknown): number {
+  const isGiven = typeof value === 'number' || (typeof value === 'string' && value.trim() !== '')
+  const seconds = isGiven ? Number(value) : Number.NaN
+  return Number.isFinite(seconds) ? seconds : Number.NaN
+}
+
+/**
+ * A list as it stands in a token, or as an HTTP API writes it into its event: `[finance analyst]`.
+ * That form cannot tell a blank within a name from the one between two.
+ */
+function listOf(value: unknown): readonly string[] {
+  if (typeof value !== 'string') return textsOf(value)
+  const [, inner] = /^\[(.*)\]$/s.exec(value) ?? []
+  if (inner === undefined) return [value]
+  try {
+    return textsOf(JSON.parse(value) as unknown)
+  } catch {
+    return inner.split(' ').filter((name) => name !== '')
+  }
+}
+
+function textsOf(value: unknown): readonly string[] {
+  return (Array.isArray(value) ? value : [value]).filter((each) => typeof each === 'string')
+}
+
+/** Never what every object has: a claim may be called `constructor`. */
+function ownClaim(claims: Readonly<Record<string, unknown>>, name: string): unknown {
+  return Object.hasOwn(claims, name) ? claims[name] : undefined
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -270,9 +364,12 @@ function findStranger(c: Context<ServerEnv>): Response | undefined {
   })
 }
 
-/** Where the connection comes from; empty, and so nowhere near, when that is unknown. */
+/**
+ * Where the connection comes from, or the request as the gateway saw it; empty, and so nowhere near,
+ * when that is unknown.
+ */
 export function addressOf(c: Context<ServerEnv>): string {
-  return c.env?.incoming?.socket.remoteAddress ?? ''
+  return c.env?.incoming?.socket.remoteAddress ?? c.env?.requestContext?.http?.sourceIp ?? ''
 }
 
 /** For the log: without the query, and not as long as somebody wants it. */

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { TransientError } from '../../platform/errors.ts'
 import type { Freshness } from '../../platform/presentation/freshness.ts'
-import { createLedgerWatch, type LedgerWatch, type News, openEventStream } from './events.ts'
+import {
+  createLedgerWatch,
+  type LedgerWatch,
+  type News,
+  openEventStream,
+  tellOnce,
+} from './events.ts'
 
 const head = (batch: number, more: Partial<Freshness> = {}): Freshness => ({
   batch,
@@ -125,5 +131,23 @@ describe('openEventStream()', () => {
       },
     )
     expect(ended).toBe(4)
+  })
+})
+
+describe('tellOnce()', () => {
+  it('tells where the head is, when to ask again, and that it ends on purpose', async () => {
+    const text = await tellOnce(async () => head(7))
+    expect(text).toMatch(
+      /^retry: 15000\n\nevent: head\nid: 7\ndata: \{"batch":7,.*\}\n\nevent: end\ndata: \{\}\n\n$/,
+    )
+  })
+
+  it('tells that the warehouse is away', async () => {
+    const away = async () => {
+      throw new TransientError('away', { code: 'WAREHOUSE_UNREACHABLE' })
+    }
+    expect(await tellOnce(away)).toContain(
+      'event: away\ndata: {"code":"WAREHOUSE_UNREACHABLE"}\n\nevent: end\n',
+    )
   })
 })

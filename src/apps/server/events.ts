@@ -28,13 +28,7 @@ export function createLedgerWatch(
 
   const ask = async (): Promise<void> => {
     isAsking = true
-    const news = await readFreshness().then(
-      (freshness): News => ({ event: 'head', freshness }),
-      (error: unknown): News => ({
-        event: 'away',
-        code: error instanceof TidemarkError ? error.code : 'UNEXPECTED',
-      }),
-    )
+    const news = await readNews(readFreshness)
     isAsking = false
     if (listeners.size === 0) {
       last = undefined
@@ -60,6 +54,17 @@ export function createLedgerWatch(
       }
     },
   }
+}
+
+/** What is known now; never throws. */
+async function readNews(readFreshness: () => Promise<Freshness>): Promise<News> {
+  return await readFreshness().then(
+    (freshness): News => ({ event: 'head', freshness }),
+    (error: unknown): News => ({
+      event: 'away',
+      code: error instanceof TidemarkError ? error.code : 'UNEXPECTED',
+    }),
+  )
 }
 
 function keyOf(news: News): string {
@@ -129,6 +134,18 @@ export function openEventStream(
     },
     { highWaterMark: 1 },
   )
+}
+
+/** How soon a page asks again that is told once. */
+const ONCE_RETRY_MS = 15_000
+
+/**
+ * What is known now as a whole stream of events, which says with `end` that it ends on purpose and
+ * with `retry` when to ask again: whoever listens has lost nothing.
+ */
+export async function tellOnce(readFreshness: () => Promise<Freshness>): Promise<string> {
+  const news = await readNews(readFreshness)
+  return `retry: ${ONCE_RETRY_MS}\n\n${messageOf(news)}event: end\ndata: {}\n\n`
 }
 
 function messageOf(news: News): string {

@@ -1,8 +1,11 @@
+import type { Config } from '../../platform/config.ts'
+import type { Deps } from '../../platform/deps.ts'
 import type { Log } from '../../platform/log.ts'
 import { readQuestions } from '../../platform/presentation/question.ts'
-import { createReader } from '../../platform/presentation/reader.ts'
+import { createReader, type Reader } from '../../platform/presentation/reader.ts'
 import type { Dashboard } from '../../platform/presentation/page.ts'
 import { type Environment, VERSION } from '../environment.ts'
+import type { AppOptions } from './app.ts'
 import { type Access, readAccess } from './auth.ts'
 import { pageRoutes, renderProblem } from './pages/pages.ts'
 import { type RunningServer, startServer } from './serve.ts'
@@ -21,20 +24,10 @@ export async function openServer(
   { log, port }: { log: Log; port: number },
 ): Promise<OpenServer> {
   const access = readAccess(config)
-  const { presentation: dashboard = NOTHING } = deps.project
   const reader = createReader(warehouse)
   try {
-    const server = await startServer({
-      reader,
-      questions: new Map(dashboard.questions.flatMap((folder) => [...readQuestions(folder)])),
-      promiseMs: config.TIDEMARK_PROMISE_MINUTES * 60_000,
-      access,
-      log,
-      version: VERSION,
-      pages: (presentation) => pageRoutes({ presentation, dashboard, deps }),
-      problemPage: renderProblem,
-      port,
-    })
+    const options = presentProject({ config, deps, reader, log })
+    const server = await startServer({ ...options, access, port })
     return {
       ...server,
       access,
@@ -46,6 +39,30 @@ export async function openServer(
   } catch (error) {
     await reader[Symbol.asyncDispose]()
     throw error
+  }
+}
+
+/** What the server shows of a project: its questions and pages, with the promise of the settings. */
+export function presentProject({
+  config,
+  deps,
+  reader,
+  log,
+}: {
+  readonly config: Config
+  readonly deps: Deps
+  readonly reader: Reader
+  readonly log: Log
+}): Omit<AppOptions, 'access' | 'events' | 'signal'> {
+  const { presentation: dashboard = NOTHING } = deps.project
+  return {
+    reader,
+    questions: new Map(dashboard.questions.flatMap((folder) => [...readQuestions(folder)])),
+    promiseMs: config.TIDEMARK_PROMISE_MINUTES * 60_000,
+    log,
+    version: VERSION,
+    pages: (presentation) => pageRoutes({ presentation, dashboard, deps }),
+    problemPage: renderProblem,
   }
 }
 

@@ -4,9 +4,10 @@ import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import { ConfigError, TidemarkError } from '../../platform/errors.ts'
 import { type AppOptions, createApp } from './app.ts'
-import { isLoopback } from './auth.ts'
+import { type Access, isLoopback } from './auth.ts'
 
-export interface ServeOptions extends Omit<AppOptions, 'signal'> {
+export interface ServeOptions extends Omit<AppOptions, 'signal' | 'access' | 'events'> {
+  readonly access: Access
   /** 0 takes a free one. */
   readonly port: number
   /** How long answers under way may take once the server stops. Default 5000. */

@@ -5,25 +5,33 @@ import { addSliders } from './slider.ts'
 /** What a page gains with a script: drawings, a clock that goes on, and new data as it comes. */
 
 const main = (): HTMLElement => document.querySelector('main')!
-const state = { isLost: false, isLoading: false, wanted: '' }
+const state: { lost: 'connection' | 'login' | undefined; isLoading: boolean; wanted: string } = {
+  lost: undefined,
+  isLoading: false,
+  wanted: '',
+}
+const LOST = {
+  connection: 'connection lost, trying again',
+  login: 'login expired, load the page again',
+}
 
 /** The header says how old the data is, second by second, and when it is not heard of any more. */
 function showFreshness(): void {
   const element = document.querySelector<HTMLElement>('#freshness')
   const completeTo = Date.parse(element?.dataset['completeTo'] ?? '')
   const isKnown = !Number.isNaN(completeTo)
-  if (element === null || (!isKnown && !state.isLost)) return
+  if (element === null || (!isKnown && state.lost === undefined)) return
   const lagMs = Math.max(0, Date.now() - completeTo)
   const isLate = lagMs > Number(element.dataset['promiseMs'])
-  const isBad = isLate || state.isLost
-  const word = state.isLost ? 'connection lost, trying again' : isLate ? 'late' : 'fresh'
+  const isBad = isLate || state.lost !== undefined
+  const age = `${isLate ? 'late' : 'fresh'}, ${describeAge(lagMs)} old`
   element.classList.toggle('ok', !isBad)
   element.classList.toggle('bad', isBad)
   element.querySelector('.sign')!.textContent = isBad ? '✕' : '✓'
-  element.querySelector('.state')!.textContent = state.isLost ? word : `${word}, ${age(lagMs)} old`
+  element.querySelector('.state')!.textContent = state.lost === undefined ? age : LOST[state.lost]
 }
 
-function age(ms: number): string {
+function describeAge(ms: number): string {
   const seconds = Math.floor(ms / 1000)
   if (seconds < 120) return `${seconds} s`
   const minutes = Math.floor(seconds / 60)
@@ -31,7 +39,7 @@ function age(ms: number): string {
 }
 
 function onHead({ batch, generation, completeTo, promiseSeconds }: Head): void {
-  state.isLost = false
+  state.lost = undefined
   const element = document.querySelector<HTMLElement>('#freshness')
   const time = element?.querySelector('time')
   if (element !== null && time !== null && time !== undefined) {
@@ -119,14 +127,25 @@ function prepare({ isStill }: { isStill: boolean }): void {
   addSliders(main())
 }
 
+/** Where a login is kept in a cookie that the page may read, it can be ended. */
+function offerLogOut(): void {
+  if (!document.cookie.includes('__Host-tidemark=')) return
+  const link = document.createElement('a')
+  link.className = 'log-out'
+  link.href = '/login/out'
+  link.textContent = 'Log out'
+  document.querySelector('.top-line')?.append(link)
+}
+
+offerLogOut()
 await document.fonts.ready
 prepare({ isStill: false })
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redrawAll)
 setInterval(showFreshness, 1000)
 void listen({
   onHead,
-  onLost() {
-    state.isLost = true
+  onLost(why) {
+    state.lost = why
     showFreshness()
   },
 })

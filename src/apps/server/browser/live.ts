@@ -10,51 +10,78 @@ export interface Head {
 
 export interface Listener {
   onHead(head: Head): void
-  /** The warehouse is away, or the stream is lost. */
-  onLost(): void
+  /** The warehouse is away, the stream is lost, or who listens is no longer logged in. */
+  onLost(why: 'connection' | 'login'): void
 }
 
 const RETRY_MS = 2000
+/** A login does not come back by asking. */
+const LOGGED_OUT_RETRY_MS = 30_000
 
 /**
- * Listens for as long as the page is open, and again when the stream ends. Read with `fetch`, which
- * goes where `EventSource` cannot: it carries what a login needs.
+ * Listens for as long as the page is open, and again when the stream ends: lost, unless the server
+ * said that it ends on purpose and when to ask again, which is what one does that cannot stream.
+ * Then a page that nobody looks at waits until somebody does. Read with `fetch`, which goes where
+ * `EventSource` cannot: it carries what a login needs.
  */
 export async function listen(listener: Listener): Promise<never> {
   for (;;) {
+    let isLoggedIn = true
+    let retryMs: number | undefined
     try {
       const response = await fetch('/events', { headers: { accept: 'text/event-stream' } })
-      if (response.ok && response.body !== null) await readEvents(response.body, listener)
+      isLoggedIn = response.status !== 401
+      if (response.ok && response.body !== null) retryMs = await readEvents(response.body, listener)
     } catch {
       // Whatever it was, the page says that it hears nothing, and tries again.
     }
-    listener.onLost()
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+    if (retryMs === undefined) listener.onLost(isLoggedIn ? 'connection' : 'login')
+    const pauseMs = isLoggedIn ? (retryMs ?? RETRY_MS) : LOGGED_OUT_RETRY_MS
+    await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    if (retryMs !== undefined || !isLoggedIn) await untilLookedAt()
   }
 }
 
-async function readEvents(body: ReadableStream<Uint8Array>, listener: Listener): Promise<void> {
+async function untilLookedAt(): Promise<void> {
+  while (document.hidden) {
+    await new Promise((resolve) => {
+      document.addEventListener('visibilitychange', resolve, { once: true })
+    })
+  }
+}
+
+/** Resolves when the stream ends: when to ask again, if it ended on purpose. */
+async function readEvents(
+  body: ReadableStream<Uint8Array>,
+  listener: Listener,
+): Promise<number | undefined> {
   const reader = body.getReader()
   const decoder = new TextDecoder()
   let text = ''
+  let retryMs = RETRY_MS
+  let isEnded = false
   for (;;) {
     const { value, done } = await reader.read()
-    if (done) return
+    if (done) return isEnded ? retryMs : undefined
     text += decoder.decode(value, { stream: true })
     const messages = text.split('\n\n')
     text = messages.pop() ?? ''
-    for (const message of messages) tell(message, listener)
+    for (const message of messages) {
+      const { event, retry, data } = parseMessage(message)
+      if (/^\d+$/.test(retry)) retryMs = Number(retry)
+      if (event === 'end') isEnded = true
+      if (event === 'away') listener.onLost('connection')
+      if (event === 'head') listener.onHead(JSON.parse(data) as Head)
+    }
   }
 }
 
 /** One message of the stream (HTML standard, 9.2.6); ours have one line of data. */
-function tell(message: string, listener: Listener): void {
-  const field = (name: string): string | undefined =>
+function parseMessage(message: string): { event: string; retry: string; data: string } {
+  const field = (name: string): string =>
     message
       .split('\n')
       .find((line) => line.startsWith(`${name}: `))
-      ?.slice(name.length + 2)
-  const event = field('event')
-  if (event === 'away') listener.onLost()
-  if (event === 'head') listener.onHead(JSON.parse(field('data') ?? '{}') as Head)
+      ?.slice(name.length + 2) ?? ''
+  return { event: field('event'), retry: field('retry'), data: field('data') }
 }

@@ -1,0 +1,38 @@
+// `node scripts/summarize-tests.js <exit code of npm test>`: ends the gate with one line `N passed, N failed`. What
+// fails outside a test counts too: a file that cannot be read or set up, an error nobody caught,
+// coverage under its floor, an S3 suite that was required and did not run.
+import { readFileSync } from 'node:fs'
+import { relative } from 'node:path'
+
+const file = process.argv[3] ?? 'coverage/tests.json'
+const exitCode = Number(process.argv[2])
+const { env, stderr, stdout } = process
+
+const faults = []
+let counts = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0, testResults: [] }
+try {
+  counts = JSON.parse(readFileSync(file, 'utf8'))
+} catch {
+  faults.push(`${file} was not written`)
+}
+for (const { name, status, assertionResults } of counts.testResults) {
+  const has = (wanted) => assertionResults.some((test) => test.status === wanted)
+  if (status === 'failed' && !has('failed')) faults.push(`${place(name)} failed around its tests`)
+  else if (env.TIDEMARK_REQUIRE_S3 === '1' && name.endsWith('.s3.test.ts') && !has('passed')) {
+    if (!has('failed')) faults.push(`${place(name)} did not run`)
+  }
+}
+const isClean = counts.numFailedTests + faults.length === 0
+if (isClean && (exitCode !== 0 || counts.success !== true)) {
+  faults.push(`npm test ended with ${exitCode} though every test passed`)
+}
+
+for (const fault of faults) stderr.write(`${fault}\n`)
+const skipped = counts.numPendingTests > 0 ? `, ${counts.numPendingTests} skipped` : ''
+const failed = counts.numFailedTests + faults.length
+stdout.write(`${counts.numPassedTests} passed, ${failed} failed${skipped}\n`)
+process.exitCode = failed > 0 ? 1 : 0
+
+function place(path) {
+  return relative('.', path)
+}

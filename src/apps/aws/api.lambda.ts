@@ -1,0 +1,65 @@
+/*
+ * The function behind the HTTP API. What it needs of its surroundings:
+ *
+ * - Payload format 2.0, stage `$default`, a JWT authorizer on every route (`ANY /{proxy+}` and
+ *   `ANY /`). Without the authorizer's claims it answers 401 to everything.
+ * - `TIDEMARK_WAREHOUSE_READER_SECRET`, `TIDEMARK_INGESTION`, `TIDEMARK_PROCESSED`,
+ *   `TIDEMARK_SCRATCH`, and `TIDEMARK_OIDC_GROUPS_CLAIM` (`cognito:groups` for Cognito). With
+ *   `TIDEMARK_OIDC_ISSUER` and `TIDEMARK_OIDC_AUDIENCE` (the client id) it holds the claims against
+ *   them again. Not `TIDEMARK_OIDC_JWKS`: it asks nobody for keys.
+ * - The right to read that secret and both buckets (`s3:GetObject`, `s3:ListBucket`), no other.
+ * - In front of it CloudFront, without caching, passing on every header but `Host` (managed origin
+ *   request policy AllViewerExceptHostHeader), `Accept-Encoding` among them: answers are compressed
+ *   here, and only 4.6 MB fit through. No custom error responses: the statuses are the API's.
+ */
+import { randomUUID } from 'node:crypto'
+import type { APIGatewayProxyResult, LambdaContext } from 'hono/aws-lambda'
+import { ConfigError } from '../../platform/errors.ts'
+import { type Api, type ApiEvent, createApi } from './api.ts'
+import { openFunctionEnvironment } from './environment.ts'
+import { SECRET_SETTINGS } from './functions.ts'
+import { createLog, publicError } from './logging.ts'
+import { forgetSecrets, readDatabaseUrl } from './secrets.ts'
+
+let opened: Promise<Api> | undefined
+
+/** One request. The app is made by the first and kept for as long as the process is warm. */
+export async function handler(
+  event: ApiEvent,
+  context: Pick<LambdaContext, 'getRemainingTimeInMillis'>,
+): Promise<APIGatewayProxyResult> {
+  opened ??= open()
+  try {
+    return await (await opened).handle(event, context)
+  } catch (error) {
+    opened = undefined
+    throw publicError(error)
+  }
+}
+
+async function open(): Promise<Api> {
+  const log = createLog('api')
+  const secret = process.env[SECRET_SETTINGS.reader]
+  if (secret === undefined || secret === '') {
+    throw new ConfigError(`The function has no setting ${SECRET_SETTINGS.reader}`, {
+      code: 'CONFIG_INCOMPLETE',
+      hint: 'deploy the stacks again: npm run deploy',
+    })
+  }
+  // Its scratch folder is kept with it; a process ends without being asked.
+  const { config, deps, reader } = await openFunctionEnvironment({
+    needs: [],
+    runId: randomUUID(),
+    log,
+  })
+  return createApi({
+    config,
+    deps,
+    warehouse: reader,
+    async readUrl({ isRefused }) {
+      if (isRefused) forgetSecrets()
+      return await readDatabaseUrl(secret)
+    },
+    log,
+  })
+}
