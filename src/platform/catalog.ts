@@ -6,6 +6,7 @@ import { type ArchivedColumn, type ArchivedSchema, readArchivedSchema } from './
 import { diffSchemas, type SchemaDifference } from './lake/schema-difference.ts'
 import { readExistingCommit, readLastCommit, type Zone } from './lake/zone.ts'
 import { type ModelLineage, readLineage } from './models/lineage.ts'
+import { capturedTables } from './project.ts'
 
 export interface Catalog {
   /** In the order of the contract. */
@@ -49,7 +50,7 @@ export async function readCatalog(deps: Deps): Promise<Catalog> {
   const last = await readLastCommit(zone)
   const shapes = await readAppearances(zone, last?.batch ?? 0)
   const tables: CatalogTable[] = []
-  for (const { name, key } of project.source.tables) {
+  for (const { name, key } of capturedTables(project.source)) {
     const versions: TableVersion[] = []
     let before: ArchivedSchema | undefined
     for (const appearance of shapes.get(name) ?? []) {

@@ -1,6 +1,13 @@
 import { ConfigError } from './errors.ts'
 import { OWN_REASONS } from './models/rules.ts'
-import { type Fact, indexName, type Model, type Project } from './project.ts'
+import {
+  capturedTables,
+  type Fact,
+  filesOf,
+  indexName,
+  type Model,
+  type Project,
+} from './project.ts'
 
 /** Relations the platform makes for itself beside the source tables while the models run. */
 const TAKEN = [
@@ -28,10 +35,11 @@ const MAX_FACT_BYTES = 51
  * silence (I13). Pure. Throws `ConfigError` naming the first fault.
  */
 export function checkProject(project: Project): void {
-  const { tables } = project.source
+  const tables = capturedTables(project.source)
   const facts = project.models.filter((model) => model.kind === 'fact')
   checkDistinct('source table', [
     ...tables.map(({ name }) => name),
+    ...(project.source.feeds ?? []).map(({ name }) => filesOf(name)),
     ...changeViews(project),
     ...TAKEN,
   ])
@@ -68,7 +76,7 @@ export function checkProject(project: Project): void {
 function changeViews({ source, models, tests = [] }: Project): string[] {
   const tables =
     tests.length > 0
-      ? source.tables.map(({ name }) => name)
+      ? capturedTables(source).map(({ name }) => name)
       : models.flatMap((model) => (model.kind === 'fact' ? [model.from] : []))
   return [...new Set(tables)].map((name) => `change_${name}`)
 }
@@ -103,7 +111,7 @@ function checkFact(
   { source, models }: Project,
   { table, from, references, sought = [] }: Fact,
 ): void {
-  if (!source.tables.some(({ name }) => name === from)) {
+  if (!capturedTables(source).some(({ name }) => name === from)) {
     throw fault(
       `Fact ${table} is made from ${from}, which is no declared source table`,
       'see its from',

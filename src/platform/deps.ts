@@ -5,6 +5,7 @@ import type { Zone } from './lake/zone.ts'
 import type { Log } from './log.ts'
 import type { Database } from './postgres.ts'
 import type { Project } from './project.ts'
+import type { FeedSources } from './feed-sources.ts'
 import type { Warehouse } from './warehouse/warehouse.ts'
 
 /** Everything the stages need of the outside; built once in `apps/`, and by each test. */
@@ -29,6 +30,10 @@ export interface Deps {
    * done counts, and the next call goes on from there.
    */
   readonly deadline?: AbortSignal
+  /** Where the rows of the project's feeds come from. */
+  readonly feeds?: FeedSources
+  /** The clock feeds are stamped with; the database's tables go by its own. */
+  readonly now?: () => Date
 }
 
 export interface Limits {

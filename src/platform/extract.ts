@@ -10,8 +10,8 @@ import type { PendingBatch } from './lake/capture.ts'
 import {
   type CommitRecord,
   FORMAT,
-  NO_ROWS,
   type SnapshotInfo,
+  standStill,
   type TableEntry,
 } from './lake/commit-record.ts'
 import { commitBatch, readLastCommit } from './lake/zone.ts'
@@ -30,6 +30,7 @@ import {
   reportHeld,
   reportIgnored,
 } from './report-drift.ts'
+import { filesOf, type SourceContract } from './project.ts'
 import type { Breach } from './source/contract.ts'
 import { openSnapshot, type SourceSnapshot } from './source/snapshot.ts'
 import { checkNotRewritten, readUnlisted } from './source/tables.ts'
@@ -99,7 +100,7 @@ export async function extractSnapshot(
       attempt: randomBytes(4).toString('hex'),
       takenAt: identity.takenAt,
     }
-    const tables = await captureTables(deps, tasks, {
+    const captured = await captureTables(deps, tasks, {
       snapshot,
       batch,
       confirmDeletes,
@@ -107,6 +108,7 @@ export async function extractSnapshot(
       before: last?.snapshot,
     })
     await checkNotRewritten(snapshot, deps.project.source)
+    const tables = { ...captured, ...carryFeeds(deps.project.source, last) }
     const held = listHeld(tables)
     reportHeld(deps, { tables, last })
 
@@ -132,6 +134,20 @@ export async function extractSnapshot(
   } catch (error) {
     throw asSourceChange(error)
   }
+}
+
+/** The entries of tables that are not the database's, as they were. */
+function carryFeeds(
+  { feeds = [] }: SourceContract,
+  last: CommitRecord | undefined,
+): Record<string, TableEntry> {
+  const names = feeds.flatMap(({ name }) => [name, filesOf(name)])
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const entry = last?.tables[name]
+      return entry === undefined ? [] : [[name, standStill(entry)]]
+    }),
+  )
 }
 
 function countRefused(tables: Record<string, TableEntry>): number {
@@ -229,7 +245,7 @@ async function captureTable(deps: Deps, read: TaskRead): Promise<TableEntry> {
     throw new TypeError(`table ${read.table.name} was not planned`)
   }
   if (isUntouched(read) && previous !== undefined) {
-    return { ...previous, counts: NO_ROWS, changes: [], quarantine: [] }
+    return standStill(previous)
   }
   const known = { shape, contract: read.table.columns }
   if (plan.how === 'first' || previous === undefined)

@@ -1,3 +1,4 @@
+import { collect, type CollectOutcome } from './collect.ts'
 import { type Deps, processedZone } from './deps.ts'
 import { ConflictError } from './errors.ts'
 import { extract, type ExtractOptions, type ExtractOutcome } from './extract.ts'
@@ -10,9 +11,9 @@ import { transform, type TransformOutcome } from './transform.ts'
 import { confirmUnchanged, readLedgerHead } from './warehouse/ledger.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 
-export { extract, load, transform }
+export { collect, extract, load, transform }
 
-export type Stage = 'extract' | 'transform' | 'load'
+export type Stage = 'extract' | 'collect' | 'transform' | 'load'
 
 export interface StageFailure {
   readonly stage: Stage
@@ -23,6 +24,7 @@ export interface StageFailure {
 export interface RunReport {
   readonly runId: string
   readonly extracted: ExtractOutcome | undefined
+  readonly collected: CollectOutcome | undefined
   readonly transformed: TransformOutcome | undefined
   readonly loaded: LoadOutcome | undefined
   readonly failures: readonly StageFailure[]
@@ -37,7 +39,7 @@ export interface RunReport {
 }
 
 /**
- * One run: extract → transform → load. Each stage catches up on whatever is pending, in order; one
+ * One run: extract → collect → transform → load. Each stage catches up on whatever is pending, in order; one
  * that cannot work does not stop the others, so with the warehouse down changes are still captured
  * and transformed, and with the source down what was captured is still loaded.
  */
@@ -54,17 +56,25 @@ export async function run(deps: Deps, options: ExtractOptions = {}): Promise<Run
   }
 
   const extracted = await attempt('extract', () => extractUncontested(deps, options))
+  const collected = await attempt('collect', () =>
+    collect(deps, { lastKnown: extracted?.record?.batch ?? 0 }),
+  )
   const transformed = await attempt('transform', () => transform(deps))
-  const loaded = await attempt('load', () => loadAndConfirm(deps, findUnchanged(extracted)))
+  const unchanged = findUnchanged(extracted, collected)
+  const loaded = await attempt('load', () => loadAndConfirm(deps, unchanged))
 
   return {
     runId: deps.runId,
     extracted,
+    collected,
     transformed,
     loaded: loaded?.outcome,
     failures,
     held: [...(extracted?.held ?? []), ...(transformed?.held ?? [])],
-    quarantined: (extracted?.quarantined ?? 0) + (transformed?.quarantined ?? 0),
+    quarantined:
+      (extracted?.quarantined ?? 0) +
+      (collected?.quarantined ?? 0) +
+      (transformed?.quarantined ?? 0),
     completeTo: loaded?.completeTo,
     durationMs: Math.round(performance.now() - startedAt),
   }
@@ -96,12 +106,20 @@ export interface Unchanged {
   readonly takenAt: string
 }
 
-/** What may be said of the source if nothing changed in it and nothing of it is held back. */
-export function findUnchanged(extracted: ExtractOutcome | undefined): Unchanged | undefined {
+/**
+ * What may be said of the source if nothing changed in it and nothing of it is held back. A batch of
+ * feeds that followed at once says nothing of the database, and so the same holds of that.
+ */
+export function findUnchanged(
+  extracted: ExtractOutcome | undefined,
+  collected?: CollectOutcome,
+): Unchanged | undefined {
   if (extracted?.record === undefined || extracted.committed || extracted.held.length > 0) {
     return undefined
   }
-  return { batch: extracted.record.batch, takenAt: extracted.completeTo }
+  const { batch } = extracted.record
+  const next = collected?.committed === true ? collected.record?.batch : undefined
+  return { batch: next === batch + 1 ? next : batch, takenAt: extracted.completeTo }
 }
 
 /** What the models have made of a batch of the ingestion zone; undefined while it is pending. */

@@ -26,6 +26,51 @@ export interface SourceContract {
   /** Schema of the source tables unless a table names its own. */
   readonly schema: string
   readonly tables: readonly SourceTable[]
+  /** Tables that are filled from files or answers beside the database. */
+  readonly feeds?: readonly Feed[]
+}
+
+/**
+ * A table whose rows come in files that somebody drops, or in the answers of a server. A row with a
+ * new key is an insert, one that differs an update; what is missing from a later file stays.
+ */
+export interface Feed {
+  /** The table's name in the lake and in the models, and the folder its files are dropped into. */
+  readonly name: string
+  /** Columns that identify a row for good. */
+  readonly key: readonly string[]
+  /** Field of a file, which is the column → its Postgres type. Other fields are left in the file. */
+  readonly columns: Readonly<Record<string, string>>
+}
+
+/** How the rows of a feed are had of a server's answers. */
+export interface AnswerFormat {
+  readonly feed: string
+  /** Path and query below the server's address. */
+  readonly path: string
+  /** A schema whose input is the answer's text and when it came, and whose output are rows. */
+  readonly parse: AnswerSchema
+}
+
+/** The part of a zod schema that counts. */
+export interface AnswerSchema {
+  safeParse(answer: {
+    readonly text: string
+    /** ISO 8601 UTC. */
+    readonly fetchedAt: string
+  }):
+    | { readonly success: true; readonly data: readonly Readonly<Record<string, string>>[] }
+    | { readonly success: false }
+}
+
+/** All tables of the ingestion zone that models may read: the database's, then the feeds'. */
+export function capturedTables({ tables, feeds = [] }: SourceContract): readonly SourceTable[] {
+  return [...tables, ...feeds]
+}
+
+/** The table in the ingestion zone that says which files of a feed were taken. */
+export function filesOf(feed: string): string {
+  return `${feed}_files`
 }
 
 export interface SourceTable {

@@ -120,6 +120,13 @@ async function verifyLake(
     verified.push(found)
     deps.log({ event: 'table_verified', where: 'lake', table: table.name, rows: found.rows })
   }
+  // What a feed brought is nowhere but in the lake.
+  for (const feed of deps.project.source.feeds ?? []) {
+    const view = await viewOf(feed, { ingestion, record, latest: record })
+    if (view !== undefined && (await openTable(db, view, { ingestion, record }))) {
+      unfit.add(feed.name)
+    }
+  }
   return { verified, unfit }
 }
 

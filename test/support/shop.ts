@@ -2,7 +2,14 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { Check, Dimension, Fact, Project, SourceTable } from '../../src/platform/project.ts'
+import type {
+  Check,
+  Dimension,
+  Fact,
+  Feed,
+  Project,
+  SourceTable,
+} from '../../src/platform/project.ts'
 import { createSystem, type TestSystem } from './system.ts'
 
 /** The source: no foreign keys, so that a fact can name what is not there. */
@@ -36,6 +43,12 @@ const STAR = `
     item_id int not null references dim_item,
     counted int
   );
+  create table if not exists fact_price (
+    price_record_id bigint primary key,
+    item_id int not null references dim_item,
+    day date not null references dim_day,
+    price numeric(12, 3) not null
+  );
   create or replace view sale_units as select sale_id, units from fact_sale;`
 
 const MODELS: Readonly<Record<string, string>> = {
@@ -49,6 +62,8 @@ const MODELS: Readonly<Record<string, string>> = {
     from change_sale`,
   fact_stock: `
     select stock_id, item_id, counted, _operation, _captured_at, _ordinal from change_stock`,
+  fact_price: `
+    select item_id, day, price, _operation, _captured_at, _ordinal from change_price`,
   dim_day: `
     select distinct unnest(range(
       make_date(year(date_id), 1, 1)::timestamp,
@@ -70,6 +85,15 @@ export interface ShopOptions {
   readonly columns?: Readonly<Record<string, NonNullable<SourceTable['columns']>>>
   /** SQL of data tests by name. */
   readonly tests?: Readonly<Record<string, string>>
+  /** With the feed `price` of an item on a day, and a fact of it. */
+  readonly hasPrices?: boolean
+}
+
+/** Prices come in files. */
+export const PRICES: Feed = {
+  name: 'price',
+  key: ['item_id', 'day'],
+  columns: { item_id: 'integer', day: 'date', price: 'numeric(12,3)' },
 }
 
 /** Writes a small domain to a folder: two facts, a dimension over two tables, and a calendar. */
@@ -82,6 +106,7 @@ export async function writeShop(
     checks = {},
     columns = {},
     tests = {},
+    hasPrices = false,
   }: ShopOptions = {},
 ): Promise<Project> {
   const write = async (path: string, sql: string): Promise<void> => {
@@ -126,6 +151,18 @@ export async function writeShop(
     nullable: ['counted'],
     references: [{ columns: ['item_id'], dimension: 'dim_item' }],
   }
+  const price: Fact = {
+    kind: 'fact',
+    table: 'fact_price',
+    sql: url('models/fact_price.sql'),
+    key: PRICES.key,
+    from: PRICES.name,
+    recordId: 'price_record_id',
+    references: [
+      { columns: ['item_id'], dimension: 'dim_item' },
+      { columns: ['day'], dimension: 'dim_day' },
+    ],
+  }
   return {
     name: 'shop',
     title: 'the shop',
@@ -136,8 +173,15 @@ export async function writeShop(
         key: [`${name}_id`],
         ...(columns[name] === undefined ? {} : { columns: columns[name] }),
       })),
+      ...(hasPrices ? { feeds: [PRICES] } : {}),
     },
-    models: [item, sale, stock, { kind: 'calendar', ...base('dim_day', 'day') }],
+    models: [
+      item,
+      sale,
+      stock,
+      ...(hasPrices ? [price] : []),
+      { kind: 'calendar', ...base('dim_day', 'day') },
+    ],
     ...(Object.keys(tests).length === 0
       ? {}
       : { tests: Object.keys(tests).map((name) => ({ name, sql: url(`tests/${name}.sql`) })) }),

@@ -26,6 +26,7 @@ it.each([
 const done: RunReport = {
   runId: 'r',
   extracted: undefined,
+  collected: undefined,
   transformed: undefined,
   loaded: undefined,
   failures: [],

@@ -95,6 +95,11 @@ const commitRecord = z.object({
   previous: z.number().int().nonnegative(),
   snapshot,
   tables: z.record(z.string(), table),
+  /**
+   * Ingestion zone, a batch of feeds: when it was collected (ISO 8601 UTC). Of the database it
+   * says nothing new: its snapshot is that of the batch before.
+   */
+  collectedAt: z.string().optional(),
   /** Ingestion zone: relations of the captured schemas that no contract names. */
   ignored: z.array(z.string()).optional(),
   /** Ingestion zone: the contract the source was held against, as a hash. */
@@ -158,4 +163,9 @@ function damaged(key: string, cause: unknown): ContractError {
     hint: 'restore the object from a backup of the zone',
     cause,
   })
+}
+
+/** The entry of a table that a batch leaves as it was. */
+export function standStill(entry: TableEntry): TableEntry {
+  return { ...entry, counts: NO_ROWS, changes: [], quarantine: [] }
 }

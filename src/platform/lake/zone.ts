@@ -144,7 +144,8 @@ export async function openFiles(zone: Zone, files: readonly FileRef[]): Promise<
   return paths
 }
 
-async function hashFile(path: string): Promise<string> {
+/** SHA-256 of a local file in hexadecimal, streamed. */
+export async function hashFile(path: string): Promise<string> {
   const hash = createHash('sha256')
   await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)
   return hash.digest('hex')

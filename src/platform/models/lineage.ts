@@ -1,5 +1,5 @@
 import type { DuckDb } from '../duckdb.ts'
-import { CHANGE_COLUMNS, type Model, type Project } from '../project.ts'
+import { capturedTables, CHANGE_COLUMNS, type Model, type Project } from '../project.ts'
 import { duckLiteral } from '../sql.ts'
 import { readModel } from './generation.ts'
 import {
@@ -65,7 +65,7 @@ function relationsFor(
   model: Model,
   { project, known, days }: { project: Project; known: KnownColumns; days: Feed },
 ): Relations {
-  const relations: Relation[] = project.source.tables.map(({ name: table }) => {
+  const relations: Relation[] = capturedTables(project.source).map(({ name: table }) => {
     const columns = (known.get(table) ?? []).map((column) => ({
       column,
       from: { exact: true, columns: [{ table, column }], tables: [table] },

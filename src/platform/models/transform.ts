@@ -6,7 +6,14 @@ import { changedRows, type CommitRecord, NO_ROWS, type TableEntry } from '../lak
 import type { Fault } from '../lake/quarantine.ts'
 import { readParquet } from '../lake/table-state.ts'
 import { openFiles, readExistingCommit } from '../lake/zone.ts'
-import type { DataTest, Fact, Model, Project, Reference } from '../project.ts'
+import {
+  capturedTables,
+  type DataTest,
+  type Fact,
+  type Model,
+  type Project,
+  type Reference,
+} from '../project.ts'
 import { duckLiteral, identifier, identifiers } from '../sql.ts'
 import { countOffenders } from './data-test.ts'
 import { changeDimension, checkInferable, type DimensionChanges, inferRows } from './dimension.ts'
@@ -53,7 +60,7 @@ export async function prepareStar(
 
   const tables: Record<string, TableEntry> = {}
   const faults = new Map<string, readonly Fault[]>()
-  for (const { name } of project.source.tables) {
+  for (const { name } of capturedTables(project.source)) {
     const found = unfit.get(name)
     const before = previous?.tables[name]
     if (found === undefined && before === undefined) continue
@@ -85,7 +92,7 @@ async function readInputs(db: DuckDb, project: Project): Promise<Reads> {
   const inputs = new Map<Model | DataTest, string[]>()
   for (const each of [...project.models, ...(project.tests ?? [])]) {
     const names = await namedIn(db, readSql(each.sql))
-    const tables = project.source.tables.flatMap(({ name }) => [name, changesOf(name)])
+    const tables = capturedTables(project.source).flatMap(({ name }) => [name, changesOf(name)])
     inputs.set(
       each,
       tables.filter((name) => names.has(name.toLowerCase())),
@@ -131,7 +138,7 @@ async function openTables(db: DuckDb, input: TransformInput, reads: Reads): Prom
   const views = new Map<string, SourceView>()
   const due = [...modelsDue(input, reads), ...testsDue(input, reads)]
   const names = new Set(due.flatMap((each) => reads.get(each) ?? []))
-  for (const source of input.project.source.tables) {
+  for (const source of capturedTables(input.project.source)) {
     const view = await viewOf(source, input)
     if (view === undefined) continue
     views.set(source.name, view)
@@ -184,7 +191,7 @@ async function readSpan(
   { project, ingestion, record, latest }: TransformInput,
   { view, since }: { view: SourceView; since: number },
 ): Promise<ChangeBatch[]> {
-  const source = project.source.tables.find(({ name }) => name === view.name)
+  const source = capturedTables(project.source).find(({ name }) => name === view.name)
   const span: ChangeBatch[] = []
   for (let number = since; number <= record.batch; number++) {
     const own = number === record.batch ? record : await readExistingCommit(ingestion, number)

@@ -5,6 +5,7 @@ import {
   type TableVersion,
 } from '../../../platform/catalog.ts'
 import { ConfigError } from '../../../platform/errors.ts'
+import { capturedTables } from '../../../platform/project.ts'
 import type { ArchivedColumn } from '../../../platform/lake/schema.ts'
 import {
   type ColumnDifference,
@@ -25,7 +26,7 @@ export async function catalogCommand(
   { table: wanted }: { table: string | undefined },
 ): Promise<number> {
   await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
-  const names = environment.deps.project.source.tables.map(({ name }) => name)
+  const names = capturedTables(environment.deps.project.source).map(({ name }) => name)
   if (wanted !== undefined && !names.includes(wanted)) {
     throw new ConfigError(`There is no source table called ${wanted}`, {
       code: 'UNKNOWN_TABLE',

@@ -25,6 +25,7 @@ function reported(change: Partial<RunReport>): { out: string; err: string } {
 const report: RunReport = {
   runId: 'r',
   extracted: undefined,
+  collected: undefined,
   transformed: undefined,
   loaded: undefined,
   failures: [],

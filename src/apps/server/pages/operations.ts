@@ -5,6 +5,7 @@ import { type Catalog, readCatalog } from '../../../platform/catalog.ts'
 import { type Deps, ingestionZone } from '../../../platform/deps.ts'
 import { readLastCommit } from '../../../platform/lake/zone.ts'
 import { readLedgerBatches } from '../../../platform/presentation/ledger-batches.ts'
+import { capturedTables } from '../../../platform/project.ts'
 import { readQuarantine } from '../../../platform/quarantine.ts'
 import { readStatus } from '../../../platform/status.ts'
 import type { Presentation } from '../app.ts'
@@ -49,8 +50,7 @@ export function operationRoutes({
       freshness: await presentation.freshness().catch(() => undefined),
       body: html`<div class="panels">${body}</div>`,
     })
-  const status = () =>
-    readStatus(deps, { reader: reader.warehouse, promiseMs, now: now(), maxBatchesToCount: 0 })
+  const status = () => readStatus(deps, { reader, promiseMs, now: now(), maxBatchesToCount: 0 })
 
   app.get('/pipeline', async (c) => {
     const [current, batches, ledger] = await Promise.all([
@@ -110,7 +110,7 @@ export function operationRoutes({
       const detail = 'The contract names no such source table'
       return problemResponse({ status: 404, code: 'NOT_FOUND', detail })
     }
-    const contract = deps.project.source.tables.find((each) => each.name === name)?.columns
+    const contract = capturedTables(deps.project.source).find((each) => each.name === name)?.columns
     const body = renderTableCatalogue(catalog, table, contract)
     const summary = 'Its columns, where each goes, and every shape it was captured in.'
     return c.html(await page({ title: name, path: '/catalogue', summary, body }))

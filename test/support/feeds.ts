@@ -1,0 +1,25 @@
+import { mkdir } from 'node:fs/promises'
+import { filesTable } from '../../src/platform/capture-feed.ts'
+import { type Deps, ingestionZone } from '../../src/platform/deps.ts'
+import { openDuckDb } from '../../src/platform/duckdb.ts'
+import { readRefused } from '../../src/platform/lake/quarantine.ts'
+import { openState } from '../../src/platform/lake/table-state.ts'
+import { openFiles, readLastCommit } from '../../src/platform/lake/zone.ts'
+
+/** Of the first feed: its open entries of quarantine, or the files taken, as the lake has them now. */
+export async function readFeedState(deps: Deps, what: string): Promise<Record<string, unknown>[]> {
+  const zone = ingestionZone(deps)
+  const [feed] = deps.project.source.feeds ?? []
+  const record = await readLastCommit(zone)
+  if (feed === undefined || record === undefined) return []
+  await mkdir(deps.scratchDir, { recursive: true })
+  await using db = await openDuckDb({ scratchDir: deps.scratchDir })
+  if (what === 'open') {
+    const open = readRefused(await openFiles(zone, record.tables[feed.name]?.open ?? []))
+    return await db.rows(`select * from ${open} order by _ordinal`)
+  }
+  const table = filesTable(feed)
+  const state = record.tables[table.name]?.state ?? []
+  await openState(db, zone, { relation: 'taken', table, state })
+  return await db.rows('select * from taken order by file')
+}
