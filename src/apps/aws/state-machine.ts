@@ -11,6 +11,18 @@ export const PLACEHOLDERS = [
 ] as const
 
 /**
+ * Seconds that a run and each of its stages may take, by the kind of workflow. AWS ends an express
+ * one after five minutes at the latest; a stage that is then at work finishes all the same, and the
+ * next run sees what it did.
+ */
+export const WORKFLOWS = {
+  express: { runSeconds: 300, stageSeconds: 240 },
+  standard: { runSeconds: 3600, stageSeconds: 900 },
+} as const
+
+export type Workflow = keyof typeof WORKFLOWS
+
+/**
  * Errors that may be gone a moment later. Ours bear the name of their class; the others are
  * Lambda's own.
  */
@@ -48,7 +60,6 @@ function timeout(name: 'extract' | 'transform' | 'load'): { TimeoutSeconds: numb
 export const stateMachine = {
   Comment: 'One run of Tidemark: extract, transform, load.',
   StartAt: 'Extract',
-  TimeoutSeconds: 3600,
   States: {
     Extract: {
       Type: 'Task',

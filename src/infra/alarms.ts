@@ -1,0 +1,187 @@
+import { Duration, type Stack } from 'aws-cdk-lib'
+import {
+  Alarm,
+  ComparisonOperator,
+  Metric,
+  Stats,
+  TreatMissingData,
+} from 'aws-cdk-lib/aws-cloudwatch'
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
+import type { ITopic } from 'aws-cdk-lib/aws-sns'
+import { METRICS, NAMESPACE, SERVICE } from '../apps/aws/metrics.ts'
+import type { MadeFunction } from './function.ts'
+import { alarmPeriodMinutes, freshnessMinutes, type Parameters } from './parameters.ts'
+
+export interface Alert {
+  /** What the alarm is called, after the deployment's name. */
+  readonly name: string
+  /** Its entry in the runbook. */
+  readonly entry: string
+  /** What has happened, in a sentence for whoever gets the mail. */
+  readonly says: string
+  readonly metric: Metric
+  /** At this value, or with `above` over it, somebody is told. */
+  readonly threshold: number
+  readonly above?: boolean
+  /** No figure at all is as bad as a bad one. Otherwise it is a good sign. */
+  readonly isSilenceBad?: boolean
+}
+
+/** Name of the alarm on failed runs: the state machine asks for it before it sends a mail. */
+export function failureAlarmName({ name }: Pick<Parameters, 'name'>): string {
+  return `${name}-executions-failed`
+}
+
+/** Alarms that tell the topic when something goes wrong, and when it is right again. */
+export function createAlarms(
+  stack: Stack,
+  {
+    parameters,
+    topic,
+    alerts,
+  }: { parameters: Parameters; topic: ITopic; alerts: readonly Alert[] },
+): Alarm[] {
+  return alerts.map(({ name, entry, says, metric, threshold, above, isSilenceBad }) => {
+    const alarm = new Alarm(stack, `Alarm-${name}`, {
+      alarmName: `${parameters.name}-${name}`,
+      alarmDescription: `${says} What to do: ${parameters.runbookUrl}#${entry}`,
+      metric,
+      threshold,
+      comparisonOperator:
+        above === true
+          ? ComparisonOperator.GREATER_THAN_THRESHOLD
+          : ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      evaluationPeriods: 1,
+      treatMissingData:
+        isSilenceBad === true ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
+    })
+    alarm.addAlarmAction(new SnsAction(topic))
+    alarm.addOkAction(new SnsAction(topic))
+    return alarm
+  })
+}
+
+/** What the functions measure themselves. */
+export function ownMetric(key: keyof typeof METRICS, statistic: string, period: Duration): Metric {
+  return new Metric({
+    namespace: NAMESPACE,
+    metricName: METRICS[key].name,
+    dimensionsMap: { service: SERVICE },
+    statistic,
+    period,
+  })
+}
+
+/** What is watched of the runs. */
+export function runAlerts({
+  parameters,
+  machineArn,
+  scheduleGroup,
+  functions,
+}: {
+  parameters: Parameters
+  machineArn: string
+  scheduleGroup: string
+  functions: readonly MadeFunction[]
+}): Alert[] {
+  const period = Duration.minutes(alarmPeriodMinutes(parameters))
+  const ofMachine = (metricName: string) =>
+    new Metric({
+      namespace: 'AWS/States',
+      metricName,
+      dimensionsMap: { StateMachineArn: machineArn },
+      statistic: Stats.SUM,
+      period,
+    })
+  const staleAfter = freshnessMinutes(parameters)
+  return [
+    {
+      name: 'executions-failed',
+      entry: 'executions-failed',
+      says: 'A run failed; nothing was half-published.',
+      metric: ofMachine('ExecutionsFailed'),
+      threshold: 1,
+    },
+    {
+      name: 'executions-timed-out',
+      entry: 'executions-timed-out',
+      says: 'A run was ended because it took too long.',
+      metric: ofMachine('ExecutionsTimedOut'),
+      threshold: 1,
+    },
+    {
+      name: 'freshness',
+      entry: 'freshness',
+      says: `The warehouse is over ${staleAfter} minutes old, or no run reaches it; ${parameters.promiseMinutes} are promised.`,
+      metric: ownMetric('freshness', Stats.MAXIMUM, period),
+      threshold: staleAfter * 60,
+      above: true,
+      isSilenceBad: true,
+    },
+    {
+      name: 'schedule-errors',
+      entry: 'schedule-errors',
+      says: 'The schedule could not start a run.',
+      metric: new Metric({
+        namespace: 'AWS/Scheduler',
+        metricName: 'TargetErrorCount',
+        dimensionsMap: { ScheduleGroup: scheduleGroup },
+        statistic: Stats.SUM,
+        period,
+      }),
+      threshold: 1,
+    },
+    {
+      name: 'rows-quarantined',
+      entry: 'rows-quarantined',
+      says: 'Rows could not be stored and are in quarantine; the others went on.',
+      metric: ownMetric('quarantined', Stats.SUM, period),
+      threshold: 1,
+    },
+    {
+      name: 'tables-held',
+      entry: 'tables-held',
+      says: 'A table broke its contract and stands still; the others go on.',
+      metric: ownMetric('held', Stats.MAXIMUM, period),
+      threshold: 1,
+    },
+    {
+      name: 'deletes-held',
+      entry: 'deletes-held',
+      says: 'So many rows of a table vanished at once that their deletion waits for you.',
+      metric: ownMetric('deletesHeld', Stats.MAXIMUM, period),
+      threshold: 1,
+    },
+    {
+      name: 'memory-near-limit',
+      entry: 'memory-near-limit',
+      says: 'A function has used 90 % of its memory or more.',
+      metric: ownMetric('memory', Stats.MAXIMUM, period),
+      threshold: 90,
+    },
+    ...functions.flatMap(functionAlerts),
+  ]
+}
+
+/**
+ * Errors that a second attempt overcame are nobody's business, so a stage has to fail three times
+ * in five minutes; a function that answers people only once.
+ */
+export function functionAlerts({ name, errors, throttles }: MadeFunction): Alert[] {
+  return [
+    {
+      name: `${name}-errors`,
+      entry: 'function-errors',
+      says: `The function ${name} fails.`,
+      metric: errors,
+      threshold: name === 'api' ? 1 : 3,
+    },
+    {
+      name: `${name}-throttles`,
+      entry: 'function-throttles',
+      says: `Lambda does not let the function ${name} start.`,
+      metric: throttles,
+      threshold: 1,
+    },
+  ]
+}

@@ -1,0 +1,40 @@
+// What `cdk` runs (`cdk.json`), after a build: the stacks of Tidemark, checked by cdk-nag. A finding that is not acknowledged fails the synthesis.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { App, Validations } from 'aws-cdk-lib'
+import { AwsSolutionsChecks } from 'cdk-nag'
+import { ConfigError } from '../platform/errors.ts'
+import { parseParameters } from './parameters.ts'
+import { createStacks } from './stacks.ts'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const app = new App()
+Validations.of(app).addPlugins(new AwsSolutionsChecks(app))
+
+/** Parameters are words of letters; feature flags, and what `cdk` keeps for itself, are not. */
+const context = Object.entries(app.node.getAllContext() as Record<string, unknown>)
+const given = Object.fromEntries(context.filter(([key]) => /^[A-Za-z]+$/.test(key)))
+try {
+  const parameters = parseParameters(given)
+  const { architecture } = parameters
+  createStacks(app, parameters, {
+    codeDir: built(`build/lambda/${architecture}`, `package-lambda.js --arch ${architecture}`),
+    siteDir: built('build/site', 'build-site.js'),
+    viewerRequestFile: join(root, 'src/apps/aws/viewer-request.js'),
+  })
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error
+  process.stderr.write(`${error.message}\n  hint: ${error.hint ?? 'see docs/aws.md'}\n`)
+  process.exit(2)
+}
+
+/** A folder that a script must have made. */
+function built(path: string, script: string): string {
+  const folder = join(root, path)
+  if (existsSync(folder)) return folder
+  throw new ConfigError(`There is no ${path} to deploy`, {
+    code: 'NOT_BUILT',
+    hint: `npm run -s build && node scripts/${script}`,
+  })
+}

@@ -1,0 +1,127 @@
+import { Aws, Duration, RemovalPolicy, type Stack } from 'aws-cdk-lib'
+import { CfnUserPoolGroup, Mfa, OAuthScope, UserPool } from 'aws-cdk-lib/aws-cognito'
+import type { LoginConfig } from '../apps/aws/login-config.ts'
+import { acknowledge } from './acknowledge.ts'
+import { output } from './output.ts'
+import type { Parameters } from './parameters.ts'
+
+/** Who hands out tokens, before the site is known. */
+export interface Issuer {
+  /** Asked by the login page itself, which may connect to nobody else. */
+  readonly tokenEndpoint: string
+  readonly groupsClaim: string
+  /** Makes the site known to the issuer. */
+  register(siteUrl: string): Client
+}
+
+export interface Client {
+  /** Whom the tokens are for. */
+  readonly audience: string
+  readonly config: LoginConfig
+}
+
+const GROUPS = {
+  analyst: 'Sees everything but the payments',
+  finance: 'Sees the payments',
+} as const
+
+/** The issuer that was given, or a user pool of our own in which nobody can sign up. */
+export function createIssuer(stack: Stack, parameters: Parameters): Issuer {
+  const {
+    oidcIssuer: issuer,
+    oidcAudience: audience,
+    oidcAuthorizationEndpoint: authorizationEndpoint,
+    oidcTokenEndpoint: tokenEndpoint,
+    oidcLogoutUrl: logoutUrl,
+    oidcToken: token,
+    oidcGroupsClaim: groupsClaim,
+  } = parameters
+  const isGiven =
+    issuer !== undefined &&
+    audience !== undefined &&
+    authorizationEndpoint !== undefined &&
+    tokenEndpoint !== undefined
+  if (!isGiven) return createUserPool(stack, parameters)
+  const config: LoginConfig = {
+    issuer,
+    clientId: parameters.oidcClientId ?? audience,
+    authorizationEndpoint,
+    tokenEndpoint,
+    token,
+    ...(logoutUrl === undefined ? {} : { logoutUrl }),
+  }
+  return { tokenEndpoint, groupsClaim, register: () => ({ audience, config }) }
+}
+
+function createUserPool(stack: Stack, { name }: Parameters): Issuer {
+  const pool = new UserPool(stack, 'Users', {
+    userPoolName: name,
+    selfSignUpEnabled: false,
+    signInAliases: { email: true },
+    signInCaseSensitive: false,
+    mfa: Mfa.OPTIONAL,
+    mfaSecondFactor: { otp: true, sms: false },
+    passwordPolicy: {
+      minLength: 12,
+      requireLowercase: true,
+      requireUppercase: true,
+      requireDigits: true,
+      requireSymbols: true,
+      tempPasswordValidity: Duration.days(3),
+    },
+    removalPolicy: RemovalPolicy.RETAIN,
+  })
+  acknowledge(pool, {
+    'AwsSolutions-COG2':
+      'Everybody may add a second factor; whoever wants it of everybody sets it in the pool or brings an issuer of their own.',
+    'AwsSolutions-COG8': 'The features of the Plus plan cost money for every user.',
+  })
+  for (const [group, description] of Object.entries(GROUPS)) {
+    new CfnUserPoolGroup(stack, `Group-${group}`, {
+      userPoolId: pool.userPoolId,
+      groupName: group,
+      description,
+    })
+  }
+  const domain = pool.addDomain('Domain', {
+    cognitoDomain: { domainPrefix: `${name}-${Aws.ACCOUNT_ID}` },
+  })
+  const hosted = domain.baseUrl()
+  output(stack, { UserPool: pool.userPoolId })
+  return {
+    tokenEndpoint: `${hosted}/oauth2/token`,
+    groupsClaim: 'cognito:groups',
+    register(siteUrl) {
+      const loggedOut = `${siteUrl}/login/out`
+      const client = pool.addClient('Site', {
+        userPoolClientName: 'site',
+        // Runs in browsers, which keep no secrets: the code flow with PKCE.
+        generateSecret: false,
+        authFlows: { userSrp: true },
+        preventUserExistenceErrors: true,
+        accessTokenValidity: Duration.hours(1),
+        idTokenValidity: Duration.hours(1),
+        refreshTokenValidity: Duration.hours(12),
+        enableTokenRevocation: true,
+        oAuth: {
+          flows: { authorizationCodeGrant: true },
+          scopes: [OAuthScope.OPENID],
+          callbackUrls: [`${siteUrl}/login`],
+          logoutUrls: [loggedOut],
+        },
+      })
+      const clientId = client.userPoolClientId
+      output(stack, { UserPoolClient: clientId })
+      return {
+        audience: clientId,
+        config: {
+          issuer: pool.userPoolProviderUrl,
+          clientId,
+          authorizationEndpoint: `${hosted}/oauth2/authorize`,
+          tokenEndpoint: `${hosted}/oauth2/token`,
+          logoutUrl: `${hosted}/logout?client_id=${clientId}&logout_uri=${loggedOut}`,
+        },
+      }
+    },
+  }
+}

@@ -1,0 +1,284 @@
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+import { ConfigError } from '../platform/errors.ts'
+
+const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
+/** The command line knows text only. */
+const flag = () =>
+  z.union([z.boolean(), z.enum(['true', 'false']).transform((value) => value === 'true')])
+const https = () => z.url({ protocol: /^https$/, error: 'must be an https:// address' })
+const secretName = () => z.string().regex(/^[\w/+=.@-]{1,200}$/, 'must be the name of a secret')
+
+/** Retentions CloudWatch knows. */
+const LOG_DAYS = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653]
+
+/**
+ * Everything that differs from one deployment to another. The only list there is: the table in
+ * `docs/aws.md` is made from it. Context (`-c name=value`) overrides the file named by
+ * `-c parameters=<file.json>`, and that the default. No secret is among them.
+ */
+const schema = z.object({
+  name: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,18}[a-z0-9]$/, 'must be 2 to 20 characters of a-z, 0-9 and -')
+    .default('tidemark')
+    .describe('First part of the name of every stack, function and alarm.'),
+  account: z
+    .string()
+    .regex(/^\d{12}$/, 'must be 12 digits')
+    .optional()
+    .describe('Account to deploy to. Not set: that of the credentials in use.'),
+  region: z
+    .string()
+    .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be a region such as eu-west-2')
+    .optional()
+    .describe('Region to deploy to. Not set: that of the credentials in use.'),
+  architecture: z
+    .enum(['arm64', 'x64'])
+    .default('arm64')
+    .describe('Processor of the functions; the package must have been built for it.'),
+  scheduleMinutes: whole(1, 60).default(1).describe('Minutes from the start of a run to the next.'),
+  workflow: z
+    .enum(['express', 'standard'])
+    .default('express')
+    .describe(
+      'Kind of state machine: `standard` shows the history of each run and gives stages 15 minutes instead of 4, for 3 dollars a month more.',
+    ),
+  promiseMinutes: whole(10, 10_080).default(30).describe('How old the warehouse may be.'),
+  freshnessAlarmMinutes: whole(1, 10_080)
+    .optional()
+    .describe(
+      'Age of the warehouse that raises the alarm, early enough for the mail to arrive within the promise. Not set: half of it.',
+    ),
+  alertEmail: z
+    .email('must be an e-mail address')
+    .optional()
+    .describe('Who gets the alerts. Not set: nobody does, and synthesis says so.'),
+  logDays: z.coerce
+    .number()
+    .refine((days) => LOG_DAYS.includes(days), `must be one of ${LOG_DAYS.join(', ')}`)
+    .default(30)
+    .describe('How long logs in CloudWatch are kept.'),
+  accessLogDays: whole(1, 3653)
+    .default(90)
+    .describe('How long the access logs of the buckets are kept.'),
+  sourceSecret: secretName()
+    .default('tidemark/source')
+    .describe('Secret with the connection to the source.'),
+  warehouseSecret: secretName()
+    .default('tidemark/warehouse')
+    .describe('Secret with the connection to the warehouse, as the role that loads.'),
+  readerSecret: secretName()
+    .default('tidemark/warehouse-reader')
+    .describe('Secret with the connection to the warehouse, as the role that reads.'),
+  warehouseSchema: z.string().min(1).default('public').describe('Schema of the star tables.'),
+  warehouseReader: z
+    .string()
+    .min(1)
+    .default('tidemark_reader')
+    .describe('Role that may read the stars.'),
+  runbookUrl: z
+    .string()
+    .regex(/^[\w/:.-]+$/, 'must be an address or a path')
+    .default('docs/runbook.md')
+    .describe('Where those who get the alerts find the runbook.'),
+  dashboard: flag().default(true).describe('Whether to draw a dashboard in CloudWatch.'),
+  presentation: flag().default(true).describe('Whether to deploy API, login and pages.'),
+  oidcIssuer: https()
+    .optional()
+    .describe('Who issues tokens. Not set: a Cognito user pool of its own.'),
+  oidcAudience: z.string().min(1).optional().describe('Whom a token of that issuer must be for.'),
+  oidcClientId: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('The site as that issuer knows it. Not set: the audience.'),
+  oidcAuthorizationEndpoint: https()
+    .optional()
+    .describe("Where that issuer's login begins (code flow with PKCE)."),
+  oidcTokenEndpoint: https()
+    .optional()
+    .describe('Where that issuer hands out tokens; must allow requests of the site (CORS).'),
+  oidcLogoutUrl: https().optional().describe("Where that issuer's logout is."),
+  oidcToken: z
+    .enum(['access', 'id'])
+    .default('access')
+    .describe('Which of its tokens the API takes: `id` where access tokens are no JWT.'),
+  oidcGroupsClaim: z
+    .string()
+    .min(1)
+    .default('groups')
+    .describe("Claim of that issuer's tokens with the groups of whoever asks."),
+  domainName: z
+    .string()
+    .regex(/^[a-z0-9.-]+\.[a-z]{2,}$/, 'must be a host name')
+    .optional()
+    .describe('Host name of the pages. Not set: the one CloudFront gives.'),
+  certificateArn: z
+    .string()
+    .regex(/^arn:aws:acm:us-east-1:\d{12}:certificate\//, 'must be a certificate in us-east-1')
+    .optional()
+    .describe('Certificate for that host name.'),
+  network: flag()
+    .default(false)
+    .describe('Whether to make a VPC; the functions that talk to the warehouse join it.'),
+  natGateways: whole(0, 2)
+    .default(0)
+    .describe(
+      'NAT gateways of the VPC. With one, all functions join, and reach the source from a fixed address.',
+    ),
+  warehouse: flag().default(false).describe('Whether to make the warehouse: RDS, in the VPC.'),
+  databaseClass: z
+    .string()
+    .regex(/^[a-z0-9]+\.[a-z0-9]+$/, 'must be an instance class such as t4g.micro')
+    .default('t4g.micro')
+    .describe('Instance class of the warehouse.'),
+  databaseGb: whole(20, 65_536)
+    .default(20)
+    .describe('Storage of the warehouse to begin with; it grows to five times that by itself.'),
+  databaseMultiAz: flag().default(false).describe('Whether the warehouse has a standby.'),
+  databaseBackupDays: whole(1, 35).default(7).describe('How long its backups are kept.'),
+  quicksight: flag()
+    .default(false)
+    .describe('Whether to make QuickSight data sets and a dashboard.'),
+  quicksightAnalyst: z
+    .string()
+    .regex(/^arn:aws:quicksight:/, 'must be the ARN of a QuickSight user or group')
+    .optional()
+    .describe('QuickSight user or group that sees everything but the payments.'),
+  quicksightFinance: z
+    .string()
+    .regex(/^arn:aws:quicksight:/, 'must be the ARN of a QuickSight user or group')
+    .optional()
+    .describe('QuickSight user or group that sees the payments.'),
+  quicksightSecretArn: z
+    .string()
+    .regex(/^arn:aws:secretsmanager:/, 'must be the ARN of a secret')
+    .optional()
+    .describe(
+      "ARN of the reader's secret, which must be the JSON form, as `scripts/create-secret.js` prints it.",
+    ),
+  warehouseHost: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Host of a warehouse that is not made here, for QuickSight.'),
+  warehousePort: whole(1, 65_535).default(5432).describe('Its port.'),
+  warehouseDatabase: z.string().min(1).default('warehouse').describe('Name of the database.'),
+})
+
+export type Parameters = z.infer<typeof schema>
+
+/** Minutes that an alarm, its mail and whoever reads it must at least be left. */
+const MAIL_MINUTES = 3
+
+/** Seconds over which alarms on runs look back: two runs at least, and no less than five minutes. */
+export function alarmPeriodMinutes({
+  scheduleMinutes,
+}: Pick<Parameters, 'scheduleMinutes'>): number {
+  return Math.max(5, 2 * scheduleMinutes)
+}
+
+/** Age of the warehouse in minutes that raises the alarm. */
+export function freshnessMinutes(parameters: Parameters): number {
+  return parameters.freshnessAlarmMinutes ?? Math.floor(parameters.promiseMinutes / 2)
+}
+
+/**
+ * Parameters from what was given, which overrides the file it names under `parameters`. Throws
+ * `ConfigError` naming each that is unknown, unfit, or does not go with the others.
+ */
+export function parseParameters(given: Readonly<Record<string, unknown>> = {}): Parameters {
+  const { parameters: file, ...context } = given
+  const values = { ...(file === undefined ? {} : readParameterFile(file)), ...context }
+  const unknown = Object.keys(values).filter((key) => !Object.hasOwn(schema.shape, key))
+  if (unknown.length > 0) {
+    throw invalid(unknown.map((key) => `${key}: there is no such parameter`))
+  }
+  const parsed = schema.safeParse(values)
+  if (!parsed.success) {
+    throw invalid(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`))
+  }
+  const faults = findDisagreements(parsed.data)
+  if (faults.length > 0) throw invalid(faults)
+  return parsed.data
+}
+
+function readParameterFile(file: unknown): Record<string, unknown> {
+  try {
+    const content: unknown = JSON.parse(readFileSync(String(file), 'utf8'))
+    if (typeof content === 'object' && content !== null && !Array.isArray(content)) {
+      return content as Record<string, unknown>
+    }
+  } catch (error) {
+    throw new ConfigError(`The file of parameters ${String(file)} cannot be read as JSON`, {
+      code: 'PARAMETERS_FILE',
+      hint: 'see "Parameters" in docs/aws.md',
+      cause: error,
+    })
+  }
+  throw invalid([`${String(file)}: must hold one object`])
+}
+
+function findDisagreements(parameters: Parameters): string[] {
+  const faults: string[] = []
+  const check = (isFine: boolean, fault: string): void => {
+    if (!isFine) faults.push(fault)
+  }
+  const raised = freshnessMinutes(parameters) + alarmPeriodMinutes(parameters)
+  check(
+    raised + MAIL_MINUTES <= parameters.promiseMinutes,
+    `freshnessAlarmMinutes: the alarm would be raised up to ${raised} minutes late and its mail not ` +
+      `arrive within the promise of ${parameters.promiseMinutes}; lower it or scheduleMinutes`,
+  )
+  const { oidcIssuer, oidcAudience, oidcAuthorizationEndpoint, oidcTokenEndpoint } = parameters
+  const { domainName, certificateArn } = parameters
+  const oidc = [oidcIssuer, oidcAudience, oidcAuthorizationEndpoint, oidcTokenEndpoint]
+  check(
+    new Set(oidc.map((value) => value === undefined)).size === 1,
+    'oidcIssuer: goes with oidcAudience, oidcAuthorizationEndpoint and oidcTokenEndpoint, all or none',
+  )
+  check(
+    (domainName === undefined) === (certificateArn === undefined),
+    'domainName: goes with certificateArn, both or none',
+  )
+  check(parameters.network || !parameters.warehouse, 'warehouse: needs network=true')
+  check(
+    parameters.network || parameters.natGateways === 0,
+    'natGateways: is of no use without network=true',
+  )
+  check(
+    !parameters.network || parameters.warehouse || parameters.natGateways > 0,
+    'network: nothing in it could reach a warehouse; set warehouse=true or natGateways=1',
+  )
+  check(
+    !parameters.quicksight || parameters.warehouse || parameters.warehouseHost !== undefined,
+    'quicksight: needs warehouse=true or warehouseHost',
+  )
+  check(
+    !parameters.quicksight || parameters.quicksightAnalyst !== undefined,
+    'quicksight: needs quicksightAnalyst, or nobody could see it',
+  )
+  check(
+    !parameters.quicksight || parameters.quicksightSecretArn !== undefined,
+    'quicksight: needs quicksightSecretArn, or it could not log in to the warehouse',
+  )
+  return faults
+}
+
+function invalid(faults: readonly string[]): ConfigError {
+  return new ConfigError(`Parameters that cannot be used: ${faults.join('; ')}`, {
+    code: 'PARAMETERS_INVALID',
+    hint: 'see "Parameters" in docs/aws.md',
+  })
+}
+
+/** The parameters as the Markdown table of `docs/aws.md`. */
+export function describeParameters(): string {
+  const rows = Object.entries(schema.shape).map(([name, type]) => {
+    const standard = (type as z.ZodType).safeParse(undefined).data
+    const description = type.description ?? (type as z.ZodDefault<z.ZodType>).unwrap().description
+    return `| \`${name}\` | ${standard === undefined ? '' : `\`${JSON.stringify(standard).replaceAll('"', '')}\``} | ${description} |`
+  })
+  return ['| parameter | default | what it is |', '|---|---|---|', ...rows].join('\n')
+}

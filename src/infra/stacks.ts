@@ -1,0 +1,47 @@
+import type { App, Stack } from 'aws-cdk-lib'
+import { createNetwork } from './network.ts'
+import type { Parameters } from './parameters.ts'
+import { createPipeline } from './pipeline.ts'
+import { createPresentation } from './presentation.ts'
+import { createQuickSight } from './quicksight.ts'
+import { createStorage } from './storage.ts'
+import { createWarehouse } from './warehouse.ts'
+
+/** What a build has left, to be deployed. */
+export interface Built {
+  /** Folder with the package of the functions. */
+  readonly codeDir: string
+  /** Folder with the files of the site that need no login. */
+  readonly siteDir: string
+  /** The CloudFront Function that turns a cookie into a token. */
+  readonly viewerRequestFile: string
+}
+
+/** Every stack that the parameters ask for, in the order in which they are deployed. */
+export function createStacks(app: App, parameters: Parameters, built: Built): Stack[] {
+  const { account, region } = parameters
+  const env = {
+    ...(account === undefined ? {} : { account }),
+    ...(region === undefined ? {} : { region }),
+  }
+  const tags = { application: parameters.name }
+  const common = { env, tags, parameters }
+  const storage = createStorage(app, common)
+  const network = parameters.network ? createNetwork(app, common) : undefined
+  const warehouse =
+    parameters.warehouse && network !== undefined
+      ? createWarehouse(app, { ...common, network })
+      : undefined
+  const pipeline = createPipeline(app, { ...common, storage, network, codeDir: built.codeDir })
+  const { alerts } = pipeline
+  return [
+    storage.stack,
+    ...(network === undefined ? [] : [network.stack]),
+    ...(warehouse === undefined ? [] : [warehouse.stack]),
+    pipeline.stack,
+    ...(parameters.presentation
+      ? [createPresentation(app, { ...common, ...built, storage, network, alerts })]
+      : []),
+    ...(parameters.quicksight ? [createQuickSight(app, { ...common, warehouse, network })] : []),
+  ]
+}

@@ -1,0 +1,111 @@
+import { type App, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib'
+import { AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import {
+  BlockPublicAccess,
+  Bucket,
+  BucketEncryption,
+  type BucketProps,
+  type IBucket,
+  ObjectOwnership,
+} from 'aws-cdk-lib/aws-s3'
+import { acknowledge } from './acknowledge.ts'
+import { output } from './output.ts'
+import type { Parameters } from './parameters.ts'
+
+export interface Storage {
+  readonly stack: Stack
+  readonly ingestion: IBucket
+  readonly processed: IBucket
+}
+
+/**
+ * Name of a zone's bucket. Said rather than made up by CloudFormation: who deploys again over a lake
+ * that stayed is told so, and does not begin another beside it.
+ */
+export function zoneBucketName(stack: Stack, { name }: Parameters, zone: ZoneName): string {
+  return `${name}-${zone}-${stack.account}-${stack.region}`
+}
+
+export type ZoneName = 'ingestion' | 'processed'
+
+/** The two zones of the lake, in buckets that nobody can overwrite in or delete from (I3). */
+export function createStorage(
+  app: App,
+  { parameters, ...props }: StackProps & { readonly parameters: Parameters },
+): Storage {
+  const stack = new Stack(app, 'Storage', {
+    ...props,
+    stackName: `${parameters.name}-storage`,
+    description: 'Tidemark: the lake. Its buckets stay when the stack is deleted.',
+    terminationProtection: true,
+  })
+  const accessLogs = createBucket(stack, 'AccessLogs', {
+    objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+    lifecycleRules: [{ expiration: Duration.days(parameters.accessLogDays) }],
+    removalPolicy: RemovalPolicy.RETAIN,
+  })
+  acknowledge(accessLogs, {
+    'AwsSolutions-S1': 'Access logs go to this bucket; a log of it would log itself.',
+  })
+  const ingestion = createZone(stack, { parameters, zone: 'ingestion', accessLogs })
+  const processed = createZone(stack, { parameters, zone: 'processed', accessLogs })
+  output(stack, {
+    IngestionBucket: ingestion.bucketName,
+    ProcessedBucket: processed.bucketName,
+    AccessLogsBucket: accessLogs.bucketName,
+  })
+  return { stack, ingestion, processed }
+}
+
+function createZone(
+  stack: Stack,
+  { parameters, zone, accessLogs }: { parameters: Parameters; zone: ZoneName; accessLogs: IBucket },
+): IBucket {
+  const bucket = createBucket(stack, zone === 'ingestion' ? 'Ingestion' : 'Processed', {
+    bucketName: zoneBucketName(stack, parameters, zone),
+    versioned: true,
+    objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+    serverAccessLogsBucket: accessLogs,
+    serverAccessLogsPrefix: `${zone}/`,
+    // We begin no multipart upload; somebody else's, left half done, would cost money for ever.
+    lifecycleRules: [{ abortIncompleteMultipartUploadAfter: Duration.days(1) }],
+    removalPolicy: RemovalPolicy.RETAIN,
+  })
+  const everybody = {
+    effect: Effect.DENY,
+    principals: [new AnyPrincipal()],
+    resources: [bucket.arnForObjects('*')],
+  }
+  bucket.addToResourcePolicy(
+    new PolicyStatement({
+      ...everybody,
+      sid: 'CreateOnly',
+      actions: ['s3:PutObject'],
+      // The parts of a multipart upload know no condition, its completion does.
+      conditions: {
+        Null: { 's3:if-none-match': 'true' },
+        Bool: { 's3:ObjectCreationOperation': 'true' },
+      },
+    }),
+  )
+  bucket.addToResourcePolicy(
+    new PolicyStatement({
+      ...everybody,
+      sid: 'NeverDelete',
+      actions: ['s3:DeleteObject', 's3:DeleteObjectVersion'],
+    }),
+  )
+  return bucket
+}
+
+/** A bucket as every one is: encrypted, for TLS only, and not for the public. */
+export function createBucket(stack: Stack, id: string, props: BucketProps): IBucket {
+  // CDK's classes leave out what its interfaces call optional; see exactOptionalPropertyTypes.
+  return new Bucket(stack, id, {
+    blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+    encryption: BucketEncryption.S3_MANAGED,
+    enforceSSL: true,
+    minimumTLSVersion: 1.2,
+    ...props,
+  }) as IBucket
+}
