@@ -1,5 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { defineConfig } from 'vitest/config'
+import { useMemoryFolder } from './test/support/run-folder.ts'
+
+useMemoryFolder()
 
 // Its tests need an S3 server and say so where there is none; then it is not counted either.
 const isWithoutS3 = spawnSync('scripts/s3-server.sh', ['--check']).status !== 0
@@ -45,6 +48,7 @@ export default defineConfig({
         ...(isWithoutS3 ? ['src/platform/lake/s3-store.ts'] : []),
         // Runs in Chromium (test/browser), whose coverage is not collected.
         'src/apps/server/browser/**',
+        'src/apps/aws/site/**',
       ],
       reporter: ['text-summary', 'json-summary'],
       reportOnFailure: true,

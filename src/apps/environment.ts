@@ -4,13 +4,16 @@ import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { type Config, parseConfig } from '../platform/config.ts'
 import { DEFAULT_LIMITS, type Deps, type Limits } from '../platform/deps.ts'
+import type { FeedSources } from '../platform/feed-sources.ts'
 import { ConfigError } from '../platform/errors.ts'
 import { diskStore } from '../platform/lake/disk-store.ts'
 import type { ObjectStore } from '../platform/lake/object-store.ts'
 import { parseZoneAddress, ZONE_ADDRESS } from '../platform/lake/zone-address.ts'
 import type { Log } from '../platform/log.ts'
 import { hostOf } from '../platform/postgres.ts'
+import { diskDrop, type Drop } from '../platform/source/drop.ts'
 import type { Warehouse } from '../platform/warehouse/warehouse.ts'
+import { rateAnswers } from '../totesys/source/rate-answers.ts'
 import { totesys } from '../totesys/totesys.ts'
 import { type LocalSystem, openLocalSystem } from './local/local-system.ts'
 
@@ -97,6 +100,10 @@ export async function openEnvironment({
     openStore(config.TIDEMARK_INGESTION ?? join(home, 'ingestion'), config),
     openStore(config.TIDEMARK_PROCESSED ?? join(home, 'processed'), config),
   ])
+  const feeds = await openFeeds(config, {
+    drop: local && join(home, 'drop'),
+    ratesUrl: local?.ratesUrl,
+  })
   const deps: Deps = {
     project: totesys,
     source: { title: totesys.title, code: 'SOURCE', url: databases.sourceUrl },
@@ -109,6 +116,7 @@ export async function openEnvironment({
     version: VERSION,
     limits: limitsOf(config),
     signal,
+    feeds,
   }
   return {
     config,
@@ -118,6 +126,7 @@ export async function openEnvironment({
     async [Symbol.asyncDispose]() {
       await ingestion[Symbol.asyncDispose]?.()
       await processed[Symbol.asyncDispose]?.()
+      await feeds[Symbol.asyncDispose]()
       rmSync(scratchDir, { recursive: true, force: true })
       await local?.[Symbol.asyncDispose]()
     },
@@ -158,6 +167,40 @@ export async function openStore(
   // Slow to load, so only for those who need it.
   const { s3Store } = await import('../platform/lake/s3-store.ts')
   return s3Store({ bucket: zone.bucket, prefix: zone.prefix, endpoint })
+}
+
+/**
+ * Where the rows of feeds come from, by the settings; `standard` stands in for what is not set.
+ * Asks nobody anything.
+ */
+export async function openFeeds(
+  config: Config,
+  standard: { drop?: string | undefined; ratesUrl?: string | undefined } = {},
+): Promise<FeedSources & AsyncDisposable> {
+  const drop = await openDrop(config.TIDEMARK_DROP ?? standard.drop, config)
+  const ratesUrl = config.TIDEMARK_RATES_URL ?? standard.ratesUrl
+  const format = rateAnswers[config.TIDEMARK_RATES_FORMAT]
+  const everyMs = config.TIDEMARK_RATES_MINUTES * 60_000
+  const servers =
+    ratesUrl === undefined
+      ? []
+      : [{ url: new URL(ratesUrl.replace(/\/$/, '') + format.path), format, everyMs }]
+  return {
+    drop,
+    servers,
+    [Symbol.asyncDispose]: async () => drop?.[Symbol.asyncDispose]?.(),
+  }
+}
+
+async function openDrop(
+  address: string | undefined,
+  { TIDEMARK_S3_ENDPOINT: endpoint }: Config,
+): Promise<(Drop & Partial<AsyncDisposable>) | undefined> {
+  const place = address === undefined ? undefined : parseZoneAddress(address)
+  if (place === undefined) return undefined
+  if (place.kind === 'directory') return diskDrop(place.path)
+  const { s3Drop } = await import('../platform/source/s3-drop.ts')
+  return s3Drop({ bucket: place.bucket, prefix: place.prefix, endpoint })
 }
 
 /** Where a database is, for people: host and port, never more. */

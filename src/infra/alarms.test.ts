@@ -57,7 +57,8 @@ describe('alarms', () => {
         'deletes-held',
         'memory-near-limit',
         'api-faults',
-        ...['extract', 'transform', 'load', 'api'].flatMap((name) => [
+        'feeds-unreachable',
+        ...['extract', 'collect', 'transform', 'load', 'api'].flatMap((name) => [
           `${name}-errors`,
           `${name}-throttles`,
         ]),
@@ -117,15 +118,18 @@ describe('alarms', () => {
     expect(changed.get('tidemark-freshness')).toMatchObject({ Threshold: 40 * 60, Period: 1200 })
   })
 
-  it('silence raises nothing else', () => {
+  it('silence raises nothing else, but that nothing was collected', () => {
     const loud = [...alarms.values()].filter((one) => one.TreatMissingData !== 'notBreaching')
-    expect(loud.map(({ AlarmName }) => AlarmName)).toEqual(['tidemark-freshness'])
+    expect(loud.map(({ AlarmName }) => AlarmName)).toEqual([
+      'tidemark-freshness',
+      'tidemark-feeds-unreachable',
+    ])
   })
 
   it('watch what the functions measure, under the names they use', () => {
     const own = [...alarms.values()].filter(({ Namespace }) => Namespace === NAMESPACE)
     const known = Object.values(METRICS).map(({ name }): string => name)
-    expect(own.length).toBe(5)
+    expect(own.length).toBe(6)
     for (const { MetricName, Dimensions } of own) {
       expect(known).toContain(MetricName)
       expect(Dimensions).toEqual([{ Name: 'service', Value: SERVICE }])

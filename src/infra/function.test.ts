@@ -12,7 +12,7 @@ const functions = ['Pipeline', 'Presentation'].flatMap((id) =>
   ),
 )
 
-it('the functions are the four of apps/aws', () => {
+it('the functions are those of apps/aws', () => {
   expect(functions.map(([name]) => name).toSorted()).toEqual(Object.keys(FUNCTIONS).toSorted())
 })
 
@@ -24,8 +24,8 @@ it.each(functions)('%s runs with its limits and writes JSON to its own log', (na
     Architectures: ['arm64'],
     Handler: handler,
     MemorySize: memoryMb,
-    // A run of an express workflow may take five minutes.
-    Timeout: Math.min(timeoutSeconds, 240),
+    // A run of an express workflow may take five minutes; no run waits for a collection.
+    Timeout: name === 'collect' ? timeoutSeconds : Math.min(timeoutSeconds, 240),
     EphemeralStorage: { Size: scratchMb },
     LoggingConfig: { LogFormat: 'JSON', LogGroup: expect.anything() as unknown },
     TracingConfig: { Mode: 'Active' },
@@ -34,6 +34,7 @@ it.each(functions)('%s runs with its limits and writes JSON to its own log', (na
 
 const SECRETS: Readonly<Record<string, unknown>> = {
   extract: { TIDEMARK_SOURCE_SECRET: 'tidemark/source' },
+  collect: {},
   transform: {},
   load: { TIDEMARK_WAREHOUSE_SECRET: 'tidemark/warehouse' },
   api: { TIDEMARK_WAREHOUSE_READER_SECRET: 'tidemark/warehouse-reader' },
@@ -45,7 +46,7 @@ it.each(functions)('%s is given names of secrets and no value of one', (name, pr
   expect(Object.fromEntries(entries.filter(([key]) => key.endsWith('_SECRET')))).toEqual(
     SECRETS[name],
   )
-  expect(entries.filter(([key]) => /_URL$|PASSWORD/.test(key))).toEqual([])
+  expect(entries.filter(([key]) => /(SOURCE|WAREHOUSE|READER)_URL$|PASSWORD/.test(key))).toEqual([])
   expect(Variables).toMatchObject({
     NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem',
     TIDEMARK_SCRATCH: '/tmp/tidemark',
@@ -80,6 +81,6 @@ it('every log group forgets after a while', () => {
   const groups = [...templates.values()].flatMap((template) =>
     resourcesOf(template, 'AWS::Logs::LogGroup'),
   )
-  expect(groups.length).toBe(8)
+  expect(groups.length).toBe(9)
   for (const [id, properties] of groups) expect(properties['RetentionInDays'], id).toBe(30)
 })

@@ -35,6 +35,8 @@ export interface FunctionProps {
   /** The database it talks to. */
   readonly secret?: keyof typeof SECRET_SETTINGS
   readonly zones: Partial<Record<ZoneName, ZoneRights>>
+  /** A place of others' that it may read: `s3://bucket/prefix`. */
+  readonly drop?: string | undefined
   readonly environment?: Readonly<Record<string, string>>
 }
 
@@ -61,10 +63,9 @@ export function createFunction(stack: Stack, props: FunctionProps): MadeFunction
   const id = name.charAt(0).toUpperCase() + name.slice(1)
   const functionName = `${parameters.name}-${name}`
   const { memoryMb, scratchMb, handler } = FUNCTIONS[name]
-  const timeoutSeconds = Math.min(
-    FUNCTIONS[name].timeoutSeconds,
-    WORKFLOWS[parameters.workflow].stageSeconds,
-  )
+  const timeoutSeconds = isStage(name)
+    ? Math.min(FUNCTIONS[name].timeoutSeconds, WORKFLOWS[parameters.workflow].stageSeconds)
+    : FUNCTIONS[name].timeoutSeconds
   const logGroup = new LogGroup(stack, `${id}Log`, {
     logGroupName: `/aws/lambda/${functionName}`,
     retention: parameters.logDays,
@@ -101,6 +102,12 @@ export function createFunction(stack: Stack, props: FunctionProps): MadeFunction
     if (create !== undefined) {
       allowKeys(`Create${title}`, 's3:PutObject', `${bucketArn}/${zone}/${create}`)
     }
+  }
+  if (props.drop !== undefined) {
+    const [bucket = '', ...prefix] = props.drop.slice('s3://'.length).split('/')
+    const bucketArn = `arn:${stack.partition}:s3:::${bucket}`
+    allow('FindDropped', ['s3:ListBucket'], bucketArn)
+    allowKeys('ReadDropped', 's3:GetObject', [bucketArn, ...prefix, '*'].join('/'))
   }
   const secrets: Record<string, string> = {}
   if (props.secret !== undefined) {
@@ -162,6 +169,11 @@ export function createFunction(stack: Stack, props: FunctionProps): MadeFunction
     errors: lambda.metricErrors({ period }),
     throttles: lambda.metricThrottles({ period }),
   }
+}
+
+/** Whether the state machine waits for it. */
+function isStage(name: FunctionName): boolean {
+  return name === 'extract' || name === 'transform' || name === 'load'
 }
 
 const ARCHITECTURES = { arm64: Architecture.ARM_64, x64: Architecture.X86_64 }

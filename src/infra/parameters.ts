@@ -44,6 +44,23 @@ const schema = z.object({
     .describe(
       'Kind of state machine: `standard` shows the history of each run and gives stages 15 minutes instead of 4, for 3 dollars a month more.',
     ),
+  drop: z
+    .string()
+    .regex(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[\w%=.-]+)*$/, 'must be s3://bucket/prefix')
+    .optional()
+    .describe(
+      'Where others drop files of exchange rates, below `exchange_rate/`: `s3://bucket/prefix` of a bucket that exists.',
+    ),
+  ratesUrl: https()
+    .optional()
+    .describe('Address of a server of exchange rates, without what comes after its host.'),
+  ratesFormat: z
+    .enum(['ecb', 'freeforexapi'])
+    .default('ecb')
+    .describe('What that server answers; see `TIDEMARK_RATES_FORMAT`.'),
+  collectMinutes: whole(1, 240)
+    .default(60)
+    .describe('Minutes from one collection of files and rates to the next.'),
   promiseMinutes: whole(10, 10_080).default(30).describe('How old the warehouse may be.'),
   freshnessAlarmMinutes: whole(1, 10_080)
     .optional()

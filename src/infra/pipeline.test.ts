@@ -56,7 +56,7 @@ it.each([
   [5, 'rate(5 minutes)'],
 ])('the schedule starts a run every %d minutes', (scheduleMinutes, ScheduleExpression) => {
   const made = stackOf(templatesOf({ ...EVERYTHING, scheduleMinutes }), 'Pipeline')
-  expect(findOne(made, 'AWS::Scheduler::Schedule')).toMatchObject({
+  expect(findOne(made, 'AWS::Scheduler::Schedule', 'Every')).toMatchObject({
     ScheduleExpression,
     State: 'ENABLED',
     FlexibleTimeWindow: { Mode: 'OFF' },

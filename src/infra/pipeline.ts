@@ -20,6 +20,7 @@ import { type PLACEHOLDERS, stateMachine, WORKFLOWS } from '../apps/aws/state-ma
 import { acknowledge } from './acknowledge.ts'
 import { createAlarms, failureAlarmName, runAlerts } from './alarms.ts'
 import { type AlertsTopic, createAlertsTopic, letPublish } from './alerts-topic.ts'
+import { createCollection } from './collection.ts'
 import { createDashboard } from './dashboard.ts'
 import { createFunction, type MadeFunction } from './function.ts'
 import type { Network } from './network.ts'
@@ -85,14 +86,20 @@ export function createPipeline(
   }
   const machine = createMachine(stack, { parameters, alerts, functions })
   const schedule = createSchedule(stack, { parameters, machine })
-  const all = Object.values(functions)
+  const collection = createCollection(stack, { parameters, code, group: schedule })
+  const stages = Object.values(functions)
   const watched = runAlerts({
     parameters,
     machineArn: machine.stateMachineArn,
     scheduleGroup: schedule.scheduleGroupName,
-    functions: all,
+    functions: stages,
   })
-  const alarms = createAlarms(stack, { parameters, topic: alerts.topic, alerts: watched })
+  const alarms = createAlarms(stack, {
+    parameters,
+    topic: alerts.topic,
+    alerts: [...watched, ...(collection?.alerts ?? [])],
+  })
+  const all = collection === undefined ? stages : [...stages, collection.collect]
   if (parameters.dashboard) createDashboard(stack, { parameters, alarms, functions: all, machine })
   output(stack, { StateMachine: machine.stateMachineArn, AlertsTopic: alerts.topic.topicArn })
   return { stack, alerts }

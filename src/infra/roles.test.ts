@@ -53,6 +53,14 @@ const RIGHTS = {
     read('processed', '*/batch/*'),
     secret('tidemark/source'),
   ],
+  collect: [
+    trace,
+    list('ingestion'),
+    read('ingestion'),
+    create('ingestion'),
+    [['s3:ListBucket'], 'arn:<AWS::Partition>:s3:::others-bucket'],
+    [['s3:GetObject'], 'arn:<AWS::Partition>:s3:::others-bucket/for/tidemark/*'],
+  ],
   transform: [
     trace,
     list('ingestion'),
@@ -110,6 +118,15 @@ it('the machine may start the stages, ask for alarms and alert, and nothing else
   const unnamed = statements.filter(({ Sid }) => Sid === undefined)
   const others = unnamed.flatMap(({ Action }) => listOf(Action))
   expect(others.filter((action) => !/^(logs|xray):/.test(action))).toEqual([])
+})
+
+it('the schedule of collections may start that function and nothing else', () => {
+  const [only, ...more] = statementsOf(findOne(pipeline, 'AWS::IAM::Policy', 'CollectScheduleRole'))
+  expect(more).toEqual([])
+  expect(only?.Action).toBe('lambda:InvokeFunction')
+  expect(textOf(only?.Resource)).toMatch(/^<CollectFunction\w+\.Arn>$/)
+  const defaults = stackOf(templatesOf({}), 'Pipeline')
+  expect(JSON.stringify(defaults)).not.toContain('collect')
 })
 
 it('the schedule may start the machine and nothing else', () => {

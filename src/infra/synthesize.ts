@@ -58,6 +58,8 @@ function readFeatureFlags(): Record<string, unknown> {
 /** Parameters with which every option is on. */
 export const EVERYTHING = {
   alertEmail: 'alerts@example.org',
+  drop: 's3://others-bucket/for/tidemark',
+  ratesUrl: 'https://rates.example.org',
   network: true,
   warehouse: true,
   quicksight: true,

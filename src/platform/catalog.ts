@@ -73,6 +73,10 @@ export async function readCatalog(deps: Deps): Promise<Catalog> {
       return newest ? [[table, newest.columns.map(({ name }) => name)] as const] : []
     }),
   )
+  // A feed's columns are those of its contract, before anything has come too.
+  for (const { name, columns } of project.source.feeds ?? []) {
+    if (!known.has(name)) known.set(name, Object.keys(columns))
+  }
   await mkdir(scratchDir, { recursive: true })
   await using db = await openDuckDb({ scratchDir, ...limits })
   return { tables, models: await readLineage(db, project, known) }

@@ -42,6 +42,21 @@ export const settings = z.object({
   TIDEMARK_PROCESSED: text(
     'Processed zone: a directory, or `s3://bucket/prefix`. Default: `<home>/processed`.',
   ),
+  TIDEMARK_DROP: text(
+    'Where others drop files, in a folder for each feed (`exchange_rate/…`): a directory, or `s3://bucket/prefix`. Not set: `<home>/drop` beside the embedded Totesys, else none.',
+  ),
+  TIDEMARK_RATES_URL: text(
+    'Address of a server of exchange rates, `https://host` or with a path before its own. Not set: the embedded one beside the embedded Totesys, else none.',
+  ),
+  TIDEMARK_RATES_FORMAT: z
+    .enum(['ecb', 'freeforexapi'])
+    .default('ecb')
+    .describe(
+      "What that server answers: `ecb`, the European Central Bank's daily table; `freeforexapi`, live rates.",
+    ),
+  TIDEMARK_RATES_MINUTES: whole('How often that server is asked.', { min: 1, max: 10_080 }).default(
+    60,
+  ),
   TIDEMARK_S3_ENDPOINT: text(
     'Address of an S3 server other than AWS, `https://host:port`. Region and credentials are found as the AWS tools find them: `AWS_REGION`, `AWS_PROFILE`, `AWS_ACCESS_KEY_ID` … in the environment (not in `.env`), files in `~/.aws`, the role of the machine.',
   ),
@@ -141,6 +156,19 @@ function checkZones(config: Config): void {
       })
     }
   }
+  const { TIDEMARK_DROP: drop, TIDEMARK_RATES_URL: rates } = config
+  if (drop !== undefined && parseZoneAddress(drop) === undefined) {
+    throw new ConfigError('TIDEMARK_DROP is not the address of a drop', {
+      code: 'CONFIG_DROP',
+      hint: `set TIDEMARK_DROP to ${ZONE_ADDRESS}`,
+    })
+  }
+  if (rates !== undefined && !isAddress(rates)) {
+    throw new ConfigError('TIDEMARK_RATES_URL is not the address of a server', {
+      code: 'CONFIG_RATES',
+      hint: 'set TIDEMARK_RATES_URL=https://host, without credentials; plain http only on this machine',
+    })
+  }
   const endpoint = config.TIDEMARK_S3_ENDPOINT
   if (endpoint !== undefined && !isServer(endpoint)) {
     throw new ConfigError('TIDEMARK_S3_ENDPOINT is not the address of a server', {
@@ -154,6 +182,16 @@ function isServer(address: string): boolean {
   if (!URL.canParse(address)) return false
   const { protocol, username, password, pathname, search, hash } = new URL(address)
   return /^https?:$/.test(protocol) && `${username}${password}${pathname}${search}${hash}` === '/'
+}
+
+/** An address of which nobody on the way can change the answers. */
+function isAddress(address: string): boolean {
+  if (!URL.canParse(address)) return false
+  const { protocol, username, password, hostname } = new URL(address)
+  const isLocal = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.')
+  return (
+    `${username}${password}` === '' && (protocol === 'https:' || (protocol === 'http:' && isLocal))
+  )
 }
 
 /** The settings as the Markdown table of `docs/configuration.md`. */

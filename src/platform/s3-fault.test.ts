@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { expect, it } from 'vitest'
-import { TransientError } from '../errors.ts'
+import { TransientError } from './errors.ts'
 import { BodyDamagedError, explainFault, isPassing } from './s3-fault.ts'
 
 /** An error as the SDK throws it, with things in it that nobody may see. */

@@ -1,4 +1,4 @@
-import { ConfigError, ContractError, TidemarkError, TransientError } from '../errors.ts'
+import { ConfigError, ContractError, TidemarkError, TransientError } from './errors.ts'
 
 /** What is safe to know of a request that failed: no header, no address, nothing signed. */
 interface Fault {

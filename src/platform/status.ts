@@ -141,7 +141,8 @@ async function countOrphans(zone: Zone, batches: number): Promise<number> {
   for await (const record of readRecords(zone, batches)) {
     named.add(zone.prefix + commitKey(record.batch))
     for (const table of Object.values(record.tables)) {
-      for (const file of [...table.changes, ...table.state, ...table.quarantine, ...table.open]) {
+      const { changes, state, quarantine, open, archived = [] } = table
+      for (const file of [...changes, ...state, ...quarantine, ...open, ...archived]) {
         named.add(zone.prefix + file.key)
       }
     }

@@ -4,7 +4,7 @@ import { contract } from './source/contract.ts'
 
 /**
  * Totesys, a wholesaler of tote bags: three overlapping stars (sales, purchases, payments) over
- * eleven source tables. What each column means is in the models' SQL.
+ * eleven source tables, and exchange rates beside them. What each column means is in the models' SQL.
  */
 export const totesys: Project = {
   name: 'totesys',
@@ -15,13 +15,7 @@ export const totesys: Project = {
     dimension('dim_location', 'location_id', ['address_line_2', 'district']),
     {
       ...dimension('dim_currency', 'currency_id'),
-      checks: [
-        {
-          name: 'three_letters',
-          column: 'currency_code',
-          holds: `regexp_full_match(currency_code, '[A-Z]{3}')`,
-        },
-      ],
+      checks: [threeLetters('currency_code')],
     },
     dimension('dim_design', 'design_id'),
     dimension('dim_counterparty', 'counterparty_id', [
@@ -82,6 +76,37 @@ export const totesys: Project = {
         payment_date: 'dim_date',
       },
     }),
+    {
+      kind: 'fact',
+      table: 'fact_exchange_rate',
+      sql: model('fact_exchange_rate'),
+      key: ['base_currency', 'quote_currency', 'rate_date'],
+      from: 'exchange_rate',
+      recordId: 'rate_record_id',
+      checks: [
+        threeLetters('base_currency', 'base_three_letters'),
+        threeLetters('quote_currency', 'quote_three_letters'),
+        {
+          name: 'two_currencies',
+          column: 'quote_currency',
+          holds: 'base_currency <> quote_currency',
+        },
+        // The inverse of a rate within these bounds is within them too.
+        {
+          name: 'rate_in_bounds',
+          column: 'rate',
+          holds: 'rate between 0.00000001 and 100000000',
+        },
+        {
+          name: 'date_in_bounds',
+          column: 'rate_date',
+          holds: `rate_date between date '1970-01-01' and date '2099-12-31'`,
+        },
+        { name: 'source_named', column: 'source', holds: `trim(source) <> ''` },
+      ],
+      headline: new URL('./presentation/headline_exchange_rate.sql', import.meta.url),
+      references: [{ columns: ['rate_date'], dimension: 'dim_date' }],
+    },
 
     calendar('dim_date', 'date_id'),
   ],
@@ -136,6 +161,10 @@ function positive(column: string): Check {
 
 function notNegative(column: string): Check {
   return { name: 'not_negative', column, holds: `${column} >= 0` }
+}
+
+function threeLetters(column: string, name = 'three_letters'): Check {
+  return { name, column, holds: `regexp_full_match(${column}, '[A-Z]{3}')` }
 }
 
 function dataTest(name: string): DataTest {

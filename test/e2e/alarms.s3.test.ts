@@ -5,7 +5,7 @@ import { createFunctions, type Functions } from '../support/functions.ts'
 import { isS3Missing, type S3Server, startS3Server } from '../support/s3-server.ts'
 import { createSystemOnS3 } from '../support/s3-system.ts'
 import { seedTotesys } from '../support/small-totesys.ts'
-import { type Execution, execute } from '../support/state-machine.ts'
+import { context, type Execution, execute } from '../support/state-machine.ts'
 import type { TestSystem } from '../support/system.ts'
 
 /** What of an alarm decides whether it is raised. */
@@ -20,11 +20,12 @@ interface Rule {
 }
 
 const rules = new Map<string, Rule>(
-  [...templatesOf({ alertEmail: 'alerts@example.org' }).values()].flatMap((template) =>
-    resourcesOf(template, 'AWS::CloudWatch::Alarm').map(([, alarm]) => {
-      const { AlarmName, ...rule } = alarm as unknown as Rule & { AlarmName: string }
-      return [AlarmName.replace('tidemark-', ''), rule] as const
-    }),
+  [...templatesOf({ alertEmail: 'alerts@example.org', drop: 's3://others/drop' }).values()].flatMap(
+    (template) =>
+      resourcesOf(template, 'AWS::CloudWatch::Alarm').map(([, alarm]) => {
+        const { AlarmName, ...rule } = alarm as unknown as Rule & { AlarmName: string }
+        return [AlarmName.replace('tidemark-', ''), rule] as const
+      }),
   ),
 )
 
@@ -45,11 +46,16 @@ function raisedBy(period: Period): string[] {
 
 function isRaised(rule: Rule, values: readonly number[]): boolean {
   if (values.length === 0) return rule.TreatMissingData === 'breaching'
-  const value =
-    rule.Statistic === 'Maximum' ? Math.max(...values) : values.reduce((sum, each) => sum + each, 0)
+  const value = STATISTICS[rule.Statistic]?.(values) ?? NaN
   return rule.ComparisonOperator === 'GreaterThanThreshold'
     ? value > rule.Threshold
     : value >= rule.Threshold
+}
+
+const STATISTICS: Readonly<Record<string, (values: readonly number[]) => number>> = {
+  Maximum: (values) => Math.max(...values),
+  Minimum: (values) => Math.min(...values),
+  Sum: (values) => values.reduce((sum, each) => sum + each, 0),
 }
 
 /** What AWS itself counts is counted from what happened; ours is read from the log. */
@@ -120,6 +126,7 @@ describe.skipIf(isS3Missing)('alarms', () => {
           }),
       ]),
     ) as unknown as Pick<Functions, 'extract' | 'transform' | 'load'>
+    await functions.collect({}, context())
     const executions: Execution[] = []
     for (let run = 0; run < runs; run++)
       executions.push(await execute({ ...functions, ...counted }))
@@ -190,19 +197,37 @@ describe.skipIf(isS3Missing)('alarms', () => {
     }
     await system.sql.query('delete from department where department_id >= 100')
     await using functions = await createFunctions(system, { server })
+    await functions.collect({}, context())
     // Still raised by the second run, which finds nothing new.
     await execute(functions)
     const executions = [await execute(functions)]
     expect(raisedBy({ functions, executions, errors: {} })).toEqual(['deletes-held'])
   })
 
+  it('a drop that cannot be read, for as long as it is so', async () => {
+    await using system = await createSystemOnS3(server)
+    await seedTotesys(system.sql)
+    await using functions = await createFunctions(system, { server })
+    const executions = [await execute(functions)]
+    vi.stubEnv('TIDEMARK_DROP', 's3://no-such-bucket-of-anybody/drop')
+    await functions.collect({}, context())
+    expect(raisedBy({ functions, executions, errors: {} })).toEqual(['feeds-unreachable'])
+    vi.stubEnv('TIDEMARK_DROP', `s3://${system.bucket}/drop`)
+    await functions.collect({}, context())
+    expect(raisedBy({ functions, executions, errors: {} })).toEqual([])
+  })
+
   it('an old warehouse, a dead schedule, and memory that runs short', async () => {
     await using system = await createSystemOnS3(server)
     await using functions = await createFunctions(system, { server })
-    expect(raisedBy({ functions, executions: [], errors: {} })).toEqual(['freshness'])
+    expect(raisedBy({ functions, executions: [], errors: {} })).toEqual([
+      'feeds-unreachable',
+      'freshness',
+    ])
     const { publishMetrics } = await import('../../src/apps/aws/logging.ts')
     publishMetrics({ freshness: 16 * 60, memory: 95 })
     expect(raisedBy({ functions, executions: [], errors: {} })).toEqual([
+      'feeds-unreachable',
       'freshness',
       'memory-near-limit',
     ])

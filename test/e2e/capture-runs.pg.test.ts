@@ -41,7 +41,7 @@ describe('a quiet run', () => {
     const processed = await listKeys(system.deps.processed)
     const report = await system.run()
     expect(report.extracted).toMatchObject({ committed: false, held: [], record: { batch: 1 } })
-    expect(report.loaded).toEqual({ batches: [], lastBatch: 1 })
+    expect(report.loaded).toEqual({ batches: [], lastBatch: 1, isCutShort: false })
     expect(await listKeys(system.deps.ingestion)).toEqual(keys)
     expect(await listKeys(system.deps.processed)).toEqual(processed)
     expect(await factRows()).toEqual(facts)

@@ -37,7 +37,7 @@ describe('tidemark catalog', () => {
     expect(out).toMatch(/ address +1 .* 2 {2}dim_location, dim_counterparty\n/)
     expect(code).toBe(0)
     const { events } = await command('catalog --json')
-    expect(events.map(({ event }) => event)).toEqual(Array(11).fill('catalog_table'))
+    expect(events.map(({ event }) => event)).toEqual(Array(12).fill('catalog_table'))
     expect(events[0]).toMatchObject({
       table: 'address',
       feeds: ['dim_location', 'dim_counterparty'],

@@ -198,6 +198,29 @@ describe.skipIf(isS3Missing)(
       expect((await verify(system.deps)).isEqual).toBe(true)
     })
 
+    it('I4 collects what was dropped beside the runs, and the next run loads it', async () => {
+      await using system = await createSystemOnS3(server)
+      await using functions = await createFunctions(system, { server })
+      await seedTotesys(system.sql)
+      // Until there is a snapshot of the database, feeds wait.
+      await server.putObject(system.bucket, 'drop/exchange_rate/rates.csv', RATES)
+      expect(await functions.collect({}, context())).toMatchObject({ batch: 0, files: 0 })
+      await execute(functions)
+      const both = await Promise.all([
+        functions.collect({}, context()),
+        functions.collect({}, context()),
+      ])
+      expect(both.map(({ files }) => files).toSorted((a, b) => a - b)).toEqual([0, 1])
+      const next = await execute(functions)
+      expect(next.states).toEqual(['Extract', 'AnythingPending', 'Transform', 'Load'])
+      expect(
+        await system.query('select base_currency, rate from fact_exchange_rate_current'),
+      ).toEqual([{ base_currency: 'EUR', rate: '0.8600000000' }])
+      expect((await execute(functions)).states).toEqual(['Extract', 'AnythingPending', 'Load'])
+      expect(new Set(functions.metric('FeedsUnreachable'))).toEqual(new Set([0]))
+      expect((await verify(system.deps)).isEqual).toBe(true)
+    })
+
     it('refuses what it was not meant to be given, before it does anything', async () => {
       await using system = await createSystemOnS3(server)
       await using functions = await createFunctions(system, { server })
@@ -228,6 +251,8 @@ describe.skipIf(isS3Missing)(
     })
   },
 )
+
+const RATES = 'base,quote,rate_date,rate,source\nEUR,GBP,2026-11-20,0.86,Bank\n'
 
 function readerOf(url: string): string {
   return new URL(url).username

@@ -25,7 +25,7 @@ it('verify() of an empty lake captures, loads and proves it', async () => {
   const { batch, isEqual, tables } = await verify(system.deps)
   expect({ batch, isEqual }).toEqual({ batch: 1, isEqual: true })
   expect(tables.filter(({ where }) => where === 'lake')).toHaveLength(11)
-  expect(tables.filter(({ where }) => where === 'warehouse')).toHaveLength(11)
+  expect(tables.filter(({ where }) => where === 'warehouse')).toHaveLength(12)
 })
 
 it('verify() that is overtaken by another run proves a newer snapshot', async () => {

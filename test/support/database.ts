@@ -31,7 +31,8 @@ export async function createDatabase(
   await runOn(maintenanceUrl, [
     // A template cannot be cloned while another session clones it.
     `select pg_advisory_lock(hashtext('clone a test database'))`,
-    `create database ${name} template ${template}`,
+    // Whole files, not block by block through the log: a third of the time.
+    `create database ${name} template ${template} strategy file_copy`,
     `create role ${reader} login password '${password}'`,
     `revoke all on database ${name} from public`,
     `grant connect on database ${name} to ${reader}`,

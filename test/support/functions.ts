@@ -1,5 +1,6 @@
 import { vi } from 'vitest'
 import type { InvocationContext } from '../../src/apps/aws/stage.ts'
+import type { Collected } from '../../src/apps/aws/collect.lambda.ts'
 import type { Extracted } from '../../src/apps/aws/extract.lambda.ts'
 import type { Loaded } from '../../src/apps/aws/load.lambda.ts'
 import type { Transformed } from '../../src/apps/aws/transform.lambda.ts'
@@ -9,9 +10,10 @@ import type { TestSystem } from './system.ts'
 
 type HandlerOf<Output> = (event: unknown, context: InvocationContext) => Promise<Output>
 
-/** The three stages as Lambda functions over a test system in S3, each with a process's memory. */
+/** The stages as Lambda functions over a test system in S3, each with a process's memory. */
 export interface Functions extends AsyncDisposable {
   readonly extract: HandlerOf<Extracted>
+  readonly collect: HandlerOf<Collected>
   readonly transform: HandlerOf<Transformed>
   readonly load: HandlerOf<Loaded>
   readonly secrets: SecretsServer
@@ -40,6 +42,7 @@ export async function createFunctions(
     TIDEMARK_PROCESSED: `s3://${system.bucket}/processed`,
     TIDEMARK_S3_ENDPOINT: endpoint,
     TIDEMARK_SCRATCH: scratch,
+    TIDEMARK_DROP: `s3://${system.bucket}/drop`,
     TIDEMARK_LOCK_WAIT_SECONDS: '0',
     TIDEMARK_SOURCE_SECRET: 'tidemark/source',
     TIDEMARK_WAREHOUSE_SECRET: 'tidemark/warehouse',
@@ -56,6 +59,7 @@ export async function createFunctions(
   })
   vi.resetModules()
   const { handler: extract } = await import('../../src/apps/aws/extract.lambda.ts')
+  const { handler: collect } = await import('../../src/apps/aws/collect.lambda.ts')
   const { handler: transform } = await import('../../src/apps/aws/transform.lambda.ts')
   const { handler: load } = await import('../../src/apps/aws/load.lambda.ts')
   const lines = () =>
@@ -66,6 +70,7 @@ export async function createFunctions(
       .map((line) => JSON.parse(line) as Record<string, unknown>)
   return {
     extract,
+    collect,
     transform,
     load,
     secrets,

@@ -34,6 +34,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
       autovacuum: 'off',
       max_prepared_transactions: 10,
       max_connections: 200,
+      // Tests log in thousands of times.
+      scram_iterations: 1,
+      max_wal_size: '256MB',
     },
   })
   await createTemplate(postgres.url('postgres'), postgres.url('totesys_template'))
@@ -45,7 +48,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
 }
 
 async function createTemplate(maintenanceUrl: string, templateUrl: string): Promise<void> {
+  const { username, password } = new URL(maintenanceUrl)
   const steps: [string, string][] = [
+    // Hashed anew, as often as the settings say.
+    [maintenanceUrl, `alter role ${username} password '${decodeURIComponent(password)}'`],
     [maintenanceUrl, 'create database totesys_template'],
     [templateUrl, readFileSync(schema, 'utf8')],
   ]

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { findS3Obstacle, script } from './find-s3-obstacle.ts'
 
 /** There is no S3 server here and none is required: what needs one is skipped. */
@@ -15,6 +15,8 @@ export interface S3Server extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>
   /** An empty bucket. */
   createBucket(): Promise<string>
+  /** As somebody else would put it there. */
+  putObject(bucket: string, key: string, body: string): Promise<void>
 }
 
 /**
@@ -56,6 +58,9 @@ export async function startS3Server(): Promise<S3Server> {
       const bucket = `tidemark-${randomBytes(6).toString('hex')}`
       await client.send(new CreateBucketCommand({ Bucket: bucket }))
       return bucket
+    },
+    async putObject(bucket, key, body) {
+      await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body }))
     },
     async [Symbol.asyncDispose]() {
       setEnvironment(before)

@@ -8,7 +8,7 @@ import type { ObjectStore } from '../../platform/lake/object-store.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Warehouse } from '../../platform/warehouse/warehouse.ts'
 import { totesys } from '../../totesys/totesys.ts'
-import { limitsOf, openStore, readConfig, VERSION } from '../environment.ts'
+import { limitsOf, openFeeds, openStore, readConfig, VERSION } from '../environment.ts'
 import { SECRET_SETTINGS } from './functions.ts'
 import { readDatabaseUrl } from './secrets.ts'
 
@@ -64,6 +64,8 @@ export async function openFunctionEnvironment({
     schema: config.TIDEMARK_WAREHOUSE_SCHEMA,
     readerRole: config.TIDEMARK_WAREHOUSE_READER,
   }
+  // Of no use but to the function that collects: only that is told where they are.
+  const feeds = await openFeeds(config)
   const deps: Deps = {
     project: totesys,
     source: { title: totesys.title, code: 'SOURCE', url: await urlOf('source') },
@@ -76,12 +78,14 @@ export async function openFunctionEnvironment({
     version: VERSION,
     limits: limitsOf(config),
     ...(deadline === undefined ? {} : { deadline }),
+    feeds,
   }
   return {
     config,
     deps,
     reader: { ...warehouse, url: await urlOf('reader') },
     async [Symbol.asyncDispose]() {
+      await feeds[Symbol.asyncDispose]()
       await rm(scratchDir, { recursive: true, force: true })
       inUse.delete(scratchDir)
     },

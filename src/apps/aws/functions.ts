@@ -17,6 +17,12 @@ export const FUNCTIONS = {
     timeoutSeconds: 900,
     scratchMb: 4096,
   },
+  collect: {
+    handler: 'collect.handler',
+    memoryMb: 1769,
+    timeoutSeconds: 900,
+    scratchMb: 8192,
+  },
   transform: {
     handler: 'transform.handler',
     memoryMb: 1769,

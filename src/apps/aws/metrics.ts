@@ -21,6 +21,8 @@ export const METRICS = {
   deletesHeld: { name: 'DeletesHeld', unit: 'Count' },
   /** Inserts, updates and deletes captured by this run. */
   changed: { name: 'RowsChanged', unit: 'Count' },
+  /** Feeds that could not be asked or read by this collect; the rest was collected. */
+  feedsUnreachable: { name: 'FeedsUnreachable', unit: 'Count' },
   /** The most memory of the function's that was in use. */
   memory: { name: 'MemoryUsedPercent', unit: 'Percent' },
 } as const

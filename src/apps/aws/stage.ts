@@ -34,7 +34,7 @@ export interface StageResult<Output> {
 }
 
 export interface Stage<Output> {
-  readonly name: 'extract' | 'transform' | 'load'
+  readonly name: 'extract' | 'collect' | 'transform' | 'load'
   readonly needs: readonly SecretOf[]
   readonly work: (deps: Deps, input: StageInput) => Promise<StageResult<Output>>
 }

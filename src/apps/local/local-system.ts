@@ -6,6 +6,7 @@ import { ConfigError, TidemarkError } from '../../platform/errors.ts'
 import type { Log } from '../../platform/log.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts'
 import { type FillResult, fillTotesys } from './living-totesys/fill.ts'
+import { dropRateHistory, type RateServer, startRateServer } from './living-totesys/rates.ts'
 import { type PreparedDatabases, prepareDatabases } from './prepare-databases.ts'
 
 /** The embedded source and warehouse of this machine. */
@@ -15,6 +16,8 @@ export interface LocalSystem extends AsyncDisposable {
   readonly passFile: string
   /** Whether another Tidemark process runs them and this one only uses them. */
   readonly isAttached: boolean
+  /** A server of exchange rates beside the living Totesys, where it is filled. */
+  readonly ratesUrl: string | undefined
 }
 
 /** The simulated clock starts this long ago, so that Totesys has a present to live towards. */
@@ -23,7 +26,8 @@ const LEAD_DAYS = 90
 /**
  * Starts the embedded Postgres of a home folder with its databases, or uses them where another
  * Tidemark process runs them. Disposing stops what this call started, and nothing else. With
- * `fill`, an empty Totesys is filled first.
+ * `fill`, an empty Totesys is filled first, the exchange rates of its days are dropped, and a server
+ * says those of today.
  */
 export async function openLocalSystem(
   config: Config,
@@ -44,8 +48,10 @@ export async function openLocalSystem(
     if (!(error instanceof TidemarkError) || error.code !== 'POSTGRES_IN_USE') throw error
     return attach({ note, passFile }, error)
   }
+  let rates: RateServer | undefined
   const stop = async () => {
     rmSync(note, { force: true })
+    await rates?.[Symbol.asyncDispose]()
     await postgres.stop()
   }
   try {
@@ -64,9 +70,23 @@ export async function openLocalSystem(
       const durationMs = Math.round(performance.now() - fillingAt)
       log({ event: 'source_filled', tables, rows, durationMs })
     }
-    writeSecret(note, JSON.stringify(databases))
+    if (fill) {
+      const seed = config.TIDEMARK_TOTESYS_SEED
+      await dropHistory(databases, {
+        seed,
+        path: join(home, 'drop', 'exchange_rate', 'history.csv'),
+      })
+      rates = await startRateServer({ seed })
+    }
+    writeSecret(note, JSON.stringify({ ...databases, ratesUrl: rates?.url }))
     writeSecret(passFile, passLines([databases.sourceUrl, databases.readerUrl]))
-    return { databases, passFile, isAttached: false, [Symbol.asyncDispose]: stop }
+    return {
+      databases,
+      passFile,
+      isAttached: false,
+      ratesUrl: rates?.url,
+      [Symbol.asyncDispose]: stop,
+    }
   } catch (error) {
     await stop()
     throw error
@@ -94,14 +114,43 @@ function attach(
   inUse: TidemarkError,
 ): LocalSystem {
   try {
-    const databases = JSON.parse(readFileSync(note, 'utf8')) as PreparedDatabases
-    return { databases, passFile, isAttached: true, [Symbol.asyncDispose]: async () => {} }
+    const { ratesUrl, ...databases } = JSON.parse(
+      readFileSync(note, 'utf8'),
+    ) as PreparedDatabases & {
+      ratesUrl?: string
+    }
+    return {
+      databases,
+      passFile,
+      isAttached: true,
+      ratesUrl,
+      [Symbol.asyncDispose]: async () => {},
+    }
   } catch (cause) {
     throw new ConfigError('Another Tidemark process is just starting or stopping here', {
       code: inUse.code,
       hint: 'try again in a moment',
       cause,
     })
+  }
+}
+
+/** The rates of every day there are orders of, as a bank would have dropped them. */
+async function dropHistory(
+  { adminUrl }: PreparedDatabases,
+  { seed, path }: { seed: number; path: string },
+): Promise<void> {
+  const client = new pg.Client(adminUrl)
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ first: Date | null }>(
+      'select min(created_at) as first from sales_order',
+    )
+    const day = new Date(new Date().toISOString().slice(0, 10))
+    const from = new Date((rows[0]?.first ?? day).toISOString().slice(0, 10))
+    await dropRateHistory(path, { seed, from, until: day })
+  } finally {
+    await client.end()
   }
 }
 

@@ -35,6 +35,8 @@ export interface LinesShape {
   readonly values: readonly number[]
   /** Whether the week or month of the same place is whole; the line to one that is not is dashed. */
   readonly complete: readonly boolean[]
+  /** Said to five figures, on an axis that does not begin at zero. */
+  readonly isRate?: boolean
 }
 
 export interface BarsShape {

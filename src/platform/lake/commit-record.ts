@@ -66,6 +66,8 @@ const table = z.object({
   rows: z.number().int(),
   /** Ingestion zone: rows the source holds beside them, every version of which was refused. */
   withheld: z.number().int().positive().optional(),
+  /** Ingestion zone, feeds: the files this batch took, as they came. */
+  archived: z.array(file).optional(),
   /** Ingestion zone: shape and identity of the source table, see `schema/<table>/`. */
   fingerprint: z.string().optional(),
   /** Ingestion zone: the relation has no transaction ids and is compared whole every time. */
@@ -166,6 +168,6 @@ function damaged(key: string, cause: unknown): ContractError {
 }
 
 /** The entry of a table that a batch leaves as it was. */
-export function standStill(entry: TableEntry): TableEntry {
+export function standStill({ archived: _archived, ...entry }: TableEntry): TableEntry {
   return { ...entry, counts: NO_ROWS, changes: [], quarantine: [] }
 }

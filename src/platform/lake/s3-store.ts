@@ -15,7 +15,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { ConfigError, ContractError } from '../errors.ts'
 import { checkKey, checkPrefix, isKey, type ObjectInfo, type ObjectStore } from './object-store.ts'
-import { BodyDamagedError, explainFault, isPassing, readFault } from './s3-fault.ts'
+import { BodyDamagedError, explainFault, isPassing, readFault } from '../s3-fault.ts'
 
 export interface S3StoreOptions {
   readonly bucket: string

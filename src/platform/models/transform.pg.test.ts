@@ -395,7 +395,7 @@ describe('generations', () => {
   it('transform() and load() have nothing to do in an empty lake', async () => {
     await using shop = await createShop()
     expect(await transform(shop.deps)).toMatchObject({ batches: [], quarantined: 0 })
-    expect(await load(shop.deps)).toEqual({ batches: [], lastBatch: 0 })
+    expect(await load(shop.deps)).toEqual({ batches: [], lastBatch: 0, isCutShort: false })
   })
 })
 

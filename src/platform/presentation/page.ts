@@ -33,6 +33,8 @@ export interface Panel {
   /** What must be known to read it right. */
   readonly note?: string
   readonly chart: Chart
+  /** A filter without which it is not shown. */
+  readonly needs?: string
   /** Takes the whole width. */
   readonly wide?: boolean
   /** What it means that there are no rows, and what to do. */
@@ -51,6 +53,11 @@ export type Filter =
       readonly options: string
       /** What it says while nothing is chosen. */
       readonly all: string
+      /**
+       * It narrows nothing: a choice adds the panels that need it. Not offered while there is
+       * nothing to choose; then, as a sentence, why a choice in the address cannot be.
+       */
+      readonly adds?: string
     }
   /** A moment in UTC; `options` asks for moments to choose from (`value`), newest first. */
   | {
@@ -69,6 +76,7 @@ export type Filter =
  */
 export type Chart =
   | CardsChart
+  | ConversionChart
   | LinesChart
   | BarsChart
   | StackedChart
@@ -102,6 +110,39 @@ export interface CardsChart {
   readonly table?: readonly string[]
 }
 
+/**
+ * One card of all rows, which are amounts of one currency each, converted into another and added up
+ * exactly; beneath it the newest rate of each, and how many things have none. Drawn as text.
+ */
+export interface ConversionChart {
+  readonly kind: 'conversion'
+  /** The currency converted into, the same in every row. */
+  readonly into: string
+  /** Null in a row of which nothing could be converted. */
+  readonly value: string
+  /** What the figure is, where the heading does not say it. */
+  readonly says?: string
+  readonly before: string
+  /** What `before` is, e.g. `the period before`. */
+  readonly against: string
+  /** Amounts named beneath the figure, added up as it is. */
+  readonly more?: readonly string[]
+  readonly moreIsBetter?: boolean
+  /** What is counted in the next two, e.g. `orders`. */
+  readonly things: string
+  /** How many of a row have no rate; and in `before`. */
+  readonly unconverted: string
+  readonly unconvertedBefore: string
+  /** Of a row: its currency, and the newest rate that was used, all null where none was. */
+  readonly currency: string
+  readonly rate: string
+  readonly rateDate: string
+  /** Whether it stood in for a rate of a later day, and how many days it was old then. */
+  readonly isFilled: string
+  readonly daysOld: string
+  readonly source: string
+}
+
 /** Values over weeks or months; the part of the line up to a row that is not complete is dashed. */
 export interface LinesChart {
   readonly kind: 'lines'
@@ -111,6 +152,8 @@ export interface LinesChart {
   readonly complete: string
   readonly step: 'week' | 'month'
   readonly limit?: number
+  /** What never comes near zero: said to five figures, on an axis that does not begin there. */
+  readonly isRate?: boolean
 }
 
 /** Horizontal bars, in the order of the rows. */

@@ -410,6 +410,53 @@ describe('facts', () => {
   })
 })
 
+describe('fact_exchange_rate', () => {
+  it('renames the pair and keeps every digit of the rate', async () => {
+    const change_exchange_rate = `
+      select 'USD' as base, 'GBP' as quote, date '2026-11-20' as rate_date,
+        0.7912345678::decimal(20, 10) as rate, 'a bank' as source, 'update' as _operation,
+        2 as _batch, timestamptz '2026-11-20 12:00:00+00' as _captured_at, 7 as _ordinal`
+    expect(await run('fact_exchange_rate', { change_exchange_rate })).toEqual([
+      [
+        'USD',
+        'GBP',
+        '2026-11-20',
+        '0.7912345678',
+        'a bank',
+        'update',
+        '2026-11-20 12:00:00+00',
+        '7',
+      ],
+    ])
+  })
+
+  it.each([
+    ['USD', 'GBP', '2026-11-20', '0.79', 'a bank', []],
+    ['USD', 'GBP', '1970-01-01', '0.00000001', 'a bank', []],
+    ['usd', 'GBP', '2026-11-20', '0.79', 'a bank', ['base_three_letters']],
+    ['USD', 'GB', '2026-11-20', '0.79', 'a bank', ['quote_three_letters']],
+    ['USD', 'USD', '2026-11-20', '1', 'a bank', ['two_currencies']],
+    ['USD', 'GBP', '2026-11-20', '0', 'a bank', ['rate_in_bounds']],
+    ['USD', 'GBP', '2026-11-20', '-0.79', 'a bank', ['rate_in_bounds']],
+    ['USD', 'GBP', '2026-11-20', '100000001', 'a bank', ['rate_in_bounds']],
+    ['USD', 'GBP', '0206-11-20', '0.79', 'a bank', ['date_in_bounds']],
+    ['USD', 'GBP', '2106-11-20', '0.79', 'a bank', ['date_in_bounds']],
+    ['USD', 'GBP', '2026-11-20', '0.79', ' ', ['source_named']],
+  ])(
+    'holds %s/%s of %s, %s by “%s” against its checks',
+    async (base, quote, day, rate, source, broken) => {
+      const { checks = [] } =
+        totesys.models.find(({ table }) => table === 'fact_exchange_rate') ?? {}
+      const columns = checks.map(({ name, holds }) => `(${holds}) as ${name}`).join(', ')
+      const reader = await connection.runAndReadAll(`select ${columns} from (values
+      ('${base}', '${quote}', date '${day}', ${rate}::decimal(20, 10), '${source}'))
+      as r (base_currency, quote_currency, rate_date, rate, source)`)
+      const [held = {}] = reader.getRowObjectsJson()
+      expect(Object.keys(held).filter((name) => held[name] !== true)).toEqual(broken)
+    },
+  )
+})
+
 function list(columns: Record<string, string>): string {
   return Object.entries(columns)
     .map(([name, sql]) => `${sql} as ${name}`)

@@ -1,8 +1,13 @@
-import type { Dashboard, Filter, Page } from '../../platform/presentation/page.ts'
+import type { Dashboard, Filter, Page, Panel } from '../../platform/presentation/page.ts'
 
 const filters: readonly Filter[] = [
   { kind: 'period', name: 'period', label: 'Period' },
   choice('currency', { label: 'Currency', all: 'All currencies' }),
+  choice('in', {
+    label: 'In one currency',
+    all: 'Each in its own',
+    adds: 'No rate into it is known',
+  }),
   choice('department', { label: 'Department', all: 'All departments' }),
   choice('counterparty', { label: 'Counterparty', all: 'All counterparties' }),
   choice('design', { label: 'Design', all: 'All designs' }),
@@ -22,9 +27,91 @@ const filters: readonly Filter[] = [
   },
 ]
 
-const SALES_FILTERS = ['period', 'currency', 'department', 'counterparty', 'design', 'as_of']
-const PURCHASE_FILTERS = ['period', 'currency', 'department', 'counterparty', 'as_of']
-const PAYMENT_FILTERS = ['period', 'currency', 'counterparty', 'as_of']
+const SALES_FILTERS = ['period', 'currency', 'in', 'department', 'counterparty', 'design', 'as_of']
+const PURCHASE_FILTERS = ['period', 'currency', 'in', 'department', 'counterparty', 'as_of']
+const PAYMENT_FILTERS = ['period', 'currency', 'in', 'counterparty', 'as_of']
+
+/** What panels about amounts in one currency have in common. */
+const IN_ONE = {
+  kind: 'conversion',
+  into: 'in_currency',
+  against: 'the period before',
+  currency: 'currency_code',
+  rate: 'rate',
+  rateDate: 'rate_date',
+  isFilled: 'is_filled',
+  daysOld: 'days_old',
+  source: 'source',
+} as const
+
+const salesInOne: Panel = {
+  question: 's16_sales_in_one_currency',
+  title: 'How much did we sell, all in one currency?',
+  needs: 'in',
+  wide: true,
+  note: 'Each order at the rate of the day it was placed, as it is known now.',
+  chart: {
+    ...IN_ONE,
+    value: 'amount',
+    before: 'amount_before',
+    moreIsBetter: true,
+    things: 'orders',
+    unconverted: 'orders_unconverted',
+    unconvertedBefore: 'orders_unconverted_before',
+  },
+}
+
+const purchasesInOne: Panel = {
+  question: 'p06_purchases_in_one_currency',
+  title: 'How much did we buy, all in one currency?',
+  needs: 'in',
+  wide: true,
+  note: 'Each order at the rate of the day it was placed, as it is known now.',
+  chart: {
+    ...IN_ONE,
+    value: 'amount',
+    before: 'amount_before',
+    things: 'orders',
+    unconverted: 'orders_unconverted',
+    unconvertedBefore: 'orders_unconverted_before',
+  },
+}
+
+const paymentsInOne: Panel = {
+  question: 'y08_payments_in_one_currency',
+  title: 'Which payments fell due, all in one currency?',
+  needs: 'in',
+  wide: true,
+  note: 'Each payment at the rate of the day it was due, as it is known now.',
+  chart: {
+    ...IN_ONE,
+    value: 'amount_in',
+    says: 'to us',
+    before: 'amount_in_before',
+    more: ['amount_out', 'amount_unpaid'],
+    things: 'payments',
+    unconverted: 'payments_unconverted',
+    unconvertedBefore: 'payments_unconverted_before',
+  },
+}
+
+const rates: Panel = {
+  question: 'r01_rates',
+  title: 'Rates, week by week',
+  needs: 'in',
+  wide: true,
+  note: 'What 1 of each currency costs, on the last day of the week that has a rate. The axes do not begin at zero.',
+  empty: 'No rate is known of this period. Choose a longer one.',
+  chart: {
+    kind: 'lines',
+    split: 'currency_code',
+    x: 'week_start',
+    y: 'rate',
+    complete: 'is_complete',
+    step: 'week',
+    isRate: true,
+  },
+}
 
 const overview: Page = {
   path: '/',
@@ -46,6 +133,7 @@ const overview: Page = {
         moreIsBetter: true,
       },
     },
+    salesInOne,
     {
       question: 'overview_purchases',
       title: 'How much did we buy?',
@@ -59,6 +147,7 @@ const overview: Page = {
         more: ['orders', 'quantity'],
       },
     },
+    purchasesInOne,
     {
       question: 'overview_payments',
       title: 'Which payments fell due, to us and by us?',
@@ -73,6 +162,8 @@ const overview: Page = {
         more: ['amount_out', 'amount_unpaid'],
       },
     },
+    paymentsInOne,
+    rates,
     {
       question: 's02_sales_by_week',
       wide: true,
@@ -127,6 +218,8 @@ const sales: Page = {
         moreIsBetter: true,
       },
     },
+    salesInOne,
+    rates,
     {
       question: 's02_sales_by_week',
       wide: true,
@@ -297,6 +390,8 @@ const purchases: Page = {
   summary: 'What is spent, with whom, at which prices, and what arrives next.',
   filters: PURCHASE_FILTERS,
   panels: [
+    purchasesInOne,
+    rates,
     {
       question: 'p01_spend_by_week',
       wide: true,
@@ -377,6 +472,8 @@ const payments: Page = {
   summary: 'What is due next, what fell due last, and what is still owed.',
   filters: PAYMENT_FILTERS,
   panels: [
+    paymentsInOne,
+    rates,
     {
       question: 'y02_next_payments',
       title: 'Next five scheduled payments',
@@ -596,6 +693,19 @@ export const dashboard: Dashboard = {
   filters,
   labels: {
     currency_code: 'Currency',
+    in_currency: 'In',
+    own_amount: 'In its own',
+    own_amount_in: 'To us, in its own',
+    own_amount_out: 'By us, in its own',
+    amount_in_before: 'To us before',
+    amount_out_before: 'By us before',
+    rate_date: 'Rate of',
+    is_filled: 'Last known',
+    days_old: 'Days old',
+    orders_unconverted: 'Orders without rate',
+    orders_unconverted_before: 'Orders without rate before',
+    payments_unconverted: 'Payments without rate',
+    payments_unconverted_before: 'Payments without rate before',
     payment_currency_code: 'Payment currency',
     counterparty_legal_name: 'Counterparty',
     design_id: 'Design no.',
@@ -646,6 +756,6 @@ export const dashboard: Dashboard = {
   },
 }
 
-function choice(name: string, { label, all }: { label: string; all: string }): Filter {
-  return { kind: 'choice', name, label, options: `options_${name}`, all }
+function choice(name: string, more: { label: string; all: string; adds?: string }): Filter {
+  return { kind: 'choice', name, options: `options_${name}`, ...more }
 }

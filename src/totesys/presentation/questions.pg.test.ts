@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDatabase } from '../../../test/support/database.ts'
+import { loadRates, type TestRate } from '../../../test/support/rates.ts'
 import { insertOrders, seedTotesys } from '../../../test/support/small-totesys.ts'
 import { createSystem, type TestSystem } from '../../../test/support/system.ts'
 import { fillTotesys } from '../../apps/local/living-totesys/fill.ts'
@@ -28,7 +29,31 @@ const VALUES: Filters = {
   counterparty: '3',
   design: '2',
   today: '2026-10-23',
+  in: 'EUR',
 }
+/** Those that say nothing without `in`. */
+const IN_ONE = /^r01_|_in_one_currency$/
+
+/**
+ * On weekdays, with a gap of a week: dollars in pounds, directly and later than others; pounds in
+ * euro; and in francs what euro and dollars cost, which crosses the two.
+ */
+const RATES: readonly TestRate[] = Array.from({ length: 65 }, (_, n) => {
+  const day = new Date(Date.UTC(2026, 7, 31 + n))
+  return { day: day.toISOString().slice(0, 10), weekday: day.getUTCDay(), n }
+}).flatMap(({ day, weekday, n }): TestRate[] => {
+  const isGap = day >= '2026-10-19' && day <= '2026-10-26'
+  if (weekday % 6 === 0 || isGap) return []
+  const rate = (base: string, quote: string, tenThousandths: number, source: string): TestRate => {
+    return { base, quote, day, rate: `${(tenThousandths / 10_000).toFixed(4)}13`, source }
+  }
+  return [
+    ...(day < '2026-10-15' ? [] : [rate('USD', 'GBP', 7901 + n, 'a bank')]),
+    rate('GBP', 'EUR', 11_502 + 3 * n, 'another bank'),
+    rate('CHF', 'EUR', 10_411 + n, 'a third'),
+    rate('CHF', 'USD', 11_207 + 2 * n, 'a third'),
+  ]
+})
 
 interface Header {
   readonly name: string
@@ -89,7 +114,11 @@ async function readRows(client: pg.Client, query: pg.QueryConfig): Promise<Row[]
 function baseOf(name: string): Filters {
   if (name === 's12_order_versions') return { order_id: '11' }
   if (name === 's15_books_as_of') return asOfThen(after2)
-  const own: Filters = name === 's01_sales_by_currency' ? { from: VALUES['from']! } : {}
+  const own: Filters = {
+    ...(/^s(01|16)_/.test(name) ? { from: VALUES['from']! } : {}),
+    ...(name.startsWith('p06_') ? { from: '2026-10-24' } : {}),
+    ...(IN_ONE.test(name) ? { in: 'GBP' } : {}),
+  }
   return headerOf(name).filters.includes('today') ? { ...own, today: TODAY } : own
 }
 
@@ -141,6 +170,13 @@ async function openLake({ deps, folder, records }: TestSystem): Promise<DuckDb> 
     await db.run(`create table known_${name} as from change_${name} ${lastOfEachKey({ key })}`)
   }
   await db.run(STATES)
+  // No collector brings them here: they were put into the warehouse too.
+  const rates = RATES.map(
+    ({ base, quote, day, rate, source }) =>
+      `('${base}', '${quote}', date '${day}', ${rate}::decimal(20, 10), '${source}')`,
+  )
+  await db.run(`create table known_rate as
+    from (values ${rates.join(', ')}) as r (base, quote, rate_date, rate, source)`)
   return db
 }
 
@@ -199,17 +235,110 @@ async function askLake(db: DuckDb, name: string, filters: Filters): Promise<Row[
     set variable from_day = ${from === undefined ? 'null::date' : `date '${from}'`};
     set variable to_day = ${to === undefined ? 'null::date' : `date '${to}'`};
     set variable order_id = ${filters['order_id'] ?? 'null'};
+    set variable currency = ${currency === undefined ? 'null' : `'${currency}'`};
+    set variable in_code = '${filters['in'] ?? ''}';
+    create or replace view rate_found as ${RATE_FOUND};
     set variable moment = '${filters['then'] ?? '0001-01-01'}'::timestamptz;
     create or replace view sale_ever as from sale_state where ${latest} and ${seller};
     create or replace view sale as from sale_ever where ${days('day')};
     create or replace view sale_fit as
     select *, ${seller} and ${days('day')} as fits from sale_state;
-    create or replace view purchase as
-    from purchase_state where ${latest} and ${buyer} and ${days('day')};
+    create or replace view purchase_ever as from purchase_state where ${latest} and ${buyer};
+    create or replace view purchase as from purchase_ever where ${days('day')};
+    create or replace view due_ever as
+    from payment_state where ${latest} and ${party} and due <= getvariable('today');
     create or replace view payment as from payment_state where ${latest};
     create or replace view asked as
     from payment where ${party} and ${days(name.startsWith('y03') ? 'due' : 'day')};`)
   return await db.rows<Row>(`select columns(*)::varchar from (${EXPECTED[name]})`)
+}
+
+/** What each currency costs in the currency asked for, in floating numbers; francs alone cross. */
+const RATE_FOUND = `
+  with day as (
+      select unnest(generate_series(date '2026-01-01', date '2027-01-10', interval 1 day))::date as day),
+  quoted as (
+      select day, base, quote, max(rate_date) as rate_date,
+          arg_max(rate, rate_date)::double as rate, arg_max(source, rate_date) as source
+      from day join known_rate on rate_date <= day group by all)
+  select c.currency_code, day.day,
+      case when c.currency_code = getvariable('in_code') then 1
+          else coalesce(d.rate, 1 / i.rate, t.rate / f.rate) end as rate,
+      case when c.currency_code = getvariable('in_code') then day.day
+          else coalesce(d.rate_date, i.rate_date, least(f.rate_date, t.rate_date)) end as rate_date,
+      case when c.currency_code <> getvariable('in_code') then
+          coalesce(d.source, i.source || ', inverse', f.source || ', over CHF') end as source
+  from day
+  cross join (select distinct currency_code from known_currency) as c
+  left join quoted as d
+      on d.day = day.day and d.base = c.currency_code and d.quote = getvariable('in_code')
+  left join quoted as i
+      on i.day = day.day and i.base = getvariable('in_code') and i.quote = c.currency_code
+  left join (quoted as f join quoted as t on t.day = f.day and t.base = f.base)
+      on f.day = day.day and f.base = 'CHF' and f.quote = c.currency_code
+      and t.quote = getvariable('in_code')`
+
+/**
+ * Amounts (name → column of the rows) of a period and the one before, converted: rows of `from` by
+ * `day`, with `last` the last day of both the period and its length. A sum of nothing is 0, of
+ * nothing but what has no rate unknown.
+ */
+const CONVERTED = ({
+  from,
+  day,
+  last,
+  things,
+  own,
+  now,
+  before,
+}: {
+  from: string
+  day: string
+  last: string
+  things: string
+  own: Record<string, string>
+  now: Record<string, string>
+  before: Record<string, string>
+}): string => {
+  const sum = (which: string, of: string): string => `
+      if(count(*) filter (${which}) = 0, 0,
+          round(sum((${of})::double * found) filter (${which}), 2))::decimal(20, 2)`
+  const isThen = 'first_day is not null and is_before'
+  const then = (sql: string): string => `if(first_day is null, null, ${sql})`
+  const newest = (of: string): string =>
+    `arg_max(${of}, on_day) filter (is_now and found is not null)`
+  return `
+    with placed as (
+        select *, ${day} as on_day, getvariable('from_day') as first_day, ${last} as last_day,
+            coalesce(last_day, getvariable('today')) - first_day + 1 as length,
+            coalesce(on_day >= first_day, true) and coalesce(on_day <= last_day, true) as is_now,
+            coalesce(on_day < first_day and on_day >= first_day - length::integer, false)
+                as is_before
+        from ${from}),
+    rated as (
+        select p.*, r.rate as found, r.rate_date as found_date, r.source as said
+        from placed as p left join rate_found as r
+            on r.currency_code = p.currency_code and r.day = p.on_day
+        where is_now or is_before)
+    select getvariable('in_code') as in_currency, currency_code, count(*) filter (is_now) as ${things},
+        count(*) filter (is_now and found is null) as ${things}_unconverted,
+        ${Object.entries(own)
+          .map(([name, of]) => `coalesce(sum(${of}) filter (is_now), 0)::decimal(20, 2) as ${name}`)
+          .join(', ')},
+        ${Object.entries(now)
+          .map(([name, of]) => `${sum('is_now', of)} as ${name}`)
+          .join(', ')},
+        ${then(`count(*) filter (${isThen})`)} as ${things}_before,
+        ${then(`count(*) filter (${isThen} and found is null)`)} as ${things}_unconverted_before,
+        ${Object.entries(before)
+          .map(([name, of]) => `${then(sum(isThen, of))} as ${name}`)
+          .join(', ')},
+        round(${newest('found')}, 10)::decimal(28, 10) as rate,
+        ${newest('found_date')} as rate_date,
+        ${newest('found_date < on_day')} as is_filled,
+        ${newest('on_day - found_date')} as days_old,
+        ${newest('said')} as source
+    from rated group by currency_code, first_day order by currency_code`
 }
 
 const OF_CURRENCY_AND = (more: string): string => `
@@ -554,6 +683,61 @@ const EXPECTED: Record<string, string> = {
         if(problem = 'different amount', total - amount, null)::decimal(20, 2) as difference
     from summed where payments = 0 or codes <> [currency_code] or total <> amount
     order by day desc, order_kind, order_id`,
+  s16_sales_in_one_currency: CONVERTED({
+    from: 'sale_ever',
+    day: 'day',
+    last: `getvariable('to_day')`,
+    things: 'orders',
+    own: { own_amount: 'amount' },
+    now: { amount: 'amount' },
+    before: { amount_before: 'amount' },
+  }),
+  p06_purchases_in_one_currency: CONVERTED({
+    from: 'purchase_ever',
+    day: 'day',
+    last: `getvariable('to_day')`,
+    things: 'orders',
+    own: { own_amount: 'amount' },
+    now: { amount: 'amount' },
+    before: { amount_before: 'amount' },
+  }),
+  y08_payments_in_one_currency: CONVERTED({
+    from: 'due_ever',
+    day: 'due',
+    last: `least(getvariable('to_day'), getvariable('today'))`,
+    things: 'payments',
+    own: {
+      own_amount_in: 'if(is_ours, payment_amount, 0)',
+      own_amount_out: 'if(is_ours, 0, payment_amount)',
+    },
+    now: {
+      amount_in: 'if(is_ours, payment_amount, 0)',
+      amount_out: 'if(is_ours, 0, payment_amount)',
+      amount_unpaid: 'if(paid, 0, payment_amount)',
+    },
+    before: {
+      amount_in_before: 'if(is_ours, payment_amount, 0)',
+      amount_out_before: 'if(is_ours, 0, payment_amount)',
+    },
+  }),
+  r01_rates: `
+    with first as (
+        select greatest(min(rate_date), getvariable('from_day')) as day,
+            least(getvariable('to_day'), getvariable('today')) as last_day from known_rate),
+    week as (
+        select unnest(generate_series(date_trunc('week', day), last_day, interval 7 days))::date
+            as week_start, last_day from first)
+    select getvariable('in_code') as in_currency, currency_code, week_start,
+        round(rate, 10)::decimal(28, 10) as rate, rate_date, rate_date < week_start as is_filled,
+        source,
+        week_start + 6 < getvariable('today')
+        and (getvariable('from_day') is null or getvariable('from_day') <= week_start)
+        and (getvariable('to_day') is null or getvariable('to_day') - week_start >= 6)
+            as is_complete
+    from week join rate_found on day = least(week_start + 6, last_day)
+    where currency_code <> getvariable('in_code') and rate is not null
+        and coalesce(currency_code = getvariable('currency'), true)
+    order by currency_code, week_start`,
 }
 
 // The fixed warehouse: a small Totesys, orders by hand where an edge needs one, and five runs.
@@ -714,6 +898,7 @@ beforeAll(async () => {
   lake = await openLake(system)
   warehouse = await system.warehouse.client()
   await warehouse.query(`set timezone = 'UTC'`)
+  await loadRates(warehouse, RATES)
 })
 afterAll(async () => {
   await lake[Symbol.asyncDispose]()
@@ -728,7 +913,7 @@ describe('each question', () => {
     const names = questions.map(({ name }) => name)
     expect(names.toSorted()).toEqual(files.toSorted())
     expect(names.map((name) => name.slice(0, 3))).toEqual(
-      Object.entries({ s: 15, p: 5, y: 7, o: 1 }).flatMap(([letter, count]) =>
+      Object.entries({ s: 16, p: 6, y: 8, r: 1, o: 1 }).flatMap(([letter, count]) =>
         Array.from({ length: count }, (_, index) => letter + String(index + 1).padStart(2, '0')),
       ),
     )
@@ -1024,6 +1209,92 @@ describe('worked out by hand', () => {
       'different amount sale 1 100.00 99.50 -0.50',
       'no payment sale 2 12.50 - -',
     ])
+  })
+})
+
+describe('in one currency', () => {
+  let small: TestSystem
+  let client: pg.Client
+  beforeAll(async () => {
+    small = await createSystem()
+    await seedTotesys(small.sql)
+    // Orders of 25.00, 50.00 and 75.00, each on a day and in a currency of its own.
+    await small.sql.query(`
+      insert into currency values (2, 'USD', '2024-01-01', '2024-01-01'),
+          (3, 'EUR', '2024-01-01', '2024-01-01');
+      update sales_order set created_at = '2024-01-08 10:00', currency_id = 2
+      where sales_order_id = 2;
+      update sales_order set created_at = '2024-01-09 10:00', currency_id = 3
+      where sales_order_id = 3`)
+    await small.run()
+    client = await small.warehouse.client()
+    await loadRates(client, [
+      { base: 'USD', quote: 'GBP', day: '2024-01-05', rate: '0.80' },
+      { base: 'USD', quote: 'GBP', day: '2024-01-09', rate: '0.90' },
+    ])
+  })
+  afterAll(() => small[Symbol.asyncDispose]())
+
+  const sales = async (filters: Filters, columns: string): Promise<string[]> =>
+    (
+      await ask(client, 's16_sales_in_one_currency', {
+        in: 'GBP',
+        from: '2024-01-08',
+        to: '2024-01-14',
+        ...filters,
+      })
+    ).map((row) =>
+      columns
+        .split(' ')
+        .map((column) => row[column] ?? '-')
+        .join(' '),
+    )
+
+  it('says at which rate, and what has none', async () => {
+    expect(
+      await sales({}, 'currency_code orders orders_unconverted own_amount amount amount_before'),
+    ).toEqual([
+      'EUR 1 1 75.00 - 0.00',
+      'GBP 0 0 0.00 0.00 25.00',
+      // 50.00 at Friday's 0.80, since Monday has none and Tuesday's is later.
+      'USD 1 0 50.00 40.00 0.00',
+    ])
+    expect(await sales({}, 'currency_code rate rate_date is_filled days_old source')).toEqual([
+      'EUR - - - - -',
+      'GBP - - - - -',
+      'USD 0.8000000000 2024-01-05 true 3 a bank',
+    ])
+    const before = { from: '2024-01-15', to: '2024-01-21' }
+    expect(await sales(before, 'currency_code orders_before orders_unconverted_before')).toEqual([
+      'EUR 1 1',
+      'USD 1 0',
+    ])
+    expect(await sales(before, 'currency_code amount amount_before')).toEqual([
+      'EUR 0.00 -',
+      'USD 0.00 40.00',
+    ])
+  })
+
+  it('is in rates as they are known now, whatever the moment asked for', async () => {
+    const earlier = { as_of: (await small.records())[0]!.snapshot.takenAt, currency: 'USD' }
+    expect(await sales(earlier, 'own_amount amount')).toEqual(['50.00 40.00'])
+    const rate = { base: 'USD', quote: 'GBP', day: '2024-01-08' }
+    await loadRates(client, [{ ...rate, rate: '0.85' }])
+    expect(await sales(earlier, 'own_amount amount is_filled')).toEqual(['50.00 42.50 false'])
+    await loadRates(client, [{ ...rate, rate: '0.86' }])
+    expect(await sales(earlier, 'own_amount amount')).toEqual(['50.00 43.00'])
+    await loadRates(client, [{ ...rate, rate: undefined }])
+    expect(await sales(earlier, 'own_amount amount is_filled')).toEqual(['50.00 40.00 true'])
+  })
+
+  it('rounds the sum, not each order', async () => {
+    await small.sql.query(
+      `update sales_order set created_at = '2024-01-08 11:00', currency_id = 2, units_sold = 1,
+       unit_price = 0.03 where sales_order_id in (1, 3)`,
+    )
+    await small.run()
+    // 2 × 0.03 × 0.80 = 0.048; rounded one by one it would be 0.04.
+    expect(await sales({ currency: 'USD' }, 'orders amount')).toEqual(['3 40.05'])
   })
 })
 

@@ -6,7 +6,7 @@ export interface Question {
   readonly sql: URL
 }
 
-/** Every question of the dashboard, in the order they are shown: sales, purchases, payments, operations. */
+/** Every question of the dashboard, in the order they are shown: sales, purchases, payments, rates, operations. */
 export const questions: readonly Question[] = [
   question('s01_sales_by_currency'),
   question('s02_sales_by_week'),
@@ -23,11 +23,13 @@ export const questions: readonly Question[] = [
   question('s13_deleted_orders'),
   question('s14_value_changes'),
   question('s15_books_as_of'),
+  question('s16_sales_in_one_currency'),
   question('p01_spend_by_week'),
   question('p02_biggest_suppliers'),
   question('p03_item_prices'),
   question('p04_arrivals'),
   question('p05_both_ways'),
+  question('p06_purchases_in_one_currency'),
   question('y01_last_payments'),
   question('y02_next_payments'),
   question('y03_due_by_week'),
@@ -35,6 +37,8 @@ export const questions: readonly Question[] = [
   question('y05_days_late'),
   question('y06_biggest_debtors'),
   question('y07_payment_mismatches'),
+  question('y08_payments_in_one_currency'),
+  question('r01_rates'),
   question('o01_freshness'),
 ]
 

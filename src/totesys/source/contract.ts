@@ -9,7 +9,8 @@ const MOMENTS = {
 /**
  * The eleven tables of the Totesys database that are captured, each with its key and the columns
  * the models need of it. A table is listed after the tables it refers to. Whatever else the
- * database holds (account numbers, contacts, `_prisma_migrations`) no model reads.
+ * database holds (account numbers, contacts, `_prisma_migrations`) no model reads. Exchange rates
+ * are not in the database: they come in files and answers.
  */
 export const contract: SourceContract = {
   schema: 'public',
@@ -92,6 +93,20 @@ export const contract: SourceContract = {
       paid: 'boolean',
       payment_date: 'text',
     }),
+  ],
+  feeds: [
+    {
+      // One unit of `base` costs `rate` units of `quote` on that day, as `source` says.
+      name: 'exchange_rate',
+      key: ['base', 'quote', 'rate_date'],
+      columns: {
+        base: 'character varying(3)',
+        quote: 'character varying(3)',
+        rate_date: 'date',
+        rate: 'numeric(20,10)',
+        source: 'text',
+      },
+    },
   ],
 }
 

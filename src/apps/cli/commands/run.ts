@@ -66,6 +66,7 @@ export function reportRun({ output, config }: CommandContext, report: RunReport)
     ok: failures.length === 0,
     batch: extracted?.record?.batch,
     changed: extracted?.committed ?? false,
+    files: report.collected?.files ?? 0,
     ...counts,
     transformed: report.transformed?.batches.length ?? 0,
     loaded: loaded?.batches ?? [],
@@ -91,9 +92,12 @@ export function reportRun({ output, config }: CommandContext, report: RunReport)
       ? ''
       : `fresh to ${formatDuration(Date.now() - Date.parse(completeTo))}`
   const last = loaded?.lastBatch ?? 0
+  const files = report.collected?.files ?? 0
   const what =
-    changedRows(counts) > 0
-      ? describeChanges(counts)
+    changedRows(counts) + files > 0
+      ? [describeChanges(counts), files > 0 ? formatNumber(files, 'file') : '']
+          .filter((part) => part !== '')
+          .join('  ')
       : loaded?.batches.length
         ? `${formatNumber(loaded.batches.length, 'pending batch', 'pending batches')} loaded`
         : 'nothing new'

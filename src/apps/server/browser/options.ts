@@ -13,7 +13,7 @@ import type {
   StackedShape,
   WaterfallShape,
 } from '../figure.ts'
-import { roundNumber } from '../pages/format.ts'
+import { roundNumber, roundRate } from '../pages/format.ts'
 import {
   amountAxis,
   besideOrBelow,
@@ -62,7 +62,8 @@ export function optionOf({ shape }: Plot, look: Look): EChartsOption {
 }
 
 function linesOption(shape: LinesShape, look: Look): EChartsOption {
-  const { labels, values, complete } = shape
+  const { labels, values, complete, isRate = false } = shape
+  const amounts = amountAxis(look)
   const isDashed = (place: number): boolean =>
     complete[place] === false ||
     (complete[place + 1] === false && complete[place] === true) ||
@@ -73,7 +74,16 @@ function linesOption(shape: LinesShape, look: Look): EChartsOption {
     ...frame(look),
     grid: { left: 4, right: 14, top: 20, bottom: 2, containLabel: true },
     xAxis: timeAxis(labels, look),
-    yAxis: amountAxis(look),
+    ...(isRate
+      ? {
+          tooltip: { ...tooltip(look), valueFormatter: (value) => roundRate(Number(value)) },
+          yAxis: {
+            ...amounts,
+            scale: true,
+            axisLabel: { ...amounts.axisLabel, formatter: (value: number) => roundRate(value) },
+          },
+        }
+      : { yAxis: amounts }),
     series: [
       {
         type: 'line',
@@ -85,7 +95,7 @@ function linesOption(shape: LinesShape, look: Look): EChartsOption {
               ? {
                   value,
                   symbolSize: 7,
-                  label: endLabel(look, values, place),
+                  label: endLabel(look, values, { place, round: isRate ? roundRate : roundNumber }),
                 }
               : value,
         ),
@@ -565,13 +575,17 @@ function bar(
 }
 
 /** Out of the way of the line: beneath a value with a higher neighbour. */
-function endLabel(look: Look, values: readonly number[], place: number) {
+function endLabel(
+  look: Look,
+  values: readonly number[],
+  { place, round }: { place: number; round: (value: number) => string },
+) {
   const value = values[place] ?? 0
   const isLower = [values[place - 1], values[place + 1]].some((other = 0) => other > value)
   return {
     show: true,
     position: isLower ? ('bottom' as const) : ('top' as const),
-    formatter: roundNumber(value),
+    formatter: round(value),
     ...words(look, look.ink),
     fontWeight: 600 as const,
   }

@@ -164,8 +164,11 @@ async function renderBusiness(
     const body = renderChooser(page, choices.get(page.needs) ?? [], selection.params)
     return renderPage({ title, path, freshness, summary, filters: lead, body })
   }
+  const shown = page.panels.filter(
+    ({ needs }) => needs === undefined || selection.params[needs] !== undefined,
+  )
   const panels = await Promise.all(
-    page.panels.map(async (panel) => {
+    shown.map(async (panel) => {
       const question = questions.get(panel.question)
       if (question === undefined) throw new TypeError(`there is no question ${panel.question}`)
       if (!maySee(question, caller)) return renderWithheld({ panel, question })

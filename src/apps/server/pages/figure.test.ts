@@ -66,6 +66,25 @@ describe('a figure', () => {
     expect(valuesOf(options[1]!)).toEqual([[7]])
   })
 
+  it('of rates says five figures, on an axis that does not begin at zero', () => {
+    const chart = {
+      kind: 'lines',
+      split: 'c',
+      x: 'w',
+      y: 'rate',
+      complete: 'ok',
+      step: 'week',
+      isRate: true,
+    } as const
+    const { plots, options } = draw(chart, 'c w ok rate', [
+      'USD 2026-01-05 t 0.791234',
+      'USD 2026-01-12 t 0.79',
+    ])
+    expect(plots[0]?.aside).toBe('0.79 last whole week')
+    expect(plots[0]?.sentence).toContain('from 0.79123 in the week of 2026-01-05')
+    expect(options[0]).toMatchObject({ yAxis: { scale: true } })
+  })
+
   it('of lines says so when no week is whole', () => {
     const chart = {
       kind: 'lines',

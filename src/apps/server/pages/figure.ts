@@ -4,13 +4,14 @@ import type {
   BarsChart,
   CardsChart,
   Chart,
+  ConversionChart,
   TableChart,
 } from '../../../platform/presentation/page.ts'
 import type { BarSeries, Figure, Plot, Shape } from '../figure.ts'
-import { formatRatio, roundNumber } from './format.ts'
+import { formatRatio, roundNumber, roundRate } from './format.ts'
 
 /** Charts that are drawn; cards and tables are text. */
-export type DrawnChart = Exclude<Chart, CardsChart | TableChart>
+export type DrawnChart = Exclude<Chart, CardsChart | ConversionChart | TableChart>
 
 type Labels = (column: string) => string
 
@@ -94,21 +95,23 @@ function shapeOf(chart: DrawnChart, table: Table, labels: Labels): Drawn {
         labels: rows.map((row) => shortDay(text(row, chart.x), chart.step)),
         values: rows.map((row) => number(row, chart.y)),
         complete: rows.map((row) => text(row, chart.complete) === 't'),
+        ...(chart.isRate === true ? { isRate: true } : {}),
       }
+      const round = chart.isRate === true ? roundRate : roundNumber
       const whole = shape.values.flatMap((_, place) => (shape.complete[place] ? [place] : []))
       const first = whole[0]
       const last = whole.at(-1)
       if (first === undefined || last === undefined) {
-        const sentence = `no whole ${chart.step} yet; the running one stands at ${roundNumber(shape.values.at(-1) ?? 0)}`
+        const sentence = `no whole ${chart.step} yet; the running one stands at ${round(shape.values.at(-1) ?? 0)}`
         return { shape, aside: `no whole ${chart.step} yet`, sentence, heightPx: STANDING_PX }
       }
       const say = (place: number): string =>
-        `${roundNumber(shape.values[place] ?? 0)} in the ${chart.step} of ${text(rows[place] ?? [], chart.x)}`
+        `${round(shape.values[place] ?? 0)} in the ${chart.step} of ${text(rows[place] ?? [], chart.x)}`
       const peak = whole.reduce((best, place) =>
         (shape.values[place] ?? 0) > (shape.values[best] ?? 0) ? place : best,
       )
       const sentence = `${labels(chart.y).toLowerCase()} by ${chart.step}, from ${say(first)} to ${say(last)}; the most was ${say(peak)}.`
-      const aside = `${roundNumber(shape.values[last] ?? 0)} last whole ${chart.step}`
+      const aside = `${round(shape.values[last] ?? 0)} last whole ${chart.step}`
       return { shape, aside, sentence, heightPx: STANDING_PX }
     }
     case 'bars':

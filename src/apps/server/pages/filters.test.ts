@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Dashboard, Page } from '../../../platform/presentation/page.ts'
-import { linkTo, parseDay, parseMoment, readSelection } from './filters.ts'
+import { linkTo, parseDay, parseMoment, readSelection, renderFilters } from './filters.ts'
 
 const dashboard: Dashboard = {
   questions: [],
@@ -10,6 +10,7 @@ const dashboard: Dashboard = {
   filters: [
     { kind: 'period', name: 'period', label: 'Period' },
     { kind: 'choice', name: 'shop', label: 'Shop', options: 'shops', all: 'All shops' },
+    { kind: 'choice', name: 'in', label: 'In', options: 'ins', all: '–', adds: 'There is none' },
     { kind: 'moment', name: 'as_of', label: 'As of', options: 'moments', standard: 'none' },
     { kind: 'moment', name: 'then', label: 'Then', options: 'moments', standard: 'day-ago' },
   ],
@@ -98,6 +99,23 @@ describe('readSelection()', () => {
       '2026-11-18T11:00:00Z',
     )
     expect(readSelection({}, { ...options, choices: new Map() }).filters['then']).toBeUndefined()
+  })
+
+  it('offers what only adds panels once there is something to choose, and says why not', async () => {
+    const own = { ...page, filters: ['shop', 'in'] }
+    const of = async (values: string[]) => {
+      const found = new Map([['in', values.map((value) => ({ value, label: value }))]])
+      const options = { page: own, dashboard, choices: found }
+      const selection = readSelection({ in: 'GBP' }, { ...options, now })
+      return { ...selection, text: String(await renderFilters(selection, options)) }
+    }
+    const none = await of([])
+    expect(none.params).toEqual({})
+    expect(none.faults['in']?.why).toBe('There is none')
+    expect(none.text).not.toContain('<select name="in">')
+    const some = await of(['GBP'])
+    expect(some.params).toEqual({ in: 'GBP' })
+    expect(some.text).toContain('<select name="in">')
   })
 
   it('ignores filters the page does not offer', () => {

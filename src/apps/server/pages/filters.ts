@@ -65,7 +65,7 @@ export function readSelection(
     if (filter.kind === 'choice') {
       const known = choices.get(filter.name)
       const isKnown = known === undefined || known.some(({ value }) => value === given(filter.name))
-      const why = `There is no such ${filter.label.toLowerCase()}`
+      const why = filter.adds ?? `There is no such ${filter.label.toLowerCase()}`
       accept(filter.name, isKnown ? given(filter.name) : undefined, why)
     } else if (filter.kind === 'moment') {
       const why = 'A moment is YYYY-MM-DD hh:mm, in UTC'
@@ -159,7 +159,9 @@ export function renderFilters(
 ): Markup {
   const offered = page.filters.flatMap((name) => dashboard.filters.filter((f) => f.name === name))
   const aside = offered.find(({ kind, name }) => kind === 'moment' && name !== 'as_of')
-  const inForm = offered.filter((filter) => filter !== aside && filter.name !== page.needs)
+  const inForm = offered.filter(
+    (filter) => filter !== aside && filter.name !== page.needs && hasChoice(filter, choices),
+  )
   const hasPeriod = inForm.some(({ kind }) => kind === 'period')
   const isCustom = params['from'] !== undefined || params['to'] !== undefined
   const current = isCustom ? 'custom' : (params['period'] ?? STANDARD)
@@ -233,6 +235,12 @@ export function renderFilters(
       </form>
     </details>
   </div>`
+}
+
+/** A filter that only adds panels is not there while it has none to add. */
+function hasChoice(filter: Filter, choices: ReadonlyMap<string, readonly Choice[]>): boolean {
+  const isExtra = filter.kind === 'choice' && filter.adds !== undefined
+  return !isExtra || (choices.get(filter.name) ?? []).length > 0
 }
 
 interface FieldOptions {

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { formatMoment, formatNumber, formatRatio, roundNumber } from './format.ts'
+import {
+  formatDay,
+  formatMoment,
+  formatNumber,
+  formatRatio,
+  roundNumber,
+  roundRate,
+} from './format.ts'
 
 describe('texts for people', () => {
   it('formatNumber() groups digits and changes none', () => {
@@ -7,6 +14,21 @@ describe('texts for people', () => {
     expect(formatNumber('0.000001')).toBe('0.000001')
     expect(formatNumber('123')).toBe('123')
     expect(formatNumber('NaN')).toBe('NaN')
+  })
+
+  it('formatDay() names the month, and leaves alone what is no day', () => {
+    expect(formatDay('2026-11-09')).toBe('9 Nov 2026')
+    expect(formatDay('2026-13-09')).toBe('2026-13-09')
+    expect(formatDay('')).toBe('')
+  })
+
+  it('roundRate() keeps five figures', () => {
+    expect([0.791234, 1.2, 163.5012, 0.0000123456].map(roundRate)).toEqual([
+      '0.79123',
+      '1.2',
+      '163.5',
+      '0.000012346',
+    ])
   })
 
   it('roundNumber() keeps three figures', () => {

@@ -7,6 +7,15 @@ export function formatMoment(text: string): string {
   return day === undefined ? text : `${day} ${time} UTC`
 }
 
+const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ')
+
+/** `19 Nov 2026` from a day as ISO 8601 writes it. */
+export function formatDay(text: string): string {
+  const [, year = '', month = '', day = ''] = /^(\d{4})-(\d\d)-(\d\d)$/.exec(text) ?? []
+  const name = MONTHS[Number(month) - 1]
+  return name === undefined ? text : `${Number(day)} ${name} ${year}`
+}
+
 /** `1,234,567.80`: the digits as they are, grouped. */
 export function formatNumber(text: string): string {
   const { sign, whole, rest } = /^(?<sign>-?)(?<whole>\d+)(?<rest>\.\d+)?$/.exec(text)?.groups ?? {}
@@ -29,6 +38,11 @@ export function roundNumber(value: number): string {
     return `${sign}${scaled.toFixed(scaled < 9.995 ? 2 : scaled < 99.95 ? 1 : 0)}${word}`
   }
   return `${sign}${size.toLocaleString('en-GB', { maximumFractionDigits: 2 })}`
+}
+
+/** `0.79123`: five figures, for a rate. */
+export function roundRate(value: number): string {
+  return value.toLocaleString('en-GB', { maximumSignificantDigits: 5 })
 }
 
 /** `+12.3 %` from 0.123. */

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -13,6 +13,7 @@ import { findFact, readHistory } from '../../../platform/presentation/history.ts
 import { type Question, readQuestions } from '../../../platform/presentation/question.ts'
 import { createReader, type Reader } from '../../../platform/presentation/reader.ts'
 import { run } from '../../../platform/pipeline.ts'
+import { diskDrop } from '../../../platform/source/drop.ts'
 import { openWarehouse } from '../../../platform/warehouse/warehouse.ts'
 import { dashboard } from '../../../totesys/presentation/pages.ts'
 import { createApp } from '../app.ts'
@@ -203,7 +204,7 @@ describe('the page of an order', () => {
     [`/order/sales_order/${'9'.repeat(5000)}`, 'cannot be a key'],
     ['/order/sales_order/%3Cscript%3Ealert(1)%3C%2Fscript%3E', '&lt;script&gt;alert(1)'],
     ['/order/%3Cscript%3E/1', 'There is no history of a table called “&lt;script&gt;”'],
-    ['/order/staff/1', 'There is one of: sales_order, purchase_order, payment.'],
+    ['/order/staff/1', 'There is one of: sales_order, purchase_order, payment, exchange_rate.'],
     ['/order/__proto__/1', 'There is no history'],
     ['/order/..%2F..%2Fetc/passwd', 'There is no history'],
     ['/order?table=nothing&key=1', 'There is no history'],
@@ -291,6 +292,21 @@ describe('the page of an order', () => {
     const page = await pageOf('/order/sales_order/1')
     expect(page).toContain('its commit record is not in the lake any more')
     expect(page).toContain('<ins>12</ins>')
+  })
+
+  it('shows every version of a rate, by its pair and day', async () => {
+    const folder = join(system.folder, 'drop', 'exchange_rate')
+    await mkdir(folder, { recursive: true })
+    for (const rate of ['0.7912', '0.7932']) {
+      const text = `base,quote,rate_date,rate,source\nUSD,GBP,2026-11-20,${rate},a bank\n`
+      await writeFile(join(folder, `${rate}.csv`), text)
+      const drop = diskDrop(join(system.folder, 'drop'), { settledMs: 0 })
+      expect((await run({ ...system.deps, feeds: { drop } })).failures).toEqual([])
+    }
+    const text = await pageOf('/order/exchange_rate/USD,GBP,2026-11-20')
+    expect(text).toContain('1 USD = 0.7932 GBP on 2026-11-20, a bank')
+    expect(text).toContain('0.7912')
+    expect(text).not.toContain('failed')
   })
 })
 

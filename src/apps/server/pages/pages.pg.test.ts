@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { loadRates } from '../../../../test/support/rates.ts'
 import { createTestReader, type TestReader } from '../../../../test/support/reader.ts'
 import { createSystem, type TestSystem } from '../../../../test/support/system.ts'
 import { parseConfig } from '../../../platform/config.ts'
@@ -100,7 +101,11 @@ describe('the pages', () => {
       const { status, text } = await ask(`${page.path}?period=all&counterparty=1`)
       expect(status, page.path).toBe(200)
       expect(text, page.path).not.toContain('class="failure"')
-      for (const { question } of page.panels) {
+      const [shown, needy] = [false, true].map((isNeedy) =>
+        page.panels.filter(({ needs }) => (needs === 'in') === isNeedy),
+      )
+      for (const { question } of needy ?? []) expect(text, question).not.toContain(question)
+      for (const { question } of shown ?? []) {
         expect(text, question).toContain(`id="h-${question}"`)
         expect(text, question).toMatch(new RegExp(`href="/questions/${question}\\.csv`))
         expect(text, question).toMatch(new RegExp(`href="/questions/${question}["?]`))
@@ -176,6 +181,81 @@ describe('the pages', () => {
     const { text } = await asker()(`/?period=all&as_of=${before?.moment}`)
     expect(text).toContain('As known on')
     expect(text).toContain('Not filtered by “As of”')
+  })
+
+  it('offer one currency only once rates are known, and say why there is none', async () => {
+    const ask = asker()
+    const { text } = await ask('/sales?period=all')
+    expect(text).not.toContain('In one currency')
+    const asked = await ask('/sales?period=all&in=GBP')
+    expect(asked.text).toContain('role="alert"')
+    expect(asked.text).toContain('No rate into it is known')
+    expect(asked.text).not.toContain('All in GBP')
+  })
+
+  describe('with rates', () => {
+    // The newest order is of a weekday; rates end two days before it.
+    beforeAll(async () => {
+      const client = await system.warehouse.client()
+      const [newest] = await system.query<{ day: string }>(
+        `select (max(created_date) - 2)::text as day
+         from fact_sales_order_current inner join dim_currency using (currency_id)
+         where currency_code = 'USD'`,
+      )
+      const day = newest?.day ?? ''
+      await loadRates(client, [
+        { base: 'USD', quote: 'GBP', day: '2020-01-01', rate: '0.5' },
+        { base: 'USD', quote: 'GBP', day, rate: '0.7912', source: '<i>a bank</i>' },
+      ])
+      // Answers are kept until the next batch.
+      await system.sql.query('update sales_order set units_sold = units_sold + 1')
+      await system.run()
+    })
+
+    it('show a card in one currency beside those in each, with the rate used', async () => {
+      const { status, text } = await asker()('/sales?period=all&in=GBP')
+      expect(status).toBe(200)
+      expect(text).toContain('<option value="GBP" selected>')
+      expect(text).not.toContain('<option value="EUR">EUR')
+      expect(text).toContain('In one currency: GBP')
+      expect(text).toContain('id="h-s01_sales_by_currency"')
+      const card = plainText(text.slice(text.indexOf('id="h-s16_sales_in_one_currency"')))
+      expect(card).toMatch(/All in GBP [\d,]+ \.\d\d /)
+      expect(card).toMatch(/USD→GBP 0\.7912 of \d+ [A-Z][a-z]{2} \d{4} \(last known, 2 days old\)/)
+      expect(card).toContain('source &lt;i&gt;a bank&lt;/i&gt;')
+      expect(card).toMatch(/\d+ orders not converted: no rate/)
+      expect(text).toContain('id="h-r01_rates"')
+      expect(text).not.toContain('Not filtered by “In one currency”')
+      expect(text).not.toContain('class="failure"')
+    })
+
+    it('show it on every page that has amounts, and of payments to finance only', async () => {
+      for (const [path, question] of Object.entries({
+        '/': 's16_sales_in_one_currency',
+        '/purchases': 'p06_purchases_in_one_currency',
+        '/payments': 'y08_payments_in_one_currency',
+      })) {
+        const { text } = await asker()(`${path}?period=all&in=GBP`)
+        expect(text, path).toContain(`id="h-${question}"`)
+        expect(text, path).toContain('All in GBP')
+        expect(text, path).not.toContain('class="failure"')
+        expect((await asker()(path)).text, path).not.toContain('All in GBP')
+      }
+      const { text } = await asker({ groups: ['analyst'] })('/?period=all&in=GBP')
+      expect(text.match(/All in GBP/g)).toHaveLength(2)
+    })
+
+    it('say that nothing is converted rather than nothing', async () => {
+      const { text } = await asker()('/sales?period=all&in=GBP&currency=EUR')
+      const card = plainText(text.slice(text.indexOf('id="h-s16_sales_in_one_currency"')))
+      expect(card).toMatch(/All in GBP – left out \d+ orders not converted: no rate/)
+    })
+
+    it('compare with the period before', async () => {
+      const { text } = await asker()('/sales?in=GBP&currency=USD')
+      const card = plainText(text.slice(text.indexOf('id="h-s16_sales_in_one_currency"')))
+      expect(card).toMatch(/against the period before, [\d,]+\.\d\d/)
+    })
   })
 
   it('show one question that fails in its own place', async () => {
@@ -272,10 +352,15 @@ describe('the pages', () => {
       for (const { question } of panels) expect(QUESTIONS.has(question), question).toBe(true)
     }
     const shown = new Set(dashboard.pages.flatMap(({ panels }) => panels.map((p) => p.question)))
-    const numbered = [...QUESTIONS.keys()].filter((name) => /^[spy]\d\d_/.test(name))
+    const numbered = [...QUESTIONS.keys()].filter((name) => /^[spyr]\d\d_/.test(name))
     // The order page has s12.
     expect(numbered.filter((name) => !shown.has(name))).toEqual(['s12_order_versions'])
     const options = dashboard.filters.flatMap((f) => (f.kind === 'period' ? [] : [f.options]))
     for (const option of options) expect(QUESTIONS.has(option), option).toBe(true)
   })
 })
+
+/** What people read, blanks as one. */
+function plainText(markup: string): string {
+  return markup.replaceAll(/<[^>]*>/g, ' ').replaceAll(/\s+/g, ' ')
+}

@@ -2,16 +2,12 @@ import { html, raw } from 'hono/html'
 import type { Answer } from '../../../platform/presentation/answer.ts'
 import type { Column, Row } from '../../../platform/presentation/cursor.ts'
 import { TidemarkError } from '../../../platform/errors.ts'
-import type {
-  CardsChart,
-  Dashboard,
-  Panel,
-  TableChart,
-} from '../../../platform/presentation/page.ts'
+import type { Dashboard, Panel, TableChart } from '../../../platform/presentation/page.ts'
 import type { Question } from '../../../platform/presentation/question.ts'
-import { addDecimals, figureOf, tableOf } from './figure.ts'
+import { renderCards, renderConversion } from './cards.ts'
+import { figureOf } from './figure.ts'
 import { linkTo, type Selection } from './filters.ts'
-import { formatMoment, formatNumber, formatRatio } from './format.ts'
+import { formatMoment, formatNumber } from './format.ts'
 import type { Markup } from './layout.ts'
 
 /** Rows of a table in a page; the CSV has them all. */
@@ -32,7 +28,7 @@ export function renderPanel(options: PanelOptions): Markup {
   const id = question.name
   const query = linkTo('', paramsFor(question, selection))
   const ignored = Object.keys(selection.params).filter(
-    (name) => !['period', 'from', 'to', 'then'].includes(name) && !question.filters.includes(name),
+    (name) => isNarrowing(dashboard, name) && !question.filters.includes(name),
   )
   const note = [
     panel.note,
@@ -82,6 +78,13 @@ export function paramsFor(question: Question, { filters }: Selection): Record<st
   )
 }
 
+/** Whether a filter leaves out rows of the questions that know it. */
+function isNarrowing({ filters }: Dashboard, name: string): boolean {
+  if (['period', 'from', 'to', 'then'].includes(name)) return false
+  const filter = filters.find((each) => each.name === name)
+  return !(filter?.kind === 'choice' && filter.adds !== undefined)
+}
+
 function labelOfFilter({ filters }: Dashboard, name: string): string {
   return filters.find((filter) => filter.name === name)?.label ?? name
 }
@@ -109,19 +112,21 @@ function renderContent(options: PanelOptions & { readonly answer: Answer }): Mar
     return html`<p class="empty">${text}</p>`
   }
   const { chart } = panel
+  const labels = (column: string): string => labelOf(dashboard, column)
   try {
+    if (chart.kind === 'conversion') return renderConversion(chart, answer, labels)
     if (chart.kind === 'cards') {
       const { table: columns } = chart
       const rows: TableChart | undefined =
         columns === undefined ? undefined : { kind: 'table', columns, limit: 12 }
       const label = question.title
-      return html`${renderCards(chart, answer, dashboard)}
+      return html`${renderCards(chart, answer, labels)}
       ${rows === undefined ? '' : renderTable(answer, { dashboard, label, chart: rows })}`
     }
     if (chart.kind === 'table') {
       return renderTable(answer, { dashboard, label: question.title, chart })
     }
-    const figure = figureOf(chart, answer, (column) => labelOf(dashboard, column))
+    const figure = figureOf(chart, answer, labels)
     return html`<div class="chart ${figure.plots.length === 1 ? 'single' : ''}" data-figure>
       ${figure.plots.map(
         ({ name, aside, sentence, heightPx, color }) =>
@@ -157,61 +162,6 @@ export function jsonOf(value: unknown): string {
     .replaceAll('<', '\\u003c')
     .replaceAll('\u2028', '\\u2028')
     .replaceAll('\u2029', '\\u2029')
-}
-
-function renderCards(chart: CardsChart, answer: Answer, dashboard: Dashboard): Markup {
-  const table = tableOf(answer)
-  const names = [...new Set(answer.rows.map((row) => table.text(row, chart.by)))].toSorted()
-  return html`<ul class="cards">
-    ${names.map((name) => {
-      const rows = answer.rows.filter((row) => table.text(row, chart.by) === name)
-      const [row = []] = rows
-      const add = (column: string): string =>
-        addDecimals(rows.map((each) => table.text(each, column) || '0'))
-      const value = chart.sum === true ? add(chart.value) : table.text(row, chart.value)
-      const [whole = '', cents] = formatNumber(value).split('.')
-      return html`<li
-        class="card"
-        style="--card: var(--currency-${name.toLowerCase()}, var(--accent))"
-      >
-        <p class="card-name">
-          ${name}${chart.says === undefined ? '' : html` <span>${chart.says}</span>`}
-        </p>
-        <p class="figure">${whole}${cents === undefined ? '' : html`<small>.${cents}</small>`}</p>
-        ${renderDelta(chart, value, chart.before === undefined ? '' : table.text(row, chart.before))}
-        ${
-          chart.sum === true
-            ? html`<p class="card-more">${formatNumber(String(rows.length))} in all</p>`
-            : ''
-        }
-        ${(chart.more ?? []).map(
-          (column) =>
-            html`<p class="card-more">
-              ${labelOf(dashboard, column)} ${formatNumber(table.text(row, column))}
-            </p>`,
-        )}
-      </li>`
-    })}
-  </ul>`
-}
-
-function renderDelta(
-  { before: column, against, moreIsBetter = false }: CardsChart,
-  value: string,
-  before: string,
-): Markup {
-  if (column === undefined) return html``
-  if (before === '') return html`<p class="delta">no period before to compare with</p>`
-  const was = Number(before)
-  const change = Number(value) - was
-  if (change === 0) return html`<p class="delta"><b>=</b> as ${against}</p>`
-  const ratio = was === 0 ? '' : formatRatio(change / was)
-  const mark = change > 0 ? '▲' : '▼'
-  const tone = moreIsBetter ? (change > 0 ? 'up' : 'down') : ''
-  return html`<p class="delta ${tone}">
-    <b><span aria-hidden="true">${mark}</span> ${ratio === '' ? 'new' : ratio}</b> against
-    ${against}, ${formatNumber(before)}
-  </p>`
 }
 
 /** What people call a column. */

@@ -1,0 +1,148 @@
+import { html } from 'hono/html'
+import type { Answer } from '../../../platform/presentation/answer.ts'
+import type { Row } from '../../../platform/presentation/cursor.ts'
+import type { CardsChart, ConversionChart } from '../../../platform/presentation/page.ts'
+import { addDecimals, type Table, tableOf } from './figure.ts'
+import { formatDay, formatNumber, formatRatio } from './format.ts'
+import type { Markup } from './layout.ts'
+
+/** What people call a column. */
+type Labels = (column: string) => string
+
+/** A card for each value of `by`, in their order. */
+export function renderCards(chart: CardsChart, answer: Answer, labels: Labels): Markup {
+  const table = tableOf(answer)
+  const names = [...new Set(answer.rows.map((row) => table.text(row, chart.by)))].toSorted()
+  return html`<ul class="cards">
+    ${names.map((name) => {
+      const rows = answer.rows.filter((row) => table.text(row, chart.by) === name)
+      const [row = []] = rows
+      const add = (column: string): string =>
+        addDecimals(rows.map((each) => table.text(each, column) || '0'))
+      const value = chart.sum === true ? add(chart.value) : table.text(row, chart.value)
+      return html`<li
+        class="card"
+        style="--card: var(--currency-${name.toLowerCase()}, var(--accent))"
+      >
+        <p class="card-name">
+          ${name}${chart.says === undefined ? '' : html` <span>${chart.says}</span>`}
+        </p>
+        ${renderFigure(value)}
+        ${renderDelta(chart, value, chart.before === undefined ? '' : table.text(row, chart.before))}
+        ${
+          chart.sum === true
+            ? html`<p class="card-more">${formatNumber(String(rows.length))} in all</p>`
+            : ''
+        }
+        ${(chart.more ?? []).map(
+          (column) =>
+            html`<p class="card-more">
+              ${labels(column)} ${formatNumber(table.text(row, column))}
+            </p>`,
+        )}
+      </li>`
+    })}
+  </ul>`
+}
+
+/**
+ * One card of amounts in one currency. What could not be converted is in no figure and counted
+ * beneath it; a sum of nothing but that is no figure at all.
+ */
+export function renderConversion(
+  chart: ConversionChart,
+  { columns, rows }: Answer,
+  labels: Labels,
+): Markup {
+  const table = tableOf({ columns, rows })
+  const [row = []] = rows
+  const into = table.text(row, chart.into)
+  const add = (column: string): string => {
+    const found = rows.map((each) => table.text(each, column)).filter((text) => text !== '')
+    return found.length === 0 ? '' : addDecimals(found)
+  }
+  const value = add(chart.value)
+  const rates = rows.filter(
+    (each) => table.text(each, chart.rate) !== '' && table.text(each, chart.currency) !== into,
+  )
+  const missing = [
+    { count: add(chart.unconverted), when: '' },
+    { count: add(chart.unconvertedBefore), when: ` of ${chart.against}` },
+  ].filter(({ count }) => count !== '' && count !== '0')
+  return html`<ul class="cards">
+    <li class="card" style="--card: var(--currency-${into.toLowerCase()}, var(--accent))">
+      <p class="card-name">
+        All in ${into}${chart.says === undefined ? '' : html` <span>${chart.says}</span>`}
+      </p>
+      ${
+        value === ''
+          ? html`<p class="figure">–</p>`
+          : html`${renderFigure(value)} ${renderDelta(chart, value, add(chart.before))}`
+      }
+      ${(chart.more ?? []).map(
+        (column) =>
+          html`<p class="card-more">${labels(column)} ${formatNumber(add(column)) || '–'}</p>`,
+      )}
+      ${missing.map(({ count, when }) => {
+        const things = count === '1' ? chart.things.replace(/s$/, '') : chart.things
+        return html`<p class="card-more">
+          <span class="tag warn">left out</span> ${formatNumber(count)} ${things}${when} not
+          converted: no rate
+        </p>`
+      })}
+      ${
+        rates.length === 0
+          ? ''
+          : html`<p class="card-more">At each day’s rate; newest</p>
+              <ul class="rates">
+                ${rates.map((each) => renderRate(chart, table, each))}
+              </ul>`
+      }
+    </li>
+  </ul>`
+}
+
+/** `USD→GBP 0.7912 of 19 Nov 2026 (last known, 2 days old) · source ECB`. */
+function renderRate(chart: ConversionChart, { text }: Table, row: Row): Markup {
+  const days = text(row, chart.daysOld)
+  const age = `${days} ${days === '1' ? 'day' : 'days'} old`
+  const rate = text(row, chart.rate).replace(/\.?0+$/, '')
+  return html`<li class="card-more">
+    <b>${text(row, chart.currency)}→${text(row, chart.into)} ${rate}</b> of
+    ${formatDay(text(row, chart.rateDate))}
+    ${text(row, chart.isFilled) === 't' ? html`(last known, ${age})` : ''} · source
+    ${text(row, chart.source)}
+  </li>`
+}
+
+function renderFigure(value: string): Markup {
+  const [whole = '', cents] = formatNumber(value).split('.')
+  return html`<p class="figure">
+    ${whole}${cents === undefined ? '' : html`<small>.${cents}</small>`}
+  </p>`
+}
+
+interface Compared {
+  readonly before?: string
+  readonly against?: string
+  readonly moreIsBetter?: boolean
+}
+
+function renderDelta(
+  { before: column, against, moreIsBetter = false }: Compared,
+  value: string,
+  before: string,
+): Markup {
+  if (column === undefined) return html``
+  if (before === '') return html`<p class="delta">no period before to compare with</p>`
+  const was = Number(before)
+  const change = Number(value) - was
+  if (change === 0) return html`<p class="delta"><b>=</b> as ${against}</p>`
+  const ratio = was === 0 ? '' : formatRatio(change / was)
+  const mark = change > 0 ? '▲' : '▼'
+  const tone = moreIsBetter ? (change > 0 ? 'up' : 'down') : ''
+  return html`<p class="delta ${tone}">
+    <b><span aria-hidden="true">${mark}</span> ${ratio === '' ? 'new' : ratio}</b> against
+    ${against}, ${formatNumber(before)}
+  </p>`
+}

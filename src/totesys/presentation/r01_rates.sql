@@ -1,0 +1,64 @@
+-- r01_rates: What did each currency cost in one currency, week by week?
+-- Grain: one row per other currency of the company and week in which a rate was known.
+-- Unit: rate is what 1 of currency_code costs in in_currency, on the week's last day.
+-- Note: As exchange_rate_on finds it, on the week's Sunday, `to` or today, whichever is first; is_filled
+-- where none is of that week and an older one stands in. Without `from` from the first rate of all
+-- on; without `in` there is nothing to say: no rows. is_complete is false for a week that is not
+-- over or that `from` or `to` cuts.
+-- Filters: from, to, currency, in, today
+with clock as (
+    select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
+),
+
+period as (
+    select
+        nullif(:'in', '') as in_currency,
+        nullif(:'from', '')::date as first_day,
+        nullif(:'to', '')::date as last_day,
+        c.today
+    from clock as c
+),
+
+week as (
+    select
+        w.monday::date as week_start,
+        least(w.monday::date + 6, p.last_day, p.today) as day
+    from period as p
+    cross join (
+        -- As the index has it.
+        select date '1970-01-01' + min(c.rate_date - date '1970-01-01') as first_day
+        from fact_exchange_rate_current as c
+    ) as k
+    cross join lateral generate_series(
+        date_trunc('week', greatest(p.first_day, k.first_day)::timestamp),
+        least(p.last_day, p.today)::timestamp,
+        interval '7 days'
+    ) as w (monday)
+    where p.in_currency is not null and p.first_day <= p.last_day is not false
+),
+
+own as (
+    select distinct d.currency_code
+    from dim_currency as d
+    where (d.currency_code = nullif(:'currency', '')) is not false
+)
+
+select
+    p.in_currency::text as in_currency,
+    o.currency_code::text as currency_code,
+    w.week_start::date as week_start,
+    round(r.rate, 10)::numeric as rate,
+    r.rate_date::date as rate_date,
+    (r.rate_date < w.week_start)::boolean as is_filled,
+    r.source::text as source,
+    (
+        w.week_start + 6 < p.today
+        and (p.first_day <= w.week_start) is not false
+        and (p.last_day >= w.week_start + 6) is not false
+    )::boolean as is_complete
+from period as p
+inner join own as o on o.currency_code <> p.in_currency
+cross join week as w
+cross join lateral exchange_rate_on(o.currency_code::text, p.in_currency, w.day) as r
+where r.rate is not null
+order by o.currency_code, w.week_start

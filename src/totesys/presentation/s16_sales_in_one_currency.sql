@@ -1,0 +1,113 @@
+-- s16_sales_in_one_currency: How much did we sell, all in one currency, and against the period before?
+-- Grain: one row per currency that sold in the period or in the one before.
+-- Unit: own_amount in the row's own currency, amount in in_currency, rate is what 1 of currency_code costs in it.
+-- Note: Each order at the rate of the day it was placed, as exchange_rate_on finds it; rates as they
+-- are known now, whatever the moment asked for. An order without a rate is in no amount but in
+-- orders_unconverted. rate is the newest used in the period, of rate_date; is_filled where that was
+-- the last known, days_old days before the order. Without `in` there is nothing to say: no rows.
+-- Filters: from, to, currency, in, department, counterparty, design, today, as_of
+with clock as (
+    select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
+),
+
+period as (
+    select
+        nullif(:'in', '') as in_currency,
+        nullif(:'from', '')::date as first_day,
+        coalesce(nullif(:'to', '')::date, 'infinity') as last_day,
+        nullif(:'from', '')::date
+        - greatest(coalesce(nullif(:'to', '')::date, c.today) - nullif(:'from', '')::date + 1, 0)
+            as first_day_before
+    from clock as c
+),
+
+daily as (
+    select
+        u.currency_code,
+        f.created_date as day,
+        count(*) as orders,
+        sum(f.units_sold * f.unit_price) as amount
+    from fact_sales_order_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_staff as s on s.staff_id = f.sales_staff_id
+    cross join period as p
+    where p.in_currency is not null
+        and f.created_date >= coalesce(p.first_day_before, '-infinity')
+        and f.created_date <= p.last_day
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (s.department_name = nullif(:'department', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (f.design_id = nullif(:'design', '')::integer) is not false
+    group by u.currency_code, f.created_date
+),
+
+rated as (
+    select
+        d.currency_code,
+        d.day,
+        d.orders,
+        d.amount,
+        d.amount * r.rate as converted_amount,
+        d.day >= coalesce(p.first_day, '-infinity') as is_in_period,
+        r.rate,
+        r.rate_date,
+        r.is_filled,
+        r.source
+    from daily as d
+    cross join period as p
+    cross join lateral exchange_rate_on(d.currency_code::text, p.in_currency, d.day) as r
+),
+
+newest as (
+    select distinct on (r.currency_code)
+        r.currency_code,
+        r.day,
+        r.rate,
+        r.rate_date,
+        r.is_filled,
+        r.source
+    from rated as r
+    where r.is_in_period and r.rate is not null
+    order by r.currency_code, r.day desc
+),
+
+total as (
+    select
+        currency_code,
+        coalesce(sum(orders) filter (where is_in_period), 0) as orders,
+        coalesce(sum(orders) filter (where is_in_period and rate is null), 0)
+            as orders_unconverted,
+        coalesce(sum(amount) filter (where is_in_period), 0) as own_amount,
+        sum(converted_amount) filter (where is_in_period) as amount,
+        coalesce(sum(orders) filter (where not is_in_period), 0) as orders_before,
+        coalesce(sum(orders) filter (where not is_in_period and rate is null), 0)
+            as orders_unconverted_before,
+        sum(converted_amount) filter (where not is_in_period) as amount_before
+    from rated
+    group by currency_code
+)
+
+select
+    p.in_currency::text as in_currency,
+    t.currency_code::text as currency_code,
+    t.orders::integer as orders,
+    t.orders_unconverted::integer as orders_unconverted,
+    t.own_amount::numeric(20, 2) as own_amount,
+    case when t.orders = 0 then 0 else t.amount end::numeric(20, 2) as amount,
+    case when p.first_day is not null then t.orders_before end::integer as orders_before,
+    case when p.first_day is not null then t.orders_unconverted_before end::integer
+        as orders_unconverted_before,
+    case
+        when p.first_day is null then null
+        when t.orders_before = 0 then 0
+        else t.amount_before
+    end::numeric(20, 2) as amount_before,
+    round(n.rate, 10)::numeric as rate,
+    n.rate_date::date as rate_date,
+    n.is_filled::boolean as is_filled,
+    (n.day - n.rate_date)::integer as days_old,
+    n.source::text as source
+from total as t
+cross join period as p
+left join newest as n on n.currency_code = t.currency_code
+order by t.currency_code

@@ -1,0 +1,137 @@
+-- y08_payments_in_one_currency: Which payments fell due, all in one currency, and against the period before?
+-- Grain: one row per currency with a payment due in the period or in the one before.
+-- Unit: own_amount in the row's own currency, other amounts in in_currency, rate is what 1 of currency_code costs in it.
+-- Note: By payment date, paid or not, up to today: what is due later is left out. In are sale receipts
+-- and refunds we get, out purchase payments and refunds we give. Each payment at the rate of the day
+-- it is due, as exchange_rate_on finds it; rates as they are known now, whatever the moment asked
+-- for. A payment without a rate is in no amount but in payments_unconverted. rate is the newest used
+-- in the period, of rate_date; is_filled where that was the last known, days_old days before the
+-- payment. Without `in` there is nothing to say: no rows.
+-- Access: finance
+-- Filters: from, to, currency, in, counterparty, today, as_of
+with clock as (
+    select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
+),
+
+period as (
+    select
+        nullif(:'in', '') as in_currency,
+        nullif(:'from', '')::date as first_day,
+        least(coalesce(nullif(:'to', '')::date, c.today), c.today) as last_day,
+        nullif(:'from', '')::date - greatest(
+            least(coalesce(nullif(:'to', '')::date, c.today), c.today)
+            - nullif(:'from', '')::date + 1,
+            0
+        ) as first_day_before
+    from clock as c
+),
+
+daily as (
+    select
+        u.currency_code,
+        f.payment_date as day,
+        count(*) as payments,
+        sum(f.payment_amount) filter (
+            where t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND')
+        ) as amount_in,
+        sum(f.payment_amount) filter (
+            where t.payment_type_name not in ('SALES_RECEIPT', 'PURCHASE_REFUND')
+        ) as amount_out,
+        sum(f.payment_amount) filter (where not f.paid) as amount_unpaid
+    from fact_payment_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_payment_type as t on t.payment_type_id = f.payment_type_id
+    cross join period as p
+    where p.in_currency is not null
+        and f.payment_date >= coalesce(p.first_day_before, '-infinity')
+        and f.payment_date <= p.last_day
+        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+    group by u.currency_code, f.payment_date
+),
+
+rated as (
+    select
+        d.currency_code,
+        d.day,
+        d.payments,
+        coalesce(d.amount_in, 0) as own_amount_in,
+        coalesce(d.amount_out, 0) as own_amount_out,
+        coalesce(d.amount_in, 0) * r.rate as amount_in,
+        coalesce(d.amount_out, 0) * r.rate as amount_out,
+        coalesce(d.amount_unpaid, 0) * r.rate as amount_unpaid,
+        d.day >= coalesce(p.first_day, '-infinity') as is_in_period,
+        r.rate,
+        r.rate_date,
+        r.is_filled,
+        r.source
+    from daily as d
+    cross join period as p
+    cross join lateral exchange_rate_on(d.currency_code::text, p.in_currency, d.day) as r
+),
+
+newest as (
+    select distinct on (r.currency_code)
+        r.currency_code,
+        r.day,
+        r.rate,
+        r.rate_date,
+        r.is_filled,
+        r.source
+    from rated as r
+    where r.is_in_period and r.rate is not null
+    order by r.currency_code, r.day desc
+),
+
+total as (
+    select
+        currency_code,
+        coalesce(sum(payments) filter (where is_in_period), 0) as payments,
+        coalesce(sum(payments) filter (where is_in_period and rate is null), 0)
+            as payments_unconverted,
+        coalesce(sum(own_amount_in) filter (where is_in_period), 0) as own_amount_in,
+        coalesce(sum(own_amount_out) filter (where is_in_period), 0) as own_amount_out,
+        sum(amount_in) filter (where is_in_period) as amount_in,
+        sum(amount_out) filter (where is_in_period) as amount_out,
+        sum(amount_unpaid) filter (where is_in_period) as amount_unpaid,
+        coalesce(sum(payments) filter (where not is_in_period), 0) as payments_before,
+        coalesce(sum(payments) filter (where not is_in_period and rate is null), 0)
+            as payments_unconverted_before,
+        sum(amount_in) filter (where not is_in_period) as amount_in_before,
+        sum(amount_out) filter (where not is_in_period) as amount_out_before
+    from rated
+    group by currency_code
+)
+
+select
+    p.in_currency::text as in_currency,
+    t.currency_code::text as currency_code,
+    t.payments::integer as payments,
+    t.payments_unconverted::integer as payments_unconverted,
+    t.own_amount_in::numeric(20, 2) as own_amount_in,
+    t.own_amount_out::numeric(20, 2) as own_amount_out,
+    case when t.payments = 0 then 0 else t.amount_in end::numeric(20, 2) as amount_in,
+    case when t.payments = 0 then 0 else t.amount_out end::numeric(20, 2) as amount_out,
+    case when t.payments = 0 then 0 else t.amount_unpaid end::numeric(20, 2) as amount_unpaid,
+    case when p.first_day is not null then t.payments_before end::integer as payments_before,
+    case when p.first_day is not null then t.payments_unconverted_before end::integer
+        as payments_unconverted_before,
+    case
+        when p.first_day is null then null
+        when t.payments_before = 0 then 0
+        else t.amount_in_before
+    end::numeric(20, 2) as amount_in_before,
+    case
+        when p.first_day is null then null
+        when t.payments_before = 0 then 0
+        else t.amount_out_before
+    end::numeric(20, 2) as amount_out_before,
+    round(n.rate, 10)::numeric as rate,
+    n.rate_date::date as rate_date,
+    n.is_filled::boolean as is_filled,
+    (n.day - n.rate_date)::integer as days_old,
+    n.source::text as source
+from total as t
+cross join period as p
+left join newest as n on n.currency_code = t.currency_code
+order by t.currency_code
