@@ -42,13 +42,44 @@ const TRANSIENT = {
   JitterStrategy: 'FULL',
 }
 
-/** The run's id in commit records, ledger and logs is the execution's name. */
-const RUN = { 'runId.$': '$$.Execution.Name' } as const
-
-/** Waited for a little longer than the function itself is allowed to run. */
-function timeout(name: 'extract' | 'transform' | 'load'): { TimeoutSeconds: number } {
-  return { TimeoutSeconds: FUNCTIONS[name].timeoutSeconds + 30 }
+/**
+ * A state that calls a stage. The run's id in commit records, ledger and logs is the execution's
+ * name. It is waited for a little longer than the function itself is allowed to run; an error that
+ * is not retried leads on to `failed`, and is kept under `as`.
+ */
+function callStage(
+  name: 'extract' | 'transform' | 'load',
+  {
+    given = {},
+    failed,
+    as,
+    ...next
+  }: {
+    given?: Readonly<Record<string, string>>
+    failed: string
+    as: '$.failure' | '$.alsoFailed'
+    Next?: string
+    End?: true
+  },
+) {
+  const { arn, result } = STAGES[name]
+  return {
+    Type: 'Task',
+    Resource: arn,
+    Parameters: { 'runId.$': '$$.Execution.Name', ...given },
+    ResultPath: result,
+    TimeoutSeconds: FUNCTIONS[name].timeoutSeconds + 30,
+    Retry: [TRANSIENT],
+    Catch: [{ ErrorEquals: ['States.ALL'], ResultPath: as, Next: failed }],
+    ...next,
+  }
 }
+
+const STAGES = {
+  extract: { arn: '${ExtractArn}', result: '$.extracted' },
+  transform: { arn: '${TransformArn}', result: '$.transformed' },
+  load: { arn: '${LoadArn}', result: '$.loaded' },
+} as const
 
 /**
  * One run as a state machine (Amazon States Language, JSONPath): extract, then transform if
@@ -61,61 +92,33 @@ export const stateMachine = {
   Comment: 'One run of Tidemark: extract, transform, load.',
   StartAt: 'Extract',
   States: {
-    Extract: {
-      Type: 'Task',
-      Resource: '${ExtractArn}',
-      Parameters: RUN,
-      ResultPath: '$.extracted',
-      ...timeout('extract'),
-      Retry: [TRANSIENT],
-      Catch: [{ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'TransformAnyway' }],
+    Extract: callStage('extract', {
+      as: '$.failure',
+      failed: 'TransformAnyway',
       Next: 'AnythingPending',
-    },
+    }),
     AnythingPending: {
       Type: 'Choice',
       Choices: [{ Variable: '$.extracted.isPending', BooleanEquals: true, Next: 'Transform' }],
       Default: 'Load',
     },
-    Transform: {
-      Type: 'Task',
-      Resource: '${TransformArn}',
-      Parameters: RUN,
-      ResultPath: '$.transformed',
-      ...timeout('transform'),
-      Retry: [TRANSIENT],
-      Catch: [{ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'LoadAnyway' }],
-      Next: 'Load',
-    },
-    Load: {
-      Type: 'Task',
-      Resource: '${LoadArn}',
-      Parameters: { ...RUN, 'unchanged.$': '$.extracted.unchanged' },
-      ResultPath: '$.loaded',
-      ...timeout('load'),
-      Retry: [TRANSIENT],
-      Catch: [{ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'IsFailureKnown' }],
+    Transform: callStage('transform', { as: '$.failure', failed: 'LoadAnyway', Next: 'Load' }),
+    Load: callStage('load', {
+      given: { 'unchanged.$': '$.extracted.unchanged' },
+      as: '$.failure',
+      failed: 'IsFailureKnown',
       End: true,
-    },
-    TransformAnyway: {
-      Type: 'Task',
-      Resource: '${TransformArn}',
-      Parameters: RUN,
-      ResultPath: '$.transformed',
-      ...timeout('transform'),
-      Retry: [TRANSIENT],
-      Catch: [{ ErrorEquals: ['States.ALL'], ResultPath: '$.alsoFailed', Next: 'LoadAnyway' }],
+    }),
+    TransformAnyway: callStage('transform', {
+      as: '$.alsoFailed',
+      failed: 'LoadAnyway',
       Next: 'LoadAnyway',
-    },
-    LoadAnyway: {
-      Type: 'Task',
-      Resource: '${LoadArn}',
-      Parameters: RUN,
-      ResultPath: '$.loaded',
-      ...timeout('load'),
-      Retry: [TRANSIENT],
-      Catch: [{ ErrorEquals: ['States.ALL'], ResultPath: '$.alsoFailed', Next: 'IsFailureKnown' }],
+    }),
+    LoadAnyway: callStage('load', {
+      as: '$.alsoFailed',
+      failed: 'IsFailureKnown',
       Next: 'IsFailureKnown',
-    },
+    }),
     IsFailureKnown: {
       Type: 'Task',
       Resource: 'arn:aws:states:::aws-sdk:cloudwatch:describeAlarms',

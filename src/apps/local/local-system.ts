@@ -21,7 +21,7 @@ export interface LocalSystem extends AsyncDisposable {
 }
 
 /** The simulated clock starts this long ago, so that Totesys has a present to live towards. */
-const LEAD_DAYS = 90
+const LEAD_DAYS = 21
 
 /**
  * Starts the embedded Postgres of a home folder with its databases, or uses them where another
