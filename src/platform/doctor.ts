@@ -1,8 +1,13 @@
 import type { Deps } from './deps.ts'
 import { ContractError, TidemarkError } from './errors.ts'
+import type { FeedServer } from './feed-sources.ts'
+import { formatOf } from './lake/feed-rows.ts'
 import type { ObjectStore } from './lake/object-store.ts'
 import { hostOf, onlyRow, withPostgresErrors } from './postgres.ts'
+import type { Project } from './project.ts'
 import { identifier } from './sql.ts'
+import type { Drop } from './source/drop.ts'
+import { ask, placeOf } from './source/http.ts'
 import { openSnapshot } from './source/snapshot.ts'
 import { readTables } from './source/tables.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
@@ -30,6 +35,7 @@ export async function examine(deps: Deps): Promise<Finding[]> {
     await check('the warehouse can be written', () => examineWarehouse(deps)),
     await check('the ingestion zone can be written', () => examineZone(deps.ingestion)),
     await check('the processed zone can be written', () => examineZone(deps.processed)),
+    ...(await examineFeeds(deps)),
   ]
 }
 
@@ -104,6 +110,37 @@ async function examineWarehouse(deps: Deps): Promise<string> {
     })
   }
   return `${hostOf(deps.warehouse.url)}, Postgres ${row.name}, schema ${deps.warehouse.schema}`
+}
+
+async function examineFeeds({ project, feeds }: Deps): Promise<Finding[]> {
+  const { drop, servers = [] } = feeds ?? {}
+  const findings: Finding[] = []
+  if (drop !== undefined) {
+    findings.push(await check('what others drop can be read', () => examineDrop(drop, project)))
+  }
+  for (const server of servers) {
+    findings.push(await check(`${placeOf(server.url)} answers`, () => examineServer(server)))
+  }
+  return findings
+}
+
+async function examineDrop(drop: Drop, { source }: Project): Promise<string> {
+  let files = 0
+  for (const { name } of source.feeds ?? []) {
+    for await (const file of drop.list(name)) if (formatOf(file.name) !== undefined) files += 1
+  }
+  return `${drop.location}, ${files} ${files === 1 ? 'file' : 'files'}`
+}
+
+async function examineServer({ url, format }: FeedServer): Promise<string> {
+  const answer = await ask(url, { attempts: 1 })
+  const text = answer?.body.toString('utf8') ?? ''
+  const parsed = format.parse.safeParse({ text, fetchedAt: new Date().toISOString() })
+  if (parsed.success) return `${parsed.data.length} rows of ${format.feed}`
+  throw new ContractError(`It answers something else than rows of ${format.feed}`, {
+    code: 'FEED_FORMAT',
+    hint: 'check TIDEMARK_RATES_URL and TIDEMARK_RATES_FORMAT',
+  })
 }
 
 async function examineZone(store: ObjectStore): Promise<string> {

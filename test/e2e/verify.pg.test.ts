@@ -1,11 +1,16 @@
+import { mkdir, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { fillTotesys } from '../../src/apps/local/living-totesys/fill.ts'
+import { startRateServer } from '../../src/apps/local/living-totesys/rates.ts'
 import type { Deps } from '../../src/platform/deps.ts'
 import { examine } from '../../src/platform/doctor.ts'
 import { run } from '../../src/platform/pipeline.ts'
 import { readHistory, findFact } from '../../src/platform/presentation/history.ts'
+import { diskDrop } from '../../src/platform/source/drop.ts'
 import { verify } from '../../src/platform/verify.ts'
 import { openWarehouse } from '../../src/platform/warehouse/warehouse.ts'
+import { rateAnswers } from '../../src/totesys/source/rate-answers.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
 
 let system: TestSystem
@@ -125,4 +130,23 @@ it('readHistory() tells an empty warehouse from a key that never was', async () 
     versions: [],
     headline: undefined,
   })
+})
+
+it('examine() says whether files and rates can be had', async () => {
+  await using rates = await startRateServer({ seed: 1 })
+  const drop = join(system.folder, 'drop')
+  await mkdir(join(drop, 'exchange_rate'), { recursive: true })
+  await writeFile(join(drop, 'exchange_rate', 'a.csv'), 'base\n')
+  const past = new Date(Date.now() - 60_000)
+  await utimes(join(drop, 'exchange_rate', 'a.csv'), past, past)
+  const server = (url: string) => ({ url: new URL(url), format: rateAnswers.ecb, everyMs: 1 })
+  const other = { ...server(rates.url), format: rateAnswers.freeforexapi }
+  const servers = [server(rates.url), server('http://127.0.0.1:1/'), other]
+  const findings = await examine({ ...system.deps, feeds: { drop: diskDrop(drop), servers } })
+  expect(findings.slice(5).map(({ ok, detail }) => [ok, detail])).toEqual([
+    [true, `${drop}, 1 file`],
+    [true, '2 rows of exchange_rate'],
+    [false, expect.stringMatching(/cannot be reached/) as string],
+    [false, 'It answers something else than rows of exchange_rate'],
+  ])
 })
