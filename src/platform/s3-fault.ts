@@ -86,10 +86,14 @@ export function isPassing(error: unknown): boolean {
 }
 
 /**
- * A fault as one of our errors, named after the zone. Nothing of the SDK's error is kept but names:
+ * A fault as one of our errors, named after the zone, or the drop. Nothing of the SDK's error is kept but names:
  * its message and fields may hold an access key or what was signed.
  */
-export function explainFault(error: unknown, location: string): unknown {
+export function explainFault(
+  error: unknown,
+  location: string,
+  kind: 'zone' | 'drop' = 'zone',
+): unknown {
   if (error instanceof TidemarkError) return error
   if (error instanceof BodyDamagedError) {
     return new ContractError(
@@ -110,58 +114,66 @@ export function explainFault(error: unknown, location: string): unknown {
   const { name, status, requestId } = readFault(error)
   const answer = status === 0 ? name : `${name}, HTTP ${status}`
   const cause = new Error(requestId === undefined ? answer : `${answer}, request ${requestId}`)
-  const detail = (code: string, hint: string) => ({ code, hint, cause })
+  const prefix = kind === 'zone' ? 'LAKE' : 'DROP'
+  const detail = (code: string, hint: string) => ({ code: `${prefix}_${code}`, hint, cause })
   if (name === 'NoSuchBucket') {
     return new ConfigError(
-      `There is no bucket for the zone ${location}`,
-      detail('LAKE_BUCKET', 'create the bucket, or check the address and the region'),
+      `There is no bucket for the ${kind} ${location}`,
+      detail('BUCKET', 'create the bucket, or check the address and the region'),
     )
   }
   if (CREDENTIALS.has(name) || status === 401) {
     return new ConfigError(
-      `No valid credentials for the zone ${location} [${name}]`,
-      detail('LAKE_CREDENTIALS', 'set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'),
+      `No valid credentials for the ${kind} ${location} [${name}]`,
+      detail('CREDENTIALS', 'set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'),
     )
   }
   if (REGION.has(name) || status === 301 || lacksRegion(error)) {
     return new ConfigError(
-      `The zone ${location} is in another region, or none is set [${name}]`,
-      detail('LAKE_REGION', "set AWS_REGION to the bucket's region"),
+      `The ${kind} ${location} is in another region, or none is set [${name}]`,
+      detail('REGION', "set AWS_REGION to the bucket's region"),
     )
   }
   if (status === 403 && name !== 'RequestTimeTooSkewed') {
     return new ConfigError(
-      `The zone ${location} may not be used with these credentials [${answer}]`,
-      detail(
-        'LAKE_PERMISSION',
-        's3:GetObject and s3:PutObject on the objects and s3:ListBucket on the bucket are needed',
-      ),
+      `The ${kind} ${location} may not be used with these credentials [${answer}]`,
+      kind === 'drop'
+        ? detail(
+            'DENIED',
+            's3:GetObject on the objects and s3:ListBucket on the bucket are needed, nothing else',
+          )
+        : detail(
+            'PERMISSION',
+            's3:GetObject and s3:PutObject on the objects and s3:ListBucket on the bucket are needed',
+          ),
     )
   }
   if (name === 'RequestTimeTooSkewed') {
     return new ConfigError(
-      `The zone ${location} refuses requests: the clock of this machine is wrong`,
-      detail('LAKE_CLOCK', 'set the clock'),
+      `The ${kind} ${location} refuses requests: the clock of this machine is wrong`,
+      detail('CLOCK', 'set the clock'),
     )
   }
   if (CERTIFICATE.test(name)) {
     return new ConfigError(
-      `No trusted TLS connection to the zone ${location} [${name}]`,
-      detail(
-        'LAKE_TLS',
-        "check TIDEMARK_S3_ENDPOINT; NODE_EXTRA_CA_CERTS names a private server's",
-      ),
+      `No trusted TLS connection to the ${kind} ${location} [${name}]`,
+      detail('TLS', "check TIDEMARK_S3_ENDPOINT; NODE_EXTRA_CA_CERTS names a private server's"),
     )
   }
   if (isPassing(error)) {
     return new TransientError(
-      `The zone ${location} is away: ${NETWORK[name] ?? 'the server is busy or failing'} [${answer}]`,
-      detail('LAKE_UNREACHABLE', 'run it again; nothing was half-published'),
+      `The ${kind} ${location} is away: ${NETWORK[name] ?? 'the server is busy or failing'} [${answer}]`,
+      detail(
+        'UNREACHABLE',
+        kind === 'zone'
+          ? 'run it again; nothing was half-published'
+          : 'nothing is lost; the next run takes what is there',
+      ),
     )
   }
   return new ConfigError(
-    `The zone ${location} refused a request [${answer}]`,
-    detail('LAKE_REFUSED', 'check the address and TIDEMARK_S3_ENDPOINT: is it an S3 server?'),
+    `The ${kind} ${location} refused a request [${answer}]`,
+    detail('REFUSED', 'check the address and TIDEMARK_S3_ENDPOINT: is it an S3 server?'),
   )
 }
 

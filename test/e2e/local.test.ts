@@ -20,7 +20,7 @@ describe('tidemark on embedded parts', () => {
     expect(err).toMatch(/✓ Totesys filled: 11 tables, [\d,]+ rows/)
     expect(err).toContain('warehouse ready: batch 1 loaded')
     expect(err).toContain('Try: npx tidemark history sales_order 42')
-    expect(out).toMatch(/batch 1 {2}✓ {2}[\d,]+ new/)
+    expect(out).toMatch(/batch 2 {2}✓ {2}[\d,]+ new {2}2 files/)
     expect(code).toBe(0)
   })
 

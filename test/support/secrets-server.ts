@@ -12,6 +12,8 @@ export interface SecretsServer extends AsyncDisposable {
   readonly asked: string[]
   /** So many requests are answered with a fault of the server first. */
   failures: number
+  /** Every request is refused with it. */
+  fault: string | undefined
 }
 
 export async function startSecretsServer(): Promise<SecretsServer> {
@@ -28,17 +30,20 @@ export async function startSecretsServer(): Promise<SecretsServer> {
     if (own.failures > 0) {
       own.failures -= 1
       answer(500, { __type: 'InternalServiceError' })
+    } else if (own.fault !== undefined) {
+      answer(400, { __type: own.fault, message: 'refused' })
     } else if (value === undefined) {
       answer(400, { __type: 'ResourceNotFoundException', message: 'no such secret' })
     } else answer(200, { Name: name, SecretString: value })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const own = {
+  const own: SecretsServer = {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     secrets,
     asked,
     failures: 0,
+    fault: undefined,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))

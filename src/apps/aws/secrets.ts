@@ -32,7 +32,7 @@ async function readSecret(name: string): Promise<string> {
     const { SecretString: text } = await client.send(new GetSecretValueCommand({ SecretId: name }))
     return text ?? ''
   } catch (error) {
-    const { name: code } = error as Error
+    const { name: kind, code = kind } = error as Error & { code?: string }
     if (code === 'ResourceNotFoundException') {
       throw new ConfigError(`There is no secret ${name}, or it has no value yet [${code}]`, {
         code: 'SECRET_MISSING',

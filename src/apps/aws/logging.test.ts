@@ -1,0 +1,83 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { TidemarkError, TransientError } from '../../platform/errors.ts'
+import { createLog, publicError, publishMetrics } from './logging.ts'
+
+let printed = ''
+beforeEach(() => {
+  printed = ''
+  vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
+    printed += String(chunk)
+    return true
+  })
+  vi.spyOn(process.stderr, 'write').mockImplementation((chunk) => {
+    printed += String(chunk)
+    return true
+  })
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+const lines = () =>
+  printed
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+
+it('createLog() writes one object a line, whose message is the event', () => {
+  const log = createLog('extract', { runId: 'r1' })
+  log({ event: 'table_captured', table: 'staff', rows: 3 })
+  log({ event: 'time_short', level: 'warn' })
+  log({ event: 'stage_failed', level: 'alert', message: 'in words' })
+  expect(lines()).toMatchObject([
+    {
+      level: 'INFO',
+      message: 'table_captured',
+      table: 'staff',
+      rows: 3,
+      function: 'extract',
+      runId: 'r1',
+    },
+    { level: 'WARN', message: 'time_short' },
+    { level: 'CRITICAL', message: 'stage_failed', text: 'in words' },
+  ])
+})
+
+it('publishMetrics() writes them in the embedded metric format, and nothing where there is none', () => {
+  publishMetrics({ freshness: 1.5, quarantined: 0 })
+  const [line] = lines()
+  expect(line).toMatchObject({ FreshnessSeconds: 1.5, RowsQuarantined: 0, service: 'tidemark' })
+  expect(JSON.stringify(line?.['_aws'])).toContain('"Namespace":"Tidemark"')
+})
+
+it('publicError() keeps name, code and hint of ours, and drops what caused it', () => {
+  const cause = Object.assign(new Error('Key (email)=(ada@example.com) exists'), { detail: 'row' })
+  const shown = publicError(
+    new TransientError('The warehouse is away', { code: 'WAREHOUSE_BUSY', hint: 'wait', cause }),
+  )
+  expect(shown).toMatchObject({ name: 'TransientError' })
+  expect(shown.message).toBe('The warehouse is away [WAREHOUSE_BUSY] · wait')
+  expect(JSON.stringify(shown, Object.getOwnPropertyNames(shown))).not.toContain('ada@')
+  expect(shown.stack).toMatch(/^TransientError: .*\n +at /)
+  const plain = publicError(new TidemarkError('It is so', { code: 'SO' }))
+  expect(plain.message).toBe('It is so [SO]')
+})
+
+it('publicError() says of any other error its kind alone', () => {
+  const faults = [
+    Object.assign(new TypeError('cannot read "ada@example.com"'), { code: '22P02' }),
+    new RangeError('ada@example.com'),
+    'ada@example.com',
+    { code: 'ODD' },
+  ]
+  expect(faults.map((fault) => publicError(fault).message)).toEqual([
+    'A fault of the program: TypeError [22P02]',
+    'A fault of the program: RangeError',
+    'A fault of the program: Error',
+    'A fault of the program: Error [ODD]',
+  ])
+  for (const fault of faults) {
+    const shown = publicError(fault)
+    expect(shown.name).toBe('UnexpectedError')
+    expect(`${shown.message}${shown.stack}`).not.toContain('ada@')
+  }
+})
