@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { ConfigError } from '../src/platform/errors.ts'
 import { measureFirstCycle, measureRuns, measureVerify } from './cycle.ts'
 import { measureExtract } from './extract.ts'
+import { measureFeeds } from './feeds.ts'
 import { measureLoad } from './load.ts'
 import { isMissed, type Measurement } from './measure.ts'
 import { measurePages } from './pages.ts'
@@ -17,7 +18,7 @@ const { values } = parseArgs({
   options: {
     orders: { type: 'string', default: '1000000' },
     repetitions: { type: 'string', default: '3' },
-    // Only what is named, of: extract, load, cycle, runs, pages, verify.
+    // Only what is named, of: feeds, extract, load, cycle, runs, pages, verify.
     only: { type: 'string', multiple: true },
     // The first whole cycle at five million orders too.
     memory: { type: 'boolean', default: false },
@@ -35,7 +36,8 @@ const add = (measurements: readonly Measurement[]) => {
   missed.push(...measurements.filter(isMissed).map(({ name }) => name))
 }
 
-{
+if (wants('feeds')) add(await measureFeeds(repetitions))
+if (['extract', 'load', 'cycle', 'runs', 'pages', 'verify'].some(wants)) {
   await using system = await openBenchSystem(orders)
   report.filled(system)
   const whole = system.placeOf('whole')

@@ -3,16 +3,18 @@ import { json } from 'node:stream/consumers'
 import { run } from '../src/platform/pipeline.ts'
 import { verify } from '../src/platform/verify.ts'
 import { depsAt } from './deps.ts'
+import { collectReadings } from './feeds.ts'
 import type { Errand, ErrandReport } from './process.ts'
 
 const { what, place } = (await json(process.stdin)) as Errand
-const deps = depsAt(place)
 const startedAt = performance.now()
-if (what === 'run') {
-  const { failures } = await run(deps)
+if (what === 'collect') {
+  await collectReadings(place)
+} else if (what === 'run') {
+  const { failures } = await run(depsAt(place))
   if (failures[0] !== undefined) throw failures[0].error
 } else {
-  const { isEqual } = await verify(deps)
+  const { isEqual } = await verify(depsAt(place))
   if (!isEqual) throw new Error('verify found a difference')
 }
 const report: ErrandReport = {

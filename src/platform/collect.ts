@@ -9,7 +9,7 @@ import { ConflictError, ContractError, TidemarkError } from './errors.ts'
 import type { PendingBatch } from './lake/capture.ts'
 import { type CommitRecord, FORMAT, standStill } from './lake/commit-record.ts'
 import { formatOf } from './lake/feed-rows.ts'
-import { commitBatch, hashFile, readLastCommit } from './lake/zone.ts'
+import { commitBatch, readLastCommit } from './lake/zone.ts'
 import { type AnswerFormat, type Feed, filesOf } from './project.ts'
 import type { FeedServer } from './feed-sources.ts'
 import type { Drop, DroppedFile } from './source/drop.ts'
@@ -49,7 +49,8 @@ const MAX_BYTES = 2 * 1024 ** 3
  * Each file is taken once by its name and content. The database's tables stand still in it, and so
  * does its snapshot; until there is one, feeds wait. A server that is away stops nothing. Writes
  * nothing when there is nothing new (I9). May be repeated and run twice at once, beside `extract`
- * too: whoever loses the race for a batch number looks again.
+ * too: whoever loses the race for a batch number looks again. An answer that could not be committed
+ * is kept for the next call of this process.
  */
 export async function collect(deps: Deps, options: CollectOptions = {}): Promise<CollectOutcome> {
   for (let attempt = 1; ; attempt++) {
@@ -214,7 +215,7 @@ async function findOffered(
     await attempt(async () => {
       const file = await askServer(deps, {
         server,
-        folder,
+        rawPath: join(folder, `${feed.name}-answer-${files.length}`),
         collectedAt,
         known: known.get(placeOf(server.url)),
       })
@@ -236,7 +237,12 @@ async function findOffered(
           return
         }
         const file = await fetchDropped(drop, dropped, join(folder, `${feed.name}-${files.length}`))
-        if (file !== undefined) files.push(file)
+        if (file === undefined) continue
+        files.push(file)
+        // What it takes here, unpacked: a gzip file may hold a thousand times its size.
+        if (file.rows !== undefined && file.rows.path !== file.rawPath) {
+          sizeBytes += (await stat(file.rows.path)).size
+        }
       }
     })
   }
@@ -250,8 +256,7 @@ async function fetchDropped(
 ): Promise<OfferedFile | undefined> {
   if (!(await drop.fetch(dropped, rawPath))) return undefined
   const { size } = await stat(rawPath)
-  const sha256 = await hashFile(rawPath)
-  return { ...dropped, sizeBytes: size, sha256, rawPath, rows: await unpack(dropped.name, rawPath) }
+  return { ...dropped, sizeBytes: size, rawPath, rows: await unpack(dropped.name, rawPath) }
 }
 
 async function unpack(name: string, rawPath: string): Promise<OfferedFile['rows']> {
@@ -269,33 +274,48 @@ async function unpack(name: string, rawPath: string): Promise<OfferedFile['rows'
   }
 }
 
-/** When each server was last asked by this process, whatever it answered. */
-const askedAt = new Map<string, number>()
+/** A server that did not answer is asked again after this time, or sooner where it is asked more often. */
+const AGAIN_MS = 60_000
+
+/** What this process knows of the servers it asks, by lake and address. */
+const asked = new Map<string, Asked>()
+
+interface Asked {
+  /** It is not asked again before. */
+  readonly nextAt: number
+  /** What it answered, until that is in the lake. */
+  readonly pending?: { readonly answer: HttpAnswer; readonly fetchedAt: string }
+}
 
 async function askServer(
   deps: Deps,
   {
     server: { url, format, everyMs },
-    folder,
+    rawPath,
     collectedAt,
     known,
-  }: { server: FeedServer; folder: string; collectedAt: string; known: string | undefined },
+  }: { server: FeedServer; rawPath: string; collectedAt: string; known: string | undefined },
 ): Promise<OfferedFile | undefined> {
   const now = Date.parse(collectedAt)
-  if (now - (askedAt.get(url.href) ?? -Infinity) < everyMs) return undefined
-  askedAt.set(url.href, now)
-  const answer = await ask(url, { known, signal: deps.signal })
-  if (answer === undefined) return undefined
-  const rawPath = join(folder, `${format.feed}-answer`)
+  const place = `${deps.ingestion.location} ${url.href}`
+  const { nextAt = -Infinity, pending: left } = asked.get(place) ?? {}
+  let pending = left?.answer.version === known ? undefined : left
+  if (now >= nextAt) {
+    asked.set(place, { nextAt: now + Math.min(everyMs, AGAIN_MS), ...(pending && { pending }) })
+    const answer = await ask(url, { known, signal: deps.signal })
+    pending = answer === undefined ? undefined : { answer, fetchedAt: collectedAt }
+    asked.set(place, { nextAt: now + everyMs, ...(pending && { pending }) })
+  }
+  if (pending === undefined) return undefined
+  const { answer, fetchedAt } = pending
   await writeFile(rawPath, answer.body)
   return {
     name: placeOf(url),
     version: answer.version,
-    modifiedAt: collectedAt,
+    modifiedAt: fetchedAt,
     sizeBytes: answer.body.length,
-    sha256: await hashFile(rawPath),
     rawPath,
-    rows: await writeAnswer(answer, { format, path: `${rawPath}.jsonl`, fetchedAt: collectedAt }),
+    rows: await writeAnswer(answer, { format, path: `${rawPath}.jsonl`, fetchedAt }),
   }
 }
 

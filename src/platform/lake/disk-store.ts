@@ -1,9 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
-import { link, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises'
+import {
+  chmod,
+  copyFile,
+  link,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { ConfigError, ContractError } from '../errors.ts'
 import { checkKey, checkPrefix, type ObjectInfo, type ObjectStore } from './object-store.ts'
 
@@ -22,13 +30,17 @@ export function diskStore(directory: string): ObjectStore {
     return join(root, key)
   }
 
-  async function create(key: string, openBody: () => Readable): Promise<'created' | 'exists'> {
+  async function create(
+    key: string,
+    write: (path: string) => Promise<void>,
+  ): Promise<'created' | 'exists'> {
     const target = pathOf(key)
     const staged = join(root, STAGING, randomUUID())
     try {
       await mkdir(dirname(staged), { recursive: true })
       const firstMade = await mkdir(dirname(target), { recursive: true })
-      await pipeline(openBody(), createWriteStream(staged, { flush: true, mode: 0o640 }))
+      await write(staged)
+      await syncFile(staged)
       const isTaken = await link(staged, target).then(
         () => false,
         (error: unknown) => isErrno(error, 'EEXIST') || Promise.reject(error),
@@ -36,7 +48,7 @@ export function diskStore(directory: string): ObjectStore {
       if (isTaken) return 'exists'
       // A new folder survives a power cut only once the folder that holds it is synced too.
       for (let folder = dirname(target); ; folder = dirname(folder)) {
-        await syncDirectory(folder)
+        await syncFile(folder)
         if (firstMade === undefined || folder === dirname(firstMade)) return 'created'
       }
     } catch (error) {
@@ -56,8 +68,13 @@ export function diskStore(directory: string): ObjectStore {
         throw explain(error, root)
       }
     },
-    putIfAbsent: (key, body) => create(key, () => Readable.from([body])),
-    uploadIfAbsent: (key, path) => create(key, () => createReadStream(path)),
+    putIfAbsent: (key, body) => create(key, (staged) => writeFile(staged, body, { mode: 0o640 })),
+    uploadIfAbsent: (key, path) =>
+      create(key, async (staged) => {
+        // By the system itself, in half the time of a stream.
+        await copyFile(path, staged)
+        await chmod(staged, 0o640)
+      }),
     async download(key) {
       const path = pathOf(key)
       const found = await stat(path).catch((error: unknown) => {
@@ -101,7 +118,7 @@ async function* walk(root: string, folder: string, prefix: string): AsyncIterabl
   }
 }
 
-async function syncDirectory(path: string): Promise<void> {
+async function syncFile(path: string): Promise<void> {
   const handle = await open(path, 'r')
   try {
     await handle.sync()

@@ -21,9 +21,12 @@ export interface DroppedFile {
 export interface Drop {
   /** What to call it in messages; holds no credentials. */
   readonly location: string
-  /** The files below a feed's folder that nobody is still writing, in the order of their names. */
+  /** The files below a feed's folder that nobody is still writing, in the order of their names as bytes. */
   list(feed: string): AsyncIterable<DroppedFile>
-  /** Copies a file to `path`; false when it is another by now or gone: it is taken another time. */
+  /**
+   * Copies a file to `path`; false when it is another by now or gone: it is taken another time, and
+   * what lies at `path` is not to be used.
+   */
   fetch(file: DroppedFile, path: string): Promise<boolean>
 }
 
@@ -34,6 +37,14 @@ const SETTLED_MS = 1000
 export function diskDrop(directory: string, { settledMs = SETTLED_MS } = {}): Drop {
   const root = resolve(directory)
 
+  async function* list(feed: string): AsyncGenerator<DroppedFile> {
+    const folder = await lstat(join(root, feed)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined
+      throw explain(error, root)
+    })
+    if (folder?.isSymbolicLink() === false) yield* walk(feed)
+  }
+
   async function* walk(folder: string): AsyncGenerator<DroppedFile> {
     const found = await readdir(join(root, folder), { withFileTypes: true }).catch(
       (error: NodeJS.ErrnoException) => {
@@ -41,16 +52,20 @@ export function diskDrop(directory: string, { settledMs = SETTLED_MS } = {}): Dr
         throw explain(error, root)
       },
     )
-    for (const entry of found.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-      const name = `${folder}/${entry.name}`
-      if (entry.name.startsWith('.')) continue
-      if (entry.isDirectory()) yield* walk(name)
-      else if (entry.isFile()) {
-        const file = await describe(name)
-        const isSettled =
-          file !== undefined && Date.parse(file.modifiedAt) <= Date.now() - settledMs
-        if (isSettled) yield file
+    const entries = found
+      .filter((entry) => !entry.name.startsWith('.') && (entry.isDirectory() || entry.isFile()))
+      // A folder sorts as its name with a slash, as in a bucket.
+      .map((entry) => Buffer.from(entry.isDirectory() ? `${entry.name}/` : entry.name))
+      .toSorted((a, b) => a.compare(b))
+    for (const entry of entries) {
+      const name = `${folder}/${entry.toString()}`
+      if (name.endsWith('/')) {
+        yield* walk(name.slice(0, -1))
+        continue
       }
+      const file = await describe(name)
+      const isSettled = file !== undefined && Date.parse(file.modifiedAt) <= Date.now() - settledMs
+      if (isSettled) yield file
     }
   }
 
@@ -67,15 +82,17 @@ export function diskDrop(directory: string, { settledMs = SETTLED_MS } = {}): Dr
 
   return {
     location: root,
-    list: walk,
+    list,
     async fetch({ name, version }, path) {
+      const isSame = async (): Promise<boolean> => (await describe(name))?.version === version
+      if (!(await isSame())) return false
       try {
         await copyFile(join(root, name), path, constants.COPYFILE_FICLONE)
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
         throw explain(error, root)
       }
-      return (await describe(name))?.version === version
+      return await isSame()
     },
   }
 }

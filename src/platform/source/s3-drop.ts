@@ -14,7 +14,10 @@ export interface S3DropOptions {
   readonly endpoint?: string | undefined
 }
 
-/** A prefix of a bucket as a drop. An object is whole once it is listed; its version is its ETag. */
+/**
+ * A prefix of a bucket as a drop. An object is whole once it is listed; its version is its ETag. What
+ * is hidden (a part of its name begins with a dot) or stands for a folder is not seen.
+ */
 export function s3Drop({ bucket, prefix, endpoint }: S3DropOptions): Drop & AsyncDisposable {
   const base = prefix === '' ? '' : `${prefix}/`
   const location = `s3://${bucket}/${prefix}`.replace(/\/$/, '')
@@ -38,7 +41,7 @@ export function s3Drop({ bucket, prefix, endpoint }: S3DropOptions): Drop & Asyn
             }),
           )
           .catch((error: unknown) => {
-            throw explainFault(error, location)
+            throw explainFault(error, location, 'drop')
           })
         for (const {
           Key: key,
@@ -47,8 +50,9 @@ export function s3Drop({ bucket, prefix, endpoint }: S3DropOptions): Drop & Asyn
           LastModified: at,
         } of page.Contents ?? []) {
           if (key === undefined || version === undefined || key.endsWith('/')) continue
-          const modifiedAt = (at ?? new Date(0)).toISOString()
-          yield { name: key.slice(base.length), sizeBytes, version, modifiedAt }
+          const name = key.slice(base.length)
+          if (name.split('/').some((part) => part.startsWith('.'))) continue
+          yield { name, sizeBytes, version, modifiedAt: (at ?? new Date(0)).toISOString() }
         }
         from = page.NextContinuationToken
       } while (from !== undefined)
@@ -65,7 +69,7 @@ export function s3Drop({ bucket, prefix, endpoint }: S3DropOptions): Drop & Asyn
         await rm(path, { force: true })
         const { status } = readFault(error)
         if (status === 404 || status === 412) return false
-        throw explainFault(error, location)
+        throw explainFault(error, location, 'drop')
       }
     },
     async [Symbol.asyncDispose]() {

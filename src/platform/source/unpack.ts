@@ -11,12 +11,16 @@ const MAX_UNPACKED_BYTES = 20 * 1024 ** 3
  * Unpacks a gzip file, streamed. DuckDB reads one that was cut off as if it ended there; this
  * throws `ContractError` (`FILE_UNREADABLE`), and for one that never ends as well.
  */
-export async function gunzipFile(from: string, to: string): Promise<void> {
+export async function gunzipFile(
+  from: string,
+  to: string,
+  { maxBytes = MAX_UNPACKED_BYTES }: { maxBytes?: number } = {},
+): Promise<void> {
   let sizeBytes = 0
   const bounded = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       sizeBytes += chunk.length
-      done(sizeBytes > MAX_UNPACKED_BYTES ? new Error('too large') : null, chunk)
+      done(sizeBytes > maxBytes ? new Error('too large') : null, chunk)
     },
   })
   try {
