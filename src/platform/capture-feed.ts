@@ -19,7 +19,9 @@ import {
   sumRows,
   type TableEntry,
 } from './lake/commit-record.ts'
-import { type FileFormat, readFeedFile, type RowFile } from './lake/feed-rows.ts'
+import { type FileFormat } from './lake/feed-file.ts'
+import type { RowFile } from './lake/feed-divide.ts'
+import { readFeedFile } from './lake/feed-rows.ts'
 import {
   logRefused,
   prepareOpen,

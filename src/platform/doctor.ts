@@ -1,7 +1,7 @@
 import type { Deps } from './deps.ts'
 import { ContractError, TidemarkError } from './errors.ts'
 import type { FeedServer } from './feed-sources.ts'
-import { formatOf } from './lake/feed-rows.ts'
+import { formatOf } from './lake/feed-file.ts'
 import type { ObjectStore } from './lake/object-store.ts'
 import { hostOf, onlyRow, withPostgresErrors } from './postgres.ts'
 import type { Project } from './project.ts'

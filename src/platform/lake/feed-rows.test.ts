@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DuckDb, openDuckDb } from '../duckdb.ts'
 import { ContractError } from '../errors.ts'
 import { duckLiteral } from '../sql.ts'
-import { formatOf, readFeedFile } from './feed-rows.ts'
+import { formatOf } from './feed-file.ts'
+import { readFeedFile } from './feed-rows.ts'
 import type { LakeTable } from './table-state.ts'
 
 const rates: LakeTable = {

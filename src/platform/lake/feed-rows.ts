@@ -1,7 +1,6 @@
 import { rm, stat } from 'node:fs/promises'
 import { type DuckDb, type DuckDbOptions, openDuckDb } from '../duckdb.ts'
-import { ContractError } from '../errors.ts'
-import { duckLiteral, identifier, identifiers } from '../sql.ts'
+import { duckLiteral, identifier } from '../sql.ts'
 import { type Stamp, writeParquet } from './capture.ts'
 import {
   isJsonText,
@@ -12,53 +11,10 @@ import {
   withoutMark,
   writeLines,
 } from './feed-lines.ts'
-import type { Column } from './lake-type.ts'
-import { rowText, selectRefused } from './quarantine.ts'
+import { type Divided, divide, type FeedRows, type Place, stamp } from './feed-divide.ts'
+import { cast, fits, withCasts } from './feed-exact.ts'
+import { describeFault, type FeedFile, type FileFormat, unreadable } from './feed-file.ts'
 import { type LakeTable, readParquet } from './table-state.ts'
-import { keyColumns } from './withheld.ts'
-
-/** What a file is, by the end of its name; each but Parquet may be gzipped (`.gz`). */
-export type FileFormat = 'json' | 'jsonl' | 'csv' | 'parquet'
-
-const ENDINGS: Readonly<Record<string, FileFormat>> = {
-  json: 'json',
-  jsonl: 'jsonl',
-  ndjson: 'jsonl',
-  csv: 'csv',
-  parquet: 'parquet',
-}
-
-/** The format of a file by its name, `undefined` for one that is nothing a feed takes. */
-export function formatOf(name: string): FileFormat | undefined {
-  const [, ending = '', gzip] = /\.([a-z]+)(\.gz)?$/i.exec(name) ?? []
-  const format = ENDINGS[ending.toLowerCase()]
-  return format === 'parquet' && gzip !== undefined ? undefined : format
-}
-
-/** A local file of a feed, unpacked. */
-export interface FeedFile {
-  /** What it is called where it came from: in quarantine with the line. */
-  readonly name: string
-  readonly path: string
-  readonly format: FileFormat
-}
-
-/** A file's rows as local Parquet files. */
-export interface FeedRows {
-  /** The rows in the lake's types plus the four change columns; ordinals rise with the lines, of which they are the numbers where a row has one line. */
-  readonly files: readonly RowFile[]
-  /** The lines that are no rows, as `selectRefused` has them. */
-  readonly refused: readonly RowFile[]
-  /** Lines of the file, the empty ones included: no ordinal is greater. */
-  readonly span: number
-  /** Names of fields that the feed does not have; they stay in the file alone. */
-  readonly unknown: readonly string[]
-}
-
-export interface RowFile {
-  readonly path: string
-  readonly rows: number
-}
 
 export interface ReadOptions {
   readonly file: FeedFile
@@ -277,15 +233,6 @@ function checkKeyIsThere(file: FeedFile, table: LakeTable, fields: readonly stri
   if (missing !== undefined) throw unreadable(file, `it has no column ${missing}`)
 }
 
-interface Place {
-  readonly file: FeedFile
-  /** Lines that precede these in the batch. */
-  readonly before: number
-  readonly path: string
-}
-
-type Divided = Omit<FeedRows, 'unknown'>
-
 /**
  * Reads fields, which are all text, as rows in one pass; undefined where one of them is none or has
  * no exact form: which one it is has to be found line by line.
@@ -359,162 +306,6 @@ async function divideLines(
   }
 }
 
-/** A number that may have more digits than a double keeps. */
-const LONG_NUMBER = String.raw`-?[0-9][0-9.eE+-]{16,}`
-
-/**
- * Takes lines one by one: those that are rows go into one file, the others into another with their
- * reason. `lines` has the number `n`, the text `t` as it came, the object of its fields `j` where that
- * is another text, and a `fault` where it cannot be read at all; or, with `areFields`, the fields themselves.
- */
-async function divide(
-  batch: Stamp,
-  table: LakeTable,
-  {
-    file,
-    before,
-    path,
-    lines: from,
-    line = 0,
-    isCsv = false,
-    areFields = false,
-  }: Place & { lines: string; line?: number; isCsv?: boolean; areFields?: boolean },
-): Promise<Divided> {
-  const { db } = batch
-  const lines = identifier(`lines of ${table.name}`)
-  const names = identifiers(table.columns.map(({ name }) => name))
-  const nullKey = table.key.map((name) => `${identifier(name)} is null`).join(' or ')
-  // Those of the key first: a key of which any part is at fault names no row.
-  const others = table.columns.filter(({ name }) => !table.key.includes(name))
-  const faults = [...keyColumns(table), ...others].flatMap((column) => {
-    const name = identifier(column.name)
-    const found = duckLiteral(column.name)
-    const isGiven = isCsv && column.type !== 'VARCHAR' ? `${name} <> ''` : `${name} is not null`
-    const lost = areFields ? [] : [`when ${name} is not null and ${isLost(column)} then ${found}`]
-    return [...lost, `when ${isGiven} and not coalesce(${fits(column)}, false) then ${found}`]
-  })
-  const fields = areFields
-    ? `(select *, true as is_row, false as is_twice from ${from})`
-    : selectFields(table, from)
-  try {
-    await db.run(`
-      create or replace temp table ${lines} as
-      select
-          ${names}, n + ${line} as _line, t as _text,
-          case
-              when fault is not null then fault
-              when not is_row then 'not_json'
-              when is_twice then 'field_twice'
-              when ${nullKey} then 'key_missing'
-              when _column is not null then 'value_not_exact'
-          end as _reason,
-          case when fault is null and is_row and not is_twice and not (${nullKey}) then _column end as _column
-      from (
-          select *, case ${faults.join(' ')} end as _column
-          from (select n, t, fault, is_row, is_twice, ${areFields ? '' : 'o, is_long,'} ${withCasts(table)} from ${fields})
-      )`)
-  } catch (error) {
-    throw unreadable(file, describeFault(error))
-  }
-  const change = `'insert' as _operation, ${stamp(batch)}, ${before - line} + _line as _ordinal`
-  const typed = (column: Column) => `try_cast(${identifier(column.name)} as ${column.type})`
-  const values = table.columns.map((column) => {
-    const name = identifier(column.name)
-    const value = column.type === 'BLOB' ? unhex(name) : typed(column)
-    return `${isCsv && column.type !== 'VARCHAR' ? `case when ${name} <> '' then ${value} end` : value} as ${name}`
-  })
-  const rows = await writeParquet(
-    db,
-    `select ${values.join(', ')}, ${change} from ${lines} where _reason is null order by _line`,
-    path,
-  )
-  const text = table.columns.map(({ name }): Column => ({ name, type: 'VARCHAR' }))
-  // A key is given in its type where it can be; a line without one by its number.
-  const keys = keyColumns(table).map((column) => ({
-    ...column,
-    name: `typed ${column.name}`,
-    label: column.name,
-  }))
-  const hasKey = keys.map(({ name }) => `${identifier(name)} is not null`).join(' and ')
-  const place = `json_object('file', _file, 'line', _line)::varchar`
-  const more = keyColumns(table).map((column) => {
-    const isRow = `_reason = 'value_not_exact' and _column is distinct from ${duckLiteral(column.name)}`
-    const value =
-      column.type === 'BLOB'
-        ? `case when ${fits(column)} then ${unhex(identifier(column.name))} end`
-        : typed(column)
-    return `case when ${isRow} then ${value} end as ${identifier(`typed ${column.name}`)}`
-  })
-  const select = selectRefused(
-    `(select *, ${[change, ...more].join(', ')}, ${duckLiteral(file.name)} as _file
-      from ${lines} where _reason is not null)`,
-    {
-      key: `case when ${hasKey} then ${rowText(keys)} else ${place} end`,
-      columns: [
-        ...text,
-        { name: '_file', type: 'VARCHAR' },
-        { name: '_line', type: 'BIGINT' },
-        { name: '_text', type: 'VARCHAR' },
-      ],
-    },
-  )
-  const refusedPath = `${path}.refused`
-  const refused = await writeParquet(db, select, refusedPath)
-  const [last] = await db.rows<{ line: bigint | null }>(`select max(_line) as line from ${lines}`)
-  await db.run(`drop table ${lines}`)
-  if (rows === 0) await rm(path)
-  if (refused === 0) await rm(refusedPath)
-  return {
-    files: rows > 0 ? [{ path, rows }] : [],
-    refused: refused > 0 ? [{ path: refusedPath, rows: refused }] : [],
-    span: Number(last?.line ?? 0) - line,
-  }
-}
-
-/** A relation of the fields of lines as text, with `o`, the object they are of. */
-function selectFields(table: LakeTable, lines: string): string {
-  const names = table.columns.map(({ name }) => name)
-  const structure = duckLiteral(
-    JSON.stringify(Object.fromEntries(names.map((name) => [name, 'VARCHAR']))),
-  )
-  const values = names.map((name) => {
-    const field = `struct_extract(fields, ${duckLiteral(name)})`
-    const digits = numbersOf(name)
-    return `case when is_long and len(${digits}) = 1 then ${digits}[1] else ${field} end as ${identifier(name)}`
-  })
-  const known = `list_filter(json_keys(o), each -> list_contains([${names.map(duckLiteral).join(', ')}], each))`
-  return `(
-      select n, t, fault, is_row, o, is_long, ${values.join(', ')}, len(${known}) <> len(list_distinct(${known})) as is_twice
-      from (
-          select *, from_json(case when len(${known}) = len(list_distinct(${known})) then o else '{}' end, ${structure}) as fields
-          from (
-              select
-                  n, t, fault, is_row,
-                  case when is_row then coalesce(j, t) else '{}' end as o,
-                  is_row and j is null and regexp_matches(t, ${duckLiteral(LONG_NUMBER)}) as is_long
-              from (
-                  select *, fault is null and coalesce(json_valid(coalesce(j, t)) and json_type(case when json_valid(coalesce(j, t)) then coalesce(j, t) end) = 'OBJECT', false) as is_row
-                  from ${lines}
-              )
-          )
-      )
-  )`
-}
-
-/** SQL of the numbers that follow a field's name in the line, with the digits they stood there with. */
-function numbersOf(name: string): string {
-  const quoted = JSON.stringify(name).replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`)
-  const pattern = String.raw`${quoted}\s*:\s*(-?[0-9][0-9.eE+-]*)`
-  return `regexp_extract_all(t, ${duckLiteral(pattern)}, 1)`
-}
-
-/** SQL that says whether a number of a line has lost digits when it was read and they cannot be found again. */
-function isLost({ name }: Column): string {
-  const pointer = `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
-  const kind = `json_type(o, ${duckLiteral(pointer)})`
-  return `is_long and (${kind} in ('OBJECT', 'ARRAY') or ${kind} = 'DOUBLE' and len(${numbersOf(name)}) <> 1)`
-}
-
 /** Names of the fields that the first lines of a file have. */
 async function sampleFields(
   db: DuckDb,
@@ -543,111 +334,4 @@ function textColumns({ columns }: LakeTable): string {
 
 function struct(names: readonly string[]): string {
   return `{${names.map((name) => `${duckLiteral(name)}: 'VARCHAR'`).join(', ')}}`
-}
-
-/** `_batch` and `_captured_at`. */
-function stamp({ number, takenAt }: Stamp): string {
-  return `${number}::bigint as _batch,
-    ${duckLiteral(takenAt)}::timestamptz as _captured_at`
-}
-
-/** Every column as text, and beside it what it is in its type, made once for all that ask for it. */
-function withCasts({ columns }: LakeTable): string {
-  return columns
-    .flatMap((column) => {
-      const name = identifier(column.name)
-      return column.type === 'VARCHAR' || column.type === 'BLOB'
-        ? [name]
-        : [name, `try_cast(${name} as ${column.type}) as ${castName(column)}`]
-    })
-    .join(', ')
-}
-
-function castName({ name }: Column): string {
-  return identifier(`as typed ${name}`)
-}
-
-function cast(column: Column): string {
-  if (column.type === 'VARCHAR') return identifier(column.name)
-  return column.type === 'BLOB' ? unhex(identifier(column.name)) : castName(column)
-}
-
-function unhex(text: string): string {
-  return `unhex(substr(${text}, 3))`
-}
-
-/**
- * SQL that says whether a text is exactly a value of its column's type, and written as one: true,
- * false or null. The cheap answers come first.
- */
-function fits(column: Column): string {
-  const { name, type } = column
-  const text = identifier(name)
-  const value = castName(column)
-  const scale = /^DECIMAL\(\d+,(\d+)\)$/.exec(type)?.[1]
-  if (scale !== undefined) {
-    // Up to 15 digits two decimals are the same number if they are the same double.
-    const isSame = `${value}::double = try_cast(${text} as double)`
-    const isShort = `strlen(${text}) < 16 and ${isSame} and not contains(${text}, '_')`
-    return `(case when ${isShort} then true else ${fitsLong({ text, value, scale, isSame })} end)`
-  }
-  const matches = (pattern: string) =>
-    `${value} is not null and regexp_full_match(${text}, ${duckLiteral(pattern)})`
-  switch (type) {
-    case 'VARCHAR':
-      return `not contains(${text}, chr(0))`
-    case 'BOOLEAN':
-      return `(${value} is not null and strlen(${text}) > 3)`
-    case 'DATE':
-      return `(strlen(${text}) = 10 and ${value}::varchar = ${text})`
-    case 'TIMESTAMP':
-      return `(case when ${value}::varchar = ${text} then true else ${matches(`${DAY}[ T]${TIME}`)} end)`
-    case 'TIMESTAMPTZ':
-      return `(${matches(`${DAY}[ T]${TIME}(Z|[+-][0-9]{2}(:?[0-9]{2})?)`)})`
-    case 'TIME':
-      return `(${matches(TIME)})`
-    case 'FLOAT':
-    case 'DOUBLE': {
-      const isNamed = `regexp_full_match(lower(${text}), '-?(nan|inf|infinity)')`
-      const isKept = `isfinite(${value}) and (${value} <> 0 or not regexp_matches(${text}, '^[^eE]*[1-9]'))`
-      return `(${value} is not null and not contains(${text}, '_') and not contains(${text}, ' ') and (${isKept} or ${isNamed}))`
-    }
-    case 'UUID':
-      return `(${value}::varchar = lower(${text}))`
-    case 'BLOB':
-      return `regexp_full_match(${text}, '\\\\x([0-9a-fA-F]{2})*')`
-    default:
-      return `(${value}::varchar = ${text})`
-  }
-}
-
-const DAY = '[0-9]{4}-[0-9]{2}-[0-9]{2}'
-/** To the microsecond; zeros may follow. */
-const TIME = String.raw`([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{1,6}0*)?`
-
-function fitsLong({
-  text,
-  value,
-  scale,
-  isSame,
-}: Record<'text' | 'value' | 'scale' | 'isSame', string>): string {
-  const digits = `length(regexp_replace(regexp_replace(${text}, '[eE].*$', ''), '^-?0*\\.?0*|\\.', '', 'g'))`
-  const isPlain = `regexp_full_match(${text}, '-?[0-9]+(\\.[0-9]{0,${scale}}0*)?')`
-  const isNumber = `regexp_full_match(${text}, '-?[0-9]+(\\.[0-9]+)?([eE][+-]?[0-9]+)?')`
-  return `(${value} is not null and (${isPlain} or ${isNumber} and ${digits} < 16 and ${isSame}))`
-}
-
-function unreadable(file: FeedFile, why: string): ContractError {
-  return new ContractError(`The file ${file.name} cannot be read: ${why}`, {
-    code: 'FILE_UNREADABLE',
-    hint: 'correct it and drop it again, under this name or another',
-  })
-}
-
-/** What is wrong with a file, in words that hold nothing of it. */
-function describeFault(error: unknown): string {
-  const message = error instanceof Error ? error.message : ''
-  if (/Malformed JSON|JSON/i.test(message)) return 'it is no whole JSON'
-  if (/parquet|magic bytes|thrift/i.test(message)) return 'it is no whole Parquet file'
-  return 'it is not what its name says'
 }

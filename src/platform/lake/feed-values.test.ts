@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DuckDb, openDuckDb } from '../duckdb.ts'
 import { duckLiteral } from '../sql.ts'
 import { parseRecord, splitLines } from './feed-lines.ts'
-import { formatOf, readFeedFile } from './feed-rows.ts'
+import { formatOf } from './feed-file.ts'
+import { readFeedFile } from './feed-rows.ts'
 import type { LakeTable } from './table-state.ts'
 
 const TYPES = {
