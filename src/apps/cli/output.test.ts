@@ -84,6 +84,19 @@ it('log() tells what a person must know: alerts, large tables, whole comparisons
   ])
 })
 
+it('log() says once that a feed is away, however often it is tried', () => {
+  const { output, written } = capture()
+  const entry = { event: 'feed_unreachable', table: 'exchange_rate', code: 'FEED_UNREACHABLE' }
+  for (const reason of ['https://rates.example cannot be reached', 'again']) {
+    output.log({ ...entry, level: 'warn', reason })
+  }
+  output.log({ ...entry, level: 'warn', code: 'DROP_DENIED', reason: 'The drop may not be read' })
+  expect(written.err.trimEnd().split('\n')).toEqual([
+    '  https://rates.example cannot be reached; what is known already is used',
+    '  The drop may not be read; what is known already is used',
+  ])
+})
+
 it('fail() says what happened, the code and the next command', () => {
   const { output, written } = capture()
   output.fail(new ConfigError('Cannot do it', { code: 'NO_WAY', hint: 'tidemark doctor' }))

@@ -46,6 +46,7 @@ export function createOutput(options: OutputOptions): Output {
     options.isColored ? styleText(name, text, { validateStream: false }) : text
   let hasProgress = false
   let lastBeatAt = Date.now()
+  const unreachable = new Set<string>()
 
   const clear = () => {
     if (!hasProgress) return
@@ -92,6 +93,13 @@ export function createOutput(options: OutputOptions): Output {
         note(style('dim', `  ${String(entry['table'])} has another shape: tidemark catalog`))
       } else if (entry.event === 'table_ignored') {
         note(style('dim', `  ${String(entry['relation'])} is in no contract and is left alone`))
+      } else if (entry.event === 'feed_unreachable') {
+        const feed = `${String(entry['table'])} ${String(entry['code'])}`
+        // Runs go on without it: said once, not every five seconds.
+        if (!unreachable.has(feed)) {
+          note(style('yellow', `  ${String(entry['reason'])}; what is known already is used`))
+        }
+        unreachable.add(feed)
       } else if (entry.event === 'table_verified') {
         progress(`comparing ${String(entry['table'])} (${String(entry['where'])})`)
       }
