@@ -30,6 +30,7 @@ export default defineConfig({
     ],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 20_000 } },
     maxWorkers: 2,
     // Real servers on a busy machine: once more there, reported as such; never at a desk.
     retry: process.env['CI'] === undefined ? 0 : 1,
