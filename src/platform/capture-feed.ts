@@ -11,11 +11,11 @@ import {
   prepareFile,
   writeParquet,
 } from './lake/capture.ts'
-import { prepareState } from './lake/checkpoint.ts'
+import { extendState, prepareState } from './lake/checkpoint.ts'
 import {
   type FileRef,
   NO_ROWS,
-  type StateFile,
+  standStill,
   sumRows,
   type TableEntry,
 } from './lake/commit-record.ts'
@@ -78,13 +78,14 @@ export async function captureFeed(
 ): Promise<{ rows: TableEntry; files: TableEntry }> {
   const shape = shapeOf(feed)
   const table = lakeTable(shape)
+  const register = await openRegister(batch, feed, previousFiles)
   const read: TakenFile[] = []
   let before = 0
   for (const [index, file] of files.entries()) {
     const hashing = hashFile(file.rawPath)
     // Awaited wherever it is needed.
     hashing.catch(() => {})
-    const isCopy = await findCopy(batch, feed, { previousFiles, read, file, hashing })
+    const isCopy = await findCopy(batch, { register, read, file, hashing })
     const taken = await takeFile(deps, batch, { table, file, index, before, isCopy, hashing })
     before += taken.span
     read.push(taken)
@@ -115,7 +116,7 @@ export async function captureFeed(
       archived: read.flatMap(({ archived }) => archived ?? []),
       fingerprint: shape.fingerprint,
     },
-    files: await recordFiles(batch, feed, { read, previous: previousFiles }),
+    files: await recordFiles(batch, feed, { read, register, previous: previousFiles }),
   }
 }
 
@@ -279,15 +280,7 @@ async function captureRows(
 ): Promise<{ entry: TableEntry; accepted: string }> {
   const { db } = batch
   const state = previous?.state ?? []
-  const blank: TableEntry = {
-    rows: 0,
-    open: [],
-    state: [],
-    ...previous,
-    counts: NO_ROWS,
-    changes: [],
-    quarantine: [],
-  }
+  const blank = standStill(previous)
   if (accepted.length === 0) {
     return {
       entry: blank,
@@ -318,7 +311,7 @@ async function captureRows(
         ...blank,
         counts: { ...NO_ROWS, inserted },
         changes: files,
-        state: files.map(asBase),
+        state: extendState([], files),
         rows: inserted,
       },
       accepted: incomingRelation(table, await openFiles(batch.zone, files)),
@@ -331,8 +324,7 @@ async function captureRows(
     changes: names.changes,
     rows: inserted + updated,
   })
-  const role = state.length === 0 ? 'base' : 'change'
-  const next = [...state, ...changes.map((file): StateFile => ({ ...file, role }))]
+  const next = extendState(state, changes)
   return {
     entry: {
       ...blank,
@@ -343,10 +335,6 @@ async function captureRows(
     },
     accepted: incoming,
   }
-}
-
-function asBase(file: FileRef): StateFile {
-  return { ...file, role: 'base' }
 }
 
 async function holdsTwice(
@@ -435,17 +423,28 @@ export function filesTable(feed: Feed): LakeTable {
   return { name: filesOf(feed.name), key: ['file'], columns }
 }
 
+/** Makes a view of the table of a feed's files as it stood; returns its name. */
+async function openRegister(
+  { db, zone }: Pick<PendingBatch, 'db' | 'zone'>,
+  feed: Feed,
+  previous: TableEntry | undefined,
+): Promise<string> {
+  const table = filesTable(feed)
+  const relation = `state of ${table.name}`
+  await openState(db, zone, { relation, table, state: previous?.state ?? [] })
+  return relation
+}
+
 /** Whether a file that was never seen under its name holds what was taken under another. */
 async function findCopy(
-  { db, zone }: PendingBatch,
-  feed: Feed,
+  { db }: PendingBatch,
   {
-    previousFiles,
+    register,
     read,
     file,
     hashing,
   }: {
-    previousFiles: TableEntry | undefined
+    register: string
     read: readonly TakenFile[]
     file: OfferedFile
     hashing: Promise<string>
@@ -456,11 +455,8 @@ async function findCopy(
     taken.file.sizeBytes === file.sizeBytes &&
     taken.sha256 === (await hashing)
   for (const taken of read) if (await isTaken(taken)) return true
-  const table = filesTable(feed)
-  const relation = `files of ${feed.name}`
-  await openState(db, zone, { relation, table, state: previousFiles?.state ?? [] })
   const found = await db.rows<{ file: string; sha256: string }>(
-    `select file, sha256 from ${identifier(relation)}
+    `select file, sha256 from ${identifier(register)}
      where file = ${duckLiteral(file.name)} or (bytes = ${file.sizeBytes} and outcome = 'taken')`,
   )
   // Under its own name it says something new, even if it says what it said once before.
@@ -472,7 +468,11 @@ async function findCopy(
 async function recordFiles(
   batch: PendingBatch,
   feed: Feed,
-  { read, previous }: { read: readonly TakenFile[]; previous: TableEntry | undefined },
+  {
+    read,
+    register,
+    previous,
+  }: { read: readonly TakenFile[]; register: string; previous: TableEntry | undefined },
 ): Promise<TableEntry> {
   const { db } = batch
   const table = filesTable(feed)
@@ -499,16 +499,14 @@ async function recordFiles(
   await db.run(
     `create or replace temp table ${incoming} as select * from (values ${values.join(', ')}) as v(${names})`,
   )
-  const known = { state: `state of ${table.name}`, changes: `changes of ${table.name}` }
+  const known = { state: register, changes: `changes of ${table.name}` }
   const state = previous?.state ?? []
-  await openState(db, batch.zone, { relation: known.state, table, state })
   const { inserted, updated } = await compareRows(db, table, { incoming, ...known })
   const changes = await prepareChanges(batch, table, {
     changes: known.changes,
     rows: inserted + updated,
   })
-  const role = state.length === 0 ? 'base' : 'change'
-  const next = [...state, ...changes.map((file): StateFile => ({ ...file, role }))]
+  const next = extendState(state, changes)
   return {
     counts: {
       ...NO_ROWS,
@@ -528,15 +526,13 @@ async function recordFiles(
 
 /** Versions of the files that were taken, by name. */
 export async function readTakenVersions(
-  { db, zone }: Pick<PendingBatch, 'db' | 'zone'>,
+  batch: Pick<PendingBatch, 'db' | 'zone'>,
   feed: Feed,
   previous: TableEntry | undefined,
 ): Promise<ReadonlyMap<string, string>> {
-  if (previous === undefined) return new Map()
-  const relation = `files of ${feed.name}`
-  await openState(db, zone, { relation, table: filesTable(feed), state: previous.state })
-  const rows = await db.rows<{ file: string; version: string }>(
-    `select file, version from ${identifier(relation)}`,
+  const register = await openRegister(batch, feed, previous)
+  const rows = await batch.db.rows<{ file: string; version: string }>(
+    `select file, version from ${identifier(register)}`,
   )
   return new Map(rows.map(({ file, version }) => [file, version]))
 }

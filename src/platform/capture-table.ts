@@ -12,7 +12,7 @@ import {
   prepareChanges,
   prepareFile,
 } from './lake/capture.ts'
-import { prepareState } from './lake/checkpoint.ts'
+import { extendState, prepareState } from './lake/checkpoint.ts'
 import type { FileRef, TableEntry } from './lake/commit-record.ts'
 import { logRefused } from './lake/quarantine.ts'
 import { collectRows, type ReadRows } from './lake/read-rows.ts'
@@ -88,7 +88,7 @@ export async function captureFirst(
     changes: files,
     quarantine: refusal.quarantine,
     open: refusal.open,
-    state: files.map((file) => ({ ...file, role: 'base' })),
+    state: extendState([], files),
     rows,
     fingerprint: shape.fingerprint,
     ...(seen > rows ? { withheld: seen - rows } : {}),
@@ -263,9 +263,7 @@ async function finish(
   if (deleted > 0 && keys !== undefined) await addDeletes(batch.db, table, { keys, ...names })
   const changed = found.inserted + found.updated + deleted
   const changes = await prepareChanges(batch, table, { changes: names.changes, rows: changed })
-  // The first files of a table hold every row, and so are its base.
-  const role = previous.state.length === 0 ? 'base' : 'change'
-  const state = [...previous.state, ...changes.map((file) => ({ ...file, role }) as const)]
+  const state = extendState(previous.state, changes)
   const next =
     changes.length > 0 || force ? await prepareState(batch, table, { state, force }) : state
   const { open } = previous

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ConfigError } from './errors.ts'
 import { parseZoneAddress, ZONE_ADDRESS } from './lake/zone-address.ts'
+import { isLoopback } from './loopback.ts'
 
 const text = (description: string) => z.string().min(1).optional().describe(description)
 const whole = (description: string, { min, max }: { min: number; max: number }) =>
@@ -188,9 +189,9 @@ function isServer(address: string): boolean {
 function isAddress(address: string): boolean {
   if (!URL.canParse(address)) return false
   const { protocol, username, password, hostname } = new URL(address)
-  const isLocal = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.')
   return (
-    `${username}${password}` === '' && (protocol === 'https:' || (protocol === 'http:' && isLocal))
+    `${username}${password}` === '' &&
+    (protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname)))
   )
 }
 

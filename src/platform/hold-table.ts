@@ -5,6 +5,7 @@ import {
   type FileRef,
   NO_ROWS,
   type SnapshotInfo,
+  standStill,
   type TableEntry,
   sumRows,
 } from './lake/commit-record.ts'
@@ -46,12 +47,8 @@ export async function holdTable(deps: Deps, hold: TableHold): Promise<TableEntry
   const rows = sumRows(quarantine)
   const capturedTo = previous?.capturedTo ?? before
   return {
-    open: [],
-    state: [],
-    rows: 0,
-    ...previous,
+    ...standStill(previous),
     counts: { ...NO_ROWS, read: rows, quarantined: rows },
-    changes: [],
     quarantine,
     held: {
       ...breach,
@@ -74,13 +71,7 @@ export function deferTable({
 }: Pick<TableHold, 'batch' | 'previous' | 'before'>): TableEntry {
   const capturedTo = previous?.capturedTo ?? before
   return {
-    open: [],
-    state: [],
-    rows: 0,
-    ...previous,
-    counts: NO_ROWS,
-    changes: [],
-    quarantine: [],
+    ...standStill(previous),
     held: previous?.held ?? {
       reason: DEFERRED,
       detail: 'there was no time left to read it; the next run does',

@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import pg from 'pg'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 import { ConfigError, ContractError, TidemarkError, TransientError } from './errors.ts'
+import { isLoopback } from './loopback.ts'
 
 export type Client = pg.Client
 
@@ -99,10 +100,6 @@ function badUrl(database: Database, what: string): ConfigError {
     code: `${database.code}_URL`,
     hint: `set TIDEMARK_${database.code}_URL=postgresql://user:password@host:5432/database`,
   })
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || host.startsWith('127.')
 }
 
 /** Host and port of a connection string, the only parts of it that may be shown. */

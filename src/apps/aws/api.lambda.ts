@@ -14,10 +14,8 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { APIGatewayProxyResult, LambdaContext } from 'hono/aws-lambda'
-import { ConfigError } from '../../platform/errors.ts'
 import { type Api, type ApiEvent, createApi } from './api.ts'
-import { openFunctionEnvironment } from './environment.ts'
-import { SECRET_SETTINGS } from './functions.ts'
+import { openFunctionEnvironment, secretOf } from './environment.ts'
 import { createLog, publicError } from './logging.ts'
 import { forgetSecrets, readDatabaseUrl } from './secrets.ts'
 
@@ -39,13 +37,7 @@ export async function handler(
 
 async function open(): Promise<Api> {
   const log = createLog('api')
-  const secret = process.env[SECRET_SETTINGS.reader]
-  if (secret === undefined || secret === '') {
-    throw new ConfigError(`The function has no setting ${SECRET_SETTINGS.reader}`, {
-      code: 'CONFIG_INCOMPLETE',
-      hint: 'deploy the stacks again: npm run deploy',
-    })
-  }
+  const secret = secretOf('reader')
   // Its scratch folder is kept with it; a process ends without being asked.
   const { config, deps, reader } = await openFunctionEnvironment({
     needs: [],

@@ -54,8 +54,7 @@ export async function openFunctionEnvironment({
   ])
   const urlOf = async (database: SecretOf): Promise<string> => {
     if (!needs.includes(database)) return ''
-    const setting = SECRET_SETTINGS[database]
-    return await readDatabaseUrl(given(process.env[setting], setting))
+    return await readDatabaseUrl(secretOf(database))
   }
   const warehouse: Warehouse = {
     title: 'the warehouse',
@@ -105,6 +104,12 @@ async function prepareScratch(parent: string): Promise<string> {
   inUse.add(scratchDir)
   await mkdir(scratchDir)
   return scratchDir
+}
+
+/** Name of the secret with a database's connection string. Throws `ConfigError` where there is none. */
+export function secretOf(database: SecretOf): string {
+  const setting = SECRET_SETTINGS[database]
+  return given(process.env[setting], setting)
 }
 
 function given(value: string | undefined, name: string): string {

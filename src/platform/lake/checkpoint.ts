@@ -29,6 +29,15 @@ export function planCheckpoint(state: readonly StateFile[]): 'none' | 'delta' | 
 }
 
 /**
+ * A table's state with a batch's change files behind it. Its first files hold every row, and so are
+ * its base.
+ */
+export function extendState(state: readonly StateFile[], changes: readonly FileRef[]): StateFile[] {
+  const role = state.length === 0 ? 'base' : 'change'
+  return [...state, ...changes.map((file): StateFile => ({ ...file, role }))]
+}
+
+/**
  * The state that replaces `state`, with a checkpoint written and uploaded where one is due or
  * `force`d (after a change of columns, so that all files of a state agree).
  */

@@ -167,7 +167,14 @@ function damaged(key: string, cause: unknown): ContractError {
   })
 }
 
-/** The entry of a table that a batch leaves as it was. */
-export function standStill({ archived: _archived, ...entry }: TableEntry): TableEntry {
-  return { ...entry, counts: NO_ROWS, changes: [], quarantine: [] }
+/**
+ * The entry of a table that a batch leaves as it was, or that was never made: what it says of the
+ * batch before alone is left out.
+ */
+export function standStill({
+  archived: _archived,
+  changesSince: _changesSince,
+  ...entry
+}: Partial<TableEntry> = {}): TableEntry {
+  return { open: [], state: [], rows: 0, ...entry, counts: NO_ROWS, changes: [], quarantine: [] }
 }

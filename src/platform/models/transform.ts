@@ -1,8 +1,13 @@
 import type { DuckDb } from '../duckdb.ts'
 import { ContractError } from '../errors.ts'
 import { type PendingBatch, prepareChanges } from '../lake/capture.ts'
-import { prepareState } from '../lake/checkpoint.ts'
-import { changedRows, type CommitRecord, NO_ROWS, type TableEntry } from '../lake/commit-record.ts'
+import { extendState, prepareState } from '../lake/checkpoint.ts'
+import {
+  changedRows,
+  type CommitRecord,
+  standStill,
+  type TableEntry,
+} from '../lake/commit-record.ts'
 import type { Fault } from '../lake/quarantine.ts'
 import { readParquet } from '../lake/table-state.ts'
 import { openFiles, readExistingCommit } from '../lake/zone.ts'
@@ -64,7 +69,7 @@ export async function prepareStar(
     const found = unfit.get(name)
     const before = previous?.tables[name]
     if (found === undefined && before === undefined) continue
-    tables[name] = found?.entry ?? unchanged(before)
+    tables[name] = found?.entry ?? standStill(before)
     faults.set(name, found?.faults ?? [])
   }
   for (const model of project.models) {
@@ -77,7 +82,7 @@ export async function prepareStar(
     } else if (dimension !== undefined) {
       tables[table] = await dimensionEntry(batch, dimension, before)
     } else {
-      tables[table] = unchanged(before)
+      tables[table] = standStill(before)
     }
     faults.set(table, (versions ?? dimension)?.faults ?? [])
   }
@@ -386,10 +391,7 @@ async function dimensionEntry(
   before: TableEntry | undefined,
 ): Promise<TableEntry> {
   const files = await prepareChanges(batch, table, { changes, rows: changedRows(counts) })
-  const earlier = before?.state ?? []
-  // The first files hold every row, and so are the base themselves.
-  const role = earlier.length === 0 ? 'base' : 'change'
-  const state = [...earlier, ...files.map((file) => ({ ...file, role }) as const)]
+  const state = extendState(before?.state ?? [], files)
   return {
     counts,
     changes: files,
@@ -398,21 +400,5 @@ async function dimensionEntry(
     state: files.length === 0 ? state : await prepareState(batch, table, { state }),
     rows: (before?.rows ?? 0) + counts.inserted,
     ...(held === undefined ? {} : { held }),
-  }
-}
-
-/** The entry of a table this batch does not touch. */
-function unchanged({
-  changesSince: _changesSince,
-  ...before
-}: Partial<TableEntry> = {}): TableEntry {
-  return {
-    state: [],
-    rows: 0,
-    open: [],
-    ...before,
-    counts: NO_ROWS,
-    changes: [],
-    quarantine: [],
   }
 }
