@@ -5,9 +5,8 @@ import { collect } from '../src/platform/collect.ts'
 import { type Deps, ingestionZone } from '../src/platform/deps.ts'
 import { type DuckDb, openDuckDb } from '../src/platform/duckdb.ts'
 import { PARQUET } from '../src/platform/lake/capture.ts'
-import { FORMAT } from '../src/platform/lake/commit-record.ts'
 import { lakeType } from '../src/platform/lake/lake-type.ts'
-import { commitBatch } from '../src/platform/lake/zone.ts'
+import { commitBatch } from '../src/platform/lake/batch-log.ts'
 import type { Feed, Project } from '../src/platform/project.ts'
 import { diskDrop } from '../src/platform/source/drop.ts'
 import { duckLiteral } from '../src/platform/sql.ts'
@@ -134,10 +133,7 @@ async function readOwn(folder: string, file: string): Promise<void> {
 
 /** Feeds wait for the first batch of the database. */
 async function commitNothing(deps: Deps): Promise<void> {
-  await commitBatch(ingestionZone(deps), {
-    format: FORMAT,
-    batch: 1,
-    previous: 0,
+  const content = {
     snapshot: {
       xmin: '1',
       xmax: '1',
@@ -149,5 +145,6 @@ async function commitNothing(deps: Deps): Promise<void> {
     },
     tables: {},
     writer: { version: deps.version, runId: deps.runId },
-  })
+  }
+  await commitBatch(ingestionZone(deps), content, { previous: undefined })
 }

@@ -31,7 +31,8 @@ export function createCollection(
     name: 'collect',
     code,
     parameters,
-    zones: { ingestion: { read: '*', create: '*' } },
+    // Of the processed zone it asks which batch of this lake it was made from.
+    zones: { ingestion: { read: '*', create: '*' }, processed: { read: '*/batch/*' } },
     drop,
     environment: {
       ...(drop === undefined ? {} : { TIDEMARK_DROP: drop }),

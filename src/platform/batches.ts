@@ -1,6 +1,6 @@
 import { type Deps, ingestionZone, processedZone } from './deps.ts'
 import type { CommitRecord } from './lake/commit-record.ts'
-import { readCommit, readLastCommit } from './lake/zone.ts'
+import { readCommit, readLastCommit } from './lake/batch-log.ts'
 import { generationOf } from './models/generation.ts'
 
 /** What the lake knows of one batch. */

@@ -182,7 +182,7 @@ async function takeFile(
   if (file.sizeBytes === 0) return { ...nothing, sha256: await hashing, outcome: 'empty' }
   const ending = /(\.[a-z]+)?(\.gz)?$/i.exec(file.name)?.[0].toLowerCase() ?? ''
   const key =
-    `raw/${keyPart(table.name)}/date=${batch.takenAt.slice(0, 10)}/` +
+    `raw/${keyPart(table.name)}/tidemark_date=${batch.takenAt.slice(0, 10)}/` +
     `${padBatch(batch.number)}-${batch.attempt}-${index}${ending}`
   const path = join(batch.db.scratchDir, `${batch.attempt}-${index}`)
   const { rows } = file

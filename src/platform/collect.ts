@@ -3,13 +3,14 @@ import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { captureFeed, type OfferedFile, readTakenVersions } from './capture-feed.ts'
 import { checkProject } from './check-project.ts'
+import { checkEnds, readHeads } from './continuity.ts'
 import { checkInterrupted, type Deps, ingestionZone, isPastDeadline } from './deps.ts'
 import { openDuckDb } from './duckdb.ts'
 import { ConflictError, ContractError, TidemarkError } from './errors.ts'
+import { commitBatch } from './lake/batch-log.ts'
 import type { PendingBatch } from './lake/capture.ts'
-import { type CommitRecord, FORMAT, standStill } from './lake/commit-record.ts'
+import { type CommitRecord, standStill } from './lake/commit-record.ts'
 import { formatOf } from './lake/feed-file.ts'
-import { commitBatch, readLastCommit } from './lake/zone.ts'
 import { type AnswerFormat, type Feed, filesOf } from './project.ts'
 import type { FeedServer } from './feed-sources.ts'
 import type { Drop, DroppedFile } from './source/drop.ts'
@@ -65,8 +66,8 @@ export async function collect(deps: Deps, options: CollectOptions = {}): Promise
 
 async function collectOnce(deps: Deps, { lastKnown = 0 }: CollectOptions): Promise<CollectOutcome> {
   checkProject(deps.project)
-  const zone = ingestionZone(deps)
-  const last = await readLastCommit(zone, lastKnown)
+  const heads = await readHeads(deps, { lastKnown })
+  const last = heads.captured
   const failures: FeedFailure[] = []
   const quiet = {
     record: last,
@@ -91,6 +92,7 @@ async function collectOnce(deps: Deps, { lastKnown = 0 }: CollectOptions): Promi
     const taken = offers.filter(({ files }) => files.length > 0)
     const isCutShort = offers.some((offer) => offer.isCutShort)
     if (taken.length === 0) return { ...quiet, isCutShort }
+    await checkEnds(deps, heads)
     const { record, quarantined } = await commitOffers(deps, taken, { last, collectedAt })
     const files = taken.reduce((sum, offer) => sum + offer.files.length, 0)
     return { record, committed: true, files, quarantined, isCutShort, failures }
@@ -136,10 +138,7 @@ async function commitOffers(
       ...rows.counts,
     })
   }
-  const record: CommitRecord = {
-    format: FORMAT,
-    batch: batch.number,
-    previous: last.batch,
+  const content = {
     snapshot: last.snapshot,
     collectedAt,
     tables,
@@ -148,7 +147,7 @@ async function commitOffers(
     writer: { version: deps.version, runId: deps.runId },
   }
   checkInterrupted(deps)
-  await commitBatch(batch.zone, record)
+  const record = await commitBatch(batch.zone, content, { previous: last })
   return { record, quarantined }
 }
 

@@ -2,19 +2,19 @@ import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { captureFirst, captureSince, captureWhole, type TableRead } from './capture-table.ts'
 import { checkProject } from './check-project.ts'
+import { checkEnds, checkNeverLoaded, readHeads } from './continuity.ts'
 import { checkInterrupted, type Deps, ingestionZone, isPastDeadline } from './deps.ts'
 import { openDuckDb } from './duckdb.ts'
 import { ConfigError, ConflictError, ContractError } from './errors.ts'
 import { DEFERRED, deferTable, holdTable } from './hold-table.ts'
+import { commitBatch } from './lake/batch-log.ts'
 import type { PendingBatch } from './lake/capture.ts'
 import {
   type CommitRecord,
-  FORMAT,
   type SnapshotInfo,
   standStill,
   type TableEntry,
 } from './lake/commit-record.ts'
-import { commitBatch, readLastCommit } from './lake/zone.ts'
 import {
   contractOf,
   isUntouched,
@@ -61,7 +61,7 @@ export interface ExtractOutcome {
  * A table that breaks its contract is held back alone, and all others go on; past the deadline the
  * tables not read yet are left for the next call. Writes nothing when nothing changed (I9). May be
  * repeated and run twice at once: of two runs that prepare the same batch number one commits, the
- * other throws `ConflictError`.
+ * other throws `ConflictError`. Proves that it continues the log before it reads a table (I14), see `readHeads`.
  */
 export async function extract(deps: Deps, options: ExtractOptions = {}): Promise<ExtractOutcome> {
   await using snapshot = await openSnapshot(deps.source)
@@ -76,7 +76,8 @@ export async function extractSnapshot(
 ): Promise<ExtractOutcome> {
   checkProject(deps.project)
   const zone = ingestionZone(deps)
-  const last = await readLastCommit(zone, lastKnown)
+  const heads = await readHeads(deps, { lastKnown })
+  const last = heads.captured
   const identity = { ...snapshot.identity, takenAt: notBefore(last, snapshot.identity.takenAt) }
   const completeTo = identity.takenAt
   const unchanged = { record: last, committed: false, completeTo, quarantined: 0 }
@@ -91,6 +92,8 @@ export async function extractSnapshot(
       return { ...unchanged, held: [] }
     }
 
+    await checkEnds(deps, heads)
+    if (last === undefined) await checkNeverLoaded(deps)
     await mkdir(deps.scratchDir, { recursive: true })
     await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
     const batch: PendingBatch = {
@@ -119,17 +122,14 @@ export async function extractSnapshot(
     const ignored = await readUnlisted(snapshot, deps.project.source)
     reportIgnored(deps, { ignored, last })
     checkInterrupted(deps)
-    const record: CommitRecord = {
-      format: FORMAT,
-      batch: batch.number,
-      previous: batch.number - 1,
+    const content = {
       snapshot: identity,
       tables,
       ignored,
       contract: contractOf(deps.project.source),
       writer: { version: deps.version, runId: deps.runId },
     }
-    await commitBatch(zone, record)
+    const record = await commitBatch(zone, content, { previous: last })
     return { record, committed: true, completeTo, held, quarantined: countRefused(tables) }
   } catch (error) {
     throw asSourceChange(error)

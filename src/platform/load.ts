@@ -1,4 +1,5 @@
 import { mkdir, rm } from 'node:fs/promises'
+import { checkLoaded } from './continuity.ts'
 import {
   checkInterrupted,
   type Deps,
@@ -7,18 +8,19 @@ import {
   processedZone,
 } from './deps.ts'
 import { type DuckDb, openDuckDb } from './duckdb.ts'
-import { ContractError } from './errors.ts'
-import type { CommitRecord } from './lake/commit-record.ts'
-import { type CopyText, writeCopyText } from './lake/copy-text.ts'
 import {
-  openFiles,
+  checkEnd,
+  checkFollows,
   readCommit,
   readExistingCommit,
   readLastCommit,
-  type Zone,
-} from './lake/zone.ts'
+} from './lake/batch-log.ts'
+import type { CommitRecord } from './lake/commit-record.ts'
+import { type CopyText, writeCopyText } from './lake/copy-text.ts'
+import { openFiles, type Zone } from './lake/zone.ts'
 import { generationOf } from './models/generation.ts'
-import { type LedgerHead, readLedgerHead } from './warehouse/ledger.ts'
+import { withPostgresErrors } from './postgres.ts'
+import { readLoaded } from './warehouse/ledger.ts'
 import { loadBatch, type LoadInput, switchGeneration } from './warehouse/load.ts'
 import { migrate } from './warehouse/migrate.ts'
 import { openWarehouse, type WarehouseClient } from './warehouse/warehouse.ts'
@@ -46,7 +48,7 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
   await migrate(warehouse, deps.project, { waitMs: deps.limits.lockWaitMs })
   const generation = generationOf(deps.project)
   const zone = processedZone(deps, generation)
-  const head = await readLedgerHead(warehouse)
+  const head = await withPostgresErrors(deps.warehouse, () => readLoaded(warehouse.client))
   const isSwitch = head !== undefined && head.generation !== generation
   const last = await readLastCommit(zone, isSwitch ? 0 : head?.batch)
   const lastBatch = last?.batch ?? 0
@@ -54,13 +56,14 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
     if (isSwitch && lastBatch < head.batch) {
       // A new generation replaces the old one only once it has caught up with it.
       const ingestion = ingestionZone(deps)
-      checkSameLake(ingestion, head, await readCommit(ingestion, head.batch))
+      checkLoaded(head, { zone: ingestion, record: await readCommit(ingestion, head.batch) })
       return { batches: [], lastBatch: head.batch, isCutShort: false }
     }
-    checkSameLake(zone, head, await readCommit(zone, head.batch))
+    checkLoaded(head, { zone, record: await readCommit(zone, head.batch) })
     if (!isSwitch && lastBatch === head.batch) return { batches: [], lastBatch, isCutShort: false }
   }
   if (lastBatch === 0) return { batches: [], lastBatch, isCutShort: false }
+  await checkEnd(zone, last)
 
   await mkdir(deps.scratchDir, { recursive: true })
   await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
@@ -86,32 +89,19 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
   }
   const batches: number[] = []
   let loaded = head?.batch ?? 0
+  let before = loaded === 0 ? undefined : await readExistingCommit(zone, loaded)
   for (const number of range(loaded + 1, lastBatch)) {
     checkInterrupted(deps)
     if (loaded > (head?.batch ?? 0) && isPastDeadline(deps)) break
     const record = await readExistingCommit(zone, number)
+    if (before !== undefined) checkFollows(zone, before, record)
+    before = record
     const outcome = await loadBatch(warehouse, { ...input, record })
     if (outcome === 'loaded') batches.push(number)
     loaded = number
     deps.log({ event: `batch_${outcome}`, batch: number, generation })
   }
   return { batches, lastBatch: loaded, isCutShort: loaded < lastBatch }
-}
-
-/**
- * Batch numbers of two lakes look alike: throws `ContractError` when the newest batch the warehouse
- * holds is not the lake's batch of that number, rather than take later ones for its sequel.
- */
-function checkSameLake(zone: Zone, head: LedgerHead, record: CommitRecord | undefined): void {
-  if (record?.snapshot.takenAt === head.snapshotAt) return
-  throw new ContractError(
-    `The warehouse was loaded from another lake: ${zone.store.location} has ` +
-      `${record === undefined ? 'no batch' : 'another batch'} ${head.batch}`,
-    {
-      code: 'LAKE_MIXED',
-      hint: 'check TIDEMARK_INGESTION and TIDEMARK_PROCESSED, or load into an empty TIDEMARK_WAREHOUSE_SCHEMA',
-    },
-  )
 }
 
 function range(from: number, to: number): number[] {
@@ -123,9 +113,13 @@ async function* readRecords(
   zone: Zone,
   lastBatch: number,
 ): AsyncGenerator<CommitRecord> {
+  let before: CommitRecord | undefined
   for (const number of range(1, lastBatch)) {
     checkInterrupted(deps)
-    yield await readExistingCommit(zone, number)
+    const record = await readExistingCommit(zone, number)
+    if (before !== undefined) checkFollows(zone, before, record)
+    before = record
+    yield record
   }
 }
 

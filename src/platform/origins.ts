@@ -2,7 +2,7 @@ import { type Batch, readBatch } from './batches.ts'
 import { type Deps, ingestionZone } from './deps.ts'
 import { TidemarkError } from './errors.ts'
 import type { CommitRecord, FileRef, SnapshotInfo } from './lake/commit-record.ts'
-import { readCommit } from './lake/zone.ts'
+import { readCommit } from './lake/batch-log.ts'
 import type { FactVersion } from './presentation/history.ts'
 import type { Fact } from './project.ts'
 

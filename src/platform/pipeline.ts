@@ -1,9 +1,9 @@
 import { collect, type CollectOutcome } from './collect.ts'
 import { type Deps, processedZone } from './deps.ts'
-import { ConflictError } from './errors.ts'
+import { ConflictError, ContractError } from './errors.ts'
 import { extract, type ExtractOptions, type ExtractOutcome } from './extract.ts'
 import type { CommitRecord } from './lake/commit-record.ts'
-import { readCommit } from './lake/zone.ts'
+import { readCommit } from './lake/batch-log.ts'
 import { load, loadInto, type LoadOutcome } from './load.ts'
 import { generationOf } from './models/generation.ts'
 import type { HeldTable } from './report-drift.ts'
@@ -62,6 +62,10 @@ export async function run(deps: Deps, options: ExtractOptions = {}): Promise<Run
   const transformed = await attempt('transform', () => transform(deps))
   const unchanged = findUnchanged(extracted, collected)
   const loaded = await attempt('load', () => loadAndConfirm(deps, unchanged))
+  const captured = collected?.record ?? extracted?.record
+  if (failures.length === 0) {
+    await attempt('load', () => checkAllLoaded({ captured, transformed, loaded: loaded?.outcome }))
+  }
 
   return {
     runId: deps.runId,
@@ -98,6 +102,25 @@ export async function extractUncontested(
       deps.log({ event: 'extract_again', attempt, code: error.code })
     }
   }
+}
+
+/** Throws unless everything captured is in the warehouse, or was left for want of time (I13). */
+async function checkAllLoaded({
+  captured,
+  transformed,
+  loaded,
+}: {
+  captured: CommitRecord | undefined
+  transformed: TransformOutcome | undefined
+  loaded: LoadOutcome | undefined
+}): Promise<void> {
+  const isCutShort = transformed?.isCutShort === true || loaded?.isCutShort === true
+  const missing = (captured?.batch ?? 0) - (loaded?.lastBatch ?? 0)
+  if (missing <= 0 || isCutShort) return
+  throw new ContractError(
+    `Batch ${captured?.batch} is captured, but the warehouse ends at batch ${loaded?.lastBatch}`,
+    { code: 'NOT_LOADED', hint: 'tidemark doctor' },
+  )
 }
 
 /** What an extract has proven: at `takenAt` (source clock) the source was as `batch` left it. */

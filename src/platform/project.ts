@@ -106,11 +106,15 @@ export const CHANGE_COLUMNS: ReadonlySet<string> = new Set([
   '_ordinal',
 ])
 
-/** No source column may be called so: a row in quarantine also carries what is wrong with it. */
+/**
+ * Reserved names. A quarantined row also carries what is wrong with it, and the folder of a file says
+ * when it was captured, so no source column may be called so.
+ */
 export const RESERVED_COLUMNS: ReadonlySet<string> = new Set([
   ...CHANGE_COLUMNS,
   '_reason',
   '_column',
+  'tidemark_date',
 ])
 
 export type Model = Dimension | Calendar | Fact

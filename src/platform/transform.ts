@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { checkProject } from './check-project.ts'
+import { checkEnds, readHeads } from './continuity.ts'
 import {
   checkInterrupted,
   type Deps,
@@ -10,9 +11,10 @@ import {
 } from './deps.ts'
 import { openDuckDb } from './duckdb.ts'
 import { ConflictError } from './errors.ts'
-import { type CommitRecord, FORMAT } from './lake/commit-record.ts'
+import { checkFollows, commitBatch, readExistingCommit } from './lake/batch-log.ts'
+import type { CommitRecord } from './lake/commit-record.ts'
 import { logRefused } from './lake/quarantine.ts'
-import { commitBatch, readExistingCommit, readLastCommit, type Zone } from './lake/zone.ts'
+import type { Zone } from './lake/zone.ts'
 import { generationOf } from './models/generation.ts'
 import { prepareStar, type PreparedStar, type TransformInput } from './models/transform.ts'
 import { type HeldTable, listHeld } from './report-drift.ts'
@@ -32,28 +34,36 @@ export interface TransformOutcome {
 /**
  * Transforms every ingestion batch that the models' generation lacks, in order, each committed
  * before the next. Needs neither source nor warehouse. May be repeated and run twice at once: the
- * loser of a race takes the winner's batch as it is, for it holds the same rows.
+ * loser of a race takes the winner's batch as it is, for it holds the same rows. Each batch names the
+ * ingestion record it was made from, and is made only if that continues the one before (I14).
  */
 export async function transform(deps: Deps): Promise<TransformOutcome> {
   checkProject(deps.project)
   const generation = generationOf(deps.project)
   const zone = processedZone(deps, generation)
   const ingestion = ingestionZone(deps)
-  let previous = await readLastCommit(zone)
-  const last = await readLastCommit(ingestion, previous?.batch)
+  const heads = await readHeads(deps)
+  const last = heads.captured
+  let previous = heads.transformed
   const batches: number[] = []
   let quarantined = 0
   if (last === undefined) return { generation, batches, quarantined, held: [], isCutShort: false }
+  const first = (previous?.batch ?? 0) + 1
+  if (first <= last.batch) await checkEnds(deps, heads)
   if (previous === undefined) await prepareGeneration(deps, zone)
+  let before = previous && (await readExistingCommit(ingestion, previous.batch))
 
-  for (let number = (previous?.batch ?? 0) + 1; number <= last.batch; number++) {
+  for (let number = first; number <= last.batch; number++) {
     checkInterrupted(deps)
     if (batches.length > 0 && isPastDeadline(deps)) break
+    const captured = await readExistingCommit(ingestion, number)
+    if (before !== undefined) checkFollows(ingestion, before, captured)
     const record: CommitRecord = await transformBatch(deps, zone, {
-      record: await readExistingCommit(ingestion, number),
+      record: captured,
       latest: last,
       previous,
     })
+    before = captured
     for (const { held, counts } of Object.values(record.tables)) {
       if (held === undefined) quarantined += counts.quarantined
     }
@@ -91,18 +101,14 @@ async function transformBatch(
     },
   )
   reportStar(deps, { number, star, previous })
-  const made: CommitRecord = {
-    format: FORMAT,
-    batch: number,
-    previous: number - 1,
+  const content = {
     snapshot,
     tables: star.tables,
     tests: star.tests,
     writer: { version: deps.version, runId: deps.runId },
   }
   try {
-    await commitBatch(zone, made)
-    return made
+    return await commitBatch(zone, content, { previous, madeFrom: record })
   } catch (error) {
     if (error instanceof ConflictError) return readExistingCommit(zone, number)
     throw error

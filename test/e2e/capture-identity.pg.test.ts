@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { extract } from '../../src/platform/extract.ts'
-import { commitBatch, readExistingCommit } from '../../src/platform/lake/zone.ts'
+import { commitBatch, readExistingCommit } from '../../src/platform/lake/batch-log.ts'
 import { ingestionZone } from '../../src/platform/deps.ts'
 import { run } from '../../src/platform/pipeline.ts'
 import type { SourceTable } from '../../src/platform/project.ts'
@@ -166,13 +166,8 @@ describe('a source that is another', () => {
     await open(THING)
     const [first] = await system.records()
     if (first === undefined) throw new Error('no first batch')
-    const record = {
-      ...first,
-      batch: 2,
-      previous: 1,
-      snapshot: { ...first.snapshot, systemId: 'another/1' },
-    }
-    await commitBatch(ingestionZone(system.deps), record)
+    const content = { ...first, snapshot: { ...first.snapshot, systemId: 'another/1' } }
+    await commitBatch(ingestionZone(system.deps), content, { previous: first })
     expect(await capture('delete from thing where id = 3')).toEqual([
       { id: '3', name: 'name 3', _operation: 'delete' },
     ])
@@ -204,13 +199,12 @@ describe('a source that is another', () => {
     await system.sql.query('select pg_current_xact_id()')
     await using snapshot = await openSnapshot(system.deps.source)
     const { identity } = snapshot
-    await commitBatch(ingestionZone(system.deps), {
+    const content = {
       ...first,
-      batch: 2,
-      previous: 1,
       snapshot: { ...identity, xmin: identity.xmax },
       tables: { thing: forgetful },
-    })
+    }
+    await commitBatch(ingestionZone(system.deps), content, { previous: first })
     const changes = await capture(`insert into thing values (4, 'four')`)
     expect(changes.map((row) => [row['id'], row['_operation']])).toEqual([
       ['1', 'insert'],
@@ -228,7 +222,8 @@ describe('a source that is another', () => {
     const [first] = await system.records()
     if (first === undefined) throw new Error('no first batch')
     const snapshot = { ...first.snapshot, takenAt: '2999-01-01T00:00:00.000000Z' }
-    await commitBatch(ingestionZone(system.deps), { ...first, batch: 2, previous: 1, snapshot })
+    const content = { ...first, snapshot }
+    await commitBatch(ingestionZone(system.deps), content, { previous: first })
     await capture('delete from thing')
     expect((await system.records()).at(-1)?.snapshot.takenAt).toBe(snapshot.takenAt)
   })

@@ -114,5 +114,5 @@ function withoutRereads(counts: RowCounts): RowCounts {
 function withoutAttempt(key: string): string {
   return key
     .replace(/(\d{12})-[^/]+?-(\d+)\.parquet$/, '$1-$2.parquet')
-    .replace(/date=[^/]+/, 'date=')
+    .replace(/tidemark_date=[^/]+/, 'tidemark_date=')
 }

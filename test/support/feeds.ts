@@ -4,7 +4,8 @@ import { type Deps, ingestionZone } from '../../src/platform/deps.ts'
 import { openDuckDb } from '../../src/platform/duckdb.ts'
 import { readRefused } from '../../src/platform/lake/quarantine.ts'
 import { openState } from '../../src/platform/lake/table-state.ts'
-import { openFiles, readLastCommit } from '../../src/platform/lake/zone.ts'
+import { readLastCommit } from '../../src/platform/lake/batch-log.ts'
+import { openFiles } from '../../src/platform/lake/zone.ts'
 
 /** Of the first feed: its open entries of quarantine, or the files taken, as the lake has them now. */
 export async function readFeedState(deps: Deps, what: string): Promise<Record<string, unknown>[]> {

@@ -112,14 +112,10 @@ Exit codes: 0 done and checked · 1 failed, nothing half-published · 2 usage or
     .command('status')
     .description('how fresh the warehouse is, and what waits where')
     .option('--check', 'exit 5 when the freshness promise is missed')
-    .option('--count', 'count orphans and quarantine however long the log is')
-    .action((options: { check?: boolean; count?: boolean }) =>
+    .action((options: { check?: boolean }) =>
       act(async (context) => {
         const { statusCommand } = await import('./commands/status.ts')
-        return statusCommand(context, {
-          check: options.check === true,
-          count: options.count === true,
-        })
+        return statusCommand(context, { check: options.check === true })
       }),
     )
 

@@ -312,7 +312,7 @@ export async function prepareFile(
   }: { path: string; rows: number; index: number; folder?: string },
 ): Promise<FileRef> {
   const key =
-    `${folder}${keyPart(table.name)}/date=${batch.takenAt.slice(0, 10)}/` +
+    `${folder}${keyPart(table.name)}/tidemark_date=${batch.takenAt.slice(0, 10)}/` +
     `${padBatch(batch.number)}-${batch.attempt}-${index}.parquet`
   const file = await uploadFile(batch.zone, key, { path, rows })
   await rm(path)

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { ContractError } from '../errors.ts'
 
-/** Raised when the shape below changes so that older code would misread it. */
-export const FORMAT = 1
+/** Raised when a record changes so that older code would misread it. */
+export const FORMAT = 2
 
 const file = z.object({
   key: z.string(),
@@ -52,7 +52,7 @@ const snapshot = z.object({
   standby: z.boolean(),
 })
 
-const table = z.object({
+export const tableEntry = z.object({
   counts,
   /** This batch's changes. */
   changes: z.array(file),
@@ -91,12 +91,11 @@ const table = z.object({
   changesSince: z.number().int().positive().optional(),
 })
 
-const commitRecord = z.object({
-  format: z.literal(FORMAT),
-  batch: z.number().int().positive(),
-  previous: z.number().int().nonnegative(),
+/** What a batch's commit record says beside its place in the log. */
+const batchContent = z.object({
   snapshot,
-  tables: z.record(z.string(), table),
+  /** An entry for every table. */
+  tables: z.record(z.string(), tableEntry),
   /**
    * Ingestion zone, a batch of feeds: when it was collected (ISO 8601 UTC). Of the database it
    * says nothing new: its snapshot is that of the batch before.
@@ -111,13 +110,81 @@ const commitRecord = z.object({
   writer: z.object({ version: z.string(), runId: z.string() }),
 })
 
+const batchNumber = z.number().int().positive()
+const checksum = z.string().length(64)
+
+const common = batchContent.extend({ batch: batchNumber, previous: z.number().int().nonnegative() })
+
+/** Where the files of a table's state are listed: those of one record, then the changes of others. */
+const stateReference = z.object({
+  listedIn: batchNumber,
+  changedIn: z.array(batchNumber),
+})
+
+/** An entry as it is stored: a state that its batch only added to is not listed again. */
+const storedEntry = tableEntry.extend({ state: z.union([tableEntry.shape.state, stateReference]) })
+
+/** A record of format 1 as it is stored: every table in every record, no checksum. Read, never written. */
+export const unchainedRecord = common.extend({ format: z.literal(1) })
+
+/** A record as it is stored, see `commit-text.ts`. */
+export const chainedRecord = common.extend({
+  tables: z.record(z.string(), storedEntry),
+  format: z.literal(FORMAT),
+  lake: z.uuid().optional(),
+  previousChecksum: checksum.optional(),
+  madeFrom: checksum.optional(),
+  standing: z
+    .object({
+      complete: batchNumber,
+      tables: z.record(z.string(), batchNumber),
+      ignored: batchNumber.optional(),
+    })
+    .optional(),
+  checksum,
+})
+
 export type FileRef = z.infer<typeof file>
 export type StateFile = z.infer<typeof stateFile>
 export type RowCounts = z.infer<typeof counts>
-export type TableEntry = z.infer<typeof table>
+export type TableEntry = z.infer<typeof tableEntry>
 export type Hold = z.infer<typeof held>
 export type SnapshotInfo = z.infer<typeof snapshot>
-export type CommitRecord = z.infer<typeof commitRecord>
+export type StoredEntry = z.infer<typeof storedEntry>
+export type StateReference = z.infer<typeof stateReference>
+export type BatchContent = z.infer<typeof batchContent>
+
+/** Where what is known of a table stands, by batch. */
+export interface TablePlace {
+  /** Whose record holds its entry. */
+  readonly entry: number
+  /** Whose record lists the files of its state, and the later ones that added to it, in order. */
+  readonly state: StateReference
+}
+
+/** Where what a record says stands: in itself, or in the records of batches before it. */
+export interface Standing {
+  /** The newest batch whose record holds an entry for every table. */
+  readonly complete: number
+  readonly tables: Readonly<Record<string, TablePlace>>
+  /** The batch whose record lists what is ignored. */
+  readonly ignored: number
+}
+
+/** A batch that exists, with an entry for every table, whichever record it was written in. */
+export interface CommitRecord extends BatchContent {
+  /** Identity of the lake, made with its first record; undefined before format 2. */
+  readonly lake: string | undefined
+  readonly batch: number
+  readonly previous: number
+  /** Checksum of the record before; undefined for the first batch, and before format 2. */
+  readonly previousChecksum: string | undefined
+  /** Processed zone: checksum of the ingestion record it was made from; undefined before format 2. */
+  readonly madeFrom: string | undefined
+  /** SHA-256 by which the next record, and the next stage, name this one. */
+  readonly checksum: string
+  readonly standing: Standing
+}
 
 export const NO_ROWS: RowCounts = {
   read: 0,
@@ -139,34 +206,6 @@ export function sumRows(files: readonly { readonly rows: number }[]): number {
   return files.reduce((sum, { rows }) => sum + rows, 0)
 }
 
-/** Parses a commit record. Throws `ContractError` naming the key when it is damaged or newer than this code. */
-export function parseCommitRecord(body: Buffer, key: string): CommitRecord {
-  let json: unknown
-  try {
-    json = JSON.parse(body.toString('utf8'))
-  } catch (cause) {
-    throw damaged(key, cause)
-  }
-  const format = (json as { format?: unknown } | null)?.format
-  if (typeof format === 'number' && format > FORMAT) {
-    throw new ContractError(`${key} has format ${format}; this version reads up to ${FORMAT}`, {
-      code: 'LAKE_NEWER',
-      hint: 'update Tidemark; nothing was changed',
-    })
-  }
-  const parsed = commitRecord.safeParse(json)
-  if (!parsed.success) throw damaged(key, parsed.error)
-  return parsed.data
-}
-
-function damaged(key: string, cause: unknown): ContractError {
-  return new ContractError(`The commit record ${key} is damaged`, {
-    code: 'LAKE_DAMAGED',
-    hint: 'restore the object from a backup of the zone',
-    cause,
-  })
-}
-
 /**
  * The entry of a table that a batch leaves as it was, or that was never made: what it says of the
  * batch before alone is left out.
@@ -177,4 +216,13 @@ export function standStill({
   ...entry
 }: Partial<TableEntry> = {}): TableEntry {
   return { open: [], state: [], rows: 0, ...entry, counts: NO_ROWS, changes: [], quarantine: [] }
+}
+
+/** The error for an object of the log that is not what was written. */
+export function damaged(key: string, why: string, cause?: unknown): ContractError {
+  return new ContractError(`The commit record ${key} is damaged: ${why}`, {
+    code: 'LAKE_DAMAGED',
+    hint: 'restore the object from a backup of the zone; nothing was written',
+    cause,
+  })
 }

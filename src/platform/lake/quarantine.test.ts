@@ -122,7 +122,7 @@ describe('prepareQuarantine()', () => {
     const [file] = await refuse(batch, [{ id: 1, value: 'x' }])
     expect(file).toMatchObject({
       rows: 1,
-      key: `quarantine/thing/date=2024-01-01/000000000007-${batch.attempt}-0.parquet`,
+      key: `quarantine/thing/tidemark_date=2024-01-01/000000000007-${batch.attempt}-0.parquet`,
     })
     const source = readRefused(await openFiles(batch.zone, file === undefined ? [] : [file]))
     expect(

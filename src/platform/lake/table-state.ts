@@ -115,7 +115,7 @@ export function sameType(found: string, wanted: string): boolean {
   return found === wanted || (found === 'TIMESTAMP WITH TIME ZONE' && wanted === 'TIMESTAMPTZ')
 }
 
-/** SQL that reads Parquet files as one relation; the paths' `date=` parts are not columns. */
+/** SQL that reads Parquet files as one relation; the paths' `tidemark_date=` parts are not columns. */
 export function readParquet(paths: readonly string[]): string {
   const list = paths.map(duckLiteral).join(', ')
   return `read_parquet([${list}], hive_partitioning = false, union_by_name = true)`

@@ -3,124 +3,20 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type CommitRecord, FORMAT } from './commit-record.ts'
 import { diskStore } from './disk-store.ts'
 import { prepareSchema, readSchema } from './schema.ts'
-import {
-  commitBatch,
-  commitKey,
-  keyPart,
-  openFiles,
-  readCommit,
-  readExistingCommit,
-  readLastCommit,
-  uploadFile,
-  type Zone,
-} from './zone.ts'
+import { keyPart, openFiles, uploadFile, type Zone } from './zone.ts'
 
 let folder: string
 let zone: Zone
 let made = 0
-/** Keys asked for with `get`. */
-let asked: string[]
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tidemark-zone-'))
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 beforeEach(() => {
-  asked = []
   const store = diskStore(join(folder, String((made += 1))))
-  const get = (key: string) => {
-    asked.push(key)
-    return store.get(key)
-  }
-  zone = { store: { ...store, get }, prefix: 'gen/', cacheDir: folder }
-})
-
-function record(batch: number): CommitRecord {
-  return {
-    format: FORMAT,
-    batch,
-    previous: batch - 1,
-    snapshot: {
-      xmin: '1',
-      xmax: '1',
-      inFlight: [],
-      takenAt: '2024-01-01T00:00:00.000000Z',
-      systemId: 's',
-      timeline: 1,
-      standby: false,
-    },
-    tables: {},
-    writer: { version: '0', runId: 'test' },
-  }
-}
-
-async function commitUpTo(last: number): Promise<void> {
-  for (let batch = 1; batch <= last; batch++) await commitBatch(zone, record(batch))
-}
-
-describe('commitBatch()', () => {
-  it('I3 makes a batch exist, once', async () => {
-    expect(await readCommit(zone, 1)).toBeUndefined()
-    await commitBatch(zone, record(1))
-    expect(await readCommit(zone, 1)).toEqual(record(1))
-    const other = { ...record(1), writer: { version: '0', runId: 'other' } }
-    await expect(commitBatch(zone, other)).rejects.toMatchObject({
-      name: 'ConflictError',
-      code: 'BATCH_TAKEN',
-    })
-    expect(await readExistingCommit(zone, 1)).toEqual(record(1))
-  })
-})
-
-describe('readLastCommit()', () => {
-  it.each([0, 1, 2, 3, 4, 7, 8, 9, 16, 31])(
-    'finds batch %i, the last, whatever the hint',
-    async (last) => {
-      await commitUpTo(last)
-      for (const hint of [0, 1, Math.floor(last / 2), last - 1, last, last + 1, last + 100]) {
-        const found = await readLastCommit(zone, hint)
-        expect(found?.batch, `hint ${hint}`).toBe(last === 0 ? undefined : last)
-      }
-    },
-  )
-
-  it('asks for two records when the hint is right, and a few when there is none', async () => {
-    await commitUpTo(100)
-    asked = []
-    await readLastCommit(zone, 100)
-    expect(asked).toEqual([`gen/${commitKey(100)}`, `gen/${commitKey(101)}`])
-    asked = []
-    await readLastCommit(zone)
-    expect(asked.length).toBeLessThanOrEqual(14)
-  })
-})
-
-describe('readCommit()', () => {
-  const put = (text: string) => zone.store.putIfAbsent(`gen/${commitKey(1)}`, Buffer.from(text))
-
-  it.each([
-    ['no JSON', '{"format": 1, "ba', 'LAKE_DAMAGED'],
-    ['null', 'null', 'LAKE_DAMAGED'],
-    ['of another shape', JSON.stringify({ ...record(1), tables: { a: {} } }), 'LAKE_DAMAGED'],
-    ['of another batch', JSON.stringify(record(2)), 'LAKE_DAMAGED'],
-    ['of a newer format', JSON.stringify({ ...record(1), format: FORMAT + 1 }), 'LAKE_NEWER'],
-  ])('refuses a record that is %s, and names it', async (_, text, code) => {
-    await put(text)
-    await expect(readCommit(zone, 1)).rejects.toMatchObject({
-      name: 'ContractError',
-      code,
-      message: expect.stringContaining(`gen/${commitKey(1)}`),
-    })
-  })
-
-  it('readExistingCommit() names the record that is missing', async () => {
-    await expect(readExistingCommit(zone, 7)).rejects.toMatchObject({
-      code: 'LAKE_OBJECT_MISSING',
-      message: expect.stringContaining('gen/batch/000000000007.json'),
-    })
-  })
+  zone = { store, prefix: 'gen/', cacheDir: folder }
 })
 
 describe('openFiles()', () => {

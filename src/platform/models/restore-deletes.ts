@@ -1,6 +1,7 @@
 import type { PendingBatch } from '../lake/capture.ts'
 import { readParquet } from '../lake/table-state.ts'
-import { openFiles, readExistingCommit } from '../lake/zone.ts'
+import { readExistingCommit } from '../lake/batch-log.ts'
+import { openFiles } from '../lake/zone.ts'
 import type { Fact } from '../project.ts'
 import { identifiers } from '../sql.ts'
 

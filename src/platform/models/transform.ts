@@ -10,7 +10,8 @@ import {
 } from '../lake/commit-record.ts'
 import type { Fault } from '../lake/quarantine.ts'
 import { readParquet } from '../lake/table-state.ts'
-import { openFiles, readExistingCommit } from '../lake/zone.ts'
+import { readExistingCommit } from '../lake/batch-log.ts'
+import { openFiles } from '../lake/zone.ts'
 import {
   capturedTables,
   type DataTest,

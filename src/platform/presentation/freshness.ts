@@ -1,6 +1,5 @@
 import { TransientError } from '../errors.ts'
-import { onlyRow } from '../postgres.ts'
-import { type LedgerHead, readLedgerHead } from '../warehouse/ledger.ts'
+import { findLedgerHead, type LedgerHead } from '../warehouse/ledger.ts'
 import type { Warehouse, WarehouseClient } from '../warehouse/warehouse.ts'
 import type { Reader } from './reader.ts'
 
@@ -18,12 +17,7 @@ export interface Freshness {
 
 /** The newest row of the ledger. Throws `TransientError` with `WAREHOUSE_EMPTY` before the first load. */
 export async function readHead(session: WarehouseClient): Promise<LedgerHead> {
-  const { there } = onlyRow(
-    await session.client.query<{ there: boolean }>(
-      `select to_regclass('tidemark_status') is not null as there`,
-    ),
-  )
-  const head = there ? await readLedgerHead(session) : undefined
+  const head = await findLedgerHead(session)
   if (head === undefined) throw empty(session.warehouse)
   return head
 }

@@ -1,4 +1,4 @@
-import { type Client, withPostgresErrors } from '../postgres.ts'
+import { type Client, onlyRow, withPostgresErrors } from '../postgres.ts'
 import type { WarehouseClient } from './warehouse.ts'
 
 /** The newest loaded batch, and how far the warehouse is proven complete. Times are ISO 8601 UTC. */
@@ -42,6 +42,16 @@ export async function readLedgerHead({
   }
 }
 
+/** As `readLedgerHead`; `undefined` too where nothing of Tidemark's is in the warehouse yet. */
+export async function findLedgerHead(session: WarehouseClient): Promise<LedgerHead | undefined> {
+  const found = await withPostgresErrors(session.warehouse, () =>
+    session.client.query<{ there: boolean }>(
+      `select to_regclass('tidemark_status') is not null as there`,
+    ),
+  )
+  return onlyRow(found).there ? await readLedgerHead(session) : undefined
+}
+
 /**
  * Records that the source held nothing newer than `batch` at `takenAt` (source clock). Never
  * moves backwards, whoever else confirms at the same time.
@@ -61,13 +71,40 @@ export async function confirmUnchanged(
   )
 }
 
-/** Batch and generation of the newest ledger row, read inside the load transaction. */
-export async function readLoaded(
-  client: Client,
-): Promise<{ batch: number; generation: string } | undefined> {
-  const { rows } = await client.query<{ batch: string; generation: string }>(
-    'select batch_id::text as batch, generation from tidemark_ledger order by batch_id desc limit 1',
-  )
+/** The newest ledger row: what the warehouse holds, and which records of the lake it came from. */
+export interface Loaded {
+  readonly batch: number
+  readonly generation: string
+  /** ISO 8601 UTC. */
+  readonly snapshotAt: string
+  /** Checksum of the processed record it was loaded from; undefined where that had none. */
+  readonly loadedFrom: string | undefined
+  /** Checksum of the ingestion record that one was made from. */
+  readonly capturedAs: string | undefined
+}
+
+/** The newest ledger row, `undefined` in an empty warehouse. Only the loader may ask. */
+export async function readLoaded(client: Client): Promise<Loaded | undefined> {
+  const { rows } = await client.query<
+    Record<'batch' | 'generation' | 'snapshot_at', string> &
+      Record<'loaded_from' | 'captured_as', string | null>
+  >(`
+    select
+        batch_id::text as batch,
+        generation,
+        to_char(snapshot_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as snapshot_at,
+        loaded_from,
+        captured_as
+    from tidemark_ledger
+    order by batch_id desc
+    limit 1`)
   const [row] = rows
-  return row && { batch: Number(row.batch), generation: row.generation }
+  if (row === undefined) return undefined
+  return {
+    batch: Number(row.batch),
+    generation: row.generation,
+    snapshotAt: row.snapshot_at,
+    loadedFrom: row.loaded_from ?? undefined,
+    capturedAs: row.captured_as ?? undefined,
+  }
 }

@@ -135,14 +135,18 @@ async function applyBatch(client: Client, input: Applied): Promise<void> {
   }
   const counts = Object.entries(record.tables).map(([name, entry]) => [name, entry.counts])
   await client.query(
-    `insert into tidemark_ledger (batch_id, generation, snapshot_at, run_id, row_counts)
-     values ($1, $2, $3, $4, $5)`,
+    `insert into tidemark_ledger
+         (batch_id, generation, snapshot_at, run_id, row_counts, lake, loaded_from, captured_as)
+     values ($1, $2, $3, $4, $5, $6, $7, $8)`,
     [
       record.batch,
       generation,
       record.snapshot.takenAt,
       runId,
       JSON.stringify(Object.fromEntries(counts)),
+      record.lake,
+      record.checksum,
+      record.madeFrom,
     ],
   )
 }

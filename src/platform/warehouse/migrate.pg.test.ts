@@ -32,6 +32,7 @@ describe('migrate()', () => {
     expect(first.map(({ name }) => name)).toEqual([
       'platform/001_ledger.sql',
       'platform/002_batches.sql',
+      'platform/003_origin.sql',
       'shop/001_star.sql',
     ])
     await migrateWith(warehouse, shop.project)

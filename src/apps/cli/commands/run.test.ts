@@ -50,9 +50,13 @@ function extracted(counts: Partial<RowCounts>): ExtractOutcome {
     held: [],
     quarantined: 0,
     record: {
-      format: 1,
+      lake: undefined,
       batch: 7,
       previous: 6,
+      previousChecksum: undefined,
+      madeFrom: undefined,
+      checksum: '0'.repeat(64),
+      standing: { complete: 7, tables: {}, ignored: 7 },
       snapshot: {
         xmin: '1',
         xmax: '1',

@@ -9,14 +9,13 @@ import type { Output } from '../output.ts'
 /** `tidemark status`: how fresh the warehouse is, and what waits where. */
 export async function statusCommand(
   { output, config, signal }: CommandContext,
-  { check, count }: { check: boolean; count: boolean },
+  { check }: { check: boolean },
 ): Promise<number> {
   await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
   const status = await readStatus(environment.deps, {
     reader: environment.reader,
     promiseMs: config.TIDEMARK_PROMISE_MINUTES * 60_000,
     now: new Date(),
-    maxBatchesToCount: count ? Number.MAX_SAFE_INTEGER : 1000,
   })
   output.emit({ event: 'status', ...status })
   print(output, status)
@@ -61,11 +60,7 @@ function print(output: Output, status: Status): void {
   for (const { table, hold } of status.held) {
     output.print(`  ${output.style('red', '✕ held')}    ${table}: ${describeHold(hold)}`)
   }
-  const counted = (count: number | undefined) =>
-    count === undefined ? 'not counted (--count)' : formatCount(count)
-  output.print(
-    `\n  rows in quarantine ${formatCount(status.quarantined)} · orphaned objects ${counted(status.orphans)}`,
-  )
+  output.print(`\n  rows in quarantine ${formatCount(status.quarantined)}`)
 }
 
 function describeTable(output: Output, { heldDeletes, hold, quarantined }: TableStatus): string {

@@ -3,7 +3,7 @@ import { html } from 'hono/html'
 import { readBatch, readRecentBatches } from '../../../platform/batches.ts'
 import { type Catalog, readCatalog } from '../../../platform/catalog.ts'
 import { type Deps, ingestionZone } from '../../../platform/deps.ts'
-import { readLastCommit } from '../../../platform/lake/zone.ts'
+import { readLastCommit } from '../../../platform/lake/batch-log.ts'
 import { readLedgerBatches } from '../../../platform/presentation/ledger-batches.ts'
 import { capturedTables } from '../../../platform/project.ts'
 import { readQuarantine } from '../../../platform/quarantine.ts'
@@ -50,7 +50,7 @@ export function operationRoutes({
       freshness: await presentation.freshness().catch(() => undefined),
       body: html`<div class="panels">${body}</div>`,
     })
-  const status = () => readStatus(deps, { reader, promiseMs, now: now(), maxBatchesToCount: 0 })
+  const status = () => readStatus(deps, { reader, promiseMs, now: now() })
 
   app.get('/pipeline', async (c) => {
     const [current, batches, ledger] = await Promise.all([

@@ -1,0 +1,129 @@
+import { type Deps, ingestionZone, processedZone } from './deps.ts'
+import { ConfigError, ContractError, TransientError } from './errors.ts'
+import { checkEnd, placeOf, readCommit, readLastCommit } from './lake/batch-log.ts'
+import type { CommitRecord } from './lake/commit-record.ts'
+import type { Zone } from './lake/zone.ts'
+import { generationOf } from './models/generation.ts'
+import { findLedgerHead, type Loaded } from './warehouse/ledger.ts'
+import { openWarehouse } from './warehouse/warehouse.ts'
+
+/** The newest batch of each zone, `undefined` where it holds none. */
+export interface Heads {
+  readonly captured: CommitRecord | undefined
+  /** Of the generation the models make now. */
+  readonly transformed: CommitRecord | undefined
+}
+
+export interface HeadsOptions {
+  /** A batch known to exist in the ingestion zone: saves the search for the last one. */
+  readonly lastKnown?: number
+}
+
+/**
+ * The newest batch of both zones, each read anew. Proves first that they are of one lake: that the
+ * processed zone was made from the very ingestion records that are there (I14). Throws
+ * `ContractError` otherwise: `LAKE_BEHIND` when the ingestion zone ends before the processed zone
+ * does, `LAKE_MIXED` when it holds other batches.
+ */
+export async function readHeads(deps: Deps, { lastKnown = 0 }: HeadsOptions = {}): Promise<Heads> {
+  const ingestion = ingestionZone(deps)
+  const processed = processedZone(deps, generationOf(deps.project))
+  const transformed = await readLastCommit(processed)
+  const captured = await readLastCommit(ingestion, Math.max(lastKnown, transformed?.batch ?? 0))
+  if (transformed === undefined) return { captured, transformed }
+  if ((captured?.batch ?? 0) < transformed.batch) {
+    throw new ContractError(
+      `The ingestion zone ${placeOf(ingestion)} ends at batch ${captured?.batch ?? 0}, but the ` +
+        `processed zone ${placeOf(processed)} was made from its batch ${transformed.batch}`,
+      { code: 'LAKE_BEHIND', hint: WAY_BACK },
+    )
+  }
+  const origin =
+    captured?.batch === transformed.batch
+      ? captured
+      : await readCommit(ingestion, transformed.batch)
+  if (origin === undefined || !isMadeFrom(transformed, origin)) {
+    throw new ContractError(
+      `The processed zone ${placeOf(processed)} was made from another lake: ` +
+        `its batch ${transformed.batch} is not that of ${placeOf(ingestion)}`,
+      { code: 'LAKE_MIXED', hint: WAY_BACK },
+    )
+  }
+  return { captured, transformed }
+}
+
+const WAY_BACK =
+  'nothing was written; check TIDEMARK_INGESTION and TIDEMARK_PROCESSED, or restore the zone from a backup'
+
+/**
+ * Throws unless both logs end where they seem to, with no record lost before a later one: whatever is
+ * written next continues them (I14). See `checkEnd`.
+ */
+export async function checkEnds(deps: Deps, { captured, transformed }: Heads): Promise<void> {
+  await checkEnd(ingestionZone(deps), captured)
+  await checkEnd(processedZone(deps, generationOf(deps.project)), transformed)
+}
+
+/**
+ * Whether a processed batch was made from this ingestion batch. Before format 2 a record names no
+ * other, and the moment of the snapshot must do.
+ */
+function isMadeFrom(transformed: CommitRecord, captured: CommitRecord): boolean {
+  return transformed.madeFrom === undefined
+    ? transformed.snapshot.takenAt === captured.snapshot.takenAt
+    : transformed.madeFrom === captured.checksum
+}
+
+/**
+ * Throws `ContractError` (`LAKE_MIXED`) unless the warehouse's newest batch is this zone's batch of that number (I14).
+ * `record` is what the zone holds under the number, in either zone.
+ */
+export function checkLoaded(
+  head: Loaded,
+  { zone, record }: { zone: Zone; record: CommitRecord | undefined },
+): void {
+  if (record !== undefined && isLoadedFrom(head, record)) return
+  throw notThere(zone, { batch: head.batch, record })
+}
+
+function notThere(
+  zone: Zone,
+  { batch, record }: { batch: number; record?: CommitRecord | undefined },
+): ContractError {
+  return new ContractError(
+    `The warehouse was loaded from another lake: ${placeOf(zone)} has ` +
+      `${record === undefined ? 'no batch' : 'another batch'} ${batch}`,
+    {
+      code: 'LAKE_MIXED',
+      hint: 'nothing was written; check TIDEMARK_INGESTION and TIDEMARK_PROCESSED, restore the zones from a backup, or load into an empty TIDEMARK_WAREHOUSE_SCHEMA',
+    },
+  )
+}
+
+/**
+ * Before the first batch of a lake is captured: throws `ContractError` (`LAKE_MIXED`) if the warehouse
+ * holds batches already, since a lake that is gone is no reason to begin anew (I14). A warehouse that is
+ * away, or that this stage has no right to, is asked when it is loaded.
+ */
+export async function checkNeverLoaded(deps: Deps): Promise<void> {
+  if (deps.warehouse.url === '') return
+  try {
+    await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
+    const head = await findLedgerHead(warehouse)
+    if (head !== undefined) throw notThere(ingestionZone(deps), { batch: head.batch })
+  } catch (error) {
+    if (!(error instanceof TransientError) && !(error instanceof ConfigError)) throw error
+  }
+}
+
+/** A record of the generation that is loaded is named itself, any other by what it was made from. */
+function isLoadedFrom(head: Loaded, record: CommitRecord): boolean {
+  const known = [head.loadedFrom, head.capturedAs]
+  if (known.every((checksum) => checksum === undefined)) {
+    return record.snapshot.takenAt === head.snapshotAt
+  }
+  return (
+    known.includes(record.checksum) ||
+    (record.madeFrom !== undefined && record.madeFrom === head.capturedAs)
+  )
+}

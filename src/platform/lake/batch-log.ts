@@ -1,0 +1,213 @@
+import { randomUUID } from 'node:crypto'
+import { ConflictError, ContractError } from '../errors.ts'
+import { type BatchContent, type CommitRecord, damaged } from './commit-record.ts'
+import { parseRecord, writeRecord } from './commit-text.ts'
+import type { ObjectStore } from './object-store.ts'
+import { completeRecord, type StoredRecord } from './standing.ts'
+import { commitKey, type Zone } from './zone.ts'
+
+/** The commit record of a batch, or `undefined` when the batch does not exist. */
+export async function readCommit(zone: Zone, batch: number): Promise<CommitRecord | undefined> {
+  const stored = await readStored(zone, batch)
+  return stored && (await complete(zone, stored))
+}
+
+/** As `readCommit`, for a batch that must be there. */
+export async function readExistingCommit(zone: Zone, batch: number): Promise<CommitRecord> {
+  return await complete(zone, await readExistingStored(zone, batch))
+}
+
+/**
+ * The newest batch's commit record, `undefined` in an empty zone. Batch numbers have no gaps, so
+ * it is found in O(log n) requests from `hint` (a batch known to exist, or 0), without a listing.
+ * What this process found before is tried where there is no hint.
+ */
+export async function readLastCommit(zone: Zone, hint = 0): Promise<CommitRecord | undefined> {
+  const last = await findLast(zone, Math.max(hint, memoryOf(zone).last))
+  memoryOf(zone).last = last?.batch ?? 0
+  return last && (await complete(zone, last))
+}
+
+async function findLast(zone: Zone, hint: number): Promise<StoredRecord | undefined> {
+  let last = hint > 0 ? await readStored(zone, hint) : undefined
+  let low = last?.batch ?? 0
+  let step = 1
+  for (;;) {
+    const next = await readStored(zone, low + step)
+    if (next === undefined) break
+    last = next
+    low += step
+    step *= 2
+  }
+  let high = low + step
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2)
+    const found = await readStored(zone, middle)
+    if (found === undefined) {
+      high = middle
+    } else {
+      last = found
+      low = middle
+    }
+  }
+  return last
+}
+
+/** How far beyond its end a log is looked into for records that a gap has cut off: 1, 2, 4 … */
+const LOOK_BEYOND = Array.from({ length: 13 }, (_, index) => 2 ** index)
+
+/**
+ * Throws `ContractError` (`LAKE_GAP`) when the log goes on behind the record that `last` should be
+ * followed by: that record was lost, and a new one under its number would contradict the later ones. Throws
+ * `ConflictError` when another run has just committed it, and `ContractError` when the record before
+ * `last` is not the one it continues. Called before anything of a batch is written (I14).
+ */
+export async function checkEnd(zone: Zone, last: CommitRecord | undefined): Promise<void> {
+  const next = (last?.batch ?? 0) + 1
+  const [, ...beyond] = await Promise.all([
+    last && checkLink(zone, last),
+    ...LOOK_BEYOND.map(async (distance) => await hasCommit(zone, next + distance)),
+  ])
+  const index = beyond.indexOf(true)
+  if (index === -1) return
+  if (await hasCommit(zone, next)) throw taken(next)
+  const later = next + (LOOK_BEYOND[index] ?? 0)
+  throw new ContractError(
+    `The commit record ${zone.prefix}${commitKey(next)} is missing from ${zone.store.location}, ` +
+      `but that of batch ${later} is there`,
+    { code: 'LAKE_GAP', hint: 'restore the object from a backup of the zone; nothing was written' },
+  )
+}
+
+/** Throws `ContractError` unless the record before is the one this one continues (I14). */
+async function checkLink(zone: Zone, record: CommitRecord): Promise<void> {
+  if (record.previousChecksum === undefined) return
+  checkFollows(zone, await readExistingStored(zone, record.previous), record)
+}
+
+/** As `checkLink`, with the record before at hand. */
+export function checkFollows(
+  zone: Zone,
+  before: Pick<CommitRecord, 'checksum'>,
+  record: CommitRecord,
+): void {
+  if (record.previousChecksum === undefined || record.previousChecksum === before.checksum) return
+  throw mixed(
+    `Batch ${record.batch} in ${placeOf(zone)} does not continue the batch ${record.previous} ` +
+      'beside it: their checksums do not match',
+  )
+}
+
+function mixed(message: string): ContractError {
+  return new ContractError(message, {
+    code: 'LAKE_MIXED',
+    hint: 'restore the zone from a backup; nothing was written',
+  })
+}
+
+/** A zone as messages name it. */
+export function placeOf({ store, prefix }: Zone): string {
+  return prefix === '' ? store.location : `${store.location}/${prefix.replace(/\/$/, '')}`
+}
+
+/**
+ * Makes a batch exist, the one after `previous`: the one irreversible step. Every file it names must
+ * have been uploaded. `madeFrom` is the ingestion record a batch of the processed zone was made from.
+ * A lake gets its identity with its first record. Throws `ConflictError` when another run has already
+ * committed this batch number.
+ */
+export async function commitBatch(
+  zone: Zone,
+  content: BatchContent,
+  { previous, madeFrom }: { previous: CommitRecord | undefined; madeFrom?: CommitRecord },
+): Promise<CommitRecord> {
+  const lake = madeFrom === undefined ? (previous?.lake ?? randomUUID()) : madeFrom.lake
+  const place = { lake, previous, madeFrom: madeFrom?.checksum }
+  const { record, body } = writeRecord(content, place)
+  const outcome = await zone.store.putIfAbsent(zone.prefix + commitKey(record.batch), body)
+  if (outcome === 'exists') throw taken(record.batch)
+  memoryOf(zone).last = record.batch
+  return record
+}
+
+function taken(batch: number): ConflictError {
+  return new ConflictError(`Another run has committed batch ${batch} first`, {
+    code: 'BATCH_TAKEN',
+    hint: 'nothing is lost; its changes are in that batch or will be in the next',
+  })
+}
+
+async function complete(zone: Zone, stored: StoredRecord): Promise<CommitRecord> {
+  return await completeRecord(stored, {
+    key: zone.prefix + commitKey(stored.batch),
+    read: (batch) => readSettled(zone, batch, stored),
+  })
+}
+
+async function hasCommit(zone: Zone, batch: number): Promise<boolean> {
+  return (await zone.store.get(zone.prefix + commitKey(batch))) !== undefined
+}
+
+async function readStored(zone: Zone, batch: number): Promise<StoredRecord | undefined> {
+  const key = zone.prefix + commitKey(batch)
+  const body = await zone.store.get(key)
+  if (body === undefined) return undefined
+  const record = parseRecord(body, key)
+  if (record.batch !== batch) throw damaged(key, `it is the record of batch ${record.batch}`)
+  return record
+}
+
+async function readExistingStored(zone: Zone, batch: number): Promise<StoredRecord> {
+  const record = await readStored(zone, batch)
+  if (record !== undefined) return record
+  throw new ContractError(
+    `The commit record ${zone.prefix}${commitKey(batch)} is missing from ${zone.store.location}`,
+    {
+      code: 'LAKE_OBJECT_MISSING',
+      hint: 'restore the object from a backup of the zone; nothing was written',
+    },
+  )
+}
+
+/**
+ * As `readExistingStored`, for a record that `referrer` refers to. One that this process has read
+ * before is not read again, since a record never changes.
+ */
+async function readSettled(
+  zone: Zone,
+  batch: number,
+  referrer: StoredRecord,
+): Promise<StoredRecord> {
+  const { settled } = memoryOf(zone)
+  const isSameLake = ({ lake }: StoredRecord) => lake === undefined || lake === referrer.lake
+  const known = await settled.get(batch)
+  if (known !== undefined && isSameLake(known)) return known
+  if (settled.size >= MAX_SETTLED) settled.clear()
+  const reading = readExistingStored(zone, batch)
+  settled.set(batch, reading)
+  reading.catch(() => settled.delete(batch))
+  const record = await reading
+  if (isSameLake(record)) return record
+  throw mixed(
+    `Batch ${batch} in ${placeOf(zone)} is from another lake than batch ${referrer.batch}`,
+  )
+}
+
+/** What a process remembers of a log: never more than a hint, or what cannot change. */
+interface Memory {
+  /** The newest batch seen. */
+  last: number
+  /** Records that others refer to. */
+  readonly settled: Map<number, Promise<StoredRecord>>
+}
+
+const MAX_SETTLED = 2048
+const memories = new WeakMap<ObjectStore, Map<string, Memory>>()
+
+function memoryOf({ store, prefix }: Zone): Memory {
+  const zones = memories.get(store) ?? new Map<string, Memory>()
+  memories.set(store, zones)
+  const memory = zones.get(prefix) ?? { last: 0, settled: new Map() }
+  zones.set(prefix, memory)
+  return memory
+}

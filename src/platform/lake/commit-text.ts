@@ -1,0 +1,118 @@
+import { createHash } from 'node:crypto'
+import { ContractError } from '../errors.ts'
+import {
+  type BatchContent,
+  chainedRecord,
+  type CommitRecord,
+  damaged,
+  FORMAT,
+  unchainedRecord,
+} from './commit-record.ts'
+import { divide, type StoredRecord } from './standing.ts'
+
+/** The place of a new batch in the log: what it continues. */
+export interface Continued {
+  readonly lake: string | undefined
+  /** The batch before it in the same zone; undefined for the first. */
+  readonly previous: CommitRecord | undefined
+  /** Processed zone: checksum of the ingestion record it is made from. */
+  readonly madeFrom?: string | undefined
+}
+
+/** A batch about to be committed: the record, and the bytes to store. */
+export interface WrittenRecord {
+  readonly record: CommitRecord
+  readonly body: Buffer
+}
+
+/**
+ * A new batch as its record is stored, see `divide`. The last member is a SHA-256 over every byte
+ * before it, the checksum of the record before among them: so the newest record vouches for the
+ * whole log (I14).
+ */
+export function writeRecord(
+  content: BatchContent,
+  { lake, previous, madeFrom }: Continued,
+): WrittenRecord {
+  const { snapshot, tables, collectedAt, ignored, contract, tests, writer } = content
+  const batch = (previous?.batch ?? 0) + 1
+  const { stored, elsewhere, standing } = divide(content, previous)
+  const text = JSON.stringify({
+    format: FORMAT,
+    lake,
+    batch,
+    previous: batch - 1,
+    previousChecksum: previous?.checksum,
+    madeFrom,
+    snapshot,
+    tables: stored,
+    standing: elsewhere,
+    collectedAt,
+    ignored: standing.ignored === batch ? ignored : undefined,
+    contract,
+    tests,
+    writer,
+  })
+  const start = text.slice(0, -1)
+  const sum = hash(start)
+  return {
+    record: {
+      ...content,
+      tables,
+      lake,
+      batch,
+      previous: batch - 1,
+      previousChecksum: previous?.checksum,
+      madeFrom,
+      checksum: sum,
+      standing,
+    },
+    body: Buffer.from(`${start}${END}${sum}"}\n`),
+  }
+}
+
+const END = ',"checksum":"'
+
+/** Parses a stored record. Throws `ContractError` naming the key when it is damaged or newer than this code. */
+export function parseRecord(body: Buffer, key: string): StoredRecord {
+  const json = parseJson(body, key)
+  const format = (json as { format?: unknown } | null)?.format
+  if (typeof format === 'number' && format > FORMAT) {
+    throw new ContractError(`${key} has format ${format}; this version reads up to ${FORMAT}`, {
+      code: 'LAKE_NEWER',
+      hint: 'update Tidemark; nothing was changed',
+    })
+  }
+  if (format === 1) {
+    const parsed = unchainedRecord.safeParse(json)
+    if (!parsed.success) throw damaged(key, 'it is not a commit record', parsed.error)
+    const { format: _format, ...record } = parsed.data
+    const none = { lake: undefined, previousChecksum: undefined, madeFrom: undefined }
+    return { ...record, ...none, checksum: hash(body), standing: undefined }
+  }
+  const parsed = chainedRecord.safeParse(json)
+  if (!parsed.success) throw damaged(key, 'it is not a commit record', parsed.error)
+  checkSum(body, key)
+  const { format: _format, lake, previousChecksum, madeFrom, standing, ...record } = parsed.data
+  return { ...record, lake, previousChecksum, madeFrom, standing }
+}
+
+function parseJson(body: Buffer, key: string): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'))
+  } catch (cause) {
+    throw damaged(key, 'it is not JSON', cause)
+  }
+}
+
+/** Throws unless the bytes are those that were written, to the last. */
+function checkSum(body: Buffer, key: string): void {
+  const length = END.length + 64 + 3
+  const start = body.subarray(0, -length)
+  const end = body.subarray(-length).toString('latin1')
+  if (end !== `${END}${hash(start)}"}\n`) throw damaged(key, 'its checksum differs')
+}
+
+function hash(bytes: Buffer | string): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}

@@ -1,0 +1,192 @@
+import { isDeepStrictEqual } from 'node:util'
+import {
+  type BatchContent,
+  type CommitRecord,
+  damaged,
+  type FileRef,
+  type Standing,
+  standStill,
+  type StateFile,
+  type StateReference,
+  type StoredEntry,
+  type TableEntry,
+  type TablePlace,
+} from './commit-record.ts'
+
+/** A record as it is stored: of the tables only those that its batch changed. */
+export interface StoredRecord extends Omit<CommitRecord, 'standing' | 'tables'> {
+  readonly tables: Readonly<Record<string, StoredEntry>>
+  /** Where the other tables stand; undefined where the record itself holds every table. */
+  readonly standing: StoredStanding | undefined
+}
+
+export interface StoredStanding {
+  /** The newest batch whose record holds every table. */
+  readonly complete: number
+  /** For each table that changed since, but not in this batch, the batch that changed it last. */
+  readonly tables: Readonly<Record<string, number>>
+  readonly ignored?: number | undefined
+}
+
+/**
+ * Tables that may be named with the batch that changed them; beyond it a record holds every table
+ * again.
+ */
+const MAX_ELSEWHERE = 64
+
+/** A batch's content as its record holds it. */
+export interface Divided {
+  /** The entries the record holds. */
+  readonly stored: Readonly<Record<string, StoredEntry>>
+  readonly elsewhere: StoredStanding | undefined
+  readonly standing: Standing
+}
+
+/**
+ * What of a batch's content its own record holds, and where the rest stands. Of the tables that is
+ * those whose entry is not the one of the batch before carried over, and of a state what was added to
+ * it, so a record grows with what its batch changed.
+ */
+export function divide(content: BatchContent, previous: CommitRecord | undefined): Divided {
+  const { tables, ignored } = content
+  const whole = (): Divided => {
+    const batch = (previous?.batch ?? 0) + 1
+    return { stored: tables, elsewhere: undefined, standing: completeStanding(batch, tables) }
+  }
+  if (previous === undefined) return whole()
+  if (Object.keys(previous.tables).some((name) => !(name in tables))) return whole()
+
+  const batch = previous.batch + 1
+  const places: Record<string, TablePlace> = {}
+  const stored: Record<string, StoredEntry> = {}
+  const elsewhere: Record<string, number> = {}
+  for (const [name, entry] of Object.entries(tables)) {
+    const [before, place] = [previous.tables[name], previous.standing.tables[name]]
+    if (before !== undefined && place !== undefined && isCarriedOver(entry, before)) {
+      places[name] = place
+      if (place.entry > previous.standing.complete) elsewhere[name] = place.entry
+      continue
+    }
+    const state = place && before && extendReference(entry, { before, place, batch })
+    places[name] = { entry: batch, state: state ?? { listedIn: batch, changedIn: [] } }
+    stored[name] = state === undefined ? entry : { ...entry, state }
+  }
+  if (Object.keys(elsewhere).length > MAX_ELSEWHERE) return whole()
+  const { complete } = previous.standing
+  const isSame = isDeepStrictEqual(ignored, previous.ignored)
+  const ignoredIn = isSame ? previous.standing.ignored : batch
+  return {
+    stored,
+    elsewhere: {
+      complete,
+      tables: elsewhere,
+      ...(ignoredIn === complete ? {} : { ignored: ignoredIn }),
+    },
+    standing: { complete, tables: places, ignored: ignoredIn },
+  }
+}
+
+/** The standing of a record that holds everything itself. */
+function completeStanding(batch: number, tables: Readonly<Record<string, unknown>>): Standing {
+  const place = { entry: batch, state: { listedIn: batch, changedIn: [] } }
+  const places = Object.keys(tables).map((name) => [name, place])
+  return { complete: batch, tables: Object.fromEntries(places), ignored: batch }
+}
+
+/** Whether an entry says nothing but that the table stands as the batch before left it. */
+function isCarriedOver(entry: TableEntry, before: TableEntry): boolean {
+  return isDeepStrictEqual(entry, standStill(before))
+}
+
+/** The reference to a state to which a batch did nothing but add its changes, if so. */
+function extendReference(
+  { state, changes }: TableEntry,
+  { before, place, batch }: { before: TableEntry; place: TablePlace; batch: number },
+): StateReference | undefined {
+  if (!isDeepStrictEqual(state, [...before.state, ...asChanges(changes)])) return undefined
+  const { listedIn, changedIn } = place.state
+  return { listedIn, changedIn: changes.length === 0 ? changedIn : [...changedIn, batch] }
+}
+
+function asChanges(files: readonly FileRef[]): StateFile[] {
+  return files.map((file) => ({ ...file, role: 'change' }))
+}
+
+/** Reads the record of a batch that must be there. */
+export type ReadStored = (batch: number) => Promise<StoredRecord>
+
+/**
+ * A stored record with an entry for every table and every file of each state, read from the records
+ * it refers to. Throws `ContractError` naming `key` where one of those does not hold what it should.
+ */
+export async function completeRecord(
+  stored: StoredRecord,
+  { key, read }: { key: string; read: ReadStored },
+): Promise<CommitRecord> {
+  const complete = stored.standing === undefined ? stored : await read(stored.standing.complete)
+  const places: Record<string, TablePlace> = {}
+  const tables: Record<string, TableEntry> = {}
+  const locate = new Map(Object.keys(complete.tables).map((name) => [name, complete.batch]))
+  for (const [name, batch] of Object.entries(stored.standing?.tables ?? {})) locate.set(name, batch)
+  for (const name of Object.keys(stored.tables)) locate.set(name, stored.batch)
+  await Promise.all(
+    [...locate].map(async ([name, batch]) => {
+      const holder = batch === stored.batch ? stored : await read(batch)
+      const entry = holder.tables[name]
+      if (entry === undefined) throw damaged(key, `batch ${batch} does not list ${name}`)
+      const found = await completeEntry(entry, { key, name, holder, read })
+      tables[name] = batch === stored.batch ? found.entry : standStill(found.entry)
+      places[name] = { entry: batch, state: found.state }
+    }),
+  )
+  const ignoredIn = stored.standing?.ignored ?? complete.batch
+  const { ignored } = ignoredIn === stored.batch ? stored : await read(ignoredIn)
+  const names = [...locate.keys()]
+  return {
+    ...stored,
+    tables: pick(tables, names),
+    standing: { complete: complete.batch, tables: pick(places, names), ignored: ignoredIn },
+    ...(ignored === undefined ? {} : { ignored }),
+  }
+}
+
+/** The same record's keys in this order, whichever was read first. */
+function pick<Value>(
+  values: Record<string, Value>,
+  names: readonly string[],
+): Record<string, Value> {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = values[name]
+      return value === undefined ? [] : [[name, value]]
+    }),
+  )
+}
+
+interface EntryPlace {
+  readonly key: string
+  readonly name: string
+  readonly holder: StoredRecord
+  readonly read: ReadStored
+}
+
+async function completeEntry(
+  entry: StoredEntry,
+  { key, name, holder, read }: EntryPlace,
+): Promise<{ entry: TableEntry; state: StateReference }> {
+  const { state } = entry
+  if (Array.isArray(state)) {
+    return { entry: { ...entry, state }, state: { listedIn: holder.batch, changedIn: [] } }
+  }
+  const entryIn = async (batch: number): Promise<StoredEntry> => {
+    const found = (batch === holder.batch ? holder : await read(batch)).tables[name]
+    if (found === undefined) throw damaged(key, `batch ${batch} does not list ${name}`)
+    return found
+  }
+  const [listed, ...later] = await Promise.all([state.listedIn, ...state.changedIn].map(entryIn))
+  if (listed === undefined || !Array.isArray(listed.state)) {
+    throw damaged(key, `batch ${state.listedIn} does not list the files of ${name}`)
+  }
+  const files = [...listed.state, ...later.flatMap(({ changes }) => asChanges(changes))]
+  return { entry: { ...entry, state: files }, state }
+}

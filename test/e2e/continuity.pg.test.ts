@@ -1,0 +1,349 @@
+import { cp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { TidemarkError } from '../../src/platform/errors.ts'
+import { diskStore } from '../../src/platform/lake/disk-store.ts'
+import { commitKey } from '../../src/platform/lake/zone.ts'
+import { generationOf } from '../../src/platform/models/generation.ts'
+import { collect, load, run, transform } from '../../src/platform/pipeline.ts'
+import { readStatus } from '../../src/platform/status.ts'
+import { verify } from '../../src/platform/verify.ts'
+import { listKeys } from '../support/lake.ts'
+import {
+  currentOrders,
+  expectFaithful,
+  insertOrders,
+  orderHistory,
+  seedTotesys,
+} from '../support/small-totesys.ts'
+import { createSystem, type TestSystem } from '../support/system.ts'
+
+let system: TestSystem
+beforeEach(async () => {
+  system = await createSystem()
+  await seedTotesys(system.sql)
+  await system.run()
+})
+afterEach(() => system[Symbol.asyncDispose]())
+
+const folderOf = (zone: string) => join(system.folder, zone)
+const ingested = (batch: number) => join(folderOf('ingestion'), commitKey(batch))
+const transformed = (batch: number) =>
+  join(folderOf('processed'), generationOf(system.deps.project), commitKey(batch))
+
+/** Runs that each capture one more version of order 1. */
+async function runUpTo(batch: number): Promise<void> {
+  for (let number = 2; number <= batch; number++) {
+    await system.sql.query(
+      `update sales_order set units_sold = ${number * 100} where sales_order_id = 1`,
+    )
+    await system.run()
+  }
+}
+
+/** The zones as a new process sees them, which remembers nothing of them. */
+function forget(): void {
+  const store = (zone: string) => diskStore(folderOf(zone))
+  const deps = { ...system.deps, ingestion: store('ingestion'), processed: store('processed') }
+  system = { ...system, deps }
+}
+
+/** Everything there is: objects of both zones, and what the warehouse holds. */
+async function everything(): Promise<unknown> {
+  return {
+    ingestion: await listKeys(system.deps.ingestion),
+    processed: await listKeys(system.deps.processed),
+    ledger: await system.query('select batch_id, loaded_at from tidemark_ledger order by 1'),
+    confirmed: await system.query('select batch_id, confirmed_at from tidemark_confirmation'),
+    facts: await system.query('select count(*) from fact_sales_order'),
+  }
+}
+
+/**
+ * What three runs say that each have a change to capture and must not write: one code and message,
+ * and whether anything was written all the same.
+ */
+async function refusedRuns(): Promise<{ code: string; said: string; wrote: boolean }> {
+  const before = await everything()
+  const said = new Set<string>()
+  let code = ''
+  for (let attempt = 0; attempt < 3; attempt++) {
+    await system.sql.query(
+      'update sales_order set units_sold = units_sold + 1 where sales_order_id = 2',
+    )
+    const error = (await run(system.deps)).failures[0]?.error
+    if (!(error instanceof TidemarkError)) throw error ?? new Error('the run did not fail')
+    code = error.code
+    said.add(`${error.message} (${error.hint})`)
+  }
+  const wrote = JSON.stringify(await everything()) !== JSON.stringify(before)
+  return { code, said: [...said].join('; '), wrote }
+}
+
+/** An error that names these, says that nothing was written, and is right about that. */
+function refusal(code: string, ...names: readonly string[]): unknown {
+  const pattern = [...names, 'nothing was written'].map((name) => escape(name)).join('.*')
+  return { code, said: expect.stringMatching(new RegExp(pattern)), wrote: false }
+}
+
+function escape(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
+}
+
+describe('an ingestion zone that is not the one the processed zone was made from', () => {
+  beforeEach(() => runUpTo(4))
+
+  it('I14 removed: the run stops, names both zones, and writes nothing', async () => {
+    await rename(folderOf('ingestion'), folderOf('away'))
+    expect(await refusedRuns()).toEqual(
+      refusal(
+        'LAKE_BEHIND',
+        folderOf('ingestion'),
+        'ends at batch 0',
+        folderOf('processed'),
+        'its batch 4',
+      ),
+    )
+    await rename(folderOf('away'), folderOf('ingestion'))
+    await system.run()
+    await expectFaithful(system)
+    expect(await orderHistory(system, 1)).toEqual([
+      'insert 10',
+      'update 200',
+      'update 300',
+      'update 400',
+    ])
+  })
+
+  it('I14 another system’s: the run stops, and writes nothing', async () => {
+    await using other = await createSystem()
+    await seedTotesys(other.sql)
+    await other.run()
+    for (let number = 2; number <= 6; number++) {
+      await other.sql.query(
+        `update sales_order set units_sold = ${number} where sales_order_id = 3`,
+      )
+      await other.run()
+    }
+    await rename(folderOf('ingestion'), folderOf('away'))
+    await cp(join(other.folder, 'ingestion'), folderOf('ingestion'), { recursive: true })
+    expect(await refusedRuns()).toEqual(
+      refusal('LAKE_MIXED', folderOf('processed'), folderOf('ingestion')),
+    )
+  })
+
+  it('I14 a backup one batch older: the run stops, and writes nothing', async () => {
+    await rm(ingested(4))
+    expect(await refusedRuns()).toEqual(refusal('LAKE_BEHIND', 'ends at batch 3', 'its batch 4'))
+  })
+
+  it('I14 every stage by itself refuses it, and so does status', async () => {
+    await rm(ingested(4))
+    for (const stage of [collect, transform]) {
+      await expect(stage(system.deps)).rejects.toMatchObject({ code: 'LAKE_BEHIND' })
+    }
+    const options = { reader: system.deps.warehouse, promiseMs: 60_000, now: new Date() }
+    await expect(readStatus(system.deps, options)).rejects.toMatchObject({ code: 'LAKE_BEHIND' })
+    await expect(verify(system.deps)).rejects.toMatchObject({ code: 'LAKE_BEHIND' })
+  })
+})
+
+describe('a processed zone that is not the one the warehouse was loaded from', () => {
+  beforeEach(() => runUpTo(3))
+
+  it('I14 another system’s: nothing is captured, transformed or loaded', async () => {
+    await using other = await createSystem()
+    await seedTotesys(other.sql)
+    await other.run()
+    await rm(folderOf('processed'), { recursive: true })
+    await cp(join(other.folder, 'processed'), folderOf('processed'), { recursive: true })
+    expect(await refusedRuns()).toEqual(
+      refusal('LAKE_MIXED', folderOf('processed'), folderOf('ingestion')),
+    )
+  })
+
+  it('I8 removed: it is made again from the ingestion zone, and the warehouse goes on', async () => {
+    await rm(folderOf('processed'), { recursive: true })
+    await system.sql.query('update sales_order set units_sold = 7 where sales_order_id = 2')
+    const report = await system.run()
+    expect(report.transformed?.batches).toEqual([1, 2, 3, 4])
+    expect(report.loaded?.batches).toEqual([4])
+    await expectFaithful(system)
+  })
+
+  it('I14 removed together with the ingestion zone: a loaded warehouse is no reason to begin anew', async () => {
+    await rm(folderOf('processed'), { recursive: true })
+    await rm(folderOf('ingestion'), { recursive: true })
+    expect(await refusedRuns()).toEqual(refusal('LAKE_MIXED', folderOf('ingestion'), 'no batch 3'))
+  })
+
+  it('I14 of a lake that was begun anew beside it: load refuses it, though the numbers match', async () => {
+    const warehouse = { ...system.deps.warehouse, schema: 'other' }
+    await rm(folderOf('processed'), { recursive: true })
+    await rm(folderOf('ingestion'), { recursive: true })
+    for (let number = 1; number <= 4; number++) {
+      await system.sql.query(
+        `update sales_order set units_sold = ${number} where sales_order_id = 3`,
+      )
+      expect((await run({ ...system.deps, warehouse })).failures).toEqual([])
+    }
+    await expect(load(system.deps)).rejects.toMatchObject({
+      code: 'LAKE_MIXED',
+      message: expect.stringMatching(/another batch 3/),
+    })
+  })
+})
+
+describe('a warehouse', () => {
+  it('I4 put back from an older backup is loaded up to date', async () => {
+    await runUpTo(2)
+    const backup = await system.query<{ sql: string }>(
+      `select format('delete from %I where batch_id > 2', t) as sql
+       from unnest(array['fact_sales_order', 'fact_sales_order_current', 'tidemark_ledger',
+           'tidemark_confirmation']) as t`,
+    )
+    const rows = await system.query(
+      'select * from fact_sales_order_current where sales_order_id = 1',
+    )
+    await runUpTo(3)
+    for (const { sql } of backup) await system.query(sql)
+    expect(await currentOrders(system)).not.toHaveProperty('1')
+    expect(rows).toHaveLength(1)
+    await system.run()
+    expect(await orderHistory(system, 1)).toContain('update 300')
+    await expectFaithful(system)
+  })
+
+  it('loaded before records had checksums goes on with the next batch', async () => {
+    await runUpTo(2)
+    await system.query(
+      'update tidemark_ledger set lake = null, loaded_from = null, captured_as = null',
+    )
+    await system.sql.query(insertOrders([[4, 40]]))
+    expect((await system.run()).loaded?.batches).toEqual([3])
+    const [head] = await system.query<{ loaded_from: string; captured_as: string; lake: string }>(
+      'select loaded_from, captured_as, lake::text from tidemark_ledger where batch_id = 3',
+    )
+    const [captured, made] = [(await system.records())[2], (await system.records('processed'))[2]]
+    expect(head).toEqual({
+      loaded_from: made?.checksum,
+      captured_as: captured?.checksum,
+      lake: captured?.lake,
+    })
+  })
+})
+
+describe('a commit record that is not what it was', () => {
+  beforeEach(() => runUpTo(8))
+
+  it.each([1, 2, 3, 4, 7])(
+    'I14 the one of batch %i removed: the run stops, names it, and writes nothing',
+    async (lost) => {
+      await rm(ingested(lost))
+      forget()
+      expect(await refusedRuns()).toEqual(
+        refusal('LAKE_OBJECT_MISSING', `${commitKey(lost)} is missing`),
+      )
+    },
+  )
+
+  it('I14 the first one removed with the processed zone: the log is not begun anew', async () => {
+    await rm(ingested(1))
+    await rm(folderOf('processed'), { recursive: true })
+    forget()
+    expect(await refusedRuns()).toEqual(refusal('LAKE_GAP', `${commitKey(1)} is missing`))
+  })
+
+  it('I14 removed from the middle, it stops the stage that reads it, and is named', async () => {
+    await rm(ingested(5))
+    await rm(folderOf('processed'), { recursive: true })
+    await expect(transform(system.deps)).rejects.toMatchObject({
+      code: 'LAKE_OBJECT_MISSING',
+      message: expect.stringContaining(commitKey(5)),
+    })
+  })
+
+  it('I14 one digit of the newest snapshot changed: the record is damaged, nothing is taken for news', async () => {
+    const text = await readFile(ingested(8), 'utf8')
+    const moved = text.replace(
+      /"xmin":"(\d+)"/,
+      (_, xmin: string) => `"xmin":"${Number(xmin) + 2000}"`,
+    )
+    expect(moved).not.toBe(text)
+    await writeFile(ingested(8), moved)
+    expect(await refusedRuns()).toEqual(refusal('LAKE_DAMAGED', commitKey(8), 'checksum'))
+    await writeFile(ingested(8), text)
+    await system.run()
+    await expectFaithful(system)
+  })
+
+  it('I14 a count of record ids changed in the processed zone: the record is damaged', async () => {
+    const text = await readFile(transformed(8), 'utf8')
+    const moved = text.replace(
+      /"records":(\d+)/,
+      (_, count: string) => `"records":${Number(count) + 1}`,
+    )
+    expect(moved).not.toBe(text)
+    await writeFile(transformed(8), moved)
+    expect(await refusedRuns()).toEqual(refusal('LAKE_DAMAGED', commitKey(8), 'checksum'))
+  })
+
+  it('I14 the newest processed record removed: the batch is made again as it was', async () => {
+    const before = await system.query('select * from fact_sales_order order by sales_record_id')
+    await rm(transformed(8))
+    const report = await system.run()
+    expect(report.transformed?.batches).toEqual([8])
+    expect(await system.query('select * from fact_sales_order order by sales_record_id')).toEqual(
+      before,
+    )
+  })
+
+  it('I14 a record of the ingestion zone put in place of a later one is refused', async () => {
+    await writeFile(ingested(8), await readFile(ingested(7)))
+    expect(await refusedRuns()).toEqual(refusal('LAKE_DAMAGED', commitKey(8), 'batch 7'))
+  })
+})
+
+it('I14 every record of both zones names the one before, and a processed one what it was made from', async () => {
+  await runUpTo(3)
+  const captured = await system.records()
+  const made = await system.records('processed')
+  for (const log of [captured, made]) {
+    for (const [index, record] of log.entries()) {
+      expect(record.previousChecksum).toBe(log[index - 1]?.checksum)
+      expect(record.lake).toBe(captured[0]?.lake)
+    }
+  }
+  expect(made.map(({ madeFrom }) => madeFrom)).toEqual(captured.map(({ checksum }) => checksum))
+})
+
+it('a changed row in one of eleven tables writes four objects of less than 8 kB together', async () => {
+  await runUpTo(2)
+  const checkpoints: number[] = []
+  for (let batch = 3; batch <= 22; batch++) {
+    const before = new Set((await listObjects()).map(({ key }) => key))
+    await system.sql.query(
+      `update sales_order set units_sold = ${batch * 100} where sales_order_id = 1`,
+    )
+    await system.run()
+    const made = (await listObjects()).filter(({ key }) => !before.has(key))
+    const [kept, changes] = [true, false].map((is) =>
+      made.filter(({ key }) => key.includes('checkpoint/') === is),
+    )
+    checkpoints.push(kept?.length ?? 0)
+    expect(changes).toHaveLength(4)
+    expect(changes?.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)).toBeLessThan(8000)
+  }
+  // Change files that have piled up are merged into one now and then.
+  expect(checkpoints.reduce((sum, count) => sum + count, 0)).toBe(1)
+})
+
+async function listObjects(): Promise<{ key: string; sizeBytes: number }[]> {
+  const objects: { key: string; sizeBytes: number }[] = []
+  for (const zone of ['ingestion', 'processed'] as const) {
+    for await (const { key, sizeBytes } of system.deps[zone].list('')) {
+      objects.push({ key: `${zone}/${key}`, sizeBytes })
+    }
+  }
+  return objects
+}
