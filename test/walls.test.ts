@@ -32,3 +32,13 @@ it('no Totesys table is named in the platform', () => {
   }
   expect(found).toEqual([])
 })
+
+it('I3 nothing but the sweep removes an object from a zone', () => {
+  const found = readdirSync(platform, { recursive: true, encoding: 'utf8' }).filter(
+    (file) =>
+      file.endsWith('.ts') &&
+      !/\.(test|contract)\.ts$/.test(file) &&
+      /\b(?:store|ingestion|processed)\.remove\(/.test(readFileSync(join(platform, file), 'utf8')),
+  )
+  expect(found).toEqual(['sweep.ts'])
+})

@@ -176,6 +176,7 @@ function breakAt(deps: Deps, isTheOne: () => boolean, when: 'before' | 'after'):
       location: store.location,
       get: (key) => store.get(key),
       download: (key, cacheDir) => store.download(key, cacheDir),
+      remove: (key) => store.remove(key),
       list: (prefix) => store.list(prefix),
       putIfAbsent: (key, body) => around(() => store.putIfAbsent(key, body)),
       uploadIfAbsent: (key, path) => around(() => store.uploadIfAbsent(key, path)),

@@ -102,6 +102,7 @@ export function withHook(
       location: store.location,
       download: (key, cacheDir) => store.download(key, cacheDir),
       list: (prefix) => store.list(prefix),
+      remove: (key) => store.remove(key),
       async get(key) {
         await hook('get', key)
         return await store.get(key)

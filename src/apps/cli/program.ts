@@ -201,6 +201,24 @@ Exit codes: 0 done and checked · 1 failed, nothing half-published · 2 usage or
       }),
     )
 
+  const lake = program.command('lake').description('look after the objects of the lake')
+  lake
+    .command('sweep')
+    .description(
+      'count the objects that no commit record names; killed runs leave them, they do no harm',
+    )
+    .option('--delete', 'remove them, where the store allows it')
+    .option('--older-than <hours>', 'leave alone what is younger', '24')
+    .action((options: { delete?: boolean; olderThan: string }) =>
+      act(async (context) => {
+        const { sweepCommand } = await import('./commands/lake.ts')
+        return sweepCommand(context, {
+          remove: options.delete === true,
+          olderThanHours: options.olderThan,
+        })
+      }),
+    )
+
   program
     .command('doctor')
     .description('check databases, permissions and zones, and say what mends them')

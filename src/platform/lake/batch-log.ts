@@ -144,6 +144,21 @@ async function complete(zone: Zone, stored: StoredRecord): Promise<CommitRecord>
   })
 }
 
+/** Keys of the files that a batch's own record names: everything the batch wrote. */
+export async function readNamedFiles(zone: Zone, batch: number): Promise<ReadonlySet<string>> {
+  const { tables } = await readExistingStored(zone, batch)
+  const files = Object.values(tables).flatMap(
+    ({ changes, quarantine, open, archived = [], state }) => [
+      ...changes,
+      ...quarantine,
+      ...open,
+      ...archived,
+      ...(Array.isArray(state) ? state : []),
+    ],
+  )
+  return new Set(files.map(({ key }) => key))
+}
+
 async function hasCommit(zone: Zone, batch: number): Promise<boolean> {
   return (await zone.store.get(zone.prefix + commitKey(batch))) !== undefined
 }

@@ -88,6 +88,25 @@ export function diskStore(directory: string): ObjectStore {
       })
     },
     list: (prefix) => listBelow(root, prefix),
+    async sweepUnfinished({ before, remove }) {
+      const folder = join(root, STAGING)
+      const sizes: number[] = []
+      for (const name of await readdir(folder).catch(() => [])) {
+        const path = join(folder, name)
+        const found = await stat(path).catch(() => undefined)
+        if (found === undefined || found.mtime >= before) continue
+        if (remove) await rm(path, { force: true })
+        sizes.push(found.size)
+      }
+      return sizes
+    },
+    async remove(key) {
+      try {
+        await rm(pathOf(key), { force: true })
+      } catch (error) {
+        throw explain(error, root)
+      }
+    },
   }
 }
 
@@ -114,7 +133,10 @@ async function* walk(root: string, folder: string, prefix: string): AsyncIterabl
     const key = folder + name
     if (!key.startsWith(prefix) && !prefix.startsWith(key)) continue
     if (name.endsWith('/')) yield* walk(root, key, prefix)
-    else yield { key, sizeBytes: (await stat(join(root, key))).size }
+    else {
+      const { size, mtime } = await stat(join(root, key))
+      yield { key, sizeBytes: size, modifiedAt: mtime }
+    }
   }
 }
 

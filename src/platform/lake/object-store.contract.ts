@@ -117,7 +117,7 @@ export function describeObjectStore(name: string, make: () => Promise<ObjectStor
       expect((await readFile(local)).equals(body)).toBe(true)
       expect((await readFile(path)).equals(body)).toBe(true)
       expect(await listed(store, 'data/')).toEqual([
-        { key: 'data/large.parquet', sizeBytes: body.length },
+        { key: 'data/large.parquet', sizeBytes: body.length, modifiedAt: expect.any(Date) },
       ])
     })
 
@@ -177,7 +177,19 @@ export function describeObjectStore(name: string, make: () => Promise<ObjectStor
       expect(await keys(store, 'payment_')).toEqual(['payment_type/1'])
       expect(await keys(store, 'payment/date=')).toEqual(['payment/date=1/2'])
       expect(await keys(store, 'none/')).toEqual([])
-      expect(await listed(store, 'pay/')).toEqual([{ key: 'pay/1', sizeBytes: 5 }])
+      const [one] = await listed(store, 'pay/')
+      expect(one).toMatchObject({ key: 'pay/1', sizeBytes: 5 })
+      expect(Math.abs(Date.now() - (one?.modifiedAt.getTime() ?? 0))).toBeLessThan(600_000)
+    })
+
+    it('remove() removes one object, and nothing where there is none', async () => {
+      const store = await make()
+      for (const key of ['a/1', 'a/2', 'a/10']) await store.putIfAbsent(key, Buffer.from(key))
+      await store.remove('a/1')
+      await store.remove('a/1')
+      expect(await keys(store, '')).toEqual(['a/10', 'a/2'])
+      expect(await store.get('a/1')).toBeUndefined()
+      expect(await store.putIfAbsent('a/1', Buffer.from('again'))).toBe('created')
     })
 
     it.each([
@@ -210,6 +222,7 @@ export function describeObjectStore(name: string, make: () => Promise<ObjectStor
       await expect(store.uploadIfAbsent(key, file)).rejects.toThrow('not an object key')
       await expect(store.get(key)).rejects.toThrow('not an object key')
       await expect(store.download(key, folder)).rejects.toThrow('not an object key')
+      await expect(store.remove(key)).rejects.toThrow('not an object key')
     })
 
     it.each(['..', '../', '/', 'a/../', '.staging/'])(

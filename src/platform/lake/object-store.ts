@@ -1,6 +1,8 @@
 export interface ObjectInfo {
   readonly key: string
   readonly sizeBytes: number
+  /** When it was created, by the store's clock. */
+  readonly modifiedAt: Date
 }
 
 /**
@@ -30,6 +32,16 @@ export interface ObjectStore {
   download(key: string, cacheDir: string): Promise<string>
   /** Every object below a prefix in key order, however many there are. */
   list(prefix: string): AsyncIterable<ObjectInfo>
+  /**
+   * Removes an object, or does nothing where there is none. For what no commit record names, and for
+   * nothing else (I3). Throws `ConfigError` when the store refuses deletions.
+   */
+  remove(key: string): Promise<void>
+  /**
+   * Uploads that were cut off and last written before a moment: their sizes in bytes, and with
+   * `remove` gone afterwards. A store that creates objects in one request has none, and lacks this.
+   */
+  sweepUnfinished?(options: { readonly before: Date; readonly remove: boolean }): Promise<number[]>
 }
 
 const KEY = /^[A-Za-z0-9%=._-]+(\/[A-Za-z0-9%=._-]+)*$/

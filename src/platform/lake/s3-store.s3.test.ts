@@ -54,7 +54,7 @@ describe.skipIf(isS3Missing)('s3Store()', () => {
     await store.putIfAbsent('a/b', Buffer.from('x'))
     expect(await store.list('')[Symbol.asyncIterator]().next()).toEqual({
       done: false,
-      value: { key: 'a/b', sizeBytes: 1 },
+      value: { key: 'a/b', sizeBytes: 1, modifiedAt: expect.any(Date) },
     })
     expect(await store.get('a/b')).toEqual(Buffer.from('x'))
   })

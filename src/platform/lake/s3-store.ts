@@ -6,6 +6,7 @@ import { Readable, Transform, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
+  DeleteObjectCommand,
   GetObjectCommand,
   type GetObjectCommandOutput,
   HeadObjectCommand,
@@ -192,13 +193,19 @@ export function s3Store({
             }),
           ),
         )
-        for (const { Key = '', Size = 0 } of page.Contents ?? []) {
+        for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
           const key = Key.slice(base.length)
           // A folder made in a console is an object, too; it is none of ours.
-          if (isKey(key)) yield { key, sizeBytes: Size }
+          if (isKey(key)) {
+            yield { key, sizeBytes: Size, modifiedAt: LastModified ?? new Date() }
+          }
         }
         next = page.IsTruncated === true ? page.NextContinuationToken : undefined
       } while (next !== undefined)
+    },
+    async remove(key) {
+      const target = at(key)
+      await persist(() => client.send(new DeleteObjectCommand(target)))
     },
     async [Symbol.asyncDispose]() {
       client.destroy()

@@ -1,0 +1,44 @@
+import { ConfigError } from '../../../platform/errors.ts'
+import { sweep } from '../../../platform/sweep.ts'
+import { openEnvironment } from '../../environment.ts'
+import type { CommandContext } from '../context.ts'
+import { EXIT } from '../exit-code.ts'
+import { formatBytes, formatCount, formatNumber, formatTable } from '../format.ts'
+
+const HOUR_MS = 3_600_000
+
+/** `tidemark lake sweep`: what killed runs left in the lake; removed only with `--delete`. */
+export async function sweepCommand(
+  { output, config, signal }: CommandContext,
+  { remove, olderThanHours }: { remove: boolean; olderThanHours: string },
+): Promise<number> {
+  const before = new Date(Date.now() - parseHours(olderThanHours) * HOUR_MS)
+  await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
+  const zones = await sweep(environment.deps, { before, remove })
+  for (const zone of zones) output.emit({ event: 'zone_swept', ...zone })
+  const rows = zones.map(({ zone, objects, orphans, orphanBytes, removed }) => [
+    zone,
+    formatCount(objects),
+    formatCount(orphans),
+    formatBytes(orphanBytes),
+    formatCount(removed),
+  ])
+  output.print(`\n${formatTable(['zone', 'objects', 'orphans', 'size', 'removed'], rows)}`)
+  const left = zones.reduce((sum, { orphans, removed }) => sum + orphans - removed, 0)
+  output.print(
+    left === 0
+      ? `\n  ${output.style('green', '✓')} No orphan is left.`
+      : `\n  ${formatNumber(left, 'orphan')} older than ${olderThanHours} h, harmless. Remove: tidemark lake sweep --delete`,
+  )
+  return EXIT.done
+}
+
+/** An hour at least: a run may be writing files that its commit record will name. */
+function parseHours(text: string): number {
+  const hours = Number(text)
+  if (hours >= 1 && Number.isFinite(hours)) return hours
+  throw new ConfigError(`--older-than takes a number of hours, 1 or more, not ${text}`, {
+    code: 'USAGE',
+    hint: 'tidemark lake sweep --older-than 24',
+  })
+}
