@@ -58,6 +58,8 @@ const RIGHTS = {
     list('ingestion'),
     read('ingestion'),
     create('ingestion'),
+    list('processed'),
+    read('processed', '*/batch/*'),
     [['s3:ListBucket'], 'arn:<AWS::Partition>:s3:::others-bucket'],
     [['s3:GetObject'], 'arn:<AWS::Partition>:s3:::others-bucket/for/tidemark/*'],
   ],
