@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Deps, ingestionZone } from './deps.ts'
+import { type Deps, ingestionZone, processedZone } from './deps.ts'
 import { type DuckDb, openDuckDb } from './duckdb.ts'
-import { ConflictError } from './errors.ts'
+import { ConfigError, ConflictError } from './errors.ts'
 import { extractSnapshot } from './extract.ts'
+import { readCommit } from './lake/batch-log.ts'
 import { convertRows, incomingRelation, writeParquet } from './lake/capture.ts'
 import { type CommitRecord, type TableEntry, sumRows } from './lake/commit-record.ts'
 import { type Difference, findDifferences } from './lake/difference.ts'
@@ -14,9 +15,10 @@ import { openQuarantined } from './lake/withheld.ts'
 import { load } from './load.ts'
 import { describe } from './models/dimension.ts'
 import { daysOf } from './models/fact.ts'
-import { readModel } from './models/generation.ts'
+import { generationOf, readModel } from './models/generation.ts'
 import { brokenBy, rulesOf } from './models/rules.ts'
 import { openRows, openTable, viewOf } from './models/source-view.ts'
+import { readInputs } from './models/transform.ts'
 import { copyToFile, onlyRow, withPostgresErrors } from './postgres.ts'
 import type { Fact, Model } from './project.ts'
 import type { HeldTable } from './report-drift.ts'
@@ -25,16 +27,30 @@ import { openSnapshot, type SourceSnapshot } from './source/snapshot.ts'
 import { readTables, type TableShape } from './source/tables.ts'
 import { duckLiteral, identifier, identifiers } from './sql.ts'
 import { transform } from './transform.ts'
+import {
+  checksumOf,
+  type ChecksumRow,
+  isSameChecksum,
+  parseChecksum,
+  postgresChecksum,
+} from './verify-checksum.ts'
+import { compareDimension, compareVersions, NO_DIFFERENCE, withoutExtra } from './verify-history.ts'
+import { type LogFault, verifyLog } from './verify-log.ts'
 import { readLedgerHead } from './warehouse/ledger.ts'
 import { openWarehouse, type WarehouseClient } from './warehouse/warehouse.ts'
 
 export interface VerifiedTable {
   readonly table: string
-  /** Which copy was held against the source. */
-  readonly where: 'lake' | 'warehouse'
+  /**
+   * `lake`, `warehouse`: that copy against the source. `history`: every version and every dimension
+   * row in the warehouse against the processed zone.
+   */
+  readonly where: 'lake' | 'warehouse' | 'history'
   /** Rows the source (or what the models make of it) holds. */
   readonly rows: number
   readonly difference: Difference
+  /** Whether equal checksums were proof enough, or every row was copied and compared. */
+  readonly by: 'checksum' | 'rows'
   /** Rows left out because they are in quarantine. */
   readonly quarantined: number
   /** Why it stands still, and so was not compared. */
@@ -46,20 +62,31 @@ export interface VerifyReport {
   /** Moment of the snapshot all three were compared at (source clock). */
   readonly snapshotAt: string
   readonly tables: readonly VerifiedTable[]
+  /** Breaks in the chain of commit records, and between it and the ledger. */
+  readonly faults: readonly LogFault[]
   readonly isEqual: boolean
 }
 
+export interface VerifyOptions {
+  /** Compares this source or star table alone, and what it is made from. */
+  readonly table?: string | undefined
+}
+
 /**
- * Compares source, lake and warehouse row by row and value by value at one snapshot (I6). Brings
- * lake and warehouse up to that snapshot first, like a run, and keeps the snapshot open meanwhile,
- * so the proof holds on a living source. A table that is held is not compared, and what models read of
- * it is what the lake has. Differences are reported, not thrown; throws what a run throws when a
- * stage cannot work.
+ * Compares source, lake and warehouse at one snapshot, value by value (I6): the tables of the source
+ * with the lake, the current rows with what the models make of the source, every version and every
+ * dimension row in the warehouse with the processed zone (I7), and the chain of records with the ledger (I14).
+ * Checksums are compared first, and rows only where those differ.
+ *
+ * Brings lake and warehouse up to that snapshot first, like a run, and keeps the snapshot open
+ * meanwhile, so the proof holds on a living source. A table that is held is not compared with the
+ * source, and models read what the lake has of it. Differences are reported, not thrown; throws what
+ * a run throws when a stage cannot work, and `ConfigError` for a table that nobody knows.
  */
-export async function verify(deps: Deps): Promise<VerifyReport> {
+export async function verify(deps: Deps, options: VerifyOptions = {}): Promise<VerifyReport> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await verifyOnce(deps)
+      return await verifyOnce(deps, options)
     } catch (error) {
       // Another run moved lake or warehouse past our snapshot: prove it at a newer one.
       if (!(error instanceof ConflictError) || attempt === 5) throw error
@@ -68,7 +95,7 @@ export async function verify(deps: Deps): Promise<VerifyReport> {
   }
 }
 
-async function verifyOnce(deps: Deps): Promise<VerifyReport> {
+async function verifyOnce(deps: Deps, options: VerifyOptions): Promise<VerifyReport> {
   await using snapshot = await openSnapshot(deps.source)
   const { record } = await extractSnapshot(deps, snapshot)
   if (record === undefined) throw new TypeError('an extract into an empty lake commits a batch')
@@ -78,43 +105,97 @@ async function verifyOnce(deps: Deps): Promise<VerifyReport> {
   await mkdir(deps.scratchDir, { recursive: true })
   await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
   await using warehouse = await openWarehouse(deps.warehouse)
-  const lake = await verifyLake(deps, { db, snapshot, record })
-  const star = await verifyWarehouse(deps, { db, warehouse, record, held, unfit: lake.unfit })
-  const tables = [...lake.verified, ...star]
+  const scope = await planScope(deps, db, options)
+  const lake = await verifyLake(deps, { db, snapshot, record, scope })
+  const star = await verifyWarehouse(deps, {
+    db,
+    warehouse,
+    record,
+    held,
+    unfit: lake.unfit,
+    scope,
+  })
+  const tables = [...lake.verified, ...star.verified]
+  const isEqual = tables.every(({ difference: d }) => d.missing + d.extra + d.different === 0)
   return {
     batch: record.batch,
     snapshotAt: snapshot.identity.takenAt,
     tables,
-    isEqual: tables.every(({ difference: d }) => d.missing + d.extra + d.different === 0),
+    faults: star.faults,
+    isEqual: isEqual && star.faults.length === 0,
   }
+}
+
+/** What is compared. */
+interface Scope {
+  /** Source tables, by name. */
+  readonly sources: ReadonlySet<string>
+  /** Models whose rows are compared with what they make of the source. */
+  readonly models: readonly Model[]
+  /** Models whose rows are compared with the processed zone. */
+  readonly histories: readonly Model[]
+}
+
+/** Everything, or one table and what it is made from. */
+async function planScope({ project }: Deps, db: DuckDb, { table }: VerifyOptions): Promise<Scope> {
+  const { models, source } = project
+  const inOrder = models.toSorted((a, b) => rank(a) - rank(b))
+  if (table === undefined) {
+    const sources = new Set(source.tables.map(({ name }) => name))
+    return { sources, models: inOrder, histories: inOrder }
+  }
+  const model = models.find((each) => each.table === table)
+  if (model === undefined) {
+    if (source.tables.some(({ name }) => name === table)) {
+      return { sources: new Set([table]), models: [], histories: [] }
+    }
+    throw new ConfigError(`There is no table ${table} in the source or the star schema`, {
+      code: 'UNKNOWN_TABLE',
+      hint: 'tidemark catalog',
+    })
+  }
+  // The days of a calendar are those that all facts name.
+  if (model.kind === 'calendar') return { sources: new Set(), models: [], histories: [model] }
+  const reads = (await readInputs(db, project)).get(model) ?? []
+  const isRead = ({ name }: { name: string }) =>
+    reads.includes(name) || reads.includes(`change_${name}`)
+  const sources = new Set(source.tables.filter(isRead).map(({ name }) => name))
+  return { sources, models: [model], histories: [model] }
 }
 
 interface LakeCheck {
   readonly db: DuckDb
   readonly snapshot: SourceSnapshot
   readonly record: CommitRecord
+  readonly scope: Scope
 }
 
-/** Copies every source table and compares it with the lake; leaves a view of each as models see it, and of the rows they do not see. */
+/**
+ * Compares each source table with the lake; leaves a view of each as models see it, and of the rows
+ * they do not see.
+ */
 async function verifyLake(
   deps: Deps,
   check: LakeCheck,
 ): Promise<{ verified: VerifiedTable[]; unfit: ReadonlySet<string> }> {
-  const { db, snapshot, record } = check
+  const { db, snapshot, record, scope } = check
   const ingestion = ingestionZone(deps)
   const verified: VerifiedTable[] = []
   const unfit = new Set<string>()
   for (const { table, shape } of await readTables(snapshot, deps.project.source)) {
+    if (!scope.sources.has(table.name)) continue
     const entry = record.tables[table.name]
     const view = await viewOf(table, { ingestion, record, latest: record })
     const isHeld = entry === undefined || entry.held !== undefined || shape === undefined
     const { paths, ...found } = isHeld
-      ? { paths: [], ...reportHeld(table.name, entry?.held?.reason) }
+      ? { paths: undefined, ...reportHeld(table.name, entry?.held?.reason) }
       : await verifyTable(deps, { ...check, shape, entry })
     if (view !== undefined) {
-      const isUnfit = isHeld
-        ? await openTable(db, view, { ingestion, record })
-        : await openRows(db, view, paths)
+      // What was not copied, because it is held or its checksum is right, is read from the lake.
+      const isUnfit =
+        paths === undefined
+          ? await openTable(db, view, { ingestion, record })
+          : await openRows(db, view, paths)
       if (isUnfit) unfit.add(table.name)
     }
     verified.push(found)
@@ -131,22 +212,38 @@ async function verifyLake(
 }
 
 function reportHeld(table: string, held = 'never_captured'): VerifiedTable {
-  return { table, where: 'lake', rows: 0, difference: NO_DIFFERENCE, quarantined: 0, held }
+  const nothing = { rows: 0, difference: NO_DIFFERENCE, quarantined: 0 }
+  return { table, where: 'lake', by: 'checksum', ...nothing, held }
 }
 
-const NO_DIFFERENCE: Difference = { missing: 0, extra: 0, different: 0, keys: [] }
-
 /**
- * Compares one source table with the lake. Keys in quarantine are left out; `paths` are the files of
- * all other rows, and of what the lake still has of those.
+ * Compares one source table with the lake. Where the checksums are equal nothing is copied. Otherwise
+ * keys in quarantine are left out, and `paths` are the files of all other rows, and of what the lake
+ * still has of those.
  */
 async function verifyTable(
   deps: Deps,
   { db, snapshot, record, shape, entry }: LakeCheck & { shape: TableShape; entry: TableEntry },
-): Promise<VerifiedTable & { paths: string[] }> {
+): Promise<VerifiedTable & { paths: string[] | undefined }> {
   const zone = ingestionZone(deps)
   const stamp = { db, number: record.batch, takenAt: record.snapshot.takenAt }
   const table = lakeTable({ ...shape, table: shape.name })
+  const lake = `lake ${table.name}`
+  await openState(db, zone, { relation: lake, table, state: entry.state })
+  if (entry.open.length === 0) {
+    const names = table.columns.map(({ name }) => name)
+    const source = await withPostgresErrors(deps.source, () =>
+      snapshot.client.query<ChecksumRow>(
+        `select ${postgresChecksum(names)} from ${shape.relation}`,
+      ),
+    )
+    const expected = parseChecksum(onlyRow(source))
+    if (isSameChecksum(expected, await checksumOf(db, table.columns, identifier(lake)))) {
+      const found = { difference: NO_DIFFERENCE, quarantined: 0, paths: undefined }
+      const rows = Number(expected.rows)
+      return { table: table.name, where: 'lake', by: 'checksum', rows, ...found }
+    }
+  }
   const folder = join(db.scratchDir, randomUUID())
   await mkdir(folder)
   const paths: string[] = []
@@ -157,8 +254,7 @@ async function verifyTable(
     read += copied.rows
     rows += converted.rows
   }
-  const [state, withheld] = [`lake ${table.name}`, `withheld ${table.name}`].map(identifier)
-  await openState(db, zone, { relation: `lake ${table.name}`, table, state: entry.state })
+  const [state, withheld] = [lake, `withheld ${table.name}`].map(identifier)
   await openQuarantined(db, zone, {
     relation: `withheld ${table.name}`,
     table,
@@ -176,7 +272,7 @@ async function verifyTable(
     await writeParquet(db, `select ${names} from ${state} semi ${isWithheld}`, path)
     paths.push(path)
   }
-  return { table: table.name, where: 'lake', rows, difference, quarantined, paths }
+  return { table: table.name, where: 'lake', by: 'rows', rows, difference, quarantined, paths }
 }
 
 async function verifyWarehouse(
@@ -187,14 +283,17 @@ async function verifyWarehouse(
     record,
     held,
     unfit,
+    scope,
   }: {
     db: DuckDb
     warehouse: WarehouseClient
     record: CommitRecord
     held: readonly HeldTable[]
     unfit: ReadonlySet<string>
+    scope: Scope
   },
-): Promise<VerifiedTable[]> {
+): Promise<{ verified: VerifiedTable[]; faults: readonly LogFault[] }> {
+  if (scope.histories.length === 0) return { verified: [], faults: [] }
   const { client } = warehouse
   await client.query('begin isolation level repeatable read read only')
   const head = await readLedgerHead(warehouse)
@@ -208,9 +307,8 @@ async function verifyWarehouse(
     )
   }
   await db.run('create temp table "named days" (calendar varchar, date_id date)')
-  const inOrder = deps.project.models.toSorted((a, b) => rank(a) - rank(b))
   const verified: VerifiedTable[] = []
-  for (const model of inOrder) {
+  for (const model of scope.models) {
     const hold = held.find(({ table }) => table === model.table)
     const made =
       hold !== undefined
@@ -221,7 +319,22 @@ async function verifyWarehouse(
     verified.push(made)
     deps.log({ event: 'table_verified', where: 'warehouse', table: model.table, rows: made.rows })
   }
-  return verified
+  const { faults, files } = await verifyLog(deps, warehouse, record.batch)
+  const transformed = await readCommit(
+    processedZone(deps, generationOf(deps.project)),
+    record.batch,
+  )
+  for (const model of scope.histories) {
+    if (transformed === undefined) break
+    const check = { db, warehouse, record: transformed, files }
+    const compared =
+      model.kind === 'fact'
+        ? await compareVersions(deps, check, model)
+        : await compareDimension(deps, check, model)
+    verified.push({ table: model.table, where: 'history', quarantined: 0, ...compared })
+    deps.log({ event: 'table_verified', where: 'history', table: model.table, rows: compared.rows })
+  }
+  return { verified, faults }
 }
 
 /** The calendar comes last: its days are those the facts name. */
@@ -317,15 +430,7 @@ async function verifyDimension(check: ModelCheck<Model>): Promise<VerifiedTable>
     select,
     relation: identifier(check.model.table),
   })
-  const { difference } = checked
-  return {
-    ...checked,
-    difference: {
-      ...difference,
-      extra: 0,
-      keys: difference.keys.filter(({ kind }) => kind !== 'extra'),
-    },
-  }
+  return { ...checked, difference: withoutExtra(checked.difference) }
 }
 
 /** Makes `expected` from a model's select, copies the warehouse's rows, and compares them. */
@@ -352,6 +457,29 @@ async function compareModel({
   await db.run(
     `create or replace temp table "expected" as select * from "made" where not (${broken})`,
   )
+  const key = identifiers(model.key)
+  const quarantined = `(
+    select ${key} from "made" where ${broken} union all select ${key} from "unfit keys")`
+  const counts = onlyRow({
+    rows: await db.rows<{ rows: bigint; quarantined: bigint }>(
+      `select (select count(*) from "expected") as rows, (select count(*) from ${quarantined}) as quarantined`,
+    ),
+  })
+  const verified = {
+    table: model.table,
+    where: 'warehouse' as const,
+    rows: Number(counts.rows),
+    quarantined: Number(counts.quarantined),
+  }
+  if (counts.quarantined === 0n) {
+    const sums = await withPostgresErrors(warehouse, () =>
+      client.query<ChecksumRow>(`select ${postgresChecksum(names)} from ${relation}`),
+    )
+    const expected = await checksumOf(db, table.columns, '"expected"')
+    if (isSameChecksum(expected, parseChecksum(onlyRow(sums)))) {
+      return { ...verified, by: 'checksum', difference: NO_DIFFERENCE }
+    }
+  }
   const path = join(db.scratchDir, `${randomUUID()}.copied`)
   const rows = await withPostgresErrors(warehouse, () =>
     copyToFile(client, `select ${identifiers(names)} from ${relation}`, path),
@@ -361,22 +489,8 @@ async function compareModel({
     copied: { path, rows },
     firstOrdinal: 1,
   })
-  const key = identifiers(model.key)
-  const quarantined = `(
-    select ${key} from "made" where ${broken} union all select ${key} from "unfit keys")`
   const found = `(
     select ${identifiers(names)} from ${duckLiteral(parquet)} anti join ${quarantined} using (${key}))`
   const difference = await findDifferences(db, table, { expected: '"expected"', found })
-  const counts = onlyRow({
-    rows: await db.rows<{ rows: bigint; quarantined: bigint }>(
-      `select (select count(*) from "expected") as rows, (select count(*) from ${quarantined}) as quarantined`,
-    ),
-  })
-  return {
-    table: model.table,
-    where: 'warehouse',
-    rows: Number(counts.rows),
-    difference,
-    quarantined: Number(counts.quarantined),
-  }
+  return { ...verified, by: 'rows', difference }
 }

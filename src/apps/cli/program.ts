@@ -148,11 +148,12 @@ Exit codes: 0 done and checked · 1 failed, nothing half-published · 2 usage or
 
   program
     .command('verify')
-    .description('compare source, lake and warehouse row by row at one snapshot')
-    .action(() =>
+    .description('compare source, lake and warehouse at one snapshot, every version included')
+    .argument('[table]', 'a source or star table: compare it alone')
+    .action((table: string | undefined) =>
       act(async (context) => {
         const { verifyCommand } = await import('./commands/verify.ts')
-        return verifyCommand(context)
+        return verifyCommand(context, { only: table })
       }),
     )
 

@@ -91,10 +91,10 @@ export async function prepareStar(
 }
 
 /** What a model or a test reads: source tables, and those whose changes it reads. */
-type Reads = ReadonlyMap<Model | DataTest, readonly string[]>
+export type Reads = ReadonlyMap<Model | DataTest, readonly string[]>
 
 /** The names in the SQL of each model and test that are a source table's or `change_` and one's. */
-async function readInputs(db: DuckDb, project: Project): Promise<Reads> {
+export async function readInputs(db: DuckDb, project: Project): Promise<Reads> {
   const inputs = new Map<Model | DataTest, string[]>()
   for (const each of [...project.models, ...(project.tests ?? [])]) {
     const names = await namedIn(db, readSql(each.sql))

@@ -1,5 +1,5 @@
 import { ContractError } from '../errors.ts'
-import { changedRows, type CommitRecord } from '../lake/commit-record.ts'
+import { changedRows, type CommitRecord, type RowCounts } from '../lake/commit-record.ts'
 import type { CopyText } from '../lake/copy-text.ts'
 import { type Client, copyFromFile, withPostgresErrors } from '../postgres.ts'
 import type { Calendar, Dimension, Fact, Model, Project } from '../project.ts'
@@ -133,7 +133,9 @@ async function applyBatch(client: Client, input: Applied): Promise<void> {
   for (const model of project.models) {
     if (model.kind === 'fact') await loadFact(client, model, input)
   }
-  const counts = Object.entries(record.tables).map(([name, entry]) => [name, entry.counts])
+  const counts = Object.entries(record.tables).flatMap(([name, entry]) =>
+    isNothing(entry.counts) ? [] : [[name, entry.counts]],
+  )
   await client.query(
     `insert into tidemark_ledger
          (batch_id, generation, snapshot_at, run_id, row_counts, lake, loaded_from, captured_as)
@@ -149,6 +151,10 @@ async function applyBatch(client: Client, input: Applied): Promise<void> {
       record.madeFrom,
     ],
   )
+}
+
+function isNothing(counts: RowCounts): boolean {
+  return Object.values(counts).every((count) => count === 0)
 }
 
 async function loadDimension(

@@ -5,9 +5,12 @@ import { EXIT } from '../exit-code.ts'
 import { formatCount, formatMoment, formatTable } from '../format.ts'
 
 /** `tidemark verify`: source = lake = warehouse, row by row, at one snapshot. */
-export async function verifyCommand({ output, config, signal }: CommandContext): Promise<number> {
+export async function verifyCommand(
+  { output, config, signal }: CommandContext,
+  { only }: { only: string | undefined },
+): Promise<number> {
   await using environment = await openEnvironment({ config, log: output.log, fill: true, signal })
-  const report = await verify(environment.deps)
+  const report = await verify(environment.deps, { table: only })
   output.clear()
   output.emit({ event: 'verified', ...report })
   output.print(
@@ -15,16 +18,19 @@ export async function verifyCommand({ output, config, signal }: CommandContext):
   )
   const rows = report.tables.map((table) => [
     table.table,
-    table.where,
+    COMPARED[table.where],
     formatCount(table.rows),
     verdict(table),
   ])
-  output.print(formatTable(['table', 'source =', 'rows', ''], rows).replaceAll(/^/gm, '  '))
+  output.print(formatTable(['table', 'compared', 'rows', ''], rows).replaceAll(/^/gm, '  '))
   for (const { table, where, difference } of report.tables) {
     for (const { kind, key, columns } of difference.keys) {
       const which = columns.length > 0 ? `   ${columns.join(', ')}` : ''
       output.print(`  ${output.style('red', '✕')} ${where} ${table}   ${kind}   ${key}${which}`)
     }
+  }
+  for (const { place, batch, detail } of report.faults) {
+    output.print(`  ${output.style('red', '✕')} ${place} batch ${batch}   ${detail}`)
   }
   output.print(
     report.isEqual
@@ -33,6 +39,12 @@ export async function verifyCommand({ output, config, signal }: CommandContext):
   )
   if (!report.isEqual) return EXIT.different
   return report.tables.some(({ held }) => held !== undefined) ? EXIT.held : EXIT.done
+}
+
+const COMPARED: Readonly<Record<VerifiedTable['where'], string>> = {
+  lake: 'source = lake',
+  warehouse: 'source = warehouse',
+  history: 'lake = warehouse, all versions',
 }
 
 function describeHeld(tables: readonly VerifiedTable[]): string {

@@ -1,0 +1,198 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { type Deps, processedZone } from './deps.ts'
+import type { DuckDb } from './duckdb.ts'
+import { convertRows } from './lake/capture.ts'
+import type { CommitRecord, FileRef } from './lake/commit-record.ts'
+import { type Difference, findDifferences } from './lake/difference.ts'
+import { type LakeTable, openState, readParquet } from './lake/table-state.ts'
+import { openFiles, type Zone } from './lake/zone.ts'
+import { describe } from './models/dimension.ts'
+import { generationOf } from './models/generation.ts'
+import { copyToFile, onlyRow, withPostgresErrors } from './postgres.ts'
+import type { Fact, Model } from './project.ts'
+import { CHANGE_COLUMNS } from './project.ts'
+import { duckLiteral, identifier, identifiers } from './sql.ts'
+import {
+  type Checksum,
+  checksumOf,
+  type ChecksumRow,
+  isSameChecksum,
+  parseChecksum,
+  postgresChecksum,
+} from './verify-checksum.ts'
+import type { LogCheck } from './verify-log.ts'
+import type { WarehouseClient } from './warehouse/warehouse.ts'
+
+export interface HistoryCheck {
+  readonly db: DuckDb
+  readonly warehouse: WarehouseClient
+  /** The newest processed record. */
+  readonly record: CommitRecord
+  readonly files: LogCheck['files']
+}
+
+/** How a star table of the warehouse compares with the processed zone. */
+export interface ComparedHistory {
+  /** Rows the processed zone holds: every version of a fact, every row of a dimension. */
+  readonly rows: number
+  readonly difference: Difference
+  readonly by: 'checksum' | 'rows'
+}
+
+/** Batches compared at a time. */
+const CHUNK = 500
+
+/**
+ * Every version of a fact in the warehouse against the processed zone (I7): checksums first, by some
+ * hundred batches, and rows only where those differ.
+ */
+export async function compareVersions(
+  deps: Deps,
+  { db, warehouse, files }: HistoryCheck,
+  model: Fact,
+): Promise<ComparedHistory> {
+  const zone = processedZone(deps, generationOf(deps.project))
+  const batches = files.get(model.table) ?? new Map<number, readonly FileRef[]>()
+  const chunks = new Map<number, FileRef[]>()
+  for (const [batch, own] of batches) {
+    const chunk = Math.floor((batch - 1) / CHUNK)
+    chunks.set(chunk, [...(chunks.get(chunk) ?? []), ...own])
+  }
+  const columns = await columnsOf(db, zone, [...chunks.values()].at(-1) ?? [])
+  const found = await checksumChunks(warehouse, model, columns)
+  let rows = 0
+  let difference = NO_DIFFERENCE
+  let by: ComparedHistory['by'] = 'checksum'
+  for (const chunk of new Set([...chunks.keys(), ...found.keys()].toSorted((a, b) => a - b))) {
+    const paths = await openFiles(zone, chunks.get(chunk) ?? [])
+    const expected = await checksumOf(db, columns, relationOf(paths, columns))
+    rows += Number(expected.rows)
+    if (isSameChecksum(expected, found.get(chunk))) continue
+    by = 'rows'
+    const range = { from: chunk * CHUNK + 1, to: (chunk + 1) * CHUNK }
+    const where = `where batch_id between ${range.from} and ${range.to}`
+    const table = { name: model.table, key: [model.recordId], columns }
+    const own = await compareRows(db, warehouse, {
+      table,
+      expected: relationOf(paths, columns),
+      where,
+    })
+    difference = addDifferences(difference, own)
+  }
+  return { rows, difference, by }
+}
+
+/**
+ * Every row of a dimension in the warehouse against the processed zone. A calendar may hold more days
+ * than the facts name.
+ */
+export async function compareDimension(
+  deps: Deps,
+  { db, warehouse, record }: HistoryCheck,
+  model: Exclude<Model, Fact>,
+): Promise<ComparedHistory> {
+  const zone = processedZone(deps, generationOf(deps.project))
+  const state = record.tables[model.table]?.state ?? []
+  const columns = await columnsOf(db, zone, state)
+  const table: LakeTable = { name: model.table, key: model.key, columns }
+  const relation = `published ${model.table}`
+  await openState(db, zone, { relation, table, state })
+  const published = identifier(relation)
+  const expected = await checksumOf(db, columns, published)
+  const names = columns.map(({ name }) => name)
+  const found = await withPostgresErrors(warehouse.warehouse, () =>
+    warehouse.client.query<ChecksumRow>(
+      `select ${postgresChecksum(names)} from ${identifier(model.table)}`,
+    ),
+  )
+  const rows = Number(expected.rows)
+  if (isSameChecksum(expected, parseChecksum(onlyRow(found)))) {
+    return { rows, difference: NO_DIFFERENCE, by: 'checksum' }
+  }
+  const difference = await compareRows(db, warehouse, { table, expected: published, where: '' })
+  const counted = model.kind === 'calendar' ? withoutExtra(difference) : difference
+  return { rows, difference: counted, by: 'rows' }
+}
+
+export const NO_DIFFERENCE: Difference = { missing: 0, extra: 0, different: 0, keys: [] }
+
+/** A difference in which rows too many do not count. */
+export function withoutExtra(difference: Difference): Difference {
+  const keys = difference.keys.filter(({ kind }) => kind !== 'extra')
+  return { ...difference, extra: 0, keys }
+}
+
+/** Two differences as one. */
+export function addDifferences(one: Difference, other: Difference): Difference {
+  return {
+    missing: one.missing + other.missing,
+    extra: one.extra + other.extra,
+    different: one.different + other.different,
+    keys: [...one.keys, ...other.keys].slice(0, 20),
+  }
+}
+
+async function columnsOf(
+  db: DuckDb,
+  zone: Zone,
+  files: readonly FileRef[],
+): Promise<LakeTable['columns']> {
+  const paths = await openFiles(zone, files.slice(-1))
+  if (paths.length === 0) return []
+  const columns = await describe(db, `select * from ${readParquet(paths)}`)
+  return columns.filter(({ name }) => !CHANGE_COLUMNS.has(name))
+}
+
+function relationOf(paths: readonly string[], columns: LakeTable['columns']): string {
+  if (paths.length > 0) return readParquet(paths)
+  const none = columns.map(({ name, type }) => `null::${type} as ${identifier(name)}`)
+  return `(select ${none.join(', ')} where false)`
+}
+
+async function checksumChunks(
+  { client, warehouse }: WarehouseClient,
+  model: Fact,
+  columns: LakeTable['columns'],
+): Promise<Map<number, Checksum>> {
+  const names = columns.map(({ name }) => name)
+  const { rows } = await withPostgresErrors(warehouse, () =>
+    client.query<ChecksumRow & { chunk: string }>(
+      `select ((batch_id - 1) / ${CHUNK})::text as chunk, ${postgresChecksum(names)}
+       from ${identifier(model.table)} group by 1`,
+    ),
+  )
+  return new Map(rows.map((row) => [Number(row.chunk), parseChecksum(row)]))
+}
+
+/** Copies rows of the warehouse and compares them one by one. */
+async function compareRows(
+  db: DuckDb,
+  { client, warehouse }: WarehouseClient,
+  { table, expected, where }: { table: LakeTable; expected: string; where: string },
+): Promise<Difference> {
+  if (table.columns.length === 0) return await countExtra({ client, warehouse }, table)
+  const names = identifiers(table.columns.map(({ name }) => name))
+  const path = join(db.scratchDir, `${randomUUID()}.copied`)
+  const rows = await withPostgresErrors(warehouse, () =>
+    copyToFile(client, `select ${names} from ${identifier(table.name)} ${where}`, path),
+  )
+  const stamp = { db, number: 1, takenAt: new Date(0).toISOString() }
+  const copied = { path, rows }
+  const { path: parquet } = await convertRows(stamp, table, { copied, firstOrdinal: 1 })
+  return await findDifferences(db, table, {
+    expected: `(select ${names} from ${expected})`,
+    found: `(select ${names} from ${duckLiteral(parquet)})`,
+  })
+}
+
+/** Of a table that the processed zone has no row of. */
+async function countExtra(
+  { client, warehouse }: Pick<WarehouseClient, 'client' | 'warehouse'>,
+  { name }: LakeTable,
+): Promise<Difference> {
+  const found = await withPostgresErrors(warehouse, () =>
+    client.query<{ rows: string }>(`select count(*)::text as rows from ${identifier(name)}`),
+  )
+  return { ...NO_DIFFERENCE, extra: Number(onlyRow(found).rows) }
+}

@@ -1,0 +1,248 @@
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { commitKey } from '../../src/platform/lake/zone.ts'
+import { generationOf } from '../../src/platform/models/generation.ts'
+import { verify, type VerifiedTable } from '../../src/platform/verify.ts'
+import { thingProject } from '../support/bare-project.ts'
+import { seedTotesys } from '../support/small-totesys.ts'
+import { createSystem, type TestSystem } from '../support/system.ts'
+
+let system: TestSystem
+beforeEach(async () => {
+  system = await createSystem()
+  await seedTotesys(system.sql)
+  await system.run()
+  await system.sql.query('update sales_order set units_sold = 11 where sales_order_id = 1')
+  await system.run()
+  await system.sql.query('delete from sales_order where sales_order_id = 3')
+  await system.run()
+})
+afterEach(() => system[Symbol.asyncDispose]())
+
+/** What verify finds of a table, where it is not as it should be. */
+async function differences(
+  table?: string,
+): Promise<(Pick<VerifiedTable, 'table' | 'where'> & Partial<VerifiedTable['difference']>)[]> {
+  const { tables } = await verify(system.deps, { table })
+  return tables.flatMap(({ table: name, where, difference: { keys: _keys, ...counts } }) => {
+    const some = Object.entries(counts).filter(([, rows]) => rows > 0)
+    return some.length === 0 ? [] : [{ table: name, where, ...Object.fromEntries(some) }]
+  })
+}
+
+/** The warehouse as its owner, who may do what no run does. */
+const tamper = (sql: string) => system.query(sql)
+
+it('I7 verify() compares every version and every dimension row, and finds them equal', async () => {
+  const report = await verify(system.deps)
+  expect(report).toMatchObject({ isEqual: true, faults: [] })
+  const rows = report.tables.filter(({ where }) => where === 'history')
+  expect(rows).toHaveLength(system.deps.project.models.length)
+  expect(rows.find(({ table }) => table === 'fact_sales_order')?.rows).toBe(5)
+})
+
+describe('verify() finds in the warehouse', () => {
+  it.each<[string, string, object[]]>([
+    [
+      'an old version that was changed',
+      `update fact_sales_order set units_sold = 9 where record_operation = 'insert' and sales_order_id = 1`,
+      [{ table: 'fact_sales_order', where: 'history', different: 1 }],
+    ],
+    [
+      'an old version that is gone',
+      `delete from fact_sales_order where record_operation = 'insert' and sales_order_id = 1`,
+      [{ table: 'fact_sales_order', where: 'history', missing: 1 }],
+    ],
+    [
+      'the moment of a version that was changed',
+      `update fact_sales_order set recorded_at = recorded_at - interval '1 day' where batch_id = 1
+       and sales_order_id = 1`,
+      [{ table: 'fact_sales_order', where: 'history', different: 1 }],
+    ],
+    [
+      'a version too many',
+      `insert into fact_sales_order
+       select (jsonb_populate_record(f, '{"sales_record_id": 0}')).* from fact_sales_order as f
+       where batch_id = 1 and sales_order_id = 1`,
+      [{ table: 'fact_sales_order', where: 'history', extra: 1 }],
+    ],
+    [
+      'a deletion that was taken back',
+      `update fact_sales_order set record_operation = 'update' where record_operation = 'delete'`,
+      [
+        { table: 'fact_sales_order', where: 'warehouse', different: 1 },
+        { table: 'fact_sales_order', where: 'history', different: 1 },
+      ],
+    ],
+    [
+      'a dimension row too many',
+      `insert into dim_design values (99, 'None', '/home', 'none.json')`,
+      [{ table: 'dim_design', where: 'history', extra: 1 }],
+    ],
+    [
+      'a dimension row that was changed',
+      `update dim_staff set last_name = 'Lovelace'`,
+      [
+        { table: 'dim_staff', where: 'warehouse', different: 1 },
+        { table: 'dim_staff', where: 'history', different: 1 },
+      ],
+    ],
+    [
+      'a dimension row that is gone',
+      `delete from dim_location where location_id = 2`,
+      [
+        { table: 'dim_location', where: 'warehouse', missing: 1 },
+        { table: 'dim_location', where: 'history', missing: 1 },
+      ],
+    ],
+    [
+      'a current row that is gone',
+      `delete from fact_payment_current`,
+      [{ table: 'fact_payment', where: 'warehouse', missing: 1, different: 1 }],
+    ],
+  ])('%s', async (_, sql, found) => {
+    await tamper(sql)
+    expect(await differences()).toEqual(found)
+  })
+
+  it('the key of each row that differs, and its columns, but no value', async () => {
+    await tamper(
+      `update fact_sales_order set units_sold = 987654 where batch_id = 1 and sales_order_id = 1`,
+    )
+    const { tables } = await verify(system.deps)
+    const fact = tables.find(
+      ({ table, where }) => table === 'fact_sales_order' && where === 'history',
+    )
+    expect(fact?.difference.keys).toEqual([
+      { kind: 'different', key: 'sales_record_id=1', columns: ['units_sold'] },
+    ])
+    expect(JSON.stringify(tables)).not.toContain('987654')
+  })
+})
+
+describe('verify() finds in the ledger', () => {
+  it.each([
+    [
+      'a row that is missing',
+      `delete from tidemark_ledger where batch_id = 2`,
+      2,
+      /row is missing/,
+    ],
+    [
+      'a row of another moment',
+      `update tidemark_ledger set snapshot_at = snapshot_at - interval '1 hour' where batch_id = 1`,
+      1,
+      /moment/,
+    ],
+    [
+      'a row of another lake',
+      `update tidemark_ledger set loaded_from = repeat('0', 64), captured_as = repeat('0', 64) where batch_id = 2`,
+      2,
+      /another record/,
+    ],
+    [
+      'other counts',
+      `update tidemark_ledger set row_counts = jsonb_set(row_counts, '{fact_payment,inserted}', '7') where batch_id = 1`,
+      1,
+      /counts of fact_payment/,
+    ],
+  ])('%s', async (_, sql, batch, detail) => {
+    await tamper(sql)
+    const { isEqual, faults } = await verify(system.deps)
+    expect(isEqual).toBe(false)
+    expect(faults).toEqual([
+      { place: 'ledger', batch, detail: expect.stringMatching(detail) as string },
+    ])
+  })
+})
+
+describe('verify() walks the whole chain', () => {
+  const folder = (zone: 'ingestion' | 'processed') =>
+    zone === 'ingestion'
+      ? join(system.folder, zone)
+      : join(system.folder, zone, generationOf(system.deps.project))
+
+  it.each(['ingestion', 'processed'] as const)(
+    'I14 and finds a record of the %s zone that was changed long ago',
+    async (zone) => {
+      await system.sql.query('update sales_order set units_sold = 12 where sales_order_id = 1')
+      await system.run()
+      const path = join(folder(zone), commitKey(2))
+      const text = await readFile(path, 'utf8')
+      await writeFile(path, text.replace('"updated":1', '"updated":2'))
+      const { isEqual, faults } = await verify(system.deps)
+      expect(isEqual).toBe(false)
+      expect(faults).toEqual([
+        { place: zone, batch: 2, detail: expect.stringContaining(commitKey(2)) as string },
+      ])
+    },
+  )
+
+  it('I14 and finds one that is gone', async () => {
+    await rm(join(folder('processed'), commitKey(1)))
+    const { faults } = await verify(system.deps)
+    expect(faults[0]).toMatchObject({ place: 'processed', batch: 1 })
+  })
+})
+
+describe('verify() of one table', () => {
+  it('compares a source table with the lake and nothing else', async () => {
+    const { tables } = await verify(system.deps, { table: 'sales_order' })
+    expect(tables.map(({ table, where }) => [table, where])).toEqual([['sales_order', 'lake']])
+  })
+
+  it('compares a star table, its history and what it is made from', async () => {
+    const { tables, isEqual } = await verify(system.deps, { table: 'dim_staff' })
+    expect(tables.map(({ table, where }) => [table, where])).toEqual([
+      ['department', 'lake'],
+      ['staff', 'lake'],
+      ['dim_staff', 'warehouse'],
+      ['dim_staff', 'history'],
+    ])
+    expect(isEqual).toBe(true)
+    await tamper(`update dim_staff set last_name = 'Lovelace'; delete from fact_payment_current`)
+    expect(await differences('dim_staff')).toHaveLength(2)
+    expect(await differences('fact_payment')).toHaveLength(1)
+    expect(await differences('fact_sales_order')).toEqual([])
+  })
+
+  it('compares a calendar with what was published', async () => {
+    expect(await differences('dim_date')).toEqual([])
+    await tamper(`update dim_date set day_name = 'Funday' where date_id = '2024-02-01'`)
+    expect(await differences('dim_date')).toMatchObject([{ where: 'history', different: 1 }])
+  })
+
+  it('refuses a table that nobody knows', async () => {
+    await expect(verify(system.deps, { table: 'nothing' })).rejects.toMatchObject({
+      name: 'ConfigError',
+      code: 'UNKNOWN_TABLE',
+    })
+  })
+})
+
+it('I12 verify() copies nothing where the checksums are equal', async () => {
+  const { tables } = await verify(system.deps)
+  expect(tables.map(({ by }) => by)).toEqual(tables.map(() => 'checksum'))
+  await tamper(`update dim_design set design_name = 'Wasp'`)
+  const after = await verify(system.deps)
+  const byRows = after.tables.filter(({ by }) => by === 'rows')
+  expect(byRows.map(({ table, where }) => [table, where])).toEqual([
+    ['dim_design', 'warehouse'],
+    ['dim_design', 'history'],
+  ])
+})
+
+it('verify() compares rows of types that the two databases write differently', async () => {
+  await using odd = await createSystem({
+    template: 'empty',
+    project: thingProject({ ratio: 'double precision', taken: 'timestamptz', raw: 'bytea' }),
+  })
+  await odd.sql.query(`
+    create table thing (id integer primary key, ratio double precision, taken timestamptz, raw bytea);
+    insert into thing values (1, 1, now(), '\\x00ff'), (2, 1e300, '0044-03-15 BC', null),
+        (3, 'NaN', 'infinity', ''), (4, null, null, '\\x5c')`)
+  const report = await verify(odd.deps)
+  expect(report.isEqual).toBe(true)
+  expect(report.tables.map(({ by }) => by)).toContain('rows')
+})
