@@ -10,7 +10,7 @@ import type { Drop } from './source/drop.ts'
 import { ask, placeOf } from './source/http.ts'
 import { openSnapshot } from './source/snapshot.ts'
 import { readTables } from './source/tables.ts'
-import { openWarehouse } from './warehouse/warehouse.ts'
+import { inSnapshot, openWarehouse } from './warehouse/warehouse.ts'
 
 export interface Finding {
   readonly what: string
@@ -84,8 +84,9 @@ async function examineTables(deps: Deps): Promise<string> {
 async function examineWarehouse(deps: Deps): Promise<string> {
   await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
   const found = await withPostgresErrors(deps.warehouse, () =>
-    warehouse.client.query<{ version: string; name: string; may_create: boolean }>(
-      `select
+    inSnapshot(warehouse, () =>
+      warehouse.client.query<{ version: string; name: string; may_create: boolean }>(
+        `select
           current_setting('server_version_num') as version,
           current_setting('server_version') as name,
           case
@@ -93,7 +94,8 @@ async function examineWarehouse(deps: Deps): Promise<string> {
                   then has_database_privilege(current_database(), 'create')
               else has_schema_privilege(to_regnamespace($1), 'create')
           end as may_create`,
-      [identifier(deps.warehouse.schema)],
+        [identifier(deps.warehouse.schema)],
+      ),
     ),
   )
   const row = onlyRow(found)

@@ -78,6 +78,7 @@ export async function extractSnapshot(
   const zone = ingestionZone(deps)
   const heads = await readHeads(deps, { lastKnown })
   const last = heads.captured
+  if (last !== undefined) await snapshot.reach(last.snapshot)
   const identity = { ...snapshot.identity, takenAt: notBefore(last, snapshot.identity.takenAt) }
   const completeTo = identity.takenAt
   const unchanged = { record: last, committed: false, completeTo, quarantined: 0 }

@@ -23,7 +23,7 @@ import { withPostgresErrors } from './postgres.ts'
 import { readLoaded } from './warehouse/ledger.ts'
 import { loadBatch, type LoadInput, switchGeneration } from './warehouse/load.ts'
 import { migrate } from './warehouse/migrate.ts'
-import { openWarehouse, type WarehouseClient } from './warehouse/warehouse.ts'
+import { inSnapshot, openWarehouse, type WarehouseClient } from './warehouse/warehouse.ts'
 
 export interface LoadOutcome {
   /** Batches this call loaded. */
@@ -48,7 +48,9 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
   await migrate(warehouse, deps.project, { waitMs: deps.limits.lockWaitMs })
   const generation = generationOf(deps.project)
   const zone = processedZone(deps, generation)
-  const head = await withPostgresErrors(deps.warehouse, () => readLoaded(warehouse.client))
+  const head = await withPostgresErrors(deps.warehouse, () =>
+    inSnapshot(warehouse, () => readLoaded(warehouse.client)),
+  )
   const isSwitch = head !== undefined && head.generation !== generation
   const last = await readLastCommit(zone, isSwitch ? 0 : head?.batch)
   const lastBatch = last?.batch ?? 0

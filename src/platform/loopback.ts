@@ -1,4 +1,12 @@
-/** Whether the host of an address is this machine, to which nobody is on the way. */
+import { isIP } from 'node:net'
+
+/**
+ * Whether a host is this machine, so that nobody can listen in between. Only an address within
+ * 127.0.0.0/8, `::1` (in brackets or not) or exactly `localhost` is: `127.example.com` is a name
+ * like any other.
+ */
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || host.startsWith('127.')
+  const address = host.replace(/^\[(.*)\]$/, '$1').replace(/^::ffff:/i, '')
+  if (address === 'localhost' || address === '::1') return true
+  return isIP(address) === 4 && address.startsWith('127.')
 }

@@ -4,7 +4,7 @@ import type { CommitRecord, FileRef, TableEntry } from './lake/commit-record.ts'
 import type { SourceContract, SourceTable } from './project.ts'
 import type { Breach } from './source/contract.ts'
 import { countRows, type TableCount } from './source/copy.ts'
-import { isQuiet, isSameHistory, planRead, type ReadPlan } from './source/horizon.ts'
+import { findOtherHistory, isQuiet, planRead, type ReadPlan } from './source/horizon.ts'
 import type { SourceSnapshot } from './source/snapshot.ts'
 import { readTables, type TableShape } from './source/tables.ts'
 
@@ -96,7 +96,8 @@ export function isWorthABatch(
     tasks,
   }: { last: CommitRecord | undefined; snapshot: SourceSnapshot; tasks: readonly TableTask[] },
 ): boolean {
-  if (last === undefined || !isSameHistory(snapshot.identity, last.snapshot)) return true
+  if (last === undefined || findOtherHistory(snapshot.identity, last.snapshot) !== undefined)
+    return true
   return tasks.some(({ table, plan, previous }) => {
     const entry = tables[table.name]
     if (entry === undefined) return false

@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ContractError, TidemarkError } from './errors.ts'
 import {
   connect,
@@ -140,44 +143,84 @@ describe('mapPostgresError()', () => {
 
 describe('parseUrl()', () => {
   const parse = (url: string) => parseUrl({ ...database, url })
+  const verified = { rejectUnauthorized: true }
+  afterEach(() => vi.unstubAllEnvs())
 
   it.each(['localhost', '127.0.0.1', '127.9.9.9', '[::1]'])(
-    'leaves %s, this machine, as it is',
+    'asks no TLS of %s, this machine',
     (host) => {
       const url = `postgresql://u:p@${host}:5432/db`
-      expect(parse(url)).toEqual({ connectionString: url })
-      expect(parse(`${url}?sslmode=disable`)).toEqual({
-        connectionString: `${url}?sslmode=disable`,
-      })
+      const options = { host: host.replace(/[[\]]/g, ''), port: 5432, user: 'u', ssl: false }
+      expect(parse(url)).toMatchObject({ ...options, password: 'p', database: 'db' })
+      expect(parse(`${url}?sslmode=disable`)).toMatchObject(options)
     },
   )
+
+  it('asks no TLS of a socket in a folder', () => {
+    for (const url of [
+      'postgresql://u@%2Fvar%2Frun%2Fpg/db',
+      'postgresql:///db?host=/var/run/pg',
+    ]) {
+      expect(parse(url)).toMatchObject({ host: '/var/run/pg', database: 'db', ssl: false })
+    }
+  })
 
   it.each(['postgresql', 'postgres'])(
     'verifies the certificate of any other host over %s:',
     (scheme) => {
-      for (const query of ['', '?sslmode=require', '?sslmode=verify-ca', '?sslmode=verify-full']) {
-        const { connectionString = '' } = parse(`${scheme}://u:p@db.example.com/db${query}`)
-        expect(new URL(connectionString).searchParams.get('sslmode')).toBe('verify-full')
+      const queries = ['', 'sslmode=require', 'sslmode=verify-ca', 'sslmode=verify-full']
+      for (const query of [...queries, 'uselibpqcompat=true&sslmode=require', 'ssl=true']) {
+        expect(parse(`${scheme}://u:p@db.example.com/db?${query}`).ssl).toEqual(verified)
       }
-      const { connectionString = '' } = parse(
-        `${scheme}://u:p@db.example.com/db?sslrootcert=/ca.pem`,
-      )
-      expect(new URL(connectionString).searchParams.get('sslrootcert')).toBe('/ca.pem')
     },
   )
 
-  it.each(['disable', 'no-verify', 'allow', 'prefer'])(
-    'refuses sslmode=%s beyond this machine',
-    (mode) => {
-      expect(() => parse(`postgresql://u:${SECRET}@db.example.com/db?sslmode=${mode}`)).toThrow(
-        expect.objectContaining({
-          name: 'ConfigError',
-          code: 'SOURCE_URL',
-          message: expect.not.stringContaining(SECRET),
-        }),
-      )
-    },
-  )
+  it('keeps the certificates that are named', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tidemark-test-'))
+    await writeFile(join(folder, 'ca.pem'), 'trusted')
+    const { ssl } = parse(`postgresql://u:p@db.example.com/db?sslrootcert=${folder}/ca.pem`)
+    expect(ssl).toEqual({ ...verified, ca: 'trusted' })
+    await rm(folder, { recursive: true })
+  })
+
+  it.each([
+    'postgresql://u:p@localhost/db?host=db.example.com',
+    'postgresql://u:p@127.0.0.1/db?host=db.example.com&port=5432',
+    'postgresql://u:p@[::1]/db?host=10.0.0.7',
+    'postgresql://u:p@127.example.com/db',
+    'postgresql://u:p@127.0.0.1.nip.io/db',
+    'postgresql://u:p@localhost.example.com/db',
+  ])('asks TLS where %s really leads', (url) => {
+    expect(parse(url).ssl).toEqual(verified)
+    expect(() => parse(`${url}${url.includes('?') ? '&' : '?'}sslmode=disable`)).toThrow(
+      /is not this machine: TLS must be verified/,
+    )
+  })
+
+  it('asks TLS of a host that the environment names, whatever mode it names', () => {
+    vi.stubEnv('PGHOST', 'db.example.com')
+    vi.stubEnv('PGSSLMODE', 'no-verify')
+    expect(parse('postgresql:///db')).toMatchObject({ host: 'db.example.com', ssl: verified })
+    vi.stubEnv('PGSSLMODE', 'disable')
+    expect(parse('postgresql://db2.example.com/db')).toMatchObject({ ssl: verified })
+  })
+
+  it.each([
+    'sslmode=disable',
+    'sslmode=no-verify',
+    'sslmode=allow',
+    'sslmode=prefer',
+    'ssl=0',
+    'ssl=no-verify',
+  ])('refuses %s beyond this machine', (mode) => {
+    expect(() => parse(`postgresql://u:${SECRET}@db.example.com/db?${mode}`)).toThrow(
+      expect.objectContaining({
+        name: 'ConfigError',
+        code: 'SOURCE_URL',
+        message: expect.not.stringContaining(SECRET),
+      }),
+    )
+  })
 
   it.each([
     '',
@@ -196,13 +239,24 @@ describe('parseUrl()', () => {
 })
 
 describe('hostOf()', () => {
+  afterEach(() => vi.unstubAllEnvs())
+
   it.each([
     [database.url, 'db.example.com:6543'],
     ['postgresql://u:p@db/x', 'db:5432'],
     ['postgresql:///x', 'localhost:5432'],
+    ['postgresql://u:p@localhost/x?host=elsewhere&port=99', 'elsewhere:99'],
+    ['postgresql://u:p@[::1]/x', '[::1]:5432'],
+    ['postgresql:///x?host=/var/run/pg', '/var/run/pg:5432'],
+    ['postgresql://u:p@db/x?sslrootcert=/nowhere.pem', 'db:5432'],
     [SECRET, 'an unreadable address'],
   ])('shows of %s no more than %s', (url, shown) => {
     expect(hostOf(url)).toBe(shown)
+  })
+
+  it('shows the host that the environment names', () => {
+    vi.stubEnv('PGHOST', 'db.example.com')
+    expect(hostOf('postgresql:///x')).toBe('db.example.com:5432')
   })
 })
 

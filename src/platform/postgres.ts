@@ -1,9 +1,12 @@
+import { randomBytes } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
+import type { ConnectionOptions } from 'node:tls'
 import pg from 'pg'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 import { ConfigError, ContractError, TidemarkError, TransientError } from './errors.ts'
 import { isLoopback } from './loopback.ts'
+import { type Heard, watchSilence } from './silence.ts'
 
 export type Client = pg.Client
 
@@ -15,24 +18,31 @@ export interface Database {
   readonly code: string
   /** Connection string; never logged. */
   readonly url: string
-  /** Statements sent once after connecting, e.g. `set search_path …`. */
-  readonly session?: string
   /** Connection attempts before giving up, with exponential pauses. Default 4. */
   readonly attempts?: number
   /** First pause between attempts; doubles each time. Default 500. */
   readonly pauseMs?: number
+  /** How long a statement may be silent before the server is asked whether it works. Default 30000. */
+  readonly silenceMs?: number
 }
 
 export interface PostgresClient extends AsyncDisposable {
   readonly client: Client
+  /** The `application_name` of this connection's transactions, and of no others. */
+  readonly mark: string
 }
 
 const CONNECT_TIMEOUT_MS = 10_000
+const SILENCE_MS = 30_000
+const KEEP_ALIVE_MS = 10_000
+const CLOSE_TIMEOUT_MS = 3000
 
 /**
  * Connects, retrying what may pass by itself (refused, timed out, starting up, too many clients).
- * TLS with a verified certificate is required unless the host is loopback.
- * Throws `ConfigError` for what someone must edit and `TransientError` when the database is away.
+ * TLS with a verified certificate is required unless the host is this machine. A statement whose
+ * answer is lost on the way fails within about twice `silenceMs`, and closing takes a few seconds at
+ * most. Throws `ConfigError` for what someone must edit and `TransientError` when the database is
+ * away.
  */
 export async function connect(database: Database): Promise<PostgresClient> {
   const attempts = database.attempts ?? 4
@@ -59,20 +69,87 @@ export async function connect(database: Database): Promise<PostgresClient> {
 }
 
 async function connectOnce(database: Database): Promise<PostgresClient> {
-  const client = new pg.Client({
+  const silenceMs = database.silenceMs ?? SILENCE_MS
+  const mark = `tidemark ${randomBytes(6).toString('hex')}`
+  const timeoutMs = Math.min(CONNECT_TIMEOUT_MS, silenceMs)
+  const options = {
     ...parseUrl(database),
     application_name: 'tidemark',
     keepAlive: true,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+    connectionTimeoutMillis: timeoutMs,
+  }
+  const client = await open(options)
+  const watch = watchSilence(client, {
+    silenceMs,
+    ask: () => askServer(options, { mark, timeoutMs }),
   })
+  client.once('end', () => watch.end())
+  return { client, mark, [Symbol.asyncDispose]: () => close(client) }
+}
+
+async function open(options: pg.ClientConfig): Promise<Client> {
+  const client = new pg.Client(options)
   // A connection lost between two queries is reported by the next query; without a listener Node would exit.
   client.on('error', () => {})
   await client.connect()
-  if (database.session !== undefined) await client.query(database.session)
-  return { client, [Symbol.asyncDispose]: () => client.end().catch(() => {}) }
+  return client
 }
 
-/** Driver options for a URL. Throws `ConfigError` when it is no Postgres URL or gives up TLS beyond loopback. */
+/** Says goodbye, and does not wait long for a server that no longer answers. */
+async function close(client: Client): Promise<void> {
+  const timer = setTimeout(() => client.connection.stream.destroy(), CLOSE_TIMEOUT_MS)
+  await client.end().catch(() => {})
+  clearTimeout(timer)
+}
+
+/** Asks on a connection of its own what the server does for the transaction that bears the mark. */
+async function askServer(
+  options: pg.ClientConfig,
+  { mark, timeoutMs }: { mark: string; timeoutMs: number },
+): Promise<Heard> {
+  let client: Client
+  try {
+    client = await open(options)
+  } catch (error) {
+    // An answer it is, if only that there are too many clients.
+    return isServerError(error) ? 'unknown' : 'away'
+  }
+  try {
+    const query = {
+      text: `select
+          case
+              when state like 'idle%' then 'idle'
+              when wait_event = 'ClientRead' then 'wants'
+              when wait_event = 'ClientWrite' then 'sends'
+              else 'working'
+          end as heard
+        from pg_catalog.pg_stat_activity where application_name = $1`,
+      values: [mark],
+      query_timeout: timeoutMs,
+    }
+    const { rows } = await client.query<{ heard: Heard }>(query)
+    return rows[0]?.heard ?? 'idle'
+  } catch {
+    // A pooler that has no server connection left for this question.
+    return 'unknown'
+  } finally {
+    client.connection.stream.destroy()
+  }
+}
+
+function isServerError(error: unknown): boolean {
+  return error instanceof pg.DatabaseError
+}
+
+/** Modes that give up encryption, or the proof that the server is the right one. */
+const WEAK_MODES = new Set(['disable', 'allow', 'prefer', 'no-verify', 'false', '0'])
+
+/**
+ * The driver's final options for a connection string: host, user and TLS are decided here once, and
+ * nothing is parsed again. Beyond this machine TLS is always verified. Throws `ConfigError` if it is
+ * not a Postgres URL, or gives up TLS beyond this machine.
+ */
 export function parseUrl(database: Database): pg.ClientConfig {
   let url: URL
   try {
@@ -83,16 +160,65 @@ export function parseUrl(database: Database): pg.ClientConfig {
   if (url.protocol !== 'postgres:' && url.protocol !== 'postgresql:') {
     throw badUrl(database, `must begin with postgresql://, not ${url.protocol}//`)
   }
-  if (isLoopback(url.hostname) || url.hostname === '') return { connectionString: database.url }
-  const mode = url.searchParams.get('sslmode')
-  if (mode === 'disable' || mode === 'no-verify' || mode === 'allow' || mode === 'prefer') {
+  const modes = ['sslmode', 'ssl'].flatMap((name) =>
+    url.searchParams.getAll(name).map((value) => ({ name, value })),
+  )
+  for (const { name, value } of modes) {
+    if (name === 'sslmode' && !WEAK_MODES.has(value)) url.searchParams.set(name, 'verify-full')
+  }
+  const { host, port, user, password, database: name, ssl, ...more } = readOptions(url)
+  const isHere = isLocal(host)
+  const weak = modes.find(({ value }) => WEAK_MODES.has(value))
+  if (!isHere && weak !== undefined) {
     throw badUrl(
       database,
-      `has sslmode=${mode}, but ${url.hostname} is not this machine: TLS must be verified`,
+      `has ${weak.name}=${weak.value}, but ${host} is not this machine: TLS must be verified`,
     )
   }
-  url.searchParams.set('sslmode', 'verify-full')
-  return { connectionString: url.href }
+  const verified = {
+    ...(typeof ssl === 'object' ? pickCertificates(ssl) : {}),
+    rejectUnauthorized: true,
+  }
+  return {
+    host,
+    port,
+    user,
+    database: name,
+    ...(password === null ? {} : { password }),
+    ...(more.options === undefined ? {} : { options: more.options }),
+    ssl: isHere ? ssl : verified,
+  }
+}
+
+/** The driver's own reading of a URL, with the environment's `PGHOST` and the like where it is silent. */
+function readOptions(url: URL): FinalOptions {
+  const { connectionParameters } = new pg.Client({
+    connectionString: url.href,
+  }) as pg.Client & { readonly connectionParameters: FinalOptions }
+  return connectionParameters
+}
+
+interface FinalOptions {
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly password: string | null
+  readonly database: string
+  readonly ssl: boolean | ConnectionOptions
+  readonly options?: string
+}
+
+function pickCertificates({ ca, cert, key }: ConnectionOptions): ConnectionOptions {
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  }
+}
+
+/** A socket in a folder leads nowhere else. */
+function isLocal(host: string): boolean {
+  return host.startsWith('/') || isLoopback(host)
 }
 
 function badUrl(database: Database, what: string): ConfigError {
@@ -102,11 +228,16 @@ function badUrl(database: Database, what: string): ConfigError {
   })
 }
 
-/** Host and port of a connection string, the only parts of it that may be shown. */
+/** Host and port that a connection string leads to, the only parts that may be shown. */
 export function hostOf(url: string): string {
   try {
     const parsed = new URL(url)
-    return `${parsed.hostname || 'localhost'}:${parsed.port || '5432'}`
+    // The files of certificates need not be there to say where it leads.
+    for (const name of ['sslcert', 'sslkey', 'sslrootcert', 'sslmode']) {
+      parsed.searchParams.delete(name)
+    }
+    const { host, port } = readOptions(parsed)
+    return `${host.includes(':') ? `[${host}]` : host}:${port}`
   } catch {
     return 'an unreadable address'
   }
@@ -144,7 +275,9 @@ export function mapPostgresError(error: unknown, database: Database): TidemarkEr
 
   if (
     NETWORK[code] !== undefined ||
-    /timeout expired|Connection terminated|not queryable|ended unexpectedly/.test(message)
+    /timeout expired|read timeout|Connection terminated|not queryable|ended unexpectedly/.test(
+      message,
+    )
   ) {
     const why = NETWORK[code] ?? 'the connection was lost or not answered in time'
     return new TransientError(

@@ -6,7 +6,12 @@ import { withPostgresErrors } from './postgres.ts'
 import type { Reader } from './presentation/reader.ts'
 import { identifier } from './sql.ts'
 import { findLedgerHead, type LedgerHead } from './warehouse/ledger.ts'
-import { openWarehouse, type Warehouse, type WarehouseClient } from './warehouse/warehouse.ts'
+import {
+  inSnapshot,
+  openWarehouse,
+  type Warehouse,
+  type WarehouseClient,
+} from './warehouse/warehouse.ts'
 
 export interface Status {
   readonly generation: string
@@ -95,7 +100,7 @@ export async function readStatus(deps: Deps, options: StatusOptions): Promise<St
 
 async function countFacts(
   deps: Deps,
-  { client, warehouse }: WarehouseClient,
+  connection: WarehouseClient,
 ): Promise<{ table: string; current: number; versions: number }[]> {
   const facts = deps.project.models.filter((model) => model.kind === 'fact')
   const arms = facts.map(
@@ -105,8 +110,11 @@ async function countFacts(
           (select count(*) from ${identifier(`${table}_current`)})::text as current,
           (select count(*) from ${identifier(table)})::text as versions`,
   )
+  const { client, warehouse } = connection
   const { rows } = await withPostgresErrors(warehouse, () =>
-    client.query<{ i: number; current: string; versions: string }>(arms.join(' union all ')),
+    inSnapshot(connection, () =>
+      client.query<{ i: number; current: string; versions: string }>(arms.join(' union all ')),
+    ),
   )
   return rows.map((row) => ({
     table: facts[row.i]?.table ?? '',

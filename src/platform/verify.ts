@@ -25,6 +25,7 @@ import type { HeldTable } from './report-drift.ts'
 import { copyWhole } from './source/copy.ts'
 import { openSnapshot, type SourceSnapshot } from './source/snapshot.ts'
 import { readTables, type TableShape } from './source/tables.ts'
+import { NO_TIME_LIMITS } from './session.ts'
 import { duckLiteral, identifier, identifiers } from './sql.ts'
 import { transform } from './transform.ts'
 import {
@@ -37,7 +38,7 @@ import {
 import { compareDimension, compareVersions, NO_DIFFERENCE, withoutExtra } from './verify-history.ts'
 import { type LogFault, verifyLog } from './verify-log.ts'
 import { readLedgerHead } from './warehouse/ledger.ts'
-import { openWarehouse, type WarehouseClient } from './warehouse/warehouse.ts'
+import { beginReading, openWarehouse, type WarehouseClient } from './warehouse/warehouse.ts'
 
 export interface VerifiedTable {
   readonly table: string
@@ -294,8 +295,7 @@ async function verifyWarehouse(
   },
 ): Promise<{ verified: VerifiedTable[]; faults: readonly LogFault[] }> {
   if (scope.histories.length === 0) return { verified: [], faults: [] }
-  const { client } = warehouse
-  await client.query('begin isolation level repeatable read read only')
+  await withPostgresErrors(warehouse.warehouse, () => beginReading(warehouse, NO_TIME_LIMITS))
   const head = await readLedgerHead(warehouse)
   if (head?.batch !== record.batch) {
     throw new ConflictError(

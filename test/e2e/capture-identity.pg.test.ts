@@ -172,7 +172,7 @@ describe('a source that is another', () => {
       { id: '3', name: 'name 3', _operation: 'delete' },
     ])
     expect(system.entries).toContainEqual(
-      expect.objectContaining({ why: 'the source was restored or failed over' }),
+      expect.objectContaining({ why: 'the source is another cluster or database' }),
     )
     const now = await readExistingCommit(ingestionZone(system.deps), 3)
     expect(now.snapshot.systemId).toBe(first.snapshot.systemId)

@@ -2,6 +2,7 @@ import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { ConfigError, ContractError, TidemarkError, TransientError } from '../../platform/errors.ts'
 import type { Log } from '../../platform/log.ts'
+import { isLoopback } from '../../platform/loopback.ts'
 import { type Answers, createAnswers } from '../../platform/presentation/answer.ts'
 import { type Freshness, readFreshness } from '../../platform/presentation/freshness.ts'
 import type { Question } from '../../platform/presentation/question.ts'
@@ -11,7 +12,6 @@ import {
   addressOf,
   authenticate,
   type GatewayAccess,
-  isLoopback,
   pathOf,
   type ServerEnv,
 } from './auth.ts'

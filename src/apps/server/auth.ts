@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context, MiddlewareHandler } from 'hono'
 import {
@@ -13,6 +12,7 @@ import {
 import type { Config } from '../../platform/config.ts'
 import { ConfigError } from '../../platform/errors.ts'
 import type { Log } from '../../platform/log.ts'
+import { isLoopback } from '../../platform/loopback.ts'
 import { createBuckets } from './buckets.ts'
 import { problemResponse } from './problem.ts'
 
@@ -126,13 +126,6 @@ function badKeys(why: string, cause?: unknown): ConfigError {
     hint: "give the issuer's jwks_uri, or a file with what it answers",
     cause,
   })
-}
-
-/** Whether an address or name is this machine and nothing else. */
-export function isLoopback(host: string): boolean {
-  const address = host.replace(/^\[(.*)\]$/, '$1').replace(/^::ffff:/i, '')
-  if (address === 'localhost' || address === '::1') return true
-  return isIP(address) === 4 && address.startsWith('127.')
 }
 
 /** Signatures with a private key only: with a shared secret the public key could sign. */

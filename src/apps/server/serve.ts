@@ -3,8 +3,9 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import { ConfigError, TidemarkError } from '../../platform/errors.ts'
+import { isLoopback } from '../../platform/loopback.ts'
 import { type AppOptions, createApp } from './app.ts'
-import { type Access, isLoopback } from './auth.ts'
+import type { Access } from './auth.ts'
 
 export interface ServeOptions extends Omit<AppOptions, 'signal' | 'access' | 'events'> {
   readonly access: Access

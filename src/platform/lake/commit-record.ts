@@ -50,6 +50,11 @@ const snapshot = z.object({
   systemId: z.string(),
   timeline: z.number().int(),
   standby: z.boolean(),
+  /** Evidence of the server's history, where it could be asked: see `SnapshotIdentity`. */
+  startedAt: z.string().optional(),
+  statisticsSince: z.string().optional(),
+  wal: z.string().optional(),
+  checkpoint: z.string().optional(),
 })
 
 export const tableEntry = z.object({

@@ -1,6 +1,7 @@
 import { mapPostgresError, limitReceivedBytes } from '../postgres.ts'
 import { type Column, DECLARATION, openCursor, type Row } from './cursor.ts'
 import { bindStatement, type Filters } from './question.ts'
+import { beginReading } from '../warehouse/warehouse.ts'
 import type { Reader, ReaderSession } from './reader.ts'
 
 export interface AskOptions {
@@ -88,8 +89,8 @@ export async function ask(
     durationMs: Math.round(performance.now() - startedAt),
   })
   try {
+    await beginReading(session)
     await client.query(`
-      begin isolation level repeatable read read only;
       set local lock_timeout = 1000;
       set local idle_in_transaction_session_timeout = ${timeoutMs * 2};
       set local work_mem = '16MB';

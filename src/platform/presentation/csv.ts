@@ -4,6 +4,7 @@ import { refuseFilter, withToday } from './answer.ts'
 import { type Column, openCursor, type Row } from './cursor.ts'
 import { readHead } from './freshness.ts'
 import { bindStatement, type Filters, filtersOf, type Question } from './question.ts'
+import { beginReading } from '../warehouse/warehouse.ts'
 import type { Reader, ReaderSession } from './reader.ts'
 
 export interface CsvDownload {
@@ -44,8 +45,8 @@ export async function openCsv(
   try {
     return await withPostgresErrors(reader.warehouse, async () => {
       const { client } = session
+      await beginReading(session)
       await client.query(`
-        begin isolation level repeatable read read only;
         set local statement_timeout = ${FIRST_ROWS_MS};
         set local cursor_tuple_fraction = 1`)
       const { completeTo } = await readHead(session)

@@ -4,7 +4,7 @@ import { withPostgresErrors } from '../postgres.ts'
 import type { Fact, Project } from '../project.ts'
 import { identifier } from '../sql.ts'
 import { HISTORY_VIEW_COLUMNS } from '../warehouse/migrate.ts'
-import type { WarehouseClient } from '../warehouse/warehouse.ts'
+import { inSnapshot, type WarehouseClient } from '../warehouse/warehouse.ts'
 
 export interface FactVersion {
   readonly version: number
@@ -60,6 +60,16 @@ export function findFact(project: Project, name: string): Fact {
  * is given as its values in order. Throws `ConfigError` when a value cannot be such a key.
  */
 export async function readHistory(
+  connection: WarehouseClient,
+  fact: Fact,
+  key: readonly string[],
+): Promise<FactHistory> {
+  return await withPostgresErrors(connection.warehouse, () =>
+    inSnapshot(connection, () => readVersions(connection, fact, key)),
+  )
+}
+
+async function readVersions(
   { client, warehouse }: WarehouseClient,
   fact: Fact,
   key: readonly string[],

@@ -21,7 +21,6 @@ relation as (
 )
 
 select
-    pg_backend_pid() as pid,
     case
         when (select is_special from own) then 'is a superuser or may make roles or databases'
         when exists (

@@ -1,7 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { ConfigError, type TidemarkError, TransientError } from '../errors.ts'
 import { mapPostgresError, onlyRow, withPostgresErrors } from '../postgres.ts'
-import { openWarehouse, type Warehouse, type WarehouseClient } from '../warehouse/warehouse.ts'
+import {
+  beginReading,
+  openWarehouse,
+  type Warehouse,
+  type WarehouseClient,
+} from '../warehouse/warehouse.ts'
 
 const RIGHTS = readFileSync(new URL('./reader-rights.sql', import.meta.url), 'utf8')
 
@@ -91,11 +96,11 @@ export function createReader(
     work: (session: WarehouseClient) => Promise<Result>,
   ): Promise<Result> => {
     const { client } = session
-    await client.query(`
-      begin isolation level repeatable read read only;
-      set local statement_timeout = ${statementTimeoutMs};
-      set local cursor_tuple_fraction = 1`)
+    await beginReading(session)
     try {
+      await client.query(`
+        set local statement_timeout = ${statementTimeoutMs};
+        set local cursor_tuple_fraction = 1`)
       return await work(session)
     } finally {
       await client.query('rollback').catch(() => close(session))
@@ -159,14 +164,18 @@ export function createReader(
 async function openSession(warehouse: Warehouse): Promise<ReaderSession> {
   // A page should hear at once that the warehouse is away.
   const target = { ...warehouse, attempts: 1 }
-  const { client, [Symbol.asyncDispose]: dispose } = await openWarehouse(target)
+  const connection = await openWarehouse(target)
+  const { client, mark, [Symbol.asyncDispose]: dispose } = connection
   let isLost = false
   client.on('end', () => {
     isLost = true
   })
-  const { pid, beyond } = await withPostgresErrors(warehouse, async () =>
-    onlyRow(await client.query<{ pid: number; beyond: string | null }>(RIGHTS, [warehouse.schema])),
-  ).catch(async (error: unknown) => {
+  const { beyond } = await withPostgresErrors(warehouse, async () => {
+    await beginReading(connection)
+    const found = await client.query<{ beyond: string | null }>(RIGHTS, [warehouse.schema])
+    await client.query('rollback')
+    return onlyRow(found)
+  }).catch(async (error: unknown) => {
     await dispose()
     throw error
   })
@@ -180,13 +189,19 @@ async function openSession(warehouse: Warehouse): Promise<ReaderSession> {
   return {
     warehouse,
     client,
+    mark,
     get isLost() {
       return isLost
     },
     async cancel() {
       if (isLost) return
       await using other = await openWarehouse(target)
-      await other.client.query('select pg_cancel_backend($1)', [pid])
+      // By the mark of our transaction: behind a pooler another one may have its backend by now.
+      await other.client.query(
+        `select pg_catalog.pg_cancel_backend(pid)
+         from pg_catalog.pg_stat_activity where application_name = $1`,
+        [mark],
+      )
     },
     [Symbol.asyncDispose]: dispose,
   }

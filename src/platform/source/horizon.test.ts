@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { isQuiet, isSameHistory, planRead } from './horizon.ts'
-import type { SnapshotIdentity } from './snapshot.ts'
+import { findOtherHistory, isBehind, isQuiet, planRead } from './horizon.ts'
+import type { SnapshotIdentity } from './identity.ts'
 
 function snapshot(
   xmin: bigint | number,
@@ -54,13 +54,73 @@ describe('isQuiet()', () => {
   })
 })
 
-describe('isSameHistory()', () => {
-  it('ends where the counter went back, compared as numbers', () => {
-    expect(isSameHistory(snapshot(9, 9), snapshot(10, 10))).toBe(false)
-    expect(isSameHistory(snapshot(1000, 1000), snapshot(999, 999))).toBe(true)
-    expect(isSameHistory(snapshot(10n + WRAP, 10n + WRAP), snapshot(WRAP - 1n, WRAP - 1n))).toBe(
-      true,
-    )
+describe('findOtherHistory()', () => {
+  const evidence = {
+    startedAt: '2024-01-01T00:00:00.000000Z',
+    statisticsSince: '2024-01-01T00:00:01.000000Z',
+    wal: '1/2000100',
+    checkpoint: '1/1000028',
+  }
+  const before = snapshot(10, 10, evidence)
+
+  it('finds no sign where nothing but time has passed', () => {
+    expect(findOtherHistory(before, before)).toBeUndefined()
+    const later = snapshot(1000, 1000, { ...evidence, wal: 'A/0', checkpoint: '9/FFFFFFFF' })
+    expect(findOtherHistory(later, before)).toBeUndefined()
+    const big = snapshot(10n + WRAP, 10n + WRAP)
+    expect(findOtherHistory(big, snapshot(WRAP - 1n, WRAP - 1n))).toBeUndefined()
+  })
+
+  it.each([
+    ['another cluster', { systemId: 'cluster/2' }, /another cluster/],
+    ['another timeline', { timeline: 2 }, /another timeline/],
+    ['a promotion', { standby: true }, /is a standby now/],
+    ['a counter that went back', { xmax: '9' }, /counter went back/],
+    ['a log that went back', { wal: '1/2000000' }, /write-ahead log went back/],
+    ['a checkpoint that went back', { checkpoint: '0/FFFFFFFF' }, /checkpoint went back/],
+    ['a start since', { startedAt: '2024-01-01T00:00:00.000001Z' }, /started again/],
+    ['a crash since', { statisticsSince: '2024-01-01T00:00:02.000000Z' }, /has crashed/],
+  ])('I14 takes %s for a sign', (_, more, why) => {
+    expect(findOtherHistory({ ...before, ...more }, before)).toMatch(why)
+  })
+
+  it('I14 tells a promotion from its reverse', () => {
+    expect(findOtherHistory(before, { ...before, standby: true })).toMatch(/standby became/)
+  })
+
+  it('takes no evidence for no sign: of a version that did not ask, or a user who may not', () => {
+    const bare = snapshot(10, 10, { systemId: '', timeline: 0 })
+    expect(findOtherHistory(before, snapshot(10, 10))).toBeUndefined()
+    expect(findOtherHistory(before, bare)).toBeUndefined()
+    expect(findOtherHistory(bare, before)).toBeUndefined()
+  })
+})
+
+describe('isBehind()', () => {
+  const standby = (wal: string, more: Partial<SnapshotIdentity> = {}) =>
+    snapshot(10, 10, { standby: true, wal, ...more })
+
+  it('I14 is true of a standby that has replayed less than was read before', () => {
+    expect(isBehind(standby('0/3000000'), standby('0/3000060'))).toBe(true)
+    expect(isBehind(standby('0/FFFFFFF8'), standby('1/0'))).toBe(true)
+    expect(isBehind(standby('0/3000060'), standby('0/3000060'))).toBe(false)
+    expect(
+      isBehind(standby('0/3000000', { timeline: 1 }), standby('0/4000000', { timeline: 2 })),
+    ).toBe(true)
+  })
+
+  it('is never true of a primary, of another cluster or of a newer timeline', () => {
+    const before = standby('0/4000000')
+    expect(isBehind(snapshot(10, 10, { wal: '0/3000000' }), before)).toBe(false)
+    expect(isBehind(standby('0/3000000', { systemId: 'x' }), before)).toBe(false)
+    expect(isBehind(standby('0/3000000', { timeline: 2 }), before)).toBe(false)
+    expect(isBehind(snapshot(10, 10, { standby: true }), before)).toBe(false)
+  })
+
+  it("takes the end of a page and the place behind the next page's header for one position", () => {
+    expect(isBehind(standby('0/3002000'), standby('0/3002018'))).toBe(false)
+    expect(isBehind(standby('0/4000000'), standby('0/4000028'))).toBe(false)
+    expect(isBehind(standby('0/3001FF8'), standby('0/3002018'))).toBe(true)
   })
 })
 
@@ -123,9 +183,9 @@ describe('planRead()', () => {
   })
 
   it.each([
-    ['the cluster is another', snapshot(9, 9, { systemId: 'x' }), shape, /restored or failed over/],
+    ['the cluster is another', snapshot(9, 9, { systemId: 'x' }), shape, /another cluster/],
     ['the timeline is another', snapshot(9, 9, { timeline: 2 }), shape, /restored or failed over/],
-    ['the counter went back', snapshot(4, 4), shape, /restored or failed over/],
+    ['the counter went back', snapshot(4, 4), shape, /counter went back/],
     [
       'the table has another fingerprint',
       snapshot(9, 9),

@@ -1,4 +1,4 @@
-import type { SnapshotIdentity } from './snapshot.ts'
+import type { SnapshotIdentity } from './identity.ts'
 
 /**
  * How a table is read. `first`: every row, nothing to compare with. `since`: the rows whose xmin
@@ -19,20 +19,76 @@ const MAX_AGE = 2 ** 31 - 1_000_000
  */
 export function isQuiet(now: SnapshotIdentity, before: SnapshotIdentity): boolean {
   return (
-    isSameHistory(now, before) &&
+    findOtherHistory(now, before) === undefined &&
     before.xmin === before.xmax &&
     now.xmax === before.xmax &&
     now.xmin === now.xmax
   )
 }
 
-/** Whether two snapshots are of one history: no restore, no failover, no counter that went back. */
-export function isSameHistory(now: SnapshotIdentity, before: SnapshotIdentity): boolean {
+/**
+ * Why two snapshots may belong to two histories of the source, so that transaction ids prove nothing
+ * between them; `undefined` if nothing says so. A copy that was put back can have overtaken every
+ * counter by now, but it had to be started: each start since is a sign, and so is a crash that the
+ * server survived, since it may have lost transactions that were seen. Evidence that one of the two
+ * lacks says nothing.
+ */
+export function findOtherHistory(
+  now: SnapshotIdentity,
+  before: SnapshotIdentity,
+): string | undefined {
+  const differs = (name: 'systemId' | 'timeline' | 'startedAt' | 'statisticsSince') =>
+    Boolean(now[name]) && Boolean(before[name]) && now[name] !== before[name]
+  const wentBack = (name: 'wal' | 'checkpoint') =>
+    now.standby === before.standby && isEarlier(now[name], before[name])
+  const signs: readonly (readonly [boolean, string])[] = [
+    [differs('systemId'), 'the source is another cluster or database'],
+    [differs('timeline'), 'the source is on another timeline: it was restored or failed over'],
+    [now.standby !== before.standby, describeRole(now)],
+    [BigInt(now.xmax) < BigInt(before.xmax), "the source's transaction counter went back"],
+    [wentBack('wal'), "the source's position in the write-ahead log went back"],
+    [wentBack('checkpoint'), "the source's last checkpoint went back"],
+    [differs('startedAt'), 'the source was started again since'],
+    [differs('statisticsSince'), 'the source has crashed since, or its statistics were reset'],
+  ]
+  return signs.find(([isSign]) => isSign)?.[1]
+}
+
+function describeRole({ standby }: SnapshotIdentity): string {
+  return standby ? 'the source was a primary and is a standby now' : 'a standby became the source'
+}
+
+/**
+ * Whether a standby has not replayed yet what an earlier snapshot has seen. It is of the same
+ * cluster, and of no newer history: one that was promoted has a history of its own.
+ */
+export function isBehind(now: SnapshotIdentity, before: SnapshotIdentity): boolean {
   return (
+    now.standby &&
     now.systemId === before.systemId &&
-    now.timeline === before.timeline &&
-    BigInt(now.xmax) >= BigInt(before.xmax)
+    now.timeline <= before.timeline &&
+    isEarlier(now.wal, before.wal)
   )
+}
+
+function isEarlier(one: string | undefined, other: string | undefined): boolean {
+  return one !== undefined && other !== undefined && positionOf(one) < positionOf(other)
+}
+
+const PAGE_BYTES = 8192n
+
+/** Headers of the pages of the log: the first of a file has the long one. */
+const HEADERS: ReadonlySet<bigint> = new Set([24n, 40n])
+
+/**
+ * A position in the log as a number. Where a record ends with a page, a primary names the place
+ * behind the next page's header, and a standby the page's end: both are the latter here.
+ */
+function positionOf(lsn: string): bigint {
+  const [high = '0', low = '0'] = lsn.split('/')
+  const position = (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`)
+  const offset = position % PAGE_BYTES
+  return HEADERS.has(offset) ? position - offset : position
 }
 
 /**
@@ -50,9 +106,8 @@ export function planRead(
 ): ReadPlan {
   if (previous?.fingerprint === undefined) return { how: 'first' }
   const before = previous.snapshot
-  if (!isSameHistory(now, before)) {
-    return { how: 'whole', why: 'the source was restored or failed over' }
-  }
+  const other = findOtherHistory(now, before)
+  if (other !== undefined) return { how: 'whole', why: other }
   if (previous.fingerprint !== shape.fingerprint) {
     return { how: 'whole', why: 'the table has another shape or identity' }
   }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDatabase, type TestDatabase } from '../../../test/support/database.ts'
+import { EVIDENCE_FUNCTIONS } from './evidence.ts'
 import { openSnapshot } from './snapshot.ts'
 
 describe('openSnapshot()', () => {
@@ -18,6 +19,12 @@ describe('openSnapshot()', () => {
     expect(BigInt(identity.xmax)).toBeGreaterThanOrEqual(BigInt(identity.xmin))
     expect(identity.systemId).toMatch(/^\d+\/\d+$/)
     expect(identity).toMatchObject({ timeline: 1, standby: false })
+    for (const moment of [identity.startedAt, identity.statisticsSince]) {
+      expect(moment).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
+    }
+    for (const position of [identity.wal, identity.checkpoint]) {
+      expect(position).toMatch(/^[0-9A-F]+\/[0-9A-F]+$/)
+    }
   })
 
   it('I2 sees one moment in every connection, whatever commits meanwhile', async () => {
@@ -46,8 +53,14 @@ describe('openSnapshot()', () => {
   })
 
   it('does without the cluster’s identity where it may not be asked', async () => {
-    await test.query('revoke execute on function pg_control_system() from public')
+    for (const name of EVIDENCE_FUNCTIONS) {
+      await test.query(`revoke execute on function ${name} from public`)
+    }
     await using snapshot = await openSnapshot(database())
-    expect(snapshot.identity).toMatchObject({ systemId: '', timeline: 0 })
+    expect(snapshot.identity).toMatchObject({ systemId: '', timeline: 0, standby: false })
+    const { startedAt, statisticsSince, wal, checkpoint } = snapshot.identity
+    expect([startedAt, statisticsSince, wal, checkpoint].every((each) => each === undefined)).toBe(
+      true,
+    )
   })
 })

@@ -1,18 +1,18 @@
-import { connect, type Client, type Database, onlyRow, withPostgresErrors } from '../postgres.ts'
-
-/** What identifies the moment a batch was read in. Recorded in its commit record. */
-export interface SnapshotIdentity {
-  /** `pg_current_snapshot()`: 64-bit transaction ids as decimal text. */
-  readonly xmin: string
-  readonly xmax: string
-  readonly inFlight: string[]
-  /** Source clock at the start of the transaction: everything committed before it is in the snapshot. */
-  readonly takenAt: string
-  /** Which cluster this is, and which of its histories: both change by a restore or failover. */
-  readonly systemId: string
-  readonly timeline: number
-  readonly standby: boolean
-}
+import { readFileSync } from 'node:fs'
+import { TransientError } from '../errors.ts'
+import {
+  type Client,
+  connect,
+  type Database,
+  hostOf,
+  onlyRow,
+  type PostgresClient,
+  withPostgresErrors,
+} from '../postgres.ts'
+import { begin, NO_TIME_LIMITS, type Settings, TEXT_SETTINGS } from '../session.ts'
+import { EVIDENCE_FUNCTIONS, selectEvidence, selectReplayed } from './evidence.ts'
+import { isBehind } from './horizon.ts'
+import type { SnapshotIdentity } from './identity.ts'
 
 /** An open `REPEATABLE READ READ ONLY` transaction; all its reads see one moment (I2). */
 export interface SourceSnapshot extends AsyncDisposable {
@@ -21,54 +21,65 @@ export interface SourceSnapshot extends AsyncDisposable {
   readonly identity: SnapshotIdentity
   /** Another connection in the very same snapshot, to read in parallel. */
   openAnother(): Promise<{ readonly client: Client } & AsyncDisposable>
+  /**
+   * Makes sure that this snapshot is not older than one that was read before. If it is a standby's
+   * that has not replayed as much yet, waits for it, and then begins anew with another `identity`.
+   * Throws `TransientError` (`SOURCE_BEHIND`) when the standby does not catch up in time.
+   */
+  reach(before: SnapshotIdentity): Promise<void>
 }
 
-/**
- * The text form of every value is fixed here: dates ISO, times UTC, floats to the last bit. The
- * platform's own time limits are lifted, for a first read may be long.
- */
-const SESSION = `
-  set datestyle = 'ISO, YMD'; set timezone = 'UTC'; set intervalstyle = 'postgres';
-  set extra_float_digits = 3; set bytea_output = 'hex'; set client_encoding = 'UTF8';
-  set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; set lock_timeout = '30s';
-  set search_path = ''; set row_security = on; set jit = off`
+/** How long a lock of somebody else's is waited for. */
+const LOCK_WAIT = '2s'
 
-const BEGIN = 'begin isolation level repeatable read read only'
+const SETTINGS: Settings = {
+  ...TEXT_SETTINGS,
+  ...NO_TIME_LIMITS,
+  lock_timeout: LOCK_WAIT,
+  search_path: '',
+}
+
+const MODE = 'isolation level repeatable read read only'
+
+/** A pooler may have no second connection to give; then one must do. */
+const ANOTHER_TIMEOUT_MS = 5000
+
+/** How long a standby that is behind is waited for, and how often it is asked. */
+const BEHIND = { waitMs: 10_000, everyMs: 100 }
+
+const IDENTITY = readFileSync(new URL('./identity.sql', import.meta.url), 'utf8')
 
 /** Opens the snapshot a batch is read in. Needs no more than `SELECT` on the tables. */
-export async function openSnapshot(database: Database): Promise<SourceSnapshot> {
-  const connection = await connect({ ...database, session: SESSION })
+export async function openSnapshot(
+  database: Database,
+  { behindWaitMs = BEHIND.waitMs }: { behindWaitMs?: number } = {},
+): Promise<SourceSnapshot> {
+  const connection = await connect(database)
   try {
     const { client } = connection
-    const identity = await withPostgresErrors(database, async () => {
-      await client.query(BEGIN)
-      return readIdentity(client)
-    })
+    let identity = await withPostgresErrors(database, () => beginSnapshot(connection, database))
     let exported: string | undefined
     return {
       database,
       client,
-      identity,
+      get identity() {
+        return identity
+      },
       async openAnother() {
         exported ??= await withPostgresErrors(database, async () => {
           const found = await client.query<{ id: string }>('select pg_export_snapshot() as id')
           return onlyRow(found).id
         })
-        const name = exported
-        const another = await connect({ ...database, session: SESSION })
-        try {
-          await withPostgresErrors(database, async () => {
-            await another.client.query(BEGIN)
-            // The command takes no parameter; the name comes from the server itself.
-            await another.client.query(
-              `set transaction snapshot ${another.client.escapeLiteral(name)}`,
-            )
-          })
-        } catch (error) {
-          await another[Symbol.asyncDispose]()
-          throw error
-        }
-        return another
+        return await openIn(database, exported)
+      },
+      async reach(before) {
+        if (!isBehind(identity, before)) return
+        await withPostgresErrors(database, async () => {
+          await client.query('rollback')
+          await waitForReplay(connection, { database, identity, before, waitMs: behindWaitMs })
+          identity = await beginSnapshot(connection, database)
+        })
+        exported = undefined
       },
       [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
     }
@@ -78,46 +89,126 @@ export async function openSnapshot(database: Database): Promise<SourceSnapshot> 
   }
 }
 
-async function readIdentity(client: Client): Promise<SnapshotIdentity> {
-  // `now()` is the transaction's start and so not after its snapshot; the clock after it would be.
+async function openIn(database: Database, snapshot: string): Promise<PostgresClient> {
+  const another = await connect({ ...database, attempts: 1 })
+  try {
+    const options = { database, mode: MODE, settings: SETTINGS, snapshot }
+    await withPostgresErrors(database, () =>
+      begin(another, { ...options, timeoutMs: ANOTHER_TIMEOUT_MS }),
+    )
+    return another
+  } catch (error) {
+    await another[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** So often a pooler may give us another standby between two transactions. */
+const MAX_TRIES = 5
+
+async function beginSnapshot(
+  connection: PostgresClient,
+  database: Database,
+): Promise<SnapshotIdentity> {
+  const { client } = connection
+  const read = async () => {
+    await begin(connection, { database, mode: MODE, settings: SETTINGS })
+    return await readIdentity(client)
+  }
+  let { identity, permitted } = await read()
+  // How far a standby has replayed must be asked before the snapshot, in a transaction before it.
+  for (let tries = 1; identity.standby; tries++) {
+    await client.query('rollback')
+    const before = await readReplayed(client, permitted)
+    ;({ identity, permitted } = await read())
+    if (identity.startedAt === before.startedAt) return { ...identity, takenAt: before.replayedTo }
+    if (tries === MAX_TRIES) {
+      throw new TransientError(`${database.title} is answered by several standbys in turn`, {
+        code: `${database.code}_SEVERAL`,
+        hint: `name one of them in TIDEMARK_${database.code}_URL`,
+      })
+    }
+  }
+  return identity
+}
+
+async function readIdentity(
+  client: Client,
+): Promise<{ identity: SnapshotIdentity; permitted: readonly string[] }> {
   const found = await client.query<{
     xmin: string
     xmax: string
     in_flight: string[]
     taken_at: string
     standby: boolean
-    may_identify: boolean
-  }>(`
-    select
-        pg_snapshot_xmin(s)::text as xmin,
-        pg_snapshot_xmax(s)::text as xmax,
-        array(select x::text from pg_snapshot_xip(s) as x) as in_flight,
-        to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as taken_at,
-        pg_is_in_recovery() as standby,
-        has_function_privilege('pg_catalog.pg_control_system()', 'execute')
-            and has_function_privilege('pg_catalog.pg_control_checkpoint()', 'execute')
-            as may_identify
-    from pg_current_snapshot() as s`)
-  const row = onlyRow(found)
-  const cluster = row.may_identify ? await readCluster(client) : { system_id: '', timeline: 0 }
-  return {
-    xmin: row.xmin,
-    xmax: row.xmax,
+    permitted: string[]
+  }>(IDENTITY, [EVIDENCE_FUNCTIONS])
+  const { xmin, xmax, standby, permitted, ...row } = onlyRow(found)
+  const evidence = onlyRow(
+    await client.query<{
+      system_id?: string
+      timeline?: number
+      started_at?: string
+      statistics_since?: string | null
+      wal?: string
+      checkpoint?: string
+    }>(selectEvidence({ permitted, standby })),
+  )
+  const identity = {
+    xmin,
+    xmax,
     inFlight: row.in_flight,
     takenAt: row.taken_at,
-    systemId: cluster.system_id,
-    timeline: cluster.timeline,
-    standby: row.standby,
+    systemId: evidence.system_id ?? '',
+    timeline: evidence.timeline ?? 0,
+    standby,
+    startedAt: evidence.started_at,
+    statisticsSince: evidence.statistics_since ?? undefined,
+    wal: evidence.wal,
+    checkpoint: evidence.checkpoint,
   }
+  return { identity, permitted }
 }
 
-async function readCluster(client: Client): Promise<{ system_id: string; timeline: number }> {
-  const found = await client.query<{ system_id: string; timeline: number }>(`
-    select
-        s.system_identifier::text || '/' || (
-            select oid from pg_database where datname = current_database()
-        )::text as system_id,
-        c.timeline_id as timeline
-    from pg_control_system() as s, pg_control_checkpoint() as c`)
-  return onlyRow(found)
+interface Replayed {
+  readonly replayedTo: string
+  readonly wal: string | undefined
+  readonly startedAt: string | undefined
+}
+
+async function readReplayed(client: Client, permitted: readonly string[]): Promise<Replayed> {
+  const row = onlyRow(
+    await client.query<{ replayed_to: string; wal?: string | null; started_at?: string }>(
+      selectReplayed(permitted),
+    ),
+  )
+  return { replayedTo: row.replayed_to, wal: row.wal ?? undefined, startedAt: row.started_at }
+}
+
+async function waitForReplay(
+  { client }: PostgresClient,
+  {
+    database,
+    identity,
+    before,
+    waitMs,
+  }: { database: Database; identity: SnapshotIdentity; before: SnapshotIdentity; waitMs: number },
+): Promise<void> {
+  const deadline = Date.now() + waitMs
+  for (;;) {
+    // This position was seen just now, so it may be asked.
+    const { wal } = await readReplayed(client, ['pg_last_wal_replay_lsn()'])
+    if (!isBehind({ ...identity, wal }, before)) return
+    if (Date.now() >= deadline) {
+      throw new TransientError(
+        `${database.title} at ${hostOf(database.url)} is a standby that has replayed up to ${wal}; ` +
+          `the last batch was read at ${before.wal}`,
+        {
+          code: `${database.code}_BEHIND`,
+          hint: 'run it again once the standby has caught up (if it is paused: select pg_wal_replay_resume()), or read the primary; nothing was written',
+        },
+      )
+    }
+    await new Promise((resolve) => setTimeout(resolve, BEHIND.everyMs))
+  }
 }

@@ -1,5 +1,5 @@
 import { type Client, onlyRow, withPostgresErrors } from '../postgres.ts'
-import type { WarehouseClient } from './warehouse.ts'
+import { inSnapshot, inTransaction, type WarehouseClient } from './warehouse.ts'
 
 /** The newest loaded batch, and how far the warehouse is proven complete. Times are ISO 8601 UTC. */
 export interface LedgerHead {
@@ -12,17 +12,16 @@ export interface LedgerHead {
 }
 
 /** The newest loaded batch, `undefined` in an empty warehouse. The reader role may ask. */
-export async function readLedgerHead({
-  client,
-  warehouse,
-}: WarehouseClient): Promise<LedgerHead | undefined> {
+export async function readLedgerHead(connection: WarehouseClient): Promise<LedgerHead | undefined> {
+  const { client, warehouse } = connection
   const { rows } = await withPostgresErrors(warehouse, () =>
-    client.query<
-      { batch: string; generation: string } & Record<
-        'snapshot_at' | 'loaded_at' | 'complete_to',
-        string
-      >
-    >(`
+    inSnapshot(connection, () =>
+      client.query<
+        { batch: string; generation: string } & Record<
+          'snapshot_at' | 'loaded_at' | 'complete_to',
+          string
+        >
+      >(`
       select
           batch_id::text as batch,
           generation,
@@ -30,6 +29,7 @@ export async function readLedgerHead({
           to_char(loaded_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as loaded_at,
           to_char(complete_to, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as complete_to
       from tidemark_status`),
+    ),
   )
   const [row] = rows
   if (row === undefined) return undefined
@@ -44,12 +44,14 @@ export async function readLedgerHead({
 
 /** As `readLedgerHead`; `undefined` too where nothing of Tidemark's is in the warehouse yet. */
 export async function findLedgerHead(session: WarehouseClient): Promise<LedgerHead | undefined> {
-  const found = await withPostgresErrors(session.warehouse, () =>
-    session.client.query<{ there: boolean }>(
-      `select to_regclass('tidemark_status') is not null as there`,
-    ),
+  return await withPostgresErrors(session.warehouse, () =>
+    inSnapshot(session, async () => {
+      const found = await session.client.query<{ there: boolean }>(
+        `select to_regclass('tidemark_status') is not null as there`,
+      )
+      return onlyRow(found).there ? await readLedgerHead(session) : undefined
+    }),
   )
-  return onlyRow(found).there ? await readLedgerHead(session) : undefined
 }
 
 /**
@@ -57,16 +59,19 @@ export async function findLedgerHead(session: WarehouseClient): Promise<LedgerHe
  * moves backwards, whoever else confirms at the same time.
  */
 export async function confirmUnchanged(
-  { client, warehouse }: WarehouseClient,
+  connection: WarehouseClient,
   { batch, takenAt }: { batch: number; takenAt: string },
 ): Promise<void> {
+  const { client, warehouse } = connection
   await withPostgresErrors(warehouse, () =>
-    client.query(
-      `insert into tidemark_confirmation as c (batch_id, confirmed_at) values ($1, $2)
+    inTransaction(connection, () =>
+      client.query(
+        `insert into tidemark_confirmation as c (batch_id, confirmed_at) values ($1, $2)
        on conflict (is_only_row) do update
        set batch_id = excluded.batch_id, confirmed_at = excluded.confirmed_at
        where (c.batch_id, c.confirmed_at) < (excluded.batch_id, excluded.confirmed_at)`,
-      [batch, takenAt],
+        [batch, takenAt],
+      ),
     ),
   )
 }

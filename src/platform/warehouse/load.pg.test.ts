@@ -32,6 +32,9 @@ async function addBatch(shop: ShopSystem, id: number): Promise<void> {
   await transform(shop.deps)
 }
 
+/** As a run takes the warehouse for itself. */
+const LOCK = 'lock table tidemark_lock in exclusive mode'
+
 /** Another state of the models. */
 const NEGATIVE_STOCK = {
   fact_stock: `select stock_id, item_id, -counted as counted, _operation, _captured_at, _ordinal
@@ -75,13 +78,12 @@ async function hold(shop: ShopSystem, table: string): Promise<{ release(): Promi
 }
 
 /** Process id of the loader once it waits for a lock. */
-async function waitingLoader({ query }: ShopSystem, lock = 'relation'): Promise<number> {
+async function waitingLoader({ query }: ShopSystem): Promise<number> {
   for (;;) {
     const [waiting] = await query<{ pid: number }>(
       `select pid from pg_locks
-       where not granted and locktype = $1
+       where not granted and locktype = 'relation'
          and database = (select oid from pg_database where datname = current_database())`,
-      [lock],
     )
     if (waiting !== undefined) return waiting.pid
   }
@@ -244,8 +246,8 @@ describe('load() that fails', () => {
   it('to get the lock in time says that another run has it', async () => {
     await using shop = await createShop()
     const other = await shop.warehouse.client()
-    const lock = `(hashtextextended('tidemark public', 0))`
-    await other.query(`select pg_advisory_lock${lock}`)
+    await other.query('create table tidemark_lock ()')
+    await other.query(`begin; ${LOCK}`)
     const impatient = withLimits(shop.deps, { lockWaitMs: 50 })
     const error: unknown = await load(impatient).catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(ConflictError)
@@ -258,7 +260,7 @@ describe('load() that fails', () => {
     const report = await run(impatient)
     expect(report.failures.map(({ stage }) => stage)).toEqual(['load'])
     expect(report.transformed?.batches).toEqual([1])
-    await other.query(`select pg_advisory_unlock${lock}`)
+    await other.query('rollback')
     expect((await shop.run()).loaded?.batches).toEqual([1])
   })
 
@@ -266,9 +268,10 @@ describe('load() that fails', () => {
     await using shop = await createShop()
     await addBatch(shop, 101)
     const other = await shop.warehouse.client()
-    await other.query(`select pg_advisory_lock(hashtextextended('tidemark public', 0))`)
+    await other.query('create table tidemark_lock ()')
+    await other.query(`begin; ${LOCK}`)
     const failed = load(shop.deps).catch((error: unknown) => error)
-    await shop.query(`select pg_terminate_backend($1)`, [await waitingLoader(shop, 'advisory')])
+    await shop.query(`select pg_terminate_backend($1)`, [await waitingLoader(shop)])
     expect(await failed).toBeInstanceOf(TransientError)
   })
 

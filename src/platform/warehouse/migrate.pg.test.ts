@@ -201,8 +201,9 @@ describe('migrate()', () => {
 
   it('says that another run has the lock', async () => {
     await using shop = await createShop()
-    await using other = await openWarehouse(shop.deps.warehouse)
-    await other.client.query(`select pg_advisory_lock(hashtextextended('tidemark public', 0))`)
+    const other = await shop.warehouse.client()
+    await other.query('create table tidemark_lock ()')
+    await other.query('begin; lock table tidemark_lock in exclusive mode')
     await expect(
       migrateWith(shop.deps.warehouse, shop.project, { waitMs: 20 }),
     ).rejects.toMatchObject({ code: 'RUN_LOCKED' })

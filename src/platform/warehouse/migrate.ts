@@ -4,7 +4,7 @@ import { ConfigError } from '../errors.ts'
 import { type Client, withPostgresErrors } from '../postgres.ts'
 import { type Fact, indexName, type Project } from '../project.ts'
 import { identifier, identifiers } from '../sql.ts'
-import { inLockedTransaction, type WarehouseClient } from './warehouse.ts'
+import { inLockedTransaction, inTransaction, type WarehouseClient } from './warehouse.ts'
 
 const PLATFORM_MIGRATIONS = new URL('./migrations/', import.meta.url)
 const HISTORY = readFileSync(new URL('./history.sql', import.meta.url), 'utf8')
@@ -44,13 +44,15 @@ export async function migrate(
     ...readSteps(project.name, project.warehouse.migrations),
   ]
   await withPostgresErrors(warehouse.warehouse, async () => {
-    const isWhole =
-      (await isUpToDate(client, steps)) &&
-      !(await isReaderNew(warehouse)) &&
-      (await isIndexed(client, project))
+    const isWhole = await inTransaction(
+      warehouse,
+      async () =>
+        (await isUpToDate(client, steps)) &&
+        !(await isReaderNew(warehouse)) &&
+        (await isIndexed(client, project)),
+    )
     if (isWhole) return
     await inLockedTransaction(warehouse, waitMs, async () => {
-      await client.query(`create schema if not exists ${identifier(warehouse.warehouse.schema)}`)
       await client.query(`
         create table if not exists tidemark_migration (
             name text primary key,

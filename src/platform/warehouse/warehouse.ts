@@ -1,5 +1,6 @@
 import { ConflictError } from '../errors.ts'
-import { type Client, connect, type Database } from '../postgres.ts'
+import { connect, type Database, onlyRow, type PostgresClient } from '../postgres.ts'
+import { begin, NO_TIME_LIMITS, type Settings, TEXT_SETTINGS } from '../session.ts'
 import { identifier } from '../sql.ts'
 
 /** The Postgres database that holds the stars. */
@@ -9,22 +10,85 @@ export interface Warehouse extends Database {
   readonly readerRole?: string
 }
 
-export interface WarehouseClient extends AsyncDisposable {
+/**
+ * A connection to the warehouse. Nothing is set on it outside of a transaction, so every statement
+ * runs inside one: `inSnapshot`, `inTransaction` and `inLockedTransaction` see to that.
+ */
+export interface WarehouseClient extends PostgresClient {
   readonly warehouse: Warehouse
-  readonly client: Client
 }
 
-/** Connects with the warehouse's schema as the whole search path. Errors as `connect`. */
+/** Connects. Errors as `connect`. */
 export async function openWarehouse(warehouse: Warehouse): Promise<WarehouseClient> {
-  const connection = await connect({
-    ...warehouse,
-    session: `set search_path = ${identifier(warehouse.schema)}; set timezone = 'UTC';
-      set datestyle = 'ISO, YMD'; set extra_float_digits = 3; set client_encoding = 'UTF8'; set jit = off`,
+  return { warehouse, ...(await connect(warehouse)) }
+}
+
+/** What a transaction needs to find the warehouse's tables and to read every value as it is. */
+function settingsOf({ schema }: Warehouse): Settings {
+  return { ...TEXT_SETTINGS, search_path: identifier(schema) }
+}
+
+/** As the loader writes: whatever the database's defaults are, and however long it takes. */
+async function beginWriting(connection: WarehouseClient): Promise<void> {
+  const { warehouse } = connection
+  await begin(connection, {
+    database: warehouse,
+    mode: 'isolation level read committed read write',
+    settings: { ...settingsOf(warehouse), ...NO_TIME_LIMITS },
   })
-  return {
-    warehouse,
-    client: connection.client,
-    [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
+}
+
+/**
+ * Begins a transaction that sees one moment and cannot write, for a caller who ends it by a rollback.
+ * Its time limits are the role's own where `limits` says nothing else.
+ */
+export async function beginReading(
+  connection: WarehouseClient,
+  limits: Settings = {},
+): Promise<void> {
+  const { warehouse } = connection
+  await begin(connection, {
+    database: warehouse,
+    mode: 'isolation level repeatable read read only',
+    settings: { ...settingsOf(warehouse), ...limits },
+  })
+}
+
+/** Runs `work` in the transaction that is open, else as `beginReading` in one of its own. */
+export async function inSnapshot<T>(
+  connection: WarehouseClient,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (isOpen(connection)) return await work()
+  await beginReading(connection)
+  return await finish(connection, work)
+}
+
+/**
+ * Runs `work` in the transaction that is open, else in one of its own that may write and take its
+ * time. Throws what `work` throws, and then nothing of it is kept.
+ */
+export async function inTransaction<T>(
+  connection: WarehouseClient,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (isOpen(connection)) return await work()
+  await beginWriting(connection)
+  return await finish(connection, work)
+}
+
+function isOpen({ client }: WarehouseClient): boolean {
+  return client.getTransactionStatus() === 'T'
+}
+
+async function finish<T>({ client }: WarehouseClient, work: () => Promise<T>): Promise<T> {
+  try {
+    const result = await work()
+    await client.query('commit')
+    return result
+  } catch (error) {
+    await client.query('rollback').catch(() => {}) // the connection itself may be what failed
+    throw error
   }
 }
 
@@ -32,36 +96,52 @@ export async function openWarehouse(warehouse: Warehouse): Promise<WarehouseClie
 const ATTEMPTS = 4
 
 /**
- * Runs `work` in one transaction that holds the warehouse's advisory lock: one writer at a time,
- * and a reader sees all of it or nothing (I5). After a deadlock or a serialization failure nothing
- * of it was done, and it is run again, up to three times, so `work` must read what it decides on.
+ * Runs `work` in one transaction that holds the warehouse's lock: one writer at a time, and a reader
+ * sees all of it or nothing (I5). The lock is that of a table on which nobody but its owner has
+ * rights, so no reader can take it. The schema and that table are made where they are missing. After
+ * a deadlock or a serialization failure nothing of it was done, and it is run again, up to three
+ * times, so `work` must read what it decides on.
  * Throws `ConflictError` when another run holds the lock for longer than `waitMs`.
  */
 export async function inLockedTransaction<T>(
-  { client, warehouse }: WarehouseClient,
+  connection: WarehouseClient,
   waitMs: number,
   work: () => Promise<T>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
-    await client.query('begin')
+    let isLocked = false
+    await beginWriting(connection)
     try {
-      await client.query(`set local lock_timeout = ${Math.round(waitMs)}`)
-      await lockWarehouse(client, warehouse, waitMs)
-      const result = await work()
-      await client.query('commit')
-      return result
+      return await finish(connection, async () => {
+        await lockWarehouse(connection, waitMs)
+        isLocked = true
+        return await work()
+      })
     } catch (error) {
-      await client.query('rollback').catch(() => {}) // the connection itself may be what failed
-      if (!isRepeatable(error) || attempt === ATTEMPTS) throw error
+      const isNew = !isLocked && codeOf(error) === UNDEFINED_TABLE
+      if (attempt === ATTEMPTS || !(isNew || isRepeatable(error))) throw error
+      if (isNew) await makeLock(connection, waitMs)
     }
   }
 }
 
-async function lockWarehouse(client: Client, warehouse: Warehouse, waitMs: number): Promise<void> {
+const LOCK = 'tidemark_lock'
+
+async function lockWarehouse(connection: WarehouseClient, waitMs: number): Promise<void> {
+  await limitWaits(connection, waitMs, `lock table ${LOCK} in exclusive mode`)
+}
+
+/** Runs a statement that may have to wait for another run, and leaves the limit to those after it. */
+async function limitWaits(
+  { client, warehouse }: WarehouseClient,
+  waitMs: number,
+  statement: string,
+): Promise<void> {
   try {
-    await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [
-      `tidemark ${warehouse.schema}`,
-    ])
+    // 0 would be no limit at all.
+    await client.query(`
+      set local lock_timeout = ${Math.max(1, Math.round(waitMs))};
+      ${statement}`)
   } catch (error) {
     if (codeOf(error) !== LOCK_NOT_AVAILABLE) throw error
     throw new ConflictError(
@@ -75,10 +155,35 @@ async function lockWarehouse(client: Client, warehouse: Warehouse, waitMs: numbe
   }
 }
 
+/**
+ * Makes the table that is locked, and its schema, where they are missing; of two runs that make it at
+ * once one does. A user who may create in the schema need not be able to create schemas.
+ */
+async function makeLock(connection: WarehouseClient, waitMs: number): Promise<void> {
+  const { client, warehouse } = connection
+  const schema = identifier(warehouse.schema)
+  try {
+    await inTransaction(connection, async () => {
+      const found = await client.query<{ there: boolean }>(
+        'select to_regnamespace($1) is not null as there',
+        [schema],
+      )
+      if (!onlyRow(found).there) await client.query(`create schema ${schema}`)
+      await limitWaits(connection, waitMs, `create table ${LOCK} ()`)
+    })
+  } catch (error) {
+    if (!WAS_MADE.has(codeOf(error) ?? '')) throw error
+  }
+}
+
 // SQLSTATEs, manual appendix A.
+const UNDEFINED_TABLE = '42P01'
 const LOCK_NOT_AVAILABLE = '55P03'
 const SERIALIZATION_FAILURE = '40001'
 const DEADLOCK_DETECTED = '40P01'
+
+/** What the second of two says that make the same schema or table: duplicate schema, table, name. */
+const WAS_MADE: ReadonlySet<string> = new Set(['42P06', '42P07', '23505'])
 
 function isRepeatable(error: unknown): boolean {
   const code = codeOf(error)

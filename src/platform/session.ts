@@ -1,0 +1,99 @@
+import { ConfigError } from './errors.ts'
+import { type Database, hostOf, type PostgresClient } from './postgres.ts'
+
+/** Server settings by name. Each value is written as the server prints it. */
+export type Settings = Readonly<Record<string, string>>
+
+/** Fixes the text of every value that the server prints or reads, whatever its defaults are. */
+export const TEXT_SETTINGS: Settings = {
+  datestyle: 'ISO, YMD',
+  timezone: 'UTC',
+  intervalstyle: 'postgres',
+  extra_float_digits: '3',
+  bytea_output: 'hex',
+  client_encoding: 'UTF8',
+  lc_monetary: 'C',
+  xmlbinary: 'base64',
+  xmloption: 'content',
+  quote_all_identifiers: 'off',
+  standard_conforming_strings: 'on',
+  backslash_quote: 'safe_encoding',
+  array_nulls: 'on',
+  transform_null_equals: 'off',
+  row_security: 'on',
+  jit: 'off',
+}
+
+/** Lifts the limits of a role or a database: what we do may take long, and is watched by us. */
+export const NO_TIME_LIMITS: Settings = {
+  statement_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+  transaction_timeout: '0',
+}
+
+export interface BeginOptions {
+  readonly database: Database
+  /** What follows `begin`, such as `isolation level repeatable read read only`. */
+  readonly mode: string
+  readonly settings: Settings
+  /** A snapshot that another transaction has exported. */
+  readonly snapshot?: string
+  /** Fails if the server has not begun by then. Default: no limit. */
+  readonly timeoutMs?: number
+}
+
+/**
+ * Begins a transaction in which the settings hold, in one round trip. They end with it, so a pooler
+ * that gives each transaction another server connection changes nothing, and its next client finds
+ * nothing changed. A setting that the server does not know is left out. Throws `ConfigError` if the
+ * server reads another value back, and what `pg` throws.
+ */
+export async function begin(
+  { client, mark }: PostgresClient,
+  { database, mode, settings, snapshot, timeoutMs }: BeginOptions,
+): Promise<void> {
+  const wanted = { ...settings, application_name: mark }
+  const values = Object.entries(wanted).map(
+    ([name, value]) => `(${asciiLiteral(name)}, ${asciiLiteral(value)})`,
+  )
+  const text = `begin ${mode};
+    ${snapshot === undefined ? '' : `set transaction snapshot ${asciiLiteral(snapshot)};`}
+    select w.name, pg_catalog.set_config(w.name, w.value, true) as value
+    from (values ${values.join(', ')}) as w (name, value)
+    where pg_catalog.current_setting(w.name, true) is not null`
+  // Several statements give several results, which the driver's types do not know.
+  const query = { text, query_timeout: timeoutMs }
+  const results: unknown = await client.query(query)
+  const found = (results as readonly { readonly rows: Setting[] }[]).at(-1)?.rows ?? []
+  checkSettings(database, { wanted, found })
+}
+
+interface Setting {
+  readonly name: string
+  readonly value: string
+}
+
+function checkSettings(
+  database: Database,
+  { wanted, found }: { wanted: Settings; found: readonly Setting[] },
+): void {
+  const other = found.find(({ name, value }) => wanted[name] !== value)
+  if (found.length > 0 && other === undefined) return
+  const what =
+    other === undefined
+      ? 'took no setting'
+      : `has ${other.name} = ${other.value} where ${wanted[other.name]} was set`
+  throw new ConfigError(`${database.title} at ${hostOf(database.url)} ${what}`, {
+    code: `${database.code}_SETTINGS`,
+    hint: 'if there is a pooler in between, let it pool transactions or sessions, not statements',
+  })
+}
+
+/** A string literal in plain ASCII: it is read the same under every encoding and setting. */
+export function asciiLiteral(text: string): string {
+  const escaped = text.replace(
+    /[^ -~]|['\\]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+  return `E'${escaped}'`
+}

@@ -1,0 +1,90 @@
+import type { EventEmitter } from 'node:events'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+
+/** The part of the driver's client that is watched. TLS puts another stream in the place of the first. */
+export interface Wire {
+  readonly connection: EventEmitter & { readonly stream: Duplex }
+}
+
+/**
+ * What the server says of a statement that has been silent: it is at work (`working`), it waits for
+ * us to send (`wants`) or to read (`sends`), or it has nothing of ours to do (`idle`). `away`: the
+ * server did not answer. `unknown`: it did, but cannot tell.
+ */
+export type Heard = 'working' | 'wants' | 'sends' | 'idle' | 'away' | 'unknown'
+
+export interface SilenceOptions {
+  /** How long a statement may be silent before the server is asked. */
+  readonly silenceMs: number
+  /** Asks on another connection, in bounded time. Never throws. */
+  readonly ask: () => Promise<Heard>
+}
+
+/** So often in a row the server may be unable to tell. */
+const MAX_UNKNOWN = 60
+
+/** So often in a row the server and we may each wait for the other. */
+const MAX_DOUBTS = 2
+
+/**
+ * Cuts a connection on which nothing arrives any more, so that no statement waits forever. A
+ * statement may be silent for as long as the server says that it works on it. Call `end` when the
+ * connection is closed.
+ */
+export function watchSilence(
+  { connection }: Wire,
+  { silenceMs, ask }: SilenceOptions,
+): { end(): void } {
+  const socket = (): Socket => connection.stream as Socket
+  // Whatever was sent after the server was last ready belongs to a statement that is under way.
+  let sentWhenReady = socket().bytesWritten
+  connection.prependListener('readyForQuery', () => {
+    sentWhenReady = socket().bytesWritten
+  })
+  let progress = ''
+  let silentSince = Date.now()
+  let [isAsking, unknown, doubts] = [false, 0, 0]
+
+  const measure = (): string => {
+    const { bytesRead, bytesWritten, writableLength } = socket()
+    return `${bytesRead} ${bytesWritten - writableLength}`
+  }
+  const cut = (): void => {
+    socket().destroy(new Error('timeout expired'))
+  }
+  const judge = (heard: Heard): void => {
+    const { readableLength, writableLength } = socket()
+    const isOurs =
+      (heard === 'sends' && readableLength > 0) || (heard === 'wants' && writableLength === 0)
+    if (heard === 'away') cut()
+    else if (heard === 'working' || isOurs) [unknown, doubts] = [0, 0]
+    else if (heard === 'unknown') unknown += 1
+    else doubts += 1
+    if (unknown >= MAX_UNKNOWN || doubts >= MAX_DOUBTS) cut()
+  }
+  const look = async (): Promise<void> => {
+    const now = measure()
+    if (socket().bytesWritten === sentWhenReady || now !== progress) {
+      progress = now
+      silentSince = Date.now()
+      ;[unknown, doubts] = [0, 0]
+      return
+    }
+    if (isAsking || Date.now() - silentSince < silenceMs) return
+    isAsking = true
+    const heard = await ask()
+    isAsking = false
+    // An answer that arrived meanwhile is news enough.
+    if (measure() === progress) judge(heard)
+    // A doubt is looked into at the next tick, anything else after another silence.
+    if (doubts === 0) silentSince = Date.now()
+  }
+  const timer = setInterval(() => void look(), silenceMs / 6)
+  timer.unref()
+  return {
+    end() {
+      clearInterval(timer)
+    },
+  }
+}

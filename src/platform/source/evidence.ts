@@ -1,0 +1,126 @@
+/** One thing a server can be asked about its history. */
+interface Question {
+  /** Column of the answer. */
+  readonly name: string
+  /** Functions of `pg_catalog` that must be permitted: one that is not ends the transaction. */
+  readonly needs: readonly string[]
+  /** Only of such a server. */
+  readonly on?: 'primary' | 'standby'
+  readonly sql: string
+}
+
+const utc = (moment: string) =>
+  `to_char(${moment} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
+
+const STARTED: Question = {
+  name: 'started_at',
+  needs: ['pg_postmaster_start_time()'],
+  sql: utc('pg_postmaster_start_time()'),
+}
+
+const REPLAYED_WAL: Question = {
+  name: 'wal',
+  needs: ['pg_last_wal_replay_lsn()'],
+  on: 'standby',
+  sql: 'pg_last_wal_replay_lsn()::text',
+}
+
+const FROM_CHECKPOINT = 'from pg_control_checkpoint()'
+
+/** Of two with one name the first that may be asked counts. */
+const IDENTITY: readonly Question[] = [
+  {
+    name: 'system_id',
+    needs: ['pg_control_system()'],
+    sql: `(
+      select s.system_identifier::text || '/' || d.oid::text
+      from pg_control_system() as s, pg_database as d
+      where d.datname = current_database())`,
+  },
+  {
+    // The control file follows a promotion at the next checkpoint only; the file's name does at once.
+    name: 'timeline',
+    needs: ['pg_walfile_name(pg_lsn)', 'pg_current_wal_lsn()'],
+    on: 'primary',
+    sql: `('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer`,
+  },
+  {
+    name: 'timeline',
+    needs: ['pg_control_checkpoint()'],
+    sql: `(select timeline_id ${FROM_CHECKPOINT})`,
+  },
+  STARTED,
+  {
+    // A crash that the server survives sets its counters back, and with them this moment.
+    name: 'statistics_since',
+    needs: ['pg_stat_get_bgwriter_stat_reset_time()'],
+    sql: utc('pg_stat_get_bgwriter_stat_reset_time()'),
+  },
+  {
+    name: 'wal',
+    needs: ['pg_current_wal_insert_lsn()'],
+    on: 'primary',
+    sql: 'pg_current_wal_insert_lsn()::text',
+  },
+  REPLAYED_WAL,
+  {
+    name: 'checkpoint',
+    needs: ['pg_control_checkpoint()'],
+    sql: `(select checkpoint_lsn::text ${FROM_CHECKPOINT})`,
+  },
+]
+
+const REPLAYED: readonly Question[] = [
+  {
+    // Before a standby has replayed a commit, the moment of its last checkpoint stands in.
+    name: 'replayed_to',
+    needs: ['pg_last_xact_replay_timestamp()', 'pg_control_checkpoint()'],
+    sql: utc(`least(now(), coalesce(
+      pg_last_xact_replay_timestamp(), (select checkpoint_time ${FROM_CHECKPOINT})))`),
+  },
+  {
+    name: 'replayed_to',
+    needs: ['pg_last_xact_replay_timestamp()'],
+    sql: utc(`least(now(), coalesce(pg_last_xact_replay_timestamp(), 'epoch'))`),
+  },
+  { name: 'replayed_to', needs: [], sql: utc(`timestamptz 'epoch'`) },
+  STARTED,
+  REPLAYED_WAL,
+]
+
+/** Every function that may be called below. */
+export const EVIDENCE_FUNCTIONS: readonly string[] = [
+  ...new Set([...IDENTITY, ...REPLAYED].flatMap(({ needs }) => needs)),
+]
+
+export interface EvidenceOptions {
+  readonly permitted: readonly string[]
+  readonly standby: boolean
+}
+
+/** A select of one row with what this user may ask about the server's history. */
+export function selectEvidence(options: EvidenceOptions): string {
+  return selectAnswers(IDENTITY, options)
+}
+
+/**
+ * A select of one row that says how far a standby has replayed its primary. Asked before a snapshot
+ * is taken, `replayed_to` is a lower bound: whatever the primary had committed before it, by the
+ * times of its commits, is in the snapshot.
+ */
+export function selectReplayed(permitted: readonly string[]): string {
+  return selectAnswers(REPLAYED, { permitted, standby: true })
+}
+
+function selectAnswers(
+  questions: readonly Question[],
+  { permitted, standby }: EvidenceOptions,
+): string {
+  const role = standby ? 'standby' : 'primary'
+  const answers = new Map<string, string>()
+  for (const { name, needs, on = role, sql } of questions) {
+    const isAnswered = on === role && needs.every((each) => permitted.includes(each))
+    if (isAnswered && !answers.has(name)) answers.set(name, `${sql} as ${name}`)
+  }
+  return `select ${[...answers.values()].join(', ')}`
+}
