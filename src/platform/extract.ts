@@ -32,6 +32,7 @@ import {
 } from './report-drift.ts'
 import { filesOf, type SourceContract } from './project.ts'
 import type { Breach } from './source/contract.ts'
+import { isLockTimeout, LOCKED_BREACH } from './source/lock.ts'
 import { openSnapshot, type SourceSnapshot } from './source/snapshot.ts'
 import { checkNotRewritten, readUnlisted } from './source/tables.ts'
 
@@ -223,6 +224,7 @@ async function captureOrHold(deps: Deps, read: TaskRead): Promise<TableEntry> {
   try {
     return await captureTable(deps, read)
   } catch (error) {
+    if (isLockTimeout(error)) return await hold(LOCKED_BREACH)
     const breach = error instanceof ContractError ? BREACHES[error.code] : undefined
     if (breach === undefined) throw error
     return await hold(breach)

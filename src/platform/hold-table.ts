@@ -15,6 +15,7 @@ import { type LakeTable, readParquet } from './lake/table-state.ts'
 import { type Breach, findUnusableNames } from './source/contract.ts'
 import { copyRecent, copyWhole, countRows } from './source/copy.ts'
 import { planRead } from './source/horizon.ts'
+import { LOCKED } from './source/lock.ts'
 import type { SourceSnapshot } from './source/snapshot.ts'
 import type { TableShape } from './source/tables.ts'
 import { duckLiteral } from './sql.ts'
@@ -95,8 +96,8 @@ async function archiveRows(
     isNew,
   }: TableHold & { readonly shape: TableShape; readonly isNew: boolean },
 ): Promise<FileRef[]> {
-  // A row too large to be read is too large here as well.
-  if (breach.reason === 'row_too_large') return []
+  // A row too large to be read is too large here as well, and a locked table is locked.
+  if (breach.reason === 'row_too_large' || breach.reason === LOCKED) return []
   const shape = { ...read, columns: nameable(read.columns) }
   const folder = batch.db.scratchDir
   const since = previous?.archivedTo ?? previous?.capturedTo ?? before

@@ -108,6 +108,7 @@ export function isWorthABatch(
       previous?.fingerprint !== entry.fingerprint ||
       previous?.held?.detail !== entry.held?.detail ||
       previous?.withheld !== entry.withheld ||
+      (previous?.unversioned ?? false) !== (entry.unversioned ?? false) ||
       (previous?.heldDeletes !== undefined && entry.heldDeletes === undefined) ||
       (plan?.how === 'since' && plan.age >= FAR_HORIZON)
     )

@@ -5,6 +5,7 @@ import { prepareSchema, readArchivedSchema } from './lake/schema.ts'
 import { diffSchemas, isEmptyDifference } from './lake/schema-difference.ts'
 import type { Zone } from './lake/zone.ts'
 import type { SourceTable } from './project.ts'
+import { LOCKED } from './source/lock.ts'
 import type { TableShape } from './source/tables.ts'
 
 /** A table of which something is not let through. */
@@ -38,9 +39,9 @@ export function reportHeld(
     const before = last?.tables[table]
     if (held !== undefined && before?.held?.detail !== held.detail) {
       const { reason, detail } = held
-      if (reason !== DEFERRED) {
-        deps.log({ event: 'table_held', level: 'alert', table, reason, detail })
-      }
+      // A lock passes by itself, and so does a deadline.
+      const level = reason === LOCKED ? 'warn' : 'alert'
+      if (reason !== DEFERRED) deps.log({ event: 'table_held', level, table, reason, detail })
     }
     if (held === undefined && before?.held !== undefined) {
       deps.log({ event: 'table_released', table, since: before.held.sinceAt })

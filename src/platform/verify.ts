@@ -183,13 +183,13 @@ async function verifyLake(
   const ingestion = ingestionZone(deps)
   const verified: VerifiedTable[] = []
   const unfit = new Set<string>()
-  for (const { table, shape } of await readTables(snapshot, deps.project.source)) {
+  for (const { table, shape, breach } of await readTables(snapshot, deps.project.source)) {
     if (!scope.sources.has(table.name)) continue
     const entry = record.tables[table.name]
     const view = await viewOf(table, { ingestion, record, latest: record })
     const isHeld = entry === undefined || entry.held !== undefined || shape === undefined
     const { paths, ...found } = isHeld
-      ? { paths: undefined, ...reportHeld(table.name, entry?.held?.reason) }
+      ? { paths: undefined, ...reportHeld(table.name, entry?.held?.reason ?? breach?.reason) }
       : await verifyTable(deps, { ...check, shape, entry })
     if (view !== undefined) {
       // What was not copied, because it is held or its checksum is right, is read from the lake.

@@ -182,6 +182,16 @@ describe('a source that is a standby', () => {
     expect(reasons(system)).toEqual([])
   })
 
+  it('I15 has no rows of an unlogged table, which waits alone', async () => {
+    const { source, system } = await open()
+    await source.sql('alter table other set unlogged')
+    const standby = await source.follow(await source.copy())
+    await catchUp(standby, source)
+    const { held } = await extract(reading(system, standby))
+    expect(held).toMatchObject([{ table: 'other', reason: 'not_on_standby' }])
+    expect(await lake(system)).toEqual(await rows(source))
+  })
+
   it('I14 that is behind the last batch is refused, with both positions, and writes nothing', async () => {
     const { source, system } = await open()
     const late = await source.follow(await source.copy(), { recovery_min_apply_delay: '1h' })

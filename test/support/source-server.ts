@@ -37,6 +37,8 @@ export interface SourceServer extends AsyncDisposable {
   /** Starts a standby from a copy; it streams from this server. `settings` can be reset by SQL. */
   follow(copy: string, settings?: Settings): Promise<SourceServer>
   stop(): Promise<void>
+  /** After `stop`, or when the server has ended. */
+  start(): Promise<void>
 }
 
 const SETTINGS: Settings = {
@@ -135,6 +137,9 @@ async function start(home: string, settings: Settings): Promise<SourceServer> {
       const follower = await start(copy, settings)
       followers.push(follower)
       return follower
+    },
+    async start() {
+      postgres = await startEmbeddedPostgres({ dataDir: home, settings })
     },
     async stop() {
       for (const follower of followers) await follower.stop()

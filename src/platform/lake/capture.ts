@@ -113,7 +113,7 @@ async function divideRows(
   )
   const values = table.columns.map((column) => ({ column, value: tryLakeValue(column) }))
   const faults = values
-    .filter(({ column }) => column.type !== 'VARCHAR' && column.type !== 'BLOB')
+    .filter(({ column }) => column.type !== 'VARCHAR')
     .map(({ column: { name }, value }) => {
       return `when ${identifier(name)} is not null and (${value}) is null then ${duckLiteral(name)}`
     })

@@ -53,6 +53,7 @@ export function isReadAsNumber(type: string): boolean {
 export function lakeValue(column: Column): string {
   // Such a field has been read as the number it is.
   if (isReadAsNumber(column.type)) return identifier(column.name)
+  if (column.type === 'BLOB') return unhex(column, `error('Not in hexadecimal')`)
   return parseField(column, (text) => `${text}::${column.type}`)
 }
 
@@ -61,6 +62,7 @@ export function lakeValue(column: Column): string {
  * form in it: NaN in a bounded numeric, a moment after the year 294246.
  */
 export function tryLakeValue(column: Column): string {
+  if (column.type === 'BLOB') return `try(${unhex(column, 'null')})`
   return parseField(column, (text) => `try_cast(${text} as ${column.type})`)
 }
 
@@ -69,9 +71,6 @@ function parseField({ name, type }: Column, cast: (text: string) => string): str
   switch (type) {
     case 'VARCHAR':
       return `case when contains(${field}, '\\') then ${unescape(field)} else ${field} end`
-    case 'BLOB':
-      // `\\x` and hexadecimal digits.
-      return `unhex(substr(${field}, 4))`
     case 'DATE':
     case 'TIMESTAMP':
     case 'TIMESTAMPTZ': {
@@ -81,6 +80,16 @@ function parseField({ name, type }: Column, cast: (text: string) => string): str
     default:
       return cast(field)
   }
+}
+
+/** Bytes from `\\x` and hexadecimal digits; anything else is what `otherwise` makes of it. */
+function unhex({ name }: Column, otherwise: string): string {
+  const field = identifier(name)
+  return `case
+    when ${field} is null then null
+    when starts_with(${field}, '\\\\x') then unhex(substr(${field}, 4))
+    else ${otherwise}
+  end`
 }
 
 /**

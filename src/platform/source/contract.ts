@@ -15,6 +15,8 @@ export interface Breach {
     | 'key_not_exact'
     | 'row_too_large'
     | 'too_many_rejected'
+    | 'locked'
+    | 'not_on_standby'
   /** One sentence: what is there and what is wanted. Names things of the source, no value. */
   readonly detail: string
 }

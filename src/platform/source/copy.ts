@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { TransientError } from '../errors.ts'
 import { type Client, copyToFile, type Database, withPostgresErrors } from '../postgres.ts'
 import { identifier, identifiers } from '../sql.ts'
 import type { SourceSnapshot } from './snapshot.ts'
@@ -102,7 +103,8 @@ export async function* copyWhole(
   try {
     const clients = [snapshot.client]
     while (clients.length < Math.min(connections, parts.length)) {
-      const another = await snapshot.openAnother()
+      const another = await snapshot.openAnother().catch(goOnWithout)
+      if (another === undefined) break
       others.push(another)
       clients.push(another.client)
     }
@@ -125,6 +127,11 @@ export async function* copyWhole(
   } finally {
     for (const other of others) await other[Symbol.asyncDispose]()
   }
+}
+
+/** A server or pooler that has no connection left for us; the ones we have must do. */
+function goOnWithout(error: unknown): undefined {
+  if (!(error instanceof TransientError)) throw error
 }
 
 function selectAll(shape: TableShape): string {

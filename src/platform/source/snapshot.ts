@@ -30,7 +30,7 @@ export interface SourceSnapshot extends AsyncDisposable {
 }
 
 /** How long a lock of somebody else's is waited for. */
-const LOCK_WAIT = '2s'
+export const LOCK_WAIT = '2s'
 
 const SETTINGS: Settings = {
   ...TEXT_SETTINGS,

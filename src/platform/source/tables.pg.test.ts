@@ -180,12 +180,13 @@ describe('readTables()', () => {
       'public.one()',
       `'red'::public.tint`,
     ])
-    await using snapshot = await openSnapshot(database)
-    await test.query(sql)
-    const tables = [{ name: 'defaulted', key: ['id'] }]
-    const [state] = await readTables(snapshot, { schema: 'public', tables })
-    const found = state?.shape
-    expect(found?.columns).toHaveLength(3)
+    {
+      await using snapshot = await openSnapshot(database)
+      await test.query(sql)
+      const tables = [{ name: 'defaulted', key: ['id'] }]
+      const [state] = await readTables(snapshot, { schema: 'public', tables })
+      expect(state?.shape?.columns).toHaveLength(3)
+    }
     await test.query(
       'drop table defaulted; drop function if exists one(); drop type if exists tint',
     )

@@ -11,6 +11,7 @@ found as (
         w.key,
         c.oid,
         c.relkind,
+        c.relpersistence,
         -- Asked here, because a statement that is refused would end the snapshot's transaction.
         pg_catalog.has_schema_privilege(n.oid, 'usage') as may_enter,
         pg_catalog.has_table_privilege(c.oid, 'select') as may_select
@@ -49,6 +50,54 @@ base_type as (
     from pg_catalog.pg_type as d
     inner join pg_catalog.pg_type as b on b.oid = d.typbasetype
     where d.typtype = 'd'
+),
+
+readable as (
+    select
+        f.oid,
+        a.attnum,
+        a.atttypid
+    from found as f
+    inner join pg_catalog.pg_attribute as a on a.attrelid = f.oid
+    where
+        a.attnum > 0
+        and not a.attisdropped
+        and (f.may_select or pg_catalog.has_column_privilege(f.oid, a.attnum, 'select'))
+),
+
+-- The types that a column's text is made of, to the end: what a domain, an array, a range or a
+-- composite type is made of, and what that is made of.
+part as (
+    select
+        r.atttypid as whole,
+        r.atttypid as type
+    from readable as r
+    union
+    select
+        p.whole,
+        inner_type.oid
+    from part as p
+    inner join pg_catalog.pg_type as t on t.oid = p.type
+    cross join lateral (
+        select t.typbasetype as oid
+        where t.typtype = 'd'
+        union all
+        select t.typelem
+        where t.typelem <> 0
+        union all
+        select a.atttypid
+        from pg_catalog.pg_attribute as a
+        where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+        union all
+        select r.rngsubtype
+        from pg_catalog.pg_range as r
+        where r.rngtypid = t.oid
+        union all
+        -- Servers before 14 know no multiranges, and no such column.
+        select r.rngtypid
+        from pg_catalog.pg_range as r
+        where t.typtype = 'm' and to_jsonb(r) ->> 'rngmultitypid' = t.oid::text
+    ) as inner_type
 )
 
 select
@@ -58,16 +107,32 @@ select
     -- A foreign table among the descendants has no xmin either, and a row policy may show another
     -- row tomorrow that nobody touched.
     -- Without the right to the whole table there is none to its system columns.
-    f.may_select and f.relkind in ('r', 'p', 'm') and not pg_catalog.row_security_active(f.oid) and not exists (
+    -- A crash empties an unlogged table, and another name for an object changes the text of whatever
+    -- points to it: neither takes a transaction of the row's.
+    f.may_select
+    and f.relkind in ('r', 'p', 'm')
+    and f.relpersistence <> 'u'
+    and not pg_catalog.row_security_active(f.oid)
+    and not exists (
         select 1
         from descendant as d
         inner join pg_catalog.pg_class as c on c.oid = d.oid
-        where d.root = f.oid and c.relkind = 'f'
+        where d.root = f.oid and (c.relkind = 'f' or c.relpersistence = 'u')
+    )
+    and not exists (
+        select 1
+        from readable as r
+        inner join part as p on p.whole = r.atttypid
+        inner join pg_catalog.pg_type as t on t.oid = p.type
+        where
+            r.oid = f.oid
+            and t.typnamespace = 'pg_catalog'::regnamespace
+            and (t.typname = 'aclitem' or t.typname like 'reg%')
     ) as has_xmin,
     f.may_select and f.relkind in ('r', 'm') and not exists (
         select 1 from descendant as d where d.root = f.oid
     ) as has_ctid_ranges,
-    case when f.relkind in ('r', 'm') then pg_catalog.pg_relation_size(f.oid) else 0 end::text as size_bytes,
+    case when f.relkind in ('r', 'm') and f.may_select then pg_catalog.pg_relation_size(f.oid) else 0 end::text as size_bytes,
     array(
         select d.oid::text from descendant as d where d.root = f.oid order by d.oid
     ) as descendants,
@@ -152,6 +217,42 @@ select
             and not a.attisdropped
             and (f.may_select or pg_catalog.has_column_privilege(f.oid, a.attnum, 'select'))
     ) as column_identities,
+    -- What lies deeper than an enum or an array of it: the labels of enums and the attributes of
+    -- composite types, by column. Null for a table that has nothing of the kind.
+    (
+        select
+            json_agg(
+                json_build_array(
+                    r.attnum,
+                    t.oid::text,
+                    array(
+                        select e.enumlabel
+                        from pg_catalog.pg_enum as e
+                        where e.enumtypid = t.oid
+                        order by e.enumsortorder
+                    ),
+                    array(
+                        select pg_catalog.format_type(a.atttypid, a.atttypmod)
+                        from pg_catalog.pg_attribute as a
+                        where
+                            t.typtype = 'c'
+                            and a.attrelid = t.typrelid
+                            and a.attnum > 0
+                            and not a.attisdropped
+                        order by a.attnum
+                    )
+                )
+                order by r.attnum, t.oid
+            )
+        from readable as r
+        inner join base_type as b on b.type = r.atttypid
+        inner join pg_catalog.pg_type as u on u.oid = b.base
+        inner join part as p on p.whole = r.atttypid
+        inner join pg_catalog.pg_type as t on t.oid = p.type
+        where
+            r.oid = f.oid
+            and (t.typtype = 'c' or (t.typtype = 'e' and t.oid not in (u.oid, u.typelem)))
+    ) as column_parts,
     -- For the archive alone: no part of the fingerprint, column by column in the order of `columns`.
     (
         select

@@ -5,6 +5,7 @@ import { withPostgresErrors } from '../postgres.ts'
 import type { SourceContract, SourceTable } from '../project.ts'
 import { qualified } from '../sql.ts'
 import { type Breach, findBreach } from './contract.ts'
+import { type Lockable, lockTables } from './lock.ts'
 import type { SourceSnapshot } from './snapshot.ts'
 
 export interface SourceColumn {
@@ -33,8 +34,9 @@ export interface TableShape {
   readonly columns: readonly SourceColumn[]
   /**
    * Whether transaction ids and a count prove what changed. Not so of a view or a foreign table,
-   * which have none, nor under row security, where a policy decides anew which rows are seen:
-   * these are compared whole every time.
+   * which have none, nor under row security, where a policy decides anew which rows are seen, nor of
+   * an unlogged table, which a crash empties, nor where a value is printed by an object's name
+   * (`regclass`, `aclitem`): these are compared whole every time.
    */
   readonly hasXmin: boolean
   /** Whether it can be read in ranges of pages. */
@@ -44,8 +46,9 @@ export interface TableShape {
   readonly keyIsUnique: boolean
   /**
    * Changes with the columns and with the table's identity: relation, partitions, and whatever
-   * changes what is read without touching a row (a column put in another's place, the labels of
-   * an enum, the expression of a generated column).
+   * changes what is read without touching a row (a column put in another's place, the expression of
+   * a generated column, the labels of an enum or the attributes of a composite type, however deep
+   * within arrays, domains and ranges).
    */
   readonly fingerprint: string
 }
@@ -74,6 +77,7 @@ interface Row {
   /** As they enter the fingerprint: a field more would make every table look changed. */
   columns: Omit<SourceColumn, keyof ColumnDetails>[] | null
   column_identities: unknown[] | null
+  column_parts: unknown[] | null
   column_details: ColumnDetails[] | null
 }
 
@@ -81,13 +85,15 @@ type ColumnDetails = Required<Pick<SourceColumn, 'default' | 'generated' | 'labe
 
 const NO_DETAILS: ColumnDetails = { default: null, generated: false, labels: null }
 
+const PRESENT = readFileSync(new URL('./present.sql', import.meta.url), 'utf8')
 const QUERY = readFileSync(new URL('./tables.sql', import.meta.url), 'utf8')
 const UNLISTED = readFileSync(new URL('./unlisted.sql', import.meta.url), 'utf8')
 const REWRITTEN = readFileSync(new URL('./rewritten.sql', import.meta.url), 'utf8')
 
 /**
  * All tables of the contract as they are in the snapshot, in its order, each held against its
- * contract. Throws when none at all can be read: `ContractError` where none is there, `ConfigError`
+ * contract, and locked so that reading them need not wait. One that somebody else has locked is left
+ * out, with that as its breach. Throws when none at all can be read: `ContractError` where none is there, `ConfigError`
  * where none may be read; that is another database or another user, no drift.
  */
 export async function readTables(
@@ -95,16 +101,18 @@ export async function readTables(
   contract: SourceContract,
 ): Promise<SourceState[]> {
   const placed = contract.tables.map((table) => ({ table, ...placeOf(table, contract) }))
+  const out = await lockTables(snapshot, await findPresent(snapshot, placed))
+  const free = placed.filter(({ table }) => !out.has(table.name))
   const { rows } = await withPostgresErrors(snapshot.database, () =>
     snapshot.client.query<Row>(QUERY, [
-      placed.map(({ table }) => table.name),
-      placed.map(({ schema }) => schema),
-      placed.map(({ relation }) => relation),
-      placed.map(({ table }) => table.key.join('\u0001')),
+      ...namesOf(free),
+      free.map(({ table }) => table.key.join('\u0001')),
     ]),
   )
   const found = new Map(rows.map((row) => [row.name, row]))
   const states = placed.map(({ table, schema, relation }): SourceState => {
+    const breach = out.get(table.name)
+    if (breach !== undefined) return { table, shape: undefined, breach }
     const row = found.get(table.name)
     if (row === undefined) {
       const detail = `there is no table ${schema}.${relation}`
@@ -122,6 +130,36 @@ export async function readTables(
   return states
 }
 
+interface Placed {
+  readonly table: SourceTable
+  readonly schema: string
+  readonly relation: string
+}
+
+function namesOf(placed: readonly Placed[]): string[][] {
+  return [
+    placed.map(({ table }) => table.name),
+    placed.map(({ schema }) => schema),
+    placed.map(({ relation }) => relation),
+  ]
+}
+
+async function findPresent(
+  { client, database }: SourceSnapshot,
+  placed: readonly Placed[],
+): Promise<Lockable[]> {
+  const { rows } = await withPostgresErrors(database, () =>
+    client.query<{ name: string }>(PRESENT, namesOf(placed)),
+  )
+  const present = new Set(rows.map(({ name }) => name))
+  return placed
+    .filter(({ table }) => present.has(table.name))
+    .map(({ table, schema, relation }) => ({
+      name: table.name,
+      relation: qualified(schema, relation),
+    }))
+}
+
 function placeOf(
   table: SourceTable,
   contract: SourceContract,
@@ -131,7 +169,9 @@ function placeOf(
 
 function checkAnyReadable({ database }: SourceSnapshot, states: readonly SourceState[]): void {
   const [first] = states
-  if (first?.breach === undefined || states.some(({ shape }) => shape !== undefined)) return
+  const isAway = ({ shape, breach }: SourceState) =>
+    shape === undefined && (breach?.reason === 'table_missing' || breach?.reason === 'permission')
+  if (first?.breach === undefined || !states.every(isAway)) return
   if (states.every(({ breach }) => breach?.reason === 'table_missing')) {
     throw new ContractError(
       `${database.title} has none of the tables that are wanted: ${first.breach.detail}`,
@@ -220,6 +260,8 @@ function fingerprintOf(table: SourceTable, row: Row): string {
     row.column_identities,
     row.descendants,
     table.key,
+    // Only where there are any: the fingerprints of all other tables are as they always were.
+    ...(row.column_parts ?? []),
   ]
   return createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 16)
 }

@@ -1,0 +1,94 @@
+import { type Client, withPostgresErrors } from '../postgres.ts'
+import type { Breach } from './contract.ts'
+import { LOCK_WAIT, type SourceSnapshot } from './snapshot.ts'
+
+/** The reason of a table that somebody has locked. It passes by itself. */
+export const LOCKED = 'locked'
+
+export const LOCKED_BREACH: Breach = {
+  reason: LOCKED,
+  detail: 'somebody holds a lock on it; the next run reads it',
+}
+
+const NOT_ON_STANDBY: Breach = {
+  reason: 'not_on_standby',
+  detail: 'it is unlogged, and the rows of such a table are on the primary only',
+}
+
+/** How long a table is waited for once another was found to be locked. */
+const EACH_MS = 100
+
+/** A relation to read; `relation` is quoted. */
+export interface Lockable {
+  readonly name: string
+  readonly relation: string
+}
+
+/**
+ * Takes the lock that reading takes on each relation, its partitions and whatever a view reads, and
+ * keeps it until the snapshot ends: nobody can lock it against us later. Returns why a relation
+ * cannot be had, by name, and goes on with the others. Waits as long as the snapshot waits for any
+ * lock, once for all. Where nothing is locked that is one round trip.
+ */
+export async function lockTables(
+  snapshot: SourceSnapshot,
+  tables: readonly Lockable[],
+): Promise<ReadonlyMap<string, Breach>> {
+  const breaches = new Map<string, Breach>()
+  if (tables.length === 0) return breaches
+  const { client, database } = snapshot
+  await withPostgresErrors(database, async () => {
+    if ((await tryLock(client, tables)) === undefined) return
+    for (const table of tables) {
+      const code = await tryLock(client, [table], EACH_MS)
+      const breach = code === undefined ? undefined : breachOf(code, snapshot)
+      if (breach !== undefined) breaches.set(table.name, breach)
+    }
+  })
+  return breaches
+}
+
+/**
+ * Plans a read, which locks everything it would read; unlike `lock table` that needs no right to
+ * the whole table, and can be done to any relation. Returns the SQLSTATE of what went wrong.
+ */
+async function tryLock(
+  client: Client,
+  tables: readonly Lockable[],
+  waitMs?: number,
+): Promise<string | undefined> {
+  const reads = tables.map(({ relation }) => `select 1 from ${relation}`)
+  const limit = waitMs === undefined ? '' : `set local lock_timeout = ${waitMs};`
+  try {
+    // What is set within a savepoint ends with it only if it is rolled back.
+    await client.query(`
+      savepoint tidemark;
+      ${limit}
+      explain (costs off) ${reads.join(' union all ')};
+      ${limit === '' ? '' : `set local lock_timeout = '${LOCK_WAIT}';`}
+      release savepoint tidemark`)
+    return undefined
+  } catch (error) {
+    const { code } = error as { code?: string }
+    if (code === undefined || !/^[0-9A-Z]{5}$/.test(code) || code.startsWith('57')) throw error
+    await client.query('rollback to savepoint tidemark')
+    return code
+  }
+}
+
+// SQLSTATEs, manual appendix A.
+const DEADLOCK_DETECTED = '40P01'
+const LOCK_NOT_AVAILABLE = '55P03'
+const FEATURE_NOT_SUPPORTED = '0A000'
+
+/** Anything else that is wrong with a relation is said better by whatever reads it. */
+function breachOf(code: string, { identity }: SourceSnapshot): Breach | undefined {
+  if (code === LOCK_NOT_AVAILABLE || code === DEADLOCK_DETECTED) return LOCKED_BREACH
+  return code === FEATURE_NOT_SUPPORTED && identity.standby ? NOT_ON_STANDBY : undefined
+}
+
+/** Whether a read failed because somebody has locked what it reads. */
+export function isLockTimeout(error: unknown): boolean {
+  const { cause } = error as { cause?: { code?: string } }
+  return cause?.code === LOCK_NOT_AVAILABLE
+}
