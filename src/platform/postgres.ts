@@ -80,9 +80,11 @@ async function connectOnce(database: Database): Promise<PostgresClient> {
     connectionTimeoutMillis: timeoutMs,
   }
   const client = await open(options)
+  await endLost(client, database)
   const watch = watchSilence(client, {
     silenceMs,
     ask: () => askServer(options, { mark, timeoutMs }),
+    onCut: () => lost.set(database.url, [...(lost.get(database.url) ?? []), mark]),
   })
   client.once('end', () => watch.end())
   return { client, mark, [Symbol.asyncDispose]: () => close(client) }
@@ -94,6 +96,31 @@ async function open(options: pg.ClientConfig): Promise<Client> {
   client.on('error', () => {})
   await client.connect()
   return client
+}
+
+/** Marks of the connections that were cut, by connection string. */
+const lost = new Map<string, readonly string[]>()
+
+/**
+ * Ends what connections of ours left behind on the server when they were cut: it cannot know that
+ * nobody goes on with them, and would keep their locks.
+ */
+async function endLost(client: Client, { url }: Database): Promise<void> {
+  const marks = lost.get(url)
+  if (marks === undefined) return
+  const query = {
+    text: `select pg_catalog.pg_terminate_backend(pid)
+      from pg_catalog.pg_stat_activity where application_name = any($1) and pid <> pg_backend_pid()`,
+    values: [marks],
+    query_timeout: CONNECT_TIMEOUT_MS,
+  }
+  try {
+    await client.query(query)
+    lost.delete(url)
+  } catch (error) {
+    client.connection.stream.destroy()
+    throw error
+  }
 }
 
 /** Says goodbye, and does not wait long for a server that no longer answers. */

@@ -31,6 +31,17 @@ export const NO_TIME_LIMITS: Settings = {
   transaction_timeout: '0',
 }
 
+/**
+ * How soon the server notices that we have vanished, and lets go of what our transaction holds. By
+ * default that takes two hours. A socket in a folder knows nothing of it and reads back 0.
+ */
+const REACH: Settings = {
+  tcp_keepalives_idle: '30',
+  tcp_keepalives_interval: '10',
+  tcp_keepalives_count: '3',
+  tcp_user_timeout: '60000',
+}
+
 export interface BeginOptions {
   readonly database: Database
   /** What follows `begin`, such as `isolation level repeatable read read only`. */
@@ -53,7 +64,7 @@ export async function begin(
   { database, mode, settings, snapshot, timeoutMs }: BeginOptions,
 ): Promise<void> {
   const wanted = { ...settings, application_name: mark }
-  const values = Object.entries(wanted).map(
+  const values = Object.entries({ ...REACH, ...wanted }).map(
     ([name, value]) => `(${asciiLiteral(name)}, ${asciiLiteral(value)})`,
   )
   const text = `begin ${mode};
@@ -77,7 +88,7 @@ function checkSettings(
   database: Database,
   { wanted, found }: { wanted: Settings; found: readonly Setting[] },
 ): void {
-  const other = found.find(({ name, value }) => wanted[name] !== value)
+  const other = found.find(({ name, value }) => name in wanted && wanted[name] !== value)
   if (found.length > 0 && other === undefined) return
   const what =
     other === undefined

@@ -19,6 +19,8 @@ export interface SilenceOptions {
   readonly silenceMs: number
   /** Asks on another connection, in bounded time. Never throws. */
   readonly ask: () => Promise<Heard>
+  /** Called when the connection was cut: the server may still hold what its transaction holds. */
+  readonly onCut: () => void
 }
 
 /** So often in a row the server may be unable to tell. */
@@ -34,7 +36,7 @@ const MAX_DOUBTS = 2
  */
 export function watchSilence(
   { connection }: Wire,
-  { silenceMs, ask }: SilenceOptions,
+  { silenceMs, ask, onCut }: SilenceOptions,
 ): { end(): void } {
   const socket = (): Socket => connection.stream as Socket
   // Whatever was sent after the server was last ready belongs to a statement that is under way.
@@ -52,6 +54,7 @@ export function watchSilence(
   }
   const cut = (): void => {
     socket().destroy(new Error('timeout expired'))
+    onCut()
   }
   const judge = (heard: Heard): void => {
     const { readableLength, writableLength } = socket()

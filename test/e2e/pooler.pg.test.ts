@@ -1,0 +1,247 @@
+import pg from 'pg'
+import { afterEach, describe, expect, it } from 'vitest'
+import { examine } from '../../src/platform/doctor.ts'
+import type { Deps } from '../../src/platform/deps.ts'
+import { extract } from '../../src/platform/extract.ts'
+import { run } from '../../src/platform/pipeline.ts'
+import { ask } from '../../src/platform/presentation/ask.ts'
+import { createReader } from '../../src/platform/presentation/reader.ts'
+import { openSnapshot } from '../../src/platform/source/snapshot.ts'
+import { readStatus } from '../../src/platform/status.ts'
+import { verify } from '../../src/platform/verify.ts'
+import { bareProject, thingProject } from '../support/bare-project.ts'
+import type { TestDatabase } from '../support/database.ts'
+import { readTable } from '../support/lake.ts'
+import { isPoolerMissing, startPooler } from '../support/pooler.ts'
+import { createTestReader } from '../support/reader.ts'
+import { createSystem, type SystemOptions, type TestSystem } from '../support/system.ts'
+
+const opened: AsyncDisposable[] = []
+afterEach(async () => {
+  for (const each of opened.splice(0).toReversed()) await each[Symbol.asyncDispose]()
+})
+
+/** Defaults that would change every text, end every wait and refuse every write. */
+const HOSTILE: Readonly<Record<string, string>> = {
+  intervalstyle: 'iso_8601',
+  extra_float_digits: '0',
+  bytea_output: 'escape',
+  datestyle: 'German, DMY',
+  timezone: 'Asia/Kathmandu',
+  lc_monetary: 'POSIX',
+  quote_all_identifiers: 'on',
+  xmlbinary: 'hex',
+  standard_conforming_strings: 'off',
+  array_nulls: 'off',
+  transform_null_equals: 'on',
+  client_encoding: 'LATIN1',
+  search_path: 'pg_temp',
+  row_security: 'off',
+  statement_timeout: '400ms',
+  idle_in_transaction_session_timeout: '400ms',
+  transaction_timeout: '1500ms',
+}
+
+async function makeHostile({ name, query }: TestDatabase): Promise<void> {
+  for (const [setting, value] of Object.entries(HOSTILE)) {
+    await query(`alter database ${name} set ${setting} = ${pg.escapeLiteral(value)}`)
+  }
+}
+
+interface Pooled {
+  readonly system: TestSystem
+  readonly deps: Deps
+}
+
+/** A whole Tidemark that reaches both hostile databases through a pooler. */
+async function open(sql: string, options: SystemOptions): Promise<Pooled> {
+  const system = await createSystem({ template: 'empty', ...options })
+  opened.push(system)
+  await system.sql.query(sql)
+  await makeHostile(system.source)
+  await makeHostile(system.warehouse)
+  const { source, warehouse } = system.deps
+  const pooler = await startPooler(source.url, warehouse.url)
+  opened.push(pooler)
+  const deps = {
+    ...system.deps,
+    source: { ...source, url: pooler.through(source.url) },
+    warehouse: { ...warehouse, url: pooler.through(warehouse.url), schema: 'Stérne ✓' },
+  }
+  return { system, deps }
+}
+
+/** Everything another client of the pool finds set, prepared, locked or left behind. */
+async function findLeft(url: string): Promise<unknown> {
+  const client = new pg.Client(url)
+  await client.connect()
+  try {
+    const all = [
+      `select name, setting, source from pg_settings where name <> 'application_name' order by name`,
+      'select name from pg_prepared_statements',
+      'select name from pg_cursors where name <> $$$$',
+      `select locktype, mode from pg_locks where pid = pg_backend_pid() and locktype = 'advisory'`,
+      `select relname from pg_class where relpersistence = 't'`,
+    ]
+    const found: unknown[] = []
+    for (const sql of all) found.push((await client.query(sql)).rows)
+    return found
+  } finally {
+    await client.end()
+  }
+}
+
+const THING = `
+  create table thing (id integer primary key, i interval, f float8, b bytea, m money, d date,
+      t timestamptz, x xml, a text[], n text);
+  insert into thing values
+      (1, '1 day 02:00', 0.1::float8 + 0.2, '\\x5c00ff', 1234.56, '2024-02-01',
+       '2024-02-01 12:00:00.123456+00', '<a/>', '{"NULL",NULL,a}', 'Zoë ✓')`
+
+const COLUMNS = {
+  i: 'interval',
+  f: 'double precision',
+  b: 'bytea',
+  m: 'money',
+  d: 'date',
+  t: 'timestamp with time zone',
+  x: 'xml',
+  a: 'text[]',
+  n: 'text',
+}
+
+describe.skipIf(isPoolerMissing())(
+  'a pooler that gives each transaction another server connection',
+  () => {
+    it('I6 changes no value and no limit, and its other clients find nothing changed', async () => {
+      const { deps, system } = await open(THING, { project: thingProject(COLUMNS) })
+      const urls = [deps.source.url, deps.warehouse.url]
+      const before = await Promise.all(urls.map(findLeft))
+      const first = await run(deps)
+      expect(first.failures).toEqual([])
+      expect(first).toMatchObject({ held: [], quarantined: 0, loaded: { batches: [1] } })
+      const made = await readTable(system, first.extracted?.record, 'thing')
+      expect(made).toEqual([
+        {
+          id: '1',
+          i: '1 day 02:00:00',
+          f: '0.30000000000000004',
+          b: '\\x5C\\x00\\xFF',
+          m: '$1,234.56',
+          d: '2024-02-01',
+          t: expect.stringContaining('12:00:00.123456'),
+          x: '<a/>',
+          a: '{"NULL",NULL,a}',
+          n: 'Zoë ✓',
+        },
+      ])
+      // Nothing is in the schema that stands first elsewhere.
+      const [schemas] = await system.warehouse.query<{ names: string[] }>(
+        `select array_agg(distinct relnamespace::regnamespace::text) as names from pg_class
+       where relkind = 'r' and relnamespace::regnamespace::text not in ('pg_catalog', 'information_schema')`,
+      )
+      expect(schemas?.names).toEqual(['"Stérne ✓"'])
+      await system.sql.query(`set transform_null_equals = off; update thing set n = 'other'`)
+      expect((await run(deps)).loaded?.batches).toEqual([2])
+      expect((await run(deps)).extracted?.committed).toBe(false)
+      const { isEqual } = await verify(deps)
+      expect(isEqual).toBe(true)
+      const status = await readStatus(deps, {
+        reader: deps.warehouse,
+        promiseMs: 60_000,
+        now: new Date(),
+        maxBatchesToCount: 10,
+      })
+      expect(status).toMatchObject({ batches: { warehouse: 2 }, isFresh: true })
+      expect((await examine(deps)).filter(({ ok }) => !ok)).toEqual([])
+      expect(await Promise.all(urls.map(findLeft))).toEqual(before)
+    })
+
+    it('I15 takes its time in spite of the time limits of roles and databases', async () => {
+      const { deps, system } = await open(
+        `create table thing (id integer primary key, note text);
+       create view slow as select id, pg_sleep(0.7)::text || note as note from thing;
+       grant select on slow to public;
+       insert into thing select n, 'note' from generate_series(1, 3) as n`,
+        {
+          project: {
+            ...thingProject({ note: 'text' }),
+            source: {
+              schema: 'public',
+              tables: [{ name: 'thing', relation: 'slow', key: ['id'], keyIsUnenforced: true }],
+            },
+          },
+        },
+      )
+      expect((await run(deps)).failures).toEqual([])
+      await system.warehouse.query(`
+      create function wait() returns trigger language plpgsql as
+      'begin perform pg_sleep(0.7); return new; end';
+      create trigger slow before insert on "Stérne ✓".fact_thing
+      for each row execute function wait()`)
+      await system.sql.query(`update thing set note = 'other'`)
+      const { failures, loaded } = await run(deps)
+      expect(failures).toEqual([])
+      expect(loaded?.batches).toEqual([2])
+    })
+
+    it('I15 holds no table for how identifiers are quoted or money is printed', async () => {
+      const { deps, system } = await open(
+        'create table thing (id integer primary key, name text, paid money)',
+        {
+          project: bareProject([
+            { name: 'thing', key: ['id'], columns: { id: 'integer', name: 'text', paid: 'money' } },
+          ]),
+        },
+      )
+      const { username } = new URL(system.source.readerUrl)
+      await system.sql.query(`alter role ${username} set quote_all_identifiers = on`)
+      expect((await extract(deps)).held).toEqual([])
+      await using snapshot = await openSnapshot(deps.source)
+      const { rows } = await snapshot.client.query('show lc_monetary')
+      expect(rows).toEqual([{ lc_monetary: 'C' }])
+    })
+
+    it('reads a large table with the one connection there is', async () => {
+      const { deps, system } = await open(
+        `create table thing (id integer primary key, name text);
+       insert into thing select n, repeat(md5(n::text), 12) from generate_series(1, 100000) as n`,
+        { project: bareProject([{ name: 'thing', key: ['id'] }]) },
+      )
+      const { record } = await extract(deps)
+      expect(record?.tables['thing']?.rows).toBe(100_000)
+      expect(await system.source.query('select 1 from thing')).toHaveLength(100_000)
+    })
+
+    it('serves readers, whose statements leave nothing behind and can be stopped', async () => {
+      const { deps, system } = await open(
+        'create table thing (id integer primary key, note text)',
+        {
+          project: thingProject({ note: 'text' }),
+        },
+      )
+      expect((await run(deps)).failures).toEqual([])
+      const direct = {
+        ...system,
+        deps: { ...deps, warehouse: { ...deps.warehouse, url: system.warehouse.url } },
+      }
+      await using role = await createTestReader(direct)
+      await using pooler = await startPooler(role.warehouse.url)
+      const url = pooler.through(role.warehouse.url)
+      const before = await findLeft(url)
+      await using reader = createReader({ ...role.warehouse, url })
+      const answer = await ask(reader, 'select count(*) from fact_thing_current')
+      expect(answer).toMatchObject({ isAnswered: true, rows: [['0']] })
+      const stopped = await ask(reader, 'select pg_sleep(60)', { timeoutMs: 300 })
+      expect(stopped).toMatchObject({ isAnswered: false, sqlState: '57014' })
+      await ask(
+        reader,
+        `select set_config('search_path', 'public', true), set_config('timezone', 'EST', true)`,
+      )
+      expect(
+        await reader.read(async ({ client }) => (await client.query('show timezone')).rows),
+      ).toEqual([{ TimeZone: 'UTC' }])
+      expect(await findLeft(url)).toEqual(before)
+    })
+  },
+)
