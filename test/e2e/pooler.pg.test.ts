@@ -150,7 +150,6 @@ describe.skipIf(isPoolerMissing())(
         reader: deps.warehouse,
         promiseMs: 60_000,
         now: new Date(),
-        maxBatchesToCount: 10,
       })
       expect(status).toMatchObject({ batches: { warehouse: 2 }, isFresh: true })
       expect((await examine(deps)).filter(({ ok }) => !ok)).toEqual([])
