@@ -1,117 +1,55 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { checkEnds, checkNeverLoaded, readHeads } from './continuity.ts'
 import type { Deps } from './deps.ts'
-import { ContractError, TidemarkError } from './errors.ts'
+import { ConfigError, ContractError } from './errors.ts'
+import { examineSource } from './examine-source.ts'
+import { examineReader, examineWarehouse } from './examine-warehouse.ts'
 import type { FeedServer } from './feed-sources.ts'
+import { check, type Finding } from './finding.ts'
 import { formatOf } from './lake/feed-file.ts'
 import type { ObjectStore } from './lake/object-store.ts'
-import { hostOf, onlyRow, withPostgresErrors } from './postgres.ts'
+import { checkContinued } from './load.ts'
 import type { Project } from './project.ts'
-import { identifier } from './sql.ts'
 import type { Drop } from './source/drop.ts'
 import { ask, placeOf } from './source/http.ts'
-import { openSnapshot } from './source/snapshot.ts'
-import { readTables } from './source/tables.ts'
-import { inSnapshot, openWarehouse } from './warehouse/warehouse.ts'
+import { findLedgerHead } from './warehouse/ledger.ts'
+import { openWarehouse, type Warehouse } from './warehouse/warehouse.ts'
 
-export interface Finding {
-  readonly what: string
-  readonly ok: boolean
-  /** What was seen, or what is wrong. */
-  readonly detail: string
-  /** What mends it. */
-  readonly hint?: string
+export interface ExamineOptions {
+  /** The warehouse with the rights of whoever only shows it. */
+  readonly reader?: Warehouse
 }
 
-/** The oldest warehouse server: the as-of functions have SQL-standard bodies. */
-const OLDEST_WAREHOUSE = 140_000
-
 /**
- * Checks everything a run needs, one thing after the other, and goes on after a fault. Changes
- * nothing but one small object a day that proves each zone can be written, under `doctor/`.
+ * Checks everything a run needs, one thing after the other, and goes on after a fault. It does what a
+ * run does, by the same code: reads the source in a run's settings, rehearses a load in a transaction
+ * that is rolled back, and lets two writers race for an object. It leaves nothing but two small
+ * objects below `doctor/` in each zone, which `lake sweep` removes.
  */
-export async function examine(deps: Deps): Promise<Finding[]> {
+export async function examine(deps: Deps, { reader }: ExamineOptions = {}): Promise<Finding[]> {
   return [
-    await check(`${deps.source.title} answers`, () => examineSource(deps)),
-    await check('its tables can be read', () => examineTables(deps)),
-    await check('the warehouse can be written', () => examineWarehouse(deps)),
-    await check('the ingestion zone can be written', () => examineZone(deps.ingestion)),
-    await check('the processed zone can be written', () => examineZone(deps.processed)),
+    ...(await examineSource(deps)),
+    ...(await examineWarehouse(deps)),
+    ...(reader === undefined ? [] : [await examineReader(deps, reader)]),
+    await check('the ingestion zone can be written', () => examineZone(deps, deps.ingestion)),
+    await check('the processed zone can be written', () => examineZone(deps, deps.processed)),
+    await check('lake and warehouse continue each other', () => examineContinuity(deps)),
     ...(await examineFeeds(deps)),
   ]
 }
 
-async function check(what: string, work: () => Promise<string>): Promise<Finding> {
-  try {
-    return { what, ok: true, detail: await work() }
-  } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error)
-    const hint = error instanceof TidemarkError ? error.hint : undefined
-    // A run that cannot go on says "tidemark doctor"; the doctor does not send you round in circles.
-    return hint === undefined || hint === 'tidemark doctor'
-      ? { what, ok: false, detail }
-      : { what, ok: false, detail, hint }
-  }
-}
-
-async function examineSource(deps: Deps): Promise<string> {
-  await using snapshot = await openSnapshot({ ...deps.source, attempts: 1 })
-  const { standby, systemId } = snapshot.identity
-  const known = systemId === '' ? ', cannot tell restores apart (grant pg_control_system())' : ''
-  return `${hostOf(deps.source.url)}${standby ? ', a standby' : ''}${known}`
-}
-
-async function examineTables(deps: Deps): Promise<string> {
-  await using snapshot = await openSnapshot({ ...deps.source, attempts: 1 })
-  const tables = await readTables(snapshot, deps.project.source)
-  const broken = tables.flatMap(({ table, breach }) =>
-    breach === undefined ? [] : [`${table.name}: ${breach.detail}`],
-  )
-  if (broken.length > 0) {
-    throw new ContractError(`The contract is broken: ${broken.join('; ')}`, {
-      code: 'SOURCE_CONTRACT',
-      hint: 'mend the source, or the contract of the tables named; others go on',
-    })
-  }
-  for (const { shape } of tables) {
-    if (shape === undefined) continue
-    const columns = shape.columns.map((column) => identifier(column.name)).join(', ')
-    await withPostgresErrors(deps.source, () =>
-      snapshot.client.query(`select ${columns} from ${shape.relation} limit 0`),
-    )
-  }
-  return `${tables.length} tables, as the contract has them`
-}
-
-async function examineWarehouse(deps: Deps): Promise<string> {
+/** Proves the newest links of the chain, as a run does. */
+async function examineContinuity(deps: Deps): Promise<string> {
+  const heads = await readHeads(deps)
+  await checkEnds(deps, heads)
   await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
-  const found = await withPostgresErrors(deps.warehouse, () =>
-    inSnapshot(warehouse, () =>
-      warehouse.client.query<{ version: string; name: string; may_create: boolean }>(
-        `select
-          current_setting('server_version_num') as version,
-          current_setting('server_version') as name,
-          case
-              when to_regnamespace($1) is null
-                  then has_database_privilege(current_database(), 'create')
-              else has_schema_privilege(to_regnamespace($1), 'create')
-          end as may_create`,
-        [identifier(deps.warehouse.schema)],
-      ),
-    ),
-  )
-  const row = onlyRow(found)
-  if (Number(row.version) < OLDEST_WAREHOUSE) {
-    throw new TidemarkError(`Postgres ${row.name} is too old for the warehouse`, {
-      code: 'WAREHOUSE_VERSION',
-      hint: 'use Postgres 14 or newer',
-    })
-  }
-  if (!row.may_create) {
-    throw new TidemarkError(`The user may not create tables in schema ${deps.warehouse.schema}`, {
-      code: 'WAREHOUSE_PERMISSION',
-      hint: 'grant create on the schema to the user in TIDEMARK_WAREHOUSE_URL',
-    })
-  }
-  return `${hostOf(deps.warehouse.url)}, Postgres ${row.name}, schema ${deps.warehouse.schema}`
+  const { captured, transformed } = heads
+  if (captured === undefined) await checkNeverLoaded(deps)
+  const head = await findLedgerHead(warehouse)
+  if (head !== undefined) await checkContinued(deps, warehouse)
+  return `batch ${captured?.batch ?? 0} captured, ${transformed?.batch ?? 0} transformed, ${head?.batch ?? 0} loaded`
 }
 
 async function examineFeeds({ project, feeds }: Deps): Promise<Finding[]> {
@@ -145,8 +83,30 @@ async function examineServer({ url, format }: FeedServer): Promise<string> {
   })
 }
 
-async function examineZone(store: ObjectStore): Promise<string> {
-  const today = new Date().toISOString().slice(0, 10)
-  await store.putIfAbsent(`doctor/${today}.txt`, Buffer.from('written by tidemark doctor\n'))
+/** Stores an object, reads it back, and makes sure that of two writers one alone creates it. */
+async function examineZone({ scratchDir }: Deps, store: ObjectStore): Promise<string> {
+  const key = `doctor/${new Date().toISOString().slice(0, 10)}-${randomBytes(4).toString('hex')}`
+  const bodies = ['one', 'other'].map((writer) => Buffer.from(`tidemark doctor, ${writer}\n`))
+  const outcomes = await Promise.all(bodies.map((body) => store.putIfAbsent(`${key}.txt`, body)))
+  const stored = await store.get(`${key}.txt`)
+  const winner = bodies[outcomes.indexOf('created')]
+  const created = outcomes.filter((outcome) => outcome === 'created').length
+  if (created !== 1 || winner?.equals(stored ?? Buffer.alloc(0)) !== true) {
+    throw new ConfigError(`${store.location} lets two writers create the same object`, {
+      code: 'LAKE_NOT_EXCLUSIVE',
+      hint: 'use a file system with hard links, or an S3 server that honours If-None-Match',
+    })
+  }
+  await mkdir(scratchDir, { recursive: true })
+  const path = join(scratchDir, 'doctor.txt')
+  await writeFile(path, winner)
+  await store.uploadIfAbsent(`${key}-file.txt`, path)
+  const copy = await store.download(`${key}-file.txt`, join(scratchDir, 'cache'))
+  if (!winner.equals(await readFile(copy))) {
+    throw new ContractError(`${store.location} gives back something else than was stored`, {
+      code: 'LAKE_DAMAGED',
+      hint: 'check the disk, or the S3 server',
+    })
+  }
   return store.location
 }

@@ -21,7 +21,7 @@ import { openFiles, type Zone } from './lake/zone.ts'
 import { generationOf } from './models/generation.ts'
 import { withPostgresErrors } from './postgres.ts'
 import { readLoaded } from './warehouse/ledger.ts'
-import { loadBatch, type LoadInput, switchGeneration } from './warehouse/load.ts'
+import { checkFactEnds, loadBatch, type LoadInput, switchGeneration } from './warehouse/load.ts'
 import { migrate } from './warehouse/migrate.ts'
 import { inSnapshot, openWarehouse, type WarehouseClient } from './warehouse/warehouse.ts'
 
@@ -45,7 +45,10 @@ export async function load(deps: Deps): Promise<LoadOutcome> {
 
 /** As `load`, over a connection the caller has open. */
 export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<LoadOutcome> {
-  await migrate(warehouse, deps.project, { waitMs: deps.limits.lockWaitMs })
+  const restored = await migrate(warehouse, deps.project, { waitMs: deps.limits.lockWaitMs })
+  if (restored.length > 0) {
+    deps.log({ event: 'warehouse_restored', level: 'alert', relations: restored })
+  }
   const generation = generationOf(deps.project)
   const zone = processedZone(deps, generation)
   const head = await withPostgresErrors(deps.warehouse, () =>
@@ -69,7 +72,7 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
 
   await mkdir(deps.scratchDir, { recursive: true })
   await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
-  const input: Omit<LoadInput, 'record'> = {
+  const input: Omit<LoadInput, 'record' | 'previous'> = {
     project: deps.project,
     generation,
     runId: deps.runId,
@@ -97,13 +100,36 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
     if (loaded > (head?.batch ?? 0) && isPastDeadline(deps)) break
     const record = await readExistingCommit(zone, number)
     if (before !== undefined) checkFollows(zone, before, record)
+    const outcome = await loadBatch(warehouse, { ...input, record, previous: before })
     before = record
-    const outcome = await loadBatch(warehouse, { ...input, record })
     if (outcome === 'loaded') batches.push(number)
     loaded = number
     deps.log({ event: `batch_${outcome}`, batch: number, generation })
   }
   return { batches, lastBatch: loaded, isCutShort: loaded < lastBatch }
+}
+
+/**
+ * Throws `ContractError` unless the warehouse was loaded from this lake, and its facts end where its
+ * ledger says (I14). A warehouse that the next run migrates first is not looked into.
+ */
+export async function checkContinued(deps: Deps, warehouse: WarehouseClient): Promise<void> {
+  const generation = generationOf(deps.project)
+  await withPostgresErrors(deps.warehouse, () =>
+    inSnapshot(warehouse, async () => {
+      const { client } = warehouse
+      const { rowCount } = await client.query(
+        `select 1 where to_regclass('tidemark_relation') is not null`,
+      )
+      const head = rowCount === 1 ? await readLoaded(client) : undefined
+      if (head === undefined) return
+      const isSame = head.generation === generation
+      const zone = isSame ? processedZone(deps, generation) : ingestionZone(deps)
+      const record = await readCommit(zone, head.batch)
+      checkLoaded(head, { zone, record })
+      if (isSame) await checkFactEnds(client, { project: deps.project, previous: record })
+    }),
+  )
 }
 
 function range(from: number, to: number): number[] {

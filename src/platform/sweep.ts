@@ -90,6 +90,8 @@ interface DataFile {
 /** What a key says of a data file; `undefined` for everything else in a zone. */
 function parseDataFile(zone: SweptZone['zone'], key: string): DataFile | undefined {
   const prefix = zone === 'ingestion' ? '' : key.slice(0, key.indexOf('/') + 1)
+  // What the doctor tried out is named by nobody: as if of a batch that does not exist.
+  if (key.startsWith('doctor/')) return { prefix: '', key, batch: Infinity }
   const found = /\/(\d{12})-[0-9a-f]+-\d+(?:\.[a-z0-9]+)*$/.exec(key)
   return found === null
     ? undefined

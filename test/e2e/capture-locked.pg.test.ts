@@ -158,6 +158,9 @@ describe('a table that somebody has locked', () => {
     await open()
     await lock('thing')
     const findings = await examine(system.deps)
-    expect(findings.find(({ ok }) => !ok)?.detail).toContain('thing: somebody holds a lock on it')
+    expect(findings.find(({ ok }) => !ok)).toMatchObject({
+      what: 'table thing',
+      detail: expect.stringContaining('somebody holds a lock on it') as string,
+    })
   })
 })

@@ -1,16 +1,10 @@
-import { mkdir, utimes, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { fillTotesys } from '../../src/apps/local/living-totesys/fill.ts'
-import { startRateServer } from '../../src/apps/local/living-totesys/rates.ts'
 import type { Deps } from '../../src/platform/deps.ts'
-import { examine } from '../../src/platform/doctor.ts'
 import { run } from '../../src/platform/pipeline.ts'
 import { readHistory, findFact } from '../../src/platform/presentation/history.ts'
-import { diskDrop } from '../../src/platform/source/drop.ts'
 import { verify } from '../../src/platform/verify.ts'
 import { openWarehouse } from '../../src/platform/warehouse/warehouse.ts'
-import { rateAnswers } from '../../src/totesys/source/rate-answers.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
 
 let system: TestSystem
@@ -92,34 +86,6 @@ it('I6 verify() compares the maintained current rows with their history', async 
   expect(fact?.difference.different).toBeGreaterThan(40)
 })
 
-it('examine() finds each thing that is missing, says what mends it, and goes on', async () => {
-  const reader = system.source.name
-  await system.sql.query(`revoke select on staff from ${reader}_reader`)
-  const deps = {
-    ...system.deps,
-    warehouse: { ...system.deps.warehouse, url: system.source.readerUrl },
-    processed: { ...system.deps.processed, putIfAbsent: () => Promise.reject(new Error('full')) },
-  }
-  const findings = await examine(deps)
-  expect(findings.map(({ ok }) => ok)).toEqual([true, false, false, true, false])
-  expect(findings[1]).toMatchObject({
-    detail: expect.stringContaining('staff'),
-    hint: expect.any(String),
-  })
-  expect(findings[2]?.hint).toContain('grant create')
-  expect(findings[4]).toMatchObject({ detail: 'full' })
-})
-
-it('examine() says what it cannot know of the source', async () => {
-  await system.sql.query('revoke execute on function pg_control_system() from public')
-  const [source] = await examine(system.deps)
-  expect(source).toMatchObject({ ok: true, detail: expect.stringContaining('pg_control_system') })
-  const schema = 'not there yet'
-  const warehouse = { ...system.deps.warehouse, schema }
-  const findings = await examine({ ...system.deps, warehouse })
-  expect(findings[2]).toMatchObject({ ok: true, detail: expect.stringContaining(schema) })
-})
-
 it('readHistory() tells an empty warehouse from a key that never was', async () => {
   const fact = findFact(system.deps.project, 'payments')
   await using empty = await openWarehouse(system.deps.warehouse)
@@ -130,23 +96,4 @@ it('readHistory() tells an empty warehouse from a key that never was', async () 
     versions: [],
     headline: undefined,
   })
-})
-
-it('examine() says whether files and rates can be had', async () => {
-  await using rates = await startRateServer({ seed: 1 })
-  const drop = join(system.folder, 'drop')
-  await mkdir(join(drop, 'exchange_rate'), { recursive: true })
-  await writeFile(join(drop, 'exchange_rate', 'a.csv'), 'base\n')
-  const past = new Date(Date.now() - 60_000)
-  await utimes(join(drop, 'exchange_rate', 'a.csv'), past, past)
-  const server = (url: string) => ({ url: new URL(url), format: rateAnswers.ecb, everyMs: 1 })
-  const other = { ...server(rates.url), format: rateAnswers.freeforexapi }
-  const servers = [server(rates.url), server('http://127.0.0.1:1/'), other]
-  const findings = await examine({ ...system.deps, feeds: { drop: diskDrop(drop), servers } })
-  expect(findings.slice(5).map(({ ok, detail }) => [ok, detail])).toEqual([
-    [true, `${drop}, 1 file`],
-    [true, '2 rows of exchange_rate'],
-    [false, expect.stringMatching(/cannot be reached/) as string],
-    [false, 'It answers something else than rows of exchange_rate'],
-  ])
 })

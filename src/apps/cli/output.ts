@@ -146,6 +146,11 @@ function describeAlert(entry: LogEntry): string {
         `${table} is held back: ${String(entry['detail'])}. All other tables go on; once the source ` +
         'or the contract is mended, the next run brings everything that happened meanwhile.'
       )
+    case 'warehouse_restored':
+      return (
+        `the warehouse had lost ${String(entry['relations'])}; made again from what is there. ` +
+        'Prove it: tidemark verify'
+      )
     default:
       return entry.event
   }

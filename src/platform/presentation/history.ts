@@ -3,7 +3,7 @@ import { ConfigError } from '../errors.ts'
 import { withPostgresErrors } from '../postgres.ts'
 import type { Fact, Project } from '../project.ts'
 import { identifier } from '../sql.ts'
-import { HISTORY_VIEW_COLUMNS } from '../warehouse/migrate.ts'
+import { HISTORY_VIEW_COLUMNS } from '../warehouse/make-history.ts'
 import { inSnapshot, type WarehouseClient } from '../warehouse/warehouse.ts'
 
 export interface FactVersion {

@@ -182,7 +182,7 @@ describe('load() that fails', () => {
   }[] = [
     {
       what: 'on a dropped dimension',
-      code: 'WAREHOUSE_SCHEMA',
+      code: 'WAREHOUSE_INCOMPLETE',
       breakIt: ({ query }) => query(`alter table dim_item rename to gone`),
       mendIt: ({ query }) => query(`alter table gone rename to dim_item`),
     },
@@ -387,7 +387,7 @@ describe('load() of a large first batch', () => {
 
 describe('loadBatch()', () => {
   const inputOf = async (shop: ShopSystem): Promise<LoadInput> => {
-    const [record] = (await shop.records('processed')).slice(-1)
+    const [previous, record] = (await shop.records('processed')).slice(-2)
     if (record === undefined) throw new Error('no batch')
     return {
       project: shop.project,
@@ -395,6 +395,7 @@ describe('loadBatch()', () => {
       runId: 'test',
       waitMs: 1000,
       record,
+      previous,
       texts: async function* () {},
     }
   }

@@ -15,6 +15,8 @@ export interface LoadInput {
   readonly waitMs: number
   /** The processed batch's record. */
   readonly record: CommitRecord
+  /** That of the newest batch in the ledger; undefined where there is none. */
+  readonly previous: CommitRecord | undefined
   /** Its rows of a table as files in COPY text, each made when asked for and removed after use. */
   readonly texts: (record: CommitRecord, table: string) => AsyncIterable<CopyText>
 }
@@ -42,6 +44,7 @@ export async function loadBatch(
           hint: 'run again; the whole generation is then switched at once',
         })
       }
+      await checkFactEnds(client, input)
       await applyBatch(client, input)
       if (loaded === undefined) await analyzeStars(client, input.project)
       return 'loaded'
@@ -58,7 +61,7 @@ export async function loadBatch(
  */
 export async function switchGeneration(
   warehouse: WarehouseClient,
-  input: Omit<LoadInput, 'record'> & {
+  input: Omit<LoadInput, 'record' | 'previous'> & {
     readonly lastBatch: number
     readonly records: () => AsyncIterable<CommitRecord>
   },
@@ -81,7 +84,7 @@ export async function switchGeneration(
       }
       await client.query('delete from tidemark_ledger; delete from tidemark_confirmation')
       for await (const record of input.records()) {
-        await applyBatch(client, { ...input, record, isSwitch: true })
+        await applyBatch(client, { ...input, record, previous: undefined, isSwitch: true })
       }
       for (const model of project.models) {
         if (model.kind === 'fact') continue
@@ -113,6 +116,37 @@ function stale(model: Model): string {
 
 function sameKey({ key }: Model, a: string, b: string): string {
   return key.map((name) => `${a}.${identifier(name)} = ${b}.${identifier(name)}`).join(' and ')
+}
+
+/**
+ * Throws `ContractError` (`WAREHOUSE_CHANGED`) unless each fact ends with the version that the newest
+ * batch of the ledger ended with: then a row of the ledger is gone, or versions are (I14).
+ */
+export async function checkFactEnds(
+  client: Client,
+  { project, previous }: Pick<LoadInput, 'project' | 'previous'>,
+): Promise<void> {
+  const facts = project.models.filter((model) => model.kind === 'fact')
+  const arms = facts.map(
+    ({ table, recordId }, index) => `
+      select ${index} as i, coalesce(max(${identifier(recordId)}), 0)::text as last
+      from ${identifier(table)}`,
+  )
+  if (arms.length === 0) return
+  const { rows } = await client.query<{ i: number; last: string }>(arms.join(' union all '))
+  for (const { i, last } of rows) {
+    const table = facts[i]?.table ?? ''
+    const expected = previous?.tables[table]?.records ?? 0
+    if (Number(last) === expected) continue
+    throw new ContractError(
+      `${table} ends with version ${last}, but batch ${previous?.batch ?? 0}, the newest in the ` +
+        `ledger, ended with version ${expected}`,
+      {
+        code: 'WAREHOUSE_CHANGED',
+        hint: 'restore the warehouse from a backup, or load into an empty TIDEMARK_WAREHOUSE_SCHEMA; nothing was changed',
+      },
+    )
+  }
 }
 
 /** A batch to apply, alone or as part of a whole generation. */

@@ -156,19 +156,33 @@ async function limitWaits(
 }
 
 /**
+ * Takes the lock in the transaction that is open, after making it and its schema where they are missing:
+ * for a rehearsal, which takes all of it back.
+ */
+export async function prepareLock(connection: WarehouseClient, waitMs: number): Promise<void> {
+  const { client } = connection
+  await makeSchema(connection)
+  await client.query(`create table if not exists ${LOCK} ()`)
+  await lockWarehouse(connection, waitMs)
+}
+
+async function makeSchema({ client, warehouse }: WarehouseClient): Promise<void> {
+  const schema = identifier(warehouse.schema)
+  const found = await client.query<{ there: boolean }>(
+    'select to_regnamespace($1) is not null as there',
+    [schema],
+  )
+  if (!onlyRow(found).there) await client.query(`create schema ${schema}`)
+}
+
+/**
  * Makes the table that is locked, and its schema, where they are missing; of two runs that make it at
  * once one does. A user who may create in the schema need not be able to create schemas.
  */
 async function makeLock(connection: WarehouseClient, waitMs: number): Promise<void> {
-  const { client, warehouse } = connection
-  const schema = identifier(warehouse.schema)
   try {
     await inTransaction(connection, async () => {
-      const found = await client.query<{ there: boolean }>(
-        'select to_regnamespace($1) is not null as there',
-        [schema],
-      )
-      if (!onlyRow(found).there) await client.query(`create schema ${schema}`)
+      await makeSchema(connection)
       await limitWaits(connection, waitMs, `create table ${LOCK} ()`)
     })
   } catch (error) {

@@ -3,10 +3,11 @@ import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
 
-/** `tidemark doctor`: checks everything a run needs and says what mends it. */
+/** `tidemark doctor`: checks everything a run needs and says what fixes it. */
 export async function doctorCommand({ output, config, signal }: CommandContext): Promise<number> {
   await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
-  const findings = await examine(environment.deps)
+  const { deps, reader } = environment
+  const findings = await examine(deps, { reader })
   for (const finding of findings) {
     output.emit({ event: 'examined', ...finding })
     const mark = finding.ok ? output.style('green', '✓') : output.style('red', '✕')

@@ -4,3 +4,8 @@ alter table tidemark_ledger
     add column lake uuid,
     add column loaded_from text,
     add column captured_as text;
+
+-- The relations that make up the warehouse: one that is dropped is noticed.
+create table tidemark_relation (
+    name text primary key
+);

@@ -1,0 +1,101 @@
+import type { Deps } from './deps.ts'
+import { ConfigError, ConflictError } from './errors.ts'
+import { check, type Finding } from './finding.ts'
+import { hostOf, withPostgresErrors } from './postgres.ts'
+import { identifier, qualified } from './sql.ts'
+import { findLedgerHead } from './warehouse/ledger.ts'
+import { readFacts, rehearse, type WarehouseFacts } from './warehouse/rehearse.ts'
+import { inSnapshot, openWarehouse, type Warehouse } from './warehouse/warehouse.ts'
+
+/** Whether the warehouse answers and suits, and whether a load would go through: it is rehearsed. */
+export async function examineWarehouse(deps: Deps): Promise<Finding[]> {
+  const { schema, url } = deps.warehouse
+  let facts: WarehouseFacts | undefined
+  const answers = await check('the warehouse answers', async () => {
+    await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
+    facts = await withPostgresErrors(deps.warehouse, () =>
+      inSnapshot(warehouse, () => readFacts(warehouse)),
+    )
+    checkFacts(deps.warehouse, facts)
+    return `${hostOf(url)}, Postgres ${facts.version}, schema ${schema}`
+  })
+  if (!answers.ok) return [answers]
+  const fix = (error: unknown) => facts && fixPermission(error, { ...facts, schema })
+  const rehearsed = await check(
+    'a load goes through (rehearsed)',
+    async () => {
+      await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
+      try {
+        await withPostgresErrors(deps.warehouse, () =>
+          rehearse(warehouse, deps.project, { waitMs: deps.limits.lockWaitMs }),
+        )
+      } catch (error) {
+        if (!(error instanceof ConflictError)) throw error
+        return 'another run is writing just now; not rehearsed'
+      }
+      return 'migrations, lock and every table; rolled back'
+    },
+    { fix },
+  )
+  return [answers, rehearsed]
+}
+
+function checkFacts({ title }: Warehouse, { encoding, isStandby, database }: WarehouseFacts): void {
+  if (isStandby) {
+    throw new ConfigError(`${title} is a standby and cannot be written`, {
+      code: 'WAREHOUSE_READ_ONLY',
+      hint: 'set TIDEMARK_WAREHOUSE_URL to the primary',
+    })
+  }
+  if (encoding !== 'UTF8') {
+    throw new ConfigError(`The database ${database} holds ${encoding}, not every text`, {
+      code: 'WAREHOUSE_ENCODING',
+      hint: `create database ${identifier(`${database}_utf8`)} encoding 'UTF8' template template0; then name it in TIDEMARK_WAREHOUSE_URL`,
+    })
+  }
+}
+
+/**
+ * The statement that gives the loader what it lacks, as far as Postgres' message names it (English
+ * servers); undefined for any other error.
+ */
+function fixPermission(
+  error: unknown,
+  { user, database, schema }: WarehouseFacts & { schema: string },
+): string | undefined {
+  const cause = (error as { cause?: { code?: string; message?: string } }).cause
+  if (cause?.code !== '42501') return undefined
+  const role = identifier(user)
+  const message = cause.message ?? ''
+  const named =
+    /^(?:must be owner of|permission denied for) (table|view|relation|schema|database|function) (\S+)/
+  const [, kind, name = ''] = named.exec(message) ?? []
+  if (kind === 'schema') return `grant usage, create on schema ${identifier(name)} to ${role};`
+  if (kind === 'database') return `create schema ${identifier(schema)} authorization ${role};`
+  if (kind !== undefined) {
+    // The loader alters its tables, and takes their keys off while it fills them: it must own them.
+    return `alter ${kind === 'relation' ? 'table' : kind} ${qualified(schema, name)} owner to ${role};`
+  }
+  if (/temporary tables/.test(message)) {
+    return `grant temporary on database ${identifier(database)} to ${role};`
+  }
+  return undefined
+}
+
+/** Whether what only shows the warehouse can read it. */
+export async function examineReader(deps: Deps, reader: Warehouse): Promise<Finding> {
+  const what = 'the dashboard can read the warehouse'
+  if (reader.url === deps.warehouse.url) {
+    const name = deps.warehouse.readerRole ?? 'tidemark_reader'
+    const role = identifier(name)
+    return await check(what, async () => ({
+      detail: 'TIDEMARK_WAREHOUSE_READER_URL is not set: runs need none, tidemark serve does',
+      hint: `create role ${role} login password '…'; then set TIDEMARK_WAREHOUSE_READER_URL=postgresql://${name}:…@${hostOf(deps.warehouse.url)}/…`,
+    }))
+  }
+  return await check(what, async () => {
+    await using session = await openWarehouse({ ...reader, attempts: 1 })
+    const head = await findLedgerHead(session)
+    return head === undefined ? 'nothing loaded yet' : `batch ${head.batch}`
+  })
+}

@@ -1,0 +1,163 @@
+import { readFileSync } from 'node:fs'
+import { ConfigError } from '../errors.ts'
+import type { Client } from '../postgres.ts'
+import { type Fact, indexName, type Project } from '../project.ts'
+import { identifier, identifiers } from '../sql.ts'
+import { functionsOf } from './relations.ts'
+
+const HISTORY = readFileSync(new URL('./history.sql', import.meta.url), 'utf8')
+const HISTORY_COLUMNS = `
+  add column if not exists record_operation text not null
+      check (record_operation in ('insert', 'update', 'delete')),
+  add column if not exists recorded_at timestamptz not null,
+  add column if not exists batch_id bigint not null`
+
+/** Columns that `history.sql` adds to a fact's own. */
+export const HISTORY_VIEW_COLUMNS: ReadonlySet<string> = new Set([
+  'version',
+  'valid_from',
+  'valid_to',
+  'is_current',
+])
+
+/**
+ * Makes what keeps the history of a fact, or brings it up to date: the columns, the current table, the
+ * view and the functions. May be repeated. A current table that was dropped gets its rows from the
+ * versions. Throws `ConfigError` for rows that Tidemark did not load, and for a name that is taken.
+ */
+export async function makeHistory(client: Client, fact: Fact): Promise<void> {
+  const table = identifier(fact.table)
+  const { rows: found } = await client.query<{ foreign: boolean }>(`
+    select exists (select 1 from ${table}) and not exists (select 1 from tidemark_ledger) as foreign`)
+  if (found[0]?.foreign === true) {
+    throw new ConfigError(
+      `The warehouse table ${fact.table} holds rows that Tidemark did not load`,
+      {
+        code: 'WAREHOUSE_NOT_EMPTY',
+        hint: 'empty it, or set TIDEMARK_WAREHOUSE_SCHEMA to another schema',
+      },
+    )
+  }
+  await client.query(`alter table ${table} ${HISTORY_COLUMNS}`)
+  const columns = await readColumns(client, table)
+  const taken = columns.find(({ name }) => HISTORY_VIEW_COLUMNS.has(name))
+  if (taken !== undefined) {
+    throw new ConfigError(`${fact.table} has a column ${taken.name}, a name its history needs`, {
+      code: 'WAREHOUSE_COLUMN_NAME',
+      hint: 'give the column another name in the migration and in the model',
+    })
+  }
+  const current = identifier(`${fact.table}_current`)
+  const history = identifier(`${fact.table}_history`)
+  const names: Record<string, string> = {
+    fact: table,
+    columns: identifiers(columns.map(({ name }) => name)),
+    key: identifiers(fact.key),
+    record_id: identifier(fact.recordId),
+    key_index: identifier(`${fact.table}_key_idx`),
+    current,
+    history,
+    as_of: identifier(`${fact.table}_as_of`),
+    as_of_batch: identifier(`${fact.table}_as_of_batch`),
+  }
+  await dropOutdatedView(client, history, columns)
+  const isNew = (await readColumns(client, current)).length === 0
+  await client.query(HISTORY.replaceAll(/\{(\w+)\}/g, (_, name: string) => names[name] ?? ''))
+  // The columns that a later migration gave the fact.
+  const present = new Set((await readColumns(client, current)).map(({ name }) => name))
+  for (const { name, type } of columns) {
+    if (present.has(name)) continue
+    await client.query(`alter table ${current} add column ${identifier(name)} ${type}`)
+  }
+  if (isNew) await fillCurrent(client, fact, names)
+  for (const { name, column } of indexesOf(fact)) {
+    await client.query(
+      `create index if not exists ${identifier(name)} on ${current} (${identifier(column)})`,
+    )
+  }
+}
+
+/** The latest version of each key, deletions left out; nothing where there are no versions. */
+async function fillCurrent(
+  client: Client,
+  { table }: Fact,
+  { current, columns, key, record_id: recordId }: Record<string, string>,
+): Promise<void> {
+  await client.query(`
+    insert into ${current} (${columns})
+    select ${columns}
+    from (
+        select distinct on (${key}) * from ${identifier(table)} order by ${key}, ${recordId} desc
+    ) as latest
+    where record_operation <> 'delete'`)
+}
+
+interface Column {
+  readonly name: string
+  readonly type: string
+}
+
+/** Columns of a relation given as quoted, in order; none when there is no such relation. */
+async function readColumns(client: Client, relation: string): Promise<Column[]> {
+  const { rows } = await client.query<Column>(
+    `select attname as name, format_type(atttypid, atttypmod) as type from pg_attribute
+     where attrelid = to_regclass($1) and attnum > 0 and not attisdropped
+     order by attnum`,
+    [relation],
+  )
+  return rows
+}
+
+/** A view can be replaced only by one that begins with the same columns. */
+async function dropOutdatedView(
+  client: Client,
+  view: string,
+  columns: readonly Column[],
+): Promise<void> {
+  const present = (await readColumns(client, view)).map(({ name }) => name)
+  if (present.length === 0) return
+  const isOutdated = columns.some(({ name }, index) => present[index] !== name)
+  if (isOutdated) await client.query(`drop view ${view}`)
+}
+
+interface CurrentIndex {
+  readonly name: string
+  readonly column: string
+}
+
+/** The indexes of a fact's current table beside its key. */
+function indexesOf({ table, sought = [] }: Fact): CurrentIndex[] {
+  return sought.map((column) => ({ name: indexName(table, column), column }))
+}
+
+/**
+ * Whether each fact's current table has its columns and indexes, and its functions are there: a
+ * project may ask for more without a migration, and somebody may have added or dropped some.
+ */
+export async function isHistoryWhole(client: Client, { models }: Project): Promise<boolean> {
+  const facts = models.filter((model) => model.kind === 'fact')
+  const { rowCount } = await client.query(
+    `select 1 from unnest($1::text[]) as name where to_regclass(name) is null
+     union all
+     select 1 from unnest($2::text[]) as name where to_regprocedure(name) is null
+     union all
+     select 1
+     from unnest($3::text[], $4::text[]) as f (fact, current)
+     inner join pg_attribute as a on a.attrelid = to_regclass(f.fact)
+     where
+         a.attnum > 0
+         and not a.attisdropped
+         and not exists (
+             select 1 from pg_attribute as c
+             where c.attrelid = to_regclass(f.current) and c.attname = a.attname and not c.attisdropped
+         )
+     limit 1`,
+    [
+      facts.flatMap(indexesOf).map(({ name }) => identifier(name)),
+      facts.flatMap(({ table }) => functionsOf(table)),
+      facts.map(({ table }) => identifier(table)),
+      facts.map(({ table }) => identifier(`${table}_current`)),
+    ],
+  )
+  return rowCount === 0
+}

@@ -1,0 +1,73 @@
+import { type Client, onlyRow } from '../postgres.ts'
+import type { Model, Project } from '../project.ts'
+import { identifier } from '../sql.ts'
+import { applyMigrations, checkVersion } from './migrate.ts'
+import { inTransaction, prepareLock, type WarehouseClient } from './warehouse.ts'
+
+/**
+ * Does what a run does in the warehouse, and takes all of it back: makes schema and lock where they are
+ * missing, applies migrations, takes the lock, and writes nothing into every table, the ledger and
+ * the confirmation, in the very kind of transaction that a load runs in. Throws what a run would
+ * throw. `RUN_LOCKED` is no fault: another run is at work.
+ */
+export async function rehearse(
+  warehouse: WarehouseClient,
+  project: Project,
+  { waitMs }: { waitMs: number },
+): Promise<void> {
+  const { client } = warehouse
+  const end = new Error('taken back')
+  try {
+    await inTransaction(warehouse, async () => {
+      await checkVersion(client)
+      await prepareLock(warehouse, waitMs)
+      await applyMigrations(warehouse, project)
+      for (const model of project.models) await writeNothing(client, model)
+      await client.query(`
+        insert into tidemark_ledger select * from tidemark_ledger where false;
+        delete from tidemark_ledger where false;
+        insert into tidemark_confirmation select * from tidemark_confirmation where false
+        on conflict (is_only_row) do update set confirmed_at = excluded.confirmed_at`)
+      throw end
+    })
+  } catch (error) {
+    if (error !== end) throw error
+  }
+}
+
+/** Every kind of statement that a load runs on a model's tables, each touching no row. */
+async function writeNothing(client: Client, model: Model): Promise<void> {
+  const tables = model.kind === 'fact' ? [model.table, `${model.table}_current`] : [model.table]
+  const key = identifier(model.key[0] ?? '')
+  for (const name of tables) {
+    const table = identifier(name)
+    await client.query(`
+      create temp table "rehearsal" (like ${table}) on commit drop;
+      insert into ${table} select * from "rehearsal";
+      update ${table} set ${key} = ${key} where false;
+      delete from ${table} where false;
+      drop table "rehearsal"`)
+  }
+}
+
+/** What the warehouse's server and database are. */
+export interface WarehouseFacts {
+  readonly version: string
+  readonly encoding: string
+  readonly user: string
+  readonly database: string
+  readonly isStandby: boolean
+}
+
+export async function readFacts({ client }: WarehouseClient): Promise<WarehouseFacts> {
+  return onlyRow(
+    await client.query<WarehouseFacts>(
+      `select
+           current_setting('server_version') as version,
+           current_setting('server_encoding') as encoding,
+           current_user as "user",
+           current_database() as database,
+           pg_is_in_recovery() as "isStandby"`,
+    ),
+  )
+}

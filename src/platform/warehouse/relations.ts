@@ -1,0 +1,116 @@
+import { ConfigError } from '../errors.ts'
+import type { Client } from '../postgres.ts'
+import type { Project } from '../project.ts'
+import { identifier, identifiers } from '../sql.ts'
+import type { WarehouseClient } from './warehouse.ts'
+
+/** The platform's own tables and views. */
+const OWN = [
+  'tidemark_ledger',
+  'tidemark_confirmation',
+  'tidemark_migration',
+  'tidemark_relation',
+  'tidemark_status',
+  'tidemark_batches',
+]
+
+/**
+ * Writes down which relations make up the warehouse: the platform's, the stars', and the views that
+ * the domain's migrations made of those. A shared schema may hold other people's tables.
+ */
+export async function listRelations(
+  { client, warehouse: { schema } }: WarehouseClient,
+  { models }: Project,
+): Promise<void> {
+  const facts = models.filter((model) => model.kind === 'fact').map(({ table }) => table)
+  const relations = [
+    ...models.map(({ table }) => table),
+    ...facts.flatMap((table) => [`${table}_current`, `${table}_history`]),
+    ...OWN,
+  ]
+  await client.query(
+    `with recursive listed (name) as (
+         select unnest($2::text[]) collate "C"
+         union
+         select u.view_name::text
+         from listed as l
+         inner join information_schema.view_table_usage as u
+             on u.table_schema = $1 and u.table_name = l.name and u.view_schema = $1
+     )
+     insert into tidemark_relation (name) select name from listed on conflict do nothing`,
+    [schema, relations],
+  )
+}
+
+/** The relations of the list that are not there, in order; none before there is a list. */
+export async function findMissing(client: Client): Promise<string[]> {
+  const { rows: found } = await client.query<{ there: boolean }>(
+    `select to_regclass('tidemark_relation') is not null as there`,
+  )
+  if (found[0]?.there !== true) return []
+  const { rows } = await client.query<{ name: string }>(
+    `select name from tidemark_relation
+     where to_regclass(quote_ident(name)) is null
+     order by name`,
+  )
+  return rows.map(({ name }) => name)
+}
+
+/** Takes what a migration has dropped off the list: what is missing now, and was not `before`. */
+export async function forgetDropped(client: Client, before: readonly string[]): Promise<void> {
+  const dropped = (await findMissing(client)).filter((name) => !before.includes(name))
+  if (dropped.length === 0) return
+  await client.query('delete from tidemark_relation where name = any($1::text[])', [dropped])
+}
+
+/** Throws `ConfigError` (`WAREHOUSE_INCOMPLETE`) when something of the list is not there. */
+export async function checkRelations(client: Client): Promise<void> {
+  const missing = await findMissing(client)
+  if (missing.length === 0) return
+  throw new ConfigError(`The warehouse has lost ${missing.join(', ')}`, {
+    code: 'WAREHOUSE_INCOMPLETE',
+    hint: 'restore them from a backup, or load into an empty TIDEMARK_WAREHOUSE_SCHEMA; nothing was changed',
+  })
+}
+
+/** Whether the reader role was made after the schema: it cannot read the status yet. */
+export async function isReaderNew({ client, warehouse }: WarehouseClient): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `select 1 from pg_roles
+     where rolname = $1 and not coalesce(has_table_privilege(oid, to_regclass('tidemark_status'), 'select'), false)`,
+    [warehouse.readerRole],
+  )
+  return rowCount === 1
+}
+
+/** The reader sees the stars, their history and the status, and nothing of the platform's own. */
+export async function grantReading(
+  { client, warehouse: { schema, readerRole } }: WarehouseClient,
+  { models }: Project,
+): Promise<void> {
+  if (readerRole === undefined) return
+  const { rowCount } = await client.query('select 1 from pg_roles where rolname = $1', [readerRole])
+  if (rowCount === 0) return
+  const role = identifier(readerRole)
+  const { rows } = await client.query<{ relation: string }>(
+    `select name as relation from tidemark_relation
+     where name <> all ($1::text[]) or name in ('tidemark_status', 'tidemark_batches')
+     order by name`,
+    [OWN],
+  )
+  const functions = models.flatMap((model) =>
+    model.kind === 'fact' ? functionsOf(model.table) : [],
+  )
+  await client.query(`
+    grant usage on schema ${identifier(schema)} to ${role};
+    grant select on ${identifiers(rows.map(({ relation }) => relation))} to ${role};
+    ${functions.map((name) => `grant execute on function ${name} to ${role};`).join('')}`)
+}
+
+/** The functions that show a fact as of a moment and as of a batch, quoted. */
+export function functionsOf(fact: string): string[] {
+  return [
+    `${identifier(`${fact}_as_of`)}(timestamptz)`,
+    `${identifier(`${fact}_as_of_batch`)}(bigint)`,
+  ]
+}

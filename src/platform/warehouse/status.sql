@@ -1,0 +1,23 @@
+-- The platform's views, made anew with every migration. May be run again.
+-- How fresh the warehouse is: complete up to `complete_to`, a proven bound.
+create or replace view tidemark_status as
+select
+    l.batch_id,
+    l.generation,
+    l.snapshot_at,
+    l.loaded_at,
+    greatest(l.snapshot_at, c.confirmed_at) as complete_to
+from tidemark_ledger as l
+left join tidemark_confirmation as c on c.batch_id = l.batch_id
+where l.batch_id = (select max(batch_id) from tidemark_ledger);
+
+-- The ledger as readers see it: when each batch's snapshot was taken, and when it was loaded.
+create or replace view tidemark_batches as
+select
+    l.batch_id,
+    l.generation,
+    l.snapshot_at,
+    l.loaded_at,
+    l.run_id,
+    l.row_counts
+from tidemark_ledger as l;

@@ -1,0 +1,299 @@
+import { mkdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import pg from 'pg'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { startRateServer } from '../../src/apps/local/living-totesys/rates.ts'
+import type { Deps } from '../../src/platform/deps.ts'
+import { examine, type ExamineOptions } from '../../src/platform/doctor.ts'
+import type { Finding } from '../../src/platform/finding.ts'
+import { run } from '../../src/platform/pipeline.ts'
+import { diskDrop } from '../../src/platform/source/drop.ts'
+import { sweep } from '../../src/platform/sweep.ts'
+import { verify } from '../../src/platform/verify.ts'
+import { rateAnswers } from '../../src/totesys/source/rate-answers.ts'
+import { createDatabase } from '../support/database.ts'
+import { listKeys } from '../support/lake.ts'
+import { expectFaithful, seedTotesys } from '../support/small-totesys.ts'
+import { createSystem, type TestSystem } from '../support/system.ts'
+
+let system: TestSystem
+beforeEach(async () => {
+  system = await createSystem()
+  await seedTotesys(system.sql)
+})
+afterEach(() => system[Symbol.asyncDispose]())
+
+/** What is wrong. */
+async function faults(deps: Deps = system.deps, options?: ExamineOptions): Promise<Finding[]> {
+  return (await examine(deps, options)).filter(({ ok }) => !ok)
+}
+
+/** A role of its own that may log in to the warehouse's database, and the deps of its run. */
+async function asLoader(): Promise<{ role: string; deps: Deps }> {
+  const role = `${system.warehouse.name}_loader`
+  await system.query(`drop role if exists ${role}`)
+  await system.query(`create role ${role} login password 'secret'`)
+  const url = new URL(system.warehouse.url)
+  url.username = role
+  url.password = 'secret'
+  const { database } = { database: system.warehouse.name }
+  await system.query(`grant connect, temporary on database ${database} to ${role}`)
+  const warehouse = { ...system.deps.warehouse, url: url.href, schema: 'stars' }
+  return { role, deps: { ...system.deps, warehouse } }
+}
+
+async function dropLoader(role: string): Promise<void> {
+  await system.query(`drop owned by ${role} cascade`)
+  await system.query(`drop role ${role}`)
+}
+
+describe('examine()', () => {
+  it('finds nothing wrong where a run goes through, and changes nothing but probes', async () => {
+    expect(await faults()).toEqual([])
+    const tables = await system.query(
+      `select 1 from pg_class where relnamespace = 'public'::regnamespace`,
+    )
+    expect(tables).toEqual([])
+    await system.run()
+    const before = await listKeys(system.deps.ingestion)
+    expect(await faults()).toEqual([])
+    const probes = (await listKeys(system.deps.ingestion)).filter((key) => !before.includes(key))
+    expect(probes).toHaveLength(2)
+    expect(probes.every((key) => key.startsWith('doctor/'))).toBe(true)
+    await sweep(system.deps, { before: new Date(Date.now() + 60_000), remove: true })
+    expect((await listKeys(system.deps.ingestion)).some((key) => key.startsWith('doctor/'))).toBe(
+      false,
+    )
+  })
+
+  it('and so does a run where the loader may create in its schema but not in the database', async () => {
+    const { role, deps } = await asLoader()
+    await system.query(`create schema stars; grant usage, create on schema stars to ${role}`)
+    expect(await faults(deps)).toEqual([])
+    expect((await run(deps)).failures).toEqual([])
+    expect(await faults(deps)).toEqual([])
+    await dropLoader(role)
+  })
+
+  it('names the statement that fixes what the loader lacks, one after the other', async () => {
+    const { role, deps } = await asLoader()
+    const asOwner = async (sql: string) => {
+      const client = new pg.Client(system.warehouse.url)
+      await client.connect()
+      await client.query(sql)
+      await client.end()
+    }
+    const fixes: string[] = []
+    const fixAll = async (): Promise<void> => {
+      for (let turn = 0; turn < 5; turn++) {
+        const [fault] = await faults(deps)
+        if (fault === undefined) return
+        expect(fault.what).toBe('a load goes through (rehearsed)')
+        fixes.push(fault.hint ?? '')
+        await asOwner(fault.hint ?? '')
+      }
+    }
+    await fixAll()
+    expect(fixes).toEqual([`create schema "stars" authorization "${role}";`])
+    expect((await run(deps)).failures).toEqual([])
+
+    fixes.length = 0
+    await asOwner(
+      `alter table stars.fact_payment owner to ${new URL(system.warehouse.url).username}`,
+    )
+    await fixAll()
+    expect(fixes).toEqual([`alter table "stars"."fact_payment" owner to "${role}";`])
+    await system.sql.query('update payment set paid = true')
+    expect((await run(deps)).failures).toEqual([])
+    await asOwner(`drop schema stars cascade`)
+    await dropLoader(role)
+  })
+
+  it('finds standard tables that were prepared by another role', async () => {
+    const { role, deps } = await asLoader()
+    await system.run()
+    await system.query(`
+      create schema stars; grant usage, create on schema stars to ${role};
+      create table stars.dim_design (like dim_design including all)`)
+    const [fault] = await faults(deps)
+    expect(fault?.hint).toBe(`alter table "stars"."dim_design" owner to "${role}";`)
+    await dropLoader(role)
+  })
+
+  it('finds a warehouse that does not hold every text', async () => {
+    await using latin = await createDatabase({ template: 'empty' })
+    await latin.query('select 1')
+    const name = `${latin.name}_latin`
+    await system.query(`create database ${name} encoding 'LATIN1' locale 'C' template template0`)
+    const url = new URL(system.warehouse.url)
+    url.pathname = `/${name}`
+    const warehouse = { ...system.deps.warehouse, url: url.href }
+    const found = await faults({ ...system.deps, warehouse })
+    expect(found[0]).toMatchObject({
+      what: 'the warehouse answers',
+      detail: expect.stringContaining('LATIN1') as string,
+      hint: expect.stringContaining(`encoding 'UTF8'`) as string,
+    })
+    await system.query(`drop database ${name}`)
+  })
+
+  it('takes a warehouse that is read-only by default, as a run does', async () => {
+    await system.query(
+      `alter database ${system.warehouse.name} set default_transaction_read_only = on`,
+    )
+    expect(await faults()).toEqual([])
+    await system.run()
+  })
+
+  it('names the statements for tables of the source, and goes on', async () => {
+    const role = `${system.source.name}_reader`
+    await system.sql.query(
+      `revoke select on staff from ${role}; alter table payment drop constraint payment_pkey`,
+    )
+    const found = await faults()
+    expect(found.map(({ what, hint }) => [what, hint])).toEqual([
+      [
+        'table staff',
+        `grant usage on schema "public" to "${role}"; grant select on "public"."staff" to "${role}";`,
+      ],
+      ['table payment', expect.stringContaining('add primary key ("payment_id")') as string],
+    ])
+    expect(found[1]?.hint).toContain('keyIsUnenforced: true')
+    await system.sql.query(found[0]?.hint ?? '')
+    expect(await faults()).toHaveLength(1)
+  })
+
+  it('says what it cannot know of the source', async () => {
+    await system.sql.query('revoke execute on function pg_control_system() from public')
+    const [source] = await examine(system.deps)
+    expect(source).toMatchObject({
+      ok: true,
+      hint: expect.stringContaining('pg_control_system') as string,
+    })
+  })
+
+  it('finds a store that lets two writers create one object', async () => {
+    const lax = { ...system.deps.processed, putIfAbsent: async () => 'created' as const }
+    const [fault] = await faults({ ...system.deps, processed: lax })
+    expect(fault).toMatchObject({
+      what: 'the processed zone can be written',
+      detail: expect.stringContaining('two writers') as string,
+    })
+    const full = { ...system.deps.processed, putIfAbsent: () => Promise.reject(new Error('full')) }
+    expect((await faults({ ...system.deps, processed: full }))[0]?.detail).toBe('full')
+  })
+
+  it('says what the dashboard needs, and whether it can read', async () => {
+    const reader = system.deps.warehouse
+    const own = (await examine(system.deps, { reader })).find(({ what }) =>
+      what.includes('dashboard'),
+    )
+    expect(own).toMatchObject({ ok: true, hint: expect.stringContaining('create role') as string })
+    await system.run()
+    const url = system.warehouse.readerUrl
+    await system.query(`revoke select on tidemark_status from ${new URL(url).username}`)
+    const [fault] = await faults(system.deps, { reader: { ...reader, url } })
+    expect(fault?.what).toBe('the dashboard can read the warehouse')
+  })
+
+  it('I14 finds a lake that is not the one the warehouse was loaded from', async () => {
+    await system.run()
+    await rm(join(system.folder, 'ingestion', 'batch'), { recursive: true })
+    const [fault] = await faults()
+    expect(fault).toMatchObject({ what: 'lake and warehouse continue each other' })
+    expect(fault?.detail).toMatch(/ends at batch 0/)
+  })
+
+  it('says whether files and rates can be had', async () => {
+    await using rates = await startRateServer({ seed: 1 })
+    const drop = join(system.folder, 'drop')
+    await mkdir(join(drop, 'exchange_rate'), { recursive: true })
+    await writeFile(join(drop, 'exchange_rate', 'a.csv'), 'base\n')
+    const past = new Date(Date.now() - 60_000)
+    await utimes(join(drop, 'exchange_rate', 'a.csv'), past, past)
+    const server = (url: string) => ({ url: new URL(url), format: rateAnswers.ecb, everyMs: 1 })
+    const other = { ...server(rates.url), format: rateAnswers.freeforexapi }
+    const servers = [server(rates.url), server('http://127.0.0.1:1/'), other]
+    const findings = await examine({ ...system.deps, feeds: { drop: diskDrop(drop), servers } })
+    expect(findings.slice(-4).map(({ ok, detail }) => [ok, detail])).toEqual([
+      [true, `${drop}, 1 file`],
+      [true, '2 rows of exchange_rate'],
+      [false, expect.stringMatching(/cannot be reached/) as string],
+      [false, 'It answers something else than rows of exchange_rate'],
+    ])
+  })
+})
+
+describe('a warehouse that somebody has changed', () => {
+  beforeEach(async () => {
+    await system.run()
+    await system.sql.query('update sales_order set units_sold = 11 where sales_order_id = 1')
+    await system.sql.query('delete from sales_order where sales_order_id = 3')
+    await system.run()
+    await system.sql.query('update payment set paid = true')
+  })
+  const failure = async () => (await run(system.deps)).failures[0]?.error
+
+  it.each([
+    ['current table', 'drop table fact_sales_order_current cascade'],
+    ['status', 'drop view tidemark_status'],
+    ['history', 'drop view fact_payment_history'],
+    ['function', 'drop function fact_payment_as_of_batch'],
+    ['lock', 'drop table tidemark_lock'],
+  ])('gets its %s again, with its rows, and says so', async (_, sql) => {
+    await system.query(sql)
+    await system.run()
+    await expectFaithful(system)
+    expect((await verify(system.deps)).isEqual).toBe(true)
+    expect(await faults()).toEqual([])
+  })
+
+  it('says which relations were made again', async () => {
+    await system.query('drop table fact_payment_current cascade')
+    await system.run()
+    expect(system.entries).toContainEqual({
+      event: 'warehouse_restored',
+      level: 'alert',
+      relations: ['fact_payment_current'],
+    })
+  })
+
+  it('keeps a column that was added to a fact, and verify() compares the others', async () => {
+    await system.query('alter table fact_payment add column remark text')
+    await system.run()
+    await system.query(`select * from fact_payment_as_of_batch(2)`)
+    expect((await verify(system.deps)).isEqual).toBe(true)
+  })
+
+  it('stops where a view of the domain is gone, and names it', async () => {
+    const [view] = await system.query<{ name: string }>(
+      `select name from tidemark_relation as r
+       inner join pg_class as c on c.relname = r.name and c.relkind = 'v'
+       where name not like 'tidemark%' and name not like '%history' limit 1`,
+    )
+    if (view === undefined) throw new Error('the domain has no view')
+    await system.query(`drop view ${view.name} cascade`)
+    expect(await failure()).toMatchObject({
+      name: 'ConfigError',
+      code: 'WAREHOUSE_INCOMPLETE',
+      message: expect.stringContaining(view.name) as string,
+    })
+    expect((await faults())[0]?.detail).toContain(view.name)
+  })
+
+  it.each([
+    ['the newest row of the ledger is gone', 'delete from tidemark_ledger where batch_id = 2'],
+    ['all rows of the ledger are gone', 'delete from tidemark_ledger'],
+    [
+      'the newest version of a fact is gone',
+      'delete from fact_sales_order where sales_record_id = (select max(sales_record_id) from fact_sales_order)',
+    ],
+  ])('I14 stops where %s, loads nothing, and so says the doctor', async (_, sql) => {
+    await system.query(sql)
+    const before = await system.query('select count(*) from fact_payment')
+    expect(await failure()).toMatchObject({ code: expect.stringMatching(/^WAREHOUSE_/) as string })
+    expect(await system.query('select count(*) from fact_payment')).toEqual(before)
+    const found = await faults()
+    expect(found.length).toBeGreaterThan(0)
+  })
+})
