@@ -1,4 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -268,6 +270,29 @@ describe('connect()', () => {
       code: 'SOURCE_UNREACHABLE',
       message: expect.stringMatching(/; tried 3 times in \d+ s$/),
     })
+  })
+
+  it('says nothing in clear to another machine, wherever the string seems to lead', async () => {
+    const heard: Buffer[] = []
+    const server = createServer((socket) => {
+      socket.on('data', (chunk) => {
+        heard.push(chunk)
+        socket.end('N')
+      })
+    })
+    // An address that is not a loopback one, and reaches this machine all the same.
+    server.listen(0, '0.0.0.0')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const url = `postgresql://u:${SECRET}@localhost:${port}/db?host=0.0.0.0`
+    const failed = connect({ ...database, url })
+    await expect(failed).rejects.toMatchObject({
+      code: 'SOURCE_TLS',
+      message: expect.stringContaining(`0.0.0.0:${port}`),
+    })
+    // The request for TLS and not a byte more (manual, 54.7).
+    expect(Buffer.concat(heard).toString('hex')).toBe('0000000804d2162f')
+    server.close()
   })
 
   it('does not try again what someone must edit', async () => {

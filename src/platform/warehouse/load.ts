@@ -78,7 +78,7 @@ export async function switchGeneration(
           await client.query(`delete from ${identifier(`${model.table}_current`)}`)
         } else {
           await client.query(`
-            create temp table ${stale(model)} on commit drop as
+            create unlogged table ${stale(model)} as
             select ${identifiers(model.key)} from ${identifier(model.table)}`)
         }
       }
@@ -90,7 +90,8 @@ export async function switchGeneration(
         if (model.kind === 'fact') continue
         await client.query(`
           delete from ${identifier(model.table)} as d using ${stale(model)} as s
-          where ${sameKey(model, 'd', 's')}`)
+          where ${sameKey(model, 'd', 's')};
+          drop table ${stale(model)}`)
       }
       await analyzeStars(client, project)
       return 'switched'
@@ -200,7 +201,8 @@ async function loadDimension(
   if (entry === undefined || entry.changes.length === 0) return
   const table = identifier(model.table)
   const incoming = identifier(`incoming ${model.table}`)
-  await client.query(`create temp table ${incoming} (like ${table}) on commit drop`)
+  // Not a temporary table, for which a user needs one more right.
+  await client.query(`create unlogged table ${incoming} (like ${table})`)
   let columns: readonly string[] = []
   let rows = 0
   for await (const text of texts(record, model.table)) {
