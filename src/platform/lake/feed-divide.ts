@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import { duckLiteral, identifier, identifiers } from '../sql.ts'
 import { type Stamp, writeParquet } from './capture.ts'
 import { fits, unhex, withCasts } from './feed-exact.ts'
-import { describeFault, type FeedFile, unreadable } from './feed-file.ts'
+import { describeFault, type FeedFile, givenOf, unreadable, withGiven } from './feed-file.ts'
 import type { Column } from './lake-type.ts'
 import { rowText, selectRefused } from './quarantine.ts'
 import type { LakeTable } from './table-state.ts'
@@ -71,7 +71,7 @@ export async function divide(
   })
   const fields = areFields
     ? `(select *, true as is_row, false as is_twice from ${from})`
-    : selectFields(table, from)
+    : selectFields(table, { lines: from, file })
   try {
     await db.run(`
       create or replace temp table ${lines} as
@@ -148,7 +148,10 @@ export async function divide(
 }
 
 /** A relation of the fields of lines as text, with `o`, the object they are of. */
-function selectFields(table: LakeTable, lines: string): string {
+function selectFields(
+  table: LakeTable,
+  { lines, file }: { lines: string; file: FeedFile },
+): string {
   const names = table.columns.map(({ name }) => name)
   const structure = duckLiteral(
     JSON.stringify(Object.fromEntries(names.map((name) => [name, 'VARCHAR']))),
@@ -156,7 +159,8 @@ function selectFields(table: LakeTable, lines: string): string {
   const values = names.map((name) => {
     const field = `struct_extract(fields, ${duckLiteral(name)})`
     const digits = numbersOf(name)
-    return `case when is_long and len(${digits}) = 1 then ${digits}[1] else ${field} end as ${identifier(name)}`
+    const text = `case when is_long and len(${digits}) = 1 then ${digits}[1] else ${field} end`
+    return `${withGiven(text, givenOf(file, name))} as ${identifier(name)}`
   })
   const known = `list_filter(json_keys(o), each -> list_contains([${names.map(duckLiteral).join(', ')}], each))`
   return `(

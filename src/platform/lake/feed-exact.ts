@@ -52,7 +52,8 @@ export function fits(column: Column): string {
     case 'BOOLEAN':
       return `(${value} is not null and strlen(${text}) > 3)`
     case 'DATE':
-      return `(strlen(${text}) = 10 and ${value}::varchar = ${text})`
+      // Engines without a type of days write midnight. With a zone it would be a moment, of two days.
+      return `(case when strlen(${text}) = 10 then ${value}::varchar = ${text} else ${matches(`${DAY}[ T]${MIDNIGHT}`)} end)`
     case 'TIMESTAMP':
       return `(case when ${value}::varchar = ${text} then true else ${matches(`${DAY}[ T]${TIME}`)} end)`
     case 'TIMESTAMPTZ':
@@ -75,6 +76,7 @@ export function fits(column: Column): string {
 }
 
 const DAY = '[0-9]{4}-[0-9]{2}-[0-9]{2}'
+const MIDNIGHT = String.raw`00:00:00(\.0+)?`
 /** To the microsecond; zeros may follow. */
 const TIME = String.raw`([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{1,6}0*)?`
 

@@ -1,4 +1,5 @@
 import { ContractError } from '../errors.ts'
+import { duckLiteral } from '../sql.ts'
 
 /** What a file is, by the end of its name; each but Parquet may be gzipped (`.gz`). */
 export type FileFormat = 'json' | 'jsonl' | 'csv' | 'parquet'
@@ -24,6 +25,32 @@ export interface FeedFile {
   readonly name: string
   readonly path: string
   readonly format: FileFormat
+  /** Values of columns that its rows lack, by name: the folders it lies in hold them. */
+  readonly given?: Readonly<Record<string, string | null>>
+}
+
+/**
+ * The values that a file's folders hold, as Spark and Hive write them: `rate_date=2026-11-20/…`. The
+ * name is percent-decoded; Hive's word for a null is null.
+ */
+export function valuesOfFolders(name: string): Readonly<Record<string, string | null>> {
+  const folders = name.split('/').slice(0, -1)
+  const values = folders.flatMap((folder): [string, string | null][] => {
+    const [, column, value] = /^([^=]+)=(.*)$/s.exec(folder) ?? []
+    if (column === undefined || value === undefined) return []
+    return [[decode(column), value === '__HIVE_DEFAULT_PARTITION__' ? null : decode(value)]]
+  })
+  return Object.fromEntries(values)
+}
+
+/** A NUL ends a text in some places, so a name with one stays as it is written. */
+function decode(part: string): string {
+  try {
+    const decoded = decodeURIComponent(part)
+    return decoded.includes('\0') ? part : decoded
+  } catch {
+    return part
+  }
 }
 
 /** The fault of a file as a whole. */
@@ -40,4 +67,16 @@ export function describeFault(error: unknown): string {
   if (/Malformed JSON|JSON/i.test(message)) return 'it is no whole JSON'
   if (/parquet|magic bytes|thrift/i.test(message)) return 'it is no whole Parquet file'
   return 'it is not what its name says'
+}
+
+/** What a file's folders give a column; null where they say that it has no value. */
+export function givenOf({ given = {} }: FeedFile, column: string): string | null | undefined {
+  return Object.hasOwn(given, column) ? given[column] : undefined
+}
+
+/** SQL of a column's text, of the value of a folder where the row has none. */
+export function withGiven(text: string | undefined, given: string | null | undefined): string {
+  const stand = given === undefined || given === null ? undefined : duckLiteral(given)
+  if (text === undefined) return `${stand ?? 'null'}::varchar`
+  return stand === undefined ? text : `coalesce(${text}, ${stand})`
 }

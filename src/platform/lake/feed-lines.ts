@@ -288,13 +288,29 @@ function quotesOpen(part: Buffer, isOpen: boolean): boolean {
   return isInside
 }
 
-/** The fields of the first record of a CSV file; undefined where it has none or cannot be read. */
-export async function readHeader(path: string): Promise<string[] | undefined> {
-  for await (const { text, fault } of readLines(path, quotesOpen)) {
+export interface Header {
+  readonly fields: readonly string[]
+  /** The line it ends on, from 1. */
+  readonly line: number
+}
+
+/**
+ * The first record of a CSV file that holds anything; without fields where there is none, undefined
+ * where it cannot be read.
+ */
+export async function readHeader(path: string): Promise<Header | undefined> {
+  for await (const { number, text, fault } of readLines(path, quotesOpen)) {
     if (fault !== undefined) return undefined
-    return parseRecord(text)?.map((field) => field ?? '')
+    if (isEmptyRecord(text)) continue
+    const fields = parseRecord(text)?.map((field) => field ?? '')
+    return fields && { fields, line: number + text.split('\n').length - 1 }
   }
-  return []
+  return { fields: [], line: 0 }
+}
+
+/** Whether a record of CSV holds nothing: blanks, or the commas that spreadsheets leave. */
+function isEmptyRecord(text: string): boolean {
+  return text.trim() === '' || /^,+$/.test(text)
 }
 
 /** Fields of a record of CSV; null is a field without anything, not even quotes. */
@@ -319,24 +335,21 @@ export function parseRecord(text: string): (string | null)[] | undefined {
 export async function writeLines(
   from: string,
   to: string,
-  { header }: { header: readonly string[] | undefined },
+  { header }: { header: Header | undefined },
 ): Promise<number | undefined> {
   const out = createWriteStream(to, { highWaterMark: CHUNK_BYTES })
   const done = finished(out)
   // Awaited below; until then a fault of the disk is no unhandled one.
   done.catch(() => {})
-  let isFirst = header !== undefined
+  const isEmpty = header === undefined ? (text: string) => text.trim() === '' : isEmptyRecord
   let lines = 0
   let isClosed = true
   for await (const line of readLines(from, header === undefined ? undefined : quotesOpen)) {
     lines = line.number
     if (line.fault === 'never_closed') isClosed = false
-    if (isFirst) {
-      isFirst = false
-      continue
-    }
-    if (line.fault === undefined && line.text.trim() === '') continue
-    if (!out.write(`${JSON.stringify(describeLine(line, header))}\n`)) {
+    if (line.number <= (header?.line ?? 0)) continue
+    if (line.fault === undefined && isEmpty(line.text)) continue
+    if (!out.write(`${JSON.stringify(describeLine(line, header?.fields))}\n`)) {
       await Promise.race([once(out, 'drain'), done])
     }
   }

@@ -3,6 +3,7 @@ import { type DuckDb, type DuckDbOptions, openDuckDb } from '../duckdb.ts'
 import { duckLiteral, identifier } from '../sql.ts'
 import { type Stamp, writeParquet } from './capture.ts'
 import {
+  type Header,
   isJsonText,
   isPlainText,
   MAX_LINE_BYTES,
@@ -13,7 +14,15 @@ import {
 } from './feed-lines.ts'
 import { type Divided, divide, type FeedRows, type Place, stamp } from './feed-divide.ts'
 import { cast, fits, withCasts } from './feed-exact.ts'
-import { describeFault, type FeedFile, type FileFormat, unreadable } from './feed-file.ts'
+import {
+  describeFault,
+  type FeedFile,
+  type FileFormat,
+  givenOf,
+  unreadable,
+  withGiven,
+} from './feed-file.ts'
+import type { Column } from './lake-type.ts'
 import { type LakeTable, readParquet } from './table-state.ts'
 
 export interface ReadOptions {
@@ -73,7 +82,7 @@ async function readJsonLines(
         for (const name of await sampleFields(db, run.path)) unknown.add(name)
       }
       const place = { before: before + run.before, path: run.path.replace(/jsonl$/, 'parquet') }
-      const source = `read_json(${jsonOptions(run.path, 'jsonl')}, columns = ${textColumns(table)}, records = true)`
+      const source = readObjects(table, file, jsonOptions(run.path, 'jsonl'))
       const whole = run.isPlain
         ? await readWhole({ ...batch, db }, table, { file, source, ...place })
         : undefined
@@ -128,30 +137,29 @@ async function readCsv(
   { file, before, path }: ReadOptions,
 ): Promise<FeedRows> {
   const header = await readHeader(file.path)
-  if (header === undefined) throw unreadable(file, 'its first line is no CSV')
-  const nothing = { files: [], refused: [], span: 0, unknown: [] }
-  if (header.length === 0) return nothing
+  if (header === undefined) throw unreadable(file, 'its first line is not CSV')
+  const { fields: titles, line } = header
+  if (titles.length === 0) return { files: [], refused: [], span: 0, unknown: [] }
   const names = table.columns.map(({ name }) => name)
-  const twice = names.find((name) => header.indexOf(name) !== header.lastIndexOf(name))
+  const twice = names.find((name) => titles.indexOf(name) !== titles.lastIndexOf(name))
   if (twice !== undefined) throw unreadable(file, `it has two columns ${twice}`)
-  checkKeyIsThere(file, table, header)
+  checkKeyIsThere(file, table, titles)
   // Others may be called anything, twice too: they only take their place.
-  const fields = header.map((name, at) => (names.includes(name) ? name : `other ${at}`))
-  const some = names.map((name) =>
-    header.includes(name) ? identifier(name) : `null::varchar as ${identifier(name)}`,
-  )
+  const fields = titles.map((name, at) => (names.includes(name) ? name : `other ${at}`))
+  const some = names.map((name) => {
+    const own = titles.includes(name) ? identifier(name) : undefined
+    return `${withGiven(own, givenOf(file, name))} as ${identifier(name)}`
+  })
   const source = `(select ${some.join(', ')} from read_csv(${duckLiteral(file.path)}, columns = ${struct(fields)},
-    header = true, auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '',
+    header = true, skip = ${line - 1}, auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '',
     allow_quoted_nulls = false, max_line_size = ${MAX_LINE_BYTES}, buffer_size = ${2 * MAX_LINE_BYTES}))`
   const place = { file, before, path: `${path}.parquet` }
-  const unknown = header.filter((name) => !names.includes(name))
+  const unknown = titles.filter((name) => !names.includes(name))
   const whole = (await isPlainText(file.path, 'csv'))
-    ? await readWhole(batch, table, { ...place, source, isCsv: true, before: before + 1 })
+    ? await readWhole(batch, table, { ...place, source, isCsv: true, before: before + line })
     : undefined
-  if (whole !== undefined) {
-    // The header is a line.
-    return { ...whole, span: whole.span + 1, unknown }
-  }
+  // The header is a line.
+  if (whole !== undefined) return { ...whole, span: whole.span + line, unknown }
   const rows = await divideLines(batch, table, { from: file.path, line: 0, header, ...place })
   return { ...rows, unknown }
 }
@@ -169,7 +177,7 @@ async function readJson(
       throw unreadable(file, describeFault(error))
     })
     const unknown = fields.filter((name) => !table.columns.some((column) => column.name === name))
-    const source = `read_json(${jsonOptions(bare, 'json')}, columns = ${textColumns(table)}, records = true)`
+    const source = readObjects(table, file, jsonOptions(bare, 'json'))
     const rows =
       ((await isPlainText(bare, 'json'))
         ? await readWhole(batch, table, { source, ...place })
@@ -200,36 +208,72 @@ async function readParquetRows(
     })
   const types = new Map(found.map((row) => [row.column_name, row.column_type]))
   checkKeyIsThere(file, table, [...types.keys()])
-  const texts = table.columns.map(({ name }) => {
-    const column = identifier(name)
-    return `${textOf(column, types.get(name))} as ${column}`
-  })
   const unknown = [...types.keys()].filter(
     (name) => !table.columns.some((column) => column.name === name),
   )
-  const source = `(select ${texts.join(', ')} from ${readParquet([file.path])})`
+  const texts = table.columns.map((column) => textOf(column, types.get(column.name)))
+  const from = readParquet([file.path])
+  const select = (kind: 'strict' | 'lenient') =>
+    texts
+      .map(
+        ({ column, ...text }) =>
+          `${withGiven(text[kind], givenOf(file, column))} as ${identifier(column)}`,
+      )
+      .join(', ')
+  const faults = texts.flatMap(({ isLost }) => isLost ?? [])
+  const fault = faults.length > 0 ? `case when ${faults.join(' or ')} then 'not_text' end` : 'null'
   const place = { file, before, path: `${path}.parquet` }
   const rows =
-    (await readWhole(batch, table, { source, isChecked: true, ...place })) ??
+    (await readWhole(batch, table, {
+      source: `(select ${select('strict')} from ${from})`,
+      isChecked: faults.length === 0,
+      ...place,
+    })) ??
     (await divide(batch, table, {
-      lines: `(select *, row_number() over () as n, null::varchar as t, null::varchar as j, null::varchar as fault from ${source})`,
+      lines: `(select ${select('lenient')}, row_number() over () as n, null::varchar as t,
+        null::varchar as j, ${fault}::varchar as fault from ${from})`,
       areFields: true,
       ...place,
     }))
   return { ...rows, unknown }
 }
 
-/** SQL of a Parquet value as the text that stands for it. */
-function textOf(column: string, type: string | undefined): string {
-  if (type === undefined) return 'null::varchar'
-  if (type === 'BLOB') return `'\\x' || lower(hex(${column}))`
-  return /[[(]/.test(type) && !type.startsWith('DECIMAL')
-    ? `to_json(${column})::varchar`
-    : `${column}::varchar`
+interface ParquetText {
+  readonly column: string
+  /** SQL of the text, which fails on one that is none. */
+  readonly strict?: string
+  /** The same with null instead. */
+  readonly lenient?: string
+  /** SQL that says whether a value is there that has no text. */
+  readonly isLost?: string
+}
+
+/**
+ * How a Parquet value becomes the text that stands for it. Bytes without an annotation are text if
+ * they are UTF-8, except for a column of bytes; bytes within a list or a struct have no text.
+ */
+function textOf({ name, type: wanted }: Column, type: string | undefined): ParquetText {
+  const column = identifier(name)
+  const same = (sql: string): ParquetText => ({ column: name, strict: sql, lenient: sql })
+  if (type === undefined) return { column: name }
+  if (type === 'BLOB') {
+    if (wanted === 'BLOB') return same(`'\\x' || lower(hex(${column}))`)
+    const lenient = `try(decode(${column}))`
+    const isLost = `${column} is not null and ${lenient} is null`
+    return { column: name, strict: `decode(${column})`, lenient, isLost: `(${isLost})` }
+  }
+  const isNested = /[[(]/.test(type) && !type.startsWith('DECIMAL') && !type.startsWith('ENUM')
+  if (!isNested) return same(`${column}::varchar`)
+  if (!/\bBLOB\b/.test(type)) return same(`to_json(${column})::varchar`)
+  const isLost = `${column} is not null`
+  const strict = `case when ${isLost} then error('bytes')::varchar end`
+  return { column: name, strict, lenient: 'null::varchar', isLost: `(${isLost})` }
 }
 
 function checkKeyIsThere(file: FeedFile, table: LakeTable, fields: readonly string[]): void {
-  const missing = table.key.find((name) => !fields.includes(name))
+  const missing = table.key.find(
+    (name) => !fields.includes(name) && givenOf(file, name) === undefined,
+  )
   if (missing !== undefined) throw unreadable(file, `it has no column ${missing}`)
 }
 
@@ -282,12 +326,7 @@ async function readWhole(
 async function divideLines(
   batch: Stamp,
   table: LakeTable,
-  {
-    from,
-    line,
-    header,
-    ...place
-  }: Place & { from: string; line: number; header?: readonly string[] },
+  { from, line, header, ...place }: Place & { from: string; line: number; header?: Header },
 ): Promise<Divided> {
   const path = `${place.path}.lines`
   try {
@@ -328,8 +367,13 @@ function jsonOptions(path: string, format: 'json' | 'jsonl'): string {
   return `${duckLiteral(path)}, format = '${shape}', maximum_object_size = ${MAX_LINE_BYTES}`
 }
 
-function textColumns({ columns }: LakeTable): string {
-  return struct(columns.map(({ name }) => name))
+/** A relation of the fields of a file of JSON as text. */
+function readObjects(table: LakeTable, file: FeedFile, options: string): string {
+  const names = table.columns.map(({ name }) => name)
+  const some = names.map(
+    (name) => `${withGiven(identifier(name), givenOf(file, name))} as ${identifier(name)}`,
+  )
+  return `(select ${some.join(', ')} from read_json(${options}, columns = ${struct(names)}, records = true))`
 }
 
 function struct(names: readonly string[]): string {
