@@ -19,7 +19,7 @@ import {
   sumRows,
   type TableEntry,
 } from './lake/commit-record.ts'
-import { type FileFormat } from './lake/feed-file.ts'
+import { type FileFormat, valuesOfFolders } from './lake/feed-file.ts'
 import type { RowFile } from './lake/feed-divide.ts'
 import { readFeedFile } from './lake/feed-rows.ts'
 import {
@@ -49,6 +49,8 @@ export interface OfferedFile {
   readonly rawPath: string
   /** The rows in it, unpacked or made of it; undefined where nothing can be read of it. */
   readonly rows: { readonly path: string; readonly format: FileFormat } | undefined
+  /** Values of columns that its rows lack, from the names of its folders. */
+  readonly given: Readonly<Record<string, string | null>>
 }
 
 /**
@@ -193,7 +195,7 @@ async function takeFile(
     rows === undefined
       ? undefined
       : readFeedFile(batch, table, {
-          file: { name: file.name, path: rows.path, format: rows.format },
+          file: { name: file.name, given: file.given, ...rows },
           before,
           path,
           limits: deps.limits,
@@ -435,7 +437,10 @@ async function openRegister(
   return relation
 }
 
-/** Whether a file that was never seen under its name holds what was taken under another. */
+/**
+ * Whether a file that was never seen under its name holds what was taken under another, in folders
+ * that hold the same values.
+ */
 async function findCopy(
   { db }: PendingBatch,
   {
@@ -450,8 +455,11 @@ async function findCopy(
     hashing: Promise<string>
   },
 ): Promise<boolean> {
+  const given = JSON.stringify(valuesOfFolders(file.name))
+  const isAlike = (name: string): boolean => JSON.stringify(valuesOfFolders(name)) === given
   const isTaken = async (taken: TakenFile): Promise<boolean> =>
     taken.outcome === 'taken' &&
+    isAlike(taken.file.name) &&
     taken.file.sizeBytes === file.sizeBytes &&
     taken.sha256 === (await hashing)
   for (const taken of read) if (await isTaken(taken)) return true
@@ -462,7 +470,7 @@ async function findCopy(
   // Under its own name it says something new, even if it says what it said once before.
   if (found.length === 0 || found.some((each) => each.file === file.name)) return false
   const sha256 = await hashing
-  return found.some((each) => each.sha256 === sha256)
+  return found.some((each) => each.sha256 === sha256 && isAlike(each.file))
 }
 
 async function recordFiles(

@@ -10,11 +10,11 @@ import { ConflictError, ContractError, TidemarkError } from './errors.ts'
 import { commitBatch } from './lake/batch-log.ts'
 import type { PendingBatch } from './lake/capture.ts'
 import { type CommitRecord, standStill } from './lake/commit-record.ts'
-import { formatOf } from './lake/feed-file.ts'
+import { formatOf, valuesOfFolders } from './lake/feed-file.ts'
 import { type AnswerFormat, type Feed, filesOf } from './project.ts'
 import type { FeedServer } from './feed-sources.ts'
 import type { Drop, DroppedFile } from './source/drop.ts'
-import { ask, type HttpAnswer, placeOf } from './source/http.ts'
+import { ask, checkAnswer, type HttpAnswer, placeOf } from './source/http.ts'
 import { gunzipFile } from './source/unpack.ts'
 
 export interface CollectOptions {
@@ -30,6 +30,8 @@ export interface CollectOutcome {
   readonly files: number
   /** Lines this call put into quarantine. */
   readonly quarantined: number
+  /** Files and folders in the drop that are no data of a feed, as far as it was looked through. */
+  readonly ignored: number
   /** There is more to take, for the next call. */
   readonly isCutShort: boolean
   /** What could not be asked or read; the rest was collected all the same. */
@@ -74,6 +76,7 @@ async function collectOnce(deps: Deps, { lastKnown = 0 }: CollectOptions): Promi
     committed: false,
     files: 0,
     quarantined: 0,
+    ignored: 0,
     isCutShort: false,
     failures,
   }
@@ -91,11 +94,12 @@ async function collectOnce(deps: Deps, { lastKnown = 0 }: CollectOptions): Promi
     }
     const taken = offers.filter(({ files }) => files.length > 0)
     const isCutShort = offers.some((offer) => offer.isCutShort)
-    if (taken.length === 0) return { ...quiet, isCutShort }
+    const ignored = offers.reduce((sum, offer) => sum + offer.ignored, 0)
+    if (taken.length === 0) return { ...quiet, ignored, isCutShort }
     await checkEnds(deps, heads)
     const { record, quarantined } = await commitOffers(deps, taken, { last, collectedAt })
     const files = taken.reduce((sum, offer) => sum + offer.files.length, 0)
-    return { record, committed: true, files, quarantined, isCutShort, failures }
+    return { record, committed: true, files, quarantined, ignored, isCutShort, failures }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -172,6 +176,7 @@ async function readKnown(deps: Deps, feed: Feed, last: CommitRecord): Promise<Ve
 interface Offer {
   readonly feed: Feed
   readonly files: readonly OfferedFile[]
+  readonly ignored: number
   readonly isCutShort: boolean
 }
 
@@ -222,13 +227,18 @@ async function findOffered(
     })
   }
   let isCutShort = false
+  let ignored = 0
+  const ignore = (): void => void (ignored += 1)
   const { drop } = deps.feeds ?? {}
   if (drop !== undefined) {
     await attempt(async () => {
       let sizeBytes = 0
-      for await (const dropped of drop.list(feed.name)) {
-        if (formatOf(dropped.name) === undefined || known.get(dropped.name) === dropped.version)
+      for await (const dropped of drop.list(feed.name, ignore)) {
+        if (formatOf(dropped.name) === undefined) {
+          ignore()
           continue
+        }
+        if (known.get(dropped.name) === dropped.version) continue
         sizeBytes += dropped.sizeBytes
         const isFull = files.length >= MAX_FILES || sizeBytes > MAX_BYTES || isPastDeadline(deps)
         if (files.length > 0 && isFull) {
@@ -243,9 +253,24 @@ async function findOffered(
           sizeBytes += (await stat(file.rows.path)).size
         }
       }
+      reportIgnored(deps, { drop, feed, ignored })
     })
   }
-  return { feed, files, isCutShort }
+  return { feed, files, ignored, isCutShort }
+}
+
+/** Files that were ignored when it was last said, by lake, drop and feed. */
+const said = new Map<string, number>()
+
+/** Says how many files are no data: once for each number, not with every run. */
+function reportIgnored(
+  deps: Deps,
+  { drop, feed, ignored }: { drop: Drop; feed: Feed; ignored: number },
+): void {
+  const place = `${deps.ingestion.location} ${drop.location} ${feed.name}`
+  if ((said.get(place) ?? 0) === ignored) return
+  said.set(place, ignored)
+  deps.log({ event: 'files_ignored', table: feed.name, files: ignored })
 }
 
 async function fetchDropped(
@@ -255,7 +280,8 @@ async function fetchDropped(
 ): Promise<OfferedFile | undefined> {
   if (!(await drop.fetch(dropped, rawPath))) return undefined
   const { size } = await stat(rawPath)
-  return { ...dropped, sizeBytes: size, rawPath, rows: await unpack(dropped.name, rawPath) }
+  const rows = await unpack(dropped.name, rawPath)
+  return { ...dropped, sizeBytes: size, rawPath, rows, given: valuesOfFolders(dropped.name) }
 }
 
 async function unpack(name: string, rawPath: string): Promise<OfferedFile['rows']> {
@@ -283,7 +309,12 @@ interface Asked {
   /** It is not asked again before. */
   readonly nextAt: number
   /** What it answered, until that is in the lake. */
-  readonly pending?: { readonly answer: HttpAnswer; readonly fetchedAt: string }
+  readonly pending?: Pending
+}
+
+interface Pending {
+  readonly answer: HttpAnswer
+  readonly fetchedAt: string
 }
 
 async function askServer(
@@ -303,6 +334,9 @@ async function askServer(
     asked.set(place, { nextAt: now + Math.min(everyMs, AGAIN_MS), ...(pending && { pending }) })
     const answer = await ask(url, { known, signal: deps.signal })
     pending = answer === undefined ? undefined : { answer, fetchedAt: collectedAt }
+    if (pending !== undefined) {
+      checkAnswer(pending.answer.body, { rows: parseAnswer(pending, format), url })
+    }
     asked.set(place, { nextAt: now + everyMs, ...(pending && { pending }) })
   }
   if (pending === undefined) return undefined
@@ -314,17 +348,22 @@ async function askServer(
     modifiedAt: fetchedAt,
     sizeBytes: answer.body.length,
     rawPath,
-    rows: await writeAnswer(answer, { format, path: `${rawPath}.jsonl`, fetchedAt }),
+    given: {},
+    rows: await writeAnswer(parseAnswer(pending, format), `${rawPath}.jsonl`),
   }
 }
 
-/** An answer's rows as JSON lines; undefined when it is not of its format. */
-async function writeAnswer(
-  { body }: HttpAnswer,
-  { format, path, fetchedAt }: { format: AnswerFormat; path: string; fetchedAt: string },
-): Promise<OfferedFile['rows']> {
-  const parsed = format.parse.safeParse({ text: body.toString('utf8'), fetchedAt })
-  if (!parsed.success) return undefined
-  await writeFile(path, parsed.data.map((row) => `${JSON.stringify(row)}\n`).join(''))
+type Rows = readonly Readonly<Record<string, string>>[]
+
+/** An answer's rows; undefined when it is not of its format. */
+function parseAnswer({ answer, fetchedAt }: Pending, format: AnswerFormat): Rows | undefined {
+  const text = answer.body.toString('utf8')
+  const parsed = format.parse.safeParse({ text, fetchedAt })
+  return parsed.success ? parsed.data : undefined
+}
+
+async function writeAnswer(rows: Rows | undefined, path: string): Promise<OfferedFile['rows']> {
+  if (rows === undefined) return undefined
+  await writeFile(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
   return { path, format: 'jsonl' }
 }

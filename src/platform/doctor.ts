@@ -13,7 +13,7 @@ import type { ObjectStore } from './lake/object-store.ts'
 import { checkContinued } from './load.ts'
 import type { Project } from './project.ts'
 import type { Drop } from './source/drop.ts'
-import { ask, placeOf } from './source/http.ts'
+import { ask, checkAnswer, placeOf } from './source/http.ts'
 import { findLedgerHead } from './warehouse/ledger.ts'
 import { openWarehouse, type Warehouse } from './warehouse/warehouse.ts'
 
@@ -66,16 +66,23 @@ async function examineFeeds({ project, feeds }: Deps): Promise<Finding[]> {
 
 async function examineDrop(drop: Drop, { source }: Project): Promise<string> {
   let files = 0
+  let ignored = 0
   for (const { name } of source.feeds ?? []) {
-    for await (const file of drop.list(name)) if (formatOf(file.name) !== undefined) files += 1
+    for await (const file of drop.list(name, () => void (ignored += 1))) {
+      if (formatOf(file.name) === undefined) ignored += 1
+      else files += 1
+    }
   }
-  return `${drop.location}, ${files} ${files === 1 ? 'file' : 'files'}`
+  const others = ignored > 0 ? `, ${ignored} ignored` : ''
+  return `${drop.location}, ${files} ${files === 1 ? 'file' : 'files'}${others}`
 }
 
 async function examineServer({ url, format }: FeedServer): Promise<string> {
   const answer = await ask(url, { attempts: 1 })
   const text = answer?.body.toString('utf8') ?? ''
   const parsed = format.parse.safeParse({ text, fetchedAt: new Date().toISOString() })
+  const rows = parsed.success ? parsed.data : undefined
+  if (answer !== undefined) checkAnswer(answer.body, { rows, url })
   if (parsed.success) return `${parsed.data.length} rows of ${format.feed}`
   throw new ContractError(`It answers something else than rows of ${format.feed}`, {
     code: 'FEED_FORMAT',

@@ -48,7 +48,10 @@ export interface AnswerFormat {
   readonly feed: string
   /** Path and query below the server's address. */
   readonly path: string
-  /** A schema whose input is the answer's text and when it came, and whose output are rows. */
+  /**
+   * A schema whose input is the answer's text and when it came, and whose output are rows. An answer
+   * without a row is a failure of the server.
+   */
   readonly parse: AnswerSchema
 }
 

@@ -136,6 +136,27 @@ it('refuses an answer that is none, with its bytes in the lake, and takes the ne
   expect(await readFeedState(asking.deps, 'open')).toEqual([])
 })
 
+it('I13 an answer without a row is a failure of the server: nothing is kept, and it is asked again soon', async () => {
+  await using asking = await createAsking()
+  const { server } = asking
+  const objects = await listKeys(asking.deps.ingestion)
+  server.answer = (response) => response.setHeader('etag', '"none"').end('\n')
+  expect(await asking.later(0)).toEqual(['FEED_EMPTY'])
+  server.answer = (response) => response.end()
+  expect(await asking.later(1)).toEqual(['FEED_EMPTY'])
+  server.answer = (response) => response.writeHead(204).end()
+  expect(await asking.later(1)).toEqual(['FEED_EMPTY'])
+  expect(await listKeys(asking.deps.ingestion)).toEqual(objects)
+  server.answer = (response) => response.end('1 2026-11-20 1\n')
+  expect(await asking.later(1)).toEqual([])
+  expect(await asking.prices()).toEqual(['insert 1.000'])
+  // What is known stays, and so does what the server is asked for.
+  server.answer = (response) => response.end('')
+  expect(await asking.later(60)).toEqual(['FEED_EMPTY'])
+  expect(await asking.prices()).toEqual(['insert 1.000'])
+  expect(await asking.outcome()).toBe('taken')
+})
+
 it('keeps to its bounds whatever comes: an answer without end, and one that never begins', async () => {
   await using asking = await createAsking(1)
   const { server } = asking

@@ -239,6 +239,70 @@ it('names fields nobody asked for, and follows no link out of the drop', async (
   expect(ignored).toMatchObject([{ table: 'price', fields: ['note'] }])
 })
 
+it('takes the data that engines drop, from folders that hold a value too, and counts what they leave beside it', async () => {
+  await using prices = await createPrices()
+  const leftovers = [
+    '_SUCCESS',
+    '_committed_4f3c',
+    '_started_4f3c',
+    '_metadata',
+    '_delta_log/0.json',
+    '_delta_log/1.json',
+    '_temporary/0/task/part-1.csv',
+    '.part-0.csv.crc',
+    '.DS_Store',
+    '~$prices.xlsx',
+    'prices.xlsx',
+    'prices.csv~',
+    'prices.csv.tmp',
+  ]
+  for (const name of leftovers) await prices.drop(`price/${name}`, 'not,a,price\n1,2,3\n')
+  await prices.drop('price/day=2026-11-20/part-0.csv', 'item_id,price\n1,5\n')
+  await prices.drop('price/item_id=2/day=2026%2D11%2D21/part-0.jsonl', '{"price":6}\n')
+  await prices.drop('price/day=soon/part-0.csv', 'item_id,price\n3,7\n')
+  expect(await prices.collect()).toBe(3)
+  expect(await prices.current()).toEqual([
+    [1, '2026-11-20', '5.000'],
+    [2, '2026-11-21', '6.000'],
+  ])
+  expect((await prices.refused()).map(([, reason, column]) => [reason, column])).toEqual([
+    ['value_not_exact', 'day'],
+  ])
+  expect(Object.keys(await prices.files()).length).toBe(3)
+  // A folder counts as one; it is said once for each number.
+  const told = () =>
+    prices.entries.filter(({ event }) => event === 'files_ignored').map(({ files }) => files)
+  expect(told()).toEqual([12])
+  await prices.collect()
+  expect(told()).toEqual([12])
+  await prices.drop('price/_another', 'x')
+  const report = await run(prices.deps)
+  expect(report.collected).toMatchObject({ ignored: 13, files: 0, failures: [] })
+  expect(told()).toEqual([12, 13])
+})
+
+it('I1 files of the same content in folders of different values are no copies of each other', async () => {
+  await using prices = await createPrices()
+  const content = 'item_id,price\n1,5\n'
+  await prices.drop('price/day=2026-11-20/part-0.csv', content)
+  await prices.drop('price/day=2026-11-21/part-0.csv', content)
+  await prices.collect()
+  await prices.drop('price/day=2026-11-22/part-0.csv', content)
+  await prices.drop('price/again/day=2026-11-20/part-0.csv', content)
+  await prices.collect()
+  expect((await prices.current()).map(([, day]) => day)).toEqual([
+    '2026-11-20',
+    '2026-11-21',
+    '2026-11-22',
+  ])
+  expect(Object.values(await prices.files()).toSorted()).toEqual([
+    'copy',
+    'taken',
+    'taken',
+    'taken',
+  ])
+})
+
 it('I8 what files brought is rebuilt from the lake, the drop being gone', async () => {
   await using prices = await createPrices()
   await prices.drop('price/a.jsonl', line(1, 1) + line(2, 2))

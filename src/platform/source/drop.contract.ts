@@ -84,6 +84,37 @@ export function describeDrop(title: string, make: () => Promise<TestDrop>): void
       expect(await names(drop, 'price')).toEqual(['price/a.csv'])
     })
 
+    it('names what engines and spreadsheets leave beside the data once each, and lists the data', async () => {
+      const { drop, put } = await make()
+      const data = ['price/_day=1/a.csv', 'price/day=2024-01-02/part-0.csv', 'price/~a.csv']
+      const leftovers = [
+        'price/_SUCCESS',
+        'price/_committed_4f3c',
+        'price/_delta_log/0.json',
+        'price/_delta_log/1.json',
+        'price/_temporary/0/task/part-1.csv',
+        'price/day=2024-01-02/.part-0.csv.crc',
+        'price/day=2024-01-02/_metadata',
+        'price/~$a.xlsx',
+      ]
+      for (const name of [...data, ...leftovers]) await put(name, 'x')
+      const ignored: string[] = []
+      const found: string[] = []
+      for await (const { name } of drop.list('price', (name) => ignored.push(name))) {
+        found.push(name)
+      }
+      expect(found.toSorted()).toEqual(data)
+      expect(ignored.toSorted()).toEqual([
+        'price/_SUCCESS',
+        'price/_committed_4f3c',
+        'price/_delta_log/',
+        'price/_temporary/',
+        'price/day=2024-01-02/.part-0.csv.crc',
+        'price/day=2024-01-02/_metadata',
+        'price/~$a.xlsx',
+      ])
+    })
+
     it('fetch() gives what was listed, or says that it is another by now or gone', async () => {
       const { drop, put, remove } = await make()
       await put('price/a.csv', 'first')

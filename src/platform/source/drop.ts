@@ -21,8 +21,12 @@ export interface DroppedFile {
 export interface Drop {
   /** What to call it in messages; holds no credentials. */
   readonly location: string
-  /** The files below a feed's folder that nobody is still writing, in the order of their names as bytes. */
-  list(feed: string): AsyncIterable<DroppedFile>
+  /**
+   * The files below a feed's folder that nobody is still writing, in the order of their names as
+   * bytes. What `isLeftover` names is never listed: `onIgnored` gets its name, once for a folder with
+   * all that is in it.
+   */
+  list(feed: string, onIgnored?: (name: string) => void): AsyncIterable<DroppedFile>
   /**
    * Copies a file to `path`; false when it is another by now or gone: it is taken another time, and
    * what lies at `path` is not to be used.
@@ -30,22 +34,37 @@ export interface Drop {
   fetch(file: DroppedFile, path: string): Promise<boolean>
 }
 
+/**
+ * Whether a file or folder is what engines and programs keep for themselves beside the data, by its
+ * name: hidden ones (`.DS_Store`, `.part-0.crc`), those that Spark and Hive do not see either
+ * (`_SUCCESS`, `_delta_log`; but `_day=1` is a folder with a value), locks of spreadsheets (`~$…`).
+ */
+export function isLeftover(name: string): boolean {
+  return /^(\.|~\$|_(?!.*=))/s.test(name)
+}
+
 /** A file that was changed within this time may still be being written. */
 const SETTLED_MS = 1000
 
-/** A directory as a drop. Links are not followed, hidden files are not seen. */
+/** A directory as a drop. Links are not followed. */
 export function diskDrop(directory: string, { settledMs = SETTLED_MS } = {}): Drop {
   const root = resolve(directory)
 
-  async function* list(feed: string): AsyncGenerator<DroppedFile> {
+  async function* list(
+    feed: string,
+    onIgnored?: (name: string) => void,
+  ): AsyncGenerator<DroppedFile> {
     const folder = await lstat(join(root, feed)).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined
       throw explain(error, root)
     })
-    if (folder?.isSymbolicLink() === false) yield* walk(feed)
+    if (folder?.isSymbolicLink() === false) yield* walk(feed, onIgnored)
   }
 
-  async function* walk(folder: string): AsyncGenerator<DroppedFile> {
+  async function* walk(
+    folder: string,
+    onIgnored?: (name: string) => void,
+  ): AsyncGenerator<DroppedFile> {
     const found = await readdir(join(root, folder), { withFileTypes: true }).catch(
       (error: NodeJS.ErrnoException) => {
         if (error.code === 'ENOENT') return []
@@ -53,14 +72,18 @@ export function diskDrop(directory: string, { settledMs = SETTLED_MS } = {}): Dr
       },
     )
     const entries = found
-      .filter((entry) => !entry.name.startsWith('.') && (entry.isDirectory() || entry.isFile()))
+      .filter((entry) => entry.isDirectory() || entry.isFile())
       // A folder sorts as its name with a slash, as in a bucket.
       .map((entry) => Buffer.from(entry.isDirectory() ? `${entry.name}/` : entry.name))
       .toSorted((a, b) => a.compare(b))
     for (const entry of entries) {
       const name = `${folder}/${entry.toString()}`
+      if (isLeftover(entry.toString())) {
+        onIgnored?.(name)
+        continue
+      }
       if (name.endsWith('/')) {
-        yield* walk(name.slice(0, -1))
+        yield* walk(name.slice(0, -1), onIgnored)
         continue
       }
       const file = await describe(name)

@@ -123,6 +123,22 @@ function explain(error: unknown, url: URL): TidemarkError {
   })
 }
 
+/**
+ * Throws `TransientError` (`FEED_EMPTY`) when a server has answered without a single row: it has lost
+ * what it ought to know, and will be asked again. Nothing of it is kept. `rows` are undefined where
+ * the answer is not of its format, which is another fault.
+ */
+export function checkAnswer(
+  body: Buffer,
+  { rows, url }: { rows: readonly unknown[] | undefined; url: URL },
+): void {
+  if (body.length > 0 && rows?.length !== 0) return
+  throw new TransientError(`${placeOf(url)} answered without a single row`, {
+    code: 'FEED_EMPTY',
+    hint: 'nothing is lost; the next run asks again',
+  })
+}
+
 /** An address without credentials and query. */
 export function placeOf(url: URL): string {
   return `${url.origin}${url.pathname}`

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import { explainFault, readFault } from '../s3-fault.ts'
-import type { Drop } from './drop.ts'
+import { type Drop, isLeftover } from './drop.ts'
 
 export interface S3DropOptions {
   readonly bucket: string
@@ -16,7 +16,7 @@ export interface S3DropOptions {
 
 /**
  * A prefix of a bucket as a drop. An object is whole once it is listed; its version is its ETag. What
- * is hidden (a part of its name begins with a dot) or stands for a folder is not seen.
+ * stands for a folder is not seen.
  */
 export function s3Drop({ bucket, prefix, endpoint }: S3DropOptions): Drop & AsyncDisposable {
   const base = prefix === '' ? '' : `${prefix}/`
@@ -29,8 +29,9 @@ export function s3Drop({ bucket, prefix, endpoint }: S3DropOptions): Drop & Asyn
   })
   return {
     location,
-    async *list(feed) {
+    async *list(feed, onIgnored) {
       let from: string | undefined
+      let ignored: string | undefined
       do {
         const page = await client
           .send(
@@ -51,7 +52,12 @@ export function s3Drop({ bucket, prefix, endpoint }: S3DropOptions): Drop & Asyn
         } of page.Contents ?? []) {
           if (key === undefined || version === undefined || key.endsWith('/')) continue
           const name = key.slice(base.length)
-          if (name.split('/').some((part) => part.startsWith('.'))) continue
+          const leftover = findLeftover(name, feed)
+          if (leftover !== undefined) {
+            if (leftover !== ignored) onIgnored?.(leftover)
+            ignored = leftover
+            continue
+          }
           yield { name, sizeBytes, version, modifiedAt: (at ?? new Date(0)).toISOString() }
         }
         from = page.NextContinuationToken
@@ -76,4 +82,13 @@ export function s3Drop({ bucket, prefix, endpoint }: S3DropOptions): Drop & Asyn
       client.destroy()
     },
   }
+}
+
+/** The outermost folder or file of a name that is no data; a folder ends with its slash. */
+function findLeftover(name: string, feed: string): string | undefined {
+  const parts = name.slice(feed.length + 1).split('/')
+  const at = parts.findIndex(isLeftover)
+  if (at === -1) return undefined
+  const end = at < parts.length - 1 ? '/' : ''
+  return `${feed}/${parts.slice(0, at + 1).join('/')}${end}`
 }

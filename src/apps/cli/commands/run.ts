@@ -67,6 +67,7 @@ export function reportRun({ output, config }: CommandContext, report: RunReport)
     batch: extracted?.record?.batch,
     changed: extracted?.committed ?? false,
     files: report.collected?.files ?? 0,
+    filesIgnored: report.collected?.ignored ?? 0,
     ...counts,
     transformed: report.transformed?.batches.length ?? 0,
     loaded: loaded?.batches ?? [],
