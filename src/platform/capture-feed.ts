@@ -88,7 +88,7 @@ export async function captureFeed(
     // Awaited wherever it is needed.
     hashing.catch(() => {})
     const isCopy = await findCopy(batch, { register, read, file, hashing })
-    const taken = await takeFile(deps, batch, { table, file, index, before, isCopy, hashing })
+    const taken = await takeFile(deps, batch, { feed, table, file, index, before, isCopy, hashing })
     before += taken.span
     read.push(taken)
   }
@@ -155,6 +155,7 @@ async function takeFile(
   deps: Deps,
   batch: PendingBatch,
   {
+    feed,
     table,
     file,
     index,
@@ -162,6 +163,7 @@ async function takeFile(
     isCopy,
     hashing,
   }: {
+    feed: Feed
     table: LakeTable
     file: OfferedFile
     index: number
@@ -199,6 +201,7 @@ async function takeFile(
           before,
           path,
           limits: deps.limits,
+          wide: feed.wide,
         }),
   ])
   if (uploaded.status === 'rejected') throw uploaded.reason
@@ -232,12 +235,15 @@ async function takeFile(
   if (found.status === 'rejected' || found.value === undefined) {
     return await refuseWhole('not_readable')
   }
-  const { files, refused, span, unknown } = found.value
+  const { files, refused, span, unknown, absent = 0 } = found.value
   const refusedLines = sumRows(refused)
   const lines = sumRows(files) + refusedLines
   if (unknown.length > 0) {
     const fields = unknown.slice(0, MAX_NAMED).map((name) => name.slice(0, MAX_NAMED))
     deps.log({ event: 'fields_ignored', table: table.name, file: file.name, fields })
+  }
+  if (absent > 0) {
+    deps.log({ event: 'cells_absent', table: table.name, file: file.name, cells: absent })
   }
   const refusals = refused.map((each) => each.path)
   if (

@@ -3,6 +3,7 @@ import { OWN_REASONS } from './models/rules.ts'
 import {
   capturedTables,
   type Fact,
+  type Feed,
   filesOf,
   indexName,
   type Model,
@@ -68,8 +69,43 @@ export function checkProject(project: Project): void {
       )
     }
   }
+  for (const feed of project.source.feeds ?? []) checkWide(feed)
   for (const model of project.models) checkReasons(model)
   for (const fact of facts) checkFact(project, fact)
+}
+
+/** A cell of a wide file must have a whole key, in columns that the feed has, each filled once. */
+function checkWide({ name, key, columns, wide }: Feed): void {
+  if (wide === undefined) return
+  const filled = [
+    wide.first.column,
+    wide.titles.column,
+    wide.cells.column,
+    ...Object.keys(wide.constants),
+  ]
+  checkDistinct(`wide column of ${name}`, filled)
+  const strange = filled.find((column) => !Object.hasOwn(columns, column))
+  if (strange !== undefined) {
+    throw fault(
+      `The wide shape of ${name} fills ${strange}, which is no column of it`,
+      'see its wide',
+    )
+  }
+  const missing = key.find((column) => !filled.includes(column))
+  if (missing !== undefined) {
+    throw fault(`The wide shape of ${name} does not fill its key column ${missing}`, 'see its wide')
+  }
+  if (Object.hasOwn(columns, wide.first.title)) {
+    throw fault(
+      `The first title of the wide shape of ${name} is a column of it: ${wide.first.title}`,
+      'such a file could not be told from one with a row for each',
+    )
+  }
+  try {
+    RegExp(wide.titles.pattern)
+  } catch {
+    throw fault(`The titles of the wide shape of ${name} have no valid pattern`, 'see its wide')
+  }
 }
 
 /** The tests may read the changes of any table, the models those of the facts. */

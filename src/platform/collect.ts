@@ -10,12 +10,12 @@ import { ConflictError, ContractError, TidemarkError } from './errors.ts'
 import { commitBatch } from './lake/batch-log.ts'
 import type { PendingBatch } from './lake/capture.ts'
 import { type CommitRecord, standStill } from './lake/commit-record.ts'
-import { formatOf, valuesOfFolders } from './lake/feed-file.ts'
+import { formatOf, isArchive, isTaken, valuesOfFolders } from './lake/feed-file.ts'
 import { type AnswerFormat, type Feed, filesOf } from './project.ts'
 import type { FeedServer } from './feed-sources.ts'
 import type { Drop, DroppedFile } from './source/drop.ts'
 import { ask, checkAnswer, type HttpAnswer, placeOf } from './source/http.ts'
-import { gunzipFile } from './source/unpack.ts'
+import { gunzipFile, unzipFile } from './source/unpack.ts'
 
 export interface CollectOptions {
   /** A batch known to exist in the ingestion zone: saves the search for the last one. */
@@ -234,7 +234,7 @@ async function findOffered(
     await attempt(async () => {
       let sizeBytes = 0
       for await (const dropped of drop.list(feed.name, ignore)) {
-        if (formatOf(dropped.name) === undefined) {
+        if (!isTaken(dropped.name)) {
           ignore()
           continue
         }
@@ -286,12 +286,12 @@ async function fetchDropped(
 
 async function unpack(name: string, rawPath: string): Promise<OfferedFile['rows']> {
   const format = formatOf(name)
-  if (format === undefined) return undefined
-  if (!/\.gz$/i.test(name)) return { path: rawPath, format }
+  if (format !== undefined && !/\.gz$/i.test(name)) return { path: rawPath, format }
   const path = `${rawPath}.plain`
   try {
-    await gunzipFile(rawPath, path)
-    return { path, format }
+    if (!isArchive(name)) await gunzipFile(rawPath, path)
+    const found = isArchive(name) ? formatOf(await unzipFile(rawPath, path)) : format
+    return found && { path, format: found }
   } catch (error) {
     await rm(path, { force: true })
     if (error instanceof ContractError) return undefined

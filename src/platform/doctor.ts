@@ -8,7 +8,7 @@ import { examineSource } from './examine-source.ts'
 import { examineReader, examineWarehouse } from './examine-warehouse.ts'
 import type { FeedServer } from './feed-sources.ts'
 import { check, type Finding } from './finding.ts'
-import { formatOf } from './lake/feed-file.ts'
+import { isTaken } from './lake/feed-file.ts'
 import type { ObjectStore } from './lake/object-store.ts'
 import { checkContinued } from './load.ts'
 import type { Project } from './project.ts'
@@ -69,8 +69,8 @@ async function examineDrop(drop: Drop, { source }: Project): Promise<string> {
   let ignored = 0
   for (const { name } of source.feeds ?? []) {
     for await (const file of drop.list(name, () => void (ignored += 1))) {
-      if (formatOf(file.name) === undefined) ignored += 1
-      else files += 1
+      if (isTaken(file.name)) files += 1
+      else ignored += 1
     }
   }
   const others = ignored > 0 ? `, ${ignored} ignored` : ''

@@ -41,6 +41,23 @@ export interface Feed {
   readonly key: readonly string[]
   /** Field of a file, which is the column → its Postgres type. Other fields are left in the file. */
   readonly columns: Readonly<Record<string, string>>
+  /** Its files of CSV may also have a column for each of something: `Date,USD,JPY`. */
+  readonly wide?: WideShape
+}
+
+/**
+ * The shape of a file with a row for each of one thing and a column for each of another. Each cell
+ * with a value becomes a row of the feed. A file has it if its first title is the one given here.
+ */
+export interface WideShape {
+  /** The title of the first column, and the feed's column that takes its values. */
+  readonly first: { readonly title: string; readonly column: string }
+  /** The feed's column that takes the titles of the others; those that do not match are left out. */
+  readonly titles: { readonly column: string; readonly pattern: string }
+  /** The feed's column that takes the cells; an empty one is no row, nor is one of `absent`. */
+  readonly cells: { readonly column: string; readonly absent: readonly string[] }
+  /** What all rows have. A file with one of these as a title is refused: it is about something else. */
+  readonly constants: Readonly<Record<string, string>>
 }
 
 /** How the rows of a feed are had of a server's answers. */

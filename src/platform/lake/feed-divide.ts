@@ -18,6 +18,8 @@ export interface FeedRows {
   readonly span: number
   /** Names of fields that the feed does not have; they stay in the file alone. */
   readonly unknown: readonly string[]
+  /** Cells of a wide file without a value, which are no rows. */
+  readonly absent?: number
 }
 
 export interface RowFile {
@@ -40,8 +42,9 @@ const LONG_NUMBER = String.raw`-?[0-9][0-9.eE+-]{16,}`
 
 /**
  * Takes lines one by one: those that are rows go into one file, the others into another with their
- * reason. `lines` has the number `n`, the text `t` as it came, the object of its fields `j` where that
- * is another text, and a `fault` where it cannot be read at all; or, with `areFields`, the fields themselves.
+ * reason. `lines` has the number `_n`, the text `_t` as it came, the object of its fields `_j` where that
+ * is another text, and a `_fault` where it cannot be read at all; or, with `areFields`, the fields themselves
+ * instead of `_j`. `at` names the number by which rows are in order, where a line holds several.
  */
 export async function divide(
   batch: Stamp,
@@ -54,7 +57,14 @@ export async function divide(
     line = 0,
     isCsv = false,
     areFields = false,
-  }: Place & { lines: string; line?: number; isCsv?: boolean; areFields?: boolean },
+    at = '_n',
+  }: Place & {
+    lines: string
+    line?: number
+    isCsv?: boolean
+    areFields?: boolean
+    at?: '_n' | '_at'
+  },
 ): Promise<Divided> {
   const { db } = batch
   const lines = identifier(`lines of ${table.name}`)
@@ -70,29 +80,29 @@ export async function divide(
     return [...lost, `when ${isGiven} and not coalesce(${fits(column)}, false) then ${found}`]
   })
   const fields = areFields
-    ? `(select *, true as is_row, false as is_twice from ${from})`
+    ? `(select *, true as _is_row, false as _is_twice from ${from})`
     : selectFields(table, { lines: from, file })
   try {
     await db.run(`
       create or replace temp table ${lines} as
       select
-          ${names}, n + ${line} as _line, t as _text,
+          ${names}, _n + ${line} as _line, ${at} + ${line} as _place, _t as _text,
           case
-              when fault is not null then fault
-              when not is_row then 'not_json'
-              when is_twice then 'field_twice'
+              when _fault is not null then _fault
+              when not _is_row then 'not_json'
+              when _is_twice then 'field_twice'
               when ${nullKey} then 'key_missing'
               when _column is not null then 'value_not_exact'
           end as _reason,
-          case when fault is null and is_row and not is_twice and not (${nullKey}) then _column end as _column
+          case when _fault is null and _is_row and not _is_twice and not (${nullKey}) then _column end as _column
       from (
           select *, case ${faults.join(' ')} end as _column
-          from (select n, t, fault, is_row, is_twice, ${areFields ? '' : 'o, is_long,'} ${withCasts(table)} from ${fields})
+          from (select _n, ${at === '_n' ? '' : '_at,'} _t, _fault, _is_row, _is_twice, ${areFields ? '' : '_o, _is_long,'} ${withCasts(table)} from ${fields})
       )`)
   } catch (error) {
     throw unreadable(file, describeFault(error))
   }
-  const change = `'insert' as _operation, ${stamp(batch)}, ${before - line} + _line as _ordinal`
+  const change = `'insert' as _operation, ${stamp(batch)}, ${before - line} + _place as _ordinal`
   const typed = (column: Column) => `try_cast(${identifier(column.name)} as ${column.type})`
   const values = table.columns.map((column) => {
     const name = identifier(column.name)
@@ -101,7 +111,7 @@ export async function divide(
   })
   const rows = await writeParquet(
     db,
-    `select ${values.join(', ')}, ${change} from ${lines} where _reason is null order by _line`,
+    `select ${values.join(', ')}, ${change} from ${lines} where _reason is null order by _place`,
     path,
   )
   const text = table.columns.map(({ name }): Column => ({ name, type: 'VARCHAR' }))
@@ -136,7 +146,7 @@ export async function divide(
   )
   const refusedPath = `${path}.refused`
   const refused = await writeParquet(db, select, refusedPath)
-  const [last] = await db.rows<{ line: bigint | null }>(`select max(_line) as line from ${lines}`)
+  const [last] = await db.rows<{ line: bigint | null }>(`select max(_place) as line from ${lines}`)
   await db.run(`drop table ${lines}`)
   if (rows === 0) await rm(path)
   if (refused === 0) await rm(refusedPath)
@@ -147,7 +157,7 @@ export async function divide(
   }
 }
 
-/** A relation of the fields of lines as text, with `o`, the object they are of. */
+/** A relation of the fields of lines as text, with `_o`, the object they are of. */
 function selectFields(
   table: LakeTable,
   { lines, file }: { lines: string; file: FeedFile },
@@ -159,21 +169,21 @@ function selectFields(
   const values = names.map((name) => {
     const field = `struct_extract(fields, ${duckLiteral(name)})`
     const digits = numbersOf(name)
-    const text = `case when is_long and len(${digits}) = 1 then ${digits}[1] else ${field} end`
+    const text = `case when _is_long and len(${digits}) = 1 then ${digits}[1] else ${field} end`
     return `${withGiven(text, givenOf(file, name))} as ${identifier(name)}`
   })
-  const known = `list_filter(json_keys(o), each -> list_contains([${names.map(duckLiteral).join(', ')}], each))`
+  const known = `list_filter(json_keys(_o), each -> list_contains([${names.map(duckLiteral).join(', ')}], each))`
   return `(
-      select n, t, fault, is_row, o, is_long, ${values.join(', ')}, len(${known}) <> len(list_distinct(${known})) as is_twice
+      select _n, _t, _fault, _is_row, _o, _is_long, ${values.join(', ')}, len(${known}) <> len(list_distinct(${known})) as _is_twice
       from (
-          select *, from_json(case when len(${known}) = len(list_distinct(${known})) then o else '{}' end, ${structure}) as fields
+          select *, from_json(case when len(${known}) = len(list_distinct(${known})) then _o else '{}' end, ${structure}) as fields
           from (
               select
-                  n, t, fault, is_row,
-                  case when is_row then coalesce(j, t) else '{}' end as o,
-                  is_row and j is null and regexp_matches(t, ${duckLiteral(LONG_NUMBER)}) as is_long
+                  _n, _t, _fault, _is_row,
+                  case when _is_row then coalesce(_j, _t) else '{}' end as _o,
+                  _is_row and _j is null and regexp_matches(_t, ${duckLiteral(LONG_NUMBER)}) as _is_long
               from (
-                  select *, fault is null and coalesce(json_valid(coalesce(j, t)) and json_type(case when json_valid(coalesce(j, t)) then coalesce(j, t) end) = 'OBJECT', false) as is_row
+                  select *, _fault is null and coalesce(json_valid(coalesce(_j, _t)) and json_type(case when json_valid(coalesce(_j, _t)) then coalesce(_j, _t) end) = 'OBJECT', false) as _is_row
                   from ${lines}
               )
           )
@@ -185,14 +195,14 @@ function selectFields(
 function numbersOf(name: string): string {
   const quoted = JSON.stringify(name).replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`)
   const pattern = String.raw`${quoted}\s*:\s*(-?[0-9][0-9.eE+-]*)`
-  return `regexp_extract_all(t, ${duckLiteral(pattern)}, 1)`
+  return `regexp_extract_all(_t, ${duckLiteral(pattern)}, 1)`
 }
 
 /** SQL that says whether a number of a line has lost digits when it was read and they cannot be found again. */
 function isLost({ name }: Column): string {
   const pointer = `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
-  const kind = `json_type(o, ${duckLiteral(pointer)})`
-  return `is_long and (${kind} in ('OBJECT', 'ARRAY') or ${kind} = 'DOUBLE' and len(${numbersOf(name)}) <> 1)`
+  const kind = `json_type(_o, ${duckLiteral(pointer)})`
+  return `_is_long and (${kind} in ('OBJECT', 'ARRAY') or ${kind} = 'DOUBLE' and len(${numbersOf(name)}) <> 1)`
 }
 
 /** `_batch` and `_captured_at`. */

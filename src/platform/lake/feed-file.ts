@@ -19,6 +19,16 @@ export function formatOf(name: string): FileFormat | undefined {
   return format === 'parquet' && gzip !== undefined ? undefined : format
 }
 
+/** Whether a file may be taken, by its name: one of a format, or a ZIP archive with such a file in it. */
+export function isTaken(name: string): boolean {
+  return formatOf(name) !== undefined || isArchive(name)
+}
+
+/** Whether a file is a ZIP archive, by its name. */
+export function isArchive(name: string): boolean {
+  return /\.zip$/i.test(name)
+}
+
 /** A local file of a feed, unpacked. */
 export interface FeedFile {
   /** What it is called where it came from: in quarantine with the line. */

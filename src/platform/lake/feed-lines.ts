@@ -308,6 +308,15 @@ export async function readHeader(path: string): Promise<Header | undefined> {
   return { fields: [], line: 0 }
 }
 
+/** The records of a CSV file below its header, without those that hold nothing. */
+export async function* readRecords(path: string, header: Header): AsyncGenerator<Line> {
+  for await (const line of readLines(path, quotesOpen)) {
+    if (line.number <= header.line) continue
+    if (line.fault === undefined && isEmptyRecord(line.text)) continue
+    yield line
+  }
+}
+
 /** Whether a record of CSV holds nothing: blanks, or the commas that spreadsheets leave. */
 function isEmptyRecord(text: string): boolean {
   return text.trim() === '' || /^,+$/.test(text)

@@ -1,7 +1,7 @@
 import { rm, stat } from 'node:fs/promises'
 import { type DuckDb, type DuckDbOptions, openDuckDb } from '../duckdb.ts'
 import { duckLiteral, identifier } from '../sql.ts'
-import { type Stamp, writeParquet } from './capture.ts'
+import type { Stamp } from './capture.ts'
 import {
   type Header,
   isJsonText,
@@ -12,8 +12,7 @@ import {
   withoutMark,
   writeLines,
 } from './feed-lines.ts'
-import { type Divided, divide, type FeedRows, type Place, stamp } from './feed-divide.ts'
-import { cast, fits, withCasts } from './feed-exact.ts'
+import { type Divided, divide, type FeedRows, type Place } from './feed-divide.ts'
 import {
   describeFault,
   type FeedFile,
@@ -23,7 +22,10 @@ import {
   withGiven,
 } from './feed-file.ts'
 import type { Column } from './lake-type.ts'
+import { readWhole } from './feed-whole.ts'
+import { isWide, readWide } from './feed-wide.ts'
 import { type LakeTable, readParquet } from './table-state.ts'
+import type { WideShape } from '../project.ts'
 
 export interface ReadOptions {
   readonly file: FeedFile
@@ -33,6 +35,8 @@ export interface ReadOptions {
   readonly path: string
   /** What DuckDB may use where a large file is read in parts, beside what `db` may. */
   readonly limits?: Pick<DuckDbOptions, 'memoryLimitMb' | 'threads'>
+  /** The other shape that files of CSV may have. */
+  readonly wide?: WideShape | undefined
 }
 
 /**
@@ -134,12 +138,15 @@ async function inParallel(count: number, work: () => Promise<void>): Promise<voi
 async function readCsv(
   batch: Stamp,
   table: LakeTable,
-  { file, before, path }: ReadOptions,
+  { file, before, path, wide }: ReadOptions,
 ): Promise<FeedRows> {
   const header = await readHeader(file.path)
   if (header === undefined) throw unreadable(file, 'its first line is not CSV')
   const { fields: titles, line } = header
   if (titles.length === 0) return { files: [], refused: [], span: 0, unknown: [] }
+  if (wide !== undefined && isWide(titles, wide)) {
+    return await readWide(batch, table, { file, before, path, header, wide })
+  }
   const names = table.columns.map(({ name }) => name)
   const twice = names.find((name) => titles.indexOf(name) !== titles.lastIndexOf(name))
   if (twice !== undefined) throw unreadable(file, `it has two columns ${twice}`)
@@ -184,7 +191,7 @@ async function readJson(
         : undefined) ??
       (await divide(batch, table, {
         lines: `(
-          select row_number() over () as n, json::varchar as t, null::varchar as j, null::varchar as fault
+          select row_number() over () as _n, json::varchar as _t, null::varchar as _j, null::varchar as _fault
           from read_json_objects(${jsonOptions(bare, 'json')}))`,
         ...place,
       }))
@@ -230,8 +237,8 @@ async function readParquetRows(
       ...place,
     })) ??
     (await divide(batch, table, {
-      lines: `(select ${select('lenient')}, row_number() over () as n, null::varchar as t,
-        null::varchar as j, ${fault}::varchar as fault from ${from})`,
+      lines: `(select ${select('lenient')}, row_number() over () as _n,
+        null::varchar as _t, ${fault}::varchar as _fault from ${from})`,
       areFields: true,
       ...place,
     }))
@@ -277,51 +284,6 @@ function checkKeyIsThere(file: FeedFile, table: LakeTable, fields: readonly stri
   if (missing !== undefined) throw unreadable(file, `it has no column ${missing}`)
 }
 
-/**
- * Reads fields, which are all text, as rows in one pass; undefined where one of them is none or has
- * no exact form: which one it is has to be found line by line.
- */
-async function readWhole(
-  batch: Stamp,
-  table: LakeTable,
-  {
-    source,
-    before,
-    path,
-    isCsv = false,
-    isChecked = false,
-  }: Place & { source: string; isCsv?: boolean; isChecked?: boolean },
-): Promise<Divided | undefined> {
-  const values = table.columns.map((column) => {
-    const name = identifier(column.name)
-    const isNone = isCsv && column.type === 'BLOB'
-    return `${isNone ? `case when ${name} <> '' then ${cast(column)} end` : cast(column)} as ${name}`
-  })
-  const checks = table.columns.flatMap((column) => {
-    const name = identifier(column.name)
-    if (table.key.includes(column.name)) {
-      return column.type === 'VARCHAR' && !isChecked ? [`${name} is not null`] : [fits(column)]
-    }
-    if (column.type === 'VARCHAR' && !isChecked) return []
-    return [`(${name} is null or ${isCsv ? `${name} = '' or ` : ''}${fits(column)})`]
-  })
-  try {
-    const rows = await writeParquet(
-      batch.db,
-      // All of a row at once, and beside its values: no value is copied for being looked at.
-      `select ${values.join(', ')}, case when ${checks.join(' and ')} then 'insert' else error('inexact') end as _operation,
-          ${stamp(batch)}, ${before} + row_number() over () as _ordinal
-       from (select ${withCasts(table)} from ${source})`,
-      path,
-    )
-    return { files: [{ path, rows }], refused: [], span: rows }
-  } catch {
-    // It is read again, whatever it was.
-    await rm(path, { force: true })
-    return undefined
-  }
-}
-
 /** As `divide`, of lines of JSON or records of CSV. */
 async function divideLines(
   batch: Stamp,
@@ -334,7 +296,7 @@ async function divideLines(
     if (span === undefined) throw unreadable(place.file, 'a quote is never closed')
     const rows = await divide(batch, table, {
       ...place,
-      lines: `(select n, t, j, fault from read_json(${duckLiteral(path)}, format = 'newline_delimited',
+      lines: `(select n as _n, t as _t, j as _j, fault as _fault from read_json(${duckLiteral(path)}, format = 'newline_delimited',
         columns = {n: 'BIGINT', t: 'VARCHAR', j: 'VARCHAR', fault: 'VARCHAR'}, maximum_object_size = ${8 * MAX_LINE_BYTES}))`,
       line,
       isCsv: header !== undefined,

@@ -489,6 +489,41 @@ describe('readFeedFile() and values', () => {
     expect((await read('a.csv', 'id,name\n1,a\0b\n2,x\n')).refused).toEqual({ 2: 'not_text' })
   })
 
+  it('knows columns with names that the reader might use for itself, line by line too', async () => {
+    const names = [
+      'n',
+      't',
+      'j',
+      'o',
+      'at',
+      'fault',
+      'is_row',
+      'is_long',
+      'is_twice',
+      'fields',
+      'json',
+    ]
+    const own: LakeTable = {
+      name: 'own',
+      key: ['n'],
+      columns: names.map((name) => ({ name, type: 'VARCHAR' })),
+    }
+    const path = join(folder, 'own')
+    const row = Object.fromEntries(names.map((name) => [name, 'x']))
+    for (const [format, text] of [
+      ['jsonl', `${json(row)}\nx\n`],
+      ['csv', `${names.join(',')}\n${names.map(() => 'x').join(',')}\nx\n`],
+    ] as const) {
+      await writeFile(path, text)
+      const found = await readFeedFile({ db, number: 7, takenAt: '2026-11-20T10:00:00Z' }, own, {
+        file: { name: 'own', path, format },
+        before: 0,
+        path: join(folder, 'made'),
+      })
+      expect([found.files[0]?.rows, found.refused[0]?.rows], format).toEqual([1, 1])
+    }
+  })
+
   it('goes by the exact names of fields, and takes thousands of them', async () => {
     expect((await read('a.jsonl', '{"id":1,"Name":"x"}\n')).rows[1]?.['name']).toBeNull()
     expect((await read('a.jsonl', '{"id":1,"Name":"x","name":"y"}\n')).rows[1]?.['name']).toBe('y')

@@ -100,7 +100,7 @@ export function describeDrop(title: string, make: () => Promise<TestDrop>): void
       for (const name of [...data, ...leftovers]) await put(name, 'x')
       const ignored: string[] = []
       const found: string[] = []
-      for await (const { name } of drop.list('price', (name) => ignored.push(name))) {
+      for await (const { name } of drop.list('price', (each) => ignored.push(each))) {
         found.push(name)
       }
       expect(found.toSorted()).toEqual(data)

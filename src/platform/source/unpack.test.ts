@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { gunzipFile } from './unpack.ts'
+import { zip } from '../../../test/support/zip.ts'
+import { gunzipFile, unzipFile } from './unpack.ts'
 
 let folder: string
 beforeAll(async () => {
@@ -47,4 +48,48 @@ it('gunzipFile() does not take a full disk for a bad file', async () => {
   await expect(gunzipFile(join(folder, 'packed'), '/dev/full')).rejects.toMatchObject({
     code: 'ENOSPC',
   })
+})
+
+async function unzip(content: Buffer, maxBytes?: number): Promise<string> {
+  const [from, to] = [join(folder, 'a.zip'), join(folder, 'unzipped')]
+  await writeFile(from, content)
+  const name = await unzipFile(from, to, maxBytes === undefined ? {} : { maxBytes })
+  return `${name}: ${await readFile(to, 'utf8')}`
+}
+
+it('unzipFile() unpacks the one file of an archive that is data', async () => {
+  const body = Buffer.from('a,b\n1,2\n'.repeat(1000))
+  for (const method of [0, 8] as const) {
+    expect(await unzip(zip([{ name: 'history.csv', body, method }]))).toBe(
+      `history.csv: ${body.toString()}`,
+    )
+  }
+  const beside = [
+    { name: 'in/', body: Buffer.alloc(0) },
+    { name: '__MACOSX/in/._rates.csv', body },
+    { name: '.DS_Store', body },
+    { name: 'in/rates.csv', body },
+  ]
+  expect(await unzip(zip(beside))).toBe(`in/rates.csv: ${body.toString()}`)
+  expect(await unzip(zip([{ name: 'a.csv', body: Buffer.alloc(0), method: 0 }]))).toBe('a.csv: ')
+})
+
+it('unzipFile() refuses what is cut off, changed, encrypted, of several files or none, or too large', async () => {
+  const entry = { name: 'a.csv', body: Buffer.from('a,b\n1,2\n'.repeat(1000)) }
+  const whole = zip([entry])
+  const bad: Record<string, Buffer> = {
+    empty: Buffer.alloc(0),
+    text: Buffer.from('no archive at all, but long enough to be one'),
+    cut: whole.subarray(0, whole.length - 30),
+    headless: whole.subarray(40),
+    changed: zip([{ ...entry, crc: 1 }]),
+    encrypted: zip([{ ...entry, flags: 1 }]),
+    'of another method': zip([{ ...entry, method: 12 }]),
+    several: zip([entry, { ...entry, name: 'b.csv' }]),
+    none: zip([]),
+  }
+  for (const [kind, content] of Object.entries(bad)) {
+    await expect(unzip(content), kind).rejects.toMatchObject({ code: 'FILE_UNREADABLE' })
+  }
+  await expect(unzip(whole, 100)).rejects.toMatchObject({ code: 'FILE_UNREADABLE' })
 })

@@ -106,6 +106,13 @@ export const contract: SourceContract = {
         rate: 'numeric(20,10)',
         source: 'text',
       },
+      // The European Central Bank's whole history: a row a day, what a euro costs in each currency.
+      wide: {
+        first: { title: 'Date', column: 'rate_date' },
+        titles: { column: 'quote', pattern: '[A-Z]{3}' },
+        cells: { column: 'rate', absent: ['N/A'] },
+        constants: { base: 'EUR', source: 'ECB' },
+      },
     },
   ],
 }

@@ -1,10 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDatabase, type TestDatabase } from '../../../test/support/database.ts'
 import { loadRates } from '../../../test/support/rates.ts'
 import { createSystem } from '../../../test/support/system.ts'
+import { zipFile } from '../../../test/support/zip.ts'
 import { run } from '../../platform/pipeline.ts'
 import { diskDrop } from '../../platform/source/drop.ts'
 import { verify } from '../../platform/verify.ts'
@@ -282,6 +284,56 @@ describe('a dropped file of rates', () => {
         from fact_exchange_rate_as_of((select recorded_at from fact_exchange_rate
           where rate_record_id = 1)) where quote_currency = 'GBP'`),
     ).toEqual(['0.7912'])
+    expect((await verify(deps)).isEqual).toBe(true)
+  })
+
+  it('I6 may be a central bank’s whole history: a column for each currency, gzipped or in a ZIP archive too', async () => {
+    await using system = await createSystem()
+    const drop = join(system.folder, 'drop')
+    const deps = { ...system.deps, feeds: { drop: diskDrop(drop, { settledMs: 0 }) } }
+    await system.run()
+    await mkdir(join(drop, 'exchange_rate'), { recursive: true })
+    const take = async (name: string, content: string | Buffer): Promise<unknown[]> => {
+      await writeFile(join(drop, 'exchange_rate', name), content)
+      const report = await run(deps)
+      expect(report.failures).toEqual([])
+      expect(report.quarantined).toBe(0)
+      return await system.query(
+        `select rate_date::text as day, quote_currency as quote, trim_scale(rate)::text as rate
+         from fact_exchange_rate_current where (base_currency, source) = ('EUR', 'ECB') order by 1, 2`,
+      )
+    }
+    const history =
+      'Date,USD,JPY,BGN,\n2024-01-02,1.0956,155.84,1.9558,\n2024-01-01,1.09,N/A,1.9558,\n'
+    const known = [
+      { day: '2024-01-01', quote: 'BGN', rate: '1.9558' },
+      { day: '2024-01-01', quote: 'USD', rate: '1.09' },
+      { day: '2024-01-02', quote: 'BGN', rate: '1.9558' },
+      { day: '2024-01-02', quote: 'JPY', rate: '155.84' },
+      { day: '2024-01-02', quote: 'USD', rate: '1.0956' },
+    ]
+    expect(await take('eurofxref-hist.csv', history)).toEqual(known)
+    expect(system.entries).toContainEqual(
+      expect.objectContaining({ event: 'cells_absent', table: 'exchange_rate', cells: 1 }),
+    )
+    // A day more each day: only that is new.
+    const next = history.replace('\n', '\n2024-01-03,1.1,156.1234567891,N/A,\n')
+    expect(await take('eurofxref-hist-2.csv.gz', gzipSync(next))).toEqual([
+      ...known,
+      { day: '2024-01-03', quote: 'JPY', rate: '156.1234567891' },
+      { day: '2024-01-03', quote: 'USD', rate: '1.1' },
+    ])
+    const corrected = next.replace('156.1234567891', '157')
+    const found = await take('eurofxref-hist.zip', zipFile('eurofxref-hist.csv', corrected))
+    expect(found).toContainEqual({ day: '2024-01-03', quote: 'JPY', rate: '157' })
+    expect(
+      await system.query(`select batch_id::int as batch, count(*)::int as versions
+        from fact_exchange_rate group by 1 order by 1`),
+    ).toEqual([
+      { batch: 2, versions: 5 },
+      { batch: 3, versions: 2 },
+      { batch: 4, versions: 1 },
+    ])
     expect((await verify(deps)).isEqual).toBe(true)
   })
 })
