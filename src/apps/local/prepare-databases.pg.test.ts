@@ -3,6 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readReaderExcess } from '../../platform/presentation/reader-excess.ts'
 import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded-postgres.ts'
 import { fillTotesys } from './living-totesys/fill.ts'
 import { prepareDatabases, type PreparedDatabases } from './prepare-databases.ts'
@@ -91,6 +92,48 @@ describe('prepareDatabases()', () => {
     expect(rows).toEqual([{ temp_file_limit: '1GB' }])
     await expect(query(prepared.readerUrl, 'set temp_file_limit = -1')).rejects.toThrow(
       /permission denied/,
+    )
+  })
+
+  it('keeps functions that act from the reader, and lets the loader run them', async () => {
+    const { readerUrl, warehouseUrl } = prepared
+    const reader = {
+      title: 'the warehouse',
+      code: 'WAREHOUSE',
+      url: readerUrl,
+      schema: 'public',
+    }
+    expect(await readReaderExcess(reader)).toEqual([])
+    for (const call of [
+      `pg_logical_emit_message(false, 'a', repeat('x', 100))`,
+      'lo_create(0)',
+      `pg_notify('a', 'b')`,
+      'pg_export_snapshot()',
+      'pg_advisory_lock(1)',
+      'pg_sleep(0)',
+      'pg_terminate_backend(0)',
+      `query_to_xml('select 1', true, true, '')`,
+      `set_config('work_mem', '1GB', true)`,
+    ]) {
+      await expect(query(readerUrl, `select ${call}`), call).rejects.toMatchObject({
+        code: '42501',
+      })
+      await query(warehouseUrl, `begin; select ${call}; rollback`)
+    }
+    // What a reader and its tools need goes on.
+    await query(
+      readerUrl,
+      'select now(), random(), gen_random_uuid(), version(), pg_is_in_recovery()',
+      'select * from information_schema.tables',
+      'select pg_cancel_backend(0)',
+    )
+    await query(
+      warehouseUrl,
+      'create table parent (id int primary key, n int)',
+      'create table child (id serial primary key, parent int references parent on delete cascade)',
+      `create function f() returns int language plpgsql as 'begin return 1; end'`,
+      'insert into parent values (1, f()); insert into child (parent) values (1); delete from parent',
+      'drop function f; drop table child, parent',
     )
   })
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import * as fs from 'node:fs'
 import pg from 'pg'
 import { ConfigError } from '../../platform/errors.ts'
+import { ACTING_FUNCTIONS } from '../../platform/presentation/statement-guard.ts'
 import type { EmbeddedPostgres } from './embedded-postgres.ts'
 
 export interface PreparedDatabases {
@@ -9,7 +10,11 @@ export interface PreparedDatabases {
   sourceUrl: string
   /** `tidemark_loader`: owns the database `warehouse`. */
   warehouseUrl: string
-  /** `tidemark_reader`: may connect to `warehouse`; the loader grants it what it may read. */
+  /**
+   * `tidemark_reader`: may connect to `warehouse`; the loader grants it what it may read. It runs no
+   * function of Postgres that writes, locks, notifies, waits or reaches other sessions, but for
+   * `pg_cancel_backend`, by which the server stops its own questions.
+   */
   readerUrl: string
   /** The superuser on `totesys`, for filling it and for its daily life. */
   adminUrl: string
@@ -136,4 +141,35 @@ async function prepareTotesys(client: pg.Client): Promise<boolean> {
 async function prepareWarehouse(client: pg.Client): Promise<void> {
   await client.query('revoke create on schema public from public')
   await client.query('grant all on schema public to tidemark_loader with grant option')
+  await client.query(KEEP_FUNCTIONS_FROM_EVERYBODY)
+  await client.query('grant execute on function pg_cancel_backend(integer) to tidemark_reader')
 }
+
+/**
+ * Functions that act are the loader's alone in the warehouse. Those that Postgres itself calls for
+ * tables, triggers and languages stay as they are.
+ */
+const KEEP_FUNCTIONS_FROM_EVERYBODY = `do $keep$
+declare
+    acting text;
+begin
+    for acting in
+        select f.oid::regprocedure::text
+        from (${ACTING_FUNCTIONS}) as f
+        inner join pg_proc as p on p.oid = f.oid
+        inner join pg_type as t on t.oid = p.prorettype
+        where f.is_built_in
+            and not 'internal'::regtype = any(p.proargtypes::oid[])
+            and t.typname !~ '(trigger|handler|internal)$'
+            and not exists (select from pg_language as l where l.lanvalidator = p.oid)
+            and exists (
+                select
+                from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
+                where a.grantee = 0
+            )
+    loop
+        execute 'revoke execute on function ' || acting || ' from public';
+        execute 'grant execute on function ' || acting || ' to tidemark_loader';
+    end loop;
+end
+$keep$`

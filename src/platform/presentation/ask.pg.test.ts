@@ -4,6 +4,8 @@ import { createShop, type ShopSystem } from '../../../test/support/shop.ts'
 import { type AskedRows, type AskOptions, type AskRefusal, ask } from './ask.ts'
 import { createReader, type Reader } from './reader.ts'
 
+const ENDLESS = 'select count(*) from generate_series(1, 1e6) as a, generate_series(1, 1e6) as b'
+
 describe('ask()', () => {
   let shop: ShopSystem
   let role: TestReader
@@ -116,11 +118,58 @@ describe('ask()', () => {
     ['with new as (insert into dim_item values (9) returning *) select * from new', '0A000'],
     ['select 1 into temp t', '42601'],
     ['select * from dim_item for update', /25006|42501/],
-    [`select setval('s', 1) from (values (1)) as v`, /42P01/],
-    [`select lo_create(1)`, /25006|42501/],
-    [`select lo_export(1, '/tmp/owned')`, /42501|25006/],
-    [`select set_config('transaction_read_only', 'off', true)`, /25001|25006|42501/],
-    [`select set_config('transaction_read_only', 'off', false)`, /25001|25006|42501/],
+    [`select setval('s', 1) from (values (1)) as v`, '42501'],
+    [`select lo_create(1)`, '42501'],
+    [`select lo_export(1, '/tmp/owned')`, '42501'],
+    [`select set_config('transaction_read_only', 'off', true)`, '42501'],
+    [`select set_config('transaction_read_only', 'off', false)`, '42501'],
+    // What no rollback undoes, or others feel.
+    [`select pg_logical_emit_message(false, 'a', repeat('x', 100))`, '42501'],
+    [`select pg_logical_emit_message(true, 'a', 'x')`, '42501'],
+    [`select lo_from_bytea(0, '')`, '42501'],
+    [`select loread(lo_open(1, 131072), 1)`, '42501'],
+    [`select pg_notify('tidemark', 'x')`, '42501'],
+    ['select pg_export_snapshot()', '42501'],
+    ['select pg_current_xact_id()', '42501'],
+    ['select txid_current()', '42501'],
+    [`select pg_advisory_lock(hashtextextended('tidemark public', 0)), pg_sleep(25)`, '42501'],
+    ['select pg_try_advisory_xact_lock_shared(1, 2)', '42501'],
+    ['select pg_advisory_unlock_all()', '42501'],
+    ['select pg_cancel_backend(pid) from pg_stat_activity', '42501'],
+    ['select pg_terminate_backend(pg_backend_pid())', '42501'],
+    ['select setseed(0.5)', '42501'],
+    ['select pg_stat_clear_snapshot()', '42501'],
+    ['select pg_stat_force_next_flush()', '42501'],
+    [`select * from ts_stat('select pg_notify(''a'', ''b'')::text::tsvector')`, '42501'],
+    [`select database_to_xml(true, true, '')`, '42501'],
+    [`select table_to_xml('dim_item', true, true, '')`, '42501'],
+    // However they are written.
+    [`select PG_Notify('tidemark', 'x')`, '42501'],
+    [`select "pg_notify"('tidemark', 'x')`, '42501'],
+    [`select pg_catalog.pg_notify('tidemark', 'x')`, '42501'],
+    [`select pg_catalog."pg_notify"('tidemark', 'x')`, '42501'],
+    [`select pg_notify/**/('tidemark', 'x')`, '42501'],
+    [`select pg_notify -- (\n ('tidemark', 'x')`, '42501'],
+    [`select U&"pg\\005fnotify"('tidemark', 'x')`, '42501'],
+    [`select u&"pg!005fnotify" uescape '!' ('tidemark', 'x')`, '42501'],
+    [`select u&"!0070g_notify" uescape '!' ('tidemark', 'x')`, '42501'],
+    [`select * from pg_notify('tidemark', 'x')`, '42501'],
+    [`select * from rows from (pg_notify('tidemark', 'x'), generate_series(1, 2)) as r`, '42501'],
+    [`select 1 from dim_item cross join lateral pg_notify('tidemark', item_name)`, '42501'],
+    [`select count(pg_notify('tidemark', 'x')::text)`, '42501'],
+    [`select cast(pg_notify('tidemark', 'x') as text)`, '42501'],
+    [`select pg_notify('tidemark', 'x')::text || ''`, '42501'],
+    [`values (pg_notify('tidemark', 'x')::text)`, '42501'],
+    [`select 1 where pg_notify('tidemark', 'x') is not null`, '42501'],
+    [`select 1 order by pg_notify('tidemark', 'x')::text`, '42501'],
+    [`select 1 limit length(pg_notify('tidemark', 'x')::text)`, '42501'],
+    [`select sum(1) over (order by pg_notify('tidemark', 'x')::text)`, '42501'],
+    [`select coalesce((select array_agg(pg_notify('tidemark', 'x')::text)), '{}')`, '42501'],
+    [`with n as materialized (select pg_notify('tidemark', 'x')) select 1 from n`, '42501'],
+    [`select 'a'::text, $$pg_notify$$, '\\', pg_notify('tidemark', 'x')`, '42501'],
+    [`select 'it\\'', pg_notify('tidemark', 'x'), '`, '42501'],
+    [`select 1pg_notify('tidemark', 'x')`, '42501'],
+    [`select pg_notify variadic (array['tidemark', 'x'])`, '42501'],
     // More rights.
     [`select set_config('role', 'postgres', false)`, '42501'],
     [`select set_config('session_authorization', 'postgres', false)`, '42501'],
@@ -131,8 +180,11 @@ describe('ask()', () => {
     ['select * from tidemark_ledger', '42501'],
     ['select * from tidemark_migration', '42501'],
     ['select * from tidemark_confirmation', '42501'],
+    [`select query_to_xml('select pg_notify(''a'', ''b'')', true, true, '')`, '42501'],
+    [`select xpath('/', query_to_xml('select 1', true, true, ''))`, '42501'],
+    [`select cursor_to_xml('tidemark_cursor', 1, true, true, '')`, '42501'],
     [`select dblink_exec('dbname=postgres', 'drop table x')`, '42883'],
-    [`select query_to_xml('delete from fact_sale', true, true, '')`, '0A000'],
+    [`select query_to_xml('delete from fact_sale', true, true, '')`, '42501'],
     ['select pg_reload_conf()', '42501'],
     ['select pg_switch_wal()', /42501|25006/],
     [
@@ -140,18 +192,19 @@ describe('ask()', () => {
       '42501',
     ],
     // What never ends.
-    ['select pg_sleep(1000)', '57014'],
-    ['select pg_sleep(0.2) from generate_series(1, 1000)', '57014'],
+    ['select pg_sleep(1000)', '42501'],
+    ['select pg_sleep(0.2) from generate_series(1, 1000)', '42501'],
+    [`select pg_sleep_for('1 hour')`, '42501'],
     ['select count(*) from generate_series(1, 1e6) as a, generate_series(1, 1e6) as b', '57014'],
     [
       'with recursive r (n) as (select 1 union all select n + 1 from r where n > 0) select max(1) from r',
       '57014',
     ],
-    [`select set_config('statement_timeout', '0', false), pg_sleep(1000)`, '57014'],
+    [`select set_config('statement_timeout', '0', false)`, '42501'],
     [
-      `select case when n = 1 then set_config('statement_timeout', '0', false)
-        when n > 60 then pg_sleep(1000)::text end from generate_series(1, 100) as n`,
-      '57014',
+      `select case when n = 1 then set_config('statement_timeout', '0', false) end
+        from generate_series(1, 100) as n`,
+      '42501',
     ],
     ['', '42601'],
     [' \n', '42601'],
@@ -200,26 +253,95 @@ describe('ask()', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(80_000_000)
   })
 
+  it('reaches nothing that acts through a view, an operator, a cast, an aggregate or a name that is cut', async () => {
+    const long = `acting_${'x'.repeat(56)}`
+    await shop.query(`
+      create function acting(text) returns text language sql volatile as 'select $1';
+      create function ${long}() returns text language sql volatile as $f$select 'x'$f$;
+      create function "Acting ""odd"" one"() returns text language sql volatile as $f$select 'x'$f$;
+      create function computing(text) returns text language sql immutable as 'select $1';
+      create operator !!! (function = acting, rightarg = text);
+      create function grow(text, text) returns text language sql volatile as 'select $1 || $2';
+      create aggregate growing (text) (sfunc = grow, stype = text, initcond = '');
+      create type boxed as (a int);
+      create function box_it(text) returns boxed language sql volatile as 'select row(1)::boxed';
+      create cast (text as boxed) with function box_it(text);
+      create view telling as select pg_notify('tidemark', 'x')::text as told;
+      create view "telling over" as select told || 'x' as told from telling;
+      create view harmless as select computing('x') as x, random() as r;
+      grant select on telling, "telling over", harmless to ${role.role}`)
+    try {
+      for (const sql of [
+        `select acting('x')`,
+        `select !!!'x'`,
+        `select operator(public.!!!) 'x'`,
+        `select growing(item_name) from dim_item`,
+        `select 'x'::text::boxed`,
+        `select ('x'::text).acting`,
+        'table telling',
+        'select told from public."telling over"',
+        'select * from dim_item, lateral (table "telling over") as t',
+        `select ${long}()`,
+        `select ${long}xyz()`,
+        `select "${long.toUpperCase()}"()`,
+        `select "Acting ""odd"" one"()`,
+      ]) {
+        expect((await refused(sql)).sqlState, sql).toBe('42501')
+      }
+      expect((await answered('select x from harmless')).rows).toEqual([['x']])
+      expect((await answered(`select computing('y')`)).rows).toEqual([['y']])
+    } finally {
+      await shop.query(`
+        drop view harmless, "telling over", telling;
+        drop cast (text as boxed);
+        drop aggregate growing (text);
+        drop operator !!! (none, text);
+        drop function acting(text), ${long}(), "Acting ""odd"" one"(), computing(text), grow(text, text), box_it(text);
+        drop type boxed`)
+    }
+  })
+
+  it('takes what only computes, whatever it is called', async () => {
+    for (const sql of [
+      `select now(), clock_timestamp() > now(), random() < 1, gen_random_uuid() is not null`,
+      `select pg_size_pretty(pg_total_relation_size('dim_item')), version(), current_setting('timezone')`,
+      `select count(*) from pg_stat_activity`,
+      `select count(*) from information_schema.columns`,
+      `select notify, sleep, lock from (values (1, 2, 3)) as pg (notify, sleep, lock)`,
+      `select 'a "quoted" U & "b"', E'\\x41', U&'\\0041'`,
+      `select * from fact_sale_as_of(now())`,
+      `select length('${'long_word_'.repeat(20)}')`,
+    ]) {
+      expect((await answered(sql)).isAnswered, sql).toBe(true)
+    }
+  })
+
+  it('says which name is refused, and where it stands', async () => {
+    expect(await refused(`select 1, pg_notify('a', 'b')`)).toMatchObject({
+      message: 'pg_notify may do more than read, so a question may not name it',
+      position: 11,
+    })
+    const refusal = await refused(`select :'a', pg_notify('a', 'b')`, { filters: { a: 'x' } })
+    expect(refusal.position).toBeUndefined()
+    // A value is no part of the statement.
+    expect((await answered(`select :'a'`, { filters: { a: 'pg_notify' } })).rows).toEqual([
+      ['pg_notify'],
+    ])
+  })
+
   it('leaves nothing behind for whoever comes next', async () => {
-    await answered(`select set_config('search_path', 'pg_catalog', false),
-      set_config('timezone', 'Asia/Tokyo', false), set_config('tidemark.left', 'behind', false),
-      pg_advisory_lock(4242), pg_notify('tidemark', 'x')`)
+    await answered('select 1')
     const { rows } = await answered(`select current_setting('timezone'), current_user::text,
-      current_setting('tidemark.left', true), current_setting('statement_timeout') <> '0',
-      current_setting('transaction_read_only'), to_regclass('dim_item')::text,
+      current_setting('statement_timeout') <> '0', current_setting('transaction_read_only'),
+      to_regclass('dim_item')::text,
       (select count(*) from pg_prepared_statements where not from_sql is null and name <> '')`)
-    expect(rows).toEqual([['UTC', role.role, null, 't', 'on', 'dim_item', '0']])
-    await expect
-      .poll(() =>
-        shop.query(`select 1 as held from pg_locks where locktype = 'advisory' and objid = 4242`),
-      )
-      .toEqual([])
+    expect(rows).toEqual([['UTC', role.role, 't', 'on', 'dim_item', '0']])
     await expect.poll(sessions).toBe(0)
   })
 
   it('stops on the server when whoever asked has gone', async () => {
     const gone = new AbortController()
-    const asking = ask(reader, 'select pg_sleep(1000)', { signal: gone.signal, timeoutMs: 60_000 })
+    const asking = ask(reader, ENDLESS, { signal: gone.signal, timeoutMs: 60_000 })
     await expect
       .poll(() =>
         shop.query(
@@ -231,24 +353,14 @@ describe('ask()', () => {
     gone.abort()
     expect(await asking).toMatchObject({ isAnswered: false, sqlState: '57014' })
     await expect.poll(sessions).toBe(0)
-    const late = await ask(reader, 'select pg_sleep(1000)', { signal: AbortSignal.abort() })
+    const late = await ask(reader, ENDLESS, { signal: AbortSignal.abort() })
     expect(late.isAnswered).toBe(false)
-  })
-
-  it('a statement that ends its own connections ends nothing else', async () => {
-    expect((await refused('select pg_terminate_backend(pg_backend_pid())')).sqlState).toBe('57P01')
-    const kill = `select pg_terminate_backend(pid) from pg_stat_activity
-      where usename = current_user and pid <> pg_backend_pid()`
-    expect(await reader.read(async () => 'before')).toBe('before')
-    await answered(kill)
-    const one = await reader.read(async ({ client }) => (await client.query('select 1 as n')).rows)
-    expect(one).toEqual([{ n: 1 }])
   })
 
   it('takes only so many at a time, and turns the next away', async () => {
     await using small = createReader(role.warehouse, { separate: 1, waitMs: 100 })
     const gone = new AbortController()
-    const first = ask(small, 'select pg_sleep(1000)', { signal: gone.signal })
+    const first = ask(small, ENDLESS, { signal: gone.signal })
     await expect.poll(sessions).toBeGreaterThan(0)
     await expect(ask(small, 'select 1')).rejects.toMatchObject({ code: 'READER_BUSY' })
     gone.abort()

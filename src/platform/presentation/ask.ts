@@ -3,6 +3,7 @@ import { type Column, DECLARATION, openCursor, type Row } from './cursor.ts'
 import { bindStatement, type Filters } from './question.ts'
 import { beginReading } from '../warehouse/warehouse.ts'
 import type { Reader, ReaderSession } from './reader.ts'
+import { type Forbidden, findForbidden } from './statement-guard.ts'
 
 export interface AskOptions {
   /** Values for `:'name'` in the statement, so that a saved question can be asked as it is. */
@@ -41,6 +42,7 @@ export interface AskRefusal {
 const SYNTAX_ERROR = '42601'
 const QUERY_CANCELED = '57014'
 const LIMIT_EXCEEDED = '54000'
+const INSUFFICIENT_PRIVILEGE = '42501'
 const UNTRANSLATABLE = '22P05'
 
 /** Longer statements are refused. */
@@ -51,10 +53,10 @@ const FETCH_ROWS = 50
 
 /**
  * Runs one select of somebody who may be hostile, and changes nothing. It is safe because of what
- * each layer cannot do, never because of how the text looks: the role can only read, the transaction
- * is read-only and always rolled back, the statement is a cursor's declaration, of which the extended
- * protocol takes one, time, rows and bytes are bounded, and the connection is closed after it, with
- * every lock, setting and name the statement left behind.
+ * each layer cannot do: the role can only read, the transaction is read-only and always rolled back,
+ * the statement is a cursor's declaration, of which the extended protocol takes one, it names no
+ * function that may do more than compute (what those do, no rollback undoes), time, rows and bytes are
+ * bounded, and the connection is closed after it, with all that the statement left behind.
  * Returns a refusal for what is wrong with the statement; throws as `Reader.open` when the warehouse
  * is away or busy.
  */
@@ -96,6 +98,8 @@ export async function ask(
       set local work_mem = '16MB';
       set local max_parallel_workers_per_gather = 0`)
     await limit()
+    const forbidden = await findForbidden(client, statement.text)
+    if (forbidden !== undefined) return forbid(forbidden, statement.text === sql)
     const cursor = await openCursor(client, statement)
     columns = cursor.columns
     for (;;) {
@@ -139,6 +143,16 @@ function tooLarge(maxBytes: number): string {
 
 function refuse(sqlState: string, message: string): AskRefusal {
   return { isAnswered: false, sqlState, message, hint: undefined, position: undefined }
+}
+
+function forbid({ name, position }: Forbidden, isAsWritten: boolean): AskRefusal {
+  return {
+    isAnswered: false,
+    sqlState: INSUFFICIENT_PRIVILEGE,
+    message: `${name} may do more than read, so a question may not name it`,
+    hint: 'leave the name out, in strings and comments too; as the name of a column, use another',
+    position: isAsWritten ? position : undefined,
+  }
 }
 
 /** What Postgres says of the statement, its position counted in the text that was written. */

@@ -1,0 +1,47 @@
+-- Functions that may do more than compute: write to the log or to large objects, take locks, notify,
+-- wait, change settings, end sessions, run SQL that stands in a text. Postgres says itself which they
+-- are: those marked volatile (manual, 36.7), and aggregates made of such. Of its own, harmless ones
+-- are left out; two that give out a transaction id, and those that read whole tables into one value,
+-- are counted among them.
+-- Grain: one row per function or aggregate.
+select
+    p.oid,
+    p.proname::text as name,
+    p.pronamespace = 'pg_catalog'::regnamespace as is_built_in
+from pg_catalog.pg_proc as p
+left join pg_catalog.pg_aggregate as a on a.aggfnoid = p.oid
+where (
+    p.provolatile = 'v'
+    or exists (
+        select
+        from pg_catalog.pg_proc as s
+        where s.oid in (a.aggtransfn, a.aggfinalfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)
+            and s.provolatile = 'v'
+    )
+    or p.pronamespace = 'pg_catalog'::regnamespace
+        and p.proname ~ '_to_xml|^(txid_current|pg_current_xact_id)$'
+)
+    and not (
+        p.pronamespace = 'pg_catalog'::regnamespace
+        and p.proname in (
+            'array_sample',
+            'array_shuffle',
+            'clock_timestamp',
+            'current_query',
+            'gen_random_uuid',
+            'pg_database_size',
+            'pg_indexes_size',
+            'pg_is_in_recovery',
+            'pg_partition_ancestors',
+            'pg_partition_tree',
+            'pg_relation_size',
+            'pg_table_size',
+            'pg_tablespace_size',
+            'pg_total_relation_size',
+            'random',
+            'random_normal',
+            'timeofday',
+            'uuidv4',
+            'uuidv7'
+        )
+    )

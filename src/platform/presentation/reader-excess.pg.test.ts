@@ -1,0 +1,55 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createTestReader, type TestReader } from '../../../test/support/reader.ts'
+import { createShop, type ShopSystem } from '../../../test/support/shop.ts'
+import { type ReaderExcess, readReaderExcess } from './reader-excess.ts'
+
+describe('readReaderExcess()', () => {
+  let shop: ShopSystem
+  let role: TestReader
+  beforeAll(async () => {
+    shop = await createShop()
+    role = await createTestReader(shop)
+  })
+  afterAll(async () => {
+    await role[Symbol.asyncDispose]()
+    await shop[Symbol.asyncDispose]()
+  })
+  const found = async (kind?: ReaderExcess['kind']): Promise<readonly ReaderExcess[]> =>
+    (await readReaderExcess(role.warehouse)).filter(
+      (each) => kind === undefined || each.kind === kind,
+    )
+
+  it('finds no right to write in a role that the loader has made a reader', async () => {
+    expect(await found('writes')).toEqual([])
+  })
+
+  it('names what is not bounded and what reaches others, with SQL that takes each away', async () => {
+    await shop.query(`grant temporary on database ${shop.warehouse.name} to ${role.role}`)
+    const [limit, temporary] = await found('unbounded')
+    expect(limit?.fix).toBe(`alter role ${role.role} set temp_file_limit = '1GB'`)
+    expect(temporary?.what).toContain('temporary tables')
+    const [functions] = await found('functions')
+    expect(functions?.fix).toMatch(/pg_logical_emit_message\(boolean,text,text,boolean\)/)
+    for (const { fix } of await found()) await shop.query(fix)
+    expect(await found()).toEqual([])
+  })
+
+  it('names each way to write, with SQL that takes it away', async () => {
+    const { warehouse } = shop
+    const grants: [string, RegExp][] = [
+      [`grant create on schema public to ${role.role}`, /create things in schema public/],
+      [`grant insert on fact_sale to ${role.role}`, /may change fact_sale/],
+      [`grant delete on dim_item to public`, /may change dim_item/],
+      [`grant pg_signal_backend to ${role.role}`, /member of pg_signal_backend/],
+      [`alter role ${role.role} createdb`, /may make roles or databases/],
+    ]
+    for (const [grant, what] of grants) {
+      await warehouse.query(grant)
+      const [excess, ...others] = await found('writes')
+      expect(excess?.what, grant).toMatch(what)
+      expect(others).toEqual([])
+      await warehouse.query(excess?.fix ?? '')
+      expect(await found('writes'), grant).toEqual([])
+    }
+  })
+})

@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs'
+import { withPostgresErrors } from '../postgres.ts'
+import { openWarehouse, type Warehouse } from '../warehouse/warehouse.ts'
+import { ACTING_FUNCTIONS } from './statement-guard.ts'
+
+const EXCESS = readFileSync(new URL('reader_excess.sql', import.meta.url), 'utf8').replace(
+  '/* acting_functions.sql */',
+  () => ACTING_FUNCTIONS,
+)
+
+/** Something a reader may do beyond reading. */
+export interface ReaderExcess {
+  /**
+   * `writes`: the server does not work with such a role. `unbounded`: it can fill the disk with one
+   * question. `functions`: the Ask page refuses them, but whoever has the role's password can run them.
+   */
+  readonly kind: 'writes' | 'unbounded' | 'functions'
+  /** In words, `it` being the role. */
+  readonly what: string
+  /** The SQL that takes it away, for the warehouse's owner or administrator. */
+  readonly fix: string
+}
+
+/**
+ * What the role of a warehouse's connection string may do beyond what a reader needs; the worst first,
+ * none where all is well. Changes nothing. Throws as `openWarehouse`.
+ */
+export async function readReaderExcess(warehouse: Warehouse): Promise<readonly ReaderExcess[]> {
+  await using connection = await openWarehouse({ ...warehouse, attempts: 1 })
+  const { client } = connection
+  const { rows } = await withPostgresErrors(warehouse, () =>
+    client.query<ReaderExcess>(EXCESS, [warehouse.schema]),
+  )
+  return rows.toSorted((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind))
+}
+
+const KINDS: readonly ReaderExcess['kind'][] = ['writes', 'unbounded', 'functions']
