@@ -98,6 +98,14 @@ export const settings = z.object({
     'Port the server listens on; 0 takes a free one. Not set: 4100, and `up` takes a free one when that is taken.',
     { min: 0, max: 65_535 },
   ).optional(),
+  TIDEMARK_SERVER_CONNECTIONS: whole(
+    'Connections the server keeps open at one time. The last fifth is kept for addresses with few of them.',
+    { min: 10, max: 100_000 },
+  ).default(1000),
+  TIDEMARK_SERVER_CONNECTIONS_PER_ADDRESS: whole(
+    'Of them, from one address (of IPv6, from one /64). Behind a proxy all come from its address: set it as high as `TIDEMARK_SERVER_CONNECTIONS`, and limit addresses there.',
+    { min: 1, max: 100_000 },
+  ).default(100),
   TIDEMARK_OIDC_ISSUER: text('Who must have issued a token: its claim `iss`, to the letter.'),
   TIDEMARK_OIDC_AUDIENCE: text('Whom a token must be for: its claim `aud`.'),
   TIDEMARK_OIDC_JWKS: text(

@@ -252,6 +252,32 @@ describe('beyond this machine', () => {
   })
 })
 
+describe('on this machine, with a login', () => {
+  it('asks everybody for a token, whatever the address, the name and the headers', async () => {
+    for (const host of ['127.0.0.1', 'localhost', '[::1]']) {
+      const ask = guarded(settings({ TIDEMARK_HOST: host }))
+      for (const path of ['/payments/next5', '/', '/health', '/events', '/openapi.json', '/ask']) {
+        for (const headers of [
+          {},
+          { 'x-forwarded-for': '127.0.0.1' },
+          { host: 'localhost:4100' },
+        ]) {
+          const response = await ask(path, { host: '127.0.0.1:4100', ...headers }, '127.0.0.1')
+          expect(response.status, `${host} ${path}`).toBe(401)
+        }
+      }
+      const own = { host: 'tidemark.example.org', ...bearer(await token()) }
+      const proxied = await ask(
+        '/payments/next5',
+        { ...own, 'x-forwarded-for': '203.0.113.7' },
+        '::1',
+      )
+      expect(await proxied.json()).toEqual({ subject: 'ada.byron' })
+      expect((await ask('/sales', own, '127.0.0.1')).status).toBe(403)
+    }
+  })
+})
+
 describe('on this machine', () => {
   const local = () => guarded(parseConfig({}))
 

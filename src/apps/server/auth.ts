@@ -21,10 +21,10 @@ export type Group = 'finance' | 'analyst'
 
 /** Who asks. */
 export interface Caller {
-  /** The token's subject; `local` on this machine, where nobody logs in. */
+  /** The token's subject; `local` where nobody logs in. */
   readonly subject: string
   readonly groups: ReadonlySet<string>
-  /** Milliseconds since 1970 after which a long answer must end; undefined on this machine. */
+  /** Milliseconds since 1970 after which a long answer must end; undefined where nobody logs in. */
   readonly expiresAt: number | undefined
 }
 
@@ -34,7 +34,10 @@ export interface ServerEnv {
   Variables: { caller: Caller }
 }
 
-/** Who may ask. Without `oidc` only this machine may, and the server must listen there alone. */
+/**
+ * Who may ask. With `oidc` everybody needs a token, wherever they come from. Without, only this machine
+ * may ask, and the server must listen there alone.
+ */
 export interface Access {
   readonly kind?: undefined
   readonly host: string
@@ -139,8 +142,8 @@ const REFUSALS = { burst: 30, perSecond: 1 }
 /**
  * Finds out who asks, and refuses who may not ask for this path: 401 without a valid token, 403
  * outside its groups; both are logged with the subject where it is proven, never with the token.
- * On a server that listens to this machine alone, whoever connects from it needs none. What
- * counts is the socket's address: a header can only ever shut the door, not open it. Behind a
+ * On a server without a login, which listens to this machine alone, whoever connects from it needs
+ * none. What counts is the socket's address: a header can only ever shut the door, not open it. Behind a
  * gateway nobody is let in without the claims it has checked, wherever they come from.
  */
 export function authenticate(
@@ -150,7 +153,9 @@ export function authenticate(
   const refusals = createBuckets(REFUSALS)
   return async (c, next) => {
     const address = addressOf(c)
-    if (access.kind !== 'gateway' && isLoopback(access.host) && isLoopback(address)) {
+    const needsLogin =
+      access.kind === 'gateway' || access.oidc !== undefined || !isLoopback(access.host)
+    if (!needsLogin && isLoopback(address)) {
       const stranger = findStranger(c)
       if (stranger !== undefined) return stranger
       c.set('caller', { subject: 'local', groups: new Set(GROUPS), expiresAt: undefined })

@@ -27,7 +27,11 @@ export async function openServer(
   const reader = createReader(warehouse)
   try {
     const options = presentProject({ config, deps, reader, log })
-    const server = await startServer({ ...options, access, port })
+    const connections = {
+      total: config.TIDEMARK_SERVER_CONNECTIONS,
+      perAddress: config.TIDEMARK_SERVER_CONNECTIONS_PER_ADDRESS,
+    }
+    const server = await startServer({ ...options, access, port, connections })
     return {
       ...server,
       access,

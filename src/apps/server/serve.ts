@@ -6,6 +6,7 @@ import { ConfigError, TidemarkError } from '../../platform/errors.ts'
 import { isLoopback } from '../../platform/loopback.ts'
 import { type AppOptions, createApp } from './app.ts'
 import type { Access } from './auth.ts'
+import { type ConnectionLimits, limitConnections } from './connection-limits.ts'
 
 export interface ServeOptions extends Omit<AppOptions, 'signal' | 'access' | 'events'> {
   readonly access: Access
@@ -13,7 +14,35 @@ export interface ServeOptions extends Omit<AppOptions, 'signal' | 'access' | 'ev
   readonly port: number
   /** How long answers under way may take once the server stops. Default 5000. */
   readonly graceMs?: number
+  readonly connections?: ConnectionLimits
+  readonly times?: Partial<ConnectionTimes>
 }
+
+/** How long a client may take. In milliseconds. */
+export interface ConnectionTimes {
+  /** For the head of a request. Default 10,000. */
+  readonly headersMs: number
+  /** For a whole request, its body included. Default 30,000. */
+  readonly requestMs: number
+  /** Between two requests. Default 5000. */
+  readonly idleMs: number
+  /** Without a byte in either direction: for a client that does not read its answer. Default 60,000. */
+  readonly silentMs: number
+  /** How often the first two are looked after. Default 1000. */
+  readonly checkMs: number
+}
+
+const TIMES: ConnectionTimes = {
+  headersMs: 10_000,
+  requestMs: 30_000,
+  idleMs: 5000,
+  // Longer than between two heartbeats of a stream, and than a question takes.
+  silentMs: 60_000,
+  checkMs: 1000,
+}
+
+/** As the settings have it where nothing is set. */
+const CONNECTIONS: ConnectionLimits = { total: 1000, perAddress: 100 }
 
 /** Disposing stops: no new connection, streams end, answers under way are finished. */
 export interface RunningServer extends AsyncDisposable {
@@ -29,23 +58,28 @@ export interface RunningServer extends AsyncDisposable {
 export async function startServer({
   port,
   graceMs = 5000,
+  connections = CONNECTIONS,
+  times = {},
   ...options
 }: ServeOptions): Promise<RunningServer> {
   const stopping = new AbortController()
   setMaxListeners(0, stopping.signal) // every open stream listens
   const app = createApp({ ...options, signal: stopping.signal })
   const { host, oidc } = options.access
+  const { headersMs, requestMs, idleMs, silentMs, checkMs } = { ...TIMES, ...times }
   const server = createAdaptorServer({
     fetch: app.fetch,
     createServer,
     serverOptions: {
       maxHeaderSize: 16 * 1024,
-      headersTimeout: 10_000,
-      requestTimeout: 30_000,
-      keepAliveTimeout: 5000,
+      headersTimeout: headersMs,
+      requestTimeout: requestMs,
+      keepAliveTimeout: idleMs,
+      connectionsCheckingInterval: checkMs,
     },
   }) as Server
-  server.maxConnections = 1000
+  server.setTimeout(silentMs)
+  limitConnections(server, connections)
   await listen(server, { host: host.replace(/^\[(.*)\]$/, '$1'), port })
   const { address, port: chosen } = server.address() as AddressInfo
   const stop = async (): Promise<void> => {

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tidemark } from '../../../../test/support/command.ts'
 import { createTestReader, type TestReader } from '../../../../test/support/reader.ts'
@@ -47,6 +49,19 @@ describe('tidemark serve', () => {
     expect(response?.status).toBe(200)
     expect(await response?.json()).toMatchObject({ payments: [] })
     expect(out).toContain('"event":"payments_read"')
+  })
+
+  it('asks for a token on this machine too where a login is set up, as it says', async () => {
+    const jwks = join(system.folder, 'keys.json')
+    await writeFile(jwks, '{"keys":[]}')
+    const { response, out } = await serve({
+      TIDEMARK_OIDC_ISSUER: 'https://login.example.org/',
+      TIDEMARK_OIDC_AUDIENCE: 'tidemark',
+      TIDEMARK_OIDC_JWKS: jwks,
+    })
+    expect(out).toContain('"login":true')
+    expect(response?.status).toBe(401)
+    expect(out).not.toContain('payments_read')
   })
 
   it('refuses to read with a role that could write', async () => {

@@ -69,7 +69,7 @@ export async function upCommand(
           onError: () => output.note(output.style('yellow', '  Totesys stumbled; it goes on.')),
         })
   try {
-    output.note(summary(output, environment, server.url))
+    output.note(summary(output, environment, server))
     return await repeatRuns(context, environment, { everyMs, confirmed: new Set() })
   } finally {
     await living?.stop()
@@ -115,13 +115,18 @@ function noteStart(output: Output, entry: { event: string; [field: string]: unkn
 function summary(
   output: Output,
   { deps, reader, local }: Environment,
-  /** Of the dashboard; without, nothing is served and nothing goes on. */
-  url?: string,
+  /** The dashboard; without, nothing is served and nothing goes on. */
+  server?: OpenServer,
 ): string {
+  const url = server?.url
+  const login =
+    server?.access.oidc === undefined ? 'for this machine only' : 'every request needs a token'
   const what = local === undefined ? 'read' : 'a living Totesys, read'
   const lines = [
     '',
-    ...(url === undefined ? [] : [`  Dashboard   ${url}`, `  Payments    ${url}/payments/next5`]),
+    ...(url === undefined
+      ? []
+      : [`  Dashboard   ${url}   ${login}`, `  Payments    ${url}/payments/next5`]),
     `  Source      ${addressOf(deps.source)}   ${what} with SELECT only`,
     `  Warehouse   ${addressOf(reader)}   schema ${deps.warehouse.schema}`,
   ]
