@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { lastingStream } from './lasting-stream.ts'
 import { runProgram } from './program.ts'
 
 const stopping = new AbortController()
@@ -9,15 +10,28 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     stopping.abort()
   })
 }
-// `tidemark history … | head` closes our stdout early; that is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-})
+
+const isJson = process.argv.includes('--json')
+const stdout = lastingStream(process.stdout, ({ lines, code }) =>
+  isJson
+    ? `${JSON.stringify({ at: new Date().toISOString(), event: 'output_lost', lines, code })}\n`
+    : describeLost('here', { lines, code }),
+)
+const stderr = lastingStream(process.stderr, (lost) => describeLost('here', lost))
 
 process.exitCode = await runProgram({
   argv: process.argv.slice(2),
   env: process.env,
-  stdout: process.stdout,
-  stderr: process.stderr,
+  stdout,
+  stderr,
   signal: stopping.signal,
 })
+await stdout.settled()
+// `tidemark history … | head` closes our stdout early; that is no loss.
+if (stdout.lost !== undefined && stdout.lost.code !== 'EPIPE') {
+  stderr.write(describeLost('to stdout', stdout.lost))
+}
+
+function describeLost(where: string, { lines, code }: { lines: number; code: string }): string {
+  return `  ${lines} ${lines === 1 ? 'line' : 'lines'} could not be written ${where} [${code}]\n`
+}

@@ -146,10 +146,7 @@ describe('readFeedFile() of a file with a column for each', () => {
         )
         .join(',')},`
     const text = `Date,${codes.join(',')},\n${Array.from({ length: 6900 }, (_, day) => line(day)).join('\n')}\n`
-    const before = process.memoryUsage().rss
-    const startedAt = performance.now()
     const { rows, absent, refused } = await read(text)
-    const seconds = (performance.now() - startedAt) / 1000
     expect(rows.length + (absent ?? 0)).toBe(6900 * 41)
     expect([rows[0], absent, refused]).toEqual([
       `EUR ${codes[1]} 1999-01-04 2.0000000000`,
@@ -158,8 +155,5 @@ describe('readFeedFile() of a file with a column for each', () => {
     ])
     const { size } = await stat(join(folder, 'history.csv'))
     expect(size).toBeGreaterThan(1_500_000)
-    if (process.env['TIDEMARK_MEASURE'] !== undefined) {
-      process.stderr.write(`${seconds} s, ${(process.memoryUsage().rss - before) / 2 ** 20} MB\n`)
-    }
   })
 })
