@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { ConfigError } from '../platform/errors.ts'
 import { openEnvironment, openStore, readConfig } from './environment.ts'
 
 const before = process.cwd()
@@ -34,6 +35,52 @@ it('readConfig() does without .env, and says when it cannot be read', () => {
   expect(readConfig({}).TIDEMARK_THREADS).toBe(2)
   mkdirSync('.env')
   expect(() => readConfig({})).toThrow('The file .env cannot be read')
+})
+
+it('readConfig() takes .env with a byte order mark, and one in UTF-16 as an error, not as no settings', () => {
+  writeFileSync('.env', '\ufeffTIDEMARK_THREADS=3\r\n')
+  expect(readConfig({}).TIDEMARK_THREADS).toBe(3)
+  writeFileSync('.env', Buffer.from('\ufeffTIDEMARK_THREADS=3\r\n', 'utf16le'))
+  expect(() => readConfig({})).toThrow('looks like UTF-16')
+})
+
+it('readConfig() refuses names of ours that are no setting, with what they may have been meant to be', () => {
+  const secret = 'postgresql://u:hunter2@127.0.0.1/d'
+  writeFileSync('.env', `OTHER=1\nTIDEMARK_SOURCE_ULR=${secret}\n`)
+  const read = (environment: Record<string, string> = {}) => {
+    try {
+      readConfig(environment)
+    } catch (error) {
+      const { code, message, hint } = error as ConfigError
+      expect(`${message} ${hint}`).not.toContain('hunter2')
+      return `${code}: ${message}`
+    }
+    return 'taken'
+  }
+  expect(read()).toBe(
+    'CONFIG_UNKNOWN: TIDEMARK_SOURCE_ULR (.env, line 2) is not a setting: did you mean TIDEMARK_SOURCE_URL?',
+  )
+  for (const [name, meant] of [
+    ['tidemark_source_url', 'TIDEMARK_SOURCE_URL'],
+    ['TIDEMARK-SOURCE-URL', 'TIDEMARK_SOURCE_URL'],
+    ['TIDEMRK_SOURCE_URL', 'TIDEMARK_SOURCE_URL'],
+    ['TIDEMARK_WAREHOUSE_USER_URL', 'TIDEMARK_WAREHOUSE_READER_URL'],
+  ] as const) {
+    writeFileSync('.env', `${name}=${secret}\n`)
+    expect(read(), name).toContain(
+      `${name} (.env, line 1) is not a setting: did you mean ${meant}?`,
+    )
+  }
+  writeFileSync('.env', 'OTHER=1\nSOURCE_URL=x\nPGPASSWORD=x\n')
+  expect(read()).toBe('taken')
+  expect(read({ TIDEMARK_SOURCE: secret, TIDEMARKET: 'x', PATH: '/bin' })).toMatch(
+    /^CONFIG_UNKNOWN: TIDEMARK_SOURCE \(the environment\) is not a setting: did you mean/,
+  )
+  expect(read({ TIDEMARK_NOTHING_LIKE_ANY_OF_THEM: 'x' })).toBe(
+    'CONFIG_UNKNOWN: TIDEMARK_NOTHING_LIKE_ANY_OF_THEM (the environment) is not a setting',
+  )
+  // What tests and functions on AWS read.
+  expect(read({ TIDEMARK_CHROMIUM: '/bin/c', TIDEMARK_SOURCE_SECRET: 'x' })).toBe('taken')
 })
 
 it('openEnvironment() takes databases of your own, keeps scratch apart and cleans it up', async () => {

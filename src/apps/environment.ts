@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseEnv } from 'node:util'
 import { type Config, parseConfig } from '../platform/config.ts'
 import { DEFAULT_LIMITS, type Deps, type Limits } from '../platform/deps.ts'
 import type { FeedSources } from '../platform/feed-sources.ts'
@@ -15,6 +14,8 @@ import { diskDrop, type Drop } from '../platform/source/drop.ts'
 import type { Warehouse } from '../platform/warehouse/warehouse.ts'
 import { rateAnswers } from '../totesys/source/rate-answers.ts'
 import { totesys } from '../totesys/totesys.ts'
+import { type FileSetting, parseEnvFile } from './env-file.ts'
+import { checkNames, isOwnName } from './known-settings.ts'
 import { type LocalSystem, openLocalSystem } from './local/local-system.ts'
 
 export const VERSION: string = (
@@ -32,26 +33,42 @@ export interface Environment extends AsyncDisposable {
   readonly local: LocalSystem | undefined
 }
 
-/** Settings: flags over the environment over `.env` in the working directory over defaults. */
+const ENV_FILE = '.env'
+
+/**
+ * Settings: flags over the environment over `.env` in the working directory over defaults. Throws
+ * `ConfigError` for a file that cannot be read to its end, and for names of ours that are no setting.
+ */
 export function readConfig(
   environment: Readonly<Record<string, string | undefined>>,
   flags: Readonly<Record<string, string | undefined>> = {},
 ): Config {
-  let file: NodeJS.Dict<string> = {}
-  try {
-    file = parseEnv(readFileSync('.env', 'utf8'))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-      throw new ConfigError('The file .env cannot be read', {
-        code: 'CONFIG_FILE',
-        hint: 'check its permissions',
-        cause: error,
-      })
-    }
-  }
-  const own = Object.entries(environment).filter(([name]) => name.startsWith('TIDEMARK_'))
+  const file = readEnvFile()
+  const own = Object.entries(environment).filter(([name]) => isOwnName(name))
+  checkNames(
+    new Map([
+      ...[...file].map(([name, { line }]) => [name, `${ENV_FILE}, line ${line}`] as const),
+      ...own.map(([name]) => [name, 'the environment'] as const),
+    ]),
+  )
+  const written = [...file].map(([name, { value }]) => [name, value] as const)
   const given = Object.entries(flags).filter(([, value]) => value !== undefined)
-  return parseConfig({ ...file, ...Object.fromEntries(own), ...Object.fromEntries(given) })
+  return parseConfig(Object.fromEntries([...written, ...own, ...given]))
+}
+
+function readEnvFile(): ReadonlyMap<string, FileSetting> {
+  let bytes: Buffer
+  try {
+    bytes = readFileSync(ENV_FILE)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map()
+    throw new ConfigError(`The file ${ENV_FILE} cannot be read`, {
+      code: 'CONFIG_FILE',
+      hint: 'check its permissions',
+      cause: error,
+    })
+  }
+  return parseEnvFile(bytes, { file: ENV_FILE, isOwn: isOwnName })
 }
 
 export interface EnvironmentOptions {

@@ -1,0 +1,99 @@
+import { isUtf8 } from 'node:buffer'
+import { ConfigError } from '../platform/errors.ts'
+
+/** A setting as it stands in a file. */
+export interface FileSetting {
+  readonly value: string
+  /** Counted from 1. */
+  readonly line: number
+}
+
+/**
+ * Reads a file of settings, `NAME=value` a line, as Node's own reader does, but passes over nothing it does
+ * not understand: empty lines and comments (`#`) are left out, `export` in front is allowed, a value
+ * may be in quotes of three kinds and then go over several lines; in double ones `\n` is a line's end.
+ * UTF-8, with or without a byte order mark, lines ending in any way. Throws `ConfigError`
+ * (`CONFIG_FILE`) with the file, the line and the name, never a value: for another encoding, a line that
+ * is no setting, quotes that do not match, and, among the settings `isOwn` names, one that comes twice or
+ * that a `#` would cut.
+ */
+export function parseEnvFile(
+  bytes: Buffer,
+  { file, isOwn }: { file: string; isOwn: (name: string) => boolean },
+): ReadonlyMap<string, FileSetting> {
+  const lines = decode(bytes, file).split(/\r\n|\r|\n/)
+  const found = new Map<string, FileSetting>()
+  for (let at = 0; at < lines.length; at++) {
+    const text = lines[at] ?? ''
+    const line = at + 1
+    if (/^\s*(#|$)/.test(text)) continue
+    const [, name, rest = ''] = /^\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*=\s*(.*)$/.exec(text) ?? []
+    if (name === undefined) throw unreadable(file, { line, why: notASetting(text) })
+    const quoted = /^["'`]/.test(rest)
+    const value = quoted
+      ? readQuoted([rest, ...lines.slice(at + 1)].join('\n'))
+      : readPlain(rest, isOwn(name))
+    if (typeof value !== 'string') throw unreadable(file, { line, why: `${name} ${value.why}` })
+    const before = found.get(name)
+    if (before !== undefined && isOwn(name)) {
+      throw unreadable(file, { line, why: `${name} is set in line ${before.line} already` })
+    }
+    found.set(name, { value: rest.startsWith('"') ? value.replaceAll('\\n', '\n') : value, line })
+    if (quoted) at += value.split('\n').length - 1
+  }
+  return found
+}
+
+function decode(bytes: Buffer, file: string): string {
+  const isUtf16 = /^(fffe|feff)/.test(bytes.toString('hex', 0, 2))
+  const zero = bytes.indexOf(0)
+  if (isUtf16 || zero !== -1) {
+    throw new ConfigError(`The file ${file} is not text in UTF-8; it looks like UTF-16`, {
+      code: 'CONFIG_FILE',
+      hint: `iconv -f UTF-16 -t UTF-8 ${file} > ${file}.new && mv ${file}.new ${file}`,
+    })
+  }
+  if (!isUtf8(bytes)) {
+    let line = 1
+    let from = 0
+    for (let end = bytes.indexOf(10); end !== -1; end = bytes.indexOf(10, from)) {
+      if (!isUtf8(bytes.subarray(from, end))) break
+      from = end + 1
+      line += 1
+    }
+    throw unreadable(file, { line, why: 'it is not UTF-8' })
+  }
+  return bytes.toString('utf8').replace(/^\ufeff/, '')
+}
+
+/** Says which setting a line may have been meant to be, if that can be no part of a value. */
+function notASetting(text: string): string {
+  const [, name] = /^\s*(?:export\s+)?(TIDEMARK\w*)/i.exec(text) ?? []
+  return `${name === undefined ? '' : `${name}: `}it is neither NAME=value nor a comment`
+}
+
+/** What stands between quotes at the start of a text, which nothing but a comment may follow. */
+function readQuoted(text: string): string | { why: string } {
+  const end = text.indexOf(text.charAt(0), 1)
+  const isAlone = end !== -1 && /^[^\S\n]*(#|\n|$)/.test(text.slice(end + 1))
+  return isAlone
+    ? text.slice(1, end)
+    : { why: 'has quotes that do not match: use a kind of quotes that the value does not hold' }
+}
+
+function readPlain(text: string, isOwn: boolean): string | { why: string } {
+  const comment = text.search(isOwn ? /(?:^|\s)#/ : /#/)
+  const value = (comment === -1 ? text : text.slice(0, comment)).trim()
+  if (!isOwn) return value
+  if (value.includes('#')) return { why: 'has a # in its value: put the value in quotes' }
+  const last = value.at(-1) ?? ''
+  const isOpen = /["'`]/.test(last) && value.split(last).length % 2 === 0
+  return isOpen ? { why: 'has quotes that do not match: put the whole value in quotes' } : value
+}
+
+function unreadable(file: string, { line, why }: { line: number; why: string }): ConfigError {
+  return new ConfigError(`${file}, line ${line}: ${why}`, {
+    code: 'CONFIG_FILE',
+    hint: `correct line ${line} of ${file}; docs/configuration.md says how it is read`,
+  })
+}

@@ -1,0 +1,63 @@
+import { settings } from '../platform/config.ts'
+import { ConfigError } from '../platform/errors.ts'
+
+/** Names that other programs of this repository read: functions on AWS, the deployment, the tests. */
+const OTHERS = [
+  'TIDEMARK_SOURCE_SECRET',
+  'TIDEMARK_WAREHOUSE_SECRET',
+  'TIDEMARK_WAREHOUSE_READER_SECRET',
+  'TIDEMARK_PARAMETERS',
+  'TIDEMARK_CHROMIUM',
+  'TIDEMARK_REQUIRE_S3',
+]
+const KNOWN: readonly string[] = [...Object.keys(settings.shape), ...OTHERS]
+
+/** Whether a name is one of ours, known or not. */
+export function isOwnName(name: string): boolean {
+  return /^tidemark[_.-]/i.test(name)
+}
+
+/**
+ * Refuses names that are meant for us and that nothing reads: a mistyped one would leave its setting
+ * at the default in silence. Throws `ConfigError` (`CONFIG_UNKNOWN`) with each name, where it stands
+ * and what it may have been meant to be; never a value. `places` says where a name stands.
+ */
+export function checkNames(places: ReadonlyMap<string, string>): void {
+  const faults = [...places].flatMap(([name, place]) => {
+    if (KNOWN.includes(name)) return []
+    const near = nearest(name)
+    if (!isOwnName(name) && near === undefined) return []
+    return [
+      `${name} (${place}) is not a setting${near === undefined ? '' : `: did you mean ${near}?`}`,
+    ]
+  })
+  if (faults.length === 0) return
+  throw new ConfigError(faults.join('; '), {
+    code: 'CONFIG_UNKNOWN',
+    hint: 'correct or remove it; docs/configuration.md lists every setting',
+  })
+}
+
+/** The setting that differs least, if it differs little: for names of ours in more letters than for others. */
+function nearest(name: string): string | undefined {
+  const written = name.toUpperCase().replaceAll(/[.-]/g, '_')
+  const [best] = KNOWN.map((known) => ({ known, distance: distanceOf(written, known) })).toSorted(
+    (a, b) => a.distance - b.distance,
+  )
+  const most = isOwnName(name) ? 5 : 2
+  return best !== undefined && best.distance <= most ? best.known : undefined
+}
+
+/** Letters to insert, leave out or replace (Levenshtein). */
+function distanceOf(left: string, right: string): number {
+  let row = Array.from({ length: right.length + 1 }, (_, at) => at)
+  for (const [at, letter] of [...left].entries()) {
+    const next = [at + 1]
+    for (const [place, other] of [...right].entries()) {
+      const replaced = (row[place] ?? 0) + (letter === other ? 0 : 1)
+      next.push(Math.min(replaced, (row[place + 1] ?? 0) + 1, (next[place] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row.at(-1) ?? 0
+}
