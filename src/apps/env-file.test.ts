@@ -14,8 +14,7 @@ function refusal(content: string | Buffer): string {
     parse(content)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    const text = `${error.message}. ${error.hint}`
-    expect(text).not.toContain('hunter2')
+    if (`${error.message} ${error.hint}`.includes('hunter2')) return 'a value is shown'
     return error.message
   }
   throw new Error('taken')

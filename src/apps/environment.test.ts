@@ -52,7 +52,7 @@ it('readConfig() refuses names of ours that are no setting, with what they may h
       readConfig(environment)
     } catch (error) {
       const { code, message, hint } = error as ConfigError
-      expect(`${message} ${hint}`).not.toContain('hunter2')
+      if (`${message} ${hint}`.includes('hunter2')) return 'a value is shown'
       return `${code}: ${message}`
     }
     return 'taken'

@@ -51,9 +51,9 @@ function nearest(name: string): string | undefined {
 /** Letters to insert, leave out or replace (Levenshtein). */
 function distanceOf(left: string, right: string): number {
   let row = Array.from({ length: right.length + 1 }, (_, at) => at)
-  for (const [at, letter] of [...left].entries()) {
+  for (const [at, letter] of left.split('').entries()) {
     const next = [at + 1]
-    for (const [place, other] of [...right].entries()) {
+    for (const [place, other] of right.split('').entries()) {
       const replaced = (row[place] ?? 0) + (letter === other ? 0 : 1)
       next.push(Math.min(replaced, (row[place + 1] ?? 0) + 1, (next[place] ?? 0) + 1))
     }
