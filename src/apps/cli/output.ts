@@ -100,6 +100,9 @@ export function createOutput(options: OutputOptions): Output {
           note(style('yellow', `  ${String(entry['reason'])}; what is known already is used`))
         }
         unreachable.add(feed)
+      } else if (entry.event === 'reader_unbounded') {
+        const what = `  The warehouse's reader: ${String(entry['what'])}.`
+        note(style('yellow', `${what} An administrator can change that: ${String(entry['fix'])}`))
       } else if (entry.event === 'table_verified') {
         progress(`comparing ${String(entry['table'])} (${String(entry['where'])})`)
       }

@@ -146,8 +146,8 @@ async function prepareWarehouse(client: pg.Client): Promise<void> {
 }
 
 /**
- * Functions that act are the loader's alone in the warehouse. Those that Postgres itself calls for
- * tables, triggers and languages stay as they are.
+ * Functions that act are the loader's alone in the warehouse. Those by which Postgres itself checks a
+ * function's text stay as they are.
  */
 const KEEP_FUNCTIONS_FROM_EVERYBODY = `do $keep$
 declare
@@ -157,10 +157,7 @@ begin
         select f.oid::regprocedure::text
         from (${ACTING_FUNCTIONS}) as f
         inner join pg_proc as p on p.oid = f.oid
-        inner join pg_type as t on t.oid = p.prorettype
         where f.is_built_in
-            and not 'internal'::regtype = any(p.proargtypes::oid[])
-            and t.typname !~ '(trigger|handler|internal)$'
             and not exists (select from pg_language as l where l.lanvalidator = p.oid)
             and exists (
                 select

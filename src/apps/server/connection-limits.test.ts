@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { get } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
@@ -36,7 +35,7 @@ function open({ port }: RunningServer, localAddress = '127.0.0.1', text = 'G'): 
   const socket = connect({ port, host: '127.0.0.1', localAddress })
   const client: Client = {
     socket,
-    closed: once(socket, 'close'),
+    closed: new Promise((resolve) => socket.once('close', resolve)),
     isClosed: false,
     received: '',
   }

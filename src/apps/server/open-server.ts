@@ -3,6 +3,7 @@ import type { Deps } from '../../platform/deps.ts'
 import type { Log } from '../../platform/log.ts'
 import { readQuestions } from '../../platform/presentation/question.ts'
 import { createReader, type Reader } from '../../platform/presentation/reader.ts'
+import { findReaderExcess } from '../../platform/presentation/reader-excess.ts'
 import type { Dashboard } from '../../platform/presentation/page.ts'
 import { type Environment, VERSION } from '../environment.ts'
 import type { AppOptions } from './app.ts'
@@ -32,6 +33,7 @@ export async function openServer(
       perAddress: config.TIDEMARK_SERVER_CONNECTIONS_PER_ADDRESS,
     }
     const server = await startServer({ ...options, access, port, connections })
+    void reportUnbounded(reader, log)
     return {
       ...server,
       access,
@@ -43,6 +45,14 @@ export async function openServer(
   } catch (error) {
     await reader[Symbol.asyncDispose]()
     throw error
+  }
+}
+
+/** Says what a reader's questions may take without a limit. A warehouse that is away is asked no more. */
+async function reportUnbounded(reader: Reader, log: Log): Promise<void> {
+  const found = await reader.read(findReaderExcess).catch(() => [])
+  for (const { kind, what, fix } of found) {
+    if (kind === 'unbounded') log({ event: 'reader_unbounded', level: 'warn', what, fix })
   }
 }
 

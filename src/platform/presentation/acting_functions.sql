@@ -2,13 +2,14 @@
 -- wait, change settings, end sessions, run SQL that stands in a text. Postgres says itself which they
 -- are: those marked volatile (manual, 36.7), and aggregates made of such. Of its own, harmless ones
 -- are left out; two that give out a transaction id, and those that read whole tables into one value,
--- are counted among them.
+-- are counted among them. What no statement can call (trigger functions, handlers) is left out.
 -- Grain: one row per function or aggregate.
 select
     p.oid,
     p.proname::text as name,
     p.pronamespace = 'pg_catalog'::regnamespace as is_built_in
 from pg_catalog.pg_proc as p
+inner join pg_catalog.pg_type as t on t.oid = p.prorettype
 left join pg_catalog.pg_aggregate as a on a.aggfnoid = p.oid
 where (
     p.provolatile = 'v'
@@ -21,6 +22,8 @@ where (
     or p.pronamespace = 'pg_catalog'::regnamespace
         and p.proname ~ '_to_xml|^(txid_current|pg_current_xact_id)$'
 )
+    and not (t.typtype = 'p' and t.typname ~ '(trigger|handler|internal)$')
+    and not 'internal'::regtype = any(p.proargtypes::oid[])
     and not (
         p.pronamespace = 'pg_catalog'::regnamespace
         and p.proname in (

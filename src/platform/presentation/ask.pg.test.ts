@@ -309,6 +309,9 @@ describe('ask()', () => {
       `select count(*) from information_schema.columns`,
       `select notify, sleep, lock from (values (1, 2, 3)) as pg (notify, sleep, lock)`,
       `select 'a "quoted" U & "b"', E'\\x41', U&'\\0041'`,
+      `select * from dim_item tablesample bernoulli (100)`,
+      `select * from dim_item tablesample system (100)`,
+      `select 'system', 'trigger' as "plpgsql_call_handler"`,
       `select * from fact_sale_as_of(now())`,
       `select length('${'long_word_'.repeat(20)}')`,
     ]) {

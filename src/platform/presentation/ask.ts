@@ -76,7 +76,7 @@ export async function ask(
   const watching = watch(session, { timeoutMs, signal })
   const statement = bindStatement(sql, filters)
 
-  // A statement can lift the limits of those after it (set_config), so each fetch sets them again.
+  // If a statement found a way to lift the limits of those after it, each fetch would set them again.
   const limit = async (): Promise<void> => {
     const restMs = Math.max(1, Math.round(deadline - performance.now()))
     await client.query(`set local statement_timeout = ${restMs}`)

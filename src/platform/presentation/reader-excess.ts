@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { withPostgresErrors } from '../postgres.ts'
-import { openWarehouse, type Warehouse } from '../warehouse/warehouse.ts'
+import { openWarehouse, type Warehouse, type WarehouseClient } from '../warehouse/warehouse.ts'
 import { ACTING_FUNCTIONS } from './statement-guard.ts'
 
 const EXCESS = readFileSync(new URL('reader_excess.sql', import.meta.url), 'utf8').replace(
@@ -22,16 +22,21 @@ export interface ReaderExcess {
 }
 
 /**
- * What the role of a warehouse's connection string may do beyond what a reader needs; the worst first,
- * none where all is well. Changes nothing. Throws as `openWarehouse`.
+ * What the role of a connection may do beyond what a reader needs; the worst first, none where all is
+ * well. Changes nothing. Throws what `pg` throws.
  */
-export async function readReaderExcess(warehouse: Warehouse): Promise<readonly ReaderExcess[]> {
-  await using connection = await openWarehouse({ ...warehouse, attempts: 1 })
-  const { client } = connection
-  const { rows } = await withPostgresErrors(warehouse, () =>
-    client.query<ReaderExcess>(EXCESS, [warehouse.schema]),
-  )
+export async function findReaderExcess({
+  client,
+  warehouse,
+}: WarehouseClient): Promise<readonly ReaderExcess[]> {
+  const { rows } = await client.query<ReaderExcess>(EXCESS, [warehouse.schema])
   return rows.toSorted((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind))
 }
 
 const KINDS: readonly ReaderExcess['kind'][] = ['writes', 'unbounded', 'functions']
+
+/** `findReaderExcess` for the role of a warehouse's connection string. Throws as `openWarehouse`. */
+export async function readReaderExcess(warehouse: Warehouse): Promise<readonly ReaderExcess[]> {
+  await using connection = await openWarehouse({ ...warehouse, attempts: 1 })
+  return await withPostgresErrors(warehouse, () => findReaderExcess(connection))
+}

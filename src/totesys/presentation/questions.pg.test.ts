@@ -11,6 +11,7 @@ import { type DuckDb, openDuckDb } from '../../platform/duckdb.ts'
 import { readSchema } from '../../platform/lake/schema.ts'
 import { lastOfEachKey, openState, readParquet } from '../../platform/lake/table-state.ts'
 import { openFiles } from '../../platform/lake/zone.ts'
+import { findForbidden } from '../../platform/presentation/statement-guard.ts'
 import { migrate } from '../../platform/warehouse/migrate.ts'
 import { openWarehouse } from '../../platform/warehouse/warehouse.ts'
 import { totesys } from '../totesys.ts'
@@ -962,6 +963,12 @@ describe('each question', () => {
       }
     } finally {
       await warehouse.query(`reset role; drop owned by ${readerRole}; drop role ${readerRole}`)
+    }
+  })
+
+  it('names nothing that Ask with SQL would refuse', async () => {
+    for (const { name } of questions) {
+      expect(await findForbidden(warehouse, textOf(name)), name).toBeUndefined()
     }
   })
 

@@ -22,24 +22,33 @@ describe('tidemark serve', () => {
     TIDEMARK_WAREHOUSE_READER_URL: role.warehouse.url,
     TIDEMARK_HOME: system.folder,
   })
-  /** Serves until a request was answered. */
-  const serve = async (more: Record<string, string> = {}) => {
+  /** Serves until a request was answered, and an event was logged. */
+  const serve = async (more: Record<string, string> = {}, until = 'server_started') => {
     const stop = new AbortController()
     let asked: Promise<Response> | undefined
-    const { code, out } = await tidemark(['serve', '--port', '0', '--json'], {
+    let isAnswered = false
+    let isSaid = false
+    const end = (): void => {
+      if (isAnswered && isSaid) stop.abort()
+    }
+    const { code, out, events } = await tidemark(['serve', '--port', '0', '--json'], {
       env: { ...env(), ...more },
       signal: stop.signal,
       onOut(text) {
+        isSaid = text.includes(until)
+        end()
         const [, url] = /"url":"([^"]+)"/.exec(text) ?? []
         if (url === undefined || asked !== undefined) return
         asked = fetch(`${url}/payments/next5`)
-        asked.then(
-          () => stop.abort(),
-          () => stop.abort(),
-        )
+        void asked
+          .catch(() => {})
+          .finally(() => {
+            isAnswered = true
+            end()
+          })
       },
     })
-    return { code, out, response: await asked }
+    return { code, out, events, response: await asked }
   }
 
   it('answers until it is interrupted', async () => {
@@ -62,6 +71,17 @@ describe('tidemark serve', () => {
     expect(out).toContain('"login":true')
     expect(response?.status).toBe(401)
     expect(out).not.toContain('payments_read')
+  })
+
+  it('says that nothing limits the disk a question may take, and what would', async () => {
+    const { events } = await serve({}, 'reader_unbounded')
+    expect(events.find(({ event }) => event === 'reader_unbounded')).toMatchObject({
+      what: 'nothing limits the disk that one of its questions may take',
+      fix: `alter role ${role.role} set temp_file_limit = '1GB'`,
+    })
+    await system.query(`alter role ${role.role} set temp_file_limit = '1GB'`)
+    const { out } = await serve()
+    expect(out).not.toContain('temp_file_limit')
   })
 
   it('refuses to read with a role that could write', async () => {

@@ -301,7 +301,9 @@ describe('Ask with SQL', () => {
   it('stops the statement when whoever asked has gone', async () => {
     const gone = new AbortController()
     const startedAt = performance.now()
-    const body = formOf({ sql: 'select pg_sleep(7)' })
+    const body = formOf({
+      sql: 'select count(*) from generate_series(1, 1e6) as a, generate_series(1, 1e6) as b',
+    })
     const asked = request('/ask', { method: 'POST', body, signal: gone.signal })
     await expect
       .poll(async () => (await running()).length, { timeout: 5000, interval: 20 })
