@@ -285,5 +285,14 @@ describe('readFeedFile() of a file in a folder that holds a value', () => {
     expect(bad).toEqual({ rows: [], refused: ['1 value_not_exact rate_date'] })
     await writeFile(path, 'base,quote,rate,rate_date\nUSD,GBP,1,2024-05-05\n')
     expect((await read('a.csv', path, given)).rows[0]?.[2]).toBe('2024-05-05')
+    // A column that a file has and leaves empty is empty.
+    for (const more of ['', 'x\n']) {
+      await writeFile(path, `base,quote,rate,rate_date,source\nUSD,GBP,1,2024-05-05,\n${more}`)
+      expect((await read('a.csv', path, { source: 'a folder' })).rows[0]?.[4]).toBeNull()
+    }
+    await db.run(`copy (select 'USD' as base, 'GBP' as quote, date '2024-05-05' as rate_date, null::varchar as source)
+      to ${duckLiteral(path)} (format parquet)`)
+    const { rows } = await read('a.parquet', path, { source: 'a folder', rate: '1.5' })
+    expect(rows[0]?.slice(2)).toEqual(['2024-05-05', '1.5000000000', null, null])
   })
 })

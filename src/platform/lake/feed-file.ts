@@ -79,12 +79,18 @@ export function describeFault(error: unknown): string {
   return 'it is not what its name says'
 }
 
+/** A file whose folders give nothing to the columns that it has itself. */
+export function givenWhatIsLacking(file: FeedFile, columns: readonly string[]): FeedFile {
+  const given = Object.entries(file.given ?? {}).filter(([name]) => !columns.includes(name))
+  return { ...file, given: Object.fromEntries(given) }
+}
+
 /** What a file's folders give a column; null where they say that it has no value. */
 export function givenOf({ given = {} }: FeedFile, column: string): string | null | undefined {
   return Object.hasOwn(given, column) ? given[column] : undefined
 }
 
-/** SQL of a column's text, of the value of a folder where the row has none. */
+/** SQL of a column's text, or of a folder's value where the row has none. */
 export function withGiven(text: string | undefined, given: string | null | undefined): string {
   const stand = given === undefined || given === null ? undefined : duckLiteral(given)
   if (text === undefined) return `${stand ?? 'null'}::varchar`

@@ -18,6 +18,7 @@ import {
   type FeedFile,
   type FileFormat,
   givenOf,
+  givenWhatIsLacking,
   unreadable,
   withGiven,
 } from './feed-file.ts'
@@ -138,11 +139,12 @@ async function inParallel(count: number, work: () => Promise<void>): Promise<voi
 async function readCsv(
   batch: Stamp,
   table: LakeTable,
-  { file, before, path, wide }: ReadOptions,
+  { file: offered, before, path, wide }: ReadOptions,
 ): Promise<FeedRows> {
-  const header = await readHeader(file.path)
-  if (header === undefined) throw unreadable(file, 'its first line is not CSV')
+  const header = await readHeader(offered.path)
+  if (header === undefined) throw unreadable(offered, 'its first line is not CSV')
   const { fields: titles, line } = header
+  const file = givenWhatIsLacking(offered, titles)
   if (titles.length === 0) return { files: [], refused: [], span: 0, unknown: [] }
   if (wide !== undefined && isWide(titles, wide)) {
     return await readWide(batch, table, { file, before, path, header, wide })
@@ -204,16 +206,17 @@ async function readJson(
 async function readParquetRows(
   batch: Stamp,
   table: LakeTable,
-  { file, before, path }: ReadOptions,
+  { file: offered, before, path }: ReadOptions,
 ): Promise<FeedRows> {
   const found = await batch.db
     .rows<{ column_name: string; column_type: string }>(
-      `select column_name, column_type from (describe select * from ${readParquet([file.path])})`,
+      `select column_name, column_type from (describe select * from ${readParquet([offered.path])})`,
     )
     .catch((error: unknown) => {
-      throw unreadable(file, describeFault(error))
+      throw unreadable(offered, describeFault(error))
     })
   const types = new Map(found.map((row) => [row.column_name, row.column_type]))
+  const file = givenWhatIsLacking(offered, [...types.keys()])
   checkKeyIsThere(file, table, [...types.keys()])
   const unknown = [...types.keys()].filter(
     (name) => !table.columns.some((column) => column.name === name),

@@ -9,6 +9,16 @@ with own as (
     where r.rolname = session_user
 ),
 
+-- Whoever loads the stars needs what is taken from everybody.
+loader as (
+    select coalesce(
+        string_agg(distinct format('%I', r.rolname), ', '), 'session_user'
+    ) as names
+    from pg_catalog.pg_class as c
+    inner join pg_catalog.pg_roles as r on r.oid = c.relowner
+    where c.relnamespace = to_regnamespace(quote_ident($1)) and c.relkind in ('r', 'p')
+),
+
 acting_function as (
     /* acting_functions.sql */
 ),
@@ -49,8 +59,14 @@ union all
 select
     'writes',
     format('it may create things in schema %s', n.nspname),
-    format('revoke create on schema %I from %I, public', n.nspname, o.rolname)
+    format(
+        'grant create on schema %1$I to %2$s; revoke create on schema %1$I from %3$I, public',
+        n.nspname,
+        l.names,
+        o.rolname
+    )
 from own as o
+cross join loader as l
 cross join pg_catalog.pg_namespace as n
 where not o.is_special
     and n.nspname = $1
@@ -84,8 +100,14 @@ union all
 select
     'unbounded',
     'it may make temporary tables, outside of the Ask page',
-    format('revoke temporary on database %I from %I, public', current_database(), rolname)
+    format(
+        'grant temporary on database %1$I to %2$s; revoke temporary on database %1$I from %3$I, public',
+        current_database(),
+        l.names,
+        rolname
+    )
 from own
+cross join loader as l
 where not is_special and has_database_privilege(current_database(), 'temporary')
 union all
 select
@@ -95,9 +117,13 @@ select
         count(*)
     ),
     format(
-        'revoke execute on function %s from public', string_agg(signature, ', ' order by signature)
+        'grant execute on function %1$s to %2$s; revoke execute on function %1$s from public',
+        string_agg(signature, ', ' order by signature),
+        l.names
     )
 from lasting_function
 cross join own
+cross join loader as l
 where not is_special
+group by l.names
 having count(*) > 0

@@ -95,6 +95,7 @@ export function describeDrop(title: string, make: () => Promise<TestDrop>): void
         'price/_temporary/0/task/part-1.csv',
         'price/day=2024-01-02/.part-0.csv.crc',
         'price/day=2024-01-02/_metadata',
+        'price/iceberg/metadata/v1.metadata.json',
         'price/~$a.xlsx',
       ]
       for (const name of [...data, ...leftovers]) await put(name, 'x')
@@ -111,6 +112,7 @@ export function describeDrop(title: string, make: () => Promise<TestDrop>): void
         'price/_temporary/',
         'price/day=2024-01-02/.part-0.csv.crc',
         'price/day=2024-01-02/_metadata',
+        'price/iceberg/metadata/v1.metadata.json',
         'price/~$a.xlsx',
       ])
     })

@@ -37,10 +37,11 @@ export interface Drop {
 /**
  * Whether a file or folder is what engines and programs keep for themselves beside the data, by its
  * name: hidden ones (`.DS_Store`, `.part-0.crc`), those that Spark and Hive do not see either
- * (`_SUCCESS`, `_delta_log`; but `_day=1` is a folder with a value), locks of spreadsheets (`~$…`).
+ * (`_SUCCESS`, `_delta_log`; but `_day=1` is a folder with a value), locks of spreadsheets (`~$…`), and
+ * Iceberg's metadata.
  */
 export function isLeftover(name: string): boolean {
-  return /^(\.|~\$|_(?!.*=))/s.test(name)
+  return /^(\.|~\$|_(?!.*=))|\.metadata\.json(\.gz)?$/s.test(name)
 }
 
 /** A file that was changed within this time may still be being written. */
