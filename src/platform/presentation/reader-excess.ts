@@ -1,6 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { withPostgresErrors } from '../postgres.ts'
-import { openWarehouse, type Warehouse, type WarehouseClient } from '../warehouse/warehouse.ts'
+import {
+  inSnapshot,
+  openWarehouse,
+  type Warehouse,
+  type WarehouseClient,
+} from '../warehouse/warehouse.ts'
 import { ACTING_FUNCTIONS } from './statement-guard.ts'
 
 const EXCESS = readFileSync(new URL('reader_excess.sql', import.meta.url), 'utf8').replace(
@@ -38,5 +43,7 @@ const KINDS: readonly ReaderExcess['kind'][] = ['writes', 'unbounded', 'function
 /** `findReaderExcess` for the role of a warehouse's connection string. Throws as `openWarehouse`. */
 export async function readReaderExcess(warehouse: Warehouse): Promise<readonly ReaderExcess[]> {
   await using connection = await openWarehouse({ ...warehouse, attempts: 1 })
-  return await withPostgresErrors(warehouse, () => findReaderExcess(connection))
+  return await withPostgresErrors(warehouse, () =>
+    inSnapshot(connection, () => findReaderExcess(connection)),
+  )
 }
