@@ -49,6 +49,21 @@ it.each([
     { tables: [table('a'), table('b'), table('Named_Date')] },
     'named_date is taken',
   ],
+  [
+    'an excluded column of the key',
+    { tables: [{ ...table('a'), exclude: ['id'] }, table('b')] },
+    'excludes its column id, which is in its key',
+  ],
+  [
+    'an excluded column that models read',
+    {
+      tables: [
+        { ...table('a'), columns: { id: 'integer', n: 'text' }, exclude: ['n'] },
+        table('b'),
+      ],
+    },
+    'excludes its column n, which models read',
+  ],
   ['a table without a key', { tables: [table('a', []), table('b')] }, 'a has no key'],
   ['two models of one name', { models: [dimension, dimension, fact] }, 'dim_a is taken'],
   [

@@ -8,6 +8,7 @@ import {
   indexName,
   type Model,
   type Project,
+  type SourceTable,
 } from './project.ts'
 
 /** Relations the platform makes for itself beside the source tables while the models run. */
@@ -69,9 +70,20 @@ export function checkProject(project: Project): void {
       )
     }
   }
+  for (const table of project.source.tables) checkExcluded(table)
   for (const feed of project.source.feeds ?? []) checkWide(feed)
   for (const model of project.models) checkReasons(model)
   for (const fact of facts) checkFact(project, fact)
+}
+
+/** A column cannot be read and not be read. */
+function checkExcluded({ name, key, columns = {}, exclude = [] }: SourceTable): void {
+  const both = exclude.find((column) => key.includes(column) || Object.hasOwn(columns, column))
+  if (both === undefined) return
+  throw fault(
+    `Table ${name} excludes its column ${both}, which ${key.includes(both) ? 'is in its key' : 'models read'}`,
+    'take it out of exclude, or out of the contract',
+  )
 }
 
 /** A cell of a wide file must have a whole key, in columns that the feed has, each filled once. */

@@ -105,6 +105,13 @@ export interface SourceTable {
    * same. Not given, models see the table as it was captured, whatever it looks like.
    */
   readonly columns?: Readonly<Record<string, string | RequiredColumn>>
+  /**
+   * Columns that are never read: nothing of them reaches the lake, the warehouse, a log or a page, not
+   * even their names. For secrets and personal data that nobody needs. What was captured before a
+   * column was named here stays in the lake. While the source has no such column the table is held, so
+   * that a name with a typing error lets nothing through.
+   */
+  readonly exclude?: readonly string[]
   /** The source has no constraint that holds the key unique and not null: every read checks it. */
   readonly keyIsUnenforced?: boolean
   /** Where it lies in the source when that differs from `schema.name`. */

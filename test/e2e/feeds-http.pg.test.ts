@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { collect } from '../../src/platform/collect.ts'
 import type { Deps } from '../../src/platform/deps.ts'
+import { examine } from '../../src/platform/doctor.ts'
 import { ConflictError } from '../../src/platform/errors.ts'
 import { run } from '../../src/platform/pipeline.ts'
 import type { AnswerFormat } from '../../src/platform/project.ts'
@@ -150,8 +151,14 @@ it('I13 an answer without a row is a failure of the server: nothing is kept, and
   server.answer = (response) => response.end('1 2026-11-20 1\n')
   expect(await asking.later(1)).toEqual([])
   expect(await asking.prices()).toEqual(['insert 1.000'])
-  // What is known stays, and so does what the server is asked for.
+  // What is known stays, and the doctor sees what is wrong.
   server.answer = (response) => response.end('')
+  expect(await examine(asking.deps)).toContainEqual(
+    expect.objectContaining({
+      ok: false,
+      detail: expect.stringContaining('answered without a single row'),
+    }),
+  )
   expect(await asking.later(60)).toEqual(['FEED_EMPTY'])
   expect(await asking.prices()).toEqual(['insert 1.000'])
   expect(await asking.outcome()).toBe('taken')

@@ -128,6 +128,8 @@ describe('readFeedFile() of a file with a column for each', () => {
     await expect(read('Date,USD,USD\n2024-01-02,1.1,1\n')).rejects.toThrow('two columns USD')
     const long = 'base,quote,day,rate\nEUR,USD,2024-01-02,1.1\n'
     expect((await read(long)).rows).toEqual(['EUR USD 2024-01-02 1.1000000000'])
+    const open = `Date,USD\n2024-01-02,"${'x'.repeat(5 * 1024 ** 2)}`
+    await expect(read(open)).rejects.toThrow('a quote is never closed')
     // Without the shape, and with nothing that it knows, it is a file without a key.
     const text = 'Date,USD\n2024-01-02,1.1\n'
     await expect(read('Date,note\n2024-01-02,1.1\n')).rejects.toThrow('it has no column base')

@@ -83,7 +83,7 @@ function checkTitles(file: FeedFile, titles: readonly string[], { constants }: W
   if (own !== undefined) {
     throw unreadable(
       file,
-      `it has a column ${own}, but all its rows are to be of ${own} themselves`,
+      `it has a column ${own}, so it is not about ${own}, as this feed expects`,
     )
   }
 }
@@ -124,7 +124,10 @@ async function writeCells(
   let absent = 0
   let isWhole = true
   for await (const { number: n, text, fault } of readRecords(file.path, header)) {
-    if (fault === 'never_closed') throw unreadable(file, 'a quote is never closed')
+    if (fault === 'never_closed') {
+      out.destroy()
+      throw unreadable(file, 'a quote is never closed')
+    }
     const fields = (fault === undefined ? parseRecord(text) : undefined)?.map(
       (field) => field?.trim() ?? '',
     )

@@ -111,9 +111,10 @@ export async function readTables(
   )
   const found = new Map(rows.map((row) => [row.name, row]))
   const states = placed.map(({ table, schema, relation }): SourceState => {
-    const breach = out.get(table.name)
-    if (breach !== undefined) return { table, shape: undefined, breach }
-    const row = found.get(table.name)
+    const locked = out.get(table.name)
+    if (locked !== undefined) return { table, shape: undefined, breach: locked }
+    const whole = found.get(table.name)
+    const row = whole && withoutExcluded(table, whole)
     if (row === undefined) {
       const detail = `there is no table ${schema}.${relation}`
       return { table, shape: undefined, breach: { reason: 'table_missing', detail } }
@@ -123,11 +124,39 @@ export async function readTables(
       const detail = `${what} may not be read`
       return { table, shape: undefined, breach: { reason: 'permission', detail } }
     }
+    // Nothing of it may be read, for the quarantine neither.
+    const unmatched = findUnmatched(table, whole)
+    if (unmatched !== undefined) return { table, shape: undefined, breach: unmatched }
     const shape = shapeOf(table, row, qualified(schema, relation))
     return { table, shape, breach: findBreach(table, asFound(row, shape)) }
   })
   checkAnyReadable(snapshot, states)
   return states
+}
+
+/** What the catalogue says of a table, as if its excluded columns were not there. */
+function withoutExcluded({ exclude = [] }: SourceTable, row: Row): Row {
+  if (exclude.length === 0) return row
+  const isKept = (row.columns ?? []).map(({ name }) => !exclude.includes(name))
+  const keep = <T>(values: T[] | null) => values && values.filter((_, index) => isKept[index])
+  return {
+    ...row,
+    hidden: row.hidden.filter((name) => !exclude.includes(name)),
+    columns: keep(row.columns),
+    column_identities: keep(row.column_identities),
+    column_details: keep(row.column_details),
+  }
+}
+
+/** A column that is to be excluded and is not there: its name may be mistyped. */
+function findUnmatched({ exclude = [] }: SourceTable, row: Row | undefined): Breach | undefined {
+  const names = new Set([...(row?.columns ?? []).map(({ name }) => name), ...(row?.hidden ?? [])])
+  const unmatched = exclude.find((name) => !names.has(name))
+  if (unmatched === undefined) return undefined
+  return {
+    reason: 'column_missing',
+    detail: `column ${unmatched} is to be excluded, but there is none`,
+  }
 }
 
 interface Placed {
