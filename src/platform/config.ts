@@ -14,10 +14,10 @@ const whole = (description: string, { min, max }: { min: number; max: number }) 
  */
 export const settings = z.object({
   TIDEMARK_SOURCE_URL: text(
-    'The Postgres to read, `postgresql://user:password@host:5432/totesys`; a user with nothing but `SELECT`. Not set: an embedded Postgres with a living Totesys.',
+    'The Postgres to read, `postgresql://user:password@host:5432/totesys`; a user with nothing but `SELECT`. A pooler in transaction mode or a standby will do: docs/databases.md. Not set: an embedded Postgres with a living Totesys.',
   ),
   TIDEMARK_WAREHOUSE_URL: text(
-    'The Postgres (14 or newer) to load, as a user who may create tables in the schema. Not set: the embedded Postgres.',
+    'The Postgres (14 or newer) to load, as a user who may create tables in the schema; a pooler in transaction mode will do. Not set: the embedded Postgres.',
   ),
   TIDEMARK_WAREHOUSE_SCHEMA: z
     .string()

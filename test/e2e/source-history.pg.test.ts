@@ -115,14 +115,14 @@ describe('a source whose history may be another one', () => {
       pid = found?.pid
     }
     const started = await source.sql('select pg_postmaster_start_time()')
+    const counting = 'select stats_reset from pg_stat_bgwriter'
+    const [before] = await source.sql<{ stats_reset: Date }>(counting)
     process.kill(pid, 'SIGKILL')
     await crash
-    const isUp = () =>
-      source.sql('select 1').then(
-        () => true,
-        () => false,
-      )
-    while (!(await isUp()));
+    for (let isOver = false; !isOver;) {
+      const [now] = await source.sql<{ stats_reset: Date }>(counting).catch(() => [])
+      isOver = now !== undefined && now.stats_reset > (before?.stats_reset ?? now.stats_reset)
+    }
     expect(await source.sql('select pg_postmaster_start_time()')).toEqual(started)
     for (let n = 1; n <= 30; n++) await source.sql(`insert into other values (${100 + n})`)
 

@@ -1,5 +1,6 @@
 import { changedRows, type RowCounts } from '../../platform/lake/commit-record.ts'
 import { DEFERRED } from '../../platform/hold-table.ts'
+import { LOCKED } from '../../platform/source/lock.ts'
 import {
   extractUncontested,
   findUnchanged,
@@ -57,10 +58,13 @@ export const handler = stageHandler<Extracted>({
   },
 })
 
+/** What passes by itself breaks no contract; if it does not pass, freshness tells. */
+const PASSING: ReadonlySet<string> = new Set([DEFERRED, LOCKED])
+
 function measureHeld(held: readonly HeldTable[]): { held: number; deletesHeld: number } {
   const count = (is: (reason: string) => boolean) => held.filter(({ reason }) => is(reason)).length
   return {
-    held: count((reason) => reason !== DEFERRED && reason !== 'mass_deletion'),
+    held: count((reason) => !PASSING.has(reason) && reason !== 'mass_deletion'),
     deletesHeld: count((reason) => reason === 'mass_deletion'),
   }
 }

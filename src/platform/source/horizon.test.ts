@@ -109,6 +109,12 @@ describe('isBehind()', () => {
     ).toBe(true)
   })
 
+  it('I14 is true where cluster and timeline may not be asked, and the position may', () => {
+    const unknown = { systemId: '', timeline: 0 }
+    expect(isBehind(standby('0/3000000'), standby('0/4000000', unknown))).toBe(true)
+    expect(isBehind(standby('0/3000000', unknown), standby('0/4000000'))).toBe(true)
+  })
+
   it('is never true of a primary, of another cluster or of a newer timeline', () => {
     const before = standby('0/4000000')
     expect(isBehind(snapshot(10, 10, { wal: '0/3000000' }), before)).toBe(false)

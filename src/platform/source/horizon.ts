@@ -60,15 +60,13 @@ function describeRole({ standby }: SnapshotIdentity): string {
 
 /**
  * Whether a standby has not replayed yet what an earlier snapshot has seen. It is of the same
- * cluster, and of no newer history: one that was promoted has a history of its own.
+ * cluster, and of no newer history: one that was promoted has a history of its own. What is not
+ * known to be another counts as the same.
  */
 export function isBehind(now: SnapshotIdentity, before: SnapshotIdentity): boolean {
-  return (
-    now.standby &&
-    now.systemId === before.systemId &&
-    now.timeline <= before.timeline &&
-    isEarlier(now.wal, before.wal)
-  )
+  const isOther = now.systemId !== before.systemId && now.systemId !== '' && before.systemId !== ''
+  const isNewer = now.timeline > before.timeline && before.timeline !== 0
+  return now.standby && !isOther && !isNewer && isEarlier(now.wal, before.wal)
 }
 
 function isEarlier(one: string | undefined, other: string | undefined): boolean {
