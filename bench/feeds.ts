@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { collect } from '../src/platform/collect.ts'
 import { type Deps, ingestionZone } from '../src/platform/deps.ts'
 import { type DuckDb, openDuckDb } from '../src/platform/duckdb.ts'
-import { PARQUET } from '../src/platform/lake/capture.ts'
+import { parquetOptions } from '../src/platform/lake/capture.ts'
 import { lakeType } from '../src/platform/lake/lake-type.ts'
 import { commitBatch } from '../src/platform/lake/batch-log.ts'
 import type { Feed, Project } from '../src/platform/project.ts'
@@ -128,7 +128,7 @@ async function readOwn(folder: string, file: string): Promise<void> {
   await db.run(`
     copy (
         select * from read_json(${duckLiteral(file)}, format = 'newline_delimited', columns = {${columns.join(', ')}})
-    ) to ${duckLiteral(join(folder, 'own.parquet'))} (${PARQUET})`)
+    ) to ${duckLiteral(join(folder, 'own.parquet'))} (${parquetOptions(0)})`)
 }
 
 /** Feeds wait for the first batch of the database. */

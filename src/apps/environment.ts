@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Config, parseConfig } from '../platform/config.ts'
 import { DEFAULT_LIMITS, type Deps, type Limits } from '../platform/deps.ts'
@@ -17,6 +17,7 @@ import { totesys } from '../totesys/totesys.ts'
 import { type FileSetting, parseEnvFile } from './env-file.ts'
 import { checkNames, isOwnName } from './known-settings.ts'
 import { type LocalSystem, openLocalSystem } from './local/local-system.ts'
+import { openScratch } from './scratch.ts'
 
 export const VERSION: string = (
   JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -81,7 +82,8 @@ export interface EnvironmentOptions {
 
 /**
  * Builds `Deps` from settings: the databases they name, or the embedded ones where they name none.
- * Throws `ConfigError` when only one of the two databases is named.
+ * Removes the scratch folders of processes that were killed. Throws `ConfigError` when only one of
+ * the two databases is named, or when no scratch folder can be made.
  */
 export async function openEnvironment({
   config,
@@ -104,8 +106,7 @@ export async function openEnvironment({
     readerUrl: config.TIDEMARK_WAREHOUSE_READER_URL ?? warehouseUrl ?? '',
   }
   const home = config.TIDEMARK_HOME
-  const scratchDir = join(config.TIDEMARK_SCRATCH ?? join(home, 'scratch'), randomUUID())
-  mkdirSync(scratchDir, { recursive: true })
+  const scratch = await openScratch(config.TIDEMARK_SCRATCH ?? join(home, 'scratch'), { log })
   const warehouse: Warehouse = {
     title: 'the warehouse',
     code: 'WAREHOUSE',
@@ -127,7 +128,7 @@ export async function openEnvironment({
     warehouse,
     ingestion,
     processed,
-    scratchDir,
+    scratchDir: scratch.path,
     log,
     runId: randomUUID(),
     version: VERSION,
@@ -144,7 +145,7 @@ export async function openEnvironment({
       await ingestion[Symbol.asyncDispose]?.()
       await processed[Symbol.asyncDispose]?.()
       await feeds[Symbol.asyncDispose]()
-      rmSync(scratchDir, { recursive: true, force: true })
+      await scratch[Symbol.asyncDispose]()
       await local?.[Symbol.asyncDispose]()
     },
   }

@@ -3,6 +3,7 @@ import { ContractError } from './errors.ts'
 import {
   addDeletes,
   checkKeys,
+  checkNotTaken,
   compareKeys,
   compareRows,
   type Comparison,
@@ -60,6 +61,7 @@ export async function captureFirst(
     const converted = await convertRows(batch, table, { copied, firstOrdinal: seen + 1 })
     const { path } = converted
     if (converted.rows > 0) {
+      await checkNotTaken(batch)
       const index = files.length
       files.push(await prepareFile(batch, table, { path, rows: converted.rows, index }))
     }
@@ -262,6 +264,7 @@ async function finish(
   const deleted = isHeld ? 0 : gone
   if (deleted > 0 && keys !== undefined) await addDeletes(batch.db, table, { keys, ...names })
   const changed = found.inserted + found.updated + deleted
+  if (changed > 0 || force) await checkNotTaken(batch)
   const changes = await prepareChanges(batch, table, { changes: names.changes, rows: changed })
   const state = extendState(previous.state, changes)
   const next =

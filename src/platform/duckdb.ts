@@ -1,36 +1,53 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
-import { duckLiteral } from './sql.ts'
+import { withScratchErrors } from './disk-fault.ts'
+import { explainDuckDbFault } from './duckdb-fault.ts'
+import { duckLiteral, identifier } from './sql.ts'
 
-/** One in-memory DuckDB with a scratch folder of its own; both are gone when it is disposed. */
+/**
+ * One in-memory DuckDB with a scratch folder of its own; both are gone when it is disposed. Its
+ * errors quote no value. `run` and `rows` throw `ConfigError` when memory, the scratch folder or the
+ * number of open files is used up.
+ */
 export interface DuckDb extends AsyncDisposable {
   /** A private folder for files on their way in or out. */
   readonly scratchDir: string
   run(sql: string): Promise<void>
   /** All rows as plain objects: for counts and names, never for table contents. */
   rows<Row>(sql: string): Promise<Row[]>
+  /** Drops all temporary tables and views, and removes all files of the scratch folder. */
+  clear(): Promise<void>
 }
 
+/** DuckDB's own folder inside the scratch folder. */
+const SPILL = 'spill'
+
 export interface DuckDbOptions {
-  /** Parent of the scratch folder; must exist. */
+  /** Parent of the scratch folder; made where it is missing. */
   readonly scratchDir: string
   /** Beyond this DuckDB spills to the scratch folder (I12). */
   readonly memoryLimitMb?: number
   readonly threads?: number
 }
 
-/** Opens DuckDB with bounded memory, UTC, and no way to the network or to extensions. */
+/**
+ * Opens DuckDB with bounded memory, UTC, and no way to the network or to extensions. Throws
+ * `ConfigError` when the scratch folder cannot be written.
+ */
 export async function openDuckDb({
   scratchDir: parent,
   memoryLimitMb = 192,
   threads = 2,
 }: DuckDbOptions): Promise<DuckDb> {
-  const scratchDir = await mkdtemp(join(parent, 'duckdb-'))
+  const scratchDir = await withScratchErrors(parent, async () => {
+    await mkdir(parent, { recursive: true })
+    return await mkdtemp(join(parent, 'duckdb-'))
+  })
   const instance = await DuckDBInstance.create(':memory:', {
     memory_limit: `${memoryLimitMb}MB`,
     threads: String(threads),
-    temp_directory: join(scratchDir, 'spill'),
+    temp_directory: join(scratchDir, SPILL),
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
     preserve_insertion_order: 'true',
@@ -42,14 +59,33 @@ export async function openDuckDb({
   })
   const connection = await instance.connect()
   await connection.run(`set timezone = ${duckLiteral('UTC')}`)
+  const explained = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work()
+    } catch (error) {
+      throw explainDuckDbFault(error, { scratchDir: parent, memoryLimitMb })
+    }
+  }
+  const run = async (sql: string) => {
+    await explained(() => connection.run(sql))
+  }
+  const rows = async <Row>(sql: string) => {
+    const reader = await explained(() => connection.runAndReadAll(sql))
+    return reader.getRowObjectsJS() as Row[]
+  }
   return {
     scratchDir,
-    run: async (sql) => {
-      await connection.run(sql)
-    },
-    rows: async <Row>(sql: string) => {
-      const reader = await connection.runAndReadAll(sql)
-      return reader.getRowObjectsJS() as Row[]
+    run,
+    rows,
+    async clear() {
+      const made = await rows<{ kind: string; name: string }>(`
+        select 'view' as kind, view_name as name from duckdb_views() where temporary and not internal
+        union all
+        select 'table' as kind, table_name as name from duckdb_tables() where temporary`)
+      for (const { kind, name } of made) await run(`drop ${kind} temp.${identifier(name)}`)
+      for (const name of await readdir(scratchDir)) {
+        if (name !== SPILL) await rm(join(scratchDir, name), { recursive: true, force: true })
+      }
     },
     [Symbol.asyncDispose]: async () => {
       connection.closeSync()

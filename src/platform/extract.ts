@@ -6,7 +6,7 @@ import { checkEnds, checkNeverLoaded, readHeads } from './continuity.ts'
 import { checkInterrupted, type Deps, ingestionZone, isPastDeadline } from './deps.ts'
 import { openDuckDb } from './duckdb.ts'
 import { ConfigError, ConflictError, ContractError } from './errors.ts'
-import { DEFERRED, deferTable, holdTable } from './hold-table.ts'
+import { breachOf, DEFERRED, deferTable, holdTable, logFailure } from './hold-table.ts'
 import { commitBatch } from './lake/batch-log.ts'
 import type { PendingBatch } from './lake/capture.ts'
 import {
@@ -31,7 +31,6 @@ import {
   reportIgnored,
 } from './report-drift.ts'
 import { filesOf, type SourceContract } from './project.ts'
-import type { Breach } from './source/contract.ts'
 import { isLockTimeout, LOCKED_BREACH } from './source/lock.ts'
 import { openSnapshot, type SourceSnapshot } from './source/snapshot.ts'
 import { checkNotRewritten, readUnlisted } from './source/tables.ts'
@@ -102,7 +101,7 @@ export async function extractSnapshot(
       zone,
       db,
       number: (last?.batch ?? 0) + 1,
-      attempt: randomBytes(4).toString('hex'),
+      attempt: newAttempt(),
       takenAt: identity.takenAt,
     }
     const captured = await captureTables(deps, tasks, {
@@ -217,29 +216,47 @@ async function captureTables(
   return entries
 }
 
-/** Captures a table, or holds it back for what its shape or its rows turn out to be. */
+/** Captures a table, or holds it back for what its shape or its rows turn out to be (I15). */
 async function captureOrHold(deps: Deps, read: TaskRead): Promise<TableEntry> {
-  const hold = (breach: Breach) => holdTable(deps, { ...read, name: read.table.name, breach })
-  if (read.breach !== undefined) return await hold(read.breach)
+  const hold = { ...read, name: read.table.name }
+  if (read.breach !== undefined) return await holdTable(deps, { ...hold, breach: read.breach })
   try {
-    return await captureTable(deps, read)
+    return await captureInMemory(deps, read)
   } catch (error) {
-    if (isLockTimeout(error)) return await hold(LOCKED_BREACH)
-    const breach = error instanceof ContractError ? BREACHES[error.code] : undefined
+    const breach = isLockTimeout(error) ? LOCKED_BREACH : breachOf(error)
     if (breach === undefined) throw error
-    return await hold(breach)
+    logFailure(deps, hold, error)
+    return await holdTable(deps, { ...hold, breach, batch: await beginAnew(read.batch) })
   }
 }
 
-/** What only reading a table's rows can show. No numbers: they would make it news with every run. */
-const BREACHES: Readonly<Record<string, Breach>> = {
-  KEY_NOT_UNIQUE: { reason: 'key_not_unique', detail: 'some rows share a key or have none' },
-  KEY_NOT_EXACT: { reason: 'key_not_exact', detail: 'some keys have no exact form' },
-  ROW_TOO_LARGE: { reason: 'row_too_large', detail: 'a row is too large to be read' },
-  TOO_MANY_REJECTED: {
-    reason: 'too_many_rejected',
-    detail: 'too many rows hold values that have no exact form',
-  },
+/** Captures a table; where memory does not suffice, again with one thread, which needs half of it. */
+async function captureInMemory(deps: Deps, read: TaskRead): Promise<TableEntry> {
+  try {
+    return await captureTable(deps, read)
+  } catch (error) {
+    if (breachOf(error)?.reason !== 'memory_exceeded') throw error
+  }
+  const batch = await beginAnew(read.batch)
+  await batch.db.run('set threads = 1')
+  try {
+    return await captureTable(deps, { ...read, batch })
+  } finally {
+    await batch.db.run(`set threads = ${deps.limits.threads}`)
+  }
+}
+
+/**
+ * The batch for another attempt at a table: what is left of the failed one is out of its way, and its
+ * objects, which stay as they are (I3), have other names.
+ */
+async function beginAnew(batch: PendingBatch): Promise<PendingBatch> {
+  await batch.db.clear()
+  return { ...batch, attempt: newAttempt() }
+}
+
+function newAttempt(): string {
+  return randomBytes(4).toString('hex')
 }
 
 async function captureTable(deps: Deps, read: TaskRead): Promise<TableEntry> {

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { type Deps } from './deps.ts'
+import { TidemarkError } from './errors.ts'
 import { convertRows, type PendingBatch } from './lake/capture.ts'
 import {
   type FileRef,
@@ -12,8 +13,8 @@ import {
 import type { Column } from './lake/lake-type.ts'
 import { prepareQuarantine, rowText, selectRefused } from './lake/quarantine.ts'
 import { type LakeTable, readParquet } from './lake/table-state.ts'
-import { type Breach, findUnusableNames } from './source/contract.ts'
-import { copyRecent, copyWhole, countRows } from './source/copy.ts'
+import { type Breach, type FaultReason, findUnusableNames } from './source/contract.ts'
+import { type CopiedRows, copyRecent, copyWhole, countRows } from './source/copy.ts'
 import { planRead } from './source/horizon.ts'
 import { LOCKED } from './source/lock.ts'
 import type { SourceSnapshot } from './source/snapshot.ts'
@@ -34,31 +35,109 @@ export interface TableHold {
   readonly before: SnapshotInfo | undefined
 }
 
+/** What only reading a table can show. No numbers: they would make it news with every run. */
+const BREACHES: Readonly<Record<string, Breach>> = {
+  KEY_NOT_UNIQUE: { reason: 'key_not_unique', detail: 'some rows share a key or have none' },
+  KEY_NOT_EXACT: { reason: 'key_not_exact', detail: 'some keys have no exact form' },
+  TOO_MANY_REJECTED: {
+    reason: 'too_many_rejected',
+    detail: 'too many rows hold values that have no exact form',
+  },
+  CAPTURE_INCOMPLETE: {
+    reason: 'capture_incomplete',
+    detail: 'some of its rows could not be read back after they were copied; please report this',
+  },
+  MEMORY_EXCEEDED: {
+    reason: 'memory_exceeded',
+    detail: 'it needs more memory than allowed: set TIDEMARK_MEMORY_MB to more',
+  },
+  SCRATCH_FULL: {
+    reason: 'scratch_full',
+    detail: 'the scratch folder is full: free some space, or set TIDEMARK_SCRATCH to another',
+  },
+  OPEN_FILES: {
+    reason: 'open_files',
+    detail: 'too many files are open: raise the limit, for instance with: ulimit -n 4096',
+  },
+}
+
+/** These are no fault of the table's rows, and would befall its archive too. */
+const FAULTS: ReadonlySet<string> = new Set<FaultReason>([
+  'unreadable',
+  'capture_incomplete',
+  'memory_exceeded',
+  'scratch_full',
+  'open_files',
+])
+
+/** Why one table stands still for an error; undefined where the error concerns the whole batch. */
+export function breachOf(error: unknown): Breach | undefined {
+  if (!(error instanceof TidemarkError)) return undefined
+  if (error.code !== 'TABLE_UNREADABLE') return BREACHES[error.code]
+  const { code = '' } = error.cause as { code?: string }
+  return { reason: 'unreadable', detail: `the source cannot read it: error ${code}` }
+}
+
 /**
  * The entry of a table that breaks its contract: it stays as it was last captured, and so does the
  * snapshot from which its next capture goes on, which brings whatever happened meanwhile. What can
  * be read of the rows that changed goes to quarantine as text, once: every version that a run saw
  * is kept, though nobody can say yet what it means. (A row committed late, whose transaction was
- * open when the last run looked, is missing there and in nothing else.)
+ * open when the last run looked, is missing there and in nothing else.) A table that could not be
+ * read stays as it was in the same way; nothing of it is kept.
  */
 export async function holdTable(deps: Deps, hold: TableHold): Promise<TableEntry> {
-  const { batch, identity, breach, previous, before, shape } = hold
-  const isNew = previous?.held?.reason !== breach.reason || previous.held.detail !== breach.detail
-  const quarantine = shape === undefined ? [] : await archiveRows(deps, { ...hold, shape, isNew })
-  const rows = sumRows(quarantine)
+  const { batch, identity, breach, previous, before } = hold
+  const quarantine = await archiveIfReadable(deps, hold)
+  const rows = sumRows(quarantine ?? [])
   const capturedTo = previous?.capturedTo ?? before
   return {
     ...standStill(previous),
     counts: { ...NO_ROWS, read: rows, quarantined: rows },
-    quarantine,
+    quarantine: quarantine ?? [],
     held: {
       ...breach,
       since: previous?.held?.since ?? batch.number,
       sinceAt: previous?.held?.sinceAt ?? batch.takenAt,
     },
     ...(capturedTo === undefined ? {} : { capturedTo }),
-    archivedTo: identity,
+    ...(quarantine === undefined ? {} : { archivedTo: identity }),
   }
+}
+
+/** The rows that changed, in quarantine; undefined where they cannot be read. */
+async function archiveIfReadable(deps: Deps, hold: TableHold): Promise<FileRef[] | undefined> {
+  const { shape, breach, previous } = hold
+  if (FAULTS.has(breach.reason)) return undefined
+  if (shape === undefined) return []
+  const isNew = previous?.held?.reason !== breach.reason || previous.held.detail !== breach.detail
+  try {
+    return await archiveRows(deps, { ...hold, shape, isNew })
+  } catch (error) {
+    if (breachOf(error) === undefined) throw error
+    logFailure(deps, hold, error)
+    await hold.batch.db.clear()
+    return undefined
+  }
+}
+
+/** Says why one table could not be read, in full. */
+export function logFailure(
+  { log }: Deps,
+  { batch, name }: { batch: PendingBatch; name: string },
+  error: unknown,
+): void {
+  if (!(error instanceof TidemarkError)) return
+  const { code, message, hint } = error
+  log({
+    event: 'table_failed',
+    level: 'warn',
+    batch: batch.number,
+    table: name,
+    code,
+    message,
+    hint,
+  })
 }
 
 /** Why a table that was not read for want of time stands still. */
@@ -96,8 +175,8 @@ async function archiveRows(
     isNew,
   }: TableHold & { readonly shape: TableShape; readonly isNew: boolean },
 ): Promise<FileRef[]> {
-  // A row too large to be read is too large here as well, and a locked table is locked.
-  if (breach.reason === 'row_too_large' || breach.reason === LOCKED) return []
+  // Nothing can be read of it now.
+  if (breach.reason === LOCKED) return []
   const shape = { ...read, columns: nameable(read.columns) }
   const folder = batch.db.scratchDir
   const since = previous?.archivedTo ?? previous?.capturedTo ?? before
@@ -112,8 +191,9 @@ async function archiveRows(
     previous?.archivedTo === undefined
       ? plan.age
       : Number(BigInt(identity.xmax) - BigInt(previous.archivedTo.xmax))
-  const counts = await countRows(snapshot, [{ shape, age }])
-  if (age === 0 || counts.get(shape.name)?.recent === 0) return []
+  const count = (await countRows(snapshot, [{ shape, age }])).get(shape.name)
+  if (count instanceof TidemarkError) throw count
+  if (age === 0 || count?.recent === 0) return []
   const copied = await copyRecent(snapshot, shape, { age, folder })
   return await archive(batch, { shape, breach, copied, index: 0 })
 }
@@ -149,15 +229,19 @@ async function archive(
     breach,
     copied,
     index,
-  }: { shape: TableShape; breach: Breach; copied: { path: string; rows: number }; index: number },
+  }: { shape: TableShape; breach: Breach; copied: CopiedRows; index: number },
 ): Promise<FileRef[]> {
   const columns = shape.columns.map(({ name }): Column => ({ name, type: 'VARCHAR' }))
   const table: LakeTable = { name: shape.name, key: [], columns }
-  const { path } = await convertRows(batch, table, { copied, firstOrdinal: 1 })
+  const { path, refused } = await convertRows(batch, table, { copied, firstOrdinal: 1 })
+  const paths = refused === undefined ? [path] : [path, refused.path]
   const key = columns.filter(({ name }) => shape.key.includes(name))
-  const rows = `(select *, ${duckLiteral(breach.reason)} as _reason, null as _column from ${readParquet([path])})`
-  const refused = selectRefused(rows, { key: rowText(key), columns })
-  const files = await prepareQuarantine(batch, table, { refused, index })
-  await rm(path)
+  const rows = `(
+    select columns(c -> c not in ('_reason', '_column')), ${duckLiteral(breach.reason)} as _reason,
+      null as _column
+    from ${readParquet(paths)})`
+  const selected = selectRefused(rows, { key: rowText(key), columns })
+  const files = await prepareQuarantine(batch, table, { refused: selected, index })
+  for (const each of paths) await rm(each)
   return files
 }

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Deps } from './deps.ts'
+import { ContractError } from './errors.ts'
+import { breachOf } from './hold-table.ts'
 import type { CommitRecord, FileRef, TableEntry } from './lake/commit-record.ts'
 import type { SourceContract, SourceTable } from './project.ts'
 import type { Breach } from './source/contract.ts'
@@ -69,7 +71,11 @@ export async function planTables(
       shape !== undefined && plan?.how === 'since' ? [{ shape, age: plan.age }] : [],
     ),
   )
-  return planned.map((task) => ({ ...task, count: counts.get(task.table.name) }))
+  return planned.map((task) => {
+    const count = counts.get(task.table.name)
+    if (!(count instanceof ContractError)) return { ...task, count }
+    return { ...task, breach: breachOf(count), count: undefined }
+  })
 }
 
 /** No row at or after the horizon, and as many rows as were captured: nothing came, nothing went. */

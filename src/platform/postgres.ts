@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
+import { open as openFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { ConnectionOptions } from 'node:tls'
 import pg from 'pg'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
+import { withScratchErrors } from './disk-fault.ts'
+import { openDrainingFile, type WrittenText } from './draining-file.ts'
 import { ConfigError, ContractError, TidemarkError, TransientError } from './errors.ts'
 import { isLoopback } from './loopback.ts'
 import { type Heard, watchSilence } from './silence.ts'
@@ -447,20 +450,45 @@ export async function withPostgresErrors<T>(
   }
 }
 
+/** Rows in COPY's text format in a file. */
+export interface CopiedFile extends WrittenText {
+  /** What Postgres said it wrote. */
+  readonly rows: number
+}
+
 /**
- * Streams a select's rows into a file in COPY's text format, each line beginning with a tab; returns
- * the rows Postgres says it wrote. The tab stands for an empty first column: without it a first
- * value's byte order mark would be taken for the file's, and a lone empty value for no line at all.
+ * Streams a select's rows into a file in COPY's text format, each line beginning with a tab. The tab
+ * stands for an empty first column: without it a first value's byte order mark would be taken for
+ * the file's, and a lone empty value for no line at all. Throws `ConfigError` when the file cannot
+ * be written; the connection can be used all the same.
  */
-export async function copyToFile(client: Client, select: string, path: string): Promise<number> {
-  const stream = client.query(copyTo(`copy (select '', r.* from (${select}) as r) to stdout`))
-  await pipeline(stream, createWriteStream(path, { highWaterMark: 1 << 20 }))
-  return stream.rowCount
+export async function copyToFile(
+  client: Client,
+  select: string,
+  path: string,
+): Promise<CopiedFile> {
+  const statement = `copy (select '', r.* from (${select}) as r) to stdout`
+  return await copyStatementToFile(client, statement, path)
+}
+
+/** As `copyToFile`, of a whole `copy … to stdout` statement. */
+export async function copyStatementToFile(
+  client: Client,
+  statement: string,
+  path: string,
+): Promise<CopiedFile> {
+  await using file = await openDrainingFile(path)
+  const stream = client.query(copyTo(statement))
+  await pipeline(stream, file.sink)
+  return { ...file.check(), rows: stream.rowCount }
 }
 
 /** Streams a file in COPY's text format into `target`, a table with its columns; returns the rows stored. */
 export async function copyFromFile(client: Client, target: string, path: string): Promise<number> {
+  // Opened first: a file that cannot be read must not leave the connection waiting for rows.
+  const file = await withScratchErrors(dirname(path), () => openFile(path))
   const stream = client.query(copyFrom(`copy ${target} from stdin`))
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 18 }), stream)
+  const source = file.createReadStream({ highWaterMark: 1 << 18 })
+  await withScratchErrors(dirname(path), () => pipeline(source, stream))
   return stream.rowCount
 }

@@ -174,11 +174,11 @@ async function compareRows(
   if (table.columns.length === 0) return await countExtra({ client, warehouse }, table)
   const names = identifiers(table.columns.map(({ name }) => name))
   const path = join(db.scratchDir, `${randomUUID()}.copied`)
-  const rows = await withPostgresErrors(warehouse, () =>
+  const sent = await withPostgresErrors(warehouse, () =>
     copyToFile(client, `select ${names} from ${identifier(table.name)} ${where}`, path),
   )
   const stamp = { db, number: 1, takenAt: new Date(0).toISOString() }
-  const copied = { path, rows }
+  const copied = { ...sent, path }
   const { path: parquet } = await convertRows(stamp, table, { copied, firstOrdinal: 1 })
   return await findDifferences(db, table, {
     expected: `(select ${names} from ${expected})`,

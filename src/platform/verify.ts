@@ -481,12 +481,12 @@ async function compareModel({
     }
   }
   const path = join(db.scratchDir, `${randomUUID()}.copied`)
-  const rows = await withPostgresErrors(warehouse, () =>
+  const copied = await withPostgresErrors(warehouse, () =>
     copyToFile(client, `select ${identifiers(names)} from ${relation}`, path),
   )
   const stamp = { db, number: 1, takenAt: new Date(0).toISOString() }
   const { path: parquet } = await convertRows(stamp, table, {
-    copied: { path, rows },
+    copied: { ...copied, path },
     firstOrdinal: 1,
   })
   const found = `(

@@ -1,9 +1,11 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { extract } from '../../src/platform/extract.ts'
+import { commitKey } from '../../src/platform/lake/zone.ts'
 import { run } from '../../src/platform/pipeline.ts'
 import { transform } from '../../src/platform/transform.ts'
-import { listKeys, readTable } from '../support/lake.ts'
+import { listKeys, readTable, withHook } from '../support/lake.ts'
 import {
   expectFaithful,
   insertOrders,
@@ -169,6 +171,30 @@ describe('runs at the same time', () => {
       expect(reason).toMatchObject({ name: 'ConflictError', code: 'BATCH_TAKEN' })
     }
     expect(await system.records()).toHaveLength(2)
+  })
+
+  it.each([
+    ['changed rows', async () => {}],
+    ['a whole table', () => system.sql.query('alter table sales_order add note text')],
+    ['rows never captured', () => rm(join(system.folder, 'ingestion'), { recursive: true })],
+  ])('I3 one that loses the race with %s leaves no object in the lake', async (_, change) => {
+    await change()
+    await system.sql.query(insertOrders([[4, 40]]))
+    const number = (await system.records()).length + 1
+    // It asks twice after the record it is about to write: at first, and before it uploads.
+    let asked = 0
+    const late = withHook(system.deps, async (call, key) => {
+      if (call !== 'get' || key !== commitKey(number)) return
+      asked += 1
+      if (asked === 2) await extract(system.deps)
+    })
+    await expect(extract(late)).rejects.toMatchObject({ code: 'BATCH_TAKEN' })
+    const records = JSON.stringify(await system.records())
+    const orphans = (await listKeys(system.deps.ingestion)).filter(
+      (key) => !/^(batch|schema)\//.test(key) && !records.includes(key),
+    )
+    expect(orphans).toEqual([])
+    expect(await system.records()).toHaveLength(number)
   })
 })
 

@@ -231,11 +231,16 @@ describe.skipIf(isPoolerMissing())(
       await using reader = createReader({ ...role.warehouse, url })
       const answer = await ask(reader, 'select count(*) from fact_thing_current')
       expect(answer).toMatchObject({ isAnswered: true, rows: [['0']] })
-      const stopped = await ask(reader, 'select pg_sleep(60)', { timeoutMs: 300 })
-      expect(stopped).toMatchObject({ isAnswered: false, sqlState: '57014' })
-      await ask(
+      const stopped = await ask(
         reader,
-        `select set_config('search_path', 'public', true), set_config('timezone', 'EST', true)`,
+        'select count(*) from generate_series(1, 100000) as a, generate_series(1, 100000) as b',
+        { timeoutMs: 300 },
+      )
+      expect(stopped).toMatchObject({ isAnswered: false, sqlState: '57014' })
+      await reader.read(({ client }) =>
+        client.query(
+          `select set_config('search_path', 'public', true), set_config('timezone', 'EST', true)`,
+        ),
       )
       expect(
         await reader.read(async ({ client }) => (await client.query('show timezone')).rows),

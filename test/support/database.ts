@@ -21,7 +21,7 @@ export interface TestDatabase extends AsyncDisposable {
  * nothing. Needs the global setup. Names are unique, so files may run at the same time.
  */
 export async function createDatabase(
-  options: { template?: 'totesys' | 'empty' } = {},
+  options: { template?: 'totesys' | 'empty'; encoding?: string } = {},
 ): Promise<TestDatabase> {
   const maintenanceUrl = inject('postgresUrl')
   const name = `test_${randomBytes(6).toString('hex')}`
@@ -32,7 +32,7 @@ export async function createDatabase(
     // A template cannot be cloned while another session clones it.
     `select pg_advisory_lock(hashtext('clone a test database'))`,
     // Whole files, not block by block through the log: a third of the time.
-    `create database ${name} template ${template} strategy file_copy`,
+    `create database ${name} template ${template} encoding '${options.encoding ?? 'UTF8'}' strategy file_copy`,
     `create role ${reader} login password '${password}'`,
     `revoke all on database ${name} from public`,
     `grant connect on database ${name} to ${reader}`,

@@ -21,7 +21,7 @@ export async function readChanges(
 ): Promise<TextRow[]> {
   const files = record?.tables[table]?.changes ?? []
   if (files.length === 0) return []
-  await using db = await openDuckDb({ scratchDir: folder })
+  await using db = await openDuckDb({ scratchDir: folder, memoryLimitMb: 1024 })
   const source = readParquet(await openFiles(ingestionZone(deps), files))
   const rows = await readTexts(db, `select * from ${source} order by _ordinal`)
   return rows.map(({ _batch, _captured_at, _ordinal, ...row }) => row)
@@ -35,7 +35,7 @@ export async function readTable(
 ): Promise<TextRow[]> {
   const entry = record?.tables[name]
   if (entry === undefined) throw new Error(`batch ${record?.batch} has no table ${name}`)
-  await using db = await openDuckDb({ scratchDir: folder })
+  await using db = await openDuckDb({ scratchDir: folder, memoryLimitMb: 1024 })
   const table = await readSchema(ingestionZone(deps), name, entry.fingerprint ?? '')
   await openState(db, ingestionZone(deps), { relation: 'found', table, state: entry.state })
   const order = table.key.map(identifier).join(', ')
@@ -59,7 +59,7 @@ export async function readRefusedRows(
   { table, what }: { table: string; what: 'quarantine' | 'open' },
 ): Promise<RefusedRow[]> {
   const zone = processedZone(deps, generationOf(deps.project))
-  await using db = await openDuckDb({ scratchDir: folder })
+  await using db = await openDuckDb({ scratchDir: folder, memoryLimitMb: 1024 })
   const source = readRefused(await openFiles(zone, record?.tables[table]?.[what] ?? []))
   const rows = await db.rows<
     Omit<RefusedRow, 'key' | 'content'> & { key: string; content: string }

@@ -37,6 +37,8 @@ export interface TestSystem extends AsyncDisposable {
 export interface SystemOptions {
   readonly project?: Project
   readonly template?: 'totesys' | 'empty'
+  /** Of the source's database, such as `SQL_ASCII`. */
+  readonly encoding?: string
   /** The store of a zone, which stays open; a directory below `folder` if not given. */
   readonly store?: (zone: 'ingestion' | 'processed') => ObjectStore
 }
@@ -44,9 +46,10 @@ export interface SystemOptions {
 export async function createSystem({
   project = totesys,
   template = 'totesys',
+  encoding = 'UTF8',
   store,
 }: SystemOptions = {}): Promise<TestSystem> {
-  const source = await createDatabase({ template })
+  const source = await createDatabase({ template, encoding })
   const warehouse = await createDatabase({ template: 'empty' })
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-test-'))
   const sql = await source.client()

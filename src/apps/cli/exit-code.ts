@@ -19,7 +19,7 @@ export const EXIT = {
   interrupted: 130,
 } as const
 
-const OF_THE_SOURCE = /^(SOURCE|KEY|ROW|CAPTURE)_/
+const OF_THE_SOURCE = /^(SOURCE|TABLE|KEY|CAPTURE)_/
 
 export function exitCodeOf(error: unknown): number {
   if (error instanceof InterruptedError) return EXIT.interrupted

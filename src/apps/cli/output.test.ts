@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
 import { ConfigError } from '../../platform/errors.ts'
 import { createOutput, type OutputOptions } from './output.ts'
@@ -73,7 +74,7 @@ it('log() tells what a person must know: alerts, large tables, whole comparisons
   expect(written.err.split('\n')).toEqual([
     '  ! payment: 900 of 1,000 rows are gone from the source; the deletions are held back. If that is right: tidemark run --confirm-deletes payment',
     '  ! fact_payment: 2 rows of batch 3 went to quarantine (not_null payment_date). See them: tidemark quarantine list',
-    '  ! staff is held back: column name is gone. All other tables go on; once the source or the contract is mended, the next run brings everything that happened meanwhile.',
+    '  ! staff is held back: column name is gone. All other tables go on; once that is mended, the next run brings everything that happened meanwhile.',
     '  ✓ staff is no longer held back',
     '  staff has another shape: tidemark catalog',
     '  public.other is in no contract and is left alone',
@@ -95,6 +96,30 @@ it('log() says once that a feed is away, however often it is tried', () => {
     '  https://rates.example cannot be reached; what is known already is used',
     '  The drop may not be read; what is known already is used',
   ])
+})
+
+it('log() says once why a table could not be read, and what to do', () => {
+  const { output, written } = capture()
+  const entry = { event: 'table_failed', level: 'warn' as const, table: 'staff' }
+  const unreadable = { message: 'Table staff: Totesys cannot read it [XX001]', hint: 'psql' }
+  output.log({ ...entry, code: 'TABLE_UNREADABLE', ...unreadable })
+  output.log({ ...entry, code: 'TABLE_UNREADABLE', ...unreadable })
+  output.log({ ...entry, code: 'SCRATCH_FULL', message: 'It is full', hint: 'free some space' })
+  expect(written.err.trimEnd().split('\n')).toEqual([
+    '  staff: Totesys cannot read it [XX001]',
+    '  Next: psql',
+    '  staff: It is full',
+    '  Next: free some space',
+  ])
+})
+
+it('I15 fail() blames the machine, and not a bug, for what its system refuses', async () => {
+  const { output, written } = capture()
+  const refused: unknown = await readFile('/no/such/file').catch((error: unknown) => error)
+  output.fail(refused)
+  expect(written.err).toContain('This machine refused to open: ENOENT')
+  expect(written.err).toContain('SYSTEM')
+  expect(written.err).not.toContain('bug')
 })
 
 it('fail() says what happened, the code and the next command', () => {

@@ -1,5 +1,5 @@
 import { stripVTControlCharacters, styleText } from 'node:util'
-import { TidemarkError } from '../../platform/errors.ts'
+import { ConfigError, TidemarkError } from '../../platform/errors.ts'
 import type { Log, LogEntry } from '../../platform/log.ts'
 import { formatCount, formatDuration } from './format.ts'
 
@@ -46,7 +46,7 @@ export function createOutput(options: OutputOptions): Output {
     options.isColored ? styleText(name, text, { validateStream: false }) : text
   let hasProgress = false
   let lastBeatAt = Date.now()
-  const unreachable = new Set<string>()
+  const noted = new Set<string>()
 
   const clear = () => {
     if (!hasProgress) return
@@ -60,6 +60,11 @@ export function createOutput(options: OutputOptions): Output {
     if (isJson || isQuiet) return
     clear()
     stderr.write(`${text}\n`)
+  }
+  /** Runs go on without what failed: said once, not every five seconds. */
+  const noteOnce = (what: string, lines: readonly string[]) => {
+    if (!noted.has(what)) note(lines.join('\n'))
+    noted.add(what)
   }
   const progress = (text: string) => {
     if (isJson || isQuiet) return
@@ -87,6 +92,13 @@ export function createOutput(options: OutputOptions): Output {
         note(`  ✓ ${String(entry['table'])}: ${formatCount(Number(entry['read']))} rows read`)
       } else if (entry.event === 'table_compared_whole') {
         note(style('dim', `  ${String(entry['table'])} is compared whole: ${String(entry['why'])}`))
+      } else if (entry.event === 'table_failed') {
+        const table = String(entry['table'])
+        const why = String(entry['message']).replace(`Table ${table}: `, '')
+        noteOnce(`${table} ${String(entry['code'])}`, [
+          style('yellow', `  ${table}: ${why}`),
+          ...(typeof entry['hint'] === 'string' ? [`  Next: ${entry['hint']}`] : []),
+        ])
       } else if (entry.event === 'table_released') {
         note(`  ✓ ${String(entry['table'])} is no longer held back`)
       } else if (entry.event === 'shape_changed') {
@@ -94,12 +106,9 @@ export function createOutput(options: OutputOptions): Output {
       } else if (entry.event === 'table_ignored') {
         note(style('dim', `  ${String(entry['relation'])} is in no contract and is left alone`))
       } else if (entry.event === 'feed_unreachable') {
-        const feed = `${String(entry['table'])} ${String(entry['code'])}`
-        // Runs go on without it: said once, not every five seconds.
-        if (!unreachable.has(feed)) {
-          note(style('yellow', `  ${String(entry['reason'])}; what is known already is used`))
-        }
-        unreachable.add(feed)
+        noteOnce(`${String(entry['table'])} ${String(entry['code'])}`, [
+          style('yellow', `  ${String(entry['reason'])}; what is known already is used`),
+        ])
       } else if (entry.event === 'reader_unbounded') {
         const what = `  The warehouse's reader: ${String(entry['what'])}.`
         note(style('yellow', `${what} An administrator can change that: ${String(entry['fix'])}`))
@@ -114,11 +123,11 @@ export function createOutput(options: OutputOptions): Output {
     },
     fail(error) {
       clear()
-      const known = error instanceof TidemarkError ? error : undefined
-      const message = error instanceof Error ? error.message : String(error)
-      emit({ event: 'failed', code: known?.code ?? 'UNEXPECTED', message, hint: known?.hint })
-      if (isJson) return
+      const known = error instanceof TidemarkError ? error : explainSystemError(error)
+      const message = known?.message ?? (error instanceof Error ? error.message : String(error))
       const code = known?.code ?? 'UNEXPECTED'
+      emit({ event: 'failed', code, message, hint: known?.hint })
+      if (isJson) return
       stderr.write(`${style('red', '✕')} ${message}   ${style('dim', code)}\n`)
       if (known?.hint !== undefined) stderr.write(`  Next: ${known.hint}\n`)
       if (known === undefined && error instanceof Error) {
@@ -128,6 +137,17 @@ export function createOutput(options: OutputOptions): Output {
       }
     },
   }
+}
+
+/** What the operating system refused: of this machine, and no bug. Undefined for other errors. */
+function explainSystemError(error: unknown): TidemarkError | undefined {
+  const { errno, syscall, message } = error as NodeJS.ErrnoException
+  if (typeof errno !== 'number' || syscall === undefined) return undefined
+  return new ConfigError(`This machine refused to ${syscall}: ${message}`, {
+    code: 'SYSTEM',
+    hint: 'see that there is space on the disk, and that this user may use the files named',
+    cause: error,
+  })
 }
 
 function describeAlert(entry: LogEntry): string {
@@ -146,8 +166,8 @@ function describeAlert(entry: LogEntry): string {
       )
     case 'table_held':
       return (
-        `${table} is held back: ${String(entry['detail'])}. All other tables go on; once the source ` +
-        'or the contract is mended, the next run brings everything that happened meanwhile.'
+        `${table} is held back: ${String(entry['detail'])}. All other tables go on; once that ` +
+        'is mended, the next run brings everything that happened meanwhile.'
       )
     case 'warehouse_restored':
       return (

@@ -8,14 +8,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { ConfigError, TransientError } from '../../platform/errors.ts'
+import { clusterFolder, sweepClusters } from './cluster-folder.ts'
 import { readLine, starterFile, stopOrphan } from './orphaned-server.ts'
-import {
-  type Account,
-  clusterFolder,
-  prepareBinaries,
-  renameOrDrop,
-  serverAccount,
-} from './postgres-binaries.ts'
+import { type Account, prepareBinaries, renameOrDrop, serverAccount } from './postgres-binaries.ts'
+import { watchServer } from './server-watch.ts'
 
 const run = promisify(execFile)
 
@@ -63,7 +59,8 @@ const defaults = {
  * Starts a real Postgres server on the loopback address, and resolves when it takes connections.
  * The first start makes the cluster (UTF8, locale C, scram, a random superuser password in
  * `<dataDir>/superuser-password`, mode 0600); later starts reuse cluster, password and, while it
- * is free, port. A server of this same cluster that outlived its parent is stopped first.
+ * is free, port. The server ends soon after this process, however that ends; one that did not is
+ * stopped by the next start, which also removes clusters whose homes are gone.
  * Run by root it runs as `nobody`, with binaries and cluster where `nobody` can reach them.
  * Nothing is written inside node_modules.
  * Throws ConfigError (no binaries, cluster in use, unfit folder) or TransientError (not up in 30 s).
@@ -78,6 +75,7 @@ export async function startEmbeddedPostgres(
   const { password, fresh } = superuserPassword(home)
   const cluster = clusterFolder(home, account)
 
+  if (account !== undefined) await sweepClusters()
   await stopOrphan(cluster)
   // A cluster elsewhere whose password is gone was left by a project folder since removed.
   if (fresh && path.dirname(cluster) !== home) fs.rmSync(cluster, { recursive: true, force: true })
@@ -224,6 +222,10 @@ async function launch(
     let failure: Error | undefined
     child.once('error', (error) => (failure = error))
     stopWithParent(child)
+    if (child.pid !== undefined) {
+      const dismiss = watchServer(cluster, { pid: child.pid, account })
+      child.once('exit', dismiss)
+    }
     fs.writeFileSync(starterFile(cluster), `${process.pid}\n`)
 
     const isGone = (): boolean => failure !== undefined || child.exitCode !== null

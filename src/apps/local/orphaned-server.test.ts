@@ -108,7 +108,7 @@ describe('a parent process', () => {
 
   async function parentOf(
     name: string,
-    account: { uid?: number; gid?: number } = {},
+    account: { uid?: number; gid?: number; detached?: boolean } = {},
   ): Promise<Parent> {
     const node = spawn(process.execPath, [entry, inFolder(name)], {
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -116,6 +116,31 @@ describe('a parent process', () => {
     })
     const [line] = (await once(node.stdout, 'data')) as [Buffer]
     return { node, ...(JSON.parse(String(line)) as { pid: number; dataDir: string }) }
+  }
+
+  /** Process numbers of those that watch the server of a cluster. */
+  async function watchersOf(dataDir: string): Promise<number[]> {
+    const { stdout } = await run('ps', ['-ww', '-A', '-o', 'pid=,args='])
+    return stdout
+      .split('\n')
+      .filter((line) => line.includes(`tidemark-watch ${dataDir} `))
+      .map((line) => Number.parseInt(line, 10))
+  }
+
+  async function watchersGone(dataDir: string): Promise<void> {
+    while ((await watchersOf(dataDir)).length > 0) await delay(10)
+  }
+
+  /** A server whose parent and watcher were killed. */
+  async function orphan(name: string): Promise<Parent> {
+    const parent = await parentOf(name)
+    const watchers = await watchersOf(parent.dataDir)
+    expect(watchers).toHaveLength(1)
+    for (const pid of watchers) process.kill(pid, 'SIGKILL')
+    parent.node.kill('SIGKILL')
+    await once(parent.node, 'exit')
+    expect(isRunning(parent.pid)).toBe(true)
+    return parent
   }
 
   it('takes the server with it when it exits and when it is signalled', async () => {
@@ -129,20 +154,36 @@ describe('a parent process', () => {
     }
   })
 
-  it('that was killed leaves a server which the next start stops', async () => {
-    const { node, pid } = await parentOf('child')
-    node.kill('SIGKILL')
-    await once(node, 'exit')
-    expect(isRunning(pid)).toBe(true)
+  it.each([
+    ['alone', (node: ChildProcess) => node.kill('SIGKILL')],
+    ['with its whole group', (node: ChildProcess) => process.kill(-(node.pid ?? 0), 'SIGKILL')],
+  ])('that was killed %s takes the server with it', async (_, kill) => {
+    const { node, pid, dataDir } = await parentOf('child', { detached: true })
+    const ended = once(node, 'exit')
+    kill(node)
+    expect(await ended).toEqual([null, 'SIGKILL'])
+    await gone(pid)
+    // It ended in order: nothing is left to recover from.
+    expect(fs.existsSync(path.join(dataDir, 'postmaster.pid'))).toBe(false)
+    await watchersGone(dataDir)
+  })
+
+  it('that stops its server leaves nobody watching', async () => {
+    const stopped = await start('child')
+    expect(await watchersOf(stopped.dataDir)).toHaveLength(1)
+    await stopped.stop()
+    await watchersGone(stopped.dataDir)
+  })
+
+  it('that was killed with what watched it leaves a server which the next start stops', async () => {
+    const { pid } = await orphan('child')
     await using next = await start('child')
     expect(next.pid).not.toBe(pid)
     expect(isRunning(pid)).toBe(false)
   })
 
-  it('that was killed leaves a server found without /proc too', async () => {
-    const { node, pid } = await parentOf('child')
-    node.kill('SIGKILL')
-    await once(node, 'exit')
+  it('that was killed with what watched it leaves a server found without /proc too', async () => {
+    const { pid } = await orphan('child')
     const binDir = await prepareBinaries({ account: await serverAccount() })
     const options = { dataDir: inFolder('child'), binDir, settings }
     await using next = await withoutProc(() => startEmbeddedPostgres(options))

@@ -23,7 +23,7 @@ export async function serverAccount(): Promise<Account | undefined> {
 }
 
 /** Whether any user may pass through every folder down to `target`, and enter it. */
-function isOpenToAll(target: string): boolean {
+export function isOpenToAll(target: string): boolean {
   for (let at = fs.realpathSync(target); ; at = path.dirname(at)) {
     if ((fs.statSync(at).mode & 0o001) === 0) return false
     if (at === path.dirname(at)) return true
@@ -53,20 +53,9 @@ export function ownFolder(bases: readonly string[], name: string, mode: number):
   throw new ConfigError(`No folder can be made in ${bases.join(' or ')}`, { code: 'NO_FOLDER' })
 }
 
-const sharedBases = (below: string): string[] =>
+/** Folders for all users in which the server's account reaches what this user makes. */
+export const sharedBases = (below: string): string[] =>
   [below, '/var/tmp', os.tmpdir()].filter((base) => fs.existsSync(base) && isOpenToAll(base))
-
-/**
- * Where the cluster of the folder `home` stands: `<home>/cluster`, or a folder of this user outside
- * the project when the server's account could not reach that. Throws ConfigError as `ownFolder`.
- */
-export function clusterFolder(home: string, account: Account | undefined): string {
-  if (account === undefined || isOpenToAll(home)) return path.join(fs.realpathSync(home), 'cluster')
-  const hash = createHash('sha256').update(home).digest('hex').slice(0, 16)
-  const folder = ownFolder(sharedBases('/var/lib'), `tidemark-${hash}`, 0o711)
-  fs.chmodSync(folder, 0o711)
-  return path.join(fs.realpathSync(folder), 'cluster')
-}
 
 /** The `native` folder of the npm package for a platform. Throws ConfigError if there is none. */
 export function nativeFolder(platform: string): string {

@@ -1,7 +1,10 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openDrainingFile } from '../draining-file.ts'
 import { type DuckDb, openDuckDb } from '../duckdb.ts'
 import type { TidemarkError } from '../errors.ts'
 import {
@@ -13,6 +16,7 @@ import {
   incomingRelation,
   type PendingBatch,
 } from './capture.ts'
+import { MAX_ROW_BYTES } from './copy-text.ts'
 import { diskStore } from './disk-store.ts'
 import type { LakeTable } from './table-state.ts'
 
@@ -31,10 +35,23 @@ afterAll(async () => {
 })
 
 let made = 0
-async function convert(table: LakeTable, text: string, rows: number): Promise<ConvertedRows> {
+async function convert(
+  table: LakeTable,
+  text: string | Buffer,
+  rows: number,
+): Promise<ConvertedRows> {
   const path = join(folder, `${(made += 1)}.copied`)
-  await writeFile(path, text)
-  return convertRows(batch, table, { copied: { path, rows }, firstOrdinal: 11 })
+  await using file = await openDrainingFile(path)
+  await pipeline(inPieces(Buffer.from(text)), file.sink)
+  return await convertRows(batch, table, {
+    copied: { ...file.check(), path, rows },
+    firstOrdinal: 11,
+  })
+}
+
+/** As text comes from a socket. */
+function* inPieces(text: Buffer): Generator<Buffer> {
+  for (let from = 0; from < text.length; from += 65_536) yield text.subarray(from, from + 65_536)
 }
 
 function read({ path }: { path: string }): Promise<Record<string, string | null>[]> {
@@ -141,11 +158,92 @@ describe('convertRows()', () => {
     })
   })
 
-  it('refuses a row that is too long', async () => {
-    const text = `\t1\t${'x'.repeat(17 * 1024 * 1024)}\n`
-    await expect(convert(tableOf('VARCHAR'), text, 1)).rejects.toMatchObject({
-      code: 'ROW_TOO_LARGE',
-    })
+  it.each([17, 33, 70])('I15 refuses a row of %i MB alone', async (sizeMb) => {
+    const large = 'x'.repeat(sizeMb * 1024 * 1024)
+    const { path, rows, refused } = await convert(
+      tableOf('VARCHAR'),
+      `\t1\ta\n\t2\t${large}\n\t3\tc\n`,
+      3,
+    )
+    expect(rows).toBe(2)
+    expect(await read({ path })).toMatchObject([
+      { id: '1', 'the value': 'a', _ordinal: '11' },
+      { id: '3', 'the value': 'c', _ordinal: '13' },
+    ])
+    const sha256 = createHash('sha256').update(large).digest('hex')
+    expect(await read({ path: refused?.path ?? '' })).toMatchObject([
+      {
+        id: '2',
+        'the value': `[${large.length} bytes, sha256 ${sha256}]`,
+        _reason: 'row_too_large',
+        _column: 'the value',
+        _ordinal: '12',
+      },
+    ])
+  })
+
+  it('I6 takes a row of exactly the largest size, and the same one beside a row that is refused', async () => {
+    const lead = '\t2\t'
+    const largest = `${lead}${'x'.repeat(MAX_ROW_BYTES - lead.length - 1)}\n`
+    const tooLarge = `\t3\t${'x'.repeat(MAX_ROW_BYTES)}\n`
+    const alone = await convert(tableOf('VARCHAR'), `\t1\ta\n${largest}`, 2)
+    expect(alone).toMatchObject({ rows: 2, refused: undefined })
+    const both = await convert(tableOf('VARCHAR'), `\t1\ta\n${largest}${tooLarge}`, 3)
+    expect(both).toMatchObject({ rows: 2, refused: { rows: 1 } })
+  })
+
+  it('I15 refuses a row that is not UTF-8 alone, and keeps its bytes', async () => {
+    const text = Buffer.concat([
+      Buffer.from('\t1\ta\tb\n\t2\t'),
+      Buffer.from([0xfc, 0x41]),
+      Buffer.from('\\t\tgut\\\\ so\n\t3\t\\N\tü\n'),
+    ])
+    const table: LakeTable = {
+      ...tableOf('VARCHAR'),
+      columns: [...tableOf('VARCHAR').columns, { name: 'note', type: 'VARCHAR' }],
+    }
+    const { path, refused } = await convert(table, text, 3)
+    expect(await read({ path })).toMatchObject([
+      { id: '1', note: 'b' },
+      { id: '3', 'the value': null, note: 'ü' },
+    ])
+    expect(await read({ path: refused?.path ?? '' })).toMatchObject([
+      {
+        id: '2',
+        'the value': '\\xfc4109',
+        note: 'gut\\ so',
+        _reason: 'not_utf8',
+        _column: 'the value',
+      },
+    ])
+  })
+
+  it('I15 refuses rows of every kind side by side, each under an ordinal of its own', async () => {
+    const table = tableOf('DECIMAL(10,2)')
+    const text = Buffer.concat([
+      Buffer.from('\t1\tNaN\n\t2\t'),
+      Buffer.from([0xff]),
+      Buffer.from(`\n\t3\t3.00\n\t4\t${'9'.repeat(17 << 20)}\n\t5\tNaN\n`),
+    ])
+    const { path, refused } = await convert(table, text, 5)
+    expect(await read({ path })).toMatchObject([{ id: '3', _ordinal: '13' }])
+    const rows = await read({ path: refused?.path ?? '' })
+    expect(rows.map(({ id, _ordinal, _reason }) => [id, _ordinal, _reason])).toEqual([
+      ['1', '11', 'value_not_exact'],
+      ['2', '12', 'not_utf8'],
+      ['4', '14', 'row_too_large'],
+      ['5', '15', 'value_not_exact'],
+    ])
+  })
+
+  it.each([
+    ['is not UTF-8', Buffer.from([0xfc])],
+    ['ends in the middle of a character', Buffer.from([0x61, 0xe2, 0x82])],
+    ['is too large', Buffer.alloc(17 << 20, 'x')],
+  ])('I15 refuses a table of which a key %s', async (_, key) => {
+    const table: LakeTable = { ...tableOf('VARCHAR'), key: ['the value'] }
+    const text = Buffer.concat([Buffer.from('\t1\t'), key, Buffer.from('\n')])
+    await expect(convert(table, text, 1)).rejects.toMatchObject({ code: 'KEY_NOT_EXACT' })
   })
 
   it.each([

@@ -2,14 +2,16 @@ import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DuckDb } from '../duckdb.ts'
-import { ContractError } from '../errors.ts'
+import { DuckDbError } from '../duckdb-fault.ts'
+import { ConflictError, ContractError } from '../errors.ts'
 import { duckLiteral, identifier, identifiers } from '../sql.ts'
 import type { CopiedRows } from '../source/copy.ts'
 import type { FileRef } from './commit-record.ts'
+import { type DividedLines, divideLines, READABLE_LEAD, UNREADABLE_LEAD } from './copy-lines.ts'
 import { MAX_ROW_BYTES, readCopyText } from './copy-text.ts'
 import { type Column, isDistinct, lakeValue, tryLakeValue } from './lake-type.ts'
 import { type LakeTable, readParquet, selectNothing } from './table-state.ts'
-import { keyPart, padBatch, uploadFile, type Zone } from './zone.ts'
+import { commitKey, keyPart, padBatch, uploadFile, type Zone } from './zone.ts'
 
 /** The batch being prepared: nothing of it exists for readers until its commit record does. */
 export interface PendingBatch {
@@ -34,8 +36,9 @@ export interface ConvertedRows {
   readonly path: string
   readonly rows: number
   /**
-   * The rows of which some value has no exact form in its type, if there are any: `_reason` and
-   * `_column` say which, the key is in its type, everything else is the text Postgres sent.
+   * The rows that were refused, if there are any: because some value has no exact form in its type,
+   * is not UTF-8, or is too large. `_reason` and `_column` say which, the key is in its type,
+   * everything else is the text Postgres sent (see `divideLines` for what is not text).
    */
   readonly refused: { readonly path: string; readonly rows: number } | undefined
 }
@@ -43,8 +46,7 @@ export interface ConvertedRows {
 /**
  * Turns copied rows into Parquet and removes the file they were in. Rows keep their order; ordinals
  * begin at `firstOrdinal`, and where rows are refused they have gaps. Throws `ContractError` when a
- * key has no exact form, when a row is too large to be read, or when not every row Postgres wrote
- * was read back.
+ * key has no exact form, or when not every row Postgres wrote was read back.
  */
 export async function convertRows(
   batch: Stamp,
@@ -52,80 +54,106 @@ export async function convertRows(
   { copied, firstOrdinal }: { copied: CopiedRows; firstOrdinal: number },
 ): Promise<ConvertedRows> {
   const path = `${copied.path}.parquet`
-  const change = `'insert' as _operation, ${stamp(batch)},
-    ${firstOrdinal - 1} + row_number() over () as _ordinal`
-  const values = table.columns.map((column) => `${lakeValue(column)} as ${identifier(column.name)}`)
-  let rows: number
-  let refused: ConvertedRows['refused']
-  try {
-    const source = readCopyText(copied.path, table.columns)
-    rows = await writeParquet(
-      batch.db,
-      `select ${values.join(', ')}, ${change} from ${source}`,
-      path,
-    )
-  } catch (error) {
-    checkReadable(table, error)
-    try {
-      ;({ rows, refused } = await divideRows(batch.db, table, { copied, path, change }))
-    } catch (unreadable) {
-      // DuckDB quotes the values it trips over, so nothing of its message goes on.
-      checkReadable(table, unreadable)
-      throw new ContractError(`Table ${table.name}: what Postgres sent could not be read back`, {
-        code: 'CAPTURE_INCOMPLETE',
-        hint: 'nothing was written; please report this',
-      })
-    }
-  }
-  const read = rows + (refused?.rows ?? 0)
-  if (read !== copied.rows) {
-    throw new ContractError(
-      `Table ${table.name}: Postgres sent ${copied.rows} rows, ${read} could be read back`,
-      { code: 'CAPTURE_INCOMPLETE', hint: 'nothing was written; please report this' },
-    )
-  }
+  const converted =
+    (await convertAll(batch, table, { copied, firstOrdinal, path })) ??
+    (await convertDivided(batch, table, { copied, firstOrdinal, path }))
   await rm(copied.path)
-  return { path, rows, refused }
+  return converted
 }
 
-/** Throws unless what failed is the cast of a value. */
-function checkReadable(table: LakeTable, error: unknown): void {
-  const message = error instanceof Error ? error.message : ''
-  if (/Maximum line size/i.test(message)) {
-    throw new ContractError(
-      `Table ${table.name} has a row of more than ${MAX_ROW_BYTES / 1024 / 1024} MB`,
-      { code: 'ROW_TOO_LARGE', hint: 'shorten the row in the source' },
-    )
-  }
-  if (!/^(Conversion|Invalid Input|Out of Range)/i.test(message)) throw error
+interface Conversion {
+  readonly copied: CopiedRows
+  readonly firstOrdinal: number
+  readonly path: string
 }
 
-/** Reads every field as text, and parts the rows whose values all have an exact form from the rest. */
-async function divideRows(
-  db: DuckDb,
+/** Converts all rows at once; undefined when some of them do not convert. */
+async function convertAll(
+  batch: Stamp,
   table: LakeTable,
-  { copied, path, change }: { copied: CopiedRows; path: string; change: string },
-): Promise<Pick<ConvertedRows, 'rows' | 'refused'>> {
-  const text = (name: string): Column => ({ name, type: 'VARCHAR' })
-  const source = readCopyText(
-    copied.path,
-    table.columns.map(({ name }) => text(name)),
-  )
-  const values = table.columns.map((column) => ({ column, value: tryLakeValue(column) }))
-  const faults = values
-    .filter(({ column }) => column.type !== 'VARCHAR')
-    .map(({ column: { name }, value }) => {
-      return `when ${identifier(name)} is not null and (${value}) is null then ${duckLiteral(name)}`
+  { copied, firstOrdinal, path }: Conversion,
+): Promise<ConvertedRows | undefined> {
+  // Other text can break not only DuckDB's statement but all of DuckDB ("database invalidated").
+  const isReadable = copied.isUtf8 && copied.longestLineBytes <= MAX_ROW_BYTES
+  if (!isReadable || copied.isNoted === true) return undefined
+  const values = table.columns.map((column) => `${lakeValue(column)} as ${identifier(column.name)}`)
+  try {
+    const rows = await writeParquet(
+      batch.db,
+      `select ${values.join(', ')}, 'insert' as _operation, ${stamp(batch)},
+        ${firstOrdinal - 1} + row_number() over () as _ordinal
+       from ${readCopyText(copied.path, table.columns, { maxLineBytes: copied.longestLineBytes })}`,
+      path,
+      { width: table.columns.length },
+    )
+    return rows === copied.rows ? { path, rows, refused: undefined } : undefined
+  } catch (error) {
+    if (error instanceof DuckDbError) return undefined
+    throw error
+  }
+}
+
+/** Converts the rows that can be read and converted, and keeps all others as they came. */
+async function convertDivided(
+  batch: Stamp,
+  table: LakeTable,
+  conversion: Conversion,
+): Promise<ConvertedRows> {
+  const { copied } = conversion
+  const lines = await divideLines(copied, table)
+  const incomplete = (why: string) =>
+    new ContractError(`Table ${table.name}: ${why}`, {
+      code: 'CAPTURE_INCOMPLETE',
+      hint: 'nothing of it was written; please report this',
     })
+  try {
+    const { rows, refused } = await divideRows(batch, table, { ...conversion, lines })
+    const read = rows + (refused?.rows ?? 0)
+    if (read !== copied.rows) {
+      throw incomplete(`Postgres sent ${copied.rows} rows, ${read} could be read back`)
+    }
+    return { path: conversion.path, rows, refused }
+  } catch (error) {
+    if (error instanceof DuckDbError) throw incomplete('what Postgres sent could not be read back')
+    throw error
+  } finally {
+    await rm(lines.readable)
+    await rm(lines.unreadable)
+  }
+}
+
+/** Reads every field as text, and separates the rows that convert exactly from all others. */
+async function divideRows(
+  batch: Stamp,
+  table: LakeTable,
+  { copied, firstOrdinal, path, lines }: Conversion & { lines: DividedLines },
+): Promise<Pick<ConvertedRows, 'rows' | 'refused'>> {
+  const { db } = batch
+  const text = (name: string): Column => ({ name, type: 'VARCHAR' })
+  const texts = table.columns.map(({ name }) => text(name))
+  const values = table.columns.map((column) => ({ column, value: tryLakeValue(column) }))
+  const fault = (columns: readonly string[]) => {
+    const faults = values
+      .filter(({ column: { name, type } }) => columns.includes(name) && type !== 'VARCHAR')
+      .map(({ column: { name }, value }) => {
+        return `when ${identifier(name)} is not null and (${value}) is null then ${duckLiteral(name)}`
+      })
+    return `case when false then null ${faults.join(' ')} else null::varchar end`
+  }
   const numbered = identifier(`${table.name} in order`)
-  // Numbered once, so that both parts keep their places in the order they were read.
+  const rest = `${firstOrdinal - 1} + _ordinal as _ordinal, 'insert' as _operation, ${stamp(batch)}`
   await db.run(`
     create or replace temp table ${numbered} as
-    select * exclude (_ordinal), case when false then null ${faults.join(' ')} else null::varchar end as _column, ${change}
-    from ${source}`)
-  const keys = table.key.map(duckLiteral).join(', ')
+    select * exclude (_ordinal), ${fault(table.columns.map(({ name }) => name))} as _column,
+      case when _column is not null then 'value_not_exact' end as _reason, ${rest}
+    from ${readCopyText(lines.readable, texts, { lead: READABLE_LEAD })}
+    union all by name
+    select * exclude (_ordinal, _column),
+      coalesce(${fault(table.key)}, ${lakeValue(text('_column'))}) as _column, ${rest}
+    from ${readCopyText(lines.unreadable, texts, { lead: UNREADABLE_LEAD })}`)
+  const keys = `[${table.key.map(duckLiteral).join(', ')}]::varchar[]`
   const found = await db.rows<{ column: string }>(
-    `select distinct _column as "column" from ${numbered} where _column in (${keys})`,
+    `select distinct _column as "column" from ${numbered} where list_contains(${keys}, _column)`,
   )
   if (found[0] !== undefined) {
     throw new ContractError(
@@ -137,8 +165,9 @@ async function divideRows(
   const rows = await writeParquet(
     db,
     `select ${values.map(({ column, value }) => as(value, column)).join(', ')},
-     _operation, _batch, _captured_at, _ordinal from ${numbered} where _column is null`,
+     _operation, _batch, _captured_at, _ordinal from ${numbered} where _reason is null`,
     path,
+    { width: table.columns.length },
   )
   const raw = table.columns.map((column) =>
     as(
@@ -149,9 +178,10 @@ async function divideRows(
   const refusedPath = `${copied.path}.refused.parquet`
   const refused = await writeParquet(
     db,
-    `select ${raw.join(', ')}, _operation, _batch, _captured_at, _ordinal,
-     'value_not_exact' as _reason, _column from ${numbered} where _column is not null`,
+    `select ${raw.join(', ')}, _operation, _batch, _captured_at, _ordinal, _reason, _column
+     from ${numbered} where _reason is not null`,
     refusedPath,
+    { width: table.columns.length },
   )
   await db.run(`drop table ${numbered}`)
   return { rows, refused: refused > 0 ? { path: refusedPath, rows: refused } : undefined }
@@ -276,28 +306,50 @@ export async function prepareChanges(
 ): Promise<FileRef[]> {
   if (rows === 0) return []
   const columns = identifiers(table.columns.map((column) => column.name))
-  const ordered = identifier(`${changes} in order`)
   // Numbered as they stream out of the sort, which can spill; a window over the order cannot.
-  await batch.db.run(`
-    create or replace temp table ${ordered} as
+  const inOrder = `
     select *, row_number() over () as _ordinal
     from (
         select ${columns}, _operation, ${stamp(batch)}
         from ${identifier(changes)}
         order by ${identifiers(table.key)}
-    )`)
+    )`
+  const width = table.columns.length
+  const path = () => join(batch.db.scratchDir, `${randomUUID()}.parquet`)
+  const upload = (written: { path: string; rows: number }, index: number) =>
+    prepareFile(batch, table, { ...written, index })
+  if (rows <= ROWS_PER_FILE) {
+    const only = path()
+    const written = await writeParquet(batch.db, inOrder, only, { width })
+    return [await upload({ path: only, rows: written }, 0)]
+  }
+  const ordered = identifier(`${changes} in order`)
+  await batch.db.run(`create or replace temp table ${ordered} as ${inOrder}`)
   const files: FileRef[] = []
   for (let from = 0; from < rows; from += ROWS_PER_FILE) {
-    const path = join(batch.db.scratchDir, `${randomUUID()}.parquet`)
+    const part = path()
     const written = await writeParquet(
       batch.db,
       `select * from ${ordered} where _ordinal > ${from} and _ordinal <= ${from + ROWS_PER_FILE}`,
-      path,
+      part,
+      { width },
     )
-    files.push(await prepareFile(batch, table, { path, rows: written, index: files.length }))
+    files.push(await upload({ path: part, rows: written }, files.length))
   }
   await batch.db.run(`drop table ${ordered}`)
   return files
+}
+
+/**
+ * Throws `ConflictError` when another run has committed this batch number: what is uploaded after
+ * that would be orphans. One that comes later is met by `commitBatch`.
+ */
+export async function checkNotTaken({ zone, number }: PendingBatch): Promise<void> {
+  if ((await zone.store.get(zone.prefix + commitKey(number))) === undefined) return
+  throw new ConflictError(`Another run has committed batch ${number} first`, {
+    code: 'BATCH_TAKEN',
+    hint: 'nothing is lost; its changes are in that batch or will be in the next',
+  })
 }
 
 /** Uploads one local Parquet file as a change file and removes it locally. */
@@ -321,14 +373,26 @@ export async function prepareFile(
 
 /**
  * How every Parquet file is written. Row groups are a third of DuckDB's usual, because each thread
- * holds one whole: wide rows would not fit into the memory allowed.
+ * holds one whole: wide rows would not fit into the memory allowed. Tables of many columns (`width`)
+ * get the smallest groups there are, and dictionaries of text that take less than DuckDB's 1 MB a
+ * column.
  */
-export const PARQUET = 'format parquet, compression zstd, row_group_size 40960'
+export function parquetOptions(width: number): string {
+  const [rows, dictionaryBytes] =
+    width <= 30 ? [40_960, 1 << 20] : width <= 100 ? [8192, 1 << 17] : [2048, 1 << 14]
+  return `format parquet, compression zstd, row_group_size ${rows},
+    string_dictionary_page_size_limit ${dictionaryBytes}`
+}
 
-/** Writes a query's result as one Parquet file; returns its rows. */
-export async function writeParquet(db: DuckDb, select: string, path: string): Promise<number> {
+/** Writes a query's result as one Parquet file; returns its rows. `width` is its columns, if many. */
+export async function writeParquet(
+  db: DuckDb,
+  select: string,
+  path: string,
+  { width = 0 }: { width?: number } = {},
+): Promise<number> {
   const [written] = await db.rows<{ Count: bigint }>(
-    `copy (${select}) to ${duckLiteral(path)} (${PARQUET})`,
+    `copy (${select}) to ${duckLiteral(path)} (${parquetOptions(width)})`,
   )
   return Number(written?.Count)
 }

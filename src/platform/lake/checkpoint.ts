@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { duckLiteral, identifier } from '../sql.ts'
-import { PARQUET, type PendingBatch } from './capture.ts'
+import { parquetOptions, type PendingBatch } from './capture.ts'
 import type { FileRef, StateFile } from './commit-record.ts'
 import { lastOfEachKey, type LakeTable, openState, readParquet } from './table-state.ts'
 import { keyPart, openFiles, padBatch, uploadFile } from './zone.ts'
@@ -78,7 +78,7 @@ async function writeCheckpoint(
   const folder = join(batch.db.scratchDir, randomUUID())
   await mkdir(folder)
   await batch.db.run(`copy (${select}) to ${duckLiteral(folder)}
-    (${PARQUET}, file_size_bytes '128MB')`)
+    (${parquetOptions(table.columns.length)}, file_size_bytes '128MB')`)
   const files: FileRef[] = []
   for (const name of (await readdir(folder)).toSorted()) {
     const path = join(folder, name)

@@ -17,22 +17,40 @@ export interface CopyText {
   readonly columns: readonly string[]
 }
 
-/** Longer rows cannot be captured: DuckDB's reader buffers whole lines. */
+/**
+ * Longer rows (as COPY writes them, line feed included) are refused: DuckDB's reader buffers whole
+ * lines, and every later step needs several times a row's size of memory.
+ */
 export const MAX_ROW_BYTES = 16 * 1024 * 1024
 
+/** Room for what `divideLines` puts before a line. */
+const LEAD_BYTES = 1024
+
+/** DuckDB keeps several buffers for each file it reads: no larger than its lines ask for. */
+const MIN_BUFFER_BYTES = 4 * 1024 * 1024
+
 /**
- * SQL for the rows of a file that `copyToFile` wrote. Whole and decimal numbers are read as such,
- * which is exact and saves a pass; every other column as the text that stands there, still escaped.
- * `lakeValue` makes the value of either. The empty first column bears a name that no source column
- * may have.
+ * SQL for the rows of a file that `copyToFile` wrote, no line longer than `maxLineBytes` (at most
+ * `MAX_ROW_BYTES`). Whole and decimal numbers are read as such, which is exact and saves a pass;
+ * every other column as the text that stands there, still escaped. `lakeValue` makes the value of
+ * either. `lead` are the columns before the table's own: the empty first one (its name is one that
+ * no source column may have), or those that `divideLines` adds.
  */
-export function readCopyText(path: string, columns: readonly Column[]): string {
-  const types = [{ name: '_ordinal', type: 'VARCHAR' }, ...columns].map(
+export function readCopyText(
+  path: string,
+  columns: readonly Column[],
+  {
+    lead = [{ name: '_ordinal', type: 'VARCHAR' }],
+    maxLineBytes = MAX_ROW_BYTES,
+  }: { lead?: readonly Column[]; maxLineBytes?: number } = {},
+): string {
+  const types = [...lead, ...columns].map(
     ({ name, type }) => `${duckLiteral(name)}: '${isReadAsNumber(type) ? type : 'VARCHAR'}'`,
   )
+  const bufferBytes = Math.max(maxLineBytes + LEAD_BYTES, MIN_BUFFER_BYTES)
   return `read_csv(${duckLiteral(path)}, columns = {${types.join(', ')}}, header = false,
     auto_detect = false, delim = '\t', quote = '', escape = '', new_line = '\\n', nullstr = '\\N',
-    max_line_size = ${MAX_ROW_BYTES}, buffer_size = ${MAX_ROW_BYTES})`
+    max_line_size = ${bufferBytes}, buffer_size = ${bufferBytes})`
 }
 
 /** Writes a Parquet file's rows as COPY text, every value in the form Postgres reads back exactly. */

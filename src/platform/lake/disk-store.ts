@@ -12,6 +12,7 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { explainScratchFault } from '../disk-fault.ts'
 import { ConfigError, ContractError } from '../errors.ts'
 import { checkKey, checkPrefix, type ObjectInfo, type ObjectStore } from './object-store.ts'
 
@@ -167,12 +168,13 @@ function explain(error: unknown, root: string): unknown {
       cause: error,
     })
   }
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') {
     return new ConfigError(`No space left for the zone ${root} [${code}]`, {
       code: 'LAKE_FULL',
       hint: 'free some space and run again; nothing was half-published',
       cause: error,
     })
   }
+  if (code === 'EMFILE' || code === 'ENFILE') return explainScratchFault(error, root)
   return error
 }

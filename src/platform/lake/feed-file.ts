@@ -1,3 +1,4 @@
+import { DuckDbError } from '../duckdb-fault.ts'
 import { ContractError } from '../errors.ts'
 import { duckLiteral } from '../sql.ts'
 
@@ -73,9 +74,12 @@ export function unreadable(file: FeedFile, why: string): ContractError {
 
 /** What is wrong with a file, in words that hold nothing of it. */
 export function describeFault(error: unknown): string {
-  const message = error instanceof Error ? error.message : ''
-  if (/Malformed JSON|JSON/i.test(message)) return 'it is no whole JSON'
-  if (/parquet|magic bytes|thrift/i.test(message)) return 'it is no whole Parquet file'
+  const says = (pattern: RegExp) =>
+    error instanceof DuckDbError
+      ? error.says(pattern)
+      : error instanceof Error && pattern.test(error.message)
+  if (says(/JSON/i)) return 'it is no whole JSON'
+  if (says(/parquet|magic bytes|thrift/i)) return 'it is no whole Parquet file'
   return 'it is not what its name says'
 }
 

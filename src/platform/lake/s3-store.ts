@@ -14,6 +14,7 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3'
+import { withScratchErrors } from '../disk-fault.ts'
 import { ConfigError, ContractError } from '../errors.ts'
 import { checkKey, checkPrefix, isKey, type ObjectInfo, type ObjectStore } from './object-store.ts'
 import { BodyDamagedError, explainFault, isPassing, readFault } from '../s3-fault.ts'
@@ -167,8 +168,10 @@ export function s3Store({
         if (kept !== undefined && (await sizeOf(client, target)) === kept.size) return true
         const found = await find(client, target)
         if (found === undefined) return false
-        await mkdir(cacheDir, { recursive: true })
-        await save(found, { key, path })
+        await withScratchErrors(cacheDir, async () => {
+          await mkdir(cacheDir, { recursive: true })
+          await save(found, { key, path })
+        })
         return true
       })
       if (isThere) {

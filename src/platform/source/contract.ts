@@ -1,5 +1,13 @@
 import { RESERVED_COLUMNS, type SourceTable } from '../project.ts'
 
+/** Why a table could not be read although it keeps its contract. */
+export type FaultReason =
+  | 'unreadable'
+  | 'capture_incomplete'
+  | 'memory_exceeded'
+  | 'scratch_full'
+  | 'open_files'
+
 /** Why a source table cannot be captured as its contract has it. */
 export interface Breach {
   /** Code for machines; kept in commit records and quarantine. */
@@ -13,10 +21,10 @@ export interface Breach {
     | 'column_name'
     | 'key_not_unique'
     | 'key_not_exact'
-    | 'row_too_large'
     | 'too_many_rejected'
     | 'locked'
     | 'not_on_standby'
+    | FaultReason
   /** One sentence: what is there and what is wanted. Names things of the source, no value. */
   readonly detail: string
 }

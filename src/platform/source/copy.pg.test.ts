@@ -131,7 +131,7 @@ describe('countRows(), copyRecent() and copyKeys()', () => {
       { shape: large, age: undefined },
     ])
     expect(counts.get('small')).toEqual({ rows: 2, recent: 1 })
-    expect(counts.get('large')?.recent).toBe(0)
+    expect(counts.get('large')).toMatchObject({ recent: 0 })
     const recent = await copyRecent(snapshot, shape, { age, folder })
     expect(await readFile(recent.path, 'utf8')).toBe('\t2\tzwei\n')
     const keys = await copyKeys(snapshot, shape, { folder })

@@ -1,16 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { TransientError } from '../errors.ts'
-import { type Client, copyToFile, type Database, withPostgresErrors } from '../postgres.ts'
-import { identifier, identifiers } from '../sql.ts'
-import type { SourceSnapshot } from './snapshot.ts'
+import { ContractError, TransientError } from '../errors.ts'
+import { type CopiedFile, copyToFile } from '../postgres.ts'
+import { identifier } from '../sql.ts'
+import { copyCarefully } from './careful-copy.ts'
+import { attemptRead, type SourceSnapshot } from './snapshot.ts'
 import type { TableShape } from './tables.ts'
 
 /** Rows in COPY's text format in a local file, each line beginning with a tab. */
-export interface CopiedRows {
+export interface CopiedRows extends CopiedFile {
   readonly path: string
-  /** What Postgres said it wrote. */
-  readonly rows: number
+  /** Lines may begin with notes instead, see `copyCarefully`. */
+  readonly isNoted?: boolean
 }
 
 /** A part of a table that is read on its own: at most this much of the heap at a time. */
@@ -25,27 +26,55 @@ export interface TableCount {
 
 /**
  * Counts tables in one statement. `age` is the horizon's distance in transactions from the
- * snapshot; `undefined` counts nothing as recent.
+ * snapshot; `undefined` counts nothing as recent. A table that cannot be counted has the error
+ * (`TABLE_UNREADABLE`) in place of its count.
  */
 export async function countRows(
   snapshot: SourceSnapshot,
   tables: readonly { readonly shape: TableShape; readonly age: number | undefined }[],
-): Promise<Map<string, TableCount>> {
-  if (tables.length === 0) return new Map()
+): Promise<Map<string, TableCount | ContractError>> {
+  const counted = new Map<string, TableCount | ContractError>()
+  if (tables.length === 0) return counted
+  try {
+    return new Map(await countTogether(snapshot, tables))
+  } catch (error) {
+    if (!isUnreadable(error)) throw error
+  }
+  // One of them cannot be counted: the others can.
+  for (const each of tables) {
+    const { name } = each.shape
+    try {
+      for (const [, count] of await countTogether(snapshot, [each])) counted.set(name, count)
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
+      counted.set(name, error)
+    }
+  }
+  return counted
+}
+
+/** Whether the server refused to read one table and can read others. */
+export function isUnreadable(error: unknown): error is ContractError {
+  return error instanceof ContractError && error.code === 'TABLE_UNREADABLE'
+}
+
+async function countTogether(
+  snapshot: SourceSnapshot,
+  tables: readonly { readonly shape: TableShape; readonly age: number | undefined }[],
+): Promise<[string, TableCount][]> {
   const arms = tables.map(({ shape, age }, index) => {
     const recent =
       age === undefined ? '0' : `count(*) filter (where ${isRecent(age, snapshot.identity.xmax)})`
     return `select ${index} as i, count(*)::text as rows, ${recent}::text as recent from ${shape.relation}`
   })
-  const { rows } = await withPostgresErrors(snapshot.database, () =>
+  const named = tables.length === 1 ? tables[0]?.shape.name : undefined
+  const { rows } = await attemptRead(snapshot, { name: named ?? 'counted', hasXmin: true }, () =>
     snapshot.client.query<{ i: number; rows: string; recent: string }>(arms.join(' union all ')),
   )
-  return new Map(
-    rows.map((row) => [
-      tables[row.i]?.shape.name ?? '',
-      { rows: Number(row.rows), recent: Number(row.recent) },
-    ]),
-  )
+  return rows.map((row) => [
+    tables[row.i]?.shape.name ?? '',
+    { rows: Number(row.rows), recent: Number(row.recent) },
+  ])
 }
 
 /**
@@ -67,10 +96,7 @@ export async function copyRecent(
   { age, folder }: { age: number; folder: string },
 ): Promise<CopiedRows> {
   const where = isRecent(age, snapshot.identity.xmax)
-  return copy(snapshot.client, snapshot.database, {
-    select: `${selectAll(shape)} where ${where}`,
-    path: newPath(folder),
-  })
+  return copy(snapshot, shape, { where, path: newPath(folder) })
 }
 
 /** Copies every key to a file. */
@@ -79,10 +105,10 @@ export async function copyKeys(
   shape: TableShape,
   { folder }: { folder: string },
 ): Promise<CopiedRows> {
-  return copy(snapshot.client, snapshot.database, {
-    select: `select ${identifiers(shape.key)} from ${shape.relation}`,
-    path: newPath(folder),
-  })
+  const columns = shape.key.flatMap(
+    (name) => shape.columns.find((column) => column.name === name) ?? [],
+  )
+  return copy(snapshot, { ...shape, columns }, { where: '', path: newPath(folder) })
 }
 
 /**
@@ -95,11 +121,9 @@ export async function* copyWhole(
   shape: TableShape,
   { folder, connections }: { folder: string; connections: number },
 ): AsyncGenerator<CopiedRows> {
-  const parts = planRanges(shape).map((range) => ({
-    select: `${selectAll(shape)}${range === '' ? '' : ` where ${range}`}`,
-    path: newPath(folder),
-  }))
+  const parts = planRanges(shape).map((where) => ({ where, path: newPath(folder) }))
   const others: AsyncDisposable[] = []
+  const underWay: Promise<CopiedRows>[] = []
   try {
     const clients = [snapshot.client]
     while (clients.length < Math.min(connections, parts.length)) {
@@ -109,12 +133,11 @@ export async function* copyWhole(
       clients.push(another.client)
     }
     // Client k reads parts k, k + n, k + 2n …: one at a time, and one part ahead of the consumer.
-    const underWay: Promise<CopiedRows>[] = []
     const begin = (index: number) => {
       const part = parts[index]
       const client = clients[index % clients.length]
       if (part === undefined || client === undefined) return
-      const copied = copy(client, snapshot.database, part)
+      const copied = copy({ client, database: snapshot.database }, shape, part)
       copied.catch(() => {}) // reported when it is awaited below
       underWay[index] = copied
     }
@@ -125,6 +148,8 @@ export async function* copyWhole(
       if (copied !== undefined) yield copied
     }
   } finally {
+    // A consumer that stopped early goes on with the same snapshot, on a connection that is idle.
+    await Promise.allSettled(underWay)
     for (const other of others) await other[Symbol.asyncDispose]()
   }
 }
@@ -132,11 +157,6 @@ export async function* copyWhole(
 /** A server or pooler that has no connection left for us; the ones we have must do. */
 function goOnWithout(error: unknown): undefined {
   if (!(error instanceof TransientError)) throw error
-}
-
-function selectAll(shape: TableShape): string {
-  const columns = shape.columns.map((column) => identifier(column.name))
-  return `select ${columns.join(', ')} from ${shape.relation}`
 }
 
 /** Conditions that cut a table into ranges of pages, covering it without a gap. */
@@ -157,10 +177,32 @@ function newPath(folder: string): string {
 }
 
 async function copy(
-  client: Client,
-  database: Database,
-  { select, path }: { select: string; path: string },
+  connection: Pick<SourceSnapshot, 'client' | 'database'>,
+  shape: TableShape,
+  { where, path }: { where: string; path: string },
 ): Promise<CopiedRows> {
-  const rows = await withPostgresErrors(database, () => copyToFile(client, select, path))
-  return { path, rows }
+  const columns = shape.columns.map((column) => identifier(column.name))
+  const filter = where === '' ? '' : ` where ${where}`
+  try {
+    const select = `select ${columns.join(', ')} from ${shape.relation}${filter}`
+    const copied = await attemptRead(connection, shape, () =>
+      copyToFile(connection.client, select, path),
+    )
+    return { ...copied, path }
+  } catch (error) {
+    if (!isUnreadable(error) || !isOfOneValue(error.cause)) throw error
+  }
+  const copied = await attemptRead(connection, shape, () =>
+    copyCarefully(connection.client, shape, { filter, path }),
+  )
+  return { ...copied, path, isNoted: true }
+}
+
+/**
+ * Whether a single value may be why a COPY failed: bytes that are no text, or characters UTF-8 lacks
+ * (22021, 22P05); a row or a value too large to be printed (54000, XX000, 53200).
+ */
+function isOfOneValue(error: unknown): boolean {
+  const { code = '' } = error as { code?: string }
+  return ['22021', '22P05', '54000', 'XX000', '53200'].includes(code)
 }

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { TransientError } from '../errors.ts'
+import { ContractError, TransientError } from '../errors.ts'
 import {
   type Client,
   connect,
   type Database,
   hostOf,
+  mapPostgresError,
   onlyRow,
   type PostgresClient,
   withPostgresErrors,
@@ -87,6 +88,53 @@ export async function openSnapshot(
     await connection[Symbol.asyncDispose]()
     throw error
   }
+}
+
+/**
+ * Reads something of one table, so that a failure is that table's alone: a failed statement would
+ * end the transaction, and with it the snapshot of all tables, so a savepoint is set before and
+ * returned to (manual, SAVEPOINT). One read at a time on a connection.
+ *
+ * Throws `ContractError` (`TABLE_UNREADABLE`, its cause is what Postgres said) when the server
+ * refused this read and goes on with others; what `work` threw when the error is of another kind.
+ */
+export async function attemptRead<T>(
+  { client, database }: Pick<SourceSnapshot, 'client' | 'database'>,
+  table: { readonly name: string; readonly hasXmin: boolean },
+  work: () => Promise<T>,
+): Promise<T> {
+  await withPostgresErrors(database, () => client.query('savepoint tidemark_read'))
+  try {
+    const result = await work()
+    await client.query('release savepoint tidemark_read')
+    return result
+  } catch (error) {
+    const isAlive = await client
+      .query('rollback to savepoint tidemark_read; release savepoint tidemark_read')
+      .then(
+        () => true,
+        () => false,
+      )
+    const sqlState = (error as { code?: unknown }).code
+    if (!isAlive || typeof sqlState !== 'string' || !isOfTable(sqlState, table)) {
+      throw mapPostgresError(error, database)
+    }
+    throw new ContractError(`Table ${table.name}: ${database.title} cannot read it [${sqlState}]`, {
+      code: 'TABLE_UNREADABLE',
+      hint: 'read it in psql as the same user: the server says there what is wrong',
+      cause: error,
+    })
+  }
+}
+
+/**
+ * Whether an answer of the server concerns the table that was read. Not so: that the transaction or
+ * the session is over; or, of a table, that it was altered meanwhile, which the next snapshot shows.
+ * Behind a view or a foreign table the same codes mean that what lies there is missing.
+ */
+function isOfTable(sqlState: string, { hasXmin }: { hasXmin: boolean }): boolean {
+  if (!/^[0-9A-Z]{5}$/.test(sqlState) || /^(25|28|40|57P)/.test(sqlState)) return false
+  return !hasXmin || !/^(42501|42P01|42703|3F000)$/.test(sqlState)
 }
 
 async function openIn(database: Database, snapshot: string): Promise<PostgresClient> {

@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto'
+import * as fs from 'node:fs'
+import path from 'node:path'
+import { readLine, stopOrphan } from './orphaned-server.ts'
+import { type Account, isOpenToAll, ownFolder, sharedBases } from './postgres-binaries.ts'
+
+/** Folders outside of homes, each with one cluster and the note of its home. */
+const DISTANT = /^tidemark-[0-9a-f]{16}$/
+const NOTE = 'home.json'
+/** In a home: the folder with its cluster. */
+const POINTER = 'cluster-folder'
+
+/** What a folder outside knows of its home. */
+interface Note {
+  readonly home: string
+  /** The file system the home lies on: while that is not mounted, nobody knows whether it is gone. */
+  readonly device: number
+}
+
+/**
+ * Where the cluster of the folder `home` stands: `<home>/cluster`, or a folder of this user outside
+ * the project if the server's account could not reach that. A home that was moved keeps its cluster.
+ * Throws ConfigError as `ownFolder`.
+ */
+export function clusterFolder(home: string, account: Account | undefined): string {
+  if (account === undefined || isOpenToAll(home)) return path.join(fs.realpathSync(home), 'cluster')
+  const hash = createHash('sha256').update(home).digest('hex').slice(0, 16)
+  const folder = keptFolder(home) ?? ownFolder(sharedBases('/var/lib'), `tidemark-${hash}`, 0o711)
+  fs.chmodSync(folder, 0o711)
+  const note: Note = { home, device: fs.statSync(home).dev }
+  fs.writeFileSync(path.join(folder, NOTE), JSON.stringify(note), { mode: 0o600 })
+  fs.writeFileSync(path.join(home, POINTER), `${folder}\n`, { mode: 0o600 })
+  return path.join(fs.realpathSync(folder), 'cluster')
+}
+
+/** The folder this home used before, unless another home, of which it is a copy, still does. */
+function keptFolder(home: string): string | undefined {
+  const folder = readLine(path.join(home, POINTER), 0) ?? ''
+  const note = isDistant(folder) ? readNote(folder) : undefined
+  return note !== undefined && (note.home === home || isGone(note)) ? folder : undefined
+}
+
+/**
+ * Removes the clusters outside of homes that were removed, and stops their servers. A cluster in use
+ * stays, and so does one whose home may be on a disk that is not there just now.
+ */
+export async function sweepClusters(bases = sharedBases('/var/lib')): Promise<void> {
+  for (const base of bases) {
+    for (const name of fs.readdirSync(base)) {
+      const folder = path.join(base, name)
+      if (!DISTANT.test(name) || !isDistant(folder)) continue
+      const note = readNote(folder)
+      if (note === undefined || !isGone(note)) continue
+      try {
+        await stopOrphan(path.join(fs.realpathSync(folder), 'cluster'))
+        fs.rmSync(folder, { recursive: true, force: true })
+      } catch {
+        // Its server is in use, or it is being removed by another process just now.
+      }
+    }
+  }
+}
+
+/** Whether a path is a folder that this user made for a cluster: no link, nobody else writes there. */
+function isDistant(folder: string): boolean {
+  const found = fs.lstatSync(folder, { throwIfNoEntry: false })
+  return (
+    DISTANT.test(path.basename(folder)) &&
+    found?.isDirectory() === true &&
+    found.uid === process.getuid?.() &&
+    (found.mode & 0o022) === 0
+  )
+}
+
+function readNote(folder: string): Note | undefined {
+  try {
+    return JSON.parse(fs.readFileSync(path.join(folder, NOTE), 'utf8')) as Note
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a home was removed: what is left of its path lies on the file system it lay on. */
+function isGone({ home, device }: Note): boolean {
+  if (fs.existsSync(home)) return false
+  let above = path.dirname(home)
+  while (!fs.existsSync(above)) above = path.dirname(above)
+  return fs.statSync(above).dev === device
+}

@@ -1,0 +1,42 @@
+import { spawn } from 'node:child_process'
+import type { Socket } from 'node:net'
+import type { Account } from './postgres-binaries.ts'
+
+/**
+ * Waits for the end of its input, which is the end of the process at the other side of the pipe, and
+ * then stops the server of a cluster, if the server still is that process. A line of input dismisses
+ * it. Only what every `sh` knows by itself, for slim images have little more.
+ */
+const WATCH = `
+  read -r line && exit
+  while kill -0 "$2"; do
+    owner=
+    read -r owner < "$1/postmaster.pid"
+    [ "$owner" = "$2" ] && kill -INT "$2"
+    sleep 1
+  done`
+
+/**
+ * Has a server stopped soon after this process ends, even by `kill -9`, which no handler sees. The
+ * watcher runs as the server's account, apart from the signals of a terminal, and ends with the
+ * server. Returns what dismisses it.
+ */
+export function watchServer(
+  cluster: string,
+  { pid, account }: { pid: number; account: Account | undefined },
+): () => void {
+  const watcher = spawn('sh', ['-c', WATCH, 'tidemark-watch', cluster, String(pid)], {
+    cwd: '/',
+    env: { PATH: '/usr/bin:/bin' },
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+    ...account,
+  })
+  // Without a shell the server outlives a kill, until the next start stops it.
+  watcher.on('error', () => {})
+  const input = watcher.stdin as Socket
+  input.on('error', () => {})
+  input.unref()
+  watcher.unref()
+  return () => input.end('done\n')
+}

@@ -1,0 +1,49 @@
+import { execFile } from 'node:child_process'
+import { readFileSync, readlinkSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+
+/** Names one process for good: its number may be given to another once it has ended. */
+export interface ProcessMark {
+  readonly pid: number
+  /** When it began, as the system tells it; two processes with one number differ in it. */
+  readonly began: string
+  /** The machine since it was started, and the part of it that shares process numbers. */
+  readonly place: string
+}
+
+/** The mark of a process of this machine, of this one by default. */
+export async function markProcess(pid = process.pid): Promise<ProcessMark> {
+  return { pid, began: (await beginOf(pid)) ?? '', place: placeHere() }
+}
+
+/** Whether a marked process lives; undefined where another machine or container alone can know. */
+export async function isAlive({ pid, began, place }: ProcessMark): Promise<boolean | undefined> {
+  if (place !== placeHere()) return undefined
+  return (await beginOf(pid)) === began
+}
+
+function placeHere(): string {
+  if (process.platform !== 'linux') return hostname()
+  const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  return `${hostname()}/${bootId}/${readlinkSync('/proc/self/ns/pid')}`
+}
+
+/** When a process began; undefined when there is none of that number. */
+async function beginOf(pid: number): Promise<string | undefined> {
+  try {
+    if (process.platform !== 'linux') {
+      const { stdout } = await run('ps', ['-o', 'lstart=', '-p', String(pid)], {
+        env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
+      })
+      return stdout.trim()
+    }
+    // Field 22, counted from behind the name, which may hold spaces and brackets (proc(5)).
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,77 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { withScratchErrors } from '../platform/disk-fault.ts'
+import type { Log } from '../platform/log.ts'
+import { isAlive, markProcess, type ProcessMark } from './process-mark.ts'
+
+/** A folder for the files of this process alone; gone when it is disposed of. */
+export interface Scratch extends AsyncDisposable {
+  readonly path: string
+}
+
+/** Beside each scratch folder: the mark of the process that made it. */
+const MARK = '.owner.json'
+
+/** A mark is touched this often while its process lives, for those who cannot see the process. */
+const TOUCH_MS = 3_600_000
+const ABANDONED_MS = 24 * TOUCH_MS
+
+/**
+ * Makes a scratch folder below `parent`, and first removes those whose processes have ended without
+ * removing them. Folders of living processes stay, and so does everything Tidemark did not make.
+ * Throws `ConfigError` when the folder cannot be made.
+ */
+export async function openScratch(parent: string, { log }: { log: Log }): Promise<Scratch> {
+  return await withScratchErrors(parent, async () => {
+    await mkdir(parent, { recursive: true })
+    const folders = await sweepScratch(parent)
+    if (folders > 0) log({ event: 'scratch_swept', folders })
+    const path = join(parent, randomUUID())
+    const mark = path + MARK
+    // First the mark: a folder without one would be nobody's.
+    await writeFile(mark, JSON.stringify(await markProcess()), { mode: 0o600 })
+    await mkdir(path)
+    const touching = setInterval(() => {
+      const now = new Date()
+      void utimes(mark, now, now).catch(() => {})
+    }, TOUCH_MS).unref()
+    return {
+      path,
+      async [Symbol.asyncDispose]() {
+        clearInterval(touching)
+        await removeScratch(path)
+      },
+    }
+  })
+}
+
+/** Removes the scratch folders that dead processes left below `parent`; returns how many. */
+async function sweepScratch(parent: string): Promise<number> {
+  let swept = 0
+  for (const name of await readdir(parent)) {
+    if (!name.endsWith(MARK)) continue
+    const path = join(parent, name.slice(0, -MARK.length))
+    try {
+      if (!(await isAbandoned(path + MARK))) continue
+      await removeScratch(path)
+      swept += 1
+    } catch {
+      // Another user's, or being removed by another process just now: not in the way of this one.
+    }
+  }
+  return swept
+}
+
+async function isAbandoned(mark: string): Promise<boolean> {
+  const { mtimeMs } = await stat(mark)
+  const owner = JSON.parse(await readFile(mark, 'utf8')) as ProcessMark
+  const isLiving = await isAlive(owner)
+  return isLiving === undefined ? Date.now() - mtimeMs > ABANDONED_MS : !isLiving
+}
+
+/** The mark goes last, so that a removal that is cut short is finished by the next sweep. */
+async function removeScratch(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true })
+  await rm(path + MARK, { force: true })
+}

@@ -1,0 +1,143 @@
+import { isUtf8 } from 'node:buffer'
+import { type FileHandle, open } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { withScratchErrors } from '../disk-fault.ts'
+import { ContractError } from '../errors.ts'
+import { readChunks, readLineBlocks } from '../line-blocks.ts'
+import { NOT_UTF8 } from '../source/convert-lines.ts'
+import type { CopiedRows } from '../source/copy.ts'
+import { type CopyField, type KeptFields, readFields } from './copy-fields.ts'
+import { MAX_ROW_BYTES } from './copy-text.ts'
+import type { Column } from './lake-type.ts'
+import type { LakeTable } from './table-state.ts'
+
+/** What stands before the fields of a line that can be read: its number in the file. */
+export const READABLE_LEAD: readonly Column[] = [{ name: '_ordinal', type: 'BIGINT' }]
+
+/** What stands before the fields of a line that cannot: its number, and what is wrong with it. */
+export const UNREADABLE_LEAD: readonly Column[] = [
+  ...READABLE_LEAD,
+  { name: '_reason', type: 'VARCHAR' },
+  { name: '_column', type: 'VARCHAR' },
+]
+
+/** A file of copied rows as two files, either of which DuckDB reads; numbers begin at 1. */
+export interface DividedLines {
+  readonly readable: string
+  readonly unreadable: string
+  /** Lines of both together. */
+  readonly rows: number
+}
+
+/** A field of a refused row is kept up to this size, and all fields of one row up to the second. */
+const KEPT_FIELD_BYTES = 1 << 20
+const KEPT_ROW_BYTES = 4 << 20
+
+const LINE_FEED = 10
+const TAB = 9
+
+/**
+ * Separates the rows DuckDB cannot read (too large, or not UTF-8) from all others, in bounded memory
+ * whatever their size. Of a row that is refused, fields are kept where they are small enough and
+ * UTF-8. Bytes that are not UTF-8 stand as hexadecimal digits (`\x…`), and a larger field as its
+ * size and checksum. Throws `ContractError` when that would be a field of the key.
+ */
+export async function divideLines(copied: CopiedRows, table: LakeTable): Promise<DividedLines> {
+  const paths = { readable: `${copied.path}.readable`, unreadable: `${copied.path}.unreadable` }
+  const folder = dirname(copied.path)
+  const write = (file: FileHandle, data: Buffer | string) =>
+    withScratchErrors(folder, () => file.appendFile(data))
+  await using readable = await withScratchErrors(folder, () => open(paths.readable, 'w'))
+  await using unreadable = await withScratchErrors(folder, () => open(paths.unreadable, 'w'))
+  const kept: KeptFields = {
+    fieldBytes: KEPT_FIELD_BYTES,
+    rowBytes: KEPT_ROW_BYTES,
+    isNeeded: (index) => table.key.includes(table.columns[index - 1]?.name ?? ''),
+  }
+  let rows = 0
+  for await (const block of readLineBlocks(copied.path, { maxLineBytes: MAX_ROW_BYTES })) {
+    if (!('lines' in block)) {
+      rows += 1
+      const fields = await readFields(readChunks(copied.path, block), kept)
+      await write(unreadable, refuse(table, { ordinal: rows, fields, isTooLarge: true }))
+      continue
+    }
+    const accepted: Buffer[] = []
+    const isText = isUtf8(block.lines)
+    for (const line of linesOf(block.lines)) {
+      rows += 1
+      // A line that begins with something else than a tab carries a note, see `copyCarefully`.
+      if (line[0] === TAB && (isText || isUtf8(line))) {
+        accepted.push(Buffer.from(String(rows)), line, END)
+        continue
+      }
+      const fields = await readFields([line], kept)
+      await write(unreadable, refuse(table, { ordinal: rows, fields, isTooLarge: false }))
+    }
+    await write(readable, Buffer.concat(accepted))
+  }
+  return { ...paths, rows }
+}
+
+const END = Buffer.from('\n')
+
+function* linesOf(lines: Buffer): Generator<Buffer> {
+  for (let from = 0; from < lines.length;) {
+    const found = lines.indexOf(LINE_FEED, from)
+    const to = found < 0 ? lines.length : found
+    yield lines.subarray(from, to)
+    from = to + 1
+  }
+}
+
+interface RefusedLine {
+  readonly ordinal: number
+  /** The note, then one field a column. */
+  readonly fields: readonly CopyField[]
+  readonly isTooLarge: boolean
+}
+
+/** The line of a refused row, as `UNREADABLE_LEAD` and the table's columns. */
+function refuse(table: LakeTable, { ordinal, fields, isTooLarge }: RefusedLine): string {
+  const [note, ...values] = fields
+  const notes = note?.raw?.toString('latin1').split(',') ?? []
+  const cut = new Map<string, number>()
+  for (const each of notes) {
+    const [number = '', bytes] = each.split('=')
+    if (bytes !== undefined) cut.set(number, Number(bytes))
+  }
+  const found = table.columns.map(({ name }, index) => {
+    const field = values[index]
+    const cutBytes = cut.get(String(index + 1))
+    const isRefused = notes.includes(NOT_UTF8) && field?.isAscii === false
+    const isText = !isRefused && field?.isUtf8 !== false
+    return { name, field, cutBytes, isText, sizeBytes: cutBytes ?? field?.sizeBytes ?? 0 }
+  })
+  const isCut = found.some(({ cutBytes }) => cutBytes !== undefined)
+  const reason = isTooLarge || isCut ? 'row_too_large' : 'not_utf8'
+  const largest = found.reduce((one, other) => (other.sizeBytes > one.sizeBytes ? other : one))
+  const column =
+    reason === 'row_too_large' ? largest.name : found.find(({ isText }) => !isText)?.name
+  const texts = found.map(({ name, field, cutBytes, isText, sizeBytes }) => {
+    const raw = field?.raw
+    const isKey = table.key.includes(name)
+    if (isKey && (raw === undefined || !isText)) throw unreadableKey(table, name)
+    if (cutBytes !== undefined) return `[${cutBytes} bytes]`
+    if (raw === undefined) return `[${sizeBytes} bytes, sha256 ${field?.sha256}]`
+    return isText ? raw.toString('utf8') : `\\\\x${field?.bytes().toString('hex')}`
+  })
+  return `${[ordinal, reason, escapeName(column), ...texts].join('\t')}\n`
+}
+
+/** The name of a column, which may hold any character, as a field in COPY's text format. */
+function escapeName(name: string | undefined): string {
+  const escapes: Readonly<Record<string, string>> = { '\t': 't', '\n': 'n', '\r': 'r', '\\': '\\' }
+  return name?.replaceAll(/[\t\n\r\\]/g, (char) => `\\${escapes[char]}`) ?? '\\N'
+}
+
+function unreadableKey(table: LakeTable, column: string): ContractError {
+  return new ContractError(
+    `Table ${table.name}: its key column ${column} holds values that are not UTF-8, or too large`,
+    { code: 'KEY_NOT_EXACT', hint: 'correct the keys in the source, or declare another key' },
+  )
+}

@@ -1,0 +1,65 @@
+import { type Client, type CopiedFile, copyStatementToFile, onlyRow } from '../postgres.ts'
+import { identifier } from '../sql.ts'
+import { convertLines } from './convert-lines.ts'
+import type { TableShape } from './tables.ts'
+
+/**
+ * The server prints a row into one buffer of 1 GB, bytes as two digits each (manual, appendix K,
+ * "field size"). Rows of more than this are cut, so that what is left of them fits in any case;
+ * `MAX_ROW_BYTES` of the lake is far less.
+ */
+const CUT_ROWS_OF_BYTES = 256 * 1024 * 1024
+const CUT_VALUES_OF_BYTES = 64 * 1024
+
+/** Types with values of a fixed or small size. */
+const SMALL =
+  /^(smallint|integer|bigint|boolean|real|double precision|date|time|timestamp|interval|uuid|numeric\()/
+
+/**
+ * Copies rows that a plain COPY stumbles over. Text comes in the server's own
+ * encoding, byte for byte, and is then converted to UTF-8; of huge rows the large values outside
+ * the key come as null. Such rows have notes in their first column, which is empty in all others:
+ * `NOT_UTF8`, or the numbers of the columns that were cut and their sizes, each followed by a comma
+ * (`2=1048576000,`). Throws what `pg` throws.
+ */
+export async function copyCarefully(
+  client: Client,
+  { relation, columns, key }: TableShape,
+  { filter, path }: { filter: string; path: string },
+): Promise<CopiedFile> {
+  const found = columns.map(({ name, baseType }, index) => {
+    const column = `t.${identifier(name)}`
+    const isFixed = SMALL.test(baseType) || key.includes(name)
+    return { column, number: index + 1, bytes: isFixed ? undefined : sizeOf(column, baseType) }
+  })
+  const sizes = found.flatMap(({ bytes }) => (bytes === undefined ? [] : `coalesce(${bytes}, 0)`))
+  const isHuge = sizes.length === 0 ? 'false' : `${sizes.join(' + ')} > ${CUT_ROWS_OF_BYTES}`
+  const isCut = (bytes: string) => `size.is_huge and ${bytes} > ${CUT_VALUES_OF_BYTES}`
+  const notes = found.flatMap(({ number, bytes }) =>
+    bytes === undefined
+      ? []
+      : `case when ${isCut(bytes)} then '${number}=' || ${bytes} || ',' else '' end`,
+  )
+  const values = found.map(({ column, bytes }) =>
+    bytes === undefined ? column : `case when ${isCut(bytes)} then null else ${column} end`,
+  )
+  // The offset keeps the sum of all sizes from being computed once for each column.
+  const statement = `copy (
+    select ${[`''`, ...notes].join(' || ')}, ${values.join(', ')}
+    from ${relation} as t, lateral (select ${isHuge} as is_huge offset 0) as size${filter}
+  ) to stdout (encoding 'SQL_ASCII')`
+  const copied = await copyStatementToFile(client, statement, path)
+  const encoding = onlyRow(
+    await client.query<{ name: string }>('select pg_catalog.getdatabaseencoding() as name'),
+  ).name
+  if (encoding !== 'UTF8' && encoding !== 'SQL_ASCII')
+    await convertLines(client, { path, encoding })
+  return copied
+}
+
+/** Bytes of a value without printing it: of text exactly, else as it is stored. */
+function sizeOf(column: string, baseType: string): string {
+  if (/^(text|character|json$|xml$)/.test(baseType)) return `octet_length(${column}::text)::bigint`
+  if (baseType === 'bytea') return `octet_length(${column}::bytea)::bigint`
+  return `pg_column_size(${column})::bigint`
+}

@@ -1,0 +1,77 @@
+import { isAscii } from 'node:buffer'
+import { open, rename } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { withScratchErrors } from '../disk-fault.ts'
+import { readChunks, readLineBlocks } from '../line-blocks.ts'
+import { type Client, onlyRow } from '../postgres.ts'
+
+/** The note of a row whose text has no UTF-8 form. */
+export const NOT_UTF8 = 'not_utf8'
+
+/** Longer lines are not converted: the lake has no room for them (`MAX_ROW_BYTES`). */
+const MAX_LINE_BYTES = 16 * 1024 * 1024
+
+const NOTE = `${NOT_UTF8},`
+
+/**
+ * Converts a file of lines from the server's encoding to UTF-8, in place, as the server itself does
+ * it. A line without a UTF-8 form keeps its bytes and gets the note `NOT_UTF8`. In every encoding
+ * a server can have, tabs and line feeds are what they are in ASCII (manual, 23.3.1).
+ * Throws what `pg` throws.
+ */
+export async function convertLines(
+  client: Client,
+  { path, encoding }: { path: string; encoding: string },
+): Promise<void> {
+  const folder = dirname(path)
+  const converted = `${path}.utf8`
+  await using file = await withScratchErrors(folder, () => open(converted, 'w'))
+  const write = (bytes: Buffer) => withScratchErrors(folder, () => file.appendFile(bytes))
+  for await (const block of readLineBlocks(path, { maxLineBytes: MAX_LINE_BYTES })) {
+    if ('lines' in block) {
+      await write(await convert(client, { lines: block.lines, encoding }))
+    } else {
+      await write(Buffer.from(NOTE))
+      for await (const chunk of readChunks(path, block)) await write(chunk)
+      await write(Buffer.from('\n'))
+    }
+  }
+  await withScratchErrors(folder, () => rename(converted, path))
+}
+
+/** Whole lines, converted together if possible; if not, each half by itself, down to single lines. */
+async function convert(
+  client: Client,
+  { lines, encoding }: { lines: Buffer; encoding: string },
+): Promise<Buffer> {
+  if (isAscii(lines)) return lines
+  await client.query('savepoint tidemark_convert')
+  try {
+    const found = await client.query<{ text: Buffer }>(
+      `select pg_catalog.convert($1::bytea, $2, 'UTF8') as text`,
+      [lines, encoding],
+    )
+    return onlyRow(found).text
+  } catch (error) {
+    await client.query('rollback to savepoint tidemark_convert')
+    const { code } = error as { code?: string }
+    if (code !== '22P05' && code !== '22021') throw error
+  } finally {
+    // After a lost connection there is nothing to release.
+    await client.query('release savepoint tidemark_convert').catch(() => {})
+  }
+  const middle = middleOf(lines)
+  if (middle === undefined) return Buffer.concat([Buffer.from(NOTE), lines])
+  return Buffer.concat([
+    await convert(client, { lines: lines.subarray(0, middle), encoding }),
+    await convert(client, { lines: lines.subarray(middle), encoding }),
+  ])
+}
+
+/** Where the lines can be cut in two; undefined for a single line. */
+function middleOf(lines: Buffer): number | undefined {
+  const before = lines.lastIndexOf(10, Math.floor(lines.length / 2))
+  if (before >= 0 && before + 1 < lines.length) return before + 1
+  const after = lines.indexOf(10)
+  return after >= 0 && after + 1 < lines.length ? after + 1 : undefined
+}
