@@ -7,7 +7,7 @@ import { readCommit } from './lake/batch-log.ts'
 import { load, loadInto, type LoadOutcome } from './load.ts'
 import { generationOf } from './models/generation.ts'
 import type { HeldTable } from './report-drift.ts'
-import { transform, type TransformOutcome } from './transform.ts'
+import { transform, type TransformOutcome, type Warning } from './transform.ts'
 import { confirmUnchanged, readLedgerHead } from './warehouse/ledger.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 
@@ -30,6 +30,8 @@ export interface RunReport {
   readonly failures: readonly StageFailure[]
   readonly held: readonly HeldTable[]
   readonly quarantined: number
+  /** Rows that were published although they break a check. */
+  readonly warnings: readonly Warning[]
   /**
    * The warehouse holds everything committed to the source before this (source clock, ISO 8601);
    * older than this run where a stage failed, `undefined` where the warehouse is empty or away.
@@ -79,6 +81,7 @@ export async function run(deps: Deps, options: ExtractOptions = {}): Promise<Run
       (extracted?.quarantined ?? 0) +
       (collected?.quarantined ?? 0) +
       (transformed?.quarantined ?? 0),
+    warnings: transformed?.warnings ?? [],
     completeTo: loaded?.completeTo,
     durationMs: Math.round(performance.now() - startedAt),
   }

@@ -155,19 +155,29 @@ interface ModelBase {
   readonly key: readonly string[]
   /** Columns that may be null; a null in any other sends the row to quarantine. */
   readonly nullable?: readonly string[]
-  /** A row that breaks one goes to quarantine with the check's name as its reason. */
+  /** Rules of its rows. What becomes of a row that breaks one is for the check's severity to say. */
   readonly checks?: readonly Check[]
 }
 
 /** A rule of one row. */
 export interface Check {
-  /** Lower case with underscores; the reason code in quarantine. */
+  /** Lower case with underscores: what people and machines call the rule. */
   readonly name: string
   /** The column a reader should look at first. */
   readonly column: string
   /** SQL condition over the model's columns, DuckDB dialect; null counts as met. */
   readonly holds: string
+  /** `warn` if not given. */
+  readonly severity?: Severity
 }
+
+/**
+ * What a broken check does. `warn`: the row is published like any other, and counted in the commit
+ * record. For rules of business, since history must hold what was so, likely or not. `refuse`: the
+ * row goes to quarantine with the check's name as its reason. Only for a row that the warehouse
+ * cannot store or join.
+ */
+export type Severity = 'warn' | 'refuse'
 
 /**
  * A rule across tables that the source may break for good reason, so nothing is kept back for it:

@@ -37,6 +37,18 @@ export interface Status {
   readonly held: readonly { readonly table: string; readonly hold: Hold }[]
   /** Rows in quarantine now, of both zones. */
   readonly quarantined: number
+  /** The checks of the models that were ever broken. */
+  readonly warnings: readonly WarningStatus[]
+}
+
+/** Rows that were published although they break a check. */
+export interface WarningStatus {
+  readonly table: string
+  readonly check: string
+  /** In the last transformed batch. */
+  readonly rows: number
+  /** In all batches of this generation: versions of a fact, changes of a dimension. */
+  readonly total: number
 }
 
 export interface TableStatus {
@@ -95,6 +107,14 @@ export async function readStatus(deps: Deps, options: StatusOptions): Promise<St
     ),
     facts: head === undefined ? [] : await countFacts(deps, warehouse),
     quarantined: countOpen(captured) + countOpen(transformed),
+    warnings: Object.entries(transformed?.tables ?? {}).flatMap(
+      ([table, { warnings = {}, warningsSoFar = {} }]) =>
+        Object.entries(warningsSoFar).map(([check, total]) => {
+          // A check may be called like a member of every object.
+          const rows = Object.hasOwn(warnings, check) ? (warnings[check] ?? 0) : 0
+          return { table, check, rows, total }
+        }),
+    ),
   }
 }
 

@@ -19,12 +19,21 @@ import { generationOf } from './models/generation.ts'
 import { prepareStar, type PreparedStar, type TransformInput } from './models/transform.ts'
 import { type HeldTable, listHeld } from './report-drift.ts'
 
+/** Rows that were published although they break a check. */
+export interface Warning {
+  readonly table: string
+  readonly check: string
+  readonly rows: number
+}
+
 export interface TransformOutcome {
   readonly generation: string
   /** Batches this call transformed. */
   readonly batches: readonly number[]
   /** Rows this call sent to quarantine, those of held tables not counted. */
   readonly quarantined: number
+  /** Rows this call published although they break a check, by table and check. */
+  readonly warnings: readonly Warning[]
   /** Star tables that stand still as of the last transformed batch. */
   readonly held: readonly HeldTable[]
   /** The deadline came first: batches are left for the next call. */
@@ -47,7 +56,10 @@ export async function transform(deps: Deps): Promise<TransformOutcome> {
   let previous = heads.transformed
   const batches: number[] = []
   let quarantined = 0
-  if (last === undefined) return { generation, batches, quarantined, held: [], isCutShort: false }
+  let warnings: readonly Warning[] = []
+  if (last === undefined) {
+    return { generation, batches, quarantined, warnings, held: [], isCutShort: false }
+  }
   const first = (previous?.batch ?? 0) + 1
   if (first <= last.batch) await checkEnds(deps, heads)
   if (previous === undefined) await prepareGeneration(deps, zone)
@@ -67,6 +79,7 @@ export async function transform(deps: Deps): Promise<TransformOutcome> {
     for (const { held, counts } of Object.values(record.tables)) {
       if (held === undefined) quarantined += counts.quarantined
     }
+    warnings = addWarnings([...warnings, ...listWarnings(record)])
     batches.push(number)
     previous = record
     deps.log({ event: 'batch_transformed', batch: number, generation })
@@ -75,6 +88,7 @@ export async function transform(deps: Deps): Promise<TransformOutcome> {
     generation,
     batches,
     quarantined,
+    warnings,
     held: listHeld(previous?.tables ?? {}),
     isCutShort: (previous?.batch ?? 0) < last.batch,
   }
@@ -138,9 +152,29 @@ function reportStar(
     )
     logRefused(deps.log, { batch, table, faults: found })
   }
+  for (const warning of listWarnings({ tables })) {
+    deps.log({ event: 'check_failed', level: 'warn', batch, ...warning })
+  }
   for (const [test, rows] of Object.entries(tests)) {
     if (rows > 0) deps.log({ event: 'test_failed', level: 'warn', batch, test, rows })
   }
+}
+
+/** The rows a batch published although they break a check, by table and check. */
+function listWarnings({ tables }: Pick<CommitRecord, 'tables'>): Warning[] {
+  return Object.entries(tables).flatMap(([table, { warnings = {} }]) =>
+    Object.entries(warnings).map(([check, rows]) => ({ table, check, rows })),
+  )
+}
+
+/** One warning for each table and check. */
+function addWarnings(all: readonly Warning[]): Warning[] {
+  const sums = new Map<string, Warning>()
+  for (const { table, check, rows } of all) {
+    const name = `${table} ${check}`
+    sums.set(name, { table, check, rows: rows + (sums.get(name)?.rows ?? 0) })
+  }
+  return [...sums.values()]
 }
 
 /** Describes the generation for people who find it in the zone. */

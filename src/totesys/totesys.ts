@@ -91,7 +91,8 @@ export const totesys: Project = {
           column: 'quote_currency',
           holds: 'base_currency <> quote_currency',
         },
-        // The inverse of a rate within these bounds is within them too.
+        // `usable_exchange_rate` has the same bounds: a rate beyond them is kept, and converts nothing.
+        // The inverse of a rate within them is within them too.
         {
           name: 'rate_in_bounds',
           column: 'rate',
@@ -103,6 +104,13 @@ export const totesys: Project = {
           holds: `rate_date between date '1970-01-01' and date '2099-12-31'`,
         },
         { name: 'source_named', column: 'source', holds: `trim(source) <> ''` },
+        // The calendar has whole years that have a number of four digits.
+        {
+          name: 'date_in_calendar',
+          column: 'rate_date',
+          holds: `rate_date between date '0001-01-01' and date '9999-12-31'`,
+          severity: 'refuse',
+        },
       ],
       headline: new URL('./presentation/headline_exchange_rate.sql', import.meta.url),
       references: [{ columns: ['rate_date'], dimension: 'dim_date' }],

@@ -93,7 +93,7 @@ export interface Landmarks {
 
 /**
  * A few batches of life: simulated days, silent changes of one order, a payment paid, a deletion,
- * a row that must go to quarantine and a column that was not there before.
+ * a row that must go to quarantine, one that breaks a check, and a column that was not there before.
  */
 export async function liveThrough(world: World): Promise<Landmarks> {
   const { totesys, living, filledTo } = world
@@ -133,8 +133,10 @@ export async function liveThrough(world: World): Promise<Landmarks> {
      )
      select
        created_at, last_updated, design_id, staff_id, counterparty_id, 0, unit_price,
-       currency_id, agreed_delivery_date, agreed_payment_date, agreed_delivery_location_id
-     from sales_order where sales_order_id = ${amended.sales_order_id}`,
+       currency_id, agreed_delivery_date, payment.on_day, agreed_delivery_location_id
+     from sales_order
+     cross join lateral (values (agreed_payment_date), ('to be agreed')) as payment (on_day)
+     where sales_order_id = ${amended.sales_order_id}`,
   ]
   for (const [place, sql] of rounds.entries()) {
     const share = (place + 1) / rounds.length

@@ -7,8 +7,13 @@ import { verify } from '../../src/platform/verify.ts'
 import { readRefusedRows } from '../support/lake.ts'
 import { createShop, type ShopSystem } from '../support/shop.ts'
 
-const SOLD: Check = { name: 'sold', column: 'units', holds: 'units > 0' }
-const NAMED: Check = { name: 'named', column: 'item_name', holds: `item_name <> ''` }
+const SOLD: Check = { name: 'sold', column: 'units', holds: 'units > 0', severity: 'refuse' }
+const NAMED: Check = {
+  name: 'named',
+  column: 'item_name',
+  holds: `item_name <> ''`,
+  severity: 'refuse',
+}
 
 /** 120 sales of which 30 (the ids from 91) sold nothing: a quarter, where a fifth is let through. */
 const SALES = `insert into sale

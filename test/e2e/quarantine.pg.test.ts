@@ -6,7 +6,12 @@ import { verify } from '../../src/platform/verify.ts'
 import { readRefusedRows } from '../support/lake.ts'
 import { createShop, type ShopSystem } from '../support/shop.ts'
 
-const SOLD: Check = { name: 'sold', column: 'units', holds: 'units > 0 -- or nothing was' }
+const SOLD: Check = {
+  name: 'sold',
+  column: 'units',
+  holds: 'units > 0 -- or nothing was',
+  severity: 'refuse',
+}
 const CHECKS = { fact_sale: [SOLD] }
 
 const sale = (id: number, units: number | null, on = '2024-01-01') =>
@@ -28,10 +33,14 @@ function said({ entries }: ShopSystem): unknown[][] {
     .map(({ level, table, rows, reasons }) => [level, table, rows, reasons])
 }
 
-describe('checks', () => {
+describe('checks that refuse', () => {
   it('send the rows that break them to quarantine under their name; null counts as met', async () => {
     await using shop = await createShop({
-      checks: { fact_stock: [{ name: 'counted_up', column: 'counted', holds: 'counted >= 0' }] },
+      checks: {
+        fact_stock: [
+          { name: 'counted_up', column: 'counted', holds: 'counted >= 0', severity: 'refuse' },
+        ],
+      },
     })
     await shop.sql.query(`insert into stock values (1, 1, 0), (2, 1, -1), (3, 1, null)`)
     const report = await shop.run()
@@ -56,7 +65,12 @@ describe('checks', () => {
   })
 
   it('keep a dimension row as it was, until it is made anew and accepted, or gone', async () => {
-    const name: Check = { name: 'named', column: 'item_name', holds: `item_name <> ''` }
+    const name: Check = {
+      name: 'named',
+      column: 'item_name',
+      holds: `item_name <> ''`,
+      severity: 'refuse',
+    }
     await using shop = await createShop({ checks: { dim_item: [name] } })
     await shop.run()
     await shop.sql.query(`update item set item_name = ''`)
@@ -89,6 +103,7 @@ describe('checks', () => {
           {},
           { checks: CHECKS },
           { checks: { fact_sale: [{ ...SOLD, holds: 'units > 1' }] } },
+          { checks: { fact_sale: [{ ...SOLD, severity: 'warn' as const }] } },
           { columns: { kind: { kind_id: 'integer', label: 'text' } } },
           {
             columns: { kind: { kind_id: 'integer', label: { type: 'text', formerly: ['name'] } } },
@@ -97,7 +112,7 @@ describe('checks', () => {
         ].map(async (options) => generationOf(await shop.changed(options))),
       ),
     )
-    expect(names.size).toBe(5)
+    expect(names.size).toBe(6)
   })
 
   it('that are loosened let the refused version in at its place in history', async () => {

@@ -94,6 +94,10 @@ export const tableEntry = z.object({
    * a key may have several versions among them.
    */
   changesSince: z.number().int().positive().optional(),
+  /** Processed zone: rows this batch published although they break a check, by the check's name. */
+  warnings: z.record(z.string(), z.number().int().positive()).optional(),
+  /** The same of this batch and all before it: versions of a fact, changes of a dimension. */
+  warningsSoFar: z.record(z.string(), z.number().int().positive()).optional(),
 })
 
 /** What a batch's commit record says beside its place in the log. */
@@ -218,6 +222,7 @@ export function sumRows(files: readonly { readonly rows: number }[]): number {
 export function standStill({
   archived: _archived,
   changesSince: _changesSince,
+  warnings: _warnings,
   ...entry
 }: Partial<TableEntry> = {}): TableEntry {
   return { open: [], state: [], rows: 0, ...entry, counts: NO_ROWS, changes: [], quarantine: [] }

@@ -23,7 +23,17 @@ import { openFiles } from '../lake/zone.ts'
 import type { Calendar, Dimension } from '../project.ts'
 import { duckLiteral, identifier, identifiers } from '../sql.ts'
 import { readModel } from './generation.ts'
-import { brokenBy, faultOf, isNullable, type Rule, rulesOf } from './rules.ts'
+import {
+  type Broken,
+  brokenBy,
+  countBroken,
+  faultOf,
+  isNullable,
+  nameBroken,
+  type Rule,
+  rulesOf,
+  warningsOf,
+} from './rules.ts'
 import { holdFor, type QuarantineLimits } from './share.ts'
 
 /** What a batch adds to a dimension: rows in the temporary table `changes`. */
@@ -39,6 +49,8 @@ export interface DimensionChanges {
   readonly open: FileRef[]
   readonly faults: readonly Fault[]
   readonly held: Hold | undefined
+  /** Rows that go out although they break a check, by the check's name. */
+  readonly warnings: Broken
 }
 
 /** The columns of a select, in order, in the lake's types. */
@@ -84,7 +96,8 @@ export async function changeDimension(
       create or replace temp table ${identifier(names.changes)} as
       select *, 'insert' as _operation from ${identifier(names.published)} where false`)
     const { open = [], held } = before ?? {}
-    return { table, model, ...names, quarantine: [], open, faults: [], counts: NO_ROWS, held }
+    const nothing = { quarantine: [], open, faults: [], counts: NO_ROWS, held, warnings: {} }
+    return { table, model, ...names, ...nothing }
   }
   const [made, rejected] = [identifier(`made ${model.table}`), `rejected ${model.table}`]
   const rules = rulesOf(model, { columns: columns.map(({ name }) => name) })
@@ -111,7 +124,21 @@ export async function changeDimension(
     deleted: 0,
     quarantined: sumRows(refusal.quarantine),
   }
-  return { table, model, ...names, ...refusal, counts, held }
+  const warnings = counts.accepted === 0 ? {} : await countWarnings(db, { model, ...names })
+  return { table, model, ...names, ...refusal, counts, held, warnings }
+}
+
+/** The rows that go out and break a check that warns. */
+async function countWarnings(
+  db: DuckDb,
+  { model, changes }: { model: Dimension | Calendar; changes: string },
+): Promise<Broken> {
+  const rules = warningsOf(model)
+  if (rules.length === 0) return {}
+  const [found] = await db.rows<{ warned: bigint[] }>(
+    `select ${countBroken(rules)} as warned from ${identifier(changes)}`,
+  )
+  return nameBroken(rules, found?.warned ?? [])
 }
 
 /**

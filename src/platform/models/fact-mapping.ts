@@ -8,7 +8,16 @@ import type { Fact } from '../project.ts'
 import { identifiers } from '../sql.ts'
 import { describe } from './dimension.ts'
 import { readModel } from './generation.ts'
-import { brokenBy, faultOf, type Rule, rulesOf } from './rules.ts'
+import {
+  type Broken,
+  brokenBy,
+  countBroken,
+  faultOf,
+  nameBroken,
+  type Rule,
+  rulesOf,
+  warningsOf,
+} from './rules.ts'
 import type { SourceView } from './source-files.ts'
 import { openChanges, selectChanges, type SourceChanges } from './source-view.ts'
 
@@ -42,6 +51,8 @@ export interface Mapping {
   readonly rules: readonly Rule[]
   /** SQL condition of a row that breaks one. */
   readonly broken: string
+  /** What a row may break and still be published. */
+  readonly warnings: readonly Rule[]
   /** SQL of `_key`. */
   readonly keyText: string
 }
@@ -59,6 +70,8 @@ interface FileCounts {
   readonly rejected: number
   readonly unfit: number
   readonly lostDeletes: number
+  /** Of the rows that break no rule: deletions, of which no check is asked, left out. */
+  readonly warnings: Broken
   /** Ordinals. */
   readonly first: number
   readonly last: number
@@ -80,7 +93,16 @@ export async function readMapping(
     return described.filter((column) => column.name === name)
   })
   const keyText = rowText(keys)
-  return { name: model.table, model, sql, columns, rules, broken: brokenBy(rules), keyText }
+  return {
+    name: model.table,
+    model,
+    sql,
+    columns,
+    rules,
+    broken: brokenBy(rules),
+    warnings: warningsOf(model),
+    keyText,
+  }
 }
 
 /** Makes `change_<from>` the last change of each key in the span. May be repeated. */
@@ -118,11 +140,16 @@ export async function openFile(
  */
 export async function countFile(
   { db }: PendingBatch,
-  { model, sql, broken }: Mapping,
+  { model, sql, broken, warnings }: Mapping,
   { seen }: SourceChanges,
 ): Promise<FileCounts> {
   // That as many rows bear the same ordinals is told by their sum, which needs no memory.
-  const [found] = await db.rows<Record<keyof FileCounts | 'changes', bigint> & { same: boolean }>(`
+  const [found] = await db.rows<
+    Record<Exclude<keyof FileCounts, 'warnings'> | 'changes', bigint> & {
+      warned: bigint[]
+      same: boolean
+    }
+  >(`
     select
         m.* exclude (ordinals),
         c.changes,
@@ -133,6 +160,7 @@ export async function countFile(
             count(*) filter (where ${broken}) as "rejected",
             count(*) filter (where ${broken} and _operation <> 'delete') as "unfit",
             count(*) filter (where ${broken} and _operation = 'delete') as "lostDeletes",
+            ${countBroken(warnings, `not ${broken} and _operation <> 'delete'`)} as "warned",
             coalesce(min(_ordinal), 1) as "first",
             coalesce(max(_ordinal), 0) as "last",
             sum(hash(_ordinal::bigint)) as ordinals
@@ -147,6 +175,7 @@ export async function countFile(
     rejected: Number(found.rejected),
     unfit: Number(found.unfit),
     lostDeletes: Number(found.lostDeletes),
+    warnings: nameBroken(warnings, found.warned),
     first: Number(found.first),
     last: Number(found.last),
   }

@@ -27,6 +27,7 @@ import {
   type WrittenFile,
 } from './fact-mapping.ts'
 import { restoreDeletes } from './restore-deletes.ts'
+import { addBroken, type Broken } from './rules.ts'
 import { holdFor, type QuarantineLimits } from './share.ts'
 
 /** The versions a batch adds to a fact, as local files in the warehouse's column order. */
@@ -39,6 +40,8 @@ export interface FactVersions {
   /** Record ids given out up to and including this batch. */
   readonly records: number
   readonly held: Hold | undefined
+  /** Versions that break a check and are published all the same, by the check's name. */
+  readonly warnings: Broken
   /** The first batch whose changes these are, where the fact was held before. */
   readonly changesSince: number | undefined
 }
@@ -51,7 +54,8 @@ export interface FactInput extends ChangeSpan {
 /**
  * Maps changes to versions of a fact, one change file at a time, and gives each its record id:
  * gapless, in capture order, going on from the batch before. Rows that break a rule go to
- * quarantine and get no id. Where too many do, the fact is held: nothing of it is published, all of
+ * quarantine and get no id; rows that break only a check that warns are versions like any other.
+ * Where too many do, the fact is held: nothing of it is published, all of
  * the batch's rows go to quarantine, and each later batch tries again with everything since.
  * Throws `ContractError` when the model does not give exactly one row per change.
  */
@@ -107,6 +111,7 @@ async function holdFact(
     records: input.before?.records ?? 0,
     counts: { ...NO_ROWS, read: rows, quarantined: rows },
     held,
+    warnings: {},
     changesSince: undefined,
   }
 }
@@ -147,6 +152,7 @@ async function publishFact(
     records,
     counts: { ...counts, read: counts.accepted + quarantined, quarantined },
     held: undefined,
+    warnings: addBroken(files.map((file) => file.counts.warnings)),
     changesSince: before?.held?.since,
   }
 }

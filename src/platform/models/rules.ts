@@ -1,7 +1,7 @@
-import type { Model } from '../project.ts'
+import type { Model, Severity } from '../project.ts'
 import { duckLiteral, identifier } from '../sql.ts'
 
-/** What makes a row unfit for the warehouse, with the reason code that goes to quarantine. */
+/** A condition of a model's rows, and what it is called in quarantine and in counts. */
 export interface Rule {
   readonly column: string
   /** `not_null`, `not_a_day`, or the name of one of the model's checks. */
@@ -14,9 +14,9 @@ export interface Rule {
 export const OWN_REASONS: readonly string[] = ['not_null', 'not_a_day', 'cast', 'table_held']
 
 /**
- * The rules of a model's rows: a value in its key and in every column that may not be null, a
- * finite one in every column of `days`, then the model's own checks. A model parses with `try_…`,
- * so what cannot be parsed arrives as a missing value.
+ * The rules a row must keep to be published: a value in the key and in every column that may not be
+ * null, a finite one in every column of `days`, and the model's checks that refuse. A model parses
+ * with `try_…`, so text that cannot be parsed arrives as a missing value.
  */
 export function rulesOf(
   model: Model,
@@ -35,10 +35,21 @@ export function rulesOf(
         broken: `(${day} is not null and not isfinite(${day}))`,
       }
     }),
-    ...(model.checks ?? []).map(({ name, column, holds }): Rule => {
-      return { column, reason: name, broken: `not coalesce((${holds}\n), true)` }
-    }),
+    ...checksOf(model, 'refuse'),
   ]
+}
+
+/** The checks that warn: a row that breaks one is published, and counted. */
+export function warningsOf(model: Model): Rule[] {
+  return checksOf(model, 'warn')
+}
+
+function checksOf({ checks = [] }: Model, wanted: Severity): Rule[] {
+  return checks
+    .filter(({ severity = 'warn' }) => severity === wanted)
+    .map(({ name, column, holds }) => {
+      return { column, reason: name, broken: `not coalesce((${holds}\n), true)` }
+    })
 }
 
 export function isNullable(model: Model, column: string): boolean {
@@ -48,6 +59,30 @@ export function isNullable(model: Model, column: string): boolean {
 /** SQL condition of a row that breaks any of the rules. */
 export function brokenBy(rules: readonly Rule[]): string {
   return `(${rules.map((rule) => rule.broken).join(' or ')})`
+}
+
+/** SQL of a list: for each rule, how many of the rows that meet `where` break it. */
+export function countBroken(rules: readonly Rule[], where = 'true'): string {
+  const counts = rules.map(({ broken }) => `count(*) filter (where ${where} and ${broken})`)
+  return `[${counts.join(', ')}]::bigint[]`
+}
+
+/** Rows by the name of the rule they break; rules that all rows keep are left out. */
+export type Broken = Readonly<Record<string, number>>
+
+/** What `countBroken` counted, under the rules' names. */
+export function nameBroken(rules: readonly Rule[], counts: readonly bigint[]): Broken {
+  const named = rules.map(({ reason }, index) => [reason, Number(counts[index])] as const)
+  return Object.fromEntries(named.filter(([, rows]) => rows > 0))
+}
+
+/** Counts added up, name by name. */
+export function addBroken(all: readonly Broken[]): Broken {
+  const sums = new Map<string, number>()
+  for (const [name, rows] of all.flatMap((each) => Object.entries(each))) {
+    sums.set(name, (sums.get(name) ?? 0) + rows)
+  }
+  return Object.fromEntries(sums)
 }
 
 /** SQL of `_reason` and `_column`: the first rule that a row breaks, or that its table is held. */

@@ -27,6 +27,7 @@ import { daysOf, type FactVersions, mapFact, prepareFact } from './fact.ts'
 import type { ChangeBatch } from './fact-mapping.ts'
 import { readSql } from './generation.ts'
 import { withModelErrors } from './model-error.ts'
+import { addBroken, type Broken } from './rules.ts'
 import type { QuarantineLimits } from './share.ts'
 import type { SourceView } from './source-files.ts'
 import { openChanges, openTable, selectChanges, type SourceInput, viewOf } from './source-view.ts'
@@ -79,7 +80,7 @@ export async function prepareStar(
     const versions = model.kind === 'fact' ? facts.get(model) : undefined
     const dimension = dimensions.get(table)
     if (model.kind === 'fact' && versions !== undefined) {
-      tables[table] = await factEntry(batch, model, versions)
+      tables[table] = await factEntry(batch, { model, versions, before })
     } else if (dimension !== undefined) {
       tables[table] = await dimensionEntry(batch, dimension, before)
     } else {
@@ -369,10 +370,13 @@ async function runTests(
 
 async function factEntry(
   batch: PendingBatch,
-  model: Fact,
-  versions: FactVersions,
+  {
+    model,
+    versions,
+    before,
+  }: { model: Fact; versions: FactVersions; before: TableEntry | undefined },
 ): Promise<TableEntry> {
-  const { counts, quarantine, open, records, held, changesSince } = versions
+  const { counts, quarantine, open, records, held, changesSince, warnings } = versions
   return {
     counts,
     changes: await prepareFact(batch, model, versions),
@@ -381,6 +385,7 @@ async function factEntry(
     state: [],
     rows: records,
     records,
+    ...warningFields(warnings, before),
     ...(held === undefined ? {} : { held }),
     ...(changesSince === undefined ? {} : { changesSince }),
   }
@@ -388,7 +393,7 @@ async function factEntry(
 
 async function dimensionEntry(
   batch: PendingBatch,
-  { table, changes, counts, quarantine, open, held }: DimensionChanges,
+  { table, changes, counts, quarantine, open, held, warnings }: DimensionChanges,
   before: TableEntry | undefined,
 ): Promise<TableEntry> {
   const files = await prepareChanges(batch, table, { changes, rows: changedRows(counts) })
@@ -400,6 +405,19 @@ async function dimensionEntry(
     open,
     state: files.length === 0 ? state : await prepareState(batch, table, { state }),
     rows: (before?.rows ?? 0) + counts.inserted,
+    ...warningFields(warnings, before),
     ...(held === undefined ? {} : { held }),
+  }
+}
+
+/** What an entry says of broken checks; nothing where none ever was. */
+function warningFields(
+  warnings: Broken,
+  before: TableEntry | undefined,
+): Pick<TableEntry, 'warnings' | 'warningsSoFar'> {
+  const soFar = addBroken([before?.warningsSoFar ?? {}, warnings])
+  return {
+    ...(Object.keys(warnings).length === 0 ? {} : { warnings }),
+    ...(Object.keys(soFar).length === 0 ? {} : { warningsSoFar: soFar }),
   }
 }

@@ -441,6 +441,8 @@ describe('fact_exchange_rate', () => {
     ['USD', 'GBP', '2026-11-20', '100000001', 'a bank', ['rate_in_bounds']],
     ['USD', 'GBP', '0206-11-20', '0.79', 'a bank', ['date_in_bounds']],
     ['USD', 'GBP', '2106-11-20', '0.79', 'a bank', ['date_in_bounds']],
+    ['USD', 'GBP', '9999-12-31', '0.79', 'a bank', ['date_in_bounds']],
+    ['USD', 'GBP', '10000-01-01', '0.79', 'a bank', ['date_in_bounds', 'date_in_calendar']],
     ['USD', 'GBP', '2026-11-20', '0.79', ' ', ['source_named']],
   ])(
     'holds %s/%s of %s, %s by “%s” against its checks',

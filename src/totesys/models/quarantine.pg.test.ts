@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { readRefusedRows } from '../../../test/support/lake.ts'
+import { verify } from '../../platform/verify.ts'
 import { createSystem, type TestSystem } from '../../../test/support/system.ts'
 
 const NOW = `'2024-06-10 10:00:00.123', '2024-06-10 10:00:00.123'`
@@ -104,7 +105,7 @@ describe('rows that no fact can hold', () => {
 })
 
 describe('checks', () => {
-  it('I6 keep out what no order and no payment can be, and let the edges in', async () => {
+  it('I7 warn of what no order and no payment should be, and keep nothing out of history', async () => {
     await using system = await createSystem()
     await fillReferences(system)
     await system.sql.query(
@@ -124,26 +125,68 @@ describe('checks', () => {
         `insert into currency values (2, 'gbp', ${NOW}), (3, 'GB', ${NOW}), (4, 'XYZ', ${NOW})`,
       ].join(';'),
     )
+    const report = await system.run()
+    expect(report.warnings).toEqual([
+      { table: 'dim_currency', check: 'three_letters', rows: 2 },
+      { table: 'fact_sales_order', check: 'positive', rows: 1 },
+      { table: 'fact_sales_order', check: 'not_negative', rows: 1 },
+      { table: 'fact_purchase_orders', check: 'positive', rows: 1 },
+      { table: 'fact_purchase_orders', check: 'not_negative', rows: 1 },
+      { table: 'fact_payment', check: 'not_negative', rows: 1 },
+    ])
+    // Without a value a column cannot be stored: that alone is refused.
+    expect(report.quarantined).toBe(1)
+    expect(await rejected(system, 'fact_payment')).toEqual([[2, 'not_null', 'paid']])
+    expect(
+      await system.query(
+        `select currency_id as id, currency_code as code from dim_currency order by 1`,
+      ),
+    ).toEqual([
+      { id: 1, code: 'GBP' },
+      { id: 2, code: 'gbp' },
+      { id: 3, code: 'GB' },
+      { id: 4, code: 'XYZ' },
+    ])
+    expect(
+      await system.query(`select payment_id as id, payment_amount as amount from fact_payment`),
+    ).toEqual([
+      { id: 1, amount: '-10.00' },
+      { id: 3, amount: '0.00' },
+    ])
+    expect(await verify(system.deps)).toMatchObject({ isEqual: true })
+  })
+
+  it('I6 show an order as the source holds it now, however unlikely that is', async () => {
+    await using system = await createSystem()
+    await fillReferences(system)
+    await system.sql.query(`${sale(1, {})}; ${sale(2, {})}`)
     await system.run()
-    expect(await rejected(system, 'fact_sales_order')).toEqual([
-      [1, 'positive', 'units_sold'],
-      [2, 'not_negative', 'unit_price'],
+    await system.sql.query(`
+      update sales_order set unit_price = -0.01 where sales_order_id = 1;
+      update sales_order set units_sold = 0 where sales_order_id = 2`)
+    const report = await system.run()
+    expect(report).toMatchObject({ quarantined: 0, held: [] })
+    expect(
+      await system.query(
+        `select sales_order_id as id, units_sold as units, unit_price as price
+         from fact_sales_order_current order by 1`,
+      ),
+    ).toEqual([
+      { id: 1, units: 1001, price: '-0.01' },
+      { id: 2, units: 0, price: '2.50' },
     ])
-    expect(await rejected(system, 'fact_purchase_orders')).toEqual([
-      [1, 'positive', 'item_quantity'],
-      [2, 'not_negative', 'item_unit_price'],
+    expect(
+      await system.query(
+        `select sales_order_id as id, version::int, is_current
+         from fact_sales_order_history order by 1, 2`,
+      ),
+    ).toEqual([
+      { id: 1, version: 1, is_current: false },
+      { id: 1, version: 2, is_current: true },
+      { id: 2, version: 1, is_current: false },
+      { id: 2, version: 2, is_current: true },
     ])
-    expect(await rejected(system, 'fact_payment')).toEqual([
-      [1, 'not_negative', 'payment_amount'],
-      [2, 'not_null', 'paid'],
-    ])
-    expect(await rejected(system, 'dim_currency')).toEqual([
-      [2, 'three_letters', 'currency_code'],
-      [3, 'three_letters', 'currency_code'],
-    ])
-    expect(await system.query(`select payment_id, paid from fact_payment`)).toEqual([
-      { payment_id: 3, paid: false },
-    ])
+    expect(await verify(system.deps)).toMatchObject({ isEqual: true })
   })
 })
 

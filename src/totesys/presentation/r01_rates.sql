@@ -27,7 +27,7 @@ week as (
     cross join (
         -- As the index has it.
         select date '1970-01-01' + min(c.rate_date - date '1970-01-01') as first_day
-        from fact_exchange_rate_current as c
+        from usable_exchange_rate as c
     ) as k
     cross join lateral generate_series(
         date_trunc('week', greatest(p.first_day, k.first_day)::timestamp),

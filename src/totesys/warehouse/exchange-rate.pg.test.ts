@@ -7,7 +7,7 @@ import { createDatabase, type TestDatabase } from '../../../test/support/databas
 import { loadRates } from '../../../test/support/rates.ts'
 import { createSystem } from '../../../test/support/system.ts'
 import { zipFile } from '../../../test/support/zip.ts'
-import { run } from '../../platform/pipeline.ts'
+import { run, type RunReport } from '../../platform/pipeline.ts'
 import { diskDrop } from '../../platform/source/drop.ts'
 import { verify } from '../../platform/verify.ts'
 import { migrate } from '../../platform/warehouse/migrate.ts'
@@ -136,6 +136,41 @@ describe('exchange_rate_on()', () => {
     ])
   })
 
+  it.each([
+    ['of zero', { day: '2026-11-16', rate: '0' }],
+    ['below zero', { day: '2026-11-16', rate: '-0.8' }],
+    ['of too much', { day: '2026-11-16', rate: '100000001' }],
+    ['of a day long past', { day: '0206-11-16', rate: '0.8' }],
+    ['of a day far ahead', { day: '2206-11-16', rate: '0.8' }],
+  ])('passes over a rate %s, which is kept', async (_, rate) => {
+    const pairs = ['NOK GBP', 'GBP SEK', 'EUR NOK'].map((pair) => {
+      const [base = '', quote = ''] = pair.split(' ')
+      return { base, quote, ...rate }
+    })
+    await loadRates(client, pairs)
+    // The pair, an inverse, and a cross over EUR.
+    for (const [from, to] of [
+      ['NOK', 'GBP'],
+      ['SEK', 'GBP'],
+      ['NOK', 'CHF'],
+    ] as const) {
+      expect(await rateOn(from, to, '2026-11-20')).toBe('no rate')
+      expect(await rateOn(from, to, '2300-01-01')).toBe('no rate')
+    }
+    await loadRates(client, [{ base: 'NOK', quote: 'GBP', day: '2026-11-13', rate: '0.07' }])
+    expect(await rateOn('NOK', 'GBP', '2026-11-20')).toBe('0.07 of 2026-11-13 by a bank filled')
+    expect(await rateOn('NOK', 'GBP', '2026-11-12')).toBe('no rate')
+    const { rows } = await client.query<{ rates: string }>(
+      `select count(*) as rates from fact_exchange_rate_current where rate_date = $1`,
+      [rate.day],
+    )
+    expect(Number(rows[0]?.rates)).toBeGreaterThanOrEqual(3)
+    await loadRates(client, [
+      ...pairs.map((pair) => ({ ...pair, rate: undefined })),
+      { base: 'NOK', quote: 'GBP', day: '2026-11-13', rate: undefined },
+    ])
+  })
+
   it('is 1 from a currency to itself, without any rate', async () => {
     expect(await rateOn('GBP', 'GBP', '2020-01-01')).toBe('1 of 2020-01-01')
     expect(await rateOn('XXX', 'XXX', '2020-01-01')).toBe('1 of 2020-01-01')
@@ -192,6 +227,9 @@ describe('converted()', () => {
 
 describe('exchange_rate_by_day', () => {
   it('has every day from the first rate of a pair to today, filled where there was none', async () => {
+    // Nobody means the year 206, which would make charts of 1,800 years.
+    const mistyped = { base: 'USD', quote: 'GBP', day: '0206-11-16' }
+    await loadRates(client, [{ ...mistyped, rate: '0.7' }])
     const { rows } = await client.query<{ said: string }>(
       `select pair || ' ' || day || ' ' || trim_scale(rate) || ' ' || rate_date || ' ' || is_filled
          as said
@@ -213,6 +251,7 @@ describe('exchange_rate_by_day', () => {
       { pair: 'GBP/USD', today: true },
       { pair: 'USD/GBP', today: true },
     ])
+    await loadRates(client, [{ ...mistyped, rate: undefined }])
   })
 })
 
@@ -242,16 +281,17 @@ describe('the role that may only read', () => {
 })
 
 describe('a dropped file of rates', () => {
-  it('is converted with, corrected by the next, and quarantined where it breaks a rule', async () => {
+  it('is converted with, corrected by the next, and kept where it breaks a rule', async () => {
     await using system = await createSystem()
     const drop = join(system.folder, 'drop')
     const deps = { ...system.deps, feeds: { drop: diskDrop(drop, { settledMs: 0 }) } }
-    const take = async (file: string, lines: string[]): Promise<void> => {
+    const take = async (file: string, lines: string[]): Promise<RunReport> => {
       await mkdir(join(drop, 'exchange_rate'), { recursive: true })
       const text = ['base,quote,rate_date,rate,source', ...lines].join('\n')
       await writeFile(join(drop, 'exchange_rate', file), `${text}\n`)
       const report = await run(deps)
       expect(report.failures).toEqual([])
+      return report
     }
     const ask = async (sql: string): Promise<string[]> =>
       (await system.query<{ said: string }>(sql)).map(({ said }) => said)
@@ -259,30 +299,44 @@ describe('a dropped file of rates', () => {
 
     // The database first: a run with nothing of it has no batch to follow.
     await system.run()
-    await take('friday.csv', [
+    const friday = await take('friday.csv', [
       'USD,GBP,2026-11-20,0.7912,a bank',
       'USD,EUR,2026-11-20,0.92,a bank',
       'USD,USD,2026-11-20,1,a bank',
       'usd,GBP,2026-11-19,0.79,a bank',
       'GBP,USD,2026-11-19,0,a bank',
       'GBP,USD,2026-11-18,0.12345678901,a bank',
+      'GBP,USD,10000-01-01,1.2,a bank',
     ])
+    const warned = { table: 'fact_exchange_rate', rows: 1 }
+    expect(friday.warnings).toEqual([
+      { ...warned, check: 'base_three_letters' },
+      { ...warned, check: 'two_currencies' },
+      { ...warned, check: 'rate_in_bounds' },
+    ])
+    // More decimals than there is room for, and a day beyond the calendar.
+    expect(friday.quarantined).toBe(2)
     expect(await ask(converted)).toEqual(['79.12'])
     expect(
       await ask(`select base_currency || quote_currency as said from fact_exchange_rate_current
         order by 1`),
-    ).toEqual(['USDEUR', 'USDGBP'])
+    ).toEqual(['GBPUSD', 'USDEUR', 'USDGBP', 'USDUSD', 'usdGBP'])
+    // The rate of zero converts nothing, either way.
+    const day = await ask(`select coalesce(rate::text, 'no rate') as said
+      from exchange_rate_on('GBP', 'USD', '2026-11-19')`)
+    expect(day).toEqual(['no rate'])
 
     await take('friday, corrected.csv', ['USD,GBP,2026-11-20,0.7932,a bank'])
     expect(await ask(converted)).toEqual(['79.32'])
     expect(
       await ask(`select record_operation || ' ' || trim_scale(rate) as said
-        from fact_exchange_rate_history where quote_currency = 'GBP' order by version`),
+        from fact_exchange_rate_history
+        where base_currency = 'USD' and quote_currency = 'GBP' order by version`),
     ).toEqual(['insert 0.7912', 'update 0.7932'])
     expect(
       await ask(`select trim_scale(rate)::text as said
         from fact_exchange_rate_as_of((select recorded_at from fact_exchange_rate
-          where rate_record_id = 1)) where quote_currency = 'GBP'`),
+          where rate_record_id = 1)) where base_currency = 'USD' and quote_currency = 'GBP'`),
     ).toEqual(['0.7912'])
     expect((await verify(deps)).isEqual).toBe(true)
   })

@@ -98,6 +98,7 @@ export const library: Project = {
       key: ['isbn', 'copy_number', 'lent_at'],
       recordId: 'loan_record_id',
       nullable: ['returned_on'],
+      checks: [{ name: 'due_after_lent', column: 'due_on', holds: 'due_on >= lent_on' }],
       headline: new URL('./presentation/headline_loan.sql', import.meta.url),
       references: [
         { columns: ['isbn', 'copy_number'], dimension: 'dim_copy' },

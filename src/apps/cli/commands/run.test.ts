@@ -31,6 +31,7 @@ const report: RunReport = {
   failures: [],
   held: [],
   quarantined: 0,
+  warnings: [],
   completeTo: undefined,
   durationMs: 400,
 }
@@ -128,4 +129,16 @@ it('I13 reportRun() names what is held back, however little else there is to say
   const held = [{ table: 'staff', reason: 'permission', detail: 'table staff may not be read' }]
   const { err } = reported({ loaded: { batches: [], lastBatch: 4, isCutShort: false }, held })
   expect(err).toBe('   ! held back: staff (permission)   see tidemark status\n')
+})
+
+it('reportRun() counts the rows that are published although they break a check', () => {
+  const warnings = [
+    { table: 'fact_sale', check: 'positive', rows: 1 },
+    { table: 'dim_item', check: 'named', rows: 1200 },
+  ]
+  const { err } = reported({ loaded: { batches: [4], lastBatch: 4, isCutShort: false }, warnings })
+  expect(err).toBe(
+    '   ! published: 1 row of fact_sale breaks the check positive   see tidemark status\n' +
+      '   ! published: 1,200 rows of dim_item break the check named   see tidemark status\n',
+  )
 })

@@ -59,7 +59,8 @@ export async function repeatRuns(
 
 /** One line for people, one `run_finished` object for machines; errors in full. */
 export function reportRun({ output, config }: CommandContext, report: RunReport): void {
-  const { extracted, loaded, failures, held, quarantined, completeTo, durationMs } = report
+  const { extracted, loaded, failures, held, quarantined, warnings, completeTo, durationMs } =
+    report
   const counts = sumCounts(report)
   output.emit({
     event: 'run_finished',
@@ -73,6 +74,7 @@ export function reportRun({ output, config }: CommandContext, report: RunReport)
     loaded: loaded?.batches ?? [],
     held,
     quarantined,
+    warnings,
     completeTo,
     durationMs,
     runId: report.runId,
@@ -105,6 +107,11 @@ export function reportRun({ output, config }: CommandContext, report: RunReport)
   output.print(
     `   ${time}  batch ${last}  ${mark}  ${what.padEnd(40)} ${formatDuration(durationMs).padStart(6)}   ${fresh}`.trimEnd(),
   )
+  for (const { table, check, rows } of warnings) {
+    output.note(
+      `   ${output.style('yellow', '! published:')} ${formatNumber(rows, 'row')} of ${table} ${rows === 1 ? 'breaks' : 'break'} the check ${check}   see tidemark status`,
+    )
+  }
   if (held.length > 0) {
     const tables = held.map(({ table, reason }) => `${table} (${reason})`).join(', ')
     output.note(`   ${output.style('red', '! held back:')} ${tables}   see tidemark status`)

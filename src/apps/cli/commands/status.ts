@@ -61,6 +61,16 @@ function print(output: Output, status: Status): void {
     output.print(`  ${output.style('red', '✕ held')}    ${table}: ${describeHold(hold)}`)
   }
   output.print(`\n  rows in quarantine ${formatCount(status.quarantined)}`)
+  if (status.warnings.length > 0) {
+    const rows = status.warnings.map((warning) => [
+      warning.table,
+      warning.check,
+      formatCount(warning.rows),
+      formatCount(warning.total),
+    ])
+    const header = ['published, though they break a check', '', 'in the last batch', 'so far']
+    output.print(`\n${indent(formatTable(header, rows))}`)
+  }
 }
 
 function describeTable(output: Output, { heldDeletes, hold, quarantined }: TableStatus): string {

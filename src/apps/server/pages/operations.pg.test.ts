@@ -89,6 +89,7 @@ describe('while all is well', () => {
     const text = await said('/quarantine')
     expect(text).toContain('Every table keeps its contract')
     expect(text).toContain('Every row found its place')
+    expect(text).toContain('Every row keeps the checks of its model')
   })
 
   it('Catalogue shows tables, their contract, and where each column goes', async () => {
@@ -137,7 +138,10 @@ describe('the catalogue', () => {
 describe('when something is kept back', () => {
   beforeAll(async () => {
     await system.sql.query(`alter table design add "<b>note" text;
-      ${insertOrders([[4, 40]])};
+      ${insertOrders([
+        [4, 40],
+        [5, -50],
+      ])};
       update sales_order set agreed_payment_date = '<script>alert(1)</script>' where sales_order_id = 2`)
     await system.run()
     await system.sql.query('alter table payment rename paid to settled')
@@ -153,6 +157,15 @@ describe('when something is kept back', () => {
     expect(text).toMatch(/fact_sales_order 2 not_null agreed_payment_date .* UTC 2/)
     expect(text).toContain('&lt;script&gt;alert(1)&lt;/script&gt;')
     expect(text).toContain('tidemark quarantine replay')
+  })
+
+  it('Quarantine and Run count the rows that are published although they break a check', async () => {
+    expect(await said('/quarantine')).toMatch(/fact_sales_order positive 0 1/)
+    expect(await said('/run/2')).toMatch(
+      /1 row of fact_sales_order , published although it breaks the check positive/,
+    )
+    expect(await said('/run/3')).not.toContain('breaks the check')
+    expect(await said('/pipeline')).toMatch(/2 \S+ \S+ UTC 2 1 0 1 1 /)
   })
 
   it('Pipeline and Run say so too', async () => {

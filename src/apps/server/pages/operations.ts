@@ -84,14 +84,14 @@ export function operationRoutes({
   })
 
   app.get('/quarantine', async (c) => {
-    const [{ entries, total }, { tables, held }] = await Promise.all([
+    const [{ entries, total }, { tables, held, warnings }] = await Promise.all([
       readQuarantine(deps, { limit: MAX_ENTRIES }),
       status(),
     ])
     const source = tables.flatMap(({ table, hold }) =>
       hold === undefined ? [] : [{ table, hold }],
     )
-    const body = renderQuarantine({ held: [...source, ...held], entries, total })
+    const body = renderQuarantine({ held: [...source, ...held], entries, total, warnings })
     const summary = 'What could not be stored, why, and what mends it. Everything else went on.'
     return c.html(await page({ title: 'Quarantine', path: '/quarantine', summary, body }))
   })

@@ -266,11 +266,13 @@ describe('the page of an order', () => {
     await sql.query(`insert into purchase_order select 2, created_at, last_updated, staff_id,
       counterparty_id, item_code, item_quantity, item_unit_price, currency_id,
       agreed_delivery_date, agreed_payment_date, agreed_delivery_location_id from purchase_order;
-      update purchase_order set item_unit_price = -1 where purchase_order_id = 1`)
+      update purchase_order set agreed_payment_date = 'TBC' where purchase_order_id = 1`)
     await run(strict)
     await sql.query('update purchase_order set item_quantity = 6 where purchase_order_id = 2')
     await run(strict)
-    await sql.query('update purchase_order set item_unit_price = 7 where purchase_order_id = 1')
+    await sql.query(
+      `update purchase_order set agreed_payment_date = '2024-07-01' where purchase_order_id = 1`,
+    )
     await run(strict)
     await using warehouse = await openWarehouse(role.warehouse)
     const fact = findFact(deps.project, 'purchase_order')

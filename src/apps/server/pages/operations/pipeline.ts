@@ -45,8 +45,18 @@ export function renderPipeline({
           ? html`<p class="muted">No batch yet. Next: <code>tidemark run</code></p>`
           : renderTable({
               label: 'The newest batches',
-              header: ['Batch', 'Captured', 'New', 'Changed', 'Deleted', 'Refused', 'Lag', 'State'],
-              numeric: [2, 3, 4, 5, 6],
+              header: [
+                'Batch',
+                'Captured',
+                'New',
+                'Changed',
+                'Deleted',
+                'Refused',
+                'Warnings',
+                'Lag',
+                'State',
+              ],
+              numeric: [2, 3, 4, 5, 6, 7],
               rows: batches.map((batch) => batchRow(batch, { status, loaded })),
             })
       }
@@ -162,6 +172,9 @@ function batchRow(
   ) => of.reduce((total, { counts }) => total + counts[name], 0)
   const stars = Object.values(transformed?.tables ?? {})
   const refused = sum(entries, 'quarantined') + sum(stars, 'quarantined')
+  const warned = stars
+    .flatMap(({ warnings = {} }) => Object.values(warnings))
+    .reduce((total, rows) => total + rows, 0)
   const inWarehouse = loaded.get(batch)
   const held = entries.filter(({ held: hold }) => hold !== undefined).length
   return [
@@ -171,6 +184,7 @@ function batchRow(
     formatNumber(String(sum(entries, 'updated'))),
     formatNumber(String(sum(entries, 'deleted'))),
     formatNumber(String(refused)),
+    formatNumber(String(warned)),
     inWarehouse === undefined ? '' : formatDuration(inWarehouse.lagMs),
     html`${
       batch <= status.batches.warehouse

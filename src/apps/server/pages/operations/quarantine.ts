@@ -1,19 +1,25 @@
 import { html } from 'hono/html'
 import type { Hold } from '../../../../platform/lake/commit-record.ts'
 import type { QuarantineEntry } from '../../../../platform/quarantine.ts'
+import type { WarningStatus } from '../../../../platform/status.ts'
 import { formatMoment, formatNumber } from '../format.ts'
 import type { Markup } from '../layout.ts'
 import { renderTable, tag } from './table.ts'
 
-/** What is kept back: tables that stand still, then rows that were refused, with what mends each. */
+/**
+ * What is kept back: tables that stand still, then rows that were refused, with what mends each. Then
+ * what is published although it breaks a check.
+ */
 export function renderQuarantine({
   held,
   entries,
   total,
+  warnings,
 }: {
   held: readonly { readonly table: string; readonly hold: Hold }[]
   entries: readonly QuarantineEntry[]
   total: number
+  warnings: readonly WarningStatus[]
 }): Markup {
   return html`
     <section class="panel wide" aria-labelledby="held">
@@ -67,6 +73,27 @@ export function renderQuarantine({
                 }Correct
                 a row in the source and the next run takes it. After a change of the models:
                 <code>tidemark quarantine replay</code>
+              </p>`
+      }
+    </section>
+    <section class="panel wide" aria-labelledby="warnings">
+      <h2 id="warnings">Rows that break a check</h2>
+      ${
+        warnings.length === 0
+          ? html`<p>${tag('ok', 'none')} Every row keeps the checks of its model.</p>`
+          : html`${renderTable({
+                label: 'Rows that break a check',
+                header: ['Table', 'Check', 'In the last batch', 'So far'],
+                numeric: [2, 3],
+                rows: warnings.map(({ table, check, rows, total: soFar }) => [
+                  html`<code>${table}</code>`,
+                  tag('warn', check),
+                  formatNumber(String(rows)),
+                  formatNumber(String(soFar)),
+                ]),
+              })}
+              <p class="muted">
+                They are published: the warehouse shows what the source holds, likely or not.
               </p>`
       }
     </section>

@@ -72,7 +72,7 @@ export function renderBatch(
         : html`<section class="panel wide" aria-labelledby="stars">
             <h2 id="stars">Star tables</h2>
             ${renderEntries('Rows by star table', transformed.tables)}
-            ${renderTests(transformed.tests)}
+            ${renderWarnings(transformed.tables)} ${renderTests(transformed.tests)}
           </section>`
     }
     <section class="panel wide" aria-labelledby="objects">
@@ -126,6 +126,23 @@ function renderEntries(label: string, tables: Readonly<Record<string, TableEntry
     <p class="muted">
       ${touched.length === 0 ? 'Nothing changed in any table.' : `${rest} more tables were not touched.`}
     </p>`
+}
+
+/** The checks that rows of this batch break, which are published all the same. */
+function renderWarnings(tables: Readonly<Record<string, TableEntry>>): Markup {
+  const found = Object.entries(tables).flatMap(([table, { warnings = {} }]) =>
+    Object.entries(warnings).map(([check, rows]) => ({ table, check, rows })),
+  )
+  if (found.length === 0) return html``
+  return html`<ul class="rows">
+    ${found.map(
+      ({ table, check, rows }) =>
+        html`<li>
+          ${tag('warn', countOf(rows, 'row'))} of <code>${table}</code>, published although
+          ${rows === 1 ? 'it breaks' : 'they break'} the check <code>${check}</code>
+        </li>`,
+    )}
+  </ul>`
 }
 
 function renderTests(tests: Readonly<Record<string, number>> | undefined): Markup {
