@@ -4,6 +4,7 @@
 import { parseArgs } from 'node:util'
 import { ConfigError } from '../src/platform/errors.ts'
 import { measureFirstCycle, measureRuns, measureVerify } from './cycle.ts'
+import { measureDimensions } from './dimensions.ts'
 import { measureExtract } from './extract.ts'
 import { measureFeeds } from './feeds.ts'
 import { measureLoad } from './load.ts'
@@ -13,12 +14,13 @@ import { jsonReport, textReport } from './report.ts'
 import { openBenchSystem } from './system.ts'
 
 const MEMORY_ORDERS = 5_000_000
+const DIMENSION_ROWS = 2_000_000
 
 const { values } = parseArgs({
   options: {
     orders: { type: 'string', default: '1000000' },
     repetitions: { type: 'string', default: '3' },
-    // Only what is named, of: feeds, extract, load, cycle, runs, pages, verify.
+    // Only what is named, of: feeds, extract, load, cycle, runs, pages, verify, dimensions.
     only: { type: 'string', multiple: true },
     // The first whole cycle at five million orders too.
     memory: { type: 'boolean', default: false },
@@ -49,6 +51,10 @@ if (['extract', 'load', 'cycle', 'runs', 'pages', 'verify'].some(wants)) {
   if (wants('runs')) add(await measureRuns(system, whole, Math.max(repetitions, 5)))
   if (wants('pages')) add(await measurePages(system, whole, repetitions))
   if (wants('verify')) add(await measureVerify(system, whole))
+}
+if (wants('dimensions')) {
+  await using system = await openBenchSystem(1000)
+  add(await measureDimensions(system, { rows: DIMENSION_ROWS, repetitions }))
 }
 if (values.memory && orders !== MEMORY_ORDERS) {
   await using system = await openBenchSystem(MEMORY_ORDERS)

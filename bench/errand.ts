@@ -3,6 +3,7 @@ import { json } from 'node:stream/consumers'
 import { run } from '../src/platform/pipeline.ts'
 import { verify } from '../src/platform/verify.ts'
 import { depsAt } from './deps.ts'
+import { transformDimensions } from './dimensions.ts'
 import { collectReadings } from './feeds.ts'
 import type { Errand, ErrandReport } from './process.ts'
 
@@ -10,6 +11,8 @@ const { what, place } = (await json(process.stdin)) as Errand
 const startedAt = performance.now()
 if (what === 'collect') {
   await collectReadings(place)
+} else if (what === 'transform') {
+  await transformDimensions(place)
 } else if (what === 'run') {
   const { failures } = await run(depsAt(place))
   if (failures[0] !== undefined) throw failures[0].error

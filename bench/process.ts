@@ -5,7 +5,7 @@ import type { Place } from './deps.ts'
 
 /** What a process of its own is to do. Comes on standard input, for it holds passwords. */
 export interface Errand {
-  readonly what: 'run' | 'verify' | 'collect'
+  readonly what: 'run' | 'verify' | 'collect' | 'transform'
   readonly place: Place
 }
 

@@ -73,6 +73,7 @@ export async function transform(deps: Deps): Promise<TransformOutcome> {
     const record: CommitRecord = await transformBatch(deps, zone, {
       record: captured,
       latest: last,
+      before,
       previous,
     })
     before = captured
@@ -97,7 +98,12 @@ export async function transform(deps: Deps): Promise<TransformOutcome> {
 async function transformBatch(
   deps: Deps,
   zone: Zone,
-  { record, latest, previous }: Pick<TransformInput, 'record' | 'latest' | 'previous'>,
+  {
+    record,
+    latest,
+    before,
+    previous,
+  }: Pick<TransformInput, 'record' | 'latest' | 'before' | 'previous'>,
 ): Promise<CommitRecord> {
   await mkdir(deps.scratchDir, { recursive: true })
   await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
@@ -110,6 +116,7 @@ async function transformBatch(
       ingestion: ingestionZone(deps),
       record,
       latest,
+      before,
       previous,
       limits: deps.limits,
     },

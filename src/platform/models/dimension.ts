@@ -1,6 +1,6 @@
 import type { DuckDb } from '../duckdb.ts'
 import { ContractError } from '../errors.ts'
-import { checkKeys, compareRows, type PendingBatch } from '../lake/capture.ts'
+import { checkKeys, compareRows, type Comparison, type PendingBatch } from '../lake/capture.ts'
 import {
   type FileRef,
   type Hold,
@@ -22,6 +22,7 @@ import { type LakeTable, openState } from '../lake/table-state.ts'
 import { openFiles } from '../lake/zone.ts'
 import type { Calendar, Dimension } from '../project.ts'
 import { duckLiteral, identifier, identifiers } from '../sql.ts'
+import { type ChangedTable, selectAffected } from './affected-rows.ts'
 import { readModel } from './generation.ts'
 import {
   type Broken,
@@ -35,6 +36,7 @@ import {
   warningsOf,
 } from './rules.ts'
 import { holdFor, type QuarantineLimits } from './share.ts'
+import type { SourceView } from './source-files.ts'
 
 /** What a batch adds to a dimension: rows in the temporary table `changes`. */
 export interface DimensionChanges {
@@ -67,31 +69,40 @@ export async function describe(db: DuckDb, select: string): Promise<Column[]> {
 export interface DimensionInput {
   readonly model: Dimension | Calendar
   readonly before: TableEntry | undefined
-  /** False when none of its inputs changed: then only inferred rows can be added. */
-  readonly recompute: boolean
+  readonly reach: Reach
+  /** Where some of its rows can have changed: the source tables it reads and the batch changes. */
+  readonly changed: readonly ChangedTable[]
+  /** Every source table. */
+  readonly views: readonly SourceView[]
   readonly limits: QuarantineLimits
 }
+
+/** The rows of a dimension that a batch can change. Of none, only inferred rows can be added. */
+export type Reach = 'none' | 'some' | 'all'
 
 /**
  * Runs a dimension's model over the tables as they now stand and keeps the rows that differ from
  * what was last published. So it follows any of its inputs. A row that is gone from the source
  * stays published: facts of the past still join it (I11). Rows that break a rule go to quarantine;
  * where too many do, the dimension is held: none of what differs is published.
+ *
+ * Where some rows can have changed, only those are made, if the model can be followed so far; what is
+ * published is the same either way.
  */
 export async function changeDimension(
   batch: PendingBatch,
-  { model, before, recompute, limits }: DimensionInput,
+  input: DimensionInput,
 ): Promise<DimensionChanges> {
   const { db, zone } = batch
-  const sql = readModel(model)
-  const columns = await describe(db, sql)
+  const { model, before, reach, limits } = input
+  const columns = await describe(db, readModel(model))
   const table: LakeTable = { name: model.table, key: model.key, columns }
   const names = {
     changes: `changes of ${model.table}`,
     published: `published ${model.table}`,
   }
   await openState(db, zone, { relation: names.published, table, state: before?.state ?? [] })
-  if (!recompute) {
+  if (reach === 'none') {
     await db.run(`
       create or replace temp table ${identifier(names.changes)} as
       select *, 'insert' as _operation from ${identifier(names.published)} where false`)
@@ -99,18 +110,7 @@ export async function changeDimension(
     const nothing = { quarantine: [], open, faults: [], counts: NO_ROWS, held, warnings: {} }
     return { table, model, ...names, ...nothing }
   }
-  const [made, rejected] = [identifier(`made ${model.table}`), `rejected ${model.table}`]
-  const rules = rulesOf(model, { columns: columns.map(({ name }) => name) })
-  await db.run(`create or replace temp table ${made} as ${sql}`)
-  const unfit = await moveRejected(db, { from: made, rejected, rules })
-  await checkKeys(db, table, made)
-  const found = await compareRows(db, table, {
-    incoming: made,
-    state: names.published,
-    changes: names.changes,
-  })
-  await db.run(`drop table ${made}`)
-
+  const { found, unfit, rejected } = await compareMade(db, table, { input, ...names })
   const rows = found.read + unfit
   const held = holdFor(batch, { limits, rows, unfit, before: before?.held })
   if (held !== undefined) await withholdChanges(db, { ...names, rejected, table })
@@ -126,6 +126,69 @@ export async function changeDimension(
   }
   const warnings = counts.accepted === 0 ? {} : await countWarnings(db, { model, ...names })
   return { table, model, ...names, ...refusal, counts, held, warnings }
+}
+
+/** What a model made, against what was published: rows in the temporary tables `changes` and `rejected`. */
+interface Made {
+  readonly found: Comparison
+  /** Rows that break a rule. */
+  readonly unfit: number
+  readonly rejected: string
+}
+
+interface Comparing {
+  readonly input: DimensionInput
+  /** Temporary table of what goes out. */
+  readonly changes: string
+  /** View of the dimension as last published. */
+  readonly published: string
+}
+
+async function compareMade(db: DuckDb, table: LakeTable, options: Comparing): Promise<Made> {
+  const affected = await makeAffected(db, table, options.input)
+  const sql = affected ?? readModel(options.input.model)
+  const { made, rejected, unfit } = await makeRows(db, table, { ...options.input, sql })
+  // How many rows of a table are unfit is a matter of all its rows.
+  if (affected !== undefined && unfit > 0) {
+    return await compareMade(db, table, { ...options, input: { ...options.input, reach: 'all' } })
+  }
+  const { changes } = options
+  let state = options.published
+  if (affected !== undefined) {
+    state = `published before ${table.name}`
+    await db.run(`
+      create or replace temp table ${identifier(state)} as
+      select p.* from ${identifier(options.published)} as p
+      semi join ${made} using (${identifiers(table.key)})`)
+  }
+  await checkKeys(db, table, made)
+  const found = await compareRows(db, table, { incoming: made, state, changes })
+  await db.run(`drop table ${made}`)
+  return { found, unfit, rejected }
+}
+
+/** The select of the rows that can have changed; undefined where all must be made. */
+async function makeAffected(
+  db: DuckDb,
+  { key, columns }: LakeTable,
+  { model, before, reach, changed, views }: DimensionInput,
+): Promise<string | undefined> {
+  // Of rows in quarantine it is known which are refused, not which are gone.
+  const isSettled = before?.held === undefined && before?.open.length === 0
+  if (reach !== 'some' || !isSettled) return undefined
+  return await selectAffected(db, { sql: readModel(model), key, columns, views, changed })
+}
+
+/** Makes a temporary table of a model's rows without those that break a rule. */
+async function makeRows(
+  db: DuckDb,
+  { columns }: LakeTable,
+  { model, sql }: { model: Dimension | Calendar; sql: string },
+): Promise<{ made: string; rejected: string; unfit: number }> {
+  const [made, rejected] = [identifier(`made ${model.table}`), `rejected ${model.table}`]
+  const rules = rulesOf(model, { columns: columns.map(({ name }) => name) })
+  await db.run(`create or replace temp table ${made} as ${sql}`)
+  return { made, rejected, unfit: await moveRejected(db, { from: made, rejected, rules }) }
 }
 
 /** The rows that go out and break a check that warns. */

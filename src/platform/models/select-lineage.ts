@@ -285,16 +285,16 @@ function traceName(names: readonly string[], scope: Scope): Feed | undefined {
   return hits.length === 0 ? undefined : combine(hits)
 }
 
-function child(node: Node, key: string): Node {
+export function child(node: Node, key: string): Node {
   const found = node[key]
   return typeof found === 'object' && found !== null ? (found as Node) : {}
 }
 
-function list(node: Node, key: string): readonly Node[] {
+export function list(node: Node, key: string): readonly Node[] {
   const found = node[key]
   return Array.isArray(found) ? (found as Node[]) : []
 }
 
-function text(value: unknown): string {
+export function text(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }

@@ -30,7 +30,7 @@ describe('dimensions', () => {
     expect(last?.tables['dim_item']?.counts).toMatchObject({
       inserted: 0,
       updated: 1,
-      unchanged: 2,
+      unchanged: 0,
     })
   })
 
@@ -62,8 +62,8 @@ describe('dimensions', () => {
     const counts = (await shop.records('processed')).map(({ tables }) => tables['dim_item']?.counts)
     expect(counts).toMatchObject([
       { inserted: 2, updated: 0 },
-      { inserted: 0, updated: 1, unchanged: 1 },
-      { inserted: 0, updated: 0, deleted: 0, unchanged: 1 },
+      { inserted: 0, updated: 1, unchanged: 0 },
+      { inserted: 0, updated: 0, deleted: 0, unchanged: 0 },
     ])
     // Back again with the same key, it is the same row anew.
     await shop.sql.query(`insert into item values (2, 'boater', 2, null)`)

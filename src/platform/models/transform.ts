@@ -20,13 +20,21 @@ import {
   type Project,
   type Reference,
 } from '../project.ts'
-import { duckLiteral, identifier, identifiers } from '../sql.ts'
+import { identifier, identifiers } from '../sql.ts'
 import { countOffenders } from './data-test.ts'
-import { changeDimension, checkInferable, type DimensionChanges, inferRows } from './dimension.ts'
+import type { ChangedTable } from './affected-rows.ts'
+import {
+  changeDimension,
+  checkInferable,
+  type DimensionChanges,
+  inferRows,
+  type Reach,
+} from './dimension.ts'
 import { daysOf, type FactVersions, mapFact, prepareFact } from './fact.ts'
 import type { ChangeBatch } from './fact-mapping.ts'
 import { readSql } from './generation.ts'
 import { withModelErrors } from './model-error.ts'
+import { parseSelect } from './parsed-select.ts'
 import { addBroken, type Broken } from './rules.ts'
 import type { QuarantineLimits } from './share.ts'
 import type { SourceView } from './source-files.ts'
@@ -35,6 +43,8 @@ import { prepareUnfit, type UnfitChanges } from './unfit-changes.ts'
 
 export interface TransformInput extends SourceInput {
   readonly project: Project
+  /** The ingestion batch before it. */
+  readonly before: CommitRecord | undefined
   /** The processed batch before it, `undefined` at the beginning of a generation. */
   readonly previous: CommitRecord | undefined
   readonly limits: QuarantineLimits
@@ -63,7 +73,7 @@ export async function prepareStar(
   const views = await openTables(batch.db, input, reads)
   const unfit = await refuseUnfit(batch, input, views)
   const facts = await mapFacts(batch, input, views)
-  const dimensions = await changeDimensions(batch, input, { facts, reads })
+  const dimensions = await changeDimensions(batch, input, { facts, reads, views })
 
   const tables: Record<string, TableEntry> = {}
   const faults = new Map<string, readonly Fault[]>()
@@ -98,7 +108,7 @@ export type Reads = ReadonlyMap<Model | DataTest, readonly string[]>
 export async function readInputs(db: DuckDb, project: Project): Promise<Reads> {
   const inputs = new Map<Model | DataTest, string[]>()
   for (const each of [...project.models, ...(project.tests ?? [])]) {
-    const names = await namedIn(db, readSql(each.sql))
+    const { names } = await parseSelect(db, readSql(each.sql))
     const tables = capturedTables(project.source).flatMap(({ name }) => [name, changesOf(name)])
     inputs.set(
       each,
@@ -107,29 +117,6 @@ export async function readInputs(db: DuckDb, project: Project): Promise<Reads> {
   }
   return inputs
 }
-
-/** Names by the SQL they stand in: parsed once in the life of a process. */
-const parsedSql = new Map<string, ReadonlySet<string>>()
-
-/** What a select calls a table anywhere, in lower case. */
-async function namedIn(db: DuckDb, sql: string): Promise<ReadonlySet<string>> {
-  const known = parsedSql.get(sql)
-  if (known !== undefined) return known
-  const [parsed] = await db.rows<{ sql: string }>(
-    `select json_serialize_sql(${duckLiteral(sql)}) as sql`,
-  )
-  // Not `getTableNames`, which finds no table at all in a `join … using`.
-  const names = new Set<string>()
-  JSON.parse(parsed?.sql ?? '{}', (key, value: unknown) => {
-    if (key === 'table_name' && typeof value === 'string') names.add(value.toLowerCase())
-    return value
-  })
-  if (parsedSql.size >= MAX_PARSED) parsedSql.clear()
-  parsedSql.set(sql, names)
-  return names
-}
-
-const MAX_PARSED = 1000
 
 function changesOf(table: string): string {
   return `change_${table}`
@@ -213,9 +200,10 @@ async function readSpan(
 
 async function changeDimensions(
   batch: PendingBatch,
-  { project, record, previous, limits }: TransformInput,
-  { facts, reads }: { facts: Map<Fact, FactVersions>; reads: Reads },
+  input: TransformInput,
+  { facts, reads, views }: { facts: Map<Fact, FactVersions>; reads: Reads; views: Views },
 ): Promise<Map<string, DimensionChanges>> {
+  const { project, previous, limits } = input
   const { db } = batch
   const found = new Map<string, DimensionChanges>()
   await nameDates(db, [])
@@ -223,14 +211,24 @@ async function changeDimensions(
     if (model.kind === 'fact') continue
     const references = referencesTo(model.table, facts)
     if (model.kind === 'calendar') await nameDates(db, references)
-    const recompute =
+    const reach =
       model.kind === 'calendar'
         ? references.length > 0
-        : isRecomputed(model, { record, previous, reads })
-    if (!recompute && references.length === 0) continue
+          ? 'all'
+          : 'none'
+        : reachOf(model, input, reads)
+    if (reach === 'none' && references.length === 0) continue
     const before = previous?.tables[model.table]
+    const changed = reach === 'some' ? await listChanged(model, input, { reads, views }) : []
     const dimension = await withModelErrors({ kind: 'Model', name: model.table }, () =>
-      changeDimension(batch, { model, before, recompute, limits }),
+      changeDimension(batch, {
+        model,
+        before,
+        reach,
+        changed,
+        views: [...views.values()],
+        limits,
+      }),
     )
     let unproven: readonly NamedDimension[] = references
     if (model.kind === 'dimension') {
@@ -251,14 +249,37 @@ async function changeDimensions(
   return found
 }
 
-/** Whether a dimension is made anew: at the beginning of a generation, and when an input changed. */
-function isRecomputed(
+/**
+ * The rows of a dimension that a batch can change: all at the beginning of a generation and where a
+ * table it reads has another shape, for then its rows may be seen with other values though none of
+ * them changed; some where one of its tables changed.
+ */
+function reachOf(
   model: Model,
-  { record, previous, reads }: Pick<TransformInput, 'record' | 'previous'> & { reads: Reads },
-): boolean {
-  return (
-    previous === undefined || reads.get(model)?.some((name) => isChanged(record, name)) === true
-  )
+  { record, before, previous }: Pick<TransformInput, 'record' | 'before' | 'previous'>,
+  reads: Reads,
+): Reach {
+  const names = reads.get(model) ?? []
+  const isReshaped = (name: string): boolean =>
+    record.tables[name]?.fingerprint !== before?.tables[name]?.fingerprint
+  if (previous === undefined || names.some(isReshaped)) return 'all'
+  return names.some((name) => isChanged(record, name)) ? 'some' : 'none'
+}
+
+/** The tables that a dimension reads and the batch changes. */
+async function listChanged(
+  model: Model,
+  { ingestion, record }: TransformInput,
+  { reads, views }: { reads: Reads; views: Views },
+): Promise<ChangedTable[]> {
+  const changed: ChangedTable[] = []
+  for (const name of reads.get(model) ?? []) {
+    const view = views.get(name)
+    const files = record.tables[name]?.changes ?? []
+    if (view === undefined || files.length === 0) continue
+    changed.push({ view, paths: await openFiles(ingestion, files) })
+  }
+  return changed
 }
 
 /** Makes the table `named_date` of the days that facts name. */
@@ -324,15 +345,15 @@ async function checkJoined(
 }
 
 /** The models this batch runs, or whose columns it must know: a changed fact names its dimensions. */
-function modelsDue({ project, record, previous }: TransformInput, reads: Reads): Model[] {
+function modelsDue(input: TransformInput, reads: Reads): Model[] {
+  const { project, record } = input
   const facts = project.models.filter(
     (model): model is Fact => model.kind === 'fact' && isChanged(record, model.from),
   )
   const named = new Set(facts.flatMap(({ references }) => references.map((one) => one.dimension)))
   const dimensions = project.models.filter(
     (model) =>
-      model.kind !== 'fact' &&
-      (named.has(model.table) || isRecomputed(model, { record, previous, reads })),
+      model.kind !== 'fact' && (named.has(model.table) || reachOf(model, input, reads) !== 'none'),
   )
   return [...facts, ...dimensions]
 }
