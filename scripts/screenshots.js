@@ -112,7 +112,7 @@ async function live(totesys, deps) {
          delete from sales_order where sales_order_id = ${order}`,
     12: `update sales_order set units_sold = 0
          where sales_order_id in (select max(sales_order_id) from sales_order)`,
-    13: `update purchase_order set item_unit_price = -1
+    13: `update purchase_order set agreed_payment_date = 'to be agreed'
          where purchase_order_id in (select max(purchase_order_id) from purchase_order)`,
   }
   for (let step = 1; step <= LIFE.runs; step++) {

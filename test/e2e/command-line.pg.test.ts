@@ -199,6 +199,18 @@ describe('tidemark with databases of your own', () => {
     expect((await command('run')).code).toBe(0)
   })
 
+  it('a row that breaks a check is published and counted, and exits 0', async () => {
+    await system.sql.query('update sales_order set units_sold = 0 where sales_order_id = 9')
+    const { code, err } = await command('run')
+    expect(err).toContain('1 row of fact_sales_order breaks the check positive')
+    expect(code).toBe(0)
+    expect((await command('status')).out).toMatch(/fact_sales_order +positive +1 +1\n/)
+    const { events } = await command('status --json')
+    const warning = { table: 'fact_sales_order', check: 'positive', rows: 1, total: 1 }
+    expect(events[0]).toMatchObject({ quarantined: 0, warnings: [warning] })
+    expect((await command('run --json')).events.at(-1)).toMatchObject({ warnings: [] })
+  })
+
   it('a table that breaks its contract exits 4, is named everywhere, and is not compared', async () => {
     await system.sql.query('alter table sales_order rename units_sold to units')
     const { code, err } = await command('run')

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { bareProject, folderOf } from '../../../test/support/bare-project.ts'
+import { readRefusedRows, type RefusedRow } from '../../../test/support/lake.ts'
 import { createSystem, type TestSystem } from '../../../test/support/system.ts'
 import { processedZone } from '../deps.ts'
 import { openDuckDb } from '../duckdb.ts'
@@ -145,6 +146,15 @@ async function findDifferent(
   return different
 }
 
+/** What is in quarantine of a dimension. */
+async function refusedOf(
+  system: TestSystem,
+  { table, record }: { table: string; record: CommitRecord | undefined },
+): Promise<(readonly [RefusedRow['key'], number, string, string])[]> {
+  const rows = await readRefusedRows(system, record, { table, what: 'open' })
+  return rows.map(({ key, batch, reason, operation }) => [key, batch, reason, operation])
+}
+
 const id = fc.integer({ min: 1, max: 5 })
 const word = fc.constantFrom(`'a'`, `'b'`, `''`, `'attic'`, 'null')
 const shelf = fc.constantFrom(`'a'`, `'01'`, `'1'`)
@@ -192,6 +202,9 @@ describe('a dimension whose changed rows are followed', () => {
           await system.sql.query(changes.join(';'))
           const record = await carry(system)
           expect(await findDifferent(system, { selects, record })).toEqual([])
+          expect(await refusedOf(system, { table: 'required', record })).toEqual(
+            await refusedOf(system, { table: 'required_whole', record }),
+          )
           for (const name of Object.keys(selects)) {
             const [one, other] = [name, `${name}_whole`].map(
               (table) => record?.tables[table]?.counts,
@@ -248,5 +261,40 @@ describe('a dimension whose changed rows are followed', () => {
     await carry(system)
     await system.sql.query('update book set category_id = 1 where book_id = 2')
     await expect(carry(system)).rejects.toMatchObject({ code: 'KEY_NOT_UNIQUE' })
+  })
+
+  it('I15 is followed while a row of it is in quarantine, until that is corrected or gone', async () => {
+    const selects = { required: FOLLOWED['required'] ?? '' }
+    await using system = await openLibrary(selects)
+    await system.sql.query(`
+      insert into category values (1, 'a', null), (2, 'b', null);
+      insert into book select n, 'title ' || n, 1 from generate_series(1, 30) as n`)
+    await carry(system)
+    const numbers = Array.from({ length: 31 }, (_, index) => String(index + 1))
+    const all = numbers.filter((number) => number !== '4' && number !== '5')
+    const steps: readonly (readonly [sql: string, read: number, open: readonly string[]])[] = [
+      ['update book set title = null where book_id in (3, 4, 5)', 3, ['3', '4', '5']],
+      // The rows in quarantine are looked at again with every change.
+      [`update book set title = 'other' where book_id = 7`, 4, ['3', '4', '5']],
+      [`update book set title = 'found' where book_id = 3`, 3, ['4', '5']],
+      ['delete from book where book_id = 4', 1, ['5']],
+      // It joins nothing any more.
+      ['update book set category_id = 9 where book_id = 5', 0, []],
+      ['insert into book values (31, null, 2)', 1, ['31']],
+      // A key and more rows than may be refused one by one.
+      ['update book set title = null', 29, all],
+    ]
+    for (const [sql, read, open] of steps) {
+      await system.sql.query(sql)
+      const record = await carry(system)
+      expect(record?.tables['required']?.counts.read, sql).toBe(read)
+      expect(await findDifferent(system, { selects, record })).toEqual([])
+      const [followed, whole] = [
+        await refusedOf(system, { table: 'required', record }),
+        await refusedOf(system, { table: 'required_whole', record }),
+      ]
+      expect(followed).toEqual(whole)
+      expect(followed.map(([key]) => key['book_id'])).toEqual(open)
+    }
   })
 })

@@ -1,5 +1,6 @@
 import type { DuckDb } from '../duckdb.ts'
 import type { Column } from '../lake/lake-type.ts'
+import { readRefused } from '../lake/quarantine.ts'
 import { duckLiteral, identifier, identifiers } from '../sql.ts'
 import { planRoutes, type Step } from './change-routes.ts'
 import { parseSelect } from './parsed-select.ts'
@@ -21,50 +22,59 @@ export interface AffectedModel {
   readonly views: readonly SourceView[]
   /** The tables among them that the select reads and the batch changes. */
   readonly changed: readonly ChangedTable[]
+  /** Local files of the dimension's rows in quarantine. */
+  readonly refused: readonly string[]
 }
 
 /**
- * A select of the rows of a dimension that can be other than before the batch: the dimension's own
- * select, once for each changed table, with that table limited to what changed. Makes the temporary
- * tables it reads. Undefined where the dimension must be made whole, see `planRoutes`.
+ * A select of the rows of a dimension that can be other than before the batch, and of those with a key
+ * that is in quarantine: the dimension's own select, once for each changed table, with that table
+ * limited to what changed. Makes the temporary tables it reads. Undefined where the dimension must be
+ * made whole, see `planRoutes`.
  */
 export async function selectAffected(
   db: DuckDb,
-  { sql, key, columns, views, changed }: AffectedModel,
+  { sql, key, columns, views, changed, refused }: AffectedModel,
 ): Promise<string | undefined> {
   const { node, functions } = await parseSelect(db, sql)
   const sure = await readSureFunctions(db, functions)
   const routes = planRoutes({ node, key, columns, views, functions: sure })
-  const ways = changed.map((table) => ({ table, steps: routes?.get(table.view.name) }))
-  const selects: string[] = []
-  for (const { table, steps } of ways) {
+  const ways: Way[] = []
+  for (const { view, paths } of changed) {
+    const steps = routes?.changes.get(view.name)
     if (steps === undefined) return undefined
-    selects.push(await selectThrough(db, { table, steps, views, sql }))
+    const files = await readFiles(db, view, paths)
+    ways.push({ from: view.name, rows: files.rows(paths), key: view.key, steps })
   }
+  if (refused.length > 0) {
+    const rows = readRefusedKeys(refused, { key, columns })
+    if (routes?.own === undefined || rows === undefined) return undefined
+    ways.push({ from: 'quarantine', rows, key, steps: [routes.own] })
+  }
+  const selects: string[] = []
+  for (const way of ways) selects.push(await selectThrough(db, { way, views, sql }))
   if (selects.length === 0) return undefined
   // A row that two changes reach is made twice, and the same both times.
   return selects.map((select) => `(${select})`).join(' union ')
 }
 
-/** The select with one table limited to the rows to which a table's changes lead. */
+/** From keys to the rows that a table can be limited to. */
+interface Way {
+  /** Whose keys they are, for the name of a temporary table. */
+  readonly from: string
+  /** Relation with the columns of `key`. */
+  readonly rows: string
+  readonly key: readonly string[]
+  readonly steps: readonly Step[]
+}
+
+/** The select with one table limited to the rows to which a way leads. */
 async function selectThrough(
   db: DuckDb,
-  {
-    table: { view, paths },
-    steps,
-    views,
-    sql,
-  }: {
-    table: ChangedTable
-    steps: readonly Step[]
-    views: readonly SourceView[]
-    sql: string
-  },
+  { way, views, sql }: { way: Way; views: readonly SourceView[]; sql: string },
 ): Promise<string> {
-  const files = await readFiles(db, view, paths)
-  let rows = files.rows(paths)
-  let key = view.key
-  for (const { table, columns } of steps) {
+  let { rows, key } = way
+  for (const { table, columns } of way.steps) {
     const pairs = columns.map((column, index) => {
       return `t.${identifier(column)} = k.${identifier(key[index] ?? '')}`
     })
@@ -73,10 +83,29 @@ async function selectThrough(
       semi join (select ${identifiers(key)} from ${rows}) as k on ${pairs.join(' and ')})`
     key = views.find(({ name }) => name === table)?.key ?? []
   }
-  const limited = steps.at(-1)?.table ?? view.name
-  const relation = identifier(`changed rows of ${view.name}`)
+  const relation = identifier(`rows by ${way.from}`)
   await db.run(`create or replace temp table ${relation} as from ${rows}`)
-  return `with ${identifier(limited)} as (from ${relation})\n${sql}`
+  const limited = identifier(way.steps.at(-1)?.table ?? '')
+  return `with ${limited} as (from ${relation})\n${sql}`
+}
+
+/** Types whose text in a key is read back as the same value. */
+const PLAIN_TYPES = new Set(['VARCHAR', 'SMALLINT', 'INTEGER', 'BIGINT'])
+
+/** The keys of rows in quarantine, as columns; undefined where they are more than their text. */
+function readRefusedKeys(
+  paths: readonly string[],
+  { key, columns }: Pick<AffectedModel, 'key' | 'columns'>,
+): string | undefined {
+  const values = key.map((name) => {
+    const type = columns.find((column) => column.name === name)?.type ?? ''
+    // A JSON pointer, in which a name may hold anything.
+    const pointer = `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+    const value = `json_extract_string(_key, ${duckLiteral(pointer)})`
+    return PLAIN_TYPES.has(type) ? [`${value}::${type} as ${identifier(name)}`] : []
+  })
+  if (values.some((value) => value.length === 0)) return undefined
+  return `(select ${values.join(', ')} from ${readRefused(paths)})`
 }
 
 /** Macros that are no more than a short way to write what is sure. */

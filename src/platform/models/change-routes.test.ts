@@ -54,7 +54,7 @@ async function waysOf(sql: string, key: keyof typeof TYPES | (keyof typeof TYPES
   // A select that does not run would be of no use here.
   await db.run(`describe ${sql}`)
   const routes = planRoutes({ node, key: keys, columns, views: VIEWS, functions })
-  const ways = [...(routes ?? [])].map(([table, steps]) => [
+  const ways = [...(routes?.changes ?? [])].map(([table, steps]) => [
     table,
     steps.map((step) => `${step.table} by ${step.columns.join(', ')}`).join(', '),
   ])
@@ -189,8 +189,9 @@ describe('selectAffected() trusts no function', () => {
   const affected = async (sql: string) => {
     const book = VIEWS.filter(({ name }) => name === 'book')
     const changed = book.map((each) => ({ view: each, paths: [] }))
+    const refused: string[] = []
     const columns = [{ name: 'isbn', type: 'VARCHAR' }]
-    return await selectAffected(db, { sql, key: ['isbn'], columns, views: VIEWS, changed })
+    return await selectAffected(db, { sql, key: ['isbn'], columns, views: VIEWS, changed, refused })
   }
 
   it.each([
@@ -212,6 +213,6 @@ describe('selectAffected() trusts no function', () => {
     'pages + 1',
     'coalesce(title, isbn)',
   ])('but takes %s', async (call) => {
-    expect(await affected(`select isbn, ${call} as x from book`)).toContain('changed rows of book')
+    expect(await affected(`select isbn, ${call} as x from book`)).toContain('rows by book')
   })
 })

@@ -11,12 +11,17 @@ export interface Step {
   readonly columns: readonly string[]
 }
 
-/**
- * For each source table the way from its changed keys to the rows that a table of the select, the
- * last one named, can be limited to. Each step leads from keys to the rows that hold them, and by
- * these rows' own keys to the next. A table that is missing has no way.
- */
-export type Routes = ReadonlyMap<string, readonly Step[]>
+/** The ways to the rows of a dimension. */
+export interface Routes {
+  /**
+   * For each source table the way from its changed keys to the rows that a table of the select, the
+   * last one named, can be limited to. Each step leads from keys to the rows that hold them, and by
+   * these rows' own keys to the next. A table that is missing has no way.
+   */
+  readonly changes: ReadonlyMap<string, readonly Step[]>
+  /** The way from keys of the dimension; undefined where they are not part of one table's key. */
+  readonly own: Step | undefined
+}
 
 export interface RoutedModel {
   /** The parsed select. */
@@ -61,14 +66,14 @@ export function planRoutes(model: RoutedModel): Routes | undefined {
   const isFollowed =
     expressions.every((each) => isSure(each, scope, model.functions)) &&
     select.every((each) => each['class'] !== 'STAR' || isPlainStar(each, scope))
-  if (!isFollowed || !isKeyOfAll(select, scope, model)) return undefined
-  return new Map(
-    scope.tables.flatMap((table) => {
-      const own = { table: table.view.name, columns: table.view.key }
-      const steps = table.isOptional ? stepsFrom(table, scope) : [own]
-      return steps === undefined ? [] : [[table.view.name, steps]]
-    }),
-  )
+  const key = placesOfKey(select, scope, model)
+  if (!isFollowed || !isKeyOfAll(key, scope)) return undefined
+  const changes = scope.tables.flatMap((table) => {
+    const whole = { table: table.view.name, columns: table.view.key }
+    const steps = table.isOptional ? stepsFrom(table, scope) : [whole]
+    return steps === undefined ? [] : [[table.view.name, steps] as const]
+  })
+  return { changes: new Map(changes), own: ownStep(key, model) }
 }
 
 interface Joined {
@@ -211,19 +216,32 @@ function isPlainStar(star: Node, { tables }: Scope): boolean {
   )
 }
 
-/** Whether one value of the dimension's key leads, from key to key, to one row of every table. */
-function isKeyOfAll(
+/** Where the columns of the dimension's key come from; those that are not shown as they are left out. */
+function placesOfKey(
   select: readonly Node[],
   scope: Scope,
   { key, columns }: Pick<RoutedModel, 'key' | 'columns'>,
-): boolean {
-  const known: Place[] = key.flatMap((name) => {
+): Place[] {
+  return key.flatMap((name) => {
     const type = columns.find((column) => column.name === name)?.type
     const place = placeOfOutput(name, select, scope)
     // A cast to less room may make two keys one.
     const isExact = place && type !== undefined && isSameOrWider(place.column.type, type)
     return isExact === true ? [place] : []
   })
+}
+
+/** The step to the table whose key the dimension's is made of. */
+function ownStep(places: readonly Place[], { key }: Pick<RoutedModel, 'key'>): Step | undefined {
+  const [first] = places
+  const isOwn = ({ table, column }: Place) =>
+    table === first?.table && !table.isOptional && table.view.key.includes(column.name)
+  if (first === undefined || places.length < key.length || !places.every(isOwn)) return undefined
+  return { table: first.table.view.name, columns: places.map(({ column }) => column.name) }
+}
+
+/** Whether these columns lead, from key to key, to one row of every table. */
+function isKeyOfAll(known: readonly Place[], scope: Scope): boolean {
   const found = new Set<Joined>()
   const isKnown = ({ table, column }: Place) =>
     found.has(table) || known.some((each) => each.table === table && each.column === column)

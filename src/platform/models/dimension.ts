@@ -35,7 +35,7 @@ import {
   rulesOf,
   warningsOf,
 } from './rules.ts'
-import { holdFor, type QuarantineLimits } from './share.ts'
+import { areFew, holdFor, type QuarantineLimits } from './share.ts'
 import type { SourceView } from './source-files.ts'
 
 /** What a batch adds to a dimension: rows in the temporary table `changes`. */
@@ -110,7 +110,7 @@ export async function changeDimension(
     const nothing = { quarantine: [], open, faults: [], counts: NO_ROWS, held, warnings: {} }
     return { table, model, ...names, ...nothing }
   }
-  const { found, unfit, rejected } = await compareMade(db, table, { input, ...names })
+  const { found, unfit, rejected } = await compareMade(batch, table, { input, ...names })
   const rows = found.read + unfit
   const held = holdFor(batch, { limits, rows, unfit, before: before?.held })
   if (held !== undefined) await withholdChanges(db, { ...names, rejected, table })
@@ -144,13 +144,21 @@ interface Comparing {
   readonly published: string
 }
 
-async function compareMade(db: DuckDb, table: LakeTable, options: Comparing): Promise<Made> {
-  const affected = await makeAffected(db, table, options.input)
+async function compareMade(
+  batch: PendingBatch,
+  table: LakeTable,
+  options: Comparing,
+): Promise<Made> {
+  const { db } = batch
+  const affected = await makeAffected(batch, table, options.input)
   const sql = affected ?? readModel(options.input.model)
   const { made, rejected, unfit } = await makeRows(db, table, { ...options.input, sql })
-  // How many rows of a table are unfit is a matter of all its rows.
-  if (affected !== undefined && unfit > 0) {
-    return await compareMade(db, table, { ...options, input: { ...options.input, reach: 'all' } })
+  // These are all unfit rows there are, but whether they are too many is a matter of all rows.
+  if (affected !== undefined && !areFew(unfit, options.input.limits)) {
+    return await compareMade(batch, table, {
+      ...options,
+      input: { ...options.input, reach: 'all' },
+    })
   }
   const { changes } = options
   let state = options.published
@@ -169,14 +177,14 @@ async function compareMade(db: DuckDb, table: LakeTable, options: Comparing): Pr
 
 /** The select of the rows that can have changed; undefined where all must be made. */
 async function makeAffected(
-  db: DuckDb,
+  { db, zone }: PendingBatch,
   { key, columns }: LakeTable,
-  { model, before, reach, changed, views }: DimensionInput,
+  { model, before, reach, changed, views, limits }: DimensionInput,
 ): Promise<string | undefined> {
-  // Of rows in quarantine it is known which are refused, not which are gone.
-  const isSettled = before?.held === undefined && before?.open.length === 0
-  if (reach !== 'some' || !isSettled) return undefined
-  return await selectAffected(db, { sql: readModel(model), key, columns, views, changed })
+  if (reach !== 'some' || before === undefined || before.held !== undefined) return undefined
+  if (!areFew(sumRows(before.open), limits)) return undefined
+  const refused = await openFiles(zone, before.open)
+  return await selectAffected(db, { sql: readModel(model), key, columns, views, changed, refused })
 }
 
 /** Makes a temporary table of a model's rows without those that break a rule. */

@@ -35,3 +35,11 @@ export function holdFor(
     sinceAt: before?.sinceAt ?? takenAt,
   }
 }
+
+/** Whether so many unfit rows hold no table back, however many rows it has. */
+export function areFew(
+  unfit: number,
+  { quarantineShare, quarantineRows }: QuarantineLimits,
+): boolean {
+  return unfit <= quarantineRows * quarantineShare
+}
