@@ -51,9 +51,7 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
   }
   const generation = generationOf(deps.project)
   const zone = processedZone(deps, generation)
-  const head = await withPostgresErrors(deps.warehouse, () =>
-    inSnapshot(warehouse, () => readLoaded(warehouse.client)),
-  )
+  const head = await withPostgresErrors(deps.warehouse, () => readLoaded(warehouse))
   const isSwitch = head !== undefined && head.generation !== generation
   const last = await readLastCommit(zone, isSwitch ? 0 : head?.batch)
   const lastBatch = last?.batch ?? 0
@@ -121,7 +119,7 @@ export async function checkContinued(deps: Deps, warehouse: WarehouseClient): Pr
       const { rowCount } = await client.query(
         `select 1 where to_regclass('tidemark_relation') is not null`,
       )
-      const head = rowCount === 1 ? await readLoaded(client) : undefined
+      const head = rowCount === 1 ? await readLoaded(warehouse) : undefined
       if (head === undefined) return
       const isSame = head.generation === generation
       const zone = isSame ? processedZone(deps, generation) : ingestionZone(deps)

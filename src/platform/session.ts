@@ -59,10 +59,34 @@ export interface BeginOptions {
  * nothing changed. A setting that the server does not know is left out. Throws `ConfigError` if the
  * server reads another value back, and what `pg` throws.
  */
-export async function begin(
+export async function begin(connection: PostgresClient, options: BeginOptions): Promise<void> {
+  await beginAnd(connection, options, [])
+}
+
+/**
+ * Runs one select without parameters in such a transaction, all of it in one round trip, and returns
+ * its rows. Throws as `begin`, with the transaction ended.
+ */
+export async function selectOnce<Row>(
+  connection: PostgresClient,
+  options: BeginOptions,
+  select: string,
+): Promise<readonly Row[]> {
+  try {
+    const [rows] = await beginAnd(connection, options, [select, 'commit'])
+    return rows as readonly Row[]
+  } catch (error) {
+    await connection.client.query('rollback').catch(() => {}) // the connection may be what failed
+    throw error
+  }
+}
+
+/** The rows of each of the statements that follow the beginning. */
+async function beginAnd(
   { client, mark }: PostgresClient,
   { database, mode, settings, snapshot, timeoutMs }: BeginOptions,
-): Promise<void> {
+  statements: readonly string[],
+): Promise<(readonly unknown[])[]> {
   const wanted = { ...settings, application_name: mark }
   const values = Object.entries({ ...REACH, ...wanted }).map(
     ([name, value]) => `(${asciiLiteral(name)}, ${asciiLiteral(value)})`,
@@ -71,12 +95,15 @@ export async function begin(
     ${snapshot === undefined ? '' : `set transaction snapshot ${asciiLiteral(snapshot)};`}
     select w.name, pg_catalog.set_config(w.name, w.value, true) as value
     from (values ${values.join(', ')}) as w (name, value)
-    where pg_catalog.current_setting(w.name, true) is not null`
+    where pg_catalog.current_setting(w.name, true) is not null
+    ${statements.map((statement) => `; ${statement}`).join('')}`
   // Several statements give several results, which the driver's types do not know.
   const query = { text, query_timeout: timeoutMs }
   const results: unknown = await client.query(query)
-  const found = (results as readonly { readonly rows: Setting[] }[]).at(-1)?.rows ?? []
-  checkSettings(database, { wanted, found })
+  const rows = (results as readonly { readonly rows: unknown[] }[]).map((result) => result.rows)
+  const [found, ...others] = rows.slice(-1 - statements.length)
+  checkSettings(database, { wanted, found: (found ?? []) as Setting[] })
+  return others
 }
 
 interface Setting {

@@ -27,7 +27,8 @@ export interface Lockable {
 /**
  * Takes the lock that reading takes on each relation, its partitions and whatever a view reads, and
  * keeps it until the snapshot ends: nobody can lock it against us later. Returns why a relation
- * cannot be had, by name, and goes on with the others. Waits as long as the snapshot waits for any
+ * cannot be had, by name, and goes on with the others; one that is missing or not permitted is none
+ * of its business. Waits as long as the snapshot waits for any
  * lock, once for all. Where nothing is locked that is one round trip.
  */
 export async function lockTables(
@@ -38,11 +39,15 @@ export async function lockTables(
   if (tables.length === 0) return breaches
   const { client, database } = snapshot
   await withPostgresErrors(database, async () => {
-    if ((await tryLock(client, tables)) === undefined) return
+    const together = await tryLock(client, tables)
+    if (together === undefined) return
+    let hasWaited = breachOf(together, snapshot) === LOCKED_BREACH
     for (const table of tables) {
-      const code = await tryLock(client, [table], EACH_MS)
+      const code = await tryLock(client, [table], hasWaited ? EACH_MS : undefined)
       const breach = code === undefined ? undefined : breachOf(code, snapshot)
-      if (breach !== undefined) breaches.set(table.name, breach)
+      if (breach === undefined) continue
+      breaches.set(table.name, breach)
+      hasWaited ||= breach === LOCKED_BREACH
     }
   })
   return breaches

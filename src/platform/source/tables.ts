@@ -5,7 +5,7 @@ import { withPostgresErrors } from '../postgres.ts'
 import type { SourceContract, SourceTable } from '../project.ts'
 import { qualified } from '../sql.ts'
 import { type Breach, findBreach } from './contract.ts'
-import { type Lockable, lockTables } from './lock.ts'
+import { lockTables } from './lock.ts'
 import type { SourceSnapshot } from './snapshot.ts'
 
 export interface SourceColumn {
@@ -85,7 +85,6 @@ type ColumnDetails = Required<Pick<SourceColumn, 'default' | 'generated' | 'labe
 
 const NO_DETAILS: ColumnDetails = { default: null, generated: false, labels: null }
 
-const PRESENT = readFileSync(new URL('./present.sql', import.meta.url), 'utf8')
 const QUERY = readFileSync(new URL('./tables.sql', import.meta.url), 'utf8')
 const UNLISTED = readFileSync(new URL('./unlisted.sql', import.meta.url), 'utf8')
 const REWRITTEN = readFileSync(new URL('./rewritten.sql', import.meta.url), 'utf8')
@@ -101,11 +100,17 @@ export async function readTables(
   contract: SourceContract,
 ): Promise<SourceState[]> {
   const placed = contract.tables.map((table) => ({ table, ...placeOf(table, contract) }))
-  const out = await lockTables(snapshot, await findPresent(snapshot, placed))
+  const wanted = placed.map(({ table, schema, relation }) => ({
+    name: table.name,
+    relation: qualified(schema, relation),
+  }))
+  const out = await lockTables(snapshot, wanted)
   const free = placed.filter(({ table }) => !out.has(table.name))
   const { rows } = await withPostgresErrors(snapshot.database, () =>
     snapshot.client.query<Row>(QUERY, [
-      ...namesOf(free),
+      free.map(({ table }) => table.name),
+      free.map(({ schema }) => schema),
+      free.map(({ relation }) => relation),
       free.map(({ table }) => table.key.join('\u0001')),
     ]),
   )
@@ -157,36 +162,6 @@ function findUnmatched({ exclude = [] }: SourceTable, row: Row | undefined): Bre
     reason: 'column_missing',
     detail: `column ${unmatched} is to be excluded, but there is none`,
   }
-}
-
-interface Placed {
-  readonly table: SourceTable
-  readonly schema: string
-  readonly relation: string
-}
-
-function namesOf(placed: readonly Placed[]): string[][] {
-  return [
-    placed.map(({ table }) => table.name),
-    placed.map(({ schema }) => schema),
-    placed.map(({ relation }) => relation),
-  ]
-}
-
-async function findPresent(
-  { client, database }: SourceSnapshot,
-  placed: readonly Placed[],
-): Promise<Lockable[]> {
-  const { rows } = await withPostgresErrors(database, () =>
-    client.query<{ name: string }>(PRESENT, namesOf(placed)),
-  )
-  const present = new Set(rows.map(({ name }) => name))
-  return placed
-    .filter(({ table }) => present.has(table.name))
-    .map(({ table, schema, relation }) => ({
-      name: table.name,
-      relation: qualified(schema, relation),
-    }))
 }
 
 function placeOf(

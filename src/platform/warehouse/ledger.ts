@@ -1,5 +1,5 @@
-import { type Client, onlyRow, withPostgresErrors } from '../postgres.ts'
-import { inSnapshot, inTransaction, type WarehouseClient } from './warehouse.ts'
+import { onlyRow, withPostgresErrors } from '../postgres.ts'
+import { inSnapshot, inTransaction, selectRows, type WarehouseClient } from './warehouse.ts'
 
 /** The newest loaded batch, and how far the warehouse is proven complete. Times are ISO 8601 UTC. */
 export interface LedgerHead {
@@ -13,22 +13,21 @@ export interface LedgerHead {
 
 /** The newest loaded batch, `undefined` in an empty warehouse. The reader role may ask. */
 export async function readLedgerHead(connection: WarehouseClient): Promise<LedgerHead | undefined> {
-  const { client, warehouse } = connection
-  const { rows } = await withPostgresErrors(warehouse, () =>
-    inSnapshot(connection, () =>
-      client.query<
-        { batch: string; generation: string } & Record<
-          'snapshot_at' | 'loaded_at' | 'complete_to',
-          string
-        >
-      >(`
-      select
+  const rows = await withPostgresErrors(connection.warehouse, () =>
+    selectRows<
+      { batch: string; generation: string } & Record<
+        'snapshot_at' | 'loaded_at' | 'complete_to',
+        string
+      >
+    >(
+      connection,
+      `select
           batch_id::text as batch,
           generation,
           to_char(snapshot_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as snapshot_at,
           to_char(loaded_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as loaded_at,
           to_char(complete_to, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as complete_to
-      from tidemark_status`),
+      from tidemark_status`,
     ),
   )
   const [row] = rows
@@ -89,21 +88,22 @@ export interface Loaded {
 }
 
 /** The newest ledger row, `undefined` in an empty warehouse. Only the loader may ask. */
-export async function readLoaded(client: Client): Promise<Loaded | undefined> {
-  const { rows } = await client.query<
+export async function readLoaded(connection: WarehouseClient): Promise<Loaded | undefined> {
+  const [row] = await selectRows<
     Record<'batch' | 'generation' | 'snapshot_at', string> &
       Record<'loaded_from' | 'captured_as', string | null>
-  >(`
-    select
+  >(
+    connection,
+    `select
         batch_id::text as batch,
         generation,
-        to_char(snapshot_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as snapshot_at,
+        to_char(snapshot_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as snapshot_at,
         loaded_from,
         captured_as
     from tidemark_ledger
     order by batch_id desc
-    limit 1`)
-  const [row] = rows
+    limit 1`,
+  )
   if (row === undefined) return undefined
   return {
     batch: Number(row.batch),

@@ -36,7 +36,7 @@ export async function loadBatch(
   const { client } = warehouse
   return withPostgresErrors(warehouse.warehouse, () =>
     inLockedTransaction(warehouse, input.waitMs, async () => {
-      const loaded = await readLoaded(client)
+      const loaded = await readLoaded(warehouse)
       if (loaded !== undefined && loaded.batch >= input.record.batch) return 'skipped'
       if (loaded !== undefined && loaded.generation !== input.generation) {
         throw new ContractError('The warehouse holds another generation of the models', {
@@ -45,7 +45,7 @@ export async function loadBatch(
         })
       }
       await checkFactEnds(client, input)
-      await applyBatch(client, input)
+      await applyBatch(warehouse, input)
       if (loaded === undefined) await analyzeStars(client, input.project)
       return 'loaded'
     }),
@@ -70,7 +70,7 @@ export async function switchGeneration(
   const { project, generation, lastBatch } = input
   return withPostgresErrors(warehouse.warehouse, () =>
     inLockedTransaction(warehouse, input.waitMs, async () => {
-      const loaded = await readLoaded(client)
+      const loaded = await readLoaded(warehouse)
       if (loaded?.generation === generation || (loaded?.batch ?? 0) > lastBatch) return 'skipped'
       for (const model of project.models) {
         if (model.kind === 'fact') {
@@ -84,7 +84,7 @@ export async function switchGeneration(
       }
       await client.query('delete from tidemark_ledger; delete from tidemark_confirmation')
       for await (const record of input.records()) {
-        await applyBatch(client, { ...input, record, previous: undefined, isSwitch: true })
+        await applyBatch(warehouse, { ...input, record, previous: undefined, isSwitch: true })
       }
       for (const model of project.models) {
         if (model.kind === 'fact') continue
@@ -153,9 +153,10 @@ export async function checkFactEnds(
 /** A batch to apply, alone or as part of a whole generation. */
 type Applied = LoadInput & { readonly isSwitch?: boolean }
 
-async function applyBatch(client: Client, input: Applied): Promise<void> {
+async function applyBatch(warehouse: WarehouseClient, input: Applied): Promise<void> {
+  const { client } = warehouse
   const { project, record, generation, runId } = input
-  const last = (await readLoaded(client))?.batch ?? 0
+  const last = (await readLoaded(warehouse))?.batch ?? 0
   if (record.batch !== last + 1) {
     throw new ContractError(`Batch ${record.batch} does not follow the last loaded batch ${last}`, {
       code: 'BATCH_GAP',

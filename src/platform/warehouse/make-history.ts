@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.ts'
 import type { Client } from '../postgres.ts'
-import { type Fact, indexName, type Project } from '../project.ts'
+import { type Fact, indexName } from '../project.ts'
 import { identifier, identifiers } from '../sql.ts'
-import { functionsOf } from './relations.ts'
 
 const HISTORY = readFileSync(new URL('./history.sql', import.meta.url), 'utf8')
 const HISTORY_COLUMNS = `
@@ -126,38 +125,6 @@ interface CurrentIndex {
 }
 
 /** The indexes of a fact's current table beside its key. */
-function indexesOf({ table, sought = [] }: Fact): CurrentIndex[] {
+export function indexesOf({ table, sought = [] }: Fact): CurrentIndex[] {
   return sought.map((column) => ({ name: indexName(table, column), column }))
-}
-
-/**
- * Whether each fact's current table has its columns and indexes, and its functions are there: a
- * project may ask for more without a migration, and somebody may have added or dropped some.
- */
-export async function isHistoryWhole(client: Client, { models }: Project): Promise<boolean> {
-  const facts = models.filter((model) => model.kind === 'fact')
-  const { rowCount } = await client.query(
-    `select 1 from unnest($1::text[]) as name where to_regclass(name) is null
-     union all
-     select 1 from unnest($2::text[]) as name where to_regprocedure(name) is null
-     union all
-     select 1
-     from unnest($3::text[], $4::text[]) as f (fact, current)
-     inner join pg_attribute as a on a.attrelid = to_regclass(f.fact)
-     where
-         a.attnum > 0
-         and not a.attisdropped
-         and not exists (
-             select 1 from pg_attribute as c
-             where c.attrelid = to_regclass(f.current) and c.attname = a.attname and not c.attisdropped
-         )
-     limit 1`,
-    [
-      facts.flatMap(indexesOf).map(({ name }) => identifier(name)),
-      facts.flatMap(({ table }) => functionsOf(table)),
-      facts.map(({ table }) => identifier(table)),
-      facts.map(({ table }) => identifier(`${table}_current`)),
-    ],
-  )
-  return rowCount === 0
 }

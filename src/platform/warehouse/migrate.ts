@@ -3,13 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.ts'
 import { type Client, onlyRow, withPostgresErrors } from '../postgres.ts'
 import type { Project } from '../project.ts'
-import { isHistoryWhole, makeHistory } from './make-history.ts'
+import { makeHistory } from './make-history.ts'
 import {
   checkRelations,
   findMissing,
   forgetDropped,
   grantReading,
-  isReaderNew,
+  isServed,
   listRelations,
 } from './relations.ts'
 import { inLockedTransaction, inTransaction, type WarehouseClient } from './warehouse.ts'
@@ -42,12 +42,8 @@ export async function migrate(
 }
 
 async function isWhole(warehouse: WarehouseClient, project: Project): Promise<boolean> {
-  const { client } = warehouse
   return (
-    (await isUpToDate(client, stepsOf(project))) &&
-    (await findMissing(client)).length === 0 &&
-    !(await isReaderNew(warehouse)) &&
-    (await isHistoryWhole(client, project))
+    (await isUpToDate(warehouse.client, stepsOf(project))) && (await isServed(warehouse, project))
   )
 }
 
@@ -124,7 +120,9 @@ function checksum(sql: string): string {
 
 async function isUpToDate(client: Client, steps: readonly Step[]): Promise<boolean> {
   const { rows } = await client.query<{ there: boolean }>(
-    `select to_regclass('tidemark_migration') is not null as there`,
+    `select
+         to_regclass('tidemark_migration') is not null
+         and to_regclass('tidemark_relation') is not null as there`,
   )
   if (rows[0]?.there !== true) return false
   const applied = await readApplied(client)

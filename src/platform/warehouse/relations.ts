@@ -2,6 +2,7 @@ import { ConfigError } from '../errors.ts'
 import type { Client } from '../postgres.ts'
 import type { Project } from '../project.ts'
 import { identifier, identifiers } from '../sql.ts'
+import { indexesOf } from './make-history.ts'
 import type { WarehouseClient } from './warehouse.ts'
 
 /** The platform's own tables and views. */
@@ -73,14 +74,49 @@ export async function checkRelations(client: Client): Promise<void> {
   })
 }
 
-/** Whether the reader role was made after the schema: it cannot read the status yet. */
-export async function isReaderNew({ client, warehouse }: WarehouseClient): Promise<boolean> {
+/**
+ * Whether everything is there that the warehouse serves: each relation of the list, the columns and
+ * indexes of each current table, the functions, and the rights of the reader role. A project may ask
+ * for more without a migration, and somebody may have added or dropped some.
+ */
+export async function isServed(
+  { client, warehouse }: WarehouseClient,
+  { models }: Project,
+): Promise<boolean> {
+  const facts = models.filter((model) => model.kind === 'fact')
   const { rowCount } = await client.query(
-    `select 1 from pg_roles
-     where rolname = $1 and not coalesce(has_table_privilege(oid, to_regclass('tidemark_status'), 'select'), false)`,
-    [warehouse.readerRole],
+    `select 1 from tidemark_relation where to_regclass(quote_ident(name)) is null
+     union all
+     select 1 from unnest($1::text[]) as name where to_regclass(name) is null
+     union all
+     select 1 from unnest($2::text[]) as name where to_regprocedure(name) is null
+     union all
+     select 1
+     from unnest($3::text[], $4::text[]) as f (fact, current)
+     inner join pg_attribute as a on a.attrelid = to_regclass(f.fact)
+     where
+         a.attnum > 0
+         and not a.attisdropped
+         and not exists (
+             select 1 from pg_attribute as c
+             where c.attrelid = to_regclass(f.current) and c.attname = a.attname and not c.attisdropped
+         )
+     union all
+     -- A role that was made after the schema.
+     select 1 from pg_roles
+     where
+         rolname = $5
+         and has_table_privilege(oid, to_regclass('tidemark_status'), 'select') is not true
+     limit 1`,
+    [
+      facts.flatMap(indexesOf).map(({ name }) => identifier(name)),
+      facts.flatMap(({ table }) => functionsOf(table)),
+      facts.map(({ table }) => identifier(table)),
+      facts.map(({ table }) => identifier(`${table}_current`)),
+      warehouse.readerRole,
+    ],
   )
-  return rowCount === 1
+  return rowCount === 0
 }
 
 /** The reader sees the stars, their history and the status, and nothing of the platform's own. */

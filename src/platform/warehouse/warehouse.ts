@@ -1,6 +1,13 @@
 import { ConflictError } from '../errors.ts'
 import { connect, type Database, onlyRow, type PostgresClient } from '../postgres.ts'
-import { begin, NO_TIME_LIMITS, type Settings, TEXT_SETTINGS } from '../session.ts'
+import {
+  begin,
+  type BeginOptions,
+  NO_TIME_LIMITS,
+  selectOnce,
+  type Settings,
+  TEXT_SETTINGS,
+} from '../session.ts'
 import { identifier } from '../sql.ts'
 
 /** The Postgres database that holds the stars. */
@@ -46,12 +53,27 @@ export async function beginReading(
   connection: WarehouseClient,
   limits: Settings = {},
 ): Promise<void> {
-  const { warehouse } = connection
-  await begin(connection, {
+  await begin(connection, reading(connection.warehouse, limits))
+}
+
+function reading(warehouse: Warehouse, limits: Settings = {}): BeginOptions {
+  return {
     database: warehouse,
     mode: 'isolation level repeatable read read only',
     settings: { ...settingsOf(warehouse), ...limits },
-  })
+  }
+}
+
+/**
+ * Rows of one select without parameters, in the transaction that is open, else as `beginReading` in
+ * one of its own: one round trip either way.
+ */
+export async function selectRows<Row extends object>(
+  connection: WarehouseClient,
+  select: string,
+): Promise<readonly Row[]> {
+  if (isOpen(connection)) return (await connection.client.query<Row>(select)).rows
+  return await selectOnce<Row>(connection, reading(connection.warehouse), select)
 }
 
 /** Runs `work` in the transaction that is open, else as `beginReading` in one of its own. */
