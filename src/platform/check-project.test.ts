@@ -124,6 +124,16 @@ it.each([
     'Check Too big of dim_a',
   ],
   [
+    'a check called like what every object is made from',
+    { models: [{ ...dimension, checks: [check('__proto__')] }, fact] },
+    'Check __proto__ of dim_a',
+  ],
+  [
+    'a check whose name is SQL',
+    { models: [{ ...dimension, checks: [check(`x" from a; --`)] }, fact] },
+    'Check x" from a; -- of dim_a',
+  ],
+  [
     'two tests of one name',
     {
       tests: [

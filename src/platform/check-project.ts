@@ -22,6 +22,7 @@ const TAKEN = [
   'made',
   'named days',
   'named_date',
+  'rows refused before',
   'unfit deletes',
   'unfit keys',
 ]
@@ -129,7 +130,7 @@ function changeViews({ source, models, tests = [] }: Project): string[] {
   return [...new Set(tables)].map((name) => `change_${name}`)
 }
 
-/** Checks are told apart by the reason a row goes to quarantine for. */
+/** Checks are told apart by their names, in quarantine and in counts. */
 function checkReasons({ table, checks = [] }: Model): void {
   checkDistinct(`check of ${table}`, [...OWN_REASONS, ...checks.map(({ name }) => name)])
   const odd = checks.find(({ name }) => !/^[a-z][a-z0-9_]*$/.test(name))

@@ -44,12 +44,12 @@ export async function selectAffected(
     const steps = routes?.changes.get(view.name)
     if (steps === undefined) return undefined
     const files = await readFiles(db, view, paths)
-    ways.push({ from: view.name, rows: files.rows(paths), key: view.key, steps })
+    ways.push({ limited: `rows by ${view.name}`, rows: files.rows(paths), key: view.key, steps })
   }
   if (refused.length > 0) {
     const rows = readRefusedKeys(refused, { key, columns })
     if (routes?.own === undefined || rows === undefined) return undefined
-    ways.push({ from: 'quarantine', rows, key, steps: [routes.own] })
+    ways.push({ limited: 'rows refused before', rows, key, steps: [routes.own] })
   }
   const selects: string[] = []
   for (const way of ways) selects.push(await selectThrough(db, { way, views, sql }))
@@ -60,8 +60,8 @@ export async function selectAffected(
 
 /** From keys to the rows that a table can be limited to. */
 interface Way {
-  /** Whose keys they are, for the name of a temporary table. */
-  readonly from: string
+  /** Name of the temporary table of those rows. */
+  readonly limited: string
   /** Relation with the columns of `key`. */
   readonly rows: string
   readonly key: readonly string[]
@@ -83,10 +83,11 @@ async function selectThrough(
       semi join (select ${identifiers(key)} from ${rows}) as k on ${pairs.join(' and ')})`
     key = views.find(({ name }) => name === table)?.key ?? []
   }
-  const relation = identifier(`rows by ${way.from}`)
-  await db.run(`create or replace temp table ${relation} as from ${rows}`)
-  const limited = identifier(way.steps.at(-1)?.table ?? '')
-  return `with ${limited} as (from ${relation})\n${sql}`
+  const limited = identifier(way.limited)
+  await db.run(`create or replace temp table ${limited} as from ${rows}`)
+  // Inside the select this name now means the limited table.
+  const table = identifier(way.steps.at(-1)?.table ?? '')
+  return `with ${table} as (from ${limited})\n${sql}`
 }
 
 /** Types whose text in a key is read back as the same value. */
