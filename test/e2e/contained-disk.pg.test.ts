@@ -101,6 +101,19 @@ it.skipIf(obstacle)('I15 a table too large for the disk is held alone', async ()
   await expectDesignHeld(held, 'is full [ENOSPC]')
 })
 
+it.skipIf(obstacle)('I15 a zone on a full disk is named, and nothing else', async () => {
+  const zone = join(system.folder, 'ingestion')
+  await mkdir(zone)
+  const limit = `mount -t tmpfs -o size=64k tmpfs ${zone}`
+  const { code, events } = await run(['unshare', '--map-root-user', '--mount', 'bash'], { limit })
+  expect(code).toBe(2)
+  const failed = events.filter(({ event }) => event === 'failed')
+  expect(failed).toMatchObject([
+    { code: 'LAKE_FULL', message: `No space left for the zone ${zone} [ENOSPC]` },
+  ])
+  expect((await run(['bash'], { limit: 'true' })).code).toBe(0)
+})
+
 it('I15 a load for which there is no room names the scratch folder, not the warehouse', async () => {
   const away = new URL(system.warehouse.url)
   away.port = '1'
