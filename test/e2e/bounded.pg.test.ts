@@ -31,7 +31,7 @@ it('I12 a table larger than the memory allowed passes through, and no row become
   expect(batch?.tables['design']?.changes.length).toBeGreaterThan(1)
   // As JavaScript objects these rows would take several times this.
   expect(heapPeak - heapBefore).toBeLessThan(100 * 1024 * 1024)
-})
+}, 240_000)
 
 it('I10 every row read is accepted, unchanged or quarantined, in both zones', async () => {
   await using system = await createSystem()
