@@ -68,7 +68,7 @@ export async function collect(deps: Deps, options: CollectOptions = {}): Promise
 
 async function collectOnce(deps: Deps, { lastKnown = 0 }: CollectOptions): Promise<CollectOutcome> {
   checkProject(deps.project)
-  const heads = await readHeads(deps, { lastKnown })
+  const heads = await readHeads(deps, { lastKnown, isCapturing: true })
   const last = heads.captured
   const failures: FeedFailure[] = []
   const quiet = {

@@ -1,5 +1,5 @@
 import { type Deps, ingestionZone, processedZone } from './deps.ts'
-import { ConfigError, ContractError, TransientError } from './errors.ts'
+import { ConfigError, ContractError, type TidemarkError, TransientError } from './errors.ts'
 import { checkEnd, placeOf, readCommit, readLastCommit } from './lake/batch-log.ts'
 import type { CommitRecord } from './lake/commit-record.ts'
 import type { Zone } from './lake/zone.ts'
@@ -12,11 +12,18 @@ export interface Heads {
   readonly captured: CommitRecord | undefined
   /** Of the generation the models make now. */
   readonly transformed: CommitRecord | undefined
+  /** The processed zone could not be asked. */
+  readonly isAway?: boolean
 }
 
 export interface HeadsOptions {
   /** A batch known to exist in the ingestion zone: saves the search for the last one. */
   readonly lastKnown?: number
+  /**
+   * For a stage that adds to the ingestion zone: it goes on while the processed zone is away, for what
+   * is not captured now may never be seen again. Only a first batch wants both.
+   */
+  readonly isCapturing?: boolean
 }
 
 /**
@@ -25,10 +32,23 @@ export interface HeadsOptions {
  * `ContractError` otherwise: `LAKE_BEHIND` when the ingestion zone ends before the processed zone
  * does, `LAKE_MIXED` when it holds other batches.
  */
-export async function readHeads(deps: Deps, { lastKnown = 0 }: HeadsOptions = {}): Promise<Heads> {
+export async function readHeads(
+  deps: Deps,
+  { lastKnown = 0, isCapturing = false }: HeadsOptions = {},
+): Promise<Heads> {
   const ingestion = ingestionZone(deps)
   const processed = processedZone(deps, generationOf(deps.project))
-  const transformed = await readLastCommit(processed)
+  let transformed: CommitRecord | undefined
+  try {
+    transformed = await readLastCommit(processed)
+  } catch (error) {
+    const isAway = error instanceof TransientError || error instanceof ConfigError
+    const captured = isCapturing && isAway ? await readLastCommit(ingestion, lastKnown) : undefined
+    if (captured === undefined) throw error
+    const { code, message } = error as TidemarkError
+    deps.log({ event: 'processed_zone_away', level: 'warn', code, reason: message })
+    return { captured, transformed: undefined, isAway: true }
+  }
   const captured = await readLastCommit(ingestion, Math.max(lastKnown, transformed?.batch ?? 0))
   if (transformed === undefined) return { captured, transformed }
   if ((captured?.batch ?? 0) < transformed.batch) {
@@ -59,9 +79,12 @@ const WAY_BACK =
  * Throws unless both logs end where they seem to, with no record lost before a later one: whatever is
  * written next continues them (I14). See `checkEnd`.
  */
-export async function checkEnds(deps: Deps, { captured, transformed }: Heads): Promise<void> {
+export async function checkEnds(
+  deps: Deps,
+  { captured, transformed, isAway = false }: Heads,
+): Promise<void> {
   await checkEnd(ingestionZone(deps), captured)
-  await checkEnd(processedZone(deps, generationOf(deps.project)), transformed)
+  if (!isAway) await checkEnd(processedZone(deps, generationOf(deps.project)), transformed)
 }
 
 /**

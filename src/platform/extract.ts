@@ -76,7 +76,7 @@ export async function extractSnapshot(
 ): Promise<ExtractOutcome> {
   checkProject(deps.project)
   const zone = ingestionZone(deps)
-  const heads = await readHeads(deps, { lastKnown })
+  const heads = await readHeads(deps, { lastKnown, isCapturing: true })
   const last = heads.captured
   if (last !== undefined) await snapshot.reach(last.snapshot)
   const identity = { ...snapshot.identity, takenAt: notBefore(last, snapshot.identity.takenAt) }

@@ -60,6 +60,10 @@ export async function compareVersions(
     chunks.set(chunk, [...(chunks.get(chunk) ?? []), ...own])
   }
   const columns = await columnsOf(db, zone, [...chunks.values()].at(-1) ?? [])
+  if (columns.length === 0) {
+    const table = { name: model.table, key: [model.recordId], columns }
+    return { rows: 0, difference: await countExtra(warehouse, table), by: 'checksum' }
+  }
   const found = await checksumChunks(warehouse, model, columns)
   let rows = 0
   let difference = NO_DIFFERENCE
@@ -96,6 +100,9 @@ export async function compareDimension(
   const state = record.tables[model.table]?.state ?? []
   const columns = await columnsOf(db, zone, state)
   const table: LakeTable = { name: model.table, key: model.key, columns }
+  if (columns.length === 0) {
+    return { rows: 0, difference: await countExtra(warehouse, table), by: 'checksum' }
+  }
   const relation = `published ${model.table}`
   await openState(db, zone, { relation, table, state })
   const published = identifier(relation)
@@ -171,7 +178,6 @@ async function compareRows(
   { client, warehouse }: WarehouseClient,
   { table, expected, where }: { table: LakeTable; expected: string; where: string },
 ): Promise<Difference> {
-  if (table.columns.length === 0) return await countExtra({ client, warehouse }, table)
   const names = identifiers(table.columns.map(({ name }) => name))
   const path = join(db.scratchDir, `${randomUUID()}.copied`)
   const sent = await withPostgresErrors(warehouse, () =>
@@ -188,7 +194,7 @@ async function compareRows(
 
 /** Of a table that the processed zone has no row of. */
 async function countExtra(
-  { client, warehouse }: Pick<WarehouseClient, 'client' | 'warehouse'>,
+  { client, warehouse }: WarehouseClient,
   { name }: LakeTable,
 ): Promise<Difference> {
   const found = await withPostgresErrors(warehouse, () =>

@@ -36,8 +36,7 @@ async function asLoader(): Promise<{ role: string; deps: Deps }> {
   const url = new URL(system.warehouse.url)
   url.username = role
   url.password = 'secret'
-  const { database } = { database: system.warehouse.name }
-  await system.query(`grant connect, temporary on database ${database} to ${role}`)
+  await system.query(`grant connect on database ${system.warehouse.name} to ${role}`)
   const warehouse = { ...system.deps.warehouse, url: url.href, schema: 'stars' }
   return { role, deps: { ...system.deps, warehouse } }
 }

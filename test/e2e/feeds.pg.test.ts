@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
 import { collect } from '../../src/platform/collect.ts'
 import type { Deps } from '../../src/platform/deps.ts'
+import { diskStore } from '../../src/platform/lake/disk-store.ts'
 import { run } from '../../src/platform/pipeline.ts'
 import { diskDrop } from '../../src/platform/source/drop.ts'
 import { verify } from '../../src/platform/verify.ts'
@@ -211,7 +212,8 @@ it('waits for a file that somebody is still writing, and for the first snapshot'
   expect(await prices.collect()).toBe(1)
   expect((await prices.current()).length).toBe(1)
 
-  const empty = { ...prices.deps, ingestion: prices.deps.processed }
+  const store = (name: string) => diskStore(join(prices.folder, name))
+  const empty = { ...prices.deps, ingestion: store('none'), processed: store('none either') }
   expect(await collect(empty)).toMatchObject({ record: undefined, committed: false })
 })
 

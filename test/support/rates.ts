@@ -11,7 +11,8 @@ export interface TestRate {
 
 /**
  * Puts versions of rates into a warehouse as the load of a batch does: the fact is appended to, its
- * current table follows. They belong to the last loaded batch.
+ * current table follows. They belong to the last loaded batch, and their record ids lie below those
+ * that a load gives out.
  */
 export async function loadRates(client: pg.ClientBase, rates: readonly TestRate[]): Promise<void> {
   await client.query('begin')
@@ -39,7 +40,8 @@ export async function loadRates(client: pg.ClientBase, rates: readonly TestRate[
     await client.query(
       `insert into fact_exchange_rate
        select
-           (select coalesce(max(rate_record_id), 0) + 1 from fact_exchange_rate),
+           (select coalesce(max(rate_record_id) filter (where rate_record_id < 0), -1000000) + 1
+            from fact_exchange_rate),
            $1, $2, $3, $4, $5, $6, clock_timestamp(),
            (select coalesce(max(batch_id), 1) from tidemark_ledger)`,
       [

@@ -113,7 +113,6 @@ describe('prepareDatabases()', () => {
       'pg_sleep(0)',
       'pg_terminate_backend(0)',
       `query_to_xml('select 1', true, true, '')`,
-      `set_config('work_mem', '1GB', true)`,
     ]) {
       await expect(query(readerUrl, `select ${call}`), call).rejects.toMatchObject({
         code: '42501',

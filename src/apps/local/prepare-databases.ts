@@ -158,6 +158,8 @@ begin
         from (${ACTING_FUNCTIONS}) as f
         inner join pg_proc as p on p.oid = f.oid
         where f.is_built_in
+            -- Every transaction of ours sets its settings with it, the reader's too.
+            and f.name <> 'set_config'
             and not exists (select from pg_language as l where l.lanvalidator = p.oid)
             and exists (
                 select

@@ -138,7 +138,8 @@ export async function checkFactEnds(
   for (const { i, last } of rows) {
     const table = facts[i]?.table ?? ''
     const expected = previous?.tables[table]?.records ?? 0
-    if (Number(last) === expected) continue
+    // Record ids begin at 1.
+    if (Math.max(0, Number(last)) === expected) continue
     throw new ContractError(
       `${table} ends with version ${last}, but batch ${previous?.batch ?? 0}, the newest in the ` +
         `ledger, ended with version ${expected}`,
