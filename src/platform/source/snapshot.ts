@@ -58,13 +58,13 @@ export async function openSnapshot(
   const connection = await connect(database)
   try {
     const { client } = connection
-    let identity = await withPostgresErrors(database, () => beginSnapshot(connection, database))
+    let begun = await withPostgresErrors(database, () => beginSnapshot(connection, database))
     let exported: string | undefined
     return {
       database,
       client,
       get identity() {
-        return identity
+        return begun.identity
       },
       async openAnother() {
         exported ??= await withPostgresErrors(database, async () => {
@@ -74,11 +74,12 @@ export async function openSnapshot(
         return await openIn(database, exported)
       },
       async reach(before) {
-        if (!isBehind(identity, before)) return
+        const { identity, reached } = begun
+        if (!isBehind({ ...identity, wal: reached }, before)) return
         await withPostgresErrors(database, async () => {
           await client.query('rollback')
           await waitForReplay(connection, { database, identity, before, waitMs: behindWaitMs })
-          identity = await beginSnapshot(connection, database)
+          begun = await beginSnapshot(connection, database)
         })
         exported = undefined
       },
@@ -154,10 +155,17 @@ async function openIn(database: Database, snapshot: string): Promise<PostgresCli
 /** So often a pooler may give us another standby between two transactions. */
 const MAX_TRIES = 5
 
+interface BegunSnapshot {
+  /** Its position in the log was asked after the snapshot: nothing in the snapshot is newer. */
+  readonly identity: SnapshotIdentity
+  /** On a standby the position asked before the snapshot: everything up to it is in the snapshot. */
+  readonly reached: string | undefined
+}
+
 async function beginSnapshot(
   connection: PostgresClient,
   database: Database,
-): Promise<SnapshotIdentity> {
+): Promise<BegunSnapshot> {
   const { client } = connection
   const read = async () => {
     await begin(connection, { database, mode: MODE, settings: SETTINGS })
@@ -169,7 +177,9 @@ async function beginSnapshot(
     await client.query('rollback')
     const before = await readReplayed(client, permitted)
     ;({ identity, permitted } = await read())
-    if (identity.startedAt === before.startedAt) return { ...identity, takenAt: before.replayedTo }
+    if (identity.startedAt === before.startedAt) {
+      return { identity: { ...identity, takenAt: before.replayedTo }, reached: before.wal }
+    }
     if (tries === MAX_TRIES) {
       throw new TransientError(`${database.title} is answered by several standbys in turn`, {
         code: `${database.code}_SEVERAL`,
@@ -177,7 +187,7 @@ async function beginSnapshot(
       })
     }
   }
-  return identity
+  return { identity, reached: identity.wal }
 }
 
 async function readIdentity(
