@@ -41,7 +41,11 @@ export async function examineWarehouse(deps: Deps): Promise<Finding[]> {
   return [answers, rehearsed]
 }
 
-function checkFacts({ title }: Warehouse, { encoding, isStandby, database }: WarehouseFacts): void {
+/** Throws `ConfigError` when the server or its database does not suit a warehouse. */
+export function checkFacts(
+  { title }: Warehouse,
+  { encoding, isStandby, database }: WarehouseFacts,
+): void {
   if (isStandby) {
     throw new ConfigError(`${title} is a standby and cannot be written`, {
       code: 'WAREHOUSE_READ_ONLY',
@@ -60,7 +64,7 @@ function checkFacts({ title }: Warehouse, { encoding, isStandby, database }: War
  * The statement that gives the loader what it lacks, as far as Postgres' message names it (English
  * servers); undefined for any other error.
  */
-function fixPermission(
+export function fixPermission(
   error: unknown,
   { user, database, schema }: WarehouseFacts & { schema: string },
 ): string | undefined {
