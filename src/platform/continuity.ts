@@ -12,6 +12,8 @@ export interface Heads {
   readonly captured: CommitRecord | undefined
   /** Of the generation the models make now. */
   readonly transformed: CommitRecord | undefined
+  /** The ingestion record that one was made from. */
+  readonly origin?: CommitRecord
   /** The processed zone could not be asked. */
   readonly isAway?: boolean
 }
@@ -69,7 +71,7 @@ export async function readHeads(
       { code: 'LAKE_MIXED', hint: WAY_BACK },
     )
   }
-  return { captured, transformed }
+  return { captured, transformed, origin }
 }
 
 const WAY_BACK =

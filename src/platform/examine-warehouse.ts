@@ -2,7 +2,7 @@ import type { Deps } from './deps.ts'
 import { ConfigError, ConflictError } from './errors.ts'
 import { check, type Finding } from './finding.ts'
 import { hostOf, withPostgresErrors } from './postgres.ts'
-import { readReaderExcess } from './presentation/reader-excess.ts'
+import { findReaderExcess } from './presentation/reader-excess.ts'
 import { identifier, qualified } from './sql.ts'
 import { findLedgerHead } from './warehouse/ledger.ts'
 import { readFacts, rehearse, type WarehouseFacts } from './warehouse/rehearse.ts'
@@ -100,9 +100,13 @@ export async function examineReader(deps: Deps, reader: Warehouse): Promise<Find
   }
   return await check(what, async () => {
     await using session = await openWarehouse({ ...reader, attempts: 1 })
-    const head = await findLedgerHead(session)
+    const { head, excess } = await withPostgresErrors(reader, () =>
+      inSnapshot(session, async () => ({
+        head: await findLedgerHead(session),
+        excess: await findReaderExcess(session),
+      })),
+    )
     const seen = head === undefined ? 'nothing loaded yet' : `batch ${head.batch}`
-    const excess = await readReaderExcess(reader)
     if (excess.length === 0) return seen
     const detail = `${seen}; but ${excess.map((each) => each.what).join('; ')}`
     const hint = excess.map((each) => each.fix).join(' ')

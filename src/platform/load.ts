@@ -55,6 +55,8 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
   const isSwitch = head !== undefined && head.generation !== generation
   const last = await readLastCommit(zone, isSwitch ? 0 : head?.batch)
   const lastBatch = last?.batch ?? 0
+  // The record of the newest loaded batch; then of the one before the batch that is loaded.
+  let before: CommitRecord | undefined
   if (head !== undefined) {
     if (isSwitch && lastBatch < head.batch) {
       // A new generation replaces the old one only once it has caught up with it.
@@ -62,7 +64,8 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
       checkLoaded(head, { zone: ingestion, record: await readCommit(ingestion, head.batch) })
       return { batches: [], lastBatch: head.batch, isCutShort: false }
     }
-    checkLoaded(head, { zone, record: await readCommit(zone, head.batch) })
+    before = lastBatch === head.batch ? last : await readCommit(zone, head.batch)
+    checkLoaded(head, { zone, record: before })
     if (!isSwitch && lastBatch === head.batch) return { batches: [], lastBatch, isCutShort: false }
   }
   if (lastBatch === 0) return { batches: [], lastBatch, isCutShort: false }
@@ -92,7 +95,6 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
   }
   const batches: number[] = []
   let loaded = head?.batch ?? 0
-  let before = loaded === 0 ? undefined : await readExistingCommit(zone, loaded)
   for (const number of range(loaded + 1, lastBatch)) {
     checkInterrupted(deps)
     if (loaded > (head?.batch ?? 0) && isPastDeadline(deps)) break

@@ -63,7 +63,7 @@ export async function transform(deps: Deps): Promise<TransformOutcome> {
   const first = (previous?.batch ?? 0) + 1
   if (first <= last.batch) await checkEnds(deps, heads)
   if (previous === undefined) await prepareGeneration(deps, zone)
-  let before = previous && (await readExistingCommit(ingestion, previous.batch))
+  let before = heads.origin
 
   for (let number = first; number <= last.batch; number++) {
     checkInterrupted(deps)

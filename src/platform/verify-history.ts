@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { type Deps, processedZone } from './deps.ts'
 import type { DuckDb } from './duckdb.ts'
-import { convertRows } from './lake/capture.ts'
+import { convertRows, incomingRelation } from './lake/capture.ts'
 import type { CommitRecord, FileRef } from './lake/commit-record.ts'
 import { type Difference, findDifferences } from './lake/difference.ts'
 import { type LakeTable, openState, readParquet } from './lake/table-state.ts'
@@ -60,8 +60,8 @@ export async function compareVersions(
     chunks.set(chunk, [...(chunks.get(chunk) ?? []), ...own])
   }
   const columns = await columnsOf(db, zone, [...chunks.values()].at(-1) ?? [])
+  const table: LakeTable = { name: model.table, key: [model.recordId], columns }
   if (columns.length === 0) {
-    const table = { name: model.table, key: [model.recordId], columns }
     return { rows: 0, difference: await countExtra(warehouse, table), by: 'checksum' }
   }
   const found = await checksumChunks(warehouse, model, columns)
@@ -70,16 +70,16 @@ export async function compareVersions(
   let by: ComparedHistory['by'] = 'checksum'
   for (const chunk of new Set([...chunks.keys(), ...found.keys()].toSorted((a, b) => a - b))) {
     const paths = await openFiles(zone, chunks.get(chunk) ?? [])
-    const expected = await checksumOf(db, columns, relationOf(paths, columns))
+    const incoming = incomingRelation(table, paths)
+    const expected = await checksumOf(db, columns, incoming)
     rows += Number(expected.rows)
     if (isSameChecksum(expected, found.get(chunk))) continue
     by = 'rows'
     const range = { from: chunk * CHUNK + 1, to: (chunk + 1) * CHUNK }
     const where = `where batch_id between ${range.from} and ${range.to}`
-    const table = { name: model.table, key: [model.recordId], columns }
     const own = await compareRows(db, warehouse, {
       table,
-      expected: relationOf(paths, columns),
+      expected: incoming,
       where,
     })
     difference = addDifferences(difference, own)
@@ -151,12 +151,6 @@ async function columnsOf(
   return columns.filter(({ name }) => !CHANGE_COLUMNS.has(name))
 }
 
-function relationOf(paths: readonly string[], columns: LakeTable['columns']): string {
-  if (paths.length > 0) return readParquet(paths)
-  const none = columns.map(({ name, type }) => `null::${type} as ${identifier(name)}`)
-  return `(select ${none.join(', ')} where false)`
-}
-
 async function checksumChunks(
   { client, warehouse }: WarehouseClient,
   model: Fact,
@@ -175,21 +169,32 @@ async function checksumChunks(
 /** Copies rows of the warehouse and compares them one by one. */
 async function compareRows(
   db: DuckDb,
-  { client, warehouse }: WarehouseClient,
+  warehouse: WarehouseClient,
   { table, expected, where }: { table: LakeTable; expected: string; where: string },
 ): Promise<Difference> {
   const names = identifiers(table.columns.map(({ name }) => name))
+  const from = `${identifier(table.name)} ${where}`
+  return await findDifferences(db, table, {
+    expected: `(select ${names} from ${expected})`,
+    found: await copyRows(db, warehouse, { table, from }),
+  })
+}
+
+/** Copies a table's columns from what stands behind `from` in the warehouse; returns the relation in DuckDB. */
+export async function copyRows(
+  db: DuckDb,
+  { client, warehouse }: WarehouseClient,
+  { table, from }: { table: LakeTable; from: string },
+): Promise<string> {
+  const names = identifiers(table.columns.map(({ name }) => name))
   const path = join(db.scratchDir, `${randomUUID()}.copied`)
   const sent = await withPostgresErrors(warehouse, () =>
-    copyToFile(client, `select ${names} from ${identifier(table.name)} ${where}`, path),
+    copyToFile(client, `select ${names} from ${from}`, path),
   )
   const stamp = { db, number: 1, takenAt: new Date(0).toISOString() }
   const copied = { ...sent, path }
   const { path: parquet } = await convertRows(stamp, table, { copied, firstOrdinal: 1 })
-  return await findDifferences(db, table, {
-    expected: `(select ${names} from ${expected})`,
-    found: `(select ${names} from ${duckLiteral(parquet)})`,
-  })
+  return `(select ${names} from ${duckLiteral(parquet)})`
 }
 
 /** Of a table that the processed zone has no row of. */

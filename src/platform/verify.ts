@@ -19,7 +19,7 @@ import { generationOf, readModel } from './models/generation.ts'
 import { brokenBy, rulesOf } from './models/rules.ts'
 import { openRows, openTable, viewOf } from './models/source-view.ts'
 import { readInputs } from './models/transform.ts'
-import { copyToFile, onlyRow, withPostgresErrors } from './postgres.ts'
+import { onlyRow, withPostgresErrors } from './postgres.ts'
 import type { Fact, Model } from './project.ts'
 import type { HeldTable } from './report-drift.ts'
 import { copyWhole } from './source/copy.ts'
@@ -35,7 +35,13 @@ import {
   parseChecksum,
   postgresChecksum,
 } from './verify-checksum.ts'
-import { compareDimension, compareVersions, NO_DIFFERENCE, withoutExtra } from './verify-history.ts'
+import {
+  compareDimension,
+  compareVersions,
+  copyRows,
+  NO_DIFFERENCE,
+  withoutExtra,
+} from './verify-history.ts'
 import { type LogFault, verifyLog } from './verify-log.ts'
 import { readLedgerHead } from './warehouse/ledger.ts'
 import { beginReading, openWarehouse, type WarehouseClient } from './warehouse/warehouse.ts'
@@ -436,7 +442,7 @@ async function verifyDimension(check: ModelCheck<Model>): Promise<VerifiedTable>
 /** Makes `expected` from a model's select, copies the warehouse's rows, and compares them. */
 async function compareModel({
   db,
-  warehouse: { client, warehouse },
+  warehouse: connection,
   model,
   select,
   relation,
@@ -446,6 +452,7 @@ async function compareModel({
   relation: string
   days?: readonly string[]
 }): Promise<VerifiedTable> {
+  const { client, warehouse } = connection
   const table: LakeTable = {
     name: model.table,
     key: model.key,
@@ -480,17 +487,8 @@ async function compareModel({
       return { ...verified, by: 'checksum', difference: NO_DIFFERENCE }
     }
   }
-  const path = join(db.scratchDir, `${randomUUID()}.copied`)
-  const copied = await withPostgresErrors(warehouse, () =>
-    copyToFile(client, `select ${identifiers(names)} from ${relation}`, path),
-  )
-  const stamp = { db, number: 1, takenAt: new Date(0).toISOString() }
-  const { path: parquet } = await convertRows(stamp, table, {
-    copied: { ...copied, path },
-    firstOrdinal: 1,
-  })
-  const found = `(
-    select ${identifiers(names)} from ${duckLiteral(parquet)} anti join ${quarantined} using (${key}))`
+  const copied = await copyRows(db, connection, { table, from: relation })
+  const found = `(select * from ${copied} anti join ${quarantined} using (${key}))`
   const difference = await findDifferences(db, table, { expected: '"expected"', found })
   return { ...verified, by: 'rows', difference }
 }
