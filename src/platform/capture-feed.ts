@@ -30,7 +30,7 @@ import {
   rowText,
   selectRefused,
 } from './lake/quarantine.ts'
-import { lakeTable, prepareSchema } from './lake/schema.ts'
+import { lakeTable, parsedTable, prepareSchema } from './lake/schema.ts'
 import { lastOfEachKey, type LakeTable, openState } from './lake/table-state.ts'
 import { keyColumns } from './lake/withheld.ts'
 import { hashFile, keyPart, openFiles, padBatch } from './lake/zone.ts'
@@ -88,7 +88,15 @@ export async function captureFeed(
     // Awaited wherever it is needed.
     hashing.catch(() => {})
     const isCopy = await findCopy(batch, { register, read, file, hashing })
-    const taken = await takeFile(deps, batch, { feed, table, file, index, before, isCopy, hashing })
+    const taken = await takeFile(deps, batch, {
+      feed,
+      table: parsedTable(shape),
+      file,
+      index,
+      before,
+      isCopy,
+      hashing,
+    })
     before += taken.span
     read.push(taken)
   }

@@ -9,7 +9,7 @@ import type { CopiedRows } from '../source/copy.ts'
 import type { FileRef } from './commit-record.ts'
 import { type DividedLines, divideLines, READABLE_LEAD, UNREADABLE_LEAD } from './copy-lines.ts'
 import { MAX_ROW_BYTES, readCopyText } from './copy-text.ts'
-import { type Column, isDistinct, lakeValue, tryLakeValue } from './lake-type.ts'
+import { type Column, fileValues, isDistinct, lakeValue, tryLakeValue } from './lake-type.ts'
 import { type LakeTable, readParquet, selectNothing } from './table-state.ts'
 import { commitKey, keyPart, padBatch, uploadFile, type Zone } from './zone.ts'
 
@@ -305,7 +305,7 @@ export async function prepareChanges(
   { changes, rows }: { changes: string; rows: number },
 ): Promise<FileRef[]> {
   if (rows === 0) return []
-  const columns = identifiers(table.columns.map((column) => column.name))
+  const columns = fileValues(table.columns)
   // Numbered as they stream out of the sort, which can spill; a window over the order cannot.
   const inOrder = `
     select *, row_number() over () as _ordinal

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { CHANGE_COLUMNS } from '../project.ts'
 import { duckLiteral, identifier } from '../sql.ts'
 import { parquetOptions, type PendingBatch } from './capture.ts'
 import type { FileRef, StateFile } from './commit-record.ts'
-import { lastOfEachKey, type LakeTable, openState, readParquet } from './table-state.ts'
+import { fileValues } from './lake-type.ts'
+import { lastOfEachKey, type LakeTable, openState, selectFiles } from './table-state.ts'
 import { keyPart, openFiles, padBatch, uploadFile } from './zone.ts'
 
 /** Change files that may pile up before they are merged into one. */
@@ -51,18 +53,20 @@ export async function prepareState(
   if (plan === 'base') {
     const relation = `checkpoint of ${table.name}`
     await openState(batch.db, batch.zone, { relation, table, state })
-    const files = await writeCheckpoint(batch, table, `select * from ${identifier(relation)}`)
+    const select = `select ${fileValues(table.columns)} from ${identifier(relation)}`
+    const files = await writeCheckpoint(batch, table, select)
     return files.map((file) => ({ ...file, role: 'base' }))
   }
   const later = await openFiles(
     batch.zone,
     state.filter((file) => file.role !== 'base'),
   )
+  const changes = await selectFiles(batch.db, later, table.columns, [...CHANGE_COLUMNS])
+  const columns = [fileValues(table.columns), ...CHANGE_COLUMNS].join(', ')
   const merged = await writeCheckpoint(
     batch,
     table,
-    `select * from ${readParquet(later)}
-     ${lastOfEachKey(table)}`,
+    `select ${columns} from (${changes}) ${lastOfEachKey(table)}`,
   )
   return [
     ...state.filter((file) => file.role === 'base'),

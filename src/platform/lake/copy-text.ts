@@ -70,8 +70,7 @@ export async function writeCopyText(db: DuckDb, parquet: string): Promise<CopyTe
 }
 
 /** Types whose text holds no backslash, tab or line break. */
-const PLAIN =
-  /^(BOOLEAN|U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DECIMAL\(.*\)|FLOAT|DOUBLE|TIME|UUID)$/
+const PLAIN = /^(BOOLEAN|SMALLINT|INTEGER|BIGINT|DECIMAL\(.*\)|FLOAT|DOUBLE)$/
 
 function asText(name: string, type: string): string {
   const column = identifier(name)

@@ -3,7 +3,7 @@ import { duckLiteral, identifier, identifiers } from '../sql.ts'
 import { type Stamp, writeParquet } from './capture.ts'
 import { fits, unhex, withCasts } from './feed-exact.ts'
 import { describeFault, type FeedFile, givenOf, unreadable, withGiven } from './feed-file.ts'
-import type { Column } from './lake-type.ts'
+import { type Column, fileValue } from './lake-type.ts'
 import { rowText, selectRefused } from './quarantine.ts'
 import type { LakeTable } from './table-state.ts'
 import { keyColumns } from './withheld.ts'
@@ -106,7 +106,7 @@ export async function divide(
   const typed = (column: Column) => `try_cast(${identifier(column.name)} as ${column.type})`
   const values = table.columns.map((column) => {
     const name = identifier(column.name)
-    const value = column.type === 'BLOB' ? unhex(name) : typed(column)
+    const value = column.type === 'BLOB' ? unhex(name) : fileValue(typed(column), column.type)
     return `${isCsv && column.type !== 'VARCHAR' ? `case when ${name} <> '' then ${value} end` : value} as ${name}`
   })
   const rows = await writeParquet(

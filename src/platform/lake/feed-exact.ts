@@ -1,5 +1,5 @@
 import { duckLiteral, identifier } from '../sql.ts'
-import type { Column } from './lake-type.ts'
+import { type Column, fileValue } from './lake-type.ts'
 import type { LakeTable } from './table-state.ts'
 
 /** Every column as text, and beside it what it is in its type, made once for all that ask for it. */
@@ -18,10 +18,12 @@ function castName({ name }: Column): string {
   return identifier(`as typed ${name}`)
 }
 
-/** SQL of a column's value; of one that `withCasts` has made. */
+/** SQL of a column's value as a file holds it; of one that `withCasts` has made. */
 export function cast(column: Column): string {
   if (column.type === 'VARCHAR') return identifier(column.name)
-  return column.type === 'BLOB' ? unhex(identifier(column.name)) : castName(column)
+  return column.type === 'BLOB'
+    ? unhex(identifier(column.name))
+    : fileValue(castName(column), column.type)
 }
 
 /** SQL of the bytes of a text such as `\\x00ff`. */

@@ -1,6 +1,6 @@
 import { identifier } from '../sql.ts'
 
-/** A column as it lies in the lake. `type` is a DuckDB type. */
+/** A column of a relation. `type` is a DuckDB type; in a file it lies as its `fileType`. */
 export interface Column {
   readonly name: string
   readonly type: string
@@ -24,11 +24,16 @@ const TYPES: readonly (readonly [RegExp, string])[] = [
 ]
 
 /**
- * The lake type that holds every value of a Postgres type exactly, given as `format_type` prints
- * it with domains resolved. What has no exact counterpart is kept as the text Postgres prints:
- * unconstrained numerics, json, arrays, enums, intervals and all the rest.
+ * The lake type that holds every value of a Postgres type exactly and that other engines can read,
+ * given as `format_type` prints it with domains resolved. What has none is kept as the text Postgres
+ * prints: times, UUIDs, unconstrained numerics, json, arrays, enums, intervals and all the rest.
  */
 export function lakeType(postgresType: string): string {
+  return fileType(parsedType(postgresType))
+}
+
+/** The DuckDB type that checks the text of a Postgres type and gives it one form. */
+export function parsedType(postgresType: string): string {
   const numeric = /^numeric\((\d+),(-?\d+)\)$/.exec(postgresType)
   if (numeric) {
     const precision = Number(numeric[1])
@@ -38,6 +43,68 @@ export function lakeType(postgresType: string): string {
       : 'VARCHAR'
   }
   return TYPES.find(([pattern]) => pattern.test(postgresType))?.[1] ?? 'VARCHAR'
+}
+
+/** Types that Parquet holds and that DuckDB, Spark, Trino, Athena, Redshift, Polars and pandas read. */
+const PORTABLE =
+  /^(BOOLEAN|SMALLINT|INTEGER|BIGINT|FLOAT|DOUBLE|DECIMAL\(.+\)|VARCHAR|BLOB|DATE|TIMESTAMP(_S|_MS)?|TIMESTAMPTZ|TIMESTAMP WITH TIME ZONE)$/
+
+/** Integers that are no Parquet type, or one that some engines refuse, and the next that holds them. */
+const WIDER: Readonly<Record<string, string>> = {
+  TINYINT: 'SMALLINT',
+  UTINYINT: 'SMALLINT',
+  USMALLINT: 'INTEGER',
+  UINTEGER: 'BIGINT',
+  UBIGINT: 'DECIMAL(20,0)',
+  HUGEINT: 'DECIMAL(38,0)',
+}
+
+/**
+ * The type in which a Parquet file holds a DuckDB type, so that every engine can read the file.
+ * Spark and Athena refuse a whole file for one column of `TIME`, `UUID` or `INTERVAL`, and DuckDB
+ * writes `HUGEINT` as a double: what is neither portable nor an integer is kept as its text.
+ */
+export function fileType(type: string): string {
+  return PORTABLE.test(type) ? type : (WIDER[type] ?? 'VARCHAR')
+}
+
+/** SQL of a value of a type as a file holds it. */
+export function fileValue(value: string, type: string): string {
+  if (type === 'INTERVAL') return intervalText(value)
+  const held = fileType(type)
+  return held === type ? value : `${value}::${held}`
+}
+
+/** The select list that writes columns of a relation as a file holds them. */
+export function fileValues(columns: readonly Column[]): string {
+  return columns
+    .map(({ name, type }) => {
+      const column = identifier(name)
+      const value = fileValue(column, type)
+      return value === column ? column : `${value} as ${column}`
+    })
+    .join(', ')
+}
+
+/** SQL of a value that a file holds as `held` in another type, or null where it has none. */
+export function tryValueFrom(
+  value: string,
+  { held, type }: { held: string; type: string },
+): string {
+  // DuckDB reads no sign before a time that is positive.
+  const text = held === 'VARCHAR' && type === 'INTERVAL' ? `replace(${value}, '+', '')` : value
+  return `try_cast(${text} as ${type})`
+}
+
+/**
+ * An interval as Postgres prints it (`EncodeInterval` in its interval.c, style `postgres`), made from
+ * how DuckDB prints it: `mons` for months, a plural unless the count is 1, and a plus sign before a
+ * positive part that follows a negative one.
+ */
+function intervalText(value: string): string {
+  const short = `replace(${value}::varchar, 'month', 'mon')`
+  const plural = `regexp_replace(${short}, '-1 (year|mon|day)\\b', '-1 \\1s', 'g')`
+  return `regexp_replace(${plural}, '(-\\d+ [a-z]+) (\\d)', '\\1 +\\2', 'g')`
 }
 
 /** Types whose text DuckDB's reader itself turns into exactly the value, or refuses. */

@@ -6,7 +6,7 @@ import type { Log } from '../log.ts'
 import { duckLiteral, identifier } from '../sql.ts'
 import { type PendingBatch, prepareFile, writeParquet } from './capture.ts'
 import type { FileRef } from './commit-record.ts'
-import type { Column } from './lake-type.ts'
+import { type Column, fileValue } from './lake-type.ts'
 import { lastOfEachKey, readParquet, selectNothing } from './table-state.ts'
 import { openFiles } from './zone.ts'
 
@@ -52,7 +52,7 @@ export function exactText(name: string, type: string): string {
       // DuckDB puts its `(BC)` behind the date, Postgres its `BC` at the end.
       return `regexp_replace(${column}::varchar, ' \\(BC\\)(.*)$', '\\1 BC')`
     default:
-      return `${column}::varchar`
+      return `${fileValue(column, type)}::varchar`
   }
 }
 

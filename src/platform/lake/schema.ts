@@ -1,6 +1,6 @@
 import { ContractError } from '../errors.ts'
 import type { SourceTable } from '../project.ts'
-import { type Column, lakeType } from './lake-type.ts'
+import { type Column, lakeType, parsedType } from './lake-type.ts'
 import type { LakeTable } from './table-state.ts'
 import { keyPart, type Zone } from './zone.ts'
 
@@ -58,6 +58,19 @@ export async function readArchivedSchema(
     })
   }
   return JSON.parse(body.toString('utf8')) as ArchivedSchema
+}
+
+/** The table with the types that check the text of its values, as a feed's files are read. */
+export function parsedTable({
+  table,
+  key,
+  columns,
+}: Omit<ArchivedSchema, 'fingerprint'>): LakeTable {
+  return {
+    name: table,
+    key,
+    columns: columns.map(({ name, baseType }) => ({ name, type: parsedType(baseType) })),
+  }
 }
 
 /** The table's columns in the lake's types, with the former names its contract knows of. */

@@ -1,7 +1,7 @@
 import type { DuckDb } from '../duckdb.ts'
 import { duckLiteral, identifier, identifiers } from '../sql.ts'
 import type { StateFile } from './commit-record.ts'
-import type { Column } from './lake-type.ts'
+import { type Column, tryValueFrom } from './lake-type.ts'
 import { openFiles, type Zone } from './zone.ts'
 
 /** A table as the lake knows it. */
@@ -62,8 +62,11 @@ export async function openState(
     select ${names} from ${overlay} where _operation <> 'delete'`)
 }
 
-/** A select of `columns` over Parquet files that may have been written with other columns. */
-async function selectFiles(
+/**
+ * A select of `columns` and `extra` ones over Parquet files that may have been written with other
+ * columns or types.
+ */
+export async function selectFiles(
   db: DuckDb,
   paths: readonly string[],
   columns: readonly Column[],
@@ -92,8 +95,9 @@ async function selectGroup(
     const held = [name, ...formerly].find((each) => types.has(each))
     if (held === undefined) return `null::${type} as ${identifier(name)}`
     const value = identifier(held)
-    const isSame = sameType(types.get(held) ?? '', type)
-    return `${isSame ? value : `try_cast(${value} as ${type})`} as ${identifier(name)}`
+    const from = types.get(held) ?? ''
+    const isSame = sameType(from, type)
+    return `${isSame ? value : tryValueFrom(value, { held: from, type })} as ${identifier(name)}`
   })
   return `select ${[...selected, ...extra].join(', ')} from ${source}`
 }

@@ -46,8 +46,8 @@ export interface Mapping {
   readonly name: string
   readonly model: Fact
   readonly sql: string
-  /** The warehouse's columns. */
-  readonly columns: readonly string[]
+  /** The warehouse's columns, in the types that the model gives them. */
+  readonly columns: readonly Column[]
   readonly rules: readonly Rule[]
   /** SQL condition of a row that breaks one. */
   readonly broken: string
@@ -87,8 +87,9 @@ export async function readMapping(
   const sql = readModel(model)
   await openLast(batch, input)
   const described = await describe(db, sql)
-  const columns = described.map(({ name }) => name).filter((name) => !PASSED.has(name))
-  const rules = rulesOf(model, { columns, days: input.days })
+  const columns = described.filter(({ name }) => !PASSED.has(name))
+  const names = columns.map(({ name }) => name)
+  const rules = rulesOf(model, { columns: names, days: input.days })
   const keys = model.key.flatMap((name): Column[] => {
     return described.filter((column) => column.name === name)
   })

@@ -9,10 +9,11 @@ import {
   type TableEntry,
   sumRows,
 } from '../lake/commit-record.ts'
+import { fileValues } from '../lake/lake-type.ts'
 import { type Fault, prepareOpen, prepareQuarantine, readRefused } from '../lake/quarantine.ts'
 import { readParquet } from '../lake/table-state.ts'
 import type { Fact, Project } from '../project.ts'
-import { identifier, identifiers } from '../sql.ts'
+import { identifier } from '../sql.ts'
 import {
   type ChangeSpan,
   checkKeysOnce,
@@ -191,7 +192,7 @@ async function writeVersions(
     db,
     `select
         (${recordId})::bigint as ${identifier(model.recordId)},
-        ${identifiers(columns)},
+        ${fileValues(columns)},
         _operation as record_operation,
         _captured_at as recorded_at,
         ${number}::bigint as batch_id

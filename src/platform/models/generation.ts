@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { Model, Project } from '../project.ts'
 
 /** Raised when the platform itself makes something else of the same models. */
-const PLATFORM_GENERATION = 3
+const PLATFORM_GENERATION = 4
 
 /**
  * The name of the processed zone that one state of the models makes: a hash of the source's contract

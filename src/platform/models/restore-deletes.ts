@@ -1,5 +1,6 @@
 import type { PendingBatch } from '../lake/capture.ts'
-import { readParquet } from '../lake/table-state.ts'
+import type { Column } from '../lake/lake-type.ts'
+import { selectFiles } from '../lake/table-state.ts'
 import { readExistingCommit } from '../lake/batch-log.ts'
 import { openFiles } from '../lake/zone.ts'
 import type { Fact } from '../project.ts'
@@ -10,7 +11,7 @@ export interface MappedChanges {
   readonly model: Fact
   readonly sql: string
   /** The warehouse's columns among them. */
-  readonly columns: readonly string[]
+  readonly columns: readonly Column[]
   /** SQL condition of a row that is unfit for the warehouse. */
   readonly broken: string
 }
@@ -30,7 +31,7 @@ export async function restoreDeletes(
 ): Promise<string> {
   const { db } = batch
   const using = `using (${identifiers(model.key)})`
-  const values = identifiers(columns)
+  const values = identifiers(columns.map(({ name }) => name))
   await db.run(`
     create or replace temp table "lost deletes" as
     select ${identifiers(model.key)}, _operation, _captured_at, _ordinal
@@ -44,9 +45,10 @@ export async function restoreDeletes(
       `select count(*) as keys from "lost deletes" anti join "last versions" ${using}`,
     )
     if (missing?.keys === 0n) break
+    const versions = await selectFiles(db, [path], columns, ['record_operation'])
     await db.run(`
       insert into "last versions" by name
-      select ${values}, record_operation from ${readParquet([path])}
+      select ${values}, record_operation from (${versions})
       semi join "lost deletes" ${using}
       anti join "last versions" ${using}`)
   }
