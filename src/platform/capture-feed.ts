@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Deps } from './deps.ts'
 import { ContractError } from './errors.ts'
 import {
+  checkNotTaken,
   compareRows,
   incomingRelation,
   type PendingBatch,
@@ -198,6 +199,7 @@ async function takeFile(
     `${padBatch(batch.number)}-${batch.attempt}-${index}${ending}`
   const path = join(batch.db.scratchDir, `${batch.attempt}-${index}`)
   const { rows } = file
+  await checkNotTaken(batch)
   // Its lines are read while it is archived; nothing of them is uploaded before it is.
   const [uploaded, hashed, found] = await Promise.allSettled([
     batch.zone.store.uploadIfAbsent(batch.zone.prefix + key, file.rawPath),

@@ -8,7 +8,7 @@ import { diskStore } from '../../src/platform/lake/disk-store.ts'
 import { run } from '../../src/platform/pipeline.ts'
 import { diskDrop } from '../../src/platform/source/drop.ts'
 import { verify } from '../../src/platform/verify.ts'
-import { listKeys } from '../support/lake.ts'
+import { listKeys, once, withHook } from '../support/lake.ts'
 import { createShop, type ShopSystem } from '../support/shop.ts'
 
 interface Prices extends ShopSystem {
@@ -335,3 +335,20 @@ it('I4 two that collect at once take each file once', async () => {
 function dayOf(index: number): string {
   return new Date(Date.UTC(2000, 0, 1 + index)).toISOString().slice(0, 10)
 }
+
+it('I4 archives no further file once another run has taken the batch number', async () => {
+  await using prices = await createPrices()
+  await prices.drop('price/a.jsonl', line(1, 1))
+  await prices.drop('price/b.jsonl', line(2, 2))
+  await prices.drop('price/c.jsonl', line(3, 3))
+  const isArchive = (call: string, key: string) => call === 'upload' && key.startsWith('raw/')
+  const overtaken = withHook(
+    prices.deps,
+    once(isArchive, () => run({ ...prices.deps, runId: 'the other' })),
+  )
+  expect(await collect(overtaken)).toMatchObject({ committed: false, files: 0 })
+  // The other run archived all three; this one had begun the first.
+  const keys = await listKeys(prices.deps.ingestion)
+  expect(keys.filter((key) => key.startsWith('raw/'))).toHaveLength(4)
+  expect(await prices.current()).toHaveLength(3)
+})
