@@ -1,9 +1,14 @@
-import { rm, writeFile, readFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { withHook } from '../../test/support/lake.ts'
 import { bareProject, thingProject } from '../../test/support/bare-project.ts'
-import { createSystem } from '../../test/support/system.ts'
+import { createSystem, type TestSystem } from '../../test/support/system.ts'
 import { readCatalog } from './catalog.ts'
+import type { Deps } from './deps.ts'
+import { extract } from './extract.ts'
+import { diskStore } from './lake/disk-store.ts'
 
 it('readCatalog() of an empty lake knows tables and models, and no columns', async () => {
   await using system = await createSystem({
@@ -58,6 +63,7 @@ it('readCatalog() tells every alter table from the one before', async () => {
   expect(other).toMatchObject({ rows: 1, versions: [{ firstBatch: 1 }] })
   expect(thing?.rows).toBe(2)
   expect(thing?.versions.map(({ firstBatch }) => firstBatch)).toEqual([1, 2, 4, 5, 6, 7, 8, 9])
+  expect((await readCatalog(await undate(system, 5))).tables).toEqual(tables)
   const records = await system.records()
   for (const { firstBatch, takenAt, fingerprint } of thing?.versions ?? []) {
     const record = records.find(({ batch }) => batch === firstBatch)
@@ -107,6 +113,27 @@ it('readCatalog() tells every alter table from the one before', async () => {
   ])
 })
 
+it('readCatalog() passes over the batches in which no shape began', async () => {
+  const project = bareProject([{ name: 'thing', key: ['id'] }])
+  await using system = await createSystem({ project, template: 'empty' })
+  await system.sql.query('create table thing (id integer primary key, a integer)')
+  await extract(system.deps)
+  for (let n = 1; n < 40; n++) {
+    await system.sql.query(`insert into thing values (${n})`)
+    await extract(system.deps)
+  }
+  await system.sql.query('alter table thing add b integer')
+  await extract(system.deps)
+  const read: number[] = []
+  const watched = withHook(system.deps, (call, key) => {
+    if (call === 'get' && key.startsWith('batch/')) read.push(Number(/\d+/.exec(key)?.[0]))
+  })
+  const { tables } = await readCatalog(watched)
+  expect(tables[0]?.versions.map(({ firstBatch }) => firstBatch)).toEqual([1, 41])
+  // Between those by which the end of the log is found: 1, 3, 7, 15, 31.
+  expect(read.filter((batch) => batch > 7 && batch < 15)).toEqual([])
+})
+
 it('readCatalog() reads what was archived before defaults and labels were', async () => {
   const project = bareProject([{ name: 'thing', key: ['id'] }])
   await using system = await createSystem({ project, template: 'empty' })
@@ -133,3 +160,27 @@ it('readCatalog() reads what was archived before defaults and labels were', asyn
     expect.objectContaining({ added: [expect.objectContaining({ name: 'b' })], changed: [] }),
   ])
 })
+
+/**
+ * Writes the records up to a batch as older versions did, without the batches in which shapes began,
+ * and what later ones took over from them; all with new checksums.
+ */
+async function undate({ deps, folder }: TestSystem, upTo: number): Promise<Deps> {
+  const batches = join(folder, 'ingestion', 'batch')
+  let previousChecksum: string | undefined
+  for (const name of (await readdir(batches)).toSorted()) {
+    const path = join(batches, name)
+    const { checksum: _checksum, ...record } = JSON.parse(await readFile(path, 'utf8')) as {
+      checksum: string
+      tables: Record<string, { shapeSince?: number }>
+    }
+    for (const entry of Object.values(record.tables)) {
+      if ((entry.shapeSince ?? 0) <= upTo) delete entry.shapeSince
+    }
+    const start = JSON.stringify({ ...record, previousChecksum }).slice(0, -1)
+    previousChecksum = createHash('sha256').update(start).digest('hex')
+    await rm(path)
+    await writeFile(path, `${start},"checksum":"${previousChecksum}"}\n`)
+  }
+  return { ...deps, ingestion: diskStore(join(folder, 'ingestion')) }
+}

@@ -38,18 +38,16 @@ export interface TableVersion {
 }
 
 /**
- * Every shape in which each source table was captured, and which warehouse columns its columns
- * feed. Reads the lake and the models only, neither source nor warehouse.
- *
- * Costs one request a batch: that a table had a shape for the first time is written in no other
- * place than the batch's own commit record, and a shape may come back, so that bisecting would
- * miss versions. All tables are followed in one pass, oldest batch first.
+ * Every shape in which each source table was captured since it was last added to the project, and
+ * which warehouse columns its columns feed. Reads the lake and the models only, neither source nor
+ * warehouse. Costs a few requests for each shape, however many batches there are; for the part of
+ * a log that older versions wrote, one for each batch.
  */
 export async function readCatalog(deps: Deps): Promise<Catalog> {
   const { project, limits, scratchDir } = deps
   const zone = ingestionZone(deps)
   const last = await readLastCommit(zone)
-  const shapes = await readAppearances(zone, last?.batch ?? 0)
+  const shapes = await readAppearances(zone, last)
   const tables: CatalogTable[] = []
   for (const { name, key } of capturedTables(project.source)) {
     const versions: TableVersion[] = []
@@ -85,8 +83,47 @@ export async function readCatalog(deps: Deps): Promise<Catalog> {
 
 type Appearance = Pick<TableVersion, 'fingerprint' | 'firstBatch' | 'takenAt'>
 
-/** The batches at which each table's fingerprint became another. */
-async function readAppearances(zone: Zone, batches: number): Promise<Map<string, Appearance[]>> {
+/** The batches at which each table's fingerprint became another, oldest first. */
+async function readAppearances(
+  zone: Zone,
+  last: CommitRecord | undefined,
+): Promise<Map<string, readonly Appearance[]>> {
+  if (last === undefined) return new Map()
+  const traced = new Map<string, Trace>()
+  for (const table of Object.keys(last.tables)) traced.set(table, await trace(zone, last, table))
+  const undated = Math.max(0, ...[...traced.values()].map(({ undatedTo }) => undatedTo))
+  const older = await followForward(zone, undated)
+  const all = [...traced].map(([table, { appearances, undatedTo }]) => {
+    const before = (older.get(table) ?? []).filter(({ firstBatch }) => firstBatch <= undatedTo)
+    return [table, [...before, ...appearances]] as const
+  })
+  return new Map(all)
+}
+
+interface Trace {
+  readonly appearances: readonly Appearance[]
+  /** The newest batch that does not say since when the table has its shape; 0 if there is none. */
+  readonly undatedTo: number
+}
+
+/** Follows a table back from shape to shape, as far as the records say where each began. */
+async function trace(zone: Zone, last: CommitRecord, table: string): Promise<Trace> {
+  const appearances: Appearance[] = []
+  let record = last
+  for (;;) {
+    const { fingerprint, shapeSince } = record.tables[table] ?? {}
+    if (fingerprint === undefined) return { appearances, undatedTo: 0 }
+    if (shapeSince === undefined) return { appearances, undatedTo: record.batch }
+    if (shapeSince < record.batch) record = await readExistingCommit(zone, shapeSince)
+    const { batch: firstBatch, snapshot } = record
+    appearances.unshift({ fingerprint, firstBatch, takenAt: snapshot.takenAt })
+    if (firstBatch === 1) return { appearances, undatedTo: 0 }
+    record = await readExistingCommit(zone, firstBatch - 1)
+  }
+}
+
+/** Reads every record up to a batch: those of older versions name no batch in which a shape began. */
+async function followForward(zone: Zone, batches: number): Promise<Map<string, Appearance[]>> {
   const found = new Map<string, Appearance[]>()
   for (let first = 1; first <= batches; first += READ_AT_ONCE) {
     const count = Math.min(READ_AT_ONCE, batches - first + 1)

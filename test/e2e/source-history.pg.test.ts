@@ -58,10 +58,10 @@ async function scans({ sql }: SourceServer): Promise<Record<string, number>> {
   await expect
     .poll(() => sql(`select 1 from pg_stat_activity where application_name like 'tidemark%'`))
     .toEqual([])
-  const rows = await sql<{ table: string; scans: number }>(`
+  const found = await sql<{ table: string; scans: number }>(`
     select relname as "table", (seq_scan + coalesce(idx_scan, 0))::integer as scans
     from pg_stat_user_tables`)
-  return Object.fromEntries(rows.map((row) => [row.table, row.scans]))
+  return Object.fromEntries(found.map((row) => [row.table, row.scans]))
 }
 
 describe('a source whose history may be another one', () => {

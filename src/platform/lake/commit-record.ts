@@ -75,6 +75,8 @@ export const tableEntry = z.object({
   archived: z.array(file).optional(),
   /** Ingestion zone: shape and identity of the source table, see `schema/<table>/`. */
   fingerprint: z.string().optional(),
+  /** The first of the batches in a row that have this fingerprint; missing in older lakes. */
+  shapeSince: z.number().int().positive().optional(),
   /** Ingestion zone: the relation has no transaction ids and is compared whole every time. */
   unversioned: z.boolean().optional(),
   /** The table stands still: none of its changes since have been accepted. */

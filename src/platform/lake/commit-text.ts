@@ -6,6 +6,7 @@ import {
   type CommitRecord,
   damaged,
   FORMAT,
+  type TableEntry,
   unchainedRecord,
 } from './commit-record.ts'
 import { divide, type StoredRecord } from './standing.ts'
@@ -34,9 +35,10 @@ export function writeRecord(
   content: BatchContent,
   { lake, previous, madeFrom }: Continued,
 ): WrittenRecord {
-  const { snapshot, tables, collectedAt, ignored, contract, tests, writer } = content
+  const { snapshot, collectedAt, ignored, contract, tests, writer } = content
   const batch = (previous?.batch ?? 0) + 1
-  const { stored, elsewhere, standing } = divide(content, previous)
+  const tables = dateShapes(content, previous)
+  const { stored, elsewhere, standing } = divide({ ...content, tables }, previous)
   const text = JSON.stringify({
     format: FORMAT,
     lake,
@@ -69,6 +71,19 @@ export function writeRecord(
     },
     body: Buffer.from(`${start}${END}${sum}"}\n`),
   }
+}
+
+/** The entries, each with the batch since which its table has the shape it has. */
+function dateShapes({ tables }: BatchContent, previous: CommitRecord | undefined) {
+  const batch = (previous?.batch ?? 0) + 1
+  const dated = Object.entries(tables).map(([name, entry]): [string, TableEntry] => {
+    const before = previous?.tables[name]
+    if (entry.fingerprint === undefined) return [name, entry]
+    if (before?.fingerprint !== entry.fingerprint) return [name, { ...entry, shapeSince: batch }]
+    const { shapeSince } = before
+    return [name, shapeSince === undefined ? entry : { ...entry, shapeSince }]
+  })
+  return Object.fromEntries(dated)
 }
 
 const END = ',"checksum":"'
