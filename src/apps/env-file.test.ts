@@ -87,7 +87,7 @@ describe('parseEnvFile()', () => {
     ['TIDEMARK_HOME=a#hunter2', /line 1: TIDEMARK_HOME has a # in its value/],
     [
       'TIDEMARK_HOME=a\n\nTIDEMARK_HOME=hunter2',
-      '.env, line 3: TIDEMARK_HOME is set in line 1 already',
+      '.env, line 3: TIDEMARK_HOME is already set in line 1',
     ],
   ])('refuses %j with its line and name, without its value', (text, message) => {
     expect(refusal(text)).toMatch(message)

@@ -9,13 +9,15 @@ export interface FileSetting {
 }
 
 /**
- * Reads a file of settings, `NAME=value` a line, as Node's own reader does, but passes over nothing it does
- * not understand: empty lines and comments (`#`) are left out, `export` in front is allowed, a value
- * may be in quotes of three kinds and then go over several lines; in double ones `\n` is a line's end.
- * UTF-8, with or without a byte order mark, lines ending in any way. Throws `ConfigError`
- * (`CONFIG_FILE`) with the file, the line and the name, never a value: for another encoding, a line that
- * is no setting, quotes that do not match, and, among the settings `isOwn` names, one that comes twice or
- * that a `#` would cut.
+ * Reads a file of settings, one `NAME=value` a line, as Node's own reader does, but skips nothing
+ * that it does not understand. Empty lines and comments (`#`) are left out, and `export` may come
+ * first. A value may be in one of three kinds of quotes and then go over several lines; in double
+ * quotes `\n` is a line feed. The file is UTF-8, with or without a byte order mark, with any line
+ * endings.
+ *
+ * Throws `ConfigError` (`CONFIG_FILE`) with the file, the line and the name, never a value: for
+ * another encoding, a line that is not a setting, quotes that do not match, and, among the settings
+ * that `isOwn` names, one that comes twice or that a `#` would cut short.
  */
 export function parseEnvFile(
   bytes: Buffer,
@@ -36,7 +38,7 @@ export function parseEnvFile(
     if (typeof value !== 'string') throw unreadable(file, { line, why: `${name} ${value.why}` })
     const before = found.get(name)
     if (before !== undefined && isOwn(name)) {
-      throw unreadable(file, { line, why: `${name} is set in line ${before.line} already` })
+      throw unreadable(file, { line, why: `${name} is already set in line ${before.line}` })
     }
     found.set(name, { value: rest.startsWith('"') ? value.replaceAll('\\n', '\n') : value, line })
     if (quoted) at += value.split('\n').length - 1
@@ -66,13 +68,15 @@ function decode(bytes: Buffer, file: string): string {
   return bytes.toString('utf8').replace(/^\ufeff/, '')
 }
 
-/** Says which setting a line may have been meant to be, if that can be no part of a value. */
+/**
+ * Names the setting that a line may have been meant to be, unless that could be part of a value.
+ */
 function notASetting(text: string): string {
   const [, name] = /^\s*(?:export\s+)?(TIDEMARK\w*)/i.exec(text) ?? []
   return `${name === undefined ? '' : `${name}: `}it is neither NAME=value nor a comment`
 }
 
-/** What stands between quotes at the start of a text, which nothing but a comment may follow. */
+/** The text between quotes at the start of `text`. Only a comment may follow it. */
 function readQuoted(text: string): string | { why: string } {
   const end = text.indexOf(text.charAt(0), 1)
   const isAlone = end !== -1 && /^[^\S\n]*(#|\n|$)/.test(text.slice(end + 1))

@@ -38,7 +38,8 @@ const ENV_FILE = '.env'
 
 /**
  * Settings: flags over the environment over `.env` in the working directory over defaults. Throws
- * `ConfigError` for a file that cannot be read to its end, and for names of ours that are no setting.
+ * `ConfigError` for a file that cannot be read to its end, and for a `TIDEMARK_…` name that is not
+ * a setting.
  */
 export function readConfig(
   environment: Readonly<Record<string, string | undefined>>,
@@ -82,8 +83,8 @@ export interface EnvironmentOptions {
 
 /**
  * Builds `Deps` from settings: the databases they name, or the embedded ones where they name none.
- * Removes the scratch folders of processes that were killed. Throws `ConfigError` when only one of
- * the two databases is named, or when no scratch folder can be made.
+ * Removes the scratch folders of killed processes. Throws `ConfigError` if only one of the two
+ * databases is named, or if no scratch folder can be made.
  */
 export async function openEnvironment({
   config,

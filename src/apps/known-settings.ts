@@ -1,7 +1,9 @@
 import { settings } from '../platform/config.ts'
 import { ConfigError } from '../platform/errors.ts'
 
-/** Names that other programs of this repository read: functions on AWS, the deployment, the tests. */
+/**
+ * Names that other programs in this repository read: functions on AWS, the deployment, the tests.
+ */
 const OTHERS = [
   'TIDEMARK_SOURCE_SECRET',
   'TIDEMARK_WAREHOUSE_SECRET',
@@ -18,9 +20,9 @@ export function isOwnName(name: string): boolean {
 }
 
 /**
- * Refuses names that are meant for us and that nothing reads: a mistyped one would leave its setting
- * at the default in silence. Throws `ConfigError` (`CONFIG_UNKNOWN`) with each name, where it stands
- * and what it may have been meant to be; never a value. `places` says where a name stands.
+ * Refuses names that are meant for us but that nothing reads: a mistyped name would silently leave
+ * its setting at the default. Throws `ConfigError` (`CONFIG_UNKNOWN`) with each name, its place and
+ * the setting it may have been meant to be, never a value. `places` maps names to their places.
  */
 export function checkNames(places: ReadonlyMap<string, string>): void {
   const faults = [...places].flatMap(([name, place]) => {
@@ -38,7 +40,7 @@ export function checkNames(places: ReadonlyMap<string, string>): void {
   })
 }
 
-/** The setting that differs least, if it differs little: for names of ours in more letters than for others. */
+/** The setting with the nearest name, if near enough. Names of ours may differ by more letters. */
 function nearest(name: string): string | undefined {
   const written = name.toUpperCase().replaceAll(/[.-]/g, '_')
   const [best] = KNOWN.map((known) => ({ known, distance: distanceOf(written, known) })).toSorted(
@@ -48,7 +50,7 @@ function nearest(name: string): string | undefined {
   return best !== undefined && best.distance <= most ? best.known : undefined
 }
 
-/** Letters to insert, leave out or replace (Levenshtein). */
+/** Letters to insert, remove or replace (Levenshtein distance). */
 function distanceOf(left: string, right: string): number {
   let row = Array.from({ length: right.length + 1 }, (_, at) => at)
   for (const [at, letter] of left.split('').entries()) {

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** Names one process for good: its number may be given to another once it has ended. */
+/** Identifies one process for good; its number alone may be given to another once it has ended. */
 export interface ProcessMark {
   readonly pid: number
   /** When it began, as the system tells it; two processes with one number differ in it. */
@@ -14,12 +14,12 @@ export interface ProcessMark {
   readonly place: string
 }
 
-/** The mark of a process of this machine, of this one by default. */
+/** The mark of a process on this machine, by default of this process. */
 export async function markProcess(pid = process.pid): Promise<ProcessMark> {
   return { pid, began: (await beginOf(pid)) ?? '', place: placeHere() }
 }
 
-/** Whether a marked process lives; undefined where another machine or container alone can know. */
+/** Whether a marked process lives; undefined if only another machine or container can tell. */
 export async function isAlive({ pid, began, place }: ProcessMark): Promise<boolean | undefined> {
   if (place !== placeHere()) return undefined
   return (await beginOf(pid)) === began
@@ -31,7 +31,7 @@ function placeHere(): string {
   return `${hostname()}/${bootId}/${readlinkSync('/proc/self/ns/pid')}`
 }
 
-/** When a process began; undefined when there is none of that number. */
+/** When a process began; undefined if there is none with that number. */
 async function beginOf(pid: number): Promise<string | undefined> {
   try {
     if (process.platform !== 'linux') {
@@ -40,7 +40,7 @@ async function beginOf(pid: number): Promise<string | undefined> {
       })
       return stdout.trim()
     }
-    // Field 22, counted from behind the name, which may hold spaces and brackets (proc(5)).
+    // Field 22, counted from the end of the name, which may hold spaces and brackets (proc(5)).
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
   } catch {

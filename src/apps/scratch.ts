@@ -5,7 +5,7 @@ import { withScratchErrors } from '../platform/disk-fault.ts'
 import type { Log } from '../platform/log.ts'
 import { isAlive, markProcess, type ProcessMark } from './process-mark.ts'
 
-/** A folder for the files of this process alone; gone when it is disposed of. */
+/** A folder for this process alone; gone when it is disposed. */
 export interface Scratch extends AsyncDisposable {
   readonly path: string
 }
@@ -18,9 +18,9 @@ const TOUCH_MS = 3_600_000
 const ABANDONED_MS = 24 * TOUCH_MS
 
 /**
- * Makes a scratch folder below `parent`, and first removes those whose processes have ended without
- * removing them. Folders of living processes stay, and so does everything Tidemark did not make.
- * Throws `ConfigError` when the folder cannot be made.
+ * Makes a scratch folder below `parent`, after removing those whose processes ended without
+ * removing them. Folders of living processes stay, and so does everything that Tidemark did not
+ * make. Throws `ConfigError` if the folder cannot be made.
  */
 export async function openScratch(parent: string, { log }: { log: Log }): Promise<Scratch> {
   return await withScratchErrors(parent, async () => {
@@ -70,7 +70,7 @@ async function isAbandoned(mark: string): Promise<boolean> {
   return isLiving === undefined ? Date.now() - mtimeMs > ABANDONED_MS : !isLiving
 }
 
-/** The mark goes last, so that a removal that is cut short is finished by the next sweep. */
+/** Removes the mark last, so that the next sweep finishes a removal that was cut short. */
 async function removeScratch(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true })
   await rm(path + MARK, { force: true })

@@ -58,7 +58,7 @@ export const handler = stageHandler<Extracted>({
   },
 })
 
-/** What passes by itself breaks no contract; if it does not pass, freshness tells. */
+/** Reasons that pass by themselves and break no contract. If they do not pass, freshness tells. */
 const PASSING: ReadonlySet<string> = new Set([DEFERRED, LOCKED])
 
 function measureHeld(held: readonly HeldTable[]): { held: number; deletesHeld: number } {

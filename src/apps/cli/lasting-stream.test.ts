@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { lastingStream, type Writing } from './lasting-stream.ts'
 
-/** A stream that can be broken and mended; each write is answered at once. */
+/** A stream that can be broken and repaired; each write is answered at once. */
 function breakable() {
   const state = { written: '', code: undefined as string | undefined, listeners: 0 }
   const stream: Writing = {

@@ -1,6 +1,6 @@
 import type { Stream } from './output.ts'
 
-/** Of Node's streams, what is used here. */
+/** The part of a Node stream that is used here. */
 export interface Writing {
   write(text: string, written: (error?: Error | null) => void): unknown
   on(event: 'error', listener: (error: Error) => void): unknown
@@ -9,15 +9,15 @@ export interface Writing {
 }
 
 export interface LastingStream extends Stream {
-  /** Lines that could not be written since this was last said, and why: a code such as `ENOSPC`. */
+  /** Lines that were lost and not reported yet, and why: a code such as `ENOSPC`. */
   readonly lost: { readonly lines: number; readonly code: string } | undefined
   /** Resolves when the outcome of every write so far is known. */
   settled(): Promise<void>
 }
 
 /**
- * Output that cannot end the process: what a full disk or a closed pipe does not take is dropped, and
- * work goes on. Once output works again, one line says how much is missing, as `describe` puts it.
+ * Output that cannot end the process: what a full disk or a closed pipe does not take is dropped,
+ * and work goes on. Once output works again, one line by `describe` says how much is missing.
  */
 export function lastingStream(
   stream: Writing,
@@ -26,7 +26,7 @@ export function lastingStream(
   let lost: { lines: number; code: string } | undefined
   let pending = 0
   let waiting: (() => void)[] = []
-  // Each write hears of its own error; without a listener the process would end.
+  // Each write learns of its own error; without a listener the process would end.
   stream.on('error', () => {})
   const write = (text: string, lines: number): void => {
     pending += 1

@@ -74,7 +74,7 @@ it('log() tells what a person must know: alerts, large tables, whole comparisons
   expect(written.err.split('\n')).toEqual([
     '  ! payment: 900 of 1,000 rows are gone from the source; the deletions are held back. If that is right: tidemark run --confirm-deletes payment',
     '  ! fact_payment: 2 rows of batch 3 went to quarantine (not_null payment_date). See them: tidemark quarantine list',
-    '  ! staff is held back: column name is gone. All other tables go on; once that is mended, the next run brings everything that happened meanwhile.',
+    '  ! staff is held back: column name is gone. All other tables go on; once that is fixed, the next run brings everything that happened meanwhile.',
     '  ✓ staff is no longer held back',
     '  staff has another shape: tidemark catalog',
     '  public.other is in no contract and is left alone',

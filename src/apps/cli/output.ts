@@ -61,7 +61,7 @@ export function createOutput(options: OutputOptions): Output {
     clear()
     stderr.write(`${text}\n`)
   }
-  /** Runs go on without what failed: said once, not every five seconds. */
+  /** For failures without which runs go on: they are noted once, not every five seconds. */
   const noteOnce = (what: string, lines: readonly string[]) => {
     if (!noted.has(what)) note(lines.join('\n'))
     noted.add(what)
@@ -139,13 +139,13 @@ export function createOutput(options: OutputOptions): Output {
   }
 }
 
-/** What the operating system refused: of this machine, and no bug. Undefined for other errors. */
+/** An error from the operating system: a fault of this machine, not a bug. Undefined for others. */
 function explainSystemError(error: unknown): TidemarkError | undefined {
   const { errno, syscall, message } = error as NodeJS.ErrnoException
   if (typeof errno !== 'number' || syscall === undefined) return undefined
   return new ConfigError(`This machine refused to ${syscall}: ${message}`, {
     code: 'SYSTEM',
-    hint: 'see that there is space on the disk, and that this user may use the files named',
+    hint: 'check that the disk has space, and that this user may use the files named; then run again',
     cause: error,
   })
 }
@@ -167,12 +167,12 @@ function describeAlert(entry: LogEntry): string {
     case 'table_held':
       return (
         `${table} is held back: ${String(entry['detail'])}. All other tables go on; once that ` +
-        'is mended, the next run brings everything that happened meanwhile.'
+        'is fixed, the next run brings everything that happened meanwhile.'
       )
     case 'warehouse_restored':
       return (
-        `the warehouse had lost ${String(entry['relations'])}; made again from what is there. ` +
-        'Prove it: tidemark verify'
+        `the warehouse had lost ${String(entry['relations'])}: they were made again from the rest. ` +
+        'Compare them: tidemark verify'
       )
     default:
       return entry.event

@@ -202,14 +202,14 @@ Exit codes: 0 done and checked · 1 failed, nothing half-published · 2 usage or
       }),
     )
 
-  const lake = program.command('lake').description('look after the objects of the lake')
+  const lake = program.command('lake').description('maintain the objects in the lake')
   lake
     .command('sweep')
     .description(
-      'count the objects that no commit record names; killed runs leave them, they do no harm',
+      'count the objects that no commit record names: killed runs leave them, and they do no harm',
     )
     .option('--delete', 'remove them, where the store allows it')
-    .option('--older-than <hours>', 'leave alone what is younger', '24')
+    .option('--older-than <hours>', 'leave younger objects alone', '24')
     .action((options: { delete?: boolean; olderThan: string }) =>
       act(async (context) => {
         const { sweepCommand } = await import('./commands/lake.ts')
@@ -222,7 +222,7 @@ Exit codes: 0 done and checked · 1 failed, nothing half-published · 2 usage or
 
   program
     .command('doctor')
-    .description('check databases, permissions and zones, and say what mends them')
+    .description('check databases, permissions and zones, and say what fixes them')
     .action(() =>
       act(async (context) => {
         const { doctorCommand } = await import('./commands/doctor.ts')

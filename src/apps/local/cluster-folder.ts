@@ -4,22 +4,22 @@ import path from 'node:path'
 import { readLine, stopOrphan } from './orphaned-server.ts'
 import { type Account, isOpenToAll, ownFolder, sharedBases } from './postgres-binaries.ts'
 
-/** Folders outside of homes, each with one cluster and the note of its home. */
+/** Folders outside the homes, each with one cluster and a note of its home. */
 const DISTANT = /^tidemark-[0-9a-f]{16}$/
 const NOTE = 'home.json'
 /** In a home: the folder with its cluster. */
 const POINTER = 'cluster-folder'
 
-/** What a folder outside knows of its home. */
+/** What such a folder records about its home. */
 interface Note {
   readonly home: string
-  /** The file system the home lies on: while that is not mounted, nobody knows whether it is gone. */
+  /** The home's file system: while it is not mounted, nobody can tell whether the home is gone. */
   readonly device: number
 }
 
 /**
  * Where the cluster of the folder `home` stands: `<home>/cluster`, or a folder of this user outside
- * the project if the server's account could not reach that. A home that was moved keeps its cluster.
+ * the project if the server's account could not reach that. A home that is moved keeps its cluster.
  * Throws ConfigError as `ownFolder`.
  */
 export function clusterFolder(home: string, account: Account | undefined): string {
@@ -33,7 +33,7 @@ export function clusterFolder(home: string, account: Account | undefined): strin
   return path.join(fs.realpathSync(folder), 'cluster')
 }
 
-/** The folder this home used before, unless another home, of which it is a copy, still does. */
+/** The folder this home used before, unless the home it was copied from still uses it. */
 function keptFolder(home: string): string | undefined {
   const folder = readLine(path.join(home, POINTER), 0) ?? ''
   const note = isDistant(folder) ? readNote(folder) : undefined
@@ -41,8 +41,8 @@ function keptFolder(home: string): string | undefined {
 }
 
 /**
- * Removes the clusters outside of homes that were removed, and stops their servers. A cluster in use
- * stays, and so does one whose home may be on a disk that is not there just now.
+ * Removes the clusters whose homes were removed, and stops their servers. A cluster in use stays,
+ * and so does one whose home may be on a disk that is not mounted just now.
  */
 export async function sweepClusters(bases = sharedBases('/var/lib')): Promise<void> {
   for (const base of bases) {
@@ -61,7 +61,7 @@ export async function sweepClusters(bases = sharedBases('/var/lib')): Promise<vo
   }
 }
 
-/** Whether a path is a folder that this user made for a cluster: no link, nobody else writes there. */
+/** Whether a path is a folder this user made for a cluster: not a link, and only we may write it. */
 function isDistant(folder: string): boolean {
   const found = fs.lstatSync(folder, { throwIfNoEntry: false })
   return (

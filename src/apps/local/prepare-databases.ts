@@ -11,9 +11,9 @@ export interface PreparedDatabases {
   /** `tidemark_loader`: owns the database `warehouse`. */
   warehouseUrl: string
   /**
-   * `tidemark_reader`: may connect to `warehouse`; the loader grants it what it may read. It runs no
-   * function of Postgres that writes, locks, notifies, waits or reaches other sessions, but for
-   * `pg_cancel_backend`, by which the server stops its own questions.
+   * `tidemark_reader`: may connect to `warehouse`; the loader grants it what it may read. It may
+   * run no function of Postgres that writes, locks, notifies, waits or reaches other sessions,
+   * except `pg_cancel_backend`, by which the server stops its own questions.
    */
   readerUrl: string
   /** The superuser on `totesys`, for filling it and for its daily life. */
@@ -146,8 +146,8 @@ async function prepareWarehouse(client: pg.Client): Promise<void> {
 }
 
 /**
- * Functions that act are the loader's alone in the warehouse. Those by which Postgres itself checks a
- * function's text stay as they are.
+ * In the warehouse, only the loader may run functions that act. `set_config` stays open to
+ * everybody, and so do the validators by which Postgres checks a function's text.
  */
 const KEEP_FUNCTIONS_FROM_EVERYBODY = `do $keep$
 declare
@@ -158,7 +158,7 @@ begin
         from (${ACTING_FUNCTIONS}) as f
         inner join pg_proc as p on p.oid = f.oid
         where f.is_built_in
-            -- Every transaction of ours sets its settings with it, the reader's too.
+            -- Every transaction of ours sets its settings by it, the reader's too.
             and f.name <> 'set_config'
             and not exists (select from pg_language as l where l.lanvalidator = p.oid)
             and exists (

@@ -3,9 +3,9 @@ import type { Socket } from 'node:net'
 import type { Account } from './postgres-binaries.ts'
 
 /**
- * Waits for the end of its input, which is the end of the process at the other side of the pipe, and
- * then stops the server of a cluster, if the server still is that process. A line of input dismisses
- * it. Only what every `sh` knows by itself, for slim images have little more.
+ * Waits for the end of its input, which comes when the process at the other end of the pipe ends.
+ * Then stops the server of a cluster, if that is still the same process. A line of input dismisses
+ * it. Uses little beyond what every `sh` has built in, because slim images have little more.
  */
 const WATCH = `
   read -r line && exit
@@ -17,9 +17,9 @@ const WATCH = `
   done`
 
 /**
- * Has a server stopped soon after this process ends, even by `kill -9`, which no handler sees. The
- * watcher runs as the server's account, apart from the signals of a terminal, and ends with the
- * server. Returns what dismisses it.
+ * Makes sure that a server stops soon after this process ends, even by `kill -9`, which no handler
+ * sees. The watcher runs as the server's account, out of reach of the terminal's signals, and ends
+ * with the server. Returns a function that dismisses it.
  */
 export function watchServer(
   cluster: string,

@@ -35,8 +35,8 @@ export interface ServerEnv {
 }
 
 /**
- * Who may ask. With `oidc` everybody needs a token, wherever they come from. Without, only this machine
- * may ask, and the server must listen there alone.
+ * Who may ask. With `oidc` everybody needs a token, wherever they come from. Without it only this
+ * machine may ask, and the server must listen there alone.
  */
 export interface Access {
   readonly kind?: undefined
@@ -141,10 +141,10 @@ const REFUSALS = { burst: 30, perSecond: 1 }
 
 /**
  * Finds out who asks, and refuses who may not ask for this path: 401 without a valid token, 403
- * outside its groups; both are logged with the subject where it is proven, never with the token.
- * On a server without a login, which listens to this machine alone, whoever connects from it needs
- * none. What counts is the socket's address: a header can only ever shut the door, not open it. Behind a
- * gateway nobody is let in without the claims it has checked, wherever they come from.
+ * outside its groups; both are logged with the subject where it is proven, never with the token. On
+ * a server without a login, which listens to this machine alone, whoever connects from it needs no
+ * token. What counts is the socket's address: a header can only ever shut the door, not open it.
+ * Behind a gateway nobody is let in without the claims it has checked, wherever they come from.
  */
 export function authenticate(
   access: Access | GatewayAccess,

@@ -4,18 +4,20 @@ import { isIPv6, type Socket } from 'node:net'
 export interface ConnectionLimits {
   /** Connections at one time. */
   readonly total: number
-  /** Of them, from one address; a network of IPv6 that one customer has (/64) counts as one. */
+  /** How many of them from one address; an IPv6 /64, the network of one customer, counts as one. */
   readonly perAddress: number
 }
 
-/** Once this share of all places is taken, an address gets only `RESERVED_EACH` of the rest. */
+/**
+ * Once this share of all places is taken, only addresses with fewer than `RESERVED_EACH` get more.
+ */
 const RESERVE_FROM = 0.8
 const RESERVED_EACH = 8
 
 /**
- * Closes a connection at once that is one too many for its address, before a byte of it is read, so that
- * nobody takes the places of others. The last fifth of all places is kept for addresses with few
- * connections. Costs one look-up a connection.
+ * Closes a connection that is one too many for its address, before a byte of it is read, so that
+ * nobody takes the places of others. The last fifth of all places is reserved for addresses that
+ * have few connections. Costs one look-up a connection.
  */
 export function limitConnections(server: Server, { total, perAddress }: ConnectionLimits): void {
   const open = new Map<string, number>()
@@ -40,7 +42,7 @@ export function limitConnections(server: Server, { total, perAddress }: Connecti
   })
 }
 
-/** An address of IPv4, or the first four groups of one of IPv6. */
+/** An IPv4 address, or the first four groups of an IPv6 address. */
 export function networkOf(address: string): string {
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
   if (!isIPv6(plain)) return plain

@@ -48,7 +48,7 @@ export async function openServer(
   }
 }
 
-/** Says what a reader's questions may take without a limit. A warehouse that is away is asked no more. */
+/** Logs what a reader's questions may take without a limit; nothing if the warehouse is away. */
 async function reportUnbounded(reader: Reader, log: Log): Promise<void> {
   const found = await reader.read(findReaderExcess).catch(() => [])
   for (const { kind, what, fix } of found) {

@@ -26,9 +26,11 @@ export interface ConnectionTimes {
   readonly requestMs: number
   /** Between two requests. Default 5000. */
   readonly idleMs: number
-  /** Without a byte in either direction: for a client that does not read its answer. Default 60,000. */
+  /**
+   * Without a byte in either direction: for a client that does not read its answer. Default 60,000.
+   */
   readonly silentMs: number
-  /** How often the first two are looked after. Default 1000. */
+  /** How often the first two are checked. Default 1000. */
   readonly checkMs: number
 }
 
@@ -36,12 +38,12 @@ const TIMES: ConnectionTimes = {
   headersMs: 10_000,
   requestMs: 30_000,
   idleMs: 5000,
-  // Longer than between two heartbeats of a stream, and than a question takes.
+  // Longer than the pause between two heartbeats of a stream, and than a question takes.
   silentMs: 60_000,
   checkMs: 1000,
 }
 
-/** As the settings have it where nothing is set. */
+/** The defaults of the settings. */
 const CONNECTIONS: ConnectionLimits = { total: 1000, perAddress: 100 }
 
 /** Disposing stops: no new connection, streams end, answers under way are finished. */

@@ -28,7 +28,7 @@ export async function sweepCommand(
   output.print(
     left === 0
       ? `\n  ${output.style('green', '✓')} No orphan is left.`
-      : `\n  ${formatNumber(left, 'orphan')} older than ${olderThanHours} h, harmless. Remove: tidemark lake sweep --delete`,
+      : `\n  ${formatNumber(left, 'orphan')} older than ${olderThanHours} h, harmless. To remove them: tidemark lake sweep --delete`,
   )
   return EXIT.done
 }

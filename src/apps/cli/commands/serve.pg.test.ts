@@ -76,7 +76,7 @@ describe('tidemark serve', () => {
   it('says that nothing limits the disk a question may take, and what would', async () => {
     const { events } = await serve({}, 'reader_unbounded')
     expect(events.find(({ event }) => event === 'reader_unbounded')).toMatchObject({
-      what: 'nothing limits the disk that one of its questions may take',
+      what: 'nothing limits the disk space that one of its questions may take',
       fix: `alter role ${role.role} set temp_file_limit = '1GB'`,
     })
     await system.query(`alter role ${role.role} set temp_file_limit = '1GB'`)

@@ -4,7 +4,7 @@ import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
 import { formatCount, formatMoment, formatTable } from '../format.ts'
 
-/** `tidemark verify`: source = lake = warehouse, row by row, at one snapshot. */
+/** `tidemark verify`: source = lake = warehouse at one snapshot, every version included. */
 export async function verifyCommand(
   { output, config, signal }: CommandContext,
   { only }: { only: string | undefined },

@@ -7,8 +7,8 @@ import type { Markup } from '../layout.ts'
 import { renderTable, tag } from './table.ts'
 
 /**
- * What is kept back: tables that stand still, then rows that were refused, with what mends each. Then
- * what is published although it breaks a check.
+ * What is kept back: tables that stand still, then rows that were refused, with what fixes each.
+ * Then what is published although it breaks a check.
  */
 export function renderQuarantine({
   held,
@@ -93,7 +93,7 @@ export function renderQuarantine({
                 ]),
               })}
               <p class="muted">
-                They are published: the warehouse shows what the source holds, likely or not.
+                They are published: the warehouse shows what the source holds, plausible or not.
               </p>`
       }
     </section>
