@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { checkProject } from './check-project.ts'
-import type { Check, Dimension, Fact, Project, SourceTable, WideShape } from './project.ts'
+import type { Check, Dimension, Fact, Project, SourceTable, WideFormat } from './project.ts'
 
 const sql = new URL('file:///none.sql')
 const dimension: Dimension = { kind: 'dimension', table: 'dim_a', sql, key: ['id'] }
@@ -152,8 +152,8 @@ it.each([
   expect(() => checkProject(project(change))).toThrow(message)
 })
 
-it('checkProject() refuses a wide shape whose cells would be no rows of the feed', () => {
-  const wide: WideShape = {
+it('checkProject() refuses a wide format whose cells would not be rows of the feed', () => {
+  const wide: WideFormat = {
     first: { title: 'Date', column: 'day' },
     titles: { column: 'code', pattern: '[A-Z]{3}' },
     cells: { column: 'rate', absent: [] },
@@ -166,15 +166,19 @@ it('checkProject() refuses a wide shape whose cells would be no rows of the feed
     source: 'text',
     note: 'text',
   }
-  const checking = (change: Partial<WideShape>, key = ['day', 'code']) => {
+  const checking = (change: Partial<WideFormat>, key = ['day', 'code']) => {
     const { source, ...rest } = project({})
     const feeds = [{ name: 'f', key, columns, wide: { ...wide, ...change } }]
     return () => checkProject({ ...rest, source: { ...source, feeds } })
   }
   expect(checking({})).not.toThrow()
   expect(checking({}, ['day', 'note'])).toThrow('does not fill its key column note')
-  expect(checking({ constants: { other: 'x' } })).toThrow('fills other, which is no column of it')
+  expect(checking({ constants: { other: 'x' } })).toThrow(
+    'fills other, which is not one of its columns',
+  )
   expect(checking({ constants: { rate: '1' } })).toThrow('name rate is taken')
-  expect(checking({ first: { title: 'day', column: 'day' } })).toThrow('is a column of it: day')
+  expect(checking({ first: { title: 'day', column: 'day' } })).toThrow(
+    'is also one of its columns: day',
+  )
   expect(checking({ titles: { column: 'code', pattern: '[' } })).toThrow('no valid pattern')
 })

@@ -77,17 +77,19 @@ export function checkProject(project: Project): void {
   for (const fact of facts) checkFact(project, fact)
 }
 
-/** A column cannot be read and not be read. */
+/** Throws if a table excludes a column that must be read: one of its key or of its contract. */
 function checkExcluded({ name, key, columns = {}, exclude = [] }: SourceTable): void {
   const both = exclude.find((column) => key.includes(column) || Object.hasOwn(columns, column))
   if (both === undefined) return
   throw fault(
     `Table ${name} excludes its column ${both}, which ${key.includes(both) ? 'is in its key' : 'models read'}`,
-    'take it out of exclude, or out of the contract',
+    'remove it from exclude, or from the columns of the contract',
   )
 }
 
-/** A cell of a wide file must have a whole key, in columns that the feed has, each filled once. */
+/**
+ * Throws unless each cell of a wide file fills the whole key, in columns of the feed, each once.
+ */
 function checkWide({ name, key, columns, wide }: Feed): void {
   if (wide === undefined) return
   const filled = [
@@ -100,24 +102,30 @@ function checkWide({ name, key, columns, wide }: Feed): void {
   const strange = filled.find((column) => !Object.hasOwn(columns, column))
   if (strange !== undefined) {
     throw fault(
-      `The wide shape of ${name} fills ${strange}, which is no column of it`,
-      'see its wide',
+      `The wide format of feed ${name} fills ${strange}, which is not one of its columns`,
+      'correct the name in wide, or add the column to the feed',
     )
   }
   const missing = key.find((column) => !filled.includes(column))
   if (missing !== undefined) {
-    throw fault(`The wide shape of ${name} does not fill its key column ${missing}`, 'see its wide')
+    throw fault(
+      `The wide format of feed ${name} does not fill its key column ${missing}`,
+      'fill the column by first, titles, cells or constants of wide',
+    )
   }
   if (Object.hasOwn(columns, wide.first.title)) {
     throw fault(
-      `The first title of the wide shape of ${name} is a column of it: ${wide.first.title}`,
-      'such a file could not be told from one with a row for each',
+      `The first title of the wide format of feed ${name} is also one of its columns: ${wide.first.title}`,
+      'rename the column of the feed: a wide file is recognized by its first title',
     )
   }
   try {
     RegExp(wide.titles.pattern)
   } catch {
-    throw fault(`The titles of the wide shape of ${name} have no valid pattern`, 'see its wide')
+    throw fault(
+      `The titles of the wide format of feed ${name} have no valid pattern`,
+      'write a regular expression in titles.pattern of wide',
+    )
   }
 }
 
@@ -130,7 +138,7 @@ function changeViews({ source, models, tests = [] }: Project): string[] {
   return [...new Set(tables)].map((name) => `change_${name}`)
 }
 
-/** Checks are told apart by their names, in quarantine and in counts. */
+/** Throws unless a check's name tells it apart, in quarantine and in counts. */
 function checkReasons({ table, checks = [] }: Model): void {
   checkDistinct(`check of ${table}`, [...OWN_REASONS, ...checks.map(({ name }) => name)])
   const odd = checks.find(({ name }) => !/^[a-z][a-z0-9_]*$/.test(name))

@@ -41,33 +41,39 @@ export interface Feed {
   readonly key: readonly string[]
   /** Field of a file, which is the column → its Postgres type. Other fields are left in the file. */
   readonly columns: Readonly<Record<string, string>>
-  /** Its files of CSV may also have a column for each of something: `Date,USD,JPY`. */
-  readonly wide?: WideShape
+  /** The format of its wide CSV files, such as `Date,USD,JPY`. Without it, no file is wide. */
+  readonly wide?: WideFormat
 }
 
 /**
- * The shape of a file with a row for each of one thing and a column for each of another. Each cell
- * with a value becomes a row of the feed. A file has it if its first title is the one given here.
+ * The format of a wide CSV file, such as one with a row for each day and a column for each
+ * currency. Each cell with a value becomes a row of the feed. A file is wide if its first title is
+ * the one given here and another title matches the pattern.
  */
-export interface WideShape {
+export interface WideFormat {
   /** The title of the first column, and the feed's column that takes its values. */
   readonly first: { readonly title: string; readonly column: string }
-  /** The feed's column that takes the titles of the others; those that do not match are left out. */
+  /**
+   * The feed's column that takes the other titles. A column whose title does not match is left out.
+   */
   readonly titles: { readonly column: string; readonly pattern: string }
-  /** The feed's column that takes the cells; an empty one is no row, nor is one of `absent`. */
+  /** The feed's column that takes the cells. An empty cell, or one of `absent`, makes no row. */
   readonly cells: { readonly column: string; readonly absent: readonly string[] }
-  /** What all rows have. A file with one of these as a title is refused: it is about something else. */
+  /**
+   * Columns with the same value in every row. A file with one of these values as a title is
+   * refused: a table with a column EUR does not say what a euro costs.
+   */
   readonly constants: Readonly<Record<string, string>>
 }
 
-/** How the rows of a feed are had of a server's answers. */
+/** How a server's answers become rows of a feed. */
 export interface AnswerFormat {
   readonly feed: string
   /** Path and query below the server's address. */
   readonly path: string
   /**
-   * A schema whose input is the answer's text and when it came, and whose output are rows. An answer
-   * without a row is a failure of the server.
+   * A schema whose input is the answer's text and when it came, and whose output are rows. An
+   * answer without a row is a failure of the server.
    */
   readonly parse: AnswerSchema
 }
@@ -106,10 +112,10 @@ export interface SourceTable {
    */
   readonly columns?: Readonly<Record<string, string | RequiredColumn>>
   /**
-   * Columns that are never read: nothing of them reaches the lake, the warehouse, a log or a page, not
-   * even their names. For secrets and personal data that nobody needs. What was captured before a
-   * column was named here stays in the lake. While the source has no such column the table is held, so
-   * that a name with a typing error lets nothing through.
+   * Columns that are never read: nothing of them reaches the lake, the warehouse, a log or a page,
+   * not even their names. For secrets and personal data that nobody needs. What was captured before
+   * a column was named here stays in the lake. While the source has no such column the table is
+   * held, so that a name with a typing error lets nothing through.
    */
   readonly exclude?: readonly string[]
   /** The source has no constraint that holds the key unique and not null: every read checks it. */
@@ -134,8 +140,8 @@ export const CHANGE_COLUMNS: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Reserved names. A quarantined row also carries what is wrong with it, and the folder of a file says
- * when it was captured, so no source column may be called so.
+ * Reserved names. A quarantined row carries `_reason` and `_column`, and a file's folder is named
+ * by `tidemark_date`, so no source column may use these names.
  */
 export const RESERVED_COLUMNS: ReadonlySet<string> = new Set([
   ...CHANGE_COLUMNS,
@@ -155,7 +161,7 @@ interface ModelBase {
   readonly key: readonly string[]
   /** Columns that may be null; a null in any other sends the row to quarantine. */
   readonly nullable?: readonly string[]
-  /** Rules of its rows. What becomes of a row that breaks one is for the check's severity to say. */
+  /** Rules for its rows. A check's severity decides what happens to a row that breaks it. */
   readonly checks?: readonly Check[]
 }
 
@@ -172,10 +178,10 @@ export interface Check {
 }
 
 /**
- * What a broken check does. `warn`: the row is published like any other, and counted in the commit
- * record. For rules of business, since history must hold what was so, likely or not. `refuse`: the
- * row goes to quarantine with the check's name as its reason. Only for a row that the warehouse
- * cannot store or join.
+ * What a broken check does. `warn`: the row is published like any other and counted in the commit
+ * record. For business rules, because history must hold what the source said, plausible or not.
+ * `refuse`: the row goes to quarantine with the check's name as its reason. Only for rows that the
+ * warehouse cannot store or join.
  */
 export type Severity = 'warn' | 'refuse'
 

@@ -18,9 +18,9 @@ export async function readExistingCommit(zone: Zone, batch: number): Promise<Com
 }
 
 /**
- * The newest batch's commit record, `undefined` in an empty zone. Batch numbers have no gaps, so
- * it is found in O(log n) requests from `hint` (a batch known to exist, or 0), without a listing.
- * What this process found before is tried where there is no hint.
+ * The newest batch's commit record, `undefined` in an empty zone. Batch numbers have no gaps, so it
+ * is found in O(log n) requests from `hint` (a batch known to exist, or 0), or from the newest
+ * batch that this process has seen, without a listing.
  */
 export async function readLastCommit(zone: Zone, hint = 0): Promise<CommitRecord | undefined> {
   const last = await findLast(zone, Math.max(hint, memoryOf(zone).last))
@@ -53,14 +53,14 @@ async function findLast(zone: Zone, hint: number): Promise<StoredRecord | undefi
   return last
 }
 
-/** How far beyond its end a log is looked into for records that a gap has cut off: 1, 2, 4 … */
+/** How far beyond the end of a log to look for records that a gap has cut off: 1, 2, 4 … 4,096. */
 const LOOK_BEYOND = Array.from({ length: 13 }, (_, index) => 2 ** index)
 
 /**
- * Throws `ContractError` (`LAKE_GAP`) when the log goes on behind the record that `last` should be
- * followed by: that record was lost, and a new one under its number would contradict the later ones. Throws
- * `ConflictError` when another run has just committed it, and `ContractError` when the record before
- * `last` is not the one it continues. Called before anything of a batch is written (I14).
+ * Throws `ContractError` (`LAKE_GAP`) if the record after `last` is missing but a later one is
+ * there: a new record under its number would contradict the later ones. Throws `ConflictError` if
+ * another run has just committed that record, and `ContractError` (`LAKE_MIXED`) if `last` does not
+ * continue the record before it. Call it before writing anything of a batch (I14).
  */
 export async function checkEnd(zone: Zone, last: CommitRecord | undefined): Promise<void> {
   const next = (last?.batch ?? 0) + 1
@@ -79,7 +79,7 @@ export async function checkEnd(zone: Zone, last: CommitRecord | undefined): Prom
   )
 }
 
-/** Throws `ContractError` unless the record before is the one this one continues (I14). */
+/** Throws `ContractError` (`LAKE_MIXED`) unless a record continues the one before it (I14). */
 async function checkLink(zone: Zone, record: CommitRecord): Promise<void> {
   if (record.previousChecksum === undefined) return
   checkFollows(zone, await readExistingStored(zone, record.previous), record)
@@ -111,10 +111,10 @@ export function placeOf({ store, prefix }: Zone): string {
 }
 
 /**
- * Makes a batch exist, the one after `previous`: the one irreversible step. Every file it names must
- * have been uploaded. `madeFrom` is the ingestion record a batch of the processed zone was made from.
- * A lake gets its identity with its first record. Throws `ConflictError` when another run has already
- * committed this batch number.
+ * Makes the batch after `previous` exist: the one irreversible step. Every file it names must have
+ * been uploaded. `madeFrom` is the ingestion record that a batch of the processed zone was made
+ * from. A lake gets its identity with its first record. Throws `ConflictError` if another run has
+ * already committed this batch number.
  */
 export async function commitBatch(
   zone: Zone,
@@ -185,8 +185,9 @@ async function readExistingStored(zone: Zone, batch: number): Promise<StoredReco
 }
 
 /**
- * As `readExistingStored`, for a record that `referrer` refers to. One that this process has read
- * before is not read again, since a record never changes.
+ * As `readExistingStored`, for a record that `referrer` refers to. A record that this process has
+ * read before is not read again, since records never change. Throws `ContractError` (`LAKE_MIXED`)
+ * if it is from another lake.
  */
 async function readSettled(
   zone: Zone,
@@ -208,7 +209,7 @@ async function readSettled(
   )
 }
 
-/** What a process remembers of a log: never more than a hint, or what cannot change. */
+/** What a process remembers about a log: only hints, and what cannot change. */
 interface Memory {
   /** The newest batch seen. */
   last: number

@@ -77,7 +77,7 @@ export const tableEntry = z.object({
   fingerprint: z.string().optional(),
   /** The first of the batches in a row that have this fingerprint; missing in older lakes. */
   shapeSince: z.number().int().positive().optional(),
-  /** Ingestion zone: the relation has no transaction ids and is compared whole every time. */
+  /** Ingestion zone: transaction ids do not show every change; it is compared whole every time. */
   unversioned: z.boolean().optional(),
   /** The table stands still: none of its changes since have been accepted. */
   held: held.optional(),
@@ -126,7 +126,9 @@ const checksum = z.string().length(64)
 
 const common = batchContent.extend({ batch: batchNumber, previous: z.number().int().nonnegative() })
 
-/** Where the files of a table's state are listed: those of one record, then the changes of others. */
+/**
+ * Where the files of a table's state are listed: those of one record, then the changes of others.
+ */
 const stateReference = z.object({
   listedIn: batchNumber,
   changedIn: z.array(batchNumber),
@@ -135,7 +137,7 @@ const stateReference = z.object({
 /** An entry as it is stored: a state that its batch only added to is not listed again. */
 const storedEntry = tableEntry.extend({ state: z.union([tableEntry.shape.state, stateReference]) })
 
-/** A record of format 1 as it is stored: every table in every record, no checksum. Read, never written. */
+/** A record of format 1 as stored: every table in every record, no checksum. Read, never written. */
 export const unchainedRecord = common.extend({ format: z.literal(1) })
 
 /** A record as it is stored, see `commit-text.ts`. */
@@ -165,15 +167,17 @@ export type StoredEntry = z.infer<typeof storedEntry>
 export type StateReference = z.infer<typeof stateReference>
 export type BatchContent = z.infer<typeof batchContent>
 
-/** Where what is known of a table stands, by batch. */
+/** Which batches' records describe a table. */
 export interface TablePlace {
-  /** Whose record holds its entry. */
+  /** The batch whose record holds its entry. */
   readonly entry: number
-  /** Whose record lists the files of its state, and the later ones that added to it, in order. */
+  /**
+   * The batch whose record lists its state's files, and the later ones that added to it, in order.
+   */
   readonly state: StateReference
 }
 
-/** Where what a record says stands: in itself, or in the records of batches before it. */
+/** Where the content of a record is stored: in itself, or in the records of earlier batches. */
 export interface Standing {
   /** The newest batch whose record holds an entry for every table. */
   readonly complete: number
@@ -182,7 +186,7 @@ export interface Standing {
   readonly ignored: number
 }
 
-/** A batch that exists, with an entry for every table, whichever record it was written in. */
+/** A batch that exists, with an entry for every table, whichever record holds it. */
 export interface CommitRecord extends BatchContent {
   /** Identity of the lake, made with its first record; undefined before format 2. */
   readonly lake: string | undefined
@@ -190,9 +194,11 @@ export interface CommitRecord extends BatchContent {
   readonly previous: number
   /** Checksum of the record before; undefined for the first batch, and before format 2. */
   readonly previousChecksum: string | undefined
-  /** Processed zone: checksum of the ingestion record it was made from; undefined before format 2. */
+  /**
+   * Processed zone: checksum of the ingestion record it was made from; undefined before format 2.
+   */
   readonly madeFrom: string | undefined
-  /** SHA-256 by which the next record, and the next stage, name this one. */
+  /** SHA-256 by which the next record, and the next stage, refer to this one. */
   readonly checksum: string
   readonly standing: Standing
 }
@@ -218,8 +224,8 @@ export function sumRows(files: readonly { readonly rows: number }[]): number {
 }
 
 /**
- * The entry of a table that a batch leaves as it was, or that was never made: what it says of the
- * batch before alone is left out.
+ * Carries an entry over unchanged, without the fields that describe only the previous batch; an
+ * empty entry for a table that was never captured or made.
  */
 export function standStill({
   archived: _archived,
@@ -230,7 +236,7 @@ export function standStill({
   return { open: [], state: [], rows: 0, ...entry, counts: NO_ROWS, changes: [], quarantine: [] }
 }
 
-/** The error for an object of the log that is not what was written. */
+/** The error for a commit record that is not what was written. */
 export function damaged(key: string, why: string, cause?: unknown): ContractError {
   return new ContractError(`The commit record ${key} is damaged: ${why}`, {
     code: 'LAKE_DAMAGED',

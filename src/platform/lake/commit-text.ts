@@ -27,9 +27,9 @@ export interface WrittenRecord {
 }
 
 /**
- * A new batch as its record is stored, see `divide`. The last member is a SHA-256 over every byte
- * before it, the checksum of the record before among them: so the newest record vouches for the
- * whole log (I14).
+ * Writes the record of a new batch as it is stored, see `divide`. The last member is a SHA-256 over
+ * every byte before it, including the checksum of the record before, so the newest record vouches
+ * for the whole log (I14).
  */
 export function writeRecord(
   content: BatchContent,
@@ -88,7 +88,10 @@ function dateShapes({ tables }: BatchContent, previous: CommitRecord | undefined
 
 const END = ',"checksum":"'
 
-/** Parses a stored record. Throws `ContractError` naming the key when it is damaged or newer than this code. */
+/**
+ * Parses a stored record and checks its checksum. Throws `ContractError`, naming the key, if it is
+ * damaged or newer than this code.
+ */
 export function parseRecord(body: Buffer, key: string): StoredRecord {
   const json = parseJson(body, key)
   const format = (json as { format?: unknown } | null)?.format
@@ -120,7 +123,7 @@ function parseJson(body: Buffer, key: string): unknown {
   }
 }
 
-/** Throws unless the bytes are those that were written, to the last. */
+/** Throws unless every byte is as it was written. */
 function checkSum(body: Buffer, key: string): void {
   const length = END.length + 64 + 3
   const start = body.subarray(0, -length)

@@ -5,25 +5,25 @@ import { createHash, type Hash } from 'node:crypto'
 export interface KeptFields {
   /** Larger fields are not kept. */
   readonly fieldBytes: number
-  /** Beyond this, all fields before it counted, a field is not kept either. */
+  /** A field with which the kept fields of the row would exceed this is not kept either. */
   readonly rowBytes: number
-  /** Fields for which the second limit does not hold, by their place in the line. */
+  /** Whether a field is exempt from the second limit, by its index in the line. */
   readonly isNeeded: (index: number) => boolean
 }
 
 /** One field of a line in COPY's text format. */
 export interface CopyField {
-  /** As it stands in the line, escaped; undefined where it is larger than was to be kept. */
+  /** As it stands in the line, escaped; undefined if it was too large to keep. */
   readonly raw: Buffer | undefined
   /** Size of the value, its escapes undone. */
   readonly sizeBytes: number
   /** SHA-256 of the value, its escapes undone, in hexadecimal. */
   readonly sha256: string
-  /** Of a field that came in pieces and was not kept: true. */
+  /** Always true for a field that came in pieces and was not kept. */
   readonly isUtf8: boolean
-  /** Of a field that was not kept: true. */
+  /** Always true for a field that was not kept. */
   readonly isAscii: boolean
-  /** The value, its escapes undone; empty where it was not kept. */
+  /** The value, its escapes undone; empty if it was not kept. */
   bytes(): Buffer
 }
 
@@ -64,7 +64,7 @@ function beginField(keptBytes: number): { add(piece: Buffer): void; end(): CopyF
   let rawBytes = 0
   let sizeBytes = 0
   let isInEscape = false
-  // Of a field in one piece it is known without keeping it.
+  // For a field in one piece this is known without keeping it.
   let pieces = 0
   let isText = true
   const hash: Hash = createHash('sha256')

@@ -11,17 +11,17 @@ import { MAX_ROW_BYTES } from './copy-text.ts'
 import type { Column } from './lake-type.ts'
 import type { LakeTable } from './table-state.ts'
 
-/** What stands before the fields of a line that can be read: its number in the file. */
+/** The columns before the fields of a readable line: its number in the file. */
 export const READABLE_LEAD: readonly Column[] = [{ name: '_ordinal', type: 'BIGINT' }]
 
-/** What stands before the fields of a line that cannot: its number, and what is wrong with it. */
+/** The columns before the fields of an unreadable line: its number, and what is wrong with it. */
 export const UNREADABLE_LEAD: readonly Column[] = [
   ...READABLE_LEAD,
   { name: '_reason', type: 'VARCHAR' },
   { name: '_column', type: 'VARCHAR' },
 ]
 
-/** A file of copied rows as two files, either of which DuckDB reads; numbers begin at 1. */
+/** Copied rows in two files, both of which DuckDB can read. Line numbers begin at 1. */
 export interface DividedLines {
   readonly readable: string
   readonly unreadable: string
@@ -37,10 +37,10 @@ const LINE_FEED = 10
 const TAB = 9
 
 /**
- * Separates the rows DuckDB cannot read (too large, or not UTF-8) from all others, in bounded memory
- * whatever their size. Of a row that is refused, fields are kept where they are small enough and
- * UTF-8. Bytes that are not UTF-8 stand as hexadecimal digits (`\x…`), and a larger field as its
- * size and checksum. Throws `ContractError` when that would be a field of the key.
+ * Separates the rows that DuckDB cannot read (too large, or not UTF-8) from all others, in bounded
+ * memory whatever their size. A refused row keeps the fields that are small enough and UTF-8. Bytes
+ * that are not UTF-8 become hexadecimal digits (`\x…`), and a larger field its size and checksum.
+ * Throws `ContractError` if that would happen to a field of the key.
  */
 export async function divideLines(copied: CopiedRows, table: LakeTable): Promise<DividedLines> {
   const paths = { readable: `${copied.path}.readable`, unreadable: `${copied.path}.unreadable` }
@@ -66,7 +66,7 @@ export async function divideLines(copied: CopiedRows, table: LakeTable): Promise
     const isText = isUtf8(block.lines)
     for (const line of linesOf(block.lines)) {
       rows += 1
-      // A line that begins with something else than a tab carries a note, see `copyCarefully`.
+      // A line that does not begin with a tab carries a note, see `copyCarefully`.
       if (line[0] === TAB && (isText || isUtf8(line))) {
         accepted.push(Buffer.from(String(rows)), line, END)
         continue

@@ -26,7 +26,9 @@ export const MAX_ROW_BYTES = 16 * 1024 * 1024
 /** Room for what `divideLines` puts before a line. */
 const LEAD_BYTES = 1024
 
-/** DuckDB keeps several buffers for each file it reads: no larger than its lines ask for. */
+/**
+ * DuckDB keeps several buffers for each file it reads, so they are no larger than its lines need.
+ */
 const MIN_BUFFER_BYTES = 4 * 1024 * 1024
 
 /**

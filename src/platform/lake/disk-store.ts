@@ -16,7 +16,7 @@ import { explainScratchFault } from '../disk-fault.ts'
 import { ConfigError, ContractError } from '../errors.ts'
 import { checkKey, checkPrefix, type ObjectInfo, type ObjectStore } from './object-store.ts'
 
-/** Objects under construction; never listed, emptied by nobody but their writer. */
+/** Objects under construction; never listed, and removed only by their writer or a sweep. */
 const STAGING = '.staging'
 
 /**

@@ -18,7 +18,7 @@ export interface FeedRows {
   readonly span: number
   /** Names of fields that the feed does not have; they stay in the file alone. */
   readonly unknown: readonly string[]
-  /** Cells of a wide file without a value, which are no rows. */
+  /** Cells of a wide file that hold no value and make no row. */
   readonly absent?: number
 }
 
@@ -41,10 +41,11 @@ export type Divided = Omit<FeedRows, 'unknown'>
 const LONG_NUMBER = String.raw`-?[0-9][0-9.eE+-]{16,}`
 
 /**
- * Takes lines one by one: those that are rows go into one file, the others into another with their
- * reason. `lines` has the number `_n`, the text `_t` as it came, the object of its fields `_j` where that
- * is another text, and a `_fault` where it cannot be read at all; or, with `areFields`, the fields themselves
- * instead of `_j`. `at` names the number by which rows are in order, where a line holds several.
+ * Takes lines one by one: lines that are rows go into one file, all others into another with their
+ * reason. `lines` has the number `_n`, the text `_t` as it came, the object of its fields `_j` if
+ * that is another text, and a `_fault` if it cannot be read at all; with `areFields`, the fields
+ * themselves instead of `_j`. `at` names the column that orders the rows, for lines that hold
+ * several.
  */
 export async function divide(
   batch: Stamp,
@@ -157,7 +158,7 @@ export async function divide(
   }
 }
 
-/** A relation of the fields of lines as text, with `_o`, the object they are of. */
+/** SQL for the fields of lines as text, with `_o`, the object they come from. */
 function selectFields(
   table: LakeTable,
   { lines, file }: { lines: string; file: FeedFile },

@@ -33,7 +33,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** Rows as text without the empty columns at their end, and reason and column of refused lines by their number. */
+/**
+ * Rows as text without the empty columns at their end, and reason and column of refused lines by
+ * their number.
+ */
 async function read(
   name: string,
   path: string,

@@ -54,7 +54,7 @@ export function fits(column: Column): string {
     case 'BOOLEAN':
       return `(${value} is not null and strlen(${text}) > 3)`
     case 'DATE':
-      // Engines without a type of days write midnight. With a zone it would be a moment, of two days.
+      // Engines without a date type write midnight. With a zone it is a moment, and falls on two days.
       return `(case when strlen(${text}) = 10 then ${value}::varchar = ${text} else ${matches(`${DAY}[ T]${MIDNIGHT}`)} end)`
     case 'TIMESTAMP':
       return `(case when ${value}::varchar = ${text} then true else ${matches(`${DAY}[ T]${TIME}`)} end)`

@@ -20,7 +20,7 @@ export function formatOf(name: string): FileFormat | undefined {
   return format === 'parquet' && gzip !== undefined ? undefined : format
 }
 
-/** Whether a file may be taken, by its name: one of a format, or a ZIP archive with such a file in it. */
+/** Whether a file may be taken, by its name: in one of the formats, or a ZIP archive. */
 export function isTaken(name: string): boolean {
   return formatOf(name) !== undefined || isArchive(name)
 }
@@ -36,13 +36,13 @@ export interface FeedFile {
   readonly name: string
   readonly path: string
   readonly format: FileFormat
-  /** Values of columns that its rows lack, by name: the folders it lies in hold them. */
+  /** Values for columns that its rows lack, by column, taken from its folders' names. */
   readonly given?: Readonly<Record<string, string | null>>
 }
 
 /**
- * The values that a file's folders hold, as Spark and Hive write them: `rate_date=2026-11-20/…`. The
- * name is percent-decoded; Hive's word for a null is null.
+ * The values in the names of a file's folders, as Spark and Hive write partitions:
+ * `rate_date=2026-11-20/…`. Names are percent-decoded; Hive's name for null becomes null.
  */
 export function valuesOfFolders(name: string): Readonly<Record<string, string | null>> {
   const folders = name.split('/').slice(0, -1)
@@ -54,7 +54,9 @@ export function valuesOfFolders(name: string): Readonly<Record<string, string | 
   return Object.fromEntries(values)
 }
 
-/** A NUL ends a text in some places, so a name with one stays as it is written. */
+/**
+ * Percent-decodes part of a name. A NUL would end the text in some places, so it is not decoded.
+ */
 function decode(part: string): string {
   try {
     const decoded = decodeURIComponent(part)
@@ -78,23 +80,23 @@ export function describeFault(error: unknown): string {
     error instanceof DuckDbError
       ? error.says(pattern)
       : error instanceof Error && pattern.test(error.message)
-  if (says(/JSON/i)) return 'it is no whole JSON'
-  if (says(/parquet|magic bytes|thrift/i)) return 'it is no whole Parquet file'
+  if (says(/JSON/i)) return 'it is not complete JSON'
+  if (says(/parquet|magic bytes|thrift/i)) return 'it is not a complete Parquet file'
   return 'it is not what its name says'
 }
 
-/** A file whose folders give nothing to the columns that it has itself. */
-export function givenWhatIsLacking(file: FeedFile, columns: readonly string[]): FeedFile {
+/** Limits what a file's folders give to columns that it lacks: what the file says counts more. */
+export function limitGiven(file: FeedFile, columns: readonly string[]): FeedFile {
   const given = Object.entries(file.given ?? {}).filter(([name]) => !columns.includes(name))
   return { ...file, given: Object.fromEntries(given) }
 }
 
-/** What a file's folders give a column; null where they say that it has no value. */
+/** What a file's folders give a column; null if they say that it has no value. */
 export function givenOf({ given = {} }: FeedFile, column: string): string | null | undefined {
   return Object.hasOwn(given, column) ? given[column] : undefined
 }
 
-/** SQL of a column's text, or of a folder's value where the row has none. */
+/** SQL for a column's text, with the folder's value for rows that have none. */
 export function withGiven(text: string | undefined, given: string | null | undefined): string {
   const stand = given === undefined || given === null ? undefined : duckLiteral(given)
   if (text === undefined) return `${stand ?? 'null'}::varchar`

@@ -295,8 +295,8 @@ export interface Header {
 }
 
 /**
- * The first record of a CSV file that holds anything; without fields where there is none, undefined
- * where it cannot be read.
+ * The first record of a CSV file that holds anything. It has no fields if there is no such record;
+ * undefined if it cannot be read.
  */
 export async function readHeader(path: string): Promise<Header | undefined> {
   for await (const { number, text, fault } of readLines(path, quotesOpen)) {
@@ -317,7 +317,7 @@ export async function* readRecords(path: string, header: Header): AsyncGenerator
   }
 }
 
-/** Whether a record of CSV holds nothing: blanks, or the commas that spreadsheets leave. */
+/** Whether a CSV record holds nothing: only blanks, or only the commas that spreadsheets leave. */
 function isEmptyRecord(text: string): boolean {
   return text.trim() === '' || /^,+$/.test(text)
 }
@@ -348,7 +348,7 @@ export async function writeLines(
 ): Promise<number | undefined> {
   const out = createWriteStream(to, { highWaterMark: CHUNK_BYTES })
   const done = finished(out)
-  // Awaited below; until then a fault of the disk is no unhandled one.
+  // Awaited below. Until then, keep a disk error from becoming an unhandled rejection.
   done.catch(() => {})
   const isEmpty = header === undefined ? (text: string) => text.trim() === '' : isEmptyRecord
   let lines = 0

@@ -18,7 +18,7 @@ import {
   type FeedFile,
   type FileFormat,
   givenOf,
-  givenWhatIsLacking,
+  limitGiven,
   unreadable,
   withGiven,
 } from './feed-file.ts'
@@ -26,7 +26,7 @@ import type { Column } from './lake-type.ts'
 import { readWhole } from './feed-whole.ts'
 import { isWide, readWide } from './feed-wide.ts'
 import { type LakeTable, readParquet } from './table-state.ts'
-import type { WideShape } from '../project.ts'
+import type { WideFormat } from '../project.ts'
 
 export interface ReadOptions {
   readonly file: FeedFile
@@ -36,8 +36,8 @@ export interface ReadOptions {
   readonly path: string
   /** What DuckDB may use where a large file is read in parts, beside what `db` may. */
   readonly limits?: Pick<DuckDbOptions, 'memoryLimitMb' | 'threads'>
-  /** The other shape that files of CSV may have. */
-  readonly wide?: WideShape | undefined
+  /** The format of wide CSV files, if the feed takes any. */
+  readonly wide?: WideFormat | undefined
 }
 
 /**
@@ -144,7 +144,7 @@ async function readCsv(
   const header = await readHeader(offered.path)
   if (header === undefined) throw unreadable(offered, 'its first line is not CSV')
   const { fields: titles, line } = header
-  const file = givenWhatIsLacking(offered, titles)
+  const file = limitGiven(offered, titles)
   if (titles.length === 0) return { files: [], refused: [], span: 0, unknown: [] }
   if (wide !== undefined && isWide(titles, wide)) {
     return await readWide(batch, table, { file, before, path, header, wide })
@@ -153,7 +153,7 @@ async function readCsv(
   const twice = names.find((name) => titles.indexOf(name) !== titles.lastIndexOf(name))
   if (twice !== undefined) throw unreadable(file, `it has two columns ${twice}`)
   checkKeyIsThere(file, table, titles)
-  // Others may be called anything, twice too: they only take their place.
+  // Other columns may have any name, even twice: they only take up their place.
   const fields = titles.map((name, at) => (names.includes(name) ? name : `other ${at}`))
   const some = names.map((name) => {
     const own = titles.includes(name) ? identifier(name) : undefined
@@ -216,7 +216,7 @@ async function readParquetRows(
       throw unreadable(offered, describeFault(error))
     })
   const types = new Map(found.map((row) => [row.column_name, row.column_type]))
-  const file = givenWhatIsLacking(offered, [...types.keys()])
+  const file = limitGiven(offered, [...types.keys()])
   checkKeyIsThere(file, table, [...types.keys()])
   const unknown = [...types.keys()].filter(
     (name) => !table.columns.some((column) => column.name === name),
@@ -250,11 +250,11 @@ async function readParquetRows(
 
 interface ParquetText {
   readonly column: string
-  /** SQL of the text, which fails on one that is none. */
+  /** SQL for the text, which fails on bytes that are not text. */
   readonly strict?: string
-  /** The same with null instead. */
+  /** The same, with null for such bytes. */
   readonly lenient?: string
-  /** SQL that says whether a value is there that has no text. */
+  /** SQL condition: there is a value, but it has no text. */
   readonly isLost?: string
 }
 
@@ -287,7 +287,7 @@ function checkKeyIsThere(file: FeedFile, table: LakeTable, fields: readonly stri
   if (missing !== undefined) throw unreadable(file, `it has no column ${missing}`)
 }
 
-/** As `divide`, of lines of JSON or records of CSV. */
+/** As `divide`, for lines of JSON or records of CSV. */
 async function divideLines(
   batch: Stamp,
   table: LakeTable,
@@ -332,7 +332,7 @@ function jsonOptions(path: string, format: 'json' | 'jsonl'): string {
   return `${duckLiteral(path)}, format = '${shape}', maximum_object_size = ${MAX_LINE_BYTES}`
 }
 
-/** A relation of the fields of a file of JSON as text. */
+/** SQL for the fields of a JSON file as text. */
 function readObjects(table: LakeTable, file: FeedFile, options: string): string {
   const names = table.columns.map(({ name }) => name)
   const some = names.map(

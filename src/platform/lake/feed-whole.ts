@@ -6,8 +6,8 @@ import { cast, fits, withCasts } from './feed-exact.ts'
 import type { LakeTable } from './table-state.ts'
 
 /**
- * Reads fields, which are all text, as rows in one pass; undefined where one of them is none or has
- * no exact form: which one it is has to be found line by line.
+ * Reads fields, which are all text, as rows in one pass. Returns undefined if any row does not
+ * convert exactly: then `divide` has to find it line by line.
  */
 export async function readWhole(
   batch: Stamp,
@@ -36,7 +36,7 @@ export async function readWhole(
   try {
     const rows = await writeParquet(
       batch.db,
-      // All of a row at once, and beside its values: no value is copied for being looked at.
+      // A row is checked as a whole and beside its values, so that no value is copied for the check.
       `select ${values.join(', ')}, case when ${checks.join(' and ')} then 'insert' else error('inexact') end as _operation,
           ${stamp(batch)}, ${before} + row_number() over () as _ordinal
        from (select ${withCasts(table)} from ${source})`,
@@ -44,7 +44,7 @@ export async function readWhole(
     )
     return { files: [{ path, rows }], refused: [], span: rows }
   } catch {
-    // It is read again, whatever it was.
+    // Whatever it was, the lines are read again one by one.
     await rm(path, { force: true })
     return undefined
   }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DuckDb, openDuckDb } from '../duckdb.ts'
-import type { WideShape } from '../project.ts'
+import type { WideFormat } from '../project.ts'
 import { duckLiteral } from '../sql.ts'
 import { readFeedFile } from './feed-rows.ts'
 import type { LakeTable } from './table-state.ts'
@@ -20,7 +20,7 @@ const table: LakeTable = {
     { name: 'n', type: 'INTEGER' },
   ],
 }
-const wide: WideShape = {
+const wide: WideFormat = {
   first: { title: 'Date', column: 'day' },
   titles: { column: 'quote', pattern: '[A-Z]{3}' },
   cells: { column: 'rate', absent: ['N/A'] },
@@ -38,7 +38,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-async function read(text: string, shape: WideShape | undefined = wide) {
+async function read(text: string, shape: WideFormat | undefined = wide) {
   const path = join(folder, 'history.csv')
   await writeFile(path, text)
   const batch = { db, number: 7, takenAt: '2026-11-20T10:00:00Z' }

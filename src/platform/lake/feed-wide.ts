@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { finished } from 'node:stream/promises'
-import type { WideShape } from '../project.ts'
+import type { WideFormat } from '../project.ts'
 import { duckLiteral, identifier } from '../sql.ts'
 import type { Stamp } from './capture.ts'
 import { divide, type FeedRows, type Place } from './feed-divide.ts'
@@ -11,8 +11,8 @@ import { type Header, MAX_LINE_BYTES, parseRecord, readRecords } from './feed-li
 import { readWhole } from './feed-whole.ts'
 import type { LakeTable } from './table-state.ts'
 
-/** Whether a file of CSV with these titles has a column for each of something, as the shape says. */
-export function isWide(titles: readonly string[], { first, titles: others }: WideShape): boolean {
+/** Whether a CSV file with these titles is in the wide format of its feed. */
+export function isWide(titles: readonly string[], { first, titles: others }: WideFormat): boolean {
   const [title = '', ...rest] = titles.map((each) => each.trim())
   return title === first.title && rest.some((each) => matches(each, others.pattern))
 }
@@ -22,15 +22,15 @@ function matches(title: string, pattern: string): boolean {
 }
 
 /**
- * Reads a file with a column for each of something: a row for each cell that holds a value, its
- * number that of its line. Blanks around titles and values do not count. Throws `ContractError`
- * (`FILE_UNREADABLE`) when two columns have one title, or a title is what all rows have: then the file
- * is about something else. Memory does not grow with the file.
+ * Reads a wide CSV file: each cell that holds a value becomes a row with the number of its line.
+ * Blanks around titles and values do not count. Throws `ContractError` (`FILE_UNREADABLE`) if two
+ * columns have one title, or if a title is the value of a constant: then the file is about
+ * something else. Memory does not grow with the file.
  */
 export async function readWide(
   batch: Stamp,
   table: LakeTable,
-  { file, before, path, header, wide }: Place & { header: Header; wide: WideShape },
+  { file, before, path, header, wide }: Place & { header: Header; wide: WideFormat },
 ): Promise<FeedRows> {
   const titles = header.fields.map((title) => title.trim())
   const columns = titles.flatMap((title, at) =>
@@ -76,26 +76,27 @@ export async function readWide(
   }
 }
 
-function checkTitles(file: FeedFile, titles: readonly string[], { constants }: WideShape): void {
+function checkTitles(file: FeedFile, titles: readonly string[], { constants }: WideFormat): void {
   const twice = titles.find((title, at) => titles.indexOf(title) !== at)
   if (twice !== undefined) throw unreadable(file, `it has two columns ${twice}`)
   const own = titles.find((title) => Object.values(constants).includes(title))
   if (own !== undefined) {
     throw unreadable(
       file,
-      `it has a column ${own}, so it is not about ${own}, as this feed expects`,
+      `it has a column ${own}, so it cannot be the table about ${own} that this feed expects`,
     )
   }
 }
 
-/** The columns of the feed that a cell fills, in the order in which it is written. */
-function columnsOf({ first, titles, cells, constants }: WideShape): string[] {
+/** The columns of the feed that a cell fills, in the order of `writeCells`. */
+function columnsOf({ first, titles, cells, constants }: WideFormat): string[] {
   return [first.column, titles.column, cells.column, ...Object.keys(constants)]
 }
 
 /**
- * Writes a line of JSON for each cell with a value: `n` the line of the file, `p` its own place, `t`
- * what it says, `v` the values of `columnsOf`; or `fault` for a line that cannot be read.
+ * Writes a line of JSON for each cell with a value: `n` the line of the file, `p` the number of the
+ * row, `t` its text, `v` the values of `columnsOf`. A line that cannot be read gets a `fault`
+ * instead.
  */
 async function writeCells(
   to: string,
@@ -110,7 +111,7 @@ async function writeCells(
     header: Header
     titles: readonly string[]
     columns: readonly { readonly title: string; readonly at: number }[]
-    wide: WideShape
+    wide: WideFormat
   },
 ): Promise<{ absent: number; isWhole: boolean }> {
   const out = createWriteStream(to, { highWaterMark: 1 << 20 })

@@ -33,13 +33,13 @@ export interface ObjectStore {
   /** Every object below a prefix in key order, however many there are. */
   list(prefix: string): AsyncIterable<ObjectInfo>
   /**
-   * Removes an object, or does nothing where there is none. For what no commit record names, and for
-   * nothing else (I3). Throws `ConfigError` when the store refuses deletions.
+   * Removes an object; does nothing if there is none. Only for objects that no commit record names
+   * (I3). Throws `ConfigError` if the store refuses deletions.
    */
   remove(key: string): Promise<void>
   /**
-   * Uploads that were cut off and last written before a moment: their sizes in bytes, and with
-   * `remove` gone afterwards. A store that creates objects in one request has none, and lacks this.
+   * Finds uploads that were cut off and last written before a moment, removes them with `remove`,
+   * and returns their sizes in bytes. A store that creates objects in one request does not need it.
    */
   sweepUnfinished?(options: { readonly before: Date; readonly remove: boolean }): Promise<number[]>
 }

@@ -40,7 +40,7 @@ export function rowText(columns: readonly (Column & { readonly label?: string })
   return `json_object(${members.join(', ')})::varchar`
 }
 
-/** SQL of a value of the lake as the text Postgres prints for it; null for a null. */
+/** SQL for a value of the lake as the text Postgres prints for it; null for a null. */
 export function exactText(name: string, type: string): string {
   const column = identifier(name)
   switch (type) {

@@ -13,10 +13,12 @@ import {
   type TablePlace,
 } from './commit-record.ts'
 
-/** A record as it is stored: of the tables only those that its batch changed. */
+/** A record as it is stored, with entries only for the tables that its batch changed. */
 export interface StoredRecord extends Omit<CommitRecord, 'standing' | 'tables'> {
   readonly tables: Readonly<Record<string, StoredEntry>>
-  /** Where the other tables stand; undefined where the record itself holds every table. */
+  /**
+   * Where the entries of the other tables are; undefined if the record itself holds every table.
+   */
   readonly standing: StoredStanding | undefined
 }
 
@@ -29,12 +31,12 @@ export interface StoredStanding {
 }
 
 /**
- * Tables that may be named with the batch that changed them; beyond it a record holds every table
- * again.
+ * How many tables a record may refer to by the batch that changed them. Beyond that it holds every
+ * table again.
  */
 const MAX_ELSEWHERE = 64
 
-/** A batch's content as its record holds it. */
+/** A batch's content, divided into what its record holds and where the rest is. */
 export interface Divided {
   /** The entries the record holds. */
   readonly stored: Readonly<Record<string, StoredEntry>>
@@ -43,9 +45,9 @@ export interface Divided {
 }
 
 /**
- * What of a batch's content its own record holds, and where the rest stands. Of the tables that is
- * those whose entry is not the one of the batch before carried over, and of a state what was added to
- * it, so a record grows with what its batch changed.
+ * Divides a batch's content into what its own record holds and where the rest is stored. The record
+ * holds the entries that were not merely carried over from the batch before, and a reference in
+ * place of a state that was only added to. So a record grows with what its batch changed.
  */
 export function divide(content: BatchContent, previous: CommitRecord | undefined): Divided {
   const { tables, ignored } = content
@@ -93,12 +95,12 @@ function completeStanding(batch: number, tables: Readonly<Record<string, unknown
   return { complete: batch, tables: Object.fromEntries(places), ignored: batch }
 }
 
-/** Whether an entry says nothing but that the table stands as the batch before left it. */
+/** Whether an entry says only that the table is as the batch before left it. */
 function isCarriedOver(entry: TableEntry, before: TableEntry): boolean {
   return isDeepStrictEqual(entry, standStill(before))
 }
 
-/** The reference to a state to which a batch did nothing but add its changes, if so. */
+/** A reference to the state, if the batch only added its changes to it; otherwise undefined. */
 function extendReference(
   { state, changes }: TableEntry,
   { before, place, batch }: { before: TableEntry; place: TablePlace; batch: number },
@@ -116,8 +118,8 @@ function asChanges(files: readonly FileRef[]): StateFile[] {
 export type ReadStored = (batch: number) => Promise<StoredRecord>
 
 /**
- * A stored record with an entry for every table and every file of each state, read from the records
- * it refers to. Throws `ContractError` naming `key` where one of those does not hold what it should.
+ * Completes a stored record from the records it refers to: an entry for every table, and every file
+ * of each state. Throws `ContractError`, naming `key`, if one of them does not hold what it should.
  */
 export async function completeRecord(
   stored: StoredRecord,
@@ -150,7 +152,7 @@ export async function completeRecord(
   }
 }
 
-/** The same record's keys in this order, whichever was read first. */
+/** The values in the order of `names`, whichever was read first. */
 function pick<Value>(
   values: Record<string, Value>,
   names: readonly string[],
