@@ -4,8 +4,8 @@ import { convertLines } from './convert-lines.ts'
 import type { TableShape } from './tables.ts'
 
 /**
- * The server prints a row into one buffer of 1 GB, bytes as two digits each (manual, appendix K,
- * "field size"). Rows of more than this are cut, so that what is left of them fits in any case;
+ * The server prints a row into one buffer of 1 GB, each byte of a bytea as two digits (manual,
+ * appendix K, "field size"). Larger rows than this are cut, so that what is left always fits;
  * `MAX_ROW_BYTES` of the lake is far less.
  */
 const CUT_ROWS_OF_BYTES = 256 * 1024 * 1024
@@ -16,11 +16,11 @@ const SMALL =
   /^(smallint|integer|bigint|boolean|real|double precision|date|time|timestamp|interval|uuid|numeric\()/
 
 /**
- * Copies rows that a plain COPY stumbles over. Text comes in the server's own
- * encoding, byte for byte, and is then converted to UTF-8; of huge rows the large values outside
- * the key come as null. Such rows have notes in their first column, which is empty in all others:
- * `NOT_UTF8`, or the numbers of the columns that were cut and their sizes, each followed by a comma
- * (`2=1048576000,`). Throws what `pg` throws.
+ * Copies rows on which a plain COPY fails. Text comes in the server's own encoding, byte for byte,
+ * and is then converted to UTF-8. In huge rows, large values outside the key become null. Rows that
+ * are not UTF-8 or were cut have notes in their first column, which is empty in all others:
+ * `NOT_UTF8`, or the number of each column that was cut and its size in bytes, each note followed
+ * by a comma (`2=1048576000,`). Throws what `pg` throws.
  */
 export async function copyCarefully(
   client: Client,
@@ -57,7 +57,7 @@ export async function copyCarefully(
   return copied
 }
 
-/** Bytes of a value without printing it: of text exactly, else as it is stored. */
+/** SQL for a value's size without printing it: exact for text and bytea, else as it is stored. */
 function sizeOf(column: string, baseType: string): string {
   if (/^(text|character|json$|xml$)/.test(baseType)) return `octet_length(${column}::text)::bigint`
   if (baseType === 'bytea') return `octet_length(${column}::bytea)::bigint`

@@ -8,16 +8,16 @@ import { type Client, onlyRow } from '../postgres.ts'
 /** The note of a row whose text has no UTF-8 form. */
 export const NOT_UTF8 = 'not_utf8'
 
-/** Longer lines are not converted: the lake has no room for them (`MAX_ROW_BYTES`). */
+/** Longer lines are not converted: the lake refuses them in any case (`MAX_ROW_BYTES`). */
 const MAX_LINE_BYTES = 16 * 1024 * 1024
 
 const NOTE = `${NOT_UTF8},`
 
 /**
- * Converts a file of lines from the server's encoding to UTF-8, in place, as the server itself does
- * it. A line without a UTF-8 form keeps its bytes and gets the note `NOT_UTF8`. In every encoding
- * a server can have, tabs and line feeds are what they are in ASCII (manual, 23.3.1).
- * Throws what `pg` throws.
+ * Converts a file of lines from the server's encoding to UTF-8, in place, by the server's own
+ * conversion. A line without a UTF-8 form, or one that is too long, keeps its bytes and gets the
+ * note `NOT_UTF8`. In every encoding a server can have, tabs and line feeds are as in ASCII
+ * (manual, 23.3.1). Throws what `pg` throws.
  */
 export async function convertLines(
   client: Client,
@@ -39,7 +39,9 @@ export async function convertLines(
   await withScratchErrors(folder, () => rename(converted, path))
 }
 
-/** Whole lines, converted together if possible; if not, each half by itself, down to single lines. */
+/**
+ * Converts whole lines together if possible, otherwise each half by itself, down to single lines.
+ */
 async function convert(
   client: Client,
   { lines, encoding }: { lines: Buffer; encoding: string },

@@ -40,7 +40,7 @@ export async function countRows(
   } catch (error) {
     if (!isUnreadable(error)) throw error
   }
-  // One of them cannot be counted: the others can.
+  // One of them cannot be counted; the others can.
   for (const each of tables) {
     const { name } = each.shape
     try {
@@ -148,13 +148,13 @@ export async function* copyWhole(
       if (copied !== undefined) yield copied
     }
   } finally {
-    // A consumer that stopped early goes on with the same snapshot, on a connection that is idle.
+    // A consumer that stopped early goes on to use the snapshot, so its connection must be idle.
     await Promise.allSettled(underWay)
     for (const other of others) await other[Symbol.asyncDispose]()
   }
 }
 
-/** A server or pooler that has no connection left for us; the ones we have must do. */
+/** The server or pooler may have no connection left for us; then the ones we have must do. */
 function goOnWithout(error: unknown): undefined {
   if (!(error instanceof TransientError)) throw error
 }
@@ -199,8 +199,8 @@ async function copy(
 }
 
 /**
- * Whether a single value may be why a COPY failed: bytes that are no text, or characters UTF-8 lacks
- * (22021, 22P05); a row or a value too large to be printed (54000, XX000, 53200).
+ * Whether a COPY may have failed on a single value: bytes that are not text, or characters that
+ * UTF-8 lacks (22021, 22P05); a row or a value too large to be printed (54000, XX000, 53200).
  */
 function isOfOneValue(error: unknown): boolean {
   const { code = '' } = error as { code?: string }

@@ -23,8 +23,8 @@ export interface Drop {
   readonly location: string
   /**
    * The files below a feed's folder that nobody is still writing, in the order of their names as
-   * bytes. What `isLeftover` names is never listed: `onIgnored` gets its name, once for a folder with
-   * all that is in it.
+   * bytes. Leftovers (`isLeftover`) are never listed: `onIgnored` gets the name of each, once for a
+   * folder with all that is in it.
    */
   list(feed: string, onIgnored?: (name: string) => void): AsyncIterable<DroppedFile>
   /**
@@ -36,8 +36,8 @@ export interface Drop {
 
 /**
  * Whether a file or folder is what engines and programs keep for themselves beside the data, by its
- * name: hidden ones (`.DS_Store`, `.part-0.crc`), those that Spark and Hive do not see either
- * (`_SUCCESS`, `_delta_log`; but `_day=1` is a folder with a value), locks of spreadsheets (`~$…`), and
+ * name: hidden files (`.DS_Store`, `.part-0.crc`), names that Spark and Hive skip too (`_SUCCESS`,
+ * `_delta_log`; but `_day=1` is a folder with a value), lock files of spreadsheets (`~$…`), and
  * Iceberg's metadata.
  */
 export function isLeftover(name: string): boolean {

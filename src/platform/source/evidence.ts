@@ -2,9 +2,9 @@
 interface Question {
   /** Column of the answer. */
   readonly name: string
-  /** Functions of `pg_catalog` that must be permitted: one that is not ends the transaction. */
+  /** Functions of `pg_catalog` that the user must be allowed to call; a refusal ends the snapshot. */
   readonly needs: readonly string[]
-  /** Only of such a server. */
+  /** The servers that are asked; both by default. */
   readonly on?: 'primary' | 'standby'
   readonly sql: string
 }
@@ -27,7 +27,7 @@ const REPLAYED_WAL: Question = {
 
 const FROM_CHECKPOINT = 'from pg_control_checkpoint()'
 
-/** Of two with one name the first that may be asked counts. */
+/** Of two questions with one name, the first that may be asked counts. */
 const IDENTITY: readonly Question[] = [
   {
     name: 'system_id',
@@ -38,7 +38,7 @@ const IDENTITY: readonly Question[] = [
       where d.datname = current_database())`,
   },
   {
-    // The control file follows a promotion at the next checkpoint only; the file's name does at once.
+    // A promotion changes the log file's name at once, the control file only at the next checkpoint.
     name: 'timeline',
     needs: ['pg_walfile_name(pg_lsn)', 'pg_current_wal_lsn()'],
     on: 'primary',
@@ -51,7 +51,7 @@ const IDENTITY: readonly Question[] = [
   },
   STARTED,
   {
-    // A crash that the server survives sets its counters back, and with them this moment.
+    // A crash that the server survives resets its statistics, and with them this time.
     name: 'statistics_since',
     needs: ['pg_stat_get_bgwriter_stat_reset_time()'],
     sql: utc('pg_stat_get_bgwriter_stat_reset_time()'),
@@ -72,7 +72,7 @@ const IDENTITY: readonly Question[] = [
 
 const REPLAYED: readonly Question[] = [
   {
-    // Before a standby has replayed a commit, the moment of its last checkpoint stands in.
+    // Until a standby has replayed a commit, the time of its last checkpoint stands in.
     name: 'replayed_to',
     needs: ['pg_last_xact_replay_timestamp()', 'pg_control_checkpoint()'],
     sql: utc(`least(now(), coalesce(
@@ -88,7 +88,7 @@ const REPLAYED: readonly Question[] = [
   REPLAYED_WAL,
 ]
 
-/** Every function that may be called below. */
+/** Every function that the questions may call. */
 export const EVIDENCE_FUNCTIONS: readonly string[] = [
   ...new Set([...IDENTITY, ...REPLAYED].flatMap(({ needs }) => needs)),
 ]
@@ -98,7 +98,7 @@ export interface EvidenceOptions {
   readonly standby: boolean
 }
 
-/** A select of one row with what this user may ask about the server's history. */
+/** A select of one row with all that this user may ask about the server's history. */
 export function selectEvidence(options: EvidenceOptions): string {
   return selectAnswers(IDENTITY, options)
 }

@@ -198,7 +198,12 @@ describe('planRead()', () => {
       { ...shape, fingerprint: 'g' },
       /another shape/,
     ],
-    ['the relation has no ids', snapshot(9, 9), { ...shape, hasXmin: false }, /no transaction ids/],
+    [
+      'ids do not show every change',
+      snapshot(9, 9),
+      { ...shape, hasXmin: false },
+      /do not show every change/,
+    ],
   ])('compares whole when %s', (_, now, wanted, why) => {
     expect(planRead(now, wanted, before(snapshot(5, 5)))).toEqual({
       how: 'whole',

@@ -27,11 +27,11 @@ export function isQuiet(now: SnapshotIdentity, before: SnapshotIdentity): boolea
 }
 
 /**
- * Why two snapshots may belong to two histories of the source, so that transaction ids prove nothing
- * between them; `undefined` if nothing says so. A copy that was put back can have overtaken every
- * counter by now, but it had to be started: each start since is a sign, and so is a crash that the
- * server survived, since it may have lost transactions that were seen. Evidence that one of the two
- * lacks says nothing.
+ * Why two snapshots may belong to two histories of the source, so that transaction ids prove
+ * nothing between them; `undefined` if nothing says so. A copy that was put back can have overtaken
+ * every counter by now, but it had to be started: each start since is a sign, and so is a crash
+ * that the server survived, since it may have lost transactions that were seen. Evidence that one
+ * of the two lacks says nothing.
  */
 export function findOtherHistory(
   now: SnapshotIdentity,
@@ -59,9 +59,9 @@ function describeRole({ standby }: SnapshotIdentity): string {
 }
 
 /**
- * Whether a standby has not replayed yet what an earlier snapshot has seen. It is of the same
- * cluster, and of no newer history: one that was promoted has a history of its own. What is not
- * known to be another counts as the same.
+ * Whether a standby has not yet replayed what an earlier snapshot saw. True only for the same
+ * cluster and no newer timeline: a promoted standby has a history of its own. What is not known to
+ * be another counts as the same.
  */
 export function isBehind(now: SnapshotIdentity, before: SnapshotIdentity): boolean {
   const isOther = now.systemId !== before.systemId && now.systemId !== '' && before.systemId !== ''
@@ -75,12 +75,13 @@ function isEarlier(one: string | undefined, other: string | undefined): boolean 
 
 const PAGE_BYTES = 8192n
 
-/** Headers of the pages of the log: the first of a file has the long one. */
+/** Sizes of the log's page headers, in bytes: the first page of a file has the longer one. */
 const HEADERS: ReadonlySet<bigint> = new Set([24n, 40n])
 
 /**
- * A position in the log as a number. Where a record ends with a page, a primary names the place
- * behind the next page's header, and a standby the page's end: both are the latter here.
+ * A position in the log as a number. If a record ends at the end of a page, a primary reports the
+ * position after the next page's header, and a standby the page's end. Both are the page's end
+ * here.
  */
 function positionOf(lsn: string): bigint {
   const [high = '0', low = '0'] = lsn.split('/')
@@ -109,7 +110,7 @@ export function planRead(
   if (previous.fingerprint !== shape.fingerprint) {
     return { how: 'whole', why: 'the table has another shape or identity' }
   }
-  if (!shape.hasXmin) return { how: 'whole', why: 'the relation has no transaction ids' }
+  if (!shape.hasXmin) return { how: 'whole', why: 'transaction ids do not show every change in it' }
   const age = BigInt(now.xmax) - BigInt(before.xmin)
   if (age > BigInt(MAX_AGE)) {
     return { how: 'whole', why: 'the last batch is more than two billion transactions ago' }

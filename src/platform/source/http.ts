@@ -124,9 +124,9 @@ function explain(error: unknown, url: URL): TidemarkError {
 }
 
 /**
- * Throws `TransientError` (`FEED_EMPTY`) when a server has answered without a single row: it has lost
- * what it ought to know, and will be asked again. Nothing of it is kept. `rows` are undefined where
- * the answer is not of its format, which is another fault.
+ * Throws `TransientError` (`FEED_EMPTY`) if a server answered without a single row: it has lost
+ * what it ought to know, and is asked again. Nothing of the answer is kept. `rows` is undefined if
+ * the answer is not in its format, which is a different fault.
  */
 export function checkAnswer(
   body: Buffer,

@@ -2,7 +2,7 @@ import { type Client, withPostgresErrors } from '../postgres.ts'
 import type { Breach } from './contract.ts'
 import { LOCK_WAIT, type SourceSnapshot } from './snapshot.ts'
 
-/** The reason of a table that somebody has locked. It passes by itself. */
+/** The reason for holding a table that somebody has locked. It passes by itself. */
 export const LOCKED = 'locked'
 
 export const LOCKED_BREACH: Breach = {
@@ -15,7 +15,7 @@ const NOT_ON_STANDBY: Breach = {
   detail: 'it is unlogged, and the rows of such a table are on the primary only',
 }
 
-/** How long a table is waited for once another was found to be locked. */
+/** How long to wait for each table once another was found to be locked. */
 const EACH_MS = 100
 
 /** A relation to read; `relation` is quoted. */
@@ -26,10 +26,10 @@ export interface Lockable {
 
 /**
  * Takes the lock that reading takes on each relation, its partitions and whatever a view reads, and
- * keeps it until the snapshot ends: nobody can lock it against us later. Returns why a relation
- * cannot be had, by name, and goes on with the others; one that is missing or not permitted is none
- * of its business. Waits as long as the snapshot waits for any
- * lock, once for all. Where nothing is locked that is one round trip.
+ * keeps it until the snapshot ends, so that nobody can lock it against us later. Returns, by name,
+ * why a relation cannot be read, and goes on with the others. Relations that are missing or not
+ * permitted are left to the caller. Waits for all together as long as the snapshot waits for one
+ * lock, then briefly for each. If nothing is locked, this is one round trip.
  */
 export async function lockTables(
   snapshot: SourceSnapshot,
@@ -54,8 +54,8 @@ export async function lockTables(
 }
 
 /**
- * Plans a read, which locks everything it would read; unlike `lock table` that needs no right to
- * the whole table, and can be done to any relation. Returns the SQLSTATE of what went wrong.
+ * Plans a read, which locks everything that it would read. Unlike `lock table`, this needs no right
+ * to the whole table and works on any relation. Returns the SQLSTATE of what went wrong.
  */
 async function tryLock(
   client: Client,
@@ -86,7 +86,7 @@ const DEADLOCK_DETECTED = '40P01'
 const LOCK_NOT_AVAILABLE = '55P03'
 const FEATURE_NOT_SUPPORTED = '0A000'
 
-/** Anything else that is wrong with a relation is said better by whatever reads it. */
+/** Any other fault of a relation is reported better by whatever reads it. */
 function breachOf(code: string, { identity }: SourceSnapshot): Breach | undefined {
   if (code === LOCK_NOT_AVAILABLE || code === DEADLOCK_DETECTED) return LOCKED_BREACH
   return code === FEATURE_NOT_SUPPORTED && identity.standby ? NOT_ON_STANDBY : undefined

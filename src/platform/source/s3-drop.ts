@@ -15,8 +15,8 @@ export interface S3DropOptions {
 }
 
 /**
- * A prefix of a bucket as a drop. An object is whole once it is listed; its version is its ETag. What
- * stands for a folder is not seen.
+ * A prefix of a bucket as a drop. An object is complete once it is listed; its version is its ETag.
+ * Objects that stand for folders are not listed.
  */
 export function s3Drop({ bucket, prefix, endpoint }: S3DropOptions): Drop & AsyncDisposable {
   const base = prefix === '' ? '' : `${prefix}/`
@@ -84,7 +84,7 @@ export function s3Drop({ bucket, prefix, endpoint }: S3DropOptions): Drop & Asyn
   }
 }
 
-/** The outermost folder or file of a name that is no data; a folder ends with its slash. */
+/** The outermost leftover in a name, a folder or the file; a folder ends with a slash. */
 function findLeftover(name: string, feed: string): string | undefined {
   const parts = name.slice(feed.length + 1).split('/')
   const at = parts.findIndex(isLeftover)

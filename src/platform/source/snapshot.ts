@@ -23,14 +23,14 @@ export interface SourceSnapshot extends AsyncDisposable {
   /** Another connection in the very same snapshot, to read in parallel. */
   openAnother(): Promise<{ readonly client: Client } & AsyncDisposable>
   /**
-   * Makes sure that this snapshot is not older than one that was read before. If it is a standby's
-   * that has not replayed as much yet, waits for it, and then begins anew with another `identity`.
-   * Throws `TransientError` (`SOURCE_BEHIND`) when the standby does not catch up in time.
+   * Makes sure that this snapshot is not older than an earlier one. A standby that has not yet
+   * replayed as much is waited for; then the snapshot begins anew with another `identity`. Throws
+   * `TransientError` (`SOURCE_BEHIND`) if the standby does not catch up in time.
    */
   reach(before: SnapshotIdentity): Promise<void>
 }
 
-/** How long a lock of somebody else's is waited for. */
+/** How long to wait for somebody else's lock. */
 export const LOCK_WAIT = '2s'
 
 const SETTINGS: Settings = {
@@ -45,7 +45,7 @@ const MODE = 'isolation level repeatable read read only'
 /** A pooler may have no second connection to give; then one must do. */
 const ANOTHER_TIMEOUT_MS = 5000
 
-/** How long a standby that is behind is waited for, and how often it is asked. */
+/** How long to wait for a standby that is behind, and how often to ask it. */
 const BEHIND = { waitMs: 10_000, everyMs: 100 }
 
 const IDENTITY = readFileSync(new URL('./identity.sql', import.meta.url), 'utf8')
@@ -92,12 +92,13 @@ export async function openSnapshot(
 }
 
 /**
- * Reads something of one table, so that a failure is that table's alone: a failed statement would
- * end the transaction, and with it the snapshot of all tables, so a savepoint is set before and
- * returned to (manual, SAVEPOINT). One read at a time on a connection.
+ * Reads from one table so that a failure concerns that table alone. A failed statement would end
+ * the transaction, and with it the snapshot of all tables, so a savepoint is set before the read
+ * and returned to after a failure (manual, SAVEPOINT). One read at a time on a connection.
  *
- * Throws `ContractError` (`TABLE_UNREADABLE`, its cause is what Postgres said) when the server
- * refused this read and goes on with others; what `work` threw when the error is of another kind.
+ * Throws `ContractError` (`TABLE_UNREADABLE`, with what Postgres said as its cause) if the server
+ * refused this read but can go on with others; for any other error, what `mapPostgresError` makes
+ * of it.
  */
 export async function attemptRead<T>(
   { client, database }: Pick<SourceSnapshot, 'client' | 'database'>,
@@ -129,9 +130,9 @@ export async function attemptRead<T>(
 }
 
 /**
- * Whether an answer of the server concerns the table that was read. Not so: that the transaction or
- * the session is over; or, of a table, that it was altered meanwhile, which the next snapshot shows.
- * Behind a view or a foreign table the same codes mean that what lies there is missing.
+ * Whether an error from the server concerns only the table that was read. It does not if the
+ * transaction or the session is over, or if a table was altered meanwhile, which the next snapshot
+ * shows. From a view or a foreign table the same codes mean that something behind it is missing.
  */
 function isOfTable(sqlState: string, { hasXmin }: { hasXmin: boolean }): boolean {
   if (!/^[0-9A-Z]{5}$/.test(sqlState) || /^(25|28|40|57P)/.test(sqlState)) return false
@@ -152,13 +153,13 @@ async function openIn(database: Database, snapshot: string): Promise<PostgresCli
   }
 }
 
-/** So often a pooler may give us another standby between two transactions. */
+/** How many times in a row a pooler may give us another standby between two transactions. */
 const MAX_TRIES = 5
 
 interface BegunSnapshot {
-  /** Its position in the log was asked after the snapshot: nothing in the snapshot is newer. */
+  /** Its position in the log was read after the snapshot: nothing in the snapshot is newer. */
   readonly identity: SnapshotIdentity
-  /** On a standby the position asked before the snapshot: everything up to it is in the snapshot. */
+  /** On a standby, the position before the snapshot: everything up to it is in the snapshot. */
   readonly reached: string | undefined
 }
 
@@ -172,7 +173,7 @@ async function beginSnapshot(
     return await readIdentity(client)
   }
   let { identity, permitted } = await read()
-  // How far a standby has replayed must be asked before the snapshot, in a transaction before it.
+  // How far a standby has replayed must be read before the snapshot, in an earlier transaction.
   for (let tries = 1; identity.standby; tries++) {
     await client.query('rollback')
     const before = await readReplayed(client, permitted)
@@ -181,7 +182,7 @@ async function beginSnapshot(
       return { identity: { ...identity, takenAt: before.replayedTo }, reached: before.wal }
     }
     if (tries === MAX_TRIES) {
-      throw new TransientError(`${database.title} is answered by several standbys in turn`, {
+      throw new TransientError(`Several standbys answer for ${database.title} in turn`, {
         code: `${database.code}_SEVERAL`,
         hint: `name one of them in TIDEMARK_${database.code}_URL`,
       })
@@ -254,7 +255,7 @@ async function waitForReplay(
 ): Promise<void> {
   const deadline = Date.now() + waitMs
   for (;;) {
-    // This position was seen just now, so it may be asked.
+    // The position was read a moment ago, so this user may call the function.
     const { wal } = await readReplayed(client, ['pg_last_wal_replay_lsn()'])
     if (!isBehind({ ...identity, wal }, before)) return
     if (Date.now() >= deadline) {

@@ -65,8 +65,8 @@ readable as (
         and (f.may_select or pg_catalog.has_column_privilege(f.oid, a.attnum, 'select'))
 ),
 
--- The types that a column's text is made of, to the end: what a domain, an array, a range or a
--- composite type is made of, and what that is made of.
+-- All types that a column's text is made of: those within a domain, an array, a range or a composite
+-- type, and those within them.
 part as (
     select
         r.atttypid as whole,
@@ -93,7 +93,7 @@ part as (
         from pg_catalog.pg_range as r
         where r.rngtypid = t.oid
         union all
-        -- Servers before 14 know no multiranges, and no such column.
+        -- Servers before 14 have neither multiranges nor this column.
         select r.rngtypid
         from pg_catalog.pg_range as r
         where t.typtype = 'm' and to_jsonb(r) ->> 'rngmultitypid' = t.oid::text
@@ -107,8 +107,8 @@ select
     -- A foreign table among the descendants has no xmin either, and a row policy may show another
     -- row tomorrow that nobody touched.
     -- Without the right to the whole table there is none to its system columns.
-    -- A crash empties an unlogged table, and another name for an object changes the text of whatever
-    -- points to it: neither takes a transaction of the row's.
+    -- A crash empties an unlogged table, and a new name for an object changes the text of every value
+    -- that refers to it. Neither changes a row's transaction id.
     f.may_select
     and f.relkind in ('r', 'p', 'm')
     and f.relpersistence <> 'u'
@@ -217,8 +217,8 @@ select
             and not a.attisdropped
             and (f.may_select or pg_catalog.has_column_privilege(f.oid, a.attnum, 'select'))
     ) as column_identities,
-    -- What lies deeper than an enum or an array of it: the labels of enums and the attributes of
-    -- composite types, by column. Null for a table that has nothing of the kind.
+    -- What lies deeper than an enum or an array of one: the labels of enums and the attributes of
+    -- composite types, by column. Null for a table that has none.
     (
         select
             json_agg(

@@ -33,10 +33,10 @@ export interface TableShape {
   readonly relation: string
   readonly columns: readonly SourceColumn[]
   /**
-   * Whether transaction ids and a count prove what changed. Not so of a view or a foreign table,
-   * which have none, nor under row security, where a policy decides anew which rows are seen, nor of
-   * an unlogged table, which a crash empties, nor where a value is printed by an object's name
-   * (`regclass`, `aclitem`): these are compared whole every time.
+   * Whether transaction ids and a count prove what changed. They do not for a view or a foreign
+   * table, which have none; under row security, where a policy decides anew which rows are seen;
+   * for an unlogged table, which a crash empties; and for values printed as an object's name
+   * (`regclass`, `aclitem`). Such relations are compared whole every time.
    */
   readonly hasXmin: boolean
   /** Whether it can be read in ranges of pages. */
@@ -91,9 +91,10 @@ const REWRITTEN = readFileSync(new URL('./rewritten.sql', import.meta.url), 'utf
 
 /**
  * All tables of the contract as they are in the snapshot, in its order, each held against its
- * contract, and locked so that reading them need not wait. One that somebody else has locked is left
- * out, with that as its breach. Throws when none at all can be read: `ContractError` where none is there, `ConfigError`
- * where none may be read; that is another database or another user, no drift.
+ * contract, and locked so that reading it need not wait. A table that somebody else has locked is
+ * not looked at; the lock is its breach. Throws if none at all can be read, because that is another
+ * database or another user rather than drift: `ContractError` if none is there, `ConfigError` if
+ * none may be read.
  */
 export async function readTables(
   snapshot: SourceSnapshot,
@@ -129,7 +130,7 @@ export async function readTables(
       const detail = `${what} may not be read`
       return { table, shape: undefined, breach: { reason: 'permission', detail } }
     }
-    // Nothing of it may be read, for the quarantine neither.
+    // Nothing of it may be read, not even for the quarantine.
     const unmatched = findUnmatched(table, whole)
     if (unmatched !== undefined) return { table, shape: undefined, breach: unmatched }
     const shape = shapeOf(table, row, qualified(schema, relation))
@@ -139,7 +140,7 @@ export async function readTables(
   return states
 }
 
-/** What the catalogue says of a table, as if its excluded columns were not there. */
+/** What the catalogue says about a table, as if its excluded columns were not there. */
 function withoutExcluded({ exclude = [] }: SourceTable, row: Row): Row {
   if (exclude.length === 0) return row
   const isKept = (row.columns ?? []).map(({ name }) => !exclude.includes(name))
@@ -153,14 +154,14 @@ function withoutExcluded({ exclude = [] }: SourceTable, row: Row): Row {
   }
 }
 
-/** A column that is to be excluded and is not there: its name may be mistyped. */
+/** The breach of a table without a column that is to be excluded: its name may be mistyped. */
 function findUnmatched({ exclude = [] }: SourceTable, row: Row | undefined): Breach | undefined {
   const names = new Set([...(row?.columns ?? []).map(({ name }) => name), ...(row?.hidden ?? [])])
   const unmatched = exclude.find((name) => !names.has(name))
   if (unmatched === undefined) return undefined
   return {
     reason: 'column_missing',
-    detail: `column ${unmatched} is to be excluded, but there is none`,
+    detail: `there is no column ${unmatched} to exclude`,
   }
 }
 

@@ -24,10 +24,11 @@ export async function gunzipFile(
 }
 
 /**
- * Unpacks the one file of a ZIP archive that is data, streamed, and returns its name: folders and what
- * `isLeftover` names beside it do not count. Its sum is checked. Throws `ContractError`
- * (`FILE_UNREADABLE`) for no such file, several, an encrypted one, one that never ends, and what is
- * larger than four gigabytes (ZIP64). APPNOTE.TXT 6.3, 4.3.
+ * Unpacks the one data file of a ZIP archive, streamed, and returns its name. Folders and leftovers
+ * (`isLeftover`) do not count. The file's CRC-32 is checked. Throws `ContractError`
+ * (`FILE_UNREADABLE`) if there is no such file or more than one, if it is encrypted, damaged or cut
+ * off, if it unpacks to more than `maxBytes`, or if the archive needs ZIP64 (4 GB and more).
+ * APPNOTE.TXT 6.3, 4.3.
  */
 export async function unzipFile(
   from: string,
@@ -98,7 +99,7 @@ async function findEntry(path: string): Promise<Entry> {
   await using file = await open(path)
   const { size } = await file.stat()
   const readAt = async (position: number, length: number): Promise<Buffer> => {
-    // Before room is made for it: a length in the file may be anything.
+    // Checked before memory is allocated: a length in the file may be anything.
     if (position + length > size || length > MAX_DIRECTORY_BYTES) throw new Error('cut off')
     const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, position)
     if (bytesRead < length) throw new Error('cut off')
