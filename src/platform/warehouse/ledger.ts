@@ -41,7 +41,7 @@ export async function readLedgerHead(connection: WarehouseClient): Promise<Ledge
   }
 }
 
-/** As `readLedgerHead`; `undefined` too where nothing of Tidemark's is in the warehouse yet. */
+/** As `readLedgerHead`, and `undefined` if Tidemark has made nothing in the warehouse yet. */
 export async function findLedgerHead(session: WarehouseClient): Promise<LedgerHead | undefined> {
   return await withPostgresErrors(session.warehouse, () =>
     inSnapshot(session, async () => {
@@ -81,9 +81,9 @@ export interface Loaded {
   readonly generation: string
   /** ISO 8601 UTC. */
   readonly snapshotAt: string
-  /** Checksum of the processed record it was loaded from; undefined where that had none. */
+  /** Checksum of the processed record it was loaded from; undefined if that had none. */
   readonly loadedFrom: string | undefined
-  /** Checksum of the ingestion record that one was made from. */
+  /** Checksum of the ingestion record which that record was made from. */
   readonly capturedAs: string | undefined
 }
 

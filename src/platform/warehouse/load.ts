@@ -15,7 +15,7 @@ export interface LoadInput {
   readonly waitMs: number
   /** The processed batch's record. */
   readonly record: CommitRecord
-  /** That of the newest batch in the ledger; undefined where there is none. */
+  /** The record of the newest batch in the ledger; undefined if the ledger is empty. */
   readonly previous: CommitRecord | undefined
   /** Its rows of a table as files in COPY text, each made when asked for and removed after use. */
   readonly texts: (record: CommitRecord, table: string) => AsyncIterable<CopyText>
@@ -120,8 +120,8 @@ function sameKey({ key }: Model, a: string, b: string): string {
 }
 
 /**
- * Throws `ContractError` (`WAREHOUSE_CHANGED`) unless each fact ends with the version that the newest
- * batch of the ledger ended with: then a row of the ledger is gone, or versions are (I14).
+ * Throws `ContractError` (`WAREHOUSE_CHANGED`) unless each fact ends with the version that the
+ * ledger's newest batch ended with. Otherwise a row of the ledger is gone, or versions are (I14).
  */
 export async function checkFactEnds(
   client: Client,
@@ -203,7 +203,7 @@ async function loadDimension(
   if (entry === undefined || entry.changes.length === 0) return
   const table = identifier(model.table)
   const incoming = identifier(`incoming ${model.table}`)
-  // Not a temporary table, for which a user needs one more right.
+  // Not a temporary table, because the loader need not have the right to make one.
   await client.query(`create unlogged table ${incoming} (like ${table})`)
   let columns: readonly string[] = []
   let rows = 0

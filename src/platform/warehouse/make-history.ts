@@ -20,9 +20,10 @@ export const HISTORY_VIEW_COLUMNS: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Makes what keeps the history of a fact, or brings it up to date: the columns, the current table, the
- * view and the functions. May be repeated. A current table that was dropped gets its rows from the
- * versions. Throws `ConfigError` for rows that Tidemark did not load, and for a name that is taken.
+ * Makes what keeps the history of a fact, or brings it up to date: the columns, the current table,
+ * the view and the functions. May be repeated. A current table that was dropped gets its rows from
+ * the versions. Throws `ConfigError` for rows that Tidemark did not load, and for a name that is
+ * taken.
  */
 export async function makeHistory(client: Client, fact: Fact): Promise<void> {
   const table = identifier(fact.table)
@@ -96,7 +97,7 @@ interface Column {
   readonly type: string
 }
 
-/** Columns of a relation given as quoted, in order; none when there is no such relation. */
+/** Columns of a relation (its name quoted), in order; none if there is no such relation. */
 async function readColumns(client: Client, relation: string): Promise<Column[]> {
   const { rows } = await client.query<Column>(
     `select attname as name, format_type(atttypid, atttypmod) as type from pg_attribute

@@ -23,12 +23,12 @@ interface Step {
 }
 
 /**
- * Brings the warehouse's schema up to date: the platform's tables, the domain's numbered migrations,
- * then the history of each fact. May be repeated; does nothing when nothing is new. A warehouse
- * prepared with the standard tables is adopted, if its facts are empty. What was dropped since and
- * can be made from the rest is made again, current tables with their rows: their names are returned.
- * Throws `ConfigError` for a server that is too old, for a migration that was edited after it had been
- * applied or is unknown here, and when anything else was dropped.
+ * Brings the warehouse's schema up to date: the platform's tables, the domain's numbered
+ * migrations, then the history of each fact. May be repeated; does nothing if nothing is new. A
+ * warehouse prepared with the standard tables is adopted if its facts are empty. Relations that
+ * were dropped since and can be made from the rest are made again, current tables with their rows;
+ * returns their names. Throws `ConfigError` for a server that is too old, for a migration that was
+ * edited after it was applied or is unknown here, and if anything else was dropped.
  */
 export async function migrate(
   warehouse: WarehouseClient,

@@ -5,10 +5,10 @@ import { applyMigrations, checkVersion } from './migrate.ts'
 import { inTransaction, prepareLock, type WarehouseClient } from './warehouse.ts'
 
 /**
- * Does what a run does in the warehouse, and takes all of it back: makes schema and lock where they are
- * missing, applies migrations, takes the lock, and writes nothing into every table, the ledger and
- * the confirmation, in the very kind of transaction that a load runs in. Throws what a run would
- * throw. `RUN_LOCKED` is no fault: another run is at work.
+ * Does what a run does in the warehouse, and rolls all of it back: creates schema and lock if they
+ * are missing, takes the lock, applies migrations, and runs every kind of write on every table, the
+ * ledger and the confirmation without touching a row, in the same kind of transaction as a load.
+ * Throws what a run would throw. `RUN_LOCKED` is not a fault: another run is at work.
  */
 export async function rehearse(
   warehouse: WarehouseClient,
@@ -16,7 +16,7 @@ export async function rehearse(
   { waitMs }: { waitMs: number },
 ): Promise<void> {
   const { client } = warehouse
-  const end = new Error('taken back')
+  const end = new Error('rolled back')
   try {
     await inTransaction(warehouse, async () => {
       await checkVersion(client)

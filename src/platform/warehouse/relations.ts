@@ -16,8 +16,9 @@ const OWN = [
 ]
 
 /**
- * Writes down which relations make up the warehouse: the platform's, the stars', and the views that
- * the domain's migrations made of those. A shared schema may hold other people's tables.
+ * Records which relations make up the warehouse: the platform's, those of the star schema, and the
+ * views that the domain's migrations made from them. A shared schema may hold other people's
+ * tables.
  */
 export async function listRelations(
   { client, warehouse: { schema } }: WarehouseClient,
@@ -43,7 +44,7 @@ export async function listRelations(
   )
 }
 
-/** The relations of the list that are not there, in order; none before there is a list. */
+/** The listed relations that are missing, in order; none before there is a list. */
 export async function findMissing(client: Client): Promise<string[]> {
   const { rows: found } = await client.query<{ there: boolean }>(
     `select to_regclass('tidemark_relation') is not null as there`,
@@ -57,14 +58,14 @@ export async function findMissing(client: Client): Promise<string[]> {
   return rows.map(({ name }) => name)
 }
 
-/** Takes what a migration has dropped off the list: what is missing now, and was not `before`. */
+/** Removes what a migration has dropped from the list: what is missing now but was not `before`. */
 export async function forgetDropped(client: Client, before: readonly string[]): Promise<void> {
   const dropped = (await findMissing(client)).filter((name) => !before.includes(name))
   if (dropped.length === 0) return
   await client.query('delete from tidemark_relation where name = any($1::text[])', [dropped])
 }
 
-/** Throws `ConfigError` (`WAREHOUSE_INCOMPLETE`) when something of the list is not there. */
+/** Throws `ConfigError` (`WAREHOUSE_INCOMPLETE`) if a listed relation is missing. */
 export async function checkRelations(client: Client): Promise<void> {
   const missing = await findMissing(client)
   if (missing.length === 0) return
@@ -75,9 +76,9 @@ export async function checkRelations(client: Client): Promise<void> {
 }
 
 /**
- * Whether everything is there that the warehouse serves: each relation of the list, the columns and
- * indexes of each current table, the functions, and the rights of the reader role. A project may ask
- * for more without a migration, and somebody may have added or dropped some.
+ * Whether everything that the warehouse serves is there: each listed relation, the columns and
+ * indexes of each current table, the functions, and the rights of the reader role. A project may
+ * ask for more without a migration, and somebody may have added or dropped some.
  */
 export async function isServed(
   { client, warehouse }: WarehouseClient,

@@ -35,7 +35,7 @@ function settingsOf({ schema }: Warehouse): Settings {
   return { ...TEXT_SETTINGS, search_path: identifier(schema) }
 }
 
-/** As the loader writes: whatever the database's defaults are, and however long it takes. */
+/** Begins a transaction to write in, whatever the database's defaults, without a time limit. */
 async function beginWriting(connection: WarehouseClient): Promise<void> {
   const { warehouse } = connection
   await begin(connection, {
@@ -46,8 +46,8 @@ async function beginWriting(connection: WarehouseClient): Promise<void> {
 }
 
 /**
- * Begins a transaction that sees one moment and cannot write, for a caller who ends it by a rollback.
- * Its time limits are the role's own where `limits` says nothing else.
+ * Begins a transaction that sees one moment and cannot write. The caller ends it with a rollback.
+ * The role's own time limits hold unless `limits` says otherwise.
  */
 export async function beginReading(
   connection: WarehouseClient,
@@ -65,8 +65,8 @@ function reading(warehouse: Warehouse, limits: Settings = {}): BeginOptions {
 }
 
 /**
- * Rows of one select without parameters, in the transaction that is open, else as `beginReading` in
- * one of its own: one round trip either way.
+ * Rows of one select without parameters, in the open transaction or else in a reading one of its
+ * own: one round trip either way.
  */
 export async function selectRows<Row extends object>(
   connection: WarehouseClient,
@@ -76,7 +76,7 @@ export async function selectRows<Row extends object>(
   return await selectOnce<Row>(connection, reading(connection.warehouse), select)
 }
 
-/** Runs `work` in the transaction that is open, else as `beginReading` in one of its own. */
+/** Runs `work` in the open transaction, or else in a reading one of its own (`beginReading`). */
 export async function inSnapshot<T>(
   connection: WarehouseClient,
   work: () => Promise<T>,
@@ -87,8 +87,8 @@ export async function inSnapshot<T>(
 }
 
 /**
- * Runs `work` in the transaction that is open, else in one of its own that may write and take its
- * time. Throws what `work` throws, and then nothing of it is kept.
+ * Runs `work` in the open transaction, or else in one of its own that may write and has no time
+ * limit. Throws what `work` throws; a transaction of its own is then rolled back.
  */
 export async function inTransaction<T>(
   connection: WarehouseClient,
@@ -118,12 +118,12 @@ async function finish<T>({ client }: WarehouseClient, work: () => Promise<T>): P
 const ATTEMPTS = 4
 
 /**
- * Runs `work` in one transaction that holds the warehouse's lock: one writer at a time, and a reader
- * sees all of it or nothing (I5). The lock is that of a table on which nobody but its owner has
- * rights, so no reader can take it. The schema and that table are made where they are missing. After
- * a deadlock or a serialization failure nothing of it was done, and it is run again, up to three
- * times, so `work` must read what it decides on.
- * Throws `ConflictError` when another run holds the lock for longer than `waitMs`.
+ * Runs `work` in one transaction that holds the warehouse's lock: one writer at a time, and a
+ * reader sees all of it or nothing (I5). The lock is that of a table on which nobody but its owner
+ * has rights, so no reader can take it. The schema and that table are created if missing. After a
+ * deadlock or a serialization failure nothing was done, and `work` is run again, up to three times,
+ * so it must read what it decides on. Throws `ConflictError` if another run holds the lock for
+ * longer than `waitMs`.
  */
 export async function inLockedTransaction<T>(
   connection: WarehouseClient,
@@ -153,7 +153,9 @@ async function lockWarehouse(connection: WarehouseClient, waitMs: number): Promi
   await limitWaits(connection, waitMs, `lock table ${LOCK} in exclusive mode`)
 }
 
-/** Runs a statement that may have to wait for another run, and leaves the limit to those after it. */
+/**
+ * Runs a statement that may have to wait for another run; the limit also holds for those after it.
+ */
 async function limitWaits(
   { client, warehouse }: WarehouseClient,
   waitMs: number,
@@ -178,8 +180,8 @@ async function limitWaits(
 }
 
 /**
- * Takes the lock in the transaction that is open, after making it and its schema where they are missing:
- * for a rehearsal, which takes all of it back.
+ * Takes the lock in the open transaction, after creating it and its schema if they are missing: for
+ * a rehearsal, which rolls all of it back.
  */
 export async function prepareLock(connection: WarehouseClient, waitMs: number): Promise<void> {
   const { client } = connection
@@ -198,8 +200,8 @@ async function makeSchema({ client, warehouse }: WarehouseClient): Promise<void>
 }
 
 /**
- * Makes the table that is locked, and its schema, where they are missing; of two runs that make it at
- * once one does. A user who may create in the schema need not be able to create schemas.
+ * Creates the table that is locked, and its schema if missing. If two runs create it at once, one
+ * does. A user who may create tables in the schema need not be allowed to create schemas.
  */
 async function makeLock(connection: WarehouseClient, waitMs: number): Promise<void> {
   try {
@@ -218,7 +220,7 @@ const LOCK_NOT_AVAILABLE = '55P03'
 const SERIALIZATION_FAILURE = '40001'
 const DEADLOCK_DETECTED = '40P01'
 
-/** What the second of two says that make the same schema or table: duplicate schema, table, name. */
+/** What the second of two runs gets that create one schema or table: duplicate schema, table, name. */
 const WAS_MADE: ReadonlySet<string> = new Set(['42P06', '42P07', '23505'])
 
 function isRepeatable(error: unknown): boolean {
