@@ -27,9 +27,9 @@ export interface AffectedModel {
 }
 
 /**
- * A select of the rows of a dimension that can be other than before the batch, and of those with a key
- * that is in quarantine: the dimension's own select, once for each changed table, with that table
- * limited to what changed. Makes the temporary tables it reads. Undefined where the dimension must be
+ * A select of the dimension's rows that this batch can change, and of those whose key is in
+ * quarantine: the dimension's own select, once for each changed table, with that table limited to
+ * its changed rows. Creates the temporary tables that it reads. Undefined if the dimension must be
  * made whole, see `planRoutes`.
  */
 export async function selectAffected(
@@ -37,8 +37,8 @@ export async function selectAffected(
   { sql, key, columns, views, changed, refused }: AffectedModel,
 ): Promise<string | undefined> {
   const { node, functions } = await parseSelect(db, sql)
-  const sure = await readSureFunctions(db, functions)
-  const routes = planRoutes({ node, key, columns, views, functions: sure })
+  const deterministic = await readDeterministic(db, functions)
+  const routes = planRoutes({ node, key, columns, views, functions: deterministic })
   const ways: Way[] = []
   for (const { view, paths } of changed) {
     const steps = routes?.changes.get(view.name)
@@ -54,11 +54,11 @@ export async function selectAffected(
   const selects: string[] = []
   for (const way of ways) selects.push(await selectThrough(db, { way, views, sql }))
   if (selects.length === 0) return undefined
-  // A row that two changes reach is made twice, and the same both times.
+  // A row that two changes reach is made twice, the same both times; `union` keeps it once.
   return selects.map((select) => `(${select})`).join(' union ')
 }
 
-/** From keys to the rows that a table can be limited to. */
+/** A way from keys to the rows that a table can be limited to. */
 interface Way {
   /** Name of the temporary table of those rows. */
   readonly limited: string
@@ -90,10 +90,10 @@ async function selectThrough(
   return `with ${table} as (from ${limited})\n${sql}`
 }
 
-/** Types whose text in a key is read back as the same value. */
+/** Types whose text in a quarantined key converts back to the same value. */
 const PLAIN_TYPES = new Set(['VARCHAR', 'SMALLINT', 'INTEGER', 'BIGINT'])
 
-/** The keys of rows in quarantine, as columns; undefined where they are more than their text. */
+/** The keys of rows in quarantine, as columns; undefined if they cannot be had from their text. */
 function readRefusedKeys(
   paths: readonly string[],
   { key, columns }: Pick<AffectedModel, 'key' | 'columns'>,
@@ -109,14 +109,14 @@ function readRefusedKeys(
   return `(select ${values.join(', ')} from ${readRefused(paths)})`
 }
 
-/** Macros that are no more than a short way to write what is sure. */
-const SURE_MACROS = ['nullif', 'split_part']
+/** Macros that only abbreviate deterministic expressions. */
+const DETERMINISTIC_MACROS = ['nullif', 'split_part']
 
-/** By functions asked for: what is known of them never changes in the life of a process. */
+/** Answers by the functions asked for: they never change in the life of a process. */
 const known = new Map<string, ReadonlySet<string>>()
 
-/** The functions among these whose value depends on nothing but their arguments. */
-async function readSureFunctions(
+/** The deterministic functions among these: their value depends only on their arguments. */
+async function readDeterministic(
   db: DuckDb,
   functions: ReadonlySet<string>,
 ): Promise<ReadonlySet<string>> {
@@ -131,11 +131,11 @@ async function readSureFunctions(
     group by all
     having bool_and(
         function_type = 'scalar' and stability = 'CONSISTENT'
-        or function_type = 'macro' and function_name in (${SURE_MACROS.map(duckLiteral).join(', ')}))`)
-  const sure = new Set(found.map(({ name }) => name))
+        or function_type = 'macro' and function_name in (${DETERMINISTIC_MACROS.map(duckLiteral).join(', ')}))`)
+  const deterministic = new Set(found.map(({ name }) => name))
   if (known.size >= MAX_KNOWN) known.clear()
-  known.set(names, sure)
-  return sure
+  known.set(names, deterministic)
+  return deterministic
 }
 
 const MAX_KNOWN = 1000

@@ -4,22 +4,23 @@ import type { Column } from '../lake/lake-type.ts'
 import { child, list, type Node, text } from './select-lineage.ts'
 import type { SourceView } from './source-files.ts'
 
-/** A table, and columns of it that hold the key of another. */
+/** A table, and its columns that hold the key of another. */
 export interface Step {
   readonly table: string
   /** In the order of that key. */
   readonly columns: readonly string[]
 }
 
-/** The ways to the rows of a dimension. */
+/** How changes reach the rows of a dimension. */
 export interface Routes {
   /**
-   * For each source table the way from its changed keys to the rows that a table of the select, the
-   * last one named, can be limited to. Each step leads from keys to the rows that hold them, and by
-   * these rows' own keys to the next. A table that is missing has no way.
+   * For each source table the steps from its changed keys to rows of the table that the last step
+   * names: the select can be limited to these. Each step leads from keys to the rows that hold
+   * them, and these rows' own keys lead to the next. A table that is missing here has no such
+   * route.
    */
   readonly changes: ReadonlyMap<string, readonly Step[]>
-  /** The way from keys of the dimension; undefined where they are not part of one table's key. */
+  /** The step from keys of the dimension; undefined if they are not part of one table's key. */
   readonly own: Step | undefined
 }
 
@@ -32,20 +33,20 @@ export interface RoutedModel {
   readonly columns: readonly Column[]
   /** The source tables, as models see them. */
   readonly views: Iterable<SourceView>
-  /** Functions that always give the same for the same, in lower case. */
+  /** Deterministic functions, in lower case. */
   readonly functions: ReadonlySet<string>
 }
 
 /**
- * The routes of a select whose rows can be followed one by one; undefined where they cannot. They can
- * where it only projects, filters and joins (inner and left) source tables, each named once, by
- * expressions of their columns that always give the same; and where its joins follow keys, so that a
- * key of the dimension is made of one row of each table. Then
+ * The routes of a select whose rows can be followed one by one; undefined if they cannot. They can
+ * if the select only projects, filters and joins (inner and left) source tables, each named once,
+ * by deterministic expressions of their columns, and if its joins follow keys, so that a key of the
+ * dimension leads to one row of each table. Then
  *
- * - a row of the dimension is made of one row of each table, and is the same as long as they are;
+ * - a row of the dimension is made from one row of each table, and stays the same while they do;
  * - so limiting one table to its changed rows gives every row of the dimension they take part in;
- * - unless it is the right side of a left join: there a row that is gone changes rows it is no part of
- *   any more. The rows on the left that name a changed key take its place.
+ * - except on the right side of a left join, where a row that is gone changes rows that it is no
+ *   longer part of. There the rows on the left that name a changed key take its place.
  */
 export function planRoutes(model: RoutedModel): Routes | undefined {
   const { node } = model
@@ -64,7 +65,7 @@ export function planRoutes(model: RoutedModel): Routes | undefined {
   const select = list(node, 'select_list')
   const expressions = [...select.filter(({ class: kind }) => kind !== 'STAR'), ...scope.conditions]
   const isFollowed =
-    expressions.every((each) => isSure(each, scope, model.functions)) &&
+    expressions.every((each) => isDeterministic(each, scope, model.functions)) &&
     select.every((each) => each['class'] !== 'STAR' || isPlainStar(each, scope))
   const key = placesOfKey(select, scope, model)
   if (!isFollowed || !isKeyOfAll(key, scope)) return undefined
@@ -89,7 +90,7 @@ interface Place {
   readonly column: Column
 }
 
-/** Wherever `to` has a value in a row of the select, it equals `from`. */
+/** In every row of the select in which `to` has a value, it equals `from`. */
 interface Link {
   readonly from: Place
   readonly to: Place
@@ -104,7 +105,7 @@ interface Scope {
   readonly conditions: Node[]
 }
 
-/** Adds a `from` clause to the scope; false where it holds anything but tables and joins that can be followed. */
+/** Adds a `from` clause to the scope; false unless it only holds tables and joins to follow. */
 function readFrom(from: Node, scope: Scope, isOptional: boolean): boolean {
   if (from['sample'] !== null) return false
   if (from['type'] === 'BASE_TABLE') {
@@ -143,7 +144,9 @@ function readFrom(from: Node, scope: Scope, isOptional: boolean): boolean {
   return true
 }
 
-/** Takes the equalities of a condition for links. `optional` is the table a left join adds by it. */
+/**
+ * Takes the equalities of a condition for links. `optional` is the table a left join adds by it.
+ */
 function addCondition(condition: Node, scope: Scope, optional: Joined | undefined): void {
   scope.conditions.push(condition)
   const visit = (part: Node): void => {
@@ -160,7 +163,7 @@ function addCondition(condition: Node, scope: Scope, optional: Joined | undefine
   visit(condition)
 }
 
-/** Of another type a column may equal several values of a key: `'01'` and `'1'` are both 1. */
+/** Not between other types, where one value may equal several keys: `'01'` and `'1'` are both 1. */
 function addLinks(
   { links }: Scope,
   [left, right]: readonly [Place, Place],
@@ -173,27 +176,29 @@ function addLinks(
     { from: left, to: right },
     { from: right, to: left },
   ]
-  // Where a left join finds nothing, its condition says nothing of the rows on the left.
+  // Where a left join finds nothing, its condition says nothing about the rows on the left.
   links.push(...both.filter(({ to }) => optional === undefined || to.table === optional))
 }
 
-/** Whether an expression is made of columns and constants by what always gives the same. */
-function isSure(part: unknown, scope: Scope, functions: ReadonlySet<string>): boolean {
-  if (Array.isArray(part)) return part.every((each) => isSure(each, scope, functions))
+/**
+ * Whether an expression is deterministic: made of columns, constants and deterministic functions.
+ */
+function isDeterministic(part: unknown, scope: Scope, functions: ReadonlySet<string>): boolean {
+  if (Array.isArray(part)) return part.every((each) => isDeterministic(each, scope, functions))
   if (!isNode(part)) return true
   const kind = part['class']
   if (kind === 'CONSTANT') return true
-  // A name of no column may be one of a moment, such as `current_date`.
+  // A name that is not a column may stand for a moment, such as `current_date`.
   if (kind === 'COLUMN_REF') return placeOf(part, scope) !== undefined
-  if (kind !== undefined && !SURE.has(text(kind))) return false
+  if (kind !== undefined && !DETERMINISTIC.has(text(kind))) return false
   if (kind === 'FUNCTION') {
     const isKnown = functions.has(text(part['function_name']).toLowerCase())
     if (!isKnown || text(part['schema']) + text(part['catalog']) !== '') return false
   }
-  return Object.values(part).every((each) => isSure(each, scope, functions))
+  return Object.values(part).every((each) => isDeterministic(each, scope, functions))
 }
 
-const SURE = new Set([
+const DETERMINISTIC = new Set([
   'BETWEEN',
   'CASE',
   'CAST',
@@ -203,7 +208,7 @@ const SURE = new Set([
   'OPERATOR',
 ])
 
-/** A star of all columns, or of all of one table. */
+/** Whether a star stands for all columns, or for all of one table. */
 function isPlainStar(star: Node, { tables }: Scope): boolean {
   const of = text(star['relation_name']).toLowerCase()
   return (
@@ -216,7 +221,7 @@ function isPlainStar(star: Node, { tables }: Scope): boolean {
   )
 }
 
-/** Where the columns of the dimension's key come from; those that are not shown as they are left out. */
+/** Where the dimension's key columns come from; leaves out those that do not show a plain column. */
 function placesOfKey(
   select: readonly Node[],
   scope: Scope,
@@ -225,13 +230,13 @@ function placesOfKey(
   return key.flatMap((name) => {
     const type = columns.find((column) => column.name === name)?.type
     const place = placeOfOutput(name, select, scope)
-    // A cast to less room may make two keys one.
+    // A cast to a narrower type may make two keys one.
     const isExact = place && type !== undefined && isSameOrWider(place.column.type, type)
     return isExact === true ? [place] : []
   })
 }
 
-/** The step to the table whose key the dimension's is made of. */
+/** The step to the table whose key holds the dimension's. */
 function ownStep(places: readonly Place[], { key }: Pick<RoutedModel, 'key'>): Step | undefined {
   const [first] = places
   const isOwn = ({ table, column }: Place) =>
@@ -279,7 +284,7 @@ function placeOfOutput(name: string, select: readonly Node[], scope: Scope): Pla
   return undefined
 }
 
-/** The way from a table on the right of a left join to the rows of one that is not; or undefined. */
+/** Steps from a table on the right of a left join to one that is not; undefined if there are none. */
 function stepsFrom(table: Joined, scope: Scope): readonly Step[] | undefined {
   for (const from of scope.tables) {
     const columns = table.view.key.flatMap((name) => {
@@ -288,7 +293,7 @@ function stepsFrom(table: Joined, scope: Scope): readonly Step[] | undefined {
         link.from.table === from && link.to.table === table && link.to.column === place?.column
       return scope.links.find(isLink)?.from.column.name ?? []
     })
-    // A table to the left was read before: no circle.
+    // Only tables further left, so that no steps lead in a circle.
     if (columns.length < table.view.key.length) continue
     if (scope.tables.indexOf(from) >= scope.tables.indexOf(table)) continue
     const rest = from.isOptional ? stepsFrom(from, scope) : []

@@ -51,7 +51,7 @@ export interface Mapping {
   readonly rules: readonly Rule[]
   /** SQL condition of a row that breaks one. */
   readonly broken: string
-  /** What a row may break and still be published. */
+  /** Checks that a row may break and still be published. */
   readonly warnings: readonly Rule[]
   /** SQL of `_key`. */
   readonly keyText: string
@@ -70,7 +70,7 @@ interface FileCounts {
   readonly rejected: number
   readonly unfit: number
   readonly lostDeletes: number
-  /** Of the rows that break no rule: deletions, of which no check is asked, left out. */
+  /** Checks that warn, broken by rows that break no rule. Deletions are not checked. */
   readonly warnings: Broken
   /** Ordinals. */
   readonly first: number

@@ -4,9 +4,9 @@ import type { Node } from './select-lineage.ts'
 
 /** A project's select as DuckDB's own parser reads it. */
 export interface ParsedSelect {
-  /** The statement; empty where it is not one that can be parsed. */
+  /** The statement; empty if it cannot be parsed. */
   readonly node: Node
-  /** What it calls a table anywhere, in lower case. */
+  /** Every table name in it, in lower case. */
   readonly names: ReadonlySet<string>
   /** The functions it calls, operators among them, in lower case. */
   readonly functions: ReadonlySet<string>
@@ -16,7 +16,7 @@ export interface ParsedSelect {
 const parsed = new Map<string, ParsedSelect>()
 const MAX_PARSED = 1000
 
-/** Parses a select. Never throws for what is wrong with it: running it says that better. */
+/** Parses a select. Never throws for a fault in it: running it reports that better. */
 export async function parseSelect(db: DuckDb, sql: string): Promise<ParsedSelect> {
   const known = parsed.get(sql)
   if (known !== undefined) return known

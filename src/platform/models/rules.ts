@@ -1,7 +1,7 @@
 import type { Model, Severity } from '../project.ts'
 import { duckLiteral, identifier } from '../sql.ts'
 
-/** A condition of a model's rows, and what it is called in quarantine and in counts. */
+/** A condition for a model's rows, and its name in quarantine and in counts. */
 export interface Rule {
   readonly column: string
   /** `not_null`, `not_a_day`, or the name of one of the model's checks. */
@@ -61,7 +61,7 @@ export function brokenBy(rules: readonly Rule[]): string {
   return `(${rules.map((rule) => rule.broken).join(' or ')})`
 }
 
-/** SQL of a list: for each rule, how many of the rows that meet `where` break it. */
+/** SQL for a list: for each rule, how many of the rows that meet `where` break it. */
 export function countBroken(rules: readonly Rule[], where = 'true'): string {
   const counts = rules.map(({ broken }) => `count(*) filter (where ${where} and ${broken})`)
   return `[${counts.join(', ')}]::bigint[]`

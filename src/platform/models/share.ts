@@ -36,7 +36,7 @@ export function holdFor(
   }
 }
 
-/** Whether so many unfit rows hold no table back, however many rows it has. */
+/** Whether this many unfit rows can hold no table back, however many rows it has. */
 export function areFew(
   unfit: number,
   { quarantineShare, quarantineRows }: QuarantineLimits,

@@ -250,9 +250,9 @@ async function changeDimensions(
 }
 
 /**
- * The rows of a dimension that a batch can change: all at the beginning of a generation and where a
- * table it reads has another shape, for then its rows may be seen with other values though none of
- * them changed; some where one of its tables changed.
+ * Which rows of a dimension a batch can change: all at the beginning of a generation, and if a
+ * table it reads has another schema, because its rows may then show other values although none of
+ * them changed; some if one of its tables changed.
  */
 function reachOf(
   model: Model,
@@ -431,7 +431,7 @@ async function dimensionEntry(
   }
 }
 
-/** What an entry says of broken checks; nothing where none ever was. */
+/** What an entry says about broken checks; nothing if none was ever broken. */
 function warningFields(
   warnings: Broken,
   before: TableEntry | undefined,
