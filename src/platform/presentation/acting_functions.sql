@@ -1,8 +1,8 @@
 -- Functions that may do more than compute: write to the log or to large objects, take locks, notify,
--- wait, change settings, end sessions, run SQL that stands in a text. Postgres says itself which they
--- are: those marked volatile (manual, 36.7), and aggregates made of such. Of its own, harmless ones
--- are left out; two that give out a transaction id, and those that read whole tables into one value,
--- are counted among them. What no statement can call (trigger functions, handlers) is left out.
+-- wait, change settings, end sessions, run SQL given as text. Postgres itself says which they are:
+-- those marked volatile (manual, 36.7), and aggregates made from them. Of the built-in ones, harmless
+-- ones are left out; two that assign a transaction id, and those that read whole tables into one
+-- value, are added. What no statement can call (trigger functions, handlers) is left out.
 -- Grain: one row per function or aggregate.
 select
     p.oid,

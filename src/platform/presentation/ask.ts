@@ -52,13 +52,13 @@ const MAX_STATEMENT_CHARS = 100_000
 const FETCH_ROWS = 50
 
 /**
- * Runs one select of somebody who may be hostile, and changes nothing. It is safe because of what
- * each layer cannot do: the role can only read, the transaction is read-only and always rolled back,
- * the statement is a cursor's declaration, of which the extended protocol takes one, it names no
- * function that may do more than compute (what those do, no rollback undoes), time, rows and bytes are
- * bounded, and the connection is closed after it, with all that the statement left behind.
- * Returns a refusal for what is wrong with the statement; throws as `Reader.open` when the warehouse
- * is away or busy.
+ * Runs one select from somebody who may be hostile, and changes nothing. It is safe because of what
+ * each layer cannot do: the role can only read; the transaction is read-only and always rolled
+ * back; the statement is a cursor's declaration, of which the extended protocol takes one; it names
+ * no function that may do more than compute (no rollback undoes what those do); time, rows and
+ * bytes are bounded; and the connection is closed afterwards, with all that the statement left
+ * behind. Returns a refusal for what is wrong with the statement; throws as `Reader.open` when the
+ * warehouse is away or busy.
  */
 export async function ask(
   reader: Reader,
@@ -76,7 +76,7 @@ export async function ask(
   const watching = watch(session, { timeoutMs, signal })
   const statement = bindStatement(sql, filters)
 
-  // If a statement found a way to lift the limits of those after it, each fetch would set them again.
+  // Set again before each fetch, in case a statement finds a way to lift the limits of later ones.
   const limit = async (): Promise<void> => {
     const restMs = Math.max(1, Math.round(deadline - performance.now()))
     await client.query(`set local statement_timeout = ${restMs}`)
@@ -150,7 +150,7 @@ function forbid({ name, position }: Forbidden, isAsWritten: boolean): AskRefusal
     isAnswered: false,
     sqlState: INSUFFICIENT_PRIVILEGE,
     message: `${name} may do more than read, so a question may not name it`,
-    hint: 'leave the name out, in strings and comments too; as the name of a column, use another',
+    hint: 'leave the name out, in strings and comments too; if it names a column, use another name',
     position: isAsWritten ? position : undefined,
   }
 }

@@ -37,7 +37,7 @@ describe('readReaderExcess()', () => {
   it('names each way to write, with SQL that takes it away', async () => {
     const { warehouse } = shop
     const grants: [string, RegExp][] = [
-      [`grant create on schema public to ${role.role}`, /create things in schema public/],
+      [`grant create on schema public to ${role.role}`, /create objects in schema public/],
       [`grant insert on fact_sale to ${role.role}`, /may change fact_sale/],
       [`grant delete on dim_item to public`, /may change dim_item/],
       [`grant pg_signal_backend to ${role.role}`, /member of pg_signal_backend/],

@@ -16,18 +16,18 @@ const EXCESS = readFileSync(new URL('reader_excess.sql', import.meta.url), 'utf8
 /** Something a reader may do beyond reading. */
 export interface ReaderExcess {
   /**
-   * `writes`: the server does not work with such a role. `unbounded`: it can fill the disk with one
-   * question. `functions`: the Ask page refuses them, but whoever has the role's password can run them.
+   * `writes`: the server refuses to work with such a role. `unbounded`: one question can fill the
+   * disk. `functions`: the Ask page refuses them, but whoever has the role's password can run them.
    */
   readonly kind: 'writes' | 'unbounded' | 'functions'
-  /** In words, `it` being the role. */
+  /** In words, in which `it` is the role. */
   readonly what: string
   /** The SQL that takes it away, for the warehouse's owner or administrator. */
   readonly fix: string
 }
 
 /**
- * What the role of a connection may do beyond what a reader needs; the worst first, none where all is
+ * What the role of a connection may do beyond what a reader needs, the worst first; empty if all is
  * well. Changes nothing. Throws what `pg` throws.
  */
 export async function findReaderExcess({
@@ -40,7 +40,9 @@ export async function findReaderExcess({
 
 const KINDS: readonly ReaderExcess['kind'][] = ['writes', 'unbounded', 'functions']
 
-/** `findReaderExcess` for the role of a warehouse's connection string. Throws as `openWarehouse`. */
+/**
+ * `findReaderExcess` for the role of a warehouse's connection string. Throws as `openWarehouse`.
+ */
 export async function readReaderExcess(warehouse: Warehouse): Promise<readonly ReaderExcess[]> {
   await using connection = await openWarehouse({ ...warehouse, attempts: 1 })
   return await withPostgresErrors(warehouse, () =>

@@ -1,5 +1,5 @@
--- What the role of this connection may do beyond what a reader of the stars needs, and what takes it away.
--- Parameter: $1, the schema of the stars. Grain: one row for each excess.
+-- What the role of this connection may do beyond what a reader of the star schema needs, and the SQL
+-- that takes it away. Parameter: $1, the warehouse's schema. Grain: one row for each excess.
 with own as (
     select
         r.rolname,
@@ -9,7 +9,7 @@ with own as (
     where r.rolname = session_user
 ),
 
--- Whoever loads the stars needs what is taken from everybody.
+-- The loader needs what is revoked from everybody.
 loader as (
     select coalesce(
         string_agg(distinct format('%I', r.rolname), ', '), 'session_user'
@@ -23,7 +23,7 @@ acting_function as (
     /* acting_functions.sql */
 ),
 
--- Of those, what leaves something behind or reaches other sessions.
+-- Those of them that leave something behind or reach other sessions.
 lasting_function as (
     select format('%s', f.oid::regprocedure) as signature
     from acting_function as f
@@ -58,7 +58,7 @@ where not o.is_special
 union all
 select
     'writes',
-    format('it may create things in schema %s', n.nspname),
+    format('it may create objects in schema %s', n.nspname),
     format(
         'grant create on schema %1$I to %2$s; revoke create on schema %1$I from %3$I, public',
         n.nspname,
@@ -77,7 +77,7 @@ select
     format('it may change %s', c.relname),
     case
         when pg_has_role(session_user, c.relowner, 'member')
-            then format('alter table %s owner to …, a role it is no member of', c.oid::regclass)
+            then format('alter table %s owner to a role that %I is not a member of', c.oid::regclass, o.rolname)
         else format('revoke all on %s from %I, public; grant select on %s to %I', c.oid::regclass, o.rolname, c.oid::regclass, o.rolname)
     end
 from own as o
@@ -92,14 +92,14 @@ where not o.is_special
 union all
 select
     'unbounded',
-    'nothing limits the disk that one of its questions may take',
+    'nothing limits the disk space that one of its questions may take',
     format('alter role %I set temp_file_limit = ''1GB''', rolname)
 from own
 where current_setting('temp_file_limit') = '-1'
 union all
 select
     'unbounded',
-    'it may make temporary tables, outside of the Ask page',
+    'it may create temporary tables, outside the Ask page',
     format(
         'grant temporary on database %1$I to %2$s; revoke temporary on database %1$I from %3$I, public',
         current_database(),
@@ -113,7 +113,7 @@ union all
 select
     'functions',
     format(
-        'it may run %s functions that write or reach other sessions, outside of the Ask page, which takes none',
+        'it may run %s functions that write or reach other sessions, outside the Ask page, which refuses them',
         count(*)
     ),
     format(

@@ -13,20 +13,21 @@ function read(file: string): string {
   return readFileSync(new URL(file, import.meta.url), 'utf8')
 }
 
-/** What a statement may not name, and where in it that stands. */
+/** A name that a statement may not hold, and its place in the statement. */
 export interface Forbidden {
-  /** As Postgres calls it; or what hides a name. */
+  /** As Postgres calls it, or the escape that hides a name. */
   readonly name: string
   /** Counted from 1. */
   readonly position: number
 }
 
 /**
- * The first thing a statement names that may do more than read: a function that Postgres calls
- * volatile (save harmless ones), a view made with one, or an operator or cast made of one. It is
- * sought in the whole text, strings and comments included, as whole words in any case: nothing that
- * is spelt in the text can be missed, whatever the syntax around it. A text that spells names by
- * escapes (`U&"…"`) is refused for that. Needs no more rights than any role has. Throws what `pg` throws.
+ * Something that a statement names and that may do more than read, by name the first: a function
+ * that Postgres calls volatile (except harmless ones), or a view, an operator or a cast made with
+ * one. The whole text is searched for it, strings and comments included, as whole words in any
+ * case, so that nothing that is spelt in the text is missed, whatever the syntax around it. Text
+ * that spells names by escapes (`U&"…"`) is refused for that. Needs only rights that every role
+ * has. Throws what `pg` throws.
  */
 export async function findForbidden(client: Client, sql: string): Promise<Forbidden | undefined> {
   const escaped = /u&"/i.exec(sql)
@@ -40,10 +41,10 @@ export async function findForbidden(client: Client, sql: string): Promise<Forbid
   return { name, position: Math.max(0, sql.toLowerCase().indexOf(name.toLowerCase())) + 1 }
 }
 
-/** Letters and digits as in Postgres' names: every character beyond ASCII is a letter (manual, 4.1.1). */
+/** A word as in Postgres' names: every character beyond ASCII is a letter (manual, 4.1.1). */
 const WORD = /[a-z_\u{80}-\u{10ffff}][\w$\u{80}-\u{10ffff}]*/gu
 
 function arrayOf(words: ReadonlySet<string>): string {
-  // Names in question are ASCII; words with anything else are none of them.
+  // The names in question are ASCII, so words with other characters cannot be among them.
   return `{${[...words].filter((word) => /^[\w$]+$/.test(word)).join(',')}}`
 }

@@ -1,5 +1,5 @@
--- What a statement names that may do more than read. Compares words, so it knows no syntax that could
--- be got around: a function is called by its name, an operator by its sign, a view by its name.
+-- What a statement names that may do more than read. Compares words, so there is no syntax to get
+-- around: a function is called by its name, an operator by its sign, a view by its name.
 -- Parameters: $1, the words of the statement in lower case; $2, the statement in lower case.
 -- Grain: one row for each such name.
 with recursive unsafe_view as (
