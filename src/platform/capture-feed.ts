@@ -50,7 +50,7 @@ export interface OfferedFile {
   readonly rawPath: string
   /** The rows in it, unpacked or made of it; undefined where nothing can be read of it. */
   readonly rows: { readonly path: string; readonly format: FileFormat } | undefined
-  /** Values of columns that its rows lack, from the names of its folders. */
+  /** Values for columns that its rows lack, taken from the names of its folders. */
   readonly given: Readonly<Record<string, string | null>>
 }
 
@@ -454,8 +454,8 @@ async function openRegister(
 }
 
 /**
- * Whether a file that was never seen under its name holds what was taken under another, in folders
- * that hold the same values.
+ * Whether a file with a new name is a copy: it has the same bytes as a file that was taken under
+ * another name, and its folders give the same values.
  */
 async function findCopy(
   { db }: PendingBatch,

@@ -30,7 +30,7 @@ export interface CollectOutcome {
   readonly files: number
   /** Lines this call put into quarantine. */
   readonly quarantined: number
-  /** Files and folders in the drop that are no data of a feed, as far as it was looked through. */
+  /** Files and folders in the drop that hold no data of a feed, as far as this call looked. */
   readonly ignored: number
   /** There is more to take, for the next call. */
   readonly isCutShort: boolean
@@ -259,10 +259,10 @@ async function findOffered(
   return { feed, files, ignored, isCutShort }
 }
 
-/** Files that were ignored when it was last said, by lake, drop and feed. */
+/** The number of ignored files last logged, by lake, drop and feed. */
 const said = new Map<string, number>()
 
-/** Says how many files are no data: once for each number, not with every run. */
+/** Logs how many files were ignored, when the number changes and not with every run. */
 function reportIgnored(
   deps: Deps,
   { drop, feed, ignored }: { drop: Drop; feed: Feed; ignored: number },
@@ -355,7 +355,7 @@ async function askServer(
 
 type Rows = readonly Readonly<Record<string, string>>[]
 
-/** An answer's rows; undefined when it is not of its format. */
+/** An answer's rows; undefined if it is not in its format. */
 function parseAnswer({ answer, fetchedAt }: Pending, format: AnswerFormat): Rows | undefined {
   const text = answer.body.toString('utf8')
   const parsed = format.parse.safeParse({ text, fetchedAt })

@@ -14,10 +14,10 @@ const whole = (description: string, { min, max }: { min: number; max: number }) 
  */
 export const settings = z.object({
   TIDEMARK_SOURCE_URL: text(
-    'The Postgres to read, `postgresql://user:password@host:5432/totesys`; a user with nothing but `SELECT`. A pooler in transaction mode or a standby will do: docs/databases.md. Not set: an embedded Postgres with a living Totesys.',
+    'The Postgres to read, `postgresql://user:password@host:5432/totesys`; a user with nothing but `SELECT`. It may be a standby or behind a pooler in transaction mode: docs/databases.md. Not set: an embedded Postgres with a living Totesys.',
   ),
   TIDEMARK_WAREHOUSE_URL: text(
-    'The Postgres (14 or newer) to load, as a user who may create tables in the schema; a pooler in transaction mode will do. Not set: the embedded Postgres.',
+    'The Postgres (14 or newer) to load, as a user who may create tables in the schema. It may be behind a pooler in transaction mode. Not set: the embedded Postgres.',
   ),
   TIDEMARK_WAREHOUSE_SCHEMA: z
     .string()
@@ -99,11 +99,11 @@ export const settings = z.object({
     { min: 0, max: 65_535 },
   ).optional(),
   TIDEMARK_SERVER_CONNECTIONS: whole(
-    'Connections the server keeps open at one time. The last fifth is kept for addresses with few of them.',
+    'Connections the server keeps open at once. The last fifth is reserved for addresses that have few.',
     { min: 10, max: 100_000 },
   ).default(1000),
   TIDEMARK_SERVER_CONNECTIONS_PER_ADDRESS: whole(
-    'Of them, from one address (of IPv6, from one /64). Behind a proxy all come from its address: set it as high as `TIDEMARK_SERVER_CONNECTIONS`, and limit addresses there.',
+    'How many of them one address may have; for IPv6, one /64 network. Behind a proxy all connections come from its address: set this to the value of `TIDEMARK_SERVER_CONNECTIONS`, and limit clients in the proxy.',
     { min: 1, max: 100_000 },
   ).default(100),
   TIDEMARK_OIDC_ISSUER: text('Who must have issued a token: its claim `iss`, to the letter.'),

@@ -10,11 +10,11 @@ import { openWarehouse } from './warehouse/warehouse.ts'
 /** The newest batch of each zone, `undefined` where it holds none. */
 export interface Heads {
   readonly captured: CommitRecord | undefined
-  /** Of the generation the models make now. */
+  /** From the generation that the current models make. */
   readonly transformed: CommitRecord | undefined
-  /** The ingestion record that one was made from. */
+  /** The ingestion record that `transformed` was made from. */
   readonly origin?: CommitRecord
-  /** The processed zone could not be asked. */
+  /** The processed zone could not be reached. */
   readonly isAway?: boolean
 }
 
@@ -22,17 +22,18 @@ export interface HeadsOptions {
   /** A batch known to exist in the ingestion zone: saves the search for the last one. */
   readonly lastKnown?: number
   /**
-   * For a stage that adds to the ingestion zone: it goes on while the processed zone is away, for what
-   * is not captured now may never be seen again. Only a first batch wants both.
+   * For a stage that adds to the ingestion zone. It goes on while the processed zone is
+   * unreachable, since a change that is not captured now may never be seen again. Only the first
+   * batch needs both.
    */
   readonly isCapturing?: boolean
 }
 
 /**
- * The newest batch of both zones, each read anew. Proves first that they are of one lake: that the
- * processed zone was made from the very ingestion records that are there (I14). Throws
- * `ContractError` otherwise: `LAKE_BEHIND` when the ingestion zone ends before the processed zone
- * does, `LAKE_MIXED` when it holds other batches.
+ * Reads the newest batch of both zones from their stores. Proves that the zones belong to one lake:
+ * the processed zone was made from the ingestion records that are there (I14). Otherwise throws
+ * `ContractError`: `LAKE_BEHIND` if the ingestion zone ends before the processed zone,
+ * `LAKE_MIXED` if it holds other batches.
  */
 export async function readHeads(
   deps: Deps,
@@ -67,7 +68,7 @@ export async function readHeads(
   if (origin === undefined || !isMadeFrom(transformed, origin)) {
     throw new ContractError(
       `The processed zone ${placeOf(processed)} was made from another lake: ` +
-        `its batch ${transformed.batch} is not that of ${placeOf(ingestion)}`,
+        `its batch ${transformed.batch} was not made from batch ${transformed.batch} of ${placeOf(ingestion)}`,
       { code: 'LAKE_MIXED', hint: WAY_BACK },
     )
   }
@@ -78,8 +79,8 @@ const WAY_BACK =
   'nothing was written; check TIDEMARK_INGESTION and TIDEMARK_PROCESSED, or restore the zone from a backup'
 
 /**
- * Throws unless both logs end where they seem to, with no record lost before a later one: whatever is
- * written next continues them (I14). See `checkEnd`.
+ * Throws unless both logs end where they seem to end, with no record missing before a later one.
+ * Then whatever is written next continues them (I14). See `checkEnd`.
  */
 export async function checkEnds(
   deps: Deps,
@@ -90,8 +91,8 @@ export async function checkEnds(
 }
 
 /**
- * Whether a processed batch was made from this ingestion batch. Before format 2 a record names no
- * other, and the moment of the snapshot must do.
+ * Whether a processed batch was made from this ingestion batch. A record of format 1 does not name
+ * the record it was made from, so the times of the snapshots are compared instead.
  */
 function isMadeFrom(transformed: CommitRecord, captured: CommitRecord): boolean {
   return transformed.madeFrom === undefined
@@ -100,8 +101,8 @@ function isMadeFrom(transformed: CommitRecord, captured: CommitRecord): boolean 
 }
 
 /**
- * Throws `ContractError` (`LAKE_MIXED`) unless the warehouse's newest batch is this zone's batch of that number (I14).
- * `record` is what the zone holds under the number, in either zone.
+ * Throws `ContractError` (`LAKE_MIXED`) unless the warehouse's newest batch was loaded from this
+ * lake (I14). `record` is the record with that number in `zone`, which may be either zone.
  */
 export function checkLoaded(
   head: Loaded,
@@ -126,9 +127,9 @@ function notThere(
 }
 
 /**
- * Before the first batch of a lake is captured: throws `ContractError` (`LAKE_MIXED`) if the warehouse
- * holds batches already, since a lake that is gone is no reason to begin anew (I14). A warehouse that is
- * away, or that this stage has no right to, is asked when it is loaded.
+ * Checked before the first batch of a lake is captured: throws `ContractError` (`LAKE_MIXED`) if
+ * the warehouse already holds batches, because then the lake is not new but lost (I14). A warehouse
+ * that cannot be reached, or that this stage may not read, is checked when it is loaded.
  */
 export async function checkNeverLoaded(deps: Deps): Promise<void> {
   if (deps.warehouse.url === '') return
@@ -141,7 +142,10 @@ export async function checkNeverLoaded(deps: Deps): Promise<void> {
   }
 }
 
-/** A record of the generation that is loaded is named itself, any other by what it was made from. */
+/**
+ * Whether the newest row of the ledger names this record: the processed record that was loaded, the
+ * ingestion record behind it, or another processed record made from that.
+ */
 function isLoadedFrom(head: Loaded, record: CommitRecord): boolean {
   const known = [head.loadedFrom, head.capturedAs]
   if (known.every((checksum) => checksum === undefined)) {

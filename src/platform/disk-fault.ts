@@ -10,12 +10,12 @@ interface Meaning {
 const FULL: Meaning = {
   code: 'SCRATCH_FULL',
   message: (folder) => `The scratch folder ${folder} is full`,
-  hint: 'free some space, or set TIDEMARK_SCRATCH to a folder with more',
+  hint: 'free some space, or set TIDEMARK_SCRATCH to a folder with more; then run again',
 }
 const FORBIDDEN: Meaning = {
   code: 'SCRATCH_PERMISSION',
   message: (folder) => `The scratch folder ${folder} cannot be written`,
-  hint: 'make it writable for this user, or set TIDEMARK_SCRATCH to a folder that is',
+  hint: 'make it writable for this user, or set TIDEMARK_SCRATCH to a folder that is; then run again',
 }
 const OPEN_FILES: Meaning = {
   code: 'OPEN_FILES',

@@ -18,15 +18,15 @@ import { findLedgerHead } from './warehouse/ledger.ts'
 import { openWarehouse, type Warehouse } from './warehouse/warehouse.ts'
 
 export interface ExamineOptions {
-  /** The warehouse with the rights of whoever only shows it. */
+  /** The warehouse as the dashboard reads it: with the reader's rights. */
   readonly reader?: Warehouse
 }
 
 /**
- * Checks everything a run needs, one thing after the other, and goes on after a fault. It does what a
- * run does, by the same code: reads the source in a run's settings, rehearses a load in a transaction
- * that is rolled back, and lets two writers race for an object. It leaves nothing but two small
- * objects below `doctor/` in each zone, which `lake sweep` removes.
+ * Checks everything a run needs, one thing after another, and goes on after a fault. It does what a
+ * run does, through the same code: it reads the source with a run's settings, rehearses a load in a
+ * transaction that is rolled back, and lets two writers race for an object. It leaves only two
+ * small objects below `doctor/` in each zone, which `lake sweep --delete` removes after a day.
  */
 export async function examine(deps: Deps, { reader }: ExamineOptions = {}): Promise<Finding[]> {
   return [
@@ -84,13 +84,13 @@ async function examineServer({ url, format }: FeedServer): Promise<string> {
   const rows = parsed.success ? parsed.data : undefined
   if (answer !== undefined) checkAnswer(answer.body, { rows, url })
   if (parsed.success) return `${parsed.data.length} rows of ${format.feed}`
-  throw new ContractError(`It answers something else than rows of ${format.feed}`, {
+  throw new ContractError(`The server does not answer with rows of ${format.feed}`, {
     code: 'FEED_FORMAT',
     hint: 'check TIDEMARK_RATES_URL and TIDEMARK_RATES_FORMAT',
   })
 }
 
-/** Stores an object, reads it back, and makes sure that of two writers one alone creates it. */
+/** Lets two writers store an object, makes sure that only one creates it, and reads it back. */
 async function examineZone({ scratchDir }: Deps, store: ObjectStore): Promise<string> {
   const key = `doctor/${new Date().toISOString().slice(0, 10)}-${randomBytes(4).toString('hex')}`
   const bodies = ['one', 'other'].map((writer) => Buffer.from(`tidemark doctor, ${writer}\n`))
@@ -110,7 +110,7 @@ async function examineZone({ scratchDir }: Deps, store: ObjectStore): Promise<st
   await store.uploadIfAbsent(`${key}-file.txt`, path)
   const copy = await store.download(`${key}-file.txt`, join(scratchDir, 'cache'))
   if (!winner.equals(await readFile(copy))) {
-    throw new ContractError(`${store.location} gives back something else than was stored`, {
+    throw new ContractError(`${store.location} does not return the bytes that were stored`, {
       code: 'LAKE_DAMAGED',
       hint: 'check the disk, or the S3 server',
     })

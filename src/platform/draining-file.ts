@@ -5,24 +5,27 @@ import { Writable } from 'node:stream'
 import { callbackify } from 'node:util'
 import { explainScratchFault, withScratchErrors } from './disk-fault.ts'
 
-/** What a file of lines holds, seen as it was written. */
+/** What a file of lines holds, observed while it was written. */
 export interface WrittenText {
   readonly isUtf8: boolean
-  /** Length of the longest line with its line feed, if that is more than a piece of the stream. */
+  /**
+   * Length of the longest line that goes over several pieces of the stream, line feed included.
+   * Lines within one piece are not measured; they are shorter than a piece.
+   */
   readonly longestLineBytes: number
 }
 
-/** A file that takes a stream to its end, whatever becomes of the disk. */
+/** A file that takes a stream to its end, even if the disk fails. */
 export interface DrainingFile extends AsyncDisposable {
   readonly sink: Writable
-  /** What was written. Throws `ConfigError` when something could not be. */
+  /** What was written. Throws if a write failed: `ConfigError` if the cause is known. */
   check(): WrittenText
 }
 
 /**
- * Makes a file to stream into. Once a write has failed, the sink goes on to take everything and
- * keeps none of it: a sender that must be heard out (a database connection in the middle of a COPY)
- * stays usable. Throws `ConfigError` when the file cannot be made.
+ * Creates a file to stream into. After a failed write the sink still takes everything and discards
+ * it, so that a sender that must finish (a connection in the middle of a COPY) stays usable. Throws
+ * `ConfigError` if the file cannot be created.
  */
 export async function openDrainingFile(path: string): Promise<DrainingFile> {
   const folder = dirname(path)
@@ -57,7 +60,7 @@ export async function openDrainingFile(path: string): Promise<DrainingFile> {
   }
 }
 
-/** Looks at text in pieces, in a fraction of the time it takes to write it. */
+/** Inspects text piece by piece, in a fraction of the time it takes to write it. */
 function watchText(): { add(piece: Buffer): void; end(): WrittenText } {
   // The beginning of a character whose end is in the next piece.
   let begun: Buffer = Buffer.alloc(0)
@@ -89,7 +92,7 @@ function watchText(): { add(piece: Buffer): void; end(): WrittenText } {
 
 const LINE_FEED = 10
 
-/** Where the last whole character of UTF-8 ends; at the end where there is no telling. */
+/** Where the last complete UTF-8 character ends; the end of the bytes if that cannot be told. */
 function endOfCharacters(bytes: Buffer): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
     const byte = bytes[bytes.length - back] ?? 0

@@ -1,10 +1,12 @@
 import { explainScratchFault } from './disk-fault.ts'
 import { ConfigError } from './errors.ts'
 
-/** A statement failed on a value. `message` is DuckDB's kind of error alone, and safe to show. */
+/**
+ * A statement that failed on a value. `message` is only DuckDB's kind of error, and safe to show.
+ */
 export class DuckDbError extends Error {
   override readonly name = 'DuckDbError'
-  /** All that DuckDB said, which may quote values: to be recognized by, never to be shown. */
+  /** DuckDB's full message, which may quote values: match against it, never show it. */
   readonly #said: string
 
   constructor(kind: string, said: string) {
@@ -18,12 +20,14 @@ export class DuckDbError extends Error {
   }
 }
 
-/** Kinds whose messages may quote values; the last is that of lines DuckDB's reader cannot follow. */
+/**
+ * Kinds whose messages may quote values; the CSV reader throws the last for lines it cannot parse.
+ */
 const QUOTES_VALUES = /^(Conversion|Invalid Input|Out of Range|Constraint|Not implemented) Error/
 
-/** What the system said, in DuckDB's words, and its code. */
+/** System errors as DuckDB words them, and their codes. */
 const SYSTEM: readonly (readonly [pattern: RegExp, code: string])[] = [
-  // Beyond the free space of the disk, which DuckDB measures itself, it does not even try.
+  // DuckDB measures the free space of the disk itself and does not try to write more.
   [/max_temp_directory_size|failed to offload/i, 'ENOSPC'],
   [/No space left on device/i, 'ENOSPC'],
   [/Disk quota exceeded/i, 'EDQUOT'],
@@ -34,9 +38,9 @@ const SYSTEM: readonly (readonly [pattern: RegExp, code: string])[] = [
 ]
 
 /**
- * What DuckDB threw as an error that may be shown. A resource that is used up becomes a
- * `ConfigError` that names the setting to change; where DuckDB quotes values, only the kind of the
- * error is kept. All other errors are returned as they are.
+ * Turns what DuckDB threw into an error that may be shown. An exhausted resource becomes a
+ * `ConfigError` that names the setting to change. If DuckDB may quote values, only the kind of the
+ * error is kept. All other errors are returned unchanged.
  */
 export function explainDuckDbFault(
   error: unknown,
@@ -45,7 +49,7 @@ export function explainDuckDbFault(
   const message = error instanceof Error ? error.message : ''
   if (/^(Out of Memory|IO) Error/.test(message)) {
     const code = SYSTEM.find(([pattern]) => pattern.test(message))?.[1]
-    // Anything that is written lies in the scratch folder; what is only read may lie elsewhere.
+    // DuckDB writes only into the scratch folder, but may read files elsewhere.
     const isOurs = code !== 'EACCES' || message.includes(scratchDir)
     if (code !== undefined && isOurs) {
       return explainScratchFault(Object.assign(new Error(message), { code }), scratchDir)

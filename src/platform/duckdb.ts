@@ -7,8 +7,8 @@ import { duckLiteral, identifier } from './sql.ts'
 
 /**
  * One in-memory DuckDB with a scratch folder of its own; both are gone when it is disposed. Its
- * errors quote no value. `run` and `rows` throw `ConfigError` when memory, the scratch folder or the
- * number of open files is used up.
+ * errors quote no values. `run` and `rows` throw `ConfigError` if memory, the scratch folder or the
+ * number of open files is exhausted.
  */
 export interface DuckDb extends AsyncDisposable {
   /** A private folder for files on their way in or out. */
@@ -24,7 +24,7 @@ export interface DuckDb extends AsyncDisposable {
 const SPILL = 'spill'
 
 export interface DuckDbOptions {
-  /** Parent of the scratch folder; made where it is missing. */
+  /** Parent of the scratch folder; created if missing. */
   readonly scratchDir: string
   /** Beyond this DuckDB spills to the scratch folder (I12). */
   readonly memoryLimitMb?: number
@@ -32,8 +32,8 @@ export interface DuckDbOptions {
 }
 
 /**
- * Opens DuckDB with bounded memory, UTC, and no way to the network or to extensions. Throws
- * `ConfigError` when the scratch folder cannot be written.
+ * Opens DuckDB with bounded memory, in UTC, without access to the network or to extensions. Throws
+ * `ConfigError` if the scratch folder cannot be written.
  */
 export async function openDuckDb({
   scratchDir: parent,

@@ -7,7 +7,10 @@ import { openSnapshot, type SourceSnapshot } from './source/snapshot.ts'
 import { readTables, type SourceState } from './source/tables.ts'
 import { identifier, identifiers, qualified } from './sql.ts'
 
-/** Whether the source answers, in the settings of a run; then each table that breaks its contract. */
+/**
+ * Whether the source answers with the settings of a run, and whether its tables can be read; then a
+ * finding for each table that breaks its contract.
+ */
 export async function examineSource(deps: Deps): Promise<Finding[]> {
   const title = `${deps.source.title} answers`
   let snapshot: SourceSnapshot
@@ -17,6 +20,8 @@ export async function examineSource(deps: Deps): Promise<Finding[]> {
     return [await check(title, () => Promise.reject(error))]
   }
   await using open = snapshot
+  // Asked first: once a table could not be read, the transaction answers nothing more.
+  const user = await readUser(open)
   const { standby, systemId } = open.identity
   const known = systemId === '' ? ', cannot tell restores apart' : ''
   const detail = `${hostOf(deps.source.url)}${standby ? ', a standby' : ''}${known}`
@@ -26,14 +31,17 @@ export async function examineSource(deps: Deps): Promise<Finding[]> {
     detail,
     ...(systemId === ''
       ? {
-          hint: 'grant execute on function pg_control_system(), pg_control_checkpoint() to the user',
+          hint: `grant execute on function pg_control_system(), pg_control_checkpoint() to ${identifier(user)};`,
         }
       : {}),
   }
-  return [answers, ...(await examineTables(deps, open))]
+  return [answers, ...(await examineTables(deps, { snapshot: open, user }))]
 }
 
-async function examineTables(deps: Deps, snapshot: SourceSnapshot): Promise<Finding[]> {
+async function examineTables(
+  deps: Deps,
+  { snapshot, user }: { snapshot: SourceSnapshot; user: string },
+): Promise<Finding[]> {
   const what = 'its tables can be read'
   let states: SourceState[] = []
   const all = await check(what, async () => {
@@ -46,9 +54,8 @@ async function examineTables(deps: Deps, snapshot: SourceSnapshot): Promise<Find
       )
     }
     const broken = states.filter(({ breach }) => breach !== undefined).length
-    return `${states.length - broken} of ${states.length} tables are as the contract has them`
+    return `${states.length - broken} of ${states.length} tables keep their contract`
   })
-  const user = await readUser(snapshot)
   return [
     all,
     ...states.flatMap((state): Finding[] => {
@@ -78,11 +85,11 @@ function fixBreach(
     key_lost:
       `alter table ${relation} add primary key (${identifiers(table.key)}); ` +
       'or, if the source is sure of it, set keyIsUnenforced: true for the table in the contract',
-    locked: 'nothing to do: the next run reads it once whoever locked it is done',
-    table_missing: `create ${relation}, or take ${table.name} out of the contract; all other tables go on`,
+    locked: 'nothing to do: the next run reads the table once the lock is released',
+    table_missing: `create ${relation}, or remove ${table.name} from the contract; all other tables go on`,
   }
   return (
     (breach && fixes[breach.reason]) ??
-    `put ${relation} back as the contract of ${table.name} has it, or change the contract; all other tables go on`
+    `change ${relation} back to what the contract of ${table.name} says, or change the contract; all other tables go on`
   )
 }

@@ -8,7 +8,9 @@ import { findLedgerHead } from './warehouse/ledger.ts'
 import { readFacts, rehearse, type WarehouseFacts } from './warehouse/rehearse.ts'
 import { inSnapshot, openWarehouse, type Warehouse } from './warehouse/warehouse.ts'
 
-/** Whether the warehouse answers and suits, and whether a load would go through: it is rehearsed. */
+/**
+ * Whether the warehouse answers and is suitable, and whether a load goes through in a rehearsal.
+ */
 export async function examineWarehouse(deps: Deps): Promise<Finding[]> {
   const { schema, url } = deps.warehouse
   let facts: WarehouseFacts | undefined
@@ -34,14 +36,14 @@ export async function examineWarehouse(deps: Deps): Promise<Finding[]> {
         if (!(error instanceof ConflictError)) throw error
         return 'another run is writing just now; not rehearsed'
       }
-      return 'migrations, lock and every table; rolled back'
+      return 'migrations, the lock and every table; rolled back'
     },
     { fix },
   )
   return [answers, rehearsed]
 }
 
-/** Throws `ConfigError` when the server or its database does not suit a warehouse. */
+/** Throws `ConfigError` if the server or its database cannot serve as a warehouse. */
 export function checkFacts(
   { title }: Warehouse,
   { encoding, isStandby, database }: WarehouseFacts,
@@ -53,7 +55,7 @@ export function checkFacts(
     })
   }
   if (encoding !== 'UTF8') {
-    throw new ConfigError(`The database ${database} holds ${encoding}, not every text`, {
+    throw new ConfigError(`The database ${database} is in ${encoding} and cannot hold every text`, {
       code: 'WAREHOUSE_ENCODING',
       hint: `create database ${identifier(`${database}_utf8`)} encoding 'UTF8' template template0; then name it in TIDEMARK_WAREHOUSE_URL`,
     })
@@ -78,7 +80,7 @@ export function fixPermission(
   if (kind === 'schema') return `grant usage, create on schema ${identifier(name)} to ${role};`
   if (kind === 'database') return `create schema ${identifier(schema)} authorization ${role};`
   if (kind !== undefined) {
-    // The loader alters its tables, and takes their keys off while it fills them: it must own them.
+    // The loader alters its tables, and drops their keys while it fills them: it must own them.
     return `alter ${kind === 'relation' ? 'table' : kind} ${qualified(schema, name)} owner to ${role};`
   }
   if (/temporary tables/.test(message)) {
@@ -87,14 +89,14 @@ export function fixPermission(
   return undefined
 }
 
-/** Whether what only shows the warehouse can read it. */
+/** Whether the dashboard's role can read the warehouse, and can do no more. */
 export async function examineReader(deps: Deps, reader: Warehouse): Promise<Finding> {
   const what = 'the dashboard can read the warehouse'
   if (reader.url === deps.warehouse.url) {
     const name = deps.warehouse.readerRole ?? 'tidemark_reader'
     const role = identifier(name)
     return await check(what, async () => ({
-      detail: 'TIDEMARK_WAREHOUSE_READER_URL is not set: runs need none, tidemark serve does',
+      detail: 'TIDEMARK_WAREHOUSE_READER_URL is not set: runs do not need it, tidemark serve does',
       hint: `create role ${role} login password '…'; then set TIDEMARK_WAREHOUSE_READER_URL=postgresql://${name}:…@${hostOf(deps.warehouse.url)}/…`,
     }))
   }
@@ -110,7 +112,7 @@ export async function examineReader(deps: Deps, reader: Warehouse): Promise<Find
     if (excess.length === 0) return seen
     const detail = `${seen}; but ${excess.map((each) => each.what).join('; ')}`
     const hint = excess.map((each) => each.fix).join(' ')
-    // Functions alone are refused on the Ask page, whatever the role may run.
+    // Functions alone are not a fault: the Ask page refuses them, whatever the role may run.
     if (excess.every(({ kind }) => kind === 'functions')) return { detail, hint }
     throw new ConfigError(detail, { code: 'READER_TOO_POWERFUL', hint })
   })

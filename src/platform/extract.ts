@@ -57,11 +57,12 @@ export interface ExtractOutcome {
 }
 
 /**
- * Captures everything that changed in the source since the last batch, as one new batch (I1, I2).
- * A table that breaks its contract is held back alone, and all others go on; past the deadline the
+ * Captures everything that changed in the source since the last batch, as one new batch (I1, I2). A
+ * table that breaks its contract is held back alone, and all others go on; past the deadline the
  * tables not read yet are left for the next call. Writes nothing when nothing changed (I9). May be
  * repeated and run twice at once: of two runs that prepare the same batch number one commits, the
- * other throws `ConflictError`. Proves that it continues the log before it reads a table (I14), see `readHeads`.
+ * other throws `ConflictError`. Before it reads a table it proves that it continues the log (I14),
+ * see `readHeads`.
  */
 export async function extract(deps: Deps, options: ExtractOptions = {}): Promise<ExtractOutcome> {
   await using snapshot = await openSnapshot(deps.source)
@@ -230,7 +231,7 @@ async function captureOrHold(deps: Deps, read: TaskRead): Promise<TableEntry> {
   }
 }
 
-/** Captures a table; where memory does not suffice, again with one thread, which needs half of it. */
+/** Captures a table. If memory runs out, tries again with one thread, which needs half as much. */
 async function captureInMemory(deps: Deps, read: TaskRead): Promise<TableEntry> {
   try {
     return await captureTable(deps, read)
@@ -247,8 +248,8 @@ async function captureInMemory(deps: Deps, read: TaskRead): Promise<TableEntry> 
 }
 
 /**
- * The batch for another attempt at a table: what is left of the failed one is out of its way, and its
- * objects, which stay as they are (I3), have other names.
+ * The batch for another attempt at a table. Removes what the failed attempt left in DuckDB, and
+ * gives objects new names, since those already stored stay as they are (I3).
  */
 async function beginAnew(batch: PendingBatch): Promise<PendingBatch> {
   await batch.db.clear()

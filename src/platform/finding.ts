@@ -1,6 +1,6 @@
 import { TidemarkError } from './errors.ts'
 
-/** One thing the doctor looked at. */
+/** The result of one of the doctor's checks. */
 export interface Finding {
   readonly what: string
   readonly ok: boolean
@@ -15,7 +15,7 @@ export interface CheckOptions {
   readonly fix?: (error: unknown) => string | undefined
 }
 
-/** Does a piece of work, and returns what came of it instead of throwing. */
+/** Does `work` and returns its outcome as a finding. Never throws. */
 export async function check(
   what: string,
   work: () => Promise<string | Omit<Finding, 'what' | 'ok'>>,
@@ -27,7 +27,7 @@ export async function check(
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error)
     const own = error instanceof TidemarkError ? error.hint : undefined
-    // A run that cannot go on says "tidemark doctor"; the doctor does not send you round in circles.
+    // A failed run hints at "tidemark doctor"; the doctor must not send people round in circles.
     const hint = fix?.(error) ?? (own === 'tidemark doctor' ? undefined : own)
     return { what, ok: false, detail, ...(hint === undefined ? {} : { hint }) }
   }

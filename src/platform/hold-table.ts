@@ -35,7 +35,10 @@ export interface TableHold {
   readonly before: SnapshotInfo | undefined
 }
 
-/** What only reading a table can show. No numbers: they would make it news with every run. */
+/**
+ * Breaches that show only when a table is read, by error code. Their details hold no numbers, which
+ * would make every run report them as news.
+ */
 const BREACHES: Readonly<Record<string, Breach>> = {
   KEY_NOT_UNIQUE: { reason: 'key_not_unique', detail: 'some rows share a key or have none' },
   KEY_NOT_EXACT: { reason: 'key_not_exact', detail: 'some keys have no exact form' },
@@ -61,7 +64,7 @@ const BREACHES: Readonly<Record<string, Breach>> = {
   },
 }
 
-/** These are no fault of the table's rows, and would befall its archive too. */
+/** Not faults of the table's rows: archiving its rows would fail in the same way. */
 const FAULTS: ReadonlySet<string> = new Set<FaultReason>([
   'unreadable',
   'capture_incomplete',
@@ -70,7 +73,7 @@ const FAULTS: ReadonlySet<string> = new Set<FaultReason>([
   'open_files',
 ])
 
-/** Why one table stands still for an error; undefined where the error concerns the whole batch. */
+/** The breach for which an error holds one table; undefined if it concerns the whole batch. */
 export function breachOf(error: unknown): Breach | undefined {
   if (!(error instanceof TidemarkError)) return undefined
   if (error.code !== 'TABLE_UNREADABLE') return BREACHES[error.code]
@@ -84,7 +87,7 @@ export function breachOf(error: unknown): Breach | undefined {
  * be read of the rows that changed goes to quarantine as text, once: every version that a run saw
  * is kept, though nobody can say yet what it means. (A row committed late, whose transaction was
  * open when the last run looked, is missing there and in nothing else.) A table that could not be
- * read stays as it was in the same way; nothing of it is kept.
+ * read also stays as it was, and nothing of it is kept.
  */
 export async function holdTable(deps: Deps, hold: TableHold): Promise<TableEntry> {
   const { batch, identity, breach, previous, before } = hold
@@ -105,7 +108,7 @@ export async function holdTable(deps: Deps, hold: TableHold): Promise<TableEntry
   }
 }
 
-/** The rows that changed, in quarantine; undefined where they cannot be read. */
+/** Puts the rows that changed into quarantine; undefined if they cannot be read. */
 async function archiveIfReadable(deps: Deps, hold: TableHold): Promise<FileRef[] | undefined> {
   const { shape, breach, previous } = hold
   if (FAULTS.has(breach.reason)) return undefined
@@ -121,7 +124,7 @@ async function archiveIfReadable(deps: Deps, hold: TableHold): Promise<FileRef[]
   }
 }
 
-/** Says why one table could not be read, in full. */
+/** Logs in full why one table could not be read. */
 export function logFailure(
   { log }: Deps,
   { batch, name }: { batch: PendingBatch; name: string },
@@ -175,7 +178,7 @@ async function archiveRows(
     isNew,
   }: TableHold & { readonly shape: TableShape; readonly isNew: boolean },
 ): Promise<FileRef[]> {
-  // Nothing can be read of it now.
+  // A locked table cannot be read now.
   if (breach.reason === LOCKED) return []
   const shape = { ...read, columns: nameable(read.columns) }
   const folder = batch.db.scratchDir

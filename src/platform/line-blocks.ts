@@ -3,8 +3,8 @@ import { dirname } from 'node:path'
 import { withScratchErrors } from './disk-fault.ts'
 
 /**
- * A stretch of a file: whole lines with their line feeds, none longer than allowed; or one longer
- * line, named by its offsets (`to` is that of its line feed, or the end of the file).
+ * A block of a file: whole lines with their line feeds, none longer than allowed; or one longer
+ * line, given by its byte offsets (`to` is that of its line feed, or the end of the file).
  */
 export type LineBlock = { readonly lines: Buffer } | { readonly from: number; readonly to: number }
 
@@ -12,15 +12,15 @@ const CHUNK_BYTES = 1 << 20
 const LINE_FEED = 10
 
 /**
- * Reads a file as stretches of whole lines, in order. A line counts with its line feed; one of more
- * than `maxLineBytes` (at least 1 MB) is not held in memory. A last line may lack its line feed.
- * Throws `ConfigError` when the file cannot be read.
+ * Reads a file in blocks of whole lines, in order. A line's length includes its line feed; a line
+ * of more than `maxLineBytes` (at least 1 MB) is not held in memory. The last line may lack its
+ * line feed. Throws `ConfigError` if the file cannot be read.
  */
 export async function* readLineBlocks(
   path: string,
   { maxLineBytes }: { maxLineBytes: number },
 ): AsyncGenerator<LineBlock> {
-  // The bytes read and not yielded yet; they begin at `offset`.
+  // The bytes that were read but not yielded yet; they begin at `offset`.
   let held: Buffer[] = []
   let heldBytes = 0
   let offset = 0
@@ -43,7 +43,7 @@ export async function* readLineBlocks(
       held.push(rest)
       heldBytes += rest.length
     } else {
-      // The line begun before may be too long, those within one chunk cannot be.
+      // A line begun in an earlier chunk may be too long; one within a single chunk cannot be.
       const begun = heldBytes + first + 1
       if (begun > maxLineBytes) {
         yield { from: offset, to: offset + begun - 1 }

@@ -55,7 +55,7 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
   const isSwitch = head !== undefined && head.generation !== generation
   const last = await readLastCommit(zone, isSwitch ? 0 : head?.batch)
   const lastBatch = last?.batch ?? 0
-  // The record of the newest loaded batch; then of the one before the batch that is loaded.
+  // The record before the next batch to load: at first that of the newest loaded batch.
   let before: CommitRecord | undefined
   if (head !== undefined) {
     if (isSwitch && lastBatch < head.batch) {
@@ -110,8 +110,8 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
 }
 
 /**
- * Throws `ContractError` unless the warehouse was loaded from this lake, and its facts end where its
- * ledger says (I14). A warehouse that the next run migrates first is not looked into.
+ * Throws `ContractError` unless the warehouse was loaded from this lake, and its facts end where
+ * its ledger says (I14). Does not look into a warehouse that the next run will migrate first.
  */
 export async function checkContinued(deps: Deps, warehouse: WarehouseClient): Promise<void> {
   const generation = generationOf(deps.project)

@@ -107,7 +107,7 @@ export async function extractUncontested(
   }
 }
 
-/** Throws unless everything captured is in the warehouse, or was left for want of time (I13). */
+/** Throws unless everything captured is in the warehouse, or time ran out first (I13). */
 async function checkAllLoaded({
   captured,
   transformed,

@@ -25,7 +25,7 @@ export interface Database {
   readonly attempts?: number
   /** First pause between attempts; doubles each time. Default 500. */
   readonly pauseMs?: number
-  /** How long a statement may be silent before the server is asked whether it works. Default 30000. */
+  /** How long a statement may be silent before the server is asked about it. Default 30000. */
   readonly silenceMs?: number
 }
 
@@ -43,9 +43,9 @@ const CLOSE_TIMEOUT_MS = 3000
 /**
  * Connects, retrying what may pass by itself (refused, timed out, starting up, too many clients).
  * TLS with a verified certificate is required unless the host is this machine. A statement whose
- * answer is lost on the way fails within about twice `silenceMs`, and closing takes a few seconds at
- * most. Throws `ConfigError` for what someone must edit and `TransientError` when the database is
- * away.
+ * answer is lost on the way fails within about twice `silenceMs`, and closing takes a few seconds
+ * at most. Throws `ConfigError` for what someone must edit and `TransientError` when the database
+ * is away.
  */
 export async function connect(database: Database): Promise<PostgresClient> {
   const attempts = database.attempts ?? 4
@@ -105,8 +105,8 @@ async function open(options: pg.ClientConfig): Promise<Client> {
 const lost = new Map<string, readonly string[]>()
 
 /**
- * Ends what connections of ours left behind on the server when they were cut: it cannot know that
- * nobody goes on with them, and would keep their locks.
+ * Terminates the server's sessions of our connections that were cut. The server cannot know that
+ * nobody will continue them, and would keep their locks.
  */
 async function endLost(client: Client, { url }: Database): Promise<void> {
   const marks = lost.get(url)
@@ -126,14 +126,14 @@ async function endLost(client: Client, { url }: Database): Promise<void> {
   }
 }
 
-/** Says goodbye, and does not wait long for a server that no longer answers. */
+/** Closes a connection, and does not wait long for a server that no longer answers. */
 async function close(client: Client): Promise<void> {
   const timer = setTimeout(() => client.connection.stream.destroy(), CLOSE_TIMEOUT_MS)
   await client.end().catch(() => {})
   clearTimeout(timer)
 }
 
-/** Asks on a connection of its own what the server does for the transaction that bears the mark. */
+/** Asks on a separate connection what the server is doing for the transaction with this mark. */
 async function askServer(
   options: pg.ClientConfig,
   { mark, timeoutMs }: { mark: string; timeoutMs: number },
@@ -142,8 +142,8 @@ async function askServer(
   try {
     client = await open(options)
   } catch (error) {
-    // An answer it is, if only that there are too many clients.
-    return isServerError(error) ? 'unknown' : 'away'
+    // "Too many clients" is an answer too.
+    return error instanceof pg.DatabaseError ? 'unknown' : 'away'
   }
   try {
     const query = {
@@ -161,15 +161,11 @@ async function askServer(
     const { rows } = await client.query<{ heard: Heard }>(query)
     return rows[0]?.heard ?? 'idle'
   } catch {
-    // A pooler that has no server connection left for this question.
+    // For instance, a pooler has no server connection left for this question.
     return 'unknown'
   } finally {
     client.connection.stream.destroy()
   }
-}
-
-function isServerError(error: unknown): boolean {
-  return error instanceof pg.DatabaseError
 }
 
 /** Modes that give up encryption, or the proof that the server is the right one. */
@@ -177,8 +173,8 @@ const WEAK_MODES = new Set(['disable', 'allow', 'prefer', 'no-verify', 'false', 
 
 /**
  * The driver's final options for a connection string: host, user and TLS are decided here once, and
- * nothing is parsed again. Beyond this machine TLS is always verified. Throws `ConfigError` if it is
- * not a Postgres URL, or gives up TLS beyond this machine.
+ * nothing is parsed again. Beyond this machine TLS is always verified. Throws `ConfigError` if it
+ * is not a Postgres URL, or gives up TLS beyond this machine.
  */
 export function parseUrl(database: Database): pg.ClientConfig {
   let url: URL
@@ -220,7 +216,7 @@ export function parseUrl(database: Database): pg.ClientConfig {
   }
 }
 
-/** The driver's own reading of a URL, with the environment's `PGHOST` and the like where it is silent. */
+/** The driver's own reading of a URL, completed from the environment (`PGHOST` and the like). */
 function readOptions(url: URL): FinalOptions {
   const { connectionParameters } = new pg.Client({
     connectionString: url.href,
@@ -246,7 +242,7 @@ function pickCertificates({ ca, cert, key }: ConnectionOptions): ConnectionOptio
   }
 }
 
-/** A socket in a folder leads nowhere else. */
+/** Whether a host is this machine: by its address, or because it is the folder of a socket. */
 function isLocal(host: string): boolean {
   return host.startsWith('/') || isLoopback(host)
 }
@@ -262,7 +258,7 @@ function badUrl(database: Database, what: string): ConfigError {
 export function hostOf(url: string): string {
   try {
     const parsed = new URL(url)
-    // The files of certificates need not be there to say where it leads.
+    // The certificates' files are not needed to say where the string leads.
     for (const name of ['sslcert', 'sslkey', 'sslrootcert', 'sslmode']) {
       parsed.searchParams.delete(name)
     }
@@ -457,10 +453,10 @@ export interface CopiedFile extends WrittenText {
 }
 
 /**
- * Streams a select's rows into a file in COPY's text format, each line beginning with a tab. The tab
- * stands for an empty first column: without it a first value's byte order mark would be taken for
- * the file's, and a lone empty value for no line at all. Throws `ConfigError` when the file cannot
- * be written; the connection can be used all the same.
+ * Streams a select's rows into a file in COPY's text format, each line beginning with a tab. The
+ * tab stands for an empty first column: without it a first value's byte order mark would be taken
+ * for the file's, and a lone empty value for no line at all. Throws `ConfigError` if the file
+ * cannot be written; the connection stays usable.
  */
 export async function copyToFile(
   client: Client,
@@ -471,7 +467,7 @@ export async function copyToFile(
   return await copyStatementToFile(client, statement, path)
 }
 
-/** As `copyToFile`, of a whole `copy … to stdout` statement. */
+/** As `copyToFile`, for a whole `copy … to stdout` statement. */
 export async function copyStatementToFile(
   client: Client,
   statement: string,

@@ -49,7 +49,7 @@ describe('begin()', () => {
     expect(connection.client.getTransactionStatus()).toBe('T')
   })
 
-  it('I6 throws where the server has another value than was set', async () => {
+  it('I6 throws if the server has another value than was set', async () => {
     await using connection = await connect(database)
     const settings = { extra_float_digits: '03' }
     await expect(
@@ -57,7 +57,7 @@ describe('begin()', () => {
     ).rejects.toMatchObject({
       name: 'ConfigError',
       code: 'SOURCE_SETTINGS',
-      message: expect.stringContaining('has extra_float_digits = 3 where 03 was set'),
+      message: expect.stringContaining('has extra_float_digits = 3, although 03 was set'),
     })
   })
 })

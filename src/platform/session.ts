@@ -24,7 +24,9 @@ export const TEXT_SETTINGS: Settings = {
   jit: 'off',
 }
 
-/** Lifts the limits of a role or a database: what we do may take long, and is watched by us. */
+/**
+ * Lifts the time limits of a role or a database: our work may take long, and we watch it ourselves.
+ */
 export const NO_TIME_LIMITS: Settings = {
   statement_timeout: '0',
   idle_in_transaction_session_timeout: '0',
@@ -32,8 +34,8 @@ export const NO_TIME_LIMITS: Settings = {
 }
 
 /**
- * How soon the server notices that we have vanished, and lets go of what our transaction holds. By
- * default that takes two hours. A socket in a folder knows nothing of it and reads back 0.
+ * How soon the server notices that we have vanished, and releases what our transaction holds. By
+ * default that takes two hours. A Unix socket has no such settings and reads back 0.
  */
 const REACH: Settings = {
   tcp_keepalives_idle: '30',
@@ -64,8 +66,8 @@ export async function begin(connection: PostgresClient, options: BeginOptions): 
 }
 
 /**
- * Runs one select without parameters in such a transaction, all of it in one round trip, and returns
- * its rows. Throws as `begin`, with the transaction ended.
+ * Runs one select without parameters in such a transaction, all of it in one round trip, and
+ * returns its rows. Throws as `begin`, with the transaction ended.
  */
 export async function selectOnce<Row>(
   connection: PostgresClient,
@@ -81,7 +83,7 @@ export async function selectOnce<Row>(
   }
 }
 
-/** The rows of each of the statements that follow the beginning. */
+/** Begins, runs the statements that follow, and returns the rows of each. */
 async function beginAnd(
   { client, mark }: PostgresClient,
   { database, mode, settings, snapshot, timeoutMs }: BeginOptions,
@@ -119,11 +121,11 @@ function checkSettings(
   if (found.length > 0 && other === undefined) return
   const what =
     other === undefined
-      ? 'took no setting'
-      : `has ${other.name} = ${other.value} where ${wanted[other.name]} was set`
+      ? 'has taken no setting'
+      : `has ${other.name} = ${other.value}, although ${wanted[other.name]} was set`
   throw new ConfigError(`${database.title} at ${hostOf(database.url)} ${what}`, {
     code: `${database.code}_SETTINGS`,
-    hint: 'if there is a pooler in between, let it pool transactions or sessions, not statements',
+    hint: 'if there is a pooler in between, set it to transaction or session mode, not statement mode',
   })
 }
 

@@ -2,15 +2,15 @@ import type { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
-/** The part of the driver's client that is watched. TLS puts another stream in the place of the first. */
+/** The part of the driver's client that is watched. TLS replaces the stream by another. */
 export interface Wire {
   readonly connection: EventEmitter & { readonly stream: Duplex }
 }
 
 /**
- * What the server says of a statement that has been silent: it is at work (`working`), it waits for
- * us to send (`wants`) or to read (`sends`), or it has nothing of ours to do (`idle`). `away`: the
- * server did not answer. `unknown`: it did, but cannot tell.
+ * What the server says about a silent statement: it is working on it (`working`), it waits for us
+ * to send (`wants`) or to read (`sends`), or it has nothing of ours to do (`idle`). `away`: the
+ * server did not answer. `unknown`: it did, but could not tell.
  */
 export type Heard = 'working' | 'wants' | 'sends' | 'idle' | 'away' | 'unknown'
 
@@ -23,10 +23,10 @@ export interface SilenceOptions {
   readonly onCut: () => void
 }
 
-/** So often in a row the server may be unable to tell. */
+/** How many times in a row the server may be unable to tell. */
 const MAX_UNKNOWN = 60
 
-/** So often in a row the server and we may each wait for the other. */
+/** How many times in a row the server and we may each be waiting for the other. */
 const MAX_DOUBTS = 2
 
 /**
@@ -80,7 +80,7 @@ export function watchSilence(
     isAsking = false
     // An answer that arrived meanwhile is news enough.
     if (measure() === progress) judge(heard)
-    // A doubt is looked into at the next tick, anything else after another silence.
+    // A doubt is checked again at the next tick, anything else after another silence.
     if (doubts === 0) silentSince = Date.now()
   }
   const timer = setInterval(() => void look(), silenceMs / 6)

@@ -37,7 +37,7 @@ export interface Status {
   readonly held: readonly { readonly table: string; readonly hold: Hold }[]
   /** Rows in quarantine now, of both zones. */
   readonly quarantined: number
-  /** The checks of the models that were ever broken. */
+  /** The checks that published rows of this generation have broken. */
   readonly warnings: readonly WarningStatus[]
 }
 
@@ -70,8 +70,8 @@ export interface StatusOptions {
 }
 
 /**
- * Where source changes stand: captured, transformed, loaded, and how old the warehouse is. Reads
- * only; what it costs does not grow with the log. Throws as `readHeads` when the zones contradict each other.
+ * Where source changes stand: captured, transformed, loaded, and how old the warehouse is. Only
+ * reads, at a cost that does not grow with the log. Throws as `readHeads`.
  */
 export async function readStatus(deps: Deps, options: StatusOptions): Promise<Status> {
   const generation = generationOf(deps.project)
@@ -110,7 +110,7 @@ export async function readStatus(deps: Deps, options: StatusOptions): Promise<St
     warnings: Object.entries(transformed?.tables ?? {}).flatMap(
       ([table, { warnings = {}, warningsSoFar = {} }]) =>
         Object.entries(warningsSoFar).map(([check, total]) => {
-          // A check may be called like a member of every object.
+          // A check may be named like a member that every object inherits.
           const rows = Object.hasOwn(warnings, check) ? (warnings[check] ?? 0) : 0
           return { table, check, rows, total }
         }),

@@ -16,7 +16,7 @@ export interface SweptZone {
   readonly location: string
   /** Objects in the zone, commit records included. */
   readonly objects: number
-  /** Objects no commit record names, and uploads cut off: left by runs that were killed or lost a race. */
+  /** Objects that no commit record names, and uploads cut off: from runs killed or beaten in a race. */
   readonly orphans: number
   readonly orphanBytes: number
   /** How many of them this call removed. */
@@ -25,10 +25,10 @@ export interface SweptZone {
 
 /**
  * Finds the objects that no commit record names, and removes them if asked. A data file bears the
- * number of its batch, so one look at that batch's record decides about it: memory does not grow
- * with the lake. Never touches a commit record, a schema, what a record names, or a name it does not
- * know. Throws as `readHeads` and `checkEnds` before anything is removed: in a lake with a hole nobody can say what
- * is named. Throws `ConfigError` when the store refuses deletions; what is left stays harmless.
+ * number of its batch, so that batch's record decides about it, and memory does not grow with the
+ * lake. Never touches a commit record, a schema, what a record names, or a name it does not know.
+ * Throws as `readHeads` and `checkEnds` before anything is removed: a lake with a gap cannot say
+ * what is named. Throws `ConfigError` if the store refuses deletions; what is left stays harmless.
  */
 export async function sweep(deps: Deps, options: SweepOptions): Promise<SweptZone[]> {
   await checkEnds(deps, await readHeads(deps))
@@ -80,17 +80,17 @@ async function sweepStore(
 const PROGRESS_EVERY = 10_000
 
 interface DataFile {
-  /** Of its zone: empty, or the folder of a generation. */
+  /** Where its log is in the store: empty, or the folder of a generation. */
   readonly prefix: string
   /** As a commit record names it. */
   readonly key: string
   readonly batch: number
 }
 
-/** What a key says of a data file; `undefined` for everything else in a zone. */
+/** What a key says about a data file; `undefined` for everything else in a zone. */
 function parseDataFile(zone: SweptZone['zone'], key: string): DataFile | undefined {
   const prefix = zone === 'ingestion' ? '' : key.slice(0, key.indexOf('/') + 1)
-  // What the doctor tried out is named by nobody: as if of a batch that does not exist.
+  // No record names the doctor's objects: they count as files of a batch that does not exist.
   if (key.startsWith('doctor/')) return { prefix: '', key, batch: Infinity }
   const found = /\/(\d{12})-[0-9a-f]+-\d+(?:\.[a-z0-9]+)*$/.exec(key)
   return found === null
@@ -103,7 +103,7 @@ interface NamedFiles {
   has(file: DataFile): Promise<boolean>
 }
 
-/** The names of one log. Those of a batch are read when they are asked for. */
+/** The names in one log. Those of a batch are read when they are asked for. */
 async function openNamedFiles(zone: Zone): Promise<NamedFiles> {
   const last = await readLastCommit(zone)
   const inUse = new Set<string>()

@@ -43,8 +43,8 @@ export interface TransformOutcome {
 /**
  * Transforms every ingestion batch that the models' generation lacks, in order, each committed
  * before the next. Needs neither source nor warehouse. May be repeated and run twice at once: the
- * loser of a race takes the winner's batch as it is, for it holds the same rows. Each batch names the
- * ingestion record it was made from, and is made only if that continues the one before (I14).
+ * loser of a race takes the winner's batch as it is, for it holds the same rows. Each batch names
+ * the ingestion record it was made from, and is made only if that continues the one before (I14).
  */
 export async function transform(deps: Deps): Promise<TransformOutcome> {
   checkProject(deps.project)

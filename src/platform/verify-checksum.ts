@@ -6,15 +6,15 @@ import { identifier } from './sql.ts'
 
 /**
  * Rows as two numbers that do not depend on their order, the same in Postgres and in DuckDB. Equal
- * checksums mean equal rows. Different ones mean only that rows must be compared: a few types (floats,
- * say) are written differently by the two.
+ * checksums mean equal rows. Different ones mean only that rows must be compared: Postgres and
+ * DuckDB print a few types, such as floats, differently.
  */
 export interface Checksum {
   readonly rows: bigint
   readonly sum: bigint
 }
 
-/** What a query with a checksum's select list answers, as text. */
+/** A row that a checksum's select list returns, as text. */
 export interface ChecksumRow {
   readonly rows: string
   readonly sum: string
@@ -29,8 +29,8 @@ export function isSameChecksum(one: Checksum, other: Checksum | undefined): bool
 }
 
 /**
- * The select list of a checksum in Postgres. Every value counts with its length, so that no two rows
- * look alike; 60 bits of each row's MD5 are summed up.
+ * The select list of a checksum in Postgres. Every value counts with its length, so that no two
+ * rows look alike; 60 bits of each row's MD5 are summed up.
  */
 export function postgresChecksum(columns: readonly string[]): string {
   const values = columns.map((name) => {
@@ -41,7 +41,7 @@ export function postgresChecksum(columns: readonly string[]): string {
   return `count(*)::text as rows, coalesce(sum(${hash}), 0)::text as sum`
 }
 
-/** The same in DuckDB, of columns in the lake's types. */
+/** The same in DuckDB, for columns in the lake's types. */
 function duckChecksum(columns: readonly Column[]): string {
   const values = columns.map(({ name, type }) => {
     const text = exactText(name, type)

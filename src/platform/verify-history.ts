@@ -44,8 +44,8 @@ export interface ComparedHistory {
 const CHUNK = 500
 
 /**
- * Every version of a fact in the warehouse against the processed zone (I7): checksums first, by some
- * hundred batches, and rows only where those differ.
+ * Compares every version of a fact in the warehouse with the processed zone (I7): checksums of
+ * `CHUNK` batches at a time first, and rows only where those differ.
  */
 export async function compareVersions(
   deps: Deps,
@@ -88,8 +88,8 @@ export async function compareVersions(
 }
 
 /**
- * Every row of a dimension in the warehouse against the processed zone. A calendar may hold more days
- * than the facts name.
+ * Compares every row of a dimension in the warehouse with the processed zone. A calendar may hold
+ * more days than the facts name.
  */
 export async function compareDimension(
   deps: Deps,
@@ -124,7 +124,7 @@ export async function compareDimension(
 
 export const NO_DIFFERENCE: Difference = { missing: 0, extra: 0, different: 0, keys: [] }
 
-/** A difference in which rows too many do not count. */
+/** A difference without its extra rows. */
 export function withoutExtra(difference: Difference): Difference {
   const keys = difference.keys.filter(({ kind }) => kind !== 'extra')
   return { ...difference, extra: 0, keys }
@@ -180,7 +180,10 @@ async function compareRows(
   })
 }
 
-/** Copies a table's columns from what stands behind `from` in the warehouse; returns the relation in DuckDB. */
+/**
+ * Copies a table's columns from the warehouse, where `from` is the text of the from clause. Returns
+ * the rows as a relation in DuckDB.
+ */
 export async function copyRows(
   db: DuckDb,
   { client, warehouse }: WarehouseClient,
@@ -197,7 +200,7 @@ export async function copyRows(
   return `(select ${names} from ${duckLiteral(parquet)})`
 }
 
-/** Of a table that the processed zone has no row of. */
+/** The difference of a table of which the processed zone has no row: all its rows are extra. */
 async function countExtra(
   { client, warehouse }: WarehouseClient,
   { name }: LakeTable,

@@ -20,14 +20,14 @@ export interface LogCheck {
   readonly files: ReadonlyMap<string, ReadonlyMap<number, readonly FileRef[]>>
 }
 
-/** Commit records under way at once. */
+/** Batches read at once. */
 const READ_AT_ONCE = 16
 
 /**
- * Walks through both logs from the first batch to `last`, and through the ledger beside them (I14). Every
- * record must be there and whole, continue the one before, and be made from the ingestion record
- * of its number; the ledger must have one row for each, loaded from it. Faults are returned, not
- * thrown.
+ * Walks through both logs from the first batch to `last`, and through the ledger beside them (I14).
+ * Every record must be there and undamaged and continue the one before; a processed record must be
+ * made from the ingestion record with its number; the ledger must have one row for each batch,
+ * loaded from its record. Faults are returned, not thrown.
  */
 export async function verifyLog(
   deps: Deps,
@@ -70,7 +70,7 @@ export async function verifyLog(
       const { ingestion, processed } = records
       if (ingestion instanceof TidemarkError || processed instanceof TidemarkError) continue
       if (processed.madeFrom !== undefined && processed.madeFrom !== ingestion.checksum) {
-        const detail = 'it was made from another batch than the one in the ingestion zone'
+        const detail = 'it was not made from the batch in the ingestion zone'
         faults.push({ place: 'processed', batch, detail })
       }
       const fault = compareLedger(ledger.get(batch), processed)
@@ -140,14 +140,15 @@ async function readLedger(
   return new Map(rows.map(({ batch, ...row }) => [Number(batch), row]))
 }
 
-/** What is wrong with a batch's row of the ledger; `undefined` where nothing is. */
+/** What is wrong with a batch's row in the ledger; `undefined` if nothing is. */
 function compareLedger(row: LedgerRow | undefined, record: CommitRecord): string | undefined {
   if (row === undefined) return 'its row is missing'
   const isFromHere = row.capturedAs !== null && row.capturedAs === record.madeFrom
   if (row.loadedFrom !== null && row.loadedFrom !== record.checksum && !isFromHere) {
     return 'it was loaded from another record'
   }
-  if (row.snapshotAt !== record.snapshot.takenAt) return 'its moment is not that of the record'
+  if (row.snapshotAt !== record.snapshot.takenAt)
+    return 'its snapshot time is not that of the record'
   const counts = JSON.parse(row.counts) as Record<string, Record<string, number>>
   const differs = Object.entries(record.tables).find(([table, entry]) =>
     Object.entries(entry.counts).some(([name, count]) => (counts[table]?.[name] ?? 0) !== count),

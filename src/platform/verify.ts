@@ -80,15 +80,15 @@ export interface VerifyOptions {
 }
 
 /**
- * Compares source, lake and warehouse at one snapshot, value by value (I6): the tables of the source
- * with the lake, the current rows with what the models make of the source, every version and every
- * dimension row in the warehouse with the processed zone (I7), and the chain of records with the ledger (I14).
- * Checksums are compared first, and rows only where those differ.
+ * Compares source, lake and warehouse at one snapshot, value by value (I6): the tables of the
+ * source with the lake, the current rows with what the models make of the source, every version and
+ * every dimension row in the warehouse with the processed zone (I7), and the chain of records with
+ * the ledger (I14). Checksums are compared first, and rows only where those differ.
  *
  * Brings lake and warehouse up to that snapshot first, like a run, and keeps the snapshot open
  * meanwhile, so the proof holds on a living source. A table that is held is not compared with the
- * source, and models read what the lake has of it. Differences are reported, not thrown; throws what
- * a run throws when a stage cannot work, and `ConfigError` for a table that nobody knows.
+ * source, and models read what the lake has of it. Differences are reported, not thrown. Throws
+ * what a run throws if a stage cannot work, and `ConfigError` for an unknown table.
  */
 export async function verify(deps: Deps, options: VerifyOptions = {}): Promise<VerifyReport> {
   for (let attempt = 1; ; attempt++) {
@@ -198,7 +198,7 @@ async function verifyLake(
       ? { paths: undefined, ...reportHeld(table.name, entry?.held?.reason ?? breach?.reason) }
       : await verifyTable(deps, { ...check, shape, entry })
     if (view !== undefined) {
-      // What was not copied, because it is held or its checksum is right, is read from the lake.
+      // A table that was not copied (it is held, or its checksum is equal) is read from the lake.
       const isUnfit =
         paths === undefined
           ? await openTable(db, view, { ingestion, record })
@@ -224,9 +224,9 @@ function reportHeld(table: string, held = 'never_captured'): VerifiedTable {
 }
 
 /**
- * Compares one source table with the lake. Where the checksums are equal nothing is copied. Otherwise
- * keys in quarantine are left out, and `paths` are the files of all other rows, and of what the lake
- * still has of those.
+ * Compares one source table with the lake. If the checksums are equal, nothing is copied. Otherwise
+ * keys in quarantine are left out, and `paths` are the files of all other rows, and of the rows
+ * that the lake still has for those keys.
  */
 async function verifyTable(
   deps: Deps,

@@ -218,7 +218,7 @@ describe('examine()', () => {
       [true, `${drop}, 1 file`],
       [true, '2 rows of exchange_rate'],
       [false, expect.stringMatching(/cannot be reached/) as string],
-      [false, 'It answers something else than rows of exchange_rate'],
+      [false, 'The server does not answer with rows of exchange_rate'],
     ])
   })
 })
