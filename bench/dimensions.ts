@@ -4,20 +4,20 @@ import { type Measurement, median } from './measure.ts'
 import { inChild } from './process.ts'
 import type { BenchSystem } from './system.ts'
 
-/** Two dimensions of as many rows as their sources: one a projection, one a join of both. */
+/** Two dimensions with as many rows as their sources: one a projection, one a join of both. */
 const project = partOfTotesys({
   tables: ['address', 'counterparty'],
   models: ['dim_location', 'dim_counterparty'],
 })
 
-/** Carries what is captured into the stars, in this process. */
+/** Transforms what is captured, in this process. */
 export async function transformDimensions(place: Place): Promise<void> {
   await transform(depsAt(place, project))
 }
 
 /**
- * What one changed row costs in a dimension of `rows` rows, each time in a process of its own, and
- * what it costs to make the dimensions whole.
+ * What changed rows cost in dimensions of `rows` rows, each time in a process of its own, and what it
+ * costs to make the dimensions whole.
  */
 export async function measureDimensions(
   { totesys, placeOf }: BenchSystem,

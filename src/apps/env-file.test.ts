@@ -8,7 +8,7 @@ function parse(content: string | Buffer): Record<string, string> {
   return Object.fromEntries([...found].map(([name, { value }]) => [name, value]))
 }
 
-/** The message and hint, which hold no value. */
+/** Message and hint, which hold no value. */
 function refusal(content: string | Buffer): string {
   try {
     parse(content)
@@ -21,7 +21,7 @@ function refusal(content: string | Buffer): string {
 }
 
 describe('parseEnvFile()', () => {
-  it('reads names, comments, quotes and lines that end in any way', () => {
+  it('reads names, comments and quotes, with any line endings', () => {
     const lines = [
       '# a comment',
       '',
@@ -89,7 +89,7 @@ describe('parseEnvFile()', () => {
       'TIDEMARK_HOME=a\n\nTIDEMARK_HOME=hunter2',
       '.env, line 3: TIDEMARK_HOME is already set in line 1',
     ],
-  ])('refuses %j with its line and name, without its value', (text, message) => {
+  ])('refuses %j, with the line and the name, without the value', (text, message) => {
     expect(refusal(text)).toMatch(message)
   })
 })

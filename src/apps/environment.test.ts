@@ -37,14 +37,14 @@ it('readConfig() does without .env, and says when it cannot be read', () => {
   expect(() => readConfig({})).toThrow('The file .env cannot be read')
 })
 
-it('readConfig() takes .env with a byte order mark, and one in UTF-16 as an error, not as no settings', () => {
+it('readConfig() takes .env with a byte order mark, and refuses one in UTF-16', () => {
   writeFileSync('.env', '\ufeffTIDEMARK_THREADS=3\r\n')
   expect(readConfig({}).TIDEMARK_THREADS).toBe(3)
   writeFileSync('.env', Buffer.from('\ufeffTIDEMARK_THREADS=3\r\n', 'utf16le'))
   expect(() => readConfig({})).toThrow('looks like UTF-16')
 })
 
-it('readConfig() refuses names of ours that are no setting, with what they may have been meant to be', () => {
+it('readConfig() refuses TIDEMARK_ names that are not settings, and says what may have been meant', () => {
   const secret = 'postgresql://u:hunter2@127.0.0.1/d'
   writeFileSync('.env', `OTHER=1\nTIDEMARK_SOURCE_ULR=${secret}\n`)
   const read = (environment: Record<string, string> = {}) => {

@@ -33,7 +33,7 @@ async function leave(name: string, mark: ProcessMark): Promise<string> {
   return path
 }
 
-it('openScratch() makes a folder of its own and removes it, mark and all', async () => {
+it('openScratch() makes a folder of its own, and removes it with its mark', async () => {
   {
     await using one = await openScratch(parent, { log })
     await using other = await openScratch(parent, { log })
@@ -44,7 +44,7 @@ it('openScratch() makes a folder of its own and removes it, mark and all', async
   expect(entries).toEqual([])
 })
 
-it('I15 openScratch() removes what a killed process left, and leaves that of a living one', async () => {
+it('I15 openScratch() removes the folder of a killed process, and leaves that of a living one', async () => {
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'], { stdio: 'ignore' })
   await once(child, 'spawn')
   const folder = await leave('of a child', await markProcess(child.pid))
@@ -62,7 +62,7 @@ it('I15 openScratch() removes what a killed process left, and leaves that of a l
   expect(entries).toEqual([{ event: 'scratch_swept', folders: 1 }])
 })
 
-it('I15 openScratch() knows a process from another that got its number', async () => {
+it('I15 openScratch() tells a process from another that was given its number', async () => {
   const mark = await markProcess()
   const own = await leave('own', mark)
   const earlier = await leave('earlier', { ...mark, began: '1' })
@@ -70,7 +70,7 @@ it('I15 openScratch() knows a process from another that got its number', async (
   expect([existsSync(own), existsSync(earlier)]).toEqual([true, false])
 })
 
-it('I15 openScratch() leaves the folder of another machine until nobody has touched it for a day', async () => {
+it('I15 openScratch() leaves a folder from another machine until its mark is a day old', async () => {
   const mark = { ...(await markProcess()), place: 'elsewhere' }
   const fresh = await leave('fresh', mark)
   const old = await leave('old', mark)
@@ -90,7 +90,7 @@ it('I15 openScratch() leaves what Tidemark did not make', async () => {
   )
 })
 
-it('I15 openScratch() names a folder it cannot make', async () => {
+it('I15 openScratch() names a folder that it cannot make', async () => {
   await writeFile(join(parent, 'file'), '')
   await expect(openScratch(join(parent, 'file', 'scratch'), { log })).rejects.toMatchObject({
     name: 'ConfigError',

@@ -31,7 +31,7 @@ export function createCollection(
     name: 'collect',
     code,
     parameters,
-    // Of the processed zone it asks which batch of this lake it was made from.
+    // It reads in the processed zone which batch of this lake that was made from.
     zones: { ingestion: { read: '*', create: '*' }, processed: { read: '*/batch/*' } },
     drop,
     environment: {

@@ -124,7 +124,7 @@ it.each([
     'Check Too big of dim_a',
   ],
   [
-    'a check called like what every object is made from',
+    'a check named like a member that every object inherits',
     { models: [{ ...dimension, checks: [check('__proto__')] }, fact] },
     'Check __proto__ of dim_a',
   ],

@@ -25,12 +25,12 @@ const failed = (work: Promise<unknown>): Promise<unknown> =>
   work.then(
     () => undefined,
     (error: unknown) =>
-      // As every caller has it: nothing of a disk may be blamed on the database.
+      // As every caller does: no fault of a disk may be blamed on the database.
       mapPostgresError(error, { title: 'Totesys', code: 'SOURCE', url: database.url }),
   )
 
 describe('I15 the scratch folder', () => {
-  // A device on which every write fails for want of space, on any Linux.
+  // A device on which every write fails for lack of space, on any Linux.
   it.skipIf(!existsSync('/dev/full'))(
     'that is full is named, whatever was being copied, and the connection goes on',
     async () => {
@@ -43,7 +43,7 @@ describe('I15 the scratch folder', () => {
     },
   )
 
-  it('that cannot be written is named before anything is asked of the database', async () => {
+  it('that cannot be written is named before the database is asked for anything', async () => {
     const file = join(folder, 'file')
     await writeFile(file, '')
     expect(await failed(copyToFile(client, 'select 1', join(file, 'rows')))).toMatchObject({
@@ -67,7 +67,7 @@ describe('I15 the scratch folder', () => {
     ).rejects.toMatchObject({ code: 'SCRATCH_FULL', hint: expect.stringContaining('SCRATCH') })
   })
 
-  it('that has no room for what DuckDB spills is named, and too little memory is not', async () => {
+  it('that has no room for what DuckDB spills is named, and memory is not blamed', async () => {
     await using db = await openDuckDb({ scratchDir: folder, memoryLimitMb: 32 })
     const sort = `create temp table sorted as
       select range, md5(range::varchar) as text from range(2000000) order by text`
@@ -91,12 +91,12 @@ describe('I15 the scratch folder', () => {
     ['EACCES', 'SCRATCH_PERMISSION'],
     ['EMFILE', 'OPEN_FILES'],
     ['EIO', 'SCRATCH_LOST'],
-  ])('is what %s is about', (system, code) => {
+  ])('is blamed for %s', (system, code) => {
     const error = Object.assign(new Error('no'), { code: system })
     expect(explainScratchFault(error, '/scratch')).toMatchObject({ name: 'ConfigError', code })
   })
 
-  it.each(['ECONNRESET', 'ETIMEDOUT', '22012', undefined])('is not what %s is about', (code) => {
+  it.each(['ECONNRESET', 'ETIMEDOUT', '22012', undefined])('is not blamed for %s', (code) => {
     expect(explainScratchFault(Object.assign(new Error('no'), { code }), '/scratch')).toBe(
       undefined,
     )

@@ -11,12 +11,12 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-/** Writes bytes in pieces of a size, and returns what was seen of them. */
+/** Writes bytes in pieces of a size, and returns what was observed. */
 async function written(bytes: Buffer, size: number): Promise<WrittenText> {
   const path = join(folder, 'text')
   await using file = await openDrainingFile(path)
   for (let from = 0; from < bytes.length; from += size) {
-    // One after the other: what waits together is written as one piece.
+    // One after another: pieces that wait together are written as one.
     await new Promise((done) => file.sink.write(bytes.subarray(from, from + size), done))
   }
   file.sink.end()
@@ -48,7 +48,7 @@ describe('openDrainingFile()', () => {
     expect(await written(Buffer.alloc(0), 7)).toEqual({ isUtf8: true, longestLineBytes: 0 })
   })
 
-  it('names the folder in which no file can be made', async () => {
+  it('names the folder if no file can be made in it', async () => {
     await expect(openDrainingFile(join(folder, 'none', 'text'))).rejects.toThrow(/none/)
   })
 })

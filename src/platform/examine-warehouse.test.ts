@@ -41,7 +41,7 @@ describe('fixPermission()', () => {
 })
 
 describe('checkFacts()', () => {
-  it('takes a database that suits, and refuses a standby and another encoding', () => {
+  it('takes a suitable database, and refuses a standby and another encoding', () => {
     expect(() => checkFacts(warehouse, facts)).not.toThrow()
     expect(() => checkFacts(warehouse, { ...facts, isStandby: true })).toThrow(/standby/)
     expect(() => checkFacts(warehouse, { ...facts, encoding: 'LATIN1' })).toThrow(/LATIN1/)

@@ -17,7 +17,7 @@ it.each([
   ['lines of exactly the limit and one byte more', [2 * MB, 2 * MB + 1, 1, 2 * MB]],
   ['a long line first, last, and twice in a row', [5 * MB, 1, 5 * MB, 3 * MB, 7, 9 * MB]],
   ['line feeds where a piece of the file ends', [MB, MB, 1, MB - 1, 2 * MB, 1]],
-])('I12 readLineBlocks() holds no line over the limit of a file of %s', async (_, sizes) => {
+])('I12 readLineBlocks() holds no line over the limit in a file of %s', async (_, sizes) => {
   const path = join(folder, 'lines')
   const lines = sizes.map((size, index) => `${String.fromCharCode(97 + index).repeat(size - 1)}\n`)
   const text = lines.join('')
@@ -38,7 +38,7 @@ it.each([
   expect(long.map((line) => line.length + 1)).toEqual(sizes.filter((size) => size > 2 * MB))
 })
 
-it('readLineBlocks() takes a last line that lacks its line feed', async () => {
+it('readLineBlocks() takes a last line without a line feed', async () => {
   const path = join(folder, 'cut')
   for (const text of ['a', 'a\nb', `a\n${'x'.repeat(3 * MB)}`]) {
     await writeFile(path, text)

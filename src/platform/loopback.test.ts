@@ -6,7 +6,7 @@ it('isLoopback() knows this machine by its addresses', () => {
   expect(here.filter(isLoopback)).toEqual(here)
 })
 
-it('isLoopback() takes no name for an address, and no other spelling of one', () => {
+it('isLoopback() takes neither a name nor an odd spelling for an address', () => {
   const elsewhere = [
     '',
     '0.0.0.0',

@@ -149,7 +149,7 @@ describe('parseUrl()', () => {
   afterEach(() => vi.unstubAllEnvs())
 
   it.each(['localhost', '127.0.0.1', '127.9.9.9', '[::1]'])(
-    'asks no TLS of %s, this machine',
+    'asks for no TLS to %s, this machine',
     (host) => {
       const url = `postgresql://u:p@${host}:5432/db`
       const options = { host: host.replace(/[[\]]/g, ''), port: 5432, user: 'u', ssl: false }
@@ -158,7 +158,7 @@ describe('parseUrl()', () => {
     },
   )
 
-  it('asks no TLS of a socket in a folder', () => {
+  it('asks no TLS of a Unix socket', () => {
     for (const url of [
       'postgresql://u@%2Fvar%2Frun%2Fpg/db',
       'postgresql:///db?host=/var/run/pg',
@@ -192,14 +192,14 @@ describe('parseUrl()', () => {
     'postgresql://u:p@127.example.com/db',
     'postgresql://u:p@127.0.0.1.nip.io/db',
     'postgresql://u:p@localhost.example.com/db',
-  ])('asks TLS where %s really leads', (url) => {
+  ])('asks for TLS where %s really leads', (url) => {
     expect(parse(url).ssl).toEqual(verified)
     expect(() => parse(`${url}${url.includes('?') ? '&' : '?'}sslmode=disable`)).toThrow(
       /is not this machine: TLS must be verified/,
     )
   })
 
-  it('asks TLS of a host that the environment names, whatever mode it names', () => {
+  it('asks for TLS to a host that the environment names, whatever mode it names', () => {
     vi.stubEnv('PGHOST', 'db.example.com')
     vi.stubEnv('PGSSLMODE', 'no-verify')
     expect(parse('postgresql:///db')).toMatchObject({ host: 'db.example.com', ssl: verified })
@@ -280,7 +280,7 @@ describe('connect()', () => {
         socket.end('N')
       })
     })
-    // An address that is not a loopback one, and reaches this machine all the same.
+    // An address that is not loopback but still reaches this machine.
     server.listen(0, '0.0.0.0')
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo

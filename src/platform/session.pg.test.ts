@@ -21,7 +21,7 @@ describe('begin()', () => {
     expect(rows).toEqual([{ idle: '30', unread: '60000' }])
   })
 
-  it('sets what must hold for the transaction alone, and names it', async () => {
+  it('sets what must hold for the transaction alone, and marks it by its name', async () => {
     await using connection = await connect(database)
     const { client, mark } = connection
     const read = async () =>

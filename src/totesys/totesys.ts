@@ -91,8 +91,8 @@ export const totesys: Project = {
           column: 'quote_currency',
           holds: 'base_currency <> quote_currency',
         },
-        // `usable_exchange_rate` has the same bounds: a rate beyond them is kept, and converts nothing.
-        // The inverse of a rate within them is within them too.
+        // `usable_exchange_rate` has the same bounds: a rate beyond them is kept, and converts
+        // nothing. The inverse of a rate within them is within them too.
         {
           name: 'rate_in_bounds',
           column: 'rate',

@@ -92,8 +92,8 @@ export interface Landmarks {
 }
 
 /**
- * A few batches of life: simulated days, silent changes of one order, a payment paid, a deletion,
- * a row that must go to quarantine, one that breaks a check, and a column that was not there before.
+ * A few batches of life: simulated days, silent changes of one order, a payment paid, a deletion, a
+ * row that must go to quarantine, one that breaks a check, and a column that was not there before.
  */
 export async function liveThrough(world: World): Promise<Landmarks> {
   const { totesys, living, filledTo } = world

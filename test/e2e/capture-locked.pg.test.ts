@@ -95,7 +95,7 @@ describe('a table that somebody has locked', () => {
     expect(await ids('thing')).toEqual(['1'])
   })
 
-  it('I15 cannot be locked between planning and its read, nor by who queues for it', async () => {
+  it('I15 cannot be locked between planning and reading, even by somebody who queues for it', async () => {
     await open()
     await extract(system.deps)
     await system.sql.query(`insert into thing values (2)`)
@@ -154,7 +154,7 @@ describe('a table that somebody has locked', () => {
     ])
   })
 
-  it('examine() says so and ends', async () => {
+  it('examine() says so, and does not wait', async () => {
     await open()
     await lock('thing')
     const findings = await examine(system.deps)

@@ -183,11 +183,11 @@ describe('runs at the same time', () => {
         await seedTotesys(system.sql)
       },
     ],
-  ])('I3 one that loses the race with %s leaves no object in the lake', async (_, change) => {
+  ])('I3 a run that loses the race with %s leaves no object in the lake', async (_, change) => {
     await change()
     await system.sql.query(insertOrders([[4, 40]]))
     const number = (await system.records()).length + 1
-    // It asks twice after the record it is about to write: at first, and before it uploads.
+    // It asks twice for the record it is about to write: at first, and before it uploads.
     let asked = 0
     const late = withHook(system.deps, async (call, key) => {
       if (call !== 'get' || key !== commitKey(number)) return

@@ -37,7 +37,7 @@ async function isVersioned(): Promise<boolean | undefined> {
 }
 
 describe('rows that change without a transaction id', () => {
-  it('I1 of a table set unlogged are compared every time, and found gone after a crash', async () => {
+  it('I1 in a table set unlogged are compared every time, and found gone after a crash', async () => {
     const source = await startSource()
     opened.push(source)
     await source.sql(`create table thing (id integer primary key);
@@ -73,14 +73,14 @@ describe('rows that change without a transaction id', () => {
       `create table thing (id integer primary key);
        create unlogged table child () inherits (thing)`,
     ],
-    ['the name of a role', 'create table thing (id integer primary key, ref regrole)'],
-    ['rights', 'create table thing (id integer primary key, ref aclitem[])'],
+    ['a table of role names', 'create table thing (id integer primary key, ref regrole)'],
+    ['a table of rights', 'create table thing (id integer primary key, ref aclitem[])'],
     [
-      'a type within a composite type within an array',
+      'a table of type names, within a composite type within an array',
       `create type pair as (a text, b regtype); create domain pairs as pair[];
        create table thing (id integer primary key, ref pairs)`,
     ],
-  ])('I1 of %s are compared every time', async (_, sql) => {
+  ])('I1 in %s are compared every time', async (_, sql) => {
     await open(sql)
     expect(await isVersioned()).toBe(false)
     expect((await system.records())[0]?.tables['thing']?.unversioned).toBe(true)
@@ -100,7 +100,7 @@ describe('rows that change without a transaction id', () => {
     ])
   })
 
-  it('are those of no ordinary table', async () => {
+  it('are not in an ordinary table', async () => {
     await open(`create type mood as enum ('ok'); create type pair as (a integer, b mood[]);
       create table thing (id integer primary key, a pair, b oid, c name, d tsvector, e point, f int4range)`)
     expect(await isVersioned()).toBe(true)

@@ -18,13 +18,13 @@ const versions = (shop: ShopSystem) =>
   shop.query(`select sale_record_id::int as id, sale_id as sale, units, record_operation as op,
     batch_id::int as batch from fact_sale order by 1`)
 
-/** What each processed batch says of a table's broken checks. */
+/** What each processed batch says about a table's broken checks. */
 async function warnings(shop: ShopSystem, table: string): Promise<unknown[]> {
   const records = await shop.records('processed')
   return records.map(({ tables }) => [tables[table]?.warnings, tables[table]?.warningsSoFar])
 }
 
-/** What was logged of broken checks. */
+/** What was logged about broken checks. */
 const said = ({ entries }: ShopSystem) => entries.filter(({ event }) => event === 'check_failed')
 
 describe('checks that warn', () => {
@@ -76,7 +76,7 @@ describe('checks that warn', () => {
     expect(await verify(shop.deps)).toMatchObject({ isEqual: true })
   })
 
-  it('ask nothing of a deletion, whose last version broke one', async () => {
+  it('do not apply to a deletion whose last version broke one', async () => {
     await using shop = await createShop({ checks: { fact_sale: [SOLD] } })
     await shop.sql.query(sale(1, 0))
     await shop.run()
@@ -111,7 +111,7 @@ describe('checks that warn', () => {
     expect(await verify(shop.deps)).toMatchObject({ isEqual: true })
   })
 
-  it('count nothing of a row that is refused', async () => {
+  it('do not count a row that is refused', async () => {
     const lost: Check = { ...PRICED, severity: 'refuse' }
     await using shop = await createShop({ checks: { fact_sale: [SOLD, lost] } })
     await shop.sql.query([sale(1, 0, -1), sale(2, 0)].join(';'))
@@ -138,7 +138,7 @@ describe('checks that warn', () => {
     })
   })
 
-  it('may be called like a member of every object, and compare hostile text', async () => {
+  it('may be named like a member that every object inherits, and compare hostile text', async () => {
     const odd: Check = { name: 'constructor', column: 'note', holds: `note <> 'it''s "odd"; --'` }
     await using shop = await createShop({ checks: { dim_item: [odd] } })
     await shop.sql.query(`update item set note = 'it''s "odd"; --' where item_id = 1`)

@@ -82,13 +82,13 @@ async function expectDesignHeld({ events }: Run, why: string): Promise<void> {
   })
 }
 
-it('I15 a table too large for what a file may hold is held alone, and the scratch folder named', async () => {
+it('I15 a table larger than a file may be is held alone, and the scratch folder is named', async () => {
   const held = await run(['bash'], { limit: 'ulimit -f 1024' })
   expect(held.code).toBe(4)
   await expectDesignHeld(held, 'is full [EFBIG]')
 })
 
-// A disk of its own can be mounted by anybody in a namespace of his own, where that is allowed.
+// Where it is allowed, anybody can mount a disk in a namespace of their own.
 const obstacle = spawnSync('unshare', ['--map-root-user', '--mount', 'true']).status !== 0
 if (obstacle)
   process.stderr.write('A full disk is not tried: unshare --mount is not allowed here\n')
@@ -114,7 +114,7 @@ it.skipIf(obstacle)('I15 a zone on a full disk is named, and nothing else', asyn
   expect((await run(['bash'], { limit: 'true' })).code).toBe(0)
 })
 
-it('I15 a load for which there is no room names the scratch folder, not the warehouse', async () => {
+it('I15 a load without room on the disk names the scratch folder, not the warehouse', async () => {
   const away = new URL(system.warehouse.url)
   away.port = '1'
   const before = await run(['bash'], { limit: 'true', warehouseUrl: away.href })

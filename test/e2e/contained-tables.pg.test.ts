@@ -62,7 +62,7 @@ describe('a table that the server cannot read', () => {
       { event: 'table_held', level: 'alert', table: 'thing' },
     ])
     expect(JSON.stringify(said)).not.toContain('secret')
-    // It is no news, and no alert, while it lasts.
+    // While it lasts it is neither news nor an alert.
     await expectHeld(sqlState)
     expect(await system.records()).toHaveLength(1)
     await system.sql.query('insert into other values (2)')
@@ -152,7 +152,7 @@ describe('a table for which this machine lacks something', () => {
     expect(record?.tables['thing']?.counts).toMatchObject({ read: 2, inserted: 2 })
   })
 
-  it('I12 is captured in the memory of the default with 200 columns, however many its rows', async () => {
+  it('I12 is captured in the default memory with 200 columns, however many rows it has', async () => {
     await open(wide(200))
     const columns = Array.from({ length: 200 }, (_, i) => `'value ' || id % (${i} + 7)`)
     await system.sql.query(`

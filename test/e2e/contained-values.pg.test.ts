@@ -81,7 +81,7 @@ describe('text that is not UTF-8', () => {
     expect(await quarantine()).toEqual([])
   })
 
-  it('I15 refuses its row of a relation that is compared whole every time, and is no news after', async () => {
+  it('I15 refuses its row in a relation that is compared whole every time, and is news only once', async () => {
     await open(
       `create table base (id integer, note text); create view thing as select * from base;
        insert into base values (1, 'a'), (2, ${bytes('ff', 'SQL_ASCII')})`,
@@ -178,7 +178,7 @@ describe('a row too large to be kept', () => {
       ),
     ).toMatchObject([{ id: '4' }])
     expect(await lastEntry()).toMatchObject({ rows: 3, withheld: 1 })
-    // All rows, under another shape.
+    // All rows, under another schema.
     await capture('alter table thing add yet text')
     expect((await quarantine()).map(({ id }) => id)).toEqual(['2', '3'])
     expect(await replay(system.deps)).toMatchObject({ before: 2, after: 2 })
@@ -190,7 +190,7 @@ describe('a row too large to be kept', () => {
     expect(await lastEntry()).toMatchObject({ rows: 4 })
   })
 
-  it('I15 for many columns together, or as bytes, is refused in the same way', async () => {
+  it('I15 because of many columns together, or as bytes, is refused in the same way', async () => {
     await open(`create table thing (id integer primary key, a text, b bytea, c jsonb);
       insert into thing values
         (1, ${large(6)}, convert_to(${large(3)}, 'UTF8'), '{}'),

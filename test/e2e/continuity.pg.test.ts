@@ -41,7 +41,7 @@ async function runUpTo(batch: number): Promise<void> {
   }
 }
 
-/** The zones as a new process sees them, which remembers nothing of them. */
+/** The zones as a new process sees them, without memory. */
 function forget(): void {
   const store = (zone: string) => diskStore(folderOf(zone))
   const deps = { ...system.deps, ingestion: store('ingestion'), processed: store('processed') }
@@ -60,8 +60,8 @@ async function everything(): Promise<unknown> {
 }
 
 /**
- * What three runs say that each have a change to capture and must not write: one code and message,
- * and whether anything was written all the same.
+ * What three runs say, each of which has a change to capture and must not write: one code and
+ * message, and whether anything was written all the same.
  */
 async function refusedRuns(): Promise<{ code: string; said: string; wrote: boolean }> {
   const before = await everything()
@@ -149,7 +149,7 @@ describe('an ingestion zone that is not the one the processed zone was made from
     expect(system.entries).toContainEqual(expect.objectContaining({ event: 'processed_zone_away' }))
     expect((await system.run()).loaded?.batches).toEqual([5])
     await expectFaithful(system)
-    // But a log is not begun anew without it.
+    // But a new log is not begun without it.
     const empty = { ...deps, ingestion: diskStore(folderOf('empty')) }
     expect((await run(empty)).failures[0]).toMatchObject({ stage: 'extract', error: AWAY })
     expect(await listKeys(empty.ingestion)).toEqual([])

@@ -23,7 +23,7 @@ beforeEach(async () => {
 })
 afterEach(() => system[Symbol.asyncDispose]())
 
-/** What is wrong. */
+/** The findings that are not ok. */
 async function faults(deps: Deps = system.deps, options?: ExamineOptions): Promise<Finding[]> {
   return (await examine(deps, options)).filter(({ ok }) => !ok)
 }
@@ -47,7 +47,7 @@ async function dropLoader(role: string): Promise<void> {
 }
 
 describe('examine()', () => {
-  it('finds nothing wrong where a run goes through, and changes nothing but probes', async () => {
+  it('finds no fault where a run goes through, and leaves nothing but probes', async () => {
     expect(await faults()).toEqual([])
     const tables = await system.query(
       `select 1 from pg_class where relnamespace = 'public'::regnamespace`,
@@ -65,7 +65,7 @@ describe('examine()', () => {
     )
   })
 
-  it('and so does a run where the loader may create in its schema but not in the database', async () => {
+  it('finds no fault, nor does a run, where the loader may create in its schema but not in the database', async () => {
     const { role, deps } = await asLoader()
     await system.query(`create schema stars; grant usage, create on schema stars to ${role}`)
     expect(await faults(deps)).toEqual([])
@@ -74,7 +74,7 @@ describe('examine()', () => {
     await dropLoader(role)
   })
 
-  it('names the statement that fixes what the loader lacks, one after the other', async () => {
+  it('names the statement for each right that the loader lacks, one after another', async () => {
     const { role, deps } = await asLoader()
     const asOwner = async (sql: string) => {
       const client = new pg.Client(system.warehouse.url)
@@ -119,7 +119,7 @@ describe('examine()', () => {
     await dropLoader(role)
   })
 
-  it('finds a warehouse that does not hold every text', async () => {
+  it('finds a warehouse that cannot hold every text', async () => {
     await using latin = await createDatabase({ template: 'empty' })
     await latin.query('select 1')
     const name = `${latin.name}_latin`
@@ -144,7 +144,7 @@ describe('examine()', () => {
     await system.run()
   })
 
-  it('names the statements for tables of the source, and goes on', async () => {
+  it('names the statements that fix tables of the source, and goes on', async () => {
     const role = `${system.source.name}_reader`
     await system.sql.query(
       `revoke select on staff from ${role}; alter table payment drop constraint payment_pkey`,
@@ -162,12 +162,23 @@ describe('examine()', () => {
     expect(await faults()).toHaveLength(1)
   })
 
-  it('says what it cannot know of the source', async () => {
+  it('I15 goes on after a table that the source cannot plan to read', async () => {
+    await system.sql.query(`
+      alter table staff rename to staff_before;
+      create view staff as select *, 1 / 0 as broken from staff_before;
+      grant select on staff to public`)
+    const found = await faults()
+    expect(found.map(({ what }) => what)).toEqual(['its tables can be read'])
+    expect(found[0]?.detail).toContain('22012')
+  })
+
+  it('names the statement that lets it tell restores of the source apart', async () => {
     await system.sql.query('revoke execute on function pg_control_system() from public')
     const [source] = await examine(system.deps)
+    const role = `${system.source.name}_reader`
     expect(source).toMatchObject({
       ok: true,
-      hint: expect.stringContaining('pg_control_system') as string,
+      hint: `grant execute on function pg_control_system(), pg_control_checkpoint() to "${role}";`,
     })
   })
 
@@ -203,7 +214,7 @@ describe('examine()', () => {
     expect(fault?.detail).toMatch(/ends at batch 0/)
   })
 
-  it('says whether files and rates can be had', async () => {
+  it('says whether files and rates can be reached', async () => {
     await using rates = await startRateServer({ seed: 1 })
     const drop = join(system.folder, 'drop')
     await mkdir(join(drop, 'exchange_rate'), { recursive: true })
@@ -264,7 +275,7 @@ describe('a warehouse that somebody has changed', () => {
     expect((await verify(system.deps)).isEqual).toBe(true)
   })
 
-  it('stops where a view of the domain is gone, and names it', async () => {
+  it('stops the run if a view of the domain is gone, and names it', async () => {
     const [view] = await system.query<{ name: string }>(
       `select name from tidemark_relation as r
        inner join pg_class as c on c.relname = r.name and c.relkind = 'v'
@@ -287,12 +298,17 @@ describe('a warehouse that somebody has changed', () => {
       'the newest version of a fact is gone',
       'delete from fact_sales_order where sales_record_id = (select max(sales_record_id) from fact_sales_order)',
     ],
-  ])('I14 stops where %s, loads nothing, and so says the doctor', async (_, sql) => {
-    await system.query(sql)
-    const before = await system.query('select count(*) from fact_payment')
-    expect(await failure()).toMatchObject({ code: expect.stringMatching(/^WAREHOUSE_/) as string })
-    expect(await system.query('select count(*) from fact_payment')).toEqual(before)
-    const found = await faults()
-    expect(found.length).toBeGreaterThan(0)
-  })
+  ])(
+    'I14 stops the run if %s, so that nothing is loaded, and the doctor says so',
+    async (_, sql) => {
+      await system.query(sql)
+      const before = await system.query('select count(*) from fact_payment')
+      expect(await failure()).toMatchObject({
+        code: expect.stringMatching(/^WAREHOUSE_/) as string,
+      })
+      expect(await system.query('select count(*) from fact_payment')).toEqual(before)
+      const found = await faults()
+      expect(found.length).toBeGreaterThan(0)
+    },
+  )
 })

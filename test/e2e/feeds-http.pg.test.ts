@@ -151,7 +151,7 @@ it('I13 an answer without a row is a failure of the server: nothing is kept, and
   server.answer = (response) => response.end('1 2026-11-20 1\n')
   expect(await asking.later(1)).toEqual([])
   expect(await asking.prices()).toEqual(['insert 1.000'])
-  // What is known stays, and the doctor sees what is wrong.
+  // What is known stays, and the doctor names the fault.
   server.answer = (response) => response.end('')
   expect(await examine(asking.deps)).toContainEqual(
     expect.objectContaining({

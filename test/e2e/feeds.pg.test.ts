@@ -241,7 +241,7 @@ it('names fields nobody asked for, and follows no link out of the drop', async (
   expect(ignored).toMatchObject([{ table: 'price', fields: ['note'] }])
 })
 
-it('takes the data that engines drop, from folders that hold a value too, and counts what they leave beside it', async () => {
+it('takes the data that engines drop, from folders named by a value too, and counts what they leave beside it', async () => {
   await using prices = await createPrices()
   const leftovers = [
     '_SUCCESS',
@@ -271,7 +271,7 @@ it('takes the data that engines drop, from folders that hold a value too, and co
     ['value_not_exact', 'day'],
   ])
   expect(Object.keys(await prices.files()).length).toBe(3)
-  // A folder counts as one; it is said once for each number.
+  // A folder counts as one; each number is logged once.
   const told = () =>
     prices.entries.filter(({ event }) => event === 'files_ignored').map(({ files }) => files)
   expect(told()).toEqual([12])
@@ -283,7 +283,7 @@ it('takes the data that engines drop, from folders that hold a value too, and co
   expect(told()).toEqual([12, 13])
 })
 
-it('I1 files of the same content in folders of different values are no copies of each other', async () => {
+it('I1 files with the same content in folders with different values are not copies of each other', async () => {
   await using prices = await createPrices()
   const content = 'item_id,price\n1,5\n'
   await prices.drop('price/day=2026-11-20/part-0.csv', content)

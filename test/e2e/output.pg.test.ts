@@ -51,7 +51,7 @@ describe('tidemark without output', () => {
     await expect.poll(unitsLoaded, { timeout: 30_000 }).toBe(units)
   }
 
-  it('ends with the code of its work on a full disk, and says what was lost where it can', async () => {
+  it('ends with the exit code of its work on a full disk, and says what was lost if it can', async () => {
     const full = openSync('/dev/full', 'w')
     try {
       const run = start(['run'], ['ignore', full, 'pipe'])
@@ -77,7 +77,7 @@ describe('tidemark without output', () => {
     expect(await exitCode(child)).toBe(130)
   })
 
-  it('goes on running and serving when whoever read its output is gone', async () => {
+  it('goes on running and serving when the reader of its output is gone', async () => {
     const child = start(['up', '--every', '200ms', '--json'], ['ignore', 'pipe', 'pipe'])
     let out = ''
     await new Promise<void>((resolve) => {

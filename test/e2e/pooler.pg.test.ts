@@ -156,7 +156,7 @@ describe.skipIf(isPoolerMissing())(
       expect(await Promise.all(urls.map(findLeft))).toEqual(before)
     })
 
-    it('I15 takes its time in spite of the time limits of roles and databases', async () => {
+    it('I15 lets work take its time, whatever the time limits of roles and databases', async () => {
       const { deps, system } = await open(
         `create table thing (id integer primary key, note text);
        create view slow as select id, pg_sleep(0.7)::text || note as note from thing;
@@ -184,7 +184,7 @@ describe.skipIf(isPoolerMissing())(
       expect(loaded?.batches).toEqual([2])
     })
 
-    it('I15 holds no table for how identifiers are quoted or money is printed', async () => {
+    it('I15 holds no table because of how identifiers are quoted or money is printed', async () => {
       const { deps, system } = await open(
         'create table thing (id integer primary key, name text, paid money)',
         {

@@ -20,7 +20,7 @@ interface Silenced {
 
 const SILENCE_MS = 600
 
-/** A whole Tidemark that reaches each database by a way that can go silent; it has loaded a batch. */
+/** A whole Tidemark that reaches both databases through proxies that can go silent, after a batch. */
 async function open(): Promise<Silenced> {
   const system = await createSystem({
     project: thingProject({ note: 'text' }),
@@ -71,9 +71,9 @@ function failuresOf(report: Awaited<ReturnType<typeof run>>): unknown[] {
   ])
 }
 
-describe('a way to a database that accepts everything and passes nothing on', () => {
+describe('a connection that accepts everything and passes nothing on', () => {
   it.each(['source', 'warehouse'] as const)(
-    'I13 fails while the %s is connected to, in bounded time, and the next run works',
+    'I13 fails while connecting to the %s, in bounded time, and the next run works',
     async (which) => {
       const silenced = await open()
       await silenced.system.sql.query(MANY)
@@ -113,7 +113,7 @@ describe('a way to a database that accepts everything and passes nothing on', ()
     },
   )
 
-  it('I13 fails where only what is open goes silent: the server is asked what it does', async () => {
+  it('I13 fails if only open connections go silent: the server is asked what it is doing', async () => {
     const { deps, source, system } = await open()
     await system.sql.query(MANY)
     await using connection = await connect(deps.source)

@@ -61,7 +61,7 @@ describe('sweep()', () => {
     expect((await verify(system.deps)).isEqual).toBe(true)
   })
 
-  it('finds those of a batch number that a later run took', async () => {
+  it('finds the orphans under a batch number that a later run took', async () => {
     await leaveOrphans()
     await system.run()
     const [found] = await sweep(system.deps, { before: later(), remove: true })
@@ -85,7 +85,7 @@ describe('sweep()', () => {
     expect(await allKeys()).toEqual(before)
   })
 
-  it('leaves alone what is young, and what is not ours', async () => {
+  it('leaves alone what is recent, and what is not ours', async () => {
     await leaveOrphans()
     const folder = join(system.folder, 'ingestion')
     await writeFile(join(folder, 'README.txt'), 'for people')
@@ -105,7 +105,7 @@ describe('sweep()', () => {
     expect(found).toMatchObject({ orphans: 1, orphanBytes: 5000, removed: 1 })
   })
 
-  it('I14 removes nothing from a lake with a hole', async () => {
+  it('I14 removes nothing from a lake with a gap', async () => {
     await system.sql.query(insertOrders([[4, 40]]))
     await system.run()
     await leaveOrphans()

@@ -20,7 +20,7 @@ beforeEach(async () => {
 })
 afterEach(() => system[Symbol.asyncDispose]())
 
-/** What verify finds of a table, where it is not as it should be. */
+/** The differences that verify finds, by table. */
 async function differences(
   table?: string,
 ): Promise<(Pick<VerifiedTable, 'table' | 'where'> & Partial<VerifiedTable['difference']>)[]> {
@@ -130,13 +130,13 @@ describe('verify() finds in the ledger', () => {
       /row is missing/,
     ],
     [
-      'a row of another moment',
+      'a row with another snapshot time',
       `update tidemark_ledger set snapshot_at = snapshot_at - interval '1 hour' where batch_id = 1`,
       1,
-      /moment/,
+      /snapshot time/,
     ],
     [
-      'a row of another lake',
+      'a row from another lake',
       `update tidemark_ledger set loaded_from = repeat('0', 64), captured_as = repeat('0', 64) where batch_id = 2`,
       2,
       /another record/,
@@ -213,7 +213,7 @@ describe('verify() of one table', () => {
     expect(await differences('dim_date')).toMatchObject([{ where: 'history', different: 1 }])
   })
 
-  it('refuses a table that nobody knows', async () => {
+  it('refuses an unknown table', async () => {
     await expect(verify(system.deps, { table: 'nothing' })).rejects.toMatchObject({
       name: 'ConfigError',
       code: 'UNKNOWN_TABLE',
@@ -233,7 +233,7 @@ it('I12 verify() copies nothing where the checksums are equal', async () => {
   ])
 })
 
-it('verify() compares rows of types that the two databases write differently', async () => {
+it('verify() compares rows of types that the two databases print differently', async () => {
   await using odd = await createSystem({
     template: 'empty',
     project: thingProject({ ratio: 'double precision', taken: 'timestamptz', raw: 'bytea' }),

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 
-/** Debian keeps it where only root looks. */
+/** Debian installs it where only root looks. */
 const ENVIRONMENT = { PATH: `${process.env['PATH']}:/usr/sbin` }
 
 /** At a desk without PgBouncer its tests are skipped, and say so; on a CI machine they fail. */

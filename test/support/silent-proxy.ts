@@ -1,22 +1,22 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
-/** What becomes of the bytes: `pass` them on, or accept them and pass on nothing. */
+/** What happens to bytes: `pass` them on, or `swallow` them: accept them and pass on nothing. */
 export type Fate = 'pass' | 'swallow'
 
 export interface SilentProxy extends AsyncDisposable {
-  /** The same database by way of the proxy. */
+  /** The same database, through the proxy. */
   through(url: string): string
-  /** What becomes of connections that are open. */
+  /** What happens to open connections. */
   setOpen(fate: Fate): void
-  /** What becomes of connections still to come. */
+  /** What happens to new connections. */
   setNew(fate: Fate): void
   /** Resolves, and swallows everything from then on, once so many bytes more have passed. */
   swallowAfter(bytes: number): Promise<void>
   readonly connections: number
 }
 
-/** A way to a server that can go silent without being cut, as a lost firewall's state does. */
+/** A proxy that can go silent without closing, like a firewall that has lost its state. */
 export async function startSilentProxy(target: string): Promise<SilentProxy> {
   const { hostname, port } = new URL(target)
   const pairs = new Set<{ readonly sockets: readonly Socket[]; fate: Fate }>()

@@ -23,7 +23,7 @@ const run = promisify(execFile)
 
 type Settings = Readonly<Record<string, string | number>>
 
-/** A source on a server of its own, which can be copied, put back, followed and stopped. */
+/** A source on its own server, which can be copied, put back, followed and stopped. */
 export interface SourceServer extends AsyncDisposable {
   /** As a reader with nothing but `SELECT` connects. */
   readonly database: Database
@@ -152,7 +152,7 @@ async function start(home: string, settings: Settings): Promise<SourceServer> {
   }
 }
 
-/** Makes a file of the server's own user, who may be another. */
+/** Writes a file that belongs to the server's user, who may be another. */
 function writeIn(cluster: string, name: string, text: string): void {
   const path = join(cluster, name)
   const { uid, gid } = statSync(cluster)

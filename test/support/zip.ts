@@ -3,14 +3,14 @@ import { crc32, deflateRawSync } from 'node:zlib'
 export interface ZipEntry {
   readonly name: string
   readonly body: Buffer
-  /** Stored, deflated, or one that is not read. Default 8. */
+  /** 0 stored, 8 deflated, 12 one that is not supported. Default 8. */
   readonly method?: 0 | 8 | 12
   readonly flags?: number
-  /** Default: the right one. */
+  /** Default: the correct CRC-32. */
   readonly crc?: number
 }
 
-/** A ZIP archive, as `APPNOTE.TXT` has it: stored or deflated. */
+/** A ZIP archive as in `APPNOTE.TXT`. */
 export function zip(entries: readonly ZipEntry[]): Buffer {
   const parts: Buffer[] = []
   const directory: Buffer[] = []

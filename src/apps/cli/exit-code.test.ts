@@ -42,7 +42,7 @@ it('I13 exitCodeOfRun() says the worst that happened', () => {
   const error = new TransientError('', { code: 'SOURCE_UNREACHABLE' })
   const failures = [{ stage: 'extract', error }] as const
   expect(exitCodeOfRun(done)).toBe(0)
-  // What breaks a check that warns is published: nothing is missing.
+  // Rows that break a check that warns are published: nothing is missing.
   expect(exitCodeOfRun({ ...done, warnings: [{ table: 't', check: 'c', rows: 1 }] })).toBe(0)
   expect(exitCodeOfRun({ ...done, quarantined: 1 })).toBe(3)
   expect(exitCodeOfRun({ ...done, quarantined: 1, held })).toBe(4)

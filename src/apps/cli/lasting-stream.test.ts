@@ -14,7 +14,7 @@ function breakable() {
   return { state, stream }
 }
 
-it('lastingStream() drops what cannot be written, and says once how much when it can again', () => {
+it('lastingStream() drops what cannot be written, and later says once how much that was', () => {
   const { state, stream } = breakable()
   const lasting = lastingStream(stream, ({ lines, code }) => `(${lines} lost: ${code})\n`)
   expect(state.listeners).toBe(1)
@@ -30,7 +30,7 @@ it('lastingStream() drops what cannot be written, and says once how much when it
   expect(lasting.lost).toBeUndefined()
 })
 
-it('lastingStream() keeps count when output fails again while that is said', () => {
+it('lastingStream() keeps count if output fails again while it says so', () => {
   const { state, stream } = breakable()
   const lasting = lastingStream(
     {

@@ -113,7 +113,7 @@ it('log() says once why a table could not be read, and what to do', () => {
   ])
 })
 
-it('I15 fail() blames the machine, and not a bug, for what its system refuses', async () => {
+it('I15 fail() blames the machine, not a bug, for an error of its system', async () => {
   const { output, written } = capture()
   const refused: unknown = await readFile('/no/such/file').catch((error: unknown) => error)
   output.fail(refused)

@@ -24,20 +24,20 @@ function makeHome(name: string): string {
   return home
 }
 
-/** The folder outside of a home, and a file that stands for its cluster. */
+/** The folder outside the home, and a file that stands for its cluster. */
 function makeCluster(home: string): string {
   const cluster = clusterFolder(home, account)
   fs.mkdirSync(cluster, { recursive: true })
   return cluster
 }
 
-it('clusterFolder() is in the home where the server is the same user', () => {
+it('clusterFolder() is in the home if the server is the same user', () => {
   const home = makeHome('own')
   expect(clusterFolder(home, undefined)).toBe(path.join(fs.realpathSync(home), 'cluster'))
 })
 
-describe.runIf(isRoot)('a cluster outside of its home', () => {
-  it('is removed once its home is, by the start of any other', async () => {
+describe.runIf(isRoot)('a cluster outside its home', () => {
+  it('is removed once its home is, when any other starts', async () => {
     const home = path.join(folder, 'removed/postgres')
     const first = await start(home)
     const { dataDir } = first
@@ -62,7 +62,7 @@ describe.runIf(isRoot)('a cluster outside of its home', () => {
     expect(fs.existsSync(used.dataDir)).toBe(false)
   })
 
-  it('goes with its home when that is moved, and not with a copy of it', async () => {
+  it('stays with its home when that is moved, and does not go to a copy of it', async () => {
     const cluster = makeCluster(makeHome('here'))
     fs.cpSync(path.join(folder, 'here'), path.join(folder, 'copy'), { recursive: true })
     expect(clusterFolder(path.join(folder, 'copy'), account)).not.toBe(cluster)

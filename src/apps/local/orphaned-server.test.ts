@@ -168,21 +168,21 @@ describe('a parent process', () => {
     await watchersGone(dataDir)
   })
 
-  it('that stops its server leaves nobody watching', async () => {
+  it('that stops its server leaves no watcher behind', async () => {
     const stopped = await start('child')
     expect(await watchersOf(stopped.dataDir)).toHaveLength(1)
     await stopped.stop()
     await watchersGone(stopped.dataDir)
   })
 
-  it('that was killed with what watched it leaves a server which the next start stops', async () => {
+  it('that was killed together with its watcher leaves a server which the next start stops', async () => {
     const { pid } = await orphan('child')
     await using next = await start('child')
     expect(next.pid).not.toBe(pid)
     expect(isRunning(pid)).toBe(false)
   })
 
-  it('that was killed with what watched it leaves a server found without /proc too', async () => {
+  it('that was killed together with its watcher leaves a server that is found without /proc too', async () => {
     const { pid } = await orphan('child')
     const binDir = await prepareBinaries({ account: await serverAccount() })
     const options = { dataDir: inFolder('child'), binDir, settings }

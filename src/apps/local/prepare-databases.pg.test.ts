@@ -119,7 +119,7 @@ describe('prepareDatabases()', () => {
       })
       await query(warehouseUrl, `begin; select ${call}; rollback`)
     }
-    // What a reader and its tools need goes on.
+    // What a reader and its tools need still works.
     await query(
       readerUrl,
       'select now(), random(), gen_random_uuid(), version(), pg_is_in_recovery()',

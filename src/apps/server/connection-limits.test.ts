@@ -7,7 +7,7 @@ import { readAccess } from './auth.ts'
 import { networkOf } from './connection-limits.ts'
 import { type RunningServer, type ServeOptions, startServer } from './serve.ts'
 
-/** A server that needs no warehouse for what is asked of it here. */
+/** A server that needs no warehouse for these requests. */
 async function start(more: Partial<ServeOptions> = {}): Promise<RunningServer> {
   const url = 'postgresql://127.0.0.1:1/nowhere'
   return await startServer({
@@ -30,7 +30,7 @@ interface Client {
   received: string
 }
 
-/** A connection from an address of this machine that has begun a request and goes no further. */
+/** A connection from an address of this machine that begins a request and does not finish it. */
 function open({ port }: RunningServer, localAddress = '127.0.0.1', text = 'G'): Client {
   const socket = connect({ port, host: '127.0.0.1', localAddress })
   const client: Client = {
@@ -68,7 +68,7 @@ describe('startServer()', () => {
     await expect.poll(() => closedOf(clients), { timeout: 20_000 }).toBe(900)
     expect(await status(server, '127.0.0.2')).toBe(200)
     expect(await status(server, '127.0.0.1')).toBe('ECONNRESET')
-    // Whoever goes makes room for the next from there.
+    // A connection that closes makes room for the next from its address.
     const held = clients.filter(({ isClosed }) => !isClosed)
     expect(held.length).toBe(100)
     held[0]?.socket.destroy()
@@ -90,7 +90,7 @@ describe('startServer()', () => {
     for (const { socket } of [...first, ...second, ...third]) socket.destroy()
   })
 
-  it('closes a connection that sends its request byte by byte, as soon as its time is over', async () => {
+  it('closes a connection that sends its request byte by byte, once its time is over', async () => {
     await using server = await start({ times: { headersMs: 200, checkMs: 20 } })
     const slow = open(server, '127.0.0.1', 'GET / HTTP/1.1\r\nHost: ')
     const dribble = setInterval(() => slow.socket.write('x'), 20)
@@ -101,7 +101,7 @@ describe('startServer()', () => {
     expect(performance.now() - startedAt).toBeGreaterThan(150)
   })
 
-  it('closes one that sends its body byte by byte, one that asks no more, and one that is silent', async () => {
+  it('closes one that sends its body byte by byte, one that is idle, and one that is silent', async () => {
     await using server = await start({
       times: { headersMs: 150, requestMs: 200, idleMs: 100, silentMs: 600, checkMs: 20 },
     })
@@ -118,7 +118,7 @@ describe('startServer()', () => {
   })
 })
 
-it('networkOf() takes a /64 of IPv6 for one, and IPv4 in any notation for itself', () => {
+it('networkOf() takes an IPv6 /64 for one, and an IPv4 address in any notation for itself', () => {
   expect(networkOf('203.0.113.7')).toBe('203.0.113.7')
   expect(networkOf('::ffff:203.0.113.7')).toBe('203.0.113.7')
   expect(networkOf('2001:db8:1:2::1')).toBe('2001:db8:1:2')

@@ -27,7 +27,7 @@ import { commitKey, type Zone } from './zone.ts'
 let folder: string
 let zone: Zone
 let made = 0
-/** Keys asked for with `get`. */
+/** The keys that `get` was called with. */
 let asked: string[]
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tidemark-log-'))
@@ -37,7 +37,7 @@ beforeEach(() => {
   zone = reopen(String((made += 1)))
 })
 
-/** The zone of a name as a new process sees it. */
+/** A zone, by its name, as a new process sees it. */
 function reopen(name = String(made)): Zone {
   asked = []
   const store = diskStore(join(folder, name))
@@ -101,7 +101,7 @@ describe('commitBatch()', () => {
     expect(await readExistingCommit(zone, 1)).toEqual(record)
   })
 
-  it('I14 gives the lake an identity with its first record, and each record the checksum before', async () => {
+  it('I14 gives the lake an identity with its first record, and each record the checksum of the one before', async () => {
     const [one, two, three] = await commitUpTo(3)
     expect(one?.lake).toMatch(/^[0-9a-f-]{36}$/)
     expect(one?.previousChecksum).toBeUndefined()
@@ -130,7 +130,7 @@ describe('readLastCommit()', () => {
     },
   )
 
-  it('asks for two records when the hint is right or it has looked before, else for a few', async () => {
+  it('reads two records if the hint is right or it has looked before, else a few', async () => {
     await commitUpTo(100)
     zone = reopen()
     await readLastCommit(zone)
@@ -238,7 +238,7 @@ describe('checkEnd()', () => {
     await expect(checkEnd(zone, last)).rejects.toMatchObject({ code: 'LAKE_GAP' })
   })
 
-  it('takes a batch that another run has committed meanwhile for what it is', async () => {
+  it('throws ConflictError for a batch that another run has committed meanwhile', async () => {
     const records = await commitUpTo(3)
     await expect(checkEnd(zone, records[0])).rejects.toMatchObject({ code: 'BATCH_TAKEN' })
     await checkEnd(zone, records.at(-1))
@@ -285,14 +285,14 @@ describe('a record', () => {
       sizes.push(await sizeOf(batch))
     }
     expect(sizes.toSorted((a, b) => a - b)[75]).toBeLessThan(2500)
-    // Where too many tables stand in other records, one holds all of them again.
+    // If too many entries are in other records, one record holds all of them again.
     expect(sizes.filter((size) => size > 100_000)).toHaveLength(2)
     zone = reopen()
     expect(await readExistingCommit(zone, 150)).toEqual(last)
     expect(asked.length).toBeLessThanOrEqual(67)
   })
 
-  it('carries what is ignored over without repeating it', async () => {
+  it('carries the list of ignored relations over without repeating it', async () => {
     const listed = { ...content({ thing: changed(1) }), ignored: ['a', 'b'] }
     const one = await commitBatch(zone, listed, { previous: undefined })
     const same = { ...listed, tables: { thing: changed(2) } }
@@ -320,7 +320,7 @@ describe('a record', () => {
     }),
   }
 
-  it('property: read by a new process it says of every table what was committed', async () => {
+  it('property: read by a new process it says about every table what was committed', async () => {
     const step = fc.constantFrom<keyof typeof steps>(
       'none',
       'append',
@@ -357,7 +357,7 @@ describe('a record', () => {
     )
   })
 
-  it('I14 is refused when a record it refers to is gone, or of another lake', async () => {
+  it('I14 is refused if a record that it refers to is gone, or from another lake', async () => {
     const tables = { one: changed(1), two: changed(1) }
     const first = await commitBatch(zone, content(tables), { previous: undefined })
     const second = await commitBatch(

@@ -133,7 +133,7 @@ describe('convertRows()', () => {
     ['in escape format, beginning like hexadecimal', '\\\\134x00'],
     ['that are no hexadecimal', '\\\\xa secret'],
     ['cut off', '\\\\'],
-  ])('I6 I15 refuses bytes %s, alone, and never reads them as none', async (_, text) => {
+  ])('I6 I15 refuses bytes %s, alone, and never reads them as empty', async (_, text) => {
     const found = await convert(tableOf('BLOB'), `\t1\t\\\\x\n\t2\t${text}\n\t3\t\\N\n`, 3)
     expect(await read(found)).toMatchObject([
       { id: '1', 'the value': '' },
@@ -182,7 +182,7 @@ describe('convertRows()', () => {
     ])
   })
 
-  it('I6 takes a row of exactly the largest size, and the same one beside a row that is refused', async () => {
+  it('I6 takes a row of exactly the largest size, beside a refused row too', async () => {
     const lead = '\t2\t'
     const largest = `${lead}${'x'.repeat(MAX_ROW_BYTES - lead.length - 1)}\n`
     const tooLarge = `\t3\t${'x'.repeat(MAX_ROW_BYTES)}\n`
@@ -240,7 +240,7 @@ describe('convertRows()', () => {
     ['is not UTF-8', Buffer.from([0xfc])],
     ['ends in the middle of a character', Buffer.from([0x61, 0xe2, 0x82])],
     ['is too large', Buffer.alloc(17 << 20, 'x')],
-  ])('I15 refuses a table of which a key %s', async (_, key) => {
+  ])('I15 refuses a table with a key that %s', async (_, key) => {
     const table: LakeTable = { ...tableOf('VARCHAR'), key: ['the value'] }
     const text = Buffer.concat([Buffer.from('\t1\t'), key, Buffer.from('\n')])
     await expect(convert(table, text, 1)).rejects.toMatchObject({ code: 'KEY_NOT_EXACT' })

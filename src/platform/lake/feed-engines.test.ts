@@ -77,7 +77,7 @@ async function readText(name: string, content: string | Buffer) {
   return await read(name, path)
 }
 
-/** A Parquet file of the rows of a select, whose text is `bytes` wherever it is cast to a blob. */
+/** A Parquet file with the rows of a select, whose text is bytes wherever it is cast to a blob. */
 async function readParquet(select: string, patch?: (file: Buffer) => Buffer) {
   const path = join(folder, 'some.parquet')
   await db.run(`copy (${select}) to ${duckLiteral(path)} (format parquet)`)
@@ -119,7 +119,7 @@ describe('readFeedFile() of Parquet that another engine wrote', () => {
     expect(refused).toEqual(['2 not_text', '3 value_not_exact source'])
   })
 
-  it('I6 takes bytes of a fixed length for text, and refuses those of an unmarked UUID', async () => {
+  it('I6 takes bytes of a fixed length for text, and refuses those of a UUID without a mark', async () => {
     // DuckDB marks a UUID; without the mark it is sixteen bytes that may be anything.
     const withoutMark = (file: Buffer): Buffer => {
       const mark = Buffer.from([0x6c, 0xec, 0, 0, 0])
@@ -129,7 +129,7 @@ describe('readFeedFile() of Parquet that another engine wrote', () => {
       bare.writeUInt32LE(file.readUInt32LE(file.length - 8) - 4, bare.length - 8)
       return bare
     }
-    // `Bank of Leeds 01`, and a UUID that is no text.
+    // `Bank of Leeds 01`, and a UUID that is not text.
     const select = (code: string) => `select ${RATE}, uuid '${code}' as source`
     const text = '42616e6b-206f-6620-4c65-656473203031'
     expect((await readParquet(select(text))).rows[0]?.[4]).toBe(text)
@@ -204,7 +204,7 @@ describe('readFeedFile() of days written as timestamps', () => {
       const row = { base: 'USD', quote: 'GBP', rate_date: day, rate: 1, source: 'x' }
       const files: [string, string][] = [
         ['a.jsonl', JSON.stringify(row)],
-        // A line that is at fault has the others read one by one.
+        // A faulty line causes the others to be read one by one.
         ['b.jsonl', `${JSON.stringify(row)}\nx\n`],
         ['a.json', JSON.stringify([row])],
         ['a.csv', `base,quote,rate_date,rate\nUSD,GBP,${day},1\n`],
@@ -241,7 +241,7 @@ describe('readFeedFile() of CSV with lines that hold nothing', () => {
   it('counts them, so that a refused line has the number that an editor shows', async () => {
     const lines = ['', '', header, '', row('GBP'), ',,,', 'x', '']
     expect((await readText('a.csv', lines.join('\n'))).refused).toEqual(['7 not_csv'])
-    // Quotes and blanks are values, if not good ones.
+    // Quotes and blanks are values, though not good ones.
     const odd = ['', header, ' , , , ', '"",,,', row('GBP')]
     expect((await readText('a.csv', odd.join('\n'))).refused).toEqual([
       '3 value_not_exact rate_date',
@@ -249,14 +249,14 @@ describe('readFeedFile() of CSV with lines that hold nothing', () => {
     ])
   })
 
-  it('has no row where nothing but such lines is in it', async () => {
+  it('has no row if it holds only such lines', async () => {
     for (const text of ['\n', '\n\n  \n', ',,,\n', '\ufeff\r\n']) {
       expect(await readText('a.csv', text)).toEqual({ rows: [], refused: [] })
     }
   })
 })
 
-describe('readFeedFile() of a file in a folder that holds a value', () => {
+describe('readFeedFile() of a file in a folder named by a value', () => {
   const given = { rate_date: '2024-01-02', source: null }
   it('takes it for a column that the rows lack, in every format', async () => {
     const row = { base: 'USD', quote: 'GBP', rate: 1 }
@@ -281,7 +281,7 @@ describe('readFeedFile() of a file in a folder that holds a value', () => {
     }
   })
 
-  it('I6 refuses a value that is not one of its column, and prefers what a row says itself', async () => {
+  it('I6 refuses a value that does not fit its column, and prefers what a row says itself', async () => {
     const path = join(folder, 'given')
     await writeFile(path, '{"base":"USD","quote":"GBP","rate":1}\n')
     const bad = await read('a.jsonl', path, { rate_date: 'yesterday' })

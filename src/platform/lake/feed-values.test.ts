@@ -489,7 +489,7 @@ describe('readFeedFile() and values', () => {
     expect((await read('a.csv', 'id,name\n1,a\0b\n2,x\n')).refused).toEqual({ 2: 'not_text' })
   })
 
-  it('knows columns with names that the reader might use for itself, line by line too', async () => {
+  it('takes columns with names that the reader might use itself, line by line too', async () => {
     const names = [
       'n',
       't',

@@ -182,7 +182,7 @@ export function describeObjectStore(name: string, make: () => Promise<ObjectStor
       expect(Math.abs(Date.now() - (one?.modifiedAt.getTime() ?? 0))).toBeLessThan(600_000)
     })
 
-    it('remove() removes one object, and nothing where there is none', async () => {
+    it('remove() removes one object, and does nothing if there is none', async () => {
       const store = await make()
       for (const key of ['a/1', 'a/2', 'a/10']) await store.putIfAbsent(key, Buffer.from(key))
       await store.remove('a/1')

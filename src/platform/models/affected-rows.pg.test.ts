@@ -113,7 +113,7 @@ async function carry({ deps }: TestSystem): Promise<CommitRecord | undefined> {
   return await readLastCommit(processedZone(deps, generationOf(deps.project)))
 }
 
-/** Dimensions of which the two ways have published different rows. */
+/** Dimensions for which the two ways have published different rows. */
 async function findDifferent(
   system: TestSystem,
   { selects, record }: { selects: Selects; record: CommitRecord | undefined },
@@ -146,7 +146,7 @@ async function findDifferent(
   return different
 }
 
-/** What is in quarantine of a dimension. */
+/** What a dimension has in quarantine. */
 async function refusedOf(
   system: TestSystem,
   { table, record }: { table: string; record: CommitRecord | undefined },
@@ -215,7 +215,7 @@ describe('a dimension whose changed rows are followed', () => {
       }),
       { numRuns: 7 },
     )
-    // And it is followed: of many rows one change makes few anew.
+    // And it is followed: among many rows one change makes few anew.
     await system.sql.query(`
       truncate book, category, shelf, floor;
       insert into floor select n, 'colour ' || n from generate_series(1, 20) as n;
@@ -240,7 +240,7 @@ describe('a dimension whose changed rows are followed', () => {
     }
   }, 300_000)
 
-  it('I6 is made whole when a table has another shape, and followed again after that', async () => {
+  it('I6 is made whole when a table has another schema, and followed again after that', async () => {
     await using system = await openLibrary(TYPED)
     await system.sql.query(`
       insert into book select n, 'title ' || n, n from generate_series(1, 5) as n`)
@@ -254,7 +254,7 @@ describe('a dimension whose changed rows are followed', () => {
     expect(await findDifferent(system, { selects: TYPED, record })).toEqual([])
   })
 
-  it('is refused where it gives a key twice, as if it were made whole', async () => {
+  it('is refused if it gives a key twice, as if it were made whole', async () => {
     const twice = { twice: 'select coalesce(category_id, book_id) as book_id, title from book' }
     await using system = await openLibrary(twice)
     await system.sql.query(`insert into book (book_id, category_id) values (1, null), (2, null)`)
@@ -278,7 +278,7 @@ describe('a dimension whose changed rows are followed', () => {
       [`update book set title = 'other' where book_id = 7`, 4, ['3', '4', '5']],
       [`update book set title = 'found' where book_id = 3`, 3, ['4', '5']],
       ['delete from book where book_id = 4', 1, ['5']],
-      // It joins nothing any more.
+      // It no longer joins anything.
       ['update book set category_id = 9 where book_id = 5', 0, []],
       ['insert into book values (31, null, 2)', 1, ['31']],
       // A key and more rows than may be refused one by one.

@@ -46,7 +46,7 @@ beforeAll(async () => {
 })
 afterAll(() => db[Symbol.asyncDispose]())
 
-/** The way from each table's changes, as text; undefined where the select must be made whole. */
+/** The steps from each table's changes, as text; undefined if the select must be made whole. */
 async function waysOf(sql: string, key: keyof typeof TYPES | (keyof typeof TYPES)[]) {
   const keys = [key].flat()
   const columns = keys.map((name) => ({ name, type: TYPES[name] }))
@@ -105,7 +105,7 @@ describe('planRoutes() follows', () => {
   })
 })
 
-describe('planRoutes() leaves whole', () => {
+describe('planRoutes() does not follow', () => {
   it.each([
     ['an aggregate', 'select max(title) as title, isbn from book group by isbn', 'isbn'],
     ['groups without one', 'select isbn from book group by all', 'isbn'],
@@ -202,7 +202,7 @@ describe('selectAffected() trusts no function', () => {
     'max(isbn)',
     'unnest([1])',
     'ago(interval 1 day)',
-  ])('whose value is not made of its arguments alone: %s', async (call) => {
+  ])('whose value depends on more than its arguments: %s', async (call) => {
     expect(await affected(`select isbn, ${call} as x from book`)).toBeUndefined()
   })
 

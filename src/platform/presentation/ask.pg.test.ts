@@ -123,7 +123,7 @@ describe('ask()', () => {
     [`select lo_export(1, '/tmp/owned')`, '42501'],
     [`select set_config('transaction_read_only', 'off', true)`, '42501'],
     [`select set_config('transaction_read_only', 'off', false)`, '42501'],
-    // What no rollback undoes, or others feel.
+    // What no rollback undoes, or affects others.
     [`select pg_logical_emit_message(false, 'a', repeat('x', 100))`, '42501'],
     [`select pg_logical_emit_message(true, 'a', 'x')`, '42501'],
     [`select lo_from_bytea(0, '')`, '42501'],
@@ -319,14 +319,14 @@ describe('ask()', () => {
     }
   })
 
-  it('says which name is refused, and where it stands', async () => {
+  it('says which name is refused, and where it is', async () => {
     expect(await refused(`select 1, pg_notify('a', 'b')`)).toMatchObject({
       message: 'pg_notify may do more than read, so a question may not name it',
       position: 11,
     })
     const refusal = await refused(`select :'a', pg_notify('a', 'b')`, { filters: { a: 'x' } })
     expect(refusal.position).toBeUndefined()
-    // A value is no part of the statement.
+    // A value is not part of the statement.
     expect((await answered(`select :'a'`, { filters: { a: 'pg_notify' } })).rows).toEqual([
       ['pg_notify'],
     ])

@@ -23,7 +23,7 @@ describe('readReaderExcess()', () => {
     expect(await found('writes')).toEqual([])
   })
 
-  it('names what is not bounded and what reaches others, with SQL that takes each away', async () => {
+  it('names what is unbounded and what reaches others, with SQL that takes each away', async () => {
     await shop.query(`grant temporary on database ${shop.warehouse.name} to ${role.role}`)
     const [limit, temporary] = await found('unbounded')
     expect(limit?.fix).toBe(`alter role ${role.role} set temp_file_limit = '1GB'`)

@@ -84,7 +84,7 @@ export function describeDrop(title: string, make: () => Promise<TestDrop>): void
       expect(await names(drop, 'price')).toEqual(['price/a.csv'])
     })
 
-    it('names what engines and spreadsheets leave beside the data once each, and lists the data', async () => {
+    it('names each thing that engines and spreadsheets leave beside the data once, and lists the data', async () => {
       const { drop, put } = await make()
       const data = ['price/_day=1/a.csv', 'price/day=2024-01-02/part-0.csv', 'price/~a.csv']
       const leftovers = [

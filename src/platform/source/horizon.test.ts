@@ -63,7 +63,7 @@ describe('findOtherHistory()', () => {
   }
   const before = snapshot(10, 10, evidence)
 
-  it('finds no sign where nothing but time has passed', () => {
+  it('finds no sign if nothing but time has passed', () => {
     expect(findOtherHistory(before, before)).toBeUndefined()
     const later = snapshot(1000, 1000, { ...evidence, wal: 'A/0', checkpoint: '9/FFFFFFFF' })
     expect(findOtherHistory(later, before)).toBeUndefined()
@@ -80,7 +80,7 @@ describe('findOtherHistory()', () => {
     ['a checkpoint that went back', { checkpoint: '0/FFFFFFFF' }, /checkpoint went back/],
     ['a start since', { startedAt: '2024-01-01T00:00:00.000001Z' }, /started again/],
     ['a crash since', { statisticsSince: '2024-01-01T00:00:02.000000Z' }, /has crashed/],
-  ])('I14 takes %s for a sign', (_, more, why) => {
+  ])('I14 takes %s as a sign', (_, more, why) => {
     expect(findOtherHistory({ ...before, ...more }, before)).toMatch(why)
   })
 
@@ -88,7 +88,7 @@ describe('findOtherHistory()', () => {
     expect(findOtherHistory(before, { ...before, standby: true })).toMatch(/standby became/)
   })
 
-  it('takes no evidence for no sign: of a version that did not ask, or a user who may not', () => {
+  it('takes missing evidence for no sign: from a version that did not ask, or a user who may not', () => {
     const bare = snapshot(10, 10, { systemId: '', timeline: 0 })
     expect(findOtherHistory(before, snapshot(10, 10))).toBeUndefined()
     expect(findOtherHistory(before, bare)).toBeUndefined()
@@ -100,7 +100,7 @@ describe('isBehind()', () => {
   const standby = (wal: string, more: Partial<SnapshotIdentity> = {}) =>
     snapshot(10, 10, { standby: true, wal, ...more })
 
-  it('I14 is true of a standby that has replayed less than was read before', () => {
+  it('I14 is true for a standby that has replayed less than was read before', () => {
     expect(isBehind(standby('0/3000000'), standby('0/3000060'))).toBe(true)
     expect(isBehind(standby('0/FFFFFFF8'), standby('1/0'))).toBe(true)
     expect(isBehind(standby('0/3000060'), standby('0/3000060'))).toBe(false)
@@ -109,13 +109,13 @@ describe('isBehind()', () => {
     ).toBe(true)
   })
 
-  it('I14 is true where cluster and timeline may not be asked, and the position may', () => {
+  it('I14 is true if only the position may be asked, not cluster and timeline', () => {
     const unknown = { systemId: '', timeline: 0 }
     expect(isBehind(standby('0/3000000'), standby('0/4000000', unknown))).toBe(true)
     expect(isBehind(standby('0/3000000', unknown), standby('0/4000000'))).toBe(true)
   })
 
-  it('is never true of a primary, of another cluster or of a newer timeline', () => {
+  it('is never true for a primary, another cluster or a newer timeline', () => {
     const before = standby('0/4000000')
     expect(isBehind(snapshot(10, 10, { wal: '0/3000000' }), before)).toBe(false)
     expect(isBehind(standby('0/3000000', { systemId: 'x' }), before)).toBe(false)
@@ -123,7 +123,7 @@ describe('isBehind()', () => {
     expect(isBehind(snapshot(10, 10, { standby: true }), before)).toBe(false)
   })
 
-  it("takes the end of a page and the place behind the next page's header for one position", () => {
+  it("takes the end of a page and the end of the next page's header for one position", () => {
     expect(isBehind(standby('0/3002000'), standby('0/3002018'))).toBe(false)
     expect(isBehind(standby('0/4000000'), standby('0/4000028'))).toBe(false)
     expect(isBehind(standby('0/3001FF8'), standby('0/3002018'))).toBe(true)

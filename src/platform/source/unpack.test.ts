@@ -57,7 +57,7 @@ async function unzip(content: Buffer, maxBytes?: number): Promise<string> {
   return `${name}: ${await readFile(to, 'utf8')}`
 }
 
-it('unzipFile() unpacks the one file of an archive that is data', async () => {
+it('unzipFile() unpacks the one data file of an archive', async () => {
   const body = Buffer.from('a,b\n1,2\n'.repeat(1000))
   for (const method of [0, 8] as const) {
     expect(await unzip(zip([{ name: 'history.csv', body, method }]))).toBe(
@@ -74,7 +74,7 @@ it('unzipFile() unpacks the one file of an archive that is data', async () => {
   expect(await unzip(zip([{ name: 'a.csv', body: Buffer.alloc(0), method: 0 }]))).toBe('a.csv: ')
 })
 
-it('unzipFile() refuses what is cut off, changed, encrypted, of several files or none, or too large', async () => {
+it('unzipFile() refuses an archive that is cut off, changed, encrypted or too large, or has not one file', async () => {
   const entry = { name: 'a.csv', body: Buffer.from('a,b\n1,2\n'.repeat(1000)) }
   const whole = zip([entry])
   const bad: Record<string, Buffer> = {

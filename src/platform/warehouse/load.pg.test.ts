@@ -32,7 +32,7 @@ async function addBatch(shop: ShopSystem, id: number): Promise<void> {
   await transform(shop.deps)
 }
 
-/** As a run takes the warehouse for itself. */
+/** Locks the warehouse as a run does. */
 const LOCK = 'lock table tidemark_lock in exclusive mode'
 
 /** Another state of the models. */

@@ -24,7 +24,7 @@ describe("the warehouse's lock", () => {
       )
       await client.query('rollback')
     }
-    // The lock of versions before, and whatever else a reader may lock.
+    // The lock of earlier versions, and whatever else a reader may lock.
     await client.query(`begin;
       select pg_advisory_lock(hashtextextended('tidemark public', 0));
       select pg_advisory_xact_lock(hashtextextended('tidemark_lock', 0));
@@ -53,7 +53,7 @@ describe("the warehouse's lock", () => {
     expect(await Promise.all(Array.from({ length: 8 }, write))).toEqual(Array(8).fill(1))
   })
 
-  it('is waited for as long as was asked, and not at all for 0', async () => {
+  it('is waited for as long as asked, and not at all for 0', async () => {
     await using shop = await createShop()
     await using one = await openWarehouse(shop.deps.warehouse)
     await using other = await openWarehouse(shop.deps.warehouse)
@@ -94,7 +94,7 @@ describe('inSnapshot() and inTransaction()', () => {
     const { client } = connection
     await inTransaction(connection, async () => {
       await client.query('create table kept (id integer)')
-      // The one that is open is used, whatever it was begun for.
+      // The open one is used, whatever it was begun for.
       await inSnapshot(connection, () => client.query('insert into kept values (1)'))
     })
     expect(client.getTransactionStatus()).toBe('I')

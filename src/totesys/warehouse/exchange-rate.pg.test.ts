@@ -142,7 +142,7 @@ describe('exchange_rate_on()', () => {
     ['of too much', { day: '2026-11-16', rate: '100000001' }],
     ['of a day long past', { day: '0206-11-16', rate: '0.8' }],
     ['of a day far ahead', { day: '2206-11-16', rate: '0.8' }],
-  ])('passes over a rate %s, which is kept', async (_, rate) => {
+  ])('skips a rate %s, which is kept', async (_, rate) => {
     const pairs = ['NOK GBP', 'GBP SEK', 'EUR NOK'].map((pair) => {
       const [base = '', quote = ''] = pair.split(' ')
       return { base, quote, ...rate }
@@ -227,7 +227,7 @@ describe('converted()', () => {
 
 describe('exchange_rate_by_day', () => {
   it('has every day from the first rate of a pair to today, filled where there was none', async () => {
-    // Nobody means the year 206, which would make charts of 1,800 years.
+    // The year 206 is a typing error, and would make charts of 1,800 years.
     const mistyped = { base: 'USD', quote: 'GBP', day: '0206-11-16' }
     await loadRates(client, [{ ...mistyped, rate: '0.7' }])
     const { rows } = await client.query<{ said: string }>(
@@ -314,7 +314,7 @@ describe('a dropped file of rates', () => {
       { ...warned, check: 'two_currencies' },
       { ...warned, check: 'rate_in_bounds' },
     ])
-    // More decimals than there is room for, and a day beyond the calendar.
+    // More decimals than fit, and a day beyond the calendar.
     expect(friday.quarantined).toBe(2)
     expect(await ask(converted)).toEqual(['79.12'])
     expect(

@@ -60,7 +60,7 @@ describe('tidemark serve', () => {
     expect(out).toContain('"event":"payments_read"')
   })
 
-  it('asks for a token on this machine too where a login is set up, as it says', async () => {
+  it('asks for a token on this machine too if a login is set up, and says so', async () => {
     const jwks = join(system.folder, 'keys.json')
     await writeFile(jwks, '{"keys":[]}')
     const { response, out } = await serve({
@@ -73,7 +73,7 @@ describe('tidemark serve', () => {
     expect(out).not.toContain('payments_read')
   })
 
-  it('says that nothing limits the disk a question may take, and what would', async () => {
+  it('says that nothing limits the disk space of a question, and what would', async () => {
     const { events } = await serve({}, 'reader_unbounded')
     expect(events.find(({ event }) => event === 'reader_unbounded')).toMatchObject({
       what: 'nothing limits the disk space that one of its questions may take',

@@ -302,7 +302,7 @@ describe('the page of an order', () => {
     expect(text).not.toContain('failed')
   })
 
-  it('shows the versions though the lake cannot be read', async () => {
+  it('shows the versions even if the lake cannot be read', async () => {
     await rm(join(system.folder, 'processed', generationOf(system.deps.project), commitKey(2)))
     expect(await pageOf('/order/sales_order/1')).toMatch(/gone<\/span\s*> of the processed zone/)
     await rm(join(system.folder, 'ingestion', commitKey(2)))
