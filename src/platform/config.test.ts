@@ -53,11 +53,11 @@ Made from the schema in \`src/platform/config.ts\`. A flag overrides the environ
 \`.env\` in the working directory, and that overrides the default. An empty variable counts as not set.
 Either both databases are named or neither.
 
-\`.env\` is UTF-8, with or without a byte order mark, a setting a line: \`NAME=value\`, \`export NAME=value\`, or a comment (\`#\`). Quotes (\`"\`, \`'\`
-or backticks) keep blanks and \`#\`, may go over several lines, and cannot be escaped: take a kind that the value does not hold. Nothing is passed over in silence: another
-encoding, a line that is no setting, quotes that do not match, a setting that comes twice, an unquoted \`#\` inside a value end the command with exit code 2, and so does a name
-that begins with \`TIDEMARK_\` and is not listed here, in \`.env\` and in the environment. The message names file, line and name, never the value. (Kubernetes makes such
-variables for a service called \`tidemark\`: set \`enableServiceLinks: false\`.)
+\`.env\` is UTF-8, with or without a byte order mark, with one setting a line: \`NAME=value\`, \`export NAME=value\`, or a comment (\`#\`). Quotes (\`"\`, \`'\`
+or backticks) keep blanks and \`#\` and may go over several lines. They cannot be escaped: use a kind that the value does not contain. Nothing is
+silently skipped. The command ends with exit code 2 for another encoding, a line that is not a setting, quotes that do not match, a setting that comes twice, an
+unquoted \`#\` inside a value, and a name that begins with \`TIDEMARK_\` but is not listed here, in \`.env\` or in the environment. The message names file, line and name,
+never the value. (Kubernetes sets such variables for a service called \`tidemark\`: set \`enableServiceLinks: false\`.)
 
 ${describeSettings()}
 `
