@@ -20,7 +20,7 @@ const { values } = parseArgs({
   options: {
     orders: { type: 'string', default: '1000000' },
     repetitions: { type: 'string', default: '3' },
-    // Only what is named, of: feeds, extract, load, cycle, runs, pages, verify, dimensions.
+    // Measures only these, of feeds, extract, load, cycle, runs, pages, verify, dimensions.
     only: { type: 'string', multiple: true },
     // The first whole cycle at five million orders too.
     memory: { type: 'boolean', default: false },

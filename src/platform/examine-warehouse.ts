@@ -111,7 +111,7 @@ export async function examineReader(deps: Deps, reader: Warehouse): Promise<Find
     const seen = head === undefined ? 'nothing loaded yet' : `batch ${head.batch}`
     if (excess.length === 0) return seen
     const detail = `${seen}; but ${excess.map((each) => each.what).join('; ')}`
-    const hint = excess.map((each) => each.fix).join(' ')
+    const hint = excess.map(({ fix }) => `${fix};`).join(' ')
     // Functions alone are not a fault: the Ask page refuses them, whatever the role may run.
     if (excess.every(({ kind }) => kind === 'functions')) return { detail, hint }
     throw new ConfigError(detail, { code: 'READER_TOO_POWERFUL', hint })

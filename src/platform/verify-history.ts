@@ -131,7 +131,7 @@ export function withoutExtra(difference: Difference): Difference {
 }
 
 /** Two differences as one. */
-export function addDifferences(one: Difference, other: Difference): Difference {
+function addDifferences(one: Difference, other: Difference): Difference {
   return {
     missing: one.missing + other.missing,
     extra: one.extra + other.extra,
@@ -200,7 +200,7 @@ export async function copyRows(
   return `(select ${names} from ${duckLiteral(parquet)})`
 }
 
-/** The difference of a table of which the processed zone has no row: all its rows are extra. */
+/** The difference of a table without rows in the processed zone: all its rows are extra. */
 async function countExtra(
   { client, warehouse }: WarehouseClient,
   { name }: LakeTable,

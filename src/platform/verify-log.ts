@@ -113,7 +113,7 @@ interface LedgerRow {
   readonly snapshotAt: string
   readonly loadedFrom: string | null
   readonly capturedAs: string | null
-  /** JSON: the tables of which rows were counted. */
+  /** JSON: the counts of each table that had any. */
   readonly counts: string
 }
 

@@ -189,13 +189,13 @@ describe('a processed zone that is not the one the warehouse was loaded from', (
     await expectFaithful(system)
   })
 
-  it('I14 removed together with the ingestion zone: a loaded warehouse is no reason to begin anew', async () => {
+  it('I14 removed together with the ingestion zone: a loaded warehouse keeps a new log from beginning', async () => {
     await rm(folderOf('processed'), { recursive: true })
     await rm(folderOf('ingestion'), { recursive: true })
     expect(await refusedRuns()).toEqual(refusal('LAKE_MIXED', folderOf('ingestion'), 'no batch 3'))
   })
 
-  it('I14 of a lake that was begun anew beside it: load refuses it, though the numbers match', async () => {
+  it('I14 from a new lake that was begun beside it: load refuses it, though the numbers match', async () => {
     const warehouse = { ...system.deps.warehouse, schema: 'other' }
     await rm(folderOf('processed'), { recursive: true })
     await rm(folderOf('ingestion'), { recursive: true })
@@ -265,7 +265,7 @@ describe('a commit record that is not what it was', () => {
     },
   )
 
-  it('I14 the first one removed with the processed zone: the log is not begun anew', async () => {
+  it('I14 the first one removed with the processed zone: no new log is begun', async () => {
     await rm(ingested(1))
     await rm(folderOf('processed'), { recursive: true })
     forget()

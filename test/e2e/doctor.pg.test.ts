@@ -47,7 +47,7 @@ async function dropLoader(role: string): Promise<void> {
 }
 
 describe('examine()', () => {
-  it('finds no fault where a run goes through, and leaves nothing but probes', async () => {
+  it('finds no fault if a run goes through, and leaves nothing but probes', async () => {
     expect(await faults()).toEqual([])
     const tables = await system.query(
       `select 1 from pg_class where relnamespace = 'public'::regnamespace`,
@@ -65,7 +65,7 @@ describe('examine()', () => {
     )
   })
 
-  it('finds no fault, nor does a run, where the loader may create in its schema but not in the database', async () => {
+  it('finds no fault, nor does a run, if the loader may create in its schema but not in the database', async () => {
     const { role, deps } = await asLoader()
     await system.query(`create schema stars; grant usage, create on schema stars to ${role}`)
     expect(await faults(deps)).toEqual([])
@@ -201,6 +201,16 @@ describe('examine()', () => {
     expect(own).toMatchObject({ ok: true, hint: expect.stringContaining('create role') as string })
     await system.run()
     const url = system.warehouse.readerUrl
+    const [excess] = await faults(system.deps, { reader: { ...reader, url } })
+    expect(excess).toMatchObject({
+      what: 'the dashboard can read the warehouse',
+      detail: expect.stringMatching(
+        /^batch 1; but nothing limits the disk space.*; it may run/,
+      ) as string,
+    })
+    // All statements can be pasted together.
+    await system.query(excess?.hint ?? '')
+    expect(await faults(system.deps, { reader: { ...reader, url } })).toEqual([])
     await system.query(`revoke select on tidemark_status from ${new URL(url).username}`)
     const [fault] = await faults(system.deps, { reader: { ...reader, url } })
     expect(fault?.what).toBe('the dashboard can read the warehouse')

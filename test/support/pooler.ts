@@ -13,7 +13,7 @@ const ENVIRONMENT = { PATH: `${process.env['PATH']}:/usr/sbin` }
 export function isPoolerMissing(): boolean {
   if (process.env['CI'] !== undefined) return false
   const { status } = spawnSync('pgbouncer', ['--version'], { env: ENVIRONMENT })
-  if (status !== 0) process.stderr.write('Tests of a pooler are skipped: there is no pgbouncer\n')
+  if (status !== 0) process.stderr.write('Pooler tests are skipped: there is no pgbouncer\n')
   return status !== 0
 }
 

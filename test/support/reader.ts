@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import type { Warehouse } from '../../src/platform/warehouse/warehouse.ts'
+import {
+  findReaderExcess,
+  type ReaderExcess,
+} from '../../src/platform/presentation/reader-excess.ts'
 import { migrate } from '../../src/platform/warehouse/migrate.ts'
-import { openWarehouse } from '../../src/platform/warehouse/warehouse.ts'
+import {
+  inSnapshot,
+  openWarehouse,
+  type Warehouse,
+} from '../../src/platform/warehouse/warehouse.ts'
 import type { TestSystem } from './system.ts'
 
 /** The warehouse of a test as its reader sees it in service: what the loader granted, and no more. */
@@ -31,4 +38,10 @@ export async function createTestReader(system: TestSystem): Promise<TestReader> 
       await warehouse.query(`drop role ${role}`)
     },
   }
+}
+
+/** What a warehouse's role may do beyond reading. */
+export async function readReaderExcess(warehouse: Warehouse): Promise<readonly ReaderExcess[]> {
+  await using connection = await openWarehouse(warehouse)
+  return await inSnapshot(connection, () => findReaderExcess(connection))
 }

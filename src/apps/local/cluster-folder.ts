@@ -80,7 +80,7 @@ function readNote(folder: string): Note | undefined {
   }
 }
 
-/** Whether a home was removed: what is left of its path lies on the file system it lay on. */
+/** Whether a home was removed: what is left of its path is on the file system that it was on. */
 function isGone({ home, device }: Note): boolean {
   if (fs.existsSync(home)) return false
   let above = path.dirname(home)

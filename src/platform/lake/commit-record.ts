@@ -57,7 +57,7 @@ const snapshot = z.object({
   checkpoint: z.string().optional(),
 })
 
-export const tableEntry = z.object({
+const tableEntry = z.object({
   counts,
   /** This batch's changes. */
   changes: z.array(file),

@@ -57,7 +57,7 @@ const WHOLE: Readonly<Record<string, string>> = {
     from book`,
 }
 
-/** A dimension that shows what its column is, not only what is in it. */
+/** A dimension that shows the type of its column, not only its values. */
 const TYPED = { typed: `select book_id, title, typeof(category_id) as label from book` }
 
 const KEYS: Readonly<Record<string, string>> = {

@@ -146,7 +146,7 @@ describe('planRoutes() does not follow', () => {
       'isbn',
     ],
     ['a join of everything', 'select isbn, label from book, category', 'isbn'],
-    ['a key that is no key of a table', 'select title from book', 'title'],
+    ['a key that is not the key of a table', 'select title from book', 'title'],
     ['a key that is computed', 'select lower(isbn) as isbn from book', 'isbn'],
     ['a key that may be cut', 'select id::integer as category_id from "order"', 'category_id'],
     [
@@ -155,7 +155,7 @@ describe('planRoutes() does not follow', () => {
       'category_id',
     ],
     [
-      'an equality of two types, of which several texts are one number',
+      'an equality of two types, where several texts are one number',
       'select c.category_id from category as c join book as b on b.isbn = c.above_id',
       'category_id',
     ],

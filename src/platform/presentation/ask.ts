@@ -54,9 +54,9 @@ const FETCH_ROWS = 50
 /**
  * Runs one select from somebody who may be hostile, and changes nothing. It is safe because of what
  * each layer cannot do: the role can only read; the transaction is read-only and always rolled
- * back; the statement is a cursor's declaration, of which the extended protocol takes one; it names
- * no function that may do more than compute (no rollback undoes what those do); time, rows and
- * bytes are bounded; and the connection is closed afterwards, with all that the statement left
+ * back; the statement is a cursor's declaration, and the extended protocol takes only one statement;
+ * it names no function that may do more than compute (no rollback undoes what those do); time, rows
+ * and bytes are bounded; and the connection is closed afterwards, with all that the statement left
  * behind. Returns a refusal for what is wrong with the statement; throws as `Reader.open` when the
  * warehouse is away or busy.
  */

@@ -1,9 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createTestReader, type TestReader } from '../../../test/support/reader.ts'
+import {
+  createTestReader,
+  readReaderExcess,
+  type TestReader,
+} from '../../../test/support/reader.ts'
 import { createShop, type ShopSystem } from '../../../test/support/shop.ts'
-import { type ReaderExcess, readReaderExcess } from './reader-excess.ts'
+import type { ReaderExcess } from './reader-excess.ts'
 
-describe('readReaderExcess()', () => {
+describe('findReaderExcess()', () => {
   let shop: ShopSystem
   let role: TestReader
   beforeAll(async () => {

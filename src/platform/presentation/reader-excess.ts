@@ -1,11 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { withPostgresErrors } from '../postgres.ts'
-import {
-  inSnapshot,
-  openWarehouse,
-  type Warehouse,
-  type WarehouseClient,
-} from '../warehouse/warehouse.ts'
+import type { WarehouseClient } from '../warehouse/warehouse.ts'
 import { ACTING_FUNCTIONS } from './statement-guard.ts'
 
 const EXCESS = readFileSync(new URL('reader_excess.sql', import.meta.url), 'utf8').replace(
@@ -39,13 +33,3 @@ export async function findReaderExcess({
 }
 
 const KINDS: readonly ReaderExcess['kind'][] = ['writes', 'unbounded', 'functions']
-
-/**
- * `findReaderExcess` for the role of a warehouse's connection string. Throws as `openWarehouse`.
- */
-export async function readReaderExcess(warehouse: Warehouse): Promise<readonly ReaderExcess[]> {
-  await using connection = await openWarehouse({ ...warehouse, attempts: 1 })
-  return await withPostgresErrors(warehouse, () =>
-    inSnapshot(connection, () => findReaderExcess(connection)),
-  )
-}

@@ -196,7 +196,7 @@ async function openSession(warehouse: Warehouse): Promise<ReaderSession> {
     async cancel() {
       if (isLost) return
       await using other = await openWarehouse(target)
-      // By the mark of our transaction: behind a pooler another one may have its backend by now.
+      // Found by the mark of our transaction: behind a pooler another one may have the backend now.
       await other.client.query(
         `select pg_catalog.pg_cancel_backend(pid)
          from pg_catalog.pg_stat_activity where application_name = $1`,

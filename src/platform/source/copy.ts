@@ -54,7 +54,7 @@ export async function countRows(
 }
 
 /** Whether the server refused to read one table and can read others. */
-export function isUnreadable(error: unknown): error is ContractError {
+function isUnreadable(error: unknown): error is ContractError {
   return error instanceof ContractError && error.code === 'TABLE_UNREADABLE'
 }
 

@@ -265,7 +265,7 @@ function fingerprintOf(table: SourceTable, row: Row): string {
     row.column_identities,
     row.descendants,
     table.key,
-    // Only where there are any: the fingerprints of all other tables are as they always were.
+    // Only if there are any, so that the fingerprints of all other tables stay as they were.
     ...(row.column_parts ?? []),
   ]
   return createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 16)

@@ -74,7 +74,7 @@ it('unzipFile() unpacks the one data file of an archive', async () => {
   expect(await unzip(zip([{ name: 'a.csv', body: Buffer.alloc(0), method: 0 }]))).toBe('a.csv: ')
 })
 
-it('unzipFile() refuses an archive that is cut off, changed, encrypted or too large, or has not one file', async () => {
+it('unzipFile() refuses an archive that is cut off, changed, encrypted, too large, or not of one file', async () => {
   const entry = { name: 'a.csv', body: Buffer.from('a,b\n1,2\n'.repeat(1000)) }
   const whole = zip([entry])
   const bad: Record<string, Buffer> = {

@@ -77,7 +77,7 @@ export async function makeHistory(client: Client, fact: Fact): Promise<void> {
   }
 }
 
-/** The latest version of each key, deletions left out; nothing where there are no versions. */
+/** Fills a current table with the latest version of each key, deletions left out. */
 async function fillCurrent(
   client: Client,
   { table }: Fact,

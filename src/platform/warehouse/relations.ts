@@ -145,7 +145,7 @@ export async function grantReading(
 }
 
 /** The functions that show a fact as of a moment and as of a batch, quoted. */
-export function functionsOf(fact: string): string[] {
+function functionsOf(fact: string): string[] {
   return [
     `${identifier(`${fact}_as_of`)}(timestamptz)`,
     `${identifier(`${fact}_as_of_batch`)}(bigint)`,

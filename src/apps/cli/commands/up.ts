@@ -115,7 +115,7 @@ function noteStart(output: Output, entry: { event: string; [field: string]: unkn
 function summary(
   output: Output,
   { deps, reader, local }: Environment,
-  /** The dashboard; without, nothing is served and nothing goes on. */
+  /** The dashboard. Without it nothing is served, and no run follows. */
   server?: OpenServer,
 ): string {
   const url = server?.url
