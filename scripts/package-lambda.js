@@ -26,7 +26,7 @@ import { checkLambda, report, splitHandler } from './check-lambda.js'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const run = promisify(execFile)
 
-/** What went wrong and the command that mends it. */
+/** What went wrong and the command that fixes it. */
 class PackageError extends Error {
   constructor(message, { hint, cause }) {
     super(`${message}\n  hint: ${hint}`, { cause })

@@ -375,7 +375,7 @@ async function holdsTwice(
   return found.length > 0
 }
 
-/** Puts refused lines into quarantine, and settles what these files or their rows have mended. */
+/** Puts refused lines into quarantine, and settles what these files or their rows have corrected. */
 async function refuse(
   deps: Deps,
   batch: PendingBatch,

@@ -1,7 +1,7 @@
 /**
  * The few ways a run can fail, named for what the catcher does about it.
  * `code` is stable and upper case (it appears in JSON output and logs), `hint` is the next command
- * or edit that mends it. No error ever carries a row, a value or a connection string.
+ * or edit that fixes it. No error ever carries a row, a value or a connection string.
  */
 export interface ErrorDetail {
   readonly code: string

@@ -118,7 +118,7 @@ describe('a table that breaks its contract', () => {
       () => 'alter table sales_order drop "UNITS_SOLD"',
     ],
   ])(
-    'I1 (%s: %s) stands still alone, and catches up once it is mended',
+    'I1 (%s: %s) stands still alone, and catches up once it is fixed',
     async (reason, _, harm, mend) => {
       const before = (await system.records()).at(-1)
       // In one transaction: rows of the table, its shape, rows of another.
@@ -184,7 +184,7 @@ describe('a table that breaks its contract', () => {
     await system.run()
     const rows = await refusedRows((await system.records()).at(-1), 'sales_order')
     expect(rows.map(({ content }) => JSON.parse(content).units)).toEqual(['12'])
-    // None of this is a row that an operator has to mend.
+    // None of this is a row that an operator has to fix.
     expect((await entryOf('sales_order'))?.open).toEqual([])
     await system.sql.query('alter table sales_order rename units to units_sold')
     await system.run()
@@ -219,7 +219,7 @@ describe('a table that breaks its contract', () => {
     expect(await names()).toEqual([{ name: 'Acme' }, { name: 'Bolt' }, { name: 'New' }])
   })
 
-  it('is mended by the contract too: a former name brings the values on, and no version', async () => {
+  it('is fixed by the contract too: a former name brings the values on, and no version', async () => {
     await system.sql.query('alter table sales_order rename units_sold to units')
     await system.run()
     await system.sql.query('update sales_order set units = 11 where sales_order_id = 1')
@@ -341,7 +341,7 @@ describe('a source that is altered while it is read', () => {
 })
 
 describe('a table held since the first batch', () => {
-  it('I11 is empty for the models, and comes whole when it is mended', async () => {
+  it('I11 is empty for the models, and comes whole when it is fixed', async () => {
     await system.sql.query('alter table sales_order rename units_sold to units')
     const report = await system.run()
     expect(report.held).toMatchObject([{ table: 'sales_order' }])

@@ -184,7 +184,7 @@ Exit codes: 0 done and checked · 1 failed, nothing half-published · 2 usage or
     )
   quarantine
     .command('show')
-    .description('one row in full, and what mends it')
+    .description('one row in full, and what fixes it')
     .argument('<id>', 'as list gives it, e.g. 7.fact_sales_order.3')
     .action((id: string) =>
       act(async (context) => {

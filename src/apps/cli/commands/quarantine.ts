@@ -47,7 +47,7 @@ function parseLimit(text: string): number {
   throw new ConfigError(`--limit takes a whole number, not ${text}`, { code: 'USAGE' })
 }
 
-/** `tidemark quarantine show ID`: the row as it was captured, and what mends it. */
+/** `tidemark quarantine show ID`: the row as it was captured, and what fixes it. */
 export async function showCommand(
   { output, config, signal }: CommandContext,
   { id }: { id: string },
@@ -85,7 +85,7 @@ export async function replayCommand(context: CommandContext): Promise<number> {
   output.print(
     after === 0
       ? `  ${output.style('green', '✓')} ${done}Nothing is in quarantine.`
-      : `  ${done}${formatNumber(after, 'row')} still in quarantine: neither the rows nor the models have been mended.   Next: tidemark quarantine list`,
+      : `  ${done}${formatNumber(after, 'row')} still in quarantine: neither the rows nor the models have been fixed.   Next: tidemark quarantine list`,
   )
   return after === 0 ? exitCodeOfRun(report) : EXIT.quarantined
 }

@@ -148,7 +148,7 @@ describe('when something is kept back', () => {
     await system.run()
   })
 
-  it('Quarantine names the table and the row, with what mends each', async () => {
+  it('Quarantine names the table and the row, with what fixes each', async () => {
     const response = await get('/quarantine')
     const html = await response.text()
     expect(html).not.toContain('<script>alert')

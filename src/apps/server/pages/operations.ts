@@ -92,7 +92,7 @@ export function operationRoutes({
       hold === undefined ? [] : [{ table, hold }],
     )
     const body = renderQuarantine({ held: [...source, ...held], entries, total, warnings })
-    const summary = 'What could not be stored, why, and what mends it. Everything else went on.'
+    const summary = 'What could not be stored, why, and what fixes it. Everything else went on.'
     return c.html(await page({ title: 'Quarantine', path: '/quarantine', summary, body }))
   })
 

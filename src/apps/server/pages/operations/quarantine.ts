@@ -40,7 +40,7 @@ export function renderQuarantine({
                 ]),
               })}
               <p class="muted">
-                Each stands as it was last captured, and all others go on. Mend the source or the
+                Each stands as it was last captured, and all others go on. Fix the source or the
                 contract: the next run brings everything that happened meanwhile.
               </p>`
       }
