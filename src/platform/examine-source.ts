@@ -20,7 +20,7 @@ export async function examineSource(deps: Deps): Promise<Finding[]> {
     return [await check(title, () => Promise.reject(error))]
   }
   await using open = snapshot
-  // Asked first: once a table could not be read, the transaction answers nothing more.
+  // Asked first: after a failed read the transaction answers nothing more.
   const user = await readUser(open)
   const { standby, systemId } = open.identity
   const known = systemId === '' ? ', cannot tell restores apart' : ''

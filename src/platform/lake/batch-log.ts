@@ -93,8 +93,8 @@ export function checkFollows(
 ): void {
   if (record.previousChecksum === undefined || record.previousChecksum === before.checksum) return
   throw mixed(
-    `Batch ${record.batch} in ${placeOf(zone)} does not continue the batch ${record.previous} ` +
-      'beside it: their checksums do not match',
+    `Batch ${record.batch} in ${placeOf(zone)} does not continue batch ${record.previous} there: ` +
+      'the checksums do not match',
   )
 }
 

@@ -87,7 +87,7 @@ function readPairs(text: string): RateRow[] {
     const pair = pairName.safeParse(name)
     const price = priced.safeParse(value)
     if (!pair.success) throw new Refusal('A rate is of no pair of currencies')
-    if (!price.success) throw new Refusal('A rate is no number with the moment it is of')
+    if (!price.success) throw new Refusal('A rate is not a number with its moment')
     const { rate, timestamp } = price.data
     // Seconds, or milliseconds.
     const moment = Number(timestamp) * (timestamp.length > 11 ? 1 : 1000)
@@ -107,7 +107,7 @@ function parseJson(text: string): unknown {
     JSON.parse(text)
     return JSON.parse(quoteNumbers(text))
   } catch {
-    throw new Refusal('The answer is no whole JSON')
+    throw new Refusal('The answer is not complete JSON')
   }
 }
 
@@ -139,7 +139,7 @@ const CUBE =
 function readXml(text: string): RateRow[] {
   if (/<!(?:DOCTYPE|ENTITY)/i.test(text)) throw new Refusal('The answer declares entities')
   if (!/<\/(?:\w+:)?Envelope>\s*$/.test(text.slice(-200))) {
-    throw new Refusal('The answer is no whole XML')
+    throw new Refusal('The answer is not complete XML')
   }
   const rows: RateRow[] = []
   let day: string | undefined
@@ -161,7 +161,7 @@ function readXml(text: string): RateRow[] {
 
 /** `Date, USD, GBP, ` and below it `20 November 2026, 1.0876, N/A, `: a row a day. */
 function readCsv(text: string): RateRow[] {
-  if (!text.endsWith('\n')) throw new Refusal('The answer is no whole CSV')
+  if (!text.endsWith('\n')) throw new Refusal('The answer is not complete CSV')
   const [header = [], ...lines] = text
     .trimEnd()
     .split(/\r?\n/)
@@ -182,7 +182,7 @@ function readCsv(text: string): RateRow[] {
 }
 
 function ofEuro(day: string, { code, rate }: { code: string; rate: string }): RateRow {
-  if (!/^\d{1,12}(\.\d{1,40})?$/.test(rate)) throw new Refusal('A rate is no number')
+  if (!/^\d{1,12}(\.\d{1,40})?$/.test(rate)) throw new Refusal('A rate is not a number')
   return { base: 'EUR', quote: code, rate_date: day, rate, source: 'ECB' }
 }
 
