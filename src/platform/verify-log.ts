@@ -132,8 +132,7 @@ async function readLedger(
            row_counts::text as counts
        from tidemark_ledger
        where batch_id >= $1 and ($2::bigint is null or batch_id <= $2)
-       order by batch_id
-       limit 1000`,
+       order by batch_id`,
       [from, to ?? null],
     ),
   )

@@ -290,7 +290,7 @@ export async function checkKeys(db: DuckDb, table: LakeTable, relation: string):
       `${found?.twice} keys occur twice, ${found?.nulls} rows have none`,
     {
       code: 'KEY_NOT_UNIQUE',
-      hint: 'declare a key that is unique and not null, or mend the source',
+      hint: 'declare a key that is unique and not null, or fix the source',
     },
   )
 }

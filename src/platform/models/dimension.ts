@@ -77,17 +77,17 @@ export interface DimensionInput {
   readonly limits: QuarantineLimits
 }
 
-/** The rows of a dimension that a batch can change. Of none, only inferred rows can be added. */
+/** The rows of a dimension that a batch can change. With `none`, it can still add inferred rows. */
 export type Reach = 'none' | 'some' | 'all'
 
 /**
  * Runs a dimension's model over the tables as they now stand and keeps the rows that differ from
- * what was last published. So it follows any of its inputs. A row that is gone from the source
- * stays published: facts of the past still join it (I11). Rows that break a rule go to quarantine;
- * where too many do, the dimension is held: none of what differs is published.
+ * the published ones. So a change in any of its inputs reaches it. A row that is gone from the source
+ * stays published: facts of the past still join it (I11). Rows that break a rule go to quarantine.
+ * If too many do, the dimension is held, and no row that differs is published.
  *
- * Where some rows can have changed, only those are made, if the model can be followed so far; what is
- * published is the same either way.
+ * If the batch can change only some rows, only those are made, where the model allows it. The result
+ * is the same either way.
  */
 export async function changeDimension(
   batch: PendingBatch,
@@ -128,7 +128,7 @@ export async function changeDimension(
   return { table, model, ...names, ...refusal, counts, held, warnings }
 }
 
-/** What a model made, against what was published: rows in the temporary tables `changes` and `rejected`. */
+/** How a model's rows differ from the published ones: the temporary tables `changes` and `rejected` hold them. */
 interface Made {
   readonly found: Comparison
   /** Rows that break a rule. */

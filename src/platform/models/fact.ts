@@ -53,12 +53,12 @@ export interface FactInput extends ChangeSpan {
 }
 
 /**
- * Maps changes to versions of a fact, one change file at a time, and gives each its record id:
- * gapless, in capture order, going on from the batch before. Rows that break a rule go to
- * quarantine and get no id; rows that break only a check that warns are versions like any other.
- * Where too many do, the fact is held: nothing of it is published, all of
- * the batch's rows go to quarantine, and each later batch tries again with everything since.
- * Throws `ContractError` when the model does not give exactly one row per change.
+ * Maps changes to versions of a fact, one change file at a time, and gives each version its record
+ * id: without gaps, in capture order, going on from the batch before. Rows that break a rule go to
+ * quarantine and get no id. Rows that break only a check that warns are versions like any other.
+ * If too many rows break a rule, the fact is held: nothing is published, all of the batch's rows go
+ * to quarantine, and each later batch tries again with every change since.
+ * Throws `ContractError` if the model does not give exactly one row for each change.
  */
 export async function mapFact(
   batch: PendingBatch,
