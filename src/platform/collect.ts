@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { captureFeed, type OfferedFile, readTakenVersions } from './capture-feed.ts'
 import { checkProject } from './check-project.ts'
-import { checkEnds, readHeads } from './continuity.ts'
+import { checkEnds, checkWarehouse, readHeads } from './continuity.ts'
 import { checkInterrupted, type Deps, ingestionZone, isPastDeadline } from './deps.ts'
 import { openDuckDb } from './duckdb.ts'
 import { ConflictError, ContractError, TidemarkError } from './errors.ts'
@@ -97,6 +97,7 @@ async function collectOnce(deps: Deps, { lastKnown = 0 }: CollectOptions): Promi
     const ignored = offers.reduce((sum, offer) => sum + offer.ignored, 0)
     if (taken.length === 0) return { ...quiet, ignored, isCutShort }
     await checkEnds(deps, heads)
+    await checkWarehouse(deps, last)
     const { record, quarantined } = await commitOffers(deps, taken, { last, collectedAt })
     const files = taken.reduce((sum, offer) => sum + offer.files.length, 0)
     return { record, committed: true, files, quarantined, ignored, isCutShort, failures }

@@ -1,10 +1,10 @@
 import { type Deps, ingestionZone, processedZone } from './deps.ts'
 import { ConfigError, ContractError, type TidemarkError, TransientError } from './errors.ts'
-import { checkEnd, placeOf, readCommit, readLastCommit } from './lake/batch-log.ts'
+import { batchTaken, checkEnd, placeOf, readCommit, readLastCommit } from './lake/batch-log.ts'
 import type { CommitRecord } from './lake/commit-record.ts'
 import type { Zone } from './lake/zone.ts'
 import { generationOf } from './models/generation.ts'
-import { findLedgerHead, type Loaded } from './warehouse/ledger.ts'
+import { findLoaded, type Loaded } from './warehouse/ledger.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 
 /** The newest batch of each zone, `undefined` where it holds none. */
@@ -75,6 +75,9 @@ export async function readHeads(
   return { captured, transformed, origin }
 }
 
+const WAREHOUSE_WAY_BACK =
+  'nothing was written; check TIDEMARK_INGESTION and TIDEMARK_PROCESSED, restore the zones from a backup, or load into an empty TIDEMARK_WAREHOUSE_SCHEMA'
+
 const WAY_BACK =
   'nothing was written; check TIDEMARK_INGESTION and TIDEMARK_PROCESSED, or restore the zone from a backup'
 
@@ -121,38 +124,54 @@ function notThere(
       `${record === undefined ? 'no batch' : 'another batch'} ${batch}`,
     {
       code: 'LAKE_MIXED',
-      hint: 'nothing was written; check TIDEMARK_INGESTION and TIDEMARK_PROCESSED, restore the zones from a backup, or load into an empty TIDEMARK_WAREHOUSE_SCHEMA',
+      hint: WAREHOUSE_WAY_BACK,
     },
   )
 }
 
 /**
- * Checked before the first batch of a lake is captured: throws `ContractError` (`LAKE_MIXED`) if
- * the warehouse already holds batches, because then the lake is not new but lost (I14). A warehouse
- * that cannot be reached, or that this stage may not read, is checked when it is loaded.
+ * Checked before a batch is captured. Throws `ContractError` if the warehouse was loaded from another
+ * lake (`LAKE_MIXED`) or from later batches than the ingestion zone has (`LAKE_BEHIND`): zones that
+ * were lost, swapped or restored together match each other, and only the warehouse knows (I14).
+ * Throws `ConflictError` if another run went on meanwhile. A warehouse that cannot be reached, or that
+ * this stage may not read, is checked when it is loaded.
  */
-export async function checkNeverLoaded(deps: Deps): Promise<void> {
+export async function checkWarehouse(
+  deps: Deps,
+  captured: CommitRecord | undefined,
+): Promise<void> {
   if (deps.warehouse.url === '') return
+  const zone = ingestionZone(deps)
+  let head: Loaded | undefined
   try {
     await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
-    const head = await findLedgerHead(warehouse)
-    if (head !== undefined) throw notThere(ingestionZone(deps), { batch: head.batch })
+    head = await findLoaded(warehouse)
   } catch (error) {
     if (!(error instanceof TransientError) && !(error instanceof ConfigError)) throw error
   }
+  if (head === undefined) return
+  const last = captured?.batch ?? 0
+  if (last < head.batch) {
+    // Another run may have captured and loaded it since the zone was read.
+    if ((await readCommit(zone, last + 1)) !== undefined) throw batchTaken(last + 1)
+    throw new ContractError(
+      `The ingestion zone ${placeOf(zone)} ends at batch ${last}, but the warehouse ` +
+        `was loaded up to batch ${head.batch}`,
+      { code: 'LAKE_BEHIND', hint: WAREHOUSE_WAY_BACK },
+    )
+  }
+  const record = last === head.batch ? captured : await readCommit(zone, head.batch)
+  checkLoaded(head, { zone, record })
 }
 
 /**
- * Whether the newest row of the ledger names this record: the processed record that was loaded, the
- * ingestion record behind it, or another processed record made from that.
+ * Whether the warehouse's newest batch was made from this record. A record of the loaded generation is
+ * named by the ledger itself, and any other by the ingestion record it was made from. Before format 2
+ * nothing names that record, and the moment of the snapshot must do.
  */
 function isLoadedFrom(head: Loaded, record: CommitRecord): boolean {
-  const known = [head.loadedFrom, head.capturedAs]
-  if (known.every((checksum) => checksum === undefined)) {
-    return record.snapshot.takenAt === head.snapshotAt
-  }
-  return (
-    known.includes(record.checksum) ||
-    (record.madeFrom !== undefined && record.madeFrom === head.capturedAs)
-  )
+  const { loadedFrom, capturedAs } = head
+  if (record.checksum === loadedFrom) return true
+  if (capturedAs === undefined) return record.snapshot.takenAt === head.snapshotAt
+  return record.checksum === capturedAs || record.madeFrom === capturedAs
 }

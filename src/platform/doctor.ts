@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { checkEnds, checkNeverLoaded, readHeads } from './continuity.ts'
+import { checkEnds, checkWarehouse, readHeads } from './continuity.ts'
 import type { Deps } from './deps.ts'
 import { ConfigError, ContractError } from './errors.ts'
 import { examineSource } from './examine-source.ts'
@@ -46,7 +46,7 @@ async function examineContinuity(deps: Deps): Promise<string> {
   await checkEnds(deps, heads)
   await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
   const { captured, transformed } = heads
-  if (captured === undefined) await checkNeverLoaded(deps)
+  await checkWarehouse(deps, captured)
   const head = await findLedgerHead(warehouse)
   if (head !== undefined) await checkContinued(deps, warehouse)
   return `batch ${captured?.batch ?? 0} captured, ${transformed?.batch ?? 0} transformed, ${head?.batch ?? 0} loaded`

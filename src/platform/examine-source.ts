@@ -3,8 +3,8 @@ import { check, type Finding } from './finding.ts'
 import { hostOf, onlyRow, withPostgresErrors } from './postgres.ts'
 import type { SourceContract } from './project.ts'
 import type { Breach } from './source/contract.ts'
-import { openSnapshot, type SourceSnapshot } from './source/snapshot.ts'
-import { readTables, type SourceState } from './source/tables.ts'
+import { attemptRead, openSnapshot, type SourceSnapshot } from './source/snapshot.ts'
+import { readTables, type SourceState, type TableShape } from './source/tables.ts'
 import { identifier, identifiers, qualified } from './sql.ts'
 
 /**
@@ -12,30 +12,36 @@ import { identifier, identifiers, qualified } from './sql.ts'
  * finding for each table that breaks its contract.
  */
 export async function examineSource(deps: Deps): Promise<Finding[]> {
-  const title = `${deps.source.title} answers`
-  let snapshot: SourceSnapshot
-  try {
-    snapshot = await openSnapshot({ ...deps.source, attempts: 1 })
-  } catch (error) {
-    return [await check(title, () => Promise.reject(error))]
+  const what = `${deps.source.title} answers`
+  let opened: { readonly snapshot: SourceSnapshot; readonly user: string } | undefined
+  const answers = await check(what, async () => {
+    const snapshot = await openSnapshot({ ...deps.source, attempts: 1 })
+    try {
+      const user = await withPostgresErrors(deps.source, () => readUser(snapshot))
+      opened = { snapshot, user }
+    } finally {
+      if (opened === undefined) await snapshot[Symbol.asyncDispose]()
+    }
+    return describeServer(deps, opened)
+  })
+  if (opened === undefined) return [answers]
+  await using snapshot = opened.snapshot
+  const { user } = opened
+  return [answers, ...(await examineTables(deps, { snapshot, user }))]
+}
+
+/** Where the source is, and what this user may not ask it. */
+function describeServer(
+  { source }: Deps,
+  { snapshot, user }: { snapshot: SourceSnapshot; user: string },
+): Omit<Finding, 'what' | 'ok'> {
+  const { standby, systemId } = snapshot.identity
+  const detail = `${hostOf(source.url)}${standby ? ', a standby' : ''}`
+  if (systemId !== '') return { detail }
+  return {
+    detail: `${detail}, cannot tell restores apart`,
+    hint: `grant execute on function pg_control_system(), pg_control_checkpoint() to ${identifier(user)};`,
   }
-  await using open = snapshot
-  // Asked first: after a failed read the transaction answers nothing more.
-  const user = await readUser(open)
-  const { standby, systemId } = open.identity
-  const known = systemId === '' ? ', cannot tell restores apart' : ''
-  const detail = `${hostOf(deps.source.url)}${standby ? ', a standby' : ''}${known}`
-  const answers: Finding = {
-    what: title,
-    ok: true,
-    detail,
-    ...(systemId === ''
-      ? {
-          hint: `grant execute on function pg_control_system(), pg_control_checkpoint() to ${identifier(user)};`,
-        }
-      : {}),
-  }
-  return [answers, ...(await examineTables(deps, { snapshot: open, user }))]
 }
 
 async function examineTables(
@@ -44,17 +50,14 @@ async function examineTables(
 ): Promise<Finding[]> {
   const what = 'its tables can be read'
   let states: SourceState[] = []
+  let unreadable: Finding[] = []
   const all = await check(what, async () => {
     states = await readTables(snapshot, deps.project.source)
-    for (const { shape, breach } of states) {
-      if (shape === undefined || breach !== undefined) continue
-      const columns = identifiers(shape.columns.map(({ name }) => name))
-      await withPostgresErrors(deps.source, () =>
-        snapshot.client.query(`select ${columns} from ${shape.relation} limit 0`),
-      )
-    }
-    const broken = states.filter(({ breach }) => breach !== undefined).length
-    return `${states.length - broken} of ${states.length} tables keep their contract`
+    const kept = states.flatMap(({ shape, breach }) =>
+      shape === undefined || breach !== undefined ? [] : [shape],
+    )
+    unreadable = await readEach(snapshot, kept)
+    return `${kept.length - unreadable.length} of ${states.length} tables keep their contract`
   })
   return [
     all,
@@ -64,7 +67,35 @@ async function examineTables(
       const hint = fixBreach(state, { user, contract: deps.project.source })
       return [{ what: `table ${table.name}`, ok: false, detail: breach.detail, hint }]
     }),
+    ...unreadable,
   ]
+}
+
+/**
+ * Reads as much of each table as every run does: counts those that have transaction ids, computes
+ * every value of the others. Returns a finding for each that the server cannot read.
+ */
+async function readEach(
+  snapshot: SourceSnapshot,
+  shapes: readonly TableShape[],
+): Promise<Finding[]> {
+  const findings: Finding[] = []
+  for (const shape of shapes) {
+    const { name, relation, columns, hasXmin } = shape
+    const values = identifiers(columns.map((column) => column.name))
+    const found = await check(`table ${name}`, async () => {
+      await attemptRead(snapshot, shape, () =>
+        snapshot.client.query(
+          hasXmin
+            ? `select count(*) from ${relation}`
+            : `select count(t) from (select ${values} from ${relation} offset 0) as t`,
+        ),
+      )
+      return 'can be read'
+    })
+    if (!found.ok) findings.push(found)
+  }
+  return findings
 }
 
 async function readUser(snapshot: SourceSnapshot): Promise<string> {
@@ -86,6 +117,7 @@ function fixBreach(
       `alter table ${relation} add primary key (${identifiers(table.key)}); ` +
       'or, if the source is sure of it, set keyIsUnenforced: true for the table in the contract',
     locked: 'nothing to do: the next run reads the table once the lock is released',
+    not_on_standby: `alter table ${relation} set logged; on the primary, or set TIDEMARK_SOURCE_URL to the primary; all other tables go on`,
     table_missing: `create ${relation}, or remove ${table.name} from the contract; all other tables go on`,
   }
   return (

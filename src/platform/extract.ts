@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { captureFirst, captureSince, captureWhole, type TableRead } from './capture-table.ts'
 import { checkProject } from './check-project.ts'
-import { checkEnds, checkNeverLoaded, readHeads } from './continuity.ts'
+import { checkEnds, checkWarehouse, readHeads } from './continuity.ts'
 import { checkInterrupted, type Deps, ingestionZone, isPastDeadline } from './deps.ts'
 import { openDuckDb } from './duckdb.ts'
 import { ConfigError, ConflictError, ContractError } from './errors.ts'
@@ -95,7 +95,7 @@ export async function extractSnapshot(
     }
 
     await checkEnds(deps, heads)
-    if (last === undefined) await checkNeverLoaded(deps)
+    await checkWarehouse(deps, last)
     await mkdir(deps.scratchDir, { recursive: true })
     await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
     const batch: PendingBatch = {

@@ -1,5 +1,6 @@
 import { open as openFile, rm } from 'node:fs/promises'
 import { afterEach, describe, expect, it } from 'vitest'
+import { examine } from '../../src/platform/doctor.ts'
 import { extract } from '../../src/platform/extract.ts'
 import { bareProject } from '../support/bare-project.ts'
 import { readTable } from '../support/lake.ts'
@@ -52,6 +53,9 @@ describe('a table that the server cannot read', () => {
     ['a right that its owner lost', '42501'],
     ['memory the server lacks', '53200'],
     ['a statement that was cancelled', '57014'],
+    ['a view that writes', '25006'],
+    ['a password behind it that is refused', '28P01'],
+    ['a server behind it that shuts down', '57P01'],
   ])('I15 is held alone for %s', async (_, sqlState) => {
     await open(failing(sqlState))
     await expectHeld(sqlState)
@@ -72,6 +76,44 @@ describe('a table that the server cannot read', () => {
     await system.sql.query('create or replace view thing as select id, note from base')
     expect((await extract(system.deps)).held).toEqual([])
     expect(await lake('thing')).toEqual(['1'])
+  })
+
+  it.each([
+    ['a division by zero', '22012'],
+    ['a function that is gone', '42883'],
+    ['a statement that was cancelled', '57014'],
+    ['a password behind it that is refused', '28000'],
+    ['a view that writes', '25006'],
+    ['a server behind it that shuts down', '57P03'],
+  ])('I15 is held alone for %s that shows when its read is planned', async (_, sqlState) => {
+    await open(`${failing(sqlState)};
+      create function never() returns boolean language plpgsql immutable as
+        $$ begin perform fail('x'); return true; end $$;
+      alter function never() set search_path = public;
+      create or replace view thing as select id, note from base where never()`)
+    await expectHeld(sqlState)
+    expect(await lake('other')).toEqual(['1'])
+    await system.sql.query('create or replace view thing as select id, note from base')
+    expect((await extract(system.deps)).held).toEqual([])
+    expect(await lake('thing')).toEqual(['1'])
+  })
+
+  it('examine() names it whenever its error shows, and goes on', async () => {
+    await open(`${failing('22012')};
+      create function never() returns boolean language plpgsql immutable as
+        $$ begin return 1 / 0 = 1; end $$`)
+    for (const view of [
+      'select id, public.fail(note) as note from base',
+      'select id from base where never()',
+      'select id, 1 / (id - 1) as part from base',
+    ]) {
+      await system.sql.query(`drop view thing; create view thing as ${view}`)
+      const findings = await examine(system.deps)
+      const table = findings.find(({ what }) => what === 'table thing')
+      expect(table, view).toMatchObject({ ok: false })
+      expect(table?.detail).toContain('22012')
+      expect(findings.filter(({ ok }) => !ok)).toEqual([table])
+    }
   })
 
   it('I15 is held alone for a foreign server that is away', async () => {

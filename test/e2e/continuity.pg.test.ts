@@ -192,7 +192,35 @@ describe('a processed zone that is not the one the warehouse was loaded from', (
   it('I14 removed together with the ingestion zone: a loaded warehouse keeps a new log from beginning', async () => {
     await rm(folderOf('processed'), { recursive: true })
     await rm(folderOf('ingestion'), { recursive: true })
-    expect(await refusedRuns()).toEqual(refusal('LAKE_MIXED', folderOf('ingestion'), 'no batch 3'))
+    expect(await refusedRuns()).toEqual(refusal('LAKE_BEHIND', folderOf('ingestion'), 'at batch 0', 'to batch 3'))
+  })
+
+  it('I14 put back from an older backup together with the ingestion zone: nothing is captured', async () => {
+    await rm(ingested(3))
+    await rm(transformed(3))
+    forget()
+    expect(await refusedRuns()).toEqual(
+      refusal('LAKE_BEHIND', folderOf('ingestion'), 'ends at batch 2', 'up to batch 3'),
+    )
+  })
+
+  it('I14 another system’s together with the ingestion zone: nothing is captured', async () => {
+    await using other = await createSystem()
+    await seedTotesys(other.sql)
+    for (let number = 1; number <= 4; number++) {
+      await other.sql.query(
+        `update sales_order set units_sold = ${number} where sales_order_id = 3`,
+      )
+      await other.run()
+    }
+    for (const zone of ['ingestion', 'processed']) {
+      await rm(folderOf(zone), { recursive: true })
+      await cp(join(other.folder, zone), folderOf(zone), { recursive: true })
+    }
+    forget()
+    expect(await refusedRuns()).toEqual(
+      refusal('LAKE_MIXED', folderOf('ingestion'), 'another batch 3'),
+    )
   })
 
   it('I14 from a new lake that was begun beside it: load refuses it, though the numbers match', async () => {
@@ -232,11 +260,34 @@ describe('a warehouse', () => {
     await expectFaithful(system)
   })
 
-  it('loaded before records had checksums goes on with the next batch', async () => {
+  it('that another run has loaded since the zones were read is no sign of another lake', async () => {
     await runUpTo(2)
-    await system.query(
-      'update tidemark_ledger set lake = null, loaded_from = null, captured_as = null',
+    await system.sql.query(insertOrders([[4, 40]]))
+    const key = commitKey(3)
+    let isFirst = true
+    const get = async (wanted: string) => {
+      const found = await system.deps.ingestion.get(wanted)
+      if (wanted !== key || !isFirst) return found
+      isFirst = false
+      await system.run()
+      await system.sql.query(insertOrders([[5, 50]]))
+      return found
+    }
+    const slow = { ...system.deps, ingestion: { ...system.deps.ingestion, get } }
+    expect((await run(slow)).failures).toEqual([])
+    expect(system.entries).toContainEqual(
+      expect.objectContaining({ event: 'extract_again', code: 'BATCH_TAKEN' }),
     )
+    await system.run()
+    await expectFaithful(system)
+  })
+
+  it.each([
+    ['before records had checksums', 'lake = null, loaded_from = null, captured_as = null'],
+    ['from a record that names no other', 'lake = null, captured_as = null'],
+  ])('loaded %s goes on with the next batch', async (_, set) => {
+    await runUpTo(2)
+    await system.query(`update tidemark_ledger set ${set}`)
     await system.sql.query(insertOrders([[4, 40]]))
     expect((await system.run()).loaded?.batches).toEqual([3])
     const [head] = await system.query<{ loaded_from: string; captured_as: string; lake: string }>(

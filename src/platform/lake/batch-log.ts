@@ -70,7 +70,7 @@ export async function checkEnd(zone: Zone, last: CommitRecord | undefined): Prom
   ])
   const index = beyond.indexOf(true)
   if (index === -1) return
-  if (await hasCommit(zone, next)) throw taken(next)
+  if (await hasCommit(zone, next)) throw batchTaken(next)
   const later = next + (LOOK_BEYOND[index] ?? 0)
   throw new ContractError(
     `The commit record ${zone.prefix}${commitKey(next)} is missing from ${zone.store.location}, ` +
@@ -125,12 +125,13 @@ export async function commitBatch(
   const place = { lake, previous, madeFrom: madeFrom?.checksum }
   const { record, body } = writeRecord(content, place)
   const outcome = await zone.store.putIfAbsent(zone.prefix + commitKey(record.batch), body)
-  if (outcome === 'exists') throw taken(record.batch)
+  if (outcome === 'exists') throw batchTaken(record.batch)
   memoryOf(zone).last = record.batch
   return record
 }
 
-function taken(batch: number): ConflictError {
+/** The error of a run that another one was faster than. */
+export function batchTaken(batch: number): ConflictError {
   return new ConflictError(`Another run has committed batch ${batch} first`, {
     code: 'BATCH_TAKEN',
     hint: 'nothing is lost; its changes are in that batch or will be in the next',

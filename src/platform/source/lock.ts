@@ -55,7 +55,8 @@ export async function lockTables(
 
 /**
  * Plans a read, which locks everything that it would read. Unlike `lock table`, this needs no right
- * to the whole table and works on any relation. Returns the SQLSTATE of what went wrong.
+ * to the whole table and works on any relation. Returns the SQLSTATE of what went wrong; throws what
+ * ended the snapshot.
  */
 async function tryLock(
   client: Client,
@@ -75,8 +76,11 @@ async function tryLock(
     return undefined
   } catch (error) {
     const { code } = error as { code?: string }
-    if (code === undefined || !/^[0-9A-Z]{5}$/.test(code) || code.startsWith('57')) throw error
-    await client.query('rollback to savepoint tidemark')
+    if (code === undefined || !/^[0-9A-Z]{5}$/.test(code)) throw error
+    // Whatever a view's function says: if the snapshot goes on, it concerns these relations only.
+    await client.query('rollback to savepoint tidemark').catch(() => {
+      throw error
+    })
     return code
   }
 }

@@ -123,19 +123,20 @@ export async function attemptRead<T>(
     }
     throw new ContractError(`Table ${table.name}: ${database.title} cannot read it [${sqlState}]`, {
       code: 'TABLE_UNREADABLE',
-      hint: 'read it in psql as the same user: the server says there what is wrong',
+      hint: "in psql, as the same user: begin read only; set local search_path = ''; then select all of it, and the server says what is wrong",
       cause: error,
     })
   }
 }
 
 /**
- * Whether an error from the server concerns only the table that was read. It does not if the
- * transaction or the session is over, or if a table was altered meanwhile, which the next snapshot
- * shows. From a view or a foreign table the same codes mean that something behind it is missing.
+ * Whether an error from the server concerns only the table that was read, in a transaction that goes
+ * on. It does not after a serialization failure or a deadlock, which need a new snapshot, or if a
+ * table was altered meanwhile, which the next snapshot shows. Behind a view or a foreign table any
+ * other code may come from what lies there, such as "read-only transaction" from a view that writes.
  */
 function isOfTable(sqlState: string, { hasXmin }: { hasXmin: boolean }): boolean {
-  if (!/^[0-9A-Z]{5}$/.test(sqlState) || /^(25|28|40|57P)/.test(sqlState)) return false
+  if (!/^[0-9A-Z]{5}$/.test(sqlState) || sqlState.startsWith('40')) return false
   return !hasXmin || !/^(42501|42P01|42703|3F000)$/.test(sqlState)
 }
 

@@ -113,3 +113,24 @@ export async function readLoaded(connection: WarehouseClient): Promise<Loaded | 
     capturedAs: row.captured_as ?? undefined,
   }
 }
+
+/**
+ * As `readLoaded`, of a warehouse that may not be made yet, or not by this version: `undefined` too
+ * where it has no ledger.
+ */
+export async function findLoaded(session: WarehouseClient): Promise<Loaded | undefined> {
+  return await withPostgresErrors(session.warehouse, () =>
+    inSnapshot(session, async () => {
+      const found = await session.client.query<{ there: boolean; linked: boolean }>(
+        `select
+             to_regclass('tidemark_ledger') is not null as there,
+             to_regclass('tidemark_relation') is not null as linked`,
+      )
+      const { there, linked } = onlyRow(found)
+      if (!there) return undefined
+      if (linked) return await readLoaded(session)
+      const head = await readLedgerHead(session)
+      return head && { ...head, loadedFrom: undefined, capturedAs: undefined }
+    }),
+  )
+}
