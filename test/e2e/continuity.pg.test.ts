@@ -192,7 +192,9 @@ describe('a processed zone that is not the one the warehouse was loaded from', (
   it('I14 removed together with the ingestion zone: a loaded warehouse keeps a new log from beginning', async () => {
     await rm(folderOf('processed'), { recursive: true })
     await rm(folderOf('ingestion'), { recursive: true })
-    expect(await refusedRuns()).toEqual(refusal('LAKE_BEHIND', folderOf('ingestion'), 'at batch 0', 'to batch 3'))
+    expect(await refusedRuns()).toEqual(
+      refusal('LAKE_BEHIND', folderOf('ingestion'), 'at batch 0', 'to batch 3'),
+    )
   })
 
   it('I14 put back from an older backup together with the ingestion zone: nothing is captured', async () => {
