@@ -10,6 +10,7 @@ const facts = {
   user: 'loa"der',
   database: 'd',
   isStandby: false,
+  idleLimitMs: 0,
 }
 const fix = (message: string, code = '42501') =>
   fixPermission(new ConfigError('no', { code: 'WAREHOUSE_PERMISSION', cause: { code, message } }), {
@@ -45,5 +46,7 @@ describe('checkFacts()', () => {
     expect(() => checkFacts(warehouse, facts)).not.toThrow()
     expect(() => checkFacts(warehouse, { ...facts, isStandby: true })).toThrow(/standby/)
     expect(() => checkFacts(warehouse, { ...facts, encoding: 'LATIN1' })).toThrow(/LATIN1/)
+    expect(() => checkFacts(warehouse, { ...facts, idleLimitMs: 5000 })).toThrow(/idle for 5 s/)
+    expect(() => checkFacts(warehouse, { ...facts, idleLimitMs: 600_000 })).not.toThrow()
   })
 })

@@ -43,10 +43,13 @@ export async function examineWarehouse(deps: Deps): Promise<Finding[]> {
   return [answers, rehearsed]
 }
 
+/** A load reads the lake between two transactions, which may take this long. */
+const LEAST_IDLE_MS = 60_000
+
 /** Throws `ConfigError` if the server or its database cannot serve as a warehouse. */
 export function checkFacts(
   { title }: Warehouse,
-  { encoding, isStandby, database }: WarehouseFacts,
+  { encoding, isStandby, database, user, idleLimitMs }: WarehouseFacts,
 ): void {
   if (isStandby) {
     throw new ConfigError(`${title} is a standby and cannot be written`, {
@@ -59,6 +62,15 @@ export function checkFacts(
       code: 'WAREHOUSE_ENCODING',
       hint: `create database ${identifier(`${database}_utf8`)} encoding 'UTF8' template template0; then name it in TIDEMARK_WAREHOUSE_URL`,
     })
+  }
+  if (idleLimitMs > 0 && idleLimitMs < LEAST_IDLE_MS) {
+    throw new ConfigError(
+      `${title} ends a session of ${user} that is idle for ${idleLimitMs / 1000} s; a load may be idle longer between two batches`,
+      {
+        code: 'WAREHOUSE_IDLE_LIMIT',
+        hint: `alter role ${identifier(user)} set idle_session_timeout = 0;`,
+      },
+    )
   }
 }
 

@@ -60,6 +60,12 @@ describe('mapPostgresError()', () => {
     ['42703', 'column "paid" does not exist', 'ContractError', 'SOURCE_SCHEMA'],
     ['3F000', 'schema "public" does not exist', 'ContractError', 'SOURCE_SCHEMA'],
     ['08006', 'connection failure', 'TransientError', 'SOURCE_BUSY'],
+    [
+      '08P01',
+      'transaction blocks not allowed in statement pooling mode',
+      'ConfigError',
+      'SOURCE_SETTINGS',
+    ],
     ['53300', 'too many clients already', 'TransientError', 'SOURCE_BUSY'],
     [
       '57P01',

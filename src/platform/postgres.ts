@@ -345,6 +345,12 @@ export function mapPostgresError(error: unknown, database: Database): TidemarkEr
       detail('SCHEMA', 'tidemark doctor'),
     )
   }
+  if (code === '08P01' && message.includes('statement pooling')) {
+    return new ConfigError(
+      `${at} is a pooler in statement mode, and a batch is one transaction [${code}]`,
+      detail('SETTINGS', 'let the pooler pool transactions or sessions (PgBouncer: pool_mode)'),
+    )
+  }
   if (/^(08|53|57|58|40|25P0|55P03|55006)/.test(code)) {
     return new TransientError(
       `${at} could not do it just now: ${message} [${code}]`,

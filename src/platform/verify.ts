@@ -111,9 +111,10 @@ async function verifyOnce(deps: Deps, options: VerifyOptions): Promise<VerifyRep
 
   await mkdir(deps.scratchDir, { recursive: true })
   await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
-  await using warehouse = await openWarehouse(deps.warehouse)
   const scope = await planScope(deps, db, options)
   const lake = await verifyLake(deps, { db, snapshot, record, scope })
+  // Opened late: a server may end a session that has been idle while the lake was compared.
+  await using warehouse = await openWarehouse(deps.warehouse)
   const star = await verifyWarehouse(deps, {
     db,
     warehouse,

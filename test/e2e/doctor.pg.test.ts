@@ -144,6 +144,18 @@ describe('examine()', () => {
     await system.run()
   })
 
+  it('names the statement that lifts a limit on idle sessions', async () => {
+    const { role, deps } = await asLoader()
+    await system.query(`create schema stars authorization ${role}`)
+    await system.query(`alter role ${role} set idle_session_timeout = '20s'`)
+    const [found, ...others] = await faults(deps)
+    expect(others).toEqual([])
+    expect(found?.detail).toContain('idle for 20 s')
+    await system.query(found?.hint ?? '')
+    expect(await faults(deps)).toEqual([])
+    await dropLoader(role)
+  })
+
   it('names the statements that fix tables of the source, and goes on', async () => {
     const role = `${system.source.name}_reader`
     await system.sql.query(

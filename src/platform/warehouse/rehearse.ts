@@ -55,6 +55,8 @@ export interface WarehouseFacts {
   readonly user: string
   readonly database: string
   readonly isStandby: boolean
+  /** How long the server lets a session of this user be idle between transactions; 0 is no limit. */
+  readonly idleLimitMs: number
 }
 
 export async function readFacts({ client }: WarehouseClient): Promise<WarehouseFacts> {
@@ -65,7 +67,10 @@ export async function readFacts({ client }: WarehouseClient): Promise<WarehouseF
            current_setting('server_encoding') as encoding,
            current_user as "user",
            current_database() as database,
-           pg_is_in_recovery() as "isStandby"`,
+           pg_is_in_recovery() as "isStandby",
+           coalesce(
+               (select setting::integer from pg_settings where name = 'idle_session_timeout'), 0
+           ) as "idleLimitMs"`,
     ),
   )
 }
