@@ -1,4 +1,5 @@
 import type { Deps } from './deps.ts'
+import { ConfigError } from './errors.ts'
 import { check, type Finding } from './finding.ts'
 import { hostOf, onlyRow, withPostgresErrors } from './postgres.ts'
 import type { SourceContract } from './project.ts'
@@ -51,13 +52,16 @@ async function examineTables(
   const what = 'its tables can be read'
   let states: SourceState[] = []
   let unreadable: Finding[] = []
-  const all = await check(what, async () => {
+  const work = async (): Promise<string> => {
     states = await readTables(snapshot, deps.project.source)
     const kept = states.flatMap(({ shape, breach }) =>
       shape === undefined || breach !== undefined ? [] : [shape],
     )
     unreadable = await readEach(snapshot, kept)
     return `${kept.length - unreadable.length} of ${states.length} tables keep their contract`
+  }
+  const all = await check(what, work, {
+    fix: (error) => fixForbidden(error, { user, contract: deps.project.source }),
   })
   return [
     all,
@@ -101,6 +105,23 @@ async function readEach(
 async function readUser(snapshot: SourceSnapshot): Promise<string> {
   const found = await snapshot.client.query<{ user: string }>('select current_user as "user"')
   return onlyRow(found).user
+}
+
+/** The statements for a user who may read nothing. */
+function fixForbidden(
+  error: unknown,
+  { user, contract }: { user: string; contract: SourceContract },
+): string | undefined {
+  if (!(error instanceof ConfigError) || error.code !== 'SOURCE_FORBIDDEN') return undefined
+  const role = identifier(user)
+  const schemas = new Set(contract.tables.map(({ schema }) => schema ?? contract.schema))
+  return [...schemas]
+    .map(
+      (schema) =>
+        `grant usage on schema ${identifier(schema)} to ${role}; ` +
+        `grant select on all tables in schema ${identifier(schema)} to ${role};`,
+    )
+    .join(' ')
 }
 
 /** The statement or edit that makes a table keep its contract. */

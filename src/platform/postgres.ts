@@ -10,6 +10,7 @@ import { openDrainingFile, type WrittenText } from './draining-file.ts'
 import { ConfigError, ContractError, TidemarkError, TransientError } from './errors.ts'
 import { isLoopback } from './loopback.ts'
 import { type Heard, watchSilence } from './silence.ts'
+import { identifier } from './sql.ts'
 
 export type Client = pg.Client
 
@@ -336,7 +337,7 @@ export function mapPostgresError(error: unknown, database: Database): TidemarkEr
   if (code === '42501') {
     return new ConfigError(
       `${at} does not permit this: ${message} [${code}]`,
-      detail('PERMISSION', `grant it to the user in ${variable}`),
+      detail('PERMISSION', fixConnect(error, database) ?? `grant it to the user in ${variable}`),
     )
   }
   if (code === '42P01' || code === '42703' || code === '3F000') {
@@ -361,6 +362,15 @@ export function mapPostgresError(error: unknown, database: Database): TidemarkEr
     `${at} answered with an error${code ? ` [${code}]` : ''}: ${describeFault(error, { code, message })}`,
     detail('ERROR', 'tidemark doctor'),
   )
+}
+
+/** The statement for a user who may not even connect, as an English server says it. */
+function fixConnect(error: unknown, { url }: Database): string | undefined {
+  const { message = '', detail = '' } = error as { message?: string; detail?: string }
+  const [, name] = /^permission denied for database "(.+)"$/.exec(message) ?? []
+  if (name === undefined || !detail.includes('CONNECT')) return undefined
+  const { user } = readOptions(new URL(url))
+  return `grant connect on database ${identifier(name)} to ${identifier(user)};`
 }
 
 /**

@@ -180,8 +180,23 @@ describe('examine()', () => {
       create view staff as select *, 1 / 0 as broken from staff_before;
       grant select on staff to public`)
     const found = await faults()
-    expect(found.map(({ what }) => what)).toEqual(['its tables can be read'])
+    expect(found.map(({ what }) => what)).toEqual(['table staff'])
     expect(found[0]?.detail).toContain('22012')
+  })
+
+  it('names the statements for a user who may read nothing, or not even connect', async () => {
+    const role = `${system.source.name}_reader`
+    await system.sql.query(`
+      revoke select on all tables in schema public from ${role};
+      revoke all on schema public from public, ${role};
+      revoke connect on database ${system.source.name} from public, ${role}`)
+    for (const statement of ['grant connect on database', 'grant usage on schema "public"']) {
+      const [found, ...others] = await faults()
+      expect(others).toEqual([])
+      expect(found?.hint).toContain(statement)
+      await system.sql.query(found?.hint ?? '')
+    }
+    expect(await faults()).toEqual([])
   })
 
   it('names the statement that lets it tell restores of the source apart', async () => {

@@ -185,7 +185,7 @@ function checkAnyReadable({ database }: SourceSnapshot, states: readonly SourceS
   }
   throw new ConfigError(`${database.title} lets the user read no table: ${first.breach.detail}`, {
     code: 'SOURCE_FORBIDDEN',
-    hint: 'grant usage on the schema and select on the tables',
+    hint: 'tidemark doctor',
   })
 }
 
