@@ -1,11 +1,12 @@
 import type { Deps } from './deps.ts'
 import { ConfigError } from './errors.ts'
 import { check, type Finding } from './finding.ts'
+import { breachOf } from './hold-table.ts'
 import { hostOf, onlyRow, withPostgresErrors } from './postgres.ts'
 import type { SourceContract } from './project.ts'
 import type { Breach } from './source/contract.ts'
 import { attemptRead, openSnapshot, type SourceSnapshot } from './source/snapshot.ts'
-import { readTables, type SourceState, type TableShape } from './source/tables.ts'
+import { readTables, type SourceState } from './source/tables.ts'
 import { identifier, identifiers, qualified } from './sql.ts'
 
 /**
@@ -51,14 +52,11 @@ async function examineTables(
 ): Promise<Finding[]> {
   const what = 'its tables can be read'
   let states: SourceState[] = []
-  let unreadable: Finding[] = []
   const work = async (): Promise<string> => {
     states = await readTables(snapshot, deps.project.source)
-    const kept = states.flatMap(({ shape, breach }) =>
-      shape === undefined || breach !== undefined ? [] : [shape],
-    )
-    unreadable = await readEach(snapshot, kept)
-    return `${kept.length - unreadable.length} of ${states.length} tables keep their contract`
+    for (const [index, state] of states.entries()) states[index] = await readRows(snapshot, state)
+    const broken = states.filter(({ breach }) => breach !== undefined).length
+    return `${states.length - broken} of ${states.length} tables keep their contract`
   }
   const all = await check(what, work, {
     fix: (error) => fixForbidden(error, { user, contract: deps.project.source }),
@@ -71,35 +69,32 @@ async function examineTables(
       const hint = fixBreach(state, { user, contract: deps.project.source })
       return [{ what: `table ${table.name}`, ok: false, detail: breach.detail, hint }]
     }),
-    ...unreadable,
   ]
 }
 
 /**
- * Reads as much of each table as every run does: counts those that have transaction ids, computes
- * every value of the others. Returns a finding for each that the server cannot read.
+ * A table's state after it was read as every run reads it: the rows are counted if they have
+ * transaction ids, else every value is computed. A table that the server cannot read has a breach.
  */
-async function readEach(
-  snapshot: SourceSnapshot,
-  shapes: readonly TableShape[],
-): Promise<Finding[]> {
-  const findings: Finding[] = []
-  for (const shape of shapes) {
-    const { name, relation, columns, hasXmin } = shape
-    const values = identifiers(columns.map((column) => column.name))
-    const found = await check(`table ${name}`, async () => {
-      await attemptRead(snapshot, shape, () =>
-        snapshot.client.query(
-          hasXmin
-            ? `select count(*) from ${relation}`
-            : `select count(t) from (select ${values} from ${relation} offset 0) as t`,
-        ),
-      )
-      return 'can be read'
-    })
-    if (!found.ok) findings.push(found)
+async function readRows(snapshot: SourceSnapshot, state: SourceState): Promise<SourceState> {
+  const { shape, breach } = state
+  if (shape === undefined || breach !== undefined) return state
+  const { relation, columns, hasXmin } = shape
+  const values = identifiers(columns.map(({ name }) => name))
+  try {
+    await attemptRead(snapshot, shape, () =>
+      snapshot.client.query(
+        hasXmin
+          ? `select count(*) from ${relation}`
+          : `select count(t) from (select ${values} from ${relation} offset 0) as t`,
+      ),
+    )
+    return state
+  } catch (error) {
+    const found = breachOf(error)
+    if (found === undefined) throw error
+    return { ...state, breach: found }
   }
-  return findings
 }
 
 async function readUser(snapshot: SourceSnapshot): Promise<string> {
@@ -139,6 +134,7 @@ function fixBreach(
       'or, if the source is sure of it, set keyIsUnenforced: true for the table in the contract',
     locked: 'nothing to do: the next run reads the table once the lock is released',
     not_on_standby: `alter table ${relation} set logged; on the primary, or set TIDEMARK_SOURCE_URL to the primary; all other tables go on`,
+    unreadable: `select * from ${relation}; in psql says what is wrong, and \\encoding sql_ascii before \\d ${relation} shows a name that is not UTF-8; all other tables go on`,
     table_missing: `create ${relation}, or remove ${table.name} from the contract; all other tables go on`,
   }
   return (

@@ -1,7 +1,7 @@
 import type { Deps } from './deps.ts'
 import { ConfigError, ConflictError } from './errors.ts'
 import { check, type Finding } from './finding.ts'
-import { hostOf, withPostgresErrors } from './postgres.ts'
+import { hostOf, onlyRow, withPostgresErrors } from './postgres.ts'
 import { findReaderExcess } from './presentation/reader-excess.ts'
 import { identifier, qualified } from './sql.ts'
 import { findLedgerHead } from './warehouse/ledger.ts'
@@ -101,15 +101,31 @@ export function fixPermission(
   return undefined
 }
 
+/** What to type if no reader is named: the statement that creates the role, and the setting. */
+async function nameReader(warehouse: Warehouse): Promise<string> {
+  const name = warehouse.readerRole ?? 'tidemark_reader'
+  await using session = await openWarehouse({ ...warehouse, attempts: 1 })
+  const { database, exists } = await withPostgresErrors(warehouse, async () =>
+    onlyRow(
+      await session.client.query<{ database: string; exists: boolean }>(
+        `select pg_catalog.current_database() as database,
+           exists (select from pg_catalog.pg_roles where rolname = $1) as exists`,
+        [name],
+      ),
+    ),
+  )
+  const address = `${hostOf(warehouse.url)}/${encodeURIComponent(database)}`
+  const set = `set TIDEMARK_WAREHOUSE_READER_URL=postgresql://${encodeURIComponent(name)}:…@${address}`
+  return exists ? set : `create role ${identifier(name)} login password '…'; then ${set}`
+}
+
 /** Whether the dashboard's role can read the warehouse, and can do no more. */
 export async function examineReader(deps: Deps, reader: Warehouse): Promise<Finding> {
   const what = 'the dashboard can read the warehouse'
   if (reader.url === deps.warehouse.url) {
-    const name = deps.warehouse.readerRole ?? 'tidemark_reader'
-    const role = identifier(name)
     return await check(what, async () => ({
       detail: 'TIDEMARK_WAREHOUSE_READER_URL is not set: runs do not need it, tidemark serve does',
-      hint: `create role ${role} login password '…'; then set TIDEMARK_WAREHOUSE_READER_URL=postgresql://${name}:…@${hostOf(deps.warehouse.url)}/…`,
+      hint: await nameReader(deps.warehouse),
     }))
   }
   return await check(what, async () => {
@@ -123,7 +139,7 @@ export async function examineReader(deps: Deps, reader: Warehouse): Promise<Find
     const seen = head === undefined ? 'nothing loaded yet' : `batch ${head.batch}`
     if (excess.length === 0) return seen
     const detail = `${seen}; but ${excess.map((each) => each.what).join('; ')}`
-    const hint = excess.map(({ fix }) => `${fix};`).join(' ')
+    const hint = excess.map(({ fix }) => `${fix};`).join('\n          ')
     // Functions alone are not a fault: the Ask page refuses them, whatever the role may run.
     if (excess.every(({ kind }) => kind === 'functions')) return { detail, hint }
     throw new ConfigError(detail, { code: 'READER_TOO_POWERFUL', hint })

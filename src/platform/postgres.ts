@@ -337,7 +337,7 @@ export function mapPostgresError(error: unknown, database: Database): TidemarkEr
   if (code === '42501') {
     return new ConfigError(
       `${at} does not permit this: ${message} [${code}]`,
-      detail('PERMISSION', fixConnect(error, database) ?? `grant it to the user in ${variable}`),
+      detail('PERMISSION', fixConnect(error, database) ?? 'tidemark doctor'),
     )
   }
   if (code === '42P01' || code === '42703' || code === '3F000') {

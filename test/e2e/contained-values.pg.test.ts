@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterEach, describe, expect, it } from 'vitest'
+import { examineSource } from '../../src/platform/examine-source.ts'
 import { extract } from '../../src/platform/extract.ts'
 import { readQuarantine, replay } from '../../src/platform/quarantine.ts'
 import { verify } from '../../src/platform/verify.ts'
@@ -141,6 +142,53 @@ describe('text that is not UTF-8', () => {
       { id: '1', column: 'a\tb', content: { 'a\tb': '\\xfc', list: '{a}', d: '2024-01-01' } },
       { id: '3', column: 'is_huge', content: { is_huge: '\\xfc' } },
     ])
+  })
+
+  it.each<[what: string, sql: string, name?: string]>([
+    [
+      'the label of an enum',
+      `create type mood as enum (E'sch\\xf6n'); alter table thing add m mood`,
+    ],
+    ['a default', `alter table thing alter note set default E'\\xe4'`],
+    ['the name of a column', `alter table thing add column "more" text`, `E'n\\xfc'`],
+    [
+      'the name of a type',
+      `create type tone as enum ('a'); alter table thing add m tone`,
+      `E't\\xfc'`,
+    ],
+  ])(
+    'I15 in a definition, as %s, holds that table alone until it is mended',
+    async (what, sql, name?: string) => {
+      await open('create table thing (id integer primary key, note text)', 'SQL_ASCII')
+      await system.sql.query(sql)
+      // A name in bytes can be made from a literal alone.
+      if (name !== undefined) {
+        const rename = what.endsWith('type') ? 'type tone rename to' : 'table thing rename more to'
+        await system.sql.query(`do $$ begin execute 'alter ${rename} "' || ${name} || '"'; end $$`)
+      }
+      await system.sql.query('insert into thing values (1); insert into other values (2)')
+      const { held } = await extract(system.deps)
+      expect(held).toMatchObject([{ table: 'thing', reason: 'unreadable' }])
+      expect(await lake('other')).toEqual([{ id: '1' }, { id: '2' }])
+      expect((await lastEntry())?.held?.detail).toContain('is not UTF-8: error 22021')
+      const findings = await examineSource(system.deps)
+      expect(findings.filter(({ ok }) => !ok)).toMatchObject([
+        { what: 'table thing', hint: expect.stringContaining('\\encoding sql_ascii') },
+      ])
+      await system.sql.query(
+        'drop table thing; create table thing (id integer primary key, note text)',
+      )
+      expect(await capture('insert into thing values (7)')).toMatchObject([{ id: '7' }])
+    },
+  )
+
+  it('I15 in the name of a table of no contract stands as escapes in the report, and stops nothing', async () => {
+    await open(THING, 'SQL_ASCII')
+    await system.sql.query(
+      `do $$ begin execute 'create table "back\\slash' || E'\\xfc' || '" (id integer)'; end $$`,
+    )
+    await capture('insert into thing values (1)')
+    expect((await system.records()).at(-1)?.ignored).toEqual(['public.back\\\\slash\\374'])
   })
 
   it('I6 arrives exactly from a server of another encoding that UTF-8 covers', async () => {

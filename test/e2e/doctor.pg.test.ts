@@ -222,10 +222,23 @@ describe('examine()', () => {
 
   it('says what the dashboard needs, and whether it can read', async () => {
     const reader = system.deps.warehouse
-    const own = (await examine(system.deps, { reader })).find(({ what }) =>
-      what.includes('dashboard'),
+    const { username, host, pathname } = new URL(system.warehouse.readerUrl)
+    const known = { ...reader, readerRole: username }
+    const [own] = (await examine({ ...system.deps, warehouse: known }, { reader })).filter(
+      ({ what }) => what.includes('dashboard'),
     )
-    expect(own).toMatchObject({ ok: true, hint: expect.stringContaining('create role') as string })
+    // The role exists already, so the setting alone is missing.
+    expect(own).toMatchObject({
+      ok: true,
+      hint: `set TIDEMARK_WAREHOUSE_READER_URL=postgresql://${username}:…@${host}${pathname}`,
+    })
+    const unmade = { ...reader, readerRole: 'nobody yet' }
+    const [other] = (await examine({ ...system.deps, warehouse: unmade }, { reader })).filter(
+      ({ what }) => what.includes('dashboard'),
+    )
+    expect(other?.hint).toContain(
+      `create role "nobody yet" login password '…'; then set TIDEMARK_WAREHOUSE_READER_URL=postgresql://nobody%20yet:…@`,
+    )
     await system.run()
     const url = system.warehouse.readerUrl
     const [excess] = await faults(system.deps, { reader: { ...reader, url } })
@@ -241,6 +254,19 @@ describe('examine()', () => {
     await system.query(`revoke select on tidemark_status from ${new URL(url).username}`)
     const [fault] = await faults(system.deps, { reader: { ...reader, url } })
     expect(fault?.what).toBe('the dashboard can read the warehouse')
+  })
+
+  it('says what the reader has too much of as statements that can be pasted as they are', async () => {
+    await system.run()
+    const url = system.warehouse.readerUrl
+    const reader = { ...system.deps.warehouse, url }
+    const name = new URL(url).username
+    const administrator = await system.warehouse.client()
+    await administrator.query(`alter role ${name} reset temp_file_limit`)
+    const [fault] = await faults(system.deps, { reader })
+    expect(fault?.detail).toContain('nothing limits the disk')
+    await administrator.query(fault?.hint ?? '')
+    expect(await faults(system.deps, { reader })).toEqual([])
   })
 
   it('I14 finds a lake that is not the one the warehouse was loaded from', async () => {

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters, styleText } from 'node:util'
 import { ConfigError, TidemarkError } from '../../platform/errors.ts'
 import type { Log, LogEntry } from '../../platform/log.ts'
-import { formatCount, formatDuration } from './format.ts'
+import { formatCount, formatDuration, formatNumber } from './format.ts'
 
 export interface Stream {
   write(text: string): unknown
@@ -152,16 +152,16 @@ function explainSystemError(error: unknown): TidemarkError | undefined {
 
 function describeAlert(entry: LogEntry): string {
   const table = String(entry['table'])
-  const rows = formatCount(Number(entry['rows']))
+  const rows = formatNumber(Number(entry['rows']), 'row')
   switch (entry.event) {
     case 'deletes_held':
       return (
-        `${table}: ${formatCount(Number(entry['deletes']))} of ${rows} rows are gone from the source; ` +
+        `${table}: ${formatCount(Number(entry['deletes']))} of ${rows} are gone from the source; ` +
         `the deletions are held back. If that is right: tidemark run --confirm-deletes ${table}`
       )
     case 'rows_quarantined':
       return (
-        `${table}: ${rows} rows of batch ${String(entry['batch'])} went to quarantine ` +
+        `${table}: ${rows} of batch ${String(entry['batch'])} went to quarantine ` +
         `(${String(entry['reasons'])}). See them: tidemark quarantine list`
       )
     case 'table_held':

@@ -6,7 +6,7 @@ import type { SourceContract, SourceTable } from '../project.ts'
 import { qualified } from '../sql.ts'
 import { type Breach, findBreach } from './contract.ts'
 import { lockTables } from './lock.ts'
-import type { SourceSnapshot } from './snapshot.ts'
+import { attemptRead, type SourceSnapshot } from './snapshot.ts'
 
 export interface SourceColumn {
   readonly name: string
@@ -107,18 +107,10 @@ export async function readTables(
   }))
   const out = await lockTables(snapshot, wanted)
   const free = placed.filter(({ table }) => !out.has(table.name))
-  const { rows } = await withPostgresErrors(snapshot.database, () =>
-    snapshot.client.query<Row>(QUERY, [
-      free.map(({ table }) => table.name),
-      free.map(({ schema }) => schema),
-      free.map(({ relation }) => relation),
-      free.map(({ table }) => table.key.join('\u0001')),
-    ]),
-  )
-  const found = new Map(rows.map((row) => [row.name, row]))
+  const { found, unreadable } = await readDefinitions(snapshot, free)
   const states = placed.map(({ table, schema, relation }): SourceState => {
-    const locked = out.get(table.name)
-    if (locked !== undefined) return { table, shape: undefined, breach: locked }
+    const away = out.get(table.name) ?? unreadable.get(table.name)
+    if (away !== undefined) return { table, shape: undefined, breach: away }
     const whole = found.get(table.name)
     const row = whole && withoutExcluded(table, whole)
     if (row === undefined) {
@@ -139,6 +131,60 @@ export async function readTables(
   checkAnyReadable(snapshot, states)
   return states
 }
+
+interface Placed {
+  readonly table: SourceTable
+  readonly schema: string
+  readonly relation: string
+}
+
+/**
+ * What the catalogue says about each table that is there, by name. If the server cannot answer for all
+ * of them at once, it is asked for each in turn: a name, label or default that is not UTF-8 is a
+ * breach of its own table alone.
+ */
+async function readDefinitions(
+  snapshot: SourceSnapshot,
+  tables: readonly Placed[],
+): Promise<{ found: ReadonlyMap<string, Row>; unreadable: ReadonlyMap<string, Breach> }> {
+  const found = new Map<string, Row>()
+  const unreadable = new Map<string, Breach>()
+  const read = async (some: readonly Placed[]): Promise<ContractError | undefined> => {
+    const name = some.map(({ table }) => table.name).join(', ')
+    try {
+      const { rows } = await attemptRead(snapshot, { name, hasXmin: true }, () =>
+        snapshot.client.query<Row>(QUERY, [
+          some.map(({ table }) => table.name),
+          some.map(({ schema }) => schema),
+          some.map(({ relation }) => relation),
+          some.map(({ table }) => table.key.join('\u0001')),
+        ]),
+      )
+      for (const row of rows) found.set(row.name, row)
+      return undefined
+    } catch (error) {
+      if (!(error instanceof ContractError)) throw error
+      return error
+    }
+  }
+  if ((await read(tables)) === undefined) return { found, unreadable }
+  for (const each of tables) {
+    const error = await read([each])
+    if (error !== undefined) unreadable.set(each.table.name, indefinable(error))
+  }
+  return { found, unreadable }
+}
+
+function indefinable({ cause }: ContractError): Breach {
+  const { code = '' } = cause as { code?: string }
+  const why = NO_UTF8.has(code)
+    ? 'a name, label or default in its definition is not UTF-8'
+    : 'the source cannot read its definition'
+  return { reason: 'unreadable', detail: `${why}: error ${code}` }
+}
+
+// SQLSTATEs, manual appendix A: character_not_in_repertoire, untranslatable_character.
+const NO_UTF8: ReadonlySet<string> = new Set(['22021', '22P05'])
 
 /** What the catalogue says about a table, as if its excluded columns were not there. */
 function withoutExcluded({ exclude = [] }: SourceTable, row: Row): Row {
@@ -165,10 +211,7 @@ function findUnmatched({ exclude = [] }: SourceTable, row: Row | undefined): Bre
   }
 }
 
-function placeOf(
-  table: SourceTable,
-  contract: SourceContract,
-): { schema: string; relation: string } {
+function placeOf(table: SourceTable, contract: SourceContract): Omit<Placed, 'table'> {
   return { schema: table.schema ?? contract.schema, relation: table.relation ?? table.name }
 }
 
@@ -219,18 +262,27 @@ function shapeOf(table: SourceTable, row: Row, relation: string): TableShape {
   }
 }
 
-/** Relations of the captured schemas that the contract does not name, in order. */
+/**
+ * Relations of the captured schemas that the contract does not name, in order. Where one of them has a
+ * name that is not UTF-8, each such byte of theirs stands as an octal escape (`sch\\366n`).
+ */
 export async function readUnlisted(
   snapshot: SourceSnapshot,
   contract: SourceContract,
 ): Promise<string[]> {
   const places = contract.tables.map((table) => placeOf(table, contract))
-  const { rows } = await withPostgresErrors(snapshot.database, () =>
-    snapshot.client.query<{ name: string }>(UNLISTED, [
-      places.map(({ schema }) => schema),
-      places.map(({ relation }) => relation),
-    ]),
-  )
+  const read = (escaped: boolean) =>
+    attemptRead(snapshot, { name: 'of no contract', hasXmin: true }, () =>
+      snapshot.client.query<{ name: string }>(UNLISTED, [
+        places.map(({ schema }) => schema),
+        places.map(({ relation }) => relation),
+        escaped,
+      ]),
+    )
+  const { rows } = await read(false).catch((error: unknown) => {
+    if (error instanceof ContractError) return read(true)
+    throw error
+  })
   return rows.map(({ name }) => name)
 }
 

@@ -1,11 +1,15 @@
 -- One row a table, view or the like of the wanted relations' schemas that is not wanted itself.
--- Partitions belong to their parent.
+-- Partitions belong to their parent. If $3 is true, bytes that are not ASCII are escaped: a name need not be UTF-8.
 with wanted as (
     select *
     from unnest($1::text[], $2::text[]) as w (schema, relation)
 )
 
-select format('%s.%s', n.nspname, c.relname) as name
+select
+    case
+        when $3::boolean then encode(decode(replace(format('%s.%s', n.nspname, c.relname), E'\\', E'\\\\'), 'escape'), 'escape')
+        else format('%s.%s', n.nspname, c.relname)
+    end as name
 from pg_catalog.pg_class as c
 inner join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
 where
