@@ -16,6 +16,7 @@ import { rateAnswers } from '../totesys/source/rate-answers.ts'
 import { totesys } from '../totesys/totesys.ts'
 import { type FileSetting, parseEnvFile } from './env-file.ts'
 import { checkNames, isOwnName } from './known-settings.ts'
+import { readClusterIdentity } from './local/cluster-identity.ts'
 import { type LocalSystem, openLocalSystem } from './local/local-system.ts'
 import { openScratch } from './scratch.ts'
 
@@ -123,6 +124,7 @@ export async function openEnvironment({
     drop: local && join(home, 'drop'),
     ratesUrl: local?.ratesUrl,
   })
+  const systemId = readClusterIdentity(join(home, 'postgres'))
   const deps: Deps = {
     project: totesys,
     source: { title: totesys.title, code: 'SOURCE', url: databases.sourceUrl },
@@ -136,6 +138,7 @@ export async function openEnvironment({
     limits: limitsOf(config),
     signal,
     feeds,
+    ...(systemId === undefined ? {} : { simulation: { systemId, isSource: local !== undefined } }),
   }
   return {
     config,

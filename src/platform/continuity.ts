@@ -33,7 +33,8 @@ export interface HeadsOptions {
  * Reads the newest batch of both zones from their stores. Proves that the zones belong to one lake:
  * the processed zone was made from the ingestion records that are there (I14). Otherwise throws
  * `ContractError`: `LAKE_BEHIND` if the ingestion zone ends before the processed zone,
- * `LAKE_MIXED` if it holds other batches.
+ * `LAKE_MIXED` if it holds other batches. Throws `ConfigError` if one of the
+ * simulated source and another database would continue the lake of the other.
  */
 export async function readHeads(
   deps: Deps,
@@ -48,11 +49,13 @@ export async function readHeads(
     const isAway = error instanceof TransientError || error instanceof ConfigError
     const captured = isCapturing && isAway ? await readLastCommit(ingestion, lastKnown) : undefined
     if (captured === undefined) throw error
+    checkNotMixed(deps, captured)
     const { code, message } = error as TidemarkError
     deps.log({ event: 'processed_zone_away', level: 'warn', code, reason: message })
     return { captured, transformed: undefined, isAway: true }
   }
   const captured = await readLastCommit(ingestion, Math.max(lastKnown, transformed?.batch ?? 0))
+  checkNotMixed(deps, captured)
   if (transformed === undefined) return { captured, transformed }
   if ((captured?.batch ?? 0) < transformed.batch) {
     throw new ContractError(
@@ -80,6 +83,35 @@ const WAREHOUSE_WAY_BACK =
 
 const WAY_BACK =
   'nothing was written; check TIDEMARK_INGESTION and TIDEMARK_PROCESSED, or restore the zone from a backup'
+
+/**
+ * Throws `ConfigError` if the lake of somebody's own database would go on with the simulated source,
+ * because a setting is missing, or the reverse (I14). `record` is the newest one in either zone.
+ * Another cluster alone is no reason to stop: a failover looks like that too.
+ */
+export function checkNotMixed(
+  { simulation }: Pick<Deps, 'simulation'>,
+  record: CommitRecord | undefined,
+): void {
+  const systemId = record?.snapshot.systemId ?? ''
+  if (simulation === undefined || systemId === '') return
+  if (systemId.startsWith(`${simulation.systemId}/`) === simulation.isSource) return
+  throw simulation.isSource
+    ? new ConfigError(
+        'The lake was captured from another database, but no setting names a database, so the simulated one would be mixed into it',
+        {
+          code: 'LAKE_NOT_SIMULATED',
+          hint: 'nothing was written; set TIDEMARK_SOURCE_URL and TIDEMARK_WAREHOUSE_URL, or set TIDEMARK_HOME to another folder for the simulated one',
+        },
+      )
+    : new ConfigError(
+        'The lake was captured from the simulated database on this machine; another database must not be mixed into it',
+        {
+          code: 'LAKE_SIMULATED',
+          hint: 'nothing was written; set TIDEMARK_HOME to another folder, for instance TIDEMARK_HOME=.tidemark-own',
+        },
+      )
+}
 
 /**
  * Throws unless both logs end where they seem to end, with no record missing before a later one.

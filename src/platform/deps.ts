@@ -30,10 +30,19 @@ export interface Deps {
    * done counts, and the next call goes on from there.
    */
   readonly deadline?: AbortSignal
+  /** The simulated source of this machine, where there is one: its lake is its own. */
+  readonly simulation?: Simulation
   /** Where the rows of the project's feeds come from. */
   readonly feeds?: FeedSources
   /** The clock feeds are stamped with; the database's tables go by its own. */
   readonly now?: () => Date
+}
+
+export interface Simulation {
+  /** System identifier of its cluster. */
+  readonly systemId: string
+  /** Whether `source` is in it. */
+  readonly isSource: boolean
 }
 
 export interface Limits {

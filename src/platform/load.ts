@@ -1,5 +1,5 @@
 import { mkdir, rm } from 'node:fs/promises'
-import { checkLoaded } from './continuity.ts'
+import { checkLoaded, checkNotMixed } from './continuity.ts'
 import {
   checkInterrupted,
   type Deps,
@@ -54,6 +54,7 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
   const head = await withPostgresErrors(deps.warehouse, () => readLoaded(warehouse))
   const isSwitch = head !== undefined && head.generation !== generation
   const last = await readLastCommit(zone, isSwitch ? 0 : head?.batch)
+  checkNotMixed(deps, last)
   const lastBatch = last?.batch ?? 0
   // The record before the next batch to load: at first that of the newest loaded batch.
   let before: CommitRecord | undefined

@@ -1,8 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { tidemark } from '../support/command.ts'
+import { tidemark, type CommandResult } from '../support/command.ts'
+import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { seedTotesys } from '../support/small-totesys.ts'
 
 /** `npm start` and what a second terminal does meanwhile: the embedded parts, for real. */
 describe('tidemark on embedded parts', () => {
@@ -60,6 +62,67 @@ describe('tidemark on embedded parts', () => {
     expect(events.filter(({ event, ok }) => event === 'run_finished' && ok === true)).not.toEqual(
       [],
     )
+  })
+
+  describe('beside databases of your own', () => {
+    let own: { readonly source: TestDatabase; readonly warehouse: TestDatabase }
+    let env: Readonly<Record<string, string>>
+    beforeAll(async () => {
+      own = {
+        source: await createDatabase({ template: 'totesys' }),
+        warehouse: await createDatabase({ template: 'empty' }),
+      }
+      await seedTotesys(await own.source.client())
+      env = {
+        TIDEMARK_SOURCE_URL: own.source.readerUrl,
+        TIDEMARK_WAREHOUSE_URL: own.warehouse.url,
+      }
+    })
+    afterAll(async () => {
+      await own.source.drop()
+      await own.warehouse.drop()
+    })
+    const objects = (folder: string) =>
+      readdirSync(folder, { recursive: true }).filter((name) => !String(name).startsWith('doctor'))
+    const codes = ({ events }: CommandResult) =>
+      new Set(events.filter(({ event }) => event === 'failed').map(({ code }) => code))
+
+    it('I14 a lake of the simulated Totesys is continued by no other database', async () => {
+      await command('up --once --orders 80')
+      const before = objects(join(home, 'ingestion'))
+      for (const line of ['run --json', 'verify --json', 'status --json', 'lake sweep --json']) {
+        const refused = await command(line, { env })
+        expect([refused.code, codes(refused)], line).toEqual([2, new Set(['LAKE_SIMULATED'])])
+      }
+      const examined = await command('doctor --json', { env })
+      expect(examined.events).toContainEqual(
+        expect.objectContaining({
+          ok: false,
+          hint: expect.stringContaining('TIDEMARK_HOME=.tidemark-own') as string,
+        }),
+      )
+      expect(objects(join(home, 'ingestion'))).toEqual(before)
+      const client = await own.warehouse.client()
+      const { rows } = await client.query('select from dim_staff union all select from dim_date')
+      expect(rows).toEqual([])
+    })
+
+    it('I14 a lake of a database of your own is not continued by the simulated one where the settings are missing', async () => {
+      const lake = mkdtempSync(join(tmpdir(), 'tidemark-own-'))
+      const at = `--ingestion ${lake}/ingestion --processed ${lake}/processed`
+      const elsewhere = { env: { ...env, TIDEMARK_HOME: lake } }
+      const first = await tidemark(['run', '--json'], elsewhere)
+      expect(codes(first)).toEqual(new Set())
+      const before = objects(join(lake, 'ingestion'))
+      for (const line of [`run --json ${at}`, `up --once --json ${at}`]) {
+        const refused = await command(line)
+        expect(codes(refused), line).toContain('LAKE_NOT_SIMULATED')
+        expect(refused.code, line).toBe(2)
+      }
+      expect(objects(join(lake, 'ingestion'))).toEqual(before)
+      expect((await tidemark(['run', '--json'], elsewhere)).code).toBe(0)
+      rmSync(lake, { recursive: true, force: true })
+    })
   })
 
   it('passwords lie in files only their owner can read, and never in what is printed', async () => {

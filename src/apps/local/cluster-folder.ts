@@ -7,8 +7,8 @@ import { type Account, isOpenToAll, ownFolder, sharedBases } from './postgres-bi
 /** Folders outside the homes, each with one cluster and a note of its home. */
 const DISTANT = /^tidemark-[0-9a-f]{16}$/
 const NOTE = 'home.json'
-/** In a home: the folder with its cluster. */
-const POINTER = 'cluster-folder'
+/** A file in a home that names the folder with its cluster. */
+export const POINTER = 'cluster-folder'
 
 /** What such a folder records about its home. */
 interface Note {

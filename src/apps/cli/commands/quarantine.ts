@@ -5,6 +5,7 @@ import {
   readQuarantine,
   replay,
 } from '../../../platform/quarantine.ts'
+import type { Project } from '../../../platform/project.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT, exitCodeOfRun } from '../exit-code.ts'
@@ -65,12 +66,26 @@ export async function showCommand(
     value ?? '∅',
   ])
   output.print(formatTable(['  column', 'value'], cells))
-  output.print(
-    entry.zone === 'ingestion'
-      ? '\n  The value has no exact form in the lake. Next: correct the row in the source; the next run takes it.'
-      : '\n  The models refuse the row. Next: correct it in the source, and the next run takes it; or change the model, then: tidemark quarantine replay',
-  )
+  output.print(`\n  ${explain(entry, environment.deps.project)}`)
   return EXIT.done
+}
+
+/** What is wrong with a row, and what to do about it. */
+function explain({ zone, table, reason }: QuarantineEntry, { source }: Project): string {
+  if (zone === 'processed') {
+    return 'The models refuse the row. Next: correct it in the source, and the next run takes it; or change the model, then: tidemark quarantine replay'
+  }
+  if (source.feeds?.some(({ name }) => name === table) === true) {
+    return `The feed ${table} does not take it: docs/feeds.md. Next: drop it once more, corrected, in a file of a new name; the next run takes it.`
+  }
+  const why = WHY[reason] ?? 'The value has no exact form in the lake.'
+  return `${why} Next: correct the row in the source; the next run takes it.`
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  not_utf8: 'The text is not UTF-8; it is shown as its bytes.',
+  row_too_large:
+    'The row is larger than the lake takes (16 MB); its large fields are shown as their sizes.',
 }
 
 /** `tidemark quarantine replay`: another chance for every row in quarantine. */
