@@ -62,7 +62,12 @@ export async function checksumOf(
   return parseChecksum(onlyRow({ rows }))
 }
 
-/** Postgres' functions take no more than a hundred arguments; `||` takes two. */
+/**
+ * All values one after the other. Postgres' functions take no more than a hundred arguments, so by `||`, which
+ * takes two; in halves, since DuckDB parses expressions no deeper than a thousand.
+ */
 function concat(values: readonly string[]): string {
-  return values.length === 0 ? `''` : values.join(' || ')
+  if (values.length <= 2) return values.length === 0 ? `''` : values.join(' || ')
+  const half = Math.ceil(values.length / 2)
+  return `(${concat(values.slice(0, half))}) || (${concat(values.slice(half))})`
 }

@@ -1,6 +1,7 @@
 import { open as openFile, rm } from 'node:fs/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { examine } from '../../src/platform/doctor.ts'
+import { verify } from '../../src/platform/verify.ts'
 import { extract } from '../../src/platform/extract.ts'
 import { bareProject } from '../support/bare-project.ts'
 import { readTable } from '../support/lake.ts'
@@ -192,6 +193,7 @@ describe('a table for which this machine lacks something', () => {
     const { record, held: none } = await extract({ ...system.deps, limits })
     expect(none).toEqual([])
     expect(record?.tables['thing']?.counts).toMatchObject({ read: 2, inserted: 2 })
+    expect(await verify({ ...system.deps, limits })).toMatchObject({ isEqual: true })
   })
 
   it('I12 is captured in the default memory with 200 columns, however many rows it has', async () => {
