@@ -4,18 +4,31 @@ import { duckLiteral, identifier } from '../sql.ts'
 /** A condition for a model's rows, and its name in quarantine and in counts. */
 export interface Rule {
   readonly column: string
-  /** `not_null`, `not_a_day`, or the name of one of the model's checks. */
+  /** One of `OWN_REASONS`, or the name of one of the model's checks. */
   readonly reason: string
   /** SQL condition of a row that breaks it; never null. */
   readonly broken: string
 }
 
 /** Reasons that are the platform's own; no check may be called so. */
-export const OWN_REASONS: readonly string[] = ['not_null', 'not_a_day', 'cast', 'table_held']
+export const OWN_REASONS: readonly string[] = [
+  'not_null',
+  'not_a_day',
+  'key_too_large',
+  'cast',
+  'table_held',
+]
+
+/**
+ * Of what the warehouse has an index on, so many bytes of text: an entry of Postgres' indexes has 2,704 at
+ * most (src/include/access/nbtree.h), and something of each is its own.
+ */
+const MAX_INDEXED_BYTES = 2600
 
 /**
  * The rules a row must keep to be published: a value in the key and in every column that may not be
- * null, a finite one in every column of `days`, and the model's checks that refuse. A model parses
+ * null, a finite one in every column of `days`, nothing too large for an index in the key, in what names
+ * a dimension and in what rows are sought by, and the model's checks that refuse. A model parses
  * with `try_…`, so text that cannot be parsed arrives as a missing value.
  */
 export function rulesOf(
@@ -35,8 +48,22 @@ export function rulesOf(
         broken: `(${day} is not null and not isfinite(${day}))`,
       }
     }),
+    ...indexedBy(model).map(tooLarge),
     ...checksOf(model, 'refuse'),
   ]
+}
+
+/** The columns of each index that the warehouse has for a model's rows. */
+function indexedBy(model: Model): (readonly string[])[] {
+  if (model.kind !== 'fact') return [model.key]
+  const sought = (model.sought ?? []).map((column) => [column])
+  return [model.key, ...model.references.map(({ columns }) => columns), ...sought]
+}
+
+function tooLarge(columns: readonly string[]): Rule {
+  const sizes = columns.map((name) => `coalesce(strlen(${identifier(name)}::varchar), 0)`)
+  const broken = `${sizes.join(' + ')} > ${MAX_INDEXED_BYTES}`
+  return { column: columns[0] ?? '', reason: 'key_too_large', broken: `(${broken})` }
 }
 
 /** The checks that warn: a row that breaks one is published, and counted. */
