@@ -47,13 +47,17 @@ export function parseEnvFile(
 }
 
 function decode(bytes: Buffer, file: string): string {
-  const isUtf16 = /^(fffe|feff)/.test(bytes.toString('hex', 0, 2))
-  const zero = bytes.indexOf(0)
-  if (isUtf16 || zero !== -1) {
-    throw new ConfigError(`The file ${file} is not text in UTF-8; it looks like UTF-16`, {
+  const wide = findWideEncoding(bytes)
+  if (wide !== undefined) {
+    throw new ConfigError(`The file ${file} is not text in UTF-8; it looks like ${wide}`, {
       code: 'CONFIG_FILE',
-      hint: `iconv -f UTF-16 -t UTF-8 ${file} > ${file}.new && mv ${file}.new ${file}`,
+      hint: `iconv -f ${wide} -t UTF-8 ${file} > ${file}.new && mv ${file}.new ${file}`,
     })
+  }
+  const zero = bytes.indexOf(0)
+  if (zero !== -1) {
+    const line = bytes.subarray(0, zero).toString('latin1').split('\n').length
+    throw unreadable(file, { line, why: 'it holds a NUL byte' })
   }
   if (!isUtf8(bytes)) {
     let line = 1
@@ -66,6 +70,21 @@ function decode(bytes: Buffer, file: string): string {
     throw unreadable(file, { line, why: 'it is not UTF-8' })
   }
   return bytes.toString('utf8').replace(/^\ufeff/, '')
+}
+
+/**
+ * Returns iconv's name for an encoding that takes more than one byte a character, `undefined` for any
+ * other file. One NUL does not make a file UTF-16, and converting it from there would spoil it.
+ */
+function findWideEncoding(bytes: Buffer): string | undefined {
+  const mark = bytes.toString('hex', 0, 4)
+  if (mark === 'fffe0000' || mark === '0000feff') return 'UTF-32'
+  if (/^(fffe|feff)/.test(mark)) return 'UTF-16'
+  const zeros = [0, 0]
+  for (const [at, byte] of bytes.entries()) if (byte === 0) zeros[at % 2] = (zeros[at % 2] ?? 0) + 1
+  const [even = 0, odd = 0] = zeros
+  if (bytes.length === 0 || Math.max(even, odd) < bytes.length / 4) return undefined
+  return odd > even ? 'UTF-16LE' : 'UTF-16BE'
 }
 
 /**
