@@ -224,8 +224,8 @@ describe('examine()', () => {
     const reader = system.deps.warehouse
     const { username, host, pathname } = new URL(system.warehouse.readerUrl)
     const known = { ...reader, readerRole: username }
-    const [own] = (await examine({ ...system.deps, warehouse: known }, { reader })).filter(
-      ({ what }) => what.includes('dashboard'),
+    const own = (await examine({ ...system.deps, warehouse: known }, { reader })).find(({ what }) =>
+      what.includes('dashboard'),
     )
     // The role exists already, so the setting alone is missing.
     expect(own).toMatchObject({
@@ -233,7 +233,7 @@ describe('examine()', () => {
       hint: `set TIDEMARK_WAREHOUSE_READER_URL=postgresql://${username}:…@${host}${pathname}`,
     })
     const unmade = { ...reader, readerRole: 'nobody yet' }
-    const [other] = (await examine({ ...system.deps, warehouse: unmade }, { reader })).filter(
+    const other = (await examine({ ...system.deps, warehouse: unmade }, { reader })).find(
       ({ what }) => what.includes('dashboard'),
     )
     expect(other?.hint).toContain(
