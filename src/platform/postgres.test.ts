@@ -26,6 +26,19 @@ function failure(code: string, message: string): Error {
   return Object.assign(new Error(message), { code })
 }
 
+describe('withPostgresErrors()', () => {
+  it('I15 blames no server for a mistake in our own code', async () => {
+    const mistake = new TypeError('undefined is not a function')
+    await expect(withPostgresErrors(database, () => Promise.reject(mistake))).rejects.toBe(mistake)
+    const badPort = Object.assign(new TypeError('Port should be below 65536'), {
+      code: 'ERR_SOCKET_BAD_PORT',
+    })
+    await expect(withPostgresErrors(database, () => Promise.reject(badPort))).rejects.toMatchObject(
+      { code: 'SOURCE_ERROR' },
+    )
+  })
+})
+
 describe('mapPostgresError()', () => {
   it.each([
     ['ECONNREFUSED', 'connect ECONNREFUSED 1.2.3.4:5432', 'TransientError', 'SOURCE_UNREACHABLE'],

@@ -450,7 +450,10 @@ export function limitReceivedBytes(client: Client, maxBytes: number): ReceivedBy
   }
 }
 
-/** Runs `work` and turns whatever Postgres throws into one of our errors. */
+/**
+ * Runs `work` and turns whatever Postgres throws into one of our errors. A mistake in our own code is
+ * thrown as it is: the server must not be blamed for it (I15).
+ */
 export async function withPostgresErrors<T>(
   database: Database,
   work: () => Promise<T>,
@@ -458,8 +461,14 @@ export async function withPostgresErrors<T>(
   try {
     return await work()
   } catch (error) {
-    throw mapPostgresError(error, database)
+    throw isMistake(error) ? error : mapPostgresError(error, database)
   }
+}
+
+/** Whether JavaScript itself threw; what Node throws about bad input has a code. */
+function isMistake(error: unknown): boolean {
+  const isOwn = error instanceof TypeError || error instanceof ReferenceError
+  return isOwn && !('code' in error)
 }
 
 /** Rows in COPY's text format in a file. */

@@ -459,8 +459,7 @@ async function compareModel({
     key: model.key,
     columns: await describe(db, select),
   }
-  const names = table.columns.map(({ name }) => name)
-  const broken = brokenBy(rulesOf(model, { columns: names, days }))
+  const broken = brokenBy(rulesOf(model, { columns: table.columns, days }))
   await db.run(`create or replace temp table "made" as ${select}`)
   await db.run(
     `create or replace temp table "expected" as select * from "made" where not (${broken})`,
@@ -481,7 +480,9 @@ async function compareModel({
   }
   if (counts.quarantined === 0n) {
     const sums = await withPostgresErrors(warehouse, () =>
-      client.query<ChecksumRow>(`select ${postgresChecksum(names)} from ${relation}`),
+      client.query<ChecksumRow>(
+        `select ${postgresChecksum(table.columns.map(({ name }) => name))} from ${relation}`,
+      ),
     )
     const expected = await checksumOf(db, table.columns, '"expected"')
     if (isSameChecksum(expected, parseChecksum(onlyRow(sums)))) {

@@ -17,7 +17,7 @@ function shifts(): Project {
   const models = folderOf({
     'fact_shift.sql': `
       select shift_id, post_id, starts, ends - began as lasted, code, hash(code) as bucket,
-          17::hugeint * pay as paid, [starts, starts] as times, _operation, _captured_at, _ordinal
+          interval '2 hours 3 minutes' - interval '1 day' as grace, 17::hugeint * pay as paid, [starts, starts] as times, _operation, _captured_at, _ordinal
       from (
           select * replace (starts::time as starts), shift_id::uuid as code from change_shift)`,
     'dim_post.sql': `
@@ -56,7 +56,7 @@ function shifts(): Project {
           create table dim_post (post_id uuid primary key, opens time, shifts integer, paid bigint,
               longest interval);
           create table fact_shift (shift_record_id bigint primary key, shift_id uuid not null,
-              post_id uuid not null references dim_post, starts time not null, lasted interval,
+              post_id uuid not null references dim_post, starts time not null, lasted interval, grace interval not null,
               code uuid not null, bucket numeric not null, paid numeric not null, times text not null)`,
       }),
     },
@@ -118,7 +118,7 @@ const READ_EVERYWHERE = new Set([
 ])
 
 const STARS = {
-  fact: `select shift_id::text, starts::text, lasted::text, code = shift_id as coded, paid::text, times
+  fact: `select shift_id::text, starts::text, lasted::text, grace::text, code = shift_id as coded, paid::text, times
      from fact_shift_current order by shift_id`,
   dimension: 'select opens::text, shifts, paid::text, longest::text from dim_post',
 }
@@ -148,6 +148,7 @@ describe('every file of both zones', () => {
         starts: '24:00:00',
         lasted: '1 day 23:59:59.5',
         coded: true,
+        grace: '-1 days +02:03:00',
         paid: '51',
         times: `['24:00:00', '24:00:00']`,
       },
@@ -156,6 +157,7 @@ describe('every file of both zones', () => {
         starts: '12:34:56.1',
         lasted: '-1 days -11:00:00',
         coded: true,
+        grace: '-1 days +02:03:00',
         paid: '36507221999',
         times: `['12:34:56.1', '12:34:56.1']`,
       },
@@ -164,6 +166,7 @@ describe('every file of both zones', () => {
         starts: '00:00:00',
         lasted: '00:00:00',
         coded: true,
+        grace: '-1 days +02:03:00',
         paid: '-17',
         times: `['00:00:00', '00:00:00']`,
       },

@@ -91,9 +91,13 @@ export function tryValueFrom(
   value: string,
   { held, type }: { held: string; type: string },
 ): string {
-  // DuckDB reads no sign before a time that is positive.
-  const text = held === 'VARCHAR' && type === 'INTERVAL' ? `replace(${value}, '+', '')` : value
+  const text = held === 'VARCHAR' && type === 'INTERVAL' ? unsigned(value) : value
   return `try_cast(${text} as ${type})`
+}
+
+/** An interval's text without plus signs, which DuckDB does not read. */
+function unsigned(text: string): string {
+  return `replace(${text}, '+', '')`
 }
 
 /**
@@ -144,6 +148,8 @@ function parseField({ name, type }: Column, cast: (text: string) => string): str
       const rewritten = `regexp_replace(${field}, '^(\\S+)(.*) BC$', '\\1 (BC)\\2')`
       return `case when ends_with(${field}, ' BC') then ${cast(rewritten)} else ${cast(field)} end`
     }
+    case 'INTERVAL':
+      return cast(unsigned(field))
     default:
       return cast(field)
   }

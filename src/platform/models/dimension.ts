@@ -194,7 +194,7 @@ async function makeRows(
   { model, sql }: { model: Dimension | Calendar; sql: string },
 ): Promise<{ made: string; rejected: string; unfit: number }> {
   const [made, rejected] = [identifier(`made ${model.table}`), `rejected ${model.table}`]
-  const rules = rulesOf(model, { columns: columns.map(({ name }) => name) })
+  const rules = rulesOf(model, { columns })
   await db.run(`create or replace temp table ${made} as ${sql}`)
   return { made, rejected, unfit: await moveRejected(db, { from: made, rejected, rules }) }
 }

@@ -88,8 +88,7 @@ export async function readMapping(
   await openLast(batch, input)
   const described = await describe(db, sql)
   const columns = described.filter(({ name }) => !PASSED.has(name))
-  const names = columns.map(({ name }) => name)
-  const rules = rulesOf(model, { columns: names, days: input.days })
+  const rules = rulesOf(model, { columns, days: input.days })
   const keys = model.key.flatMap((name): Column[] => {
     return described.filter((column) => column.name === name)
   })

@@ -1,3 +1,4 @@
+import type { Column } from '../lake/lake-type.ts'
 import type { Model, Severity } from '../project.ts'
 import { duckLiteral, identifier } from '../sql.ts'
 
@@ -20,22 +21,23 @@ export const OWN_REASONS: readonly string[] = [
 ]
 
 /**
- * Of what the warehouse has an index on, so many bytes of text: an entry of Postgres' indexes has 2,704 at
- * most (src/include/access/nbtree.h), and something of each is its own.
+ * Bytes of text that an index entry can hold. Postgres allows 2,704 with its header
+ * (`BTMaxItemSize`, src/include/access/nbtree.h).
  */
 const MAX_INDEXED_BYTES = 2600
 
 /**
  * The rules a row must keep to be published: a value in the key and in every column that may not be
- * null, a finite one in every column of `days`, nothing too large for an index in the key, in what names
- * a dimension and in what rows are sought by, and the model's checks that refuse. A model parses
- * with `try_…`, so text that cannot be parsed arrives as a missing value.
+ * null; a finite value in every column of `days`; the key, references and sought columns small enough
+ * for an index; and the model's checks that refuse. A model parses with `try_…`, so text that cannot
+ * be parsed arrives as a missing value.
  */
 export function rulesOf(
   model: Model,
-  { columns, days = [] }: { columns: readonly string[]; days?: readonly string[] },
+  { columns, days = [] }: { columns: readonly Column[]; days?: readonly string[] },
 ): Rule[] {
-  const required = columns.filter((name) => model.key.includes(name) || !isNullable(model, name))
+  const names = columns.map(({ name }) => name)
+  const required = names.filter((name) => model.key.includes(name) || !isNullable(model, name))
   return [
     ...required.map((column): Rule => {
       return { column, reason: 'not_null', broken: `${identifier(column)} is null` }
@@ -48,23 +50,31 @@ export function rulesOf(
         broken: `(${day} is not null and not isfinite(${day}))`,
       }
     }),
-    ...indexedBy(model).map(tooLarge),
+    ...indexedBy(model).flatMap((index) => tooLarge(index, columns)),
     ...checksOf(model, 'refuse'),
   ]
 }
 
-/** The columns of each index that the warehouse has for a model's rows. */
+/** The columns of each index that the warehouse has on a model's rows. */
 function indexedBy(model: Model): (readonly string[])[] {
   if (model.kind !== 'fact') return [model.key]
   const sought = (model.sought ?? []).map((column) => [column])
   return [model.key, ...model.references.map(({ columns }) => columns), ...sought]
 }
 
-function tooLarge(columns: readonly string[]): Rule {
-  const sizes = columns.map((name) => `coalesce(strlen(${identifier(name)}::varchar), 0)`)
-  const broken = `${sizes.join(' + ')} > ${MAX_INDEXED_BYTES}`
-  return { column: columns[0] ?? '', reason: 'key_too_large', broken: `(${broken})` }
+/** The rule of an index, if any of its columns can be too large for it. */
+function tooLarge(index: readonly string[], columns: readonly Column[]): Rule[] {
+  const large = columns.filter(({ name, type }) => index.includes(name) && !BOUNDED.test(type))
+  const [first] = large
+  if (first === undefined) return []
+  const sizes = large.map(({ name }) => `coalesce(strlen(${identifier(name)}::varchar), 0)`)
+  const broken = `(${sizes.join(' + ')} > ${MAX_INDEXED_BYTES})`
+  return [{ column: first.name, reason: 'key_too_large', broken }]
 }
+
+/** Types whose every value is small. */
+const BOUNDED =
+  /^(BOOLEAN|U?[A-Z]*INT(EGER)?|DECIMAL\(.*\)|FLOAT|DOUBLE|DATE|TIME.*|UUID|INTERVAL)$/
 
 /** The checks that warn: a row that breaks one is published, and counted. */
 export function warningsOf(model: Model): Rule[] {
