@@ -20,6 +20,7 @@ import { type CopyText, writeCopyText } from './lake/copy-text.ts'
 import { openFiles, type Zone } from './lake/zone.ts'
 import { generationOf } from './models/generation.ts'
 import { withPostgresErrors } from './postgres.ts'
+import { NO_TIME_LIMITS } from './session.ts'
 import { readLoaded } from './warehouse/ledger.ts'
 import { checkFactEnds, loadBatch, type LoadInput, switchGeneration } from './warehouse/load.ts'
 import { migrate } from './warehouse/migrate.ts'
@@ -116,21 +117,21 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
  */
 export async function checkContinued(deps: Deps, warehouse: WarehouseClient): Promise<void> {
   const generation = generationOf(deps.project)
-  await withPostgresErrors(deps.warehouse, () =>
-    inSnapshot(warehouse, async () => {
-      const { client } = warehouse
-      const { rowCount } = await client.query(
-        `select 1 where to_regclass('tidemark_relation') is not null`,
-      )
-      const head = rowCount === 1 ? await readLoaded(warehouse) : undefined
-      if (head === undefined) return
-      const isSame = head.generation === generation
-      const zone = isSame ? processedZone(deps, generation) : ingestionZone(deps)
-      const record = await readCommit(zone, head.batch)
-      checkLoaded(head, { zone, record })
-      if (isSame) await checkFactEnds(client, { project: deps.project, previous: record })
-    }),
-  )
+  const work = async (): Promise<void> => {
+    const { client } = warehouse
+    const { rowCount } = await client.query(
+      `select 1 where to_regclass('tidemark_relation') is not null`,
+    )
+    const head = rowCount === 1 ? await readLoaded(warehouse) : undefined
+    if (head === undefined) return
+    const isSame = head.generation === generation
+    const zone = isSame ? processedZone(deps, generation) : ingestionZone(deps)
+    const record = await readCommit(zone, head.batch)
+    checkLoaded(head, { zone, record })
+    if (isSame) await checkFactEnds(client, { project: deps.project, previous: record })
+  }
+  // The lake is read meanwhile, which may take longer than a role's limit.
+  await withPostgresErrors(deps.warehouse, () => inSnapshot(warehouse, work, NO_TIME_LIMITS))
 }
 
 function range(from: number, to: number): number[] {

@@ -412,14 +412,22 @@ async function countStale(
 ): Promise<number> {
   const current = identifier(`${model.table}_current`)
   const asOf = `${identifier(`${model.table}_as_of_batch`)} (${batch})`
-  const found = await withPostgresErrors(warehouse, () =>
-    client.query<{ rows: string }>(`
+  return await withPostgresErrors(warehouse, async () => {
+    // By name: the two may hold their columns in another order.
+    const { rows: columns } = await client.query<{ name: string }>(
+      `select attname as name from pg_attribute
+       where attrelid = to_regclass($1) and attnum > 0 and not attisdropped`,
+      [identifier(model.table)],
+    )
+    const row = (alias: string) =>
+      `row(${columns.map(({ name }) => `${alias}.${identifier(name)}`).join(', ')})::text`
+    const found = await client.query<{ rows: string }>(`
       select (count(c.present) + count(f.present))::text as rows
       from (select true as present, * from ${current}) as c
       full join (select true as present, * from ${asOf}) as f using (${identifiers(model.key)})
-      where row(c.*)::text is distinct from row(f.*)::text`),
-  )
-  return Number(onlyRow(found).rows)
+      where ${row('c')} is distinct from ${row('f')}`)
+    return Number(onlyRow(found).rows)
+  })
 }
 
 /** A dimension against its model. Rows the source no longer holds may stay: old facts join them. */

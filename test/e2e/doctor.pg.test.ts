@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startRateServer } from '../../src/apps/local/living-totesys/rates.ts'
 import type { Deps } from '../../src/platform/deps.ts'
 import { examine, type ExamineOptions } from '../../src/platform/doctor.ts'
+import type { TidemarkError } from '../../src/platform/errors.ts'
 import type { Finding } from '../../src/platform/finding.ts'
 import { run } from '../../src/platform/pipeline.ts'
 import { diskDrop } from '../../src/platform/source/drop.ts'
@@ -269,6 +270,36 @@ describe('examine()', () => {
     expect(await faults(system.deps, { reader })).toEqual([])
   })
 
+  it('prints statements that can be typed as they are until the dashboard can read', async () => {
+    await system.run()
+    const url = system.warehouse.readerUrl
+    const role = new URL(url).username
+    const reader = { ...system.deps.warehouse, url }
+    await system.query(`
+      create table aside (id int); grant insert on aside to ${role};
+      revoke usage on schema public from public, ${role}`)
+    for (const wanted of [/^grant usage on schema "public"/, /;/]) {
+      const [fault, ...others] = await faults(system.deps, { reader })
+      expect(others).toEqual([])
+      expect(fault?.hint).toMatch(wanted)
+      await system.query(fault?.hint ?? '')
+    }
+    expect(await faults(system.deps, { reader })).toEqual([])
+  })
+
+  it('lets the next run give back a right that the dashboard has lost', async () => {
+    await system.run()
+    const url = system.warehouse.readerUrl
+    const role = new URL(url).username
+    const deps = { ...system.deps, warehouse: { ...system.deps.warehouse, readerRole: role } }
+    expect((await run(deps)).failures).toEqual([])
+    await system.query(`revoke select on fact_payment_current from ${role}`)
+    expect((await run(deps)).failures).toEqual([])
+    expect(
+      await system.query(`select has_table_privilege('${role}', 'fact_payment_current', 'select')`),
+    ).toEqual([{ has_table_privilege: true }])
+  })
+
   it('I14 finds a lake that is not the one the warehouse was loaded from', async () => {
     await system.run()
     await rm(join(system.folder, 'ingestion', 'batch'), { recursive: true })
@@ -313,6 +344,12 @@ describe('a warehouse that somebody has changed', () => {
     ['history', 'drop view fact_payment_history'],
     ['function', 'drop function fact_payment_as_of_batch'],
     ['lock', 'drop table tidemark_lock'],
+    ['column of a current table', 'alter table fact_payment_current drop column paid'],
+    ['key of a current table', 'alter table fact_payment_current drop column payment_id cascade'],
+    [
+      'unique key of a current table',
+      'alter table fact_payment_current drop constraint fact_payment_current_pkey',
+    ],
   ])('gets its %s again, with its rows, and says so', async (_, sql) => {
     await system.query(sql)
     await system.run()
@@ -336,6 +373,49 @@ describe('a warehouse that somebody has changed', () => {
     await system.run()
     await system.query(`select * from fact_payment_as_of_batch(2)`)
     expect((await verify(system.deps)).isEqual).toBe(true)
+  })
+
+  it.each([
+    ['has lost a column', 'drop column paid cascade', 'has lost its column paid'],
+    ['wants a value nobody has', 'add column extra int not null', 'must have a value'],
+  ])('stops where a fact %s, and names it', async (_, alteration, said) => {
+    // A value for the rows that are there, and none for those to come.
+    const sql = `alter table fact_payment ${alteration}`
+    const wants = alteration.startsWith('add')
+    await system.query(wants ? `${sql} default 1` : sql)
+    if (wants) await system.query('alter table fact_payment alter column extra drop default')
+    const error = (await failure()) as TidemarkError
+    expect(error).toMatchObject({
+      code: 'WAREHOUSE_CHANGED',
+      message: expect.stringContaining(said) as string,
+    })
+    if (!wants) return
+    await system.query(error.hint?.split('; ')[1] ?? '')
+    await system.run()
+    await expectFaithful(system)
+  })
+
+  it('finds a migration that this version does not know, as a run does', async () => {
+    await system.query(`insert into tidemark_migration (name, checksum) values ('newer', 'x')`)
+    const error = await failure()
+    expect(error).toMatchObject({ code: 'WAREHOUSE_NEWER' })
+    expect(await faults()).toMatchObject([{ detail: (error as TidemarkError).message }])
+  })
+
+  it('waits for no reader where there is nothing to migrate', async () => {
+    const reader = await system.warehouse.client()
+    await reader.query('begin; select from fact_payment; select from fact_payment_history')
+    expect(await faults()).toEqual([])
+    await reader.query('commit')
+  })
+
+  it('names the statement where a dimension has lost its key', async () => {
+    await system.query('alter table dim_staff drop constraint dim_staff_pkey cascade')
+    const [found, ...others] = await faults()
+    expect(others).toEqual([])
+    expect(found?.detail).toContain('dim_staff')
+    await system.query(found?.hint ?? '')
+    expect(await faults()).toEqual([])
   })
 
   it('stops the run if a view of the domain is gone, and names it', async () => {

@@ -131,7 +131,7 @@ it('tidemark lake sweep says what it found, what to type, and takes an age in ho
     { event: 'zone_swept', zone: 'ingestion', orphans: 0 },
     { event: 'zone_swept', zone: 'processed', orphans: 0 },
   ])
-  expect((await tidemark(['lake', 'sweep'], { env })).out).toContain('No orphan is left')
+  expect((await tidemark(['lake', 'sweep'], { env })).out).toContain('No orphan older than 24 h')
   const wrong = await tidemark(['lake', 'sweep', '--older-than', '0.5'], { env })
   expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining('1 or more')])
 })

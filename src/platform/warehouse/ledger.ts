@@ -1,5 +1,13 @@
+import { ConfigError } from '../errors.ts'
 import { onlyRow, withPostgresErrors } from '../postgres.ts'
-import { inSnapshot, inTransaction, selectRows, type WarehouseClient } from './warehouse.ts'
+import { identifier } from '../sql.ts'
+import {
+  inSnapshot,
+  inTransaction,
+  selectRows,
+  type Warehouse,
+  type WarehouseClient,
+} from './warehouse.ts'
 
 /** The newest loaded batch, and how far the warehouse is proven complete. Times are ISO 8601 UTC. */
 export interface LedgerHead {
@@ -41,16 +49,35 @@ export async function readLedgerHead(connection: WarehouseClient): Promise<Ledge
   }
 }
 
-/** As `readLedgerHead`, and `undefined` if Tidemark has made nothing in the warehouse yet. */
+/**
+ * As `readLedgerHead`, and `undefined` if Tidemark has made nothing in the warehouse yet. Throws
+ * `ConfigError` if this user may not use the schema, which would look empty.
+ */
 export async function findLedgerHead(session: WarehouseClient): Promise<LedgerHead | undefined> {
   return await withPostgresErrors(session.warehouse, () =>
     inSnapshot(session, async () => {
-      const found = await session.client.query<{ there: boolean }>(
-        `select to_regclass('tidemark_status') is not null as there`,
+      const found = await session.client.query<{ there: boolean; closed: boolean; user: string }>(
+        `select
+             to_regclass('tidemark_status') is not null as there,
+             exists (
+                 select 1 from pg_namespace
+                 where nspname = $1 and not has_schema_privilege(oid, 'usage')
+             ) as closed,
+             current_user as "user"`,
+        [session.warehouse.schema],
       )
-      return onlyRow(found).there ? await readLedgerHead(session) : undefined
+      const { there, closed, user } = onlyRow(found)
+      if (closed) throw forbidden(session.warehouse, user)
+      return there ? await readLedgerHead(session) : undefined
     }),
   )
+}
+
+function forbidden({ title, schema }: Warehouse, user: string): ConfigError {
+  return new ConfigError(`${title} does not let ${user} into its schema ${schema}`, {
+    code: 'WAREHOUSE_PERMISSION',
+    hint: `grant usage on schema ${identifier(schema)} to ${identifier(user)};`,
+  })
 }
 
 /**

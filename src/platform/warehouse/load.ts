@@ -3,7 +3,7 @@ import { changedRows, type CommitRecord, type RowCounts } from '../lake/commit-r
 import type { CopyText } from '../lake/copy-text.ts'
 import { type Client, copyFromFile, withPostgresErrors } from '../postgres.ts'
 import type { Calendar, Dimension, Fact, Model, Project } from '../project.ts'
-import { identifier, identifiers } from '../sql.ts'
+import { identifier, identifiers, qualified } from '../sql.ts'
 import { readLoaded } from './ledger.ts'
 import { inLockedTransaction, type WarehouseClient } from './warehouse.ts'
 
@@ -145,7 +145,7 @@ export async function checkFactEnds(
         `ledger, ended with version ${expected}`,
       {
         code: 'WAREHOUSE_CHANGED',
-        hint: 'restore the warehouse from a backup, or load into an empty TIDEMARK_WAREHOUSE_SCHEMA; nothing was changed',
+        hint: RESTORE,
       },
     )
   }
@@ -208,6 +208,7 @@ async function loadDimension(
   let columns: readonly string[] = []
   let rows = 0
   for await (const text of texts(record, model.table)) {
+    if (rows === 0) await checkColumns(client, model.table, text.columns)
     columns = text.columns
     rows += await copyFromFile(client, `${incoming} (${identifiers(columns)})`, text.path)
   }
@@ -256,6 +257,7 @@ async function loadFact(
   let columns: readonly string[] = []
   let rows = 0
   for await (const text of texts(record, model.table)) {
+    if (rows === 0) await checkColumns(client, model.table, text.columns)
     columns = text.columns
     rows += await copyFromFile(client, `${table} (${identifiers(columns)})`, text.path)
   }
@@ -284,6 +286,45 @@ async function loadFact(
       where f.record_operation = 'delete' and ${sameKey(model, 'c', 'f')}`)
   }
 }
+
+/**
+ * Throws `ContractError` (`WAREHOUSE_CHANGED`) if a table cannot take rows of these columns: it has
+ * lost one, or was given one that wants a value.
+ */
+async function checkColumns(
+  client: Client,
+  table: string,
+  columns: readonly string[],
+): Promise<void> {
+  const { rows } = await client.query<{ name: string; wants: boolean; schema: string }>(
+    `select
+         attname as name,
+         attnotnull and not atthasdef and attidentity = '' as wants,
+         current_schema() as schema
+     from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped`,
+    [identifier(table)],
+  )
+  const present = new Set(rows.map(({ name }) => name))
+  const lost = columns.filter((name) => !present.has(name))
+  if (lost.length > 0) {
+    throw new ContractError(`The warehouse table ${table} has lost its column ${lost.join(', ')}`, {
+      code: 'WAREHOUSE_CHANGED',
+      hint: RESTORE,
+    })
+  }
+  const added = rows.find(({ name, wants }) => wants && !columns.includes(name))
+  if (added === undefined) return
+  throw new ContractError(
+    `The warehouse table ${table} was given a column ${added.name} that must have a value`,
+    {
+      code: 'WAREHOUSE_CHANGED',
+      hint: `nothing was changed; alter table ${qualified(added.schema, table)} alter column ${identifier(added.name)} drop not null;`,
+    },
+  )
+}
+
+const RESTORE =
+  'restore the warehouse from a backup, or load into an empty TIDEMARK_WAREHOUSE_SCHEMA; nothing was changed'
 
 async function isEmpty(client: Client, table: string): Promise<boolean> {
   const { rows } = await client.query<{ empty: boolean }>(
@@ -316,6 +357,6 @@ function checkCount(table: string, { expected, rows }: { expected: number; rows:
   if (rows === expected) return
   throw new ContractError(`Table ${table}: ${expected} rows are archived, ${rows} were stored`, {
     code: 'LOAD_INCOMPLETE',
-    hint: 'nothing was published; please report this',
+    hint: 'nothing was published; see whether a trigger or rule of the table leaves rows out (\\d in psql), else please report this',
   })
 }

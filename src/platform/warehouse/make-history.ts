@@ -21,11 +21,11 @@ export const HISTORY_VIEW_COLUMNS: ReadonlySet<string> = new Set([
 
 /**
  * Makes what keeps the history of a fact, or brings it up to date: the columns, the current table,
- * the view and the functions. May be repeated. A current table that was dropped gets its rows from
- * the versions. Throws `ConfigError` for rows that Tidemark did not load, and for a name that is
- * taken.
+ * the view and the functions. May be repeated. A current table that was dropped, or has lost a
+ * column, gets its rows from the versions. Returns whether it was there and incomplete. Throws
+ * `ConfigError` for rows that Tidemark did not load, and for a name that is taken.
  */
-export async function makeHistory(client: Client, fact: Fact): Promise<void> {
+export async function makeHistory(client: Client, fact: Fact): Promise<boolean> {
   const table = identifier(fact.table)
   const { rows: found } = await client.query<{ foreign: boolean }>(`
     select exists (select 1 from ${table}) and not exists (select 1 from tidemark_ledger) as foreign`)
@@ -63,18 +63,24 @@ export async function makeHistory(client: Client, fact: Fact): Promise<void> {
   await dropOutdatedView(client, history, columns)
   const isNew = (await readColumns(client, current)).length === 0
   await client.query(HISTORY.replaceAll(/\{(\w+)\}/g, (_, name: string) => names[name] ?? ''))
-  // The columns that a later migration gave the fact.
+  // The columns that a later migration gave the fact, or that somebody dropped, and the key with them.
   const present = new Set((await readColumns(client, current)).map(({ name }) => name))
-  for (const { name, type } of columns) {
-    if (present.has(name)) continue
+  const missing = columns.filter(({ name }) => !present.has(name))
+  for (const { name, type } of missing) {
     await client.query(`alter table ${current} add column ${identifier(name)} ${type}`)
   }
-  if (isNew) await fillCurrent(client, fact, names)
+  const isIncomplete = missing.length > 0 || !(await isKeyed(client, fact))
+  if (isIncomplete) await client.query(`delete from ${current}`)
+  if (isNew || isIncomplete) await fillCurrent(client, fact, names)
+  if (!(await isKeyed(client, fact))) {
+    await client.query(`alter table ${current} add primary key (${identifiers(fact.key)})`)
+  }
   for (const { name, column } of indexesOf(fact)) {
     await client.query(
       `create index if not exists ${identifier(name)} on ${current} (${identifier(column)})`,
     )
   }
+  return isIncomplete
 }
 
 /** Fills a current table with the latest version of each key, deletions left out. */
@@ -91,6 +97,31 @@ async function fillCurrent(
     ) as latest
     where record_operation <> 'delete'`)
 }
+
+/** Whether the current table has what a load finds its rows by. */
+async function isKeyed(client: Client, { table, key }: Fact): Promise<boolean> {
+  const { rowCount } = await client.query(KEYED, [`${table}_current`, key])
+  return rowCount === 1
+}
+
+/** A row if the table called $1 has a unique index on the columns $2, and on nothing else. */
+const KEYED = `
+  select 1
+  where exists (
+      select 1
+      from pg_index as i
+      where
+          i.indrelid = to_regclass(quote_ident($1))
+          and i.indisunique
+          and i.indisvalid
+          and i.indpred is null
+          and array(
+              select a.attname::text
+              from pg_attribute as a
+              where a.attrelid = i.indrelid and a.attnum = any(i.indkey[0:i.indnkeyatts - 1])
+              order by 1
+          ) = array(select k from unnest($2::text[]) as k order by 1)
+  )`
 
 interface Column {
   readonly name: string

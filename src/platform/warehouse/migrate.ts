@@ -41,7 +41,11 @@ export async function migrate(
   })
 }
 
-async function isWhole(warehouse: WarehouseClient, project: Project): Promise<boolean> {
+/**
+ * Whether there is nothing to migrate or to make again. Throws `ConfigError` for a migration that was
+ * edited after it had been applied, or that is unknown here.
+ */
+export async function isWhole(warehouse: WarehouseClient, project: Project): Promise<boolean> {
   return (
     (await isUpToDate(warehouse.client, stepsOf(project))) && (await isServed(warehouse, project))
   )
@@ -62,8 +66,8 @@ export async function applyMigrations(
     )`)
   const applied = await readApplied(client)
   const lost = await findMissing(client)
-  for (const step of stepsOf(project)) {
-    if (applied.has(step.name)) continue
+  const steps = stepsOf(project).filter(({ name }) => !applied.has(name))
+  for (const step of steps) {
     await client.query(step.sql)
     await client.query('insert into tidemark_migration (name, checksum) values ($1, $2)', [
       step.name,
@@ -72,13 +76,17 @@ export async function applyMigrations(
   }
   await forgetDropped(client, lost)
   await client.query(STATUS)
+  const restored = [...lost]
   for (const model of project.models) {
-    if (model.kind === 'fact') await makeHistory(client, model)
+    if (model.kind !== 'fact') continue
+    const wasIncomplete = await makeHistory(client, model)
+    // A new migration may have given the fact a column; otherwise the current table has lost one.
+    if (wasIncomplete && steps.length === 0) restored.push(`${model.table}_current`)
   }
   await listRelations(warehouse, project)
   await checkRelations(client)
   await grantReading(warehouse, project)
-  return lost
+  return restored
 }
 
 /** The oldest server: the as-of functions have SQL-standard bodies. */

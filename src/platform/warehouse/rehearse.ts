@@ -1,14 +1,16 @@
-import { type Client, onlyRow } from '../postgres.ts'
+import { ContractError } from '../errors.ts'
+import { onlyRow } from '../postgres.ts'
 import type { Model, Project } from '../project.ts'
-import { identifier } from '../sql.ts'
-import { applyMigrations, checkVersion } from './migrate.ts'
+import { identifier, identifiers, qualified } from '../sql.ts'
+import { applyMigrations, checkVersion, isWhole } from './migrate.ts'
 import { inTransaction, prepareLock, type WarehouseClient } from './warehouse.ts'
 
 /**
  * Does what a run does in the warehouse, and rolls all of it back: creates schema and lock if they
- * are missing, takes the lock, applies migrations, and runs every kind of write on every table, the
- * ledger and the confirmation without touching a row, in the same kind of transaction as a load.
- * Throws what a run would throw. `RUN_LOCKED` is not a fault: another run is at work.
+ * are missing, applies the migrations that are new, takes the lock, and runs every kind of write on
+ * every table, the ledger and the confirmation without touching a row, in the same kind of
+ * transaction as a load. Throws what a run would throw. `RUN_LOCKED` is not a fault: another run is at
+ * work.
  */
 export async function rehearse(
   warehouse: WarehouseClient,
@@ -21,8 +23,8 @@ export async function rehearse(
     await inTransaction(warehouse, async () => {
       await checkVersion(client)
       await prepareLock(warehouse, waitMs)
-      await applyMigrations(warehouse, project)
-      for (const model of project.models) await writeNothing(client, model)
+      if (!(await isWhole(warehouse, project))) await applyMigrations(warehouse, project)
+      for (const model of project.models) await writeNothing(warehouse, model)
       await client.query(`
         insert into tidemark_ledger select * from tidemark_ledger where false;
         delete from tidemark_ledger where false;
@@ -35,18 +37,39 @@ export async function rehearse(
   }
 }
 
-/** Every kind of statement that a load runs on a model's tables, each touching no row. */
-async function writeNothing(client: Client, model: Model): Promise<void> {
-  const tables = model.kind === 'fact' ? [model.table, `${model.table}_current`] : [model.table]
+/**
+ * Every kind of statement that a load runs on a model's tables, each touching no row. Throws
+ * `ContractError` (`WAREHOUSE_CHANGED`) where a dimension has lost the key by which its rows are found.
+ */
+async function writeNothing(
+  { client, warehouse: { schema } }: WarehouseClient,
+  model: Model,
+): Promise<void> {
+  const isFact = model.kind === 'fact'
+  const tables = isFact ? [model.table, `${model.table}_current`] : [model.table]
   const key = identifier(model.key[0] ?? '')
   for (const name of tables) {
     const table = identifier(name)
-    await client.query(`
-      insert into ${table} select * from ${table} where false;
-      update ${table} set ${key} = ${key} where false;
-      delete from ${table} where false`)
+    const isUpserted = !isFact || name !== model.table
+    const conflict = isUpserted ? `on conflict (${identifiers(model.key)}) do nothing` : ''
+    try {
+      await client.query(`
+        insert into ${table} select * from ${table} where false ${conflict};
+        update ${table} set ${key} = ${key} where false;
+        delete from ${table} where false`)
+    } catch (cause) {
+      if ((cause as { code?: string }).code !== INVALID_CONFLICT) throw cause
+      throw new ContractError(`The warehouse table ${name} has lost its key`, {
+        code: 'WAREHOUSE_CHANGED',
+        hint: `alter table ${qualified(schema, name)} add primary key (${identifiers(model.key)});`,
+        cause,
+      })
+    }
   }
 }
+
+/** SQLSTATE of a conflict on columns that no unique index has. */
+const INVALID_CONFLICT = '42P10'
 
 /** What the warehouse's server and database are. */
 export interface WarehouseFacts {

@@ -76,7 +76,7 @@ export async function checkRelations(client: Client): Promise<void> {
 }
 
 /**
- * Whether everything that the warehouse serves is there: each listed relation, the columns and
+ * Whether everything that the warehouse serves is there: each listed relation, the columns, key and
  * indexes of each current table, the functions, and the rights of the reader role. A project may
  * ask for more without a migration, and somebody may have added or dropped some.
  */
@@ -103,11 +103,20 @@ export async function isServed(
              where c.attrelid = to_regclass(f.current) and c.attname = a.attname and not c.attisdropped
          )
      union all
-     -- A role that was made after the schema.
-     select 1 from pg_roles
+     select 1 from unnest($3::text[], $4::text[]) as f (fact, current)
+     where not exists (
+         select 1 from pg_index as i
+         where i.indrelid = to_regclass(f.current) and i.indisunique and i.indisvalid
+     )
+     union all
+     -- A role that was made after the schema, or has lost a right since.
+     select 1
+     from pg_roles as r
+     cross join tidemark_relation as t
      where
-         rolname = $5
-         and has_table_privilege(oid, to_regclass('tidemark_status'), 'select') is not true
+         r.rolname = $5
+         and (t.name <> all ($6::text[]) or t.name in ('tidemark_status', 'tidemark_batches'))
+         and has_table_privilege(r.oid, to_regclass(quote_ident(t.name)), 'select') is not true
      limit 1`,
     [
       facts.flatMap(indexesOf).map(({ name }) => identifier(name)),
@@ -115,6 +124,7 @@ export async function isServed(
       facts.map(({ table }) => identifier(table)),
       facts.map(({ table }) => identifier(`${table}_current`)),
       warehouse.readerRole,
+      OWN,
     ],
   )
   return rowCount === 0

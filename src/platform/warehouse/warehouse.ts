@@ -80,9 +80,10 @@ export async function selectRows<Row extends object>(
 export async function inSnapshot<T>(
   connection: WarehouseClient,
   work: () => Promise<T>,
+  limits: Settings = {},
 ): Promise<T> {
   if (isOpen(connection)) return await work()
-  await beginReading(connection)
+  await beginReading(connection, limits)
   return await finish(connection, work)
 }
 

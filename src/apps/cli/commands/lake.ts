@@ -27,7 +27,7 @@ export async function sweepCommand(
   const left = zones.reduce((sum, { orphans, removed }) => sum + orphans - removed, 0)
   output.print(
     left === 0
-      ? `\n  ${output.style('green', '✓')} No orphan is left.`
+      ? `\n  ${output.style('green', '✓')} No orphan older than ${olderThanHours} h is left.`
       : `\n  ${formatNumber(left, 'orphan')} older than ${olderThanHours} h, harmless. To remove them: tidemark lake sweep --delete`,
   )
   return EXIT.done
