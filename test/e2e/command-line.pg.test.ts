@@ -164,7 +164,7 @@ describe('tidemark with databases of your own', () => {
       `update sales_order set agreed_delivery_date = 'TBC' where sales_order_id = 9`,
     )
     const { code, err } = await command('run')
-    expect(err).toContain('fact_sales_order: 1 rows')
+    expect(err).toContain('fact_sales_order: 1 row of')
     expect(code).toBe(3)
     expect((await command('status')).out).toContain('rows in quarantine 1')
 
