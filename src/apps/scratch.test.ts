@@ -97,3 +97,15 @@ it('I15 openScratch() names a folder that it cannot make', async () => {
     code: expect.stringMatching(/^SCRATCH_/),
   })
 })
+
+it.each(['file', 'file/below', 'file/below/it'])(
+  'I15 openScratch() says of %s that it cannot be made, not that somebody took it away',
+  async (path) => {
+    await writeFile(join(parent, 'file'), '')
+    await expect(openScratch(join(parent, path), { log })).rejects.toMatchObject({
+      code: 'SCRATCH_PERMISSION',
+      message: expect.stringContaining('cannot be made [E') as string,
+      hint: expect.stringContaining('TIDEMARK_SCRATCH') as string,
+    })
+  },
+)

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { withScratchErrors } from '../platform/disk-fault.ts'
+import { ConfigError } from '../platform/errors.ts'
 import type { Log } from '../platform/log.ts'
 import { isAlive, markProcess, type ProcessMark } from './process-mark.ts'
 
@@ -24,7 +25,7 @@ const ABANDONED_MS = 24 * TOUCH_MS
  */
 export async function openScratch(parent: string, { log }: { log: Log }): Promise<Scratch> {
   return await withScratchErrors(parent, async () => {
-    await mkdir(parent, { recursive: true })
+    await makeFolder(parent)
     const folders = await sweepScratch(parent)
     if (folders > 0) log({ event: 'scratch_swept', folders })
     const path = join(parent, randomUUID())
@@ -44,6 +45,22 @@ export async function openScratch(parent: string, { log }: { log: Log }): Promis
       },
     }
   })
+}
+
+/** Nothing can be lost yet where the folder itself cannot be made, whatever the system calls that. */
+async function makeFolder(parent: string): Promise<void> {
+  try {
+    await mkdir(parent, { recursive: true })
+  } catch (error) {
+    // Of a read-only file system Node says ENOENT.
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (!['ENOENT', 'ENOTDIR', 'EEXIST'].includes(code)) throw error
+    throw new ConfigError(`The scratch folder ${parent} cannot be made [${code}]`, {
+      code: 'SCRATCH_PERMISSION',
+      hint: 'set TIDEMARK_SCRATCH, or TIDEMARK_HOME, to a folder that this user may make and write',
+      cause: error,
+    })
+  }
 }
 
 /** Removes the scratch folders that dead processes left below `parent`; returns how many. */
