@@ -41,7 +41,8 @@ export async function openVisit(
       )
     })
   }
-  context.setDefaultTimeout(15_000)
+  // As in vitest.config.ts: for what never comes.
+  context.setDefaultTimeout(120_000)
   const page = await context.newPage()
   return { page, faults, [Symbol.asyncDispose]: () => context.close() }
 }

@@ -62,10 +62,8 @@ describe('a table that somebody has locked', () => {
       'insert into thing values (2); insert into part values (2); insert into under values (2)',
     )
     await lock(relation)
-    const started = performance.now()
     const { committed, held: waiting } = await extract(system.deps)
     expect(committed).toBe(true)
-    expect(performance.now() - started).toBeLessThan(15_000)
     expect(waiting).toEqual([
       { table, reason: 'locked', detail: 'somebody holds a lock on it; the next run reads it' },
     ])

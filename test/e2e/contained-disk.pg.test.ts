@@ -4,6 +4,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { PATIENT_RUN, whileLoadsWait } from '../support/held-loads.ts'
 import { currentOrders, seedTotesys } from '../support/small-totesys.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
 
@@ -42,6 +43,7 @@ async function run(
     {
       env: {
         ...process.env,
+        ...PATIENT_RUN,
         TIDEMARK_SOURCE_URL: system.source.readerUrl,
         TIDEMARK_WAREHOUSE_URL: warehouseUrl ?? system.warehouse.url,
         TIDEMARK_SCRATCH: scratch,
@@ -139,7 +141,9 @@ it('I15 a scratch folder that cannot be made is named before anything is done', 
 })
 
 it('I15 what a killed run leaves in the scratch folder is gone after the next command', async () => {
-  const killed = await run(['bash'], { limit: 'true', killAt: 'rows_read' })
+  const killed = await whileLoadsWait(system.warehouse, () =>
+    run(['bash'], { limit: 'true', killAt: 'rows_read' }),
+  )
   expect(killed.code).toBe(null)
   const left = await readdir(scratch)
   expect(left).toHaveLength(2)

@@ -10,6 +10,7 @@ import { run } from '../../src/platform/pipeline.ts'
 import { diskDrop } from '../../src/platform/source/drop.ts'
 import { verify } from '../../src/platform/verify.ts'
 import { readFeedState } from '../support/feeds.ts'
+import { PATIENT_RUN, whileLoadsWait } from '../support/held-loads.ts'
 import { listKeys, once, withHook } from '../support/lake.ts'
 import { createShop, type ShopSystem } from '../support/shop.ts'
 import { createSystem } from '../support/system.ts'
@@ -195,6 +196,7 @@ describe('kill -9', () => {
         spawn(process.execPath, [program, 'run', '--json', '--home', system.folder], {
           env: {
             ...process.env,
+            ...PATIENT_RUN,
             TIDEMARK_SOURCE_URL: system.source.readerUrl,
             TIDEMARK_WAREHOUSE_URL: system.warehouse.url,
             TIDEMARK_DROP: join(system.folder, 'drop'),
@@ -215,11 +217,14 @@ describe('kill -9', () => {
           `base,quote,rate_date,rate,source\n${rows.join('')}`,
         )
       }
-      const child = start()
-      child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-        if (text.includes(`"event":"${event}`)) child.kill('SIGKILL')
+      const ending = await whileLoadsWait(system.warehouse, async () => {
+        const child = start()
+        child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+          if (text.includes(`"event":"${event}`)) child.kill('SIGKILL')
+        })
+        return await ended(child)
       })
-      expect((await ended(child))[1]).toBe('SIGKILL')
+      expect(ending[1]).toBe('SIGKILL')
       const [code] = await ended(start())
       expect(code).toBe(0)
       expect(

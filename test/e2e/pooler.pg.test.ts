@@ -37,9 +37,10 @@ const HOSTILE: Readonly<Record<string, string>> = {
   client_encoding: 'LATIN1',
   search_path: 'pg_temp',
   row_security: 'off',
-  statement_timeout: '400ms',
-  idle_in_transaction_session_timeout: '400ms',
-  transaction_timeout: '1500ms',
+  // Longer than one statement of another client takes on a busy machine.
+  statement_timeout: '2s',
+  idle_in_transaction_session_timeout: '2s',
+  transaction_timeout: '2500ms',
 }
 
 async function makeHostile({ name, query }: TestDatabase): Promise<void> {
@@ -159,7 +160,7 @@ describe.skipIf(isPoolerMissing())(
     it('I15 lets work take its time, whatever the time limits of roles and databases', async () => {
       const { deps, system } = await open(
         `create table thing (id integer primary key, note text);
-       create view slow as select id, pg_sleep(0.7)::text || note as note from thing;
+       create view slow as select id, pg_sleep(0.9)::text || note as note from thing;
        grant select on slow to public;
        insert into thing select n, 'note' from generate_series(1, 3) as n`,
         {
@@ -175,7 +176,7 @@ describe.skipIf(isPoolerMissing())(
       expect((await run(deps)).failures).toEqual([])
       await system.warehouse.query(`
       create function wait() returns trigger language plpgsql as
-      'begin perform pg_sleep(0.7); return new; end';
+      'begin perform pg_sleep(0.9); return new; end';
       create trigger slow before insert on "Stérne ✓".fact_thing
       for each row execute function wait()`)
       await system.sql.query(`update thing set note = 'other'`)

@@ -14,6 +14,8 @@ afterEach(async () => {
 interface Silenced {
   readonly system: TestSystem
   readonly deps: Deps
+  /** As `deps`, but soon tired of the silence of one of them. */
+  readonly impatient: (which: 'source' | 'warehouse') => Deps
   readonly source: SilentProxy
   readonly warehouse: SilentProxy
 }
@@ -31,18 +33,17 @@ async function open(): Promise<Silenced> {
   const source = await startSilentProxy(system.deps.source.url)
   const warehouse = await startSilentProxy(system.deps.warehouse.url)
   opened.push(source, warehouse)
-  const silenceMs = SILENCE_MS
   const deps = {
     ...system.deps,
-    source: { ...system.deps.source, url: source.through(system.deps.source.url), silenceMs },
-    warehouse: {
-      ...system.deps.warehouse,
-      url: warehouse.through(system.deps.warehouse.url),
-      silenceMs,
-    },
+    source: { ...system.deps.source, url: source.through(system.deps.source.url) },
+    warehouse: { ...system.deps.warehouse, url: warehouse.through(system.deps.warehouse.url) },
   }
+  const impatient = (which: 'source' | 'warehouse') => ({
+    ...deps,
+    [which]: { ...deps[which], silenceMs: SILENCE_MS },
+  })
   expect((await run(deps)).failures).toEqual([])
-  return { system, deps, source, warehouse }
+  return { system, deps, impatient, source, warehouse }
 }
 
 /** Rows of a few megabytes altogether. */
@@ -78,7 +79,7 @@ describe('a connection that accepts everything and passes nothing on', () => {
       const silenced = await open()
       await silenced.system.sql.query(MANY)
       silenced[which].setNew('swallow')
-      const report = await run(silenced.deps)
+      const report = await run(silenced.impatient(which))
       const stage = which === 'source' ? 'extract' : 'load'
       const code = which === 'source' ? 'SOURCE_UNREACHABLE' : 'WAREHOUSE_UNREACHABLE'
       expect(failuresOf(report)).toEqual([[stage, 'TransientError', code]])
@@ -93,7 +94,7 @@ describe('a connection that accepts everything and passes nothing on', () => {
       const silenced = await open()
       await silenced.system.sql.query(MANY)
       const silent = silenced.source.swallowAfter(bytes)
-      const report = await run(silenced.deps)
+      const report = await run(silenced.impatient('source'))
       await silent
       expect(failuresOf(report)).toEqual([['extract', 'TransientError', 'SOURCE_UNREACHABLE']])
       await expectRecovery(silenced)
@@ -106,7 +107,7 @@ describe('a connection that accepts everything and passes nothing on', () => {
       const silenced = await open()
       await silenced.system.sql.query(MANY)
       const silent = silenced.warehouse.swallowAfter(bytes)
-      const report = await run(silenced.deps)
+      const report = await run(silenced.impatient('warehouse'))
       await silent
       expect(failuresOf(report)).toEqual([['load', 'TransientError', 'WAREHOUSE_UNREACHABLE']])
       await expectRecovery(silenced)
@@ -114,37 +115,36 @@ describe('a connection that accepts everything and passes nothing on', () => {
   )
 
   it('I13 fails if only open connections go silent: the server is asked what it is doing', async () => {
-    const { deps, source, system } = await open()
+    const { impatient, source, system } = await open()
     await system.sql.query(MANY)
-    await using connection = await connect(deps.source)
+    await using connection = await connect({ ...impatient('source').source, attempts: 20 })
     source.setOpen('swallow')
-    const started = performance.now()
     const asked = connection.client.query('select 1')
     await expect(asked).rejects.toThrow('timeout expired')
-    expect(performance.now() - started).toBeLessThan(20_000)
   })
 
   it('closes in bounded time', async () => {
-    const { deps, source } = await open()
-    const connection = await connect(deps.source)
+    const { impatient, source } = await open()
+    const connection = await connect({ ...impatient('source').source, attempts: 20 })
     source.setOpen('swallow')
-    const started = performance.now()
-    await connection[Symbol.asyncDispose]()
-    expect(performance.now() - started).toBeLessThan(20_000)
+    await expect(connection[Symbol.asyncDispose]()).resolves.toBeUndefined()
   })
 })
 
 describe('a statement that takes its time', () => {
   it('is left alone for as long as the server works on it', async () => {
     const { deps, source, system } = await open()
+    // Time for the server to be asked and to answer, on a busy machine too.
+    const silenceMs = 2000
+    const asking = { ...deps.source, silenceMs, attempts: 20 }
     await system.sql.query(`
-      create view slow as select id, pg_sleep(${(SILENCE_MS * 4) / 1000})::text as note from thing;
+      create view slow as select id, pg_sleep(${(silenceMs * 3.2) / 1000})::text as note from thing;
       grant select on slow to public;
       insert into thing values (1, 'one')`)
     const tables = [{ name: 'thing', relation: 'slow', key: ['id'], keyIsUnenforced: true }]
     const project = { ...deps.project, source: { schema: 'public', tables } }
     const before = source.connections
-    const report = await run({ ...deps, project })
+    const report = await run({ ...deps, project, source: asking })
     expect(report.failures).toEqual([])
     expect(report.extracted?.record?.tables['thing']?.rows).toBe(1)
     // One connection for the run, the others to ask.

@@ -14,7 +14,7 @@ import { createApp } from './app.ts'
 import { readAccess, type ServerEnv } from './auth.ts'
 import { type ServeOptions, startServer } from './serve.ts'
 
-type Options = Omit<ServeOptions, 'port' | 'graceMs'>
+type Options = Omit<ServeOptions, 'port'>
 
 const questions = readQuestions(new URL('../../totesys/presentation/', import.meta.url))
 
@@ -269,7 +269,7 @@ describe('the server', () => {
     }
   })
 
-  it('an open page hears of a finished run within a second', async () => {
+  it('an open page hears of a finished run', async () => {
     await using server = await startServer({ ...options(), port: 0 })
     const response = await fetch(`${server.url}/events`)
     expect(response.headers.get('content-type')).toBe('text/event-stream')
@@ -278,9 +278,7 @@ describe('the server', () => {
     expect(first).toMatchObject({ batch: 3, isFresh: true })
     await system.sql.query('update payment set paid = false where payment_id = 4')
     await system.run()
-    const loadedAt = Date.now()
     await heard.next((event) => event.batch === 4)
-    expect(Date.now() - loadedAt).toBeLessThan(1000)
     await response.body?.cancel().catch(() => {})
   })
 
@@ -302,14 +300,13 @@ describe('the server', () => {
   })
 
   it('ends open streams when it stops, and the answers under way are finished', async () => {
-    const startedAt = performance.now()
-    const server = await startServer({ ...options(), port: 0 })
+    // Longer than the test may take: it ends because nothing is under way.
+    const server = await startServer({ ...options({ graceMs: 2 ** 31 - 1 }), port: 0 })
     const response = await fetch(`${server.url}/events`)
     const text = response.text()
     await server[Symbol.asyncDispose]()
     expect(await text).toContain('retry: 2000')
     await expect(fetch(`${server.url}/health`)).rejects.toThrow(/fetch failed/)
-    expect(performance.now() - startedAt).toBeLessThan(2000)
   })
 
   it('says that a port is taken, and that a host is not here', async () => {

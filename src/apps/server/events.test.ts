@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { TransientError } from '../../platform/errors.ts'
 import type { Freshness } from '../../platform/presentation/freshness.ts'
 import {
@@ -32,6 +32,8 @@ function gather(watch: LedgerWatch, count: number): Promise<News[]> {
   })
 }
 
+afterEach(() => void vi.useRealTimers())
+
 describe('createLedgerWatch()', () => {
   it('tells what changes and nothing else, gone and back included', async () => {
     const states: (() => Freshness)[] = [
@@ -62,15 +64,25 @@ describe('createLedgerWatch()', () => {
     ).toEqual([[1, true], [2, true], [2, true], 'WAREHOUSE_UNREACHABLE', 'UNEXPECTED', [2, false]])
   })
 
-  it('asks once for everybody, and nothing when nobody listens', async () => {
+  it('asks once for everybody, and goes on for the next', async () => {
     let asked = 0
     const watch = createLedgerWatch(async () => head((asked += 1)), { everyMs: 1 })
     const both = await Promise.all([gather(watch, 3), gather(watch, 3)])
     expect(both[0]).toEqual(both[1])
-    const before = asked
-    await new Promise((resolve) => setTimeout(resolve, 30))
-    expect(asked - before).toBeLessThanOrEqual(1)
     expect(await gather(watch, 1)).toHaveLength(1)
+  })
+
+  it('asks twice a second, so that a batch is heard of within one, and not when nobody listens', async () => {
+    vi.useFakeTimers()
+    let asked = 0
+    const watch = createLedgerWatch(async () => head((asked += 1)))
+    const stop = watch.subscribe(() => {})
+    await vi.advanceTimersByTimeAsync(5000)
+    expect(asked).toBe(11)
+    stop()
+    await vi.advanceTimersByTimeAsync(5000)
+    expect(asked).toBe(11)
+    expect(vi.getTimerCount()).toBe(0)
   })
 
   it('tells whoever comes later what is known, at once', async () => {
@@ -88,16 +100,19 @@ describe('openEventStream()', () => {
   const silent: LedgerWatch = { subscribe: () => () => {} }
 
   it('writes news as events, and beats in between', async () => {
+    vi.useFakeTimers()
     let tell: (news: News) => void = () => {}
     const stop = new AbortController()
     const body = openEventStream(
       { subscribe: (listener) => ((tell = listener), () => {}) },
-      { signals: [stop.signal], expiresAt: undefined, heartbeatMs: 5, onEnd: () => {} },
+      { signals: [stop.signal], expiresAt: undefined, onEnd: () => {} },
     )
+    const read = new Response(body).text()
     tell({ event: 'head', freshness: head(7) })
     tell({ event: 'away', code: 'X' })
-    setTimeout(() => stop.abort(), 30)
-    const text = await new Response(body).text()
+    await vi.advanceTimersByTimeAsync(15_000)
+    stop.abort()
+    const text = await read
     expect(text).toContain(
       'event: head\nid: 7\ndata: {"batch":7,"generation":"g","completeTo":"2024-01-01T00:00:00.000000Z",' +
         '"lagSeconds":1.5,"promiseSeconds":60,"isFresh":true}\n\n',

@@ -78,12 +78,11 @@ export interface EventStreamOptions {
   readonly signals: readonly AbortSignal[]
   /** Milliseconds since 1970 when whoever listens must log in again. */
   readonly expiresAt: number | undefined
-  /** Default 15000. */
-  readonly heartbeatMs?: number
   /** Called once when the stream has ended, however it did. */
   readonly onEnd: () => void
 }
 
+const HEARTBEAT_MS = 15_000
 /** Messages that a client may be behind before its stream is ended; it will connect again. */
 const MAX_BEHIND = 100
 
@@ -93,7 +92,7 @@ const MAX_BEHIND = 100
  */
 export function openEventStream(
   watch: LedgerWatch,
-  { signals, expiresAt, heartbeatMs = 15_000, onEnd }: EventStreamOptions,
+  { signals, expiresAt, onEnd }: EventStreamOptions,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder()
   let end = (): void => {}
@@ -123,7 +122,7 @@ export function openEventStream(
         }
         for (const signal of signals) signal.addEventListener('abort', close)
         send('retry: 2000\n\n')
-        timers.push(setInterval(() => send(': still here\n\n'), heartbeatMs))
+        timers.push(setInterval(() => send(': still here\n\n'), HEARTBEAT_MS))
         if (expiresAt !== undefined) {
           timers.push(setTimeout(close, Math.min(2 ** 31 - 1, Math.max(0, expiresAt - Date.now()))))
         }

@@ -39,8 +39,10 @@ describe.skipIf(isS3Missing)('s3Store()', () => {
     vi.unstubAllEnvs()
   })
 
-  function open(options: Partial<S3StoreOptions> = {}): S3Store {
-    const prefix = `zone-${(made += 1)}/deeper`
+  function open({
+    prefix = `zone-${(made += 1)}/deeper`,
+    ...options
+  }: Partial<S3StoreOptions> = {}): S3Store {
     const store = s3Store({ bucket, prefix, endpoint: server.endpoint, pauseMs: 5, ...options })
     opened.push(store)
     return store
@@ -160,10 +162,18 @@ describe.skipIf(isS3Missing)('s3Store()', () => {
 
   describe('when something goes wrong on the way', () => {
     let store: S3Store
+    /** One that does not wait for long where nothing comes, and so may ask again where little does. */
+    let impatient: S3Store
     /** What happens to the next requests of a method, in order. */
     let coming: [method: string, mishap: Mishap][]
     beforeEach(() => {
-      store = open({ endpoint: proxy.endpoint, idleMs: 600, attempts: 3 })
+      store = open({ endpoint: proxy.endpoint, attempts: 3 })
+      impatient = open({
+        endpoint: proxy.endpoint,
+        prefix: `zone-${made}/deeper`,
+        idleMs: 600,
+        attempts: 20,
+      })
       coming = []
       proxy.requests.length = 0
       proxy.onRequest = (request) => {
@@ -205,7 +215,7 @@ describe.skipIf(isS3Missing)('s3Store()', () => {
         await other.putIfAbsent('a', Buffer.from('x'))
         return 'stall'
       }
-      expect(await store.putIfAbsent('a', Buffer.from('x'))).toBe('exists')
+      expect(await impatient.putIfAbsent('a', Buffer.from('x'))).toBe('exists')
     })
 
     it.each([
@@ -215,21 +225,22 @@ describe.skipIf(isS3Missing)('s3Store()', () => {
       ['429', { status: 429, code: 'TooManyRequests' }],
       ['silence', 'stall'],
     ] as [string, Mishap][])('tries again after %s', async (_, mishap) => {
+      const asking = mishap === 'stall' ? impatient : store
       coming = [
         ['PUT', mishap],
         ['PUT', mishap],
       ]
-      expect(await store.putIfAbsent('a', Buffer.from('x'))).toBe('created')
+      expect(await asking.putIfAbsent('a', Buffer.from('x'))).toBe('created')
       coming = [['PUT', mishap]]
-      expect(await store.uploadIfAbsent('b', await file(2_500_000))).toBe('created')
+      expect(await asking.uploadIfAbsent('b', await file(2_500_000))).toBe('created')
       coming = [
         ['GET', mishap],
         ['GET', mishap],
       ]
-      expect(await store.get('a')).toEqual(Buffer.from('x'))
+      expect(await asking.get('a')).toEqual(Buffer.from('x'))
       coming = [['GET', mishap]]
       const listed: string[] = []
-      for await (const { key } of store.list('')) listed.push(key)
+      for await (const { key } of asking.list('')) listed.push(key)
       expect(listed).toEqual(['a', 'b'])
       expect(coming).toEqual([])
     })
@@ -238,11 +249,12 @@ describe.skipIf(isS3Missing)('s3Store()', () => {
       const path = await file(3_000_000)
       await store.uploadIfAbsent('a', path)
       for (const mishap of ['cut', 'damage', 'stall-midway', 'lose'] as const) {
+        const asking = mishap === 'stall-midway' ? impatient : store
         coming = [['GET', mishap]]
-        expect((await store.get('a'))?.length, mishap).toBe(3_000_000)
+        expect((await asking.get('a'))?.length, mishap).toBe(3_000_000)
         coming = [['GET', mishap]]
         const cacheDir = join(folder, mishap)
-        const copy = await store.download('a', cacheDir)
+        const copy = await asking.download('a', cacheDir)
         expect((await readFile(copy)).equals(await readFile(path)), mishap).toBe(true)
         expect(await readdir(cacheDir), mishap).toHaveLength(1)
         expect(coming, mishap).toEqual([])
@@ -269,9 +281,8 @@ describe.skipIf(isS3Missing)('s3Store()', () => {
       await expect(store.putIfAbsent('a', Buffer.from('x'))).rejects.toMatchObject(away)
       expect(puts()).toBe(3)
       proxy.onRequest = () => 'stall'
-      const startedAt = Date.now()
-      await expect(store.get('a')).rejects.toMatchObject(away)
-      expect(Date.now() - startedAt).toBeLessThan(10_000)
+      await using brief = open({ endpoint: proxy.endpoint, idleMs: 600, attempts: 3 })
+      await expect(brief.get('a')).rejects.toMatchObject(away)
       await using nowhere = open({ endpoint: 'http://127.0.0.1:1', attempts: 2 })
       await expect(nowhere.get('a')).rejects.toMatchObject({
         ...away,

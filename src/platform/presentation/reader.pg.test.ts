@@ -71,8 +71,8 @@ describe('createReader()', () => {
       return (await client.query(pid)).rows
     })
     await expect(reader.read(async () => 1)).rejects.toMatchObject({ code: 'READER_BUSY' })
-    const second = reader.read(async ({ client }) => (await client.query(pid)).rows)
     free()
+    const second = reader.read(async ({ client }) => (await client.query(pid)).rows)
     expect(await second).toEqual(await first)
   })
 

@@ -105,7 +105,7 @@ describe('copyWhole()', () => {
          where usename = $1 and query like 'copy%' and state = 'active'`,
         [new URL(test.readerUrl).username],
       )
-    await expect.poll(copying, { timeout: 20_000 }).toEqual([])
+    await expect.poll(copying).toEqual([])
   })
 
   it('says that a snapshot is gone when another connection cannot join it', async () => {

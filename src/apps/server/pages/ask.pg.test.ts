@@ -300,18 +300,15 @@ describe('Ask with SQL', () => {
 
   it('stops the statement when whoever asked has gone', async () => {
     const gone = new AbortController()
-    const startedAt = performance.now()
     const body = formOf({
       sql: 'select count(*) from generate_series(1, 1e6) as a, generate_series(1, 1e6) as b',
     })
     const asked = request('/ask', { method: 'POST', body, signal: gone.signal })
-    await expect
-      .poll(async () => (await running()).length, { timeout: 5000, interval: 20 })
-      .toBeGreaterThan(0)
+    await expect.poll(async () => (await running()).length, { interval: 20 }).toBeGreaterThan(0)
     gone.abort()
-    await asked.catch(() => {})
-    await expect.poll(running, { timeout: 3000 }).toEqual([])
-    expect(performance.now() - startedAt).toBeLessThan(6000)
+    // That is why it was stopped; it had not come to the end of its time.
+    expect(await pageOf(asked)).toContain('Nobody waits for it any more')
+    await expect.poll(running).toEqual([])
   })
 
   const running = () =>
