@@ -7,16 +7,38 @@ useMemoryFolder()
 // Its tests need an S3 server and say so where there is none; then it is not counted either.
 const isWithoutS3 = spawnSync('scripts/s3-server.sh', ['--check']).status !== 0
 
+// They change their process (its environment, folder, output, signals or modules) or measure its memory.
+const ALONE = [
+  'src/apps/{aws,local}/**/*.test.ts',
+  'src/apps/environment.test.ts',
+  'src/platform/presentation/{ask,csv}.pg.test.ts',
+  'src/platform/source/drop.test.ts',
+  'src/**/*.s3.test.ts',
+  'test/**/*.s3.test.ts',
+  'test/e2e/{bounded,contained-values}.pg.test.ts',
+]
+
 export default defineConfig({
   test: {
     projects: [
       {
         extends: true,
         test: {
+          name: 'alone',
+          include: ALONE,
+          exclude: ['**/node_modules/**'],
+          globalSetup: ['test/support/global-setup.ts'],
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'node',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-          exclude: ['test/browser/**', '**/node_modules/**'],
+          exclude: [...ALONE, 'test/browser/**', '**/node_modules/**'],
           globalSetup: ['test/support/global-setup.ts'],
+          // One file after the other in a process: what they import is most of what many of them cost.
+          isolate: false,
         },
       },
       {

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { METRICS, NAMESPACE, SERVICE } from '../apps/aws/metrics.ts'
-import { EVERYTHING, synthesize } from './synthesize.ts'
+import { EVERYTHING } from './synthesize.ts'
+import { templatesOf } from './template-facts.ts'
 import { resourcesOf } from './template.ts'
 
 interface AlarmProperties {
@@ -23,9 +24,8 @@ interface AlarmProperties {
 const alarms = alarmsOf(EVERYTHING)
 
 function alarmsOf(parameters: Record<string, unknown>): Map<string, AlarmProperties> {
-  using synthesis = synthesize(parameters)
   return new Map(
-    [...synthesis.templates.values()].flatMap((template) =>
+    [...templatesOf(parameters).values()].flatMap((template) =>
       resourcesOf(template, 'AWS::CloudWatch::Alarm').map(([, properties]) => {
         const made = properties as unknown as AlarmProperties
         return [made.AlarmName, made]

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { parseQuestion, readQuestions } from '../platform/presentation/question.ts'
 import { type DataSet, dataSetOf, dataSetsOf } from './dataset.ts'
-import { EVERYTHING, synthesize } from './synthesize.ts'
+import { EVERYTHING } from './synthesize.ts'
+import { stackOf, templatesOf } from './template-facts.ts'
 import { resourcesOf } from './template.ts'
 
 const questions = readQuestions(new URL('../totesys/presentation/', import.meta.url))
@@ -55,9 +56,7 @@ describe('data sets', () => {
   })
 
   it('those of the payments are for finance alone, and nobody is given the source', () => {
-    using made = synthesize(EVERYTHING)
-    const template = made.templates.get('QuickSight')
-    if (template === undefined) throw new Error('there is no stack')
+    const template = stackOf(templatesOf(EVERYTHING), 'QuickSight')
     for (const [, properties] of resourcesOf(template, 'AWS::QuickSight::DataSet')) {
       const { DataSetId, Permissions } = properties as {
         DataSetId: string

@@ -1,14 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { drawDiagram } from './diagram.ts'
-import { synthesize } from './synthesize.ts'
+import { templatesOf } from './template-facts.ts'
 
 const page = new URL('../../docs/aws.md', import.meta.url)
 const PLACE = /(?<=<!-- diagram: made from the templates -->\n```mermaid\n)[\s\S]*?(?=\n```)/
 
 it('the diagram in docs/aws.md is that of the templates', () => {
-  using made = synthesize({ alertEmail: 'alerts@example.org' })
-  const drawn = drawDiagram(made.templates)
+  const drawn = drawDiagram(templatesOf({ alertEmail: 'alerts@example.org' }))
   const text = readFileSync(page, 'utf8')
   if (process.env['UPDATE_DIAGRAM'] === '1') {
     writeFileSync(
@@ -19,13 +18,12 @@ it('the diagram in docs/aws.md is that of the templates', () => {
   }
   expect(
     PLACE.exec(text)?.[0],
-    'stale: UPDATE_DIAGRAM=1 npx vitest run --project node src/infra/diagram.test.ts',
+    'stale: UPDATE_DIAGRAM=1 npx vitest run src/infra/diagram.test.ts',
   ).toBe(drawn)
 })
 
 it('shows what each function may do in the lake', () => {
-  using made = synthesize({ alertEmail: 'alerts@example.org' })
-  const arrows = drawDiagram(made.templates)
+  const arrows = drawDiagram(templatesOf({ alertEmail: 'alerts@example.org' }))
     .split('\n')
     .map((line) => line.replaceAll(/(Function)?[0-9A-F]{8}\b/g, '').trim())
     .filter((line) => /creates|reads/.test(line) && line.includes('--'))

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import validate from 'asl-validator'
 import { describe, expect, it } from 'vitest'
 import { PLACEHOLDERS, stateMachine } from '../apps/aws/state-machine.ts'
-import { EVERYTHING, synthesize } from './synthesize.ts'
+import { EVERYTHING } from './synthesize.ts'
+import { stackOf, templatesOf } from './template-facts.ts'
 import { resourcesOf } from './template.ts'
 
 describe('the state machine', () => {
@@ -57,9 +58,7 @@ describe('the state machine', () => {
 })
 
 function machineOf(parameters: Record<string, unknown>): Record<string, unknown> {
-  using made = synthesize(parameters)
-  const pipeline = made.templates.get('Pipeline')
-  if (pipeline === undefined) throw new Error('there is no pipeline')
+  const pipeline = stackOf(templatesOf(parameters), 'Pipeline')
   const [[, properties] = []] = resourcesOf(pipeline, 'AWS::StepFunctions::StateMachine')
   return { ...properties }
 }

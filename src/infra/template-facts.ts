@@ -3,9 +3,15 @@ import { resourcesOf, type StackTemplate, type Statement } from './template.ts'
 
 type Templates = ReadonlyMap<string, StackTemplate>
 
-/** The templates that parameters make, by the id of their stack, for tests to ask. */
+const known = new Map<string, Templates>()
+
+/** The templates that parameters make, by the id of their stack, for tests to ask; made once. */
 export function templatesOf(parameters: Readonly<Record<string, unknown>>): Templates {
+  const key = JSON.stringify(parameters)
+  const found = known.get(key)
+  if (found !== undefined) return found
   using made = synthesize(parameters)
+  known.set(key, made.templates)
   return made.templates
 }
 

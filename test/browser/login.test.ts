@@ -11,7 +11,7 @@ import { launchChromium } from './chromium.ts'
 import { type Cloud, startCloud } from './cloud.ts'
 import { CLIENT, type Issuer, startIssuer } from './issuer.ts'
 import { auditPage, checkCharts, findOverflow, openVisit, untilLive, type Visit } from './visit.ts'
-import { liveThrough, openWorld, type World } from './world.ts'
+import { openWorld, type World } from './world.ts'
 
 const site = inject('site')
 
@@ -26,7 +26,7 @@ describe.skipIf(site === undefined)('behind a login', () => {
     execFileSync('node', ['scripts/build-site.js', folder])
     browser = await launchChromium(site?.chromium ?? '')
     world = await openWorld({ salesOrders: 120, days: 8 })
-    await liveThrough(world)
+    await world.run()
     issuer = await startIssuer()
     const { deps, reader } = world.environment
     api = createApi({

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readTable } from '../support/lake.ts'
 import {
   currentOrders,
@@ -8,15 +8,18 @@ import {
   orderHistory,
   seedTotesys,
 } from '../support/small-totesys.ts'
-import { createSystem, type TestSystem } from '../support/system.ts'
+import { prepareSystem, type TestSystem } from '../support/system.ts'
 
-let system: TestSystem
-beforeEach(async () => {
-  system = await createSystem()
+const prepared = prepareSystem(async (system) => {
   await seedTotesys(system.sql)
   await system.run()
 })
+let system: TestSystem
+beforeEach(async () => {
+  system = await prepared.open()
+})
 afterEach(() => system[Symbol.asyncDispose]())
+afterAll(() => prepared[Symbol.asyncDispose]())
 
 describe('a deletion', () => {
   it('I7 is a version that carries the last known values', async () => {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Deps } from '../../src/platform/deps.ts'
 import { TidemarkError } from '../../src/platform/errors.ts'
 import { run, type RunReport, type Stage } from '../../src/platform/pipeline.ts'
@@ -12,20 +12,23 @@ import {
   orderHistory,
   seedTotesys,
 } from '../support/small-totesys.ts'
-import { createSystem, type TestSystem } from '../support/system.ts'
+import { prepareSystem, type TestSystem } from '../support/system.ts'
 
 const SECRET = 'not-the-password'
 const VALUE = 'Row value that nobody may see'
 
-let system: TestSystem
-beforeEach(async () => {
-  system = await createSystem()
+const prepared = prepareSystem(async (system) => {
   await seedTotesys(system.sql)
   await system.sql.query(`update design set design_name = '${VALUE}'`)
   await system.run()
   await system.sql.query(insertOrders([[4, 40]]))
 })
+let system: TestSystem
+beforeEach(async () => {
+  system = await prepared.open()
+})
 afterEach(() => system[Symbol.asyncDispose]())
+afterAll(() => prepared[Symbol.asyncDispose]())
 
 const withSource = (url: string): Deps => ({
   ...system.deps,

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { run } from '../../src/platform/pipeline.ts'
 import { listKeys, withHook } from '../support/lake.ts'
 import {
@@ -8,16 +8,19 @@ import {
   orderHistory,
   seedTotesys,
 } from '../support/small-totesys.ts'
-import { createSystem, type TestSystem } from '../support/system.ts'
+import { prepareSystem, type TestSystem } from '../support/system.ts'
 
-let system: TestSystem
-beforeEach(async () => {
-  system = await createSystem()
+const prepared = prepareSystem(async (system) => {
   await seedTotesys(system.sql)
   await system.run()
   await system.sql.query(insertOrders([[4, 40]]))
 })
+let system: TestSystem
+beforeEach(async () => {
+  system = await prepared.open()
+})
 afterEach(() => system[Symbol.asyncDispose]())
+afterAll(() => prepared[Symbol.asyncDispose]())
 
 describe('a kill', () => {
   it('I4 before any object of a batch: the next run ends where an undisturbed one would', async () => {

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { extract } from '../../src/platform/extract.ts'
 import { commitKey } from '../../src/platform/lake/zone.ts'
 import { run } from '../../src/platform/pipeline.ts'
@@ -12,15 +12,18 @@ import {
   orderHistory,
   seedTotesys,
 } from '../support/small-totesys.ts'
-import { createSystem, type TestSystem } from '../support/system.ts'
+import { createSystem, prepareSystem, type TestSystem } from '../support/system.ts'
 
-let system: TestSystem
-beforeEach(async () => {
-  system = await createSystem()
+const prepared = prepareSystem(async (system) => {
   await seedTotesys(system.sql)
   await system.run()
 })
+let system: TestSystem
+beforeEach(async () => {
+  system = await prepared.open()
+})
 afterEach(() => system[Symbol.asyncDispose]())
+afterAll(() => prepared[Symbol.asyncDispose]())
 
 const completeTo = async () => {
   const [row] = await system.query<{ to: string }>(

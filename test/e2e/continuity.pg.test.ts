@@ -1,6 +1,6 @@
 import { cp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { TidemarkError, TransientError } from '../../src/platform/errors.ts'
 import { diskStore } from '../../src/platform/lake/disk-store.ts'
 import { commitKey } from '../../src/platform/lake/zone.ts'
@@ -16,30 +16,42 @@ import {
   orderHistory,
   seedTotesys,
 } from '../support/small-totesys.ts'
-import { createSystem, type TestSystem } from '../support/system.ts'
+import {
+  createSystem,
+  type PreparedSystem,
+  prepareSystem,
+  type TestSystem,
+} from '../support/system.ts'
 
+const prepared = new Map<number, PreparedSystem>()
 let system: TestSystem
-beforeEach(async () => {
-  system = await createSystem()
-  await seedTotesys(system.sql)
-  await system.run()
-})
 afterEach(() => system[Symbol.asyncDispose]())
+afterAll(async () => {
+  for (const each of prepared.values()) await each[Symbol.asyncDispose]()
+})
+
+/** Opens a system that has loaded a number of batches. Each after the first adds a version of order 1. */
+async function openAt(batch: number): Promise<void> {
+  const made = prepared.get(batch) ?? prepareSystem((fresh) => runUpTo(batch, fresh))
+  prepared.set(batch, made)
+  system = await made.open()
+  // Finds nothing to do, but makes this process remember the log as if it had written it.
+  await system.run()
+}
+
+async function runUpTo(batch: number, { sql, run: runOnce }: TestSystem): Promise<void> {
+  await seedTotesys(sql)
+  await runOnce()
+  for (let number = 2; number <= batch; number++) {
+    await sql.query(`update sales_order set units_sold = ${number * 100} where sales_order_id = 1`)
+    await runOnce()
+  }
+}
 
 const folderOf = (zone: string) => join(system.folder, zone)
 const ingested = (batch: number) => join(folderOf('ingestion'), commitKey(batch))
 const transformed = (batch: number) =>
   join(folderOf('processed'), generationOf(system.deps.project), commitKey(batch))
-
-/** Runs that each capture one more version of order 1. */
-async function runUpTo(batch: number): Promise<void> {
-  for (let number = 2; number <= batch; number++) {
-    await system.sql.query(
-      `update sales_order set units_sold = ${number * 100} where sales_order_id = 1`,
-    )
-    await system.run()
-  }
-}
 
 /** The zones as a new process sees them, without memory. */
 function forget(): void {
@@ -93,7 +105,7 @@ function escape(text: string): string {
 const AWAY = new TransientError('The bucket did not answer', { code: 'LAKE_BUSY' })
 
 describe('an ingestion zone that is not the one the processed zone was made from', () => {
-  beforeEach(() => runUpTo(4))
+  beforeEach(() => openAt(4))
 
   it('I14 removed: the run stops, names both zones, and writes nothing', async () => {
     await rename(folderOf('ingestion'), folderOf('away'))
@@ -167,7 +179,7 @@ describe('an ingestion zone that is not the one the processed zone was made from
 })
 
 describe('a processed zone that is not the one the warehouse was loaded from', () => {
-  beforeEach(() => runUpTo(3))
+  beforeEach(() => openAt(3))
 
   it('I14 another system’s: nothing is captured, transformed or loaded', async () => {
     await using other = await createSystem()
@@ -244,7 +256,7 @@ describe('a processed zone that is not the one the warehouse was loaded from', (
 
 describe('a warehouse', () => {
   it('I4 put back from an older backup is loaded up to date', async () => {
-    await runUpTo(2)
+    await openAt(2)
     const backup = await system.query<{ sql: string }>(
       `select format('delete from %I where batch_id > 2', t) as sql
        from unnest(array['fact_sales_order', 'fact_sales_order_current', 'tidemark_ledger',
@@ -253,7 +265,8 @@ describe('a warehouse', () => {
     const rows = await system.query(
       'select * from fact_sales_order_current where sales_order_id = 1',
     )
-    await runUpTo(3)
+    await system.sql.query('update sales_order set units_sold = 300 where sales_order_id = 1')
+    await system.run()
     for (const { sql } of backup) await system.query(sql)
     expect(await currentOrders(system)).not.toHaveProperty('1')
     expect(rows).toHaveLength(1)
@@ -263,7 +276,7 @@ describe('a warehouse', () => {
   })
 
   it('that another run has loaded since the zones were read is no sign of another lake', async () => {
-    await runUpTo(2)
+    await openAt(2)
     await system.sql.query(insertOrders([[4, 40]]))
     const key = commitKey(3)
     let isFirst = true
@@ -288,7 +301,7 @@ describe('a warehouse', () => {
     ['before records had checksums', 'lake = null, loaded_from = null, captured_as = null'],
     ['from a record that names no other', 'lake = null, captured_as = null'],
   ])('loaded %s goes on with the next batch', async (_, set) => {
-    await runUpTo(2)
+    await openAt(2)
     await system.query(`update tidemark_ledger set ${set}`)
     await system.sql.query(insertOrders([[4, 40]]))
     expect((await system.run()).loaded?.batches).toEqual([3])
@@ -305,7 +318,7 @@ describe('a warehouse', () => {
 })
 
 describe('a commit record that is not what it was', () => {
-  beforeEach(() => runUpTo(8))
+  beforeEach(() => openAt(8))
 
   it.each([1, 2, 3, 4, 7])(
     'I14 the one of batch %i removed: the run stops, names it, and writes nothing',
@@ -376,7 +389,7 @@ describe('a commit record that is not what it was', () => {
 })
 
 it('I14 every record of both zones names the one before, and a processed one what it was made from', async () => {
-  await runUpTo(3)
+  await openAt(3)
   const captured = await system.records()
   const made = await system.records('processed')
   for (const log of [captured, made]) {
@@ -389,7 +402,7 @@ it('I14 every record of both zones names the one before, and a processed one wha
 })
 
 it('a changed row in one of eleven tables writes four objects of less than 8 kB together', async () => {
-  await runUpTo(2)
+  await openAt(2)
   const sizes: number[] = []
   for (let batch = 3; batch <= 22; batch++) {
     const before = new Set((await listObjects()).map(({ key }) => key))

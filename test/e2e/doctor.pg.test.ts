@@ -1,7 +1,7 @@
 import { mkdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startRateServer } from '../../src/apps/local/living-totesys/rates.ts'
 import type { Deps } from '../../src/platform/deps.ts'
 import { examine, type ExamineOptions } from '../../src/platform/doctor.ts'
@@ -15,13 +15,9 @@ import { rateAnswers } from '../../src/totesys/source/rate-answers.ts'
 import { createDatabase } from '../support/database.ts'
 import { listKeys } from '../support/lake.ts'
 import { expectFaithful, seedTotesys } from '../support/small-totesys.ts'
-import { createSystem, type TestSystem } from '../support/system.ts'
+import { createSystem, prepareSystem, type TestSystem } from '../support/system.ts'
 
 let system: TestSystem
-beforeEach(async () => {
-  system = await createSystem()
-  await seedTotesys(system.sql)
-})
 afterEach(() => system[Symbol.asyncDispose]())
 
 /** The findings that are not ok. */
@@ -48,6 +44,11 @@ async function dropLoader(role: string): Promise<void> {
 }
 
 describe('examine()', () => {
+  beforeEach(async () => {
+    system = await createSystem()
+    await seedTotesys(system.sql)
+  })
+
   it('finds no fault if a run goes through, and leaves nothing but probes', async () => {
     expect(await faults()).toEqual([])
     const tables = await system.query(
@@ -329,13 +330,18 @@ describe('examine()', () => {
 })
 
 describe('a warehouse that somebody has changed', () => {
-  beforeEach(async () => {
-    await system.run()
-    await system.sql.query('update sales_order set units_sold = 11 where sales_order_id = 1')
-    await system.sql.query('delete from sales_order where sales_order_id = 3')
-    await system.run()
-    await system.sql.query('update payment set paid = true')
+  const loaded = prepareSystem(async ({ sql, run: runOnce }) => {
+    await seedTotesys(sql)
+    await runOnce()
+    await sql.query('update sales_order set units_sold = 11 where sales_order_id = 1')
+    await sql.query('delete from sales_order where sales_order_id = 3')
+    await runOnce()
+    await sql.query('update payment set paid = true')
   })
+  beforeEach(async () => {
+    system = await loaded.open()
+  })
+  afterAll(() => loaded[Symbol.asyncDispose]())
   const failure = async () => (await run(system.deps)).failures[0]?.error
 
   it.each([

@@ -1,6 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { commitKey } from '../../src/platform/lake/zone.ts'
 import { run } from '../../src/platform/pipeline.ts'
 import { sweep } from '../../src/platform/sweep.ts'
@@ -8,15 +8,18 @@ import { verify } from '../../src/platform/verify.ts'
 import { tidemark } from '../support/command.ts'
 import { listKeys, withHook } from '../support/lake.ts'
 import { expectFaithful, insertOrders, seedTotesys } from '../support/small-totesys.ts'
-import { createSystem, type TestSystem } from '../support/system.ts'
+import { prepareSystem, type TestSystem } from '../support/system.ts'
 
-let system: TestSystem
-beforeEach(async () => {
-  system = await createSystem()
+const prepared = prepareSystem(async (system) => {
   await seedTotesys(system.sql)
   await system.run()
 })
+let system: TestSystem
+beforeEach(async () => {
+  system = await prepared.open()
+})
 afterEach(() => system[Symbol.asyncDispose]())
+afterAll(() => prepared[Symbol.asyncDispose]())
 
 const later = () => new Date(Date.now() + 60_000)
 

@@ -12,6 +12,8 @@ export interface TestDatabase extends AsyncDisposable {
   client(): Promise<pg.Client>
   /** Runs one statement as the superuser and returns its rows. */
   query<Row extends pg.QueryResultRow>(sql: string, params?: unknown[]): Promise<Row[]>
+  /** Closes the clients. */
+  close(): Promise<void>
   /** Closes the clients and drops database and reader. May be repeated. */
   drop(): Promise<void>
 }
@@ -43,7 +45,60 @@ export async function createDatabase(
     `grant select on all tables in schema public to ${reader}`,
     `alter default privileges in schema public grant select on tables to ${reader}`,
   ])
+  const readerUrl = urlOf(maintenanceUrl, { name, user: reader, password })
+  return openDatabase({ name, url, readerUrl }, [
+    `drop database if exists ${name} with (force)`,
+    `drop role if exists ${reader}`,
+  ])
+}
 
+/** A database as it once was, any number of times. Disposing drops it, and its reader. */
+export interface KeptDatabase extends AsyncDisposable {
+  /** The database under its own name and number; the one before it must have been dropped. */
+  open(): Promise<TestDatabase>
+}
+
+/** Keeps a database as it is now; it is closed, and gone until it is opened again. */
+export async function keepDatabase(database: TestDatabase): Promise<KeptDatabase> {
+  const maintenanceUrl = inject('postgresUrl')
+  const { name, url, readerUrl } = database
+  const reader = new URL(readerUrl).username
+  const [row] = await database.query<{ oid: number }>(
+    'select oid from pg_database where datname = current_database()',
+  )
+  await database.close()
+  const clone = (to: string, from: string, more = ''): string[] => [
+    `select pg_advisory_lock(hashtext('clone a test database'))`,
+    `create database ${to} template ${from} strategy file_copy ${more}`,
+  ]
+  await runOn(maintenanceUrl, [
+    ...clone(`${name}_kept`, name),
+    `drop database ${name} with (force)`,
+  ])
+  return {
+    async open() {
+      await runOn(maintenanceUrl, [
+        // Its number is part of what a source is known by.
+        ...clone(name, `${name}_kept`, `oid ${row?.oid}`),
+        `revoke all on database ${name} from public`,
+        `grant connect on database ${name} to ${reader}`,
+      ])
+      return openDatabase({ name, url, readerUrl }, [`drop database ${name} with (force)`])
+    },
+    [Symbol.asyncDispose]: () =>
+      runOn(maintenanceUrl, [
+        `drop database if exists ${name} with (force)`,
+        `drop database if exists ${name}_kept with (force)`,
+        `drop role if exists ${reader}`,
+      ]),
+  }
+}
+
+/** A database that is there, and how it is dropped. */
+function openDatabase(
+  { name, url, readerUrl }: Pick<TestDatabase, 'name' | 'url' | 'readerUrl'>,
+  dropping: readonly string[],
+): TestDatabase {
   const clients: pg.Client[] = []
   let shared: Promise<pg.Client> | undefined
   let dropped: Promise<void> | undefined
@@ -53,21 +108,22 @@ export async function createDatabase(
     await made.connect()
     return made
   }
+  const close = async (): Promise<void> => {
+    await Promise.all(clients.map((made) => made.end()))
+  }
   const drop = (): Promise<void> => (dropped ??= dropAll())
   const dropAll = async (): Promise<void> => {
-    await Promise.all(clients.map((made) => made.end()))
-    await runOn(maintenanceUrl, [
-      `drop database if exists ${name} with (force)`,
-      `drop role if exists ${reader}`,
-    ])
+    await close()
+    await runOn(inject('postgresUrl'), dropping)
   }
   return {
     name,
     url,
-    readerUrl: urlOf(maintenanceUrl, { name, user: reader, password }),
+    readerUrl,
     client,
     query: async <Row extends pg.QueryResultRow>(sql: string, params: unknown[] = []) =>
       (await (await (shared ??= client())).query<Row>(sql, params)).rows,
+    close,
     drop,
     [Symbol.asyncDispose]: drop,
   }

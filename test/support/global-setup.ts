@@ -16,8 +16,26 @@ declare module 'vitest' {
 
 const schema = new URL('../../src/apps/local/living-totesys/schema.sql', import.meta.url)
 
+interface Cluster {
+  readonly url: string
+  stop(): Promise<void>
+}
+
+/** Each project of a run has this module to itself; what they share is here. */
+const shared: typeof globalThis & { tidemarkCluster?: Promise<Cluster> } = globalThis
+
 /** One throw-away cluster for the whole run; tests clone databases of it (`createDatabase`). */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const isFirst = shared.tidemarkCluster === undefined
+  shared.tidemarkCluster ??= startCluster()
+  const { url, stop } = await shared.tidemarkCluster
+  project.provide('postgresUrl', url)
+  return async () => {
+    if (isFirst) await stop()
+  }
+}
+
+async function startCluster(): Promise<Cluster> {
   const obstacle = findS3Obstacle()
   if (obstacle !== undefined && process.env['TIDEMARK_REQUIRE_S3'] !== '1') {
     process.stderr.write(`S3 tests are skipped: ${obstacle}\n`)
@@ -40,10 +58,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
     },
   })
   await createTemplate(postgres.url('postgres'), postgres.url('totesys_template'))
-  project.provide('postgresUrl', postgres.url('postgres'))
-  return async () => {
-    await postgres.stop()
-    rmSync(folder, { recursive: true, force: true })
+  return {
+    url: postgres.url('postgres'),
+    async stop() {
+      await postgres.stop()
+      rmSync(folder, { recursive: true, force: true })
+    },
   }
 }
 

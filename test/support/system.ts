@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type pg from 'pg'
@@ -14,7 +14,7 @@ import { generationOf } from '../../src/platform/models/generation.ts'
 import { run, type RunReport } from '../../src/platform/pipeline.ts'
 import type { Project } from '../../src/platform/project.ts'
 import { totesys } from '../../src/totesys/totesys.ts'
-import { createDatabase, type TestDatabase } from './database.ts'
+import { createDatabase, keepDatabase, type TestDatabase } from './database.ts'
 
 /** A whole Tidemark on a real source, a real lake and a real warehouse, all its own. */
 export interface TestSystem extends AsyncDisposable {
@@ -44,14 +44,59 @@ export interface SystemOptions {
 }
 
 export async function createSystem({
-  project = totesys,
   template = 'totesys',
   encoding = 'UTF8',
-  store,
+  ...options
 }: SystemOptions = {}): Promise<TestSystem> {
   const source = await createDatabase({ template, encoding })
   const warehouse = await createDatabase({ template: 'empty' })
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-test-'))
+  return await openSystem({ source, warehouse, folder }, options)
+}
+
+/** A system as it was prepared once, any number of times, one after the other. */
+export interface PreparedSystem extends AsyncDisposable {
+  /** The one before it must have been disposed of. */
+  open(): Promise<TestSystem>
+}
+
+/**
+ * Prepares a system when it is first asked for, and puts it back to that moment each time: the same
+ * source to its evidence, the same lake and the same warehouse, for the price of copying them.
+ */
+export function prepareSystem(prepare: (system: TestSystem) => Promise<void>): PreparedSystem {
+  let kept: Promise<PreparedSystem> | undefined
+  const keep = async (): Promise<PreparedSystem> => {
+    const { source, warehouse, folder, ...system } = await createSystem()
+    await prepare({ source, warehouse, folder, ...system })
+    const databases = {
+      source: await keepDatabase(source),
+      warehouse: await keepDatabase(warehouse),
+    }
+    await rename(folder, `${folder}.kept`)
+    return {
+      async open() {
+        const from = await databases.source.open()
+        const to = await databases.warehouse.open()
+        await cp(`${folder}.kept`, folder, { recursive: true, preserveTimestamps: true })
+        return await openSystem({ source: from, warehouse: to, folder }, {})
+      },
+      async [Symbol.asyncDispose]() {
+        for (const database of Object.values(databases)) await database[Symbol.asyncDispose]()
+        await rm(`${folder}.kept`, { recursive: true })
+      },
+    }
+  }
+  return {
+    open: async () => await (await (kept ??= keep())).open(),
+    [Symbol.asyncDispose]: async () => await (await kept)?.[Symbol.asyncDispose](),
+  }
+}
+
+async function openSystem(
+  { source, warehouse, folder }: Pick<TestSystem, 'source' | 'warehouse' | 'folder'>,
+  { project = totesys, store }: Pick<SystemOptions, 'project' | 'store'>,
+): Promise<TestSystem> {
   const sql = await source.client()
   const entries: LogEntry[] = []
   const directory = (zone: string) => diskStore(join(folder, zone))

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import * as fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -114,8 +115,10 @@ describe('a parent process', () => {
       stdio: ['pipe', 'pipe', 'inherit'],
       ...account,
     })
-    const [line] = (await once(node.stdout, 'data')) as [Buffer]
-    return { node, ...(JSON.parse(String(line)) as { pid: number; dataDir: string }) }
+    const lines = createInterface(node.stdout)
+    const [line] = (await Promise.race([once(lines, 'line'), once(lines, 'close')])) as [string?]
+    if (line === undefined) throw new Error('the parent ended before its server had started')
+    return { node, ...(JSON.parse(line) as { pid: number; dataDir: string }) }
   }
 
   /** Process numbers of those that watch the server of a cluster. */
