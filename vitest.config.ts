@@ -51,8 +51,8 @@ export default defineConfig({
       },
     ],
     // For what never ends: a machine with other work may take ten times as long as an idle one.
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
     expect: { poll: { timeout: 120_000 } },
     maxWorkers: 2,
     // Real servers on a busy machine: once more there, reported as such; never at a desk.

@@ -71,7 +71,7 @@ describe('the package for Lambda', () => {
   beforeAll(async () => {
     home = await mkdtemp(join(os.tmpdir(), 'tidemark-lambda-'))
     await Promise.all([packageLambda('x64', x64()), packageLambda('arm64', arm64())])
-  }, 180_000)
+  })
   afterAll(() => rm(home, { recursive: true, force: true }))
 
   it.each(['x64', 'arm64'])('holds what it must and nothing else for %s', async (arch) => {

@@ -12,6 +12,11 @@ export interface TestDatabase extends AsyncDisposable {
   client(): Promise<pg.Client>
   /** Runs one statement as the superuser and returns its rows. */
   query<Row extends pg.QueryResultRow>(sql: string, params?: unknown[]): Promise<Row[]>
+  /**
+   * Resolves once every transaction that is open on the server, which tests share, has ended: what was
+   * committed by now is then older than any horizon.
+   */
+  settle(): Promise<void>
   /** Closes the clients. */
   close(): Promise<void>
   /** Closes the clients and drops database and reader. May be repeated. */
@@ -108,6 +113,20 @@ function openDatabase(
     await made.connect()
     return made
   }
+  const query: TestDatabase['query'] = async <Row extends pg.QueryResultRow>(
+    sql: string,
+    params: unknown[] = [],
+  ) => (await (await (shared ??= client())).query<Row>(sql, params)).rows
+  const settle = async (): Promise<void> => {
+    const [now] = await query<{ id: string }>('select pg_current_xact_id()::text as id')
+    for (let isOver: boolean | undefined = false; isOver !== true;) {
+      const [row] = await query<{ is_over: boolean }>(
+        'select pg_snapshot_xmin(pg_current_snapshot()) > $1::xid8 as is_over',
+        [now?.id],
+      )
+      isOver = row?.is_over
+    }
+  }
   const close = async (): Promise<void> => {
     await Promise.all(clients.map((made) => made.end()))
   }
@@ -121,8 +140,8 @@ function openDatabase(
     url,
     readerUrl,
     client,
-    query: async <Row extends pg.QueryResultRow>(sql: string, params: unknown[] = []) =>
-      (await (await (shared ??= client())).query<Row>(sql, params)).rows,
+    query,
+    settle,
     close,
     drop,
     [Symbol.asyncDispose]: drop,

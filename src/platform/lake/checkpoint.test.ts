@@ -120,35 +120,31 @@ describe('prepareChanges() and prepareState()', () => {
     { minLength: 1, maxLength: 25 },
   )
 
-  it(
-    'I6 any history of inserts, updates and deletes gives the state a Map would',
-    { timeout: 120_000 },
-    async () => {
-      await fc.assert(
-        fc.asyncProperty(batches, async (history) => {
-          const model = new Map<number, string>()
-          let state: StateFile[] = []
-          for (const [index, wanted] of history.entries()) {
-            const changes = new Map<number, { operation: string; value: string }>()
-            for (const [id, value] of new Map(wanted)) {
-              const before = model.get(id)
-              if (value === null && before !== undefined) {
-                changes.set(id, { operation: 'delete', value: before })
-                model.delete(id)
-              } else if (value !== null && before !== value) {
-                changes.set(id, { operation: before === undefined ? 'insert' : 'update', value })
-                model.set(id, value)
-              }
+  it('I6 any history of inserts, updates and deletes gives the state a Map would', async () => {
+    await fc.assert(
+      fc.asyncProperty(batches, async (history) => {
+        const model = new Map<number, string>()
+        let state: StateFile[] = []
+        for (const [index, wanted] of history.entries()) {
+          const changes = new Map<number, { operation: string; value: string }>()
+          for (const [id, value] of new Map(wanted)) {
+            const before = model.get(id)
+            if (value === null && before !== undefined) {
+              changes.set(id, { operation: 'delete', value: before })
+              model.delete(id)
+            } else if (value !== null && before !== value) {
+              changes.set(id, { operation: before === undefined ? 'insert' : 'update', value })
+              model.set(id, value)
             }
-            state = await apply(state, { number: index + 1, changes })
-            expect(state.length).toBeLessThanOrEqual(18)
           }
-          expect(await read(state)).toEqual([...model].toSorted(([a], [b]) => a - b))
-        }),
-        { numRuns: 12, seed: 20_261_120 },
-      )
-    },
-  )
+          state = await apply(state, { number: index + 1, changes })
+          expect(state.length).toBeLessThanOrEqual(18)
+        }
+        expect(await read(state)).toEqual([...model].toSorted(([a], [b]) => a - b))
+      }),
+      { numRuns: 12, seed: 20_261_120 },
+    )
+  })
 
   it('merges many changes of a large table into a delta that overrides the base and is overridden', async () => {
     const all = new Map(

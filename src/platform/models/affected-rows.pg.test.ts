@@ -238,7 +238,7 @@ describe('a dimension whose changed rows are followed', () => {
       for (const name of Object.keys(WHOLE)) expect(read(name), name).toBe(read(`${name}_whole`))
       expect(read('left_join_whole') + read('self_join_whole')).toBeGreaterThanOrEqual(20)
     }
-  }, 300_000)
+  })
 
   it('I6 is made whole when a table has another schema, and followed again after that', async () => {
     await using system = await openLibrary(TYPED)

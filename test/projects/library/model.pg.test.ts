@@ -85,7 +85,7 @@ it('I7 compound keys and a table under itself equal a simple model under random 
   expect(versions.size).toBeGreaterThan(0)
   expect(published.size).toBeGreaterThan(0)
   expect((await verify(system.deps)).isEqual).toBe(true)
-}, 30_000)
+})
 
 async function changeLoan({ key, moveTo, returned }: LoanChange): Promise<void> {
   const [isbn, copyNumber, day] = key
