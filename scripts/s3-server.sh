@@ -131,12 +131,12 @@ start radosgw -n client.rgw
 
 access=tidemark
 secret=$(node -p 'require("crypto").randomBytes(20).toString("hex")')
-quietly timeout 20 radosgw-admin user create --uid tidemark --display-name tidemark \
+quietly timeout 300 radosgw-admin user create --uid tidemark --display-name tidemark \
   --access-key "$access" --secret-key "$secret"
 
 for ((i = 0; ; i++)); do
   if (: <>"/dev/tcp/127.0.0.1/$rgw_port") 2>/dev/null; then break; fi
-  if ((i == 300)); then fail 'radosgw did not answer'; fi
+  if ((i == 3000)); then fail 'radosgw did not answer'; fi
   kill -0 "${pids[2]}" 2>/dev/null || fail radosgw
   sleep 0.1
 done

@@ -39,6 +39,7 @@ export async function launchChromium(executablePath: string): Promise<Browser> {
   const isRoot = process.getuid?.() === 0
   return chromium.launch({
     executablePath,
+    timeout: 120_000,
     // Its sandbox refuses to run as root, as build machines do.
     args: isRoot ? [...QUIET, '--no-sandbox'] : QUIET,
   })

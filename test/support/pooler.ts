@@ -67,8 +67,8 @@ export async function startPooler(...urls: readonly string[]): Promise<Pooler> {
     return pooled.href
   }
   const probe = through(urls[0] ?? '')
-  for (let tries = 0; !(await answers(probe)); tries++) {
-    if (child.exitCode !== null || tries > 500) {
+  while (!(await answers(probe))) {
+    if (child.exitCode !== null || child.signalCode !== null) {
       throw new Error(`PgBouncer did not start: ${readFileSync(log, 'utf8')}`)
     }
   }
