@@ -199,6 +199,20 @@ describe('tidemark with databases of your own', () => {
     expect((await command('run')).code).toBe(0)
   })
 
+  it('quarantine show says why the lake does not take a row', async () => {
+    await system.sql.query(
+      `alter table staff add note text; update staff set note = repeat('x', 17000000) where staff_id = 1`,
+    )
+    expect((await command('run')).code).toBe(3)
+    const { out } = await command('quarantine list staff')
+    const [id = ''] = /\d+\.staff\.\d+/.exec(out) ?? []
+    const shown = await command(`quarantine show ${id}`)
+    expect(shown.out).toContain('The row is larger than the lake takes (16 MB)')
+    expect(shown.out).toContain('Next: correct the row in the source')
+    await system.sql.query('alter table staff drop note')
+    expect((await command('run')).code).toBe(0)
+  })
+
   it('a row that breaks a check is published and counted, and exits 0', async () => {
     await system.sql.query('update sales_order set units_sold = 0 where sales_order_id = 9')
     const { code, err } = await command('run')

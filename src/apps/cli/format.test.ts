@@ -7,6 +7,7 @@ import {
   formatNumber,
   formatTable,
   parseDuration,
+  shorten,
 } from './format.ts'
 
 it('formatDuration() says a time as people do', () => {
@@ -21,6 +22,12 @@ it('formatDuration() says a time as people do', () => {
     '2 h 5 min',
     '3 d 11 h',
   ])
+})
+
+it('shorten() keeps a long key from making every line of a list as long', () => {
+  expect(shorten('GBP, USD, 2026-01-02')).toBe('GBP, USD, 2026-01-02')
+  expect(shorten('x'.repeat(60))).toBe('x'.repeat(60))
+  expect(shorten('x'.repeat(3_000_000))).toBe(`${'x'.repeat(59)}…`)
 })
 
 it('parseDuration() takes units and refuses what is no time', () => {
