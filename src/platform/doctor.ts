@@ -48,7 +48,7 @@ async function examineContinuity(deps: Deps): Promise<string> {
   const { captured, transformed } = heads
   await checkWarehouse(deps, captured)
   const head = await findLedgerHead(warehouse)
-  if (head !== undefined) await checkContinued(deps, warehouse)
+  await checkContinued(deps, warehouse)
   return `batch ${captured?.batch ?? 0} captured, ${transformed?.batch ?? 0} transformed, ${head?.batch ?? 0} loaded`
 }
 

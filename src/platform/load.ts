@@ -122,13 +122,18 @@ export async function checkContinued(deps: Deps, warehouse: WarehouseClient): Pr
     const { rowCount } = await client.query(
       `select 1 where to_regclass('tidemark_relation') is not null`,
     )
-    const head = rowCount === 1 ? await readLoaded(warehouse) : undefined
-    if (head === undefined) return
+    if (rowCount !== 1) return
+    const { project } = deps
+    const head = await readLoaded(warehouse)
+    if (head === undefined) {
+      await checkFactEnds(client, { project, previous: undefined })
+      return
+    }
     const isSame = head.generation === generation
     const zone = isSame ? processedZone(deps, generation) : ingestionZone(deps)
     const record = await readCommit(zone, head.batch)
     checkLoaded(head, { zone, record })
-    if (isSame) await checkFactEnds(client, { project: deps.project, previous: record })
+    if (isSame) await checkFactEnds(client, { project, previous: record })
   }
   // The lake is read meanwhile, which may take longer than a role's limit.
   await withPostgresErrors(deps.warehouse, () => inSnapshot(warehouse, work, NO_TIME_LIMITS))
