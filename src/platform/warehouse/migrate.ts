@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.ts'
 import { type Client, onlyRow, withPostgresErrors } from '../postgres.ts'
 import type { Project } from '../project.ts'
+import { NO_TIME_LIMITS } from '../session.ts'
 import { makeHistory } from './make-history.ts'
 import {
   checkRelations,
@@ -12,7 +13,7 @@ import {
   isServed,
   listRelations,
 } from './relations.ts'
-import { inLockedTransaction, inTransaction, type WarehouseClient } from './warehouse.ts'
+import { inLockedTransaction, selectRows, type WarehouseClient } from './warehouse.ts'
 
 const PLATFORM_MIGRATIONS = new URL('./migrations/', import.meta.url)
 const STATUS = readFileSync(new URL('./status.sql', import.meta.url), 'utf8')
@@ -36,7 +37,7 @@ export async function migrate(
   { waitMs }: { waitMs: number },
 ): Promise<readonly string[]> {
   return await withPostgresErrors(warehouse.warehouse, async () => {
-    if (await inTransaction(warehouse, () => isWhole(warehouse, project))) return []
+    if (await isWhole(warehouse, project)) return []
     return await inLockedTransaction(warehouse, waitMs, () => applyMigrations(warehouse, project))
   })
 }
@@ -46,9 +47,24 @@ export async function migrate(
  * edited after it had been applied, or that is unknown here.
  */
 export async function isWhole(warehouse: WarehouseClient, project: Project): Promise<boolean> {
-  return (
-    (await isUpToDate(warehouse.client, stepsOf(project))) && (await isServed(warehouse, project))
+  const [found] = await selectRows<{ there: boolean }>(
+    warehouse,
+    `select
+         to_regclass('tidemark_migration') is not null
+         and to_regclass('tidemark_relation') is not null as there`,
+    NO_TIME_LIMITS,
   )
+  if (found?.there !== true) return false
+  const rows = await selectRows<{ name: string; checksum: string; served: boolean }>(
+    warehouse,
+    `select name, checksum, ${isServed(warehouse.warehouse, project)} as served
+     from tidemark_migration`,
+    NO_TIME_LIMITS,
+  )
+  const applied = new Map(rows.map((row) => [row.name, row.checksum]))
+  const steps = stepsOf(project)
+  checkKnown(steps, applied)
+  return steps.every(({ name }) => applied.has(name)) && rows[0]?.served === true
 }
 
 /** As `migrate`, in the transaction that is open. */
@@ -126,14 +142,8 @@ function checksum(sql: string): string {
   return createHash('sha256').update(sql).digest('hex')
 }
 
-async function isUpToDate(client: Client, steps: readonly Step[]): Promise<boolean> {
-  const { rows } = await client.query<{ there: boolean }>(
-    `select
-         to_regclass('tidemark_migration') is not null
-         and to_regclass('tidemark_relation') is not null as there`,
-  )
-  if (rows[0]?.there !== true) return false
-  const applied = await readApplied(client)
+/** Throws `ConfigError` for an applied migration that was edited since, or that is unknown here. */
+function checkKnown(steps: readonly Step[], applied: ReadonlyMap<string, string>): void {
   for (const step of steps) {
     const before = applied.get(step.name)
     if (before !== undefined && before !== checksum(step.sql)) {
@@ -154,7 +164,6 @@ async function isUpToDate(client: Client, steps: readonly Step[]): Promise<boole
       },
     )
   }
-  return steps.every((step) => applied.has(step.name))
 }
 
 async function readApplied(client: Client): Promise<Map<string, string>> {

@@ -1,9 +1,10 @@
 import { ConfigError } from '../errors.ts'
 import type { Client } from '../postgres.ts'
 import type { Project } from '../project.ts'
+import { asciiLiteral } from '../session.ts'
 import { identifier, identifiers } from '../sql.ts'
 import { indexesOf } from './make-history.ts'
-import type { WarehouseClient } from './warehouse.ts'
+import type { Warehouse, WarehouseClient } from './warehouse.ts'
 
 /** The platform's own tables and views. */
 const OWN = [
@@ -76,37 +77,41 @@ export async function checkRelations(client: Client): Promise<void> {
 }
 
 /**
- * Whether everything that the warehouse serves is there: each listed relation, the columns, key and
- * indexes of each current table, the functions, and the rights of the reader role. A project may
- * ask for more without a migration, and somebody may have added or dropped some.
+ * SQL that says whether everything that the warehouse serves is there: each listed relation, the
+ * columns, key and indexes of each current table, the functions, and the rights of the reader role. A
+ * project may ask for more without a migration, and somebody may have added or dropped some.
  */
-export async function isServed(
-  { client, warehouse }: WarehouseClient,
-  { models }: Project,
-): Promise<boolean> {
+export function isServed({ readerRole }: Warehouse, { models }: Project): string {
   const facts = models.filter((model) => model.kind === 'fact')
-  const { rowCount } = await client.query(
-    `select 1 from tidemark_relation where to_regclass(quote_ident(name)) is null
+  const indexes = textArray(facts.flatMap(indexesOf).map(({ name }) => identifier(name)))
+  const functions = textArray(facts.flatMap(({ table }) => functionsOf(table)))
+  const tables = textArray(facts.map(({ table }) => identifier(table)))
+  const currents = textArray(facts.map(({ table }) => identifier(`${table}_current`)))
+  return `not exists (
+     with facts as materialized (
+         select to_regclass(f.fact)::oid as fact, to_regclass(f.current)::oid as current
+         from unnest(${tables}, ${currents}) as f (fact, current)
+     )
+
+     select 1 from tidemark_relation where to_regclass(quote_ident(name)) is null
      union all
-     select 1 from unnest($1::text[]) as name where to_regclass(name) is null
+     select 1 from unnest(${indexes}) as name where to_regclass(name) is null
      union all
-     select 1 from unnest($2::text[]) as name where to_regprocedure(name) is null
+     select 1 from unnest(${functions}) as name where to_regprocedure(name) is null
      union all
-     select 1
-     from unnest($3::text[], $4::text[]) as f (fact, current)
-     inner join pg_attribute as a on a.attrelid = to_regclass(f.fact)
-     where
-         a.attnum > 0
-         and not a.attisdropped
-         and not exists (
-             select 1 from pg_attribute as c
-             where c.attrelid = to_regclass(f.current) and c.attname = a.attname and not c.attisdropped
-         )
+     select 1 from facts as f
+     where exists (
+         select attname from pg_attribute
+         where attrelid = f.fact and attnum > 0 and not attisdropped
+         except
+         select attname from pg_attribute
+         where attrelid = f.current and attnum > 0 and not attisdropped
+     )
      union all
-     select 1 from unnest($3::text[], $4::text[]) as f (fact, current)
+     select 1 from facts as f
      where not exists (
          select 1 from pg_index as i
-         where i.indrelid = to_regclass(f.current) and i.indisunique and i.indisvalid
+         where i.indrelid = f.current and i.indisunique and i.indisvalid
      )
      union all
      -- A role that was made after the schema, or has lost a right since.
@@ -114,20 +119,14 @@ export async function isServed(
      from pg_roles as r
      cross join tidemark_relation as t
      where
-         r.rolname = $5
-         and (t.name <> all ($6::text[]) or t.name in ('tidemark_status', 'tidemark_batches'))
-         and has_table_privilege(r.oid, to_regclass(quote_ident(t.name)), 'select') is not true
-     limit 1`,
-    [
-      facts.flatMap(indexesOf).map(({ name }) => identifier(name)),
-      facts.flatMap(({ table }) => functionsOf(table)),
-      facts.map(({ table }) => identifier(table)),
-      facts.map(({ table }) => identifier(`${table}_current`)),
-      warehouse.readerRole,
-      OWN,
-    ],
-  )
-  return rowCount === 0
+         r.rolname = ${asciiLiteral(readerRole ?? '')}
+         and (t.name <> all (${textArray(OWN)}) or t.name in ('tidemark_status', 'tidemark_batches'))
+         and has_table_privilege(r.oid, to_regclass(quote_ident(t.name)), 'select') is not true)`
+}
+
+/** SQL of an array of texts. */
+function textArray(texts: readonly string[]): string {
+  return `array[${texts.map(asciiLiteral).join(', ')}]::text[]`
 }
 
 /** The reader sees the stars, their history and the status, and nothing of the platform's own. */

@@ -71,9 +71,10 @@ function reading(warehouse: Warehouse, limits: Settings = {}): BeginOptions {
 export async function selectRows<Row extends object>(
   connection: WarehouseClient,
   select: string,
+  limits: Settings = {},
 ): Promise<readonly Row[]> {
   if (isOpen(connection)) return (await connection.client.query<Row>(select)).rows
-  return await selectOnce<Row>(connection, reading(connection.warehouse), select)
+  return await selectOnce<Row>(connection, reading(connection.warehouse, limits), select)
 }
 
 /** Runs `work` in the open transaction, or else in a reading one of its own (`beginReading`). */
