@@ -9,7 +9,7 @@ import { generationOf } from './models/generation.ts'
 import type { HeldTable } from './report-drift.ts'
 import { transform, type TransformOutcome, type Warning } from './transform.ts'
 import { confirmUnchanged, readLedgerHead } from './warehouse/ledger.ts'
-import { inTransaction, openWarehouse } from './warehouse/warehouse.ts'
+import { openWarehouse } from './warehouse/warehouse.ts'
 
 export { collect, extract, load, transform }
 
@@ -166,11 +166,9 @@ export async function loadAndConfirm(
 ): Promise<{ readonly outcome: LoadOutcome; readonly completeTo: string | undefined }> {
   await using warehouse = await openWarehouse(deps.warehouse)
   const outcome = await loadInto(deps, warehouse)
-  if (unchanged === undefined || outcome.lastBatch !== unchanged.batch) {
-    return { outcome, completeTo: (await readLedgerHead(warehouse))?.completeTo }
-  }
-  return await inTransaction(warehouse, async () => {
-    await confirmUnchanged(warehouse, unchanged)
-    return { outcome, completeTo: (await readLedgerHead(warehouse))?.completeTo }
-  })
+  const head =
+    unchanged !== undefined && outcome.lastBatch === unchanged.batch
+      ? await confirmUnchanged(warehouse, unchanged)
+      : await readLedgerHead(warehouse)
+  return { outcome, completeTo: head?.completeTo }
 }

@@ -66,17 +66,17 @@ export async function begin(connection: PostgresClient, options: BeginOptions): 
 }
 
 /**
- * Runs one select without parameters in such a transaction, all of it in one round trip, and
- * returns its rows. Throws as `begin`, with the transaction ended.
+ * Runs statements without parameters in such a transaction, all of it in one round trip, and returns
+ * the rows of the last statement. Throws as `begin`, with the transaction ended.
  */
-export async function selectOnce<Row>(
+export async function runOnce<Row>(
   connection: PostgresClient,
   options: BeginOptions,
-  select: string,
+  ...statements: readonly string[]
 ): Promise<readonly Row[]> {
   try {
-    const [rows] = await beginAnd(connection, options, [select, 'commit'])
-    return rows as readonly Row[]
+    const rows = await beginAnd(connection, options, [...statements, 'commit'])
+    return rows[statements.length - 1] as readonly Row[]
   } catch (error) {
     await connection.client.query('rollback').catch(() => {}) // the connection may be what failed
     throw error

@@ -168,8 +168,13 @@ async function readStored(zone: Zone, batch: number): Promise<StoredRecord | und
   const key = zone.prefix + commitKey(batch)
   const body = await zone.store.get(key)
   if (body === undefined) return undefined
+  const { parsed } = memoryOf(zone)
+  const known = parsed.get(batch)
+  if (known?.body.equals(body) === true) return known.record
   const record = parseRecord(body, key)
   if (record.batch !== batch) throw damaged(key, `it is the record of batch ${record.batch}`)
+  if (parsed.size >= MAX_PARSED) parsed.clear()
+  parsed.set(batch, { body, record })
   return record
 }
 
@@ -216,15 +221,18 @@ interface Memory {
   last: number
   /** Records that others refer to. */
   readonly settled: Map<number, Promise<StoredRecord>>
+  /** The last few records read: the same bytes need not be parsed and checked again. */
+  readonly parsed: Map<number, { readonly body: Buffer; readonly record: StoredRecord }>
 }
 
 const MAX_SETTLED = 2048
+const MAX_PARSED = 4
 const memories = new WeakMap<ObjectStore, Map<string, Memory>>()
 
 function memoryOf({ store, prefix }: Zone): Memory {
   const zones = memories.get(store) ?? new Map<string, Memory>()
   memories.set(store, zones)
-  const memory = zones.get(prefix) ?? { last: 0, settled: new Map() }
+  const memory = zones.get(prefix) ?? { last: 0, settled: new Map(), parsed: new Map() }
   zones.set(prefix, memory)
   return memory
 }

@@ -1,12 +1,13 @@
 import { ConfigError } from '../errors.ts'
 import { onlyRow, withPostgresErrors } from '../postgres.ts'
+import { asciiLiteral } from '../session.ts'
 import { identifier } from '../sql.ts'
 import {
   inSnapshot,
-  inTransaction,
   selectRows,
   type Warehouse,
   type WarehouseClient,
+  writeAndSelect,
 } from './warehouse.ts'
 
 /** The newest loaded batch, and how far the warehouse is proven complete. Times are ISO 8601 UTC. */
@@ -22,31 +23,24 @@ export interface LedgerHead {
 /** The newest loaded batch, `undefined` in an empty warehouse. The reader role may ask. */
 export async function readLedgerHead(connection: WarehouseClient): Promise<LedgerHead | undefined> {
   const rows = await withPostgresErrors(connection.warehouse, () =>
-    selectRows<
-      { batch: string; generation: string } & Record<
-        'snapshot_at' | 'loaded_at' | 'complete_to',
-        string
-      >
-    >(
-      connection,
-      `select
-          batch_id::text as batch,
-          generation,
-          to_char(snapshot_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as snapshot_at,
-          to_char(loaded_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as loaded_at,
-          to_char(complete_to, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as complete_to
-      from tidemark_status`,
-    ),
+    selectRows<HeadRow>(connection, HEAD),
   )
-  const [row] = rows
-  if (row === undefined) return undefined
-  return {
-    batch: Number(row.batch),
-    generation: row.generation,
-    snapshotAt: row.snapshot_at,
-    loadedAt: row.loaded_at,
-    completeTo: row.complete_to,
-  }
+  return parseHead(rows)
+}
+
+const HEAD = `
+  select
+      batch_id::text as batch,
+      generation,
+      to_char(snapshot_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "snapshotAt",
+      to_char(loaded_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "loadedAt",
+      to_char(complete_to, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "completeTo"
+  from tidemark_status`
+
+type HeadRow = Omit<LedgerHead, 'batch'> & { readonly batch: string }
+
+function parseHead([row]: readonly HeadRow[]): LedgerHead | undefined {
+  return row && { ...row, batch: Number(row.batch) }
 }
 
 /**
@@ -81,25 +75,24 @@ function forbidden({ title, schema }: Warehouse, user: string): ConfigError {
 }
 
 /**
- * Records that the source held nothing newer than `batch` at `takenAt` (source clock). Never
- * moves backwards, whoever else confirms at the same time.
+ * Records that the source held nothing newer than `batch` at `takenAt` (source clock), and returns the
+ * newest loaded batch, all in one round trip. Never moves backwards, whoever else confirms at the
+ * same time.
  */
 export async function confirmUnchanged(
   connection: WarehouseClient,
   { batch, takenAt }: { batch: number; takenAt: string },
-): Promise<void> {
-  const { client, warehouse } = connection
-  await withPostgresErrors(warehouse, () =>
-    inTransaction(connection, () =>
-      client.query(
-        `insert into tidemark_confirmation as c (batch_id, confirmed_at) values ($1, $2)
-       on conflict (is_only_row) do update
-       set batch_id = excluded.batch_id, confirmed_at = excluded.confirmed_at
-       where (c.batch_id, c.confirmed_at) < (excluded.batch_id, excluded.confirmed_at)`,
-        [batch, takenAt],
-      ),
-    ),
+): Promise<LedgerHead | undefined> {
+  const write = `
+    insert into tidemark_confirmation as c (batch_id, confirmed_at)
+    values (${batch}, ${asciiLiteral(takenAt)})
+    on conflict (is_only_row) do update
+    set batch_id = excluded.batch_id, confirmed_at = excluded.confirmed_at
+    where (c.batch_id, c.confirmed_at) < (excluded.batch_id, excluded.confirmed_at)`
+  const rows = await withPostgresErrors(connection.warehouse, () =>
+    writeAndSelect<HeadRow>(connection, { write, select: HEAD }),
   )
+  return parseHead(rows)
 }
 
 /** The newest ledger row: what the warehouse holds, and which records of the lake it came from. */

@@ -87,41 +87,43 @@ export function isServed({ readerRole }: Warehouse, { models }: Project): string
   const functions = textArray(facts.flatMap(({ table }) => functionsOf(table)))
   const tables = textArray(facts.map(({ table }) => identifier(table)))
   const currents = textArray(facts.map(({ table }) => identifier(`${table}_current`)))
+  // Null, so not false, if there is no such role. A role that was made later lacks every right.
+  const isForbidden =
+    readerRole === undefined
+      ? 'false'
+      : `has_table_privilege(to_regrole(${asciiLiteral(identifier(readerRole))}), r.oid, 'select') is false`
   return `not exists (
      with facts as materialized (
          select to_regclass(f.fact)::oid as fact, to_regclass(f.current)::oid as current
          from unnest(${tables}, ${currents}) as f (fact, current)
      )
 
-     select 1 from tidemark_relation where to_regclass(quote_ident(name)) is null
+     select 1
+     from (
+         select
+             to_regclass(quote_ident(name))::oid as oid,
+             name <> all (${textArray(OWN)}) or name in ('tidemark_status', 'tidemark_batches') as is_shown
+         from tidemark_relation
+     ) as r
+     where r.oid is null or (r.is_shown and ${isForbidden})
      union all
      select 1 from unnest(${indexes}) as name where to_regclass(name) is null
      union all
      select 1 from unnest(${functions}) as name where to_regprocedure(name) is null
      union all
      select 1 from facts as f
-     where exists (
-         select attname from pg_attribute
-         where attrelid = f.fact and attnum > 0 and not attisdropped
-         except
-         select attname from pg_attribute
-         where attrelid = f.current and attnum > 0 and not attisdropped
-     )
-     union all
-     select 1 from facts as f
-     where not exists (
-         select 1 from pg_index as i
-         where i.indrelid = f.current and i.indisunique and i.indisvalid
-     )
-     union all
-     -- A role that was made after the schema, or has lost a right since.
-     select 1
-     from pg_roles as r
-     cross join tidemark_relation as t
      where
-         r.rolname = ${asciiLiteral(readerRole ?? '')}
-         and (t.name <> all (${textArray(OWN)}) or t.name in ('tidemark_status', 'tidemark_batches'))
-         and has_table_privilege(r.oid, to_regclass(quote_ident(t.name)), 'select') is not true)`
+         exists (
+             select attname from pg_attribute
+             where attrelid = f.fact and attnum > 0 and not attisdropped
+             except
+             select attname from pg_attribute
+             where attrelid = f.current and attnum > 0 and not attisdropped
+         )
+         or not exists (
+             select 1 from pg_index as i
+             where i.indrelid = f.current and i.indisunique and i.indisvalid
+         ))`
 }
 
 /** SQL of an array of texts. */

@@ -4,7 +4,7 @@ import {
   begin,
   type BeginOptions,
   NO_TIME_LIMITS,
-  selectOnce,
+  runOnce,
   type Settings,
   TEXT_SETTINGS,
 } from '../session.ts'
@@ -37,12 +37,26 @@ function settingsOf({ schema }: Warehouse): Settings {
 
 /** Begins a transaction to write in, whatever the database's defaults, without a time limit. */
 async function beginWriting(connection: WarehouseClient): Promise<void> {
-  const { warehouse } = connection
-  await begin(connection, {
+  await begin(connection, writing(connection.warehouse))
+}
+
+function writing(warehouse: Warehouse): BeginOptions {
+  return {
     database: warehouse,
     mode: 'isolation level read committed read write',
     settings: { ...settingsOf(warehouse), ...NO_TIME_LIMITS },
-  })
+  }
+}
+
+/**
+ * Runs a statement without parameters and then a select in a transaction of their own that may write,
+ * in one round trip, and returns the rows of the select.
+ */
+export async function writeAndSelect<Row extends object>(
+  connection: WarehouseClient,
+  { write, select }: { write: string; select: string },
+): Promise<readonly Row[]> {
+  return await runOnce<Row>(connection, writing(connection.warehouse), write, select)
 }
 
 /**
@@ -74,7 +88,7 @@ export async function selectRows<Row extends object>(
   limits: Settings = {},
 ): Promise<readonly Row[]> {
   if (isOpen(connection)) return (await connection.client.query<Row>(select)).rows
-  return await selectOnce<Row>(connection, reading(connection.warehouse, limits), select)
+  return await runOnce<Row>(connection, reading(connection.warehouse, limits), select)
 }
 
 /** Runs `work` in the open transaction, or else in a reading one of its own (`beginReading`). */
