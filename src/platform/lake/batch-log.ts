@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { ConflictError, ContractError } from '../errors.ts'
 import { type BatchContent, type CommitRecord, damaged } from './commit-record.ts'
-import { parseRecord, writeRecord } from './commit-text.ts'
+import { hasChecksum, parseRecord, writeRecord } from './commit-text.ts'
 import type { ObjectStore } from './object-store.ts'
 import { completeRecord, type StoredRecord } from './standing.ts'
 import { commitKey, type Zone } from './zone.ts'
@@ -81,8 +81,12 @@ export async function checkEnd(zone: Zone, last: CommitRecord | undefined): Prom
 
 /** Throws `ContractError` (`LAKE_MIXED`) unless a record continues the one before it (I14). */
 async function checkLink(zone: Zone, record: CommitRecord): Promise<void> {
-  if (record.previousChecksum === undefined) return
-  checkFollows(zone, await readExistingStored(zone, record.previous), record)
+  const { previous, previousChecksum } = record
+  if (previousChecksum === undefined) return
+  const body = await zone.store.get(zone.prefix + commitKey(previous))
+  if (body !== undefined && hasChecksum(body, previousChecksum)) return
+  // Says what is wrong with it.
+  checkFollows(zone, await readExistingStored(zone, previous), record)
 }
 
 /** As `checkLink`, with the record before at hand. */

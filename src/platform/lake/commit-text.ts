@@ -125,10 +125,23 @@ function parseJson(body: Buffer, key: string): unknown {
 
 /** Throws unless every byte is as it was written. */
 function checkSum(body: Buffer, key: string): void {
+  const { end, checksum } = readEnd(body)
+  if (end !== checksum) throw damaged(key, 'its checksum differs')
+}
+
+/** Whether a stored record is, to the byte, the one that has this checksum. */
+export function hasChecksum(body: Buffer, wanted: string): boolean {
+  const { end, checksum } = readEnd(body)
+  // The checksum of a record of format 1 is that of all its bytes.
+  return checksum === `${END}${wanted}"}\n` ? end === checksum : hash(body) === wanted
+}
+
+/** The last member of a record as it is, and as the bytes before it want it. */
+function readEnd(body: Buffer): { end: string; checksum: string } {
   const length = END.length + 64 + 3
   const start = body.subarray(0, -length)
   const end = body.subarray(-length).toString('latin1')
-  if (end !== `${END}${hash(start)}"}\n`) throw damaged(key, 'its checksum differs')
+  return { end, checksum: `${END}${hash(start)}"}\n` }
 }
 
 function hash(bytes: Buffer | string): string {
