@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { parseConfig } from '../../../platform/config.ts'
-import { InterruptedError, TransientError } from '../../../platform/errors.ts'
+import { ContractError, InterruptedError, TransientError } from '../../../platform/errors.ts'
 import type { ExtractOutcome } from '../../../platform/extract.ts'
 import { NO_ROWS, type RowCounts } from '../../../platform/lake/commit-record.ts'
 import type { RunReport, Stage } from '../../../platform/pipeline.ts'
@@ -108,8 +108,23 @@ it('reportRun() says what a failed run has done all the same, and what the next 
   )
   const quiet = { ...captured, committed: false }
   expect(reported({ extracted: quiet, failures: failed('load') }).err).toContain(
-    'Nothing new to capture and transformed',
+    'There was nothing new to capture; the next run loads what is pending.',
   )
+})
+
+it('reportRun() says once what several stages met, and each other error', () => {
+  const lost = (stage: Stage) => ({
+    stage,
+    error: new ContractError('The ingestion zone ends at batch 1', {
+      code: 'LAKE_BEHIND',
+      hint: 'restore it',
+    }),
+  })
+  const { err } = reported({
+    failures: [lost('extract'), lost('transform'), ...failed('load'), lost('load')],
+  })
+  expect(err.split('ends at batch 1')).toHaveLength(2)
+  expect(err.indexOf('ends at batch 1')).toBeLessThan(err.indexOf('It is away'))
 })
 
 it('reportRun() says when the promise breaks, or broke', () => {

@@ -79,7 +79,7 @@ export function reportRun({ output, config }: CommandContext, report: RunReport)
     durationMs,
     runId: report.runId,
   })
-  for (const { error } of failures) {
+  for (const error of distinct(failures.map((failure) => failure.error))) {
     if (!(error instanceof InterruptedError)) output.fail(error)
   }
   if (failures.length > 0) {
@@ -154,15 +154,20 @@ function describePromise(completeTo: string, promiseMs: number): string {
   )
 }
 
+/** The errors without those that say the same as an earlier one: each stage meets a lost zone. */
+function distinct(errors: readonly unknown[]): unknown[] {
+  const texts = errors.map(String)
+  return errors.filter((_, index) => texts.indexOf(texts[index] ?? '') === index)
+}
+
 /** What a failed run has nevertheless done, and what the next one will do. */
 function describeSafety({ extracted, failures }: RunReport): string {
   const failed = new Set(failures.map(({ stage }) => stage))
   if (failed.has('extract')) return '  Nothing was captured by this run; the next run catches up.'
+  const next = failed.has('transform') ? 'transforms and loads' : 'loads'
   const captured =
     extracted?.committed === true
-      ? `Batch ${extracted.record?.batch} is captured`
-      : 'Nothing new to capture'
-  return failed.has('transform')
-    ? `  ${captured}; the next run transforms and loads what is pending.`
-    : `  ${captured} and transformed; the next run loads what is pending.`
+      ? `Batch ${extracted.record?.batch} is captured${failed.has('transform') ? '' : ' and transformed'}`
+      : 'There was nothing new to capture'
+  return `  ${captured}; the next run ${next} what is pending.`
 }
