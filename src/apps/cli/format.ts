@@ -10,9 +10,9 @@ export function formatNumber(count: number, noun: string, plural = `${noun}s`): 
 
 const MAX_CELL_CHARS = 60
 
-/** Text for a line of a list: what is too long for one ends in `…`. */
-export function shorten(text: string): string {
-  return text.length <= MAX_CELL_CHARS ? text : `${text.slice(0, MAX_CELL_CHARS - 1)}…`
+/** Text for a line of a list, or of another length: if it is too long, it ends in `…`. */
+export function shorten(text: string, maxChars = MAX_CELL_CHARS): string {
+  return text.length <= maxChars ? text : `${text.slice(0, maxChars - 1)}…`
 }
 
 /** Milliseconds as people say them: `0.4 s`, `12 s`, `3 min`, `2 h 5 min`, `3 d 4 h`. */

@@ -2,6 +2,7 @@ import { html } from 'hono/html'
 import type { Hold } from '../../../../platform/lake/commit-record.ts'
 import type { QuarantineEntry } from '../../../../platform/quarantine.ts'
 import type { WarningStatus } from '../../../../platform/status.ts'
+import { shorten } from '../../../cli/format.ts'
 import { formatMoment, formatNumber } from '../format.ts'
 import type { Markup } from '../layout.ts'
 import { renderTable, tag } from './table.ts'
@@ -55,9 +56,11 @@ export function renderQuarantine({
                 header: ['Row', 'Key', 'Reason', 'Column', 'Captured', 'Batch', 'Content'],
                 rows: entries.map((entry) => [
                   html`<code>${entry.table}</code>`,
-                  Object.values(entry.key)
-                    .map((value) => value ?? '∅')
-                    .join(', '),
+                  shorten(
+                    Object.values(entry.key)
+                      .map((value) => value ?? '∅')
+                      .join(', '),
+                  ),
                   tag('warn', entry.reason),
                   entry.column ?? '',
                   formatMoment(entry.capturedAt),
@@ -107,10 +110,21 @@ function renderContent({ id, column, content }: QuarantineEntry): Markup {
       ${Object.entries(content).map(
         ([name, value]) =>
           html`<dt>${name === column ? html`<strong>${name}</strong>` : name}</dt>
-            <dd>
-              ${value === null ? html`<span class="muted">null</span>` : html`<code>${value}</code>`}
-            </dd>`,
+            <dd>${renderValue(value, id)}</dd>`,
       )}
     </dl>
   </details>`
+}
+
+/** More of a value than this makes the page slow and nobody wiser. */
+const MAX_VALUE_CHARS = 2000
+
+function renderValue(value: string | null, id: string): Markup {
+  if (value === null) return html`<span class="muted">null</span>`
+  if (value.length <= MAX_VALUE_CHARS) return html`<code>${value}</code>`
+  return html`<code>${shorten(value, MAX_VALUE_CHARS)}</code>
+    <span class="muted">
+      ${formatNumber(String(value.length))} characters. All of them:
+      <code>tidemark quarantine show ${id}</code>
+    </span>`
 }
