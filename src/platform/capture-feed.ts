@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import type { Deps } from './deps.ts'
 import { ContractError } from './errors.ts'
 import {
-  checkNotTaken,
   compareRows,
   incomingRelation,
   type PendingBatch,
@@ -12,6 +11,7 @@ import {
   prepareFile,
   writeParquet,
 } from './lake/capture.ts'
+import { checkNotTaken } from './lake/batch-log.ts'
 import { extendState, prepareState } from './lake/checkpoint.ts'
 import {
   type FileRef,
@@ -81,6 +81,7 @@ export async function captureFeed(
 ): Promise<{ rows: TableEntry; files: TableEntry }> {
   const shape = shapeOf(feed)
   const table = lakeTable(shape)
+  const parsed = parsedTable(shape)
   const register = await openRegister(batch, feed, previousFiles)
   const read: TakenFile[] = []
   let before = 0
@@ -91,7 +92,7 @@ export async function captureFeed(
     const isCopy = await findCopy(batch, { register, read, file, hashing })
     const taken = await takeFile(deps, batch, {
       feed,
-      table: parsedTable(shape),
+      table: parsed,
       file,
       index,
       before,
@@ -199,7 +200,7 @@ async function takeFile(
     `${padBatch(batch.number)}-${batch.attempt}-${index}${ending}`
   const path = join(batch.db.scratchDir, `${batch.attempt}-${index}`)
   const { rows } = file
-  await checkNotTaken(batch)
+  await checkNotTaken(batch.zone, batch.number)
   // Its lines are read while it is archived; nothing of them is uploaded before it is.
   const [uploaded, hashed, found] = await Promise.allSettled([
     batch.zone.store.uploadIfAbsent(batch.zone.prefix + key, file.rawPath),

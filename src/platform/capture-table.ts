@@ -3,7 +3,6 @@ import { ContractError } from './errors.ts'
 import {
   addDeletes,
   checkKeys,
-  checkNotTaken,
   compareKeys,
   compareRows,
   type Comparison,
@@ -13,6 +12,7 @@ import {
   prepareChanges,
   prepareFile,
 } from './lake/capture.ts'
+import { checkNotTaken } from './lake/batch-log.ts'
 import { extendState, prepareState } from './lake/checkpoint.ts'
 import type { FileRef, TableEntry } from './lake/commit-record.ts'
 import { logRefused } from './lake/quarantine.ts'
@@ -61,7 +61,7 @@ export async function captureFirst(
     const converted = await convertRows(batch, table, { copied, firstOrdinal: seen + 1 })
     const { path } = converted
     if (converted.rows > 0) {
-      await checkNotTaken(batch)
+      await checkNotTaken(batch.zone, batch.number)
       const index = files.length
       files.push(await prepareFile(batch, table, { path, rows: converted.rows, index }))
     }
@@ -264,7 +264,7 @@ async function finish(
   const deleted = isHeld ? 0 : gone
   if (deleted > 0 && keys !== undefined) await addDeletes(batch.db, table, { keys, ...names })
   const changed = found.inserted + found.updated + deleted
-  if (changed > 0 || force) await checkNotTaken(batch)
+  if (changed > 0 || force) await checkNotTaken(batch.zone, batch.number)
   const changes = await prepareChanges(batch, table, { changes: names.changes, rows: changed })
   const state = extendState(previous.state, changes)
   const next =

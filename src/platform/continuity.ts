@@ -1,6 +1,6 @@
 import { type Deps, ingestionZone, processedZone } from './deps.ts'
 import { ConfigError, ContractError, type TidemarkError, TransientError } from './errors.ts'
-import { batchTaken, checkEnd, placeOf, readCommit, readLastCommit } from './lake/batch-log.ts'
+import { checkEnd, checkNotTaken, placeOf, readCommit, readLastCommit } from './lake/batch-log.ts'
 import type { CommitRecord } from './lake/commit-record.ts'
 import type { Zone } from './lake/zone.ts'
 import { generationOf } from './models/generation.ts'
@@ -185,7 +185,7 @@ export async function checkWarehouse(
   const last = captured?.batch ?? 0
   if (last < head.batch) {
     // Another run may have captured and loaded it since the zone was read.
-    if ((await readCommit(zone, last + 1)) !== undefined) throw batchTaken(last + 1)
+    await checkNotTaken(zone, last + 1)
     throw new ContractError(
       `The ingestion zone ${placeOf(zone)} ends at batch ${last}, but the warehouse ` +
         `was loaded up to batch ${head.batch}`,

@@ -70,7 +70,7 @@ export async function checkEnd(zone: Zone, last: CommitRecord | undefined): Prom
   ])
   const index = beyond.indexOf(true)
   if (index === -1) return
-  if (await hasCommit(zone, next)) throw batchTaken(next)
+  await checkNotTaken(zone, next)
   const later = next + (LOOK_BEYOND[index] ?? 0)
   throw new ContractError(
     `The commit record ${zone.prefix}${commitKey(next)} is missing from ${zone.store.location}, ` +
@@ -134,8 +134,15 @@ export async function commitBatch(
   return record
 }
 
-/** The error of a run that another one was faster than. */
-export function batchTaken(batch: number): ConflictError {
+/**
+ * Throws `ConflictError` (`BATCH_TAKEN`) if another run has committed this batch number: whatever is
+ * uploaded for it after that stays an orphan. `commitBatch` meets a run that commits it later.
+ */
+export async function checkNotTaken(zone: Zone, batch: number): Promise<void> {
+  if (await hasCommit(zone, batch)) throw batchTaken(batch)
+}
+
+function batchTaken(batch: number): ConflictError {
   return new ConflictError(`Another run has committed batch ${batch} first`, {
     code: 'BATCH_TAKEN',
     hint: 'nothing is lost; its changes are in that batch or will be in the next',

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DuckDb } from '../duckdb.ts'
 import { DuckDbError } from '../duckdb-fault.ts'
-import { ConflictError, ContractError } from '../errors.ts'
+import { ContractError } from '../errors.ts'
 import { duckLiteral, identifier, identifiers } from '../sql.ts'
 import type { CopiedRows } from '../source/copy.ts'
 import type { FileRef } from './commit-record.ts'
@@ -11,7 +11,7 @@ import { type DividedLines, divideLines, READABLE_LEAD, UNREADABLE_LEAD } from '
 import { MAX_ROW_BYTES, readCopyText } from './copy-text.ts'
 import { type Column, fileValues, isDistinct, lakeValue, tryLakeValue } from './lake-type.ts'
 import { type LakeTable, readParquet, selectNothing } from './table-state.ts'
-import { commitKey, keyPart, padBatch, uploadFile, type Zone } from './zone.ts'
+import { keyPart, padBatch, uploadFile, type Zone } from './zone.ts'
 
 /** The batch being prepared: nothing of it exists for readers until its commit record does. */
 export interface PendingBatch {
@@ -338,18 +338,6 @@ export async function prepareChanges(
   }
   await batch.db.run(`drop table ${ordered}`)
   return files
-}
-
-/**
- * Throws `ConflictError` when another run has committed this batch number: what is uploaded after
- * that would be orphans. One that comes later is met by `commitBatch`.
- */
-export async function checkNotTaken({ zone, number }: PendingBatch): Promise<void> {
-  if ((await zone.store.get(zone.prefix + commitKey(number))) === undefined) return
-  throw new ConflictError(`Another run has committed batch ${number} first`, {
-    code: 'BATCH_TAKEN',
-    hint: 'nothing is lost; its changes are in that batch or will be in the next',
-  })
 }
 
 /** Uploads one local Parquet file as a change file and removes it locally. */
