@@ -73,7 +73,7 @@ export default defineConfig({
         'src/apps/cli/tidemark.ts',
         // The entry for `cdk`: forty lines around createStacks(); run by `npm run synth` in CI.
         'src/infra/app.ts',
-        ...(isWithoutS3 ? ['src/platform/lake/s3-store.ts'] : []),
+        ...(isWithoutS3 ? ['src/platform/lake/store/s3-store.ts'] : []),
         // Runs in Chromium (test/browser), whose coverage is not collected.
         'src/apps/server/browser/**',
         'src/apps/aws/site/**',

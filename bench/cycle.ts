@@ -1,7 +1,7 @@
 import { checkEnds, readHeads } from '../src/platform/continuity.ts'
 import { ingestionZone, processedZone } from '../src/platform/deps.ts'
 import { readLastCommit } from '../src/platform/lake/batch-log.ts'
-import { generationOf } from '../src/platform/models/generation.ts'
+import { generationOf } from '../src/platform/project/generation.ts'
 import { run } from '../src/platform/pipeline.ts'
 import { countObjects, depsAt, type Place } from './deps.ts'
 import { alternate, type Measurement, median, timeMs } from './measure.ts'

@@ -1,7 +1,7 @@
 // The entry of a child process: one errand from standard input, its report on standard output.
 import { json } from 'node:stream/consumers'
 import { run } from '../src/platform/pipeline.ts'
-import { verify } from '../src/platform/verify.ts'
+import { verify } from '../src/platform/inspect/verify.ts'
 import { depsAt } from './deps.ts'
 import { transformDimensions } from './dimensions.ts'
 import { collectReadings } from './feeds.ts'

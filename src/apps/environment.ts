@@ -3,13 +3,13 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Config, parseConfig } from '../platform/config.ts'
 import { DEFAULT_LIMITS, type Deps, type Limits } from '../platform/deps.ts'
-import type { FeedSources } from '../platform/feed-sources.ts'
+import type { FeedSources } from '../platform/source/feed-sources.ts'
 import { ConfigError } from '../platform/errors.ts'
-import { diskStore } from '../platform/lake/disk-store.ts'
-import type { ObjectStore } from '../platform/lake/object-store.ts'
-import { parseZoneAddress, ZONE_ADDRESS } from '../platform/lake/zone-address.ts'
+import { diskStore } from '../platform/lake/store/disk-store.ts'
+import type { ObjectStore } from '../platform/lake/store/object-store.ts'
+import { parseZoneAddress, ZONE_ADDRESS } from '../platform/lake/store/zone-address.ts'
 import type { Log } from '../platform/log.ts'
-import { hostOf } from '../platform/postgres.ts'
+import { hostOf } from '../platform/io/postgres-url.ts'
 import { diskDrop, type Drop } from '../platform/source/drop.ts'
 import type { Warehouse } from '../platform/warehouse/warehouse.ts'
 import { rateAnswers } from '../totesys/source/rate-answers.ts'
@@ -187,7 +187,7 @@ export async function openStore(
   // The SDK would tell everyone on Node 20 which Node its next versions want; ours is pinned.
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
   // Slow to load, so only for those who need it.
-  const { s3Store } = await import('../platform/lake/s3-store.ts')
+  const { s3Store } = await import('../platform/lake/store/s3-store.ts')
   return s3Store({ bucket: zone.bucket, prefix: zone.prefix, endpoint })
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { withScratchErrors } from '../platform/disk-fault.ts'
+import { withScratchErrors } from '../platform/io/disk-errors.ts'
 import { ConfigError } from '../platform/errors.ts'
 import type { Log } from '../platform/log.ts'
 import { isAlive, markProcess, type ProcessMark } from './process-mark.ts'

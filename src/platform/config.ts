@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { ConfigError } from './errors.ts'
-import { parseZoneAddress, ZONE_ADDRESS } from './lake/zone-address.ts'
-import { isLoopback } from './loopback.ts'
+import { isLoopback } from './io/loopback.ts'
+import { parseZoneAddress, ZONE_ADDRESS } from './lake/store/zone-address.ts'
 
 const text = (description: string) => z.string().min(1).optional().describe(description)
+
 const whole = (description: string, { min, max }: { min: number; max: number }) =>
   z.coerce.number().int().min(min).max(max).describe(description)
 

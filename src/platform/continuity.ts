@@ -3,7 +3,7 @@ import { ConfigError, ContractError, type TidemarkError, TransientError } from '
 import { checkEnd, checkNotTaken, placeOf, readCommit, readLastCommit } from './lake/batch-log.ts'
 import type { CommitRecord } from './lake/commit-record.ts'
 import type { Zone } from './lake/zone.ts'
-import { generationOf } from './models/generation.ts'
+import { generationOf } from './project/generation.ts'
 import { findLoaded, type Loaded } from './warehouse/ledger.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import { InterruptedError } from './errors.ts'
-import type { ObjectStore } from './lake/object-store.ts'
+import type { Database } from './io/database.ts'
+import type { ObjectStore } from './lake/store/object-store.ts'
 import type { Zone } from './lake/zone.ts'
 import type { Log } from './log.ts'
-import type { Database } from './postgres.ts'
-import type { Project } from './project.ts'
-import type { FeedSources } from './feed-sources.ts'
+import type { Project } from './project/project.ts'
+import type { FeedSources } from './source/feed-sources.ts'
 import type { Warehouse } from './warehouse/warehouse.ts'
 
 /** Everything the stages need of the outside; built once in `apps/`, and by each test. */

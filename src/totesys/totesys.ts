@@ -1,4 +1,5 @@
-import type { Calendar, Check, DataTest, Dimension, Fact, Project } from '../platform/project.ts'
+import type { Project } from '../platform/project/project.ts'
+import type { Calendar, Check, DataTest, Dimension, Fact } from '../platform/project/model.ts'
 import { dashboard } from './presentation/pages.ts'
 import { contract } from './source/contract.ts'
 

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Deps } from '../../src/platform/deps.ts'
 import { TidemarkError } from '../../src/platform/errors.ts'
 import { run, type RunReport, type Stage } from '../../src/platform/pipeline.ts'
-import type { Database } from '../../src/platform/postgres.ts'
+import type { Database } from '../../src/platform/io/database.ts'
 import { once, withHook } from '../support/lake.ts'
 import {
   currentOrders,

@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises'
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { extract } from '../../src/platform/extract.ts'
+import { extract } from '../../src/platform/extract/extract.ts'
 import { commitKey } from '../../src/platform/lake/zone.ts'
 import { run } from '../../src/platform/pipeline.ts'
-import { transform } from '../../src/platform/transform.ts'
+import { transform } from '../../src/platform/transform/transform.ts'
 import { listKeys, readTable, withHook } from '../support/lake.ts'
 import {
   expectFaithful,

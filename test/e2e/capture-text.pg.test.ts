@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest'
-import { extract } from '../../src/platform/extract.ts'
+import { extract } from '../../src/platform/extract/extract.ts'
 import { bareProject, thingProject } from '../support/bare-project.ts'
 import { readChanges, readTable } from '../support/lake.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
-import { extract } from '../../src/platform/extract.ts'
+import { extract } from '../../src/platform/extract/extract.ts'
 import { lakeType } from '../../src/platform/lake/lake-type.ts'
 import { openWarehouse } from '../../src/platform/warehouse/warehouse.ts'
 import { bareProject, thingProject } from '../support/bare-project.ts'

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { extract } from '../../src/platform/extract.ts'
+import { extract } from '../../src/platform/extract/extract.ts'
 import { openSnapshot } from '../../src/platform/source/snapshot.ts'
 import { readTables } from '../../src/platform/source/tables.ts'
 import { bareProject } from '../support/bare-project.ts'

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { run } from '../../src/platform/pipeline.ts'
-import type { Check } from '../../src/platform/project.ts'
-import { replay } from '../../src/platform/quarantine.ts'
-import { readStatus } from '../../src/platform/status.ts'
-import { verify } from '../../src/platform/verify.ts'
+import type { Check } from '../../src/platform/project/model.ts'
+import { replay } from '../../src/platform/inspect/quarantine.ts'
+import { readStatus } from '../../src/platform/inspect/status.ts'
+import { verify } from '../../src/platform/inspect/verify.ts'
 import { readRefusedRows } from '../support/lake.ts'
 import { createShop, type ShopSystem } from '../support/shop.ts'
 

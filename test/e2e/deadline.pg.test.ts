@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest'
 import type { Deps } from '../../src/platform/deps.ts'
-import { extract } from '../../src/platform/extract.ts'
-import { load } from '../../src/platform/load.ts'
+import { extract } from '../../src/platform/extract/extract.ts'
+import { load } from '../../src/platform/load/load.ts'
 import { run } from '../../src/platform/pipeline.ts'
-import { transform } from '../../src/platform/transform.ts'
-import { verify } from '../../src/platform/verify.ts'
+import { transform } from '../../src/platform/transform/transform.ts'
+import { verify } from '../../src/platform/inspect/verify.ts'
 import { totesys } from '../../src/totesys/totesys.ts'
 import {
   currentOrders,

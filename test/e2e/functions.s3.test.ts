@@ -1,7 +1,7 @@
 import { readdir, writeFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { verify } from '../../src/platform/verify.ts'
+import { verify } from '../../src/platform/inspect/verify.ts'
 import { createFunctions, type Functions } from '../support/functions.ts'
 import { type FaultyProxy, startFaultyProxy } from '../support/faulty-proxy.ts'
 import { isS3Missing, type S3Server, startS3Server } from '../support/s3-server.ts'

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fillTotesys } from '../../src/apps/local/living-totesys/fill.ts'
-import { verify } from '../../src/platform/verify.ts'
+import { verify } from '../../src/platform/inspect/verify.ts'
 import { PATIENT_RUN, whileLoadsWait } from '../support/held-loads.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
 

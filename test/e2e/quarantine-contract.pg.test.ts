@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { run } from '../../src/platform/pipeline.ts'
-import { verify } from '../../src/platform/verify.ts'
+import { verify } from '../../src/platform/inspect/verify.ts'
 import { readRefusedRows } from '../support/lake.ts'
 import { createShop, type ShopSystem } from '../support/shop.ts'
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { generationOf } from '../../src/platform/models/generation.ts'
+import { generationOf } from '../../src/platform/project/generation.ts'
 import { run } from '../../src/platform/pipeline.ts'
-import type { Check } from '../../src/platform/project.ts'
-import { verify } from '../../src/platform/verify.ts'
+import type { Check } from '../../src/platform/project/model.ts'
+import { verify } from '../../src/platform/inspect/verify.ts'
 import { readRefusedRows } from '../support/lake.ts'
 import { createShop, type ShopSystem } from '../support/shop.ts'
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import type { Project } from '../../src/platform/project.ts'
-import { verify } from '../../src/platform/verify.ts'
+import type { Project } from '../../src/platform/project/project.ts'
+import { verify } from '../../src/platform/inspect/verify.ts'
 import { folderOf } from '../support/bare-project.ts'
 import { createSystem } from '../support/system.ts'
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Deps } from '../../src/platform/deps.ts'
 import { run } from '../../src/platform/pipeline.ts'
-import { connect } from '../../src/platform/postgres.ts'
+import { connect } from '../../src/platform/io/postgres.ts'
 import { thingProject } from '../support/bare-project.ts'
 import { type SilentProxy, startSilentProxy } from '../support/silent-proxy.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'

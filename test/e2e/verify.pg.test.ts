@@ -3,7 +3,7 @@ import { fillTotesys } from '../../src/apps/local/living-totesys/fill.ts'
 import type { Deps } from '../../src/platform/deps.ts'
 import { run } from '../../src/platform/pipeline.ts'
 import { readHistory, findFact } from '../../src/platform/presentation/history.ts'
-import { verify } from '../../src/platform/verify.ts'
+import { verify } from '../../src/platform/inspect/verify.ts'
 import { openWarehouse } from '../../src/platform/warehouse/warehouse.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
 

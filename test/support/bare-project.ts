@@ -2,7 +2,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { Project, SourceTable } from '../../src/platform/project.ts'
+import type { Project } from '../../src/platform/project/project.ts'
+import type { SourceTable } from '../../src/platform/project/source-contract.ts'
 
 /** A project of source tables only: what is captured is looked at in the lake. */
 export function bareProject(tables: readonly SourceTable[]): Project {

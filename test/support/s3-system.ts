@@ -1,4 +1,4 @@
-import { type S3Store, s3Store } from '../../src/platform/lake/s3-store.ts'
+import { type S3Store, s3Store } from '../../src/platform/lake/store/s3-store.ts'
 import type { S3Server } from './s3-server.ts'
 import { createSystem, type TestSystem } from './system.ts'
 

@@ -2,14 +2,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type {
-  Check,
-  Dimension,
-  Fact,
-  Feed,
-  Project,
-  SourceTable,
-} from '../../src/platform/project.ts'
+import type { Project } from '../../src/platform/project/project.ts'
+import type { Check, Dimension, Fact } from '../../src/platform/project/model.ts'
+import type { Feed, SourceTable } from '../../src/platform/project/source-contract.ts'
 import { createSystem, type TestSystem } from './system.ts'
 
 /** The source: no foreign keys, so that a fact can name what is not there. */

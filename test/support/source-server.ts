@@ -17,7 +17,7 @@ import {
   type EmbeddedPostgres,
   startEmbeddedPostgres,
 } from '../../src/apps/local/embedded-postgres.ts'
-import type { Database } from '../../src/platform/postgres.ts'
+import type { Database } from '../../src/platform/io/database.ts'
 
 const run = promisify(execFile)
 

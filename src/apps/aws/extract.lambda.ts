@@ -1,5 +1,5 @@
 import { changedRows, type RowCounts } from '../../platform/lake/commit-record.ts'
-import { DEFERRED } from '../../platform/hold-table.ts'
+import { DEFERRED } from '../../platform/lake/held.ts'
 import { LOCKED } from '../../platform/source/lock.ts'
 import {
   extractUncontested,
@@ -7,7 +7,7 @@ import {
   readTransformed,
   type Unchanged,
 } from '../../platform/pipeline.ts'
-import { type HeldTable, listHeld } from '../../platform/report-drift.ts'
+import { type HeldTable, listHeld } from '../../platform/lake/held.ts'
 import { stageHandler } from './stage.ts'
 
 export interface Extracted {

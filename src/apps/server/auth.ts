@@ -12,7 +12,7 @@ import {
 import type { Config } from '../../platform/config.ts'
 import { ConfigError } from '../../platform/errors.ts'
 import type { Log } from '../../platform/log.ts'
-import { isLoopback } from '../../platform/loopback.ts'
+import { isLoopback } from '../../platform/io/loopback.ts'
 import { createBuckets } from './buckets.ts'
 import { problemResponse } from './problem.ts'
 

@@ -21,7 +21,7 @@ import {
   standStill,
   type TableEntry,
 } from './commit-record.ts'
-import { diskStore } from './disk-store.ts'
+import { diskStore } from './store/disk-store.ts'
 import { commitKey, type Zone } from './zone.ts'
 
 let folder: string

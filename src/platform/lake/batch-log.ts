@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { ConflictError, ContractError } from '../errors.ts'
 import { type BatchContent, type CommitRecord, damaged } from './commit-record.ts'
 import { hasChecksum, parseRecord, writeRecord } from './commit-text.ts'
-import type { ObjectStore } from './object-store.ts'
 import { completeRecord, type StoredRecord } from './standing.ts'
+import type { ObjectStore } from './store/object-store.ts'
 import { commitKey, type Zone } from './zone.ts'
 
 /** The commit record of a batch, or `undefined` when the batch does not exist. */

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CHANGE_COLUMNS } from '../project.ts'
-import { duckLiteral, identifier } from '../sql.ts'
-import { parquetOptions, type PendingBatch } from './capture.ts'
+import { duckLiteral, identifier } from '../io/sql.ts'
+import { CHANGE_COLUMNS } from '../project/source-contract.ts'
+import type { PendingBatch } from './batch.ts'
 import type { FileRef, StateFile } from './commit-record.ts'
 import { fileValues } from './lake-type.ts'
-import { lastOfEachKey, type LakeTable, openState, selectFiles } from './table-state.ts'
+import { parquetOptions } from './parquet.ts'
+import { type LakeTable, lastOfEachKey, openState, selectFiles } from './table-state.ts'
 import { keyPart, openFiles, padBatch, uploadFile } from './zone.ts'
 
 /** Change files that may pile up before they are merged into one. */

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { createDatabase } from '../../../test/support/database.ts'
-import { type DuckDb, openDuckDb } from '../duckdb.ts'
-import { copyFromFile } from '../postgres.ts'
-import { writeParquet } from './capture.ts'
+import { type DuckDb, openDuckDb } from '../io/duckdb.ts'
+import { copyFromFile } from '../io/postgres-copy.ts'
 import { writeCopyText } from './copy-text.ts'
+import { writeParquet } from './parquet.ts'
 
 async function withDuckDb<T>(work: (db: DuckDb) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-test-'))

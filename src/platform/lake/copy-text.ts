@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import type { DuckDb } from '../duckdb.ts'
-import { CHANGE_COLUMNS } from '../project.ts'
-import { duckLiteral, identifier } from '../sql.ts'
+import type { DuckDb } from '../io/duckdb.ts'
+import { duckLiteral, identifier } from '../io/sql.ts'
+import { CHANGE_COLUMNS } from '../project/source-contract.ts'
 import { type Column, isReadAsNumber } from './lake-type.ts'
-import { readParquet } from './table-state.ts'
+import { readParquet } from './parquet.ts'
 
 // COPY's text format, in both directions (manual, COPY, "Text Format"): a line a row, tabs between
 // columns, NULL as \N, and backslash escapes for what would break a line. Not CSV, which costs the

@@ -1,5 +1,5 @@
-import type { DuckDb } from '../duckdb.ts'
-import { duckLiteral, identifier, identifiers } from '../sql.ts'
+import type { DuckDb } from '../io/duckdb.ts'
+import { duckLiteral, identifier, identifiers } from '../io/sql.ts'
 import { isDistinct } from './lake-type.ts'
 import type { LakeTable } from './table-state.ts'
 

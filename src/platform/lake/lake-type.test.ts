@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import { describe, expect, it } from 'vitest'
-import { openDuckDb } from '../duckdb.ts'
+import { openDuckDb } from '../io/duckdb.ts'
 import { fileType, fileValue, lakeType, lakeValue, tryValueFrom } from './lake-type.ts'
 
 describe('lakeType()', () => {

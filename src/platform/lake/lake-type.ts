@@ -1,4 +1,4 @@
-import { identifier } from '../sql.ts'
+import { identifier } from '../io/sql.ts'
 
 /** A column of a relation. `type` is a DuckDB type; in a file it lies as its `fileType`. */
 export interface Column {

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
-import { type ConvertedRows, incomingRelation } from './capture.ts'
+import { incomingRelation } from './change-file.ts'
+import type { ConvertedRows } from './convert.ts'
 import type { LakeTable } from './table-state.ts'
 
 /** What one read of a table has brought so far, as local files. */

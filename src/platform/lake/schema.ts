@@ -1,5 +1,5 @@
 import { ContractError } from '../errors.ts'
-import type { SourceTable } from '../project.ts'
+import type { SourceTable } from '../project/source-contract.ts'
 import { type Column, lakeType, parsedType } from './lake-type.ts'
 import type { LakeTable } from './table-state.ts'
 import { keyPart, type Zone } from './zone.ts'

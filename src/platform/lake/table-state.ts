@@ -1,7 +1,8 @@
-import type { DuckDb } from '../duckdb.ts'
-import { duckLiteral, identifier, identifiers } from '../sql.ts'
+import type { DuckDb } from '../io/duckdb.ts'
+import { identifier, identifiers } from '../io/sql.ts'
 import type { StateFile } from './commit-record.ts'
 import { type Column, tryValueFrom } from './lake-type.ts'
+import { readParquet } from './parquet.ts'
 import { openFiles, type Zone } from './zone.ts'
 
 /** A table as the lake knows it. */
@@ -117,10 +118,4 @@ export function selectNothing(columns: readonly Column[]): string {
 
 export function sameType(found: string, wanted: string): boolean {
   return found === wanted || (found === 'TIMESTAMP WITH TIME ZONE' && wanted === 'TIMESTAMPTZ')
-}
-
-/** SQL that reads Parquet files as one relation; the paths' `tidemark_date=` parts are not columns. */
-export function readParquet(paths: readonly string[]): string {
-  const list = paths.map(duckLiteral).join(', ')
-  return `read_parquet([${list}], hive_partitioning = false, union_by_name = true)`
 }

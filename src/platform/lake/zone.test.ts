@@ -3,17 +3,20 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { diskStore } from './disk-store.ts'
 import { prepareSchema, readSchema } from './schema.ts'
+import { diskStore } from './store/disk-store.ts'
 import { keyPart, openFiles, uploadFile, type Zone } from './zone.ts'
 
 let folder: string
 let zone: Zone
 let made = 0
+
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tidemark-zone-'))
 })
+
 afterAll(() => rm(folder, { recursive: true, force: true }))
+
 beforeEach(() => {
   const store = diskStore(join(folder, String((made += 1))))
   zone = { store, prefix: 'gen/', cacheDir: folder }

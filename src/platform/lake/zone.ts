@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { ContractError } from '../errors.ts'
 import type { FileRef } from './commit-record.ts'
-import type { ObjectStore } from './object-store.ts'
+import type { ObjectStore } from './store/object-store.ts'
 
 /** An append-only log of batches in an object store (I3). */
 export interface Zone {

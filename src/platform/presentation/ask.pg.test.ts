@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestReader, type TestReader } from '../../../test/support/reader.ts'
 import { createShop, type ShopSystem } from '../../../test/support/shop.ts'
-import { type AskedRows, type AskOptions, type AskRefusal, ask } from './ask.ts'
+import { ask, type AskedRows, type AskOptions, type AskRefusal } from './ask.ts'
 import { createReader, type Reader } from './reader.ts'
 
 const ENDLESS = 'select count(*) from generate_series(1, 1e6) as a, generate_series(1, 1e6) as b'

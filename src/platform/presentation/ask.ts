@@ -1,9 +1,10 @@
-import { mapPostgresError, limitReceivedBytes } from '../postgres.ts'
+import { mapPostgresError } from '../io/postgres-errors.ts'
+import { limitReceivedBytes } from '../io/postgres-text.ts'
+import { beginReading } from '../warehouse/warehouse.ts'
 import { type Column, DECLARATION, openCursor, type Row } from './cursor.ts'
 import { bindStatement, type Filters } from './question.ts'
-import { beginReading } from '../warehouse/warehouse.ts'
 import type { Reader, ReaderSession } from './reader.ts'
-import { type Forbidden, findForbidden } from './statement-guard.ts'
+import { findForbidden, type Forbidden } from './statement-guard.ts'
 
 export interface AskOptions {
   /** Values for `:'name'` in the statement, so that a saved question can be asked as it is. */

@@ -1,10 +1,10 @@
 import { TransientError } from '../errors.ts'
-import { withPostgresErrors } from '../postgres.ts'
+import { withPostgresErrors } from '../io/postgres-errors.ts'
+import { beginReading } from '../warehouse/warehouse.ts'
 import { refuseFilter, withToday } from './answer.ts'
 import { type Column, openCursor, type Row } from './cursor.ts'
 import { readHead } from './freshness.ts'
 import { bindStatement, type Filters, filtersOf, type Question } from './question.ts'
-import { beginReading } from '../warehouse/warehouse.ts'
 import type { Reader, ReaderSession } from './reader.ts'
 
 export interface CsvDownload {

@@ -1,4 +1,5 @@
-import { type Client, readText } from '../postgres.ts'
+import { readText } from '../io/postgres-text.ts'
+import type { Client } from '../io/postgres.ts'
 import type { BoundStatement } from './question.ts'
 
 /** What a column holds, as far as showing it goes. */

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.ts'
-import { withPostgresErrors } from '../postgres.ts'
-import type { Fact, Project } from '../project.ts'
-import { identifier } from '../sql.ts'
+import { withPostgresErrors } from '../io/postgres-errors.ts'
+import { identifier } from '../io/sql.ts'
+import type { Fact } from '../project/model.ts'
+import type { Project } from '../project/project.ts'
 import { HISTORY_VIEW_COLUMNS } from '../warehouse/make-history.ts'
 import { inSnapshot, type WarehouseClient } from '../warehouse/warehouse.ts'
 

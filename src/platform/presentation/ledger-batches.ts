@@ -1,4 +1,4 @@
-import { withPostgresErrors } from '../postgres.ts'
+import { withPostgresErrors } from '../io/postgres-errors.ts'
 import type { WarehouseClient } from '../warehouse/warehouse.ts'
 
 /** A batch as the ledger has it. Times are ISO 8601 UTC. */

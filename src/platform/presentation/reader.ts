@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { ConfigError, type TidemarkError, TransientError } from '../errors.ts'
-import { mapPostgresError, onlyRow, withPostgresErrors } from '../postgres.ts'
+import { mapPostgresError, withPostgresErrors } from '../io/postgres-errors.ts'
+import { onlyRow } from '../io/postgres.ts'
 import {
   beginReading,
   openWarehouse,

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { withPostgresErrors } from '../postgres.ts'
+import { withPostgresErrors } from '../io/postgres-errors.ts'
 import type { WarehouseClient } from '../warehouse/warehouse.ts'
 
 /** Something that can stand behind `from`. */

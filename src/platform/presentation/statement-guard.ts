@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { type Client, readText } from '../postgres.ts'
+import { readText } from '../io/postgres-text.ts'
+import type { Client } from '../io/postgres.ts'
 
 /** A select of every function that may do more than compute: `oid`, `name`, `is_built_in`. */
 export const ACTING_FUNCTIONS = read('acting_functions.sql')

@@ -1,5 +1,6 @@
-import { type Client, type CopiedFile, copyStatementToFile, onlyRow } from '../postgres.ts'
-import { identifier } from '../sql.ts'
+import { type CopiedFile, copyStatementToFile } from '../io/postgres-copy.ts'
+import { type Client, onlyRow } from '../io/postgres.ts'
+import { identifier } from '../io/sql.ts'
 import { convertLines } from './convert-lines.ts'
 import type { TableShape } from './tables.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { SourceTable } from '../project.ts'
+import type { SourceTable } from '../project/source-contract.ts'
 import { findBreach, type FoundTable, holdsAll } from './contract.ts'
 
 describe('holdsAll()', () => {

@@ -1,4 +1,4 @@
-import { RESERVED_COLUMNS, type SourceTable } from '../project.ts'
+import { RESERVED_COLUMNS, type SourceTable } from '../project/source-contract.ts'
 
 /** Why a table could not be read although it keeps its contract. */
 export type FaultReason =

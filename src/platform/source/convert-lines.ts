@@ -1,9 +1,9 @@
 import { isAscii } from 'node:buffer'
 import { open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { withScratchErrors } from '../disk-fault.ts'
-import { readChunks, readLineBlocks } from '../line-blocks.ts'
-import { type Client, onlyRow } from '../postgres.ts'
+import { withScratchErrors } from '../io/disk-errors.ts'
+import { readChunks, readLineBlocks } from '../io/line-blocks.ts'
+import { type Client, onlyRow } from '../io/postgres.ts'
 
 /** The note of a row whose text has no UTF-8 form. */
 export const NOT_UTF8 = 'not_utf8'

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDatabase, type TestDatabase } from '../../../test/support/database.ts'
-import type { Database } from '../postgres.ts'
+import type { Database } from '../io/database.ts'
 import { type CopiedRows, copyKeys, copyRecent, copyWhole, countRows, planRanges } from './copy.ts'
 import { openSnapshot, type SourceSnapshot } from './snapshot.ts'
 import { readTables, type TableShape } from './tables.ts'
@@ -11,6 +11,7 @@ import { readTables, type TableShape } from './tables.ts'
 let test: TestDatabase
 let database: Database
 let folder: string
+
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tidemark-copy-'))
   test = await createDatabase({ template: 'empty' })
@@ -20,6 +21,7 @@ beforeAll(async () => {
     create table small (a integer, b text, primary key (b, a));
     insert into small values (1, 'one'), (2, 'two')`)
 })
+
 afterAll(async () => {
   await test.drop()
   await rm(folder, { recursive: true, force: true })

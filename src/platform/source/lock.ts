@@ -1,4 +1,5 @@
-import { type Client, withPostgresErrors } from '../postgres.ts'
+import { withPostgresErrors } from '../io/postgres-errors.ts'
+import type { Client } from '../io/postgres.ts'
 import type { Breach } from './contract.ts'
 import { LOCK_WAIT, type SourceSnapshot } from './snapshot.ts'
 

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
-import { explainFault, readFault } from '../s3-fault.ts'
+import { explainFault, readFault } from '../io/s3-errors.ts'
 import { type Drop, isLeftover } from './drop.ts'
 
 export interface S3DropOptions {

@@ -1,16 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { ContractError, TransientError } from '../errors.ts'
-import {
-  type Client,
-  connect,
-  type Database,
-  hostOf,
-  mapPostgresError,
-  onlyRow,
-  type PostgresClient,
-  withPostgresErrors,
-} from '../postgres.ts'
-import { begin, NO_TIME_LIMITS, type Settings, TEXT_SETTINGS } from '../session.ts'
+import type { Database } from '../io/database.ts'
+import { mapPostgresError, withPostgresErrors } from '../io/postgres-errors.ts'
+import { hostOf } from '../io/postgres-url.ts'
+import { type Client, connect, onlyRow, type PostgresClient } from '../io/postgres.ts'
+import { begin, NO_TIME_LIMITS, type Settings, TEXT_SETTINGS } from '../io/session.ts'
 import { EVIDENCE_FUNCTIONS, selectEvidence, selectReplayed } from './evidence.ts'
 import { isBehind } from './horizon.ts'
 import type { SnapshotIdentity } from './identity.ts'

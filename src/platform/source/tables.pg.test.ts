@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Database } from '../postgres.ts'
 import { createDatabase, type TestDatabase } from '../../../test/support/database.ts'
-import type { SourceTable } from '../project.ts'
+import type { Database } from '../io/database.ts'
+import type { SourceTable } from '../project/source-contract.ts'
 import { openSnapshot } from './snapshot.ts'
 import { checkNotRewritten, readTables, type SourceState, type TableShape } from './tables.ts'
 
 let test: TestDatabase
 let database: Database
+
 beforeAll(async () => {
   test = await createDatabase({ template: 'empty' })
   database = { title: 'the source', code: 'SOURCE', url: test.readerUrl, attempts: 1 }
@@ -35,6 +36,7 @@ beforeAll(async () => {
     alter table guarded enable row level security;
     create index not_a_table on plain (name)`)
 })
+
 afterAll(() => test.drop())
 
 async function states(...tables: SourceTable[]): Promise<SourceState[]> {

@@ -1,7 +1,8 @@
 import { ConfigError } from '../errors.ts'
-import { onlyRow, withPostgresErrors } from '../postgres.ts'
-import { asciiLiteral } from '../session.ts'
-import { identifier } from '../sql.ts'
+import { withPostgresErrors } from '../io/postgres-errors.ts'
+import { onlyRow } from '../io/postgres.ts'
+import { asciiLiteral } from '../io/session.ts'
+import { identifier } from '../io/sql.ts'
 import {
   inSnapshot,
   selectRows,

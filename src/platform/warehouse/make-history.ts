@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.ts'
-import type { Client } from '../postgres.ts'
-import { type Fact, indexName } from '../project.ts'
-import { identifier, identifiers } from '../sql.ts'
+import type { Client } from '../io/postgres.ts'
+import { identifier, identifiers } from '../io/sql.ts'
+import { type Fact, indexName } from '../project/model.ts'
 
 const HISTORY = readFileSync(new URL('./history.sql', import.meta.url), 'utf8')
+
 const HISTORY_COLUMNS = `
   add column if not exists record_operation text not null
       check (record_operation in ('insert', 'update', 'delete')),

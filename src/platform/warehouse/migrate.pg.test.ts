@@ -3,7 +3,7 @@ import pg from 'pg'
 import { describe, expect, it } from 'vitest'
 import { createShop, type ShopSystem } from '../../../test/support/shop.ts'
 import { ConfigError } from '../errors.ts'
-import type { Project } from '../project.ts'
+import type { Project } from '../project/project.ts'
 import { migrate } from './migrate.ts'
 import { openWarehouse, type Warehouse } from './warehouse.ts'
 

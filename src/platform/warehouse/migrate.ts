@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.ts'
-import { type Client, onlyRow, withPostgresErrors } from '../postgres.ts'
-import type { Project } from '../project.ts'
-import { NO_TIME_LIMITS } from '../session.ts'
+import { withPostgresErrors } from '../io/postgres-errors.ts'
+import { type Client, onlyRow } from '../io/postgres.ts'
+import { NO_TIME_LIMITS } from '../io/session.ts'
+import type { Project } from '../project/project.ts'
 import { makeHistory } from './make-history.ts'
 import {
   checkRelations,

@@ -1,7 +1,8 @@
 import { ContractError } from '../errors.ts'
-import { onlyRow } from '../postgres.ts'
-import type { Model, Project } from '../project.ts'
-import { identifier, identifiers, qualified } from '../sql.ts'
+import { onlyRow } from '../io/postgres.ts'
+import { identifier, identifiers, qualified } from '../io/sql.ts'
+import type { Model } from '../project/model.ts'
+import type { Project } from '../project/project.ts'
 import { applyMigrations, checkVersion, isWhole } from './migrate.ts'
 import { inTransaction, prepareLock, type WarehouseClient } from './warehouse.ts'
 

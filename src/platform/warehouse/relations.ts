@@ -1,8 +1,8 @@
 import { ConfigError } from '../errors.ts'
-import type { Client } from '../postgres.ts'
-import type { Project } from '../project.ts'
-import { asciiLiteral } from '../session.ts'
-import { identifier, identifiers } from '../sql.ts'
+import type { Client } from '../io/postgres.ts'
+import { asciiLiteral } from '../io/session.ts'
+import { identifier, identifiers } from '../io/sql.ts'
+import type { Project } from '../project/project.ts'
 import { indexesOf } from './make-history.ts'
 import type { Warehouse, WarehouseClient } from './warehouse.ts'
 

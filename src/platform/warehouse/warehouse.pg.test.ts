@@ -3,7 +3,7 @@ import pg from 'pg'
 import { describe, expect, it } from 'vitest'
 import { createTestReader } from '../../../test/support/reader.ts'
 import { createShop } from '../../../test/support/shop.ts'
-import { load } from '../load.ts'
+import { load } from '../load/load.ts'
 import { run } from '../pipeline.ts'
 import { inLockedTransaction, inSnapshot, inTransaction, openWarehouse } from './warehouse.ts'
 

@@ -1,5 +1,6 @@
 import { ConflictError } from '../errors.ts'
-import { connect, type Database, onlyRow, type PostgresClient } from '../postgres.ts'
+import type { Database } from '../io/database.ts'
+import { connect, onlyRow, type PostgresClient } from '../io/postgres.ts'
 import {
   begin,
   type BeginOptions,
@@ -7,8 +8,8 @@ import {
   runOnce,
   type Settings,
   TEXT_SETTINGS,
-} from '../session.ts'
-import { identifier } from '../sql.ts'
+} from '../io/session.ts'
+import { identifier } from '../io/sql.ts'
 
 /** The Postgres database that holds the stars. */
 export interface Warehouse extends Database {

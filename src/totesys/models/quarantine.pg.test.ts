@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { readRefusedRows } from '../../../test/support/lake.ts'
-import { verify } from '../../platform/verify.ts'
+import { verify } from '../../platform/inspect/verify.ts'
 import { createSystem, type TestSystem } from '../../../test/support/system.ts'
 
 const NOW = `'2024-06-10 10:00:00.123', '2024-06-10 10:00:00.123'`

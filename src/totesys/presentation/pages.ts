@@ -1,4 +1,4 @@
-import type { Dashboard, Filter, Page, Panel } from '../../platform/presentation/page.ts'
+import type { Dashboard, Filter, Page, Panel } from '../../platform/project/dashboard.ts'
 
 const filters: readonly Filter[] = [
   { kind: 'period', name: 'period', label: 'Period' },

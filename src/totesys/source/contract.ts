@@ -1,4 +1,4 @@
-import type { SourceContract, SourceTable } from '../../platform/project.ts'
+import type { SourceContract, SourceTable } from '../../platform/project/source-contract.ts'
 
 /** Every table has both. */
 const MOMENTS = {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { AnswerFormat } from '../../platform/project.ts'
+import type { AnswerFormat } from '../../platform/project/source-contract.ts'
 
 /** A row of the feed `exchange_rate`: every value as text, digits as they came. */
 export type RateRow = Readonly<Record<'base' | 'quote' | 'rate_date' | 'rate' | 'source', string>>

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readHistory } from '../../../src/platform/presentation/history.ts'
-import { verify } from '../../../src/platform/verify.ts'
+import { verify } from '../../../src/platform/inspect/verify.ts'
 import { openWarehouse } from '../../../src/platform/warehouse/warehouse.ts'
 import type { TestSystem } from '../../support/system.ts'
 import { createLibrary, dump, HISTORY, relations, runHistory } from './library-system.ts'

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { identifier } from '../../../src/platform/sql.ts'
+import { identifier } from '../../../src/platform/io/sql.ts'
 import { createSystem, type TestSystem } from '../../support/system.ts'
 import { library } from './project.ts'
 

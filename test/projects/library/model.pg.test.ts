@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { verify } from '../../../src/platform/verify.ts'
+import { verify } from '../../../src/platform/inspect/verify.ts'
 import type { TestSystem } from '../../support/system.ts'
 import { createLibrary } from './library-system.ts'
 

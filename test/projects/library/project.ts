@@ -1,4 +1,4 @@
-import type { Project } from '../../../src/platform/project.ts'
+import type { Project } from '../../../src/platform/project/project.ts'
 
 /**
  * A lending library: two stars (loans, order lines) over seven tables in two schemas. It stands for

@@ -3,9 +3,9 @@ import {
   type CatalogTable,
   readCatalog,
   type TableVersion,
-} from '../../../platform/catalog.ts'
+} from '../../../platform/inspect/catalog.ts'
 import { ConfigError } from '../../../platform/errors.ts'
-import { capturedTables } from '../../../platform/project.ts'
+import { capturedTables } from '../../../platform/project/source-contract.ts'
 import type { ArchivedColumn } from '../../../platform/lake/schema.ts'
 import {
   type ColumnDifference,

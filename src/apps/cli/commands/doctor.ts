@@ -1,4 +1,4 @@
-import { examine } from '../../../platform/doctor.ts'
+import { examine } from '../../../platform/inspect/doctor.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'

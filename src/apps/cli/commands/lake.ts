@@ -1,5 +1,5 @@
 import { ConfigError } from '../../../platform/errors.ts'
-import { sweep } from '../../../platform/sweep.ts'
+import { sweep } from '../../../platform/inspect/sweep.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'

@@ -4,8 +4,8 @@ import {
   type QuarantineEntry,
   readQuarantine,
   replay,
-} from '../../../platform/quarantine.ts'
-import type { Project } from '../../../platform/project.ts'
+} from '../../../platform/inspect/quarantine.ts'
+import type { Project } from '../../../platform/project/project.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT, exitCodeOfRun } from '../exit-code.ts'

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { parseConfig } from '../../../platform/config.ts'
 import { ContractError, InterruptedError, TransientError } from '../../../platform/errors.ts'
-import type { ExtractOutcome } from '../../../platform/extract.ts'
+import type { ExtractOutcome } from '../../../platform/extract/extract.ts'
 import { NO_ROWS, type RowCounts } from '../../../platform/lake/commit-record.ts'
 import type { RunReport, Stage } from '../../../platform/pipeline.ts'
 import { createOutput } from '../output.ts'

@@ -1,5 +1,5 @@
 import type { Hold } from '../../../platform/lake/commit-record.ts'
-import { readStatus, type Status, type TableStatus } from '../../../platform/status.ts'
+import { readStatus, type Status, type TableStatus } from '../../../platform/inspect/status.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'

@@ -1,4 +1,5 @@
-import { verify, type VerifiedTable } from '../../../platform/verify.ts'
+import { verify } from '../../../platform/inspect/verify.ts'
+import { type VerifiedTable } from '../../../platform/inspect/verified-table.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'

@@ -1,7 +1,7 @@
 import { html } from 'hono/html'
 import type { Answer } from '../../../platform/presentation/answer.ts'
 import type { Row } from '../../../platform/presentation/cursor.ts'
-import type { CardsChart, ConversionChart } from '../../../platform/presentation/page.ts'
+import type { CardsChart, ConversionChart } from '../../../platform/project/dashboard.ts'
 import { addDecimals, type Table, tableOf } from './figure.ts'
 import { formatDay, formatNumber, formatRatio } from './format.ts'
 import type { Markup } from './layout.ts'

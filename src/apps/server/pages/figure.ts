@@ -6,7 +6,7 @@ import type {
   Chart,
   ConversionChart,
   TableChart,
-} from '../../../platform/presentation/page.ts'
+} from '../../../platform/project/dashboard.ts'
 import type { BarSeries, Figure, Plot, Shape } from '../figure.ts'
 import { formatRatio, roundNumber, roundRate } from './format.ts'
 

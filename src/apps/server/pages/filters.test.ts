@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Dashboard, Page } from '../../../platform/presentation/page.ts'
+import type { Dashboard, Page } from '../../../platform/project/dashboard.ts'
 import { linkTo, parseDay, parseMoment, readSelection, renderFilters } from './filters.ts'
 
 const dashboard: Dashboard = {

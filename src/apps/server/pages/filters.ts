@@ -1,5 +1,5 @@
 import { html, raw } from 'hono/html'
-import type { Dashboard, Filter, Page } from '../../../platform/presentation/page.ts'
+import type { Dashboard, Filter, Page } from '../../../platform/project/dashboard.ts'
 import type { Filters } from '../../../platform/presentation/question.ts'
 import { formatMoment } from './format.ts'
 import type { Markup } from './layout.ts'

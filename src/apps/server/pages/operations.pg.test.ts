@@ -4,7 +4,7 @@ import { insertOrders, seedTotesys } from '../../../../test/support/small-totesy
 import { createSystem, type TestSystem } from '../../../../test/support/system.ts'
 import { parseConfig } from '../../../platform/config.ts'
 import { transform } from '../../../platform/pipeline.ts'
-import { extract } from '../../../platform/extract.ts'
+import { extract } from '../../../platform/extract/extract.ts'
 import type { Deps } from '../../../platform/deps.ts'
 import { type Question, readQuestions } from '../../../platform/presentation/question.ts'
 import { createReader, type Reader } from '../../../platform/presentation/reader.ts'

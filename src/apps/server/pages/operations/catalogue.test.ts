@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { CatalogTable } from '../../../../platform/catalog.ts'
+import type { CatalogTable } from '../../../../platform/inspect/catalog.ts'
 import type { ArchivedColumn } from '../../../../platform/lake/schema.ts'
 import { diffSchemas } from '../../../../platform/lake/schema-difference.ts'
 import { renderTableCatalogue } from './catalogue.ts'

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { QuarantineEntry } from '../../../../platform/quarantine.ts'
+import type { QuarantineEntry } from '../../../../platform/inspect/quarantine.ts'
 import { renderQuarantine } from './quarantine.ts'
 
 it('renderQuarantine() shows the beginning of a huge value and where the rest is', async () => {

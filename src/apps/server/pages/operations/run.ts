@@ -1,5 +1,5 @@
 import { html } from 'hono/html'
-import type { Batch } from '../../../../platform/batches.ts'
+import type { Batch } from '../../../../platform/inspect/batches.ts'
 import {
   changedRows,
   type FileRef,

@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import { html } from 'hono/html'
 import type { Answer } from '../../../../platform/presentation/answer.ts'
-import type { Dashboard } from '../../../../platform/presentation/page.ts'
+import type { Dashboard } from '../../../../platform/project/dashboard.ts'
 import type { Presentation } from '../../app.ts'
 import { groupsFor, type ServerEnv } from '../../auth.ts'
 import type { Markup } from '../layout.ts'

@@ -1,5 +1,5 @@
 import { html } from 'hono/html'
-import type { Fact } from '../../../../platform/project.ts'
+import type { Fact } from '../../../../platform/project/model.ts'
 import type { Markup } from '../layout.ts'
 
 /** No key that people look for is longer; the database need not be asked. */

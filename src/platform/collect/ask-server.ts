@@ -1,0 +1,74 @@
+import { writeFile } from 'fs/promises'
+import type { Deps } from '../deps.ts'
+import type { AnswerFormat } from '../project/source-contract.ts'
+import type { FeedServer } from '../source/feed-sources.ts'
+import { ask, checkAnswer, type HttpAnswer, placeOf } from '../source/http.ts'
+import type { OfferedFile } from './take-file.ts'
+
+/** A server that did not answer is asked again after this time, or sooner where it is asked more often. */
+const AGAIN_MS = 60000
+/** What this process knows of the servers it asks, by lake and address. */
+const asked = new Map<string, Asked>()
+
+interface Asked {
+  /** It is not asked again before. */
+  readonly nextAt: number
+  /** What it answered, until that is in the lake. */
+  readonly pending?: Pending
+}
+
+interface Pending {
+  readonly answer: HttpAnswer
+  readonly fetchedAt: string
+}
+
+export async function askServer(
+  deps: Deps,
+  {
+    server: { url, format, everyMs },
+    rawPath,
+    collectedAt,
+    known,
+  }: { server: FeedServer; rawPath: string; collectedAt: string; known: string | undefined },
+): Promise<OfferedFile | undefined> {
+  const now = Date.parse(collectedAt)
+  const place = `${deps.ingestion.location} ${url.href}`
+  const { nextAt = -Infinity, pending: left } = asked.get(place) ?? {}
+  let pending = left?.answer.version === known ? undefined : left
+  if (now >= nextAt) {
+    asked.set(place, { nextAt: now + Math.min(everyMs, AGAIN_MS), ...(pending && { pending }) })
+    const answer = await ask(url, { known, signal: deps.signal })
+    pending = answer === undefined ? undefined : { answer, fetchedAt: collectedAt }
+    if (pending !== undefined) {
+      checkAnswer(pending.answer.body, { rows: parseAnswer(pending, format), url })
+    }
+    asked.set(place, { nextAt: now + everyMs, ...(pending && { pending }) })
+  }
+  if (pending === undefined) return undefined
+  const { answer, fetchedAt } = pending
+  await writeFile(rawPath, answer.body)
+  return {
+    name: placeOf(url),
+    version: answer.version,
+    modifiedAt: fetchedAt,
+    sizeBytes: answer.body.length,
+    rawPath,
+    given: {},
+    rows: await writeAnswer(parseAnswer(pending, format), `${rawPath}.jsonl`),
+  }
+}
+
+type Rows = readonly Readonly<Record<string, string>>[]
+
+/** An answer's rows; undefined if it is not in its format. */
+function parseAnswer({ answer, fetchedAt }: Pending, format: AnswerFormat): Rows | undefined {
+  const text = answer.body.toString('utf8')
+  const parsed = format.parse.safeParse({ text, fetchedAt })
+  return parsed.success ? parsed.data : undefined
+}
+
+async function writeAnswer(rows: Rows | undefined, path: string): Promise<OfferedFile['rows']> {
+  if (rows === undefined) return undefined
+  await writeFile(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+  return { path, format: 'jsonl' }
+}

@@ -1,0 +1,162 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { checkEnds, checkWarehouse, readHeads } from '../continuity.ts'
+import { checkInterrupted, type Deps, ingestionZone } from '../deps.ts'
+import { ConflictError } from '../errors.ts'
+import { openDuckDb } from '../io/duckdb.ts'
+import { commitBatch } from '../lake/batch-log.ts'
+import type { PendingBatch } from '../lake/batch.ts'
+import { type CommitRecord, standStill } from '../lake/commit-record.ts'
+import { checkProject } from '../project/check-project.ts'
+import { type Feed, filesOf } from '../project/source-contract.ts'
+import { captureFeed } from './capture-feed.ts'
+import { type FeedFailure, findOffered, type Offer, type Versions } from './offers.ts'
+import { readTakenVersions } from './taken-files.ts'
+
+export interface CollectOptions {
+  /** A batch known to exist in the ingestion zone: saves the search for the last one. */
+  readonly lastKnown?: number
+}
+
+export interface CollectOutcome {
+  /** The newest batch, committed by this call or before; `undefined` in an empty lake. */
+  readonly record: CommitRecord | undefined
+  readonly committed: boolean
+  /** Files and answers this call took. */
+  readonly files: number
+  /** Lines this call put into quarantine. */
+  readonly quarantined: number
+  /** Files and folders in the drop that hold no data of a feed, as far as this call looked. */
+  readonly ignored: number
+  /** There is more to take, for the next call. */
+  readonly isCutShort: boolean
+  /** What could not be asked or read; the rest was collected all the same. */
+  readonly failures: readonly FeedFailure[]
+}
+
+/**
+ * Takes what was dropped, and what servers answer, into the ingestion zone as a batch of its own.
+ * Each file is taken once by its name and content. The database's tables stand still in it, and so
+ * does its snapshot; until there is one, feeds wait. A server that is away stops nothing. Writes
+ * nothing when there is nothing new (I9). May be repeated and run twice at once, beside `extract`
+ * too: whoever loses the race for a batch number looks again. An answer that could not be committed
+ * is kept for the next call of this process.
+ */
+export async function collect(deps: Deps, options: CollectOptions = {}): Promise<CollectOutcome> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await collectOnce(deps, options)
+    } catch (error) {
+      if (!(error instanceof ConflictError) || attempt === 5) throw error
+      deps.log({ event: 'collect_again', attempt, code: error.code })
+    }
+  }
+}
+
+async function collectOnce(deps: Deps, { lastKnown = 0 }: CollectOptions): Promise<CollectOutcome> {
+  checkProject(deps.project)
+  const heads = await readHeads(deps, { lastKnown, isCapturing: true })
+  const last = heads.captured
+  const failures: FeedFailure[] = []
+  const quiet = {
+    record: last,
+    committed: false,
+    files: 0,
+    quarantined: 0,
+    ignored: 0,
+    isCutShort: false,
+    failures,
+  }
+  const feeds = deps.project.source.feeds ?? []
+  if (last === undefined || deps.feeds === undefined || feeds.length === 0) return quiet
+
+  const collectedAt = (deps.now?.() ?? new Date()).toISOString()
+  await mkdir(deps.scratchDir, { recursive: true })
+  const folder = await mkdtemp(join(deps.scratchDir, 'offered-'))
+  try {
+    const offers: Offer[] = []
+    for (const feed of feeds) {
+      const known = await readKnown(deps, feed, last)
+      offers.push(await findOffered(deps, { feed, folder, known, collectedAt, failures }))
+    }
+    const taken = offers.filter(({ files }) => files.length > 0)
+    const isCutShort = offers.some((offer) => offer.isCutShort)
+    const ignored = offers.reduce((sum, offer) => sum + offer.ignored, 0)
+    if (taken.length === 0) return { ...quiet, ignored, isCutShort }
+    await checkEnds(deps, heads)
+    await checkWarehouse(deps, last)
+    const { record, quarantined } = await commitOffers(deps, taken, { last, collectedAt })
+    const files = taken.reduce((sum, offer) => sum + offer.files.length, 0)
+    return { record, committed: true, files, quarantined, ignored, isCutShort, failures }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Makes a batch of what was offered: of everything, or of nothing. */
+async function commitOffers(
+  deps: Deps,
+  offers: readonly Offer[],
+  { last, collectedAt }: { last: CommitRecord; collectedAt: string },
+): Promise<{ record: CommitRecord; quarantined: number }> {
+  await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
+  const batch: PendingBatch = {
+    zone: ingestionZone(deps),
+    db,
+    number: last.batch + 1,
+    attempt: randomBytes(4).toString('hex'),
+    takenAt: collectedAt,
+  }
+  const tables = Object.fromEntries(
+    Object.entries(last.tables).map(([name, entry]) => [name, standStill(entry)]),
+  )
+  let quarantined = 0
+  for (const { feed, files } of offers) {
+    checkInterrupted(deps)
+    const { rows, files: register } = await captureFeed(deps, batch, {
+      feed,
+      files,
+      previous: last.tables[feed.name],
+      previousFiles: last.tables[filesOf(feed.name)],
+    })
+    tables[feed.name] = rows
+    tables[filesOf(feed.name)] = register
+    quarantined += rows.counts.quarantined
+    deps.log({
+      event: 'feed_captured',
+      batch: batch.number,
+      table: feed.name,
+      files: files.length,
+      ...rows.counts,
+    })
+  }
+  const content = {
+    snapshot: last.snapshot,
+    collectedAt,
+    tables,
+    ...(last.ignored === undefined ? {} : { ignored: last.ignored }),
+    ...(last.contract === undefined ? {} : { contract: last.contract }),
+    writer: { version: deps.version, runId: deps.runId },
+  }
+  checkInterrupted(deps)
+  const record = await commitBatch(batch.zone, content, { previous: last })
+  return { record, quarantined }
+}
+
+/** Name → version of every file taken, by feed: kept as long as nothing new was taken. */
+const kept = new Map<string, { readonly mark: string; readonly versions: Versions }>()
+
+async function readKnown(deps: Deps, feed: Feed, last: CommitRecord): Promise<Versions> {
+  const entry = last.tables[filesOf(feed.name)]
+  if (entry === undefined) return new Map()
+  const zone = ingestionZone(deps)
+  const place = `${zone.store.location} ${feed.name}`
+  const mark = entry.state.map(({ key }) => key).join(' ')
+  const known = kept.get(place)
+  if (known?.mark === mark) return known.versions
+  await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
+  const versions = await readTakenVersions({ db, zone }, feed, entry)
+  kept.set(place, { mark, versions })
+  return versions
+}

@@ -1,0 +1,214 @@
+import { rm } from 'node:fs/promises'
+import { duckLiteral, identifier, identifiers } from '../../io/sql.ts'
+import type { Stamp } from '../../lake/batch.ts'
+import { type Column, fileValue } from '../../lake/lake-type.ts'
+import { writeParquet } from '../../lake/parquet.ts'
+import { rowText, selectRefused } from '../../lake/quarantine/quarantine.ts'
+import { keyColumns } from '../../lake/quarantine/withheld.ts'
+import type { LakeTable } from '../../lake/table-state.ts'
+import { fits, unhex, withCasts } from './exact-value.ts'
+import { describeFault, type FeedFile, givenOf, unreadable, withGiven } from './format.ts'
+
+/** A file's rows as local Parquet files. */
+export interface FeedRows {
+  /** The rows in the lake's types plus the four change columns; ordinals rise with the lines, of which they are the numbers where a row has one line. */
+  readonly files: readonly RowFile[]
+  /** The lines that are no rows, as `selectRefused` has them. */
+  readonly refused: readonly RowFile[]
+  /** Lines of the file, the empty ones included: no ordinal is greater. */
+  readonly span: number
+  /** Names of fields that the feed does not have; they stay in the file alone. */
+  readonly unknown: readonly string[]
+  /** Cells of a wide file that hold no value and make no row. */
+  readonly absent?: number
+}
+
+export interface RowFile {
+  readonly path: string
+  readonly rows: number
+}
+
+/** Some lines of a file. */
+export interface Place {
+  readonly file: FeedFile
+  /** Lines that precede these in the batch. */
+  readonly before: number
+  readonly path: string
+}
+
+export type Divided = Omit<FeedRows, 'unknown'>
+
+/** A number that may have more digits than a double keeps. */
+const LONG_NUMBER = String.raw`-?[0-9][0-9.eE+-]{16,}`
+
+/**
+ * Takes lines one by one: lines that are rows go into one file, all others into another with their
+ * reason. `lines` has the number `_n`, the text `_t` as it came, the object of its fields `_j` if
+ * that is another text, and a `_fault` if it cannot be read at all; with `areFields`, the fields
+ * themselves instead of `_j`. `at` names the column that orders the rows, for lines that hold
+ * several.
+ */
+export async function divide(
+  batch: Stamp,
+  table: LakeTable,
+  {
+    file,
+    before,
+    path,
+    lines: from,
+    line = 0,
+    isCsv = false,
+    areFields = false,
+    at = '_n',
+  }: Place & {
+    lines: string
+    line?: number
+    isCsv?: boolean
+    areFields?: boolean
+    at?: '_n' | '_at'
+  },
+): Promise<Divided> {
+  const { db } = batch
+  const lines = identifier(`lines of ${table.name}`)
+  const names = identifiers(table.columns.map(({ name }) => name))
+  const nullKey = table.key.map((name) => `${identifier(name)} is null`).join(' or ')
+  // Those of the key first: a key of which any part is at fault names no row.
+  const others = table.columns.filter(({ name }) => !table.key.includes(name))
+  const faults = [...keyColumns(table), ...others].flatMap((column) => {
+    const name = identifier(column.name)
+    const found = duckLiteral(column.name)
+    const isGiven = isCsv && column.type !== 'VARCHAR' ? `${name} <> ''` : `${name} is not null`
+    const lost = areFields ? [] : [`when ${name} is not null and ${isLost(column)} then ${found}`]
+    return [...lost, `when ${isGiven} and not coalesce(${fits(column)}, false) then ${found}`]
+  })
+  const fields = areFields
+    ? `(select *, true as _is_row, false as _is_twice from ${from})`
+    : selectFields(table, { lines: from, file })
+  try {
+    await db.run(`
+      create or replace temp table ${lines} as
+      select
+          ${names}, _n + ${line} as _line, ${at} + ${line} as _place, _t as _text,
+          case
+              when _fault is not null then _fault
+              when not _is_row then 'not_json'
+              when _is_twice then 'field_twice'
+              when ${nullKey} then 'key_missing'
+              when _column is not null then 'value_not_exact'
+          end as _reason,
+          case when _fault is null and _is_row and not _is_twice and not (${nullKey}) then _column end as _column
+      from (
+          select *, case ${faults.join(' ')} end as _column
+          from (select _n, ${at === '_n' ? '' : '_at,'} _t, _fault, _is_row, _is_twice, ${areFields ? '' : '_o, _is_long,'} ${withCasts(table)} from ${fields})
+      )`)
+  } catch (error) {
+    throw unreadable(file, describeFault(error))
+  }
+  const change = `'insert' as _operation, ${stamp(batch)}, ${before - line} + _place as _ordinal`
+  const typed = (column: Column) => `try_cast(${identifier(column.name)} as ${column.type})`
+  const values = table.columns.map((column) => {
+    const name = identifier(column.name)
+    const value = column.type === 'BLOB' ? unhex(name) : fileValue(typed(column), column.type)
+    return `${isCsv && column.type !== 'VARCHAR' ? `case when ${name} <> '' then ${value} end` : value} as ${name}`
+  })
+  const rows = await writeParquet(
+    db,
+    `select ${values.join(', ')}, ${change} from ${lines} where _reason is null order by _place`,
+    path,
+  )
+  const text = table.columns.map(({ name }): Column => ({ name, type: 'VARCHAR' }))
+  // A key is given in its type where it can be; a line without one by its number.
+  const keys = keyColumns(table).map((column) => ({
+    ...column,
+    name: `typed ${column.name}`,
+    label: column.name,
+  }))
+  const hasKey = keys.map(({ name }) => `${identifier(name)} is not null`).join(' and ')
+  const place = `json_object('file', _file, 'line', _line)::varchar`
+  const more = keyColumns(table).map((column) => {
+    const isRow = `_reason = 'value_not_exact' and _column is distinct from ${duckLiteral(column.name)}`
+    const value =
+      column.type === 'BLOB'
+        ? `case when ${fits(column)} then ${unhex(identifier(column.name))} end`
+        : typed(column)
+    return `case when ${isRow} then ${value} end as ${identifier(`typed ${column.name}`)}`
+  })
+  const select = selectRefused(
+    `(select *, ${[change, ...more].join(', ')}, ${duckLiteral(file.name)} as _file
+      from ${lines} where _reason is not null)`,
+    {
+      key: `case when ${hasKey} then ${rowText(keys)} else ${place} end`,
+      columns: [
+        ...text,
+        { name: '_file', type: 'VARCHAR' },
+        { name: '_line', type: 'BIGINT' },
+        { name: '_text', type: 'VARCHAR' },
+      ],
+    },
+  )
+  const refusedPath = `${path}.refused`
+  const refused = await writeParquet(db, select, refusedPath)
+  const [last] = await db.rows<{ line: bigint | null }>(`select max(_place) as line from ${lines}`)
+  await db.run(`drop table ${lines}`)
+  if (rows === 0) await rm(path)
+  if (refused === 0) await rm(refusedPath)
+  return {
+    files: rows > 0 ? [{ path, rows }] : [],
+    refused: refused > 0 ? [{ path: refusedPath, rows: refused }] : [],
+    span: Number(last?.line ?? 0) - line,
+  }
+}
+
+/** SQL for the fields of lines as text, with `_o`, the object they come from. */
+function selectFields(
+  table: LakeTable,
+  { lines, file }: { lines: string; file: FeedFile },
+): string {
+  const names = table.columns.map(({ name }) => name)
+  const structure = duckLiteral(
+    JSON.stringify(Object.fromEntries(names.map((name) => [name, 'VARCHAR']))),
+  )
+  const values = names.map((name) => {
+    const field = `struct_extract(fields, ${duckLiteral(name)})`
+    const digits = numbersOf(name)
+    const text = `case when _is_long and len(${digits}) = 1 then ${digits}[1] else ${field} end`
+    return `${withGiven(text, givenOf(file, name))} as ${identifier(name)}`
+  })
+  const known = `list_filter(json_keys(_o), each -> list_contains([${names.map(duckLiteral).join(', ')}], each))`
+  return `(
+      select _n, _t, _fault, _is_row, _o, _is_long, ${values.join(', ')}, len(${known}) <> len(list_distinct(${known})) as _is_twice
+      from (
+          select *, from_json(case when len(${known}) = len(list_distinct(${known})) then _o else '{}' end, ${structure}) as fields
+          from (
+              select
+                  _n, _t, _fault, _is_row,
+                  case when _is_row then coalesce(_j, _t) else '{}' end as _o,
+                  _is_row and _j is null and regexp_matches(_t, ${duckLiteral(LONG_NUMBER)}) as _is_long
+              from (
+                  select *, _fault is null and coalesce(json_valid(coalesce(_j, _t)) and json_type(case when json_valid(coalesce(_j, _t)) then coalesce(_j, _t) end) = 'OBJECT', false) as _is_row
+                  from ${lines}
+              )
+          )
+      )
+  )`
+}
+
+/** SQL of the numbers that follow a field's name in the line, with the digits they stood there with. */
+function numbersOf(name: string): string {
+  const quoted = JSON.stringify(name).replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`)
+  const pattern = String.raw`${quoted}\s*:\s*(-?[0-9][0-9.eE+-]*)`
+  return `regexp_extract_all(_t, ${duckLiteral(pattern)}, 1)`
+}
+
+/** SQL that says whether a number of a line has lost digits when it was read and they cannot be found again. */
+function isLost({ name }: Column): string {
+  const pointer = `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+  const kind = `json_type(_o, ${duckLiteral(pointer)})`
+  return `_is_long and (${kind} in ('OBJECT', 'ARRAY') or ${kind} = 'DOUBLE' and len(${numbersOf(name)}) <> 1)`
+}
+
+/** `_batch` and `_captured_at`. */
+export function stamp({ number, takenAt }: Stamp): string {
+  return `${number}::bigint as _batch,
+    ${duckLiteral(takenAt)}::timestamptz as _captured_at`
+}

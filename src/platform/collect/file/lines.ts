@@ -1,0 +1,388 @@
+import { isUtf8 } from 'node:buffer'
+import { once } from 'node:events'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { finished, pipeline } from 'node:stream/promises'
+
+/** A line, or a record of CSV, may be this long. */
+export const MAX_LINE_BYTES = 4 * 1024 * 1024
+
+/** A run of whole lines of a text file, in a file of its own. */
+export interface LineRun {
+  readonly path: string
+  /** Lines of the file that precede it. */
+  readonly before: number
+  readonly lines: number
+  /** Of them, those that hold nothing. */
+  readonly emptyLines: number
+  /**
+   * Nothing in it can be read for something else: no `\u0000`, no number with more digits than a
+   * double keeps, no line that is too long.
+   */
+  readonly isPlain: boolean
+}
+
+const CHUNK_BYTES = 1 << 20
+
+/**
+ * Parts a text file into files of whole lines, of about `maxBytes` or `maxLines` each (one line at
+ * least), in their order; a byte order mark is left out. Holds a few megabytes at a time, or the
+ * longest line. What was yielded is the caller's to remove.
+ */
+export async function* splitLines(
+  path: string,
+  {
+    target,
+    maxBytes = 128 * 1024 * 1024,
+    maxLines = 1_000_000,
+  }: { target: (index: number) => string; maxBytes?: number; maxLines?: number },
+): AsyncGenerator<LineRun> {
+  await using source = await open(path)
+  const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
+  let before = 0
+  let index = 0
+  let run: OpenRun | undefined
+  let position = await markBytes(source)
+  for (;;) {
+    const { bytesRead } = await source.read(buffer, 0, CHUNK_BYTES, position)
+    if (bytesRead === 0) break
+    position += bytesRead
+    let chunk = buffer.subarray(0, bytesRead)
+    while (chunk.length > 0) {
+      run ??= await openRun(target(index++))
+      const isFull = run.sizeBytes + chunk.length > maxBytes || run.lines >= maxLines
+      const end = isFull ? chunk.indexOf(10) + 1 : 0
+      const part = end > 0 ? chunk.subarray(0, end) : chunk
+      await run.write(part)
+      chunk = chunk.subarray(part.length)
+      if (end > 0) {
+        yield { ...(await run.close()), before }
+        before += run.lines
+        run = undefined
+      }
+    }
+  }
+  if (run !== undefined) yield { ...(await run.close()), before }
+}
+
+interface OpenRun {
+  readonly sizeBytes: number
+  readonly lines: number
+  write(part: Buffer): Promise<void>
+  close(): Promise<Omit<LineRun, 'before'>>
+}
+
+async function openRun(path: string): Promise<OpenRun> {
+  const file = await open(path, 'w')
+  const marks = findMarks()
+  let sizeBytes = 0
+  let lines = 0
+  let emptyLines = 0
+  let lineBytes = 0
+  let hasLongLine = false
+  let last = 10
+  return {
+    get sizeBytes() {
+      return sizeBytes
+    },
+    get lines() {
+      return lines
+    },
+    async write(part) {
+      sizeBytes += part.length
+      let start = 0
+      for (let at = part.indexOf(10); at !== -1; at = part.indexOf(10, start)) {
+        lines++
+        lineBytes += at - start
+        if (lineBytes === 0 || (lineBytes === 1 && part[at - 1] === 13)) emptyLines++
+        if (lineBytes > MAX_LINE_BYTES) hasLongLine = true
+        lineBytes = 0
+        start = at + 1
+      }
+      lineBytes += part.length - start
+      if (lineBytes > MAX_LINE_BYTES) hasLongLine = true
+      last = part.at(-1) ?? last
+      marks.add(part)
+      for (let from = 0; from < part.length;) {
+        from += (await file.write(part, from)).bytesWritten
+      }
+    },
+    async close() {
+      await file.close()
+      if (last !== 10) lines++
+      return { path, lines, emptyLines, isPlain: marks.isPlain() && !hasLongLine }
+    },
+  }
+}
+
+/**
+ * Whether a file of JSON is plain as a `LineRun` is, and one of CSV holds no NUL and no quote beside
+ * a blank: of those DuckDB makes what it sees fit.
+ */
+export async function isPlainText(path: string, format: 'json' | 'csv'): Promise<boolean> {
+  const marks = findMarks()
+  let last = Buffer.alloc(0)
+  for await (const chunk of readChunks(path)) {
+    if (chunk.includes(0)) return false
+    if (format === 'json') marks.add(chunk)
+    else if ([chunk, Buffer.concat([last, chunk.subarray(0, 1)])].some(hasQuoteAtBlank))
+      return false
+    last = Buffer.from(chunk.subarray(-1))
+    if (!marks.isPlain()) return false
+  }
+  return true
+}
+
+function hasQuoteAtBlank(bytes: Buffer): boolean {
+  return bytes.includes('" ') || bytes.includes(' "')
+}
+
+/** Longer runs of digits, points and exponents are numbers that may not fit into a double. */
+const LONG = 17
+/** A byte that a number may hold: `0`–`9`, `.`, `+`, `-`, `e`, `E`. */
+const NUMERIC = new Uint8Array(256)
+for (const char of '0123456789.+-eE') NUMERIC[char.charCodeAt(0)] = 1
+
+function findMarks(): { add(chunk: Buffer): void; isPlain(): boolean } {
+  let isPlain = true
+  let tail = Buffer.alloc(0)
+  const look = (bytes: Buffer): void => {
+    isPlain &&= !bytes.includes('\\u0000') && !holdsLongNumber(bytes)
+  }
+  return {
+    add(chunk) {
+      if (!isPlain) return
+      // What lies across two chunks.
+      if (tail.length > 0) look(Buffer.concat([tail, chunk.subarray(0, 64)]))
+      look(chunk)
+      tail = Buffer.from(chunk.subarray(-64))
+    },
+    isPlain: () => isPlain,
+  }
+}
+
+/** Looks at every sixteenth byte only: no run of seventeen lies between two of them. */
+function holdsLongNumber(bytes: Buffer): boolean {
+  const { length } = bytes
+  for (let at = LONG - 1; at < length; at += LONG - 1) {
+    if (NUMERIC[bytes[at] ?? 0] === 0) continue
+    // One that holds this byte goes on for eight more to one side.
+    if (NUMERIC[bytes[at - 8] ?? 0] === 0 && NUMERIC[bytes[at + 8] ?? 0] === 0) continue
+    let from = at
+    while (from > 0 && NUMERIC[bytes[from - 1] ?? 0] === 1) from--
+    let to = at + 1
+    while (to < length && NUMERIC[bytes[to] ?? 0] === 1) to++
+    // A digit ends every number, a quote precedes every text.
+    if (to - from < LONG || bytes[from - 1] === 34) continue
+    const text = bytes.toString('latin1', from, to)
+    if (/^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text) && /[.eE]/.test(text)) return true
+    if (from === 0 || to === length) return true
+  }
+  return false
+}
+
+/** Whether a file of JSON begins as an array or an object does. */
+export async function isJsonText(path: string): Promise<boolean> {
+  for await (const chunk of readChunks(path)) {
+    const text = chunk.toString('latin1').trimStart()
+    if (text !== '') return /^[[{]/.test(text)
+  }
+  return true
+}
+
+/** Bytes of a byte order mark of UTF-8 at the start of a file. */
+async function markBytes(file: FileHandle): Promise<number> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(3), 0, 3, 0)
+  return bytesRead === 3 && buffer.equals(MARK) ? 3 : 0
+}
+
+/** A path of the same file without a byte order mark: its own, or `target`. */
+export async function withoutMark(path: string, target: string): Promise<string> {
+  await using file = await open(path)
+  if ((await markBytes(file)) === 0) return path
+  await pipeline(createReadStream(path, { start: 3 }), createWriteStream(target))
+  return target
+}
+
+const MARK = Buffer.from([0xef, 0xbb, 0xbf])
+
+async function* readChunks(path: string): AsyncGenerator<Buffer> {
+  await using file = await open(path)
+  const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
+  let position = await markBytes(file)
+  for (;;) {
+    const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, position)
+    if (bytesRead === 0) return
+    position += bytesRead
+    yield buffer.subarray(0, bytesRead)
+  }
+}
+
+/** A line as it came; `text` without its end, cut where it is too long. */
+interface Line {
+  readonly number: number
+  readonly text: string
+  readonly fault?: 'not_text' | 'line_too_long' | 'never_closed'
+}
+
+/** How much of a line that cannot be read is kept. */
+const KEPT_CHARS = 1000
+
+/** Every line of a file, none of them held longer than it takes. */
+export async function* readLines(path: string, isRecord?: RecordEnd): AsyncGenerator<Line> {
+  let number = 1
+  let first = 1
+  let parts: Buffer[] = []
+  let sizeBytes = 0
+  let isOpen = false
+  const finish = (): Line => {
+    const bytes = Buffer.concat(parts)
+    const end = bytes.at(-1) === 13 ? bytes.length - 1 : bytes.length
+    const line = { number: first, text: bytes.toString('utf8', 0, end) }
+    if (sizeBytes > MAX_LINE_BYTES) {
+      const fault = isOpen ? 'never_closed' : 'line_too_long'
+      return { ...line, text: line.text.slice(0, KEPT_CHARS), fault }
+    }
+    return isUtf8(bytes) && !bytes.includes(0)
+      ? line
+      : { ...line, text: line.text.slice(0, KEPT_CHARS), fault: 'not_text' }
+  }
+  for await (const chunk of readChunks(path)) {
+    for (let from = 0; from < chunk.length;) {
+      const at = chunk.indexOf(10, from)
+      const end = at === -1 ? chunk.length : at
+      const part = chunk.subarray(from, end)
+      if (isRecord !== undefined) isOpen = isRecord(part, isOpen)
+      sizeBytes += part.length
+      if (sizeBytes <= MAX_LINE_BYTES + CHUNK_BYTES) parts.push(Buffer.from(part))
+      from = end + 1
+      if (at === -1) break
+      number++
+      if (isOpen && sizeBytes <= MAX_LINE_BYTES) {
+        parts.push(Buffer.from('\n'))
+        sizeBytes += 1
+        continue
+      }
+      yield finish()
+      isOpen = false
+      first = number
+      parts = []
+      sizeBytes = 0
+    }
+  }
+  if (sizeBytes > 0) yield finish()
+}
+
+/** Whether a quote is still open after these bytes, as it was before them. */
+type RecordEnd = (part: Buffer, isOpen: boolean) => boolean
+
+/** A quote opens a field at its start only; in a field, two of them are one. */
+function quotesOpen(part: Buffer, isOpen: boolean): boolean {
+  let isInside = isOpen
+  for (let at = part.indexOf(34); at !== -1; at = part.indexOf(34, at + 1)) {
+    if (isInside) {
+      if (part[at + 1] === 34) at++
+      else isInside = false
+    } else if (at === 0 || part[at - 1] === 44) isInside = true
+  }
+  return isInside
+}
+
+export interface Header {
+  readonly fields: readonly string[]
+  /** The line it ends on, from 1. */
+  readonly line: number
+}
+
+/**
+ * The first record of a CSV file that holds anything. It has no fields if there is no such record;
+ * undefined if it cannot be read.
+ */
+export async function readHeader(path: string): Promise<Header | undefined> {
+  for await (const { number, text, fault } of readLines(path, quotesOpen)) {
+    if (fault !== undefined) return undefined
+    if (isEmptyRecord(text)) continue
+    const fields = parseRecord(text)?.map((field) => field ?? '')
+    return fields && { fields, line: number + text.split('\n').length - 1 }
+  }
+  return { fields: [], line: 0 }
+}
+
+/** The records of a CSV file below its header, without those that hold nothing. */
+export async function* readRecords(path: string, header: Header): AsyncGenerator<Line> {
+  for await (const line of readLines(path, quotesOpen)) {
+    if (line.number <= header.line) continue
+    if (line.fault === undefined && isEmptyRecord(line.text)) continue
+    yield line
+  }
+}
+
+/** Whether a CSV record holds nothing: only blanks, or only the commas that spreadsheets leave. */
+function isEmptyRecord(text: string): boolean {
+  return text.trim() === '' || /^,+$/.test(text)
+}
+
+/** Fields of a record of CSV; null is a field without anything, not even quotes. */
+export function parseRecord(text: string): (string | null)[] | undefined {
+  const fields: (string | null)[] = []
+  const field = /(?:"((?:[^"]|"")*)"|((?! *")[^,\r\n]*))(,|$)/y
+  for (;;) {
+    const found = field.exec(text)
+    if (found === null) return undefined
+    const [, quoted, plain = '', end] = found
+    fields.push(quoted === undefined ? (plain === '' ? null : plain) : quoted.replaceAll('""', '"'))
+    if (end === '') return field.lastIndex === text.length ? fields : undefined
+  }
+}
+
+/**
+ * Writes every line of a file as one of JSON, whatever is in it: `n` its number, `t` its text, `j`
+ * the fields of a record of CSV as JSON, `fault` what keeps it from being read. Empty lines are left
+ * out. Returns the number of the last line, undefined where a quote is never closed: whatever
+ * follows may be part of a text.
+ */
+export async function writeLines(
+  from: string,
+  to: string,
+  { header }: { header: Header | undefined },
+): Promise<number | undefined> {
+  const out = createWriteStream(to, { highWaterMark: CHUNK_BYTES })
+  const done = finished(out)
+  // Awaited below. Until then, keep a disk error from becoming an unhandled rejection.
+  done.catch(() => {})
+  const isEmpty = header === undefined ? (text: string) => text.trim() === '' : isEmptyRecord
+  let lines = 0
+  let isClosed = true
+  for await (const line of readLines(from, header === undefined ? undefined : quotesOpen)) {
+    lines = line.number
+    if (line.fault === 'never_closed') isClosed = false
+    if (line.number <= (header?.line ?? 0)) continue
+    if (line.fault === undefined && isEmpty(line.text)) continue
+    if (!out.write(`${JSON.stringify(describeLine(line, header?.fields))}\n`)) {
+      await Promise.race([once(out, 'drain'), done])
+    }
+  }
+  out.end()
+  await done
+  return isClosed ? lines : undefined
+}
+
+function describeLine(
+  { number: n, text: t, fault }: Line,
+  header: readonly string[] | undefined,
+): object {
+  if (fault !== undefined) return { n, t, fault }
+  if (header === undefined) return { n, t }
+  const all = parseRecord(t)
+  // Commas at the end of a record are no more fields.
+  const hasMore = all?.slice(header.length).some((field) => field !== null) === true
+  const fields = hasMore ? undefined : all?.slice(0, header.length)
+  if (fields?.length !== header.length) {
+    return { n, t: t.slice(0, MAX_LINE_BYTES / 16), fault: 'not_csv' }
+  }
+  return {
+    n,
+    t,
+    j: JSON.stringify(Object.fromEntries(header.map((name, at) => [name, fields[at]]))),
+  }
+}

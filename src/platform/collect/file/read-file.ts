@@ -1,0 +1,347 @@
+import { rm, stat } from 'node:fs/promises'
+import { type DuckDb, type DuckDbOptions, openDuckDb } from '../../io/duckdb.ts'
+import { duckLiteral, identifier } from '../../io/sql.ts'
+import type { Stamp } from '../../lake/batch.ts'
+import type { Column } from '../../lake/lake-type.ts'
+import { readParquet } from '../../lake/parquet.ts'
+import type { LakeTable } from '../../lake/table-state.ts'
+import type { WideFormat } from '../../project/source-contract.ts'
+import { divide, type Divided, type FeedRows, type Place } from './divide-lines.ts'
+import {
+  describeFault,
+  type FeedFile,
+  type FileFormat,
+  givenOf,
+  limitGiven,
+  unreadable,
+  withGiven,
+} from './format.ts'
+import {
+  type Header,
+  isJsonText,
+  isPlainText,
+  MAX_LINE_BYTES,
+  readHeader,
+  splitLines,
+  withoutMark,
+  writeLines,
+} from './lines.ts'
+import { readWhole } from './whole-file.ts'
+import { isWide, readWide } from './wide-rows.ts'
+
+export interface ReadOptions {
+  readonly file: FeedFile
+  /** Lines that precede the file's in the batch. */
+  readonly before: number
+  /** What the names of all files made begin with. */
+  readonly path: string
+  /** What DuckDB may use where a large file is read in parts, beside what `db` may. */
+  readonly limits?: Pick<DuckDbOptions, 'memoryLimitMb' | 'threads'>
+  /** The format of wide CSV files, if the feed takes any. */
+  readonly wide?: WideFormat | undefined
+}
+
+/**
+ * Reads a file's rows: fields by name, each value exactly in its column's type or the line is
+ * refused with its number: `not_json`, `not_csv`, `not_text` (no UTF-8, or a NUL), `line_too_long`,
+ * `field_twice`, `key_missing`, `value_not_exact`. Every digit of a number counts, in JSON too. Throws `ContractError`
+ * (`FILE_UNREADABLE`) when the file as a whole cannot be read: cut off, not what its name says,
+ * without a column of the key or with one of the feed's twice.
+ */
+export async function readFeedFile(
+  batch: Stamp,
+  table: LakeTable,
+  options: ReadOptions,
+): Promise<FeedRows> {
+  return await READERS[options.file.format](batch, table, options)
+}
+
+const READERS: Readonly<Record<FileFormat, typeof readFeedFile>> = {
+  jsonl: readJsonLines,
+  csv: readCsv,
+  json: readJson,
+  parquet: readParquetRows,
+}
+
+/** Below this a file is read in one piece. */
+const RUN_BYTES = 128 * 1024 * 1024
+
+async function readJsonLines(
+  batch: Stamp,
+  table: LakeTable,
+  { file, before, path, limits = {} }: ReadOptions,
+): Promise<FeedRows> {
+  const { memoryLimitMb = 192, threads = 2 } = limits
+  const { size } = await stat(file.path)
+  const runs = splitLines(file.path, { target: (index) => `${path}.${index}.jsonl` })
+  const made: (Divided & { readonly before: number })[] = []
+  const unknown = new Set<string>()
+  let span = 0
+  // Rows are numbered one after the other: in several databases at once, one thread each.
+  const isLarge = size > RUN_BYTES && threads > 1
+  const work = async (db: DuckDb): Promise<void> => {
+    for (;;) {
+      const { value: run, done } = await runs.next()
+      if (done === true) return
+      span += run.lines
+      if (run.before === 0) {
+        for (const name of await sampleFields(db, run.path)) unknown.add(name)
+      }
+      const place = { before: before + run.before, path: run.path.replace(/jsonl$/, 'parquet') }
+      const source = readObjects(table, file, jsonOptions(run.path, 'jsonl'))
+      const whole = run.isPlain
+        ? await readWhole({ ...batch, db }, table, { file, source, ...place })
+        : undefined
+      const lines = run.lines - run.emptyLines
+      const rows =
+        whole !== undefined && whole.span === lines
+          ? whole
+          : await divideLines({ ...batch, db }, table, {
+              file,
+              from: run.path,
+              line: run.before,
+              ...place,
+            })
+      made.push({ ...rows, before: run.before })
+      await rm(run.path)
+    }
+  }
+  const workOnOwn = async (): Promise<void> => {
+    await using db = await openDuckDb({
+      scratchDir: batch.db.scratchDir,
+      memoryLimitMb: Math.floor(memoryLimitMb / threads),
+      threads: 1,
+    })
+    await work(db)
+  }
+  try {
+    if (isLarge) await inParallel(threads, workOnOwn)
+    else await work(batch.db)
+  } finally {
+    await runs.return(undefined)
+  }
+  made.sort((a, b) => a.before - b.before)
+  for (const { name } of table.columns) unknown.delete(name)
+  return {
+    files: made.flatMap(({ files }) => files),
+    refused: made.flatMap(({ refused }) => refused),
+    span,
+    unknown: [...unknown],
+  }
+}
+
+/** Waits for all of them before it throws what one of them threw. */
+async function inParallel(count: number, work: () => Promise<void>): Promise<void> {
+  const outcomes = await Promise.allSettled(Array.from({ length: count }, work))
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+}
+
+async function readCsv(
+  batch: Stamp,
+  table: LakeTable,
+  { file: offered, before, path, wide }: ReadOptions,
+): Promise<FeedRows> {
+  const header = await readHeader(offered.path)
+  if (header === undefined) throw unreadable(offered, 'its first line is not CSV')
+  const { fields: titles, line } = header
+  const file = limitGiven(offered, titles)
+  if (titles.length === 0) return { files: [], refused: [], span: 0, unknown: [] }
+  if (wide !== undefined && isWide(titles, wide)) {
+    return await readWide(batch, table, { file, before, path, header, wide })
+  }
+  const names = table.columns.map(({ name }) => name)
+  const twice = names.find((name) => titles.indexOf(name) !== titles.lastIndexOf(name))
+  if (twice !== undefined) throw unreadable(file, `it has two columns ${twice}`)
+  checkKeyIsThere(file, table, titles)
+  // Other columns may have any name, even twice: they only take up their place.
+  const fields = titles.map((name, at) => (names.includes(name) ? name : `other ${at}`))
+  const some = names.map((name) => {
+    const own = titles.includes(name) ? identifier(name) : undefined
+    return `${withGiven(own, givenOf(file, name))} as ${identifier(name)}`
+  })
+  const source = `(select ${some.join(', ')} from read_csv(${duckLiteral(file.path)}, columns = ${struct(fields)},
+    header = true, skip = ${line - 1}, auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '',
+    allow_quoted_nulls = false, max_line_size = ${MAX_LINE_BYTES}, buffer_size = ${2 * MAX_LINE_BYTES}))`
+  const place = { file, before, path: `${path}.parquet` }
+  const unknown = titles.filter((name) => !names.includes(name))
+  const whole = (await isPlainText(file.path, 'csv'))
+    ? await readWhole(batch, table, { ...place, source, isCsv: true, before: before + line })
+    : undefined
+  // The header is a line.
+  if (whole !== undefined) return { ...whole, span: whole.span + line, unknown }
+  const rows = await divideLines(batch, table, { from: file.path, line: 0, header, ...place })
+  return { ...rows, unknown }
+}
+
+async function readJson(
+  batch: Stamp,
+  table: LakeTable,
+  { file, before, path }: ReadOptions,
+): Promise<FeedRows> {
+  const bare = await withoutMark(file.path, `${path}.json`)
+  const place = { file, before, path: `${path}.parquet` }
+  try {
+    if (!(await isJsonText(bare))) throw unreadable(file, 'it is no JSON of objects')
+    const fields = await sampleFields(batch.db, bare, 'json').catch((error: unknown) => {
+      throw unreadable(file, describeFault(error))
+    })
+    const unknown = fields.filter((name) => !table.columns.some((column) => column.name === name))
+    const source = readObjects(table, file, jsonOptions(bare, 'json'))
+    const rows =
+      ((await isPlainText(bare, 'json'))
+        ? await readWhole(batch, table, { source, ...place })
+        : undefined) ??
+      (await divide(batch, table, {
+        lines: `(
+          select row_number() over () as _n, json::varchar as _t, null::varchar as _j, null::varchar as _fault
+          from read_json_objects(${jsonOptions(bare, 'json')}))`,
+        ...place,
+      }))
+    return { ...rows, unknown }
+  } finally {
+    if (bare !== file.path) await rm(bare)
+  }
+}
+
+async function readParquetRows(
+  batch: Stamp,
+  table: LakeTable,
+  { file: offered, before, path }: ReadOptions,
+): Promise<FeedRows> {
+  const found = await batch.db
+    .rows<{ column_name: string; column_type: string }>(
+      `select column_name, column_type from (describe select * from ${readParquet([offered.path])})`,
+    )
+    .catch((error: unknown) => {
+      throw unreadable(offered, describeFault(error))
+    })
+  const types = new Map(found.map((row) => [row.column_name, row.column_type]))
+  const file = limitGiven(offered, [...types.keys()])
+  checkKeyIsThere(file, table, [...types.keys()])
+  const unknown = [...types.keys()].filter(
+    (name) => !table.columns.some((column) => column.name === name),
+  )
+  const texts = table.columns.map((column) => textOf(column, types.get(column.name)))
+  const from = readParquet([file.path])
+  const select = (kind: 'strict' | 'lenient') =>
+    texts
+      .map(
+        ({ column, ...text }) =>
+          `${withGiven(text[kind], givenOf(file, column))} as ${identifier(column)}`,
+      )
+      .join(', ')
+  const faults = texts.flatMap(({ isLost }) => isLost ?? [])
+  const fault = faults.length > 0 ? `case when ${faults.join(' or ')} then 'not_text' end` : 'null'
+  const place = { file, before, path: `${path}.parquet` }
+  const rows =
+    (await readWhole(batch, table, {
+      source: `(select ${select('strict')} from ${from})`,
+      isChecked: faults.length === 0,
+      ...place,
+    })) ??
+    (await divide(batch, table, {
+      lines: `(select ${select('lenient')}, row_number() over () as _n,
+        null::varchar as _t, ${fault}::varchar as _fault from ${from})`,
+      areFields: true,
+      ...place,
+    }))
+  return { ...rows, unknown }
+}
+
+interface ParquetText {
+  readonly column: string
+  /** SQL for the text, which fails on bytes that are not text. */
+  readonly strict?: string
+  /** The same, with null for such bytes. */
+  readonly lenient?: string
+  /** SQL condition: there is a value, but it has no text. */
+  readonly isLost?: string
+}
+
+/**
+ * How a Parquet value becomes the text that stands for it. Bytes without an annotation are text if
+ * they are UTF-8, except for a column of bytes; bytes within a list or a struct have no text.
+ */
+function textOf({ name, type: wanted }: Column, type: string | undefined): ParquetText {
+  const column = identifier(name)
+  const same = (sql: string): ParquetText => ({ column: name, strict: sql, lenient: sql })
+  if (type === undefined) return { column: name }
+  if (type === 'BLOB') {
+    if (wanted === 'BLOB') return same(`'\\x' || lower(hex(${column}))`)
+    const lenient = `try(decode(${column}))`
+    const isLost = `${column} is not null and ${lenient} is null`
+    return { column: name, strict: `decode(${column})`, lenient, isLost: `(${isLost})` }
+  }
+  const isNested = /[[(]/.test(type) && !type.startsWith('DECIMAL') && !type.startsWith('ENUM')
+  if (!isNested) return same(`${column}::varchar`)
+  if (!/\bBLOB\b/.test(type)) return same(`to_json(${column})::varchar`)
+  const isLost = `${column} is not null`
+  const strict = `case when ${isLost} then error('bytes')::varchar end`
+  return { column: name, strict, lenient: 'null::varchar', isLost: `(${isLost})` }
+}
+
+function checkKeyIsThere(file: FeedFile, table: LakeTable, fields: readonly string[]): void {
+  const missing = table.key.find(
+    (name) => !fields.includes(name) && givenOf(file, name) === undefined,
+  )
+  if (missing !== undefined) throw unreadable(file, `it has no column ${missing}`)
+}
+
+/** As `divide`, for lines of JSON or records of CSV. */
+async function divideLines(
+  batch: Stamp,
+  table: LakeTable,
+  { from, line, header, ...place }: Place & { from: string; line: number; header?: Header },
+): Promise<Divided> {
+  const path = `${place.path}.lines`
+  try {
+    const span = await writeLines(from, path, { header })
+    if (span === undefined) throw unreadable(place.file, 'a quote is never closed')
+    const rows = await divide(batch, table, {
+      ...place,
+      lines: `(select n as _n, t as _t, j as _j, fault as _fault from read_json(${duckLiteral(path)}, format = 'newline_delimited',
+        columns = {n: 'BIGINT', t: 'VARCHAR', j: 'VARCHAR', fault: 'VARCHAR'}, maximum_object_size = ${8 * MAX_LINE_BYTES}))`,
+      line,
+      isCsv: header !== undefined,
+    })
+    return { ...rows, span }
+  } finally {
+    await rm(path, { force: true })
+  }
+}
+
+/** Names of the fields that the first lines of a file have. */
+async function sampleFields(
+  db: DuckDb,
+  path: string,
+  format: 'json' | 'jsonl' = 'jsonl',
+): Promise<string[]> {
+  const from = `read_json(${jsonOptions(path, format)}, sample_size = 1000, ignore_errors = ${format === 'jsonl'},
+    map_inference_threshold = -1, maximum_depth = 1)`
+  const describe = `select column_name from (describe select * from ${from})`
+  const found =
+    format === 'jsonl'
+      ? await db.rows<{ column_name: string }>(describe).catch(() => [])
+      : await db.rows<{ column_name: string }>(describe)
+  // What is no object has one unnamed column.
+  return found.map((row) => row.column_name).filter((name) => name !== 'json')
+}
+
+function jsonOptions(path: string, format: 'json' | 'jsonl'): string {
+  const shape = format === 'jsonl' ? 'newline_delimited' : 'auto'
+  return `${duckLiteral(path)}, format = '${shape}', maximum_object_size = ${MAX_LINE_BYTES}`
+}
+
+/** SQL for the fields of a JSON file as text. */
+function readObjects(table: LakeTable, file: FeedFile, options: string): string {
+  const names = table.columns.map(({ name }) => name)
+  const some = names.map(
+    (name) => `${withGiven(identifier(name), givenOf(file, name))} as ${identifier(name)}`,
+  )
+  return `(select ${some.join(', ')} from read_json(${options}, columns = ${struct(names)}, records = true))`
+}
+
+function struct(names: readonly string[]): string {
+  return `{${names.map((name) => `${duckLiteral(name)}: 'VARCHAR'`).join(', ')}}`
+}

@@ -1,0 +1,52 @@
+import { rm } from 'node:fs/promises'
+import { identifier } from '../../io/sql.ts'
+import type { Stamp } from '../../lake/batch.ts'
+import { writeParquet } from '../../lake/parquet.ts'
+import type { LakeTable } from '../../lake/table-state.ts'
+import { type Divided, type Place, stamp } from './divide-lines.ts'
+import { cast, fits, withCasts } from './exact-value.ts'
+
+/**
+ * Reads fields, which are all text, as rows in one pass. Returns undefined if any row does not
+ * convert exactly: then `divide` has to find it line by line.
+ */
+export async function readWhole(
+  batch: Stamp,
+  table: LakeTable,
+  {
+    source,
+    before,
+    path,
+    isCsv = false,
+    isChecked = false,
+  }: Place & { source: string; isCsv?: boolean; isChecked?: boolean },
+): Promise<Divided | undefined> {
+  const values = table.columns.map((column) => {
+    const name = identifier(column.name)
+    const isNone = isCsv && column.type === 'BLOB'
+    return `${isNone ? `case when ${name} <> '' then ${cast(column)} end` : cast(column)} as ${name}`
+  })
+  const checks = table.columns.flatMap((column) => {
+    const name = identifier(column.name)
+    if (table.key.includes(column.name)) {
+      return column.type === 'VARCHAR' && !isChecked ? [`${name} is not null`] : [fits(column)]
+    }
+    if (column.type === 'VARCHAR' && !isChecked) return []
+    return [`(${name} is null or ${isCsv ? `${name} = '' or ` : ''}${fits(column)})`]
+  })
+  try {
+    const rows = await writeParquet(
+      batch.db,
+      // A row is checked as a whole and beside its values, so that no value is copied for the check.
+      `select ${values.join(', ')}, case when ${checks.join(' and ')} then 'insert' else error('inexact') end as _operation,
+          ${stamp(batch)}, ${before} + row_number() over () as _ordinal
+       from (select ${withCasts(table)} from ${source})`,
+      path,
+    )
+    return { files: [{ path, rows }], refused: [], span: rows }
+  } catch {
+    // Whatever it was, the lines are read again one by one.
+    await rm(path, { force: true })
+    return undefined
+  }
+}

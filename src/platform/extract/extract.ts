@@ -1,0 +1,275 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { checkEnds, checkWarehouse, readHeads } from '../continuity.ts'
+import { checkInterrupted, type Deps, ingestionZone, isPastDeadline } from '../deps.ts'
+import { ConfigError, ConflictError, ContractError } from '../errors.ts'
+import { openDuckDb } from '../io/duckdb.ts'
+import { commitBatch } from '../lake/batch-log.ts'
+import type { PendingBatch } from '../lake/batch.ts'
+import {
+  type CommitRecord,
+  type SnapshotInfo,
+  standStill,
+  type TableEntry,
+} from '../lake/commit-record.ts'
+import { DEFERRED, type HeldTable, listHeld } from '../lake/held.ts'
+import { checkProject } from '../project/check-project.ts'
+import { filesOf, type SourceContract } from '../project/source-contract.ts'
+import { isLockTimeout, LOCKED_BREACH } from '../source/lock.ts'
+import { openSnapshot, type SourceSnapshot } from '../source/snapshot.ts'
+import { checkNotRewritten, readUnlisted } from '../source/tables.ts'
+import { captureFirst, captureSince, captureWhole, type TableRead } from './capture-table.ts'
+import { breachOf, deferTable, holdTable, logFailure } from './hold-table.ts'
+import {
+  contractOf,
+  isUntouched,
+  isWorthABatch,
+  nothingCanHaveChanged,
+  planTables,
+  type TableTask,
+} from './plan-tables.ts'
+import { archiveShape, reportHeld, reportIgnored } from './report-tables.ts'
+
+export interface ExtractOptions {
+  /** Tables whose mass deletion the operator has confirmed. */
+  readonly confirmDeletes?: ReadonlySet<string>
+  /** Tables to read whole, whatever is known of them: their rows in quarantine get another chance. */
+  readonly recapture?: ReadonlySet<string>
+  /** A batch known to exist in the ingestion zone: saves the search for the last one from the first. */
+  readonly lastKnown?: number
+}
+
+export interface ExtractOutcome {
+  /** The newest batch, committed by this call or before; `undefined` in an empty lake. */
+  readonly record: CommitRecord | undefined
+  /** Whether this call committed it. If not, nothing has changed since, and that was checked (I13). */
+  readonly committed: boolean
+  /** The ingestion zone holds everything committed to the source before this (source clock). */
+  readonly completeTo: string
+  readonly held: readonly HeldTable[]
+  /** Rows this call put into quarantine, those of held tables not counted. */
+  readonly quarantined: number
+}
+
+/**
+ * Captures everything that changed in the source since the last batch, as one new batch (I1, I2). A
+ * table that breaks its contract is held back alone, and all others go on; past the deadline the
+ * tables not read yet are left for the next call. Writes nothing when nothing changed (I9). May be
+ * repeated and run twice at once: of two runs that prepare the same batch number one commits, the
+ * other throws `ConflictError`. Before it reads a table it proves that it continues the log (I14),
+ * see `readHeads`.
+ */
+export async function extract(deps: Deps, options: ExtractOptions = {}): Promise<ExtractOutcome> {
+  await using snapshot = await openSnapshot(deps.source)
+  return await extractSnapshot(deps, snapshot, options)
+}
+
+/** As `extract`, in a snapshot that the caller has open and may go on to read. */
+export async function extractSnapshot(
+  deps: Deps,
+  snapshot: SourceSnapshot,
+  { confirmDeletes = new Set(), recapture = new Set(), lastKnown = 0 }: ExtractOptions = {},
+): Promise<ExtractOutcome> {
+  checkProject(deps.project)
+  const zone = ingestionZone(deps)
+  const heads = await readHeads(deps, { lastKnown, isCapturing: true })
+  const last = heads.captured
+  if (last !== undefined) await snapshot.reach(last.snapshot)
+  const identity = { ...snapshot.identity, takenAt: notBefore(last, snapshot.identity.takenAt) }
+  const completeTo = identity.takenAt
+  const unchanged = { record: last, committed: false, completeTo, quarantined: 0 }
+  const mayBeQuiet = recapture.size === 0
+  if (last !== undefined && mayBeQuiet && nothingCanHaveChanged(deps, snapshot, last)) {
+    return { ...unchanged, held: [] }
+  }
+  try {
+    const tasks = await planTables(deps, snapshot, { last, recapture })
+    if (last !== undefined && tasks.every(isUntouched)) {
+      await checkNotRewritten(snapshot, deps.project.source)
+      return { ...unchanged, held: [] }
+    }
+
+    await checkEnds(deps, heads)
+    await checkWarehouse(deps, last)
+    await mkdir(deps.scratchDir, { recursive: true })
+    await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
+    const batch: PendingBatch = {
+      zone,
+      db,
+      number: (last?.batch ?? 0) + 1,
+      attempt: newAttempt(),
+      takenAt: identity.takenAt,
+    }
+    const captured = await captureTables(deps, tasks, {
+      snapshot,
+      batch,
+      confirmDeletes,
+      identity,
+      before: last?.snapshot,
+    })
+    await checkNotRewritten(snapshot, deps.project.source)
+    const tables = { ...captured, ...carryFeeds(deps.project.source, last) }
+    const held = listHeld(tables)
+    reportHeld(deps, { tables, last })
+
+    if (!isWorthABatch(tables, { last, snapshot, tasks })) return { ...unchanged, held }
+    for (const task of tasks) {
+      await archiveShape(deps, zone, { ...task, entry: tables[task.table.name] })
+    }
+    const ignored = await readUnlisted(snapshot, deps.project.source)
+    reportIgnored(deps, { ignored, last })
+    checkInterrupted(deps)
+    const content = {
+      snapshot: identity,
+      tables,
+      ignored,
+      contract: contractOf(deps.project.source),
+      writer: { version: deps.version, runId: deps.runId },
+    }
+    const record = await commitBatch(zone, content, { previous: last })
+    return { record, committed: true, completeTo, held, quarantined: countRefused(tables) }
+  } catch (error) {
+    throw asSourceChange(error)
+  }
+}
+
+/** The entries of tables that are not the database's, as they were. */
+function carryFeeds(
+  { feeds = [] }: SourceContract,
+  last: CommitRecord | undefined,
+): Record<string, TableEntry> {
+  const names = feeds.flatMap(({ name }) => [name, filesOf(name)])
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const entry = last?.tables[name]
+      return entry === undefined ? [] : [[name, standStill(entry)]]
+    }),
+  )
+}
+
+function countRefused(tables: Record<string, TableEntry>): number {
+  return Object.values(tables).reduce(
+    (sum, { held, counts }) => sum + (held === undefined ? counts.quarantined : 0),
+    0,
+  )
+}
+
+/**
+ * What a statement cannot find or may not read although the snapshot's catalogue has it was
+ * changed while this snapshot was being read: the next one sees it as it is.
+ */
+function asSourceChange(error: unknown): unknown {
+  const isChange =
+    (error instanceof ContractError && error.code === 'SOURCE_SCHEMA') ||
+    (error instanceof ConfigError && error.code === 'SOURCE_PERMISSION')
+  if (!isChange) return error
+  return new ConflictError('The source was altered while it was read', {
+    code: 'SOURCE_ALTERED',
+    hint: error.hint ?? 'run it again; nothing was half-published',
+    cause: error,
+  })
+}
+
+/** Time in the log never runs backwards, even if the source's clock was set back. */
+function notBefore(last: CommitRecord | undefined, takenAt: string): string {
+  return last !== undefined && last.snapshot.takenAt > takenAt ? last.snapshot.takenAt : takenAt
+}
+
+type TaskRead = TableTask &
+  Omit<TableRead, 'previous' | 'shape' | 'contract'> & {
+    readonly identity: SnapshotInfo
+    readonly before: SnapshotInfo | undefined
+  }
+
+/**
+ * An entry for every table; those that had no time in the batch before come first. One is read
+ * whatever the time, so that every call brings the whole nearer.
+ */
+async function captureTables(
+  deps: Deps,
+  tasks: readonly TableTask[],
+  common: Omit<TaskRead, keyof TableTask>,
+): Promise<Record<string, TableEntry>> {
+  const entries: Record<string, TableEntry> = {}
+  const isDeferred = ({ previous }: TableTask) => previous?.held?.reason === DEFERRED
+  const inOrder = [...tasks.filter(isDeferred), ...tasks.filter((task) => !isDeferred(task))]
+  let wasRead = false
+  for (const task of inOrder) {
+    checkInterrupted(deps)
+    const read = { ...common, ...task }
+    const table = task.table.name
+    const isFree = isUntouched(task)
+    if (wasRead && !isFree && isPastDeadline(deps)) {
+      entries[table] = deferTable(read)
+      deps.log({ event: 'table_deferred', level: 'warn', batch: common.batch.number, table })
+      continue
+    }
+    const entry = await captureOrHold(deps, read)
+    entries[table] = entry
+    wasRead ||= !isFree
+    deps.log({ event: 'table_captured', batch: common.batch.number, table, ...entry.counts })
+  }
+  return entries
+}
+
+/** Captures a table, or holds it back for what its shape or its rows turn out to be (I15). */
+async function captureOrHold(deps: Deps, read: TaskRead): Promise<TableEntry> {
+  const hold = { ...read, name: read.table.name }
+  if (read.breach !== undefined) return await holdTable(deps, { ...hold, breach: read.breach })
+  try {
+    return await captureInMemory(deps, read)
+  } catch (error) {
+    const breach = isLockTimeout(error) ? LOCKED_BREACH : breachOf(error)
+    if (breach === undefined) throw error
+    logFailure(deps, hold, error)
+    return await holdTable(deps, { ...hold, breach, batch: await beginAnew(read.batch) })
+  }
+}
+
+/** Captures a table. If memory runs out, tries again with one thread, which needs half as much. */
+async function captureInMemory(deps: Deps, read: TaskRead): Promise<TableEntry> {
+  try {
+    return await captureTable(deps, read)
+  } catch (error) {
+    if (breachOf(error)?.reason !== 'memory_exceeded') throw error
+  }
+  const batch = await beginAnew(read.batch)
+  await batch.db.run('set threads = 1')
+  try {
+    return await captureTable(deps, { ...read, batch })
+  } finally {
+    await batch.db.run(`set threads = ${deps.limits.threads}`)
+  }
+}
+
+/**
+ * The batch for another attempt at a table. Removes what the failed attempt left in DuckDB, and
+ * gives objects new names, since those already stored stay as they are (I3).
+ */
+async function beginAnew(batch: PendingBatch): Promise<PendingBatch> {
+  await batch.db.clear()
+  return { ...batch, attempt: newAttempt() }
+}
+
+function newAttempt(): string {
+  return randomBytes(4).toString('hex')
+}
+
+async function captureTable(deps: Deps, read: TaskRead): Promise<TableEntry> {
+  const { plan, previous, count, shape } = read
+  if (shape === undefined || plan === undefined) {
+    throw new TypeError(`table ${read.table.name} was not planned`)
+  }
+  if (isUntouched(read) && previous !== undefined) {
+    return standStill(previous)
+  }
+  const known = { shape, contract: read.table.columns }
+  if (plan.how === 'first' || previous === undefined)
+    return captureFirst(deps, { ...read, ...known })
+  if (plan.how === 'whole') {
+    const force = previous.fingerprint !== shape.fingerprint
+    return captureWhole(deps, { ...read, ...known, previous, force })
+  }
+  if (count === undefined) throw new TypeError(`table ${shape.name} was not counted`)
+  return captureSince(deps, { ...read, ...known, previous, age: plan.age, count })
+}

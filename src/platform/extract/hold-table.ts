@@ -1,0 +1,250 @@
+import { rm } from 'node:fs/promises'
+import type { Deps } from '../deps.ts'
+import { TidemarkError } from '../errors.ts'
+import { duckLiteral } from '../io/sql.ts'
+import type { PendingBatch } from '../lake/batch.ts'
+import {
+  type FileRef,
+  NO_ROWS,
+  type SnapshotInfo,
+  standStill,
+  sumRows,
+  type TableEntry,
+} from '../lake/commit-record.ts'
+import { convertRows } from '../lake/convert.ts'
+import { DEFERRED } from '../lake/held.ts'
+import type { Column } from '../lake/lake-type.ts'
+import { readParquet } from '../lake/parquet.ts'
+import { prepareQuarantine, rowText, selectRefused } from '../lake/quarantine/quarantine.ts'
+import type { LakeTable } from '../lake/table-state.ts'
+import { type Breach, type FaultReason, findUnusableNames } from '../source/contract.ts'
+import { type CopiedRows, copyRecent, copyWhole, countRows } from '../source/copy.ts'
+import { planRead } from '../source/horizon.ts'
+import { LOCKED } from '../source/lock.ts'
+import type { SourceSnapshot } from '../source/snapshot.ts'
+import type { TableShape } from '../source/tables.ts'
+
+export interface TableHold {
+  readonly snapshot: SourceSnapshot
+  readonly batch: PendingBatch
+  /** The snapshot of the batch being prepared. */
+  readonly identity: SnapshotInfo
+  readonly name: string
+  /** Undefined where nothing can be read. */
+  readonly shape: TableShape | undefined
+  readonly breach: Breach
+  readonly previous: TableEntry | undefined
+  /** The snapshot of the batch before. */
+  readonly before: SnapshotInfo | undefined
+}
+
+/**
+ * Breaches that show only when a table is read, by error code. Their details hold no numbers, which
+ * would make every run report them as news.
+ */
+const BREACHES: Readonly<Record<string, Breach>> = {
+  KEY_NOT_UNIQUE: { reason: 'key_not_unique', detail: 'some rows share a key or have none' },
+  KEY_NOT_EXACT: { reason: 'key_not_exact', detail: 'some keys have no exact form' },
+  TOO_MANY_REJECTED: {
+    reason: 'too_many_rejected',
+    detail: 'too many rows hold values that have no exact form',
+  },
+  CAPTURE_INCOMPLETE: {
+    reason: 'capture_incomplete',
+    detail: 'some of its rows could not be read back after they were copied; please report this',
+  },
+  MEMORY_EXCEEDED: {
+    reason: 'memory_exceeded',
+    detail: 'it needs more memory than allowed: set TIDEMARK_MEMORY_MB to more',
+  },
+  SCRATCH_FULL: {
+    reason: 'scratch_full',
+    detail: 'the scratch folder is full: free some space, or set TIDEMARK_SCRATCH to another',
+  },
+  OPEN_FILES: {
+    reason: 'open_files',
+    detail: 'too many files are open: raise the limit, for instance with: ulimit -n 4096',
+  },
+}
+
+/** Not faults of the table's rows: archiving its rows would fail in the same way. */
+const FAULTS: ReadonlySet<string> = new Set<FaultReason>([
+  'unreadable',
+  'capture_incomplete',
+  'memory_exceeded',
+  'scratch_full',
+  'open_files',
+])
+
+/** The breach for which an error holds one table; undefined if it concerns the whole batch. */
+export function breachOf(error: unknown): Breach | undefined {
+  if (!(error instanceof TidemarkError)) return undefined
+  if (error.code !== 'TABLE_UNREADABLE') return BREACHES[error.code]
+  const { code = '' } = error.cause as { code?: string }
+  return { reason: 'unreadable', detail: `the source cannot read it: error ${code}` }
+}
+
+/**
+ * The entry of a table that breaks its contract: it stays as it was last captured, and so does the
+ * snapshot from which its next capture goes on, which brings whatever happened meanwhile. What can
+ * be read of the rows that changed goes to quarantine as text, once: every version that a run saw
+ * is kept, though nobody can say yet what it means. (A row committed late, whose transaction was
+ * open when the last run looked, is missing there and in nothing else.) A table that could not be
+ * read also stays as it was, and nothing of it is kept.
+ */
+export async function holdTable(deps: Deps, hold: TableHold): Promise<TableEntry> {
+  const { batch, identity, breach, previous, before } = hold
+  const quarantine = await archiveIfReadable(deps, hold)
+  const rows = sumRows(quarantine ?? [])
+  const capturedTo = previous?.capturedTo ?? before
+  return {
+    ...standStill(previous),
+    counts: { ...NO_ROWS, read: rows, quarantined: rows },
+    quarantine: quarantine ?? [],
+    held: {
+      ...breach,
+      since: previous?.held?.since ?? batch.number,
+      sinceAt: previous?.held?.sinceAt ?? batch.takenAt,
+    },
+    ...(capturedTo === undefined ? {} : { capturedTo }),
+    ...(quarantine === undefined ? {} : { archivedTo: identity }),
+  }
+}
+
+/** Puts the rows that changed into quarantine; undefined if they cannot be read. */
+async function archiveIfReadable(deps: Deps, hold: TableHold): Promise<FileRef[] | undefined> {
+  const { shape, breach, previous } = hold
+  if (FAULTS.has(breach.reason)) return undefined
+  if (shape === undefined) return []
+  const isNew = previous?.held?.reason !== breach.reason || previous.held.detail !== breach.detail
+  try {
+    return await archiveRows(deps, { ...hold, shape, isNew })
+  } catch (error) {
+    if (breachOf(error) === undefined) throw error
+    logFailure(deps, hold, error)
+    await hold.batch.db.clear()
+    return undefined
+  }
+}
+
+/** Logs in full why one table could not be read. */
+export function logFailure(
+  { log }: Deps,
+  { batch, name }: { batch: PendingBatch; name: string },
+  error: unknown,
+): void {
+  if (!(error instanceof TidemarkError)) return
+  const { code, message, hint } = error
+  log({
+    event: 'table_failed',
+    level: 'warn',
+    batch: batch.number,
+    table: name,
+    code,
+    message,
+    hint,
+  })
+}
+
+/** The entry of a table that is left for the next batch for want of time: as it was. */
+export function deferTable({
+  batch,
+  previous,
+  before,
+}: Pick<TableHold, 'batch' | 'previous' | 'before'>): TableEntry {
+  const capturedTo = previous?.capturedTo ?? before
+  return {
+    ...standStill(previous),
+    held: previous?.held ?? {
+      reason: DEFERRED,
+      detail: 'there was no time left to read it; the next run does',
+      since: batch.number,
+      sinceAt: batch.takenAt,
+    },
+    ...(capturedTo === undefined ? {} : { capturedTo }),
+  }
+}
+
+async function archiveRows(
+  deps: Deps,
+  {
+    snapshot,
+    batch,
+    identity,
+    shape: read,
+    breach,
+    previous,
+    before,
+    isNew,
+  }: TableHold & { readonly shape: TableShape; readonly isNew: boolean },
+): Promise<FileRef[]> {
+  // A locked table cannot be read now.
+  if (breach.reason === LOCKED) return []
+  const shape = { ...read, columns: nameable(read.columns) }
+  const folder = batch.db.scratchDir
+  const since = previous?.archivedTo ?? previous?.capturedTo ?? before
+  const plan = planRead(
+    identity,
+    shape,
+    since && { snapshot: since, fingerprint: shape.fingerprint },
+  )
+  if (plan.how !== 'since')
+    return isNew ? await archiveAll(deps, { snapshot, batch, shape, breach }) : []
+  const age =
+    previous?.archivedTo === undefined
+      ? plan.age
+      : Number(BigInt(identity.xmax) - BigInt(previous.archivedTo.xmax))
+  const count = (await countRows(snapshot, [{ shape, age }])).get(shape.name)
+  if (count instanceof TidemarkError) throw count
+  if (age === 0 || count?.recent === 0) return []
+  const copied = await copyRecent(snapshot, shape, { age, folder })
+  return await archive(batch, { shape, breach, copied, index: 0 })
+}
+
+/** The columns whose names can stand beside one another in the lake. */
+function nameable(columns: TableShape['columns']): TableShape['columns'] {
+  const unusable = new Set(findUnusableNames(columns.map(({ name }) => name)))
+  return columns.filter(({ name }) => !unusable.has(name))
+}
+
+async function archiveAll(
+  deps: Deps,
+  {
+    snapshot,
+    batch,
+    shape,
+    breach,
+  }: Pick<TableHold, 'snapshot' | 'batch' | 'breach'> & { shape: TableShape },
+): Promise<FileRef[]> {
+  const files: FileRef[] = []
+  const options = { folder: batch.db.scratchDir, connections: deps.limits.connections }
+  for await (const copied of copyWhole(snapshot, shape, options)) {
+    files.push(...(await archive(batch, { shape, breach, copied, index: files.length })))
+  }
+  return files
+}
+
+/** Every value as the text Postgres sent, whatever its type. */
+async function archive(
+  batch: PendingBatch,
+  {
+    shape,
+    breach,
+    copied,
+    index,
+  }: { shape: TableShape; breach: Breach; copied: CopiedRows; index: number },
+): Promise<FileRef[]> {
+  const columns = shape.columns.map(({ name }): Column => ({ name, type: 'VARCHAR' }))
+  const table: LakeTable = { name: shape.name, key: [], columns }
+  const { path, refused } = await convertRows(batch, table, { copied, firstOrdinal: 1 })
+  const paths = refused === undefined ? [path] : [path, refused.path]
+  const key = columns.filter(({ name }) => shape.key.includes(name))
+  const rows = `(
+    select columns(c -> c not in ('_reason', '_column')), ${duckLiteral(breach.reason)} as _reason,
+      null as _column
+    from ${readParquet(paths)})`
+  const selected = selectRefused(rows, { key: rowText(key), columns })
+  const files = await prepareQuarantine(batch, table, { refused: selected, index })
+  for (const each of paths) await rm(each)
+  return files
+}

@@ -1,0 +1,36 @@
+import { type Deps, ingestionZone, processedZone } from '../deps.ts'
+import { readCommit, readLastCommit } from '../lake/batch-log.ts'
+import type { CommitRecord } from '../lake/commit-record.ts'
+import { generationOf } from '../project/generation.ts'
+
+/** What the lake knows of one batch. */
+export interface Batch {
+  readonly captured: CommitRecord
+  /** Of that generation; undefined until it is transformed. */
+  readonly transformed: CommitRecord | undefined
+  readonly generation: string
+}
+
+/**
+ * A batch by its number; undefined when there is none. Reads the lake only. The generation is the
+ * one the models make now unless another is asked for.
+ */
+export async function readBatch(
+  deps: Deps,
+  number: number,
+  { generation = generationOf(deps.project) }: { readonly generation?: string } = {},
+): Promise<Batch | undefined> {
+  const captured = await readCommit(ingestionZone(deps), number)
+  if (captured === undefined) return undefined
+  const transformed = await readCommit(processedZone(deps, generation), number)
+  return { captured, transformed, generation }
+}
+
+/** The newest batches, newest first, at most `count`. Reads the lake only. */
+export async function readRecentBatches(deps: Deps, count: number): Promise<Batch[]> {
+  const last = await readLastCommit(ingestionZone(deps))
+  const newest = last?.batch ?? 0
+  const numbers = Array.from({ length: Math.min(count, newest) }, (_, index) => newest - index)
+  const batches = await Promise.all(numbers.map((number) => readBatch(deps, number)))
+  return batches.flatMap((batch) => batch ?? [])
+}

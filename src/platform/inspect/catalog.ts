@@ -1,0 +1,147 @@
+import { mkdir } from 'node:fs/promises'
+import { type Deps, ingestionZone } from '../deps.ts'
+import { openDuckDb } from '../io/duckdb.ts'
+import { readExistingCommit, readLastCommit } from '../lake/batch-log.ts'
+import type { CommitRecord, Hold } from '../lake/commit-record.ts'
+import { diffSchemas, type SchemaDifference } from '../lake/schema-difference.ts'
+import { type ArchivedColumn, type ArchivedSchema, readArchivedSchema } from '../lake/schema.ts'
+import type { Zone } from '../lake/zone.ts'
+import { capturedTables } from '../project/source-contract.ts'
+import { type ModelLineage, readLineage } from './lineage.ts'
+
+export interface Catalog {
+  /** In the order of the contract. */
+  readonly tables: readonly CatalogTable[]
+  readonly models: readonly ModelLineage[]
+}
+
+export interface CatalogTable {
+  readonly table: string
+  readonly key: readonly string[]
+  /** Rows as last captured. */
+  readonly rows: number
+  /** Why it stands still, if it does: it looks another way now than its newest version. */
+  readonly hold: Hold | undefined
+  /** Oldest first; none before the first capture. */
+  readonly versions: readonly TableVersion[]
+}
+
+/** A shape the table was captured in, until the next. */
+export interface TableVersion {
+  readonly fingerprint: string
+  readonly firstBatch: number
+  /** When that batch was read, by the source's clock: ISO 8601 UTC. */
+  readonly takenAt: string
+  readonly columns: readonly ArchivedColumn[]
+  /** From the version before; undefined for the first. Empty when the table was made anew as it was. */
+  readonly difference: SchemaDifference | undefined
+}
+
+/**
+ * Every shape in which each source table was captured since it was last added to the project, and
+ * which warehouse columns its columns feed. Reads the lake and the models only, neither source nor
+ * warehouse. Costs a few requests for each shape, however many batches there are; for the part of
+ * a log that older versions wrote, one for each batch.
+ */
+export async function readCatalog(deps: Deps): Promise<Catalog> {
+  const { project, limits, scratchDir } = deps
+  const zone = ingestionZone(deps)
+  const last = await readLastCommit(zone)
+  const shapes = await readAppearances(zone, last)
+  const tables: CatalogTable[] = []
+  for (const { name, key } of capturedTables(project.source)) {
+    const versions: TableVersion[] = []
+    let before: ArchivedSchema | undefined
+    for (const appearance of shapes.get(name) ?? []) {
+      const schema = await readArchivedSchema(zone, name, appearance.fingerprint)
+      const difference = before && diffSchemas(before, schema)
+      versions.push({ ...appearance, columns: schema.columns, difference })
+      before = schema
+    }
+    tables.push({
+      table: name,
+      key,
+      rows: last?.tables[name]?.rows ?? 0,
+      hold: last?.tables[name]?.held,
+      versions,
+    })
+  }
+  const known = new Map(
+    tables.flatMap(({ table, versions }) => {
+      const newest = versions.at(-1)
+      return newest ? [[table, newest.columns.map(({ name }) => name)] as const] : []
+    }),
+  )
+  // A feed's columns are those of its contract, before anything has come too.
+  for (const { name, columns } of project.source.feeds ?? []) {
+    if (!known.has(name)) known.set(name, Object.keys(columns))
+  }
+  await mkdir(scratchDir, { recursive: true })
+  await using db = await openDuckDb({ scratchDir, ...limits })
+  return { tables, models: await readLineage(db, project, known) }
+}
+
+type Appearance = Pick<TableVersion, 'fingerprint' | 'firstBatch' | 'takenAt'>
+
+/** The batches at which each table's fingerprint became another, oldest first. */
+async function readAppearances(
+  zone: Zone,
+  last: CommitRecord | undefined,
+): Promise<Map<string, readonly Appearance[]>> {
+  if (last === undefined) return new Map()
+  const traced = new Map<string, Trace>()
+  for (const table of Object.keys(last.tables)) traced.set(table, await trace(zone, last, table))
+  const undated = Math.max(0, ...[...traced.values()].map(({ undatedTo }) => undatedTo))
+  const older = await followForward(zone, undated)
+  const all = [...traced].map(([table, { appearances, undatedTo }]) => {
+    const before = (older.get(table) ?? []).filter(({ firstBatch }) => firstBatch <= undatedTo)
+    return [table, [...before, ...appearances]] as const
+  })
+  return new Map(all)
+}
+
+interface Trace {
+  readonly appearances: readonly Appearance[]
+  /** The newest batch that does not say since when the table has its shape; 0 if there is none. */
+  readonly undatedTo: number
+}
+
+/** Follows a table back from shape to shape, as far as the records say where each began. */
+async function trace(zone: Zone, last: CommitRecord, table: string): Promise<Trace> {
+  const appearances: Appearance[] = []
+  let record = last
+  for (;;) {
+    const { fingerprint, shapeSince } = record.tables[table] ?? {}
+    if (fingerprint === undefined) return { appearances, undatedTo: 0 }
+    if (shapeSince === undefined) return { appearances, undatedTo: record.batch }
+    if (shapeSince < record.batch) record = await readExistingCommit(zone, shapeSince)
+    const { batch: firstBatch, snapshot } = record
+    appearances.unshift({ fingerprint, firstBatch, takenAt: snapshot.takenAt })
+    if (firstBatch === 1) return { appearances, undatedTo: 0 }
+    record = await readExistingCommit(zone, firstBatch - 1)
+  }
+}
+
+/** Reads every record up to a batch: those of older versions name no batch in which a shape began. */
+async function followForward(zone: Zone, batches: number): Promise<Map<string, Appearance[]>> {
+  const found = new Map<string, Appearance[]>()
+  for (let first = 1; first <= batches; first += READ_AT_ONCE) {
+    const count = Math.min(READ_AT_ONCE, batches - first + 1)
+    const reads = Array.from({ length: count }, (_, i) => readExistingCommit(zone, first + i))
+    for (const record of await Promise.all(reads)) addAppearances(found, record)
+  }
+  return found
+}
+
+/** Commit records under way at once. */
+const READ_AT_ONCE = 16
+
+function addAppearances(found: Map<string, Appearance[]>, record: CommitRecord): void {
+  for (const [table, { fingerprint }] of Object.entries(record.tables)) {
+    const appearances = found.get(table) ?? []
+    found.set(table, appearances)
+    if (fingerprint === undefined || appearances.at(-1)?.fingerprint === fingerprint) continue
+    const { batch: firstBatch, snapshot } = record
+    appearances.push({ fingerprint, firstBatch, takenAt: snapshot.takenAt })
+  }
+}

@@ -1,0 +1,119 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isTaken } from '../collect/file/format.ts'
+import { checkEnds, checkWarehouse, readHeads } from '../continuity.ts'
+import type { Deps } from '../deps.ts'
+import { ConfigError, ContractError } from '../errors.ts'
+import type { ObjectStore } from '../lake/store/object-store.ts'
+import { checkContinued } from '../load/load.ts'
+import type { Project } from '../project/project.ts'
+import type { Drop } from '../source/drop.ts'
+import type { FeedServer } from '../source/feed-sources.ts'
+import { ask, checkAnswer, placeOf } from '../source/http.ts'
+import { findLedgerHead } from '../warehouse/ledger.ts'
+import { openWarehouse, type Warehouse } from '../warehouse/warehouse.ts'
+import { examineSource } from './examine-source.ts'
+import { examineReader, examineWarehouse } from './examine-warehouse.ts'
+import { check, type Finding } from './finding.ts'
+
+export interface ExamineOptions {
+  /** The warehouse as the dashboard reads it: with the reader's rights. */
+  readonly reader?: Warehouse
+}
+
+/**
+ * Checks everything a run needs, one thing after another, and goes on after a fault. It does what a
+ * run does, through the same code: it reads the source with a run's settings, rehearses a load in a
+ * transaction that is rolled back, and lets two writers race for an object. It leaves only two
+ * small objects below `doctor/` in each zone, which `lake sweep --delete` removes after a day.
+ */
+export async function examine(deps: Deps, { reader }: ExamineOptions = {}): Promise<Finding[]> {
+  return [
+    ...(await examineSource(deps)),
+    ...(await examineWarehouse(deps)),
+    ...(reader === undefined ? [] : [await examineReader(deps, reader)]),
+    await check('the ingestion zone can be written', () => examineZone(deps, deps.ingestion)),
+    await check('the processed zone can be written', () => examineZone(deps, deps.processed)),
+    await check('lake and warehouse continue each other', () => examineContinuity(deps)),
+    ...(await examineFeeds(deps)),
+  ]
+}
+
+/** Proves the newest links of the chain, as a run does. */
+async function examineContinuity(deps: Deps): Promise<string> {
+  const heads = await readHeads(deps)
+  await checkEnds(deps, heads)
+  await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
+  const { captured, transformed } = heads
+  await checkWarehouse(deps, captured)
+  const head = await findLedgerHead(warehouse)
+  await checkContinued(deps, warehouse)
+  return `batch ${captured?.batch ?? 0} captured, ${transformed?.batch ?? 0} transformed, ${head?.batch ?? 0} loaded`
+}
+
+async function examineFeeds({ project, feeds }: Deps): Promise<Finding[]> {
+  const { drop, servers = [] } = feeds ?? {}
+  const findings: Finding[] = []
+  if (drop !== undefined) {
+    findings.push(await check('what others drop can be read', () => examineDrop(drop, project)))
+  }
+  for (const server of servers) {
+    findings.push(await check(`${placeOf(server.url)} answers`, () => examineServer(server)))
+  }
+  return findings
+}
+
+async function examineDrop(drop: Drop, { source }: Project): Promise<string> {
+  let files = 0
+  let ignored = 0
+  for (const { name } of source.feeds ?? []) {
+    for await (const file of drop.list(name, () => void (ignored += 1))) {
+      if (isTaken(file.name)) files += 1
+      else ignored += 1
+    }
+  }
+  const others = ignored > 0 ? `, ${ignored} ignored` : ''
+  return `${drop.location}, ${files} ${files === 1 ? 'file' : 'files'}${others}`
+}
+
+async function examineServer({ url, format }: FeedServer): Promise<string> {
+  const answer = await ask(url, { attempts: 1 })
+  const text = answer?.body.toString('utf8') ?? ''
+  const parsed = format.parse.safeParse({ text, fetchedAt: new Date().toISOString() })
+  const rows = parsed.success ? parsed.data : undefined
+  if (answer !== undefined) checkAnswer(answer.body, { rows, url })
+  if (parsed.success) return `${parsed.data.length} rows of ${format.feed}`
+  throw new ContractError(`The server does not answer with rows of ${format.feed}`, {
+    code: 'FEED_FORMAT',
+    hint: 'check TIDEMARK_RATES_URL and TIDEMARK_RATES_FORMAT',
+  })
+}
+
+/** Lets two writers store an object, makes sure that only one creates it, and reads it back. */
+async function examineZone({ scratchDir }: Deps, store: ObjectStore): Promise<string> {
+  const key = `doctor/${new Date().toISOString().slice(0, 10)}-${randomBytes(4).toString('hex')}`
+  const bodies = ['one', 'other'].map((writer) => Buffer.from(`tidemark doctor, ${writer}\n`))
+  const outcomes = await Promise.all(bodies.map((body) => store.putIfAbsent(`${key}.txt`, body)))
+  const stored = await store.get(`${key}.txt`)
+  const winner = bodies[outcomes.indexOf('created')]
+  const created = outcomes.filter((outcome) => outcome === 'created').length
+  if (created !== 1 || winner?.equals(stored ?? Buffer.alloc(0)) !== true) {
+    throw new ConfigError(`${store.location} lets two writers create the same object`, {
+      code: 'LAKE_NOT_EXCLUSIVE',
+      hint: 'use a file system with hard links, or an S3 server that honours If-None-Match',
+    })
+  }
+  await mkdir(scratchDir, { recursive: true })
+  const path = join(scratchDir, 'doctor.txt')
+  await writeFile(path, winner)
+  await store.uploadIfAbsent(`${key}-file.txt`, path)
+  const copy = await store.download(`${key}-file.txt`, join(scratchDir, 'cache'))
+  if (!winner.equals(await readFile(copy))) {
+    throw new ContractError(`${store.location} does not return the bytes that were stored`, {
+      code: 'LAKE_DAMAGED',
+      hint: 'check the disk, or the S3 server',
+    })
+  }
+  return store.location
+}

@@ -1,0 +1,146 @@
+import type { Deps } from '../deps.ts'
+import { ConfigError } from '../errors.ts'
+import { breachOf } from '../extract/hold-table.ts'
+import { withPostgresErrors } from '../io/postgres-errors.ts'
+import { hostOf } from '../io/postgres-url.ts'
+import { onlyRow } from '../io/postgres.ts'
+import { identifier, identifiers, qualified } from '../io/sql.ts'
+import type { SourceContract } from '../project/source-contract.ts'
+import type { Breach } from '../source/contract.ts'
+import { attemptRead, openSnapshot, type SourceSnapshot } from '../source/snapshot.ts'
+import { readTables, type SourceState } from '../source/tables.ts'
+import { check, type Finding } from './finding.ts'
+
+/**
+ * Whether the source answers with the settings of a run, and whether its tables can be read; then a
+ * finding for each table that breaks its contract.
+ */
+export async function examineSource(deps: Deps): Promise<Finding[]> {
+  const what = `${deps.source.title} answers`
+  let opened: { readonly snapshot: SourceSnapshot; readonly user: string } | undefined
+  const answers = await check(what, async () => {
+    const snapshot = await openSnapshot({ ...deps.source, attempts: 1 })
+    try {
+      const user = await withPostgresErrors(deps.source, () => readUser(snapshot))
+      opened = { snapshot, user }
+    } finally {
+      if (opened === undefined) await snapshot[Symbol.asyncDispose]()
+    }
+    return describeServer(deps, opened)
+  })
+  if (opened === undefined) return [answers]
+  await using snapshot = opened.snapshot
+  const { user } = opened
+  return [answers, ...(await examineTables(deps, { snapshot, user }))]
+}
+
+/** Where the source is, and what this user may not ask it. */
+function describeServer(
+  { source }: Deps,
+  { snapshot, user }: { snapshot: SourceSnapshot; user: string },
+): Omit<Finding, 'what' | 'ok'> {
+  const { standby, systemId } = snapshot.identity
+  const detail = `${hostOf(source.url)}${standby ? ', a standby' : ''}`
+  if (systemId !== '') return { detail }
+  return {
+    detail: `${detail}, cannot tell restores apart`,
+    hint: `grant execute on function pg_control_system(), pg_control_checkpoint() to ${identifier(user)};`,
+  }
+}
+
+async function examineTables(
+  deps: Deps,
+  { snapshot, user }: { snapshot: SourceSnapshot; user: string },
+): Promise<Finding[]> {
+  const what = 'its tables can be read'
+  let states: SourceState[] = []
+  const work = async (): Promise<string> => {
+    states = await readTables(snapshot, deps.project.source)
+    for (const [index, state] of states.entries()) states[index] = await readRows(snapshot, state)
+    const broken = states.filter(({ breach }) => breach !== undefined).length
+    return `${states.length - broken} of ${states.length} tables keep their contract`
+  }
+  const all = await check(what, work, {
+    fix: (error) => fixForbidden(error, { user, contract: deps.project.source }),
+  })
+  return [
+    all,
+    ...states.flatMap((state): Finding[] => {
+      const { table, breach } = state
+      if (breach === undefined) return []
+      const hint = fixBreach(state, { user, contract: deps.project.source })
+      return [{ what: `table ${table.name}`, ok: false, detail: breach.detail, hint }]
+    }),
+  ]
+}
+
+/**
+ * A table's state after it was read as every run reads it: the rows are counted if they have
+ * transaction ids, else every value is computed. A table that the server cannot read has a breach.
+ */
+async function readRows(snapshot: SourceSnapshot, state: SourceState): Promise<SourceState> {
+  const { shape, breach } = state
+  if (shape === undefined || breach !== undefined) return state
+  const { relation, columns, hasXmin } = shape
+  const values = identifiers(columns.map(({ name }) => name))
+  try {
+    await attemptRead(snapshot, shape, () =>
+      snapshot.client.query(
+        hasXmin
+          ? `select count(*) from ${relation}`
+          : `select count(t) from (select ${values} from ${relation} offset 0) as t`,
+      ),
+    )
+    return state
+  } catch (error) {
+    const found = breachOf(error)
+    if (found === undefined) throw error
+    return { ...state, breach: found }
+  }
+}
+
+async function readUser(snapshot: SourceSnapshot): Promise<string> {
+  const found = await snapshot.client.query<{ user: string }>('select current_user as "user"')
+  return onlyRow(found).user
+}
+
+/** The statements for a user who may read nothing. */
+function fixForbidden(
+  error: unknown,
+  { user, contract }: { user: string; contract: SourceContract },
+): string | undefined {
+  if (!(error instanceof ConfigError) || error.code !== 'SOURCE_FORBIDDEN') return undefined
+  const role = identifier(user)
+  const schemas = new Set(contract.tables.map(({ schema }) => schema ?? contract.schema))
+  return [...schemas]
+    .map(
+      (schema) =>
+        `grant usage on schema ${identifier(schema)} to ${role}; ` +
+        `grant select on all tables in schema ${identifier(schema)} to ${role};`,
+    )
+    .join(' ')
+}
+
+/** The statement or edit that makes a table keep its contract. */
+function fixBreach(
+  { table, breach }: SourceState,
+  { user, contract }: { user: string; contract: SourceContract },
+): string {
+  const schema = table.schema ?? contract.schema
+  const relation = qualified(schema, table.relation ?? table.name)
+  const role = identifier(user)
+  const fixes: Partial<Record<Breach['reason'], string>> = {
+    permission: `grant usage on schema ${identifier(schema)} to ${role}; grant select on ${relation} to ${role};`,
+    key_lost:
+      `alter table ${relation} add primary key (${identifiers(table.key)}); ` +
+      'or, if the source is sure of it, set keyIsUnenforced: true for the table in the contract',
+    locked: 'nothing to do: the next run reads the table once the lock is released',
+    not_on_standby: `alter table ${relation} set logged; on the primary, or set TIDEMARK_SOURCE_URL to the primary; all other tables go on`,
+    unreadable: `select * from ${relation}; in psql says what is wrong, and \\encoding sql_ascii before \\d ${relation} shows a name that is not UTF-8; all other tables go on`,
+    table_missing: `create ${relation}, or remove ${table.name} from the contract; all other tables go on`,
+  }
+  return (
+    (breach && fixes[breach.reason]) ??
+    `change ${relation} back to what the contract of ${table.name} says, or change the contract; all other tables go on`
+  )
+}

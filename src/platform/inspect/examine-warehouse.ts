@@ -1,0 +1,149 @@
+import type { Deps } from '../deps.ts'
+import { ConfigError, ConflictError } from '../errors.ts'
+import { withPostgresErrors } from '../io/postgres-errors.ts'
+import { hostOf } from '../io/postgres-url.ts'
+import { onlyRow } from '../io/postgres.ts'
+import { identifier, qualified } from '../io/sql.ts'
+import { findReaderExcess } from '../presentation/reader-excess.ts'
+import { findLedgerHead } from '../warehouse/ledger.ts'
+import { readFacts, rehearse, type WarehouseFacts } from '../warehouse/rehearse.ts'
+import { inSnapshot, openWarehouse, type Warehouse } from '../warehouse/warehouse.ts'
+import { check, type Finding } from './finding.ts'
+
+/**
+ * Whether the warehouse answers and is suitable, and whether a load goes through in a rehearsal.
+ */
+export async function examineWarehouse(deps: Deps): Promise<Finding[]> {
+  const { schema, url } = deps.warehouse
+  let facts: WarehouseFacts | undefined
+  const answers = await check('the warehouse answers', async () => {
+    await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
+    facts = await withPostgresErrors(deps.warehouse, () =>
+      inSnapshot(warehouse, () => readFacts(warehouse)),
+    )
+    checkFacts(deps.warehouse, facts)
+    return `${hostOf(url)}, Postgres ${facts.version}, schema ${schema}`
+  })
+  if (!answers.ok) return [answers]
+  const fix = (error: unknown) => facts && fixPermission(error, { ...facts, schema })
+  const rehearsed = await check(
+    'a load goes through (rehearsed)',
+    async () => {
+      await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
+      try {
+        await withPostgresErrors(deps.warehouse, () =>
+          rehearse(warehouse, deps.project, { waitMs: deps.limits.lockWaitMs }),
+        )
+      } catch (error) {
+        if (!(error instanceof ConflictError)) throw error
+        return 'another run is writing just now; not rehearsed'
+      }
+      return 'migrations, the lock and every table; rolled back'
+    },
+    { fix },
+  )
+  return [answers, rehearsed]
+}
+
+/** A load reads the lake between two transactions, which may take this long. */
+const LEAST_IDLE_MS = 60_000
+
+/** Throws `ConfigError` if the server or its database cannot serve as a warehouse. */
+export function checkFacts(
+  { title }: Warehouse,
+  { encoding, isStandby, database, user, idleLimitMs }: WarehouseFacts,
+): void {
+  if (isStandby) {
+    throw new ConfigError(`${title} is a standby and cannot be written`, {
+      code: 'WAREHOUSE_READ_ONLY',
+      hint: 'set TIDEMARK_WAREHOUSE_URL to the primary',
+    })
+  }
+  if (encoding !== 'UTF8') {
+    throw new ConfigError(`The database ${database} is in ${encoding} and cannot hold every text`, {
+      code: 'WAREHOUSE_ENCODING',
+      hint: `create database ${identifier(`${database}_utf8`)} encoding 'UTF8' template template0; then name it in TIDEMARK_WAREHOUSE_URL`,
+    })
+  }
+  if (idleLimitMs > 0 && idleLimitMs < LEAST_IDLE_MS) {
+    throw new ConfigError(
+      `${title} ends a session of ${user} that is idle for ${idleLimitMs / 1000} s; a load may be idle longer between two batches`,
+      {
+        code: 'WAREHOUSE_IDLE_LIMIT',
+        hint: `alter role ${identifier(user)} set idle_session_timeout = 0;`,
+      },
+    )
+  }
+}
+
+/**
+ * The statement that gives the loader what it lacks, as far as Postgres' message names it (English
+ * servers); undefined for any other error.
+ */
+export function fixPermission(
+  error: unknown,
+  { user, database, schema }: WarehouseFacts & { schema: string },
+): string | undefined {
+  const cause = (error as { cause?: { code?: string; message?: string } }).cause
+  if (cause?.code !== '42501') return undefined
+  const role = identifier(user)
+  const message = cause.message ?? ''
+  const named =
+    /^(?:must be owner of|permission denied for) (table|view|relation|schema|database|function) (\S+)/
+  const [, kind, name = ''] = named.exec(message) ?? []
+  if (kind === 'schema') return `grant usage, create on schema ${identifier(name)} to ${role};`
+  if (kind === 'database') return `create schema ${identifier(schema)} authorization ${role};`
+  if (kind !== undefined) {
+    // The loader alters its tables, and drops their keys while it fills them: it must own them.
+    return `alter ${kind === 'relation' ? 'table' : kind} ${qualified(schema, name)} owner to ${role};`
+  }
+  if (/temporary tables/.test(message)) {
+    return `grant temporary on database ${identifier(database)} to ${role};`
+  }
+  return undefined
+}
+
+/** What to type if no reader is named: the statement that creates the role, and the setting. */
+async function nameReader(warehouse: Warehouse): Promise<string> {
+  const name = warehouse.readerRole ?? 'tidemark_reader'
+  await using session = await openWarehouse({ ...warehouse, attempts: 1 })
+  const { database, exists } = await withPostgresErrors(warehouse, async () =>
+    onlyRow(
+      await session.client.query<{ database: string; exists: boolean }>(
+        `select pg_catalog.current_database() as database,
+           exists (select from pg_catalog.pg_roles where rolname = $1) as exists`,
+        [name],
+      ),
+    ),
+  )
+  const address = `${hostOf(warehouse.url)}/${encodeURIComponent(database)}`
+  const set = `set TIDEMARK_WAREHOUSE_READER_URL=postgresql://${encodeURIComponent(name)}:…@${address}`
+  return exists ? set : `create role ${identifier(name)} login password '…'; then ${set}`
+}
+
+/** Whether the dashboard's role can read the warehouse, and can do no more. */
+export async function examineReader(deps: Deps, reader: Warehouse): Promise<Finding> {
+  const what = 'the dashboard can read the warehouse'
+  if (reader.url === deps.warehouse.url) {
+    return await check(what, async () => ({
+      detail: 'TIDEMARK_WAREHOUSE_READER_URL is not set: runs do not need it, tidemark serve does',
+      hint: await nameReader(deps.warehouse),
+    }))
+  }
+  return await check(what, async () => {
+    await using session = await openWarehouse({ ...reader, attempts: 1 })
+    const { head, excess } = await withPostgresErrors(reader, () =>
+      inSnapshot(session, async () => ({
+        head: await findLedgerHead(session),
+        excess: await findReaderExcess(session),
+      })),
+    )
+    const seen = head === undefined ? 'nothing loaded yet' : `batch ${head.batch}`
+    if (excess.length === 0) return seen
+    const detail = `${seen}; but ${excess.map((each) => each.what).join('; ')}`
+    const hint = excess.map(({ fix }) => `${fix};`).join('\n          ')
+    // Functions alone are not a fault: the Ask page refuses them, whatever the role may run.
+    if (excess.every(({ kind }) => kind === 'functions')) return { detail, hint }
+    throw new ConfigError(detail, { code: 'READER_TOO_POWERFUL', hint })
+  })
+}

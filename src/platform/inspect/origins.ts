@@ -1,0 +1,125 @@
+import { type Deps, ingestionZone } from '../deps.ts'
+import { TidemarkError } from '../errors.ts'
+import { readCommit } from '../lake/batch-log.ts'
+import type { CommitRecord, FileRef, SnapshotInfo } from '../lake/commit-record.ts'
+import type { FactVersion } from '../presentation/history.ts'
+import type { Fact } from '../project/model.ts'
+import { type Batch, readBatch } from './batches.ts'
+
+/** Where a version of a fact comes from, as the lake's commit records say. */
+export interface Origin {
+  /** The batch that brought it into the warehouse. */
+  readonly batch: number
+  readonly generation: string
+  /** The batch it was captured in: an earlier one where the fact was held back in between. */
+  readonly captured: CapturedIn
+  /** The fact's files of the batch, one of which holds it; undefined when their record is gone. */
+  readonly factFiles: readonly FileRef[] | undefined
+}
+
+export interface CapturedIn {
+  readonly batch: number
+  readonly snapshot: SnapshotInfo
+  /**
+   * The oldest transaction that the table's changes of the batch can be of, those before
+   * `snapshot.xmax` being the newest; undefined where the table was read whole.
+   */
+  readonly since: string | undefined
+  /** The source table's change files of the batch, one of which holds the change. */
+  readonly files: readonly FileRef[]
+}
+
+/** Why the lake does not say it. `gone`: the batch has no commit record; else an error's code. */
+export interface NoOrigin {
+  readonly batch: number
+  readonly missing: 'gone' | (string & {})
+}
+
+/**
+ * Where each of these versions comes from, in their order. Reads commit records only, each once; one
+ * that cannot be read leaves the others alone.
+ */
+export async function readOrigins(
+  deps: Deps,
+  fact: Fact,
+  { versions, generation }: { versions: readonly FactVersion[]; generation: string },
+): Promise<readonly (Origin | NoOrigin)[]> {
+  const batches = new Map<number, Promise<Batch | undefined>>()
+  const records = new Map<number, Promise<CommitRecord | undefined>>()
+  const zone = ingestionZone(deps)
+  const captured = (number: number): Promise<CommitRecord | undefined> =>
+    once(records, number, () => readCommit(zone, number))
+  const batchOf = (number: number): Promise<Batch | undefined> =>
+    once(batches, number, () => readBatch(deps, number, { generation }))
+
+  return await Promise.all(
+    versions.map(async ({ batch: number, validFrom }): Promise<Origin | NoOrigin> => {
+      try {
+        const batch = await batchOf(number)
+        if (batch === undefined) return { batch: number, missing: 'gone' }
+        const entry = batch.transformed?.tables[fact.table]
+        const record =
+          entry?.changesSince === undefined
+            ? batch.captured
+            : await findCaptured(captured, {
+                from: entry.changesSince,
+                to: batch.captured,
+                validFrom,
+              })
+        if (record === undefined) return { batch: number, missing: 'gone' }
+        const before = record.previous === 0 ? undefined : await captured(record.previous)
+        return {
+          batch: number,
+          generation,
+          captured: capturedIn(record, { before, table: fact.from }),
+          factFiles: entry?.changes,
+        }
+      } catch (error) {
+        if (error instanceof TidemarkError) return { batch: number, missing: error.code }
+        throw error
+      }
+    }),
+  )
+}
+
+async function once<Value>(
+  known: Map<number, Promise<Value>>,
+  number: number,
+  read: () => Promise<Value>,
+): Promise<Value> {
+  const found = known.get(number) ?? read()
+  known.set(number, found)
+  return await found
+}
+
+/** The batch of a span whose snapshot was taken at a moment; moments never run backwards. */
+async function findCaptured(
+  captured: (number: number) => Promise<CommitRecord | undefined>,
+  { from, to, validFrom }: { from: number; to: CommitRecord; validFrom: string },
+): Promise<CommitRecord | undefined> {
+  let found: CommitRecord | undefined = to
+  let [low, high] = [from, to.batch]
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    const record = await captured(middle)
+    if (record === undefined) return undefined
+    if (record.snapshot.takenAt < validFrom) low = middle + 1
+    else [high, found] = [middle, record]
+  }
+  return found
+}
+
+function capturedIn(
+  record: CommitRecord,
+  { before, table }: { before: CommitRecord | undefined; table: string },
+): CapturedIn {
+  const entry = record.tables[table]
+  const entryBefore = before?.tables[table]
+  const isWhole = entry?.unversioned === true || entryBefore === undefined
+  return {
+    batch: record.batch,
+    snapshot: record.snapshot,
+    since: isWhole ? undefined : (entryBefore.capturedTo ?? before?.snapshot)?.xmin,
+    files: entry?.changes ?? [],
+  }
+}

@@ -1,0 +1,156 @@
+import { mkdir } from 'node:fs/promises'
+import { type Deps, ingestionZone, processedZone } from '../deps.ts'
+import { ConfigError } from '../errors.ts'
+import { type DuckDb, openDuckDb } from '../io/duckdb.ts'
+import { duckLiteral } from '../io/sql.ts'
+import { readLastCommit } from '../lake/batch-log.ts'
+import { type CommitRecord, type FileRef, sumRows } from '../lake/commit-record.ts'
+import { readRefused } from '../lake/quarantine/quarantine.ts'
+import { openFiles, type Zone } from '../lake/zone.ts'
+import { run, type RunReport } from '../pipeline.ts'
+import { generationOf } from '../project/generation.ts'
+
+/** A row in quarantine: the last version of its key that was refused and not settled since. */
+export interface QuarantineEntry {
+  /** `<batch>.<table>.<ordinal>`; stays the same until the row is refused anew. */
+  readonly id: string
+  /** `ingestion`: it has no exact form in the lake. `processed`: no place in a star table. */
+  readonly zone: 'ingestion' | 'processed'
+  /** A source table; in the processed zone also a star table. */
+  readonly table: string
+  /** The batch that refused it. */
+  readonly batch: number
+  /** ISO 8601 UTC. */
+  readonly capturedAt: string
+  readonly operation: string
+  readonly key: Readonly<Record<string, string | null>>
+  readonly reason: string
+  /** `undefined` where the row as a whole is at fault. */
+  readonly column: string | undefined
+  /** Every column as exact text. */
+  readonly content: Readonly<Record<string, string | null>>
+}
+
+export interface QuarantineFilter {
+  readonly table?: string
+  /** Newest first; at most this many of each table. */
+  readonly limit: number
+}
+
+/** What is in quarantine now, tables in order, newest rows first. Reads the lake only. */
+export async function readQuarantine(
+  deps: Deps,
+  { table, limit }: QuarantineFilter,
+): Promise<{ readonly entries: readonly QuarantineEntry[]; readonly total: number }> {
+  await mkdir(deps.scratchDir, { recursive: true })
+  await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
+  const entries: QuarantineEntry[] = []
+  let total = 0
+  for (const place of await readPlaces(deps)) {
+    for (const [name, { open }] of Object.entries(place.record?.tables ?? {})) {
+      if (open.length === 0 || (table !== undefined && table !== name)) continue
+      total += sumRows(open)
+      entries.push(...(await readEntries(db, place, { table: name, open, limit })))
+    }
+  }
+  return { entries, total }
+}
+
+/** One entry by its id. Throws `ConfigError` when it is in quarantine no longer, or never was. */
+export async function findEntry(deps: Deps, id: string): Promise<QuarantineEntry> {
+  const [batch = '', ...rest] = id.split('.')
+  const table = rest.slice(0, -1).join('.')
+  const where = `_batch = try_cast(${duckLiteral(batch)} as bigint)
+    and _ordinal = try_cast(${duckLiteral(rest.at(-1) ?? '')} as bigint)`
+  await mkdir(deps.scratchDir, { recursive: true })
+  await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
+  for (const place of await readPlaces(deps)) {
+    const open = place.record?.tables[table]?.open ?? []
+    const [found] = await readEntries(db, place, { table, open, limit: 1, where })
+    if (found !== undefined) return found
+  }
+  throw new ConfigError(`There is no entry ${id} in quarantine`, {
+    code: 'UNKNOWN_ENTRY',
+    hint: 'tidemark quarantine list',
+  })
+}
+
+export interface Replay {
+  readonly report: RunReport
+  /** Rows in quarantine before and after. */
+  readonly before: number
+  readonly after: number
+}
+
+/**
+ * Gives every row in quarantine another chance: what had no exact form is read from the source
+ * again, and what the models refused is put through the models as they are now. Models that have
+ * changed make a new generation, in which a version that passes stands at its place in history.
+ */
+export async function replay(deps: Deps): Promise<Replay> {
+  const before = await readQuarantine(deps, { limit: 0 })
+  const last = await readLastCommit(ingestionZone(deps))
+  const tables = Object.entries(last?.tables ?? {}).filter(([, { open }]) => open.length > 0)
+  const report = await run(deps, { recapture: new Set(tables.map(([name]) => name)) })
+  const after = await readQuarantine(deps, { limit: 0 })
+  return { report, before: before.total, after: after.total }
+}
+
+interface Place {
+  readonly zone: Zone
+  readonly name: QuarantineEntry['zone']
+  readonly record: CommitRecord | undefined
+}
+
+/** The newest batch of both zones; of the processed one that of the newest generation there is. */
+async function readPlaces(deps: Deps): Promise<Place[]> {
+  const ingestion = ingestionZone(deps)
+  const processed = processedZone(deps, generationOf(deps.project))
+  return [
+    { zone: ingestion, name: 'ingestion', record: await readLastCommit(ingestion) },
+    { zone: processed, name: 'processed', record: await readLastCommit(processed) },
+  ]
+}
+
+async function readEntries(
+  db: DuckDb,
+  { zone, name }: Place,
+  {
+    table,
+    open,
+    limit,
+    where = 'true',
+  }: { table: string; open: readonly FileRef[]; limit: number; where?: string },
+): Promise<QuarantineEntry[]> {
+  if (open.length === 0 || limit === 0) return []
+  const rows = await db.rows<Record<string, string | null>>(`
+    select
+        _batch::varchar as batch,
+        _ordinal::varchar as ordinal,
+        strftime(_captured_at at time zone 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ') as captured_at,
+        _operation as operation,
+        _key as key,
+        _reason as reason,
+        _column as "column",
+        _content as content
+    from ${readRefused(await openFiles(zone, open))}
+    where ${where}
+    order by _batch desc, _ordinal
+    limit ${limit}`)
+  return rows.map((row) => ({
+    id: `${row['batch']}.${table}.${row['ordinal']}`,
+    zone: name,
+    table,
+    batch: Number(row['batch']),
+    capturedAt: row['captured_at'] ?? '',
+    operation: row['operation'] ?? '',
+    key: parseTexts(row['key']),
+    reason: row['reason'] ?? '',
+    column: row['column'] ?? undefined,
+    content: parseTexts(row['content']),
+  }))
+}
+
+function parseTexts(json: string | null | undefined): Record<string, string | null> {
+  return JSON.parse(json ?? '{}') as Record<string, string | null>
+}

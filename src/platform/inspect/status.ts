@@ -1,0 +1,148 @@
+import { checkEnds, readHeads } from '../continuity.ts'
+import type { Deps } from '../deps.ts'
+import { withPostgresErrors } from '../io/postgres-errors.ts'
+import { identifier } from '../io/sql.ts'
+import { type CommitRecord, type Hold, sumRows } from '../lake/commit-record.ts'
+import type { Reader } from '../presentation/reader.ts'
+import { generationOf } from '../project/generation.ts'
+import { findLedgerHead, type LedgerHead } from '../warehouse/ledger.ts'
+import {
+  inSnapshot,
+  openWarehouse,
+  type Warehouse,
+  type WarehouseClient,
+} from '../warehouse/warehouse.ts'
+
+export interface Status {
+  readonly generation: string
+  /** Newest batch of each place, 0 when it holds none. */
+  readonly batches: {
+    readonly ingestion: number
+    readonly processed: number
+    readonly warehouse: number
+  }
+  readonly warehouse: LedgerHead | undefined
+  /** Age of the warehouse in milliseconds: it is complete up to that long ago. */
+  readonly lagMs: number | undefined
+  readonly promiseMs: number
+  readonly isFresh: boolean
+  /** Each source table as captured. */
+  readonly tables: readonly TableStatus[]
+  readonly facts: readonly {
+    readonly table: string
+    readonly current: number
+    readonly versions: number
+  }[]
+  /** Star tables that stand still. */
+  readonly held: readonly { readonly table: string; readonly hold: Hold }[]
+  /** Rows in quarantine now, of both zones. */
+  readonly quarantined: number
+  /** The checks that published rows of this generation have broken. */
+  readonly warnings: readonly WarningStatus[]
+}
+
+/** Rows that were published although they break a check. */
+export interface WarningStatus {
+  readonly table: string
+  readonly check: string
+  /** In the last transformed batch. */
+  readonly rows: number
+  /** In all batches of this generation: versions of a fact, changes of a dimension. */
+  readonly total: number
+}
+
+export interface TableStatus {
+  readonly table: string
+  readonly rows: number
+  /** Deletions that wait to be confirmed. */
+  readonly heldDeletes: number
+  /** Why it stands still, if it does. */
+  readonly hold: Hold | undefined
+  /** Rows in quarantine because they cannot be captured exactly. */
+  readonly quarantined: number
+}
+
+export interface StatusOptions {
+  /** Read with these rights: on a connection of its own, or on one of a reader's. */
+  readonly reader: Warehouse | Pick<Reader, 'open'>
+  readonly promiseMs: number
+  readonly now: Date
+}
+
+/**
+ * Where source changes stand: captured, transformed, loaded, and how old the warehouse is. Only
+ * reads, at a cost that does not grow with the log. Throws as `readHeads`.
+ */
+export async function readStatus(deps: Deps, options: StatusOptions): Promise<Status> {
+  const generation = generationOf(deps.project)
+  const heads = await readHeads(deps)
+  await checkEnds(deps, heads)
+  const { captured, transformed } = heads
+
+  const { reader } = options
+  await using warehouse = 'open' in reader ? await reader.open() : await openWarehouse(reader)
+  const head = await findLedgerHead(warehouse)
+  const lagMs = head && options.now.getTime() - Date.parse(head.completeTo)
+  const batches = {
+    ingestion: captured?.batch ?? 0,
+    processed: transformed?.batch ?? 0,
+    warehouse: head?.batch ?? 0,
+  }
+  return {
+    generation,
+    batches,
+    warehouse: head,
+    lagMs,
+    promiseMs: options.promiseMs,
+    isFresh: lagMs !== undefined && lagMs <= options.promiseMs,
+    tables: Object.entries(captured?.tables ?? {}).map(([table, entry]) => ({
+      table,
+      rows: entry.rows,
+      heldDeletes: entry.heldDeletes ?? 0,
+      hold: entry.held,
+      quarantined: sumRows(entry.open),
+    })),
+    held: Object.entries(transformed?.tables ?? {}).flatMap(([table, { held }]) =>
+      held === undefined ? [] : [{ table, hold: held }],
+    ),
+    facts: head === undefined ? [] : await countFacts(deps, warehouse),
+    quarantined: countOpen(captured) + countOpen(transformed),
+    warnings: Object.entries(transformed?.tables ?? {}).flatMap(
+      ([table, { warnings = {}, warningsSoFar = {} }]) =>
+        Object.entries(warningsSoFar).map(([check, total]) => {
+          // A check may be named like a member that every object inherits.
+          const rows = Object.hasOwn(warnings, check) ? (warnings[check] ?? 0) : 0
+          return { table, check, rows, total }
+        }),
+    ),
+  }
+}
+
+async function countFacts(
+  deps: Deps,
+  connection: WarehouseClient,
+): Promise<{ table: string; current: number; versions: number }[]> {
+  const facts = deps.project.models.filter((model) => model.kind === 'fact')
+  const arms = facts.map(
+    ({ table }, index) => `
+      select
+          ${index} as i,
+          (select count(*) from ${identifier(`${table}_current`)})::text as current,
+          (select count(*) from ${identifier(table)})::text as versions`,
+  )
+  const { client, warehouse } = connection
+  const { rows } = await withPostgresErrors(warehouse, () =>
+    inSnapshot(connection, () =>
+      client.query<{ i: number; current: string; versions: string }>(arms.join(' union all ')),
+    ),
+  )
+  return rows.map((row) => ({
+    table: facts[row.i]?.table ?? '',
+    current: Number(row.current),
+    versions: Number(row.versions),
+  }))
+}
+
+function countOpen(record: CommitRecord | undefined): number {
+  return Object.values(record?.tables ?? {}).reduce((sum, { open }) => sum + sumRows(open), 0)
+}

@@ -1,0 +1,127 @@
+import { checkEnds, readHeads } from '../continuity.ts'
+import { checkInterrupted, type Deps, ingestionZone } from '../deps.ts'
+import { readLastCommit, readNamedFiles } from '../lake/batch-log.ts'
+import type { ObjectStore } from '../lake/store/object-store.ts'
+import type { Zone } from '../lake/zone.ts'
+
+export interface SweepOptions {
+  /** Only objects last modified before this moment: what a run is writing now is left alone. */
+  readonly before: Date
+  /** Remove what is found; otherwise it is only counted. */
+  readonly remove: boolean
+}
+
+export interface SweptZone {
+  readonly zone: 'ingestion' | 'processed'
+  readonly location: string
+  /** Objects in the zone, commit records included. */
+  readonly objects: number
+  /** Objects that no commit record names, and uploads cut off: from runs killed or beaten in a race. */
+  readonly orphans: number
+  readonly orphanBytes: number
+  /** How many of them this call removed. */
+  readonly removed: number
+}
+
+/**
+ * Finds the objects that no commit record names, and removes them if asked. A data file bears the
+ * number of its batch, so that batch's record decides about it, and memory does not grow with the
+ * lake. Never touches a commit record, a schema, what a record names, or a name it does not know.
+ * Throws as `readHeads` and `checkEnds` before anything is removed: a lake with a gap cannot say
+ * what is named. Throws `ConfigError` if the store refuses deletions; what is left stays harmless.
+ */
+export async function sweep(deps: Deps, options: SweepOptions): Promise<SweptZone[]> {
+  await checkEnds(deps, await readHeads(deps))
+  const { ingestion, processed } = deps
+  return [
+    await sweepStore(deps, { ...options, zone: 'ingestion', store: ingestion }),
+    await sweepStore(deps, { ...options, zone: 'processed', store: processed }),
+  ]
+}
+
+type StoreSweep = SweepOptions & { readonly zone: SweptZone['zone']; readonly store: ObjectStore }
+
+async function sweepStore(
+  deps: Deps,
+  { zone: name, store, before, remove }: StoreSweep,
+): Promise<SweptZone> {
+  const found = { objects: 0, orphans: 0, orphanBytes: 0, removed: 0 }
+  const logs = new Map<string, Promise<NamedFiles>>()
+  const { cacheDir } = ingestionZone(deps)
+  for await (const object of store.list('')) {
+    checkInterrupted(deps)
+    found.objects += 1
+    if (found.objects % PROGRESS_EVERY === 0) {
+      deps.log({ event: 'sweep_progress', zone: name, objects: found.objects })
+    }
+    const file = parseDataFile(name, object.key)
+    if (file === undefined || object.modifiedAt >= before) continue
+    const { prefix } = file
+    const log = logs.get(prefix) ?? openNamedFiles({ store, prefix, cacheDir })
+    logs.set(prefix, log)
+    if (await (await log).has(file)) continue
+    found.orphans += 1
+    found.orphanBytes += object.sizeBytes
+    if (!remove) continue
+    await store.remove(object.key)
+    found.removed += 1
+  }
+  const cutOff = (await store.sweepUnfinished?.({ before, remove })) ?? []
+  return {
+    zone: name,
+    location: store.location,
+    objects: found.objects,
+    orphans: found.orphans + cutOff.length,
+    orphanBytes: cutOff.reduce((sum, sizeBytes) => sum + sizeBytes, found.orphanBytes),
+    removed: found.removed + (remove ? cutOff.length : 0),
+  }
+}
+
+const PROGRESS_EVERY = 10_000
+
+interface DataFile {
+  /** Where its log is in the store: empty, or the folder of a generation. */
+  readonly prefix: string
+  /** As a commit record names it. */
+  readonly key: string
+  readonly batch: number
+}
+
+/** What a key says about a data file; `undefined` for everything else in a zone. */
+function parseDataFile(zone: SweptZone['zone'], key: string): DataFile | undefined {
+  const prefix = zone === 'ingestion' ? '' : key.slice(0, key.indexOf('/') + 1)
+  // No record names the doctor's objects: they count as files of a batch that does not exist.
+  if (key.startsWith('doctor/')) return { prefix: '', key, batch: Infinity }
+  const found = /\/(\d{12})-[0-9a-f]+-\d+(?:\.[a-z0-9]+)*$/.exec(key)
+  return found === null
+    ? undefined
+    : { prefix, key: key.slice(prefix.length), batch: Number(found[1]) }
+}
+
+interface NamedFiles {
+  /** Whether a commit record names the file. */
+  has(file: DataFile): Promise<boolean>
+}
+
+/** The names in one log. Those of a batch are read when they are asked for. */
+async function openNamedFiles(zone: Zone): Promise<NamedFiles> {
+  const last = await readLastCommit(zone)
+  const inUse = new Set<string>()
+  for (const { state, open } of Object.values(last?.tables ?? {})) {
+    for (const { key } of [...state, ...open]) inUse.add(key)
+  }
+  const batches = new Map<number, Promise<ReadonlySet<string>>>()
+  return {
+    async has({ key, batch }) {
+      if (inUse.has(key)) return true
+      if (batch > (last?.batch ?? 0)) return false
+      if (batches.size >= MAX_BATCHES) batches.clear()
+      const names = batches.get(batch) ?? readNamedFiles(zone, batch)
+      batches.set(batch, names)
+      return (await names).has(key)
+    },
+  }
+}
+
+/** Batches whose names are kept at once. */
+const MAX_BATCHES = 2000

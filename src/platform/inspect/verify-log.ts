@@ -1,0 +1,156 @@
+import { type Deps, ingestionZone, processedZone } from '../deps.ts'
+import { ContractError, TidemarkError } from '../errors.ts'
+import { withPostgresErrors } from '../io/postgres-errors.ts'
+import { checkFollows, readExistingCommit } from '../lake/batch-log.ts'
+import type { CommitRecord, FileRef } from '../lake/commit-record.ts'
+import { generationOf } from '../project/generation.ts'
+import type { WarehouseClient } from '../warehouse/warehouse.ts'
+
+/** A break in the chain of records, or between them and the ledger. */
+export interface LogFault {
+  readonly place: 'ingestion' | 'processed' | 'ledger'
+  readonly batch: number
+  /** One sentence for people. */
+  readonly detail: string
+}
+
+export interface LogCheck {
+  readonly faults: readonly LogFault[]
+  /** The files of each star table, by batch, of every batch whose record could be read. */
+  readonly files: ReadonlyMap<string, ReadonlyMap<number, readonly FileRef[]>>
+}
+
+/** Batches read at once. */
+const READ_AT_ONCE = 16
+
+/**
+ * Walks through both logs from the first batch to `last`, and through the ledger beside them (I14).
+ * Every record must be there and undamaged and continue the one before; a processed record must be
+ * made from the ingestion record with its number; the ledger must have one row for each batch,
+ * loaded from its record. Faults are returned, not thrown.
+ */
+export async function verifyLog(
+  deps: Deps,
+  warehouse: WarehouseClient,
+  last: number,
+): Promise<LogCheck> {
+  const faults: LogFault[] = []
+  const files = new Map<string, Map<number, readonly FileRef[]>>()
+  const zones = {
+    ingestion: ingestionZone(deps),
+    processed: processedZone(deps, generationOf(deps.project)),
+  }
+  const before: Partial<Record<'ingestion' | 'processed', CommitRecord>> = {}
+  for (let first = 1; first <= last; first += READ_AT_ONCE) {
+    const numbers = Array.from(
+      { length: Math.min(READ_AT_ONCE, last - first + 1) },
+      (_, index) => first + index,
+    )
+    const ledger = await readLedger(warehouse, { from: first, to: first + numbers.length - 1 })
+    const read = await Promise.all(
+      numbers.map(async (batch) => ({
+        batch,
+        ingestion: await attempt(() => readExistingCommit(zones.ingestion, batch)),
+        processed: await attempt(() => readExistingCommit(zones.processed, batch)),
+      })),
+    )
+    for (const { batch, ...records } of read) {
+      for (const place of ['ingestion', 'processed'] as const) {
+        const record = records[place]
+        if (record instanceof TidemarkError) {
+          faults.push({ place, batch, detail: record.message })
+          delete before[place]
+          continue
+        }
+        const previous = before[place]
+        const broken = previous && follow(() => checkFollows(zones[place], previous, record))
+        if (broken !== undefined) faults.push({ place, batch, detail: broken.message })
+        before[place] = record
+      }
+      const { ingestion, processed } = records
+      if (ingestion instanceof TidemarkError || processed instanceof TidemarkError) continue
+      if (processed.madeFrom !== undefined && processed.madeFrom !== ingestion.checksum) {
+        const detail = 'it was not made from the batch in the ingestion zone'
+        faults.push({ place: 'processed', batch, detail })
+      }
+      const fault = compareLedger(ledger.get(batch), processed)
+      if (fault !== undefined) faults.push({ place: 'ledger', batch, detail: fault })
+      for (const [table, { changes }] of Object.entries(processed.tables)) {
+        if (changes.length === 0) continue
+        const batches = files.get(table) ?? new Map<number, readonly FileRef[]>()
+        files.set(table, batches.set(batch, changes))
+      }
+    }
+    deps.log({ event: 'batches_verified', batch: numbers.at(-1) ?? first, of: last })
+  }
+  for (const batch of (await readLedger(warehouse, { from: last + 1 })).keys()) {
+    faults.push({ place: 'ledger', batch, detail: 'the lake has no such batch' })
+  }
+  return { faults, files }
+}
+
+async function attempt(read: () => Promise<CommitRecord>): Promise<CommitRecord | TidemarkError> {
+  try {
+    return await read()
+  } catch (error) {
+    if (error instanceof TidemarkError) return error
+    throw error
+  }
+}
+
+function follow(check: () => void): ContractError | undefined {
+  try {
+    check()
+    return undefined
+  } catch (error) {
+    if (error instanceof ContractError) return error
+    throw error
+  }
+}
+
+interface LedgerRow {
+  readonly generation: string
+  readonly snapshotAt: string
+  readonly loadedFrom: string | null
+  readonly capturedAs: string | null
+  /** JSON: the counts of each table that had any. */
+  readonly counts: string
+}
+
+async function readLedger(
+  { client, warehouse }: WarehouseClient,
+  { from, to }: { from: number; to?: number },
+): Promise<Map<number, LedgerRow>> {
+  const { rows } = await withPostgresErrors(warehouse, () =>
+    client.query<LedgerRow & { batch: string }>(
+      `select
+           batch_id::text as batch,
+           generation,
+           to_char(snapshot_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "snapshotAt",
+           loaded_from as "loadedFrom",
+           captured_as as "capturedAs",
+           row_counts::text as counts
+       from tidemark_ledger
+       where batch_id >= $1 and ($2::bigint is null or batch_id <= $2)
+       order by batch_id`,
+      [from, to ?? null],
+    ),
+  )
+  return new Map(rows.map(({ batch, ...row }) => [Number(batch), row]))
+}
+
+/** What is wrong with a batch's row in the ledger; `undefined` if nothing is. */
+function compareLedger(row: LedgerRow | undefined, record: CommitRecord): string | undefined {
+  if (row === undefined) return 'its row is missing'
+  const isFromHere = row.capturedAs !== null && row.capturedAs === record.madeFrom
+  if (row.loadedFrom !== null && row.loadedFrom !== record.checksum && !isFromHere) {
+    return 'it was loaded from another record'
+  }
+  if (row.snapshotAt !== record.snapshot.takenAt)
+    return 'its snapshot time is not that of the record'
+  const counts = JSON.parse(row.counts) as Record<string, Record<string, number>>
+  const differs = Object.entries(record.tables).find(([table, entry]) =>
+    Object.entries(entry.counts).some(([name, count]) => (counts[table]?.[name] ?? 0) !== count),
+  )
+  return differs && `its counts of ${differs[0]} are not those of the record`
+}

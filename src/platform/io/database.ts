@@ -1,0 +1,15 @@
+/** A database Tidemark talks to, as people call it and as errors name it. */
+export interface Database {
+  /** What it is in a sentence: `Totesys` or `the warehouse`. */
+  readonly title: string
+  /** Prefix of error codes: `SOURCE` or `WAREHOUSE`. */
+  readonly code: string
+  /** Connection string; never logged. */
+  readonly url: string
+  /** Connection attempts before giving up, with exponential pauses. Default 4. */
+  readonly attempts?: number
+  /** First pause between attempts; doubles each time. Default 500. */
+  readonly pauseMs?: number
+  /** How long a statement may be silent before the server is asked about it. Default 30000. */
+  readonly silenceMs?: number
+}

@@ -1,0 +1,47 @@
+import { open as openFile } from 'fs/promises'
+import { dirname } from 'path/posix'
+import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
+import { pipeline } from 'stream/promises'
+import { withScratchErrors } from './disk-errors.ts'
+import { openDrainingFile, type WrittenText } from './draining-file.ts'
+import type { Client } from './postgres.ts'
+
+/** Rows in COPY's text format in a file. */
+export interface CopiedFile extends WrittenText {
+  /** What Postgres said it wrote. */
+  readonly rows: number
+}
+/**
+ * Streams a select's rows into a file in COPY's text format, each line beginning with a tab. The
+ * tab stands for an empty first column: without it a first value's byte order mark would be taken
+ * for the file's, and a lone empty value for no line at all. Throws `ConfigError` if the file
+ * cannot be written; the connection stays usable.
+ */
+export async function copyToFile(
+  client: Client,
+  select: string,
+  path: string,
+): Promise<CopiedFile> {
+  const statement = `copy (select '', r.* from (${select}) as r) to stdout`
+  return await copyStatementToFile(client, statement, path)
+}
+/** As `copyToFile`, for a whole `copy … to stdout` statement. */
+export async function copyStatementToFile(
+  client: Client,
+  statement: string,
+  path: string,
+): Promise<CopiedFile> {
+  await using file = await openDrainingFile(path)
+  const stream = client.query(copyTo(statement))
+  await pipeline(stream, file.sink)
+  return { ...file.check(), rows: stream.rowCount }
+}
+/** Streams a file in COPY's text format into `target`, a table with its columns; returns the rows stored. */
+export async function copyFromFile(client: Client, target: string, path: string): Promise<number> {
+  // Opened first: a file that cannot be read must not leave the connection waiting for rows.
+  const file = await withScratchErrors(dirname(path), () => openFile(path))
+  const stream = client.query(copyFrom(`copy ${target} from stdin`))
+  const source = file.createReadStream({ highWaterMark: 1 << 18 })
+  await withScratchErrors(dirname(path), () => pipeline(source, stream))
+  return stream.rowCount
+}

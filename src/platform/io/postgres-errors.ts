@@ -1,0 +1,142 @@
+import { ConfigError, ContractError, TidemarkError, TransientError } from '../errors.ts'
+import type { Database } from './database.ts'
+import { hostOf, readOptions } from './postgres-url.ts'
+import { identifier } from './sql.ts'
+
+const NETWORK: Record<string, string> = {
+  ECONNREFUSED: 'name found, connection refused',
+  ENOTFOUND: 'no such host name',
+  EAI_AGAIN: 'the host name could not be looked up just now',
+  ETIMEDOUT: 'no answer in time',
+  ECONNRESET: 'the connection was cut',
+  EPIPE: 'the connection was cut',
+  EHOSTUNREACH: 'no route to the host',
+  ENETUNREACH: 'no route to the network',
+}
+
+const CERTIFICATE =
+  /^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|CERT_|ERR_TLS|HOSTNAME_MISMATCH|INVALID_CA|ERR_SSL)/
+/**
+ * What `pg` or the network said, as one of our errors: named after the database, without the
+ * statement, a value or a credential. The original is kept as `cause` for debugging only.
+ * Codes: SQLSTATE, manual appendix A.
+ */
+export function mapPostgresError(error: unknown, database: Database): TidemarkError {
+  if (error instanceof TidemarkError) return error
+  const { code = '', message = String(error) } = error as { code?: string; message?: string }
+  const at = `${database.title} at ${hostOf(database.url)}`
+  const detail = (suffix: string, hint: string) => ({
+    code: `${database.code}_${suffix}`,
+    hint,
+    cause: error,
+  })
+  const variable = `TIDEMARK_${database.code}_URL`
+
+  if (
+    NETWORK[code] !== undefined ||
+    /timeout expired|read timeout|Connection terminated|not queryable|ended unexpectedly/.test(
+      message,
+    )
+  ) {
+    const why = NETWORK[code] ?? 'the connection was lost or not answered in time'
+    return new TransientError(
+      `Cannot reach ${at}: ${why}${code ? ` [${code}]` : ''}`,
+      detail('UNREACHABLE', 'tidemark doctor'),
+    )
+  }
+  if (
+    CERTIFICATE.test(code) ||
+    message.includes('does not support SSL') ||
+    (code === 'ENOENT' && database.url.includes('sslrootcert'))
+  ) {
+    return new ConfigError(
+      `No trusted TLS connection to ${at} [${code || 'no TLS'}]`,
+      detail('TLS', `add sslrootcert=/path/to/ca.pem to ${variable}`),
+    )
+  }
+  if (code.startsWith('28') || message.startsWith('SASL')) {
+    return new ConfigError(
+      `${at} refused the user or password [${code || 'no password given'}]`,
+      detail('PASSWORD', `check ${variable}`),
+    )
+  }
+  if (code === '3D000') {
+    return new ConfigError(
+      `${at} has no database of that name [${code}]`,
+      detail('DATABASE', `check ${variable}`),
+    )
+  }
+  if (code === '42501') {
+    return new ConfigError(
+      `${at} does not permit this: ${message} [${code}]`,
+      detail('PERMISSION', fixConnect(error, database) ?? 'tidemark doctor'),
+    )
+  }
+  if (code === '42P01' || code === '42703' || code === '3F000') {
+    return new ContractError(
+      `${at} is not as expected: ${message} [${code}]`,
+      detail('SCHEMA', 'tidemark doctor'),
+    )
+  }
+  if (code === '08P01' && message.includes('statement pooling')) {
+    return new ConfigError(
+      `${at} is a pooler in statement mode, and a batch is one transaction [${code}]`,
+      detail('SETTINGS', 'let the pooler pool transactions or sessions (PgBouncer: pool_mode)'),
+    )
+  }
+  if (/^(08|53|57|58|40|25P0|55P03|55006)/.test(code)) {
+    return new TransientError(
+      `${at} could not do it just now: ${message} [${code}]`,
+      detail('BUSY', 'run it again; nothing was half-published'),
+    )
+  }
+  return new TidemarkError(
+    `${at} answered with an error${code ? ` [${code}]` : ''}: ${describeFault(error, { code, message })}`,
+    detail('ERROR', 'tidemark doctor'),
+  )
+}
+
+/** The statement for a user who may not even connect, as an English server says it. */
+function fixConnect(error: unknown, { url }: Database): string | undefined {
+  const { message = '', detail = '' } = error as { message?: string; detail?: string }
+  const [, name] = /^permission denied for database "(.+)"$/.exec(message) ?? []
+  if (name === undefined || !detail.includes('CONNECT')) return undefined
+  const { user } = readOptions(new URL(url))
+  return `grant connect on database ${identifier(name)} to ${identifier(user)};`
+}
+
+/**
+ * What may be shown of a fault. Messages of class 42 and 0A name things; those of data, constraints
+ * and triggers (22, 23, P0 …) may hold values, so of them only the names the server gives are.
+ */
+function describeFault(
+  error: unknown,
+  { code, message }: { code: string; message: string },
+): string {
+  if (code === '' || /^(42|0A)/.test(code)) return message
+  const names = error as Partial<Record<'table' | 'column' | 'constraint', string>>
+  const known = (['table', 'column', 'constraint'] as const)
+    .filter((kind) => names[kind] !== undefined)
+    .map((kind) => `${kind} ${names[kind]}`)
+  return known.length > 0 ? known.join(', ') : 'see the log of the server'
+}
+/**
+ * Runs `work` and turns whatever Postgres throws into one of our errors. A mistake in our own code is
+ * thrown as it is: the server must not be blamed for it (I15).
+ */
+export async function withPostgresErrors<T>(
+  database: Database,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw isMistake(error) ? error : mapPostgresError(error, database)
+  }
+}
+
+/** Whether JavaScript itself threw; what Node throws about bad input has a code. */
+function isMistake(error: unknown): boolean {
+  const isOwn = error instanceof TypeError || error instanceof ReferenceError
+  return isOwn && !('code' in error)
+}

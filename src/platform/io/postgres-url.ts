@@ -1,0 +1,104 @@
+import pg from 'pg'
+import type { ConnectionOptions } from 'tls'
+import { ConfigError } from '../errors.ts'
+import type { Database } from './database.ts'
+import { isLoopback } from './loopback.ts'
+
+/** Modes that give up encryption, or the proof that the server is the right one. */
+const WEAK_MODES = new Set(['disable', 'allow', 'prefer', 'no-verify', 'false', '0'])
+/**
+ * The driver's final options for a connection string: host, user and TLS are decided here once, and
+ * nothing is parsed again. Beyond this machine TLS is always verified. Throws `ConfigError` if it
+ * is not a Postgres URL, or gives up TLS beyond this machine.
+ */
+export function parseUrl(database: Database): pg.ClientConfig {
+  let url: URL
+  try {
+    url = new URL(database.url)
+  } catch {
+    throw badUrl(database, 'is not a URL')
+  }
+  if (url.protocol !== 'postgres:' && url.protocol !== 'postgresql:') {
+    throw badUrl(database, `must begin with postgresql://, not ${url.protocol}//`)
+  }
+  const modes = ['sslmode', 'ssl'].flatMap((name) =>
+    url.searchParams.getAll(name).map((value) => ({ name, value })),
+  )
+  for (const { name, value } of modes) {
+    if (name === 'sslmode' && !WEAK_MODES.has(value)) url.searchParams.set(name, 'verify-full')
+  }
+  const { host, port, user, password, database: name, ssl, ...more } = readOptions(url)
+  const isHere = isLocal(host)
+  const weak = modes.find(({ value }) => WEAK_MODES.has(value))
+  if (!isHere && weak !== undefined) {
+    throw badUrl(
+      database,
+      `has ${weak.name}=${weak.value}, but ${host} is not this machine: TLS must be verified`,
+    )
+  }
+  const verified = {
+    ...(typeof ssl === 'object' ? pickCertificates(ssl) : {}),
+    rejectUnauthorized: true,
+  }
+  return {
+    host,
+    port,
+    user,
+    database: name,
+    ...(password === null ? {} : { password }),
+    ...(more.options === undefined ? {} : { options: more.options }),
+    ssl: isHere ? ssl : verified,
+  }
+}
+
+/** The driver's own reading of a URL, completed from the environment (`PGHOST` and the like). */
+export function readOptions(url: URL): FinalOptions {
+  const { connectionParameters } = new pg.Client({
+    connectionString: url.href,
+  }) as pg.Client & { readonly connectionParameters: FinalOptions }
+  return connectionParameters
+}
+
+interface FinalOptions {
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly password: string | null
+  readonly database: string
+  readonly ssl: boolean | ConnectionOptions
+  readonly options?: string
+}
+
+function pickCertificates({ ca, cert, key }: ConnectionOptions): ConnectionOptions {
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  }
+}
+
+/** Whether a host is this machine: by its address, or because it is the folder of a socket. */
+function isLocal(host: string): boolean {
+  return host.startsWith('/') || isLoopback(host)
+}
+
+function badUrl(database: Database, what: string): ConfigError {
+  return new ConfigError(`The connection string of ${database.title} ${what}`, {
+    code: `${database.code}_URL`,
+    hint: `set TIDEMARK_${database.code}_URL=postgresql://user:password@host:5432/database`,
+  })
+}
+/** Host and port that a connection string leads to, the only parts that may be shown. */
+export function hostOf(url: string): string {
+  try {
+    const parsed = new URL(url)
+    // The certificates' files are not needed to say where the string leads.
+    for (const name of ['sslcert', 'sslkey', 'sslrootcert', 'sslmode']) {
+      parsed.searchParams.delete(name)
+    }
+    const { host, port } = readOptions(parsed)
+    return `${host.includes(':') ? `[${host}]` : host}:${port}`
+  } catch {
+    return 'an unreadable address'
+  }
+}

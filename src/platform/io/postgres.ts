@@ -1,0 +1,155 @@
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import { TransientError } from '../errors.ts'
+import type { Database } from './database.ts'
+import { mapPostgresError } from './postgres-errors.ts'
+import { parseUrl } from './postgres-url.ts'
+import { type Heard, watchSilence } from './silence.ts'
+
+export type Client = pg.Client
+
+export interface PostgresClient extends AsyncDisposable {
+  readonly client: Client
+  /** The `application_name` of this connection's transactions, and of no others. */
+  readonly mark: string
+}
+
+const CONNECT_TIMEOUT_MS = 10_000
+const SILENCE_MS = 30_000
+const KEEP_ALIVE_MS = 10_000
+const CLOSE_TIMEOUT_MS = 3000
+
+/**
+ * Connects, retrying what may pass by itself (refused, timed out, starting up, too many clients).
+ * TLS with a verified certificate is required unless the host is this machine. A statement whose
+ * answer is lost on the way fails within about twice `silenceMs`, and closing takes a few seconds
+ * at most. Throws `ConfigError` for what someone must edit and `TransientError` when the database
+ * is away.
+ */
+export async function connect(database: Database): Promise<PostgresClient> {
+  const attempts = database.attempts ?? 4
+  const startedAt = Date.now()
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await connectOnce(database)
+    } catch (error) {
+      const mapped = mapPostgresError(error, database)
+      if (!(mapped instanceof TransientError)) throw mapped
+      if (attempt >= attempts) {
+        const seconds = Math.round((Date.now() - startedAt) / 1000)
+        const tried = attempt === 1 ? '' : `; tried ${attempt} times in ${seconds} s`
+        throw new TransientError(mapped.message + tried, {
+          code: mapped.code,
+          hint: 'tidemark doctor',
+          cause: error,
+        })
+      }
+      const pauseMs = (database.pauseMs ?? 500) * 2 ** (attempt - 1)
+      await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    }
+  }
+}
+
+async function connectOnce(database: Database): Promise<PostgresClient> {
+  const silenceMs = database.silenceMs ?? SILENCE_MS
+  const mark = `tidemark ${randomBytes(6).toString('hex')}`
+  const timeoutMs = Math.min(CONNECT_TIMEOUT_MS, silenceMs)
+  const options = {
+    ...parseUrl(database),
+    application_name: 'tidemark',
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+    connectionTimeoutMillis: timeoutMs,
+  }
+  const client = await open(options)
+  await endLost(client, database)
+  const watch = watchSilence(client, {
+    silenceMs,
+    ask: () => askServer(options, { mark, timeoutMs }),
+    onCut: () => lost.set(database.url, [...(lost.get(database.url) ?? []), mark]),
+  })
+  client.once('end', () => watch.end())
+  return { client, mark, [Symbol.asyncDispose]: () => close(client) }
+}
+
+async function open(options: pg.ClientConfig): Promise<Client> {
+  const client = new pg.Client(options)
+  // A connection lost between two queries is reported by the next query; without a listener Node would exit.
+  client.on('error', () => {})
+  await client.connect()
+  return client
+}
+
+/** Marks of the connections that were cut, by connection string. */
+const lost = new Map<string, readonly string[]>()
+
+/**
+ * Terminates the server's sessions of our connections that were cut. The server cannot know that
+ * nobody will continue them, and would keep their locks.
+ */
+async function endLost(client: Client, { url }: Database): Promise<void> {
+  const marks = lost.get(url)
+  if (marks === undefined) return
+  const query = {
+    text: `select pg_catalog.pg_terminate_backend(pid)
+      from pg_catalog.pg_stat_activity where application_name = any($1) and pid <> pg_backend_pid()`,
+    values: [marks],
+    query_timeout: CONNECT_TIMEOUT_MS,
+  }
+  try {
+    await client.query(query)
+    lost.delete(url)
+  } catch (error) {
+    client.connection.stream.destroy()
+    throw error
+  }
+}
+
+/** Closes a connection, and does not wait long for a server that no longer answers. */
+async function close(client: Client): Promise<void> {
+  const timer = setTimeout(() => client.connection.stream.destroy(), CLOSE_TIMEOUT_MS)
+  await client.end().catch(() => {})
+  clearTimeout(timer)
+}
+
+/** Asks on a separate connection what the server is doing for the transaction with this mark. */
+async function askServer(
+  options: pg.ClientConfig,
+  { mark, timeoutMs }: { mark: string; timeoutMs: number },
+): Promise<Heard> {
+  let client: Client
+  try {
+    client = await open(options)
+  } catch (error) {
+    // "Too many clients" is an answer too.
+    return error instanceof pg.DatabaseError ? 'unknown' : 'away'
+  }
+  try {
+    const query = {
+      text: `select
+          case
+              when state like 'idle%' then 'idle'
+              when wait_event = 'ClientRead' then 'wants'
+              when wait_event = 'ClientWrite' then 'sends'
+              else 'working'
+          end as heard
+        from pg_catalog.pg_stat_activity where application_name = $1`,
+      values: [mark],
+      query_timeout: timeoutMs,
+    }
+    const { rows } = await client.query<{ heard: Heard }>(query)
+    return rows[0]?.heard ?? 'idle'
+  } catch {
+    // For instance, a pooler has no server connection left for this question.
+    return 'unknown'
+  } finally {
+    client.connection.stream.destroy()
+  }
+}
+
+/** The one row of a query that always has one. */
+export function onlyRow<Row>({ rows }: { readonly rows: readonly Row[] }): Row {
+  const [row] = rows
+  if (row === undefined) throw new TypeError('a query that always has a row had none')
+  return row
+}

@@ -1,0 +1,182 @@
+import { ConfigError, ContractError, TidemarkError, TransientError } from '../errors.ts'
+
+/** What is safe to know of a request that failed: no header, no address, nothing signed. */
+interface Fault {
+  /** The server's error code (`SlowDown`), or the SDK's or the network's name for what went wrong. */
+  readonly name: string
+  /** HTTP status; 0 when there was no answer. */
+  readonly status: number
+  readonly requestId: string | undefined
+}
+
+/** Reads an error of the S3 SDK, of the network below it, or of a broken body. */
+export function readFault(error: unknown): Fault {
+  const { name, code, $metadata } = error as {
+    name?: string
+    code?: unknown
+    $metadata?: { httpStatusCode?: number; requestId?: string }
+  }
+  const status = $metadata?.httpStatusCode ?? 0
+  const network = status === 0 && typeof code === 'string' ? code : undefined
+  return { name: network ?? name ?? 'unknown', status, requestId: $metadata?.requestId }
+}
+
+/** The content of an object did not arrive as it was stored. */
+export class BodyDamagedError extends Error {
+  override readonly name = 'BodyDamaged'
+  readonly key: string
+
+  constructor(key: string) {
+    super(`${key} did not arrive as it was stored`)
+    this.key = key
+  }
+}
+
+const NETWORK: Record<string, string> = {
+  ECONNREFUSED: 'connection refused',
+  ENOTFOUND: 'no such host name',
+  EAI_AGAIN: 'the host name could not be looked up just now',
+  ETIMEDOUT: 'no answer in time',
+  TimeoutError: 'no answer in time',
+  ECONNRESET: 'the connection was cut',
+  EPIPE: 'the connection was cut',
+  ERR_STREAM_PREMATURE_CLOSE: 'the connection was cut',
+  EHOSTUNREACH: 'no route to the host',
+  ENETUNREACH: 'no route to the network',
+}
+
+const CERTIFICATE = /^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|CERT_|ERR_TLS|ERR_SSL|EPROTO)/
+
+const LOCAL = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'EPERM', 'EROFS', 'EMFILE', 'EIO'])
+
+/** Answers that ask for another attempt although their status says "your fault". */
+const AGAIN = new Set([
+  'ConditionalRequestConflict',
+  'OperationAborted',
+  'RequestTimeout',
+  'RequestTimeTooSkewed',
+  'SlowDown',
+  'Throttling',
+  'TooManyRequestsException',
+  'BadDigest',
+  'IncompleteBody',
+  // An answer without a body, after another that said the object is there.
+  'NotFound',
+  'XAmzContentSHA256Mismatch',
+  'BodyDamaged',
+])
+
+const CREDENTIALS = new Set([
+  'CredentialsProviderError',
+  'ExpiredToken',
+  'InvalidAccessKeyId',
+  'InvalidToken',
+  'SignatureDoesNotMatch',
+  'TokenProviderError',
+  'TokenRefreshRequired',
+])
+
+const REGION = new Set(['AuthorizationHeaderMalformed', 'PermanentRedirect', 'TemporaryRedirect'])
+
+/** Whether the same request may succeed in a moment. */
+export function isPassing(error: unknown): boolean {
+  const { name, status } = readFault(error)
+  if (status === 501) return false
+  return status >= 500 || status === 429 || status === 409 || AGAIN.has(name) || name in NETWORK
+}
+
+/**
+ * A fault as one of our errors, named after the zone, or the drop. Nothing of the SDK's error is kept but names:
+ * its message and fields may hold an access key or what was signed.
+ */
+export function explainFault(
+  error: unknown,
+  location: string,
+  kind: 'zone' | 'drop' = 'zone',
+): unknown {
+  if (error instanceof TidemarkError) return error
+  if (error instanceof BodyDamagedError) {
+    return new ContractError(
+      `The object ${error.key} in ${location} is damaged: its checksum differs`,
+      { code: 'LAKE_DAMAGED', hint: 'restore the object from a backup of the zone' },
+    )
+  }
+  const local = (error as NodeJS.ErrnoException).code ?? ''
+  if (local === 'ENOSPC' || local === 'EDQUOT') {
+    return new ConfigError(`No space left for copies of objects of ${location} [${local}]`, {
+      code: 'SCRATCH_FULL',
+      hint: 'free some space, or set TIDEMARK_SCRATCH to a folder with more',
+      cause: error,
+    })
+  }
+  // Any other fault of this machine's files says itself what is wrong.
+  if (LOCAL.has(local)) return error
+  const { name, status, requestId } = readFault(error)
+  const answer = status === 0 ? name : `${name}, HTTP ${status}`
+  const cause = new Error(requestId === undefined ? answer : `${answer}, request ${requestId}`)
+  const prefix = kind === 'zone' ? 'LAKE' : 'DROP'
+  const detail = (code: string, hint: string) => ({ code: `${prefix}_${code}`, hint, cause })
+  if (name === 'NoSuchBucket') {
+    return new ConfigError(
+      `There is no bucket for the ${kind} ${location}`,
+      detail('BUCKET', 'create the bucket, or check the address and the region'),
+    )
+  }
+  if (CREDENTIALS.has(name) || status === 401) {
+    return new ConfigError(
+      `No valid credentials for the ${kind} ${location} [${name}]`,
+      detail('CREDENTIALS', 'set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'),
+    )
+  }
+  if (REGION.has(name) || status === 301 || lacksRegion(error)) {
+    return new ConfigError(
+      `The ${kind} ${location} is in another region, or none is set [${name}]`,
+      detail('REGION', "set AWS_REGION to the bucket's region"),
+    )
+  }
+  if (status === 403 && name !== 'RequestTimeTooSkewed') {
+    return new ConfigError(
+      `The ${kind} ${location} may not be used with these credentials [${answer}]`,
+      kind === 'drop'
+        ? detail(
+            'DENIED',
+            's3:GetObject on the objects and s3:ListBucket on the bucket are needed, nothing else',
+          )
+        : detail(
+            'PERMISSION',
+            's3:GetObject and s3:PutObject on the objects and s3:ListBucket on the bucket are needed',
+          ),
+    )
+  }
+  if (name === 'RequestTimeTooSkewed') {
+    return new ConfigError(
+      `The ${kind} ${location} refuses requests: the clock of this machine is wrong`,
+      detail('CLOCK', 'set the clock'),
+    )
+  }
+  if (CERTIFICATE.test(name)) {
+    return new ConfigError(
+      `No trusted TLS connection to the ${kind} ${location} [${name}]`,
+      detail('TLS', "check TIDEMARK_S3_ENDPOINT; NODE_EXTRA_CA_CERTS names a private server's"),
+    )
+  }
+  if (isPassing(error)) {
+    return new TransientError(
+      `The ${kind} ${location} is away: ${NETWORK[name] ?? 'the server is busy or failing'} [${answer}]`,
+      detail(
+        'UNREACHABLE',
+        kind === 'zone'
+          ? 'run it again; nothing was half-published'
+          : 'nothing is lost; the next run takes what is there',
+      ),
+    )
+  }
+  return new ConfigError(
+    `The ${kind} ${location} refused a request [${answer}]`,
+    detail('REFUSED', 'check the address and TIDEMARK_S3_ENDPOINT: is it an S3 server?'),
+  )
+}
+
+function lacksRegion(error: unknown): boolean {
+  return readFault(error).status === 0 && error instanceof Error && /^region/i.test(error.message)
+}

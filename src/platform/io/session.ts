@@ -1,0 +1,141 @@
+import { ConfigError } from '../errors.ts'
+import type { Database } from './database.ts'
+import { hostOf } from './postgres-url.ts'
+import type { PostgresClient } from './postgres.ts'
+
+/** Server settings by name. Each value is written as the server prints it. */
+export type Settings = Readonly<Record<string, string>>
+
+/** Fixes the text of every value that the server prints or reads, whatever its defaults are. */
+export const TEXT_SETTINGS: Settings = {
+  datestyle: 'ISO, YMD',
+  timezone: 'UTC',
+  intervalstyle: 'postgres',
+  extra_float_digits: '3',
+  bytea_output: 'hex',
+  client_encoding: 'UTF8',
+  lc_monetary: 'C',
+  xmlbinary: 'base64',
+  xmloption: 'content',
+  quote_all_identifiers: 'off',
+  standard_conforming_strings: 'on',
+  backslash_quote: 'safe_encoding',
+  array_nulls: 'on',
+  transform_null_equals: 'off',
+  row_security: 'on',
+  jit: 'off',
+}
+
+/**
+ * Lifts the time limits of a role or a database: our work may take long, and we watch it ourselves.
+ */
+export const NO_TIME_LIMITS: Settings = {
+  statement_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+  transaction_timeout: '0',
+}
+
+/**
+ * How soon the server notices that we have vanished, and releases what our transaction holds. By
+ * default that takes two hours. A Unix socket has no such settings and reads back 0.
+ */
+const REACH: Settings = {
+  tcp_keepalives_idle: '30',
+  tcp_keepalives_interval: '10',
+  tcp_keepalives_count: '3',
+  tcp_user_timeout: '60000',
+}
+
+export interface BeginOptions {
+  readonly database: Database
+  /** What follows `begin`, such as `isolation level repeatable read read only`. */
+  readonly mode: string
+  readonly settings: Settings
+  /** A snapshot that another transaction has exported. */
+  readonly snapshot?: string
+  /** Fails if the server has not begun by then. Default: no limit. */
+  readonly timeoutMs?: number
+}
+
+/**
+ * Begins a transaction in which the settings hold, in one round trip. They end with it, so a pooler
+ * that gives each transaction another server connection changes nothing, and its next client finds
+ * nothing changed. A setting that the server does not know is left out. Throws `ConfigError` if the
+ * server reads another value back, and what `pg` throws.
+ */
+export async function begin(connection: PostgresClient, options: BeginOptions): Promise<void> {
+  await beginAnd(connection, options, [])
+}
+
+/**
+ * Runs statements without parameters in such a transaction, all of it in one round trip, and returns
+ * the rows of the last statement. Throws as `begin`, with the transaction ended.
+ */
+export async function runOnce<Row>(
+  connection: PostgresClient,
+  options: BeginOptions,
+  ...statements: readonly string[]
+): Promise<readonly Row[]> {
+  try {
+    const rows = await beginAnd(connection, options, [...statements, 'commit'])
+    return rows[statements.length - 1] as readonly Row[]
+  } catch (error) {
+    await connection.client.query('rollback').catch(() => {}) // the connection may be what failed
+    throw error
+  }
+}
+
+/** Begins, runs the statements that follow, and returns the rows of each. */
+async function beginAnd(
+  { client, mark }: PostgresClient,
+  { database, mode, settings, snapshot, timeoutMs }: BeginOptions,
+  statements: readonly string[],
+): Promise<(readonly unknown[])[]> {
+  const wanted = { ...settings, application_name: mark }
+  const values = Object.entries({ ...REACH, ...wanted }).map(
+    ([name, value]) => `(${asciiLiteral(name)}, ${asciiLiteral(value)})`,
+  )
+  const text = `begin ${mode};
+    ${snapshot === undefined ? '' : `set transaction snapshot ${asciiLiteral(snapshot)};`}
+    select w.name, pg_catalog.set_config(w.name, w.value, true) as value
+    from (values ${values.join(', ')}) as w (name, value)
+    where pg_catalog.current_setting(w.name, true) is not null
+    ${statements.map((statement) => `; ${statement}`).join('')}`
+  // Several statements give several results, which the driver's types do not know.
+  const query = { text, query_timeout: timeoutMs }
+  const results: unknown = await client.query(query)
+  const rows = (results as readonly { readonly rows: unknown[] }[]).map((result) => result.rows)
+  const [found, ...others] = rows.slice(-1 - statements.length)
+  checkSettings(database, { wanted, found: (found ?? []) as Setting[] })
+  return others
+}
+
+interface Setting {
+  readonly name: string
+  readonly value: string
+}
+
+function checkSettings(
+  database: Database,
+  { wanted, found }: { wanted: Settings; found: readonly Setting[] },
+): void {
+  const other = found.find(({ name, value }) => name in wanted && wanted[name] !== value)
+  if (found.length > 0 && other === undefined) return
+  const what =
+    other === undefined
+      ? 'has taken no setting'
+      : `has ${other.name} = ${other.value}, although ${wanted[other.name]} was set`
+  throw new ConfigError(`${database.title} at ${hostOf(database.url)} ${what}`, {
+    code: `${database.code}_SETTINGS`,
+    hint: 'if there is a pooler in between, set it to transaction or session mode, not statement mode',
+  })
+}
+
+/** A string literal in plain ASCII: it is read the same under every encoding and setting. */
+export function asciiLiteral(text: string): string {
+  const escaped = text.replace(
+    /[^ -~]|['\\]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+  return `E'${escaped}'`
+}

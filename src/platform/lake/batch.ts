@@ -1,0 +1,21 @@
+import type { DuckDb } from '../io/duckdb.ts'
+import { duckLiteral } from '../io/sql.ts'
+import type { Zone } from './zone.ts'
+
+/** The batch being prepared: nothing of it exists for readers until its commit record does. */
+export interface PendingBatch {
+  readonly zone: Zone
+  readonly db: DuckDb
+  readonly number: number
+  /** In every file name, so that a retry never meets the orphans of an earlier attempt. */
+  readonly attempt: string
+  /** ISO 8601 UTC; becomes `_captured_at`. */
+  readonly takenAt: string
+}
+/** What a row of a batch carries of it. */
+export type Stamp = Pick<PendingBatch, 'db' | 'number' | 'takenAt'>
+
+/** `_batch` and `_captured_at` of a batch's rows. */
+export function stamp({ number, takenAt }: Stamp): string {
+  return `${number}::bigint as _batch, ${duckLiteral(takenAt)}::timestamptz as _captured_at`
+}

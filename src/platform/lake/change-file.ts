@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { identifier, identifiers } from '../io/sql.ts'
+import { type PendingBatch, stamp } from './batch.ts'
+import type { FileRef } from './commit-record.ts'
+import { fileValues } from './lake-type.ts'
+import { readParquet, writeParquet } from './parquet.ts'
+import { type LakeTable, selectNothing } from './table-state.ts'
+import { keyPart, padBatch, uploadFile } from './zone.ts'
+
+/** No file holds more rows than this, so that none grows with its table. */
+const ROWS_PER_FILE = 1_000_000
+
+/**
+ * Writes the temporary table `changes` as change files, ordered by key, and uploads them.
+ * Ordinals begin at 1. The files exist for readers once the batch is committed.
+ */
+export async function prepareChanges(
+  batch: PendingBatch,
+  table: LakeTable,
+  { changes, rows }: { changes: string; rows: number },
+): Promise<FileRef[]> {
+  if (rows === 0) return []
+  const columns = fileValues(table.columns)
+  // Numbered as they stream out of the sort, which can spill; a window over the order cannot.
+  const inOrder = `
+    select *, row_number() over () as _ordinal
+    from (
+        select ${columns}, _operation, ${stamp(batch)}
+        from ${identifier(changes)}
+        order by ${identifiers(table.key)}
+    )`
+  const width = table.columns.length
+  const path = () => join(batch.db.scratchDir, `${randomUUID()}.parquet`)
+  const upload = (written: { path: string; rows: number }, index: number) =>
+    prepareFile(batch, table, { ...written, index })
+  if (rows <= ROWS_PER_FILE) {
+    const only = path()
+    const written = await writeParquet(batch.db, inOrder, only, { width })
+    return [await upload({ path: only, rows: written }, 0)]
+  }
+  const ordered = identifier(`${changes} in order`)
+  await batch.db.run(`create or replace temp table ${ordered} as ${inOrder}`)
+  const files: FileRef[] = []
+  for (let from = 0; from < rows; from += ROWS_PER_FILE) {
+    const part = path()
+    const written = await writeParquet(
+      batch.db,
+      `select * from ${ordered} where _ordinal > ${from} and _ordinal <= ${from + ROWS_PER_FILE}`,
+      part,
+      { width },
+    )
+    files.push(await upload({ path: part, rows: written }, files.length))
+  }
+  await batch.db.run(`drop table ${ordered}`)
+  return files
+}
+
+/** Uploads one local Parquet file as a change file and removes it locally. */
+export async function prepareFile(
+  batch: PendingBatch,
+  table: { readonly name: string },
+  {
+    path,
+    rows,
+    index,
+    folder = '',
+  }: { path: string; rows: number; index: number; folder?: string },
+): Promise<FileRef> {
+  const key =
+    `${folder}${keyPart(table.name)}/tidemark_date=${batch.takenAt.slice(0, 10)}/` +
+    `${padBatch(batch.number)}-${batch.attempt}-${index}.parquet`
+  const file = await uploadFile(batch.zone, key, { path, rows })
+  await rm(path)
+  return file
+}
+
+/** Incoming rows as a relation: converted files, or the empty table where nothing was read. */
+export function incomingRelation(table: LakeTable, paths: readonly string[]): string {
+  if (paths.length > 0) return readParquet(paths)
+  return `(${selectNothing(table.columns)})`
+}

@@ -1,0 +1,164 @@
+import { rm } from 'fs/promises'
+import { ContractError } from '../errors.ts'
+import { DuckDbError } from '../io/duckdb-errors.ts'
+import { duckLiteral, identifier } from '../io/sql.ts'
+import type { CopiedRows } from '../source/copy.ts'
+import { type Stamp, stamp } from './batch.ts'
+import { type DividedLines, divideLines, READABLE_LEAD, UNREADABLE_LEAD } from './copy-lines.ts'
+import { MAX_ROW_BYTES, readCopyText } from './copy-text.ts'
+import { type Column, lakeValue, tryLakeValue } from './lake-type.ts'
+import { writeParquet } from './parquet.ts'
+import type { LakeTable } from './table-state.ts'
+
+/** Copied rows as local Parquet files. */
+export interface ConvertedRows {
+  /** The rows in the lake's types plus the four change columns. */
+  readonly path: string
+  readonly rows: number
+  /**
+   * The rows that were refused, if there are any: because some value has no exact form in its type,
+   * is not UTF-8, or is too large. `_reason` and `_column` say which, the key is in its type,
+   * everything else is the text Postgres sent (see `divideLines` for what is not text).
+   */
+  readonly refused: { readonly path: string; readonly rows: number } | undefined
+}
+/**
+ * Turns copied rows into Parquet and removes the file they were in. Rows keep their order; ordinals
+ * begin at `firstOrdinal`, and where rows are refused they have gaps. Throws `ContractError` when a
+ * key has no exact form, or when not every row Postgres wrote was read back.
+ */
+export async function convertRows(
+  batch: Stamp,
+  table: LakeTable,
+  { copied, firstOrdinal }: { copied: CopiedRows; firstOrdinal: number },
+): Promise<ConvertedRows> {
+  const path = `${copied.path}.parquet`
+  const converted =
+    (await convertAll(batch, table, { copied, firstOrdinal, path })) ??
+    (await convertDivided(batch, table, { copied, firstOrdinal, path }))
+  await rm(copied.path)
+  return converted
+}
+
+interface Conversion {
+  readonly copied: CopiedRows
+  readonly firstOrdinal: number
+  readonly path: string
+}
+/** Converts all rows at once; undefined when some of them do not convert. */
+async function convertAll(
+  batch: Stamp,
+  table: LakeTable,
+  { copied, firstOrdinal, path }: Conversion,
+): Promise<ConvertedRows | undefined> {
+  // Other text can break not only DuckDB's statement but all of DuckDB ("database invalidated").
+  const isReadable = copied.isUtf8 && copied.longestLineBytes <= MAX_ROW_BYTES
+  if (!isReadable || copied.isNoted === true) return undefined
+  const values = table.columns.map((column) => `${lakeValue(column)} as ${identifier(column.name)}`)
+  try {
+    const rows = await writeParquet(
+      batch.db,
+      `select ${values.join(', ')}, 'insert' as _operation, ${stamp(batch)},
+        ${firstOrdinal - 1} + row_number() over () as _ordinal
+       from ${readCopyText(copied.path, table.columns, { maxLineBytes: copied.longestLineBytes })}`,
+      path,
+      { width: table.columns.length },
+    )
+    return rows === copied.rows ? { path, rows, refused: undefined } : undefined
+  } catch (error) {
+    if (error instanceof DuckDbError) return undefined
+    throw error
+  }
+}
+/** Converts the rows that can be read and converted, and keeps all others as they came. */
+async function convertDivided(
+  batch: Stamp,
+  table: LakeTable,
+  conversion: Conversion,
+): Promise<ConvertedRows> {
+  const { copied } = conversion
+  const lines = await divideLines(copied, table)
+  const incomplete = (why: string) =>
+    new ContractError(`Table ${table.name}: ${why}`, {
+      code: 'CAPTURE_INCOMPLETE',
+      hint: 'nothing of it was written; please report this',
+    })
+  try {
+    const { rows, refused } = await divideRows(batch, table, { ...conversion, lines })
+    const read = rows + (refused?.rows ?? 0)
+    if (read !== copied.rows) {
+      throw incomplete(`Postgres sent ${copied.rows} rows, ${read} could be read back`)
+    }
+    return { path: conversion.path, rows, refused }
+  } catch (error) {
+    if (error instanceof DuckDbError) throw incomplete('what Postgres sent could not be read back')
+    throw error
+  } finally {
+    await rm(lines.readable)
+    await rm(lines.unreadable)
+  }
+}
+/** Reads every field as text, and separates the rows that convert exactly from all others. */
+async function divideRows(
+  batch: Stamp,
+  table: LakeTable,
+  { copied, firstOrdinal, path, lines }: Conversion & { lines: DividedLines },
+): Promise<Pick<ConvertedRows, 'rows' | 'refused'>> {
+  const { db } = batch
+  const text = (name: string): Column => ({ name, type: 'VARCHAR' })
+  const texts = table.columns.map(({ name }) => text(name))
+  const values = table.columns.map((column) => ({ column, value: tryLakeValue(column) }))
+  const fault = (columns: readonly string[]) => {
+    const faults = values
+      .filter(({ column: { name, type } }) => columns.includes(name) && type !== 'VARCHAR')
+      .map(({ column: { name }, value }) => {
+        return `when ${identifier(name)} is not null and (${value}) is null then ${duckLiteral(name)}`
+      })
+    return `case when false then null ${faults.join(' ')} else null::varchar end`
+  }
+  const numbered = identifier(`${table.name} in order`)
+  const rest = `${firstOrdinal - 1} + _ordinal as _ordinal, 'insert' as _operation, ${stamp(batch)}`
+  await db.run(`
+    create or replace temp table ${numbered} as
+    select * exclude (_ordinal), ${fault(table.columns.map(({ name }) => name))} as _column,
+      case when _column is not null then 'value_not_exact' end as _reason, ${rest}
+    from ${readCopyText(lines.readable, texts, { lead: READABLE_LEAD })}
+    union all by name
+    select * exclude (_ordinal, _column),
+      coalesce(${fault(table.key)}, ${lakeValue(text('_column'))}) as _column, ${rest}
+    from ${readCopyText(lines.unreadable, texts, { lead: UNREADABLE_LEAD })}`)
+  const keys = `[${table.key.map(duckLiteral).join(', ')}]::varchar[]`
+  const found = await db.rows<{ column: string }>(
+    `select distinct _column as "column" from ${numbered} where list_contains(${keys}, _column)`,
+  )
+  if (found[0] !== undefined) {
+    throw new ContractError(
+      `Table ${table.name}: its key column ${found[0].column} holds values that have no exact form`,
+      { code: 'KEY_NOT_EXACT', hint: 'correct the keys in the source, or declare another key' },
+    )
+  }
+  const as = (value: string, { name }: Column) => `${value} as ${identifier(name)}`
+  const rows = await writeParquet(
+    db,
+    `select ${values.map(({ column, value }) => as(value, column)).join(', ')},
+     _operation, _batch, _captured_at, _ordinal from ${numbered} where _reason is null`,
+    path,
+    { width: table.columns.length },
+  )
+  const raw = table.columns.map((column) =>
+    as(
+      table.key.includes(column.name) ? tryLakeValue(column) : lakeValue(text(column.name)),
+      column,
+    ),
+  )
+  const refusedPath = `${copied.path}.refused.parquet`
+  const refused = await writeParquet(
+    db,
+    `select ${raw.join(', ')}, _operation, _batch, _captured_at, _ordinal, _reason, _column
+     from ${numbered} where _reason is not null`,
+    refusedPath,
+    { width: table.columns.length },
+  )
+  await db.run(`drop table ${numbered}`)
+  return { rows, refused: refused > 0 ? { path: refusedPath, rows: refused } : undefined }
+}

@@ -1,0 +1,180 @@
+import { randomUUID } from 'node:crypto'
+import {
+  chmod,
+  copyFile,
+  link,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { ConfigError, ContractError } from '../../errors.ts'
+import { explainScratchFault } from '../../io/disk-errors.ts'
+import { checkKey, checkPrefix, type ObjectInfo, type ObjectStore } from './object-store.ts'
+
+/** Objects under construction; never listed, and removed only by their writer or a sweep. */
+const STAGING = '.staging'
+
+/**
+ * A directory as an object store. An object is written to a staging file, synced, and then given
+ * its name by a hard link, which the file system refuses if the name is taken: so an object
+ * appears whole, exactly once, and survives a power cut once `putIfAbsent` has returned.
+ */
+export function diskStore(directory: string): ObjectStore {
+  const root = resolve(directory)
+  const pathOf = (key: string) => {
+    checkKey(key)
+    return join(root, key)
+  }
+
+  async function create(
+    key: string,
+    write: (path: string) => Promise<void>,
+  ): Promise<'created' | 'exists'> {
+    const target = pathOf(key)
+    const staged = join(root, STAGING, randomUUID())
+    try {
+      await mkdir(dirname(staged), { recursive: true })
+      const firstMade = await mkdir(dirname(target), { recursive: true })
+      await write(staged)
+      await syncFile(staged)
+      const isTaken = await link(staged, target).then(
+        () => false,
+        (error: unknown) => isErrno(error, 'EEXIST') || Promise.reject(error),
+      )
+      if (isTaken) return 'exists'
+      // A new folder survives a power cut only once the folder that holds it is synced too.
+      for (let folder = dirname(target); ; folder = dirname(folder)) {
+        await syncFile(folder)
+        if (firstMade === undefined || folder === dirname(firstMade)) return 'created'
+      }
+    } catch (error) {
+      throw explain(error, root)
+    } finally {
+      await rm(staged, { force: true })
+    }
+  }
+
+  return {
+    location: root,
+    async get(key) {
+      try {
+        return await readFile(pathOf(key))
+      } catch (error) {
+        if (isAbsent(error)) return undefined
+        throw explain(error, root)
+      }
+    },
+    putIfAbsent: (key, body) => create(key, (staged) => writeFile(staged, body, { mode: 0o640 })),
+    uploadIfAbsent: (key, path) =>
+      create(key, async (staged) => {
+        // By the system itself, in half the time of a stream.
+        await copyFile(path, staged)
+        await chmod(staged, 0o640)
+      }),
+    async download(key) {
+      const path = pathOf(key)
+      const found = await stat(path).catch((error: unknown) => {
+        if (isAbsent(error)) return undefined
+        throw explain(error, root)
+      })
+      if (found?.isFile() === true) return path
+      throw new ContractError(`The object ${key} is missing from ${root}`, {
+        code: 'LAKE_OBJECT_MISSING',
+        hint: 'restore it from a backup of the zone; objects are never deleted by Tidemark',
+      })
+    },
+    list: (prefix) => listBelow(root, prefix),
+    async sweepUnfinished({ before, remove }) {
+      const folder = join(root, STAGING)
+      const sizes: number[] = []
+      for (const name of await readdir(folder).catch(() => [])) {
+        const path = join(folder, name)
+        const found = await stat(path).catch(() => undefined)
+        if (found === undefined || found.mtime >= before) continue
+        if (remove) await rm(path, { force: true })
+        sizes.push(found.size)
+      }
+      return sizes
+    },
+    async remove(key) {
+      try {
+        await rm(pathOf(key), { force: true })
+      } catch (error) {
+        throw explain(error, root)
+      }
+    },
+  }
+}
+
+async function* listBelow(root: string, prefix: string): AsyncIterable<ObjectInfo> {
+  checkPrefix(prefix)
+  const lastSlash = prefix.lastIndexOf('/')
+  const folder = prefix.slice(0, lastSlash + 1)
+  yield* walk(root, folder, prefix)
+}
+
+async function* walk(root: string, folder: string, prefix: string): AsyncIterable<ObjectInfo> {
+  const entries = await readdir(join(root, folder), { withFileTypes: true }).catch(
+    (error: unknown) => {
+      if (isAbsent(error)) return []
+      throw explain(error, root)
+    },
+  )
+  // Key order as S3 has it: a folder sorts as its name with a slash.
+  const names = entries
+    .filter((entry) => !entry.name.startsWith('.'))
+    .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
+    .toSorted((a, b) => (a < b ? -1 : 1))
+  for (const name of names) {
+    const key = folder + name
+    if (!key.startsWith(prefix) && !prefix.startsWith(key)) continue
+    if (name.endsWith('/')) yield* walk(root, key, prefix)
+    else {
+      const { size, mtime } = await stat(join(root, key))
+      yield { key, sizeBytes: size, modifiedAt: mtime }
+    }
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Not there, or a folder where an object was asked for, or an object where a folder was. */
+function isAbsent(error: unknown): boolean {
+  return isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR') || isErrno(error, 'EISDIR')
+}
+
+function isErrno(error: unknown, code: string): boolean {
+  return (error as NodeJS.ErrnoException).code === code
+}
+
+function explain(error: unknown, root: string): unknown {
+  const { code } = error as NodeJS.ErrnoException
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+    return new ConfigError(`Cannot use the zone ${root} [${code}]`, {
+      code: 'LAKE_PERMISSION',
+      hint: 'make the directory writable for this user, on a file system with hard links',
+      cause: error,
+    })
+  }
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') {
+    return new ConfigError(`No space left for the zone ${root} [${code}]`, {
+      code: 'LAKE_FULL',
+      hint: 'free some space and run again; nothing was half-published',
+      cause: error,
+    })
+  }
+  if (code === 'EMFILE' || code === 'ENFILE') return explainScratchFault(error, root)
+  return error
+}

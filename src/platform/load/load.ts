@@ -1,0 +1,172 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { checkLoaded, checkNotMixed } from '../continuity.ts'
+import {
+  checkInterrupted,
+  type Deps,
+  ingestionZone,
+  isPastDeadline,
+  processedZone,
+} from '../deps.ts'
+import { type DuckDb, openDuckDb } from '../io/duckdb.ts'
+import { withPostgresErrors } from '../io/postgres-errors.ts'
+import { NO_TIME_LIMITS } from '../io/session.ts'
+import {
+  checkEnd,
+  checkFollows,
+  readCommit,
+  readExistingCommit,
+  readLastCommit,
+} from '../lake/batch-log.ts'
+import type { CommitRecord } from '../lake/commit-record.ts'
+import { type CopyText, writeCopyText } from '../lake/copy-text.ts'
+import { openFiles, type Zone } from '../lake/zone.ts'
+import { generationOf } from '../project/generation.ts'
+import { readLoaded } from '../warehouse/ledger.ts'
+import { migrate } from '../warehouse/migrate.ts'
+import { inSnapshot, openWarehouse, type WarehouseClient } from '../warehouse/warehouse.ts'
+import { checkFactEnds, loadBatch, type LoadInput, switchGeneration } from './apply-batch.ts'
+
+export interface LoadOutcome {
+  /** Batches this call loaded. */
+  readonly batches: readonly number[]
+  /** Newest batch the warehouse holds now, 0 when it is empty. */
+  readonly lastBatch: number
+  /** The deadline came first: batches are left for the next call. */
+  readonly isCutShort: boolean
+}
+
+/**
+ * Loads every processed batch that the warehouse lacks, in order, each in one transaction (I4, I5).
+ * If the models' generation is another than the warehouse's, all of it is loaded anew in one.
+ */
+export async function load(deps: Deps): Promise<LoadOutcome> {
+  await using warehouse = await openWarehouse(deps.warehouse)
+  return await loadInto(deps, warehouse)
+}
+
+/** As `load`, over a connection the caller has open. */
+export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<LoadOutcome> {
+  const restored = await migrate(warehouse, deps.project, { waitMs: deps.limits.lockWaitMs })
+  if (restored.length > 0) {
+    deps.log({ event: 'warehouse_restored', level: 'alert', relations: restored })
+  }
+  const generation = generationOf(deps.project)
+  const zone = processedZone(deps, generation)
+  const head = await withPostgresErrors(deps.warehouse, () => readLoaded(warehouse))
+  const isSwitch = head !== undefined && head.generation !== generation
+  const last = await readLastCommit(zone, isSwitch ? 0 : head?.batch)
+  checkNotMixed(deps, last)
+  const lastBatch = last?.batch ?? 0
+  // The record before the next batch to load: at first that of the newest loaded batch.
+  let before: CommitRecord | undefined
+  if (head !== undefined) {
+    if (isSwitch && lastBatch < head.batch) {
+      // A new generation replaces the old one only once it has caught up with it.
+      const ingestion = ingestionZone(deps)
+      checkLoaded(head, { zone: ingestion, record: await readCommit(ingestion, head.batch) })
+      return { batches: [], lastBatch: head.batch, isCutShort: false }
+    }
+    before = lastBatch === head.batch ? last : await readCommit(zone, head.batch)
+    checkLoaded(head, { zone, record: before })
+    if (!isSwitch && lastBatch === head.batch) return { batches: [], lastBatch, isCutShort: false }
+  }
+  if (lastBatch === 0) return { batches: [], lastBatch, isCutShort: false }
+  await checkEnd(zone, last)
+
+  await mkdir(deps.scratchDir, { recursive: true })
+  await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
+  const input: Omit<LoadInput, 'record' | 'previous'> = {
+    project: deps.project,
+    generation,
+    runId: deps.runId,
+    waitMs: deps.limits.lockWaitMs,
+    texts: (record, table) => copyTexts(db, zone, { record, table }),
+  }
+  if (isSwitch) {
+    const outcome = await switchGeneration(warehouse, {
+      ...input,
+      lastBatch,
+      records: () => readRecords(deps, zone, lastBatch),
+    })
+    deps.log({ event: `generation_${outcome}`, generation, batch: lastBatch })
+    return {
+      batches: outcome === 'switched' ? range(1, lastBatch) : [],
+      lastBatch,
+      isCutShort: false,
+    }
+  }
+  const batches: number[] = []
+  let loaded = head?.batch ?? 0
+  for (const number of range(loaded + 1, lastBatch)) {
+    checkInterrupted(deps)
+    if (loaded > (head?.batch ?? 0) && isPastDeadline(deps)) break
+    const record = await readExistingCommit(zone, number)
+    if (before !== undefined) checkFollows(zone, before, record)
+    const outcome = await loadBatch(warehouse, { ...input, record, previous: before })
+    before = record
+    if (outcome === 'loaded') batches.push(number)
+    loaded = number
+    deps.log({ event: `batch_${outcome}`, batch: number, generation })
+  }
+  return { batches, lastBatch: loaded, isCutShort: loaded < lastBatch }
+}
+
+/**
+ * Throws `ContractError` unless the warehouse was loaded from this lake, and its facts end where
+ * its ledger says (I14). Does not look into a warehouse that the next run will migrate first.
+ */
+export async function checkContinued(deps: Deps, warehouse: WarehouseClient): Promise<void> {
+  const generation = generationOf(deps.project)
+  const work = async (): Promise<void> => {
+    const { client } = warehouse
+    const { rowCount } = await client.query(
+      `select 1 where to_regclass('tidemark_relation') is not null`,
+    )
+    if (rowCount !== 1) return
+    const { project } = deps
+    const head = await readLoaded(warehouse)
+    if (head === undefined) {
+      await checkFactEnds(client, { project, previous: undefined })
+      return
+    }
+    const isSame = head.generation === generation
+    const zone = isSame ? processedZone(deps, generation) : ingestionZone(deps)
+    const record = await readCommit(zone, head.batch)
+    checkLoaded(head, { zone, record })
+    if (isSame) await checkFactEnds(client, { project, previous: record })
+  }
+  // The lake is read meanwhile, which may take longer than a role's limit.
+  await withPostgresErrors(deps.warehouse, () => inSnapshot(warehouse, work, NO_TIME_LIMITS))
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index)
+}
+
+async function* readRecords(
+  deps: Deps,
+  zone: Zone,
+  lastBatch: number,
+): AsyncGenerator<CommitRecord> {
+  let before: CommitRecord | undefined
+  for (const number of range(1, lastBatch)) {
+    checkInterrupted(deps)
+    const record = await readExistingCommit(zone, number)
+    if (before !== undefined) checkFollows(zone, before, record)
+    before = record
+    yield record
+  }
+}
+
+/** A batch's rows of a table as COPY text, one file at a time, each gone once it was used. */
+async function* copyTexts(
+  db: DuckDb,
+  zone: Zone,
+  { record, table }: { record: CommitRecord; table: string },
+): AsyncGenerator<CopyText> {
+  for (const path of await openFiles(zone, record.tables[table]?.changes ?? [])) {
+    const text = await writeCopyText(db, path)
+    yield text
+    await rm(text.path)
+  }
+}

@@ -1,0 +1,198 @@
+import { ConfigError } from '../errors.ts'
+import { type Fact, indexName, type Model, OWN_REASONS } from './model.ts'
+import type { Project } from './project.ts'
+import { capturedTables, type Feed, filesOf, type SourceTable } from './source-contract.ts'
+
+/** Relations the platform makes for itself beside the source tables while the models run. */
+const TAKEN = [
+  'difference',
+  'expected',
+  'inferred',
+  'last fit',
+  'last versions',
+  'lost deletes',
+  'made',
+  'named days',
+  'named_date',
+  'rows refused before',
+  'unfit deletes',
+  'unfit keys',
+]
+
+/** Postgres cuts longer names. */
+const MAX_NAME_BYTES = 63
+/** The longest name made of every fact's is `<fact>_as_of_batch`. */
+const MAX_FACT_BYTES = 51
+
+/**
+ * Refuses a project whose names cannot be told apart or lead nowhere, before anything is read:
+ * DuckDB's names know no case, and a name that nothing declares would be an empty table in
+ * silence (I13). Pure. Throws `ConfigError` naming the first fault.
+ */
+export function checkProject(project: Project): void {
+  const tables = capturedTables(project.source)
+  const facts = project.models.filter((model) => model.kind === 'fact')
+  checkDistinct('source table', [
+    ...tables.map(({ name }) => name),
+    ...(project.source.feeds ?? []).map(({ name }) => filesOf(name)),
+    ...changeViews(project),
+    ...TAKEN,
+  ])
+  checkDistinct(
+    'data test',
+    (project.tests ?? []).map(({ name }) => name),
+  )
+  checkDistinct('model', [
+    // Commit records speak of both by their names.
+    ...tables.filter(({ columns }) => columns !== undefined).map(({ name }) => name),
+    ...project.models.map(({ table }) => table),
+    ...facts.flatMap(({ table }) => [`${table}_current`, `${table}_history`]),
+  ])
+  for (const { name, key } of [
+    ...tables,
+    ...project.models.map(({ table, key: columns }) => ({ name: table, key: columns })),
+  ]) {
+    if (key.length === 0) throw fault(`${name} has no key`, 'declare the columns of its key')
+  }
+  for (const { name, key, columns } of tables) {
+    const missing = key.find((column) => columns !== undefined && !Object.hasOwn(columns, column))
+    if (missing !== undefined) {
+      throw fault(
+        `Table ${name} does not declare its key column ${missing}`,
+        'add it to its columns',
+      )
+    }
+  }
+  for (const table of project.source.tables) checkExcluded(table)
+  for (const feed of project.source.feeds ?? []) checkWide(feed)
+  for (const model of project.models) checkReasons(model)
+  for (const fact of facts) checkFact(project, fact)
+}
+
+/** Throws if a table excludes a column that must be read: one of its key or of its contract. */
+function checkExcluded({ name, key, columns = {}, exclude = [] }: SourceTable): void {
+  const both = exclude.find((column) => key.includes(column) || Object.hasOwn(columns, column))
+  if (both === undefined) return
+  throw fault(
+    `Table ${name} excludes its column ${both}, which ${key.includes(both) ? 'is in its key' : 'models read'}`,
+    'remove it from exclude, or from the columns of the contract',
+  )
+}
+
+/**
+ * Throws unless each cell of a wide file fills the whole key, in columns of the feed, each once.
+ */
+function checkWide({ name, key, columns, wide }: Feed): void {
+  if (wide === undefined) return
+  const filled = [
+    wide.first.column,
+    wide.titles.column,
+    wide.cells.column,
+    ...Object.keys(wide.constants),
+  ]
+  checkDistinct(`wide column of ${name}`, filled)
+  const strange = filled.find((column) => !Object.hasOwn(columns, column))
+  if (strange !== undefined) {
+    throw fault(
+      `The wide format of feed ${name} fills ${strange}, which is not one of its columns`,
+      'correct the name in wide, or add the column to the feed',
+    )
+  }
+  const missing = key.find((column) => !filled.includes(column))
+  if (missing !== undefined) {
+    throw fault(
+      `The wide format of feed ${name} does not fill its key column ${missing}`,
+      'fill the column by first, titles, cells or constants of wide',
+    )
+  }
+  if (Object.hasOwn(columns, wide.first.title)) {
+    throw fault(
+      `The first title of the wide format of feed ${name} is also one of its columns: ${wide.first.title}`,
+      'rename the column of the feed: a wide file is recognized by its first title',
+    )
+  }
+  try {
+    RegExp(wide.titles.pattern)
+  } catch {
+    throw fault(
+      `The titles of the wide format of feed ${name} have no valid pattern`,
+      'write a regular expression in titles.pattern of wide',
+    )
+  }
+}
+
+/** The tests may read the changes of any table, the models those of the facts. */
+function changeViews({ source, models, tests = [] }: Project): string[] {
+  const tables =
+    tests.length > 0
+      ? capturedTables(source).map(({ name }) => name)
+      : models.flatMap((model) => (model.kind === 'fact' ? [model.from] : []))
+  return [...new Set(tables)].map((name) => `change_${name}`)
+}
+
+/** Throws unless a check's name tells it apart, in quarantine and in counts. */
+function checkReasons({ table, checks = [] }: Model): void {
+  checkDistinct(`check of ${table}`, [...OWN_REASONS, ...checks.map(({ name }) => name)])
+  const odd = checks.find(({ name }) => !/^[a-z][a-z0-9_]*$/.test(name))
+  if (odd !== undefined) {
+    throw fault(
+      `Check ${odd.name} of ${table} cannot be a reason code`,
+      'use lower-case letters, digits and underscores',
+    )
+  }
+}
+
+function checkDistinct(kind: string, names: readonly string[]): void {
+  const seen = new Set<string>()
+  for (const name of names) {
+    const folded = name.toLowerCase()
+    if (seen.has(folded)) {
+      throw fault(
+        `The ${kind} name ${name} is taken: names must differ in more than case`,
+        'give it another name; a source table’s own may go in relation',
+      )
+    }
+    seen.add(folded)
+  }
+}
+
+function checkFact(
+  { source, models }: Project,
+  { table, from, references, sought = [] }: Fact,
+): void {
+  if (!capturedTables(source).some(({ name }) => name === from)) {
+    throw fault(
+      `Fact ${table} is made from ${from}, which is no declared source table`,
+      'see its from',
+    )
+  }
+  if (Buffer.byteLength(table) > MAX_FACT_BYTES) {
+    throw fault(`The name of fact ${table} is longer than ${MAX_FACT_BYTES} bytes`, 'shorten it')
+  }
+  const long = sought.find((column) => Buffer.byteLength(indexName(table, column)) > MAX_NAME_BYTES)
+  if (long !== undefined) {
+    throw fault(
+      `The index of ${table}_current on ${long} would have a name longer than ${MAX_NAME_BYTES} bytes`,
+      'shorten one of them',
+    )
+  }
+  for (const { columns, dimension } of references) {
+    const named = models.find((model) => model.kind !== 'fact' && model.table === dimension)
+    if (named === undefined) {
+      throw fault(
+        `Fact ${table} refers to ${dimension}, which is no declared dimension`,
+        'see its references',
+      )
+    }
+    if (named.key.length !== columns.length) {
+      throw fault(
+        `Fact ${table} refers to ${dimension} by ${columns.length} columns, its key has ${named.key.length}`,
+        'list the columns in the order of the key',
+      )
+    }
+  }
+}
+
+function fault(message: string, hint: string): ConfigError {
+  return new ConfigError(message, { code: 'PROJECT_INVALID', hint })
+}

@@ -1,0 +1,261 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { identifier } from '../io/sql.ts'
+import type { PendingBatch } from '../lake/batch.ts'
+import { prepareFile } from '../lake/change-file.ts'
+import {
+  type FileRef,
+  type Hold,
+  NO_ROWS,
+  type RowCounts,
+  sumRows,
+  type TableEntry,
+} from '../lake/commit-record.ts'
+import { fileValues } from '../lake/lake-type.ts'
+import { readParquet, writeParquet } from '../lake/parquet.ts'
+import {
+  type Fault,
+  prepareOpen,
+  prepareQuarantine,
+  readRefused,
+} from '../lake/quarantine/quarantine.ts'
+import type { Fact } from '../project/model.ts'
+import type { Project } from '../project/project.ts'
+import {
+  type ChangeSpan,
+  checkKeysOnce,
+  countFile,
+  countLast,
+  type MappedFile,
+  type Mapping,
+  openFile,
+  openLast,
+  readMapping,
+  selectRejected,
+  type WrittenFile,
+} from './fact-mapping.ts'
+import { holdFor, type QuarantineLimits } from './hold.ts'
+import { restoreDeletes } from './restore-deletes.ts'
+import { addBroken, type Broken } from './rules.ts'
+
+/** The versions a batch adds to a fact, as local files in the warehouse's column order. */
+export interface FactVersions {
+  readonly paths: readonly { readonly path: string; readonly rows: number }[]
+  readonly quarantine: FileRef[]
+  readonly open: FileRef[]
+  readonly faults: readonly Fault[]
+  readonly counts: RowCounts
+  /** Record ids given out up to and including this batch. */
+  readonly records: number
+  readonly held: Hold | undefined
+  /** Versions that break a check and are published all the same, by the check's name. */
+  readonly warnings: Broken
+  /** The first batch whose changes these are, where the fact was held before. */
+  readonly changesSince: number | undefined
+}
+
+export interface FactInput extends ChangeSpan {
+  readonly before: TableEntry | undefined
+  readonly limits: QuarantineLimits
+}
+
+/**
+ * Maps changes to versions of a fact, one change file at a time, and gives each version its record
+ * id: without gaps, in capture order, going on from the batch before. Rows that break a rule go to
+ * quarantine and get no id. Rows that break only a check that warns are versions like any other.
+ * If too many rows break a rule, the fact is held: nothing is published, all of the batch's rows go
+ * to quarantine, and each later batch tries again with every change since.
+ * Throws `ContractError` if the model does not give exactly one row for each change.
+ */
+export async function mapFact(
+  batch: PendingBatch,
+  model: Fact,
+  input: FactInput,
+): Promise<FactVersions> {
+  const { before, span, limits } = input
+  const mapping = await readMapping(batch, model, input)
+  const files: MappedFile[] = []
+  for (const { number, view, paths } of span) {
+    for (const path of paths) {
+      const changes = await openFile(batch, input, { number, view, path })
+      files.push({ number, view, path, counts: await countFile(batch, mapping, changes) })
+    }
+  }
+  const measured = span.length > 1 ? await countLast(batch, mapping, input) : sumCounts(files)
+  const held = holdFor(batch, { limits, ...measured, before: before?.held })
+  if (held !== undefined) return await holdFact(batch, mapping, { input, files, held })
+  return await publishFact(batch, mapping, { input, files })
+}
+
+function sumCounts(files: readonly MappedFile[]): { rows: number; unfit: number } {
+  const sum = (name: 'rows' | 'unfit') =>
+    files.reduce((total, { counts }) => total + counts[name], 0)
+  return { rows: sum('rows'), unfit: sum('unfit') }
+}
+
+/** Sends every row of the batch to quarantine. */
+async function holdFact(
+  batch: PendingBatch,
+  mapping: Mapping,
+  { input, files, held }: { input: FactInput; files: readonly MappedFile[]; held: Hold },
+): Promise<FactVersions> {
+  const quarantine: FileRef[] = []
+  for (const file of files.filter(({ number }) => number === batch.number)) {
+    const changes = await openFile(batch, input, file)
+    const refused = selectRejected(mapping, { changes, sql: mapping.sql, where: 'true' })
+    const index = quarantine.length
+    quarantine.push(...(await prepareQuarantine(batch, mapping, { refused, index })))
+  }
+  const outcome = await prepareOpen(batch, mapping, {
+    before: input.before?.open ?? [],
+    refused: quarantine,
+    settled: readRefused([]),
+  })
+  const rows = sumRows(quarantine)
+  return {
+    ...outcome,
+    paths: [],
+    quarantine,
+    records: input.before?.records ?? 0,
+    counts: { ...NO_ROWS, read: rows, quarantined: rows },
+    held,
+    warnings: {},
+    changesSince: undefined,
+  }
+}
+
+async function publishFact(
+  batch: PendingBatch,
+  mapping: Mapping,
+  { input, files }: { input: FactInput; files: readonly MappedFile[] },
+): Promise<FactVersions> {
+  const { before } = input
+  const written: WrittenFile[] = []
+  const quarantine: FileRef[] = []
+  let records = before?.records ?? 0
+  for (const file of files) {
+    const changes = await openFile(batch, input, file)
+    const restored = await restoreLost(batch, mapping, { file, written })
+    const versions = await writeVersions(batch, mapping, { ...restored, file, given: records })
+    written.push({ ...versions, number: file.number })
+    records += versions.rows
+    if (restored.rejected > 0) {
+      const refused = selectRejected(mapping, { changes, ...restored, where: mapping.broken })
+      const index = quarantine.length
+      quarantine.push(...(await prepareQuarantine(batch, mapping, { refused, index })))
+    }
+  }
+  await checkKeysOnce(batch, mapping, written)
+  const counts = await countVersions(batch, written)
+  const quarantined = sumRows(quarantine)
+  const open = before?.open ?? []
+  if (open.length + quarantine.length > 0) await openLast(batch, input)
+  const settled = `(
+    select ${mapping.keyText} as _key from (${mapping.sql})
+    where not ${mapping.broken} or _operation = 'delete')`
+  return {
+    ...(await prepareOpen(batch, mapping, { before: open, refused: quarantine, settled })),
+    paths: written,
+    quarantine,
+    records,
+    counts: { ...counts, read: counts.accepted + quarantined, quarantined },
+    held: undefined,
+    warnings: addBroken(files.map((file) => file.counts.warnings)),
+    changesSince: before?.held?.since,
+  }
+}
+
+/** The model's rows of a file, in which a deletion carries the last values that were accepted. */
+async function restoreLost(
+  batch: PendingBatch,
+  mapping: Mapping,
+  { file: { counts }, written }: { file: MappedFile; written: readonly WrittenFile[] },
+): Promise<{ sql: string; rejected: number }> {
+  if (counts.lostDeletes === 0) return { sql: mapping.sql, rejected: counts.rejected }
+  const sql = await restoreDeletes(batch, mapping, written)
+  const [found] = await batch.db.rows<{ rows: bigint }>(
+    `select count(*) as rows from (${sql}) where ${mapping.broken}`,
+  )
+  return { sql, rejected: Number(found?.rows) }
+}
+
+async function writeVersions(
+  { db, number }: PendingBatch,
+  { model, columns, broken }: Mapping,
+  {
+    sql,
+    rejected,
+    file: { counts },
+    given,
+  }: { sql: string; rejected: number; file: MappedFile; given: number },
+): Promise<{ path: string; rows: number }> {
+  // With every row of the file the ordinals themselves are gapless and need not be counted.
+  const isWhole = rejected === 0 && counts.rows === counts.last - counts.first + 1
+  const recordId = isWhole
+    ? `${given} + _ordinal - ${counts.first - 1}`
+    : `${given} + row_number() over (order by _ordinal)`
+  const path = join(db.scratchDir, `${randomUUID()}.parquet`)
+  const rows = await writeParquet(
+    db,
+    `select
+        (${recordId})::bigint as ${identifier(model.recordId)},
+        ${fileValues(columns)},
+        _operation as record_operation,
+        _captured_at as recorded_at,
+        ${number}::bigint as batch_id
+    from (${sql})
+    where not ${broken}
+    order by _ordinal`,
+    path,
+  )
+  return { path, rows }
+}
+
+async function countVersions(
+  { db }: PendingBatch,
+  written: readonly WrittenFile[],
+): Promise<RowCounts> {
+  const seen = { insert: 0, update: 0, delete: 0 }
+  for (const row of await db.rows<{ op: keyof typeof seen; rows: bigint }>(`
+    select record_operation as op, count(*) as rows
+    from ${readParquet(written.map(({ path }) => path))} group by all`)) {
+    seen[row.op] += Number(row.rows)
+  }
+  return {
+    ...NO_ROWS,
+    // A deletion is a version too, and was read from the ingestion zone.
+    accepted: seen.insert + seen.update + seen.delete,
+    inserted: seen.insert,
+    updated: seen.update,
+    deleted: seen.delete,
+  }
+}
+
+/** The columns of a fact that name a day, each with the calendar it is a day of. */
+export function daysOf(
+  { models }: Project,
+  { references }: Fact,
+): { readonly column: string; readonly calendar: string }[] {
+  const calendars = new Set(
+    models.filter(({ kind }) => kind === 'calendar').map(({ table }) => table),
+  )
+  return references
+    .filter(({ dimension }) => calendars.has(dimension))
+    .flatMap(({ columns, dimension }) => columns.map((column) => ({ column, calendar: dimension })))
+}
+
+/** Uploads a fact's local files; they exist for readers once the batch is committed. */
+export async function prepareFact(
+  batch: PendingBatch,
+  model: Fact,
+  versions: FactVersions,
+): Promise<FileRef[]> {
+  const files: FileRef[] = []
+  for (const { path, rows } of versions.paths) {
+    if (rows > 0)
+      files.push(
+        await prepareFile(batch, { name: model.table }, { path, rows, index: files.length }),
+      )
+  }
+  return files
+}

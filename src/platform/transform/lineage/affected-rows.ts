@@ -1,0 +1,141 @@
+import type { DuckDb } from '../../io/duckdb.ts'
+import { duckLiteral, identifier, identifiers } from '../../io/sql.ts'
+import type { Column } from '../../lake/lake-type.ts'
+import { readRefused } from '../../lake/quarantine/quarantine.ts'
+import { readFiles, type SourceView } from '../source-files.ts'
+import { planRoutes, type Step } from './change-routes.ts'
+import { parseSelect } from './parsed-select.ts'
+
+/** A source table that a batch changes. */
+export interface ChangedTable {
+  readonly view: SourceView
+  /** Local files of the changes. */
+  readonly paths: readonly string[]
+}
+
+export interface AffectedModel {
+  /** A dimension's select over the source tables, each a view as it now stands. */
+  readonly sql: string
+  readonly key: readonly string[]
+  readonly columns: readonly Column[]
+  /** Every source table. */
+  readonly views: readonly SourceView[]
+  /** The tables among them that the select reads and the batch changes. */
+  readonly changed: readonly ChangedTable[]
+  /** Local files of the dimension's rows in quarantine. */
+  readonly refused: readonly string[]
+}
+
+/**
+ * A select of the dimension's rows that this batch can change, and of those whose key is in
+ * quarantine: the dimension's own select, once for each changed table, with that table limited to
+ * its changed rows. Creates the temporary tables that it reads. Undefined if the dimension must be
+ * made whole, see `planRoutes`.
+ */
+export async function selectAffected(
+  db: DuckDb,
+  { sql, key, columns, views, changed, refused }: AffectedModel,
+): Promise<string | undefined> {
+  const { node, functions } = await parseSelect(db, sql)
+  const deterministic = await readDeterministic(db, functions)
+  const routes = planRoutes({ node, key, columns, views, functions: deterministic })
+  const ways: Way[] = []
+  for (const { view, paths } of changed) {
+    const steps = routes?.changes.get(view.name)
+    if (steps === undefined) return undefined
+    const files = await readFiles(db, view, paths)
+    ways.push({ limited: `rows by ${view.name}`, rows: files.rows(paths), key: view.key, steps })
+  }
+  if (refused.length > 0) {
+    const rows = readRefusedKeys(refused, { key, columns })
+    if (routes?.own === undefined || rows === undefined) return undefined
+    ways.push({ limited: 'rows refused before', rows, key, steps: [routes.own] })
+  }
+  const selects: string[] = []
+  for (const way of ways) selects.push(await selectThrough(db, { way, views, sql }))
+  if (selects.length === 0) return undefined
+  // A row that two changes reach is made twice, the same both times; `union` keeps it once.
+  return selects.map((select) => `(${select})`).join(' union ')
+}
+
+/** A way from keys to the rows that a table can be limited to. */
+interface Way {
+  /** Name of the temporary table of those rows. */
+  readonly limited: string
+  /** Relation with the columns of `key`. */
+  readonly rows: string
+  readonly key: readonly string[]
+  readonly steps: readonly Step[]
+}
+
+/** The select with one table limited to the rows to which a way leads. */
+async function selectThrough(
+  db: DuckDb,
+  { way, views, sql }: { way: Way; views: readonly SourceView[]; sql: string },
+): Promise<string> {
+  let { rows, key } = way
+  for (const { table, columns } of way.steps) {
+    const pairs = columns.map((column, index) => {
+      return `t.${identifier(column)} = k.${identifier(key[index] ?? '')}`
+    })
+    rows = `(
+      select t.* from ${identifier(table)} as t
+      semi join (select ${identifiers(key)} from ${rows}) as k on ${pairs.join(' and ')})`
+    key = views.find(({ name }) => name === table)?.key ?? []
+  }
+  const limited = identifier(way.limited)
+  await db.run(`create or replace temp table ${limited} as from ${rows}`)
+  // Inside the select this name now means the limited table.
+  const table = identifier(way.steps.at(-1)?.table ?? '')
+  return `with ${table} as (from ${limited})\n${sql}`
+}
+
+/** Types whose text in a quarantined key converts back to the same value. */
+const PLAIN_TYPES = new Set(['VARCHAR', 'SMALLINT', 'INTEGER', 'BIGINT'])
+
+/** The keys of rows in quarantine, as columns; undefined if they cannot be had from their text. */
+function readRefusedKeys(
+  paths: readonly string[],
+  { key, columns }: Pick<AffectedModel, 'key' | 'columns'>,
+): string | undefined {
+  const values = key.map((name) => {
+    const type = columns.find((column) => column.name === name)?.type ?? ''
+    // A JSON pointer, in which a name may hold anything.
+    const pointer = `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+    const value = `json_extract_string(_key, ${duckLiteral(pointer)})`
+    return PLAIN_TYPES.has(type) ? [`${value}::${type} as ${identifier(name)}`] : []
+  })
+  if (values.some((value) => value.length === 0)) return undefined
+  return `(select ${values.join(', ')} from ${readRefused(paths)})`
+}
+
+/** Macros that only abbreviate deterministic expressions. */
+const DETERMINISTIC_MACROS = ['nullif', 'split_part']
+
+/** Answers by the functions asked for: they never change in the life of a process. */
+const known = new Map<string, ReadonlySet<string>>()
+
+/** The deterministic functions among these: their value depends only on their arguments. */
+async function readDeterministic(
+  db: DuckDb,
+  functions: ReadonlySet<string>,
+): Promise<ReadonlySet<string>> {
+  const names = [...functions].toSorted().map(duckLiteral).join(', ')
+  if (names === '') return functions
+  const before = known.get(names)
+  if (before !== undefined) return before
+  const found = await db.rows<{ name: string }>(`
+    select lower(function_name) as name
+    from duckdb_functions()
+    where lower(function_name) in (${names})
+    group by all
+    having bool_and(
+        function_type = 'scalar' and stability = 'CONSISTENT'
+        or function_type = 'macro' and function_name in (${DETERMINISTIC_MACROS.map(duckLiteral).join(', ')}))`)
+  const deterministic = new Set(found.map(({ name }) => name))
+  if (known.size >= MAX_KNOWN) known.clear()
+  known.set(names, deterministic)
+  return deterministic
+}
+
+const MAX_KNOWN = 1000

@@ -1,0 +1,338 @@
+// Finds out how a change of a source table reaches the rows of a dimension, from the dimension's
+// parsed select alone.
+import type { Column } from '../../lake/lake-type.ts'
+import type { SourceView } from '../source-files.ts'
+import { child, list, type Node, text } from './select-lineage.ts'
+
+/** A table, and its columns that hold the key of another. */
+export interface Step {
+  readonly table: string
+  /** In the order of that key. */
+  readonly columns: readonly string[]
+}
+
+/** How changes reach the rows of a dimension. */
+export interface Routes {
+  /**
+   * For each source table the steps from its changed keys to rows of the table that the last step
+   * names: the select can be limited to these. Each step leads from keys to the rows that hold
+   * them, and these rows' own keys lead to the next. A table that is missing here has no such
+   * route.
+   */
+  readonly changes: ReadonlyMap<string, readonly Step[]>
+  /** The step from keys of the dimension; undefined if they are not part of one table's key. */
+  readonly own: Step | undefined
+}
+
+export interface RoutedModel {
+  /** The parsed select. */
+  readonly node: Node
+  /** The dimension's key. */
+  readonly key: readonly string[]
+  /** The dimension's columns. */
+  readonly columns: readonly Column[]
+  /** The source tables, as models see them. */
+  readonly views: Iterable<SourceView>
+  /** Deterministic functions, in lower case. */
+  readonly functions: ReadonlySet<string>
+}
+
+/**
+ * The routes of a select whose rows can be followed one by one; undefined if they cannot. They can
+ * if the select only projects, filters and joins (inner and left) source tables, each named once,
+ * by deterministic expressions of their columns, and if its joins follow keys, so that a key of the
+ * dimension leads to one row of each table. Then
+ *
+ * - a row of the dimension is made from one row of each table, and stays the same while they do;
+ * - so limiting one table to its changed rows gives every row of the dimension they take part in;
+ * - except on the right side of a left join, where a row that is gone changes rows that it is no
+ *   longer part of. There the rows on the left that name a changed key take its place.
+ */
+export function planRoutes(model: RoutedModel): Routes | undefined {
+  const { node } = model
+  const isPlainSelect =
+    node['type'] === 'SELECT_NODE' &&
+    node['aggregate_handling'] === 'STANDARD_HANDLING' &&
+    ['modifiers', 'group_expressions', 'group_sets'].every((key) => list(node, key).length === 0) &&
+    ['having', 'qualify', 'sample'].every((key) => node[key] === null) &&
+    list(child(node, 'cte_map'), 'map').length === 0
+  if (!isPlainSelect) return undefined
+  const views = new Map([...model.views].map((view) => [view.name.toLowerCase(), view]))
+  const scope: Scope = { tables: [], links: [], merged: new Set(), views, conditions: [] }
+  if (!readFrom(child(node, 'from_table'), scope, false)) return undefined
+  const where = node['where_clause']
+  if (isNode(where)) addCondition(where, scope, undefined)
+  const select = list(node, 'select_list')
+  const expressions = [...select.filter(({ class: kind }) => kind !== 'STAR'), ...scope.conditions]
+  const isFollowed =
+    expressions.every((each) => isDeterministic(each, scope, model.functions)) &&
+    select.every((each) => each['class'] !== 'STAR' || isPlainStar(each, scope))
+  const key = placesOfKey(select, scope, model)
+  if (!isFollowed || !isKeyOfAll(key, scope)) return undefined
+  const changes = scope.tables.flatMap((table) => {
+    const whole = { table: table.view.name, columns: table.view.key }
+    const steps = table.isOptional ? stepsFrom(table, scope) : [whole]
+    return steps === undefined ? [] : [[table.view.name, steps] as const]
+  })
+  return { changes: new Map(changes), own: ownStep(key, model) }
+}
+
+interface Joined {
+  readonly alias: string
+  readonly view: SourceView
+  /** The right side of a left join. */
+  readonly isOptional: boolean
+}
+
+/** A column of a joined table. */
+interface Place {
+  readonly table: Joined
+  readonly column: Column
+}
+
+/** In every row of the select in which `to` has a value, it equals `from`. */
+interface Link {
+  readonly from: Place
+  readonly to: Place
+}
+
+interface Scope {
+  readonly tables: Joined[]
+  readonly links: Link[]
+  /** Columns that a `using` merges, in lower case. */
+  readonly merged: Set<string>
+  readonly views: ReadonlyMap<string, SourceView>
+  readonly conditions: Node[]
+}
+
+/** Adds a `from` clause to the scope; false unless it only holds tables and joins to follow. */
+function readFrom(from: Node, scope: Scope, isOptional: boolean): boolean {
+  if (from['sample'] !== null) return false
+  if (from['type'] === 'BASE_TABLE') {
+    const name = text(from['table_name']).toLowerCase()
+    const view = scope.views.get(name)
+    const isPlain =
+      from['at_clause'] === null &&
+      text(from['schema_name']) + text(from['catalog_name']) === '' &&
+      list(from, 'column_name_alias').length === 0
+    if (view === undefined || !isPlain) return false
+    if (scope.tables.some((table) => table.view === view)) return false
+    const alias = (text(from['alias']) || name).toLowerCase()
+    scope.tables.push({ alias, view, isOptional })
+    return true
+  }
+  if (from['type'] !== 'JOIN') return false
+  const isLeft = from['join_type'] === 'LEFT'
+  const [left, right] = [child(from, 'left'), child(from, 'right')]
+  const isKnown = from['ref_type'] === 'REGULAR' || from['ref_type'] === 'CROSS'
+  if (!isKnown || (!isLeft && from['join_type'] !== 'INNER')) return false
+  if (isLeft && right['type'] !== 'BASE_TABLE') return false
+  if (!readFrom(left, scope, isOptional)) return false
+  const before = new Set(scope.tables)
+  if (!readFrom(right, scope, isOptional || isLeft)) return false
+  const optional = isLeft ? scope.tables.find((table) => !before.has(table)) : undefined
+  for (const column of list(from, 'using_columns')) {
+    const name = text(column).toLowerCase()
+    const places = scope.tables.flatMap((table) => placeIn(table, name) ?? [])
+    const [first, second] = places
+    if (first === undefined || second === undefined || places.length > 2) return false
+    addLinks(scope, [first, second], optional)
+    scope.merged.add(name)
+  }
+  const condition = from['condition']
+  if (isNode(condition)) addCondition(condition, scope, optional)
+  return true
+}
+
+/**
+ * Takes the equalities of a condition for links. `optional` is the table a left join adds by it.
+ */
+function addCondition(condition: Node, scope: Scope, optional: Joined | undefined): void {
+  scope.conditions.push(condition)
+  const visit = (part: Node): void => {
+    if (part['type'] === 'CONJUNCTION_AND') {
+      for (const each of list(part, 'children')) visit(each)
+    }
+    if (part['type'] !== 'COMPARE_EQUAL') return
+    const [left, right] = [
+      placeOf(child(part, 'left'), scope),
+      placeOf(child(part, 'right'), scope),
+    ]
+    if (left !== undefined && right !== undefined) addLinks(scope, [left, right], optional)
+  }
+  visit(condition)
+}
+
+/** Not between other types, where one value may equal several keys: `'01'` and `'1'` are both 1. */
+function addLinks(
+  { links }: Scope,
+  [left, right]: readonly [Place, Place],
+  optional: Joined | undefined,
+): void {
+  if (!isSameOrWider(left.column.type, right.column.type)) {
+    if (!isSameOrWider(right.column.type, left.column.type)) return
+  }
+  const both = [
+    { from: left, to: right },
+    { from: right, to: left },
+  ]
+  // Where a left join finds nothing, its condition says nothing about the rows on the left.
+  links.push(...both.filter(({ to }) => optional === undefined || to.table === optional))
+}
+
+/**
+ * Whether an expression is deterministic: made of columns, constants and deterministic functions.
+ */
+function isDeterministic(part: unknown, scope: Scope, functions: ReadonlySet<string>): boolean {
+  if (Array.isArray(part)) return part.every((each) => isDeterministic(each, scope, functions))
+  if (!isNode(part)) return true
+  const kind = part['class']
+  if (kind === 'CONSTANT') return true
+  // A name that is not a column may stand for a moment, such as `current_date`.
+  if (kind === 'COLUMN_REF') return placeOf(part, scope) !== undefined
+  if (kind !== undefined && !DETERMINISTIC.has(text(kind))) return false
+  if (kind === 'FUNCTION') {
+    const isKnown = functions.has(text(part['function_name']).toLowerCase())
+    if (!isKnown || text(part['schema']) + text(part['catalog']) !== '') return false
+  }
+  return Object.values(part).every((each) => isDeterministic(each, scope, functions))
+}
+
+const DETERMINISTIC = new Set([
+  'BETWEEN',
+  'CASE',
+  'CAST',
+  'COMPARISON',
+  'CONJUNCTION',
+  'FUNCTION',
+  'OPERATOR',
+])
+
+/** Whether a star stands for all columns, or for all of one table. */
+function isPlainStar(star: Node, { tables }: Scope): boolean {
+  const of = text(star['relation_name']).toLowerCase()
+  return (
+    star['columns'] !== true &&
+    !isNode(star['expr']) &&
+    ['exclude_list', 'replace_list', 'rename_list', 'qualified_exclude_list'].every(
+      (key) => list(star, key).length === 0,
+    ) &&
+    (of === '' || tables.some(({ alias }) => alias === of))
+  )
+}
+
+/** Where the dimension's key columns come from; leaves out those that do not show a plain column. */
+function placesOfKey(
+  select: readonly Node[],
+  scope: Scope,
+  { key, columns }: Pick<RoutedModel, 'key' | 'columns'>,
+): Place[] {
+  return key.flatMap((name) => {
+    const type = columns.find((column) => column.name === name)?.type
+    const place = placeOfOutput(name, select, scope)
+    // A cast to a narrower type may make two keys one.
+    const isExact = place && type !== undefined && isSameOrWider(place.column.type, type)
+    return isExact === true ? [place] : []
+  })
+}
+
+/** The step to the table whose key holds the dimension's. */
+function ownStep(places: readonly Place[], { key }: Pick<RoutedModel, 'key'>): Step | undefined {
+  const [first] = places
+  const isOwn = ({ table, column }: Place) =>
+    table === first?.table && !table.isOptional && table.view.key.includes(column.name)
+  if (first === undefined || places.length < key.length || !places.every(isOwn)) return undefined
+  return { table: first.table.view.name, columns: places.map(({ column }) => column.name) }
+}
+
+/** Whether these columns lead, from key to key, to one row of every table. */
+function isKeyOfAll(known: readonly Place[], scope: Scope): boolean {
+  const found = new Set<Joined>()
+  const isKnown = ({ table, column }: Place) =>
+    found.has(table) || known.some((each) => each.table === table && each.column === column)
+  for (let before = -1; before < found.size;) {
+    before = found.size
+    for (const table of scope.tables) {
+      const leadsTo = table.view.key.every((name) => {
+        const place = placeIn(table, name.toLowerCase())
+        const isLinked = ({ from, to }: Link) =>
+          to.table === table && to.column === place?.column && isKnown(from)
+        return place !== undefined && (isKnown(place) || scope.links.some(isLinked))
+      })
+      if (leadsTo) found.add(table)
+    }
+  }
+  return found.size === scope.tables.length
+}
+
+/** The column that an output column shows as it is, or as a cast of it. */
+function placeOfOutput(name: string, select: readonly Node[], scope: Scope): Place | undefined {
+  const folded = name.toLowerCase()
+  for (const expression of select) {
+    if (expression['class'] === 'STAR') {
+      const of = text(expression['relation_name']).toLowerCase()
+      const shown = of === '' ? [folded] : [of, folded]
+      const place = resolve(shown, scope)
+      if (place !== undefined) return place
+      continue
+    }
+    const isCast = expression['class'] === 'CAST' && expression['try_cast'] === false
+    const column = isCast ? child(expression, 'child') : expression
+    const own = text(expression['alias']) || text(list(column, 'column_names').at(-1))
+    if (own.toLowerCase() === folded) return placeOf(column, scope)
+  }
+  return undefined
+}
+
+/** Steps from a table on the right of a left join to one that is not; undefined if there are none. */
+function stepsFrom(table: Joined, scope: Scope): readonly Step[] | undefined {
+  for (const from of scope.tables) {
+    const columns = table.view.key.flatMap((name) => {
+      const place = placeIn(table, name.toLowerCase())
+      const isLink = (link: Link) =>
+        link.from.table === from && link.to.table === table && link.to.column === place?.column
+      return scope.links.find(isLink)?.from.column.name ?? []
+    })
+    // Only tables further left, so that no steps lead in a circle.
+    if (columns.length < table.view.key.length) continue
+    if (scope.tables.indexOf(from) >= scope.tables.indexOf(table)) continue
+    const rest = from.isOptional ? stepsFrom(from, scope) : []
+    if (rest !== undefined) return [{ table: from.view.name, columns }, ...rest]
+  }
+  return undefined
+}
+
+function placeOf(expression: Node, scope: Scope): Place | undefined {
+  if (expression['class'] !== 'COLUMN_REF') return undefined
+  const names = list(expression, 'column_names').map((name) => text(name).toLowerCase())
+  return resolve(names, scope)
+}
+
+/** The column of a name, `table.column` or `column`. */
+function resolve(names: readonly string[], { tables, merged }: Scope): Place | undefined {
+  const [first = '', second] = names
+  if (names.length > 2) return undefined
+  if (second !== undefined) {
+    const table = tables.find(({ alias }) => alias === first)
+    return table && placeIn(table, second)
+  }
+  const places = tables.flatMap((table) => placeIn(table, first) ?? [])
+  // Merged columns show the value on the left, which a left join always has.
+  return places.length === 1 || merged.has(first) ? places[0] : undefined
+}
+
+function placeIn(table: Joined, name: string): Place | undefined {
+  const column = table.view.columns.find((each) => each.name.toLowerCase() === name)
+  return column && { table, column }
+}
+
+const WHOLE_NUMBERS = ['SMALLINT', 'INTEGER', 'BIGINT']
+
+function isSameOrWider(from: string, to: string): boolean {
+  const [narrow, wide] = [WHOLE_NUMBERS.indexOf(from), WHOLE_NUMBERS.indexOf(to)]
+  return from === to || (narrow >= 0 && narrow <= wide)
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

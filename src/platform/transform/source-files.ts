@@ -1,0 +1,131 @@
+import type { DuckDb } from '../io/duckdb.ts'
+import { duckLiteral, identifier } from '../io/sql.ts'
+import type { Column } from '../lake/lake-type.ts'
+import { readParquet } from '../lake/parquet.ts'
+import { rowText } from '../lake/quarantine/quarantine.ts'
+import { sameType, selectNothing } from '../lake/table-state.ts'
+import { CHANGE_COLUMNS } from '../project/source-contract.ts'
+
+/** A source table as the models see it. */
+export interface SourceView {
+  readonly name: string
+  readonly key: readonly string[]
+  readonly columns: readonly (Column & { readonly formerly: readonly string[] })[]
+  /** Whether a contract says so; otherwise the columns are those it was captured in. */
+  readonly isContract: boolean
+}
+
+/** The columns a change carries beside the table's own. */
+const CHANGE_TYPES: readonly Column[] = [
+  { name: '_operation', type: 'VARCHAR' },
+  { name: '_batch', type: 'BIGINT' },
+  { name: '_captured_at', type: 'TIMESTAMPTZ' },
+  { name: '_ordinal', type: 'BIGINT' },
+]
+
+/** Files of a source table in a view's columns, whatever columns each was written with. */
+export interface ReadFiles {
+  readonly isExact: boolean
+  /**
+   * A relation of some of them: the view's columns, the change columns the files have, and `_fault`
+   * (the first column whose value does not fit and is null, else null), `_key` and `_content` as
+   * quarantine has them.
+   */
+  rows(paths: readonly string[]): string
+}
+
+export async function readFiles(
+  db: DuckDb,
+  view: SourceView,
+  paths: readonly string[],
+): Promise<ReadFiles> {
+  const shapes = await readShapes(db, paths)
+  const selects = new Map(shapes.map((shape) => [shape, selectShape(view, shape.columns)]))
+  return {
+    isExact: [...selects.values()].every(({ isExact }) => isExact),
+    rows(some) {
+      const wanted = new Set(some)
+      const arms = [...selects].flatMap(([shape, { select }]) => {
+        const own = shape.paths.filter((path) => wanted.has(path))
+        return own.length === 0 ? [] : [`select ${select} from ${readParquet(own)}`]
+      })
+      const nothing = selectNothing([
+        ...view.columns,
+        ...CHANGE_TYPES,
+        ...['_fault', '_key', '_content'].map((name) => ({ name, type: 'VARCHAR' })),
+      ])
+      return `(${arms.length === 0 ? nothing : arms.join('\nunion all by name\n')})`
+    },
+  }
+}
+
+/** Files that were written with the same columns. */
+interface Shape {
+  readonly paths: string[]
+  /** Name → type. */
+  readonly columns: ReadonlyMap<string, string>
+}
+
+async function readShapes(db: DuckDb, paths: readonly string[]): Promise<Shape[]> {
+  if (paths.length === 0) return []
+  const list = [...new Set(paths)].map(duckLiteral).join(', ')
+  const found = await db.rows<{ path: string; name: string; type: string }>(`
+    select file_name as path, name, duckdb_type as type
+    from parquet_schema([${list}]) where duckdb_type is not null`)
+  const files = new Map<string, Map<string, string>>()
+  for (const { path, name, type } of found) {
+    const columns = files.get(path) ?? new Map<string, string>()
+    files.set(path, columns.set(name, type === 'TIMESTAMP WITH TIME ZONE' ? 'TIMESTAMPTZ' : type))
+  }
+  const shapes = new Map<string, Shape>()
+  for (const [path, columns] of files) {
+    const text = JSON.stringify([...columns])
+    const shape = shapes.get(text) ?? { paths: [], columns }
+    shape.paths.push(path)
+    shapes.set(text, shape)
+  }
+  return [...shapes.values()]
+}
+
+/** The select list that makes a view's rows of files of one shape. */
+function selectShape(
+  { key, columns }: SourceView,
+  present: ReadonlyMap<string, string>,
+): { select: string; isExact: boolean } {
+  const faults: string[] = []
+  const keyColumns: (Column & { label: string })[] = []
+  const selected = columns.map(({ name, type, formerly }) => {
+    const was = [name, ...formerly].find((each) => present.has(each))
+    const before = was === undefined ? undefined : present.get(was)
+    if (was === undefined || before === undefined) return `null::${type} as ${identifier(name)}`
+    if (key.includes(name)) keyColumns.push({ name: was, type: before, label: name })
+    if (sameType(before, type)) return `${identifier(was)} as ${identifier(name)}`
+    const value = identifier(was)
+    const fits = fitsExactly(value, { from: before, to: type })
+    faults.push(`when ${value} is not null and not ${fits} then ${duckLiteral(name)}`)
+    return `case when ${fits} then try_cast(${value} as ${type}) end as ${identifier(name)}`
+  })
+  const captured = [...present].filter(([name]) => !CHANGE_COLUMNS.has(name))
+  const inOrder = key.flatMap((name) => keyColumns.find(({ label }) => label === name) ?? [])
+  const fault = faults.length === 0 ? 'null::varchar' : `case ${faults.join(' ')} end`
+  const select = [
+    ...selected,
+    ...[...CHANGE_COLUMNS].filter((name) => present.has(name)),
+    `${fault} as _fault`,
+    `${rowText(inOrder)} as _key`,
+    `${rowText(captured.map(([name, type]) => ({ name, type })))} as _content`,
+  ]
+  return { select: select.join(', '), isExact: faults.length === 0 }
+}
+
+/** SQL that says whether a type holds a value of another exactly; never null where that is not. */
+function fitsExactly(value: string, { from, to }: { from: string; to: string }): string {
+  const cast = `try_cast(${value} as ${to})`
+  if (from !== 'VARCHAR') return `coalesce(try_cast(${cast} as ${from}) = ${value}, false)`
+  // An unbounded numeric is kept as its text, which says 2.5 and 2.50 of one number.
+  return `coalesce(${shortNumber(`${cast}::varchar`)} = ${shortNumber(value)}, false)`
+}
+
+function shortNumber(text: string): string {
+  return `case when contains(${text}, '.') then rtrim(rtrim(${text}, '0'), '.') else ${text} end`
+}

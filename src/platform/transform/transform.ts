@@ -1,0 +1,193 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { checkEnds, readHeads } from '../continuity.ts'
+import {
+  checkInterrupted,
+  type Deps,
+  ingestionZone,
+  isPastDeadline,
+  processedZone,
+} from '../deps.ts'
+import { ConflictError } from '../errors.ts'
+import { openDuckDb } from '../io/duckdb.ts'
+import { checkFollows, commitBatch, readExistingCommit } from '../lake/batch-log.ts'
+import type { CommitRecord } from '../lake/commit-record.ts'
+import { type HeldTable, listHeld } from '../lake/held.ts'
+import { logRefused } from '../lake/quarantine/quarantine.ts'
+import type { Zone } from '../lake/zone.ts'
+import { checkProject } from '../project/check-project.ts'
+import { generationOf } from '../project/generation.ts'
+import type { TransformInput } from './inputs.ts'
+import { type PreparedStar, prepareStar } from './star.ts'
+
+/** Rows that were published although they break a check. */
+export interface Warning {
+  readonly table: string
+  readonly check: string
+  readonly rows: number
+}
+
+export interface TransformOutcome {
+  readonly generation: string
+  /** Batches this call transformed. */
+  readonly batches: readonly number[]
+  /** Rows this call sent to quarantine, those of held tables not counted. */
+  readonly quarantined: number
+  /** Rows this call published although they break a check, by table and check. */
+  readonly warnings: readonly Warning[]
+  /** Star tables that stand still as of the last transformed batch. */
+  readonly held: readonly HeldTable[]
+  /** The deadline came first: batches are left for the next call. */
+  readonly isCutShort: boolean
+}
+
+/**
+ * Transforms every ingestion batch that the models' generation lacks, in order, each committed
+ * before the next. Needs neither source nor warehouse. May be repeated and run twice at once: the
+ * loser of a race takes the winner's batch as it is, for it holds the same rows. Each batch names
+ * the ingestion record it was made from, and is made only if that continues the one before (I14).
+ */
+export async function transform(deps: Deps): Promise<TransformOutcome> {
+  checkProject(deps.project)
+  const generation = generationOf(deps.project)
+  const zone = processedZone(deps, generation)
+  const ingestion = ingestionZone(deps)
+  const heads = await readHeads(deps)
+  const last = heads.captured
+  let previous = heads.transformed
+  const batches: number[] = []
+  let quarantined = 0
+  let warnings: readonly Warning[] = []
+  if (last === undefined) {
+    return { generation, batches, quarantined, warnings, held: [], isCutShort: false }
+  }
+  const first = (previous?.batch ?? 0) + 1
+  if (first <= last.batch) await checkEnds(deps, heads)
+  if (previous === undefined) await prepareGeneration(deps, zone)
+  let before = heads.origin
+
+  for (let number = first; number <= last.batch; number++) {
+    checkInterrupted(deps)
+    if (batches.length > 0 && isPastDeadline(deps)) break
+    const captured = await readExistingCommit(ingestion, number)
+    if (before !== undefined) checkFollows(ingestion, before, captured)
+    const record: CommitRecord = await transformBatch(deps, zone, {
+      record: captured,
+      latest: last,
+      before,
+      previous,
+    })
+    before = captured
+    for (const { held, counts } of Object.values(record.tables)) {
+      if (held === undefined) quarantined += counts.quarantined
+    }
+    warnings = addWarnings([...warnings, ...listWarnings(record)])
+    batches.push(number)
+    previous = record
+    deps.log({ event: 'batch_transformed', batch: number, generation })
+  }
+  return {
+    generation,
+    batches,
+    quarantined,
+    warnings,
+    held: listHeld(previous?.tables ?? {}),
+    isCutShort: (previous?.batch ?? 0) < last.batch,
+  }
+}
+
+async function transformBatch(
+  deps: Deps,
+  zone: Zone,
+  {
+    record,
+    latest,
+    before,
+    previous,
+  }: Pick<TransformInput, 'record' | 'latest' | 'before' | 'previous'>,
+): Promise<CommitRecord> {
+  await mkdir(deps.scratchDir, { recursive: true })
+  await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
+  const { batch: number, snapshot } = record
+  const attempt = randomBytes(4).toString('hex')
+  const star = await prepareStar(
+    { zone, db, number, attempt, takenAt: snapshot.takenAt },
+    {
+      project: deps.project,
+      ingestion: ingestionZone(deps),
+      record,
+      latest,
+      before,
+      previous,
+      limits: deps.limits,
+    },
+  )
+  reportStar(deps, { number, star, previous })
+  const content = {
+    snapshot,
+    tables: star.tables,
+    tests: star.tests,
+    writer: { version: deps.version, runId: deps.runId },
+  }
+  try {
+    return await commitBatch(zone, content, { previous, madeFrom: record })
+  } catch (error) {
+    if (error instanceof ConflictError) return readExistingCommit(zone, number)
+    throw error
+  }
+}
+
+/** Says what is wrong with a batch; of a table that comes to stand still, that and no more. */
+function reportStar(
+  deps: Deps,
+  {
+    number: batch,
+    star: { tables, faults, tests },
+    previous,
+  }: { number: number; star: PreparedStar; previous: CommitRecord | undefined },
+): void {
+  for (const [table, { held }] of Object.entries(tables)) {
+    const before = previous?.tables[table]?.held
+    if (held !== undefined && before === undefined) {
+      const { reason, detail } = held
+      deps.log({ event: 'table_held', level: 'alert', batch, table, reason, detail })
+    }
+    if (held === undefined && before !== undefined) {
+      deps.log({ event: 'table_released', batch, table, since: before.sinceAt })
+    }
+    const found = (faults.get(table) ?? []).map((fault) =>
+      held === undefined ? fault : { ...fault, isNew: false },
+    )
+    logRefused(deps.log, { batch, table, faults: found })
+  }
+  for (const warning of listWarnings({ tables })) {
+    deps.log({ event: 'check_failed', level: 'warn', batch, ...warning })
+  }
+  for (const [test, rows] of Object.entries(tests)) {
+    if (rows > 0) deps.log({ event: 'test_failed', level: 'warn', batch, test, rows })
+  }
+}
+
+/** The rows a batch published although they break a check, by table and check. */
+function listWarnings({ tables }: Pick<CommitRecord, 'tables'>): Warning[] {
+  return Object.entries(tables).flatMap(([table, { warnings = {} }]) =>
+    Object.entries(warnings).map(([check, rows]) => ({ table, check, rows })),
+  )
+}
+
+/** One warning for each table and check. */
+function addWarnings(all: readonly Warning[]): Warning[] {
+  const sums = new Map<string, Warning>()
+  for (const { table, check, rows } of all) {
+    const name = `${table} ${check}`
+    sums.set(name, { table, check, rows: rows + (sums.get(name)?.rows ?? 0) })
+  }
+  return [...sums.values()]
+}
+
+/** Describes the generation for people who find it in the zone. */
+async function prepareGeneration(deps: Deps, zone: Zone): Promise<void> {
+  const models = deps.project.models.map(({ kind, table, key }) => ({ kind, table, key }))
+  const body = JSON.stringify({ project: deps.project.name, models }, undefined, 1)
+  await zone.store.putIfAbsent(`${zone.prefix}generation.json`, Buffer.from(`${body}\n`))
+}
