@@ -30,6 +30,7 @@ export interface OfferedFile {
   /** Values for columns that its rows lack, taken from the names of its folders. */
   readonly given: Readonly<Record<string, string | null>>
 }
+
 /**
  * What becomes of a file: `taken`, of which single lines may be in quarantine; `copy` of a file that
  * was taken under another name; `empty`; `refused` as a whole, for being unreadable or for too many bad lines.
@@ -160,6 +161,7 @@ export async function takeFile(
 
 /** Of the fields that a feed does not have, no more are named, and none with more characters. */
 const MAX_NAMED = 50
+
 /** One entry of quarantine for a file of which nothing was taken. */
 async function writeWholeRefusal(
   { db, number, takenAt }: PendingBatch,

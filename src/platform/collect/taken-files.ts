@@ -131,6 +131,7 @@ export async function recordFiles(
     rows: (previous?.rows ?? 0) + inserted,
   }
 }
+
 /** Versions of the files that were taken, by name. */
 export async function readTakenVersions(
   batch: Pick<PendingBatch, 'db' | 'zone'>,

@@ -76,6 +76,7 @@ export async function verifyLake(
   }
   return { verified, unfit }
 }
+
 /**
  * Compares one source table with the lake. If the checksums are equal, nothing is copied. Otherwise
  * keys in quarantine are left out, and `paths` are the files of all other rows, and of the rows

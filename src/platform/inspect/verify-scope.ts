@@ -44,10 +44,12 @@ export async function planScope(
   const sources = new Set(source.tables.filter(isRead).map(({ name }) => name))
   return { sources, models: [model], histories: [model] }
 }
+
 /** The calendar comes last: its days are those the facts name. */
 function rank(model: Model): number {
   return model.kind === 'calendar' ? 1 : 0
 }
+
 export interface VerifyOptions {
   /** Compares this source or star table alone, and what it is made from. */
   readonly table?: string | undefined

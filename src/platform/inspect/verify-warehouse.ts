@@ -101,6 +101,7 @@ interface ModelCheck<Kind extends Model> {
   readonly warehouse: WarehouseClient
   readonly model: Kind
 }
+
 /**
  * A fact's current rows against what the model makes of the source, and against its own history.
  * Of a row whose values its contract has no room for the model is only asked which key it is of.
@@ -150,6 +151,7 @@ async function verifyFact(
   const { difference } = checked
   return { ...checked, difference: { ...difference, different: difference.different + stale } }
 }
+
 /** Rows of the maintained current table that are not what the history says, either way. */
 async function countStale(
   { client, warehouse }: WarehouseClient,
@@ -174,6 +176,7 @@ async function countStale(
     return Number(onlyRow(found).rows)
   })
 }
+
 /** A dimension against its model. Rows the source no longer holds may stay: old facts join them. */
 async function verifyDimension(check: ModelCheck<Model>): Promise<VerifiedTable> {
   await check.db.run(`
@@ -191,6 +194,7 @@ async function verifyDimension(check: ModelCheck<Model>): Promise<VerifiedTable>
   })
   return { ...checked, difference: withoutExtra(checked.difference) }
 }
+
 /** Makes `expected` from a model's select, copies the warehouse's rows, and compares them. */
 async function compareModel({
   db,

@@ -12,16 +12,19 @@ const FULL: Meaning = {
   message: (folder) => `The scratch folder ${folder} is full`,
   hint: 'free some space, or set TIDEMARK_SCRATCH to a folder with more; then run again',
 }
+
 const FORBIDDEN: Meaning = {
   code: 'SCRATCH_PERMISSION',
   message: (folder) => `The scratch folder ${folder} cannot be written`,
   hint: 'make it writable for this user, or set TIDEMARK_SCRATCH to a folder that is; then run again',
 }
+
 const OPEN_FILES: Meaning = {
   code: 'OPEN_FILES',
   message: () => 'This process, or this machine, has too many files open',
   hint: 'raise the limit, for instance with: ulimit -n 4096',
 }
+
 const LOST: Meaning = {
   code: 'SCRATCH_LOST',
   message: (folder) => `A file in the scratch folder ${folder} is gone, or cannot be read`,

@@ -16,8 +16,25 @@ export interface DuckDb extends AsyncDisposable {
   run(sql: string): Promise<void>
   /** All rows as plain objects: for counts and names, never for table contents. */
   rows<Row>(sql: string): Promise<Row[]>
-  /** Drops all temporary tables and views, and removes all files of the scratch folder. */
+  /** The only row of a result. Throws `TypeError` if there is none or more than one. */
+  row<Row>(sql: string): Promise<Row>
+  /** Rows of a relation: a name, or any other text that may follow `from`. */
+  count(relation: string): Promise<number>
+  /** The rows of a select, held until they are disposed of. Under the name `as`, or one of its own. */
+  table(select: string, as?: string): Promise<Relation>
+  /** A select that runs anew each time it is read, until it is disposed of. */
+  view(select: string, as?: string): Promise<Relation>
+  /** Removes all files from the scratch folder. */
   clear(): Promise<void>
+}
+
+/**
+ * A temporary table or view, dropped when it is disposed of. Only models read relations by a name
+ * that they know; all others get a name of their own and are passed on as values.
+ */
+export interface Relation extends AsyncDisposable {
+  /** SQL of its name, as it stands after `from`. */
+  readonly name: string
 }
 
 /** DuckDB's own folder inside the scratch folder. */
@@ -73,16 +90,36 @@ export async function openDuckDb({
     const reader = await explained(() => connection.runAndReadAll(sql))
     return reader.getRowObjectsJS() as Row[]
   }
+  const row = async <Row>(sql: string) => {
+    const [found, ...more] = await rows<Row>(sql)
+    if (found === undefined || more.length > 0) throw new TypeError('a query returned not one row')
+    return found
+  }
+  let created = 0
+  const create = async (kind: 'table' | 'view', select: string, as?: string): Promise<Relation> => {
+    created += 1
+    const name = identifier(as ?? `tidemark relation ${created}`)
+    await run(`create temp ${kind} ${name} as ${select}`)
+    return {
+      name,
+      // A drop can fail only together with the database, which takes the relation with it.
+      [Symbol.asyncDispose]: () => run(`drop ${kind} ${name}`).catch(() => {}),
+    }
+  }
   return {
     scratchDir,
     run,
     rows,
+    row,
+    count: async (relation) => {
+      const { rows: counted } = await row<{ rows: bigint }>(
+        `select count(*) as rows from ${relation}`,
+      )
+      return Number(counted)
+    },
+    table: (select, as) => create('table', select, as),
+    view: (select, as) => create('view', select, as),
     async clear() {
-      const made = await rows<{ kind: string; name: string }>(`
-        select 'view' as kind, view_name as name from duckdb_views() where temporary and not internal
-        union all
-        select 'table' as kind, table_name as name from duckdb_tables() where temporary`)
-      for (const { kind, name } of made) await run(`drop ${kind} temp.${identifier(name)}`)
       for (const name of await readdir(scratchDir)) {
         if (name !== SPILL) await rm(join(scratchDir, name), { recursive: true, force: true })
       }

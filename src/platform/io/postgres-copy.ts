@@ -11,6 +11,7 @@ export interface CopiedFile extends WrittenText {
   /** What Postgres said it wrote. */
   readonly rows: number
 }
+
 /**
  * Streams a select's rows into a file in COPY's text format, each line beginning with a tab. The
  * tab stands for an empty first column: without it a first value's byte order mark would be taken
@@ -25,6 +26,7 @@ export async function copyToFile(
   const statement = `copy (select '', r.* from (${select}) as r) to stdout`
   return await copyStatementToFile(client, statement, path)
 }
+
 /** As `copyToFile`, for a whole `copy … to stdout` statement. */
 export async function copyStatementToFile(
   client: Client,
@@ -36,6 +38,7 @@ export async function copyStatementToFile(
   await pipeline(stream, file.sink)
   return { ...file.check(), rows: stream.rowCount }
 }
+
 /** Streams a file in COPY's text format into `target`, a table with its columns; returns the rows stored. */
 export async function copyFromFile(client: Client, target: string, path: string): Promise<number> {
   // Opened first: a file that cannot be read must not leave the connection waiting for rows.

@@ -16,6 +16,7 @@ const NETWORK: Record<string, string> = {
 
 const CERTIFICATE =
   /^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|CERT_|ERR_TLS|HOSTNAME_MISMATCH|INVALID_CA|ERR_SSL)/
+
 /**
  * What `pg` or the network said, as one of our errors: named after the database, without the
  * statement, a value or a credential. The original is kept as `cause` for debugging only.
@@ -120,6 +121,7 @@ function describeFault(
     .map((kind) => `${kind} ${names[kind]}`)
   return known.length > 0 ? known.join(', ') : 'see the log of the server'
 }
+
 /**
  * Runs `work` and turns whatever Postgres throws into one of our errors. A mistake in our own code is
  * thrown as it is: the server must not be blamed for it (I15).

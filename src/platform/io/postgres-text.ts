@@ -5,6 +5,7 @@ export interface TextRows {
   readonly columns: readonly { readonly name: string; readonly typeId: number }[]
   readonly rows: readonly (readonly (string | null)[])[]
 }
+
 /**
  * Runs one statement through the extended protocol, which refuses a second one (manual, 54.2.3),
  * with text values for `$1`, `$2` and so on. Throws what `pg` throws.
@@ -31,6 +32,7 @@ export interface ReceivedBytes {
   /** The connection was cut for it. */
   readonly isExceeded: boolean
 }
+
 /**
  * Counts what the server sends from now on, and cuts the connection beyond `maxBytes`: the only way
  * to be safe of one huge row, which the driver would gather in memory whole.

@@ -6,6 +6,7 @@ import { isLoopback } from './loopback.ts'
 
 /** Modes that give up encryption, or the proof that the server is the right one. */
 const WEAK_MODES = new Set(['disable', 'allow', 'prefer', 'no-verify', 'false', '0'])
+
 /**
  * The driver's final options for a connection string: host, user and TLS are decided here once, and
  * nothing is parsed again. Beyond this machine TLS is always verified. Throws `ConfigError` if it
@@ -88,6 +89,7 @@ function badUrl(database: Database, what: string): ConfigError {
     hint: `set TIDEMARK_${database.code}_URL=postgresql://user:password@host:5432/database`,
   })
 }
+
 /** Host and port that a connection string leads to, the only parts that may be shown. */
 export function hostOf(url: string): string {
   try {

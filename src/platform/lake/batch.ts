@@ -12,6 +12,7 @@ export interface PendingBatch {
   /** ISO 8601 UTC; becomes `_captured_at`. */
   readonly takenAt: string
 }
+
 /** What a row of a batch carries of it. */
 export type Stamp = Pick<PendingBatch, 'db' | 'number' | 'takenAt'>
 

@@ -4,13 +4,15 @@ import { identifier, identifiers } from '../io/sql.ts'
 import { isDistinct } from './lake-type.ts'
 import type { LakeTable } from './table-state.ts'
 
-/** What a comparison found, in rows. */
+/** What a comparison found, in rows, and those that differ. */
 export interface Comparison {
   readonly read: number
   readonly inserted: number
   readonly updated: number
-  readonly unchanged: number
+  /** The rows that are new or differ, with `_operation`; the caller disposes of them. */
+  readonly changes: Relation
 }
+
 /**
  * Compares incoming rows with the table as it stood, by key, and makes the temporary table
  * `changes` of those that are new (`insert`) or differ in any column (`update`). What was seen
@@ -49,6 +51,7 @@ export async function compareRows(
   }
   return { read, inserted, updated, unchanged: read - inserted - updated }
 }
+
 /**
  * Compares the keys the source holds with those of the state. `gone` are held by the state only,
  * `unknown` by the source only and not among the changes.
@@ -69,6 +72,7 @@ export async function compareKeys(
         ) as unknown`)
   return { gone: Number(found?.gone), unknown: Number(found?.unknown) }
 }
+
 /** Adds a `delete` with the last known values for every key of the state that `keys` lacks. */
 export async function addDeletes(
   db: DuckDb,
@@ -81,6 +85,7 @@ export async function addDeletes(
     from ${identifier(state)}
     anti join ${keys} using (${identifiers(table.key)})`)
 }
+
 /** Throws `ContractError` when a relation holds a key twice or not at all: it could not be compared. */
 export async function checkKeys(db: DuckDb, table: LakeTable, relation: string): Promise<void> {
   const missing = table.key.map((name) => `${identifier(name)} is null`).join(' or ')

@@ -22,6 +22,7 @@ export interface ConvertedRows {
    */
   readonly refused: { readonly path: string; readonly rows: number } | undefined
 }
+
 /**
  * Turns copied rows into Parquet and removes the file they were in. Rows keep their order; ordinals
  * begin at `firstOrdinal`, and where rows are refused they have gaps. Throws `ContractError` when a
@@ -45,6 +46,7 @@ interface Conversion {
   readonly firstOrdinal: number
   readonly path: string
 }
+
 /** Converts all rows at once; undefined when some of them do not convert. */
 async function convertAll(
   batch: Stamp,
@@ -70,6 +72,7 @@ async function convertAll(
     throw error
   }
 }
+
 /** Converts the rows that can be read and converted, and keeps all others as they came. */
 async function convertDivided(
   batch: Stamp,
@@ -98,6 +101,7 @@ async function convertDivided(
     await rm(lines.unreadable)
   }
 }
+
 /** Reads every field as text, and separates the rows that convert exactly from all others. */
 async function divideRows(
   batch: Stamp,

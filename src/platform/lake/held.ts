@@ -11,6 +11,7 @@ export interface HeldTable {
   /** One sentence for people. */
   readonly detail: string
 }
+
 /** The tables of a batch of which something is not let through. */
 export function listHeld(tables: Record<string, TableEntry>): HeldTable[] {
   return Object.entries(tables).flatMap(([table, { held, heldDeletes, rows }]): HeldTable[] => {
@@ -20,5 +21,6 @@ export function listHeld(tables: Record<string, TableEntry>): HeldTable[] {
     return [{ table, reason: 'mass_deletion', detail }]
   })
 }
+
 /** Why a table that was not read for want of time stands still. */
 export const DEFERRED = 'deferred'

@@ -13,6 +13,7 @@ export function parquetOptions(width: number): string {
   return `format parquet, compression zstd, row_group_size ${rows},
     string_dictionary_page_size_limit ${dictionaryBytes}`
 }
+
 /** Writes a query's result as one Parquet file; returns its rows. `width` is its columns, if many. */
 export async function writeParquet(
   db: DuckDb,
@@ -25,6 +26,7 @@ export async function writeParquet(
   )
   return Number(written?.Count)
 }
+
 /** SQL that reads Parquet files as one relation; the paths' `tidemark_date=` parts are not columns. */
 export function readParquet(paths: readonly string[]): string {
   const list = paths.map(duckLiteral).join(', ')

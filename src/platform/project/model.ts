@@ -12,6 +12,7 @@ interface ModelBase {
   /** Rules for its rows. A check's severity decides what happens to a row that breaks it. */
   readonly checks?: readonly Check[]
 }
+
 /** A rule of one row. */
 export interface Check {
   /** Lower case with underscores: what people and machines call the rule. */
@@ -23,6 +24,7 @@ export interface Check {
   /** `warn` if not given. */
   readonly severity?: Severity
 }
+
 /**
  * What a broken check does. `warn`: the row is published like any other and counted in the commit
  * record. For business rules, because history must hold what the source said, plausible or not.
@@ -30,6 +32,7 @@ export interface Check {
  * warehouse cannot store or join.
  */
 export type Severity = 'warn' | 'refuse'
+
 /**
  * A rule across tables that the source may break for good reason, so nothing is kept back for it:
  * rows that break it are counted in the commit record, and reported when there are some.
@@ -42,14 +45,17 @@ export interface DataTest {
    */
   readonly sql: URL
 }
+
 /** A select over the tables as they now stand; one row a key. */
 export interface Dimension extends ModelBase {
   readonly kind: 'dimension'
 }
+
 /** A dimension of days, made for the whole years of every date in the view `named_date (date_id)`. */
 export interface Calendar extends ModelBase {
   readonly kind: 'calendar'
 }
+
 /**
  * Row by row over `change_<from>`. The model passes `_operation`, `_captured_at` and `_ordinal`
  * through as its last three columns; the platform puts the record id in front and the
@@ -70,6 +76,7 @@ export interface Fact extends ModelBase {
    */
   readonly headline?: URL
 }
+
 /** The index of a fact's current table on a column by which its rows are sought. */
 export function indexName(fact: string, column: string): string {
   return `${fact}_current_${column}_idx`
@@ -81,6 +88,7 @@ export interface Reference {
   /** Table name of the dimension or calendar. */
   readonly dimension: string
 }
+
 /** Reasons that are the platform's own; no check may be called so. */
 export const OWN_REASONS: readonly string[] = [
   'not_null',

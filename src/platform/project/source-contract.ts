@@ -5,6 +5,7 @@ export interface SourceContract {
   /** Tables that are filled from files or answers beside the database. */
   readonly feeds?: readonly Feed[]
 }
+
 /**
  * A table whose rows come in files that somebody drops, or in the answers of a server. A row with a
  * new key is an insert, one that differs an update; what is missing from a later file stays.
@@ -19,6 +20,7 @@ export interface Feed {
   /** The format of its wide CSV files, such as `Date,USD,JPY`. Without it, no file is wide. */
   readonly wide?: WideFormat
 }
+
 /**
  * The format of a wide CSV file, such as one with a row for each day and a column for each
  * currency. Each cell with a value becomes a row of the feed. A file is wide if its first title is
@@ -39,6 +41,7 @@ export interface WideFormat {
    */
   readonly constants: Readonly<Record<string, string>>
 }
+
 /** How a server's answers become rows of a feed. */
 export interface AnswerFormat {
   readonly feed: string
@@ -50,6 +53,7 @@ export interface AnswerFormat {
    */
   readonly parse: AnswerSchema
 }
+
 /** The part of a zod schema that counts. */
 export interface AnswerSchema {
   safeParse(answer: {
@@ -60,10 +64,12 @@ export interface AnswerSchema {
     | { readonly success: true; readonly data: readonly Readonly<Record<string, string>>[] }
     | { readonly success: false }
 }
+
 /** All tables of the ingestion zone that models may read: the database's, then the feeds'. */
 export function capturedTables({ tables, feeds = [] }: SourceContract): readonly SourceTable[] {
   return [...tables, ...feeds]
 }
+
 /** The table in the ingestion zone that says which files of a feed were taken. */
 export function filesOf(feed: string): string {
   return `${feed}_files`
@@ -100,6 +106,7 @@ export interface RequiredColumn {
   /** What the source called it before; so the lake's older files still hold it. */
   readonly formerly?: readonly string[]
 }
+
 /** Columns that a change carries beside the source's own. */
 export const CHANGE_COLUMNS: ReadonlySet<string> = new Set([
   '_operation',
@@ -107,6 +114,7 @@ export const CHANGE_COLUMNS: ReadonlySet<string> = new Set([
   '_captured_at',
   '_ordinal',
 ])
+
 /**
  * Reserved names. A quarantined row carries `_reason` and `_column`, and a file's folder is named
  * by `tidemark_date`, so no source column may use these names.

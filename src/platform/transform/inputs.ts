@@ -17,8 +17,10 @@ export interface TransformInput extends SourceInput {
   readonly previous: CommitRecord | undefined
   readonly limits: QuarantineLimits
 }
+
 /** What a model or a test reads: source tables, and those whose changes it reads. */
 export type Reads = ReadonlyMap<Model | DataTest, readonly string[]>
+
 /** The names in the SQL of each model and test that are a source table's or `change_` and one's. */
 export async function readInputs(db: DuckDb, project: Project): Promise<Reads> {
   const inputs = new Map<Model | DataTest, string[]>()

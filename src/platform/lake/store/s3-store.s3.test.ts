@@ -124,7 +124,7 @@ describe.skipIf(isS3Missing)('s3Store()', () => {
     const blocks = Array.from({ length: 200 }, (_, index) => Buffer.from(block.fill(index)))
     await writeFile(path, blocks)
     const program = fileURLToPath(
-      new URL('../../../../dist/platform/lake/s3-store.js', import.meta.url),
+      new URL('../../../../dist/platform/lake/store/s3-store.js', import.meta.url),
     )
     const script = `
       const { readFileSync } = await import('node:fs')
