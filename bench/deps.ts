@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DEFAULT_LIMITS, type Deps } from '../src/platform/deps.ts'
 import { diskStore } from '../src/platform/lake/store/disk-store.ts'
+import { createMemory } from '../src/platform/memory.ts'
 import type { Project } from '../src/platform/project/project.ts'
 import { totesys } from '../src/totesys/totesys.ts'
 
@@ -35,6 +36,7 @@ export function depsAt(place: Place, project: Project = totesys): Deps {
     ingestion: diskStore(join(place.folder, 'ingestion')),
     processed: diskStore(join(place.folder, 'processed')),
     scratchDir,
+    memory: createMemory(),
     log: () => {},
     runId: 'bench',
     version: '0.0.0-bench',

@@ -3,14 +3,15 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Config, parseConfig } from '../platform/config.ts'
 import { DEFAULT_LIMITS, type Deps, type Limits } from '../platform/deps.ts'
-import type { FeedSources } from '../platform/source/feed-sources.ts'
 import { ConfigError } from '../platform/errors.ts'
+import { hostOf } from '../platform/io/postgres-url.ts'
 import { diskStore } from '../platform/lake/store/disk-store.ts'
 import type { ObjectStore } from '../platform/lake/store/object-store.ts'
 import { parseZoneAddress, ZONE_ADDRESS } from '../platform/lake/store/zone-address.ts'
 import type { Log } from '../platform/log.ts'
-import { hostOf } from '../platform/io/postgres-url.ts'
+import { createMemory } from '../platform/memory.ts'
 import { diskDrop, type Drop } from '../platform/source/drop.ts'
+import type { FeedSources } from '../platform/source/feed-sources.ts'
 import type { Warehouse } from '../platform/warehouse/warehouse.ts'
 import { rateAnswers } from '../totesys/source/rate-answers.ts'
 import { totesys } from '../totesys/totesys.ts'
@@ -132,6 +133,7 @@ export async function openEnvironment({
     ingestion,
     processed,
     scratchDir: scratch.path,
+    memory: createMemory(),
     log,
     runId: randomUUID(),
     version: VERSION,

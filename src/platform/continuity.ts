@@ -1,5 +1,12 @@
 import { type Deps, ingestionZone, processedZone } from './deps.ts'
-import { ConfigError, ContractError, type TidemarkError, TransientError } from './errors.ts'
+import {
+  ConfigError,
+  ConflictError,
+  ContractError,
+  TidemarkError,
+  TransientError,
+} from './errors.ts'
+import { retry } from './io/retry.ts'
 import { checkEnd, checkNotTaken, placeOf, readCommit, readLastCommit } from './lake/batch-log.ts'
 import type { CommitRecord } from './lake/commit-record.ts'
 import type { Zone } from './lake/zone.ts'
@@ -206,4 +213,26 @@ function isLoadedFrom(head: Loaded, record: CommitRecord): boolean {
   if (record.checksum === loadedFrom) return true
   if (capturedAs === undefined) return record.snapshot.takenAt === head.snapshotAt
   return record.checksum === capturedAs || record.madeFrom === capturedAs
+}
+
+/** How often a stage looks again after a conflict before the conflict is its outcome. */
+const CONFLICT_ATTEMPTS = 5
+
+/**
+ * Runs `work`, and again after a `ConflictError`: another run moved lake, warehouse or source on,
+ * so `work` must begin by reading where they stand. Each repetition is logged as `event`.
+ */
+export async function retryConflicts<T>(
+  { log }: Pick<Deps, 'log'>,
+  event: 'extract_again' | 'collect_again' | 'verify_again',
+  work: () => Promise<T>,
+): Promise<T> {
+  const isPassing = (error: unknown): error is ConflictError => error instanceof ConflictError
+  return await retry(work, {
+    attempts: CONFLICT_ATTEMPTS,
+    isPassing,
+    onRetry: (error, attempt) => {
+      if (isPassing(error)) log({ event, attempt, code: error.code })
+    },
+  })
 }

@@ -1,9 +1,12 @@
 import { join } from 'node:path'
 import { InterruptedError } from './errors.ts'
 import type { Database } from './io/database.ts'
+import { type DuckDb, openDuckDb } from './io/duckdb.ts'
+import type { QuarantineLimits } from './lake/quarantine/limits.ts'
 import type { ObjectStore } from './lake/store/object-store.ts'
 import type { Zone } from './lake/zone.ts'
 import type { Log } from './log.ts'
+import type { Memory } from './memory.ts'
 import type { Project } from './project/project.ts'
 import type { FeedSources } from './source/feed-sources.ts'
 import type { Warehouse } from './warehouse/warehouse.ts'
@@ -34,6 +37,8 @@ export interface Deps {
   readonly simulation?: Simulation
   /** Where the rows of the project's feeds come from. */
   readonly feeds?: FeedSources
+  /** What this process remembers between calls. */
+  readonly memory: Memory
   /** The clock feeds are stamped with; the database's tables go by its own. */
   readonly now?: () => Date
 }
@@ -45,7 +50,7 @@ export interface Simulation {
   readonly isSource: boolean
 }
 
-export interface Limits {
+export interface Limits extends QuarantineLimits {
   /** DuckDB spills to disk beyond this. */
   readonly memoryLimitMb: number
   readonly threads: number
@@ -57,10 +62,6 @@ export interface Limits {
   readonly brakeShare: number
   /** Tables of up to this many rows have no brake. */
   readonly brakeRows: number
-  /** More than this share of a table's rows in a batch unfit for it holds the table back instead. */
-  readonly quarantineShare: number
-  /** Batches of up to this many rows of a table are never held for that. */
-  readonly quarantineRows: number
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -74,16 +75,25 @@ export const DEFAULT_LIMITS: Limits = {
   quarantineRows: 100,
 }
 
-export function ingestionZone(deps: Deps): Zone {
-  return { store: deps.ingestion, prefix: '', cacheDir: join(deps.scratchDir, 'cache') }
+/** The zone of captured changes. */
+export function ingestionZone({ ingestion: store, scratchDir, memory }: Deps): Zone {
+  return { store, prefix: '', cacheDir: join(scratchDir, 'cache'), memory }
 }
 
-export function processedZone(deps: Deps, generation: string): Zone {
-  return {
-    store: deps.processed,
-    prefix: `${generation}/`,
-    cacheDir: join(deps.scratchDir, 'cache'),
-  }
+/** The zone of what one generation of the models makes of them. */
+export function processedZone(
+  { processed: store, scratchDir, memory }: Deps,
+  generation: string,
+): Zone {
+  return { store, prefix: `${generation}/`, cacheDir: join(scratchDir, 'cache'), memory }
+}
+
+/** DuckDB in a scratch folder of its own, within the limits. */
+export async function openScratchDb({
+  scratchDir,
+  limits,
+}: Pick<Deps, 'scratchDir' | 'limits'>): Promise<DuckDb> {
+  return await openDuckDb({ scratchDir, ...limits })
 }
 
 /** Whether what is left of the work is for the next call. */

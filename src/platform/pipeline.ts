@@ -1,4 +1,5 @@
 import { collect, type CollectOutcome } from './collect/collect.ts'
+import { retryConflicts } from './continuity.ts'
 import { type Deps, processedZone } from './deps.ts'
 import { ConflictError, ContractError } from './errors.ts'
 import { extract, type ExtractOptions, type ExtractOutcome } from './extract/extract.ts'
@@ -88,22 +89,19 @@ export async function run(deps: Deps, options: ExtractOptions = {}): Promise<Run
 }
 
 /**
- * As `extract`, the first stage of a run. A conflict means the world moved while we looked: another
- * run took the batch number, or a table was rewritten. Then it looks again.
+ * As `extract`, the first stage of a run, and again after a conflict: another run took the batch
+ * number, or the source was altered while it was read.
  */
 export async function extractUncontested(
   deps: Deps,
   options: ExtractOptions = {},
 ): Promise<ExtractOutcome> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await extract(deps, options)
-    } catch (error) {
-      if (!(error instanceof ConflictError)) throw error
-      // An alteration that is still there is none: it says itself what is wrong.
-      if (attempt === 3) throw error.code === 'SOURCE_ALTERED' ? error.cause : error
-      deps.log({ event: 'extract_again', attempt, code: error.code })
-    }
+  try {
+    return await retryConflicts(deps, 'extract_again', () => extract(deps, options))
+  } catch (error) {
+    // If it persists, it was not a race. The cause explains it better.
+    const isPersistent = error instanceof ConflictError && error.code === 'SOURCE_ALTERED'
+    throw isPersistent ? error.cause : error
   }
 }
 

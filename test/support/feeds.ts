@@ -21,6 +21,6 @@ export async function readFeedState(deps: Deps, what: string): Promise<Record<st
   }
   const table = filesTable(feed)
   const state = record.tables[table.name]?.state ?? []
-  await openState(db, zone, { relation: 'taken', table, state })
-  return await db.rows('select * from taken order by file')
+  await using taken = await openState(db, zone, { table, state })
+  return await db.rows(`select * from ${taken.name} order by file`)
 }

@@ -38,9 +38,9 @@ export async function readTable(
   if (entry === undefined) throw new Error(`batch ${record?.batch} has no table ${name}`)
   await using db = await openDuckDb({ scratchDir: folder, memoryLimitMb: 1024 })
   const table = await readSchema(ingestionZone(deps), name, entry.fingerprint ?? '')
-  await openState(db, ingestionZone(deps), { relation: 'found', table, state: entry.state })
+  await using found = await openState(db, ingestionZone(deps), { table, state: entry.state })
   const order = table.key.map(identifier).join(', ')
-  return await readTexts(db, `select * from found order by ${order}`)
+  return await readTexts(db, `select * from ${found.name} order by ${order}`)
 }
 
 /** A row in quarantine. */

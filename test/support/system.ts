@@ -5,13 +5,14 @@ import type pg from 'pg'
 import { expect } from 'vitest'
 import { DEFAULT_LIMITS, type Deps, ingestionZone, processedZone } from '../../src/platform/deps.ts'
 import type { ExtractOptions } from '../../src/platform/extract/extract.ts'
+import { readCommit } from '../../src/platform/lake/batch-log.ts'
 import type { CommitRecord } from '../../src/platform/lake/commit-record.ts'
 import { diskStore } from '../../src/platform/lake/store/disk-store.ts'
 import type { ObjectStore } from '../../src/platform/lake/store/object-store.ts'
-import { readCommit } from '../../src/platform/lake/batch-log.ts'
 import type { LogEntry } from '../../src/platform/log.ts'
-import { generationOf } from '../../src/platform/project/generation.ts'
+import { createMemory } from '../../src/platform/memory.ts'
 import { run, type RunReport } from '../../src/platform/pipeline.ts'
+import { generationOf } from '../../src/platform/project/generation.ts'
 import type { Project } from '../../src/platform/project/project.ts'
 import { totesys } from '../../src/totesys/totesys.ts'
 import { createDatabase, keepDatabase, type TestDatabase } from './database.ts'
@@ -113,6 +114,7 @@ async function openSystem(
     ingestion: (store ?? directory)('ingestion'),
     processed: (store ?? directory)('processed'),
     scratchDir: join(folder, 'scratch'),
+    memory: createMemory(),
     log: (entry) => entries.push(entry),
     runId: 'test',
     version: '0.0.0-test',

@@ -6,6 +6,7 @@ import type { Deps } from '../../platform/deps.ts'
 import { ConfigError } from '../../platform/errors.ts'
 import type { ObjectStore } from '../../platform/lake/store/object-store.ts'
 import type { Log } from '../../platform/log.ts'
+import { createMemory } from '../../platform/memory.ts'
 import type { Warehouse } from '../../platform/warehouse/warehouse.ts'
 import { totesys } from '../../totesys/totesys.ts'
 import { limitsOf, openFeeds, openStore, readConfig, VERSION } from '../environment.ts'
@@ -72,6 +73,7 @@ export async function openFunctionEnvironment({
     ingestion,
     processed,
     scratchDir,
+    memory,
     log,
     runId,
     version: VERSION,
@@ -90,6 +92,9 @@ export async function openFunctionEnvironment({
     },
   }
 }
+
+/** Kept from one invocation to the next, as the stores are. */
+const memory = createMemory()
 
 /** Scratch folders of the invocations under way: one in Lambda, more where functions are tested. */
 const inUse = new Set<string>()

@@ -1,4 +1,5 @@
-import { changedRows, type RowCounts } from '../../platform/lake/commit-record.ts'
+import type { RowCounts } from '../../platform/lake/commit-record.ts'
+import { changedRows } from '../../platform/lake/table-entry.ts'
 import { DEFERRED } from '../../platform/lake/held.ts'
 import { LOCKED } from '../../platform/source/lock.ts'
 import {

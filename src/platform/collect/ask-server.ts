@@ -1,14 +1,16 @@
-import { writeFile } from 'fs/promises'
+import { writeFile } from 'node:fs/promises'
 import type { Deps } from '../deps.ts'
+import { inMemory } from '../memory.ts'
 import type { AnswerFormat } from '../project/source-contract.ts'
 import type { FeedServer } from '../source/feed-sources.ts'
 import { ask, checkAnswer, type HttpAnswer, placeOf } from '../source/http.ts'
 import type { OfferedFile } from './take-file.ts'
 
-/** A server that did not answer is asked again after this time, or sooner where it is asked more often. */
-const AGAIN_MS = 60000
-/** What this process knows of the servers it asks, by lake and address. */
-const asked = new Map<string, Asked>()
+/** A server that did not answer is asked again after this time, or sooner if it is asked more often. */
+const AGAIN_MS = 60_000
+
+/** What is known about the servers that were asked, by lake and address. */
+const askedIn = inMemory(() => new Map<string, Asked>())
 
 interface Asked {
   /** It is not asked again before. */
@@ -22,6 +24,11 @@ interface Pending {
   readonly fetchedAt: string
 }
 
+/**
+ * A server's answer as a file at hand. Undefined if the server says that nothing has changed, or if
+ * it is too early to ask again. An answer that did not reach the lake is offered again. Throws as
+ * `ask` and `checkAnswer`.
+ */
 export async function askServer(
   deps: Deps,
   {
@@ -32,6 +39,7 @@ export async function askServer(
   }: { server: FeedServer; rawPath: string; collectedAt: string; known: string | undefined },
 ): Promise<OfferedFile | undefined> {
   const now = Date.parse(collectedAt)
+  const asked = askedIn(deps.memory)
   const place = `${deps.ingestion.location} ${url.href}`
   const { nextAt = -Infinity, pending: left } = asked.get(place) ?? {}
   let pending = left?.answer.version === known ? undefined : left

@@ -1,17 +1,12 @@
 import { createHash } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import type { Deps } from '../deps.ts'
+import { keepIf, type Relation, together } from '../io/duckdb.ts'
 import { duckLiteral, identifier, identifiers } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
-import { incomingRelation, prepareChanges, prepareFile } from '../lake/change-file.ts'
-import { extendState, prepareState } from '../lake/checkpoint.ts'
-import {
-  type FileRef,
-  NO_ROWS,
-  standStill,
-  sumRows,
-  type TableEntry,
-} from '../lake/commit-record.ts'
+import { incomingRelation, prepareFile } from '../lake/change-file.ts'
+import { extendState } from '../lake/checkpoint.ts'
+import type { FileRef, IngestionEntry } from '../lake/commit-record.ts'
 import { compareRows } from '../lake/compare.ts'
 import {
   logRefused,
@@ -20,89 +15,69 @@ import {
   readRefused,
   rowText,
 } from '../lake/quarantine/quarantine.ts'
-import { keyColumns } from '../lake/quarantine/withheld.ts'
-import { lakeTable, parsedTable, prepareSchema } from '../lake/schema.ts'
+import { keyColumns } from '../lake/table-state.ts'
+import { type ArchivedSchema, lakeTable, parsedTable, prepareSchema } from '../lake/schema.ts'
+import { prepareTable, type TableChanges } from '../lake/table-changes.ts'
+import { carryOver, countRows, sumRows } from '../lake/table-entry.ts'
 import { type LakeTable, lastOfEachKey, openState } from '../lake/table-state.ts'
 import { hashFile, openFiles } from '../lake/zone.ts'
 import type { Feed } from '../project/source-contract.ts'
 import type { RowFile } from './file/divide-lines.ts'
 import { type OfferedFile, takeFile, type TakenFile } from './take-file.ts'
-import { findCopy, openRegister, recordFiles } from './taken-files.ts'
+import { findCopy, openTakenFiles, recordFiles } from './taken-files.ts'
 
 export interface FeedCapture {
   readonly feed: Feed
   readonly files: readonly OfferedFile[]
-  readonly previous: TableEntry | undefined
-  readonly previousFiles: TableEntry | undefined
+  readonly previous: IngestionEntry | undefined
+  readonly previousFiles: IngestionEntry | undefined
 }
 
 /**
  * The entries of a feed and of the table of its files, with these files taken in their order: of two
- * rows with one key the later line is the one that counts. Every file is archived as it came before
- * any object is made of it. A line that is no row goes to quarantine with its number, and all others
- * go on; what lay in quarantine of a file is settled when that file is taken anew, or its key is
- * accepted from any.
+ * rows with one key the later line counts. Every file is archived as it came before any object is
+ * made from it. A line that is no row goes to quarantine with its number, and all others go on. A
+ * quarantined line is settled when its file is taken anew, or its key is accepted from any file.
  */
 export async function captureFeed(
   deps: Deps,
   batch: PendingBatch,
   { feed, files, previous, previousFiles }: FeedCapture,
-): Promise<{ rows: TableEntry; files: TableEntry }> {
-  const shape = shapeOf(feed)
-  const table = lakeTable(shape)
-  const parsed = parsedTable(shape)
-  const register = await openRegister(batch, feed, previousFiles)
-  const read: TakenFile[] = []
-  let before = 0
-  for (const [index, file] of files.entries()) {
-    const hashing = hashFile(file.rawPath)
-    // Awaited wherever it is needed.
-    hashing.catch(() => {})
-    const isCopy = await findCopy(batch, { register, read, file, hashing })
-    const taken = await takeFile(deps, batch, {
-      feed,
-      table: parsed,
-      file,
-      index,
-      before,
-      isCopy,
-      hashing,
-    })
-    before += taken.span
-    read.push(taken)
-  }
+): Promise<{ rows: IngestionEntry; files: IngestionEntry }> {
+  const schema = schemaOf(feed)
+  const table = lakeTable(schema)
+  await using earlier = await openTakenFiles(batch, feed, previousFiles)
+  const read = await takeFiles(deps, batch, { feed, files, earlier })
   const accepted = read.flatMap(({ files: made }) => made)
   const refused = read.flatMap(({ refusals }) => refusals)
-  const { entry, accepted: kept } = await captureRows(batch, table, { accepted, previous })
+  await using captured = await captureRows(batch, table, { accepted, previous })
   const names = read.filter(({ outcome }) => outcome !== 'copy').map(({ file }) => file.name)
+  const { kept, inserted, updated, ...changed } = captured
   const refusal = await refuse(deps, batch, { table, previous, names, refused, kept })
   for (const path of [...accepted.map(({ path: each }) => each), ...refused]) {
     await rm(path, { force: true })
   }
-  await prepareSchema(batch.zone, shape)
+  await prepareSchema(batch.zone, schema)
 
   const lines = read.reduce((sum, { lines: own }) => sum + own, 0)
-  const { inserted, updated } = entry.counts
   return {
     rows: {
-      ...entry,
-      ...refusal.files,
-      counts: {
-        ...entry.counts,
-        read: lines,
-        accepted: inserted + updated,
-        unchanged: lines - inserted - updated - refusal.rows,
-        quarantined: refusal.rows,
-      },
+      ...carryOver(previous),
+      changes: changed.changes,
+      state: changed.state,
+      quarantine: refusal.quarantine,
+      open: refusal.open,
+      counts: countRows({ read: lines, inserted, updated, quarantined: refusal.rows }),
+      rows: (previous?.rows ?? 0) + inserted,
       archived: read.flatMap(({ archived }) => archived ?? []),
-      fingerprint: shape.fingerprint,
+      fingerprint: schema.fingerprint,
     },
-    files: await recordFiles(batch, feed, { read, register, previous: previousFiles }),
+    files: await recordFiles(batch, feed, { read, earlier, previous: previousFiles }),
   }
 }
 
-/** A feed's columns as the lake keeps a table's shape. */
-function shapeOf({ name, key, columns }: Feed) {
+/** A feed's columns as the lake archives a table's schema. */
+function schemaOf({ name, key, columns }: Feed): ArchivedSchema {
   const list = Object.entries(columns).map(([column, type]) => ({
     name: column,
     type,
@@ -114,68 +89,84 @@ function shapeOf({ name, key, columns }: Feed) {
   return { table: name, key, columns: list, fingerprint }
 }
 
-/** Compares the rows of all files with the table as it stood. */
+/** Archives and reads the files one after the other. */
+async function takeFiles(
+  deps: Deps,
+  batch: PendingBatch,
+  { feed, files, earlier }: { feed: Feed; files: readonly OfferedFile[]; earlier: Relation },
+): Promise<TakenFile[]> {
+  const table = parsedTable(schemaOf(feed))
+  const read: TakenFile[] = []
+  let before = 0
+  for (const [index, file] of files.entries()) {
+    const hashing = hashFile(file.rawPath)
+    // Awaited below. Until then, keep a disk error from becoming an unhandled rejection.
+    hashing.catch(() => {})
+    const isCopy = await findCopy(batch, { earlier, read, file, hashing })
+    const place = { feed, table, file, index, before, isCopy, hashing }
+    const taken = await takeFile(deps, batch, place)
+    before += taken.span
+    read.push(taken)
+  }
+  return read
+}
+
+/** The rows of all files in the lake. */
+interface CapturedRows extends TableChanges, AsyncDisposable {
+  readonly inserted: number
+  readonly updated: number
+  /** Relation of the rows that count, with `_ordinal`. */
+  readonly kept: string
+}
+
+/** Compares the rows of all files with the table as it stood, and uploads what changed. */
 async function captureRows(
   batch: PendingBatch,
   table: LakeTable,
-  { accepted, previous }: { accepted: readonly RowFile[]; previous: TableEntry | undefined },
-): Promise<{ entry: TableEntry; accepted: string }> {
-  const { db } = batch
+  { accepted, previous }: { accepted: readonly RowFile[]; previous: IngestionEntry | undefined },
+): Promise<CapturedRows> {
   const state = previous?.state ?? []
-  const blank = standStill(previous)
-  if (accepted.length === 0) {
-    return {
-      entry: blank,
-      accepted: `(select *, 0 as _ordinal from ${incomingRelation(table, [])})`,
-    }
-  }
   const all = incomingRelation(
     table,
     accepted.map(({ path }) => path),
   )
+  if (accepted.length === 0) {
+    const kept = `(select *, 0 as _ordinal from ${all})`
+    return { changes: [], state: [...state], inserted: 0, updated: 0, kept, ...together([]) }
+  }
   const hasTwice = await holdsTwice(batch, table, all)
-  const latest = identifier(`latest of ${table.name}`)
-  if (hasTwice) {
-    await db.run(
-      `create or replace temp table ${latest} as select * from ${all} ${lastOfEachKey(table)}`,
-    )
-  }
-  const incoming = hasTwice ? latest : all
-  if (state.length === 0 && !hasTwice) {
-    // The first rows of a table are the table.
-    const files: FileRef[] = []
-    for (const { path, rows } of accepted) {
-      files.push(await prepareFile(batch, table, { path, rows, index: files.length }))
-    }
-    const inserted = sumRows(files)
-    return {
-      entry: {
-        ...blank,
-        counts: { ...NO_ROWS, inserted },
-        changes: files,
-        state: extendState([], files),
-        rows: inserted,
-      },
-      accepted: incomingRelation(table, await openFiles(batch.zone, files)),
-    }
-  }
-  const names = { state: `state of ${table.name}`, changes: `changes of ${table.name}` }
-  await openState(db, batch.zone, { relation: names.state, table, state })
-  const { inserted, updated } = await compareRows(db, table, { incoming, ...names })
-  const changes = await prepareChanges(batch, table, {
-    changes: names.changes,
-    rows: inserted + updated,
+  if (state.length === 0 && !hasTwice) return await captureFirstRows(batch, table, accepted)
+  const { db, zone } = batch
+  const latest = hasTwice
+    ? await db.table(`select * from ${all} ${lastOfEachKey(table)}`)
+    : { name: all, ...together([]) }
+  return await keepIf(latest, async () => {
+    await using current = await openState(db, zone, { table, state })
+    const states = { incoming: latest.name, state: current.name }
+    await using found = await compareRows(db, table, states)
+    const { changes, inserted, updated } = found
+    const prepared = await prepareTable(batch, table, { changes, rows: inserted + updated, state })
+    return { ...prepared, inserted, updated, kept: latest.name, ...together([latest]) }
   })
-  const next = extendState(state, changes)
+}
+
+/** The first rows of a table are the table: their files become its change files. */
+async function captureFirstRows(
+  batch: PendingBatch,
+  table: LakeTable,
+  accepted: readonly RowFile[],
+): Promise<CapturedRows> {
+  const files: FileRef[] = []
+  for (const { path, rows } of accepted) {
+    files.push(await prepareFile(batch, table, { path, rows, index: files.length }))
+  }
   return {
-    entry: {
-      ...blank,
-      counts: { ...NO_ROWS, inserted, updated },
-      changes,
-      state: changes.length > 0 ? await prepareState(batch, table, { state: next }) : [...state],
-      rows: blank.rows + inserted,
-    },
-    accepted: incoming,
+    changes: files,
+    state: extendState([], files),
+    inserted: sumRows(files),
+    updated: 0,
+    kept: incomingRelation(table, await openFiles(batch.zone, files)),
+    ...together([]),
   }
 }
 
@@ -187,11 +178,11 @@ async function holdsTwice(
   const [first = '', ...more] = table.key.map(identifier)
   if (more.length === 0) {
     // Keys that only ever rise are each there once: a tenth of the work.
-    const [found] = await db.rows<{ rises: boolean | null }>(
+    const { rises } = await db.row<{ rises: boolean | null }>(
       `select bool_and(${first} > before) as rises
        from (select ${first}, lag(${first}) over () as before from ${relation})`,
     )
-    if (found?.rises !== false) return false
+    if (rises !== false) return false
   }
   const found = await db.rows(
     `select 1 from ${relation} group by ${identifiers(table.key)} having count(*) > 1 limit 1`,
@@ -211,24 +202,47 @@ async function refuse(
     kept,
   }: {
     table: LakeTable
-    previous: TableEntry | undefined
+    previous: IngestionEntry | undefined
+    /** The files taken now. */
     names: readonly string[]
+    /** Local files of refused lines. */
     refused: readonly string[]
     kept: string
   },
-): Promise<{ files: Pick<TableEntry, 'quarantine' | 'open'>; rows: number }> {
+): Promise<{ quarantine: FileRef[]; open: FileRef[]; rows: number }> {
   const open = previous?.open ?? []
-  if (open.length + refused.length === 0) return { files: { quarantine: [], open: [] }, rows: 0 }
+  if (open.length + refused.length === 0) return { quarantine: [], open: [], rows: 0 }
   const { db, zone } = batch
   const before = readRefused(await openFiles(zone, open))
   const lines = readRefused(refused)
   const fresh = `select l.* from ${lines} as l anti join ${before} as e using (_key, _content)`
   const quarantine =
     refused.length === 0 ? [] : await prepareQuarantine(batch, table, { refused: fresh })
-  const settled = identifier(`settled of ${table.name}`)
+  await using settled = await db.table(selectSettled(table, { before, lines, names, kept }))
+  const outcome = await prepareOpen(batch, table, {
+    before: open,
+    refused: quarantine,
+    settled: settled.name,
+  })
+  logRefused(deps.log, { batch: batch.number, table: table.name, faults: outcome.faults })
+  return { quarantine, open: outcome.open, rows: sumRows(quarantine) }
+}
+
+/**
+ * A select of the keys in quarantine that are settled: their file was taken anew without them, or
+ * a later line brought a row with their key.
+ */
+function selectSettled(
+  table: LakeTable,
+  {
+    before,
+    lines,
+    names,
+    kept,
+  }: { before: string; lines: string; names: readonly string[]; kept: string },
+): string {
   const again = names.map(duckLiteral).join(', ')
-  await db.run(`
-    create or replace temp table ${settled} as
+  return `
     select _key from (
         select _key from ${before}
         where json_extract_string(_content, '$._file') in (${again === '' ? `''` : again})
@@ -243,8 +257,5 @@ async function refuse(
     anti join (select _key, _ordinal from ${lines}) as l
         on l._key = a._key and l._ordinal > a._ordinal
     semi join (select _key from ${before} union all select _key from ${lines}) as q
-        on q._key = a._key`)
-  const outcome = await prepareOpen(batch, table, { before: open, refused: quarantine, settled })
-  logRefused(deps.log, { batch: batch.number, table: table.name, faults: outcome.faults })
-  return { files: { quarantine, open: outcome.open }, rows: sumRows(quarantine) }
+        on q._key = a._key`
 }

@@ -1,13 +1,12 @@
-import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { checkEnds, checkWarehouse, readHeads } from '../continuity.ts'
-import { checkInterrupted, type Deps, ingestionZone } from '../deps.ts'
-import { ConflictError } from '../errors.ts'
-import { openDuckDb } from '../io/duckdb.ts'
+import { checkEnds, checkWarehouse, readHeads, retryConflicts } from '../continuity.ts'
+import { checkInterrupted, type Deps, ingestionZone, openScratchDb } from '../deps.ts'
 import { commitBatch } from '../lake/batch-log.ts'
-import type { PendingBatch } from '../lake/batch.ts'
-import { type CommitRecord, standStill } from '../lake/commit-record.ts'
+import { beginBatch } from '../lake/batch.ts'
+import type { CommitRecord, IngestionEntry } from '../lake/commit-record.ts'
+import { carryOver } from '../lake/table-entry.ts'
+import { inMemory } from '../memory.ts'
 import { checkProject } from '../project/check-project.ts'
 import { type Feed, filesOf } from '../project/source-contract.ts'
 import { captureFeed } from './capture-feed.ts'
@@ -36,29 +35,21 @@ export interface CollectOutcome {
 }
 
 /**
- * Takes what was dropped, and what servers answer, into the ingestion zone as a batch of its own.
- * Each file is taken once by its name and content. The database's tables stand still in it, and so
- * does its snapshot; until there is one, feeds wait. A server that is away stops nothing. Writes
- * nothing when there is nothing new (I9). May be repeated and run twice at once, beside `extract`
- * too: whoever loses the race for a batch number looks again. An answer that could not be committed
- * is kept for the next call of this process.
+ * Takes dropped files and servers' answers into the ingestion zone as a batch of its own. Each file
+ * is taken once by its name and content. The batch carries the database's tables and snapshot over
+ * from the batch before; until there is one, feeds wait. A server that cannot be reached stops
+ * nothing. Writes nothing if there is nothing new (I9). May be repeated and run twice at once, beside
+ * `extract` too: a run that loses the race for a batch number looks again. An answer that could not
+ * be committed is kept for the next call of this process.
  */
 export async function collect(deps: Deps, options: CollectOptions = {}): Promise<CollectOutcome> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await collectOnce(deps, options)
-    } catch (error) {
-      if (!(error instanceof ConflictError) || attempt === 5) throw error
-      deps.log({ event: 'collect_again', attempt, code: error.code })
-    }
-  }
+  return await retryConflicts(deps, 'collect_again', () => collectOnce(deps, options))
 }
 
 async function collectOnce(deps: Deps, { lastKnown = 0 }: CollectOptions): Promise<CollectOutcome> {
   checkProject(deps.project)
   const heads = await readHeads(deps, { lastKnown, isCapturing: true })
   const last = heads.captured
-  const failures: FeedFailure[] = []
   const quiet = {
     record: last,
     committed: false,
@@ -66,7 +57,7 @@ async function collectOnce(deps: Deps, { lastKnown = 0 }: CollectOptions): Promi
     quarantined: 0,
     ignored: 0,
     isCutShort: false,
-    failures,
+    failures: [],
   }
   const feeds = deps.project.source.feeds ?? []
   if (last === undefined || deps.feeds === undefined || feeds.length === 0) return quiet
@@ -78,38 +69,39 @@ async function collectOnce(deps: Deps, { lastKnown = 0 }: CollectOptions): Promi
     const offers: Offer[] = []
     for (const feed of feeds) {
       const known = await readKnown(deps, feed, last)
-      offers.push(await findOffered(deps, { feed, folder, known, collectedAt, failures }))
+      offers.push(await findOffered(deps, { feed, folder, known, collectedAt }))
+    }
+    const offered = {
+      ignored: offers.reduce((sum, { ignored }) => sum + ignored, 0),
+      isCutShort: offers.some(({ isCutShort }) => isCutShort),
+      failures: offers.flatMap(({ failures }) => failures),
     }
     const taken = offers.filter(({ files }) => files.length > 0)
-    const isCutShort = offers.some((offer) => offer.isCutShort)
-    const ignored = offers.reduce((sum, offer) => sum + offer.ignored, 0)
-    if (taken.length === 0) return { ...quiet, ignored, isCutShort }
+    if (taken.length === 0) return { ...quiet, ...offered }
     await checkEnds(deps, heads)
     await checkWarehouse(deps, last)
     const { record, quarantined } = await commitOffers(deps, taken, { last, collectedAt })
     const files = taken.reduce((sum, offer) => sum + offer.files.length, 0)
-    return { record, committed: true, files, quarantined, ignored, isCutShort, failures }
+    return { record, committed: true, files, quarantined, ...offered }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-/** Makes a batch of what was offered: of everything, or of nothing. */
+/** Commits everything that was offered as one batch, or nothing. */
 async function commitOffers(
   deps: Deps,
   offers: readonly Offer[],
   { last, collectedAt }: { last: CommitRecord; collectedAt: string },
 ): Promise<{ record: CommitRecord; quarantined: number }> {
-  await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
-  const batch: PendingBatch = {
-    zone: ingestionZone(deps),
-    db,
-    number: last.batch + 1,
-    attempt: randomBytes(4).toString('hex'),
-    takenAt: collectedAt,
-  }
+  await using db = await openScratchDb(deps)
+  const place = { zone: ingestionZone(deps), number: last.batch + 1, takenAt: collectedAt }
+  const batch = beginBatch(db, place)
   const tables = Object.fromEntries(
-    Object.entries(last.tables).map(([name, entry]) => [name, standStill(entry)]),
+    Object.entries(last.tables).map(([name, entry]): [string, IngestionEntry] => [
+      name,
+      carryOver(entry),
+    ]),
   )
   let quarantined = 0
   for (const { feed, files } of offers) {
@@ -135,8 +127,8 @@ async function commitOffers(
     snapshot: last.snapshot,
     collectedAt,
     tables,
-    ...(last.ignored === undefined ? {} : { ignored: last.ignored }),
-    ...(last.contract === undefined ? {} : { contract: last.contract }),
+    ignored: last.ignored,
+    contract: last.contract,
     writer: { version: deps.version, runId: deps.runId },
   }
   checkInterrupted(deps)
@@ -144,19 +136,21 @@ async function commitOffers(
   return { record, quarantined }
 }
 
-/** Name → version of every file taken, by feed: kept as long as nothing new was taken. */
-const kept = new Map<string, { readonly mark: string; readonly versions: Versions }>()
+/** The versions taken, by lake and feed, and the files of the table they were read from. */
+const takenIn = inMemory(() => new Map<string, { readonly mark: string; versions: Versions }>())
 
+/** The versions taken as of a record; read only if files were taken since the last call. */
 async function readKnown(deps: Deps, feed: Feed, last: CommitRecord): Promise<Versions> {
   const entry = last.tables[filesOf(feed.name)]
   if (entry === undefined) return new Map()
+  const taken = takenIn(deps.memory)
   const zone = ingestionZone(deps)
   const place = `${zone.store.location} ${feed.name}`
   const mark = entry.state.map(({ key }) => key).join(' ')
-  const known = kept.get(place)
+  const known = taken.get(place)
   if (known?.mark === mark) return known.versions
-  await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
+  await using db = await openScratchDb(deps)
   const versions = await readTakenVersions({ db, zone }, feed, entry)
-  kept.set(place, { mark, versions })
+  taken.set(place, { mark, versions })
   return versions
 }

@@ -1,17 +1,19 @@
-import { rm } from 'fs/promises'
-import { join } from 'path/posix'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Deps } from '../deps.ts'
 import { ContractError } from '../errors.ts'
 import { duckLiteral } from '../io/sql.ts'
 import { checkNotTaken } from '../lake/batch-log.ts'
 import type { PendingBatch } from '../lake/batch.ts'
-import { type FileRef, sumRows } from '../lake/commit-record.ts'
+import type { FileRef } from '../lake/commit-record.ts'
 import { writeParquet } from '../lake/parquet.ts'
+import { areTooMany } from '../lake/quarantine/limits.ts'
 import { selectRefused } from '../lake/quarantine/quarantine.ts'
+import { sumRows } from '../lake/table-entry.ts'
 import type { LakeTable } from '../lake/table-state.ts'
 import { keyPart, padBatch } from '../lake/zone.ts'
 import type { Feed } from '../project/source-contract.ts'
-import type { RowFile } from './file/divide-lines.ts'
+import type { FeedRows, RowFile } from './file/divide-lines.ts'
 import type { FileFormat } from './file/format.ts'
 import { readFeedFile } from './file/read-file.ts'
 
@@ -32,8 +34,9 @@ export interface OfferedFile {
 }
 
 /**
- * What becomes of a file: `taken`, of which single lines may be in quarantine; `copy` of a file that
- * was taken under another name; `empty`; `refused` as a whole, for being unreadable or for too many bad lines.
+ * What became of a file: `taken`, though single lines may be in quarantine; a `copy` of a file that
+ * was taken under another name; `empty`; `refused` as a whole, because it cannot be read or too many
+ * of its lines are refused.
  */
 export type FileOutcome = 'taken' | 'copy' | 'empty' | 'refused'
 
@@ -53,132 +56,127 @@ export interface TakenFile {
   readonly span: number
 }
 
+export interface FilePlace {
+  readonly feed: Feed
+  readonly table: LakeTable
+  readonly file: OfferedFile
+  /** Number of the file in the batch, from 0. */
+  readonly index: number
+  /** No ordinal of the files before it is greater. */
+  readonly before: number
+  readonly isCopy: boolean
+  /** SHA-256 of the file as it came. */
+  readonly hashing: Promise<string>
+}
+
+/**
+ * Archives a file as it came and reads its rows into local files. A file that cannot be read, or
+ * that has too many refused lines, is refused as a whole.
+ */
 export async function takeFile(
   deps: Deps,
   batch: PendingBatch,
-  {
-    feed,
-    table,
-    file,
-    index,
-    before,
-    isCopy,
-    hashing,
-  }: {
-    feed: Feed
-    table: LakeTable
-    file: OfferedFile
-    index: number
-    before: number
-    isCopy: boolean
-    hashing: Promise<string>
-  },
+  place: FilePlace,
 ): Promise<TakenFile> {
-  const nothing = {
-    file,
-    sha256: '',
-    archived: undefined,
-    files: [],
-    refusals: [],
-    lines: 0,
-    refusedLines: 0,
-    span: 0,
+  const { file, isCopy, hashing } = place
+  if (isCopy || file.sizeBytes === 0) {
+    return { ...NOTHING, file, sha256: await hashing, outcome: isCopy ? 'copy' : 'empty' }
   }
-  if (isCopy) return { ...nothing, sha256: await hashing, outcome: 'copy' }
-  if (file.sizeBytes === 0) return { ...nothing, sha256: await hashing, outcome: 'empty' }
-  const ending = /(\.[a-z]+)?(\.gz)?$/i.exec(file.name)?.[0].toLowerCase() ?? ''
-  const key =
-    `raw/${keyPart(table.name)}/tidemark_date=${batch.takenAt.slice(0, 10)}/` +
-    `${padBatch(batch.number)}-${batch.attempt}-${index}${ending}`
-  const path = join(batch.db.scratchDir, `${batch.attempt}-${index}`)
-  const { rows } = file
-  await checkNotTaken(batch.zone, batch.number)
-  // Its lines are read while it is archived; nothing of them is uploaded before it is.
-  const [uploaded, hashed, found] = await Promise.allSettled([
-    batch.zone.store.uploadIfAbsent(batch.zone.prefix + key, file.rawPath),
-    hashing,
-    rows === undefined
-      ? undefined
-      : readFeedFile(batch, table, {
-          file: { name: file.name, given: file.given, ...rows },
-          before,
-          path,
-          limits: deps.limits,
-          wide: feed.wide,
-        }),
-  ])
-  if (uploaded.status === 'rejected') throw uploaded.reason
-  if (hashed.status === 'rejected') throw hashed.reason
-  const sha256 = hashed.value
-  const archived: FileRef = { key, rows: 0, bytes: file.sizeBytes, sha256 }
+  const path = join(batch.db.scratchDir, `${batch.attempt}-${place.index}`)
+  const { archived, read } = await archiveAndRead(deps, batch, { place, path })
+  const taken = { file, sha256: archived.sha256, archived }
   const refuseWhole = async (reason: string): Promise<TakenFile> => {
-    const whole = `${path}.refused.parquet`
-    await writeWholeRefusal(batch, {
-      file,
-      path: whole,
-      reason,
-      archived: key,
-      ordinal: before + 1,
-    })
-    return {
-      ...nothing,
-      sha256,
-      archived,
-      outcome: 'refused',
-      refusals: [whole],
-      lines: 1,
-      refusedLines: 1,
-      span: 1,
-    }
+    const whole = await writeWholeRefusal(batch, { place, path, reason, archived: archived.key })
+    return { ...NOTHING, ...taken, ...whole }
   }
-  if (found.status === 'rejected') {
-    const error: unknown = found.reason
-    if (!(error instanceof ContractError && error.code === 'FILE_UNREADABLE')) throw error
-  }
-  if (found.status === 'rejected' || found.value === undefined) {
-    return await refuseWhole('not_readable')
-  }
-  const { files, refused, span, unknown, absent = 0 } = found.value
+  if (read === undefined) return await refuseWhole('not_readable')
+  const { files, refused, span } = read
   const refusedLines = sumRows(refused)
   const lines = sumRows(files) + refusedLines
-  if (unknown.length > 0) {
-    const fields = unknown.slice(0, MAX_NAMED).map((name) => name.slice(0, MAX_NAMED))
-    deps.log({ event: 'fields_ignored', table: table.name, file: file.name, fields })
-  }
-  if (absent > 0) {
-    deps.log({ event: 'cells_absent', table: table.name, file: file.name, cells: absent })
-  }
-  const refusals = refused.map((each) => each.path)
-  if (
-    refusedLines > deps.limits.quarantineRows &&
-    refusedLines > lines * deps.limits.quarantineShare
-  ) {
+  reportFields(deps, place, read)
+  if (areTooMany({ rows: lines, refused: refusedLines }, deps.limits)) {
     for (const each of [...files, ...refused]) await rm(each.path)
     return await refuseWhole('too_many_rejected')
   }
-  return { file, sha256, outcome: 'taken', archived, files, refusals, lines, refusedLines, span }
+  const refusals = refused.map((each) => each.path)
+  return { ...taken, outcome: 'taken', files, refusals, lines, refusedLines, span }
 }
 
-/** Of the fields that a feed does not have, no more are named, and none with more characters. */
+/** What a file brings of which nothing is read. */
+const NOTHING = {
+  archived: undefined,
+  files: [],
+  refusals: [],
+  lines: 0,
+  refusedLines: 0,
+  span: 0,
+} as const
+
+/** Uploads a file and reads it at the same time; `read` is undefined if it cannot be read. */
+async function archiveAndRead(
+  { limits }: Deps,
+  batch: PendingBatch,
+  { place, path }: { place: FilePlace; path: string },
+): Promise<{ archived: FileRef; read: FeedRows | undefined }> {
+  const { feed, table, file, index, before, hashing } = place
+  const { rows, name, given } = file
+  const ending = /(\.[a-z]+)?(\.gz)?$/i.exec(name)?.[0].toLowerCase() ?? ''
+  const key =
+    `raw/${keyPart(table.name)}/tidemark_date=${batch.takenAt.slice(0, 10)}/` +
+    `${padBatch(batch.number)}-${batch.attempt}-${index}${ending}`
+  const options = { before, path, limits, wide: feed.wide }
+  await checkNotTaken(batch.zone, batch.number)
+  // Nothing of its rows is uploaded before the file itself.
+  const [uploaded, hashed, read] = await Promise.allSettled([
+    batch.zone.store.uploadIfAbsent(batch.zone.prefix + key, file.rawPath),
+    hashing,
+    rows && readFeedFile(batch, table, { file: { name, given, ...rows }, ...options }),
+  ])
+  if (uploaded.status === 'rejected') throw uploaded.reason
+  if (hashed.status === 'rejected') throw hashed.reason
+  const archived = { key, rows: 0, bytes: file.sizeBytes, sha256: hashed.value }
+  if (read.status === 'fulfilled') return { archived, read: read.value }
+  const error: unknown = read.reason
+  if (error instanceof ContractError && error.code === 'FILE_UNREADABLE') {
+    return { archived, read: undefined }
+  }
+  throw error
+}
+
+/** Logs what is in a file and not in its feed. */
+function reportFields(
+  { log }: Deps,
+  { table: { name: table }, file: { name: file } }: FilePlace,
+  { unknown, absent = 0 }: FeedRows,
+): void {
+  if (unknown.length > 0) {
+    const fields = unknown.slice(0, MAX_NAMED).map((name) => name.slice(0, MAX_NAMED))
+    log({ event: 'fields_ignored', table, file, fields })
+  }
+  if (absent > 0) log({ event: 'cells_absent', table, file, cells: absent })
+}
+
+/** No more unknown fields are logged, and no more characters of their names. */
 const MAX_NAMED = 50
 
-/** One entry of quarantine for a file of which nothing was taken. */
+/** Writes one quarantined row for a file of which nothing was taken. */
 async function writeWholeRefusal(
   { db, number, takenAt }: PendingBatch,
   {
-    file,
+    place: { file, before },
     path,
     reason,
     archived,
-    ordinal,
-  }: { file: OfferedFile; path: string; reason: string; archived: string; ordinal: number },
-): Promise<void> {
+  }: { place: FilePlace; path: string; reason: string; archived: string },
+): Promise<Pick<TakenFile, 'outcome' | 'refusals' | 'lines' | 'refusedLines' | 'span'>> {
   const columns = ['_file', '_archived'].map((name) => ({ name, type: 'VARCHAR' }))
   const row = `(select
       ${number}::bigint as _batch, ${duckLiteral(takenAt)}::timestamptz as _captured_at,
-      ${ordinal} as _ordinal, 'insert' as _operation, null as _column,
+      ${before + 1} as _ordinal, 'insert' as _operation, null as _column,
       ${duckLiteral(reason)} as _reason, ${duckLiteral(file.name)} as _file,
       ${duckLiteral(archived)} as _archived)`
   const key = `json_object('file', _file)::varchar`
-  await writeParquet(db, selectRefused(row, { key, columns }), path)
+  const refused = `${path}.refused.parquet`
+  await writeParquet(db, selectRefused(row, { key, columns }), refused)
+  return { outcome: 'refused', refusals: [refused], lines: 1, refusedLines: 1, span: 1 }
 }

@@ -1,9 +1,10 @@
-import { duckLiteral, identifier, identifiers } from '../io/sql.ts'
+import type { Relation } from '../io/duckdb.ts'
+import { duckLiteral, identifiers } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
-import { prepareChanges } from '../lake/change-file.ts'
-import { extendState, prepareState } from '../lake/checkpoint.ts'
-import { NO_ROWS, type TableEntry } from '../lake/commit-record.ts'
+import type { IngestionEntry } from '../lake/commit-record.ts'
 import { compareRows } from '../lake/compare.ts'
+import { prepareTable } from '../lake/table-changes.ts'
+import { countRows } from '../lake/table-entry.ts'
 import { type LakeTable, openState } from '../lake/table-state.ts'
 import { type Feed, filesOf } from '../project/source-contract.ts'
 import { valuesOfFolders } from './file/format.ts'
@@ -25,16 +26,13 @@ export function filesTable(feed: Feed): LakeTable {
   return { name: filesOf(feed.name), key: ['file'], columns }
 }
 
-/** Makes a view of the table of a feed's files as it stood; returns its name. */
-export async function openRegister(
+/** The table of a feed's files as of the batch before. Dispose of it after use. */
+export async function openTakenFiles(
   { db, zone }: Pick<PendingBatch, 'db' | 'zone'>,
   feed: Feed,
-  previous: TableEntry | undefined,
-): Promise<string> {
-  const table = filesTable(feed)
-  const relation = `state of ${table.name}`
-  await openState(db, zone, { relation, table, state: previous?.state ?? [] })
-  return relation
+  previous: IngestionEntry | undefined,
+): Promise<Relation> {
+  return await openState(db, zone, { table: filesTable(feed), state: previous?.state ?? [] })
 }
 
 /**
@@ -44,12 +42,14 @@ export async function openRegister(
 export async function findCopy(
   { db }: PendingBatch,
   {
-    register,
+    earlier,
     read,
     file,
     hashing,
   }: {
-    register: string
+    /** The table of files as of the batch before. */
+    earlier: Relation
+    /** The files this batch has taken so far. */
     read: readonly TakenFile[]
     file: OfferedFile
     hashing: Promise<string>
@@ -64,83 +64,82 @@ export async function findCopy(
     taken.sha256 === (await hashing)
   for (const taken of read) if (await isTaken(taken)) return true
   const found = await db.rows<{ file: string; sha256: string }>(
-    `select file, sha256 from ${identifier(register)}
+    `select file, sha256 from ${earlier.name}
      where file = ${duckLiteral(file.name)} or (bytes = ${file.sizeBytes} and outcome = 'taken')`,
   )
-  // Under its own name it says something new, even if it says what it said once before.
+  // A file that was changed back is new under its own name.
   if (found.length === 0 || found.some((each) => each.file === file.name)) return false
   const sha256 = await hashing
   return found.some((each) => each.sha256 === sha256 && isAlike(each.file))
 }
 
+/** The entry of the table of a feed's files, with those this batch has read. */
 export async function recordFiles(
   batch: PendingBatch,
   feed: Feed,
   {
     read,
-    register,
+    earlier,
     previous,
-  }: { read: readonly TakenFile[]; register: string; previous: TableEntry | undefined },
-): Promise<TableEntry> {
+  }: {
+    read: readonly TakenFile[]
+    earlier: Relation
+    previous: IngestionEntry | undefined
+  },
+): Promise<IngestionEntry> {
   const { db } = batch
   const table = filesTable(feed)
-  const rows = read.map(({ file, sha256, outcome, lines, refusedLines, archived }) => [
-    file.name,
-    file.version,
-    file.modifiedAt,
-    file.sizeBytes,
-    sha256,
-    outcome,
-    lines,
-    refusedLines,
-    archived?.key,
-  ])
-  const incoming = identifier(`taken of ${feed.name}`)
-  const values = rows.map((row) => {
-    const cells = row.map((cell, index) => {
+  await using incoming = await db.table(selectRead(table, read))
+  await using found = await compareRows(db, table, {
+    incoming: incoming.name,
+    state: earlier.name,
+  })
+  const { changes, inserted, updated } = found
+  return {
+    ...(await prepareTable(batch, table, {
+      changes,
+      rows: inserted + updated,
+      state: previous?.state ?? [],
+    })),
+    counts: countRows({ read: read.length, inserted, updated }),
+    quarantine: [],
+    open: [],
+    rows: (previous?.rows ?? 0) + inserted,
+  }
+}
+
+/** A select of one row for each file. */
+function selectRead(table: LakeTable, read: readonly TakenFile[]): string {
+  const rows = read.map(({ file, sha256, outcome, lines, refusedLines, archived }) => {
+    const cells = [
+      file.name,
+      file.version,
+      file.modifiedAt,
+      file.sizeBytes,
+      sha256,
+      outcome,
+      lines,
+      refusedLines,
+      archived?.key,
+    ].map((cell, index) => {
       const text = cell === undefined ? 'null' : duckLiteral(String(cell))
       return `${text}::${table.columns[index]?.type}`
     })
     return `(${cells.join(', ')})`
   })
   const names = identifiers(table.columns.map(({ name }) => name))
-  await db.run(
-    `create or replace temp table ${incoming} as select * from (values ${values.join(', ')}) as v(${names})`,
-  )
-  const known = { state: register, changes: `changes of ${table.name}` }
-  const state = previous?.state ?? []
-  const { inserted, updated } = await compareRows(db, table, { incoming, ...known })
-  const changes = await prepareChanges(batch, table, {
-    changes: known.changes,
-    rows: inserted + updated,
-  })
-  const next = extendState(state, changes)
-  return {
-    counts: {
-      ...NO_ROWS,
-      read: rows.length,
-      accepted: inserted + updated,
-      unchanged: rows.length - inserted - updated,
-      inserted,
-      updated,
-    },
-    changes,
-    quarantine: [],
-    open: [],
-    state: await prepareState(batch, table, { state: next }),
-    rows: (previous?.rows ?? 0) + inserted,
-  }
+  return `select * from (values ${rows.join(', ')}) as v(${names})`
 }
 
 /** Versions of the files that were taken, by name. */
 export async function readTakenVersions(
   batch: Pick<PendingBatch, 'db' | 'zone'>,
   feed: Feed,
-  previous: TableEntry | undefined,
+  previous: IngestionEntry | undefined,
 ): Promise<ReadonlyMap<string, string>> {
-  const register = await openRegister(batch, feed, previous)
+  await using files = await openTakenFiles(batch, feed, previous)
   const rows = await batch.db.rows<{ file: string; version: string }>(
-    `select file, version from ${identifier(register)}`,
+    `select file, version from ${files.name}`,
   )
   return new Map(rows.map(({ file, version }) => [file, version]))
 }

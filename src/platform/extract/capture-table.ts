@@ -1,11 +1,12 @@
 import type { Deps } from '../deps.ts'
 import { ContractError } from '../errors.ts'
-import { identifier, identifiers } from '../io/sql.ts'
+import type { Relation } from '../io/duckdb.ts'
+import { identifiers } from '../io/sql.ts'
 import { checkNotTaken } from '../lake/batch-log.ts'
 import type { PendingBatch } from '../lake/batch.ts'
-import { incomingRelation, prepareChanges, prepareFile } from '../lake/change-file.ts'
-import { extendState, prepareState } from '../lake/checkpoint.ts'
-import type { FileRef, TableEntry } from '../lake/commit-record.ts'
+import { incomingRelation, prepareFile } from '../lake/change-file.ts'
+import { extendState } from '../lake/checkpoint.ts'
+import type { FileRef, IngestionEntry } from '../lake/commit-record.ts'
 import {
   addDeletes,
   checkKeys,
@@ -15,18 +16,21 @@ import {
 } from '../lake/compare.ts'
 import { convertRows } from '../lake/convert.ts'
 import { readParquet } from '../lake/parquet.ts'
+import { areTooMany } from '../lake/quarantine/limits.ts'
 import { logRefused } from '../lake/quarantine/quarantine.ts'
 import {
+  countMissing,
   dropGone,
-  keyColumns,
   prepareRefusal,
+  type QuarantinedKeys,
+  readQuarantinedKeys,
   type Refusal,
-  type Withheld,
-  withhold,
-} from '../lake/quarantine/withheld.ts'
+} from '../lake/quarantine/quarantined-keys.ts'
 import { collectRows, type ReadRows } from '../lake/read-rows.ts'
 import { lakeTable } from '../lake/schema.ts'
-import { type LakeTable, openState } from '../lake/table-state.ts'
+import { prepareTable } from '../lake/table-changes.ts'
+import { countRows } from '../lake/table-entry.ts'
+import { keyColumns, type LakeTable, openState } from '../lake/table-state.ts'
 import { openFiles } from '../lake/zone.ts'
 import type { SourceTable } from '../project/source-contract.ts'
 import { copyKeys, copyRecent, copyWhole, type TableCount } from '../source/copy.ts'
@@ -39,7 +43,7 @@ export interface TableRead {
   readonly batch: PendingBatch
   readonly shape: TableShape
   readonly contract: SourceTable['columns']
-  readonly previous: TableEntry
+  readonly previous: IngestionEntry
   readonly confirmDeletes: ReadonlySet<string>
 }
 
@@ -47,16 +51,13 @@ export interface TableRead {
 export async function captureFirst(
   deps: Deps,
   read: Omit<TableRead, 'previous'>,
-): Promise<TableEntry> {
+): Promise<IngestionEntry> {
   const { snapshot, batch, shape } = read
   const table = lakeTable({ ...shape, table: shape.name }, read.contract)
   const files: FileRef[] = []
   const refused: string[] = []
   let [seen, rows] = [0, 0]
-  for await (const copied of copyWhole(snapshot, shape, {
-    folder: batch.db.scratchDir,
-    connections: deps.limits.connections,
-  })) {
+  for await (const copied of copyWhole(snapshot, shape, copyOptions(deps, batch))) {
     const converted = await convertRows(batch, table, { copied, firstOrdinal: seen + 1 })
     const { path } = converted
     if (converted.rows > 0) {
@@ -69,31 +70,23 @@ export async function captureFirst(
     rows += converted.rows
     deps.log({ event: 'rows_read', batch: batch.number, table: shape.name, rows: seen })
   }
-  checkShare(deps, table, { changed: seen, refused: seen - rows })
+  checkFew(deps, table, { rows: seen, refused: seen - rows })
   if (!shape.keyIsUnique && rows > 0) {
     await checkKeys(batch.db, table, readParquet(await openFiles(batch.zone, files)))
   }
   const incoming = incomingRelation(table, [])
-  const withheld = await withhold(batch, table, { open: [], refused, incoming })
-  const refusal = await refuse(deps, batch, { table, open: [], refused, withheld })
+  await using quarantined = await readQuarantinedKeys(batch, table, { open: [], refused, incoming })
+  const refusal = await refuse(deps, batch, { table, open: [], refused, quarantined })
   return {
-    counts: {
-      read: seen,
-      accepted: rows,
-      unchanged: 0,
-      quarantined: seen - rows,
-      inserted: rows,
-      updated: 0,
-      deleted: 0,
-    },
+    counts: countRows({ read: seen, inserted: rows, quarantined: seen - rows }),
     changes: files,
     quarantine: refusal.quarantine,
     open: refusal.open,
     state: extendState([], files),
     rows,
     fingerprint: shape.fingerprint,
-    ...(seen > rows ? { withheld: seen - rows } : {}),
-    ...(shape.hasXmin ? {} : { unversioned: true }),
+    withheld: seen > rows ? seen - rows : undefined,
+    unversioned: shape.hasXmin ? undefined : true,
   }
 }
 
@@ -106,118 +99,142 @@ export async function captureFirst(
 export async function captureSince(
   deps: Deps,
   read: TableRead & { readonly age: number; readonly count: TableCount },
-): Promise<TableEntry> {
+): Promise<IngestionEntry> {
+  const entry = await captureRecent(deps, read)
+  if (entry !== undefined) return entry
+  deps.log({
+    event: 'table_compared_whole',
+    level: 'warn',
+    table: read.shape.name,
+    why: 'rows older than the horizon appeared',
+  })
+  return await captureWhole(deps, { ...read, force: false })
+}
+
+/** As `captureSince`; undefined if there is a key that is new and yet older than the horizon. */
+async function captureRecent(
+  deps: Deps,
+  read: TableRead & { readonly age: number; readonly count: TableCount },
+): Promise<IngestionEntry | undefined> {
   const { snapshot, batch, shape, previous, age, count } = read
-  const { db } = batch
+  const { db, zone } = batch
   const table = lakeTable({ ...shape, table: shape.name }, read.contract)
-  const names = namesFor(table)
   const rows = collectRows(table)
   if (count.recent > 0) {
     const copied = await copyRecent(snapshot, shape, { age, folder: db.scratchDir })
     rows.add(await convertRows(batch, table, { copied, firstOrdinal: 1 }))
   }
-  const { found, withheld } = await compare(deps, read, { table, rows })
-  const missing = (await withheld?.countMissing(names)) ?? 0
+  await using state = await openState(db, zone, { table, state: previous.state })
+  await using found = await compare(read, { table, rows, state })
+  await using quarantined = await compareRefused(deps, read, { table, rows, found })
+  const held = { quarantined, state: state.name, changes: found.changes }
+  const missing = await countMissing(db, table, held)
+  const compared = { table, rows, state, found, quarantined }
 
   if (count.rows === previous.rows + found.inserted + missing) {
-    return finish(deps, read, { table, rows, found, withheld, keys: undefined, gone: 0 })
+    return await finish(deps, read, { ...compared, missing, keys: undefined, gone: 0 })
   }
-  const keyTable: LakeTable = { ...table, columns: keyColumns(table) }
-  const copied = await copyKeys(
-    snapshot,
-    { ...shape, key: keyTable.columns.map(({ name }) => name) },
-    { folder: db.scratchDir },
-  )
-  const { path: keyPath } = await convertRows(batch, keyTable, { copied, firstOrdinal: 1 })
-  const keys = readParquet([keyPath])
-  if (withheld !== undefined) await dropGone(db, table, { withheld, keys })
-  const { gone, unknown } = await compareKeys(db, table, { keys, ...names })
-  const stillMissing = (await withheld?.countMissing(names)) ?? 0
-  rows.paths.push(keyPath)
+  const keys = await readKeys(read, { table, rows })
+  await dropGone(db, table, { quarantined, keys })
+  const { gone, unknown } = await compareKeys(db, table, { keys, ...held })
+  const stillMissing = await countMissing(db, table, held)
   if (unknown > stillMissing) {
     await rows.remove()
-    deps.log({
-      event: 'table_compared_whole',
-      level: 'warn',
-      table: shape.name,
-      why: 'rows older than the horizon appeared',
-    })
-    return captureWhole(deps, { ...read, force: false })
+    return undefined
   }
   // The proof again, now that the deletions are known: only a key that occurs twice can break it.
   if (count.rows !== previous.rows + found.inserted - gone + stillMissing) {
     await checkKeys(db, table, keys)
   }
-  return finish(deps, read, { table, rows, found, withheld, keys, gone })
+  return await finish(deps, read, { ...compared, missing: stillMissing, keys, gone })
+}
+
+/** A relation of every key the source holds. */
+async function readKeys(
+  { snapshot, batch, shape }: TableRead,
+  { table, rows }: { table: LakeTable; rows: ReadRows },
+): Promise<string> {
+  const keyTable: LakeTable = { ...table, columns: keyColumns(table) }
+  const key = keyTable.columns.map(({ name }) => name)
+  const copied = await copyKeys(snapshot, { ...shape, key }, { folder: batch.db.scratchDir })
+  const { path } = await convertRows(batch, keyTable, { copied, firstOrdinal: 1 })
+  rows.paths.push(path)
+  return readParquet([path])
 }
 
 /**
- * Every row, compared with what was captured. After `alter table` that is read in the columns of
- * today: a new column that holds values is a version of every row that has one, a new type that
- * holds the same values is none, and a column dropped is none.
+ * Every row, compared with what was captured. After `alter table` the captured rows are read in
+ * today's columns: a row gets a new version if a new column holds a value, and none if only a type
+ * changed that holds the same values, or if a column was dropped.
  */
 export async function captureWhole(
   deps: Deps,
   read: TableRead & { readonly force: boolean },
-): Promise<TableEntry> {
-  const { snapshot, batch, shape } = read
-  const { db } = batch
+): Promise<IngestionEntry> {
+  const { snapshot, batch, shape, previous } = read
+  const { db, zone } = batch
   const table = lakeTable({ ...shape, table: shape.name }, read.contract)
-  const names = namesFor(table)
   const rows = collectRows(table)
-  const options = { folder: db.scratchDir, connections: deps.limits.connections }
-  for await (const copied of copyWhole(snapshot, shape, options)) {
+  for await (const copied of copyWhole(snapshot, shape, copyOptions(deps, batch))) {
     rows.add(await convertRows(batch, table, { copied, firstOrdinal: rows.read() + 1 }))
     deps.log({ event: 'rows_read', batch: batch.number, table: shape.name, rows: rows.read() })
   }
-  const { found, withheld } = await compare(deps, read, { table, rows })
+  await using state = await openState(db, zone, { table, state: previous.state })
+  await using found = await compare(read, { table, rows, state })
+  await using quarantined = await compareRefused(deps, read, { table, rows, found })
+  const key = identifiers(table.key)
   // A row that was refused is there all the same.
-  const keys = `(select ${identifiers(table.key)} from ${rows.accepted()}${
-    withheld === undefined
-      ? ''
-      : ` union all select ${identifiers(table.key)} from ${identifier(withheld.keys)}`
-  })`
-  if (withheld !== undefined) {
-    // What was neither accepted nor refused by a read of everything is gone.
-    const seen = `(select ${identifiers(table.key)} from ${rows.refusedRows()})`
-    await dropGone(db, table, { withheld, keys: seen })
-  }
-  const { gone } = await compareKeys(db, table, { keys, ...names })
-  return finish(deps, read, { table, rows, found, withheld, keys, gone, force: read.force })
+  const refused =
+    quarantined === undefined ? '' : ` union all select ${key} from ${quarantined.keys}`
+  const keys = `(select ${key} from ${rows.accepted()}${refused})`
+  // What was neither accepted nor refused by a read of everything is gone.
+  await dropGone(db, table, { quarantined, keys: `(select ${key} from ${rows.refusedRows()})` })
+  const held = { quarantined, state: state.name, changes: found.changes }
+  const { gone } = await compareKeys(db, table, { keys, ...held })
+  const missing = await countMissing(db, table, held)
+  const compared = { table, rows, state, found, quarantined }
+  return await finish(deps, read, { ...compared, missing, keys, gone, force: read.force })
 }
 
-function namesFor(table: LakeTable): { state: string; changes: string } {
-  return { state: `state of ${table.name}`, changes: `changes of ${table.name}` }
+function copyOptions(
+  { limits }: Deps,
+  { db }: PendingBatch,
+): { folder: string; connections: number } {
+  return { folder: db.scratchDir, connections: limits.connections }
 }
 
-/** Compares what was read with the table as it stood, and with what is in quarantine. */
+/** Compares the accepted rows with the table as it stood. */
 async function compare(
-  deps: Deps,
-  { batch, shape, previous }: TableRead,
-  { table, rows }: { table: LakeTable; rows: ReadRows },
-): Promise<{ found: Comparison; withheld: Withheld | undefined }> {
-  const { db, zone } = batch
-  const names = namesFor(table)
+  { batch: { db }, shape }: TableRead,
+  { table, rows, state }: { table: LakeTable; rows: ReadRows; state: Relation },
+): Promise<Comparison> {
   const incoming = rows.accepted()
   if (!shape.keyIsUnique) await checkKeys(db, table, incoming)
-  await openState(db, zone, { relation: names.state, table, state: previous.state })
-  const found = await compareRows(db, table, { incoming, ...names })
-  const { open } = previous
-  const withheld = await withhold(batch, table, { open, refused: rows.refused, incoming })
-  const refused = withheld?.fresh ?? 0
-  checkShare(deps, table, { changed: found.inserted + found.updated + refused, refused })
-  return { found, withheld }
+  return await compareRows(db, table, { incoming, state: state.name })
 }
 
-/** Too many rows at fault are no matter of single rows: throws, and the table is held instead. */
-function checkShare(
+/** Compares the refused rows with the quarantine. Throws if there are too many of them. */
+async function compareRefused(
+  deps: Deps,
+  { batch, previous: { open } }: TableRead,
+  { table, rows, found }: { table: LakeTable; rows: ReadRows; found: Comparison },
+): Promise<QuarantinedKeys | undefined> {
+  const read = { open, refused: rows.refused, incoming: rows.accepted() }
+  const quarantined = await readQuarantinedKeys(batch, table, read)
+  const refused = quarantined?.fresh ?? 0
+  checkFew(deps, table, { rows: found.inserted + found.updated + refused, refused })
+  return quarantined
+}
+
+/** Throws `ContractError` if too many rows are refused, so that the whole table is held instead. */
+function checkFew(
   { limits }: Deps,
   table: LakeTable,
-  { changed, refused }: { changed: number; refused: number },
+  share: { rows: number; refused: number },
 ): void {
-  if (changed <= limits.quarantineRows || refused <= changed * limits.quarantineShare) return
+  if (!areTooMany(share, limits)) return
   throw new ContractError(
-    `Table ${table.name}: ${refused} of ${changed} rows hold values that have no exact form`,
+    `Table ${table.name}: ${share.refused} of ${share.rows} rows hold values that have no exact form`,
     { code: 'TOO_MANY_REJECTED', hint: 'correct the values in the source' },
   )
 }
@@ -232,7 +249,7 @@ async function refuse(
     table: LakeTable
     open: readonly FileRef[]
     refused: readonly string[]
-    withheld: Withheld | undefined
+    quarantined: QuarantinedKeys | undefined
   },
 ): Promise<Refusal> {
   const refusal = await prepareRefusal(batch, table, rows)
@@ -240,14 +257,20 @@ async function refuse(
   return refusal
 }
 
-interface Finding {
+/** A table compared with its source. */
+interface Compared {
   readonly table: LakeTable
   readonly rows: ReadRows
+  readonly state: Relation
   readonly found: Comparison
-  readonly withheld: Withheld | undefined
-  /** Relation of the source's keys, where they were read. */
+  readonly quarantined: QuarantinedKeys | undefined
+  /** Keys in quarantine that the table does not hold in any version. */
+  readonly missing: number
+  /** Relation of the source's keys, if they were read. */
   readonly keys: string | undefined
+  /** Keys that the table holds and the source does not. */
   readonly gone: number
+  /** Write the table anew, in other columns. */
   readonly force?: boolean
 }
 
@@ -255,47 +278,36 @@ interface Finding {
 async function finish(
   deps: Deps,
   { batch, shape, previous, confirmDeletes }: TableRead,
-  { table, rows, found, withheld, keys, gone, force = false }: Finding,
-): Promise<TableEntry> {
-  const names = namesFor(table)
-  const missing = (await withheld?.countMissing(names)) ?? 0
+  { table, rows, state, found, quarantined, missing, keys, gone, force = false }: Compared,
+): Promise<IngestionEntry> {
   const isHeld = isBraked(deps, { gone, previous }) && !confirmDeletes.has(table.name)
   const deleted = isHeld ? 0 : gone
-  if (deleted > 0 && keys !== undefined) await addDeletes(batch.db, table, { keys, ...names })
-  const changed = found.inserted + found.updated + deleted
+  const { changes, inserted, updated } = found
+  if (deleted > 0 && keys !== undefined) {
+    await addDeletes(batch.db, table, { keys, state: state.name, changes })
+  }
+  const changed = inserted + updated + deleted
   if (changed > 0 || force) await checkNotTaken(batch.zone, batch.number)
-  const changes = await prepareChanges(batch, table, { changes: names.changes, rows: changed })
-  const state = extendState(previous.state, changes)
-  const next =
-    changes.length > 0 || force ? await prepareState(batch, table, { state, force }) : state
-  const { open } = previous
-  const refusal = await refuse(deps, batch, { table, open, refused: rows.refused, withheld })
-  await batch.db.run(`drop table ${identifier(names.changes)}`)
-  await rows.remove()
-  const { inserted, updated } = found
-  const read = rows.read()
-  const accepted = inserted + updated
-  const quarantined = refusal.rows
-  return {
-    counts: {
-      read,
-      accepted,
-      // A row that lies in quarantine as it is now is unchanged too.
-      unchanged: read - accepted - quarantined,
-      quarantined,
-      inserted,
-      updated,
-      deleted,
-    },
+  const prepared = await prepareTable(batch, table, {
     changes,
+    rows: changed,
+    state: previous.state,
+    isRewritten: force,
+  })
+  const { open } = previous
+  const refusal = await refuse(deps, batch, { table, open, refused: rows.refused, quarantined })
+  await rows.remove()
+  return {
+    ...prepared,
+    // A row that lies in quarantine as it is now is unchanged too.
+    counts: countRows({ read: rows.read(), inserted, updated, deleted, quarantined: refusal.rows }),
     quarantine: refusal.quarantine,
     open: refusal.open,
-    state: next,
     rows: previous.rows + inserted - deleted,
     fingerprint: shape.fingerprint,
-    ...(missing > 0 ? { withheld: missing } : {}),
-    ...(isHeld ? { heldDeletes: gone } : {}),
-    ...(shape.hasXmin ? {} : { unversioned: true }),
+    withheld: missing > 0 ? missing : undefined,
+    heldDeletes: isHeld ? gone : undefined,
+    unversioned: shape.hasXmin ? undefined : true,
   }
 }
 
@@ -305,7 +317,7 @@ async function finish(
  */
 function isBraked(
   { limits }: Deps,
-  { gone, previous: { rows, heldDeletes } }: { gone: number; previous: TableEntry },
+  { gone, previous: { rows, heldDeletes } }: { gone: number; previous: IngestionEntry },
 ): boolean {
   if (heldDeletes !== undefined) return gone > 0
   return rows > limits.brakeRows && gone > rows * limits.brakeShare

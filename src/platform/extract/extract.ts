@@ -1,18 +1,17 @@
-import { randomBytes } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
 import { checkEnds, checkWarehouse, readHeads } from '../continuity.ts'
-import { checkInterrupted, type Deps, ingestionZone, isPastDeadline } from '../deps.ts'
-import { ConfigError, ConflictError, ContractError } from '../errors.ts'
-import { openDuckDb } from '../io/duckdb.ts'
-import { commitBatch } from '../lake/batch-log.ts'
-import type { PendingBatch } from '../lake/batch.ts'
 import {
-  type CommitRecord,
-  type SnapshotInfo,
-  standStill,
-  type TableEntry,
-} from '../lake/commit-record.ts'
+  checkInterrupted,
+  type Deps,
+  ingestionZone,
+  isPastDeadline,
+  openScratchDb,
+} from '../deps.ts'
+import { ConfigError, ConflictError, ContractError } from '../errors.ts'
+import { commitBatch } from '../lake/batch-log.ts'
+import { beginBatch, type PendingBatch } from '../lake/batch.ts'
+import type { CommitRecord, SnapshotInfo, TableEntry } from '../lake/commit-record.ts'
 import { DEFERRED, type HeldTable, listHeld } from '../lake/held.ts'
+import { carryOver } from '../lake/table-entry.ts'
 import { checkProject } from '../project/check-project.ts'
 import { filesOf, type SourceContract } from '../project/source-contract.ts'
 import { isLockTimeout, LOCKED_BREACH } from '../source/lock.ts'
@@ -91,15 +90,9 @@ export async function extractSnapshot(
 
     await checkEnds(deps, heads)
     await checkWarehouse(deps, last)
-    await mkdir(deps.scratchDir, { recursive: true })
-    await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
-    const batch: PendingBatch = {
-      zone,
-      db,
-      number: (last?.batch ?? 0) + 1,
-      attempt: newAttempt(),
-      takenAt: identity.takenAt,
-    }
+    await using db = await openScratchDb(deps)
+    const number = (last?.batch ?? 0) + 1
+    const batch = beginBatch(db, { zone, number, takenAt: identity.takenAt })
     const captured = await captureTables(deps, tasks, {
       snapshot,
       batch,
@@ -142,7 +135,7 @@ function carryFeeds(
   return Object.fromEntries(
     names.flatMap((name) => {
       const entry = last?.tables[name]
-      return entry === undefined ? [] : [[name, standStill(entry)]]
+      return entry === undefined ? [] : [[name, carryOver(entry)]]
     }),
   )
 }
@@ -243,16 +236,12 @@ async function captureInMemory(deps: Deps, read: TaskRead): Promise<TableEntry> 
 }
 
 /**
- * The batch for another attempt at a table. Removes what the failed attempt left in DuckDB, and
+ * The batch for another attempt at a table. Removes the files that the failed attempt left, and
  * gives objects new names, since those already stored stay as they are (I3).
  */
 async function beginAnew(batch: PendingBatch): Promise<PendingBatch> {
   await batch.db.clear()
-  return { ...batch, attempt: newAttempt() }
-}
-
-function newAttempt(): string {
-  return randomBytes(4).toString('hex')
+  return beginBatch(batch.db, batch)
 }
 
 async function captureTable(deps: Deps, read: TaskRead): Promise<TableEntry> {
@@ -261,7 +250,7 @@ async function captureTable(deps: Deps, read: TaskRead): Promise<TableEntry> {
     throw new TypeError(`table ${read.table.name} was not planned`)
   }
   if (isUntouched(read) && previous !== undefined) {
-    return standStill(previous)
+    return carryOver(previous)
   }
   const known = { shape, contract: read.table.columns }
   if (plan.how === 'first' || previous === undefined)

@@ -3,14 +3,8 @@ import type { Deps } from '../deps.ts'
 import { TidemarkError } from '../errors.ts'
 import { duckLiteral } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
-import {
-  type FileRef,
-  NO_ROWS,
-  type SnapshotInfo,
-  standStill,
-  sumRows,
-  type TableEntry,
-} from '../lake/commit-record.ts'
+import type { FileRef, SnapshotInfo, TableEntry } from '../lake/commit-record.ts'
+import { NO_ROWS, carryOver, sumRows } from '../lake/table-entry.ts'
 import { convertRows } from '../lake/convert.ts'
 import { DEFERRED } from '../lake/held.ts'
 import type { Column } from '../lake/lake-type.ts'
@@ -98,7 +92,7 @@ export async function holdTable(deps: Deps, hold: TableHold): Promise<TableEntry
   const rows = sumRows(quarantine ?? [])
   const capturedTo = previous?.capturedTo ?? before
   return {
-    ...standStill(previous),
+    ...carryOver(previous),
     counts: { ...NO_ROWS, read: rows, quarantined: rows },
     quarantine: quarantine ?? [],
     held: {
@@ -154,7 +148,7 @@ export function deferTable({
 }: Pick<TableHold, 'batch' | 'previous' | 'before'>): TableEntry {
   const capturedTo = previous?.capturedTo ?? before
   return {
-    ...standStill(previous),
+    ...carryOver(previous),
     held: previous?.held ?? {
       reason: DEFERRED,
       detail: 'there was no time left to read it; the next run does',

@@ -1,6 +1,4 @@
-import { mkdir } from 'node:fs/promises'
-import { type Deps, ingestionZone } from '../deps.ts'
-import { openDuckDb } from '../io/duckdb.ts'
+import { type Deps, ingestionZone, openScratchDb } from '../deps.ts'
 import { readExistingCommit, readLastCommit } from '../lake/batch-log.ts'
 import type { CommitRecord, Hold } from '../lake/commit-record.ts'
 import { diffSchemas, type SchemaDifference } from '../lake/schema-difference.ts'
@@ -44,7 +42,7 @@ export interface TableVersion {
  * a log that older versions wrote, one for each batch.
  */
 export async function readCatalog(deps: Deps): Promise<Catalog> {
-  const { project, limits, scratchDir } = deps
+  const { project } = deps
   const zone = ingestionZone(deps)
   const last = await readLastCommit(zone)
   const shapes = await readAppearances(zone, last)
@@ -76,9 +74,8 @@ export async function readCatalog(deps: Deps): Promise<Catalog> {
   for (const { name, columns } of project.source.feeds ?? []) {
     if (!known.has(name)) known.set(name, Object.keys(columns))
   }
-  await mkdir(scratchDir, { recursive: true })
-  await using db = await openDuckDb({ scratchDir, ...limits })
-  return { tables, models: await readLineage(db, project, known) }
+  await using db = await openScratchDb(deps)
+  return { tables, models: await readLineage({ db, memory: deps.memory }, project, known) }
 }
 
 type Appearance = Pick<TableVersion, 'fingerprint' | 'firstBatch' | 'takenAt'>

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { openDuckDb } from '../io/duckdb.ts'
+import { createMemory } from '../memory.ts'
 import type { Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { type ModelLineage, readLineage } from './lineage.ts'
@@ -28,7 +29,7 @@ async function lineageOf(models: readonly Model[]): Promise<ModelLineage[]> {
     warehouse: { migrations: pathToFileURL(`${folder}/`) },
   }
   await using db = await openDuckDb({ scratchDir: folder })
-  return await readLineage(db, project, known)
+  return await readLineage({ db, memory: createMemory() }, project, known)
 }
 
 let files = 0

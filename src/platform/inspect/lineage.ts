@@ -1,18 +1,16 @@
-import type { DuckDb } from '../io/duckdb.ts'
-import { duckLiteral } from '../io/sql.ts'
 import { readModel } from '../project/generation.ts'
 import type { Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { capturedTables, CHANGE_COLUMNS } from '../project/source-contract.ts'
+import { type Parser, parseSelect } from '../transform/lineage/parsed-select.ts'
 import {
+  type ColumnSource,
   combine,
-  type Feed,
   followSelect,
-  type Node,
   NOTHING,
-  type Relation,
-  relation,
-  type Relations,
+  traced,
+  type TracedRelation,
+  type TracedRelations,
 } from '../transform/lineage/select-lineage.ts'
 
 export interface ModelLineage {
@@ -20,7 +18,7 @@ export interface ModelLineage {
   /** Source tables the model reads, those it only joins or filters by included. */
   readonly reads: readonly string[]
   /** The model's own columns; none where its final select could not be followed. */
-  readonly columns: readonly { readonly column: string; readonly from: Feed }[]
+  readonly columns: readonly { readonly column: string; readonly from: ColumnSource }[]
 }
 
 /** Columns of each source table; one that is not known yet is left out. */
@@ -37,19 +35,16 @@ export type KnownColumns = ReadonlyMap<string, readonly string[]>
  * cannot be traced gives the tables its select reads, with `exact` false.
  */
 export async function readLineage(
-  db: DuckDb,
+  parser: Parser,
   project: Project,
   known: KnownColumns,
 ): Promise<ModelLineage[]> {
   const found = new Map<Model, ModelLineage>()
   const follow = async (model: Model): Promise<void> => {
-    const [parsed] = await db.rows<{ sql: string }>(
-      `select json_serialize_sql(${duckLiteral(readModel(model))}) as sql`,
-    )
-    const tree = JSON.parse(parsed?.sql ?? '{}') as { statements?: { node: Node }[] }
+    const { node } = await parseSelect(parser, readModel(model))
     const days = combine(model.kind === 'calendar' ? daysNamed(model, found) : [])
     const sources = relationsFor(model, { project, known, days })
-    const select = followSelect(tree.statements?.[0]?.node ?? {}, sources)
+    const select = followSelect(node, sources)
     const isPassed = (name: string) => model.kind === 'fact' && CHANGE_COLUMNS.has(name)
     found.set(model, {
       table: model.table,
@@ -65,32 +60,32 @@ export async function readLineage(
 /** The names a model can read: its change view, the source tables, the days. */
 function relationsFor(
   model: Model,
-  { project, known, days }: { project: Project; known: KnownColumns; days: Feed },
-): Relations {
-  const relations: Relation[] = capturedTables(project.source).map(({ name: table }) => {
+  { project, known, days }: { project: Project; known: KnownColumns; days: ColumnSource },
+): TracedRelations {
+  const relations: TracedRelation[] = capturedTables(project.source).map(({ name: table }) => {
     const columns = (known.get(table) ?? []).map((column) => ({
       column,
       from: { exact: true, columns: [{ table, column }], tables: [table] },
     }))
-    return relation(table, { columns, isClosed: known.has(table), tables: [table] })
+    return traced(table, { columns, isClosed: known.has(table), tables: [table] })
   })
   if (model.kind === 'fact') {
     const own = relations.find(({ name }) => name === model.from.toLowerCase())
     const passed = [...CHANGE_COLUMNS].map((column) => ({ column, from: NOTHING }))
     if (own !== undefined) {
       const columns = [...own.columns.values(), ...passed]
-      relations.push(relation(`change_${model.from}`, { ...own, columns }))
+      relations.push(traced(`change_${model.from}`, { ...own, columns }))
     }
   }
   if (model.kind === 'calendar') {
     const columns = [{ column: 'date_id', from: days }]
-    relations.push(relation('named_date', { columns, isClosed: true, tables: days.tables }))
+    relations.push(traced('named_date', { columns, isClosed: true, tables: days.tables }))
   }
   return new Map(relations.map((each) => [each.name, each]))
 }
 
 /** What the facts' columns that name the calendar's days are made of. */
-function daysNamed(calendar: Model, found: ReadonlyMap<Model, ModelLineage>): Feed[] {
+function daysNamed(calendar: Model, found: ReadonlyMap<Model, ModelLineage>): ColumnSource[] {
   return [...found].flatMap(([model, lineage]) =>
     model.kind !== 'fact'
       ? []

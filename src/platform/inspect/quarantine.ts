@@ -1,11 +1,11 @@
-import { mkdir } from 'node:fs/promises'
-import { type Deps, ingestionZone, processedZone } from '../deps.ts'
+import { type Deps, ingestionZone, openScratchDb, processedZone } from '../deps.ts'
 import { ConfigError } from '../errors.ts'
-import { type DuckDb, openDuckDb } from '../io/duckdb.ts'
+import type { DuckDb } from '../io/duckdb.ts'
 import { duckLiteral } from '../io/sql.ts'
 import { readLastCommit } from '../lake/batch-log.ts'
-import { type CommitRecord, type FileRef, sumRows } from '../lake/commit-record.ts'
+import type { CommitRecord, FileRef } from '../lake/commit-record.ts'
 import { readRefused } from '../lake/quarantine/quarantine.ts'
+import { sumRows } from '../lake/table-entry.ts'
 import { openFiles, type Zone } from '../lake/zone.ts'
 import { run, type RunReport } from '../pipeline.ts'
 import { generationOf } from '../project/generation.ts'
@@ -42,8 +42,7 @@ export async function readQuarantine(
   deps: Deps,
   { table, limit }: QuarantineFilter,
 ): Promise<{ readonly entries: readonly QuarantineEntry[]; readonly total: number }> {
-  await mkdir(deps.scratchDir, { recursive: true })
-  await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
+  await using db = await openScratchDb(deps)
   const entries: QuarantineEntry[] = []
   let total = 0
   for (const place of await readPlaces(deps)) {
@@ -62,8 +61,7 @@ export async function findEntry(deps: Deps, id: string): Promise<QuarantineEntry
   const table = rest.slice(0, -1).join('.')
   const where = `_batch = try_cast(${duckLiteral(batch)} as bigint)
     and _ordinal = try_cast(${duckLiteral(rest.at(-1) ?? '')} as bigint)`
-  await mkdir(deps.scratchDir, { recursive: true })
-  await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
+  await using db = await openScratchDb(deps)
   for (const place of await readPlaces(deps)) {
     const open = place.record?.tables[table]?.open ?? []
     const [found] = await readEntries(db, place, { table, open, limit: 1, where })

@@ -47,7 +47,7 @@ async function sweepStore(
 ): Promise<SweptZone> {
   const found = { objects: 0, orphans: 0, orphanBytes: 0, removed: 0 }
   const logs = new Map<string, Promise<NamedFiles>>()
-  const { cacheDir } = ingestionZone(deps)
+  const { cacheDir, memory } = ingestionZone(deps)
   for await (const object of store.list('')) {
     checkInterrupted(deps)
     found.objects += 1
@@ -57,7 +57,7 @@ async function sweepStore(
     const file = parseDataFile(name, object.key)
     if (file === undefined || object.modifiedAt >= before) continue
     const { prefix } = file
-    const log = logs.get(prefix) ?? openNamedFiles({ store, prefix, cacheDir })
+    const log = logs.get(prefix) ?? openNamedFiles({ store, prefix, cacheDir, memory })
     logs.set(prefix, log)
     if (await (await log).has(file)) continue
     found.orphans += 1

@@ -107,10 +107,8 @@ export async function compareDimension(
   if (columns.length === 0) {
     return { rows: 0, difference: await countExtra(warehouse, table), by: 'checksum' }
   }
-  const relation = `published ${model.table}`
-  await openState(db, zone, { relation, table, state })
-  const published = identifier(relation)
-  const expected = await checksumOf(db, columns, published)
+  await using published = await openState(db, zone, { table, state })
+  const expected = await checksumOf(db, columns, published.name)
   const names = columns.map(({ name }) => name)
   const found = await withPostgresErrors(warehouse.warehouse, () =>
     warehouse.client.query<ChecksumRow>(
@@ -121,7 +119,11 @@ export async function compareDimension(
   if (isSameChecksum(expected, parseChecksum(onlyRow(found)))) {
     return { rows, difference: NO_DIFFERENCE, by: 'checksum' }
   }
-  const difference = await compareRows(db, warehouse, { table, expected: published, where: '' })
+  const difference = await compareRows(db, warehouse, {
+    table,
+    expected: published.name,
+    where: '',
+  })
   const counted = model.kind === 'calendar' ? withoutExtra(difference) : difference
   return { rows, difference: counted, by: 'rows' }
 }

@@ -1,23 +1,24 @@
-import { randomUUID } from 'crypto'
-import { mkdir } from 'fs/promises'
-import { join } from 'path/posix'
+import { randomUUID } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type Deps, ingestionZone } from '../deps.ts'
-import type { DuckDb } from '../io/duckdb.ts'
+import { type DuckDb, type Relation, together } from '../io/duckdb.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { onlyRow } from '../io/postgres.ts'
-import { identifier, identifiers } from '../io/sql.ts'
+import { identifiers } from '../io/sql.ts'
 import { incomingRelation } from '../lake/change-file.ts'
-import { type CommitRecord, sumRows, type TableEntry } from '../lake/commit-record.ts'
+import type { CommitRecord, IngestionEntry } from '../lake/commit-record.ts'
 import { convertRows } from '../lake/convert.ts'
 import { findDifferences } from '../lake/difference.ts'
 import { writeParquet } from '../lake/parquet.ts'
-import { openQuarantined } from '../lake/quarantine/withheld.ts'
+import { openQuarantined } from '../lake/quarantine/quarantined-keys.ts'
 import { lakeTable } from '../lake/schema.ts'
-import { openState } from '../lake/table-state.ts'
+import { sumRows } from '../lake/table-entry.ts'
+import { type LakeTable, openState } from '../lake/table-state.ts'
 import { copyWhole } from '../source/copy.ts'
 import type { SourceSnapshot } from '../source/snapshot.ts'
 import { readTables, type TableShape } from '../source/tables.ts'
-import { openRows, openTable, viewOf } from '../transform/source-view.ts'
+import { openRows, type OpenTable, openTable, viewOf } from '../transform/source-view.ts'
 import { reportHeld, type VerifiedTable } from './verified-table.ts'
 import {
   checksumOf,
@@ -36,18 +37,19 @@ interface LakeCheck {
   readonly scope: Scope
 }
 
-/**
- * Compares each source table with the lake; leaves a view of each as models see it, and of the rows
- * they do not see.
- */
-export async function verifyLake(
-  deps: Deps,
-  check: LakeCheck,
-): Promise<{ verified: VerifiedTable[]; unfit: ReadonlySet<string> }> {
+/** The source tables, compared with the lake and open for models, until this is disposed of. */
+export interface VerifiedLake extends AsyncDisposable {
+  readonly verified: readonly VerifiedTable[]
+  /** By table: the relation of its rows that models do not see, if there can be any. */
+  readonly refused: ReadonlyMap<string, string>
+}
+
+/** Compares each source table with the lake, and opens each as models see it. */
+export async function verifyLake(deps: Deps, check: LakeCheck): Promise<VerifiedLake> {
   const { db, snapshot, record, scope } = check
   const ingestion = ingestionZone(deps)
   const verified: VerifiedTable[] = []
-  const unfit = new Set<string>()
+  const opened = new Map<string, OpenTable>()
   for (const { table, shape, breach } of await readTables(snapshot, deps.project.source)) {
     if (!scope.sources.has(table.name)) continue
     const entry = record.tables[table.name]
@@ -58,23 +60,24 @@ export async function verifyLake(
       : await verifyTable(deps, { ...check, shape, entry })
     if (view !== undefined) {
       // A table that was not copied (it is held, or its checksum is equal) is read from the lake.
-      const isUnfit =
+      const open =
         paths === undefined
           ? await openTable(db, view, { ingestion, record })
           : await openRows(db, view, paths)
-      if (isUnfit) unfit.add(table.name)
+      opened.set(table.name, open)
     }
     verified.push(found)
     deps.log({ event: 'table_verified', where: 'lake', table: table.name, rows: found.rows })
   }
-  // What a feed brought is nowhere but in the lake.
+  // The rows of a feed are nowhere but in the lake.
   for (const feed of deps.project.source.feeds ?? []) {
     const view = await viewOf(feed, { ingestion, record, latest: record })
-    if (view !== undefined && (await openTable(db, view, { ingestion, record }))) {
-      unfit.add(feed.name)
-    }
+    if (view !== undefined) opened.set(feed.name, await openTable(db, view, { ingestion, record }))
   }
-  return { verified, unfit }
+  const refused = [...opened].flatMap(([name, { refused: rows }]): [string, string][] =>
+    rows === undefined ? [] : [[name, rows]],
+  )
+  return { verified, refused: new Map(refused), ...together([...opened.values()]) }
 }
 
 /**
@@ -84,13 +87,11 @@ export async function verifyLake(
  */
 async function verifyTable(
   deps: Deps,
-  { db, snapshot, record, shape, entry }: LakeCheck & { shape: TableShape; entry: TableEntry },
+  check: LakeCheck & { shape: TableShape; entry: IngestionEntry },
 ): Promise<VerifiedTable & { paths: string[] | undefined }> {
-  const zone = ingestionZone(deps)
-  const stamp = { db, number: record.batch, takenAt: record.snapshot.takenAt }
+  const { db, snapshot, shape, entry } = check
   const table = lakeTable({ ...shape, table: shape.name })
-  const lake = `lake ${table.name}`
-  await openState(db, zone, { relation: lake, table, state: entry.state })
+  await using lake = await openState(db, ingestionZone(deps), { table, state: entry.state })
   if (entry.open.length === 0) {
     const names = table.columns.map(({ name }) => name)
     const source = await withPostgresErrors(deps.source, () =>
@@ -99,12 +100,22 @@ async function verifyTable(
       ),
     )
     const expected = parseChecksum(onlyRow(source))
-    if (isSameChecksum(expected, await checksumOf(db, table.columns, identifier(lake)))) {
+    if (isSameChecksum(expected, await checksumOf(db, table.columns, lake.name))) {
       const found = { difference: NO_DIFFERENCE, quarantined: 0, paths: undefined }
       const rows = Number(expected.rows)
       return { table: table.name, where: 'lake', by: 'checksum', rows, ...found }
     }
   }
+  return await compareCopied(deps, check, { table, lake })
+}
+
+/** Copies a source table and compares it with the lake row by row. */
+async function compareCopied(
+  deps: Deps,
+  { db, snapshot, record, shape, entry }: LakeCheck & { shape: TableShape; entry: IngestionEntry },
+  { table, lake }: { table: LakeTable; lake: Relation },
+): Promise<VerifiedTable & { paths: string[] }> {
+  const stamp = { db, number: record.batch, takenAt: record.snapshot.takenAt }
   const folder = join(db.scratchDir, randomUUID())
   await mkdir(folder)
   const paths: string[] = []
@@ -115,22 +126,17 @@ async function verifyTable(
     read += copied.rows
     rows += converted.rows
   }
-  const [state, withheld] = [lake, `withheld ${table.name}`].map(identifier)
-  await openQuarantined(db, zone, {
-    relation: `withheld ${table.name}`,
-    table,
-    open: entry.open,
-  })
+  await using keys = await openQuarantined(db, ingestionZone(deps), { table, open: entry.open })
   const names = identifiers(table.columns.map(({ name }) => name))
-  const isWithheld = `join ${withheld} using (${identifiers(table.key)})`
+  const isQuarantined = `join ${keys.name} using (${identifiers(table.key)})`
   const difference = await findDifferences(db, table, {
-    expected: `(select ${names} from ${incomingRelation(table, paths)} anti ${isWithheld})`,
-    found: `(select ${names} from ${state} anti ${isWithheld})`,
+    expected: `(select ${names} from ${incomingRelation(table, paths)} anti ${isQuarantined})`,
+    found: `(select ${names} from ${lake.name} anti ${isQuarantined})`,
   })
   const quarantined = sumRows(entry.open)
   if (quarantined > 0) {
-    const path = join(folder, 'withheld.parquet')
-    await writeParquet(db, `select ${names} from ${state} semi ${isWithheld}`, path)
+    const path = join(folder, 'quarantined.parquet')
+    await writeParquet(db, `select ${names} from ${lake.name} semi ${isQuarantined}`, path)
     paths.push(path)
   }
   return { table: table.name, where: 'lake', by: 'rows', rows, difference, quarantined, paths }

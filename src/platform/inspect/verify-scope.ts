@@ -1,8 +1,8 @@
 import type { Deps } from '../deps.ts'
 import { ConfigError } from '../errors.ts'
-import type { DuckDb } from '../io/duckdb.ts'
 import type { Model } from '../project/model.ts'
 import { readInputs } from '../transform/inputs.ts'
+import type { Parser } from '../transform/lineage/parsed-select.ts'
 
 /** What is compared. */
 export interface Scope {
@@ -17,7 +17,7 @@ export interface Scope {
 /** Everything, or one table and what it is made from. */
 export async function planScope(
   { project }: Deps,
-  db: DuckDb,
+  parser: Parser,
   { table }: VerifyOptions,
 ): Promise<Scope> {
   const { models, source } = project
@@ -38,7 +38,7 @@ export async function planScope(
   }
   // The days of a calendar are those that all facts name.
   if (model.kind === 'calendar') return { sources: new Set(), models: [], histories: [model] }
-  const reads = (await readInputs(db, project)).get(model) ?? []
+  const reads = (await readInputs(parser, project)).get(model) ?? []
   const isRead = ({ name }: { name: string }) =>
     reads.includes(name) || reads.includes(`change_${name}`)
   const sources = new Set(source.tables.filter(isRead).map(({ name }) => name))

@@ -1,6 +1,6 @@
 import { type Deps, processedZone } from '../deps.ts'
 import { ConflictError } from '../errors.ts'
-import type { DuckDb } from '../io/duckdb.ts'
+import { type DuckDb, type Relation, together } from '../io/duckdb.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { onlyRow } from '../io/postgres.ts'
 import { NO_TIME_LIMITS } from '../io/session.ts'
@@ -15,6 +15,7 @@ import type { Fact, Model } from '../project/model.ts'
 import { describe } from '../transform/dimension.ts'
 import { daysOf } from '../transform/fact.ts'
 import { brokenBy, rulesOf } from '../transform/rules.ts'
+import { changesOf } from '../transform/source-view.ts'
 import { readLedgerHead } from '../warehouse/ledger.ts'
 import { beginReading, type WarehouseClient } from '../warehouse/warehouse.ts'
 import { reportHeld, type VerifiedTable } from './verified-table.ts'
@@ -35,24 +36,27 @@ import {
 import { type LogFault, verifyLog } from './verify-log.ts'
 import type { Scope } from './verify-scope.ts'
 
+export interface WarehouseCheck {
+  readonly db: DuckDb
+  readonly warehouse: WarehouseClient
+  /** The batch at which lake and warehouse are compared. */
+  readonly record: CommitRecord
+  readonly held: readonly HeldTable[]
+  /** See `VerifiedLake`. */
+  readonly refused: ReadonlyMap<string, string>
+  readonly scope: Scope
+}
+
+/**
+ * Compares the warehouse with what the models make of the source, and with the processed zone. The
+ * source tables must be open, see `verifyLake`. Throws `ConflictError` if the warehouse is not at
+ * the batch of `record`.
+ */
 export async function verifyWarehouse(
   deps: Deps,
-  {
-    db,
-    warehouse,
-    record,
-    held,
-    unfit,
-    scope,
-  }: {
-    db: DuckDb
-    warehouse: WarehouseClient
-    record: CommitRecord
-    held: readonly HeldTable[]
-    unfit: ReadonlySet<string>
-    scope: Scope
-  },
+  check: WarehouseCheck,
 ): Promise<{ verified: VerifiedTable[]; faults: readonly LogFault[] }> {
+  const { warehouse, record, scope } = check
   if (scope.histories.length === 0) return { verified: [], faults: [] }
   await withPostgresErrors(warehouse.warehouse, () => beginReading(warehouse, NO_TIME_LIMITS))
   const head = await readLedgerHead(warehouse)
@@ -65,24 +69,44 @@ export async function verifyWarehouse(
       },
     )
   }
-  await db.run('create temp table "named days" (calendar varchar, date_id date)')
+  const models = await verifyModels(deps, check)
+  const { verified, faults } = await verifyHistories(deps, check)
+  return { verified: [...models, ...verified], faults }
+}
+
+/** Compares the warehouse's current rows with what each model makes of the source. */
+async function verifyModels(
+  deps: Deps,
+  { db, warehouse, record, held, refused, scope }: WarehouseCheck,
+): Promise<VerifiedTable[]> {
+  await using days = await db.table(
+    'select null::varchar as calendar, null::date as date_id where false',
+  )
   const verified: VerifiedTable[] = []
   for (const model of scope.models) {
     const hold = held.find(({ table }) => table === model.table)
+    const check = { db, warehouse, batch: record.batch, refused, days }
     const made =
       hold !== undefined
         ? { ...reportHeld(model.table, hold.reason), where: 'warehouse' as const }
         : model.kind === 'fact'
-          ? await verifyFact(deps, { db, warehouse, model, batch: record.batch, unfit })
-          : await verifyDimension({ db, warehouse, model })
+          ? await verifyFact(deps, { ...check, model })
+          : await verifyDimension({ ...check, model })
     verified.push(made)
     deps.log({ event: 'table_verified', where: 'warehouse', table: model.table, rows: made.rows })
   }
+  return verified
+}
+
+/** Compares every version in the warehouse with the processed zone, and the chain with the ledger. */
+async function verifyHistories(
+  deps: Deps,
+  { db, warehouse, record, scope }: WarehouseCheck,
+): Promise<{ verified: VerifiedTable[]; faults: readonly LogFault[] }> {
   const { faults, files } = await verifyLog(deps, warehouse, record.batch)
-  const transformed = await readCommit(
-    processedZone(deps, generationOf(deps.project)),
-    record.batch,
-  )
+  const zone = processedZone(deps, generationOf(deps.project))
+  const transformed = await readCommit(zone, record.batch)
+  const verified: VerifiedTable[] = []
   for (const model of scope.histories) {
     if (transformed === undefined) break
     const check = { db, warehouse, record: transformed, files }
@@ -96,60 +120,71 @@ export async function verifyWarehouse(
   return { verified, faults }
 }
 
-interface ModelCheck<Kind extends Model> {
-  readonly db: DuckDb
-  readonly warehouse: WarehouseClient
+interface ModelCheck<Kind extends Model> extends Pick<
+  WarehouseCheck,
+  'db' | 'warehouse' | 'refused'
+> {
   readonly model: Kind
+  readonly batch: number
+  /** The days that facts name, by calendar. */
+  readonly days: Relation
 }
 
 /**
- * A fact's current rows against what the model makes of the source, and against its own history.
- * Of a row whose values its contract has no room for the model is only asked which key it is of.
+ * A fact's current rows against what the model makes of the source, and against its own history. If
+ * a row's values do not fit its contract, the model only says which key it has.
  */
-async function verifyFact(
-  deps: Deps,
-  {
-    db,
-    warehouse,
-    model,
-    batch,
-    unfit,
-  }: ModelCheck<Fact> & { batch: number; unfit: ReadonlySet<string> },
-): Promise<VerifiedTable> {
-  const openChangesOf = (rows: string) =>
-    db.run(`
-      create or replace temp view ${identifier(`change_${model.from}`)} as
-      select
-          *,
-          'insert' as _operation,
-          ${batch}::bigint as _batch,
-          now() as _captured_at,
-          row_number() over () as _ordinal
-      from ${identifier(rows)}`)
+async function verifyFact(deps: Deps, check: ModelCheck<Fact>): Promise<VerifiedTable> {
+  const { db, warehouse, model, batch } = check
   const select = `select * exclude (_operation, _captured_at, _ordinal) from (${readModel(model)})`
-  await openChangesOf(unfit.has(model.from) ? `unfit ${model.from}` : model.from)
-  await db.run(`
-    create or replace temp table "unfit keys" as
-    select ${identifiers(model.key)} from (${select}) where ${unfit.has(model.from)}`)
-  await openChangesOf(model.from)
+  await using refusedKeys = await readRefusedKeys(check, select)
+  await using _changes = await openAsChanges(check, identifier(model.from))
   const days = daysOf(deps.project, model)
-  const checked = await compareModel({
-    db,
-    warehouse,
+  await using expected = await makeExpected(db, {
     model,
     select,
-    relation: identifier(`${model.table}_current`),
+    refusedKeys,
     days: days.map(({ column }) => column),
   })
+  const { difference, ...checked } = await compareModel(
+    { db, warehouse },
+    { expected, relation: identifier(`${model.table}_current`) },
+  )
   for (const { column, calendar } of days) {
     const day = identifier(column)
     await db.run(`
-      insert into "named days"
-      select distinct ${duckLiteral(calendar)}, ${day} from "expected" where ${day} is not null`)
+      insert into ${check.days.name}
+      select distinct ${duckLiteral(calendar)}, ${day} from ${expected.rows} where ${day} is not null`)
   }
   const stale = await countStale(warehouse, { model, batch })
-  const { difference } = checked
   return { ...checked, difference: { ...difference, different: difference.different + stale } }
+}
+
+/** Opens the rows of a source table as if one batch had inserted them all. */
+async function openAsChanges(
+  { db, model, batch }: ModelCheck<Fact>,
+  rows: string,
+): Promise<Relation> {
+  const select = `
+    select
+        *,
+        'insert' as _operation,
+        ${batch}::bigint as _batch,
+        now() as _captured_at,
+        row_number() over () as _ordinal
+    from ${rows}`
+  return await db.view(select, changesOf(model.from))
+}
+
+/** The keys that the model gives to source rows whose values do not fit their contract. */
+async function readRefusedKeys(
+  check: ModelCheck<Fact>,
+  select: string,
+): Promise<Relation | undefined> {
+  const rows = check.refused.get(check.model.from)
+  if (rows === undefined) return undefined
+  await using _changes = await openAsChanges(check, rows)
+  return await check.db.table(`select ${identifiers(check.model.key)} from (${select})`)
 }
 
 /** Rows of the maintained current table that are not what the history says, either way. */
@@ -178,74 +213,84 @@ async function countStale(
 }
 
 /** A dimension against its model. Rows the source no longer holds may stay: old facts join them. */
-async function verifyDimension(check: ModelCheck<Model>): Promise<VerifiedTable> {
-  await check.db.run(`
-    create or replace temp table named_date as
-    select distinct date_id from "named days"
-    where calendar = ${duckLiteral(check.model.table)}`)
-  const select = readModel(check.model)
-  await check.db.run(`
-    create or replace temp table "unfit keys" as
-    select ${identifiers(check.model.key)} from (${select}) where false`)
-  const checked = await compareModel({
-    ...check,
-    select,
-    relation: identifier(check.model.table),
-  })
+async function verifyDimension({
+  db,
+  warehouse,
+  model,
+  days,
+}: ModelCheck<Model>): Promise<VerifiedTable> {
+  await using _dates = await db.table(
+    `select distinct date_id from ${days.name} where calendar = ${duckLiteral(model.table)}`,
+    'named_date',
+  )
+  await using expected = await makeExpected(db, { model, select: readModel(model) })
+  const relation = identifier(model.table)
+  const checked = await compareModel({ db, warehouse }, { expected, relation })
   return { ...checked, difference: withoutExtra(checked.difference) }
 }
 
-/** Makes `expected` from a model's select, copies the warehouse's rows, and compares them. */
-async function compareModel({
-  db,
-  warehouse: connection,
-  model,
-  select,
-  relation,
-  days = [],
-}: ModelCheck<Model> & {
-  select: string
-  relation: string
-  days?: readonly string[]
-}): Promise<VerifiedTable> {
-  const { client, warehouse } = connection
-  const table: LakeTable = {
-    name: model.table,
-    key: model.key,
-    columns: await describe(db, select),
-  }
-  const broken = brokenBy(rulesOf(model, { columns: table.columns, days }))
-  await db.run(`create or replace temp table "made" as ${select}`)
-  await db.run(
-    `create or replace temp table "expected" as select * from "made" where not (${broken})`,
-  )
+/** What a model makes of the source. Dispose of it after use. */
+interface ExpectedRows extends AsyncDisposable {
+  readonly table: LakeTable
+  /** Relation of the rows that break no rule. */
+  readonly rows: string
+  /** Relation of the keys whose rows break one. */
+  readonly quarantined: string
+}
+
+async function makeExpected(
+  db: DuckDb,
+  {
+    model,
+    select,
+    refusedKeys,
+    days = [],
+  }: {
+    model: Model
+    select: string
+    refusedKeys?: Relation | undefined
+    days?: readonly string[]
+  },
+): Promise<ExpectedRows> {
+  const columns = await describe(db, select)
+  const table: LakeTable = { name: model.table, key: model.key, columns }
+  const broken = brokenBy(rulesOf(model, { columns, days }))
   const key = identifiers(model.key)
-  const quarantined = `(
-    select ${key} from "made" where ${broken} union all select ${key} from "unfit keys")`
-  const counts = onlyRow({
-    rows: await db.rows<{ rows: bigint; quarantined: bigint }>(
-      `select (select count(*) from "expected") as rows, (select count(*) from ${quarantined}) as quarantined`,
-    ),
-  })
-  const verified = {
-    table: model.table,
-    where: 'warehouse' as const,
-    rows: Number(counts.rows),
-    quarantined: Number(counts.quarantined),
+  const made = await db.table(select)
+  const rows = await db.table(`select * from ${made.name} where not (${broken})`)
+  const more = refusedKeys === undefined ? '' : ` union all select ${key} from ${refusedKeys.name}`
+  return {
+    table,
+    rows: rows.name,
+    quarantined: `(select ${key} from ${made.name} where ${broken}${more})`,
+    ...together([made, rows]),
   }
-  if (counts.quarantined === 0n) {
+}
+
+/** Compares what a model makes of the source with the warehouse: by checksum, then row by row. */
+async function compareModel(
+  { db, warehouse: connection }: Pick<WarehouseCheck, 'db' | 'warehouse'>,
+  { expected, relation }: { expected: ExpectedRows; relation: string },
+): Promise<VerifiedTable> {
+  const { client, warehouse } = connection
+  const { table } = expected
+  const rows = await db.count(expected.rows)
+  const quarantined = await db.count(expected.quarantined)
+  const verified = { table: table.name, where: 'warehouse' as const, rows, quarantined }
+  if (quarantined === 0) {
     const sums = await withPostgresErrors(warehouse, () =>
       client.query<ChecksumRow>(
         `select ${postgresChecksum(table.columns.map(({ name }) => name))} from ${relation}`,
       ),
     )
-    const expected = await checksumOf(db, table.columns, '"expected"')
-    if (isSameChecksum(expected, parseChecksum(onlyRow(sums)))) {
+    const own = await checksumOf(db, table.columns, expected.rows)
+    if (isSameChecksum(own, parseChecksum(onlyRow(sums)))) {
       return { ...verified, by: 'checksum', difference: NO_DIFFERENCE }
     }
   }
   const copied = await copyRows(db, connection, { table, from: relation })
-  const found = `(select * from ${copied} anti join ${quarantined} using (${key}))`
-  const difference = await findDifferences(db, table, { expected: '"expected"', found })
+  const using = `using (${identifiers(table.key)})`
+  const found = `(select * from ${copied} anti join ${expected.quarantined} ${using})`
+  const difference = await findDifferences(db, table, { expected: expected.rows, found })
   return { ...verified, by: 'rows', difference }
 }

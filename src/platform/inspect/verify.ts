@@ -1,8 +1,6 @@
-import { mkdir } from 'node:fs/promises'
-import type { Deps } from '../deps.ts'
-import { ConflictError } from '../errors.ts'
+import { retryConflicts } from '../continuity.ts'
+import { type Deps, openScratchDb } from '../deps.ts'
 import { extractSnapshot } from '../extract/extract.ts'
-import { openDuckDb } from '../io/duckdb.ts'
 import { load } from '../load/load.ts'
 import { openSnapshot } from '../source/snapshot.ts'
 import { transform } from '../transform/transform.ts'
@@ -35,15 +33,8 @@ export interface VerifyReport {
  * what a run throws if a stage cannot work, and `ConfigError` for an unknown table.
  */
 export async function verify(deps: Deps, options: VerifyOptions = {}): Promise<VerifyReport> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await verifyOnce(deps, options)
-    } catch (error) {
-      // Another run moved lake or warehouse past our snapshot: prove it at a newer one.
-      if (!(error instanceof ConflictError) || attempt === 5) throw error
-      deps.log({ event: 'verify_again', attempt, code: error.code })
-    }
-  }
+  // Another run may move lake or warehouse past the snapshot; then a newer one is needed.
+  return await retryConflicts(deps, 'verify_again', () => verifyOnce(deps, options))
 }
 
 async function verifyOnce(deps: Deps, options: VerifyOptions): Promise<VerifyReport> {
@@ -53,10 +44,9 @@ async function verifyOnce(deps: Deps, options: VerifyOptions): Promise<VerifyRep
   const { held } = await transform(deps)
   await load(deps)
 
-  await mkdir(deps.scratchDir, { recursive: true })
-  await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
-  const scope = await planScope(deps, db, options)
-  const lake = await verifyLake(deps, { db, snapshot, record, scope })
+  await using db = await openScratchDb(deps)
+  const scope = await planScope(deps, { db, memory: deps.memory }, options)
+  await using lake = await verifyLake(deps, { db, snapshot, record, scope })
   // Opened late: a server may end a session that has been idle while the lake was compared.
   await using warehouse = await openWarehouse(deps.warehouse)
   const star = await verifyWarehouse(deps, {
@@ -64,7 +54,7 @@ async function verifyOnce(deps: Deps, options: VerifyOptions): Promise<VerifyRep
     warehouse,
     record,
     held,
-    unfit: lake.unfit,
+    refused: lake.refused,
     scope,
   })
   const tables = [...lake.verified, ...star.verified]

@@ -37,6 +37,28 @@ export interface Relation extends AsyncDisposable {
   readonly name: string
 }
 
+/** Several things as one that disposes of them, the last first. Node 20 has no `AsyncDisposableStack`. */
+export function together(parts: readonly (AsyncDisposable | undefined)[]): AsyncDisposable {
+  return {
+    async [Symbol.asyncDispose]() {
+      for (const part of parts.toReversed()) await part?.[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** What `work` makes from a thing that it may keep. Disposes of the thing if `work` fails. */
+export async function keepIf<Kept extends AsyncDisposable, Made>(
+  kept: Kept,
+  work: (kept: Kept) => Promise<Made>,
+): Promise<Made> {
+  try {
+    return await work(kept)
+  } catch (error) {
+    await kept[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
 /** DuckDB's own folder inside the scratch folder. */
 const SPILL = 'spill'
 

@@ -1,5 +1,5 @@
-import { open as openFile } from 'fs/promises'
-import { dirname } from 'path/posix'
+import { open as openFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 import { pipeline } from 'stream/promises'
 import { withScratchErrors } from './disk-errors.ts'

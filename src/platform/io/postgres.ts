@@ -4,6 +4,7 @@ import { TransientError } from '../errors.ts'
 import type { Database } from './database.ts'
 import { mapPostgresError } from './postgres-errors.ts'
 import { parseUrl } from './postgres-url.ts'
+import { retry } from './retry.ts'
 import { type Heard, watchSilence } from './silence.ts'
 
 export type Client = pg.Client
@@ -29,24 +30,22 @@ const CLOSE_TIMEOUT_MS = 3000
 export async function connect(database: Database): Promise<PostgresClient> {
   const attempts = database.attempts ?? 4
   const startedAt = Date.now()
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await connectOnce(database)
-    } catch (error) {
-      const mapped = mapPostgresError(error, database)
-      if (!(mapped instanceof TransientError)) throw mapped
-      if (attempt >= attempts) {
-        const seconds = Math.round((Date.now() - startedAt) / 1000)
-        const tried = attempt === 1 ? '' : `; tried ${attempt} times in ${seconds} s`
-        throw new TransientError(mapped.message + tried, {
-          code: mapped.code,
-          hint: 'tidemark doctor',
-          cause: error,
-        })
-      }
-      const pauseMs = (database.pauseMs ?? 500) * 2 ** (attempt - 1)
-      await new Promise((resolve) => setTimeout(resolve, pauseMs))
-    }
+  try {
+    return await retry(() => connectOnce(database), {
+      attempts,
+      isPassing: (error) => mapPostgresError(error, database) instanceof TransientError,
+      pauseMs: database.pauseMs ?? 500,
+    })
+  } catch (error) {
+    const mapped = mapPostgresError(error, database)
+    if (!(mapped instanceof TransientError)) throw mapped
+    const seconds = Math.round((Date.now() - startedAt) / 1000)
+    const tried = attempts === 1 ? '' : `; tried ${attempts} times in ${seconds} s`
+    throw new TransientError(mapped.message + tried, {
+      code: mapped.code,
+      hint: 'tidemark doctor',
+      cause: error,
+    })
   }
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createMemory } from '../memory.ts'
 import {
   checkEnd,
   checkFollows,
@@ -17,11 +18,10 @@ import {
   type CommitRecord,
   type FileRef,
   FORMAT,
-  NO_ROWS,
-  standStill,
   type TableEntry,
 } from './commit-record.ts'
 import { diskStore } from './store/disk-store.ts'
+import { carryOver, NO_ROWS } from './table-entry.ts'
 import { commitKey, type Zone } from './zone.ts'
 
 let folder: string
@@ -45,7 +45,7 @@ function reopen(name = String(made)): Zone {
     asked.push(key)
     return store.get(key)
   }
-  return { store: { ...store, get }, prefix: 'gen/', cacheDir: folder }
+  return { store: { ...store, get }, prefix: 'gen/', cacheDir: folder, memory: createMemory() }
 }
 
 const pathOf = (batch: number) => join(zone.store.location, 'gen', commitKey(batch))
@@ -195,12 +195,12 @@ describe('a log of format 1', () => {
 
   it('I14 is read as it is, and the chain begins with the next batch', async () => {
     await writeOld(1, { thing: changed(1), other: changed(1) })
-    const text = await writeOld(2, { thing: changed(2, 2), other: standStill(changed(1)) })
+    const text = await writeOld(2, { thing: changed(2, 2), other: carryOver(changed(1)) })
     const last = await readLastCommit(zone)
     expect(last).toMatchObject({ batch: 2, lake: undefined, previousChecksum: undefined })
     await checkEnd(zone, last)
 
-    const tables = { thing: changed(3, 3), other: standStill(last?.tables['other']) }
+    const tables = { thing: changed(3, 3), other: carryOver(last?.tables['other']) }
     const next = await commitBatch(zone, content(tables), { previous: last })
     expect(next.previousChecksum).toBe(createHash('sha256').update(text).digest('hex'))
     expect(next.lake).toMatch(/^[0-9a-f-]{36}$/)
@@ -278,7 +278,7 @@ describe('a record', () => {
     const sizes: number[] = []
     for (let batch = 2; batch <= 150; batch++) {
       const next = Object.fromEntries(
-        Object.entries(last.tables).map(([name, entry]) => [name, standStill(entry)]),
+        Object.entries(last.tables).map(([name, entry]) => [name, carryOver(entry)]),
       )
       next[`table_${batch}`] = changed(batch, 2)
       last = await commitBatch(zone, content(next), { previous: last })
@@ -307,7 +307,7 @@ describe('a record', () => {
 
   /** Ways in which a batch leaves a table. */
   const steps = {
-    none: (before: TableEntry) => standStill(before),
+    none: (before: TableEntry) => carryOver(before),
     append: (before: TableEntry, batch: number): TableEntry => {
       const next = changed(batch, batch)
       const added = next.changes.map((file) => ({ ...file, role: 'change' as const }))
@@ -315,7 +315,7 @@ describe('a record', () => {
     },
     checkpoint: (_before: TableEntry, batch: number) => changed(batch, batch),
     look: (before: TableEntry): TableEntry => ({
-      ...standStill(before),
+      ...carryOver(before),
       counts: { ...NO_ROWS, read: 2, unchanged: 2 },
     }),
   }
@@ -362,10 +362,10 @@ describe('a record', () => {
     const first = await commitBatch(zone, content(tables), { previous: undefined })
     const second = await commitBatch(
       zone,
-      content({ one: changed(2), two: standStill(changed(1)) }),
+      content({ one: changed(2), two: carryOver(changed(1)) }),
       { previous: first },
     )
-    await commitBatch(zone, content({ one: standStill(second.tables['one']), two: changed(3) }), {
+    await commitBatch(zone, content({ one: carryOver(second.tables['one']), two: changed(3) }), {
       previous: second,
     })
     const own = await readFile(pathOf(2))
@@ -377,7 +377,7 @@ describe('a record', () => {
     const mine = zone
     zone = reopen(String((made += 1)))
     const other = await commitBatch(zone, content(tables), { previous: undefined })
-    await commitBatch(zone, content({ one: changed(2), two: standStill(changed(1)) }), {
+    await commitBatch(zone, content({ one: changed(2), two: carryOver(changed(1)) }), {
       previous: other,
     })
     const foreign = await readFile(pathOf(2))

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { ConflictError, ContractError } from '../errors.ts'
+import { boundedMap, inMemory } from '../memory.ts'
 import { type BatchContent, type CommitRecord, damaged } from './commit-record.ts'
 import { hasChecksum, parseRecord, writeRecord } from './commit-text.ts'
 import { completeRecord, type StoredRecord } from './standing.ts'
@@ -23,8 +24,8 @@ export async function readExistingCommit(zone: Zone, batch: number): Promise<Com
  * batch that this process has seen, without a listing.
  */
 export async function readLastCommit(zone: Zone, hint = 0): Promise<CommitRecord | undefined> {
-  const last = await findLast(zone, Math.max(hint, memoryOf(zone).last))
-  memoryOf(zone).last = last?.batch ?? 0
+  const last = await findLast(zone, Math.max(hint, logMemory(zone).last))
+  logMemory(zone).last = last?.batch ?? 0
   return last && (await complete(zone, last))
 }
 
@@ -130,7 +131,7 @@ export async function commitBatch(
   const { record, body } = writeRecord(content, place)
   const outcome = await zone.store.putIfAbsent(zone.prefix + commitKey(record.batch), body)
   if (outcome === 'exists') throw batchTaken(record.batch)
-  memoryOf(zone).last = record.batch
+  logMemory(zone).last = record.batch
   return record
 }
 
@@ -179,12 +180,11 @@ async function readStored(zone: Zone, batch: number): Promise<StoredRecord | und
   const key = zone.prefix + commitKey(batch)
   const body = await zone.store.get(key)
   if (body === undefined) return undefined
-  const { parsed } = memoryOf(zone)
+  const { parsed } = logMemory(zone)
   const known = parsed.get(batch)
   if (known?.body.equals(body) === true) return known.record
   const record = parseRecord(body, key)
   if (record.batch !== batch) throw damaged(key, `it is the record of batch ${record.batch}`)
-  if (parsed.size >= MAX_PARSED) parsed.clear()
   parsed.set(batch, { body, record })
   return record
 }
@@ -211,11 +211,10 @@ async function readSettled(
   batch: number,
   referrer: StoredRecord,
 ): Promise<StoredRecord> {
-  const { settled } = memoryOf(zone)
+  const { settled } = logMemory(zone)
   const isSameLake = ({ lake }: StoredRecord) => lake === undefined || lake === referrer.lake
   const known = await settled.get(batch)
   if (known !== undefined && isSameLake(known)) return known
-  if (settled.size >= MAX_SETTLED) settled.clear()
   const reading = readExistingStored(zone, batch)
   settled.set(batch, reading)
   reading.catch(() => settled.delete(batch))
@@ -226,8 +225,8 @@ async function readSettled(
   )
 }
 
-/** What a process remembers about a log: only hints, and what cannot change. */
-interface Memory {
+/** What a process remembers about a log. */
+interface LogMemory {
   /** The newest batch seen. */
   last: number
   /** Records that others refer to. */
@@ -236,14 +235,13 @@ interface Memory {
   readonly parsed: Map<number, { readonly body: Buffer; readonly record: StoredRecord }>
 }
 
-const MAX_SETTLED = 2048
-const MAX_PARSED = 4
-const memories = new WeakMap<ObjectStore, Map<string, Memory>>()
+const logsIn = inMemory(() => new WeakMap<ObjectStore, Map<string, LogMemory>>())
 
-function memoryOf({ store, prefix }: Zone): Memory {
-  const zones = memories.get(store) ?? new Map<string, Memory>()
-  memories.set(store, zones)
-  const memory = zones.get(prefix) ?? { last: 0, settled: new Map(), parsed: new Map() }
-  zones.set(prefix, memory)
-  return memory
+function logMemory({ store, prefix, memory }: Zone): LogMemory {
+  const stores = logsIn(memory)
+  const logs = stores.get(store) ?? new Map<string, LogMemory>()
+  stores.set(store, logs)
+  const log = logs.get(prefix) ?? { last: 0, settled: boundedMap(2048), parsed: boundedMap(4) }
+  logs.set(prefix, log)
+  return log
 }

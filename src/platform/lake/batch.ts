@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { DuckDb } from '../io/duckdb.ts'
 import { duckLiteral } from '../io/sql.ts'
 import type { Zone } from './zone.ts'
@@ -11,6 +12,14 @@ export interface PendingBatch {
   readonly attempt: string
   /** ISO 8601 UTC; becomes `_captured_at`. */
   readonly takenAt: string
+}
+
+/** A batch to be prepared in `db`, under names that no other attempt uses. */
+export function beginBatch(
+  db: DuckDb,
+  place: Pick<PendingBatch, 'zone' | 'number' | 'takenAt'>,
+): PendingBatch {
+  return { ...place, db, attempt: randomBytes(4).toString('hex') }
 }
 
 /** What a row of a batch carries of it. */

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { TidemarkError } from '../errors.ts'
 import { openDrainingFile } from '../io/draining-file.ts'
 import { type DuckDb, openDuckDb } from '../io/duckdb.ts'
+import { createMemory } from '../memory.ts'
 import type { PendingBatch } from './batch.ts'
 import { incomingRelation } from './change-file.ts'
 import { checkKeys, compareKeys, compareRows } from './compare.ts'
@@ -22,7 +23,12 @@ let batch: PendingBatch
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tidemark-capture-'))
   db = await openDuckDb({ scratchDir: folder })
-  const zone = { store: diskStore(join(folder, 'zone')), prefix: '', cacheDir: folder }
+  const zone = {
+    store: diskStore(join(folder, 'zone')),
+    prefix: '',
+    cacheDir: folder,
+    memory: createMemory(),
+  }
   batch = { zone, db, number: 3, attempt: 'a', takenAt: '2024-01-01T00:00:00.000000Z' }
 })
 
@@ -258,14 +264,20 @@ describe('convertRows()', () => {
 describe('compareRows() and compareKeys()', () => {
   const relation = (...rows: string[]) => `(values ${rows.join(', ')}) as t (id, "the value")`
   const run = async (type: string, { before, now }: { before: string[]; now: string[] }) => {
-    await db.run(`create or replace temp view "state" as select id::integer as id, "the value"::${type} as "the value"
-      from ${relation(...before)}`)
+    await using state = await db.view(
+      `select id::integer as id, "the value"::${type} as "the value" from ${relation(...before)}`,
+    )
     const incoming = `(select id::integer as id, "the value"::${type} as "the value" from ${relation(...now)})`
     const table = tableOf(type)
-    const found = await compareRows(db, table, { incoming, state: 'state', changes: 'changes' })
+    await using found = await compareRows(db, table, { incoming, state: state.name })
+    const { inserted, updated, changes } = found
+    const keys = await compareKeys(db, table, { keys: incoming, state: state.name, changes })
     return {
-      ...found,
-      ...(await compareKeys(db, table, { keys: incoming, state: 'state', changes: 'changes' })),
+      read: found.read,
+      inserted,
+      updated,
+      unchanged: found.read - inserted - updated,
+      ...keys,
     }
   }
 
@@ -289,14 +301,10 @@ describe('compareRows() and compareKeys()', () => {
 
   it('compare a table of nothing but its key', async () => {
     const table: LakeTable = { name: 'k', key: ['id'], columns: [{ name: 'id', type: 'INTEGER' }] }
-    await db.run('create or replace temp view "state" as select 1 as id')
+    await using state = await db.view('select 1 as id')
     const incoming = '(select unnest([1, 2]) as id)'
-    expect(await compareRows(db, table, { incoming, state: 'state', changes: 'changes' })).toEqual({
-      read: 2,
-      inserted: 1,
-      updated: 0,
-      unchanged: 1,
-    })
+    await using found = await compareRows(db, table, { incoming, state: state.name })
+    expect(found).toMatchObject({ read: 2, inserted: 1, updated: 0 })
   })
 })
 

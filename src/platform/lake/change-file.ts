@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { identifier, identifiers } from '../io/sql.ts'
+import { identifiers } from '../io/sql.ts'
 import { type PendingBatch, stamp } from './batch.ts'
 import type { FileRef } from './commit-record.ts'
 import { fileValues } from './lake-type.ts'
@@ -13,7 +13,7 @@ import { keyPart, padBatch, uploadFile } from './zone.ts'
 const ROWS_PER_FILE = 1_000_000
 
 /**
- * Writes the temporary table `changes` as change files, ordered by key, and uploads them.
+ * Writes the relation `changes` as change files, ordered by key, and uploads them.
  * Ordinals begin at 1. The files exist for readers once the batch is committed.
  */
 export async function prepareChanges(
@@ -28,7 +28,7 @@ export async function prepareChanges(
     select *, row_number() over () as _ordinal
     from (
         select ${columns}, _operation, ${stamp(batch)}
-        from ${identifier(changes)}
+        from ${changes}
         order by ${identifiers(table.key)}
     )`
   const width = table.columns.length
@@ -40,20 +40,18 @@ export async function prepareChanges(
     const written = await writeParquet(batch.db, inOrder, only, { width })
     return [await upload({ path: only, rows: written }, 0)]
   }
-  const ordered = identifier(`${changes} in order`)
-  await batch.db.run(`create or replace temp table ${ordered} as ${inOrder}`)
+  await using ordered = await batch.db.table(inOrder)
   const files: FileRef[] = []
   for (let from = 0; from < rows; from += ROWS_PER_FILE) {
     const part = path()
     const written = await writeParquet(
       batch.db,
-      `select * from ${ordered} where _ordinal > ${from} and _ordinal <= ${from + ROWS_PER_FILE}`,
+      `select * from ${ordered.name} where _ordinal > ${from} and _ordinal <= ${from + ROWS_PER_FILE}`,
       part,
       { width },
     )
     files.push(await upload({ path: part, rows: written }, files.length))
   }
-  await batch.db.run(`drop table ${ordered}`)
   return files
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DuckDb, openDuckDb } from '../io/duckdb.ts'
+import { createMemory } from '../memory.ts'
 import type { PendingBatch } from './batch.ts'
 import { prepareChanges } from './change-file.ts'
 import { planCheckpoint, prepareState } from './checkpoint.ts'
@@ -63,7 +64,12 @@ describe('prepareChanges() and prepareState()', () => {
   let db: DuckDb
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'tidemark-checkpoint-'))
-    zone = { store: diskStore(join(folder, 'zone')), prefix: '', cacheDir: folder }
+    zone = {
+      store: diskStore(join(folder, 'zone')),
+      prefix: '',
+      cacheDir: folder,
+      memory: createMemory(),
+    }
     db = await openDuckDb({ scratchDir: folder })
   })
   afterAll(async () => {
@@ -109,8 +115,10 @@ describe('prepareChanges() and prepareState()', () => {
   }
 
   async function read(state: readonly StateFile[]): Promise<[number, string][]> {
-    await openState(db, zone, { relation: 'found', table, state })
-    const rows = await db.rows<{ id: number; value: string }>('select * from found order by id')
+    await using found = await openState(db, zone, { table, state })
+    const rows = await db.rows<{ id: number; value: string }>(
+      `select * from ${found.name} order by id`,
+    )
     return rows.map(({ id, value }) => [id, value])
   }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { duckLiteral, identifier } from '../io/sql.ts'
+import { duckLiteral } from '../io/sql.ts'
 import { CHANGE_COLUMNS } from '../project/source-contract.ts'
 import type { PendingBatch } from './batch.ts'
 import type { FileRef, StateFile } from './commit-record.ts'
@@ -52,9 +52,8 @@ export async function prepareState(
   const plan = force ? 'base' : planCheckpoint(state)
   if (plan === 'none') return [...state]
   if (plan === 'base') {
-    const relation = `checkpoint of ${table.name}`
-    await openState(batch.db, batch.zone, { relation, table, state })
-    const select = `select ${fileValues(table.columns)} from ${identifier(relation)}`
+    await using current = await openState(batch.db, batch.zone, { table, state })
+    const select = `select ${fileValues(table.columns)} from ${current.name}`
     const files = await writeCheckpoint(batch, table, select)
     return files.map((file) => ({ ...file, role: 'base' }))
   }
@@ -87,10 +86,10 @@ async function writeCheckpoint(
   const files: FileRef[] = []
   for (const name of (await readdir(folder)).toSorted()) {
     const path = join(folder, name)
-    const [found] = await batch.db.rows<{ rows: bigint }>(
+    const metadata = await batch.db.row<{ rows: bigint }>(
       `select num_rows as rows from parquet_file_metadata(${duckLiteral(path)})`,
     )
-    const rows = Number(found?.rows)
+    const rows = Number(metadata.rows)
     const key = `checkpoint/${keyPart(table.name)}/${padBatch(batch.number)}-${batch.attempt}-${files.length}.parquet`
     if (rows > 0) files.push(await uploadFile(batch.zone, key, { path, rows }))
   }

@@ -17,17 +17,20 @@ const file = z.object({
  */
 const stateFile = file.extend({ role: z.enum(['base', 'delta', 'change']) })
 
-const counts = z.object({
-  /** read = accepted + unchanged + quarantined (I10). */
-  read: z.number().int(),
-  accepted: z.number().int(),
-  unchanged: z.number().int(),
-  quarantined: z.number().int(),
-  /** What was accepted, by operation. In the ingestion zone a deletion is not a row read. */
-  inserted: z.number().int(),
-  updated: z.number().int(),
-  deleted: z.number().int(),
-})
+/** Rows of a table in a batch. Only `countRows` makes them, so that every row read is accounted for (I10). */
+export const rowCounts = z
+  .object({
+    /** read = accepted + unchanged + quarantined (I10). */
+    read: z.number().int(),
+    accepted: z.number().int(),
+    unchanged: z.number().int(),
+    quarantined: z.number().int(),
+    /** What was accepted, by operation. In the ingestion zone a deletion is not a row read. */
+    inserted: z.number().int(),
+    updated: z.number().int(),
+    deleted: z.number().int(),
+  })
+  .brand<'RowCounts'>()
 
 /** Why a table stands still, and since when. */
 const held = z.object({
@@ -57,8 +60,9 @@ const snapshot = z.object({
   checkpoint: z.string().optional(),
 })
 
-const tableEntry = z.object({
-  counts,
+/** What the record of either zone says about one table. */
+const baseEntry = z.object({
+  counts: rowCounts,
   /** This batch's changes. */
   changes: z.array(file),
   /** Rows this batch put into quarantine, each with the reason. */
@@ -69,38 +73,49 @@ const tableEntry = z.object({
   state: z.array(stateFile),
   /** Live rows as of this batch. */
   rows: z.number().int(),
-  /** Ingestion zone: rows the source holds beside them, every version of which was refused. */
+  /** The table stands still: none of its changes since have been accepted. */
+  held: held.optional(),
+})
+
+/** A table of the source, or of a feed, in the ingestion zone. */
+const ingestionEntry = baseEntry.extend({
+  /** Rows the source holds beside `rows`, every version of which was refused. */
   withheld: z.number().int().positive().optional(),
-  /** Ingestion zone, feeds: the files this batch took, as they came. */
+  /** Feeds: the files this batch took, as they came. */
   archived: z.array(file).optional(),
-  /** Ingestion zone: shape and identity of the source table, see `schema/<table>/`. */
+  /** Schema and identity of the source table, see `schema/<table>/`. */
   fingerprint: z.string().optional(),
   /** The first of the batches in a row that have this fingerprint; missing in older lakes. */
   shapeSince: z.number().int().positive().optional(),
-  /** Ingestion zone: transaction ids do not show every change; it is compared whole every time. */
+  /** Transaction ids do not show every change; the table is compared whole every time. */
   unversioned: z.boolean().optional(),
-  /** The table stands still: none of its changes since have been accepted. */
-  held: held.optional(),
   /**
-   * Ingestion zone, while it is held: the snapshot up to which it was captured, where that is not
-   * the record's own, and the one up to which its raw rows are in quarantine.
+   * While the table is held: the snapshot up to which it was captured, if that is not the record's
+   * own, and the one up to which its raw rows are in quarantine.
    */
   capturedTo: snapshot.optional(),
   archivedTo: snapshot.optional(),
-  /** Ingestion zone: deletions the brake holds back until the operator confirms them. */
+  /** Deletions the brake holds back until the operator confirms them. */
   heldDeletes: z.number().int().optional(),
-  /** Processed zone, facts: record ids given out so far. */
+})
+
+/** A star table in the processed zone. */
+const processedEntry = baseEntry.extend({
+  /** Facts: record ids given out so far. */
   records: z.number().int().optional(),
   /**
-   * Processed zone, facts: the first batch whose changes these are, where the fact was held before:
-   * a key may have several versions among them.
+   * Facts: the first batch whose changes these are, if the fact was held before. A key may then
+   * have several versions among them.
    */
   changesSince: z.number().int().positive().optional(),
-  /** Processed zone: rows this batch published although they break a check, by the check's name. */
+  /** Rows this batch published although they break a check, by the check's name. */
   warnings: z.record(z.string(), z.number().int().positive()).optional(),
-  /** The same of this batch and all before it: versions of a fact, changes of a dimension. */
+  /** The same for this batch and all before it: versions of a fact, changes of a dimension. */
   warningsSoFar: z.record(z.string(), z.number().int().positive()).optional(),
 })
+
+/** An entry as it is read: a record does not say which zone it is in. */
+const tableEntry = ingestionEntry.extend(processedEntry.shape)
 
 /** What a batch's commit record says beside its place in the log. */
 const batchContent = z.object({
@@ -159,8 +174,10 @@ export const chainedRecord = common.extend({
 
 export type FileRef = z.infer<typeof file>
 export type StateFile = z.infer<typeof stateFile>
-export type RowCounts = z.infer<typeof counts>
+export type RowCounts = z.infer<typeof rowCounts>
 export type TableEntry = z.infer<typeof tableEntry>
+export type IngestionEntry = z.infer<typeof ingestionEntry>
+export type ProcessedEntry = z.infer<typeof processedEntry>
 export type Hold = z.infer<typeof held>
 export type SnapshotInfo = z.infer<typeof snapshot>
 export type StoredEntry = z.infer<typeof storedEntry>
@@ -201,39 +218,6 @@ export interface CommitRecord extends BatchContent {
   /** SHA-256 by which the next record, and the next stage, refer to this one. */
   readonly checksum: string
   readonly standing: Standing
-}
-
-export const NO_ROWS: RowCounts = {
-  read: 0,
-  accepted: 0,
-  inserted: 0,
-  updated: 0,
-  deleted: 0,
-  unchanged: 0,
-  quarantined: 0,
-}
-
-/** Rows of a table this batch adds to the log. */
-export function changedRows({ inserted, updated, deleted }: RowCounts): number {
-  return inserted + updated + deleted
-}
-
-/** Rows of all files together. */
-export function sumRows(files: readonly { readonly rows: number }[]): number {
-  return files.reduce((sum, { rows }) => sum + rows, 0)
-}
-
-/**
- * Carries an entry over unchanged, without the fields that describe only the previous batch; an
- * empty entry for a table that was never captured or made.
- */
-export function standStill({
-  archived: _archived,
-  changesSince: _changesSince,
-  warnings: _warnings,
-  ...entry
-}: Partial<TableEntry> = {}): TableEntry {
-  return { open: [], state: [], rows: 0, ...entry, counts: NO_ROWS, changes: [], quarantine: [] }
 }
 
 /** The error for a commit record that is not what was written. */

@@ -9,7 +9,7 @@ import {
   type TableEntry,
   unchainedRecord,
 } from './commit-record.ts'
-import { divide, type StoredRecord } from './standing.ts'
+import { splitContent, type StoredRecord } from './standing.ts'
 
 /** The place of a new batch in the log: what it continues. */
 export interface Continued {
@@ -27,7 +27,7 @@ export interface WrittenRecord {
 }
 
 /**
- * Writes the record of a new batch as it is stored, see `divide`. The last member is a SHA-256 over
+ * Writes the record of a new batch as it is stored, see `splitContent`. The last member is a SHA-256 over
  * every byte before it, including the checksum of the record before, so the newest record vouches
  * for the whole log (I14).
  */
@@ -38,7 +38,7 @@ export function writeRecord(
   const { snapshot, collectedAt, ignored, contract, tests, writer } = content
   const batch = (previous?.batch ?? 0) + 1
   const tables = dateShapes(content, previous)
-  const { stored, elsewhere, standing } = divide({ ...content, tables }, previous)
+  const { stored, elsewhere, standing } = splitContent({ ...content, tables }, previous)
   const text = JSON.stringify({
     format: FORMAT,
     lake,

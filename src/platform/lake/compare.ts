@@ -1,55 +1,64 @@
 import { ContractError } from '../errors.ts'
-import type { DuckDb } from '../io/duckdb.ts'
+import { type DuckDb, keepIf, together } from '../io/duckdb.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { isDistinct } from './lake-type.ts'
 import type { LakeTable } from './table-state.ts'
 
-/** What a comparison found, in rows, and those that differ. */
-export interface Comparison {
+/** What a comparison found, in rows. Its `changes` are dropped when it is disposed of. */
+export interface Comparison extends AsyncDisposable {
   readonly read: number
   readonly inserted: number
   readonly updated: number
-  /** The rows that are new or differ, with `_operation`; the caller disposes of them. */
-  readonly changes: Relation
+  /** Relation of the rows that are new or differ, with `_operation`. */
+  readonly changes: string
 }
 
 /**
- * Compares incoming rows with the table as it stood, by key, and makes the temporary table
- * `changes` of those that are new (`insert`) or differ in any column (`update`). What was seen
- * already drops out here, however it came to be read again.
+ * Compares incoming rows with the table as it stood, by key. Its changes are the rows that are new
+ * (`insert`) or differ in any column (`update`). What was seen already drops out here, however it
+ * came to be read again.
  */
 export async function compareRows(
   db: DuckDb,
   table: LakeTable,
-  { incoming, state, changes }: { incoming: string; state: string; changes: string },
+  { incoming, state }: { incoming: string; state: string },
 ): Promise<Comparison> {
-  const columns = identifiers(table.columns.map((column) => column.name))
+  return await keepIf(
+    await db.table(selectChanged(table, { incoming, state })),
+    async (changes) => {
+      const found = await db.row<Record<'read' | 'inserted' | 'updated', bigint>>(`
+      select
+          (select count(*) from ${incoming}) as read,
+          count(*) filter (where _operation = 'insert') as inserted,
+          count(*) filter (where _operation = 'update') as updated
+      from ${changes.name}`)
+      return {
+        read: Number(found.read),
+        inserted: Number(found.inserted),
+        updated: Number(found.updated),
+        changes: changes.name,
+        ...together([changes]),
+      }
+    },
+  )
+}
+
+/** A select of the rows of `incoming` that `state` lacks or has with other values. */
+function selectChanged(
+  table: LakeTable,
+  { incoming, state }: { incoming: string; state: string },
+): string {
+  const columns = table.columns.map(({ name }) => `i.${identifier(name)}`)
   const first = identifier(table.key[0] ?? '')
   const on = table.key.map((name) => `i.${identifier(name)} = s.${identifier(name)}`).join(' and ')
   const differs = table.columns
-    .filter((column) => !table.key.includes(column.name))
+    .filter(({ name }) => !table.key.includes(name))
     .map((column) => isDistinct(column, 'i', 's'))
-    .join(' or ')
-  await db.run(`
-    create or replace temp table ${identifier(changes)} as
-    select ${columns
-      .split(', ')
-      .map((name) => `i.${name}`)
-      .join(', ')},
+  return `
+    select ${columns.join(', ')},
         case when s.${first} is null then 'insert' else 'update' end as _operation
-    from ${incoming} i left join ${identifier(state)} s on ${on}
-    where s.${first} is null or ${differs === '' ? 'false' : differs}`)
-  const [found] = await db.rows<{ read: bigint; inserted: bigint; updated: bigint }>(`
-    select
-        (select count(*) from ${incoming}) as read,
-        count(*) filter (where _operation = 'insert') as inserted,
-        count(*) filter (where _operation = 'update') as updated
-    from ${identifier(changes)}`)
-  const [read, inserted, updated] = [found?.read, found?.inserted, found?.updated].map(Number)
-  if (read === undefined || inserted === undefined || updated === undefined) {
-    throw new TypeError('a count returned no row')
-  }
-  return { read, inserted, updated, unchanged: read - inserted - updated }
+    from ${incoming} i left join ${state} s on ${on}
+    where s.${first} is null or ${differs.length === 0 ? 'false' : differs.join(' or ')}`
 }
 
 /**
@@ -62,15 +71,15 @@ export async function compareKeys(
   { keys, state, changes }: { keys: string; state: string; changes: string },
 ): Promise<{ gone: number; unknown: number }> {
   const using = `using (${identifiers(table.key)})`
-  const [found] = await db.rows<{ gone: bigint; unknown: bigint }>(`
+  const found = await db.row<{ gone: bigint; unknown: bigint }>(`
     select
-        (select count(*) from ${identifier(state)} anti join ${keys} ${using}) as gone,
+        (select count(*) from ${state} anti join ${keys} ${using}) as gone,
         (
             select count(*) from ${keys}
-            anti join ${identifier(state)} ${using}
-            anti join ${identifier(changes)} ${using}
+            anti join ${state} ${using}
+            anti join ${changes} ${using}
         ) as unknown`)
-  return { gone: Number(found?.gone), unknown: Number(found?.unknown) }
+  return { gone: Number(found.gone), unknown: Number(found.unknown) }
 }
 
 /** Adds a `delete` with the last known values for every key of the state that `keys` lacks. */
@@ -80,16 +89,16 @@ export async function addDeletes(
   { keys, state, changes }: { keys: string; state: string; changes: string },
 ): Promise<void> {
   await db.run(`
-    insert into ${identifier(changes)}
+    insert into ${changes}
     select ${identifiers(table.columns.map((column) => column.name))}, 'delete'
-    from ${identifier(state)}
+    from ${state}
     anti join ${keys} using (${identifiers(table.key)})`)
 }
 
-/** Throws `ContractError` when a relation holds a key twice or not at all: it could not be compared. */
+/** Throws `ContractError` if a relation holds a key twice or not at all: it could not be compared. */
 export async function checkKeys(db: DuckDb, table: LakeTable, relation: string): Promise<void> {
   const missing = table.key.map((name) => `${identifier(name)} is null`).join(' or ')
-  const [found] = await db.rows<{ nulls: bigint; twice: bigint }>(`
+  const { nulls, twice } = await db.row<{ nulls: bigint; twice: bigint }>(`
     select
         (select count(*) from ${relation} where ${missing}) as nulls,
         (
@@ -97,10 +106,10 @@ export async function checkKeys(db: DuckDb, table: LakeTable, relation: string):
                 select 1 from ${relation} group by ${identifiers(table.key)} having count(*) > 1
             )
         ) as twice`)
-  if (found !== undefined && found.nulls === 0n && found.twice === 0n) return
+  if (nulls === 0n && twice === 0n) return
   throw new ContractError(
     `Table ${table.name}: the key (${table.key.join(', ')}) is not unique: ` +
-      `${found?.twice} keys occur twice, ${found?.nulls} rows have none`,
+      `${twice} keys occur twice, ${nulls} rows have none`,
     {
       code: 'KEY_NOT_UNIQUE',
       hint: 'declare a key that is unique and not null, or fix the source',

@@ -1,10 +1,10 @@
-import { rm } from 'fs/promises'
+import { rm } from 'node:fs/promises'
 import { ContractError } from '../errors.ts'
 import { DuckDbError } from '../io/duckdb-errors.ts'
 import { duckLiteral, identifier } from '../io/sql.ts'
 import type { CopiedRows } from '../source/copy.ts'
 import { type Stamp, stamp } from './batch.ts'
-import { type DividedLines, divideLines, READABLE_LEAD, UNREADABLE_LEAD } from './copy-lines.ts'
+import { type SeparatedLines, separateLines, READABLE_LEAD, UNREADABLE_LEAD } from './copy-lines.ts'
 import { MAX_ROW_BYTES, readCopyText } from './copy-text.ts'
 import { type Column, lakeValue, tryLakeValue } from './lake-type.ts'
 import { writeParquet } from './parquet.ts'
@@ -18,7 +18,7 @@ export interface ConvertedRows {
   /**
    * The rows that were refused, if there are any: because some value has no exact form in its type,
    * is not UTF-8, or is too large. `_reason` and `_column` say which, the key is in its type,
-   * everything else is the text Postgres sent (see `divideLines` for what is not text).
+   * everything else is the text Postgres sent (see `separateLines` for what is not text).
    */
   readonly refused: { readonly path: string; readonly rows: number } | undefined
 }
@@ -36,7 +36,7 @@ export async function convertRows(
   const path = `${copied.path}.parquet`
   const converted =
     (await convertAll(batch, table, { copied, firstOrdinal, path })) ??
-    (await convertDivided(batch, table, { copied, firstOrdinal, path }))
+    (await convertSeparated(batch, table, { copied, firstOrdinal, path }))
   await rm(copied.path)
   return converted
 }
@@ -74,20 +74,20 @@ async function convertAll(
 }
 
 /** Converts the rows that can be read and converted, and keeps all others as they came. */
-async function convertDivided(
+async function convertSeparated(
   batch: Stamp,
   table: LakeTable,
   conversion: Conversion,
 ): Promise<ConvertedRows> {
   const { copied } = conversion
-  const lines = await divideLines(copied, table)
+  const lines = await separateLines(copied, table)
   const incomplete = (why: string) =>
     new ContractError(`Table ${table.name}: ${why}`, {
       code: 'CAPTURE_INCOMPLETE',
       hint: 'nothing of it was written; please report this',
     })
   try {
-    const { rows, refused } = await divideRows(batch, table, { ...conversion, lines })
+    const { rows, refused } = await convertReadable(batch, table, { ...conversion, lines })
     const read = rows + (refused?.rows ?? 0)
     if (read !== copied.rows) {
       throw incomplete(`Postgres sent ${copied.rows} rows, ${read} could be read back`)
@@ -103,10 +103,10 @@ async function convertDivided(
 }
 
 /** Reads every field as text, and separates the rows that convert exactly from all others. */
-async function divideRows(
+async function convertReadable(
   batch: Stamp,
   table: LakeTable,
-  { copied, firstOrdinal, path, lines }: Conversion & { lines: DividedLines },
+  { copied, firstOrdinal, path, lines }: Conversion & { lines: SeparatedLines },
 ): Promise<Pick<ConvertedRows, 'rows' | 'refused'>> {
   const { db } = batch
   const text = (name: string): Column => ({ name, type: 'VARCHAR' })
@@ -120,10 +120,8 @@ async function divideRows(
       })
     return `case when false then null ${faults.join(' ')} else null::varchar end`
   }
-  const numbered = identifier(`${table.name} in order`)
   const rest = `${firstOrdinal - 1} + _ordinal as _ordinal, 'insert' as _operation, ${stamp(batch)}`
-  await db.run(`
-    create or replace temp table ${numbered} as
+  await using numbered = await db.table(`
     select * exclude (_ordinal), ${fault(table.columns.map(({ name }) => name))} as _column,
       case when _column is not null then 'value_not_exact' end as _reason, ${rest}
     from ${readCopyText(lines.readable, texts, { lead: READABLE_LEAD })}
@@ -133,7 +131,7 @@ async function divideRows(
     from ${readCopyText(lines.unreadable, texts, { lead: UNREADABLE_LEAD })}`)
   const keys = `[${table.key.map(duckLiteral).join(', ')}]::varchar[]`
   const found = await db.rows<{ column: string }>(
-    `select distinct _column as "column" from ${numbered} where list_contains(${keys}, _column)`,
+    `select distinct _column as "column" from ${numbered.name} where list_contains(${keys}, _column)`,
   )
   if (found[0] !== undefined) {
     throw new ContractError(
@@ -145,7 +143,7 @@ async function divideRows(
   const rows = await writeParquet(
     db,
     `select ${values.map(({ column, value }) => as(value, column)).join(', ')},
-     _operation, _batch, _captured_at, _ordinal from ${numbered} where _reason is null`,
+     _operation, _batch, _captured_at, _ordinal from ${numbered.name} where _reason is null`,
     path,
     { width: table.columns.length },
   )
@@ -159,10 +157,9 @@ async function divideRows(
   const refused = await writeParquet(
     db,
     `select ${raw.join(', ')}, _operation, _batch, _captured_at, _ordinal, _reason, _column
-     from ${numbered} where _reason is not null`,
+     from ${numbered.name} where _reason is not null`,
     refusedPath,
     { width: table.columns.length },
   )
-  await db.run(`drop table ${numbered}`)
   return { rows, refused: refused > 0 ? { path: refusedPath, rows: refused } : undefined }
 }

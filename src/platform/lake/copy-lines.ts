@@ -22,7 +22,7 @@ export const UNREADABLE_LEAD: readonly Column[] = [
 ]
 
 /** Copied rows in two files, both of which DuckDB can read. Line numbers begin at 1. */
-export interface DividedLines {
+export interface SeparatedLines {
   readonly readable: string
   readonly unreadable: string
   /** Lines of both together. */
@@ -42,7 +42,7 @@ const TAB = 9
  * that are not UTF-8 become hexadecimal digits (`\x…`), and a larger field its size and checksum.
  * Throws `ContractError` if that would happen to a field of the key.
  */
-export async function divideLines(copied: CopiedRows, table: LakeTable): Promise<DividedLines> {
+export async function separateLines(copied: CopiedRows, table: LakeTable): Promise<SeparatedLines> {
   const paths = { readable: `${copied.path}.readable`, unreadable: `${copied.path}.unreadable` }
   const folder = dirname(copied.path)
   const write = (file: FileHandle, data: Buffer | string) =>

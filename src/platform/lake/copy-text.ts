@@ -23,7 +23,7 @@ export interface CopyText {
  */
 export const MAX_ROW_BYTES = 16 * 1024 * 1024
 
-/** Room for what `divideLines` puts before a line. */
+/** Room for what `separateLines` puts before a line. */
 const LEAD_BYTES = 1024
 
 /**
@@ -36,7 +36,7 @@ const MIN_BUFFER_BYTES = 4 * 1024 * 1024
  * `MAX_ROW_BYTES`). Whole and decimal numbers are read as such, which is exact and saves a pass;
  * every other column as the text that stands there, still escaped. `lakeValue` makes the value of
  * either. `lead` are the columns before the table's own: the empty first one (its name is one that
- * no source column may have), or those that `divideLines` adds.
+ * no source column may have), or those that `separateLines` adds.
  */
 export function readCopyText(
   path: string,

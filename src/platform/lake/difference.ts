@@ -35,8 +35,7 @@ export async function findDifferences(
     (column) => `case when ${isDistinct(column, 'e', 'f')} then ${duckLiteral(column.name)} end`,
   )
   const key = table.key.map((name) => `${duckLiteral(`${name}=`)} || ${identifier(name)}::varchar`)
-  await db.run(`
-    create or replace temp table "difference" as
+  await using difference = await db.table(`
     select * from (
         select
             case when f._side is null then 'missing' when e._side is null then 'extra' else 'different' end as kind,
@@ -50,12 +49,12 @@ export async function findDifferences(
     )
     where kind <> 'different' or len(columns) > 0`)
   const counts = await db.rows<{ kind: DifferentKey['kind']; rows: bigint }>(
-    `select kind, count(*) as rows from "difference" group by kind`,
+    `select kind, count(*) as rows from ${difference.name} group by kind`,
   )
   const rowsOf = (kind: DifferentKey['kind']) =>
     Number(counts.find((row) => row.kind === kind)?.rows ?? 0)
   const keys = await db.rows<{ kind: DifferentKey['kind']; key: string; columns: string }>(
-    `select kind, key, array_to_string(columns, ',') as columns from "difference" order by kind, key limit ${MAX_KEYS}`,
+    `select kind, key, array_to_string(columns, ',') as columns from ${difference.name} order by kind, key limit ${MAX_KEYS}`,
   )
   return {
     missing: rowsOf('missing'),

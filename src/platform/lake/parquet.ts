@@ -21,10 +21,10 @@ export async function writeParquet(
   path: string,
   { width = 0 }: { width?: number } = {},
 ): Promise<number> {
-  const [written] = await db.rows<{ Count: bigint }>(
+  const written = await db.row<{ Count: bigint }>(
     `copy (${select}) to ${duckLiteral(path)} (${parquetOptions(width)})`,
   )
-  return Number(written?.Count)
+  return Number(written.Count)
 }
 
 /** SQL that reads Parquet files as one relation; the paths' `tidemark_date=` parts are not columns. */

@@ -5,13 +5,13 @@ import {
   damaged,
   type FileRef,
   type Standing,
-  standStill,
   type StateFile,
   type StateReference,
   type StoredEntry,
   type TableEntry,
   type TablePlace,
 } from './commit-record.ts'
+import { carryOver } from './table-entry.ts'
 
 /** A record as it is stored, with entries only for the tables that its batch changed. */
 export interface StoredRecord extends Omit<CommitRecord, 'standing' | 'tables'> {
@@ -37,7 +37,7 @@ export interface StoredStanding {
 const MAX_ELSEWHERE = 64
 
 /** A batch's content, divided into what its record holds and where the rest is. */
-export interface Divided {
+export interface SplitContent {
   /** The entries the record holds. */
   readonly stored: Readonly<Record<string, StoredEntry>>
   readonly elsewhere: StoredStanding | undefined
@@ -49,9 +49,12 @@ export interface Divided {
  * holds the entries that were not merely carried over from the batch before, and a reference in
  * place of a state that was only added to. So a record grows with what its batch changed.
  */
-export function divide(content: BatchContent, previous: CommitRecord | undefined): Divided {
+export function splitContent(
+  content: BatchContent,
+  previous: CommitRecord | undefined,
+): SplitContent {
   const { tables, ignored } = content
-  const whole = (): Divided => {
+  const whole = (): SplitContent => {
     const batch = (previous?.batch ?? 0) + 1
     return { stored: tables, elsewhere: undefined, standing: completeStanding(batch, tables) }
   }
@@ -97,7 +100,7 @@ function completeStanding(batch: number, tables: Readonly<Record<string, unknown
 
 /** Whether an entry says only that the table is as the batch before left it. */
 function isCarriedOver(entry: TableEntry, before: TableEntry): boolean {
-  return isDeepStrictEqual(entry, standStill(before))
+  return isDeepStrictEqual(entry, carryOver(before))
 }
 
 /** A reference to the state, if the batch only added its changes to it; otherwise undefined. */
@@ -137,7 +140,7 @@ export async function completeRecord(
       const entry = holder.tables[name]
       if (entry === undefined) throw damaged(key, `batch ${batch} does not list ${name}`)
       const found = await completeEntry(entry, { key, name, holder, read })
-      tables[name] = batch === stored.batch ? found.entry : standStill(found.entry)
+      tables[name] = batch === stored.batch ? found.entry : carryOver(found.entry)
       places[name] = { entry: batch, state: found.state }
     }),
   )

@@ -1,4 +1,4 @@
-import type { DuckDb } from '../io/duckdb.ts'
+import { type DuckDb, keepIf, type Relation, together } from '../io/duckdb.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import type { StateFile } from './commit-record.ts'
 import { type Column, tryValueFrom } from './lake-type.ts'
@@ -12,55 +12,58 @@ export interface LakeTable {
   readonly columns: readonly Column[]
 }
 
+/** The columns of a table's key, in the order of the key. */
+export function keyColumns({ key, columns }: Pick<LakeTable, 'key' | 'columns'>): Column[] {
+  return key.flatMap((name) => columns.find((column) => column.name === name) ?? [])
+}
+
 /**
- * Makes `relation` a view of the table as a commit record's state describes it: the rows of the
- * base, overridden by the last change of each key, deletions left out. Columns are those of
- * `table`; where an older file lacks one it is taken from a former name or is null, where its type
- * was another it is converted if it can be (a narrower type then compares equal). Reads only local, checked files.
+ * The table as a commit record's state describes it: the rows of the base, overridden by the last
+ * change of each key, deletions left out. Columns are those of `table`. If an older file lacks one,
+ * it is taken from a former name or is null; if its type was another, it is converted if possible (a
+ * narrower type then compares equal). Reads only local, checked files. Dispose of it after use.
  */
 export async function openState(
   db: DuckDb,
   zone: Zone,
   {
-    relation,
     table,
     state,
     select = selectFiles,
+    as,
   }: {
-    relation: string
     table: LakeTable
     state: readonly StateFile[]
-    /** How the columns are had of files, where that is not by their names alone. */
+    /** How the columns come from the files, if not by their names alone. */
     select?: typeof selectFiles
+    /** The name under which models read it. */
+    as?: string
   },
-): Promise<void> {
-  const base = await openFiles(
-    zone,
-    state.filter((file) => file.role === 'base'),
-  )
-  const later = await openFiles(
-    zone,
-    state.filter((file) => file.role !== 'base'),
-  )
-  const name = identifier(relation)
-  const overlay = identifier(`overlay of ${relation}`)
-  const names = identifiers(table.columns.map((column) => column.name))
+): Promise<Relation> {
+  const open = (isBase: boolean) =>
+    openFiles(
+      zone,
+      state.filter(({ role }) => (role === 'base') === isBase),
+    )
+  const base = await select(db, await open(true), table.columns)
+  const later = await open(false)
+  if (later.length === 0) return await db.view(base, as)
 
-  if (later.length === 0) {
-    await db.run(`create or replace temp view ${name} as ${await select(db, base, table.columns)}`)
-    return
-  }
+  const names = identifiers(table.columns.map((column) => column.name))
   const changes = await select(db, later, table.columns, ['_operation', '_batch', '_ordinal'])
-  await db.run(`
-    create or replace temp table ${overlay} as
-    select ${names}, _operation from (${changes})
-    ${lastOfEachKey(table)}`)
-  await db.run(`
-    create or replace temp view ${name} as
-    select ${names} from (${await select(db, base, table.columns)})
-    anti join ${overlay} using (${identifiers(table.key)})
-    union all
-    select ${names} from ${overlay} where _operation <> 'delete'`)
+  const overlay = await db.table(
+    `select ${names}, _operation from (${changes}) ${lastOfEachKey(table)}`,
+  )
+  return await keepIf(overlay, async () => {
+    const view = await db.view(
+      `select ${names} from (${base})
+       anti join ${overlay.name} using (${identifiers(table.key)})
+       union all
+       select ${names} from ${overlay.name} where _operation <> 'delete'`,
+      as,
+    )
+    return { name: view.name, ...together([overlay, view]) }
+  })
 }
 
 /**

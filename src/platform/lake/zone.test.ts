@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createMemory } from '../memory.ts'
 import { prepareSchema, readSchema } from './schema.ts'
 import { diskStore } from './store/disk-store.ts'
 import { keyPart, openFiles, uploadFile, type Zone } from './zone.ts'
@@ -19,7 +20,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 
 beforeEach(() => {
   const store = diskStore(join(folder, String((made += 1))))
-  zone = { store, prefix: 'gen/', cacheDir: folder }
+  zone = { store, prefix: 'gen/', cacheDir: folder, memory: createMemory() }
 })
 
 describe('openFiles()', () => {

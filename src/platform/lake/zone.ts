@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { ContractError } from '../errors.ts'
+import { boundedMap, inMemory, type Memory } from '../memory.ts'
 import type { FileRef } from './commit-record.ts'
 import type { ObjectStore } from './store/object-store.ts'
 
@@ -13,6 +14,8 @@ export interface Zone {
   readonly prefix: string
   /** Where copies of remote objects may lie. */
   readonly cacheDir: string
+  /** What this process remembers about it. */
+  readonly memory: Memory
 }
 
 /** Key of a batch's commit record within its zone. */
@@ -46,29 +49,28 @@ export async function uploadFile(
   return { key, rows, bytes: size, sha256 }
 }
 
-/** Files already checked by this process, by path, size and modification time; forgotten when too many. */
-const verified = new Set<string>()
-const MAX_VERIFIED = 10_000
+/** Checksums of files already verified, by path, size and modification time. */
+const verifiedIn = inMemory(() => boundedMap<string, string>(10_000))
 
 /**
  * Local paths of the files, in the same order, each checked against its recorded checksum.
  * Throws `ContractError` naming the first damaged object.
  */
 export async function openFiles(zone: Zone, files: readonly FileRef[]): Promise<string[]> {
+  const verified = verifiedIn(zone.memory)
   const paths: string[] = []
   for (const file of files) {
     const path = await zone.store.download(zone.prefix + file.key, zone.cacheDir)
     const { size, mtimeMs } = await stat(path)
-    const mark = `${path}:${size}:${mtimeMs}:${file.sha256}`
-    if (!verified.has(mark)) {
+    const mark = `${path}:${size}:${mtimeMs}`
+    if (verified.get(mark) !== file.sha256) {
       if (size !== file.bytes || (await hashFile(path)) !== file.sha256) {
         throw new ContractError(
           `The object ${zone.prefix}${file.key} in ${zone.store.location} is damaged: its checksum differs`,
           { code: 'LAKE_DAMAGED', hint: 'restore the object from a backup of the zone' },
         )
       }
-      if (verified.size >= MAX_VERIFIED) verified.clear()
-      verified.add(mark)
+      verified.set(mark, file.sha256)
     }
     paths.push(path)
   }

@@ -1,13 +1,14 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { checkLoaded, checkNotMixed } from '../continuity.ts'
 import {
   checkInterrupted,
   type Deps,
   ingestionZone,
   isPastDeadline,
+  openScratchDb,
   processedZone,
 } from '../deps.ts'
-import { type DuckDb, openDuckDb } from '../io/duckdb.ts'
+import type { DuckDb } from '../io/duckdb.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { NO_TIME_LIMITS } from '../io/session.ts'
 import {
@@ -73,8 +74,7 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
   if (lastBatch === 0) return { batches: [], lastBatch, isCutShort: false }
   await checkEnd(zone, last)
 
-  await mkdir(deps.scratchDir, { recursive: true })
-  await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
+  await using db = await openScratchDb(deps)
   const input: Omit<LoadInput, 'record' | 'previous'> = {
     project: deps.project,
     generation,

@@ -3,7 +3,7 @@ import { withPostgresErrors } from '../io/postgres-errors.ts'
 import type { WarehouseClient } from '../warehouse/warehouse.ts'
 
 /** Something that can stand behind `from`. */
-export interface Relation {
+export interface ReadableRelation {
   /** A function's with its parameters. */
   readonly name: string
   readonly kind: 'table' | 'view' | 'function'
@@ -17,9 +17,9 @@ const RELATIONS = readFileSync(new URL('./relations.sql', import.meta.url), 'utf
 export async function readRelations({
   client,
   warehouse,
-}: WarehouseClient): Promise<readonly Relation[]> {
+}: WarehouseClient): Promise<readonly ReadableRelation[]> {
   return await withPostgresErrors(warehouse, async () => {
-    const { rows } = await client.query<Relation>(RELATIONS)
+    const { rows } = await client.query<ReadableRelation>(RELATIONS)
     return rows
   })
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import { ConfigError, type TidemarkError, TransientError } from '../errors.ts'
+import { retry } from '../io/retry.ts'
 
 export interface AskOptions {
   /** What the last answer said it was (`HttpAnswer.version`); an answer that is still the same is not sent again. */
@@ -30,14 +30,11 @@ export interface HttpAnswer {
  */
 export async function ask(url: URL, options: AskOptions = {}): Promise<HttpAnswer | undefined> {
   const { attempts = 3, pauseMs = 500, signal } = options
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await askOnce(url, options)
-    } catch (error) {
-      const fault = explain(error, url)
-      if (!(fault instanceof TransientError) || attempt >= attempts || signal?.aborted) throw fault
-    }
-    await delay(Math.random() * pauseMs * 2 ** (attempt - 1), undefined, { signal }).catch(() => {})
+  const isPassing = (error: unknown) => explain(error, url) instanceof TransientError
+  try {
+    return await retry(() => askOnce(url, options), { attempts, pauseMs, isPassing, signal })
+  } catch (error) {
+    throw explain(error, url)
   }
 }
 

@@ -1,17 +1,11 @@
 import { ContractError } from '../errors.ts'
-import type { DuckDb } from '../io/duckdb.ts'
+import { type DuckDb, keepIf, type Relation, together } from '../io/duckdb.ts'
 import { duckLiteral, identifier, identifiers } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
-import {
-  type FileRef,
-  type Hold,
-  NO_ROWS,
-  type RowCounts,
-  sumRows,
-  type TableEntry,
-} from '../lake/commit-record.ts'
+import type { FileRef, Hold, ProcessedEntry, RowCounts } from '../lake/commit-record.ts'
 import { checkKeys, compareRows, type Comparison } from '../lake/compare.ts'
 import type { Column } from '../lake/lake-type.ts'
+import { canBeTooMany, type QuarantineLimits } from '../lake/quarantine/limits.ts'
 import {
   type Fault,
   prepareOpen,
@@ -20,12 +14,13 @@ import {
   rowText,
   selectRefused,
 } from '../lake/quarantine/quarantine.ts'
-import { type LakeTable, openState } from '../lake/table-state.ts'
+import { countRows, NO_ROWS, sumRows } from '../lake/table-entry.ts'
+import { keyColumns, type LakeTable, openState } from '../lake/table-state.ts'
 import { openFiles } from '../lake/zone.ts'
 import { readModel } from '../project/generation.ts'
 import type { Calendar, Dimension } from '../project/model.ts'
-import { areFew, holdFor, type QuarantineLimits } from './hold.ts'
-import { type ChangedTable, selectAffected } from './lineage/affected-rows.ts'
+import { holdFor } from './hold.ts'
+import { type AffectedRows, type ChangedTable, openAffectedRows } from './lineage/affected-rows.ts'
 import {
   type Broken,
   brokenBy,
@@ -39,15 +34,15 @@ import {
 } from './rules.ts'
 import type { SourceView } from './source-files.ts'
 
-/** What a batch adds to a dimension: rows in the temporary table `changes`. */
-export interface DimensionChanges {
+/** What a batch adds to a dimension. Dispose of it once its entry is made. */
+export interface DimensionChanges extends AsyncDisposable {
   readonly table: LakeTable
   readonly model: Dimension | Calendar
-  /** Temporary table of the rows that go out. */
+  /** Relation of the rows that go out, with `_operation`. */
   readonly changes: string
-  /** View of the dimension as last published. */
+  /** Relation of the dimension as last published. */
   readonly published: string
-  counts: RowCounts
+  readonly counts: RowCounts
   readonly quarantine: FileRef[]
   readonly open: FileRef[]
   readonly faults: readonly Fault[]
@@ -69,7 +64,7 @@ export async function describe(db: DuckDb, select: string): Promise<Column[]> {
 
 export interface DimensionInput {
   readonly model: Dimension | Calendar
-  readonly before: TableEntry | undefined
+  readonly before: ProcessedEntry | undefined
   readonly reach: Reach
   /** Where some of its rows can have changed: the source tables it reads and the batch changes. */
   readonly changed: readonly ChangedTable[]
@@ -95,109 +90,169 @@ export async function changeDimension(
   input: DimensionInput,
 ): Promise<DimensionChanges> {
   const { db, zone } = batch
-  const { model, before, reach, limits } = input
+  const { model, before } = input
   const columns = await describe(db, readModel(model))
   const table: LakeTable = { name: model.table, key: model.key, columns }
-  const names = {
-    changes: `changes of ${model.table}`,
-    published: `published ${model.table}`,
-  }
-  await openState(db, zone, { relation: names.published, table, state: before?.state ?? [] })
-  if (reach === 'none') {
-    await db.run(`
-      create or replace temp table ${identifier(names.changes)} as
-      select *, 'insert' as _operation from ${identifier(names.published)} where false`)
-    const { open = [], held } = before ?? {}
-    const nothing = { quarantine: [], open, faults: [], counts: NO_ROWS, held, warnings: {} }
-    return { table, model, ...names, ...nothing }
-  }
-  const { found, unfit, rejected } = await compareMade(batch, table, { input, ...names })
-  const rows = found.read + unfit
-  const held = holdFor(batch, { limits, rows, unfit, before: before?.held })
-  if (held !== undefined) await withholdChanges(db, { ...names, rejected, table })
-  const isFit = unfit === 0 && held === undefined
-  const refusal = await refuseRows(batch, table, { ...names, rejected, isFit, before })
-  const published = held === undefined ? found : { ...found, inserted: 0, updated: 0 }
-  const counts = {
-    ...published,
-    read: rows,
-    accepted: published.inserted + published.updated,
-    deleted: 0,
-    quarantined: sumRows(refusal.quarantine),
-  }
-  const warnings = counts.accepted === 0 ? {} : await countWarnings(db, { model, ...names })
-  return { table, model, ...names, ...refusal, counts, held, warnings }
+  const published = await openState(db, zone, { table, state: before?.state ?? [] })
+  return await keepIf(published, async () =>
+    input.reach === 'none'
+      ? await keepUnchanged(db, table, { input, published })
+      : await changePublished(batch, table, { input, published }),
+  )
 }
 
-/** How a model's rows differ from the published ones: the temporary tables `changes` and `rejected` hold them. */
-interface Made {
-  readonly found: Comparison
-  /** Rows that break a rule. */
-  readonly unfit: number
-  readonly rejected: string
+/** A dimension of which the batch can change no row; rows may still be inferred. */
+async function keepUnchanged(
+  db: DuckDb,
+  table: LakeTable,
+  { input: { model, before }, published }: Comparing,
+): Promise<DimensionChanges> {
+  const changes = await db.table(
+    `select *, 'insert' as _operation from ${published.name} where false`,
+  )
+  return {
+    table,
+    model,
+    published: published.name,
+    changes: changes.name,
+    quarantine: [],
+    open: before?.open ?? [],
+    faults: [],
+    counts: NO_ROWS,
+    held: before?.held,
+    warnings: {},
+    ...together([published, changes]),
+  }
 }
 
+/** A dimension as last published, and what may change it. */
 interface Comparing {
   readonly input: DimensionInput
-  /** Temporary table of what goes out. */
-  readonly changes: string
-  /** View of the dimension as last published. */
-  readonly published: string
+  readonly published: Relation
 }
 
+async function changePublished(
+  batch: PendingBatch,
+  table: LakeTable,
+  { input, published }: Comparing,
+): Promise<DimensionChanges> {
+  const { db } = batch
+  const { model, before, limits } = input
+  return await keepIf(await compareMade(batch, table, { input, published }), async (made) => {
+    const { found, refused } = made
+    const { changes } = found
+    const rows = found.read + refused.rows
+    const held = holdFor(batch, { limits, rows, refused: refused.rows, before: before?.held })
+    if (held !== undefined) await refuseChanges(db, table, { changes, refused })
+    const isFit = refused.rows === 0 && held === undefined
+    const refusal = await quarantineRows(batch, table, { refused, published, isFit, before })
+    const { inserted, updated } = held === undefined ? found : { inserted: 0, updated: 0 }
+    const quarantined = sumRows(refusal.quarantine)
+    const isChanged = inserted + updated > 0
+    return {
+      table,
+      model,
+      published: published.name,
+      changes,
+      ...refusal,
+      counts: countRows({ read: rows, inserted, updated, quarantined }),
+      held,
+      warnings: isChanged ? await countWarnings(db, { model, changes }) : {},
+      ...together([published, made]),
+    }
+  })
+}
+
+/** A model's rows, compared with the published ones. */
+interface MadeRows extends AsyncDisposable {
+  readonly found: Comparison
+  readonly refused: RefusedRows
+}
+
+/** Rows that break a rule, each with the first rule it breaks. */
+interface RefusedRows extends Relation {
+  readonly rows: number
+}
+
+/** Runs the model for the rows that can have changed, or for all, and compares them. */
 async function compareMade(
   batch: PendingBatch,
   table: LakeTable,
-  options: Comparing,
-): Promise<Made> {
+  { input, published }: Comparing,
+): Promise<MadeRows> {
   const { db } = batch
-  const affected = await makeAffected(batch, table, options.input)
-  const sql = affected ?? readModel(options.input.model)
-  const { made, rejected, unfit } = await makeRows(db, table, { ...options.input, sql })
-  // These are all unfit rows there are, but whether they are too many is a matter of all rows.
-  if (affected !== undefined && !areFew(unfit, options.input.limits)) {
-    return await compareMade(batch, table, {
-      ...options,
-      input: { ...options.input, reach: 'all' },
-    })
-  }
-  const { changes } = options
-  let state = options.published
+  const { model, limits } = input
+  await using affected = await openAffected(batch, table, input)
   if (affected !== undefined) {
-    state = `published before ${table.name}`
-    await db.run(`
-      create or replace temp table ${identifier(state)} as
-      select p.* from ${identifier(options.published)} as p
-      semi join ${made} using (${identifiers(table.key)})`)
+    const { sql } = affected
+    const made = await makeAndCompare(db, table, { model, sql, published, isPart: true })
+    // These are all refused rows there are, but whether they are too many depends on all rows.
+    if (!canBeTooMany(made.refused.rows, limits)) return made
+    await made[Symbol.asyncDispose]()
   }
-  await checkKeys(db, table, made)
-  const found = await compareRows(db, table, { incoming: made, state, changes })
-  await db.run(`drop table ${made}`)
-  return { found, unfit, rejected }
+  return await makeAndCompare(db, table, { model, sql: readModel(model), published })
 }
 
-/** The select of the rows that can have changed; undefined where all must be made. */
-async function makeAffected(
+/** A select of the rows that can have changed; undefined if all must be made. */
+async function openAffected(
   { db, zone }: PendingBatch,
   { key, columns }: LakeTable,
   { model, before, reach, changed, views, limits }: DimensionInput,
-): Promise<string | undefined> {
+): Promise<AffectedRows | undefined> {
   if (reach !== 'some' || before === undefined || before.held !== undefined) return undefined
-  if (!areFew(sumRows(before.open), limits)) return undefined
+  if (canBeTooMany(sumRows(before.open), limits)) return undefined
   const refused = await openFiles(zone, before.open)
-  return await selectAffected(db, { sql: readModel(model), key, columns, views, changed, refused })
+  return await openAffectedRows(
+    { db, memory: zone.memory },
+    {
+      sql: readModel(model),
+      key,
+      columns,
+      views,
+      changed,
+      refused,
+    },
+  )
 }
 
-/** Makes a temporary table of a model's rows without those that break a rule. */
-async function makeRows(
+/** Makes rows by a select, and compares those that break no rule with the published ones. */
+async function makeAndCompare(
   db: DuckDb,
-  { columns }: LakeTable,
-  { model, sql }: { model: Dimension | Calendar; sql: string },
-): Promise<{ made: string; rejected: string; unfit: number }> {
-  const [made, rejected] = [identifier(`made ${model.table}`), `rejected ${model.table}`]
-  const rules = rulesOf(model, { columns })
-  await db.run(`create or replace temp table ${made} as ${sql}`)
-  return { made, rejected, unfit: await moveRejected(db, { from: made, rejected, rules }) }
+  table: LakeTable,
+  {
+    model,
+    sql,
+    published,
+    isPart = false,
+  }: { model: Dimension | Calendar; sql: string; published: Relation; isPart?: boolean },
+): Promise<MadeRows> {
+  await using made = await db.table(sql)
+  const rules = rulesOf(model, { columns: table.columns })
+  return await keepIf(await moveRefused(db, made, rules), async (refused) => {
+    // Few rows are compared with few.
+    await using part = isPart
+      ? await db.table(`
+          select p.* from ${published.name} as p
+          semi join ${made.name} using (${identifiers(table.key)})`)
+      : undefined
+    await checkKeys(db, table, made.name)
+    const state = (part ?? published).name
+    const found = await compareRows(db, table, { incoming: made.name, state })
+    return { found, refused, ...together([refused, found]) }
+  })
+}
+
+/** Moves the rows that break a rule out of `made`. */
+async function moveRefused(
+  db: DuckDb,
+  made: Relation,
+  rules: readonly Rule[],
+): Promise<RefusedRows> {
+  const broken = brokenBy(rules)
+  const refused = await db.table(`select *, ${faultOf(rules)} from ${made.name} where ${broken}`)
+  const rows = await db.count(refused.name)
+  if (rows > 0) await db.run(`delete from ${made.name} where ${broken}`)
+  return { ...refused, rows }
 }
 
 /** The rows that go out and break a check that warns. */
@@ -207,59 +262,40 @@ async function countWarnings(
 ): Promise<Broken> {
   const rules = warningsOf(model)
   if (rules.length === 0) return {}
-  const [found] = await db.rows<{ warned: bigint[] }>(
-    `select ${countBroken(rules)} as warned from ${identifier(changes)}`,
+  const { warned } = await db.row<{ warned: bigint[] }>(
+    `select ${countBroken(rules)} as warned from ${changes}`,
   )
-  return nameBroken(rules, found?.warned ?? [])
+  return nameBroken(rules, warned)
 }
 
-/**
- * Moves the rows of the temporary table `from` that break a rule into the temporary table
- * `rejected`, each with the first rule it breaks. Returns their number.
- */
-async function moveRejected(
+/** Moves what would go out to the refused rows. */
+async function refuseChanges(
   db: DuckDb,
-  { from, rejected, rules }: { from: string; rejected: string; rules: readonly Rule[] },
-): Promise<number> {
-  const broken = brokenBy(rules)
-  await db.run(`
-    create or replace temp table ${identifier(rejected)} as
-    select *, ${faultOf(rules)} from ${from} where ${broken}`)
-  const [found] = await db.rows<{ rows: bigint }>(
-    `select count(*) as rows from ${identifier(rejected)}`,
-  )
-  const rows = Number(found?.rows)
-  if (rows > 0) await db.run(`delete from ${from} where ${broken}`)
-  return rows
-}
-
-/** Moves what would go out to the rejected rows. */
-async function withholdChanges(
-  db: DuckDb,
-  { changes, rejected, table }: { changes: string; rejected: string; table: LakeTable },
+  table: LakeTable,
+  { changes, refused }: { changes: string; refused: RefusedRows },
 ): Promise<void> {
   const columns = identifiers(table.columns.map(({ name }) => name))
   await db.run(`
-    insert into ${identifier(rejected)} by name
-    select ${columns}, 'table_held' as _reason from ${identifier(changes)}`)
-  await db.run(`delete from ${identifier(changes)}`)
+    insert into ${refused.name} by name
+    select ${columns}, 'table_held' as _reason from ${changes}`)
+  await db.run(`delete from ${changes}`)
 }
 
-/** Writes the rejected rows to quarantine. What is not among them now is settled: made, or gone. */
-async function refuseRows(
+/** Writes the refused rows to quarantine. What is not among them now is settled: made, or gone. */
+async function quarantineRows(
   batch: PendingBatch,
   table: LakeTable,
   {
-    rejected,
+    refused,
     published,
     isFit,
     before,
   }: {
-    rejected: string
-    published: string
-    /** No row was rejected. */
+    refused: RefusedRows
+    published: Relation
+    /** No row was refused. */
     isFit: boolean
-    before: TableEntry | undefined
+    before: ProcessedEntry | undefined
   },
 ): Promise<Pick<DimensionChanges, 'quarantine' | 'open' | 'faults'>> {
   const key = identifiers(table.key)
@@ -270,16 +306,13 @@ async function refuseRows(
         ${batch.number} as _batch,
         ${duckLiteral(batch.takenAt)} as _captured_at,
         row_number() over () as _ordinal
-    from ${identifier(rejected)} as r
-    left join (select ${key}, true as present from ${identifier(published)}) as p using (${key}))`
-  const keys = table.key.flatMap((name) => table.columns.filter((column) => column.name === name))
-  const refused = selectRefused(rows, { key: rowText(keys), columns: table.columns })
-  const quarantine = isFit ? [] : await prepareQuarantine(batch, table, { refused })
+    from ${refused.name} as r
+    left join (select ${key}, true as present from ${published.name}) as p using (${key}))`
+  const select = selectRefused(rows, { key: rowText(keyColumns(table)), columns: table.columns })
+  const quarantine = isFit ? [] : await prepareQuarantine(batch, table, { refused: select })
   const open = before?.open ?? []
-  const [earlier, later] = [
-    readRefused(await openFiles(batch.zone, open)),
-    readRefused(await openFiles(batch.zone, quarantine)),
-  ]
+  const earlier = readRefused(await openFiles(batch.zone, open))
+  const later = readRefused(await openFiles(batch.zone, quarantine))
   const settled = `(select e._key from ${earlier} as e anti join ${later} as l using (_key))`
   return {
     quarantine,
@@ -290,46 +323,41 @@ async function refuseRows(
 /**
  * Adds a row for every key a fact names that the dimension does not hold: the key and `Unknown`.
  * The real row replaces it when it arrives, since it then differs from what was published.
- * `facts` is a relation with the referring columns.
+ * `facts` is a relation with the referring columns. Returns the number of rows added.
  */
 export async function inferRows(
   db: DuckDb,
-  dimension: DimensionChanges,
+  { table, model, changes, published }: DimensionChanges,
   { facts, columns }: { facts: string; columns: readonly string[] },
 ): Promise<number> {
-  const { table, model, changes, published, counts } = dimension
-  const keys = table.key
-    .map((key, index) => `${identifier(columns[index] ?? '')} as ${identifier(key)}`)
-    .join(', ')
+  const keys = table.key.map((key, index) => {
+    return `${identifier(columns[index] ?? '')} as ${identifier(key)}`
+  })
   const present = columns.map((column) => `${identifier(column)} is not null`).join(' and ')
   const using = `using (${identifiers(table.key)})`
   const values = table.columns.map(({ name, type }) => {
     if (table.key.includes(name)) return identifier(name)
     return isNullable(model, name) ? `null::${type}` : `'Unknown'`
   })
-  await db.run(`
-    create or replace temp table "inferred" as
-    select distinct ${keys} from ${facts} where ${present}`)
-  const [found] = await db.rows<{ rows: bigint }>(`
-    select count(*) as rows from "inferred"
-    anti join ${identifier(published)} ${using} anti join ${identifier(changes)} ${using}`)
-  const inferred = Number(found?.rows)
-  if (inferred === 0) {
-    await db.run('drop table "inferred"')
-    return 0
-  }
-  await db.run(`
-    insert into ${identifier(changes)} by position
-    select ${values.join(', ')}, 'insert' from "inferred"
-    anti join ${identifier(published)} ${using} anti join ${identifier(changes)} ${using}`)
-  await db.run('drop table "inferred"')
-  dimension.counts = {
-    ...counts,
-    read: counts.read + inferred,
-    accepted: counts.accepted + inferred,
-    inserted: counts.inserted + inferred,
+  await using named = await db.table(
+    `select distinct ${keys.join(', ')} from ${facts} where ${present}`,
+  )
+  const lacking = `${named.name} anti join ${published} ${using} anti join ${changes} ${using}`
+  const inferred = await db.count(lacking)
+  if (inferred > 0) {
+    await db.run(
+      `insert into ${changes} by position select ${values.join(', ')}, 'insert' from ${lacking}`,
+    )
   }
   return inferred
+}
+
+/** Counts with rows that were inferred. */
+export function addInferred(
+  { read, inserted, updated, quarantined }: RowCounts,
+  rows: number,
+): RowCounts {
+  return countRows({ read: read + rows, inserted: inserted + rows, updated, quarantined })
 }
 
 /** Throws `ContractError` where an inferred row could not be made: a required column without a text for Unknown. */

@@ -1,4 +1,5 @@
 import { ContractError } from '../errors.ts'
+import { together } from '../io/duckdb.ts'
 import { identifiers } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import type { Column } from '../lake/lake-type.ts'
@@ -20,7 +21,7 @@ import {
   warningsOf,
 } from './rules.ts'
 import type { SourceView } from './source-files.ts'
-import { openChanges, selectChanges, type SourceChanges } from './source-view.ts'
+import { openSourceChanges, type SourceChanges, viewChanges } from './source-view.ts'
 
 /** Columns a fact model passes through for the platform. */
 const PASSED = new Set(['_operation', '_captured_at', '_ordinal'])
@@ -67,10 +68,9 @@ export interface MappedFile {
 
 interface FileCounts {
   readonly rows: number
-  /** Rows that break a rule; then those that are no deletions, and those that are. */
-  readonly rejected: number
-  readonly unfit: number
-  readonly lostDeletes: number
+  /** Rows that break a rule, deletions counted apart. */
+  readonly refused: number
+  readonly refusedDeletes: number
   /** Checks that warn, broken by rows that break no rule. Deletions are not checked. */
   readonly warnings: Broken
   /** Ordinals. */
@@ -78,7 +78,7 @@ interface FileCounts {
   readonly last: number
 }
 
-/** What the model makes of changes seen as those of the span are; leaves its last changes open. */
+/** What the model makes of the changes of a span. */
 export async function readMapping(
   batch: PendingBatch,
   model: Fact,
@@ -86,7 +86,7 @@ export async function readMapping(
 ): Promise<Mapping> {
   const { db } = batch
   const sql = readModel(model)
-  await openLast(batch, input)
+  await using _last = await openLast(batch, input)
   const described = await describe(db, sql)
   const columns = described.filter(({ name }) => !PASSED.has(name))
   const rules = rulesOf(model, { columns, days: input.days })
@@ -106,46 +106,44 @@ export async function readMapping(
   }
 }
 
-/** Makes `change_<from>` the last change of each key in the span. May be repeated. */
+/** Opens the last change of each key in the span as `change_<from>`. */
 export async function openLast(
   { db }: PendingBatch,
   { ingestion, span }: ChangeSpan,
-): Promise<void> {
-  const batches: string[] = []
-  for (const { number, view, paths } of span) {
-    const { seen } = await selectChanges(db, view, { ingestion, number, paths })
-    batches.push(`select * from ${seen}`)
-  }
+): Promise<AsyncDisposable> {
   const view = span.at(-1)?.view
-  if (view === undefined) throw new TypeError('a fact is mapped of changes')
-  const all = `(${batches.join(' union all by name ')})`
+  if (view === undefined) throw new TypeError('a fact is mapped from changes')
+  const changes: SourceChanges[] = []
+  for (const { number, view: own, paths } of span) {
+    changes.push(await openSourceChanges(db, own, { ingestion, number, paths }))
+  }
+  const all = `(${changes.map(({ seen }) => `select * from ${seen}`).join(' union all by name ')})`
   // Within a batch a key changes once.
-  const last = batches.length > 1 ? `(select * from ${all} ${lastOfEachKey(view)})` : all
-  await openChanges(db, view, last)
+  const last = changes.length > 1 ? `(select * from ${all} ${lastOfEachKey(view)})` : all
+  return together([...changes, await viewChanges(db, view, last)])
 }
 
-/** Makes `change_<from>` the changes of one file. May be repeated. */
+/** Opens the changes of one file, and as `change_<from>`. */
 export async function openFile(
   { db }: PendingBatch,
   { ingestion }: ChangeSpan,
   { number, view, path }: Pick<MappedFile, 'number' | 'view' | 'path'>,
 ): Promise<SourceChanges> {
-  const changes = await selectChanges(db, view, { ingestion, number, paths: [path] })
-  await openChanges(db, view, changes.seen)
-  return changes
+  const changes = await openSourceChanges(db, view, { ingestion, number, paths: [path] })
+  return { ...changes, ...together([changes, await viewChanges(db, view, changes.seen)]) }
 }
 
 /**
- * Counts what the model makes of a file's changes, which must be open. Throws `ContractError` unless
- * that is one row for each.
+ * Counts what the model makes of the changes of a file, opened by `openFile`. Throws `ContractError`
+ * unless that is one row for each.
  */
 export async function countFile(
   { db }: PendingBatch,
   { model, sql, broken, warnings }: Mapping,
   { seen }: SourceChanges,
 ): Promise<FileCounts> {
-  // That as many rows bear the same ordinals is told by their sum, which needs no memory.
-  const [found] = await db.rows<
+  // The sum of the ordinals' hashes shows that they are the same, and needs no memory.
+  const found = await db.row<
     Record<Exclude<keyof FileCounts, 'warnings'> | 'changes', bigint> & {
       warned: bigint[]
       same: boolean
@@ -158,9 +156,8 @@ export async function countFile(
     from (
         select
             count(*) as "rows",
-            count(*) filter (where ${broken}) as "rejected",
-            count(*) filter (where ${broken} and _operation <> 'delete') as "unfit",
-            count(*) filter (where ${broken} and _operation = 'delete') as "lostDeletes",
+            count(*) filter (where ${broken} and _operation <> 'delete') as "refused",
+            count(*) filter (where ${broken} and _operation = 'delete') as "refusedDeletes",
             ${countBroken(warnings, `not ${broken} and _operation <> 'delete'`)} as "warned",
             coalesce(min(_ordinal), 1) as "first",
             coalesce(max(_ordinal), 0) as "last",
@@ -168,14 +165,13 @@ export async function countFile(
         from (${sql})
     ) as m,
     (select count(*) as changes, sum(hash(_ordinal::bigint)) as ordinals from ${seen}) as c`)
-  if (found?.same !== true) {
-    throw modelRows(model, `gives ${found?.rows} rows for ${found?.changes} changes`)
+  if (!found.same) {
+    throw modelRows(model, `gives ${found.rows} rows for ${found.changes} changes`)
   }
   return {
     rows: Number(found.rows),
-    rejected: Number(found.rejected),
-    unfit: Number(found.unfit),
-    lostDeletes: Number(found.lostDeletes),
+    refused: Number(found.refused),
+    refusedDeletes: Number(found.refusedDeletes),
     warnings: nameBroken(warnings, found.warned),
     first: Number(found.first),
     last: Number(found.last),
@@ -189,23 +185,23 @@ function modelRows({ table }: Fact, what: string): ContractError {
   })
 }
 
-/** The rows of the last change of each key, and those of them that are unfit: a key that is gone is fine. */
+/** The rows that the model makes of the last change of each key, and how many are refused. Deletions are not. */
 export async function countLast(
   batch: PendingBatch,
   { sql, broken }: Mapping,
   input: ChangeSpan,
-): Promise<{ rows: number; unfit: number }> {
-  await openLast(batch, input)
-  const [found] = await batch.db.rows<{ rows: bigint; unfit: bigint }>(`
+): Promise<{ rows: number; refused: number }> {
+  await using _last = await openLast(batch, input)
+  const { rows, refused } = await batch.db.row<{ rows: bigint; refused: bigint }>(`
     select
         count(*) as rows,
-        count(*) filter (where ${broken} and _operation <> 'delete') as unfit
+        count(*) filter (where ${broken} and _operation <> 'delete') as refused
     from (${sql})`)
-  return { rows: Number(found?.rows), unfit: Number(found?.unfit) }
+  return { rows: Number(rows), refused: Number(refused) }
 }
 
-/** The source's rows behind the rejected ones as quarantine has them, each with the first rule it breaks. */
-export function selectRejected(
+/** The source's rows behind the refused ones as quarantine has them, each with the first rule it breaks. */
+export function selectRefusedChanges(
   { rules, keyText }: Mapping,
   { changes, sql, where }: { changes: SourceChanges; sql: string; where: string },
 ): string {
@@ -222,13 +218,13 @@ export function selectRejected(
 export interface WrittenFile {
   readonly path: string
   readonly rows: number
-  /** The ingestion batch that its changes are of. */
+  /** The ingestion batch that its changes come from. */
   readonly number: number
 }
 
 /**
- * Throws `ContractError` when two changes of one batch became versions of one key: two states of one
- * thing at one moment.
+ * Throws `ContractError` if a batch gives one key two versions: a thing cannot be in two states at
+ * once.
  */
 export async function checkKeysOnce(
   { db }: PendingBatch,
@@ -237,13 +233,11 @@ export async function checkKeysOnce(
 ): Promise<void> {
   for (const number of new Set(written.map((file) => file.number))) {
     const paths = written.filter((file) => file.number === number).map(({ path }) => path)
-    const [found] = await db.rows<{ keys: bigint }>(`
-      select count(*) as keys from (
-          select 1 from ${readParquet(paths)}
-          group by ${identifiers(model.key)} having count(*) > 1
-      )`)
-    if (found?.keys !== 0n) {
-      throw modelRows(model, `gives ${found?.keys} keys (${model.key.join(', ')}) more than one`)
+    const keys = await db.count(`(
+      select 1 from ${readParquet(paths)}
+      group by ${identifiers(model.key)} having count(*) > 1)`)
+    if (keys > 0) {
+      throw modelRows(model, `gives ${keys} keys (${model.key.join(', ')}) more than one`)
     }
   }
 }

@@ -1,16 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { together } from '../io/duckdb.ts'
 import { identifier } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import { prepareFile } from '../lake/change-file.ts'
-import {
-  type FileRef,
-  type Hold,
-  NO_ROWS,
-  type RowCounts,
-  sumRows,
-  type TableEntry,
-} from '../lake/commit-record.ts'
+import type { FileRef, Hold, ProcessedEntry, RowCounts } from '../lake/commit-record.ts'
 import { fileValues } from '../lake/lake-type.ts'
 import { readParquet, writeParquet } from '../lake/parquet.ts'
 import {
@@ -19,6 +13,7 @@ import {
   prepareQuarantine,
   readRefused,
 } from '../lake/quarantine/quarantine.ts'
+import { countRows, sumRows } from '../lake/table-entry.ts'
 import type { Fact } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import {
@@ -31,11 +26,12 @@ import {
   openFile,
   openLast,
   readMapping,
-  selectRejected,
+  selectRefusedChanges,
   type WrittenFile,
 } from './fact-mapping.ts'
-import { holdFor, type QuarantineLimits } from './hold.ts'
-import { restoreDeletes } from './restore-deletes.ts'
+import type { QuarantineLimits } from '../lake/quarantine/limits.ts'
+import { holdFor } from './hold.ts'
+import { type RestoredChanges, restoreDeletes } from './restore-deletes.ts'
 import { addBroken, type Broken } from './rules.ts'
 
 /** The versions a batch adds to a fact, as local files in the warehouse's column order. */
@@ -55,7 +51,7 @@ export interface FactVersions {
 }
 
 export interface FactInput extends ChangeSpan {
-  readonly before: TableEntry | undefined
+  readonly before: ProcessedEntry | undefined
   readonly limits: QuarantineLimits
 }
 
@@ -77,7 +73,7 @@ export async function mapFact(
   const files: MappedFile[] = []
   for (const { number, view, paths } of span) {
     for (const path of paths) {
-      const changes = await openFile(batch, input, { number, view, path })
+      await using changes = await openFile(batch, input, { number, view, path })
       files.push({ number, view, path, counts: await countFile(batch, mapping, changes) })
     }
   }
@@ -87,10 +83,10 @@ export async function mapFact(
   return await publishFact(batch, mapping, { input, files })
 }
 
-function sumCounts(files: readonly MappedFile[]): { rows: number; unfit: number } {
-  const sum = (name: 'rows' | 'unfit') =>
+function sumCounts(files: readonly MappedFile[]): { rows: number; refused: number } {
+  const sum = (name: 'rows' | 'refused') =>
     files.reduce((total, { counts }) => total + counts[name], 0)
-  return { rows: sum('rows'), unfit: sum('unfit') }
+  return { rows: sum('rows'), refused: sum('refused') }
 }
 
 /** Sends every row of the batch to quarantine. */
@@ -101,8 +97,8 @@ async function holdFact(
 ): Promise<FactVersions> {
   const quarantine: FileRef[] = []
   for (const file of files.filter(({ number }) => number === batch.number)) {
-    const changes = await openFile(batch, input, file)
-    const refused = selectRejected(mapping, { changes, sql: mapping.sql, where: 'true' })
+    await using changes = await openFile(batch, input, file)
+    const refused = selectRefusedChanges(mapping, { changes, sql: mapping.sql, where: 'true' })
     const index = quarantine.length
     quarantine.push(...(await prepareQuarantine(batch, mapping, { refused, index })))
   }
@@ -117,7 +113,7 @@ async function holdFact(
     paths: [],
     quarantine,
     records: input.before?.records ?? 0,
-    counts: { ...NO_ROWS, read: rows, quarantined: rows },
+    counts: countRows({ read: rows, quarantined: rows }),
     held,
     warnings: {},
     changesSince: undefined,
@@ -134,22 +130,21 @@ async function publishFact(
   const quarantine: FileRef[] = []
   let records = before?.records ?? 0
   for (const file of files) {
-    const changes = await openFile(batch, input, file)
-    const restored = await restoreLost(batch, mapping, { file, written })
-    const versions = await writeVersions(batch, mapping, { ...restored, file, given: records })
+    await using changes = await openFile(batch, input, file)
+    await using restored = await restoreLost(batch, mapping, { file, written })
+    const { sql, refused } = restored
+    const versions = await writeVersions(batch, mapping, { sql, refused, file, given: records })
     written.push({ ...versions, number: file.number })
     records += versions.rows
-    if (restored.rejected > 0) {
-      const refused = selectRejected(mapping, { changes, ...restored, where: mapping.broken })
+    if (refused > 0) {
+      const select = selectRefusedChanges(mapping, { changes, sql, where: mapping.broken })
       const index = quarantine.length
-      quarantine.push(...(await prepareQuarantine(batch, mapping, { refused, index })))
+      quarantine.push(...(await prepareQuarantine(batch, mapping, { refused: select, index })))
     }
   }
   await checkKeysOnce(batch, mapping, written)
-  const counts = await countVersions(batch, written)
-  const quarantined = sumRows(quarantine)
   const open = before?.open ?? []
-  if (open.length + quarantine.length > 0) await openLast(batch, input)
+  await using _last = open.length + quarantine.length > 0 ? await openLast(batch, input) : undefined
   const settled = `(
     select ${mapping.keyText} as _key from (${mapping.sql})
     where not ${mapping.broken} or _operation = 'delete')`
@@ -158,7 +153,7 @@ async function publishFact(
     paths: written,
     quarantine,
     records,
-    counts: { ...counts, read: counts.accepted + quarantined, quarantined },
+    counts: await countVersions(batch, { written, quarantined: sumRows(quarantine) }),
     held: undefined,
     warnings: addBroken(files.map((file) => file.counts.warnings)),
     changesSince: before?.held?.since,
@@ -170,13 +165,13 @@ async function restoreLost(
   batch: PendingBatch,
   mapping: Mapping,
   { file: { counts }, written }: { file: MappedFile; written: readonly WrittenFile[] },
-): Promise<{ sql: string; rejected: number }> {
-  if (counts.lostDeletes === 0) return { sql: mapping.sql, rejected: counts.rejected }
-  const sql = await restoreDeletes(batch, mapping, written)
-  const [found] = await batch.db.rows<{ rows: bigint }>(
-    `select count(*) as rows from (${sql}) where ${mapping.broken}`,
-  )
-  return { sql, rejected: Number(found?.rows) }
+): Promise<RestoredChanges & { readonly refused: number }> {
+  if (counts.refusedDeletes === 0) {
+    return { sql: mapping.sql, refused: counts.refused, ...together([]) }
+  }
+  const restored = await restoreDeletes(batch, mapping, written)
+  const refused = await batch.db.count(`(${restored.sql}) where ${mapping.broken}`)
+  return { ...restored, refused }
 }
 
 async function writeVersions(
@@ -184,13 +179,13 @@ async function writeVersions(
   { model, columns, broken }: Mapping,
   {
     sql,
-    rejected,
+    refused,
     file: { counts },
     given,
-  }: { sql: string; rejected: number; file: MappedFile; given: number },
+  }: { sql: string; refused: number; file: MappedFile; given: number },
 ): Promise<{ path: string; rows: number }> {
   // With every row of the file the ordinals themselves are gapless and need not be counted.
-  const isWhole = rejected === 0 && counts.rows === counts.last - counts.first + 1
+  const isWhole = refused === 0 && counts.rows === counts.last - counts.first + 1
   const recordId = isWhole
     ? `${given} + _ordinal - ${counts.first - 1}`
     : `${given} + row_number() over (order by _ordinal)`
@@ -211,24 +206,26 @@ async function writeVersions(
   return { path, rows }
 }
 
+/** A deletion is a version too, and was read from the ingestion zone. */
 async function countVersions(
   { db }: PendingBatch,
-  written: readonly WrittenFile[],
+  { written, quarantined }: { written: readonly WrittenFile[]; quarantined: number },
 ): Promise<RowCounts> {
-  const seen = { insert: 0, update: 0, delete: 0 }
-  for (const row of await db.rows<{ op: keyof typeof seen; rows: bigint }>(`
-    select record_operation as op, count(*) as rows
-    from ${readParquet(written.map(({ path }) => path))} group by all`)) {
-    seen[row.op] += Number(row.rows)
-  }
-  return {
-    ...NO_ROWS,
-    // A deletion is a version too, and was read from the ingestion zone.
-    accepted: seen.insert + seen.update + seen.delete,
-    inserted: seen.insert,
-    updated: seen.update,
-    deleted: seen.delete,
-  }
+  const versions = readParquet(written.map(({ path }) => path))
+  const found = await db.row<Record<'inserted' | 'updated' | 'deleted', bigint>>(`
+    select
+        count(*) filter (where record_operation = 'insert') as inserted,
+        count(*) filter (where record_operation = 'update') as updated,
+        count(*) filter (where record_operation = 'delete') as deleted
+    from ${versions}`)
+  return countRows({
+    read: sumRows(written) + quarantined,
+    inserted: Number(found.inserted),
+    updated: Number(found.updated),
+    deleted: Number(found.deleted),
+    quarantined,
+    areDeletesRead: true,
+  })
 }
 
 /** The columns of a fact that name a day, each with the calendar it is a day of. */

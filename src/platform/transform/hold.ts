@@ -1,45 +1,31 @@
 import type { PendingBatch } from '../lake/batch.ts'
 import type { Hold } from '../lake/commit-record.ts'
-
-/** How many unfit rows of a table are a matter of rows, and not of the table. */
-export interface QuarantineLimits {
-  /** More than this share holds the table back. */
-  readonly quarantineShare: number
-  /** As long as there are more rows than this. */
-  readonly quarantineRows: number
-}
+import { areTooMany, type QuarantineLimits } from '../lake/quarantine/limits.ts'
 
 /**
- * The hold of a table of whose rows too many are unfit, `undefined` where they may go to quarantine
- * one by one. A table that is held already is so since then.
+ * The hold of a star table if too many of its rows are refused; undefined if they may go to
+ * quarantine one by one. A table that is held already keeps the batch since which it is held.
  */
 export function holdFor(
   { number, takenAt }: PendingBatch,
   {
-    limits: { quarantineShare, quarantineRows },
+    limits,
     rows,
-    unfit,
+    refused,
     before,
   }: {
     readonly limits: QuarantineLimits
     readonly rows: number
-    readonly unfit: number
+    readonly refused: number
     readonly before: Hold | undefined
   },
 ): Hold | undefined {
-  if (rows <= quarantineRows || unfit <= rows * quarantineShare) return undefined
+  if (!areTooMany({ rows, refused }, limits)) return undefined
+  const percent = Math.round(limits.quarantineShare * 100)
   return {
     reason: 'too_many_rejected',
-    detail: `${unfit} of ${rows} rows break a rule, more than ${Math.round(quarantineShare * 100)} %`,
+    detail: `${refused} of ${rows} rows break a rule, more than ${percent} %`,
     since: before?.since ?? number,
     sinceAt: before?.sinceAt ?? takenAt,
   }
-}
-
-/** Whether this many unfit rows can hold no table back, however many rows it has. */
-export function areFew(
-  unfit: number,
-  { quarantineShare, quarantineRows }: QuarantineLimits,
-): boolean {
-  return unfit <= quarantineRows * quarantineShare
 }

@@ -1,13 +1,12 @@
-import type { DuckDb } from '../io/duckdb.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
+import type { QuarantineLimits } from '../lake/quarantine/limits.ts'
 import { readSql } from '../project/generation.ts'
 import type { DataTest, Fact, Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { capturedTables } from '../project/source-contract.ts'
 import type { Reach } from './dimension.ts'
-import type { QuarantineLimits } from './hold.ts'
-import { parseSelect } from './lineage/parsed-select.ts'
-import type { SourceInput } from './source-view.ts'
+import { type Parser, parseSelect } from './lineage/parsed-select.ts'
+import { changesOf, type SourceInput } from './source-view.ts'
 
 export interface TransformInput extends SourceInput {
   readonly project: Project
@@ -22,10 +21,10 @@ export interface TransformInput extends SourceInput {
 export type Reads = ReadonlyMap<Model | DataTest, readonly string[]>
 
 /** The names in the SQL of each model and test that are a source table's or `change_` and one's. */
-export async function readInputs(db: DuckDb, project: Project): Promise<Reads> {
+export async function readInputs(parser: Parser, project: Project): Promise<Reads> {
   const inputs = new Map<Model | DataTest, string[]>()
   for (const each of [...project.models, ...(project.tests ?? [])]) {
-    const { names } = await parseSelect(db, readSql(each.sql))
+    const { names } = await parseSelect(parser, readSql(each.sql))
     const tables = capturedTables(project.source).flatMap(({ name }) => [name, changesOf(name)])
     inputs.set(
       each,
@@ -33,10 +32,6 @@ export async function readInputs(db: DuckDb, project: Project): Promise<Reads> {
     )
   }
   return inputs
-}
-
-export function changesOf(table: string): string {
-  return `change_${table}`
 }
 
 /**

@@ -1,20 +1,25 @@
 import { ContractError } from '../errors.ts'
-import type { DuckDb } from '../io/duckdb.ts'
+import type { DuckDb, Relation } from '../io/duckdb.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { readParquet } from '../lake/parquet.ts'
 import type { Fact, Reference } from '../project/model.ts'
 import type { DimensionChanges } from './dimension.ts'
 import type { FactVersions } from './fact.ts'
 
-/** Makes the table `named_date` of the days that facts name. */
-export async function nameDates(db: DuckDb, references: readonly NamedDimension[]): Promise<void> {
-  await db.run('create or replace temp table named_date (date_id date)')
-  if (references.length === 0) return
+/** Opens the days that facts name as `named_date`, which a calendar's model reads. */
+export async function openNamedDates(
+  db: DuckDb,
+  references: readonly NamedDimension[],
+): Promise<Relation> {
   const arms = references.map(({ reference, relation }) => {
     const column = identifier(reference.columns[0] ?? '')
     return `select ${column} as date_id from ${relation} where ${column} is not null`
   })
-  await db.run(`insert into named_date select distinct date_id from (${arms.join(' union all ')})`)
+  const none = 'select null::date as date_id where false'
+  return await db.table(
+    `select distinct date_id::date as date_id from (${[none, ...arms].join(' union all ')})`,
+    'named_date',
+  )
 }
 
 /** A way in which this batch's versions of a fact name a dimension. */
@@ -56,8 +61,8 @@ export async function checkJoined(
   const [lost] = await db.rows<{ reference: number; rows: bigint }>(`
     select reference, count(*) as rows
     from (${arms.join(' union all ')})
-    anti join ${identifier(published)} ${using}
-    anti join ${identifier(changes)} ${using}
+    anti join ${published} ${using}
+    anti join ${changes} ${using}
     group by reference order by reference limit 1`)
   const named = lost && references[lost.reference]
   if (named === undefined) return

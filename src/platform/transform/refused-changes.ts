@@ -1,27 +1,27 @@
 import type { PendingBatch } from '../lake/batch.ts'
-import { sumRows, type TableEntry } from '../lake/commit-record.ts'
+import type { ProcessedEntry, RowCounts } from '../lake/commit-record.ts'
 import { type Fault, prepareOpen, prepareQuarantine } from '../lake/quarantine/quarantine.ts'
+import { countRows, sumRows } from '../lake/table-entry.ts'
 import type { SourceView } from './source-files.ts'
 import type { SourceChanges } from './source-view.ts'
 
-/** What becomes of a source table's changes whose values do not fit its contract. */
-export interface UnfitChanges {
-  readonly entry: TableEntry
+/** The quarantine of a source table's changes whose values do not fit its contract. */
+export interface RefusedChanges {
+  readonly entry: ProcessedEntry
   readonly faults: readonly Fault[]
 }
 
 /**
  * Puts the changes that are left out for their values into quarantine, under the source table's
- * name. `undefined` where there is nothing to say: nothing had to be converted, and nothing is open.
+ * name. Returns undefined if nothing had to be converted and nothing is in quarantine.
  */
-export async function prepareUnfit(
+export async function prepareRefused(
   batch: PendingBatch,
   view: SourceView,
-  { changes, before }: { changes: SourceChanges; before: TableEntry | undefined },
-): Promise<UnfitChanges | undefined> {
-  const open = before?.open ?? []
-  if (!view.isContract || (changes.isExact && open.length === 0)) return undefined
-  const { db } = batch
+  { changes, before }: { changes: SourceChanges; before: ProcessedEntry | undefined },
+): Promise<RefusedChanges | undefined> {
+  const earlier = before?.open ?? []
+  if (!view.isContract || (changes.isExact && earlier.length === 0)) return undefined
   const { all, seen } = changes
   const quarantine = changes.isExact
     ? []
@@ -32,37 +32,30 @@ export async function prepareUnfit(
           from ${all} as a
           where _fault is not null and _ordinal not in (select _ordinal from ${seen} as s)`,
       })
-  const outcome = await prepareOpen(batch, view, {
-    before: open,
+  const { open, faults } = await prepareOpen(batch, view, {
+    before: earlier,
     refused: quarantine,
     settled: `(select _key from ${all} where _fault is null or _operation = 'delete')`,
   })
-  const [found] = await db.rows<Record<'insert' | 'update' | 'delete', bigint>>(`
+  const counts = await countChanges(batch, { seen, quarantined: sumRows(quarantine) })
+  return { faults, entry: { counts, changes: [], quarantine, open, state: [], rows: 0 } }
+}
+
+async function countChanges(
+  { db }: PendingBatch,
+  { seen, quarantined }: { seen: string; quarantined: number },
+): Promise<RowCounts> {
+  const found = await db.row<Record<'inserted' | 'updated' | 'deleted', bigint>>(`
     select
-        count(*) filter (where _operation = 'insert') as "insert",
-        count(*) filter (where _operation = 'update') as "update",
-        count(*) filter (where _operation = 'delete') as "delete"
+        count(*) filter (where _operation = 'insert') as inserted,
+        count(*) filter (where _operation = 'update') as updated,
+        count(*) filter (where _operation = 'delete') as deleted
     from ${seen}`)
-  const [inserted, updated, deleted] = [found?.insert, found?.update, found?.delete].map(Number)
-  const quarantined = sumRows(quarantine)
-  const accepted = (inserted ?? 0) + (updated ?? 0) + (deleted ?? 0)
-  return {
-    faults: outcome.faults,
-    entry: {
-      counts: {
-        read: accepted + quarantined,
-        accepted,
-        unchanged: 0,
-        quarantined,
-        inserted: inserted ?? 0,
-        updated: updated ?? 0,
-        deleted: deleted ?? 0,
-      },
-      changes: [],
-      quarantine,
-      open: outcome.open,
-      state: [],
-      rows: 0,
-    },
-  }
+  const [inserted = 0, updated = 0, deleted = 0] = [
+    found.inserted,
+    found.updated,
+    found.deleted,
+  ].map(Number)
+  const read = inserted + updated + deleted + quarantined
+  return countRows({ read, inserted, updated, deleted, quarantined, areDeletesRead: true })
 }

@@ -1,3 +1,4 @@
+import { together } from '../io/duckdb.ts'
 import { identifiers } from '../io/sql.ts'
 import { readExistingCommit } from '../lake/batch-log.ts'
 import type { PendingBatch } from '../lake/batch.ts'
@@ -16,10 +17,15 @@ export interface MappedChanges {
   readonly broken: string
 }
 
+/** A model's rows with deletions restored. Dispose of them after use. */
+export interface RestoredChanges extends AsyncDisposable {
+  readonly sql: string
+}
+
 /**
  * A deletion carries the last values the source held. Where those are unfit, so was the update that
  * brought them, and the warehouse still shows the version before: the key must go from there too
- * (I6). Returns SQL that stands in for `sql`, in which such a deletion carries the last values that
+ * (I6). The SQL that is returned stands in for `sql`; in it such a deletion carries the last values that
  * were accepted. They are looked up in `written`, this batch's own files so far, then in the processed
  * zone, newest first, back to the beginning for a key that was never accepted; its deletion stays as
  * it is.
@@ -28,39 +34,38 @@ export async function restoreDeletes(
   batch: PendingBatch,
   { model, sql, columns, broken }: MappedChanges,
   written: readonly { readonly path: string }[],
-): Promise<string> {
+): Promise<RestoredChanges> {
   const { db } = batch
   const using = `using (${identifiers(model.key)})`
   const values = identifiers(columns.map(({ name }) => name))
-  await db.run(`
-    create or replace temp table "lost deletes" as
+  const deletes = await db.table(`
     select ${identifiers(model.key)}, _operation, _captured_at, _ordinal
     from (${sql})
     where ${broken} and _operation = 'delete'`)
-  await db.run(`
-    create or replace temp table "last versions" as
-    select ${values}, _operation as record_operation from (${sql}) where false`)
+  const last = await db.table(
+    `select ${values}, _operation as record_operation from (${sql}) where false`,
+  )
   for await (const path of versionsBefore(batch, model, written)) {
-    const [missing] = await db.rows<{ keys: bigint }>(
-      `select count(*) as keys from "lost deletes" anti join "last versions" ${using}`,
-    )
-    if (missing?.keys === 0n) break
+    if ((await db.count(`${deletes.name} anti join ${last.name} ${using}`)) === 0) break
     const versions = await selectFiles(db, [path], columns, ['record_operation'])
     await db.run(`
-      insert into "last versions" by name
+      insert into ${last.name} by name
       select ${values}, record_operation from (${versions})
-      semi join "lost deletes" ${using}
-      anti join "last versions" ${using}`)
+      semi join ${deletes.name} ${using}
+      anti join ${last.name} ${using}`)
   }
   const restored = `
-    from "lost deletes" inner join "last versions" ${using}
+    from ${deletes.name} inner join ${last.name} ${using}
     where record_operation <> 'delete'`
-  return `
-    select ${values}, _operation, _captured_at, _ordinal
-    from (${sql})
-    where _ordinal not in (select _ordinal ${restored})
-    union all
-    select ${values}, _operation, _captured_at, _ordinal ${restored}`
+  return {
+    sql: `
+      select ${values}, _operation, _captured_at, _ordinal
+      from (${sql})
+      where _ordinal not in (select _ordinal ${restored})
+      union all
+      select ${values}, _operation, _captured_at, _ordinal ${restored}`,
+    ...together([deletes, last]),
+  }
 }
 
 /** The fact's files, newest first; in each of them a key occurs once. */

@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto'
-import type { DuckDb } from '../io/duckdb.ts'
+import { type DuckDb, keepIf, type Relation, together } from '../io/duckdb.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { readExistingCommit } from '../lake/batch-log.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
@@ -39,55 +38,67 @@ export async function viewOf(
   return { name, key: captured.key, columns: seen, isContract: false }
 }
 
-/**
- * Makes the view `<table>` of a source table as it stands after this batch. A row that holds a
- * value which the view's type cannot hold exactly is left out, not shown with a null. Returns
- * whether there can be any: the view `unfit <table>` then has them, with nulls.
- */
+/** A source table that models can read under its own name, until it is disposed of. */
+export interface OpenTable extends AsyncDisposable {
+  /**
+   * Relation of the rows left out, because a value does not fit its type exactly and is null here.
+   * Undefined if there can be none.
+   */
+  readonly refused: string | undefined
+}
+
+/** Opens a source table as it stands after this batch. */
 export async function openTable(
   db: DuckDb,
   view: SourceView,
   { ingestion, record }: Pick<SourceInput, 'ingestion' | 'record'>,
-): Promise<boolean> {
+): Promise<OpenTable> {
   const { name, key, columns } = view
   const state = record.tables[name]?.state ?? []
   const files = await readFiles(db, view, await openFiles(ingestion, state))
-  const relation = files.isExact ? name : `all of ${name}`
   const fault: Column[] = files.isExact ? [] : [{ name: '_fault', type: 'VARCHAR' }]
-  await openState(db, ingestion, {
-    relation,
+  const current = await openState(db, ingestion, {
     table: { name, key, columns: [...columns, ...fault] },
     state,
     select: (_db, paths, wanted, extra) => {
       const names = identifiers([...wanted.map((column) => column.name), ...(extra ?? [])])
       return Promise.resolve(`select ${names} from ${files.rows(paths)}`)
     },
+    ...(files.isExact ? { as: name } : {}),
   })
-  if (!files.isExact) await divideRows(db, view, identifier(relation))
-  return !files.isExact
+  if (files.isExact) return { refused: undefined, ...together([current]) }
+  return await keepIf(current, async () => {
+    const divided = await divideByFault(db, view, current.name)
+    return { refused: divided.refused, ...together([current, divided]) }
+  })
 }
 
-/** The same of local files that hold every row once. */
+/** As `openTable`, from local files that hold every row once. */
 export async function openRows(
   db: DuckDb,
   view: SourceView,
   paths: readonly string[],
-): Promise<boolean> {
+): Promise<OpenTable> {
   const files = await readFiles(db, view, paths)
-  await divideRows(db, view, files.rows(paths))
-  return !files.isExact
+  const divided = await divideByFault(db, view, files.rows(paths))
+  return files.isExact ? { ...divided, refused: undefined } : divided
 }
 
-async function divideRows(db: DuckDb, { name, columns }: SourceView, rows: string): Promise<void> {
+/** Opens the rows of a relation without a `_fault` under the table's name, and the others beside. */
+async function divideByFault(
+  db: DuckDb,
+  { name, columns }: SourceView,
+  rows: string,
+): Promise<OpenTable & { refused: string }> {
   const select = `select ${identifiers(columns.map((column) => column.name))} from ${rows}`
-  await db.run(`
-    create or replace temp view ${identifier(name)} as ${select} where _fault is null`)
-  await db.run(`
-    create or replace temp view ${identifier(`unfit ${name}`)} as ${select} where _fault is not null`)
+  return await keepIf(await db.view(`${select} where _fault is null`, name), async (accepted) => {
+    const refused = await db.view(`${select} where _fault is not null`)
+    return { refused: refused.name, ...together([accepted, refused]) }
+  })
 }
 
-/** One batch's changes of a source table, or some of its files. */
-export interface SourceChanges {
+/** One batch's changes of a source table, or some of its files. Dispose of them after use. */
+export interface SourceChanges extends AsyncDisposable {
   /** Relation of the changes the models see, in the view's columns and the four change columns. */
   readonly seen: string
   /**
@@ -104,73 +115,69 @@ export interface SourceChanges {
  * is left out; but a deletion of that kind carries the last values that did fit, found in earlier
  * batches, lest the key outlive it (I6).
  */
-export async function selectChanges(
+export async function openSourceChanges(
   db: DuckDb,
   view: SourceView,
   { ingestion, number, paths }: { ingestion: Zone; number: number; paths: readonly string[] },
 ): Promise<SourceChanges> {
   const files = await readFiles(db, view, paths)
   const all = files.rows(paths)
-  if (files.isExact) return { seen: all, all, isExact: true }
+  if (files.isExact) return { seen: all, all, isExact: true, ...together([]) }
   const restored = await restoreUnfit(db, view, { ingestion, number, all })
   const columns = identifiers([...view.columns.map(({ name }) => name), ...CHANGE_COLUMNS])
   const seen = `(
     select ${columns} from ${all} where _fault is null
     union all
-    select ${columns} from ${restored})`
-  return { seen, all, isExact: false }
+    select ${columns} from ${restored.name})`
+  return { seen, all, isExact: false, ...together([restored]) }
 }
 
-/** Makes the view `change_<table>` of the rows of `seen`. */
-export async function openChanges(
+/** Opens the rows of `seen` as `change_<table>`, which models read. */
+export async function viewChanges(
   db: DuckDb,
   { name, columns }: SourceView,
   seen: string,
-): Promise<void> {
+): Promise<Relation> {
   const names = identifiers([...columns.map((column) => column.name), ...CHANGE_COLUMNS])
-  await db.run(`
-    create or replace temp view ${identifier(`change_${name}`)} as
-    select ${names} from ${seen}`)
+  return await db.view(`select ${names} from ${seen}`, changesOf(name))
+}
+
+/** The name under which a model reads the changes of a source table. */
+export function changesOf(table: string): string {
+  return `change_${table}`
 }
 
 /**
- * Makes a temporary table of the deletions that do not fit, each with the last values that did, if
- * there were any and they were not deleted as well.
+ * The deletions that do not fit, each with the last values that did, if there were any and they
+ * were not deleted as well.
  */
 async function restoreUnfit(
   db: DuckDb,
   view: SourceView,
   { ingestion, number, all }: { ingestion: Zone; number: number; all: string },
-): Promise<string> {
+): Promise<Relation> {
   const columns = identifiers(view.columns.map(({ name }) => name))
   const using = `using (${identifiers(view.key)})`
   const named = view.key.map((name) => `${identifier(name)} is not null`).join(' and ')
-  await db.run(`
-    create or replace temp table "unfit deletes" as
+  await using deletes = await db.table(`
     select ${identifiers([...view.key, ...CHANGE_COLUMNS])} from ${all}
     where _fault is not null and _operation = 'delete' and ${named}`)
-  await db.run(`
-    create or replace temp table "last fit" as
+  await using lastFit = await db.table(`
     select ${columns}, _operation as last_operation from ${all} where false`)
   for (let earlier = number - 1; earlier > 0; earlier--) {
-    const [missing] = await db.rows<{ keys: bigint }>(
-      `select count(*) as keys from "unfit deletes" anti join "last fit" ${using}`,
-    )
-    if (missing?.keys === 0n) break
+    const missing = await db.count(`${deletes.name} anti join ${lastFit.name} ${using}`)
+    if (missing === 0) break
     const record = await readExistingCommit(ingestion, earlier)
     const paths = await openFiles(ingestion, record.tables[view.name]?.changes ?? [])
     if (paths.length === 0) continue
     const files = await readFiles(db, view, paths)
     await db.run(`
-      insert into "last fit"
+      insert into ${lastFit.name}
       select ${columns}, _operation from (select * from ${files.rows(paths)} where _fault is null)
-      semi join "unfit deletes" ${using} anti join "last fit" ${using}`)
+      semi join ${deletes.name} ${using} anti join ${lastFit.name} ${using}`)
   }
-  const restored = identifier(`restored ${randomUUID()}`)
-  await db.run(`
-    create temp table ${restored} as
+  return await db.table(`
     select ${columns}, _operation, _batch, _captured_at, _ordinal
-    from "unfit deletes" inner join "last fit" ${using}
+    from ${deletes.name} inner join ${lastFit.name} ${using}
     where last_operation <> 'delete'`)
-  return restored
 }

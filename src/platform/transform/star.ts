@@ -1,19 +1,25 @@
-import type { DuckDb } from '../io/duckdb.ts'
+import { type DuckDb, together } from '../io/duckdb.ts'
 import { readExistingCommit } from '../lake/batch-log.ts'
 import type { PendingBatch } from '../lake/batch.ts'
-import { prepareChanges } from '../lake/change-file.ts'
-import { extendState, prepareState } from '../lake/checkpoint.ts'
-import { changedRows, standStill, type TableEntry } from '../lake/commit-record.ts'
+import type { ProcessedEntry } from '../lake/commit-record.ts'
 import type { Fault } from '../lake/quarantine/quarantine.ts'
+import { prepareTable } from '../lake/table-changes.ts'
+import { carryOver, changedRows } from '../lake/table-entry.ts'
 import { openFiles } from '../lake/zone.ts'
 import type { Fact, Model } from '../project/model.ts'
 import { capturedTables } from '../project/source-contract.ts'
 import { countOffenders } from './data-test.ts'
-import { changeDimension, checkInferable, type DimensionChanges, inferRows } from './dimension.ts'
+import {
+  addInferred,
+  changeDimension,
+  checkInferable,
+  type DimensionChanges,
+  inferRows,
+  type Reach,
+} from './dimension.ts'
 import type { ChangeBatch } from './fact-mapping.ts'
 import { daysOf, type FactVersions, mapFact, prepareFact } from './fact.ts'
 import {
-  changesOf,
   isChanged,
   modelsDue,
   reachOf,
@@ -24,15 +30,15 @@ import {
 } from './inputs.ts'
 import type { ChangedTable } from './lineage/affected-rows.ts'
 import { withModelErrors } from './model-error.ts'
-import { checkJoined, nameDates, type NamedDimension, referencesTo } from './references.ts'
-import { prepareUnfit, type UnfitChanges } from './refused-changes.ts'
+import { checkJoined, type NamedDimension, openNamedDates, referencesTo } from './references.ts'
+import { prepareRefused, type RefusedChanges } from './refused-changes.ts'
 import { addBroken, type Broken } from './rules.ts'
 import type { SourceView } from './source-files.ts'
-import { openChanges, openTable, selectChanges, viewOf } from './source-view.ts'
+import { changesOf, openSourceChanges, openTable, viewChanges, viewOf } from './source-view.ts'
 
 export interface PreparedStar {
   /** The commit record's tables. */
-  readonly tables: Record<string, TableEntry>
+  readonly tables: Record<string, ProcessedEntry>
   /** Of the rows that went to quarantine, by table. */
   readonly faults: ReadonlyMap<string, readonly Fault[]>
   /** The data tests that ran and the rows that broke each. */
@@ -49,32 +55,33 @@ export async function prepareStar(
   input: TransformInput,
 ): Promise<PreparedStar> {
   const { project, previous } = input
-  const reads = await readInputs(batch.db, project)
-  const views = await openTables(batch.db, input, reads)
-  const unfit = await refuseUnfit(batch, input, views)
+  const reads = await readInputs({ db: batch.db, memory: batch.zone.memory }, project)
+  await using opened = await openTables(batch.db, input, reads)
+  const { views } = opened
+  const refused = await refuseChanges(batch, input, views)
   const facts = await mapFacts(batch, input, views)
-  const dimensions = await changeDimensions(batch, input, { facts, reads, views })
+  await using dimensions = await changeDimensions(batch, input, { facts, reads, views })
 
-  const tables: Record<string, TableEntry> = {}
+  const tables: Record<string, ProcessedEntry> = {}
   const faults = new Map<string, readonly Fault[]>()
   for (const { name } of capturedTables(project.source)) {
-    const found = unfit.get(name)
+    const found = refused.get(name)
     const before = previous?.tables[name]
     if (found === undefined && before === undefined) continue
-    tables[name] = found?.entry ?? standStill(before)
+    tables[name] = found?.entry ?? carryOver(before)
     faults.set(name, found?.faults ?? [])
   }
   for (const model of project.models) {
     const { table } = model
     const before = previous?.tables[table]
     const versions = model.kind === 'fact' ? facts.get(model) : undefined
-    const dimension = dimensions.get(table)
+    const dimension = dimensions.byTable.get(table)
     if (model.kind === 'fact' && versions !== undefined) {
       tables[table] = await factEntry(batch, { model, versions, before })
     } else if (dimension !== undefined) {
       tables[table] = await dimensionEntry(batch, dimension, before)
     } else {
-      tables[table] = standStill(before)
+      tables[table] = carryOver(before)
     }
     faults.set(table, (versions ?? dimension)?.faults ?? [])
   }
@@ -84,35 +91,41 @@ export async function prepareStar(
 type Views = ReadonlyMap<string, SourceView>
 
 /**
- * How the models see each source table; a view of each that a model or a test of this batch reads
+ * How the models see each source table. Opens each one that a model or a test of this batch reads,
  * as it now stands.
  */
-async function openTables(db: DuckDb, input: TransformInput, reads: Reads): Promise<Views> {
+async function openTables(
+  db: DuckDb,
+  input: TransformInput,
+  reads: Reads,
+): Promise<{ readonly views: Views } & AsyncDisposable> {
   const views = new Map<string, SourceView>()
+  const opened: AsyncDisposable[] = []
   const due = [...modelsDue(input, reads), ...testsDue(input, reads)]
   const names = new Set(due.flatMap((each) => reads.get(each) ?? []))
   for (const source of capturedTables(input.project.source)) {
     const view = await viewOf(source, input)
     if (view === undefined) continue
     views.set(source.name, view)
-    if (names.has(source.name)) await openTable(db, view, input)
+    if (names.has(source.name)) opened.push(await openTable(db, view, input))
   }
-  return views
+  return { views, ...together(opened) }
 }
 
-/** What becomes of changes whose values do not fit the contract, by source table. */
-async function refuseUnfit(
+/** The changes whose values do not fit the contract, by source table. */
+async function refuseChanges(
   batch: PendingBatch,
   { ingestion, record, previous }: TransformInput,
   views: Views,
-): Promise<Map<string, UnfitChanges>> {
-  const found = new Map<string, UnfitChanges>()
+): Promise<Map<string, RefusedChanges>> {
+  const found = new Map<string, RefusedChanges>()
   for (const [name, view] of views) {
     if (!view.isContract || !isChanged(record, name)) continue
     const paths = await openFiles(ingestion, record.tables[name]?.changes ?? [])
-    const changes = await selectChanges(batch.db, view, { ingestion, number: record.batch, paths })
-    const unfit = await prepareUnfit(batch, view, { changes, before: previous?.tables[name] })
-    if (unfit !== undefined) found.set(name, unfit)
+    const { batch: number } = record
+    await using changes = await openSourceChanges(batch.db, view, { ingestion, number, paths })
+    const refused = await prepareRefused(batch, view, { changes, before: previous?.tables[name] })
+    if (refused !== undefined) found.set(name, refused)
   }
   return found
 }
@@ -150,69 +163,85 @@ async function readSpan(
     const own = number === record.batch ? record : await readExistingCommit(ingestion, number)
     const files = own.tables[view.name]?.changes ?? []
     if (files.length === 0 || source === undefined) continue
-    // As captured then, where no contract says how it is seen.
+    // Without a contract, a batch is read in the columns it was captured in.
     const then = await viewOf(source, { ingestion, record: own, latest })
     span.push({ number, view: then ?? view, paths: await openFiles(ingestion, files) })
   }
   return span
 }
 
+interface DimensionsInput {
+  readonly facts: Map<Fact, FactVersions>
+  readonly reads: Reads
+  readonly views: Views
+}
+
+/** The dimensions that a batch changes or its facts name. */
 async function changeDimensions(
   batch: PendingBatch,
   input: TransformInput,
-  { facts, reads, views }: { facts: Map<Fact, FactVersions>; reads: Reads; views: Views },
-): Promise<Map<string, DimensionChanges>> {
-  const { project, previous, limits } = input
-  const { db } = batch
+  star: DimensionsInput,
+): Promise<{ readonly byTable: ReadonlyMap<string, DimensionChanges> } & AsyncDisposable> {
   const found = new Map<string, DimensionChanges>()
-  await nameDates(db, [])
-  for (const model of project.models) {
+  for (const model of input.project.models) {
     if (model.kind === 'fact') continue
-    const references = referencesTo(model.table, facts)
-    if (model.kind === 'calendar') await nameDates(db, references)
+    const references = referencesTo(model.table, star.facts)
     const reach =
-      model.kind === 'calendar'
-        ? references.length > 0
-          ? 'all'
-          : 'none'
-        : reachOf(model, input, reads)
+      model.kind === 'calendar' ? reachOfDays(references) : reachOf(model, input, star.reads)
     if (reach === 'none' && references.length === 0) continue
-    const before = previous?.tables[model.table]
-    const changed = reach === 'some' ? await listChanged(model, input, { reads, views }) : []
+    const changed = reach === 'some' ? await listChanged(model, input, star) : []
+    // Only a calendar reads the days that facts name.
+    await using _dates = await openNamedDates(batch.db, model.kind === 'calendar' ? references : [])
     const dimension = await withModelErrors({ kind: 'Model', name: model.table }, () =>
       changeDimension(batch, {
         model,
-        before,
+        before: input.previous?.tables[model.table],
         reach,
         changed,
-        views: [...views.values()],
-        limits,
+        views: [...star.views.values()],
+        limits: input.limits,
       }),
     )
-    let unproven: readonly NamedDimension[] = references
-    if (model.kind === 'dimension') {
-      checkInferable(model, dimension.table)
-      const inferred: NamedDimension[] = []
-      for (const named of references) {
-        const { reference, relation } = named
-        const rows = await inferRows(db, dimension, { facts: relation, columns: reference.columns })
-        // Where none was missing, every version joins.
-        if (rows > 0) inferred.push(named)
-      }
-      unproven = inferred
-    }
-    await checkJoined(db, dimension, unproven)
-    if (model.kind === 'calendar') await nameDates(db, [])
-    found.set(model.table, dimension)
+    found.set(model.table, await joinFacts(batch.db, dimension, references))
   }
-  return found
+  return { byTable: found, ...together([...found.values()]) }
+}
+
+/** A calendar's rows are the days that facts name. */
+function reachOfDays(references: readonly NamedDimension[]): Reach {
+  return references.length > 0 ? 'all' : 'none'
+}
+
+/** Adds the rows that facts name and the dimension lacks, and checks that every fact joins (I11). */
+async function joinFacts(
+  db: DuckDb,
+  dimension: DimensionChanges,
+  references: readonly NamedDimension[],
+): Promise<DimensionChanges> {
+  const { model, table } = dimension
+  if (model.kind === 'calendar') {
+    await checkJoined(db, dimension, references)
+    return dimension
+  }
+  checkInferable(model, table)
+  const inferred: NamedDimension[] = []
+  let { counts } = dimension
+  for (const named of references) {
+    const { reference, relation } = named
+    const rows = await inferRows(db, dimension, { facts: relation, columns: reference.columns })
+    counts = addInferred(counts, rows)
+    // If no row was missing, every version joins.
+    if (rows > 0) inferred.push(named)
+  }
+  await checkJoined(db, dimension, inferred)
+  return { ...dimension, counts }
 }
 
 /** The tables that a dimension reads and the batch changes. */
 async function listChanged(
   model: Model,
   { ingestion, record }: TransformInput,
-  { reads, views }: { reads: Reads; views: Views },
+  { reads, views }: Pick<DimensionsInput, 'reads' | 'views'>,
 ): Promise<ChangedTable[]> {
   const changed: ChangedTable[] = []
   for (const name of reads.get(model) ?? []) {
@@ -224,6 +253,7 @@ async function listChanged(
   return changed
 }
 
+/** Runs the data tests that a batch makes due. Returns the rows that break each. */
 async function runTests(
   db: DuckDb,
   input: TransformInput,
@@ -232,12 +262,14 @@ async function runTests(
   const { ingestion, record } = input
   const broken: Record<string, number> = {}
   for (const test of testsDue(input, reads)) {
+    const opened: AsyncDisposable[] = []
     for (const view of views.values()) {
       if (reads.get(test)?.includes(changesOf(view.name)) !== true) continue
       const paths = await openFiles(ingestion, record.tables[view.name]?.changes ?? [])
-      const changes = await selectChanges(db, view, { ingestion, number: record.batch, paths })
-      await openChanges(db, view, changes.seen)
+      const changes = await openSourceChanges(db, view, { ingestion, number: record.batch, paths })
+      opened.push(changes, await viewChanges(db, view, changes.seen))
     }
+    await using _opened = together(opened)
     broken[test.name] = await countOffenders(db, test)
   }
   return broken
@@ -249,8 +281,8 @@ async function factEntry(
     model,
     versions,
     before,
-  }: { model: Fact; versions: FactVersions; before: TableEntry | undefined },
-): Promise<TableEntry> {
+  }: { model: Fact; versions: FactVersions; before: ProcessedEntry | undefined },
+): Promise<ProcessedEntry> {
   const { counts, quarantine, open, records, held, changesSince, warnings } = versions
   return {
     counts,
@@ -260,39 +292,41 @@ async function factEntry(
     state: [],
     rows: records,
     records,
+    held,
+    changesSince,
     ...warningFields(warnings, before),
-    ...(held === undefined ? {} : { held }),
-    ...(changesSince === undefined ? {} : { changesSince }),
   }
 }
 
 async function dimensionEntry(
   batch: PendingBatch,
   { table, changes, counts, quarantine, open, held, warnings }: DimensionChanges,
-  before: TableEntry | undefined,
-): Promise<TableEntry> {
-  const files = await prepareChanges(batch, table, { changes, rows: changedRows(counts) })
-  const state = extendState(before?.state ?? [], files)
+  before: ProcessedEntry | undefined,
+): Promise<ProcessedEntry> {
   return {
+    ...(await prepareTable(batch, table, {
+      changes,
+      rows: changedRows(counts),
+      state: before?.state ?? [],
+    })),
     counts,
-    changes: files,
     quarantine,
     open,
-    state: files.length === 0 ? state : await prepareState(batch, table, { state }),
     rows: (before?.rows ?? 0) + counts.inserted,
+    held,
     ...warningFields(warnings, before),
-    ...(held === undefined ? {} : { held }),
   }
 }
 
 /** What an entry says about broken checks; nothing if none was ever broken. */
 function warningFields(
   warnings: Broken,
-  before: TableEntry | undefined,
-): Pick<TableEntry, 'warnings' | 'warningsSoFar'> {
+  before: ProcessedEntry | undefined,
+): Pick<ProcessedEntry, 'warnings' | 'warningsSoFar'> {
   const soFar = addBroken([before?.warningsSoFar ?? {}, warnings])
-  return {
-    ...(Object.keys(warnings).length === 0 ? {} : { warnings }),
-    ...(Object.keys(soFar).length === 0 ? {} : { warningsSoFar: soFar }),
-  }
+  return { warnings: unlessEmpty(warnings), warningsSoFar: unlessEmpty(soFar) }
+}
+
+function unlessEmpty(broken: Broken): Record<string, number> | undefined {
+  return Object.keys(broken).length === 0 ? undefined : broken
 }

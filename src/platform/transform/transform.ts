@@ -1,16 +1,15 @@
-import { randomBytes } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
 import { checkEnds, readHeads } from '../continuity.ts'
 import {
   checkInterrupted,
   type Deps,
   ingestionZone,
   isPastDeadline,
+  openScratchDb,
   processedZone,
 } from '../deps.ts'
 import { ConflictError } from '../errors.ts'
-import { openDuckDb } from '../io/duckdb.ts'
 import { checkFollows, commitBatch, readExistingCommit } from '../lake/batch-log.ts'
+import { beginBatch } from '../lake/batch.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
 import { type HeldTable, listHeld } from '../lake/held.ts'
 import { logRefused } from '../lake/quarantine/quarantine.ts'
@@ -106,22 +105,17 @@ async function transformBatch(
     previous,
   }: Pick<TransformInput, 'record' | 'latest' | 'before' | 'previous'>,
 ): Promise<CommitRecord> {
-  await mkdir(deps.scratchDir, { recursive: true })
-  await using db = await openDuckDb({ scratchDir: deps.scratchDir, ...deps.limits })
+  await using db = await openScratchDb(deps)
   const { batch: number, snapshot } = record
-  const attempt = randomBytes(4).toString('hex')
-  const star = await prepareStar(
-    { zone, db, number, attempt, takenAt: snapshot.takenAt },
-    {
-      project: deps.project,
-      ingestion: ingestionZone(deps),
-      record,
-      latest,
-      before,
-      previous,
-      limits: deps.limits,
-    },
-  )
+  const star = await prepareStar(beginBatch(db, { zone, number, takenAt: snapshot.takenAt }), {
+    project: deps.project,
+    ingestion: ingestionZone(deps),
+    record,
+    latest,
+    before,
+    previous,
+    limits: deps.limits,
+  })
   reportStar(deps, { number, star, previous })
   const content = {
     snapshot,

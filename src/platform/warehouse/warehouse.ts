@@ -1,6 +1,7 @@
 import { ConflictError } from '../errors.ts'
 import type { Database } from '../io/database.ts'
 import { connect, onlyRow, type PostgresClient } from '../io/postgres.ts'
+import { retry } from '../io/retry.ts'
 import {
   begin,
   type BeginOptions,
@@ -147,21 +148,24 @@ export async function inLockedTransaction<T>(
   waitMs: number,
   work: () => Promise<T>,
 ): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    let isLocked = false
+  let isLocked = false
+  const isNew = (error: unknown) => !isLocked && codeOf(error) === UNDEFINED_TABLE
+  const attempt = async (): Promise<T> => {
+    isLocked = false
     await beginWriting(connection)
-    try {
-      return await finish(connection, async () => {
-        await lockWarehouse(connection, waitMs)
-        isLocked = true
-        return await work()
-      })
-    } catch (error) {
-      const isNew = !isLocked && codeOf(error) === UNDEFINED_TABLE
-      if (attempt === ATTEMPTS || !(isNew || isRepeatable(error))) throw error
-      if (isNew) await makeLock(connection, waitMs)
-    }
+    return await finish(connection, async () => {
+      await lockWarehouse(connection, waitMs)
+      isLocked = true
+      return await work()
+    })
   }
+  return await retry(attempt, {
+    attempts: ATTEMPTS,
+    isPassing: (error) => isNew(error) || isRepeatable(error),
+    onRetry: async (error) => {
+      if (isNew(error)) await makeLock(connection, waitMs)
+    },
+  })
 }
 
 const LOCK = 'tidemark_lock'

@@ -155,8 +155,8 @@ async function openLake({ deps, folder, records }: TestSystem): Promise<DuckDb> 
     await db.run(`insert into batch values (${batch}, '${snapshot.takenAt}')`)
     for (const [name, entry] of Object.entries(tables)) {
       const table = await readSchema(zone, name, entry.fingerprint ?? '')
-      await openState(db, zone, { relation: 'found', table, state: entry.state })
-      const rows = `select ${batch}::bigint as _batch, * from found`
+      await using found = await openState(db, zone, { table, state: entry.state })
+      const rows = `select ${batch}::bigint as _batch, * from ${found.name}`
       await db.run(
         made.has(name)
           ? `insert into at_${name} by name ${rows}`

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { InterruptedError } from '../../../platform/errors.ts'
-import { changedRows, type RowCounts } from '../../../platform/lake/commit-record.ts'
+import type { RowCounts } from '../../../platform/lake/commit-record.ts'
+import { changedRows } from '../../../platform/lake/table-entry.ts'
 import { run, type RunReport } from '../../../platform/pipeline.ts'
 import { type Environment, openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
@@ -118,7 +119,9 @@ export function reportRun({ output, config }: CommandContext, report: RunReport)
   }
 }
 
-function describeChanges({ inserted, updated, deleted }: RowCounts): string {
+type Changes = Pick<RowCounts, 'inserted' | 'updated' | 'deleted'>
+
+function describeChanges({ inserted, updated, deleted }: Changes): string {
   return [
     inserted > 0 ? `${formatCount(inserted)} new` : '',
     updated > 0 ? `${formatCount(updated)} changed` : '',
@@ -128,19 +131,10 @@ function describeChanges({ inserted, updated, deleted }: RowCounts): string {
     .join('  ')
 }
 
-function sumCounts({ extracted }: RunReport): RowCounts {
+function sumCounts({ extracted }: RunReport): Changes {
   const tables = extracted?.committed === true ? Object.values(extracted.record?.tables ?? {}) : []
-  const sum = (name: keyof RowCounts) =>
-    tables.reduce((total, { counts }) => total + counts[name], 0)
-  return {
-    read: sum('read'),
-    accepted: sum('accepted'),
-    unchanged: sum('unchanged'),
-    quarantined: sum('quarantined'),
-    inserted: sum('inserted'),
-    updated: sum('updated'),
-    deleted: sum('deleted'),
-  }
+  const sum = (name: keyof Changes) => tables.reduce((total, { counts }) => total + counts[name], 0)
+  return { inserted: sum('inserted'), updated: sum('updated'), deleted: sum('deleted') }
 }
 
 /** How old the warehouse is, and when that breaks the promise. */

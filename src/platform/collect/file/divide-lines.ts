@@ -1,11 +1,11 @@
 import { rm } from 'node:fs/promises'
+import type { DuckDb, Relation } from '../../io/duckdb.ts'
 import { duckLiteral, identifier, identifiers } from '../../io/sql.ts'
-import type { Stamp } from '../../lake/batch.ts'
+import { stamp, type Stamp } from '../../lake/batch.ts'
 import { type Column, fileValue } from '../../lake/lake-type.ts'
 import { writeParquet } from '../../lake/parquet.ts'
 import { rowText, selectRefused } from '../../lake/quarantine/quarantine.ts'
-import { keyColumns } from '../../lake/quarantine/withheld.ts'
-import type { LakeTable } from '../../lake/table-state.ts'
+import { keyColumns, type LakeTable } from '../../lake/table-state.ts'
 import { fits, unhex, withCasts } from './exact-value.ts'
 import { describeFault, type FeedFile, givenOf, unreadable, withGiven } from './format.ts'
 
@@ -36,57 +36,74 @@ export interface Place {
   readonly path: string
 }
 
-export type Divided = Omit<FeedRows, 'unknown'>
+/** As `FeedRows`, for lines that are looked at one by one. */
+export type DividedLines = Omit<FeedRows, 'unknown'>
 
 /** A number that may have more digits than a double keeps. */
 const LONG_NUMBER = String.raw`-?[0-9][0-9.eE+-]{16,}`
 
-/**
- * Takes lines one by one: lines that are rows go into one file, all others into another with their
- * reason. `lines` has the number `_n`, the text `_t` as it came, the object of its fields `_j` if
- * that is another text, and a `_fault` if it cannot be read at all; with `areFields`, the fields
- * themselves instead of `_j`. `at` names the column that orders the rows, for lines that hold
- * several.
- */
-export async function divide(
+export interface LinesToDivide extends Place {
+  /**
+   * Relation of the lines: the number `_n`, the text `_t` as it came, the object of its fields `_j`
+   * if that is another text, and a `_fault` if it cannot be read at all.
+   */
+  readonly lines: string
+  /** Added to each number. */
+  readonly line?: number
+  readonly isCsv?: boolean
+  /** `lines` has the fields themselves, as text, instead of `_j`. */
+  readonly areFields?: boolean
+  /** The column that orders the rows, for lines that hold several. */
+  readonly at?: '_n' | '_at'
+}
+
+/** Takes lines one by one: rows go into one file, all other lines into another with their reason. */
+export async function divideLines(
   batch: Stamp,
   table: LakeTable,
-  {
-    file,
-    before,
-    path,
-    lines: from,
-    line = 0,
-    isCsv = false,
-    areFields = false,
-    at = '_n',
-  }: Place & {
-    lines: string
-    line?: number
-    isCsv?: boolean
-    areFields?: boolean
-    at?: '_n' | '_at'
-  },
-): Promise<Divided> {
+  options: LinesToDivide,
+): Promise<DividedLines> {
   const { db } = batch
-  const lines = identifier(`lines of ${table.name}`)
+  const { file, before, path, line = 0 } = options
+  await using lines = await openLines(db, table, options)
+  const change = `'insert' as _operation, ${stamp(batch)}, ${before - line} + _place as _ordinal`
+  const from = lines.name
+  const rows = await writeParquet(db, selectRows(table, { ...options, from, change }), path)
+  const refusedPath = `${path}.refused`
+  const refused = await writeParquet(
+    db,
+    selectRefusedLines(table, { file, from, change }),
+    refusedPath,
+  )
+  const { last } = await db.row<{ last: bigint | null }>(`select max(_place) as last from ${from}`)
+  if (rows === 0) await rm(path)
+  if (refused === 0) await rm(refusedPath)
+  return {
+    files: rows > 0 ? [{ path, rows }] : [],
+    refused: refused > 0 ? [{ path: refusedPath, rows: refused }] : [],
+    span: Number(last ?? 0) - line,
+  }
+}
+
+/**
+ * The lines with each field as text, `_line`, `_place`, `_text`, and `_reason` and `_column` if they
+ * are no rows. Throws `ContractError` (`FILE_UNREADABLE`) if DuckDB cannot read them.
+ */
+async function openLines(
+  db: DuckDb,
+  table: LakeTable,
+  { file, lines, line = 0, isCsv = false, areFields = false, at = '_n' }: LinesToDivide,
+): Promise<Relation> {
   const names = identifiers(table.columns.map(({ name }) => name))
   const nullKey = table.key.map((name) => `${identifier(name)} is null`).join(' or ')
-  // Those of the key first: a key of which any part is at fault names no row.
-  const others = table.columns.filter(({ name }) => !table.key.includes(name))
-  const faults = [...keyColumns(table), ...others].flatMap((column) => {
-    const name = identifier(column.name)
-    const found = duckLiteral(column.name)
-    const isGiven = isCsv && column.type !== 'VARCHAR' ? `${name} <> ''` : `${name} is not null`
-    const lost = areFields ? [] : [`when ${name} is not null and ${isLost(column)} then ${found}`]
-    return [...lost, `when ${isGiven} and not coalesce(${fits(column)}, false) then ${found}`]
-  })
   const fields = areFields
-    ? `(select *, true as _is_row, false as _is_twice from ${from})`
-    : selectFields(table, { lines: from, file })
+    ? `(select *, true as _is_row, false as _is_twice from ${lines})`
+    : selectFields(table, { lines, file })
+  const passed = ['_n', '_t', '_fault', '_is_row', '_is_twice']
+  if (at === '_at') passed.push('_at')
+  if (!areFields) passed.push('_o', '_is_long')
   try {
-    await db.run(`
-      create or replace temp table ${lines} as
+    return await db.table(`
       select
           ${names}, _n + ${line} as _line, ${at} + ${line} as _place, _t as _text,
           case
@@ -98,33 +115,62 @@ export async function divide(
           end as _reason,
           case when _fault is null and _is_row and not _is_twice and not (${nullKey}) then _column end as _column
       from (
-          select *, case ${faults.join(' ')} end as _column
-          from (select _n, ${at === '_n' ? '' : '_at,'} _t, _fault, _is_row, _is_twice, ${areFields ? '' : '_o, _is_long,'} ${withCasts(table)} from ${fields})
+          select *, ${firstFault(table, { isCsv, areFields })} as _column
+          from (select ${passed.join(', ')}, ${withCasts(table)} from ${fields})
       )`)
   } catch (error) {
     throw unreadable(file, describeFault(error))
   }
-  const change = `'insert' as _operation, ${stamp(batch)}, ${before - line} + _place as _ordinal`
-  const typed = (column: Column) => `try_cast(${identifier(column.name)} as ${column.type})`
+}
+
+/** SQL of the first column whose text is no value of its type; null if all are. */
+function firstFault(
+  table: LakeTable,
+  { isCsv, areFields }: { isCsv: boolean; areFields: boolean },
+): string {
+  // Key columns first: a key with any part at fault names no row.
+  const others = table.columns.filter(({ name }) => !table.key.includes(name))
+  const faults = [...keyColumns(table), ...others].flatMap((column) => {
+    const name = identifier(column.name)
+    const found = duckLiteral(column.name)
+    const isGiven = isCsv && column.type !== 'VARCHAR' ? `${name} <> ''` : `${name} is not null`
+    const lost = areFields ? [] : [`when ${name} is not null and ${isLost(column)} then ${found}`]
+    return [...lost, `when ${isGiven} and not coalesce(${fits(column)}, false) then ${found}`]
+  })
+  return `case ${faults.join(' ')} end`
+}
+
+/** SQL of a column's text in its type; null if it has none. */
+function typed(column: Column): string {
+  return `try_cast(${identifier(column.name)} as ${column.type})`
+}
+
+/** A select of the lines that are rows, in the lake's types. */
+function selectRows(
+  table: LakeTable,
+  { from, change, isCsv = false }: { from: string; change: string; isCsv?: boolean },
+): string {
   const values = table.columns.map((column) => {
     const name = identifier(column.name)
     const value = column.type === 'BLOB' ? unhex(name) : fileValue(typed(column), column.type)
-    return `${isCsv && column.type !== 'VARCHAR' ? `case when ${name} <> '' then ${value} end` : value} as ${name}`
+    const isEmptyNull = isCsv && column.type !== 'VARCHAR'
+    return `${isEmptyNull ? `case when ${name} <> '' then ${value} end` : value} as ${name}`
   })
-  const rows = await writeParquet(
-    db,
-    `select ${values.join(', ')}, ${change} from ${lines} where _reason is null order by _place`,
-    path,
-  )
-  const text = table.columns.map(({ name }): Column => ({ name, type: 'VARCHAR' }))
-  // A key is given in its type where it can be; a line without one by its number.
+  return `
+    select ${values.join(', ')}, ${change} from ${from} where _reason is null order by _place`
+}
+
+/** A select of the lines that are no rows, as quarantine has them. */
+function selectRefusedLines(
+  table: LakeTable,
+  { file, from, change }: { file: FeedFile; from: string; change: string },
+): string {
+  // A key is given in its type if it has one; a line without a key by its number.
   const keys = keyColumns(table).map((column) => ({
     ...column,
     name: `typed ${column.name}`,
     label: column.name,
   }))
-  const hasKey = keys.map(({ name }) => `${identifier(name)} is not null`).join(' and ')
-  const place = `json_object('file', _file, 'line', _line)::varchar`
   const more = keyColumns(table).map((column) => {
     const isRow = `_reason = 'value_not_exact' and _column is distinct from ${duckLiteral(column.name)}`
     const value =
@@ -133,30 +179,21 @@ export async function divide(
         : typed(column)
     return `case when ${isRow} then ${value} end as ${identifier(`typed ${column.name}`)}`
   })
-  const select = selectRefused(
+  const hasKey = keys.map(({ name }) => `${identifier(name)} is not null`).join(' and ')
+  const place = `json_object('file', _file, 'line', _line)::varchar`
+  return selectRefused(
     `(select *, ${[change, ...more].join(', ')}, ${duckLiteral(file.name)} as _file
-      from ${lines} where _reason is not null)`,
+      from ${from} where _reason is not null)`,
     {
       key: `case when ${hasKey} then ${rowText(keys)} else ${place} end`,
       columns: [
-        ...text,
+        ...table.columns.map(({ name }): Column => ({ name, type: 'VARCHAR' })),
         { name: '_file', type: 'VARCHAR' },
         { name: '_line', type: 'BIGINT' },
         { name: '_text', type: 'VARCHAR' },
       ],
     },
   )
-  const refusedPath = `${path}.refused`
-  const refused = await writeParquet(db, select, refusedPath)
-  const [last] = await db.rows<{ line: bigint | null }>(`select max(_place) as line from ${lines}`)
-  await db.run(`drop table ${lines}`)
-  if (rows === 0) await rm(path)
-  if (refused === 0) await rm(refusedPath)
-  return {
-    files: rows > 0 ? [{ path, rows }] : [],
-    refused: refused > 0 ? [{ path: refusedPath, rows: refused }] : [],
-    span: Number(last?.line ?? 0) - line,
-  }
 }
 
 /** SQL for the fields of lines as text, with `_o`, the object they come from. */
@@ -205,10 +242,4 @@ function isLost({ name }: Column): string {
   const pointer = `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
   const kind = `json_type(_o, ${duckLiteral(pointer)})`
   return `_is_long and (${kind} in ('OBJECT', 'ARRAY') or ${kind} = 'DOUBLE' and len(${numbersOf(name)}) <> 1)`
-}
-
-/** `_batch` and `_captured_at`. */
-export function stamp({ number, takenAt }: Stamp): string {
-  return `${number}::bigint as _batch,
-    ${duckLiteral(takenAt)}::timestamptz as _captured_at`
 }

@@ -31,50 +31,53 @@ export function unhex(text: string): string {
   return `unhex(substr(${text}, 3))`
 }
 
+/** A column's text and its value, as SQL. */
+interface TextAndValue {
+  readonly text: string
+  readonly value: string
+}
+
+/** By type: SQL that says whether a text is exactly a value and written as one. Cheap answers come first. */
+const RULES: Readonly<Record<string, (column: TextAndValue) => string>> = {
+  VARCHAR: ({ text }) => `not contains(${text}, chr(0))`,
+  BOOLEAN: ({ text, value }) => `(${value} is not null and strlen(${text}) > 3)`,
+  // Engines without a date type write midnight. With a zone it is a moment, and falls on two days.
+  DATE: ({ text, value }) => {
+    const isMidnight = matches({ text, value }, `${DAY}[ T]${MIDNIGHT}`)
+    return `(case when strlen(${text}) = 10 then ${value}::varchar = ${text} else ${isMidnight} end)`
+  },
+  TIMESTAMP: ({ text, value }) => {
+    const isMoment = matches({ text, value }, `${DAY}[ T]${TIME}`)
+    return `(case when ${value}::varchar = ${text} then true else ${isMoment} end)`
+  },
+  TIMESTAMPTZ: (column) => `(${matches(column, `${DAY}[ T]${TIME}(Z|[+-][0-9]{2}(:?[0-9]{2})?)`)})`,
+  TIME: (column) => `(${matches(column, TIME)})`,
+  FLOAT: isFloat,
+  DOUBLE: isFloat,
+  UUID: ({ text, value }) => `(${value}::varchar = lower(${text}))`,
+  BLOB: ({ text }) => `regexp_full_match(${text}, '\\\\x([0-9a-fA-F]{2})*')`,
+}
+
 /**
  * SQL that says whether a text is exactly a value of its column's type, and written as one: true,
- * false or null. The cheap answers come first.
+ * false or null.
  */
 export function fits(column: Column): string {
-  const { name, type } = column
-  const text = identifier(name)
-  const value = castName(column)
-  const scale = /^DECIMAL\(\d+,(\d+)\)$/.exec(type)?.[1]
-  if (scale !== undefined) {
-    // Up to 15 digits two decimals are the same number if they are the same double.
-    const isSame = `${value}::double = try_cast(${text} as double)`
-    const isShort = `strlen(${text}) < 16 and ${isSame} and not contains(${text}, '_')`
-    return `(case when ${isShort} then true else ${fitsLong({ text, value, scale, isSame })} end)`
-  }
-  const matches = (pattern: string) =>
-    `${value} is not null and regexp_full_match(${text}, ${duckLiteral(pattern)})`
-  switch (type) {
-    case 'VARCHAR':
-      return `not contains(${text}, chr(0))`
-    case 'BOOLEAN':
-      return `(${value} is not null and strlen(${text}) > 3)`
-    case 'DATE':
-      // Engines without a date type write midnight. With a zone it is a moment, and falls on two days.
-      return `(case when strlen(${text}) = 10 then ${value}::varchar = ${text} else ${matches(`${DAY}[ T]${MIDNIGHT}`)} end)`
-    case 'TIMESTAMP':
-      return `(case when ${value}::varchar = ${text} then true else ${matches(`${DAY}[ T]${TIME}`)} end)`
-    case 'TIMESTAMPTZ':
-      return `(${matches(`${DAY}[ T]${TIME}(Z|[+-][0-9]{2}(:?[0-9]{2})?)`)})`
-    case 'TIME':
-      return `(${matches(TIME)})`
-    case 'FLOAT':
-    case 'DOUBLE': {
-      const isNamed = `regexp_full_match(lower(${text}), '-?(nan|inf|infinity)')`
-      const isKept = `isfinite(${value}) and (${value} <> 0 or not regexp_matches(${text}, '^[^eE]*[1-9]'))`
-      return `(${value} is not null and not contains(${text}, '_') and not contains(${text}, ' ') and (${isKept} or ${isNamed}))`
-    }
-    case 'UUID':
-      return `(${value}::varchar = lower(${text}))`
-    case 'BLOB':
-      return `regexp_full_match(${text}, '\\\\x([0-9a-fA-F]{2})*')`
-    default:
-      return `(${value}::varchar = ${text})`
-  }
+  const both = { text: identifier(column.name), value: castName(column) }
+  const scale = /^DECIMAL\(\d+,(\d+)\)$/.exec(column.type)?.[1]
+  if (scale !== undefined) return isDecimal(both, scale)
+  const rule = RULES[column.type]
+  return rule === undefined ? `(${both.value}::varchar = ${both.text})` : rule(both)
+}
+
+function matches({ text, value }: TextAndValue, pattern: string): string {
+  return `${value} is not null and regexp_full_match(${text}, ${duckLiteral(pattern)})`
+}
+
+function isFloat({ text, value }: TextAndValue): string {
+  const isNamed = `regexp_full_match(lower(${text}), '-?(nan|inf|infinity)')`
+  const isKept = `isfinite(${value}) and (${value} <> 0 or not regexp_matches(${text}, '^[^eE]*[1-9]'))`
+  return `(${value} is not null and not contains(${text}, '_') and not contains(${text}, ' ') and (${isKept} or ${isNamed}))`
 }
 
 const DAY = '[0-9]{4}-[0-9]{2}-[0-9]{2}'
@@ -82,14 +85,13 @@ const MIDNIGHT = String.raw`00:00:00(\.0+)?`
 /** To the microsecond; zeros may follow. */
 const TIME = String.raw`([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{1,6}0*)?`
 
-function fitsLong({
-  text,
-  value,
-  scale,
-  isSame,
-}: Record<'text' | 'value' | 'scale' | 'isSame', string>): string {
+function isDecimal({ text, value }: TextAndValue, scale: string): string {
+  // Up to 15 digits two decimals are the same number if they are the same double.
+  const isSame = `${value}::double = try_cast(${text} as double)`
+  const isShort = `strlen(${text}) < 16 and ${isSame} and not contains(${text}, '_')`
   const digits = `length(regexp_replace(regexp_replace(${text}, '[eE].*$', ''), '^-?0*\\.?0*|\\.', '', 'g'))`
   const isPlain = `regexp_full_match(${text}, '-?[0-9]+(\\.[0-9]{0,${scale}}0*)?')`
   const isNumber = `regexp_full_match(${text}, '-?[0-9]+(\\.[0-9]+)?([eE][+-]?[0-9]+)?')`
-  return `(${value} is not null and (${isPlain} or ${isNumber} and ${digits} < 16 and ${isSame}))`
+  const isLong = `(${value} is not null and (${isPlain} or ${isNumber} and ${digits} < 16 and ${isSame}))`
+  return `(case when ${isShort} then true else ${isLong} end)`
 }

@@ -6,7 +6,7 @@ import type { Column } from '../../lake/lake-type.ts'
 import { readParquet } from '../../lake/parquet.ts'
 import type { LakeTable } from '../../lake/table-state.ts'
 import type { WideFormat } from '../../project/source-contract.ts'
-import { divide, type Divided, type FeedRows, type Place } from './divide-lines.ts'
+import { divideLines, type DividedLines, type FeedRows, type Place } from './divide-lines.ts'
 import {
   describeFault,
   type FeedFile,
@@ -74,7 +74,7 @@ async function readJsonLines(
   const { memoryLimitMb = 192, threads = 2 } = limits
   const { size } = await stat(file.path)
   const runs = splitLines(file.path, { target: (index) => `${path}.${index}.jsonl` })
-  const made: (Divided & { readonly before: number })[] = []
+  const made: (DividedLines & { readonly before: number })[] = []
   const unknown = new Set<string>()
   let span = 0
   // Rows are numbered one after the other: in several databases at once, one thread each.
@@ -96,7 +96,7 @@ async function readJsonLines(
       const rows =
         whole !== undefined && whole.span === lines
           ? whole
-          : await divideLines({ ...batch, db }, table, {
+          : await divideFile({ ...batch, db }, table, {
               file,
               from: run.path,
               line: run.before,
@@ -170,7 +170,7 @@ async function readCsv(
     : undefined
   // The header is a line.
   if (whole !== undefined) return { ...whole, span: whole.span + line, unknown }
-  const rows = await divideLines(batch, table, { from: file.path, line: 0, header, ...place })
+  const rows = await divideFile(batch, table, { from: file.path, line: 0, header, ...place })
   return { ...rows, unknown }
 }
 
@@ -192,7 +192,7 @@ async function readJson(
       ((await isPlainText(bare, 'json'))
         ? await readWhole(batch, table, { source, ...place })
         : undefined) ??
-      (await divide(batch, table, {
+      (await divideLines(batch, table, {
         lines: `(
           select row_number() over () as _n, json::varchar as _t, null::varchar as _j, null::varchar as _fault
           from read_json_objects(${jsonOptions(bare, 'json')}))`,
@@ -240,7 +240,7 @@ async function readParquetRows(
       isChecked: faults.length === 0,
       ...place,
     })) ??
-    (await divide(batch, table, {
+    (await divideLines(batch, table, {
       lines: `(select ${select('lenient')}, row_number() over () as _n,
         null::varchar as _t, ${fault}::varchar as _fault from ${from})`,
       areFields: true,
@@ -288,17 +288,17 @@ function checkKeyIsThere(file: FeedFile, table: LakeTable, fields: readonly stri
   if (missing !== undefined) throw unreadable(file, `it has no column ${missing}`)
 }
 
-/** As `divide`, for lines of JSON or records of CSV. */
-async function divideLines(
+/** As `divideLines`, for lines of JSON or records of CSV. */
+async function divideFile(
   batch: Stamp,
   table: LakeTable,
   { from, line, header, ...place }: Place & { from: string; line: number; header?: Header },
-): Promise<Divided> {
+): Promise<DividedLines> {
   const path = `${place.path}.lines`
   try {
     const span = await writeLines(from, path, { header })
     if (span === undefined) throw unreadable(place.file, 'a quote is never closed')
-    const rows = await divide(batch, table, {
+    const rows = await divideLines(batch, table, {
       ...place,
       lines: `(select n as _n, t as _t, j as _j, fault as _fault from read_json(${duckLiteral(path)}, format = 'newline_delimited',
         columns = {n: 'BIGINT', t: 'VARCHAR', j: 'VARCHAR', fault: 'VARCHAR'}, maximum_object_size = ${8 * MAX_LINE_BYTES}))`,

@@ -3,12 +3,13 @@ import { identifier } from '../../io/sql.ts'
 import type { Stamp } from '../../lake/batch.ts'
 import { writeParquet } from '../../lake/parquet.ts'
 import type { LakeTable } from '../../lake/table-state.ts'
-import { type Divided, type Place, stamp } from './divide-lines.ts'
+import { stamp } from '../../lake/batch.ts'
+import type { DividedLines, Place } from './divide-lines.ts'
 import { cast, fits, withCasts } from './exact-value.ts'
 
 /**
  * Reads fields, which are all text, as rows in one pass. Returns undefined if any row does not
- * convert exactly: then `divide` has to find it line by line.
+ * convert exactly: then `divideLines` must find it.
  */
 export async function readWhole(
   batch: Stamp,
@@ -20,7 +21,7 @@ export async function readWhole(
     isCsv = false,
     isChecked = false,
   }: Place & { source: string; isCsv?: boolean; isChecked?: boolean },
-): Promise<Divided | undefined> {
+): Promise<DividedLines | undefined> {
   const values = table.columns.map((column) => {
     const name = identifier(column.name)
     const isNone = isCsv && column.type === 'BLOB'

@@ -6,7 +6,7 @@ import { duckLiteral, identifier } from '../../io/sql.ts'
 import type { Stamp } from '../../lake/batch.ts'
 import type { LakeTable } from '../../lake/table-state.ts'
 import type { WideFormat } from '../../project/source-contract.ts'
-import { divide, type FeedRows, type Place } from './divide-lines.ts'
+import { divideLines, type FeedRows, type Place } from './divide-lines.ts'
 import { type FeedFile, givenOf, unreadable, withGiven } from './format.ts'
 import { type Header, MAX_LINE_BYTES, parseRecord, readRecords } from './lines.ts'
 import { readWhole } from './whole-file.ts'
@@ -61,7 +61,7 @@ export async function readWide(
             ...place,
           })
         : undefined) ??
-      (await divide(batch, table, {
+      (await divideLines(batch, table, {
         lines: `(select ${some.join(', ')}, n as _n, p as _at, t as _t, fault as _fault from ${from})`,
         areFields: true,
         at: '_at',

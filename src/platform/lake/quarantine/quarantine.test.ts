@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DuckDb, openDuckDb } from '../../io/duckdb.ts'
 import type { LogEntry } from '../../log.ts'
+import { createMemory } from '../../memory.ts'
 import type { PendingBatch } from '../batch.ts'
 import type { FileRef } from '../commit-record.ts'
 import { diskStore } from '../store/disk-store.ts'
@@ -38,7 +39,12 @@ afterAll(async () => {
 })
 
 function batchOf(number: number): PendingBatch {
-  const zone = { store: diskStore(join(folder, 'zone')), prefix: '', cacheDir: folder }
+  const zone = {
+    store: diskStore(join(folder, 'zone')),
+    prefix: '',
+    cacheDir: folder,
+    memory: createMemory(),
+  }
   return { zone, db, number, attempt: String(attempts++), takenAt: '2024-01-01T00:00:00.000000Z' }
 }
 

@@ -4,8 +4,7 @@ import { bareProject, folderOf } from '../../../../test/support/bare-project.ts'
 import { readRefusedRows, type RefusedRow } from '../../../../test/support/lake.ts'
 import { createSystem, type TestSystem } from '../../../../test/support/system.ts'
 import { processedZone } from '../../deps.ts'
-import { openDuckDb } from '../../io/duckdb.ts'
-import { identifier } from '../../io/sql.ts'
+import { openDuckDb, type Relation } from '../../io/duckdb.ts'
 import { readLastCommit } from '../../lake/batch-log.ts'
 import type { CommitRecord } from '../../lake/commit-record.ts'
 import { openState } from '../../lake/table-state.ts'
@@ -124,6 +123,7 @@ async function findDifferent(
   const different: string[] = []
   for (const name of Object.keys(selects)) {
     const pair = [name, `${name}_whole`]
+    const states: Relation[] = []
     for (const table of pair) {
       const state = record?.tables[table]?.state ?? []
       const [file] = state
@@ -134,15 +134,13 @@ async function findDifferent(
          from '${system.folder}/processed/${zone.prefix}${file.key}'`,
       )
       const key = [KEYS[name] ?? 'book_id']
-      await openState(db, zone, { relation: table, table: { name: table, key, columns }, state })
+      states.push(await openState(db, zone, { table: { name: table, key, columns }, state }))
     }
     const sizes = pair.map((table) => record?.tables[table]?.state.length)
     if (sizes.every((size) => size === 0)) continue
-    const [a, b] = pair.map((table) => `from ${identifier(table)}`)
-    const [found] = await db.rows<{ rows: bigint }>(`
-      select count(*) as rows
-      from ((${a} except all ${b}) union all (${b} except all ${a}))`)
-    if (found?.rows !== 0n) different.push(name)
+    const [a, b] = states.map((state) => `from ${state.name}`)
+    const rows = await db.count(`((${a} except all ${b}) union all (${b} except all ${a}))`)
+    if (rows > 0) different.push(name)
   }
   return different
 }

@@ -1,10 +1,11 @@
-import type { DuckDb } from '../../io/duckdb.ts'
+import { type DuckDb, together } from '../../io/duckdb.ts'
 import { duckLiteral, identifier, identifiers } from '../../io/sql.ts'
 import type { Column } from '../../lake/lake-type.ts'
 import { readRefused } from '../../lake/quarantine/quarantine.ts'
+import { boundedMap, inMemory } from '../../memory.ts'
 import { readFiles, type SourceView } from '../source-files.ts'
 import { planRoutes, type Step } from './change-routes.ts'
-import { parseSelect } from './parsed-select.ts'
+import { type Parser, parseSelect } from './parsed-select.ts'
 
 /** A source table that a batch changes. */
 export interface ChangedTable {
@@ -26,42 +27,48 @@ export interface AffectedModel {
   readonly refused: readonly string[]
 }
 
+/** A select of some of a dimension's rows. Dispose of it after use. */
+export interface AffectedRows extends AsyncDisposable {
+  readonly sql: string
+}
+
 /**
  * A select of the dimension's rows that this batch can change, and of those whose key is in
  * quarantine: the dimension's own select, once for each changed table, with that table limited to
- * its changed rows. Creates the temporary tables that it reads. Undefined if the dimension must be
- * made whole, see `planRoutes`.
+ * its changed rows. Undefined if the dimension must be made whole, see `planRoutes`.
  */
-export async function selectAffected(
-  db: DuckDb,
+export async function openAffectedRows(
+  parser: Parser,
   { sql, key, columns, views, changed, refused }: AffectedModel,
-): Promise<string | undefined> {
-  const { node, functions } = await parseSelect(db, sql)
-  const deterministic = await readDeterministic(db, functions)
+): Promise<AffectedRows | undefined> {
+  const { db } = parser
+  const { node, functions } = await parseSelect(parser, sql)
+  const deterministic = await readDeterministic(parser, functions)
   const routes = planRoutes({ node, key, columns, views, functions: deterministic })
   const ways: Way[] = []
   for (const { view, paths } of changed) {
     const steps = routes?.changes.get(view.name)
     if (steps === undefined) return undefined
     const files = await readFiles(db, view, paths)
-    ways.push({ limited: `rows by ${view.name}`, rows: files.rows(paths), key: view.key, steps })
+    ways.push({ rows: files.rows(paths), key: view.key, steps })
   }
   if (refused.length > 0) {
     const rows = readRefusedKeys(refused, { key, columns })
     if (routes?.own === undefined || rows === undefined) return undefined
-    ways.push({ limited: 'rows refused before', rows, key, steps: [routes.own] })
+    ways.push({ rows, key, steps: [routes.own] })
   }
-  const selects: string[] = []
+  if (ways.length === 0) return undefined
+  const selects: AffectedRows[] = []
   for (const way of ways) selects.push(await selectThrough(db, { way, views, sql }))
-  if (selects.length === 0) return undefined
   // A row that two changes reach is made twice, the same both times; `union` keeps it once.
-  return selects.map((select) => `(${select})`).join(' union ')
+  return {
+    sql: selects.map((select) => `(${select.sql})`).join(' union '),
+    ...together(selects),
+  }
 }
 
 /** A way from keys to the rows that a table can be limited to. */
 interface Way {
-  /** Name of the temporary table of those rows. */
-  readonly limited: string
   /** Relation with the columns of `key`. */
   readonly rows: string
   readonly key: readonly string[]
@@ -72,7 +79,7 @@ interface Way {
 async function selectThrough(
   db: DuckDb,
   { way, views, sql }: { way: Way; views: readonly SourceView[]; sql: string },
-): Promise<string> {
+): Promise<AffectedRows> {
   let { rows, key } = way
   for (const { table, columns } of way.steps) {
     const pairs = columns.map((column, index) => {
@@ -83,11 +90,10 @@ async function selectThrough(
       semi join (select ${identifiers(key)} from ${rows}) as k on ${pairs.join(' and ')})`
     key = views.find(({ name }) => name === table)?.key ?? []
   }
-  const limited = identifier(way.limited)
-  await db.run(`create or replace temp table ${limited} as from ${rows}`)
+  const limited = await db.table(`from ${rows}`)
   // Inside the select this name now means the limited table.
   const table = identifier(way.steps.at(-1)?.table ?? '')
-  return `with ${table} as (from ${limited})\n${sql}`
+  return { sql: `with ${table} as (from ${limited.name})\n${sql}`, ...together([limited]) }
 }
 
 /** Types whose text in a quarantined key converts back to the same value. */
@@ -112,16 +118,17 @@ function readRefusedKeys(
 /** Macros that only abbreviate deterministic expressions. */
 const DETERMINISTIC_MACROS = ['nullif', 'split_part']
 
-/** Answers by the functions asked for: they never change in the life of a process. */
-const known = new Map<string, ReadonlySet<string>>()
+/** The deterministic functions among some, by their names: DuckDB's functions never change. */
+const deterministicIn = inMemory(() => boundedMap<string, ReadonlySet<string>>(1000))
 
 /** The deterministic functions among these: their value depends only on their arguments. */
 async function readDeterministic(
-  db: DuckDb,
+  { db, memory }: Parser,
   functions: ReadonlySet<string>,
 ): Promise<ReadonlySet<string>> {
   const names = [...functions].toSorted().map(duckLiteral).join(', ')
   if (names === '') return functions
+  const known = deterministicIn(memory)
   const before = known.get(names)
   if (before !== undefined) return before
   const found = await db.rows<{ name: string }>(`
@@ -133,9 +140,6 @@ async function readDeterministic(
         function_type = 'scalar' and stability = 'CONSISTENT'
         or function_type = 'macro' and function_name in (${DETERMINISTIC_MACROS.map(duckLiteral).join(', ')}))`)
   const deterministic = new Set(found.map(({ name }) => name))
-  if (known.size >= MAX_KNOWN) known.clear()
   known.set(names, deterministic)
   return deterministic
 }
-
-const MAX_KNOWN = 1000

@@ -1,8 +1,9 @@
 import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DuckDb, openDuckDb } from '../../io/duckdb.ts'
+import { createMemory } from '../../memory.ts'
 import type { SourceView } from '../source-files.ts'
-import { selectAffected } from './affected-rows.ts'
+import { openAffectedRows } from './affected-rows.ts'
 import { planRoutes } from './change-routes.ts'
 import { parseSelect } from './parsed-select.ts'
 
@@ -39,6 +40,8 @@ const TYPES = {
 
 let db: DuckDb
 
+const memory = createMemory()
+
 beforeAll(async () => {
   db = await openDuckDb({ scratchDir: tmpdir() })
   for (const { name, columns } of VIEWS) {
@@ -53,7 +56,7 @@ afterAll(() => db[Symbol.asyncDispose]())
 async function waysOf(sql: string, key: keyof typeof TYPES | (keyof typeof TYPES)[]) {
   const keys = [key].flat()
   const columns = keys.map((name) => ({ name, type: TYPES[name] }))
-  const { node, functions } = await parseSelect(db, sql)
+  const { node, functions } = await parseSelect({ db, memory }, sql)
   // A select that does not run would be of no use here.
   await db.run(`describe ${sql}`)
   const routes = planRoutes({ node, key: keys, columns, views: VIEWS, functions })
@@ -188,13 +191,14 @@ describe('planRoutes() does not follow', () => {
   })
 })
 
-describe('selectAffected() trusts no function', () => {
+describe('openAffectedRows() trusts no function', () => {
   const affected = async (sql: string) => {
     const book = VIEWS.filter(({ name }) => name === 'book')
     const changed = book.map((each) => ({ view: each, paths: [] }))
     const refused: string[] = []
     const columns = [{ name: 'isbn', type: 'VARCHAR' }]
-    return await selectAffected(db, { sql, key: ['isbn'], columns, views: VIEWS, changed, refused })
+    const model = { sql, key: ['isbn'], columns, views: VIEWS, changed, refused }
+    return await openAffectedRows({ db, memory }, model)
   }
 
   it.each([
@@ -216,6 +220,7 @@ describe('selectAffected() trusts no function', () => {
     'pages + 1',
     'coalesce(title, isbn)',
   ])('but takes %s', async (call) => {
-    expect(await affected(`select isbn, ${call} as x from book`)).toContain('rows by book')
+    const found = await affected(`select isbn, ${call} as x from book`)
+    expect(found?.sql).toContain('with "book" as (from')
   })
 })

@@ -1,5 +1,6 @@
 import type { DuckDb } from '../../io/duckdb.ts'
 import { duckLiteral } from '../../io/sql.ts'
+import { boundedMap, inMemory, type Memory } from '../../memory.ts'
 import type { Node } from './select-lineage.ts'
 
 /** A project's select as DuckDB's own parser reads it. */
@@ -12,27 +13,31 @@ export interface ParsedSelect {
   readonly functions: ReadonlySet<string>
 }
 
-/** Selects by their SQL: parsed once in the life of a process. */
-const parsed = new Map<string, ParsedSelect>()
-const MAX_PARSED = 1000
+/** What parses a select, and remembers it. */
+export interface Parser {
+  readonly db: DuckDb
+  readonly memory: Memory
+}
 
-/** Parses a select. Never throws for a fault in it: running it reports that better. */
-export async function parseSelect(db: DuckDb, sql: string): Promise<ParsedSelect> {
+const parsedIn = inMemory(() => boundedMap<string, ParsedSelect>(1000))
+
+/** Parses a select, once in the life of a process. Never throws for a fault in it: running it reports that better. */
+export async function parseSelect({ db, memory }: Parser, sql: string): Promise<ParsedSelect> {
+  const parsed = parsedIn(memory)
   const known = parsed.get(sql)
   if (known !== undefined) return known
-  const [found] = await db.rows<{ sql: string }>(
+  const { sql: json } = await db.row<{ sql: string }>(
     `select json_serialize_sql(${duckLiteral(sql)}) as sql`,
   )
   // Not `getTableNames`, which finds no table at all in a `join … using`.
   const names = new Set<string>()
   const functions = new Set<string>()
-  const tree = JSON.parse(found?.sql ?? '{}', (key, value: unknown) => {
+  const tree = JSON.parse(json, (key, value: unknown) => {
     if (key === 'table_name' && typeof value === 'string') names.add(value.toLowerCase())
     if (key === 'function_name' && typeof value === 'string') functions.add(value.toLowerCase())
     return value
   }) as { statements?: { node: Node }[] }
   const select = { node: tree.statements?.[0]?.node ?? {}, names, functions }
-  if (parsed.size >= MAX_PARSED) parsed.clear()
   parsed.set(sql, select)
   return select
 }

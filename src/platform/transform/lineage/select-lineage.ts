@@ -2,7 +2,7 @@
 // reads.
 
 /** What a value is made of. */
-export interface Feed {
+export interface ColumnSource {
   /** Whether `columns` is the whole truth. If not it is empty, and `tables` is all that is known. */
   readonly exact: boolean
   readonly columns: readonly ColumnName[]
@@ -18,11 +18,11 @@ export interface ColumnName {
 export type Node = Readonly<Record<string, unknown>>
 
 /** Something that can be selected from. */
-export interface Relation {
+export interface TracedRelation {
   /** Lower case, as DuckDB compares names; empty when it has none. */
   readonly name: string
   /** By lower-case name, in order. */
-  readonly columns: ReadonlyMap<string, { readonly column: string; readonly from: Feed }>
+  readonly columns: ReadonlyMap<string, { readonly column: string; readonly from: ColumnSource }>
   /** Whether `columns` are all it has. */
   readonly isClosed: boolean
   /** Source tables it reads. */
@@ -30,20 +30,20 @@ export interface Relation {
 }
 
 interface Scope {
-  readonly known: Relations
-  readonly relations: readonly Relation[]
+  readonly known: TracedRelations
+  readonly relations: readonly TracedRelation[]
   /** Columns that a `join … using` merges. */
   readonly merged: ReadonlySet<string>
 }
 
 /** What can be selected from, by lower-case name. */
-export type Relations = ReadonlyMap<string, Relation>
+export type TracedRelations = ReadonlyMap<string, TracedRelation>
 
 /** Made of no column. */
-export const NOTHING: Feed = { exact: true, columns: [], tables: [] }
+export const NOTHING: ColumnSource = { exact: true, columns: [], tables: [] }
 
 /** What a value is made of that is made of several. */
-export function combine(feeds: readonly Feed[]): Feed {
+export function combine(feeds: readonly ColumnSource[]): ColumnSource {
   const exact = feeds.every((feed) => feed.exact)
   const columns = new Map(
     feeds
@@ -59,19 +59,19 @@ function distinct(names: readonly string[]): string[] {
 }
 
 /** A relation of these columns, names folded as DuckDB compares them. */
-export function relation(
+export function traced(
   name: string,
   {
     columns,
     isClosed,
     tables,
   }: {
-    columns: readonly { column: string; from: Feed }[]
+    columns: readonly { column: string; from: ColumnSource }[]
     isClosed: boolean
     tables: readonly string[]
   },
-): Relation {
-  const byName = new Map<string, { column: string; from: Feed }>()
+): TracedRelation {
+  const byName = new Map<string, { column: string; from: ColumnSource }>()
   // Of two columns of one name the first is meant; DuckDB renames the other.
   for (const each of columns) {
     const folded = each.column.toLowerCase()
@@ -81,11 +81,11 @@ export function relation(
 }
 
 /** A relation of which only the source tables are known. */
-function opaque(name: string, node: unknown, known: Relations): Relation {
-  return relation(name, { columns: [], isClosed: false, tables: tablesIn(node, known) })
+function opaque(name: string, node: unknown, known: TracedRelations): TracedRelation {
+  return traced(name, { columns: [], isClosed: false, tables: tablesIn(node, known) })
 }
 
-function tablesIn(node: unknown, known: Relations): string[] {
+function tablesIn(node: unknown, known: TracedRelations): string[] {
   const tables: string[] = []
   JSON.parse(JSON.stringify(node), (key, value: unknown) => {
     if (key === 'table_name') tables.push(...(known.get(text(value).toLowerCase())?.tables ?? []))
@@ -95,7 +95,7 @@ function tablesIn(node: unknown, known: Relations): string[] {
 }
 
 /** The relation that a parsed select makes, given those it can name. */
-export function followSelect(node: Node, outer: Relations): Relation {
+export function followSelect(node: Node, outer: TracedRelations): TracedRelation {
   const known = withCtes(node, outer)
   if (node['type'] === 'SELECT_NODE') return followList(node, known)
   if (node['type'] !== 'SET_OPERATION_NODE' || node['setop_type'] !== 'UNION') {
@@ -109,10 +109,10 @@ export function followSelect(node: Node, outer: Relations): Relation {
     column,
     from: combine([from, second[index]?.from ?? NOTHING]),
   }))
-  return relation('', { columns, isClosed: true, tables: [...left.tables, ...right.tables] })
+  return traced('', { columns, isClosed: true, tables: [...left.tables, ...right.tables] })
 }
 
-function withCtes(node: Node, outer: Relations): Relations {
+function withCtes(node: Node, outer: TracedRelations): TracedRelations {
   const known = new Map(outer)
   for (const { key, value } of list(child(node, 'cte_map'), 'map')) {
     const name = text(key)
@@ -124,22 +124,22 @@ function withCtes(node: Node, outer: Relations): Relations {
 }
 
 /** As `from t as name (columns)` renames it. */
-function renamed(found: Relation, name: string, aliases: readonly unknown[]): Relation {
+function renamed(found: TracedRelation, name: string, aliases: readonly unknown[]): TracedRelation {
   const columns = [...found.columns.values()].map(({ column, from }, index) => ({
     column: text(aliases[index]) || column,
     from,
   }))
   // Which column an alias names is not known where not all columns are.
   const isLost = aliases.length > 0 && !found.isClosed
-  return relation(name, { ...found, columns: isLost ? [] : columns })
+  return traced(name, { ...found, columns: isLost ? [] : columns })
 }
 
 /** One select with its list. */
-function followList(node: Node, known: Relations): Relation {
+function followList(node: Node, known: TracedRelations): TracedRelation {
   const merged = new Set<string>()
   const relations = followFrom(child(node, 'from_table'), { known, merged })
   const scope: Scope = { known, relations, merged }
-  const columns: { column: string; from: Feed }[] = []
+  const columns: { column: string; from: ColumnSource }[] = []
   let isClosed = true
   for (const [index, expression] of list(node, 'select_list').entries()) {
     if (expression['class'] === 'STAR') {
@@ -152,19 +152,19 @@ function followList(node: Node, known: Relations): Relation {
         column: text(expression['alias']) || text(last) || `column ${index + 1}`,
         from: feedOf(expression, {
           scope,
-          earlier: relation('', { columns, isClosed, tables: [] }),
+          earlier: traced('', { columns, isClosed, tables: [] }),
         }),
       })
     }
   }
-  return relation('', { columns, isClosed, tables: tablesIn(node, known) })
+  return traced('', { columns, isClosed, tables: tablesIn(node, known) })
 }
 
 /** The relations of a `from` clause; the columns its `using` merges are added to `merged`. */
 function followFrom(
   from: Node,
-  { known, merged }: { known: Relations; merged: Set<string> },
-): Relation[] {
+  { known, merged }: { known: TracedRelations; merged: Set<string> },
+): TracedRelation[] {
   const alias = text(from['alias'])
   const aliases = list(from, 'column_name_alias')
   switch (from['type']) {
@@ -186,7 +186,7 @@ function followFrom(
         column: text(list(from, 'expected_names')[index]) || `col${index}`,
         from: combine(rows.map((row) => feedOf(row[index] ?? {}, nowhere))),
       }))
-      const values = relation(alias, { columns, isClosed: true, tables: [] })
+      const values = traced(alias, { columns, isClosed: true, tables: [] })
       return [renamed(values, alias, aliases)]
     }
     case 'JOIN': {
@@ -202,7 +202,10 @@ function followFrom(
 }
 
 /** The columns a star stands for; undefined where that is not known. */
-function followStar(star: Node, scope: Scope): { column: string; from: Feed }[] | undefined {
+function followStar(
+  star: Node,
+  scope: Scope,
+): { column: string; from: ColumnSource }[] | undefined {
   const of = text(star['relation_name']).toLowerCase()
   const relations = scope.relations.filter(({ name }) => of === '' || name === of)
   const isPlain =
@@ -237,9 +240,12 @@ const PLAIN = new Set([
   'WINDOW',
 ])
 
-function feedOf(expression: Node, { scope, earlier }: { scope: Scope; earlier: Relation }): Feed {
-  const feeds: Feed[] = []
-  const lost: Feed = {
+function feedOf(
+  expression: Node,
+  { scope, earlier }: { scope: Scope; earlier: TracedRelation },
+): ColumnSource {
+  const feeds: ColumnSource[] = []
+  const lost: ColumnSource = {
     exact: false,
     columns: [],
     tables: distinct([
@@ -275,7 +281,7 @@ function areClosed({ relations }: Scope): boolean {
 }
 
 /** What a name stands for: a column, a relation's column, or a field of either. */
-function traceName(names: readonly string[], scope: Scope): Feed | undefined {
+function traceName(names: readonly string[], scope: Scope): ColumnSource | undefined {
   const [first = '', second] = names
   const named = scope.relations.find(({ name }) => name === first)
   if (second !== undefined && named !== undefined) return named.columns.get(second)?.from

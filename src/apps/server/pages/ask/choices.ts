@@ -1,6 +1,6 @@
 import { html } from 'hono/html'
 import type { Question } from '../../../../platform/presentation/question.ts'
-import type { Relation } from '../../../../platform/presentation/relations.ts'
+import type { ReadableRelation } from '../../../../platform/presentation/relations.ts'
 import type { Markup } from '../layout.ts'
 
 /** Groups of saved questions by the letter that a numbered name begins with. */
@@ -39,8 +39,8 @@ export function renderQuestions(questions: readonly Question[], chosen: string):
 }
 
 /** What stands behind `from`, the current state before its history. */
-export function renderRelations(relations: readonly Relation[]): Markup {
-  const rank = ({ name, kind }: Relation): number => {
+export function renderRelations(relations: readonly ReadableRelation[]): Markup {
+  const rank = ({ name, kind }: ReadableRelation): number => {
     if (kind === 'function') return 4
     if (name.endsWith('_current')) return 0
     if (name.startsWith('dim_')) return 1
@@ -64,7 +64,7 @@ export function renderRelations(relations: readonly Relation[]): Markup {
   </section>`
 }
 
-function renderRelation({ name, kind, columns }: Relation): Markup {
+function renderRelation({ name, kind, columns }: ReadableRelation): Markup {
   if (kind === 'function') {
     return html`<p><code>${name}</code> <span class="muted">rows as they were known then</span></p>`
   }

@@ -1,10 +1,7 @@
 import { html } from 'hono/html'
 import type { Batch } from '../../../../platform/inspect/batches.ts'
-import {
-  changedRows,
-  type FileRef,
-  type TableEntry,
-} from '../../../../platform/lake/commit-record.ts'
+import type { FileRef, TableEntry } from '../../../../platform/lake/commit-record.ts'
+import { changedRows } from '../../../../platform/lake/table-entry.ts'
 import { commitKey } from '../../../../platform/lake/zone.ts'
 import type { LedgerBatch } from '../../../../platform/presentation/ledger-batches.ts'
 import { formatBytes, formatDuration, formatNumber as countOf } from '../../../cli/format.ts'

@@ -1,10 +1,11 @@
-import type { DuckDb } from '../../io/duckdb.ts'
+import { type DuckDb, keepIf, type Relation, together } from '../../io/duckdb.ts'
 import { duckLiteral, identifier, identifiers } from '../../io/sql.ts'
 import type { PendingBatch } from '../batch.ts'
-import { type FileRef, sumRows } from '../commit-record.ts'
+import type { FileRef } from '../commit-record.ts'
 import type { Column } from '../lake-type.ts'
 import { readParquet } from '../parquet.ts'
-import type { LakeTable } from '../table-state.ts'
+import { sumRows } from '../table-entry.ts'
+import { keyColumns, type LakeTable } from '../table-state.ts'
 import { openFiles, type Zone } from '../zone.ts'
 import {
   type OpenQuarantine,
@@ -15,25 +16,23 @@ import {
   selectRefused,
 } from './quarantine.ts'
 
-/** The keys of a table that are in quarantine: relations in DuckDB, while a batch is prepared. */
-export interface Withheld {
-  /** Temporary table of their keys, in the lake's types, with `_key` and `_content`. */
+/** The keys of a table in quarantine, after a read of that table. Dispose of them after use. */
+export interface QuarantinedKeys extends AsyncDisposable {
+  /** Relation of the keys, in the lake's types, with `_key` and `_content`. */
   readonly keys: string
-  /** Rows refused now that were not in quarantine as they are. */
+  /** Rows refused by this read that were not in quarantine with the same content. */
   readonly fresh: number
-  /** Those the table does not hold in any version, out of `count`. */
-  countMissing(relations: { state: string; changes: string }): Promise<number>
 }
 
 /**
- * Makes the temporary table `relation` of the keys in quarantine, in the lake's types, beside
- * `_key` and `_content` as the quarantine has them.
+ * The keys in quarantine, in the lake's types, beside `_key` and `_content` as the quarantine has
+ * them.
  */
 export async function openQuarantined(
   db: DuckDb,
   zone: Zone,
-  { relation, table, open }: { relation: string; table: LakeTable; open: readonly FileRef[] },
-): Promise<void> {
+  { table, open }: { table: LakeTable; open: readonly FileRef[] },
+): Promise<Relation> {
   const structure = JSON.stringify(Object.fromEntries(table.key.map((name) => [name, 'VARCHAR'])))
   const fields = table.key.map(
     (name) => `struct_extract(fields, ${duckLiteral(name)}) as ${identifier(name)}`,
@@ -41,8 +40,7 @@ export async function openQuarantined(
   const values = keyColumns(table).map(
     (column) => `${fromText(column)} as ${identifier(column.name)}`,
   )
-  await db.run(`
-    create or replace temp table ${identifier(relation)} as
+  return await db.table(`
     select ${values.join(', ')}, _key, _content
     from (
         select ${fields.join(', ')}, _key, _content
@@ -70,16 +68,12 @@ function fromText({ name, type }: Column): string {
   }
 }
 
-export function keyColumns({ key, columns }: LakeTable): Column[] {
-  return key.flatMap((name) => columns.find((column) => column.name === name) ?? [])
-}
-
 /**
- * Sets the keys in quarantine against one read of the table: those whose row was read and accepted
- * now (`incoming`) are settled, those refused now (`refused`, local files of `convertRows`) are
- * added. Undefined where there never were any, at no cost.
+ * The keys in quarantine after a read of the table: keys whose row was read and accepted now
+ * (`incoming`) are settled, keys refused now (`refused`, local files of `convertRows`) are added.
+ * Returns undefined, without a query, if nothing is in quarantine.
  */
-export async function withhold(
+export async function readQuarantinedKeys(
   { db, zone }: Pick<PendingBatch, 'db' | 'zone'>,
   table: LakeTable,
   {
@@ -87,49 +81,56 @@ export async function withhold(
     refused,
     incoming,
   }: { open: readonly FileRef[]; refused: readonly string[]; incoming: string },
-): Promise<Withheld | undefined> {
+): Promise<QuarantinedKeys | undefined> {
   if (open.length + refused.length === 0) return undefined
-  const keys = `withheld of ${table.name}`
-  const name = identifier(keys)
-  const using = `using (${identifiers(table.key)})`
-  await openQuarantined(db, zone, { relation: keys, table, open })
-  await db.run(
-    `delete from ${name} where _key in (select _key from ${name} semi join ${incoming} ${using})`,
-  )
-  let fresh = 0
-  if (refused.length > 0) {
-    const read = identifier(`refused of ${table.name}`)
+  return await keepIf(await openQuarantined(db, zone, { table, open }), async (keys) => {
+    const { name } = keys
     await db.run(`
-      create or replace temp table ${read} as
-      select ${identifiers(table.key)}, ${rowText(keyColumns(table))} as _key, ${rowText(textColumns(table))} as _content
-      from ${readParquet(refused)}`)
-    const [found] = await db.rows<{ rows: bigint }>(`
-      select count(*) as rows from ${read}
-      anti join ${readRefused(await openFiles(zone, open))} using (_key, _content)`)
-    fresh = Number(found?.rows)
-    await db.run(`delete from ${name} where _key in (select _key from ${read})`)
-    await db.run(`insert into ${name} by name select * from ${read}`)
-  }
-  return {
-    keys,
-    fresh,
-    async countMissing({ state, changes }) {
-      const [found] = await db.rows<{ rows: bigint }>(`
-        select count(*) as rows from ${name}
-        anti join ${identifier(state)} ${using}
-        anti join ${identifier(changes)} ${using}`)
-      return Number(found?.rows)
-    },
-  }
+      delete from ${name} where _key in (
+          select _key from ${name} semi join ${incoming} using (${identifiers(table.key)})
+      )`)
+    let fresh = 0
+    if (refused.length > 0) {
+      await using read = await db.table(`
+        select
+            ${identifiers(table.key)},
+            ${rowText(keyColumns(table))} as _key,
+            ${rowText(textColumns(table))} as _content
+        from ${readParquet(refused)}`)
+      const before = readRefused(await openFiles(zone, open))
+      fresh = await db.count(`${read.name} anti join ${before} using (_key, _content)`)
+      await db.run(`delete from ${name} where _key in (select _key from ${read.name})`)
+      await db.run(`insert into ${name} by name select * from ${read.name}`)
+    }
+    return { keys: name, fresh, ...together([keys]) }
+  })
 }
 
-/** Drops the keys that the source no longer holds. */
+/** How many of the keys in quarantine the table does not hold in any version. */
+export async function countMissing(
+  db: DuckDb,
+  table: LakeTable,
+  {
+    quarantined,
+    state,
+    changes,
+  }: { quarantined: QuarantinedKeys | undefined; state: string; changes: string },
+): Promise<number> {
+  if (quarantined === undefined) return 0
+  const using = `using (${identifiers(table.key)})`
+  return await db.count(
+    `${quarantined.keys} anti join ${state} ${using} anti join ${changes} ${using}`,
+  )
+}
+
+/** Removes the keys that the source no longer holds; `keys` is a relation of those it holds. */
 export async function dropGone(
   db: DuckDb,
   table: LakeTable,
-  { withheld, keys }: { withheld: Withheld; keys: string },
+  { quarantined, keys }: { quarantined: QuarantinedKeys | undefined; keys: string },
 ): Promise<void> {
-  const name = identifier(withheld.keys)
+  if (quarantined === undefined) return
+  const { keys: name } = quarantined
   await db.run(
     `delete from ${name} where _key in (
         select _key from ${name} anti join ${keys} using (${identifiers(table.key)})
@@ -151,10 +152,14 @@ export async function prepareRefusal(
   {
     open,
     refused,
-    withheld,
-  }: { open: readonly FileRef[]; refused: readonly string[]; withheld: Withheld | undefined },
+    quarantined,
+  }: {
+    open: readonly FileRef[]
+    refused: readonly string[]
+    quarantined: QuarantinedKeys | undefined
+  },
 ): Promise<Refusal> {
-  if (withheld === undefined) return { quarantine: [], open: [], faults: [], rows: 0 }
+  if (quarantined === undefined) return { quarantine: [], open: [], faults: [], rows: 0 }
   const before = readRefused(await openFiles(batch.zone, open))
   const quarantine: FileRef[] = []
   if (refused.length > 0) {
@@ -168,7 +173,7 @@ export async function prepareRefusal(
   const outcome = await prepareOpen(batch, table, {
     before: open,
     refused: quarantine,
-    settled: `(select _key from ${before} anti join ${identifier(withheld.keys)} using (_key))`,
+    settled: `(select _key from ${before} anti join ${quarantined.keys} using (_key))`,
   })
   return { quarantine, ...outcome, rows: sumRows(quarantine) }
 }

@@ -1,0 +1,37 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
+export interface RetryOptions {
+  /** How often the work may run before its error counts. */
+  readonly attempts: number
+  /** Whether another attempt can succeed. */
+  readonly isPassing: (error: unknown) => boolean
+  /** First pause, 0 by default. Pauses double up to `maxPauseMs`, 5,000 by default. */
+  readonly pauseMs?: number
+  readonly maxPauseMs?: number
+  /** Told before each further attempt. */
+  readonly onRetry?: (error: unknown, attempt: number) => void | Promise<void>
+  /** Ends the pauses: the last error is thrown. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Runs `work` until it succeeds, fails for good, or has failed `attempts` times; throws its last
+ * error. Up to half of each pause is left out at random, so that callers that failed together do not
+ * come back together. `work` gets the number of the attempt, from 1.
+ */
+export async function retry<T>(
+  work: (attempt: number) => Promise<T>,
+  { attempts, isPassing, pauseMs = 0, maxPauseMs = 5000, onRetry, signal }: RetryOptions,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work(attempt)
+    } catch (error) {
+      if (attempt >= attempts || !isPassing(error) || signal?.aborted === true) throw error
+      await onRetry?.(error, attempt)
+    }
+    const fullMs = Math.min(pauseMs * 2 ** (attempt - 1), maxPauseMs)
+    const ms = fullMs * (1 - Math.random() / 2)
+    if (ms > 0) await delay(ms, undefined, { signal }).catch(() => {})
+  }
+}
