@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** The rooms of `src/platform`, lowest floor first. A file imports from its own room and from below. */
 const FLOORS: readonly (readonly string[])[] = [
-  ['errors', 'log'],
+  ['errors', 'log', 'memory'],
   ['io'],
   ['project'],
   ['source'],
@@ -42,7 +42,11 @@ const DOORS: readonly { readonly packages: RegExp; readonly open: readonly strin
   { packages: /^@duckdb\//, open: ['src/platform/io/duckdb.ts'] },
   {
     packages: /^@aws-sdk\/client-s3$|^@smithy\//,
-    open: ['src/platform/lake/store/s3-store.ts', 'src/platform/source/s3-drop.ts'],
+    open: [
+      'src/platform/io/s3.ts',
+      'src/platform/lake/store/s3-store.ts',
+      'src/platform/source/s3-drop.ts',
+    ],
   },
   { packages: /^@aws-sdk\/client-secrets-manager$/, open: ['src/apps/aws/secrets.ts'] },
   { packages: /^@aws-lambda-powertools\//, open: ['src/apps/aws/logging.ts'] },

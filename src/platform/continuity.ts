@@ -7,7 +7,13 @@ import {
   TransientError,
 } from './errors.ts'
 import { retry } from './io/retry.ts'
-import { checkEnd, checkNotTaken, placeOf, readCommit, readLastCommit } from './lake/batch-log.ts'
+import {
+  checkEnd,
+  checkNotTaken,
+  describeZone,
+  readCommit,
+  readLastCommit,
+} from './lake/batch-log.ts'
 import type { CommitRecord } from './lake/commit-record.ts'
 import type { Zone } from './lake/zone.ts'
 import { generationOf } from './project/generation.ts'
@@ -66,8 +72,8 @@ export async function readHeads(
   if (transformed === undefined) return { captured, transformed }
   if ((captured?.batch ?? 0) < transformed.batch) {
     throw new ContractError(
-      `The ingestion zone ${placeOf(ingestion)} ends at batch ${captured?.batch ?? 0}, but the ` +
-        `processed zone ${placeOf(processed)} was made from its batch ${transformed.batch}`,
+      `The ingestion zone ${describeZone(ingestion)} ends at batch ${captured?.batch ?? 0}, but the ` +
+        `processed zone ${describeZone(processed)} was made from its batch ${transformed.batch}`,
       { code: 'LAKE_BEHIND', hint: WAY_BACK },
     )
   }
@@ -77,8 +83,8 @@ export async function readHeads(
       : await readCommit(ingestion, transformed.batch)
   if (origin === undefined || !isMadeFrom(transformed, origin)) {
     throw new ContractError(
-      `The processed zone ${placeOf(processed)} was made from another lake: ` +
-        `its batch ${transformed.batch} was not made from batch ${transformed.batch} of ${placeOf(ingestion)}`,
+      `The processed zone ${describeZone(processed)} was made from another lake: ` +
+        `its batch ${transformed.batch} was not made from batch ${transformed.batch} of ${describeZone(ingestion)}`,
       { code: 'LAKE_MIXED', hint: WAY_BACK },
     )
   }
@@ -159,7 +165,7 @@ function notThere(
   { batch, record }: { batch: number; record?: CommitRecord | undefined },
 ): ContractError {
   return new ContractError(
-    `The warehouse was loaded from another lake: ${placeOf(zone)} has ` +
+    `The warehouse was loaded from another lake: ${describeZone(zone)} has ` +
       `${record === undefined ? 'no batch' : 'another batch'} ${batch}`,
     {
       code: 'LAKE_MIXED',
@@ -194,7 +200,7 @@ export async function checkWarehouse(
     // Another run may have captured and loaded it since the zone was read.
     await checkNotTaken(zone, last + 1)
     throw new ContractError(
-      `The ingestion zone ${placeOf(zone)} ends at batch ${last}, but the warehouse ` +
+      `The ingestion zone ${describeZone(zone)} ends at batch ${last}, but the warehouse ` +
         `was loaded up to batch ${head.batch}`,
       { code: 'LAKE_BEHIND', hint: WAREHOUSE_WAY_BACK },
     )

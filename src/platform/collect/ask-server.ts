@@ -3,7 +3,7 @@ import type { Deps } from '../deps.ts'
 import { inMemory } from '../memory.ts'
 import type { AnswerFormat } from '../project/source-contract.ts'
 import type { FeedServer } from '../source/feed-sources.ts'
-import { ask, checkAnswer, type HttpAnswer, placeOf } from '../source/http.ts'
+import { fetchAnswer, checkAnswer, type HttpAnswer, addressWithoutQuery } from '../source/http.ts'
 import type { OfferedFile } from './take-file.ts'
 
 /** A server that did not answer is asked again after this time, or sooner if it is asked more often. */
@@ -45,7 +45,7 @@ export async function askServer(
   let pending = left?.answer.version === known ? undefined : left
   if (now >= nextAt) {
     asked.set(place, { nextAt: now + Math.min(everyMs, AGAIN_MS), ...(pending && { pending }) })
-    const answer = await ask(url, { known, signal: deps.signal })
+    const answer = await fetchAnswer(url, { known, signal: deps.signal })
     pending = answer === undefined ? undefined : { answer, fetchedAt: collectedAt }
     if (pending !== undefined) {
       checkAnswer(pending.answer.body, { rows: parseAnswer(pending, format), url })
@@ -56,7 +56,7 @@ export async function askServer(
   const { answer, fetchedAt } = pending
   await writeFile(rawPath, answer.body)
   return {
-    name: placeOf(url),
+    name: addressWithoutQuery(url),
     version: answer.version,
     modifiedAt: fetchedAt,
     sizeBytes: answer.body.length,

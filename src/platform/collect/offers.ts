@@ -5,7 +5,7 @@ import { ContractError, TidemarkError } from '../errors.ts'
 import { inMemory } from '../memory.ts'
 import type { Feed } from '../project/source-contract.ts'
 import type { Drop, DroppedFile } from '../source/drop.ts'
-import { placeOf } from '../source/http.ts'
+import { addressWithoutQuery } from '../source/http.ts'
 import { gunzipFile, unzipFile } from '../source/unpack.ts'
 import { askServer } from './ask-server.ts'
 import { formatOf, isArchive, isTaken, valuesOfFolders } from './file/format.ts'
@@ -67,7 +67,7 @@ export async function findOffered(deps: Deps, options: OfferOptions): Promise<Of
     if (server.format.feed !== feed.name) continue
     const rawPath = join(options.folder, `${feed.name}-answer-${files.length}`)
     const { collectedAt } = options
-    const known = options.known.get(placeOf(server.url))
+    const known = options.known.get(addressWithoutQuery(server.url))
     const file = await attempt(() => askServer(deps, { server, rawPath, collectedAt, known }))
     if (file !== undefined) files.push(file)
   }

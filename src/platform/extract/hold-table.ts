@@ -12,7 +12,7 @@ import { readParquet } from '../lake/parquet.ts'
 import { prepareQuarantine, rowText, selectRefused } from '../lake/quarantine/quarantine.ts'
 import type { LakeTable } from '../lake/table-state.ts'
 import { type Breach, type FaultReason, findUnusableNames } from '../source/contract.ts'
-import { type CopiedRows, copyRecent, copyWhole, countRows } from '../source/copy.ts'
+import { type CopiedRows, copyRecent, copyWhole, countTables } from '../source/copy.ts'
 import { planRead } from '../source/horizon.ts'
 import { LOCKED } from '../source/lock.ts'
 import type { SourceSnapshot } from '../source/snapshot.ts'
@@ -188,7 +188,7 @@ async function archiveRows(
     previous?.archivedTo === undefined
       ? plan.age
       : Number(BigInt(identity.xmax) - BigInt(previous.archivedTo.xmax))
-  const count = (await countRows(snapshot, [{ shape, age }])).get(shape.name)
+  const count = (await countTables(snapshot, [{ shape, age }])).get(shape.name)
   if (count instanceof TidemarkError) throw count
   if (age === 0 || count?.recent === 0) return []
   const copied = await copyRecent(snapshot, shape, { age, folder })

@@ -4,7 +4,7 @@ import { ContractError } from '../errors.ts'
 import type { CommitRecord, FileRef, TableEntry } from '../lake/commit-record.ts'
 import type { SourceContract, SourceTable } from '../project/source-contract.ts'
 import type { Breach } from '../source/contract.ts'
-import { countRows, type TableCount } from '../source/copy.ts'
+import { countTables, type TableCount } from '../source/copy.ts'
 import { findOtherHistory, isQuiet, planRead, type ReadPlan } from '../source/horizon.ts'
 import type { SourceSnapshot } from '../source/snapshot.ts'
 import { readTables, type TableShape } from '../source/tables.ts'
@@ -65,7 +65,7 @@ export async function planTables(
       deps.log({ event: 'table_compared_whole', level: 'warn', table: table.name, why: plan.why })
     }
   }
-  const counts = await countRows(
+  const counts = await countTables(
     snapshot,
     planned.flatMap(({ shape, plan }) =>
       shape !== undefined && plan?.how === 'since' ? [{ shape, age: plan.age }] : [],

@@ -10,7 +10,7 @@ import { checkContinued } from '../load/load.ts'
 import type { Project } from '../project/project.ts'
 import type { Drop } from '../source/drop.ts'
 import type { FeedServer } from '../source/feed-sources.ts'
-import { ask, checkAnswer, placeOf } from '../source/http.ts'
+import { fetchAnswer, checkAnswer, addressWithoutQuery } from '../source/http.ts'
 import { findLedgerHead } from '../warehouse/ledger.ts'
 import { openWarehouse, type Warehouse } from '../warehouse/warehouse.ts'
 import { examineSource } from './examine-source.ts'
@@ -59,7 +59,9 @@ async function examineFeeds({ project, feeds }: Deps): Promise<Finding[]> {
     findings.push(await check('what others drop can be read', () => examineDrop(drop, project)))
   }
   for (const server of servers) {
-    findings.push(await check(`${placeOf(server.url)} answers`, () => examineServer(server)))
+    findings.push(
+      await check(`${addressWithoutQuery(server.url)} answers`, () => examineServer(server)),
+    )
   }
   return findings
 }
@@ -78,7 +80,7 @@ async function examineDrop(drop: Drop, { source }: Project): Promise<string> {
 }
 
 async function examineServer({ url, format }: FeedServer): Promise<string> {
-  const answer = await ask(url, { attempts: 1 })
+  const answer = await fetchAnswer(url, { attempts: 1 })
   const text = answer?.body.toString('utf8') ?? ''
   const parsed = format.parse.safeParse({ text, fetchedAt: new Date().toISOString() })
   const rows = parsed.success ? parsed.data : undefined

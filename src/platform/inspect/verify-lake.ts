@@ -19,7 +19,7 @@ import { copyWhole } from '../source/copy.ts'
 import type { SourceSnapshot } from '../source/snapshot.ts'
 import { readTables, type TableShape } from '../source/tables.ts'
 import { openRows, type OpenTable, openTable, viewOf } from '../transform/source-view.ts'
-import { reportHeld, type VerifiedTable } from './verified-table.ts'
+import { notCompared, type VerifiedTable } from './verified-table.ts'
 import {
   checksumOf,
   type ChecksumRow,
@@ -56,7 +56,7 @@ export async function verifyLake(deps: Deps, check: LakeCheck): Promise<Verified
     const view = await viewOf(table, { ingestion, record, latest: record })
     const isHeld = entry === undefined || entry.held !== undefined || shape === undefined
     const { paths, ...found } = isHeld
-      ? { paths: undefined, ...reportHeld(table.name, entry?.held?.reason ?? breach?.reason) }
+      ? { paths: undefined, ...notCompared(table.name, entry?.held?.reason ?? breach?.reason) }
       : await verifyTable(deps, { ...check, shape, entry })
     if (view !== undefined) {
       // A table that was not copied (it is held, or its checksum is equal) is read from the lake.

@@ -18,7 +18,7 @@ import { brokenBy, rulesOf } from '../transform/rules.ts'
 import { changesOf } from '../transform/source-view.ts'
 import { readLedgerHead } from '../warehouse/ledger.ts'
 import { beginReading, type WarehouseClient } from '../warehouse/warehouse.ts'
-import { reportHeld, type VerifiedTable } from './verified-table.ts'
+import { notCompared, type VerifiedTable } from './verified-table.ts'
 import {
   checksumOf,
   type ChecksumRow,
@@ -88,7 +88,7 @@ async function verifyModels(
     const check = { db, warehouse, batch: record.batch, refused, days }
     const made =
       hold !== undefined
-        ? { ...reportHeld(model.table, hold.reason), where: 'warehouse' as const }
+        ? { ...notCompared(model.table, hold.reason), where: 'warehouse' as const }
         : model.kind === 'fact'
           ? await verifyFact(deps, { ...check, model })
           : await verifyDimension({ ...check, model })

@@ -85,96 +85,126 @@ export function isPassing(error: unknown): boolean {
   return status >= 500 || status === 429 || status === 409 || AGAIN.has(name) || name in NETWORK
 }
 
+/** A bucket as errors name it. */
+export interface S3Place {
+  readonly location: string
+  readonly kind: 'zone' | 'drop'
+}
+
 /**
- * A fault as one of our errors, named after the zone, or the drop. Nothing of the SDK's error is kept but names:
- * its message and fields may hold an access key or what was signed.
+ * A fault as one of our errors, named after the zone or the drop. Nothing of the SDK's error is kept
+ * but names: its message and fields may hold an access key or what was signed. An error of this
+ * machine's files that explains itself is returned as it is.
  */
-export function explainFault(
-  error: unknown,
-  location: string,
-  kind: 'zone' | 'drop' = 'zone',
-): unknown {
+export function explainFault(error: unknown, place: S3Place): unknown {
   if (error instanceof TidemarkError) return error
   if (error instanceof BodyDamagedError) {
     return new ContractError(
-      `The object ${error.key} in ${location} is damaged: its checksum differs`,
+      `The object ${error.key} in ${place.location} is damaged: its checksum differs`,
       { code: 'LAKE_DAMAGED', hint: 'restore the object from a backup of the zone' },
     )
   }
   const local = (error as NodeJS.ErrnoException).code ?? ''
   if (local === 'ENOSPC' || local === 'EDQUOT') {
-    return new ConfigError(`No space left for copies of objects of ${location} [${local}]`, {
+    return new ConfigError(`No space left for copies of objects of ${place.location} [${local}]`, {
       code: 'SCRATCH_FULL',
       hint: 'free some space, or set TIDEMARK_SCRATCH to a folder with more',
       cause: error,
     })
   }
-  // Any other fault of this machine's files says itself what is wrong.
   if (LOCAL.has(local)) return error
-  const { name, status, requestId } = readFault(error)
-  const answer = status === 0 ? name : `${name}, HTTP ${status}`
+  const { code, message, hint } = describeRefusal(error, place) ?? describeOther(error, place)
+  const { requestId } = readFault(error)
+  const answer = answerOf(error)
   const cause = new Error(requestId === undefined ? answer : `${answer}, request ${requestId}`)
-  const prefix = kind === 'zone' ? 'LAKE' : 'DROP'
-  const detail = (code: string, hint: string) => ({ code: `${prefix}_${code}`, hint, cause })
+  const detail = { code: `${place.kind === 'zone' ? 'LAKE' : 'DROP'}_${code}`, hint, cause }
+  return code === 'UNREACHABLE'
+    ? new TransientError(message, detail)
+    : new ConfigError(message, detail)
+}
+
+interface Description {
+  readonly code: string
+  readonly message: string
+  readonly hint: string
+}
+
+/** What the server said, without anything secret. */
+function answerOf(error: unknown): string {
+  const { name, status } = readFault(error)
+  return status === 0 ? name : `${name}, HTTP ${status}`
+}
+
+const NEEDED = {
+  zone: 's3:GetObject and s3:PutObject on the objects and s3:ListBucket on the bucket are needed',
+  drop: 's3:GetObject on the objects and s3:ListBucket on the bucket are needed, nothing else',
+} as const
+
+/** A refusal that a setting or a permission explains. */
+function describeRefusal(error: unknown, { location, kind }: S3Place): Description | undefined {
+  const { name, status } = readFault(error)
   if (name === 'NoSuchBucket') {
-    return new ConfigError(
-      `There is no bucket for the ${kind} ${location}`,
-      detail('BUCKET', 'create the bucket, or check the address and the region'),
-    )
+    return {
+      code: 'BUCKET',
+      message: `There is no bucket for the ${kind} ${location}`,
+      hint: 'create the bucket, or check the address and the region',
+    }
   }
   if (CREDENTIALS.has(name) || status === 401) {
-    return new ConfigError(
-      `No valid credentials for the ${kind} ${location} [${name}]`,
-      detail('CREDENTIALS', 'set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'),
-    )
+    return {
+      code: 'CREDENTIALS',
+      message: `No valid credentials for the ${kind} ${location} [${name}]`,
+      hint: 'set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
+    }
   }
   if (REGION.has(name) || status === 301 || lacksRegion(error)) {
-    return new ConfigError(
-      `The ${kind} ${location} is in another region, or none is set [${name}]`,
-      detail('REGION', "set AWS_REGION to the bucket's region"),
-    )
-  }
-  if (status === 403 && name !== 'RequestTimeTooSkewed') {
-    return new ConfigError(
-      `The ${kind} ${location} may not be used with these credentials [${answer}]`,
-      kind === 'drop'
-        ? detail(
-            'DENIED',
-            's3:GetObject on the objects and s3:ListBucket on the bucket are needed, nothing else',
-          )
-        : detail(
-            'PERMISSION',
-            's3:GetObject and s3:PutObject on the objects and s3:ListBucket on the bucket are needed',
-          ),
-    )
+    return {
+      code: 'REGION',
+      message: `The ${kind} ${location} is in another region, or none is set [${name}]`,
+      hint: "set AWS_REGION to the bucket's region",
+    }
   }
   if (name === 'RequestTimeTooSkewed') {
-    return new ConfigError(
-      `The ${kind} ${location} refuses requests: the clock of this machine is wrong`,
-      detail('CLOCK', 'set the clock'),
-    )
+    return {
+      code: 'CLOCK',
+      message: `The ${kind} ${location} refuses requests: the clock of this machine is wrong`,
+      hint: 'set the clock',
+    }
   }
+  if (status !== 403) return undefined
+  return {
+    code: kind === 'drop' ? 'DENIED' : 'PERMISSION',
+    message: `The ${kind} ${location} may not be used with these credentials [${answerOf(error)}]`,
+    hint: NEEDED[kind],
+  }
+}
+
+/** Any other fault: of the way to the server, or of the server. */
+function describeOther(error: unknown, { location, kind }: S3Place): Description {
+  const { name } = readFault(error)
   if (CERTIFICATE.test(name)) {
-    return new ConfigError(
-      `No trusted TLS connection to the ${kind} ${location} [${name}]`,
-      detail('TLS', "check TIDEMARK_S3_ENDPOINT; NODE_EXTRA_CA_CERTS names a private server's"),
-    )
+    return {
+      code: 'TLS',
+      message: `No trusted TLS connection to the ${kind} ${location} [${name}]`,
+      hint: "check TIDEMARK_S3_ENDPOINT; NODE_EXTRA_CA_CERTS names a private server's",
+    }
   }
   if (isPassing(error)) {
-    return new TransientError(
-      `The ${kind} ${location} is away: ${NETWORK[name] ?? 'the server is busy or failing'} [${answer}]`,
-      detail(
-        'UNREACHABLE',
+    const why = NETWORK[name] ?? 'the server is busy or failing'
+    return {
+      code: 'UNREACHABLE',
+      message: `The ${kind} ${location} is away: ${why} [${answerOf(error)}]`,
+      hint:
         kind === 'zone'
           ? 'run it again; nothing was half-published'
           : 'nothing is lost; the next run takes what is there',
-      ),
-    )
+    }
   }
-  return new ConfigError(
-    `The ${kind} ${location} refused a request [${answer}]`,
-    detail('REFUSED', 'check the address and TIDEMARK_S3_ENDPOINT: is it an S3 server?'),
-  )
+  return {
+    code: 'REFUSED',
+    message: `The ${kind} ${location} refused a request [${answerOf(error)}]`,
+    hint: 'check the address and TIDEMARK_S3_ENDPOINT: is it an S3 server?',
+  }
 }
 
 function lacksRegion(error: unknown): boolean {

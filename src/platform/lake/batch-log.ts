@@ -98,7 +98,7 @@ export function checkFollows(
 ): void {
   if (record.previousChecksum === undefined || record.previousChecksum === before.checksum) return
   throw mixed(
-    `Batch ${record.batch} in ${placeOf(zone)} does not continue batch ${record.previous} there: ` +
+    `Batch ${record.batch} in ${describeZone(zone)} does not continue batch ${record.previous} there: ` +
       'the checksums do not match',
   )
 }
@@ -111,7 +111,7 @@ function mixed(message: string): ContractError {
 }
 
 /** A zone as messages name it. */
-export function placeOf({ store, prefix }: Zone): string {
+export function describeZone({ store, prefix }: Zone): string {
   return prefix === '' ? store.location : `${store.location}/${prefix.replace(/\/$/, '')}`
 }
 
@@ -221,7 +221,7 @@ async function readSettled(
   const record = await reading
   if (isSameLake(record)) return record
   throw mixed(
-    `Batch ${batch} in ${placeOf(zone)} is from another lake than batch ${referrer.batch}`,
+    `Batch ${batch} in ${describeZone(zone)} is from another lake than batch ${referrer.batch}`,
   )
 }
 

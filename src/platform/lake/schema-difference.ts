@@ -7,18 +7,18 @@ export interface SchemaDifference {
   readonly changed: readonly ColumnDifference[]
   /** Columns that both have stand in another order. */
   readonly reordered: boolean
-  readonly key: Change<readonly string[]> | undefined
+  readonly key: ChangedValue<readonly string[]> | undefined
 }
 
 /** Only what differs is there. */
 export interface ColumnDifference {
   readonly column: string
   /** Of the column, or of the domain it is of. */
-  readonly type?: Change<string>
-  readonly nullable?: Change<boolean>
-  readonly generated?: Change<boolean>
+  readonly type?: ChangedValue<string>
+  readonly nullable?: ChangedValue<boolean>
+  readonly generated?: ChangedValue<boolean>
   /** Of a generated column, the expression it is computed by. */
-  readonly default?: Change<string | null>
+  readonly default?: ChangedValue<string | null>
   readonly labels?: {
     readonly added: readonly string[]
     readonly removed: readonly string[]
@@ -26,7 +26,7 @@ export interface ColumnDifference {
   }
 }
 
-export interface Change<T> {
+export interface ChangedValue<T> {
   readonly before: T
   readonly after: T
 }
@@ -83,7 +83,7 @@ function diffColumns(before: ArchivedColumn, after: ArchivedColumn): ColumnDiffe
   }
 }
 
-function change<T>(before: T | undefined, after: T | undefined): Change<T> | undefined {
+function change<T>(before: T | undefined, after: T | undefined): ChangedValue<T> | undefined {
   if (before === undefined || after === undefined || before === after) return undefined
   return { before, after }
 }

@@ -1,12 +1,12 @@
 import { ConfigError } from '../errors.ts'
 import type { LedgerHead } from '../warehouse/ledger.ts'
-import { type Column, openCursor, type Row } from './cursor.ts'
+import { type ResultColumn, openCursor, type Row } from './cursor.ts'
 import { readHead } from './freshness.ts'
 import { bindStatement, type Filters, filtersOf, type Question } from './question.ts'
 import type { Reader } from './reader.ts'
 
 export interface Answer {
-  readonly columns: readonly Column[]
+  readonly columns: readonly ResultColumn[]
   readonly rows: readonly Row[]
   /** There are more rows than were read. */
   readonly isTruncated: boolean

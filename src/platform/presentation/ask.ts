@@ -1,7 +1,7 @@
 import { mapPostgresError } from '../io/postgres-errors.ts'
 import { limitReceivedBytes } from '../io/postgres-text.ts'
 import { beginReading } from '../warehouse/warehouse.ts'
-import { type Column, DECLARATION, openCursor, type Row } from './cursor.ts'
+import { type ResultColumn, DECLARATION, openCursor, type Row } from './cursor.ts'
 import { bindStatement, type Filters } from './question.ts'
 import type { Reader, ReaderSession } from './reader.ts'
 import { findForbidden, type Forbidden } from './statement-guard.ts'
@@ -21,7 +21,7 @@ export interface AskOptions {
 
 export interface AskedRows {
   readonly isAnswered: true
-  readonly columns: readonly Column[]
+  readonly columns: readonly ResultColumn[]
   readonly rows: readonly Row[]
   /** There are more rows than came back. */
   readonly isTruncated: boolean
@@ -83,7 +83,7 @@ export async function ask(
     await client.query(`set local statement_timeout = ${restMs}`)
   }
   const rows: Row[] = []
-  let columns: readonly Column[] | undefined
+  let columns: readonly ResultColumn[] | undefined
   const answered = (isTruncated: boolean): AskedRows => ({
     isAnswered: true,
     columns: columns ?? [],

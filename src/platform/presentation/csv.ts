@@ -2,7 +2,7 @@ import { TransientError } from '../errors.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { beginReading } from '../warehouse/warehouse.ts'
 import { refuseFilter, withToday } from './answer.ts'
-import { type Column, openCursor, type Row } from './cursor.ts'
+import { type ResultColumn, openCursor, type Row } from './cursor.ts'
 import { readHead } from './freshness.ts'
 import { bindStatement, type Filters, filtersOf, type Question } from './question.ts'
 import type { Reader, ReaderSession } from './reader.ts'
@@ -116,7 +116,7 @@ function endOnce(
 }
 
 /** Column names as the first line. */
-export function csvHeader(columns: readonly Column[]): string {
+export function csvHeader(columns: readonly ResultColumn[]): string {
   return `${columns.map(({ name }) => quote(defuse(name))).join(',')}\r\n`
 }
 
@@ -124,7 +124,7 @@ export function csvHeader(columns: readonly Column[]): string {
  * One row as a line. Null is nothing, an empty text `""`; moments are ISO 8601. A text that a
  * spreadsheet would take for a formula gets an apostrophe in front; numbers are left as they are.
  */
-export function csvLine(columns: readonly Column[], row: Row): string {
+export function csvLine(columns: readonly ResultColumn[], row: Row): string {
   const cells = row.map((cell, index) => {
     if (cell === null) return ''
     const kind = columns[index]?.kind ?? 'text'

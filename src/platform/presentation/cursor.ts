@@ -5,7 +5,7 @@ import type { BoundStatement } from './question.ts'
 /** What a column holds, as far as showing it goes. */
 export type ColumnKind = 'number' | 'date' | 'moment' | 'boolean' | 'text'
 
-export interface Column {
+export interface ResultColumn {
   readonly name: string
   readonly kind: ColumnKind
 }
@@ -14,7 +14,7 @@ export interface Column {
 export type Row = readonly (string | null)[]
 
 export interface Cursor {
-  readonly columns: readonly Column[]
+  readonly columns: readonly ResultColumn[]
   /** Up to `rowCount` further rows; fewer mean that there are no more. */
   fetch(rowCount: number): Promise<readonly Row[]>
 }

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { ConfigError, type TidemarkError, TransientError } from '../errors.ts'
+import { ConfigError, TidemarkError, TransientError } from '../errors.ts'
 import { mapPostgresError, withPostgresErrors } from '../io/postgres-errors.ts'
 import { onlyRow } from '../io/postgres.ts'
+import { retry } from '../io/retry.ts'
 import {
   beginReading,
   openWarehouse,
@@ -64,12 +65,70 @@ export function createReader(
     maxIdleMs = Number.POSITIVE_INFINITY,
   }: ReaderOptions = {},
 ): Reader {
-  const idle: { readonly session: ReaderSession; readonly since: number }[] = []
-  const open = new Set<ReaderSession>()
+  const sessions = keepSessions(warehouse, maxIdleMs)
   const sharedGate = createGate(warehouse, { places: shared, waitMs })
   const separateGate = createGate(warehouse, { places: separate, waitMs })
-  let isClosed = false
+  return {
+    warehouse,
+    async read(work) {
+      sessions.checkOpen()
+      await sharedGate.enter()
+      try {
+        let session: ReaderSession | undefined
+        const attempt = async (number: number) => {
+          session = undefined
+          // What failed for one session may have failed for all of them.
+          if (number > 1) await sessions.closeIdle()
+          session = await sessions.take()
+          return await readOnce(sessions, { session, work, statementTimeoutMs })
+        }
+        return await retry(attempt, {
+          attempts: 2,
+          isPassing: (error) => session !== undefined && isPassing(error) && !sessions.isClosed(),
+        })
+      } finally {
+        sharedGate.leave()
+      }
+    },
+    async open({ signal } = {}) {
+      sessions.checkOpen()
+      await separateGate.enter(signal)
+      try {
+        return leaveOnce(await sessions.connect(), async (session) => {
+          await sessions.close(session).finally(separateGate.leave)
+        })
+      } catch (error) {
+        separateGate.leave()
+        throw error
+      }
+    },
+    [Symbol.asyncDispose]: () => sessions[Symbol.asyncDispose](),
+  }
+}
 
+/** The connections of a reader. Disposing closes them all, and those that are just being opened. */
+interface Sessions extends AsyncDisposable {
+  readonly warehouse: Warehouse
+  isClosed(): boolean
+  /** Throws once the sessions are closed. */
+  checkOpen(): void
+  connect(): Promise<ReaderSession>
+  /** A session that was given back, else a new one. */
+  take(): Promise<ReaderSession>
+  /** Keeps a session for the next `take`, or closes it if it cannot be used again. */
+  giveBack(session: ReaderSession): Promise<void>
+  close(session: ReaderSession): Promise<void>
+  closeIdle(): Promise<void>
+}
+
+function keepSessions(warehouse: Warehouse, maxIdleMs: number): Sessions {
+  const idle: { readonly session: ReaderSession; readonly since: number }[] = []
+  const open = new Set<ReaderSession>()
+  let isClosed = false
+  const close = async (session: ReaderSession): Promise<void> => {
+    open.delete(session)
+    await session[Symbol.asyncDispose]()
+  }
   const connect = async (): Promise<ReaderSession> => {
     const session = await openSession(warehouse)
     if (isClosed) {
@@ -79,24 +138,53 @@ export function createReader(
     open.add(session)
     return session
   }
-  const close = async (session: ReaderSession): Promise<void> => {
-    open.delete(session)
-    await session[Symbol.asyncDispose]()
+  return {
+    warehouse,
+    isClosed: () => isClosed,
+    checkOpen() {
+      if (isClosed) throw closed(warehouse)
+    },
+    connect,
+    close,
+    async take() {
+      for (let found = idle.pop(); found !== undefined; found = idle.pop()) {
+        // The clock on the wall goes on while a process is stopped; that of the process may not.
+        if (Date.now() - found.since <= maxIdleMs) return found.session
+        // Not awaited: a farewell that is never answered takes minutes.
+        void close(found.session)
+      }
+      return await connect()
+    },
+    async giveBack(session) {
+      if (open.has(session) && !session.isLost && !isClosed) {
+        idle.push({ session, since: Date.now() })
+      } else await close(session)
+    },
+    async closeIdle() {
+      await Promise.all(idle.splice(0).map(({ session }) => close(session)))
+    },
+    async [Symbol.asyncDispose]() {
+      isClosed = true
+      await Promise.all([...open].map((session) => close(session)))
+    },
   }
-  const takeIdle = (): ReaderSession | undefined => {
-    // The clock on the wall goes on while a process is stopped; the one of the process may not.
-    for (let found = idle.pop(); found !== undefined; found = idle.pop()) {
-      if (Date.now() - found.since <= maxIdleMs) return found.session
-      // Not waited for: a farewell that is never answered takes minutes.
-      void close(found.session)
-    }
-    return undefined
-  }
-  const attempt = async <Result>(
-    session: ReaderSession,
-    work: (session: WarehouseClient) => Promise<Result>,
-  ): Promise<Result> => {
-    const { client } = session
+}
+
+/** Runs `work` in one read-only snapshot on a session, and gives the session back. */
+async function readOnce<Result>(
+  sessions: Sessions,
+  {
+    session,
+    work,
+    statementTimeoutMs,
+  }: {
+    session: ReaderSession
+    work: (session: WarehouseClient) => Promise<Result>
+    statementTimeoutMs: number
+  },
+): Promise<Result> {
+  const { client } = session
+  try {
     await beginReading(session)
     try {
       await client.query(`
@@ -104,60 +192,30 @@ export function createReader(
         set local cursor_tuple_fraction = 1`)
       return await work(session)
     } finally {
-      await client.query('rollback').catch(() => close(session))
+      await client.query('rollback').catch(() => sessions.close(session))
     }
+  } catch (error) {
+    throw mapPostgresError(error, sessions.warehouse)
+  } finally {
+    await sessions.giveBack(session)
   }
+}
 
+/** A session of which disposing runs `leave`, the first time. */
+function leaveOnce(
+  session: ReaderSession,
+  leave: (session: ReaderSession) => Promise<void>,
+): ReaderSession {
+  let isLeft = false
   return {
-    warehouse,
-    async read(work) {
-      if (isClosed) throw closed(warehouse)
-      await sharedGate.enter()
-      try {
-        for (let isRepeated = false; ; isRepeated = true) {
-          // What failed for one may have failed for all of them.
-          if (isRepeated) await Promise.all(idle.splice(0).map(({ session }) => close(session)))
-          const session = takeIdle() ?? (await connect())
-          try {
-            return await attempt(session, work)
-          } catch (error) {
-            const mapped = mapPostgresError(error, warehouse)
-            if (!isPassing(mapped) || isRepeated || isClosed) throw mapped
-          } finally {
-            if (open.has(session) && !session.isLost && !isClosed) {
-              idle.push({ session, since: Date.now() })
-            } else await close(session)
-          }
-        }
-      } finally {
-        sharedGate.leave()
-      }
-    },
-    async open({ signal } = {}) {
-      if (isClosed) throw closed(warehouse)
-      await separateGate.enter(signal)
-      try {
-        const session = await connect()
-        let isLeft = false
-        return {
-          ...session,
-          get isLost() {
-            return session.isLost
-          },
-          async [Symbol.asyncDispose]() {
-            if (isLeft) return
-            isLeft = true
-            await close(session).finally(separateGate.leave)
-          },
-        }
-      } catch (error) {
-        separateGate.leave()
-        throw error
-      }
+    ...session,
+    get isLost() {
+      return session.isLost
     },
     async [Symbol.asyncDispose]() {
-      isClosed = true
-      await Promise.all([...open].map((session) => close(session)))
+      if (isLeft) return
+      isLeft = true
+      await leave(session)
     },
   }
 }
@@ -209,7 +267,9 @@ async function openSession(warehouse: Warehouse): Promise<ReaderSession> {
 }
 
 /** A lost connection, or a snapshot that a standby had to give up: the same again may succeed. */
-function isPassing({ code, cause }: TidemarkError): boolean {
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof TidemarkError)) return false
+  const { code, cause } = error
   const { code: state = '' } = (cause ?? {}) as { code?: string }
   return code.endsWith('_UNREACHABLE') || /^(57P0|40001|40P01)/.test(state)
 }

@@ -4,7 +4,14 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDatabase, type TestDatabase } from '../../../test/support/database.ts'
 import type { Database } from '../io/database.ts'
-import { type CopiedRows, copyKeys, copyRecent, copyWhole, countRows, planRanges } from './copy.ts'
+import {
+  type CopiedRows,
+  copyKeys,
+  copyRecent,
+  copyWhole,
+  countTables,
+  planRanges,
+} from './copy.ts'
 import { openSnapshot, type SourceSnapshot } from './snapshot.ts'
 import { readTables, type TableShape } from './tables.ts'
 
@@ -128,7 +135,7 @@ describe('countRows(), copyRecent() and copyKeys()', () => {
     const age = Number(BigInt(snapshot.identity.xmax) - BigInt(found?.next ?? 0))
     // Ids given out by others after the snapshot move `age()`, not the horizon.
     await test.query('select pg_current_xact_id()')
-    const counts = await countRows(snapshot, [
+    const counts = await countTables(snapshot, [
       { shape, age },
       { shape: large, age: undefined },
     ])
@@ -146,6 +153,6 @@ describe('countRows(), copyRecent() and copyKeys()', () => {
 
   it('count no tables without a query', async () => {
     await using snapshot = await openSnapshot(database)
-    expect(await countRows(snapshot, [])).toEqual(new Map())
+    expect(await countTables(snapshot, [])).toEqual(new Map())
   })
 })

@@ -29,7 +29,7 @@ export interface TableCount {
  * snapshot; `undefined` counts nothing as recent. A table that cannot be counted has the error
  * (`TABLE_UNREADABLE`) in place of its count.
  */
-export async function countRows(
+export async function countTables(
   snapshot: SourceSnapshot,
   tables: readonly { readonly shape: TableShape; readonly age: number | undefined }[],
 ): Promise<Map<string, TableCount | ContractError>> {

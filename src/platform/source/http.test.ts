@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ConfigError, TransientError } from '../errors.ts'
-import { ask, placeOf } from './http.ts'
+import { fetchAnswer, addressWithoutQuery } from './http.ts'
 
 describe('ask()', () => {
   let url: URL
@@ -24,7 +24,7 @@ describe('ask()', () => {
   })
   const asked = async (options = {}) => {
     requests = []
-    return await ask(url, { pauseMs: 1, timeoutMs: 60_000, ...options }).catch(
+    return await fetchAnswer(url, { pauseMs: 1, timeoutMs: 60_000, ...options }).catch(
       (error: unknown) => error,
     )
   }
@@ -79,7 +79,7 @@ describe('ask()', () => {
     const large = await asked({ maxBytes: 4096 })
     expect(large).toMatchObject({ name: 'ConfigError', code: 'FEED_TOO_LARGE' })
     expect(String(large)).not.toContain('hunter2')
-    expect(placeOf(new URL('https://user:secret@rates.example/daily?key=1'))).toBe(
+    expect(addressWithoutQuery(new URL('https://user:secret@rates.example/daily?key=1'))).toBe(
       'https://rates.example/daily',
     )
   })

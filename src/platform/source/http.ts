@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { ConfigError, type TidemarkError, TransientError } from '../errors.ts'
 import { retry } from '../io/retry.ts'
 
-export interface AskOptions {
+export interface FetchOptions {
   /** What the last answer said it was (`HttpAnswer.version`); an answer that is still the same is not sent again. */
   readonly known?: string | undefined
   /** Longest time for one attempt, the body included. Default 10,000. */
@@ -28,19 +28,22 @@ export interface HttpAnswer {
  * Throws `TransientError` (`FEED_UNREACHABLE`) and `ConfigError` (`FEED_REFUSED`, `FEED_TOO_LARGE`);
  * neither holds the address's query, in which there may be a key.
  */
-export async function ask(url: URL, options: AskOptions = {}): Promise<HttpAnswer | undefined> {
+export async function fetchAnswer(
+  url: URL,
+  options: FetchOptions = {},
+): Promise<HttpAnswer | undefined> {
   const { attempts = 3, pauseMs = 500, signal } = options
   const isPassing = (error: unknown) => explain(error, url) instanceof TransientError
   try {
-    return await retry(() => askOnce(url, options), { attempts, pauseMs, isPassing, signal })
+    return await retry(() => fetchOnce(url, options), { attempts, pauseMs, isPassing, signal })
   } catch (error) {
     throw explain(error, url)
   }
 }
 
-async function askOnce(
+async function fetchOnce(
   url: URL,
-  { known = '', timeoutMs = 10_000, maxBytes = 10 * 1024 ** 2, signal }: AskOptions,
+  { known = '', timeoutMs = 10_000, maxBytes = 10 * 1024 ** 2, signal }: FetchOptions,
 ): Promise<HttpAnswer | undefined> {
   const limit = AbortSignal.timeout(timeoutMs)
   const response = await fetch(url, {
@@ -85,10 +88,13 @@ async function readBody(
   for await (const chunk of response.body ?? []) {
     sizeBytes += chunk.length
     if (sizeBytes > maxBytes) {
-      throw new ConfigError(`${placeOf(url)} answers with more than ${maxBytes} bytes`, {
-        code: 'FEED_TOO_LARGE',
-        hint: 'check the address: this is no answer of the kind it should be',
-      })
+      throw new ConfigError(
+        `${addressWithoutQuery(url)} answers with more than ${maxBytes} bytes`,
+        {
+          code: 'FEED_TOO_LARGE',
+          hint: 'check the address: this is no answer of the kind it should be',
+        },
+      )
     }
     chunks.push(chunk)
   }
@@ -97,12 +103,12 @@ async function readBody(
 
 function statusError(status: number, url: URL): TidemarkError {
   if (status >= 500 || [408, 425, 429].includes(status)) {
-    return new TransientError(`${placeOf(url)} could not answer just now [${status}]`, {
+    return new TransientError(`${addressWithoutQuery(url)} could not answer just now [${status}]`, {
       code: 'FEED_UNREACHABLE',
       hint: 'nothing is lost; the next run asks again',
     })
   }
-  return new ConfigError(`${placeOf(url)} refuses the request [${status}]`, {
+  return new ConfigError(`${addressWithoutQuery(url)} refuses the request [${status}]`, {
     code: 'FEED_REFUSED',
     hint: 'check the address and the key in it',
   })
@@ -113,7 +119,7 @@ function explain(error: unknown, url: URL): TidemarkError {
   const { name, cause } = error as Error & { cause?: { code?: string } }
   const why =
     name === 'TimeoutError' ? 'no answer in time' : (cause?.code ?? 'the connection failed')
-  return new TransientError(`${placeOf(url)} cannot be reached: ${why}`, {
+  return new TransientError(`${addressWithoutQuery(url)} cannot be reached: ${why}`, {
     code: 'FEED_UNREACHABLE',
     hint: 'nothing is lost; the next run asks again',
     cause: error,
@@ -130,13 +136,13 @@ export function checkAnswer(
   { rows, url }: { rows: readonly unknown[] | undefined; url: URL },
 ): void {
   if (body.length > 0 && rows?.length !== 0) return
-  throw new TransientError(`${placeOf(url)} answered without a single row`, {
+  throw new TransientError(`${addressWithoutQuery(url)} answered without a single row`, {
     code: 'FEED_EMPTY',
     hint: 'nothing is lost; the next run asks again',
   })
 }
 
 /** An address without credentials and query. */
-export function placeOf(url: URL): string {
+export function addressWithoutQuery(url: URL): string {
   return `${url.origin}${url.pathname}`
 }

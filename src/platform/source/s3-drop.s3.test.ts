@@ -13,7 +13,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { type FaultyProxy, startFaultyProxy } from '../../../test/support/faulty-proxy.ts'
 import { isS3Missing, type S3Server, startS3Server } from '../../../test/support/s3-server.ts'
 import { describeDrop, list, type TestDrop } from './drop.contract.ts'
-import { s3Drop, type S3DropOptions } from './s3-drop.ts'
+import { s3Drop } from './s3-drop.ts'
 
 describe.skipIf(isS3Missing)('s3Drop()', () => {
   let server: S3Server
@@ -44,7 +44,7 @@ describe.skipIf(isS3Missing)('s3Drop()', () => {
     vi.unstubAllEnvs()
   })
 
-  function open(options: Partial<S3DropOptions> = {}): TestDrop {
+  function open(options: Partial<Parameters<typeof s3Drop>[0]> = {}): TestDrop {
     const prefix = options.prefix ?? `drop-${(made += 1)}/deeper`
     const drop = s3Drop({ bucket, endpoint: server.endpoint, ...options, prefix })
     opened.push(drop)
@@ -95,7 +95,12 @@ describe.skipIf(isS3Missing)('s3Drop()', () => {
   })
 
   it('names what keeps it from being read, by codes of its own', async () => {
-    const cases: [string, Partial<S3DropOptions>, object, { status: number; code: string }?][] = [
+    const cases: [
+      string,
+      Partial<Parameters<typeof s3Drop>[0]>,
+      object,
+      { status: number; code: string }?,
+    ][] = [
       ['bucket', { bucket: 'tidemark-is-not-there' }, { name: 'ConfigError', code: 'DROP_BUCKET' }],
       [
         'denied',

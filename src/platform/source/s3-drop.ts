@@ -2,85 +2,56 @@ import { createWriteStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
-import { explainFault, readFault } from '../io/s3-errors.ts'
-import { type Drop, isLeftover } from './drop.ts'
-
-export interface S3DropOptions {
-  readonly bucket: string
-  /** Feeds' folders lie below it; empty, or without a slash at its end. */
-  readonly prefix: string
-  /** Another server than AWS, addressed by path. */
-  readonly endpoint?: string | undefined
-}
+import { GetObjectCommand } from '@aws-sdk/client-s3'
+import { readFault } from '../io/s3-errors.ts'
+import { type Bucket, type BucketOptions, openBucket } from '../io/s3.ts'
+import { type Drop, type DroppedFile, isLeftover } from './drop.ts'
 
 /**
- * A prefix of a bucket as a drop. An object is complete once it is listed; its version is its ETag.
- * Objects that stand for folders are not listed.
+ * A prefix of a bucket as a drop, with a folder for each feed. An object is complete once it is
+ * listed; its version is its ETag. Objects that stand for folders are not listed.
  */
-export function s3Drop({ bucket, prefix, endpoint }: S3DropOptions): Drop & AsyncDisposable {
-  const base = prefix === '' ? '' : `${prefix}/`
-  const location = `s3://${bucket}/${prefix}`.replace(/\/$/, '')
-  const client = new S3Client({
-    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
-    maxAttempts: 4,
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    requestHandler: { connectionTimeout: 5000, socketTimeout: 30_000 },
-  })
+export function s3Drop(options: Omit<BucketOptions, 'kind'>): Drop & AsyncDisposable {
+  const bucket = openBucket({ ...options, kind: 'drop' })
   return {
-    location,
+    location: bucket.location,
     async *list(feed, onIgnored) {
-      let from: string | undefined
       let ignored: string | undefined
-      do {
-        const page = await client
-          .send(
-            new ListObjectsV2Command({
-              Bucket: bucket,
-              Prefix: `${base}${feed}/`,
-              ...(from === undefined ? {} : { ContinuationToken: from }),
-            }),
-          )
-          .catch((error: unknown) => {
-            throw explainFault(error, location, 'drop')
-          })
-        for (const {
-          Key: key,
-          Size: sizeBytes = 0,
-          ETag: version,
-          LastModified: at,
-        } of page.Contents ?? []) {
-          if (key === undefined || version === undefined || key.endsWith('/')) continue
-          const name = key.slice(base.length)
-          const leftover = findLeftover(name, feed)
-          if (leftover !== undefined) {
-            if (leftover !== ignored) onIgnored?.(leftover)
-            ignored = leftover
-            continue
-          }
-          yield { name, sizeBytes, version, modifiedAt: (at ?? new Date(0)).toISOString() }
+      for await (const object of bucket.list(`${feed}/`)) {
+        const { key: name, Size: sizeBytes = 0, ETag: version, LastModified: at } = object
+        if (version === undefined || name.endsWith('/')) continue
+        const leftover = findLeftover(name, feed)
+        if (leftover !== undefined) {
+          if (leftover !== ignored) onIgnored?.(leftover)
+          ignored = leftover
+          continue
         }
-        from = page.NextContinuationToken
-      } while (from !== undefined)
-    },
-    async fetch({ name, version }, path) {
-      try {
-        const { Body: body } = await client.send(
-          new GetObjectCommand({ Bucket: bucket, Key: base + name, IfMatch: version }),
-        )
-        if (!(body instanceof Readable)) throw new TypeError('an object has no body')
-        await pipeline(body, createWriteStream(path))
-        return true
-      } catch (error) {
-        await rm(path, { force: true })
-        const { status } = readFault(error)
-        if (status === 404 || status === 412) return false
-        throw explainFault(error, location, 'drop')
+        yield { name, sizeBytes, version, modifiedAt: (at ?? new Date(0)).toISOString() }
       }
     },
-    async [Symbol.asyncDispose]() {
-      client.destroy()
-    },
+    fetch: (file, path) => bucket.request(() => fetchObject(bucket, file, path)),
+    [Symbol.asyncDispose]: () => bucket[Symbol.asyncDispose](),
+  }
+}
+
+/** Writes an object to a local file. Returns false if it is gone or was replaced since it was listed. */
+async function fetchObject(
+  { client, at }: Bucket,
+  { name, version }: DroppedFile,
+  path: string,
+): Promise<boolean> {
+  try {
+    const { Body: body } = await client.send(
+      new GetObjectCommand({ ...at(name), IfMatch: version }),
+    )
+    if (!(body instanceof Readable)) throw new TypeError('an object has no body')
+    await pipeline(body, createWriteStream(path))
+    return true
+  } catch (error) {
+    await rm(path, { force: true })
+    const { status } = readFault(error)
+    if (status === 404 || status === 412) return false
+    throw error
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Column } from '../../../platform/presentation/cursor.ts'
+import type { ResultColumn } from '../../../platform/presentation/cursor.ts'
 import type { Look } from '../browser/look.ts'
 import { optionOf } from '../browser/options.ts'
 import { addDecimals, type DrawnChart, figureOf } from './figure.ts'
@@ -20,7 +20,7 @@ const look: Look = {
 
 /** A figure of rows written as one text each, and what is drawn of its plots. */
 function draw(chart: DrawnChart, names: string, rows: readonly string[]) {
-  const columns = names.split(' ').map((name): Column => ({ name, kind: 'text' }))
+  const columns = names.split(' ').map((name): ResultColumn => ({ name, kind: 'text' }))
   const cells = rows.map((row) => row.split(' ').map((cell) => (cell === '-' ? null : cell)))
   const { plots } = figureOf(chart, { columns, rows: cells, isTruncated: false } as never, (c) => c)
   return { plots, options: plots.map((plot) => optionOf(plot, look)) }

@@ -1,6 +1,6 @@
 import { html, raw } from 'hono/html'
 import type { Answer } from '../../../platform/presentation/answer.ts'
-import type { Column, Row } from '../../../platform/presentation/cursor.ts'
+import type { ResultColumn, Row } from '../../../platform/presentation/cursor.ts'
 import { TidemarkError } from '../../../platform/errors.ts'
 import type { Dashboard, Panel, TableChart } from '../../../platform/project/dashboard.ts'
 import type { Question } from '../../../platform/presentation/question.ts'
@@ -234,12 +234,12 @@ export function renderTable(
 }
 
 /** Numbers that name a thing are text. */
-function isFigure(name: string, kind: Column['kind']): boolean {
+function isFigure(name: string, kind: ResultColumn['kind']): boolean {
   return kind === 'number' && !/(^|_)id$/.test(name)
 }
 
 function renderCell(
-  columns: readonly Column[],
+  columns: readonly ResultColumn[],
   row: Row,
   { place, dashboard }: { place: number; dashboard: Pick<Dashboard, 'links'> },
 ): Markup {
@@ -267,7 +267,7 @@ function yesNo(cell: string): string {
 
 /** Where a cell leads; undefined when a value it needs is not in the row. */
 function linkOf(
-  columns: readonly Column[],
+  columns: readonly ResultColumn[],
   row: Row,
   { name, dashboard }: { name: string; dashboard: Pick<Dashboard, 'links'> },
 ): string | undefined {

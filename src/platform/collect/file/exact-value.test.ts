@@ -7,7 +7,7 @@ import { type DuckDb, openDuckDb } from '../../io/duckdb.ts'
 import { duckLiteral } from '../../io/sql.ts'
 import type { LakeTable } from '../../lake/table-state.ts'
 import { formatOf } from './format.ts'
-import { parseRecord, splitLines } from './lines.ts'
+import { parseCsvRecord, splitLines } from './lines.ts'
 import { readFeedFile } from './read-file.ts'
 
 const TYPES = {
@@ -646,7 +646,7 @@ describe('splitLines()', () => {
 })
 
 it('parseRecord() reads what quotes hold, and nothing where they are wrong', () => {
-  expect(parseRecord('a,"b ""c""",,""')).toEqual(['a', 'b "c"', null, ''])
-  expect(['"a"b', '"a', 'a,"b" '].map(parseRecord)).toEqual(Array.from({ length: 3 }))
-  expect(parseRecord('a"b,c')).toEqual(['a"b', 'c'])
+  expect(parseCsvRecord('a,"b ""c""",,""')).toEqual(['a', 'b "c"', null, ''])
+  expect(['"a"b', '"a', 'a,"b" '].map(parseCsvRecord)).toEqual(Array.from({ length: 3 }))
+  expect(parseCsvRecord('a"b,c')).toEqual(['a"b', 'c'])
 })

@@ -302,7 +302,7 @@ export async function readHeader(path: string): Promise<Header | undefined> {
   for await (const { number, text, fault } of readLines(path, quotesOpen)) {
     if (fault !== undefined) return undefined
     if (isEmptyRecord(text)) continue
-    const fields = parseRecord(text)?.map((field) => field ?? '')
+    const fields = parseCsvRecord(text)?.map((field) => field ?? '')
     return fields && { fields, line: number + text.split('\n').length - 1 }
   }
   return { fields: [], line: 0 }
@@ -323,7 +323,7 @@ function isEmptyRecord(text: string): boolean {
 }
 
 /** Fields of a record of CSV; null is a field without anything, not even quotes. */
-export function parseRecord(text: string): (string | null)[] | undefined {
+export function parseCsvRecord(text: string): (string | null)[] | undefined {
   const fields: (string | null)[] = []
   const field = /(?:"((?:[^"]|"")*)"|((?! *")[^,\r\n]*))(,|$)/y
   for (;;) {
@@ -373,7 +373,7 @@ function describeLine(
 ): object {
   if (fault !== undefined) return { n, t, fault }
   if (header === undefined) return { n, t }
-  const all = parseRecord(t)
+  const all = parseCsvRecord(t)
   // Commas at the end of a record are no more fields.
   const hasMore = all?.slice(header.length).some((field) => field !== null) === true
   const fields = hasMore ? undefined : all?.slice(0, header.length)

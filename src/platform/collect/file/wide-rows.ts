@@ -8,7 +8,7 @@ import type { LakeTable } from '../../lake/table-state.ts'
 import type { WideFormat } from '../../project/source-contract.ts'
 import { divideLines, type FeedRows, type Place } from './divide-lines.ts'
 import { type FeedFile, givenOf, unreadable, withGiven } from './format.ts'
-import { type Header, MAX_LINE_BYTES, parseRecord, readRecords } from './lines.ts'
+import { type Header, MAX_LINE_BYTES, parseCsvRecord, readRecords } from './lines.ts'
 import { readWhole } from './whole-file.ts'
 
 /** Whether a CSV file with these titles is in the wide format of its feed. */
@@ -129,7 +129,7 @@ async function writeCells(
       out.destroy()
       throw unreadable(file, 'a quote is never closed')
     }
-    const fields = (fault === undefined ? parseRecord(text) : undefined)?.map(
+    const fields = (fault === undefined ? parseCsvRecord(text) : undefined)?.map(
       (field) => field?.trim() ?? '',
     )
     const row = fields?.[0] ?? ''

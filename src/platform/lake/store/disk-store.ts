@@ -30,35 +30,6 @@ export function diskStore(directory: string): ObjectStore {
     checkKey(key)
     return join(root, key)
   }
-
-  async function create(
-    key: string,
-    write: (path: string) => Promise<void>,
-  ): Promise<'created' | 'exists'> {
-    const target = pathOf(key)
-    const staged = join(root, STAGING, randomUUID())
-    try {
-      await mkdir(dirname(staged), { recursive: true })
-      const firstMade = await mkdir(dirname(target), { recursive: true })
-      await write(staged)
-      await syncFile(staged)
-      const isTaken = await link(staged, target).then(
-        () => false,
-        (error: unknown) => isErrno(error, 'EEXIST') || Promise.reject(error),
-      )
-      if (isTaken) return 'exists'
-      // A new folder survives a power cut only once the folder that holds it is synced too.
-      for (let folder = dirname(target); ; folder = dirname(folder)) {
-        await syncFile(folder)
-        if (firstMade === undefined || folder === dirname(firstMade)) return 'created'
-      }
-    } catch (error) {
-      throw explain(error, root)
-    } finally {
-      await rm(staged, { force: true })
-    }
-  }
-
   return {
     location: root,
     async get(key) {
@@ -69,9 +40,10 @@ export function diskStore(directory: string): ObjectStore {
         throw explain(error, root)
       }
     },
-    putIfAbsent: (key, body) => create(key, (staged) => writeFile(staged, body, { mode: 0o640 })),
-    uploadIfAbsent: (key, path) =>
-      create(key, async (staged) => {
+    putIfAbsent: async (key, body) =>
+      await create(root, pathOf(key), (staged) => writeFile(staged, body, { mode: 0o640 })),
+    uploadIfAbsent: async (key, path) =>
+      await create(root, pathOf(key), async (staged) => {
         // By the system itself, in half the time of a stream.
         await copyFile(path, staged)
         await chmod(staged, 0o640)
@@ -89,18 +61,7 @@ export function diskStore(directory: string): ObjectStore {
       })
     },
     list: (prefix) => listBelow(root, prefix),
-    async sweepUnfinished({ before, remove }) {
-      const folder = join(root, STAGING)
-      const sizes: number[] = []
-      for (const name of await readdir(folder).catch(() => [])) {
-        const path = join(folder, name)
-        const found = await stat(path).catch(() => undefined)
-        if (found === undefined || found.mtime >= before) continue
-        if (remove) await rm(path, { force: true })
-        sizes.push(found.size)
-      }
-      return sizes
-    },
+    sweepUnfinished: (options) => sweepStaging(join(root, STAGING), options),
     async remove(key) {
       try {
         await rm(pathOf(key), { force: true })
@@ -109,6 +70,51 @@ export function diskStore(directory: string): ObjectStore {
       }
     },
   }
+}
+
+/** Writes a file beside the objects, syncs it, and gives it its name unless that is taken. */
+async function create(
+  root: string,
+  target: string,
+  write: (path: string) => Promise<void>,
+): Promise<'created' | 'exists'> {
+  const staged = join(root, STAGING, randomUUID())
+  try {
+    await mkdir(dirname(staged), { recursive: true })
+    const firstMade = await mkdir(dirname(target), { recursive: true })
+    await write(staged)
+    await syncFile(staged)
+    const isTaken = await link(staged, target).then(
+      () => false,
+      (error: unknown) => isErrno(error, 'EEXIST') || Promise.reject(error),
+    )
+    if (isTaken) return 'exists'
+    // A new folder survives a power cut only once the folder that holds it is synced too.
+    for (let folder = dirname(target); ; folder = dirname(folder)) {
+      await syncFile(folder)
+      if (firstMade === undefined || folder === dirname(firstMade)) return 'created'
+    }
+  } catch (error) {
+    throw explain(error, root)
+  } finally {
+    await rm(staged, { force: true })
+  }
+}
+
+/** Sizes of the files that killed writers left; removes them if asked. */
+async function sweepStaging(
+  folder: string,
+  { before, remove }: { before: Date; remove: boolean },
+): Promise<number[]> {
+  const sizes: number[] = []
+  for (const name of await readdir(folder).catch(() => [])) {
+    const path = join(folder, name)
+    const found = await stat(path).catch(() => undefined)
+    if (found === undefined || found.mtime >= before) continue
+    if (remove) await rm(path, { force: true })
+    sizes.push(found.size)
+  }
+  return sizes
 }
 
 async function* listBelow(root: string, prefix: string): AsyncIterable<ObjectInfo> {

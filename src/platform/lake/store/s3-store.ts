@@ -4,33 +4,21 @@ import { mkdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { Readable, Transform, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { setTimeout as delay } from 'node:timers/promises'
 import {
   DeleteObjectCommand,
   GetObjectCommand,
   type GetObjectCommandOutput,
   HeadObjectCommand,
-  ListObjectsV2Command,
   PutObjectCommand,
-  S3Client,
+  type S3Client,
 } from '@aws-sdk/client-s3'
 import { ConfigError, ContractError } from '../../errors.ts'
 import { withScratchErrors } from '../../io/disk-errors.ts'
-import { BodyDamagedError, explainFault, isPassing, readFault } from '../../io/s3-errors.ts'
+import { BodyDamagedError, readFault } from '../../io/s3-errors.ts'
+import { type Bucket, type BucketOptions, openBucket } from '../../io/s3.ts'
 import { checkKey, checkPrefix, isKey, type ObjectInfo, type ObjectStore } from './object-store.ts'
 
-export interface S3StoreOptions {
-  readonly bucket: string
-  /** Everything lies below it; empty, or without a slash at its end. */
-  readonly prefix: string
-  /** Another server than AWS, addressed by path (`http://host:port/bucket/key`). */
-  readonly endpoint?: string | undefined
-  /** Attempts of a request before it counts as failed. Default 6. */
-  readonly attempts?: number
-  /** Longest first pause between attempts; doubles each time up to 5 s. Default 200. */
-  readonly pauseMs?: number
-  /** A connection over which nothing moves for so long is given up. Default 30,000. */
-  readonly idleMs?: number
+export interface S3StoreOptions extends Omit<BucketOptions, 'kind'> {
   /** A local copy nobody asked for in this time is removed when another is made. Default 6 h. */
   readonly keepMs?: number
 }
@@ -50,170 +38,142 @@ interface Content {
 }
 
 /**
- * An S3 bucket as an object store. Region and credentials are found as the AWS tools find them.
+ * An S3 bucket as an object store, see `openBucket`.
  *
  * An object is created by one `PutObject` with `If-None-Match: *`: the server decides who is first.
  * It verifies the content against a signed SHA-256, which is kept with the object and checked again
  * whenever it is read. A refusal (412) is compared with the name each call leaves in the metadata of
  * what it stores, so a call whose answer was lost knows its own object from an equal one.
- *
- * Faults that may pass are tried again, a bounded number of times, after pauses that double and are
- * drawn at random. Throws `ConfigError` where a setting, a permission or the server is wrong,
- * `TransientError` where it stayed away; no error holds a credential or a signed address.
  */
-export function s3Store({
-  bucket,
-  prefix,
-  endpoint,
-  attempts = 6,
-  pauseMs = 200,
-  idleMs = 30_000,
-  keepMs = 6 * 3_600_000,
-}: S3StoreOptions): S3Store {
-  const base = prefix === '' ? '' : `${prefix}/`
-  const location = `s3://${bucket}/${prefix}`.replace(/\/$/, '')
-  const client = new S3Client({
-    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
-    // Bodies are streams that are opened anew for each attempt: ours to repeat.
-    maxAttempts: 1,
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    // Otherwise it warns on the console of every upload that is refused.
-    logger: { debug() {}, info() {}, warn() {}, error() {} },
-    requestHandler: { connectionTimeout: Math.min(idleMs, 5000), socketTimeout: idleMs },
-  })
-  const at = (key: string) => {
-    checkKey(key)
-    return { Bucket: bucket, Key: base + key }
-  }
-
-  async function persist<Result>(request: () => Promise<Result>): Promise<Result> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await request()
-      } catch (error) {
-        if (attempt >= attempts || !isPassing(error)) throw explainFault(error, location)
-      }
-      await delay(Math.random() * Math.min(pauseMs * 2 ** (attempt - 1), 5000))
-    }
-  }
-
-  async function create(key: string, content: Content): Promise<'created' | 'exists'> {
-    const target = at(key)
-    const writer = randomUUID()
-    return await persist(async () => {
-      try {
-        await put(client, { ...target, writer, content })
-        return 'created'
-      } catch (error) {
-        if (readFault(error).status !== 412) throw error
-      }
-      const there = await client.send(new HeadObjectCommand(target))
-      return there.Metadata?.[WRITER] === writer ? 'created' : 'exists'
-    })
-  }
-
+export function s3Store({ keepMs = 6 * 3_600_000, ...options }: S3StoreOptions): S3Store {
+  const bucket = openBucket({ ...options, kind: 'zone' })
+  const { client, location } = bucket
   const copies = keepCopies(keepMs)
-
   // A server that does not know the condition would overwrite what must never change (I3).
   let isTrusted = false
-  async function checkServer(key: string, content: Content): Promise<void> {
-    if ((await create(key, content)) === 'created') {
-      throw new ConfigError(`The server of ${location} ignores If-None-Match: it is no zone`, {
-        code: 'LAKE_UNSUPPORTED',
-        hint: 'use AWS, or another server that creates an object only if it is absent',
-      })
-    }
-    isTrusted = true
-  }
-
   return {
     location,
     async get(key) {
-      const target = at(key)
-      return await persist(async () => {
-        const found = await find(client, target)
-        if (found === undefined) return undefined
-        const chunks: Buffer[] = []
-        await readBody(found, {
-          key,
-          sink: new Writable({
-            write(chunk: Buffer, _encoding, done) {
-              chunks.push(chunk)
-              done()
-            },
-          }),
-        })
-        return Buffer.concat(chunks)
-      })
+      const target = targetOf(bucket, key)
+      return await bucket.request(() => readWhole(client, { key, target }))
     },
     async putIfAbsent(key, body) {
       const sha256 = createHash('sha256').update(body).digest()
       const content = { sizeBytes: body.length, sha256, open: () => body }
-      const outcome = await create(key, content)
-      if (outcome === 'created' && !isTrusted) await checkServer(key, content)
+      const outcome = await create(bucket, { key, content })
+      if (outcome === 'created' && !isTrusted) {
+        await checkCondition(bucket, { key, content })
+        isTrusted = true
+      }
       return outcome
     },
     async uploadIfAbsent(key, path) {
       checkKey(key)
       const { size: sizeBytes } = await stat(path)
       const sha256 = await hashFile(path)
-      return await create(key, { sizeBytes, sha256, open: () => createReadStream(path, CHUNKS) })
+      const content = { sizeBytes, sha256, open: () => createReadStream(path, CHUNKS) }
+      return await create(bucket, { key, content })
     },
     async download(key, cacheDir) {
-      const target = at(key)
       const path = join(cacheDir, cacheName(location, key))
-      const kept = await stat(path).catch(() => undefined)
-      const isThere = await persist(async () => {
-        if (kept !== undefined && (await sizeOf(client, target)) === kept.size) return true
-        const found = await find(client, target)
-        if (found === undefined) return false
-        await withScratchErrors(cacheDir, async () => {
-          await mkdir(cacheDir, { recursive: true })
-          await save(found, { key, path })
-        })
-        return true
-      })
-      if (isThere) {
-        await copies.keep(path)
-        return path
-      }
-      throw new ContractError(`The object ${key} is missing from ${location}`, {
-        code: 'LAKE_OBJECT_MISSING',
-        hint: 'restore it from a backup of the zone; objects are never deleted by Tidemark',
-      })
+      if (!(await copyTo(bucket, { key, path, cacheDir }))) throw missing(key, location)
+      await copies.keep(path)
+      return path
     },
     async *list(wanted): AsyncIterable<ObjectInfo> {
       checkPrefix(wanted)
-      let next: string | undefined
-      do {
-        const page = await persist(() =>
-          client.send(
-            new ListObjectsV2Command({
-              Bucket: bucket,
-              Prefix: base + wanted,
-              ...(next === undefined ? {} : { ContinuationToken: next }),
-            }),
-          ),
-        )
-        for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
-          const key = Key.slice(base.length)
-          // A folder made in a console is an object, too; it is none of ours.
-          if (isKey(key)) {
-            yield { key, sizeBytes: Size, modifiedAt: LastModified ?? new Date() }
-          }
-        }
-        next = page.IsTruncated === true ? page.NextContinuationToken : undefined
-      } while (next !== undefined)
+      for await (const { key, Size = 0, LastModified } of bucket.list(wanted)) {
+        // A folder made in a console is an object too, and none of ours.
+        if (isKey(key)) yield { key, sizeBytes: Size, modifiedAt: LastModified ?? new Date() }
+      }
     },
     async remove(key) {
-      const target = at(key)
-      await persist(() => client.send(new DeleteObjectCommand(target)))
+      const target = targetOf(bucket, key)
+      await bucket.request(() => client.send(new DeleteObjectCommand(target)))
     },
-    async [Symbol.asyncDispose]() {
-      client.destroy()
-    },
+    [Symbol.asyncDispose]: () => bucket[Symbol.asyncDispose](),
   }
+}
+
+function targetOf(bucket: Bucket, key: string): Target {
+  checkKey(key)
+  return bucket.at(key)
+}
+
+interface NewObject {
+  readonly key: string
+  readonly content: Content
+}
+
+/** Stores an object unless there is one under its key. */
+async function create(bucket: Bucket, { key, content }: NewObject): Promise<'created' | 'exists'> {
+  const { client } = bucket
+  const target = targetOf(bucket, key)
+  const writer = randomUUID()
+  return await bucket.request(async () => {
+    try {
+      await put(client, { ...target, writer, content })
+      return 'created'
+    } catch (error) {
+      if (readFault(error).status !== 412) throw error
+    }
+    const there = await client.send(new HeadObjectCommand(target))
+    return there.Metadata?.[WRITER] === writer ? 'created' : 'exists'
+  })
+}
+
+/** Throws `ConfigError` if the server stores an object again that is there already. */
+async function checkCondition(bucket: Bucket, object: NewObject): Promise<void> {
+  if ((await create(bucket, object)) === 'exists') return
+  throw new ConfigError(`The server of ${bucket.location} ignores If-None-Match: it is no zone`, {
+    code: 'LAKE_UNSUPPORTED',
+    hint: 'use AWS, or another server that creates an object only if it is absent',
+  })
+}
+
+function missing(key: string, location: string): ContractError {
+  return new ContractError(`The object ${key} is missing from ${location}`, {
+    code: 'LAKE_OBJECT_MISSING',
+    hint: 'restore it from a backup of the zone; objects are never deleted by Tidemark',
+  })
+}
+
+/** The content of a small object; undefined if there is none. */
+async function readWhole(
+  client: S3Client,
+  { key, target }: { key: string; target: Target },
+): Promise<Buffer | undefined> {
+  const found = await find(client, target)
+  if (found === undefined) return undefined
+  const chunks: Buffer[] = []
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      chunks.push(chunk)
+      done()
+    },
+  })
+  await readBody(found, { key, sink })
+  return Buffer.concat(chunks)
+}
+
+/** Makes a local copy, unless there is one already. Returns whether the object exists. */
+async function copyTo(
+  bucket: Bucket,
+  { key, path, cacheDir }: { key: string; path: string; cacheDir: string },
+): Promise<boolean> {
+  const { client } = bucket
+  const target = targetOf(bucket, key)
+  const kept = await stat(path).catch(() => undefined)
+  return await bucket.request(async () => {
+    if (kept !== undefined && (await sizeOf(client, target)) === kept.size) return true
+    const found = await find(client, target)
+    if (found === undefined) return false
+    await withScratchErrors(cacheDir, async () => {
+      await mkdir(cacheDir, { recursive: true })
+      await save(found, { key, path })
+    })
+    return true
+  })
 }
 
 /** How much of a file is in memory at a time. */

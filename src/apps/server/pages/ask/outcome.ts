@@ -1,7 +1,7 @@
 import { html, raw } from 'hono/html'
 import type { TransientError } from '../../../../platform/errors.ts'
 import type { AskedRows, AskRefusal } from '../../../../platform/presentation/ask.ts'
-import type { Column, Row } from '../../../../platform/presentation/cursor.ts'
+import type { ResultColumn, Row } from '../../../../platform/presentation/cursor.ts'
 import { formatNumber } from '../format.ts'
 import type { Markup } from '../layout.ts'
 import { jsonOf } from '../panel.ts'
@@ -123,7 +123,7 @@ function renderChart(answer: AskedRows, { chart }: Draft): Markup {
 }
 
 /** Cells exactly as Postgres prints them. */
-function renderRows(columns: readonly Column[], rows: readonly Row[]): Markup {
+function renderRows(columns: readonly ResultColumn[], rows: readonly Row[]): Markup {
   const classes = columns.map(({ kind }) =>
     kind === 'number' ? 'number' : kind === 'date' || kind === 'moment' ? 'time' : '',
   )
@@ -157,7 +157,7 @@ function renderRows(columns: readonly Column[], rows: readonly Row[]): Markup {
   </div>`
 }
 
-function textOf(column: Column | undefined, cell: string): string {
+function textOf(column: ResultColumn | undefined, cell: string): string {
   if (column?.kind !== 'boolean') return cell
   return cell === 't' ? 'true' : 'false'
 }
