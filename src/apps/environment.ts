@@ -8,8 +8,8 @@ import { hostOf } from '../platform/io/postgres-url.ts'
 import { diskStore } from '../platform/lake/store/disk-store.ts'
 import type { ObjectStore } from '../platform/lake/store/object-store.ts'
 import { parseZoneAddress, ZONE_ADDRESS } from '../platform/lake/store/zone-address.ts'
-import type { Log } from '../platform/log.ts'
 import { createMemory } from '../platform/memory.ts'
+import { hostOf } from '../platform/io/postgres-url.ts'
 import { diskDrop, type Drop } from '../platform/source/drop.ts'
 import type { FeedSources } from '../platform/source/feed-sources.ts'
 import type { Warehouse } from '../platform/warehouse/warehouse.ts'
@@ -19,6 +19,7 @@ import { type FileSetting, parseEnvFile } from './env-file.ts'
 import { checkNames, isOwnName } from './known-settings.ts'
 import { readClusterIdentity } from './local/cluster-identity.ts'
 import { type LocalSystem, openLocalSystem } from './local/local-system.ts'
+import type { AppLog } from './log.ts'
 import { openScratch } from './scratch.ts'
 
 export const VERSION: string = (
@@ -77,7 +78,7 @@ function readEnvFile(): ReadonlyMap<string, FileSetting> {
 
 export interface EnvironmentOptions {
   readonly config: Config
-  readonly log: Log
+  readonly log: AppLog
   /** Fill an empty embedded Totesys. */
   readonly fill: boolean
   readonly signal: AbortSignal

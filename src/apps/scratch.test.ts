@@ -5,13 +5,13 @@ import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import type { LogEntry } from '../platform/log.ts'
+import type { AppLogEntry } from './log.ts'
 import { markProcess, type ProcessMark } from './process-mark.ts'
 import { openScratch } from './scratch.ts'
 
 let parent: string
-let entries: LogEntry[]
-const log = (entry: LogEntry) => void entries.push(entry)
+let entries: AppLogEntry[]
+const log = (entry: AppLogEntry) => void entries.push(entry)
 beforeEach(async () => {
   parent = await mkdtemp(join(tmpdir(), 'tidemark-scratch-'))
   entries = []

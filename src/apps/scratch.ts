@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/p
 import { join } from 'node:path'
 import { withScratchErrors } from '../platform/io/disk-errors.ts'
 import { ConfigError } from '../platform/errors.ts'
-import type { Log } from '../platform/log.ts'
+import type { AppLog } from './log.ts'
 import { isAlive, markProcess, type ProcessMark } from './process-mark.ts'
 
 /** A folder for this process alone; gone when it is disposed. */
@@ -23,7 +23,7 @@ const ABANDONED_MS = 24 * TOUCH_MS
  * removing them. Folders of living processes stay, and so does everything that Tidemark did not
  * make. Throws `ConfigError` if the folder cannot be made.
  */
-export async function openScratch(parent: string, { log }: { log: Log }): Promise<Scratch> {
+export async function openScratch(parent: string, { log }: { log: AppLog }): Promise<Scratch> {
   return await withScratchErrors(parent, async () => {
     await makeFolder(parent)
     const folders = await sweepScratch(parent)

@@ -1,4 +1,195 @@
+/** How much an entry matters: `alert` wants a person. An entry without a level is `info`. */
 export type Level = 'info' | 'warn' | 'alert'
+
+/** What a field of an event holds. Only the compiler knows the type; nothing is stored here. */
+export interface Field<Value> {
+  readonly value?: Value
+}
+
+export const text: Field<string> = {}
+export const texts: Field<readonly string[]> = {}
+export const number: Field<number> = {}
+export const flag: Field<boolean> = {}
+
+/** A table's rows in one batch: `read` is `accepted`, `unchanged` and `quarantined` together. */
+const rowCounts = {
+  read: number,
+  accepted: number,
+  unchanged: number,
+  quarantined: number,
+  inserted: number,
+  updated: number,
+  deleted: number,
+}
+
+/** An event as its table describes it: once, for the compiler, for people and for the docs. */
+export interface EventDescription {
+  /** At `info` the entry carries no level. */
+  readonly levels: readonly Level[]
+  /** What happened, in one sentence for people. */
+  readonly says: string
+  /** By name. A name that ends in `?` may be missing. */
+  readonly fields: Readonly<Record<string, Field<unknown>>>
+}
+
+/** The events of the platform by name. Names, levels and fields are stable: alarms read them. */
+export const EVENTS = {
+  rows_read: {
+    levels: ['info'],
+    says: 'Extract has read this many rows of a table so far.',
+    fields: { batch: number, table: text, rows: number },
+  },
+  table_captured: {
+    levels: ['info'],
+    says: 'Extract has put a table into the batch, with these numbers of rows.',
+    fields: { batch: number, table: text, ...rowCounts },
+  },
+  table_compared_whole: {
+    levels: ['warn'],
+    says: 'Extract compares every row of a table, not only the recent ones, for this reason.',
+    fields: { table: text, why: text },
+  },
+  table_deferred: {
+    levels: ['warn'],
+    says: 'Time ran out before a table was read, so the next run reads it first.',
+    fields: { batch: number, table: text },
+  },
+  table_failed: {
+    levels: ['warn'],
+    says: 'A table cannot be read, for the reason in the message.',
+    fields: { batch: number, table: text, code: text, message: text, 'hint?': text },
+  },
+  table_held: {
+    levels: ['warn', 'alert'],
+    says: 'A table is held: it stands still until its problem is fixed, and all other tables go on.',
+    fields: { 'batch?': number, table: text, reason: text, detail: text },
+  },
+  table_released: {
+    levels: ['info'],
+    says: 'A table is no longer held.',
+    fields: { 'batch?': number, table: text, since: text },
+  },
+  table_ignored: {
+    levels: ['info'],
+    says: 'The source has a relation that no contract names, and Tidemark leaves it alone.',
+    fields: { relation: text },
+  },
+  deletes_held: {
+    levels: ['alert'],
+    says: 'So many rows of a table are gone at once that you must confirm their deletion.',
+    fields: { table: text, deletes: number, rows: number },
+  },
+  shape_changed: {
+    levels: ['info'],
+    says: 'The columns of a source table have changed since it was last captured.',
+    fields: { table: text, added: texts, removed: texts, changed: texts, reordered: flag },
+  },
+  extract_again: {
+    levels: ['info'],
+    says: 'Another run or a schema change came in between, so extract starts again.',
+    fields: { attempt: number, code: text },
+  },
+  processed_zone_away: {
+    levels: ['warn'],
+    says: 'The processed zone cannot be read, and changes are captured without it.',
+    fields: { code: text, reason: text },
+  },
+  feed_captured: {
+    levels: ['info'],
+    says: "Collect has put a feed's new files and answers into the batch.",
+    fields: { batch: number, table: text, files: number, ...rowCounts },
+  },
+  feed_unreachable: {
+    levels: ['warn'],
+    says: "A feed's folder or server cannot be read, so the rows already known stay in use.",
+    fields: { table: text, code: text, reason: text },
+  },
+  files_ignored: {
+    levels: ['info'],
+    says: "A feed's folder holds this many files that no feed takes.",
+    fields: { table: text, files: number },
+  },
+  fields_ignored: {
+    levels: ['info'],
+    says: "A feed's file has fields that the feed does not declare, and they are ignored.",
+    fields: { table: text, file: text, fields: texts },
+  },
+  cells_absent: {
+    levels: ['info'],
+    says: "This many cells of a feed's file are empty and make no row.",
+    fields: { table: text, file: text, cells: number },
+  },
+  collect_again: {
+    levels: ['info'],
+    says: 'Another run took the batch number, so collect starts again.',
+    fields: { attempt: number, code: text },
+  },
+  rows_quarantined: {
+    levels: ['warn', 'alert'],
+    says: 'Rows were refused and are in quarantine, at level `alert` if a reason is new.',
+    fields: { batch: number, table: text, rows: number, reasons: texts },
+  },
+  check_failed: {
+    levels: ['warn'],
+    says: 'Rows were published although they break a check of their model.',
+    fields: { batch: number, table: text, check: text, rows: number },
+  },
+  test_failed: {
+    levels: ['warn'],
+    says: 'Published rows break a data test.',
+    fields: { batch: number, test: text, rows: number },
+  },
+  batch_transformed: {
+    levels: ['info'],
+    says: 'Transform has committed a batch to the processed zone.',
+    fields: { batch: number, generation: text },
+  },
+  warehouse_restored: {
+    levels: ['alert'],
+    says: 'Relations of the warehouse were missing, and load has made them again.',
+    fields: { relations: texts },
+  },
+  batch_loaded: {
+    levels: ['info'],
+    says: 'Load has committed a batch to the warehouse.',
+    fields: { batch: number, generation: text },
+  },
+  batch_skipped: {
+    levels: ['info'],
+    says: 'Load skipped a batch because another run had already loaded it.',
+    fields: { batch: number, generation: text },
+  },
+  generation_switched: {
+    levels: ['info'],
+    says: 'Load has switched the warehouse to another generation of the models.',
+    fields: { batch: number, generation: text },
+  },
+  generation_skipped: {
+    levels: ['info'],
+    says: 'Load did not switch the generation because another run had already done so.',
+    fields: { batch: number, generation: text },
+  },
+  batches_verified: {
+    levels: ['info'],
+    says: 'Verify has checked the commit records and the ledger up to this batch.',
+    fields: { batch: number, of: number },
+  },
+  table_verified: {
+    levels: ['info'],
+    says: 'Verify has compared a table.',
+    fields: { where: field<'lake' | 'warehouse' | 'history'>(), table: text, rows: number },
+  },
+  verify_again: {
+    levels: ['info'],
+    says: 'Another run changed the lake or the warehouse, so verify starts again.',
+    fields: { attempt: number, code: text },
+  },
+  sweep_progress: {
+    levels: ['info'],
+    says: 'The sweep has looked at this many objects of a zone so far.',
+    fields: { zone: text, objects: number },
+  },
+} as const satisfies Record<string, EventDescription>
 
 /** One thing that happened. `event` is a stable snake_case name; fields are counts, names, times. */
 export interface LogEntry {
@@ -8,4 +199,59 @@ export interface LogEntry {
 }
 
 /** Where entries go; made in `apps/`. Never given a row, a value or a connection string. */
-export type Log = (entry: LogEntry) => void
+export type Log = { log(entry: LogEntry): void }['log']
+
+/** The entries of a table of events: a union that `event` tells apart. */
+export type EntryOf<Events extends Readonly<Record<string, EventDescription>>> = {
+  readonly [Name in keyof Events]: Flat<
+    { readonly event: Name } & LevelOf<Events[Name]['levels'][number]> &
+      ValuesOf<Events[Name]['fields']>
+  >
+}[keyof Events]
+
+/** A field of any type. */
+export function field<Value>(): Field<Value> {
+  return {}
+}
+
+/**
+ * The fields of an event that carries a whole record. The compiler wants every name of the record
+ * and no other, with a `?` where it may be undefined, so that the list of events and the record
+ * cannot come apart.
+ */
+export function fieldsOf<Value>(fields: FieldsOf<Value>): FieldsOf<Value> {
+  return fields
+}
+
+/** A table of events as the Markdown table of `docs/command-line.md`. */
+export function describeEvents(events: Readonly<Record<string, EventDescription>>): string {
+  const code = (names: readonly string[]) => names.map((name) => `\`${name}\``).join(', ')
+  const rows = Object.entries(events).map(
+    ([name, { levels, says, fields }]) =>
+      `| \`${name}\` | ${levels.join(', ')} | ${says} | ${code(Object.keys(fields))} |`,
+  )
+  return ['| event | level | what it means | fields |', '|---|---|---|---|', ...rows].join('\n')
+}
+
+type FieldsOf<Value> = {
+  readonly [
+    Name in keyof Value & string as undefined extends Value[Name] ? `${Name}?` : Name
+  ]-?: Field<Exclude<Value[Name], undefined>>
+}
+
+type LevelOf<Levels extends Level> = 'info' extends Levels
+  ? { readonly level?: Exclude<Levels, 'info'> }
+  : { readonly level: Levels }
+
+type ValuesOf<Fields> = {
+  readonly [Name in keyof Fields as Name extends `${string}?` ? never : Name]: ValueOf<Fields[Name]>
+} & {
+  readonly [Name in keyof Fields as Name extends `${infer Known}?` ? Known : never]?:
+    | ValueOf<Fields[Name]>
+    | undefined
+}
+
+type ValueOf<Described> = Described extends Field<infer Value> ? Value : never
+
+/** The same type, shown and checked as one object. */
+type Flat<Type> = { readonly [Name in keyof Type]: Type[Name] }

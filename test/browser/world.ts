@@ -6,7 +6,7 @@ import { type Environment, openEnvironment, readConfig } from '../../src/apps/en
 import { fillTotesys } from '../../src/apps/local/living-totesys/fill.ts'
 import { createLiving, type Living } from '../../src/apps/local/living-totesys/living.ts'
 import { openServer, type OpenServer } from '../../src/apps/server/open-server.ts'
-import type { LogEntry } from '../../src/platform/log.ts'
+import type { AppLogEntry } from '../../src/apps/log.ts'
 import { run, type RunReport } from '../../src/platform/pipeline.ts'
 
 export interface WorldOptions {
@@ -15,7 +15,7 @@ export interface WorldOptions {
   /** Days of life to be lived after it was filled, up to now. */
   readonly days: number
   /** Of what the pipeline and the server log. */
-  readonly onLog?: (entry: LogEntry) => void
+  readonly onLog?: (entry: AppLogEntry) => void
 }
 
 /** What `tidemark up` starts, on a folder of its own, but that Totesys lives only when told to. */

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { extract } from '../../src/platform/extract/extract.ts'
 import { commitKey } from '../../src/platform/lake/zone.ts'
+import type { LogEntry } from '../../src/platform/log.ts'
 import { run } from '../../src/platform/pipeline.ts'
 import { transform } from '../../src/platform/transform/transform.ts'
 import { listKeys, readTable, withHook } from '../support/lake.ts'
@@ -213,7 +214,7 @@ it('a run asked to stop stops between two tables, and the next goes on', async (
   const deps = {
     ...system.deps,
     signal: stop.signal,
-    log: (entry: { event: string }) => {
+    log: (entry: LogEntry) => {
       if (entry.event === 'table_captured') stop.abort()
     },
   }

@@ -273,7 +273,7 @@ it('takes the data that engines drop, from folders named by a value too, and cou
   expect(Object.keys(await prices.files()).length).toBe(3)
   // A folder counts as one; each number is logged once.
   const told = () =>
-    prices.entries.filter(({ event }) => event === 'files_ignored').map(({ files }) => files)
+    prices.entries.filter((entry) => entry.event === 'files_ignored').map(({ files }) => files)
   expect(told()).toEqual([12])
   await prices.collect()
   expect(told()).toEqual([12])

@@ -48,7 +48,7 @@ async function rows({ sql }: SourceServer): Promise<TextRow[]> {
 
 /** Why tables were compared whole since the last call. */
 function reasons({ entries }: TestSystem): unknown[] {
-  const found = entries.filter(({ event }) => event === 'table_compared_whole')
+  const found = entries.filter((entry) => entry.event === 'table_compared_whole')
   entries.length = 0
   return found.map(({ table, why }) => [table, why])
 }

@@ -45,7 +45,7 @@ it('verify() that is overtaken by another run proves a newer snapshot', async ()
       },
     },
     log: (entry) => {
-      if (entry.event === 'verify_again') codes.push(entry['code'])
+      if (entry.event === 'verify_again') codes.push(entry.code)
       if (entry.event === 'batch_loaded') hasLoaded = true
     },
   }

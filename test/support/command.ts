@@ -1,4 +1,5 @@
 import { runProgram } from '../../src/apps/cli/program.ts'
+import { checkDeclared } from './declared-events.ts'
 
 export interface CommandResult {
   readonly code: number
@@ -43,5 +44,6 @@ export async function tidemark(
         .filter((line) => line !== '')
         .map((line) => JSON.parse(line) as CommandResult['events'][number])
     : []
+  for (const event of events) checkDeclared(event)
   return { code, out, err, events }
 }

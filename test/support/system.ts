@@ -3,18 +3,21 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type pg from 'pg'
 import { expect } from 'vitest'
+import type { AppLog, AppLogEntry } from '../../src/apps/log.ts'
 import { DEFAULT_LIMITS, type Deps, ingestionZone, processedZone } from '../../src/platform/deps.ts'
 import type { ExtractOptions } from '../../src/platform/extract/extract.ts'
 import { readCommit } from '../../src/platform/lake/batch-log.ts'
 import type { CommitRecord } from '../../src/platform/lake/commit-record.ts'
 import { diskStore } from '../../src/platform/lake/store/disk-store.ts'
 import type { ObjectStore } from '../../src/platform/lake/store/object-store.ts'
-import type { LogEntry } from '../../src/platform/log.ts'
 import { createMemory } from '../../src/platform/memory.ts'
+import { readCommit } from '../../src/platform/lake/batch-log.ts'
+import { generationOf } from '../../src/platform/project/generation.ts'
 import { run, type RunReport } from '../../src/platform/pipeline.ts'
 import { generationOf } from '../../src/platform/project/generation.ts'
 import type { Project } from '../../src/platform/project/project.ts'
 import { totesys } from '../../src/totesys/totesys.ts'
+import { checkDeclared } from './declared-events.ts'
 import { createDatabase, keepDatabase, type TestDatabase } from './database.ts'
 
 /** A whole Tidemark on a real source, a real lake and a real warehouse, all its own. */
@@ -26,7 +29,9 @@ export interface TestSystem extends AsyncDisposable {
   readonly deps: Deps
   readonly folder: string
   /** Everything logged so far. */
-  readonly entries: LogEntry[]
+  readonly entries: AppLogEntry[]
+  /** Where they come from: the log of `deps`, which takes what the apps log too. */
+  readonly log: AppLog
   /** One run that must succeed; every batch it makes is accounted for (I10). */
   run(options?: ExtractOptions): Promise<RunReport>
   /** Rows of a warehouse query. */
@@ -99,7 +104,11 @@ async function openSystem(
   { project = totesys, store }: Pick<SystemOptions, 'project' | 'store'>,
 ): Promise<TestSystem> {
   const sql = await source.client()
-  const entries: LogEntry[] = []
+  const entries: AppLogEntry[] = []
+  const log: AppLog = (entry) => {
+    checkDeclared(entry)
+    entries.push(entry)
+  }
   const directory = (zone: string) => diskStore(join(folder, zone))
   const deps: Deps = {
     project,
@@ -115,7 +124,7 @@ async function openSystem(
     processed: (store ?? directory)('processed'),
     scratchDir: join(folder, 'scratch'),
     memory: createMemory(),
-    log: (entry) => entries.push(entry),
+    log,
     runId: 'test',
     version: '0.0.0-test',
     // Who waits for another does so for as long as a busy machine makes it last.
@@ -138,6 +147,7 @@ async function openSystem(
     deps,
     folder,
     entries,
+    log,
     records,
     query: (text, params) => warehouse.query(text, params),
     async run(options) {

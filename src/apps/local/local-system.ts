@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import type { Config } from '../../platform/config.ts'
 import { ConfigError, TidemarkError } from '../../platform/errors.ts'
-import type { Log } from '../../platform/log.ts'
+import type { AppLog } from '../log.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts'
 import { type FillResult, fillTotesys } from './living-totesys/fill.ts'
 import { dropRateHistory, type RateServer, startRateServer } from './living-totesys/rates.ts'
@@ -31,7 +31,7 @@ const LEAD_DAYS = 21
  */
 export async function openLocalSystem(
   config: Config,
-  { log, fill }: { log: Log; fill: boolean },
+  { log, fill }: { log: AppLog; fill: boolean },
 ): Promise<LocalSystem> {
   const home = config.TIDEMARK_HOME
   mkdirSync(home, { recursive: true, mode: 0o711 })

@@ -16,6 +16,7 @@ import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
 import { formatCount, formatMoment, formatNumber, formatTable } from '../format.ts'
 import type { Output } from '../output.ts'
+import type { Feeds } from '../results.ts'
 
 /**
  * `tidemark catalog [TABLE]`: the source tables and the star tables they feed; or of one table the
@@ -41,14 +42,6 @@ export async function catalogCommand(
   if (wanted === undefined) printList(output, tables)
   else for (const table of tables) printTable(output, table, catalog)
   return EXIT.done
-}
-
-interface Feeds {
-  /** Star tables whose models read this table. */
-  readonly feeds: readonly string[]
-  readonly lineage: readonly { readonly column: string; readonly feeds: readonly string[] }[]
-  /** Warehouse columns this table may feed, where its columns cannot be told exactly. */
-  readonly inexact: readonly string[]
 }
 
 function feedsOf({ models }: Catalog, { table, versions }: CatalogTable): Feeds {

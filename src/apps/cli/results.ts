@@ -1,0 +1,163 @@
+import type { CatalogTable } from '../../platform/inspect/catalog.ts'
+import type { Finding } from '../../platform/inspect/finding.ts'
+import type { QuarantineEntry, Replay } from '../../platform/inspect/quarantine.ts'
+import type { Status } from '../../platform/inspect/status.ts'
+import type { SweptZone } from '../../platform/inspect/sweep.ts'
+import type { VerifyReport } from '../../platform/inspect/verify.ts'
+import type { RowCounts } from '../../platform/lake/commit-record.ts'
+import {
+  type EntryOf,
+  type EventDescription,
+  field,
+  fieldsOf,
+  flag,
+  number,
+  text,
+} from '../../platform/log.ts'
+import type { RunReport } from '../../platform/pipeline.ts'
+import type { FactHistory } from '../../platform/presentation/history.ts'
+
+/** What a source table feeds. */
+export interface Feeds {
+  /** Star tables whose models read this table. */
+  readonly feeds: readonly string[]
+  readonly lineage: readonly { readonly column: string; readonly feeds: readonly string[] }[]
+  /** Warehouse columns this table may feed, where its columns cannot be told exactly. */
+  readonly inexact: readonly string[]
+}
+
+/** What commands write with `--json` as their results, beside the log. */
+export const RESULTS = {
+  run_finished: {
+    levels: ['info'],
+    says: 'A run has ended, and is `ok` if every stage succeeded.',
+    fields: {
+      ok: flag,
+      'batch?': number,
+      changed: flag,
+      files: number,
+      filesIgnored: number,
+      ...fieldsOf<RowCounts>({
+        read: {},
+        accepted: {},
+        unchanged: {},
+        quarantined: {},
+        inserted: {},
+        updated: {},
+        deleted: {},
+      }),
+      transformed: number,
+      loaded: field<readonly number[]>(),
+      ...fieldsOf<Pick<RunReport, 'held' | 'warnings' | 'completeTo' | 'durationMs' | 'runId'>>({
+        held: {},
+        warnings: {},
+        'completeTo?': {},
+        durationMs: {},
+        runId: {},
+      }),
+    },
+  },
+  server_started: {
+    levels: ['info'],
+    says: 'The server listens at this address.',
+    fields: { url: text, login: flag },
+  },
+  status: {
+    levels: ['info'],
+    says: '`status` says how fresh the warehouse is, and what waits where.',
+    fields: fieldsOf<Status>({
+      generation: {},
+      batches: {},
+      'warehouse?': {},
+      'lagMs?': {},
+      promiseMs: {},
+      isFresh: {},
+      tables: {},
+      facts: {},
+      held: {},
+      quarantined: {},
+      warnings: {},
+    }),
+  },
+  history: {
+    levels: ['info'],
+    says: '`history` shows every version of one fact.',
+    fields: fieldsOf<FactHistory>({ table: {}, key: {}, 'headline?': {}, versions: {} }),
+  },
+  verified: {
+    levels: ['info'],
+    says: '`verify` has compared source, lake and warehouse.',
+    fields: fieldsOf<VerifyReport>({
+      batch: {},
+      snapshotAt: {},
+      tables: {},
+      faults: {},
+      isEqual: {},
+    }),
+  },
+  catalog_table: {
+    levels: ['info'],
+    says: '`catalog` shows a source table, its schemas and what it feeds.',
+    fields: fieldsOf<CatalogTable & Feeds>({
+      table: {},
+      key: {},
+      rows: {},
+      'hold?': {},
+      versions: {},
+      feeds: {},
+      lineage: {},
+      inexact: {},
+    }),
+  },
+  quarantined_row: {
+    levels: ['info'],
+    says: '`quarantine list` or `quarantine show` shows a row in quarantine.',
+    fields: fieldsOf<QuarantineEntry>({
+      id: {},
+      zone: {},
+      table: {},
+      batch: {},
+      capturedAt: {},
+      operation: {},
+      key: {},
+      reason: {},
+      'column?': {},
+      content: {},
+    }),
+  },
+  replayed: {
+    levels: ['info'],
+    says: '`quarantine replay` counts the rows in quarantine before and after.',
+    fields: fieldsOf<Pick<Replay, 'before' | 'after'>>({ before: {}, after: {} }),
+  },
+  zone_swept: {
+    levels: ['info'],
+    says: '`lake sweep` has looked at every object of a zone.',
+    fields: fieldsOf<SweptZone>({
+      zone: {},
+      location: {},
+      objects: {},
+      orphans: {},
+      orphanBytes: {},
+      removed: {},
+    }),
+  },
+  examined: {
+    levels: ['info'],
+    says: '`doctor` has checked one thing.',
+    fields: fieldsOf<Finding>({ what: {}, ok: {}, detail: {}, 'hint?': {} }),
+  },
+  failed: {
+    levels: ['info'],
+    says: 'The command failed, or one of its runs did.',
+    fields: { code: text, message: text, 'hint?': text },
+  },
+  output_lost: {
+    levels: ['info'],
+    says: 'This many lines of output could not be written.',
+    fields: { lines: number, code: text },
+  },
+} as const satisfies Record<string, EventDescription>
+
+/** One object that a command writes with `--json`. */
+export type Result = EntryOf<typeof RESULTS>

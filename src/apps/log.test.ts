@@ -1,0 +1,84 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
+import { describeEvents, type EventDescription, EVENTS } from '../platform/log.ts'
+import { AWS_EVENTS } from './aws/events.ts'
+import { RESULTS } from './cli/results.ts'
+import { type AppLogEntry, MACHINE_EVENTS, SERVER_EVENTS } from './log.ts'
+
+const docs = new URL('../../docs/', import.meta.url)
+
+const TABLES: readonly Readonly<Record<string, EventDescription>>[] = [
+  RESULTS,
+  EVENTS,
+  MACHINE_EVENTS,
+  SERVER_EVENTS,
+  AWS_EVENTS,
+]
+
+it('the name of an event tells the fields of the apps apart too', () => {
+  const addressOf = (entry: AppLogEntry): string | undefined =>
+    entry.event === 'postgres_started' ? entry.address : undefined
+  expect(addressOf({ event: 'postgres_started', version: '18', address: 'a', durationMs: 1 })).toBe(
+    'a',
+  )
+})
+
+it('no two tables describe an event of one name', () => {
+  const names = TABLES.flatMap((table) => Object.keys(table))
+  expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([])
+})
+
+it('every event says in one sentence what it means', () => {
+  for (const [name, { says }] of TABLES.flatMap((table) => Object.entries(table))) {
+    expect(says, name).toMatch(/^[A-Z`][^.|\n]*\.$/)
+  }
+})
+
+it('docs/command-line.md lists every event (UPDATE_GOLDEN=1 rewrites the list)', () => {
+  const list = `<!-- events: made from src/platform/log.ts, src/apps/log.ts, src/apps/cli/results.ts and src/apps/aws/events.ts -->
+
+Every object has an \`event\`, and \`at\`, the moment it was written. (In \`request_failed\`, \`at\` is the place in the program, if it is known.) Names, levels and fields
+are stable. An event at \`info\` has no \`level\`; \`alert\` wants a person. A field with \`?\` may be missing.
+
+Results, by the command that was asked for them:
+
+${describeEvents(RESULTS)}
+
+What happens meanwhile, on this machine and in the server:
+
+${describeEvents({ ...MACHINE_EVENTS, ...SERVER_EVENTS })}
+
+What the stages and the checks do:
+
+${describeEvents(EVENTS)}
+
+On AWS the functions log the same events and their own. CloudWatch has the event's name as \`message\`, its level as \`INFO\`, \`WARN\` or \`CRITICAL\`, and
+a field \`message\` as \`text\`:
+
+${describeEvents(AWS_EVENTS)}
+
+<!-- end of events -->`
+  const path = new URL('command-line.md', docs)
+  const page = readFileSync(path, 'utf8')
+  const found = /<!-- events: .*<!-- end of events -->/s
+  expect(page).toMatch(found)
+  const made = page.replace(found, () => list)
+  if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(path, made)
+  expect(readFileSync(path, 'utf8')).toBe(made)
+})
+
+it('every filter on the log in the docs names an event', () => {
+  const known = TABLES.flatMap((table) => Object.keys(table))
+  const named = readdirSync(docs, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md'))
+    .flatMap((file) => [
+      ...readFileSync(new URL(file, docs), 'utf8').matchAll(/\$\.message = "([^"]*)"/g),
+    ])
+    .map(([, name = '']) => name)
+  expect(named).not.toEqual([])
+  const isKnown = (filter: string): boolean => {
+    const pattern = new RegExp(`^${filter.replace('*', '.*')}$`)
+    return known.some((name) => pattern.test(name))
+  }
+  expect(named.filter((name) => !isKnown(name))).toEqual([])
+})

@@ -1,0 +1,62 @@
+import { type EntryOf, type EventDescription, EVENTS, number, text } from '../platform/log.ts'
+
+/** The events of what Tidemark starts and keeps on this machine. */
+export const MACHINE_EVENTS = {
+  postgres_started: {
+    levels: ['info'],
+    says: 'The embedded Postgres has started.',
+    fields: { version: text, address: text, durationMs: number },
+  },
+  source_filled: {
+    levels: ['info'],
+    says: 'The embedded Totesys was filled with its first rows.',
+    fields: { tables: number, rows: number, durationMs: number },
+  },
+  scratch_swept: {
+    levels: ['info'],
+    says: 'Scratch folders of processes that have ended were removed.',
+    fields: { folders: number },
+  },
+} as const satisfies Record<string, EventDescription>
+
+/** The events of the server, wherever it runs. */
+export const SERVER_EVENTS = {
+  payments_read: {
+    levels: ['info'],
+    says: 'Somebody was shown payments.',
+    fields: { path: text, status: number, subject: text },
+  },
+  sql_asked: {
+    levels: ['info'],
+    says: 'Somebody asked a question in SQL and got rows or an SQL error.',
+    fields: { subject: text, 'rows?': number, 'durationMs?': number, 'sqlState?': text },
+  },
+  access_refused: {
+    levels: ['warn'],
+    says: 'The server refused a request without a valid token or the right group.',
+    fields: { path: text, status: number, reason: text, 'subject?': text },
+  },
+  request_failed: {
+    levels: ['warn', 'alert'],
+    says: 'The server could not answer a request.',
+    fields: { path: text, status: number, code: text, 'message?': text, 'at?': text },
+  },
+  keys_unreachable: {
+    levels: ['alert'],
+    says: "The issuer's keys cannot be fetched, so no token can be checked.",
+    fields: { path: text },
+  },
+  reader_unbounded: {
+    levels: ['warn'],
+    says: "The warehouse's reader role lacks a limit, so one question can fill the disk.",
+    fields: { what: text, fix: text },
+  },
+} as const satisfies Record<string, EventDescription>
+
+/** Everything that is logged outside AWS: by the platform, this machine and the server. */
+export const APP_EVENTS = { ...EVENTS, ...MACHINE_EVENTS, ...SERVER_EVENTS }
+
+export type AppLogEntry = EntryOf<typeof APP_EVENTS>
+
+/** As `Log` in the platform, which it may stand for: it takes the events of the apps too. */
+export type AppLog = (entry: AppLogEntry) => void
