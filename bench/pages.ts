@@ -67,14 +67,15 @@ function asker(
   reader: Reader,
   { system, place }: { system: BenchSystem; place: Place },
 ): (path: string) => Promise<string> {
+  const log = () => {}
   const app = createApp({
     reader,
     questions: new Map(dashboard.questions.flatMap((folder) => [...readQuestions(folder)])),
     promiseMs: 1_800_000,
     access: readAccess(parseConfig({})),
-    log: () => {},
+    log,
     version: '0.0.0-bench',
-    pages: (presentation) => pageRoutes({ presentation, dashboard, deps: depsAt(place) }),
+    pages: (presentation) => pageRoutes({ presentation, dashboard, deps: depsAt(place), log }),
     problemPage: renderProblem,
     now: () => system.until,
     rate: { burst: 100_000, perSecond: 100_000 },

@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseConfig } from '../../platform/config.ts'
-import type { LogEntry } from '../../platform/log.ts'
+import type { AppLogEntry } from '../log.ts'
 import { createAnswers } from '../../platform/presentation/answer.ts'
 import { readQuestions } from '../../platform/presentation/question.ts'
 import { createReader, type Reader } from '../../platform/presentation/reader.ts'
@@ -22,7 +22,7 @@ describe('the server', () => {
   let system: TestSystem
   let role: TestReader
   let reader: Reader
-  const log: LogEntry[] = []
+  const log: AppLogEntry[] = []
   const options = (more: Partial<Options> = {}): Options => ({
     reader,
     questions,

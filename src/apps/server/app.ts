@@ -1,12 +1,12 @@
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { ConfigError, ContractError, TidemarkError, TransientError } from '../../platform/errors.ts'
-import type { Log } from '../../platform/log.ts'
 import { isLoopback } from '../../platform/io/loopback.ts'
 import { type Answers, createAnswers } from '../../platform/presentation/answer.ts'
 import { type Freshness, readFreshness } from '../../platform/presentation/freshness.ts'
 import type { Question } from '../../platform/presentation/question.ts'
 import type { Reader } from '../../platform/presentation/reader.ts'
+import type { AppLog } from '../log.ts'
 import {
   type Access,
   addressOf,
@@ -41,7 +41,7 @@ export interface AppOptions {
   /** How old the warehouse may be and still count as fresh. */
   readonly promiseMs: number
   readonly access: Access | GatewayAccess
-  readonly log: Log
+  readonly log: AppLog
   readonly version: string
   /** Routes of the pages, from `/` on; what they do not handle is for the API. */
   readonly pages?: (presentation: Presentation) => Hono<ServerEnv>

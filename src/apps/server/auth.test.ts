@@ -15,7 +15,7 @@ import {
 } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { parseConfig } from '../../platform/config.ts'
-import type { LogEntry } from '../../platform/log.ts'
+import type { AppLogEntry } from '../log.ts'
 import {
   authenticate,
   type GatewayAccess,
@@ -32,7 +32,7 @@ let folder: string
 let jwks: string
 let key: CryptoKey
 let publicPem: string
-let log: LogEntry[] = []
+let log: AppLogEntry[] = []
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'tidemark-auth-'))

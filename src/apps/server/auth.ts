@@ -11,8 +11,8 @@ import {
 } from 'jose'
 import type { Config } from '../../platform/config.ts'
 import { ConfigError } from '../../platform/errors.ts'
-import type { Log } from '../../platform/log.ts'
 import { isLoopback } from '../../platform/io/loopback.ts'
+import type { AppLog } from '../log.ts'
 import { createBuckets } from './buckets.ts'
 import { problemResponse } from './problem.ts'
 
@@ -148,7 +148,7 @@ const REFUSALS = { burst: 30, perSecond: 1 }
  */
 export function authenticate(
   access: Access | GatewayAccess,
-  log: Log,
+  log: AppLog,
 ): MiddlewareHandler<ServerEnv> {
   const refusals = createBuckets(REFUSALS)
   return async (c, next) => {

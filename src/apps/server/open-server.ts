@@ -1,11 +1,11 @@
 import type { Config } from '../../platform/config.ts'
 import type { Deps } from '../../platform/deps.ts'
-import type { Log } from '../../platform/log.ts'
 import { readQuestions } from '../../platform/presentation/question.ts'
 import { createReader, type Reader } from '../../platform/presentation/reader.ts'
 import { findReaderExcess } from '../../platform/presentation/reader-excess.ts'
 import type { Dashboard } from '../../platform/project/dashboard.ts'
 import { type Environment, VERSION } from '../environment.ts'
+import type { AppLog } from '../log.ts'
 import type { AppOptions } from './app.ts'
 import { type Access, readAccess } from './auth.ts'
 import { pageRoutes, renderProblem } from './pages/pages.ts'
@@ -22,7 +22,7 @@ export interface OpenServer extends RunningServer {
  */
 export async function openServer(
   { config, deps, reader: warehouse }: Environment,
-  { log, port }: { log: Log; port: number },
+  { log, port }: { log: AppLog; port: number },
 ): Promise<OpenServer> {
   const access = readAccess(config)
   const reader = createReader(warehouse)
@@ -49,7 +49,7 @@ export async function openServer(
 }
 
 /** Logs what a reader's questions may take without a limit; nothing if the warehouse is away. */
-async function reportUnbounded(reader: Reader, log: Log): Promise<void> {
+async function reportUnbounded(reader: Reader, log: AppLog): Promise<void> {
   const found = await reader.read(findReaderExcess).catch(() => [])
   for (const { kind, what, fix } of found) {
     if (kind === 'unbounded') log({ event: 'reader_unbounded', level: 'warn', what, fix })
@@ -66,7 +66,7 @@ export function presentProject({
   readonly config: Config
   readonly deps: Deps
   readonly reader: Reader
-  readonly log: Log
+  readonly log: AppLog
 }): Omit<AppOptions, 'access' | 'events' | 'signal'> {
   const { presentation: dashboard = NOTHING } = deps.project
   return {
@@ -75,7 +75,7 @@ export function presentProject({
     promiseMs: config.TIDEMARK_PROMISE_MINUTES * 60_000,
     log,
     version: VERSION,
-    pages: (presentation) => pageRoutes({ presentation, dashboard, deps }),
+    pages: (presentation) => pageRoutes({ presentation, dashboard, deps, log }),
     problemPage: renderProblem,
   }
 }

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { type Context, Hono } from 'hono'
-import type { Log } from '../../platform/log.ts'
 import type { Answers } from '../../platform/presentation/answer.ts'
 import { type Freshness, freshnessOf } from '../../platform/presentation/freshness.ts'
 import type { Question } from '../../platform/presentation/question.ts'
@@ -9,6 +8,7 @@ import {
   type PaymentsAnswer,
   paymentsAnswer,
 } from '../../totesys/payments/payments.ts'
+import type { AppLog } from '../log.ts'
 import { pathOf, type ServerEnv } from './auth.ts'
 import { problemResponse } from './problem.ts'
 
@@ -17,7 +17,7 @@ export interface PaymentsOptions {
   readonly questions: ReadonlyMap<string, Question>
   readonly promiseMs: number
   readonly now: () => Date
-  readonly log: Log
+  readonly log: AppLog
 }
 
 /** The question behind each address. */

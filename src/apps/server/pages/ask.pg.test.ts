@@ -41,10 +41,10 @@ describe('Ask with SQL', () => {
       questions,
       promiseMs: 1_800_000,
       access: readAccess(parseConfig({})),
-      log: system.deps.log,
+      log: system.log,
       version: '1.2.3',
       pages: (presentation) =>
-        new Hono<ServerEnv>().route('/', askRoutes({ presentation, deps: system.deps })),
+        new Hono<ServerEnv>().route('/', askRoutes({ presentation, log: system.log })),
     })
     return await app.request(path, init, { incoming: { socket: { remoteAddress: '127.0.0.1' } } })
   }

@@ -1,11 +1,11 @@
 import { type Context, Hono } from 'hono'
 import { TransientError } from '../../../platform/errors.ts'
-import type { Deps } from '../../../platform/deps.ts'
 import { withToday } from '../../../platform/presentation/answer.ts'
 import { type AskedRows, type AskRefusal, ask } from '../../../platform/presentation/ask.ts'
 import { csvHeader, csvLine, fileNameOf } from '../../../platform/presentation/csv.ts'
 import { filtersOf, type Question } from '../../../platform/presentation/question.ts'
 import { readRelations } from '../../../platform/presentation/relations.ts'
+import type { AppLog } from '../../log.ts'
 import type { Presentation } from '../app.ts'
 import { pathOf, type ServerEnv } from '../auth.ts'
 import { problemResponse } from '../problem.ts'
@@ -28,10 +28,10 @@ export const CSV_LIMITS = { maxRows: 50_000, maxBytes: 16_000_000, timeoutMs: 30
  */
 export function askRoutes({
   presentation,
-  deps,
+  log,
 }: {
   presentation: Presentation
-  deps: Deps
+  log: AppLog
 }): Hono<ServerEnv> {
   const { reader, questions, now } = presentation
   const app = new Hono<ServerEnv>()
@@ -78,12 +78,12 @@ export function askRoutes({
       const what = answer.isAnswered
         ? { rows: answer.rows.length, durationMs: answer.durationMs }
         : { sqlState: answer.sqlState }
-      deps.log({ event: 'sql_asked', subject, ...what })
+      log({ event: 'sql_asked', subject, ...what })
       return answer
     } catch (error) {
       if (!(error instanceof TransientError)) throw error
       const { code } = error
-      deps.log({ event: 'request_failed', level: 'warn', path: pathOf(c), status: 503, code })
+      log({ event: 'request_failed', level: 'warn', path: pathOf(c), status: 503, code })
       return { away: error }
     }
   }

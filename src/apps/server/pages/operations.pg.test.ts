@@ -39,7 +39,7 @@ function asker({
     questions,
     promiseMs: 1_800_000,
     access: readAccess(parseConfig({})),
-    log: system.deps.log,
+    log: system.log,
     version: '1.2.3',
     pages: (presentation) => operationRoutes({ presentation, deps }),
   })

@@ -58,7 +58,7 @@ describe('the page of an order', () => {
       questions,
       promiseMs: 1_800_000,
       access: readAccess(parseConfig({})),
-      log: system.deps.log,
+      log: system.log,
       version: '1.2.3',
       pages: (presentation) => {
         const app = new Hono<ServerEnv>()
@@ -66,7 +66,7 @@ describe('the page of an order', () => {
           c.set('caller', { ...c.get('caller'), groups: new Set(groups) })
           await next()
         })
-        return app.route('/', orderRoutes({ presentation, deps: system.deps }))
+        return app.route('/', orderRoutes({ presentation, deps: system.deps, log: system.log }))
       },
     })
   const get = async (path: string, groups?: readonly string[]) =>

@@ -7,6 +7,7 @@ import { readHead } from '../../../platform/presentation/freshness.ts'
 import { type FactHistory, findFact, readHistory } from '../../../platform/presentation/history.ts'
 import type { Project } from '../../../platform/project/project.ts'
 import type { Fact } from '../../../platform/project/model.ts'
+import type { AppLog } from '../../log.ts'
 import type { Presentation } from '../app.ts'
 import { groupsFor, pathOf, type ServerEnv } from '../auth.ts'
 import { problemResponse } from '../problem.ts'
@@ -30,9 +31,11 @@ const PLAIN = { labels: {}, links: {} }
 export function orderRoutes({
   presentation,
   deps,
+  log,
 }: {
   presentation: Presentation
   deps: Deps
+  log: AppLog
 }): Hono<ServerEnv> {
   const { project } = deps
   const facts = project.models.filter((model) => model.kind === 'fact')
@@ -105,7 +108,7 @@ export function orderRoutes({
     ])
     if (payments?.kind === 'answer' || !groupsFor(addressOf(fact, key)).includes('analyst')) {
       const { subject } = c.get('caller')
-      deps.log({ event: 'payments_read', path: pathOf(c), status: 200, subject })
+      log({ event: 'payments_read', path: pathOf(c), status: 200, subject })
     }
     const context = { fact, labels: dashboard.labels, names }
     const body = html`${renderState(versions, project.title)}

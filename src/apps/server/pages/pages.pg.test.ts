@@ -45,7 +45,8 @@ describe('the pages', () => {
             await next()
           })
         }
-        return pages.route('/', pageRoutes({ presentation, dashboard: shown, deps: system.deps }))
+        const { deps, log } = system
+        return pages.route('/', pageRoutes({ presentation, dashboard: shown, deps, log }))
       },
       problemPage: renderProblem,
       now: () => now,

@@ -3,6 +3,7 @@ import { compress } from 'hono/compress'
 import { html } from 'hono/html'
 import type { Deps } from '../../../platform/deps.ts'
 import type { Dashboard } from '../../../platform/project/dashboard.ts'
+import type { AppLog } from '../../log.ts'
 import type { Presentation } from '../app.ts'
 import type { ServerEnv } from '../auth.ts'
 import type { ProblemOptions } from '../problem.ts'
@@ -17,10 +18,16 @@ export interface PageRoutesOptions {
   readonly presentation: Presentation
   readonly dashboard: Dashboard
   readonly deps: Deps
+  readonly log: AppLog
 }
 
 /** Everything a browser asks for: pages, what they load, and answers as files. */
-export function pageRoutes({ presentation, dashboard, deps }: PageRoutesOptions): Hono<ServerEnv> {
+export function pageRoutes({
+  presentation,
+  dashboard,
+  deps,
+  log,
+}: PageRoutesOptions): Hono<ServerEnv> {
   const app = new Hono<ServerEnv>()
   app.get('/assets/:file', (c) => {
     const asset = readAsset(c.req.param('file'), c.req.header('accept-encoding') ?? '')
@@ -34,8 +41,8 @@ export function pageRoutes({ presentation, dashboard, deps }: PageRoutesOptions)
   })
   app.use(compress())
   app.route('/', businessRoutes(presentation, dashboard))
-  app.route('/', orderRoutes({ presentation, deps }))
-  app.route('/', askRoutes({ presentation, deps }))
+  app.route('/', orderRoutes({ presentation, deps, log }))
+  app.route('/', askRoutes({ presentation, log }))
   app.route('/', operationRoutes({ presentation, deps }))
   return app
 }
