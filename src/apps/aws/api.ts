@@ -2,8 +2,8 @@ import { Hono, type Context } from 'hono'
 import { type APIGatewayProxyResult, handle, type LambdaContext } from 'hono/aws-lambda'
 import type { Config } from '../../platform/config.ts'
 import type { Deps } from '../../platform/deps.ts'
-import type { Log } from '../../platform/log.ts'
 import type { Warehouse } from '../../platform/warehouse/warehouse.ts'
+import type { AppLog } from '../log.ts'
 import { createApp, problemAnswer, securityHeaders } from '../server/app.ts'
 import { type GatewayContext, pathOf, readGatewayAccess, type ServerEnv } from '../server/auth.ts'
 import { presentProject } from '../server/open-server.ts'
@@ -30,7 +30,7 @@ export interface ApiOptions {
   readonly warehouse: Omit<Warehouse, 'url'>
   /** See `RenewingReaderOptions.readUrl`. */
   readonly readUrl: (state: { readonly isRefused: boolean }) => Promise<string>
-  readonly log: Log
+  readonly log: AppLog
   readonly now?: () => Date
 }
 

@@ -1,6 +1,12 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { TidemarkError, TransientError } from '../../platform/errors.ts'
+import { fieldsOf } from '../../platform/log.ts'
+import type { Collected } from './collect.lambda.ts'
+import { AWS_EVENTS } from './events.ts'
+import type { Extracted } from './extract.lambda.ts'
+import type { Loaded } from './load.lambda.ts'
 import { createLog, publicError, publishMetrics } from './logging.ts'
+import type { Transformed } from './transform.lambda.ts'
 
 let printed = ''
 beforeEach(() => {
@@ -25,21 +31,28 @@ const lines = () =>
 
 it('createLog() writes one object a line, whose message is the event', () => {
   const log = createLog('extract', { runId: 'r1' })
-  log({ event: 'table_captured', table: 'staff', rows: 3 })
+  log({ event: 'rows_read', batch: 1, table: 'staff', rows: 3 })
   log({ event: 'time_short', level: 'warn' })
-  log({ event: 'stage_failed', level: 'alert', message: 'in words' })
+  const failed = { event: 'request_failed', level: 'alert', path: '/', status: 500 } as const
+  log({ ...failed, code: 'UNEXPECTED', message: 'in words' })
   expect(lines()).toMatchObject([
     {
       level: 'INFO',
-      message: 'table_captured',
+      message: 'rows_read',
       table: 'staff',
       rows: 3,
       function: 'extract',
       runId: 'r1',
     },
     { level: 'WARN', message: 'time_short' },
-    { level: 'CRITICAL', message: 'stage_failed', text: 'in words' },
+    { level: 'CRITICAL', message: 'request_failed', text: 'in words' },
   ])
+})
+
+it('stage_finished has every field that a stage passes on', () => {
+  type Passed = Partial<Extracted & Collected & Transformed & Loaded>
+  // One that is missing, or of another type, fails `npm run types`.
+  expect(Object.keys(fieldsOf<Passed>(AWS_EVENTS.stage_finished.fields))).toContain('durationMs')
 })
 
 it('publishMetrics() writes them in the embedded metric format, and nothing where there is none', () => {

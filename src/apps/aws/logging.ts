@@ -1,7 +1,8 @@
 import { Logger } from '@aws-lambda-powertools/logger'
 import { Metrics } from '@aws-lambda-powertools/metrics'
 import { TidemarkError } from '../../platform/errors.ts'
-import type { Level, Log } from '../../platform/log.ts'
+import type { Level } from '../../platform/log.ts'
+import type { FunctionLog } from './events.ts'
 import { METRICS, NAMESPACE, SERVICE } from './metrics.ts'
 
 const WRITE = { info: 'info', warn: 'warn', alert: 'critical' } as const satisfies Record<
@@ -13,12 +14,17 @@ const WRITE = { info: 'info', warn: 'warn', alert: 'critical' } as const satisfi
 export function createLog(
   functionName: string,
   fields: Readonly<Record<string, string>> = {},
-): Log {
+): FunctionLog {
   const logger = new Logger({ serviceName: SERVICE, persistentKeys: { function: functionName } })
   logger.appendKeys(fields)
-  // The line's own `message` is the event's name.
-  return ({ event, level = 'info', message: text, ...entry }) =>
-    logger[WRITE[level]](event, text === undefined ? entry : { ...entry, text })
+  return ({ event, level, ...entry }) => {
+    const write = (more: Readonly<Record<string, unknown>>) =>
+      logger[WRITE[level ?? 'info']](event, more)
+    if (!('message' in entry)) return write(entry)
+    // The line's own `message` is the event's name.
+    const { message, ...others } = entry
+    write({ ...others, text: message })
+  }
 }
 
 export type Measured = Partial<Record<keyof typeof METRICS, number>>

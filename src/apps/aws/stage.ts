@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { Deps } from '../../platform/deps.ts'
 import { ConfigError } from '../../platform/errors.ts'
-import type { Log } from '../../platform/log.ts'
 import { openFunctionEnvironment, type SecretOf } from './environment.ts'
+import type { FunctionLog, StageOutput } from './events.ts'
 import { createLog, type Measured, publicError, publishMetrics } from './logging.ts'
 import { forgetSecrets } from './secrets.ts'
 
@@ -27,13 +27,13 @@ export interface InvocationContext {
   getRemainingTimeInMillis(): number
 }
 
-export interface StageResult<Output> {
+export interface StageResult<Output extends StageOutput> {
   /** Small and plain: what the state machine passes on. */
   readonly output: Output
   readonly measured: Measured
 }
 
-export interface Stage<Output> {
+export interface Stage<Output extends StageOutput> {
   readonly name: 'extract' | 'collect' | 'transform' | 'load'
   readonly needs: readonly SecretOf[]
   readonly work: (deps: Deps, input: StageInput) => Promise<StageResult<Output>>
@@ -45,7 +45,7 @@ export interface Stage<Output> {
  * A login refused with a secret that was kept is tried once more with the secret as it now is.
  * Whatever is thrown bears the name of its class and no cause.
  */
-export function stageHandler<Output>({
+export function stageHandler<Output extends StageOutput>({
   name,
   needs,
   work,
@@ -117,11 +117,11 @@ interface Watch extends Disposable {
  * as long as all before it took, or when memory runs short: a function that is killed has done
  * nothing half, but would be killed at the same place again.
  */
-function watchLimits(context: InvocationContext, log: Log): Watch {
+function watchLimits(context: InvocationContext, log: FunctionLog): Watch {
   const deadline = new AbortController()
   const limitBytes = Number(context.memoryLimitInMB) * 2 ** 20
   let peakBytes = 0
-  const stop = (event: string): void => {
+  const stop = (event: 'memory_short' | 'time_short'): void => {
     if (deadline.signal.aborted) return
     log({ event, level: 'warn' })
     deadline.abort()
