@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
 import { ConfigError } from '../../platform/errors.ts'
+import { NO_ROWS } from '../../platform/lake/commit-record.ts'
 import { createOutput, type OutputOptions } from './output.ts'
 
 function capture(options: Partial<OutputOptions> & { isTTY?: boolean } = {}) {
@@ -24,22 +25,22 @@ it('print() goes to stdout, note() to stderr, and neither with --json', () => {
   const machine = capture({ isJson: true })
   machine.output.print('result')
   machine.output.note('step')
-  machine.output.emit({ event: 'done', rows: 3 })
+  machine.output.emit({ event: 'replayed', before: 3, after: 0 })
   expect(machine.written.err).toBe('')
-  expect(JSON.parse(machine.written.out)).toMatchObject({ event: 'done', rows: 3 })
+  expect(JSON.parse(machine.written.out)).toMatchObject({ event: 'replayed', before: 3, after: 0 })
 })
 
 it('note() is silent with --quiet, print() is not', () => {
   const { output, written } = capture({ isQuiet: true })
   output.note('step')
-  output.log({ event: 'rows_read', table: 't', rows: 5 })
+  output.log({ event: 'rows_read', batch: 1, table: 't', rows: 5 })
   output.print('result')
   expect(written).toEqual({ out: 'result\n', err: '' })
 })
 
 it('log() redraws progress on a terminal and clears it before anything else', () => {
   const { output, written } = capture({ isTTY: true })
-  output.log({ event: 'rows_read', table: 'sales_order', rows: 12_345 })
+  output.log({ event: 'rows_read', batch: 1, table: 'sales_order', rows: 12_345 })
   expect(written.err).toBe('\r\u001B[2K  reading sales_order: 12,345 rows')
   output.note('step')
   expect(written.err.endsWith('\r\u001B[2Kstep\n')).toBe(true)
@@ -47,7 +48,7 @@ it('log() redraws progress on a terminal and clears it before anything else', ()
 
 it('log() does not redraw in a pipe', () => {
   const { output, written } = capture()
-  output.log({ event: 'rows_read', table: 'sales_order', rows: 5 })
+  output.log({ event: 'rows_read', batch: 1, table: 'sales_order', rows: 5 })
   output.log({ event: 'table_verified', table: 'sales_order', where: 'lake', rows: 5 })
   expect(written.err).toBe('')
 })
@@ -63,14 +64,18 @@ it('log() tells what a person must know: alerts, large tables, whole comparisons
     rows: 2,
     reasons: ['not_null payment_date'],
   })
-  output.log({ event: 'table_held', level: 'alert', table: 'staff', detail: 'column name is gone' })
-  output.log({ event: 'table_released', table: 'staff' })
-  output.log({ event: 'shape_changed', table: 'staff' })
+  const detail = 'column name is gone'
+  output.log({ event: 'table_held', level: 'alert', table: 'staff', reason: 'column', detail })
+  output.log({ event: 'table_released', table: 'staff', since: '2024-01-01T00:00:00Z' })
+  const columns = { added: ['a'], removed: [], changed: [], reordered: false }
+  output.log({ event: 'shape_changed', table: 'staff', ...columns })
   output.log({ event: 'table_ignored', relation: 'public.other' })
-  output.log({ event: 'something_new', level: 'alert' })
-  output.log({ event: 'table_captured', table: 'payment', read: 250_000 })
-  output.log({ event: 'table_captured', table: 'staff', read: 20 })
-  output.log({ event: 'table_compared_whole', table: 'staff', why: 'another shape' })
+  output.log({ event: 'keys_unreachable', level: 'alert', path: '/sales' })
+  const captured = { ...NO_ROWS, event: 'table_captured', batch: 3 } as const
+  output.log({ ...captured, table: 'payment', read: 250_000 })
+  output.log({ ...captured, table: 'staff', read: 20 })
+  const why = 'another shape'
+  output.log({ event: 'table_compared_whole', level: 'warn', table: 'staff', why })
   expect(written.err.split('\n')).toEqual([
     '  ! payment: 900 of 1,000 rows are gone from the source; the deletions are held back. If that is right: tidemark run --confirm-deletes payment',
     '  ! fact_payment: 2 rows of batch 3 went to quarantine (not_null payment_date). See them: tidemark quarantine list',
@@ -78,7 +83,7 @@ it('log() tells what a person must know: alerts, large tables, whole comparisons
     '  ✓ staff is no longer held back',
     '  staff has another shape: tidemark catalog',
     '  public.other is in no contract and is left alone',
-    '  ! something_new',
+    "  ! The issuer's keys cannot be fetched, so no token can be checked.",
     '  ✓ payment: 250,000 rows read',
     '  staff is compared whole: another shape',
     '',
@@ -87,11 +92,11 @@ it('log() tells what a person must know: alerts, large tables, whole comparisons
 
 it('log() says once that a feed is away, however often it is tried', () => {
   const { output, written } = capture()
-  const entry = { event: 'feed_unreachable', table: 'exchange_rate', code: 'FEED_UNREACHABLE' }
+  const entry = { event: 'feed_unreachable', level: 'warn', table: 'exchange_rate' } as const
   for (const reason of ['https://rates.example cannot be reached', 'again']) {
-    output.log({ ...entry, level: 'warn', reason })
+    output.log({ ...entry, code: 'FEED_UNREACHABLE', reason })
   }
-  output.log({ ...entry, level: 'warn', code: 'DROP_DENIED', reason: 'The drop may not be read' })
+  output.log({ ...entry, code: 'DROP_DENIED', reason: 'The drop may not be read' })
   expect(written.err.trimEnd().split('\n')).toEqual([
     '  https://rates.example cannot be reached; what is known already is used',
     '  The drop may not be read; what is known already is used',
@@ -100,7 +105,7 @@ it('log() says once that a feed is away, however often it is tried', () => {
 
 it('log() says once why a table could not be read, and what to do', () => {
   const { output, written } = capture()
-  const entry = { event: 'table_failed', level: 'warn' as const, table: 'staff' }
+  const entry = { event: 'table_failed', level: 'warn', batch: 3, table: 'staff' } as const
   const unreadable = { message: 'Table staff: Totesys cannot read it [XX001]', hint: 'psql' }
   output.log({ ...entry, code: 'TABLE_UNREADABLE', ...unreadable })
   output.log({ ...entry, code: 'TABLE_UNREADABLE', ...unreadable })

@@ -1,7 +1,8 @@
 import { stripVTControlCharacters, styleText } from 'node:util'
 import { ConfigError, TidemarkError } from '../../platform/errors.ts'
-import type { Log, LogEntry } from '../../platform/log.ts'
+import { APP_EVENTS, type AppLog, type AppLogEntry } from '../log.ts'
 import { formatCount, formatDuration, formatNumber } from './format.ts'
+import type { Result } from './results.ts'
 
 export interface Stream {
   write(text: string): unknown
@@ -25,7 +26,7 @@ type Style = 'green' | 'red' | 'yellow' | 'dim' | 'bold' | 'cyan'
  * a line. stderr is progress and errors. Progress is redrawn in place on a terminal only.
  */
 export interface Output {
-  readonly log: Log
+  readonly log: AppLog
   readonly isJson: boolean
   style(style: Style, text: string): string
   /** A result for people; nothing with `--json`. */
@@ -33,7 +34,7 @@ export interface Output {
   /** A step that is done, for people; nothing with `--json` or `--quiet`. */
   note(text: string): void
   /** A result for machines; nothing without `--json`. */
-  emit(entry: LogEntry): void
+  emit(result: Result): void
   /** An error in full: what happened, what is safe, what to type next. */
   fail(error: unknown): void
   /** Removes the progress line, if there is one. */
@@ -53,8 +54,8 @@ export function createOutput(options: OutputOptions): Output {
     stderr.write('\r\u001B[2K')
     hasProgress = false
   }
-  const emit = (entry: LogEntry) => {
-    if (isJson) stdout.write(`${JSON.stringify({ at: new Date().toISOString(), ...entry })}\n`)
+  const emit = (entry: Result | AppLogEntry) => {
+    if (isJson) stdout.write(jsonLine(entry))
   }
   const note = (text: string) => {
     if (isJson || isQuiet) return
@@ -87,33 +88,33 @@ export function createOutput(options: OutputOptions): Output {
       emit(entry)
       if (entry.level === 'alert') note(style('red', `  ! ${describeAlert(entry)}`))
       else if (entry.event === 'rows_read') {
-        progress(`reading ${String(entry['table'])}: ${formatCount(Number(entry['rows']))} rows`)
-      } else if (entry.event === 'table_captured' && Number(entry['read']) >= 100_000) {
-        note(`  ✓ ${String(entry['table'])}: ${formatCount(Number(entry['read']))} rows read`)
+        progress(`reading ${entry.table}: ${formatCount(entry.rows)} rows`)
+      } else if (entry.event === 'table_captured' && entry.read >= 100_000) {
+        note(`  ✓ ${entry.table}: ${formatCount(entry.read)} rows read`)
       } else if (entry.event === 'table_compared_whole') {
-        note(style('dim', `  ${String(entry['table'])} is compared whole: ${String(entry['why'])}`))
+        note(style('dim', `  ${entry.table} is compared whole: ${entry.why}`))
       } else if (entry.event === 'table_failed') {
-        const table = String(entry['table'])
-        const why = String(entry['message']).replace(`Table ${table}: `, '')
-        noteOnce(`${table} ${String(entry['code'])}`, [
+        const { table, code, message, hint } = entry
+        const why = message.replace(`Table ${table}: `, '')
+        noteOnce(`${table} ${code}`, [
           style('yellow', `  ${table}: ${why}`),
-          ...(typeof entry['hint'] === 'string' ? [`  Next: ${entry['hint']}`] : []),
+          ...(hint === undefined ? [] : [`  Next: ${hint}`]),
         ])
       } else if (entry.event === 'table_released') {
-        note(`  ✓ ${String(entry['table'])} is no longer held back`)
+        note(`  ✓ ${entry.table} is no longer held back`)
       } else if (entry.event === 'shape_changed') {
-        note(style('dim', `  ${String(entry['table'])} has another shape: tidemark catalog`))
+        note(style('dim', `  ${entry.table} has another shape: tidemark catalog`))
       } else if (entry.event === 'table_ignored') {
-        note(style('dim', `  ${String(entry['relation'])} is in no contract and is left alone`))
+        note(style('dim', `  ${entry.relation} is in no contract and is left alone`))
       } else if (entry.event === 'feed_unreachable') {
-        noteOnce(`${String(entry['table'])} ${String(entry['code'])}`, [
-          style('yellow', `  ${String(entry['reason'])}; what is known already is used`),
+        noteOnce(`${entry.table} ${entry.code}`, [
+          style('yellow', `  ${entry.reason}; what is known already is used`),
         ])
       } else if (entry.event === 'reader_unbounded') {
-        const what = `  The warehouse's reader: ${String(entry['what'])}.`
-        note(style('yellow', `${what} An administrator can change that: ${String(entry['fix'])}`))
+        const what = `  The warehouse's reader: ${entry.what}.`
+        note(style('yellow', `${what} An administrator can change that: ${entry.fix}`))
       } else if (entry.event === 'table_verified') {
-        progress(`comparing ${String(entry['table'])} (${String(entry['where'])})`)
+        progress(`comparing ${entry.table} (${entry.where})`)
       }
     },
     print(text) {
@@ -139,6 +140,11 @@ export function createOutput(options: OutputOptions): Output {
   }
 }
 
+/** An entry as `--json` writes it: one line, with the moment it was written. */
+export function jsonLine(entry: Result | AppLogEntry): string {
+  return `${JSON.stringify({ at: new Date().toISOString(), ...entry })}\n`
+}
+
 /** An error from the operating system: a fault of this machine, not a bug. Undefined for others. */
 function explainSystemError(error: unknown): TidemarkError | undefined {
   const { errno, syscall, message } = error as NodeJS.ErrnoException
@@ -150,33 +156,34 @@ function explainSystemError(error: unknown): TidemarkError | undefined {
   })
 }
 
-function describeAlert(entry: LogEntry): string {
-  const table = String(entry['table'])
-  const rows = formatNumber(Number(entry['rows']), 'row')
-  switch (entry.event) {
-    case 'deletes_held':
-      return (
-        `${table}: ${formatCount(Number(entry['deletes']))} of ${rows} are gone from the source; ` +
-        `the deletions are held back. If that is right: tidemark run --confirm-deletes ${table}`
-      )
-    case 'rows_quarantined':
-      return (
-        `${table}: ${rows} of batch ${String(entry['batch'])} went to quarantine ` +
-        `(${String(entry['reasons'])}). See them: tidemark quarantine list`
-      )
-    case 'table_held':
-      return (
-        `${table} is held back: ${String(entry['detail'])}. All other tables go on; once that ` +
-        'is fixed, the next run brings everything that happened meanwhile.'
-      )
-    case 'warehouse_restored':
-      return (
-        `the warehouse had lost ${String(entry['relations'])}: they were made again from the rest. ` +
-        'Compare them: tidemark verify'
-      )
-    default:
-      return entry.event
+function describeAlert(entry: AppLogEntry): string {
+  if (entry.event === 'deletes_held') {
+    const { table, deletes, rows } = entry
+    return (
+      `${table}: ${formatCount(deletes)} of ${formatNumber(rows, 'row')} are gone from the source; ` +
+      `the deletions are held back. If that is right: tidemark run --confirm-deletes ${table}`
+    )
   }
+  if (entry.event === 'rows_quarantined') {
+    const { table, rows, batch, reasons } = entry
+    return (
+      `${table}: ${formatNumber(rows, 'row')} of batch ${batch} went to quarantine ` +
+      `(${reasons.join(',')}). See them: tidemark quarantine list`
+    )
+  }
+  if (entry.event === 'table_held') {
+    return (
+      `${entry.table} is held back: ${entry.detail}. All other tables go on; once that ` +
+      'is fixed, the next run brings everything that happened meanwhile.'
+    )
+  }
+  if (entry.event === 'warehouse_restored') {
+    return (
+      `the warehouse had lost ${entry.relations.join(',')}: they were made again from the rest. ` +
+      'Compare them: tidemark verify'
+    )
+  }
+  return APP_EVENTS[entry.event].says
 }
 
 /** `✓ what                     0.6 s   more`, aligned. */

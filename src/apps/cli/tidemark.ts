@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { lastingStream } from './lasting-stream.ts'
+import { jsonLine } from './output.ts'
 import { runProgram } from './program.ts'
 
 const stopping = new AbortController()
@@ -13,9 +14,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 const isJson = process.argv.includes('--json')
 const stdout = lastingStream(process.stdout, ({ lines, code }) =>
-  isJson
-    ? `${JSON.stringify({ at: new Date().toISOString(), event: 'output_lost', lines, code })}\n`
-    : describeLost('here', { lines, code }),
+  isJson ? jsonLine({ event: 'output_lost', lines, code }) : describeLost('here', { lines, code }),
 )
 const stderr = lastingStream(process.stderr, (lost) => describeLost('here', lost))
 

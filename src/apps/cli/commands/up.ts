@@ -2,6 +2,7 @@ import { ConfigError } from '../../../platform/errors.ts'
 import { run } from '../../../platform/pipeline.ts'
 import { addressOf, type Environment, openEnvironment } from '../../environment.ts'
 import { readAccess } from '../../server/auth.ts'
+import type { AppLogEntry } from '../../log.ts'
 import { openServer, type OpenServer } from '../../server/open-server.ts'
 import { startLiving } from '../../local/living-totesys/start.ts'
 import type { CommandContext } from '../context.ts'
@@ -99,15 +100,17 @@ async function serve(
   }
 }
 
-function noteStart(output: Output, entry: { event: string; [field: string]: unknown }): void {
-  const durationMs = Number(entry['durationMs'])
+function noteStart(output: Output, entry: AppLogEntry): void {
   if (entry.event === 'postgres_started') {
-    const what = `Postgres ${String(entry['version'])} started`
-    output.note(stepLine(output, { what, durationMs, more: String(entry['address']) }))
+    const { version, address, durationMs } = entry
+    output.note(
+      stepLine(output, { what: `Postgres ${version} started`, durationMs, more: address }),
+    )
   } else if (entry.event === 'source_filled') {
-    const what = `Totesys filled: ${formatCount(Number(entry['tables']))} tables, ${formatNumber(Number(entry['rows']), 'row')}`
+    const { tables, rows, durationMs } = entry
+    const what = `Totesys filled: ${formatCount(tables)} tables, ${formatNumber(rows, 'row')}`
     output.note(stepLine(output, { what, durationMs, more: 'read-only user tidemark_source' }))
-  } else if (entry.event === 'batch_loaded' && entry['batch'] === 1) {
+  } else if (entry.event === 'batch_loaded' && entry.batch === 1) {
     output.note(stepLine(output, { what: 'warehouse ready: batch 1 loaded' }))
   }
 }
