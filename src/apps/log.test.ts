@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
-import { describeEvents, type EventDescription, EVENTS } from '../platform/log.ts'
-import { AWS_EVENTS } from './aws/events.ts'
+import { describeEvents, type EventDescription, EVENTS, type Log } from '../platform/log.ts'
+import { AWS_EVENTS, type FunctionLog } from './aws/events.ts'
 import { RESULTS } from './cli/results.ts'
-import { type AppLogEntry, MACHINE_EVENTS, SERVER_EVENTS } from './log.ts'
+import { type AppLog, type AppLogEntry, MACHINE_EVENTS, SERVER_EVENTS } from './log.ts'
 
 const docs = new URL('../../docs/', import.meta.url)
 
@@ -14,6 +14,28 @@ const TABLES: readonly Readonly<Record<string, EventDescription>>[] = [
   SERVER_EVENTS,
   AWS_EVENTS,
 ]
+
+/** What the compiler says about logs: a line that it accepts by mistake fails `npm run types`. */
+it('a log of the apps takes the events of the platform too, and not the other way round', () => {
+  const entries: unknown[] = []
+  const onAws: FunctionLog = (entry) => entries.push(entry)
+  const ofApps: AppLog = onAws
+  const ofPlatform: Log = ofApps
+  ofPlatform({ event: 'batch_loaded', batch: 1, generation: 'a' })
+  ofApps({ event: 'scratch_swept', folders: 1 })
+  onAws({ event: 'stage_started' })
+  expect(entries).toHaveLength(3)
+
+  // @ts-expect-error the platform knows no server
+  ofPlatform({ event: 'keys_unreachable', level: 'alert', path: '/' })
+  // @ts-expect-error the other apps know no functions
+  ofApps({ event: 'stage_started' })
+  // @ts-expect-error an event that nobody describes
+  onAws({ event: 'stage_begun' })
+  // @ts-expect-error a log that takes less than it is given
+  const tooSmall: AppLog = ofPlatform
+  void tooSmall
+})
 
 it('the name of an event tells the fields of the apps apart too', () => {
   const addressOf = (entry: AppLogEntry): string | undefined =>

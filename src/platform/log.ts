@@ -191,15 +191,11 @@ export const EVENTS = {
   },
 } as const satisfies Record<string, EventDescription>
 
-/** One thing that happened. `event` is a stable snake_case name; fields are counts, names, times. */
-export interface LogEntry {
-  readonly event: string
-  readonly level?: Level
-  readonly [field: string]: unknown
-}
+/** One thing that happened. Fields are counts, names and times. */
+export type LogEntry = EntryOf<typeof EVENTS>
 
 /** Where entries go; made in `apps/`. Never given a row, a value or a connection string. */
-export type Log = { log(entry: LogEntry): void }['log']
+export type Log = (entry: LogEntry) => void
 
 /** The entries of a table of events: a union that `event` tells apart. */
 export type EntryOf<Events extends Readonly<Record<string, EventDescription>>> = {

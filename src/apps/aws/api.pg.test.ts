@@ -7,7 +7,7 @@ import { createTestReader, type TestReader } from '../../../test/support/reader.
 import { seedTotesys } from '../../../test/support/small-totesys.ts'
 import { createSystem, type TestSystem } from '../../../test/support/system.ts'
 import { type Config, parseConfig } from '../../platform/config.ts'
-import type { LogEntry } from '../../platform/log.ts'
+import type { AppLogEntry } from '../log.ts'
 import type { PaymentsAnswer, Problem } from '../../totesys/payments/payments.ts'
 import { type Api, type ApiEvent, type ApiOptions, createApi, MAX_ANSWER_BYTES } from './api.ts'
 
@@ -109,7 +109,7 @@ describe('the API behind API Gateway', () => {
   let role: TestReader
   let api: Api
   let config: Config
-  const log: LogEntry[] = []
+  const log: AppLogEntry[] = []
   const make = (more: Partial<ApiOptions> = {}): Api =>
     createApi({
       config,
