@@ -11,14 +11,12 @@ import type { CommitRecord } from '../../src/platform/lake/commit-record.ts'
 import { diskStore } from '../../src/platform/lake/store/disk-store.ts'
 import type { ObjectStore } from '../../src/platform/lake/store/object-store.ts'
 import { createMemory } from '../../src/platform/memory.ts'
-import { readCommit } from '../../src/platform/lake/batch-log.ts'
-import { generationOf } from '../../src/platform/project/generation.ts'
 import { run, type RunReport } from '../../src/platform/pipeline.ts'
 import { generationOf } from '../../src/platform/project/generation.ts'
 import type { Project } from '../../src/platform/project/project.ts'
 import { totesys } from '../../src/totesys/totesys.ts'
-import { checkDeclared } from './declared-events.ts'
 import { createDatabase, keepDatabase, type TestDatabase } from './database.ts'
+import { checkDeclared } from './declared-events.ts'
 
 /** A whole Tidemark on a real source, a real lake and a real warehouse, all its own. */
 export interface TestSystem extends AsyncDisposable {

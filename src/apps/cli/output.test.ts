@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
 import { ConfigError } from '../../platform/errors.ts'
-import { NO_ROWS } from '../../platform/lake/commit-record.ts'
+import { NO_ROWS } from '../../platform/lake/table-entry.ts'
 import { createOutput, type OutputOptions } from './output.ts'
 
 function capture(options: Partial<OutputOptions> & { isTTY?: boolean } = {}) {

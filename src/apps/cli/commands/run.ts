@@ -119,9 +119,7 @@ export function reportRun({ output, config }: CommandContext, report: RunReport)
   }
 }
 
-type Changes = Pick<RowCounts, 'inserted' | 'updated' | 'deleted'>
-
-function describeChanges({ inserted, updated, deleted }: Changes): string {
+function describeChanges({ inserted, updated, deleted }: Counts): string {
   return [
     inserted > 0 ? `${formatCount(inserted)} new` : '',
     updated > 0 ? `${formatCount(updated)} changed` : '',
@@ -131,10 +129,30 @@ function describeChanges({ inserted, updated, deleted }: Changes): string {
     .join('  ')
 }
 
-function sumCounts({ extracted }: RunReport): Changes {
+type CountName =
+  | 'read'
+  | 'accepted'
+  | 'unchanged'
+  | 'quarantined'
+  | 'inserted'
+  | 'updated'
+  | 'deleted'
+
+type Counts = Pick<RowCounts, CountName>
+
+/** The counts of all tables together that a run captured from the database. */
+function sumCounts({ extracted }: RunReport): Counts {
   const tables = extracted?.committed === true ? Object.values(extracted.record?.tables ?? {}) : []
-  const sum = (name: keyof Changes) => tables.reduce((total, { counts }) => total + counts[name], 0)
-  return { inserted: sum('inserted'), updated: sum('updated'), deleted: sum('deleted') }
+  const sum = (name: CountName) => tables.reduce((total, { counts }) => total + counts[name], 0)
+  return {
+    read: sum('read'),
+    accepted: sum('accepted'),
+    unchanged: sum('unchanged'),
+    quarantined: sum('quarantined'),
+    inserted: sum('inserted'),
+    updated: sum('updated'),
+    deleted: sum('deleted'),
+  }
 }
 
 /** How old the warehouse is, and when that breaks the promise. */
