@@ -224,7 +224,7 @@ async function refuse(
     refused: quarantine,
     settled: settled.name,
   })
-  logRefused(deps.log, { batch: batch.number, table: table.name, faults: outcome.faults })
+  logRefused(deps.log, { batch: batch.number, table: table.name, reasons: outcome.reasons })
   return { quarantine, open: outcome.open, rows: sumRows(quarantine) }
 }
 

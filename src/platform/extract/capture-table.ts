@@ -253,7 +253,7 @@ async function refuse(
   },
 ): Promise<Refusal> {
   const refusal = await prepareRefusal(batch, table, rows)
-  logRefused(deps.log, { batch: batch.number, table: table.name, faults: refusal.faults })
+  logRefused(deps.log, { batch: batch.number, table: table.name, reasons: refusal.reasons })
   return refusal
 }
 

@@ -11,7 +11,7 @@ import type { Column } from '../lake/lake-type.ts'
 import { readParquet } from '../lake/parquet.ts'
 import { prepareQuarantine, rowText, selectRefused } from '../lake/quarantine/quarantine.ts'
 import type { LakeTable } from '../lake/table-state.ts'
-import { type Breach, type FaultReason, findUnusableNames } from '../source/contract.ts'
+import { type Breach, type BreachReason, findUnusableNames } from '../source/contract.ts'
 import { type CopiedRows, copyRecent, copyWhole, countTables } from '../source/copy.ts'
 import { planRead } from '../source/horizon.ts'
 import { LOCKED } from '../source/lock.ts'
@@ -62,7 +62,7 @@ const BREACHES: Readonly<Record<string, Breach>> = {
 }
 
 /** Not faults of the table's rows: archiving its rows would fail in the same way. */
-const FAULTS: ReadonlySet<string> = new Set<FaultReason>([
+const FAULTS: ReadonlySet<string> = new Set<BreachReason>([
   'unreadable',
   'capture_incomplete',
   'memory_exceeded',

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDatabase, type TestDatabase } from '../../../test/support/database.ts'
-import { explainScratchFault } from './disk-errors.ts'
+import { explainScratchError } from './disk-errors.ts'
 import { openDuckDb } from './duckdb.ts'
 import { copyFromFile, copyToFile } from './postgres-copy.ts'
 import { mapPostgresError } from './postgres-errors.ts'
@@ -97,11 +97,11 @@ describe('I15 the scratch folder', () => {
     ['EIO', 'SCRATCH_LOST'],
   ])('is blamed for %s', (system, code) => {
     const error = Object.assign(new Error('no'), { code: system })
-    expect(explainScratchFault(error, '/scratch')).toMatchObject({ name: 'ConfigError', code })
+    expect(explainScratchError(error, '/scratch')).toMatchObject({ name: 'ConfigError', code })
   })
 
   it.each(['ECONNRESET', 'ETIMEDOUT', '22012', undefined])('is not blamed for %s', (code) => {
-    expect(explainScratchFault(Object.assign(new Error('no'), { code }), '/scratch')).toBe(
+    expect(explainScratchError(Object.assign(new Error('no'), { code }), '/scratch')).toBe(
       undefined,
     )
   })

@@ -49,7 +49,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
  * A system error about a file in the scratch folder as one of our errors; undefined for every other
  * error, such as an answer from a database. The message names the folder and the system's code.
  */
-export function explainScratchFault(error: unknown, folder: string): ConfigError | undefined {
+export function explainScratchError(error: unknown, folder: string): ConfigError | undefined {
   const system = (error as NodeJS.ErrnoException | undefined)?.code ?? ''
   const meaning = MEANINGS[system]
   if (meaning === undefined) return undefined
@@ -62,6 +62,6 @@ export async function withScratchErrors<T>(folder: string, work: () => Promise<T
   try {
     return await work()
   } catch (error) {
-    throw explainScratchFault(error, folder) ?? error
+    throw explainScratchError(error, folder) ?? error
   }
 }

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Writable } from 'node:stream'
 import { callbackify } from 'node:util'
-import { explainScratchFault, withScratchErrors } from './disk-errors.ts'
+import { explainScratchError, withScratchErrors } from './disk-errors.ts'
 
 /** What a file of lines holds, observed while it was written. */
 export interface WrittenText {
@@ -39,7 +39,7 @@ export async function openDrainingFile(path: string): Promise<DrainingFile> {
       // Unlike `write`, this goes on until all is written.
       await file.appendFile(chunk)
     } catch (error) {
-      fault = explainScratchFault(error, folder) ?? error
+      fault = explainScratchError(error, folder) ?? error
     }
   }
   return {

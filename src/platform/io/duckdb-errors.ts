@@ -1,5 +1,5 @@
 import { ConfigError } from '../errors.ts'
-import { explainScratchFault } from './disk-errors.ts'
+import { explainScratchError } from './disk-errors.ts'
 
 /**
  * A statement that failed on a value. `message` is only DuckDB's kind of error, and safe to show.
@@ -42,7 +42,7 @@ const SYSTEM: readonly (readonly [pattern: RegExp, code: string])[] = [
  * `ConfigError` that names the setting to change. If DuckDB may quote values, only the kind of the
  * error is kept. All other errors are returned unchanged.
  */
-export function explainDuckDbFault(
+export function explainDuckDbError(
   error: unknown,
   { scratchDir, memoryLimitMb }: { scratchDir: string; memoryLimitMb: number },
 ): unknown {
@@ -52,7 +52,7 @@ export function explainDuckDbFault(
     // DuckDB writes only into the scratch folder, but may read files elsewhere.
     const isOurs = code !== 'EACCES' || message.includes(scratchDir)
     if (code !== undefined && isOurs) {
-      return explainScratchFault(Object.assign(new Error(message), { code }), scratchDir)
+      return explainScratchError(Object.assign(new Error(message), { code }), scratchDir)
     }
   }
   if (message.startsWith('Out of Memory Error')) {

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { withScratchErrors } from './disk-errors.ts'
-import { explainDuckDbFault } from './duckdb-errors.ts'
+import { explainDuckDbError } from './duckdb-errors.ts'
 import { duckLiteral, identifier } from './sql.ts'
 
 /**
@@ -102,7 +102,7 @@ export async function openDuckDb({
     try {
       return await work()
     } catch (error) {
-      throw explainDuckDbFault(error, { scratchDir: parent, memoryLimitMb })
+      throw explainDuckDbError(error, { scratchDir: parent, memoryLimitMb })
     }
   }
   const run = async (sql: string) => {

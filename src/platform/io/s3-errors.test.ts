@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { expect, it } from 'vitest'
 import { TransientError } from '../errors.ts'
-import { BodyDamagedError, explainFault, isPassing } from './s3-errors.ts'
+import { BodyDamagedError, explainS3Error, isPassing } from './s3-errors.ts'
 
 /** An error as the SDK throws it, with things in it that nobody may see. */
 const fault = (name: string, status: number) =>
@@ -36,7 +36,7 @@ it.each([
   [new BodyDamagedError('a/b'), 'LAKE_DAMAGED', true],
   [network('ENOSPC'), 'SCRATCH_FULL', false],
 ])('explainFault() %s is %s', (error, code, again) => {
-  const explained = explainFault(error, { location: 's3://lake/in', kind: 'zone' })
+  const explained = explainS3Error(error, { location: 's3://lake/in', kind: 'zone' })
   expect(explained).toMatchObject({ code, hint: expect.any(String) })
   expect(String(explained)).toContain('s3://lake/in')
   expect(inspect(explained, { showHidden: true, depth: 9 })).not.toMatch(/AKIASECRET|secret/)
@@ -45,6 +45,6 @@ it.each([
 
 it('explainFault() leaves our own errors and those of local files alone', () => {
   for (const error of [network('ENOENT'), new TransientError('away', { code: 'AWAY' })]) {
-    expect(explainFault(error, { location: 's3://lake', kind: 'zone' })).toBe(error)
+    expect(explainS3Error(error, { location: 's3://lake', kind: 'zone' })).toBe(error)
   }
 })

@@ -1,7 +1,7 @@
 import { ConfigError, ContractError, TidemarkError, TransientError } from '../errors.ts'
 
 /** What is safe to know of a request that failed: no header, no address, nothing signed. */
-interface Fault {
+interface S3Error {
   /** The server's error code (`SlowDown`), or the SDK's or the network's name for what went wrong. */
   readonly name: string
   /** HTTP status; 0 when there was no answer. */
@@ -10,7 +10,7 @@ interface Fault {
 }
 
 /** Reads an error of the S3 SDK, of the network below it, or of a broken body. */
-export function readFault(error: unknown): Fault {
+export function readS3Error(error: unknown): S3Error {
   const { name, code, $metadata } = error as {
     name?: string
     code?: unknown
@@ -80,7 +80,7 @@ const REGION = new Set(['AuthorizationHeaderMalformed', 'PermanentRedirect', 'Te
 
 /** Whether the same request may succeed in a moment. */
 export function isPassing(error: unknown): boolean {
-  const { name, status } = readFault(error)
+  const { name, status } = readS3Error(error)
   if (status === 501) return false
   return status >= 500 || status === 429 || status === 409 || AGAIN.has(name) || name in NETWORK
 }
@@ -96,7 +96,7 @@ export interface S3Place {
  * but names: its message and fields may hold an access key or what was signed. An error of this
  * machine's files that explains itself is returned as it is.
  */
-export function explainFault(error: unknown, place: S3Place): unknown {
+export function explainS3Error(error: unknown, place: S3Place): unknown {
   if (error instanceof TidemarkError) return error
   if (error instanceof BodyDamagedError) {
     return new ContractError(
@@ -114,7 +114,7 @@ export function explainFault(error: unknown, place: S3Place): unknown {
   }
   if (LOCAL.has(local)) return error
   const { code, message, hint } = describeRefusal(error, place) ?? describeOther(error, place)
-  const { requestId } = readFault(error)
+  const { requestId } = readS3Error(error)
   const answer = answerOf(error)
   const cause = new Error(requestId === undefined ? answer : `${answer}, request ${requestId}`)
   const detail = { code: `${place.kind === 'zone' ? 'LAKE' : 'DROP'}_${code}`, hint, cause }
@@ -131,7 +131,7 @@ interface Description {
 
 /** What the server said, without anything secret. */
 function answerOf(error: unknown): string {
-  const { name, status } = readFault(error)
+  const { name, status } = readS3Error(error)
   return status === 0 ? name : `${name}, HTTP ${status}`
 }
 
@@ -142,7 +142,7 @@ const NEEDED = {
 
 /** A refusal that a setting or a permission explains. */
 function describeRefusal(error: unknown, { location, kind }: S3Place): Description | undefined {
-  const { name, status } = readFault(error)
+  const { name, status } = readS3Error(error)
   if (name === 'NoSuchBucket') {
     return {
       code: 'BUCKET',
@@ -181,7 +181,7 @@ function describeRefusal(error: unknown, { location, kind }: S3Place): Descripti
 
 /** Any other fault: of the way to the server, or of the server. */
 function describeOther(error: unknown, { location, kind }: S3Place): Description {
-  const { name } = readFault(error)
+  const { name } = readS3Error(error)
   if (CERTIFICATE.test(name)) {
     return {
       code: 'TLS',
@@ -208,5 +208,5 @@ function describeOther(error: unknown, { location, kind }: S3Place): Description
 }
 
 function lacksRegion(error: unknown): boolean {
-  return readFault(error).status === 0 && error instanceof Error && /^region/i.test(error.message)
+  return readS3Error(error).status === 0 && error instanceof Error && /^region/i.test(error.message)
 }

@@ -1,6 +1,6 @@
 import { type _Object as S3Object, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import { retry } from './retry.ts'
-import { explainFault, isPassing, type S3Place } from './s3-errors.ts'
+import { explainS3Error, isPassing, type S3Place } from './s3-errors.ts'
 
 export interface BucketOptions {
   readonly bucket: string
@@ -61,7 +61,7 @@ export function openBucket({
     try {
       return await retry(work, { attempts, isPassing, pauseMs })
     } catch (error) {
-      throw explainFault(error, { location, kind })
+      throw explainS3Error(error, { location, kind })
     }
   }
   return {

@@ -1,7 +1,7 @@
 import { RESERVED_COLUMNS, type SourceTable } from '../project/source-contract.ts'
 
 /** Why a table could not be read although it keeps its contract. */
-export type FaultReason =
+export type BreachReason =
   | 'unreadable'
   | 'capture_incomplete'
   | 'memory_exceeded'
@@ -24,7 +24,7 @@ export interface Breach {
     | 'too_many_rejected'
     | 'locked'
     | 'not_on_standby'
-    | FaultReason
+    | BreachReason
   /** One sentence: what is there and what is wanted. Names things of the source, no value. */
   readonly detail: string
 }

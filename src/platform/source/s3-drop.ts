@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { GetObjectCommand } from '@aws-sdk/client-s3'
-import { readFault } from '../io/s3-errors.ts'
+import { readS3Error } from '../io/s3-errors.ts'
 import { type Bucket, type BucketOptions, openBucket } from '../io/s3.ts'
 import { type Drop, type DroppedFile, isLeftover } from './drop.ts'
 
@@ -49,7 +49,7 @@ async function fetchObject(
     return true
   } catch (error) {
     await rm(path, { force: true })
-    const { status } = readFault(error)
+    const { status } = readS3Error(error)
     if (status === 404 || status === 412) return false
     throw error
   }

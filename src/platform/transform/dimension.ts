@@ -7,7 +7,7 @@ import { checkKeys, compareRows, type Comparison } from '../lake/compare.ts'
 import type { Column } from '../lake/lake-type.ts'
 import { canBeTooMany, type QuarantineLimits } from '../lake/quarantine/limits.ts'
 import {
-  type Fault,
+  type RefusalReason,
   prepareOpen,
   prepareQuarantine,
   readRefused,
@@ -25,7 +25,7 @@ import {
   type Broken,
   brokenBy,
   countBroken,
-  faultOf,
+  reasonOf,
   isNullable,
   nameBroken,
   type Rule,
@@ -45,7 +45,7 @@ export interface DimensionChanges extends AsyncDisposable {
   readonly counts: RowCounts
   readonly quarantine: FileRef[]
   readonly open: FileRef[]
-  readonly faults: readonly Fault[]
+  readonly reasons: readonly RefusalReason[]
   readonly held: Hold | undefined
   /** Rows that go out although they break a check, by the check's name. */
   readonly warnings: Broken
@@ -117,7 +117,7 @@ async function keepUnchanged(
     changes: changes.name,
     quarantine: [],
     open: before?.open ?? [],
-    faults: [],
+    reasons: [],
     counts: NO_ROWS,
     held: before?.held,
     warnings: {},
@@ -249,7 +249,7 @@ async function moveRefused(
   rules: readonly Rule[],
 ): Promise<RefusedRows> {
   const broken = brokenBy(rules)
-  const refused = await db.table(`select *, ${faultOf(rules)} from ${made.name} where ${broken}`)
+  const refused = await db.table(`select *, ${reasonOf(rules)} from ${made.name} where ${broken}`)
   const rows = await db.count(refused.name)
   if (rows > 0) await db.run(`delete from ${made.name} where ${broken}`)
   return { ...refused, rows }
@@ -297,7 +297,7 @@ async function quarantineRows(
     isFit: boolean
     before: ProcessedEntry | undefined
   },
-): Promise<Pick<DimensionChanges, 'quarantine' | 'open' | 'faults'>> {
+): Promise<Pick<DimensionChanges, 'quarantine' | 'open' | 'reasons'>> {
   const key = identifiers(table.key)
   const rows = `(
     select

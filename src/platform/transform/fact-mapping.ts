@@ -14,7 +14,7 @@ import {
   type Broken,
   brokenBy,
   countBroken,
-  faultOf,
+  reasonOf,
   nameBroken,
   type Rule,
   rulesOf,
@@ -211,7 +211,7 @@ export function selectRefusedChanges(
         m._key, m._column, m._reason, c._content
     from ${changes.all} as c
     inner join (
-        select _ordinal, ${keyText} as _key, ${faultOf(rules)} from (${sql}) where ${where}
+        select _ordinal, ${keyText} as _key, ${reasonOf(rules)} from (${sql}) where ${where}
     ) as m on m._ordinal = c._ordinal`
 }
 

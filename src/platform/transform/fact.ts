@@ -8,7 +8,7 @@ import type { FileRef, Hold, ProcessedEntry, RowCounts } from '../lake/commit-re
 import { fileValues } from '../lake/lake-type.ts'
 import { readParquet, writeParquet } from '../lake/parquet.ts'
 import {
-  type Fault,
+  type RefusalReason,
   prepareOpen,
   prepareQuarantine,
   readRefused,
@@ -39,7 +39,7 @@ export interface FactVersions {
   readonly paths: readonly { readonly path: string; readonly rows: number }[]
   readonly quarantine: FileRef[]
   readonly open: FileRef[]
-  readonly faults: readonly Fault[]
+  readonly reasons: readonly RefusalReason[]
   readonly counts: RowCounts
   /** Record ids given out up to and including this batch. */
   readonly records: number

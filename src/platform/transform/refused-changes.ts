@@ -1,6 +1,10 @@
 import type { PendingBatch } from '../lake/batch.ts'
 import type { ProcessedEntry, RowCounts } from '../lake/commit-record.ts'
-import { type Fault, prepareOpen, prepareQuarantine } from '../lake/quarantine/quarantine.ts'
+import {
+  type RefusalReason,
+  prepareOpen,
+  prepareQuarantine,
+} from '../lake/quarantine/quarantine.ts'
 import { countRows, sumRows } from '../lake/table-entry.ts'
 import type { SourceView } from './source-files.ts'
 import type { SourceChanges } from './source-view.ts'
@@ -8,7 +12,7 @@ import type { SourceChanges } from './source-view.ts'
 /** The quarantine of a source table's changes whose values do not fit its contract. */
 export interface RefusedChanges {
   readonly entry: ProcessedEntry
-  readonly faults: readonly Fault[]
+  readonly reasons: readonly RefusalReason[]
 }
 
 /**
@@ -32,13 +36,13 @@ export async function prepareRefused(
           from ${all} as a
           where _fault is not null and _ordinal not in (select _ordinal from ${seen} as s)`,
       })
-  const { open, faults } = await prepareOpen(batch, view, {
+  const { open, reasons } = await prepareOpen(batch, view, {
     before: earlier,
     refused: quarantine,
     settled: `(select _key from ${all} where _fault is null or _operation = 'delete')`,
   })
   const counts = await countChanges(batch, { seen, quarantined: sumRows(quarantine) })
-  return { faults, entry: { counts, changes: [], quarantine, open, state: [], rows: 0 } }
+  return { reasons, entry: { counts, changes: [], quarantine, open, state: [], rows: 0 } }
 }
 
 async function countChanges(

@@ -114,7 +114,7 @@ export function addBroken(all: readonly Broken[]): Broken {
 }
 
 /** SQL of `_reason` and `_column`: the first rule that a row breaks, or that its table is held. */
-export function faultOf(rules: readonly Rule[]): string {
+export function reasonOf(rules: readonly Rule[]): string {
   const pick = (value: (rule: Rule) => string) =>
     `case ${rules.map((rule) => `when ${rule.broken} then ${duckLiteral(value(rule))}`).join(' ')}`
   return `${pick((rule) => rule.reason)} else 'table_held' end as _reason,

@@ -2,7 +2,7 @@ import { type DuckDb, together } from '../io/duckdb.ts'
 import { readExistingCommit } from '../lake/batch-log.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import type { ProcessedEntry } from '../lake/commit-record.ts'
-import type { Fault } from '../lake/quarantine/quarantine.ts'
+import type { RefusalReason } from '../lake/quarantine/quarantine.ts'
 import { prepareTable } from '../lake/table-changes.ts'
 import { carryOver, changedRows } from '../lake/table-entry.ts'
 import { openFiles } from '../lake/zone.ts'
@@ -40,7 +40,7 @@ export interface PreparedStar {
   /** The commit record's tables. */
   readonly tables: Record<string, ProcessedEntry>
   /** Of the rows that went to quarantine, by table. */
-  readonly faults: ReadonlyMap<string, readonly Fault[]>
+  readonly reasons: ReadonlyMap<string, readonly RefusalReason[]>
   /** The data tests that ran and the rows that broke each. */
   readonly tests: Record<string, number>
 }
@@ -63,13 +63,13 @@ export async function prepareStar(
   await using dimensions = await changeDimensions(batch, input, { facts, reads, views })
 
   const tables: Record<string, ProcessedEntry> = {}
-  const faults = new Map<string, readonly Fault[]>()
+  const reasons = new Map<string, readonly RefusalReason[]>()
   for (const { name } of capturedTables(project.source)) {
     const found = refused.get(name)
     const before = previous?.tables[name]
     if (found === undefined && before === undefined) continue
     tables[name] = found?.entry ?? carryOver(before)
-    faults.set(name, found?.faults ?? [])
+    reasons.set(name, found?.reasons ?? [])
   }
   for (const model of project.models) {
     const { table } = model
@@ -83,9 +83,9 @@ export async function prepareStar(
     } else {
       tables[table] = carryOver(before)
     }
-    faults.set(table, (versions ?? dimension)?.faults ?? [])
+    reasons.set(table, (versions ?? dimension)?.reasons ?? [])
   }
-  return { tables, faults, tests: await runTests(batch.db, input, { views, reads }) }
+  return { tables, reasons, tests: await runTests(batch.db, input, { views, reads }) }
 }
 
 type Views = ReadonlyMap<string, SourceView>

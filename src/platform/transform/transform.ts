@@ -136,7 +136,7 @@ function reportStar(
   deps: Deps,
   {
     number: batch,
-    star: { tables, faults, tests },
+    star: { tables, reasons, tests },
     previous,
   }: { number: number; star: PreparedStar; previous: CommitRecord | undefined },
 ): void {
@@ -149,10 +149,10 @@ function reportStar(
     if (held === undefined && before !== undefined) {
       deps.log({ event: 'table_released', batch, table, since: before.sinceAt })
     }
-    const found = (faults.get(table) ?? []).map((fault) =>
+    const found = (reasons.get(table) ?? []).map((fault) =>
       held === undefined ? fault : { ...fault, isNew: false },
     )
-    logRefused(deps.log, { batch, table, faults: found })
+    logRefused(deps.log, { batch, table, reasons: found })
   }
   for (const warning of listWarnings({ tables })) {
     deps.log({ event: 'check_failed', level: 'warn', batch, ...warning })

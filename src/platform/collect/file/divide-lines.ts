@@ -7,7 +7,7 @@ import { writeParquet } from '../../lake/parquet.ts'
 import { rowText, selectRefused } from '../../lake/quarantine/quarantine.ts'
 import { keyColumns, type LakeTable } from '../../lake/table-state.ts'
 import { fits, unhex, withCasts } from './exact-value.ts'
-import { describeFault, type FeedFile, givenOf, unreadable, withGiven } from './format.ts'
+import { describeDuckDbError, type FeedFile, givenOf, unreadable, withGiven } from './format.ts'
 
 /** A file's rows as local Parquet files. */
 export interface FeedRows {
@@ -119,7 +119,7 @@ async function openLines(
           from (select ${passed.join(', ')}, ${withCasts(table)} from ${fields})
       )`)
   } catch (error) {
-    throw unreadable(file, describeFault(error))
+    throw unreadable(file, describeDuckDbError(error))
   }
 }
 

@@ -75,7 +75,7 @@ export function unreadable(file: FeedFile, why: string): ContractError {
 }
 
 /** What is wrong with a file, in words that hold nothing of it. */
-export function describeFault(error: unknown): string {
+export function describeDuckDbError(error: unknown): string {
   const says = (pattern: RegExp) =>
     error instanceof DuckDbError
       ? error.says(pattern)

@@ -8,7 +8,7 @@ import type { LakeTable } from '../../lake/table-state.ts'
 import type { WideFormat } from '../../project/source-contract.ts'
 import { divideLines, type DividedLines, type FeedRows, type Place } from './divide-lines.ts'
 import {
-  describeFault,
+  describeDuckDbError,
   type FeedFile,
   type FileFormat,
   givenOf,
@@ -184,7 +184,7 @@ async function readJson(
   try {
     if (!(await isJsonText(bare))) throw unreadable(file, 'it is no JSON of objects')
     const fields = await sampleFields(batch.db, bare, 'json').catch((error: unknown) => {
-      throw unreadable(file, describeFault(error))
+      throw unreadable(file, describeDuckDbError(error))
     })
     const unknown = fields.filter((name) => !table.columns.some((column) => column.name === name))
     const source = readObjects(table, file, jsonOptions(bare, 'json'))
@@ -214,7 +214,7 @@ async function readParquetRows(
       `select column_name, column_type from (describe select * from ${readParquet([offered.path])})`,
     )
     .catch((error: unknown) => {
-      throw unreadable(offered, describeFault(error))
+      throw unreadable(offered, describeDuckDbError(error))
     })
   const types = new Map(found.map((row) => [row.column_name, row.column_type]))
   const file = limitGiven(offered, [...types.keys()])

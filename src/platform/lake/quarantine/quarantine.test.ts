@@ -203,8 +203,8 @@ describe('prepareOpen()', () => {
       { refused: [{ id: 1, value: 'a' }] },
       { settled: [2, 3] },
     ])
-    expect(nothing).toEqual({ open: [], faults: [] })
-    expect(second).toEqual({ open: first?.open, faults: [] })
+    expect(nothing).toEqual({ open: [], reasons: [] })
+    expect(second).toEqual({ open: first?.open, reasons: [] })
   })
 
   it('alerts of each reason and column once, until it was settled', async () => {
@@ -228,13 +228,13 @@ describe('prepareOpen()', () => {
       { refused: [{ id: 1, value: 'a' }] },
       {},
     ])
-    expect(steps[0]?.faults).toEqual([
+    expect(steps[0]?.reasons).toEqual([
       { reason: 'not_null', column: 'value', rows: 2, isNew: true },
       { reason: 'not_null', column: null, rows: 1, isNew: true },
     ])
     const logged: LogEntry[] = []
-    for (const [index, { faults }] of steps.entries()) {
-      logRefused((entry) => logged.push(entry), { batch: index + 1, table: 'thing', faults })
+    for (const [index, { reasons }] of steps.entries()) {
+      logRefused((entry) => logged.push(entry), { batch: index + 1, table: 'thing', reasons })
     }
     const said = { event: 'rows_quarantined', table: 'thing' }
     expect(logged).toEqual([

@@ -13,7 +13,7 @@ import { lastOfEachKey, selectNothing } from '../table-state.ts'
 import { openFiles } from '../zone.ts'
 
 /** A way in which rows of a batch were unfit. */
-export interface Fault {
+export interface RefusalReason {
   readonly reason: string
   /** `null` where the whole row is at fault. */
   readonly column: string | null
@@ -26,7 +26,7 @@ export interface Fault {
 export interface OpenQuarantine {
   readonly open: FileRef[]
   /** Of the rows this batch refused, most rows first. */
-  readonly faults: readonly Fault[]
+  readonly reasons: readonly RefusalReason[]
 }
 
 /**
@@ -114,16 +114,16 @@ export async function prepareOpen(
     readonly settled: string
   },
 ): Promise<OpenQuarantine> {
-  if (before.length + refused.length === 0) return { open: [], faults: [] }
+  if (before.length + refused.length === 0) return { open: [], reasons: [] }
   const { db, zone } = batch
   const earlier = readRefused(await openFiles(zone, before))
   const later = readRefused(await openFiles(zone, refused))
-  const faults = refused.length === 0 ? [] : await findFaults(db, { earlier, later })
+  const reasons = refused.length === 0 ? [] : await findReasons(db, { earlier, later })
   if (refused.length === 0) {
     const [hit] = await db.rows<{ rows: bigint }>(
       `select count(*) as rows from ${earlier} as e semi join ${settled} as s using (_key)`,
     )
-    if (hit?.rows === 0n) return { open: [...before], faults }
+    if (hit?.rows === 0n) return { open: [...before], reasons }
   }
   const select = `
     select * from (
@@ -132,14 +132,14 @@ export async function prepareOpen(
         (select * from ${later} ${lastOfEachKey({ key: ['_key'] })})
     )
     anti join ${settled} as s using (_key)`
-  return { open: await writeRefused(batch, table, { select, index: 0, folder: 'open/' }), faults }
+  return { open: await writeRefused(batch, table, { select, index: 0, folder: 'open/' }), reasons }
 }
 
-async function findFaults(
+async function findReasons(
   db: DuckDb,
   { earlier, later }: { earlier: string; later: string },
-): Promise<Fault[]> {
-  const found = await db.rows<Omit<Fault, 'rows'> & { rows: bigint }>(`
+): Promise<RefusalReason[]> {
+  const found = await db.rows<Omit<RefusalReason, 'rows'> & { rows: bigint }>(`
     select
         l._reason as "reason",
         l._column as "column",
@@ -156,16 +156,18 @@ async function findFaults(
 /** Says what a batch put into quarantine: an alert where some of it is unfit in a new way. */
 export function logRefused(
   log: Log,
-  { batch, table, faults }: { batch: number; table: string; faults: readonly Fault[] },
+  { batch, table, reasons }: { batch: number; table: string; reasons: readonly RefusalReason[] },
 ): void {
-  if (faults.length === 0) return
+  if (reasons.length === 0) return
   log({
     event: 'rows_quarantined',
-    level: faults.some(({ isNew }) => isNew) ? 'alert' : 'warn',
+    level: reasons.some(({ isNew }) => isNew) ? 'alert' : 'warn',
     batch,
     table,
-    rows: faults.reduce((sum, { rows }) => sum + rows, 0),
-    reasons: faults.map(({ reason, column }) => (column === null ? reason : `${reason} ${column}`)),
+    rows: reasons.reduce((sum, { rows }) => sum + rows, 0),
+    reasons: reasons.map(({ reason, column }) =>
+      column === null ? reason : `${reason} ${column}`,
+    ),
   })
 }
 

@@ -159,7 +159,7 @@ export async function prepareRefusal(
     quarantined: QuarantinedKeys | undefined
   },
 ): Promise<Refusal> {
-  if (quarantined === undefined) return { quarantine: [], open: [], faults: [], rows: 0 }
+  if (quarantined === undefined) return { quarantine: [], open: [], reasons: [], rows: 0 }
   const before = readRefused(await openFiles(batch.zone, open))
   const quarantine: FileRef[] = []
   if (refused.length > 0) {

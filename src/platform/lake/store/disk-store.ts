@@ -13,7 +13,7 @@ import {
 } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { ConfigError, ContractError } from '../../errors.ts'
-import { explainScratchFault } from '../../io/disk-errors.ts'
+import { explainScratchError } from '../../io/disk-errors.ts'
 import { checkKey, checkPrefix, type ObjectInfo, type ObjectStore } from './object-store.ts'
 
 /** Objects under construction; never listed, and removed only by their writer or a sweep. */
@@ -181,6 +181,6 @@ function explain(error: unknown, root: string): unknown {
       cause: error,
     })
   }
-  if (code === 'EMFILE' || code === 'ENFILE') return explainScratchFault(error, root)
+  if (code === 'EMFILE' || code === 'ENFILE') return explainScratchError(error, root)
   return error
 }

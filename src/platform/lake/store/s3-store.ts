@@ -14,7 +14,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { ConfigError, ContractError } from '../../errors.ts'
 import { withScratchErrors } from '../../io/disk-errors.ts'
-import { BodyDamagedError, readFault } from '../../io/s3-errors.ts'
+import { BodyDamagedError, readS3Error } from '../../io/s3-errors.ts'
 import { type Bucket, type BucketOptions, openBucket } from '../../io/s3.ts'
 import { checkKey, checkPrefix, isKey, type ObjectInfo, type ObjectStore } from './object-store.ts'
 
@@ -115,7 +115,7 @@ async function create(bucket: Bucket, { key, content }: NewObject): Promise<'cre
       await put(client, { ...target, writer, content })
       return 'created'
     } catch (error) {
-      if (readFault(error).status !== 412) throw error
+      if (readS3Error(error).status !== 412) throw error
     }
     const there = await client.send(new HeadObjectCommand(target))
     return there.Metadata?.[WRITER] === writer ? 'created' : 'exists'
@@ -231,7 +231,7 @@ async function find(client: S3Client, target: Target): Promise<GetObjectCommandO
   try {
     return await client.send(new GetObjectCommand(target))
   } catch (error) {
-    if (readFault(error).name === 'NoSuchKey') return undefined
+    if (readS3Error(error).name === 'NoSuchKey') return undefined
     throw error
   }
 }
@@ -240,7 +240,7 @@ async function sizeOf(client: S3Client, target: Target): Promise<number | undefi
   try {
     return (await client.send(new HeadObjectCommand(target))).ContentLength
   } catch (error) {
-    if (readFault(error).status === 404) return undefined
+    if (readS3Error(error).status === 404) return undefined
     throw error
   }
 }
