@@ -1,0 +1,63 @@
+import { tmpdir } from 'node:os'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type DuckDb, keepIf, openDuckDb } from './duckdb.ts'
+
+let db: DuckDb
+
+beforeAll(async () => {
+  db = await openDuckDb({ scratchDir: tmpdir() })
+})
+
+afterAll(() => db[Symbol.asyncDispose]())
+
+/** Names of the temporary tables and views. */
+async function relations(): Promise<string[]> {
+  const rows = await db.rows<{ name: string }>(`
+    select view_name as name from duckdb_views() where temporary and not internal
+    union all select table_name from duckdb_tables() where temporary`)
+  return rows.map(({ name }) => name)
+}
+
+describe('a relation', () => {
+  it('has a name of its own, and is dropped when it is disposed of', async () => {
+    {
+      await using one = await db.table('select 1 as x')
+      await using other = await db.view(`select x + 1 as x from ${one.name}`)
+      expect(one.name).not.toBe(other.name)
+      expect(await db.rows(`from ${other.name}`)).toEqual([{ x: 2 }])
+      expect(await relations()).toHaveLength(2)
+    }
+    expect(await relations()).toEqual([])
+  })
+
+  it('is dropped although what follows fails, and the error stays what it was', async () => {
+    const failing = async (): Promise<void> => {
+      await using one = await db.table('select 1 as x')
+      await db.run(`select missing from ${one.name}`)
+    }
+    await expect(failing()).rejects.toThrow(/missing/)
+    const kept = keepIf(await db.table('select 1 as x'), () => Promise.reject(new Error('no')))
+    await expect(kept).rejects.toThrow('no')
+    expect(await relations()).toEqual([])
+  })
+
+  it('has the name that models know, for one holder at a time', async () => {
+    await using _book = await db.view('select 1 as isbn', 'book "1"')
+    expect(await db.rows('from "book ""1"""')).toEqual([{ isbn: 1 }])
+    await expect(db.view('select 2 as isbn', 'book "1"')).rejects.toThrow(/already exists/)
+  })
+
+  it('takes no error along if the database is gone before it', async () => {
+    const other = await openDuckDb({ scratchDir: tmpdir() })
+    const one = await other.table('select 1 as x')
+    await other[Symbol.asyncDispose]()
+    await expect(one[Symbol.asyncDispose]()).resolves.toBeUndefined()
+  })
+})
+
+it('row() returns one row or throws, and count() a number', async () => {
+  expect(await db.row('select 1 as x')).toEqual({ x: 1 })
+  await expect(db.row('select 1 as x where false')).rejects.toThrow(TypeError)
+  await expect(db.row('select unnest([1, 2]) as x')).rejects.toThrow(TypeError)
+  expect(await db.count('(select unnest([1, 2]))')).toBe(2)
+})
