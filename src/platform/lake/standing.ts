@@ -100,7 +100,12 @@ function completeStanding(batch: number, tables: Readonly<Record<string, unknown
 
 /** Whether an entry says only that the table is as the batch before left it. */
 function isCarriedOver(entry: TableEntry, before: TableEntry): boolean {
-  return isDeepStrictEqual(entry, carryOver(before))
+  return isDeepStrictEqual(storedFields(entry), storedFields(carryOver(before)))
+}
+
+/** The fields that JSON keeps: an entry may have others that are undefined. */
+function storedFields(entry: TableEntry): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== undefined))
 }
 
 /** A reference to the state, if the batch only added its changes to it; otherwise undefined. */
