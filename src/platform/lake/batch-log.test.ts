@@ -278,7 +278,7 @@ describe('a record', () => {
     const sizes: number[] = []
     for (let batch = 2; batch <= 150; batch++) {
       const next = Object.fromEntries(
-        Object.entries(last.tables).map(([name, entry]) => {
+        Object.entries(last.tables).map(([name, entry]): [string, TableEntry] => {
           return [name, { ...carryOver(entry), held: undefined }]
         }),
       )
