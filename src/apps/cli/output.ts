@@ -1,7 +1,7 @@
 import { stripVTControlCharacters, styleText } from 'node:util'
 import { ConfigError, TidemarkError } from '../../platform/errors.ts'
 import type { Log, LogEntry } from '../../platform/log.ts'
-import { formatCount, formatDuration, formatNumber } from './format.ts'
+import { formatCount, formatDuration, formatNumber } from '../format.ts'
 
 export interface Stream {
   write(text: string): unknown

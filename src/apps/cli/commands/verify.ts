@@ -2,7 +2,7 @@ import { verify, type VerifiedTable } from '../../../platform/verify.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
-import { formatCount, formatMoment, formatTable } from '../format.ts'
+import { formatCount, formatMoment, formatTable } from '../../format.ts'
 
 /** `tidemark verify`: source = lake = warehouse at one snapshot, every version included. */
 export async function verifyCommand(

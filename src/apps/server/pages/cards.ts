@@ -2,8 +2,9 @@ import { html } from 'hono/html'
 import type { Answer } from '../../../platform/presentation/answer.ts'
 import type { Row } from '../../../platform/presentation/cursor.ts'
 import type { CardsChart, ConversionChart } from '../../../platform/presentation/page.ts'
+import { formatCount } from '../../format.ts'
 import { addDecimals, type Table, tableOf } from './figure.ts'
-import { formatDay, formatNumber, formatRatio } from './format.ts'
+import { formatDay, formatDecimal, formatRatio } from './format.ts'
 import type { Markup } from './layout.ts'
 
 /** What people call a column. */
@@ -31,13 +32,13 @@ export function renderCards(chart: CardsChart, answer: Answer, labels: Labels): 
         ${renderDelta(chart, value, chart.before === undefined ? '' : table.text(row, chart.before))}
         ${
           chart.sum === true
-            ? html`<p class="card-more">${formatNumber(String(rows.length))} in all</p>`
+            ? html`<p class="card-more">${formatCount(rows.length)} in all</p>`
             : ''
         }
         ${(chart.more ?? []).map(
           (column) =>
             html`<p class="card-more">
-              ${labels(column)} ${formatNumber(table.text(row, column))}
+              ${labels(column)} ${formatDecimal(table.text(row, column))}
             </p>`,
         )}
       </li>`
@@ -81,12 +82,12 @@ export function renderConversion(
       }
       ${(chart.more ?? []).map(
         (column) =>
-          html`<p class="card-more">${labels(column)} ${formatNumber(add(column)) || '–'}</p>`,
+          html`<p class="card-more">${labels(column)} ${formatDecimal(add(column)) || '–'}</p>`,
       )}
       ${missing.map(({ count, when }) => {
         const things = count === '1' ? chart.things.replace(/s$/, '') : chart.things
         return html`<p class="card-more">
-          <span class="tag warn">left out</span> ${formatNumber(count)} ${things}${when} not
+          <span class="tag warn">left out</span> ${formatDecimal(count)} ${things}${when} not
           converted: no rate
         </p>`
       })}
@@ -116,7 +117,7 @@ function renderRate(chart: ConversionChart, { text }: Table, row: Row): Markup {
 }
 
 function renderFigure(value: string): Markup {
-  const [whole = '', cents] = formatNumber(value).split('.')
+  const [whole = '', cents] = formatDecimal(value).split('.')
   return html`<p class="figure">
     ${whole}${cents === undefined ? '' : html`<small>.${cents}</small>`}
   </p>`
@@ -143,6 +144,6 @@ function renderDelta(
   const tone = moreIsBetter ? (change > 0 ? 'up' : 'down') : ''
   return html`<p class="delta ${tone}">
     <b><span aria-hidden="true">${mark}</span> ${ratio === '' ? 'new' : ratio}</b> against
-    ${against}, ${formatNumber(before)}
+    ${against}, ${formatDecimal(before)}
   </p>`
 }

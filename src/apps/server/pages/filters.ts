@@ -1,7 +1,7 @@
 import { html, raw } from 'hono/html'
 import type { Dashboard, Filter, Page } from '../../../platform/presentation/page.ts'
 import type { Filters } from '../../../platform/presentation/question.ts'
-import { formatMoment } from './format.ts'
+import { formatMomentUtc } from '../../format.ts'
 import type { Markup } from './layout.ts'
 
 /** What a filter offers: a value for the address, and what people read. */
@@ -344,7 +344,7 @@ export function renderAsOf({ params }: Selection, page: Page): Markup {
   const moment = params['as_of']
   if (moment === undefined) return html``
   return html`<p class="banner">
-    As known on <b>${formatMoment(moment.replace('T', ' '))}</b>. What was captured later is left
+    As known on <b>${formatMomentUtc(moment.replace('T', ' '))}</b>. What was captured later is left
     out.
     <a href="${linkTo(page.path, params, { as_of: undefined })}">Back to now</a>
   </p>`
@@ -357,7 +357,7 @@ function nameOf(parameter: string, offered: readonly Filter[]): string {
 
 function labelOf(value: string, choices: readonly Choice[] | undefined): string {
   const label = choices?.find((choice) => choice.value === value)?.label
-  return /^\d{4}-\d\d-\d\dT/.test(value) ? formatMoment(value) : (label ?? value)
+  return /^\d{4}-\d\d-\d\dT/.test(value) ? formatMomentUtc(value) : (label ?? value)
 }
 
 function only(

@@ -1,28 +1,21 @@
 import { describe, expect, it } from 'vitest'
-import {
-  formatDay,
-  formatMoment,
-  formatNumber,
-  formatRatio,
-  roundNumber,
-  roundRate,
-} from './format.ts'
+import { formatDay, formatDecimal, formatRatio, roundNumber, roundRate } from './format.ts'
 
-describe('texts for people', () => {
-  it('formatNumber() groups digits and changes none', () => {
-    expect(formatNumber('-1234567.80')).toBe('−1,234,567.80')
-    expect(formatNumber('0.000001')).toBe('0.000001')
-    expect(formatNumber('123')).toBe('123')
-    expect(formatNumber('NaN')).toBe('NaN')
+describe('values on pages', () => {
+  it('formatDecimal() groups digits and changes none', () => {
+    expect(formatDecimal('-1234567.80')).toBe('−1,234,567.80')
+    expect(formatDecimal('0.000001')).toBe('0.000001')
+    expect(formatDecimal('123')).toBe('123')
+    expect(formatDecimal('NaN')).toBe('NaN')
   })
 
-  it('formatDay() names the month, and leaves alone what is no day', () => {
+  it('formatDay() names the month, and leaves any other text alone', () => {
     expect(formatDay('2026-11-09')).toBe('9 Nov 2026')
     expect(formatDay('2026-13-09')).toBe('2026-13-09')
     expect(formatDay('')).toBe('')
   })
 
-  it('roundRate() keeps five figures', () => {
+  it('roundRate() keeps five digits', () => {
     expect([0.791234, 1.2, 163.5012, 0.0000123456].map(roundRate)).toEqual([
       '0.79123',
       '1.2',
@@ -31,7 +24,7 @@ describe('texts for people', () => {
     ])
   })
 
-  it('roundNumber() keeps three figures', () => {
+  it('roundNumber() keeps three digits', () => {
     const texts = [0, 12.345, 999.4, 999.9, 1000, 123_456, 1_234_567, -9_996_000, 2.5e9].map(
       roundNumber,
     )
@@ -55,11 +48,5 @@ describe('texts for people', () => {
       '0 %',
       '+1,230 %',
     ])
-  })
-
-  it('formatMoment() names the zone', () => {
-    expect(formatMoment('2026-11-21 10:40:05.123+00')).toBe('2026-11-21 10:40:05 UTC')
-    expect(formatMoment('2026-11-21T10:40Z')).toBe('2026-11-21 10:40 UTC')
-    expect(formatMoment('infinity')).toBe('infinity')
   })
 })

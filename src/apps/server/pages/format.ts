@@ -1,29 +1,22 @@
-/** Texts for people from what Postgres prints. Nothing is rounded here unless its name says so. */
-
-/** `2026-11-21 10:40 UTC` from a moment as Postgres or ISO 8601 writes it, seconds kept if given. */
-export function formatMoment(text: string): string {
-  const { day, time } =
-    /^(?<day>\d{4,}-\d\d-\d\d)[ T](?<time>\d\d:\d\d(:\d\d)?)/.exec(text)?.groups ?? {}
-  return day === undefined ? text : `${day} ${time} UTC`
-}
+/** How pages write values from the warehouse. Only the functions named `round…` round. */
 
 const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ')
 
-/** `19 Nov 2026` from a day as ISO 8601 writes it. */
+/** An ISO day as `19 Nov 2026`. Any other text stays as it is. */
 export function formatDay(text: string): string {
   const [, year = '', month = '', day = ''] = /^(\d{4})-(\d\d)-(\d\d)$/.exec(text) ?? []
   const name = MONTHS[Number(month) - 1]
   return name === undefined ? text : `${Number(day)} ${name} ${year}`
 }
 
-/** `1,234,567.80`: the digits as they are, grouped. */
-export function formatNumber(text: string): string {
+/** A decimal number as `1,234,567.80`: groups the digits and keeps every one of them. */
+export function formatDecimal(text: string): string {
   const { sign, whole, rest } = /^(?<sign>-?)(?<whole>\d+)(?<rest>\.\d+)?$/.exec(text)?.groups ?? {}
   if (whole === undefined) return text
   return `${sign === '-' ? '−' : ''}${whole.replace(/\B(?=(\d{3})+$)/g, ',')}${rest ?? ''}`
 }
 
-/** `1.23 m`: three figures or so, for a card or an axis. */
+/** A number as `1.23 m`, rounded to about three digits, for a card or an axis. */
 export function roundNumber(value: number): string {
   const size = Math.abs(value)
   const sign = value < 0 ? '−' : ''
@@ -40,12 +33,12 @@ export function roundNumber(value: number): string {
   return `${sign}${size.toLocaleString('en-GB', { maximumFractionDigits: 2 })}`
 }
 
-/** `0.79123`: five figures, for a rate. */
+/** A rate as `0.79123`, rounded to five significant digits. */
 export function roundRate(value: number): string {
   return value.toLocaleString('en-GB', { maximumSignificantDigits: 5 })
 }
 
-/** `+12.3 %` from 0.123. */
+/** A ratio as a signed percentage: 0.123 as `+12 %`, 0.0123 as `+1.2 %`. */
 export function formatRatio(ratio: number): string {
   const percent = Math.abs(ratio * 100)
   const sign = ratio > 0 ? '+' : ratio < 0 ? '−' : ''

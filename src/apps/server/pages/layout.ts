@@ -1,8 +1,8 @@
 import { html, raw } from 'hono/html'
 import type { Freshness } from '../../../platform/presentation/freshness.ts'
 import { totesys } from '../../../totesys/totesys.ts'
+import { formatMomentUtc } from '../../format.ts'
 import { assetPath } from './assets.ts'
-import { formatMoment } from './format.ts'
 
 /** Escaped HTML, as the `html` template makes it. */
 export type Markup = ReturnType<typeof html>
@@ -124,7 +124,7 @@ function renderFreshness(freshness: Freshness | undefined): Markup {
   >
     <span class="sign" aria-hidden="true">${isFresh ? '✓' : '✕'}</span>
     <span
-      >Data as of <time datetime="${completeTo}">${formatMoment(completeTo)}</time>
+      >Data as of <time datetime="${completeTo}">${formatMomentUtc(completeTo)}</time>
       <span class="state">${isFresh ? 'fresh' : 'late'}</span></span
     >
   </p>`

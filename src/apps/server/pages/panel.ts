@@ -1,13 +1,14 @@
 import { html, raw } from 'hono/html'
+import { TidemarkError } from '../../../platform/errors.ts'
 import type { Answer } from '../../../platform/presentation/answer.ts'
 import type { Column, Row } from '../../../platform/presentation/cursor.ts'
-import { TidemarkError } from '../../../platform/errors.ts'
 import type { Dashboard, Panel, TableChart } from '../../../platform/presentation/page.ts'
 import type { Question } from '../../../platform/presentation/question.ts'
+import { formatCount, formatMomentUtc } from '../../format.ts'
 import { renderCards, renderConversion } from './cards.ts'
 import { figureOf } from './figure.ts'
 import { linkTo, type Selection } from './filters.ts'
-import { formatMoment, formatNumber } from './format.ts'
+import { formatDecimal } from './format.ts'
 import type { Markup } from './layout.ts'
 
 /** Rows of a table in a page; the CSV has them all. */
@@ -205,9 +206,8 @@ export function renderTable(
       ${
         left > 0 || isTruncated
           ? html`<caption>
-              The first ${formatNumber(String(Math.min(limit, rows.length)))} of
-              ${isTruncated ? 'more than ' : ''}${formatNumber(String(rows.length))} rows; the CSV
-              has all.
+              The first ${formatCount(Math.min(limit, rows.length))} of
+              ${isTruncated ? 'more than ' : ''}${formatCount(rows.length)} rows; the CSV has all.
             </caption>`
           : ''
       }
@@ -246,9 +246,9 @@ function renderCell(
   const { name = '', kind = 'text' } = columns[place] ?? {}
   const cell = row[place] ?? null
   if (cell === null) return html`<td class="muted">–</td>`
-  if (isFigure(name, kind)) return html`<td class="number">${formatNumber(cell)}</td>`
+  if (isFigure(name, kind)) return html`<td class="number">${formatDecimal(cell)}</td>`
   const text =
-    kind === 'moment' ? formatMoment(cell) : kind === 'boolean' ? yesNo(cell) : inWords(cell)
+    kind === 'moment' ? formatMomentUtc(cell) : kind === 'boolean' ? yesNo(cell) : inWords(cell)
   const href = linkOf(columns, row, { name, dashboard })
   return html`<td class="${kind === 'date' || kind === 'moment' ? 'time' : ''}">
     ${href === undefined ? text : html`<a href="${href}">${text}</a>`}

@@ -2,7 +2,7 @@ import { html, raw } from 'hono/html'
 import type { TransientError } from '../../../../platform/errors.ts'
 import type { AskedRows, AskRefusal } from '../../../../platform/presentation/ask.ts'
 import type { Column, Row } from '../../../../platform/presentation/cursor.ts'
-import { formatNumber } from '../format.ts'
+import { formatCount } from '../../../format.ts'
 import type { Markup } from '../layout.ts'
 import { jsonOf } from '../panel.ts'
 import { chartOf } from './chart.ts'
@@ -76,7 +76,7 @@ function renderPosition(sql: string, position: number): Markup {
 
 function renderAnswer(answer: AskedRows, draft: Draft): Markup {
   const { columns, rows, isTruncated, durationMs } = answer
-  const count = formatNumber(String(rows.length))
+  const count = formatCount(rows.length)
   const size = isTruncated
     ? html`<strong>Only the first ${count} rows are shown; there are more.</strong> The CSV takes up
         to 50,000.`

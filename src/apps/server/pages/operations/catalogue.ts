@@ -2,7 +2,7 @@ import { html } from 'hono/html'
 import type { Catalog, CatalogTable, TableVersion } from '../../../../platform/catalog.ts'
 import { isEmptyDifference } from '../../../../platform/lake/schema-difference.ts'
 import type { SourceTable } from '../../../../platform/project.ts'
-import { formatMoment, formatNumber } from '../format.ts'
+import { formatCount, formatMomentUtc } from '../../../format.ts'
 import type { Markup } from '../layout.ts'
 import { renderTable, tag } from './table.ts'
 
@@ -18,7 +18,7 @@ export function renderCatalogue({ tables, models }: Catalog): Markup {
         rows: tables.map(({ table, key, rows, versions }) => [
           html`<a href="/catalogue/${encodeURIComponent(table)}">${table}</a>`,
           key.join(', '),
-          formatNumber(String(rows)),
+          formatCount(rows),
           String(versions.at(-1)?.columns.length ?? 0),
           String(versions.length),
           models
@@ -73,7 +73,7 @@ export function renderTableCatalogue(
       table.hold === undefined
         ? ''
         : html`<p class="failure">
-            ${tag('bad', 'held back')} since ${formatMoment(table.hold.sinceAt)}:
+            ${tag('bad', 'held back')} since ${formatMomentUtc(table.hold.sinceAt)}:
             ${table.hold.detail}. This is how it was last captured.
           </p>`
     }
@@ -101,7 +101,7 @@ export function renderTableCatalogue(
           .toReversed()
           .map((version) => [
             html`<a href="/run/${version.firstBatch}">${version.firstBatch}</a>`,
-            formatMoment(version.takenAt),
+            formatMomentUtc(version.takenAt),
             describeDifference(version),
             html`<code>${version.fingerprint}</code>`,
           ]),

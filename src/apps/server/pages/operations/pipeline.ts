@@ -1,10 +1,9 @@
 import { html } from 'hono/html'
 import type { Batch } from '../../../../platform/batches.ts'
-import { type TableEntry, type Hold } from '../../../../platform/lake/commit-record.ts'
+import type { Hold, TableEntry } from '../../../../platform/lake/commit-record.ts'
 import type { LedgerBatch } from '../../../../platform/presentation/ledger-batches.ts'
 import type { Status } from '../../../../platform/status.ts'
-import { formatDuration, formatNumber as countOf } from '../../../cli/format.ts'
-import { formatMoment, formatNumber } from '../format.ts'
+import { formatCount, formatDuration, formatMomentUtc, formatNumber } from '../../../format.ts'
 import type { Markup } from '../layout.ts'
 import { type Cell, renderTable, tag } from './table.ts'
 
@@ -69,8 +68,8 @@ export function renderPipeline({
         numeric: [1, 2],
         rows: status.tables.map(({ table, rows, heldDeletes, hold, quarantined }) => [
           html`<a href="/catalogue/${encodeURIComponent(table)}">${table}</a>`,
-          formatNumber(String(rows)),
-          formatNumber(String(quarantined)),
+          formatCount(rows),
+          formatCount(quarantined),
           describeState({ hold, heldDeletes }),
         ]),
       })}
@@ -83,8 +82,8 @@ export function renderPipeline({
         numeric: [1, 2],
         rows: status.facts.map(({ table, current, versions }) => [
           table,
-          formatNumber(String(current)),
-          formatNumber(String(versions)),
+          formatCount(current),
+          formatCount(versions),
         ]),
       })}
       <p class="muted">
@@ -112,8 +111,8 @@ function renderPromise({
   return html`<section class="panel wide">
     <p>
       ${isFresh ? tag('ok', 'fresh') : tag('bad', 'late')} Everything committed in the source up to
-      <time datetime="${warehouse.completeTo}">${formatMoment(warehouse.completeTo)}</time> is here:
-      ${formatDuration(lagMs)} ago. The promise is ${formatDuration(promiseMs)}.
+      <time datetime="${warehouse.completeTo}">${formatMomentUtc(warehouse.completeTo)}</time> is
+      here: ${formatDuration(lagMs)} ago. The promise is ${formatDuration(promiseMs)}.
       ${isFresh ? '' : html`Next: <code>tidemark run</code>, then <code>tidemark doctor</code>.`}
     </p>
     <p class="muted">
@@ -121,7 +120,7 @@ function renderPromise({
       loaded${pending > 0 ? html` (${tag('warn', `${pending} pending`)})` : ''}.
       ${
         quarantined > 0
-          ? html`<a href="/quarantine">${countOf(quarantined, 'row')} in quarantine</a>.`
+          ? html`<a href="/quarantine">${formatNumber(quarantined, 'row')} in quarantine</a>.`
           : 'Nothing is in quarantine.'
       }
     </p>
@@ -179,12 +178,12 @@ function batchRow(
   const held = entries.filter(({ held: hold }) => hold !== undefined).length
   return [
     html`<a href="/run/${batch}">${batch}</a>`,
-    formatMoment(snapshot.takenAt),
-    formatNumber(String(sum(entries, 'inserted'))),
-    formatNumber(String(sum(entries, 'updated'))),
-    formatNumber(String(sum(entries, 'deleted'))),
-    formatNumber(String(refused)),
-    formatNumber(String(warned)),
+    formatMomentUtc(snapshot.takenAt),
+    formatCount(sum(entries, 'inserted')),
+    formatCount(sum(entries, 'updated')),
+    formatCount(sum(entries, 'deleted')),
+    formatCount(refused),
+    formatCount(warned),
     inWarehouse === undefined ? '' : formatDuration(inWarehouse.lagMs),
     html`${
       batch <= status.batches.warehouse
@@ -202,9 +201,9 @@ export function describeState({
   heldDeletes: number
 }): Cell {
   if (hold !== undefined) {
-    return html`${tag('bad', 'held')} ${hold.detail}, since ${formatMoment(hold.sinceAt)}`
+    return html`${tag('bad', 'held')} ${hold.detail}, since ${formatMomentUtc(hold.sinceAt)}`
   }
   if (heldDeletes === 0) return tag('ok', 'captured')
-  return html`${tag('warn', 'deletions held')} ${formatNumber(String(heldDeletes))} rows are gone
-    from the source; <code>tidemark run --confirm-deletes</code> lets them through`
+  return html`${tag('warn', 'deletions held')} ${formatCount(heldDeletes)} rows are gone from the
+    source; <code>tidemark run --confirm-deletes</code> lets them through`
 }

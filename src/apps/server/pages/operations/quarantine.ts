@@ -2,8 +2,7 @@ import { html } from 'hono/html'
 import type { Hold } from '../../../../platform/lake/commit-record.ts'
 import type { QuarantineEntry } from '../../../../platform/quarantine.ts'
 import type { WarningStatus } from '../../../../platform/status.ts'
-import { shorten } from '../../../cli/format.ts'
-import { formatMoment, formatNumber } from '../format.ts'
+import { formatCount, formatMomentUtc, shorten } from '../../../format.ts'
 import type { Markup } from '../layout.ts'
 import { renderTable, tag } from './table.ts'
 
@@ -36,7 +35,7 @@ export function renderQuarantine({
                   table,
                   tag('bad', hold.reason),
                   hold.detail,
-                  formatMoment(hold.sinceAt),
+                  formatMomentUtc(hold.sinceAt),
                   html`<a href="/run/${hold.since}">${hold.since}</a>`,
                 ]),
               })}
@@ -63,7 +62,7 @@ export function renderQuarantine({
                   ),
                   tag('warn', entry.reason),
                   entry.column ?? '',
-                  formatMoment(entry.capturedAt),
+                  formatMomentUtc(entry.capturedAt),
                   html`<a href="/run/${entry.batch}">${entry.batch}</a>`,
                   renderContent(entry),
                 ]),
@@ -71,7 +70,7 @@ export function renderQuarantine({
               <p class="muted">
                 ${
                   entries.length < total
-                    ? `The newest ${formatNumber(String(entries.length))} of ${formatNumber(String(total))}. `
+                    ? `The newest ${formatCount(entries.length)} of ${formatCount(total)}. `
                     : ''
                 }Correct
                 a row in the source and the next run takes it. After a change of the models:
@@ -91,8 +90,8 @@ export function renderQuarantine({
                 rows: warnings.map(({ table, check, rows, total: soFar }) => [
                   html`<code>${table}</code>`,
                   tag('warn', check),
-                  formatNumber(String(rows)),
-                  formatNumber(String(soFar)),
+                  formatCount(rows),
+                  formatCount(soFar),
                 ]),
               })}
               <p class="muted">
@@ -124,7 +123,7 @@ function renderValue(value: string | null, id: string): Markup {
   if (value.length <= MAX_VALUE_CHARS) return html`<code>${value}</code>`
   return html`<code>${shorten(value, MAX_VALUE_CHARS)}</code>
     <span class="muted">
-      ${formatNumber(String(value.length))} characters. All of them:
+      ${formatCount(value.length)} characters. All of them:
       <code>tidemark quarantine show ${id}</code>
     </span>`
 }

@@ -7,8 +7,13 @@ import {
 } from '../../../../platform/lake/commit-record.ts'
 import { commitKey } from '../../../../platform/lake/zone.ts'
 import type { LedgerBatch } from '../../../../platform/presentation/ledger-batches.ts'
-import { formatBytes, formatDuration, formatNumber as countOf } from '../../../cli/format.ts'
-import { formatMoment, formatNumber } from '../format.ts'
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatMomentUtc,
+  formatNumber,
+} from '../../../format.ts'
 import type { Markup } from '../layout.ts'
 import { describeState } from './pipeline.ts'
 import { type Cell, renderTable, tag } from './table.ts'
@@ -25,7 +30,7 @@ export function renderBatch(
       <dl class="pairs">
         <dt>Captured</dt>
         <dd>
-          ${formatMoment(snapshot.takenAt)}, in one snapshot of the source: everything committed
+          ${formatMomentUtc(snapshot.takenAt)}, in one snapshot of the source: everything committed
           before transaction
           ${snapshot.xmax}${
             snapshot.inFlight.length > 0
@@ -46,7 +51,7 @@ export function renderBatch(
           ${
             loaded === undefined
               ? tag('warn', 'not yet')
-              : html`${formatMoment(loaded.loadedAt)}, ${formatDuration(loaded.lagMs)} after the
+              : html`${formatMomentUtc(loaded.loadedAt)}, ${formatDuration(loaded.lagMs)} after the
                 snapshot`
           }
         </dd>
@@ -117,7 +122,7 @@ function renderEntries(label: string, tables: Readonly<Record<string, TableEntry
           counts.deleted,
           counts.unchanged,
           counts.quarantined,
-        ].map((count) => formatNumber(String(count))),
+        ].map(formatCount),
         held === undefined && heldDeletes === undefined
           ? ''
           : describeState({ hold: held, heldDeletes: heldDeletes ?? 0 }),
@@ -138,7 +143,7 @@ function renderWarnings(tables: Readonly<Record<string, TableEntry>>): Markup {
     ${found.map(
       ({ table, check, rows }) =>
         html`<li>
-          ${tag('warn', countOf(rows, 'row'))} of <code>${table}</code>, published although
+          ${tag('warn', formatNumber(rows, 'row'))} of <code>${table}</code>, published although
           ${rows === 1 ? 'it breaks' : 'they break'} the check <code>${check}</code>
         </li>`,
     )}
@@ -152,7 +157,7 @@ function renderTests(tests: Readonly<Record<string, number>> | undefined): Marku
     ${found.map(
       ([name, rows]) =>
         html`<li>
-          ${rows === 0 ? tag('ok', 'holds') : tag('warn', countOf(rows, 'row'))}
+          ${rows === 0 ? tag('ok', 'holds') : tag('warn', formatNumber(rows, 'row'))}
           <code>${name}</code>
         </li>`,
     )}
@@ -166,7 +171,7 @@ function listFiles(prefix: string, tables: Readonly<Record<string, TableEntry>>)
   ])
   return files.map(({ key, rows, bytes, sha256 }) => [
     html`<code>${prefix}${key}</code>`,
-    formatNumber(String(rows)),
+    formatCount(rows),
     formatBytes(bytes),
     html`<code title="${sha256}">${sha256.slice(0, 12)}</code>`,
   ])

@@ -3,8 +3,7 @@ import type { FileRef } from '../../../../platform/lake/commit-record.ts'
 import { commitKey } from '../../../../platform/lake/zone.ts'
 import type { NoOrigin, Origin } from '../../../../platform/origins.ts'
 import type { Fact } from '../../../../platform/project.ts'
-import { formatBytes } from '../../../cli/format.ts'
-import { formatMoment, formatNumber } from '../format.ts'
+import { formatBytes, formatCount, formatMomentUtc } from '../../../format.ts'
 import type { Markup } from '../layout.ts'
 import { type Cell, renderTable, tag } from '../operations/table.ts'
 import type { Window } from './versions.ts'
@@ -73,7 +72,7 @@ function batchCells(origin: Origin | NoOrigin): Cell[] {
       ? batch
       : html`${batch}, captured in <a href="/run/${captured.batch}">${captured.batch}</a> and held
           back since`,
-    html`<time datetime="${snapshot.takenAt}">${formatMoment(snapshot.takenAt)}</time>`,
+    html`<time datetime="${snapshot.takenAt}">${formatMomentUtc(snapshot.takenAt)}</time>`,
     html`${
       since === undefined
         ? html`the whole table, as of before ${snapshot.xmax}`
@@ -95,7 +94,7 @@ function fileRows(version: string, files: readonly FileRef[]): Cell[][] {
   return files.map(({ key, rows, bytes, sha256 }) => [
     version,
     html`<code>${key}</code>`,
-    formatNumber(String(rows)),
+    formatCount(rows),
     formatBytes(bytes),
     html`<code title="${sha256}">${sha256.slice(0, 12)}</code>`,
   ])

@@ -1,6 +1,6 @@
 import { html } from 'hono/html'
 import type { FactVersion } from '../../../../platform/presentation/history.ts'
-import { formatMoment, formatNumber } from '../format.ts'
+import { formatMomentUtc, formatNumber } from '../../../format.ts'
 import type { Markup } from '../layout.ts'
 import { tag } from '../operations/table.ts'
 import { nameOf, renderValue, type VersionContext } from './names.ts'
@@ -11,12 +11,12 @@ const MAX_CHANGES = 6
 /** Whether it still is there, and how often it was seen to change. */
 export function renderState(versions: readonly FactVersion[], source: string): Markup {
   const last = versions.at(-1)
-  const count = `${formatNumber(String(versions.length))} ${versions.length === 1 ? 'version' : 'versions'}`
+  const count = formatNumber(versions.length, 'version')
   if (last?.operation !== 'delete')
     return html`<p class="banner">${tag('ok', 'current')} ${count}</p>`
   return html`<p class="banner bad">
     ${tag('bad', 'deleted')} in ${source}, noticed
-    <time datetime="${last.validFrom}">${formatMoment(last.validFrom)}</time>. ${count}, the
+    <time datetime="${last.validFrom}">${formatMomentUtc(last.validFrom)}</time>. ${count}, the
     deletion one of them.
   </p>`
 }
@@ -43,7 +43,7 @@ function renderLine(
   const { version: number, validFrom, recordId, batch } = version
   return html`<li id="v${number}">
     <strong>v${number}</strong>
-    <time datetime="${validFrom}">${formatMoment(validFrom)}</time>
+    <time datetime="${validFrom}">${formatMomentUtc(validFrom)}</time>
     ${renderOperation(version, before)} ${describe(version, before, context)}
     <span class="muted">record ${recordId}, <a href="/run/${batch}">batch ${batch}</a></span>
   </li>`

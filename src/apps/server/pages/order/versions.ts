@@ -1,6 +1,6 @@
 import { html } from 'hono/html'
 import type { FactHistory, FactVersion } from '../../../../platform/presentation/history.ts'
-import { formatMoment } from '../format.ts'
+import { formatMomentUtc } from '../../../format.ts'
 import type { Markup } from '../layout.ts'
 import { nameOf, renderValue, type VersionContext } from './names.ts'
 import { renderChange, renderOperation } from './timeline.ts'
@@ -45,7 +45,7 @@ export function renderVersions(
               (version, place) =>
                 html`<th scope="col">
                   v${version.version} ${renderOperation(version, beforeOf(place))}<br />
-                  <time datetime="${version.validFrom}">${formatMoment(version.validFrom)}</time>
+                  <time datetime="${version.validFrom}">${formatMomentUtc(version.validFrom)}</time>
                 </th>`,
             )}
           </tr>

@@ -1,16 +1,16 @@
-/** 12345 → `12,345`. */
+/** A whole number with its thousands grouped: `12,345`. */
 export function formatCount(count: number): string {
   return count.toLocaleString('en-GB')
 }
 
-/** `1 row`, `2 rows`; a plural that is not the noun with an s is given. */
+/** A number of things: `1 row`, `2 rows`. Pass the plural if it is not the noun with an s. */
 export function formatNumber(count: number, noun: string, plural = `${noun}s`): string {
   return `${formatCount(count)} ${count === 1 ? noun : plural}`
 }
 
 const MAX_CELL_CHARS = 60
 
-/** Text for a line of a list, or of another length: if it is too long, it ends in `…`. */
+/** Cuts text that is longer than a cell of a list, or than `maxChars`, and ends it in `…`. */
 export function shorten(text: string, maxChars = MAX_CELL_CHARS): string {
   return text.length <= maxChars ? text : `${text.slice(0, maxChars - 1)}…`
 }
@@ -35,12 +35,30 @@ export function formatBytes(bytes: number): string {
   return `${size < 10 && unit > 0 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`
 }
 
-/** An ISO moment as `2026-11-20 10:41:05`, UTC. */
-export function formatMoment(iso: string): string {
-  return iso.slice(0, 19).replace('T', ' ')
+/**
+ * A moment in UTC as `2026-11-20 10:41:05`, from what Postgres or ISO 8601 writes; the zone is said
+ * elsewhere. Seconds are shown if they are given. Any other text stays as it is.
+ */
+export function formatMoment(text: string): string {
+  const { day, time } = momentParts(text)
+  return day === undefined ? text : `${day} ${time}`
 }
 
-/** `5s`, `2m`, `1h`, `500ms` or bare seconds, in milliseconds; `undefined` for anything else. */
+/** The same with its zone: `2026-11-20 10:41:05 UTC`. */
+export function formatMomentUtc(text: string): string {
+  const { day, time } = momentParts(text)
+  return day === undefined ? text : `${day} ${time} UTC`
+}
+
+function momentParts(text: string): { day?: string; time?: string } {
+  const parts = /^(?<day>\d{4,}-\d\d-\d\d)[ T](?<time>\d\d:\d\d(:\d\d)?)/.exec(text)
+  return parts?.groups ?? {}
+}
+
+/**
+ * Milliseconds from `5s`, `2m`, `1h`, `500ms` or bare seconds. Undefined for any other text, for zero
+ * and for more than a day.
+ */
 export function parseDuration(text: string): number | undefined {
   const found = /^(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?$/.exec(text.trim())
   if (found === null) return undefined
@@ -49,7 +67,7 @@ export function parseDuration(text: string): number | undefined {
   return milliseconds > 0 && milliseconds <= 86_400_000 ? milliseconds : undefined
 }
 
-/** Rows of cells as aligned columns; numbers to the right. */
+/** A header and rows as aligned columns of text. Columns that hold only numbers are aligned right. */
 export function formatTable(
   header: readonly string[],
   rows: readonly (readonly string[])[],

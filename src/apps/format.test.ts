@@ -4,6 +4,7 @@ import {
   formatCount,
   formatDuration,
   formatMoment,
+  formatMomentUtc,
   formatNumber,
   formatTable,
   parseDuration,
@@ -30,7 +31,7 @@ it('shorten() keeps a long key from making every line of a list as long', () => 
   expect(shorten('x'.repeat(3_000_000))).toBe(`${'x'.repeat(59)}…`)
 })
 
-it('parseDuration() takes units and refuses what is no time', () => {
+it('parseDuration() takes units and refuses any other text', () => {
   expect(['5s', '500ms', '2m', '1.5h', '7', '3min'].map(parseDuration)).toEqual([
     5000, 500, 120_000, 5_400_000, 7000, 180_000,
   ])
@@ -39,11 +40,25 @@ it('parseDuration() takes units and refuses what is no time', () => {
   }
 })
 
-it('formatCount(), formatNumber() and formatMoment() are the same everywhere', () => {
+it('formatCount() groups thousands and formatNumber() adds the noun', () => {
   expect(formatCount(1_234_567)).toBe('1,234,567')
   expect([formatNumber(1, 'row'), formatNumber(0, 'row')]).toEqual(['1 row', '0 rows'])
   expect(formatNumber(2, 'batch', 'batches')).toBe('2 batches')
-  expect(formatMoment('2026-11-20T10:41:05.123456Z')).toBe('2026-11-20 10:41:05')
+})
+
+it('formatMoment() leaves the zone out and formatMomentUtc() names it', () => {
+  const moments = ['2026-11-20T10:41:05.123456Z', '2026-11-21 10:40:05.123+00', '2026-11-21T10:40Z']
+  expect(moments.map(formatMoment)).toEqual([
+    '2026-11-20 10:41:05',
+    '2026-11-21 10:40:05',
+    '2026-11-21 10:40',
+  ])
+  expect(moments.map(formatMomentUtc)).toEqual([
+    '2026-11-20 10:41:05 UTC',
+    '2026-11-21 10:40:05 UTC',
+    '2026-11-21 10:40 UTC',
+  ])
+  expect([formatMoment('infinity'), formatMomentUtc('infinity')]).toEqual(['infinity', 'infinity'])
 })
 
 it('formatTable() aligns text left and numbers right', () => {
