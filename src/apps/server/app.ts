@@ -3,37 +3,21 @@ import { bodyLimit } from 'hono/body-limit'
 import { ConfigError, ContractError, TidemarkError, TransientError } from '../../platform/errors.ts'
 import type { Log } from '../../platform/log.ts'
 import { isLoopback } from '../../platform/loopback.ts'
-import { type Answers, createAnswers } from '../../platform/presentation/answer.ts'
+import { createAnswers } from '../../platform/presentation/answer.ts'
 import { type Freshness, readFreshness } from '../../platform/presentation/freshness.ts'
 import type { Question } from '../../platform/presentation/question.ts'
 import type { Reader } from '../../platform/presentation/reader.ts'
-import {
-  type Access,
-  addressOf,
-  authenticate,
-  type GatewayAccess,
-  pathOf,
-  type ServerEnv,
-} from './auth.ts'
+import type { Access, GatewayAccess, ServerEnv } from './access.ts'
+import { authenticate, clientAddress, pathOf } from './auth.ts'
 import type { Rate } from './buckets.ts'
 import { docsPage } from './docs-page.ts'
 import { createLedgerWatch, openEventStream, tellOnce } from './events.ts'
+import type { Markup } from './markup.ts'
 import { describeApi } from './openapi.ts'
 import { freshnessHeaders, paymentRoutes } from './payments.ts'
-import { type Markup } from './pages/layout.ts'
 import { type ProblemOptions, problemResponse } from './problem.ts'
+import type { Presentation } from './presentation.ts'
 import { limitRate } from './rate-limit.ts'
-
-/** What pages are made from. */
-export interface Presentation {
-  readonly reader: Reader
-  readonly questions: ReadonlyMap<string, Question>
-  readonly answers: Answers
-  readonly promiseMs: number
-  readonly now: () => Date
-  /** Throws as `readFreshness` in the platform. */
-  freshness(): Promise<Freshness>
-}
 
 export interface AppOptions {
   readonly reader: Reader
@@ -214,7 +198,7 @@ function eventRoute({
   const open = new Map<string, number>()
   return async (c) => {
     const { subject, expiresAt } = c.get('caller')
-    const client = expiresAt === undefined ? addressOf(c) : `subject ${subject}`
+    const client = expiresAt === undefined ? clientAddress(c) : `subject ${subject}`
     const own = open.get(client) ?? 0
     const all = [...open.values()].reduce((sum, count) => sum + count, 0)
     if (own >= MAX_STREAMS_OF_ONE || all >= MAX_STREAMS) {

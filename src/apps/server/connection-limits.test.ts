@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../platform/config.ts'
 import { createReader } from '../../platform/presentation/reader.ts'
-import { readAccess } from './auth.ts'
+import { readAccess } from './access.ts'
 import { networkOf } from './connection-limits.ts'
 import { type RunningServer, type ServeOptions, startServer } from './serve.ts'
 

@@ -9,7 +9,8 @@ import {
   type PaymentsAnswer,
   paymentsAnswer,
 } from '../../totesys/payments/payments.ts'
-import { pathOf, type ServerEnv } from './auth.ts'
+import type { ServerEnv } from './access.ts'
+import { pathOf } from './auth.ts'
 import { problemResponse } from './problem.ts'
 
 export interface PaymentsOptions {

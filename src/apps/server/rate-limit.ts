@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from 'hono'
-import { addressOf, type ServerEnv } from './auth.ts'
+import type { ServerEnv } from './access.ts'
+import { clientAddress } from './auth.ts'
 import { createBuckets, type Rate } from './buckets.ts'
 import { problemResponse } from './problem.ts'
 
@@ -8,7 +9,9 @@ export function limitRate(rate: Rate): MiddlewareHandler<ServerEnv> {
   const buckets = createBuckets(rate)
   return async (c, next) => {
     const { subject, expiresAt } = c.get('caller')
-    const waitSeconds = buckets.take(expiresAt === undefined ? addressOf(c) : `subject ${subject}`)
+    const waitSeconds = buckets.take(
+      expiresAt === undefined ? clientAddress(c) : `subject ${subject}`,
+    )
     if (waitSeconds === 0) return next()
     return problemResponse({
       status: 429,

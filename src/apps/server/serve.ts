@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import { ConfigError, TidemarkError } from '../../platform/errors.ts'
 import { isLoopback } from '../../platform/loopback.ts'
+import type { Access } from './access.ts'
 import { type AppOptions, createApp } from './app.ts'
-import type { Access } from './auth.ts'
 import { type ConnectionLimits, limitConnections } from './connection-limits.ts'
 
 export interface ServeOptions extends Omit<AppOptions, 'signal' | 'access' | 'events'> {

@@ -1,7 +1,7 @@
 import { ConfigError } from '../../../platform/errors.ts'
 import { run } from '../../../platform/pipeline.ts'
 import { addressOf, type Environment, openEnvironment } from '../../environment.ts'
-import { readAccess } from '../../server/auth.ts'
+import { readAccess } from '../../server/access.ts'
 import { openServer, type OpenServer } from '../../server/open-server.ts'
 import { startLiving } from '../../local/living-totesys/start.ts'
 import type { CommandContext } from '../context.ts'

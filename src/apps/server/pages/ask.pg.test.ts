@@ -7,8 +7,8 @@ import { parseConfig } from '../../../platform/config.ts'
 import { type Question, readQuestions } from '../../../platform/presentation/question.ts'
 import { createReader, type Reader } from '../../../platform/presentation/reader.ts'
 import { dashboard } from '../../../totesys/presentation/pages.ts'
+import { readAccess, type ServerEnv } from '../access.ts'
 import { createApp } from '../app.ts'
-import { readAccess, type ServerEnv } from '../auth.ts'
 import { askRoutes, CSV_LIMITS } from './ask.ts'
 
 const questions: ReadonlyMap<string, Question> = new Map(

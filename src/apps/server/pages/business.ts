@@ -5,8 +5,9 @@ import type { Answer } from '../../../platform/presentation/answer.ts'
 import { openCsv } from '../../../platform/presentation/csv.ts'
 import type { Dashboard, Page } from '../../../platform/presentation/page.ts'
 import type { Filters, Question } from '../../../platform/presentation/question.ts'
-import type { Presentation } from '../app.ts'
-import type { Caller, ServerEnv } from '../auth.ts'
+import type { Caller, ServerEnv } from '../access.ts'
+import type { Markup } from '../markup.ts'
+import type { Presentation } from '../presentation.ts'
 import { problemResponse } from '../problem.ts'
 import {
   type Choice,
@@ -16,7 +17,7 @@ import {
   renderFilters,
   renderLead,
 } from './filters.ts'
-import { type Markup, renderPage } from './layout.ts'
+import { renderPage } from './layout.ts'
 import { renderFailure, renderPanel, renderTable, renderWithheld } from './panel.ts'
 
 /** The project's pages, and each question on its own: as a page with its SQL, and as CSV. */

@@ -3,9 +3,9 @@ import type { Answer } from '../../../platform/presentation/answer.ts'
 import type { Row } from '../../../platform/presentation/cursor.ts'
 import type { CardsChart, ConversionChart } from '../../../platform/presentation/page.ts'
 import { formatCount } from '../../format.ts'
+import type { Markup } from '../markup.ts'
 import { addDecimals, type Table, tableOf } from './figure.ts'
 import { formatDay, formatDecimal, formatRatio } from './format.ts'
-import type { Markup } from './layout.ts'
 
 /** What people call a column. */
 type Labels = (column: string) => string

@@ -2,7 +2,7 @@ import { html, raw } from 'hono/html'
 import type { Dashboard, Filter, Page } from '../../../platform/presentation/page.ts'
 import type { Filters } from '../../../platform/presentation/question.ts'
 import { formatMomentUtc } from '../../format.ts'
-import type { Markup } from './layout.ts'
+import type { Markup } from '../markup.ts'
 
 /** What a filter offers: a value for the address, and what people read. */
 export interface Choice {

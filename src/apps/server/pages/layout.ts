@@ -2,10 +2,8 @@ import { html, raw } from 'hono/html'
 import type { Freshness } from '../../../platform/presentation/freshness.ts'
 import { totesys } from '../../../totesys/totesys.ts'
 import { formatMomentUtc } from '../../format.ts'
+import type { Markup } from '../markup.ts'
 import { assetPath } from './assets.ts'
-
-/** Escaped HTML, as the `html` template makes it. */
-export type Markup = ReturnType<typeof html>
 
 export interface PageOptions {
   /** What the page is, in a word or two; heading and window title. */

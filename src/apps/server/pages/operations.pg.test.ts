@@ -3,13 +3,13 @@ import { createTestReader, type TestReader } from '../../../../test/support/read
 import { insertOrders, seedTotesys } from '../../../../test/support/small-totesys.ts'
 import { createSystem, type TestSystem } from '../../../../test/support/system.ts'
 import { parseConfig } from '../../../platform/config.ts'
-import { transform } from '../../../platform/pipeline.ts'
-import { extract } from '../../../platform/extract.ts'
 import type { Deps } from '../../../platform/deps.ts'
+import { extract } from '../../../platform/extract.ts'
+import { transform } from '../../../platform/pipeline.ts'
 import { type Question, readQuestions } from '../../../platform/presentation/question.ts'
 import { createReader, type Reader } from '../../../platform/presentation/reader.ts'
+import { readAccess } from '../access.ts'
 import { createApp } from '../app.ts'
-import { readAccess } from '../auth.ts'
 import { operationRoutes } from './operations.ts'
 
 let system: TestSystem

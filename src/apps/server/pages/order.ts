@@ -7,14 +7,16 @@ import { readHead } from '../../../platform/presentation/freshness.ts'
 import { type FactHistory, findFact, readHistory } from '../../../platform/presentation/history.ts'
 import type { Fact, Project } from '../../../platform/project.ts'
 import { shorten } from '../../format.ts'
-import type { Presentation } from '../app.ts'
-import { groupsFor, pathOf, type ServerEnv } from '../auth.ts'
+import type { ServerEnv } from '../access.ts'
+import { groupsFor, pathOf } from '../auth.ts'
+import type { Markup } from '../markup.ts'
+import type { Presentation } from '../presentation.ts'
 import { problemResponse } from '../problem.ts'
-import { type Markup, renderPage } from './layout.ts'
+import { renderPage } from './layout.ts'
 import { readNames } from './order/names.ts'
 import { renderOrigins } from './order/origins.ts'
 import { mayRead, readPayments, renderPayments } from './order/payments.ts'
-import { addressOf, MAX_KEY_CHARS, renderSearch, titleOf } from './order/search.ts'
+import { MAX_KEY_CHARS, orderPath, renderSearch, titleOf } from './order/search.ts'
 import { renderState, renderTimeline } from './order/timeline.ts'
 import { renderVersions, windowOf } from './order/versions.ts'
 
@@ -70,7 +72,7 @@ export function orderRoutes({
     const fact = findKnownFact(project, table)
     if (fact === undefined) return await unknownTable(c, table)
     const trimmed = key.trim()
-    if (trimmed !== '') return c.redirect(addressOf(fact, trimmed))
+    if (trimmed !== '') return c.redirect(orderPath(fact, trimmed))
     return await notFound(c, 'Give a number to look for.', { table: fact.from, key: '' })
   })
 
@@ -78,9 +80,9 @@ export function orderRoutes({
     const { table, key } = c.req.param()
     const fact = findKnownFact(project, table)
     if (fact === undefined) return await unknownTable(c, table)
-    if (table !== fact.from) return c.redirect(addressOf(fact, key))
+    if (table !== fact.from) return c.redirect(orderPath(fact, key))
     // Once more by the name of the fact itself, however the address was written.
-    if (!mayRead(c, addressOf(fact, key))) return forbidden()
+    if (!mayRead(c, orderPath(fact, key))) return forbidden()
     const given = { table: fact.from, key: shorten(key) }
     const found = await readVersions(presentation, fact, key)
     if (found === 'BAD_KEY') {
@@ -95,7 +97,7 @@ export function orderRoutes({
       return await notFound(c, summary, given)
     }
     const own = fact.key.map((name) => last.values[name] ?? '').join(',')
-    if (own !== key) return c.redirect(addressOf(fact, own))
+    if (own !== key) return c.redirect(orderPath(fact, own))
 
     const shown = windowOf(versions, c.req.query('until'))
     const [names, payments, origins] = await Promise.all([
@@ -103,7 +105,7 @@ export function orderRoutes({
       readPayments(c, presentation, { table: fact.from, key }),
       readOrigins(deps, fact, { versions: shown.versions, generation }),
     ])
-    if (payments?.kind === 'answer' || !groupsFor(addressOf(fact, key)).includes('analyst')) {
+    if (payments?.kind === 'answer' || !groupsFor(orderPath(fact, key)).includes('analyst')) {
       const { subject } = c.get('caller')
       deps.log({ event: 'payments_read', path: pathOf(c), status: 200, subject })
     }

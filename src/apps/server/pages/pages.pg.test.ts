@@ -10,8 +10,8 @@ import { parseQuestion, readQuestions } from '../../../platform/presentation/que
 import { createReader, type Reader } from '../../../platform/presentation/reader.ts'
 import { dashboard } from '../../../totesys/presentation/pages.ts'
 import { fillTotesys } from '../../local/living-totesys/fill.ts'
+import { readAccess, type ServerEnv } from '../access.ts'
 import { createApp } from '../app.ts'
-import { readAccess, type ServerEnv } from '../auth.ts'
 import { pageRoutes, renderProblem } from './pages.ts'
 
 const QUESTIONS = new Map(dashboard.questions.flatMap((folder) => [...readQuestions(folder)]))

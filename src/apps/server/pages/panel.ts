@@ -5,11 +5,11 @@ import type { Column, Row } from '../../../platform/presentation/cursor.ts'
 import type { Dashboard, Panel, TableChart } from '../../../platform/presentation/page.ts'
 import type { Question } from '../../../platform/presentation/question.ts'
 import { formatCount, formatMomentUtc } from '../../format.ts'
+import type { Markup } from '../markup.ts'
 import { renderCards, renderConversion } from './cards.ts'
 import { figureOf } from './figure.ts'
 import { linkTo, type Selection } from './filters.ts'
 import { formatDecimal } from './format.ts'
-import type { Markup } from './layout.ts'
 
 /** Rows of a table in a page; the CSV has them all. */
 const MAX_ROWS = 500

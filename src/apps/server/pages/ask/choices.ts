@@ -1,7 +1,7 @@
 import { html } from 'hono/html'
 import type { Question } from '../../../../platform/presentation/question.ts'
 import type { Relation } from '../../../../platform/presentation/relations.ts'
-import type { Markup } from '../layout.ts'
+import type { Markup } from '../../markup.ts'
 
 /** Groups of saved questions by the letter that a numbered name begins with. */
 const GROUPS: readonly (readonly [RegExp, string])[] = [

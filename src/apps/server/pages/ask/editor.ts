@@ -1,6 +1,6 @@
 import { html } from 'hono/html'
 import type { Filters, Question } from '../../../../platform/presentation/question.ts'
-import type { Markup } from '../layout.ts'
+import type { Markup } from '../../markup.ts'
 
 /** How an answer is drawn beside its table. */
 export type ChartChoice = 'none' | 'bars' | 'lines'

@@ -3,7 +3,7 @@ import type { Catalog, CatalogTable, TableVersion } from '../../../../platform/c
 import { isEmptyDifference } from '../../../../platform/lake/schema-difference.ts'
 import type { SourceTable } from '../../../../platform/project.ts'
 import { formatCount, formatMomentUtc } from '../../../format.ts'
-import type { Markup } from '../layout.ts'
+import type { Markup } from '../../markup.ts'
 import { renderTable, tag } from './table.ts'
 
 /** Every source table and every star table, and how the one feeds the other. */

@@ -4,7 +4,7 @@ import type { Hold, TableEntry } from '../../../../platform/lake/commit-record.t
 import type { LedgerBatch } from '../../../../platform/presentation/ledger-batches.ts'
 import type { Status } from '../../../../platform/status.ts'
 import { formatCount, formatDuration, formatMomentUtc, formatNumber } from '../../../format.ts'
-import type { Markup } from '../layout.ts'
+import type { Markup } from '../../markup.ts'
 import { type Cell, renderTable, tag } from './table.ts'
 
 /** How many batches the strip and the table show. */

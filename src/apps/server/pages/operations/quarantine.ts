@@ -3,7 +3,7 @@ import type { Hold } from '../../../../platform/lake/commit-record.ts'
 import type { QuarantineEntry } from '../../../../platform/quarantine.ts'
 import type { WarningStatus } from '../../../../platform/status.ts'
 import { formatCount, formatMomentUtc, shorten } from '../../../format.ts'
-import type { Markup } from '../layout.ts'
+import type { Markup } from '../../markup.ts'
 import { renderTable, tag } from './table.ts'
 
 /**

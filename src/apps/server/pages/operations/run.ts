@@ -14,7 +14,7 @@ import {
   formatMomentUtc,
   formatNumber,
 } from '../../../format.ts'
-import type { Markup } from '../layout.ts'
+import type { Markup } from '../../markup.ts'
 import { describeState } from './pipeline.ts'
 import { type Cell, renderTable, tag } from './table.ts'
 

@@ -2,8 +2,8 @@ import { html } from 'hono/html'
 import { TidemarkError } from '../../../../platform/errors.ts'
 import type { FactVersion } from '../../../../platform/presentation/history.ts'
 import type { Fact, Project } from '../../../../platform/project.ts'
-import type { Presentation } from '../../app.ts'
-import type { Markup } from '../layout.ts'
+import type { Markup } from '../../markup.ts'
+import type { Presentation } from '../../presentation.ts'
 import { labelOf } from '../panel.ts'
 
 /** What things are called now, by the fact's column and the number in it. */

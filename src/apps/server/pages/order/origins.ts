@@ -4,7 +4,7 @@ import { commitKey } from '../../../../platform/lake/zone.ts'
 import type { NoOrigin, Origin } from '../../../../platform/origins.ts'
 import type { Fact } from '../../../../platform/project.ts'
 import { formatBytes, formatCount, formatMomentUtc } from '../../../format.ts'
-import type { Markup } from '../layout.ts'
+import type { Markup } from '../../markup.ts'
 import { type Cell, renderTable, tag } from '../operations/table.ts'
 import type { Window } from './versions.ts'
 

@@ -2,9 +2,10 @@ import type { Context } from 'hono'
 import { html } from 'hono/html'
 import type { Answer } from '../../../../platform/presentation/answer.ts'
 import type { Dashboard } from '../../../../platform/presentation/page.ts'
-import type { Presentation } from '../../app.ts'
-import { groupsFor, type ServerEnv } from '../../auth.ts'
-import type { Markup } from '../layout.ts'
+import type { ServerEnv } from '../../access.ts'
+import { groupsFor } from '../../auth.ts'
+import type { Markup } from '../../markup.ts'
+import type { Presentation } from '../../presentation.ts'
 import { renderFailure, renderTable } from '../panel.ts'
 
 /** What is to be paid for an order, or why that is not shown. */

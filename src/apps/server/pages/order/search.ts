@@ -1,6 +1,6 @@
 import { html } from 'hono/html'
 import type { Fact } from '../../../../platform/project.ts'
-import type { Markup } from '../layout.ts'
+import type { Markup } from '../../markup.ts'
 
 /** No key that people look for is longer; the database need not be asked. */
 export const MAX_KEY_CHARS = 200
@@ -12,7 +12,7 @@ export function titleOf({ from }: Fact, key: string): string {
 }
 
 /** The address of a fact; commas between the values of a key stay as they are. */
-export function addressOf({ from }: Fact, key: string): string {
+export function orderPath({ from }: Fact, key: string): string {
   return `/order/${encodeURIComponent(from)}/${encodeURIComponent(key).replaceAll('%2C', ',')}`
 }
 

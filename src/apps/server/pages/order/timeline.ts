@@ -1,7 +1,7 @@
 import { html } from 'hono/html'
 import type { FactVersion } from '../../../../platform/presentation/history.ts'
 import { formatMomentUtc, formatNumber } from '../../../format.ts'
-import type { Markup } from '../layout.ts'
+import type { Markup } from '../../markup.ts'
 import { tag } from '../operations/table.ts'
 import { nameOf, renderValue, type VersionContext } from './names.ts'
 

@@ -1,7 +1,7 @@
 import { html } from 'hono/html'
 import type { FactHistory, FactVersion } from '../../../../platform/presentation/history.ts'
 import { formatMomentUtc } from '../../../format.ts'
-import type { Markup } from '../layout.ts'
+import type { Markup } from '../../markup.ts'
 import { nameOf, renderValue, type VersionContext } from './names.ts'
 import { renderChange, renderOperation } from './timeline.ts'
 
