@@ -20,7 +20,7 @@ describe.skipIf(site === undefined)('Ask', () => {
       await using visit = await openVisit(browser, { url: site?.url ?? '' })
       const { page, faults } = visit
       await page.goto('/ask')
-      // Text, name of a column, comment, and what would end the element that holds the figure.
+      // Text, name of a column, comment, and what would end the element that holds the plots.
       const sql = `select '${HOSTILE}' as "${HOSTILE}", '</textarea></script>' as ends, 7 as "<b>n"
 -- </textarea>${HOSTILE}`
       await page.getByLabel('SQL, one select').fill(sql)

@@ -84,7 +84,7 @@ describe.skipIf(site === undefined)('an open page', () => {
     // Amended five times, so counted and drawn: the page had nothing of it when it was opened.
     await page.waitForSelector('#t-s10_order_changes')
     await page.clock.runFor(1000)
-    expect(await page.locator('[data-figure] .drawing svg path').count()).toBeGreaterThan(0)
+    expect(await page.locator('[data-plots] .drawing svg path').count()).toBeGreaterThan(0)
     const sorted = lags.toSorted((a, b) => a - b)
     const median = sorted[ROUNDS >> 1] ?? Number.NaN
     process.stdout.write(

@@ -85,7 +85,7 @@ describe.skipIf(site === undefined)('behind a login', () => {
     await logIn(page, '/sales?period=26w&currency=GBP')
     await untilLive(page)
     expect(await checkCharts(page)).toEqual([])
-    expect(await page.locator('[data-figure] .drawing svg path').count()).toBeGreaterThan(0)
+    expect(await page.locator('[data-plots] .drawing svg path').count()).toBeGreaterThan(0)
     const [cookie] = await page.context().cookies(cloud.url)
     expect(cookie).toMatchObject({
       name: '__Host-tidemark',

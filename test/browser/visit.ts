@@ -100,11 +100,11 @@ export async function checkCharts(page: Page): Promise<string[]> {
       getComputedStyle(document.documentElement).getPropertyValue(name).trim().toLowerCase()
     const frame = new Set(['--paper', '--ink', '--ink-muted', '--line'].map(colorOf))
     const missing: string[] = []
-    for (const chart of document.querySelectorAll('[data-figure]')) {
+    for (const chart of document.querySelectorAll('[data-plots]')) {
       const panel = chart.closest('.panel')
       const title = panel?.querySelector('h2')?.textContent ?? 'a chart without a heading'
       const json = chart.querySelector('script')?.textContent ?? ''
-      const { plots } = JSON.parse(json) as { plots: unknown[] }
+      const plots = JSON.parse(json) as unknown[]
       const drawings = [...chart.querySelectorAll('.drawing')]
       if (drawings.length === 0 || drawings.length !== plots.length)
         missing.push(`${title}: ${drawings.length} drawings for ${plots.length} plots`)

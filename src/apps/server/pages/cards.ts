@@ -4,7 +4,7 @@ import type { Row } from '../../../platform/presentation/cursor.ts'
 import type { CardsChart, ConversionChart } from '../../../platform/presentation/page.ts'
 import { formatCount } from '../../format.ts'
 import type { Markup } from '../markup.ts'
-import { addDecimals, type Table, tableOf } from './figure.ts'
+import { addDecimals, type AnswerTable, tableOf } from '../charts/answer-table.ts'
 import { formatDay, formatDecimal, formatRatio } from './format.ts'
 
 /** What people call a column. */
@@ -28,7 +28,7 @@ export function renderCards(chart: CardsChart, answer: Answer, labels: Labels): 
         <p class="card-name">
           ${name}${chart.says === undefined ? '' : html` <span>${chart.says}</span>`}
         </p>
-        ${renderFigure(value)}
+        ${renderAmount(value)}
         ${renderDelta(chart, value, chart.before === undefined ? '' : table.text(row, chart.before))}
         ${
           chart.sum === true
@@ -78,7 +78,7 @@ export function renderConversion(
       ${
         value === ''
           ? html`<p class="figure">–</p>`
-          : html`${renderFigure(value)} ${renderDelta(chart, value, add(chart.before))}`
+          : html`${renderAmount(value)} ${renderDelta(chart, value, add(chart.before))}`
       }
       ${(chart.more ?? []).map(
         (column) =>
@@ -104,7 +104,7 @@ export function renderConversion(
 }
 
 /** `USD→GBP 0.7912 of 19 Nov 2026 (last known, 2 days old) · source ECB`. */
-function renderRate(chart: ConversionChart, { text }: Table, row: Row): Markup {
+function renderRate(chart: ConversionChart, { text }: AnswerTable, row: Row): Markup {
   const days = text(row, chart.daysOld)
   const age = `${days} ${days === '1' ? 'day' : 'days'} old`
   const rate = text(row, chart.rate).replace(/\.?0+$/, '')
@@ -116,7 +116,7 @@ function renderRate(chart: ConversionChart, { text }: Table, row: Row): Markup {
   </li>`
 }
 
-function renderFigure(value: string): Markup {
+function renderAmount(value: string): Markup {
   const [whole = '', cents] = formatDecimal(value).split('.')
   return html`<p class="figure">
     ${whole}${cents === undefined ? '' : html`<small>.${cents}</small>`}

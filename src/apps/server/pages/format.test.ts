@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { formatDay, formatDecimal, formatRatio, roundNumber, roundRate } from './format.ts'
+import {
+  formatDay,
+  formatShortDay,
+  formatDecimal,
+  formatRatio,
+  roundNumber,
+  roundRate,
+} from './format.ts'
 
 describe('values on pages', () => {
   it('formatDecimal() groups digits and changes none', () => {
@@ -13,6 +20,11 @@ describe('values on pages', () => {
     expect(formatDay('2026-11-09')).toBe('9 Nov 2026')
     expect(formatDay('2026-13-09')).toBe('2026-13-09')
     expect(formatDay('')).toBe('')
+  })
+
+  it('formatShortDay() names a week by its Monday and a month by its year', () => {
+    expect(formatShortDay('2026-08-03', 'week')).toBe('3 Aug')
+    expect(formatShortDay('2026-08-01', 'month')).toBe('Aug 26')
   })
 
   it('roundRate() keeps five digits', () => {

@@ -9,6 +9,13 @@ export function formatDay(text: string): string {
   return name === undefined ? text : `${Number(day)} ${name} ${year}`
 }
 
+/** A week's Monday as `3 Aug`, or a month as `Aug 26`. */
+export function formatShortDay(day: string, step: 'week' | 'month'): string {
+  const [year = '', month = '', date = ''] = day.split('-')
+  const name = MONTHS[Number(month) - 1] ?? month
+  return step === 'week' ? `${Number(date)} ${name}` : `${name} ${year.slice(2)}`
+}
+
 /** A decimal number as `1,234,567.80`: groups the digits and keeps every one of them. */
 export function formatDecimal(text: string): string {
   const { sign, whole, rest } = /^(?<sign>-?)(?<whole>\d+)(?<rest>\.\d+)?$/.exec(text)?.groups ?? {}

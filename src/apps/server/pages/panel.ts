@@ -1,15 +1,16 @@
-import { html, raw } from 'hono/html'
+import { html } from 'hono/html'
 import { TidemarkError } from '../../../platform/errors.ts'
 import type { Answer } from '../../../platform/presentation/answer.ts'
 import type { Column, Row } from '../../../platform/presentation/cursor.ts'
 import type { Dashboard, Panel, TableChart } from '../../../platform/presentation/page.ts'
 import type { Question } from '../../../platform/presentation/question.ts'
 import { formatCount, formatMomentUtc } from '../../format.ts'
+import { plotsOf } from '../charts/plot-of-answer.ts'
 import type { Markup } from '../markup.ts'
 import { renderCards, renderConversion } from './cards.ts'
-import { figureOf } from './figure.ts'
 import { linkTo, type Selection } from './filters.ts'
 import { formatDecimal } from './format.ts'
+import { renderPlots } from './plots.ts'
 
 /** Rows of a table in a page; the CSV has them all. */
 const MAX_ROWS = 500
@@ -127,42 +128,11 @@ function renderContent(options: PanelOptions & { readonly answer: Answer }): Mar
     if (chart.kind === 'table') {
       return renderTable(answer, { dashboard, label: question.title, chart })
     }
-    const figure = figureOf(chart, answer, labels)
-    return html`<div class="chart ${figure.plots.length === 1 ? 'single' : ''}" data-figure>
-      ${figure.plots.map(
-        ({ name, aside, sentence, heightPx, color }) =>
-          html`<div class="plot">
-            ${
-              name === '' && aside === ''
-                ? ''
-                : html`<h3 style="--card: var(${color})">
-                    <span>${name}</span> <small>${aside}</small>
-                  </h3>`
-            }
-            <div
-              class="drawing"
-              role="img"
-              aria-label="${panel.title ?? question.title} ${sentence}"
-              data-sentence="${sentence}"
-              style="height: ${heightPx}px"
-            ></div>
-          </div>`,
-      )}
-      <script type="application/json">
-        ${raw(jsonOf(figure))}
-      </script>
-    </div>`
+    const title = panel.title ?? question.title
+    return renderPlots(plotsOf(chart, answer, labels), { title })
   } catch (error) {
     return renderFailure(error)
   }
-}
-
-/** JSON that cannot end the element it stands in. */
-export function jsonOf(value: unknown): string {
-  return JSON.stringify(value)
-    .replaceAll('<', '\\u003c')
-    .replaceAll('\u2028', '\\u2028')
-    .replaceAll('\u2029', '\\u2029')
 }
 
 /** What people call a column. */
@@ -215,7 +185,7 @@ export function renderTable(
         <tr>
           ${shown.map(
             ({ name, kind }) =>
-              html`<th scope="col" class="${isFigure(name, kind) ? 'number' : ''}">
+              html`<th scope="col" class="${isQuantity(name, kind) ? 'number' : ''}">
                 ${labelOf(dashboard, name)}
               </th>`,
           )}
@@ -234,7 +204,7 @@ export function renderTable(
 }
 
 /** Numbers that name a thing are text. */
-function isFigure(name: string, kind: Column['kind']): boolean {
+function isQuantity(name: string, kind: Column['kind']): boolean {
   return kind === 'number' && !/(^|_)id$/.test(name)
 }
 
@@ -246,7 +216,7 @@ function renderCell(
   const { name = '', kind = 'text' } = columns[place] ?? {}
   const cell = row[place] ?? null
   if (cell === null) return html`<td class="muted">–</td>`
-  if (isFigure(name, kind)) return html`<td class="number">${formatDecimal(cell)}</td>`
+  if (isQuantity(name, kind)) return html`<td class="number">${formatDecimal(cell)}</td>`
   const text =
     kind === 'moment' ? formatMomentUtc(cell) : kind === 'boolean' ? yesNo(cell) : inWords(cell)
   const href = linkOf(columns, row, { name, dashboard })

@@ -1,11 +1,11 @@
-import { html, raw } from 'hono/html'
+import { html } from 'hono/html'
 import type { TransientError } from '../../../../platform/errors.ts'
 import type { AskedRows, AskRefusal } from '../../../../platform/presentation/ask.ts'
 import type { Column, Row } from '../../../../platform/presentation/cursor.ts'
 import { formatCount } from '../../../format.ts'
 import type { Markup } from '../../markup.ts'
-import { jsonOf } from '../panel.ts'
-import { chartOf } from './chart.ts'
+import { renderPlots } from '../plots.ts'
+import { plotsOfRows } from './chart.ts'
 import type { Draft } from './editor.ts'
 
 /** What became of a statement. `away`: the warehouse could not be asked. */
@@ -97,29 +97,13 @@ function renderAnswer(answer: AskedRows, draft: Draft): Markup {
 }
 
 function renderChart(answer: AskedRows, { chart }: Draft): Markup {
-  const figure = chart === 'none' ? undefined : chartOf(answer, chart)
-  if (figure === undefined) {
+  const plots = chart === 'none' ? [] : plotsOfRows(answer, chart)
+  if (plots.length === 0) {
     return html`<p class="note">
       No chart: that takes a column of texts or days, and one of numbers that are no ids.
     </p>`
   }
-  return html`<div class="chart ${figure.plots.length === 1 ? 'single' : ''}" data-figure>
-    ${figure.plots.map(
-      ({ name, aside, sentence, heightPx, color }) =>
-        html`<div class="plot">
-          <h3 style="--card: var(${color})"><span>${name}</span> <small>${aside}</small></h3>
-          <div
-            class="drawing"
-            role="img"
-            aria-label="${sentence}"
-            style="height: ${heightPx}px"
-          ></div>
-        </div>`,
-    )}
-    <script type="application/json">
-      ${raw(jsonOf(figure))}
-    </script>
-  </div>`
+  return renderPlots(plots)
 }
 
 /** Cells exactly as Postgres prints them. */

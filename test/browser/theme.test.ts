@@ -8,7 +8,7 @@ const site = inject('site')
 /** Of all that a first load brings. */
 const MAX_LOAD_BYTES = 300_000
 
-describe.skipIf(site === undefined)('the look', () => {
+describe.skipIf(site === undefined)('the theme', () => {
   let browser: Browser
   beforeAll(async () => {
     browser = await launchChromium(site?.chromium ?? '')
