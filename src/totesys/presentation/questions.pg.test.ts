@@ -11,11 +11,13 @@ import { type DuckDb, openDuckDb } from '../../platform/duckdb.ts'
 import { readSchema } from '../../platform/lake/schema.ts'
 import { lastOfEachKey, openState, readParquet } from '../../platform/lake/table-state.ts'
 import { openFiles } from '../../platform/lake/zone.ts'
+import { readQuestions } from '../../platform/presentation/question.ts'
 import { findForbidden } from '../../platform/presentation/statement-guard.ts'
 import { migrate } from '../../platform/warehouse/migrate.ts'
 import { openWarehouse } from '../../platform/warehouse/warehouse.ts'
 import { totesys } from '../totesys.ts'
-import { questions } from './questions.ts'
+
+const questions = [...readQuestions(new URL('./', import.meta.url)).values()]
 
 type Row = Record<string, string | null>
 type Filters = Record<string, string>
@@ -907,19 +909,18 @@ afterAll(async () => {
 })
 
 describe('each question', () => {
-  it('is a file with a whole header, and every such file is listed in order', () => {
+  it('is a file with a whole header, and the numbers have no gap', () => {
     const files = readdirSync(new URL('.', import.meta.url))
       .filter((file) => file.endsWith('.sql') && !file.startsWith('headline_'))
       .map((file) => file.slice(0, -4))
     const names = questions.map(({ name }) => name)
     expect(names.toSorted()).toEqual(files.toSorted())
     expect(names.map((name) => name.slice(0, 3))).toEqual(
-      Object.entries({ s: 16, p: 6, y: 8, r: 1, o: 1 }).flatMap(([letter, count]) =>
+      Object.entries({ o: 1, p: 6, r: 1, s: 16, y: 8 }).flatMap(([letter, count]) =>
         Array.from({ length: count }, (_, index) => letter + String(index + 1).padStart(2, '0')),
       ),
     )
-    for (const { name, sql } of questions) {
-      expect(readFileSync(sql, 'utf8')).toBe(textOf(name))
+    for (const { name } of questions) {
       const header = headerOf(name)
       expect(header).toMatchObject({
         name,
