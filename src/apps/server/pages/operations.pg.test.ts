@@ -88,7 +88,7 @@ describe('while all is well', () => {
   it('Quarantine says that there is nothing', async () => {
     const text = await said('/quarantine')
     expect(text).toContain('Every table keeps its contract')
-    expect(text).toContain('Every row found its place')
+    expect(text).toContain('No row was refused')
     expect(text).toContain('Every row keeps the checks of its model')
   })
 
@@ -98,7 +98,7 @@ describe('while all is well', () => {
     expect(list).toMatch(/dim_staff department , staff|dim_staff staff , department/)
     const table = await said('/catalogue/sales_order')
     expect(table).toMatch(/staff_id integer no integer fact_sales_order\.sales_staff_id/)
-    expect(table).toContain('first seen, 12 columns')
+    expect(table).toContain('first captured, 12 columns')
     expect((await get('/catalogue/pg_authid')).status).toBe(404)
     expect((await get('/catalogue/%3Cscript%3E')).status).toBe(404)
   })

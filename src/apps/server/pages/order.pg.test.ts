@@ -196,7 +196,7 @@ describe('the page of an order', () => {
   })
 
   it.each([
-    ['/order/sales_order/99', 'Sales order 99 has never been seen'],
+    ['/order/sales_order/99', 'No version of Sales order 99 was captured'],
     ['/order/sales_order/abc', 'cannot be a key'],
     ['/order/sales_order/1,2', 'cannot be a key'],
     ['/order/sales_order/99999999999999999999', 'cannot be a key'],
@@ -205,11 +205,14 @@ describe('the page of an order', () => {
     [`/order/sales_order/${'9'.repeat(5000)}`, 'cannot be a key'],
     ['/order/sales_order/%3Cscript%3Ealert(1)%3C%2Fscript%3E', '&lt;script&gt;alert(1)'],
     ['/order/%3Cscript%3E/1', 'There is no history of a table called “&lt;script&gt;”'],
-    ['/order/staff/1', 'There is one of: sales_order, purchase_order, payment, exchange_rate.'],
+    [
+      '/order/staff/1',
+      'These tables have one: sales_order, purchase_order, payment, exchange_rate.',
+    ],
     ['/order/__proto__/1', 'There is no history'],
     ['/order/..%2F..%2Fetc/passwd', 'There is no history'],
     ['/order?table=nothing&key=1', 'There is no history'],
-    ['/order?table=sales_order&key=', 'Give a number'],
+    ['/order?table=sales_order&key=', 'Enter a number'],
   ])('answers %s with 404, a sentence and a form', async (path, sentence) => {
     const response = await get(path)
     expect(response.status).toBe(404)

@@ -13,6 +13,7 @@ import { businessRoutes } from './business.ts'
 import { renderPage } from './layout.ts'
 import { operationRoutes } from './operations.ts'
 import { orderRoutes } from './order.ts'
+import { questionRoutes } from './question.ts'
 
 export interface PageRoutesOptions {
   readonly presentation: Presentation
@@ -35,6 +36,7 @@ export function pageRoutes({ presentation, dashboard, deps }: PageRoutesOptions)
   })
   app.use(compress())
   app.route('/', businessRoutes(presentation, dashboard))
+  app.route('/', questionRoutes(presentation, dashboard))
   app.route('/', orderRoutes({ presentation, deps }))
   app.route('/', askRoutes({ presentation, deps }))
   app.route('/', operationRoutes({ presentation, deps }))

@@ -1,19 +1,14 @@
 import { html } from 'hono/html'
 import { TidemarkError } from '../../../platform/errors.ts'
 import type { Answer } from '../../../platform/presentation/answer.ts'
-import type { Column, Row } from '../../../platform/presentation/cursor.ts'
 import type { Dashboard, Panel, TableChart } from '../../../platform/presentation/page.ts'
 import type { Question } from '../../../platform/presentation/question.ts'
-import { formatCount, formatMomentUtc } from '../../format.ts'
 import { plotsOf } from '../charts/plot-of-answer.ts'
 import type { Markup } from '../markup.ts'
+import { labelOf, renderAnswerRows } from './answer-rows.ts'
 import { renderCards, renderConversion } from './cards.ts'
-import { linkTo, type Selection } from './filters.ts'
-import { formatDecimal } from './format.ts'
 import { renderPlots } from './plots.ts'
-
-/** Rows of a table in a page; the CSV has them all. */
-const MAX_ROWS = 500
+import { linkTo, type Selection } from './selection.ts'
 
 export interface PanelOptions {
   readonly panel: Panel
@@ -50,7 +45,7 @@ export function renderPanel(options: PanelOptions): Markup {
               <summary>
                 ${panel.chart.kind === 'table' ? 'Show as table, whole' : 'Show as table'}
               </summary>
-              ${renderTable(answer, { dashboard, label: question.title })}
+              ${renderAnswerRows(answer, { dashboard, label: question.title })}
             </details>`
       }
       <a href="/questions/${question.name}.csv${query}" download>CSV</a>
@@ -123,134 +118,14 @@ function renderContent(options: PanelOptions & { readonly answer: Answer }): Mar
         columns === undefined ? undefined : { kind: 'table', columns, limit: 12 }
       const label = question.title
       return html`${renderCards(chart, answer, labels)}
-      ${rows === undefined ? '' : renderTable(answer, { dashboard, label, chart: rows })}`
+      ${rows === undefined ? '' : renderAnswerRows(answer, { dashboard, label, chart: rows })}`
     }
     if (chart.kind === 'table') {
-      return renderTable(answer, { dashboard, label: question.title, chart })
+      return renderAnswerRows(answer, { dashboard, label: question.title, chart })
     }
     const title = panel.title ?? question.title
     return renderPlots(plotsOf(chart, answer, labels), { title })
   } catch (error) {
     return renderFailure(error)
   }
-}
-
-/** What people call a column. */
-export function labelOf({ labels }: Pick<Dashboard, 'labels'>, column: string): string {
-  const known = labels[column]
-  if (known !== undefined) return known
-  const words = column.replaceAll('_', ' ')
-  return words.charAt(0).toUpperCase() + words.slice(1)
-}
-
-export interface TableOptions {
-  readonly dashboard: Pick<Dashboard, 'labels' | 'links'>
-  /** What the table is, for who cannot see it. */
-  readonly label: string
-  readonly chart?: TableChart
-}
-
-/** An answer as a table that can be scrolled from the keyboard. */
-export function renderTable(
-  { columns, rows, isTruncated }: Pick<Answer, 'columns' | 'rows' | 'isTruncated'>,
-  { dashboard, label, chart }: TableOptions,
-): Markup {
-  const shown =
-    chart === undefined
-      ? columns
-      : chart.columns.map((name) => {
-          const column = columns.find((each) => each.name === name)
-          if (column === undefined) throw new TypeError(`there is no column ${name}`)
-          return column
-        })
-  const places = shown.map((column) => columns.indexOf(column))
-  const limit = chart?.limit ?? MAX_ROWS
-  const left = rows.length - limit
-  return html`<div
-    class="table-wrap ${Math.min(rows.length, limit) > 18 ? 'tall' : ''}"
-    tabindex="0"
-    role="region"
-    aria-label="Table: ${label}"
-  >
-    <table>
-      ${
-        left > 0 || isTruncated
-          ? html`<caption>
-              The first ${formatCount(Math.min(limit, rows.length))} of
-              ${isTruncated ? 'more than ' : ''}${formatCount(rows.length)} rows; the CSV has all.
-            </caption>`
-          : ''
-      }
-      <thead>
-        <tr>
-          ${shown.map(
-            ({ name, kind }) =>
-              html`<th scope="col" class="${isQuantity(name, kind) ? 'number' : ''}">
-                ${labelOf(dashboard, name)}
-              </th>`,
-          )}
-        </tr>
-      </thead>
-      <tbody>
-        ${rows.slice(0, limit).map(
-          (row) =>
-            html`<tr>
-              ${places.map((place) => renderCell(columns, row, { place, dashboard }))}
-            </tr>`,
-        )}
-      </tbody>
-    </table>
-  </div>`
-}
-
-/** Numbers that name a thing are text. */
-function isQuantity(name: string, kind: Column['kind']): boolean {
-  return kind === 'number' && !/(^|_)id$/.test(name)
-}
-
-function renderCell(
-  columns: readonly Column[],
-  row: Row,
-  { place, dashboard }: { place: number; dashboard: Pick<Dashboard, 'links'> },
-): Markup {
-  const { name = '', kind = 'text' } = columns[place] ?? {}
-  const cell = row[place] ?? null
-  if (cell === null) return html`<td class="muted">–</td>`
-  if (isQuantity(name, kind)) return html`<td class="number">${formatDecimal(cell)}</td>`
-  const text =
-    kind === 'moment' ? formatMomentUtc(cell) : kind === 'boolean' ? yesNo(cell) : inWords(cell)
-  const href = linkOf(columns, row, { name, dashboard })
-  return html`<td class="${kind === 'date' || kind === 'moment' ? 'time' : ''}">
-    ${href === undefined ? text : html`<a href="${href}">${text}</a>`}
-  </td>`
-}
-
-/** `SALES_RECEIPT` and `sales_order` are names for machines. */
-function inWords(cell: string): string {
-  if (!/^([A-Z]+(_[A-Z]+)+|[a-z]+(_[a-z]+)+)$/.test(cell)) return cell
-  return cell.toLowerCase().replaceAll('_', ' ')
-}
-
-function yesNo(cell: string): string {
-  return cell === 't' ? 'yes' : 'no'
-}
-
-/** Where a cell leads; undefined when a value it needs is not in the row. */
-function linkOf(
-  columns: readonly Column[],
-  row: Row,
-  { name, dashboard }: { name: string; dashboard: Pick<Dashboard, 'links'> },
-): string | undefined {
-  const valueOf = (column: string): string | null =>
-    row[columns.findIndex((each) => each.name === column)] ?? null
-  const link = dashboard.links[name]
-  const template = typeof link === 'object' ? link.to[valueOf(link.by) ?? ''] : link
-  if (template === undefined) return undefined
-  let isWhole = true
-  const href = template.replaceAll(/\{(\w+)\}/g, (_, column: string) => {
-    const value = valueOf(column)
-    isWhole &&= value !== null
-    return encodeURIComponent(value ?? '')
-  })
-  return isWhole ? href : undefined
 }

@@ -18,55 +18,12 @@ import type { Markup } from '../../markup.ts'
 import { describeState } from './pipeline.ts'
 import { type Cell, renderTable, tag } from './table.ts'
 
-/** One batch, from the snapshot it was read in to the row of the ledger. */
-export function renderBatch(
-  { captured, transformed, generation }: Batch,
-  loaded: LedgerBatch | undefined,
-): Markup {
-  const { batch, snapshot, writer } = captured
+/** A batch, from the snapshot it was read in to its row in the ledger. */
+export function renderBatch(found: Batch, loaded: LedgerBatch | undefined): Markup {
+  const { captured, transformed } = found
+  const { batch } = captured
   return html`
-    <section class="panel wide" aria-labelledby="way">
-      <h2 id="way">Its way</h2>
-      <dl class="pairs">
-        <dt>Captured</dt>
-        <dd>
-          ${formatMomentUtc(snapshot.takenAt)}, in one snapshot of the source: everything committed
-          before transaction
-          ${snapshot.xmax}${
-            snapshot.inFlight.length > 0
-              ? html`, but for ${String(snapshot.inFlight.length)} that were still open`
-              : ''
-          }
-        </dd>
-        <dt>Transformed</dt>
-        <dd>
-          ${
-            transformed === undefined
-              ? tag('warn', 'not yet')
-              : html`by generation <code>${generation}</code>`
-          }
-        </dd>
-        <dt>Loaded</dt>
-        <dd>
-          ${
-            loaded === undefined
-              ? tag('warn', 'not yet')
-              : html`${formatMomentUtc(loaded.loadedAt)}, ${formatDuration(loaded.lagMs)} after the
-                snapshot`
-          }
-        </dd>
-        <dt>Written by</dt>
-        <dd>Tidemark ${writer.version}, run <code>${writer.runId}</code></dd>
-        <dt>Commit record</dt>
-        <dd><code>ingestion/${commitKey(batch)}</code></dd>
-        <dt>Snapshot</dt>
-        <dd>
-          <code>${snapshot.xmin}:${snapshot.xmax}:${snapshot.inFlight.join(',')}</code> of system
-          <code>${snapshot.systemId === '' ? 'unknown' : snapshot.systemId}</code>, timeline
-          ${String(snapshot.timeline)}${snapshot.standby ? ', a standby' : ''}
-        </dd>
-      </dl>
-    </section>
+    ${renderJourney(found, loaded)}
     <section class="panel wide" aria-labelledby="source">
       <h2 id="source">Source tables</h2>
       ${renderEntries('Rows by source table', captured.tables)}
@@ -80,25 +37,79 @@ export function renderBatch(
             ${renderWarnings(transformed.tables)} ${renderTests(transformed.tests)}
           </section>`
     }
-    <section class="panel wide" aria-labelledby="objects">
-      <h2 id="objects">Objects in the lake</h2>
-      ${renderTable({
-        label: `Objects of batch ${batch}`,
-        header: ['Object', 'Rows', 'Size', 'SHA-256'],
-        numeric: [1, 2],
-        rows: [
-          ...listFiles('ingestion/', captured.tables),
-          ...(transformed === undefined
-            ? []
-            : listFiles(`processed/${generation}/`, transformed.tables)),
-        ],
-      })}
-    </section>
+    ${renderObjects(found)}
     <nav class="pager links" aria-label="Batches">
       ${batch > 1 ? html`<a href="/run/${batch - 1}">← Batch ${batch - 1}</a>` : ''}
       <a href="/run/${batch + 1}">Batch ${batch + 1} →</a>
     </nav>
   `
+}
+
+/** When and by which run the batch was captured, transformed and loaded. */
+function renderJourney(
+  { captured, transformed, generation }: Batch,
+  loaded: LedgerBatch | undefined,
+): Markup {
+  const { batch, snapshot, writer } = captured
+  return html`<section class="panel wide" aria-labelledby="way">
+    <h2 id="way">Its way</h2>
+    <dl class="pairs">
+      <dt>Captured</dt>
+      <dd>
+        ${formatMomentUtc(snapshot.takenAt)}, in one snapshot of the source: everything committed
+        before transaction
+        ${snapshot.xmax}${
+          snapshot.inFlight.length > 0
+            ? html`, but for ${String(snapshot.inFlight.length)} that were still open`
+            : ''
+        }
+      </dd>
+      <dt>Transformed</dt>
+      <dd>
+        ${
+          transformed === undefined
+            ? tag('warn', 'not yet')
+            : html`by generation <code>${generation}</code>`
+        }
+      </dd>
+      <dt>Loaded</dt>
+      <dd>
+        ${
+          loaded === undefined
+            ? tag('warn', 'not yet')
+            : html`${formatMomentUtc(loaded.loadedAt)}, ${formatDuration(loaded.lagMs)} after the
+              snapshot`
+        }
+      </dd>
+      <dt>Written by</dt>
+      <dd>Tidemark ${writer.version}, run <code>${writer.runId}</code></dd>
+      <dt>Commit record</dt>
+      <dd><code>ingestion/${commitKey(batch)}</code></dd>
+      <dt>Snapshot</dt>
+      <dd>
+        <code>${snapshot.xmin}:${snapshot.xmax}:${snapshot.inFlight.join(',')}</code> of system
+        <code>${snapshot.systemId === '' ? 'unknown' : snapshot.systemId}</code>, timeline
+        ${String(snapshot.timeline)}${snapshot.standby ? ', a standby' : ''}
+      </dd>
+    </dl>
+  </section>`
+}
+
+function renderObjects({ captured, transformed, generation }: Batch): Markup {
+  return html`<section class="panel wide" aria-labelledby="objects">
+    <h2 id="objects">Objects in the lake</h2>
+    ${renderTable({
+      label: `Objects of batch ${captured.batch}`,
+      header: ['Object', 'Rows', 'Size', 'SHA-256'],
+      numeric: [1, 2],
+      rows: [
+        ...listFiles('ingestion/', captured.tables),
+        ...(transformed === undefined
+          ? []
+          : listFiles(`processed/${generation}/`, transformed.tables)),
+      ],
+    })}
+  </section>`
 }
 
 /** Tables in which something happened; read = accepted + unchanged + refused, table by table. */

@@ -4,7 +4,7 @@ import type { FactVersion } from '../../../../platform/presentation/history.ts'
 import type { Fact, Project } from '../../../../platform/project.ts'
 import type { Markup } from '../../markup.ts'
 import type { Presentation } from '../../presentation.ts'
-import { labelOf } from '../panel.ts'
+import { labelOf } from '../answer-rows.ts'
 
 /** What things are called now, by the fact's column and the number in it. */
 export type Names = ReadonlyMap<string, ReadonlyMap<string, string>>

@@ -6,7 +6,8 @@ import type { ServerEnv } from '../../access.ts'
 import { groupsFor } from '../../auth.ts'
 import type { Markup } from '../../markup.ts'
 import type { Presentation } from '../../presentation.ts'
-import { renderFailure, renderTable } from '../panel.ts'
+import { renderAnswerRows } from '../answer-rows.ts'
+import { renderFailure } from '../panel.ts'
 
 /** What is to be paid for an order, or why that is not shown. */
 export type OrderPayments =
@@ -64,7 +65,7 @@ function renderContent(
     return html`<p class="empty">No transaction names it, so nothing is to be paid for it.</p>`
   }
   const columns = answer.columns.map(({ name }) => name)
-  return renderTable(answer, {
+  return renderAnswerRows(answer, {
     dashboard: { labels, links: { ...links, payment_id: '/order/{source_table}/{payment_id}' } },
     label: 'Payments by transaction',
     chart: { kind: 'table', columns: columns.filter((name) => name !== 'source_table') },

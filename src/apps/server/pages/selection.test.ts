@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Dashboard, Page } from '../../../platform/presentation/page.ts'
-import { linkTo, parseDay, parseMoment, readSelection, renderFilters } from './filters.ts'
+import { renderFilters } from './filters.ts'
+import { linkTo, parseDay, parseMoment, readSelection } from './selection.ts'
 
 const dashboard: Dashboard = {
   questions: [],
