@@ -1,15 +1,15 @@
 import type { Dashboard } from '../../platform/presentation/page.ts'
 
-/** What people call the columns whose names, in words, would not do. */
+/** What people call columns whose own names would not do. */
 export const labels: Dashboard['labels'] = {
   currency_code: 'Currency',
   in_currency: 'In',
-  own_amount: 'In its own',
-  own_amount_in: 'To us, in its own',
-  own_amount_out: 'By us, in its own',
+  own_amount: 'In its own currency',
+  own_amount_in: 'To us, in its own currency',
+  own_amount_out: 'By us, in its own currency',
   amount_in_before: 'To us before',
   amount_out_before: 'By us before',
-  rate_date: 'Rate of',
+  rate_date: 'Rate from',
   is_filled: 'Last known',
   days_old: 'Days old',
   orders_unconverted: 'Orders without rate',
@@ -23,11 +23,11 @@ export const labels: Dashboard['labels'] = {
   sales_order_id: 'Sales order',
   purchase_order_id: 'Purchase order',
   week_start: 'Week of',
-  is_complete: 'Whole',
+  is_complete: 'Complete',
   change_ratio: 'Change',
   amount_in: 'To us',
   amount_out: 'By us',
-  amount_unpaid: 'Unpaid of both',
+  amount_unpaid: 'Unpaid, both ways',
   amount_due: 'Due by now',
   created_date: 'Placed',
   recorded_at: 'Noticed',

@@ -62,7 +62,6 @@ export const orderChanges = {
 
 export const deletedOrders = {
   question: 's13_deleted_orders',
-  title: 'What was deleted, and what was it worth?',
   wide: true,
   empty: 'Nothing was deleted in this period.',
   chart: {
