@@ -5,7 +5,7 @@ import { auditPage, checkCharts, findOverflow, openVisit, untilLive } from './vi
 
 const site = inject('site')
 
-/** Every page by the name of the test, with its address and, where it must have some, its charts. */
+/** Every page: the name of its test, its address and, if it must have any, the number of charts. */
 const { amended = 0, deleted = 0, paid = 0, counterparty = 0 } = site ?? {}
 const PAGES: [name: string, path: string, wants?: { charts?: number; isPlain?: boolean }][] = [
   ['Overview', '/', { charts: 1 }],

@@ -4,7 +4,10 @@ import { clientAddress } from './auth.ts'
 import { createBuckets, type Rate } from './buckets.ts'
 import { problemResponse } from './problem.ts'
 
-/** 429 with `Retry-After` for whoever asks too fast: each subject, and on this machine each address. */
+/**
+ * Refuses callers that ask too often, by 429 with `Retry-After`. Counts by subject, or by address on a
+ * server without a login.
+ */
 export function limitRate(rate: Rate): MiddlewareHandler<ServerEnv> {
   const buckets = createBuckets(rate)
   return async (c, next) => {

@@ -26,6 +26,7 @@ use([
   SVGRenderer,
 ])
 
+/** A chart on the page, and how to draw it again. */
 interface Drawing {
   readonly element: HTMLElement
   readonly chart: EChartsType

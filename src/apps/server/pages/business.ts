@@ -19,7 +19,7 @@ export function businessRoutes(presentation: Presentation, dashboard: Dashboard)
     app.get(page.path, async (c) => {
       const query = c.req.query()
       const given = Object.entries(query).filter(([, value]) => value !== '')
-      // A form sends its empty fields too; the address is kept short and the same for the same page.
+      // A form sends its empty fields too. Without them, each page has one short address.
       if (given.length < Object.keys(query).length) {
         return c.redirect(linkTo(page.path, Object.fromEntries(given)))
       }
@@ -43,7 +43,7 @@ interface BusinessOptions {
   readonly caller: Caller
 }
 
-/** A page of panels. One question that fails shows so in its own place. */
+/** Renders a page of panels. A question that fails says so in its own panel. */
 async function renderBusiness(
   page: Page,
   { presentation, dashboard, query, caller }: BusinessOptions,
@@ -86,7 +86,7 @@ async function renderBusiness(
   })
 }
 
-/** What each filter of a page offers. One whose question fails offers nothing and checks nothing. */
+/** The choices of each filter. A filter whose question fails offers nothing and checks nothing. */
 async function readChoices(
   page: Page,
   { presentation, dashboard }: Pick<BusinessOptions, 'presentation' | 'dashboard'>,
@@ -110,7 +110,7 @@ async function readChoices(
   return new Map(entries.flat())
 }
 
-/** What to choose from on a page that says nothing without a choice. */
+/** Renders the choices of a page that needs one before it can show anything. */
 function renderChooser(
   page: Page,
   choices: readonly Choice[],

@@ -10,7 +10,7 @@ import { formatDay, formatDecimal, formatRatio } from './format.ts'
 /** What people call a column. */
 type Labels = (column: string) => string
 
-/** A card for each value of `by`, in their order. */
+/** Renders a card for each value of `by`, in alphabetical order. */
 export function renderCards(chart: CardsChart, answer: Answer, labels: Labels): Markup {
   const table = tableOf(answer)
   const names = [...new Set(answer.rows.map((row) => table.text(row, chart.by)))].toSorted()
@@ -47,8 +47,8 @@ export function renderCards(chart: CardsChart, answer: Answer, labels: Labels): 
 }
 
 /**
- * One card of amounts in one currency. What could not be converted is in no figure and counted
- * beneath it; a sum of nothing but that is no figure at all.
+ * Renders one card of amounts in one currency. Amounts without a rate are left out and counted
+ * beneath. If there is no amount with a rate, the card shows a dash.
  */
 export function renderConversion(
   chart: ConversionChart,
@@ -103,13 +103,13 @@ export function renderConversion(
   </ul>`
 }
 
-/** `USD→GBP 0.7912 of 19 Nov 2026 (last known, 2 days old) · source ECB`. */
+/** A rate as `USD→GBP 0.7912 from 19 Nov 2026 (last known, 2 days old) · source ECB`. */
 function renderRate(chart: ConversionChart, { text }: AnswerTable, row: Row): Markup {
   const days = text(row, chart.daysOld)
   const age = `${days} ${days === '1' ? 'day' : 'days'} old`
   const rate = text(row, chart.rate).replace(/\.?0+$/, '')
   return html`<li class="card-more">
-    <b>${text(row, chart.currency)}→${text(row, chart.into)} ${rate}</b> of
+    <b>${text(row, chart.currency)}→${text(row, chart.into)} ${rate}</b> from
     ${formatDay(text(row, chart.rateDate))}
     ${text(row, chart.isFilled) === 't' ? html`(last known, ${age})` : ''} · source
     ${text(row, chart.source)}
@@ -135,10 +135,10 @@ function renderDelta(
   before: string,
 ): Markup {
   if (column === undefined) return html``
-  if (before === '') return html`<p class="delta">no period before to compare with</p>`
+  if (before === '') return html`<p class="delta">no earlier period to compare with</p>`
   const was = Number(before)
   const change = Number(value) - was
-  if (change === 0) return html`<p class="delta"><b>=</b> as ${against}</p>`
+  if (change === 0) return html`<p class="delta"><b>=</b> same as ${against}</p>`
   const ratio = was === 0 ? '' : formatRatio(change / was)
   const mark = change > 0 ? '▲' : '▼'
   const tone = moreIsBetter ? (change > 0 ? 'up' : 'down') : ''

@@ -117,8 +117,8 @@ describe('the page of an order', () => {
       expect(page).toContain(`<code>processed/${generation}/${files[0]?.key}</code>`)
     }
     const [first, second] = captured.map(({ snapshot }) => snapshot)
-    expect(page).toContain(`the whole table, as of before ${first?.xmax}`)
-    expect(page).toContain(`${first?.xmin} to before ${second?.xmax}`)
+    expect(page).toContain(`all before ${first?.xmax}, for the whole table`)
+    expect(page).toContain(`from ${first?.xmin}, before ${second?.xmax}`)
     expect(page).toContain(`datetime="${second?.takenAt}"`)
     // The third batch has no version of this order.
     expect(page).not.toContain(commitKey(3))
@@ -129,7 +129,7 @@ describe('the page of an order', () => {
     expect(page).toMatch(/deleted<\/span\s*> in Totesys, noticed <time/)
     expect(page).toMatch(/deleted<\/span\s*> noticed; the last known values are kept/)
     expect(page).toContain('<td class="muted">20</td>')
-    expect(page).toContain('No transaction names it')
+    expect(page).toContain('No transaction refers to it')
   })
 
   it('shows the transaction and payments of an order to those who may see payments', async () => {
@@ -142,7 +142,7 @@ describe('the page of an order', () => {
       { event: 'payments_read', path: '/order/sales_order/1', status: 200, subject: 'local' },
     ])
     const other = await pageOf('/order/sales_order/1', ['analyst'])
-    expect(other).toContain('Payments are shown to the group finance only.')
+    expect(other).toContain('Only the group finance may see payments.')
     expect(other).not.toMatch(/sales receipt|30\.00/)
     expect(system.entries).toHaveLength(1)
   })
@@ -251,7 +251,7 @@ describe('the page of an order', () => {
     expect(page.match(/<li id="v\d+">/g)).toHaveLength(200)
     expect(page).toContain('Versions 189 to 200 of 200')
     expect(page).toContain('<td class="changed"><del>188</del> → <ins>189</ins></td>')
-    expect(page.match(/its commit record is not in the lake any more/g)).toHaveLength(12)
+    expect(page.match(/its commit record is no longer in the lake/g)).toHaveLength(12)
     expect(page).toContain('<a href="/run/5200">5200</a>')
     expect(page).toContain('href="?until=188#h-versions"')
     const older = await pageOf('/order/sales_order/777?until=13')
@@ -308,10 +308,10 @@ describe('the page of an order', () => {
 
   it('shows the versions even if the lake cannot be read', async () => {
     await rm(join(system.folder, 'processed', generationOf(system.deps.project), commitKey(2)))
-    expect(await pageOf('/order/sales_order/1')).toMatch(/gone<\/span\s*> of the processed zone/)
+    expect(await pageOf('/order/sales_order/1')).toMatch(/gone<\/span\s*> from the processed zone/)
     await rm(join(system.folder, 'ingestion', commitKey(2)))
     const page = await pageOf('/order/sales_order/1')
-    expect(page).toContain('its commit record is not in the lake any more')
+    expect(page).toContain('its commit record is no longer in the lake')
     expect(page).toContain('<ins>12</ins>')
   })
 })

@@ -134,7 +134,7 @@ describe('the pages', () => {
     for (const path of ['/', '/counterparty?counterparty=1']) {
       const { status, text } = await analyst(path)
       expect(status, path).toBe(200)
-      expect(text, path).toContain('This is shown to the group finance only.')
+      expect(text, path).toContain('Only the group finance may see this.')
       expect((await both(path)).text, path).not.toContain('finance only')
     }
     for (const { name, access } of QUESTIONS.values()) {
@@ -221,7 +221,9 @@ describe('the pages', () => {
       expect(text).toContain('id="h-s01_sales_by_currency"')
       const card = plainText(text.slice(text.indexOf('id="h-s16_sales_in_one_currency"')))
       expect(card).toMatch(/All in GBP [\d,]+ \.\d\d /)
-      expect(card).toMatch(/USD→GBP 0\.7912 of \d+ [A-Z][a-z]{2} \d{4} \(last known, 2 days old\)/)
+      expect(card).toMatch(
+        /USD→GBP 0\.7912 from \d+ [A-Z][a-z]{2} \d{4} \(last known, 2 days old\)/,
+      )
       expect(card).toContain('source &lt;i&gt;a bank&lt;/i&gt;')
       expect(card).toMatch(/\d+ orders not converted: no rate/)
       expect(text).toContain('id="h-r01_rates"')

@@ -15,13 +15,14 @@ import { operationRoutes } from './operations.ts'
 import { orderRoutes } from './order.ts'
 import { questionRoutes } from './question.ts'
 
+/** What the pages are made from. */
 export interface PageRoutesOptions {
   readonly presentation: Presentation
   readonly dashboard: Dashboard
   readonly deps: Deps
 }
 
-/** Everything a browser asks for: pages, what they load, and answers as files. */
+/** The routes for browsers: the pages, the assets that they load, and answers as files. */
 export function pageRoutes({ presentation, dashboard, deps }: PageRoutesOptions): Hono<ServerEnv> {
   const app = new Hono<ServerEnv>()
   app.get('/assets/:file', (c) => {
@@ -43,17 +44,17 @@ export function pageRoutes({ presentation, dashboard, deps }: PageRoutesOptions)
   return app
 }
 
-/** Why there is no page, as a page. */
+/** Renders a page that says why the one asked for cannot be shown. */
 export function renderProblem({ status, code, detail }: ProblemOptions): Markup {
   const next =
     code === 'WAREHOUSE_EMPTY'
-      ? html`Carry the first batch into it: <code>tidemark run</code>, or <code>npm start</code> for
-          a living example. This page shows it as soon as it is there.`
+      ? html`Load the first batch: <code>tidemark run</code>, or <code>npm start</code> for a live
+          example. This page shows it as soon as it is loaded.`
       : status === 404
         ? html`<a href="/">Go to the overview</a>`
-        : html`Try again in a moment; <code>tidemark doctor</code> says what is missing.`
+        : html`Try again in a moment. <code>tidemark doctor</code> says what is missing.`
   return renderPage({
-    title: status === 404 ? 'There is nothing here' : 'There is nothing to show just now',
+    title: status === 404 ? 'There is nothing here' : 'There is nothing to show now',
     path: '',
     freshness: undefined,
     body: html`<div class="${status === 404 || code === 'WAREHOUSE_EMPTY' ? 'empty' : 'failure'}">

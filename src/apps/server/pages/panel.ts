@@ -10,16 +10,17 @@ import { renderCards, renderConversion } from './cards.ts'
 import { renderPlots } from './plots.ts'
 import { linkTo, type Selection } from './selection.ts'
 
+/** What a panel is rendered from. */
 export interface PanelOptions {
   readonly panel: Panel
   readonly question: Question
-  /** Or why there is none: one question without an answer leaves the others alone. */
+  /** The answer, or why there is none. One question without an answer does not affect the others. */
   readonly answer: Answer | { readonly error: unknown }
   readonly selection: Selection
   readonly dashboard: Dashboard
 }
 
-/** One question: its heading, what it shows, and the ways to the same as a table, a file and SQL. */
+/** A question with its chart, and the same as a table, a file and SQL. */
 export function renderPanel(options: PanelOptions): Markup {
   const { panel, question, answer, selection, dashboard } = options
   const id = question.name
@@ -43,7 +44,7 @@ export function renderPanel(options: PanelOptions): Markup {
           ? ''
           : html`<details id="t-${id}">
               <summary>
-                ${panel.chart.kind === 'table' ? 'Show as table, whole' : 'Show as table'}
+                ${panel.chart.kind === 'table' ? 'Show the whole table' : 'Show as table'}
               </summary>
               ${renderAnswerRows(answer, { dashboard, label: question.title })}
             </details>`
@@ -54,7 +55,7 @@ export function renderPanel(options: PanelOptions): Markup {
   </section>`
 }
 
-/** The place of a question that is not for the caller, and for whom it is. */
+/** Renders, in place of a question that is not for the caller, which group it is for. */
 export function renderWithheld({
   panel,
   question,
@@ -62,11 +63,11 @@ export function renderWithheld({
   const id = question.name
   return html`<section class="panel ${panel.wide === true ? 'wide' : ''}" aria-labelledby="h-${id}">
     <h2 id="h-${id}">${panel.title ?? question.title}</h2>
-    <p class="empty">This is shown to the group ${question.access} only.</p>
+    <p class="empty">Only the group ${question.access} may see this.</p>
   </section>`
 }
 
-/** What the filters of a page are for one question, for the address of its own page. */
+/** The filters of a page that a question knows, for the address of the question's own page. */
 export function paramsFor(question: Question, { filters }: Selection): Record<string, string> {
   return Object.fromEntries(
     Object.entries(filters).flatMap(([name, value]): [string, string][] =>
@@ -75,7 +76,7 @@ export function paramsFor(question: Question, { filters }: Selection): Record<st
   )
 }
 
-/** Whether a filter leaves out rows of the questions that know it. */
+/** Whether a filter leaves out rows, in the questions that know it. */
 function isNarrowing({ filters }: Dashboard, name: string): boolean {
   if (['period', 'from', 'to', 'then'].includes(name)) return false
   const filter = filters.find((each) => each.name === name)
@@ -86,14 +87,14 @@ function labelOfFilter({ filters }: Dashboard, name: string): string {
   return filters.find((filter) => filter.name === name)?.label ?? name
 }
 
-/** Whatever it was, in a sentence; never the message of an error that is not ours. */
+/** Says in a sentence that a question failed; never the message of an error that is not ours. */
 export function renderFailure(error: unknown): Markup {
   const { code, message, hint } =
     error instanceof TidemarkError && /^(BAD_FILTER|READER_BUSY|WAREHOUSE_EMPTY)$/.test(error.code)
       ? error
       : {
           code: error instanceof TidemarkError ? error.code : 'UNEXPECTED',
-          message: 'This question could not be answered just now',
+          message: 'This question could not be answered',
           hint: 'load the page again; the log of the server says more',
         }
   return html`<p class="failure" role="alert">

@@ -8,10 +8,10 @@ import { renderPlots } from '../plots.ts'
 import { plotsOfRows } from './chart.ts'
 import type { Draft } from './editor.ts'
 
-/** What became of a statement. `away`: the warehouse could not be asked. */
+/** The outcome of a statement. `away` means that the warehouse could not be asked. */
 export type Outcome = AskedRows | AskRefusal | { readonly away: TransientError }
 
-/** The answer, or why there is none, below the statement. */
+/** Renders the answer below the statement, or why there is none. */
 export function renderOutcome(outcome: Outcome, draft: Draft): Markup {
   if ('away' in outcome) return renderAway(outcome.away)
   return outcome.isAnswered ? renderAnswer(outcome, draft) : renderRefusal(outcome, draft.sql)
@@ -24,12 +24,12 @@ function section(title: string, content: Markup): Markup {
   </section>`
 }
 
-/** Only what names no place: an address in the error is not for everybody who may ask. */
+/** Shows only messages without an address, which is not for everybody who may ask. */
 function renderAway({ code, message }: TransientError): Markup {
   const what =
     code === 'READER_BUSY' || code === 'WAREHOUSE_EMPTY'
       ? message
-      : 'The warehouse cannot be read just now'
+      : 'The warehouse cannot be read now'
   return section(
     'No answer',
     html`<p class="failure" role="alert">
@@ -51,10 +51,10 @@ function renderRefusal({ sqlState, message, hint, position }: AskRefusal, sql: s
   )
 }
 
-/** Characters shown to either side in the line of the fault. */
+/** How many characters are shown on each side of a mistake. */
 const AROUND = 100
 
-/** The line of the fault with the word marked; positions count characters, not UTF-16 units. */
+/** The line with the mistake, its word marked. Positions count characters, not UTF-16 units. */
 function renderPosition(sql: string, position: number): Markup {
   const characters = Array.from(sql)
   const before = characters.slice(0, position - 1).join('')
@@ -78,7 +78,7 @@ function renderAnswer(answer: AskedRows, draft: Draft): Markup {
   const { columns, rows, isTruncated, durationMs } = answer
   const count = formatCount(rows.length)
   const size = isTruncated
-    ? html`<strong>Only the first ${count} rows are shown; there are more.</strong> The CSV takes up
+    ? html`<strong>Only the first ${count} rows are shown; there are more.</strong> The CSV has up
         to 50,000.`
     : html`${count} ${rows.length === 1 ? 'row' : 'rows'}.`
   const time = durationMs < 1000 ? `${durationMs} ms` : `${(durationMs / 1000).toFixed(1)} s`
@@ -89,7 +89,7 @@ function renderAnswer(answer: AskedRows, draft: Draft): Markup {
       ${
         rows.length === 0
           ? html`<p class="empty">
-              No rows. It has the columns ${columns.map(({ name }) => name).join(', ')}.
+              No rows. The columns are ${columns.map(({ name }) => name).join(', ')}.
             </p>`
           : renderRows(columns, rows)
       }`,
@@ -100,13 +100,13 @@ function renderChart(answer: AskedRows, { chart }: Draft): Markup {
   const plots = chart === 'none' ? [] : plotsOfRows(answer, chart)
   if (plots.length === 0) {
     return html`<p class="note">
-      No chart: that takes a column of texts or days, and one of numbers that are no ids.
+      No chart: it needs a column of texts or days, and a column of numbers that are not ids.
     </p>`
   }
   return renderPlots(plots)
 }
 
-/** Cells exactly as Postgres prints them. */
+/** Shows cells exactly as Postgres prints them. */
 function renderRows(columns: readonly Column[], rows: readonly Row[]): Markup {
   const classes = columns.map(({ kind }) =>
     kind === 'number' ? 'number' : kind === 'date' || kind === 'moment' ? 'time' : '',

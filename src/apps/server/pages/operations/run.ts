@@ -52,15 +52,15 @@ function renderJourney(
 ): Markup {
   const { batch, snapshot, writer } = captured
   return html`<section class="panel wide" aria-labelledby="way">
-    <h2 id="way">Its way</h2>
+    <h2 id="way">Its journey</h2>
     <dl class="pairs">
       <dt>Captured</dt>
       <dd>
-        ${formatMomentUtc(snapshot.takenAt)}, in one snapshot of the source: everything committed
-        before transaction
+        ${formatMomentUtc(snapshot.takenAt)}, in one snapshot of the source, with everything
+        committed before transaction
         ${snapshot.xmax}${
           snapshot.inFlight.length > 0
-            ? html`, but for ${String(snapshot.inFlight.length)} that were still open`
+            ? html`, except ${String(snapshot.inFlight.length)} that were still open`
             : ''
         }
       </dd>
@@ -112,7 +112,7 @@ function renderObjects({ captured, transformed, generation }: Batch): Markup {
   </section>`
 }
 
-/** Tables in which something happened; read = accepted + unchanged + refused, table by table. */
+/** The tables in which something happened. In each, read = accepted + unchanged + refused (I10). */
 function renderEntries(label: string, tables: Readonly<Record<string, TableEntry>>): Markup {
   const entries = Object.entries(tables)
   const touched = entries.filter(
@@ -140,11 +140,11 @@ function renderEntries(label: string, tables: Readonly<Record<string, TableEntry
       ]),
     })}
     <p class="muted">
-      ${touched.length === 0 ? 'Nothing changed in any table.' : `${rest} more tables were not touched.`}
+      ${touched.length === 0 ? 'Nothing changed in any table.' : `${rest} other tables did not change.`}
     </p>`
 }
 
-/** The checks that rows of this batch break, which are published all the same. */
+/** The checks that rows of this batch break. The rows are published all the same. */
 function renderWarnings(tables: Readonly<Record<string, TableEntry>>): Markup {
   const found = Object.entries(tables).flatMap(([table, { warnings = {} }]) =>
     Object.entries(warnings).map(([check, rows]) => ({ table, check, rows })),
