@@ -16,6 +16,7 @@ export interface Cloud extends AsyncDisposable {
   readonly events: ApiEvent[]
 }
 
+/** What stands behind the stand-in: the handler, the files of the site, and the authorizer. */
 export interface CloudOptions {
   readonly api: Pick<Api, 'handle'>
   /** The folder that scripts/build-site.js writes. */
@@ -48,6 +49,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.json': 'application/json',
 }
 
+/** Starts it on a free port of this machine. */
 export async function startCloud({ api, folder, authorize }: CloudOptions): Promise<Cloud> {
   const source = new URL('../../src/apps/aws/viewer-request.js', import.meta.url)
   const runtime = vm.createContext({ Buffer })

@@ -57,7 +57,7 @@ EUR,GBP,${daysAgo(3)},0.8712,Bank of Leeds
     const text = await card.innerText()
     expect(text).toMatch(/All in GBP\s+[\d,]+\.\d\d/)
     expect(text).toMatch(
-      /USD→GBP 0\.7912 of .* \(last known, \d+ days old\) · source Bank of Leeds/,
+      /USD→GBP 0\.7912 from .* \(last known, \d+ days old\) · source Bank of Leeds/,
     )
     expect(text).toMatch(/\d+ orders not converted: no rate/)
     await page.getByRole('link', { name: 'In one currency: GBP' }).click()
