@@ -1,5 +1,5 @@
 -- s01_sales_by_currency: How much did we sell, compared with the period before?
--- Grain: one row per currency that we sold in, in the period or in the one before.
+-- Grain: one row per currency with sales in the period or in the one before.
 -- Unit: amount in the row's own currency; units in bags; change_ratio 0.1 is 10 % more.
 -- Note: The period before has the same number of days and ends the day before `from`. Without `to`
 -- it is measured up to today. Without `from` there is no period before, and its columns are null.

@@ -1,5 +1,5 @@
 -- s16_sales_in_one_currency: How much did we sell, all in one currency, compared with the period before?
--- Grain: one row per currency that we sold in, in the period or in the one before.
+-- Grain: one row per currency with sales in the period or in the one before.
 -- Unit: own_amount in the row's own currency, amount in in_currency; rate is what 1 of currency_code costs in in_currency.
 -- Note: Each order is converted at the rate of the day it was placed, as exchange_rate_on finds it.
 -- Rates are those known now, even with `as_of`. An order without a rate is left out of the amounts

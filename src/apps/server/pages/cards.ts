@@ -94,7 +94,7 @@ export function renderConversion(
       ${
         rates.length === 0
           ? ''
-          : html`<p class="card-more">At each day’s rate; newest</p>
+          : html`<p class="card-more">At each day’s rate. The newest:</p>
               <ul class="rates">
                 ${rates.map((each) => renderRate(chart, table, each))}
               </ul>`

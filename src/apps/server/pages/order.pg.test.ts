@@ -147,7 +147,7 @@ describe('the page of an order', () => {
     expect(system.entries).toHaveLength(1)
   })
 
-  it('shows any fact, payments to finance alone', async () => {
+  it('shows any fact, and payments only to finance', async () => {
     const page = await pageOf('/order/payment/1', ['finance'])
     expect(page).toContain('<h1>Payment 1</h1>')
     expect(page).toContain('<del>99.50</del> → <ins>30.00</ins>')
@@ -161,7 +161,7 @@ describe('the page of an order', () => {
     expect((await get('/order/sales_order/1', ['finance'])).status).toBe(403)
   })
 
-  it('has one address for each, whatever it is called', async () => {
+  it('redirects other spellings to the one address of a fact', async () => {
     const to = async (path: string) => {
       const response = await get(path)
       return [response.status, response.headers.get('location')]
@@ -183,7 +183,7 @@ describe('the page of an order', () => {
     }
   })
 
-  it('is for finance where it shows payments, beyond this machine', () => {
+  it('asks for finance, beyond this machine, if it shows payments', () => {
     expect(groupsFor('/order/payment/1')).toEqual(['finance'])
     expect(groupsFor('/order/payment')).toEqual(['finance'])
     expect(groupsFor('/payments/next5')).toEqual(['finance'])
@@ -223,7 +223,7 @@ describe('the page of an order', () => {
     expect(page.length).toBeLessThan(20_000)
   })
 
-  it('has nothing elsewhere', async () => {
+  it('answers no other address', async () => {
     for (const path of ['/order/../../etc/passwd', '/order/sales_order', '/order/a/b/c']) {
       const response = await get(path)
       expect([path, response.status]).toEqual([path, 404])
@@ -264,7 +264,7 @@ describe('the page of an order', () => {
     }
   })
 
-  it('names the batch it was captured in where the fact was held back', async () => {
+  it('names the batch that captured a fact which was held back', async () => {
     const { sql, deps } = system
     const strict = { ...deps, limits: { ...deps.limits, quarantineRows: 0, quarantineShare: 0.1 } }
     await sql.query(`insert into purchase_order select 2, created_at, last_updated, staff_id,

@@ -71,7 +71,7 @@ describe('the pages', () => {
     await system[Symbol.asyncDispose]()
   })
 
-  it('say what to do while nothing was loaded', async () => {
+  it('say what to do until the first batch is loaded', async () => {
     const { status, text, response } = await asker()('/')
     expect([status, response.headers.get('retry-after')]).toEqual([503, '5'])
     expect(text).toContain('tidemark run')
@@ -80,7 +80,7 @@ describe('the pages', () => {
     expect(json.response.headers.get('content-type')).toBe('application/problem+json')
   })
 
-  it('say that nothing is there instead of drawing nothing', async () => {
+  it('say that there is nothing, and do not draw an empty chart', async () => {
     await system.run()
     for (const { path } of dashboard.pages) {
       const { status, text } = await asker()(path)
@@ -90,7 +90,7 @@ describe('the pages', () => {
     }
   })
 
-  it('show every question of theirs with a label, a table, CSV and SQL', async () => {
+  it('show each of their questions with a label, a table, CSV and SQL', async () => {
     await fillTotesys(system.sql, { seed: 7, salesOrders: 300, until: NOW })
     await system.run()
     await system.sql.query(`update sales_order set units_sold = units_sold + 1
@@ -115,7 +115,7 @@ describe('the pages', () => {
     }
   })
 
-  it('never put script or style of elsewhere, or text that could end its element, in a page', async () => {
+  it('contain no script or style from elsewhere, and no text that could end its element', async () => {
     await system.sql.query(
       `update counterparty set counterparty_legal_name = '</script><b onload=x>' where counterparty_id = 1`,
     )
@@ -128,7 +128,7 @@ describe('the pages', () => {
     expect(text).not.toMatch(/(src|href)="https?:/)
   })
 
-  it('show what is about payments to the group finance only', async () => {
+  it('show payments to the group finance only', async () => {
     const analyst = asker({ groups: ['analyst'] })
     const both = asker({ groups: ['analyst', 'finance'] })
     for (const path of ['/', '/counterparty?counterparty=1']) {
@@ -151,7 +151,7 @@ describe('the pages', () => {
     )
   })
 
-  it('keep filters in the address, and the address short', async () => {
+  it('keep the filters in a short address', async () => {
     const ask = asker()
     const { response } = await ask('/sales?from=&currency=EUR&design=')
     expect([response.status, response.headers.get('location')]).toEqual([
@@ -164,7 +164,7 @@ describe('the pages', () => {
     expect(text).toMatch(/href="\/questions\/s02_sales_by_week\.csv\?[^"]*currency=EUR/)
   })
 
-  it('say what a filter cannot be, and show the rest', async () => {
+  it('name a filter that is not valid, and show the rest', async () => {
     const { status, text } = await asker()('/sales?from=2026-13-01&currency=XXX')
     expect(status).toBe(200)
     expect(text).toContain('role="alert"')
@@ -231,7 +231,7 @@ describe('the pages', () => {
       expect(text).not.toContain('class="failure"')
     })
 
-    it('show it on every page that has amounts, and of payments to finance only', async () => {
+    it('show it on every page with amounts, for payments to finance only', async () => {
       for (const [path, question] of Object.entries({
         '/': 's16_sales_in_one_currency',
         '/purchases': 'p06_purchases_in_one_currency',
@@ -247,7 +247,7 @@ describe('the pages', () => {
       expect(text.match(/All in GBP/g)).toHaveLength(2)
     })
 
-    it('say that nothing is converted rather than nothing', async () => {
+    it('say that nothing could be converted', async () => {
       const { text } = await asker()('/sales?period=all&in=GBP&currency=EUR')
       const card = plainText(text.slice(text.indexOf('id="h-s16_sales_in_one_currency"')))
       expect(card).toMatch(/All in GBP – left out \d+ orders not converted: no rate/)
@@ -260,7 +260,7 @@ describe('the pages', () => {
     })
   })
 
-  it('show one question that fails in its own place', async () => {
+  it('show a question that fails in its own panel', async () => {
     const broken = parseQuestion('-- broken: Which?\n-- Grain: one row.\nselect 1 / 0 as n')
     const shown: Dashboard = {
       ...dashboard,
@@ -289,13 +289,13 @@ describe('the pages', () => {
     expect(text.match(/class="drawing"/g)?.length).toBe(1)
   })
 
-  it('ask for a counterparty first where there is none without', async () => {
+  it('ask for a counterparty before they show one', async () => {
     const { text } = await asker()('/counterparty')
     expect(text).toContain('href="/counterparty?counterparty=2"')
     expect(text).not.toContain('class="panel')
   })
 
-  it('turn red when the promise is missed', async () => {
+  it('turn red if the promise is missed', async () => {
     expect((await asker()('/')).text).toContain('class="freshness ok"')
     const { text } = await asker({ now: new Date(Date.now() + 3_600_000) })('/')
     expect(text).toContain('class="freshness bad"')
@@ -326,7 +326,7 @@ describe('the pages', () => {
     expect(text).toContain('Go to the overview')
   })
 
-  it('serve their assets compressed and for good, and nothing else', async () => {
+  it('serve their assets compressed, to be cached for good, and no other file', async () => {
     const ask = asker()
     const { text } = await ask('/')
     const [, style = ''] = /href="(\/assets\/dashboard-[^"]+\.css)"/.exec(text) ?? []
@@ -344,12 +344,12 @@ describe('the pages', () => {
     expect(shipped).not.toContain('https://')
   })
 
-  it('compress what is long', async () => {
+  it('are compressed if they are long', async () => {
     const { response } = await asker()('/sales', { 'accept-encoding': 'gzip' })
     expect(response.headers.get('content-encoding')).toBe('gzip')
   })
 
-  it('have every question that their pages, filters and links name', () => {
+  it('have every question that panels, filters and links name', () => {
     for (const { panels } of dashboard.pages) {
       for (const { question } of panels) expect(QUESTIONS.has(question), question).toBe(true)
     }
