@@ -70,7 +70,7 @@ describe('in one currency', () => {
     ])
   })
 
-  it('is in rates as they are known now, whatever the moment asked for', async () => {
+  it('uses the rates that are known now, also as of an earlier moment', async () => {
     const earlier = { as_of: (await small.records())[0]!.snapshot.takenAt, currency: 'USD' }
     expect(await sales(earlier, 'own_amount amount')).toEqual(['50.00 40.00'])
     const rate = { base: 'USD', quote: 'GBP', day: '2024-01-08' }

@@ -17,7 +17,7 @@ const purchases = partsOf('p06_purchases_in_one_currency')
 const payments = partsOf('y08_payments_in_one_currency')
 
 // Each file is complete, so that it runs by hand and people can copy it. So the text is repeated.
-it('sales and purchases are converted by the same SQL, but for what each reads', () => {
+it('sales and purchases are converted by the same SQL, except for the rows that each reads', () => {
   expect([...sales.keys()]).toEqual(['clock', 'period', 'daily', 'rated', 'newest', 'total', ''])
   expect([...purchases].filter(([name]) => name !== 'daily')).toEqual(
     [...sales].filter(([name]) => name !== 'daily'),

@@ -1,5 +1,5 @@
 import type { EChartsOption } from 'echarts'
-import { roundNumber } from '../pages/format.ts'
+import { roundNumber } from '../../format.ts'
 import { textStyle, type Theme } from './theme.ts'
 
 /** What every drawing starts from: font, animation and tooltip. */

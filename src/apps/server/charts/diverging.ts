@@ -1,6 +1,6 @@
 import type { EChartsOption } from 'echarts'
 import type { DivergingChart } from '../../../platform/presentation/page.ts'
-import { formatShortDay, roundNumber } from '../pages/format.ts'
+import { formatShortDay, roundNumber } from '../../format.ts'
 import {
   amountAxis,
   baseOption,

@@ -1,7 +1,7 @@
 import type { EChartsOption } from 'echarts'
 import type { Row } from '../../../platform/presentation/cursor.ts'
 import type { DumbbellChart } from '../../../platform/presentation/page.ts'
-import { roundNumber } from '../pages/format.ts'
+import { roundNumber } from '../../format.ts'
 import { baseOption, legend, lyingAxes } from './axes.ts'
 import { type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
 import { textStyle, type Theme } from './theme.ts'

@@ -1,6 +1,6 @@
 import type { EChartsOption } from 'echarts'
 import type { HeatmapChart } from '../../../platform/presentation/page.ts'
-import { roundNumber } from '../pages/format.ts'
+import { roundNumber } from '../../format.ts'
 import { baseOption, tooltip } from './axes.ts'
 import type { PlotFrame, PlotSource, UnnamedPlot } from './plot.ts'
 import { mix, textStyle, type Theme } from './theme.ts'

@@ -1,6 +1,6 @@
 import type { EChartsOption } from 'echarts'
 import type { HistogramChart } from '../../../platform/presentation/page.ts'
-import { roundNumber } from '../pages/format.ts'
+import { roundNumber } from '../../format.ts'
 import type { AnswerTable } from './answer-table.ts'
 import { amountAxis, baseOption } from './axes.ts'
 import type { PlotFrame, PlotSource, UnnamedPlot } from './plot.ts'

@@ -1,6 +1,6 @@
 import type { EChartsOption } from 'echarts'
 import type { LinesChart } from '../../../platform/presentation/page.ts'
-import { formatShortDay, roundNumber, roundRate } from '../pages/format.ts'
+import { formatShortDay, roundNumber, roundRate } from '../../format.ts'
 import { amountAxis, baseOption, timeAxis, tooltip } from './axes.ts'
 import { type PlotFrame, type PlotSource, STANDING_PX, type UnnamedPlot } from './plot.ts'
 import { textStyle, type Theme } from './theme.ts'

@@ -1,6 +1,6 @@
 import type { EChartsOption } from 'echarts'
 import type { ParetoChart } from '../../../platform/presentation/page.ts'
-import { formatRatio, roundNumber } from '../pages/format.ts'
+import { formatRatio, roundNumber } from '../../format.ts'
 import { baseOption, lyingAxes } from './axes.ts'
 import { type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
 import { mix, textStyle, type Theme } from './theme.ts'
@@ -29,7 +29,7 @@ export function plotPareto(chart: ParetoChart, { table }: PlotSource): UnnamedPl
     values,
     cumulative,
     aside: `first three: ${share}`,
-    sentence: `the biggest of ${rows.length} is ${labels[0] ?? 'none'} with ${roundNumber(values[0] ?? 0)}; the first three make up ${share} of it all.`,
+    sentence: `the biggest of ${rows.length} is ${labels[0] ?? 'none'} with ${roundNumber(values[0] ?? 0)}; the first three make up ${share} of the total.`,
     heightPx: rowsHeightPx(shown.length) + 44,
   }
 }

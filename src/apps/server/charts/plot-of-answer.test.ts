@@ -127,7 +127,7 @@ describe('plotsOf()', () => {
       [1, 0],
     ])
     expect(options[0]!.xAxis).toMatchObject({ data: ['Jan 26', 'Feb 26, running'] })
-    expect(plots[0]?.sentence).toBe('7 n in 2 months, most of them of design (6).')
+    expect(plots[0]?.sentence).toBe('7 n in 2 months, most of them in design (6).')
     expect([options[0]!.series].flat()[1]).toMatchObject({ itemStyle: { decal: {} } })
   })
 

@@ -1,6 +1,6 @@
 import type { EChartsOption } from 'echarts'
 import type { StackedChart } from '../../../platform/presentation/page.ts'
-import { formatShortDay, roundNumber } from '../pages/format.ts'
+import { formatShortDay, roundNumber } from '../../format.ts'
 import type { AnswerTable } from './answer-table.ts'
 import { amountAxis, baseOption, legendBesideOrBelow, timeAxis } from './axes.ts'
 import type { PlotFrame, PlotSource, UnnamedPlot } from './plot.ts'
@@ -42,7 +42,7 @@ export function plotStacked(
     })),
     complete: months.map(isComplete),
     aside: '',
-    sentence: `${roundNumber(total)} ${labels(chart.value).toLowerCase()} in ${span}, most of them of ${inWords(most)} (${roundNumber(counts.get(most) ?? 0)}).`,
+    sentence: `${roundNumber(total)} ${labels(chart.value).toLowerCase()} in ${span}, most of them in ${inWords(most)} (${roundNumber(counts.get(most) ?? 0)}).`,
     heightPx: 60 + Math.max(names.length * 22, 200),
   }
 }

@@ -1,6 +1,6 @@
 import type { EChartsOption } from 'echarts'
 import type { WaterfallChart } from '../../../platform/presentation/page.ts'
-import { roundNumber } from '../pages/format.ts'
+import { roundNumber } from '../../format.ts'
 import { amountAxis, baseOption } from './axes.ts'
 import type { PlotFrame, PlotSource, UnnamedPlot } from './plot.ts'
 import { stripes, textStyle, type Theme } from './theme.ts'

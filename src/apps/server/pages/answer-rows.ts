@@ -2,9 +2,8 @@ import { html } from 'hono/html'
 import type { Answer } from '../../../platform/presentation/answer.ts'
 import type { Column, Row } from '../../../platform/presentation/cursor.ts'
 import type { Dashboard, TableChart } from '../../../platform/presentation/page.ts'
-import { formatCount, formatMomentUtc } from '../../format.ts'
+import { formatCount, formatDecimal, formatMomentUtc } from '../../format.ts'
 import type { Markup } from '../markup.ts'
-import { formatDecimal } from './format.ts'
 
 /** The most rows that a table shows; the CSV has them all. */
 const MAX_ROWS = 500

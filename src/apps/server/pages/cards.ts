@@ -2,10 +2,9 @@ import { html } from 'hono/html'
 import type { Answer } from '../../../platform/presentation/answer.ts'
 import type { Row } from '../../../platform/presentation/cursor.ts'
 import type { CardsChart, ConversionChart } from '../../../platform/presentation/page.ts'
-import { formatCount } from '../../format.ts'
-import type { Markup } from '../markup.ts'
+import { formatCount, formatDay, formatDecimal, formatRatio } from '../../format.ts'
 import { addDecimals, type AnswerTable, tableOf } from '../charts/answer-table.ts'
-import { formatDay, formatDecimal, formatRatio } from './format.ts'
+import type { Markup } from '../markup.ts'
 
 /** What people call a column. */
 type Labels = (column: string) => string

@@ -1,7 +1,7 @@
 import type { AskedRows } from '../../../../platform/presentation/ask.ts'
+import { roundNumber } from '../../../format.ts'
 import type { Plot } from '../../charts/plot-of-answer.ts'
 import { rowsHeightPx } from '../../charts/plot.ts'
-import { roundNumber } from '../format.ts'
 
 /** The most columns of numbers that get a plot, and the most rows in each plot. */
 const MAX_PLOTS = 4
