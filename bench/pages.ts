@@ -1,5 +1,5 @@
+import { readAccess } from '../src/apps/server/access.ts'
 import { createApp } from '../src/apps/server/app.ts'
-import { readAccess } from '../src/apps/server/auth.ts'
 import { pageRoutes, renderProblem } from '../src/apps/server/pages/pages.ts'
 import { parseConfig } from '../src/platform/config.ts'
 import type { Page } from '../src/platform/project/dashboard.ts'

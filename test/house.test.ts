@@ -28,7 +28,9 @@ it('every exported function says in a docblock what it guarantees', () => {
     const lines = text.split('\n')
     return lines.flatMap((line, index) => {
       const name = /^export (?:async )?function\*? (\w+)/.exec(line)?.[1]
-      return name !== undefined && !/\*\/$/.test(lines[index - 1] ?? '') ? [`${file}: ${name}`] : []
+      return name !== undefined && lines[index - 1]?.endsWith('*/') !== true
+        ? [`${file}: ${name}`]
+        : []
     })
   })
   expect(undocumented).toEqual([])

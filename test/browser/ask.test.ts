@@ -15,12 +15,12 @@ describe.skipIf(site === undefined)('Ask', () => {
   const HOSTILE = `<script>window.ran=1</script><img src=x onerror=window.ran=1>`
 
   it.each(['none', 'bars', 'lines'])(
-    'shows hostile values, names and statements as text, as %s',
+    'shows hostile values, names and statements as text, drawn as %s',
     async (chart) => {
       await using visit = await openVisit(browser, { url: site?.url ?? '' })
       const { page, faults } = visit
       await page.goto('/ask')
-      // Text, name of a column, comment, and what would end the element that holds the figure.
+      // As text, column name and comment, and with the end of the element that holds the plots.
       const sql = `select '${HOSTILE}' as "${HOSTILE}", '</textarea></script>' as ends, 7 as "<b>n"
 -- </textarea>${HOSTILE}`
       await page.getByLabel('SQL, one select').fill(sql)
@@ -39,7 +39,7 @@ describe.skipIf(site === undefined)('Ask', () => {
       expect(await page.getByLabel('SQL, one select').inputValue()).toBe(sql)
       expect(await page.locator('main img, main b').count()).toBe(0)
       if (chart === 'bars') {
-        // The tip over a bar is made of HTML.
+        // The tooltip over a bar is made of HTML.
         const bar = await page.locator('.drawing').boundingBox()
         await page.mouse.move((bar?.x ?? 0) + (bar?.width ?? 0) / 2, (bar?.y ?? 0) + 20)
         await page.waitForFunction(() => document.querySelector('.drawing')?.textContent !== '')
@@ -67,7 +67,7 @@ from fact_sales_order_current`)
     expect(await findOverflow(page)).toEqual([])
     await untilLive(page)
     expect(await auditPage(page)).toEqual([])
-    // A refusal is an answer of 400, which the console reports too.
+    // The console reports the refusal too, because it is answered by 400.
     expect(faults.filter((fault) => !/400/.test(fault))).toEqual([])
   })
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { type Browser, chromium } from 'playwright-core'
 
-/** Where it usually is; `TIDEMARK_CHROMIUM` names another one. */
+/** Where Chromium usually is. `TIDEMARK_CHROMIUM` names another place. */
 const PLACES = [
   '/usr/bin/chromium',
   '/usr/bin/chromium-browser',
@@ -12,7 +12,7 @@ const PLACES = [
   '/Applications/Chromium.app/Contents/MacOS/Chromium',
 ]
 
-/** No look-ups, updates or pings: without them every start tries to reach its maker. */
+/** Options that keep Chromium from reaching for its maker's servers at every start. */
 const QUIET = [
   '--disable-gpu',
   '--disable-quic',
@@ -25,7 +25,7 @@ const QUIET = [
 export const NO_CHROMIUM =
   'no Chromium found: apt-get install chromium, or set TIDEMARK_CHROMIUM to one'
 
-/** The browser of this machine; undefined when there is none. Nothing is ever downloaded. */
+/** The path of this machine's browser. Undefined if it has none; nothing is ever downloaded. */
 export function findChromium(
   environment: Readonly<Record<string, string | undefined>>,
 ): string | undefined {
@@ -34,13 +34,13 @@ export function findChromium(
   return PLACES.find((path) => existsSync(path))
 }
 
-/** Starts it with a profile of its own, removed when it is closed. */
+/** Starts the browser with a profile of its own, which is removed when the browser closes. */
 export async function launchChromium(executablePath: string): Promise<Browser> {
   const isRoot = process.getuid?.() === 0
   return chromium.launch({
     executablePath,
     timeout: 120_000,
-    // Its sandbox refuses to run as root, as build machines do.
+    // Its sandbox refuses to run as root, which is the user on build machines.
     args: isRoot ? [...QUIET, '--no-sandbox'] : QUIET,
   })
 }

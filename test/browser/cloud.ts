@@ -7,20 +7,21 @@ import type { JWTPayload } from 'jose'
 import type { Api, ApiEvent } from '../../src/apps/aws/api.ts'
 import { type LoginConfig, SITE_CACHING, siteHeaders } from '../../src/apps/aws/login-config.ts'
 
-/** What AWS puts around the handler: CloudFront with its function, a bucket, a gateway with its authorizer. */
+/** A stand-in for AWS around the handler: CloudFront, a bucket, a gateway with its authorizer. */
 export interface Cloud extends AsyncDisposable {
   readonly url: string
-  /** What `/login/config.json` holds; undefined for no such file. */
+  /** What `/login/config.json` holds. Undefined: there is no such file. */
   config: LoginConfig | undefined
-  /** Events the handler was given. */
+  /** The events that the handler received. */
   readonly events: ApiEvent[]
 }
 
+/** What stands behind the stand-in: the handler, the files of the site, and the authorizer. */
 export interface CloudOptions {
   readonly api: Pick<Api, 'handle'>
-  /** Made by scripts/build-site.js. */
+  /** The folder that scripts/build-site.js writes. */
   readonly folder: string
-  /** The authorizer: claims of a token that counts. */
+  /** The authorizer: returns the claims of a valid token. */
   readonly authorize: (token: string) => Promise<JWTPayload | undefined>
 }
 
@@ -48,6 +49,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.json': 'application/json',
 }
 
+/** Starts it on a free port of this machine. */
 export async function startCloud({ api, folder, authorize }: CloudOptions): Promise<Cloud> {
   const source = new URL('../../src/apps/aws/viewer-request.js', import.meta.url)
   const runtime = vm.createContext({ Buffer })
@@ -127,7 +129,7 @@ function cloudFrontRequest({ method = 'GET', url = '/', headers }: IncomingMessa
   const { cookie = '', ...others } = headers
   const fields = Object.entries(others).map(([name, value]): [string, Field] => [
     name,
-    // CloudFront is reached with TLS; here the browser takes this machine for as good.
+    // Browsers reach CloudFront by TLS, and trust this machine as much without it.
     { value: String(value).replace(/^http:(?=\/\/127)/, name === 'origin' ? 'https:' : 'http:') },
   ])
   return {
@@ -139,7 +141,7 @@ function cloudFrontRequest({ method = 'GET', url = '/', headers }: IncomingMessa
   }
 }
 
-/** Names and values as they were sent, not decoded. */
+/** The names and values as they were sent, without decoding. */
 function fieldsOf(text: string, separator: string | RegExp): Record<string, Field> {
   const pairs = text.split(separator).filter((pair) => pair !== '')
   const entries = pairs.map((pair): [string, Field] => {
@@ -153,7 +155,7 @@ function plain(fields: Record<string, Field>): Record<string, string> {
   return Object.fromEntries(Object.entries(fields).map(([name, { value }]) => [name, value]))
 }
 
-/** What API Gateway makes of a request: claims become text, a body that is no text base64. */
+/** The event that API Gateway makes from a request: claims become text, the body base64. */
 function apiEvent(
   { method, uri, headers, cookies }: CloudFrontRequest,
   { query, claims, body }: { query: string; claims: JWTPayload; body: Buffer },

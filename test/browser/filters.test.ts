@@ -6,7 +6,7 @@ import { openVisit, untilLive } from './visit.ts'
 
 const site = inject('site')
 
-/** Cells of a CSV file (RFC 4180), quoted ones too. */
+/** The cells of a CSV file (RFC 4180), quoted ones too. */
 function parseCsv(text: string): string[][] {
   const lines: string[][] = [[]]
   for (const [, quoted, plain = '', end = ''] of text.matchAll(
@@ -97,7 +97,7 @@ describe.skipIf(site === undefined)('filters', () => {
     }
   })
 
-  it('one that cannot be is said, and everything else still shown', async () => {
+  it('a filter that is not valid is named, and everything else is still shown', async () => {
     await using visit = await openVisit(browser, { url: site?.url ?? '' })
     const { page } = visit
     await page.goto('/sales?currency=XXX&from=2026-02-30')
@@ -109,7 +109,7 @@ describe.skipIf(site === undefined)('filters', () => {
   })
 })
 
-/** A cell without what is only for people: thin spaces between digits, and words for booleans. */
+/** A cell as the CSV has it: digits without separators, booleans as letters. */
 function unformatted(cell: string): string {
   const plain = cell.replaceAll(/(?<=\d)[\s,\u202f\u00a0](?=\d{3})/g, '')
   if (plain === '–') return ''

@@ -2,7 +2,7 @@ import type { TestProject } from 'vitest/node'
 import { findChromium, NO_CHROMIUM } from './chromium.ts'
 import { type Landmarks, liveThrough, openWorld } from './world.ts'
 
-/** What the tests of a run look at; nobody changes it. */
+/** The site that all tests of a run open. No test changes it. */
 export interface Site extends Landmarks {
   readonly url: string
   readonly chromium: string
@@ -10,12 +10,12 @@ export interface Site extends Landmarks {
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Undefined where there is no browser: the tests are skipped then. */
+    /** Undefined if there is no browser. Then the tests are skipped. */
     site: Site | undefined
   }
 }
 
-/** One lived-in world and its server for all files; stopped when the last test has ended. */
+/** Starts a world with a history, and its server, for all files. Stops them after the last test. */
 export default async function setup(
   project: TestProject,
 ): Promise<(() => Promise<void>) | undefined> {

@@ -5,7 +5,7 @@ import { openVisit, untilLive, type Visit } from './visit.ts'
 
 const site = inject('site')
 
-/** What has the focus, in a word or two, and whether one can see it. */
+/** The element with the focus, in a word or two, and whether it is visible. */
 const focused = (page: Page): Promise<{ text: string; isVisible: boolean }> =>
   page.evaluate(() => {
     const element = document.activeElement
@@ -20,7 +20,7 @@ const focused = (page: Page): Promise<{ text: string; isVisible: boolean }> =>
     }
   })
 
-/** Presses Tab until the focus is where it should be; every stop on the way must be seen. */
+/** Presses Tab until the focus is where it should be. Every stop on the way must be visible. */
 async function tabTo(page: Page, matches: (text: string) => boolean): Promise<string[]> {
   const stops: string[] = []
   for (let press = 0; press < 300; press++) {
@@ -106,7 +106,7 @@ describe.skipIf(site === undefined)('with a keyboard', () => {
   })
 
   it.each(['/', '/sales', '/payments', '/pipeline', '/quarantine', '/catalogue'])(
-    'all that scrolls on %s takes the focus',
+    'everything that scrolls on %s takes the focus',
     async (path) => {
       await using visit = await openVisit(browser, {
         url: site?.url ?? '',

@@ -43,7 +43,7 @@ describe.skipIf(site === undefined)('an open page', () => {
     page.locator('main').getAttribute('data-state')
   const batchOf = async (page: Page): Promise<number> =>
     Number((await stateOf(page))?.split(' ').at(-1))
-  /** Resolves once the page shows another state than now. */
+  /** Resolves once the page shows another batch than now. */
   const nextSwap = (page: Page): Promise<void> =>
     page.evaluate(
       () =>
@@ -63,8 +63,8 @@ describe.skipIf(site === undefined)('an open page', () => {
     await page.clock.install()
     await page.goto('/changes?period=all')
     await untilLive(page)
-    // Its clock stands still: it waits for no timer of its own. What the server waits for is half a
-    // second; how long both take for it beyond that is a matter of the machine.
+    // The page's clock stands still, so that it waits for no timer of its own. The server waits half a
+    // second. How long both take beyond that depends on the machine.
     await page.clock.pauseAt(Date.now() + 3_600_000)
     const lags: number[] = []
     for (let round = 0; round < ROUNDS; round++) {
@@ -81,10 +81,10 @@ describe.skipIf(site === undefined)('an open page', () => {
       expect(shown > (asOf ?? '')).toBe(true)
       expect(Date.parse(shown)).toBeLessThanOrEqual(new Date(rows[0]?.now ?? '').getTime())
     }
-    // Amended five times, so counted and drawn: the page had nothing of it when it was opened.
+    // The order was amended five times since the page was opened, and its chart shows that.
     await page.waitForSelector('#t-s10_order_changes')
     await page.clock.runFor(1000)
-    expect(await page.locator('[data-figure] .drawing svg path').count()).toBeGreaterThan(0)
+    expect(await page.locator('[data-plots] .drawing svg path').count()).toBeGreaterThan(0)
     const sorted = lags.toSorted((a, b) => a - b)
     const median = sorted[ROUNDS >> 1] ?? Number.NaN
     process.stdout.write(
@@ -113,7 +113,7 @@ describe.skipIf(site === undefined)('an open page', () => {
     await swapped
     expect(await batchOf(page)).toBe(before + 1)
     expect(await page.locator('#news').textContent()).toBe('')
-    // What was open is open still, so that the next batch does not close it under the reader.
+    // What was unfolded stays so: the next batch must not close it while somebody reads it.
     expect(await page.locator('#filters').getAttribute('open')).not.toBeNull()
     expect(faults).toEqual([])
   })

@@ -64,7 +64,7 @@ describe.skipIf(site === undefined)('behind a login', () => {
 
   const open = (options: Partial<Parameters<typeof openVisit>[1]> = {}): Promise<Visit> =>
     openVisit(browser, { ...options, url: cloud.url })
-  /** All that went wrong; being sent to the issuer did not. */
+  /** Everything that went wrong. Being sent to the issuer is not a fault. */
   const wrong = ({ faults }: Visit): string[] =>
     faults.filter((fault) => !fault.startsWith(`asks elsewhere: ${issuer.url}/`))
   const logIn = async (page: Page, address: string): Promise<void> => {
@@ -79,13 +79,13 @@ describe.skipIf(site === undefined)('behind a login', () => {
   const cookiesOf = async (page: Page): Promise<string[]> =>
     (await page.context().cookies(cloud.url)).map(({ name }) => name)
 
-  it('leads to the page that was wanted, and through it to files, statements and the way out', async () => {
+  it('leads to the page that was wanted, to files and statements, and out again', async () => {
     await using visit = await open()
     const { page } = visit
     await logIn(page, '/sales?period=26w&currency=GBP')
     await untilLive(page)
     expect(await checkCharts(page)).toEqual([])
-    expect(await page.locator('[data-figure] .drawing svg path').count()).toBeGreaterThan(0)
+    expect(await page.locator('[data-plots] .drawing svg path').count()).toBeGreaterThan(0)
     const [cookie] = await page.context().cookies(cloud.url)
     expect(cookie).toMatchObject({
       name: '__Host-tidemark',
@@ -96,7 +96,7 @@ describe.skipIf(site === undefined)('behind a login', () => {
     const seconds = (cookie?.expires ?? 0) - Date.now() / 1000
     expect(seconds).toBeGreaterThan(issuer.lifetimeSeconds - 60)
     expect(seconds).toBeLessThanOrEqual(issuer.lifetimeSeconds + 1)
-    // Neither the code nor where it came from is left in the tab.
+    // The tab keeps neither the code nor the page that it came from.
     expect(await page.evaluate(() => document.referrer)).not.toContain('code=')
     expect(await page.evaluate(() => Object.keys(sessionStorage))).toEqual([
       'tidemark-logged-in-at',
@@ -128,7 +128,7 @@ describe.skipIf(site === undefined)('behind a login', () => {
     expect(wrong(visit)).toEqual([])
   })
 
-  /** The page's own clock goes on, second by second, until what is waited for is so. */
+  /** Moves the page's own clock on, second by second, until something is so. */
   const passTime = async (page: Page, isSo: () => Promise<boolean>): Promise<void> => {
     await expect
       .poll(async () => {
@@ -142,7 +142,7 @@ describe.skipIf(site === undefined)('behind a login', () => {
     await using visit = await open()
     const { page } = visit
     await page.clock.install()
-    // When the page asked, by its own clock, which stands still for no slow machine.
+    // When the page asked, by its own clock, which a slow machine does not stop.
     await page.addInitScript(() => {
       const moments: number[] = []
       const { fetch } = globalThis
@@ -237,7 +237,7 @@ describe.skipIf(site === undefined)('behind a login', () => {
     expect(await cookiesOf(page)).toEqual([])
   })
 
-  it('takes no answer that this tab has not asked for, nor one twice', async () => {
+  it('refuses an answer that this tab has not asked for, and one that comes twice', async () => {
     await using visit = await open()
     const { page } = visit
     for (const address of ['/login?code=x&state=y', '/login?code=x', '/login?code=x&state=']) {
@@ -261,7 +261,7 @@ describe.skipIf(site === undefined)('behind a login', () => {
     expect(await failure(page)).toContain('The clock of this computer is wrong.')
   })
 
-  it('says that nothing is set up, or cannot be reached', async () => {
+  it('says that no login is set up, or that the issuer is out of reach', async () => {
     await using visit = await open()
     const { page } = visit
     const known = cloud.config
@@ -281,7 +281,7 @@ describe.skipIf(site === undefined)('behind a login', () => {
     expect(await failure(page)).toContain('The login cannot be reached.')
   })
 
-  it('does not go round in circles when the site takes no login', async () => {
+  it('does not go round in circles if the site refuses every login', async () => {
     await using visit = await open()
     const { page } = visit
     await page.goto('/')
@@ -292,7 +292,7 @@ describe.skipIf(site === undefined)('behind a login', () => {
     expect(await failure(page)).toContain('the site does not take it')
   })
 
-  it('says that the browser keeps no cookie', async () => {
+  it('says that the browser keeps no cookies', async () => {
     await using visit = await open()
     const { page } = visit
     await page.addInitScript(() => {
@@ -303,7 +303,7 @@ describe.skipIf(site === undefined)('behind a login', () => {
     expect(await failure(page)).toContain('keeps no cookie')
   })
 
-  it('says that a token fits into no cookie', async () => {
+  it('says that the token is too large for a cookie', async () => {
     await using visit = await open()
     const { page } = visit
     const { claims } = issuer
@@ -331,7 +331,7 @@ describe.skipIf(site === undefined)('behind a login', () => {
     expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe('Overview')
   })
 
-  it('says that a script is needed where none runs', async () => {
+  it('says, without a script, that it needs one', async () => {
     await using visit = await open({ javaScriptEnabled: false })
     const { page } = visit
     await page.goto('/sales')
@@ -340,7 +340,7 @@ describe.skipIf(site === undefined)('behind a login', () => {
     expect(await page.locator('#blocked').innerText()).toContain('It needs JavaScript')
   })
 
-  it('somebody outside of the group is told so', async () => {
+  it('tells a caller outside the group so', async () => {
     await using visit = await open()
     const { page } = visit
     const { claims } = issuer
@@ -361,7 +361,7 @@ describe.skipIf(site === undefined)('behind a login', () => {
   ] as const)('can be used by everybody, %s and %i px wide', async (colorScheme, width) => {
     await using visit = await open({ colorScheme, viewport: { width, height: 800 } })
     const { page } = visit
-    // Held before it leaves.
+    // Stopped before it leaves the browser.
     await page.route('**/login/config.json', () => {})
     await page.goto('/login')
     await page.getByRole('heading', { name: 'Logging in' }).waitFor()

@@ -5,7 +5,7 @@ import { auditPage, checkCharts, findOverflow, openVisit, untilLive } from './vi
 
 const site = inject('site')
 
-/** Every page by the name of the test, with its address and, where it must have some, its charts. */
+/** Every page: the name of its test, its address and, if it must have any, the number of charts. */
 const { amended = 0, deleted = 0, paid = 0, counterparty = 0 } = site ?? {}
 const PAGES: [name: string, path: string, wants?: { charts?: number; isPlain?: boolean }][] = [
   ['Overview', '/', { charts: 1 }],
@@ -43,16 +43,16 @@ describe.skipIf(site === undefined)('every page', () => {
     ['in light', { colorScheme: 'light', viewport: { width: 1280, height: 900 } }],
     ['in dark', { colorScheme: 'dark', viewport: { width: 1280, height: 900 } }],
     ['390 px wide', { colorScheme: 'light', viewport: { width: 390, height: 844 } }],
-  ] as const)('%s', (_, look) => {
+  ] as const)('%s', (_, theme) => {
     it.each(PAGES)('%s', async (_name, path, wants) => {
       const { charts = 0, isPlain = false } = wants ?? {}
-      await using visit = await openVisit(browser, { url: site?.url ?? '', ...look })
+      await using visit = await openVisit(browser, { url: site?.url ?? '', ...theme })
       const { page, faults } = visit
       const response = await page.goto(path)
       expect(response?.status()).toBe(200)
       if (!isPlain) await untilLive(page)
       expect(await checkCharts(page)).toEqual([])
-      expect(await page.locator('[data-figure]').count()).toBeGreaterThanOrEqual(charts)
+      expect(await page.locator('[data-plots]').count()).toBeGreaterThanOrEqual(charts)
       expect(await page.locator('.failure').count()).toBe(0)
       expect(await findOverflow(page)).toEqual([])
       expect(await auditPage(page)).toEqual([])
@@ -60,7 +60,7 @@ describe.skipIf(site === undefined)('every page', () => {
     })
 
     it('Ask with a result as bars', async () => {
-      await using visit = await openVisit(browser, { url: site?.url ?? '', ...look })
+      await using visit = await openVisit(browser, { url: site?.url ?? '', ...theme })
       const { page, faults } = visit
       await page.goto('/ask?question=s03_best_designs')
       await page.getByLabel('Show as').selectOption('bars')
@@ -68,7 +68,7 @@ describe.skipIf(site === undefined)('every page', () => {
       await page.waitForSelector('#result tbody tr')
       await untilLive(page)
       expect(await checkCharts(page)).toEqual([])
-      expect(await page.locator('[data-figure]').count()).toBe(1)
+      expect(await page.locator('[data-plots]').count()).toBe(1)
       expect(await findOverflow(page)).toEqual([])
       expect(await auditPage(page)).toEqual([])
       expect(faults).toEqual([])

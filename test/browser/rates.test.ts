@@ -21,7 +21,7 @@ describe.skipIf(site === undefined)('amounts in one currency', () => {
     browser = await launchChromium(site?.chromium ?? '')
     world = await openWorld({ salesOrders: 120, days: 1 })
     await world.run()
-    // Dollars have a rate since a while, euro since yesterday: most of those have none.
+    // Dollars have had rates for a while, euro since yesterday, so most euro orders have none.
     const daysAgo = (days: number): string =>
       new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10)
     mkdirSync(path.join(drop, 'exchange_rate'))
@@ -57,7 +57,7 @@ EUR,GBP,${daysAgo(3)},0.8712,Bank of Leeds
     const text = await card.innerText()
     expect(text).toMatch(/All in GBP\s+[\d,]+\.\d\d/)
     expect(text).toMatch(
-      /USD→GBP 0\.7912 of .* \(last known, \d+ days old\) · source Bank of Leeds/,
+      /USD→GBP 0\.7912 from .* \(last known, \d+ days old\) · source Bank of Leeds/,
     )
     expect(text).toMatch(/\d+ orders not converted: no rate/)
     await page.getByRole('link', { name: 'In one currency: GBP' }).click()

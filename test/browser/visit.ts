@@ -4,7 +4,7 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** A page under watch. Disposing closes it and its context. */
+/** A page that is watched for faults. Disposing closes it and its context. */
 export interface Visit extends AsyncDisposable {
   readonly page: Page
   /**
@@ -14,7 +14,7 @@ export interface Visit extends AsyncDisposable {
   readonly faults: readonly string[]
 }
 
-/** Opens a page of its own, with nothing in it that another visit left. */
+/** Opens a page in a context of its own, without anything that another visit left behind. */
 export async function openVisit(
   browser: Browser,
   { url, ...options }: BrowserContextOptions & { readonly url: string },
@@ -23,7 +23,7 @@ export async function openVisit(
   const faults: string[] = []
   context.on('request', (request) => {
     const { protocol, origin } = new URL(request.url())
-    // Only what is in the page itself needs no server.
+    // Only what is in the page itself comes from no server.
     if (protocol === 'data:' || origin === new URL(url).origin) return
     faults.push(`asks elsewhere: ${request.url()}`)
   })
@@ -41,7 +41,7 @@ export async function openVisit(
       )
     })
   }
-  // As in vitest.config.ts: for what never comes.
+  // As in vitest.config.ts: only for what would never come.
   context.setDefaultTimeout(120_000)
   const page = await context.newPage()
   return { page, faults, [Symbol.asyncDispose]: () => context.close() }
@@ -56,9 +56,9 @@ export async function untilLive(page: Page): Promise<void> {
   })
 }
 
-/** What axe-core has to complain about, a line each; empty when nothing. Takes all its rules. */
+/** What axe-core finds by all of its rules, a line for each fault. Empty if nothing is wrong. */
 export async function auditPage(page: Page): Promise<string[]> {
-  // Evaluated by the debugger, which the page's own policy does not bind.
+  // The debugger evaluates it, which the policy of the page does not forbid.
   await page.evaluate(AXE)
   return page.evaluate(async () => {
     const { axe } = globalThis as unknown as {
@@ -68,7 +68,7 @@ export async function auditPage(page: Page): Promise<string[]> {
         }>
       }
     }
-    // Of what is as it should be, which is nearly everything, no account is wanted.
+    // Leave out the checks that passed, which are nearly all.
     const { violations } = await axe.run({ resultTypes: ['violations'] })
     return violations.flatMap(({ id, nodes }) =>
       nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary}`),
@@ -76,7 +76,7 @@ export async function auditPage(page: Page): Promise<string[]> {
   })
 }
 
-/** Elements that make the page wider than its window; empty when none does. */
+/** The elements that make the page wider than its window. Empty if there are none. */
 export async function findOverflow(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     const { scrollWidth, clientWidth } = document.documentElement
@@ -93,23 +93,26 @@ export async function findOverflow(page: Page): Promise<string[]> {
   })
 }
 
-/** What is missing of every chart of the page; empty when each is drawn, said and to be had as data. */
+/**
+ * What is missing from the charts of the page. Empty if each is drawn, described in a sentence, and
+ * available as a table, CSV and SQL.
+ */
 export async function checkCharts(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     const colorOf = (name: string): string =>
       getComputedStyle(document.documentElement).getPropertyValue(name).trim().toLowerCase()
     const frame = new Set(['--paper', '--ink', '--ink-muted', '--line'].map(colorOf))
     const missing: string[] = []
-    for (const chart of document.querySelectorAll('[data-figure]')) {
+    for (const chart of document.querySelectorAll('[data-plots]')) {
       const panel = chart.closest('.panel')
       const title = panel?.querySelector('h2')?.textContent ?? 'a chart without a heading'
       const json = chart.querySelector('script')?.textContent ?? ''
-      const { plots } = JSON.parse(json) as { plots: unknown[] }
+      const plots = JSON.parse(json) as unknown[]
       const drawings = [...chart.querySelectorAll('.drawing')]
       if (drawings.length === 0 || drawings.length !== plots.length)
         missing.push(`${title}: ${drawings.length} drawings for ${plots.length} plots`)
       for (const [place, drawing] of drawings.entries()) {
-        // Whatever is coloured and neither text nor axis: bars, lines, dots, boxes, cells.
+        // Everything coloured that is not text or an axis: bars, lines, dots, boxes, cells.
         const marks = [...drawing.querySelectorAll('svg path, svg rect, svg circle')].filter(
           (mark) =>
             ['fill', 'stroke'].some((name) => {
@@ -122,7 +125,7 @@ export async function checkCharts(page: Page): Promise<string[]> {
         if (drawing.getAttribute('role') !== 'img' || !/^\S+( \S+){4,}\.$/.test(label.trim()))
           missing.push(`${title}: its label is no sentence: “${label}”`)
       }
-      // Ask shows the rows below the chart and sends them as a file with a button.
+      // Ask shows the rows below the chart, and a button sends them as a file.
       if (location.pathname === '/ask') continue
       const links = panel?.querySelector('.links')
       const table = [...(links?.querySelectorAll('details') ?? [])].find((details) =>

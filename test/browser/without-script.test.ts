@@ -34,7 +34,7 @@ describe.skipIf(site === undefined)('without a script', () => {
       if ((await panel.locator('.empty').count()) > 0) continue
       const numbers = await panel.locator('tbody td').filter({ hasText: /\d/ }).count()
       expect(numbers, title).toBeGreaterThan(0)
-      // In place of each drawing there is what it would show.
+      // In place of each drawing is the sentence that describes it.
       const sentences = await panel
         .locator('.drawing')
         .evaluateAll((drawings) =>

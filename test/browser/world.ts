@@ -5,42 +5,44 @@ import pg from 'pg'
 import { type Environment, openEnvironment, readConfig } from '../../src/apps/environment.ts'
 import { fillTotesys } from '../../src/apps/local/living-totesys/fill.ts'
 import { createLiving, type Living } from '../../src/apps/local/living-totesys/living.ts'
-import { openServer, type OpenServer } from '../../src/apps/server/open-server.ts'
 import type { AppLogEntry } from '../../src/apps/log.ts'
+import { openServer, type OpenServer } from '../../src/apps/server/open-server.ts'
 import { run, type RunReport } from '../../src/platform/pipeline.ts'
 
+/** How a world begins. */
 export interface WorldOptions {
-  /** Sales orders that Totesys is filled with. */
+  /** How many sales orders Totesys is filled with. */
   readonly salesOrders: number
-  /** Days of life to be lived after it was filled, up to now. */
+  /** How many days before now Totesys is filled up to; the rest is for it to live. */
   readonly days: number
-  /** Of what the pipeline and the server log. */
+  /** Receives what the pipeline and the server log. */
   readonly onLog?: (entry: AppLogEntry) => void
 }
 
-/** What `tidemark up` starts, on a folder of its own, but that Totesys lives only when told to. */
+/** What `tidemark up` starts, in a folder of its own, except that Totesys lives only when told to. */
 export interface World extends AsyncDisposable {
   readonly environment: Environment
-  /** A role that may write the source. */
+  /** A connection that may write to the source. */
   readonly totesys: pg.Client
   readonly living: Living
-  /** When Totesys was filled up to. */
+  /** The moment up to which Totesys was filled. */
   readonly filledTo: Date
-  /** One run that must succeed. */
+  /** One run. Throws if a stage fails. */
   run(): Promise<RunReport>
-  /** The dashboard with the reader's rights, on a free port or a given one. The caller disposes it. */
+  /** Serves the dashboard as the reader, on a free port or the one given. The caller disposes it. */
   serve(port?: number): Promise<OpenServer>
 }
 
 const DAY_MS = 86_400_000
 
+/** Opens a world. Dispose it, which stops everything and removes its folder. */
 export async function openWorld({
   salesOrders,
   days,
   onLog = () => {},
 }: WorldOptions): Promise<World> {
   const home = mkdtempSync(path.join(os.tmpdir(), 'tidemark-browser-'))
-  // Run by root the database server is another user, who must be able to enter.
+  // If root runs it, the database server is another user, who must be able to enter.
   chmodSync(home, 0o711)
   const ends: (() => Promise<unknown>)[] = [
     async () => rmSync(home, { recursive: true, force: true }),
@@ -80,20 +82,21 @@ export async function openWorld({
   }
 }
 
-/** Orders of a lived-in world that stand for what can happen to one. */
+/** Orders of a world, each an example of what can happen to one. */
 export interface Landmarks {
   /** Amended three times, with its payment paid. */
   readonly amended: number
   readonly deleted: number
-  /** A payment that was seen to turn paid. */
+  /** A payment that turned paid between two runs. */
   readonly paid: number
-  /** Somebody with orders. */
+  /** A counterparty with orders. */
   readonly counterparty: number
 }
 
 /**
- * A few batches of life: simulated days, silent changes of one order, a payment paid, a deletion, a
- * row that must go to quarantine, one that breaks a check, and a column that was not there before.
+ * Lives through a few batches: simulated days, changes to one order that leave its timestamp alone, a
+ * payment that turns paid, a deletion, a row that is refused, a row that breaks a check, and a new
+ * column.
  */
 export async function liveThrough(world: World): Promise<Landmarks> {
   const { totesys, living, filledTo } = world

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters, styleText } from 'node:util'
 import { ConfigError, TidemarkError } from '../../platform/errors.ts'
+import { formatCount, formatDuration, formatNumber } from '../format.ts'
 import { APP_EVENTS, type AppLog, type AppLogEntry } from '../log.ts'
-import { formatCount, formatDuration, formatNumber } from './format.ts'
 import type { Result } from './results.ts'
 
 export interface Stream {

@@ -4,7 +4,7 @@ import { InterruptedError } from '../../platform/errors.ts'
 import { readConfig, VERSION } from '../environment.ts'
 import type { CommandContext } from './context.ts'
 import { EXIT, exitCodeOf } from './exit-code.ts'
-import { parseDuration } from './format.ts'
+import { parseDuration } from '../format.ts'
 import { createOutput, type Output, type Stream } from './output.ts'
 
 export interface World {

@@ -1,17 +1,17 @@
 import { connect } from 'node:net'
 import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createTestReader, type TestReader } from '../../../test/support/reader.ts'
+import { MOMENT, seedTotesys } from '../../../test/support/small-totesys.ts'
+import { createSystem, type TestSystem } from '../../../test/support/system.ts'
 import { parseConfig } from '../../platform/config.ts'
 import type { AppLogEntry } from '../log.ts'
 import { createAnswers } from '../../platform/presentation/answer.ts'
 import { readQuestions } from '../../platform/presentation/question.ts'
 import { createReader, type Reader } from '../../platform/presentation/reader.ts'
 import type { PaymentsAnswer, Problem } from '../../totesys/payments/payments.ts'
-import { createTestReader, type TestReader } from '../../../test/support/reader.ts'
-import { MOMENT, seedTotesys } from '../../../test/support/small-totesys.ts'
-import { createSystem, type TestSystem } from '../../../test/support/system.ts'
+import { readAccess, type ServerEnv } from './access.ts'
 import { createApp } from './app.ts'
-import { readAccess, type ServerEnv } from './auth.ts'
 import { type ServeOptions, startServer } from './serve.ts'
 
 type Options = Omit<ServeOptions, 'port'>
@@ -49,7 +49,7 @@ describe('the server', () => {
     await system[Symbol.asyncDispose]()
   })
 
-  it('answers 503 while nothing was loaded', async () => {
+  it('answers 503 until the first batch is loaded', async () => {
     const ask = asker()
     for (const path of ['/payments/last5', '/payments/next5', '/health']) {
       const response = await ask(path)
@@ -60,7 +60,7 @@ describe('the server', () => {
     }
   })
 
-  it('answers 503 while the warehouse is away, and says no address', async () => {
+  it('answers 503 while the warehouse is out of reach, and names no address', async () => {
     const url = new URL(role.warehouse.url)
     url.port = '1'
     await using away = createReader({ ...role.warehouse, url: url.href })
@@ -125,7 +125,7 @@ describe('the server', () => {
     expect(after.payments.map(({ id }) => id)).toEqual([7])
   })
 
-  it('answers 304 to whoever knows the answer, until there is another', async () => {
+  it('answers 304 to a client that knows the answer, until it changes', async () => {
     const ask = asker()
     const first = await ask('/payments/last5')
     const etag = first.headers.get('etag') ?? ''
@@ -146,7 +146,7 @@ describe('the server', () => {
     expect((await ask('/payments/last5', { headers: { 'if-none-match': etag } })).status).toBe(200)
   })
 
-  it('says how fresh it is in headers, to HEAD too', async () => {
+  it('says in headers how fresh it is, also in answer to HEAD', async () => {
     const response = await asker()('/payments/next5', { method: 'HEAD' })
     expect([response.status, await response.text()]).toEqual([200, ''])
     expect(response.headers.get('tidemark-complete-to')).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
@@ -212,14 +212,14 @@ describe('the server', () => {
     ])
   })
 
-  it('answers 429 to whoever asks too fast', async () => {
+  it('answers 429 to a client that asks too often', async () => {
     const ask = asker({ rate: { burst: 2, perSecond: 0.1 } })
     const statuses = [await ask('/docs'), await ask('/docs'), await ask('/docs')]
     expect(statuses.map(({ status }) => status)).toEqual([200, 200, 429])
     expect(statuses[2]?.headers.get('retry-after')).toBe('10')
   })
 
-  it('describes itself: what it sends is what the document says', async () => {
+  it('sends what its own description says', async () => {
     const ask = asker()
     const api = (await (await ask('/openapi.json')).json()) as {
       openapi: string
@@ -244,7 +244,7 @@ describe('the server', () => {
     expect((await ask('/')).headers.get('location')).toBe('/docs')
   })
 
-  it('gives pages what they are made from', async () => {
+  it('passes on to the pages what they read', async () => {
     const ask = asker({
       pages: ({ answers, freshness }) =>
         new Hono<ServerEnv>().get('/', async (c) => {
@@ -282,7 +282,7 @@ describe('the server', () => {
     await response.body?.cancel().catch(() => {})
   })
 
-  it('forgets a page that was closed', async () => {
+  it('forgets a page that is closed', async () => {
     await using server = await startServer({ ...options(), port: 0 })
     const pages: { close(): void }[] = []
     const open = async () => {
@@ -299,7 +299,7 @@ describe('the server', () => {
     for (const page of pages) page.close()
   })
 
-  it('ends open streams when it stops, and the answers under way are finished', async () => {
+  it('ends open streams when it stops, and finishes the answers under way', async () => {
     // Longer than the test may take: it ends because nothing is under way.
     const server = await startServer({ ...options({ graceMs: 2 ** 31 - 1 }), port: 0 })
     const response = await fetch(`${server.url}/events`)
@@ -309,7 +309,7 @@ describe('the server', () => {
     await expect(fetch(`${server.url}/health`)).rejects.toThrow(/fetch failed/)
   })
 
-  it('says that a port is taken, and that a host is not here', async () => {
+  it('says that a port is taken, and that a host is not this machine', async () => {
     await using server = await startServer({ ...options(), port: 0 })
     await expect(startServer({ ...options(), port: server.port })).rejects.toMatchObject({
       code: 'PORT_TAKEN',
@@ -327,7 +327,7 @@ describe('the server', () => {
     })
   })
 
-  it('takes no oversize header, no slow nonsense, and goes by the socket for where it comes from', async () => {
+  it('refuses oversize headers and slow nonsense, and takes the address from the socket', async () => {
     await using server = await startServer({ ...options(), port: 0 })
     expect((await fetch(`${server.url}/health`)).status).toBe(200)
     const raw = (text: string) =>

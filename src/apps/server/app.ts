@@ -2,57 +2,42 @@ import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { ConfigError, ContractError, TidemarkError, TransientError } from '../../platform/errors.ts'
 import { isLoopback } from '../../platform/io/loopback.ts'
-import { type Answers, createAnswers } from '../../platform/presentation/answer.ts'
+import { createAnswers } from '../../platform/presentation/answer.ts'
 import { type Freshness, readFreshness } from '../../platform/presentation/freshness.ts'
 import type { Question } from '../../platform/presentation/question.ts'
 import type { Reader } from '../../platform/presentation/reader.ts'
 import type { AppLog } from '../log.ts'
-import {
-  type Access,
-  addressOf,
-  authenticate,
-  type GatewayAccess,
-  pathOf,
-  type ServerEnv,
-} from './auth.ts'
+import type { Access, GatewayAccess, ServerEnv } from './access.ts'
+import { authenticate, clientAddress, pathOf } from './auth.ts'
 import type { Rate } from './buckets.ts'
 import { docsPage } from './docs-page.ts'
 import { createLedgerWatch, openEventStream, tellOnce } from './events.ts'
+import type { Markup } from './markup.ts'
 import { describeApi } from './openapi.ts'
 import { freshnessHeaders, paymentRoutes } from './payments.ts'
-import { type Markup } from './pages/layout.ts'
+import type { Presentation } from './presentation.ts'
 import { type ProblemOptions, problemResponse } from './problem.ts'
 import { limitRate } from './rate-limit.ts'
 
-/** What pages are made from. */
-export interface Presentation {
-  readonly reader: Reader
-  readonly questions: ReadonlyMap<string, Question>
-  readonly answers: Answers
-  readonly promiseMs: number
-  readonly now: () => Date
-  /** Throws as `readFreshness` in the platform. */
-  freshness(): Promise<Freshness>
-}
-
+/** What the server is made from. */
 export interface AppOptions {
   readonly reader: Reader
   readonly questions: ReadonlyMap<string, Question>
-  /** How old the warehouse may be and still count as fresh. */
+  /** How old the data may be and still count as fresh. */
   readonly promiseMs: number
   readonly access: Access | GatewayAccess
   readonly log: AppLog
   readonly version: string
-  /** Routes of the pages, from `/` on; what they do not handle is for the API. */
+  /** Creates the routes of the pages. Requests that they do not handle go to the API. */
   readonly pages?: (presentation: Presentation) => Hono<ServerEnv>
-  /** What a browser is shown where the API answers with a problem. */
+  /** Renders the page that a browser gets in place of a problem as JSON. */
   readonly problemPage?: (problem: ProblemOptions) => Markup
   /**
-   * Whether `/events` goes on for as long as the page is open, the standard, or answers with what is
-   * known and ends: where an answer is sent only when it is whole.
+   * Whether `/events` streams for as long as a page is open, which is the default, or tells once and
+   * ends. Use `once` where an answer is sent only after it is complete.
    */
   readonly events?: 'stream' | 'once'
-  /** Aborted when the server stops: streams end. */
+  /** Aborted when the server stops, which ends the streams. */
   readonly signal?: AbortSignal
   readonly now?: () => Date
   readonly rate?: Rate
@@ -65,8 +50,8 @@ const MAX_STREAMS = 200
 const MAX_STREAMS_OF_ONE = 20
 
 /**
- * The whole server as one function of requests. Everything passes the same gate first: who asks,
- * how often, how much. Every answer carries the security headers, refusals too.
+ * Creates the whole server, as one function of requests. Each request first passes the same gate: who
+ * asks, how often, and how much is sent. Every answer carries the security headers, refusals too.
  */
 export function createApp({
   reader,
@@ -87,26 +72,15 @@ export function createApp({
   const api = describeApi({ version })
   const app = new Hono<ServerEnv>()
 
-  const answerProblem = (c: Context, problem: ProblemOptions): Promise<Response> =>
-    problemAnswer(c, problem, problemPage)
-
   app.onError((error, c) => {
     const failure = describeFailure(error, reader.warehouse.code)
-    if (failure.status >= 500) {
-      const level = failure.status === 503 ? 'warn' : 'alert'
-      log({
-        event: 'request_failed',
-        level,
-        path: pathOf(c),
-        status: failure.status,
-        ...whatOf(error),
-      })
-    }
-    return answerProblem(c, failure)
+    if (failure.status >= 500) logFailure(log, { error, path: pathOf(c), status: failure.status })
+    return problemAnswer(c, failure, problemPage)
   })
-  app.notFound((c) =>
-    answerProblem(c, { status: 404, code: 'NOT_FOUND', detail: 'There is nothing here' }),
-  )
+  app.notFound((c) => {
+    const problem = { status: 404, code: 'NOT_FOUND', detail: 'There is nothing here' }
+    return problemAnswer(c, problem, problemPage)
+  })
 
   app.use(secureHeaders(access))
   app.use(async (c, next) => {
@@ -130,15 +104,7 @@ export function createApp({
       ? async () => eventAnswer(await tellOnce(freshness))
       : eventRoute({ freshness, signal }),
   )
-  app.get('/health', async (c) => {
-    const fresh = await freshness()
-    const { batch, completeTo, lagMs, isFresh } = fresh
-    const status = isFresh ? 'fresh' : 'late'
-    return c.json({ status, batch, completeTo, lagSeconds: lagMs / 1000 }, 200, {
-      ...freshnessHeaders(fresh),
-      'cache-control': 'no-store',
-    })
-  })
+  app.get('/health', async (c) => healthAnswer(c, await freshness()))
   app.get('/openapi.json', (c) => c.json(api, 200, { 'cache-control': 'no-cache' }))
   app.get('/docs', (c) => c.html(docsPage(api)))
   if (pages === undefined) app.get('/', (c) => c.redirect('/docs'))
@@ -146,7 +112,24 @@ export function createApp({
   return app
 }
 
-/** A problem as JSON, or as a page for a browser that asks for something that people look at. */
+function logFailure(
+  log: AppLog,
+  { error, path, status }: { error: unknown; path: string; status: number },
+): void {
+  const level = status === 503 ? 'warn' : 'alert'
+  log({ event: 'request_failed', level, path, status, ...describeForLog(error) })
+}
+
+function healthAnswer(c: Context, freshness: Freshness): Response {
+  const { batch, completeTo, lagMs, isFresh } = freshness
+  const status = isFresh ? 'fresh' : 'late'
+  return c.json({ status, batch, completeTo, lagSeconds: lagMs / 1000 }, 200, {
+    ...freshnessHeaders(freshness),
+    'cache-control': 'no-store',
+  })
+}
+
+/** Answers a problem as JSON, or as a page if a browser asks for a page. */
 export async function problemAnswer(
   c: Context,
   problem: ProblemOptions,
@@ -159,13 +142,13 @@ export async function problemAnswer(
   return new Response(String(await problemPage(problem)), { status: problem.status, headers })
 }
 
-/** Whether a browser asks for something that people look at: the API answers in JSON always. */
+/** Whether a browser asks for a page. The API always answers in JSON. */
 function wantsPage(c: Context): boolean {
   const isApi = /^\/(payments\/|health$|events$|openapi\.json$)/.test(c.req.path)
   return !isApi && (c.req.header('accept') ?? '').includes('text/html')
 }
 
-/** Nothing from elsewhere, in no frame, no type guessed; charts need inline styles. */
+/** Allows nothing from other sites and no frames. Charts need inline styles. */
 const CONTENT_SECURITY_POLICY = [
   `default-src 'self'`,
   `style-src 'self' 'unsafe-inline'`,
@@ -176,19 +159,19 @@ const CONTENT_SECURITY_POLICY = [
   `frame-ancestors 'none'`,
 ].join('; ')
 
-/** What every answer carries. */
+/** The headers that every answer carries. */
 export function securityHeaders(access: Access | GatewayAccess): readonly [string, string][] {
   const headers: [string, string][] = [
     ['content-security-policy', CONTENT_SECURITY_POLICY],
     ['x-content-type-options', 'nosniff'],
     ['x-frame-options', 'DENY'],
-    // Not `no-referrer`: forms of our own pages would then send `Origin: null`, as strangers do.
+    // Not `no-referrer`: the forms of our own pages would then send `Origin: null`.
     ['referrer-policy', 'same-origin'],
     ['cross-origin-opener-policy', 'same-origin'],
     ['cross-origin-resource-policy', 'same-origin'],
     ['permissions-policy', 'camera=(), geolocation=(), microphone=()'],
   ]
-  // Browsers heed it over TLS only; on this machine it would lock out every other local server.
+  // Not on this machine: it would block every other local server that does without TLS.
   const isLocal = access.kind !== 'gateway' && isLoopback(access.host)
   if (!isLocal) headers.push(['strict-transport-security', 'max-age=31536000'])
   return headers
@@ -214,14 +197,14 @@ function eventRoute({
   const open = new Map<string, number>()
   return async (c) => {
     const { subject, expiresAt } = c.get('caller')
-    const client = expiresAt === undefined ? addressOf(c) : `subject ${subject}`
+    const client = expiresAt === undefined ? clientAddress(c) : `subject ${subject}`
     const own = open.get(client) ?? 0
     const all = [...open.values()].reduce((sum, count) => sum + count, 0)
     if (own >= MAX_STREAMS_OF_ONE || all >= MAX_STREAMS) {
       return problemResponse({
         status: 429,
         code: 'TOO_MANY_STREAMS',
-        detail: 'Too many pages are listening already',
+        detail: 'Too many pages are open already',
         headers: { 'retry-after': '10' },
       })
     }
@@ -235,7 +218,7 @@ function eventRoute({
         else open.set(client, left)
       },
     })
-    // Nothing comes after it, so that a server that stops need not wait for the client.
+    // Close the connection after the stream, so that a server that stops need not wait for it.
     return eventAnswer(stream, { 'x-accel-buffering': 'no', connection: 'close' })
   }
 }
@@ -249,15 +232,15 @@ function eventAnswer(
   })
 }
 
-/** Messages that name no place and hold no value are passed on; of all others only the code is. */
+/** The errors whose messages are passed on: they name no address and hold no value. */
 const PASSED_ON = new Set(['BAD_FILTER', 'WAREHOUSE_EMPTY', 'READER_BUSY'])
 
 function describeFailure(error: unknown, warehouseCode: string) {
   if (!(error instanceof TidemarkError)) {
-    return { status: 500, code: 'UNEXPECTED', detail: 'This is a fault of the server' }
+    return { status: 500, code: 'UNEXPECTED', detail: 'The server failed; its log says more' }
   }
   const { code } = error
-  const detail = PASSED_ON.has(code) ? error.message : 'The warehouse cannot be read just now'
+  const detail = PASSED_ON.has(code) ? error.message : 'The warehouse cannot be read now'
   if (code === 'BAD_FILTER') return { status: 400, code, detail: `${detail}: ${error.hint ?? ''}` }
   const isOfWarehouse =
     (error instanceof ConfigError || error instanceof ContractError) &&
@@ -270,11 +253,11 @@ function describeFailure(error: unknown, warehouseCode: string) {
       headers: { 'retry-after': code === 'READER_BUSY' ? '1' : '5' },
     }
   }
-  return { status: 500, code, detail: 'This is a fault of the server' }
+  return { status: 500, code, detail: 'The server failed; its log says more' }
 }
 
-/** Where it happened, for the log: never the message of an error that is not ours. */
-function whatOf(error: unknown): { code: string; message?: string; at?: string } {
+/** What the log says of an error: never the message of an error that is not ours. */
+function describeForLog(error: unknown): { code: string; message?: string; at?: string } {
   if (error instanceof TidemarkError) return { code: error.code, message: error.message }
   const [, at = ''] = /\n\s+at (.*)/.exec((error as Error).stack ?? '') ?? []
   return { code: 'UNEXPECTED', at: `${(error as Error).name} ${at}` }

@@ -16,14 +16,8 @@ import {
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { parseConfig } from '../../platform/config.ts'
 import type { AppLogEntry } from '../log.ts'
-import {
-  authenticate,
-  type GatewayAccess,
-  groupsFor,
-  readAccess,
-  readGatewayAccess,
-  type ServerEnv,
-} from './auth.ts'
+import { readAccess, type ServerEnv } from './access.ts'
+import { authenticate, groupsFor } from './auth.ts'
 
 const ISSUER = 'https://login.example.org/'
 const AUDIENCE = 'tidemark'
@@ -87,7 +81,7 @@ async function token(options: TokenOptions = {}): Promise<string> {
 const bearer = (text: string) => ({ authorization: `Bearer ${text}` })
 
 describe('beyond this machine', () => {
-  it('lets a token of the group in, and only to what the group may read', async () => {
+  it('lets a token of a group read what the group may read, and nothing else', async () => {
     const ask = guarded()
     const finance = bearer(await token())
     const analyst = bearer(await token({ claims: { groups: ['x', 'analyst'] } }))
@@ -113,7 +107,7 @@ describe('beyond this machine', () => {
     )
   })
 
-  it('refuses whoever has no token, whatever the headers claim and wherever from', async () => {
+  it('refuses a caller without a token, whatever the headers claim and wherever they come from', async () => {
     const ask = guarded()
     for (const from of ['203.0.113.7', '127.0.0.1', '::1', '']) {
       const response = await ask(
@@ -203,13 +197,13 @@ describe('beyond this machine', () => {
     [{ finance: true }],
     [null],
     [['fin', 'ance']],
-  ])('takes %j for no group', async (groups) => {
+  ])('finds no group in %j', async (groups) => {
     const response = await guarded()('/payments/last5', bearer(await token({ claims: { groups } })))
     expect(response.status).toBe(403)
     expect(response.headers.get('www-authenticate')).toContain('insufficient_scope')
   })
 
-  it('reads groups from the claim it is told', async () => {
+  it('reads groups from the claim that the settings name', async () => {
     const ask = guarded(settings({ TIDEMARK_OIDC_GROUPS_CLAIM: 'cognito:groups' }))
     const claims = { groups: [], 'cognito:groups': 'finance' }
     expect((await ask('/payments/last5', bearer(await token({ claims })))).status).toBe(200)
@@ -217,7 +211,7 @@ describe('beyond this machine', () => {
     expect((await proto('/payments/last5', bearer(await token()))).status).toBe(403)
   })
 
-  it('cuts refusals short for an address that goes on, and no one else', async () => {
+  it('cuts refusals short for an address that goes on, and for no one else', async () => {
     const ask = guarded()
     const statuses: number[] = []
     for (let n = 0; n < 40; n++) statuses.push((await ask('/health', bearer('abc'))).status)
@@ -228,7 +222,7 @@ describe('beyond this machine', () => {
     expect((await ask('/health', bearer(await token()))).status).toBe(200)
   })
 
-  it('asks the issuer for its keys, and says when they cannot be had', async () => {
+  it('fetches the keys of the issuer, and says if they are out of reach', async () => {
     let answer = () => ({ status: 500, body: '' })
     const issuer: Server = createServer((_, response) => {
       const { status, body } = answer()
@@ -253,7 +247,7 @@ describe('beyond this machine', () => {
 })
 
 describe('on this machine, with a login', () => {
-  it('asks everybody for a token, whatever the address, the name and the headers', async () => {
+  it('asks every caller for a token, whatever the address, the host name and the headers', async () => {
     for (const host of ['127.0.0.1', 'localhost', '[::1]']) {
       const ask = guarded(settings({ TIDEMARK_HOST: host }))
       for (const path of ['/payments/next5', '/', '/health', '/events', '/openapi.json', '/ask']) {
@@ -289,7 +283,7 @@ describe('on this machine', () => {
     },
   )
 
-  it('lets nobody else in, whatever the headers claim', async () => {
+  it('refuses every other machine, whatever the headers claim', async () => {
     for (const from of ['203.0.113.7', '::ffff:10.0.0.1', '10.127.0.1', '', '127.0.0.1.evil.org']) {
       const headers = {
         host: 'localhost',
@@ -308,11 +302,11 @@ describe('on this machine', () => {
     '[::2]',
     'a b',
     '@',
-  ])('answers under its own name only, not as %s', async (host) => {
+  ])('answers only under its own name, not as %s', async (host) => {
     expect((await local()('/health', { host }, '127.0.0.1')).status).toBe(421)
   })
 
-  it('answers no page of another site, and no proxy, but a plain link', async () => {
+  it('refuses pages of other sites and proxies, and follows a plain link', async () => {
     const status = async (headers: Record<string, string>) =>
       (await local()('/health', { host: '127.0.0.1:4100', ...headers }, '127.0.0.1')).status
     expect(await status({ 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' })).toBe(403)
@@ -328,177 +322,8 @@ describe('on this machine', () => {
   })
 })
 
-describe('behind a gateway that has checked the token', () => {
-  const access = readGatewayAccess(
-    settings({ TIDEMARK_OIDC_GROUPS_CLAIM: 'cognito:groups', TIDEMARK_OIDC_JWKS: '' }),
-  )
-  const seconds = (after: number): string => String(Math.floor(Date.now() / 1000) + after)
-  // As an HTTP API writes the claims of a Cognito access token: all of them text.
-  const claims = (more: Record<string, unknown> = {}) => ({
-    sub: 'ada.byron',
-    iss: ISSUER,
-    client_id: AUDIENCE,
-    exp: seconds(300),
-    'cognito:groups': '[finance]',
-    token_use: 'access',
-    ...more,
-  })
-  const guard = (by: GatewayAccess = access) => {
-    const app = new Hono<ServerEnv>()
-    app.use(authenticate(by, (entry) => log.push(entry)))
-    return app.all('*', (c) => {
-      const { subject, groups, expiresAt } = c.get('caller')
-      return c.json({ subject, groups: [...groups], expiresAt })
-    })
-  }
-  const askWith = (env: ServerEnv['Bindings'], { path = '/payments/next5', app = guard() } = {}) =>
-    app.request(path, { headers: bearer('not.looked.at') }, env)
-  const ask = (given: Record<string, unknown>, app = guard()) =>
-    askWith(
-      {
-        requestContext: {
-          http: { sourceIp: '203.0.113.7' },
-          authorizer: { jwt: { claims: given } },
-        },
-      },
-      { app },
-    )
-
-  it('takes who asks from its claims', async () => {
-    const exp = seconds(300)
-    const response = await ask(claims({ exp }))
-    expect(await response.json()).toEqual({
-      subject: 'ada.byron',
-      groups: ['finance'],
-      expiresAt: Number(exp) * 1000,
-    })
-  })
-
-  it.each<[unknown, string[]]>([
-    ['[finance analyst]', ['finance', 'analyst']],
-    ['[finance]', ['finance']],
-    ['finance', ['finance']],
-    [
-      ['finance', 'analyst'],
-      ['finance', 'analyst'],
-    ],
-    ['["finance","analyst"]', ['finance', 'analyst']],
-    // Cognito lets a name have any sign but a blank: none of these is two groups.
-    ['[finance,x]', ['finance,x']],
-    ['finance analyst', ['finance analyst']],
-    ['[[finance]]', ['[finance]']],
-    ['[]', []],
-    ['', ['']],
-    [undefined, []],
-    [null, []],
-    [7, []],
-    [{ finance: true }, []],
-    [[['finance']], []],
-  ])('reads %j as groups', async (groups, expected) => {
-    const given = claims({ 'cognito:groups': groups })
-    const response = await ask(given)
-    const { groups: read } = (await response.json()) as { groups?: string[] }
-    expect([response.status, read]).toEqual(
-      expected.includes('finance') ? [200, expected] : [403, undefined],
-    )
-  })
-
-  it('refuses whoever comes without claims, wherever from and whatever they carry', async () => {
-    for (const env of [
-      {},
-      { requestContext: {} },
-      { requestContext: { http: { sourceIp: '127.0.0.1' } } },
-      { requestContext: { http: { sourceIp: '::1' }, authorizer: {} } },
-      { requestContext: { http: { sourceIp: '127.0.0.1' }, authorizer: { jwt: {} } } },
-      { incoming: { socket: { remoteAddress: '127.0.0.1' } } } as ServerEnv['Bindings'],
-    ]) {
-      const response = await askWith(env, { path: '/health' })
-      expect(response.status, JSON.stringify(env)).toBe(401)
-      expect(response.headers.get('www-authenticate')).toBe('Bearer realm="tidemark"')
-    }
-    expect(log).toHaveLength(6)
-    expect(JSON.stringify(log)).not.toContain('looked')
-  })
-
-  it.each<[string, Record<string, unknown>]>([
-    ['of another issuer', { iss: 'https://evil.example.org/' }],
-    ['of no issuer', { iss: undefined }],
-    ['for another client', { client_id: 'another' }],
-    ['for another audience', { aud: 'another' }],
-    ['for other audiences', { aud: '[another more]', client_id: AUDIENCE }],
-    ['for nobody', { client_id: undefined }],
-    ['expired', { exp: seconds(-60) }],
-    ['that never expires', { exp: undefined }],
-    ['that expires at no time', { exp: 'tomorrow' }],
-    ['that expires at an empty time', { exp: '' }],
-    ['that expires at infinity', { exp: 'Infinity' }],
-    ['without a subject', { sub: '' }],
-    ['with two subjects', { sub: ['ada.byron', 'eve.mallory'] }],
-  ])('refuses claims %s', async (_, more) => {
-    const response = await ask(claims(more))
-    expect(response.status).toBe(401)
-    expect(response.headers.get('www-authenticate')).toContain('error="invalid_token"')
-    expect(log).toMatchObject([{ event: 'access_refused', status: 401 }])
-    expect(JSON.stringify(log)).not.toMatch(/ada\.byron|eve\.mallory/)
-  })
-
-  it('takes an id token for its audience, and a time in any notation', async () => {
-    const inFive = Math.floor(Date.now() / 1000) + 300
-    for (const more of [
-      { client_id: undefined, aud: AUDIENCE },
-      { client_id: undefined, aud: [AUDIENCE, 'another'] },
-      { client_id: undefined, aud: `[another ${AUDIENCE}]` },
-      { exp: inFive },
-      { exp: inFive.toExponential() },
-    ]) {
-      expect((await ask(claims(more))).status, JSON.stringify(more)).toBe(200)
-    }
-  })
-
-  it('goes by the word of the gateway where the settings name no issuer and no audience', async () => {
-    const by = readGatewayAccess(parseConfig({ TIDEMARK_OIDC_GROUPS_CLAIM: 'cognito:groups' }))
-    expect((await ask(claims({ iss: 'x', client_id: 'y' }), guard(by))).status).toBe(200)
-    expect((await ask(claims({ exp: seconds(-60) }), guard(by))).status).toBe(401)
-  })
-
-  it('takes no claim for one that every object has', async () => {
-    const by = { ...access, groupsClaim: 'constructor' }
-    expect((await ask(claims(), guard(by))).status).toBe(403)
-  })
-
-  it('cuts refusals short for whoever goes on, and no one else behind the same address', async () => {
-    const analyst = { 'cognito:groups': '[analyst]' }
-    const app = guard()
-    const statuses: number[] = []
-    for (let n = 0; n < 35; n++) statuses.push((await ask(claims(analyst), app)).status)
-    expect([statuses[0], statuses.at(-1)]).toEqual([403, 429])
-    expect((await ask(claims({ ...analyst, sub: 'grace' }), app)).status).toBe(403)
-    expect((await ask(claims(), app)).status).toBe(200)
-  })
-})
-
-describe('readAccess()', () => {
-  it('refuses to listen beyond this machine without a login, and a login set half', () => {
-    const refuses = (values: Record<string, string>) =>
-      expect(() => readAccess(parseConfig(values)), JSON.stringify(values)).toThrow(
-        expect.objectContaining({ code: 'CONFIG_OIDC' }),
-      )
-    for (const host of ['0.0.0.0', '::', '192.168.1.2', 'example.org', '127.0.0.1.evil.org', '']) {
-      if (host !== '') refuses({ TIDEMARK_HOST: host })
-    }
-    refuses({ TIDEMARK_OIDC_ISSUER: ISSUER })
-    refuses({ TIDEMARK_HOST: '0.0.0.0', TIDEMARK_OIDC_ISSUER: ISSUER, TIDEMARK_OIDC_JWKS: jwks })
-    const all = { TIDEMARK_OIDC_ISSUER: ISSUER, TIDEMARK_OIDC_AUDIENCE: AUDIENCE }
-    refuses({ ...all, TIDEMARK_OIDC_JWKS: 'http://login.example.org/keys' })
-    refuses({ ...all, TIDEMARK_OIDC_JWKS: 'https://' })
-    refuses({ ...all, TIDEMARK_OIDC_JWKS: join(folder, 'missing.json') })
-    writeFileSync(join(folder, 'bad.json'), '{"keys": 1}')
-    refuses({ ...all, TIDEMARK_OIDC_JWKS: join(folder, 'bad.json') })
-    const https = { ...all, TIDEMARK_OIDC_JWKS: 'https://login.example.org/keys' }
-    expect(readAccess(parseConfig(https)).oidc).toBeDefined()
-  })
-
-  it('gives what nobody thought of to analysts alone', () => {
+describe('groupsFor()', () => {
+  it('gives a path without a rule to analysts alone', () => {
     expect(groupsFor('/anything')).toEqual(['analyst'])
     expect(groupsFor('/paymentsx')).toEqual(['analyst'])
     expect(groupsFor('/payments/')).toEqual(['finance'])

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { createBuckets } from './buckets.ts'
 
-it('createBuckets() lets a burst through, then so many a second, each client on its own', () => {
+it('createBuckets() lets a burst through and then a number a second, for each client apart', () => {
   let now = 0
   const buckets = createBuckets({ burst: 3, perSecond: 2 }, () => now)
   const take = (client: string) => buckets.take(client)
@@ -13,7 +13,7 @@ it('createBuckets() lets a burst through, then so many a second, each client on 
   expect([take('a'), take('a'), take('a'), take('a') > 0]).toEqual([0, 0, 0, true])
 })
 
-it('createBuckets() forgets whoever asked longest ago, so that its memory is bounded', () => {
+it('createBuckets() forgets the client that asked longest ago, so that its memory is bounded', () => {
   const buckets = createBuckets({ burst: 1, perSecond: 1 }, () => 0)
   buckets.take('first')
   for (let n = 0; n < 9999; n++) buckets.take(`client ${n}`)

@@ -1,18 +1,20 @@
+/** How often a client may ask. */
 export interface Rate {
   /** Requests that may come at once. */
   readonly burst: number
   readonly perSecond: number
 }
 
+/** A bucket of tokens for each client. */
 export interface Buckets {
-  /** Takes one from a client's bucket: 0, or the seconds until there is one again. */
+  /** Takes a token from a client's bucket. Returns 0, or the seconds until there is one again. */
   take(client: string): number
 }
 
-/** Clients remembered; whoever asked longest ago is forgotten, with a full bucket. */
+/** How many clients are remembered. The one that asked longest ago is forgotten first. */
 const MAX_CLIENTS = 10_000
 
-/** A token bucket per client, in bounded memory. */
+/** Creates token buckets in bounded memory. A client that is not known has a full bucket. */
 export function createBuckets(
   { burst, perSecond }: Rate,
   now: () => number = () => performance.now(),

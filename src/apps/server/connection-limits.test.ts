@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../platform/config.ts'
 import { createReader } from '../../platform/presentation/reader.ts'
-import { readAccess } from './auth.ts'
+import { readAccess } from './access.ts'
 import { networkOf } from './connection-limits.ts'
 import { type RunningServer, type ServeOptions, startServer } from './serve.ts'
 
@@ -81,7 +81,7 @@ describe('startServer()', () => {
     for (const { socket } of clients) socket.destroy()
   })
 
-  it('keeps the last places for addresses with few connections', async () => {
+  it('keeps the last connections for addresses that have few', async () => {
     await using server = await start({ connections: { total: 40, perAddress: 30 } })
     const first = Array.from({ length: 31 }, () => open(server, '127.0.0.1'))
     await expect.poll(() => closedOf(first)).toBe(1)
@@ -118,14 +118,14 @@ describe('startServer()', () => {
     expect(body.received).not.toMatch(/^HTTP\/1.1 200/)
   })
 
-  it('closes a connection that asks no more', async () => {
+  it('closes a connection that sends no further request', async () => {
     await using server = await start({ times: { idleMs: 100 } })
     const idle = open(server, '127.0.0.1', 'GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n')
     await idle.closed
     expect(idle.received).toMatch(/^HTTP\/1.1 200/)
   })
 
-  it('closes a connection that is silent, asking or listening', async () => {
+  it('closes a connection that is silent, while it asks and while it listens', async () => {
     // Time to answer first: silence is counted from the start.
     await using server = await start({ times: { silentMs: 3000 } })
     const listening = open(server, '127.0.0.1', 'GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n')

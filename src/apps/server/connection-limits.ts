@@ -1,23 +1,23 @@
 import type { Server } from 'node:http'
 import { isIPv6, type Socket } from 'node:net'
 
+/** How many connections the server accepts. */
 export interface ConnectionLimits {
-  /** Connections at one time. */
+  /** At one time. */
   readonly total: number
-  /** How many of them from one address; an IPv6 /64, the network of one customer, counts as one. */
+  /** From one address. An IPv6 /64, the network of one customer, counts as one address. */
   readonly perAddress: number
 }
 
-/**
- * Once this share of all places is taken, only addresses with fewer than `RESERVED_EACH` get more.
- */
+/** Once this share of all connections is taken, only addresses with few of them get more. */
 const RESERVE_FROM = 0.8
+/** How many connections such an address may have. */
 const RESERVED_EACH = 8
 
 /**
- * Closes a connection that is one too many for its address, before a byte of it is read, so that
- * nobody takes the places of others. The last fifth of all places is reserved for addresses that
- * have few connections. Costs one look-up a connection.
+ * Closes each connection beyond the limit of its address, before a byte of it is read, so that nobody
+ * takes the connections of others. The last fifth is reserved for addresses that have few. Costs one
+ * look-up for each connection.
  */
 export function limitConnections(server: Server, { total, perAddress }: ConnectionLimits): void {
   const open = new Map<string, number>()

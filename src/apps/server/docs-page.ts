@@ -1,4 +1,4 @@
-import { html } from 'hono/html'
+import { html, raw } from 'hono/html'
 import type { ApiDescription } from './openapi.ts'
 
 interface Schema {
@@ -16,7 +16,46 @@ interface Operation {
   readonly responses: Readonly<Record<string, { readonly description: string }>>
 }
 
-/** The API as a page, made from its description alone: no script, nothing from elsewhere. */
+const STYLE = raw(`
+  :root {
+    color-scheme: light dark;
+    background: Canvas;
+    color: CanvasText;
+  }
+  body {
+    font:
+      1rem/1.5 system-ui,
+      sans-serif;
+    max-width: 60rem;
+    margin: 0 auto;
+    padding: 1rem;
+  }
+  code {
+    font:
+      0.95em ui-monospace,
+      monospace;
+  }
+  .table {
+    overflow-x: auto;
+  }
+  table {
+    border-collapse: collapse;
+    width: 100%;
+  }
+  th,
+  td {
+    text-align: left;
+    vertical-align: top;
+    padding: 0.3rem 0.8rem 0.3rem 0;
+    border-bottom: 1px solid #8888;
+  }
+  a:focus-visible,
+  [tabindex]:focus-visible {
+    outline: 3px solid;
+  }
+`)
+
+/** Renders the API's description as a page without a script, and with nothing from other sites. */
 export function docsPage(api: ApiDescription) {
   const paths = Object.entries(api.paths) as [string, { get: Operation }][]
   return html`<!doctype html>
@@ -27,42 +66,7 @@ export function docsPage(api: ApiDescription) {
         <title>${api.info.title}</title>
         <link rel="icon" href="data:," />
         <style>
-          :root {
-            color-scheme: light dark;
-            background: Canvas;
-            color: CanvasText;
-          }
-          body {
-            font:
-              1rem/1.5 system-ui,
-              sans-serif;
-            max-width: 60rem;
-            margin: 0 auto;
-            padding: 1rem;
-          }
-          code {
-            font:
-              0.95em ui-monospace,
-              monospace;
-          }
-          .table {
-            overflow-x: auto;
-          }
-          table {
-            border-collapse: collapse;
-            width: 100%;
-          }
-          th,
-          td {
-            text-align: left;
-            vertical-align: top;
-            padding: 0.3rem 0.8rem 0.3rem 0;
-            border-bottom: 1px solid #8888;
-          }
-          a:focus-visible,
-          [tabindex]:focus-visible {
-            outline: 3px solid;
-          }
+          ${STYLE}
         </style>
       </head>
       <body>
@@ -106,7 +110,7 @@ function fields(label: string, schema: Schema) {
   return table(label, ['Field', 'Type', 'Meaning', 'Example'], rows)
 }
 
-/** Every field with its place: `payments[].counterparty.name`. */
+/** Every field of a schema by its path, such as `payments[].counterparty.name`. */
 function rowsOf(schema: Schema, place: string): { name: string; field: Schema }[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
     const own = place + name

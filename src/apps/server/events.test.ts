@@ -35,7 +35,7 @@ function gather(watch: LedgerWatch, count: number): Promise<News[]> {
 afterEach(() => void vi.useRealTimers())
 
 describe('createLedgerWatch()', () => {
-  it('tells what changes and nothing else, gone and back included', async () => {
+  it('tells every change and nothing else, also that the warehouse is gone and back', async () => {
     const states: (() => Freshness)[] = [
       () => head(1),
       () => head(1, { lagMs: 9 }),
@@ -64,7 +64,7 @@ describe('createLedgerWatch()', () => {
     ).toEqual([[1, true], [2, true], [2, true], 'WAREHOUSE_UNREACHABLE', 'UNEXPECTED', [2, false]])
   })
 
-  it('asks once for everybody, and goes on for the next', async () => {
+  it('asks once for all listeners, and again for the next ones', async () => {
     let asked = 0
     const watch = createLedgerWatch(async () => head((asked += 1)), { everyMs: 1 })
     const both = await Promise.all([gather(watch, 3), gather(watch, 3)])
@@ -72,7 +72,7 @@ describe('createLedgerWatch()', () => {
     expect(await gather(watch, 1)).toHaveLength(1)
   })
 
-  it('asks twice a second, so that a batch is heard of within one, and not when nobody listens', async () => {
+  it('asks twice a second while somebody listens, so that a batch is known within one', async () => {
     vi.useFakeTimers()
     let asked = 0
     const watch = createLedgerWatch(async () => head((asked += 1)))
@@ -85,7 +85,7 @@ describe('createLedgerWatch()', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('tells whoever comes later what is known, at once', async () => {
+  it('tells a later listener at once what is known', async () => {
     const watch = createLedgerWatch(async () => head(1), { everyMs: 60_000 })
     const stop = watch.subscribe(() => {})
     await gather(watch, 1)
@@ -99,7 +99,7 @@ describe('createLedgerWatch()', () => {
 describe('openEventStream()', () => {
   const silent: LedgerWatch = { subscribe: () => () => {} }
 
-  it('writes news as events, and beats in between', async () => {
+  it('writes news as events, with heartbeats in between', async () => {
     vi.useFakeTimers()
     let tell: (news: News) => void = () => {}
     const stop = new AbortController()
@@ -121,7 +121,7 @@ describe('openEventStream()', () => {
     expect(text).toContain(': still here\n\n')
   })
 
-  it('ends once, by the server, the client, the login or a client that does not listen', async () => {
+  it('ends once: when the server stops, the client leaves, the login expires or the client lags', async () => {
     let ended = 0
     const open = (more: { signals?: AbortSignal[]; expiresAt?: number }, watch = silent) =>
       openEventStream(watch, {
@@ -150,14 +150,14 @@ describe('openEventStream()', () => {
 })
 
 describe('tellOnce()', () => {
-  it('tells where the head is, when to ask again, and that it ends on purpose', async () => {
+  it('tells the newest batch, when to ask again, and that it ends on purpose', async () => {
     const text = await tellOnce(async () => head(7))
     expect(text).toMatch(
       /^retry: 15000\n\nevent: head\nid: 7\ndata: \{"batch":7,.*\}\n\nevent: end\ndata: \{\}\n\n$/,
     )
   })
 
-  it('tells that the warehouse is away', async () => {
+  it('tells that the warehouse is out of reach', async () => {
     const away = async () => {
       throw new TransientError('away', { code: 'WAREHOUSE_UNREACHABLE' })
     }

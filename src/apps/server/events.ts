@@ -1,21 +1,21 @@
 import { TidemarkError } from '../../platform/errors.ts'
 import type { Freshness } from '../../platform/presentation/freshness.ts'
 
-/** What an open page is told: where the ledger's head is, or that it cannot be read. */
+/** What an open page is told: the newest batch in the ledger, or that it cannot be read. */
 export type News =
   | { readonly event: 'head'; readonly freshness: Freshness }
   | { readonly event: 'away'; readonly code: string }
 
-/** Watches the ledger for everybody at once; asks nothing while nobody listens. */
+/** One watch on the ledger for all listeners. It asks nothing while nobody listens. */
 export interface LedgerWatch {
-  /** Tells what is known at once and whatever changes from then on. Returns how to stop. */
+  /** Tells what is known now, and then every change. Returns a function that ends it. */
   subscribe(listener: (news: News) => void): () => void
 }
 
 /**
- * A watch that asks every `everyMs` (by default twice a second, so that a finished run is heard of
- * within one). News is another batch, a later moment the warehouse is complete to, the promise
- * missed or kept again, the warehouse gone or back.
+ * Creates a watch that asks every `everyMs`; by default twice a second, so that listeners hear of a
+ * finished run within one. News is another batch, a later moment up to which the warehouse is
+ * complete, a promise that is missed or kept again, and a warehouse that is out of reach or back.
  */
 export function createLedgerWatch(
   readFreshness: () => Promise<Freshness>,
@@ -56,7 +56,7 @@ export function createLedgerWatch(
   }
 }
 
-/** What is known now; never throws. */
+/** What is known now. Never throws. */
 async function readNews(readFreshness: () => Promise<Freshness>): Promise<News> {
   return await readFreshness().then(
     (freshness): News => ({ event: 'head', freshness }),
@@ -73,22 +73,23 @@ function keyOf(news: News): string {
   return JSON.stringify([generation, batch, completeTo, isFresh])
 }
 
+/** When a stream ends. */
 export interface EventStreamOptions {
-  /** Ends the stream: the server stops, or the client has gone. */
+  /** Aborted when the server stops or the client is gone; either ends the stream. */
   readonly signals: readonly AbortSignal[]
-  /** Milliseconds since 1970 when whoever listens must log in again. */
+  /** Milliseconds since 1970 when the caller must log in again. Undefined without a login. */
   readonly expiresAt: number | undefined
-  /** Called once when the stream has ended, however it did. */
+  /** Called once when the stream has ended, for whatever reason. */
   readonly onEnd: () => void
 }
 
 const HEARTBEAT_MS = 15_000
-/** Messages that a client may be behind before its stream is ended; it will connect again. */
+/** How many messages a client may be behind before its stream is ended. It connects again. */
 const MAX_BEHIND = 100
 
 /**
- * Server-sent events (HTML standard, 9.2): `head` with batch and freshness as JSON, its id the
- * batch, and `away` with a code. A heartbeat keeps proxies from ending a quiet stream.
+ * A stream of server-sent events (HTML standard, 9.2): `head` with the batch, as its id, and the
+ * freshness as JSON, and `away` with a code. A heartbeat keeps proxies from ending a quiet stream.
  */
 export function openEventStream(
   watch: LedgerWatch,
@@ -135,12 +136,12 @@ export function openEventStream(
   )
 }
 
-/** How soon a page asks again that is told once. */
+/** How soon a page that is told once asks again. */
 const ONCE_RETRY_MS = 15_000
 
 /**
- * What is known now as a whole stream of events, which says with `end` that it ends on purpose and
- * with `retry` when to ask again: whoever listens has lost nothing.
+ * What is known now as a complete stream of events. `end` says that it ends on purpose, and `retry`
+ * says when to ask again, so that the page does not take the connection for lost.
  */
 export async function tellOnce(readFreshness: () => Promise<Freshness>): Promise<string> {
   const news = await readNews(readFreshness)

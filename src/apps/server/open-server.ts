@@ -1,24 +1,24 @@
 import type { Config } from '../../platform/config.ts'
 import type { Deps } from '../../platform/deps.ts'
 import { readQuestions } from '../../platform/presentation/question.ts'
-import { createReader, type Reader } from '../../platform/presentation/reader.ts'
 import { findReaderExcess } from '../../platform/presentation/reader-excess.ts'
+import { createReader, type Reader } from '../../platform/presentation/reader.ts'
 import type { Dashboard } from '../../platform/project/dashboard.ts'
 import { type Environment, VERSION } from '../environment.ts'
 import type { AppLog } from '../log.ts'
+import { type Access, readAccess } from './access.ts'
 import type { AppOptions } from './app.ts'
-import { type Access, readAccess } from './auth.ts'
 import { pageRoutes, renderProblem } from './pages/pages.ts'
 import { type RunningServer, startServer } from './serve.ts'
 
-/** Disposing stops the server, then closes its connections to the warehouse. */
+/** A server over an environment. Disposing stops it, then closes its connections to the warehouse. */
 export interface OpenServer extends RunningServer {
   readonly access: Access
 }
 
 /**
- * The dashboard and the API over an environment's warehouse, where its settings say, or on another
- * port. Dispose it before the environment. Throws as `readAccess` and `startServer`.
+ * Serves the dashboard and the API over an environment's warehouse, on the host from its settings.
+ * Dispose the server before the environment. Throws as `readAccess` and `startServer`.
  */
 export async function openServer(
   { config, deps, reader: warehouse }: Environment,
@@ -48,7 +48,7 @@ export async function openServer(
   }
 }
 
-/** Logs what a reader's questions may take without a limit; nothing if the warehouse is away. */
+/** Logs the limits that the reader's role lacks. Logs nothing if the warehouse is out of reach. */
 async function reportUnbounded(reader: Reader, log: AppLog): Promise<void> {
   const found = await reader.read(findReaderExcess).catch(() => [])
   for (const { kind, what, fix } of found) {
@@ -56,7 +56,7 @@ async function reportUnbounded(reader: Reader, log: AppLog): Promise<void> {
   }
 }
 
-/** What the server shows of a project: its questions and pages, with the promise of the settings. */
+/** What the server shows: the questions and pages of the project, and the promise from the settings. */
 export function presentProject({
   config,
   deps,

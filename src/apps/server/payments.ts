@@ -9,9 +9,11 @@ import {
   paymentsAnswer,
 } from '../../totesys/payments/payments.ts'
 import type { AppLog } from '../log.ts'
-import { pathOf, type ServerEnv } from './auth.ts'
+import type { ServerEnv } from './access.ts'
+import { pathOf } from './auth.ts'
 import { problemResponse } from './problem.ts'
 
+/** What the payments API reads. */
 export interface PaymentsOptions {
   readonly answers: Answers
   readonly questions: ReadonlyMap<string, Question>
@@ -20,7 +22,7 @@ export interface PaymentsOptions {
   readonly log: AppLog
 }
 
-/** The question behind each address. */
+/** The question that each address answers. */
 export const PAYMENT_ROUTES = {
   '/payments/last5': 'y01_last_payments',
   '/payments/next5': 'y02_next_payments',
@@ -28,8 +30,8 @@ export const PAYMENT_ROUTES = {
 
 /**
  * `GET /payments/last5` (due today or before, newest first) and `/payments/next5` (due after today,
- * soonest first): JSON whatever is asked for, with the freshness of the answer in body and headers.
- * Each granted read is logged with its subject.
+ * soonest first). Answers in JSON, whatever type is asked for, with the freshness of the answer in its
+ * body and its headers. Logs each read with its subject.
  */
 export function paymentRoutes(options: PaymentsOptions): Hono<ServerEnv> {
   const app = new Hono<ServerEnv>()
@@ -79,7 +81,7 @@ async function answerPayments(
   return c.json(answer, 200, headers)
 }
 
-/** How old an answer is, for whoever does not read its body. */
+/** How old an answer is, as headers, for clients that do not read its body. */
 export function freshnessHeaders({
   completeTo,
   lagMs,
@@ -92,7 +94,7 @@ export function freshnessHeaders({
   }
 }
 
-/** Weak: the lag alone grows by itself, and the headers say it anew. */
+/** A weak tag. It leaves out the lag, which grows by itself and is in the headers too. */
 function tagOf({ payments, freshness }: PaymentsAnswer): string {
   const state = [payments, { ...freshness, lagSeconds: undefined }]
   const hash = createHash('sha256').update(JSON.stringify(state))

@@ -1,16 +1,17 @@
 import { STATUS_CODES } from 'node:http'
 import type { Problem } from '../../totesys/payments/payments.ts'
 
+/** Why a request is not answered. */
 export interface ProblemOptions {
   readonly status: number
-  /** Stable, upper case. */
+  /** Stable, in upper case. */
   readonly code: string
-  /** For whoever asked: no address, no value, no statement. */
+  /** For the caller, so without addresses, values and statements. */
   readonly detail: string
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** An answer that says why there is none, as RFC 9457 wants it. Never kept by a cache. */
+/** Creates an answer that says why there is none, in the form of RFC 9457. Caches do not keep it. */
 export function problemResponse({ status, code, detail, headers }: ProblemOptions): Response {
   const problem: Problem = {
     type: 'about:blank',

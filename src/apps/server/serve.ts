@@ -4,31 +4,30 @@ import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import { ConfigError, TidemarkError } from '../../platform/errors.ts'
 import { isLoopback } from '../../platform/io/loopback.ts'
+import type { Access } from './access.ts'
 import { type AppOptions, createApp } from './app.ts'
-import type { Access } from './auth.ts'
 import { type ConnectionLimits, limitConnections } from './connection-limits.ts'
 
+/** What the server is started with. */
 export interface ServeOptions extends Omit<AppOptions, 'signal' | 'access' | 'events'> {
   readonly access: Access
-  /** 0 takes a free one. */
+  /** The port to listen on; 0 takes a free one. */
   readonly port: number
-  /** How long answers under way may take once the server stops. Default 5000. */
+  /** Milliseconds that answers under way may take once the server stops. Default 5000. */
   readonly graceMs?: number
   readonly connections?: ConnectionLimits
   readonly times?: Partial<ConnectionTimes>
 }
 
-/** How long a client may take. In milliseconds. */
+/** How long a client may take, in milliseconds. */
 export interface ConnectionTimes {
-  /** For the head of a request. Default 10,000. */
+  /** To send the head of a request. Default 10,000. */
   readonly headersMs: number
-  /** For a whole request, its body included. Default 30,000. */
+  /** To send a whole request, its body included. Default 30,000. */
   readonly requestMs: number
-  /** Between two requests. Default 5000. */
+  /** To begin another request. Default 5000. */
   readonly idleMs: number
-  /**
-   * Without a byte in either direction: for a client that does not read its answer. Default 60,000.
-   */
+  /** Without a byte in either direction, such as by not reading an answer. Default 60,000. */
   readonly silentMs: number
   /** How often the first two are checked. Default 1000. */
   readonly checkMs: number
@@ -38,24 +37,27 @@ const TIMES: ConnectionTimes = {
   headersMs: 10_000,
   requestMs: 30_000,
   idleMs: 5000,
-  // Longer than the pause between two heartbeats of a stream, and than a question takes.
+  // Longer than the pause between two heartbeats of a stream, and than any question takes.
   silentMs: 60_000,
   checkMs: 1000,
 }
 
-/** The defaults of the settings. */
+/** The same as the defaults of the settings. */
 const CONNECTIONS: ConnectionLimits = { total: 1000, perAddress: 100 }
 
-/** Disposing stops: no new connection, streams end, answers under way are finished. */
+/**
+ * A server that listens. Disposing it stops it: it accepts no new connection, ends the streams and
+ * finishes the answers under way.
+ */
 export interface RunningServer extends AsyncDisposable {
   readonly url: string
   readonly port: number
 }
 
 /**
- * Listens where `access` says. Resolves once it does; the warehouse may still be away.
- * Throws `ConfigError`: `PORT_TAKEN`, `PORT_DENIED`, `HOST_UNKNOWN`, or `CONFIG_OIDC` when a name
- * that ought to be this machine's is another's.
+ * Listens on the host of `access` and resolves once it does. The warehouse need not be reachable yet.
+ * Throws `ConfigError`: `PORT_TAKEN`, `PORT_DENIED`, `HOST_UNKNOWN`, or `CONFIG_OIDC` if a name that
+ * should be this machine's turns out to be another's.
  */
 export async function startServer({
   port,
@@ -65,7 +67,7 @@ export async function startServer({
   ...options
 }: ServeOptions): Promise<RunningServer> {
   const stopping = new AbortController()
-  setMaxListeners(0, stopping.signal) // every open stream listens
+  setMaxListeners(0, stopping.signal) // each open stream adds a listener
   const app = createApp({ ...options, signal: stopping.signal })
   const { host, oidc } = options.access
   const { headersMs, requestMs, idleMs, silentMs, checkMs } = { ...TIMES, ...times }
@@ -87,7 +89,7 @@ export async function startServer({
   const stop = async (): Promise<void> => {
     stopping.abort()
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-    // A connection is idle only once its answer is finished, which may be later.
+    // Again and again: a connection becomes idle only once its answer is finished.
     const idle = setInterval(() => server.closeIdleConnections(), 20)
     const last = setTimeout(() => server.closeAllConnections(), graceMs)
     await closed
@@ -126,21 +128,21 @@ function describeListening(
   const { code = '' } = error as { code?: string }
   const place = `${host}, port ${port}`
   if (code === 'EADDRINUSE') {
-    return new ConfigError(`Something else already listens on ${place} [${code}]`, {
+    return new ConfigError(`Another program already listens on ${place} [${code}]`, {
       code: 'PORT_TAKEN',
       hint: `tidemark serve --port ${port === 65_535 ? 4100 : port + 1}`,
       cause: error,
     })
   }
   if (code === 'EACCES') {
-    return new ConfigError(`Not permitted to listen on ${place} [${code}]`, {
+    return new ConfigError(`This user may not listen on ${place} [${code}]`, {
       code: 'PORT_DENIED',
-      hint: 'take a port above 1023: tidemark serve --port 4100',
+      hint: 'use a port above 1023: tidemark serve --port 4100',
       cause: error,
     })
   }
   if (/^(EADDRNOTAVAIL|ENOTFOUND|EAI_AGAIN|EINVAL)$/.test(code)) {
-    return new ConfigError(`${host} is no address of this machine [${code}]`, {
+    return new ConfigError(`${host} is not an address of this machine [${code}]`, {
       code: 'HOST_UNKNOWN',
       hint: 'tidemark serve --host 127.0.0.1',
       cause: error,

@@ -1,78 +1,80 @@
-/** What a project's dashboard shows: pages of panels, each panel one question drawn one way. */
+/** The dashboard of a project: pages of panels. A panel shows the answer to one question. */
 export interface Dashboard {
-  /** Folders of the questions: `readQuestions` of each, all together. */
+  /** The folders with the questions, which `readQuestions` reads. */
   readonly questions: readonly URL[]
   readonly pages: readonly Page[]
   readonly filters: readonly Filter[]
-  /** What people call a column, where its name in words will not do. */
+  /** What people call a column. Name only the columns whose own names, in words, would not do. */
   readonly labels: Readonly<Record<string, string>>
-  /** Where the cells of a column lead: a path with `{column}` for a value of the same row. */
+  /** Where the cells of a column lead: a path with `{column}` for a value in the same row. */
   readonly links: Readonly<Record<string, Link>>
 }
 
-/** A path, or one of several by the value of another column. */
+/** A path, or one of several paths, chosen by the value of another column. */
 export type Link = string | { readonly by: string; readonly to: Readonly<Record<string, string>> }
 
+/** A page: a title, filters, and a list of panels. */
 export interface Page {
   readonly path: string
   readonly title: string
-  /** One sentence that says what the page is for. */
+  /** What the page is for, in one sentence. */
   readonly summary: string
-  /** Names of the filters it offers. */
+  /** The names of the filters that the page offers. */
   readonly filters: readonly string[]
-  /** A filter without which the page has nothing to say. */
+  /** A filter that must be set before the page can show anything. */
   readonly needs?: string
   readonly panels: readonly Panel[]
 }
 
+/** A question, and how its answer is shown. */
 export interface Panel {
-  /** Name of the question; its title is the heading. */
+  /** The name of the question. */
   readonly question: string
-  /** A heading of its own, shorter than the question. */
+  /** The heading. Default: the title of the question. */
   readonly title?: string
-  /** What must be known to read it right. */
+  /** What people must know to read the panel correctly. */
   readonly note?: string
   readonly chart: Chart
-  /** A filter without which it is not shown. */
+  /** A filter that must be set before the panel is shown. */
   readonly needs?: string
-  /** Takes the whole width. */
+  /** Whether the panel takes the whole width of the page. */
   readonly wide?: boolean
-  /** What it means that there are no rows, and what to do. */
+  /** What it means if there are no rows, and what to do then. */
   readonly empty?: string
 }
 
-/** A filter people set; its name is the filter of the questions, `from` and `to` apart (`period`). */
+/** A filter that people set. Questions use it by its name; a period is `from` and `to` for them. */
 export type Filter =
-  /** A date range, as the filters `from` and `to`. */
+  /** A range of dates, for the filters `from` and `to`. */
   | { readonly kind: 'period'; readonly name: 'period'; readonly label: string }
-  /** One of the rows (`value`, `label`) of a question. */
+  /** One value. The question `options` gives the values to choose from (`value`, `label`). */
   | {
       readonly kind: 'choice'
       readonly name: string
       readonly label: string
       readonly options: string
-      /** What it says while nothing is chosen. */
+      /** The text that means no choice. */
       readonly all: string
       /**
-       * It narrows nothing: a choice adds the panels that need it. Not offered while there is
-       * nothing to choose; then, as a sentence, why a choice in the address cannot be.
+       * For a filter that adds the panels that need it and narrows nothing. It is offered only if
+       * there is a value to choose. The text says why a value in the address is refused.
        */
       readonly adds?: string
     }
-  /** A moment in UTC; `options` asks for moments to choose from (`value`), newest first. */
+  /** A moment in UTC. The question `options` gives moments to choose from (`value`), newest first. */
   | {
       readonly kind: 'moment'
       readonly name: string
       readonly label: string
       readonly options: string
-      /** The moment meant while none is given: none at all, or the newest that is a day old. */
+      /** The moment if none is given: none at all, or the newest that is at least a day old. */
       readonly standard: 'none' | 'day-ago'
     }
 
 /**
- * How a question is drawn, in names of its columns. `split` makes one small chart a value, each with
- * axes of its own: amounts of several currencies are never on one axis. `limit` draws the first rows
- * only (of each small chart); the table has them all.
+ * How an answer is shown, by the names of its columns. `split` draws one small chart for each value
+ * of a column, each with its own axes, so that amounts in several currencies never share an axis.
+ * `limit` draws only the first rows, of each small chart; the table below has them all.
  */
 export type Chart =
   | CardsChart
@@ -89,61 +91,62 @@ export type Chart =
   | DivergingChart
   | TableChart
 
-/** A figure a row, against one before; drawn as text. */
+/** A card for each row: a value, compared with the one before. Shown as text. */
 export interface CardsChart {
   readonly kind: 'cards'
-  /** Whose figure it is; a currency's code is shown as such. */
+  /** Whose value it is, such as a currency. */
   readonly by: string
   readonly value: string
-  /** What the figure is, where the heading does not say it. */
+  /** What the value is, if the heading does not say so. */
   readonly says?: string
   readonly before?: string
-  /** What `before` is, e.g. `the period before`. */
+  /** What `before` is, such as `the period before`. */
   readonly against?: string
-  /** Columns named beneath the figure. */
+  /** Columns shown beneath the value. */
   readonly more?: readonly string[]
-  /** One card for all rows of the same `by`: the values are added up, exactly. */
+  /** Makes one card from all rows with the same `by`; their values are added exactly. */
   readonly sum?: boolean
-  /** More is good and less is bad; otherwise it is neither. */
+  /** Whether more is good and less is bad. Otherwise neither is. */
   readonly moreIsBetter?: boolean
-  /** Columns of the newest rows, beneath the cards. */
+  /** The columns of a table of the first rows, beneath the cards. */
   readonly table?: readonly string[]
 }
 
 /**
- * One card of all rows, which are amounts of one currency each, converted into another and added up
- * exactly; beneath it the newest rate of each, and how many things have none. Drawn as text.
+ * One card for all rows, each an amount that was converted from its own currency. The amounts are
+ * added exactly. Beneath are the newest rate from each currency and the number of things without a
+ * rate. Shown as text.
  */
 export interface ConversionChart {
   readonly kind: 'conversion'
-  /** The currency converted into, the same in every row. */
+  /** The currency that amounts are converted into, the same in every row. */
   readonly into: string
-  /** Null in a row of which nothing could be converted. */
+  /** The converted amount. Null in a row from which nothing could be converted. */
   readonly value: string
-  /** What the figure is, where the heading does not say it. */
+  /** What the value is, if the heading does not say so. */
   readonly says?: string
   readonly before: string
-  /** What `before` is, e.g. `the period before`. */
+  /** What `before` is, such as `the period before`. */
   readonly against: string
-  /** Amounts named beneath the figure, added up as it is. */
+  /** Amounts shown beneath the value, and added in the same way. */
   readonly more?: readonly string[]
   readonly moreIsBetter?: boolean
-  /** What is counted in the next two, e.g. `orders`. */
+  /** What the next two columns count, such as `orders`. */
   readonly things: string
-  /** How many of a row have no rate; and in `before`. */
+  /** How many things of a row have no rate, now and in `before`. */
   readonly unconverted: string
   readonly unconvertedBefore: string
-  /** Of a row: its currency, and the newest rate that was used, all null where none was. */
+  /** The currency of a row and the newest rate that was used, all null if none was. */
   readonly currency: string
   readonly rate: string
   readonly rateDate: string
-  /** Whether it stood in for a rate of a later day, and how many days it was old then. */
+  /** Whether the rate stood in for a later day that has none, and how many days old it was then. */
   readonly isFilled: string
   readonly daysOld: string
   readonly source: string
 }
 
-/** Values over weeks or months; the part of the line up to a row that is not complete is dashed. */
+/** A line over weeks or months. The part to a week or month that is not over is dashed. */
 export interface LinesChart {
   readonly kind: 'lines'
   readonly split: string
@@ -152,27 +155,27 @@ export interface LinesChart {
   readonly complete: string
   readonly step: 'week' | 'month'
   readonly limit?: number
-  /** What never comes near zero: said to five figures, on an axis that does not begin there. */
+  /** For values far from zero: written to five digits, on an axis that does not begin at zero. */
   readonly isRate?: boolean
 }
 
-/** Horizontal bars, in the order of the rows. */
+/** Lying bars, in the order of the rows. */
 export interface BarsChart {
   readonly kind: 'bars'
   readonly split?: string
-  /** Columns that say what a bar is, joined by a space. */
+  /** The columns that name a bar, joined by a space. */
   readonly label: readonly string[]
   readonly value: string
-  /** Rows of the same label are one bar, their values added up. */
+  /** Makes one bar from all rows with the same label; their values are added. */
   readonly sum?: boolean
-  /** The part of `value` that is drawn solid, the rest pale. */
+  /** The part of `value` that is drawn solid; the rest is pale. */
   readonly part?: string
-  /** A second split inside a bar's place, hatched for this value: `{ column: 'direction', hatched: 'out' }`. */
+  /** Draws a bar for each value of `column` beside each other, the one for `hatched` hatched. */
   readonly side?: { readonly column: string; readonly hatched: string }
   readonly limit?: number
 }
 
-/** Bars over months, one colour and place a value of `stack`. */
+/** Bars over months, with a colour and a place in the stack for each value of `stack`. */
 export interface StackedChart {
   readonly kind: 'stacked'
   readonly x: string
@@ -181,7 +184,7 @@ export interface StackedChart {
   readonly complete: string
 }
 
-/** Two dots a row and the way between them; the first and last `limit` rows. */
+/** Two dots for each row and the way between them. Draws the first and the last `limit` rows. */
 export interface DumbbellChart {
   readonly kind: 'dumbbell'
   readonly label: readonly string[]
@@ -190,7 +193,7 @@ export interface DumbbellChart {
   readonly limit: number
 }
 
-/** Bars with their cumulative share as a line. */
+/** Bars, with their cumulative share as a line. */
 export interface ParetoChart {
   readonly kind: 'pareto'
   readonly split: string
@@ -200,6 +203,7 @@ export interface ParetoChart {
   readonly limit?: number
 }
 
+/** Cells by two columns, darker for greater values. */
 export interface HeatmapChart {
   readonly kind: 'heatmap'
   readonly x: string
@@ -208,17 +212,17 @@ export interface HeatmapChart {
   readonly value: string
 }
 
-/** Lowest, quartiles and highest as boxes, lying. */
+/** Lying boxes from the lowest value over the quartiles to the highest. */
 export interface BoxesChart {
   readonly kind: 'boxes'
   readonly split: string
   readonly label: readonly string[]
-  /** Lowest, lower quartile, median, upper quartile, highest. */
+  /** Columns: lowest, lower quartile, median, upper quartile, highest. */
   readonly five: readonly [string, string, string, string, string]
   readonly limit: number
 }
 
-/** Standing bars over whole numbers, gaps kept; a null `x` is a bar of its own called `other`. */
+/** Standing bars over whole numbers, with gaps kept. A row whose `x` is null is the bar `other`. */
 export interface HistogramChart {
   readonly kind: 'histogram'
   readonly x: string
@@ -226,30 +230,30 @@ export interface HistogramChart {
   readonly other?: string
 }
 
-/** Steps from the first column to the last; those two stand on the ground. */
+/** Steps from the first column to the last. These two are totals and stand on the ground. */
 export interface WaterfallChart {
   readonly kind: 'waterfall'
   readonly split: string
   readonly steps: readonly string[]
 }
 
-/** What comes in to one side, what goes out hatched to the other. */
+/** Bars to two sides: what comes in to one, what goes out, hatched, to the other. */
 export interface DivergingChart {
   readonly kind: 'diverging'
   readonly split: string
   readonly label: string
   readonly in: string
   readonly out: string
-  /** Weeks stand along the time axis; without, rows lie below each other. */
+  /** Weeks stand along a time axis. Without it, rows lie below each other. */
   readonly step?: 'week'
   readonly complete?: string
   readonly limit?: number
 }
 
-/** Nothing to draw: the table is the answer and stands open. */
+/** Rows as a table, for answers that have nothing to draw. */
 export interface TableChart {
   readonly kind: 'table'
-  /** Columns shown first; the full table has all. */
+  /** The columns to show; the full table has all. */
   readonly columns: readonly string[]
   readonly limit?: number
 }

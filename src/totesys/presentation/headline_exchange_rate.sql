@@ -1,4 +1,4 @@
--- One line that says which rate this is, from its newest version.
+-- Describes a rate in one line, from its newest version.
 -- Parameters: $1 the base currency, $2 the quote currency, $3 the day.
 select
     '1 ' || f.base_currency || ' = ' || trim_scale(f.rate) || ' ' || f.quote_currency || ' on '

@@ -1,4 +1,4 @@
--- One line that says which payment this is, from its newest version.
+-- Describes a payment in one line, from its newest version.
 -- Parameter: $1, the payment's id.
 select
     t.payment_type_name || ' of ' || f.payment_amount || ' ' || u.currency_code || ', '

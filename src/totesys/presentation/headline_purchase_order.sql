@@ -1,4 +1,4 @@
--- One line that says which purchase order this is, from its newest version.
+-- Describes a purchase order in one line, from its newest version.
 -- Parameter: $1, the purchase order's id.
 select
     'Item ' || f.item_code || ', ' || c.counterparty_legal_name || ', bought by '

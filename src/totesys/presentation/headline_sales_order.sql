@@ -1,4 +1,4 @@
--- One line that says which sales order this is, from its newest version.
+-- Describes a sales order in one line, from its newest version.
 -- Parameter: $1, the sales order's id.
 select
     d.design_name || ' ' || d.design_id || ', ' || c.counterparty_legal_name || ', sold by '

@@ -1,9 +1,9 @@
--- o01_freshness: How fresh is the warehouse, do we keep the promise?
+-- o01_freshness: How fresh is the warehouse, and do we keep the promise?
 -- Grain: one row per loaded batch, the newest 200.
 -- Unit: seconds.
--- Note: The lag is from the source's snapshot to the warehouse, by each one's clock; the promise is
--- 30 minutes. `from` and `to` limit the day (UTC) of the snapshot. Runs that found nothing new
--- leave no row.
+-- Note: The lag is the time from the source's snapshot to the warehouse, by the clock of each. The
+-- promise is 30 minutes. `from` and `to` limit the day (UTC) of the snapshot. A run that finds
+-- nothing new leaves no row.
 -- Filters: from, to
 with loaded as (
     select

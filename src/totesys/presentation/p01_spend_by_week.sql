@@ -1,8 +1,8 @@
--- p01_spend_by_week: What do we spend per week?
+-- p01_spend_by_week: How much do we spend each week?
 -- Grain: one row per currency and ISO week, from the first week with an order to the last.
 -- Unit: amount in the row's own currency; quantity in items.
--- Note: A week without orders is a row of zeros. A week is complete when its Sunday is before today
--- and neither `from` nor `to` cuts it. An order counts in the week it was made.
+-- Note: A week without orders is a row of zeros. A week is complete if its Sunday is before today
+-- and neither `from` nor `to` cuts it. An order counts in the week in which it was placed.
 -- Filters: from, to, currency, department, counterparty, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today

@@ -1,7 +1,7 @@
 -- p02_biggest_suppliers: Who are our biggest suppliers?
 -- Grain: one row per currency and supplier.
--- Unit: amount in the row's own currency; quantity in items; share of the currency, 0 to 1.
--- Note: Biggest first.
+-- Unit: amount in the row's own currency; quantity in items; share of the currency's amount, 0 to 1.
+-- Note: The biggest supplier comes first.
 -- Filters: from, to, currency, department, counterparty, as_of
 with total as (
     select

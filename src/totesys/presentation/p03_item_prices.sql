@@ -1,10 +1,11 @@
--- p03_item_prices: Which items get dearer?
+-- p03_item_prices: Which items become more expensive?
 -- Grain: one row per item, currency and month in which it was bought.
--- Unit: price of one item in the row's own currency; change_ratio 0.1 is 10 % dearer.
--- Note: The average price is what was paid by what was got; first and last are the averages of the
--- item's first and last month. Greatest rise first. An item bought in one month only has nothing to
--- compare and is left out; Totesys gives nearly every order an item code of its own. A month is
--- complete when it ended before today and neither `from` nor `to` cuts it.
+-- Unit: price of one item in the row's own currency; change_ratio 0.1 is 10 % more expensive.
+-- Note: The average price is the amount paid, divided by the quantity. First and last are the
+-- averages of the item's first and last month. The greatest rise comes first. An item that was
+-- bought in one month only has nothing to compare and is left out; Totesys gives nearly every order
+-- an item code of its own. A month is complete if it ended before today and neither `from` nor `to`
+-- cuts it.
 -- Filters: from, to, currency, department, counterparty, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today

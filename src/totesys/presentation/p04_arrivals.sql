@@ -1,7 +1,8 @@
--- p04_arrivals: What arrives in the next 14 days and where?
+-- p04_arrivals: What arrives in the next 14 days, and where?
 -- Grain: one row per purchase order.
 -- Unit: amount in the row's own currency; quantity in items.
--- Note: Fourteen days of which today is the first, by the agreed delivery date. Soonest first.
+-- Note: The first of the 14 days is today. The agreed delivery date counts. The soonest comes
+-- first.
 -- Filters: currency, department, counterparty, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today

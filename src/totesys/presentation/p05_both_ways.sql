@@ -1,8 +1,8 @@
 -- p05_both_ways: With whom do we both buy and sell?
--- Grain: one row per currency and counterparty of both sides.
+-- Grain: one row per currency and counterparty with whom we do both.
 -- Unit: amount in the row's own currency.
--- Note: Both sides within the filters, in whichever currencies: a row may have zero on one side.
--- Greatest turnover of the currency first.
+-- Note: The filters apply to both sides. The two may be in different currencies, so a row may have
+-- zero on one side. In each currency the greatest turnover comes first.
 -- Filters: from, to, currency, department, counterparty, as_of
 with traded as (
     select

@@ -1,10 +1,11 @@
--- p06_purchases_in_one_currency: How much did we buy, all in one currency, and against the period before?
--- Grain: one row per currency that bought in the period or in the one before.
--- Unit: own_amount in the row's own currency, amount in in_currency, rate is what 1 of currency_code costs in it.
--- Note: Each order at the rate of the day it was placed, as exchange_rate_on finds it; rates as they
--- are known now, whatever the moment asked for. An order without a rate is in no amount but in
--- orders_unconverted. rate is the newest used in the period, of rate_date; is_filled where that was
--- the last known, days_old days before the order. Without `in` there is nothing to say: no rows.
+-- p06_purchases_in_one_currency: How much did we buy, all in one currency, compared with the period before?
+-- Grain: one row per currency with purchases in the period or in the one before.
+-- Unit: own_amount in the row's own currency, amount in in_currency; rate is what 1 of currency_code costs in in_currency.
+-- Note: Each order is converted at the rate of the day it was placed, as exchange_rate_on finds it.
+-- Rates are those known now, even with `as_of`. An order without a rate is left out of the amounts
+-- and counted in orders_unconverted. rate is the newest rate used in the period, from rate_date.
+-- is_filled says that it was the last known one, days_old days before the order. There are no rows
+-- without `in`.
 -- Filters: from, to, currency, in, department, counterparty, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today

@@ -1,10 +1,10 @@
 -- r01_rates: What did each currency cost in one currency, week by week?
 -- Grain: one row per other currency of the company and week in which a rate was known.
 -- Unit: rate is what 1 of currency_code costs in in_currency, on the week's last day.
--- Note: As exchange_rate_on finds it, on the week's Sunday, `to` or today, whichever is first; is_filled
--- where none is of that week and an older one stands in. Without `from` from the first rate of all
--- on; without `in` there is nothing to say: no rows. is_complete is false for a week that is not
--- over or that `from` or `to` cuts.
+-- Note: The rate is the one that exchange_rate_on finds on the week's Sunday, on `to` or today,
+-- whichever comes first. is_filled says that the week has no rate and an older one stands in.
+-- Without `from` the rows begin with the first rate. There are no rows without `in`. A week is
+-- complete if it is over and neither `from` nor `to` cuts it.
 -- Filters: from, to, currency, in, today
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
@@ -25,7 +25,7 @@ week as (
         least(w.monday::date + 6, p.last_day, p.today) as day
     from period as p
     cross join (
-        -- As the index has it.
+        -- The same expression as in the index, so that the index is used.
         select date '1970-01-01' + min(c.rate_date - date '1970-01-01') as first_day
         from usable_exchange_rate as c
     ) as k

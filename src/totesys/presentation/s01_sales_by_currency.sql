@@ -1,8 +1,8 @@
--- s01_sales_by_currency: How much did we sell, and against the period before?
--- Grain: one row per currency that sold in the period or in the one before.
+-- s01_sales_by_currency: How much did we sell, compared with the period before?
+-- Grain: one row per currency with sales in the period or in the one before.
 -- Unit: amount in the row's own currency; units in bags; change_ratio 0.1 is 10 % more.
--- Note: The period before is as many days long and ends the day before `from`; an absent `to` then
--- counts as today. Without `from` there is no period before: its columns are null.
+-- Note: The period before has the same number of days and ends the day before `from`. Without `to`
+-- it is measured up to today. Without `from` there is no period before, and its columns are null.
 -- Filters: from, to, currency, department, counterparty, design, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today

@@ -1,7 +1,7 @@
 -- s02_sales_by_week: How do sales develop week by week?
 -- Grain: one row per currency and ISO week, from the first week with an order to the last.
 -- Unit: amount in the row's own currency; units in bags.
--- Note: A week without orders is a row of zeros. A week is complete when its Sunday is before today
+-- Note: A week without orders is a row of zeros. A week is complete if its Sunday is before today
 -- and neither `from` nor `to` cuts it.
 -- Filters: from, to, currency, department, counterparty, design, today, as_of
 with clock as (

@@ -1,7 +1,7 @@
 -- s03_best_designs: Which designs sell best?
 -- Grain: one row per design sold.
--- Unit: units in bags; share of all units sold, 0 to 1. No money: units of all currencies together.
--- Note: Most units first. Names are materials and not unique: the id tells designs apart.
+-- Unit: units in bags; share of all units sold, 0 to 1. No amounts: units are added across currencies.
+-- Note: The most units come first. A name is a material and not unique; the id tells designs apart.
 -- Filters: from, to, currency, department, counterparty, design, as_of
 with total as (
     select

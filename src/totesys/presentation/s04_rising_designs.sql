@@ -1,8 +1,8 @@
 -- s04_rising_designs: Which designs rise or fall (last 28 days against the 28 before)?
 -- Grain: one row per design sold in either of the two.
--- Unit: units in bags; change_ratio 0.1 is 10 % more, null where none were sold before.
--- Note: The last 28 days are whole ones and end yesterday; the 28 before end the day before those.
--- Greatest rise first.
+-- Unit: units in bags; change_ratio 0.1 is 10 % more, null if none were sold before.
+-- Note: The last 28 days are whole days and end yesterday. The 28 before end the day before those.
+-- The greatest rise comes first.
 -- Filters: currency, department, counterparty, design, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today

@@ -1,8 +1,8 @@
 -- s05_sales_by_staff: Which departments and staff sell most?
 -- Grain: one row per currency and member of staff.
--- Unit: amount in the row's own currency; units in bags. department_amount is the department's.
--- Note: Departments by amount, in each its staff by amount. Everybody sold for the department they
--- are in now.
+-- Unit: amount in the row's own currency; units in bags; department_amount for the whole department.
+-- Note: Departments are in order of their amount, and so are the staff in each. All sales count for
+-- the department that the member of staff is in now.
 -- Filters: from, to, currency, department, counterparty, design, as_of
 with total as (
     select

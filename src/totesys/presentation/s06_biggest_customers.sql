@@ -1,7 +1,8 @@
--- s06_biggest_customers: Who are our biggest customers, how dependent are we on them?
+-- s06_biggest_customers: Who are our biggest customers, and how dependent are we on them?
 -- Grain: one row per currency and customer.
 -- Unit: amount in the row's own currency; units in bags; shares of the currency's amount, 0 to 1.
--- Note: Biggest first; the cumulative share is of this customer and all bigger ones, 1 at the last.
+-- Note: The biggest customer comes first. The cumulative share is that of this customer and all
+-- bigger ones, so the last is 1.
 -- Filters: from, to, currency, department, counterparty, design, as_of
 with total as (
     select

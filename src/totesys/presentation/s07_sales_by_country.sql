@@ -1,7 +1,8 @@
 -- s07_sales_by_country: Where do we deliver?
 -- Grain: one row per currency and country of delivery.
 -- Unit: amount in the row's own currency; units in bags.
--- Note: The country of the agreed delivery location, not the customer's own. Biggest first.
+-- Note: The country is that of the agreed delivery location, not of the customer. The biggest comes
+-- first.
 -- Filters: from, to, currency, department, counterparty, design, as_of
 with total as (
     select

@@ -1,8 +1,8 @@
 -- s08_sales_by_hour: When are orders placed?
 -- Grain: one row per weekday and hour in which orders were placed.
--- Unit: orders; units in bags. No money: orders of all currencies together.
--- Note: Weekdays are ISO, Monday is 1; hours are UTC, 9 is 09:00 to 09:59. Cells without orders are
--- left out.
+-- Unit: orders; units in bags. No amounts: orders are added across currencies.
+-- Note: Weekdays are ISO: Monday is 1. Hours are UTC: 9 is 09:00 to 09:59. An hour without orders
+-- has no row.
 -- Filters: from, to, currency, department, counterparty, design, as_of
 with placed as (
     select

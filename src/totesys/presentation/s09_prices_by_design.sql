@@ -1,8 +1,8 @@
--- s09_prices_by_design: What prices do we get per design?
+-- s09_prices_by_design: What prices do we get for each design?
 -- Grain: one row per currency and design sold.
 -- Unit: price of one bag in the row's own currency.
--- Note: Every order counts once, whatever its units; a quartile is a price that was agreed, never
--- one between two. Most ordered first.
+-- Note: Each order counts once, whatever its units. A quartile is a price that was really agreed,
+-- never one between two. The design ordered most comes first.
 -- Filters: from, to, currency, department, counterparty, design, as_of
 with price as (
     select

@@ -1,9 +1,9 @@
 -- s10_order_changes: How often do orders change afterwards, and what changes?
 -- Grain: one row per month and field that changed in it.
--- Unit: changes; orders is how many orders the field changed in.
--- Note: Sales orders; the month (UTC) is when the change was captured, the filters are met by the
--- order as it was after it. An update counts once for every field it changed, `last_updated` not
--- being one; neither the first version nor a deletion nor a return from it is a change.
+-- Unit: changes; orders is the number of orders in which the field changed.
+-- Note: Sales orders only. The month (UTC) is when the change was captured. The filters apply to
+-- the order as it was after the change. An update counts once for every field that it changed,
+-- except `last_updated`. The first version, a deletion and a return from one are not changes.
 -- Filters: from, to, currency, department, counterparty, design, today
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today

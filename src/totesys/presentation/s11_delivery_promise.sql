@@ -1,7 +1,8 @@
--- s11_delivery_promise: How much time do we promise until delivery?
+-- s11_delivery_promise: How many days until delivery do we promise?
 -- Grain: one row per number of days promised.
 -- Unit: days from order to agreed delivery; units in bags; share of orders, 0 to 1.
--- Note: 0 is delivery on the day of the order, a negative number before it. Weekends count as days.
+-- Note: 0 is delivery on the day of the order, a negative number is delivery before it. Weekends
+-- count.
 -- Filters: from, to, currency, department, counterparty, design, as_of
 with total as (
     select

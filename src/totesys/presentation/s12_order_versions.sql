@@ -1,8 +1,8 @@
--- s12_order_versions: How did this order evolve?
--- Grain: one row per version of the one sales order, deletion included.
+-- s12_order_versions: How did this order change over time?
+-- Grain: one row per version of one sales order, a deletion included.
 -- Unit: amount in the row's own currency; units in bags; times in UTC.
--- Note: valid_from is when the version was captured; a deletion carries the last known values.
--- Names are those of now.
+-- Note: valid_from is when the version was captured. A deletion shows the last known values. Names
+-- are those in use now.
 -- Filters: order_id
 select
     f.version::integer as version,

@@ -1,9 +1,9 @@
--- s13_deleted_orders: What was deleted, what was it worth?
+-- s13_deleted_orders: What was deleted, and what was it worth?
 -- Grain: one row per deletion of a sales order.
--- Unit: amount in the row's own currency, the last known; units in bags; times in UTC.
--- Note: Newest first; deleted_at is when it was noticed. An order that came back after this
--- deletion has returned (it may be deleted again: in a row of its own): without those, the rows are
--- what is missing now.
+-- Unit: the last known amount, in the row's own currency; units in bags; times in UTC.
+-- Note: The newest comes first. deleted_at is when the deletion was noticed. has_returned says that
+-- the order came back after this deletion; if it was deleted again, that is a row of its own. Leave
+-- out the orders that have returned to see what is missing now.
 -- Filters: from, to, currency, department, counterparty, design
 with deletion as (
     select f.*

@@ -1,9 +1,9 @@
 -- s14_value_changes: How much value do amendments and deletions add or remove?
 -- Grain: one row per currency.
 -- Unit: amount in the row's own currency; lowered and deleted are zero or negative.
--- Note: Sales orders; created + raised + lowered + deleted = now, exactly. An amendment that moves
--- an order to another currency (or into or out of a filter) lowers the one and raises the other; an
--- order that comes back after its deletion is created again.
+-- Note: Sales orders only. created + raised + lowered + deleted = now, exactly. An amendment that
+-- moves an order to another currency, or into or out of a filter, lowers one side and raises the
+-- other. An order that comes back after its deletion is created again.
 -- Filters: from, to, currency, department, counterparty, design
 with amended as (
     select distinct f.sales_order_id

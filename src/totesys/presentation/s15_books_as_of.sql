@@ -1,8 +1,8 @@
 -- s15_books_as_of: What did the books say on that day?
--- Grain: one row per currency, then or now.
--- Unit: amount in the row's own currency; units in bags; amount_change is now less then.
--- Note: `then` is a moment with time zone, whatever was captured up to it is known; without it, or
--- before the first batch, nothing was. Departments are those of now.
+-- Grain: one row per currency that had sales then or has them now.
+-- Unit: amount in the row's own currency; units in bags; amount_change is now minus then.
+-- Note: `then` is a moment with a time zone; everything captured by then is known. Without it, or
+-- before the first batch, nothing is. Departments are those of now.
 -- Filters: then, from, to, currency, department, counterparty, design
 with total as (
     select

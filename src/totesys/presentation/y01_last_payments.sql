@@ -1,7 +1,7 @@
 -- y01_last_payments: Which five scheduled payments fell due last?
 -- Grain: one row per payment, five at most.
 -- Unit: amount in the row's own currency.
--- Note: Due today or before, paid or not; newest first, and on one day the highest id first.
+-- Note: Due today or before, paid or not. The newest comes first; on one day, the highest id.
 -- Access: finance
 -- Filters: currency, counterparty, today, as_of
 with due as (

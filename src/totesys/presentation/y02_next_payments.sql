@@ -1,7 +1,7 @@
 -- y02_next_payments: Which five scheduled payments fall due next?
 -- Grain: one row per payment, five at most.
 -- Unit: amount in the row's own currency.
--- Note: Due after today, paid or not; soonest first, and on one day the lowest id first.
+-- Note: Due after today, paid or not. The soonest comes first; on one day, the lowest id.
 -- Access: finance
 -- Filters: currency, counterparty, today, as_of
 with upcoming as (

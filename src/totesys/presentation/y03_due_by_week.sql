@@ -1,9 +1,10 @@
--- y03_due_by_week: What money comes in and goes out, by due week?
+-- y03_due_by_week: How much money comes in and goes out, by due week?
 -- Grain: one row per currency and ISO week, from the first week with a payment due to the last.
--- Unit: amount in the row's own currency; amount_net is in less out.
--- Note: Paid or not, by payment date, which `from` and `to` limit. In are sale receipts and refunds
--- we get, out purchase payments and refunds we give. A week without payments is a row of zeros;
--- complete is one whose Sunday is before today and that neither `from` nor `to` cuts.
+-- Unit: amount in the row's own currency; amount_net is in minus out.
+-- Note: Payments count by their payment date, paid or not; `from` and `to` limit it. In are sales
+-- receipts and refunds that we get, out are purchase payments and refunds that we give. A week
+-- without payments is a row of zeros. A week is complete if its Sunday is before today and neither
+-- `from` nor `to` cuts it.
 -- Access: finance
 -- Filters: from, to, currency, counterparty, today, as_of
 with clock as (

@@ -1,8 +1,9 @@
--- y04_overdue_by_age: What is overdue and unpaid, how old?
+-- y04_overdue_by_age: What is overdue and unpaid, and for how long?
 -- Grain: one row per direction, currency and age, all four ages of each.
 -- Unit: amount in the row's own currency; age in days since the payment date.
--- Note: Due today is 0 days old. In is owed to us, out by us. Totesys never marks as paid what is
--- due at a weekend or on the day it was made: much of this is its way, not a debt.
+-- Note: A payment due today is 0 days old. In is owed to us, out is owed by us. Totesys never marks
+-- a payment as paid that is due at a weekend or on the day it was made. Much of this is that habit,
+-- not a debt.
 -- Access: finance
 -- Filters: currency, counterparty, today, as_of
 with clock as (

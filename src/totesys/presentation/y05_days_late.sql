@@ -1,9 +1,9 @@
--- y05_days_late: Do we get paid on time?
--- Grain: one row per number of days late, and one (null) for what is overdue and was never paid.
--- Unit: payments; days from the payment date, negative when paid early.
--- Note: Of payments to us that still exist, the first version that is paid: its `last_updated`
--- (Totesys moves it when it marks a payment as paid) against the payment date it had then. Overdue
--- means due before today.
+-- y05_days_late: Are we paid on time?
+-- Grain: one row per number of days late, and one (null) for payments that are overdue and unpaid.
+-- Unit: payments; days from the payment date, negative if paid early.
+-- Note: Payments to us that still exist. The day of payment is `last_updated` in the first version
+-- that is paid, because Totesys sets it when it marks a payment as paid. It is compared with the
+-- payment date of that version. Overdue means due before today.
 -- Access: finance
 -- Filters: from, to, currency, counterparty, today
 with clock as (

@@ -1,8 +1,8 @@
 -- y06_biggest_debtors: Who owes us most?
--- Grain: one row per currency and counterparty that has not paid everything.
+-- Grain: one row per currency and counterparty with an unpaid payment.
 -- Unit: amount in the row's own currency.
--- Note: All that is unpaid, whenever due; amount_due is the part due today or before. Greatest
--- amount first.
+-- Note: Everything unpaid counts, whenever it is due; amount_due is the part due today or before.
+-- The greatest amount comes first.
 -- Access: finance
 -- Filters: currency, counterparty, today, as_of
 with clock as (

@@ -1,9 +1,10 @@
 -- y07_payment_mismatches: Which orders have no payment, or a different amount?
 -- Grain: one row per sales or purchase order whose payment is not what it should be.
 -- Unit: order_amount in currency_code, payment_amount in payment_currency_code.
--- Note: Payments are found through the transaction, paid or not; a sale wants a receipt and a
--- purchase a payment of quantity times price in its own currency, refunds do not count. Several
--- payments of one currency are added up; of several currencies the payment columns are null.
+-- Note: Payments are found through the transaction, paid or not. A sale should have a receipt, and
+-- a purchase a payment, for quantity times price in the order's currency. Refunds do not count.
+-- Several payments in one currency are added up; if they are in several, the payment columns are
+-- null.
 -- Access: finance
 -- Filters: from, to, currency, department, counterparty, as_of
 with placed as (
@@ -40,7 +41,7 @@ with placed as (
         and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
 ),
 
--- Only the orders in question: all payments there ever were are not looked at.
+-- Looks up the orders in question only, not every payment there ever was.
 transaction as (
     select
         o.order_kind,

@@ -1,12 +1,12 @@
--- y08_payments_in_one_currency: Which payments fell due, all in one currency, and against the period before?
+-- y08_payments_in_one_currency: Which payments fell due, all in one currency, compared with the period before?
 -- Grain: one row per currency with a payment due in the period or in the one before.
--- Unit: own_amount in the row's own currency, other amounts in in_currency, rate is what 1 of currency_code costs in it.
--- Note: By payment date, paid or not, up to today: what is due later is left out. In are sale receipts
--- and refunds we get, out purchase payments and refunds we give. Each payment at the rate of the day
--- it is due, as exchange_rate_on finds it; rates as they are known now, whatever the moment asked
--- for. A payment without a rate is in no amount but in payments_unconverted. rate is the newest used
--- in the period, of rate_date; is_filled where that was the last known, days_old days before the
--- payment. Without `in` there is nothing to say: no rows.
+-- Unit: own amounts in the row's own currency, others in in_currency; rate is what 1 of currency_code costs in in_currency.
+-- Note: Payments count by their payment date, paid or not, up to today. In are sales receipts and
+-- refunds that we get, out are purchase payments and refunds that we give. Each payment is
+-- converted at the rate of the day it is due, as exchange_rate_on finds it. Rates are those known
+-- now, even with `as_of`. A payment without a rate is left out of the amounts and counted in
+-- payments_unconverted. rate is the newest rate used in the period, from rate_date. is_filled says
+-- that it was the last known one, days_old days before the payment. There are no rows without `in`.
 -- Access: finance
 -- Filters: from, to, currency, in, counterparty, today, as_of
 with clock as (

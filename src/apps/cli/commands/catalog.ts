@@ -14,7 +14,7 @@ import {
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
-import { formatCount, formatMoment, formatNumber, formatTable } from '../format.ts'
+import { formatCount, formatMoment, formatNumber, formatTable } from '../../format.ts'
 import type { Output } from '../output.ts'
 import type { Feeds } from '../results.ts'
 

@@ -3,7 +3,7 @@ import { openWarehouse } from '../../../platform/warehouse/warehouse.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
-import { formatMoment, formatNumber } from '../format.ts'
+import { formatMoment, formatNumber } from '../../format.ts'
 import type { Output } from '../output.ts'
 
 /** `tidemark history TABLE KEY`: every version of one fact, oldest first. */

@@ -3,7 +3,7 @@ import { sweep } from '../../../platform/inspect/sweep.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
-import { formatBytes, formatCount, formatNumber, formatTable } from '../format.ts'
+import { formatBytes, formatCount, formatNumber, formatTable } from '../../format.ts'
 
 const HOUR_MS = 3_600_000
 

@@ -9,7 +9,7 @@ import type { Project } from '../../../platform/project/project.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT, exitCodeOfRun } from '../exit-code.ts'
-import { formatMoment, formatNumber, formatTable, shorten } from '../format.ts'
+import { formatMoment, formatNumber, formatTable, shorten } from '../../format.ts'
 import { reportRun } from './run.ts'
 
 /** `tidemark quarantine list`: what is in quarantine now, and why. */

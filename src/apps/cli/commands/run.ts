@@ -6,7 +6,7 @@ import { run, type RunReport } from '../../../platform/pipeline.ts'
 import { type Environment, openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT, exitCodeOfRun } from '../exit-code.ts'
-import { formatCount, formatDuration, formatMoment, formatNumber } from '../format.ts'
+import { formatCount, formatDuration, formatMoment, formatNumber } from '../../format.ts'
 
 export interface RunCommandOptions {
   /** Milliseconds between the starts of two runs; once if not given. */

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { openEnvironment } from '../../environment.ts'
-import { readAccess } from '../../server/auth.ts'
+import { readAccess } from '../../server/access.ts'
 import { openServer } from '../../server/open-server.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'

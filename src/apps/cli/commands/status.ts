@@ -3,7 +3,13 @@ import { readStatus, type Status, type TableStatus } from '../../../platform/ins
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
-import { formatCount, formatDuration, formatMoment, formatNumber, formatTable } from '../format.ts'
+import {
+  formatCount,
+  formatDuration,
+  formatMoment,
+  formatNumber,
+  formatTable,
+} from '../../format.ts'
 import type { Output } from '../output.ts'
 
 /** `tidemark status`: how fresh the warehouse is, and what waits where. */

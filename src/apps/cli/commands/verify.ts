@@ -3,7 +3,7 @@ import { type VerifiedTable } from '../../../platform/inspect/verified-table.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
-import { formatCount, formatMoment, formatTable } from '../format.ts'
+import { formatCount, formatMoment, formatTable } from '../../format.ts'
 
 /** `tidemark verify`: source = lake = warehouse at one snapshot, every version included. */
 export async function verifyCommand(

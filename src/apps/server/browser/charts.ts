@@ -8,8 +8,8 @@ import {
 } from 'echarts/components'
 import { type EChartsType, init, use } from 'echarts/core'
 import { SVGRenderer } from 'echarts/renderers'
-import type { Figure } from '../figure.ts'
-import type { Look } from './look.ts'
+import type { Plot } from '../charts/plot-of-answer.ts'
+import type { Theme } from '../charts/theme.ts'
 import { optionOf } from './options.ts'
 
 use([
@@ -26,6 +26,7 @@ use([
   SVGRenderer,
 ])
 
+/** A chart on the page, and how to draw it again. */
 interface Drawing {
   readonly element: HTMLElement
   readonly chart: EChartsType
@@ -44,37 +45,37 @@ const resized = new ResizeObserver((entries) => {
   }
 })
 
-/** Draws every figure of the page, in place of those drawn before. */
+/** Draws every chart of the page, in place of those drawn before. */
 export function drawAll({ isStill }: { isStill: boolean }): void {
   resized.disconnect()
   for (const { chart } of drawings) chart.dispose()
-  drawings = [...document.querySelectorAll<HTMLElement>('[data-figure]')].flatMap(openFigure)
+  drawings = [...document.querySelectorAll<HTMLElement>('[data-plots]')].flatMap(openChart)
   for (const drawing of drawings) {
     drawing.draw(isStill)
     resized.observe(drawing.element)
   }
 }
 
-/** The same figures in the colours there are now. */
+/** Draws the same charts again, in the colours of the page as they are now. */
 export function redrawAll(): void {
   for (const { draw } of drawings) draw(true)
 }
 
-function openFigure(figure: HTMLElement): Drawing[] {
-  const json = figure.querySelector('script[type="application/json"]')?.textContent ?? ''
-  const { plots } = JSON.parse(json) as Figure
-  const elements = figure.querySelectorAll<HTMLElement>('.drawing')
-  return plots.flatMap((plot, place) => {
-    const element = elements[place]
+function openChart(place: HTMLElement): Drawing[] {
+  const json = place.querySelector('script[type="application/json"]')?.textContent ?? ''
+  const plots = JSON.parse(json) as readonly Plot[]
+  const elements = place.querySelectorAll<HTMLElement>('.drawing')
+  return plots.flatMap((plot, at) => {
+    const element = elements[at]
     if (element === undefined) return []
     const chart = init(element, undefined, { renderer: 'svg' })
     const draw = (isStill: boolean): void =>
-      chart.setOption(optionOf(plot, readLook(plot.color, element, isStill)), { notMerge: true })
+      chart.setOption(optionOf(plot, readTheme(plot.color, element, isStill)), { notMerge: true })
     return [{ element, chart, draw }]
   })
 }
 
-function readLook(color: string, element: HTMLElement, isStill: boolean): Look {
+function readTheme(color: string, element: HTMLElement, isStill: boolean): Theme {
   const style = getComputedStyle(document.documentElement)
   const read = (name: string): string => style.getPropertyValue(name).trim()
   const series = [1, 2, 3, 4, 5, 6].map((number) => read(`--series-${number}`))
@@ -93,7 +94,7 @@ function readLook(color: string, element: HTMLElement, isStill: boolean): Look {
   }
 }
 
-/** A currency without a colour of its own has the same one everywhere all the same. */
+/** A colour for a currency that has none of its own: the same one on every page. */
 function otherCurrency(name: string, series: readonly string[]): string {
   const sum = Array.from(name, (letter) => letter.codePointAt(0) ?? 0).reduce((a, b) => a + b, 0)
   return series[3 + (sum % 3)] ?? '#808080'

@@ -2,7 +2,7 @@ import { drawAll, redrawAll } from './charts.ts'
 import { type Head, listen } from './live.ts'
 import { addSliders } from './slider.ts'
 
-/** What a page gains with a script: drawings, a clock that goes on, and new data as it comes. */
+/** What the script adds to a page: drawings, the age of the data, and new data as it arrives. */
 
 const main = (): HTMLElement => document.querySelector('main')!
 const state: { lost: 'connection' | 'login' | undefined; isLoading: boolean; wanted: string } = {
@@ -15,7 +15,7 @@ const LOST = {
   login: 'login expired, load the page again',
 }
 
-/** The header says how old the data is, second by second, and when it is not heard of any more. */
+/** Says in the header how old the data is, every second, and whether the connection is lost. */
 function showFreshness(): void {
   const element = document.querySelector<HTMLElement>('#freshness')
   const completeTo = Date.parse(element?.dataset['completeTo'] ?? '')
@@ -53,9 +53,9 @@ function onHead({ batch, generation, completeTo, promiseSeconds }: Head): void {
   if (main().dataset['state'] !== state.wanted) void refresh()
 }
 
-/** Swaps the content for the newest, unless somebody is at work in it: then it waits for a click. */
+/** Replaces the content by the newest. If somebody is working in it, offers that as a button. */
 async function refresh({ isAsked = false }: { isAsked?: boolean } = {}): Promise<void> {
-  // What was sent to make a page is not in its address: it could not be loaded again.
+  // A page that answers a form cannot be loaded again: what was sent is not in its address.
   if (state.isLoading || main().querySelector('form[method="post"]') !== null) return
   if (!isAsked && isInUse()) {
     announce()
@@ -67,12 +67,12 @@ async function refresh({ isAsked = false }: { isAsked?: boolean } = {}): Promise
     const page = new DOMParser().parseFromString(await response.text(), 'text/html')
     const next = page.querySelector('main')
     if (next === null) return
-    // A page that is not there (any more) does not come by asking again.
+    // Do not retry a page that no longer exists.
     if (!response.ok) state.wanted = main().dataset['state'] ?? ''
     else if (!isAsked && isInUse()) announce()
     else swap(page, next)
   } catch {
-    // The stream says so too; the next batch tries again.
+    // The stream reports it too, and the next batch tries again.
   } finally {
     state.isLoading = false
   }
@@ -127,7 +127,7 @@ function prepare({ isStill }: { isStill: boolean }): void {
   addSliders(main())
 }
 
-/** Where a login is kept in a cookie that the page may read, it can be ended. */
+/** Adds a link to log out, if the login is in a cookie that the page may read. */
 function offerLogOut(): void {
   if (!document.cookie.includes('__Host-tidemark=')) return
   const link = document.createElement('a')

@@ -1,4 +1,4 @@
-/** What the server's stream of events tells. */
+/** The newest batch and its freshness, as the server's stream of events sends them. */
 export interface Head {
   readonly batch: number
   readonly generation: string
@@ -8,21 +8,22 @@ export interface Head {
   readonly isFresh: boolean
 }
 
+/** Hears what the server tells. */
 export interface Listener {
   onHead(head: Head): void
-  /** The warehouse is away, the stream is lost, or who listens is no longer logged in. */
+  /** The warehouse is out of reach, the stream is lost, or the login has expired. */
   onLost(why: 'connection' | 'login'): void
 }
 
 const RETRY_MS = 2000
-/** A login does not come back by asking. */
+/** Asking again does not bring back a login, so ask less often. */
 const LOGGED_OUT_RETRY_MS = 30_000
 
 /**
- * Listens for as long as the page is open, and again when the stream ends: lost, unless the server
- * said that it ends on purpose and when to ask again, which is what one does that cannot stream.
- * Then a page that nobody looks at waits until somebody does. Read with `fetch`, which goes where
- * `EventSource` cannot: it carries what a login needs.
+ * Listens for as long as the page is open, and again each time the stream ends. A stream that ends is
+ * lost, unless the server says that it ends on purpose and when to ask again, as a server does that
+ * cannot stream. Then a hidden page waits until somebody looks at it. Reads with `fetch` and not with
+ * `EventSource`, because only `fetch` shows that a login has expired.
  */
 export async function listen(listener: Listener): Promise<never> {
   for (;;) {
@@ -33,7 +34,7 @@ export async function listen(listener: Listener): Promise<never> {
       isLoggedIn = response.status !== 401
       if (response.ok && response.body !== null) retryMs = await readEvents(response.body, listener)
     } catch {
-      // Whatever it was, the page says that it hears nothing, and tries again.
+      // For whatever reason, the page says that the connection is lost and tries again.
     }
     if (retryMs === undefined) listener.onLost(isLoggedIn ? 'connection' : 'login')
     const pauseMs = isLoggedIn ? (retryMs ?? RETRY_MS) : LOGGED_OUT_RETRY_MS
@@ -50,7 +51,7 @@ async function untilLookedAt(): Promise<void> {
   }
 }
 
-/** Resolves when the stream ends: when to ask again, if it ended on purpose. */
+/** Resolves when the stream ends. If it ended on purpose, returns when to ask again. */
 async function readEvents(
   body: ReadableStream<Uint8Array>,
   listener: Listener,
@@ -76,7 +77,7 @@ async function readEvents(
   }
 }
 
-/** One message of the stream (HTML standard, 9.2.6); ours have one line of data. */
+/** Parses a message of the stream (HTML standard, 9.2.6). Ours have one line of data. */
 function parseMessage(message: string): { event: string; retry: string; data: string } {
   const field = (name: string): string =>
     message

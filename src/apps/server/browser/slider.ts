@@ -1,4 +1,4 @@
-/** Gives every field that has moments to choose from a slider over them. */
+/** Adds a slider to every field that has moments to choose from. */
 export function addSliders(root: HTMLElement): void {
   for (const field of root.querySelectorAll<HTMLInputElement>('input[data-slider]')) {
     const options = [...(field.list?.options ?? [])].toReversed()
@@ -9,7 +9,7 @@ export function addSliders(root: HTMLElement): void {
     slider.max = String(options.length - 1)
     const place = options.findLastIndex(({ value }) => value <= field.value)
     slider.value = String(Math.max(0, place))
-    slider.setAttribute('aria-label', 'The same, by batch')
+    slider.setAttribute('aria-label', 'Choose the moment by batch')
     const say = (): void => {
       const option = options[Number(slider.value)]
       slider.setAttribute(

@@ -7,8 +7,8 @@ import { parseConfig } from '../../../platform/config.ts'
 import { type Question, readQuestions } from '../../../platform/presentation/question.ts'
 import { createReader, type Reader } from '../../../platform/presentation/reader.ts'
 import { dashboard } from '../../../totesys/presentation/pages.ts'
+import { readAccess, type ServerEnv } from '../access.ts'
 import { createApp } from '../app.ts'
-import { readAccess, type ServerEnv } from '../auth.ts'
 import { askRoutes, CSV_LIMITS } from './ask.ts'
 
 const questions: ReadonlyMap<string, Question> = new Map(
@@ -58,7 +58,7 @@ describe('Ask with SQL', () => {
   const pageOf = async (response: Response | Promise<Response>) =>
     plain(await (await response).text())
 
-  it('shows the editor, every saved question and what may be asked, and runs nothing', async () => {
+  it('shows the editor, the saved questions and the relations, and runs nothing', async () => {
     const response = await request('/ask')
     expect([response.status, response.headers.get('cache-control')]).toEqual([200, 'no-store'])
     const page = await pageOf(response)
@@ -78,7 +78,7 @@ describe('Ask with SQL', () => {
     expect(page).not.toContain('id="result"')
   })
 
-  it('has a saved question filled in, with filters from the address', async () => {
+  it('fills in a saved question, with filters from the address', async () => {
     const page = await pageOf(request('/ask?question=y02_next_payments&currency=GBP&x=1'))
     expect(page).toContain('-- y02_next_payments:')
     expect(page).toMatch(/name="filter\.currency" value="GBP"/)
@@ -99,7 +99,7 @@ describe('Ask with SQL', () => {
     }
   })
 
-  it('answers with a table, its statement kept', async () => {
+  it('answers with a table and keeps the statement', async () => {
     const sql = `\n\nselect sales_order_id, units_sold, null as nothing, true as yes, '' as empty,
   date '2024-02-01' as day from fact_sales_order_current order by 1`
     const response = await post({ sql: sql.replaceAll('\n', '\r\n'), chart: 'none' })
@@ -124,7 +124,7 @@ describe('Ask with SQL', () => {
     expect(wide).toContain('Only the first 50 rows are shown; there are more.')
   })
 
-  it('asks with filters, and as of a moment', async () => {
+  it('runs with filters, and as of a moment', async () => {
     const sql = `select units_sold from fact_sales_order_current where sales_order_id = :'id'::int`
     const page = await pageOf(post({ sql, 'filter.id': ' 2 ', 'filter.as_of': '' }))
     expect(page).toContain('<td class="number">20</td>')
@@ -155,9 +155,9 @@ describe('Ask with SQL', () => {
     for (const chart of ['bars', 'lines']) {
       const page = await (await post({ sql: named, chart })).text()
       const [, json = ''] = /<script type="application\/json">([\s\S]*?)<\/script>/.exec(page) ?? []
-      const figure = JSON.parse(json) as { plots: { name: string; shape: object }[] }
-      expect(figure.plots.map(({ name }) => name)).toEqual(['n'])
-      expect(figure.plots[0]?.shape).toMatchObject({
+      const plots = JSON.parse(json) as { name: string }[]
+      expect(plots.map(({ name }) => name)).toEqual(['n'])
+      expect(plots[0]).toMatchObject({
         kind: chart,
         labels: ['Acme', '<script>alert("x")</script>'],
       })
@@ -210,7 +210,7 @@ describe('Ask with SQL', () => {
     expect(count?.n).toBe(3)
   })
 
-  it('takes a statement of 100 kB, and shows a fault in the middle of it', async () => {
+  it('runs a statement of 100 kB, and shows a mistake in the middle of it', async () => {
     const long = `select '${'é"<&'.repeat(24_900)}' as text`
     const response = await post({ sql: long })
     expect([long.length > 99_000, response.status]).toEqual([true, 200])
@@ -280,7 +280,7 @@ describe('Ask with SQL', () => {
     expect(system.entries.filter(({ event }) => event === 'sql_asked')).toHaveLength(asked)
   })
 
-  it('runs for its own page, and for a form sent the plain way', async () => {
+  it('runs for its own page, and for a form in the usual encoding', async () => {
     // With `no-referrer` a browser would not say that the form is our own.
     expect((await request('/ask')).headers.get('referrer-policy')).toBe('same-origin')
     const headers = { origin: 'http://localhost', 'sec-fetch-site': 'same-origin' }
@@ -298,7 +298,7 @@ describe('Ask with SQL', () => {
     expect((await request('/ask.csv')).status).toBe(404)
   })
 
-  it('stops the statement when whoever asked has gone', async () => {
+  it('stops the statement when the client is gone', async () => {
     const gone = new AbortController()
     const body = formOf({
       sql: 'select count(*) from generate_series(1, 1e6) as a, generate_series(1, 1e6) as b',
@@ -318,7 +318,7 @@ describe('Ask with SQL', () => {
       [role.role],
     )
 
-  it('keeps the statement while the warehouse is away, and says no address', async () => {
+  it('keeps the statement while the warehouse is out of reach, and names no address', async () => {
     const url = new URL(role.warehouse.url)
     url.port = '1'
     await using away = createReader({ ...role.warehouse, url: url.href })

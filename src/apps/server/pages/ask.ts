@@ -1,129 +1,151 @@
 import { type Context, Hono } from 'hono'
+import { html } from 'hono/html'
 import { TransientError } from '../../../platform/errors.ts'
 import { withToday } from '../../../platform/presentation/answer.ts'
-import { type AskedRows, type AskRefusal, ask } from '../../../platform/presentation/ask.ts'
+import { ask, type AskedRows } from '../../../platform/presentation/ask.ts'
 import { csvHeader, csvLine, fileNameOf } from '../../../platform/presentation/csv.ts'
 import { filtersOf, type Question } from '../../../platform/presentation/question.ts'
 import { readRelations } from '../../../platform/presentation/relations.ts'
+import type { ServerEnv } from '../access.ts'
+import { pathOf } from '../auth.ts'
 import type { AppLog } from '../../log.ts'
-import type { Presentation } from '../app.ts'
-import { pathOf, type ServerEnv } from '../auth.ts'
+import type { Presentation } from '../presentation.ts'
 import { problemResponse } from '../problem.ts'
-import { type Draft, draftOf, readDraft, renderEditor } from './ask/editor.ts'
 import { renderQuestions, renderRelations } from './ask/choices.ts'
+import { type Draft, draftOf, readDraft, renderEditor } from './ask/editor.ts'
 import { type Outcome, renderOutcome } from './ask/outcome.ts'
-import { html } from 'hono/html'
 import { renderPage } from './layout.ts'
 
-/** What a page shows of an answer; its table is to be looked at. */
+/** What the page shows of an answer. */
 const PAGE_LIMITS = { maxRows: 1000, maxBytes: 1_000_000 }
-/** What a file takes of an answer; it is gathered before it is sent. */
+/** What the file holds of an answer, which is gathered before it is sent. */
 export const CSV_LIMITS = { maxRows: 50_000, maxBytes: 16_000_000, timeoutMs: 30_000 }
 
+/** What the routes of Ask read. */
+interface AskContext {
+  readonly presentation: Presentation
+  readonly log: AppLog
+}
+
 /**
- * Ask with SQL: `GET /ask` shows the editor, `?question=` with that question in it and its filters
- * from the address, and runs nothing, so that a link never does. `POST /ask` runs the statement and
- * shows the answer below it, `POST /ask.csv` gives the answer as a file. Whatever goes wrong, the
- * statement stays in the page. A statement is never logged.
+ * Ask with SQL. `GET /ask` shows the editor, and with `?question=` that question and its filters from
+ * the address; it runs nothing, so a link never does. `POST /ask` runs the statement and shows the
+ * answer below it, `POST /ask.csv` sends the answer as a file. Whatever goes wrong, the statement
+ * stays in the page. A statement is never logged.
  */
-export function askRoutes({
-  presentation,
-  log,
-}: {
-  presentation: Presentation
-  log: AppLog
-}): Hono<ServerEnv> {
-  const { reader, questions, now } = presentation
+export function askRoutes(context: AskContext): Hono<ServerEnv> {
+  const { questions } = context.presentation
   const app = new Hono<ServerEnv>()
-
-  /** The saved question, as long as the statement is still that. */
-  const savedOf = ({ question: name, sql }: Draft): Question | undefined => {
-    const question = questions.get(name)
-    return question?.sql.trim() === sql.trim() ? question : undefined
-  }
-
-  const respond = async (c: Context<ServerEnv>, draft: Draft, outcome?: Outcome) => {
-    const [freshness, relations] = await Promise.all([
-      presentation.freshness().catch(() => undefined),
-      reader.read(readRelations).catch(() => []),
-    ])
-    const body = html`<div class="panels">
-      ${renderEditor(draft, savedOf(draft))}
-      ${outcome === undefined ? '' : renderOutcome(outcome, draft)}
-      ${renderQuestions([...questions.values()], draft.question)} ${renderRelations(relations)}
-    </div>`
-    const page = renderPage({
-      title: 'Ask with SQL',
-      path: '/ask',
-      freshness,
-      summary: 'One select over the stars and their history. It can read, and change nothing.',
-      body,
-    })
-    return c.html(page, statusOf(outcome), { 'cache-control': 'no-store' })
-  }
-
-  const run = async (
-    c: Context<ServerEnv>,
-    draft: Draft,
-    limits: { maxRows: number; maxBytes: number; timeoutMs?: number },
-  ): Promise<AskedRows | AskRefusal | { readonly away: TransientError }> => {
-    const filters = withToday(draft.filters, now())
-    const { subject } = c.get('caller')
-    try {
-      const answer = await ask(reader, draft.sql, {
-        ...limits,
-        filters,
-        signal: c.req.raw.signal,
-      })
-      const what = answer.isAnswered
-        ? { rows: answer.rows.length, durationMs: answer.durationMs }
-        : { sqlState: answer.sqlState }
-      log({ event: 'sql_asked', subject, ...what })
-      return answer
-    } catch (error) {
-      if (!(error instanceof TransientError)) throw error
-      const { code } = error
-      log({ event: 'request_failed', level: 'warn', path: pathOf(c), status: 503, code })
-      return { away: error }
-    }
-  }
 
   app.get('/ask', async (c) => {
     const query = c.req.query()
     const question = questions.get(query['question'] ?? '')
-    return await respond(c, draftOf(question, query))
+    return await answerPage(c, context, { draft: draftOf(question, query) })
   })
 
   app.post('/ask', async (c) => {
     const draft = await readDraft(c.req.raw)
     if (draft === undefined) return unreadable()
-    return await respond(c, draft, await run(c, draft, PAGE_LIMITS))
+    const outcome = await runDraft(c, context, { draft, limits: PAGE_LIMITS })
+    return await answerPage(c, context, { draft, outcome })
   })
 
   app.post('/ask.csv', async (c) => {
     const draft = await readDraft(c.req.raw)
     if (draft === undefined) return unreadable()
-    const freshness = await presentation.freshness().catch(() => undefined)
-    const answer = await run(c, draft, CSV_LIMITS)
-    if ('away' in answer || !answer.isAnswered) return await respond(c, draft, answer)
-    const { columns, rows, isTruncated } = answer
-    const text = csvHeader(columns) + rows.map((row) => csvLine(columns, row)).join('')
-    const saved = savedOf(draft)
-    const name = `${saved?.name ?? 'ask'}${isTruncated ? `_first-${rows.length}-rows` : ''}`
-    const given = filtersOf({ filters: Object.keys(draft.filters) }, draft.filters)
-    const fileName = fileNameOf({ name }, given, freshness?.completeTo ?? now().toISOString())
-    return c.body(text, 200, {
-      'content-type': 'text/csv; charset=utf-8; header=present',
-      'content-disposition': `attachment; filename="${fileName}"`,
-      'cache-control': 'no-store',
-      'tidemark-truncated': String(isTruncated),
-    })
+    const freshness = await context.presentation.freshness().catch(() => undefined)
+    const outcome = await runDraft(c, context, { draft, limits: CSV_LIMITS })
+    if ('away' in outcome || !outcome.isAnswered) {
+      return await answerPage(c, context, { draft, outcome })
+    }
+    const completeTo = freshness?.completeTo ?? context.presentation.now().toISOString()
+    const name = savedAs(draft, context.presentation)?.name ?? 'ask'
+    return answerCsv(c, outcome, { draft, name, completeTo })
   })
   return app
 }
 
+/** The saved question that a draft began as, if its statement is still the same. */
+function savedAs(
+  { question: name, sql }: Draft,
+  { questions }: Presentation,
+): Question | undefined {
+  const question = questions.get(name)
+  return question?.sql.trim() === sql.trim() ? question : undefined
+}
+
+async function answerPage(
+  c: Context<ServerEnv>,
+  { presentation }: AskContext,
+  { draft, outcome }: { draft: Draft; outcome?: Outcome },
+): Promise<Response> {
+  const [freshness, relations] = await Promise.all([
+    presentation.freshness().catch(() => undefined),
+    presentation.reader.read(readRelations).catch(() => []),
+  ])
+  const questions = [...presentation.questions.values()]
+  const page = renderPage({
+    title: 'Ask with SQL',
+    path: '/ask',
+    freshness,
+    summary: 'One select over the star tables and their history. It reads, and changes nothing.',
+    body: html`<div class="panels">
+      ${renderEditor(draft, savedAs(draft, presentation))}
+      ${outcome === undefined ? '' : renderOutcome(outcome, draft)}
+      ${renderQuestions(questions, draft.question)} ${renderRelations(relations)}
+    </div>`,
+  })
+  return c.html(page, statusOf(outcome), { 'cache-control': 'no-store' })
+}
+
+/** Runs a statement as the reader and logs that, without the statement. */
+async function runDraft(
+  c: Context<ServerEnv>,
+  { presentation, log }: AskContext,
+  {
+    draft,
+    limits,
+  }: { draft: Draft; limits: { maxRows: number; maxBytes: number; timeoutMs?: number } },
+): Promise<Outcome> {
+  const { subject } = c.get('caller')
+  try {
+    const answer = await ask(presentation.reader, draft.sql, {
+      ...limits,
+      filters: withToday(draft.filters, presentation.now()),
+      signal: c.req.raw.signal,
+    })
+    const found = answer.isAnswered
+      ? { rows: answer.rows.length, durationMs: answer.durationMs }
+      : { sqlState: answer.sqlState }
+    log({ event: 'sql_asked', subject, ...found })
+    return answer
+  } catch (error) {
+    if (!(error instanceof TransientError)) throw error
+    const { code } = error
+    log({ event: 'request_failed', level: 'warn', path: pathOf(c), status: 503, code })
+    return { away: error }
+  }
+}
+
+function answerCsv(
+  c: Context<ServerEnv>,
+  { columns, rows, isTruncated }: AskedRows,
+  { draft, name, completeTo }: { draft: Draft; name: string; completeTo: string },
+): Response {
+  const text = csvHeader(columns) + rows.map((row) => csvLine(columns, row)).join('')
+  const whole = `${name}${isTruncated ? `_first-${rows.length}-rows` : ''}`
+  const given = filtersOf({ filters: Object.keys(draft.filters) }, draft.filters)
+  const fileName = fileNameOf({ name: whole }, given, completeTo)
+  return c.body(text, 200, {
+    'content-type': 'text/csv; charset=utf-8; header=present',
+    'content-disposition': `attachment; filename="${fileName}"`,
+    'cache-control': 'no-store',
+    'tidemark-truncated': String(isTruncated),
+  })
+}
+
 function unreadable(): Response {
-  const detail = 'The body is no form'
+  const detail = 'The body is not a form'
   return problemResponse({ status: 400, code: 'BAD_FORM', detail })
 }
 

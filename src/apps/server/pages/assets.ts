@@ -1,16 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs'
 
-/** What the build wrote: `dist/apps/server/assets`, also for code that runs from its sources. */
+/** Where the build writes the assets, as seen from the built code and from its sources. */
 const FOLDERS = ['../assets/', '../../../../dist/apps/server/assets/']
 
 interface Manifest {
-  /** Names as pages say them → names of the files, which carry a hash of their content. */
+  /** The names that pages use, and the names of the files, which contain a hash of their content. */
   readonly [name: string]: string
 }
 
 let known: { folder: URL; manifest: Manifest } | undefined
 
-/** Throws when the assets were not built, which is a fault of the installation. */
+/** Throws if the assets were not built, which is a fault of the installation. */
 function openAssets(): { folder: URL; manifest: Manifest } {
   if (known !== undefined) return known
   const folder = FOLDERS.map((path) => new URL(path, import.meta.url)).find((url) =>
@@ -27,6 +27,7 @@ export function assetPath(name: string): string {
   return `/assets/${openAssets().manifest[name] ?? name}`
 }
 
+/** A file for the browser. */
 export interface Asset {
   readonly body: Uint8Array<ArrayBuffer>
   readonly type: string
@@ -39,7 +40,10 @@ const TYPES: Readonly<Record<string, string>> = {
   woff2: 'font/woff2',
 }
 
-/** A file by its hashed name, smallest first of what the browser takes; undefined for any other. */
+/**
+ * Reads an asset by its hashed name, in the smallest encoding that the browser accepts. Undefined if
+ * there is no such asset.
+ */
 export function readAsset(file: string, acceptEncoding: string): Asset | undefined {
   const { folder, manifest } = openAssets()
   const type = TYPES[file.split('.').at(-1) ?? '']

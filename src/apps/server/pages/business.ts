@@ -2,33 +2,24 @@ import { Hono } from 'hono'
 import { html } from 'hono/html'
 import { TidemarkError } from '../../../platform/errors.ts'
 import type { Answer } from '../../../platform/presentation/answer.ts'
-import { openCsv } from '../../../platform/presentation/csv.ts'
 import type { Dashboard, Page } from '../../../platform/project/dashboard.ts'
-import type { Filters, Question } from '../../../platform/presentation/question.ts'
-import type { Presentation } from '../app.ts'
-import type { Caller, ServerEnv } from '../auth.ts'
-import { problemResponse } from '../problem.ts'
-import {
-  type Choice,
-  linkTo,
-  readSelection,
-  renderAsOf,
-  renderFilters,
-  renderLead,
-} from './filters.ts'
-import { type Markup, renderPage } from './layout.ts'
-import { renderFailure, renderPanel, renderTable, renderWithheld } from './panel.ts'
+import type { Caller, ServerEnv } from '../access.ts'
+import type { Markup } from '../markup.ts'
+import type { Presentation } from '../presentation.ts'
+import { renderAsOf, renderFilters, renderLead } from './filters.ts'
+import { renderPage } from './layout.ts'
+import { renderPanel, renderWithheld } from './panel.ts'
+import { maySee } from './question.ts'
+import { type Choice, linkTo, readSelection } from './selection.ts'
 
-/** The project's pages, and each question on its own: as a page with its SQL, and as CSV. */
+/** The pages of the project's dashboard. */
 export function businessRoutes(presentation: Presentation, dashboard: Dashboard): Hono<ServerEnv> {
   const app = new Hono<ServerEnv>()
-  const { questions, answers, reader, now } = presentation
-
   for (const page of dashboard.pages) {
     app.get(page.path, async (c) => {
       const query = c.req.query()
       const given = Object.entries(query).filter(([, value]) => value !== '')
-      // A form sends its empty fields too; the address is kept short and the same for the same page.
+      // A form sends its empty fields too. Without them, each page has one short address.
       if (given.length < Object.keys(query).length) {
         return c.redirect(linkTo(page.path, Object.fromEntries(given)))
       }
@@ -42,93 +33,6 @@ export function businessRoutes(presentation: Presentation, dashboard: Dashboard)
       return c.html(body)
     })
   }
-
-  app.get('/questions/:file{[a-z][a-z0-9_]*\\.csv}', async (c) => {
-    const question = questions.get(c.req.param('file').slice(0, -4))
-    if (question === undefined) return c.notFound()
-    if (!maySee(question, c.get('caller'))) return refuse(question)
-    const { fileName, body } = await openCsv(reader, question, {
-      filters: c.req.query(),
-      signal: c.req.raw.signal,
-      now,
-    })
-    return new Response(body, {
-      headers: {
-        'content-type': 'text/csv; charset=utf-8; header=present',
-        'content-disposition': `attachment; filename="${fileName}"`,
-        'cache-control': 'private, no-cache',
-      },
-    })
-  })
-
-  app.get('/questions/:name{[a-z][a-z0-9_]*}', async (c) => {
-    const question = questions.get(c.req.param('name'))
-    if (question === undefined) return c.notFound()
-    if (!maySee(question, c.get('caller'))) return refuse(question)
-    const filters: Filters = c.req.query()
-    const [freshness, answer] = await Promise.all([
-      presentation.freshness().catch(() => undefined),
-      answers.answer(question, filters).catch((error: unknown) => ({ error })),
-    ])
-    const given = Object.entries(filters).filter(
-      ([name, value]) => question.filters.includes(name) && value !== '',
-    )
-    const known = Object.fromEntries(given) as Record<string, string>
-    const query = linkTo('', known)
-    const body = html`<div class="panels">
-      <section class="panel wide" aria-label="About this question">
-        <dl class="pairs">
-          <dt>Grain</dt>
-          <dd>${question.grain}</dd>
-          ${
-            question.unit === undefined
-              ? ''
-              : html`<dt>Unit</dt>
-                  <dd>${question.unit}</dd>`
-          }
-          <dt>Filters</dt>
-          <dd>${question.filters.length === 0 ? 'none' : question.filters.join(', ')}</dd>
-          ${given.map(
-            ([name, value]) =>
-              html`<dt><code>${name}</code></dt>
-                <dd>${value}</dd>`,
-          )}
-        </dl>
-        <div class="links">
-          <a href="/questions/${question.name}.csv${query}" download>CSV</a>
-          <a href="${linkTo('/ask', { question: question.name }, known)}">Open in Ask</a>
-        </div>
-      </section>
-      <section class="panel wide" aria-labelledby="h-result">
-        <h2 id="h-result">Result</h2>
-        ${
-          'error' in answer
-            ? renderFailure(answer.error)
-            : answer.rows.length === 0
-              ? html`<p class="empty">No rows. Give other filters, or none.</p>`
-              : renderTable(answer, { dashboard, label: question.title })
-        }
-      </section>
-      <section class="panel wide" aria-labelledby="h-sql">
-        <h2 id="h-sql">SQL</h2>
-        <pre
-          class="code"
-          tabindex="0"
-          role="region"
-          aria-label="SQL of the question"
-        ><code>${question.sql}</code></pre>
-      </section>
-    </div>`
-    return c.html(
-      renderPage({
-        title: question.title,
-        path: '/questions',
-        freshness,
-        summary: html`<code>${question.name}.sql</code>, which also runs by hand in psql.`,
-        body,
-      }),
-    )
-  })
   return app
 }
 
@@ -139,17 +43,7 @@ interface BusinessOptions {
   readonly caller: Caller
 }
 
-/** Whether a question is for the caller. */
-function maySee({ access }: Question, { groups }: Caller): boolean {
-  return access === undefined || groups.has(access)
-}
-
-function refuse({ access }: Question): Response {
-  const detail = `This is shown to the group ${access} only`
-  return problemResponse({ status: 403, code: 'GROUP_MISSING', detail })
-}
-
-/** A page of panels. One question that fails shows so in its own place. */
+/** Renders a page of panels. A question that fails says so in its own panel. */
 async function renderBusiness(
   page: Page,
   { presentation, dashboard, query, caller }: BusinessOptions,
@@ -192,7 +86,7 @@ async function renderBusiness(
   })
 }
 
-/** What each filter of a page offers. One whose question fails offers nothing and checks nothing. */
+/** The choices of each filter. A filter whose question fails offers nothing and checks nothing. */
 async function readChoices(
   page: Page,
   { presentation, dashboard }: Pick<BusinessOptions, 'presentation' | 'dashboard'>,
@@ -216,7 +110,7 @@ async function readChoices(
   return new Map(entries.flat())
 }
 
-/** What to choose from on a page that says nothing without a choice. */
+/** Renders the choices of a page that needs one before it can show anything. */
 function renderChooser(
   page: Page,
   choices: readonly Choice[],

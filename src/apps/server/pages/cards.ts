@@ -2,14 +2,14 @@ import { html } from 'hono/html'
 import type { Answer } from '../../../platform/presentation/answer.ts'
 import type { Row } from '../../../platform/presentation/cursor.ts'
 import type { CardsChart, ConversionChart } from '../../../platform/project/dashboard.ts'
-import { addDecimals, type Table, tableOf } from './figure.ts'
-import { formatDay, formatNumber, formatRatio } from './format.ts'
-import type { Markup } from './layout.ts'
+import { formatCount, formatDay, formatDecimal, formatRatio } from '../../format.ts'
+import { addDecimals, type AnswerTable, tableOf } from '../charts/answer-table.ts'
+import type { Markup } from '../markup.ts'
 
 /** What people call a column. */
 type Labels = (column: string) => string
 
-/** A card for each value of `by`, in their order. */
+/** Renders a card for each value of `by`, in alphabetical order. */
 export function renderCards(chart: CardsChart, answer: Answer, labels: Labels): Markup {
   const table = tableOf(answer)
   const names = [...new Set(answer.rows.map((row) => table.text(row, chart.by)))].toSorted()
@@ -27,17 +27,17 @@ export function renderCards(chart: CardsChart, answer: Answer, labels: Labels): 
         <p class="card-name">
           ${name}${chart.says === undefined ? '' : html` <span>${chart.says}</span>`}
         </p>
-        ${renderFigure(value)}
+        ${renderAmount(value)}
         ${renderDelta(chart, value, chart.before === undefined ? '' : table.text(row, chart.before))}
         ${
           chart.sum === true
-            ? html`<p class="card-more">${formatNumber(String(rows.length))} in all</p>`
+            ? html`<p class="card-more">${formatCount(rows.length)} in all</p>`
             : ''
         }
         ${(chart.more ?? []).map(
           (column) =>
             html`<p class="card-more">
-              ${labels(column)} ${formatNumber(table.text(row, column))}
+              ${labels(column)} ${formatDecimal(table.text(row, column))}
             </p>`,
         )}
       </li>`
@@ -46,8 +46,8 @@ export function renderCards(chart: CardsChart, answer: Answer, labels: Labels): 
 }
 
 /**
- * One card of amounts in one currency. What could not be converted is in no figure and counted
- * beneath it; a sum of nothing but that is no figure at all.
+ * Renders one card of amounts in one currency. Amounts without a rate are left out and counted
+ * beneath. If there is no amount with a rate, the card shows a dash.
  */
 export function renderConversion(
   chart: ConversionChart,
@@ -77,23 +77,23 @@ export function renderConversion(
       ${
         value === ''
           ? html`<p class="figure">–</p>`
-          : html`${renderFigure(value)} ${renderDelta(chart, value, add(chart.before))}`
+          : html`${renderAmount(value)} ${renderDelta(chart, value, add(chart.before))}`
       }
       ${(chart.more ?? []).map(
         (column) =>
-          html`<p class="card-more">${labels(column)} ${formatNumber(add(column)) || '–'}</p>`,
+          html`<p class="card-more">${labels(column)} ${formatDecimal(add(column)) || '–'}</p>`,
       )}
       ${missing.map(({ count, when }) => {
         const things = count === '1' ? chart.things.replace(/s$/, '') : chart.things
         return html`<p class="card-more">
-          <span class="tag warn">left out</span> ${formatNumber(count)} ${things}${when} not
+          <span class="tag warn">left out</span> ${formatDecimal(count)} ${things}${when} not
           converted: no rate
         </p>`
       })}
       ${
         rates.length === 0
           ? ''
-          : html`<p class="card-more">At each day’s rate; newest</p>
+          : html`<p class="card-more">At each day’s rate. The newest:</p>
               <ul class="rates">
                 ${rates.map((each) => renderRate(chart, table, each))}
               </ul>`
@@ -102,21 +102,21 @@ export function renderConversion(
   </ul>`
 }
 
-/** `USD→GBP 0.7912 of 19 Nov 2026 (last known, 2 days old) · source ECB`. */
-function renderRate(chart: ConversionChart, { text }: Table, row: Row): Markup {
+/** A rate as `USD→GBP 0.7912 from 19 Nov 2026 (last known, 2 days old) · source ECB`. */
+function renderRate(chart: ConversionChart, { text }: AnswerTable, row: Row): Markup {
   const days = text(row, chart.daysOld)
   const age = `${days} ${days === '1' ? 'day' : 'days'} old`
   const rate = text(row, chart.rate).replace(/\.?0+$/, '')
   return html`<li class="card-more">
-    <b>${text(row, chart.currency)}→${text(row, chart.into)} ${rate}</b> of
+    <b>${text(row, chart.currency)}→${text(row, chart.into)} ${rate}</b> from
     ${formatDay(text(row, chart.rateDate))}
     ${text(row, chart.isFilled) === 't' ? html`(last known, ${age})` : ''} · source
     ${text(row, chart.source)}
   </li>`
 }
 
-function renderFigure(value: string): Markup {
-  const [whole = '', cents] = formatNumber(value).split('.')
+function renderAmount(value: string): Markup {
+  const [whole = '', cents] = formatDecimal(value).split('.')
   return html`<p class="figure">
     ${whole}${cents === undefined ? '' : html`<small>.${cents}</small>`}
   </p>`
@@ -134,15 +134,15 @@ function renderDelta(
   before: string,
 ): Markup {
   if (column === undefined) return html``
-  if (before === '') return html`<p class="delta">no period before to compare with</p>`
+  if (before === '') return html`<p class="delta">no earlier period to compare with</p>`
   const was = Number(before)
   const change = Number(value) - was
-  if (change === 0) return html`<p class="delta"><b>=</b> as ${against}</p>`
+  if (change === 0) return html`<p class="delta"><b>=</b> same as ${against}</p>`
   const ratio = was === 0 ? '' : formatRatio(change / was)
   const mark = change > 0 ? '▲' : '▼'
   const tone = moreIsBetter ? (change > 0 ? 'up' : 'down') : ''
   return html`<p class="delta ${tone}">
     <b><span aria-hidden="true">${mark}</span> ${ratio === '' ? 'new' : ratio}</b> against
-    ${against}, ${formatNumber(before)}
+    ${against}, ${formatDecimal(before)}
   </p>`
 }

@@ -1,22 +1,21 @@
 import { html, raw } from 'hono/html'
 import type { Freshness } from '../../../platform/presentation/freshness.ts'
 import { totesys } from '../../../totesys/totesys.ts'
+import { formatMomentUtc } from '../../format.ts'
+import type { Markup } from '../markup.ts'
 import { assetPath } from './assets.ts'
-import { formatMoment } from './format.ts'
 
-/** Escaped HTML, as the `html` template makes it. */
-export type Markup = ReturnType<typeof html>
-
+/** What a page consists of. */
 export interface PageOptions {
-  /** What the page is, in a word or two; heading and window title. */
+  /** What the page is, in a word or two: its heading and the title of the window. */
   readonly title: string
-  /** Address of the entry in the navigation that the page belongs to. */
+  /** The address of the page's entry in the navigation. */
   readonly path: string
-  /** Undefined where it is not known: nothing was loaded, or the page does not read the warehouse. */
+  /** Undefined if it is not known, because nothing is loaded or the warehouse cannot be read. */
   readonly freshness: Freshness | undefined
-  /** One sentence under the heading. */
+  /** One sentence beneath the heading. */
   readonly summary?: string | Markup
-  /** What stands between the heading and the body. */
+  /** Shown between the heading and the body. */
   readonly filters?: Markup
   readonly body: Markup
 }
@@ -35,7 +34,7 @@ const OPERATIONS: readonly Entry[] = [
   { path: '/catalogue', title: 'Catalogue' },
 ]
 
-/** A wave that leaves its mark; `currentColor`, so that it follows the text. */
+/** A wave above a tide mark, in the colour of the text. */
 const MARK = raw(
   '<svg class="mark" viewBox="0 0 24 24" width="22" height="22" aria-hidden="true"><path d="M2 9c3.3 0 3.3 3 6.7 3s3.3-3 6.6-3 3.4 3 6.7 3" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round"/><path d="M2 17h20" stroke="currentColor" stroke-width="1.4" stroke-linecap="round" stroke-dasharray="0.1 3.6"/></svg>',
 )
@@ -43,8 +42,8 @@ const ICON =
   "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'%3E%3Cpath d='M2 9c3.3 0 3.3 3 6.7 3s3.3-3 6.6-3 3.4 3 6.7 3M2 17h20' fill='none' stroke='%230e6a83' stroke-width='2.4' stroke-linecap='round'/%3E%3C/svg%3E"
 
 /**
- * A whole page: skip link, navigation, how fresh the data is, and `<main>`, which the browser swaps
- * when another batch is loaded. Everything works without a script. The heading is the title.
+ * Renders a whole page: a skip link, the navigation, how fresh the data is, and `<main>`, which the
+ * browser's script replaces when another batch is loaded. Everything works without a script.
  */
 export function renderPage({
   title,
@@ -106,7 +105,7 @@ function renderEntry({ path, title }: Entry, current: string): Markup {
     : html`<li><a href="${path}">${title}</a></li>`
 }
 
-/** The proven bound with a colour, a word and a mark; the browser lets its age go on. */
+/** The moment up to which the data is proven complete, with a mark, a word and a colour. */
 function renderFreshness(freshness: Freshness | undefined): Markup {
   if (freshness === undefined) {
     return html`<p class="freshness" id="freshness">
@@ -124,13 +123,13 @@ function renderFreshness(freshness: Freshness | undefined): Markup {
   >
     <span class="sign" aria-hidden="true">${isFresh ? '✓' : '✕'}</span>
     <span
-      >Data as of <time datetime="${completeTo}">${formatMoment(completeTo)}</time>
+      >Data as of <time datetime="${completeTo}">${formatMomentUtc(completeTo)}</time>
       <span class="state">${isFresh ? 'fresh' : 'late'}</span></span
     >
   </p>`
 }
 
-/** What the page shows, for the browser to see whether there is something newer. */
+/** The batch that the page shows, so that the script can tell whether there is a newer one. */
 function stateOf(freshness: Freshness | undefined): string {
   return freshness === undefined ? '' : `${freshness.generation} ${freshness.batch}`
 }

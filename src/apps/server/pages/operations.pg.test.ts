@@ -3,13 +3,13 @@ import { createTestReader, type TestReader } from '../../../../test/support/read
 import { insertOrders, seedTotesys } from '../../../../test/support/small-totesys.ts'
 import { createSystem, type TestSystem } from '../../../../test/support/system.ts'
 import { parseConfig } from '../../../platform/config.ts'
-import { transform } from '../../../platform/pipeline.ts'
-import { extract } from '../../../platform/extract/extract.ts'
 import type { Deps } from '../../../platform/deps.ts'
+import { extract } from '../../../platform/extract/extract.ts'
+import { transform } from '../../../platform/pipeline.ts'
 import { type Question, readQuestions } from '../../../platform/presentation/question.ts'
 import { createReader, type Reader } from '../../../platform/presentation/reader.ts'
+import { readAccess } from '../access.ts'
 import { createApp } from '../app.ts'
-import { readAccess } from '../auth.ts'
 import { operationRoutes } from './operations.ts'
 
 let system: TestSystem
@@ -61,7 +61,7 @@ async function said(path: string): Promise<string> {
 }
 
 describe('while all is well', () => {
-  it('Pipeline tells the proven bound, every batch, and the rows of lake and warehouse', async () => {
+  it('Pipeline shows the proven moment, every batch, and the rows of lake and warehouse', async () => {
     const text = await said('/pipeline')
     expect(text).toMatch(/fresh Everything committed in the source up to .* UTC is here: .* ago/)
     expect(text).toContain('Batch 1 captured, 1 transformed, 1 loaded')
@@ -71,7 +71,7 @@ describe('while all is well', () => {
     expect(text).toMatch(/fact_sales_order 3 3/)
   })
 
-  it('Run tells a batch from its snapshot to its objects', async () => {
+  it('Run shows a batch from its snapshot to its objects', async () => {
     const [record] = await system.records()
     const text = await said('/run/1')
     expect(text).toContain(`before transaction ${record?.snapshot.xmax}`)
@@ -88,7 +88,7 @@ describe('while all is well', () => {
   it('Quarantine says that there is nothing', async () => {
     const text = await said('/quarantine')
     expect(text).toContain('Every table keeps its contract')
-    expect(text).toContain('Every row found its place')
+    expect(text).toContain('No row was refused')
     expect(text).toContain('Every row keeps the checks of its model')
   })
 
@@ -98,14 +98,14 @@ describe('while all is well', () => {
     expect(list).toMatch(/dim_staff department , staff|dim_staff staff , department/)
     const table = await said('/catalogue/sales_order')
     expect(table).toMatch(/staff_id integer no integer fact_sales_order\.sales_staff_id/)
-    expect(table).toContain('first seen, 12 columns')
+    expect(table).toContain('first captured, 12 columns')
     expect((await get('/catalogue/pg_authid')).status).toBe(404)
     expect((await get('/catalogue/%3Cscript%3E')).status).toBe(404)
   })
 })
 
 describe('the catalogue', () => {
-  it('is made once a batch, and again after it could not be made', async () => {
+  it('reads the catalogue once for each batch, and again after a failure', async () => {
     const reads: string[] = []
     let isAway = true
     const store = system.deps.ingestion
@@ -126,7 +126,7 @@ describe('the catalogue', () => {
     expect(reads.filter((key) => key.startsWith('schema/'))).toEqual([])
   })
 
-  it('Pipeline leads to the question about its lag, where the project asks one', async () => {
+  it('Pipeline links to the question about lags, if the project has one', async () => {
     const folder = new URL('../../../totesys/presentation/', import.meta.url)
     const questions = readQuestions(folder)
     const text = await (await asker({ questions })('/pipeline')).text()
@@ -176,14 +176,14 @@ describe('when something is kept back', () => {
     expect(await said('/run/3')).toMatch(/payment 0 0 0 0 0 0 held column paid is gone/)
   })
 
-  it('Catalogue tells what changed, hostile names included', async () => {
+  it('Catalogue shows what changed, with hostile names too', async () => {
     const text = await said('/catalogue/design')
     expect(text).toContain('added &lt;b&gt;note')
     const payment = await said('/catalogue/payment')
     expect(payment).toMatch(/held back since .* UTC ?: column paid is gone/)
   })
 
-  it('Pipeline tells what waits for its way on', async () => {
+  it('Pipeline shows which batches are not loaded yet', async () => {
     await system.sql.query(`update design set design_name = 'Wasp'`)
     await extract(system.deps)
     expect(await said('/pipeline')).toMatch(/4 captured, 3 transformed, 3 loaded \( ?1 pending ?\)/)

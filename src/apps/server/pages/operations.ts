@@ -1,124 +1,152 @@
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { html } from 'hono/html'
+import { type Deps, ingestionZone } from '../../../platform/deps.ts'
 import { readBatch, readRecentBatches } from '../../../platform/inspect/batches.ts'
 import { type Catalog, readCatalog } from '../../../platform/inspect/catalog.ts'
-import { type Deps, ingestionZone } from '../../../platform/deps.ts'
+import { readQuarantine } from '../../../platform/inspect/quarantine.ts'
+import { readStatus, type Status } from '../../../platform/inspect/status.ts'
 import { readLastCommit } from '../../../platform/lake/batch-log.ts'
 import { readLedgerBatches } from '../../../platform/presentation/ledger-batches.ts'
 import { capturedTables } from '../../../platform/project/source-contract.ts'
-import { readQuarantine } from '../../../platform/inspect/quarantine.ts'
-import { readStatus } from '../../../platform/inspect/status.ts'
-import type { Presentation } from '../app.ts'
-import type { ServerEnv } from '../auth.ts'
+import type { ServerEnv } from '../access.ts'
+import type { Presentation } from '../presentation.ts'
 import { problemResponse } from '../problem.ts'
-import { type Markup, renderPage } from './layout.ts'
+import { type PageOptions, renderPage } from './layout.ts'
 import { renderCatalogue, renderTableCatalogue } from './operations/catalogue.ts'
 import { RECENT, renderPipeline } from './operations/pipeline.ts'
 import { renderQuarantine } from './operations/quarantine.ts'
 import { renderBatch } from './operations/run.ts'
 
-/** The question about the lag of batches, where the project asks it. */
+/** The question about the lag of batches, which a project may have. */
 const LAG = 'o01_freshness'
-/** Rows of the quarantine that a page shows of each table. */
+/** The most quarantined rows that the page shows from each table. */
 const MAX_ENTRIES = 100
 
+/** What the operations pages read. */
+interface Operations {
+  readonly presentation: Presentation
+  readonly deps: Deps
+  readonly catalogs: { read(): Promise<Catalog> }
+}
+
 /**
- * Pages for those who run the platform: Pipeline, Run, Quarantine, Catalogue. They show what the
- * lake, the ledger and the registry say, and read nothing else.
+ * The pages for the people who run the platform: Pipeline, Run, Quarantine, Catalogue. They show what
+ * the lake, the ledger and the registry say, and read nothing else.
  */
-export function operationRoutes({
-  presentation,
-  deps,
-}: {
-  presentation: Presentation
-  deps: Deps
-}): Hono<ServerEnv> {
-  const { reader, promiseMs, now } = presentation
-  const catalogs = keepCatalog(deps)
+export function operationRoutes(options: Omit<Operations, 'catalogs'>): Hono<ServerEnv> {
+  const operations = { ...options, catalogs: keepCatalog(options.deps) }
   const app = new Hono<ServerEnv>()
-  const page = async ({
-    body,
-    ...options
-  }: {
-    title: string
-    path: string
-    summary: string
-    body: Markup
-  }) =>
-    renderPage({
-      ...options,
-      freshness: await presentation.freshness().catch(() => undefined),
-      body: html`<div class="panels">${body}</div>`,
-    })
-  const status = () => readStatus(deps, { reader, promiseMs, now: now() })
-
-  app.get('/pipeline', async (c) => {
-    const [current, batches, ledger] = await Promise.all([
-      status(),
-      readRecentBatches(deps, RECENT),
-      reader.read((session) => readLedgerBatches(session, { count: RECENT })),
-    ])
-    const loaded = new Map(ledger.map((entry) => [entry.batch, entry]))
-    const question = presentation.questions.has(LAG) ? LAG : undefined
-    const body = renderPipeline({ status: current, batches, loaded, question })
-    const summary = 'How changes travel from the source to here, and how long that takes.'
-    return c.html(await page({ title: 'Pipeline', path: '/pipeline', summary, body }))
-  })
-
-  app.get('/run/:batch{[0-9]{1,12}}', async (c) => {
-    const number = Number(c.req.param('batch'))
-    const batch = await readBatch(deps, number)
-    if (batch === undefined) {
-      return problemResponse({
-        status: 404,
-        code: 'NOT_FOUND',
-        detail: `There is no batch ${number} in the lake`,
-      })
-    }
-    const [loaded] = await reader.read((session) =>
-      readLedgerBatches(session, { count: 1, batch: number }),
-    )
-    const summary = 'One unit of change: captured, transformed and loaded as a whole.'
-    const body = renderBatch(batch, loaded)
-    return c.html(await page({ title: `Batch ${number}`, path: '/pipeline', summary, body }))
-  })
-
-  app.get('/quarantine', async (c) => {
-    const [{ entries, total }, { tables, held, warnings }] = await Promise.all([
-      readQuarantine(deps, { limit: MAX_ENTRIES }),
-      status(),
-    ])
-    const source = tables.flatMap(({ table, hold }) =>
-      hold === undefined ? [] : [{ table, hold }],
-    )
-    const body = renderQuarantine({ held: [...source, ...held], entries, total, warnings })
-    const summary = 'What could not be stored, why, and what fixes it. Everything else went on.'
-    return c.html(await page({ title: 'Quarantine', path: '/quarantine', summary, body }))
-  })
-
-  app.get('/catalogue', async (c) => {
-    const body = renderCatalogue(await catalogs.read())
-    const summary = 'The tables of the source, the stars made of them, and how one feeds the other.'
-    return c.html(await page({ title: 'Catalogue', path: '/catalogue', summary, body }))
-  })
-
-  app.get('/catalogue/:table', async (c) => {
-    const name = c.req.param('table')
-    const catalog = await catalogs.read()
-    const table = catalog.tables.find((each) => each.table === name)
-    if (table === undefined) {
-      const detail = 'The contract names no such source table'
-      return problemResponse({ status: 404, code: 'NOT_FOUND', detail })
-    }
-    const contract = capturedTables(deps.project.source).find((each) => each.name === name)?.columns
-    const body = renderTableCatalogue(catalog, table, contract)
-    const summary = 'Its columns, where each goes, and every shape it was captured in.'
-    return c.html(await page({ title: name, path: '/catalogue', summary, body }))
-  })
+  app.get('/pipeline', (c) => answerPipeline(c, operations))
+  app.get('/run/:batch{[0-9]{1,12}}', (c) => answerRun(c, operations, c.req.param('batch')))
+  app.get('/quarantine', (c) => answerQuarantine(c, operations))
+  app.get('/catalogue', (c) => answerCatalogue(c, operations))
+  app.get('/catalogue/:table', (c) => answerTable(c, operations, c.req.param('table')))
   return app
 }
 
-/** The catalogue, made once a batch: it reads every commit record there is. */
+async function answerPipeline(c: PageContext, operations: Operations): Promise<Response> {
+  const { presentation, deps } = operations
+  const [status, batches, ledger] = await Promise.all([
+    statusOf(operations),
+    readRecentBatches(deps, RECENT),
+    presentation.reader.read((session) => readLedgerBatches(session, { count: RECENT })),
+  ])
+  const loaded = new Map(ledger.map((entry) => [entry.batch, entry]))
+  const question = presentation.questions.has(LAG) ? LAG : undefined
+  return await answerPage(c, presentation, {
+    title: 'Pipeline',
+    path: '/pipeline',
+    summary: 'How changes travel from the source to here, and how long that takes.',
+    body: renderPipeline({ status, batches, loaded, question }),
+  })
+}
+
+async function answerRun(
+  c: PageContext,
+  { presentation, deps }: Operations,
+  batch: string,
+): Promise<Response> {
+  const number = Number(batch)
+  const found = await readBatch(deps, number)
+  if (found === undefined) return notFound(`The lake has no batch ${number}`)
+  const [loaded] = await presentation.reader.read((session) =>
+    readLedgerBatches(session, { count: 1, batch: number }),
+  )
+  return await answerPage(c, presentation, {
+    title: `Batch ${number}`,
+    path: '/pipeline',
+    summary: 'One unit of change: captured, transformed and loaded as a whole.',
+    body: renderBatch(found, loaded),
+  })
+}
+
+async function answerQuarantine(c: PageContext, operations: Operations): Promise<Response> {
+  const [{ entries, total }, { tables, held, warnings }] = await Promise.all([
+    readQuarantine(operations.deps, { limit: MAX_ENTRIES }),
+    statusOf(operations),
+  ])
+  const source = tables.flatMap(({ table, hold }) => (hold === undefined ? [] : [{ table, hold }]))
+  return await answerPage(c, operations.presentation, {
+    title: 'Quarantine',
+    path: '/quarantine',
+    summary: 'What could not be stored, why, and what fixes it. Everything else went on.',
+    body: renderQuarantine({ held: [...source, ...held], entries, total, warnings }),
+  })
+}
+
+async function answerCatalogue(
+  c: PageContext,
+  { presentation, catalogs }: Operations,
+): Promise<Response> {
+  return await answerPage(c, presentation, {
+    title: 'Catalogue',
+    path: '/catalogue',
+    summary: 'The tables of the source, the star tables made from them, and what feeds what.',
+    body: renderCatalogue(await catalogs.read()),
+  })
+}
+
+async function answerTable(
+  c: PageContext,
+  { presentation, deps, catalogs }: Operations,
+  name: string,
+): Promise<Response> {
+  const catalog = await catalogs.read()
+  const table = catalog.tables.find((each) => each.table === name)
+  if (table === undefined) return notFound('The contract names no such source table')
+  const contract = capturedTables(deps.project.source).find((each) => each.name === name)?.columns
+  return await answerPage(c, presentation, {
+    title: name,
+    path: '/catalogue',
+    summary: 'Its columns, where each goes, and every schema it was captured with.',
+    body: renderTableCatalogue(catalog, table, contract),
+  })
+}
+
+type PageContext = Context<ServerEnv>
+
+/** A page of panels. It is shown even while the warehouse cannot be read. */
+async function answerPage(
+  c: PageContext,
+  presentation: Presentation,
+  { body, ...page }: Omit<PageOptions, 'freshness' | 'filters'>,
+): Promise<Response> {
+  const freshness = await presentation.freshness().catch(() => undefined)
+  return c.html(
+    await renderPage({ ...page, freshness, body: html`<div class="panels">${body}</div>` }),
+  )
+}
+
+async function statusOf({ presentation, deps }: Operations): Promise<Status> {
+  const { reader, promiseMs, now } = presentation
+  return await readStatus(deps, { reader, promiseMs, now: now() })
+}
+
+function notFound(detail: string): Response {
+  return problemResponse({ status: 404, code: 'NOT_FOUND', detail })
+}
+
+/** Keeps the catalogue until there is another batch, because it reads every commit record. */
 function keepCatalog(deps: Deps): { read(): Promise<Catalog> } {
   let kept: { batch: number; catalog: Promise<Catalog> } | undefined
   return {

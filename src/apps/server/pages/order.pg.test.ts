@@ -6,18 +6,19 @@ import { createTestReader, type TestReader } from '../../../../test/support/read
 import { seedTotesys } from '../../../../test/support/small-totesys.ts'
 import { createSystem, type TestSystem } from '../../../../test/support/system.ts'
 import { parseConfig } from '../../../platform/config.ts'
-import { commitKey } from '../../../platform/lake/zone.ts'
-import { generationOf } from '../../../platform/project/generation.ts'
 import { type Origin, readOrigins } from '../../../platform/inspect/origins.ts'
+import { commitKey } from '../../../platform/lake/zone.ts'
+import { run } from '../../../platform/pipeline.ts'
 import { findFact, readHistory } from '../../../platform/presentation/history.ts'
 import { type Question, readQuestions } from '../../../platform/presentation/question.ts'
 import { createReader, type Reader } from '../../../platform/presentation/reader.ts'
-import { run } from '../../../platform/pipeline.ts'
+import { generationOf } from '../../../platform/project/generation.ts'
 import { diskDrop } from '../../../platform/source/drop.ts'
 import { openWarehouse } from '../../../platform/warehouse/warehouse.ts'
 import { dashboard } from '../../../totesys/presentation/pages.ts'
+import { readAccess, type ServerEnv } from '../access.ts'
 import { createApp } from '../app.ts'
-import { groupsFor, readAccess, type ServerEnv } from '../auth.ts'
+import { groupsFor } from '../auth.ts'
 import { orderRoutes } from './order.ts'
 
 const questions: ReadonlyMap<string, Question> = new Map(
@@ -116,8 +117,8 @@ describe('the page of an order', () => {
       expect(page).toContain(`<code>processed/${generation}/${files[0]?.key}</code>`)
     }
     const [first, second] = captured.map(({ snapshot }) => snapshot)
-    expect(page).toContain(`the whole table, as of before ${first?.xmax}`)
-    expect(page).toContain(`${first?.xmin} to before ${second?.xmax}`)
+    expect(page).toContain(`all before ${first?.xmax}, for the whole table`)
+    expect(page).toContain(`from ${first?.xmin}, before ${second?.xmax}`)
     expect(page).toContain(`datetime="${second?.takenAt}"`)
     // The third batch has no version of this order.
     expect(page).not.toContain(commitKey(3))
@@ -128,7 +129,7 @@ describe('the page of an order', () => {
     expect(page).toMatch(/deleted<\/span\s*> in Totesys, noticed <time/)
     expect(page).toMatch(/deleted<\/span\s*> noticed; the last known values are kept/)
     expect(page).toContain('<td class="muted">20</td>')
-    expect(page).toContain('No transaction names it')
+    expect(page).toContain('No transaction refers to it')
   })
 
   it('shows the transaction and payments of an order to those who may see payments', async () => {
@@ -141,12 +142,12 @@ describe('the page of an order', () => {
       { event: 'payments_read', path: '/order/sales_order/1', status: 200, subject: 'local' },
     ])
     const other = await pageOf('/order/sales_order/1', ['analyst'])
-    expect(other).toContain('Payments are shown to the group finance only.')
+    expect(other).toContain('Only the group finance may see payments.')
     expect(other).not.toMatch(/sales receipt|30\.00/)
     expect(system.entries).toHaveLength(1)
   })
 
-  it('shows any fact, payments to finance alone', async () => {
+  it('shows any fact, and payments only to finance', async () => {
     const page = await pageOf('/order/payment/1', ['finance'])
     expect(page).toContain('<h1>Payment 1</h1>')
     expect(page).toContain('<del>99.50</del> → <ins>30.00</ins>')
@@ -160,7 +161,7 @@ describe('the page of an order', () => {
     expect((await get('/order/sales_order/1', ['finance'])).status).toBe(403)
   })
 
-  it('has one address for each, whatever it is called', async () => {
+  it('redirects other spellings to the one address of a fact', async () => {
     const to = async (path: string) => {
       const response = await get(path)
       return [response.status, response.headers.get('location')]
@@ -182,7 +183,7 @@ describe('the page of an order', () => {
     }
   })
 
-  it('is for finance where it shows payments, beyond this machine', () => {
+  it('asks for finance, beyond this machine, if it shows payments', () => {
     expect(groupsFor('/order/payment/1')).toEqual(['finance'])
     expect(groupsFor('/order/payment')).toEqual(['finance'])
     expect(groupsFor('/payments/next5')).toEqual(['finance'])
@@ -195,7 +196,7 @@ describe('the page of an order', () => {
   })
 
   it.each([
-    ['/order/sales_order/99', 'Sales order 99 has never been seen'],
+    ['/order/sales_order/99', 'No version of Sales order 99 was captured'],
     ['/order/sales_order/abc', 'cannot be a key'],
     ['/order/sales_order/1,2', 'cannot be a key'],
     ['/order/sales_order/99999999999999999999', 'cannot be a key'],
@@ -204,11 +205,14 @@ describe('the page of an order', () => {
     [`/order/sales_order/${'9'.repeat(5000)}`, 'cannot be a key'],
     ['/order/sales_order/%3Cscript%3Ealert(1)%3C%2Fscript%3E', '&lt;script&gt;alert(1)'],
     ['/order/%3Cscript%3E/1', 'There is no history of a table called “&lt;script&gt;”'],
-    ['/order/staff/1', 'There is one of: sales_order, purchase_order, payment, exchange_rate.'],
+    [
+      '/order/staff/1',
+      'These tables have one: sales_order, purchase_order, payment, exchange_rate.',
+    ],
     ['/order/__proto__/1', 'There is no history'],
     ['/order/..%2F..%2Fetc/passwd', 'There is no history'],
     ['/order?table=nothing&key=1', 'There is no history'],
-    ['/order?table=sales_order&key=', 'Give a number'],
+    ['/order?table=sales_order&key=', 'Enter a number'],
   ])('answers %s with 404, a sentence and a form', async (path, sentence) => {
     const response = await get(path)
     expect(response.status).toBe(404)
@@ -219,7 +223,7 @@ describe('the page of an order', () => {
     expect(page.length).toBeLessThan(20_000)
   })
 
-  it('has nothing elsewhere', async () => {
+  it('answers no other address', async () => {
     for (const path of ['/order/../../etc/passwd', '/order/sales_order', '/order/a/b/c']) {
       const response = await get(path)
       expect([path, response.status]).toEqual([path, 404])
@@ -247,7 +251,7 @@ describe('the page of an order', () => {
     expect(page.match(/<li id="v\d+">/g)).toHaveLength(200)
     expect(page).toContain('Versions 189 to 200 of 200')
     expect(page).toContain('<td class="changed"><del>188</del> → <ins>189</ins></td>')
-    expect(page.match(/its commit record is not in the lake any more/g)).toHaveLength(12)
+    expect(page.match(/its commit record is no longer in the lake/g)).toHaveLength(12)
     expect(page).toContain('<a href="/run/5200">5200</a>')
     expect(page).toContain('href="?until=188#h-versions"')
     const older = await pageOf('/order/sales_order/777?until=13')
@@ -260,7 +264,7 @@ describe('the page of an order', () => {
     }
   })
 
-  it('names the batch it was captured in where the fact was held back', async () => {
+  it('names the batch that captured a fact which was held back', async () => {
     const { sql, deps } = system
     const strict = { ...deps, limits: { ...deps.limits, quarantineRows: 0, quarantineShare: 0.1 } }
     await sql.query(`insert into purchase_order select 2, created_at, last_updated, staff_id,
@@ -304,10 +308,10 @@ describe('the page of an order', () => {
 
   it('shows the versions even if the lake cannot be read', async () => {
     await rm(join(system.folder, 'processed', generationOf(system.deps.project), commitKey(2)))
-    expect(await pageOf('/order/sales_order/1')).toMatch(/gone<\/span\s*> of the processed zone/)
+    expect(await pageOf('/order/sales_order/1')).toMatch(/gone<\/span\s*> from the processed zone/)
     await rm(join(system.folder, 'ingestion', commitKey(2)))
     const page = await pageOf('/order/sales_order/1')
-    expect(page).toContain('its commit record is not in the lake any more')
+    expect(page).toContain('its commit record is no longer in the lake')
     expect(page).toContain('<ins>12</ins>')
   })
 })

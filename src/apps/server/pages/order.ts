@@ -5,124 +5,161 @@ import { ConfigError } from '../../../platform/errors.ts'
 import { readOrigins } from '../../../platform/inspect/origins.ts'
 import { readHead } from '../../../platform/presentation/freshness.ts'
 import { type FactHistory, findFact, readHistory } from '../../../platform/presentation/history.ts'
-import type { Project } from '../../../platform/project/project.ts'
 import type { Fact } from '../../../platform/project/model.ts'
+import type { Project } from '../../../platform/project/project.ts'
+import { shorten } from '../../format.ts'
+import type { ServerEnv } from '../access.ts'
+import { groupsFor, pathOf } from '../auth.ts'
+import type { Markup } from '../markup.ts'
 import type { AppLog } from '../../log.ts'
-import type { Presentation } from '../app.ts'
-import { groupsFor, pathOf, type ServerEnv } from '../auth.ts'
+import type { Presentation } from '../presentation.ts'
 import { problemResponse } from '../problem.ts'
-import { type Markup, renderPage } from './layout.ts'
+import { renderPage } from './layout.ts'
 import { readNames } from './order/names.ts'
 import { renderOrigins } from './order/origins.ts'
 import { mayRead, readPayments, renderPayments } from './order/payments.ts'
-import { addressOf, MAX_KEY_CHARS, renderSearch, shorten, titleOf } from './order/search.ts'
+import {
+  MAX_KEY_CHARS,
+  orderPath,
+  renderSearch,
+  type SearchFields,
+  titleOf,
+} from './order/search.ts'
 import { renderState, renderTimeline } from './order/timeline.ts'
 import { renderVersions, windowOf } from './order/versions.ts'
 
-/** What columns are called where the project declares no pages of its own. */
+/** The labels and links of a project without pages of its own. */
 const PLAIN = { labels: {}, links: {} }
 
-/**
- * One fact with all its versions, `GET /order/<source table>/<key>`, a key of several columns with
- * commas; and `GET /order`, a form that leads there. There is one address for each: another name of
- * the table or another way to write the key is sent on to it, and who may read it is decided by
- * that address. A read that shows payments is logged with its subject.
- */
-export function orderRoutes({
-  presentation,
-  deps,
-  log,
-}: {
-  presentation: Presentation
-  deps: Deps
-  log: AppLog
-}): Hono<ServerEnv> {
-  const { project } = deps
-  const facts = project.models.filter((model) => model.kind === 'fact')
-  const dashboard = project.presentation ?? PLAIN
-  const app = new Hono<ServerEnv>()
+/** What the routes of Order read. */
+interface OrderContext {
+  readonly presentation: Presentation
+  readonly deps: Deps
+  readonly log: AppLog
+}
 
-  const respond = async (
-    c: Context<ServerEnv>,
-    {
-      status = 200,
-      summary,
-      ...page
-    }: { status?: 200 | 404; title: string; summary: string | undefined; body: Markup },
-  ) => {
-    const freshness = await presentation.freshness().catch(() => undefined)
-    const about = summary === undefined ? {} : { summary }
-    const body = renderPage({ ...page, ...about, path: '/order', freshness })
-    return c.html(body, status, { 'cache-control': 'private, no-store' })
-  }
-  const notFound = (c: Context<ServerEnv>, summary: string, given = { table: '', key: '' }) =>
-    respond(c, { status: 404, title: 'Not found', summary, body: renderSearch(facts, given) })
-  const unknownTable = (c: Context<ServerEnv>, table: string) => {
-    const known = facts.map(({ from }) => from).join(', ')
-    const what = `There is no history of a table called “${shorten(table)}”`
-    return notFound(c, `${what}. There is one of: ${known}.`)
-  }
+/**
+ * One fact with all its versions, `GET /order/<source table>/<key>` (the values of a key of several
+ * columns separated by commas), and `GET /order`, a form that leads there. Each fact has one address:
+ * another name of the table, or another spelling of the key, is redirected to it, and that address
+ * decides who may read the fact. A read that shows payments is logged with its subject.
+ */
+export function orderRoutes(context: OrderContext): Hono<ServerEnv> {
+  const { project } = context.deps
+  const app = new Hono<ServerEnv>()
 
   app.get('/order', async (c) => {
     const { table, key = '' } = c.req.query()
     if (table === undefined) {
       const summary = 'Every order and payment with all its versions, deleted ones too.'
-      const body = renderSearch(facts, { table: '', key })
-      return await respond(c, { title: 'Find an order', summary, body })
+      const body = renderSearch(factsOf(project), { table: '', key })
+      return await answerPage(c, context, { title: 'Find an order', summary, body })
     }
     const fact = findKnownFact(project, table)
-    if (fact === undefined) return await unknownTable(c, table)
+    if (fact === undefined) return await answerUnknownTable(c, context, table)
     const trimmed = key.trim()
-    if (trimmed !== '') return c.redirect(addressOf(fact, trimmed))
-    return await notFound(c, 'Give a number to look for.', { table: fact.from, key: '' })
+    if (trimmed !== '') return c.redirect(orderPath(fact, trimmed))
+    const given = { table: fact.from, key: '' }
+    return await answerNotFound(c, context, { summary: 'Enter a number to look for.', given })
   })
 
   app.get('/order/:table/:key', async (c) => {
     const { table, key } = c.req.param()
     const fact = findKnownFact(project, table)
-    if (fact === undefined) return await unknownTable(c, table)
-    if (table !== fact.from) return c.redirect(addressOf(fact, key))
-    // Once more by the name of the fact itself, however the address was written.
-    if (!mayRead(c, addressOf(fact, key))) return forbidden()
-    const given = { table: fact.from, key: shorten(key) }
-    const found = await readVersions(presentation, fact, key)
-    if (found === 'BAD_KEY') {
-      const wanted = `${project.title}'s ${fact.from} goes by ${fact.key.join(', ')}`
-      return await notFound(c, `“${shorten(key)}” cannot be a key: ${wanted}.`, given)
-    }
-    const { history, generation } = found
-    const { versions, headline } = history
-    const last = versions.at(-1)
-    if (last === undefined) {
-      const summary = `${titleOf(fact, shorten(key))} has never been seen: ${project.title} never had it, or not for as long as from one run to the next.`
-      return await notFound(c, summary, given)
-    }
-    const own = fact.key.map((name) => last.values[name] ?? '').join(',')
-    if (own !== key) return c.redirect(addressOf(fact, own))
-
-    const shown = windowOf(versions, c.req.query('until'))
-    const [names, payments, origins] = await Promise.all([
-      readNames(presentation, { project, fact, versions }),
-      readPayments(c, presentation, { table: fact.from, key }),
-      readOrigins(deps, fact, { versions: shown.versions, generation }),
-    ])
-    if (payments?.kind === 'answer' || !groupsFor(addressOf(fact, key)).includes('analyst')) {
-      const { subject } = c.get('caller')
-      log({ event: 'payments_read', path: pathOf(c), status: 200, subject })
-    }
-    const context = { fact, labels: dashboard.labels, names }
-    const body = html`${renderState(versions, project.title)}
-      <div class="panels">
-        ${renderTimeline(versions, context)} ${renderVersions(shown, history, context)}
-        ${renderPayments(payments, dashboard)} ${renderOrigins(origins, shown, fact)}
-        <section class="panel wide" aria-labelledby="h-search">
-          <h2 id="h-search">Find another</h2>
-          ${renderSearch(facts, { table: fact.from, key: '' })}
-        </section>
-      </div>`
-    return await respond(c, { title: titleOf(fact, key), summary: headline, body })
+    if (fact === undefined) return await answerUnknownTable(c, context, table)
+    if (table !== fact.from) return c.redirect(orderPath(fact, key))
+    // Checked again by the fact's own address, however the request was written.
+    if (!mayRead(c, orderPath(fact, key))) return forbidden()
+    return await answerFact(c, context, { fact, key })
   })
   return app
+}
+
+async function answerFact(
+  c: Context<ServerEnv>,
+  context: OrderContext,
+  { fact, key }: { fact: Fact; key: string },
+): Promise<Response> {
+  const { presentation, deps, log } = context
+  const { project } = deps
+  const given = { table: fact.from, key: shorten(key) }
+  const found = await readVersions(presentation, fact, key)
+  if (found === 'BAD_KEY') {
+    const wanted = `the key of ${fact.from} is ${fact.key.join(', ')}`
+    const summary = `“${shorten(key)}” cannot be a key: ${wanted}.`
+    return await answerNotFound(c, context, { summary, given })
+  }
+  const { history, generation } = found
+  const { versions, headline } = history
+  const last = versions.at(-1)
+  if (last === undefined) {
+    const summary = `No version of ${titleOf(fact, shorten(key))} was captured. It never existed in ${project.title}, or it was created and deleted between two runs.`
+    return await answerNotFound(c, context, { summary, given })
+  }
+  const own = fact.key.map((name) => last.values[name] ?? '').join(',')
+  if (own !== key) return c.redirect(orderPath(fact, own))
+
+  const shown = windowOf(versions, c.req.query('until'))
+  const [names, payments, origins] = await Promise.all([
+    readNames(presentation, { project, fact, versions }),
+    readPayments(c, presentation, { table: fact.from, key }),
+    readOrigins(deps, fact, { versions: shown.versions, generation }),
+  ])
+  if (payments?.kind === 'answer' || !groupsFor(orderPath(fact, key)).includes('analyst')) {
+    const { subject } = c.get('caller')
+    log({ event: 'payments_read', path: pathOf(c), status: 200, subject })
+  }
+  const { labels, links } = project.presentation ?? PLAIN
+  const named = { fact, labels, names }
+  const body = html`${renderState(versions, project.title)}
+    <div class="panels">
+      ${renderTimeline(versions, named)} ${renderVersions(shown, history, named)}
+      ${renderPayments(payments, { labels, links })} ${renderOrigins(origins, shown, fact)}
+      <section class="panel wide" aria-labelledby="h-search">
+        <h2 id="h-search">Find another</h2>
+        ${renderSearch(factsOf(project), { table: fact.from, key: '' })}
+      </section>
+    </div>`
+  return await answerPage(c, context, { title: titleOf(fact, key), summary: headline, body })
+}
+
+async function answerPage(
+  c: Context<ServerEnv>,
+  { presentation }: OrderContext,
+  {
+    status = 200,
+    summary,
+    ...page
+  }: { status?: 200 | 404; title: string; summary: string | undefined; body: Markup },
+): Promise<Response> {
+  const freshness = await presentation.freshness().catch(() => undefined)
+  const about = summary === undefined ? {} : { summary }
+  const body = renderPage({ ...page, ...about, path: '/order', freshness })
+  return c.html(body, status, { 'cache-control': 'private, no-store' })
+}
+
+/** A page that says why there is no such fact, with the form to look for another. */
+async function answerNotFound(
+  c: Context<ServerEnv>,
+  context: OrderContext,
+  { summary, given = { table: '', key: '' } }: { summary: string; given?: SearchFields },
+): Promise<Response> {
+  const body = renderSearch(factsOf(context.deps.project), given)
+  return await answerPage(c, context, { status: 404, title: 'Not found', summary, body })
+}
+
+async function answerUnknownTable(
+  c: Context<ServerEnv>,
+  context: OrderContext,
+  table: string,
+): Promise<Response> {
+  const known = factsOf(context.deps.project).map(({ from }) => from)
+  const summary = `There is no history of a table called “${shorten(table)}”. These tables have one: ${known.join(', ')}.`
+  return await answerNotFound(c, context, { summary })
+}
+
+function factsOf({ models }: Project): readonly Fact[] {
+  return models.filter((model) => model.kind === 'fact')
 }
 
 function findKnownFact(project: Project, table: string): Fact | undefined {
@@ -134,7 +171,7 @@ function findKnownFact(project: Project, table: string): Fact | undefined {
   }
 }
 
-/** Its versions and the generation they are of, in one snapshot. */
+/** The versions of a fact and their generation, from one snapshot. */
 async function readVersions(
   { reader }: Presentation,
   fact: Fact,
@@ -153,6 +190,6 @@ async function readVersions(
 }
 
 function forbidden(): Response {
-  const detail = 'The token names no group that may read this'
+  const detail = 'None of the groups in the token may read this'
   return problemResponse({ status: 403, code: 'GROUP_MISSING', detail })
 }

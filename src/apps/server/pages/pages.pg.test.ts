@@ -10,8 +10,8 @@ import { parseQuestion, readQuestions } from '../../../platform/presentation/que
 import { createReader, type Reader } from '../../../platform/presentation/reader.ts'
 import { dashboard } from '../../../totesys/presentation/pages.ts'
 import { fillTotesys } from '../../local/living-totesys/fill.ts'
+import { readAccess, type ServerEnv } from '../access.ts'
 import { createApp } from '../app.ts'
-import { readAccess, type ServerEnv } from '../auth.ts'
 import { pageRoutes, renderProblem } from './pages.ts'
 
 const QUESTIONS = new Map(dashboard.questions.flatMap((folder) => [...readQuestions(folder)]))
@@ -72,7 +72,7 @@ describe('the pages', () => {
     await system[Symbol.asyncDispose]()
   })
 
-  it('say what to do while nothing was loaded', async () => {
+  it('say what to do until the first batch is loaded', async () => {
     const { status, text, response } = await asker()('/')
     expect([status, response.headers.get('retry-after')]).toEqual([503, '5'])
     expect(text).toContain('tidemark run')
@@ -81,7 +81,7 @@ describe('the pages', () => {
     expect(json.response.headers.get('content-type')).toBe('application/problem+json')
   })
 
-  it('say that nothing is there instead of drawing nothing', async () => {
+  it('say that there is nothing, and do not draw an empty chart', async () => {
     await system.run()
     for (const { path } of dashboard.pages) {
       const { status, text } = await asker()(path)
@@ -91,7 +91,7 @@ describe('the pages', () => {
     }
   })
 
-  it('show every question of theirs with a label, a table, CSV and SQL', async () => {
+  it('show each of their questions with a label, a table, CSV and SQL', async () => {
     await fillTotesys(system.sql, { seed: 7, salesOrders: 300, until: NOW })
     await system.run()
     await system.sql.query(`update sales_order set units_sold = units_sold + 1
@@ -116,7 +116,7 @@ describe('the pages', () => {
     }
   })
 
-  it('never put script or style of elsewhere, or text that could end its element, in a page', async () => {
+  it('contain no script or style from elsewhere, and no text that could end its element', async () => {
     await system.sql.query(
       `update counterparty set counterparty_legal_name = '</script><b onload=x>' where counterparty_id = 1`,
     )
@@ -129,13 +129,13 @@ describe('the pages', () => {
     expect(text).not.toMatch(/(src|href)="https?:/)
   })
 
-  it('show what is about payments to the group finance only', async () => {
+  it('show payments to the group finance only', async () => {
     const analyst = asker({ groups: ['analyst'] })
     const both = asker({ groups: ['analyst', 'finance'] })
     for (const path of ['/', '/counterparty?counterparty=1']) {
       const { status, text } = await analyst(path)
       expect(status, path).toBe(200)
-      expect(text, path).toContain('This is shown to the group finance only.')
+      expect(text, path).toContain('Only the group finance may see this.')
       expect((await both(path)).text, path).not.toContain('finance only')
     }
     for (const { name, access } of QUESTIONS.values()) {
@@ -152,7 +152,7 @@ describe('the pages', () => {
     )
   })
 
-  it('keep filters in the address, and the address short', async () => {
+  it('keep the filters in a short address', async () => {
     const ask = asker()
     const { response } = await ask('/sales?from=&currency=EUR&design=')
     expect([response.status, response.headers.get('location')]).toEqual([
@@ -165,7 +165,7 @@ describe('the pages', () => {
     expect(text).toMatch(/href="\/questions\/s02_sales_by_week\.csv\?[^"]*currency=EUR/)
   })
 
-  it('say what a filter cannot be, and show the rest', async () => {
+  it('name a filter that is not valid, and show the rest', async () => {
     const { status, text } = await asker()('/sales?from=2026-13-01&currency=XXX')
     expect(status).toBe(200)
     expect(text).toContain('role="alert"')
@@ -222,7 +222,9 @@ describe('the pages', () => {
       expect(text).toContain('id="h-s01_sales_by_currency"')
       const card = plainText(text.slice(text.indexOf('id="h-s16_sales_in_one_currency"')))
       expect(card).toMatch(/All in GBP [\d,]+ \.\d\d /)
-      expect(card).toMatch(/USD→GBP 0\.7912 of \d+ [A-Z][a-z]{2} \d{4} \(last known, 2 days old\)/)
+      expect(card).toMatch(
+        /USD→GBP 0\.7912 from \d+ [A-Z][a-z]{2} \d{4} \(last known, 2 days old\)/,
+      )
       expect(card).toContain('source &lt;i&gt;a bank&lt;/i&gt;')
       expect(card).toMatch(/\d+ orders not converted: no rate/)
       expect(text).toContain('id="h-r01_rates"')
@@ -230,7 +232,7 @@ describe('the pages', () => {
       expect(text).not.toContain('class="failure"')
     })
 
-    it('show it on every page that has amounts, and of payments to finance only', async () => {
+    it('show it on every page with amounts, for payments to finance only', async () => {
       for (const [path, question] of Object.entries({
         '/': 's16_sales_in_one_currency',
         '/purchases': 'p06_purchases_in_one_currency',
@@ -246,7 +248,7 @@ describe('the pages', () => {
       expect(text.match(/All in GBP/g)).toHaveLength(2)
     })
 
-    it('say that nothing is converted rather than nothing', async () => {
+    it('say that nothing could be converted', async () => {
       const { text } = await asker()('/sales?period=all&in=GBP&currency=EUR')
       const card = plainText(text.slice(text.indexOf('id="h-s16_sales_in_one_currency"')))
       expect(card).toMatch(/All in GBP – left out \d+ orders not converted: no rate/)
@@ -259,7 +261,7 @@ describe('the pages', () => {
     })
   })
 
-  it('show one question that fails in its own place', async () => {
+  it('show a question that fails in its own panel', async () => {
     const broken = parseQuestion('-- broken: Which?\n-- Grain: one row.\nselect 1 / 0 as n')
     const shown: Dashboard = {
       ...dashboard,
@@ -288,13 +290,13 @@ describe('the pages', () => {
     expect(text.match(/class="drawing"/g)?.length).toBe(1)
   })
 
-  it('ask for a counterparty first where there is none without', async () => {
+  it('ask for a counterparty before they show one', async () => {
     const { text } = await asker()('/counterparty')
     expect(text).toContain('href="/counterparty?counterparty=2"')
     expect(text).not.toContain('class="panel')
   })
 
-  it('turn red when the promise is missed', async () => {
+  it('turn red if the promise is missed', async () => {
     expect((await asker()('/')).text).toContain('class="freshness ok"')
     const { text } = await asker({ now: new Date(Date.now() + 3_600_000) })('/')
     expect(text).toContain('class="freshness bad"')
@@ -325,7 +327,7 @@ describe('the pages', () => {
     expect(text).toContain('Go to the overview')
   })
 
-  it('serve their assets compressed and for good, and nothing else', async () => {
+  it('serve their assets compressed, to be cached for good, and no other file', async () => {
     const ask = asker()
     const { text } = await ask('/')
     const [, style = ''] = /href="(\/assets\/dashboard-[^"]+\.css)"/.exec(text) ?? []
@@ -343,12 +345,12 @@ describe('the pages', () => {
     expect(shipped).not.toContain('https://')
   })
 
-  it('compress what is long', async () => {
+  it('are compressed if they are long', async () => {
     const { response } = await asker()('/sales', { 'accept-encoding': 'gzip' })
     expect(response.headers.get('content-encoding')).toBe('gzip')
   })
 
-  it('have every question that their pages, filters and links name', () => {
+  it('have every question that panels, filters and links name', () => {
     for (const { panels } of dashboard.pages) {
       for (const { question } of panels) expect(QUESTIONS.has(question), question).toBe(true)
     }

@@ -4,16 +4,19 @@ import { html } from 'hono/html'
 import type { Deps } from '../../../platform/deps.ts'
 import type { Dashboard } from '../../../platform/project/dashboard.ts'
 import type { AppLog } from '../../log.ts'
-import type { Presentation } from '../app.ts'
-import type { ServerEnv } from '../auth.ts'
+import type { ServerEnv } from '../access.ts'
+import type { Markup } from '../markup.ts'
+import type { Presentation } from '../presentation.ts'
 import type { ProblemOptions } from '../problem.ts'
 import { askRoutes } from './ask.ts'
 import { readAsset } from './assets.ts'
 import { businessRoutes } from './business.ts'
-import { type Markup, renderPage } from './layout.ts'
+import { renderPage } from './layout.ts'
 import { operationRoutes } from './operations.ts'
 import { orderRoutes } from './order.ts'
+import { questionRoutes } from './question.ts'
 
+/** What the pages are made from. */
 export interface PageRoutesOptions {
   readonly presentation: Presentation
   readonly dashboard: Dashboard
@@ -21,7 +24,7 @@ export interface PageRoutesOptions {
   readonly log: AppLog
 }
 
-/** Everything a browser asks for: pages, what they load, and answers as files. */
+/** The routes for browsers: the pages, the assets that they load, and answers as files. */
 export function pageRoutes({
   presentation,
   dashboard,
@@ -41,23 +44,24 @@ export function pageRoutes({
   })
   app.use(compress())
   app.route('/', businessRoutes(presentation, dashboard))
+  app.route('/', questionRoutes(presentation, dashboard))
   app.route('/', orderRoutes({ presentation, deps, log }))
   app.route('/', askRoutes({ presentation, log }))
   app.route('/', operationRoutes({ presentation, deps }))
   return app
 }
 
-/** Why there is no page, as a page. */
+/** Renders a page that says why the one asked for cannot be shown. */
 export function renderProblem({ status, code, detail }: ProblemOptions): Markup {
   const next =
     code === 'WAREHOUSE_EMPTY'
-      ? html`Carry the first batch into it: <code>tidemark run</code>, or <code>npm start</code> for
-          a living example. This page shows it as soon as it is there.`
+      ? html`Load the first batch: <code>tidemark run</code>, or <code>npm start</code> for a live
+          example. This page shows it as soon as it is loaded.`
       : status === 404
         ? html`<a href="/">Go to the overview</a>`
-        : html`Try again in a moment; <code>tidemark doctor</code> says what is missing.`
+        : html`Try again in a moment. <code>tidemark doctor</code> says what is missing.`
   return renderPage({
-    title: status === 404 ? 'There is nothing here' : 'There is nothing to show just now',
+    title: status === 404 ? 'There is nothing here' : 'There is nothing to show now',
     path: '',
     freshness: undefined,
     body: html`<div class="${status === 404 || code === 'WAREHOUSE_EMPTY' ? 'empty' : 'failure'}">

@@ -1,28 +1,26 @@
-import { html, raw } from 'hono/html'
-import type { Answer } from '../../../platform/presentation/answer.ts'
-import type { ResultColumn, Row } from '../../../platform/presentation/cursor.ts'
+import { html } from 'hono/html'
 import { TidemarkError } from '../../../platform/errors.ts'
-import type { Dashboard, Panel, TableChart } from '../../../platform/project/dashboard.ts'
+import type { Answer } from '../../../platform/presentation/answer.ts'
 import type { Question } from '../../../platform/presentation/question.ts'
+import type { Dashboard, Panel, TableChart } from '../../../platform/project/dashboard.ts'
+import { plotsOf } from '../charts/plot-of-answer.ts'
+import type { Markup } from '../markup.ts'
+import { labelOf, renderAnswerRows } from './answer-rows.ts'
 import { renderCards, renderConversion } from './cards.ts'
-import { figureOf } from './figure.ts'
-import { linkTo, type Selection } from './filters.ts'
-import { formatMoment, formatNumber } from './format.ts'
-import type { Markup } from './layout.ts'
+import { renderPlots } from './plots.ts'
+import { linkTo, type Selection } from './selection.ts'
 
-/** Rows of a table in a page; the CSV has them all. */
-const MAX_ROWS = 500
-
+/** What a panel is rendered from. */
 export interface PanelOptions {
   readonly panel: Panel
   readonly question: Question
-  /** Or why there is none: one question without an answer leaves the others alone. */
+  /** The answer, or why there is none. One question without an answer does not affect the others. */
   readonly answer: Answer | { readonly error: unknown }
   readonly selection: Selection
   readonly dashboard: Dashboard
 }
 
-/** One question: its heading, what it shows, and the ways to the same as a table, a file and SQL. */
+/** A question with its chart, and the same as a table, a file and SQL. */
 export function renderPanel(options: PanelOptions): Markup {
   const { panel, question, answer, selection, dashboard } = options
   const id = question.name
@@ -46,9 +44,9 @@ export function renderPanel(options: PanelOptions): Markup {
           ? ''
           : html`<details id="t-${id}">
               <summary>
-                ${panel.chart.kind === 'table' ? 'Show as table, whole' : 'Show as table'}
+                ${panel.chart.kind === 'table' ? 'Show the whole table' : 'Show as table'}
               </summary>
-              ${renderTable(answer, { dashboard, label: question.title })}
+              ${renderAnswerRows(answer, { dashboard, label: question.title })}
             </details>`
       }
       <a href="/questions/${question.name}.csv${query}" download>CSV</a>
@@ -57,7 +55,7 @@ export function renderPanel(options: PanelOptions): Markup {
   </section>`
 }
 
-/** The place of a question that is not for the caller, and for whom it is. */
+/** Renders, in place of a question that is not for the caller, which group it is for. */
 export function renderWithheld({
   panel,
   question,
@@ -65,11 +63,11 @@ export function renderWithheld({
   const id = question.name
   return html`<section class="panel ${panel.wide === true ? 'wide' : ''}" aria-labelledby="h-${id}">
     <h2 id="h-${id}">${panel.title ?? question.title}</h2>
-    <p class="empty">This is shown to the group ${question.access} only.</p>
+    <p class="empty">Only the group ${question.access} may see this.</p>
   </section>`
 }
 
-/** What the filters of a page are for one question, for the address of its own page. */
+/** The filters of a page that a question knows, for the address of the question's own page. */
 export function paramsFor(question: Question, { filters }: Selection): Record<string, string> {
   return Object.fromEntries(
     Object.entries(filters).flatMap(([name, value]): [string, string][] =>
@@ -78,7 +76,7 @@ export function paramsFor(question: Question, { filters }: Selection): Record<st
   )
 }
 
-/** Whether a filter leaves out rows of the questions that know it. */
+/** Whether a filter leaves out rows, in the questions that know it. */
 function isNarrowing({ filters }: Dashboard, name: string): boolean {
   if (['period', 'from', 'to', 'then'].includes(name)) return false
   const filter = filters.find((each) => each.name === name)
@@ -89,14 +87,14 @@ function labelOfFilter({ filters }: Dashboard, name: string): string {
   return filters.find((filter) => filter.name === name)?.label ?? name
 }
 
-/** Whatever it was, in a sentence; never the message of an error that is not ours. */
+/** Says in a sentence that a question failed; never the message of an error that is not ours. */
 export function renderFailure(error: unknown): Markup {
   const { code, message, hint } =
     error instanceof TidemarkError && /^(BAD_FILTER|READER_BUSY|WAREHOUSE_EMPTY)$/.test(error.code)
       ? error
       : {
           code: error instanceof TidemarkError ? error.code : 'UNEXPECTED',
-          message: 'This question could not be answered just now',
+          message: 'This question could not be answered',
           hint: 'load the page again; the log of the server says more',
         }
   return html`<p class="failure" role="alert">
@@ -121,166 +119,14 @@ function renderContent(options: PanelOptions & { readonly answer: Answer }): Mar
         columns === undefined ? undefined : { kind: 'table', columns, limit: 12 }
       const label = question.title
       return html`${renderCards(chart, answer, labels)}
-      ${rows === undefined ? '' : renderTable(answer, { dashboard, label, chart: rows })}`
+      ${rows === undefined ? '' : renderAnswerRows(answer, { dashboard, label, chart: rows })}`
     }
     if (chart.kind === 'table') {
-      return renderTable(answer, { dashboard, label: question.title, chart })
+      return renderAnswerRows(answer, { dashboard, label: question.title, chart })
     }
-    const figure = figureOf(chart, answer, labels)
-    return html`<div class="chart ${figure.plots.length === 1 ? 'single' : ''}" data-figure>
-      ${figure.plots.map(
-        ({ name, aside, sentence, heightPx, color }) =>
-          html`<div class="plot">
-            ${
-              name === '' && aside === ''
-                ? ''
-                : html`<h3 style="--card: var(${color})">
-                    <span>${name}</span> <small>${aside}</small>
-                  </h3>`
-            }
-            <div
-              class="drawing"
-              role="img"
-              aria-label="${panel.title ?? question.title} ${sentence}"
-              data-sentence="${sentence}"
-              style="height: ${heightPx}px"
-            ></div>
-          </div>`,
-      )}
-      <script type="application/json">
-        ${raw(jsonOf(figure))}
-      </script>
-    </div>`
+    const title = panel.title ?? question.title
+    return renderPlots(plotsOf(chart, answer, labels), { title })
   } catch (error) {
     return renderFailure(error)
   }
-}
-
-/** JSON that cannot end the element it stands in. */
-export function jsonOf(value: unknown): string {
-  return JSON.stringify(value)
-    .replaceAll('<', '\\u003c')
-    .replaceAll('\u2028', '\\u2028')
-    .replaceAll('\u2029', '\\u2029')
-}
-
-/** What people call a column. */
-export function labelOf({ labels }: Pick<Dashboard, 'labels'>, column: string): string {
-  const known = labels[column]
-  if (known !== undefined) return known
-  const words = column.replaceAll('_', ' ')
-  return words.charAt(0).toUpperCase() + words.slice(1)
-}
-
-export interface TableOptions {
-  readonly dashboard: Pick<Dashboard, 'labels' | 'links'>
-  /** What the table is, for who cannot see it. */
-  readonly label: string
-  readonly chart?: TableChart
-}
-
-/** An answer as a table that can be scrolled from the keyboard. */
-export function renderTable(
-  { columns, rows, isTruncated }: Pick<Answer, 'columns' | 'rows' | 'isTruncated'>,
-  { dashboard, label, chart }: TableOptions,
-): Markup {
-  const shown =
-    chart === undefined
-      ? columns
-      : chart.columns.map((name) => {
-          const column = columns.find((each) => each.name === name)
-          if (column === undefined) throw new TypeError(`there is no column ${name}`)
-          return column
-        })
-  const places = shown.map((column) => columns.indexOf(column))
-  const limit = chart?.limit ?? MAX_ROWS
-  const left = rows.length - limit
-  return html`<div
-    class="table-wrap ${Math.min(rows.length, limit) > 18 ? 'tall' : ''}"
-    tabindex="0"
-    role="region"
-    aria-label="Table: ${label}"
-  >
-    <table>
-      ${
-        left > 0 || isTruncated
-          ? html`<caption>
-              The first ${formatNumber(String(Math.min(limit, rows.length)))} of
-              ${isTruncated ? 'more than ' : ''}${formatNumber(String(rows.length))} rows; the CSV
-              has all.
-            </caption>`
-          : ''
-      }
-      <thead>
-        <tr>
-          ${shown.map(
-            ({ name, kind }) =>
-              html`<th scope="col" class="${isFigure(name, kind) ? 'number' : ''}">
-                ${labelOf(dashboard, name)}
-              </th>`,
-          )}
-        </tr>
-      </thead>
-      <tbody>
-        ${rows.slice(0, limit).map(
-          (row) =>
-            html`<tr>
-              ${places.map((place) => renderCell(columns, row, { place, dashboard }))}
-            </tr>`,
-        )}
-      </tbody>
-    </table>
-  </div>`
-}
-
-/** Numbers that name a thing are text. */
-function isFigure(name: string, kind: ResultColumn['kind']): boolean {
-  return kind === 'number' && !/(^|_)id$/.test(name)
-}
-
-function renderCell(
-  columns: readonly ResultColumn[],
-  row: Row,
-  { place, dashboard }: { place: number; dashboard: Pick<Dashboard, 'links'> },
-): Markup {
-  const { name = '', kind = 'text' } = columns[place] ?? {}
-  const cell = row[place] ?? null
-  if (cell === null) return html`<td class="muted">–</td>`
-  if (isFigure(name, kind)) return html`<td class="number">${formatNumber(cell)}</td>`
-  const text =
-    kind === 'moment' ? formatMoment(cell) : kind === 'boolean' ? yesNo(cell) : inWords(cell)
-  const href = linkOf(columns, row, { name, dashboard })
-  return html`<td class="${kind === 'date' || kind === 'moment' ? 'time' : ''}">
-    ${href === undefined ? text : html`<a href="${href}">${text}</a>`}
-  </td>`
-}
-
-/** `SALES_RECEIPT` and `sales_order` are names for machines. */
-function inWords(cell: string): string {
-  if (!/^([A-Z]+(_[A-Z]+)+|[a-z]+(_[a-z]+)+)$/.test(cell)) return cell
-  return cell.toLowerCase().replaceAll('_', ' ')
-}
-
-function yesNo(cell: string): string {
-  return cell === 't' ? 'yes' : 'no'
-}
-
-/** Where a cell leads; undefined when a value it needs is not in the row. */
-function linkOf(
-  columns: readonly ResultColumn[],
-  row: Row,
-  { name, dashboard }: { name: string; dashboard: Pick<Dashboard, 'links'> },
-): string | undefined {
-  const valueOf = (column: string): string | null =>
-    row[columns.findIndex((each) => each.name === column)] ?? null
-  const link = dashboard.links[name]
-  const template = typeof link === 'object' ? link.to[valueOf(link.by) ?? ''] : link
-  if (template === undefined) return undefined
-  let isWhole = true
-  const href = template.replaceAll(/\{(\w+)\}/g, (_, column: string) => {
-    const value = valueOf(column)
-    isWhole &&= value !== null
-    return encodeURIComponent(value ?? '')
-  })
-  return isWhole ? href : undefined
 }

@@ -1,6 +1,6 @@
 -- options_counterparty: Which counterparties are there?
 -- Grain: one row per counterparty.
--- Note: What the filter `counterparty` offers: the value in the address, and what people read.
+-- Note: The choices of the filter `counterparty`: the value in the address, and what people read.
 select
     d.counterparty_id::text as value,
     d.counterparty_legal_name::text as label

@@ -1,6 +1,6 @@
 -- options_department: Which departments are there?
 -- Grain: one row per department that has staff.
--- Note: What the filter `department` offers: the value in the address, and what people read.
+-- Note: The choices of the filter `department`: the value in the address, and what people read.
 select
     d.department_name::text as value,
     d.department_name::text as label

@@ -1,6 +1,6 @@
 -- options_in: Into which currencies can others be converted?
--- Grain: one row per currency of the company into which another of them has a rate.
--- Note: What the filter `in` offers: the value in the address, and what people read.
+-- Grain: one row per currency of the company that at least one other has a rate into.
+-- Note: The choices of the filter `in`: the value in the address, and what people read.
 -- Filters: today
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today

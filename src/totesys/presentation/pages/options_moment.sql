@@ -1,8 +1,8 @@
--- options_moment: At which moments is it known what the books said?
--- Grain: one row per moment, 200 at most and evenly spread over the batches, the newest included.
--- Unit: moments in UTC, ISO 8601; the source as it was then is in the warehouse.
--- Note: What the filters `as_of` and `then` offer. Rounded up to the second, so that the batch taken
--- within that second is known. Newest first.
+-- options_moment: For which moments do we know what the books said?
+-- Grain: one row per moment, 200 at most, evenly spread over the batches, the newest included.
+-- Unit: moments in UTC, ISO 8601.
+-- Note: The choices of the filters `as_of` and `then`. Each moment is rounded up to the second, so
+-- that it includes the batch taken within that second. The newest comes first.
 with numbered as (
     select
         l.snapshot_at,

@@ -1,8 +1,8 @@
--- order_names: What are the things called that an order names by number?
--- Grain: one row per thing of a dimension.
+-- order_names: What are the names of the things that an order refers to by number?
+-- Grain: one row per thing in a dimension.
 -- Unit: none.
--- Note: ids is a JSON object of the numbers by dimension: {"dim_staff": ["1", "2"]}. Names are those
--- of now.
+-- Note: `ids` is a JSON object of numbers by dimension: {"dim_staff": ["1", "2"]}. Names are those
+-- in use now.
 -- Filters: ids
 with wanted as (
     select

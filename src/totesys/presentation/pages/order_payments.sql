@@ -1,7 +1,7 @@
--- order_payments: What is to be paid for this order?
+-- order_payments: Which payments belong to this order?
 -- Grain: one row per payment of the order's transactions, or one for a transaction without any.
 -- Unit: amount in the row's own currency.
--- Note: As it now stands: a payment that was deleted is left out. order_table is sales_order or
+-- Note: The payments as they are now; deleted ones are left out. order_table is sales_order or
 -- purchase_order.
 -- Access: finance
 -- Filters: order_table, order_id

@@ -1,8 +1,8 @@
 -- overview_changes: What changed lately?
--- Grain: one row per version of an order, of each kind (sales, purchase) the newest 3 that are new,
--- amended and deleted.
--- Unit: amount in the row's own currency, for a deletion the last known; times in UTC.
--- Note: Newest first. What an amendment changed is old → new, by the column's name.
+-- Grain: one row per version of an order: for sales and purchases, the 3 newest created, amended and
+-- deleted.
+-- Unit: amount in the row's own currency, the last known one for a deletion; times in UTC.
+-- Note: The newest comes first. what_changed says old → new, by column name.
 -- Filters: currency, department, counterparty
 with newest as (
     select x.*

@@ -1,9 +1,10 @@
--- overview_payments: Which payments fell due, to us and by us, and against the period before?
+-- overview_payments: Which payments fell due, to us and by us, compared with the period before?
 -- Grain: one row per currency with a payment due in the period or in the one before.
 -- Unit: amount in the row's own currency.
--- Note: By payment date, paid or not, up to today: what is due later is left out. The period before is
--- as many days long and ends the day before `from`. Without `from` there is none: its columns are
--- null. In are sale receipts and refunds we get, out purchase payments and refunds we give.
+-- Note: Payments count by their payment date, paid or not, up to today. In are sales receipts and
+-- refunds that we get, out are purchase payments and refunds that we give. The period before has
+-- the same number of days and ends the day before `from`. Without `from` there is no period before,
+-- and its columns are null.
 -- Access: finance
 -- Filters: from, to, currency, counterparty, today, as_of
 with clock as (

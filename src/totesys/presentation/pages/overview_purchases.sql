@@ -1,8 +1,8 @@
--- overview_purchases: How much did we buy, and against the period before?
--- Grain: one row per currency that bought in the period or in the one before.
+-- overview_purchases: How much did we buy, compared with the period before?
+-- Grain: one row per currency with purchases in the period or in the one before.
 -- Unit: amount in the row's own currency; quantity in items; change_ratio 0.1 is 10 % more.
--- Note: The period before is as many days long and ends the day before `from`; an absent `to` then
--- counts as today. Without `from` there is no period before: its columns are null.
+-- Note: The period before has the same number of days and ends the day before `from`. Without `to`
+-- it is measured up to today. Without `from` there is no period before, and its columns are null.
 -- Filters: from, to, currency, department, counterparty, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today

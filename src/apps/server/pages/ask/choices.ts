@@ -1,9 +1,9 @@
 import { html } from 'hono/html'
 import type { Question } from '../../../../platform/presentation/question.ts'
 import type { ReadableRelation } from '../../../../platform/presentation/relations.ts'
-import type { Markup } from '../layout.ts'
+import type { Markup } from '../../markup.ts'
 
-/** Groups of saved questions by the letter that a numbered name begins with. */
+/** The groups of saved questions, by the letter that a numbered name begins with. */
 const GROUPS: readonly (readonly [RegExp, string])[] = [
   [/^s\d/, 'Sales'],
   [/^p\d/, 'Purchases'],
@@ -12,7 +12,7 @@ const GROUPS: readonly (readonly [RegExp, string])[] = [
   [/^/, 'Parts of pages'],
 ]
 
-/** Every saved question as a link that puts it into the editor. */
+/** Lists the saved questions, each as a link that puts it into the editor. */
 export function renderQuestions(questions: readonly Question[], chosen: string): Markup {
   const groupOf = ({ name }: Question): string =>
     GROUPS.find(([pattern]) => pattern.test(name))?.[1] ?? ''
@@ -38,7 +38,7 @@ export function renderQuestions(questions: readonly Question[], chosen: string):
   </section>`
 }
 
-/** What stands behind `from`, the current state before its history. */
+/** Lists the relations and functions for a `from`, the current state before its history. */
 export function renderRelations(relations: readonly ReadableRelation[]): Markup {
   const rank = ({ name, kind }: ReadableRelation): number => {
     if (kind === 'function') return 4
@@ -51,13 +51,13 @@ export function renderRelations(relations: readonly ReadableRelation[]): Markup 
   return html`<section class="panel" aria-labelledby="h-relations">
     <h2 id="h-relations">What can I ask?</h2>
     <p class="note">
-      Prefer <code>…_current</code>: what is now, each thing once. <code>…_history</code> and the
-      bare facts hold every version, so that sums over them count a thing more than once.
+      Prefer <code>…_current</code>, which has each thing once, as it is now. <code>…_history</code>
+      and the facts themselves hold every version, so sums over them count a thing more than once.
     </p>
     ${
       sorted.length === 0
         ? html`<p class="empty">
-            Nothing yet, or the warehouse cannot be read just now. Next: <code>tidemark run</code>
+            Nothing yet, or the warehouse cannot be read now. Next: <code>tidemark run</code>
           </p>`
         : sorted.map(renderRelation)
     }

@@ -1,14 +1,14 @@
 import { html } from 'hono/html'
 import type { Filters, Question } from '../../../../platform/presentation/question.ts'
-import type { Markup } from '../layout.ts'
+import type { Markup } from '../../markup.ts'
 
-/** How an answer is drawn beside its table. */
+/** How an answer is drawn, in addition to its table. */
 export type ChartChoice = 'none' | 'bars' | 'lines'
 
-/** What stands in the form. */
+/** What the form holds. */
 export interface Draft {
   readonly sql: string
-  /** Name of the saved question it began as; empty for none. */
+  /** The name of the saved question that it began as. Empty for none. */
   readonly question: string
   readonly filters: Filters
   readonly chart: ChartChoice
@@ -20,7 +20,7 @@ const CHARTS: readonly (readonly [ChartChoice, string])[] = [
   ['lines', 'Lines'],
 ]
 
-/** What stands there first: it answers something and shows where to look. */
+/** The first statement in the editor: it answers something and shows how to ask. */
 const FIRST = `select currency_code, count(*) as orders, sum(units_sold) as units
 from fact_sales_order_current
 inner join dim_currency using (currency_id)
@@ -28,10 +28,10 @@ group by currency_code
 order by currency_code
 `
 
-/** Fields of filters begin so, lest a filter be called like a field. */
+/** The fields for filters begin with this, because a filter may have the name of another field. */
 const PREFIX = 'filter.'
 
-/** A saved question with the filters that are given for it, or something to begin with. */
+/** A draft from a saved question and the filters given for it, or a statement to begin with. */
 export function draftOf(
   question: Question | undefined,
   given: Readonly<Record<string, string>>,
@@ -49,7 +49,7 @@ export function draftOf(
   }
 }
 
-/** What a form holds; undefined when the body is none. */
+/** Reads a draft from the form in a request. Undefined if the body is not a form. */
 export async function readDraft(request: Request): Promise<Draft | undefined> {
   const form = await request.formData().catch(() => undefined)
   if (form === undefined) return undefined
@@ -60,7 +60,7 @@ export async function readDraft(request: Request): Promise<Draft | undefined> {
   const names = [...new Set(form.keys())].filter((name) => name.startsWith(PREFIX))
   const chart = CHARTS.find(([value]) => value === textOf('chart'))
   return {
-    // Browsers send the ends of lines as two characters.
+    // Browsers send the end of a line as two characters.
     sql: textOf('sql').replaceAll('\r\n', '\n'),
     question: textOf('question'),
     filters: Object.fromEntries(
@@ -70,14 +70,17 @@ export async function readDraft(request: Request): Promise<Draft | undefined> {
   }
 }
 
-/** Names for which a statement wants values, in order; some may stand in a text or a comment. */
+/** The variables of a statement, in order. Some may be in a string or a comment. */
 function variablesOf(sql: string): string[] {
   const named = Array.from(sql.matchAll(/(?<!:):'(\w+)'/g), ([, name = '']) => name)
   const canGoBack = /\bfact_\w+_current\b/.test(sql)
   return [...new Set([...named, ...(canGoBack ? ['as_of'] : [])])]
 }
 
-/** A form that works without a script. Sent as parts, so that no character of SQL takes three. */
+/**
+ * The editor as a form that works without a script. It is sent in parts (multipart), because the usual
+ * encoding would triple most characters of SQL.
+ */
 export function renderEditor(
   { sql, question: name, filters, chart }: Draft,
   question: Question | undefined,
@@ -126,14 +129,14 @@ export function renderEditor(
       </div>
     </form>
     <p class="note">
-      The reader role runs it in one read-only snapshot that is rolled back; it is stopped after 8
-      seconds, for the CSV after 30. Write <code>:'name'</code> for a value you want to fill in
-      here.
+      The reader role runs it in a read-only transaction that is rolled back. It is stopped after 8
+      seconds, or after 30 for the CSV. Write <code>:'name'</code> for a value that you want to fill
+      in here.
     </p>
   </section>`
 }
 
-/** The line break after the tag is the page's: without it a first one of the statement is lost. */
+/** The statement in its field. HTML drops the first line break, so the page adds one. */
 function renderStatement(sql: string): Markup {
   const open = html`<textarea
     id="sql"
@@ -150,7 +153,7 @@ function renderStatement(sql: string): Markup {
   return html`${open}${'\n'}${sql}${close}`
 }
 
-/** What the value of a filter looks like. */
+/** An example of a filter's value. */
 function hintOf(name: string): string {
   if (/^(from|to|today)$/.test(name)) return 'YYYY-MM-DD'
   if (/^(as_of|then)$/.test(name)) return 'YYYY-MM-DDThh:mm:ssZ'

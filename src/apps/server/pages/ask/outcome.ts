@@ -1,17 +1,17 @@
-import { html, raw } from 'hono/html'
+import { html } from 'hono/html'
 import type { TransientError } from '../../../../platform/errors.ts'
 import type { AskedRows, AskRefusal } from '../../../../platform/presentation/ask.ts'
 import type { ResultColumn, Row } from '../../../../platform/presentation/cursor.ts'
-import { formatNumber } from '../format.ts'
-import type { Markup } from '../layout.ts'
-import { jsonOf } from '../panel.ts'
-import { chartOf } from './chart.ts'
+import { formatCount } from '../../../format.ts'
+import type { Markup } from '../../markup.ts'
+import { renderPlots } from '../plots.ts'
+import { plotsOfRows } from './chart.ts'
 import type { Draft } from './editor.ts'
 
-/** What became of a statement. `away`: the warehouse could not be asked. */
+/** The outcome of a statement. `away` means that the warehouse could not be asked. */
 export type Outcome = AskedRows | AskRefusal | { readonly away: TransientError }
 
-/** The answer, or why there is none, below the statement. */
+/** Renders the answer below the statement, or why there is none. */
 export function renderOutcome(outcome: Outcome, draft: Draft): Markup {
   if ('away' in outcome) return renderAway(outcome.away)
   return outcome.isAnswered ? renderAnswer(outcome, draft) : renderRefusal(outcome, draft.sql)
@@ -24,12 +24,12 @@ function section(title: string, content: Markup): Markup {
   </section>`
 }
 
-/** Only what names no place: an address in the error is not for everybody who may ask. */
+/** Shows only messages without an address, which is not for everybody who may ask. */
 function renderAway({ code, message }: TransientError): Markup {
   const what =
     code === 'READER_BUSY' || code === 'WAREHOUSE_EMPTY'
       ? message
-      : 'The warehouse cannot be read just now'
+      : 'The warehouse cannot be read now'
   return section(
     'No answer',
     html`<p class="failure" role="alert">
@@ -51,10 +51,10 @@ function renderRefusal({ sqlState, message, hint, position }: AskRefusal, sql: s
   )
 }
 
-/** Characters shown to either side in the line of the fault. */
+/** How many characters are shown on each side of a mistake. */
 const AROUND = 100
 
-/** The line of the fault with the word marked; positions count characters, not UTF-16 units. */
+/** The line with the mistake, its word marked. Positions count characters, not UTF-16 units. */
 function renderPosition(sql: string, position: number): Markup {
   const characters = Array.from(sql)
   const before = characters.slice(0, position - 1).join('')
@@ -76,9 +76,9 @@ function renderPosition(sql: string, position: number): Markup {
 
 function renderAnswer(answer: AskedRows, draft: Draft): Markup {
   const { columns, rows, isTruncated, durationMs } = answer
-  const count = formatNumber(String(rows.length))
+  const count = formatCount(rows.length)
   const size = isTruncated
-    ? html`<strong>Only the first ${count} rows are shown; there are more.</strong> The CSV takes up
+    ? html`<strong>Only the first ${count} rows are shown; there are more.</strong> The CSV has up
         to 50,000.`
     : html`${count} ${rows.length === 1 ? 'row' : 'rows'}.`
   const time = durationMs < 1000 ? `${durationMs} ms` : `${(durationMs / 1000).toFixed(1)} s`
@@ -89,7 +89,7 @@ function renderAnswer(answer: AskedRows, draft: Draft): Markup {
       ${
         rows.length === 0
           ? html`<p class="empty">
-              No rows. It has the columns ${columns.map(({ name }) => name).join(', ')}.
+              No rows. The columns are ${columns.map(({ name }) => name).join(', ')}.
             </p>`
           : renderRows(columns, rows)
       }`,
@@ -97,32 +97,16 @@ function renderAnswer(answer: AskedRows, draft: Draft): Markup {
 }
 
 function renderChart(answer: AskedRows, { chart }: Draft): Markup {
-  const figure = chart === 'none' ? undefined : chartOf(answer, chart)
-  if (figure === undefined) {
+  const plots = chart === 'none' ? [] : plotsOfRows(answer, chart)
+  if (plots.length === 0) {
     return html`<p class="note">
-      No chart: that takes a column of texts or days, and one of numbers that are no ids.
+      No chart: it needs a column of texts or days, and a column of numbers that are not ids.
     </p>`
   }
-  return html`<div class="chart ${figure.plots.length === 1 ? 'single' : ''}" data-figure>
-    ${figure.plots.map(
-      ({ name, aside, sentence, heightPx, color }) =>
-        html`<div class="plot">
-          <h3 style="--card: var(${color})"><span>${name}</span> <small>${aside}</small></h3>
-          <div
-            class="drawing"
-            role="img"
-            aria-label="${sentence}"
-            style="height: ${heightPx}px"
-          ></div>
-        </div>`,
-    )}
-    <script type="application/json">
-      ${raw(jsonOf(figure))}
-    </script>
-  </div>`
+  return renderPlots(plots)
 }
 
-/** Cells exactly as Postgres prints them. */
+/** Shows cells exactly as Postgres prints them. */
 function renderRows(columns: readonly ResultColumn[], rows: readonly Row[]): Markup {
   const classes = columns.map(({ kind }) =>
     kind === 'number' ? 'number' : kind === 'date' || kind === 'moment' ? 'time' : '',

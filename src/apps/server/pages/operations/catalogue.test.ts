@@ -38,7 +38,7 @@ async function said(given: CatalogTable, contract = {}): Promise<string> {
 
 const plain = column('id', { type: 'integer', nullable: false })
 
-it('says how each shape differs from the one before', async () => {
+it('says how each schema differs from the one before', async () => {
   const text = await said(
     table(
       { key: ['id'], columns: [plain, column('a'), column('mood', { labels: ['ok'] })] },
@@ -53,12 +53,12 @@ it('says how each shape differs from the one before', async () => {
       },
     ),
   )
-  expect(text).toContain('first seen, 3 columns')
+  expect(text).toContain('first captured, 3 columns')
   expect(text).toContain('mood: labels +1 −0')
   expect(text).toContain(
-    'removed mood · a: text → varchar not null · id: may be null · columns in another order · key id, a',
+    'removed mood · a: text → varchar not null · id: may be null · columns in a different order · key id, a',
   )
-  expect(text).toContain('made anew as it was')
+  expect(text).toContain('created again with the same schema')
 })
 
 it('shows the contract, generated columns, and what was never captured', async () => {

@@ -2,23 +2,23 @@ import { html } from 'hono/html'
 import type { Catalog, CatalogTable, TableVersion } from '../../../../platform/inspect/catalog.ts'
 import { isEmptyDifference } from '../../../../platform/lake/schema-difference.ts'
 import type { SourceTable } from '../../../../platform/project/source-contract.ts'
-import { formatMoment, formatNumber } from '../format.ts'
-import type { Markup } from '../layout.ts'
+import { formatCount, formatMomentUtc } from '../../../format.ts'
+import type { Markup } from '../../markup.ts'
 import { renderTable, tag } from './table.ts'
 
-/** Every source table and every star table, and how the one feeds the other. */
+/** Every source table and every star table, and which feeds which. */
 export function renderCatalogue({ tables, models }: Catalog): Markup {
   return html`
     <section class="panel wide" aria-labelledby="source">
       <h2 id="source">Source tables</h2>
       ${renderTable({
         label: 'Source tables',
-        header: ['Table', 'Key', 'Rows', 'Columns', 'Shapes', 'Feeds'],
+        header: ['Table', 'Key', 'Rows', 'Columns', 'Schemas', 'Feeds'],
         numeric: [2, 3, 4],
         rows: tables.map(({ table, key, rows, versions }) => [
           html`<a href="/catalogue/${encodeURIComponent(table)}">${table}</a>`,
           key.join(', '),
-          formatNumber(String(rows)),
+          formatCount(rows),
           String(versions.at(-1)?.columns.length ?? 0),
           String(versions.length),
           models
@@ -48,9 +48,9 @@ export function renderCatalogue({ tables, models }: Catalog): Markup {
   `
 }
 
-/** One source table: its columns now, where each goes, and every shape it has had. */
+/** One source table: its columns now, where each goes, and every schema it was captured with. */
 export function renderTableCatalogue(
-  { models }: Catalog,
+  catalog: Catalog,
   table: CatalogTable,
   contract: SourceTable['columns'],
 ): Markup {
@@ -60,54 +60,68 @@ export function renderTableCatalogue(
       <p class="muted">It has not been captured yet. Next: <code>tidemark run</code></p>
     </section>`
   }
+  return html`
+    ${
+      table.hold === undefined
+        ? ''
+        : html`<p class="failure">
+            ${tag('bad', 'held back')} since ${formatMomentUtc(table.hold.sinceAt)}:
+            ${table.hold.detail}. This is how it was last captured.
+          </p>`
+    }
+    ${renderColumns(newest, { catalog, table, contract })} ${renderSchemas(table)}
+  `
+}
+
+function renderColumns(
+  { columns }: TableVersion,
+  {
+    catalog,
+    table,
+    contract,
+  }: { catalog: Catalog; table: CatalogTable; contract: SourceTable['columns'] },
+): Markup {
   const goesTo = (column: string) =>
-    models.flatMap((model) =>
+    catalog.models.flatMap((model) =>
       model.columns
         .filter(({ from }) =>
           from.columns.some((each) => each.table === table.table && each.column === column),
         )
         .map((each) => `${model.table}.${each.column}`),
     )
-  return html`
-    ${
-      table.hold === undefined
-        ? ''
-        : html`<p class="failure">
-            ${tag('bad', 'held back')} since ${formatMoment(table.hold.sinceAt)}:
-            ${table.hold.detail}. This is how it was last captured.
-          </p>`
-    }
-    <section class="panel wide" aria-labelledby="columns">
-      <h2 id="columns">Columns</h2>
-      ${renderTable({
-        label: `Columns of ${table.table}`,
-        header: ['Column', 'Type', 'Null', 'Contract', 'Goes to'],
-        rows: newest.columns.map(({ name, type, nullable, generated }) => [
-          html`<code>${name}</code>${table.key.includes(name) ? html` ${tag('ok', 'key')}` : ''}`,
-          `${type}${generated === true ? ', generated' : ''}`,
-          nullable ? 'yes' : 'no',
-          describeContract(contract, name),
-          html`${goesTo(name).map((to) => html`<code>${to}</code> `)}`,
+  return html`<section class="panel wide" aria-labelledby="columns">
+    <h2 id="columns">Columns</h2>
+    ${renderTable({
+      label: `Columns of ${table.table}`,
+      header: ['Column', 'Type', 'Null', 'Contract', 'Goes to'],
+      rows: columns.map(({ name, type, nullable, generated }) => [
+        html`<code>${name}</code>${table.key.includes(name) ? html` ${tag('ok', 'key')}` : ''}`,
+        `${type}${generated === true ? ', generated' : ''}`,
+        nullable ? 'yes' : 'no',
+        describeContract(contract, name),
+        html`${goesTo(name).map((to) => html`<code>${to}</code> `)}`,
+      ]),
+    })}
+  </section>`
+}
+
+function renderSchemas({ table, versions }: CatalogTable): Markup {
+  return html`<section class="panel wide" aria-labelledby="shapes">
+    <h2 id="shapes">Schemas it was captured with</h2>
+    ${renderTable({
+      label: `Schemas of ${table}`,
+      header: ['From batch', 'Captured', 'What changed', 'Fingerprint'],
+      numeric: [0],
+      rows: versions
+        .toReversed()
+        .map((version) => [
+          html`<a href="/run/${version.firstBatch}">${version.firstBatch}</a>`,
+          formatMomentUtc(version.takenAt),
+          describeDifference(version),
+          html`<code>${version.fingerprint}</code>`,
         ]),
-      })}
-    </section>
-    <section class="panel wide" aria-labelledby="shapes">
-      <h2 id="shapes">Shapes it was captured in</h2>
-      ${renderTable({
-        label: `Shapes of ${table.table}`,
-        header: ['From batch', 'Captured', 'What changed', 'Fingerprint'],
-        numeric: [0],
-        rows: table.versions
-          .toReversed()
-          .map((version) => [
-            html`<a href="/run/${version.firstBatch}">${version.firstBatch}</a>`,
-            formatMoment(version.takenAt),
-            describeDifference(version),
-            html`<code>${version.fingerprint}</code>`,
-          ]),
-      })}
-    </section>
-  `
+    })}
+  </section>`
 }
 
 function describeContract(contract: SourceTable['columns'], name: string): string {
@@ -117,8 +131,8 @@ function describeContract(contract: SourceTable['columns'], name: string): strin
 }
 
 function describeDifference({ difference, columns }: TableVersion): string {
-  if (difference === undefined) return `first seen, ${columns.length} columns`
-  if (isEmptyDifference(difference)) return 'made anew as it was'
+  if (difference === undefined) return `first captured, ${columns.length} columns`
+  if (isEmptyDifference(difference)) return 'created again with the same schema'
   const names = (list: readonly { name: string }[]) => list.map(({ name }) => name).join(', ')
   return [
     difference.added.length > 0 ? `added ${names(difference.added)}` : '',
@@ -133,7 +147,7 @@ function describeDifference({ difference, columns }: TableVersion): string {
         .filter((part) => part !== '')
         .join(' '),
     ),
-    difference.reordered ? 'columns in another order' : '',
+    difference.reordered ? 'columns in a different order' : '',
     difference.key === undefined ? '' : `key ${difference.key.after.join(', ')}`,
   ]
     .filter((part) => part !== '')

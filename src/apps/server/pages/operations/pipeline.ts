@@ -1,98 +1,113 @@
 import { html } from 'hono/html'
 import type { Batch } from '../../../../platform/inspect/batches.ts'
-import { type TableEntry, type Hold } from '../../../../platform/lake/commit-record.ts'
-import type { LedgerBatch } from '../../../../platform/presentation/ledger-batches.ts'
 import type { Status } from '../../../../platform/inspect/status.ts'
-import { formatDuration, formatNumber as countOf } from '../../../cli/format.ts'
-import { formatMoment, formatNumber } from '../format.ts'
-import type { Markup } from '../layout.ts'
+import type { Hold, TableEntry } from '../../../../platform/lake/commit-record.ts'
+import type { LedgerBatch } from '../../../../platform/presentation/ledger-batches.ts'
+import { formatCount, formatDuration, formatMomentUtc, formatNumber } from '../../../format.ts'
+import type { Markup } from '../../markup.ts'
 import { type Cell, renderTable, tag } from './table.ts'
 
-/** How many batches the strip and the table show. */
+/** How many of the newest batches the page shows. */
 export const RECENT = 40
 
-/** Where source changes stand, batch by batch, and how fresh that makes the warehouse. */
-export function renderPipeline({
-  status,
-  batches,
-  loaded,
-  question,
-}: {
-  status: Status
-  batches: readonly Batch[]
-  loaded: ReadonlyMap<number, LedgerBatch>
-  /** Name of the project's question about the same, if it has one. */
-  question: string | undefined
-}): Markup {
+/** What the page about the pipeline is rendered from. */
+export interface PipelineOptions {
+  readonly status: Status
+  /** The newest batches in the lake. */
+  readonly batches: readonly Batch[]
+  /** The newest batches in the ledger, by number. */
+  readonly loaded: ReadonlyMap<number, LedgerBatch>
+  /** The name of the project's question about lags, if it has one. */
+  readonly question: string | undefined
+}
+
+/** Where changes from the source stand, batch by batch, and how fresh that makes the warehouse. */
+export function renderPipeline(options: PipelineOptions): Markup {
+  const { status } = options
   return html`
-    ${renderPromise(status)}
-    <section class="panel wide" aria-labelledby="strip">
-      <h2 id="strip">Lag of the last ${String(loaded.size)} batches</h2>
-      ${renderStrip([...loaded.values()], status.promiseMs)}
-      ${
-        question === undefined
-          ? ''
-          : html`<div class="links">
-              <a href="/questions/${question}.csv" download>CSV</a>
-              <a href="/questions/${question}">SQL</a>
-            </div>`
-      }
-    </section>
-    <section class="panel wide" aria-labelledby="batches">
-      <h2 id="batches">Batches</h2>
-      ${
-        batches.length === 0
-          ? html`<p class="muted">No batch yet. Next: <code>tidemark run</code></p>`
-          : renderTable({
-              label: 'The newest batches',
-              header: [
-                'Batch',
-                'Captured',
-                'New',
-                'Changed',
-                'Deleted',
-                'Refused',
-                'Warnings',
-                'Lag',
-                'State',
-              ],
-              numeric: [2, 3, 4, 5, 6, 7],
-              rows: batches.map((batch) => batchRow(batch, { status, loaded })),
-            })
-      }
-    </section>
-    <section class="panel wide" aria-labelledby="tables">
-      <h2 id="tables">Rows in the lake</h2>
-      ${renderTable({
-        label: 'Source tables as captured',
-        header: ['Source table', 'Rows', 'In quarantine', 'State'],
-        numeric: [1, 2],
-        rows: status.tables.map(({ table, rows, heldDeletes, hold, quarantined }) => [
-          html`<a href="/catalogue/${encodeURIComponent(table)}">${table}</a>`,
-          formatNumber(String(rows)),
-          formatNumber(String(quarantined)),
-          describeState({ hold, heldDeletes }),
-        ]),
-      })}
-    </section>
-    <section class="panel wide" aria-labelledby="facts">
-      <h2 id="facts">Rows in the warehouse</h2>
-      ${renderTable({
-        label: 'Facts in the warehouse',
-        header: ['Fact', 'Current', 'Versions'],
-        numeric: [1, 2],
-        rows: status.facts.map(({ table, current, versions }) => [
-          table,
-          formatNumber(String(current)),
-          formatNumber(String(versions)),
-        ]),
-      })}
-      <p class="muted">
-        <code>tidemark verify</code> compares source, lake and warehouse row by row and value by
-        value at one snapshot.
-      </p>
-    </section>
+    ${renderPromise(status)} ${renderLags(options)} ${renderBatches(options)}
+    ${renderLakeRows(status)} ${renderWarehouseRows(status)}
   `
+}
+
+function renderLags({ status, loaded, question }: PipelineOptions): Markup {
+  return html`<section class="panel wide" aria-labelledby="strip">
+    <h2 id="strip">Lag of the last ${String(loaded.size)} batches</h2>
+    ${renderStrip([...loaded.values()], status.promiseMs)}
+    ${
+      question === undefined
+        ? ''
+        : html`<div class="links">
+            <a href="/questions/${question}.csv" download>CSV</a>
+            <a href="/questions/${question}">SQL</a>
+          </div>`
+    }
+  </section>`
+}
+
+const BATCH_HEADER = [
+  'Batch',
+  'Captured',
+  'New',
+  'Changed',
+  'Deleted',
+  'Refused',
+  'Warnings',
+  'Lag',
+  'State',
+]
+
+function renderBatches({ status, batches, loaded }: PipelineOptions): Markup {
+  return html`<section class="panel wide" aria-labelledby="batches">
+    <h2 id="batches">Batches</h2>
+    ${
+      batches.length === 0
+        ? html`<p class="muted">No batch yet. Next: <code>tidemark run</code></p>`
+        : renderTable({
+            label: 'The newest batches',
+            header: BATCH_HEADER,
+            numeric: [2, 3, 4, 5, 6, 7],
+            rows: batches.map((batch) => batchRow(batch, { status, loaded })),
+          })
+    }
+  </section>`
+}
+
+function renderLakeRows({ tables }: Status): Markup {
+  return html`<section class="panel wide" aria-labelledby="tables">
+    <h2 id="tables">Rows in the lake</h2>
+    ${renderTable({
+      label: 'Source tables as captured',
+      header: ['Source table', 'Rows', 'In quarantine', 'State'],
+      numeric: [1, 2],
+      rows: tables.map(({ table, rows, heldDeletes, hold, quarantined }) => [
+        html`<a href="/catalogue/${encodeURIComponent(table)}">${table}</a>`,
+        formatCount(rows),
+        formatCount(quarantined),
+        describeState({ hold, heldDeletes }),
+      ]),
+    })}
+  </section>`
+}
+
+function renderWarehouseRows({ facts }: Status): Markup {
+  return html`<section class="panel wide" aria-labelledby="facts">
+    <h2 id="facts">Rows in the warehouse</h2>
+    ${renderTable({
+      label: 'Facts in the warehouse',
+      header: ['Fact', 'Current', 'Versions'],
+      numeric: [1, 2],
+      rows: facts.map(({ table, current, versions }) => [
+        table,
+        formatCount(current),
+        formatCount(versions),
+      ]),
+    })}
+    <p class="muted">
+      <code>tidemark verify</code> compares source, lake and warehouse row by row and value by value
+      at one snapshot.
+    </p>
+  </section>`
 }
 
 function renderPromise({
@@ -112,8 +127,8 @@ function renderPromise({
   return html`<section class="panel wide">
     <p>
       ${isFresh ? tag('ok', 'fresh') : tag('bad', 'late')} Everything committed in the source up to
-      <time datetime="${warehouse.completeTo}">${formatMoment(warehouse.completeTo)}</time> is here:
-      ${formatDuration(lagMs)} ago. The promise is ${formatDuration(promiseMs)}.
+      <time datetime="${warehouse.completeTo}">${formatMomentUtc(warehouse.completeTo)}</time> is
+      here: ${formatDuration(lagMs)} ago. The promise is ${formatDuration(promiseMs)}.
       ${isFresh ? '' : html`Next: <code>tidemark run</code>, then <code>tidemark doctor</code>.`}
     </p>
     <p class="muted">
@@ -121,14 +136,14 @@ function renderPromise({
       loaded${pending > 0 ? html` (${tag('warn', `${pending} pending`)})` : ''}.
       ${
         quarantined > 0
-          ? html`<a href="/quarantine">${countOf(quarantined, 'row')} in quarantine</a>.`
+          ? html`<a href="/quarantine">${formatNumber(quarantined, 'row')} in quarantine</a>.`
           : 'Nothing is in quarantine.'
       }
     </p>
   </section>`
 }
 
-/** A bar a batch, as tall as its lag; the sentence says what cannot be seen. */
+/** A bar for each batch, as tall as its lag, and the same as a sentence. */
 function renderStrip(batches: readonly LedgerBatch[], promiseMs: number): Markup {
   if (batches.length === 0) return html`<p class="muted">Nothing was loaded yet.</p>`
   const shown = batches.toSorted((a, b) => a.batch - b.batch)
@@ -179,12 +194,12 @@ function batchRow(
   const held = entries.filter(({ held: hold }) => hold !== undefined).length
   return [
     html`<a href="/run/${batch}">${batch}</a>`,
-    formatMoment(snapshot.takenAt),
-    formatNumber(String(sum(entries, 'inserted'))),
-    formatNumber(String(sum(entries, 'updated'))),
-    formatNumber(String(sum(entries, 'deleted'))),
-    formatNumber(String(refused)),
-    formatNumber(String(warned)),
+    formatMomentUtc(snapshot.takenAt),
+    formatCount(sum(entries, 'inserted')),
+    formatCount(sum(entries, 'updated')),
+    formatCount(sum(entries, 'deleted')),
+    formatCount(refused),
+    formatCount(warned),
     inWarehouse === undefined ? '' : formatDuration(inWarehouse.lagMs),
     html`${
       batch <= status.batches.warehouse
@@ -194,6 +209,7 @@ function batchRow(
   ]
 }
 
+/** The state of a source table: captured, held, or with its deletions held back. */
 export function describeState({
   hold,
   heldDeletes,
@@ -202,9 +218,9 @@ export function describeState({
   heldDeletes: number
 }): Cell {
   if (hold !== undefined) {
-    return html`${tag('bad', 'held')} ${hold.detail}, since ${formatMoment(hold.sinceAt)}`
+    return html`${tag('bad', 'held')} ${hold.detail}, since ${formatMomentUtc(hold.sinceAt)}`
   }
   if (heldDeletes === 0) return tag('ok', 'captured')
-  return html`${tag('warn', 'deletions held')} ${formatNumber(String(heldDeletes))} rows are gone
-    from the source; <code>tidemark run --confirm-deletes</code> lets them through`
+  return html`${tag('warn', 'deletions held')} ${formatCount(heldDeletes)} rows are gone from the
+    source; <code>tidemark run --confirm-deletes</code> lets them through`
 }

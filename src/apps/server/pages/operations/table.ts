@@ -1,9 +1,10 @@
 import { html } from 'hono/html'
-import type { Markup } from '../layout.ts'
+import type { Markup } from '../../markup.ts'
 
+/** A cell of a table: text, or HTML. */
 export type Cell = string | Markup
 
-/** A table in its own scroller, which the keyboard can reach. `numeric` lists columns by index. */
+/** A table in a scroller of its own, which the keyboard can reach. `numeric` lists columns by index. */
 export function renderTable({
   label,
   header,
@@ -36,7 +37,7 @@ export function renderTable({
   </div>`
 }
 
-/** A state in a word; its mark is drawn by the stylesheet, so it is never the colour alone. */
+/** A state in a word. The stylesheet adds a mark, so that colour alone tells nothing. */
 export function tag(kind: 'ok' | 'warn' | 'bad', word: string): Markup {
   return html`<span class="tag ${kind}">${word}</span>`
 }

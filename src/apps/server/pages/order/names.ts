@@ -1,16 +1,16 @@
 import { html } from 'hono/html'
 import { TidemarkError } from '../../../../platform/errors.ts'
 import type { FactVersion } from '../../../../platform/presentation/history.ts'
-import type { Project } from '../../../../platform/project/project.ts'
 import type { Fact } from '../../../../platform/project/model.ts'
-import type { Presentation } from '../../app.ts'
-import type { Markup } from '../layout.ts'
-import { labelOf } from '../panel.ts'
+import type { Project } from '../../../../platform/project/project.ts'
+import type { Markup } from '../../markup.ts'
+import type { Presentation } from '../../presentation.ts'
+import { labelOf } from '../answer-rows.ts'
 
-/** What things are called now, by the fact's column and the number in it. */
+/** The present names of things, by the column of the fact and the number in it. */
 export type Names = ReadonlyMap<string, ReadonlyMap<string, string>>
 
-/** What a version is shown with. */
+/** What is needed to show the values of a version. */
 export interface VersionContext {
   readonly fact: Fact
   /** What people call a column. */
@@ -19,8 +19,9 @@ export interface VersionContext {
 }
 
 /**
- * Names for the numbers that the versions name of dimensions with one key column. None where the
- * project has no question `order_names`, and none when it cannot be answered: numbers will do.
+ * Reads the names of the things that the versions refer to by number, in dimensions with one key
+ * column. Returns none if the project has no question `order_names` or if it fails: the page then
+ * shows the numbers alone.
  */
 export async function readNames(
   { questions, answers }: Presentation,
@@ -57,13 +58,13 @@ export async function readNames(
   }
 }
 
-/** What people call a column; of one that is shown by name, what is named and not its number. */
+/** What people call a column. If it is shown by name, the label does not say `id`. */
 export function nameOf({ labels, names }: VersionContext, column: string): string {
   const label = labelOf({ labels }, column)
   return names.has(column) ? label.replace(/ id$/, '') : label
 }
 
-/** A cell with the name of what it names, the number behind it. */
+/** A value, with its name in front if it has one. */
 export function renderValue(
   version: FactVersion | undefined,
   column: string,

@@ -1,15 +1,14 @@
 import { html } from 'hono/html'
+import type { NoOrigin, Origin } from '../../../../platform/inspect/origins.ts'
 import type { FileRef } from '../../../../platform/lake/commit-record.ts'
 import { commitKey } from '../../../../platform/lake/zone.ts'
-import type { NoOrigin, Origin } from '../../../../platform/inspect/origins.ts'
 import type { Fact } from '../../../../platform/project/model.ts'
-import { formatBytes } from '../../../cli/format.ts'
-import { formatMoment, formatNumber } from '../format.ts'
-import type { Markup } from '../layout.ts'
+import { formatBytes, formatCount, formatMomentUtc } from '../../../format.ts'
+import type { Markup } from '../../markup.ts'
 import { type Cell, renderTable, tag } from '../operations/table.ts'
 import type { Window } from './versions.ts'
 
-/** Where each version shown comes from: batch, snapshot, commit records and files of the lake. */
+/** Shows where each version comes from: batch, snapshot, commit records and files in the lake. */
 export function renderOrigins(
   origins: readonly (Origin | NoOrigin)[],
   { versions }: Window,
@@ -22,15 +21,15 @@ export function renderOrigins(
   return html`<section class="panel wide" aria-labelledby="h-origins">
     <h2 id="h-origins">Where does each version come from?</h2>
     <p class="note">
-      The run captured every change of ${fact.from} by the transactions named here in one snapshot;
-      deletions it noticed by comparing keys.
+      Each run captured, in one snapshot, every change to ${fact.from} by the transactions named
+      here. It noticed deletions by comparing keys.
     </p>
     ${renderTable({
       label: 'Batches of the versions',
       header: ['Version', 'Batch', 'Snapshot', 'Transactions', 'Commit records'],
       rows: all.map(({ version, origin }) => [version, ...batchCells(origin)]),
     })}
-    <p class="note">One of the files named holds it, where there are several.</p>
+    <p class="note">If there are several files, one of them holds the version.</p>
     ${renderTable({
       label: 'Files of the versions in the lake',
       header: ['Version', 'Object', 'Rows', 'Size', 'SHA-256'],
@@ -54,8 +53,8 @@ function batchCells(origin: Origin | NoOrigin): Cell[] {
   if ('missing' in origin) {
     const what =
       origin.missing === 'gone'
-        ? 'its commit record is not in the lake any more'
-        : 'the lake cannot say it just now'
+        ? 'its commit record is no longer in the lake'
+        : 'the lake cannot be read now'
     return [
       batch,
       html`${tag('bad', origin.missing === 'gone' ? 'gone' : 'unread')} ${what}`,
@@ -73,15 +72,15 @@ function batchCells(origin: Origin | NoOrigin): Cell[] {
       ? batch
       : html`${batch}, captured in <a href="/run/${captured.batch}">${captured.batch}</a> and held
           back since`,
-    html`<time datetime="${snapshot.takenAt}">${formatMoment(snapshot.takenAt)}</time>`,
+    html`<time datetime="${snapshot.takenAt}">${formatMomentUtc(snapshot.takenAt)}</time>`,
     html`${
       since === undefined
-        ? html`the whole table, as of before ${snapshot.xmax}`
-        : html`${since} to before ${snapshot.xmax}`
-    }${open > 0 ? `, but for ${open} still open` : ''}`,
+        ? html`all before ${snapshot.xmax}, for the whole table`
+        : html`from ${since}, before ${snapshot.xmax}`
+    }${open > 0 ? `, except ${open} still open` : ''}`,
     html`<code>ingestion/${commitKey(captured.batch)}</code><br />${
         factFiles === undefined
-          ? html`${tag('bad', 'gone')} of the processed zone`
+          ? html`${tag('bad', 'gone')} from the processed zone`
           : html`<code>processed/${generation}/${commitKey(origin.batch)}</code>`
       }`,
   ]
@@ -95,7 +94,7 @@ function fileRows(version: string, files: readonly FileRef[]): Cell[][] {
   return files.map(({ key, rows, bytes, sha256 }) => [
     version,
     html`<code>${key}</code>`,
-    formatNumber(String(rows)),
+    formatCount(rows),
     formatBytes(bytes),
     html`<code title="${sha256}">${sha256.slice(0, 12)}</code>`,
   ])

@@ -2,26 +2,28 @@ import type { Context } from 'hono'
 import { html } from 'hono/html'
 import type { Answer } from '../../../../platform/presentation/answer.ts'
 import type { Dashboard } from '../../../../platform/project/dashboard.ts'
-import type { Presentation } from '../../app.ts'
-import { groupsFor, type ServerEnv } from '../../auth.ts'
-import type { Markup } from '../layout.ts'
-import { renderFailure, renderTable } from '../panel.ts'
+import type { ServerEnv } from '../../access.ts'
+import { groupsFor } from '../../auth.ts'
+import type { Markup } from '../../markup.ts'
+import type { Presentation } from '../../presentation.ts'
+import { renderAnswerRows } from '../answer-rows.ts'
+import { renderFailure } from '../panel.ts'
 
-/** What is to be paid for an order, or why that is not shown. */
+/** The payments for an order, or why they are not shown. */
 export type OrderPayments =
   | { readonly kind: 'answer'; readonly answer: Answer }
   | { readonly kind: 'not permitted' }
   | { readonly kind: 'failed'; readonly error: unknown }
 
-/** Whether whoever asks may see an address. */
+/** Whether the caller may read a path. */
 export function mayRead(c: Context<ServerEnv>, path: string): boolean {
   const { groups } = c.get('caller')
   return groupsFor(path).some((group) => groups.has(group))
 }
 
 /**
- * Undefined where nothing is to be paid for such a thing, or the project has no question
- * `order_payments`. Payments are for whoever may read the payments themselves.
+ * Reads the payments for an order. Undefined if the fact is not an order, or if the project has no
+ * question `order_payments`. Only callers who may read `/payments` see them.
  */
 export async function readPayments(
   c: Context<ServerEnv>,
@@ -39,6 +41,7 @@ export async function readPayments(
   }
 }
 
+/** Renders the payments for an order, or why they are not shown. */
 export function renderPayments(
   payments: OrderPayments | undefined,
   { labels, links }: Pick<Dashboard, 'labels' | 'links'>,
@@ -55,15 +58,15 @@ function renderContent(
   { labels, links }: Pick<Dashboard, 'labels' | 'links'>,
 ): Markup {
   if (payments.kind === 'not permitted') {
-    return html`<p class="empty">Payments are shown to the group finance only.</p>`
+    return html`<p class="empty">Only the group finance may see payments.</p>`
   }
   if (payments.kind === 'failed') return renderFailure(payments.error)
   const { answer } = payments
   if (answer.rows.length === 0) {
-    return html`<p class="empty">No transaction names it, so nothing is to be paid for it.</p>`
+    return html`<p class="empty">No transaction refers to it, so there is nothing to pay.</p>`
   }
   const columns = answer.columns.map(({ name }) => name)
-  return renderTable(answer, {
+  return renderAnswerRows(answer, {
     dashboard: { labels, links: { ...links, payment_id: '/order/{source_table}/{payment_id}' } },
     label: 'Payments by transaction',
     chart: { kind: 'table', columns: columns.filter((name) => name !== 'source_table') },

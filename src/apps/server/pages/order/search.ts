@@ -1,31 +1,29 @@
 import { html } from 'hono/html'
 import type { Fact } from '../../../../platform/project/model.ts'
-import type { Markup } from '../layout.ts'
+import type { Markup } from '../../markup.ts'
 
-/** No key that people look for is longer; the database need not be asked. */
+/** A longer key is refused without asking the database. */
 export const MAX_KEY_CHARS = 200
 
-/** `Sales order 42`. */
+/** What a fact is called: `Sales order 42`. */
 export function titleOf({ from }: Fact, key: string): string {
   const words = from.replaceAll('_', ' ')
   return `${words.charAt(0).toUpperCase()}${words.slice(1)} ${key}`
 }
 
-/** The address of a fact; commas between the values of a key stay as they are. */
-export function addressOf({ from }: Fact, key: string): string {
+/** The address of a fact. Commas between the values of a key stay as they are. */
+export function orderPath({ from }: Fact, key: string): string {
   return `/order/${encodeURIComponent(from)}/${encodeURIComponent(key).replaceAll('%2C', ',')}`
 }
 
-/** What somebody wrote, for a sentence. */
-export function shorten(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text
+/** What the form of the search holds. */
+export interface SearchFields {
+  readonly table: string
+  readonly key: string
 }
 
-/** A form that leads to a fact by its number. */
-export function renderSearch(
-  facts: readonly Fact[],
-  { table, key }: { table: string; key: string },
-): Markup {
+/** A form that leads to a fact by its table and number. */
+export function renderSearch(facts: readonly Fact[], { table, key }: SearchFields): Markup {
   return html`<form method="get" action="/order" class="toolbar" role="search">
     <label class="field">
       <span>What</span>

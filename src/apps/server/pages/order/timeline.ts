@@ -1,33 +1,33 @@
 import { html } from 'hono/html'
 import type { FactVersion } from '../../../../platform/presentation/history.ts'
-import { formatMoment, formatNumber } from '../format.ts'
-import type { Markup } from '../layout.ts'
+import { formatMomentUtc, formatNumber } from '../../../format.ts'
+import type { Markup } from '../../markup.ts'
 import { tag } from '../operations/table.ts'
 import { nameOf, renderValue, type VersionContext } from './names.ts'
 
-/** Columns named in a line of the timeline; the table below has all. */
+/** How many columns a line of the timeline names. The table below has them all. */
 const MAX_CHANGES = 6
 
-/** Whether it still is there, and how often it was seen to change. */
+/** Says whether the fact still exists and how many versions it has. */
 export function renderState(versions: readonly FactVersion[], source: string): Markup {
   const last = versions.at(-1)
-  const count = `${formatNumber(String(versions.length))} ${versions.length === 1 ? 'version' : 'versions'}`
+  const count = formatNumber(versions.length, 'version')
   if (last?.operation !== 'delete')
     return html`<p class="banner">${tag('ok', 'current')} ${count}</p>`
   return html`<p class="banner bad">
     ${tag('bad', 'deleted')} in ${source}, noticed
-    <time datetime="${last.validFrom}">${formatMoment(last.validFrom)}</time>. ${count}, the
-    deletion one of them.
+    <time datetime="${last.validFrom}">${formatMomentUtc(last.validFrom)}</time>. ${count},
+    including the deletion.
   </p>`
 }
 
-/** Every version in a line, oldest first. */
+/** A line for each version, the oldest first. */
 export function renderTimeline(versions: readonly FactVersion[], context: VersionContext): Markup {
   return html`<section class="panel wide" aria-labelledby="h-timeline">
-    <h2 id="h-timeline">How did it evolve?</h2>
+    <h2 id="h-timeline">How did it change over time?</h2>
     <p class="note">
-      Moments are when a change was captured, in UTC by the clock of the source; it was made at some
-      time since the run before.
+      The times are when a change was captured, in UTC by the clock of the source. The change itself
+      was made at some time since the run before.
     </p>
     <ol class="timeline">
       ${versions.map((version, place) => renderLine(version, versions[place - 1], context))}
@@ -43,13 +43,13 @@ function renderLine(
   const { version: number, validFrom, recordId, batch } = version
   return html`<li id="v${number}">
     <strong>v${number}</strong>
-    <time datetime="${validFrom}">${formatMoment(validFrom)}</time>
+    <time datetime="${validFrom}">${formatMomentUtc(validFrom)}</time>
     ${renderOperation(version, before)} ${describe(version, before, context)}
     <span class="muted">record ${recordId}, <a href="/run/${batch}">batch ${batch}</a></span>
   </li>`
 }
 
-/** What happened, as a word with a mark. */
+/** What happened to the version, as a word with a mark. */
 export function renderOperation(
   { operation }: FactVersion,
   before: FactVersion | undefined,
@@ -67,8 +67,8 @@ function describe(
   const { operation, changed } = version
   if (operation === 'delete') return html`noticed; the last known values are kept`
   if (before === undefined) return html``
-  if (changed.length === 0) return html`in nothing that the star holds`
-  // When it was last updated changes with everything else, and so says the least.
+  if (changed.length === 0) return html`in no column of the warehouse`
+  // `last_updated` changes with everything else, so it says the least and comes last.
   const sorted = changed.toSorted((a, b) => rank(a) - rank(b))
   const left = sorted.length - MAX_CHANGES
   return html`${sorted
@@ -84,7 +84,7 @@ function rank(column: string): number {
   return column.startsWith('last_updated') ? 1 : 0
 }
 
-/** Old → new, struck and underlined, so that no colour is needed. */
+/** `old → new`, struck through and underlined, so that it needs no colour. */
 export function renderChange(
   version: FactVersion,
   before: FactVersion | undefined,

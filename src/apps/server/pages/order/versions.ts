@@ -1,11 +1,11 @@
 import { html } from 'hono/html'
 import type { FactHistory, FactVersion } from '../../../../platform/presentation/history.ts'
-import { formatMoment } from '../format.ts'
-import type { Markup } from '../layout.ts'
+import { formatMomentUtc } from '../../../format.ts'
+import type { Markup } from '../../markup.ts'
 import { nameOf, renderValue, type VersionContext } from './names.ts'
 import { renderChange, renderOperation } from './timeline.ts'
 
-/** Versions side by side; more are on further pages. */
+/** How many versions are shown side by side. */
 export const WINDOW = 12
 
 /** The versions shown side by side, and the one before them. */
@@ -14,7 +14,7 @@ export interface Window {
   readonly before: FactVersion | undefined
 }
 
-/** The window that ends with version `until`; with the newest when that is no version. */
+/** The versions that end with version `until`, or with the newest if there is no such version. */
 export function windowOf(versions: readonly FactVersion[], until: string | undefined): Window {
   const asked = /^\d{1,9}$/.test(until ?? '') ? Number(until) : 0
   const end = asked >= 1 && asked <= versions.length ? asked : versions.length
@@ -22,7 +22,7 @@ export function windowOf(versions: readonly FactVersion[], until: string | undef
   return { versions: versions.slice(start, end), before: versions[start - 1] }
 }
 
-/** Every column of the versions, side by side, with what changed marked. */
+/** Shows every column of the versions, side by side, with changes marked. */
 export function renderVersions(
   { versions, before }: Window,
   { versions: all }: FactHistory,
@@ -34,7 +34,7 @@ export function renderVersions(
   return html`<section class="panel wide" aria-labelledby="h-versions">
     <h2 id="h-versions">Version by version</h2>
     <p class="note">
-      What changed is shown as <del>old</del> → <ins>new</ins>. Names are those of now.
+      A change is shown as <del>old</del> → <ins>new</ins>. Names are those in use now.
     </p>
     <div class="table-wrap" tabindex="0" role="region" aria-label="Versions side by side">
       <table>
@@ -45,7 +45,7 @@ export function renderVersions(
               (version, place) =>
                 html`<th scope="col">
                   v${version.version} ${renderOperation(version, beforeOf(place))}<br />
-                  <time datetime="${version.validFrom}">${formatMoment(version.validFrom)}</time>
+                  <time datetime="${version.validFrom}">${formatMomentUtc(version.validFrom)}</time>
                 </th>`,
             )}
           </tr>

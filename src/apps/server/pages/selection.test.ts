@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Dashboard, Page } from '../../../platform/project/dashboard.ts'
-import { linkTo, parseDay, parseMoment, readSelection, renderFilters } from './filters.ts'
+import { renderFilters } from './filters.ts'
+import { linkTo, parseDay, parseMoment, readSelection } from './selection.ts'
 
 const dashboard: Dashboard = {
   questions: [],
@@ -62,7 +63,7 @@ describe('readSelection()', () => {
     expect(params).toEqual({ from: '2026-01-02', to: '2026-01-03' })
   })
 
-  it('says what cannot be, and leaves it out', () => {
+  it('reports a value that is not valid, and leaves it out', () => {
     const { filters, params, faults } = read({
       from: '2026-02-30',
       to: 'x',
@@ -91,7 +92,7 @@ describe('readSelection()', () => {
     })
   })
 
-  it('compares with the newest moment that is a day old, else with the oldest', () => {
+  it('compares with the newest moment that is a day old, or with the oldest', () => {
     expect(read({}, ['then']).filters['then']).toBe('2026-11-17T11:59:00Z')
     const young = new Map([['then', [{ value: '2026-11-18T11:00:00Z', label: '' }]]])
     const options = { page: { ...page, filters: ['then'] }, dashboard, now }
@@ -101,7 +102,7 @@ describe('readSelection()', () => {
     expect(readSelection({}, { ...options, choices: new Map() }).filters['then']).toBeUndefined()
   })
 
-  it('offers what only adds panels once there is something to choose, and says why not', async () => {
+  it('offers a filter that only adds panels once it has a choice, and says why not', async () => {
     const own = { ...page, filters: ['shop', 'in'] }
     const of = async (values: string[]) => {
       const found = new Map([['in', values.map((value) => ({ value, label: value }))]])
@@ -124,7 +125,7 @@ describe('readSelection()', () => {
 })
 
 describe('parseDay() and parseMoment()', () => {
-  it('take what exists only', () => {
+  it('accept only days and moments that exist', () => {
     expect(parseDay('2024-02-29')).toBe('2024-02-29')
     for (const text of ['2023-02-29', '2026-1-1', '1026-01-01', '', "'"]) {
       expect(parseDay(text), text).toBeUndefined()

@@ -5,10 +5,10 @@ import { openVisit, untilLive } from './visit.ts'
 
 const site = inject('site')
 
-/** Of all that a first load brings. */
+/** The most bytes of a first load, everything included. */
 const MAX_LOAD_BYTES = 300_000
 
-describe.skipIf(site === undefined)('the look', () => {
+describe.skipIf(site === undefined)('the theme', () => {
   let browser: Browser
   beforeAll(async () => {
     browser = await launchChromium(site?.chromium ?? '')
@@ -50,7 +50,7 @@ describe.skipIf(site === undefined)('the look', () => {
   it.each([
     ['reduce', true],
     ['no-preference', false],
-  ] as const)('motion, when the wish is %s, stands still: %s', async (reducedMotion, isStill) => {
+  ] as const)('with reduced motion set to %s, stands still: %s', async (reducedMotion, isStill) => {
     await using visit = await openVisit(browser, { url: site?.url ?? '', reducedMotion })
     const { page } = visit
     await page.goto('/sales')
@@ -66,7 +66,7 @@ describe.skipIf(site === undefined)('the look', () => {
     expect(moving).toBe(!isStill)
   })
 
-  it('on paper there is the content and nothing to click', async () => {
+  it('prints the content and nothing to click', async () => {
     await using visit = await openVisit(browser, { url: site?.url ?? '' })
     const { page } = visit
     await page.goto('/sales')
@@ -95,7 +95,7 @@ describe.skipIf(site === undefined)('the look', () => {
       )
       const bytes = loaded.reduce((sum, [, size]) => sum + size, 0)
       process.stdout.write(`${path}: ${bytes} bytes in ${loaded.length} answers\n`)
-      // The page, its style, its script and its font; an icon is in the page itself.
+      // The page, its style, its script and its font. The icon is in the page itself.
       expect(loaded.length).toBeGreaterThan(3)
       expect(bytes).toBeLessThan(MAX_LOAD_BYTES)
     }
@@ -118,7 +118,7 @@ describe.skipIf(site === undefined)('the look', () => {
       expect(policy.get('base-uri')).toBe(`'none'`)
       expect(policy.get('form-action')).toBe(`'self'`)
       expect(policy.get('frame-ancestors')).toBe(`'none'`)
-      // Scripts from here only: no inline ones, none made of strings.
+      // Only scripts from this site: none inline, none made from strings.
       expect(policy.get('script-src') ?? policy.get('default-src')).toBe(`'self'`)
       expect(headers).toMatchObject({
         'x-content-type-options': 'nosniff',
@@ -132,7 +132,7 @@ describe.skipIf(site === undefined)('the look', () => {
     },
   )
 
-  it('a script that got into a page would not run', async () => {
+  it('a script that gets into a page does not run', async () => {
     await using visit = await openVisit(browser, { url: site?.url ?? '' })
     const { page, faults } = visit
     await page.goto('/')

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import type { ResultColumn } from '../../../platform/presentation/cursor.ts'
-import type { Look } from '../browser/look.ts'
 import { optionOf } from '../browser/options.ts'
-import { addDecimals, type DrawnChart, figureOf } from './figure.ts'
+import { type DrawnChart, plotsOf } from './plot-of-answer.ts'
+import type { Theme } from './theme.ts'
 
-const look: Look = {
+const theme: Theme = {
   paper: '#ffffff',
   ink: '#000000',
   muted: '#666666',
@@ -18,15 +18,15 @@ const look: Look = {
   widthPx: 400,
 }
 
-/** A figure of rows written as one text each, and what is drawn of its plots. */
+/** The plots of rows that are written as one text each, and what is drawn from them. */
 function draw(chart: DrawnChart, names: string, rows: readonly string[]) {
   const columns = names.split(' ').map((name): ResultColumn => ({ name, kind: 'text' }))
   const cells = rows.map((row) => row.split(' ').map((cell) => (cell === '-' ? null : cell)))
-  const { plots } = figureOf(chart, { columns, rows: cells, isTruncated: false } as never, (c) => c)
-  return { plots, options: plots.map((plot) => optionOf(plot, look)) }
+  const plots = plotsOf(chart, { columns, rows: cells, isTruncated: false } as never, (c) => c)
+  return { plots, options: plots.map((plot) => optionOf(plot, theme)) }
 }
 
-/** The values of each series, whatever else is said of them. */
+/** The values of each series, without their styles. */
 function valuesOf({ series }: ReturnType<typeof optionOf>): unknown[] {
   return [series].flat().map((each) => (each?.data as unknown[] | undefined)?.map(valueOf))
 }
@@ -35,17 +35,8 @@ function valueOf(entry: unknown): unknown {
   return typeof entry === 'object' && entry !== null && 'value' in entry ? entry.value : entry
 }
 
-describe('addDecimals()', () => {
-  it('loses no digit', () => {
-    expect(addDecimals(['0.10', '0.2', '99999999999999999.99'])).toBe('100000000000000000.29')
-    expect(addDecimals(['-1.05', '1'])).toBe('-0.05')
-    expect(addDecimals(['2', '3'])).toBe('5')
-    expect(addDecimals([])).toBe('0')
-  })
-})
-
-describe('a figure', () => {
-  it('of lines has a plot a currency, each with its own axis, the running week dashed', () => {
+describe('plotsOf()', () => {
+  it('plots lines by currency, each with its own axis, the running week dashed', () => {
     const { plots, options } = draw(
       { kind: 'lines', split: 'c', x: 'w', y: 'a', complete: 'ok', step: 'week' },
       'c w ok a',
@@ -66,7 +57,7 @@ describe('a figure', () => {
     expect(valuesOf(options[1]!)).toEqual([[7]])
   })
 
-  it('of rates says five figures, on an axis that does not begin at zero', () => {
+  it('writes rates to five digits, on an axis that does not begin at zero', () => {
     const chart = {
       kind: 'lines',
       split: 'c',
@@ -85,7 +76,7 @@ describe('a figure', () => {
     expect(options[0]).toMatchObject({ yAxis: { scale: true } })
   })
 
-  it('of lines says so when no week is whole', () => {
+  it('says of lines that no week is whole yet', () => {
     const chart = {
       kind: 'lines',
       split: 'c',
@@ -98,7 +89,7 @@ describe('a figure', () => {
     expect(plots[0]?.aside).toBe('no whole week yet')
   })
 
-  it('of bars adds up what bears one label, exactly, and hatches what goes out', () => {
+  it('adds up bars with the same label exactly, and hatches what goes out', () => {
     const summed = draw(
       { kind: 'bars', split: 'c', label: ['d'], value: 'a', sum: true },
       'c d a',
@@ -125,7 +116,7 @@ describe('a figure', () => {
     expect(parts.plots[0]?.aside).toBe('first 1 of 2')
   })
 
-  it('of a stack puts the greatest first and gives each a pattern', () => {
+  it('stacks the greatest first and gives each place a pattern', () => {
     const { options, plots } = draw(
       { kind: 'stacked', x: 'm', stack: 'f', value: 'n', complete: 'ok' },
       'm ok f n',
@@ -136,11 +127,11 @@ describe('a figure', () => {
       [1, 0],
     ])
     expect(options[0]!.xAxis).toMatchObject({ data: ['Jan 26', 'Feb 26, running'] })
-    expect(plots[0]?.sentence).toBe('7 n in 2 months, most of them of design (6).')
+    expect(plots[0]?.sentence).toBe('7 n in 2 months, most of them in design (6).')
     expect([options[0]!.series].flat()[1]).toMatchObject({ itemStyle: { decal: {} } })
   })
 
-  it('of rises and falls shows both ends', () => {
+  it('shows both ends of rises and falls', () => {
     const { options, plots } = draw(
       { kind: 'dumbbell', label: ['n'], from: 'a', to: 'b', limit: 1 },
       'n a b',
@@ -155,7 +146,7 @@ describe('a figure', () => {
     )
   })
 
-  it('of customers has their share so far', () => {
+  it('gives customers their share so far', () => {
     const { options, plots } = draw(
       { kind: 'pareto', split: 'c', label: 'n', value: 'a', cumulative: 's' },
       'c n a s',
@@ -171,13 +162,13 @@ describe('a figure', () => {
     expect(plots[0]?.aside).toBe('first three: 100 %')
   })
 
-  it('of hours has every hour between the first and the last', () => {
+  it('has every hour between the first and the last', () => {
     const { plots } = draw(
       { kind: 'heatmap', x: 'h', y: 'd', yLabel: 'day', value: 'n' },
       'd day h n',
       ['1 Monday 10 3', '2 Tuesday 8 5'],
     )
-    expect(plots[0]?.shape).toMatchObject({
+    expect(plots[0]).toMatchObject({
       xs: ['08', '09', '10'],
       ys: ['Monday', 'Tuesday'],
       cells: [
@@ -188,7 +179,7 @@ describe('a figure', () => {
     expect(plots[0]?.sentence).toContain('5, on Tuesday at 08:00')
   })
 
-  it('of prices has boxes', () => {
+  it('plots prices as boxes', () => {
     const { options } = draw(
       {
         kind: 'boxes',
@@ -203,7 +194,7 @@ describe('a figure', () => {
     expect(valuesOf(options[0]!)).toEqual([[[1, 2, 3, 4, 5]]])
   })
 
-  it('of days keeps the gaps, and what has no day apart', () => {
+  it('keeps the gaps between days, and rows without a day apart', () => {
     const { options, plots } = draw(
       { kind: 'histogram', x: 'd', value: 'n', other: 'never' },
       'd n',
@@ -216,7 +207,7 @@ describe('a figure', () => {
     expect(valuesOf(none.options[0]!)).toEqual([[3]])
   })
 
-  it('of steps leads from the first to the last', () => {
+  it('leads in steps from the first total to the last', () => {
     const { options } = draw(
       { kind: 'waterfall', split: 'c', steps: ['a', 'b', 'd', 'e'] },
       'c a b d e',
@@ -228,7 +219,7 @@ describe('a figure', () => {
     ])
   })
 
-  it('of both ways draws out to the other side, weeks standing and rows lying', () => {
+  it('draws what goes out to the other side, weeks standing and rows lying', () => {
     const rows = ['EUR 2026-01-05 t 5 3', 'EUR 2026-01-12 f 1 2']
     const chart = { kind: 'diverging', split: 'c', label: 'w', in: 'i', out: 'o' } as const
     const weeks = draw({ ...chart, step: 'week', complete: 'ok' }, 'c w ok i o', rows)
@@ -240,7 +231,7 @@ describe('a figure', () => {
     expect(draw(chart, 'c w ok i o', rows).options[0]!.yAxis).toMatchObject({ type: 'category' })
   })
 
-  it('fails for a column the question does not have', () => {
+  it('fails if the question does not have a column', () => {
     const chart = { kind: 'histogram', x: 'gone', value: 'n' } as const
     expect(() => draw(chart, 'd n', ['1 1'])).toThrow('no column gone')
   })

@@ -1,0 +1,52 @@
+import type { Answer } from '../../../platform/presentation/answer.ts'
+import type { Row } from '../../../platform/presentation/cursor.ts'
+
+/** An answer whose cells are read by the names of its columns. */
+export interface AnswerTable {
+  readonly rows: readonly Row[]
+  /** The cell as Postgres prints it, empty for null. Throws if there is no such column. */
+  text(row: Row, column: string): string
+  /** The cell as a floating-point number, 0 for null. Throws if there is no such column. */
+  number(row: Row, column: string): number
+  /** The cells of several columns, joined by spaces. */
+  label(row: Row, columns: readonly string[]): string
+}
+
+/** Reads an answer by column names. */
+export function tableOf({ columns, rows }: Pick<Answer, 'columns' | 'rows'>): AnswerTable {
+  const places = new Map(columns.map(({ name }, place) => [name, place]))
+  const placeOf = (column: string): number => {
+    const place = places.get(column)
+    if (place === undefined) throw new TypeError(`the answer has no column ${column}`)
+    return place
+  }
+  const text = (row: Row, column: string): string => row[placeOf(column)] ?? ''
+  return {
+    rows,
+    text,
+    number: (row, column) => Number(row[placeOf(column)] ?? 0),
+    label: (row, columnNames) => columnNames.map((column) => text(row, column)).join(' '),
+  }
+}
+
+/** Splits a table by the values of a column, in the order in which they first occur. */
+export function splitTable(table: AnswerTable, by: string): { name: string; table: AnswerTable }[] {
+  const groups = new Map<string, Row[]>()
+  for (const row of table.rows) {
+    const name = table.text(row, by)
+    groups.set(name, [...(groups.get(name) ?? []), row])
+  }
+  return [...groups].map(([name, rows]) => ({ name, table: { ...table, rows } }))
+}
+
+/** Adds decimal numbers exactly and returns a decimal number with all of their digits. */
+export function addDecimals(numbers: readonly string[]): string {
+  const scale = Math.max(0, ...numbers.map((text) => text.split('.')[1]?.length ?? 0))
+  const sum = numbers.reduce((total, text) => {
+    const [whole = '0', rest = ''] = text.split('.')
+    return total + BigInt(whole + rest.padEnd(scale, '0'))
+  }, 0n)
+  if (scale === 0) return String(sum)
+  const digits = String(sum < 0n ? -sum : sum).padStart(scale + 1, '0')
+  return `${sum < 0n ? '-' : ''}${digits.slice(0, -scale)}.${digits.slice(-scale)}`
+}

@@ -1,0 +1,52 @@
+import type { EChartsOption } from 'echarts'
+import type { BoxesChart } from '../../../platform/project/dashboard.ts'
+import { amountAxis, baseOption, formatAmount, lyingAxes, tooltip } from './axes.ts'
+import { type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
+import { mix, type Theme } from './theme.ts'
+
+/** Lying boxes: lowest, quartiles and highest. */
+export interface BoxesPlot extends PlotFrame {
+  readonly kind: 'boxes'
+  readonly labels: readonly string[]
+  /** Lowest, lower quartile, median, upper quartile, highest. */
+  readonly fives: readonly (readonly number[])[]
+}
+
+/** Plots a box a row, for the first rows. Throws as `AnswerTable`. */
+export function plotBoxes(chart: BoxesChart, { table }: PlotSource): UnnamedPlot<BoxesPlot> {
+  const shown = table.rows.slice(0, chart.limit)
+  const [, , median] = chart.five
+  const medians = shown.map((row) => table.number(row, median)).toSorted((a, b) => a - b)
+  return {
+    kind: 'boxes',
+    labels: shown.map((row) => table.label(row, chart.label)),
+    fives: shown.map((row) => chart.five.map((column) => table.number(row, column))),
+    aside: 'price of one',
+    sentence: `of ${shown.length} designs the median price lies between ${medians[0]?.toFixed(2)} and ${medians.at(-1)?.toFixed(2)}.`,
+    heightPx: rowsHeightPx(shown.length),
+  }
+}
+
+/** Draws the boxes on an axis that need not begin at zero. */
+export function boxesOption({ labels, fives }: BoxesPlot, theme: Theme): EChartsOption {
+  return {
+    ...baseOption(theme),
+    ...lyingAxes(labels, { theme, hasLegend: false }),
+    grid: { left: 2, right: 14, top: 4, bottom: 2, containLabel: true },
+    xAxis: { ...amountAxis(theme), scale: true },
+    tooltip: { ...tooltip(theme), trigger: 'item', valueFormatter: (value) => formatAmount(value) },
+    series: [
+      {
+        type: 'boxplot',
+        layout: 'vertical',
+        boxWidth: [8, 13],
+        data: fives.map((five) => [...five]),
+        itemStyle: {
+          color: mix(theme.paper, theme.main, 0.18),
+          borderColor: theme.main,
+          borderWidth: 1.4,
+        },
+      },
+    ],
+  }
+}

@@ -1,0 +1,131 @@
+import type { EChartsOption } from 'echarts'
+import type { DivergingChart } from '../../../platform/project/dashboard.ts'
+import { formatShortDay, roundNumber } from '../../format.ts'
+import {
+  amountAxis,
+  baseOption,
+  formatAmount,
+  legend,
+  lyingAxes,
+  shortNumber,
+  timeAxis,
+  tooltip,
+} from './axes.ts'
+import { type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
+import { mix, stripes, textStyle, type Theme } from './theme.ts'
+
+/** Bars to two sides: what comes in to one, what goes out to the other. */
+export interface DivergingPlot extends PlotFrame {
+  readonly kind: 'diverging'
+  readonly labels: readonly string[]
+  readonly in: readonly number[]
+  readonly out: readonly number[]
+  /** What people call `in` and `out`. */
+  readonly names: readonly [string, string]
+  /** For weeks, whether each is over; they stand along a time axis. Rows without it lie. */
+  readonly complete?: readonly boolean[]
+}
+
+/** Plots two bars a row, for the first rows. Throws as `AnswerTable`. */
+export function plotDiverging(
+  chart: DivergingChart,
+  { table, labels }: PlotSource,
+): UnnamedPlot<DivergingPlot> {
+  const { text, number } = table
+  const { complete } = chart
+  const shown = table.rows.slice(0, chart.limit)
+  const isWeeks = chart.step === 'week'
+  const names: readonly [string, string] = [labels(chart.in), labels(chart.out)]
+  const amountsIn = shown.map((row) => number(row, chart.in))
+  const amountsOut = shown.map((row) => number(row, chart.out))
+  const [sayIn, sayOut] = [
+    `${names[0].toLowerCase()} ${sumOf(amountsIn)}`,
+    `${names[1].toLowerCase()} ${sumOf(amountsOut)}`,
+  ]
+  return {
+    kind: 'diverging',
+    labels: shown.map((row) => {
+      const label = text(row, chart.label)
+      return isWeeks ? formatShortDay(label, 'week') : label
+    }),
+    in: amountsIn,
+    out: amountsOut,
+    names,
+    ...(complete === undefined
+      ? {}
+      : { complete: shown.map((row) => text(row, complete) === 't') }),
+    aside: `${sayIn} · ${sayOut}`,
+    sentence: `${sayIn}, ${sayOut}, in ${shown.length} ${isWeeks ? 'weeks' : 'rows'}.`,
+    heightPx: isWeeks ? 240 : rowsHeightPx(shown.length),
+  }
+}
+
+function sumOf(values: readonly number[]): string {
+  return roundNumber(values.reduce((total, value) => total + value, 0))
+}
+
+/** Draws what goes out striped, to the other side of zero, and writes every amount without a sign. */
+export function divergingOption(plot: DivergingPlot, theme: Theme): EChartsOption {
+  const { labels, names, complete } = plot
+  const axis = {
+    ...amountAxis(theme),
+    axisLabel: {
+      ...textStyle(theme),
+      hideOverlap: true,
+      formatter: (value: number) => shortNumber(Math.abs(value)),
+    },
+  }
+  const shared = {
+    ...baseOption(theme),
+    tooltip: {
+      ...tooltip(theme),
+      valueFormatter: (value: unknown) => formatAmount(Math.abs(Number(value))),
+    },
+    legend: { ...legend(theme), top: 0, left: 0, data: [...names] },
+    series: bothSeries(plot, theme),
+  }
+  return complete !== undefined
+    ? {
+        ...shared,
+        grid: { left: 4, right: 8, top: 32, bottom: 2, containLabel: true },
+        xAxis: { ...timeAxis(labels, theme), boundaryGap: true },
+        yAxis: axis,
+      }
+    : {
+        ...shared,
+        ...lyingAxes(labels, { theme, hasLegend: true }),
+        grid: { left: 2, right: 14, top: 26, bottom: 2, containLabel: true },
+        xAxis: axis,
+      }
+}
+
+function bothSeries(plot: DivergingPlot, theme: Theme) {
+  const barsOf = (values: readonly number[], sign: 1 | -1) =>
+    values.map((value, place) => ({
+      value: value * sign,
+      itemStyle: { opacity: plot.complete?.[place] === false ? 0.5 : 1 },
+    }))
+  const [nameIn, nameOut] = plot.names
+  return [
+    {
+      type: 'bar' as const,
+      name: nameIn,
+      stack: 'both',
+      barCategoryGap: '25%',
+      data: barsOf(plot.in, 1),
+      itemStyle: { color: theme.main },
+    },
+    {
+      type: 'bar' as const,
+      name: nameOut,
+      stack: 'both',
+      data: barsOf(plot.out, -1),
+      itemStyle: {
+        color: mix(theme.paper, theme.main, 0.3),
+        borderColor: theme.main,
+        borderWidth: 1,
+        decal: stripes(theme),
+      },
+    },
+  ]
+}

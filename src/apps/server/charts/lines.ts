@@ -1,0 +1,131 @@
+import type { EChartsOption } from 'echarts'
+import type { LinesChart } from '../../../platform/project/dashboard.ts'
+import { formatShortDay, roundNumber, roundRate } from '../../format.ts'
+import { amountAxis, baseOption, timeAxis, tooltip } from './axes.ts'
+import { type PlotFrame, type PlotSource, STANDING_PX, type UnnamedPlot } from './plot.ts'
+import { textStyle, type Theme } from './theme.ts'
+
+/** A line over weeks or months. The part to one that is still running is dashed. */
+export interface LinesPlot extends PlotFrame {
+  readonly kind: 'lines'
+  readonly labels: readonly string[]
+  readonly values: readonly number[]
+  /** Whether the week or month at the same place is over. */
+  readonly complete: readonly boolean[]
+  /** Values are written to five digits, and the axis does not begin at zero. */
+  readonly isRate: boolean
+}
+
+/** Plots a line from rows, one a week or month. Throws as `AnswerTable`. */
+export function plotLines(
+  chart: LinesChart,
+  { table, labels }: PlotSource,
+): UnnamedPlot<LinesPlot> {
+  const { rows, text, number } = table
+  const { step, isRate = false } = chart
+  const round = isRate ? roundRate : roundNumber
+  const values = rows.map((row) => number(row, chart.y))
+  const complete = rows.map((row) => text(row, chart.complete) === 't')
+  const plot = {
+    kind: 'lines' as const,
+    labels: rows.map((row) => formatShortDay(text(row, chart.x), step)),
+    values,
+    complete,
+    isRate,
+    heightPx: STANDING_PX,
+  }
+  const whole = values.flatMap((_, place) => (complete[place] ? [place] : []))
+  const first = whole[0]
+  const last = whole.at(-1)
+  if (first === undefined || last === undefined) {
+    const aside = `no whole ${step} yet`
+    const sentence = `${aside}; the running one stands at ${round(values.at(-1) ?? 0)}`
+    return { ...plot, aside, sentence }
+  }
+  const say = (place: number): string =>
+    `${round(values[place] ?? 0)} in the ${step} of ${text(rows[place] ?? [], chart.x)}`
+  const peak = whole.reduce((best, place) =>
+    (values[place] ?? 0) > (values[best] ?? 0) ? place : best,
+  )
+  return {
+    ...plot,
+    aside: `${round(values[last] ?? 0)} last whole ${step}`,
+    sentence: `${labels(chart.y).toLowerCase()} by ${step}, from ${say(first)} to ${say(last)}; the most was ${say(peak)}.`,
+  }
+}
+
+/** Draws the whole weeks as a solid line, the running one dashed, and writes the last whole value. */
+export function linesOption(plot: LinesPlot, theme: Theme): EChartsOption {
+  const { labels, complete, isRate } = plot
+  const amounts = amountAxis(theme)
+  return {
+    ...baseOption(theme),
+    grid: { left: 4, right: 14, top: 20, bottom: 2, containLabel: true },
+    xAxis: timeAxis(labels, theme),
+    ...(isRate
+      ? {
+          tooltip: { ...tooltip(theme), valueFormatter: (value) => roundRate(Number(value)) },
+          yAxis: {
+            ...amounts,
+            scale: true,
+            axisLabel: { ...amounts.axisLabel, formatter: (value: number) => roundRate(value) },
+          },
+        }
+      : { yAxis: amounts }),
+    series: complete.includes(false)
+      ? [wholeSeries(plot, theme), runningSeries(plot, theme)]
+      : [wholeSeries(plot, theme)],
+  }
+}
+
+function wholeSeries({ labels, values, complete, isRate }: LinesPlot, theme: Theme) {
+  const last = complete.lastIndexOf(true)
+  const round = isRate ? roundRate : roundNumber
+  return {
+    type: 'line' as const,
+    name: 'whole',
+    data: values.map((value, place) => {
+      if (complete[place] !== true) return '-'
+      if (place !== last) return value
+      return { value, symbolSize: 7, label: endLabel(values, { place, round, theme }) }
+    }),
+    symbol: 'circle',
+    symbolSize: labels.length > 30 ? 0 : 3,
+    lineStyle: { width: 2, color: theme.main },
+    itemStyle: { color: theme.main },
+  }
+}
+
+function runningSeries({ values, complete }: LinesPlot, theme: Theme) {
+  const isDashed = (place: number): boolean =>
+    complete[place] === false ||
+    (complete[place + 1] === false && complete[place] === true) ||
+    (place > 0 && complete[place - 1] === false)
+  return {
+    type: 'line' as const,
+    name: 'running',
+    data: values.map((value, place) => (isDashed(place) ? value : '-')),
+    symbol: 'emptyCircle',
+    symbolSize: (_: unknown, { dataIndex }: { dataIndex: number }) =>
+      complete[dataIndex] === false ? 5 : 0,
+    lineStyle: { width: 1.5, color: theme.main, type: [3, 4] },
+    itemStyle: { color: theme.main },
+    tooltip: { show: false },
+  }
+}
+
+/** A value that the line does not cross: beneath it if a neighbour is higher. */
+function endLabel(
+  values: readonly number[],
+  { place, round, theme }: { place: number; round: (value: number) => string; theme: Theme },
+) {
+  const value = values[place] ?? 0
+  const isLower = [values[place - 1], values[place + 1]].some((other = 0) => other > value)
+  return {
+    show: true,
+    position: isLower ? ('bottom' as const) : ('top' as const),
+    formatter: round(value),
+    ...textStyle(theme, theme.ink),
+    fontWeight: 600 as const,
+  }
+}

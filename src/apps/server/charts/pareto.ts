@@ -1,0 +1,96 @@
+import type { EChartsOption } from 'echarts'
+import type { ParetoChart } from '../../../platform/project/dashboard.ts'
+import { formatRatio, roundNumber } from '../../format.ts'
+import { baseOption, lyingAxes } from './axes.ts'
+import { type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
+import { mix, textStyle, type Theme } from './theme.ts'
+
+/** Bars, with their cumulative share as a line. */
+export interface ParetoPlot extends PlotFrame {
+  readonly kind: 'pareto'
+  readonly labels: readonly string[]
+  readonly values: readonly number[]
+  /** The share from the first row to this one, 0 to 1. */
+  readonly cumulative: readonly number[]
+}
+
+/** Plots the first rows. Throws as `AnswerTable`. */
+export function plotPareto(chart: ParetoChart, { table }: PlotSource): UnnamedPlot<ParetoPlot> {
+  const { rows, text, number } = table
+  const shown = rows.slice(0, chart.limit)
+  const labels = shown.map((row) => text(row, chart.label))
+  const values = shown.map((row) => number(row, chart.value))
+  const cumulative = shown.map((row) => number(row, chart.cumulative))
+  const third = cumulative[Math.min(2, shown.length - 1)] ?? 0
+  const share = formatRatio(third).replace('+', '')
+  return {
+    kind: 'pareto',
+    labels,
+    values,
+    cumulative,
+    aside: `first three: ${share}`,
+    sentence: `the biggest of ${rows.length} is ${labels[0] ?? 'none'} with ${roundNumber(values[0] ?? 0)}; the first three make up ${share} of the total.`,
+    heightPx: rowsHeightPx(shown.length) + 44,
+  }
+}
+
+const SERIES = { amount: 'amount', share: 'share so far' }
+
+/** Draws the amounts from the left and the share so far on an axis of its own beneath. */
+export function paretoOption(plot: ParetoPlot, theme: Theme): EChartsOption {
+  const base = lyingAxes(plot.labels, { theme, hasLegend: true })
+  return {
+    ...baseOption(theme),
+    ...base,
+    grid: { ...base.grid, right: 52 },
+    legend: { ...base.legend, data: [SERIES.amount, SERIES.share] },
+    xAxis: [base.xAxis, shareAxis(theme)],
+    series: [
+      {
+        type: 'bar',
+        name: SERIES.amount,
+        barMaxWidth: 18,
+        data: [...plot.values],
+        itemStyle: { color: mix(theme.paper, theme.main, 0.4) },
+        label: {
+          show: true,
+          position: 'right',
+          formatter: ({ value }) => roundNumber(Number(value)),
+          ...textStyle(theme, theme.ink),
+        },
+      },
+      {
+        type: 'line',
+        name: SERIES.share,
+        xAxisIndex: 1,
+        symbol: 'circle',
+        symbolSize: 6,
+        data: plot.cumulative.map((share, place) => [share, place]),
+        lineStyle: { width: 1.5, color: theme.ink },
+        itemStyle: { color: theme.ink },
+        tooltip: {
+          valueFormatter: (value) =>
+            `${(Number(Array.isArray(value) ? value[0] : value) * 100).toFixed(1)} %`,
+        },
+      },
+    ],
+  }
+}
+
+function shareAxis(theme: Theme) {
+  return {
+    type: 'value' as const,
+    position: 'bottom' as const,
+    min: 0,
+    max: 1,
+    interval: 0.25,
+    axisLine: { show: false },
+    axisTick: { show: false },
+    splitLine: { lineStyle: { color: theme.line } },
+    axisLabel: {
+      ...textStyle(theme),
+      hideOverlap: true,
+      formatter: (value: number) => `${Math.round(value * 100)} %`,
+    },
+  }
+}

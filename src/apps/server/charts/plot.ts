@@ -1,0 +1,36 @@
+import type { AnswerTable } from './answer-table.ts'
+
+/**
+ * What every plot has, whatever its kind. A *plot* is what a chart draws from an answer: numbers,
+ * names and colours, without columns. It is sent to the browser as JSON. A chart that is split has
+ * one plot for each value, and each plot has its own axes.
+ */
+export interface PlotFrame {
+  /** The value that the plot is for, such as a currency. Empty if the chart has one plot. */
+  readonly name: string
+  /** The name of the CSS variable with its colour. */
+  readonly color: string
+  /** A few words beside the name. */
+  readonly aside: string
+  /** The plot in one sentence, for people who cannot see it. */
+  readonly sentence: string
+  readonly heightPx: number
+}
+
+/** A plot before its name and colour are known: they come from the group of rows it is made from. */
+export type UnnamedPlot<P extends PlotFrame> = Omit<P, 'name' | 'color'>
+
+/** The rows that a plot is made from. */
+export interface PlotSource {
+  readonly table: AnswerTable
+  /** What people call a column. */
+  labels(column: string): string
+}
+
+/** The height of a plot whose bars or lines stand. */
+export const STANDING_PX = 210
+
+/** The height of a plot with a row for each bar, at least two. */
+export function rowsHeightPx(rows: number, eachPx = 26): number {
+  return Math.max(rows, 2) * eachPx + 34
+}

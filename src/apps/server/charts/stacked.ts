@@ -1,0 +1,94 @@
+import type { EChartsOption } from 'echarts'
+import type { StackedChart } from '../../../platform/project/dashboard.ts'
+import { formatShortDay, roundNumber } from '../../format.ts'
+import type { AnswerTable } from './answer-table.ts'
+import { amountAxis, baseOption, legendBesideOrBelow, timeAxis } from './axes.ts'
+import type { PlotFrame, PlotSource, UnnamedPlot } from './plot.ts'
+import { decalOf, type Theme } from './theme.ts'
+
+/** Bars over months, each a stack of values; the greatest stands at the bottom. */
+export interface StackedPlot extends PlotFrame {
+  readonly kind: 'stacked'
+  readonly labels: readonly string[]
+  readonly series: readonly { readonly name: string; readonly values: readonly number[] }[]
+  /** Whether the month at the same place is over. */
+  readonly complete: readonly boolean[]
+}
+
+/** Plots a bar a month and a place in it for each value of `stack`. Throws as `AnswerTable`. */
+export function plotStacked(
+  chart: StackedChart,
+  { table, labels }: PlotSource,
+): UnnamedPlot<StackedPlot> {
+  const { rows, text, number } = table
+  const months = [...new Set(rows.map((row) => text(row, chart.x)))]
+  const counts = countByName(chart, table)
+  const names = [...counts].toSorted((a, b) => b[1] - a[1]).map(([name]) => name)
+  const valueAt = (month: string, name: string): number => {
+    const row = rows.find((r) => text(r, chart.x) === month && text(r, chart.stack) === name)
+    return row === undefined ? 0 : number(row, chart.value)
+  }
+  const isComplete = (month: string): boolean =>
+    rows.some((row) => text(row, chart.x) === month && text(row, chart.complete) === 't')
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
+  const [most = ''] = names
+  const span = `${months.length} ${months.length === 1 ? 'month' : 'months'}`
+  return {
+    kind: 'stacked',
+    labels: months.map((month) => formatShortDay(month, 'month')),
+    series: names.map((name) => ({
+      name: inWords(name),
+      values: months.map((month) => valueAt(month, name)),
+    })),
+    complete: months.map(isComplete),
+    aside: '',
+    sentence: `${roundNumber(total)} ${labels(chart.value).toLowerCase()} in ${span}, most of them in ${inWords(most)} (${roundNumber(counts.get(most) ?? 0)}).`,
+    heightPx: 60 + Math.max(names.length * 22, 200),
+  }
+}
+
+function countByName(
+  chart: StackedChart,
+  { rows, text, number }: AnswerTable,
+): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const row of rows) {
+    const name = text(row, chart.stack)
+    counts.set(name, (counts.get(name) ?? 0) + number(row, chart.value))
+  }
+  return counts
+}
+
+/** `agreed delivery date` for a column, `staff` for `staff_id`. */
+function inWords(column: string): string {
+  return column.replace(/_id$/, '').replaceAll('_', ' ')
+}
+
+/** Draws each place of the stack in its own colour and pattern; a running month is paler. */
+export function stackedOption(plot: StackedPlot, theme: Theme): EChartsOption {
+  const { labels, series, complete } = plot
+  const months = labels.map((label, at) => (complete[at] === true ? label : `${label}, running`))
+  const names = series.map(({ name }) => name)
+  return {
+    ...baseOption(theme),
+    ...legendBesideOrBelow(names, theme),
+    xAxis: { ...timeAxis(months, theme), boundaryGap: true },
+    yAxis: { ...amountAxis(theme), minInterval: 1 },
+    series: series.map(({ name, values }, place) => ({
+      type: 'bar' as const,
+      name,
+      stack: 'all',
+      barMaxWidth: 56,
+      data: values.map((value, at) => ({
+        value,
+        itemStyle: { opacity: complete[at] === true ? 1 : 0.75 },
+      })),
+      itemStyle: {
+        color: theme.series[place % theme.series.length] ?? theme.main,
+        borderColor: theme.paper,
+        borderWidth: 1,
+        ...decalOf(place, theme),
+      },
+    })),
+  }
+}

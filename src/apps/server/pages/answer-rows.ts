@@ -1,0 +1,135 @@
+import { html } from 'hono/html'
+import type { Answer } from '../../../platform/presentation/answer.ts'
+import type { ResultColumn, Row } from '../../../platform/presentation/cursor.ts'
+import type { Dashboard, TableChart } from '../../../platform/project/dashboard.ts'
+import { formatCount, formatDecimal, formatMomentUtc } from '../../format.ts'
+import type { Markup } from '../markup.ts'
+
+/** The most rows that a table shows; the CSV has them all. */
+const MAX_ROWS = 500
+
+/** What people call a column: its label, or its name in words. */
+export function labelOf({ labels }: Pick<Dashboard, 'labels'>, column: string): string {
+  const known = labels[column]
+  if (known !== undefined) return known
+  const words = column.replaceAll('_', ' ')
+  return words.charAt(0).toUpperCase() + words.slice(1)
+}
+
+/** How an answer is shown as a table. */
+export interface TableOptions {
+  readonly dashboard: Pick<Dashboard, 'labels' | 'links'>
+  /** Describes the table to people who cannot see it. */
+  readonly label: string
+  /** The columns and the number of rows to show; all columns without it. */
+  readonly chart?: TableChart
+}
+
+/** An answer as a table in a scroller of its own, which the keyboard can reach. */
+export function renderAnswerRows(
+  answer: Pick<Answer, 'columns' | 'rows' | 'isTruncated'>,
+  { dashboard, label, chart }: TableOptions,
+): Markup {
+  const { columns, rows } = answer
+  const shown = chart === undefined ? columns : chart.columns.map((name) => find(columns, name))
+  const places = shown.map((column) => columns.indexOf(column))
+  const limit = chart?.limit ?? MAX_ROWS
+  return html`<div
+    class="table-wrap ${Math.min(rows.length, limit) > 18 ? 'tall' : ''}"
+    tabindex="0"
+    role="region"
+    aria-label="Table: ${label}"
+  >
+    <table>
+      ${renderCaption(answer, limit)}
+      <thead>
+        <tr>
+          ${shown.map(
+            ({ name, kind }) =>
+              html`<th scope="col" class="${isQuantity(name, kind) ? 'number' : ''}">
+                ${labelOf(dashboard, name)}
+              </th>`,
+          )}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.slice(0, limit).map(
+          (row) =>
+            html`<tr>
+              ${places.map((place) => renderCell(columns, row, { place, dashboard }))}
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`
+}
+
+function find(columns: readonly ResultColumn[], name: string): ResultColumn {
+  const column = columns.find((each) => each.name === name)
+  if (column === undefined) throw new TypeError(`the answer has no column ${name}`)
+  return column
+}
+
+/** How many of the rows are shown, if some are not. */
+function renderCaption(
+  { rows, isTruncated }: Pick<Answer, 'rows' | 'isTruncated'>,
+  limit: number,
+): Markup {
+  if (rows.length <= limit && !isTruncated) return html``
+  return html`<caption>
+    The first ${formatCount(Math.min(limit, rows.length))} of
+    ${isTruncated ? 'more than ' : ''}${formatCount(rows.length)} rows; the CSV has all.
+  </caption>`
+}
+
+/** Whether a column holds quantities. Ids are numbers, but are shown as text. */
+function isQuantity(name: string, kind: ResultColumn['kind']): boolean {
+  return kind === 'number' && !/(^|_)id$/.test(name)
+}
+
+function renderCell(
+  columns: readonly ResultColumn[],
+  row: Row,
+  { place, dashboard }: { place: number; dashboard: Pick<Dashboard, 'links'> },
+): Markup {
+  const { name = '', kind = 'text' } = columns[place] ?? {}
+  const cell = row[place] ?? null
+  if (cell === null) return html`<td class="muted">–</td>`
+  if (isQuantity(name, kind)) return html`<td class="number">${formatDecimal(cell)}</td>`
+  const text =
+    kind === 'moment' ? formatMomentUtc(cell) : kind === 'boolean' ? yesNo(cell) : inWords(cell)
+  const href = linkOf(columns, row, { name, dashboard })
+  return html`<td class="${kind === 'date' || kind === 'moment' ? 'time' : ''}">
+    ${href === undefined ? text : html`<a href="${href}">${text}</a>`}
+  </td>`
+}
+
+/** `SALES_RECEIPT` and `sales_order` as words. Any other text stays as it is. */
+function inWords(cell: string): string {
+  if (!/^([A-Z]+(_[A-Z]+)+|[a-z]+(_[a-z]+)+)$/.test(cell)) return cell
+  return cell.toLowerCase().replaceAll('_', ' ')
+}
+
+function yesNo(cell: string): string {
+  return cell === 't' ? 'yes' : 'no'
+}
+
+/** The address that a cell leads to. Undefined if it needs a value that the row does not have. */
+function linkOf(
+  columns: readonly ResultColumn[],
+  row: Row,
+  { name, dashboard }: { name: string; dashboard: Pick<Dashboard, 'links'> },
+): string | undefined {
+  const valueOf = (column: string): string | null =>
+    row[columns.findIndex((each) => each.name === column)] ?? null
+  const link = dashboard.links[name]
+  const template = typeof link === 'object' ? link.to[valueOf(link.by) ?? ''] : link
+  if (template === undefined) return undefined
+  let isWhole = true
+  const href = template.replaceAll(/\{(\w+)\}/g, (_, column: string) => {
+    const value = valueOf(column)
+    isWhole &&= value !== null
+    return encodeURIComponent(value ?? '')
+  })
+  return isWhole ? href : undefined
+}

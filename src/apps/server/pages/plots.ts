@@ -1,0 +1,45 @@
+import { html, raw } from 'hono/html'
+import type { Plot } from '../charts/plot-of-answer.ts'
+import type { Markup } from '../markup.ts'
+
+/**
+ * The places of a chart's plots, each with its sentence, and the plots as JSON for the script that
+ * draws them. Without a script the sentences are shown instead. `title` begins each description.
+ */
+export function renderPlots(
+  plots: readonly Plot[],
+  { title = '' }: { title?: string } = {},
+): Markup {
+  return html`<div class="chart ${plots.length === 1 ? 'single' : ''}" data-plots>
+    ${plots.map(
+      ({ name, aside, sentence, heightPx, color }) =>
+        html`<div class="plot">
+          ${
+            name === '' && aside === ''
+              ? ''
+              : html`<h3 style="--card: var(${color})">
+                  <span>${name}</span> <small>${aside}</small>
+                </h3>`
+          }
+          <div
+            class="drawing"
+            role="img"
+            aria-label="${title === '' ? sentence : `${title} ${sentence}`}"
+            data-sentence="${sentence}"
+            style="height: ${heightPx}px"
+          ></div>
+        </div>`,
+    )}
+    <script type="application/json">
+      ${raw(jsonOf(plots))}
+    </script>
+  </div>`
+}
+
+/** JSON that cannot end the element it stands in. */
+function jsonOf(value: unknown): string {
+  return JSON.stringify(value)
+    .replaceAll('<', '\\u003c')
+    .replaceAll('\u2028', '\\u2028')
+    .replaceAll('\u2029', '\\u2029')
+}

@@ -1,0 +1,132 @@
+import { Hono } from 'hono'
+import { html } from 'hono/html'
+import type { Answer } from '../../../platform/presentation/answer.ts'
+import { openCsv } from '../../../platform/presentation/csv.ts'
+import type { Dashboard } from '../../../platform/project/dashboard.ts'
+import type { Filters, Question } from '../../../platform/presentation/question.ts'
+import type { Caller, ServerEnv } from '../access.ts'
+import type { Markup } from '../markup.ts'
+import type { Presentation } from '../presentation.ts'
+import { problemResponse } from '../problem.ts'
+import { renderAnswerRows } from './answer-rows.ts'
+import { renderPage } from './layout.ts'
+import { renderFailure } from './panel.ts'
+import { linkTo } from './selection.ts'
+
+/** Each question on its own: as a page with its SQL, and as CSV. */
+export function questionRoutes(presentation: Presentation, dashboard: Dashboard): Hono<ServerEnv> {
+  const app = new Hono<ServerEnv>()
+  const { questions, answers, reader, now } = presentation
+
+  app.get('/questions/:file{[a-z][a-z0-9_]*\\.csv}', async (c) => {
+    const question = questions.get(c.req.param('file').slice(0, -4))
+    if (question === undefined) return c.notFound()
+    if (!maySee(question, c.get('caller'))) return forbidQuestion(question)
+    const { fileName, body } = await openCsv(reader, question, {
+      filters: c.req.query(),
+      signal: c.req.raw.signal,
+      now,
+    })
+    return new Response(body, {
+      headers: {
+        'content-type': 'text/csv; charset=utf-8; header=present',
+        'content-disposition': `attachment; filename="${fileName}"`,
+        'cache-control': 'private, no-cache',
+      },
+    })
+  })
+
+  app.get('/questions/:name{[a-z][a-z0-9_]*}', async (c) => {
+    const question = questions.get(c.req.param('name'))
+    if (question === undefined) return c.notFound()
+    if (!maySee(question, c.get('caller'))) return forbidQuestion(question)
+    const filters: Filters = c.req.query()
+    const [freshness, answer] = await Promise.all([
+      presentation.freshness().catch(() => undefined),
+      answers.answer(question, filters).catch((error: unknown) => ({ error })),
+    ])
+    const body = html`<div class="panels">
+      ${renderHeader(question, filters)} ${renderResult(answer, { question, dashboard })}
+      ${renderSql(question)}
+    </div>`
+    return c.html(
+      renderPage({
+        title: question.title,
+        path: '/questions',
+        freshness,
+        summary: html`<code>${question.name}.sql</code>, which also runs by hand in psql.`,
+        body,
+      }),
+    )
+  })
+  return app
+}
+
+/** Whether a question is for the caller. */
+export function maySee({ access }: Question, { groups }: Caller): boolean {
+  return access === undefined || groups.has(access)
+}
+
+function forbidQuestion({ access }: Question): Response {
+  const detail = `Only the group ${access} may see this`
+  return problemResponse({ status: 403, code: 'GROUP_MISSING', detail })
+}
+
+/** What the header of the file says, and the filters that are set. */
+function renderHeader({ name, grain, unit, filters: known }: Question, filters: Filters): Markup {
+  const given = Object.entries(filters).flatMap(([filter, value = '']): [string, string][] =>
+    known.includes(filter) && value !== '' ? [[filter, value]] : [],
+  )
+  const params = Object.fromEntries(given)
+  return html`<section class="panel wide" aria-label="About this question">
+    <dl class="pairs">
+      <dt>Grain</dt>
+      <dd>${grain}</dd>
+      ${
+        unit === undefined
+          ? ''
+          : html`<dt>Unit</dt>
+              <dd>${unit}</dd>`
+      }
+      <dt>Filters</dt>
+      <dd>${known.length === 0 ? 'none' : known.join(', ')}</dd>
+      ${given.map(
+        ([filter, value]) =>
+          html`<dt><code>${filter}</code></dt>
+            <dd>${value}</dd>`,
+      )}
+    </dl>
+    <div class="links">
+      <a href="/questions/${name}.csv${linkTo('', params)}" download>CSV</a>
+      <a href="${linkTo('/ask', { question: name }, params)}">Open in Ask</a>
+    </div>
+  </section>`
+}
+
+function renderResult(
+  answer: Answer | { readonly error: unknown },
+  { question, dashboard }: { question: Question; dashboard: Dashboard },
+): Markup {
+  return html`<section class="panel wide" aria-labelledby="h-result">
+    <h2 id="h-result">Result</h2>
+    ${
+      'error' in answer
+        ? renderFailure(answer.error)
+        : answer.rows.length === 0
+          ? html`<p class="empty">No rows. Give other filters, or none.</p>`
+          : renderAnswerRows(answer, { dashboard, label: question.title })
+    }
+  </section>`
+}
+
+function renderSql({ sql }: Question): Markup {
+  return html`<section class="panel wide" aria-labelledby="h-sql">
+    <h2 id="h-sql">SQL</h2>
+    <pre
+      class="code"
+      tabindex="0"
+      role="region"
+      aria-label="SQL of the question"
+    ><code>${sql}</code></pre>
+  </section>`
+}

@@ -1,0 +1,192 @@
+import type { Dashboard, Filter, Page } from '../../../platform/project/dashboard.ts'
+import type { Filters } from '../../../platform/presentation/question.ts'
+
+/** One value that a filter offers, and what people read for it. */
+export interface Choice {
+  readonly value: string
+  readonly label: string
+}
+
+/** What the address of a page asks for. */
+export interface Selection {
+  /** Values for the questions. `today` is the day that the page is as of. */
+  readonly filters: Filters
+  /** The filters in the address that are set and valid, for links. */
+  readonly params: Readonly<Record<string, string>>
+  /** The filters in the address that are not valid, with what was typed and why it is refused. */
+  readonly faults: Readonly<Record<string, FilterFault>>
+}
+
+/** A value that a filter cannot have. */
+export interface FilterFault {
+  readonly given: string
+  readonly why: string
+}
+
+/** What a page offers to select from. */
+export interface SelectionOptions {
+  readonly page: Page
+  readonly dashboard: Dashboard
+  /** By name of the filter. A filter without choices is not checked against them. */
+  readonly choices: ReadonlyMap<string, readonly Choice[]>
+  readonly now: Date
+}
+
+/** How many weeks before the running one a preset begins. */
+export const PRESETS = [
+  { value: '4w', label: '4 weeks', weeks: 4 },
+  { value: '12w', label: '12 weeks', weeks: 12 },
+  { value: '26w', label: '26 weeks', weeks: 26 },
+  { value: '52w', label: '52 weeks', weeks: 52 },
+  { value: 'year', label: 'This year' },
+  { value: 'all', label: 'All' },
+] as const
+
+/** The preset of a page whose address names no period. */
+export const STANDARD_PRESET = '12w'
+
+interface Draft {
+  readonly filters: Record<string, string>
+  readonly params: Record<string, string>
+  readonly faults: Record<string, FilterFault>
+  /** What the address says for a parameter, empty if it is absent. */
+  given(name: string): string
+  /** Takes the value of a parameter, or, if it is undefined, records the fault. */
+  accept(name: string, value: string | undefined, why: string): void
+}
+
+/**
+ * Reads a page's filters from its address. Never throws: a value that is not valid is left out and
+ * reported in `faults`. Presets begin on a Monday, so that every week but the running one is whole.
+ * With `as_of`, the page reads as it would have on that day.
+ */
+export function readSelection(
+  query: Readonly<Record<string, string>>,
+  { page, dashboard, choices, now }: SelectionOptions,
+): Selection {
+  const draft = draftOf(query)
+  const offered = dashboard.filters.filter(({ name }) => page.filters.includes(name))
+  for (const filter of offered) {
+    if (filter.kind === 'choice') readChoice(draft, filter, choices.get(filter.name))
+    if (filter.kind === 'moment') {
+      readMoment(draft, filter, { moments: choices.get(filter.name) ?? [], now })
+    }
+  }
+  const { filters, params, faults } = draft
+  const today = filters['as_of']?.slice(0, 10) ?? now.toISOString().slice(0, 10)
+  filters['today'] = today
+  if (offered.some(({ kind }) => kind === 'period')) readPeriod(draft, today)
+  return { filters, params, faults }
+}
+
+function draftOf(query: Readonly<Record<string, string>>): Draft {
+  const filters: Record<string, string> = {}
+  const params: Record<string, string> = {}
+  const faults: Record<string, FilterFault> = {}
+  const given = (name: string): string => query[name]?.trim() ?? ''
+  return {
+    filters,
+    params,
+    faults,
+    given,
+    accept(name, value, why) {
+      if (given(name) === '') return
+      if (value === undefined) faults[name] = { given: given(name), why }
+      else {
+        filters[name] = value
+        params[name] = value
+      }
+    },
+  }
+}
+
+function readChoice(
+  { given, accept }: Draft,
+  { name, label, adds }: Extract<Filter, { kind: 'choice' }>,
+  known: readonly Choice[] | undefined,
+): void {
+  const isKnown = known === undefined || known.some(({ value }) => value === given(name))
+  const why = adds ?? `There is no such ${label.toLowerCase()}`
+  accept(name, isKnown ? given(name) : undefined, why)
+}
+
+function readMoment(
+  { filters, given, accept }: Draft,
+  filter: Extract<Filter, { kind: 'moment' }>,
+  { moments, now }: { moments: readonly Choice[]; now: Date },
+): void {
+  const { name } = filter
+  accept(name, parseMoment(given(name)), 'Write a moment as YYYY-MM-DD hh:mm, in UTC')
+  const standard = standardMoment(filter, moments, now)
+  if (filters[name] === undefined && standard !== undefined) filters[name] = standard
+}
+
+function readPeriod({ filters, params, faults, given, accept }: Draft, today: string): void {
+  accept('from', parseDay(given('from')), 'Write a date as YYYY-MM-DD')
+  accept('to', parseDay(given('to')), 'Write a date as YYYY-MM-DD')
+  if ((params['from'] ?? '') > (params['to'] ?? '9999')) {
+    faults['to'] = { given: given('to'), why: `It is before the first day, ${params['from']}` }
+    delete filters['to']
+    delete params['to']
+  }
+  if (filters['from'] !== undefined || filters['to'] !== undefined) return
+  const preset = PRESETS.find(({ value }) => value === given('period'))
+  if (preset === undefined && given('period') !== '') {
+    faults['period'] = { given: given('period'), why: 'There is no such period' }
+  }
+  if (preset !== undefined && preset.value !== STANDARD_PRESET) params['period'] = preset.value
+  const from = firstDayOf(preset?.value ?? STANDARD_PRESET, today)
+  if (from !== undefined) filters['from'] = from
+}
+
+function firstDayOf(period: string, today: string): string | undefined {
+  if (period === 'all') return undefined
+  if (period === 'year') return `${today.slice(0, 4)}-01-01`
+  const preset = PRESETS.find(({ value }) => value === period)
+  const weeks = preset !== undefined && 'weeks' in preset ? preset.weeks : 0
+  const day = new Date(`${today}T00:00:00Z`)
+  const sinceMonday = (day.getUTCDay() + 6) % 7
+  day.setUTCDate(day.getUTCDate() - sinceMonday - weeks * 7)
+  return day.toISOString().slice(0, 10)
+}
+
+/** A day as `YYYY-MM-DD`. Undefined for any other text, and for a day that does not exist. */
+export function parseDay(text: string): string | undefined {
+  if (!/^(19|20|21)\d\d-\d\d-\d\d$/.test(text)) return undefined
+  const day = new Date(`${text}T00:00:00Z`)
+  return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(text) ? text : undefined
+}
+
+/** A moment in UTC as ISO 8601, from what a form or a person writes. A day means its end. */
+export function parseMoment(text: string): string | undefined {
+  const { day = '', time } =
+    /^(?<day>\d{4}-\d\d-\d\d)(?:[T ](?<time>\d\d:\d\d(:\d\d(\.\d{1,6})?)?)Z?)?$/.exec(text)
+      ?.groups ?? {}
+  if (parseDay(day) === undefined) return undefined
+  if (time === undefined) return `${day}T23:59:59Z`
+  const moment = `${day}T${time.length === 5 ? `${time}:00` : time}Z`
+  return Number.isNaN(Date.parse(moment)) ? undefined : moment
+}
+
+function standardMoment(
+  { standard }: Extract<Filter, { kind: 'moment' }>,
+  moments: readonly Choice[],
+  now: Date,
+): string | undefined {
+  if (standard === 'none') return undefined
+  const dayAgo = new Date(now.getTime() - 86_400_000).toISOString()
+  return (moments.find(({ value }) => value <= dayAgo) ?? moments.at(-1))?.value
+}
+
+/** The address of the page with other filters. An undefined value takes a filter away. */
+export function linkTo(
+  path: string,
+  params: Readonly<Record<string, string>>,
+  change: Readonly<Record<string, string | undefined>> = {},
+): string {
+  const all = Object.entries({ ...params, ...change }).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== '',
+  )
+  const query = new URLSearchParams(all).toString()
+  return query === '' ? path : `${path}?${query}`
+}

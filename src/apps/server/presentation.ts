@@ -1,0 +1,15 @@
+import type { Answers } from '../../platform/presentation/answer.ts'
+import type { Freshness } from '../../platform/presentation/freshness.ts'
+import type { Question } from '../../platform/presentation/question.ts'
+import type { Reader } from '../../platform/presentation/reader.ts'
+
+/** What the pages read: the questions, their answers and how fresh the warehouse is. */
+export interface Presentation {
+  readonly reader: Reader
+  readonly questions: ReadonlyMap<string, Question>
+  readonly answers: Answers
+  readonly promiseMs: number
+  readonly now: () => Date
+  /** Throws as `readFreshness` in the platform. */
+  freshness(): Promise<Freshness>
+}

@@ -1,0 +1,94 @@
+import type pg from 'pg'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ask } from '../../../test/support/questions/ask.ts'
+import { loadRates } from '../../../test/support/rates.ts'
+import { seedTotesys } from '../../../test/support/small-totesys.ts'
+import { createSystem, type TestSystem } from '../../../test/support/system.ts'
+
+type Filters = Record<string, string>
+
+describe('in one currency', () => {
+  let small: TestSystem
+  let client: pg.Client
+  beforeAll(async () => {
+    small = await createSystem()
+    await seedTotesys(small.sql)
+    // Orders of 25.00, 50.00 and 75.00, each on a day and in a currency of its own.
+    await small.sql.query(`
+      insert into currency values (2, 'USD', '2024-01-01', '2024-01-01'),
+          (3, 'EUR', '2024-01-01', '2024-01-01');
+      update sales_order set created_at = '2024-01-08 10:00', currency_id = 2
+      where sales_order_id = 2;
+      update sales_order set created_at = '2024-01-09 10:00', currency_id = 3
+      where sales_order_id = 3`)
+    await small.run()
+    client = await small.warehouse.client()
+    await loadRates(client, [
+      { base: 'USD', quote: 'GBP', day: '2024-01-05', rate: '0.80' },
+      { base: 'USD', quote: 'GBP', day: '2024-01-09', rate: '0.90' },
+    ])
+  })
+  afterAll(() => small[Symbol.asyncDispose]())
+
+  const sales = async (filters: Filters, columns: string): Promise<string[]> =>
+    (
+      await ask(client, 's16_sales_in_one_currency', {
+        in: 'GBP',
+        from: '2024-01-08',
+        to: '2024-01-14',
+        ...filters,
+      })
+    ).map((row) =>
+      columns
+        .split(' ')
+        .map((column) => row[column] ?? '-')
+        .join(' '),
+    )
+
+  it('says at which rate, and what has none', async () => {
+    expect(
+      await sales({}, 'currency_code orders orders_unconverted own_amount amount amount_before'),
+    ).toEqual([
+      'EUR 1 1 75.00 - 0.00',
+      'GBP 0 0 0.00 0.00 25.00',
+      // 50.00 at Friday's 0.80, since Monday has none and Tuesday's is later.
+      'USD 1 0 50.00 40.00 0.00',
+    ])
+    expect(await sales({}, 'currency_code rate rate_date is_filled days_old source')).toEqual([
+      'EUR - - - - -',
+      'GBP - - - - -',
+      'USD 0.8000000000 2024-01-05 true 3 a bank',
+    ])
+    const before = { from: '2024-01-15', to: '2024-01-21' }
+    expect(await sales(before, 'currency_code orders_before orders_unconverted_before')).toEqual([
+      'EUR 1 1',
+      'USD 1 0',
+    ])
+    expect(await sales(before, 'currency_code amount amount_before')).toEqual([
+      'EUR 0.00 -',
+      'USD 0.00 40.00',
+    ])
+  })
+
+  it('uses the rates that are known now, also as of an earlier moment', async () => {
+    const earlier = { as_of: (await small.records())[0]!.snapshot.takenAt, currency: 'USD' }
+    expect(await sales(earlier, 'own_amount amount')).toEqual(['50.00 40.00'])
+    const rate = { base: 'USD', quote: 'GBP', day: '2024-01-08' }
+    await loadRates(client, [{ ...rate, rate: '0.85' }])
+    expect(await sales(earlier, 'own_amount amount is_filled')).toEqual(['50.00 42.50 false'])
+    await loadRates(client, [{ ...rate, rate: '0.86' }])
+    expect(await sales(earlier, 'own_amount amount')).toEqual(['50.00 43.00'])
+    await loadRates(client, [{ ...rate, rate: undefined }])
+    expect(await sales(earlier, 'own_amount amount is_filled')).toEqual(['50.00 40.00 true'])
+  })
+
+  it('rounds the sum, not each order', async () => {
+    await small.sql.query(
+      `update sales_order set created_at = '2024-01-08 11:00', currency_id = 2, units_sold = 1,
+       unit_price = 0.03 where sales_order_id in (1, 3)`,
+    )
+    await small.run()
+    // 2 × 0.03 × 0.80 = 0.048; rounded one by one it would be 0.04.
+    expect(await sales({ currency: 'USD' }, 'orders amount')).toEqual(['3 40.05'])
+  })
+})

@@ -1,0 +1,60 @@
+import type {
+  CardsChart,
+  ConversionChart,
+  LinesChart,
+  Panel,
+} from '../../../platform/project/dashboard.ts'
+
+/** A card a currency, compared with the period before. */
+export const AGAINST_BEFORE = {
+  kind: 'cards',
+  by: 'currency_code',
+  value: 'amount',
+  before: 'amount_before',
+  against: 'the period before',
+} as const satisfies CardsChart
+
+/** A line of amounts a currency, with a point a week. */
+export const WEEK_BY_WEEK = {
+  kind: 'lines',
+  split: 'currency_code',
+  x: 'week_start',
+  y: 'amount',
+  complete: 'is_complete',
+  step: 'week',
+} as const satisfies LinesChart
+
+/** A panel of amounts in one currency: shown once the filter *In one currency* is set. */
+export const IN_ONE_CURRENCY = { needs: 'in', wide: true } as const satisfies Partial<Panel>
+
+/** A card of amounts in one currency: the columns that all such questions have. */
+export const CONVERTED = {
+  kind: 'conversion',
+  into: 'in_currency',
+  against: 'the period before',
+  currency: 'currency_code',
+  rate: 'rate',
+  rateDate: 'rate_date',
+  isFilled: 'is_filled',
+  daysOld: 'days_old',
+  source: 'source',
+} as const satisfies Partial<ConversionChart>
+
+/** A card of orders in one currency. */
+export const ORDERS_IN_ONE_CURRENCY = {
+  ...CONVERTED,
+  value: 'amount',
+  before: 'amount_before',
+  things: 'orders',
+  unconverted: 'orders_unconverted',
+  unconvertedBefore: 'orders_unconverted_before',
+} as const satisfies ConversionChart
+
+export const rates = {
+  question: 'r01_rates',
+  title: 'Rates, week by week',
+  ...IN_ONE_CURRENCY,
+  note: 'What 1 of each currency costs, on the last day of the week that has a rate. The axes do not begin at zero.',
+  empty: 'No rate is known for this period. Choose a longer one.',
+  chart: { ...WEEK_BY_WEEK, y: 'rate', isRate: true },
+} satisfies Panel

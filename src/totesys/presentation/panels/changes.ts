@@ -1,0 +1,83 @@
+import type { Panel } from '../../../platform/project/dashboard.ts'
+
+export const latestChanges = {
+  question: 'overview_changes',
+  title: 'What changed lately?',
+  wide: true,
+  empty: 'No order or payment has changed yet. The next run brings in what changes in Totesys.',
+  chart: {
+    kind: 'table',
+    limit: 18,
+    columns: [
+      'recorded_at',
+      'change',
+      'source_table',
+      'id',
+      'what_changed',
+      'counterparty',
+      'currency_code',
+      'amount',
+    ],
+  },
+} satisfies Panel
+
+export const booksAsOf = {
+  question: 's15_books_as_of',
+  wide: true,
+  empty: 'No sales then and none now. Choose a longer period.',
+  chart: {
+    kind: 'cards',
+    by: 'currency_code',
+    value: 'amount_now',
+    says: 'now',
+    before: 'amount_then',
+    against: 'then',
+    more: ['orders_now', 'orders_then'],
+  },
+} satisfies Panel
+
+export const valueChanges = {
+  question: 's14_value_changes',
+  wide: true,
+  note: 'The axes do not begin at zero, or the steps would be too small to see.',
+  chart: {
+    kind: 'waterfall',
+    split: 'currency_code',
+    steps: ['created_amount', 'raised_amount', 'lowered_amount', 'deleted_amount', 'now_amount'],
+  },
+} satisfies Panel
+
+export const orderChanges = {
+  question: 's10_order_changes',
+  wide: true,
+  empty: 'No order has changed after it was first captured. History begins with the first run.',
+  chart: {
+    kind: 'stacked',
+    x: 'month',
+    stack: 'field',
+    value: 'changes',
+    complete: 'is_complete',
+  },
+} satisfies Panel
+
+export const deletedOrders = {
+  question: 's13_deleted_orders',
+  wide: true,
+  empty: 'Nothing was deleted in this period.',
+  chart: {
+    kind: 'cards',
+    by: 'currency_code',
+    value: 'amount',
+    sum: true,
+    table: [
+      'deleted_at',
+      'sales_order_id',
+      'counterparty',
+      'design_name',
+      'staff_name',
+      'currency_code',
+      'amount',
+      'has_returned',
+    ],
+  },
+} satisfies Panel

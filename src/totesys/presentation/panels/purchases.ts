@@ -1,0 +1,85 @@
+import type { Panel } from '../../../platform/project/dashboard.ts'
+import { AGAINST_BEFORE, IN_ONE_CURRENCY, ORDERS_IN_ONE_CURRENCY, WEEK_BY_WEEK } from './amounts.ts'
+
+export const purchasesByCurrency = {
+  question: 'overview_purchases',
+  wide: true,
+  chart: { ...AGAINST_BEFORE, more: ['orders', 'quantity'] },
+} satisfies Panel
+
+export const purchasesInOneCurrency = {
+  question: 'p06_purchases_in_one_currency',
+  title: 'How much did we buy, all in one currency?',
+  ...IN_ONE_CURRENCY,
+  note: 'Each order is converted at the rate of the day it was placed, as known now.',
+  chart: ORDERS_IN_ONE_CURRENCY,
+} satisfies Panel
+
+export const spendByWeek = {
+  question: 'p01_spend_by_week',
+  wide: true,
+  chart: WEEK_BY_WEEK,
+} satisfies Panel
+
+export const biggestSuppliers = {
+  question: 'p02_biggest_suppliers',
+  wide: true,
+  chart: {
+    kind: 'bars',
+    split: 'currency_code',
+    label: ['counterparty'],
+    value: 'amount',
+    limit: 12,
+  },
+} satisfies Panel
+
+export const itemPrices = {
+  question: 'p03_item_prices',
+  wide: true,
+  note: 'Average price paid for one item; greatest rise first.',
+  empty:
+    'No item was bought in two different months, so there is no price to compare. Choose a longer period.',
+  chart: {
+    kind: 'lines',
+    split: 'item_code',
+    x: 'month',
+    y: 'average_price',
+    complete: 'is_complete',
+    step: 'month',
+    limit: 6,
+  },
+} satisfies Panel
+
+export const arrivals = {
+  question: 'p04_arrivals',
+  wide: true,
+  empty: 'Nothing is due to arrive in the next 14 days.',
+  chart: {
+    kind: 'table',
+    columns: [
+      'delivery_date',
+      'days_ahead',
+      'city',
+      'country',
+      'counterparty',
+      'purchase_order_id',
+      'item_code',
+      'quantity',
+    ],
+  },
+} satisfies Panel
+
+export const bothWays = {
+  question: 'p05_both_ways',
+  wide: true,
+  note: 'Sold to them to the right, bought from them hatched to the left.',
+  empty: 'There is nobody with whom we both buy and sell in this period.',
+  chart: {
+    kind: 'diverging',
+    split: 'currency_code',
+    label: 'counterparty',
+    in: 'amount_sold',
+    out: 'amount_bought',
+    limit: 12,
+  },
+} satisfies Panel

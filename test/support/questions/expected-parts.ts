@@ -1,0 +1,115 @@
+/**
+ * The converted amounts of a period and the one before. The rows of `from` count by `day`; `last` is
+ * the last day of the period and of its length. `own`, `now` and `before` name the amounts and their
+ * columns. The sum of no rows is 0; if no row has a rate, it is unknown.
+ */
+export const CONVERTED = ({
+  from,
+  day,
+  last,
+  things,
+  own,
+  now,
+  before,
+}: {
+  from: string
+  day: string
+  last: string
+  things: string
+  own: Record<string, string>
+  now: Record<string, string>
+  before: Record<string, string>
+}): string => {
+  const sum = (which: string, of: string): string => `
+      if(count(*) filter (${which}) = 0, 0,
+          round(sum((${of})::double * found) filter (${which}), 2))::decimal(20, 2)`
+  const isThen = 'first_day is not null and is_before'
+  const then = (sql: string): string => `if(first_day is null, null, ${sql})`
+  const newest = (of: string): string =>
+    `arg_max(${of}, on_day) filter (is_now and found is not null)`
+  return `
+    with placed as (
+        select *, ${day} as on_day, getvariable('from_day') as first_day, ${last} as last_day,
+            coalesce(last_day, getvariable('today')) - first_day + 1 as length,
+            coalesce(on_day >= first_day, true) and coalesce(on_day <= last_day, true) as is_now,
+            coalesce(on_day < first_day and on_day >= first_day - length::integer, false)
+                as is_before
+        from ${from}),
+    rated as (
+        select p.*, r.rate as found, r.rate_date as found_date, r.source as said
+        from placed as p left join rate_found as r
+            on r.currency_code = p.currency_code and r.day = p.on_day
+        where is_now or is_before)
+    select getvariable('in_code') as in_currency, currency_code, count(*) filter (is_now) as ${things},
+        count(*) filter (is_now and found is null) as ${things}_unconverted,
+        ${Object.entries(own)
+          .map(([name, of]) => `coalesce(sum(${of}) filter (is_now), 0)::decimal(20, 2) as ${name}`)
+          .join(', ')},
+        ${Object.entries(now)
+          .map(([name, of]) => `${sum('is_now', of)} as ${name}`)
+          .join(', ')},
+        ${then(`count(*) filter (${isThen})`)} as ${things}_before,
+        ${then(`count(*) filter (${isThen} and found is null)`)} as ${things}_unconverted_before,
+        ${Object.entries(before)
+          .map(([name, of]) => `${then(sum(isThen, of))} as ${name}`)
+          .join(', ')},
+        round(${newest('found')}, 10)::decimal(28, 10) as rate,
+        ${newest('found_date')} as rate_date,
+        ${newest('found_date < on_day')} as is_filled,
+        ${newest('on_day - found_date')} as days_old,
+        ${newest('said')} as source
+    from rated group by currency_code, first_day order by currency_code`
+}
+
+/** Orders, units and amount by currency and more columns. */
+export const OF_CURRENCY_AND = (more: string): string => `
+  select currency_code, ${more} count(*) as orders, sum(units_sold) as units, sum(amount) as amount
+  from sale group by all`
+
+/** Columns by currency and week, with a row of zeros for a week without any. */
+export const WEEKLY = (table: string, columns: string, zeros: string): string => `
+  with weekly as (select currency_code, date_trunc('week', day)::date as week_start, ${columns}
+      from ${table} group by all),
+  week as (select unnest(generate_series(min(week_start), max(week_start), interval 7 days))::date
+      as week_start from weekly)
+  select c.currency_code, week_start,
+      week_start + 6 < getvariable('today')
+      and (getvariable('from_day') is null or getvariable('from_day') <= week_start)
+      and (getvariable('to_day') is null or getvariable('to_day') - week_start >= 6) as is_complete,
+      ${zeros}
+  from week cross join (select distinct currency_code from weekly) as c
+  left join weekly using (currency_code, week_start)
+  order by 1, 2`
+
+/** The payments, with the columns of a list of payments. */
+export const SCHEDULED = `
+  select payment_id, due as payment_date, payment_amount as amount, currency_code,
+      kind as payment_type, paid, counterparty_id, counterparty_legal_name as counterparty
+  from asked`
+
+/** Each order after a batch (n) and after the batch before (b); either may be null. */
+export const STEPS = `
+  steps as (
+      select k.sales_order_id, t._batch, t.captured_at, n, b
+      from (select distinct sales_order_id from at_sales_order) as k
+      cross join batch as t
+      left join sale_fit as n on n.sales_order_id = k.sales_order_id and n._batch = t._batch
+      left join sale_fit as b on b.sales_order_id = k.sales_order_id and b._batch = t._batch - 1)`
+
+/** The columns of a sales order in the warehouse, and what each is in the source. */
+export const FIELDS = {
+  created_date: 'created_at::date',
+  created_time: 'created_at::time',
+  sales_staff_id: 'staff_id',
+  counterparty_id: 'counterparty_id',
+  units_sold: 'units_sold',
+  unit_price: 'unit_price',
+  currency_id: 'currency_id',
+  design_id: 'design_id',
+  agreed_payment_date: 'agreed_payment_date',
+  agreed_delivery_date: 'agreed_delivery_date',
+  agreed_delivery_location_id: 'agreed_delivery_location_id',
+}
+
+/** The ages of what is overdue, in days. */
+export const AGES = { '0-7': [0, 7], '8-30': [8, 30], '31-90': [31, 90], 'over 90': [91, 99_999] }

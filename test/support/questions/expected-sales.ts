@@ -1,0 +1,178 @@
+import { CONVERTED, FIELDS, OF_CURRENCY_AND, STEPS, WEEKLY } from './expected-parts.ts'
+
+/** What each question about sales must answer, in SQL of its own over the source tables. */
+export const EXPECTED_SALES: Record<string, string> = {
+  s01_sales_by_currency: `
+    with placed as (
+        select *, getvariable('from_day') as first_day, getvariable('to_day') as last_day,
+            coalesce(last_day, getvariable('today')) - first_day + 1 as length,
+            coalesce(day >= first_day, true) and coalesce(day <= last_day, true) as is_now,
+            coalesce(day < first_day and day >= first_day - length::integer, false) as is_before
+        from sale_ever),
+    counted as (
+        select currency_code, first_day is not null as has_before,
+            count(*) filter (is_now) as orders,
+            coalesce(sum(units_sold) filter (is_now), 0) as units,
+            coalesce(sum(amount) filter (is_now), 0)::decimal(20, 2) as amount,
+            count(*) filter (is_before) as old_orders,
+            coalesce(sum(units_sold) filter (is_before), 0) as old_units,
+            coalesce(sum(amount) filter (is_before), 0)::decimal(20, 2) as old_amount
+        from placed where is_now or is_before group by all)
+    select currency_code, orders, units, amount,
+        if(has_before, old_orders, null) as orders_before,
+        if(has_before, old_units, null) as units_before,
+        if(has_before, old_amount, null) as amount_before,
+        if(old_amount = 0, null, round(amount / old_amount - 1, 4))::decimal(18, 4) as change_ratio
+    from counted order by 1`,
+  s02_sales_by_week: WEEKLY(
+    'sale',
+    'count(*) as orders, sum(units_sold) as units, sum(amount) as amount',
+    `ifnull(orders, 0) as orders, ifnull(units, 0) as units,
+     ifnull(amount, 0)::decimal(20, 2) as amount`,
+  ),
+  s03_best_designs: `
+    select design_id, design_name, file_name, count(*) as orders, sum(units_sold) as units,
+        round(units / (select sum(units_sold) from sale), 6)::decimal(18, 6) as share
+    from sale group by all order by units desc, design_id`,
+  s04_rising_designs: `
+    with days as (select *, getvariable('today') - day as age from sale)
+    select design_id, design_name,
+        count(*) filter (age > 28) as orders_before, count(*) filter (age <= 28) as orders_last,
+        coalesce(sum(units_sold) filter (age > 28), 0) as units_before,
+        coalesce(sum(units_sold) filter (age <= 28), 0) as units_last,
+        units_last - units_before as units_change,
+        if(units_before = 0, null, round(units_last / units_before - 1, 4))::decimal(18, 4)
+            as change_ratio
+    from days where age between 1 and 56 group by all order by units_change desc, design_id`,
+  s05_sales_by_staff: `
+    with staff as (${OF_CURRENCY_AND('department_name, staff_id, staff_name,')}),
+    department as (
+        select currency_code, department_name, sum(amount) as department_amount
+        from sale group by all)
+    select currency_code, department_name as department, staff_id, staff_name, orders, units, amount,
+        department_amount
+    from staff join department using (currency_code, department_name)
+    order by currency_code, department_amount desc, department, amount desc, staff_id`,
+  s06_biggest_customers: `
+    with customer as (${OF_CURRENCY_AND('counterparty_id, counterparty_legal_name,')}),
+    compared as (
+        select c.*, count(*) as position, sum(o.amount) as so_far,
+            (select sum(amount) from sale as s where s.currency_code = c.currency_code) as whole
+        from customer as c
+        join customer as o on o.currency_code = c.currency_code
+            and (o.amount > c.amount
+                or o.amount = c.amount and o.counterparty_id <= c.counterparty_id)
+        group by all)
+    select currency_code, position, counterparty_id, counterparty_legal_name as counterparty, orders,
+        units, amount, round(amount / whole, 6)::decimal(18, 6) as share,
+        round(so_far / whole, 6)::decimal(18, 6) as cumulative_share
+    from compared order by currency_code, position`,
+  s07_sales_by_country: `
+    from (${OF_CURRENCY_AND('country, count(distinct city) as cities,')})
+    order by currency_code, amount desc, country`,
+  s08_sales_by_hour: `
+    select isodow(created_at) as day_of_week, dayname(created_at) as day_name,
+        hour(created_at) as hour, count(*) as orders, sum(units_sold) as units
+    from sale group by all order by 1, 3`,
+  s09_prices_by_design: `
+    with ranked as (
+        select *, row_number() over (
+                partition by currency_code, design_id order by unit_price) as rank,
+            count(*) over (partition by currency_code, design_id) as orders
+        from sale)
+    select currency_code, design_id, design_name, orders, min(unit_price) as lowest_price,
+        min(unit_price) filter (rank * 4 >= orders) as lower_quartile,
+        min(unit_price) filter (rank * 2 >= orders) as median_price,
+        min(unit_price) filter (rank * 4 >= orders * 3) as upper_quartile,
+        max(unit_price) as highest_price
+    from ranked group by all order by currency_code, orders desc, design_id`,
+  s10_order_changes: `
+    with ${STEPS},
+    changes as (${Object.entries(FIELDS)
+      .map(
+        ([field, column]) => `
+        select sales_order_id, captured_at, '${field}' as field from steps
+        where b.sales_order_id is not null and n.fits and n.${column} <> b.${column}`,
+      )
+      .join(' union all ')})
+    select date_trunc('month', captured_at)::date as month,
+        month + interval 1 month <= getvariable('today') as is_complete,
+        field, count(*) as changes, count(distinct sales_order_id) as orders
+    from changes group by all order by month, field`,
+  s11_delivery_promise: `
+    select agreed_delivery_date::date - day as days, count(*) as orders, sum(units_sold) as units,
+        round(orders / (select count(*) from sale), 6)::decimal(18, 6) as share
+    from sale group by all order by days`,
+  s12_order_versions: `
+    select row_number() over seen as version, o._operation as operation,
+        o._captured_at as valid_from, lead(o._captured_at) over seen as valid_to,
+        o._operation <> 'delete' and lead(o._batch) over seen is null as is_current,
+        o._batch as batch_id,
+        (select count(*) from change_sales_order as e
+            where (e._batch, e._ordinal) <= (o._batch, o._ordinal)) as sales_record_id,
+        sales_order_id, o.created_at, o.last_updated, design_id, design_name, staff_id, staff_name,
+        department_name as department, counterparty_id, counterparty_legal_name as counterparty,
+        units_sold as units, unit_price, currency_code,
+        (units_sold * unit_price)::decimal(20, 2) as amount, agreed_payment_date,
+        agreed_delivery_date, agreed_delivery_location_id as delivery_location_id,
+        city as delivery_city, country as delivery_country
+    from change_sales_order as o
+    join known_design using (design_id)
+    join person using (staff_id)
+    join known_counterparty using (counterparty_id)
+    join known_currency using (currency_id)
+    join known_address on address_id = agreed_delivery_location_id
+    where sales_order_id = getvariable('order_id')
+    window seen as (order by o._batch, o._ordinal) order by version`,
+  s13_deleted_orders: `
+    with ${STEPS}
+    select sales_order_id, captured_at as deleted_at, _batch as batch_id, b.day as created_date,
+        b.currency_code, b.units_sold as units, b.unit_price, b.amount, b.counterparty_id,
+        b.counterparty_legal_name as counterparty, b.design_id, b.design_name,
+        b.department_name as department, b.staff_name,
+        exists (select 1 from at_sales_order as l
+            where l.sales_order_id = steps.sales_order_id and l._batch > steps._batch)
+            as has_returned
+    from steps where n.sales_order_id is null and b.fits order by _batch desc, sales_order_id desc`,
+  s14_value_changes: `
+    with ${STEPS},
+    moves as (
+        select c.currency_code, b.sales_order_id is null as is_new,
+            n.sales_order_id is null as is_gone,
+            if(n.fits and n.currency_code = c.currency_code, n.amount, 0)
+            - if(b.fits and b.currency_code = c.currency_code, b.amount, 0) as change
+        from steps cross join known_currency as c
+        where n.fits and n.currency_code = c.currency_code
+            or b.fits and b.currency_code = c.currency_code)
+    select currency_code,
+        coalesce(sum(change) filter (is_new), 0)::decimal(20, 2) as created_amount,
+        coalesce(sum(change) filter (not is_new and not is_gone and change > 0), 0)::decimal(20, 2)
+            as raised_amount,
+        coalesce(sum(change) filter (not is_new and not is_gone and change < 0), 0)::decimal(20, 2)
+            as lowered_amount,
+        coalesce(sum(change) filter (is_gone), 0)::decimal(20, 2) as deleted_amount,
+        coalesce((select sum(amount) from sale as s where s.currency_code = moves.currency_code), 0)
+            ::decimal(20, 2) as now_amount
+    from moves group by currency_code order by 1`,
+  s15_books_as_of: `
+    with book as (
+        select currency_code, count(*) as orders, sum(units_sold) as units, sum(amount) as amount
+        from sale_fit where fits and _batch = (
+            select max(_batch) from batch where captured_at <= getvariable('moment'))
+        group by all),
+    today as (${OF_CURRENCY_AND('')})
+    select currency_code, ifnull(b.orders, 0) as orders_then, ifnull(b.units, 0) as units_then,
+        ifnull(b.amount, 0)::decimal(20, 2) as amount_then, ifnull(t.orders, 0) as orders_now,
+        ifnull(t.units, 0) as units_now, ifnull(t.amount, 0)::decimal(20, 2) as amount_now,
+        (amount_now - amount_then)::decimal(20, 2) as amount_change
+    from book as b full join today as t using (currency_code) order by 1`,
+  s16_sales_in_one_currency: CONVERTED({
+    from: 'sale_ever',
+    day: 'day',
+    last: `getvariable('to_day')`,
+    things: 'orders',
+    own: { own_amount: 'amount' },
+    now: { amount: 'amount' },
+    before: { amount_before: 'amount' },
+  }),
+}
