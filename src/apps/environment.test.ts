@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { ConfigError } from '../platform/errors.ts'
-import { openEnvironment, openStore, readConfig } from './environment.ts'
+import { openEnvironment, openStore } from './environment.ts'
+import { readConfig } from './read-config.ts'
 
 const before = process.cwd()
 let folder: string

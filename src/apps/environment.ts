@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Config, parseConfig } from '../platform/config.ts'
+import type { Config } from '../platform/config.ts'
 import { DEFAULT_LIMITS, type Deps, type Limits } from '../platform/deps.ts'
 import type { FeedSources } from '../platform/feed-sources.ts'
 import { ConfigError } from '../platform/errors.ts'
@@ -14,17 +13,10 @@ import { diskDrop, type Drop } from '../platform/source/drop.ts'
 import type { Warehouse } from '../platform/warehouse/warehouse.ts'
 import { rateAnswers } from '../totesys/source/rate-answers.ts'
 import { totesys } from '../totesys/totesys.ts'
-import { type FileSetting, parseEnvFile } from './env-file.ts'
-import { checkNames, isOwnName } from './known-settings.ts'
 import { readClusterIdentity } from './local/cluster-identity.ts'
 import { type LocalSystem, openLocalSystem } from './local/local-system.ts'
 import { openScratch } from './scratch.ts'
-
-export const VERSION: string = (
-  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string
-  }
-).version
+import { VERSION } from './version.ts'
 
 /** Deps of this machine, and whatever of it is embedded. */
 export interface Environment extends AsyncDisposable {
@@ -33,45 +25,6 @@ export interface Environment extends AsyncDisposable {
   /** The warehouse with the reader's rights where they are known, for all that only shows. */
   readonly reader: Warehouse
   readonly local: LocalSystem | undefined
-}
-
-const ENV_FILE = '.env'
-
-/**
- * Settings: flags over the environment over `.env` in the working directory over defaults. Throws
- * `ConfigError` for a file that cannot be read to its end, and for a `TIDEMARK_…` name that is not
- * a setting.
- */
-export function readConfig(
-  environment: Readonly<Record<string, string | undefined>>,
-  flags: Readonly<Record<string, string | undefined>> = {},
-): Config {
-  const file = readEnvFile()
-  const own = Object.entries(environment).filter(([name]) => isOwnName(name))
-  checkNames(
-    new Map([
-      ...[...file].map(([name, { line }]) => [name, `${ENV_FILE}, line ${line}`] as const),
-      ...own.map(([name]) => [name, 'the environment'] as const),
-    ]),
-  )
-  const written = [...file].map(([name, { value }]) => [name, value] as const)
-  const given = Object.entries(flags).filter(([, value]) => value !== undefined)
-  return parseConfig(Object.fromEntries([...written, ...own, ...given]))
-}
-
-function readEnvFile(): ReadonlyMap<string, FileSetting> {
-  let bytes: Buffer
-  try {
-    bytes = readFileSync(ENV_FILE)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map()
-    throw new ConfigError(`The file ${ENV_FILE} cannot be read`, {
-      code: 'CONFIG_FILE',
-      hint: 'check its permissions',
-      cause: error,
-    })
-  }
-  return parseEnvFile(bytes, { file: ENV_FILE, isOwn: isOwnName })
 }
 
 export interface EnvironmentOptions {

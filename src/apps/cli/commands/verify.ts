@@ -7,7 +7,7 @@ import { formatCount, formatMoment, formatTable } from '../format.ts'
 /** `tidemark verify`: source = lake = warehouse at one snapshot, every version included. */
 export async function verifyCommand(
   { output, config, signal }: CommandContext,
-  { only }: { only: string | undefined },
+  { table: only }: { table: string | undefined },
 ): Promise<number> {
   await using environment = await openEnvironment({ config, log: output.log, fill: true, signal })
   const report = await verify(environment.deps, { table: only })
