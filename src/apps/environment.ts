@@ -36,32 +36,36 @@ export interface EnvironmentOptions {
 }
 
 /**
- * Builds `Deps` from settings: the databases they name, or the embedded ones where they name none.
+ * Builds `Deps` from settings: the databases they name, or the embedded ones if they name none.
  * Removes the scratch folders of killed processes. Throws `ConfigError` if only one of the two
- * databases is named, or if no scratch folder can be made.
+ * databases is named, or if no scratch folder can be made; what was opened until then is closed.
  */
-export async function openEnvironment({
-  config,
-  log,
-  fill,
-  signal,
-}: EnvironmentOptions): Promise<Environment> {
-  const { TIDEMARK_SOURCE_URL: sourceUrl, TIDEMARK_WAREHOUSE_URL: warehouseUrl } = config
-  if ((sourceUrl === undefined) !== (warehouseUrl === undefined)) {
-    const missing = sourceUrl === undefined ? 'TIDEMARK_SOURCE_URL' : 'TIDEMARK_WAREHOUSE_URL'
-    throw new ConfigError(`${missing} is not set, but the other database is`, {
-      code: 'CONFIG_INCOMPLETE',
-      hint: 'set both, or neither for the embedded system',
-    })
+export async function openEnvironment(options: EnvironmentOptions): Promise<Environment> {
+  const opened: Partial<AsyncDisposable>[] = []
+  const keep = <Opened extends Partial<AsyncDisposable> | undefined>(one: Opened): Opened => {
+    if (one !== undefined) opened.push(one)
+    return one
   }
-  const local = sourceUrl === undefined ? await openLocalSystem(config, { log, fill }) : undefined
-  const databases = local?.databases ?? {
-    sourceUrl: sourceUrl ?? '',
-    warehouseUrl: warehouseUrl ?? '',
-    readerUrl: config.TIDEMARK_WAREHOUSE_READER_URL ?? warehouseUrl ?? '',
+  const close = async (): Promise<void> => {
+    for (const each of opened.toReversed()) await each[Symbol.asyncDispose]?.()
   }
+  try {
+    return { ...(await openParts(options, keep)), [Symbol.asyncDispose]: close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** Opens everything an environment is made of, and gives each part to `keep` once it is open. */
+async function openParts(
+  { config, log, fill, signal }: EnvironmentOptions,
+  keep: <Opened extends Partial<AsyncDisposable> | undefined>(one: Opened) => Opened,
+): Promise<Omit<Environment, keyof AsyncDisposable>> {
+  const { local, databases } = await openDatabases(config, { log, fill })
+  keep(local)
   const home = config.TIDEMARK_HOME
-  const scratch = await openScratch(config.TIDEMARK_SCRATCH ?? join(home, 'scratch'), { log })
+  const scratch = keep(await openScratch(config.TIDEMARK_SCRATCH ?? join(home, 'scratch'), { log }))
   const warehouse: Warehouse = {
     title: 'the warehouse',
     code: 'WAREHOUSE',
@@ -69,14 +73,14 @@ export async function openEnvironment({
     schema: config.TIDEMARK_WAREHOUSE_SCHEMA,
     readerRole: config.TIDEMARK_WAREHOUSE_READER,
   }
-  const [ingestion, processed] = await Promise.all([
-    openStore(config.TIDEMARK_INGESTION ?? join(home, 'ingestion'), config),
-    openStore(config.TIDEMARK_PROCESSED ?? join(home, 'processed'), config),
-  ])
-  const feeds = await openFeeds(config, {
-    drop: local && join(home, 'drop'),
-    ratesUrl: local?.ratesUrl,
-  })
+  const ingestion = keep(
+    await openStore(config.TIDEMARK_INGESTION ?? join(home, 'ingestion'), config),
+  )
+  const processed = keep(
+    await openStore(config.TIDEMARK_PROCESSED ?? join(home, 'processed'), config),
+  )
+  const drop = local && join(home, 'drop')
+  const feeds = keep(await openFeeds(config, { drop, ratesUrl: local?.ratesUrl }))
   const systemId = readClusterIdentity(join(home, 'postgres'))
   const deps: Deps = {
     project: totesys,
@@ -93,19 +97,40 @@ export async function openEnvironment({
     feeds,
     ...(systemId === undefined ? {} : { simulation: { systemId, isSource: local !== undefined } }),
   }
-  return {
-    config,
-    deps,
-    reader: { ...warehouse, url: databases.readerUrl },
-    local,
-    async [Symbol.asyncDispose]() {
-      await ingestion[Symbol.asyncDispose]?.()
-      await processed[Symbol.asyncDispose]?.()
-      await feeds[Symbol.asyncDispose]()
-      await scratch[Symbol.asyncDispose]()
-      await local?.[Symbol.asyncDispose]()
-    },
+  return { config, deps, reader: { ...warehouse, url: databases.readerUrl }, local }
+}
+
+interface DatabaseUrls {
+  readonly sourceUrl: string
+  readonly warehouseUrl: string
+  readonly readerUrl: string
+}
+
+async function openDatabases(
+  config: Config,
+  options: { log: Log; fill: boolean },
+): Promise<{ databases: DatabaseUrls; local: LocalSystem | undefined }> {
+  const databases = readDatabases(config)
+  if (databases !== undefined) return { databases, local: undefined }
+  const local = await openLocalSystem(config, options)
+  return { databases: local.databases, local }
+}
+
+/** The databases that settings name; undefined if they name none. */
+function readDatabases({
+  TIDEMARK_SOURCE_URL: sourceUrl,
+  TIDEMARK_WAREHOUSE_URL: warehouseUrl,
+  TIDEMARK_WAREHOUSE_READER_URL: readerUrl,
+}: Config): DatabaseUrls | undefined {
+  if (sourceUrl === undefined && warehouseUrl === undefined) return undefined
+  if (sourceUrl === undefined || warehouseUrl === undefined) {
+    const missing = sourceUrl === undefined ? 'TIDEMARK_SOURCE_URL' : 'TIDEMARK_WAREHOUSE_URL'
+    throw new ConfigError(`${missing} is not set, but the other database is`, {
+      code: 'CONFIG_INCOMPLETE',
+      hint: 'set both, or neither for the embedded system',
+    })
   }
+  return { sourceUrl, warehouseUrl, readerUrl: readerUrl ?? warehouseUrl }
 }
 
 /** The limits that settings set. */

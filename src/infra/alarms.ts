@@ -72,19 +72,28 @@ export function ownMetric(key: keyof typeof METRICS, statistic: string, period: 
   })
 }
 
-/** What is watched of the runs. */
-export function runAlerts({
-  parameters,
-  machineArn,
-  scheduleGroup,
-  functions,
-}: {
-  parameters: Parameters
-  machineArn: string
-  scheduleGroup: string
-  functions: readonly MadeFunction[]
-}): Alert[] {
-  const period = Duration.minutes(alarmPeriodMinutes(parameters))
+interface Watched {
+  readonly parameters: Parameters
+  readonly machineArn: string
+  readonly scheduleGroup: string
+  readonly functions: readonly MadeFunction[]
+}
+
+/** Every alert on runs: whether they start, end and keep the promise, what they hold, and what fails. */
+export function runAlerts(watched: Watched): Alert[] {
+  const period = Duration.minutes(alarmPeriodMinutes(watched.parameters))
+  return [
+    ...executionAlerts(watched, period),
+    ...outcomeAlerts(period),
+    ...watched.functions.flatMap(functionAlerts),
+  ]
+}
+
+/** Runs that do not start or end as they should, and the promise they keep. */
+function executionAlerts(
+  { parameters, machineArn, scheduleGroup }: Watched,
+  period: Duration,
+): Alert[] {
   const ofMachine = (metricName: string) =>
     new Metric({
       namespace: 'AWS/States',
@@ -131,6 +140,12 @@ export function runAlerts({
       }),
       threshold: 1,
     },
+  ]
+}
+
+/** What runs measure themselves: rows and tables that did not get through, and memory. */
+function outcomeAlerts(period: Duration): Alert[] {
+  return [
     {
       name: 'rows-quarantined',
       entry: 'rows-quarantined',
@@ -159,7 +174,6 @@ export function runAlerts({
       metric: ownMetric('memory', Stats.MAXIMUM, period),
       threshold: 90,
     },
-    ...functions.flatMap(functionAlerts),
   ]
 }
 

@@ -91,37 +91,43 @@ function createUserPool(stack: Stack, { name }: Parameters): Issuer {
   return {
     tokenEndpoint: `${hosted}/oauth2/token`,
     groupsClaim: 'cognito:groups',
-    register(siteUrl) {
-      const loggedOut = `${siteUrl}/login/out`
-      const client = pool.addClient('Site', {
-        userPoolClientName: 'site',
-        // Runs in browsers, which keep no secrets: the code flow with PKCE.
-        generateSecret: false,
-        authFlows: { userSrp: true },
-        preventUserExistenceErrors: true,
-        accessTokenValidity: Duration.hours(1),
-        idTokenValidity: Duration.hours(1),
-        refreshTokenValidity: Duration.hours(12),
-        enableTokenRevocation: true,
-        oAuth: {
-          flows: { authorizationCodeGrant: true },
-          scopes: [OAuthScope.OPENID],
-          callbackUrls: [`${siteUrl}/login`],
-          logoutUrls: [loggedOut],
-        },
-      })
-      const clientId = client.userPoolClientId
-      output(stack, { UserPoolClient: clientId })
-      return {
-        audience: clientId,
-        config: {
-          issuer: pool.userPoolProviderUrl,
-          clientId,
-          authorizationEndpoint: `${hosted}/oauth2/authorize`,
-          tokenEndpoint: `${hosted}/oauth2/token`,
-          logoutUrl: `${hosted}/logout?client_id=${clientId}&logout_uri=${loggedOut}`,
-        },
-      }
+    register: (siteUrl) => registerSite(stack, { pool, hosted, siteUrl }),
+  }
+}
+
+/** Makes the site a client of the pool. */
+function registerSite(
+  stack: Stack,
+  { pool, hosted, siteUrl }: { pool: UserPool; hosted: string; siteUrl: string },
+): Client {
+  const loggedOut = `${siteUrl}/login/out`
+  const client = pool.addClient('Site', {
+    userPoolClientName: 'site',
+    // Runs in browsers, which keep no secrets: the code flow with PKCE.
+    generateSecret: false,
+    authFlows: { userSrp: true },
+    preventUserExistenceErrors: true,
+    accessTokenValidity: Duration.hours(1),
+    idTokenValidity: Duration.hours(1),
+    refreshTokenValidity: Duration.hours(12),
+    enableTokenRevocation: true,
+    oAuth: {
+      flows: { authorizationCodeGrant: true },
+      scopes: [OAuthScope.OPENID],
+      callbackUrls: [`${siteUrl}/login`],
+      logoutUrls: [loggedOut],
+    },
+  })
+  const clientId = client.userPoolClientId
+  output(stack, { UserPoolClient: clientId })
+  return {
+    audience: clientId,
+    config: {
+      issuer: pool.userPoolProviderUrl,
+      clientId,
+      authorizationEndpoint: `${hosted}/oauth2/authorize`,
+      tokenEndpoint: `${hosted}/oauth2/token`,
+      logoutUrl: `${hosted}/logout?client_id=${clientId}&logout_uri=${loggedOut}`,
     },
   }
 }

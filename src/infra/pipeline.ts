@@ -55,8 +55,38 @@ export function createPipeline(
   stack.addStackDependency(storage.stack)
   const code = Code.fromAsset(codeDir)
   const alerts = createAlertsTopic(stack, parameters)
+  const functions = createStages(stack, { parameters, code, network })
+  const machine = createMachine(stack, { parameters, alerts, functions })
+  const schedule = createSchedule(stack, { parameters, machine })
+  const collection = createCollection(stack, { parameters, code, group: schedule })
+  const stages = Object.values(functions)
+  const watched = runAlerts({
+    parameters,
+    machineArn: machine.stateMachineArn,
+    scheduleGroup: schedule.scheduleGroupName,
+    functions: stages,
+  })
+  const alarms = createAlarms(stack, {
+    parameters,
+    topic: alerts.topic,
+    alerts: [...watched, ...(collection?.alerts ?? [])],
+  })
+  const all = collection === undefined ? stages : [...stages, collection.collect]
+  if (parameters.dashboard) createDashboard(stack, { parameters, alarms, functions: all, machine })
+  output(stack, { StateMachine: machine.stateMachineArn, AlertsTopic: alerts.topic.topicArn })
+  return { stack, alerts }
+}
+
+const TYPES = { express: StateMachineType.EXPRESS, standard: StateMachineType.STANDARD }
+
+type Stages = Readonly<Record<'extract' | 'transform' | 'load', MadeFunction>>
+
+function createStages(
+  stack: Stack,
+  { parameters, code, network }: { code: Code } & Pick<PipelineProps, 'parameters' | 'network'>,
+): Stages {
   const made = { code, parameters }
-  const functions = {
+  return {
     extract: createFunction(stack, {
       ...made,
       name: 'extract',
@@ -84,30 +114,7 @@ export function createPipeline(
       zones: { ingestion: { read: 'batch/*' }, processed: { read: '*' } },
     }),
   }
-  const machine = createMachine(stack, { parameters, alerts, functions })
-  const schedule = createSchedule(stack, { parameters, machine })
-  const collection = createCollection(stack, { parameters, code, group: schedule })
-  const stages = Object.values(functions)
-  const watched = runAlerts({
-    parameters,
-    machineArn: machine.stateMachineArn,
-    scheduleGroup: schedule.scheduleGroupName,
-    functions: stages,
-  })
-  const alarms = createAlarms(stack, {
-    parameters,
-    topic: alerts.topic,
-    alerts: [...watched, ...(collection?.alerts ?? [])],
-  })
-  const all = collection === undefined ? stages : [...stages, collection.collect]
-  if (parameters.dashboard) createDashboard(stack, { parameters, alarms, functions: all, machine })
-  output(stack, { StateMachine: machine.stateMachineArn, AlertsTopic: alerts.topic.topicArn })
-  return { stack, alerts }
 }
-
-const TYPES = { express: StateMachineType.EXPRESS, standard: StateMachineType.STANDARD }
-
-type Stages = Readonly<Record<'extract' | 'transform' | 'load', MadeFunction>>
 
 /** The machine of `apps/aws`, its placeholders filled; its role may start these functions and alert. */
 function createMachine(

@@ -29,54 +29,27 @@ const DASHBOARD_ACTIONS = [
   'quicksight:QueryDashboard',
 ]
 
+interface Wanted {
+  readonly parameters: Parameters
+  readonly warehouse: MadeWarehouse | undefined
+  readonly network: Network | undefined
+}
+
 /**
  * The questions of the dashboard as data sets of QuickSight, read from the warehouse whenever
  * somebody looks, with the reader's rights; one dashboard for everybody, one for `finance`.
  */
 export function createQuickSight(
   app: App,
-  {
-    parameters,
-    warehouse,
-    network,
-    ...props
-  }: StackProps & {
-    readonly parameters: Parameters
-    readonly warehouse: MadeWarehouse | undefined
-    readonly network: Network | undefined
-  },
+  { parameters, warehouse, network, ...props }: StackProps & Wanted,
 ): Stack {
-  const { name, quicksightAnalyst, quicksightFinance, quicksightSecretArn } = parameters
+  const { name, quicksightAnalyst, quicksightFinance } = parameters
   const stack = new Stack(app, 'QuickSight', {
     ...props,
     stackName: `${name}-quicksight`,
     description: 'Tidemark: questions as data sets, and two dashboards.',
   })
-  const vpcConnection =
-    warehouse === undefined || network?.reporting === undefined
-      ? undefined
-      : connectToNetwork(stack, { name, network })
-  // Nobody is given the source itself: with SQL of their own, analysts could read the payments.
-  const source = new CfnDataSource(stack, 'Source', {
-    awsAccountId: stack.account,
-    dataSourceId: name,
-    name: `Tidemark: ${name}`,
-    type: 'POSTGRESQL',
-    dataSourceParameters: {
-      postgreSqlParameters: {
-        host: warehouse?.instance.dbInstanceEndpointAddress ?? parameters.warehouseHost ?? '',
-        port: parameters.warehousePort,
-        database: parameters.warehouseDatabase,
-      },
-    },
-    ...(quicksightSecretArn === undefined
-      ? {}
-      : { credentials: { secretArn: quicksightSecretArn } }),
-    sslProperties: { disableSsl: false },
-    ...(vpcConnection === undefined
-      ? {}
-      : { vpcConnectionProperties: { vpcConnectionArn: vpcConnection.attrArn } }),
-  })
+  const source = createSource(stack, { parameters, warehouse, network })
   const questions = dataSetsOf(readQuestions(QUESTIONS).values())
   const sets = new Map<string, CfnDataSet>()
   for (const question of questions) {
@@ -103,6 +76,38 @@ export function createQuickSight(
     })
   }
   return stack
+}
+
+/**
+ * The connection to the warehouse. Nobody is given the source itself: with SQL of their own,
+ * analysts could read the payments.
+ */
+function createSource(stack: Stack, { parameters, warehouse, network }: Wanted): CfnDataSource {
+  const { name, quicksightSecretArn } = parameters
+  const vpcConnection =
+    warehouse === undefined || network?.reporting === undefined
+      ? undefined
+      : connectToNetwork(stack, { name, network })
+  return new CfnDataSource(stack, 'Source', {
+    awsAccountId: stack.account,
+    dataSourceId: name,
+    name: `Tidemark: ${name}`,
+    type: 'POSTGRESQL',
+    dataSourceParameters: {
+      postgreSqlParameters: {
+        host: warehouse?.instance.dbInstanceEndpointAddress ?? parameters.warehouseHost ?? '',
+        port: parameters.warehousePort,
+        database: parameters.warehouseDatabase,
+      },
+    },
+    ...(quicksightSecretArn === undefined
+      ? {}
+      : { credentials: { secretArn: quicksightSecretArn } }),
+    sslProperties: { disableSsl: false },
+    ...(vpcConnection === undefined
+      ? {}
+      : { vpcConnectionProperties: { vpcConnectionArn: vpcConnection.attrArn } }),
+  })
 }
 
 /** QuickSight's own network interfaces in the network of the warehouse. */

@@ -76,7 +76,7 @@ it('log() tells what a person must know: alerts, large tables, whole comparisons
     '  ! fact_payment: 2 rows of batch 3 went to quarantine (not_null payment_date). See them: tidemark quarantine list',
     '  ! staff is held back: column name is gone. All other tables go on; once that is fixed, the next run brings everything that happened meanwhile.',
     '  ✓ staff is no longer held back',
-    '  staff has another shape: tidemark catalog',
+    '  staff has a new schema: tidemark catalog',
     '  public.other is in no contract and is left alone',
     '  ! something_new',
     '  ✓ payment: 250,000 rows read',

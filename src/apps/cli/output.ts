@@ -1,14 +1,17 @@
 import { stripVTControlCharacters, styleText } from 'node:util'
 import { ConfigError, TidemarkError } from '../../platform/errors.ts'
 import type { Log, LogEntry } from '../../platform/log.ts'
-import { formatCount, formatDuration, formatNumber } from './format.ts'
+import { describeEvent, type Told } from './describe-event.ts'
+import { formatDuration } from './format.ts'
 
+/** Where output goes: the part of a Node stream that is used. */
 export interface Stream {
   write(text: string): unknown
   readonly isTTY?: boolean
   readonly columns?: number
 }
 
+/** What decides how a command writes. */
 export interface OutputOptions {
   readonly stdout: Stream
   readonly stderr: Stream
@@ -40,103 +43,99 @@ export interface Output {
   clear(): void
 }
 
+/**
+ * Builds the output of one command. With `isJson` only `emit`, `log` and `fail` write, and only to
+ * stdout; otherwise `emit` writes nothing.
+ */
 export function createOutput(options: OutputOptions): Output {
-  const { stdout, stderr, isJson, isQuiet } = options
-  const style = (name: Style, text: string) =>
-    options.isColored ? styleText(name, text, { validateStream: false }) : text
-  let hasProgress = false
-  let lastBeatAt = Date.now()
-  const noted = new Set<string>()
-
-  const clear = () => {
-    if (!hasProgress) return
-    stderr.write('\r\u001B[2K')
-    hasProgress = false
-  }
-  const emit = (entry: LogEntry) => {
+  const { stdout, isJson, isColored } = options
+  const style: Output['style'] = (name, text) =>
+    isColored ? styleText(name, text, { validateStream: false }) : text
+  const steps = createSteps(options)
+  const emit: Output['emit'] = (entry) => {
     if (isJson) stdout.write(`${JSON.stringify({ at: new Date().toISOString(), ...entry })}\n`)
   }
-  const note = (text: string) => {
-    if (isJson || isQuiet) return
-    clear()
-    stderr.write(`${text}\n`)
-  }
-  /** For failures without which runs go on: they are noted once, not every five seconds. */
-  const noteOnce = (what: string, lines: readonly string[]) => {
-    if (!noted.has(what)) note(lines.join('\n'))
-    noted.add(what)
-  }
-  const progress = (text: string) => {
-    if (isJson || isQuiet) return
-    if (stderr.isTTY === true) {
-      stderr.write(`\r\u001B[2K  ${text.slice(0, (stderr.columns ?? 80) - 3)}`)
-      hasProgress = true
-    } else if (Date.now() - lastBeatAt >= 10_000) {
-      lastBeatAt = Date.now()
-      stderr.write(`  ${text}\n`)
-    }
-  }
-
   return {
     isJson,
     style,
     emit,
-    note,
-    clear,
+    note: steps.note,
+    clear: steps.clear,
     log(entry) {
       emit(entry)
-      if (entry.level === 'alert') note(style('red', `  ! ${describeAlert(entry)}`))
-      else if (entry.event === 'rows_read') {
-        progress(`reading ${String(entry['table'])}: ${formatCount(Number(entry['rows']))} rows`)
-      } else if (entry.event === 'table_captured' && Number(entry['read']) >= 100_000) {
-        note(`  ✓ ${String(entry['table'])}: ${formatCount(Number(entry['read']))} rows read`)
-      } else if (entry.event === 'table_compared_whole') {
-        note(style('dim', `  ${String(entry['table'])} is compared whole: ${String(entry['why'])}`))
-      } else if (entry.event === 'table_failed') {
-        const table = String(entry['table'])
-        const why = String(entry['message']).replace(`Table ${table}: `, '')
-        noteOnce(`${table} ${String(entry['code'])}`, [
-          style('yellow', `  ${table}: ${why}`),
-          ...(typeof entry['hint'] === 'string' ? [`  Next: ${entry['hint']}`] : []),
-        ])
-      } else if (entry.event === 'table_released') {
-        note(`  ✓ ${String(entry['table'])} is no longer held back`)
-      } else if (entry.event === 'shape_changed') {
-        note(style('dim', `  ${String(entry['table'])} has another shape: tidemark catalog`))
-      } else if (entry.event === 'table_ignored') {
-        note(style('dim', `  ${String(entry['relation'])} is in no contract and is left alone`))
-      } else if (entry.event === 'feed_unreachable') {
-        noteOnce(`${String(entry['table'])} ${String(entry['code'])}`, [
-          style('yellow', `  ${String(entry['reason'])}; what is known already is used`),
-        ])
-      } else if (entry.event === 'reader_unbounded') {
-        const what = `  The warehouse's reader: ${String(entry['what'])}.`
-        note(style('yellow', `${what} An administrator can change that: ${String(entry['fix'])}`))
-      } else if (entry.event === 'table_verified') {
-        progress(`comparing ${String(entry['table'])} (${String(entry['where'])})`)
-      }
+      const told = describeEvent(entry)
+      if (told?.as === 'progress') steps.progress(told.text)
+      if (told?.as === 'step') steps.note(formatStep(told, style), told.once)
     },
     print(text) {
       if (isJson) return
-      clear()
-      stdout.write(`${options.isColored ? text : stripVTControlCharacters(text)}\n`)
+      steps.clear()
+      stdout.write(`${isColored ? text : stripVTControlCharacters(text)}\n`)
     },
     fail(error) {
-      clear()
+      steps.clear()
       const known = error instanceof TidemarkError ? error : explainSystemError(error)
       const message = known?.message ?? (error instanceof Error ? error.message : String(error))
       const code = known?.code ?? 'UNEXPECTED'
       emit({ event: 'failed', code, message, hint: known?.hint })
       if (isJson) return
-      stderr.write(`${style('red', '✕')} ${message}   ${style('dim', code)}\n`)
-      if (known?.hint !== undefined) stderr.write(`  Next: ${known.hint}\n`)
+      options.stderr.write(`${style('red', '✕')} ${message}   ${style('dim', code)}\n`)
+      if (known?.hint !== undefined) options.stderr.write(`  Next: ${known.hint}\n`)
       if (known === undefined && error instanceof Error) {
-        stderr.write(
+        options.stderr.write(
           `${style('dim', error.stack ?? '')}\n  This is a bug in Tidemark; nothing was half-published.\n`,
         )
       }
     },
   }
+}
+
+/** How often progress is written where it cannot be redrawn. */
+const HEARTBEAT_MS = 10_000
+
+interface Steps {
+  /** Writes a line that stays; with `once`, only the first time for these words. */
+  note(text: string, once?: string): void
+  /** Redraws the progress line on a terminal; elsewhere writes it now and then. */
+  progress(text: string): void
+  clear(): void
+}
+
+/** Steps and progress on stderr: a line below the steps is redrawn, and removed before the next one. */
+function createSteps({ stderr, isJson, isQuiet }: OutputOptions): Steps {
+  const isSilent = isJson || isQuiet
+  const noted = new Set<string>()
+  let hasProgress = false
+  let lastBeatAt = Date.now()
+  const clear = () => {
+    if (!hasProgress) return
+    stderr.write('\r\u001B[2K')
+    hasProgress = false
+  }
+  return {
+    clear,
+    note(text, once) {
+      if (isSilent || (once !== undefined && noted.has(once))) return
+      if (once !== undefined) noted.add(once)
+      clear()
+      stderr.write(`${text}\n`)
+    },
+    progress(text) {
+      if (isSilent) return
+      if (stderr.isTTY === true) {
+        stderr.write(`\r\u001B[2K  ${text.slice(0, (stderr.columns ?? 80) - 3)}`)
+        hasProgress = true
+      } else if (Date.now() - lastBeatAt >= HEARTBEAT_MS) {
+        lastBeatAt = Date.now()
+        stderr.write(`  ${text}\n`)
+      }
+    },
+  }
+}
+
+function formatStep({ text, style: name, next }: Told, style: Output['style']): string {
+  const line = name === undefined ? `  ${text}` : style(name, `  ${text}`)
+  return next === undefined ? line : `${line}\n  ${next}`
 }
 
 /** An error from the operating system: a fault of this machine, not a bug. Undefined for others. */
@@ -148,35 +147,6 @@ function explainSystemError(error: unknown): TidemarkError | undefined {
     hint: 'check that the disk has space, and that this user may use the files named; then run again',
     cause: error,
   })
-}
-
-function describeAlert(entry: LogEntry): string {
-  const table = String(entry['table'])
-  const rows = formatNumber(Number(entry['rows']), 'row')
-  switch (entry.event) {
-    case 'deletes_held':
-      return (
-        `${table}: ${formatCount(Number(entry['deletes']))} of ${rows} are gone from the source; ` +
-        `the deletions are held back. If that is right: tidemark run --confirm-deletes ${table}`
-      )
-    case 'rows_quarantined':
-      return (
-        `${table}: ${rows} of batch ${String(entry['batch'])} went to quarantine ` +
-        `(${String(entry['reasons'])}). See them: tidemark quarantine list`
-      )
-    case 'table_held':
-      return (
-        `${table} is held back: ${String(entry['detail'])}. All other tables go on; once that ` +
-        'is fixed, the next run brings everything that happened meanwhile.'
-      )
-    case 'warehouse_restored':
-      return (
-        `the warehouse had lost ${String(entry['relations'])}: they were made again from the rest. ` +
-        'Compare them: tidemark verify'
-      )
-    default:
-      return entry.event
-  }
 }
 
 /** `✓ what                     0.6 s   more`, aligned. */

@@ -5,7 +5,7 @@ import type { Config } from '../../platform/config.ts'
 import { ConfigError, TidemarkError } from '../../platform/errors.ts'
 import type { Log } from '../../platform/log.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts'
-import { type FillResult, fillTotesys } from './living-totesys/fill.ts'
+import { fillTotesys } from './living-totesys/fill.ts'
 import { dropRateHistory, type RateServer, startRateServer } from './living-totesys/rates.ts'
 import { type PreparedDatabases, prepareDatabases } from './prepare-databases.ts'
 
@@ -37,13 +37,9 @@ export async function openLocalSystem(
   mkdirSync(home, { recursive: true, mode: 0o711 })
   const note = join(home, 'local.json')
   const passFile = join(home, 'pgpass')
-  const startedAt = performance.now()
   let postgres: EmbeddedPostgres
   try {
-    postgres = await startEmbeddedPostgres({
-      dataDir: join(home, 'postgres'),
-      ...(config.TIDEMARK_PG_BIN === undefined ? {} : { binDir: config.TIDEMARK_PG_BIN }),
-    })
+    postgres = await startPostgres(config, log)
   } catch (error) {
     if (!(error instanceof TidemarkError) || error.code !== 'POSTGRES_IN_USE') throw error
     return attach({ note, passFile }, error)
@@ -55,42 +51,45 @@ export async function openLocalSystem(
     await postgres.stop()
   }
   try {
-    log({
-      event: 'postgres_started',
-      version: postgres.version,
-      address: `${postgres.host}:${postgres.port}`,
-      durationMs: Math.round(performance.now() - startedAt),
-    })
     const databases = await prepareDatabases(postgres, {
       passwordsFile: join(home, 'passwords.json'),
     })
-    if (fill && !databases.filled) {
-      const fillingAt = performance.now()
-      const { tables, rows } = await fillSource(config, databases)
-      const durationMs = Math.round(performance.now() - fillingAt)
-      log({ event: 'source_filled', tables, rows, durationMs })
-    }
     if (fill) {
-      const seed = config.TIDEMARK_TOTESYS_SEED
-      await dropHistory(databases, {
-        seed,
-        path: join(home, 'drop', 'exchange_rate', 'history.csv'),
-      })
-      rates = await startRateServer({ seed })
+      if (!databases.filled) await fillSource(config, { databases, log })
+      rates = await startRates(config, databases)
     }
     writeSecret(note, JSON.stringify({ ...databases, ratesUrl: rates?.url }))
     writeSecret(passFile, passLines([databases.sourceUrl, databases.readerUrl]))
-    return {
-      databases,
-      passFile,
-      isAttached: false,
-      ratesUrl: rates?.url,
-      [Symbol.asyncDispose]: stop,
-    }
+    const ratesUrl = rates?.url
+    return { databases, passFile, isAttached: false, ratesUrl, [Symbol.asyncDispose]: stop }
   } catch (error) {
     await stop()
     throw error
   }
+}
+
+async function startPostgres(config: Config, log: Log): Promise<EmbeddedPostgres> {
+  const startedAt = performance.now()
+  const { TIDEMARK_PG_BIN: binDir } = config
+  const postgres = await startEmbeddedPostgres({
+    dataDir: join(config.TIDEMARK_HOME, 'postgres'),
+    ...(binDir === undefined ? {} : { binDir }),
+  })
+  log({
+    event: 'postgres_started',
+    version: postgres.version,
+    address: `${postgres.host}:${postgres.port}`,
+    durationMs: Math.round(performance.now() - startedAt),
+  })
+  return postgres
+}
+
+/** Drops the exchange rates of the past, and starts a server that answers with those of today. */
+async function startRates(config: Config, databases: PreparedDatabases): Promise<RateServer> {
+  const seed = config.TIDEMARK_TOTESYS_SEED
+  const path = join(config.TIDEMARK_HOME, 'drop', 'exchange_rate', 'history.csv')
+  await dropHistory(databases, { seed, path })
+  return startRateServer({ seed })
 }
 
 /** Made anew, so that an older file's mode does not stay. */
@@ -135,7 +134,7 @@ function attach(
   }
 }
 
-/** The rates of every day there are orders of, as a bank would have dropped them. */
+/** Drops the rates of every day with orders, as a bank would have dropped them. */
 async function dropHistory(
   { adminUrl }: PreparedDatabases,
   { seed, path }: { seed: number; path: string },
@@ -154,15 +153,21 @@ async function dropHistory(
   }
 }
 
-async function fillSource(config: Config, { adminUrl }: PreparedDatabases): Promise<FillResult> {
-  const client = new pg.Client(adminUrl)
+async function fillSource(
+  config: Config,
+  { databases, log }: { databases: PreparedDatabases; log: Log },
+): Promise<void> {
+  const startedAt = performance.now()
+  const client = new pg.Client(databases.adminUrl)
   await client.connect()
   try {
-    return await fillTotesys(client, {
+    const { tables, rows } = await fillTotesys(client, {
       seed: config.TIDEMARK_TOTESYS_SEED,
       salesOrders: config.TIDEMARK_TOTESYS_ORDERS,
       until: new Date(Date.now() - LEAD_DAYS * 86_400_000),
     })
+    const durationMs = Math.round(performance.now() - startedAt)
+    log({ event: 'source_filled', tables, rows, durationMs })
   } finally {
     await client.end()
   }
