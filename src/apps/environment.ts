@@ -8,7 +8,6 @@ import { diskStore } from '../platform/lake/disk-store.ts'
 import type { ObjectStore } from '../platform/lake/object-store.ts'
 import { parseZoneAddress, ZONE_ADDRESS } from '../platform/lake/zone-address.ts'
 import type { Log } from '../platform/log.ts'
-import { hostOf } from '../platform/postgres.ts'
 import { diskDrop, type Drop } from '../platform/source/drop.ts'
 import type { Warehouse } from '../platform/warehouse/warehouse.ts'
 import { rateAnswers } from '../totesys/source/rate-answers.ts'
@@ -18,19 +17,20 @@ import { type LocalSystem, openLocalSystem } from './local/local-system.ts'
 import { openScratch } from './scratch.ts'
 import { VERSION } from './version.ts'
 
-/** Deps of this machine, and whatever of it is embedded. */
+/** `Deps` on this machine, with the embedded system if there is one. Disposing closes everything. */
 export interface Environment extends AsyncDisposable {
   readonly config: Config
   readonly deps: Deps
-  /** The warehouse with the reader's rights where they are known, for all that only shows. */
+  /** The warehouse as the reader, if its connection string is known. Use it for all that only reads. */
   readonly reader: Warehouse
   readonly local: LocalSystem | undefined
 }
 
+/** What an environment is built from. */
 export interface EnvironmentOptions {
   readonly config: Config
   readonly log: Log
-  /** Fill an empty embedded Totesys. */
+  /** Whether to fill an empty embedded Totesys. */
   readonly fill: boolean
   readonly signal: AbortSignal
 }
@@ -127,13 +127,13 @@ function readDatabases({
     const missing = sourceUrl === undefined ? 'TIDEMARK_SOURCE_URL' : 'TIDEMARK_WAREHOUSE_URL'
     throw new ConfigError(`${missing} is not set, but the other database is`, {
       code: 'CONFIG_INCOMPLETE',
-      hint: 'set both, or neither for the embedded system',
+      hint: `set ${missing} too, or neither of the two for the embedded system`,
     })
   }
   return { sourceUrl, warehouseUrl, readerUrl: readerUrl ?? warehouseUrl }
 }
 
-/** The limits that settings set. */
+/** Turns settings into the limits within which the stages work. */
 export function limitsOf(config: Config): Limits {
   return {
     ...DEFAULT_LIMITS,
@@ -147,8 +147,8 @@ export function limitsOf(config: Config): Limits {
 }
 
 /**
- * The object store at an address: a directory or `s3://bucket/prefix`. Asks nobody anything; a
- * store that must be closed can be. Throws `ConfigError` for any other address.
+ * Opens the object store at an address: a directory or `s3://bucket/prefix`. Sends no request. A
+ * store with connections can be disposed. Throws `ConfigError` for any other address.
  */
 export async function openStore(
   address: string,
@@ -156,22 +156,22 @@ export async function openStore(
 ): Promise<ObjectStore & Partial<AsyncDisposable>> {
   const zone = parseZoneAddress(address)
   if (zone === undefined) {
-    throw new ConfigError('A zone has an address that cannot be used', {
+    throw new ConfigError('The address of a zone is not valid', {
       code: 'CONFIG_ZONE',
       hint: `use ${ZONE_ADDRESS}`,
     })
   }
   if (zone.kind === 'directory') return diskStore(zone.path)
-  // The SDK would tell everyone on Node 20 which Node its next versions want; ours is pinned.
+  // On Node 20 the SDK would warn about its next versions; ours is pinned.
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
-  // Slow to load, so only for those who need it.
+  // Slow to load, so only loaded for a bucket.
   const { s3Store } = await import('../platform/lake/s3-store.ts')
   return s3Store({ bucket: zone.bucket, prefix: zone.prefix, endpoint })
 }
 
 /**
- * Where the rows of feeds come from, by the settings; `standard` stands in for what is not set.
- * Asks nobody anything.
+ * Opens the sources of the feeds that settings name; `standard` holds what to use for those that are
+ * not set. Sends no request. Disposing closes the drop.
  */
 export async function openFeeds(
   config: Config,
@@ -201,9 +201,4 @@ async function openDrop(
   if (place.kind === 'directory') return diskDrop(place.path)
   const { s3Drop } = await import('../platform/source/s3-drop.ts')
   return s3Drop({ bucket: place.bucket, prefix: place.prefix, endpoint })
-}
-
-/** Where a database is, for people: host and port, never more. */
-export function addressOf(database: { readonly url: string }): string {
-  return hostOf(database.url)
 }

@@ -36,8 +36,10 @@ export interface SettingOption {
   readonly values?: Values | undefined
 }
 
+/** Options by the setting that each overrides. */
 export type SettingOptions = Readonly<Partial<Record<keyof Config, SettingOption>>>
 
+/** A command line, and what it is for. */
 export interface Example {
   readonly line: string
   readonly what: string
@@ -119,12 +121,12 @@ export function optional(summary: string, values?: Values): Argument {
 }
 
 /** An option without a value: true if given, otherwise false. */
-export function flag(flags: string, summary: string): Option<boolean> {
+export function flagOption(flags: string, summary: string): Option<boolean> {
   return { flags, summary, absent: false }
 }
 
 /** An option with a text that its handler parses. */
-export function text(
+export function textOption(
   flags: string,
   { summary, standard }: { summary: string; standard: string },
 ): Option<string> {
@@ -132,7 +134,7 @@ export function text(
 }
 
 /** An option with one or more names. */
-export function names(
+export function namesOption(
   flags: string,
   { summary, values }: { summary: string; values: Values },
 ): Option<readonly string[]> {
@@ -140,7 +142,7 @@ export function names(
 }
 
 /** An option with a time, in milliseconds; the default or `undefined` if it is not given. */
-export function duration<Standard extends string | undefined = undefined>(
+export function durationOption<Standard extends string | undefined = undefined>(
   flags: string,
   { summary, standard }: { summary: string; standard?: Standard },
 ): Option<Standard extends string ? number : number | undefined> {

@@ -2,13 +2,13 @@ import {
   command,
   type Command,
   type CommandGroup,
-  duration,
-  flag,
-  names,
+  durationOption,
+  flagOption,
+  namesOption,
   optional,
   required,
   type SettingOptions,
-  text,
+  textOption,
 } from './command.ts'
 
 /** What `tidemark --help` says first. */
@@ -17,8 +17,8 @@ export const SUMMARY =
 
 /** Options that every command takes. */
 export const COMMON_OPTIONS = {
-  json: flag('--json', 'Write one JSON object a line to stdout'),
-  quiet: flag('-q, --quiet', 'Show no progress'),
+  json: flagOption('--json', 'Write one JSON object a line to stdout'),
+  quiet: flagOption('-q, --quiet', 'Show no progress'),
 }
 
 /** Settings that every command takes as options. */
@@ -60,8 +60,8 @@ const up = command({
   details:
     'Starts the embedded Postgres, unless settings name databases. Fills an empty Totesys, lets it live, and serves the dashboard (docs/dashboard.md) beside its runs.',
   options: {
-    once: flag('--once', 'Fill the source, run once, print a summary and stop'),
-    everyMs: duration('--every <duration>', {
+    once: flagOption('--once', 'Fill the source, run once, print a summary and stop'),
+    everyMs: durationOption('--every <duration>', {
       summary: 'Time between two runs: 5s, 2m, 500ms',
       standard: '5s',
     }),
@@ -96,10 +96,10 @@ const run = command({
   details:
     'Each stage catches up on everything that is pending. If one stage fails, the others still do their work, and the next run catches up.',
   options: {
-    everyMs: duration('--every <duration>', {
+    everyMs: durationOption('--every <duration>', {
       summary: 'Repeat at this interval until Ctrl-C: 5s, 2m, 500ms',
     }),
-    confirmDeletes: names('--confirm-deletes <table...>', {
+    confirmDeletes: namesOption('--confirm-deletes <table...>', {
       summary: 'Let the mass deletions in these tables through',
       values: 'source table',
     }),
@@ -121,7 +121,7 @@ const status = command({
   details:
     'Shows the rows in each place, how many published rows break a check, and since when a table is held.',
   options: {
-    check: flag('--check', 'Exit 5 if the freshness promise is missed, 4 if a table is held'),
+    check: flagOption('--check', 'Exit 5 if the freshness promise is missed, 4 if a table is held'),
   },
   examples: [
     { line: 'tidemark status', what: 'Look' },
@@ -199,7 +199,7 @@ const quarantine: CommandGroup = {
         'Shows the rows that were refused and have not been corrected since, each with its reason and column.',
       arguments: { table: optional('List only this source or star table', 'any table') },
       options: {
-        limit: text('--limit <rows>', {
+        limit: textOption('--limit <rows>', {
           summary: 'Most rows to list from a table',
           standard: '20',
         }),
@@ -237,8 +237,8 @@ const lake: CommandGroup = {
       details:
         'Killed runs, and runs that lost a race, leave such objects and unfinished uploads. They do no harm.',
       options: {
-        remove: flag('--delete', 'Remove them, if the store allows it'),
-        olderThanHours: text('--older-than <hours>', {
+        remove: flagOption('--delete', 'Remove them, if the store allows it'),
+        olderThanHours: textOption('--older-than <hours>', {
           summary: 'Leave younger objects alone; at least 1',
           standard: '24',
         }),

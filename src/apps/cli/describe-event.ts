@@ -35,7 +35,7 @@ const EVENTS: Readonly<Record<string, (entry: LogEntry) => Told | undefined>> = 
       ? undefined
       : { text: `✓ ${word(entry, 'table')}: ${count(entry, 'read')} rows read`, as: 'step' },
   table_compared_whole: (entry) => ({
-    text: `${word(entry, 'table')} is compared whole: ${word(entry, 'why')}`,
+    text: `${word(entry, 'table')} is compared as a whole: ${word(entry, 'why')}`,
     as: 'step',
     style: 'dim',
   }),
@@ -60,12 +60,12 @@ const EVENTS: Readonly<Record<string, (entry: LogEntry) => Told | undefined>> = 
     style: 'dim',
   }),
   table_ignored: (entry) => ({
-    text: `${word(entry, 'relation')} is in no contract and is left alone`,
+    text: `${word(entry, 'relation')} has no contract and is left alone`,
     as: 'step',
     style: 'dim',
   }),
   feed_unreachable: (entry) => ({
-    text: `${word(entry, 'reason')}; what is known already is used`,
+    text: `${word(entry, 'reason')}; the last known values are used`,
     as: 'step',
     style: 'yellow',
     once: `${word(entry, 'table')} ${word(entry, 'code')}`,
@@ -93,13 +93,13 @@ function describeAlert(entry: LogEntry): string {
       )
     case 'table_held':
       return (
-        `${table} is held back: ${word(entry, 'detail')}. All other tables go on; once that ` +
-        'is fixed, the next run brings everything that happened meanwhile.'
+        `${table} is held back: ${word(entry, 'detail')}. All other tables go on. ` +
+        'Once this is fixed, the next run catches up.'
       )
     case 'warehouse_restored':
       return (
-        `the warehouse had lost ${word(entry, 'relations')}: they were made again from the rest. ` +
-        'Compare them: tidemark verify'
+        `the warehouse had lost ${word(entry, 'relations')}. They were made again from the rest. ` +
+        'Check them: tidemark verify'
       )
     default:
       return entry.event

@@ -24,8 +24,8 @@ export interface OutputOptions {
 type Style = 'green' | 'red' | 'yellow' | 'dim' | 'bold' | 'cyan'
 
 /**
- * The one place that writes to the terminal. stdout is data: results, or with `--json` one object
- * a line. stderr is progress and errors. Progress is redrawn in place on a terminal only.
+ * The only place that writes to the terminal. Results go to stdout; with `--json`, one object a
+ * line. Progress and errors go to stderr. Only a terminal gets progress that is redrawn in place.
  */
 export interface Output {
   readonly log: Log
@@ -33,11 +33,11 @@ export interface Output {
   style(style: Style, text: string): string
   /** A result for people; nothing with `--json`. */
   print(text: string): void
-  /** A step that is done, for people; nothing with `--json` or `--quiet`. */
+  /** A finished step for people; nothing with `--json` or `--quiet`. */
   note(text: string): void
   /** A result for machines; nothing without `--json`. */
   emit(entry: LogEntry): void
-  /** An error in full: what happened, what is safe, what to type next. */
+  /** An error in full: what happened, its code, and the next command. */
   fail(error: unknown): void
   /** Removes the progress line, if there is one. */
   clear(): void
@@ -138,13 +138,13 @@ function formatStep({ text, style: name, next }: Told, style: Output['style']): 
   return next === undefined ? line : `${line}\n  ${next}`
 }
 
-/** An error from the operating system: a fault of this machine, not a bug. Undefined for others. */
+/** Explains an error from the operating system: this machine is at fault. Undefined for others. */
 function explainSystemError(error: unknown): TidemarkError | undefined {
   const { errno, syscall, message } = error as NodeJS.ErrnoException
   if (typeof errno !== 'number' || syscall === undefined) return undefined
   return new ConfigError(`This machine refused to ${syscall}: ${message}`, {
     code: 'SYSTEM',
-    hint: 'check that the disk has space, and that this user may use the files named; then run again',
+    hint: 'check that the disk has space and that this user may use the files named; then run again',
     cause: error,
   })
 }

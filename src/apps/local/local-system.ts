@@ -9,25 +9,26 @@ import { fillTotesys } from './living-totesys/fill.ts'
 import { dropRateHistory, type RateServer, startRateServer } from './living-totesys/rates.ts'
 import { type PreparedDatabases, prepareDatabases } from './prepare-databases.ts'
 
-/** The embedded source and warehouse of this machine. */
+/** The embedded source and warehouse on this machine. */
 export interface LocalSystem extends AsyncDisposable {
   readonly databases: PreparedDatabases
-  /** Passwords of the roles in psql's own format, mode 0600, for `PGPASSFILE`. */
+  /** File with the roles' passwords in psql's format, mode 0600, for `PGPASSFILE`. */
   readonly passFile: string
-  /** Whether another Tidemark process runs them and this one only uses them. */
+  /** Whether another Tidemark process runs the server and this one only uses it. */
   readonly isAttached: boolean
-  /** A server of exchange rates beside the living Totesys, where it is filled. */
+  /** Server of exchange rates beside the living Totesys; undefined if it was not to be filled. */
   readonly ratesUrl: string | undefined
 }
 
-/** The simulated clock starts this long ago, so that Totesys has a present to live towards. */
+/** The simulated clock starts this long ago, so that Totesys has days to live through. */
 const LEAD_DAYS = 21
 
 /**
- * Starts the embedded Postgres of a home folder with its databases, or uses them where another
- * Tidemark process runs them. Disposing stops what this call started, and nothing else. With
- * `fill`, an empty Totesys is filled first, the exchange rates of its days are dropped, and a server
- * says those of today.
+ * Starts the embedded Postgres in the home folder with its databases. If another Tidemark process
+ * runs it already, uses that one. With `fill`, also fills an empty Totesys, drops the exchange rates
+ * of its days as a file, and starts a server that answers with today's. Disposing stops what this
+ * call started and nothing else. Throws `ConfigError` or `TransientError` as
+ * `startEmbeddedPostgres` does.
  */
 export async function openLocalSystem(
   config: Config,
@@ -92,13 +93,13 @@ async function startRates(config: Config, databases: PreparedDatabases): Promise
   return startRateServer({ seed })
 }
 
-/** Made anew, so that an older file's mode does not stay. */
+/** Makes the file anew, so that an older file's mode does not stay. */
 function writeSecret(path: string, text: string): void {
   rmSync(path, { force: true })
   writeFileSync(path, text, { mode: 0o600, flag: 'wx' })
 }
 
-/** host:port:database:user:password, one a line (manual, 34.16). */
+/** One line a role: host:port:database:user:password (Postgres manual, 34.16). */
 function passLines(urls: readonly string[]): string {
   return urls
     .map((text) => {
@@ -126,7 +127,7 @@ function attach(
       [Symbol.asyncDispose]: async () => {},
     }
   } catch (cause) {
-    throw new ConfigError('Another Tidemark process is just starting or stopping here', {
+    throw new ConfigError('Another Tidemark process is starting or stopping in this home', {
       code: inUse.code,
       hint: 'try again in a moment',
       cause,

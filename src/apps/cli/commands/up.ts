@@ -1,6 +1,7 @@
 import { ConfigError } from '../../../platform/errors.ts'
 import { run } from '../../../platform/pipeline.ts'
-import { addressOf, type Environment, openEnvironment } from '../../environment.ts'
+import { hostOf } from '../../../platform/postgres.ts'
+import { type Environment, openEnvironment } from '../../environment.ts'
 import { readAccess } from '../../server/auth.ts'
 import { openServer, type OpenServer } from '../../server/open-server.ts'
 import { startLiving } from '../../local/living-totesys/start.ts'
@@ -11,22 +12,23 @@ import { type Output, stepLine } from '../output.ts'
 import { repeatRuns, reportRun } from './run.ts'
 import { DEFAULT_PORT } from './serve.ts'
 
+/** How long to run, and how often. */
 export interface UpOptions {
-  /** One full cycle and out. */
+  /** Whether to stop after one full cycle. */
   readonly once: boolean
   readonly everyMs: number
 }
 
 /**
- * `tidemark up`: everything on this machine. Starts what is embedded, serves the dashboard, runs
- * until interrupted. With `once` it serves nothing.
+ * `tidemark up`: runs everything on this machine until interrupted. Starts what is embedded, fills an
+ * empty Totesys, lets it live, and serves the dashboard. With `once` it serves nothing.
  */
 export async function upCommand(
   context: CommandContext,
   { once, everyMs }: UpOptions,
 ): Promise<number> {
   const { output, config, signal } = context
-  if (!once) readAccess(config) // before anything is started for nothing
+  if (!once) readAccess(config) // first, so that nothing starts in vain
   output.note(
     `\n  ${output.style('bold', 'tidemark up')}   everything on this machine, nothing leaves it\n`,
   )
@@ -66,7 +68,10 @@ export async function upCommand(
           url: local.databases.adminUrl,
           seed: config.TIDEMARK_TOTESYS_SEED,
           speed: config.TIDEMARK_TOTESYS_SPEED,
-          onError: () => output.note(output.style('yellow', '  Totesys stumbled; it goes on.')),
+          onError: () =>
+            output.note(
+              output.style('yellow', '  The simulated Totesys had an error. It tries again.'),
+            ),
         })
   try {
     output.note(summary(output, environment, server))
@@ -76,7 +81,7 @@ export async function upCommand(
   }
 }
 
-/** On the port that was asked for, else on the default one, else on any that is free. */
+/** Serves on the port from the settings. Without one: on the default port, or on any free one. */
 async function serve(
   { output, config }: CommandContext,
   environment: Environment,
@@ -115,7 +120,7 @@ function noteStart(output: Output, entry: { event: string; [field: string]: unkn
 function summary(
   output: Output,
   { deps, reader, local }: Environment,
-  /** The dashboard. Without it nothing is served, and no run follows. */
+  /** The dashboard. Without it, nothing is served and no run follows. */
   server?: OpenServer,
 ): string {
   const url = server?.url
@@ -127,8 +132,8 @@ function summary(
     ...(url === undefined
       ? []
       : [`  Dashboard   ${url}   ${login}`, `  Payments    ${url}/payments/next5`]),
-    `  Source      ${addressOf(deps.source)}   ${what} with SELECT only`,
-    `  Warehouse   ${addressOf(reader)}   schema ${deps.warehouse.schema}`,
+    `  Source      ${hostOf(deps.source.url)}   ${what} with SELECT only`,
+    `  Warehouse   ${hostOf(reader.url)}   schema ${deps.warehouse.schema}`,
   ]
   if (local !== undefined && url !== undefined) {
     const { username, host, pathname } = new URL(reader.url)
