@@ -8,14 +8,16 @@ export interface DataSet {
   /** Whether it is for the group `finance` only. */
   readonly isFinance: boolean
   readonly sql: string
-  readonly columns: readonly Column[]
+  readonly columns: readonly DataSetColumn[]
 }
 
-export interface Column {
+/** A column of a data set. */
+export interface DataSetColumn {
   readonly name: string
   readonly type: ColumnType
 }
 
+/** The types that QuickSight knows. */
 export type ColumnType = 'STRING' | 'INTEGER' | 'DECIMAL' | 'DATETIME' | 'BOOLEAN'
 
 const TYPES: Readonly<Record<string, ColumnType>> = {
@@ -61,7 +63,7 @@ function withoutHeader(sql: string): string {
 }
 
 /** House style: the last `select` stands alone at the beginning of its line and casts every column. */
-function columnsOf(name: string, sql: string): Column[] {
+function columnsOf(name: string, sql: string): DataSetColumn[] {
   const list = /\nselect\n(?<list>(?:(?!\nselect\n)[\s\S])*?)\nfrom [^]*$/.exec(
     sql.slice(Math.max(0, sql.lastIndexOf('\nselect\n'))),
   )?.groups?.['list']

@@ -11,10 +11,11 @@ export interface Issuer {
   readonly tokenEndpoint: string
   readonly groupsClaim: string
   /** Makes the site known to the issuer. */
-  register(siteUrl: string): Client
+  register(siteUrl: string): SiteClient
 }
 
-export interface Client {
+/** The site as the issuer knows it. */
+export interface SiteClient {
   /** Whom the tokens are for. */
   readonly audience: string
   readonly config: LoginConfig
@@ -99,7 +100,7 @@ function createUserPool(stack: Stack, { name }: Parameters): Issuer {
 function registerSite(
   stack: Stack,
   { pool, hosted, siteUrl }: { pool: UserPool; hosted: string; siteUrl: string },
-): Client {
+): SiteClient {
   const loggedOut = `${siteUrl}/login/out`
   const client = pool.addClient('Site', {
     userPoolClientName: 'site',

@@ -9,7 +9,7 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { createAlarms, functionAlerts } from './alarms.ts'
 import type { AlertsTopic } from './alerts-topic.ts'
 import { createFunction, type MadeFunction } from './function.ts'
-import { type Client, createIssuer } from './login.ts'
+import { createIssuer, type SiteClient } from './login.ts'
 import type { Network } from './network.ts'
 import { output } from './output.ts'
 import type { Parameters } from './parameters.ts'
@@ -96,7 +96,7 @@ function letIn(
     api,
     client,
     shown,
-  }: { parameters: Parameters; api: HttpApi; client: Client; shown: MadeFunction },
+  }: { parameters: Parameters; api: HttpApi; client: SiteClient; shown: MadeFunction },
 ): HttpStage {
   const authorizer = new HttpJwtAuthorizer('Token', client.config.issuer, {
     jwtAudience: [client.audience],

@@ -70,10 +70,10 @@ it('publicError() says of any other error its kind alone', () => {
     { code: 'ODD' },
   ]
   expect(faults.map((fault) => publicError(fault).message)).toEqual([
-    'A fault of the program: TypeError [22P02]',
-    'A fault of the program: RangeError',
-    'A fault of the program: Error',
-    'A fault of the program: Error [ODD]',
+    'Unexpected error: TypeError [22P02]',
+    'Unexpected error: RangeError',
+    'Unexpected error: Error',
+    'Unexpected error: Error [ODD]',
   ])
   for (const fault of faults) {
     const shown = publicError(fault)
