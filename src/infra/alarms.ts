@@ -12,27 +12,28 @@ import { METRICS, NAMESPACE, SERVICE } from '../apps/aws/metrics.ts'
 import type { MadeFunction } from './function.ts'
 import { alarmPeriodMinutes, freshnessMinutes, type Parameters } from './parameters.ts'
 
+/** Something that a person must hear about. */
 export interface Alert {
-  /** What the alarm is called, after the deployment's name. */
+  /** Name of the alarm, after the name of the deployment. */
   readonly name: string
-  /** Its entry in the runbook. */
+  /** The heading of its entry in the runbook. */
   readonly entry: string
-  /** What has happened, in a sentence for whoever gets the mail. */
+  /** A sentence for the mail that says what has happened. */
   readonly says: string
   readonly metric: Metric
-  /** At this value, or with `above` over it, somebody is told. */
+  /** The alarm is raised at this value; with `above`, only over it. */
   readonly threshold: number
   readonly above?: boolean
-  /** No figure at all is as bad as a bad one. Otherwise it is a good sign. */
+  /** Whether the alarm is raised if there is no data. Otherwise missing data is a good sign. */
   readonly isSilenceBad?: boolean
 }
 
-/** Name of the alarm on failed runs: the state machine asks for it before it sends a mail. */
+/** The name of the alarm on failed runs. The state machine looks it up before it sends a mail. */
 export function failureAlarmName({ name }: Pick<Parameters, 'name'>): string {
   return `${name}-executions-failed`
 }
 
-/** Alarms that tell the topic when something goes wrong, and when it is right again. */
+/** Creates alarms that tell the topic when something goes wrong, and when it is right again. */
 export function createAlarms(
   stack: Stack,
   {
@@ -61,7 +62,7 @@ export function createAlarms(
   })
 }
 
-/** What the functions measure themselves. */
+/** A metric that the functions themselves write. */
 export function ownMetric(key: keyof typeof METRICS, statistic: string, period: Duration): Metric {
   return new Metric({
     namespace: NAMESPACE,
@@ -79,7 +80,7 @@ interface Watched {
   readonly functions: readonly MadeFunction[]
 }
 
-/** Every alert on runs: whether they start, end and keep the promise, what they hold, and what fails. */
+/** Every alert on runs: they do not start, end or keep the promise; they hold something; they fail. */
 export function runAlerts(watched: Watched): Alert[] {
   const period = Duration.minutes(alarmPeriodMinutes(watched.parameters))
   return [
@@ -178,8 +179,8 @@ function outcomeAlerts(period: Duration): Alert[] {
 }
 
 /**
- * Errors that a second attempt overcame are nobody's business, so a stage has to fail three times
- * in five minutes; a function that answers people only once.
+ * Alerts on one function. A second attempt overcomes most errors, so a stage must fail three times in
+ * five minutes. The function that answers people must fail only once.
  */
 export function functionAlerts({ name, errors, throttles }: MadeFunction): Alert[] {
   return [

@@ -8,18 +8,19 @@ import { type Alert, functionAlerts, ownMetric } from './alarms.ts'
 import { createFunction, type MadeFunction } from './function.ts'
 import type { Parameters } from './parameters.ts'
 
+/** The function that collects, and the alerts on it. */
 export interface Collection {
   readonly collect: MadeFunction
   readonly alerts: readonly Alert[]
 }
 
-/** Collections in a row that must fail before somebody is told. */
+/** So many collections in a row must fail before somebody is told. */
 const PATIENCE = 6
 
 /**
- * Files that others drop, and exchange rates: a function on a schedule of its own, which no run waits
- * for and whose failure stops none. What it commits the next run transforms and loads. Undefined
- * where there is nothing to collect.
+ * Creates the function that collects dropped files and exchange rates, with its own schedule. No run
+ * waits for it, and its failure stops none. The next run transforms and loads what it commits.
+ * Returns undefined if no drop and no server is set.
  */
 export function createCollection(
   stack: Stack,
@@ -31,14 +32,14 @@ export function createCollection(
     name: 'collect',
     code,
     parameters,
-    // It reads in the processed zone which batch of this lake that was made from.
+    // In the processed zone it only reads which batches were made from this lake.
     zones: { ingestion: { read: '*', create: '*' }, processed: { read: '*/batch/*' } },
     drop,
     environment: {
       ...(drop === undefined ? {} : { TIDEMARK_DROP: drop }),
       ...(ratesUrl === undefined ? {} : { TIDEMARK_RATES_URL: ratesUrl }),
       TIDEMARK_RATES_FORMAT: ratesFormat,
-      // The schedule says how often.
+      // The schedule decides how often.
       TIDEMARK_RATES_MINUTES: '1',
     },
   })
@@ -61,7 +62,7 @@ export function createCollection(
     description: 'Tidemark: collects files and exchange rates.',
     schedule: ScheduleExpression.rate(Duration.minutes(collectMinutes)),
     target: new LambdaInvoke(collect.lambda, {
-      // CDK's own would let it start every version as well.
+      // The role that CDK makes could start every version as well.
       role: role.withoutPolicyUpdates(),
       maxEventAge: Duration.minutes(Math.max(1, collectMinutes)),
       retryAttempts: 2,

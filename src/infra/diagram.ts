@@ -164,7 +164,7 @@ function drawPages({ all, node, edge }: Canvas): void {
   }
 }
 
-/** The logical id a reference within a stack leads to. */
+/** The logical id that a reference within a stack names. */
 function target(value: unknown): string {
   return /^<(?<id>\w+)(?:\.\w+)?>$/.exec(safeText(value))?.groups?.['id'] ?? ''
 }
@@ -177,7 +177,7 @@ function safeText(value: unknown): string {
   return typeof value === 'object' || typeof value === 'string' ? textOf(value) : ''
 }
 
-/** A name without what only AWS knows. */
+/** A name without the parts that only AWS knows. */
 function nameOf(value: unknown): string {
   return textOf(value).replaceAll(/-<[^>]+>/g, '')
 }

@@ -21,26 +21,28 @@ import type { Network } from './network.ts'
 import type { Parameters } from './parameters.ts'
 import { type ZoneName, zoneBucketName } from './storage.ts'
 
-/** What a function may do in a zone, by the keys below it. */
+/** The keys in a zone that a function may read and create. */
 export interface ZoneRights {
   readonly read?: string
   readonly create?: string
 }
 
+/** What a function consists of and what it may do. */
 export interface FunctionProps {
   readonly name: FunctionName
   readonly code: Code
   readonly parameters: Parameters
-  /** Where it runs; without, in Lambda's own network, which reaches the internet and no VPC. */
+  /** The network it runs in. Without one: Lambda's own, which reaches the internet but no VPC. */
   readonly network?: Network | undefined
   /** The database it talks to. */
   readonly secret?: keyof typeof SECRET_SETTINGS
   readonly zones: Partial<Record<ZoneName, ZoneRights>>
-  /** A place of others' that it may read: `s3://bucket/prefix`. */
+  /** A drop in somebody else's bucket that it may read: `s3://bucket/prefix`. */
   readonly drop?: string | undefined
   readonly environment?: Readonly<Record<string, string>>
 }
 
+/** A function with its log and the metrics that alarms use. */
 export interface MadeFunction {
   readonly name: FunctionName
   readonly lambda: LambdaFunction
@@ -49,14 +51,14 @@ export interface MadeFunction {
   readonly throttles: Metric
 }
 
-/** DuckDB's share of the memory. The rest is for Node, and for what DuckDB does not count. */
+/** DuckDB's share of the memory. The rest is for Node and for memory that DuckDB does not count. */
 const DUCKDB_SHARE = 0.5
 
-/** Memory that comes with one vCPU. */
+/** The memory that brings one vCPU. */
 const VCPU_MB = 1769
 
 /**
- * A function with its log and its role. The role may do only what its props ask for: it has no
+ * Creates a function with its log and its role. The role may do only what its props ask for: it has no
  * managed policy and never deletes.
  */
 export function createFunction(stack: Stack, props: FunctionProps): MadeFunction {
@@ -222,7 +224,7 @@ function timeoutSecondsOf({ name, parameters }: FunctionProps): number {
     : timeoutSeconds
 }
 
-/** Whether the state machine waits for it. */
+/** Whether the state machine calls this function. */
 function isStage(name: FunctionName): boolean {
   return name === 'extract' || name === 'transform' || name === 'load'
 }
@@ -235,7 +237,7 @@ const SECRET_NAMES = {
   reader: ({ readerSecret }: Parameters) => readerSecret,
 } as const satisfies Record<keyof typeof SECRET_SETTINGS, unknown>
 
-/** What Lambda needs to give a function its network interface. */
+/** The actions that Lambda needs to give a function its network interface. */
 const NETWORK_ACTIONS = [
   'ec2:CreateNetworkInterface',
   'ec2:DescribeNetworkInterfaces',

@@ -5,9 +5,9 @@ import { acknowledge } from './acknowledge.ts'
 import { output } from './output.ts'
 import type { Parameters } from './parameters.ts'
 
-/** Who hands out tokens, before the site is known. */
+/** The issuer of tokens, before the address of the site is known. */
 export interface Issuer {
-  /** Asked by the login page itself, which may connect to nobody else. */
+  /** The only address outside to which the login page may connect. */
   readonly tokenEndpoint: string
   readonly groupsClaim: string
   /** Makes the site known to the issuer. */
@@ -16,7 +16,7 @@ export interface Issuer {
 
 /** The site as the issuer knows it. */
 export interface SiteClient {
-  /** Whom the tokens are for. */
+  /** The audience that tokens must name. */
   readonly audience: string
   readonly config: LoginConfig
 }
@@ -26,7 +26,7 @@ const GROUPS = {
   finance: 'Sees the payments',
 } as const
 
-/** The issuer that was given, or a user pool of our own in which nobody can sign up. */
+/** Returns the issuer from the parameters, or creates a user pool without sign-up. */
 export function createIssuer(stack: Stack, parameters: Parameters): Issuer {
   const {
     oidcIssuer: issuer,

@@ -15,29 +15,31 @@ import {
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import type { Parameters } from './parameters.ts'
 
+/** A private network with its security groups. */
 export interface Network {
   readonly stack: Stack
   readonly vpc: IVpc
-  /** Where functions and database are: with a NAT gateway there is a way out, but none in. */
+  /** The subnets of functions and database. With a NAT gateway there is a way out, but never in. */
   readonly subnetType: SubnetType
-  /** Of the functions. */
+  /** Security group of the functions. */
   readonly client: SecurityGroup
-  /** Of the warehouse: the functions may connect to it, nobody else. */
+  /** Security group of the warehouse. Only the functions, and QuickSight if there, may connect. */
   readonly database: SecurityGroup
-  /** Of QuickSight, where it is wanted. */
+  /** Security group of QuickSight, if that is deployed. */
   readonly reporting: SecurityGroup | undefined
 }
 
+/** The port of every Postgres here, source and warehouse. */
 export const POSTGRES_PORT = 5432
 
-/** Takes the first two zones of whatever region it is in: CDK would ask the account which there are. */
+/** Uses the first two zones of its region. CDK would ask the account which zones there are. */
 class NetworkStack extends Stack {
   override get availabilityZones(): string[] {
     return [Fn.select(0, Fn.getAzs()), Fn.select(1, Fn.getAzs())]
   }
 }
 
-/** A VPC in which functions reach S3, Secrets Manager and the warehouse, and nobody reaches them. */
+/** Creates a VPC in which functions reach S3, Secrets Manager and the warehouse, and nobody reaches them. */
 export function createNetwork(
   app: App,
   { parameters, ...props }: StackProps & { readonly parameters: Parameters },

@@ -13,7 +13,7 @@ import type { Network } from './network.ts'
 import type { Parameters } from './parameters.ts'
 import type { MadeWarehouse } from './warehouse.ts'
 
-/** Where the questions are: beside this in `src` as well as in `dist`. */
+/** The folder of the questions, at the same place in `src` and in `dist`. */
 const QUESTIONS = new URL('../totesys/presentation/', import.meta.url)
 
 const SET_ACTIONS = [
@@ -36,8 +36,8 @@ interface Wanted {
 }
 
 /**
- * The questions of the dashboard as data sets of QuickSight, read from the warehouse whenever
- * somebody looks, with the reader's rights; one dashboard for everybody, one for `finance`.
+ * Creates data sets in QuickSight from the questions of the dashboard. QuickSight reads the warehouse
+ * with the reader's rights whenever somebody looks. One dashboard is for analysts, one for `finance`.
  */
 export function createQuickSight(
   app: App,
@@ -54,7 +54,7 @@ export function createQuickSight(
   const sets = new Map<string, CfnDataSet>()
   for (const question of questions) {
     const principal = question.isFinance ? quicksightFinance : quicksightAnalyst
-    // What nobody may see need not be there.
+    // A data set that nobody may see need not exist.
     if (principal === undefined) continue
     sets.set(question.name, createDataSet(stack, { name, source, question, principal }))
   }
@@ -110,7 +110,7 @@ function createSource(stack: Stack, { parameters, warehouse, network }: Wanted):
   })
 }
 
-/** QuickSight's own network interfaces in the network of the warehouse. */
+/** Gives QuickSight network interfaces in the network of the warehouse. */
 function connectToNetwork(
   stack: Stack,
   { name, network }: { name: string; network: Network },
@@ -182,11 +182,11 @@ function createDataSet(
 /** A question and how it is drawn. */
 interface Shown {
   readonly question: string
-  /** Lines over `category`, bars by it, or the rows as they are. */
+  /** Lines over `category`, bars by `category`, or the rows as a table. */
   readonly as: 'lines' | 'bars' | 'table'
   readonly category?: string
   readonly value?: string
-  /** One line or colour for each; amounts of several currencies are never added. */
+  /** A line or colour for each. Amounts in several currencies are never added. */
   readonly color?: string
 }
 
