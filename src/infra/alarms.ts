@@ -157,14 +157,14 @@ function outcomeAlerts(period: Duration): Alert[] {
     {
       name: 'tables-held',
       entry: 'tables-held',
-      says: 'A table broke its contract and stands still; the others go on.',
+      says: 'A table broke its contract and is held; the others go on.',
       metric: ownMetric('held', Stats.MAXIMUM, period),
       threshold: 1,
     },
     {
       name: 'deletes-held',
       entry: 'deletes-held',
-      says: 'So many rows of a table vanished at once that their deletion waits for you.',
+      says: 'So many rows of a table vanished at once that their deletion waits for your confirmation.',
       metric: ownMetric('deletesHeld', Stats.MAXIMUM, period),
       threshold: 1,
     },
@@ -194,7 +194,7 @@ export function functionAlerts({ name, errors, throttles }: MadeFunction): Alert
     {
       name: `${name}-throttles`,
       entry: 'function-throttles',
-      says: `Lambda does not let the function ${name} start.`,
+      says: `Lambda throttles the function ${name}.`,
       metric: throttles,
       threshold: 1,
     },

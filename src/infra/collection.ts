@@ -75,7 +75,7 @@ export function createCollection(
       {
         name: 'feeds-unreachable',
         entry: 'feeds-unreachable',
-        says: `For ${PATIENCE} collections no file could be read or no rate be had; the last known are used.`,
+        says: `For ${PATIENCE} collections in a row, files could not be read or rates not fetched; the last known rates are used.`,
         metric: ownMetric('feedsUnreachable', Stats.MINIMUM, period),
         threshold: 1,
         isSilenceBad: true,

@@ -79,7 +79,7 @@ export function createPresentation(app: App, props: PresentationProps): Stack {
       {
         name: 'api-faults',
         entry: 'api-faults',
-        says: 'The API answered a request with a fault of its own (5xx).',
+        says: 'The API answered a request with a server error (5xx).',
         metric: stage.metricServerError({ statistic: Stats.SUM, period: Duration.minutes(5) }),
         threshold: 1,
       },
