@@ -142,7 +142,8 @@ async function importHandler({ file, handler }) {
     { cwd: os.tmpdir(), env: {}, encoding: 'utf8' },
   )
   if (status === 0) return []
-  const why = status === 3 ? 'it is no function' : stderr.trim().split('\n').slice(0, 6).join(' ')
+  const why =
+    status === 3 ? 'it is not a function' : stderr.trim().split('\n').slice(0, 6).join(' ')
   return [`${handler} cannot be imported: ${why}`]
 }
 

@@ -74,7 +74,7 @@ function createUserPool(stack: Stack, { name }: Parameters): Issuer {
   })
   acknowledge(pool, {
     'AwsSolutions-COG2':
-      'Everybody may add a second factor; whoever wants it of everybody sets it in the pool or brings an issuer of their own.',
+      'Everybody may add a second factor. To require it from everybody, set it in the pool or use another issuer.',
     'AwsSolutions-COG8': 'The features of the Plus plan cost money for every user.',
   })
   for (const [group, description] of Object.entries(GROUPS)) {

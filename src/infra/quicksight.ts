@@ -282,7 +282,7 @@ function draw(shown: Shown, question: DataSet | undefined): CfnDashboard.VisualP
     typeOf(name) === 'DATETIME'
       ? { dateDimensionField: { ...field(name), dateGranularity: 'WEEK' } }
       : { categoricalDimensionField: field(name) }
-  if (typeOf(value) !== 'DECIMAL') throw new TypeError(`${question.name}.${value} is no amount`)
+  if (typeOf(value) !== 'DECIMAL') throw new TypeError(`${question.name}.${value} is not an amount`)
   const wells = {
     category: [dimension(category)],
     values: [

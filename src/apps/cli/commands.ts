@@ -245,7 +245,10 @@ const lake: CommandGroup = {
       },
       examples: [
         { line: 'tidemark lake sweep', what: 'Count the orphans that are older than a day' },
-        { line: 'tidemark lake sweep --delete --older-than 72', what: 'Remove those of 3 days' },
+        {
+          line: 'tidemark lake sweep --delete --older-than 72',
+          what: 'Remove those older than 3 days',
+        },
       ],
       load: async () => (await import('./commands/lake.ts')).sweepCommand,
     }),
