@@ -73,6 +73,8 @@ it.each([
   ['help doctr', "unknown command 'doctr'", 'Did you mean doctor?'],
   ['help lake swep', "unknown command 'swep'", 'Did you mean sweep?'],
   ['run --evry 5s', "unknown option '--evry'", 'Did you mean --every?'],
+  ['sweep --delete', "unknown command 'sweep'", 'Did you mean tidemark lake sweep?'],
+  ['list', "unknown command 'list'", 'Did you mean tidemark quarantine list?'],
   ['--jsn status', "unknown option '--jsn'", 'Did you mean --json?'],
   [
     'completion fsh',

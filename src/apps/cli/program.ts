@@ -47,8 +47,19 @@ export async function runProgram(world: World): Promise<number> {
     return code
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
+    const elsewhere = findElsewhere(error)
+    if (elsewhere !== undefined) world.stderr.write(`(Did you mean ${elsewhere}?)\n`)
     return error.exitCode === 0 ? EXIT.done : EXIT.usage
   }
+}
+
+/** The command of a group that was called without its group, such as `lake sweep` for `sweep`. */
+function findElsewhere({ code, message }: CommanderError): string | undefined {
+  if (code !== 'commander.unknownCommand') return undefined
+  return COMMANDS.filter(isGroup)
+    .flatMap(({ name: group, commands }) => commands.map(({ name }) => ({ group, name })))
+    .filter(({ name }) => message.includes(`'${name}'`))
+    .map(({ group, name }) => `tidemark ${group} ${name}`)[0]
 }
 
 function createProgram(world: World): ProgramCommand {
