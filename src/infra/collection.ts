@@ -26,7 +26,7 @@ export function createCollection(
   stack: Stack,
   { parameters, code, group }: { parameters: Parameters; code: Code; group: ScheduleGroup },
 ): Collection | undefined {
-  const { name, drop, ratesUrl, ratesFormat, collectMinutes } = parameters
+  const { drop, ratesUrl, ratesFormat, collectMinutes } = parameters
   if (drop === undefined && ratesUrl === undefined) return undefined
   const collect = createFunction(stack, {
     name: 'collect',
@@ -43,6 +43,33 @@ export function createCollection(
       TIDEMARK_RATES_MINUTES: '1',
     },
   })
+  createSchedule(stack, { parameters, collect, group })
+  const period = Duration.minutes(PATIENCE * collectMinutes)
+  return {
+    collect,
+    alerts: [
+      {
+        name: 'feeds-unreachable',
+        entry: 'feeds-unreachable',
+        says: `For ${PATIENCE} collections in a row, files could not be read or rates not fetched; the last known rates are used.`,
+        metric: ownMetric('feedsUnreachable', Stats.MINIMUM, period),
+        threshold: 1,
+        isSilenceBad: true,
+      },
+      ...functionAlerts(collect),
+    ],
+  }
+}
+
+function createSchedule(
+  stack: Stack,
+  {
+    parameters,
+    collect,
+    group,
+  }: { parameters: Parameters; collect: MadeFunction; group: ScheduleGroup },
+): void {
+  const { name, collectMinutes } = parameters
   const role = new Role(stack, 'CollectScheduleRole', {
     assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
       conditions: { StringEquals: { 'aws:SourceAccount': stack.account } },
@@ -68,19 +95,4 @@ export function createCollection(
       retryAttempts: 2,
     }),
   })
-  const period = Duration.minutes(PATIENCE * collectMinutes)
-  return {
-    collect,
-    alerts: [
-      {
-        name: 'feeds-unreachable',
-        entry: 'feeds-unreachable',
-        says: `For ${PATIENCE} collections in a row, files could not be read or rates not fetched; the last known rates are used.`,
-        metric: ownMetric('feedsUnreachable', Stats.MINIMUM, period),
-        threshold: 1,
-        isSilenceBad: true,
-      },
-      ...functionAlerts(collect),
-    ],
-  }
 }
