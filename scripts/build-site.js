@@ -1,7 +1,7 @@
-// `node scripts/build-site.js [folder]`, after a build: what the bucket behind CloudFront holds, in
-// build/site (or in the folder named): login.html, and under assets/ what it and the dashboard load, by
-// hashed names. `login/config.json` is written by the deployment (src/apps/aws/login-config.ts, which
-// also says how each is cached). Copies that are packed are left out: CloudFront packs them itself.
+// `node scripts/build-site.js [folder]`, after a build: makes the files for the bucket behind CloudFront,
+// in build/site or the given folder. They are login.html and, under assets/, what it and the dashboard
+// load, with hashed names. The deployment adds `login/config.json`; src/apps/aws/login-config.ts says
+// how each file is cached. Compressed copies are left out, because CloudFront compresses.
 import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -41,7 +41,7 @@ for (const file of await readdir(assets)) {
 const html = await readFile(join(site, 'login.html'), 'utf8')
 const page = html.replaceAll(/\/assets\/([\w.]+)/g, (_, name) => {
   const file = names.get(name)
-  if (file === undefined) throw new Error(`login.html wants ${name}, which nobody made`)
+  if (file === undefined) throw new Error(`login.html loads ${name}, which was not built`)
   return `/assets/${file}`
 })
 await writeFile(join(made, 'login.html'), page)

@@ -1,6 +1,6 @@
-// Bundles what browsers load into dist/apps/server/assets (or in the folder named): hashed names, a manifest that leads to
-// them, and a gzip and a brotli copy of each, so that the server compresses nothing. Plain
-// JavaScript, so that a build needs nothing but node.
+// Bundles what browsers load into apps/server/assets below dist (or the given folder): files with hashed
+// names, a manifest that names them, and a gzip and a brotli copy of each, so that the server compresses
+// nothing. Plain JavaScript, so that a build needs only Node.
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,7 +11,7 @@ import { build } from 'esbuild'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const browser = join(root, 'src/apps/server/browser')
 const target = join(root, process.argv[2] ?? 'dist', 'apps/server/assets')
-// Made aside and moved in one step: a server or a test may be reading.
+// Made in another folder and moved in one step, because a server or a test may be reading.
 const made = `${target}.${process.pid}`
 
 const { metafile } = await build({

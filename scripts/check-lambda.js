@@ -1,5 +1,5 @@
-// `node scripts/check-lambda.js [--arch arm64|x64]`: holds a package in build/lambda/<arch> to what Lambda
-// and we expect of it, and says what weighs how much. Changes nothing.
+// `node scripts/check-lambda.js [--arch arm64|x64]`: checks a package in build/lambda/<arch> against what
+// Lambda and Tidemark expect, and lists sizes. Changes nothing.
 import { spawnSync } from 'node:child_process'
 import { createReadStream, realpathSync } from 'node:fs'
 import { open, readdir, readFile, stat } from 'node:fs/promises'
@@ -14,20 +14,20 @@ import { findSecret } from './find-secrets.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** Lambda itself takes 250 MB and, sent directly, 50 MB zipped. */
+/** Lambda takes 250 MB, or 50 MB zipped if sent directly. */
 const LIMITS = { sizeBytes: 80e6, zipBytes: 50e6 }
-/** `e_machine` of an ELF file. */
+/** The field `e_machine` in an ELF file. */
 const MACHINES = { arm64: 183, x64: 62 }
 /**
- * `extract.handler` → the module `extract` and the export `handler`. Lambda cuts at the *first* dot
- * and looks up the rest as properties within each other.
+ * Splits `extract.handler` into the module `extract` and the export `handler`. Lambda cuts at the *first*
+ * dot and looks up the rest as nested properties.
  */
 export function splitHandler(handler) {
   const dot = handler.indexOf('.')
   return { module: handler.slice(0, dot), path: handler.slice(dot + 1).split('.') }
 }
 
-/** The package's faults, each in one line, and its figures. Imports the functions where this machine can. */
+/** Returns the faults of a package, each in one line, and its sizes. Imports the functions if this machine can. */
 export async function checkLambda({ arch, target, limits = LIMITS }) {
   const files = await listFiles(target)
   const sizes = await measure(target, files)
@@ -47,7 +47,7 @@ export async function checkLambda({ arch, target, limits = LIMITS }) {
   return { arch, faults, sizes }
 }
 
-/** Writes the outcome; the exit code says whether there are faults. */
+/** Writes the outcome. The exit code says whether there are faults. */
 export function report({ arch, faults, sizes }) {
   const { library, code, other, total, zipped } = sizes
   process.stdout.write(
@@ -62,7 +62,7 @@ function mb(bytes) {
   return `${(bytes / 1e6).toFixed(1)} MB`
 }
 
-/** Every file's path within the package. */
+/** The path of every file within the package. */
 async function listFiles(target) {
   const entries = await readdir(target, { recursive: true, withFileTypes: true }).catch((error) => {
     if (error.code !== 'ENOENT') throw error
@@ -86,7 +86,7 @@ async function measure(target, files) {
     else if (file.endsWith('.mjs')) part = 'code'
     sizes[part] += size
     sizes.total += size
-    // A file's name stands twice in a zip: before its content and in the directory at the end.
+    // A zip contains each file name twice: before the content and in the directory at the end.
     sizes.zipped += (await deflatedSize(join(target, file))) + 76 + 2 * Buffer.byteLength(file)
   }
   return sizes
@@ -100,7 +100,7 @@ async function deflatedSize(file) {
   return size
 }
 
-/** Each handler stands where Lambda will look for it, with the rights Lambda reads it with. */
+/** Checks that each handler lies where Lambda looks for it, and that Lambda may read it. */
 async function checkFunctions({ arch, target, files }) {
   const { FUNCTIONS } = await import('../dist/apps/aws/functions.js')
   const faults = []
@@ -129,7 +129,7 @@ async function checkFunctions({ arch, target, files }) {
   return faults
 }
 
-/** As Lambda does when it starts a function. */
+/** Imports a handler as Lambda does when it starts a function. */
 async function importHandler({ file, handler }) {
   const { path } = splitHandler(handler)
   const script = `
@@ -142,28 +142,33 @@ async function importHandler({ file, handler }) {
     { cwd: os.tmpdir(), env: {}, encoding: 'utf8' },
   )
   if (status === 0) return []
-  const why = status === 3 ? 'it is no function' : stderr.trim().split('\n').slice(0, 6).join(' ')
+  const why =
+    status === 3 ? 'it is not a function' : stderr.trim().split('\n').slice(0, 6).join(' ')
   return [`${handler} cannot be imported: ${why}`]
 }
 
-/** Exactly the library of this architecture. */
+/** Checks that the library is there for this architecture, and no other. */
 async function checkLibrary({ arch, target }) {
   const folder = join(target, 'node_modules/@duckdb')
   const names = await readdir(folder).catch(() => [])
   const wanted = ['node-bindings', `node-bindings-linux-${arch}`]
   const faults = []
   if (names.length !== wanted.length || !wanted.every((name) => names.includes(name))) {
-    faults.push(`of DuckDB it has ${names.join(', ') || 'nothing'}; wanted ${wanted.join(', ')}`)
+    faults.push(
+      `it contains ${names.join(', ') || 'nothing'} from DuckDB, but needs ${wanted.join(', ')}`,
+    )
   }
   for (const name of ['duckdb.node', 'libduckdb.so']) {
     const machine = await readMachine(join(folder, `node-bindings-linux-${arch}`, name))
     if (machine === MACHINES[arch]) continue
-    faults.push(`${name} is ${machine ?? 'no library'}; wanted ELF machine ${MACHINES[arch]}`)
+    faults.push(
+      `${name} is ${machine ?? 'not a library'}; it must be for ELF machine ${MACHINES[arch]}`,
+    )
   }
   return faults
 }
 
-/** `undefined` for what is no 64-bit little-endian ELF file. */
+/** `undefined` for a file that is not a 64-bit little-endian ELF file. */
 async function readMachine(path) {
   const header = Buffer.alloc(20)
   try {
@@ -180,7 +185,7 @@ async function readMachine(path) {
 function checkNames(files) {
   return files
     .filter((file) => /\.[cm]?tsx?$|\.(test|contract)\.|\.map$|(^|\/)\.env/.test(file))
-    .map((file) => `${file} has no business there`)
+    .map((file) => `${file} does not belong there`)
 }
 
 async function checkTexts({ target, files }) {
@@ -202,12 +207,12 @@ async function checkPackages({ target }) {
   return bundled
     .map(({ name }) => name)
     .filter((name) => Object.hasOwn(devDependencies, name))
-    .map((name) => `${name} is a dependency of development, and bundled`)
+    .map((name) => `${name} is a development dependency, but it is bundled`)
 }
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === import.meta.filename) {
   const { values } = parseArgs({ options: { arch: { type: 'string', default: 'arm64' } } })
   const { arch } = values
-  if (!Object.hasOwn(MACHINES, arch)) throw new Error(`--arch arm64 or x64, not ${arch}`)
+  if (!Object.hasOwn(MACHINES, arch)) throw new Error(`--arch is arm64 or x64, not ${arch}`)
   report(await checkLambda({ arch, target: join(root, 'build/lambda', arch) }))
 }

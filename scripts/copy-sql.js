@@ -1,4 +1,5 @@
-// Copies every .sql file under src/ to the same place in dist/ (or the folder named), which tsc leaves behind. Plain JavaScript, so that a build needs nothing but node.
+// Copies every .sql file under src/ to the same place in dist/ (or the given folder), because tsc does
+// not. Plain JavaScript, so that a build needs only Node.
 import { cp, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

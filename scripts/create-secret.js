@@ -1,8 +1,8 @@
-// `node scripts/create-secret.js <name> [--region eu-west-2] [--url]`: asks at the terminal where a database is
-// and as whom to connect, and keeps it in Secrets Manager under that name, as the JSON that functions
-// and QuickSight read (with --url as one connection string). What is typed as a password is not shown,
-// and passes through no file, no argument, no environment and no log. A secret that is there gets a
-// new version; functions read it within five minutes.
+// `node scripts/create-secret.js <name> [--region eu-west-2] [--url]`: asks at the terminal for a database
+// connection and stores it in Secrets Manager under that name, as the JSON that functions and QuickSight
+// read (with --url, as one connection string). The password is not shown as you type, and reaches no file,
+// argument, environment or log. An existing secret gets a new version, which functions read within five
+// minutes.
 import process from 'node:process'
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
@@ -27,15 +27,16 @@ function readArguments() {
       options: { region: { type: 'string' }, url: { type: 'boolean', default: false } },
     })
     const [name, ...more] = positionals
-    if (name === undefined || more.length > 0) fail('One name of a secret is needed', USAGE)
-    if (!/^[\w/+=.@-]{1,200}$/.test(name)) fail('That is no name of a secret', 'tidemark/source')
+    if (name === undefined || more.length > 0) fail('Give the name of one secret', USAGE)
+    if (!/^[\w/+=.@-]{1,200}$/.test(name))
+      fail('That is not a valid name for a secret', 'use a name such as tidemark/source')
     return { name, ...values }
   } catch {
-    return fail('That is not understood', USAGE)
+    return fail('These arguments are not valid', USAGE)
   }
 }
 
-/** The terminal, whose echo can be switched off. */
+/** The terminal, with an echo that can be switched off. */
 function openTerminal() {
   let isShown = true
   const output = new Writable({
@@ -46,7 +47,7 @@ function openTerminal() {
   })
   const lines = createInterface({ input: process.stdin, output, terminal: true, historySize: 0 })
   lines.on('SIGINT', () => {
-    process.stderr.write('\nNothing was kept\n')
+    process.stderr.write('\nNothing was stored\n')
     process.exit(130)
   })
   return {
@@ -70,7 +71,7 @@ async function readValue(terminal, { url }) {
   if (url) {
     const given = (await terminal.askHidden('postgresql://user:password@host:5432/database')).trim()
     if (/^postgres(ql)?:\/\/[^@\s]+@[^/\s]+\/\S+$/.test(given)) return given
-    fail('That is no connection string of Postgres', 'leave out --url and be asked for its parts')
+    fail('That is not a Postgres connection string', 'leave out --url to be asked for its parts')
   }
   const host = await terminal.ask('Host')
   const port = Number(await terminal.ask('Port', '5432'))
@@ -78,7 +79,7 @@ async function readValue(terminal, { url }) {
   const username = await terminal.ask('User')
   const password = await terminal.askHidden('Password')
   if (![host, dbname, username, password].every(Boolean) || !Number.isInteger(port)) {
-    fail('Host, port, database, user and password are all needed', USAGE)
+    fail('Host, port, database, user and password must all be given', USAGE)
   }
   return JSON.stringify({ engine: 'postgres', host, port, dbname, username, password })
 }
@@ -104,17 +105,17 @@ async function keep({ name, region, value }) {
 }
 
 const options = readArguments()
-if (!process.stdin.isTTY) fail('A secret is typed at a terminal, not piped', USAGE)
+if (!process.stdin.isTTY) fail('Type the secret at a terminal: a pipe is not accepted', USAGE)
 const terminal = openTerminal()
 const value = await readValue(terminal, options)
 terminal.close()
 try {
   const { arn, isNew } = await keep({ ...options, value })
-  process.stdout.write(`${isNew ? 'made' : 'given a new version'}: ${arn}\n`)
+  process.stdout.write(`${isNew ? 'created' : 'given a new version'}: ${arn}\n`)
 } catch (error) {
-  // The message of the SDK could hold what was sent; its name says enough.
+  // The SDK's message could contain what was sent. The name of the error says enough.
   fail(
-    `The secret was not kept [${error.name}]`,
+    `The secret was not stored [${error.name}]`,
     'check AWS_PROFILE and AWS_REGION; secretsmanager:CreateSecret and :PutSecretValue are needed',
   )
 }

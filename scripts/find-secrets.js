@@ -1,5 +1,5 @@
-// `node scripts/find-secrets.js [--history]`: looks for what looks like a secret in every file git knows, or in every
-// line that any commit ever added. Names file, line or commit, and kind; never the secret itself.
+// `node scripts/find-secrets.js [--history]`: searches every file that git knows, or every line that any commit
+// ever added, for text that looks like a secret. Prints file, line or commit, and kind, never the secret.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { realpathSync } from 'node:fs'
@@ -7,8 +7,8 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 
 /**
- * What secrets look like, by kind. A connection to this machine is none, nor is one whose password
- * reads `password`.
+ * Patterns of secrets by kind. A connection to this machine is not a secret, and neither is one with the
+ * password `password`.
  */
 export const SECRETS = {
   'private key': /-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----/,
@@ -23,7 +23,7 @@ export const SECRETS = {
     /\bpostgres(?:ql)?:\/\/[^\s:/@'"`$<]+:(?!password@)[^\s@'"`$<{…]{6,}@(?!127\.|localhost\b)[A-Za-z0-9]/,
 }
 
-/** The kind of secret a text seems to contain. */
+/** The kind of secret that a text seems to contain, if any. */
 export function findSecret(text) {
   return Object.keys(SECRETS).find((kind) => SECRETS[kind].test(text))
 }
@@ -32,11 +32,11 @@ if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === import.me
   const { values } = parseArgs({ options: { history: { type: 'boolean', default: false } } })
   const found = values.history ? await searchHistory() : await searchFiles()
   for (const finding of found) process.stderr.write(`${finding}\n`)
-  if (found.length > 0) process.stderr.write('  hint: revoke it first, then take it out\n')
+  if (found.length > 0) process.stderr.write('  hint: revoke it first, then remove it\n')
   process.exitCode = found.length > 0 ? 1 : 0
 }
 
-/** `git grep` leaves out binary files; the empty pattern finds every line. */
+/** `git grep` leaves out binary files. The empty pattern finds every line. */
 async function searchFiles() {
   const found = []
   for await (const line of git('grep', '--untracked', '-In', '')) {
@@ -64,7 +64,7 @@ async function searchHistory() {
 }
 
 async function* git(...args) {
-  // In a container the checkout may be somebody else's.
+  // In a container the checkout may belong to another user.
   const child = spawn('git', ['-c', 'safe.directory=*', ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -1,6 +1,6 @@
-// `node scripts/measure-cold-start.js [--function extract] [--runs 15]`, after package-lambda.js for this machine's
-// architecture: from a fresh process, on one processor, to the first line that a function logs.
-// Lambda adds the fetching of the package.
+// `node scripts/measure-cold-start.js [--function extract] [--runs 15]`, after package-lambda.js for this
+// machine's architecture: measures a fresh process on one processor until a function logs its first line.
+// Lambda also has to fetch the package.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -49,14 +49,15 @@ for (let run = 0; run < Number(values.runs); run++) {
 }
 const typicalMs = print(`${values.function}, to its first line`, firstLines)
 print('of that node itself', bare)
-if (typicalMs > BAR_MS) fail(`the median is over ${BAR_MS} ms`, 'what does it import at its start?')
+if (typicalMs > BAR_MS)
+  fail(`the median is over ${BAR_MS} ms`, 'find out what it imports at its start')
 
 async function handlerOf(name) {
   const { FUNCTIONS } = await import('../dist/apps/aws/functions.js').catch(() =>
     fail('the build is missing', 'npm run build'),
   )
   if (!Object.hasOwn(FUNCTIONS, name)) {
-    fail(`no function ${name}`, Object.keys(FUNCTIONS).join(', '))
+    fail(`there is no function ${name}`, `use one of ${Object.keys(FUNCTIONS).join(', ')}`)
   }
   return FUNCTIONS[name].handler
 }

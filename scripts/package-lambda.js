@@ -1,7 +1,7 @@
-// `node scripts/package-lambda.js [--arch arm64|x64] [--check]`, after a build: what Lambda is given, in
-// build/lambda/<arch>. One module per function, what they share in chunks beside them, the files
-// our modules read at run time under dist/ as in the repository, and DuckDB's library for that
-// architecture, checked against package-lock.json. The same input makes the same bytes.
+// `node scripts/package-lambda.js [--arch arm64|x64] [--check]`, after a build: makes the package for Lambda
+// in build/lambda/<arch>. It holds one module for each function, shared chunks beside them, the files that
+// modules read at run time (under dist/, as in the repository), and DuckDB's library for the architecture,
+// checked against package-lock.json. The same input makes the same bytes.
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, realpathSync } from 'node:fs'
@@ -26,7 +26,7 @@ import { checkLambda, report, splitHandler } from './check-lambda.js'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const run = promisify(execFile)
 
-/** What went wrong and the command that fixes it. */
+/** What went wrong, and the command that fixes it. */
 class PackageError extends Error {
   constructor(message, { hint, cause }) {
     super(`${message}\n  hint: ${hint}`, { cause })
@@ -34,7 +34,7 @@ class PackageError extends Error {
 }
 
 /**
- * Makes the package in `target`, whole or not at all, in place of what was there. `entries` are
+ * Makes the package in `target`, completely or not at all, and replaces what was there. `entries` are
  * further modules by their name in the package, for tests.
  */
 export async function packageLambda({
@@ -89,22 +89,22 @@ async function bundle({ functions, entries, dist, made }) {
     entryPoints: [...stubs.keys()].map((module) => ({ in: `function:${module}`, out: module })),
     outdir: made,
     outExtension: { '.js': '.mjs' },
-    // Beside the entries, so that `moduleUrls` holds for every file that is written.
+    // Chunks lie beside the entries, so that `moduleUrls` is right in every file.
     chunkNames: '_[name]-[hash]',
     bundle: true,
     splitting: true,
     format: 'esm',
     platform: 'node',
     target: 'node24',
-    // The ES modules of the AWS SDK, of which only what is used is kept.
+    // Prefer the AWS SDK's ES modules, because unused parts of them are left out.
     mainFields: ['module', 'main'],
-    // The state machine tells errors apart by the names of their classes.
+    // The state machine distinguishes errors by the names of their classes.
     keepNames: true,
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: 'none',
     external: ['@duckdb/node-bindings', 'pg-native'],
-    // CommonJS inside an ES module; what is external is found from here.
+    // CommonJS inside an ES module. External packages are found from here.
     banner: {
       js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
     },
@@ -132,7 +132,7 @@ function functionStubs(stubs) {
   }
 }
 
-/** Our modules find their files beside themselves; in the package these lie under `dist/` as here. */
+/** Our modules find files beside themselves. In the package these files lie under `dist/`, as here. */
 function moduleUrls(dist) {
   return {
     name: 'module-urls',
@@ -150,7 +150,7 @@ function moduleUrls(dist) {
   }
 }
 
-/** What is no module, of each world and each app of which the functions contain something. */
+/** Copies the files that are not modules, from each world and app that the functions include. */
 async function copyFiles({ inputs, dist, made }) {
   const places = inputs.map((path) => relative(dist, path)).filter((path) => !path.startsWith('..'))
   const parts = places.flatMap((place) => /^(?:apps\/\w+|(?!apps)\w+)(?=\/)/.exec(place)?.[0] ?? [])
@@ -162,7 +162,7 @@ async function copyFiles({ inputs, dist, made }) {
   }
 }
 
-/** Ours, of which the version is read, and the list of the packages that the bundles contain. */
+/** Writes our package.json, from which the version is read, and lists the packages in the bundles. */
 async function writeManifests({ inputs, made }) {
   const { name, version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
   await writeJson(join(made, 'package.json'), { name, version, private: true, type: 'module' })
@@ -178,7 +178,7 @@ async function writeManifests({ inputs, made }) {
   await writeJson(join(made, 'bundled-packages.json'), bundled)
 }
 
-/** The door to the library, and the library of one architecture. On Lambda the C library is glibc, so nothing has to find that out. */
+/** Adds the package that loads DuckDB's library, and the library for one architecture with glibc. */
 async function addDuckDb({ arch, lockFile, made }) {
   const lock = JSON.parse(await readFile(lockFile, 'utf8'))
   const scratch = await mkdtemp(join(os.tmpdir(), 'tidemark-package-'))
@@ -215,7 +215,7 @@ async function unpack(name, { lock, scratch }) {
   ).catch((error) => {
     const reason = /npm error code (\S+)/.exec(error.stderr)?.[1] ?? error.message.split('\n')[0]
     throw new PackageError(`npm could not fetch ${spec} (${reason})`, {
-      hint: 'this needs the package registry, or npm’s cache of it: try `npm ping`',
+      hint: "the package registry, or npm's cache of it, is needed: npm ping",
     })
   })
   const [{ filename }] = JSON.parse(stdout)
@@ -225,14 +225,14 @@ async function unpack(name, { lock, scratch }) {
     .digest('base64')
   if (`sha512-${sum}` !== integrity) {
     throw new PackageError(`${spec} is not what package-lock.json says it is`, {
-      hint: 'do not use it; `npm cache clean --force`, then once more',
+      hint: 'do not use it: npm cache clean --force, then try again',
     })
   }
   await run('tar', ['-xzf', file, '-C', target])
   return join(target, 'package')
 }
 
-/** Lambda reads as another user than the one who built, whatever that one's umask was. */
+/** Lets every user read the files, because Lambda reads as another user, whatever the umask was. */
 async function openToEverybody(made) {
   await chmod(made, 0o755)
   for (const entry of await readdir(made, { recursive: true, withFileTypes: true })) {
@@ -258,7 +258,7 @@ async function main() {
     })
     const { arch } = values
     if (arch !== 'arm64' && arch !== 'x64') {
-      throw new PackageError(`no architecture of Lambda: ${arch}`, { hint: '--arch arm64 or x64' })
+      throw new PackageError(`Lambda has no architecture ${arch}`, { hint: '--arch arm64 or x64' })
     }
     const target = join(root, 'build/lambda', arch)
     await packageLambda({ arch, target })

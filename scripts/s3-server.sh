@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# An S3 server of its own for tests: Ceph's gateway with one monitor and one storage daemon in memory,
-# unprivileged, under one temporary folder, on free loopback ports. Prints one line of JSON
+# An S3 server for tests: Ceph's gateway with one monitor and one storage daemon in memory, unprivileged,
+# in one temporary folder, on free loopback ports. Prints one line of JSON
 # {"endpoint","region","accessKeyId","secretAccessKey"} when it takes requests. Runs until its stdin
-# closes or it is told to stop; then every process it started is gone, and so is the folder.
+# closes or a signal stops it, and then removes every process it started and the folder.
 #
 #   apt-get install --no-install-recommends radosgw ceph-mon ceph-osd ceph-common
-#   scripts/s3-server.sh            by hand: Ctrl-D or Ctrl-C stops it
-#   scripts/s3-server.sh --check    only whether the programs are there
+#   scripts/s3-server.sh            runs until Ctrl-D or Ctrl-C
+#   scripts/s3-server.sh --check    only checks that the programs are installed
 set -euo pipefail
 
 programs=(radosgw radosgw-admin ceph ceph-mon ceph-osd ceph-authtool monmaptool)
@@ -25,9 +25,9 @@ pids=()
 stop() {
   trap - EXIT
   trap '' TERM INT HUP
-  # Bash reports every job that is killed.
+  # Bash reports every killed job.
   exec 2>/dev/null
-  # The gateway first: it waits long for a store that has gone.
+  # The gateway comes first, because it waits long for a store that is gone.
   for ((i = ${#pids[@]} - 1; i >= 0; i--)); do kill -KILL "${pids[i]}" || true; done
   wait || true
   rm -rf "$folder"
@@ -49,7 +49,7 @@ cat >"$folder/ceph.conf" <<CONF
 [global]
 fsid = $fsid
 mon_initial_members = a
-# Otherwise a client learns the cluster's id from the monitor, and is refused when it asks too early.
+# Otherwise a client learns the cluster's id from the monitor, which refuses one that asks too early.
 monmap = $folder/monmap
 mon_host = [v1:127.0.0.1:$mon_port]
 public_addr = 127.0.0.1
@@ -102,7 +102,7 @@ fail() {
   tail -n 20 "$folder"/*.log >&2 || true
   exit 1
 }
-# A client that asks while the monitor forms its quorum is refused now and then; both may be repeated.
+# While the monitor forms its quorum it sometimes refuses clients. Both commands may be repeated.
 ask() {
   for ((i = 0; i < 20; i++)); do
     if timeout 30 ceph "$@" >>"$folder/setup.log" 2>&1 </dev/null; then return; fi
@@ -110,7 +110,7 @@ ask() {
   done
   fail "ceph $1 $2"
 }
-# In the foreground of ours, so that the id is theirs; setsid keeps a Ctrl-C for us alone.
+# Each runs in our foreground, so that the process id is its own. setsid keeps Ctrl-C for us alone.
 start() {
   setsid "$@" -f >>"$folder/setup.log" 2>&1 </dev/null &
   pids+=($!)
@@ -143,7 +143,7 @@ done
 printf '{"endpoint":"http://127.0.0.1:%s","region":"us-east-1","accessKeyId":"%s","secretAccessKey":"%s"}\n' \
   "$rgw_port" "$access" "$secret"
 
-# Until stdin closes; in the background, so that a signal is not kept waiting.
+# Wait until stdin closes, in the background, so that a signal is handled at once.
 cat <&0 >/dev/null &
 pids+=($!)
 wait $! || true

@@ -1,6 +1,6 @@
-// `npm run screenshots`, after a build: starts what `tidemark up` starts on a folder of its own, lets
-// Totesys live for some weeks with a run every few days, and photographs the dashboard into
-// docs/images/. The company is always the same; only its dates are those of the day.
+// `npm run screenshots`, after a build: starts what `tidemark up` starts in a temporary folder, lets
+// Totesys live for some weeks with a run every few days, and takes pictures of the dashboard into
+// docs/images/. The company is always the same; its dates follow the current day.
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
 import os from 'node:os'
@@ -16,7 +16,7 @@ import { run } from '../dist/platform/pipeline.js'
 
 const SEED = 42
 const DAY_MS = 86_400_000
-/** Lived through before the pictures are taken, and runs on the way. */
+/** The days that pass before the pictures, and the runs on the way. */
 const LIFE = { days: 42, runs: 14 }
 const MAX_BYTES = 250_000
 const ASKED = `select design_name, sum(units_sold) as units
@@ -33,12 +33,14 @@ const executablePath = [named, '/usr/bin/chromium', '/usr/bin/google-chrome'].fi
   (path) => path !== undefined && existsSync(path),
 )
 if (executablePath === undefined) {
-  process.stderr.write('no Chromium found: apt-get install chromium, or set TIDEMARK_CHROMIUM\n')
+  process.stderr.write(
+    'Chromium is missing\n  hint: apt-get install chromium, or set TIDEMARK_CHROMIUM=/path/to/it\n',
+  )
   process.exit(1)
 }
 
 const home = await mkdtemp(join(os.tmpdir(), 'tidemark-screenshots-'))
-// Run by root the database server is another user, who must be able to enter.
+// For root, the database server runs as another user, who must be able to enter.
 await chmod(home, 0o711)
 const ends = [() => rm(home, { recursive: true, force: true })]
 try {
@@ -87,7 +89,7 @@ try {
   for (const end of ends.toReversed()) await end()
 }
 
-/** Weeks of life in batches; returns an order that was amended and then deleted. */
+/** Lives through weeks, in batches. Returns an order that was changed and then deleted. */
 async function live(totesys, deps) {
   const filledTo = new Date(Date.now() - LIFE.days * DAY_MS)
   await fillTotesys(totesys, { seed: SEED, salesOrders: 1800, until: filledTo })
@@ -123,7 +125,7 @@ async function live(totesys, deps) {
   return order
 }
 
-/** One picture of a page from its top, once everything is drawn; cut where the page ends. */
+/** Takes a picture of a page from its top once everything is drawn, cut where the page ends. */
 async function photograph(
   browser,
   { url, name, path, width = 1280, height = 1400, colorScheme = 'light', prepare },

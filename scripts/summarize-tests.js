@@ -1,6 +1,6 @@
-// `node scripts/summarize-tests.js <exit code of npm test>`: ends the gate with one line `N passed, N failed`. What
-// fails outside a test counts too: a file that cannot be read or set up, an error nobody caught,
-// coverage under its floor, an S3 suite that was required and did not run.
+// `node scripts/summarize-tests.js <exit code of npm test>`: ends the gate with one line, `N passed, N failed`.
+// Failures outside of a test count too: a file that cannot be read or set up, an uncaught error, coverage
+// below its floor, or a required S3 suite that did not run.
 import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 

@@ -72,7 +72,7 @@ describe('parseEnvFile()', () => {
 
   it('takes neither a single NUL nor UTF-32 for UTF-16: a conversion from there would spoil the file', () => {
     const nul = Buffer.from('A=1\nTIDEMARK_PORT=1\0\nB=2\n')
-    expect(refusal(nul)).toContain('.env, line 2: it holds a NUL byte')
+    expect(refusal(nul)).toContain('.env, line 2: it contains a NUL byte')
     expect(refusal(nul)).not.toContain('iconv')
     const wide = Buffer.from('fffe0000410000003d000000310000000a000000', 'hex')
     expect(refusal(wide)).toContain('looks like UTF-32')

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { ConfigError } from '../platform/errors.ts'
 
-/** A setting as it stands in a file. */
+/** A setting in a file. */
 export interface FileSetting {
   readonly value: string
   /** Counted from 1. */
@@ -9,15 +9,14 @@ export interface FileSetting {
 }
 
 /**
- * Reads a file of settings, one `NAME=value` a line, as Node's own reader does, but skips nothing
- * that it does not understand. Empty lines and comments (`#`) are left out, and `export` may come
- * first. A value may be in one of three kinds of quotes and then go over several lines; in double
- * quotes `\n` is a line feed. The file is UTF-8, with or without a byte order mark, with any line
- * endings.
+ * Reads a file of settings, one `NAME=value` a line, as Node's own reader does, but skips nothing in
+ * silence. Empty lines and comments (`#`) do not count. A line may begin with `export`. A value in
+ * one of three kinds of quotes may go over several lines; in double quotes `\n` is a line feed. The
+ * file is UTF-8, with or without a byte order mark, with any line endings.
  *
  * Throws `ConfigError` (`CONFIG_FILE`) with the file, the line and the name, never a value: for
- * another encoding, a line that is not a setting, quotes that do not match, and, among the settings
- * that `isOwn` names, one that comes twice or that a `#` would cut short.
+ * another encoding, a line that is not a setting, and quotes that do not match. Of the settings for
+ * which `isOwn` is true, also for one that comes twice or that a `#` would cut short.
  */
 export function parseEnvFile(
   bytes: Buffer,
@@ -57,7 +56,7 @@ function decode(bytes: Buffer, file: string): string {
   const zero = bytes.indexOf(0)
   if (zero !== -1) {
     const line = bytes.subarray(0, zero).toString('latin1').split('\n').length
-    throw unreadable(file, { line, why: 'it holds a NUL byte' })
+    throw unreadable(file, { line, why: 'it contains a NUL byte' })
   }
   if (!isUtf8(bytes)) {
     let line = 1
@@ -73,8 +72,8 @@ function decode(bytes: Buffer, file: string): string {
 }
 
 /**
- * Returns iconv's name for an encoding that takes more than one byte a character, `undefined` for any
- * other file. One NUL does not make a file UTF-16, and converting it from there would spoil it.
+ * Returns iconv's name for an encoding with more than one byte for each character, `undefined` for
+ * any other file. A single NUL does not make a file UTF-16: a conversion would spoil it.
  */
 function findWideEncoding(bytes: Buffer): string | undefined {
   const mark = bytes.toString('hex', 0, 4)
@@ -87,21 +86,19 @@ function findWideEncoding(bytes: Buffer): string | undefined {
   return odd > even ? 'UTF-16LE' : 'UTF-16BE'
 }
 
-/**
- * Names the setting that a line may have been meant to be, unless that could be part of a value.
- */
+/** Says that a line is not a setting. Names the one that was meant, if that cannot be a value. */
 function notASetting(text: string): string {
   const [, name] = /^\s*(?:export\s+)?(TIDEMARK\w*)/i.exec(text) ?? []
   return `${name === undefined ? '' : `${name}: `}it is neither NAME=value nor a comment`
 }
 
-/** The text between quotes at the start of `text`. Only a comment may follow it. */
+/** The text between the quotes with which `text` begins. Only a comment may follow them. */
 function readQuoted(text: string): string | { why: string } {
   const end = text.indexOf(text.charAt(0), 1)
   const isAlone = end !== -1 && /^[^\S\n]*(#|\n|$)/.test(text.slice(end + 1))
   return isAlone
     ? text.slice(1, end)
-    : { why: 'has quotes that do not match: use a kind of quotes that the value does not hold' }
+    : { why: 'has quotes that do not match: use a kind of quotes that the value does not contain' }
 }
 
 function readPlain(text: string, isOwn: boolean): string | { why: string } {
@@ -117,6 +114,6 @@ function readPlain(text: string, isOwn: boolean): string | { why: string } {
 function unreadable(file: string, { line, why }: { line: number; why: string }): ConfigError {
   return new ConfigError(`${file}, line ${line}: ${why}`, {
     code: 'CONFIG_FILE',
-    hint: `correct line ${line} of ${file}; docs/configuration.md says how it is read`,
+    hint: `correct line ${line} of ${file}; docs/configuration.md describes the format`,
   })
 }

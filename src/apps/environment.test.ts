@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { ConfigError } from '../platform/errors.ts'
-import { openEnvironment, openStore, readConfig } from './environment.ts'
+import { openEnvironment, openStore } from './environment.ts'
+import { readConfig } from './read-config.ts'
 
 const before = process.cwd()
 let folder: string
@@ -97,6 +98,21 @@ it('openEnvironment() takes databases of your own, keeps scratch apart and clean
   await expect(openEnvironment({ config: other, log, fill: false, signal })).rejects.toMatchObject({
     code: 'CONFIG_INCOMPLETE',
   })
+})
+
+it('openEnvironment() stops the embedded system again if the rest cannot be opened', async () => {
+  writeFileSync('file', '')
+  const entries: string[] = []
+  const config = readConfig({ TIDEMARK_SCRATCH: 'file/below' })
+  const opening = openEnvironment({
+    config,
+    log: ({ event }) => void entries.push(event),
+    fill: false,
+    signal: new AbortController().signal,
+  })
+  await expect(opening).rejects.toMatchObject({ code: 'SCRATCH_PERMISSION' })
+  expect(entries).toEqual(['postgres_started'])
+  expect(existsSync('.tidemark/local.json')).toBe(false)
 })
 
 it('openStore() opens a directory or a bucket by its address, and says what is neither', async () => {

@@ -1,10 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Config, parseConfig } from '../platform/config.ts'
+import type { Config } from '../platform/config.ts'
 import { DEFAULT_LIMITS, type Deps, type Limits } from '../platform/deps.ts'
 import { ConfigError } from '../platform/errors.ts'
-import { hostOf } from '../platform/io/postgres-url.ts'
 import { diskStore } from '../platform/lake/store/disk-store.ts'
 import type { ObjectStore } from '../platform/lake/store/object-store.ts'
 import { parseZoneAddress, ZONE_ADDRESS } from '../platform/lake/store/zone-address.ts'
@@ -14,102 +12,61 @@ import type { FeedSources } from '../platform/source/feed-sources.ts'
 import type { Warehouse } from '../platform/warehouse/warehouse.ts'
 import { rateAnswers } from '../totesys/source/rate-answers.ts'
 import { totesys } from '../totesys/totesys.ts'
-import { type FileSetting, parseEnvFile } from './env-file.ts'
-import { checkNames, isOwnName } from './known-settings.ts'
 import { readClusterIdentity } from './local/cluster-identity.ts'
 import { type LocalSystem, openLocalSystem } from './local/local-system.ts'
 import type { AppLog } from './log.ts'
 import { openScratch } from './scratch.ts'
+import { VERSION } from './version.ts'
 
-export const VERSION: string = (
-  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string
-  }
-).version
-
-/** Deps of this machine, and whatever of it is embedded. */
+/** `Deps` on this machine, with the embedded system if there is one. Disposing closes everything. */
 export interface Environment extends AsyncDisposable {
   readonly config: Config
   readonly deps: Deps
-  /** The warehouse with the reader's rights where they are known, for all that only shows. */
+  /** The warehouse as the reader, if its connection string is known. Use it for all that only reads. */
   readonly reader: Warehouse
   readonly local: LocalSystem | undefined
 }
 
-const ENV_FILE = '.env'
-
-/**
- * Settings: flags over the environment over `.env` in the working directory over defaults. Throws
- * `ConfigError` for a file that cannot be read to its end, and for a `TIDEMARK_…` name that is not
- * a setting.
- */
-export function readConfig(
-  environment: Readonly<Record<string, string | undefined>>,
-  flags: Readonly<Record<string, string | undefined>> = {},
-): Config {
-  const file = readEnvFile()
-  const own = Object.entries(environment).filter(([name]) => isOwnName(name))
-  checkNames(
-    new Map([
-      ...[...file].map(([name, { line }]) => [name, `${ENV_FILE}, line ${line}`] as const),
-      ...own.map(([name]) => [name, 'the environment'] as const),
-    ]),
-  )
-  const written = [...file].map(([name, { value }]) => [name, value] as const)
-  const given = Object.entries(flags).filter(([, value]) => value !== undefined)
-  return parseConfig(Object.fromEntries([...written, ...own, ...given]))
-}
-
-function readEnvFile(): ReadonlyMap<string, FileSetting> {
-  let bytes: Buffer
-  try {
-    bytes = readFileSync(ENV_FILE)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map()
-    throw new ConfigError(`The file ${ENV_FILE} cannot be read`, {
-      code: 'CONFIG_FILE',
-      hint: 'check its permissions',
-      cause: error,
-    })
-  }
-  return parseEnvFile(bytes, { file: ENV_FILE, isOwn: isOwnName })
-}
-
+/** What an environment is built from. */
 export interface EnvironmentOptions {
   readonly config: Config
   readonly log: AppLog
-  /** Fill an empty embedded Totesys. */
+  /** Whether to fill an empty embedded Totesys. */
   readonly fill: boolean
   readonly signal: AbortSignal
 }
 
 /**
- * Builds `Deps` from settings: the databases they name, or the embedded ones where they name none.
+ * Builds `Deps` from settings: the databases they name, or the embedded ones if they name none.
  * Removes the scratch folders of killed processes. Throws `ConfigError` if only one of the two
- * databases is named, or if no scratch folder can be made.
+ * databases is named, or if no scratch folder can be made; what was opened until then is closed.
  */
-export async function openEnvironment({
-  config,
-  log,
-  fill,
-  signal,
-}: EnvironmentOptions): Promise<Environment> {
-  const { TIDEMARK_SOURCE_URL: sourceUrl, TIDEMARK_WAREHOUSE_URL: warehouseUrl } = config
-  if ((sourceUrl === undefined) !== (warehouseUrl === undefined)) {
-    const missing = sourceUrl === undefined ? 'TIDEMARK_SOURCE_URL' : 'TIDEMARK_WAREHOUSE_URL'
-    throw new ConfigError(`${missing} is not set, but the other database is`, {
-      code: 'CONFIG_INCOMPLETE',
-      hint: 'set both, or neither for the embedded system',
-    })
+export async function openEnvironment(options: EnvironmentOptions): Promise<Environment> {
+  const opened: Partial<AsyncDisposable>[] = []
+  const keep = <Opened extends Partial<AsyncDisposable> | undefined>(one: Opened): Opened => {
+    if (one !== undefined) opened.push(one)
+    return one
   }
-  const local = sourceUrl === undefined ? await openLocalSystem(config, { log, fill }) : undefined
-  const databases = local?.databases ?? {
-    sourceUrl: sourceUrl ?? '',
-    warehouseUrl: warehouseUrl ?? '',
-    readerUrl: config.TIDEMARK_WAREHOUSE_READER_URL ?? warehouseUrl ?? '',
+  const close = async (): Promise<void> => {
+    for (const each of opened.toReversed()) await each[Symbol.asyncDispose]?.()
   }
+  try {
+    return { ...(await openParts(options, keep)), [Symbol.asyncDispose]: close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** Opens everything an environment is made of, and gives each part to `keep` once it is open. */
+async function openParts(
+  { config, log, fill, signal }: EnvironmentOptions,
+  keep: <Opened extends Partial<AsyncDisposable> | undefined>(one: Opened) => Opened,
+): Promise<Omit<Environment, keyof AsyncDisposable>> {
+  const { local, databases } = await openDatabases(config, { log, fill })
+  keep(local)
   const home = config.TIDEMARK_HOME
-  const scratch = await openScratch(config.TIDEMARK_SCRATCH ?? join(home, 'scratch'), { log })
+  const scratch = keep(await openScratch(config.TIDEMARK_SCRATCH ?? join(home, 'scratch'), { log }))
   const warehouse: Warehouse = {
     title: 'the warehouse',
     code: 'WAREHOUSE',
@@ -117,14 +74,14 @@ export async function openEnvironment({
     schema: config.TIDEMARK_WAREHOUSE_SCHEMA,
     readerRole: config.TIDEMARK_WAREHOUSE_READER,
   }
-  const [ingestion, processed] = await Promise.all([
-    openStore(config.TIDEMARK_INGESTION ?? join(home, 'ingestion'), config),
-    openStore(config.TIDEMARK_PROCESSED ?? join(home, 'processed'), config),
-  ])
-  const feeds = await openFeeds(config, {
-    drop: local && join(home, 'drop'),
-    ratesUrl: local?.ratesUrl,
-  })
+  const ingestion = keep(
+    await openStore(config.TIDEMARK_INGESTION ?? join(home, 'ingestion'), config),
+  )
+  const processed = keep(
+    await openStore(config.TIDEMARK_PROCESSED ?? join(home, 'processed'), config),
+  )
+  const drop = local && join(home, 'drop')
+  const feeds = keep(await openFeeds(config, { drop, ratesUrl: local?.ratesUrl }))
   const systemId = readClusterIdentity(join(home, 'postgres'))
   const deps: Deps = {
     project: totesys,
@@ -142,22 +99,43 @@ export async function openEnvironment({
     feeds,
     ...(systemId === undefined ? {} : { simulation: { systemId, isSource: local !== undefined } }),
   }
-  return {
-    config,
-    deps,
-    reader: { ...warehouse, url: databases.readerUrl },
-    local,
-    async [Symbol.asyncDispose]() {
-      await ingestion[Symbol.asyncDispose]?.()
-      await processed[Symbol.asyncDispose]?.()
-      await feeds[Symbol.asyncDispose]()
-      await scratch[Symbol.asyncDispose]()
-      await local?.[Symbol.asyncDispose]()
-    },
-  }
+  return { config, deps, reader: { ...warehouse, url: databases.readerUrl }, local }
 }
 
-/** The limits that settings set. */
+interface DatabaseUrls {
+  readonly sourceUrl: string
+  readonly warehouseUrl: string
+  readonly readerUrl: string
+}
+
+async function openDatabases(
+  config: Config,
+  options: { log: AppLog; fill: boolean },
+): Promise<{ databases: DatabaseUrls; local: LocalSystem | undefined }> {
+  const databases = readDatabases(config)
+  if (databases !== undefined) return { databases, local: undefined }
+  const local = await openLocalSystem(config, options)
+  return { databases: local.databases, local }
+}
+
+/** The databases that settings name; undefined if they name none. */
+function readDatabases({
+  TIDEMARK_SOURCE_URL: sourceUrl,
+  TIDEMARK_WAREHOUSE_URL: warehouseUrl,
+  TIDEMARK_WAREHOUSE_READER_URL: readerUrl,
+}: Config): DatabaseUrls | undefined {
+  if (sourceUrl === undefined && warehouseUrl === undefined) return undefined
+  if (sourceUrl === undefined || warehouseUrl === undefined) {
+    const missing = sourceUrl === undefined ? 'TIDEMARK_SOURCE_URL' : 'TIDEMARK_WAREHOUSE_URL'
+    throw new ConfigError(`${missing} is not set, but the other database is`, {
+      code: 'CONFIG_INCOMPLETE',
+      hint: `set ${missing} too, or neither of the two for the embedded system`,
+    })
+  }
+  return { sourceUrl, warehouseUrl, readerUrl: readerUrl ?? warehouseUrl }
+}
+
+/** Turns settings into the limits within which the stages work. */
 export function limitsOf(config: Config): Limits {
   return {
     ...DEFAULT_LIMITS,
@@ -171,8 +149,8 @@ export function limitsOf(config: Config): Limits {
 }
 
 /**
- * The object store at an address: a directory or `s3://bucket/prefix`. Asks nobody anything; a
- * store that must be closed can be. Throws `ConfigError` for any other address.
+ * Opens the object store at an address: a directory or `s3://bucket/prefix`. Sends no request. A
+ * store with connections can be disposed. Throws `ConfigError` for any other address.
  */
 export async function openStore(
   address: string,
@@ -180,22 +158,22 @@ export async function openStore(
 ): Promise<ObjectStore & Partial<AsyncDisposable>> {
   const zone = parseZoneAddress(address)
   if (zone === undefined) {
-    throw new ConfigError('A zone has an address that cannot be used', {
+    throw new ConfigError('The address of a zone is not valid', {
       code: 'CONFIG_ZONE',
       hint: `use ${ZONE_ADDRESS}`,
     })
   }
   if (zone.kind === 'directory') return diskStore(zone.path)
-  // The SDK would tell everyone on Node 20 which Node its next versions want; ours is pinned.
+  // On Node 20 the SDK would warn about its next versions; ours is pinned.
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
-  // Slow to load, so only for those who need it.
+  // Slow to load, so only loaded for a bucket.
   const { s3Store } = await import('../platform/lake/store/s3-store.ts')
   return s3Store({ bucket: zone.bucket, prefix: zone.prefix, endpoint })
 }
 
 /**
- * Where the rows of feeds come from, by the settings; `standard` stands in for what is not set.
- * Asks nobody anything.
+ * Opens the sources of the feeds that settings name; `standard` holds what to use for those that are
+ * not set. Sends no request. Disposing closes the drop.
  */
 export async function openFeeds(
   config: Config,
@@ -225,9 +203,4 @@ async function openDrop(
   if (place.kind === 'directory') return diskDrop(place.path)
   const { s3Drop } = await import('../platform/source/s3-drop.ts')
   return s3Drop({ bucket: place.bucket, prefix: place.prefix, endpoint })
-}
-
-/** Where a database is, for people: host and port, never more. */
-export function addressOf(database: { readonly url: string }): string {
-  return hostOf(database.url)
 }

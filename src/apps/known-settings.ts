@@ -1,9 +1,7 @@
 import { settings } from '../platform/config.ts'
 import { ConfigError } from '../platform/errors.ts'
 
-/**
- * Names that other programs in this repository read: functions on AWS, the deployment, the tests.
- */
+/** Names that other programs in this repository read: functions on AWS, the deployment, tests. */
 const OTHERS = [
   'TIDEMARK_SOURCE_SECRET',
   'TIDEMARK_WAREHOUSE_SECRET',
@@ -14,15 +12,15 @@ const OTHERS = [
 ]
 const KNOWN: readonly string[] = [...Object.keys(settings.shape), ...OTHERS]
 
-/** Whether a name is one of ours, known or not. */
+/** Whether a name is meant for Tidemark, known or not: it begins with `TIDEMARK_`, in any case. */
 export function isOwnName(name: string): boolean {
   return /^tidemark[_.-]/i.test(name)
 }
 
 /**
- * Refuses names that are meant for us but that nothing reads: a mistyped name would silently leave
- * its setting at the default. Throws `ConfigError` (`CONFIG_UNKNOWN`) with each name, its place and
- * the setting it may have been meant to be, never a value. `places` maps names to their places.
+ * Refuses names that are meant for Tidemark but that nothing reads. A mistyped name would silently
+ * leave its setting at the default. `places` maps each name to the place where it was found. Throws
+ * `ConfigError` (`CONFIG_UNKNOWN`) with each name, its place and the nearest setting, never a value.
  */
 export function checkNames(places: ReadonlyMap<string, string>): void {
   const faults = [...places].flatMap(([name, place]) => {
@@ -40,7 +38,7 @@ export function checkNames(places: ReadonlyMap<string, string>): void {
   })
 }
 
-/** The setting with the nearest name, if near enough. Names of ours may differ by more letters. */
+/** The setting with the nearest name, if it is near. Names that are ours may differ by more letters. */
 function nearest(name: string): string | undefined {
   const written = name.toUpperCase().replaceAll(/[.-]/g, '_')
   const [best] = KNOWN.map((known) => ({ known, distance: distanceOf(written, known) })).toSorted(
@@ -50,7 +48,7 @@ function nearest(name: string): string | undefined {
   return best !== undefined && best.distance <= most ? best.known : undefined
 }
 
-/** Letters to insert, remove or replace (Levenshtein distance). */
+/** How many letters to insert, remove or replace (Levenshtein distance). */
 function distanceOf(left: string, right: string): number {
   let row = Array.from({ length: right.length + 1 }, (_, at) => at)
   for (const [at, letter] of left.split('').entries()) {

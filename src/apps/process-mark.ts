@@ -5,21 +5,21 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** Identifies one process for good; its number alone may be given to another once it has ended. */
+/** Identifies one process for good. Its number alone may go to another process once it has ended. */
 export interface ProcessMark {
   readonly pid: number
-  /** When it began, as the system tells it; two processes with one number differ in it. */
+  /** When it began, as the system says. Two processes with one number differ in this. */
   readonly began: string
-  /** The machine since it was started, and the part of it that shares process numbers. */
+  /** The machine since its last start, and the part of it that shares process numbers. */
   readonly place: string
 }
 
-/** The mark of a process on this machine, by default of this process. */
+/** Marks a process on this machine, by default this one. */
 export async function markProcess(pid = process.pid): Promise<ProcessMark> {
   return { pid, began: (await beginOf(pid)) ?? '', place: placeHere() }
 }
 
-/** Whether a marked process lives; undefined if only another machine or container can tell. */
+/** Whether a marked process lives. Undefined if only another machine or container can tell. */
 export async function isAlive({ pid, began, place }: ProcessMark): Promise<boolean | undefined> {
   if (place !== placeHere()) return undefined
   return (await beginOf(pid)) === began
@@ -40,7 +40,7 @@ async function beginOf(pid: number): Promise<string | undefined> {
       })
       return stdout.trim()
     }
-    // Field 22, counted from the end of the name, which may hold spaces and brackets (proc(5)).
+    // Field 22 in proc(5), counted from the end of the name, which may contain spaces and brackets.
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
   } catch {

@@ -6,22 +6,22 @@ import { ConfigError } from '../platform/errors.ts'
 import type { AppLog } from './log.ts'
 import { isAlive, markProcess, type ProcessMark } from './process-mark.ts'
 
-/** A folder for this process alone; gone when it is disposed. */
+/** A folder for this process alone. Disposing removes it. */
 export interface Scratch extends AsyncDisposable {
   readonly path: string
 }
 
-/** Beside each scratch folder: the mark of the process that made it. */
+/** Ending of the file beside each scratch folder that marks the process that made it. */
 const MARK = '.owner.json'
 
-/** A mark is touched this often while its process lives, for those who cannot see the process. */
+/** A living process touches its mark this often, for machines that cannot see the process. */
 const TOUCH_MS = 3_600_000
 const ABANDONED_MS = 24 * TOUCH_MS
 
 /**
- * Makes a scratch folder below `parent`, after removing those whose processes ended without
- * removing them. Folders of living processes stay, and so does everything that Tidemark did not
- * make. Throws `ConfigError` if the folder cannot be made.
+ * Removes the scratch folders that dead processes left in `parent`, then makes one for this process.
+ * Folders of living processes stay, and so does everything that Tidemark did not make. Throws
+ * `ConfigError` if the folder cannot be made.
  */
 export async function openScratch(parent: string, { log }: { log: AppLog }): Promise<Scratch> {
   return await withScratchErrors(parent, async () => {
@@ -30,7 +30,7 @@ export async function openScratch(parent: string, { log }: { log: AppLog }): Pro
     if (folders > 0) log({ event: 'scratch_swept', folders })
     const path = join(parent, randomUUID())
     const mark = path + MARK
-    // First the mark: a folder without one would be nobody's.
+    // The mark comes first: a folder without one would belong to nobody.
     await writeFile(mark, JSON.stringify(await markProcess()), { mode: 0o600 })
     await mkdir(path)
     const touching = setInterval(() => {
@@ -47,23 +47,23 @@ export async function openScratch(parent: string, { log }: { log: AppLog }): Pro
   })
 }
 
-/** Nothing can be lost yet where the folder itself cannot be made, whatever the system calls that. */
+/** If the folder cannot be made, nothing is lost yet, whatever the system calls the error. */
 async function makeFolder(parent: string): Promise<void> {
   try {
     await mkdir(parent, { recursive: true })
   } catch (error) {
-    // Of a read-only file system Node says ENOENT.
+    // On a read-only file system Node says ENOENT.
     const { code = '' } = error as NodeJS.ErrnoException
     if (!['ENOENT', 'ENOTDIR', 'EEXIST'].includes(code)) throw error
     throw new ConfigError(`The scratch folder ${parent} cannot be made [${code}]`, {
       code: 'SCRATCH_PERMISSION',
-      hint: 'set TIDEMARK_SCRATCH, or TIDEMARK_HOME, to a folder that this user may make and write',
+      hint: 'set TIDEMARK_SCRATCH or TIDEMARK_HOME to a folder that this user may create and write',
       cause: error,
     })
   }
 }
 
-/** Removes the scratch folders that dead processes left below `parent`; returns how many. */
+/** Removes the scratch folders that dead processes left in `parent`. Returns how many. */
 async function sweepScratch(parent: string): Promise<number> {
   let swept = 0
   for (const name of await readdir(parent)) {
@@ -74,7 +74,7 @@ async function sweepScratch(parent: string): Promise<number> {
       await removeScratch(path)
       swept += 1
     } catch {
-      // Another user's, or being removed by another process just now: not in the way of this one.
+      // It is another user's, or another process is removing it. It is not in our way.
     }
   }
   return swept
@@ -87,7 +87,7 @@ async function isAbandoned(mark: string): Promise<boolean> {
   return isLiving === undefined ? Date.now() - mtimeMs > ABANDONED_MS : !isLiving
 }
 
-/** Removes the mark last, so that the next sweep finishes a removal that was cut short. */
+/** Removes the mark last, so that the next sweep finishes an interrupted removal. */
 async function removeScratch(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true })
   await rm(path + MARK, { force: true })

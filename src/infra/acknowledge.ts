@@ -2,7 +2,7 @@ import { type Stack, Validations } from 'aws-cdk-lib'
 import type { IConstruct } from 'constructs'
 import { textOf } from './template.ts'
 
-/** Accepts findings of cdk-nag on a construct and what is below it, each by its id and with its reason. */
+/** Accepts findings of cdk-nag on a construct and everything below it: each id with its reason. */
 export function acknowledge(
   construct: IConstruct,
   reasons: Readonly<Record<string, string>>,
@@ -12,7 +12,7 @@ export function acknowledge(
   )
 }
 
-/** Id of the finding that a policy names a resource with a `*` in it. */
+/** The id of the finding that a policy names a resource with a `*`. */
 export function wildcardResource(stack: Stack, arn: string): string {
   return `AwsSolutions-IAM5[Resource::${textOf(stack.resolve(arn))}]`
 }

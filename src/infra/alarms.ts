@@ -12,27 +12,28 @@ import { METRICS, NAMESPACE, SERVICE } from '../apps/aws/metrics.ts'
 import type { MadeFunction } from './function.ts'
 import { alarmPeriodMinutes, freshnessMinutes, type Parameters } from './parameters.ts'
 
+/** Something that a person must hear about. */
 export interface Alert {
-  /** What the alarm is called, after the deployment's name. */
+  /** Name of the alarm, after the name of the deployment. */
   readonly name: string
-  /** Its entry in the runbook. */
+  /** The heading of its entry in the runbook. */
   readonly entry: string
-  /** What has happened, in a sentence for whoever gets the mail. */
+  /** A sentence for the mail that says what has happened. */
   readonly says: string
   readonly metric: Metric
-  /** At this value, or with `above` over it, somebody is told. */
+  /** The alarm is raised at this value; with `above`, only over it. */
   readonly threshold: number
   readonly above?: boolean
-  /** No figure at all is as bad as a bad one. Otherwise it is a good sign. */
+  /** Whether the alarm is raised if there is no data. Otherwise missing data is a good sign. */
   readonly isSilenceBad?: boolean
 }
 
-/** Name of the alarm on failed runs: the state machine asks for it before it sends a mail. */
+/** The name of the alarm on failed runs. The state machine looks it up before it sends a mail. */
 export function failureAlarmName({ name }: Pick<Parameters, 'name'>): string {
   return `${name}-executions-failed`
 }
 
-/** Alarms that tell the topic when something goes wrong, and when it is right again. */
+/** Creates alarms that tell the topic when something goes wrong, and when it is right again. */
 export function createAlarms(
   stack: Stack,
   {
@@ -61,7 +62,7 @@ export function createAlarms(
   })
 }
 
-/** What the functions measure themselves. */
+/** A metric that the functions themselves write. */
 export function ownMetric(key: keyof typeof METRICS, statistic: string, period: Duration): Metric {
   return new Metric({
     namespace: NAMESPACE,
@@ -72,19 +73,28 @@ export function ownMetric(key: keyof typeof METRICS, statistic: string, period: 
   })
 }
 
-/** What is watched of the runs. */
-export function runAlerts({
-  parameters,
-  machineArn,
-  scheduleGroup,
-  functions,
-}: {
-  parameters: Parameters
-  machineArn: string
-  scheduleGroup: string
-  functions: readonly MadeFunction[]
-}): Alert[] {
-  const period = Duration.minutes(alarmPeriodMinutes(parameters))
+interface Watched {
+  readonly parameters: Parameters
+  readonly machineArn: string
+  readonly scheduleGroup: string
+  readonly functions: readonly MadeFunction[]
+}
+
+/** Every alert on runs: they do not start, end or keep the promise; they hold something; they fail. */
+export function runAlerts(watched: Watched): Alert[] {
+  const period = Duration.minutes(alarmPeriodMinutes(watched.parameters))
+  return [
+    ...executionAlerts(watched, period),
+    ...outcomeAlerts(period),
+    ...watched.functions.flatMap(functionAlerts),
+  ]
+}
+
+/** Runs that do not start or end as they should, and the promise they keep. */
+function executionAlerts(
+  { parameters, machineArn, scheduleGroup }: Watched,
+  period: Duration,
+): Alert[] {
   const ofMachine = (metricName: string) =>
     new Metric({
       namespace: 'AWS/States',
@@ -131,6 +141,12 @@ export function runAlerts({
       }),
       threshold: 1,
     },
+  ]
+}
+
+/** What runs measure themselves: rows and tables that did not get through, and memory. */
+function outcomeAlerts(period: Duration): Alert[] {
+  return [
     {
       name: 'rows-quarantined',
       entry: 'rows-quarantined',
@@ -141,14 +157,14 @@ export function runAlerts({
     {
       name: 'tables-held',
       entry: 'tables-held',
-      says: 'A table broke its contract and stands still; the others go on.',
+      says: 'A table broke its contract and is held; the others go on.',
       metric: ownMetric('held', Stats.MAXIMUM, period),
       threshold: 1,
     },
     {
       name: 'deletes-held',
       entry: 'deletes-held',
-      says: 'So many rows of a table vanished at once that their deletion waits for you.',
+      says: 'So many rows of a table vanished at once that their deletion waits for your confirmation.',
       metric: ownMetric('deletesHeld', Stats.MAXIMUM, period),
       threshold: 1,
     },
@@ -159,13 +175,12 @@ export function runAlerts({
       metric: ownMetric('memory', Stats.MAXIMUM, period),
       threshold: 90,
     },
-    ...functions.flatMap(functionAlerts),
   ]
 }
 
 /**
- * Errors that a second attempt overcame are nobody's business, so a stage has to fail three times
- * in five minutes; a function that answers people only once.
+ * Alerts on one function. A second attempt overcomes most errors, so a stage must fail three times in
+ * five minutes. The function that answers people must fail only once.
  */
 export function functionAlerts({ name, errors, throttles }: MadeFunction): Alert[] {
   return [
@@ -179,7 +194,7 @@ export function functionAlerts({ name, errors, throttles }: MadeFunction): Alert
     {
       name: `${name}-throttles`,
       entry: 'function-throttles',
-      says: `Lambda does not let the function ${name} start.`,
+      says: `Lambda throttles the function ${name}.`,
       metric: throttles,
       threshold: 1,
     },

@@ -5,14 +5,15 @@ import { Topic } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import type { Parameters } from './parameters.ts'
 
+/** The topic for alerts, and the key that encrypts it. */
 export interface AlertsTopic {
   readonly topic: Topic
   readonly key: Key
 }
 
 /**
- * Where everything goes that wants a person. Encrypted with a key of its own: alarms may not use the
- * one that AWS keeps for SNS, and would be silent.
+ * Creates the topic for everything that needs a person. It has its own key, because alarms may not use
+ * the one that AWS keeps for SNS and would stay silent. Warns at synthesis if nobody is subscribed.
  */
 export function createAlertsTopic(stack: Stack, parameters: Parameters): AlertsTopic {
   const key = new Key(stack, 'AlertsKey', {
@@ -56,7 +57,7 @@ export function createAlertsTopic(stack: Stack, parameters: Parameters): AlertsT
   return { topic, key }
 }
 
-/** Lets a role of this account publish. */
+/** Lets a role publish to the topic, and use its key for that. */
 export function letPublish({ topic, key }: AlertsTopic, grantee: IGrantable): void {
   grantee.grantPrincipal.addToPrincipalPolicy(
     new PolicyStatement({

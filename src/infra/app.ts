@@ -1,4 +1,5 @@
-// What `cdk` runs (`cdk.json`), after a build: the stacks of Tidemark, checked by cdk-nag. A finding that is not acknowledged fails the synthesis.
+// `cdk` runs this after a build (see `cdk.json`): the stacks of Tidemark, checked by cdk-nag. A finding
+// that is not acknowledged fails the synthesis.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,7 +13,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 const app = new App()
 Validations.of(app).addPlugins(new AwsSolutionsChecks(app))
 
-/** Parameters are words of letters; feature flags, and what `cdk` keeps for itself, are not. */
+/** Names of parameters have only letters; feature flags and cdk's own context have other characters. */
 const context = Object.entries(app.node.getAllContext() as Record<string, unknown>)
 const given = Object.fromEntries(context.filter(([key]) => /^[A-Za-z]+$/.test(key)))
 try {
@@ -29,11 +30,11 @@ try {
   process.exit(2)
 }
 
-/** A folder that a script must have made. */
+/** A folder that a script makes before the synthesis. Throws `ConfigError` if it is missing. */
 function built(path: string, script: string): string {
   const folder = join(root, path)
   if (existsSync(folder)) return folder
-  throw new ConfigError(`There is no ${path} to deploy`, {
+  throw new ConfigError(`The folder ${path} to deploy is missing`, {
     code: 'NOT_BUILT',
     hint: `npm run -s build && node scripts/${script}`,
   })

@@ -8,40 +8,68 @@ import { type Alert, functionAlerts, ownMetric } from './alarms.ts'
 import { createFunction, type MadeFunction } from './function.ts'
 import type { Parameters } from './parameters.ts'
 
+/** The function that collects, and the alerts on it. */
 export interface Collection {
   readonly collect: MadeFunction
   readonly alerts: readonly Alert[]
 }
 
-/** Collections in a row that must fail before somebody is told. */
+/** So many collections in a row must fail before somebody is told. */
 const PATIENCE = 6
 
 /**
- * Files that others drop, and exchange rates: a function on a schedule of its own, which no run waits
- * for and whose failure stops none. What it commits the next run transforms and loads. Undefined
- * where there is nothing to collect.
+ * Creates the function that collects dropped files and exchange rates, with its own schedule. No run
+ * waits for it, and its failure stops none. The next run transforms and loads what it commits.
+ * Returns undefined if no drop and no server is set.
  */
 export function createCollection(
   stack: Stack,
   { parameters, code, group }: { parameters: Parameters; code: Code; group: ScheduleGroup },
 ): Collection | undefined {
-  const { name, drop, ratesUrl, ratesFormat, collectMinutes } = parameters
+  const { drop, ratesUrl, ratesFormat, collectMinutes } = parameters
   if (drop === undefined && ratesUrl === undefined) return undefined
   const collect = createFunction(stack, {
     name: 'collect',
     code,
     parameters,
-    // It reads in the processed zone which batch of this lake that was made from.
+    // In the processed zone it only reads which batches were made from this lake.
     zones: { ingestion: { read: '*', create: '*' }, processed: { read: '*/batch/*' } },
     drop,
     environment: {
       ...(drop === undefined ? {} : { TIDEMARK_DROP: drop }),
       ...(ratesUrl === undefined ? {} : { TIDEMARK_RATES_URL: ratesUrl }),
       TIDEMARK_RATES_FORMAT: ratesFormat,
-      // The schedule says how often.
+      // The schedule decides how often.
       TIDEMARK_RATES_MINUTES: '1',
     },
   })
+  createSchedule(stack, { parameters, collect, group })
+  const period = Duration.minutes(PATIENCE * collectMinutes)
+  return {
+    collect,
+    alerts: [
+      {
+        name: 'feeds-unreachable',
+        entry: 'feeds-unreachable',
+        says: `For ${PATIENCE} collections in a row, files could not be read or rates not fetched; the last known rates are used.`,
+        metric: ownMetric('feedsUnreachable', Stats.MINIMUM, period),
+        threshold: 1,
+        isSilenceBad: true,
+      },
+      ...functionAlerts(collect),
+    ],
+  }
+}
+
+function createSchedule(
+  stack: Stack,
+  {
+    parameters,
+    collect,
+    group,
+  }: { parameters: Parameters; collect: MadeFunction; group: ScheduleGroup },
+): void {
+  const { name, collectMinutes } = parameters
   const role = new Role(stack, 'CollectScheduleRole', {
     assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
       conditions: { StringEquals: { 'aws:SourceAccount': stack.account } },
@@ -61,25 +89,10 @@ export function createCollection(
     description: 'Tidemark: collects files and exchange rates.',
     schedule: ScheduleExpression.rate(Duration.minutes(collectMinutes)),
     target: new LambdaInvoke(collect.lambda, {
-      // CDK's own would let it start every version as well.
+      // The role that CDK makes could start every version as well.
       role: role.withoutPolicyUpdates(),
       maxEventAge: Duration.minutes(Math.max(1, collectMinutes)),
       retryAttempts: 2,
     }),
   })
-  const period = Duration.minutes(PATIENCE * collectMinutes)
-  return {
-    collect,
-    alerts: [
-      {
-        name: 'feeds-unreachable',
-        entry: 'feeds-unreachable',
-        says: `For ${PATIENCE} collections no file could be read or no rate be had; the last known are used.`,
-        metric: ownMetric('feedsUnreachable', Stats.MINIMUM, period),
-        threshold: 1,
-        isSilenceBad: true,
-      },
-      ...functionAlerts(collect),
-    ],
-  }
 }

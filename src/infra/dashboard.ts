@@ -12,7 +12,7 @@ import { ownMetric } from './alarms.ts'
 import type { MadeFunction } from './function.ts'
 import type { Parameters } from './parameters.ts'
 
-/** One page that says whether runs run: how fresh the warehouse is, what came, what it took. */
+/** Creates a page in CloudWatch: alarms, freshness, rows, runs, durations, quarantine and memory. */
 export function createDashboard(
   stack: Stack,
   {

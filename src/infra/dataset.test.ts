@@ -40,7 +40,7 @@ describe('dataSetOf()', () => {
     const question = parseQuestion(
       '-- q: Q?\n-- Grain: one row.\n-- Filters: none\nselect\n    a\nfrom c\n',
     )
-    expect(() => dataSetOf(question)).toThrow(/columns of the question q cannot be told/)
+    expect(() => dataSetOf(question)).toThrow(/last select of the question q does not cast/)
   })
 })
 

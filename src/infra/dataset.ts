@@ -1,21 +1,23 @@
 import { ConfigError } from '../platform/errors.ts'
 import { bindStatement, type Question } from '../platform/presentation/question.ts'
 
-/** A question without its filters, as an engine sees it that knows no psql. */
+/** A question without its filters, for an engine that does not know psql's variables. */
 export interface DataSet {
   readonly name: string
   readonly title: string
-  /** Whether it is for the group `finance` only. */
+  /** Whether only the group `finance` may see it. */
   readonly isFinance: boolean
   readonly sql: string
-  readonly columns: readonly Column[]
+  readonly columns: readonly DataSetColumn[]
 }
 
-export interface Column {
+/** A column of a data set. */
+export interface DataSetColumn {
   readonly name: string
   readonly type: ColumnType
 }
 
+/** The types that QuickSight knows. */
 export type ColumnType = 'STRING' | 'INTEGER' | 'DECIMAL' | 'DATETIME' | 'BOOLEAN'
 
 const TYPES: Readonly<Record<string, ColumnType>> = {
@@ -29,10 +31,10 @@ const TYPES: Readonly<Record<string, ColumnType>> = {
   boolean: 'BOOLEAN',
 }
 
-/** Filters without which there is no answer: such a question asks for one thing, not for a table. */
+/** Filters that a question cannot do without: it asks for one thing, not for a table. */
 const NEEDED = new Set(['order_id', 'then'])
 
-/** The questions that make sense without anybody there to ask them. */
+/** Turns the questions that need no filter into data sets. Throws as `dataSetOf`. */
 export function dataSetsOf(questions: Iterable<Question>): DataSet[] {
   return [...questions]
     .filter(({ filters }) => !filters.some((filter) => NEEDED.has(filter)))
@@ -40,8 +42,8 @@ export function dataSetsOf(questions: Iterable<Question>): DataSet[] {
 }
 
 /**
- * A question as a data set: every filter is null, which filters nothing, and the columns are those
- * its last `select` casts and names. Throws `ConfigError` when one of them cannot be told.
+ * Turns a question into a data set. Every filter is null, which filters nothing. The columns are those
+ * that its last `select` casts and names. Throws `ConfigError` if a column or its type is not clear.
  */
 export function dataSetOf({ name, title, access, sql }: Question): DataSet {
   const { text, values } = bindStatement(withoutHeader(sql), {})
@@ -60,8 +62,8 @@ function withoutHeader(sql: string): string {
   return lines.slice(lines.findIndex((line) => !line.startsWith('--'))).join('\n')
 }
 
-/** House style: the last `select` stands alone at the beginning of its line and casts every column. */
-function columnsOf(name: string, sql: string): Column[] {
+/** By our SQL style, the last `select` stands alone on its line and casts every column. */
+function columnsOf(name: string, sql: string): DataSetColumn[] {
   const list = /\nselect\n(?<list>(?:(?!\nselect\n)[\s\S])*?)\nfrom [^]*$/.exec(
     sql.slice(Math.max(0, sql.lastIndexOf('\nselect\n'))),
   )?.groups?.['list']
@@ -74,13 +76,16 @@ function columnsOf(name: string, sql: string): Column[] {
     type === undefined ? [] : [{ name: column, type }],
   )
   if (columns.length > 0 && columns.length === found.length) return columns
-  throw new ConfigError(`The columns of the question ${name} cannot be told from its last select`, {
-    code: 'QUESTION_COLUMNS',
-    hint: 'write every column as expression::type as name',
-  })
+  throw new ConfigError(
+    `The last select of the question ${name} does not cast and name every column`,
+    {
+      code: 'QUESTION_COLUMNS',
+      hint: 'write every column as expression::type as name',
+    },
+  )
 }
 
-/** Splits at the commas that stand in no parentheses and in no string. */
+/** Splits at commas outside of parentheses and strings. */
 function splitList(list: string): string[] {
   const parts = ['']
   let depth = 0

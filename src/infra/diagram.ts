@@ -8,49 +8,65 @@ interface Found {
   readonly properties: Properties
 }
 
+/** What is drawn on: resources by type, and ways to add a node or an arrow between two nodes. */
+interface Canvas {
+  all(type: string): Found[]
+  node(id: string, outline: readonly [string, string], label: string): void
+  /** Draws nothing if one of the two is not a node. */
+  edge(from: string, to: string, label?: string): void
+}
+
 /**
- * What is deployed as a picture in Mermaid's language. Nodes and arrows are what the templates hold:
- * what starts what, which function reads or creates in which bucket and reads which secret, as its
- * role says, and who is told.
+ * The deployment as a picture in Mermaid's language. Nodes and arrows come from the templates: what
+ * starts what, which function reads or creates in which bucket and reads which secret by its role,
+ * and who is told.
  */
 export function drawDiagram(templates: ReadonlyMap<string, StackTemplate>): string {
-  const all = (type: string): Found[] =>
-    [...templates].flatMap(([stack, template]) =>
-      resourcesOf(template, type).map(([id, properties]) => ({ stack, id, properties })),
-    )
   const nodes = new Map<string, string>()
   const edges: string[] = []
-  const node = (id: string, [open, close]: readonly [string, string], label: string): void => {
-    nodes.set(id, `${id}${open}"${label}"${close}`)
+  const canvas: Canvas = {
+    all: (type) =>
+      [...templates].flatMap(([stack, template]) =>
+        resourcesOf(template, type).map(([id, properties]) => ({ stack, id, properties })),
+      ),
+    node(id, [open, close], label) {
+      nodes.set(id, `${id}${open}"${label}"${close}`)
+    },
+    edge(from, to, label = '') {
+      const line = `${from} ${label === '' ? '-->' : `-- ${label} -->`} ${to}`
+      if (nodes.has(from) && nodes.has(to) && !edges.includes(line)) edges.push(line)
+    },
   }
-  const edge = (from: string, to: string, label = ''): void => {
-    const line = `${from} ${label === '' ? '-->' : `-- ${label} -->`} ${to}`
-    if (nodes.has(from) && nodes.has(to) && !edges.includes(line)) edges.push(line)
-  }
+  drawPlaces(canvas)
+  drawAlerts(canvas)
+  drawStarts(canvas)
+  drawPages(canvas)
+  drawRights(canvas)
+  return ['flowchart LR', ...nodes.values(), ...edges.toSorted()].join('\n  ')
+}
 
+/** What runs, and where data lies. */
+function drawPlaces({ all, node }: Canvas): void {
   for (const { id, properties } of all('AWS::Scheduler::Schedule')) {
     node(id, ROUND, `schedule<br/>${textOf(properties['ScheduleExpression'])}`)
   }
   for (const { id, properties } of all('AWS::StepFunctions::StateMachine')) {
     node(id, BOX, `state machine<br/>${textOf(properties['StateMachineName'])}`)
   }
-  const functions = all('AWS::Lambda::Function').filter(
-    ({ properties }) => properties['FunctionName'] !== undefined,
-  )
-  for (const { id, properties } of functions) {
+  for (const { id, properties } of named(all('AWS::Lambda::Function'), 'FunctionName')) {
     node(id, BOX, `function<br/>${textOf(properties['FunctionName'])}`)
   }
-  const zones = all('AWS::S3::Bucket').filter(
-    ({ properties }) => properties['BucketName'] !== undefined,
-  )
-  for (const { id, properties } of zones) {
+  for (const { id, properties } of named(all('AWS::S3::Bucket'), 'BucketName')) {
     node(id, STORE, `bucket<br/>${nameOf(properties['BucketName'])}<br/>create-only`)
   }
   for (const { id, properties } of all('AWS::RDS::DBInstance')) {
     node(id, STORE, `RDS Postgres<br/>${textOf(properties['DBInstanceIdentifier'])}`)
   }
-  const alarms = all('AWS::CloudWatch::Alarm')
-  node('Alarms', ROUND, `${alarms.length} alarms`)
+}
+
+/** Who is told. */
+function drawAlerts({ all, node, edge }: Canvas): void {
+  node('Alarms', ROUND, `${all('AWS::CloudWatch::Alarm').length} alarms`)
   for (const { id } of all('AWS::SNS::Topic')) {
     node(id, ROUND, 'topic<br/>encrypted')
     edge('Alarms', id)
@@ -59,6 +75,10 @@ export function drawDiagram(templates: ReadonlyMap<string, StackTemplate>): stri
     node(id, ROUND, 'e-mail')
     edge(target(properties['TopicArn']), id)
   }
+}
+
+/** What starts what. */
+function drawStarts({ all, edge }: Canvas): void {
   for (const { id, properties } of all('AWS::Scheduler::Schedule')) {
     edge(id, target((properties['Target'] as { Arn: unknown }).Arn), 'starts')
   }
@@ -66,19 +86,14 @@ export function drawDiagram(templates: ReadonlyMap<string, StackTemplate>): stri
     const given = Object.values(properties['DefinitionSubstitutions'] as Properties)
     for (const value of given) edge(id, target(value))
   }
+}
 
-  drawPages({ all, node, edge })
-  const policies = all('AWS::IAM::Policy')
-  for (const { id, properties } of functions) {
+/** What each function may read and create, by its role. */
+function drawRights({ all, node, edge }: Canvas): void {
+  const zones = named(all('AWS::S3::Bucket'), 'BucketName')
+  for (const { id, properties } of named(all('AWS::Lambda::Function'), 'FunctionName')) {
     const role = target(properties['Role'])
-    const own = policies.filter(({ properties: policy }) =>
-      listOf(policy['Roles']).some((ref) => target(ref) === role),
-    )
-    const statements = own.flatMap(
-      ({ properties: policy }) =>
-        (policy['PolicyDocument'] as { Statement: Statement[] }).Statement,
-    )
-    for (const { Action, Resource } of statements) {
+    for (const { Action, Resource } of statementsOf(all('AWS::IAM::Policy'), role)) {
       const resource = textOf(Resource)
       if (Action === 'secretsmanager:GetSecretValue') {
         const name = /secret:(?<name>.+)-\?{6}$/.exec(resource)?.groups?.['name'] ?? ''
@@ -93,7 +108,19 @@ export function drawDiagram(templates: ReadonlyMap<string, StackTemplate>): stri
       if (verb !== undefined && zone !== undefined) edge(id, zone.id, verb)
     }
   }
-  return ['flowchart LR', ...nodes.values(), ...edges.toSorted()].join('\n  ')
+}
+
+function statementsOf(policies: readonly Found[], role: string): Statement[] {
+  return policies
+    .filter(({ properties }) => listOf(properties['Roles']).some((ref) => target(ref) === role))
+    .flatMap(
+      ({ properties }) => (properties['PolicyDocument'] as { Statement: Statement[] }).Statement,
+    )
+}
+
+/** Ours have names of their own; CDK's helpers have none. */
+function named(found: readonly Found[], property: string): Found[] {
+  return found.filter(({ properties }) => properties[property] !== undefined)
 }
 
 const BOX = ['[', ']'] as const
@@ -107,15 +134,7 @@ const VERBS: Readonly<Record<string, string>> = {
 }
 
 /** What people see: distribution, login, gateway and the function behind it. */
-function drawPages({
-  all,
-  node,
-  edge,
-}: {
-  all: (type: string) => Found[]
-  node: (id: string, shape: readonly [string, string], label: string) => void
-  edge: (from: string, to: string, label?: string) => void
-}): void {
+function drawPages({ all, node, edge }: Canvas): void {
   const gateways = all('AWS::ApiGatewayV2::Api')
   for (const { id } of gateways) node(id, BOX, 'HTTP API<br/>every route wants a token')
   for (const { id } of all('AWS::Cognito::UserPool')) node(id, BOX, 'user pool<br/>no sign-up')
@@ -145,7 +164,7 @@ function drawPages({
   }
 }
 
-/** The logical id a reference within a stack leads to. */
+/** The logical id that a reference within a stack names. */
 function target(value: unknown): string {
   return /^<(?<id>\w+)(?:\.\w+)?>$/.exec(safeText(value))?.groups?.['id'] ?? ''
 }
@@ -158,7 +177,7 @@ function safeText(value: unknown): string {
   return typeof value === 'object' || typeof value === 'string' ? textOf(value) : ''
 }
 
-/** A name without what only AWS knows. */
+/** A name without the parts that only AWS knows. */
 function nameOf(value: unknown): string {
   return textOf(value).replaceAll(/-<[^>]+>/g, '')
 }

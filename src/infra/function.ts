@@ -5,6 +5,7 @@ import {
   Architecture,
   type Code,
   Function as LambdaFunction,
+  type FunctionProps as LambdaFunctionProps,
   LoggingFormat,
   Runtime,
   RuntimeFamily,
@@ -20,26 +21,28 @@ import type { Network } from './network.ts'
 import type { Parameters } from './parameters.ts'
 import { type ZoneName, zoneBucketName } from './storage.ts'
 
-/** What a function may do in a zone, by the keys below it. */
+/** The keys in a zone that a function may read and create. */
 export interface ZoneRights {
   readonly read?: string
   readonly create?: string
 }
 
+/** What a function consists of and what it may do. */
 export interface FunctionProps {
   readonly name: FunctionName
   readonly code: Code
   readonly parameters: Parameters
-  /** Where it runs; without, in Lambda's own network, which reaches the internet and no VPC. */
+  /** The network it runs in. Without one: Lambda's own, which reaches the internet but no VPC. */
   readonly network?: Network | undefined
   /** The database it talks to. */
   readonly secret?: keyof typeof SECRET_SETTINGS
   readonly zones: Partial<Record<ZoneName, ZoneRights>>
-  /** A place of others' that it may read: `s3://bucket/prefix`. */
+  /** A drop in somebody else's bucket that it may read: `s3://bucket/prefix`. */
   readonly drop?: string | undefined
   readonly environment?: Readonly<Record<string, string>>
 }
 
+/** A function with its log and the metrics that alarms use. */
 export interface MadeFunction {
   readonly name: FunctionName
   readonly lambda: LambdaFunction
@@ -48,79 +51,27 @@ export interface MadeFunction {
   readonly throttles: Metric
 }
 
-/** DuckDB's share of the memory. The rest is for Node, and for what DuckDB does not count. */
+/** DuckDB's share of the memory. The rest is for Node and for memory that DuckDB does not count. */
 const DUCKDB_SHARE = 0.5
 
-/** Memory that comes with one vCPU. */
+/** The memory that brings one vCPU. */
 const VCPU_MB = 1769
 
 /**
- * A function with its log and its role. The role may do what is said here and nothing else: no
- * managed policy, and nothing that deletes.
+ * Creates a function with its log and its role. The role may do only what its props ask for: it has no
+ * managed policy and never deletes.
  */
 export function createFunction(stack: Stack, props: FunctionProps): MadeFunction {
-  const { name, parameters, network } = props
-  const id = name.charAt(0).toUpperCase() + name.slice(1)
+  const { name, parameters } = props
+  const id = capitalize(name)
   const functionName = `${parameters.name}-${name}`
   const { memoryMb, scratchMb, handler } = FUNCTIONS[name]
-  const timeoutSeconds = isStage(name)
-    ? Math.min(FUNCTIONS[name].timeoutSeconds, WORKFLOWS[parameters.workflow].stageSeconds)
-    : FUNCTIONS[name].timeoutSeconds
   const logGroup = new LogGroup(stack, `${id}Log`, {
     logGroupName: `/aws/lambda/${functionName}`,
     retention: parameters.logDays,
     removalPolicy: RemovalPolicy.DESTROY,
   })
-  const role = new Role(stack, `${id}Role`, {
-    assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
-    description: `Tidemark: what the function ${functionName} may do`,
-  })
-  const allow = (sid: string, actions: string[], resource: string): void => {
-    role.addToPolicy(new PolicyStatement({ sid, actions, resources: [resource] }))
-  }
-  const allowKeys = (sid: string, action: string, arn: string): void => {
-    allow(sid, [action], arn)
-    acknowledge(role, {
-      [wildcardResource(stack, arn)]:
-        'The right ends with this part of a zone, whose keys are made as the log grows.',
-    })
-  }
-  allow('Log', ['logs:CreateLogStream', 'logs:PutLogEvents'], logGroup.logGroupArn)
-  allow('Trace', ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'], '*')
-  if (network !== undefined) allow('JoinNetwork', NETWORK_ACTIONS, '*')
-  for (const zone of ['ingestion', 'processed'] as const) {
-    const rights = props.zones[zone]
-    if (rights === undefined) continue
-    const title = zone.charAt(0).toUpperCase() + zone.slice(1)
-    const bucketArn = `arn:${stack.partition}:s3:::${zoneBucketName(stack, parameters, zone)}`
-    // Without it S3 answers 403 where there is no object, and the end of the log is never found. No
-    // condition on the prefix: a GetObject has none.
-    allow(`Find${title}`, ['s3:ListBucket'], bucketArn)
-    const { read, create } = rights
-    if (read !== undefined)
-      allowKeys(`Read${title}`, 's3:GetObject', `${bucketArn}/${zone}/${read}`)
-    if (create !== undefined) {
-      allowKeys(`Create${title}`, 's3:PutObject', `${bucketArn}/${zone}/${create}`)
-    }
-  }
-  if (props.drop !== undefined) {
-    const [bucket = '', ...prefix] = props.drop.slice('s3://'.length).split('/')
-    const bucketArn = `arn:${stack.partition}:s3:::${bucket}`
-    allow('FindDropped', ['s3:ListBucket'], bucketArn)
-    allowKeys('ReadDropped', 's3:GetObject', [bucketArn, ...prefix, '*'].join('/'))
-  }
-  const secrets: Record<string, string> = {}
-  if (props.secret !== undefined) {
-    const secretName = SECRET_NAMES[props.secret](parameters)
-    const { secretArn } = Secret.fromSecretNameV2(stack, `${id}Secret`, secretName)
-    // Secrets Manager puts a hyphen and six characters behind the name.
-    allow('ReadSecret', ['secretsmanager:GetSecretValue'], `${secretArn}-??????`)
-    secrets[SECRET_SETTINGS[props.secret]] = secretName
-  }
-  acknowledge(role, {
-    'AwsSolutions-IAM5[Resource::*]': 'Tracing, and joining a network, know no resources.',
-  })
-
+  const role = createRole(stack, props, { functionName, logGroup })
   const lambda = new LambdaFunction(stack, `${id}Function`, {
     functionName,
     description: `Tidemark: ${name}`,
@@ -129,37 +80,16 @@ export function createFunction(stack: Stack, props: FunctionProps): MadeFunction
     code: props.code,
     handler,
     memorySize: memoryMb,
-    timeout: Duration.seconds(timeoutSeconds),
+    timeout: Duration.seconds(timeoutSecondsOf(props)),
     ephemeralStorageSize: Size.mebibytes(scratchMb),
     role: role.withoutPolicyUpdates(),
     logGroup,
     loggingFormat: LoggingFormat.JSON,
     tracing: Tracing.ACTIVE,
-    environment: {
-      TIDEMARK_INGESTION: `s3://${zoneBucketName(stack, parameters, 'ingestion')}/ingestion`,
-      TIDEMARK_PROCESSED: `s3://${zoneBucketName(stack, parameters, 'processed')}/processed`,
-      TIDEMARK_SCRATCH: '/tmp/tidemark',
-      TIDEMARK_MEMORY_MB: String(Math.floor(memoryMb * DUCKDB_SHARE)),
-      TIDEMARK_THREADS: String(Math.max(1, Math.round(memoryMb / VCPU_MB))),
-      TIDEMARK_PROMISE_MINUTES: String(parameters.promiseMinutes),
-      TIDEMARK_WAREHOUSE_SCHEMA: parameters.warehouseSchema,
-      TIDEMARK_WAREHOUSE_READER: parameters.warehouseReader,
-      POWERTOOLS_SERVICE_NAME: SERVICE,
-      POWERTOOLS_METRICS_NAMESPACE: NAMESPACE,
-      // Lambda's own list of authorities, that of RDS among them, which Node does not read by itself.
-      NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem',
-      ...secrets,
-      ...props.environment,
-    },
-    ...(network === undefined
-      ? {}
-      : {
-          vpc: network.vpc,
-          vpcSubnets: { subnetType: network.subnetType },
-          securityGroups: [network.client],
-        }),
+    environment: environmentOf(stack, props),
+    ...placeIn(props.network),
   })
-  // Its role's policy is made apart from it; without its rights the first invocation would fail.
+  // The policy is a resource of its own. Without it the first invocation would fail.
   lambda.node.addDependency(role)
   const period = Duration.minutes(5)
   return {
@@ -171,7 +101,130 @@ export function createFunction(stack: Stack, props: FunctionProps): MadeFunction
   }
 }
 
-/** Whether the state machine waits for it. */
+function createRole(
+  stack: Stack,
+  props: FunctionProps,
+  { functionName, logGroup }: { functionName: string; logGroup: LogGroup },
+): Role {
+  const role = new Role(stack, `${capitalize(props.name)}Role`, {
+    assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
+    description: `Tidemark: what the function ${functionName} may do`,
+  })
+  const rights = rightsOf(stack, role)
+  rights.allow('Log', ['logs:CreateLogStream', 'logs:PutLogEvents'], logGroup.logGroupArn)
+  rights.allow('Trace', ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'], '*')
+  if (props.network !== undefined) rights.allow('JoinNetwork', NETWORK_ACTIONS, '*')
+  allowZones(stack, props, rights)
+  if (props.drop !== undefined) allowDrop(stack, props.drop, rights)
+  if (props.secret !== undefined) allowSecret(stack, props, rights)
+  acknowledge(role, {
+    'AwsSolutions-IAM5[Resource::*]': 'Tracing, and joining a network, know no resources.',
+  })
+  return role
+}
+
+interface Rights {
+  allow(sid: string, actions: string[], resource: string): void
+  /** Allows an action on all keys that match, which a security check must be told about. */
+  allowKeys(sid: string, action: string, arn: string): void
+}
+
+function rightsOf(stack: Stack, role: Role): Rights {
+  const allow: Rights['allow'] = (sid, actions, resource) => {
+    role.addToPolicy(new PolicyStatement({ sid, actions, resources: [resource] }))
+  }
+  return {
+    allow,
+    allowKeys(sid, action, arn) {
+      allow(sid, [action], arn)
+      acknowledge(role, {
+        [wildcardResource(stack, arn)]:
+          'The right ends with this part of a zone, whose keys are made as the log grows.',
+      })
+    },
+  }
+}
+
+function allowZones(stack: Stack, { zones, parameters }: FunctionProps, rights: Rights): void {
+  for (const zone of ['ingestion', 'processed'] as const) {
+    const wanted = zones[zone]
+    if (wanted === undefined) continue
+    const title = capitalize(zone)
+    const bucketArn = `arn:${stack.partition}:s3:::${zoneBucketName(stack, parameters, zone)}`
+    // Without this right S3 answers 403 for an object that does not exist, and the end of the log
+    // is never found. No condition on the prefix, because a GetObject has no prefix.
+    rights.allow(`Find${title}`, ['s3:ListBucket'], bucketArn)
+    const { read, create } = wanted
+    const keys = `${bucketArn}/${zone}`
+    if (read !== undefined) rights.allowKeys(`Read${title}`, 's3:GetObject', `${keys}/${read}`)
+    if (create !== undefined) {
+      rights.allowKeys(`Create${title}`, 's3:PutObject', `${keys}/${create}`)
+    }
+  }
+}
+
+function allowDrop(stack: Stack, drop: string, rights: Rights): void {
+  const [bucket = '', ...prefix] = drop.slice('s3://'.length).split('/')
+  const bucketArn = `arn:${stack.partition}:s3:::${bucket}`
+  rights.allow('FindDropped', ['s3:ListBucket'], bucketArn)
+  rights.allowKeys('ReadDropped', 's3:GetObject', [bucketArn, ...prefix, '*'].join('/'))
+}
+
+function allowSecret(stack: Stack, props: FunctionProps, rights: Rights): void {
+  const id = `${capitalize(props.name)}Secret`
+  const { secretArn } = Secret.fromSecretNameV2(stack, id, secretNameOf(props) ?? '')
+  // Secrets Manager appends a hyphen and six characters to the name.
+  rights.allow('ReadSecret', ['secretsmanager:GetSecretValue'], `${secretArn}-??????`)
+}
+
+function secretNameOf({ secret, parameters }: FunctionProps): string | undefined {
+  return secret === undefined ? undefined : SECRET_NAMES[secret](parameters)
+}
+
+function environmentOf(stack: Stack, props: FunctionProps): Record<string, string> {
+  const { name, parameters, secret } = props
+  const { memoryMb } = FUNCTIONS[name]
+  const secretName = secretNameOf(props)
+  return {
+    TIDEMARK_INGESTION: `s3://${zoneBucketName(stack, parameters, 'ingestion')}/ingestion`,
+    TIDEMARK_PROCESSED: `s3://${zoneBucketName(stack, parameters, 'processed')}/processed`,
+    TIDEMARK_SCRATCH: '/tmp/tidemark',
+    TIDEMARK_MEMORY_MB: String(Math.floor(memoryMb * DUCKDB_SHARE)),
+    TIDEMARK_THREADS: String(Math.max(1, Math.round(memoryMb / VCPU_MB))),
+    TIDEMARK_PROMISE_MINUTES: String(parameters.promiseMinutes),
+    TIDEMARK_WAREHOUSE_SCHEMA: parameters.warehouseSchema,
+    TIDEMARK_WAREHOUSE_READER: parameters.warehouseReader,
+    POWERTOOLS_SERVICE_NAME: SERVICE,
+    POWERTOOLS_METRICS_NAMESPACE: NAMESPACE,
+    // Lambda's own certificate authorities, RDS among them, which Node does not read by itself.
+    NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem',
+    ...(secret === undefined || secretName === undefined
+      ? {}
+      : { [SECRET_SETTINGS[secret]]: secretName }),
+    ...props.environment,
+  }
+}
+
+function placeIn(
+  network: Network | undefined,
+): Pick<LambdaFunctionProps, 'vpc' | 'vpcSubnets' | 'securityGroups'> {
+  if (network === undefined) return {}
+  return {
+    vpc: network.vpc,
+    vpcSubnets: { subnetType: network.subnetType },
+    securityGroups: [network.client],
+  }
+}
+
+/** The time limit of a function. A stage also ends within the state machine's limit. */
+function timeoutSecondsOf({ name, parameters }: FunctionProps): number {
+  const { timeoutSeconds } = FUNCTIONS[name]
+  return isStage(name)
+    ? Math.min(timeoutSeconds, WORKFLOWS[parameters.workflow].stageSeconds)
+    : timeoutSeconds
+}
+
+/** Whether the state machine calls this function. */
 function isStage(name: FunctionName): boolean {
   return name === 'extract' || name === 'transform' || name === 'load'
 }
@@ -184,7 +237,7 @@ const SECRET_NAMES = {
   reader: ({ readerSecret }: Parameters) => readerSecret,
 } as const satisfies Record<keyof typeof SECRET_SETTINGS, unknown>
 
-/** What Lambda needs to give a function its network interface. */
+/** The actions that Lambda needs to give a function its network interface. */
 const NETWORK_ACTIONS = [
   'ec2:CreateNetworkInterface',
   'ec2:DescribeNetworkInterfaces',
@@ -193,3 +246,7 @@ const NETWORK_ACTIONS = [
   'ec2:AssignPrivateIpAddresses',
   'ec2:UnassignPrivateIpAddresses',
 ]
+
+function capitalize(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1)
+}

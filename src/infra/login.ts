@@ -5,17 +5,18 @@ import { acknowledge } from './acknowledge.ts'
 import { output } from './output.ts'
 import type { Parameters } from './parameters.ts'
 
-/** Who hands out tokens, before the site is known. */
+/** The issuer of tokens, before the address of the site is known. */
 export interface Issuer {
-  /** Asked by the login page itself, which may connect to nobody else. */
+  /** The only address outside to which the login page may connect. */
   readonly tokenEndpoint: string
   readonly groupsClaim: string
   /** Makes the site known to the issuer. */
-  register(siteUrl: string): Client
+  register(siteUrl: string): SiteClient
 }
 
-export interface Client {
-  /** Whom the tokens are for. */
+/** The site as the issuer knows it. */
+export interface SiteClient {
+  /** The audience that tokens must name. */
   readonly audience: string
   readonly config: LoginConfig
 }
@@ -25,7 +26,7 @@ const GROUPS = {
   finance: 'Sees the payments',
 } as const
 
-/** The issuer that was given, or a user pool of our own in which nobody can sign up. */
+/** Returns the issuer from the parameters, or creates a user pool without sign-up. */
 export function createIssuer(stack: Stack, parameters: Parameters): Issuer {
   const {
     oidcIssuer: issuer,
@@ -73,7 +74,7 @@ function createUserPool(stack: Stack, { name }: Parameters): Issuer {
   })
   acknowledge(pool, {
     'AwsSolutions-COG2':
-      'Everybody may add a second factor; whoever wants it of everybody sets it in the pool or brings an issuer of their own.',
+      'Everybody may add a second factor. To require it from everybody, set it in the pool or use another issuer.',
     'AwsSolutions-COG8': 'The features of the Plus plan cost money for every user.',
   })
   for (const [group, description] of Object.entries(GROUPS)) {
@@ -91,37 +92,43 @@ function createUserPool(stack: Stack, { name }: Parameters): Issuer {
   return {
     tokenEndpoint: `${hosted}/oauth2/token`,
     groupsClaim: 'cognito:groups',
-    register(siteUrl) {
-      const loggedOut = `${siteUrl}/login/out`
-      const client = pool.addClient('Site', {
-        userPoolClientName: 'site',
-        // Runs in browsers, which keep no secrets: the code flow with PKCE.
-        generateSecret: false,
-        authFlows: { userSrp: true },
-        preventUserExistenceErrors: true,
-        accessTokenValidity: Duration.hours(1),
-        idTokenValidity: Duration.hours(1),
-        refreshTokenValidity: Duration.hours(12),
-        enableTokenRevocation: true,
-        oAuth: {
-          flows: { authorizationCodeGrant: true },
-          scopes: [OAuthScope.OPENID],
-          callbackUrls: [`${siteUrl}/login`],
-          logoutUrls: [loggedOut],
-        },
-      })
-      const clientId = client.userPoolClientId
-      output(stack, { UserPoolClient: clientId })
-      return {
-        audience: clientId,
-        config: {
-          issuer: pool.userPoolProviderUrl,
-          clientId,
-          authorizationEndpoint: `${hosted}/oauth2/authorize`,
-          tokenEndpoint: `${hosted}/oauth2/token`,
-          logoutUrl: `${hosted}/logout?client_id=${clientId}&logout_uri=${loggedOut}`,
-        },
-      }
+    register: (siteUrl) => registerSite(stack, { pool, hosted, siteUrl }),
+  }
+}
+
+/** Makes the site a client of the pool. */
+function registerSite(
+  stack: Stack,
+  { pool, hosted, siteUrl }: { pool: UserPool; hosted: string; siteUrl: string },
+): SiteClient {
+  const loggedOut = `${siteUrl}/login/out`
+  const client = pool.addClient('Site', {
+    userPoolClientName: 'site',
+    // Runs in browsers, which keep no secrets: the code flow with PKCE.
+    generateSecret: false,
+    authFlows: { userSrp: true },
+    preventUserExistenceErrors: true,
+    accessTokenValidity: Duration.hours(1),
+    idTokenValidity: Duration.hours(1),
+    refreshTokenValidity: Duration.hours(12),
+    enableTokenRevocation: true,
+    oAuth: {
+      flows: { authorizationCodeGrant: true },
+      scopes: [OAuthScope.OPENID],
+      callbackUrls: [`${siteUrl}/login`],
+      logoutUrls: [loggedOut],
+    },
+  })
+  const clientId = client.userPoolClientId
+  output(stack, { UserPoolClient: clientId })
+  return {
+    audience: clientId,
+    config: {
+      issuer: pool.userPoolProviderUrl,
+      clientId,
+      authorizationEndpoint: `${hosted}/oauth2/authorize`,
+      tokenEndpoint: `${hosted}/oauth2/token`,
+      logoutUrl: `${hosted}/logout?client_id=${clientId}&logout_uri=${loggedOut}`,
     },
   }
 }

@@ -15,62 +15,75 @@ import {
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import type { Parameters } from './parameters.ts'
 
+/** A private network with its security groups. */
 export interface Network {
   readonly stack: Stack
   readonly vpc: IVpc
-  /** Where functions and database are: with a NAT gateway there is a way out, but none in. */
+  /** The subnets of functions and database. With a NAT gateway there is a way out, but never in. */
   readonly subnetType: SubnetType
-  /** Of the functions. */
+  /** Security group of the functions. */
   readonly client: SecurityGroup
-  /** Of the warehouse: the functions may connect to it, nobody else. */
+  /** Security group of the warehouse. Only the functions, and QuickSight if there, may connect. */
   readonly database: SecurityGroup
-  /** Of QuickSight, where it is wanted. */
+  /** Security group of QuickSight, if that is deployed. */
   readonly reporting: SecurityGroup | undefined
 }
 
+/** The port of every Postgres here, source and warehouse. */
 export const POSTGRES_PORT = 5432
 
-/** Takes the first two zones of whatever region it is in: CDK would ask the account which there are. */
+/** Uses the first two zones of its region. CDK would ask the account which zones there are. */
 class NetworkStack extends Stack {
   override get availabilityZones(): string[] {
     return [Fn.select(0, Fn.getAzs()), Fn.select(1, Fn.getAzs())]
   }
 }
 
-/** A VPC in which functions reach S3, Secrets Manager and the warehouse, and nobody reaches them. */
+/** Creates a VPC in which functions reach S3, Secrets Manager and the warehouse, and nobody reaches them. */
 export function createNetwork(
   app: App,
   { parameters, ...props }: StackProps & { readonly parameters: Parameters },
 ): Network {
-  const { name, natGateways, logDays, quicksight } = parameters
   const stack = new NetworkStack(app, 'Network', {
     ...props,
-    stackName: `${name}-network`,
+    stackName: `${parameters.name}-network`,
     description: 'Tidemark: the network of the functions and of the warehouse.',
   })
-  const hasExit = natGateways > 0
-  const subnetType = hasExit ? SubnetType.PRIVATE_WITH_EGRESS : SubnetType.PRIVATE_ISOLATED
-  const made = new Vpc(stack, 'Vpc', {
+  const subnetType = hasExit(parameters)
+    ? SubnetType.PRIVATE_WITH_EGRESS
+    : SubnetType.PRIVATE_ISOLATED
+  const vpc = createVpc(stack, { parameters, subnetType })
+  const groups = createGroups(stack, { parameters, vpc })
+  createEndpoints(stack, { vpc, subnetType, client: groups.client })
+  return { stack, vpc, subnetType, ...groups }
+}
+
+function hasExit({ natGateways }: Parameters): boolean {
+  return natGateways > 0
+}
+
+function createVpc(
+  stack: Stack,
+  { parameters, subnetType }: { parameters: Parameters; subnetType: SubnetType },
+): IVpc {
+  const { name, natGateways, logDays } = parameters
+  const forGateways = {
+    name: 'public',
+    subnetType: SubnetType.PUBLIC,
+    cidrMask: 26,
+    mapPublicIpOnLaunch: false,
+  }
+  // CDK's classes leave out what its interfaces call optional; see exactOptionalPropertyTypes.
+  const vpc = new Vpc(stack, 'Vpc', {
     ipAddresses: IpAddresses.cidr('10.40.0.0/20'),
     maxAzs: 2,
     natGateways,
     restrictDefaultSecurityGroup: false,
     subnetConfiguration: [
       { name: 'private', subnetType, cidrMask: 24 },
-      ...(hasExit
-        ? [
-            {
-              name: 'public',
-              subnetType: SubnetType.PUBLIC,
-              cidrMask: 26,
-              mapPublicIpOnLaunch: false,
-            },
-          ]
-        : []),
+      ...(hasExit(parameters) ? [forGateways] : []),
     ],
-  })
-  // CDK's classes leave out what its interfaces call optional; see exactOptionalPropertyTypes.
-  const vpc = made as IVpc
+  }) as IVpc
   const flowLog = new LogGroup(stack, 'FlowLog', {
     logGroupName: `/${name}/network`,
     retention: logDays,
@@ -80,36 +93,39 @@ export function createNetwork(
     destination: FlowLogDestination.toCloudWatchLogs(flowLog),
     trafficType: FlowLogTrafficType.ALL,
   })
+  return vpc
+}
 
-  const client = new SecurityGroup(stack, 'Client', {
-    vpc,
-    description: 'Functions of Tidemark',
-    allowAllOutbound: false,
-  })
-  const database = new SecurityGroup(stack, 'Database', {
-    vpc,
-    description: 'Warehouse of Tidemark',
-    allowAllOutbound: false,
-  })
+/** Who may connect to whom. */
+function createGroups(
+  stack: Stack,
+  { parameters, vpc }: { parameters: Parameters; vpc: IVpc },
+): Pick<Network, 'client' | 'database' | 'reporting'> {
+  const group = (id: string, description: string) =>
+    new SecurityGroup(stack, id, { vpc, description, allowAllOutbound: false })
+  const client = group('Client', 'Functions of Tidemark')
+  const database = group('Database', 'Warehouse of Tidemark')
   database.addIngressRule(client, Port.tcp(POSTGRES_PORT), 'Functions load and read')
   client.addEgressRule(database, Port.tcp(POSTGRES_PORT), 'To the warehouse')
-  // S3 has no fixed addresses; without a NAT gateway only its endpoint can be reached at all.
+  // S3 has no fixed addresses. Without a NAT gateway only its endpoint can be reached at all.
   client.addEgressRule(Peer.anyIpv4(), Port.tcp(443), 'To S3 and Secrets Manager')
-  if (hasExit) client.addEgressRule(Peer.anyIpv4(), Port.tcp(POSTGRES_PORT), 'To the source')
-  const reporting = quicksight
-    ? new SecurityGroup(stack, 'Reporting', {
-        vpc,
-        description: 'QuickSight',
-        allowAllOutbound: false,
-      })
-    : undefined
-  if (reporting !== undefined) {
-    database.addIngressRule(reporting, Port.tcp(POSTGRES_PORT), 'QuickSight reads')
-    reporting.addEgressRule(database, Port.tcp(POSTGRES_PORT), 'To the warehouse')
-    // QuickSight does not follow a connection: answers want a rule of their own.
-    reporting.addIngressRule(database, Port.allTcp(), 'Answers of the warehouse')
+  if (hasExit(parameters)) {
+    client.addEgressRule(Peer.anyIpv4(), Port.tcp(POSTGRES_PORT), 'To the source')
   }
+  if (!parameters.quicksight) return { client, database, reporting: undefined }
+  const reporting = group('Reporting', 'QuickSight')
+  database.addIngressRule(reporting, Port.tcp(POSTGRES_PORT), 'QuickSight reads')
+  reporting.addEgressRule(database, Port.tcp(POSTGRES_PORT), 'To the warehouse')
+  // QuickSight does not follow a connection: answers need a rule of their own.
+  reporting.addIngressRule(database, Port.allTcp(), 'Answers of the warehouse')
+  return { client, database, reporting }
+}
 
+/** Ways to S3 and Secrets Manager that stay inside AWS. */
+function createEndpoints(
+  stack: Stack,
+  { vpc, subnetType, client }: Pick<Network, 'vpc' | 'subnetType' | 'client'>,
+): void {
   vpc.addGatewayEndpoint('S3', { service: GatewayVpcEndpointAwsService.S3 })
   const endpoint = new SecurityGroup(stack, 'Endpoint', {
     vpc,
@@ -123,5 +139,4 @@ export function createNetwork(
     securityGroups: [endpoint],
     open: false,
   })
-  return { stack, vpc, subnetType, client, database, reporting }
 }

@@ -1,6 +1,6 @@
 import { CfnOutput, type Stack } from 'aws-cdk-lib'
 
-/** What `cdk deploy` prints, and `docs/aws.md` and the runbook ask for, by name. */
+/** Adds outputs by name. `cdk deploy` prints them; `docs/aws.md` and the runbook refer to them. */
 export function output(stack: Stack, values: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(values)) {
     const made = new CfnOutput(stack, `${name}Output`, { value })

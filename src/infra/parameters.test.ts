@@ -38,7 +38,7 @@ describe('parseParameters()', () => {
 
   it('names a file that cannot be read', () => {
     expect(() => parseParameters({ parameters: '/nowhere.json' })).toThrow(
-      /file of parameters \/nowhere\.json cannot be read/,
+      /parameter file \/nowhere\.json cannot be read/,
     )
   })
 
@@ -57,15 +57,15 @@ describe('parseParameters()', () => {
     [{ oidcIssuer: 'https://login.example.org' }, 'oidcIssuer: goes with oidcAudience'],
     [{ domainName: 'tidemark.example.org' }, 'domainName: goes with certificateArn'],
     [{ warehouse: true }, 'warehouse: needs network=true'],
-    [{ natGateways: 1 }, 'natGateways: is of no use without network=true'],
-    [{ network: true }, 'network: nothing in it could reach a warehouse'],
+    [{ natGateways: 1 }, 'natGateways: needs network=true'],
+    [{ network: true }, 'network: from inside it no warehouse can be reached'],
     [
       { quicksight: true, quicksightAnalyst: 'arn:aws:quicksight:x' },
       'quicksight: needs warehouse',
     ],
     [{ ...EVERYTHING, quicksightAnalyst: undefined }, 'quicksight: needs quicksightAnalyst'],
     [{ ...EVERYTHING, quicksightSecretArn: undefined }, 'quicksight: needs quicksightSecretArn'],
-    [{ scheduleMinutes: 10 }, 'freshnessAlarmMinutes: the alarm would be raised up to 35 minutes'],
+    [{ scheduleMinutes: 10 }, 'freshnessAlarmMinutes: the alarm could be raised after 35 minutes'],
     [{ freshnessAlarmMinutes: 28 }, 'not arrive within the promise of 30'],
   ])('refuses %j and says why', (given, message) => {
     expect(() => parseParameters(given)).toThrow(
@@ -82,6 +82,13 @@ it('the mail about an old warehouse arrives within the promise', () => {
 })
 
 it('docs/aws.md lists every parameter as it is', () => {
-  const page = readFileSync(new URL('../../docs/aws.md', import.meta.url), 'utf8')
-  expect(page).toContain(describeParameters())
+  const file = new URL('../../docs/aws.md', import.meta.url)
+  const page = readFileSync(file, 'utf8')
+  const listed = /\| parameter \| default[\s\S]*?(?=\n\n)/
+  if (process.env['UPDATE_GOLDEN'] === '1')
+    writeFileSync(file, page.replace(listed, describeParameters))
+  expect(
+    listed.exec(readFileSync(file, 'utf8'))?.[0],
+    'stale: UPDATE_GOLDEN=1 npx vitest run --project node src/infra/parameters.test.ts',
+  ).toBe(describeParameters())
 })

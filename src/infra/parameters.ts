@@ -3,19 +3,19 @@ import { z } from 'zod'
 import { ConfigError } from '../platform/errors.ts'
 
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
-/** The command line knows text only. */
+/** The command line gives only text. */
 const flag = () =>
   z.union([z.boolean(), z.enum(['true', 'false']).transform((value) => value === 'true')])
 const https = () => z.url({ protocol: /^https$/, error: 'must be an https:// address' })
 const secretName = () => z.string().regex(/^[\w/+=.@-]{1,200}$/, 'must be the name of a secret')
 
-/** Retentions CloudWatch knows. */
+/** The retentions that CloudWatch knows, in days. */
 const LOG_DAYS = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653]
 
 /**
- * Everything that differs from one deployment to another. The only list there is: the table in
- * `docs/aws.md` is made from it. Context (`-c name=value`) overrides the file named by
- * `-c parameters=<file.json>`, and that the default. No secret is among them.
+ * Everything that differs from one deployment to another. The table in `docs/aws.md` is made from this
+ * list. Context (`-c name=value`) overrides the file that `-c parameters=<file.json>` names, and that
+ * overrides the default. No parameter is a secret.
  */
 const schema = z.object({
   name: z
@@ -27,58 +27,58 @@ const schema = z.object({
     .string()
     .regex(/^\d{12}$/, 'must be 12 digits')
     .optional()
-    .describe('Account to deploy to. Not set: that of the credentials in use.'),
+    .describe('Account to deploy to. Not set: the account of the credentials in use.'),
   region: z
     .string()
     .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be a region such as eu-west-2')
     .optional()
-    .describe('Region to deploy to. Not set: that of the credentials in use.'),
+    .describe('Region to deploy to. Not set: the region of the credentials in use.'),
   architecture: z
     .enum(['arm64', 'x64'])
     .default('arm64')
-    .describe('Processor of the functions; the package must have been built for it.'),
-  scheduleMinutes: whole(1, 60).default(1).describe('Minutes from the start of a run to the next.'),
+    .describe('Processor of the functions. The package must be built for it.'),
+  scheduleMinutes: whole(1, 60).default(1).describe('Minutes between the starts of two runs.'),
   workflow: z
     .enum(['express', 'standard'])
     .default('express')
     .describe(
-      'Kind of state machine: `standard` shows the history of each run and gives stages 15 minutes instead of 4, for 3 dollars a month more.',
+      'Kind of state machine. `standard` keeps the history of each run and gives stages 15 minutes instead of 4, for about 3 dollars more a month.',
     ),
   drop: z
     .string()
     .regex(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[\w%=.-]+)*$/, 'must be s3://bucket/prefix')
     .optional()
     .describe(
-      'Where others drop files of exchange rates, below `exchange_rate/`: `s3://bucket/prefix` of a bucket that exists.',
+      'Existing bucket into which others drop files of exchange rates, below `exchange_rate/`: `s3://bucket/prefix`.',
     ),
-  ratesUrl: https()
-    .optional()
-    .describe('Address of a server of exchange rates, without what comes after its host.'),
+  ratesUrl: https().optional().describe('Address of a server of exchange rates, without its path.'),
   ratesFormat: z
     .enum(['ecb', 'freeforexapi'])
     .default('ecb')
-    .describe('What that server answers; see `TIDEMARK_RATES_FORMAT`.'),
+    .describe('Format of its answers; see `TIDEMARK_RATES_FORMAT`.'),
   collectMinutes: whole(1, 240)
     .default(60)
-    .describe('Minutes from one collection of files and rates to the next.'),
-  promiseMinutes: whole(10, 10_080).default(30).describe('How old the warehouse may be.'),
+    .describe('Minutes between two collections of files and rates.'),
+  promiseMinutes: whole(10, 10_080)
+    .default(30)
+    .describe('How old the warehouse may be, in minutes.'),
   freshnessAlarmMinutes: whole(1, 10_080)
     .optional()
     .describe(
-      'Age of the warehouse that raises the alarm, early enough for the mail to arrive within the promise. Not set: half of it.',
+      'Age of the warehouse, in minutes, that raises the alarm: early enough for the mail to arrive within the promise. Not set: half of the promise.',
     ),
   alertEmail: z
     .email('must be an e-mail address')
     .optional()
-    .describe('Who gets the alerts. Not set: nobody does, and synthesis says so.'),
+    .describe('Who gets the alerts. Not set: nobody, and synthesis warns.'),
   logDays: z.coerce
     .number()
     .refine((days) => LOG_DAYS.includes(days), `must be one of ${LOG_DAYS.join(', ')}`)
     .default(30)
-    .describe('How long logs in CloudWatch are kept.'),
+    .describe('Days to keep logs in CloudWatch.'),
   accessLogDays: whole(1, 3653)
     .default(90)
-    .describe('How long the access logs of the buckets are kept.'),
+    .describe('Days to keep the access logs of the buckets.'),
   sourceSecret: secretName()
     .default('tidemark/source')
     .describe('Secret with the connection to the source.'),
@@ -98,39 +98,43 @@ const schema = z.object({
     .string()
     .regex(/^[\w/:.-]+$/, 'must be an address or a path')
     .default('docs/runbook.md')
-    .describe('Where those who get the alerts find the runbook.'),
-  dashboard: flag().default(true).describe('Whether to draw a dashboard in CloudWatch.'),
+    .describe('Address of the runbook, which every alert names.'),
+  dashboard: flag().default(true).describe('Whether to create a dashboard in CloudWatch.'),
   presentation: flag().default(true).describe('Whether to deploy API, login and pages.'),
-  oidcIssuer: https()
+  oidcIssuer: https().optional().describe('Issuer of tokens. Not set: a new Cognito user pool.'),
+  oidcAudience: z
+    .string()
+    .min(1)
     .optional()
-    .describe('Who issues tokens. Not set: a Cognito user pool of its own.'),
-  oidcAudience: z.string().min(1).optional().describe('Whom a token of that issuer must be for.'),
+    .describe('Audience that a token from that issuer must name.'),
   oidcClientId: z
     .string()
     .min(1)
     .optional()
-    .describe('The site as that issuer knows it. Not set: the audience.'),
+    .describe('Client id of the site at that issuer. Not set: the audience.'),
   oidcAuthorizationEndpoint: https()
     .optional()
-    .describe("Where that issuer's login begins (code flow with PKCE)."),
+    .describe("Address at which that issuer's login begins (code flow with PKCE)."),
   oidcTokenEndpoint: https()
     .optional()
-    .describe('Where that issuer hands out tokens; must allow requests of the site (CORS).'),
-  oidcLogoutUrl: https().optional().describe("Where that issuer's logout is."),
+    .describe(
+      'Address at which that issuer hands out tokens. It must allow requests from the site (CORS).',
+    ),
+  oidcLogoutUrl: https().optional().describe("Address of that issuer's logout."),
   oidcToken: z
     .enum(['access', 'id'])
     .default('access')
-    .describe('Which of its tokens the API takes: `id` where access tokens are no JWT.'),
+    .describe('Which token the API takes: `id` if the access tokens are not JWTs.'),
   oidcGroupsClaim: z
     .string()
     .min(1)
     .default('groups')
-    .describe("Claim of that issuer's tokens with the groups of whoever asks."),
+    .describe("Claim with the user's groups in that issuer's tokens."),
   domainName: z
     .string()
     .regex(/^[a-z0-9.-]+\.[a-z]{2,}$/, 'must be a host name')
     .optional()
-    .describe('Host name of the pages. Not set: the one CloudFront gives.'),
+    .describe('Host name of the pages. Not set: one from CloudFront.'),
   certificateArn: z
     .string()
     .regex(/^arn:aws:acm:us-east-1:\d{12}:certificate\//, 'must be a certificate in us-east-1')
@@ -138,13 +142,13 @@ const schema = z.object({
     .describe('Certificate for that host name.'),
   network: flag()
     .default(false)
-    .describe('Whether to make a VPC; the functions that talk to the warehouse join it.'),
+    .describe('Whether to create a VPC. The functions that talk to the warehouse join it.'),
   natGateways: whole(0, 2)
     .default(0)
     .describe(
-      'NAT gateways of the VPC. With one, all functions join, and reach the source from a fixed address.',
+      'NAT gateways of the VPC. With one, all functions join the VPC and reach the source from a fixed address.',
     ),
-  warehouse: flag().default(false).describe('Whether to make the warehouse: RDS, in the VPC.'),
+  warehouse: flag().default(false).describe('Whether to create the warehouse: RDS, in the VPC.'),
   databaseClass: z
     .string()
     .regex(/^[a-z0-9]+\.[a-z0-9]+$/, 'must be an instance class such as t4g.micro')
@@ -152,12 +156,12 @@ const schema = z.object({
     .describe('Instance class of the warehouse.'),
   databaseGb: whole(20, 65_536)
     .default(20)
-    .describe('Storage of the warehouse to begin with; it grows to five times that by itself.'),
+    .describe('Storage of the warehouse at first, in GB. It grows by itself to five times that.'),
   databaseMultiAz: flag().default(false).describe('Whether the warehouse has a standby.'),
-  databaseBackupDays: whole(1, 35).default(7).describe('How long its backups are kept.'),
+  databaseBackupDays: whole(1, 35).default(7).describe('Days to keep its backups.'),
   quicksight: flag()
     .default(false)
-    .describe('Whether to make QuickSight data sets and a dashboard.'),
+    .describe('Whether to create QuickSight data sets and dashboards.'),
   quicksightAnalyst: z
     .string()
     .regex(/^arn:aws:quicksight:/, 'must be the ARN of a QuickSight user or group')
@@ -173,37 +177,38 @@ const schema = z.object({
     .regex(/^arn:aws:secretsmanager:/, 'must be the ARN of a secret')
     .optional()
     .describe(
-      "ARN of the reader's secret, which must be the JSON form, as `scripts/create-secret.js` prints it.",
+      "ARN of the reader's secret, as `scripts/create-secret.js` prints it. The secret must be in the JSON form.",
     ),
   warehouseHost: z
     .string()
     .min(1)
     .optional()
-    .describe('Host of a warehouse that is not made here, for QuickSight.'),
+    .describe('Host of a warehouse outside of this deployment, for QuickSight.'),
   warehousePort: whole(1, 65_535).default(5432).describe('Its port.'),
   warehouseDatabase: z.string().min(1).default('warehouse').describe('Name of the database.'),
 })
 
+/** The parsed parameters of a deployment. */
 export type Parameters = z.infer<typeof schema>
 
-/** Minutes that an alarm, its mail and whoever reads it must at least be left. */
+/** The least minutes for an alarm, its mail and its reader. */
 const MAIL_MINUTES = 3
 
-/** Seconds over which alarms on runs look back: two runs at least, and no less than five minutes. */
+/** Minutes over which alarms on runs look back: at least two runs, and at least five. */
 export function alarmPeriodMinutes({
   scheduleMinutes,
 }: Pick<Parameters, 'scheduleMinutes'>): number {
   return Math.max(5, 2 * scheduleMinutes)
 }
 
-/** Age of the warehouse in minutes that raises the alarm. */
+/** Age of the warehouse, in minutes, that raises the alarm. */
 export function freshnessMinutes(parameters: Parameters): number {
   return parameters.freshnessAlarmMinutes ?? Math.floor(parameters.promiseMinutes / 2)
 }
 
 /**
- * Parameters from what was given, which overrides the file it names under `parameters`. Throws
- * `ConfigError` naming each that is unknown, unfit, or does not go with the others.
+ * Parses parameters. Those given override the file that `parameters` names. Throws `ConfigError` with
+ * every parameter that is unknown, invalid or in conflict with others.
  */
 export function parseParameters(given: Readonly<Record<string, unknown>> = {}): Parameters {
   const { parameters: file, ...context } = given
@@ -228,7 +233,7 @@ function readParameterFile(file: unknown): Record<string, unknown> {
       return content as Record<string, unknown>
     }
   } catch (error) {
-    throw new ConfigError(`The file of parameters ${String(file)} cannot be read as JSON`, {
+    throw new ConfigError(`The parameter file ${String(file)} cannot be read as JSON`, {
       code: 'PARAMETERS_FILE',
       hint: 'see "Parameters" in docs/aws.md',
       cause: error,
@@ -245,7 +250,7 @@ function findDisagreements(parameters: Parameters): string[] {
   const raised = freshnessMinutes(parameters) + alarmPeriodMinutes(parameters)
   check(
     raised + MAIL_MINUTES <= parameters.promiseMinutes,
-    `freshnessAlarmMinutes: the alarm would be raised up to ${raised} minutes late and its mail not ` +
+    `freshnessAlarmMinutes: the alarm could be raised after ${raised} minutes, and its mail would not ` +
       `arrive within the promise of ${parameters.promiseMinutes}; lower it or scheduleMinutes`,
   )
   const { oidcIssuer, oidcAudience, oidcAuthorizationEndpoint, oidcTokenEndpoint } = parameters
@@ -260,13 +265,10 @@ function findDisagreements(parameters: Parameters): string[] {
     'domainName: goes with certificateArn, both or none',
   )
   check(parameters.network || !parameters.warehouse, 'warehouse: needs network=true')
-  check(
-    parameters.network || parameters.natGateways === 0,
-    'natGateways: is of no use without network=true',
-  )
+  check(parameters.network || parameters.natGateways === 0, 'natGateways: needs network=true')
   check(
     !parameters.network || parameters.warehouse || parameters.natGateways > 0,
-    'network: nothing in it could reach a warehouse; set warehouse=true or natGateways=1',
+    'network: from inside it no warehouse can be reached; set warehouse=true or natGateways=1',
   )
   check(
     !parameters.quicksight || parameters.warehouse || parameters.warehouseHost !== undefined,
@@ -274,23 +276,23 @@ function findDisagreements(parameters: Parameters): string[] {
   )
   check(
     !parameters.quicksight || parameters.quicksightAnalyst !== undefined,
-    'quicksight: needs quicksightAnalyst, or nobody could see it',
+    'quicksight: needs quicksightAnalyst, because otherwise nobody can see it',
   )
   check(
     !parameters.quicksight || parameters.quicksightSecretArn !== undefined,
-    'quicksight: needs quicksightSecretArn, or it could not log in to the warehouse',
+    'quicksight: needs quicksightSecretArn to log in to the warehouse',
   )
   return faults
 }
 
 function invalid(faults: readonly string[]): ConfigError {
-  return new ConfigError(`Parameters that cannot be used: ${faults.join('; ')}`, {
+  return new ConfigError(`Invalid parameters: ${faults.join('; ')}`, {
     code: 'PARAMETERS_INVALID',
     hint: 'see "Parameters" in docs/aws.md',
   })
 }
 
-/** The parameters as the Markdown table of `docs/aws.md`. */
+/** The parameters as the Markdown table in `docs/aws.md`. */
 export function describeParameters(): string {
   const rows = Object.entries(schema.shape).map(([name, type]) => {
     const standard = (type as z.ZodType).safeParse(undefined).data

@@ -28,6 +28,7 @@ import { output } from './output.ts'
 import type { Parameters } from './parameters.ts'
 import type { Storage } from './storage.ts'
 
+/** What the pipeline is built on. */
 export interface PipelineProps extends StackProps {
   readonly parameters: Parameters
   readonly storage: Storage
@@ -36,12 +37,13 @@ export interface PipelineProps extends StackProps {
   readonly codeDir: string
 }
 
+/** The stack with the runs, and where its alerts go. */
 export interface Pipeline {
   readonly stack: Stack
   readonly alerts: AlertsTopic
 }
 
-/** A run every few minutes: schedule, state machine, three functions, and who is told when it fails. */
+/** Creates everything for a run every few minutes: schedule, state machine, functions and alarms. */
 export function createPipeline(
   app: App,
   { parameters, storage, network, codeDir, ...props }: PipelineProps,
@@ -55,35 +57,7 @@ export function createPipeline(
   stack.addStackDependency(storage.stack)
   const code = Code.fromAsset(codeDir)
   const alerts = createAlertsTopic(stack, parameters)
-  const made = { code, parameters }
-  const functions = {
-    extract: createFunction(stack, {
-      ...made,
-      name: 'extract',
-      // The source is somewhere else: without a way out of the network it could not be reached.
-      network: parameters.natGateways > 0 ? network : undefined,
-      secret: 'source',
-      zones: {
-        ingestion: { read: '*', create: '*' },
-        // Whether anything is pending stands in the commit records.
-        processed: { read: '*/batch/*' },
-      },
-    }),
-    transform: createFunction(stack, {
-      ...made,
-      name: 'transform',
-      network: parameters.natGateways > 0 ? network : undefined,
-      zones: { ingestion: { read: '*' }, processed: { read: '*', create: '*' } },
-    }),
-    load: createFunction(stack, {
-      ...made,
-      name: 'load',
-      network,
-      secret: 'warehouse',
-      // A warehouse that was loaded from another lake is told by the commit records.
-      zones: { ingestion: { read: 'batch/*' }, processed: { read: '*' } },
-    }),
-  }
+  const functions = createStages(stack, { parameters, code, network })
   const machine = createMachine(stack, { parameters, alerts, functions })
   const schedule = createSchedule(stack, { parameters, machine })
   const collection = createCollection(stack, { parameters, code, group: schedule })
@@ -109,7 +83,42 @@ const TYPES = { express: StateMachineType.EXPRESS, standard: StateMachineType.ST
 
 type Stages = Readonly<Record<'extract' | 'transform' | 'load', MadeFunction>>
 
-/** The machine of `apps/aws`, its placeholders filled; its role may start these functions and alert. */
+function createStages(
+  stack: Stack,
+  { parameters, code, network }: { code: Code } & Pick<PipelineProps, 'parameters' | 'network'>,
+): Stages {
+  const made = { code, parameters }
+  return {
+    extract: createFunction(stack, {
+      ...made,
+      name: 'extract',
+      // The source lies outside. Without a way out of the network it could not be reached.
+      network: parameters.natGateways > 0 ? network : undefined,
+      secret: 'source',
+      zones: {
+        ingestion: { read: '*', create: '*' },
+        // The commit records say whether anything is pending.
+        processed: { read: '*/batch/*' },
+      },
+    }),
+    transform: createFunction(stack, {
+      ...made,
+      name: 'transform',
+      network: parameters.natGateways > 0 ? network : undefined,
+      zones: { ingestion: { read: '*' }, processed: { read: '*', create: '*' } },
+    }),
+    load: createFunction(stack, {
+      ...made,
+      name: 'load',
+      network,
+      secret: 'warehouse',
+      // The commit records show whether the warehouse was loaded from another lake.
+      zones: { ingestion: { read: 'batch/*' }, processed: { read: '*' } },
+    }),
+  }
+}
+
+/** The machine from `apps/aws` with its placeholders filled. Its role may call these functions and alert. */
 function createMachine(
   stack: Stack,
   {
@@ -137,10 +146,10 @@ function createMachine(
     tracingEnabled: true,
     logs: {
       level: LogLevel.ERROR,
-      // Of what a state was given nothing is logged.
+      // What states are given is never logged.
       includeExecutionData: false,
       destination: new LogGroup(stack, 'RunLog', {
-        // States may write to log groups of this name without growing a policy of the account's.
+        // States may write to log groups with this name without a longer policy in the account.
         logGroupName: `/aws/vendedlogs/states/${stateMachineName}`,
         retention: parameters.logDays,
         removalPolicy: RemovalPolicy.DESTROY,
@@ -172,8 +181,8 @@ function createMachine(
 }
 
 /**
- * Starts a run every few minutes, whether or not the last one still runs: the stages are made for
- * that. One that could not be started is not kept for later, because the next catches up on it.
+ * Starts a run every few minutes, whether or not the last one still runs: the stages allow that. A
+ * run that could not start is not kept for later, because the next one catches up.
  */
 function createSchedule(
   stack: Stack,

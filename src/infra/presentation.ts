@@ -9,13 +9,14 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { createAlarms, functionAlerts } from './alarms.ts'
 import type { AlertsTopic } from './alerts-topic.ts'
 import { createFunction, type MadeFunction } from './function.ts'
-import { type Client, createIssuer } from './login.ts'
+import { createIssuer, type SiteClient } from './login.ts'
 import type { Network } from './network.ts'
 import { output } from './output.ts'
 import type { Parameters } from './parameters.ts'
 import { createSite } from './site.ts'
 import type { Storage } from './storage.ts'
 
+/** What the pages are built on. */
 export interface PresentationProps extends StackProps {
   readonly parameters: Parameters
   readonly storage: Storage
@@ -25,16 +26,16 @@ export interface PresentationProps extends StackProps {
   readonly codeDir: string
   /** Folder with the files that need no login. */
   readonly siteDir: string
-  /** The CloudFront Function that turns a cookie into a token. */
+  /** File with the CloudFront Function that turns a cookie into a token. */
   readonly viewerRequestFile: string
 }
 
-/** Requests a second of all callers together, and how many at once. */
+/** Requests a second from all callers together, and how many at once. */
 const RATE = { rateLimit: 50, burstLimit: 100 }
 
 /**
- * What people see: a site whose pages come from a function behind an API that lets nobody in
- * without a token, and a login that hands them out.
+ * Creates what people see: a site whose pages come from a function, behind an API that lets nobody in
+ * without a token, and a login that hands out tokens.
  */
 export function createPresentation(app: App, props: PresentationProps): Stack {
   const { parameters, storage, network, alerts, codeDir, siteDir, viewerRequestFile } = props
@@ -59,7 +60,7 @@ export function createPresentation(app: App, props: PresentationProps): Stack {
     parameters,
     network,
     secret: 'reader',
-    // Pages show which batch and which object a figure comes from.
+    // Pages show the batch and the object that a number comes from.
     zones: { ingestion: { read: '*' }, processed: { read: '*' } },
     environment: {
       TIDEMARK_OIDC_ISSUER: client.config.issuer,
@@ -78,7 +79,7 @@ export function createPresentation(app: App, props: PresentationProps): Stack {
       {
         name: 'api-faults',
         entry: 'api-faults',
-        says: 'The API answered a request with a fault of its own (5xx).',
+        says: 'The API answered a request with a server error (5xx).',
         metric: stage.metricServerError({ statistic: Stats.SUM, period: Duration.minutes(5) }),
         threshold: 1,
       },
@@ -88,7 +89,7 @@ export function createPresentation(app: App, props: PresentationProps): Stack {
   return stack
 }
 
-/** One route for everything, behind a check of the token; what a group may see the function decides. */
+/** One route for everything, behind a check of the token. The function decides what a group may see. */
 function letIn(
   stack: Stack,
   {
@@ -96,7 +97,7 @@ function letIn(
     api,
     client,
     shown,
-  }: { parameters: Parameters; api: HttpApi; client: Client; shown: MadeFunction },
+  }: { parameters: Parameters; api: HttpApi; client: SiteClient; shown: MadeFunction },
 ): HttpStage {
   const authorizer = new HttpJwtAuthorizer('Token', client.config.issuer, {
     jwtAudience: [client.audience],
@@ -125,7 +126,7 @@ function letIn(
           removalPolicy: RemovalPolicy.DESTROY,
         }),
       ),
-      // Neither path nor query: both may hold what somebody looked for.
+      // Neither path nor query: both may contain what somebody searched for.
       format: AccessLogFormat.custom(
         JSON.stringify({
           requestId: '$context.requestId',

@@ -13,7 +13,7 @@ import type { Network } from './network.ts'
 import type { Parameters } from './parameters.ts'
 import type { MadeWarehouse } from './warehouse.ts'
 
-/** Where the questions are: beside this in `src` as well as in `dist`. */
+/** The folder of the questions, at the same place in `src` and in `dist`. */
 const QUESTIONS = new URL('../totesys/presentation/', import.meta.url)
 
 const SET_ACTIONS = [
@@ -29,59 +29,32 @@ const DASHBOARD_ACTIONS = [
   'quicksight:QueryDashboard',
 ]
 
+interface Wanted {
+  readonly parameters: Parameters
+  readonly warehouse: MadeWarehouse | undefined
+  readonly network: Network | undefined
+}
+
 /**
- * The questions of the dashboard as data sets of QuickSight, read from the warehouse whenever
- * somebody looks, with the reader's rights; one dashboard for everybody, one for `finance`.
+ * Creates data sets in QuickSight from the questions of the dashboard. QuickSight reads the warehouse
+ * with the reader's rights whenever somebody looks. One dashboard is for analysts, one for `finance`.
  */
 export function createQuickSight(
   app: App,
-  {
-    parameters,
-    warehouse,
-    network,
-    ...props
-  }: StackProps & {
-    readonly parameters: Parameters
-    readonly warehouse: MadeWarehouse | undefined
-    readonly network: Network | undefined
-  },
+  { parameters, warehouse, network, ...props }: StackProps & Wanted,
 ): Stack {
-  const { name, quicksightAnalyst, quicksightFinance, quicksightSecretArn } = parameters
+  const { name, quicksightAnalyst, quicksightFinance } = parameters
   const stack = new Stack(app, 'QuickSight', {
     ...props,
     stackName: `${name}-quicksight`,
     description: 'Tidemark: questions as data sets, and two dashboards.',
   })
-  const vpcConnection =
-    warehouse === undefined || network?.reporting === undefined
-      ? undefined
-      : connectToNetwork(stack, { name, network })
-  // Nobody is given the source itself: with SQL of their own, analysts could read the payments.
-  const source = new CfnDataSource(stack, 'Source', {
-    awsAccountId: stack.account,
-    dataSourceId: name,
-    name: `Tidemark: ${name}`,
-    type: 'POSTGRESQL',
-    dataSourceParameters: {
-      postgreSqlParameters: {
-        host: warehouse?.instance.dbInstanceEndpointAddress ?? parameters.warehouseHost ?? '',
-        port: parameters.warehousePort,
-        database: parameters.warehouseDatabase,
-      },
-    },
-    ...(quicksightSecretArn === undefined
-      ? {}
-      : { credentials: { secretArn: quicksightSecretArn } }),
-    sslProperties: { disableSsl: false },
-    ...(vpcConnection === undefined
-      ? {}
-      : { vpcConnectionProperties: { vpcConnectionArn: vpcConnection.attrArn } }),
-  })
+  const source = createSource(stack, { parameters, warehouse, network })
   const questions = dataSetsOf(readQuestions(QUESTIONS).values())
   const sets = new Map<string, CfnDataSet>()
   for (const question of questions) {
     const principal = question.isFinance ? quicksightFinance : quicksightAnalyst
-    // What nobody may see need not be there.
+    // A data set that nobody may see need not exist.
     if (principal === undefined) continue
     sets.set(question.name, createDataSet(stack, { name, source, question, principal }))
   }
@@ -105,7 +78,39 @@ export function createQuickSight(
   return stack
 }
 
-/** QuickSight's own network interfaces in the network of the warehouse. */
+/**
+ * The connection to the warehouse. Nobody is given the source itself: with SQL of their own,
+ * analysts could read the payments.
+ */
+function createSource(stack: Stack, { parameters, warehouse, network }: Wanted): CfnDataSource {
+  const { name, quicksightSecretArn } = parameters
+  const vpcConnection =
+    warehouse === undefined || network?.reporting === undefined
+      ? undefined
+      : connectToNetwork(stack, { name, network })
+  return new CfnDataSource(stack, 'Source', {
+    awsAccountId: stack.account,
+    dataSourceId: name,
+    name: `Tidemark: ${name}`,
+    type: 'POSTGRESQL',
+    dataSourceParameters: {
+      postgreSqlParameters: {
+        host: warehouse?.instance.dbInstanceEndpointAddress ?? parameters.warehouseHost ?? '',
+        port: parameters.warehousePort,
+        database: parameters.warehouseDatabase,
+      },
+    },
+    ...(quicksightSecretArn === undefined
+      ? {}
+      : { credentials: { secretArn: quicksightSecretArn } }),
+    sslProperties: { disableSsl: false },
+    ...(vpcConnection === undefined
+      ? {}
+      : { vpcConnectionProperties: { vpcConnectionArn: vpcConnection.attrArn } }),
+  })
+}
+
+/** Gives QuickSight network interfaces in the network of the warehouse. */
 function connectToNetwork(
   stack: Stack,
   { name, network }: { name: string; network: Network },
@@ -177,11 +182,11 @@ function createDataSet(
 /** A question and how it is drawn. */
 interface Shown {
   readonly question: string
-  /** Lines over `category`, bars by it, or the rows as they are. */
+  /** Lines over `category`, bars by `category`, or the rows as a table. */
   readonly as: 'lines' | 'bars' | 'table'
   readonly category?: string
   readonly value?: string
-  /** One line or colour for each; amounts of several currencies are never added. */
+  /** A line or colour for each. Amounts in several currencies are never added. */
   readonly color?: string
 }
 
@@ -277,7 +282,7 @@ function draw(shown: Shown, question: DataSet | undefined): CfnDashboard.VisualP
     typeOf(name) === 'DATETIME'
       ? { dateDimensionField: { ...field(name), dateGranularity: 'WEEK' } }
       : { categoricalDimensionField: field(name) }
-  if (typeOf(value) !== 'DECIMAL') throw new TypeError(`${question.name}.${value} is no amount`)
+  if (typeOf(value) !== 'DECIMAL') throw new TypeError(`${question.name}.${value} is not an amount`)
   const wells = {
     category: [dimension(category)],
     values: [

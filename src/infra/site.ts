@@ -4,6 +4,7 @@ import type { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2'
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager'
 import {
   AllowedMethods,
+  type BehaviorOptions,
   CachePolicy,
   Distribution,
   Function as EdgeFunction,
@@ -23,30 +24,48 @@ import {
 } from 'aws-cdk-lib/aws-cloudfront'
 import { HttpOrigin, S3BucketOrigin } from 'aws-cdk-lib/aws-cloudfront-origins'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
-import { ObjectOwnership } from 'aws-cdk-lib/aws-s3'
-import { BucketDeployment, CacheControl, Source } from 'aws-cdk-lib/aws-s3-deployment'
+import { type IBucket, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
+import { BucketDeployment, CacheControl, type ISource, Source } from 'aws-cdk-lib/aws-s3-deployment'
 import { type LoginConfig, SITE_CACHING, siteHeaders } from '../apps/aws/login-config.ts'
 import { acknowledge, wildcardResource } from './acknowledge.ts'
 import type { Parameters } from './parameters.ts'
 import { createBucket } from './storage.ts'
 
+/** The public address of the pages, and how files get there. */
 export interface Site {
   readonly url: string
-  /** Puts the files in place that need no login, and tells them who hands out tokens. */
+  /** Puts the files that need no login into place, with the issuer of tokens in their settings. */
   publish(options: { siteDir: string; config: LoginConfig }): void
 }
 
-/** CloudFront in front of the API, and of a few files in a bucket that nobody else can read. */
-export function createSite(
-  stack: Stack,
-  {
-    parameters,
-    api,
-    tokenEndpoint,
-    viewerRequestFile,
-  }: { parameters: Parameters; api: HttpApi; tokenEndpoint: string; viewerRequestFile: string },
-): Site {
-  const { name, domainName, certificateArn, accessLogDays, logDays } = parameters
+interface SiteProps {
+  readonly parameters: Parameters
+  readonly api: HttpApi
+  /** The only address the login page may connect to. */
+  readonly tokenEndpoint: string
+  readonly viewerRequestFile: string
+}
+
+/** CloudFront in front of the API and of a private bucket with the files that need no login. */
+export function createSite(stack: Stack, props: SiteProps): Site {
+  const { domainName, logDays } = props.parameters
+  const { logs, files } = createBuckets(stack, props.parameters)
+  const distribution = createDistribution(stack, props, { logs, files })
+  return {
+    url: `https://${domainName ?? distribution.distributionDomainName}`,
+    publish({ siteDir, config }) {
+      const sources = [Source.asset(siteDir), Source.jsonData('login/config.json', config)]
+      publishFiles(stack, { files, sources, logDays })
+    },
+  }
+}
+
+interface SiteBuckets {
+  readonly logs: IBucket
+  readonly files: IBucket
+}
+
+function createBuckets(stack: Stack, { accessLogDays }: Parameters): SiteBuckets {
   const logs = createBucket(stack, 'SiteLogs', {
     // CloudFront delivers its logs with an ACL.
     objectOwnership: ObjectOwnership.BUCKET_OWNER_PREFERRED,
@@ -60,31 +79,24 @@ export function createSite(
     objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
     serverAccessLogsBucket: logs,
     serverAccessLogsPrefix: 'files/',
-    // They are made anew by every deployment, and deleted with it.
+    // Every deployment makes these files anew, so they go with the stack.
     removalPolicy: RemovalPolicy.DESTROY,
   })
+  return { logs, files }
+}
 
-  const headers = siteHeaders({ tokenEndpoint })
-  const ofFiles = new ResponseHeadersPolicy(stack, 'FileHeaders', {
-    responseHeadersPolicyName: `${name}-files`,
-    ...sendHeaders(headers, { override: true }),
-  })
-  // The app says itself what its pages need. What is not its own, API Gateway's refusals, needs nothing.
-  const ofPages = new ResponseHeadersPolicy(stack, 'PageHeaders', {
-    responseHeadersPolicyName: `${name}-pages`,
-    ...sendHeaders(
-      { ...headers, 'content-security-policy': `default-src 'none'; frame-ancestors 'none'` },
-      { override: false },
-    ),
-  })
-  const viewerRequest = new EdgeFunction(stack, 'ViewerRequest', {
-    functionName: `${name}-viewer-request`,
-    comment: 'Tidemark: the cookie of the login becomes a token; without one, to the login',
-    runtime: FunctionRuntime.JS_2_0,
-    code: FunctionCode.fromInline(readFileSync(viewerRequestFile, 'utf8')),
-  })
+function createDistribution(
+  stack: Stack,
+  props: SiteProps,
+  { logs, files }: SiteBuckets,
+): Distribution {
+  const { name, domainName, certificateArn } = props.parameters
+  const { ofFiles, ofPages } = createHeaders(stack, props)
   const functionAssociations = [
-    { function: viewerRequest, eventType: FunctionEventType.VIEWER_REQUEST },
+    {
+      function: createViewerRequest(stack, props),
+      eventType: FunctionEventType.VIEWER_REQUEST,
+    },
   ]
   const fromFiles = {
     origin: S3BucketOrigin.withOriginAccessControl(files),
@@ -109,20 +121,64 @@ export function createSite(
           certificate: Certificate.fromCertificateArn(stack, 'Certificate', certificateArn),
         }),
     defaultBehavior: {
-      origin: new HttpOrigin(`${api.apiId}.execute-api.${Aws.REGION}.${Aws.URL_SUFFIX}`, {
-        protocolPolicy: OriginProtocolPolicy.HTTPS_ONLY,
-        originSslProtocols: [OriginSslPolicy.TLS_V1_2],
-      }),
-      viewerProtocolPolicy: ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
-      allowedMethods: AllowedMethods.ALLOW_ALL,
-      // What one may see another may not.
-      cachePolicy: CachePolicy.CACHING_DISABLED,
-      originRequestPolicy: OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+      ...fromApi(props.api),
       responseHeadersPolicy: ofPages,
       functionAssociations,
     },
     additionalBehaviors: { '/login*': fromFiles, '/assets/*': fromFiles },
   })
+  acknowledgeDistribution(distribution, props.parameters)
+  return distribution
+}
+
+function createHeaders(
+  stack: Stack,
+  { parameters: { name }, tokenEndpoint }: SiteProps,
+): { ofFiles: ResponseHeadersPolicy; ofPages: ResponseHeadersPolicy } {
+  const headers = siteHeaders({ tokenEndpoint })
+  const ofFiles = new ResponseHeadersPolicy(stack, 'FileHeaders', {
+    responseHeadersPolicyName: `${name}-files`,
+    ...sendHeaders(headers, { override: true }),
+  })
+  // The app sends what its pages need. These are for API Gateway's own refusals, which need nothing.
+  const ofPages = new ResponseHeadersPolicy(stack, 'PageHeaders', {
+    responseHeadersPolicyName: `${name}-pages`,
+    ...sendHeaders(
+      { ...headers, 'content-security-policy': `default-src 'none'; frame-ancestors 'none'` },
+      { override: false },
+    ),
+  })
+  return { ofFiles, ofPages }
+}
+
+/** Turns the login's cookie into a token before a request goes on. */
+function createViewerRequest(
+  stack: Stack,
+  { parameters: { name }, viewerRequestFile }: SiteProps,
+): EdgeFunction {
+  return new EdgeFunction(stack, 'ViewerRequest', {
+    functionName: `${name}-viewer-request`,
+    comment: 'Tidemark: the cookie of the login becomes a token; without one, to the login',
+    runtime: FunctionRuntime.JS_2_0,
+    code: FunctionCode.fromInline(readFileSync(viewerRequestFile, 'utf8')),
+  })
+}
+
+function fromApi(api: HttpApi): BehaviorOptions {
+  return {
+    origin: new HttpOrigin(`${api.apiId}.execute-api.${Aws.REGION}.${Aws.URL_SUFFIX}`, {
+      protocolPolicy: OriginProtocolPolicy.HTTPS_ONLY,
+      originSslProtocols: [OriginSslPolicy.TLS_V1_2],
+    }),
+    viewerProtocolPolicy: ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
+    allowedMethods: AllowedMethods.ALLOW_ALL,
+    // One person may see what another may not, so nothing is shared.
+    cachePolicy: CachePolicy.CACHING_DISABLED,
+    originRequestPolicy: OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+  }
+}
+
+function acknowledgeDistribution(distribution: Distribution, { certificateArn }: Parameters): void {
   acknowledge(distribution, {
     'AwsSolutions-CFR1': 'Who may come in is a matter of the token, not of the country.',
     'AwsSolutions-CFR2':
@@ -134,32 +190,31 @@ export function createSite(
         }
       : {}),
   })
-  const url = `https://${domainName ?? distribution.distributionDomainName}`
-  return {
-    url,
-    publish({ siteDir, config }) {
-      const sources = [Source.asset(siteDir), Source.jsonData('login/config.json', config)]
-      const logGroup = new LogGroup(stack, 'FilesLog', {
-        retention: logDays,
-        removalPolicy: RemovalPolicy.DESTROY,
-      })
-      for (const [path, cacheControl] of Object.entries(SITE_CACHING)) {
-        new BucketDeployment(stack, `Files-${path}`, {
-          destinationBucket: files,
-          sources,
-          exclude: ['*'],
-          include: [path.endsWith('/') ? `${path}*` : path],
-          cacheControl: [CacheControl.fromString(cacheControl)],
-          // Pages that are open still want the assets of the last deployment.
-          prune: false,
-          retainOnDelete: false,
-          memoryLimit: 256,
-          logGroup,
-        })
-      }
-      acknowledgeHelper(stack, files.arnForObjects('*'))
-    },
+}
+
+function publishFiles(
+  stack: Stack,
+  { files, sources, logDays }: { files: IBucket; sources: ISource[]; logDays: number },
+): void {
+  const logGroup = new LogGroup(stack, 'FilesLog', {
+    retention: logDays,
+    removalPolicy: RemovalPolicy.DESTROY,
+  })
+  for (const [path, cacheControl] of Object.entries(SITE_CACHING)) {
+    new BucketDeployment(stack, `Files-${path}`, {
+      destinationBucket: files,
+      sources,
+      exclude: ['*'],
+      include: [path.endsWith('/') ? `${path}*` : path],
+      cacheControl: [CacheControl.fromString(cacheControl)],
+      // Open pages still want the assets of the last deployment.
+      prune: false,
+      retainOnDelete: false,
+      memoryLimit: 256,
+      logGroup,
+    })
   }
+  acknowledgeHelper(stack, files.arnForObjects('*'))
 }
 
 /** Headers as CloudFront wants them: some by a name of its own. */

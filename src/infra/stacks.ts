@@ -7,17 +7,17 @@ import { createQuickSight } from './quicksight.ts'
 import { createStorage } from './storage.ts'
 import { createWarehouse } from './warehouse.ts'
 
-/** What a build has left, to be deployed. */
+/** What a build made for the deployment. */
 export interface Built {
   /** Folder with the package of the functions. */
   readonly codeDir: string
-  /** Folder with the files of the site that need no login. */
+  /** Folder with the site's files that need no login. */
   readonly siteDir: string
   /** The CloudFront Function that turns a cookie into a token. */
   readonly viewerRequestFile: string
 }
 
-/** Every stack that the parameters ask for, in the order in which they are deployed. */
+/** Creates every stack that the parameters ask for, in the order of their deployment. */
 export function createStacks(app: App, parameters: Parameters, built: Built): Stack[] {
   const { account, region } = parameters
   const env = {

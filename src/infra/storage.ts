@@ -12,6 +12,7 @@ import { acknowledge } from './acknowledge.ts'
 import { output } from './output.ts'
 import type { Parameters } from './parameters.ts'
 
+/** The buckets of the lake. */
 export interface Storage {
   readonly stack: Stack
   readonly ingestion: IBucket
@@ -19,16 +20,17 @@ export interface Storage {
 }
 
 /**
- * Name of a zone's bucket. Said rather than made up by CloudFormation: who deploys again over a lake
- * that stayed is told so, and does not begin another beside it.
+ * The name of a zone's bucket. CloudFormation does not choose it, so a deployment over a lake that
+ * stayed fails and says so, instead of beginning a second lake.
  */
 export function zoneBucketName(stack: Stack, { name }: Parameters, zone: ZoneName): string {
   return `${name}-${zone}-${stack.account}-${stack.region}`
 }
 
+/** A zone of the lake. */
 export type ZoneName = 'ingestion' | 'processed'
 
-/** The two zones of the lake, in buckets that nobody can overwrite in or delete from (I3). */
+/** Creates the two zones of the lake, in buckets where nobody can overwrite or delete objects (I3). */
 export function createStorage(
   app: App,
   { parameters, ...props }: StackProps & { readonly parameters: Parameters },
@@ -67,7 +69,7 @@ function createZone(
     objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
     serverAccessLogsBucket: accessLogs,
     serverAccessLogsPrefix: `${zone}/`,
-    // We begin no multipart upload; somebody else's, left half done, would cost money for ever.
+    // Tidemark begins no multipart upload. One that somebody else abandons would cost money for ever.
     lifecycleRules: [{ abortIncompleteMultipartUploadAfter: Duration.days(1) }],
     removalPolicy: RemovalPolicy.RETAIN,
   })
@@ -81,7 +83,7 @@ function createZone(
       ...everybody,
       sid: 'CreateOnly',
       actions: ['s3:PutObject'],
-      // The parts of a multipart upload know no condition, its completion does.
+      // The parts of a multipart upload cannot carry the condition; its completion can.
       conditions: {
         Null: { 's3:if-none-match': 'true' },
         Bool: { 's3:ObjectCreationOperation': 'true' },
@@ -98,7 +100,7 @@ function createZone(
   return bucket
 }
 
-/** A bucket as every one is: encrypted, for TLS only, and not for the public. */
+/** Creates a bucket with what every bucket has: encryption, TLS only, and no public access. */
 export function createBucket(stack: Stack, id: string, props: BucketProps): IBucket {
   // CDK's classes leave out what its interfaces call optional; see exactOptionalPropertyTypes.
   return new Bucket(stack, id, {

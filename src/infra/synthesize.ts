@@ -6,17 +6,18 @@ import { parseParameters } from './parameters.ts'
 import { createStacks } from './stacks.ts'
 import type { StackTemplate } from './template.ts'
 
+/** Synthesized templates. Disposing removes their files. */
 export interface Synthesis extends Disposable {
   readonly app: App
   /** By the id of the stack: `Storage`, `Pipeline` and so on. */
   readonly templates: ReadonlyMap<string, StackTemplate>
-  /** Ids of the stacks that cannot be deleted before somebody allows it. */
+  /** Ids of the stacks that cannot be deleted until somebody allows it. */
   readonly protectedStacks: readonly string[]
 }
 
 /**
- * The templates that these parameters make, with empty folders in place of what a build leaves:
- * nothing in them depends on it but the names of the assets. Disposing removes the files.
+ * Synthesizes the templates for the given parameters, with empty folders instead of a build: only the
+ * names of assets depend on the build. Disposing removes the files.
  */
 export function synthesize(
   given: Readonly<Record<string, unknown>> = {},
@@ -49,13 +50,13 @@ export function synthesize(
   }
 }
 
-/** Those that `cdk` gives: without them the templates would be others. */
+/** The flags that `cdk` passes. Without them the templates would differ. */
 function readFeatureFlags(): Record<string, unknown> {
   const file = new URL('../../cdk.json', import.meta.url)
   return (JSON.parse(readFileSync(file, 'utf8')) as { context: Record<string, unknown> }).context
 }
 
-/** Parameters with which every option is on. */
+/** Parameters that switch every option on. */
 export const EVERYTHING = {
   alertEmail: 'alerts@example.org',
   drop: 's3://others-bucket/for/tidemark',

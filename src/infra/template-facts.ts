@@ -5,7 +5,7 @@ type Templates = ReadonlyMap<string, StackTemplate>
 
 const known = new Map<string, Templates>()
 
-/** The templates that parameters make, by the id of their stack, for tests to ask; made once. */
+/** The templates for parameters, by stack id, for tests. Each set of parameters is synthesized once. */
 export function templatesOf(parameters: Readonly<Record<string, unknown>>): Templates {
   const key = JSON.stringify(parameters)
   const found = known.get(key)
@@ -15,13 +15,14 @@ export function templatesOf(parameters: Readonly<Record<string, unknown>>): Temp
   return made.templates
 }
 
+/** The template of one stack. Throws if there is no such stack. */
 export function stackOf(templates: Templates, id: string): StackTemplate {
   const found = templates.get(id)
   if (found === undefined) throw new Error(`there is no stack ${id}`)
   return found
 }
 
-/** The one resource of a type whose logical id begins so. */
+/** The only resource of a type whose logical id begins with `begins`. Throws if it is not the only one. */
 export function findOne(
   template: StackTemplate,
   type: string,
@@ -32,9 +33,10 @@ export function findOne(
   return found[0]?.[1] ?? {}
 }
 
+/** The statements of a policy document. */
 export function statementsOf(properties: Readonly<Record<string, unknown>>): Statement[] {
   return (properties['PolicyDocument'] as { Statement: Statement[] }).Statement
 }
 
-/** CDK's own function, which puts the site's files in place during a deployment. */
+/** Whether a logical id belongs to CDK's function that puts the site's files into place. */
 export const isHelper = (at: string): boolean => at.includes('CustomCDKBucketDeployment')

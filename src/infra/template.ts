@@ -1,16 +1,17 @@
-/** What a template says of one resource. */
+/** One resource in a template. */
 export interface Resource {
   readonly Type: string
   readonly Properties?: Readonly<Record<string, unknown>>
   readonly DeletionPolicy?: string
 }
 
+/** The part of a CloudFormation template that is read here. */
 export interface StackTemplate {
   readonly Resources: Readonly<Record<string, Resource>>
   readonly Outputs?: Readonly<Record<string, { readonly Value: unknown }>>
 }
 
-/** A statement of a policy, as it stands in a template. */
+/** A statement of a policy in a template. */
 export interface Statement {
   readonly Sid?: string
   readonly Effect: 'Allow' | 'Deny'
@@ -28,8 +29,8 @@ interface Intrinsic {
 }
 
 /**
- * A value of a template as one text, in which what is known only when it is deployed stands as
- * cdk-nag writes it: `<AWS::Region>`, `<Bucket.Arn>`, and of another stack `<stack/Output>`.
+ * Writes a value of a template as text. A part that is known only after deployment is written as
+ * cdk-nag does: `<AWS::Region>`, `<Bucket.Arn>`, and for another stack `<stack/Output>`.
  */
 export function textOf(value: unknown): string {
   if (typeof value === 'string') return value
@@ -46,7 +47,7 @@ export function textOf(value: unknown): string {
   throw new TypeError(`no text: ${JSON.stringify(value)}`)
 }
 
-/** The resources of a type, by their logical id. */
+/** The resources of one type with their logical ids. */
 export function resourcesOf(
   { Resources }: StackTemplate,
   type: string,
@@ -56,6 +57,7 @@ export function resourcesOf(
   )
 }
 
+/** A value that a template writes alone or as a list, as a list. */
 export function listOf<Value>(value: Value | readonly Value[]): readonly Value[] {
   return Array.isArray(value) ? (value as readonly Value[]) : [value as Value]
 }

@@ -15,14 +15,15 @@ import { type Network, POSTGRES_PORT } from './network.ts'
 import { output } from './output.ts'
 import type { Parameters } from './parameters.ts'
 
+/** The stack of the warehouse and its database. */
 export interface MadeWarehouse {
   readonly stack: Stack
   readonly instance: DatabaseInstance
 }
 
 /**
- * The warehouse as an RDS Postgres that only the functions reach, over TLS only. No function is its
- * owner: the roles that load and read are made once, by hand (`docs/aws.md`).
+ * Creates the warehouse: an RDS Postgres that only the functions reach, and only over TLS. No function
+ * is its owner: the roles that load and read are created once, by hand (`docs/aws.md`).
  */
 export function createWarehouse(
   app: App,
@@ -50,7 +51,7 @@ export function createWarehouse(
     vpcSubnets: { subnetType: network.subnetType },
     securityGroups: [network.database],
     publiclyAccessible: false,
-    // RDS makes the password, keeps it in Secrets Manager and changes it every week.
+    // RDS creates the password, keeps it in Secrets Manager and changes it every week.
     credentials: Credentials.fromUsername('tidemark_owner'),
     manageMasterUserPassword: true,
     parameterGroup: new ParameterGroup(stack, 'Settings', {

@@ -157,7 +157,7 @@ describe('the package for Lambda', () => {
     }
     found(`${module}.mjs is missing`)
     found('duckdb.node', 'is 62')
-    found('of DuckDB it has')
+    found('from DuckDB, but needs')
     found('left.test.ts')
     found('key.sql', 'secret')
     found('path.sql', 'path of this machine')

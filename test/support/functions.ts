@@ -1,9 +1,9 @@
 import { vi } from 'vitest'
 import type { InvocationContext } from '../../src/apps/aws/stage.ts'
-import type { Collected } from '../../src/apps/aws/collect.lambda.ts'
-import type { Extracted } from '../../src/apps/aws/extract.lambda.ts'
-import type { Loaded } from '../../src/apps/aws/load.lambda.ts'
-import type { Transformed } from '../../src/apps/aws/transform.lambda.ts'
+import type { CollectOutput } from '../../src/apps/aws/collect.lambda.ts'
+import type { ExtractOutput } from '../../src/apps/aws/extract.lambda.ts'
+import type { LoadOutput } from '../../src/apps/aws/load.lambda.ts'
+import type { TransformOutput } from '../../src/apps/aws/transform.lambda.ts'
 import type { S3Server } from './s3-server.ts'
 import { type SecretsServer, startSecretsServer } from './secrets-server.ts'
 import type { TestSystem } from './system.ts'
@@ -12,10 +12,10 @@ type HandlerOf<Output> = (event: unknown, context: InvocationContext) => Promise
 
 /** The stages as Lambda functions over a test system in S3, each with a process's memory. */
 export interface Functions extends AsyncDisposable {
-  readonly extract: HandlerOf<Extracted>
-  readonly collect: HandlerOf<Collected>
-  readonly transform: HandlerOf<Transformed>
-  readonly load: HandlerOf<Loaded>
+  readonly extract: HandlerOf<ExtractOutput>
+  readonly collect: HandlerOf<CollectOutput>
+  readonly transform: HandlerOf<TransformOutput>
+  readonly load: HandlerOf<LoadOutput>
   readonly secrets: SecretsServer
   readonly scratch: string
   /** Every line written so far that is JSON: entries of the log, and metrics (with `_aws`). */

@@ -1,16 +1,16 @@
 /*
- * The function behind the HTTP API. What it needs of its surroundings:
+ * The function behind the HTTP API. It needs this around it:
  *
  * - Payload format 2.0, stage `$default`, a JWT authorizer on every route (`ANY /{proxy+}` and
  *   `ANY /`). Without the authorizer's claims it answers 401 to everything.
  * - `TIDEMARK_WAREHOUSE_READER_SECRET`, `TIDEMARK_INGESTION`, `TIDEMARK_PROCESSED`,
  *   `TIDEMARK_SCRATCH`, and `TIDEMARK_OIDC_GROUPS_CLAIM` (`cognito:groups` for Cognito). With
- *   `TIDEMARK_OIDC_ISSUER` and `TIDEMARK_OIDC_AUDIENCE` (the client id) it holds the claims against
- *   them again. Not `TIDEMARK_OIDC_JWKS`: it asks nobody for keys.
- * - The right to read that secret and both buckets (`s3:GetObject`, `s3:ListBucket`), no other.
- * - In front of it CloudFront, without caching, passing on every header but `Host` (managed origin
- *   request policy AllViewerExceptHostHeader), `Accept-Encoding` among them: answers are compressed
- *   here, and only 4.6 MB fit through. No custom error responses: the statuses are the API's.
+ *   `TIDEMARK_OIDC_ISSUER` and `TIDEMARK_OIDC_AUDIENCE` (the client id) it checks the claims against
+ *   them once more. Not `TIDEMARK_OIDC_JWKS`: it fetches no keys.
+ * - The right to read that secret and both buckets (`s3:GetObject`, `s3:ListBucket`), and no other.
+ * - CloudFront in front of it, without caching. It passes on every header but `Host` (managed origin
+ *   request policy AllViewerExceptHostHeader), so also `Accept-Encoding`: answers are compressed
+ *   here, and only 4.6 MB fit through. It replaces no error response: the statuses are the API's.
  */
 import { randomUUID } from 'node:crypto'
 import type { APIGatewayProxyResult, LambdaContext } from 'hono/aws-lambda'
@@ -21,7 +21,7 @@ import { forgetSecrets, readDatabaseUrl } from './secrets.ts'
 
 let opened: Promise<Api> | undefined
 
-/** One request. The app is made by the first and kept for as long as the process is warm. */
+/** Answers one request. The first one makes the app, which is kept while the process is warm. */
 export async function handler(
   event: ApiEvent,
   context: Pick<LambdaContext, 'getRemainingTimeInMillis'>,
@@ -38,7 +38,7 @@ export async function handler(
 async function open(): Promise<Api> {
   const log = createLog('api')
   const secret = secretOf('reader')
-  // Its scratch folder is kept with it; a process ends without being asked.
+  // The scratch folder stays as long as the app. A process ends without a notice.
   const { config, deps, reader } = await openFunctionEnvironment({
     needs: [],
     runId: randomUUID(),

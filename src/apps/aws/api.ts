@@ -11,7 +11,7 @@ import { presentProject } from '../server/open-server.ts'
 import type { ProblemOptions } from '../server/problem.ts'
 import { createRenewingReader } from './renewing-reader.ts'
 
-/** Of an event of an HTTP API (payload format 2.0), what is read here. */
+/** The part of an HTTP API's event (payload format 2.0) that is read here. */
 export interface ApiEvent {
   readonly version: string
   readonly rawPath: string
@@ -23,11 +23,12 @@ export interface ApiEvent {
   readonly requestContext: GatewayContext & { readonly http: { readonly method: string } }
 }
 
+/** What the API answers from. */
 export interface ApiOptions {
   readonly config: Config
-  /** For pages that show the lake; nothing is written, the source is not read. */
+  /** For pages that show the lake. Nothing is written, and the source is not read. */
   readonly deps: Deps
-  /** The warehouse with the reader's rights, apart from where it is. */
+  /** The warehouse with the reader's rights, without its connection string. */
   readonly warehouse: Omit<Warehouse, 'url'>
   /** See `RenewingReaderOptions.readUrl`. */
   readonly readUrl: (state: { readonly isRefused: boolean }) => Promise<string>
@@ -35,7 +36,7 @@ export interface ApiOptions {
   readonly now?: () => Date
 }
 
-/** Disposing closes the connections to the warehouse. */
+/** Answers events. Disposing closes the connections to the warehouse. */
 export interface Api extends AsyncDisposable {
   handle(
     event: ApiEvent,
@@ -44,15 +45,15 @@ export interface Api extends AsyncDisposable {
 }
 
 /**
- * Lambda takes an answer of 6 MB, written as JSON. Every body is sent as base64, whose length is
- * known before it is made; the rest is for the headers.
+ * The largest body. Lambda takes an answer of 6 MB, written as JSON. Every body is sent as base64,
+ * whose length is known in advance; the rest is for the headers.
  */
 export const MAX_ANSWER_BYTES = 4_600_000
-/** What a gateway waits at most (HTTP API: 30 s), where the context does not say. */
+/** The longest that a gateway waits (HTTP API: 30 s), if the context does not say. */
 const MAX_WAIT_MS = 29_000
-/** Kept back to answer in. */
+/** Time kept back to send an answer. */
 const SPARE_MS = 2000
-/** A process is stopped between two requests, for minutes; what lies between it and the warehouse forgets. */
+/** Lambda stops a process between two requests for minutes, and connections are lost meanwhile. */
 const MAX_IDLE_MS = 60_000
 
 interface GatewayEnv {
@@ -60,9 +61,9 @@ interface GatewayEnv {
 }
 
 /**
- * Pages and API behind an HTTP API whose authorizer has checked the token: the same app as
- * everywhere, one event in, one whole answer out. Nobody is asked before the first event. What would
- * be too large or take too long for the gateway is answered with a problem that says so, and the
+ * Pages and API behind an HTTP API whose authorizer has checked the token. It is the same app as
+ * elsewhere: one event in, one whole answer out. Sends no request before the first event. If an
+ * answer is too large or too late for the gateway, the answer is a problem that says so, and the
  * statement is stopped.
  */
 export function createApi({
@@ -105,7 +106,7 @@ export function createApi({
     const answered = answer(c, gone.signal)
     const first = await Promise.race([answered, late]).finally(() => clearTimeout(clock))
     if (first !== 'late') return first
-    answered.catch(() => {}) // nobody waits for it any more
+    answered.catch(() => {}) // nobody waits for it now
     gone.abort()
     return await refuse(c, TOO_LATE)
   })
@@ -123,12 +124,12 @@ export function createApi({
 const TOO_LARGE: ProblemOptions = {
   status: 413,
   code: 'ANSWER_TOO_LARGE',
-  detail: `The answer is larger than ${MAX_ANSWER_BYTES / 1_000_000} MB, more than fits through here: narrow it with filters, or accept gzip`,
+  detail: `The answer is larger than ${MAX_ANSWER_BYTES / 1_000_000} MB, more than fits through here: use filters, or accept gzip`,
 }
 const TOO_LATE: ProblemOptions = {
   status: 504,
   code: 'ANSWER_TOO_LATE',
-  detail: 'The answer takes longer than can be waited for here: narrow it with filters',
+  detail: 'The answer takes longer than the gateway waits: use filters',
 }
 const BROKEN_OFF: ProblemOptions = {
   status: 503,
@@ -137,7 +138,7 @@ const BROKEN_OFF: ProblemOptions = {
   headers: { 'retry-after': '5' },
 }
 
-/** A whole body, or why there is none; undefined where there is nothing to read. Throws when it breaks off. */
+/** A whole body, or why there is none. Undefined if there is nothing to read. Throws if it breaks off. */
 async function gather({
   body,
 }: Response): Promise<Uint8Array<ArrayBuffer> | ProblemOptions | undefined> {
@@ -154,8 +155,8 @@ async function gather({
 }
 
 /**
- * An HTTP API decodes the path of its event, so that a `?` or `#` within it would begin something
- * else. Any other sign may stand as it is.
+ * An HTTP API decodes the path of its event, so a `?` or `#` in it would begin a query or fragment.
+ * Every other character may stay as it is.
  */
 function withEncodedPath(event: ApiEvent): ApiEvent {
   return { ...event, rawPath: event.rawPath.replaceAll(/[?#]/g, encodeURIComponent) }

@@ -1,23 +1,24 @@
 import { collect } from '../../platform/pipeline.ts'
 import { stageHandler } from './stage.ts'
 
-export interface Collected {
+/** What one invocation collected. */
+export interface CollectOutput {
   readonly batch: number
   readonly committed: boolean
   /** Files and answers this invocation took. */
   readonly files: number
   readonly quarantined: number
-  /** There is more to take, for the next invocation. */
+  /** Whether more is left for the next invocation. */
   readonly isCutShort: boolean
   /** Feeds that could not be asked or read. */
   readonly failures: number
 }
 
-/** The newest batch this process has seen: saves a warm one the search for it. */
+/** The newest batch that this process has seen, so that a warm one need not search for it. */
 let lastKnown = 0
 
-/** Beside the state machine, on a schedule of its own: what it commits the next run loads. */
-export const handler = stageHandler<Collected>({
+/** Runs beside the state machine, on its own schedule. The next run loads what it commits. */
+export const handler = stageHandler<CollectOutput>({
   name: 'collect',
   needs: [],
   async work(deps) {

@@ -9,22 +9,25 @@ import type { Log } from '../../platform/log.ts'
 import { createMemory } from '../../platform/memory.ts'
 import type { Warehouse } from '../../platform/warehouse/warehouse.ts'
 import { totesys } from '../../totesys/totesys.ts'
-import { limitsOf, openFeeds, openStore, readConfig, VERSION } from '../environment.ts'
+import { limitsOf, openFeeds, openStore } from '../environment.ts'
+import { readConfig } from '../read-config.ts'
+import { VERSION } from '../version.ts'
 import { SECRET_SETTINGS } from './functions.ts'
 import { readDatabaseUrl } from './secrets.ts'
 
-/** A database whose connection string a function may read from a secret. */
+/** A database whose connection string lies in a secret that a function may read. */
 export type SecretOf = keyof typeof SECRET_SETTINGS
 
+/** What an invocation needs. */
 export interface FunctionOptions {
-  /** The databases this function talks to; it has no right to the secrets of the others. */
+  /** The databases this function talks to. It may not read the secrets of the others. */
   readonly needs: readonly SecretOf[]
   readonly runId: string
   readonly log: Log
   readonly deadline?: AbortSignal
 }
 
-/** Deps of one invocation; its scratch folder is gone when it is disposed of. */
+/** `Deps` for one invocation. Disposing removes its scratch folder. */
 export interface FunctionEnvironment extends AsyncDisposable {
   readonly config: Config
   readonly deps: Deps
@@ -32,13 +35,12 @@ export interface FunctionEnvironment extends AsyncDisposable {
   readonly reader: Warehouse
 }
 
-/** Stores by address, kept by a warm process with their connections. */
+/** Stores by address. A warm process keeps them with their connections. */
 const stores = new Map<string, Promise<ObjectStore>>()
 
 /**
- * Builds `Deps` from a function's environment and the secrets it names. Whatever an invocation
- * before left in the scratch folder when it was killed is removed first. Throws `ConfigError` for a
- * setting that is missing.
+ * Builds `Deps` from a function's environment and the secrets it names. First removes what killed
+ * invocations left in the scratch folder. Throws `ConfigError` for a missing setting.
  */
 export async function openFunctionEnvironment({
   needs,
@@ -64,7 +66,7 @@ export async function openFunctionEnvironment({
     schema: config.TIDEMARK_WAREHOUSE_SCHEMA,
     readerRole: config.TIDEMARK_WAREHOUSE_READER,
   }
-  // Of no use but to the function that collects: only that is told where they are.
+  // Only the function that collects uses them, and only its settings say where they are.
   const feeds = await openFeeds(config)
   const deps: Deps = {
     project: totesys,
@@ -96,7 +98,7 @@ export async function openFunctionEnvironment({
 /** Kept from one invocation to the next, as the stores are. */
 const memory = createMemory()
 
-/** Scratch folders of the invocations under way: one in Lambda, more where functions are tested. */
+/** Scratch folders of running invocations: one in Lambda, several in tests. */
 const inUse = new Set<string>()
 
 async function prepareScratch(parent: string): Promise<string> {
@@ -111,7 +113,7 @@ async function prepareScratch(parent: string): Promise<string> {
   return scratchDir
 }
 
-/** Name of the secret with a database's connection string. Throws `ConfigError` where there is none. */
+/** Name of the secret with a database's connection string. Throws `ConfigError` if none is set. */
 export function secretOf(database: SecretOf): string {
   const setting = SECRET_SETTINGS[database]
   return given(process.env[setting], setting)
@@ -119,7 +121,7 @@ export function secretOf(database: SecretOf): string {
 
 function given(value: string | undefined, name: string): string {
   if (value !== undefined && value !== '') return value
-  throw new ConfigError(`The function has no setting ${name}`, {
+  throw new ConfigError(`The setting ${name} of this function is missing`, {
     code: 'CONFIG_INCOMPLETE',
     hint: 'deploy the stacks again: npm run deploy',
   })

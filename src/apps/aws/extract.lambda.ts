@@ -11,22 +11,24 @@ import {
 import { type HeldTable, listHeld } from '../../platform/lake/held.ts'
 import { stageHandler } from './stage.ts'
 
-export interface Extracted {
+/** What one invocation extracted. */
+export interface ExtractOutput {
   readonly batch: number
   readonly committed: boolean
-  /** There is something to transform, from this run or before. */
+  /** Whether there is something to transform, from this run or an earlier one. */
   readonly isPending: boolean
   readonly unchanged: Unchanged | null
   readonly held: number
   readonly quarantined: number
-  /** Tables were left for the next run, for want of time or memory. */
+  /** Whether tables were left for the next run because time or memory ran short. */
   readonly isCutShort: boolean
 }
 
-/** The newest batch this process has seen: saves a warm one the search for it. */
+/** The newest batch that this process has seen, so that a warm one need not search for it. */
 let lastKnown = 0
 
-export const handler = stageHandler<Extracted>({
+/** The first stage of the state machine. `AnythingPending` reads its `isPending`. */
+export const handler = stageHandler<ExtractOutput>({
   name: 'extract',
   needs: ['source'],
   async work(deps, { confirmDeletes }) {
@@ -37,7 +39,7 @@ export const handler = stageHandler<Extracted>({
     const { record, committed, quarantined } = outcome
     lastKnown = record?.batch ?? 0
     const transformed = record && (await readTransformed(deps, record))
-    // While nothing is pending no transform says what stands still in the stars.
+    // While nothing is pending no transform runs, so the tables it holds are reported here.
     const held = [...outcome.held, ...listHeld(transformed?.tables ?? {})]
     const isCutShort = held.some(({ reason }) => reason === DEFERRED)
     return {
@@ -59,7 +61,7 @@ export const handler = stageHandler<Extracted>({
   },
 })
 
-/** Reasons that pass by themselves and break no contract. If they do not pass, freshness tells. */
+/** Reasons that pass by themselves and break no contract. If one stays, the freshness alarm tells. */
 const PASSING: ReadonlySet<string> = new Set([DEFERRED, LOCKED])
 
 function measureHeld(held: readonly HeldTable[]): { held: number; deletesHeld: number } {

@@ -1,15 +1,15 @@
-/** What a function is given. The drawing of the site (`src/infra`) and the tests take it from here. */
+/** What a function may use. The deployment (`src/infra`) and the tests take it from here. */
 export interface FunctionLimits {
   /** File and export within the package. */
   readonly handler: string
-  /** A vCPU comes with every 1769 MB. */
+  /** Every 1769 MB bring one vCPU. */
   readonly memoryMb: number
   readonly timeoutSeconds: number
-  /** Size of `/tmp`: the files of one table on their way through, and what DuckDB spills. */
+  /** Size of `/tmp`, for the files of one table on their way and what DuckDB spills. */
   readonly scratchMb: number
 }
 
-/** The functions by name. Lambda ends one after 15 minutes at the latest. */
+/** The functions by name. Lambda ends each after 15 minutes at the latest. */
 export const FUNCTIONS = {
   extract: {
     handler: 'extract.handler',
@@ -33,17 +33,19 @@ export const FUNCTIONS = {
   api: { handler: 'api.handler', memoryMb: 1024, timeoutSeconds: 29, scratchMb: 512 },
 } as const satisfies Record<string, FunctionLimits>
 
+/** A function that Tidemark deploys. */
 export type FunctionName = keyof typeof FUNCTIONS
 
-/** The only one that Tidemark's package is built for on AWS, newest first. */
+/** The runtime of all functions, for which their package is built. */
 export const RUNTIME = 'nodejs24.x'
 
+/** A processor that the package can be built for. */
 export type Architecture = 'arm64' | 'x64'
 
 /**
- * Settings that only functions have, beside those of `docs/configuration.md`: each names a secret
- * in Secrets Manager which holds a connection string, or the JSON that RDS keeps
- * (`host`, `port`, `dbname`, `username`, `password`).
+ * Settings that only functions have, beside those in `docs/configuration.md`. Each names a secret in
+ * Secrets Manager that holds a connection string, or the JSON that RDS keeps (`host`, `port`,
+ * `dbname`, `username`, `password`).
  */
 export const SECRET_SETTINGS = {
   source: 'TIDEMARK_SOURCE_SECRET',

@@ -1,18 +1,20 @@
 import { loadAndConfirm } from '../../platform/pipeline.ts'
 import { stageHandler } from './stage.ts'
 
-export interface Loaded {
-  /** Batches this invocation loaded. */
+/** What one invocation loaded. */
+export interface LoadOutput {
+  /** Number of batches that this invocation loaded. */
   readonly batches: number
-  /** Newest batch the warehouse holds now, 0 when it is empty. */
+  /** The newest batch in the warehouse now, 0 if it is empty. */
   readonly lastBatch: number
   /** The warehouse holds everything committed to the source before this (source clock, ISO 8601). */
   readonly completeTo: string | null
-  /** Batches were left for the next run, for want of time or memory. */
+  /** Whether batches were left for the next run because time or memory ran short. */
   readonly isCutShort: boolean
 }
 
-export const handler = stageHandler<Loaded>({
+/** The last stage. It also confirms what the extract of this run proved to be unchanged. */
+export const handler = stageHandler<LoadOutput>({
   name: 'load',
   needs: ['warehouse'],
   async work(deps, { unchanged }) {

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { TidemarkError, TransientError } from '../../platform/errors.ts'
 import { fieldsOf } from '../../platform/log.ts'
-import type { Collected } from './collect.lambda.ts'
+import type { CollectOutput } from './collect.lambda.ts'
 import { AWS_EVENTS } from './events.ts'
-import type { Extracted } from './extract.lambda.ts'
-import type { Loaded } from './load.lambda.ts'
+import type { ExtractOutput } from './extract.lambda.ts'
+import type { LoadOutput } from './load.lambda.ts'
 import { createLog, publicError, publishMetrics } from './logging.ts'
-import type { Transformed } from './transform.lambda.ts'
+import type { TransformOutput } from './transform.lambda.ts'
 
 let printed = ''
 beforeEach(() => {
@@ -50,7 +50,7 @@ it('createLog() writes one object a line, whose message is the event', () => {
 })
 
 it('stage_finished has every field that a stage passes on', () => {
-  type Passed = Partial<Extracted & Collected & Transformed & Loaded>
+  type Passed = Partial<ExtractOutput & CollectOutput & TransformOutput & LoadOutput>
   // One that is missing, or of another type, fails `npm run types`.
   expect(Object.keys(fieldsOf<Passed>(AWS_EVENTS.stage_finished.fields))).toContain('durationMs')
 })
@@ -83,10 +83,10 @@ it('publicError() says of any other error its kind alone', () => {
     { code: 'ODD' },
   ]
   expect(faults.map((fault) => publicError(fault).message)).toEqual([
-    'A fault of the program: TypeError [22P02]',
-    'A fault of the program: RangeError',
-    'A fault of the program: Error',
-    'A fault of the program: Error [ODD]',
+    'Unexpected error: TypeError [22P02]',
+    'Unexpected error: RangeError',
+    'Unexpected error: Error',
+    'Unexpected error: Error [ODD]',
   ])
   for (const fault of faults) {
     const shown = publicError(fault)

@@ -10,7 +10,7 @@ const WRITE = { info: 'info', warn: 'warn', alert: 'critical' } as const satisfi
   string
 >
 
-/** Entries as lines of JSON that CloudWatch can search: `message` is the event's name. */
+/** A log that writes JSON lines for CloudWatch. `message` is the event's name. */
 export function createLog(
   functionName: string,
   fields: Readonly<Record<string, string>> = {},
@@ -27,9 +27,10 @@ export function createLog(
   }
 }
 
+/** What an invocation measured, by metric. */
 export type Measured = Partial<Record<keyof typeof METRICS, number>>
 
-/** Writes metrics to the log in one line, from which CloudWatch makes them. */
+/** Writes metrics to the log as one line, from which CloudWatch makes them. */
 export function publishMetrics(measured: Measured): void {
   const metrics = new Metrics({ namespace: NAMESPACE, serviceName: SERVICE })
   for (const [key, value] of Object.entries(measured)) {
@@ -40,9 +41,9 @@ export function publishMetrics(measured: Measured): void {
 }
 
 /**
- * An error as Lambda may show it, for its runtime logs whatever an error carries: name, message and
- * what to do, and nothing of its cause, in which a driver may have put a row. Of an error that is
- * not ours even the message is left out.
+ * Returns an error that Lambda may show, because its runtime logs everything that an error carries.
+ * It has the name, the message and the hint, and no cause, in which a driver may have put a row. An
+ * error that is not ours loses its message too.
  */
 export function publicError(error: unknown): Error {
   const known = error instanceof TidemarkError
@@ -50,7 +51,7 @@ export function publicError(error: unknown): Error {
   const name = error instanceof Error ? error.name : 'Error'
   const shown = known
     ? new Error(`${error.message} [${error.code}]${error.hint ? ` · ${error.hint}` : ''}`)
-    : new Error(`A fault of the program: ${name}${code === undefined ? '' : ` [${code}]`}`)
+    : new Error(`Unexpected error: ${name}${code === undefined ? '' : ` [${code}]`}`)
   shown.name = known ? name : 'UnexpectedError'
   shown.stack = `${shown.name}: ${shown.message}\n${framesOf(error)}`
   return shown

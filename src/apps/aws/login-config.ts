@@ -1,36 +1,37 @@
 /**
- * What the login page reads from `/login/config.json`, which the deployment writes beside it
- * (`login/config.json` in the bucket, never cached). Nothing in it is secret: the client is a public
- * one, with PKCE and without a secret of its own.
+ * What the login page reads from `/login/config.json`. The deployment writes that file beside the
+ * page (`login/config.json` in the bucket, never cached). Nothing in it is secret: the client is
+ * public, uses PKCE and has no secret.
  *
- * At the issuer the client is registered with the code flow, the redirect address
- * `https://<site>/login` and the address after logging out `https://<site>/login/out`.
+ * Register the client at the issuer with the code flow, the redirect address `https://<site>/login`
+ * and, for after the logout, `https://<site>/login/out`.
  */
 export interface LoginConfig {
-  /** The claim `iss` of its tokens: `https://cognito-idp.<region>.amazonaws.com/<pool>`. */
+  /** The claim `iss` in its tokens: `https://cognito-idp.<region>.amazonaws.com/<pool>`. */
   readonly issuer: string
   readonly clientId: string
   /** `https://<domain of the hosted UI>/oauth2/authorize` */
   readonly authorizationEndpoint: string
-  /** `https://<domain of the hosted UI>/oauth2/token`; asked by the page itself (CORS). */
+  /** `https://<domain of the hosted UI>/oauth2/token`; the page itself asks it (CORS). */
   readonly tokenEndpoint: string
   /**
-   * Where logging out goes on to, whole: `https://<domain>/logout?client_id=<id>&logout_uri=<address>`.
-   * Without it the site forgets the login and the issuer does not.
+   * The complete address to which a logout leads:
+   * `https://<domain>/logout?client_id=<id>&logout_uri=<address>`. Without it, the site forgets the
+   * login but the issuer does not.
    */
   readonly logoutUrl?: string
-  /** Standard: `openid`. */
+  /** Default: `openid`. */
   readonly scope?: string
   /**
-   * Which token the API's authorizer takes. Standard: `access`; `id` for an issuer whose access
-   * tokens are no JWT.
+   * The token that the API's authorizer takes. Default: `access`. Use `id` for an issuer whose access
+   * tokens are not JWTs.
    */
   readonly token?: 'access' | 'id'
 }
 
 /**
- * What the answers of the bucket (`/login*`, `/assets/*`) must carry: they are not made by the app,
- * which sends its own. The page asks the issuer for the token, and nobody else for anything.
+ * The headers that answers from the bucket (`/login*`, `/assets/*`) must carry. The app sends its own.
+ * The login page may connect to the issuer's token endpoint and to nothing else outside.
  */
 export function siteHeaders({
   tokenEndpoint,
@@ -51,7 +52,7 @@ export function siteHeaders({
     'strict-transport-security': 'max-age=31536000',
     'x-content-type-options': 'nosniff',
     'x-frame-options': 'DENY',
-    // The address of the page holds the code for a moment.
+    // For a moment the address of the page holds the code.
     'referrer-policy': 'no-referrer',
     'cross-origin-opener-policy': 'same-origin',
     'cross-origin-resource-policy': 'same-origin',
@@ -59,12 +60,12 @@ export function siteHeaders({
   }
 }
 
-/** `new URL().origin` would refuse what is only known once it is deployed (a token of the CDK). */
+/** `new URL().origin` would refuse an address that is known only after deployment (a CDK token). */
 function originOf(address: string): string {
   return address.split('/').slice(0, 3).join('/')
 }
 
-/** How long browsers keep what is in the bucket. A hash in the name changes with the content. */
+/** How long browsers keep files from the bucket. A hash in an asset's name changes with its content. */
 export const SITE_CACHING = {
   'login.html': 'no-cache',
   'login/config.json': 'no-store',

@@ -1,28 +1,29 @@
-/**
- * What the functions measure, as CloudWatch sees it: each is written to the log in the embedded
- * metric format, in this namespace, with one dimension `service`. Alarms are on these names.
- */
+/** The namespace of all metrics in CloudWatch. */
 export const NAMESPACE = 'Tidemark'
 
 /** The value of the dimension `service` of every metric. */
 export const SERVICE = 'tidemark'
 
+/**
+ * What the functions measure, as CloudWatch sees it. Each is written to the log in the embedded metric
+ * format, with one dimension `service`. Alarms use these names.
+ */
 export const METRICS = {
   /**
-   * Age of what the warehouse is proven complete to. By every run that reached the warehouse,
-   * also when nothing changed; by none that did not.
+   * Age of the moment up to which the warehouse is proven complete. Written by every run that reached
+   * the warehouse, even if nothing changed, and by no other.
    */
   freshness: { name: 'FreshnessSeconds', unit: 'Seconds' },
-  /** Rows put into quarantine by this run, 0 when none. */
+  /** Rows that this run put into quarantine; 0 if there were none. */
   quarantined: { name: 'RowsQuarantined', unit: 'Count' },
-  /** Tables that stand still for a broken contract, by every extract and transform while they do. */
+  /** Tables held because they broke their contract. Every extract and transform writes it. */
   held: { name: 'TablesHeld', unit: 'Count' },
-  /** Tables of which so many rows vanished at once that their deletion waits to be confirmed. */
+  /** Tables in which so many rows vanished at once that their deletion waits to be confirmed. */
   deletesHeld: { name: 'DeletesHeld', unit: 'Count' },
-  /** Inserts, updates and deletes captured by this run. */
+  /** Inserts, updates and deletes that this run captured. */
   changed: { name: 'RowsChanged', unit: 'Count' },
-  /** Feeds that could not be asked or read by this collect; the rest was collected. */
+  /** Feeds that this collection could not reach or read; it collected the others. */
   feedsUnreachable: { name: 'FeedsUnreachable', unit: 'Count' },
-  /** The most memory of the function's that was in use. */
+  /** The largest share of the function's memory that was in use. */
   memory: { name: 'MemoryUsedPercent', unit: 'Percent' },
 } as const

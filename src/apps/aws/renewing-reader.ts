@@ -6,23 +6,24 @@ import {
 } from '../../platform/presentation/reader.ts'
 import type { Warehouse } from '../../platform/warehouse/warehouse.ts'
 
+/** Where a renewing reader finds its connection string. */
 export interface RenewingReaderOptions extends ReaderOptions {
-  /** The warehouse apart from where it is. */
+  /** The warehouse without its connection string. */
   readonly warehouse: Omit<Warehouse, 'url'>
   /**
-   * The connection string. `isRefused`: the one given before did not lead there, so one that was
-   * kept is not wanted.
+   * Reads the connection string. If `isRefused` is set, the previous one failed, so a kept one is of
+   * no use.
    */
   readonly readUrl: (state: { readonly isRefused: boolean }) => Promise<string>
 }
 
-/** The warehouse may be elsewhere, or know the role by another password, than was said before. */
+/** Codes that may mean that the warehouse has moved or that the role has a new password. */
 const REFUSED = /_(PASSWORD|DATABASE|UNREACHABLE)$|^READER_CLOSED$/
 
 /**
- * A reader that outlives its connection string: refused or without a way to the warehouse it reads
- * the string again, and if it is another one, goes on with that as if nothing had happened. Asks for
- * the string when first read from. Throws as `createReader` and whatever `readUrl` throws.
+ * A reader that outlives its connection string. If the warehouse refuses the reader or cannot be
+ * reached, it reads the string again and, if that has changed, goes on with the new one. Reads the
+ * string first when it is first used. Throws what `createReader` and `readUrl` throw.
  */
 export function createRenewingReader({
   warehouse,
@@ -44,10 +45,10 @@ export function createRenewingReader({
       throw error
     })
   }
-  /** Another one in place of the one that failed; the same one when there is no other. */
+  /** Replaces the reader that failed. Returns the same one if the string has not changed. */
   const renew = async (failed: Reader): Promise<Reader> => {
     const now = await open()
-    if (now !== failed) return now // somebody who failed as well was quicker
+    if (now !== failed) return now // another request failed as well and was quicker
     const url = await readUrl({ isRefused: true })
     if (url === failed.warehouse.url) return failed
     const after = await open()

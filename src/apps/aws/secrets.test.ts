@@ -40,7 +40,9 @@ describe('readDatabaseUrl()', () => {
   it('refuses anything else, without a word of what it holds', async () => {
     for (const value of ['', 'hunter2', '{"password":"hunter2"}', '"hunter2"', 'null', '[1]']) {
       const told = await read(value)
-      expect(told, value).toMatch(/^ConfigError: The secret database holds no connection/)
+      expect(told, value).toMatch(
+        /^ConfigError: The secret database does not hold a database connection/,
+      )
       expect(told).not.toContain('hunter2')
     }
   })

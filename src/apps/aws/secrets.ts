@@ -1,17 +1,17 @@
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { ConfigError, TransientError } from '../../platform/errors.ts'
 
-/** Read again at least this often, and at once when a database refuses the login. */
+/** A secret is read again after this time, and at once if a database refuses the login. */
 const MAX_AGE_MS = 5 * 60_000
 
 const kept = new Map<string, { readonly url: string; readonly readAt: number }>()
 let client: SecretsManagerClient | undefined
 
 /**
- * The connection string in a secret of Secrets Manager, which holds it as it is, or the JSON that
- * RDS keeps: `host`, `port`, `dbname`, `username`, `password`. Kept for five minutes by a warm
- * process. Throws `ConfigError` (`SECRET_MISSING`, `SECRET_DENIED`, `SECRET_FORMAT`) and
- * `TransientError`; none of them holds the value.
+ * Reads a connection string from a secret in Secrets Manager. The secret holds the string itself, or
+ * the JSON that RDS keeps: `host`, `port`, `dbname`, `username`, `password`. A warm process keeps it
+ * for five minutes. Throws `ConfigError` (`SECRET_MISSING`, `SECRET_DENIED`, `SECRET_FORMAT`) and
+ * `TransientError`. No error holds the value.
  */
 export async function readDatabaseUrl(secretName: string): Promise<string> {
   const known = kept.get(secretName)
@@ -21,7 +21,7 @@ export async function readDatabaseUrl(secretName: string): Promise<string> {
   return url
 }
 
-/** The next reads ask again: somebody may have rotated a password. */
+/** Forgets all secrets, so that the next reads fetch them again: a password may have changed. */
 export function forgetSecrets(): void {
   kept.clear()
 }
@@ -34,20 +34,20 @@ async function readSecret(name: string): Promise<string> {
   } catch (error) {
     const { name: kind, code = kind } = error as Error & { code?: string }
     if (code === 'ResourceNotFoundException') {
-      throw new ConfigError(`There is no secret ${name}, or it has no value yet [${code}]`, {
+      throw new ConfigError(`The secret ${name} does not exist or has no value yet [${code}]`, {
         code: 'SECRET_MISSING',
         hint: `node scripts/create-secret.js ${name}`,
       })
     }
     if (/AccessDenied|UnrecognizedClient|InvalidSignature|ExpiredToken/.test(code)) {
-      throw new ConfigError(`The secret ${name} may not be read [${code}]`, {
+      throw new ConfigError(`This function may not read the secret ${name} [${code}]`, {
         code: 'SECRET_DENIED',
-        hint: 'let the role of the function do secretsmanager:GetSecretValue on it',
+        hint: "allow secretsmanager:GetSecretValue on it to the function's role",
       })
     }
     throw new TransientError(`The secret ${name} cannot be read just now [${code}]`, {
       code: 'SECRET_UNREACHABLE',
-      hint: 'try again; from within a VPC an endpoint for Secrets Manager is needed',
+      hint: 'try again; inside a VPC, an endpoint for Secrets Manager is needed',
       cause: error,
     })
   }
@@ -60,7 +60,7 @@ function parseSecret(text: string, name: string): string {
     const user = `${encodeURIComponent(String(username))}:${encodeURIComponent(String(password))}`
     return `postgresql://${user}@${String(host)}:${Number(port)}/${encodeURIComponent(String(dbname))}`
   }
-  throw new ConfigError(`The secret ${name} holds no connection to a database`, {
+  throw new ConfigError(`The secret ${name} does not hold a database connection`, {
     code: 'SECRET_FORMAT',
     hint: 'store postgresql://user:password@host:5432/database, or JSON with host, port, dbname, username, password',
   })

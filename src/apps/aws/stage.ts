@@ -7,49 +7,52 @@ import type { FunctionLog, StageOutput } from './events.ts'
 import { createLog, type Measured, publicError, publishMetrics } from './logging.ts'
 import { forgetSecrets } from './secrets.ts'
 
-/** What a stage may be given: by the state machine, or by an operator who invokes it alone. */
+/** What the state machine, or an operator who invokes a stage alone, may pass to it. */
 const stageInput = z.object({
   runId: z.string().min(1).max(200).optional(),
-  /** Load: what the extract of this run has proven to be unchanged. */
+  /** For load: what the extract of this run proved to be unchanged. */
   unchanged: z
     .object({ batch: z.number().int().positive(), takenAt: z.iso.datetime({ offset: true }) })
     .nullish(),
-  /** Extract: tables whose mass deletion is meant. */
+  /** For extract: tables whose mass deletion is right. */
   confirmDeletes: z.array(z.string()).default([]),
 })
 
+/** The parsed input of a stage. */
 export type StageInput = z.infer<typeof stageInput>
 
-/** The part of Lambda's context that counts. */
+/** The part of Lambda's context that is used. */
 export interface InvocationContext {
   readonly awsRequestId: string
   readonly memoryLimitInMB: string
   getRemainingTimeInMillis(): number
 }
 
+/** What a stage did. */
 export interface StageResult<Output extends StageOutput> {
-  /** Small and plain: what the state machine passes on. */
+  /** What the state machine passes on: small, and plain JSON. */
   readonly output: Output
   readonly measured: Measured
 }
 
-export interface Stage<Output extends StageOutput> {
+/** A stage as a function on AWS. */
+export interface StageFunction<Output extends StageOutput> {
   readonly name: 'extract' | 'collect' | 'transform' | 'load'
   readonly needs: readonly SecretOf[]
   readonly work: (deps: Deps, input: StageInput) => Promise<StageResult<Output>>
 }
 
 /**
- * A stage as a Lambda handler. It builds the outside, watches time and memory, and runs the same
- * function as everywhere; metrics are written when the stage is done and by nothing that failed.
- * A login refused with a secret that was kept is tried once more with the secret as it now is.
- * Whatever is thrown bears the name of its class and no cause.
+ * Makes a Lambda handler from a stage. The handler builds `Deps`, watches time and memory, and runs
+ * the same function as elsewhere. It writes metrics only if the stage succeeded. If a database refuses
+ * a login from a kept secret, it reads the secret again and tries once more. What it throws has the
+ * name of its class and no cause.
  */
 export function stageHandler<Output extends StageOutput>({
   name,
   needs,
   work,
-}: Stage<Output>): (event: unknown, context: InvocationContext) => Promise<Output> {
+}: StageFunction<Output>): (event: unknown, context: InvocationContext) => Promise<Output> {
   return async (event, context) => {
     const startedAt = performance.now()
     const runId = findRunId(event)
@@ -84,7 +87,7 @@ export function stageHandler<Output extends StageOutput>({
   }
 }
 
-/** Known before anything else may fail, so that every line of the log bears it. */
+/** Found before anything else can fail, so that every line of the log carries it. */
 function findRunId(event: unknown): string {
   const { success, data } = stageInput.safeParse(event)
   return (success ? data.runId : undefined) ?? randomUUID()
@@ -94,7 +97,7 @@ function parseInput(event: unknown): StageInput {
   const parsed = stageInput.safeParse(event ?? {})
   if (parsed.success) return parsed.data
   const faults = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
-  throw new ConfigError(`The stage was invoked with something else: ${faults.join('; ')}`, {
+  throw new ConfigError(`The input of the stage is not valid: ${faults.join('; ')}`, {
     code: 'INPUT_INVALID',
     hint: 'give {} or {"confirmDeletes": ["table"]}',
   })
@@ -104,7 +107,7 @@ function isRefusedLogin(error: unknown): error is ConfigError {
   return error instanceof ConfigError && error.code.endsWith('_PASSWORD')
 }
 
-/** Beyond this share of the function's memory no other piece of work is begun. */
+/** Above this share of the function's memory, a stage begins no other piece of work. */
 const MEMORY_SHARE = 0.85
 
 interface Watch extends Disposable {
@@ -113,9 +116,9 @@ interface Watch extends Disposable {
 }
 
 /**
- * Aborts the deadline when half of the time is gone, so that the piece of work then under way has
- * as long as all before it took, or when memory runs short: a function that is killed has done
- * nothing half, but would be killed at the same place again.
+ * Aborts the deadline when half of the time is gone, so that the current piece of work has as long as
+ * everything before it, or when memory runs short. A killed function leaves nothing half done, but
+ * it would be killed at the same place again.
  */
 function watchLimits(context: InvocationContext, log: FunctionLog): Watch {
   const deadline = new AbortController()

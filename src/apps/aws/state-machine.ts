@@ -1,6 +1,6 @@
 import { FUNCTIONS } from './functions.ts'
 
-/** Names that stand in the machine as `${Name}` until it is deployed, and where. */
+/** Names that stand in the machine as `${Name}` until the deployment fills them in. */
 export const PLACEHOLDERS = [
   'ExtractArn',
   'TransformArn',
@@ -12,7 +12,7 @@ export const PLACEHOLDERS = [
 
 /**
  * Seconds that a run and each of its stages may take, by the kind of workflow. AWS ends an express
- * one after five minutes at the latest; a stage that is then at work finishes all the same, and the
+ * workflow after five minutes at the latest. A stage that is then at work still finishes, and the
  * next run sees what it did.
  */
 export const WORKFLOWS = {
@@ -20,12 +20,10 @@ export const WORKFLOWS = {
   standard: { runSeconds: 3600, stageSeconds: 900 },
 } as const
 
+/** A kind of state machine: `express` is cheap, `standard` keeps the history of each run. */
 export type Workflow = keyof typeof WORKFLOWS
 
-/**
- * Errors that may be gone a moment later. Ours bear the name of their class; the others are
- * Lambda's own.
- */
+/** Errors that may pass. Ours have the name of their class; the others are Lambda's own. */
 const TRANSIENT = {
   ErrorEquals: [
     'TransientError',
@@ -44,8 +42,8 @@ const TRANSIENT = {
 
 /**
  * A state that calls a stage. The run's id in commit records, ledger and logs is the execution's
- * name. It is waited for a little longer than the function itself is allowed to run; an error that
- * is not retried leads on to `failed`, and is kept under `as`.
+ * name. The state waits a little longer than the function may run. An error that is not retried is
+ * kept under `as` and leads to `failed`.
  */
 function callStage(
   name: 'extract' | 'transform' | 'load',
@@ -82,11 +80,12 @@ const STAGES = {
 } as const
 
 /**
- * One run as a state machine (Amazon States Language, JSONPath): extract, then transform if
- * anything is pending, then load, which confirms what was found unchanged. As in `run()`, a stage
- * that fails does not stop the ones after it from catching up on what is already there; the run
- * has failed all the same, says so once (a failure that is known already is in an alarm), and the
- * next one goes on. Nothing changed costs three transitions.
+ * One run as a state machine (Amazon States Language, JSONPath): extract, then transform if anything
+ * is pending, then load, which also confirms what is unchanged.
+ *
+ * As in `run()`, a stage that fails does not keep the later ones from catching up. The run has failed
+ * all the same and sends one message, unless the alarm on failed runs is raised already. The next run
+ * goes on. A run without changes costs three transitions.
  */
 export const stateMachine = {
   Comment: 'One run of Tidemark: extract, transform, load.',

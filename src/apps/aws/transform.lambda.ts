@@ -1,17 +1,19 @@
 import { transform } from '../../platform/pipeline.ts'
 import { stageHandler } from './stage.ts'
 
-export interface Transformed {
+/** What one invocation transformed. */
+export interface TransformOutput {
   readonly generation: string
-  /** Batches this invocation transformed. */
+  /** Number of batches that this invocation transformed. */
   readonly batches: number
   readonly held: number
   readonly quarantined: number
-  /** Batches were left for the next run, for want of time or memory. */
+  /** Whether batches were left for the next run because time or memory ran short. */
   readonly isCutShort: boolean
 }
 
-export const handler = stageHandler<Transformed>({
+/** The middle stage. It talks to no database: it reads one bucket and writes the other. */
+export const handler = stageHandler<TransformOutput>({
   name: 'transform',
   needs: [],
   async work(deps) {

@@ -1,15 +1,16 @@
 /*
- * The CloudFront Function at `viewer-request` (runtime cloudfront-js-2.0, at most 10 KB), on every
+ * The CloudFront Function at `viewer-request` (runtime cloudfront-js-2.0, at most 10 KB), for every
  * behaviour of the distribution: the default one (the API), `/login*` and `/assets/*` (the bucket).
- * Sent as it is: nothing in it is replaced. ES 5.1 with `const`, `let` and template literals is
- * what the runtime has; no destructuring, no classes, no optional chaining.
+ * It is deployed as it is: nothing in it is replaced. The runtime knows ES 5.1 with `const`, `let` and
+ * template literals, but no destructuring, no classes and no optional chaining.
  *
- * It makes a bearer token of the cookie that /login sets, for browsers; a client that sends the
- * header itself keeps it. Whether the token counts, the API's authorizer decides: here its time is
- * read only to send people to the login who would be refused. No cookie goes on to an origin.
+ * For browsers, it turns the cookie that /login sets into a bearer token. A client that sends the
+ * header itself keeps it. The API's authorizer decides whether the token is valid. Its expiry is read
+ * here only to send people to the login instead of a refusal. No cookie reaches an origin.
  *
- * A browser adds a cookie to what other sites make it ask for, too. SameSite=Lax is the first
- * defence; here whatever does not come from a page of ours is refused, but for a plain link.
+ * A browser also adds the cookie to requests that other sites cause. SameSite=Lax is the first
+ * defence. Here, every request that does not come from our own pages is refused, except a plain
+ * link.
  */
 const COOKIE = '__Host-tidemark'
 const LOGIN = '/login'
@@ -25,7 +26,7 @@ function handler(event) {
   request.cookies = {}
 
   if (request.uri.startsWith(LOGIN) || request.uri.startsWith('/assets/')) {
-    // Both are one page, whose script reads the address; the bucket is to see nothing of it.
+    // Both are one page, whose script reads the address. The bucket must not see the address.
     if (request.uri === LOGIN || request.uri === '/login/out') request.uri = '/login.html'
     request.querystring = {}
     delete request.headers.authorization
@@ -43,7 +44,7 @@ function handler(event) {
   return request
 }
 
-/** The one cookie of the name. A browser keeps no second one, so two are somebody's attempt. */
+/** The only cookie of that name. A browser never keeps two, so two of them are an attack. */
 function readToken(cookie) {
   if (!cookie || (cookie.multiValue && cookie.multiValue.length > 1)) return undefined
   const token = cookie.value
@@ -51,7 +52,7 @@ function readToken(cookie) {
   return TOKEN.test(token) ? token : undefined
 }
 
-/** Milliseconds since 1970; undefined when the token does not say. */
+/** Milliseconds since 1970; undefined if the token does not say. */
 function readExpiry(token) {
   try {
     const claims = JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString('utf8'))
@@ -62,7 +63,7 @@ function readExpiry(token) {
   }
 }
 
-/** Somebody opens a page: no script that asks for something, no download of a link. */
+/** Whether somebody opens a page, as opposed to a request by a script or a download. */
 function isNavigation(request) {
   const mode = headerOf(request, 'sec-fetch-mode')
   const destination = headerOf(request, 'sec-fetch-dest')
@@ -74,7 +75,7 @@ function isNavigation(request) {
   )
 }
 
-/** Whether a page of another site, or an older browser that does not say, lets the browser ask. */
+/** Whether another site caused the request. An older browser that does not say counts as one. */
 function isOfAnotherSite(request) {
   const isReading = request.method === 'GET' || request.method === 'HEAD'
   const site = headerOf(request, 'sec-fetch-site')
@@ -104,7 +105,7 @@ function toLogin(request, isExpired) {
   }
 }
 
-/** Path and query to come back to; the start page for whatever a browser could take for another site. */
+/** Path and query to come back to. The start page if a browser could read them as another site. */
 function returnOf(request) {
   const pairs = []
   Object.keys(request.querystring).forEach((name) => {

@@ -6,7 +6,7 @@ import {
 } from '../../platform/errors.ts'
 import type { RunReport } from '../../platform/pipeline.ts'
 
-/** What the shell is told. Stable: documented in `docs/command-line.md`. */
+/** The exit codes. They stay as they are: scripts and schedulers depend on them. */
 export const EXIT = {
   done: 0,
   failed: 1,
@@ -19,18 +19,32 @@ export const EXIT = {
   interrupted: 130,
 } as const
 
-const OF_THE_SOURCE = /^(SOURCE|TABLE|KEY|CAPTURE)_/
+/** What each exit code means, for help and documentation. */
+export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
+  done: 'Done and checked. Published rows may break a check that only warns.',
+  failed: 'Failed. Nothing was half-published.',
+  usage: 'Wrong usage or configuration: somebody has to edit something.',
+  quarantined: 'Done, but rows went to quarantine.',
+  held: 'A table that broke its contract, or a mass deletion, is held; the rest was done.',
+  stale: 'The freshness promise is missed (status --check).',
+  locked: 'Another run holds the lock.',
+  different: 'verify found a difference.',
+  interrupted: 'Interrupted.',
+}
 
+const FROM_THE_SOURCE = /^(SOURCE|TABLE|KEY|CAPTURE)_/
+
+/** Returns the exit code for an error that ended a command. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof InterruptedError) return EXIT.interrupted
   if (error instanceof ConfigError) return EXIT.usage
-  // A damaged lake is no broken contract of the source.
-  if (error instanceof ContractError && OF_THE_SOURCE.test(error.code)) return EXIT.held
+  // A damaged lake is not the source's breach of contract.
+  if (error instanceof ContractError && FROM_THE_SOURCE.test(error.code)) return EXIT.held
   if (error instanceof ConflictError && error.code === 'RUN_LOCKED') return EXIT.locked
   return EXIT.failed
 }
 
-/** The worst that happened in a run (I13). */
+/** Returns the exit code for the worst thing that happened in a run (I13). */
 export function exitCodeOfRun(report: RunReport): number {
   const [first] = report.failures
   if (first !== undefined) return exitCodeOf(first.error)

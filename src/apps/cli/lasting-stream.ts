@@ -1,6 +1,6 @@
 import type { Stream } from './output.ts'
 
-/** The part of a Node stream that is used here. */
+/** The part of a Node stream that is written to here. */
 export interface Writing {
   write(text: string, written: (error?: Error | null) => void): unknown
   on(event: 'error', listener: (error: Error) => void): unknown
@@ -8,16 +8,18 @@ export interface Writing {
   readonly columns?: number
 }
 
+/** A stream that outlives failed writes. */
 export interface LastingStream extends Stream {
-  /** Lines that were lost and not reported yet, and why: a code such as `ENOSPC`. */
+  /** Lines lost and not reported yet, with a code such as `ENOSPC`. Undefined if there are none. */
   readonly lost: { readonly lines: number; readonly code: string } | undefined
   /** Resolves when the outcome of every write so far is known. */
   settled(): Promise<void>
 }
 
 /**
- * Output that cannot end the process: what a full disk or a closed pipe does not take is dropped,
- * and work goes on. Once output works again, one line by `describe` says how much is missing.
+ * Wraps a stream so that it cannot end the process. What a full disk or a closed pipe refuses is
+ * dropped, and work goes on. Once output works again, one line from `describe` says how much is
+ * missing.
  */
 export function lastingStream(
   stream: Writing,
@@ -26,7 +28,7 @@ export function lastingStream(
   let lost: { lines: number; code: string } | undefined
   let pending = 0
   let waiting: (() => void)[] = []
-  // Each write learns of its own error; without a listener the process would end.
+  // Each write gets its own error. Without this listener the process would end.
   stream.on('error', () => {})
   const write = (text: string, lines: number): void => {
     pending += 1
@@ -47,7 +49,7 @@ export function lastingStream(
     if (lost === undefined) return
     const said = lost
     lost = undefined
-    // If this fails too, these lines are still among what is lost.
+    // If this write fails too, these lines count as lost again.
     write(describe(said), said.lines)
   }
   return {

@@ -79,13 +79,13 @@ it('log() tells what a person must know: alerts, large tables, whole comparisons
   expect(written.err.split('\n')).toEqual([
     '  ! payment: 900 of 1,000 rows are gone from the source; the deletions are held back. If that is right: tidemark run --confirm-deletes payment',
     '  ! fact_payment: 2 rows of batch 3 went to quarantine (not_null payment_date). See them: tidemark quarantine list',
-    '  ! staff is held back: column name is gone. All other tables go on; once that is fixed, the next run brings everything that happened meanwhile.',
+    '  ! staff is held back: column name is gone. All other tables go on. Once this is fixed, the next run catches up.',
     '  ✓ staff is no longer held back',
-    '  staff has another shape: tidemark catalog',
-    '  public.other is in no contract and is left alone',
+    '  staff has a new schema: tidemark catalog',
+    '  public.other has no contract and is left alone',
     "  ! The issuer's keys cannot be fetched, so no token can be checked.",
     '  ✓ payment: 250,000 rows read',
-    '  staff is compared whole: another shape',
+    '  staff is compared as a whole: another shape',
     '',
   ])
 })
@@ -98,8 +98,8 @@ it('log() says once that a feed is away, however often it is tried', () => {
   }
   output.log({ ...entry, code: 'DROP_DENIED', reason: 'The drop may not be read' })
   expect(written.err.trimEnd().split('\n')).toEqual([
-    '  https://rates.example cannot be reached; what is known already is used',
-    '  The drop may not be read; what is known already is used',
+    '  https://rates.example cannot be reached; the last known values are used',
+    '  The drop may not be read; the last known values are used',
   ])
 })
 

@@ -1,15 +1,18 @@
 import { stripVTControlCharacters, styleText } from 'node:util'
 import { ConfigError, TidemarkError } from '../../platform/errors.ts'
-import { formatCount, formatDuration, formatNumber } from '../format.ts'
-import { APP_EVENTS, type AppLog, type AppLogEntry } from '../log.ts'
+import { formatDuration } from '../format.ts'
+import type { AppLog, AppLogEntry } from '../log.ts'
+import { describeEvent, type Told } from './describe-event.ts'
 import type { Result } from './results.ts'
 
+/** Where output goes: the part of a Node stream that is used. */
 export interface Stream {
   write(text: string): unknown
   readonly isTTY?: boolean
   readonly columns?: number
 }
 
+/** What decides how a command writes. */
 export interface OutputOptions {
   readonly stdout: Stream
   readonly stderr: Stream
@@ -22,8 +25,8 @@ export interface OutputOptions {
 type Style = 'green' | 'red' | 'yellow' | 'dim' | 'bold' | 'cyan'
 
 /**
- * The one place that writes to the terminal. stdout is data: results, or with `--json` one object
- * a line. stderr is progress and errors. Progress is redrawn in place on a terminal only.
+ * The only place that writes to the terminal. Results go to stdout; with `--json`, one object a
+ * line. Progress and errors go to stderr. Only a terminal gets progress that is redrawn in place.
  */
 export interface Output {
   readonly log: AppLog
@@ -31,108 +34,56 @@ export interface Output {
   style(style: Style, text: string): string
   /** A result for people; nothing with `--json`. */
   print(text: string): void
-  /** A step that is done, for people; nothing with `--json` or `--quiet`. */
+  /** A finished step for people; nothing with `--json` or `--quiet`. */
   note(text: string): void
   /** A result for machines; nothing without `--json`. */
   emit(result: Result): void
-  /** An error in full: what happened, what is safe, what to type next. */
+  /** An error in full: what happened, its code, and the next command. */
   fail(error: unknown): void
   /** Removes the progress line, if there is one. */
   clear(): void
 }
 
+/**
+ * Builds the output of one command. With `isJson` only `emit`, `log` and `fail` write, and only to
+ * stdout; otherwise `emit` writes nothing.
+ */
 export function createOutput(options: OutputOptions): Output {
-  const { stdout, stderr, isJson, isQuiet } = options
-  const style = (name: Style, text: string) =>
-    options.isColored ? styleText(name, text, { validateStream: false }) : text
-  let hasProgress = false
-  let lastBeatAt = Date.now()
-  const noted = new Set<string>()
-
-  const clear = () => {
-    if (!hasProgress) return
-    stderr.write('\r\u001B[2K')
-    hasProgress = false
-  }
+  const { stdout, isJson, isColored } = options
+  const style: Output['style'] = (name, text) =>
+    isColored ? styleText(name, text, { validateStream: false }) : text
+  const steps = createSteps(options)
   const emit = (entry: Result | AppLogEntry) => {
     if (isJson) stdout.write(jsonLine(entry))
   }
-  const note = (text: string) => {
-    if (isJson || isQuiet) return
-    clear()
-    stderr.write(`${text}\n`)
-  }
-  /** For failures without which runs go on: they are noted once, not every five seconds. */
-  const noteOnce = (what: string, lines: readonly string[]) => {
-    if (!noted.has(what)) note(lines.join('\n'))
-    noted.add(what)
-  }
-  const progress = (text: string) => {
-    if (isJson || isQuiet) return
-    if (stderr.isTTY === true) {
-      stderr.write(`\r\u001B[2K  ${text.slice(0, (stderr.columns ?? 80) - 3)}`)
-      hasProgress = true
-    } else if (Date.now() - lastBeatAt >= 10_000) {
-      lastBeatAt = Date.now()
-      stderr.write(`  ${text}\n`)
-    }
-  }
-
   return {
     isJson,
     style,
     emit,
-    note,
-    clear,
+    note: steps.note,
+    clear: steps.clear,
     log(entry) {
       emit(entry)
-      if (entry.level === 'alert') note(style('red', `  ! ${describeAlert(entry)}`))
-      else if (entry.event === 'rows_read') {
-        progress(`reading ${entry.table}: ${formatCount(entry.rows)} rows`)
-      } else if (entry.event === 'table_captured' && entry.read >= 100_000) {
-        note(`  ✓ ${entry.table}: ${formatCount(entry.read)} rows read`)
-      } else if (entry.event === 'table_compared_whole') {
-        note(style('dim', `  ${entry.table} is compared whole: ${entry.why}`))
-      } else if (entry.event === 'table_failed') {
-        const { table, code, message, hint } = entry
-        const why = message.replace(`Table ${table}: `, '')
-        noteOnce(`${table} ${code}`, [
-          style('yellow', `  ${table}: ${why}`),
-          ...(hint === undefined ? [] : [`  Next: ${hint}`]),
-        ])
-      } else if (entry.event === 'table_released') {
-        note(`  ✓ ${entry.table} is no longer held back`)
-      } else if (entry.event === 'shape_changed') {
-        note(style('dim', `  ${entry.table} has another shape: tidemark catalog`))
-      } else if (entry.event === 'table_ignored') {
-        note(style('dim', `  ${entry.relation} is in no contract and is left alone`))
-      } else if (entry.event === 'feed_unreachable') {
-        noteOnce(`${entry.table} ${entry.code}`, [
-          style('yellow', `  ${entry.reason}; what is known already is used`),
-        ])
-      } else if (entry.event === 'reader_unbounded') {
-        const what = `  The warehouse's reader: ${entry.what}.`
-        note(style('yellow', `${what} An administrator can change that: ${entry.fix}`))
-      } else if (entry.event === 'table_verified') {
-        progress(`comparing ${entry.table} (${entry.where})`)
-      }
+      const told = describeEvent(entry)
+      if (told?.as === 'progress') steps.progress(told.text)
+      if (told?.as === 'step') steps.note(formatStep(told, style), told.once)
     },
     print(text) {
       if (isJson) return
-      clear()
-      stdout.write(`${options.isColored ? text : stripVTControlCharacters(text)}\n`)
+      steps.clear()
+      stdout.write(`${isColored ? text : stripVTControlCharacters(text)}\n`)
     },
     fail(error) {
-      clear()
+      steps.clear()
       const known = error instanceof TidemarkError ? error : explainSystemError(error)
       const message = known?.message ?? (error instanceof Error ? error.message : String(error))
       const code = known?.code ?? 'UNEXPECTED'
       emit({ event: 'failed', code, message, hint: known?.hint })
       if (isJson) return
-      stderr.write(`${style('red', '✕')} ${message}   ${style('dim', code)}\n`)
-      if (known?.hint !== undefined) stderr.write(`  Next: ${known.hint}\n`)
+      options.stderr.write(`${style('red', '✕')} ${message}   ${style('dim', code)}\n`)
+      if (known?.hint !== undefined) options.stderr.write(`  Next: ${known.hint}\n`)
       if (known === undefined && error instanceof Error) {
-        stderr.write(
+        options.stderr.write(
           `${style('dim', error.stack ?? '')}\n  This is a bug in Tidemark; nothing was half-published.\n`,
         )
       }
@@ -145,45 +96,63 @@ export function jsonLine(entry: Result | AppLogEntry): string {
   return `${JSON.stringify({ at: new Date().toISOString(), ...entry })}\n`
 }
 
-/** An error from the operating system: a fault of this machine, not a bug. Undefined for others. */
+/** How often progress is written where it cannot be redrawn. */
+const HEARTBEAT_MS = 10_000
+
+interface Steps {
+  /** Writes a line that stays; with `once`, only the first time for these words. */
+  note(text: string, once?: string): void
+  /** Redraws the progress line on a terminal; elsewhere writes it now and then. */
+  progress(text: string): void
+  clear(): void
+}
+
+/** Steps and progress on stderr: a line below the steps is redrawn, and removed before the next one. */
+function createSteps({ stderr, isJson, isQuiet }: OutputOptions): Steps {
+  const isSilent = isJson || isQuiet
+  const noted = new Set<string>()
+  let hasProgress = false
+  let lastBeatAt = Date.now()
+  const clear = () => {
+    if (!hasProgress) return
+    stderr.write('\r\u001B[2K')
+    hasProgress = false
+  }
+  return {
+    clear,
+    note(text, once) {
+      if (isSilent || (once !== undefined && noted.has(once))) return
+      if (once !== undefined) noted.add(once)
+      clear()
+      stderr.write(`${text}\n`)
+    },
+    progress(text) {
+      if (isSilent) return
+      if (stderr.isTTY === true) {
+        stderr.write(`\r\u001B[2K  ${text.slice(0, (stderr.columns ?? 80) - 3)}`)
+        hasProgress = true
+      } else if (Date.now() - lastBeatAt >= HEARTBEAT_MS) {
+        lastBeatAt = Date.now()
+        stderr.write(`  ${text}\n`)
+      }
+    },
+  }
+}
+
+function formatStep({ text, style: name, next }: Told, style: Output['style']): string {
+  const line = name === undefined ? `  ${text}` : style(name, `  ${text}`)
+  return next === undefined ? line : `${line}\n  ${next}`
+}
+
+/** Explains an error from the operating system: this machine is at fault. Undefined for others. */
 function explainSystemError(error: unknown): TidemarkError | undefined {
   const { errno, syscall, message } = error as NodeJS.ErrnoException
   if (typeof errno !== 'number' || syscall === undefined) return undefined
   return new ConfigError(`This machine refused to ${syscall}: ${message}`, {
     code: 'SYSTEM',
-    hint: 'check that the disk has space, and that this user may use the files named; then run again',
+    hint: 'check that the disk has space and that this user may use the files named; then run again',
     cause: error,
   })
-}
-
-function describeAlert(entry: AppLogEntry): string {
-  if (entry.event === 'deletes_held') {
-    const { table, deletes, rows } = entry
-    return (
-      `${table}: ${formatCount(deletes)} of ${formatNumber(rows, 'row')} are gone from the source; ` +
-      `the deletions are held back. If that is right: tidemark run --confirm-deletes ${table}`
-    )
-  }
-  if (entry.event === 'rows_quarantined') {
-    const { table, rows, batch, reasons } = entry
-    return (
-      `${table}: ${formatNumber(rows, 'row')} of batch ${batch} went to quarantine ` +
-      `(${reasons.join(',')}). See them: tidemark quarantine list`
-    )
-  }
-  if (entry.event === 'table_held') {
-    return (
-      `${entry.table} is held back: ${entry.detail}. All other tables go on; once that ` +
-      'is fixed, the next run brings everything that happened meanwhile.'
-    )
-  }
-  if (entry.event === 'warehouse_restored') {
-    return (
-      `the warehouse had lost ${entry.relations.join(',')}: they were made again from the rest. ` +
-      'Compare them: tidemark verify'
-    )
-  }
-  return APP_EVENTS[entry.event].says
 }
 
 /** `✓ what                     0.6 s   more`, aligned. */

@@ -1,12 +1,27 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import {
+  Argument as ProgramArgument,
+  Command as ProgramCommand,
+  CommanderError,
+  InvalidArgumentError,
+  Option as ProgramOption,
+} from 'commander'
 import type { Config } from '../../platform/config.ts'
 import { InterruptedError } from '../../platform/errors.ts'
-import { readConfig, VERSION } from '../environment.ts'
-import type { CommandContext } from './context.ts'
-import { EXIT, exitCodeOf } from './exit-code.ts'
-import { parseDuration } from '../format.ts'
-import { createOutput, type Output, type Stream } from './output.ts'
+import { VERSION } from '../version.ts'
+import {
+  type Argument,
+  type Command,
+  type CommandGroup,
+  isGroup,
+  type Option,
+  type SettingOption,
+  type SettingOptions,
+} from './command.ts'
+import { COMMANDS, COMMON_OPTIONS, COMMON_SETTINGS, SUMMARY } from './commands.ts'
+import { EXIT, EXIT_MEANINGS, exitCodeOf } from './exit-code.ts'
+import { createOutput, type Stream } from './output.ts'
 
+/** What the command line takes from its process. */
 export interface World {
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
@@ -15,268 +30,210 @@ export interface World {
   readonly signal: AbortSignal
 }
 
-interface GlobalFlags {
-  readonly json?: boolean
-  readonly quiet?: boolean
-  readonly home?: string
-  readonly schema?: string
-  readonly ingestion?: string
-  readonly processed?: string
-  readonly pgBin?: string
-}
-
 /**
- * The whole command line: parses, runs one command, returns the exit code and never throws. Takes
- * its world as an argument, so that it can be run in a test as in a shell.
+ * The whole command line: parses, runs one command and returns its exit code. Never throws. Takes
+ * its world as an argument, so that a test runs it as a shell does.
  */
 export async function runProgram(world: World): Promise<number> {
   let code: number = EXIT.done
-  const program = new Command('tidemark')
-    .description('A Postgres database as an immutable lake and a warehouse with full history.')
-    .version(VERSION)
-    .option('--json', 'one JSON object a line on stdout')
-    .option('-q, --quiet', 'no progress')
-    .option('--home <folder>', 'where everything on this machine is kept (default .tidemark)')
-    .option('--schema <name>', 'schema of the star tables (default public)')
-    .option(
-      '--ingestion <address>',
-      'ingestion zone: a directory or s3://bucket/prefix (default <home>/ingestion)',
-    )
-    .option(
-      '--processed <address>',
-      'processed zone: a directory or s3://bucket/prefix (default <home>/processed)',
-    )
-    .option('--pg-bin <folder>', 'use the Postgres of this folder instead of the embedded one')
-    .addHelpText(
-      'after',
-      `
-Databases are named by TIDEMARK_SOURCE_URL and TIDEMARK_WAREHOUSE_URL, in the environment or in .env;
-without them an embedded Postgres with a living Totesys is used. All settings: docs/configuration.md
-
-Exit codes: 0 done and checked · 1 failed, nothing half-published · 2 usage or configuration ·
-3 done, rows quarantined · 4 contract broken or deletions held back · 5 freshness promise missed ·
-6 another run holds the lock · 7 verify found a difference · 130 interrupted`,
-    )
-    .configureOutput({
-      writeOut: (text) => world.stdout.write(text),
-      writeErr: (text) => world.stderr.write(text),
+  const program = createProgram(world)
+  for (const entry of COMMANDS) {
+    addEntry(program, entry, async (declared, parsed) => {
+      code = await invoke(world, declared, { program, parsed })
     })
-    .exitOverride()
-    .showHelpAfterError('(tidemark --help shows all commands)')
-
-  const act = async (
-    work: (context: CommandContext) => Promise<number>,
-    settings: Readonly<Record<string, string | undefined>> = {},
-  ): Promise<void> => {
-    code = await invoke(world, { flags: program.opts<GlobalFlags>(), settings, work })
   }
-
-  program
-    .command('up')
-    .description('everything here: source, runs, until Ctrl-C')
-    .option('--once', 'fill the source, do one full cycle, print the summary and stop')
-    .addOption(every('time between two runs').default(5000, '5s'))
-    .option('--orders <count>', 'sales orders an empty Totesys is filled with (default 2000)')
-    .option('--seed <number>', 'seed of the Totesys (default 42)')
-    .option('--speed <factor>', 'seconds of Totesys life in a second (default 600)')
-    .action((options: { once?: boolean; every: number } & Record<string, string | undefined>) =>
-      act(
-        async (context) => {
-          const { upCommand } = await import('./commands/up.ts')
-          return upCommand(context, { once: options.once === true, everyMs: options.every })
-        },
-        {
-          TIDEMARK_TOTESYS_ORDERS: options['orders'],
-          TIDEMARK_TOTESYS_SEED: options['seed'],
-          TIDEMARK_TOTESYS_SPEED: options['speed'],
-        },
-      ),
-    )
-
-  program
-    .command('run')
-    .description('extract, transform and load what is pending')
-    .addOption(every('repeat at this interval until Ctrl-C'))
-    .option('--confirm-deletes <table...>', 'let the mass deletion of these tables through')
-    .action((options: { every?: number; confirmDeletes?: string[] }) =>
-      act(async (context) => {
-        const { runCommand } = await import('./commands/run.ts')
-        return runCommand(context, {
-          everyMs: options.every,
-          confirmDeletes: options.confirmDeletes ?? [],
-        })
-      }),
-    )
-
-  program
-    .command('status')
-    .description('how fresh the warehouse is, and what waits where')
-    .option('--check', 'exit 5 when the freshness promise is missed')
-    .action((options: { check?: boolean }) =>
-      act(async (context) => {
-        const { statusCommand } = await import('./commands/status.ts')
-        return statusCommand(context, { check: options.check === true })
-      }),
-    )
-
-  program
-    .command('serve')
-    .description('the payments API and the pages, from the warehouse as it is, until Ctrl-C')
-    .option('--host <address>', 'where to listen (default 127.0.0.1: this machine only)')
-    .option('--port <number>', 'port to listen on; 0 takes a free one (default 4100)')
-    .action((options: { host?: string; port?: string }) =>
-      act(
-        async (context) => {
-          const { serveCommand } = await import('./commands/serve.ts')
-          return serveCommand(context)
-        },
-        { TIDEMARK_HOST: options.host, TIDEMARK_PORT: options.port },
-      ),
-    )
-
-  program
-    .command('history')
-    .description('every version of one fact: what changed, and when')
-    .argument('<table>', 'a source table or a fact, e.g. sales_order')
-    .argument('<key>', 'its key; several columns separated by commas')
-    .action((table: string, key: string) =>
-      act(async (context) => {
-        const { historyCommand } = await import('./commands/history.ts')
-        return historyCommand(context, { table, key })
-      }),
-    )
-
-  program
-    .command('verify')
-    .description('compare source, lake and warehouse at one snapshot, every version included')
-    .argument('[table]', 'a source or star table: compare it alone')
-    .action((table: string | undefined) =>
-      act(async (context) => {
-        const { verifyCommand } = await import('./commands/verify.ts')
-        return verifyCommand(context, { only: table })
-      }),
-    )
-
-  program
-    .command('catalog')
-    .description('the source tables: their columns, how those changed, and what they feed')
-    .argument('[table]', 'a source table, e.g. sales_order')
-    .action((table: string | undefined) =>
-      act(async (context) => {
-        const { catalogCommand } = await import('./commands/catalog.ts')
-        return catalogCommand(context, { table })
-      }),
-    )
-
-  const quarantine = program
-    .command('quarantine')
-    .description('rows that were refused: which, why, and another chance for them')
-  quarantine
-    .command('list')
-    .description('what is in quarantine now')
-    .argument('[table]', 'a source or star table, e.g. fact_sales_order')
-    .option('--limit <rows>', 'at most this many of each table', '20')
-    .action((table: string | undefined, options: { limit: string }) =>
-      act(async (context) => {
-        const { listCommand } = await import('./commands/quarantine.ts')
-        return listCommand(context, { table, limit: options.limit })
-      }),
-    )
-  quarantine
-    .command('show')
-    .description('one row in full, and what fixes it')
-    .argument('<id>', 'as list gives it, e.g. 7.fact_sales_order.3')
-    .action((id: string) =>
-      act(async (context) => {
-        const { showCommand } = await import('./commands/quarantine.ts')
-        return showCommand(context, { id })
-      }),
-    )
-  quarantine
-    .command('replay')
-    .description('put the rows through the models, or read them from the source, once more')
-    .action(() =>
-      act(async (context) => {
-        const { replayCommand } = await import('./commands/quarantine.ts')
-        return replayCommand(context)
-      }),
-    )
-
-  const lake = program.command('lake').description('maintain the objects in the lake')
-  lake
-    .command('sweep')
-    .description(
-      'count the objects that no commit record names: killed runs leave them, and they do no harm',
-    )
-    .option('--delete', 'remove them, where the store allows it')
-    .option('--older-than <hours>', 'leave younger objects alone', '24')
-    .action((options: { delete?: boolean; olderThan: string }) =>
-      act(async (context) => {
-        const { sweepCommand } = await import('./commands/lake.ts')
-        return sweepCommand(context, {
-          remove: options.delete === true,
-          olderThanHours: options.olderThan,
-        })
-      }),
-    )
-
-  program
-    .command('doctor')
-    .description('check databases, permissions and zones, and say what fixes them')
-    .action(() =>
-      act(async (context) => {
-        const { doctorCommand } = await import('./commands/doctor.ts')
-        return doctorCommand(context)
-      }),
-    )
-
   try {
-    await program.parseAsync(world.argv, { from: 'user' })
+    await program.parseAsync(readHelpRequest(world.argv) ?? world.argv, { from: 'user' })
     return code
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
+    const elsewhere = findElsewhere(error)
+    if (elsewhere !== undefined) world.stderr.write(`(Did you mean ${elsewhere}?)\n`)
     return error.exitCode === 0 ? EXIT.done : EXIT.usage
   }
 }
 
-function every(description: string): Option {
-  return new Option('--every <duration>', `${description}: 5s, 2m, 500ms`).argParser((text) => {
-    const milliseconds = parseDuration(text)
-    if (milliseconds === undefined) {
-      throw new InvalidArgumentError('Give a time such as 5s, 2m or 500ms, up to 24h.')
+/** The command of a group that was called without its group, such as `lake sweep` for `sweep`. */
+function findElsewhere({ code, message }: CommanderError): string | undefined {
+  if (code !== 'commander.unknownCommand') return undefined
+  return COMMANDS.filter(isGroup)
+    .flatMap(({ name: group, commands }) => commands.map(({ name }) => ({ group, name })))
+    .filter(({ name }) => message.includes(`'${name}'`))
+    .map(({ group, name }) => `tidemark ${group} ${name}`)[0]
+}
+
+function createProgram(world: World): ProgramCommand {
+  const program = new ProgramCommand('tidemark')
+    .description(SUMMARY)
+    .version(VERSION, '-V, --version', 'Show the version')
+    .addHelpText('after', HELP_AFTER)
+    .helpOption('-h, --help', 'Show this help')
+    .helpCommand('help [command]', 'Show the help for a command')
+    .configureOutput({
+      writeOut: (written) => world.stdout.write(written),
+      writeErr: (written) => world.stderr.write(written),
+    })
+    .exitOverride()
+    .showHelpAfterError('(tidemark --help shows all commands)')
+  addOptions(program, { options: COMMON_OPTIONS, settings: COMMON_SETTINGS })
+  return program
+}
+
+const HELP_AFTER = `
+TIDEMARK_SOURCE_URL and TIDEMARK_WAREHOUSE_URL, in the environment or in .env, name the databases.
+Without them an embedded Postgres with a living Totesys is used. All settings: docs/configuration.md
+
+Exit codes:
+${Object.entries(EXIT)
+  .map(([name, code]) => `  ${String(code).padEnd(5)}${EXIT_MEANINGS[name as keyof typeof EXIT]}`)
+  .join('\n')}`
+
+type Act = (command: Command, parsed: ProgramCommand) => Promise<void>
+
+function addEntry(parent: ProgramCommand, entry: Command | CommandGroup, act: Act): void {
+  const added = parent.command(entry.name).summary(entry.summary)
+  if (isGroup(entry)) {
+    added.description(entry.summary).helpCommand('help [command]', 'Show the help for a command')
+    for (const each of entry.commands) addEntry(added, each, act)
+    return
+  }
+  added
+    .description([`${entry.summary}.`, entry.details].filter(Boolean).join(' '))
+    .addHelpText('after', describeExamples(entry))
+  for (const [name, argument] of Object.entries(entry.arguments)) {
+    added.addArgument(toProgramArgument(name, argument))
+  }
+  addOptions(added, entry)
+  added.action(() => act(entry, added))
+}
+
+function describeExamples({ examples }: Command): string {
+  const width = Math.max(...examples.map(({ line }) => line.length))
+  const lines = examples.map(({ line, what }) => `  ${line.padEnd(width)}  ${what}`)
+  return `\nExamples:\n${lines.join('\n')}\n\nOptions for every command: tidemark --help`
+}
+
+function toProgramArgument(
+  name: string,
+  { summary, isRequired, values }: Argument,
+): ProgramArgument {
+  const argument = new ProgramArgument(isRequired ? `<${name}>` : `[${name}]`, summary)
+  return Array.isArray(values) ? argument.choices(values) : argument
+}
+
+function addOptions(
+  to: ProgramCommand,
+  { options, settings }: { options: Command['options']; settings: SettingOptions },
+): void {
+  for (const option of Object.values(options)) {
+    const added = new ProgramOption(option.flags, describeOption(option))
+    const { parse } = option
+    if (parse !== undefined) {
+      added.argParser((written) => {
+        const parsed = parse(written)
+        if ('fault' in parsed) throw new InvalidArgumentError(parsed.fault)
+        return parsed.value
+      })
     }
-    return milliseconds
-  })
+    to.addOption(added)
+  }
+  for (const setting of Object.values(settings)) {
+    to.option(setting.flags, describeOption(setting))
+  }
+}
+
+/** What an option is for, with its default if it has one. */
+export function describeOption({ summary, standard }: Option | SettingOption): string {
+  return standard === undefined ? summary : `${summary} (default: ${standard})`
+}
+
+/**
+ * The arguments that show what `help` asks for: `help quarantine list` is `quarantine list --help`.
+ * A name that does not exist is left alone, so that the parser says what may have been meant.
+ */
+function readHelpRequest([first, ...asked]: readonly string[]): readonly string[] | undefined {
+  if (first !== 'help' || asked.length === 0) return undefined
+  let entries: readonly (Command | CommandGroup)[] = COMMANDS
+  const path: string[] = []
+  for (const name of asked) {
+    const entry = entries.find((each) => each.name === name)
+    path.push(name)
+    if (entry === undefined) return path
+    if (!isGroup(entry)) break
+    entries = entry.commands
+  }
+  return [...path, '--help']
 }
 
 interface Invocation {
-  readonly flags: GlobalFlags
-  readonly settings: Readonly<Record<string, string | undefined>>
-  readonly work: (context: CommandContext) => Promise<number>
+  readonly program: ProgramCommand
+  readonly parsed: ProgramCommand
 }
 
-async function invoke(world: World, { flags, settings, work }: Invocation): Promise<number> {
-  const output: Output = createOutput({
+async function invoke(
+  world: World,
+  command: Command,
+  { program, parsed }: Invocation,
+): Promise<number> {
+  const { json, quiet } = readOptions(program, COMMON_OPTIONS)
+  const output = createOutput({
     stdout: world.stdout,
     stderr: world.stderr,
-    isJson: flags.json === true,
-    isQuiet: flags.quiet === true,
+    isJson: json === true,
+    isQuiet: quiet === true,
     isColored: world.stdout.isTTY === true && (world.env['NO_COLOR'] ?? '') === '',
   })
   try {
-    const config: Config = readConfig(world.env, {
-      TIDEMARK_HOME: flags.home,
-      TIDEMARK_WAREHOUSE_SCHEMA: flags.schema,
-      TIDEMARK_INGESTION: flags.ingestion,
-      TIDEMARK_PROCESSED: flags.processed,
-      TIDEMARK_PG_BIN: flags.pgBin,
-      ...settings,
+    const { readConfig } = await import('../read-config.ts')
+    let config: Config | undefined
+    const context = {
+      // Read on demand: a command without settings works while they are invalid.
+      get config() {
+        return (config ??= readConfig(world.env, {
+          ...readSettings(program, COMMON_SETTINGS),
+          ...readSettings(parsed, command.settings),
+        }))
+      },
+      output,
+      signal: world.signal,
+    }
+    const named = Object.keys(command.arguments).map((name, at) => [name, parsed.args[at]])
+    return await command.run(context, {
+      ...Object.fromEntries(named),
+      ...readOptions(parsed, command.options),
     })
-    return await work({ config, output, signal: world.signal })
   } catch (error) {
     if (!(error instanceof InterruptedError)) output.fail(error)
     return exitCodeOf(error)
   } finally {
     output.clear()
   }
+}
+
+function readOptions(
+  parsed: ProgramCommand,
+  options: Command['options'],
+): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, { flags, absent }]) => [
+      name,
+      valueOf(parsed, flags) ?? absent,
+    ]),
+  )
+}
+
+function readSettings(
+  parsed: ProgramCommand,
+  settings: SettingOptions,
+): Readonly<Record<string, string | undefined>> {
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, { flags }]) => [
+      name,
+      valueOf(parsed, flags) as string | undefined,
+    ]),
+  )
+}
+
+function valueOf(parsed: ProgramCommand, flags: string): unknown {
+  return parsed.getOptionValue(new ProgramOption(flags).attributeName())
 }

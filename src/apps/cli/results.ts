@@ -152,6 +152,11 @@ export const RESULTS = {
     says: 'The command failed, or one of its runs did.',
     fields: { code: text, message: text, 'hint?': text },
   },
+  completion: {
+    levels: ['info'],
+    says: '`completion` prints a script for this shell.',
+    fields: { shell: text, script: text },
+  },
   output_lost: {
     levels: ['info'],
     says: 'This many lines of output could not be written.',

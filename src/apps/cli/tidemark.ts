@@ -6,7 +6,7 @@ import { runProgram } from './program.ts'
 const stopping = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
-    // The first asks to stop at a safe point; the second does not ask. Both are safe.
+    // The first signal stops at a safe point, the second at once. Both are safe.
     if (stopping.signal.aborted) process.exit(130)
     stopping.abort()
   })
@@ -26,7 +26,7 @@ process.exitCode = await runProgram({
   signal: stopping.signal,
 })
 await stdout.settled()
-// `tidemark history … | head` closes our stdout early; that is no loss.
+// `tidemark history … | head` closes our stdout early. Nobody misses the rest.
 if (stdout.lost !== undefined && stdout.lost.code !== 'EPIPE') {
   stderr.write(describeLost('to stdout', stdout.lost))
 }

@@ -4,23 +4,23 @@ import path from 'node:path'
 import { readLine, stopOrphan } from './orphaned-server.ts'
 import { type Account, isOpenToAll, ownFolder, sharedBases } from './postgres-binaries.ts'
 
-/** Folders outside the homes, each with one cluster and a note of its home. */
+/** Folders outside the homes. Each holds one cluster and a note that names its home. */
 const DISTANT = /^tidemark-[0-9a-f]{16}$/
 const NOTE = 'home.json'
-/** A file in a home that names the folder with its cluster. */
+/** The file in a home that names the folder with its cluster. */
 export const POINTER = 'cluster-folder'
 
-/** What such a folder records about its home. */
+/** What such a folder notes about its home. */
 interface Note {
   readonly home: string
-  /** The home's file system: while it is not mounted, nobody can tell whether the home is gone. */
+  /** The home's file system. While it is not mounted, nobody can tell whether the home is gone. */
   readonly device: number
 }
 
 /**
- * Where the cluster of the folder `home` stands: `<home>/cluster`, or a folder of this user outside
- * the project if the server's account could not reach that. A home that is moved keeps its cluster.
- * Throws ConfigError as `ownFolder`.
+ * Returns where the cluster for the folder `home` lies: in `<home>/cluster`, or in a folder outside
+ * if the server's account could not reach that one. A home that is moved keeps its cluster. May be
+ * repeated. Throws `ConfigError` as `ownFolder` does.
  */
 export function clusterFolder(home: string, account: Account | undefined): string {
   if (account === undefined || isOpenToAll(home)) return path.join(fs.realpathSync(home), 'cluster')
@@ -33,7 +33,7 @@ export function clusterFolder(home: string, account: Account | undefined): strin
   return path.join(fs.realpathSync(folder), 'cluster')
 }
 
-/** The folder this home used before, unless the home it was copied from still uses it. */
+/** The folder that this home used before, unless the home it was copied from still uses it. */
 function keptFolder(home: string): string | undefined {
   const folder = readLine(path.join(home, POINTER), 0) ?? ''
   const note = isDistant(folder) ? readNote(folder) : undefined
@@ -41,8 +41,8 @@ function keptFolder(home: string): string | undefined {
 }
 
 /**
- * Removes the clusters whose homes were removed, and stops their servers. A cluster in use stays,
- * and so does one whose home may be on a disk that is not mounted just now.
+ * Removes the clusters whose homes were removed, and stops their servers. A cluster in use stays. So
+ * does a cluster whose home may lie on a disk that is not mounted now.
  */
 export async function sweepClusters(bases = sharedBases('/var/lib')): Promise<void> {
   for (const base of bases) {
@@ -55,13 +55,13 @@ export async function sweepClusters(bases = sharedBases('/var/lib')): Promise<vo
         await stopOrphan(path.join(fs.realpathSync(folder), 'cluster'))
         fs.rmSync(folder, { recursive: true, force: true })
       } catch {
-        // Its server is in use, or it is being removed by another process just now.
+        // Its server is in use, or another process is removing it now.
       }
     }
   }
 }
 
-/** Whether a path is a folder this user made for a cluster: not a link, and only we may write it. */
+/** Whether this user made a folder for a cluster: it is not a link, and only this user may write. */
 function isDistant(folder: string): boolean {
   const found = fs.lstatSync(folder, { throwIfNoEntry: false })
   return (
@@ -80,7 +80,7 @@ function readNote(folder: string): Note | undefined {
   }
 }
 
-/** Whether a home was removed: what is left of its path is on the file system that it was on. */
+/** Whether a home was removed. The rest of its path must lie on the file system it was on. */
 function isGone({ home, device }: Note): boolean {
   if (fs.existsSync(home)) return false
   let above = path.dirname(home)

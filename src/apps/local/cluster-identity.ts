@@ -4,9 +4,9 @@ import { POINTER } from './cluster-folder.ts'
 import { readLine } from './orphaned-server.ts'
 
 /**
- * The system identifier of the cluster that was made for a folder of `startEmbeddedPostgres`, whether
- * its server runs or not: the first eight bytes of its control file (src/include/catalog/pg_control.h).
- * Undefined where there is no cluster, or none that this user may read. Starts and changes nothing.
+ * Reads the system identifier of the cluster in a folder of `startEmbeddedPostgres`, whether or not
+ * its server runs: the first eight bytes of its control file (src/include/catalog/pg_control.h).
+ * Undefined if there is no cluster, or if this user may not read it. Starts and changes nothing.
  */
 export function readClusterIdentity(dataDir: string): string | undefined {
   const own = path.join(dataDir, 'cluster')
@@ -24,6 +24,6 @@ export function readClusterIdentity(dataDir: string): string | undefined {
   } catch {
     return undefined
   }
-  // Embedded servers run on the machine that reads this, so the order of bytes is its own.
+  // An embedded server runs on this machine, so its byte order is this machine's.
   return String(bytes.readBigUInt64LE())
 }

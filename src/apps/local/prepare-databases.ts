@@ -5,18 +5,19 @@ import { ConfigError } from '../../platform/errors.ts'
 import { ACTING_FUNCTIONS } from '../../platform/presentation/statement-guard.ts'
 import type { EmbeddedPostgres } from './embedded-postgres.ts'
 
+/** Connection strings for the embedded databases, each with a role that may do only its work. */
 export interface PreparedDatabases {
-  /** `tidemark_source`: reads the tables of `totesys`, and nothing else. */
+  /** As `tidemark_source`, which reads the tables of `totesys` and nothing else. */
   sourceUrl: string
-  /** `tidemark_loader`: owns the database `warehouse`. */
+  /** As `tidemark_loader`, which owns the database `warehouse`. */
   warehouseUrl: string
   /**
-   * `tidemark_reader`: may connect to `warehouse`; the loader grants it what it may read. It may
-   * run no function of Postgres that writes, locks, notifies, waits or reaches other sessions,
-   * except `pg_cancel_backend`, by which the server stops its own questions.
+   * As `tidemark_reader`, which may connect to `warehouse` and read what the loader grants it. It
+   * may not run functions that write, lock, notify, wait or reach other sessions, except
+   * `pg_cancel_backend`, with which the server stops its own questions.
    */
   readerUrl: string
-  /** The superuser on `totesys`, for filling it and for its daily life. */
+  /** As the superuser on `totesys`, to fill it and to let it live. */
   adminUrl: string
   /** Whether the source holds orders. */
   filled: boolean
@@ -29,9 +30,10 @@ type Passwords = Record<Role, string>
 const schemaSql = fs.readFileSync(new URL('./living-totesys/schema.sql', import.meta.url), 'utf8')
 
 /**
- * Makes what is missing of the databases `totesys` (empty, with its schema) and `warehouse` and of
- * the three roles, each with no more rights than its work needs, and sets their passwords to those
- * in `passwordsFile` (made with mode 0600 if absent). May be repeated; touches no rows.
+ * Creates what is missing: the databases `totesys` (empty, with its schema) and `warehouse`, and the
+ * three roles, each with only the rights its work needs. Sets their passwords to those in
+ * `passwordsFile`, which it creates with mode 0600. May be repeated. Touches no rows. Throws
+ * `ConfigError` if that file is damaged.
  */
 export async function prepareDatabases(
   postgres: Pick<EmbeddedPostgres, 'url'>,
@@ -67,7 +69,7 @@ function readPasswords(file: string): Passwords {
   if (isPasswords(found)) return found
   throw new ConfigError(`${file} does not hold the passwords of ${roles.join(', ')}`, {
     code: 'PASSWORDS_FILE',
-    hint: `Remove ${file}; new passwords are made and set at the next start`,
+    hint: `remove ${file}: the next start makes new passwords and sets them`,
   })
 }
 
@@ -106,7 +108,7 @@ async function prepareCluster(client: pg.Client, passwords: Passwords): Promise<
       `alter role ${role} with ${rights} password ${pg.escapeLiteral(passwords[role])}`,
     )
   }
-  // Anybody's SQL runs as the reader; only a superuser can bound the disk it takes.
+  // The SQL of any visitor runs as the reader. Only a superuser can bound the disk that it uses.
   await client.query(`alter role tidemark_reader set temp_file_limit = '1GB'`)
   for (const database of ['totesys', 'warehouse']) {
     const sql = 'select from pg_database where datname = $1'
@@ -114,7 +116,7 @@ async function prepareCluster(client: pg.Client, passwords: Passwords): Promise<
     if (rowCount === 0) await client.query(`create database ${database} template template0`)
   }
   await client.query('alter database warehouse owner to tidemark_loader')
-  // By default everyone may connect to every database and make temporary tables there.
+  // By default every role may connect to every database and make temporary tables there.
   for (const database of ['postgres', 'template1', 'totesys', 'warehouse']) {
     await client.query(`revoke all on database ${database} from public`)
   }
@@ -126,7 +128,7 @@ async function prepareTotesys(client: pg.Client): Promise<boolean> {
   const { rows } = await client.query<{ found: string | null }>(
     `select to_regclass('public.sales_order') as found`,
   )
-  // Several statements in one query are one transaction: there is no half a schema.
+  // Several statements in one query are one transaction, so the schema is whole or absent.
   if (rows[0]!.found === null) await client.query(schemaSql)
   await client.query('revoke all on schema public from public')
   await client.query('grant usage on schema public to tidemark_source')
@@ -137,7 +139,7 @@ async function prepareTotesys(client: pg.Client): Promise<boolean> {
   return (await client.query('select from sales_order limit 1')).rowCount === 1
 }
 
-/** Before Postgres 15 a database's owner does not own its schema `public`. */
+/** Before Postgres 15, the owner of a database does not own its schema `public`. */
 async function prepareWarehouse(client: pg.Client): Promise<void> {
   await client.query('revoke create on schema public from public')
   await client.query('grant all on schema public to tidemark_loader with grant option')
@@ -146,8 +148,8 @@ async function prepareWarehouse(client: pg.Client): Promise<void> {
 }
 
 /**
- * In the warehouse, only the loader may run functions that act. `set_config` stays open to
- * everybody, and so do the validators by which Postgres checks a function's text.
+ * In the warehouse, only the loader may run functions that act. `set_config` stays open to every
+ * role, and so do the validators with which Postgres checks the text of a function.
  */
 const KEEP_FUNCTIONS_FROM_EVERYBODY = `do $keep$
 declare
@@ -158,7 +160,7 @@ begin
         from (${ACTING_FUNCTIONS}) as f
         inner join pg_proc as p on p.oid = f.oid
         where f.is_built_in
-            -- Every transaction of ours sets its settings by it, the reader's too.
+            -- Every transaction of ours sets its settings with it, the reader's too.
             and f.name <> 'set_config'
             and not exists (select from pg_language as l where l.lanvalidator = p.oid)
             and exists (

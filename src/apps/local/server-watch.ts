@@ -4,8 +4,8 @@ import type { Account } from './postgres-binaries.ts'
 
 /**
  * Waits for the end of its input, which comes when the process at the other end of the pipe ends.
- * Then stops the server of a cluster, if that is still the same process. A line of input dismisses
- * it. Uses little beyond what every `sh` has built in, because slim images have little more.
+ * Then stops the server of the cluster, if that is still the same process. A line of input dismisses
+ * it. It uses almost only what every `sh` has built in, because slim images have little more.
  */
 const WATCH = `
   read -r line && exit
@@ -17,9 +17,9 @@ const WATCH = `
   done`
 
 /**
- * Makes sure that a server stops soon after this process ends, even by `kill -9`, which no handler
- * sees. The watcher runs as the server's account, out of reach of the terminal's signals, and ends
- * with the server. Returns a function that dismisses it.
+ * Makes a server stop soon after this process ends, even after `kill -9`, which no handler sees. The
+ * watcher runs as the server's account, ignores the terminal's signals and ends with the server.
+ * Returns a function that dismisses it.
  */
 export function watchServer(
   cluster: string,
@@ -32,7 +32,7 @@ export function watchServer(
     detached: true,
     ...account,
   })
-  // Without a shell the server outlives a kill, until the next start stops it.
+  // Without a shell, the server survives a kill until the next start stops it.
   watcher.on('error', () => {})
   const input = watcher.stdin as Socket
   input.on('error', () => {})

@@ -1,19 +1,19 @@
 import type { LoginConfig } from '../login-config.ts'
 
-/** What is kept in the tab while its owner is at the issuer. */
+/** What the tab keeps while its owner is at the issuer. */
 export interface Attempt {
-  /** Proves that whoever brings the code asked for it (RFC 7636). */
+  /** Proves that the code is redeemed by the page that asked for it (RFC 7636). */
   readonly verifier: string
   /** Ties the token to this attempt (OpenID Connect Core, 3.1.2.1). */
   readonly nonce: string
-  /** Path to go to afterwards. */
+  /** The path to go to afterwards. */
   readonly to: string
 }
 
-/** Why nobody is logged in; `code` is a key of the page's texts. */
+/** Why the login failed. `code` is a key of the page's texts. */
 export class LoginError extends Error {
   readonly code: string
-  /** What the issuer called it. */
+  /** The issuer's own name for it. */
   readonly said: string | undefined
 
   constructor(code: string, said?: string) {
@@ -24,8 +24,8 @@ export class LoginError extends Error {
 }
 
 /**
- * A path of this site to go to, never one of another: `//host` and `/\host` are addresses of others to a
- * browser. The start page for whatever is none.
+ * Returns the wanted path if it lies on this site, else the start page. To a browser, `//host` and
+ * `/\host` are addresses of other sites.
  */
 export function pathTo(wanted: string | null, origin: string): string {
   if (wanted === null || !/^\/(?![/\\])/.test(wanted) || !URL.canParse(wanted, origin)) return '/'
@@ -34,7 +34,7 @@ export function pathTo(wanted: string | null, origin: string): string {
   return url.origin === origin && !isLogin ? `${url.pathname}${url.search}` : '/'
 }
 
-/** Where to ask for a login: code flow with PKCE (RFC 7636, S256). */
+/** The issuer's address at which a login begins: code flow with PKCE (RFC 7636, S256). */
 export async function authorizationUrl(
   config: LoginConfig,
   { verifier, nonce, state, origin }: Attempt & { readonly state: string; readonly origin: string },
@@ -55,12 +55,13 @@ export async function authorizationUrl(
   return url.href
 }
 
+/** The tokens from the issuer, as text. */
 export interface Tokens {
   readonly access: string
   readonly id: string
 }
 
-/** Trades a code for tokens. Throws `LoginError`: `expired` for a code that does not count (any more). */
+/** Trades a code for tokens. Throws `LoginError`, with `expired` for a code that is not valid (now). */
 export async function tradeCode(
   config: LoginConfig,
   { code, verifier, origin }: { code: string; verifier: string; origin: string },
@@ -86,12 +87,12 @@ export async function tradeCode(
   return { access: textOf(answer['access_token']) ?? '', id: textOf(answer['id_token']) ?? '' }
 }
 
-/** A clock that is wrong by more than this is said to be. */
+/** The page reports a clock that is wrong by more than this. */
 const CLOCK_TOLERANCE_MS = 5 * 60_000
 
 /**
- * Holds the id token, which came from the issuer itself over TLS, against the attempt (OpenID
- * Connect Core, 3.1.3.7). Throws `LoginError`.
+ * Checks the id token, which came from the issuer itself over TLS, against the attempt (OpenID Connect
+ * Core, 3.1.3.7). Throws `LoginError`.
  */
 export function checkIdToken(
   id: string,
@@ -106,14 +107,14 @@ export function checkIdToken(
   if (isPast || isAhead) throw new LoginError('clock')
 }
 
-/** Seconds a token lasts from the moment it is made, by its own clock. */
+/** Seconds for which a token is valid from its creation, by the issuer's clock. */
 export function lifetimeOf(token: string): number {
   const { iat, exp } = claimsOf(token)
   if (typeof iat !== 'number' || typeof exp !== 'number') throw new LoginError('config')
   return Math.floor(exp - iat)
 }
 
-/** Throws `LoginError` with `config` for what is no JWT. */
+/** Throws `LoginError` with `config` for a text that is not a JWT. */
 function claimsOf(token: string): Record<string, unknown> {
   try {
     if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) throw new TypeError('not three parts')
@@ -128,7 +129,7 @@ function claimsOf(token: string): Record<string, unknown> {
   }
 }
 
-/** 256 random bits as text. */
+/** Returns 256 random bits as text. */
 export function randomText(): string {
   return base64url(crypto.getRandomValues(new Uint8Array(32)))
 }

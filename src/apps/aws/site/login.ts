@@ -11,58 +11,58 @@ import {
 } from './flow.ts'
 
 /*
- * `/login?to=<path>` goes to the issuer, `/login?code=…&state=…` comes back from there and leaves
- * the token in a cookie, `/login/out` forgets it. The cookie is read by viewer-request.js, which
- * makes a header of it. It is not HttpOnly, as a script sets it; what keeps scripts of others out is
- * the content security policy of every page.
+ * `/login?to=<path>` leads to the issuer. `/login?code=…&state=…` comes back from there and stores the
+ * token in a cookie. `/login/out` forgets it. viewer-request.js reads the cookie and turns it into a
+ * header. The cookie is not HttpOnly, because a script sets it; the content security policy of every
+ * page keeps foreign scripts out.
  */
 
 const COOKIE = '__Host-tidemark'
-/** Browsers keep no cookie longer than 4096 bytes, name and attributes included. */
+/** Browsers keep no cookie of more than 4096 bytes, with its name and attributes. */
 const MAX_TOKEN_CHARS = 3900
-/** Back here so soon after a login that worked, another would lead here again. */
+/** So soon after a login that worked, another one would lead here again. */
 const LOOP_MS = 20_000
 const LOGGED_IN_AT = 'tidemark-logged-in-at'
 const ATTEMPT = 'tidemark-login-'
 
-/** What went wrong, and what to do about it. */
+/** What went wrong, and what to do. */
 const TEXTS: Readonly<Record<string, readonly [what: string, next: string]>> = {
   denied: [
     'You were not given access.',
-    'Cancelled, or your account may not use this site. Ask whoever administers it, then log in again.',
+    'You cancelled, or your account may not use this site. Ask its administrator, then log in again.',
   ],
   expired: [
     'This login has expired.',
-    'A login counts for a while only, and each answer of the login once. Log in again.',
+    'A login is valid for a limited time, and each answer from the login only once. Log in again.',
   ],
   'mixed-up': [
     'This answer belongs to another login.',
-    'It may have been begun in another tab, or by somebody else. Log in again from here.',
+    'It may have begun in another tab, or somebody else began it. Log in again from here.',
   ],
   clock: [
     'The clock of this computer is wrong.',
-    'By it your login has expired or has not begun. Set date and time, then log in again.',
+    'According to it, your login has expired or has not begun. Set date and time, then log in again.',
   ],
   loop: [
     'You are logged in, but the site does not take it.',
-    'The login lasts too short a time, or the browser sends no cookie here. Ask whoever administers the site.',
+    'The login is too short, or the browser sends no cookie here. Ask the administrator of the site.',
   ],
   cookie: [
     'The browser keeps no cookie for this site.',
-    'Allow cookies for it, then log in again.',
+    'Allow cookies for this site, then log in again.',
   ],
   'too-large': [
     'Your login does not fit into a cookie.',
-    'Your account is in too many groups. Ask whoever administers it to take some away.',
+    'Your account is in too many groups. Ask its administrator to remove some.',
   ],
   config: [
     'The login of this site is not set up.',
-    'Ask whoever administers it: /login/config.json is missing or does not belong to what the issuer sends.',
+    'Ask its administrator: /login/config.json is missing or does not match what the issuer sends.',
   ],
   unreachable: ['The login cannot be reached.', 'Check the connection, then log in again.'],
   issuer: [
     'The login was refused.',
-    'Log in again; if it stays so, ask whoever administers the site.',
+    'Log in again. If that fails too, ask the administrator of the site.',
   ],
 }
 
@@ -74,14 +74,14 @@ function show(title: string, summary: string): void {
   element('summary').textContent = summary
 }
 
-/** Offers to log in, to come back to a path. */
+/** Shows the button that logs in and comes back to a path. */
 function offer(to: string): void {
   const again = element('again')
   again.hidden = false
   again.addEventListener('click', () => void attempt(() => begin(to), to))
 }
 
-/** Does one step; if it fails, says why. */
+/** Does one step. If it fails, says why. */
 async function attempt(step: () => Promise<void>, to: string): Promise<void> {
   element('failure').hidden = true
   element('again').hidden = true
@@ -116,7 +116,7 @@ function isAddress(text: string | undefined): boolean {
   return /^https?:$/.test(URL.canParse(text ?? '') ? new URL(text ?? '').protocol : '')
 }
 
-/** Goes to the issuer. */
+/** Leads to the issuer. */
 async function begin(to: string): Promise<void> {
   show('Logging in', 'One moment: you are being taken to the login.')
   const config = await readConfig()
@@ -126,7 +126,7 @@ async function begin(to: string): Promise<void> {
   location.assign(await authorizationUrl(config, { ...made, state, origin: location.origin }))
 }
 
-/** Comes back from the issuer with a code, and goes to where its owner wanted to be. */
+/** Comes back from the issuer with a code, and goes to the page that was wanted. */
 async function finish(query: URLSearchParams, made: Attempt | undefined): Promise<void> {
   const refused = query.get('error')
   if (refused !== null) {
@@ -147,7 +147,7 @@ async function finish(query: URLSearchParams, made: Attempt | undefined): Promis
   location.replace(to)
 }
 
-/** Forgets the login, here and then at the issuer; comes back once more without one. */
+/** Forgets the login here, then at the issuer, which leads back here once more. */
 async function logOut(): Promise<void> {
   const wasLoggedIn = document.cookie.includes(`${COOKIE}=`)
   setCookie('', 0)
@@ -162,7 +162,7 @@ function setCookie(value: string, seconds: number): void {
   document.cookie = `${COOKIE}=${value}; Path=/; Secure; SameSite=Lax; Max-Age=${seconds}`
 }
 
-/** What this tab began, once. */
+/** Returns what this tab began, and only once. */
 function takeAttempt(state: string | null): Attempt | undefined {
   const key = `${ATTEMPT}${state ?? ''}`
   const text = sessionStorage.getItem(key)
@@ -175,7 +175,7 @@ element('blocked').remove()
 if (pathname === '/login/out') {
   await attempt(logOut, '/')
 } else if (query.has('code') || query.has('error')) {
-  // Neither the history nor whoever looks over a shoulder needs the code.
+  // Keep the code out of the history and out of sight.
   history.replaceState(null, '', '/login')
   const made = takeAttempt(query.get('state'))
   await attempt(() => finish(query, made), made?.to ?? '/')

@@ -19,8 +19,8 @@ import type { Output } from '../output.ts'
 import type { Feeds } from '../results.ts'
 
 /**
- * `tidemark catalog [TABLE]`: the source tables and the star tables they feed; or of one table the
- * shapes it has had, how they differ, and where its columns go.
+ * `tidemark catalog [TABLE]`: lists the source tables and the star tables they feed. With a table:
+ * its schema versions, how they differ, and the warehouse columns that each of its columns feeds.
  */
 export async function catalogCommand(
   { output, config, signal }: CommandContext,
@@ -118,17 +118,17 @@ function printTable(output: Output, table: CatalogTable & Feeds, { models }: Cat
   if (lines.length > 0) {
     output.print(`\n${lines.join('\n')}`)
     output.print(
-      '\n  → the values it goes into; – none: at most it joins, filters, or is kept in the lake.',
+      '\n  → the warehouse columns computed from it; – none: it only joins, filters, or stays in the lake.',
     )
   }
   if (inexact.length > 0) {
     output.print(
-      `  Also reads ${table.table}, but from which of its columns cannot be told exactly: ${inexact.join(', ')}`,
+      `  These read ${table.table} too, but it cannot be told from which of its columns: ${inexact.join(', ')}`,
     )
   }
 }
 
-/** A table all of whose several columns are fed (a calendar, mostly) as `table.*`. */
+/** Writes `table.*` if all of several columns of a star table are fed, as in a calendar. */
 function abridge(feeds: readonly string[], models: Catalog['models']): string[] {
   const whole = new Map<string, string>()
   for (const { table, columns } of models) {
@@ -139,13 +139,13 @@ function abridge(feeds: readonly string[], models: Catalog['models']): string[] 
   return [...new Set(feeds.map((target) => whole.get(target) ?? target))]
 }
 
-/** One line a difference. */
+/** One line for each difference. */
 function describeVersion({ columns, difference }: TableVersion): string[] {
   if (difference === undefined) {
     return [`first captured, with ${formatNumber(columns.length, 'column')}`]
   }
   if (isEmptyDifference(difference)) {
-    return ['no column differs: the table or its partitions were made anew']
+    return ['no column differs: the table or its partitions were created anew']
   }
   const { added, removed, changed, reordered, key } = difference
   return [

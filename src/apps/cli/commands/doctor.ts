@@ -3,7 +3,7 @@ import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
 
-/** `tidemark doctor`: checks everything a run needs and says what fixes it. */
+/** `tidemark doctor`: rehearses what a run needs, and prints what fixes each fault. Writes nothing. */
 export async function doctorCommand({ output, config, signal }: CommandContext): Promise<number> {
   await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
   const { deps, reader } = environment

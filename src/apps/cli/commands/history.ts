@@ -6,7 +6,7 @@ import { EXIT } from '../exit-code.ts'
 import { formatMoment, formatNumber } from '../../format.ts'
 import type { Output } from '../output.ts'
 
-/** `tidemark history TABLE KEY`: every version of one fact, oldest first. */
+/** `tidemark history TABLE KEY`: prints every version of one fact, oldest first. */
 export async function historyCommand(
   { output, config, signal }: CommandContext,
   { table, key }: { table: string; key: string },
@@ -18,7 +18,9 @@ export async function historyCommand(
   output.emit({ event: 'history', ...history })
   const last = history.versions.at(-1)
   if (last === undefined) {
-    output.print(`  ${fact.from} ${key} has never been in the warehouse.   Try: tidemark status`)
+    output.print(
+      `  The warehouse has no version of ${fact.from} ${key}: it never existed, or it was created and deleted between two runs.   Next: tidemark status`,
+    )
     return EXIT.done
   }
   const title = output.style('bold', `${fact.from} ${key}`)
@@ -30,7 +32,7 @@ export async function historyCommand(
   for (const [index, version] of history.versions.entries()) {
     output.print(describeVersion(output, version, history.versions[index - 1]))
   }
-  output.print('\n  Times are UTC: when the change was captured, by the clock of the source.')
+  output.print("\n  Times are UTC and say when a change was captured, by the source's clock.")
   return EXIT.done
 }
 
@@ -57,7 +59,7 @@ function show(value: string | undefined): string {
   return value === undefined ? '∅' : value
 }
 
-/** Parts joined by dots, continued below with an indent. */
+/** Joins parts by dots, and goes on below with an indent. */
 function wrap(parts: readonly string[]): string {
   const lines: string[] = []
   for (const part of parts) {

@@ -7,7 +7,7 @@ import { formatBytes, formatCount, formatNumber, formatTable } from '../../forma
 
 const HOUR_MS = 3_600_000
 
-/** `tidemark lake sweep`: what killed runs left in the lake; removed only with `--delete`. */
+/** `tidemark lake sweep`: counts what killed runs left in the lake. Removes it only with `--delete`. */
 export async function sweepCommand(
   { output, config, signal }: CommandContext,
   { remove, olderThanHours }: { remove: boolean; olderThanHours: string },
@@ -28,16 +28,16 @@ export async function sweepCommand(
   output.print(
     left === 0
       ? `\n  ${output.style('green', '✓')} No orphan older than ${olderThanHours} h is left.`
-      : `\n  ${formatNumber(left, 'orphan')} older than ${olderThanHours} h, harmless. To remove them: tidemark lake sweep --delete`,
+      : `\n  ${formatNumber(left, 'orphan')} older than ${olderThanHours} h, which do no harm. To remove them: tidemark lake sweep --delete`,
   )
   return EXIT.done
 }
 
-/** An hour at least: a run may be writing files that its commit record will name. */
+/** At least an hour: a run may be writing files that its commit record will name. */
 function parseHours(text: string): number {
   const hours = Number(text)
   if (hours >= 1 && Number.isFinite(hours)) return hours
-  throw new ConfigError(`--older-than takes a number of hours, 1 or more, not ${text}`, {
+  throw new ConfigError(`--older-than needs a number of hours, 1 or more; ${text} is not one`, {
     code: 'USAGE',
     hint: 'tidemark lake sweep --older-than 24',
   })

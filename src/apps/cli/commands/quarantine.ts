@@ -12,7 +12,7 @@ import { EXIT, exitCodeOfRun } from '../exit-code.ts'
 import { formatMoment, formatNumber, formatTable, shorten } from '../../format.ts'
 import { reportRun } from './run.ts'
 
-/** `tidemark quarantine list`: what is in quarantine now, and why. */
+/** `tidemark quarantine list`: prints the rows in quarantine, each with its reason. */
 export async function listCommand(
   { output, config, signal }: CommandContext,
   { table, limit }: { table: string | undefined; limit: string },
@@ -45,10 +45,13 @@ export async function listCommand(
 function parseLimit(text: string): number {
   const limit = Number(text)
   if (Number.isInteger(limit) && limit >= 0) return limit
-  throw new ConfigError(`--limit takes a whole number, not ${text}`, { code: 'USAGE' })
+  throw new ConfigError(`--limit needs a whole number; ${text} is not one`, {
+    code: 'USAGE',
+    hint: 'tidemark quarantine list --limit 20',
+  })
 }
 
-/** `tidemark quarantine show ID`: the row as it was captured, and what fixes it. */
+/** `tidemark quarantine show ID`: prints a row as it was captured, and what fixes it. */
 export async function showCommand(
   { output, config, signal }: CommandContext,
   { id }: { id: string },
@@ -73,10 +76,10 @@ export async function showCommand(
 /** What is wrong with a row, and what to do about it. */
 function explain({ zone, table, reason }: QuarantineEntry, { source }: Project): string {
   if (zone === 'processed') {
-    return 'The models refuse the row. Next: correct it in the source, and the next run takes it; or change the model, then: tidemark quarantine replay'
+    return 'A model refuses this row. Next: correct it in the source, and the next run takes it; or change the model, then: tidemark quarantine replay'
   }
   if (source.feeds?.some(({ name }) => name === table) === true) {
-    return `The feed ${table} does not take it: docs/feeds.md. Next: drop it once more, corrected, in a file of a new name; the next run takes it.`
+    return `The feed ${table} refuses this row (docs/feeds.md). Next: drop a corrected copy in a file with a new name; the next run takes it.`
   }
   const why = WHY[reason] ?? 'The value has no exact form in the lake.'
   return `${why} Next: correct the row in the source; the next run takes it.`
@@ -88,7 +91,7 @@ const WHY: Readonly<Record<string, string>> = {
     'The row is larger than the lake takes (16 MB); its large fields are shown as their sizes.',
 }
 
-/** `tidemark quarantine replay`: another chance for every row in quarantine. */
+/** `tidemark quarantine replay`: runs with another chance for every row in quarantine. */
 export async function replayCommand(context: CommandContext): Promise<number> {
   const { output, config, signal } = context
   await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
@@ -100,7 +103,7 @@ export async function replayCommand(context: CommandContext): Promise<number> {
   output.print(
     after === 0
       ? `  ${output.style('green', '✓')} ${done}Nothing is in quarantine.`
-      : `  ${done}${formatNumber(after, 'row')} still in quarantine: neither the rows nor the models have been fixed.   Next: tidemark quarantine list`,
+      : `  ${done}${formatNumber(after, 'row')} still in quarantine, because neither the rows nor the models were fixed.   Next: tidemark quarantine list`,
   )
   return after === 0 ? exitCodeOfRun(report) : EXIT.quarantined
 }

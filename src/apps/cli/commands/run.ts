@@ -8,13 +8,15 @@ import type { CommandContext } from '../context.ts'
 import { EXIT, exitCodeOfRun } from '../exit-code.ts'
 import { formatCount, formatDuration, formatMoment, formatNumber } from '../../format.ts'
 
+/** How often to run, and what is confirmed. */
 export interface RunCommandOptions {
-  /** Milliseconds between the starts of two runs; once if not given. */
+  /** Milliseconds between the starts of two runs. Undefined: one run. */
   readonly everyMs: number | undefined
+  /** Tables whose mass deletion is right. */
   readonly confirmDeletes: readonly string[]
 }
 
-/** `tidemark run`: one run, or one after the other until interrupted. */
+/** `tidemark run`: runs once, or one run after the other until interrupted. */
 export async function runCommand(
   context: CommandContext,
   { everyMs, confirmDeletes }: RunCommandOptions,
@@ -31,8 +33,8 @@ export async function runCommand(
 }
 
 /**
- * Runs until interrupted. A run that fails is reported, and the next one catches up. Confirmed
- * deletes hold for the first run only.
+ * Runs until interrupted. Reports a run that fails; the next one catches up. Confirmed deletions
+ * count for the first run only.
  */
 export async function repeatRuns(
   context: CommandContext,
@@ -58,7 +60,7 @@ export async function repeatRuns(
   return EXIT.interrupted
 }
 
-/** One line for people, one `run_finished` object for machines; errors in full. */
+/** Writes what a run did: a line for people or a `run_finished` object, and each error in full. */
 export function reportRun({ output, config }: CommandContext, report: RunReport): void {
   const { extracted, loaded, failures, held, quarantined, warnings, completeTo, durationMs } =
     report
@@ -155,7 +157,7 @@ function sumCounts({ extracted }: RunReport): Counts {
   }
 }
 
-/** How old the warehouse is, and when that breaks the promise. */
+/** Says how old the warehouse is, and when that breaks the promise. */
 function describePromise(completeTo: string, promiseMs: number): string {
   const age = formatDuration(Date.now() - Date.parse(completeTo))
   const breaksAt = new Date(Date.parse(completeTo) + promiseMs)
@@ -166,13 +168,13 @@ function describePromise(completeTo: string, promiseMs: number): string {
   )
 }
 
-/** The errors without those that say the same as an earlier one: each stage meets a lost zone. */
+/** Leaves out errors that repeat an earlier one: every stage stumbles over the same lost zone. */
 function distinct(errors: readonly unknown[]): unknown[] {
   const texts = errors.map(String)
   return errors.filter((_, index) => texts.indexOf(texts[index] ?? '') === index)
 }
 
-/** What a failed run has nevertheless done, and what the next one will do. */
+/** Says what a failed run did all the same, and what the next one will do. */
 function describeSafety({ extracted, failures }: RunReport): string {
   const failed = new Set(failures.map(({ stage }) => stage))
   if (failed.has('extract')) return '  Nothing was captured by this run; the next run catches up.'

@@ -5,12 +5,12 @@ import { openServer } from '../../server/open-server.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
 
-/** Where the dashboard is unless `TIDEMARK_PORT` says otherwise. */
+/** The port of the dashboard, unless `TIDEMARK_PORT` names another. */
 export const DEFAULT_PORT = 4100
 
-/** `tidemark serve`: the dashboard and the API over the warehouse as it is; runs nothing. */
+/** `tidemark serve`: serves dashboard and API from the warehouse as it is, until interrupted. */
 export async function serveCommand({ output, config, signal }: CommandContext): Promise<number> {
-  readAccess(config) // before anything is started for nothing
+  readAccess(config) // first, so that nothing starts in vain
   await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
   await using server = await openServer(environment, {
     log: output.log,

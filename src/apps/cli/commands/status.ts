@@ -12,7 +12,7 @@ import {
 } from '../../format.ts'
 import type { Output } from '../output.ts'
 
-/** `tidemark status`: how fresh the warehouse is, and what waits where. */
+/** `tidemark status`: prints how fresh the warehouse is, and what is held or in quarantine. */
 export async function statusCommand(
   { output, config, signal }: CommandContext,
   { check }: { check: boolean },
@@ -74,7 +74,7 @@ function print(output: Output, status: Status): void {
       formatCount(warning.rows),
       formatCount(warning.total),
     ])
-    const header = ['published, though they break a check', '', 'in the last batch', 'so far']
+    const header = ['published rows that break a check', '', 'in the last batch', 'so far']
     output.print(`\n${indent(formatTable(header, rows))}`)
   }
 }

@@ -1,6 +1,7 @@
 import { ConfigError } from '../../../platform/errors.ts'
+import { hostOf } from '../../../platform/io/postgres-url.ts'
 import { run } from '../../../platform/pipeline.ts'
-import { addressOf, type Environment, openEnvironment } from '../../environment.ts'
+import { type Environment, openEnvironment } from '../../environment.ts'
 import { formatCount, formatNumber } from '../../format.ts'
 import { startLiving } from '../../local/living-totesys/start.ts'
 import type { AppLogEntry } from '../../log.ts'
@@ -12,22 +13,23 @@ import { type Output, stepLine } from '../output.ts'
 import { repeatRuns, reportRun } from './run.ts'
 import { DEFAULT_PORT } from './serve.ts'
 
+/** How long to run, and how often. */
 export interface UpOptions {
-  /** One full cycle and out. */
+  /** Whether to stop after one full cycle. */
   readonly once: boolean
   readonly everyMs: number
 }
 
 /**
- * `tidemark up`: everything on this machine. Starts what is embedded, serves the dashboard, runs
- * until interrupted. With `once` it serves nothing.
+ * `tidemark up`: runs everything on this machine until interrupted. Starts what is embedded, fills an
+ * empty Totesys, lets it live, and serves the dashboard. With `once` it serves nothing.
  */
 export async function upCommand(
   context: CommandContext,
   { once, everyMs }: UpOptions,
 ): Promise<number> {
   const { output, config, signal } = context
-  if (!once) readAccess(config) // before anything is started for nothing
+  if (!once) readAccess(config) // first, so that nothing starts in vain
   output.note(
     `\n  ${output.style('bold', 'tidemark up')}   everything on this machine, nothing leaves it\n`,
   )
@@ -67,7 +69,10 @@ export async function upCommand(
           url: local.databases.adminUrl,
           seed: config.TIDEMARK_TOTESYS_SEED,
           speed: config.TIDEMARK_TOTESYS_SPEED,
-          onError: () => output.note(output.style('yellow', '  Totesys stumbled; it goes on.')),
+          onError: () =>
+            output.note(
+              output.style('yellow', '  The simulated Totesys had an error. It tries again.'),
+            ),
         })
   try {
     output.note(summary(output, environment, server))
@@ -77,7 +82,7 @@ export async function upCommand(
   }
 }
 
-/** On the port that was asked for, else on the default one, else on any that is free. */
+/** Serves on the port from the settings. Without one: on the default port, or on any free one. */
 async function serve(
   { output, config }: CommandContext,
   environment: Environment,
@@ -118,7 +123,7 @@ function noteStart(output: Output, entry: AppLogEntry): void {
 function summary(
   output: Output,
   { deps, reader, local }: Environment,
-  /** The dashboard. Without it nothing is served, and no run follows. */
+  /** The dashboard. Without it, nothing is served and no run follows. */
   server?: OpenServer,
 ): string {
   const url = server?.url
@@ -130,8 +135,8 @@ function summary(
     ...(url === undefined
       ? []
       : [`  Dashboard   ${url}   ${login}`, `  Payments    ${url}/payments/next5`]),
-    `  Source      ${addressOf(deps.source)}   ${what} with SELECT only`,
-    `  Warehouse   ${addressOf(reader)}   schema ${deps.warehouse.schema}`,
+    `  Source      ${hostOf(deps.source.url)}   ${what} with SELECT only`,
+    `  Warehouse   ${hostOf(reader.url)}   schema ${deps.warehouse.schema}`,
   ]
   if (local !== undefined && url !== undefined) {
     const { username, host, pathname } = new URL(reader.url)

@@ -5,10 +5,10 @@ import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
 import { formatCount, formatMoment, formatTable } from '../../format.ts'
 
-/** `tidemark verify`: source = lake = warehouse at one snapshot, every version included. */
+/** `tidemark verify`: compares source, lake and warehouse at one snapshot, with every version. */
 export async function verifyCommand(
   { output, config, signal }: CommandContext,
-  { only }: { only: string | undefined },
+  { table: only }: { table: string | undefined },
 ): Promise<number> {
   await using environment = await openEnvironment({ config, log: output.log, fill: true, signal })
   const report = await verify(environment.deps, { table: only })
@@ -36,7 +36,7 @@ export async function verifyCommand(
   output.print(
     report.isEqual
       ? `\n  ${output.style('green', '✓')} source = lake = warehouse, value for value${describeHeld(report.tables)}`
-      : `\n  ${output.style('red', '✕')} They differ. The lake is the truth of record: see docs/command-line.md, verify`,
+      : `\n  ${output.style('red', '✕')} They differ. The lake is the record that counts: see "What verify compares" in docs/command-line.md`,
   )
   if (!report.isEqual) return EXIT.different
   return report.tables.some(({ held }) => held !== undefined) ? EXIT.held : EXIT.done
@@ -50,7 +50,7 @@ const COMPARED: Readonly<Record<VerifiedTable['where'], string>> = {
 
 function describeHeld(tables: readonly VerifiedTable[]): string {
   const held = tables.filter((table) => table.held !== undefined).map(({ table }) => table)
-  return held.length === 0 ? '' : `, but for what is held back: ${held.join(', ')}`
+  return held.length === 0 ? '' : `, except what is held back: ${held.join(', ')}`
 }
 
 function verdict({ difference, quarantined, held }: VerifiedTable): string {

@@ -1,7 +1,7 @@
-/** Draws numbers from 0 up to 1, one after another, the same every time for the same key. */
+/** Draws the next number from 0 up to 1. The same key draws the same numbers every time. */
 export type Chance = () => number
 
-/** A sequence of its own for a seed and a purpose (FNV-1a, then mulberry32). */
+/** A sequence for one seed and purpose, independent of all others (FNV-1a, then mulberry32). */
 export function chanceOf(seed: number, purpose: string): Chance {
   let state = 0x811c9dc5
   for (const letter of `${seed}/${purpose}`) {
@@ -15,7 +15,7 @@ export function chanceOf(seed: number, purpose: string): Chance {
   }
 }
 
-/** One of the items (there must be some), each as likely. */
+/** One of the items, each as likely as the others. There must be at least one. */
 export function pick<Item>(chance: Chance, items: readonly Item[]): Item {
   return items[Math.floor(chance() * items.length)]!
 }

@@ -1,4 +1,4 @@
--- A silent update: the file of one design of any age moves, last_updated is left as it is. $1 draws.
+-- A silent update: the file of one design, of any age, moves, and last_updated stays as it is. $1: draws.
 
 update design as d
 set

@@ -1,5 +1,5 @@
--- A silent update: one column of one row of any age, last_updated left as it is.
--- $1 the column, $2 draws, $3 another code for the item.
+-- A silent update: one column in one row, of any age, changes, and last_updated stays as it is.
+-- $1: the column, $2: draws, $3: another code for the item.
 
 update purchase_order as o
 set

@@ -1,18 +1,19 @@
 import { chanceOf, pick, type Chance } from './chance.ts'
 import { dayMs, isWorkday, openingMs, startOfDay, timestamp, workingDayMs } from './working-time.ts'
 
-/** What happens in the source at a moment; `draws` decide everything chance decides of it. */
+/** What happens in the source at one moment. `draws` decide everything that is left to chance. */
 export interface PlannedEvent {
   at: Date
   kind: 'payments' | 'sale' | 'purchase' | 'design' | 'change' | 'deletion'
   draws: number[]
   /** What a silent update touches. */
-  change?: Change
-  /** What kind of order a deletion removes. */
+  change?: SilentChange
+  /** The kind of order that a deletion removes. */
   order?: 'sales_order' | 'purchase_order'
 }
 
-export interface Change {
+/** A column that is updated while `last_updated` stays as it is. */
+export interface SilentChange {
   table: 'sales_order' | 'purchase_order' | 'design'
   column: string
 }
@@ -33,10 +34,10 @@ const purchaseColumns = [
 ] as const
 
 /**
- * Everything that happens on the day `at` lies in, in order of time; pure, and the same for the
- * same seed and day. Nothing at weekends. On weekdays: at 07:55:11 the payments due; 08:00 to 19:00
- * 16–26 sales and 6–12 purchases; and, each between two orders, 0–2 new designs, and sometimes one
- * silent update per order table and of a design, and (every fifth day or so) a deletion.
+ * Everything that happens on the day of `at`, in order of time. Pure: the same seed and day give the
+ * same plan. Nothing happens at weekends. On weekdays the due payments come at 07:55:11, then from
+ * 08:00 to 19:00 16–26 sales and 6–12 purchases. Between two orders come 0–2 new designs, sometimes
+ * a silent update to each order table and to a design, and about every fifth day a deletion.
  */
 export function planDay(seed: number, at: Date): PlannedEvent[] {
   const midnight = startOfDay(at)
@@ -63,7 +64,7 @@ export function planDay(seed: number, at: Date): PlannedEvent[] {
     const between = new Date(Math.ceil((from.getTime() + times[next]!.getTime()) / 2))
     return { at: between, draws: draws(), ...aside }
   })
-  // The sort is stable: an aside stays before the order it shares a millisecond with.
+  // The sort is stable: an aside stays before an order in the same millisecond.
   return [batch, ...asides, ...orders].toSorted((a, b) => a.at.getTime() - b.at.getTime())
 }
 
@@ -75,7 +76,7 @@ function distinctTimes(chance: Chance, count: number): number[] {
 
 function planAsides(chance: Chance): Pick<PlannedEvent, 'kind' | 'change' | 'order'>[] {
   const asides: Pick<PlannedEvent, 'kind' | 'change' | 'order'>[] = []
-  const change = (table: Change['table'], column: string): void => {
+  const change = (table: SilentChange['table'], column: string): void => {
     asides.push({ kind: 'change', change: { table, column } })
   }
   if (chance() < 0.5) asides.push({ kind: 'design' })
@@ -89,12 +90,12 @@ function planAsides(chance: Chance): Pick<PlannedEvent, 'kind' | 'change' | 'ord
   return asides
 }
 
-/** Whether an event is one that shows in the data how far the source has come. */
+/** Whether the data shows that this event has happened, and so how far the source has come. */
 export function isLandmark(event: PlannedEvent): boolean {
   return ['payments', 'sale', 'purchase'].includes(event.kind)
 }
 
-/** What is planned from just after one moment up to another, in order of time. */
+/** The events after one moment up to and including another, in order of time. */
 export function planBetween(seed: number, after: Date, until: Date): PlannedEvent[] {
   const planned: PlannedEvent[] = []
   for (let day = startOfDay(after).getTime(); day <= until.getTime(); day += dayMs) {
@@ -103,7 +104,7 @@ export function planBetween(seed: number, after: Date, until: Date): PlannedEven
   return planned.filter(({ at }) => at > after && at <= until)
 }
 
-/** When something is next planned after a moment. */
+/** The moment of the first event after another moment. */
 export function nextPlanned(seed: number, after: Date): Date {
   const [next] = planBetween(seed, after, new Date(after.getTime() + 4 * dayMs))
   return next!.at

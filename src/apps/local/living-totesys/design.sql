@@ -1,4 +1,4 @@
--- One new design of a material already known: $1 when, $2 draws, $3 four letters for its file.
+-- Creates one design in a known material. $1: when, $2: draws, $3: four letters for its file.
 
 with draw as (
     select

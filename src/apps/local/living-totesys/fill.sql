@@ -1,14 +1,14 @@
--- Everything of the source that grows, made in bulk: designs, orders, transactions, payments.
--- Runs in one transaction after reference.sql and people.sql, in an empty schema. A name after a
--- colon is replaced by a number or a quoted moment before it runs:
+-- Creates everything in the source that grows: designs, orders, transactions, payments.
+-- Runs in one transaction after reference.sql and people.sql, in an empty schema. Before it runs, each
+-- name after a colon is replaced by a number or a quoted moment:
 --   seed          what chance depends on
---   sales_orders  how many sales orders; orders: how many with the purchase orders
---   begins        where the orders begin on the line of working time, and length: for how long
---   until         the moment the filled source stands at; opened: when its first rows were made
--- The line of working time is the hours 08:00 to 19:00 (39,600,000 ms) of Monday to Friday laid end
--- to end from Monday 1970-01-05.
+--   sales_orders  number of sales orders; orders: number with the purchase orders
+--   begins        where the orders begin on the line of working time; length: how far they reach
+--   until         the moment at which the filled source stands; opened: when its first rows were created
+-- The line of working time consists of the hours from 08:00 to 19:00 (39,600,000 ms) on Monday to Friday,
+-- laid end to end from Monday 1970-01-05.
 
--- From 0 up to 1, the same every time for a number and a purpose.
+-- A number from 0 up to 1, always the same for one number and purpose.
 create function pg_temp.chance(of bigint, purpose integer) returns double precision
 immutable language sql as $$
     select (hashint8extended(of, :seed * 1000 + purpose) & 9007199254740991)
@@ -22,7 +22,7 @@ immutable language sql as $$
         + at % 39600000 * interval '1 millisecond'
 $$;
 
--- Seven characters; another number below 26 * 16 ^ 6 gives another code.
+-- Seven characters. Each number below 26 * 16 ^ 6 gives its own code.
 create function pg_temp.code(of bigint) returns text
 immutable language sql as $$
     select translate(
@@ -33,7 +33,7 @@ immutable language sql as $$
     )
 $$;
 
--- Rows are right by construction, so a superuser's session skips the foreign keys' checks.
+-- The rows are correct by construction, so a superuser's session skips the checks of foreign keys.
 select set_config('session_replication_role', 'replica', true)
 where current_setting('is_superuser') = 'on';
 
@@ -128,7 +128,7 @@ select
 from fill_order
 where is_sale;
 
--- The multiplier is prime, so no two codes are the same.
+-- The multiplier is prime, so no two codes are equal.
 insert into purchase_order
 select
     order_id, created_at, created_at, staff_id, counterparty_id,
@@ -147,7 +147,7 @@ select
     created_at
 from fill_order;
 
--- The batch of 07:55:11 pays on weekdays what is due that day, unless it was made that day.
+-- On weekdays, the batch at 07:55:11 pays what is due that day, unless it was created that day.
 insert into payment
 with due as (
     select

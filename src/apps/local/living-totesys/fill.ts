@@ -3,15 +3,17 @@ import pg from 'pg'
 import { ConfigError } from '../../../platform/errors.ts'
 import { dayMs, startOfDay, timestamp, workingDayMs, workingTime } from './working-time.ts'
 
+/** What an empty source is filled with. */
 export interface FillOptions {
-  /** A whole number; the same seed, size and `until` give the same content, value for value. */
+  /** A whole number. The same seed, size and `until` give the same content, value for value. */
   seed: number
-  /** As many sales orders, with 29 purchase orders for every 71 of them. */
+  /** Number of sales orders. For every 71 of them there are 29 purchase orders. */
   salesOrders: number
-  /** The moment the source stands at; nothing in it is later. */
+  /** The moment at which the source stands. Nothing in it is later. */
   until: Date
 }
 
+/** What was filled in. */
 export interface FillResult {
   tables: 11
   rows: number
@@ -28,9 +30,9 @@ const fillSql = read('fill')
 const rowCountSql = read('row-count')
 
 /**
- * Fills an empty Totesys (`schema.sql`) as it would stand at `until`, in one transaction: about 30
- * orders a weekday, going back two years at most, so that a larger source is a busier one.
- * A superuser's session skips foreign-key checks for speed. Throws ConfigError when not empty.
+ * Fills an empty Totesys (`schema.sql`) as it would stand at `until`, in one transaction. There are
+ * about 30 orders a weekday for at most two years, so a larger source is a busier one. A superuser's
+ * session skips foreign-key checks for speed. Throws `ConfigError` if the source is not empty.
  */
 export async function fillTotesys(client: pg.Client, options: FillOptions): Promise<FillResult> {
   const { seed, salesOrders, until } = options
@@ -57,7 +59,7 @@ export async function fillTotesys(client: pg.Client, options: FillOptions): Prom
   }
 }
 
-/** Early enough to be before the first order, whatever weekends lie between. */
+/** A moment before the first order, however many weekends lie between. */
 function openingMoment(until: Date, weekdays: number): Date {
   const days = Math.ceil((weekdays * 7) / 5) + 4
   return new Date(
@@ -68,13 +70,13 @@ function openingMoment(until: Date, weekdays: number): Date {
 async function refuseFilled(client: pg.Client): Promise<void> {
   const { rowCount } = await client.query('select from currency limit 1')
   if (rowCount === 0) return
-  throw new ConfigError('The source to be filled is not empty', {
+  throw new ConfigError('Only an empty source can be filled, and this one has rows', {
     code: 'TOTESYS_NOT_EMPTY',
-    hint: 'Fill a new database',
+    hint: 'create a new database and fill that',
   })
 }
 
-/** The server takes parameters in single statements only; these are numbers and moments. */
+/** Writes values into SQL: Postgres takes parameters only in single statements. All are checked. */
 function withValues(sql: string, values: Record<string, number | Date>): string {
   return sql.replaceAll(/(?<![:\w]):([a-z_]+)/g, (_, name: string) => {
     const value = values[name]

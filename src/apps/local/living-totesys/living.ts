@@ -3,31 +3,33 @@ import type pg from 'pg'
 import { isLandmark, planBetween, type PlannedEvent } from './day-plan.ts'
 import { dayMs, timestamp } from './working-time.ts'
 
-/** Rows made, changed and deleted, over all tables. */
+/** Rows created, changed and deleted in all tables. */
 export interface LivingEvents {
   created: number
   changed: number
   deleted: number
 }
 
+/** What decides how a source lives. */
 export interface LivingOptions {
   seed: number
-  /** Where time begins if the source holds no order yet; it never begins before it. */
+  /** Where time begins in a source without orders. In any other it never begins before this. */
   start: Date
 }
 
+/** A source with a daily life. */
 export interface Living {
   /** The moment up to which everything has happened. */
   reached(): Promise<Date>
-  /** Lets happen what is planned up to a moment. Calls must not overlap. */
+  /** Makes everything happen that is planned up to a moment. Calls must not overlap. */
   advanceTo(simulatedTime: Date): Promise<LivingEvents>
 }
 
 /**
- * The source's daily life (totesys.md §3), each event in a transaction of its own, in order of time:
- * the same for the same seed, start and content. Where it stands is read from the newest order, so
- * another process may take up where this one ended. What is planned between two orders happens
- * just before the later one, hence once, and `last_updated` moves only with the 07:55:11 payments.
+ * The source's daily life: events in order of time, each in a transaction of its own. The same seed,
+ * start and content give the same life. The newest order tells how far it has come, so another
+ * process may go on where this one ended. What is planned between two orders happens just before the
+ * later one, and so only once. `last_updated` moves only with the payments at 07:55:11.
  */
 export function createLiving(client: pg.Client, options: LivingOptions): Living {
   let position: Date | undefined
@@ -53,7 +55,7 @@ export function createLiving(client: pg.Client, options: LivingOptions): Living 
 const latest = (start: Date, found: Date | undefined): Date =>
   found !== undefined && found > start ? found : start
 
-/** When the newest order was made: the keys rise with time, so the last of each table tells. */
+/** When the newest order was made. Keys rise with time, so the last row of each table tells. */
 export async function newestOrder(client: pg.Client): Promise<Date | undefined> {
   const { rows } = await client.query<{ ms: number | null }>(newestOrderSql)
   const ms = rows[0]?.ms ?? undefined
@@ -102,7 +104,7 @@ const performances: Record<PlannedEvent['kind'], Performance> = {
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
 
-/** Letters and digits from the last draws, which nothing else uses with these events. */
+/** Letters and digits from the last draws, which these events use for nothing else. */
 const letters = (draws: readonly number[], count: number): string =>
   draws
     .slice(-count)
@@ -119,7 +121,7 @@ async function changeSilently(client: pg.Client, event: PlannedEvent): Promise<n
   return (await client.query(changeSql[table], parameters)).rowCount!
 }
 
-/** An order at least a day old, with its transaction and payment, in one transaction. */
+/** Deletes an order that is at least a day old, with its transaction and payment, at once. */
 async function deleteOrder(client: pg.Client, event: PlannedEvent): Promise<number> {
   const table = event.order!
   const dayBefore = timestamp(new Date(event.at.getTime() - dayMs))

@@ -1,4 +1,4 @@
--- When the newest order was made, in milliseconds since 1970; null where there is none. One row.
+-- When the newest order was created, in milliseconds since 1970; null if there is none. One row.
 
 select
     (extract(epoch from greatest(

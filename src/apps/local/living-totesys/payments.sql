@@ -1,4 +1,4 @@
--- The batch of 07:55:11: marks as paid what is due that day and was not made that day. $1 when.
+-- The batch at 07:55:11: marks as paid what is due that day and was not created that day. $1: when.
 
 update payment
 set

@@ -1,5 +1,5 @@
--- Staff and counterparties, which refer to the rows of reference.sql. $1 is when they were made.
--- One row each per member of staff and per counterparty.
+-- Staff and counterparties, which refer to the rows from reference.sql. $1: when they were created.
+-- One row for each member of staff and each counterparty.
 
 with made as (
     select $1::timestamp(3) as at

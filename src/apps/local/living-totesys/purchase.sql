@@ -1,5 +1,5 @@
--- One purchase order with its transaction and its payment, all made at one moment: $1 when,
--- $2 draws, $3 the code of the item.
+-- Creates one purchase order with its transaction and its payment, all at one moment.
+-- $1: when, $2: draws, $3: the code of the item.
 
 with draw as (
     select

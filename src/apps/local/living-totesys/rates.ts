@@ -5,13 +5,13 @@ import type { AddressInfo } from 'node:net'
 import { dirname } from 'node:path'
 import { chanceOf } from './chance.ts'
 
-/** Units of a currency for one euro around which its rate moves. */
+/** What one euro costs on average: each rate moves around this number. */
 const CURRENCIES = { USD: 1.08, GBP: 0.86 } as const
 type Currency = keyof typeof CURRENCIES
 
 const DAY_MS = 86_400_000
 
-/** What one euro costs on a day (UTC): the same for the same seed, within a few percent of itself. */
+/** What one euro costs on a day (UTC), within a few percent of the average. Same seed, same rate. */
 export function rateOf(seed: number, currency: Currency, day: Date): string {
   const days = Math.floor(day.getTime() / DAY_MS)
   const phase = chanceOf(seed, `rates of ${currency}`)() * 2 * Math.PI
@@ -20,14 +20,14 @@ export function rateOf(seed: number, currency: Currency, day: Date): string {
   return (CURRENCIES[currency] * (1 + tide + noise)).toFixed(4)
 }
 
-/** The last day, this one included, for which a bank says rates: none at weekends. */
+/** The day itself, or the Friday before a weekend, when banks publish no rates. */
 export function bankDay(day: Date): Date {
   const weekday = day.getUTCDay()
   const back = weekday === 0 ? 2 : weekday === 6 ? 1 : 0
   return new Date(day.getTime() - back * DAY_MS)
 }
 
-/** Drops the rates of every bank day from `from` up to but without `until`, once. */
+/** Writes the rates of every bank day from `from` to before `until` as a file; once, if absent. */
 export async function dropRateHistory(
   path: string,
   { seed, from, until }: { seed: number; from: Date; until: Date },
@@ -44,15 +44,16 @@ export async function dropRateHistory(
   }
   await mkdir(dirname(path), { recursive: true })
   await writeFile(path, `${lines.join('\n')}\n`)
-  // It is whole: nobody needs to wait for it.
+  // An old timestamp says that the file is complete, so that nobody waits for it to settle.
   await utimes(path, from, from)
 }
 
+/** A server of exchange rates on this machine. Disposing closes it. */
 export interface RateServer extends AsyncDisposable {
   readonly url: string
 }
 
-/** Answers on this machine, to every path, with the day's table as the European Central Bank does. */
+/** Starts a server that answers every path with the day's table, as the European Central Bank does. */
 export async function startRateServer({
   seed,
   now = () => new Date(),

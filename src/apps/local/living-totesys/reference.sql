@@ -1,6 +1,6 @@
--- The tables that never change: invented people and places, with the text that breaks naive code
+-- The tables that never change: invented people and places, with text that breaks naive code
 -- (quotes, ampersands, commas, leading zeros, letters beyond ASCII, a missing location).
--- $1 is the moment all of it was made. One row each per staff member, counterparty and so on.
+-- $1: the moment at which all of it was created. One row for each address, currency and so on.
 
 with made as (
     select $1::timestamp(3) as at

@@ -1,4 +1,4 @@
--- How many rows the eleven tables hold together. One row.
+-- The number of rows in all eleven tables together. One row.
 
 select (
     (select count(*) from address)

@@ -1,4 +1,4 @@
--- One sales order with its transaction and its payment, all made at one moment: $1 when, $2 draws.
+-- Creates one sales order with its transaction and its payment, all at one moment. $1: when, $2: draws.
 
 with draw as (
     select

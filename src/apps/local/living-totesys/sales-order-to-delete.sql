@@ -1,4 +1,4 @@
--- One sales order made before $2, of any age, by the draw $1; no row where there is none.
+-- One sales order created before $2, chosen by the draw $1. No row if there is no such order.
 
 select
     sales_order_id as order_id,

@@ -1,5 +1,5 @@
--- The source as it really is: eleven tables in live column order, made by an ORM.
--- last_updated has no default and no trigger; order dates are text. Applied to an empty database.
+-- The source as it really is: eleven tables that an ORM created, with their columns in that order.
+-- last_updated has no default and no trigger. Order dates are text. For an empty database.
 
 create type "TransactionType" as enum ('SALE', 'PURCHASE');
 

@@ -1,11 +1,13 @@
 import { nextPlanned } from './day-plan.ts'
 import { startOfDay } from './working-time.ts'
 
+/** A clock that runs faster than real time until it has caught up. */
 export interface SimulatedClock {
-  /** Goes on by the real time passed since the last call, and returns where it stands. */
+  /** Moves on by the real time since the last call, times the speed. Returns where it stands. */
   advance(): Date
 }
 
+/** Where a clock starts and how fast it runs. */
 export interface ClockOptions {
   seed: number
   start: Date
@@ -18,9 +20,10 @@ const longestStepMs = 5_000
 const leadMs = 10_000
 
 /**
- * Runs from `start` at `speed` until it has caught up with the real time, and with it from then on;
- * never beyond, never back. When nothing more is planned for its day it jumps to ten seconds before
- * the next thing that is. A real gap (a suspended machine) counts as five seconds at most.
+ * Creates a clock that runs from `start` at `speed` until it reaches the real time, and goes with it
+ * from then on. It never passes the real time and never goes back. When nothing more is planned for
+ * its day, it jumps to ten seconds before the next event. A real gap (a suspended machine) counts as
+ * five seconds at most.
  */
 export function createClock({ seed, start, speed, now }: ClockOptions): SimulatedClock {
   let position = start

@@ -3,8 +3,9 @@ import pg from 'pg'
 import { createLiving, newestOrder, type Living, type LivingEvents } from './living.ts'
 import { createClock, type SimulatedClock } from './simulated-clock.ts'
 
+/** Which source lives, and how fast. */
 export interface StartLivingOptions {
-  /** A role that may write the source. */
+  /** Connection string of a role that may write the source. */
   url: string
   seed: number
   /** Simulated seconds per real second until the present is reached. Default 600. */
@@ -13,19 +14,20 @@ export interface StartLivingOptions {
   tickMs?: number
   /** Called after every tick in which something happened. */
   onEvents?: (events: LivingEvents & { simulatedTime: Date }) => void
-  /** Called with whatever failed; the next tick connects again. */
+  /** Called with each failure. The next tick connects again. */
   onError?: (error: unknown) => void
   now?: () => Date
 }
 
+/** A source that lives in this process. */
 export interface RunningLiving {
-  /** Ends the loop and its connection, once the tick under way is done. May be repeated. */
+  /** Ends the loop and its connection after the current tick. May be repeated. */
   stop(): Promise<void>
 }
 
 /**
- * Lets the source live in this process, beginning where its data ends (an empty one begins now).
- * Nothing is dated later than the real time. Never throws: what fails goes to `onError`.
+ * Lets the source live in this process, from where its data ends (an empty source begins now).
+ * Nothing is dated later than the real time. Never throws: failures go to `onError`.
  */
 export function startLiving(options: StartLivingOptions): RunningLiving {
   const stopping = new AbortController()
@@ -73,7 +75,7 @@ async function live(options: StartLivingOptions, signal: AbortSignal): Promise<v
 
 async function connect(options: StartLivingOptions, now: Date): Promise<Session> {
   const client = new pg.Client(options.url)
-  // A connection lost between two ticks is met by the next query, which fails.
+  // If the connection is lost between two ticks, the next query fails and says so.
   client.on('error', () => undefined)
   await client.connect()
   try {

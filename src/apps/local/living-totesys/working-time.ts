@@ -1,23 +1,25 @@
-/** The company works 08:00 to 19:00 UTC, Monday to Friday. */
+/** Milliseconds of a day. */
 export const dayMs = 86_400_000
+/** The company works from 08:00 UTC, Monday to Friday: milliseconds after midnight. */
 export const openingMs = 8 * 3_600_000
+/** It works until 19:00 UTC. */
 export const workingDayMs = 11 * 3_600_000
 
 const firstMonday = Date.UTC(1970, 0, 5)
 
-/** Midnight UTC of the day a moment lies in. */
+/** Midnight UTC at the beginning of a moment's day. */
 export function startOfDay(at: Date): Date {
   return new Date(Math.floor(at.getTime() / dayMs) * dayMs)
 }
 
-/** Whether a moment lies on a Monday to Friday. */
+/** Whether a moment lies on a day from Monday to Friday. */
 export function isWorkday(at: Date): boolean {
   return ![0, 6].includes(at.getUTCDay())
 }
 
 /**
- * Milliseconds of working time since Monday 1970-01-05: the hours of work laid end to end, so that
- * every moment of a night or weekend is the same point. `fill.sql` holds the inverse.
+ * Milliseconds of working time since Monday 1970-01-05, with the hours of work laid end to end. All
+ * moments of one night or weekend give the same number. `fill.sql` holds the inverse.
  */
 export function workingTime(at: Date): number {
   const sinceMonday = at.getTime() - firstMonday
@@ -29,7 +31,7 @@ export function workingTime(at: Date): number {
   return workdays * workingDayMs + Math.min(Math.max(sinceOpening, 0), workingDayMs)
 }
 
-/** How the source writes a moment: UTC, without zone. */
+/** A moment as the source writes it: UTC, without a zone. */
 export function timestamp(at: Date): string {
   return at.toISOString().slice(0, -1)
 }

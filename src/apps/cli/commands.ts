@@ -1,0 +1,299 @@
+import {
+  command,
+  type Command,
+  type CommandGroup,
+  durationOption,
+  flagOption,
+  namesOption,
+  optional,
+  required,
+  type SettingOptions,
+  textOption,
+} from './command.ts'
+
+/** What `tidemark --help` says first. */
+export const SUMMARY =
+  'Carries a Postgres database into an immutable lake and a warehouse that keeps its full history.'
+
+/** Options that every command takes. */
+export const COMMON_OPTIONS = {
+  json: flagOption('--json', 'Write one JSON object a line to stdout'),
+  quiet: flagOption('-q, --quiet', 'Show no progress'),
+}
+
+/** Settings that every command takes as options. */
+export const COMMON_SETTINGS: SettingOptions = {
+  TIDEMARK_HOME: {
+    flags: '--home <folder>',
+    summary: 'Folder for everything kept on this machine',
+    standard: '.tidemark',
+    values: 'folder',
+  },
+  TIDEMARK_WAREHOUSE_SCHEMA: {
+    flags: '--schema <name>',
+    summary: 'Schema of the star tables',
+    standard: 'public',
+  },
+  TIDEMARK_INGESTION: {
+    flags: '--ingestion <address>',
+    summary: 'Ingestion zone: a folder or s3://bucket/prefix',
+    standard: '<home>/ingestion',
+    values: 'folder',
+  },
+  TIDEMARK_PROCESSED: {
+    flags: '--processed <address>',
+    summary: 'Processed zone: a folder or s3://bucket/prefix',
+    standard: '<home>/processed',
+    values: 'folder',
+  },
+  TIDEMARK_PG_BIN: {
+    flags: '--pg-bin <folder>',
+    summary: 'Folder with the Postgres programs to use',
+    standard: 'the embedded ones',
+    values: 'folder',
+  },
+}
+
+const up = command({
+  name: 'up',
+  summary: 'Run everything on this machine, with the dashboard, until Ctrl-C',
+  details:
+    'Starts the embedded Postgres, unless settings name databases. Fills an empty Totesys, lets it live, and serves the dashboard (docs/dashboard.md) beside its runs.',
+  options: {
+    once: flagOption('--once', 'Fill the source, run once, print a summary and stop'),
+    everyMs: durationOption('--every <duration>', {
+      summary: 'Time between two runs: 5s, 2m, 500ms',
+      standard: '5s',
+    }),
+  },
+  settings: {
+    TIDEMARK_TOTESYS_ORDERS: {
+      flags: '--orders <count>',
+      summary: 'Sales orders to fill an empty Totesys with',
+      standard: '2000',
+    },
+    TIDEMARK_TOTESYS_SEED: {
+      flags: '--seed <number>',
+      summary: 'Seed for the contents of Totesys',
+      standard: '42',
+    },
+    TIDEMARK_TOTESYS_SPEED: {
+      flags: '--speed <factor>',
+      summary: 'Seconds of Totesys life that pass in a second',
+      standard: '600',
+    },
+  },
+  examples: [
+    { line: 'tidemark up', what: 'Try everything, with no database of your own' },
+    { line: 'tidemark up --once', what: 'Run one full cycle and stop' },
+  ],
+  load: async () => (await import('./commands/up.ts')).upCommand,
+})
+
+const run = command({
+  name: 'run',
+  summary: 'Extract, collect, transform and load what is pending',
+  details:
+    'Each stage catches up on everything that is pending. If one stage fails, the others still do their work, and the next run catches up.',
+  options: {
+    everyMs: durationOption('--every <duration>', {
+      summary: 'Repeat at this interval until Ctrl-C: 5s, 2m, 500ms',
+    }),
+    confirmDeletes: namesOption('--confirm-deletes <table...>', {
+      summary: 'Let the mass deletions in these tables through',
+      values: 'source table',
+    }),
+  },
+  examples: [
+    { line: 'tidemark run', what: 'Bring the warehouse up to date once' },
+    { line: 'tidemark run --every 30s', what: 'Keep it up to date' },
+    {
+      line: 'tidemark run --confirm-deletes payment',
+      what: 'Accept that most payments were deleted',
+    },
+  ],
+  load: async () => (await import('./commands/run.ts')).runCommand,
+})
+
+const status = command({
+  name: 'status',
+  summary: 'Show how fresh the warehouse is, and what is held or in quarantine',
+  details:
+    'Shows the rows in each place, how many published rows break a check, and since when a table is held.',
+  options: {
+    check: flagOption('--check', 'Exit 5 if the freshness promise is missed, 4 if a table is held'),
+  },
+  examples: [
+    { line: 'tidemark status', what: 'Look' },
+    { line: 'tidemark status --check --quiet', what: 'Monitor the freshness promise' },
+  ],
+  load: async () => (await import('./commands/status.ts')).statusCommand,
+})
+
+const serve = command({
+  name: 'serve',
+  summary: 'Serve the dashboard and the payments API until Ctrl-C',
+  details:
+    'Shows the warehouse as it is and runs nothing (docs/dashboard.md). If a login is set up, every request needs a token.',
+  settings: {
+    TIDEMARK_HOST: {
+      flags: '--host <address>',
+      summary: 'Address to listen on; 127.0.0.1 is for this machine only',
+      standard: '127.0.0.1',
+    },
+    TIDEMARK_PORT: {
+      flags: '--port <number>',
+      summary: 'Port to listen on; 0 takes a free one',
+      standard: '4100',
+    },
+  },
+  examples: [{ line: 'tidemark serve --port 8080', what: 'Serve on another port' }],
+  load: async () => (await import('./commands/serve.ts')).serveCommand,
+})
+
+const history = command({
+  name: 'history',
+  summary: 'Show every version of one fact: what changed, and when',
+  arguments: {
+    table: required('Source table or fact table', 'fact'),
+    key: required('Key of the row; separate several columns by commas'),
+  },
+  examples: [{ line: 'tidemark history sales_order 42', what: 'Follow one order' }],
+  load: async () => (await import('./commands/history.ts')).historyCommand,
+})
+
+const verify = command({
+  name: 'verify',
+  summary: 'Compare source, lake and warehouse at one snapshot, with every version',
+  details:
+    'Brings lake and warehouse up to a snapshot of the source, then compares every table, every version, every dimension row, the chain of commit records and the ledger.',
+  arguments: { table: optional('Compare only this source or star table', 'any table') },
+  examples: [
+    { line: 'tidemark verify', what: 'Prove that all three are equal' },
+    { line: 'tidemark verify payment', what: 'Compare one table' },
+  ],
+  load: async () => (await import('./commands/verify.ts')).verifyCommand,
+})
+
+const catalog = command({
+  name: 'catalog',
+  summary: 'List the source tables, their schema versions, and what they feed',
+  details:
+    'With a table: its schema versions since the first capture, and the warehouse columns that each of its columns feeds.',
+  arguments: { table: optional('Show this source table in full', 'source table') },
+  examples: [
+    { line: 'tidemark catalog', what: 'List the source tables' },
+    { line: 'tidemark catalog sales_order', what: 'Follow the columns of one table' },
+  ],
+  load: async () => (await import('./commands/catalog.ts')).catalogCommand,
+})
+
+const quarantine: CommandGroup = {
+  name: 'quarantine',
+  summary: 'See the refused rows, and give them another chance',
+  commands: [
+    command({
+      name: 'list',
+      summary: 'List the rows in quarantine',
+      details:
+        'Shows the rows that were refused and have not been corrected since, each with its reason and column.',
+      arguments: { table: optional('List only this source or star table', 'any table') },
+      options: {
+        limit: textOption('--limit <rows>', {
+          summary: 'Most rows to list from a table',
+          standard: '20',
+        }),
+      },
+      examples: [
+        { line: 'tidemark quarantine list', what: 'See what waits for a correction' },
+        { line: 'tidemark quarantine list fact_sales_order --limit 100', what: 'See more of one' },
+      ],
+      load: async () => (await import('./commands/quarantine.ts')).listCommand,
+    }),
+    command({
+      name: 'show',
+      summary: 'Show one row in full, and what fixes it',
+      arguments: { id: required('Id from quarantine list, such as 7.fact_sales_order.3') },
+      examples: [{ line: 'tidemark quarantine show 7.fact_sales_order.3', what: 'See one row' }],
+      load: async () => (await import('./commands/quarantine.ts')).showCommand,
+    }),
+    command({
+      name: 'replay',
+      summary: 'Try all rows in quarantine again',
+      details: 'Reads them from the source again and puts them through the models as they are now.',
+      examples: [{ line: 'tidemark quarantine replay', what: 'Retry after a correction' }],
+      load: async () => (await import('./commands/quarantine.ts')).replayCommand,
+    }),
+  ],
+}
+
+const lake: CommandGroup = {
+  name: 'lake',
+  summary: 'Maintain the objects in the lake',
+  commands: [
+    command({
+      name: 'sweep',
+      summary: 'Count the objects that no commit record names, and remove them on request',
+      details:
+        'Killed runs, and runs that lost a race, leave such objects and unfinished uploads. They do no harm.',
+      options: {
+        remove: flagOption('--delete', 'Remove them, if the store allows it'),
+        olderThanHours: textOption('--older-than <hours>', {
+          summary: 'Leave younger objects alone; at least 1',
+          standard: '24',
+        }),
+      },
+      examples: [
+        { line: 'tidemark lake sweep', what: 'Count the orphans that are older than a day' },
+        {
+          line: 'tidemark lake sweep --delete --older-than 72',
+          what: 'Remove those older than 3 days',
+        },
+      ],
+      load: async () => (await import('./commands/lake.ts')).sweepCommand,
+    }),
+  ],
+}
+
+const doctor = command({
+  name: 'doctor',
+  summary: 'Rehearse everything a run needs, and say what fixes each fault',
+  details:
+    'Reads the source, rehearses a load in a transaction that it rolls back, lets two writers race for an object, and checks the links between lake and warehouse. Prints the statement that fixes each fault.',
+  examples: [{ line: 'tidemark doctor', what: 'Check a new setup before the first run' }],
+  load: async () => (await import('./commands/doctor.ts')).doctorCommand,
+})
+
+const SHELLS = ['bash', 'zsh', 'fish']
+
+const completion = command({
+  name: 'completion',
+  summary: 'Print a script that completes commands in your shell',
+  details:
+    'Load it in the file your shell reads at its start. The script knows commands, options and tables, and starts no program.',
+  arguments: { shell: required(`One of ${SHELLS.join(', ')}`, SHELLS) },
+  examples: [
+    { line: 'source <(tidemark completion bash)', what: 'In ~/.bashrc' },
+    { line: 'source <(tidemark completion zsh)', what: 'In ~/.zshrc, after compinit' },
+    { line: 'tidemark completion fish | source', what: 'In ~/.config/fish/config.fish' },
+  ],
+  load: async () => (await import('./commands/completion.ts')).completionCommand,
+})
+
+/**
+ * Every command. The parser, `--help`, shell completion and the reference in
+ * `docs/command-line.md` are made from it.
+ */
+export const COMMANDS: readonly (Command | CommandGroup)[] = [
+  up,
+  run,
+  status,
+  serve,
+  history,
+  verify,
+  catalog,
+  quarantine,
+  lake,
+  doctor,
+  completion,
+]

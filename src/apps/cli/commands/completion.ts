@@ -1,0 +1,37 @@
+import { capturedTables } from '../../../platform/project/source-contract.ts'
+import { totesys } from '../../../totesys/totesys.ts'
+import { COMMANDS, COMMON_OPTIONS, COMMON_SETTINGS } from '../commands.ts'
+import { completeBash } from '../completion/bash.ts'
+import { listPlaces } from '../completion/completable.ts'
+import { completeFish } from '../completion/fish.ts'
+import { completeZsh } from '../completion/zsh.ts'
+import type { CommandContext } from '../context.ts'
+import { EXIT } from '../exit-code.ts'
+
+const SCRIPTS: Readonly<Record<string, typeof completeBash>> = {
+  bash: completeBash,
+  zsh: completeZsh,
+  fish: completeFish,
+}
+
+/** `tidemark completion SHELL`: the script that completes commands there. Reads no settings. */
+export async function completionCommand(
+  { output }: Pick<CommandContext, 'output'>,
+  { shell }: { shell: string },
+): Promise<number> {
+  const { source, models } = totesys
+  const sources = capturedTables(source).map(({ name }) => name)
+  const facts = models.flatMap((model) => (model.kind === 'fact' ? [model.from, model.table] : []))
+  const places = listPlaces(COMMANDS, {
+    common: { options: COMMON_OPTIONS, settings: COMMON_SETTINGS },
+    tables: {
+      'source table': sources,
+      fact: facts,
+      'any table': [...sources, ...models.map(({ table }) => table)],
+    },
+  })
+  const script = SCRIPTS[shell]?.(places) ?? ''
+  output.emit({ event: 'completion', shell, script })
+  output.print(script.trimEnd())
+  return EXIT.done
+}

@@ -1,0 +1,101 @@
+import { formatCount, formatNumber } from '../format.ts'
+import { APP_EVENTS, type AppLogEntry } from '../log.ts'
+
+/** What a person is told about an event of the log. */
+export interface Told {
+  readonly text: string
+  /** Progress replaces the progress before it; a step stays on the screen. */
+  readonly as: 'progress' | 'step'
+  readonly style?: 'red' | 'yellow' | 'dim'
+  /** A line below, such as the next command. */
+  readonly next?: string | undefined
+  /** Repeated events with the same words here are told once. */
+  readonly once?: string
+}
+
+/** Words for an event, or `undefined` if a person need not know about it. */
+export function describeEvent(entry: AppLogEntry): Told | undefined {
+  if (entry.level === 'alert') {
+    return { text: `! ${describeAlert(entry)}`, as: 'step', style: 'red' }
+  }
+  if (entry.event === 'rows_read') {
+    return { text: `reading ${entry.table}: ${formatCount(entry.rows)} rows`, as: 'progress' }
+  }
+  if (entry.event === 'table_verified') {
+    return { text: `comparing ${entry.table} (${entry.where})`, as: 'progress' }
+  }
+  if (entry.event === 'table_captured' && entry.read >= 100_000) {
+    return { text: `✓ ${entry.table}: ${formatCount(entry.read)} rows read`, as: 'step' }
+  }
+  if (entry.event === 'table_released') {
+    return { text: `✓ ${entry.table} is no longer held back`, as: 'step' }
+  }
+  if (entry.event === 'table_compared_whole') {
+    return aside(`${entry.table} is compared as a whole: ${entry.why}`)
+  }
+  if (entry.event === 'shape_changed') {
+    return aside(`${entry.table} has a new schema: tidemark catalog`)
+  }
+  if (entry.event === 'table_ignored') {
+    return aside(`${entry.relation} has no contract and is left alone`)
+  }
+  return describeWarning(entry)
+}
+
+function aside(text: string): Told {
+  return { text, as: 'step', style: 'dim' }
+}
+
+function describeWarning(entry: AppLogEntry): Told | undefined {
+  const warning = { as: 'step', style: 'yellow' } as const
+  if (entry.event === 'table_failed') {
+    const { table, code, message, hint } = entry
+    return {
+      ...warning,
+      text: `${table}: ${message.replace(`Table ${table}: `, '')}`,
+      next: hint === undefined ? undefined : `Next: ${hint}`,
+      once: `${table} ${code}`,
+    }
+  }
+  if (entry.event === 'feed_unreachable') {
+    return {
+      ...warning,
+      text: `${entry.reason}; the last known values are used`,
+      once: `${entry.table} ${entry.code}`,
+    }
+  }
+  if (entry.event !== 'reader_unbounded') return undefined
+  const { what, fix } = entry
+  const text = `The warehouse's reader: ${what}. An administrator can change that: ${fix}`
+  return { ...warning, text }
+}
+
+function describeAlert(entry: AppLogEntry): string {
+  if (entry.event === 'deletes_held') {
+    const { table, deletes, rows } = entry
+    return (
+      `${table}: ${formatCount(deletes)} of ${formatNumber(rows, 'row')} are gone from the source; ` +
+      `the deletions are held back. If that is right: tidemark run --confirm-deletes ${table}`
+    )
+  }
+  if (entry.event === 'rows_quarantined') {
+    const { table, rows, batch, reasons } = entry
+    return (
+      `${table}: ${formatNumber(rows, 'row')} of batch ${batch} went to quarantine ` +
+      `(${reasons.join(',')}). See them: tidemark quarantine list`
+    )
+  }
+  if (entry.event === 'table_held') {
+    return (
+      `${entry.table} is held back: ${entry.detail}. All other tables go on. ` +
+      'Once this is fixed, the next run catches up.'
+    )
+  }
+  if (entry.event === 'warehouse_restored') {
+    return (
+      `the warehouse had lost ${entry.relations.join(',')}. They were made again from the rest. ` +
+      'Check them: tidemark verify'
+    )
+  }
+  return APP_EVENTS[entry.event].says
+}

@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
+
+interface Manifest {
+  readonly dependencies: Readonly<Record<string, string>>
+  readonly devDependencies: Readonly<Record<string, string>>
+  readonly optionalDependencies: Readonly<Record<string, string>>
+}
+
+const root = new URL('..', import.meta.url)
+const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
+const { dependencies, devDependencies, optionalDependencies } = JSON.parse(
+  read('package.json'),
+) as Manifest
+const installed = { ...dependencies, ...devDependencies, ...optionalDependencies }
+const [listed = '', byHand = ''] = read('docs/dependencies.md').split('## Written by hand')
+
+/** Names between backticks in the given column of every table. */
+function namesIn(text: string, column: number): string[] {
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith('| ') || line.startsWith('|  '))
+    .flatMap((line) => [...(line.split('|')[column] ?? '').matchAll(/`(@?[\w./-]+)`/g)])
+    .map(([, name = '']) => name)
+}
+
+it('docs/dependencies.md lists every package that package.json names, and no other', () => {
+  expect(namesIn(listed, 1).toSorted()).toEqual(Object.keys(installed).toSorted())
+})
+
+it('every dependency is pinned exactly', () => {
+  const loose = Object.entries(installed).filter(([, version]) => !/^\d+\.\d+\.\d+/.test(version))
+  expect(loose).toEqual([])
+})
+
+it('docs/dependencies.md says why a package is pinned only for the version that is', () => {
+  expect(listed).toContain(`Pinned to ${installed['@duckdb/node-api']}`)
+  expect(listed).toContain(`The CLI is ${installed['aws-cdk']} exactly`)
+})
+
+it('no library that docs/dependencies.md says was tried and left out is installed', () => {
+  const tried = namesIn(byHand, 2)
+  expect(tried.length).toBeGreaterThan(20)
+  expect(tried.filter((name) => Object.hasOwn(installed, name))).toEqual([])
+})
