@@ -49,15 +49,19 @@ it('docs/configuration.md lists every setting', () => {
   const path = new URL('../../docs/configuration.md', import.meta.url)
   const page = `# Configuration
 
-Made from the schema in \`src/platform/config.ts\`. A flag overrides the environment, the environment overrides
-\`.env\` in the working directory, and that overrides the default. An empty variable counts as not set.
-Either both databases are named or neither.
+This page is made from the schema in \`src/platform/config.ts\`. A flag overrides the environment, the
+environment overrides \`.env\` in the working directory, and \`.env\` overrides the default. An empty
+variable counts as not set. Set both databases, or neither.
 
-\`.env\` is UTF-8, with or without a byte order mark, with one setting a line: \`NAME=value\`, \`export NAME=value\`, or a comment (\`#\`). Quotes (\`"\`, \`'\`
-or backticks) keep blanks and \`#\` and may go over several lines. They cannot be escaped: use a kind that the value does not contain. Nothing is
-silently skipped. The command ends with exit code 2 for another encoding, a line that is not a setting, quotes that do not match, a setting that comes twice, an
-unquoted \`#\` inside a value, and a name that begins with \`TIDEMARK_\` but is not listed here, in \`.env\` or in the environment. The message names file, line and name,
-never the value. (Kubernetes sets such variables for a service called \`tidemark\`: set \`enableServiceLinks: false\`.)
+\`.env\` is UTF-8, with or without a byte order mark. Each line holds one setting, \`NAME=value\` or
+\`export NAME=value\`, or a comment (\`#\`). Quotes (\`"\`, \`'\` or backticks) keep blanks and \`#\`, and may
+span several lines. They cannot be escaped: use a kind that the value does not contain.
+
+Nothing is skipped in silence. The command ends with exit code 2 if it finds another encoding, a
+line that is not a setting, quotes that do not match, a setting that comes twice, or an unquoted \`#\`
+inside a value. The same goes for a name that begins with \`TIDEMARK_\` but is not listed here, in
+\`.env\` or in the environment. The message names file, line and name, never the value. (Kubernetes
+sets such variables for a service called \`tidemark\`: set \`enableServiceLinks: false\`.)
 
 ${describeSettings()}
 `
