@@ -11,20 +11,20 @@ it('parseConfig() gives every setting its default', () => {
   })
 })
 
-it('parseConfig() reads numbers from text and takes an empty variable as not set', () => {
+it('parseConfig() reads numbers from text, and an empty variable counts as not set', () => {
   const config = parseConfig({ TIDEMARK_THREADS: '4', TIDEMARK_MEMORY_MB: '' })
   expect(config.TIDEMARK_THREADS).toBe(4)
   expect(config.TIDEMARK_MEMORY_MB).toBe(192)
 })
 
-it('parseConfig() names every setting at fault, and no value', () => {
+it('parseConfig() names every invalid setting, and never a value', () => {
   const parse = () => parseConfig({ TIDEMARK_THREADS: 'secret', TIDEMARK_BRAKE_PERCENT: '101' })
   expect(parse).toThrow(ConfigError)
   expect(parse).toThrow(/TIDEMARK_THREADS.*TIDEMARK_BRAKE_PERCENT/)
   expect(parse).not.toThrow(/secret/)
 })
 
-it('parseConfig() takes a directory or a bucket for a zone, and names one that is neither', () => {
+it('parseConfig() accepts a directory or a bucket as a zone, and refuses anything else by name', () => {
   const address = 's3://bucket/prefix'
   expect(parseConfig({ TIDEMARK_PROCESSED: address }).TIDEMARK_PROCESSED).toBe(address)
   for (const bad of ['gs://bucket', 's3://user:secret@bucket', 's3://b/secret?x', 's3://']) {
@@ -34,7 +34,7 @@ it('parseConfig() takes a directory or a bucket for a zone, and names one that i
   }
 })
 
-it('parseConfig() takes a server, not a page of one, for TIDEMARK_S3_ENDPOINT', () => {
+it('parseConfig() accepts a server for TIDEMARK_S3_ENDPOINT, but not a page on it', () => {
   for (const good of ['https://s3.example', 'http://127.0.0.1:9000/', 'http://[::1]:80']) {
     expect(parseConfig({ TIDEMARK_S3_ENDPOINT: good }).TIDEMARK_S3_ENDPOINT).toBe(good)
   }

@@ -9,35 +9,35 @@ const whole = (description: string, { min, max }: { min: number; max: number }) 
   z.coerce.number().int().min(min).max(max).describe(description)
 
 /**
- * Every setting, by the name of its environment variable. The only schema there is:
- * `docs/configuration.md` is made from it. Flags override the environment, the environment
- * overrides `.env`, and that the default.
+ * Every setting, by the name of its environment variable. `docs/configuration.md` is generated from
+ * this schema. A flag overrides the environment, the environment overrides `.env`, and `.env`
+ * overrides the default.
  */
 export const settings = z.object({
   TIDEMARK_SOURCE_URL: text(
-    'The Postgres to read, `postgresql://user:password@host:5432/totesys`; a user with nothing but `SELECT`. It may be a standby or behind a pooler in transaction mode: docs/databases.md. Not set: an embedded Postgres with a living Totesys.',
+    'The Postgres to read, `postgresql://user:password@host:5432/totesys`. The user needs only `SELECT`. A standby works, and so does a pooler in transaction mode: docs/databases.md. Not set: an embedded Postgres with a simulated Totesys.',
   ),
   TIDEMARK_WAREHOUSE_URL: text(
-    'The Postgres (14 or newer) to load, as a user who may create tables in the schema. It may be behind a pooler in transaction mode. Not set: the embedded Postgres.',
+    'The Postgres (14 or newer) to load. The user must be allowed to create tables in the schema. A pooler in transaction mode works. Not set: the embedded Postgres.',
   ),
   TIDEMARK_WAREHOUSE_SCHEMA: z
     .string()
     .min(1)
     .default('public')
-    .describe('Schema of the star tables.'),
+    .describe('Schema of the warehouse tables.'),
   TIDEMARK_WAREHOUSE_READER: z
     .string()
     .min(1)
     .default('tidemark_reader')
-    .describe('Role that may read the stars, granted if it exists.'),
+    .describe('Role that gets the right to read the warehouse tables, if it exists.'),
   TIDEMARK_WAREHOUSE_READER_URL: text(
-    'The warehouse as that role, for everything that only shows. `serve` takes no role that could write. Not set: `TIDEMARK_WAREHOUSE_URL`.',
+    'The warehouse as that role, for every command that only reads. `serve` refuses a role that can write. Not set: `TIDEMARK_WAREHOUSE_URL`.',
   ),
   TIDEMARK_HOME: z
     .string()
     .min(1)
     .default('.tidemark')
-    .describe('Folder for everything kept on this machine.'),
+    .describe('Folder for everything that Tidemark keeps on this machine.'),
   TIDEMARK_INGESTION: text(
     'Ingestion zone: a directory, or `s3://bucket/prefix`. Default: `<home>/ingestion`.',
   ),
@@ -45,47 +45,59 @@ export const settings = z.object({
     'Processed zone: a directory, or `s3://bucket/prefix`. Default: `<home>/processed`.',
   ),
   TIDEMARK_DROP: text(
-    'Where others drop files, in a folder for each feed (`exchange_rate/…`): a directory, or `s3://bucket/prefix`. Not set: `<home>/drop` beside the embedded Totesys, else none.',
+    'Where others drop files, with a folder for each feed (`exchange_rate/…`): a directory, or `s3://bucket/prefix`. Not set: `<home>/drop` with the embedded Totesys, otherwise none.',
   ),
   TIDEMARK_RATES_URL: text(
-    'Address of a server of exchange rates, `https://host` or with a path before its own. Not set: the embedded one beside the embedded Totesys, else none.',
+    'Address of an exchange-rate server: `https://host`, or `https://host/path` if its pages lie below a path. Not set: the embedded server with the embedded Totesys, otherwise none.',
   ),
   TIDEMARK_RATES_FORMAT: z
     .enum(['ecb', 'freeforexapi'])
     .default('ecb')
     .describe(
-      "What that server answers: `ecb`, the European Central Bank's daily table; `freeforexapi`, live rates.",
+      "Format of that server's answers: `ecb`, the European Central Bank's daily table; `freeforexapi`, live rates.",
     ),
-  TIDEMARK_RATES_MINUTES: whole('How often that server is asked.', { min: 1, max: 10_080 }).default(
-    60,
-  ),
-  TIDEMARK_S3_ENDPOINT: text(
-    'Address of an S3 server other than AWS, `https://host:port`. Region and credentials are found as the AWS tools find them: `AWS_REGION`, `AWS_PROFILE`, `AWS_ACCESS_KEY_ID` … in the environment (not in `.env`), files in `~/.aws`, the role of the machine.',
-  ),
-  TIDEMARK_SCRATCH: text('Files on their way through; may be lost. Default: `<home>/scratch`.'),
-  TIDEMARK_PROMISE_MINUTES: whole('How old the warehouse may be before `status --check` fails.', {
+  TIDEMARK_RATES_MINUTES: whole('Minutes between two requests to that server.', {
     min: 1,
     max: 10_080,
-  }).default(30),
-  TIDEMARK_MEMORY_MB: whole('Memory DuckDB may use before it spills to the scratch folder.', {
-    min: 128,
-    max: 1_048_576,
-  }).default(192),
-  TIDEMARK_THREADS: whole('Threads DuckDB may use.', { min: 1, max: 256 }).default(2),
-  TIDEMARK_CONNECTIONS: whole('Source connections for a large first read.', {
+  }).default(60),
+  TIDEMARK_S3_ENDPOINT: text(
+    'Address of an S3 server other than AWS, `https://host:port`. Tidemark finds region and credentials where the AWS tools find them: `AWS_REGION`, `AWS_PROFILE`, `AWS_ACCESS_KEY_ID` … in the environment (not in `.env`), the files in `~/.aws`, or the role of the machine.',
+  ),
+  TIDEMARK_SCRATCH: text(
+    'Folder for temporary files, which may be lost. Default: `<home>/scratch`.',
+  ),
+  TIDEMARK_PROMISE_MINUTES: whole(
+    'Minutes that the warehouse may be behind before `status --check` fails.',
+    {
+      min: 1,
+      max: 10_080,
+    },
+  ).default(30),
+  TIDEMARK_MEMORY_MB: whole(
+    'Megabytes of memory that DuckDB may use before it spills to the scratch folder.',
+    {
+      min: 128,
+      max: 1_048_576,
+    },
+  ).default(192),
+  TIDEMARK_THREADS: whole('Threads that DuckDB may use.', { min: 1, max: 256 }).default(2),
+  TIDEMARK_CONNECTIONS: whole('Connections to the source for reading a large table as a whole.', {
     min: 1,
     max: 32,
   }).default(2),
-  TIDEMARK_LOCK_WAIT_SECONDS: whole('How long a load waits for another run before it gives up.', {
-    min: 0,
-    max: 3600,
-  }).default(10),
+  TIDEMARK_LOCK_WAIT_SECONDS: whole(
+    'Seconds that a load waits for another run before it gives up.',
+    {
+      min: 0,
+      max: 3600,
+    },
+  ).default(10),
   TIDEMARK_BRAKE_PERCENT: whole(
-    'More than this share of a table of over 100 rows deleted at once is held back until confirmed.',
+    'If more than this share of a table with over 100 rows is deleted at once, the deletions are held until you confirm them.',
     { min: 0, max: 100 },
   ).default(50),
   TIDEMARK_QUARANTINE_PERCENT: whole(
-    'A table of which more than this share of over 100 rows in a batch is unfit is held back, instead of each row being put into quarantine.',
+    'If a batch has over 100 rows of a table and more than this share of them is refused, the whole table is held. Otherwise only the refused rows go to quarantine.',
     { min: 0, max: 100 },
   ).default(20),
   TIDEMARK_HOST: z
@@ -93,54 +105,58 @@ export const settings = z.object({
     .min(1)
     .default('127.0.0.1')
     .describe(
-      'Address the server listens on. Beyond this machine every request needs a token, so all of `TIDEMARK_OIDC_ISSUER`, `_AUDIENCE` and `_JWKS` must be set.',
+      'Address on which the server listens. If other machines can reach it, every request needs a token, so `TIDEMARK_OIDC_ISSUER`, `_AUDIENCE` and `_JWKS` must all be set.',
     ),
   TIDEMARK_PORT: whole(
-    'Port the server listens on; 0 takes a free one. Not set: 4100, and `up` takes a free one when that is taken.',
+    'Port on which the server listens; 0 picks a free one. Not set: 4100, and `up` picks a free one if 4100 is taken.',
     { min: 0, max: 65_535 },
   ).optional(),
   TIDEMARK_SERVER_CONNECTIONS: whole(
-    'Connections the server keeps open at once. The last fifth is reserved for addresses that have few.',
+    'Connections that the server keeps open at once. The last fifth is reserved for addresses with few connections.',
     { min: 10, max: 100_000 },
   ).default(1000),
   TIDEMARK_SERVER_CONNECTIONS_PER_ADDRESS: whole(
-    'How many of them one address may have; for IPv6, one /64 network. Behind a proxy all connections come from its address: set this to the value of `TIDEMARK_SERVER_CONNECTIONS`, and limit clients in the proxy.',
+    'How many of those connections one address may have; for IPv6, one /64 network. Behind a proxy all connections come from its address: set this to the value of `TIDEMARK_SERVER_CONNECTIONS`, and limit clients in the proxy.',
     { min: 1, max: 100_000 },
   ).default(100),
-  TIDEMARK_OIDC_ISSUER: text('Who must have issued a token: its claim `iss`, to the letter.'),
-  TIDEMARK_OIDC_AUDIENCE: text('Whom a token must be for: its claim `aud`.'),
+  TIDEMARK_OIDC_ISSUER: text('Issuer of the tokens, exactly as in their claim `iss`.'),
+  TIDEMARK_OIDC_AUDIENCE: text('Audience of the tokens, as in their claim `aud`.'),
   TIDEMARK_OIDC_JWKS: text(
-    "The issuer's public keys: an `https://` address, or a file read at the start.",
+    "The issuer's public keys: an `https://` address, or a file that is read at the start.",
   ),
   TIDEMARK_OIDC_GROUPS_CLAIM: z
     .string()
     .min(1)
     .default('groups')
     .describe(
-      'Claim with the groups of whoever asks: `finance` may read the payments, `analyst` everything else.',
+      'Claim that holds the groups of a user: `finance` may read the payments, `analyst` everything else.',
     ),
   TIDEMARK_PG_BIN: text(
     'A folder with `postgres` and `initdb` to use instead of the embedded ones.',
   ),
-  TIDEMARK_TOTESYS_ORDERS: whole('Sales orders the embedded Totesys is filled with.', {
+  TIDEMARK_TOTESYS_ORDERS: whole('Sales orders that the embedded Totesys starts with.', {
     min: 1,
     max: 10_000_000,
   }).default(2000),
-  TIDEMARK_TOTESYS_SEED: whole('Seed of the embedded Totesys: the same seed, the same company.', {
-    min: 0,
-    max: 2_147_483_647,
-  }).default(42),
-  TIDEMARK_TOTESYS_SPEED: whole('Seconds of Totesys life that pass in a second.', {
+  TIDEMARK_TOTESYS_SEED: whole(
+    'Seed of the embedded Totesys: the same seed makes the same company.',
+    {
+      min: 0,
+      max: 2_147_483_647,
+    },
+  ).default(42),
+  TIDEMARK_TOTESYS_SPEED: whole('Speed of the embedded Totesys: its seconds in each real second.', {
     min: 1,
     max: 1_000_000,
   }).default(600),
 })
 
+/** Valid settings, with every default filled in. */
 export type Config = z.infer<typeof settings>
 
 /**
- * Parses settings. Throws `ConfigError` naming every setting at fault and what it must be; never
- * its value, which may hold a password.
+ * Parses settings; an empty value counts as not set. Throws `ConfigError` that names each invalid
+ * setting and what it must be, but never a value, because a value may hold a password.
  */
 export function parseConfig(values: Readonly<Record<string, string | undefined>>): Config {
   const given = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ''))
@@ -149,20 +165,21 @@ export function parseConfig(values: Readonly<Record<string, string | undefined>>
     checkZones(parsed.data)
     return parsed.data
   }
-  const faults = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
-  throw new ConfigError(`Settings that cannot be used: ${faults.join('; ')}`, {
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+  throw new ConfigError(`Invalid settings: ${problems.join('; ')}`, {
     code: 'CONFIG_INVALID',
-    hint: 'see docs/configuration.md',
+    hint: 'correct them; docs/configuration.md lists every setting',
   })
 }
 
+/** Throws `ConfigError` for the first address that is not of the kind its setting needs. */
 function checkZones(config: Config): void {
   for (const name of ['TIDEMARK_INGESTION', 'TIDEMARK_PROCESSED'] as const) {
     const address = config[name]
     if (address !== undefined && parseZoneAddress(address) === undefined) {
       throw new ConfigError(`${name} is not the address of a zone`, {
         code: 'CONFIG_ZONE',
-        hint: `set ${name} to ${ZONE_ADDRESS}; no credentials, no characters but A-Z a-z 0-9 % = . _ - in the prefix`,
+        hint: `set ${name} to ${ZONE_ADDRESS}, without credentials; a prefix may hold A-Z a-z 0-9 % = . _ - and /`,
       })
     }
   }
@@ -188,13 +205,14 @@ function checkZones(config: Config): void {
   }
 }
 
+/** Whether an address is a server without a path, a query or credentials. */
 function isServer(address: string): boolean {
   if (!URL.canParse(address)) return false
   const { protocol, username, password, pathname, search, hash } = new URL(address)
   return /^https?:$/.test(protocol) && `${username}${password}${pathname}${search}${hash}` === '/'
 }
 
-/** An address of which nobody on the way can change the answers. */
+/** Whether nobody in between can change the answers from an address: https, or this machine. */
 function isAddress(address: string): boolean {
   if (!URL.canParse(address)) return false
   const { protocol, username, password, hostname } = new URL(address)
@@ -204,11 +222,11 @@ function isAddress(address: string): boolean {
   )
 }
 
-/** The settings as the Markdown table of `docs/configuration.md`. */
+/** Renders the settings as the Markdown table in `docs/configuration.md`. */
 export function describeSettings(): string {
   const rows = Object.entries(settings.shape).map(([name, schema]) => {
     const standard = settings.shape[name as keyof Config].safeParse(undefined).data
-    // A default wraps what was described.
+    // A default wraps the schema that has the description.
     const description =
       schema.description ?? (schema as z.ZodDefault<z.ZodType>).unwrap().description
     return `| \`${name}\` | ${standard === undefined ? '' : `\`${standard}\``} | ${description} |`

@@ -20,7 +20,7 @@ import { generationOf } from './project/generation.ts'
 import { findLoaded, type Loaded } from './warehouse/ledger.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 
-/** The newest batch of each zone, `undefined` where it holds none. */
+/** The newest batch of each zone; undefined if the zone is empty. */
 export interface Heads {
   readonly captured: CommitRecord | undefined
   /** From the generation that the current models make. */
@@ -31,23 +31,26 @@ export interface Heads {
   readonly isAway?: boolean
 }
 
+/** How a stage reads the heads. */
 export interface HeadsOptions {
-  /** A batch known to exist in the ingestion zone: saves the search for the last one. */
+  /**
+   * A batch that the ingestion zone is known to hold. The search for the last batch starts there.
+   */
   readonly lastKnown?: number
   /**
-   * For a stage that adds to the ingestion zone. It goes on while the processed zone is
-   * unreachable, since a change that is not captured now may never be seen again. Only the first
-   * batch needs both.
+   * Set by a stage that adds to the ingestion zone. It goes on while the processed zone is
+   * unreachable, because a change that is not captured now may be lost for good. Only the first
+   * batch needs both zones.
    */
   readonly isCapturing?: boolean
 }
 
 /**
- * Reads the newest batch of both zones from their stores. Proves that the zones belong to one lake:
- * the processed zone was made from the ingestion records that are there (I14). Otherwise throws
- * `ContractError`: `LAKE_BEHIND` if the ingestion zone ends before the processed zone,
- * `LAKE_MIXED` if it holds other batches. Throws `ConfigError` if one of the
- * simulated source and another database would continue the lake of the other.
+ * Reads the newest batch of both zones from their stores, and proves that the zones belong to one
+ * lake: the processed zone was made from the ingestion records that are there (I14). Throws
+ * `ContractError` otherwise: `LAKE_BEHIND` if the ingestion zone ends before the processed zone,
+ * `LAKE_MIXED` if it holds other batches. Throws `ConfigError` if the simulated source would
+ * continue the lake of another database, or the reverse.
  */
 export async function readHeads(
   deps: Deps,
@@ -98,9 +101,9 @@ const WAY_BACK =
   'nothing was written; check TIDEMARK_INGESTION and TIDEMARK_PROCESSED, or restore the zone from a backup'
 
 /**
- * Throws `ConfigError` if the lake of somebody's own database would go on with the simulated source,
- * because a setting is missing, or the reverse (I14). `record` is the newest one in either zone.
- * Another cluster alone is no reason to stop: a failover looks like that too.
+ * Throws `ConfigError` if a missing setting would let the simulated source continue the lake of
+ * another database, or the reverse (I14). `record` is the newest one in either zone. Another
+ * cluster alone does not stop a run, because a failover looks the same.
  */
 export function checkNotMixed(
   { simulation }: Pick<Deps, 'simulation'>,
@@ -128,7 +131,7 @@ export function checkNotMixed(
 
 /**
  * Throws unless both logs end where they seem to end, with no record missing before a later one.
- * Then whatever is written next continues them (I14). See `checkEnd`.
+ * Then the next write continues them (I14). See `checkEnd`.
  */
 export async function checkEnds(
   deps: Deps,
@@ -175,11 +178,12 @@ function notThere(
 }
 
 /**
- * Checked before a batch is captured. Throws `ContractError` if the warehouse was loaded from another
- * lake (`LAKE_MIXED`) or from later batches than the ingestion zone has (`LAKE_BEHIND`): zones that
- * were lost, swapped or restored together match each other, and only the warehouse knows (I14).
- * Throws `ConflictError` if another run went on meanwhile. A warehouse that cannot be reached, or that
- * this stage may not read, is checked when it is loaded.
+ * Checks, before a batch is captured, that the warehouse was loaded from this lake. Zones that were
+ * lost, swapped or restored together match each other, and only the warehouse shows it (I14).
+ * Throws `ContractError` if the warehouse was loaded from another lake (`LAKE_MIXED`) or from later
+ * batches than the ingestion zone has (`LAKE_BEHIND`), and `ConflictError` if another run has added
+ * a batch meanwhile. If the warehouse cannot be reached, or this stage may not read it, `load`
+ * checks it later.
  */
 export async function checkWarehouse(
   deps: Deps,
@@ -210,9 +214,9 @@ export async function checkWarehouse(
 }
 
 /**
- * Whether the warehouse's newest batch was made from this record. A record of the loaded generation is
- * named by the ledger itself, and any other by the ingestion record it was made from. Before format 2
- * nothing names that record, and the moment of the snapshot must do.
+ * Whether the warehouse's newest batch was made from this record. The ledger names a record of the
+ * loaded generation itself, and any other record by the ingestion record it was made from. Before
+ * format 2 nothing names that record, so the times of the snapshots are compared.
  */
 function isLoadedFrom(head: Loaded, record: CommitRecord): boolean {
   const { loadedFrom, capturedAs } = head
@@ -221,12 +225,13 @@ function isLoadedFrom(head: Loaded, record: CommitRecord): boolean {
   return record.checksum === capturedAs || record.madeFrom === capturedAs
 }
 
-/** How often a stage looks again after a conflict before the conflict is its outcome. */
+/** How many times a stage runs before it reports a conflict. */
 const CONFLICT_ATTEMPTS = 5
 
 /**
- * Runs `work`, and again after a `ConflictError`: another run moved lake, warehouse or source on,
- * so `work` must begin by reading where they stand. Each repetition is logged as `event`.
+ * Runs `work`, and repeats it after a `ConflictError`: another run has changed the lake, the
+ * warehouse or the source, so `work` must begin by reading their state. Logs each repetition as
+ * `event`.
  */
 export async function retryConflicts<T>(
   { log }: Pick<Deps, 'log'>,

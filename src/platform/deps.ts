@@ -11,14 +11,14 @@ import type { Project } from './project/project.ts'
 import type { FeedSources } from './source/feed-sources.ts'
 import type { Warehouse } from './warehouse/warehouse.ts'
 
-/** Everything the stages need of the outside; built once in `apps/`, and by each test. */
+/** Everything outside that the stages need. Built once in `apps/`, and by each test. */
 export interface Deps {
   readonly project: Project
   readonly source: Database
   readonly warehouse: Warehouse
   readonly ingestion: ObjectStore
   readonly processed: ObjectStore
-  /** An existing folder for files on their way through; safe to empty when nothing runs. */
+  /** An existing folder for temporary files. It may be emptied while nothing runs. */
   readonly scratchDir: string
   readonly log: Log
   /** Identifies this process's work in commit records and the ledger. */
@@ -29,41 +29,49 @@ export interface Deps {
   /** Asks the stages to stop at the next safe point. */
   readonly signal?: AbortSignal
   /**
-   * Asks the stages to begin no other piece of work (a table, a batch) once one is done: what is
-   * done counts, and the next call goes on from there.
+   * Asks the stages to start no further table or batch. Finished work counts, and the next call
+   * goes on from there.
    */
   readonly deadline?: AbortSignal
-  /** The simulated source of this machine, where there is one: its lake is its own. */
+  /** The simulated source on this machine, if there is one. It has a lake of its own. */
   readonly simulation?: Simulation
   /** Where the rows of the project's feeds come from. */
   readonly feeds?: FeedSources
   /** What this process remembers between calls. */
   readonly memory: Memory
-  /** The clock feeds are stamped with; the database's tables go by its own. */
+  /**
+   * The clock that stamps feeds. The database's tables are stamped with the clock of the source.
+   */
   readonly now?: () => Date
 }
 
+/** The embedded Postgres with the simulated Totesys. */
 export interface Simulation {
   /** System identifier of its cluster. */
   readonly systemId: string
-  /** Whether `source` is in it. */
+  /** Whether `source` is a database in that cluster. */
   readonly isSource: boolean
 }
 
+/** Limits on memory, connections, waiting, deletions and refused rows. */
 export interface Limits extends QuarantineLimits {
-  /** DuckDB spills to disk beyond this. */
+  /** Above this, DuckDB spills to the scratch folder. */
   readonly memoryLimitMb: number
   readonly threads: number
-  /** Source connections for a large first read. */
+  /** Connections to the source for reading a large table as a whole. */
   readonly connections: number
-  /** How long a load waits for another run's. */
+  /** How long a load waits for another run to finish loading. */
   readonly lockWaitMs: number
-  /** More than this share of a table's rows gone at once is held back until confirmed. */
+  /**
+   * If more than this share of a table's rows is gone at once, its deletions are held until they
+   * are confirmed.
+   */
   readonly brakeShare: number
-  /** Tables of up to this many rows have no brake. */
+  /** The brake does not act on a table with up to this many rows. */
   readonly brakeRows: number
 }
 
+/** The limits of the default settings. */
 export const DEFAULT_LIMITS: Limits = {
   memoryLimitMb: 192,
   threads: 2,
@@ -75,12 +83,12 @@ export const DEFAULT_LIMITS: Limits = {
   quarantineRows: 100,
 }
 
-/** The zone of captured changes. */
+/** The zone that holds the captured changes. */
 export function ingestionZone({ ingestion: store, scratchDir, memory }: Deps): Zone {
   return { store, prefix: '', cacheDir: join(scratchDir, 'cache'), memory }
 }
 
-/** The zone of what one generation of the models makes of them. */
+/** The zone that holds what one generation of the models made from the captured changes. */
 export function processedZone(
   { processed: store, scratchDir, memory }: Deps,
   generation: string,
@@ -88,7 +96,9 @@ export function processedZone(
   return { store, prefix: `${generation}/`, cacheDir: join(scratchDir, 'cache'), memory }
 }
 
-/** DuckDB in a scratch folder of its own, within the limits. */
+/**
+ * Opens DuckDB with a scratch folder of its own, within the limits. Throws as `openDuckDb` does.
+ */
 export async function openScratchDb({
   scratchDir,
   limits,
@@ -96,16 +106,18 @@ export async function openScratchDb({
   return await openDuckDb({ scratchDir, ...limits })
 }
 
-/** Whether what is left of the work is for the next call. */
+/** Whether the rest of the work is left for the next call. */
 export function isPastDeadline({ deadline }: Pick<Deps, 'deadline'>): boolean {
   return deadline?.aborted === true
 }
 
-/** Throws `InterruptedError` once the operator has asked to stop; called where stopping is safe. */
+/**
+ * Throws `InterruptedError` if the operator has asked to stop. Called only where stopping is safe.
+ */
 export function checkInterrupted({ signal }: Pick<Deps, 'signal'>): void {
   if (signal?.aborted !== true) return
   throw new InterruptedError('Stopped as asked; nothing was half-published', {
     code: 'INTERRUPTED',
-    hint: 'tidemark run goes on where this one stopped',
+    hint: 'to continue: tidemark run',
   })
 }

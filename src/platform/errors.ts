@@ -1,7 +1,7 @@
 /**
- * The few ways a run can fail, named for what the catcher does about it.
- * `code` is stable and upper case (it appears in JSON output and logs), `hint` is the next command
- * or edit that fixes it. No error ever carries a row, a value or a connection string.
+ * The parts of an error beside its message. `code` is stable and upper case; JSON output and logs
+ * show it. `hint` is the next command or edit that fixes the problem. No error carries a row, a
+ * value or a connection string.
  */
 export interface ErrorDetail {
   readonly code: string
@@ -9,6 +9,7 @@ export interface ErrorDetail {
   readonly cause?: unknown
 }
 
+/** The base of all errors of Tidemark. Each subclass is named for the way a caller reacts to it. */
 export class TidemarkError extends Error {
   readonly code: string
   readonly hint: string | undefined
@@ -21,17 +22,20 @@ export class TidemarkError extends Error {
   }
 }
 
-/** Someone has to edit something: a setting, a credential, a grant. Never retried. */
+/** Somebody must edit something: a setting, a credential or a grant. Never retried. */
 export class ConfigError extends TidemarkError {}
 
-/** The source or an archived object is not what it must be. Never retried. */
+/** The source or a stored object is not as it must be. Never retried. */
 export class ContractError extends TidemarkError {}
 
-/** Another writer was first. Re-read the last batch and decide again. */
+/** Another writer was first. Read the last batch again, then decide. */
 export class ConflictError extends TidemarkError {}
 
-/** The world was away for a moment. Nothing is lost; the same call may succeed later. */
+/**
+ * Something outside was unavailable for a moment. Nothing is lost, and the same call may succeed
+ * later.
+ */
 export class TransientError extends TidemarkError {}
 
-/** The operator or the platform asked the run to stop; it stopped at a safe point. */
+/** The operator or the platform asked the run to stop, and it stopped at a safe point. */
 export class InterruptedError extends TidemarkError {}

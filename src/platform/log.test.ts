@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
 import { describeEvents, type EntryOf, fieldsOf, type Log, type LogEntry } from './log.ts'
 
-/** What the compiler says about entries: a line that it accepts by mistake fails `npm run types`. */
-it('Log takes an event with its own level and fields, and nothing else', () => {
+/** The compiler checks these entries: `npm run types` fails if it accepts a line by mistake. */
+it('Log accepts an event with its own level and fields, and nothing else', () => {
   const entries: LogEntry[] = []
   const log: Log = (entry) => entries.push(entry)
   log({ event: 'rows_read', batch: 1, table: 'thing', rows: 3 })
@@ -10,27 +10,27 @@ it('Log takes an event with its own level and fields, and nothing else', () => {
   log({ event: 'table_held', level: 'alert', table: 'a', reason: 'b', detail: 'c' })
   expect(entries).toHaveLength(3)
 
-  // @ts-expect-error an event that nobody describes
+  // @ts-expect-error an event without a description
   log({ event: 'rows_red', batch: 1, table: 'thing', rows: 3 })
-  // @ts-expect-error a field that is missing
+  // @ts-expect-error a missing field
   log({ event: 'rows_read', batch: 1, table: 'thing' })
   // @ts-expect-error a misspelt field
   log({ event: 'rows_read', batch: 1, table: 'thing', row: 3 })
-  // @ts-expect-error a field too many
+  // @ts-expect-error an extra field
   log({ event: 'rows_read', batch: 1, table: 'thing', rows: 3, key: 7 })
   // @ts-expect-error a value of another type
   log({ event: 'rows_read', batch: 1, table: 'thing', rows: '3' })
-  // @ts-expect-error a level at an event that has none
+  // @ts-expect-error a level for an event that has none
   log({ event: 'rows_read', level: 'warn', batch: 1, table: 'thing', rows: 3 })
-  // @ts-expect-error no level at an event that needs one
+  // @ts-expect-error no level for an event that needs one
   log({ event: 'table_deferred', batch: 1, table: 'thing' })
-  // @ts-expect-error another level than the event's own
+  // @ts-expect-error a level that the event does not have
   log({ event: 'table_deferred', level: 'alert', batch: 1, table: 'thing' })
 })
 
-it('the name of an event tells which fields an entry has', () => {
+it('the name of an event determines the fields of its entry', () => {
   const read = (entry: LogEntry): number | undefined => {
-    // @ts-expect-error not every entry has rows
+    // @ts-expect-error some entries have no rows
     void entry.rows
     return entry.event === 'rows_read' ? entry.rows : undefined
   }
@@ -38,7 +38,7 @@ it('the name of an event tells which fields an entry has', () => {
   expect(read({ event: 'table_ignored', relation: 'public.other' })).toBeUndefined()
 })
 
-it('fieldsOf() wants every field of a record and no other', () => {
+it('fieldsOf() accepts exactly the fields of a record', () => {
   interface Swept {
     readonly zone: 'ingestion' | 'processed'
     readonly rows: number
@@ -56,11 +56,11 @@ it('fieldsOf() wants every field of a record and no other', () => {
   // @ts-expect-error a field of another type
   const wrong: EntryOf<typeof events> = { event: 'swept', zone: 'elsewhere', rows: 3 }
   void wrong
-  // @ts-expect-error one is missing
+  // @ts-expect-error a field is missing
   fieldsOf<Swept>({ zone: {}, 'hint?': {} })
-  // @ts-expect-error one may be undefined, and is not marked
+  // @ts-expect-error an optional field is not marked
   fieldsOf<Swept>({ zone: {}, rows: {}, hint: {} })
-  // @ts-expect-error one too many
+  // @ts-expect-error an extra field of a record
   fieldsOf<Swept>({ zone: {}, rows: {}, 'hint?': {}, more: {} })
   expect(describeEvents(events)).toContain(
     '| `swept` | info | It is done. | `zone`, `rows`, `hint?` |',

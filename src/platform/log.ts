@@ -1,7 +1,7 @@
-/** How much an entry matters: `alert` wants a person. An entry without a level is `info`. */
+/** How much an entry matters. `alert` needs a person. An entry without a level is `info`. */
 export type Level = 'info' | 'warn' | 'alert'
 
-/** What a field of an event holds. Only the compiler knows the type; nothing is stored here. */
+/** The type of an event's field. It exists for the compiler only: nothing is stored in it. */
 export interface Field<Value> {
   readonly value?: Value
 }
@@ -11,7 +11,7 @@ export const texts: Field<readonly string[]> = {}
 export const number: Field<number> = {}
 export const flag: Field<boolean> = {}
 
-/** A table's rows in one batch: `read` is `accepted`, `unchanged` and `quarantined` together. */
+/** A table's rows in one batch. `read` is the sum of `accepted`, `unchanged` and `quarantined`. */
 const rowCounts = {
   read: number,
   accepted: number,
@@ -22,17 +22,20 @@ const rowCounts = {
   deleted: number,
 }
 
-/** An event as its table describes it: once, for the compiler, for people and for the docs. */
+/** One event. The compiler, the command line and the docs all read this one description. */
 export interface EventDescription {
-  /** At `info` the entry carries no level. */
+  /** The levels that an entry may have. An entry at `info` carries no level. */
   readonly levels: readonly Level[]
-  /** What happened, in one sentence for people. */
+  /** What happened, as one sentence for people. */
   readonly says: string
-  /** By name. A name that ends in `?` may be missing. */
+  /** The fields by name. A field whose name ends in `?` may be missing. */
   readonly fields: Readonly<Record<string, Field<unknown>>>
 }
 
-/** The events of the platform by name. Names, levels and fields are stable: alarms read them. */
+/**
+ * The events of the platform by name. Names, levels and fields are stable because alarms depend on
+ * them.
+ */
 export const EVENTS = {
   rows_read: {
     levels: ['info'],
@@ -41,12 +44,12 @@ export const EVENTS = {
   },
   table_captured: {
     levels: ['info'],
-    says: 'Extract has put a table into the batch, with these numbers of rows.',
+    says: 'Extract has put a table into the batch, with these row counts.',
     fields: { batch: number, table: text, ...rowCounts },
   },
   table_compared_whole: {
     levels: ['warn'],
-    says: 'Extract compares every row of a table, not only the recent ones, for this reason.',
+    says: 'Extract compares every row of a table, not only the recent ones, for the reason in `why`.',
     fields: { table: text, why: text },
   },
   table_deferred: {
@@ -61,7 +64,7 @@ export const EVENTS = {
   },
   table_held: {
     levels: ['warn', 'alert'],
-    says: 'A table is held: it stands still until its problem is fixed, and all other tables go on.',
+    says: 'A table is held until its problem is fixed, and all other tables go on.',
     fields: { 'batch?': number, table: text, reason: text, detail: text },
   },
   table_released: {
@@ -71,12 +74,12 @@ export const EVENTS = {
   },
   table_ignored: {
     levels: ['info'],
-    says: 'The source has a relation that no contract names, and Tidemark leaves it alone.',
+    says: 'The source has a relation that the contract does not name, and Tidemark leaves it alone.',
     fields: { relation: text },
   },
   deletes_held: {
     levels: ['alert'],
-    says: 'So many rows of a table are gone at once that you must confirm their deletion.',
+    says: 'Too many rows of a table are gone at once, so their deletion waits for your confirmation.',
     fields: { table: text, deletes: number, rows: number },
   },
   shape_changed: {
@@ -86,12 +89,12 @@ export const EVENTS = {
   },
   extract_again: {
     levels: ['info'],
-    says: 'Another run or a schema change came in between, so extract starts again.',
+    says: 'Another run or a change to the source came in between, so extract starts again.',
     fields: { attempt: number, code: text },
   },
   processed_zone_away: {
     levels: ['warn'],
-    says: 'The processed zone cannot be read, and changes are captured without it.',
+    says: 'The processed zone cannot be read, so extract and collect go on without it.',
     fields: { code: text, reason: text },
   },
   feed_captured: {
@@ -191,13 +194,13 @@ export const EVENTS = {
   },
 } as const satisfies Record<string, EventDescription>
 
-/** One thing that happened. Fields are counts, names and times. */
+/** An entry of the log. Its fields are counts, names and times. */
 export type LogEntry = EntryOf<typeof EVENTS>
 
-/** Where entries go; made in `apps/`. Never given a row, a value or a connection string. */
+/** Receives entries; made in `apps/`. It never gets a row, a value or a connection string. */
 export type Log = (entry: LogEntry) => void
 
-/** The entries of a table of events: a union that `event` tells apart. */
+/** The entries that a list of events allows, as a union with `event` as its tag. */
 export type EntryOf<Events extends Readonly<Record<string, EventDescription>>> = {
   readonly [Name in keyof Events]: Flat<
     { readonly event: Name } & LevelOf<Events[Name]['levels'][number]> &
@@ -205,21 +208,20 @@ export type EntryOf<Events extends Readonly<Record<string, EventDescription>>> =
   >
 }[keyof Events]
 
-/** A field of any type. */
+/** A field of any type, for events that need more than text, numbers and flags. */
 export function field<Value>(): Field<Value> {
   return {}
 }
 
 /**
- * The fields of an event that carries a whole record. The compiler wants every name of the record
- * and no other, with a `?` where it may be undefined, so that the list of events and the record
- * cannot come apart.
+ * The fields of an event that carries a whole record. The compiler accepts exactly the names of the
+ * record, with a `?` if the value may be undefined, so the event and the record cannot drift apart.
  */
 export function fieldsOf<Value>(fields: FieldsOf<Value>): FieldsOf<Value> {
   return fields
 }
 
-/** A table of events as the Markdown table of `docs/command-line.md`. */
+/** Renders events as the Markdown table in `docs/command-line.md`. */
 export function describeEvents(events: Readonly<Record<string, EventDescription>>): string {
   const code = (names: readonly string[]) => names.map((name) => `\`${name}\``).join(', ')
   const rows = Object.entries(events).map(
@@ -229,16 +231,21 @@ export function describeEvents(events: Readonly<Record<string, EventDescription>
   return ['| event | level | what it means | fields |', '|---|---|---|---|', ...rows].join('\n')
 }
 
+/** A field for each property of a record, with a `?` after the name of an optional one. */
 type FieldsOf<Value> = {
   readonly [
     Name in keyof Value & string as undefined extends Value[Name] ? `${Name}?` : Name
   ]-?: Field<Exclude<Value[Name], undefined>>
 }
 
+/** An event at `info` may leave out its level. Every other event must say it. */
 type LevelOf<Levels extends Level> = 'info' extends Levels
   ? { readonly level?: Exclude<Levels, 'info'> }
   : { readonly level: Levels }
 
+/**
+ * The values of fields. A field whose name ends in `?` is optional, without the `?` in its name.
+ */
 type ValuesOf<Fields> = {
   readonly [Name in keyof Fields as Name extends `${string}?` ? never : Name]: ValueOf<Fields[Name]>
 } & {
@@ -249,5 +256,5 @@ type ValuesOf<Fields> = {
 
 type ValueOf<Described> = Described extends Field<infer Value> ? Value : never
 
-/** The same type, shown and checked as one object. */
+/** The same type as one object, so that the compiler checks and shows it as a whole. */
 type Flat<Type> = { readonly [Name in keyof Type]: Type[Name] }

@@ -1,19 +1,19 @@
 /**
- * What a process remembers from one call to the next; built once, with `Deps`. It holds only hints
- * and what can never change, so a process that starts without it finds the same, more slowly.
+ * What a process remembers between calls; built once, with `Deps`. It holds only hints and things
+ * that never change, so a process that starts without it does the same work, only more slowly.
  */
 export interface Memory {
   readonly startedAt: Date
 }
 
-/** A memory without any content. */
+/** An empty memory. */
 export function createMemory(): Memory {
   return { startedAt: new Date() }
 }
 
 /**
- * A place in every memory, which `make` fills when it is first asked for. Returns the function that
- * looks it up. Its content goes with the memory.
+ * Reserves a place in every memory and returns the function that looks it up. `make` fills the
+ * place at the first look-up. The content is freed together with its memory.
  */
 export function inMemory<Value>(make: () => Value): (memory: Memory) => Value {
   const values = new WeakMap<Memory, { readonly value: Value }>()
@@ -24,7 +24,9 @@ export function inMemory<Value>(make: () => Value): (memory: Memory) => Value {
   }
 }
 
-/** A map that forgets everything once it holds `size` entries: for content that can be had again. */
+/**
+ * A map that forgets everything once it holds `size` entries. For content that can be made again.
+ */
 export function boundedMap<Key, Value>(size: number): Map<Key, Value> {
   const map = new Map<Key, Value>()
   const set = map.set.bind(map)

@@ -14,14 +14,19 @@ import { openWarehouse } from './warehouse/warehouse.ts'
 
 export { collect, extract, load, transform }
 
+/** The stages of a run, in their order. */
 export type Stage = 'extract' | 'collect' | 'transform' | 'load'
 
+/** A stage that failed, and its error. */
 export interface StageFailure {
   readonly stage: Stage
   readonly error: unknown
 }
 
-/** What one run did. It is complete only if `failures` is empty (I13). */
+/**
+ * The outcome of one run. A stage that failed is undefined here and listed in `failures`; the run
+ * is complete only if there are no failures (I13).
+ */
 export interface RunReport {
   readonly runId: string
   readonly extracted: ExtractOutcome | undefined
@@ -34,17 +39,20 @@ export interface RunReport {
   /** Rows that were published although they break a check. */
   readonly warnings: readonly Warning[]
   /**
-   * The warehouse holds everything committed to the source before this (source clock, ISO 8601);
-   * older than this run where a stage failed, `undefined` where the warehouse is empty or away.
+   * The warehouse holds everything that was committed to the source before this time (source clock,
+   * ISO 8601). It is older than this run if a stage failed, and undefined if the warehouse is empty
+   * or unreachable.
    */
   readonly completeTo: string | undefined
   readonly durationMs: number
 }
 
 /**
- * One run: extract → collect → transform → load. Each stage catches up on whatever is pending, in order; one
- * that cannot work does not stop the others, so with the warehouse down changes are still captured
- * and transformed, and with the source down what was captured is still loaded.
+ * One run: extract → collect → transform → load. Each stage catches up on all that is pending, in
+ * order. A stage that fails does not stop the others: while the warehouse is down, changes are
+ * still captured and transformed, and while the source is down, captured changes are still loaded.
+ * May be repeated and run twice at once. Throws nothing for a stage that fails: `failures` holds
+ * its error.
  */
 export async function run(deps: Deps, options: ExtractOptions = {}): Promise<RunReport> {
   const startedAt = performance.now()
@@ -89,8 +97,8 @@ export async function run(deps: Deps, options: ExtractOptions = {}): Promise<Run
 }
 
 /**
- * As `extract`, the first stage of a run, and again after a conflict: another run took the batch
- * number, or the source was altered while it was read.
+ * Runs `extract`, the first stage of a run, and repeats it after a conflict: another run took the
+ * batch number, or the source changed while it was read.
  */
 export async function extractUncontested(
   deps: Deps,
@@ -105,7 +113,7 @@ export async function extractUncontested(
   }
 }
 
-/** Throws unless everything captured is in the warehouse, or time ran out first (I13). */
+/** Throws unless everything captured is in the warehouse, or the deadline came first (I13). */
 async function checkAllLoaded({
   captured,
   transformed,
@@ -124,15 +132,16 @@ async function checkAllLoaded({
   )
 }
 
-/** What an extract has proven: at `takenAt` (source clock) the source was as `batch` left it. */
+/** Proof from an extract: at `takenAt` (source clock) the source was as `batch` left it. */
 export interface Unchanged {
   readonly batch: number
   readonly takenAt: string
 }
 
 /**
- * What may be said of the source if nothing changed in it and nothing of it is held back. A batch of
- * feeds that followed at once says nothing of the database, and so the same holds of that.
+ * Proves that the source is unchanged since its last batch; undefined if something changed or is
+ * held. A batch of feeds that follows directly holds no changes of the database, so the proof then
+ * names that batch.
  */
 export function findUnchanged(
   extracted: ExtractOutcome | undefined,
@@ -146,7 +155,9 @@ export function findUnchanged(
   return { batch: next === batch + 1 ? next : batch, takenAt: extracted.completeTo }
 }
 
-/** What the models have made of a batch of the ingestion zone; undefined while it is pending. */
+/**
+ * The batch that the models made from a batch of the ingestion zone; undefined while it is pending.
+ */
 export async function readTransformed(
   deps: Deps,
   { batch }: CommitRecord,
@@ -155,8 +166,8 @@ export async function readTransformed(
 }
 
 /**
- * The last stage of a run: as `load`, and then confirms what was found unchanged, if that batch is
- * what the warehouse holds. Freshness is read from the ledger afterwards.
+ * The last stage of a run. Loads as `load` does, then confirms that the source is unchanged if the
+ * warehouse holds that batch. `completeTo` comes from the ledger afterwards.
  */
 export async function loadAndConfirm(
   deps: Deps,

@@ -6,28 +6,33 @@ import type { FeedServer } from '../source/feed-sources.ts'
 import { fetchAnswer, checkAnswer, type HttpAnswer, addressWithoutQuery } from '../source/http.ts'
 import type { OfferedFile } from './take-file.ts'
 
-/** A server that did not answer is asked again after this time, or sooner if it is asked more often. */
+/**
+ * A server that did not answer is asked again after this time, or earlier if its interval is
+ * shorter.
+ */
 const AGAIN_MS = 60_000
 
-/** What is known about the servers that were asked, by lake and address. */
+/** What is known about each server that was asked, by lake and address. */
 const askedIn = inMemory(() => new Map<string, Asked>())
 
+/** When a server may be asked again, and its answer if that is not in the lake yet. */
 interface Asked {
-  /** It is not asked again before. */
+  /** The server is not asked again before this time. */
   readonly nextAt: number
-  /** What it answered, until that is in the lake. */
+  /** Its answer, until that is in the lake. */
   readonly pending?: Pending
 }
 
+/** An answer that no batch holds yet. */
 interface Pending {
   readonly answer: HttpAnswer
   readonly fetchedAt: string
 }
 
 /**
- * A server's answer as a file at hand. Undefined if the server says that nothing has changed, or if
- * it is too early to ask again. An answer that did not reach the lake is offered again. Throws as
- * `ask` and `checkAnswer`.
+ * Offers a server's answer as a local file. Returns undefined if the server says that nothing has
+ * changed, or if it is too early to ask again. An answer that did not reach the lake is offered
+ * again. Throws as `fetchAnswer` and `checkAnswer` do.
  */
 export async function askServer(
   deps: Deps,
@@ -68,13 +73,14 @@ export async function askServer(
 
 type Rows = readonly Readonly<Record<string, string>>[]
 
-/** An answer's rows; undefined if it is not in its format. */
+/** The rows of an answer; undefined if it does not have the declared format. */
 function parseAnswer({ answer, fetchedAt }: Pending, format: AnswerFormat): Rows | undefined {
   const text = answer.body.toString('utf8')
   const parsed = format.parse.safeParse({ text, fetchedAt })
   return parsed.success ? parsed.data : undefined
 }
 
+/** Writes the rows as a file of JSON lines. */
 async function writeAnswer(rows: Rows | undefined, path: string): Promise<OfferedFile['rows']> {
   if (rows === undefined) return undefined
   await writeFile(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))

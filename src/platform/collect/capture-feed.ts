@@ -26,6 +26,7 @@ import type { RowFile } from './file/divide-lines.ts'
 import { type OfferedFile, takeFile, type TakenFile } from './take-file.ts'
 import { findCopy, openTakenFiles, recordFiles } from './taken-files.ts'
 
+/** The files to take for one feed, and the entries of its two tables in the previous batch. */
 export interface FeedCapture {
   readonly feed: Feed
   readonly files: readonly OfferedFile[]
@@ -34,10 +35,11 @@ export interface FeedCapture {
 }
 
 /**
- * The entries of a feed and of the table of its files, with these files taken in their order: of two
- * rows with one key the later line counts. Every file is archived as it came before any object is
- * made from it. A line that is no row goes to quarantine with its number, and all others go on. A
- * quarantined line is settled when its file is taken anew, or its key is accepted from any file.
+ * Takes these files in order and returns the entries of the feed and of the table of its files. If
+ * two rows have one key, the later line counts. Each file is archived as it came before any object
+ * is made from it. A line that is not a valid row goes to quarantine with its number, and all
+ * others go on. A quarantined line is released when its file is taken again without it, or when a
+ * row with its key is accepted from any file.
  */
 export async function captureFeed(
   deps: Deps,
@@ -76,7 +78,7 @@ export async function captureFeed(
   }
 }
 
-/** A feed's columns as the lake archives a table's schema. */
+/** A feed's columns in the form in which the lake archives the schema of a table. */
 function schemaOf({ name, key, columns }: Feed): ArchivedSchema {
   const list = Object.entries(columns).map(([column, type]) => ({
     name: column,
@@ -111,15 +113,17 @@ async function takeFiles(
   return read
 }
 
-/** The rows of all files in the lake. */
+/** The accepted rows of all files, compared with the table and uploaded. */
 interface CapturedRows extends TableChanges, AsyncDisposable {
   readonly inserted: number
   readonly updated: number
-  /** Relation of the rows that count, with `_ordinal`. */
+  /** Relation of the accepted rows, one for each key, with `_ordinal`. */
   readonly kept: string
 }
 
-/** Compares the rows of all files with the table as it stood, and uploads what changed. */
+/**
+ * Compares the rows of all files with the table as of the previous batch, and uploads the changes.
+ */
 async function captureRows(
   batch: PendingBatch,
   table: LakeTable,
@@ -150,7 +154,10 @@ async function captureRows(
   })
 }
 
-/** The first rows of a table are the table: their files become its change files. */
+/**
+ * Captures the first rows of a table. They need no comparison, so their files become the change
+ * files.
+ */
 async function captureFirstRows(
   batch: PendingBatch,
   table: LakeTable,
@@ -170,6 +177,7 @@ async function captureFirstRows(
   }
 }
 
+/** Whether a relation holds any key twice. */
 async function holdsTwice(
   { db }: PendingBatch,
   table: LakeTable,
@@ -177,7 +185,7 @@ async function holdsTwice(
 ): Promise<boolean> {
   const [first = '', ...more] = table.key.map(identifier)
   if (more.length === 0) {
-    // Keys that only ever rise are each there once: a tenth of the work.
+    // If the key rises from row to row, no key occurs twice. This test takes a tenth of the time.
     const { rises } = await db.row<{ rises: boolean | null }>(
       `select bool_and(${first} > before) as rises
        from (select ${first}, lag(${first}) over () as before from ${relation})`,
@@ -190,7 +198,7 @@ async function holdsTwice(
   return found.length > 0
 }
 
-/** Puts refused lines into quarantine, and settles what these files or their rows have corrected. */
+/** Puts refused lines into quarantine, and releases the lines that these files have corrected. */
 async function refuse(
   deps: Deps,
   batch: PendingBatch,
@@ -203,9 +211,9 @@ async function refuse(
   }: {
     table: LakeTable
     previous: IngestionEntry | undefined
-    /** The files taken now. */
+    /** Names of the files that this batch takes. */
     names: readonly string[]
-    /** Local files of refused lines. */
+    /** Local files with the refused lines. */
     refused: readonly string[]
     kept: string
   },
@@ -218,21 +226,21 @@ async function refuse(
   const fresh = `select l.* from ${lines} as l anti join ${before} as e using (_key, _content)`
   const quarantine =
     refused.length === 0 ? [] : await prepareQuarantine(batch, table, { refused: fresh })
-  await using settled = await db.table(selectSettled(table, { before, lines, names, kept }))
+  await using released = await db.table(selectReleased(table, { before, lines, names, kept }))
   const outcome = await prepareOpen(batch, table, {
     before: open,
     refused: quarantine,
-    settled: settled.name,
+    settled: released.name,
   })
   logRefused(deps.log, { batch: batch.number, table: table.name, reasons: outcome.reasons })
   return { quarantine, open: outcome.open, rows: sumRows(quarantine) }
 }
 
 /**
- * A select of the keys in quarantine that are settled: their file was taken anew without them, or
- * a later line brought a row with their key.
+ * A select of the keys that leave quarantine: their file was taken again without them, or a later
+ * line brought a row with their key.
  */
-function selectSettled(
+function selectReleased(
   table: LakeTable,
   {
     before,

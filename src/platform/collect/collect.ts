@@ -13,34 +13,38 @@ import { captureFeed } from './capture-feed.ts'
 import { type FeedFailure, findOffered, type Offer, type Versions } from './offers.ts'
 import { readTakenVersions } from './taken-files.ts'
 
+/** How a run collects. */
 export interface CollectOptions {
-  /** A batch known to exist in the ingestion zone: saves the search for the last one. */
+  /**
+   * A batch that the ingestion zone is known to hold. The search for the last batch starts there.
+   */
   readonly lastKnown?: number
 }
 
+/** What one call of `collect` took and committed. */
 export interface CollectOutcome {
   /** The newest batch, committed by this call or before; `undefined` in an empty lake. */
   readonly record: CommitRecord | undefined
   readonly committed: boolean
-  /** Files and answers this call took. */
+  /** Files and answers that this call took. */
   readonly files: number
-  /** Lines this call put into quarantine. */
+  /** Lines that this call put into quarantine. */
   readonly quarantined: number
-  /** Files and folders in the drop that hold no data of a feed, as far as this call looked. */
+  /** Files and folders in the drop that hold no data for a feed, as far as this call looked. */
   readonly ignored: number
-  /** There is more to take, for the next call. */
+  /** Whether more is waiting for the next call. */
   readonly isCutShort: boolean
-  /** What could not be asked or read; the rest was collected all the same. */
+  /** Servers and drops that could not be read. Everything else was collected. */
   readonly failures: readonly FeedFailure[]
 }
 
 /**
- * Takes dropped files and servers' answers into the ingestion zone as a batch of its own. Each file
- * is taken once by its name and content. The batch carries the database's tables and snapshot over
- * from the batch before; until there is one, feeds wait. A server that cannot be reached stops
- * nothing. Writes nothing if there is nothing new (I9). May be repeated and run twice at once, beside
- * `extract` too: a run that loses the race for a batch number looks again. An answer that could not
- * be committed is kept for the next call of this process.
+ * Takes dropped files and servers' answers into the ingestion zone as a batch of its own. A file is
+ * taken once for each name and content. The batch carries the database's tables and snapshot over
+ * from the previous batch, so feeds wait until there is one. An unreachable server stops nothing.
+ * Writes nothing if nothing is new (I9). May be repeated and run twice at once, also beside
+ * `extract`: a run that loses the race for a batch number starts again. An answer that could not be
+ * committed is kept for the next call in this process.
  */
 export async function collect(deps: Deps, options: CollectOptions = {}): Promise<CollectOutcome> {
   return await retryConflicts(deps, 'collect_again', () => collectOnce(deps, options))
@@ -136,10 +140,13 @@ async function commitOffers(
   return { record, quarantined }
 }
 
-/** The versions taken, by lake and feed, and the files of the table they were read from. */
+/** The versions of all files taken, by lake and feed, and the state that they were read from. */
 const takenIn = inMemory(() => new Map<string, { readonly mark: string; versions: Versions }>())
 
-/** The versions taken as of a record; read only if files were taken since the last call. */
+/**
+ * The versions of all files taken as of a record. Reads the lake only if files were taken since the
+ * last call.
+ */
 async function readKnown(deps: Deps, feed: Feed, last: CommitRecord): Promise<Versions> {
   const entry = last.tables[filesOf(feed.name)]
   if (entry === undefined) return new Map()

@@ -11,42 +11,45 @@ import { askServer } from './ask-server.ts'
 import { formatOf, isArchive, isTaken, valuesOfFolders } from './file/format.ts'
 import type { OfferedFile } from './take-file.ts'
 
+/** A server or a drop that could not be read, and the reason. */
 export interface FeedFailure {
   readonly feed: string
   readonly error: TidemarkError
 }
 
-/** The limits of one batch; what is left comes with the next. */
+/** The limits of one batch. The next batch takes the rest. */
 const MAX_FILES = 100
 const MAX_BYTES = 2 * 1024 ** 3
 
-/** Name → version of every file taken. */
+/** Name → version of every file that was taken. */
 export type Versions = ReadonlyMap<string, string>
 
-/** The files of a feed that were not taken yet. */
+/** The files of a feed that were not taken before. */
 export interface Offer {
   readonly feed: Feed
   readonly files: readonly OfferedFile[]
-  /** Files and folders in the drop that hold no data of the feed. */
+  /** Files and folders in the drop that hold no data for the feed. */
   readonly ignored: number
-  /** There is more to take, for the next batch. */
+  /** Whether more is waiting for the next batch. */
   readonly isCutShort: boolean
-  /** What could not be asked or read. */
+  /** Servers and drops that could not be read. */
   readonly failures: readonly FeedFailure[]
 }
 
+/** Where to look for the files of one feed. */
 export interface OfferOptions {
   readonly feed: Feed
-  /** Where local copies go. */
+  /** Folder for the local copies. */
   readonly folder: string
   readonly known: Versions
-  /** ISO 8601 UTC. */
+  /** Time of this collection, ISO 8601 UTC. */
   readonly collectedAt: string
 }
 
 /**
- * What a feed offers that was not taken yet: answers first, then files by name. A server or a drop
- * that cannot be reached is logged and listed, and the rest is offered all the same.
+ * Finds everything that a feed offers and that was not taken before: answers first, then files in
+ * the order of their names. A server or a drop that cannot be reached is logged and listed as a
+ * failure, and the rest is offered.
  */
 export async function findOffered(deps: Deps, options: OfferOptions): Promise<Offer> {
   const { feed } = options
@@ -89,7 +92,10 @@ function logUnreachable(
   log({ event: 'feed_unreachable', level: 'warn', table: feed.name, code, reason: message })
 }
 
-/** The dropped files that were not taken yet, until the batch is full. Counts into `found`. */
+/**
+ * Fetches the dropped files that were not taken before, until the batch is full. Counts into
+ * `found`.
+ */
 async function* fetchNew(
   deps: Deps,
   {
@@ -123,7 +129,7 @@ async function* fetchNew(
     if (file === undefined) continue
     files += 1
     yield file
-    // Unpacked, a gzip file may take a thousand times its size here.
+    // A gzip file may unpack to a thousand times its size on this disk.
     if (file.rows !== undefined && file.rows.path !== file.rawPath) {
       sizeBytes += (await stat(file.rows.path)).size
     }
@@ -131,10 +137,10 @@ async function* fetchNew(
   reportIgnored(deps, { drop, feed, ignored: found.ignored })
 }
 
-/** The number of ignored files last logged, by lake, drop and feed. */
+/** The number of ignored files that was last logged, by lake, drop and feed. */
 const reportedIn = inMemory(() => new Map<string, number>())
 
-/** Logs how many files were ignored, when the number changes and not with every run. */
+/** Logs the number of ignored files whenever it changes, not with every run. */
 function reportIgnored(
   deps: Deps,
   { drop, feed, ignored }: { drop: Drop; feed: Feed; ignored: number },
@@ -146,7 +152,10 @@ function reportIgnored(
   deps.log({ event: 'files_ignored', table: feed.name, files: ignored })
 }
 
-/** A local copy of a dropped file, unpacked; undefined if it is gone or was replaced meanwhile. */
+/**
+ * Makes a local copy of a dropped file and unpacks it. Returns undefined if the file is gone or was
+ * replaced since it was listed.
+ */
 async function fetchDropped(
   drop: Drop,
   dropped: DroppedFile,
@@ -158,7 +167,7 @@ async function fetchDropped(
   return { ...dropped, sizeBytes: size, rawPath, rows, given: valuesOfFolders(dropped.name) }
 }
 
-/** The rows in a file, unpacked; undefined if they cannot be read. */
+/** The file that holds the rows, unpacked; undefined if the file cannot be read. */
 async function unpack(name: string, rawPath: string): Promise<OfferedFile['rows']> {
   const format = formatOf(name)
   if (format !== undefined && !/\.gz$/i.test(name)) return { path: rawPath, format }

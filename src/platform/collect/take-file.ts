@@ -17,7 +17,7 @@ import type { FeedRows, RowFile } from './file/divide-lines.ts'
 import type { FileFormat } from './file/format.ts'
 import { readFeedFile } from './file/read-file.ts'
 
-/** A file at hand, as it came; taken when the batch that names it is committed. */
+/** A local file as it came. It counts as taken once the batch that names it is committed. */
 export interface OfferedFile {
   /** Where it came from, for people: `exchange_rate/july.csv`, `https://…`. */
   readonly name: string
@@ -27,42 +27,49 @@ export interface OfferedFile {
   readonly sizeBytes: number
   /** A local copy as it came. */
   readonly rawPath: string
-  /** The rows in it, unpacked or made of it; undefined where nothing can be read of it. */
+  /**
+   * The file with its rows, unpacked or made from an answer. Undefined if nothing can be read from
+   * it.
+   */
   readonly rows: { readonly path: string; readonly format: FileFormat } | undefined
-  /** Values for columns that its rows lack, taken from the names of its folders. */
+  /** Values from the names of its folders, for columns that its rows lack. */
   readonly given: Readonly<Record<string, string | null>>
 }
 
 /**
- * What became of a file: `taken`, though single lines may be in quarantine; a `copy` of a file that
- * was taken under another name; `empty`; `refused` as a whole, because it cannot be read or too many
- * of its lines are refused.
+ * What became of a file. `taken`: its rows were read, though single lines may be in quarantine.
+ * `copy`: its content was taken before under another name. `empty`: it has no bytes. `refused`: it
+ * cannot be read, or too many of its lines are refused, so nothing is taken from it.
  */
 export type FileOutcome = 'taken' | 'copy' | 'empty' | 'refused'
 
+/** A file that this batch has dealt with. */
 export interface TakenFile {
   readonly file: OfferedFile
   readonly sha256: string
   readonly outcome: FileOutcome
-  /** The file in the ingestion zone, where it was archived. */
+  /** The archived file in the ingestion zone; undefined if it was not archived. */
   readonly archived: FileRef | undefined
   readonly files: readonly RowFile[]
-  /** Local files of refused lines. */
+  /** Local files with the refused lines. */
   readonly refusals: readonly string[]
-  /** Lines that were read; a file refused as a whole counts as one. */
+  /** Lines that were read. A file that is refused as a whole counts as one. */
   readonly lines: number
   readonly refusedLines: number
-  /** No ordinal of the file is greater than those of the files before it and this. */
+  /**
+   * How far its ordinals reach: each is at most this number plus the span of all files before it.
+   */
   readonly span: number
 }
 
+/** A file and its place in the batch. */
 export interface FilePlace {
   readonly feed: Feed
   readonly table: LakeTable
   readonly file: OfferedFile
   /** Number of the file in the batch, from 0. */
   readonly index: number
-  /** No ordinal of the files before it is greater. */
+  /** No ordinal of the files before it is greater than this. */
   readonly before: number
   readonly isCopy: boolean
   /** SHA-256 of the file as it came. */
@@ -70,8 +77,8 @@ export interface FilePlace {
 }
 
 /**
- * Archives a file as it came and reads its rows into local files. A file that cannot be read, or
- * that has too many refused lines, is refused as a whole.
+ * Archives a file as it came and reads its rows into local files. Refuses the whole file if it
+ * cannot be read or if too many of its lines are refused.
  */
 export async function takeFile(
   deps: Deps,
@@ -102,7 +109,7 @@ export async function takeFile(
   return { ...taken, outcome: 'taken', files, refusals, lines, refusedLines, span }
 }
 
-/** What a file brings of which nothing is read. */
+/** The outcome of a file from which nothing is taken. */
 const NOTHING = {
   archived: undefined,
   files: [],
@@ -112,7 +119,7 @@ const NOTHING = {
   span: 0,
 } as const
 
-/** Uploads a file and reads it at the same time; `read` is undefined if it cannot be read. */
+/** Uploads a file and reads it at the same time. `read` is undefined if the file cannot be read. */
 async function archiveAndRead(
   { limits }: Deps,
   batch: PendingBatch,
@@ -126,7 +133,7 @@ async function archiveAndRead(
     `${padBatch(batch.number)}-${batch.attempt}-${index}${ending}`
   const options = { before, path, limits, wide: feed.wide }
   await checkNotTaken(batch.zone, batch.number)
-  // Nothing of its rows is uploaded before the file itself.
+  // The file is uploaded before any of its rows.
   const [uploaded, hashed, read] = await Promise.allSettled([
     batch.zone.store.uploadIfAbsent(batch.zone.prefix + key, file.rawPath),
     hashing,
@@ -143,7 +150,7 @@ async function archiveAndRead(
   throw error
 }
 
-/** Logs what is in a file and not in its feed. */
+/** Logs the fields that the feed does not declare, and the empty cells. */
 function reportFields(
   { log }: Deps,
   { table: { name: table }, file: { name: file } }: FilePlace,
@@ -156,10 +163,10 @@ function reportFields(
   if (absent > 0) log({ event: 'cells_absent', table, file, cells: absent })
 }
 
-/** No more unknown fields are logged, and no more characters of their names. */
+/** Limits how many unknown fields are logged, and how many characters of each name. */
 const MAX_NAMED = 50
 
-/** Writes one quarantined row for a file of which nothing was taken. */
+/** Writes the one quarantined row that stands for a whole refused file. */
 async function writeWholeRefusal(
   { db, number, takenAt }: PendingBatch,
   {

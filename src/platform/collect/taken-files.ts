@@ -10,7 +10,7 @@ import { type Feed, filesOf } from '../project/source-contract.ts'
 import { valuesOfFolders } from './file/format.ts'
 import type { OfferedFile, TakenFile } from './take-file.ts'
 
-/** The table of a feed's files: one row for each name, as it was last taken. */
+/** The table of a feed's files. It has one row for each name, from the last time it was taken. */
 export function filesTable(feed: Feed): LakeTable {
   const columns = Object.entries({
     file: 'VARCHAR',
@@ -26,7 +26,7 @@ export function filesTable(feed: Feed): LakeTable {
   return { name: filesOf(feed.name), key: ['file'], columns }
 }
 
-/** The table of a feed's files as of the batch before. Dispose of it after use. */
+/** Opens the table of a feed's files as of the previous batch. Dispose of it after use. */
 export async function openTakenFiles(
   { db, zone }: Pick<PendingBatch, 'db' | 'zone'>,
   feed: Feed,
@@ -36,8 +36,9 @@ export async function openTakenFiles(
 }
 
 /**
- * Whether a file with a new name is a copy: it has the same bytes as a file that was taken under
- * another name, and its folders give the same values.
+ * Whether a file with a new name is a copy: a file with the same bytes was taken under another
+ * name, and the folders of both give the same values. A changed file under a known name is never a
+ * copy.
  */
 export async function findCopy(
   { db }: PendingBatch,
@@ -47,9 +48,9 @@ export async function findCopy(
     file,
     hashing,
   }: {
-    /** The table of files as of the batch before. */
+    /** The table of files as of the previous batch. */
     earlier: Relation
-    /** The files this batch has taken so far. */
+    /** The files that this batch has taken so far. */
     read: readonly TakenFile[]
     file: OfferedFile
     hashing: Promise<string>
@@ -67,13 +68,13 @@ export async function findCopy(
     `select file, sha256 from ${earlier.name}
      where file = ${duckLiteral(file.name)} or (bytes = ${file.sizeBytes} and outcome = 'taken')`,
   )
-  // A file that was changed back is new under its own name.
+  // A file that was changed back to earlier content is still new under its own name.
   if (found.length === 0 || found.some((each) => each.file === file.name)) return false
   const sha256 = await hashing
   return found.some((each) => each.sha256 === sha256 && isAlike(each.file))
 }
 
-/** The entry of the table of a feed's files, with those this batch has read. */
+/** Makes the entry of the table of a feed's files, with the files that this batch has read. */
 export async function recordFiles(
   batch: PendingBatch,
   feed: Feed,
@@ -108,7 +109,7 @@ export async function recordFiles(
   }
 }
 
-/** A select of one row for each file. */
+/** A select with one row for each file. */
 function selectRead(table: LakeTable, read: readonly TakenFile[]): string {
   const rows = read.map(({ file, sha256, outcome, lines, refusedLines, archived }) => {
     const cells = [
@@ -131,7 +132,7 @@ function selectRead(table: LakeTable, read: readonly TakenFile[]): string {
   return `select * from (values ${rows.join(', ')}) as v(${names})`
 }
 
-/** Versions of the files that were taken, by name. */
+/** The version of each file that was taken, by name. */
 export async function readTakenVersions(
   batch: Pick<PendingBatch, 'db' | 'zone'>,
   feed: Feed,

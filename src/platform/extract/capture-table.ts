@@ -37,7 +37,7 @@ import { copyKeys, copyRecent, copyWhole, type TableCount } from '../source/copy
 import type { SourceSnapshot } from '../source/snapshot.ts'
 import type { TableShape } from '../source/tables.ts'
 
-/** One table of the batch being prepared. */
+/** A table that is read into the batch being prepared. */
 export interface TableRead {
   readonly snapshot: SourceSnapshot
   readonly batch: PendingBatch
@@ -47,7 +47,10 @@ export interface TableRead {
   readonly confirmDeletes: ReadonlySet<string>
 }
 
-/** A table never captured before: every row is an insert, and the change files are the base. */
+/**
+ * Captures a table for the first time. Every row is an insert, and the change files are the base.
+ * Throws `ContractError` if too many rows are refused or if a key occurs twice.
+ */
 export async function captureFirst(
   deps: Deps,
   read: Omit<TableRead, 'previous'>,
@@ -91,10 +94,10 @@ export async function captureFirst(
 }
 
 /**
- * The rows at or after the horizon, compared with what was captured; then the count proof: every
- * live key has been captured or lies in quarantine, so if the source holds as many rows, nothing
- * was deleted. If not, the keys are compared both ways. A key that is new and yet older than the
- * horizon (an attached partition) makes the whole table be compared.
+ * Captures the rows at or after the horizon by comparing them with the captured rows. The count
+ * proof follows: every live key is captured or in quarantine, so if the source holds as many rows,
+ * nothing was deleted. Otherwise the keys are compared in both directions. A key that is new and
+ * yet older than the horizon (an attached partition) causes the whole table to be compared.
  */
 export async function captureSince(
   deps: Deps,
@@ -111,7 +114,7 @@ export async function captureSince(
   return await captureWhole(deps, { ...read, force: false })
 }
 
-/** As `captureSince`; undefined if there is a key that is new and yet older than the horizon. */
+/** As `captureSince`. Returns undefined if a key is new and yet older than the horizon. */
 async function captureRecent(
   deps: Deps,
   read: TableRead & { readonly age: number; readonly count: TableCount },
@@ -142,14 +145,14 @@ async function captureRecent(
     await rows.remove()
     return undefined
   }
-  // The proof again, now that the deletions are known: only a key that occurs twice can break it.
+  // The count proof again, now with the deletions. Only a key that occurs twice can break it.
   if (count.rows !== previous.rows + found.inserted - gone + stillMissing) {
     await checkKeys(db, table, keys)
   }
   return await finish(deps, read, { ...compared, missing: stillMissing, keys, gone })
 }
 
-/** A relation of every key the source holds. */
+/** Copies every key of the source and returns a relation of them. */
 async function readKeys(
   { snapshot, batch, shape }: TableRead,
   { table, rows }: { table: LakeTable; rows: ReadRows },
@@ -163,9 +166,9 @@ async function readKeys(
 }
 
 /**
- * Every row, compared with what was captured. After `alter table` the captured rows are read in
- * today's columns: a row gets a new version if a new column holds a value, and none if only a type
- * changed that holds the same values, or if a column was dropped.
+ * Compares every row with the captured rows. After `alter table` the captured rows are read in
+ * today's columns. A row gets a new version if a new column holds a value. It gets none if a type
+ * changed but still holds the same value, or if a column was dropped.
  */
 export async function captureWhole(
   deps: Deps,
@@ -183,11 +186,11 @@ export async function captureWhole(
   await using found = await compare(read, { table, rows, state })
   await using quarantined = await compareRefused(deps, read, { table, rows, found })
   const key = identifiers(table.key)
-  // A row that was refused is there all the same.
+  // A refused row exists in the source too.
   const refused =
     quarantined === undefined ? '' : ` union all select ${key} from ${quarantined.keys}`
   const keys = `(select ${key} from ${rows.accepted()}${refused})`
-  // What was neither accepted nor refused by a read of everything is gone.
+  // This read saw every row, so a key that was neither accepted nor refused is gone.
   await dropGone(db, table, { quarantined, keys: `(select ${key} from ${rows.refusedRows()})` })
   const held = { quarantined, state: state.name, changes: found.changes }
   const { gone } = await compareKeys(db, table, { keys, ...held })
@@ -203,7 +206,7 @@ function copyOptions(
   return { folder: db.scratchDir, connections: limits.connections }
 }
 
-/** Compares the accepted rows with the table as it stood. */
+/** Compares the accepted rows with the table as of the previous batch. */
 async function compare(
   { batch: { db }, shape }: TableRead,
   { table, rows, state }: { table: LakeTable; rows: ReadRows; state: Relation },
@@ -239,6 +242,7 @@ function checkFew(
   )
 }
 
+/** Puts the refused rows into quarantine, and logs how many there are and why. */
 async function refuse(
   deps: Deps,
   batch: PendingBatch,
@@ -266,15 +270,15 @@ interface Compared {
   readonly quarantined: QuarantinedKeys | undefined
   /** Keys in quarantine that the table does not hold in any version. */
   readonly missing: number
-  /** Relation of the source's keys, if they were read. */
+  /** Relation of the source's keys; undefined if they were not read. */
   readonly keys: string | undefined
   /** Keys that the table holds and the source does not. */
   readonly gone: number
-  /** Write the table anew, in other columns. */
+  /** Whether to write the whole table again, in other columns. */
   readonly force?: boolean
 }
 
-/** Adds the deletes unless the brake holds them, writes the change files and the state. */
+/** Adds the deletes unless the brake holds them, then writes the change files and the state. */
 async function finish(
   deps: Deps,
   { batch, shape, previous, confirmDeletes }: TableRead,
@@ -299,7 +303,7 @@ async function finish(
   await rows.remove()
   return {
     ...prepared,
-    // A row that lies in quarantine as it is now is unchanged too.
+    // A row that already lies in quarantine in this version counts as unchanged.
     counts: countRows({ read: rows.read(), inserted, updated, deleted, quarantined: refusal.rows }),
     quarantine: refusal.quarantine,
     open: refusal.open,
@@ -312,8 +316,9 @@ async function finish(
 }
 
 /**
- * A source emptied by mistake must not empty the warehouse: too many deletions at once wait, and
- * go on waiting however the table grows meanwhile, until they are confirmed or the rows are back.
+ * Whether the brake holds the deletions, so that a source that was emptied by mistake does not
+ * empty the warehouse. Held deletions stay held, even if the table grows meanwhile, until the
+ * operator confirms them or the rows are back.
  */
 function isBraked(
   { limits }: Deps,

@@ -29,41 +29,50 @@ import {
 } from './plan-tables.ts'
 import { archiveShape, reportHeld, reportIgnored } from './report-tables.ts'
 
+/** How a run extracts. */
 export interface ExtractOptions {
   /** Tables whose mass deletion the operator has confirmed. */
   readonly confirmDeletes?: ReadonlySet<string>
-  /** Tables to read whole, whatever is known of them: their rows in quarantine get another chance. */
+  /** Tables to compare whole in any case, so that their rows in quarantine get another chance. */
   readonly recapture?: ReadonlySet<string>
-  /** A batch known to exist in the ingestion zone: saves the search for the last one from the first. */
+  /**
+   * A batch that the ingestion zone is known to hold. The search for the last batch starts there.
+   */
   readonly lastKnown?: number
 }
 
+/** What one call of `extract` found and committed. */
 export interface ExtractOutcome {
   /** The newest batch, committed by this call or before; `undefined` in an empty lake. */
   readonly record: CommitRecord | undefined
-  /** Whether this call committed it. If not, nothing has changed since, and that was checked (I13). */
+  /**
+   * Whether this call committed `record`. If not, the call has proven that nothing changed (I13).
+   */
   readonly committed: boolean
-  /** The ingestion zone holds everything committed to the source before this (source clock). */
+  /**
+   * The ingestion zone holds everything that was committed to the source before this time (source
+   * clock, ISO 8601).
+   */
   readonly completeTo: string
   readonly held: readonly HeldTable[]
-  /** Rows this call put into quarantine, those of held tables not counted. */
+  /** Rows that this call put into quarantine, without the rows of held tables. */
   readonly quarantined: number
 }
 
 /**
  * Captures everything that changed in the source since the last batch, as one new batch (I1, I2). A
- * table that breaks its contract is held back alone, and all others go on; past the deadline the
- * tables not read yet are left for the next call. Writes nothing when nothing changed (I9). May be
- * repeated and run twice at once: of two runs that prepare the same batch number one commits, the
- * other throws `ConflictError`. Before it reads a table it proves that it continues the log (I14),
- * see `readHeads`.
+ * table that breaks its contract is held, and all others go on (I15). After the deadline, tables
+ * that are not read yet are left for the next call. Writes nothing if nothing changed (I9). Before
+ * it reads a table it proves that it continues the log (I14), see `readHeads`. May be repeated and
+ * run twice at once: if two runs prepare the same batch number, one commits and the other throws
+ * `ConflictError`.
  */
 export async function extract(deps: Deps, options: ExtractOptions = {}): Promise<ExtractOutcome> {
   await using snapshot = await openSnapshot(deps.source)
   return await extractSnapshot(deps, snapshot, options)
 }
 
-/** As `extract`, in a snapshot that the caller has open and may go on to read. */
+/** As `extract`, in a snapshot that the caller has opened and may read further afterwards. */
 export async function extractSnapshot(
   deps: Deps,
   snapshot: SourceSnapshot,
@@ -126,7 +135,7 @@ export async function extractSnapshot(
   }
 }
 
-/** The entries of tables that are not the database's, as they were. */
+/** Carries the entries of feeds over unchanged: only `collect` changes them. */
 function carryFeeds(
   { feeds = [] }: SourceContract,
   last: CommitRecord | undefined,
@@ -140,6 +149,7 @@ function carryFeeds(
   )
 }
 
+/** Rows put into quarantine one by one, without the archived rows of held tables. */
 function countRefused(tables: Record<string, TableEntry>): number {
   return Object.values(tables).reduce(
     (sum, { held, counts }) => sum + (held === undefined ? counts.quarantined : 0),
@@ -148,22 +158,23 @@ function countRefused(tables: Record<string, TableEntry>): number {
 }
 
 /**
- * What a statement cannot find or may not read although the snapshot's catalogue has it was
- * changed while this snapshot was being read: the next one sees it as it is.
+ * Turns an error about a missing or forbidden relation into `ConflictError`. The snapshot's
+ * catalogue still has the relation, so the source changed while it was read. The next snapshot
+ * shows the change.
  */
 function asSourceChange(error: unknown): unknown {
   const isChange =
     (error instanceof ContractError && error.code === 'SOURCE_SCHEMA') ||
     (error instanceof ConfigError && error.code === 'SOURCE_PERMISSION')
   if (!isChange) return error
-  return new ConflictError('The source was altered while it was read', {
+  return new ConflictError('The source changed while it was read', {
     code: 'SOURCE_ALTERED',
     hint: error.hint ?? 'run it again; nothing was half-published',
     cause: error,
   })
 }
 
-/** Time in the log never runs backwards, even if the source's clock was set back. */
+/** Keeps time in the log from running backwards if the source's clock is set back. */
 function notBefore(last: CommitRecord | undefined, takenAt: string): string {
   return last !== undefined && last.snapshot.takenAt > takenAt ? last.snapshot.takenAt : takenAt
 }
@@ -175,8 +186,8 @@ type TaskRead = TableTask &
   }
 
 /**
- * An entry for every table; those that had no time in the batch before come first. One is read
- * whatever the time, so that every call brings the whole nearer.
+ * Returns an entry for every table. Tables that the previous batch deferred come first. At least
+ * one table is read whatever the time, so that every call makes progress.
  */
 async function captureTables(
   deps: Deps,
@@ -205,7 +216,7 @@ async function captureTables(
   return entries
 }
 
-/** Captures a table, or holds it back for what its shape or its rows turn out to be (I15). */
+/** Captures a table, or holds it if its columns or its rows break the contract (I15). */
 async function captureOrHold(deps: Deps, read: TaskRead): Promise<TableEntry> {
   const hold = { ...read, name: read.table.name }
   if (read.breach !== undefined) return await holdTable(deps, { ...hold, breach: read.breach })
@@ -219,7 +230,7 @@ async function captureOrHold(deps: Deps, read: TaskRead): Promise<TableEntry> {
   }
 }
 
-/** Captures a table. If memory runs out, tries again with one thread, which needs half as much. */
+/** Captures a table. If memory runs out, tries again with one thread, which needs about half. */
 async function captureInMemory(deps: Deps, read: TaskRead): Promise<TableEntry> {
   try {
     return await captureTable(deps, read)
@@ -236,14 +247,15 @@ async function captureInMemory(deps: Deps, read: TaskRead): Promise<TableEntry> 
 }
 
 /**
- * The batch for another attempt at a table. Removes the files that the failed attempt left, and
- * gives objects new names, since those already stored stay as they are (I3).
+ * Starts another attempt at a table. Removes the files that the failed attempt left, and gives
+ * objects new names, because stored objects are never changed (I3).
  */
 async function beginAnew(batch: PendingBatch): Promise<PendingBatch> {
   await batch.db.clear()
   return beginBatch(batch.db, batch)
 }
 
+/** Captures a table in the way that was planned for it. */
 async function captureTable(deps: Deps, read: TaskRead): Promise<TableEntry> {
   const { plan, previous, count, shape } = read
   if (shape === undefined || plan === undefined) {

@@ -18,23 +18,24 @@ import { LOCKED } from '../source/lock.ts'
 import type { SourceSnapshot } from '../source/snapshot.ts'
 import type { TableShape } from '../source/tables.ts'
 
+/** A table that cannot be captured in this batch, and the reason. */
 export interface TableHold {
   readonly snapshot: SourceSnapshot
   readonly batch: PendingBatch
   /** The snapshot of the batch being prepared. */
   readonly identity: SnapshotInfo
   readonly name: string
-  /** Undefined where nothing can be read. */
+  /** Undefined if nothing of the table can be read. */
   readonly shape: TableShape | undefined
   readonly breach: Breach
   readonly previous: TableEntry | undefined
-  /** The snapshot of the batch before. */
+  /** The snapshot of the previous batch. */
   readonly before: SnapshotInfo | undefined
 }
 
 /**
- * Breaches that show only when a table is read, by error code. Their details hold no numbers, which
- * would make every run report them as news.
+ * Breaches that appear only when a table is read, by error code. Their details hold no numbers,
+ * because a new number would make every run report the breach again.
  */
 const BREACHES: Readonly<Record<string, Breach>> = {
   KEY_NOT_UNIQUE: { reason: 'key_not_unique', detail: 'some rows share a key or have none' },
@@ -61,8 +62,10 @@ const BREACHES: Readonly<Record<string, Breach>> = {
   },
 }
 
-/** Not faults of the table's rows: archiving its rows would fail in the same way. */
-const FAULTS: ReadonlySet<string> = new Set<BreachReason>([
+/**
+ * The rows are not the reason for these breaches. Archiving the rows would fail in the same way.
+ */
+const NOT_OF_ROWS: ReadonlySet<string> = new Set<BreachReason>([
   'unreadable',
   'capture_incomplete',
   'memory_exceeded',
@@ -70,7 +73,9 @@ const FAULTS: ReadonlySet<string> = new Set<BreachReason>([
   'open_files',
 ])
 
-/** The breach for which an error holds one table; undefined if it concerns the whole batch. */
+/**
+ * The breach for which an error holds one table. Undefined if the error concerns the whole batch.
+ */
 export function breachOf(error: unknown): Breach | undefined {
   if (!(error instanceof TidemarkError)) return undefined
   if (error.code !== 'TABLE_UNREADABLE') return BREACHES[error.code]
@@ -79,12 +84,11 @@ export function breachOf(error: unknown): Breach | undefined {
 }
 
 /**
- * The entry of a table that breaks its contract: it stays as it was last captured, and so does the
- * snapshot from which its next capture goes on, which brings whatever happened meanwhile. What can
- * be read of the rows that changed goes to quarantine as text, once: every version that a run saw
- * is kept, though nobody can say yet what it means. (A row committed late, whose transaction was
- * open when the last run looked, is missing there and in nothing else.) A table that could not be
- * read also stays as it was, and nothing of it is kept.
+ * Makes the entry of a table that breaks its contract. The table keeps its last captured state, and
+ * the next capture continues from the same snapshot, so it brings everything that happened
+ * meanwhile. The changed rows go to quarantine as text, each version once, although nobody can say
+ * yet what they mean. (A row is missing from quarantine, but not from the next capture, if its
+ * transaction was open during the last run.) Nothing is archived of a table that cannot be read.
  */
 export async function holdTable(deps: Deps, hold: TableHold): Promise<TableEntry> {
   const { batch, identity, breach, previous, before } = hold
@@ -105,10 +109,10 @@ export async function holdTable(deps: Deps, hold: TableHold): Promise<TableEntry
   }
 }
 
-/** Puts the rows that changed into quarantine; undefined if they cannot be read. */
+/** Puts the changed rows into quarantine. Returns undefined if they cannot be read. */
 async function archiveIfReadable(deps: Deps, hold: TableHold): Promise<FileRef[] | undefined> {
   const { shape, breach, previous } = hold
-  if (FAULTS.has(breach.reason)) return undefined
+  if (NOT_OF_ROWS.has(breach.reason)) return undefined
   if (shape === undefined) return []
   const isNew = previous?.held?.reason !== breach.reason || previous.held.detail !== breach.detail
   try {
@@ -121,7 +125,7 @@ async function archiveIfReadable(deps: Deps, hold: TableHold): Promise<FileRef[]
   }
 }
 
-/** Logs in full why one table could not be read. */
+/** Logs the full reason why one table could not be read. */
 export function logFailure(
   { log }: Deps,
   { batch, name }: { batch: PendingBatch; name: string },
@@ -140,7 +144,10 @@ export function logFailure(
   })
 }
 
-/** The entry of a table that is left for the next batch for want of time: as it was. */
+/**
+ * Makes the entry of a table for which no time was left. It is carried over, and the next batch
+ * reads it.
+ */
 export function deferTable({
   batch,
   previous,
@@ -151,7 +158,7 @@ export function deferTable({
     ...carryOver(previous),
     held: previous?.held ?? {
       reason: DEFERRED,
-      detail: 'there was no time left to read it; the next run does',
+      detail: 'there was no time left to read it; the next run reads it first',
       since: batch.number,
       sinceAt: batch.takenAt,
     },
@@ -159,6 +166,10 @@ export function deferTable({
   }
 }
 
+/**
+ * Archives the rows that changed since they were last captured or archived, or all rows if that
+ * cannot be told and the breach is new.
+ */
 async function archiveRows(
   deps: Deps,
   {
@@ -195,7 +206,7 @@ async function archiveRows(
   return await archive(batch, { shape, breach, copied, index: 0 })
 }
 
-/** The columns whose names can stand beside one another in the lake. */
+/** The columns whose names the lake can hold beside each other. */
 function nameable(columns: TableShape['columns']): TableShape['columns'] {
   const unusable = new Set(findUnusableNames(columns.map(({ name }) => name)))
   return columns.filter(({ name }) => !unusable.has(name))
@@ -218,7 +229,7 @@ async function archiveAll(
   return files
 }
 
-/** Every value as the text Postgres sent, whatever its type. */
+/** Archives every value as the text that Postgres sent, whatever its type. */
 async function archive(
   batch: PendingBatch,
   {

@@ -10,7 +10,10 @@ import type { SourceSnapshot } from '../source/snapshot.ts'
 import { readTables, type TableShape } from '../source/tables.ts'
 import { breachOf } from './hold-table.ts'
 
-/** Whether no look at the tables is needed: no transaction since, and nothing that waits. */
+/**
+ * Whether the tables need not be read at all: no transaction has written since the last batch, the
+ * contract is the same, and no table waits for anything.
+ */
 export function nothingCanHaveChanged(
   deps: Deps,
   snapshot: SourceSnapshot,
@@ -26,12 +29,12 @@ export function nothingCanHaveChanged(
   )
 }
 
-/** Changes with what is required of the source. */
+/** A hash of the contract, recorded in each batch. It changes whenever the contract changes. */
 export function contractOf(contract: SourceContract): string {
   return createHash('sha256').update(JSON.stringify(contract)).digest('hex').slice(0, 16)
 }
 
-/** What one batch is to do about one table. */
+/** How one batch is to treat one table. Without a plan, the table is held for its breach. */
 export interface TableTask {
   readonly table: SourceTable
   readonly shape: TableShape | undefined
@@ -41,7 +44,10 @@ export interface TableTask {
   readonly count: TableCount | undefined
 }
 
-/** Plans how each table is read, and counts those that a count can prove unchanged. */
+/**
+ * Plans how each table is read, and counts the tables whose count can prove them unchanged. Logs
+ * each table that must be compared whole. A table that cannot be counted gets a breach.
+ */
 export async function planTables(
   deps: Deps,
   snapshot: SourceSnapshot,
@@ -78,7 +84,10 @@ export async function planTables(
   })
 }
 
-/** No row at or after the horizon, and as many rows as were captured: nothing came, nothing went. */
+/**
+ * Whether a table is proven unchanged: it has no row at or after the horizon, and as many rows as
+ * were captured.
+ */
 export function isUntouched({ plan, count, previous }: TableTask): boolean {
   return (
     plan?.how === 'since' &&
@@ -90,10 +99,16 @@ export function isUntouched({ plan, count, previous }: TableTask): boolean {
   )
 }
 
-/** A horizon this many transactions back is moved by a batch of its own, long before it is lost. */
+/**
+ * If the horizon is this many transactions back, a batch is written only to move it, long before
+ * the distance becomes too large to measure.
+ */
 const FAR_HORIZON = 2 ** 30
 
-/** Whether there is anything to record: a change, a brake let go, or a new point to compare from. */
+/**
+ * Whether there is anything to record: a change, refused rows, a table held or released, deletions
+ * that are no longer held, another history of the source, or a horizon to move.
+ */
 export function isWorthABatch(
   tables: Record<string, TableEntry>,
   {
@@ -121,6 +136,7 @@ export function isWorthABatch(
   })
 }
 
+/** The keys of files, which change whenever their content changes. */
 function keysOf(files: readonly FileRef[] = []): string[] {
   return files.map(({ key }) => key)
 }

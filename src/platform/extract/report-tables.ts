@@ -8,7 +8,10 @@ import type { SourceTable } from '../project/source-contract.ts'
 import { LOCKED } from '../source/lock.ts'
 import type { TableShape } from '../source/tables.ts'
 
-/** One alert for a table that begins to stand still, or does so for another reason; then its end. */
+/**
+ * Logs when a table is held, when the reason changes and when the table is released. Deletions that
+ * the brake holds are logged with every run. A deferred table is logged elsewhere.
+ */
 export function reportHeld(
   deps: Deps,
   { tables, last }: { tables: Record<string, TableEntry>; last: CommitRecord | undefined },
@@ -17,7 +20,7 @@ export function reportHeld(
     const before = last?.tables[table]
     if (held !== undefined && before?.held?.detail !== held.detail) {
       const { reason, detail } = held
-      // A lock passes by itself, and so does a deadline.
+      // A lock ends by itself, so nobody needs to act.
       const level = reason === LOCKED ? 'warn' : 'alert'
       if (reason !== DEFERRED) deps.log({ event: 'table_held', level, table, reason, detail })
     }
@@ -30,7 +33,9 @@ export function reportHeld(
   }
 }
 
-/** Names once each relation beside the captured tables that no contract names. */
+/**
+ * Logs once each relation that lies beside the captured tables and that the contract does not name.
+ */
 export function reportIgnored(
   deps: Deps,
   { ignored, last }: { ignored: readonly string[]; last: CommitRecord | undefined },
@@ -41,7 +46,10 @@ export function reportIgnored(
   }
 }
 
-/** Archives a shape that is new, and says how it differs from the one before. */
+/**
+ * Archives a table's schema if it is new, and logs how it differs from the one before. Objects are
+ * written before the batch that names them.
+ */
 export async function archiveShape(
   deps: Deps,
   zone: Zone,

@@ -1,8 +1,8 @@
-/** A database Tidemark talks to, as people call it and as errors name it. */
+/** A database that Tidemark talks to, as people and errors name it. */
 export interface Database {
-  /** What it is in a sentence: `Totesys` or `the warehouse`. */
+  /** Its name in a sentence: `Totesys` or `the warehouse`. */
   readonly title: string
-  /** Prefix of error codes: `SOURCE` or `WAREHOUSE`. */
+  /** Prefix of its error codes and settings: `SOURCE` or `WAREHOUSE`. */
   readonly code: string
   /** Connection string; never logged. */
   readonly url: string
@@ -10,6 +10,8 @@ export interface Database {
   readonly attempts?: number
   /** First pause between attempts; doubles each time. Default 500. */
   readonly pauseMs?: number
-  /** How long a statement may be silent before the server is asked about it. Default 30000. */
+  /**
+   * How long a statement may be silent before the server is asked about it, in ms. Default 30,000.
+   */
   readonly silenceMs?: number
 }

@@ -29,7 +29,7 @@ const failed = (work: Promise<unknown>): Promise<unknown> =>
   work.then(
     () => undefined,
     (error: unknown) =>
-      // As every caller does: no fault of a disk may be blamed on the database.
+      // As every caller does: an error of the disk must not be blamed on the database.
       mapPostgresError(error, { title: 'Totesys', code: 'SOURCE', url: database.url }),
   )
 
@@ -47,7 +47,7 @@ describe('I15 the scratch folder', () => {
     },
   )
 
-  it('that cannot be written is named before the database is asked for anything', async () => {
+  it('is named before the database is asked for anything, if it cannot be written', async () => {
     const file = join(folder, 'file')
     await writeFile(file, '')
     expect(await failed(copyToFile(client, 'select 1', join(file, 'rows')))).toMatchObject({
@@ -64,14 +64,14 @@ describe('I15 the scratch folder', () => {
     })
   })
 
-  it.skipIf(!existsSync('/dev/full'))('that DuckDB fills is named', async () => {
+  it.skipIf(!existsSync('/dev/full'))('is named if DuckDB fills it', async () => {
     await using db = await openDuckDb({ scratchDir: folder })
     await expect(
       db.run(`copy (select range from range(1000000)) to '/dev/full' (format csv)`),
     ).rejects.toMatchObject({ code: 'SCRATCH_FULL', hint: expect.stringContaining('SCRATCH') })
   })
 
-  it('that has no room for what DuckDB spills is named, and memory is not blamed', async () => {
+  it('is named, and memory is not blamed, if DuckDB has no room to spill', async () => {
     await using db = await openDuckDb({ scratchDir: folder, memoryLimitMb: 32 })
     const sort = `create temp table sorted as
       select range, md5(range::varchar) as text from range(2000000) order by text`
@@ -107,7 +107,7 @@ describe('I15 the scratch folder', () => {
   })
 })
 
-it('what DuckDB quotes from a row is not in its error', async () => {
+it('an error does not show what DuckDB quotes from a row', async () => {
   await using db = await openDuckDb({ scratchDir: folder })
   const error: unknown = await db
     .run(`select cast('a secret' as integer)`)

@@ -1,6 +1,6 @@
 import { ConfigError } from '../errors.ts'
 
-/** What a system error means for the scratch folder: our code, the message, and what to do. */
+/** What a system error means for the scratch folder. */
 interface Meaning {
   readonly code: string
   message(folder: string): string
@@ -31,6 +31,7 @@ const LOST: Meaning = {
   hint: 'keep other programs out of the folder, or set TIDEMARK_SCRATCH to another; then run again',
 }
 
+/** The meanings by the code of the system error. */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
   ENOSPC: FULL,
   EDQUOT: FULL,
@@ -46,8 +47,9 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
 }
 
 /**
- * A system error about a file in the scratch folder as one of our errors; undefined for every other
- * error, such as an answer from a database. The message names the folder and the system's code.
+ * Turns a system error about a file in the scratch folder into one of our errors. Undefined for
+ * every other error, such as an answer from a database. The message names the folder and the
+ * system's code.
  */
 export function explainScratchError(error: unknown, folder: string): ConfigError | undefined {
   const system = (error as NodeJS.ErrnoException | undefined)?.code ?? ''
@@ -57,7 +59,10 @@ export function explainScratchError(error: unknown, folder: string): ConfigError
   return new ConfigError(`${meaning.message(folder)} [${system}]`, { code, hint, cause: error })
 }
 
-/** Runs `work` on files in the scratch folder and turns the system's errors into ours. */
+/**
+ * Runs `work` on files in the scratch folder. Throws `ConfigError` for a system error that has a
+ * known meaning, and everything else unchanged.
+ */
 export async function withScratchErrors<T>(folder: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()

@@ -11,12 +11,12 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-/** Writes bytes in pieces of a size, and returns what was observed. */
+/** Writes bytes in pieces of one size, and returns the properties that were observed. */
 async function written(bytes: Buffer, size: number): Promise<WrittenText> {
   const path = join(folder, 'text')
   await using file = await openDrainingFile(path)
   for (let from = 0; from < bytes.length; from += size) {
-    // One after another: pieces that wait together are written as one.
+    // One after another, because pieces that wait together are written as one.
     await new Promise((done) => file.sink.write(bytes.subarray(from, from + size), done))
   }
   file.sink.end()
@@ -42,13 +42,13 @@ describe('openDrainingFile()', () => {
     },
   )
 
-  it('finds a line longer than the pieces it came in', async () => {
+  it('finds a line that is longer than its pieces', async () => {
     const text = Buffer.from(`${'a'.repeat(10)}\n${'b'.repeat(500)}\n${'c'.repeat(20)}`)
     expect((await written(text, 7)).longestLineBytes).toBeGreaterThanOrEqual(501)
     expect(await written(Buffer.alloc(0), 7)).toEqual({ isUtf8: true, longestLineBytes: 0 })
   })
 
-  it('names the folder if no file can be made in it', async () => {
+  it('names the folder if it cannot create a file there', async () => {
     await expect(openDrainingFile(join(folder, 'none', 'text'))).rejects.toThrow(/none/)
   })
 })

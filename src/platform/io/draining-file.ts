@@ -5,41 +5,44 @@ import { Writable } from 'node:stream'
 import { callbackify } from 'node:util'
 import { explainScratchError, withScratchErrors } from './disk-errors.ts'
 
-/** What a file of lines holds, observed while it was written. */
+/** Properties of a file of lines, observed while it was written. */
 export interface WrittenText {
   readonly isUtf8: boolean
   /**
-   * Length of the longest line that goes over several pieces of the stream, line feed included.
-   * Lines within one piece are not measured; they are shorter than a piece.
+   * Length of the longest line that spans several pieces of the stream, with its line feed. Lines
+   * within one piece are not measured, because they are shorter than a piece.
    */
   readonly longestLineBytes: number
 }
 
-/** A file that takes a stream to its end, even if the disk fails. */
+/** A file that accepts a stream to its end, even if the disk fails. */
 export interface DrainingFile extends AsyncDisposable {
   readonly sink: Writable
-  /** What was written. Throws if a write failed: `ConfigError` if the cause is known. */
+  /**
+   * Returns the properties of the text. Throws if a write failed: `ConfigError` if the cause is
+   * known.
+   */
   check(): WrittenText
 }
 
 /**
- * Creates a file to stream into. After a failed write the sink still takes everything and discards
- * it, so that a sender that must finish (a connection in the middle of a COPY) stays usable. Throws
- * `ConfigError` if the file cannot be created.
+ * Creates a file to stream into. After a failed write the sink accepts and discards everything
+ * else, so that a sender that must finish (a connection in the middle of a COPY) stays usable.
+ * Throws `ConfigError` if the file cannot be created.
  */
 export async function openDrainingFile(path: string): Promise<DrainingFile> {
   const folder = dirname(path)
   const file = await withScratchErrors(folder, () => open(path, 'w'))
-  let fault: unknown
+  let failure: unknown
   const text = watchText()
   const write = async (chunk: Buffer): Promise<void> => {
-    if (fault !== undefined) return
+    if (failure !== undefined) return
     text.add(chunk)
     try {
-      // Unlike `write`, this goes on until all is written.
+      // Unlike `write`, `appendFile` goes on until everything is written.
       await file.appendFile(chunk)
     } catch (error) {
-      fault = explainScratchError(error, folder) ?? error
+      failure = explainScratchError(error, folder) ?? error
     }
   }
   return {
@@ -53,16 +56,16 @@ export async function openDrainingFile(path: string): Promise<DrainingFile> {
       },
     }),
     check() {
-      if (fault !== undefined) throw fault
+      if (failure !== undefined) throw failure
       return text.end()
     },
     [Symbol.asyncDispose]: () => file.close(),
   }
 }
 
-/** Inspects text piece by piece, in a fraction of the time it takes to write it. */
+/** Inspects text piece by piece. This takes a fraction of the time of writing it. */
 function watchText(): { add(piece: Buffer): void; end(): WrittenText } {
-  // The beginning of a character whose end is in the next piece.
+  // The first bytes of a character that ends in the next piece.
   let begun: Buffer = Buffer.alloc(0)
   let isText = true
   let lineBytes = 0
@@ -92,7 +95,9 @@ function watchText(): { add(piece: Buffer): void; end(): WrittenText } {
 
 const LINE_FEED = 10
 
-/** Where the last complete UTF-8 character ends; the end of the bytes if that cannot be told. */
+/**
+ * Where the last complete UTF-8 character ends. The end of the bytes if that cannot be determined.
+ */
 function endOfCharacters(bytes: Buffer): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
     const byte = bytes[bytes.length - back] ?? 0

@@ -2,11 +2,14 @@ import { ConfigError } from '../errors.ts'
 import { explainScratchError } from './disk-errors.ts'
 
 /**
- * A statement that failed on a value. `message` is only DuckDB's kind of error, and safe to show.
+ * A statement that failed on a value. `message` is only the kind of DuckDB's error, so it may be
+ * shown.
  */
 export class DuckDbError extends Error {
   override readonly name = 'DuckDbError'
-  /** DuckDB's full message, which may quote values: match against it, never show it. */
+  /**
+   * DuckDB's full message, which may quote values. Match it against patterns, but never show it.
+   */
   readonly #said: string
 
   constructor(kind: string, said: string) {
@@ -21,13 +24,14 @@ export class DuckDbError extends Error {
 }
 
 /**
- * Kinds whose messages may quote values; the CSV reader throws the last for lines it cannot parse.
+ * Kinds of errors whose messages may quote values. The CSV reader throws the last kind for lines
+ * that it cannot parse.
  */
 const QUOTES_VALUES = /^(Conversion|Invalid Input|Out of Range|Constraint|Not implemented) Error/
 
-/** System errors as DuckDB words them, and their codes. */
+/** The codes of system errors by DuckDB's words for them. */
 const SYSTEM: readonly (readonly [pattern: RegExp, code: string])[] = [
-  // DuckDB measures the free space of the disk itself and does not try to write more.
+  // DuckDB measures the free space on the disk itself and does not try to write more.
   [/max_temp_directory_size|failed to offload/i, 'ENOSPC'],
   [/No space left on device/i, 'ENOSPC'],
   [/Disk quota exceeded/i, 'EDQUOT'],
@@ -38,9 +42,9 @@ const SYSTEM: readonly (readonly [pattern: RegExp, code: string])[] = [
 ]
 
 /**
- * Turns what DuckDB threw into an error that may be shown. An exhausted resource becomes a
- * `ConfigError` that names the setting to change. If DuckDB may quote values, only the kind of the
- * error is kept. All other errors are returned unchanged.
+ * Turns an error from DuckDB into one that may be shown. If a resource is exhausted, returns a
+ * `ConfigError` that names the setting to change. If the message may quote values, keeps only the
+ * kind of the error. Returns all other errors unchanged.
  */
 export function explainDuckDbError(
   error: unknown,

@@ -6,38 +6,44 @@ import { explainDuckDbError } from './duckdb-errors.ts'
 import { duckLiteral, identifier } from './sql.ts'
 
 /**
- * One in-memory DuckDB with a scratch folder of its own; both are gone when it is disposed. Its
- * errors quote no values. `run` and `rows` throw `ConfigError` if memory, the scratch folder or the
- * number of open files is exhausted.
+ * One in-memory DuckDB with its own scratch folder. Disposing of it removes both. Its errors quote
+ * no values. All its queries throw `ConfigError` if memory, the scratch folder or the number of
+ * open files is exhausted.
  */
 export interface DuckDb extends AsyncDisposable {
-  /** A private folder for files on their way in or out. */
+  /** A private folder for temporary files. */
   readonly scratchDir: string
   run(sql: string): Promise<void>
-  /** All rows as plain objects: for counts and names, never for table contents. */
+  /** All rows as plain objects. For counts and names, never for the content of tables. */
   rows<Row>(sql: string): Promise<Row[]>
-  /** The only row of a result. Throws `TypeError` if there is none or more than one. */
+  /** The only row of a result. Throws `TypeError` unless there is exactly one. */
   row<Row>(sql: string): Promise<Row>
-  /** Rows of a relation: a name, or any other text that may follow `from`. */
+  /** Counts the rows of a relation: a name, or any other text that may follow `from`. */
   count(relation: string): Promise<number>
-  /** The rows of a select, held until they are disposed of. Under the name `as`, or one of its own. */
+  /**
+   * Keeps the rows of a select until the relation is disposed of. Its name is `as`, or one of its
+   * own.
+   */
   table(select: string, as?: string): Promise<Relation>
-  /** A select that runs anew each time it is read, until it is disposed of. */
+  /** A select that runs each time the view is read, until the relation is disposed of. */
   view(select: string, as?: string): Promise<Relation>
   /** Removes all files from the scratch folder. */
   clear(): Promise<void>
 }
 
 /**
- * A temporary table or view, dropped when it is disposed of. Only models read relations by a name
- * that they know; all others get a name of their own and are passed on as values.
+ * A temporary table or view, dropped when it is disposed of. Only models read relations by a known
+ * name. All other relations have unique names and are passed on as values.
  */
 export interface Relation extends AsyncDisposable {
-  /** SQL of its name, as it stands after `from`. */
+  /** Its quoted name, ready to follow `from`. */
   readonly name: string
 }
 
-/** Several things as one that disposes of them, the last first. Node 20 has no `AsyncDisposableStack`. */
+/**
+ * Combines several things into one that disposes of them, the last first. Node 20 has no
+ * `AsyncDisposableStack`.
+ */
 export function together(parts: readonly (AsyncDisposable | undefined)[]): AsyncDisposable {
   return {
     async [Symbol.asyncDispose]() {
@@ -46,7 +52,9 @@ export function together(parts: readonly (AsyncDisposable | undefined)[]): Async
   }
 }
 
-/** What `work` makes from a thing that it may keep. Disposes of the thing if `work` fails. */
+/**
+ * Passes a thing to `work`, which may keep it in its result. Disposes of the thing if `work` fails.
+ */
 export async function keepIf<Kept extends AsyncDisposable, Made>(
   kept: Kept,
   work: (kept: Kept) => Promise<Made>,
@@ -59,13 +67,14 @@ export async function keepIf<Kept extends AsyncDisposable, Made>(
   }
 }
 
-/** DuckDB's own folder inside the scratch folder. */
+/** The folder inside the scratch folder that DuckDB itself uses. */
 const SPILL = 'spill'
 
+/** Where DuckDB may write, and how much it may use. */
 export interface DuckDbOptions {
   /** Parent of the scratch folder; created if missing. */
   readonly scratchDir: string
-  /** Beyond this DuckDB spills to the scratch folder (I12). */
+  /** Above this, DuckDB spills to the scratch folder (I12). */
   readonly memoryLimitMb?: number
   readonly threads?: number
 }
@@ -90,10 +99,10 @@ export async function openDuckDb({
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
     preserve_insertion_order: 'true',
-    // What a statement has freed goes back to the system, not into the allocator's reserve.
+    // Freed memory goes back to the system, not into the allocator's reserve.
     allocator_flush_threshold: '16MB',
     allocator_bulk_deallocation_flush_threshold: '16MB',
-    // It would remember a file by its path, though another one may lie there by then.
+    // The cache knows a file by its path, but another file may have that path by then.
     enable_external_file_cache: 'false',
   })
   const connection = await instance.connect()
@@ -114,7 +123,8 @@ export async function openDuckDb({
   }
   const row = async <Row>(sql: string) => {
     const [found, ...more] = await rows<Row>(sql)
-    if (found === undefined || more.length > 0) throw new TypeError('a query returned not one row')
+    if (found === undefined || more.length > 0)
+      throw new TypeError('a query did not return exactly one row')
     return found
   }
   let created = 0

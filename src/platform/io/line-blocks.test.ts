@@ -38,7 +38,7 @@ it.each([
   expect(long.map((line) => line.length + 1)).toEqual(sizes.filter((size) => size > 2 * MB))
 })
 
-it('readLineBlocks() takes a last line without a line feed', async () => {
+it('readLineBlocks() accepts a last line without a line feed', async () => {
   const path = join(folder, 'cut')
   for (const text of ['a', 'a\nb', `a\n${'x'.repeat(3 * MB)}`]) {
     await writeFile(path, text)

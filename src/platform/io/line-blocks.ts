@@ -4,7 +4,7 @@ import { withScratchErrors } from './disk-errors.ts'
 
 /**
  * A block of a file: whole lines with their line feeds, none longer than allowed; or one longer
- * line, given by its byte offsets (`to` is that of its line feed, or the end of the file).
+ * line, given by its byte offsets. `to` is the offset of its line feed, or of the end of the file.
  */
 export type LineBlock = { readonly lines: Buffer } | { readonly from: number; readonly to: number }
 
@@ -12,15 +12,15 @@ const CHUNK_BYTES = 1 << 20
 const LINE_FEED = 10
 
 /**
- * Reads a file in blocks of whole lines, in order. A line's length includes its line feed; a line
- * of more than `maxLineBytes` (at least 1 MB) is not held in memory. The last line may lack its
- * line feed. Throws `ConfigError` if the file cannot be read.
+ * Reads a file in blocks of whole lines, in order. The length of a line includes its line feed. A
+ * line of more than `maxLineBytes` (at least 1 MB) is not held in memory. The last line may lack
+ * its line feed. Throws `ConfigError` if the file cannot be read.
  */
 export async function* readLineBlocks(
   path: string,
   { maxLineBytes }: { maxLineBytes: number },
 ): AsyncGenerator<LineBlock> {
-  // The bytes that were read but not yielded yet; they begin at `offset`.
+  // Bytes that were read but not yielded yet. They begin at `offset`.
   let held: Buffer[] = []
   let heldBytes = 0
   let offset = 0
@@ -43,7 +43,7 @@ export async function* readLineBlocks(
       held.push(rest)
       heldBytes += rest.length
     } else {
-      // A line begun in an earlier chunk may be too long; one within a single chunk cannot be.
+      // A line that began in an earlier chunk may be too long. A line within one chunk cannot be.
       const begun = heldBytes + first + 1
       if (begun > maxLineBytes) {
         yield { from: offset, to: offset + begun - 1 }
@@ -69,7 +69,10 @@ export async function* readLineBlocks(
   else if (heldBytes > 0) yield { lines: Buffer.concat(held) }
 }
 
-/** The bytes of a file from one offset up to another, in pieces; all of it by default. */
+/**
+ * The bytes of a file between two offsets, in pieces. By default the whole file. Throws
+ * `ConfigError` if the file cannot be read.
+ */
 export async function* readChunks(
   path: string,
   { from = 0, to }: { from?: number; to?: number },

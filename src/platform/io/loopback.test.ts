@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest'
 import { isLoopback } from './loopback.ts'
 
-it('isLoopback() knows this machine by its addresses', () => {
+it('isLoopback() recognizes the addresses of this machine', () => {
   const here = ['localhost', '127.0.0.1', '127.9.9.9', '::1', '[::1]', '::ffff:127.0.0.1']
   expect(here.filter(isLoopback)).toEqual(here)
 })
 
-it('isLoopback() takes neither a name nor an odd spelling for an address', () => {
+it('isLoopback() accepts no other name and no unusual spelling of an address', () => {
   const elsewhere = [
     '',
     '0.0.0.0',

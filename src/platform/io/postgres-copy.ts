@@ -8,15 +8,15 @@ import type { Client } from './postgres.ts'
 
 /** Rows in COPY's text format in a file. */
 export interface CopiedFile extends WrittenText {
-  /** What Postgres said it wrote. */
+  /** The number of rows that Postgres says it wrote. */
   readonly rows: number
 }
 
 /**
- * Streams a select's rows into a file in COPY's text format, each line beginning with a tab. The
- * tab stands for an empty first column: without it a first value's byte order mark would be taken
- * for the file's, and a lone empty value for no line at all. Throws `ConfigError` if the file
- * cannot be written; the connection stays usable.
+ * Streams the rows of a select into a file in COPY's text format, each line beginning with a tab.
+ * The tab ends an empty first column. Without it, a byte order mark in the first value would count
+ * as the file's, and a lone empty value would count as no line. Throws `ConfigError` if the file
+ * cannot be written; the connection stays usable. Throws what `pg` throws.
  */
 export async function copyToFile(
   client: Client,
@@ -39,9 +39,12 @@ export async function copyStatementToFile(
   return { ...file.check(), rows: stream.rowCount }
 }
 
-/** Streams a file in COPY's text format into `target`, a table with its columns; returns the rows stored. */
+/**
+ * Streams a file in COPY's text format into `target`, a table with its columns. Returns the number
+ * of rows stored. Throws `ConfigError` if the file cannot be read, and what `pg` throws.
+ */
 export async function copyFromFile(client: Client, target: string, path: string): Promise<number> {
-  // Opened first: a file that cannot be read must not leave the connection waiting for rows.
+  // Opened first, so that an unreadable file does not leave the connection waiting for rows.
   const file = await withScratchErrors(dirname(path), () => openFile(path))
   const stream = client.query(copyFrom(`copy ${target} from stdin`))
   const source = file.createReadStream({ highWaterMark: 1 << 18 })

@@ -3,6 +3,7 @@ import type { Database } from './database.ts'
 import { hostOf, readOptions } from './postgres-url.ts'
 import { identifier } from './sql.ts'
 
+/** Errors of the network by code, in words. */
 const NETWORK: Record<string, string> = {
   ECONNREFUSED: 'name found, connection refused',
   ENOTFOUND: 'no such host name',
@@ -18,9 +19,9 @@ const CERTIFICATE =
   /^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|CERT_|ERR_TLS|HOSTNAME_MISMATCH|INVALID_CA|ERR_SSL)/
 
 /**
- * What `pg` or the network said, as one of our errors: named after the database, without the
- * statement, a value or a credential. The original is kept as `cause` for debugging only.
- * Codes: SQLSTATE, manual appendix A.
+ * Turns an error from `pg` or the network into one of our errors. The message names the database,
+ * but no statement, value or credential. The original is kept as `cause`, for debugging only. Codes
+ * are SQLSTATEs, manual appendix A.
  */
 export function mapPostgresError(error: unknown, database: Database): TidemarkError {
   if (error instanceof TidemarkError) return error
@@ -81,8 +82,8 @@ export function mapPostgresError(error: unknown, database: Database): TidemarkEr
   }
   if (code === '08P01' && message.includes('statement pooling')) {
     return new ConfigError(
-      `${at} is a pooler in statement mode, and a batch is one transaction [${code}]`,
-      detail('SETTINGS', 'let the pooler pool transactions or sessions (PgBouncer: pool_mode)'),
+      `${at} is a pooler in statement mode, but a batch needs a whole transaction [${code}]`,
+      detail('SETTINGS', 'set the pooler to transaction or session mode (PgBouncer: pool_mode)'),
     )
   }
   if (/^(08|53|57|58|40|25P0|55P03|55006)/.test(code)) {
@@ -97,7 +98,7 @@ export function mapPostgresError(error: unknown, database: Database): TidemarkEr
   )
 }
 
-/** The statement for a user who may not even connect, as an English server says it. */
+/** The statement that lets a user connect, if an English server says that this right is missing. */
 function fixConnect(error: unknown, { url }: Database): string | undefined {
   const { message = '', detail = '' } = error as { message?: string; detail?: string }
   const [, name] = /^permission denied for database "(.+)"$/.exec(message) ?? []
@@ -107,8 +108,9 @@ function fixConnect(error: unknown, { url }: Database): string | undefined {
 }
 
 /**
- * What may be shown of a fault. Messages of class 42 and 0A name things; those of data, constraints
- * and triggers (22, 23, P0 …) may hold values, so of them only the names the server gives are.
+ * The part of an error that may be shown. Messages of classes 42 and 0A only name things. Messages
+ * about data, constraints and triggers (22, 23, P0 …) may hold values, so only the names that the
+ * server gives are shown.
  */
 function describeFault(
   error: unknown,
@@ -123,8 +125,8 @@ function describeFault(
 }
 
 /**
- * Runs `work` and turns whatever Postgres throws into one of our errors. A mistake in our own code is
- * thrown as it is: the server must not be blamed for it (I15).
+ * Runs `work` and turns errors from Postgres into ours. Throws a mistake in our own code unchanged,
+ * so that the server is not blamed for it (I15).
  */
 export async function withPostgresErrors<T>(
   database: Database,
@@ -137,7 +139,9 @@ export async function withPostgresErrors<T>(
   }
 }
 
-/** Whether JavaScript itself threw; what Node throws about bad input has a code. */
+/**
+ * Whether JavaScript itself threw the error. Errors that Node throws about bad input have a code.
+ */
 function isMistake(error: unknown): boolean {
   const isOwn = error instanceof TypeError || error instanceof ReferenceError
   return isOwn && !('code' in error)

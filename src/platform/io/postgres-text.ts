@@ -1,14 +1,14 @@
 import type { Client } from './postgres.ts'
 
-/** A result as Postgres prints it: no cell becomes a number or a date of JavaScript's. */
+/** A result as Postgres prints it. No cell becomes a JavaScript number or date. */
 export interface TextRows {
   readonly columns: readonly { readonly name: string; readonly typeId: number }[]
   readonly rows: readonly (readonly (string | null)[])[]
 }
 
 /**
- * Runs one statement through the extended protocol, which refuses a second one (manual, 54.2.3),
- * with text values for `$1`, `$2` and so on. Throws what `pg` throws.
+ * Runs one statement with text values for `$1`, `$2` and so on. Uses the extended protocol, which
+ * refuses a second statement (manual, 54.2.3). Throws what `pg` throws.
  */
 export async function readText(
   client: Client,
@@ -26,16 +26,17 @@ export async function readText(
   return { columns: fields.map(({ name, dataTypeID }) => ({ name, typeId: dataTypeID })), rows }
 }
 
+/** How much the server has sent. The values change while it sends. */
 export interface ReceivedBytes {
-  /** Since the limit was set. */
+  /** Bytes since the limit was set. */
   readonly sizeBytes: number
-  /** The connection was cut for it. */
+  /** Whether the limit was exceeded and the connection cut. */
   readonly isExceeded: boolean
 }
 
 /**
- * Counts what the server sends from now on, and cuts the connection beyond `maxBytes`: the only way
- * to be safe of one huge row, which the driver would gather in memory whole.
+ * Counts what the server sends from now on, and cuts the connection after `maxBytes`. Nothing else
+ * protects against one huge row, which the driver would collect in memory.
  */
 export function limitReceivedBytes(client: Client, maxBytes: number): ReceivedBytes {
   const { stream } = client.connection

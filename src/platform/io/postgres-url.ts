@@ -4,13 +4,13 @@ import { ConfigError } from '../errors.ts'
 import type { Database } from './database.ts'
 import { isLoopback } from './loopback.ts'
 
-/** Modes that give up encryption, or the proof that the server is the right one. */
+/** Modes without encryption, or without proof that the server is the right one. */
 const WEAK_MODES = new Set(['disable', 'allow', 'prefer', 'no-verify', 'false', '0'])
 
 /**
- * The driver's final options for a connection string: host, user and TLS are decided here once, and
- * nothing is parsed again. Beyond this machine TLS is always verified. Throws `ConfigError` if it
- * is not a Postgres URL, or gives up TLS beyond this machine.
+ * Turns a connection string into the driver's final options. Host, user and TLS are decided here
+ * once, and nothing is parsed again. TLS is always verified, except on this machine. Throws
+ * `ConfigError` if the string is not a Postgres URL, or turns TLS off for another machine.
  */
 export function parseUrl(database: Database): pg.ClientConfig {
   let url: URL
@@ -52,7 +52,9 @@ export function parseUrl(database: Database): pg.ClientConfig {
   }
 }
 
-/** The driver's own reading of a URL, completed from the environment (`PGHOST` and the like). */
+/**
+ * Reads a URL as the driver does, and completes it from the environment (`PGHOST` and the like).
+ */
 export function readOptions(url: URL): FinalOptions {
   const { connectionParameters } = new pg.Client({
     connectionString: url.href,
@@ -60,6 +62,7 @@ export function readOptions(url: URL): FinalOptions {
   return connectionParameters
 }
 
+/** The driver's options after URL, environment and defaults. */
 interface FinalOptions {
   readonly host: string
   readonly port: number
@@ -70,6 +73,7 @@ interface FinalOptions {
   readonly options?: string
 }
 
+/** Keeps the named certificates and nothing that weakens verification. */
 function pickCertificates({ ca, cert, key }: ConnectionOptions): ConnectionOptions {
   return {
     ...(ca === undefined ? {} : { ca }),
@@ -84,17 +88,17 @@ function isLocal(host: string): boolean {
 }
 
 function badUrl(database: Database, what: string): ConfigError {
-  return new ConfigError(`The connection string of ${database.title} ${what}`, {
+  return new ConfigError(`The connection string for ${database.title} ${what}`, {
     code: `${database.code}_URL`,
     hint: `set TIDEMARK_${database.code}_URL=postgresql://user:password@host:5432/database`,
   })
 }
 
-/** Host and port that a connection string leads to, the only parts that may be shown. */
+/** Host and port of a connection string, the only parts that may be shown. */
 export function hostOf(url: string): string {
   try {
     const parsed = new URL(url)
-    // The certificates' files are not needed to say where the string leads.
+    // Host and port do not depend on the files of certificates, which may be missing.
     for (const name of ['sslcert', 'sslkey', 'sslrootcert', 'sslmode']) {
       parsed.searchParams.delete(name)
     }

@@ -24,7 +24,7 @@ function failure(code: string, message: string): Error {
 }
 
 describe('withPostgresErrors()', () => {
-  it('I15 blames no server for a mistake in our own code', async () => {
+  it('I15 does not blame the server for a mistake in our own code', async () => {
     const mistake = new TypeError('undefined is not a function')
     await expect(withPostgresErrors(database, () => Promise.reject(mistake))).rejects.toBe(mistake)
     const badPort = Object.assign(new TypeError('Port should be below 65536'), {
@@ -102,7 +102,7 @@ describe('mapPostgresError()', () => {
       'SOURCE_ERROR',
     ],
     ['', 'something else', 'TidemarkError', 'SOURCE_ERROR'],
-  ])('takes %s %s for a %s', (code, message, name, expected) => {
+  ])('maps %s %s to a %s', (code, message, name, expected) => {
     const cause = failure(code, message)
     const mapped = mapPostgresError(cause, database)
     expect(mapped).toBeInstanceOf(TidemarkError)
@@ -120,11 +120,11 @@ describe('mapPostgresError()', () => {
     ['22P02', 'invalid input syntax for type json: "a secret\nof two lines"'],
     ['22003', 'value "a secret" is out of range for type integer'],
     ['P0001', 'a trigger that says a secret'],
-  ])('leaves out the value that %s quotes', (code, message) => {
+  ])('does not show the value that %s quotes', (code, message) => {
     expect(mapPostgresError(failure(code, message), database).message).not.toContain('secret')
   })
 
-  it('names the table, column and constraint at fault where the server does', () => {
+  it('names the table, column and constraint if the server does', () => {
     const error = Object.assign(failure('23505', 'Key (email)=(a secret) already exists'), {
       table: 'staff',
       constraint: 'staff_email_key',
@@ -134,7 +134,7 @@ describe('mapPostgresError()', () => {
     expect(message).not.toContain('secret')
   })
 
-  it('takes a missing password and a missing certificate file for settings', () => {
+  it('maps a missing password and a missing certificate file to ConfigError', () => {
     const sasl = failure('', 'SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string')
     expect(mapPostgresError(sasl, database)).toMatchObject({ code: 'SOURCE_PASSWORD' })
     const withFile = { ...database, url: `${database.url}?sslrootcert=/nowhere.pem` }
@@ -143,16 +143,16 @@ describe('mapPostgresError()', () => {
     })
   })
 
-  it('leaves our own errors as they are', () => {
+  it('returns our own errors unchanged', () => {
     const own = new ContractError('ours', { code: 'OURS' })
     expect(mapPostgresError(own, database)).toBe(own)
   })
 
-  it('takes what is not even an error', () => {
+  it('accepts a thrown value that is not an error', () => {
     expect(mapPostgresError('just a text', database)).toMatchObject({ code: 'SOURCE_ERROR' })
   })
 
-  it('withPostgresErrors() maps what its work throws and returns what it returns', async () => {
+  it('withPostgresErrors() maps errors and returns results of its work', async () => {
     await expect(withPostgresErrors(database, async () => 7)).resolves.toBe(7)
     const failed = withPostgresErrors(database, () => Promise.reject(failure('28P01', 'no')))
     await expect(failed).rejects.toMatchObject({ code: 'SOURCE_PASSWORD' })
@@ -174,7 +174,7 @@ describe('parseUrl()', () => {
     },
   )
 
-  it('asks no TLS of a Unix socket', () => {
+  it('does not require TLS for a Unix socket', () => {
     for (const url of [
       'postgresql://u@%2Fvar%2Frun%2Fpg/db',
       'postgresql:///db?host=/var/run/pg',
@@ -193,7 +193,7 @@ describe('parseUrl()', () => {
     },
   )
 
-  it('keeps the certificates that are named', async () => {
+  it('keeps the certificates that the URL names', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'tidemark-test-'))
     await writeFile(join(folder, 'ca.pem'), 'trusted')
     const { ssl } = parse(`postgresql://u:p@db.example.com/db?sslrootcert=${folder}/ca.pem`)
@@ -208,14 +208,14 @@ describe('parseUrl()', () => {
     'postgresql://u:p@127.example.com/db',
     'postgresql://u:p@127.0.0.1.nip.io/db',
     'postgresql://u:p@localhost.example.com/db',
-  ])('asks for TLS where %s really leads', (url) => {
+  ])('requires TLS for the host to which %s really leads', (url) => {
     expect(parse(url).ssl).toEqual(verified)
     expect(() => parse(`${url}${url.includes('?') ? '&' : '?'}sslmode=disable`)).toThrow(
       /is not this machine: TLS must be verified/,
     )
   })
 
-  it('asks for TLS to a host that the environment names, whatever mode it names', () => {
+  it('requires TLS for a host from the environment, whatever mode the environment sets', () => {
     vi.stubEnv('PGHOST', 'db.example.com')
     vi.stubEnv('PGSSLMODE', 'no-verify')
     expect(parse('postgresql:///db')).toMatchObject({ host: 'db.example.com', ssl: verified })
@@ -230,7 +230,7 @@ describe('parseUrl()', () => {
     'sslmode=prefer',
     'ssl=0',
     'ssl=no-verify',
-  ])('refuses %s beyond this machine', (mode) => {
+  ])('refuses %s for another machine', (mode) => {
     expect(() => parse(`postgresql://u:${SECRET}@db.example.com/db?${mode}`)).toThrow(
       expect.objectContaining({
         name: 'ConfigError',
@@ -268,18 +268,18 @@ describe('hostOf()', () => {
     ['postgresql:///x?host=/var/run/pg', '/var/run/pg:5432'],
     ['postgresql://u:p@db/x?sslrootcert=/nowhere.pem', 'db:5432'],
     [SECRET, 'an unreadable address'],
-  ])('shows of %s no more than %s', (url, shown) => {
+  ])('shows %s as %s', (url, shown) => {
     expect(hostOf(url)).toBe(shown)
   })
 
-  it('shows the host that the environment names', () => {
+  it('shows the host from the environment', () => {
     vi.stubEnv('PGHOST', 'db.example.com')
     expect(hostOf('postgresql:///x')).toBe('db.example.com:5432')
   })
 })
 
 describe('connect()', () => {
-  it('tries again what may pass, and says how often it tried', async () => {
+  it('tries again after errors that may pass, and says how many times', async () => {
     const away = { ...database, url: 'postgresql://u:p@127.0.0.1:1/db', attempts: 3, pauseMs: 1 }
     await expect(connect(away)).rejects.toMatchObject({
       name: 'TransientError',
@@ -288,7 +288,7 @@ describe('connect()', () => {
     })
   })
 
-  it('says nothing in clear to another machine, wherever the string seems to lead', async () => {
+  it('sends no plain text to another machine, wherever the URL seems to lead', async () => {
     const heard: Buffer[] = []
     const server = createServer((socket) => {
       socket.on('data', (chunk) => {
@@ -306,12 +306,12 @@ describe('connect()', () => {
       code: 'SOURCE_TLS',
       message: expect.stringContaining(`0.0.0.0:${port}`),
     })
-    // The request for TLS and not a byte more (manual, 54.7).
+    // Only the request for TLS, not a byte more (manual, 54.7).
     expect(Buffer.concat(heard).toString('hex')).toBe('0000000804d2162f')
     server.close()
   })
 
-  it('does not try again what someone must edit', async () => {
+  it('does not try again if somebody must edit a setting', async () => {
     await expect(connect({ ...database, url: 'nonsense', attempts: 9 })).rejects.toMatchObject({
       name: 'ConfigError',
       code: 'SOURCE_URL',

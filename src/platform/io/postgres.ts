@@ -9,9 +9,10 @@ import { type Heard, watchSilence } from './silence.ts'
 
 export type Client = pg.Client
 
+/** An open connection. Disposing of it closes it. */
 export interface PostgresClient extends AsyncDisposable {
   readonly client: Client
-  /** The `application_name` of this connection's transactions, and of no others. */
+  /** The `application_name` that only this connection's transactions have. */
   readonly mark: string
 }
 
@@ -21,11 +22,11 @@ const KEEP_ALIVE_MS = 10_000
 const CLOSE_TIMEOUT_MS = 3000
 
 /**
- * Connects, retrying what may pass by itself (refused, timed out, starting up, too many clients).
- * TLS with a verified certificate is required unless the host is this machine. A statement whose
- * answer is lost on the way fails within about twice `silenceMs`, and closing takes a few seconds
- * at most. Throws `ConfigError` for what someone must edit and `TransientError` when the database
- * is away.
+ * Connects. Tries again after errors that may pass by themselves (refused, timed out, starting up,
+ * too many clients). Requires TLS with a verified certificate unless the host is this machine. A
+ * statement whose answer is lost fails within about twice `silenceMs`, and closing takes a few
+ * seconds at most. Throws `ConfigError` if somebody must edit something, and `TransientError` if
+ * the database is unreachable.
  */
 export async function connect(database: Database): Promise<PostgresClient> {
   const attempts = database.attempts ?? 4
@@ -49,6 +50,7 @@ export async function connect(database: Database): Promise<PostgresClient> {
   }
 }
 
+/** Connects once, ends the lost sessions of earlier connections, and watches for silence. */
 async function connectOnce(database: Database): Promise<PostgresClient> {
   const silenceMs = database.silenceMs ?? SILENCE_MS
   const mark = `tidemark ${randomBytes(6).toString('hex')}`
@@ -73,7 +75,8 @@ async function connectOnce(database: Database): Promise<PostgresClient> {
 
 async function open(options: pg.ClientConfig): Promise<Client> {
   const client = new pg.Client(options)
-  // A connection lost between two queries is reported by the next query; without a listener Node would exit.
+  // If a connection is lost between two queries, the next query reports it. Without a listener,
+  // Node would exit.
   client.on('error', () => {})
   await client.connect()
   return client
@@ -83,7 +86,7 @@ async function open(options: pg.ClientConfig): Promise<Client> {
 const lost = new Map<string, readonly string[]>()
 
 /**
- * Terminates the server's sessions of our connections that were cut. The server cannot know that
+ * Terminates the server's sessions for connections that were cut. The server cannot know that
  * nobody will continue them, and would keep their locks.
  */
 async function endLost(client: Client, { url }: Database): Promise<void> {
@@ -104,14 +107,17 @@ async function endLost(client: Client, { url }: Database): Promise<void> {
   }
 }
 
-/** Closes a connection, and does not wait long for a server that no longer answers. */
+/** Closes a connection, and waits only briefly for a server that no longer answers. */
 async function close(client: Client): Promise<void> {
   const timer = setTimeout(() => client.connection.stream.destroy(), CLOSE_TIMEOUT_MS)
   await client.end().catch(() => {})
   clearTimeout(timer)
 }
 
-/** Asks on a separate connection what the server is doing for the transaction with this mark. */
+/**
+ * Asks on a separate connection what the server is doing for the transaction with this mark. Never
+ * throws.
+ */
 async function askServer(
   options: pg.ClientConfig,
   { mark, timeoutMs }: { mark: string; timeoutMs: number },
@@ -120,7 +126,7 @@ async function askServer(
   try {
     client = await open(options)
   } catch (error) {
-    // "Too many clients" is an answer too.
+    // "Too many clients" proves that the server is there.
     return error instanceof pg.DatabaseError ? 'unknown' : 'away'
   }
   try {
@@ -146,9 +152,9 @@ async function askServer(
   }
 }
 
-/** The one row of a query that always has one. */
+/** The first row of a query that always returns one. Throws `TypeError` if it returns none. */
 export function onlyRow<Row>({ rows }: { readonly rows: readonly Row[] }): Row {
   const [row] = rows
-  if (row === undefined) throw new TypeError('a query that always has a row had none')
+  if (row === undefined) throw new TypeError('a query that always returns a row returned none')
   return row
 }

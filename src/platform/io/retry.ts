@@ -1,23 +1,24 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
+/** When to try again, and how long to wait. */
 export interface RetryOptions {
-  /** How often the work may run before its error counts. */
+  /** How many times the work may run before its error counts. */
   readonly attempts: number
   /** Whether another attempt can succeed. */
   readonly isPassing: (error: unknown) => boolean
-  /** First pause, 0 by default. Pauses double up to `maxPauseMs`, 5,000 by default. */
+  /** First pause in ms, 0 by default. Pauses double up to `maxPauseMs`, 5,000 by default. */
   readonly pauseMs?: number
   readonly maxPauseMs?: number
-  /** Told before each further attempt. */
+  /** Called before each further attempt. */
   readonly onRetry?: (error: unknown, attempt: number) => void | Promise<void>
-  /** Ends the pauses: the last error is thrown. */
+  /** Ends a pause and all further attempts. The last error is thrown. */
   readonly signal?: AbortSignal | undefined
 }
 
 /**
- * Runs `work` until it succeeds, fails for good, or has failed `attempts` times; throws its last
- * error. Up to half of each pause is left out at random, so that callers that failed together do not
- * come back together. `work` gets the number of the attempt, from 1.
+ * Runs `work` until it succeeds, fails for good, or has failed `attempts` times. Throws its last
+ * error. Up to half of each pause is cut at random, so that callers that failed together do not
+ * return together. `work` gets the number of the attempt, from 1.
  */
 export async function retry<T>(
   work: (attempt: number) => Promise<T>,

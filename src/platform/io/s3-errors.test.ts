@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { TransientError } from '../errors.ts'
 import { BodyDamagedError, explainS3Error, isPassing } from './s3-errors.ts'
 
-/** An error as the SDK throws it, with things in it that nobody may see. */
+/** An error as the SDK throws it, with secrets in its text. */
 const fault = (name: string, status: number) =>
   Object.assign(new Error('AKIASECRET signed https://host/key?X-Amz-Signature=secret'), {
     name,
@@ -35,7 +35,7 @@ it.each([
   [fault('InvalidRequest', 400), 'LAKE_REFUSED', false],
   [new BodyDamagedError('a/b'), 'LAKE_DAMAGED', true],
   [network('ENOSPC'), 'SCRATCH_FULL', false],
-])('explainFault() %s is %s', (error, code, again) => {
+])('explainS3Error() %s is %s', (error, code, again) => {
   const explained = explainS3Error(error, { location: 's3://lake/in', kind: 'zone' })
   expect(explained).toMatchObject({ code, hint: expect.any(String) })
   expect(String(explained)).toContain('s3://lake/in')
@@ -43,7 +43,7 @@ it.each([
   expect(isPassing(error)).toBe(again)
 })
 
-it('explainFault() leaves our own errors and those of local files alone', () => {
+it('explainS3Error() returns our own errors and errors of local files unchanged', () => {
   for (const error of [network('ENOENT'), new TransientError('away', { code: 'AWAY' })]) {
     expect(explainS3Error(error, { location: 's3://lake', kind: 'zone' })).toBe(error)
   }

@@ -1,15 +1,18 @@
 import { ConfigError, ContractError, TidemarkError, TransientError } from '../errors.ts'
 
-/** What is safe to know of a request that failed: no header, no address, nothing signed. */
+/** The safe part of a failed request: no header, no address, nothing signed. */
 interface S3Error {
-  /** The server's error code (`SlowDown`), or the SDK's or the network's name for what went wrong. */
+  /**
+   * The server's error code (`SlowDown`), or the name that the SDK or the network gives to the
+   * error.
+   */
   readonly name: string
-  /** HTTP status; 0 when there was no answer. */
+  /** HTTP status; 0 if there was no answer. */
   readonly status: number
   readonly requestId: string | undefined
 }
 
-/** Reads an error of the S3 SDK, of the network below it, or of a broken body. */
+/** Reads an error from the S3 SDK, from the network below it, or about a damaged body. */
 export function readS3Error(error: unknown): S3Error {
   const { name, code, $metadata } = error as {
     name?: string
@@ -21,7 +24,7 @@ export function readS3Error(error: unknown): S3Error {
   return { name: network ?? name ?? 'unknown', status, requestId: $metadata?.requestId }
 }
 
-/** The content of an object did not arrive as it was stored. */
+/** An object did not arrive with the content that was stored. */
 export class BodyDamagedError extends Error {
   override readonly name = 'BodyDamaged'
   readonly key: string
@@ -32,6 +35,7 @@ export class BodyDamagedError extends Error {
   }
 }
 
+/** Errors of the network by name, in words. They may all pass. */
 const NETWORK: Record<string, string> = {
   ECONNREFUSED: 'connection refused',
   ENOTFOUND: 'no such host name',
@@ -47,9 +51,10 @@ const NETWORK: Record<string, string> = {
 
 const CERTIFICATE = /^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|CERT_|ERR_TLS|ERR_SSL|EPROTO)/
 
+/** Errors of this machine's files, which explain themselves. */
 const LOCAL = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'EPERM', 'EROFS', 'EMFILE', 'EIO'])
 
-/** Answers that ask for another attempt although their status says "your fault". */
+/** Errors that ask for another attempt, although their HTTP status blames the request. */
 const AGAIN = new Set([
   'ConditionalRequestConflict',
   'OperationAborted',
@@ -60,7 +65,7 @@ const AGAIN = new Set([
   'TooManyRequestsException',
   'BadDigest',
   'IncompleteBody',
-  // An answer without a body, after another that said the object is there.
+  // An answer without a body, although an earlier answer said that the object exists.
   'NotFound',
   'XAmzContentSHA256Mismatch',
   'BodyDamaged',
@@ -85,16 +90,16 @@ export function isPassing(error: unknown): boolean {
   return status >= 500 || status === 429 || status === 409 || AGAIN.has(name) || name in NETWORK
 }
 
-/** A bucket as errors name it. */
+/** A bucket, as errors name it. */
 export interface S3Place {
   readonly location: string
   readonly kind: 'zone' | 'drop'
 }
 
 /**
- * A fault as one of our errors, named after the zone or the drop. Nothing of the SDK's error is kept
- * but names: its message and fields may hold an access key or what was signed. An error of this
- * machine's files that explains itself is returned as it is.
+ * Turns an error into one of ours, which names the zone or the drop. Keeps only names from the
+ * SDK's error, because its message and fields may hold an access key or signed text. Returns an
+ * error about a file on this machine unchanged if it explains itself.
  */
 export function explainS3Error(error: unknown, place: S3Place): unknown {
   if (error instanceof TidemarkError) return error
@@ -106,11 +111,14 @@ export function explainS3Error(error: unknown, place: S3Place): unknown {
   }
   const local = (error as NodeJS.ErrnoException).code ?? ''
   if (local === 'ENOSPC' || local === 'EDQUOT') {
-    return new ConfigError(`No space left for copies of objects of ${place.location} [${local}]`, {
-      code: 'SCRATCH_FULL',
-      hint: 'free some space, or set TIDEMARK_SCRATCH to a folder with more',
-      cause: error,
-    })
+    return new ConfigError(
+      `No space left for local copies of objects from ${place.location} [${local}]`,
+      {
+        code: 'SCRATCH_FULL',
+        hint: 'free some space, or set TIDEMARK_SCRATCH to a folder with more',
+        cause: error,
+      },
+    )
   }
   if (LOCAL.has(local)) return error
   const { code, message, hint } = describeRefusal(error, place) ?? describeOther(error, place)
@@ -123,30 +131,31 @@ export function explainS3Error(error: unknown, place: S3Place): unknown {
     : new ConfigError(message, detail)
 }
 
+/** An error in words, and its code without the prefix `LAKE_` or `DROP_`. */
 interface Description {
   readonly code: string
   readonly message: string
   readonly hint: string
 }
 
-/** What the server said, without anything secret. */
+/** The name and the HTTP status of an answer, which hold no secret. */
 function answerOf(error: unknown): string {
   const { name, status } = readS3Error(error)
   return status === 0 ? name : `${name}, HTTP ${status}`
 }
 
 const NEEDED = {
-  zone: 's3:GetObject and s3:PutObject on the objects and s3:ListBucket on the bucket are needed',
-  drop: 's3:GetObject on the objects and s3:ListBucket on the bucket are needed, nothing else',
+  zone: 'grant s3:GetObject and s3:PutObject on the objects, and s3:ListBucket on the bucket',
+  drop: 'grant s3:GetObject on the objects and s3:ListBucket on the bucket, nothing else',
 } as const
 
-/** A refusal that a setting or a permission explains. */
+/** Describes a refusal that a setting or a permission explains; undefined for other errors. */
 function describeRefusal(error: unknown, { location, kind }: S3Place): Description | undefined {
   const { name, status } = readS3Error(error)
   if (name === 'NoSuchBucket') {
     return {
       code: 'BUCKET',
-      message: `There is no bucket for the ${kind} ${location}`,
+      message: `The bucket of the ${kind} ${location} does not exist`,
       hint: 'create the bucket, or check the address and the region',
     }
   }
@@ -160,7 +169,7 @@ function describeRefusal(error: unknown, { location, kind }: S3Place): Descripti
   if (REGION.has(name) || status === 301 || lacksRegion(error)) {
     return {
       code: 'REGION',
-      message: `The ${kind} ${location} is in another region, or none is set [${name}]`,
+      message: `The ${kind} ${location} is in another region, or no region is set [${name}]`,
       hint: "set AWS_REGION to the bucket's region",
     }
   }
@@ -174,30 +183,30 @@ function describeRefusal(error: unknown, { location, kind }: S3Place): Descripti
   if (status !== 403) return undefined
   return {
     code: kind === 'drop' ? 'DENIED' : 'PERMISSION',
-    message: `The ${kind} ${location} may not be used with these credentials [${answerOf(error)}]`,
+    message: `These credentials may not use the ${kind} ${location} [${answerOf(error)}]`,
     hint: NEEDED[kind],
   }
 }
 
-/** Any other fault: of the way to the server, or of the server. */
+/** Describes any other error: of the connection, or of the server. */
 function describeOther(error: unknown, { location, kind }: S3Place): Description {
   const { name } = readS3Error(error)
   if (CERTIFICATE.test(name)) {
     return {
       code: 'TLS',
       message: `No trusted TLS connection to the ${kind} ${location} [${name}]`,
-      hint: "check TIDEMARK_S3_ENDPOINT; NODE_EXTRA_CA_CERTS names a private server's",
+      hint: 'check TIDEMARK_S3_ENDPOINT; for a private certificate authority, set NODE_EXTRA_CA_CERTS to its file',
     }
   }
   if (isPassing(error)) {
     const why = NETWORK[name] ?? 'the server is busy or failing'
     return {
       code: 'UNREACHABLE',
-      message: `The ${kind} ${location} is away: ${why} [${answerOf(error)}]`,
+      message: `The ${kind} ${location} cannot be reached: ${why} [${answerOf(error)}]`,
       hint:
         kind === 'zone'
           ? 'run it again; nothing was half-published'
-          : 'nothing is lost; the next run takes what is there',
+          : 'nothing is lost; the next run takes the files',
     }
   }
   return {
@@ -207,6 +216,7 @@ function describeOther(error: unknown, { location, kind }: S3Place): Description
   }
 }
 
+/** Whether the SDK itself complains that no region is set. */
 function lacksRegion(error: unknown): boolean {
   return readS3Error(error).status === 0 && error instanceof Error && /^region/i.test(error.message)
 }

@@ -2,19 +2,20 @@ import { type _Object as S3Object, ListObjectsV2Command, S3Client } from '@aws-s
 import { retry } from './retry.ts'
 import { explainS3Error, isPassing, type S3Place } from './s3-errors.ts'
 
+/** Where a bucket is, and how long to try. */
 export interface BucketOptions {
   readonly bucket: string
-  /** Everything lies below it; empty, or without a slash at its end. */
+  /** Everything lies below it. Empty, or without a slash at its end. */
   readonly prefix: string
-  /** What errors call it. */
+  /** What errors call the bucket. */
   readonly kind: S3Place['kind']
-  /** Another server than AWS, addressed by path (`http://host:port/bucket/key`). */
+  /** A server other than AWS. The bucket is part of the path (`http://host:port/bucket/key`). */
   readonly endpoint?: string | undefined
-  /** How often a request may run before its error counts. Default 6. */
+  /** How many times a request may run before its error counts. Default 6. */
   readonly attempts?: number | undefined
-  /** First pause between attempts; doubles each time up to 5 s. Default 200. */
+  /** First pause between attempts in ms. Doubles each time up to 5 s. Default 200. */
   readonly pauseMs?: number | undefined
-  /** A connection over which nothing moves for so long is given up. Default 30,000. */
+  /** A connection is given up if nothing moves over it for this long, in ms. Default 30,000. */
   readonly idleMs?: number | undefined
 }
 
@@ -23,19 +24,23 @@ export interface Bucket extends AsyncDisposable {
   /** `s3://bucket/prefix`, for people. */
   readonly location: string
   readonly client: S3Client
-  /** The names of an object, by its key below the prefix. */
+  /** The bucket and the full key of an object, by its key below the prefix. */
   at(key: string): { readonly Bucket: string; readonly Key: string }
   /**
-   * Runs a request, and again, a bounded number of times, if its error may pass. Throws
+   * Runs a request. Repeats it, a limited number of times, if its error may pass. Throws
    * `ConfigError` if a setting, a permission or the server is wrong, and `TransientError` if the
-   * server stays unreachable; no error holds a credential or a signed address.
+   * server stays unreachable. No error holds a credential or a signed address.
    */
   request<Result>(work: () => Promise<Result>): Promise<Result>
-  /** Every object whose key begins with `start`, by its key below the prefix. */
+  /**
+   * Every object whose key begins with `start`, by its key below the prefix. Throws as `request`.
+   */
   list(start: string): AsyncIterable<S3Object & { readonly key: string }>
 }
 
-/** Opens a bucket; asks nobody anything. Region and credentials are found as the AWS tools find them. */
+/**
+ * Opens a bucket without sending a request. Finds region and credentials where the AWS tools do.
+ */
 export function openBucket({
   bucket,
   prefix,
@@ -53,7 +58,7 @@ export function openBucket({
     maxAttempts: 1,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    // Otherwise it warns on the console about every upload that is refused.
+    // Otherwise the SDK warns on the console about every refused upload.
     logger: { debug() {}, info() {}, warn() {}, error() {} },
     requestHandler: { connectionTimeout: Math.min(idleMs, 5000), socketTimeout: idleMs },
   })

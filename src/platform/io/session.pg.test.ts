@@ -24,7 +24,7 @@ describe('begin()', () => {
     expect(rows).toEqual([{ idle: '30', unread: '60000' }])
   })
 
-  it('sets what must hold for the transaction alone, and marks it by its name', async () => {
+  it('sets everything for this transaction only, and marks it by its name', async () => {
     await using connection = await connect(database)
     const { client, mark } = connection
     const read = async () =>
@@ -52,7 +52,7 @@ describe('begin()', () => {
     expect(connection.client.getTransactionStatus()).toBe('T')
   })
 
-  it('I6 throws if the server has another value than was set', async () => {
+  it('I6 throws if the server reads back another value than the one set', async () => {
     await using connection = await connect(database)
     const settings = { extra_float_digits: '03' }
     await expect(
@@ -65,7 +65,7 @@ describe('begin()', () => {
   })
 })
 
-it('asciiLiteral() is read the same whatever encoding and strings are set to', async () => {
+it('asciiLiteral() is read the same under every encoding and string setting', async () => {
   const text = `é'\\u0041 ✓ 😀 \n`
   const client = await test.client()
   await client.query(`set client_encoding = 'LATIN1'; set standard_conforming_strings = off`)

@@ -6,7 +6,7 @@ import type { PostgresClient } from './postgres.ts'
 /** Server settings by name. Each value is written as the server prints it. */
 export type Settings = Readonly<Record<string, string>>
 
-/** Fixes the text of every value that the server prints or reads, whatever its defaults are. */
+/** Fixes how the server prints and reads every value, whatever its defaults are. */
 export const TEXT_SETTINGS: Settings = {
   datestyle: 'ISO, YMD',
   timezone: 'UTC',
@@ -27,7 +27,7 @@ export const TEXT_SETTINGS: Settings = {
 }
 
 /**
- * Lifts the time limits of a role or a database: our work may take long, and we watch it ourselves.
+ * Lifts the time limits of a role or a database. Our work may take long, and we watch it ourselves.
  */
 export const NO_TIME_LIMITS: Settings = {
   statement_timeout: '0',
@@ -36,8 +36,8 @@ export const NO_TIME_LIMITS: Settings = {
 }
 
 /**
- * How soon the server notices that we have vanished, and releases what our transaction holds. By
- * default that takes two hours. A Unix socket has no such settings and reads back 0.
+ * Makes the server notice within minutes that we have vanished, and release what our transaction
+ * holds. By default that takes two hours. A Unix socket has no such settings and reads back 0.
  */
 const REACH: Settings = {
   tcp_keepalives_idle: '30',
@@ -46,30 +46,31 @@ const REACH: Settings = {
   tcp_user_timeout: '60000',
 }
 
+/** How to begin a transaction. */
 export interface BeginOptions {
   readonly database: Database
-  /** What follows `begin`, such as `isolation level repeatable read read only`. */
+  /** The text after `begin`, such as `isolation level repeatable read read only`. */
   readonly mode: string
   readonly settings: Settings
   /** A snapshot that another transaction has exported. */
   readonly snapshot?: string
-  /** Fails if the server has not begun by then. Default: no limit. */
+  /** Fails if the server has not begun by then, in ms. Default: no limit. */
   readonly timeoutMs?: number
 }
 
 /**
- * Begins a transaction in which the settings hold, in one round trip. They end with it, so a pooler
- * that gives each transaction another server connection changes nothing, and its next client finds
- * nothing changed. A setting that the server does not know is left out. Throws `ConfigError` if the
- * server reads another value back, and what `pg` throws.
+ * Begins a transaction with these settings, in one round trip. The settings end with the
+ * transaction, so a pooler may give each transaction another server connection, and its next client
+ * finds nothing changed. A setting that the server does not know is left out. Throws `ConfigError`
+ * if the server reads another value back, and what `pg` throws.
  */
 export async function begin(connection: PostgresClient, options: BeginOptions): Promise<void> {
   await beginAnd(connection, options, [])
 }
 
 /**
- * Runs statements without parameters in such a transaction, all of it in one round trip, and returns
- * the rows of the last statement. Throws as `begin`, with the transaction ended.
+ * Runs statements without parameters in a transaction with these settings, all in one round trip.
+ * Returns the rows of the last statement. Throws as `begin`, and the transaction is then over.
  */
 export async function runOnce<Row>(
   connection: PostgresClient,
@@ -115,6 +116,7 @@ interface Setting {
   readonly value: string
 }
 
+/** Throws `ConfigError` unless the server has taken every setting that it knows. */
 function checkSettings(
   database: Database,
   { wanted, found }: { wanted: Settings; found: readonly Setting[] },
@@ -123,7 +125,7 @@ function checkSettings(
   if (found.length > 0 && other === undefined) return
   const what =
     other === undefined
-      ? 'has taken no setting'
+      ? 'has not taken any setting'
       : `has ${other.name} = ${other.value}, although ${wanted[other.name]} was set`
   throw new ConfigError(`${database.title} at ${hostOf(database.url)} ${what}`, {
     code: `${database.code}_SETTINGS`,
@@ -131,7 +133,10 @@ function checkSettings(
   })
 }
 
-/** A string literal in plain ASCII: it is read the same under every encoding and setting. */
+/**
+ * A string literal in plain ASCII, which the server reads in the same way under every encoding and
+ * setting.
+ */
 export function asciiLiteral(text: string): string {
   const escaped = text.replace(
     /[^ -~]|['\\]/g,

@@ -2,31 +2,34 @@ import type { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
-/** The part of the driver's client that is watched. TLS replaces the stream by another. */
+/** The part of the driver's client that is watched. With TLS, another stream replaces this one. */
 export interface Wire {
   readonly connection: EventEmitter & { readonly stream: Duplex }
 }
 
 /**
- * What the server says about a silent statement: it is working on it (`working`), it waits for us
- * to send (`wants`) or to read (`sends`), or it has nothing of ours to do (`idle`). `away`: the
- * server did not answer. `unknown`: it did, but could not tell.
+ * What the server says about a silent statement. `working`: the server works on it. `wants`: it
+ * waits for us to send. `sends`: it waits for us to read. `idle`: it has no work for us. `away`: it
+ * did not answer. `unknown`: it answered, but could not tell.
  */
 export type Heard = 'working' | 'wants' | 'sends' | 'idle' | 'away' | 'unknown'
 
+/** When to become suspicious, and whom to ask. */
 export interface SilenceOptions {
-  /** How long a statement may be silent before the server is asked. */
+  /** How long a statement may be silent before the server is asked, in ms. */
   readonly silenceMs: number
-  /** Asks on another connection, in bounded time. Never throws. */
+  /** Asks the server on another connection, in limited time. Never throws. */
   readonly ask: () => Promise<Heard>
-  /** Called when the connection was cut: the server may still hold what its transaction holds. */
+  /** Called after the connection was cut. The server may still hold locks for its transaction. */
   readonly onCut: () => void
 }
 
-/** How many times in a row the server may be unable to tell. */
+/** How many times in a row the server may be unable to tell before the connection is cut. */
 const MAX_UNKNOWN = 60
 
-/** How many times in a row the server and we may each be waiting for the other. */
+/**
+ * How many times in a row each side may seem to wait for the other before the connection is cut.
+ */
 const MAX_DOUBTS = 2
 
 /**
@@ -39,7 +42,7 @@ export function watchSilence(
   { silenceMs, ask, onCut }: SilenceOptions,
 ): { end(): void } {
   const socket = (): Socket => connection.stream as Socket
-  // Whatever was sent after the server was last ready belongs to a statement that is under way.
+  // Bytes sent since the server was last ready belong to a statement that is still running.
   let sentWhenReady = socket().bytesWritten
   connection.prependListener('readyForQuery', () => {
     sentWhenReady = socket().bytesWritten
@@ -78,9 +81,9 @@ export function watchSilence(
     isAsking = true
     const heard = await ask()
     isAsking = false
-    // An answer that arrived meanwhile is news enough.
+    // If bytes moved meanwhile, the connection is alive.
     if (measure() === progress) judge(heard)
-    // A doubt is checked again at the next tick, anything else after another silence.
+    // A doubt is checked again at the next tick, everything else after another silence.
     if (doubts === 0) silentSince = Date.now()
   }
   const timer = setInterval(() => void look(), silenceMs / 6)

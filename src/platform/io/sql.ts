@@ -1,6 +1,6 @@
 import pg from 'pg'
 
-/** An identifier quoted for Postgres or DuckDB: any name, hostile ones included, is only a name. */
+/** Quotes an identifier for Postgres or DuckDB. Any text is safe, hostile text included. */
 export function identifier(name: string): string {
   return pg.escapeIdentifier(name)
 }
@@ -16,8 +16,8 @@ export function identifiers(names: readonly string[]): string {
 }
 
 /**
- * A string literal for DuckDB, whose strings know no backslash escapes. Only for what cannot be a
- * parameter there: paths, option values, the names of columns.
+ * A string literal for DuckDB, which has no backslash escapes. Only for text that cannot be a
+ * parameter there: paths, values of options, names of columns.
  */
 export function duckLiteral(text: string): string {
   return `'${text.replaceAll("'", "''")}'`

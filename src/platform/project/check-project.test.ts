@@ -33,12 +33,12 @@ const project = (change: {
   warehouse: { migrations: sql },
 })
 
-it('checkProject() takes a project whose names lead somewhere', () => {
+it('checkProject() accepts a project whose names are distinct and declared', () => {
   expect(() => checkProject(project({}))).not.toThrow()
 })
 
 it.each([
-  ['one name twice', { tables: [table('a'), table('b'), table('a')] }, 'name a is taken'],
+  ['a name that occurs twice', { tables: [table('a'), table('b'), table('a')] }, 'name a is taken'],
   [
     'names that differ in case only',
     { tables: [table('a'), table('b'), table('A')] },
@@ -50,7 +50,7 @@ it.each([
     'change_b is taken',
   ],
   [
-    'a name of the platform’s own',
+    'a reserved name',
     { tables: [table('a'), table('b'), table('Named_Date')] },
     'named_date is taken',
   ],
@@ -70,9 +70,9 @@ it.each([
     'excludes its column n, which models read',
   ],
   ['a table without a key', { tables: [table('a', []), table('b')] }, 'a has no key'],
-  ['two models of one name', { models: [dimension, dimension, fact] }, 'dim_a is taken'],
+  ['two models with one name', { models: [dimension, dimension, fact] }, 'dim_a is taken'],
   [
-    'a model called like a relation of a fact',
+    'a model with the name of a fact’s relation',
     {
       models: [
         { ...dimension, table: 'fact_b_current' },
@@ -83,18 +83,18 @@ it.each([
   ],
   ['a model without a key', { models: [{ ...dimension, key: [] }, fact] }, 'dim_a has no key'],
   [
-    'a fact from nowhere',
+    'a fact from an undeclared table',
     { models: [dimension, { ...fact, from: 'bb' }] },
-    'no declared source table',
+    'not a declared source table',
   ],
-  ['a reference to nothing', { models: [fact] }, 'no declared dimension'],
+  ['a reference to an undeclared dimension', { models: [fact] }, 'not a declared dimension'],
   [
-    'a reference of too many columns',
+    'a reference with too many columns',
     { models: [dimension, { ...fact, references: [{ columns: ['x', 'y'], dimension: 'dim_a' }] }] },
-    'by 2 columns, its key has 1',
+    'by 2 columns, but its key has 1',
   ],
   [
-    'an index that Postgres would cut the name of',
+    'an index whose name Postgres would cut',
     { models: [dimension, { ...fact, sought: ['x'.repeat(50)] }] },
     'longer than 63 bytes',
   ],
@@ -109,27 +109,27 @@ it.each([
     'a does not declare its key column id',
   ],
   [
-    'a model called like a table of the contract',
+    'a model with the name of a table in the contract',
     { tables: [{ ...table('dim_a'), columns: { id: 'integer' } }, table('b')] },
     'dim_a is taken',
   ],
   [
-    'two checks of one name',
+    'two checks with one name',
     { models: [{ ...dimension, checks: [check('odd'), check('odd')] }, fact] },
     'check of dim_a name odd is taken',
   ],
   [
-    'a check called like a reason of the platform’s own',
+    'a check with the name of one of the platform’s reasons',
     { models: [{ ...dimension, checks: [check('cast')] }, fact] },
     'name cast is taken',
   ],
   [
-    'a check that is no reason code',
+    'a check whose name cannot be a reason code',
     { models: [{ ...dimension, checks: [check('Too big')] }, fact] },
     'Check Too big of dim_a',
   ],
   [
-    'a check named like a member that every object inherits',
+    'a check with the name of a member that every object inherits',
     { models: [{ ...dimension, checks: [check('__proto__')] }, fact] },
     'Check __proto__ of dim_a',
   ],
@@ -139,7 +139,7 @@ it.each([
     'Check x" from a; -- of dim_a',
   ],
   [
-    'two tests of one name',
+    'two tests with one name',
     {
       tests: [
         { name: 't', sql },
@@ -149,7 +149,7 @@ it.each([
     'data test name t is taken',
   ],
   [
-    'the name of changes that a test may read',
+    'the name of a view of changes that a test may read',
     { tables: [table('a'), table('b'), table('change_a')], tests: [{ name: 't', sql }] },
     'change_a is taken',
   ],

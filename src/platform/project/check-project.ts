@@ -3,7 +3,10 @@ import { type Fact, indexName, type Model, OWN_REASONS } from './model.ts'
 import type { Project } from './project.ts'
 import { capturedTables, type Feed, filesOf, type SourceTable } from './source-contract.ts'
 
-/** Relations the platform makes for itself beside the source tables while the models run. */
+/**
+ * Reserved names: no source table may use them. `named_date` is a view of the platform beside the
+ * source tables. The other names are reserved because earlier versions used them.
+ */
 const TAKEN = [
   'difference',
   'expected',
@@ -19,15 +22,15 @@ const TAKEN = [
   'unfit keys',
 ]
 
-/** Postgres cuts longer names. */
+/** Postgres cuts names that are longer. */
 const MAX_NAME_BYTES = 63
-/** The longest name made of every fact's is `<fact>_as_of_batch`. */
+/** The longest name that is made from a fact's name is `<fact>_as_of_batch`. */
 const MAX_FACT_BYTES = 51
 
 /**
- * Refuses a project whose names cannot be told apart or lead nowhere, before anything is read:
- * DuckDB's names know no case, and a name that nothing declares would be an empty table in
- * silence (I13). Pure. Throws `ConfigError` naming the first fault.
+ * Checks the names of a project before anything is read. Names must differ in more than case,
+ * because DuckDB ignores case, and must lead to something declared, because an undeclared table
+ * would silently be empty (I13). Pure. Throws `ConfigError` that names the first problem.
  */
 export function checkProject(project: Project): void {
   const tables = capturedTables(project.source)
@@ -43,7 +46,7 @@ export function checkProject(project: Project): void {
     (project.tests ?? []).map(({ name }) => name),
   )
   checkDistinct('model', [
-    // Commit records speak of both by their names.
+    // Commit records name both source tables and models.
     ...tables.filter(({ columns }) => columns !== undefined).map(({ name }) => name),
     ...project.models.map(({ table }) => table),
     ...facts.flatMap(({ table }) => [`${table}_current`, `${table}_history`]),
@@ -69,7 +72,9 @@ export function checkProject(project: Project): void {
   for (const fact of facts) checkFact(project, fact)
 }
 
-/** Throws if a table excludes a column that must be read: one of its key or of its contract. */
+/**
+ * Throws if a table excludes a column that must be read: a column of its key or of its contract.
+ */
 function checkExcluded({ name, key, columns = {}, exclude = [] }: SourceTable): void {
   const both = exclude.find((column) => key.includes(column) || Object.hasOwn(columns, column))
   if (both === undefined) return
@@ -79,9 +84,7 @@ function checkExcluded({ name, key, columns = {}, exclude = [] }: SourceTable): 
   )
 }
 
-/**
- * Throws unless each cell of a wide file fills the whole key, in columns of the feed, each once.
- */
+/** Throws unless a cell of a wide file fills every key column, and fills each column only once. */
 function checkWide({ name, key, columns, wide }: Feed): void {
   if (wide === undefined) return
   const filled = [
@@ -102,7 +105,7 @@ function checkWide({ name, key, columns, wide }: Feed): void {
   if (missing !== undefined) {
     throw fault(
       `The wide format of feed ${name} does not fill its key column ${missing}`,
-      'fill the column by first, titles, cells or constants of wide',
+      'fill the column with first, titles, cells or constants in wide',
     )
   }
   if (Object.hasOwn(columns, wide.first.title)) {
@@ -115,13 +118,16 @@ function checkWide({ name, key, columns, wide }: Feed): void {
     RegExp(wide.titles.pattern)
   } catch {
     throw fault(
-      `The titles of the wide format of feed ${name} have no valid pattern`,
+      `The wide format of feed ${name} has no valid pattern for its titles`,
       'write a regular expression in titles.pattern of wide',
     )
   }
 }
 
-/** The tests may read the changes of any table, the models those of the facts. */
+/**
+ * The names of the views of changes: tests may read the changes of any table, models only those of
+ * the facts' tables.
+ */
 function changeViews({ source, models, tests = [] }: Project): string[] {
   const tables =
     tests.length > 0
@@ -130,7 +136,7 @@ function changeViews({ source, models, tests = [] }: Project): string[] {
   return [...new Set(tables)].map((name) => `change_${name}`)
 }
 
-/** Throws unless a check's name tells it apart, in quarantine and in counts. */
+/** Throws unless the names of a model's checks are distinct and can be reason codes. */
 function checkReasons({ table, checks = [] }: Model): void {
   checkDistinct(`check of ${table}`, [...OWN_REASONS, ...checks.map(({ name }) => name)])
   const odd = checks.find(({ name }) => !/^[a-z][a-z0-9_]*$/.test(name))
@@ -142,6 +148,7 @@ function checkReasons({ table, checks = [] }: Model): void {
   }
 }
 
+/** Throws if two names of one kind are equal when case is ignored. */
 function checkDistinct(kind: string, names: readonly string[]): void {
   const seen = new Set<string>()
   for (const name of names) {
@@ -149,21 +156,24 @@ function checkDistinct(kind: string, names: readonly string[]): void {
     if (seen.has(folded)) {
       throw fault(
         `The ${kind} name ${name} is taken: names must differ in more than case`,
-        'give it another name; a source table’s own may go in relation',
+        'rename it; for a source table, put its name in the source into relation',
       )
     }
     seen.add(folded)
   }
 }
 
+/**
+ * Throws if a fact refers to something undeclared, or if one of its names is too long for Postgres.
+ */
 function checkFact(
   { source, models }: Project,
   { table, from, references, sought = [] }: Fact,
 ): void {
   if (!capturedTables(source).some(({ name }) => name === from)) {
     throw fault(
-      `Fact ${table} is made from ${from}, which is no declared source table`,
-      'see its from',
+      `Fact ${table} is made from ${from}, which is not a declared source table`,
+      'correct its from, or declare the table',
     )
   }
   if (Buffer.byteLength(table) > MAX_FACT_BYTES) {
@@ -173,20 +183,20 @@ function checkFact(
   if (long !== undefined) {
     throw fault(
       `The index of ${table}_current on ${long} would have a name longer than ${MAX_NAME_BYTES} bytes`,
-      'shorten one of them',
+      'shorten the name of the fact or of the column',
     )
   }
   for (const { columns, dimension } of references) {
     const named = models.find((model) => model.kind !== 'fact' && model.table === dimension)
     if (named === undefined) {
       throw fault(
-        `Fact ${table} refers to ${dimension}, which is no declared dimension`,
-        'see its references',
+        `Fact ${table} refers to ${dimension}, which is not a declared dimension`,
+        'correct its references, or declare the dimension',
       )
     }
     if (named.key.length !== columns.length) {
       throw fault(
-        `Fact ${table} refers to ${dimension} by ${columns.length} columns, its key has ${named.key.length}`,
+        `Fact ${table} refers to ${dimension} by ${columns.length} columns, but its key has ${named.key.length}`,
         'list the columns in the order of the key',
       )
     }

@@ -3,19 +3,20 @@ import { readFileSync } from 'node:fs'
 import type { Model } from './model.ts'
 import type { Project } from './project.ts'
 
-/** Raised when the platform itself makes something else of the same models. */
+/** Increase this when the platform makes other rows from the same models. */
 const PLATFORM_GENERATION = 4
 
 /**
- * The name of the processed zone that one state of the models makes: a hash of the source's contract
- * and of the models' SQL and declarations, their checks included. Another one makes another
- * generation, built anew from the ingestion zone (I8). Data tests change nothing of what is made.
+ * The name of the processed zone that one state of the models makes: a hash of the source's
+ * contract and of the models' SQL and declarations, checks included. A change to any of these makes
+ * a new generation, which is built again from the ingestion zone (I8). Data tests do not count,
+ * because they change no row.
  */
 export function generationOf(project: Project): string {
   const models = project.models.map((model) => ({
     ...model,
     sql: readModel(model),
-    // Only how a fact is shown and found; and a path of this machine.
+    // These only say how a fact is shown and found, and `headline` is a path on this machine.
     headline: undefined,
     sought: undefined,
   }))
@@ -24,14 +25,14 @@ export function generationOf(project: Project): string {
 }
 
 /**
- * A file's SQL as it can stand inside another statement: without a final semicolon, and with a
- * final newline, lest a comment at its end swallow what follows.
+ * Reads a file's SQL so that it can stand inside another statement: without a final semicolon, and
+ * with a final newline, so that a comment at its end does not hide what follows.
  */
 export function readSql(file: URL): string {
   return `${readFileSync(file, 'utf8').trim().replace(/;$/, '')}\n`
 }
 
-/** The model's SQL, as `readSql` gives it. */
+/** The SQL of a model, as `readSql` returns it. */
 export function readModel(model: Model): string {
   return readSql(model.sql)
 }

@@ -3,23 +3,27 @@ import type { DataTest, Model } from './model.ts'
 import type { SourceContract } from './source-contract.ts'
 
 /**
- * What a domain declares so that the platform can carry it. A `Project` is data and SQL only:
- * the platform never calls back into a domain, and knows no table by name.
+ * What a domain declares so that the platform can carry it. A `Project` is data and SQL only. The
+ * platform never calls back into a domain, and knows no table by name.
  */
 export interface Project {
-  /** Short lower-case name: used in lock names, logs and the warehouse's own tables. */
+  /** Short lower-case name. It is used in lock names, in logs and in the warehouse's own tables. */
   readonly name: string
-  /** What people call the source, e.g. `Totesys`. */
+  /** The name of the source for people, such as `Totesys`. */
   readonly title: string
   readonly source: SourceContract
-  /** In the order they are made: dimensions before the facts that name them, the calendar last. */
+  /**
+   * In the order they are made: dimensions, then the facts that refer to them, then the calendar.
+   */
   readonly models: readonly Model[]
-  /** What must be true across tables; run with every batch that changes one of the tables they name. */
+  /** Rules across tables. A test runs with every batch that changes one of the tables it names. */
   readonly tests?: readonly DataTest[]
   readonly warehouse: {
-    /** Folder of append-only, numbered `.sql` migrations that make the star's tables. */
+    /**
+     * Folder of append-only, numbered `.sql` migrations that create the tables of the star schema.
+     */
     readonly migrations: URL
   }
-  /** What people see of it; without, there are no pages. */
+  /** The dashboard. Omit it for a project without pages. */
   readonly presentation?: Dashboard
 }

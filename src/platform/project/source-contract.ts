@@ -1,21 +1,25 @@
+/** What the platform requires of the source: its tables, and the feeds beside the database. */
 export interface SourceContract {
-  /** Schema of the source tables unless a table names its own. */
+  /** Schema of the source tables. A table may name another. */
   readonly schema: string
   readonly tables: readonly SourceTable[]
-  /** Tables that are filled from files or answers beside the database. */
+  /** Tables whose rows come from files or servers instead of the database. */
   readonly feeds?: readonly Feed[]
 }
 
 /**
- * A table whose rows come in files that somebody drops, or in the answers of a server. A row with a
- * new key is an insert, one that differs an update; what is missing from a later file stays.
+ * A table whose rows come from dropped files or from a server's answers. A row with a new key is an
+ * insert, and a row that differs is an update. A row that a later file lacks stays.
  */
 export interface Feed {
   /** The table's name in the lake and in the models, and the folder its files are dropped into. */
   readonly name: string
   /** Columns that identify a row for good. */
   readonly key: readonly string[]
-  /** Field of a file, which is the column → its Postgres type. Other fields are left in the file. */
+  /**
+   * Columns by name, which is also the field in a file, with their Postgres types. Other fields are
+   * ignored, but stay in the archived file.
+   */
   readonly columns: Readonly<Record<string, string>>
   /** The format of its wide CSV files, such as `Date,USD,JPY`. Without it, no file is wide. */
   readonly wide?: WideFormat
@@ -30,13 +34,14 @@ export interface WideFormat {
   /** The title of the first column, and the feed's column that takes its values. */
   readonly first: { readonly title: string; readonly column: string }
   /**
-   * The feed's column that takes the other titles. A column whose title does not match is left out.
+   * The feed's column that takes the other titles. A column of the file whose title does not match
+   * the pattern is ignored.
    */
   readonly titles: { readonly column: string; readonly pattern: string }
   /** The feed's column that takes the cells. An empty cell, or one of `absent`, makes no row. */
   readonly cells: { readonly column: string; readonly absent: readonly string[] }
   /**
-   * Columns with the same value in every row. A file with one of these values as a title is
+   * Columns with the same value in every row. A file that has one of these values as a title is
    * refused: a table with a column EUR does not say what a euro costs.
    */
   readonly constants: Readonly<Record<string, string>>
@@ -48,13 +53,13 @@ export interface AnswerFormat {
   /** Path and query below the server's address. */
   readonly path: string
   /**
-   * A schema whose input is the answer's text and when it came, and whose output are rows. An
-   * answer without a row is a failure of the server.
+   * A schema that turns an answer's text and the time it came into rows. An answer without rows
+   * counts as a failure of the server.
    */
   readonly parse: AnswerSchema
 }
 
-/** The part of a zod schema that counts. */
+/** The part of a zod schema that the platform uses. */
 export interface AnswerSchema {
   safeParse(answer: {
     readonly text: string
@@ -65,49 +70,55 @@ export interface AnswerSchema {
     | { readonly success: false }
 }
 
-/** All tables of the ingestion zone that models may read: the database's, then the feeds'. */
+/**
+ * All tables of the ingestion zone that models may read: first the database's tables, then feeds.
+ */
 export function capturedTables({ tables, feeds = [] }: SourceContract): readonly SourceTable[] {
   return [...tables, ...feeds]
 }
 
-/** The table in the ingestion zone that says which files of a feed were taken. */
+/** The table in the ingestion zone that lists the files taken for a feed. */
 export function filesOf(feed: string): string {
   return `${feed}_files`
 }
 
+/** A table, view or foreign table of the source database. */
 export interface SourceTable {
   /** The table's name in the lake and in the models (`change_<name>`, `<name>`). */
   readonly name: string
-  /** Columns that identify a row for good. Must be unique and not null. */
+  /** Columns that identify a row for good. They must be unique and not null. */
   readonly key: readonly string[]
   /**
-   * The contract: every column the models read, with its Postgres type as `format_type` prints it,
-   * or `enum`. While the source lacks one, or holds it in a narrower type, the table is held back.
-   * Models see these columns in these types and no others; everything else is captured all the
-   * same. Not given, models see the table as it was captured, whatever it looks like.
+   * The contract: every column that models read, with its Postgres type as `format_type` prints it,
+   * or `enum`. While the source lacks a column, or has it in a narrower type, the table is held.
+   * Models see exactly these columns in these types, but all other columns are captured too.
+   * Without `columns`, models see the table as it was captured.
    */
   readonly columns?: Readonly<Record<string, string | RequiredColumn>>
   /**
-   * Columns that are never read: nothing of them reaches the lake, the warehouse, a log or a page,
-   * not even their names. For secrets and personal data that nobody needs. What was captured before
-   * a column was named here stays in the lake. While the source has no such column the table is
-   * held, so that a name with a typing error lets nothing through.
+   * Columns that are never read. Nothing of them, not even a name, reaches the lake, the warehouse,
+   * a log or a page. Use it for secrets and for personal data that nobody needs. Values captured
+   * before a column was listed here stay in the lake. While the source lacks a listed column, the
+   * table is held, so that a misspelt name lets nothing through.
    */
   readonly exclude?: readonly string[]
-  /** The source has no constraint that holds the key unique and not null: every read checks it. */
+  /**
+   * No constraint in the source keeps the key unique and not null, so every read checks the key.
+   */
   readonly keyIsUnenforced?: boolean
-  /** Where it lies in the source when that differs from `schema.name`. */
+  /** Place in the source, if it differs from `schema.name`. */
   readonly schema?: string
   readonly relation?: string
 }
 
+/** A column of the contract that was renamed in the source. */
 export interface RequiredColumn {
   readonly type: string
-  /** What the source called it before; so the lake's older files still hold it. */
+  /** Earlier names of the column in the source. The lake's older files still use them. */
   readonly formerly?: readonly string[]
 }
 
-/** Columns that a change carries beside the source's own. */
+/** Columns that every change carries beside those of the source. */
 export const CHANGE_COLUMNS: ReadonlySet<string> = new Set([
   '_operation',
   '_batch',

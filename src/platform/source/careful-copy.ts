@@ -5,23 +5,23 @@ import { convertLines } from './convert-lines.ts'
 import type { TableShape } from './tables.ts'
 
 /**
- * The server prints a row into one buffer of 1 GB, each byte of a bytea as two digits (manual,
- * appendix K, "field size"). Larger rows than this are cut, so that what is left always fits;
- * `MAX_ROW_BYTES` of the lake is far less.
+ * The server prints a row into one buffer of 1 GB, and each byte of a bytea takes two digits there
+ * (manual, appendix K, "field size"). Rows above this size are cut, so that what is left always
+ * fits. `MAX_ROW_BYTES` of the lake is far lower.
  */
 const CUT_ROWS_OF_BYTES = 256 * 1024 * 1024
 const CUT_VALUES_OF_BYTES = 64 * 1024
 
-/** Types with values of a fixed or small size. */
+/** Types whose values have a fixed or small size. */
 const SMALL =
   /^(smallint|integer|bigint|boolean|real|double precision|date|time|timestamp|interval|uuid|numeric\()/
 
 /**
- * Copies rows on which a plain COPY fails. Text comes in the server's own encoding, byte for byte,
- * and is then converted to UTF-8. In huge rows, large values outside the key become null. Rows that
- * are not UTF-8 or were cut have notes in their first column, which is empty in all others:
- * `NOT_UTF8`, or the number of each column that was cut and its size in bytes, each note followed
- * by a comma (`2=1048576000,`). Throws what `pg` throws.
+ * Copies rows on which a plain COPY fails. Text is copied in the server's own encoding, byte for
+ * byte, and then converted to UTF-8. In huge rows, large values outside the key become null. A row
+ * that is not UTF-8 or was cut has notes in its first column, which is empty in all other rows:
+ * `NOT_UTF8`, or the number of each column that was cut and the size of its value in bytes. A comma
+ * follows each note (`2=1048576000,`). Throws what `pg` throws.
  */
 export async function copyCarefully(
   client: Client,
@@ -58,7 +58,10 @@ export async function copyCarefully(
   return copied
 }
 
-/** SQL for a value's size without printing it: exact for text and bytea, else as it is stored. */
+/**
+ * SQL of a value's size without printing the value: exact for text and bytea, otherwise the stored
+ * size.
+ */
 function sizeOf(column: string, baseType: string): string {
   if (/^(text|character|json$|xml$)/.test(baseType)) return `octet_length(${column}::text)::bigint`
   if (baseType === 'bytea') return `octet_length(${column}::bytea)::bigint`

@@ -48,11 +48,11 @@ describe('holdsAll()', () => {
     ['time without time zone', 'timestamp(3) without time zone'],
     ['mood', 'enum'],
     ['jsonb', 'json'],
-  ])('%s does not hold every %s, as far as is known', (type, wanted) => {
+  ])('%s is not known to hold every %s', (type, wanted) => {
     expect(holdsAll(type, wanted)).toBe(false)
   })
 
-  it('an enum of any name is an enum', () => {
+  it('accepts an enum with any name as enum', () => {
     expect(holdsAll('mood', 'enum', true)).toBe(true)
     expect(holdsAll('mood', 'text', true)).toBe(false)
   })
@@ -76,12 +76,12 @@ describe('findBreach()', () => {
     canEnforceKey: true,
   }
 
-  it('finds none in columns that came, moved, or may not be seen and are not wanted', () => {
+  it('accepts columns that were added, moved, or are hidden but not required', () => {
     expect(findBreach(table, kept)).toBeUndefined()
   })
 
   it.each([
-    [{ hidden: ['price'] }, 'permission', 'column price may not be read'],
+    [{ hidden: ['price'] }, 'permission', 'this user may not read column price'],
     [{ columns: kept.columns.slice(0, 2) }, 'key_missing', 'its key column id is gone'],
     [{ columns: kept.columns.filter(({ name }) => name !== 'price') }, 'column_missing', 'price'],
     [
@@ -104,21 +104,21 @@ describe('findBreach()', () => {
       'column_name',
       '_Reason',
     ],
-    [{ keyIsUnique: false }, 'key_lost', 'no constraint holds its key (id)'],
-  ])('of %j is %s', (found, reason, detail) => {
+    [{ keyIsUnique: false }, 'key_lost', 'no constraint keeps its key (id)'],
+  ])('finds that %j is %s', (found, reason, detail) => {
     expect(findBreach(table, { ...kept, ...found })).toEqual({
       reason,
       detail: expect.stringContaining(detail),
     })
   })
 
-  it('needs no constraint where there can be none, or where the contract says so', () => {
+  it('needs no constraint if the relation cannot have one, or if the contract says so', () => {
     const unproven = { ...kept, keyIsUnique: false }
     expect(findBreach(table, { ...unproven, canEnforceKey: false })).toBeUndefined()
     expect(findBreach({ ...table, keyIsUnenforced: true }, unproven)).toBeUndefined()
   })
 
-  it('of a table without declared columns needs nothing but its key', () => {
+  it('needs only the key of a table without declared columns', () => {
     const { columns: _, ...bare } = table
     expect(
       findBreach(bare, { ...kept, columns: [{ name: 'id', baseType: 'uuid' }] }),

@@ -1,6 +1,6 @@
 import { RESERVED_COLUMNS, type SourceTable } from '../project/source-contract.ts'
 
-/** Why a table could not be read although it keeps its contract. */
+/** Reasons why a table cannot be read although it keeps its contract. */
 export type BreachReason =
   | 'unreadable'
   | 'capture_incomplete'
@@ -8,7 +8,7 @@ export type BreachReason =
   | 'scratch_full'
   | 'open_files'
 
-/** Why a source table cannot be captured as its contract has it. */
+/** Why a source table is held. */
 export interface Breach {
   /** Code for machines; kept in commit records and quarantine. */
   readonly reason:
@@ -25,32 +25,36 @@ export interface Breach {
     | 'locked'
     | 'not_on_standby'
     | BreachReason
-  /** One sentence: what is there and what is wanted. Names things of the source, no value. */
+  /**
+   * One sentence: what the source has, and what the contract requires. It names columns and tables,
+   * but no value.
+   */
   readonly detail: string
 }
 
-/** What the catalogue says of a table that is there. */
+/** What the catalogue says about a table that exists. */
 export interface FoundTable {
-  /** Columns the user may read, with domains resolved. */
+  /** Columns that the user may read, with domains resolved. */
   readonly columns: readonly { readonly name: string; readonly baseType: string }[]
-  /** Columns that are there and may not be read. */
+  /** Columns that exist but that the user may not read. */
   readonly hidden: readonly string[]
   readonly isEnum: (column: string) => boolean
   /** Whether the catalogue proves the key to be unique and not null. */
   readonly keyIsUnique: boolean
-  /** Whether it could: a view or foreign table has no constraints. */
+  /** Whether it could prove that. A view or a foreign table has no constraints. */
   readonly canEnforceKey: boolean
 }
 
 /**
- * Holds a table against its contract; `undefined` when it is kept. A new column, another order, a
- * default, a new enum label and a type that holds more than the contract's keep it. Pure.
+ * Compares a table with its contract; undefined if the table keeps it. These changes keep it: a new
+ * column, another order, a default, a new enum label, and a type that holds more than the
+ * contract's type. Pure.
  */
 export function findBreach(table: SourceTable, found: FoundTable): Breach | undefined {
   const present = new Map(found.columns.map((column) => [column.name, column.baseType]))
   const hidden = found.hidden.find((name) => isWanted(table, name))
   if (hidden !== undefined) {
-    return { reason: 'permission', detail: `column ${hidden} may not be read` }
+    return { reason: 'permission', detail: `this user may not read column ${hidden}` }
   }
   const lostKey = table.key.find((name) => !present.has(name))
   if (lostKey !== undefined) {
@@ -75,23 +79,24 @@ export function findBreach(table: SourceTable, found: FoundTable): Breach | unde
       reason: 'column_name',
       detail:
         `column ${unusable} cannot be named in the lake: names must differ in more than case, ` +
-        `and ${[...RESERVED_COLUMNS].join(', ')} are taken`,
+        `and ${[...RESERVED_COLUMNS].join(', ')} are reserved`,
     }
   }
   if (found.canEnforceKey && !found.keyIsUnique && table.keyIsUnenforced !== true) {
     return {
       reason: 'key_lost',
-      detail: `no constraint holds its key (${table.key.join(', ')}) unique and not null`,
+      detail: `no constraint keeps its key (${table.key.join(', ')}) unique and not null`,
     }
   }
   return undefined
 }
 
+/** Whether the contract needs a column. */
 function isWanted({ key, columns = {} }: SourceTable, name: string): boolean {
   return key.includes(name) || Object.hasOwn(columns, name)
 }
 
-/** The names that could not stand beside those before them in the lake. */
+/** The names that the lake cannot hold beside the names before them. */
 export function findUnusableNames(names: readonly string[]): string[] {
   const seen = new Set<string>()
   return names.filter((name) => {
@@ -103,8 +108,8 @@ export function findUnusableNames(names: readonly string[]): string[] {
 }
 
 /**
- * Whether a Postgres type holds every value of another, both as `format_type` prints them; `enum`
- * stands for any enum. Where that is not known for sure the answer is no.
+ * Whether a Postgres type holds every value of another type. Both are written as `format_type`
+ * prints them, and `enum` stands for any enum. Returns false unless it is certain.
  */
 export function holdsAll(type: string, wanted: string, isEnum = false): boolean {
   if (type === wanted) return true
@@ -140,11 +145,14 @@ function textLength(type: string): number | undefined {
   return found ? Number(found[1]) : undefined
 }
 
-/** Digits of the whole numbers that all fit into a type, and those its greatest number needs. */
+/**
+ * How many digits a whole number may have and still fit into the type, and how many digits the
+ * greatest value of the type needs.
+ */
 const FITTING_DIGITS: Readonly<Record<string, number>> = { smallint: 4, integer: 9, bigint: 18 }
 const NEEDED_DIGITS: Readonly<Record<string, number>> = { smallint: 5, integer: 10, bigint: 19 }
 
-/** Digits before and after the decimal point. */
+/** Digits that a type has before and after the decimal point. */
 function digitsOf(
   type: string,
   whole: Readonly<Record<string, number>>,
@@ -158,7 +166,7 @@ function digitsOf(
   return { before: Number(found[1]) - scale, after: scale }
 }
 
-/** Fractional digits of a second, of the kinds of type that differ in them only. */
+/** Fractional digits of a second, for types that differ only in them. */
 function precisionOf(type: string): { kind: string; digits: number } | undefined {
   const found = /^(timestamp|time)(?:\((\d)\))? (with|without) time zone$/.exec(type)
   if (!found) return undefined

@@ -5,19 +5,19 @@ import { withScratchErrors } from '../io/disk-errors.ts'
 import { readChunks, readLineBlocks } from '../io/line-blocks.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
 
-/** The note of a row whose text has no UTF-8 form. */
+/** The note on a row whose text cannot be converted to UTF-8. */
 export const NOT_UTF8 = 'not_utf8'
 
-/** Longer lines are not converted: the lake refuses them in any case (`MAX_ROW_BYTES`). */
+/** Longer lines are not converted, because the lake refuses them anyway (`MAX_ROW_BYTES`). */
 const MAX_LINE_BYTES = 16 * 1024 * 1024
 
 const NOTE = `${NOT_UTF8},`
 
 /**
- * Converts a file of lines from the server's encoding to UTF-8, in place, by the server's own
- * conversion. A line without a UTF-8 form, or one that is too long, keeps its bytes and gets the
- * note `NOT_UTF8`. In every encoding a server can have, tabs and line feeds are as in ASCII
- * (manual, 23.3.1). Throws what `pg` throws.
+ * Converts a file of lines in place from the server's encoding to UTF-8, with the server's own
+ * conversion. A line that is too long or cannot be converted keeps its bytes and gets the note
+ * `NOT_UTF8`. Tabs and line feeds are the same as in ASCII in every server encoding (manual,
+ * 23.3.1). Throws what `pg` throws.
  */
 export async function convertLines(
   client: Client,
@@ -40,7 +40,8 @@ export async function convertLines(
 }
 
 /**
- * Converts whole lines together if possible, otherwise each half by itself, down to single lines.
+ * Converts whole lines together if possible. Otherwise converts each half separately, down to
+ * single lines.
  */
 async function convert(
   client: Client,
@@ -70,7 +71,7 @@ async function convert(
   ])
 }
 
-/** Where the lines can be cut in two; undefined for a single line. */
+/** The offset that cuts the lines in two; undefined for a single line. */
 function middleOf(lines: Buffer): number | undefined {
   const before = lines.lastIndexOf(10, Math.floor(lines.length / 2))
   if (before >= 0 && before + 1 < lines.length) return before + 1

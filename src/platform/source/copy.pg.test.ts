@@ -65,7 +65,7 @@ describe('planRanges()', () => {
     expect(planRanges({ hasCtidRanges: true, sizeBytes })).toHaveLength(count)
   })
 
-  it('covers every page once, the last part open-ended', () => {
+  it('covers every page once, and leaves the end of the last part open', () => {
     expect(planRanges({ hasCtidRanges: true, sizeBytes: 65 * 1024 * 1024 })).toEqual([
       `ctid >= '(0,0)'::tid and ctid < '(4096,0)'::tid`,
       `ctid >= '(4096,0)'::tid and ctid < '(8192,0)'::tid`,
@@ -73,7 +73,7 @@ describe('planRanges()', () => {
     ])
   })
 
-  it('does not cut what has no pages of its own', () => {
+  it('does not cut a relation without pages of its own', () => {
     expect(planRanges({ hasCtidRanges: false, sizeBytes: 2 ** 40 })).toEqual([''])
   })
 })
@@ -107,7 +107,7 @@ describe('copyWhole()', () => {
       name: 'ContractError',
       code: 'SOURCE_SCHEMA',
     })
-    // The server notices a moment later that its client is gone.
+    // The server notices a moment later that the client is gone.
     const copying = () =>
       test.query(
         `select pid from pg_stat_activity
@@ -117,7 +117,7 @@ describe('copyWhole()', () => {
     await expect.poll(copying).toEqual([])
   })
 
-  it('says that a snapshot is gone when another connection cannot join it', async () => {
+  it('reports that the snapshot is gone if another connection cannot join it', async () => {
     await using snapshot = await openSnapshot(database)
     await snapshot.client.query('rollback')
     const joined = snapshot.openAnother().then((another) => another[Symbol.asyncDispose]())
@@ -125,15 +125,15 @@ describe('copyWhole()', () => {
   })
 })
 
-describe('countRows(), copyRecent() and copyKeys()', () => {
-  it('count and copy the rows at or after the horizon, and those only', async () => {
+describe('countTables(), copyRecent() and copyKeys()', () => {
+  it('count and copy only the rows at or after the horizon', async () => {
     const [found] = await test.query<{ next: string }>('select pg_current_xact_id()::text as next')
     await test.query(`update small set b = 'zwei' where a = 2`)
     await using snapshot = await openSnapshot(database)
     const shape = await shapeOf(snapshot, 'small')
     const large = await shapeOf(snapshot, 'large')
     const age = Number(BigInt(snapshot.identity.xmax) - BigInt(found?.next ?? 0))
-    // Ids given out by others after the snapshot move `age()`, not the horizon.
+    // Ids assigned to others after the snapshot move `age()`, but not the horizon.
     await test.query('select pg_current_xact_id()')
     const counts = await countTables(snapshot, [
       { shape, age },
@@ -151,7 +151,7 @@ describe('countRows(), copyRecent() and copyKeys()', () => {
     ])
   })
 
-  it('count no tables without a query', async () => {
+  it('send no query to count no tables', async () => {
     await using snapshot = await openSnapshot(database)
     expect(await countTables(snapshot, [])).toEqual(new Map())
   })

@@ -7,27 +7,27 @@ import { copyCarefully } from './careful-copy.ts'
 import { attemptRead, type SourceSnapshot } from './snapshot.ts'
 import type { TableShape } from './tables.ts'
 
-/** Rows in COPY's text format in a local file, each line beginning with a tab. */
+/** Rows in COPY's text format in a local file. Each line begins with a tab. */
 export interface CopiedRows extends CopiedFile {
   readonly path: string
-  /** Lines may begin with notes instead, see `copyCarefully`. */
+  /** Whether a line may begin with notes instead, see `copyCarefully`. */
   readonly isNoted?: boolean
 }
 
-/** A part of a table that is read on its own: at most this much of the heap at a time. */
+/** The largest part of a table's heap that is read at once, in pages. */
 const RANGE_PAGES = 4096
 const PAGE_BYTES = 8192
 
-/** Counts of one table: every row, and those at or after the horizon. */
+/** Counts for one table: all rows, and the rows at or after the horizon. */
 export interface TableCount {
   readonly rows: number
   readonly recent: number
 }
 
 /**
- * Counts tables in one statement. `age` is the horizon's distance in transactions from the
- * snapshot; `undefined` counts nothing as recent. A table that cannot be counted has the error
- * (`TABLE_UNREADABLE`) in place of its count.
+ * Counts tables in one statement. `age` is the horizon's distance from the snapshot in
+ * transactions; undefined counts no row as recent. For a table that cannot be counted, the result
+ * holds the error (`TABLE_UNREADABLE`) instead of a count.
  */
 export async function countTables(
   snapshot: SourceSnapshot,
@@ -40,7 +40,7 @@ export async function countTables(
   } catch (error) {
     if (!isUnreadable(error)) throw error
   }
-  // One of them cannot be counted; the others can.
+  // At least one table cannot be counted, so each is counted alone.
   for (const each of tables) {
     const { name } = each.shape
     try {
@@ -53,7 +53,7 @@ export async function countTables(
   return counted
 }
 
-/** Whether the server refused to read one table and can read others. */
+/** Whether the server refused to read one table but can read others. */
 function isUnreadable(error: unknown): error is ContractError {
   return error instanceof ContractError && error.code === 'TABLE_UNREADABLE'
 }
@@ -78,18 +78,18 @@ async function countTogether(
 }
 
 /**
- * Whether a row's xmin lies at most `age` before the snapshot's xmax, on the circle of 32-bit
- * ids. `age()` measures from the next id, which other sessions may have moved on since the
- * snapshot (it stands still within a transaction), so the snapshot's own age is added. A frozen
- * row keeps its old xmin and may look recent after a wraparound, with a negative age; it then
- * drops out in the comparison. (Manual, 24.1.5 and 9.27.7.)
+ * SQL condition: a row's xmin lies at most `age` before the snapshot's xmax, on the circle of
+ * 32-bit ids. `age()` measures from the next id, which other sessions may have moved on since the
+ * snapshot (within a transaction it does not move), so the snapshot's own age is added. A frozen
+ * row keeps its old xmin, so it may look recent after a wraparound, with a negative age. The
+ * comparison with the captured rows then drops it. (Manual, 24.1.5 and 9.27.7.)
  */
 function isRecent(age: number, xmax: string): string {
   const low32 = BigInt.asUintN(32, BigInt(xmax)).toString()
   return `age(xmin) <= (select age('${low32}'::xid)::bigint + ${age})`
 }
 
-/** Copies the rows at or after the horizon to a file. */
+/** Copies the rows at or after the horizon into a file. Throws as `attemptRead` does. */
 export async function copyRecent(
   snapshot: SourceSnapshot,
   shape: TableShape,
@@ -99,7 +99,7 @@ export async function copyRecent(
   return copy(snapshot, shape, { where, path: newPath(folder) })
 }
 
-/** Copies every key to a file. */
+/** Copies every key into a file. Throws as `attemptRead` does. */
 export async function copyKeys(
   snapshot: SourceSnapshot,
   shape: TableShape,
@@ -112,9 +112,9 @@ export async function copyKeys(
 }
 
 /**
- * Copies a whole table, part by part in the order of the heap, so that no file on the way grows
- * with the table; the last part is open-ended. With `connections` > 1, parts are read ahead in
- * parallel, all in the one snapshot, and still yielded in order.
+ * Copies a whole table in parts, in the order of the heap, so that no temporary file grows with the
+ * table. The last part has no upper end. If `connections` > 1, several connections read ahead in
+ * parallel in the one snapshot. The parts are yielded in order. Throws as `attemptRead` does.
  */
 export async function* copyWhole(
   snapshot: SourceSnapshot,
@@ -154,12 +154,15 @@ export async function* copyWhole(
   }
 }
 
-/** The server or pooler may have no connection left for us; then the ones we have must do. */
+/** The server or pooler may have no connection left. The existing ones then do all the work. */
 function goOnWithout(error: unknown): undefined {
   if (!(error instanceof TransientError)) throw error
 }
 
-/** Conditions that cut a table into ranges of pages, covering it without a gap. */
+/**
+ * Conditions that cut a table into ranges of pages and leave no gap. A single empty condition means
+ * the whole table.
+ */
 export function planRanges(shape: Pick<TableShape, 'hasCtidRanges' | 'sizeBytes'>): string[] {
   const pages = Math.ceil(shape.sizeBytes / PAGE_BYTES)
   const count = shape.hasCtidRanges ? Math.max(1, Math.ceil(pages / RANGE_PAGES)) : 1
@@ -171,11 +174,15 @@ export function planRanges(shape: Pick<TableShape, 'hasCtidRanges' | 'sizeBytes'
   })
 }
 
-/** Never a name twice: DuckDB caches files by path, size and time, and small ones are alike in all three. */
+/**
+ * A path that was never used before. DuckDB caches files by path, size and time, and two small
+ * files may agree in size and time.
+ */
 function newPath(folder: string): string {
   return join(folder, `${randomUUID()}.copy`)
 }
 
+/** Copies rows, and copies them again with care if a single value makes the plain COPY fail. */
 async function copy(
   connection: Pick<SourceSnapshot, 'client' | 'database'>,
   shape: TableShape,
@@ -199,8 +206,8 @@ async function copy(
 }
 
 /**
- * Whether a COPY may have failed on a single value: bytes that are not text, or characters that
- * UTF-8 lacks (22021, 22P05); a row or a value too large to be printed (54000, XX000, 53200).
+ * Whether a single value may have made a COPY fail: bytes that are not text, or characters that
+ * UTF-8 lacks (22021, 22P05); a row or a value that is too large to print (54000, XX000, 53200).
  */
 function isOfOneValue(error: unknown): boolean {
   const { code = '' } = error as { code?: string }

@@ -4,16 +4,16 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Drop, DroppedFile } from './drop.ts'
 
-/** A drop and the hand that drops into it. */
+/** A drop, and the ways to put files into it. */
 export interface TestDrop {
   readonly drop: Drop
   put(name: string, body: string | Buffer): Promise<void>
   remove(name: string): Promise<void>
-  /** Everything that lies in it, with its content. */
+  /** All files in it, by name, with their content. */
   snapshot(): Promise<Record<string, string>>
 }
 
-/** What every drop must do. `make` gives an empty one each time it is called. */
+/** The tests that every drop must pass. Each call of `make` returns an empty drop. */
 export function describeDrop(title: string, make: () => Promise<TestDrop>): void {
   describe(`${title} as a drop`, () => {
     let folder: string
@@ -22,7 +22,7 @@ export function describeDrop(title: string, make: () => Promise<TestDrop>): void
     })
     afterAll(() => rm(folder, { recursive: true, force: true }))
 
-    it('list() gives a feed’s files in the order of their names, nested ones and no others', async () => {
+    it('list() returns only the feed’s files, nested ones too, in the order of their names', async () => {
       const { drop, put } = await make()
       for (const name of ['price/b.csv', 'price/a.csv', 'price/a/z.csv', 'price/a.b/c.csv']) {
         await put(name, name)
@@ -42,7 +42,7 @@ export function describeDrop(title: string, make: () => Promise<TestDrop>): void
       expect(Math.abs(Date.now() - Date.parse(file?.modifiedAt ?? ''))).toBeLessThan(3_600_000)
     })
 
-    it('list() and fetch() know names with spaces, quotes, newlines and letters of any script', async () => {
+    it('list() and fetch() accept names with spaces, quotes, newlines and letters of any script', async () => {
       const { drop, put } = await make()
       const odd = [
         'a b.csv',
@@ -65,7 +65,7 @@ export function describeDrop(title: string, make: () => Promise<TestDrop>): void
       }
     })
 
-    it('list() gives more than a thousand files, each once', async () => {
+    it('list() returns more than a thousand files, each once', async () => {
       const { drop, put } = await make()
       const wanted = Array.from(
         { length: 1100 },
@@ -77,14 +77,14 @@ export function describeDrop(title: string, make: () => Promise<TestDrop>): void
       expect(await names(drop, 'price')).toEqual(wanted)
     })
 
-    it('does not see what is hidden, or no file', async () => {
+    it('list() leaves out hidden files and folders', async () => {
       const { drop, put } = await make()
       for (const name of ['price/.hidden.csv', 'price/.git/a.csv', 'price/a.csv'])
         await put(name, 'x')
       expect(await names(drop, 'price')).toEqual(['price/a.csv'])
     })
 
-    it('names each thing that engines and spreadsheets leave beside the data once, and lists the data', async () => {
+    it('list() reports each leftover of engines and spreadsheets once, and lists the data beside it', async () => {
       const { drop, put } = await make()
       const data = ['price/_day=1/a.csv', 'price/day=2024-01-02/part-0.csv', 'price/~a.csv']
       const leftovers = [
@@ -117,7 +117,7 @@ export function describeDrop(title: string, make: () => Promise<TestDrop>): void
       ])
     })
 
-    it('fetch() gives what was listed, or says that it is another by now or gone', async () => {
+    it('fetch() copies the listed file, or returns false if it was replaced or removed', async () => {
       const { drop, put, remove } = await make()
       await put('price/a.csv', 'first')
       await put('price/b.csv', 'x')
@@ -134,13 +134,13 @@ export function describeDrop(title: string, make: () => Promise<TestDrop>): void
       expect(await readFile(path, 'utf8')).toBe('other')
     })
 
-    it('knows a file by the same version as long as it is the same', async () => {
+    it('list() returns the same version while a file stays the same', async () => {
       const { drop, put } = await make()
       await put('price/a.csv', 'x')
       expect(await list(drop, 'price')).toEqual(await list(drop, 'price'))
     })
 
-    it('fetches an empty file and a large one byte for byte, in little memory', async () => {
+    it('fetch() copies an empty file and a large one byte for byte, in little memory', async () => {
       const { drop, put } = await make()
       const large = Buffer.alloc(96 * 1024 * 1024, 'tidemark\n')
       await put('price/a.csv', '')
@@ -172,6 +172,7 @@ export function describeDrop(title: string, make: () => Promise<TestDrop>): void
   })
 }
 
+/** All files that a drop lists for a feed. */
 export async function list(drop: Drop, feed: string): Promise<DroppedFile[]> {
   const found: DroppedFile[] = []
   for await (const file of drop.list(feed)) found.push(file)

@@ -46,20 +46,20 @@ async function open(settledMs = 0): Promise<TestDrop & { root: string }> {
 
 describeDrop('a directory', () => open())
 
-it('waits until a file has settled', async () => {
+it('diskDrop() waits until a file no longer changes', async () => {
   const { root, drop, put } = await open(60_000)
   await put('price/a.csv', 'x')
   expect(await list(drop, 'price')).toEqual([])
   const earlier = new Date(Date.now() - 61_000)
   await utimes(join(root, 'price/a.csv'), earlier, earlier)
   expect((await list(drop, 'price')).length).toBe(1)
-  // A clock that runs ahead holds a file back no longer than until it is caught up with.
+  // A time in the future, from a fast clock, delays the file only until that time.
   const later = new Date(Date.now() + 3_600_000)
   await utimes(join(root, 'price/a.csv'), later, later)
   expect(await list(drop, 'price')).toEqual([])
 })
 
-it('notices a file put in the place of another with the same size and time', async () => {
+it('diskDrop() notices a file that replaced another with the same size and time', async () => {
   const { root, drop, put } = await open()
   await put('price/a.csv', 'first')
   const [file] = await list(drop, 'price')
@@ -70,7 +70,7 @@ it('notices a file put in the place of another with the same size and time', asy
   expect(file !== undefined && (await drop.fetch(file, join(folder, 'any')))).toBe(false)
 })
 
-it('follows no link, neither to a file nor to a folder nor round in a circle', async () => {
+it('diskDrop() follows no link to a file, to a folder or in a circle', async () => {
   const { root, drop, put } = await open()
   await put('price/a.csv', 'x')
   await put('secret/b.csv', 'x')
@@ -79,17 +79,17 @@ it('follows no link, neither to a file nor to a folder nor round in a circle', a
   await symlink(join(root, 'price'), join(root, 'price/d'))
   await symlink(join(root, 'nothing'), join(root, 'price/e.csv'))
   expect((await list(drop, 'price')).map(({ name }) => name)).toEqual(['price/a.csv'])
-  // One that was a file when it was listed.
+  // A link that was a file when it was listed.
   const [file] = await list(drop, 'price')
   await rm(join(root, 'price/a.csv'))
   await symlink(join(root, 'secret/b.csv'), join(root, 'price/a.csv'))
   expect(file !== undefined && (await drop.fetch(file, join(folder, 'any')))).toBe(false)
-  // The folder of a feed is no other.
+  // The folder of a feed may not be a link either.
   await symlink(join(root, 'secret'), join(root, 'stock'))
   expect(await list(drop, 'stock')).toEqual([])
 })
 
-it('is empty before the folder is made, and says what is in its way', async () => {
+it('diskDrop() is empty before the folder exists, and reports a file in its place', async () => {
   const { root, drop, put } = await open()
   expect(await list(drop, 'price')).toEqual([])
   await put('price', 'a file where the folder should be')
@@ -99,7 +99,7 @@ it('is empty before the folder is made, and says what is in its way', async () =
   })
 })
 
-it.skipIf(process.getuid?.() === 0)('says that it may not be read', async () => {
+it.skipIf(process.getuid?.() === 0)('diskDrop() reports that it may not be read', async () => {
   const { root, drop, put } = await open()
   await put('price/a.csv', 'x')
   const [file] = await list(drop, 'price')

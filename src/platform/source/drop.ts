@@ -3,51 +3,54 @@ import { copyFile, lstat, readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { ConfigError, TransientError } from '../errors.ts'
 
-/** A file that somebody has dropped for a feed. */
+/** A file that somebody dropped for a feed. */
 export interface DroppedFile {
-  /** Below the drop, `/`-separated: `exchange_rate/2026/july.csv`. */
+  /** Path below the drop, separated by `/`: `exchange_rate/2026/july.csv`. */
   readonly name: string
   readonly sizeBytes: number
-  /** Another content has another version; the same content may have several. */
+  /** Changes whenever the content changes. The same content may have several versions. */
   readonly version: string
   /** ISO 8601 UTC. */
   readonly modifiedAt: string
 }
 
 /**
- * A place into which others drop files, a folder for each feed: a directory or a prefix of a bucket.
- * Nothing in it is ours: it is read, and never changed.
+ * A place into which others drop files, with a folder for each feed: a directory, or a prefix of a
+ * bucket. Tidemark reads it and never changes anything in it.
  */
 export interface Drop {
-  /** What to call it in messages; holds no credentials. */
+  /** Its name in messages. It holds no credentials. */
   readonly location: string
   /**
-   * The files below a feed's folder that nobody is still writing, in the order of their names as
-   * bytes. Leftovers (`isLeftover`) are never listed: `onIgnored` gets the name of each, once for a
-   * folder with all that is in it.
+   * Lists the files below a feed's folder that nobody is still writing, ordered by the bytes of
+   * their names. Leftovers (`isLeftover`) are never listed. `onIgnored` gets the name of each
+   * leftover; a folder counts once, with everything in it.
    */
   list(feed: string, onIgnored?: (name: string) => void): AsyncIterable<DroppedFile>
   /**
-   * Copies a file to `path`; false when it is another by now or gone: it is taken another time, and
-   * what lies at `path` is not to be used.
+   * Copies a file to `path`. Returns false if the file is gone or was replaced since it was listed.
+   * Then `path` must not be used, and a later run takes the new file.
    */
   fetch(file: DroppedFile, path: string): Promise<boolean>
 }
 
 /**
- * Whether a file or folder is what engines and programs keep for themselves beside the data, by its
- * name: hidden files (`.DS_Store`, `.part-0.crc`), names that Spark and Hive skip too (`_SUCCESS`,
- * `_delta_log`; but `_day=1` is a folder with a value), lock files of spreadsheets (`~$…`), and
- * Iceberg's metadata.
+ * Whether the name of a file or folder says that an engine or a program keeps it for itself beside
+ * the data: hidden files (`.DS_Store`, `.part-0.crc`), names that Spark and Hive skip too
+ * (`_SUCCESS`, `_delta_log`; but `_day=1` is a folder with a value), lock files of spreadsheets
+ * (`~$…`), and Iceberg's metadata.
  */
 export function isLeftover(name: string): boolean {
   return /^(\.|~\$|_(?!.*=))|\.metadata\.json(\.gz)?$/s.test(name)
 }
 
-/** A file that was changed within this time may still be being written. */
+/** A file that changed more recently than this may still be being written. */
 const SETTLED_MS = 1000
 
-/** A directory as a drop. Links are not followed. */
+/**
+ * A directory as a drop. Links are not followed. Throws `ConfigError` (`DROP_DENIED`) if a file or
+ * folder may not be read, and `TransientError` (`DROP_UNREACHABLE`) for other errors of the disk.
+ */
 export function diskDrop(directory: string, { settledMs = SETTLED_MS } = {}): Drop {
   const root = resolve(directory)
 
@@ -74,7 +77,7 @@ export function diskDrop(directory: string, { settledMs = SETTLED_MS } = {}): Dr
     )
     const entries = found
       .filter((entry) => entry.isDirectory() || entry.isFile())
-      // A folder sorts as its name with a slash, as in a bucket.
+      // A folder sorts by its name and a slash, as in a bucket.
       .map((entry) => Buffer.from(entry.isDirectory() ? `${entry.name}/` : entry.name))
       .toSorted((a, b) => a.compare(b))
     for (const entry of entries) {
@@ -124,15 +127,15 @@ export function diskDrop(directory: string, { settledMs = SETTLED_MS } = {}): Dr
 function explain(error: unknown, root: string): Error {
   const { code = '' } = error as NodeJS.ErrnoException
   if (code === 'EACCES' || code === 'EPERM') {
-    return new ConfigError(`The drop ${root} may not be read [${code}]`, {
+    return new ConfigError(`This user may not read the drop ${root} [${code}]`, {
       code: 'DROP_DENIED',
-      hint: 'let the user Tidemark runs as read it and everything below',
+      hint: 'grant this user read access to the folder and everything below it',
       cause: error,
     })
   }
   return new TransientError(`The drop ${root} cannot be read just now [${code}]`, {
     code: 'DROP_UNREACHABLE',
-    hint: 'nothing is lost; the next run takes what is there',
+    hint: 'nothing is lost; the next run takes the files',
     cause: error,
   })
 }

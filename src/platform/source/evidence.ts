@@ -1,14 +1,18 @@
-/** One thing a server can be asked about its history. */
+/** A question to a server about its history. */
 interface Question {
   /** Column of the answer. */
   readonly name: string
-  /** Functions of `pg_catalog` that the user must be allowed to call; a refusal ends the snapshot. */
+  /**
+   * Functions of `pg_catalog` that the user must be allowed to call. A refused call would end the
+   * snapshot.
+   */
   readonly needs: readonly string[]
-  /** The servers that are asked; both by default. */
+  /** Which servers to ask. Default: both. */
   readonly on?: 'primary' | 'standby'
   readonly sql: string
 }
 
+/** SQL that prints a moment as ISO 8601 in UTC. */
 const utc = (moment: string) =>
   `to_char(${moment} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
 
@@ -27,7 +31,7 @@ const REPLAYED_WAL: Question = {
 
 const FROM_CHECKPOINT = 'from pg_control_checkpoint()'
 
-/** Of two questions with one name, the first that may be asked counts. */
+/** If two questions have one name, the first one that the user may ask counts. */
 const IDENTITY: readonly Question[] = [
   {
     name: 'system_id',
@@ -38,7 +42,8 @@ const IDENTITY: readonly Question[] = [
       where d.datname = current_database())`,
   },
   {
-    // A promotion changes the log file's name at once, the control file only at the next checkpoint.
+    // A promotion changes the name of the log file at once, but the control file only at the next
+    // checkpoint.
     name: 'timeline',
     needs: ['pg_walfile_name(pg_lsn)', 'pg_current_wal_lsn()'],
     on: 'primary',
@@ -51,7 +56,7 @@ const IDENTITY: readonly Question[] = [
   },
   STARTED,
   {
-    // A crash that the server survives resets its statistics, and with them this time.
+    // If the server survives a crash, it resets its statistics and this time.
     name: 'statistics_since',
     needs: ['pg_stat_get_bgwriter_stat_reset_time()'],
     sql: utc('pg_stat_get_bgwriter_stat_reset_time()'),
@@ -70,9 +75,10 @@ const IDENTITY: readonly Question[] = [
   },
 ]
 
+/** How far a standby has replayed its primary. The first permitted question of each name counts. */
 const REPLAYED: readonly Question[] = [
   {
-    // Until a standby has replayed a commit, the time of its last checkpoint stands in.
+    // A standby that has not replayed a commit yet reports the time of its last checkpoint.
     name: 'replayed_to',
     needs: ['pg_last_xact_replay_timestamp()', 'pg_control_checkpoint()'],
     sql: utc(`least(now(), coalesce(
@@ -88,25 +94,26 @@ const REPLAYED: readonly Question[] = [
   REPLAYED_WAL,
 ]
 
-/** Every function that the questions may call. */
+/** Every function that a question may call. */
 export const EVIDENCE_FUNCTIONS: readonly string[] = [
   ...new Set([...IDENTITY, ...REPLAYED].flatMap(({ needs }) => needs)),
 ]
 
+/** Which functions the user may call, and which kind of server answers. */
 export interface EvidenceOptions {
   readonly permitted: readonly string[]
   readonly standby: boolean
 }
 
-/** A select of one row with all that this user may ask about the server's history. */
+/** A select of one row with everything that this user may ask about the server's history. */
 export function selectEvidence(options: EvidenceOptions): string {
   return selectAnswers(IDENTITY, options)
 }
 
 /**
- * A select of one row that says how far a standby has replayed its primary. Asked before a snapshot
- * is taken, `replayed_to` is a lower bound: whatever the primary had committed before it, by the
- * times of its commits, is in the snapshot.
+ * A select of one row that says how far a standby has replayed its primary. If it is asked before a
+ * snapshot is taken, `replayed_to` is a lower bound: the snapshot holds everything that the primary
+ * had committed before that time, by the times of its commits.
  */
 export function selectReplayed(permitted: readonly string[]): string {
   return selectAnswers(REPLAYED, { permitted, standby: true })

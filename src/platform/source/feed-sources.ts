@@ -1,17 +1,17 @@
 import type { AnswerFormat } from '../project/source-contract.ts'
 import type { Drop } from './drop.ts'
 
-/** Where the rows of feeds come from. */
+/** Where the rows of feeds come from: a drop, servers, or both. */
 export interface FeedSources {
   readonly drop?: Drop | undefined
   readonly servers?: readonly FeedServer[]
 }
 
-/** A server that is asked for a feed's rows. */
+/** A server that answers with rows of a feed. */
 export interface FeedServer {
-  /** With path and query. */
+  /** Complete address, with path and query. */
   readonly url: URL
   readonly format: AnswerFormat
-  /** It is asked no more often than this. */
+  /** The shortest time between two requests. */
   readonly everyMs: number
 }

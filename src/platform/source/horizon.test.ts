@@ -22,24 +22,24 @@ function snapshot(
 const WRAP = 2n ** 32n
 
 describe('isQuiet()', () => {
-  it('I9 says so only when no id was given out and none was open', () => {
+  it('I9 is true only if no id was assigned and none was open', () => {
     expect(isQuiet(snapshot(700, 700), snapshot(700, 700))).toBe(true)
     expect(isQuiet(snapshot(701, 701), snapshot(700, 700))).toBe(false)
     expect(isQuiet(snapshot(700, 701), snapshot(700, 700))).toBe(false)
   })
 
-  it('I1 never while something was in flight before, though nothing began since: it may have committed', () => {
+  it('I1 is false if a transaction was in flight before, because it may have committed since', () => {
     expect(isQuiet(snapshot(700, 700), snapshot(690, 700))).toBe(false)
     expect(isQuiet(snapshot(690, 700), snapshot(690, 700))).toBe(false)
   })
 
-  it('I1 on a standby the in-flight list is empty: xmin and xmax decide alone', () => {
+  it('I1 decides by xmin and xmax, because the in-flight list of a standby is empty', () => {
     const standby = { standby: true, inFlight: [] }
     expect(isQuiet(snapshot(700, 700, standby), snapshot(690, 700, standby))).toBe(false)
     expect(isQuiet(snapshot(700, 700, standby), snapshot(700, 700, standby))).toBe(true)
   })
 
-  it('compares 64-bit ids whole, which differ though their lower halves are the same', () => {
+  it('compares 64-bit ids as a whole, also if their lower halves are equal', () => {
     expect(isQuiet(snapshot(700n + WRAP, 700n + WRAP), snapshot(700, 700))).toBe(false)
     const big = 2n ** 63n
     expect(isQuiet(snapshot(big + 1n, big + 1n), snapshot(big, big))).toBe(false)
@@ -49,7 +49,7 @@ describe('isQuiet()', () => {
   it.each([
     ['cluster', { systemId: 'cluster/2' }],
     ['timeline', { timeline: 2 }],
-  ])('never of another %s', (_, more) => {
+  ])('is false for another %s', (_, more) => {
     expect(isQuiet(snapshot(700, 700, more), snapshot(700, 700))).toBe(false)
   })
 })
@@ -63,7 +63,7 @@ describe('findOtherHistory()', () => {
   }
   const before = snapshot(10, 10, evidence)
 
-  it('finds no sign if nothing but time has passed', () => {
+  it('finds no sign if only time has passed', () => {
     expect(findOtherHistory(before, before)).toBeUndefined()
     const later = snapshot(1000, 1000, { ...evidence, wal: 'A/0', checkpoint: '9/FFFFFFFF' })
     expect(findOtherHistory(later, before)).toBeUndefined()
@@ -78,7 +78,7 @@ describe('findOtherHistory()', () => {
     ['a counter that went back', { xmax: '9' }, /counter went back/],
     ['a log that went back', { wal: '1/2000000' }, /write-ahead log went back/],
     ['a checkpoint that went back', { checkpoint: '0/FFFFFFFF' }, /checkpoint went back/],
-    ['a start since', { startedAt: '2024-01-01T00:00:00.000001Z' }, /started again/],
+    ['a start since', { startedAt: '2024-01-01T00:00:00.000001Z' }, /restarted/],
     ['a crash since', { statisticsSince: '2024-01-01T00:00:02.000000Z' }, /has crashed/],
   ])('I14 takes %s as a sign', (_, more, why) => {
     expect(findOtherHistory({ ...before, ...more }, before)).toMatch(why)
@@ -88,7 +88,7 @@ describe('findOtherHistory()', () => {
     expect(findOtherHistory(before, { ...before, standby: true })).toMatch(/standby became/)
   })
 
-  it('takes missing evidence for no sign: from a version that did not ask, or a user who may not', () => {
+  it('does not count missing evidence as a sign: an old version did not ask, or the user may not', () => {
     const bare = snapshot(10, 10, { systemId: '', timeline: 0 })
     expect(findOtherHistory(before, snapshot(10, 10))).toBeUndefined()
     expect(findOtherHistory(before, bare)).toBeUndefined()
@@ -109,7 +109,7 @@ describe('isBehind()', () => {
     ).toBe(true)
   })
 
-  it('I14 is true if only the position may be asked, not cluster and timeline', () => {
+  it('I14 is true if the user may ask only for the position, not for cluster and timeline', () => {
     const unknown = { systemId: '', timeline: 0 }
     expect(isBehind(standby('0/3000000'), standby('0/4000000', unknown))).toBe(true)
     expect(isBehind(standby('0/3000000', unknown), standby('0/4000000'))).toBe(true)
@@ -123,7 +123,7 @@ describe('isBehind()', () => {
     expect(isBehind(snapshot(10, 10, { standby: true }), before)).toBe(false)
   })
 
-  it("takes the end of a page and the end of the next page's header for one position", () => {
+  it("treats the end of a page and the end of the next page's header as one position", () => {
     expect(isBehind(standby('0/3002000'), standby('0/3002018'))).toBe(false)
     expect(isBehind(standby('0/4000000'), standby('0/4000028'))).toBe(false)
     expect(isBehind(standby('0/3001FF8'), standby('0/3002018'))).toBe(true)
@@ -137,7 +137,7 @@ describe('planRead()', () => {
     fingerprint,
   })
 
-  it('reads a table for the first time whole, without comparing', () => {
+  it('reads a new table as a whole, without comparing', () => {
     expect(planRead(snapshot(5, 5), shape, undefined)).toEqual({ how: 'first' })
     expect(
       planRead(snapshot(5, 5), shape, { snapshot: snapshot(5, 5), fingerprint: undefined }),
@@ -157,7 +157,7 @@ describe('planRead()', () => {
     })
   })
 
-  it('I1 counts across the wrap of 32-bit ids', () => {
+  it('I1 counts across the wraparound of 32-bit ids', () => {
     expect(
       planRead(snapshot(WRAP + 10n, WRAP + 10n), shape, before(snapshot(WRAP - 5n, WRAP - 5n))),
     ).toEqual({
@@ -173,7 +173,7 @@ describe('planRead()', () => {
     })
   })
 
-  it('I1 compares whole once the horizon is half the circle away', () => {
+  it('I1 compares the whole table once the horizon is half the circle away', () => {
     const far = 2n ** 31n - 1_000_000n
     expect(planRead(snapshot(far + 3n, far + 3n), shape, before(snapshot(3, 3)))).toEqual({
       how: 'since',
@@ -196,7 +196,7 @@ describe('planRead()', () => {
       'the table has another fingerprint',
       snapshot(9, 9),
       { ...shape, fingerprint: 'g' },
-      /another shape/,
+      /another schema/,
     ],
     [
       'ids do not show every change',
@@ -204,7 +204,7 @@ describe('planRead()', () => {
       { ...shape, hasXmin: false },
       /do not show every change/,
     ],
-  ])('compares whole when %s', (_, now, wanted, why) => {
+  ])('compares the whole table if %s', (_, now, wanted, why) => {
     expect(planRead(now, wanted, before(snapshot(5, 5)))).toEqual({
       how: 'whole',
       why: expect.stringMatching(why),

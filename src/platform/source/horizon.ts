@@ -1,21 +1,24 @@
 import type { SnapshotIdentity } from './identity.ts'
 
 /**
- * How a table is read. `first`: every row, nothing to compare with. `since`: the rows whose xmin
- * is at most `age` transactions old. `whole`: every row, compared with the last captured state.
+ * How a table is read. `first`: every row, with nothing to compare. `since`: the rows whose xmin is
+ * at most `age` transactions old. `whole`: every row, compared with the last captured state, for
+ * the reason `why`.
  */
 export type ReadPlan =
   | { readonly how: 'first' }
   | { readonly how: 'since'; readonly age: number }
   | { readonly how: 'whole'; readonly why: string }
 
-/** Transaction ids are compared on a circle of 2³²; half of it is as far as one can look back. */
+/**
+ * Transaction ids are compared on a circle of 2³², so a distance is certain only up to half of it.
+ */
 const MAX_AGE = 2 ** 31 - 1_000_000
 
 /**
- * Whether nothing at all can have changed since the previous snapshot: nothing was in flight
- * then (`xmin = xmax`; the in-flight list itself is empty on a standby) and no transaction id was
- * given out since. Every insert, update, delete, truncate and DDL takes one.
+ * Whether nothing can have changed since the previous snapshot: nothing was in flight then (`xmin =
+ * xmax`; on a standby the in-flight list itself is empty) and no transaction id was assigned since.
+ * Every insert, update, delete, truncate and DDL statement takes an id. Pure.
  */
 export function isQuiet(now: SnapshotIdentity, before: SnapshotIdentity): boolean {
   return (
@@ -28,10 +31,10 @@ export function isQuiet(now: SnapshotIdentity, before: SnapshotIdentity): boolea
 
 /**
  * Why two snapshots may belong to two histories of the source, so that transaction ids prove
- * nothing between them; `undefined` if nothing says so. A copy that was put back can have overtaken
- * every counter by now, but it had to be started: each start since is a sign, and so is a crash
- * that the server survived, since it may have lost transactions that were seen. Evidence that one
- * of the two lacks says nothing.
+ * nothing between them; undefined if there is no sign of that. A restored copy may have overtaken
+ * every counter by now, but it had to be started, so each start since then is a sign. A crash that
+ * the server survived is a sign too, because it may have lost transactions that were seen. Evidence
+ * that one of the two snapshots lacks is no sign. Pure.
  */
 export function findOtherHistory(
   now: SnapshotIdentity,
@@ -48,7 +51,7 @@ export function findOtherHistory(
     [BigInt(now.xmax) < BigInt(before.xmax), "the source's transaction counter went back"],
     [wentBack('wal'), "the source's position in the write-ahead log went back"],
     [wentBack('checkpoint'), "the source's last checkpoint went back"],
-    [differs('startedAt'), 'the source was started again since'],
+    [differs('startedAt'), 'the source was restarted since'],
     [differs('statisticsSince'), 'the source has crashed since, or its statistics were reset'],
   ]
   return signs.find(([isSign]) => isSign)?.[1]
@@ -59,9 +62,9 @@ function describeRole({ standby }: SnapshotIdentity): string {
 }
 
 /**
- * Whether a standby has not yet replayed what an earlier snapshot saw. True only for the same
- * cluster and no newer timeline: a promoted standby has a history of its own. What is not known to
- * be another counts as the same.
+ * Whether a standby has not yet replayed everything that an earlier snapshot saw. True only for the
+ * same cluster and no newer timeline, because a promoted standby has a history of its own. Clusters
+ * and timelines that are unknown count as the same. Pure.
  */
 export function isBehind(now: SnapshotIdentity, before: SnapshotIdentity): boolean {
   const isOther = now.systemId !== before.systemId && now.systemId !== '' && before.systemId !== ''
@@ -75,13 +78,13 @@ function isEarlier(one: string | undefined, other: string | undefined): boolean 
 
 const PAGE_BYTES = 8192n
 
-/** Sizes of the log's page headers, in bytes: the first page of a file has the longer one. */
+/** Sizes of the page headers in the log, in bytes. The first page of a file has the longer one. */
 const HEADERS: ReadonlySet<bigint> = new Set([24n, 40n])
 
 /**
  * A position in the log as a number. If a record ends at the end of a page, a primary reports the
- * position after the next page's header, and a standby the page's end. Both are the page's end
- * here.
+ * position after the next page's header, and a standby reports the page's end. Both count as the
+ * page's end here.
  */
 function positionOf(lsn: string): bigint {
   const [high = '0', low = '0'] = lsn.split('/')
@@ -91,10 +94,10 @@ function positionOf(lsn: string): bigint {
 }
 
 /**
- * Plans how to read one table. The horizon is the previous snapshot's xmin: the oldest
- * transaction that was still open then, prepared ones included, so whatever committed since has an
- * xmin at or after it. A sub-transaction has an id of its own, later than its parent's, so rows
- * written under a savepoint are covered too. Rows seen already drop out in the comparison.
+ * Plans how to read one table. The horizon is the previous snapshot's xmin: the oldest transaction
+ * that was still open then, prepared ones included. Everything committed since has an xmin at or
+ * after it. A subtransaction has an id of its own, later than its parent's, so rows written under a
+ * savepoint are covered too. Rows that were seen before drop out in the comparison. Pure.
  */
 export function planRead(
   now: SnapshotIdentity,
@@ -108,7 +111,7 @@ export function planRead(
   const other = findOtherHistory(now, before)
   if (other !== undefined) return { how: 'whole', why: other }
   if (previous.fingerprint !== shape.fingerprint) {
-    return { how: 'whole', why: 'the table has another shape or identity' }
+    return { how: 'whole', why: 'the table has another schema or identity' }
   }
   if (!shape.hasXmin) return { how: 'whole', why: 'transaction ids do not show every change in it' }
   const age = BigInt(now.xmax) - BigInt(before.xmin)

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ConfigError, TransientError } from '../errors.ts'
 import { fetchAnswer, addressWithoutQuery } from './http.ts'
 
-describe('ask()', () => {
+describe('fetchAnswer()', () => {
   let url: URL
   let serve: (request: IncomingMessage, response: ServerResponse) => void
   let requests: IncomingMessage[] = []
@@ -29,7 +29,7 @@ describe('ask()', () => {
     )
   }
 
-  it('brings the bytes as they came, and the server’s own name for them', async () => {
+  it('returns the bytes unchanged, and the server’s own name for them', async () => {
     serve = (_, response) => response.setHeader('etag', '"a b"').end('{"rate":1.10}')
     expect(await asked()).toEqual({ body: Buffer.from('{"rate":1.10}'), version: 'etag "a b"' })
     serve = (_, response) =>
@@ -39,7 +39,7 @@ describe('ask()', () => {
     expect(await asked()).toMatchObject({ version: expect.stringMatching(/^sha256 [0-9a-f]{64}$/) })
   })
 
-  it('asks for what is new only, by whatever the server understands', async () => {
+  it('asks only for a new answer, in a way that the server understands', async () => {
     serve = (request, response) =>
       response.writeHead(request.headers['if-none-match'] === '"a b"' ? 304 : 200).end('x')
     expect(await asked({ known: 'etag "a b"' })).toBeUndefined()
@@ -51,7 +51,7 @@ describe('ask()', () => {
     expect(await asked({ known: version })).toBeUndefined()
   })
 
-  it('tries again what may pass, a bounded number of times', async () => {
+  it('tries again after errors that may pass, a limited number of times', async () => {
     serve = (_, response) => response.writeHead(requests.length < 3 ? 503 : 200).end('x')
     expect(await asked()).toMatchObject({ body: Buffer.from('x') })
     serve = (_, response) => response.writeHead(429).end()
@@ -66,7 +66,7 @@ describe('ask()', () => {
     expect(await asked({ timeoutMs: 50, attempts: 1 })).toBeInstanceOf(TransientError)
   })
 
-  it('refuses what will not pass, without the key in the address', async () => {
+  it('does not try again after other errors, and does not show the key in the address', async () => {
     for (const status of [401, 403, 404]) {
       serve = (_, response) => response.writeHead(status).end()
       expect(await asked()).toBeInstanceOf(ConfigError)
@@ -84,7 +84,7 @@ describe('ask()', () => {
     )
   })
 
-  it('stops when it is asked to', async () => {
+  it('stops if it is asked to', async () => {
     const stop = new AbortController()
     serve = () => stop.abort()
     expect(await asked({ signal: stop.signal })).toBeInstanceOf(TransientError)

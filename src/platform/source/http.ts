@@ -2,31 +2,33 @@ import { createHash } from 'node:crypto'
 import { ConfigError, type TidemarkError, TransientError } from '../errors.ts'
 import { retry } from '../io/retry.ts'
 
+/** How to ask, and how long to try. */
 export interface FetchOptions {
-  /** What the last answer said it was (`HttpAnswer.version`); an answer that is still the same is not sent again. */
+  /** `HttpAnswer.version` of the last answer. The server does not send the same answer again. */
   readonly known?: string | undefined
-  /** Longest time for one attempt, the body included. Default 10,000. */
+  /** Longest time for one attempt, body included. Default 10,000. */
   readonly timeoutMs?: number
-  /** An answer may be this long. Default 10 MB. */
+  /** Longest answer that is accepted. Default 10 MB. */
   readonly maxBytes?: number
-  /** Default 3. */
+  /** Attempts before the error counts. Default 3. */
   readonly attempts?: number
-  /** Longest first pause between attempts; doubles each time. Default 500. */
+  /** First pause between attempts, shortened at random. Doubles each time. Default 500. */
   readonly pauseMs?: number
   readonly signal?: AbortSignal | undefined
 }
 
+/** A complete answer. */
 export interface HttpAnswer {
   readonly body: Buffer
-  /** The server's own name for this answer, else its checksum. */
+  /** The server's own name for this answer (ETag or time of change), otherwise its checksum. */
   readonly version: string
 }
 
 /**
- * Asks a server with GET; `undefined` when it says that nothing has changed. What may pass (no
- * answer, 408, 425, 429, 5xx) is tried again after pauses drawn at random; redirects are not followed.
- * Throws `TransientError` (`FEED_UNREACHABLE`) and `ConfigError` (`FEED_REFUSED`, `FEED_TOO_LARGE`);
- * neither holds the address's query, in which there may be a key.
+ * Asks a server with GET. Returns undefined if the answer has not changed. Errors that may pass (no
+ * answer, 408, 425, 429, 5xx) are tried again after random pauses. Redirects are not followed.
+ * Throws `TransientError` (`FEED_UNREACHABLE`) or `ConfigError` (`FEED_REFUSED`, `FEED_TOO_LARGE`).
+ * Neither shows the query of the address, which may hold a key.
  */
 export async function fetchAnswer(
   url: URL,
@@ -92,7 +94,7 @@ async function readBody(
         `${addressWithoutQuery(url)} answers with more than ${maxBytes} bytes`,
         {
           code: 'FEED_TOO_LARGE',
-          hint: 'check the address: this is no answer of the kind it should be',
+          hint: 'check the address: no answer with rows for a feed is that long',
         },
       )
     }
@@ -103,7 +105,7 @@ async function readBody(
 
 function statusError(status: number, url: URL): TidemarkError {
   if (status >= 500 || [408, 425, 429].includes(status)) {
-    return new TransientError(`${addressWithoutQuery(url)} could not answer just now [${status}]`, {
+    return new TransientError(`${addressWithoutQuery(url)} cannot answer just now [${status}]`, {
       code: 'FEED_UNREACHABLE',
       hint: 'nothing is lost; the next run asks again',
     })
@@ -127,9 +129,9 @@ function explain(error: unknown, url: URL): TidemarkError {
 }
 
 /**
- * Throws `TransientError` (`FEED_EMPTY`) if a server answered without a single row: it has lost
- * what it ought to know, and is asked again. Nothing of the answer is kept. `rows` is undefined if
- * the answer is not in its format, which is a different fault.
+ * Throws `TransientError` (`FEED_EMPTY`) if a server answered without a single row. Such a server
+ * has lost its rows, so nothing of the answer is kept and it is asked again. `rows` is undefined if
+ * the answer does not have its format. That is another problem, and it is not reported here.
  */
 export function checkAnswer(
   body: Buffer,

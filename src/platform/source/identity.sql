@@ -1,6 +1,6 @@
--- One row: the moment of this snapshot, and which of the `pg_catalog` functions named in $1 this user
--- may call. `now()` is the start of the transaction, and so not later than its snapshot; the clock
--- would be.
+-- One row: the moment of this snapshot, and which of the `pg_catalog` functions in $1 this user may
+-- call. `now()` is the start of the transaction, so it is not later than the snapshot. The clock
+-- would be later.
 select
     pg_catalog.pg_snapshot_xmin(s)::text as xmin,
     pg_catalog.pg_snapshot_xmax(s)::text as xmax,

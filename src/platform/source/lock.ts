@@ -3,9 +3,10 @@ import type { Client } from '../io/postgres.ts'
 import type { Breach } from './contract.ts'
 import { LOCK_WAIT, type SourceSnapshot } from './snapshot.ts'
 
-/** The reason for holding a table that somebody has locked. It passes by itself. */
+/** The reason for holding a table that somebody has locked. The lock ends by itself. */
 export const LOCKED = 'locked'
 
+/** The breach of a locked table. It ends when the next run can read the table. */
 export const LOCKED_BREACH: Breach = {
   reason: LOCKED,
   detail: 'somebody holds a lock on it; the next run reads it',
@@ -13,24 +14,25 @@ export const LOCKED_BREACH: Breach = {
 
 const NOT_ON_STANDBY: Breach = {
   reason: 'not_on_standby',
-  detail: 'it is unlogged, and the rows of such a table are on the primary only',
+  detail: 'it is an unlogged table, and only the primary has its rows',
 }
 
-/** How long to wait for each table once another was found to be locked. */
+/** How long to wait for each further table once one was found locked. */
 const EACH_MS = 100
 
-/** A relation to read; `relation` is quoted. */
+/** A relation to lock for reading. `relation` is quoted. */
 export interface Lockable {
   readonly name: string
   readonly relation: string
 }
 
 /**
- * Takes the lock that reading takes on each relation, its partitions and whatever a view reads, and
- * keeps it until the snapshot ends, so that nobody can lock it against us later. Returns, by name,
- * why a relation cannot be read, and goes on with the others. Relations that are missing or not
- * permitted are left to the caller. Waits for all together as long as the snapshot waits for one
- * lock, then briefly for each. If nothing is locked, this is one round trip.
+ * Takes the lock that a read takes on each relation, on its partitions and on everything that a
+ * view reads, and keeps it until the snapshot ends, so that nobody can lock them against us later.
+ * Returns, by name, why a relation cannot be read, and goes on with the others. Missing and
+ * forbidden relations are left to the caller. Waits for all relations together as long as the
+ * snapshot waits for one lock, then briefly for each. If nothing is locked, this takes one round
+ * trip.
  */
 export async function lockTables(
   snapshot: SourceSnapshot,
@@ -56,8 +58,8 @@ export async function lockTables(
 
 /**
  * Plans a read, which locks everything that it would read. Unlike `lock table`, this needs no right
- * to the whole table and works on any relation. Returns the SQLSTATE of what went wrong; throws what
- * ended the snapshot.
+ * to the whole table and works on any relation. Returns the SQLSTATE of a failure, or undefined.
+ * Throws if the error ended the snapshot.
  */
 async function tryLock(
   client: Client,
@@ -67,7 +69,7 @@ async function tryLock(
   const reads = tables.map(({ relation }) => `select 1 from ${relation}`)
   const limit = waitMs === undefined ? '' : `set local lock_timeout = ${waitMs};`
   try {
-    // What is set within a savepoint ends with it only if it is rolled back.
+    // A setting made within a savepoint outlives it unless the savepoint is rolled back.
     await client.query(`
       savepoint tidemark;
       ${limit}
@@ -78,7 +80,8 @@ async function tryLock(
   } catch (error) {
     const { code } = error as { code?: string }
     if (code === undefined || !/^[0-9A-Z]{5}$/.test(code)) throw error
-    // Whatever a view's function says: if the snapshot goes on, it concerns these relations only.
+    // A view's function may raise any error. If the snapshot can go on, only these relations are
+    // concerned.
     await client.query('rollback to savepoint tidemark').catch(() => {
       throw error
     })
@@ -91,7 +94,9 @@ const DEADLOCK_DETECTED = '40P01'
 const LOCK_NOT_AVAILABLE = '55P03'
 const FEATURE_NOT_SUPPORTED = '0A000'
 
-/** Any other fault of a relation is reported better by whatever reads it. */
+/**
+ * The breach for an SQLSTATE. Undefined for all other errors, which the later read explains better.
+ */
 function breachOf(code: string, { identity }: SourceSnapshot): Breach | undefined {
   if (code === LOCK_NOT_AVAILABLE || code === DEADLOCK_DETECTED) return LOCKED_BREACH
   return code === FEATURE_NOT_SUPPORTED && identity.standby ? NOT_ON_STANDBY : undefined

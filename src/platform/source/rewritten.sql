@@ -1,5 +1,6 @@
--- One row a wanted table, or part of one, whose storage is no longer the one this snapshot knows.
--- `relfilenode` is read as the snapshot has it, `pg_relation_filenode` as it is now.
+-- One row for each table of the contract, or partition of one, that was truncated or rewritten
+-- after this snapshot was taken. $1 and $2 are the tables' schemas and names. `relfilenode` is read
+-- from the snapshot, `pg_relation_filenode` from the present.
 with recursive wanted as (
     select c.oid
     from unnest($1::text[], $2::text[]) as w (schema, relation)

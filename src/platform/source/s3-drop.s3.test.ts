@@ -71,7 +71,7 @@ describe.skipIf(isS3Missing)('s3Drop()', () => {
 
   describeDrop('a bucket', async () => open())
 
-  it('is a whole bucket too, and knows no folders that consoles make', async () => {
+  it('can be a whole bucket, and ignores the folder objects that consoles make', async () => {
     const { drop, put } = open({ prefix: '' })
     await put('whole/', '')
     await put('whole/a.csv', 'x')
@@ -79,7 +79,7 @@ describe.skipIf(isS3Missing)('s3Drop()', () => {
     expect(drop.location).toBe(`s3://${bucket}`)
   })
 
-  it('takes no half of an object, and the whole of it another time', async () => {
+  it('leaves no half of an object behind, and fetches all of it later', async () => {
     const { drop, put } = open({ endpoint: proxy.endpoint })
     await put('price/a.csv', 'x'.repeat(100_000))
     const [file] = await list(drop, 'price')
@@ -94,7 +94,7 @@ describe.skipIf(isS3Missing)('s3Drop()', () => {
     expect(await drop.fetch(file, path)).toBe(true)
   })
 
-  it('names what keeps it from being read, by codes of its own', async () => {
+  it('reports why it cannot be read, with codes of its own', async () => {
     const cases: [
       string,
       Partial<Parameters<typeof s3Drop>[0]>,

@@ -9,7 +9,8 @@ import { type Drop, type DroppedFile, isLeftover } from './drop.ts'
 
 /**
  * A prefix of a bucket as a drop, with a folder for each feed. An object is complete once it is
- * listed; its version is its ETag. Objects that stand for folders are not listed.
+ * listed, and its version is its ETag. Objects that stand for folders are not listed. Throws as
+ * `Bucket.request` does.
  */
 export function s3Drop(options: Omit<BucketOptions, 'kind'>): Drop & AsyncDisposable {
   const bucket = openBucket({ ...options, kind: 'drop' })
@@ -34,7 +35,10 @@ export function s3Drop(options: Omit<BucketOptions, 'kind'>): Drop & AsyncDispos
   }
 }
 
-/** Writes an object to a local file. Returns false if it is gone or was replaced since it was listed. */
+/**
+ * Writes an object to a local file. Returns false if the object is gone or was replaced since it
+ * was listed.
+ */
 async function fetchObject(
   { client, at }: Bucket,
   { name, version }: DroppedFile,
@@ -55,7 +59,7 @@ async function fetchObject(
   }
 }
 
-/** The outermost leftover in a name, a folder or the file; a folder ends with a slash. */
+/** The outermost leftover in a name: the file or a folder, which then ends with a slash. */
 function findLeftover(name: string, feed: string): string | undefined {
   const parts = name.slice(feed.length + 1).split('/')
   const at = parts.findIndex(isLeftover)

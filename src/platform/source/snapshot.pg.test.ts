@@ -12,7 +12,7 @@ describe('openSnapshot()', () => {
   afterAll(() => test.drop())
   const database = (url = test.readerUrl) => ({ title: 'Things', code: 'SOURCE', url, attempts: 1 })
 
-  it('identifies its moment, the cluster and its history with SELECT rights only', async () => {
+  it('identifies its moment, the cluster and its history with only SELECT rights', async () => {
     await using snapshot = await openSnapshot(database())
     const { identity } = snapshot
     expect(identity.takenAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
@@ -27,7 +27,7 @@ describe('openSnapshot()', () => {
     }
   })
 
-  it('I2 sees one moment in every connection, whatever commits meanwhile', async () => {
+  it('I2 sees one moment in every connection, whatever others commit meanwhile', async () => {
     await using snapshot = await openSnapshot(database())
     await test.query('insert into thing values (1)')
     await using another = await snapshot.openAnother()
@@ -52,7 +52,7 @@ describe('openSnapshot()', () => {
     await expect(snapshot.openAnother()).rejects.toThrow('Things')
   })
 
-  it('does without the cluster’s identity where it may not be asked', async () => {
+  it('does without the cluster’s identity if the user may not ask for it', async () => {
     for (const name of EVIDENCE_FUNCTIONS) {
       await test.query(`revoke execute on function ${name} from public`)
     }

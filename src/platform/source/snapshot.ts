@@ -9,22 +9,22 @@ import { EVIDENCE_FUNCTIONS, selectEvidence, selectReplayed } from './evidence.t
 import { isBehind } from './horizon.ts'
 import type { SnapshotIdentity } from './identity.ts'
 
-/** An open `REPEATABLE READ READ ONLY` transaction; all its reads see one moment (I2). */
+/** An open `REPEATABLE READ READ ONLY` transaction. All its reads see one moment (I2). */
 export interface SourceSnapshot extends AsyncDisposable {
   readonly database: Database
   readonly client: Client
   readonly identity: SnapshotIdentity
-  /** Another connection in the very same snapshot, to read in parallel. */
+  /** Opens another connection in the same snapshot, to read in parallel. */
   openAnother(): Promise<{ readonly client: Client } & AsyncDisposable>
   /**
-   * Makes sure that this snapshot is not older than an earlier one. A standby that has not yet
-   * replayed as much is waited for; then the snapshot begins anew with another `identity`. Throws
+   * Makes sure that this snapshot is not older than an earlier one. Waits for a standby that has
+   * not replayed as much; then the snapshot begins again, with another `identity`. Throws
    * `TransientError` (`SOURCE_BEHIND`) if the standby does not catch up in time.
    */
   reach(before: SnapshotIdentity): Promise<void>
 }
 
-/** How long to wait for somebody else's lock. */
+/** How long to wait for a lock that somebody else holds. */
 export const LOCK_WAIT = '2s'
 
 const SETTINGS: Settings = {
@@ -36,7 +36,7 @@ const SETTINGS: Settings = {
 
 const MODE = 'isolation level repeatable read read only'
 
-/** A pooler may have no second connection to give; then one must do. */
+/** How long to wait for a second connection. A pooler may have none, and then one must do. */
 const ANOTHER_TIMEOUT_MS = 5000
 
 /** How long to wait for a standby that is behind, and how often to ask it. */
@@ -44,7 +44,11 @@ const BEHIND = { waitMs: 10_000, everyMs: 100 }
 
 const IDENTITY = readFileSync(new URL('./identity.sql', import.meta.url), 'utf8')
 
-/** Opens the snapshot a batch is read in. Needs no more than `SELECT` on the tables. */
+/**
+ * Opens the snapshot in which a batch is read. Needs only `SELECT` on the tables. Throws what
+ * `connect` throws, and `TransientError` (`SOURCE_SEVERAL`) if a pooler answers from several
+ * standbys.
+ */
 export async function openSnapshot(
   database: Database,
   { behindWaitMs = BEHIND.waitMs }: { behindWaitMs?: number } = {},
@@ -86,13 +90,13 @@ export async function openSnapshot(
 }
 
 /**
- * Reads from one table so that a failure concerns that table alone. A failed statement would end
- * the transaction, and with it the snapshot of all tables, so a savepoint is set before the read
- * and returned to after a failure (manual, SAVEPOINT). One read at a time on a connection.
+ * Reads from one table so that a failure concerns only that table. A failed statement would end the
+ * transaction, and with it the snapshot of all tables. So a savepoint is set before the read, and a
+ * failed read returns to it (manual, SAVEPOINT). One read at a time on a connection.
  *
- * Throws `ContractError` (`TABLE_UNREADABLE`, with what Postgres said as its cause) if the server
- * refused this read but can go on with others; for any other error, what `mapPostgresError` makes
- * of it.
+ * Throws `ContractError` (`TABLE_UNREADABLE`, with Postgres' error as its cause) if the server
+ * refused this read but can go on with others. Throws what `mapPostgresError` returns for any other
+ * error.
  */
 export async function attemptRead<T>(
   { client, database }: Pick<SourceSnapshot, 'client' | 'database'>,
@@ -117,23 +121,24 @@ export async function attemptRead<T>(
     }
     throw new ContractError(`Table ${table.name}: ${database.title} cannot read it [${sqlState}]`, {
       code: 'TABLE_UNREADABLE',
-      hint: "in psql, as the same user: begin read only; set local search_path = ''; then select all of it, and the server says what is wrong",
+      hint: "run in psql, as the same user: begin read only; set local search_path = ''; then select all its rows, and the server says what is wrong",
       cause: error,
     })
   }
 }
 
 /**
- * Whether an error from the server concerns only the table that was read, in a transaction that goes
- * on. It does not after a serialization failure or a deadlock, which need a new snapshot, or if a
- * table was altered meanwhile, which the next snapshot shows. Behind a view or a foreign table any
- * other code may come from what lies there, such as "read-only transaction" from a view that writes.
+ * Whether an error from the server concerns only the table that was read, and the transaction goes
+ * on. A serialization failure or a deadlock needs a new snapshot. So does a table that was altered
+ * meanwhile: the next snapshot shows the change. A view or a foreign table may raise any other code
+ * from the relations behind it, such as "read-only transaction" from a view that writes.
  */
 function isOfTable(sqlState: string, { hasXmin }: { hasXmin: boolean }): boolean {
   if (!/^[0-9A-Z]{5}$/.test(sqlState) || sqlState.startsWith('40')) return false
   return !hasXmin || !/^(42501|42P01|42703|3F000)$/.test(sqlState)
 }
 
+/** Opens a connection in an exported snapshot. */
 async function openIn(database: Database, snapshot: string): Promise<PostgresClient> {
   const another = await connect({ ...database, attempts: 1 })
   try {
@@ -148,16 +153,18 @@ async function openIn(database: Database, snapshot: string): Promise<PostgresCli
   }
 }
 
-/** How many times in a row a pooler may give us another standby between two transactions. */
+/** How many times in a row a pooler may answer from another standby. */
 const MAX_TRIES = 5
 
+/** A snapshot, and the positions in the log between which it was taken. */
 interface BegunSnapshot {
-  /** Its position in the log was read after the snapshot: nothing in the snapshot is newer. */
+  /** Its position in the log was read after the snapshot, so nothing in the snapshot is newer. */
   readonly identity: SnapshotIdentity
-  /** On a standby, the position before the snapshot: everything up to it is in the snapshot. */
+  /** On a standby, the position before the snapshot. Everything up to it is in the snapshot. */
   readonly reached: string | undefined
 }
 
+/** Begins the snapshot. On a standby, proves what the snapshot holds at least. */
 async function beginSnapshot(
   connection: PostgresClient,
   database: Database,
@@ -224,6 +231,7 @@ async function readIdentity(
   return { identity, permitted }
 }
 
+/** How far a standby has replayed its primary. */
 interface Replayed {
   readonly replayedTo: string
   readonly wal: string | undefined
@@ -239,6 +247,10 @@ async function readReplayed(client: Client, permitted: readonly string[]): Promi
   return { replayedTo: row.replayed_to, wal: row.wal ?? undefined, startedAt: row.started_at }
 }
 
+/**
+ * Asks a standby until it has replayed what an earlier snapshot saw. Throws `TransientError` after
+ * `waitMs`.
+ */
 async function waitForReplay(
   { client }: PostgresClient,
   {

@@ -55,7 +55,7 @@ async function shape(table: SourceTable): Promise<TableShape> {
 }
 
 describe('readTables()', () => {
-  it('returns columns in order, domains resolved, dropped ones left out', async () => {
+  it('returns columns in order, with domains resolved and without dropped ones', async () => {
     expect(await shape({ name: 'plain', key: ['id'] })).toMatchObject({
       name: 'plain',
       relation: '"public"."plain"',
@@ -104,7 +104,7 @@ describe('readTables()', () => {
     ['parted', ['id'], true],
     ['parent', ['id'], false],
     ['seen', ['id'], false],
-  ])('of %s knows whether the key %j is proven unique: %s', async (name, key, isUnique) => {
+  ])('knows for %s whether the key %j is proven unique: %s', async (name, key, isUnique) => {
     expect((await shape({ name, key })).keyIsUnique).toBe(isUnique)
   })
 
@@ -122,7 +122,7 @@ describe('readTables()', () => {
     },
   )
 
-  it('gives a fingerprint that stays while only rows change', async () => {
+  it('returns the same fingerprint while only rows change', async () => {
     const before = await shape({ name: 'plain', key: ['id'] })
     await test.query(`insert into plain values (1, 'a'); analyze plain; create index on plain (at)`)
     expect((await shape({ name: 'plain', key: ['id'] })).fingerprint).toBe(before.fingerprint)
@@ -139,7 +139,7 @@ describe('readTables()', () => {
     expect((await shape({ name, key: ['id'] })).fingerprint === before.fingerprint).toBe(isSame)
   })
 
-  it('knows defaults, generated columns and the labels of enums in their order', async () => {
+  it('returns defaults, generated columns and the labels of enums in their order', async () => {
     await test.query(`
       create type mood as enum ('sad', 'glad');
       alter type mood add value 'so-so' before 'glad';
@@ -171,7 +171,7 @@ describe('readTables()', () => {
   it.each([
     ['a function', 'alter table defaulted alter a drop default; drop function one()'],
     ['a type', 'alter table defaulted drop b; drop type tint'],
-  ])('reads on when %s that a default used is dropped after the snapshot', async (_, sql) => {
+  ])('goes on if %s that a default used is dropped after the snapshot', async (_, sql) => {
     await test.query(`
       create function one() returns integer language sql as 'select 1';
       create type tint as enum ('red');
@@ -194,7 +194,7 @@ describe('readTables()', () => {
     )
   })
 
-  it('I9 leaves them out of the fingerprint: lakes of before would be compared whole', async () => {
+  it('I9 leaves them out of the fingerprint, so that older lakes are not compared whole', async () => {
     await test.query(`
       create type size as enum ('s', 'm');
       create table pinned (
@@ -243,12 +243,12 @@ describe('readTables()', () => {
     ],
     [{ name: 'not_a_table', key: ['id'] }, 'table_missing', 'no table public.not_a_table'],
     [{ name: 'plain', key: ['id', 'gone'] }, 'key_missing', 'its key column gone is gone'],
-  ])('says of %j why it cannot be captured', async (table, reason, detail) => {
+  ])('says why %j cannot be captured', async (table, reason, detail) => {
     const [, state] = await states({ name: 'parted', key: ['id'] }, table)
     expect(state?.breach).toEqual({ reason, detail: expect.stringContaining(detail) })
   })
 
-  it('throws where not one table is there: that is another database, no drift', async () => {
+  it('throws if no table exists, because this is another database', async () => {
     await expect(states({ name: 'absent', key: ['id'] })).rejects.toMatchObject({
       name: 'ContractError',
       code: 'SOURCE_TABLE_MISSING',
@@ -266,7 +266,7 @@ describe('checkNotRewritten()', () => {
     ],
   }
 
-  it('passes when rows came and went, whatever happened to other tables', async () => {
+  it('passes if only rows changed, whatever happened to other tables', async () => {
     await using snapshot = await openSnapshot(database)
     await test.query('insert into parted values (1)')
     await test.query('vacuum full keyless')
@@ -276,7 +276,7 @@ describe('checkNotRewritten()', () => {
   it.each([
     ['a partition', 'truncate parted', 'parted_2'],
     ['a materialized view', 'refresh materialized view stored', 'stored'],
-  ])('names %s that was given new storage after the snapshot', async (_, sql, name) => {
+  ])('names %s that got new storage after the snapshot', async (_, sql, name) => {
     await using snapshot = await openSnapshot(database)
     await test.query(sql)
     await expect(checkNotRewritten(snapshot, contract)).rejects.toMatchObject({

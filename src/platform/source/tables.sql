@@ -1,5 +1,7 @@
--- One row a wanted table: its identity, columns and what proves its key. Names come as parameters.
--- Domains are resolved to their base type, since a domain's values are its base type's.
+-- One row for each table of the contract that exists: its identity, its columns, and whether a
+-- constraint proves its key. $1 to $4 are the tables' names in the lake, their schemas, their names
+-- in the source, and their keys (columns joined by U+0001). Domains are resolved to their base
+-- types, because a domain has the same values as its base type.
 with recursive wanted as (
     select *
     from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as w (name, schema, relation, key)
@@ -12,7 +14,7 @@ found as (
         c.oid,
         c.relkind,
         c.relpersistence,
-        -- Asked here, because a statement that is refused would end the snapshot's transaction.
+        -- Asked here, because a refused statement would end the snapshot's transaction.
         pg_catalog.has_schema_privilege(n.oid, 'usage') as may_enter,
         pg_catalog.has_table_privilege(c.oid, 'select') as may_select
     from wanted as w
@@ -21,6 +23,7 @@ found as (
     where c.relkind in ('r', 'p', 'v', 'm', 'f')
 ),
 
+-- Partitions and inheriting tables of each table, at every level.
 descendant as (
     select
         f.oid as root,
@@ -35,6 +38,7 @@ descendant as (
     inner join pg_catalog.pg_inherits as i on i.inhparent = d.oid
 ),
 
+-- The base type of each domain (or domain over a domain), and every other type by itself.
 base_type as (
     select
         t.oid as type,
@@ -52,6 +56,7 @@ base_type as (
     where d.typtype = 'd'
 ),
 
+-- The columns that this user may read.
 readable as (
     select
         f.oid,
@@ -65,8 +70,8 @@ readable as (
         and (f.may_select or pg_catalog.has_column_privilege(f.oid, a.attnum, 'select'))
 ),
 
--- All types that a column's text is made of: those within a domain, an array, a range or a composite
--- type, and those within them.
+-- All types that a column's text depends on: the types inside a domain, an array, a range or a
+-- composite type, at every level.
 part as (
     select
         r.atttypid as whole,
@@ -104,11 +109,10 @@ select
     f.name,
     f.oid::text as oid,
     f.relkind::text as kind,
-    -- A foreign table among the descendants has no xmin either, and a row policy may show another
-    -- row tomorrow that nobody touched.
-    -- Without the right to the whole table there is none to its system columns.
-    -- A crash empties an unlogged table, and a new name for an object changes the text of every value
-    -- that refers to it. Neither changes a row's transaction id.
+    -- False if rows can change without a new transaction id: a foreign table, also among the
+    -- descendants, has none; a row policy may show an untouched row tomorrow; a crash empties an
+    -- unlogged table; renaming an object changes the text of every value that refers to it. Also
+    -- false without the right to read the whole table, because xmin needs that right.
     f.may_select
     and f.relkind in ('r', 'p', 'm')
     and f.relpersistence <> 'u'
@@ -136,7 +140,7 @@ select
     array(
         select d.oid::text from descendant as d where d.root = f.oid order by d.oid
     ) as descendants,
-    -- A parent's index does not reach the tables that inherit from it.
+    -- An index on a table does not cover the tables that inherit from it.
     (f.relkind <> 'r' or not exists (select 1 from descendant as d where d.root = f.oid)) and exists (
         select 1
         from pg_catalog.pg_index as i
@@ -217,8 +221,8 @@ select
             and not a.attisdropped
             and (f.may_select or pg_catalog.has_column_privilege(f.oid, a.attnum, 'select'))
     ) as column_identities,
-    -- What lies deeper than an enum or an array of one: the labels of enums and the attributes of
-    -- composite types, by column. Null for a table that has none.
+    -- The labels of enums and the attributes of composite types that lie deeper in a column than an
+    -- enum or an array of enums. Null for a table without them.
     (
         select
             json_agg(
@@ -253,7 +257,7 @@ select
             r.oid = f.oid
             and (t.typtype = 'c' or (t.typtype = 'e' and t.oid not in (u.oid, u.typelem)))
     ) as column_parts,
-    -- For the archive alone: no part of the fingerprint, column by column in the order of `columns`.
+    -- For the archive only, not for the fingerprint. In the order of `columns`.
     (
         select
             json_agg(
@@ -264,9 +268,9 @@ select
                         where
                             g.adrelid = a.attrelid
                             and g.adnum = a.attnum
-                            -- pg_get_expr sees the catalogue of now, not of the snapshot, and would
-                            -- stop the run for a function or type dropped since. The default that
-                            -- used it went with it.
+                            -- pg_get_expr sees today's catalogue, not the snapshot's, and fails if
+                            -- a function or type was dropped since. The default that used it was
+                            -- dropped with it.
                             and not exists (
                                 select 1
                                 from pg_catalog.pg_depend as p

@@ -8,24 +8,25 @@ import { type Breach, findBreach } from './contract.ts'
 import { lockTables } from './lock.ts'
 import { attemptRead, type SourceSnapshot } from './snapshot.ts'
 
+/** A column of a source table, as the catalogue describes it. */
 export interface SourceColumn {
   readonly name: string
   /** As `format_type` prints it. */
   readonly type: string
-  /** The same with domains resolved. */
+  /** The same type with domains resolved. */
   readonly baseType: string
   readonly nullable: boolean
   /**
-   * These three are for the archive; `readShapes` always gives them. The expression of the default,
-   * or the one a generated column is computed by.
+   * The expression of the default or of a generated column. This field and the next two are for the
+   * archive only; `readTables` always sets them.
    */
   readonly default?: string | null
   readonly generated?: boolean
-  /** Labels of its enum (or of the enum its array holds), in their order. */
+  /** Labels of its enum, or of the enum in its array, in their order. */
   readonly labels?: readonly string[] | null
 }
 
-/** A source table as it is in this snapshot. */
+/** The schema of a source table in this snapshot, and how the table can be read. */
 export interface TableShape {
   readonly name: string
   readonly key: readonly string[]
@@ -33,10 +34,11 @@ export interface TableShape {
   readonly relation: string
   readonly columns: readonly SourceColumn[]
   /**
-   * Whether transaction ids and a count prove what changed. They do not for a view or a foreign
-   * table, which have none; under row security, where a policy decides anew which rows are seen;
-   * for an unlogged table, which a crash empties; and for values printed as an object's name
-   * (`regclass`, `aclitem`). Such relations are compared whole every time.
+   * Whether transaction ids and a count prove what changed. They do not prove it for a view or a
+   * foreign table, which have no such ids; under row security, where a policy decides again each
+   * time which rows are visible; for an unlogged table, which a crash empties; and for values that
+   * are printed as an object's name (`regclass`, `aclitem`). Such relations are compared whole
+   * every time.
    */
   readonly hasXmin: boolean
   /** Whether it can be read in ranges of pages. */
@@ -45,23 +47,24 @@ export interface TableShape {
   /** Whether the catalogue proves the key to be unique and not null. */
   readonly keyIsUnique: boolean
   /**
-   * Changes with the columns and with the table's identity: relation, partitions, and whatever
-   * changes what is read without touching a row (a column put in another's place, the expression of
-   * a generated column, the labels of an enum or the attributes of a composite type, however deep
-   * within arrays, domains and ranges).
+   * Changes with the columns and with the table's identity: its relation, its partitions, and
+   * everything that changes the values without touching a row (a column in another's place, the
+   * expression of a generated column, the labels of an enum or the attributes of a composite type,
+   * at any depth in arrays, domains and ranges).
    */
   readonly fingerprint: string
 }
 
-/** A table of the contract as the snapshot shows it. */
+/** A table of the contract in this snapshot. */
 export interface SourceState {
   readonly table: SourceTable
-  /** Undefined where there is nothing that could be read. */
+  /** Undefined if nothing of it can be read. */
   readonly shape: TableShape | undefined
-  /** Why it cannot be captured as it is; undefined when it keeps its contract. */
+  /** Why it cannot be captured; undefined if it keeps its contract. */
   readonly breach: Breach | undefined
 }
 
+/** A row of `tables.sql`. */
 interface Row {
   name: string
   oid: string
@@ -74,7 +77,7 @@ interface Row {
   can_enforce_key: boolean
   may_enter: boolean
   hidden: string[]
-  /** As they enter the fingerprint: a field more would make every table look changed. */
+  /** As they enter the fingerprint. Another field would make every table look changed. */
   columns: Omit<SourceColumn, keyof ColumnDetails>[] | null
   column_identities: unknown[] | null
   column_parts: unknown[] | null
@@ -90,11 +93,11 @@ const UNLISTED = readFileSync(new URL('./unlisted.sql', import.meta.url), 'utf8'
 const REWRITTEN = readFileSync(new URL('./rewritten.sql', import.meta.url), 'utf8')
 
 /**
- * All tables of the contract as they are in the snapshot, in its order, each held against its
- * contract, and locked so that reading it need not wait. A table that somebody else has locked is
- * not looked at; the lock is its breach. Throws if none at all can be read, because that is another
- * database or another user rather than drift: `ContractError` if none is there, `ConfigError` if
- * none may be read.
+ * Returns all tables of the contract, in its order, as they are in the snapshot. Each is compared
+ * with its contract, and locked so that reading it need not wait. A table that somebody else has
+ * locked is not read, and the lock is its breach. If no table at all can be read, this is another
+ * database or another user rather than a changed schema. Then throws `ContractError` if no table
+ * exists, and `ConfigError` if the user may not read any.
  */
 export async function readTables(
   snapshot: SourceSnapshot,
@@ -119,10 +122,11 @@ export async function readTables(
     }
     if (!row.may_enter || row.columns === null) {
       const what = row.may_enter ? `table ${schema}.${relation}` : `schema ${schema}`
-      const detail = `${what} may not be read`
+      const detail = `this user may not read ${what}`
       return { table, shape: undefined, breach: { reason: 'permission', detail } }
     }
-    // Nothing of it may be read, not even for the quarantine.
+    // A misspelt name could let an excluded column through, so nothing is read, not even for
+    // quarantine.
     const unmatched = findUnmatched(table, whole)
     if (unmatched !== undefined) return { table, shape: undefined, breach: unmatched }
     const shape = shapeOf(table, row, qualified(schema, relation))
@@ -132,6 +136,7 @@ export async function readTables(
   return states
 }
 
+/** A table of the contract and its place in the source. */
 interface Placed {
   readonly table: SourceTable
   readonly schema: string
@@ -139,9 +144,9 @@ interface Placed {
 }
 
 /**
- * What the catalogue says about each table that is there, by name. If the server cannot answer for all
- * of them at once, it is asked for each in turn: a name, label or default that is not UTF-8 is a
- * breach of its own table alone.
+ * Reads what the catalogue says about each table that exists, by name. If the server cannot answer
+ * for all tables at once, asks for each alone: a name, label or default that is not UTF-8 is a
+ * breach of its own table only.
  */
 async function readDefinitions(
   snapshot: SourceSnapshot,
@@ -175,6 +180,7 @@ async function readDefinitions(
   return { found, unreadable }
 }
 
+/** The breach of a table whose definition the server cannot read. */
 function indefinable({ cause }: ContractError): Breach {
   const { code = '' } = cause as { code?: string }
   const why = NO_UTF8.has(code)
@@ -186,7 +192,7 @@ function indefinable({ cause }: ContractError): Breach {
 // SQLSTATEs, manual appendix A: character_not_in_repertoire, untranslatable_character.
 const NO_UTF8: ReadonlySet<string> = new Set(['22021', '22P05'])
 
-/** What the catalogue says about a table, as if its excluded columns were not there. */
+/** What the catalogue says about a table, as if its excluded columns did not exist. */
 function withoutExcluded({ exclude = [] }: SourceTable, row: Row): Row {
   if (exclude.length === 0) return row
   const isKept = (row.columns ?? []).map(({ name }) => !exclude.includes(name))
@@ -200,7 +206,7 @@ function withoutExcluded({ exclude = [] }: SourceTable, row: Row): Row {
   }
 }
 
-/** The breach of a table without a column that is to be excluded: its name may be mistyped. */
+/** The breach of a table that lacks a column to exclude, because its name may be misspelt. */
 function findUnmatched({ exclude = [] }: SourceTable, row: Row | undefined): Breach | undefined {
   const names = new Set([...(row?.columns ?? []).map(({ name }) => name), ...(row?.hidden ?? [])])
   const unmatched = exclude.find((name) => !names.has(name))
@@ -215,6 +221,7 @@ function placeOf(table: SourceTable, contract: SourceContract): Omit<Placed, 'ta
   return { schema: table.schema ?? contract.schema, relation: table.relation ?? table.name }
 }
 
+/** Throws if every table is missing or forbidden. */
 function checkAnyReadable({ database }: SourceSnapshot, states: readonly SourceState[]): void {
   const [first] = states
   const isAway = ({ shape, breach }: SourceState) =>
@@ -222,14 +229,20 @@ function checkAnyReadable({ database }: SourceSnapshot, states: readonly SourceS
   if (first?.breach === undefined || !states.every(isAway)) return
   if (states.every(({ breach }) => breach?.reason === 'table_missing')) {
     throw new ContractError(
-      `${database.title} has none of the tables that are wanted: ${first.breach.detail}`,
-      { code: 'SOURCE_TABLE_MISSING', hint: 'check that this is the right database' },
+      `${database.title} has none of the tables in the contract: ${first.breach.detail}`,
+      {
+        code: 'SOURCE_TABLE_MISSING',
+        hint: 'check that TIDEMARK_SOURCE_URL names the right database',
+      },
     )
   }
-  throw new ConfigError(`${database.title} lets the user read no table: ${first.breach.detail}`, {
-    code: 'SOURCE_FORBIDDEN',
-    hint: 'tidemark doctor',
-  })
+  throw new ConfigError(
+    `This user cannot read any table of ${database.title}: ${first.breach.detail}`,
+    {
+      code: 'SOURCE_FORBIDDEN',
+      hint: 'tidemark doctor',
+    },
+  )
 }
 
 function asFound(row: Row, { columns }: TableShape): Parameters<typeof findBreach>[1] {
@@ -263,8 +276,9 @@ function shapeOf(table: SourceTable, row: Row, relation: string): TableShape {
 }
 
 /**
- * Relations of the captured schemas that the contract does not name, in order. Where one of them has a
- * name that is not UTF-8, each such byte of theirs stands as an octal escape (`sch\\366n`).
+ * Relations in the captured schemas that the contract does not name, in order. If one of the names
+ * is not UTF-8, every byte outside ASCII in all of them is written as an octal escape
+ * (`sch\\366n`).
  */
 export async function readUnlisted(
   snapshot: SourceSnapshot,
@@ -287,9 +301,9 @@ export async function readUnlisted(
 }
 
 /**
- * Throws `ConflictError` when a table was truncated or rewritten after the snapshot was taken: to
- * an older snapshot such a table looks empty (manual, 13.6). Called after the tables were read,
- * when this transaction's locks rule out a later rewrite.
+ * Throws `ConflictError` if a table was truncated or rewritten after the snapshot was taken,
+ * because such a table looks empty to an older snapshot (manual, 13.6). Called after the tables
+ * were read, when the locks of this transaction rule out a later rewrite.
  */
 export async function checkNotRewritten(
   snapshot: SourceSnapshot,
@@ -309,6 +323,7 @@ export async function checkNotRewritten(
   })
 }
 
+/** A hash of everything that `TableShape.fingerprint` covers. */
 function fingerprintOf(table: SourceTable, row: Row): string {
   const identity = [
     row.oid,
@@ -317,7 +332,7 @@ function fingerprintOf(table: SourceTable, row: Row): string {
     row.column_identities,
     row.descendants,
     table.key,
-    // Only if there are any, so that the fingerprints of all other tables stay as they were.
+    // Added only if there are any, so that the fingerprints of all other tables stay the same.
     ...(row.column_parts ?? []),
   ]
   return createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 16)

@@ -1,5 +1,6 @@
--- One row a table, view or the like of the wanted relations' schemas that is not wanted itself.
--- Partitions belong to their parent. If $3 is true, bytes that are not ASCII are escaped: a name need not be UTF-8.
+-- One row for each table, view or foreign table that lies in a captured schema and is not in the
+-- contract. $1 and $2 are the schemas and names of the relations in the contract. Partitions belong
+-- to their parent. If $3 is true, bytes outside ASCII are escaped, because a name need not be UTF-8.
 with wanted as (
     select *
     from unnest($1::text[], $2::text[]) as w (schema, relation)

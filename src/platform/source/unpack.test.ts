@@ -18,13 +18,13 @@ async function unpack(packed: Buffer, options?: { maxBytes?: number }): Promise<
   return await readFile(join(folder, 'plain'), 'utf8')
 }
 
-it('gunzipFile() unpacks what was packed, in one piece or several', async () => {
+it('gunzipFile() unpacks a file of one or several gzip members', async () => {
   expect(await unpack(gzipSync('one\n'))).toBe('one\n')
   expect(await unpack(Buffer.concat([gzipSync('one\n'), gzipSync('two\n')]))).toBe('one\ntwo\n')
   expect(await unpack(gzipSync(''))).toBe('')
 })
 
-it('gunzipFile() refuses what was cut off, changed, is no gzip, or never ends', async () => {
+it('gunzipFile() refuses a file that is cut off, changed, not gzip, or too large', async () => {
   const whole = gzipSync('x\n'.repeat(100_000))
   const changed = Buffer.from(whole)
   changed[whole.length - 6] = (changed[whole.length - 6] ?? 0) ^ 1
@@ -32,7 +32,7 @@ it('gunzipFile() refuses what was cut off, changed, is no gzip, or never ends', 
     ['cut off', whole.subarray(0, whole.length / 2)],
     ['without its end', whole.subarray(0, -8)],
     ['changed', changed],
-    ['no gzip', Buffer.from('{"a":1}')],
+    ['not gzip', Buffer.from('{"a":1}')],
     ['empty', Buffer.alloc(0)],
   ]
   for (const [what, packed] of odd) {
@@ -43,7 +43,7 @@ it('gunzipFile() refuses what was cut off, changed, is no gzip, or never ends', 
   })
 })
 
-it('gunzipFile() does not take a full disk for a bad file', async () => {
+it('gunzipFile() does not blame the file for a full disk', async () => {
   await writeFile(join(folder, 'packed'), gzipSync('x'))
   await expect(gunzipFile(join(folder, 'packed'), '/dev/full')).rejects.toMatchObject({
     code: 'ENOSPC',
@@ -57,7 +57,7 @@ async function unzip(content: Buffer, maxBytes?: number): Promise<string> {
   return `${name}: ${await readFile(to, 'utf8')}`
 }
 
-it('unzipFile() unpacks the one data file of an archive', async () => {
+it('unzipFile() unpacks the one data file in an archive', async () => {
   const body = Buffer.from('a,b\n1,2\n'.repeat(1000))
   for (const method of [0, 8] as const) {
     expect(await unzip(zip([{ name: 'history.csv', body, method }]))).toBe(
@@ -74,7 +74,7 @@ it('unzipFile() unpacks the one data file of an archive', async () => {
   expect(await unzip(zip([{ name: 'a.csv', body: Buffer.alloc(0), method: 0 }]))).toBe('a.csv: ')
 })
 
-it('unzipFile() refuses an archive that is cut off, changed, encrypted, too large, or not of one file', async () => {
+it('unzipFile() refuses an archive that is cut off, changed, encrypted, too large, or holds several files', async () => {
   const entry = { name: 'a.csv', body: Buffer.from('a,b\n1,2\n'.repeat(1000)) }
   const whole = zip([entry])
   const bad: Record<string, Buffer> = {

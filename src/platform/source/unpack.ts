@@ -6,12 +6,13 @@ import { crc32, createGunzip, createInflateRaw } from 'node:zlib'
 import { ContractError } from '../errors.ts'
 import { isLeftover } from './drop.ts'
 
-/** A packed file may unpack to no more than this. */
+/** The limit for the size of an unpacked file. */
 const MAX_UNPACKED_BYTES = 20 * 1024 ** 3
 
 /**
- * Unpacks a gzip file, streamed. DuckDB reads one that was cut off as if it ended there; this
- * throws `ContractError` (`FILE_UNREADABLE`), and for one that never ends as well.
+ * Unpacks a gzip file as a stream. Throws `ContractError` (`FILE_UNREADABLE`) if the file is cut
+ * off or damaged (DuckDB would take a cut-off file for a complete one), or if it unpacks to more
+ * than `maxBytes`.
  */
 export async function gunzipFile(
   from: string,
@@ -24,11 +25,11 @@ export async function gunzipFile(
 }
 
 /**
- * Unpacks the one data file of a ZIP archive, streamed, and returns its name. Folders and leftovers
- * (`isLeftover`) do not count. The file's CRC-32 is checked. Throws `ContractError`
- * (`FILE_UNREADABLE`) if there is no such file or more than one, if it is encrypted, damaged or cut
- * off, if it unpacks to more than `maxBytes`, or if the archive needs ZIP64 (4 GB and more).
- * APPNOTE.TXT 6.3, 4.3.
+ * Unpacks the one data file in a ZIP archive as a stream, and returns its name. Folders and
+ * leftovers (`isLeftover`) do not count. The file's CRC-32 is checked. Throws `ContractError`
+ * (`FILE_UNREADABLE`) if the archive holds no data file or several, if the file is encrypted,
+ * damaged or cut off, if it unpacks to more than `maxBytes`, or if the archive needs ZIP64 (4 GB
+ * and more). APPNOTE.TXT 6.3, 4.3.
  */
 export async function unzipFile(
   from: string,
@@ -50,12 +51,12 @@ export async function unzipFile(
     })
     let found = 0
     await pipeline(packed, plain, bound(maxBytes), sum, createWriteStream(to))
-    if (found !== crc) throw new Error('another sum')
+    if (found !== crc) throw new Error('the checksum differs')
     return name
   })
 }
 
-/** Passes on what it is given, and fails beyond `maxBytes`. */
+/** Passes bytes on, and fails after `maxBytes`. */
 function bound(maxBytes: number): Transform {
   let sizeBytes = 0
   return new Transform({
@@ -66,6 +67,7 @@ function bound(maxBytes: number): Transform {
   })
 }
 
+/** Turns every error but those of the disk into `ContractError`: the file itself is to blame. */
 async function unpack<Result>(kind: string, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work()
@@ -82,11 +84,12 @@ async function unpack<Result>(kind: string, work: () => Promise<Result>): Promis
 }
 
 const DEFLATED = 8
-/** The end of the directory, and the longest comment that may follow it. */
+/** Size of the record at the end of the directory, and of the longest comment after it. */
 const END_BYTES = 22
 const MAX_COMMENT_BYTES = 65_535
 const MAX_DIRECTORY_BYTES = 16 * 1024 ** 2
 
+/** A file in the archive, and where its bytes are. */
 interface Entry {
   readonly name: string
   readonly method: number
@@ -95,11 +98,15 @@ interface Entry {
   readonly sizeBytes: number
 }
 
+/**
+ * Reads the archive's directory and returns its one data file. Throws if the archive has another
+ * form.
+ */
 async function findEntry(path: string): Promise<Entry> {
   await using file = await open(path)
   const { size } = await file.stat()
   const readAt = async (position: number, length: number): Promise<Buffer> => {
-    // Checked before memory is allocated: a length in the file may be anything.
+    // Checked before memory is allocated, because the file may claim any length.
     if (position + length > size || length > MAX_DIRECTORY_BYTES) throw new Error('cut off')
     const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, position)
     if (bytesRead < length) throw new Error('cut off')
@@ -108,29 +115,31 @@ async function findEntry(path: string): Promise<Entry> {
   const tailBytes = Math.min(size, END_BYTES + MAX_COMMENT_BYTES)
   const tail = await readAt(size - tailBytes, tailBytes)
   const end = tail.lastIndexOf('PK\x05\x06', tail.length - END_BYTES, 'latin1')
-  if (end === -1) throw new Error('no directory')
+  if (end === -1) throw new Error('it has no directory')
   const directory = await readAt(tail.readUInt32LE(end + 16), tail.readUInt32LE(end + 12))
   const entries = [...entriesOf(directory, tail.readUInt16LE(end + 10))].filter(({ name }) =>
     name.split('/').every((part) => part !== '' && part !== '__MACOSX' && !isLeftover(part)),
   )
   const [entry, ...others] = entries
-  if (entry === undefined || others.length > 0) throw new Error('not one file')
+  if (entry === undefined || others.length > 0)
+    throw new Error('it does not hold exactly one data file')
   const isKnown = entry.method === 0 || entry.method === DEFLATED
-  if (!isKnown || entry.isEncrypted) throw new Error('another method')
+  if (!isKnown || entry.isEncrypted) throw new Error('unknown compression, or encrypted')
   const header = await readAt(entry.start, 30)
-  if (header.readUInt32LE(0) !== 0x04034b50) throw new Error('no file where it should be')
+  if (header.readUInt32LE(0) !== 0x04034b50) throw new Error('no file at its place')
   // The names and extra fields of both headers may differ in length.
   const start = entry.start + 30 + header.readUInt16LE(26) + header.readUInt16LE(28)
   return { ...entry, start }
 }
 
+/** The entries of the directory, in order. */
 function* entriesOf(
   directory: Buffer,
   count: number,
 ): Generator<Entry & { readonly isEncrypted: boolean }> {
   let at = 0
   for (let index = 0; index < count; index++) {
-    if (directory.readUInt32LE(at) !== 0x02014b50) throw new Error('no entry')
+    if (directory.readUInt32LE(at) !== 0x02014b50) throw new Error('no entry at its place')
     const nameBytes = directory.readUInt16LE(at + 28)
     const name = directory.toString('utf8', at + 46, at + 46 + nameBytes)
     yield {

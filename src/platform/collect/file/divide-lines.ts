@@ -9,55 +9,63 @@ import { keyColumns, type LakeTable } from '../../lake/table-state.ts'
 import { fits, unhex, withCasts } from './exact-value.ts'
 import { describeDuckDbError, type FeedFile, givenOf, unreadable, withGiven } from './format.ts'
 
-/** A file's rows as local Parquet files. */
+/** The rows of a file in local Parquet files. */
 export interface FeedRows {
-  /** The rows in the lake's types plus the four change columns; ordinals rise with the lines, of which they are the numbers where a row has one line. */
+  /**
+   * The rows in the lake's types plus the four change columns. Ordinals rise with the lines. If
+   * each row has one line, the ordinal is the number of the line.
+   */
   readonly files: readonly RowFile[]
-  /** The lines that are no rows, as `selectRefused` has them. */
+  /** The lines that are not valid rows, as `selectRefused` writes them. */
   readonly refused: readonly RowFile[]
-  /** Lines of the file, the empty ones included: no ordinal is greater. */
+  /** Lines of the file, empty ones included. No ordinal is greater. */
   readonly span: number
-  /** Names of fields that the feed does not have; they stay in the file alone. */
+  /** Names of fields that the feed does not declare. They stay only in the archived file. */
   readonly unknown: readonly string[]
-  /** Cells of a wide file that hold no value and make no row. */
+  /** Cells of a wide file that hold no value and so make no row. */
   readonly absent?: number
 }
 
+/** A local Parquet file and the number of its rows. */
 export interface RowFile {
   readonly path: string
   readonly rows: number
 }
 
-/** Some lines of a file. */
+/** Some lines of a file, and where they stand in the batch. */
 export interface Place {
   readonly file: FeedFile
-  /** Lines that precede these in the batch. */
+  /** Lines before these in the batch. */
   readonly before: number
   readonly path: string
 }
 
-/** As `FeedRows`, for lines that are looked at one by one. */
+/** As `FeedRows`, for lines that are checked one by one. */
 export type DividedLines = Omit<FeedRows, 'unknown'>
 
-/** A number that may have more digits than a double keeps. */
+/** A number that may have more digits than a double can hold. */
 const LONG_NUMBER = String.raw`-?[0-9][0-9.eE+-]{16,}`
 
+/** Lines to check one by one, as a relation. */
 export interface LinesToDivide extends Place {
   /**
-   * Relation of the lines: the number `_n`, the text `_t` as it came, the object of its fields `_j`
-   * if that is another text, and a `_fault` if it cannot be read at all.
+   * Relation of the lines: the number `_n`, the original text `_t`, the object of its fields `_j`
+   * if it differs from the text, and a `_fault` if the line cannot be read at all.
    */
   readonly lines: string
-  /** Added to each number. */
+  /** Added to the number of each line. */
   readonly line?: number
   readonly isCsv?: boolean
-  /** `lines` has the fields themselves, as text, instead of `_j`. */
+  /** `lines` holds the fields themselves, as text, instead of `_j`. */
   readonly areFields?: boolean
-  /** The column that orders the rows, for lines that hold several. */
+  /** The column that orders the rows. `_at` is for lines that hold several rows. */
   readonly at?: '_n' | '_at'
 }
 
-/** Takes lines one by one: rows go into one file, all other lines into another with their reason. */
+/**
+ * Checks lines one by one. Writes valid rows into one file, and all other lines with their reason
+ * into another. Throws `ContractError` (`FILE_UNREADABLE`) if DuckDB cannot read the lines.
+ */
 export async function divideLines(
   batch: Stamp,
   table: LakeTable,
@@ -86,8 +94,9 @@ export async function divideLines(
 }
 
 /**
- * The lines with each field as text, `_line`, `_place`, `_text`, and `_reason` and `_column` if they
- * are no rows. Throws `ContractError` (`FILE_UNREADABLE`) if DuckDB cannot read them.
+ * Opens the lines with each field as text, and with `_line`, `_place`, `_text`. A line that is not
+ * a valid row also has `_reason` and, if one value is to blame, `_column`. Throws `ContractError`
+ * (`FILE_UNREADABLE`) if DuckDB cannot read them.
  */
 async function openLines(
   db: DuckDb,
@@ -115,7 +124,7 @@ async function openLines(
           end as _reason,
           case when _fault is null and _is_row and not _is_twice and not (${nullKey}) then _column end as _column
       from (
-          select *, ${firstFault(table, { isCsv, areFields })} as _column
+          select *, ${firstBadColumn(table, { isCsv, areFields })} as _column
           from (select ${passed.join(', ')}, ${withCasts(table)} from ${fields})
       )`)
   } catch (error) {
@@ -123,29 +132,29 @@ async function openLines(
   }
 }
 
-/** SQL of the first column whose text is no value of its type; null if all are. */
-function firstFault(
+/** SQL of the first column whose text is not a value of its type; null if all texts are valid. */
+function firstBadColumn(
   table: LakeTable,
   { isCsv, areFields }: { isCsv: boolean; areFields: boolean },
 ): string {
-  // Key columns first: a key with any part at fault names no row.
+  // Key columns first: if part of a key is not valid, the key identifies no row.
   const others = table.columns.filter(({ name }) => !table.key.includes(name))
-  const faults = [...keyColumns(table), ...others].flatMap((column) => {
+  const cases = [...keyColumns(table), ...others].flatMap((column) => {
     const name = identifier(column.name)
     const found = duckLiteral(column.name)
     const isGiven = isCsv && column.type !== 'VARCHAR' ? `${name} <> ''` : `${name} is not null`
     const lost = areFields ? [] : [`when ${name} is not null and ${isLost(column)} then ${found}`]
     return [...lost, `when ${isGiven} and not coalesce(${fits(column)}, false) then ${found}`]
   })
-  return `case ${faults.join(' ')} end`
+  return `case ${cases.join(' ')} end`
 }
 
-/** SQL of a column's text in its type; null if it has none. */
+/** SQL of a column's text in its type; null if the text is not a value of the type. */
 function typed(column: Column): string {
   return `try_cast(${identifier(column.name)} as ${column.type})`
 }
 
-/** A select of the lines that are rows, in the lake's types. */
+/** A select of the valid rows, in the lake's types. */
 function selectRows(
   table: LakeTable,
   { from, change, isCsv = false }: { from: string; change: string; isCsv?: boolean },
@@ -160,12 +169,13 @@ function selectRows(
     select ${values.join(', ')}, ${change} from ${from} where _reason is null order by _place`
 }
 
-/** A select of the lines that are no rows, as quarantine has them. */
+/** A select of the lines that are not valid rows, in the form of the quarantine. */
 function selectRefusedLines(
   table: LakeTable,
   { file, from, change }: { file: FeedFile; from: string; change: string },
 ): string {
-  // A key is given in its type if it has one; a line without a key by its number.
+  // A line is identified by its key, in the types of the key, or by its number if the key is not
+  // valid.
   const keys = keyColumns(table).map((column) => ({
     ...column,
     name: `typed ${column.name}`,
@@ -196,7 +206,7 @@ function selectRefusedLines(
   )
 }
 
-/** SQL for the fields of lines as text, with `_o`, the object they come from. */
+/** SQL of the fields of lines as text, with `_o`, the object that holds them. */
 function selectFields(
   table: LakeTable,
   { lines, file }: { lines: string; file: FeedFile },
@@ -230,14 +240,16 @@ function selectFields(
   )`
 }
 
-/** SQL of the numbers that follow a field's name in the line, with the digits they stood there with. */
+/** SQL of the numbers that follow a field's name in a line, with all their digits. */
 function numbersOf(name: string): string {
   const quoted = JSON.stringify(name).replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`)
   const pattern = String.raw`${quoted}\s*:\s*(-?[0-9][0-9.eE+-]*)`
   return `regexp_extract_all(_t, ${duckLiteral(pattern)}, 1)`
 }
 
-/** SQL that says whether a number of a line has lost digits when it was read and they cannot be found again. */
+/**
+ * SQL that says whether a number lost digits when it was read, and its text cannot be found again.
+ */
 function isLost({ name }: Column): string {
   const pointer = `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
   const kind = `json_type(_o, ${duckLiteral(pointer)})`

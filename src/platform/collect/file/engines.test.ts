@@ -8,7 +8,7 @@ import type { LakeTable } from '../../lake/table-state.ts'
 import { formatOf } from './format.ts'
 import { readFeedFile } from './read-file.ts'
 
-/** What engines and spreadsheets write, read as a feed of rates. */
+/** The feed of rates whose files engines and spreadsheets write in these tests. */
 const rates: LakeTable = {
   name: 'rate',
   key: ['base', 'quote', 'rate_date'],
@@ -91,14 +91,14 @@ const sample = (name: string): string => new URL(`./samples/${name}`, import.met
 
 const RATE = `'USD' as base, 'GBP' as quote, date '2024-01-02' as rate_date, 0.5 as rate`
 
-describe('readFeedFile() of Parquet that another engine wrote', () => {
-  it('I6 takes bytes without an annotation for text, as old Spark, Hive and Impala write it', async () => {
+describe('readFeedFile() with Parquet from other engines', () => {
+  it('I6 reads bytes without an annotation as text, which old Spark, Hive and Impala write', async () => {
     const { rows, refused } = await read('a.parquet', sample('text-without-annotation.parquet'))
     expect(rows).toEqual([['USD', 'GBP', '2024-02-02', '0.5000000000', 'Bank of Leeds', null]])
     expect(refused).toEqual([])
   })
 
-  it('I6 takes them in any column, a key and a number and a day too, and in a dictionary', async () => {
+  it('I6 reads such bytes in every column (keys, numbers and days too) and in a dictionary', async () => {
     const { rows, refused } = await readParquet(`
       select 'USD'::blob as base, encode('ÄÖ' || (i % 2)) as quote, encode((date '2024-01-01' + (i // 2)::integer)::varchar) as rate_date,
           '0.25'::blob as rate, encode('Bänk') as source, '\\x00\\xFF'::blob as seal
@@ -108,7 +108,7 @@ describe('readFeedFile() of Parquet that another engine wrote', () => {
     expect(rows[1]).toEqual(['USD', 'ÄÖ1', '2024-01-01', '0.2500000000', 'Bänk', '00FF'])
   })
 
-  it('I6 I15 refuses a row whose bytes are not UTF-8 and takes the others, and never writes escapes', async () => {
+  it('I6 I15 refuses only the row whose bytes are not UTF-8, and never writes escapes', async () => {
     const { rows, refused } = await readParquet(`
       select ${RATE}, encode('Bank') as source
       union all select 'EUR', 'GBP', date '2024-01-02', 0.5, '\\xC3\\x28'::blob
@@ -121,8 +121,8 @@ describe('readFeedFile() of Parquet that another engine wrote', () => {
     expect(refused).toEqual(['2 not_text', '3 value_not_exact source'])
   })
 
-  it('I6 takes bytes of a fixed length for text, and refuses those of a UUID without a mark', async () => {
-    // DuckDB marks a UUID; without the mark it is sixteen bytes that may be anything.
+  it('I6 reads bytes of a fixed length as text, and refuses the bytes of an unmarked UUID', async () => {
+    // DuckDB marks a UUID. Without the mark, its sixteen bytes may be anything.
     const withoutMark = (file: Buffer): Buffer => {
       const mark = Buffer.from([0x6c, 0xec, 0, 0, 0])
       const at = file.lastIndexOf(mark)
@@ -143,7 +143,7 @@ describe('readFeedFile() of Parquet that another engine wrote', () => {
     })
   })
 
-  it('takes JSON and enums as the text they are, and refuses bytes within lists and structs', async () => {
+  it('reads JSON and enums as text, and refuses bytes inside lists and structs', async () => {
     const json = await readParquet(`select ${RATE}, '{"a":1}'::json as source`)
     expect(json.rows[0]?.[4]).toBe('{"a":1}')
     const label = await readParquet(`select ${RATE}, 'Bank'::enum ('Bank', 'Post') as source`)
@@ -157,7 +157,7 @@ describe('readFeedFile() of Parquet that another engine wrote', () => {
     }
   })
 
-  it('I6 takes a timestamp at midnight without a zone for its day: from pandas, from Spark as INT96', async () => {
+  it('I6 reads a timestamp at midnight without a zone as its day, from pandas and from Spark (INT96)', async () => {
     for (const [name, source] of [
       ['pandas-midnight.parquet', 'p01'],
       ['int96-midnight.parquet', 'p04'],
@@ -168,7 +168,7 @@ describe('readFeedFile() of Parquet that another engine wrote', () => {
     }
   })
 
-  it('I6 takes midnight of any precision, and refuses any other time, a moment and a bare number', async () => {
+  it('I6 accepts midnight in any precision, and refuses other times, moments and bare numbers', async () => {
     const of = async (value: string) =>
       await readParquet(`select ${RATE.replace(/date '[^']*'/, value)}`)
     for (const type of ['timestamp', 'timestamp_s', 'timestamp_ms', 'timestamp_ns']) {
@@ -187,7 +187,7 @@ describe('readFeedFile() of Parquet that another engine wrote', () => {
   })
 })
 
-describe('readFeedFile() of days written as timestamps', () => {
+describe('readFeedFile() with days written as timestamps', () => {
   const cases: [string, boolean][] = [
     ['2024-01-02', true],
     ['2024-01-02T00:00:00', true],
@@ -201,12 +201,12 @@ describe('readFeedFile() of days written as timestamps', () => {
     ['2024-01-02T', false],
     ['2024-01-02 ', false],
   ]
-  it('I6 takes midnight without a zone in CSV and JSON, and nothing else', async () => {
+  it('I6 accepts only midnight without a zone in CSV and JSON', async () => {
     for (const [day, isDay] of cases) {
       const row = { base: 'USD', quote: 'GBP', rate_date: day, rate: 1, source: 'x' }
       const files: [string, string][] = [
         ['a.jsonl', JSON.stringify(row)],
-        // A faulty line causes the others to be read one by one.
+        // After a bad line, all lines are read one by one.
         ['b.jsonl', `${JSON.stringify(row)}\nx\n`],
         ['a.json', JSON.stringify([row])],
         ['a.csv', `base,quote,rate_date,rate\nUSD,GBP,${day},1\n`],
@@ -221,7 +221,7 @@ describe('readFeedFile() of days written as timestamps', () => {
   })
 })
 
-describe('readFeedFile() of CSV with lines that hold nothing', () => {
+describe('readFeedFile() with empty lines in CSV', () => {
   const header = 'base,quote,rate_date,rate'
   const row = (quote: string) => `USD,${quote},2024-03-01,0.5`
   it('leaves them out before the header, between rows and at the end', async () => {
@@ -243,7 +243,7 @@ describe('readFeedFile() of CSV with lines that hold nothing', () => {
   it('counts them, so that a refused line has the number that an editor shows', async () => {
     const lines = ['', '', header, '', row('GBP'), ',,,', 'x', '']
     expect((await readText('a.csv', lines.join('\n'))).refused).toEqual(['7 not_csv'])
-    // Quotes and blanks are values, though not good ones.
+    // Quotes and blanks are values, though not valid ones.
     const odd = ['', header, ' , , , ', '"",,,', row('GBP')]
     expect((await readText('a.csv', odd.join('\n'))).refused).toEqual([
       '3 value_not_exact rate_date',
@@ -251,16 +251,16 @@ describe('readFeedFile() of CSV with lines that hold nothing', () => {
     ])
   })
 
-  it('has no row if it holds only such lines', async () => {
+  it('returns no row if the file has only such lines', async () => {
     for (const text of ['\n', '\n\n  \n', ',,,\n', '\ufeff\r\n']) {
       expect(await readText('a.csv', text)).toEqual({ rows: [], refused: [] })
     }
   })
 })
 
-describe('readFeedFile() of a file in a folder named by a value', () => {
+describe('readFeedFile() with a value in the name of a folder', () => {
   const given = { rate_date: '2024-01-02', source: null }
-  it('takes it for a column that the rows lack, in every format', async () => {
+  it('uses the value for a column that the rows lack, in every format', async () => {
     const row = { base: 'USD', quote: 'GBP', rate: 1 }
     const path = join(folder, 'given')
     const parquet = join(folder, 'given.parquet')
@@ -283,14 +283,14 @@ describe('readFeedFile() of a file in a folder named by a value', () => {
     }
   })
 
-  it('I6 refuses a value that does not fit its column, and prefers what a row says itself', async () => {
+  it('I6 refuses a value that does not fit its column, and prefers the value in a row', async () => {
     const path = join(folder, 'given')
     await writeFile(path, '{"base":"USD","quote":"GBP","rate":1}\n')
     const bad = await read('a.jsonl', path, { rate_date: 'yesterday' })
     expect(bad).toEqual({ rows: [], refused: ['1 value_not_exact rate_date'] })
     await writeFile(path, 'base,quote,rate,rate_date\nUSD,GBP,1,2024-05-05\n')
     expect((await read('a.csv', path, given)).rows[0]?.[2]).toBe('2024-05-05')
-    // A column that a file has and leaves empty is empty.
+    // If the file has the column and leaves it empty, it stays empty.
     for (const more of ['', 'x\n']) {
       await writeFile(path, `base,quote,rate,rate_date,source\nUSD,GBP,1,2024-05-05,\n${more}`)
       expect((await read('a.csv', path, { source: 'a folder' })).rows[0]?.[4]).toBeNull()

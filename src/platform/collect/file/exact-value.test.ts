@@ -56,7 +56,7 @@ interface Found {
   readonly span: number
 }
 
-/** Rows and refusals by the number of their line, the file being the batch's first. */
+/** Rows and refused lines by the number of their line, if the file is the first of its batch. */
 async function read(name: string, content: string | Buffer): Promise<Found> {
   const path = join(folder, 'file')
   await writeFile(path, content)
@@ -98,7 +98,7 @@ const values = async (column: string, texts: readonly string[]) => {
   return texts.map((_, at) => (refused[at + 1] === undefined ? rows[at + 1]?.[column] : 'refused'))
 }
 
-describe('readFeedFile() and values', () => {
+describe('readFeedFile() with values of every type', () => {
   it.each<[string, Record<string, string | null>]>([
     [
       'id',
@@ -266,7 +266,7 @@ describe('readFeedFile() and values', () => {
     expect(Object.fromEntries(texts.map((text, at) => [key(text), found[at]]))).toEqual(
       Object.fromEntries(texts.map((text) => [key(text), cases[text]])),
     )
-    // One by one they become the same, whichever way the file is read.
+    // The result is the same if the lines are read one by one.
     for (const text of texts) {
       if (column === 'id') continue
       expect(await values(column, [text]), text).toEqual([cases[text]])
@@ -300,7 +300,7 @@ describe('readFeedFile() and values', () => {
   const quote = (text: string) =>
     /[",\r\n]/.test(text) || text === '' ? `"${text.replaceAll('"', '""')}"` : text
 
-  it('I6 rows of every kind come out exactly or are refused with their number, in every format alike', async () => {
+  it('I6 reads every kind of row exactly or refuses it with its number, alike in every format', async () => {
     const columns = ['id', 'big', 'price', 'name', 'day', 'flag'] as const
     await fc.assert(
       fc.asyncProperty(someRows, fc.boolean(), async (pairs, isRaw) => {
@@ -315,7 +315,7 @@ describe('readFeedFile() and values', () => {
           starts.push(line)
           line += record.split('\n').length
         }
-        // A file that is read in one piece numbers its records.
+        // A file that is read in one piece numbers records, not lines.
         const isDivided = isBad.some(Boolean) || /" | "/.test(csv.join('\n'))
         const files: [string, string, (at: number) => number][] = [
           ['a.jsonl', `${made.map(object).join('\n')}\n`, (at) => at + 1],
@@ -350,7 +350,7 @@ describe('readFeedFile() and values', () => {
     )
   })
 
-  it('I6 a record of CSV is the same by itself and beside one that is refused', async () => {
+  it('I6 reads a CSV record in the same way alone and beside a refused one', async () => {
     const cell = fc.string({
       unit: fc.constantFrom('a', '"', ',', '\n', '\r', ' ', 'é', '\t', "'", '\\'),
       maxLength: 6,
@@ -376,7 +376,7 @@ describe('readFeedFile() and values', () => {
     )
   })
 
-  it('I6 refuses quotes beside blanks outside of them, of which DuckDB drops some in silence', async () => {
+  it('I6 refuses quotes next to blanks, because DuckDB silently drops some of the blanks', async () => {
     for (const record of ['1," "x', '1,"x" ', '1, "x"', '1," "" "']) {
       const { rows, refused } = await read('a.csv', `id,name\n${record}\n`)
       const isFine = record.endsWith('"" "')
@@ -386,7 +386,7 @@ describe('readFeedFile() and values', () => {
     }
   })
 
-  it('tells an empty field of CSV from an empty text', async () => {
+  it('tells an empty CSV field from an empty text in quotes', async () => {
     const { rows } = await read(
       'a.csv',
       'id,name,day,price,bytes\n1,,,,\n2,"","","",""\n3," ",,,\n',
@@ -403,7 +403,7 @@ describe('readFeedFile() and values', () => {
     expect([2, 3].map((line) => beside.rows[line]?.['name'])).toEqual([null, ''])
   })
 
-  it('gives the numbers that an editor shows, of a file with lines in fields and CRLF', async () => {
+  it('numbers lines as an editor does, in a file with CRLF and with line feeds in fields', async () => {
     const { rows, refused } = await read(
       'a.csv',
       'id,name\r\n1,"two\r\nlines"\r\n\r\n2,x,y\r\n3,z\r\n"4,open\r\n',
@@ -413,7 +413,7 @@ describe('readFeedFile() and values', () => {
     expect(refused).toEqual({ 5: 'not_csv', 7: 'not_csv' })
   })
 
-  it('leaves a byte order mark out, and refuses other encodings than UTF-8', async () => {
+  it('leaves out a byte order mark, and refuses encodings other than UTF-8', async () => {
     const mark = '\u{feff}'
     for (const [name, content] of [
       ['a.jsonl', `${mark}{"id":1}\n{"id":2}\n`],
@@ -445,7 +445,7 @@ describe('readFeedFile() and values', () => {
     })
   })
 
-  it('refuses lines with a NUL, with a field twice, and of more than 4 MB', async () => {
+  it('refuses lines that hold a NUL, hold a field twice, or are longer than 4 MB', async () => {
     const long = 'x'.repeat(5 * 1024 * 1024)
     const lines = [
       '{"id":1,"name":"a\0b"}',
@@ -494,7 +494,7 @@ describe('readFeedFile() and values', () => {
     expect((await read('a.csv', 'id,name\n1,a\0b\n2,x\n')).refused).toEqual({ 2: 'not_text' })
   })
 
-  it('takes columns with names that the reader might use itself, line by line too', async () => {
+  it('accepts columns with names that the reader uses itself, line by line too', async () => {
     const names = [
       'n',
       't',
@@ -529,7 +529,7 @@ describe('readFeedFile() and values', () => {
     }
   })
 
-  it('goes by the exact names of fields, and takes thousands of them', async () => {
+  it('tells fields apart by their exact names, and reads thousands of them', async () => {
     expect((await read('a.jsonl', '{"id":1,"Name":"x"}\n')).rows[1]?.['name']).toBeNull()
     expect((await read('a.jsonl', '{"id":1,"Name":"x","name":"y"}\n')).rows[1]?.['name']).toBe('y')
     expect(await read('a.csv', 'id,Name\n1,x\n')).toMatchObject({
@@ -547,7 +547,7 @@ describe('readFeedFile() and values', () => {
     expect((await read('a.jsonl', object)).rows[1]?.['id']).toBe('1')
   })
 
-  it('takes Parquet values as they are', async () => {
+  it('reads Parquet values unchanged', async () => {
     const path = join(folder, 'typed.parquet')
     await db.run(`copy (select 1 as id, 9223372036854775807 as big, 1.5::decimal(30,10) as price, '' as name,
       timestamp_ns '2026-11-20 10:00:00.123456' as at, timestamptz '2026-11-20 10:00:00+02' as moment,
@@ -570,7 +570,7 @@ describe('readFeedFile() and values', () => {
     expect(unknown).toEqual(['more'])
   })
 
-  it('is not led astray by the name of a file', async () => {
+  it('reads a file with any name', async () => {
     for (const name of [
       `a'); drop table x; --.jsonl`,
       '*.csv',
@@ -590,7 +590,7 @@ describe('readFeedFile() and values', () => {
 })
 
 describe('splitLines()', () => {
-  it('parts a file into whole lines that together are the file', async () => {
+  it('splits a file into whole lines and loses none', async () => {
     const path = join(folder, 'split')
     await fc.assert(
       fc.asyncProperty(
@@ -623,7 +623,7 @@ describe('splitLines()', () => {
     )
   })
 
-  it('finds a number with more digits than a double keeps wherever it lies', async () => {
+  it('finds a number with more digits than a double can hold at any position', async () => {
     const path = join(folder, 'long')
     const plain = async (text: string) => {
       await writeFile(path, text)
@@ -645,7 +645,7 @@ describe('splitLines()', () => {
   })
 })
 
-it('parseRecord() reads what quotes hold, and nothing where they are wrong', () => {
+it('parseCsvRecord() reads quoted fields, and returns undefined if a quote is wrong', () => {
   expect(parseCsvRecord('a,"b ""c""",,""')).toEqual(['a', 'b "c"', null, ''])
   expect(['"a"b', '"a', 'a,"b" '].map(parseCsvRecord)).toEqual(Array.from({ length: 3 }))
   expect(parseCsvRecord('a"b,c')).toEqual(['a"b', 'c'])

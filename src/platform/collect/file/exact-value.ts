@@ -2,7 +2,10 @@ import { duckLiteral, identifier } from '../../io/sql.ts'
 import { type Column, fileValue } from '../../lake/lake-type.ts'
 import type { LakeTable } from '../../lake/table-state.ts'
 
-/** Every column as text, and beside it what it is in its type, made once for all that ask for it. */
+/**
+ * SQL of every column as text and, beside it, as a value of its type. Each cast is made once, for
+ * all expressions that need it.
+ */
 export function withCasts({ columns }: LakeTable): string {
   return columns
     .flatMap((column) => {
@@ -18,7 +21,7 @@ function castName({ name }: Column): string {
   return identifier(`as typed ${name}`)
 }
 
-/** SQL of a column's value as a file holds it; of one that `withCasts` has made. */
+/** SQL of a column's value as a file stores it. Reads the columns that `withCasts` has made. */
 export function cast(column: Column): string {
   if (column.type === 'VARCHAR') return identifier(column.name)
   return column.type === 'BLOB'
@@ -26,7 +29,7 @@ export function cast(column: Column): string {
     : fileValue(castName(column), column.type)
 }
 
-/** SQL of the bytes of a text such as `\\x00ff`. */
+/** SQL that turns a text such as `\\x00ff` into bytes. */
 export function unhex(text: string): string {
   return `unhex(substr(${text}, 3))`
 }
@@ -37,11 +40,15 @@ interface TextAndValue {
   readonly value: string
 }
 
-/** By type: SQL that says whether a text is exactly a value and written as one. Cheap answers come first. */
+/**
+ * SQL by type that says whether a text is exactly a value and written as one. Cheap tests come
+ * first.
+ */
 const RULES: Readonly<Record<string, (column: TextAndValue) => string>> = {
   VARCHAR: ({ text }) => `not contains(${text}, chr(0))`,
   BOOLEAN: ({ text, value }) => `(${value} is not null and strlen(${text}) > 3)`,
-  // Engines without a date type write midnight. With a zone it is a moment, and falls on two days.
+  // Engines without a date type write midnight. Midnight with a zone is a moment, which falls on
+  // two days.
   DATE: ({ text, value }) => {
     const isMidnight = matches({ text, value }, `${DAY}[ T]${MIDNIGHT}`)
     return `(case when strlen(${text}) = 10 then ${value}::varchar = ${text} else ${isMidnight} end)`
@@ -59,8 +66,8 @@ const RULES: Readonly<Record<string, (column: TextAndValue) => string>> = {
 }
 
 /**
- * SQL that says whether a text is exactly a value of its column's type, and written as one: true,
- * false or null.
+ * SQL that says whether a text is exactly a value of its column's type and written as one: true if
+ * so, otherwise false or null.
  */
 export function fits(column: Column): string {
   const both = { text: identifier(column.name), value: castName(column) }
@@ -74,6 +81,10 @@ function matches({ text, value }: TextAndValue, pattern: string): string {
   return `${value} is not null and regexp_full_match(${text}, ${duckLiteral(pattern)})`
 }
 
+/**
+ * A number that is too small for the type would become 0, so 0 is accepted only if the text means
+ * 0.
+ */
 function isFloat({ text, value }: TextAndValue): string {
   const isNamed = `regexp_full_match(lower(${text}), '-?(nan|inf|infinity)')`
   const isKept = `isfinite(${value}) and (${value} <> 0 or not regexp_matches(${text}, '^[^eE]*[1-9]'))`
@@ -82,11 +93,11 @@ function isFloat({ text, value }: TextAndValue): string {
 
 const DAY = '[0-9]{4}-[0-9]{2}-[0-9]{2}'
 const MIDNIGHT = String.raw`00:00:00(\.0+)?`
-/** To the microsecond; zeros may follow. */
+/** Exact to the microsecond. Zeros may follow. */
 const TIME = String.raw`([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{1,6}0*)?`
 
 function isDecimal({ text, value }: TextAndValue, scale: string): string {
-  // Up to 15 digits two decimals are the same number if they are the same double.
+  // Two decimals of up to 15 digits are the same number if they are the same double.
   const isSame = `${value}::double = try_cast(${text} as double)`
   const isShort = `strlen(${text}) < 16 and ${isSame} and not contains(${text}, '_')`
   const digits = `length(regexp_replace(regexp_replace(${text}, '[eE].*$', ''), '^-?0*\\.?0*|\\.', '', 'g'))`

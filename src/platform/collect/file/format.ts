@@ -2,7 +2,10 @@ import { ContractError } from '../../errors.ts'
 import { DuckDbError } from '../../io/duckdb-errors.ts'
 import { duckLiteral } from '../../io/sql.ts'
 
-/** What a file is, by the end of its name; each but Parquet may be gzipped (`.gz`). */
+/**
+ * The format of a file, which follows from the end of its name. All formats but Parquet may be
+ * compressed with gzip (`.gz`).
+ */
 export type FileFormat = 'json' | 'jsonl' | 'csv' | 'parquet'
 
 const ENDINGS: Readonly<Record<string, FileFormat>> = {
@@ -13,36 +16,36 @@ const ENDINGS: Readonly<Record<string, FileFormat>> = {
   parquet: 'parquet',
 }
 
-/** The format of a file by its name, `undefined` for one that is nothing a feed takes. */
+/** The format that the name of a file says. Undefined for a file that no feed takes. */
 export function formatOf(name: string): FileFormat | undefined {
   const [, ending = '', gzip] = /\.([a-z]+)(\.gz)?$/i.exec(name) ?? []
   const format = ENDINGS[ending.toLowerCase()]
   return format === 'parquet' && gzip !== undefined ? undefined : format
 }
 
-/** Whether a file may be taken, by its name: in one of the formats, or a ZIP archive. */
+/** Whether a feed takes a file with this name: one in a known format, or a ZIP archive. */
 export function isTaken(name: string): boolean {
   return formatOf(name) !== undefined || isArchive(name)
 }
 
-/** Whether a file is a ZIP archive, by its name. */
+/** Whether the name of a file says that it is a ZIP archive. */
 export function isArchive(name: string): boolean {
   return /\.zip$/i.test(name)
 }
 
 /** A local file of a feed, unpacked. */
 export interface FeedFile {
-  /** What it is called where it came from: in quarantine with the line. */
+  /** Its name at the source. A quarantined line carries it. */
   readonly name: string
   readonly path: string
   readonly format: FileFormat
-  /** Values for columns that its rows lack, by column, taken from its folders' names. */
+  /** Values from the names of its folders, for columns that its rows lack. */
   readonly given?: Readonly<Record<string, string | null>>
 }
 
 /**
  * The values in the names of a file's folders, as Spark and Hive write partitions:
- * `rate_date=2026-11-20/…`. Names are percent-decoded; Hive's name for null becomes null.
+ * `rate_date=2026-11-20/…`. Names are percent-decoded, and Hive's name for null becomes null.
  */
 export function valuesOfFolders(name: string): Readonly<Record<string, string | null>> {
   const folders = name.split('/').slice(0, -1)
@@ -55,7 +58,8 @@ export function valuesOfFolders(name: string): Readonly<Record<string, string | 
 }
 
 /**
- * Percent-decodes part of a name. A NUL would end the text in some places, so it is not decoded.
+ * Percent-decodes part of a name. Leaves a NUL encoded, because some programs would end the text
+ * there.
  */
 function decode(part: string): string {
   try {
@@ -66,7 +70,7 @@ function decode(part: string): string {
   }
 }
 
-/** The fault of a file as a whole. */
+/** The error for a file that cannot be read as a whole. */
 export function unreadable(file: FeedFile, why: string): ContractError {
   return new ContractError(`The file ${file.name} cannot be read: ${why}`, {
     code: 'FILE_UNREADABLE',
@@ -74,7 +78,7 @@ export function unreadable(file: FeedFile, why: string): ContractError {
   })
 }
 
-/** What is wrong with a file, in words that hold nothing of it. */
+/** Says why DuckDB cannot read a file, without quoting its content. */
 export function describeDuckDbError(error: unknown): string {
   const says = (pattern: RegExp) =>
     error instanceof DuckDbError
@@ -85,18 +89,21 @@ export function describeDuckDbError(error: unknown): string {
   return 'it is not what its name says'
 }
 
-/** Limits what a file's folders give to columns that it lacks: what the file says counts more. */
+/** Drops the folder values for columns that the file itself has: the file takes precedence. */
 export function limitGiven(file: FeedFile, columns: readonly string[]): FeedFile {
   const given = Object.entries(file.given ?? {}).filter(([name]) => !columns.includes(name))
   return { ...file, given: Object.fromEntries(given) }
 }
 
-/** What a file's folders give a column; null if they say that it has no value. */
+/**
+ * The value that a file's folders give to a column: null if they say that it has no value,
+ * undefined if they do not name it.
+ */
 export function givenOf({ given = {} }: FeedFile, column: string): string | null | undefined {
   return Object.hasOwn(given, column) ? given[column] : undefined
 }
 
-/** SQL for a column's text, with the folder's value for rows that have none. */
+/** SQL of a column's text. The folder's value fills rows that have none. */
 export function withGiven(text: string | undefined, given: string | null | undefined): string {
   const stand = given === undefined || given === null ? undefined : duckLiteral(given)
   if (text === undefined) return `${stand ?? 'null'}::varchar`

@@ -4,20 +4,20 @@ import { createReadStream, createWriteStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { finished, pipeline } from 'node:stream/promises'
 
-/** A line, or a record of CSV, may be this long. */
+/** The longest line, or CSV record, that is read. */
 export const MAX_LINE_BYTES = 4 * 1024 * 1024
 
-/** A run of whole lines of a text file, in a file of its own. */
+/** Some whole lines of a text file, in a file of their own. */
 export interface LineRun {
   readonly path: string
-  /** Lines of the file that precede it. */
+  /** Lines of the file before this run. */
   readonly before: number
   readonly lines: number
-  /** Of them, those that hold nothing. */
+  /** Lines of the run that hold nothing. */
   readonly emptyLines: number
   /**
-   * Nothing in it can be read for something else: no `\u0000`, no number with more digits than a
-   * double keeps, no line that is too long.
+   * Whether DuckDB cannot misread anything in it: no `\u0000`, no number with more digits than a
+   * double can hold, and no line that is too long.
    */
   readonly isPlain: boolean
 }
@@ -25,9 +25,9 @@ export interface LineRun {
 const CHUNK_BYTES = 1 << 20
 
 /**
- * Parts a text file into files of whole lines, of about `maxBytes` or `maxLines` each (one line at
- * least), in their order; a byte order mark is left out. Holds a few megabytes at a time, or the
- * longest line. What was yielded is the caller's to remove.
+ * Splits a text file, in order, into files of whole lines, each of about `maxBytes` or `maxLines`
+ * but at least one line. Leaves out a byte order mark. Holds a few megabytes in memory, or the
+ * longest line. The caller removes the files.
  */
 export async function* splitLines(
   path: string,
@@ -65,6 +65,7 @@ export async function* splitLines(
   if (run !== undefined) yield { ...(await run.close()), before }
 }
 
+/** A run that is still being written. */
 interface OpenRun {
   readonly sizeBytes: number
   readonly lines: number
@@ -116,8 +117,9 @@ async function openRun(path: string): Promise<OpenRun> {
 }
 
 /**
- * Whether a file of JSON is plain as a `LineRun` is, and one of CSV holds no NUL and no quote beside
- * a blank: of those DuckDB makes what it sees fit.
+ * Whether DuckDB cannot misread anything in a file. Neither format may hold a NUL. JSON may hold no
+ * `\u0000` and no number with more digits than a double can hold. CSV may hold no quote next to a
+ * blank, because DuckDB drops some blanks there.
  */
 export async function isPlainText(path: string, format: 'json' | 'csv'): Promise<boolean> {
   const marks = findMarks()
@@ -137,12 +139,13 @@ function hasQuoteAtBlank(bytes: Buffer): boolean {
   return bytes.includes('" ') || bytes.includes(' "')
 }
 
-/** Longer runs of digits, points and exponents are numbers that may not fit into a double. */
+/** A run of this many digits, points and exponents may be a number that a double cannot hold. */
 const LONG = 17
-/** A byte that a number may hold: `0`–`9`, `.`, `+`, `-`, `e`, `E`. */
+/** The bytes that a number may hold: `0`–`9`, `.`, `+`, `-`, `e`, `E`. */
 const NUMERIC = new Uint8Array(256)
 for (const char of '0123456789.+-eE') NUMERIC[char.charCodeAt(0)] = 1
 
+/** Looks in a stream of chunks for text that DuckDB would misread. */
 function findMarks(): { add(chunk: Buffer): void; isPlain(): boolean } {
   let isPlain = true
   let tail = Buffer.alloc(0)
@@ -152,7 +155,7 @@ function findMarks(): { add(chunk: Buffer): void; isPlain(): boolean } {
   return {
     add(chunk) {
       if (!isPlain) return
-      // What lies across two chunks.
+      // Text that begins in one chunk and ends in the next.
       if (tail.length > 0) look(Buffer.concat([tail, chunk.subarray(0, 64)]))
       look(chunk)
       tail = Buffer.from(chunk.subarray(-64))
@@ -161,18 +164,20 @@ function findMarks(): { add(chunk: Buffer): void; isPlain(): boolean } {
   }
 }
 
-/** Looks at every sixteenth byte only: no run of seventeen lies between two of them. */
+/**
+ * Looks at every sixteenth byte only, because a run of seventeen bytes always covers one of them.
+ */
 function holdsLongNumber(bytes: Buffer): boolean {
   const { length } = bytes
   for (let at = LONG - 1; at < length; at += LONG - 1) {
     if (NUMERIC[bytes[at] ?? 0] === 0) continue
-    // One that holds this byte goes on for eight more to one side.
+    // A run of seventeen that covers this byte reaches eight bytes to its left or to its right.
     if (NUMERIC[bytes[at - 8] ?? 0] === 0 && NUMERIC[bytes[at + 8] ?? 0] === 0) continue
     let from = at
     while (from > 0 && NUMERIC[bytes[from - 1] ?? 0] === 1) from--
     let to = at + 1
     while (to < length && NUMERIC[bytes[to] ?? 0] === 1) to++
-    // A digit ends every number, a quote precedes every text.
+    // A run after a quote is a text, not a number.
     if (to - from < LONG || bytes[from - 1] === 34) continue
     const text = bytes.toString('latin1', from, to)
     if (/^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text) && /[.eE]/.test(text)) return true
@@ -181,7 +186,7 @@ function holdsLongNumber(bytes: Buffer): boolean {
   return false
 }
 
-/** Whether a file of JSON begins as an array or an object does. */
+/** Whether a file begins like a JSON array or object. True for a file that holds only blanks. */
 export async function isJsonText(path: string): Promise<boolean> {
   for await (const chunk of readChunks(path)) {
     const text = chunk.toString('latin1').trimStart()
@@ -190,13 +195,13 @@ export async function isJsonText(path: string): Promise<boolean> {
   return true
 }
 
-/** Bytes of a byte order mark of UTF-8 at the start of a file. */
+/** The length of a UTF-8 byte order mark at the start of a file; 0 if it has none. */
 async function markBytes(file: FileHandle): Promise<number> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(3), 0, 3, 0)
   return bytesRead === 3 && buffer.equals(MARK) ? 3 : 0
 }
 
-/** A path of the same file without a byte order mark: its own, or `target`. */
+/** The path of the same content without a byte order mark: `path` itself, or a copy at `target`. */
 export async function withoutMark(path: string, target: string): Promise<string> {
   await using file = await open(path)
   if ((await markBytes(file)) === 0) return path
@@ -218,17 +223,20 @@ async function* readChunks(path: string): AsyncGenerator<Buffer> {
   }
 }
 
-/** A line as it came; `text` without its end, cut where it is too long. */
+/** A line of the file. `text` has no line end, and is cut if the line cannot be read. */
 interface Line {
   readonly number: number
   readonly text: string
   readonly fault?: 'not_text' | 'line_too_long' | 'never_closed'
 }
 
-/** How much of a line that cannot be read is kept. */
+/** How many characters are kept from a line that cannot be read. */
 const KEPT_CHARS = 1000
 
-/** Every line of a file, none of them held longer than it takes. */
+/**
+ * Every line of a file, or every CSV record if `isRecord` finds where records end. Holds little
+ * more in memory than one line of the allowed length.
+ */
 export async function* readLines(path: string, isRecord?: RecordEnd): AsyncGenerator<Line> {
   let number = 1
   let first = 1
@@ -273,10 +281,12 @@ export async function* readLines(path: string, isRecord?: RecordEnd): AsyncGener
   if (sizeBytes > 0) yield finish()
 }
 
-/** Whether a quote is still open after these bytes, as it was before them. */
+/** Whether a quote is still open after these bytes, given whether it was open before them. */
 type RecordEnd = (part: Buffer, isOpen: boolean) => boolean
 
-/** A quote opens a field at its start only; in a field, two of them are one. */
+/**
+ * A quote opens a field only at the start of the field. Inside a field, two quotes stand for one.
+ */
 function quotesOpen(part: Buffer, isOpen: boolean): boolean {
   let isInside = isOpen
   for (let at = part.indexOf(34); at !== -1; at = part.indexOf(34, at + 1)) {
@@ -288,14 +298,15 @@ function quotesOpen(part: Buffer, isOpen: boolean): boolean {
   return isInside
 }
 
+/** The titles of a CSV file. */
 export interface Header {
   readonly fields: readonly string[]
-  /** The line it ends on, from 1. */
+  /** The line on which it ends, from 1. */
   readonly line: number
 }
 
 /**
- * The first record of a CSV file that holds anything. It has no fields if there is no such record;
+ * The first CSV record that is not empty. It has no fields if all records are empty, and is
  * undefined if it cannot be read.
  */
 export async function readHeader(path: string): Promise<Header | undefined> {
@@ -308,7 +319,7 @@ export async function readHeader(path: string): Promise<Header | undefined> {
   return { fields: [], line: 0 }
 }
 
-/** The records of a CSV file below its header, without those that hold nothing. */
+/** The CSV records below the header, without empty ones. */
 export async function* readRecords(path: string, header: Header): AsyncGenerator<Line> {
   for await (const line of readLines(path, quotesOpen)) {
     if (line.number <= header.line) continue
@@ -317,12 +328,15 @@ export async function* readRecords(path: string, header: Header): AsyncGenerator
   }
 }
 
-/** Whether a CSV record holds nothing: only blanks, or only the commas that spreadsheets leave. */
+/** Whether a CSV record is empty: only blanks, or only the commas that spreadsheets leave. */
 function isEmptyRecord(text: string): boolean {
   return text.trim() === '' || /^,+$/.test(text)
 }
 
-/** Fields of a record of CSV; null is a field without anything, not even quotes. */
+/**
+ * The fields of a CSV record. An empty field without quotes is null. Returns undefined if the text
+ * is not CSV.
+ */
 export function parseCsvRecord(text: string): (string | null)[] | undefined {
   const fields: (string | null)[] = []
   const field = /(?:"((?:[^"]|"")*)"|((?! *")[^,\r\n]*))(,|$)/y
@@ -336,10 +350,10 @@ export function parseCsvRecord(text: string): (string | null)[] | undefined {
 }
 
 /**
- * Writes every line of a file as one of JSON, whatever is in it: `n` its number, `t` its text, `j`
- * the fields of a record of CSV as JSON, `fault` what keeps it from being read. Empty lines are left
- * out. Returns the number of the last line, undefined where a quote is never closed: whatever
- * follows may be part of a text.
+ * Writes every line of a file as a line of JSON, whatever it holds: `n` its number, `t` its text,
+ * `j` the fields of a CSV record as JSON, and `fault` the reason if it cannot be read. Leaves out
+ * empty lines. Returns the number of the last line, or undefined if a quote is never closed,
+ * because everything after the quote may be part of a text.
  */
 export async function writeLines(
   from: string,
@@ -374,7 +388,7 @@ function describeLine(
   if (fault !== undefined) return { n, t, fault }
   if (header === undefined) return { n, t }
   const all = parseCsvRecord(t)
-  // Commas at the end of a record are no more fields.
+  // Commas at the end of a record do not count as fields.
   const hasMore = all?.slice(header.length).some((field) => field !== null) === true
   const fields = hasMore ? undefined : all?.slice(0, header.length)
   if (fields?.length !== header.length) {

@@ -33,7 +33,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** What becomes of a file: its rows as text, its refused lines, the fields nobody asked for. */
+/** The outcome of a file: its rows as text, its refused lines, and its undeclared fields. */
 async function read(name: string, content: string | Buffer) {
   const path = join(folder, name)
   await writeFile(path, content)
@@ -88,7 +88,7 @@ const LINES = [
 const CSV = 'base,day,rate,is_fixed\nGBP,2026-11-19,1.25,true\nEUR,2026-11-19,0.00001,\n'
 
 describe('readFeedFile()', () => {
-  it('reads every format alike', async () => {
+  it('reads the same rows from every format', async () => {
     const files: [string, string | Buffer][] = [
       ['a.jsonl', `${LINES.join('\n')}\n`],
       ['a.ndjson', LINES.join('\r\n')],
@@ -109,7 +109,7 @@ describe('readFeedFile()', () => {
     expect((await read('a.parquet', await readFile(parquet))).rows).toEqual(GOOD)
   })
 
-  it('refuses single lines with number and reason, and lets the others in', async () => {
+  it('refuses single lines with their number and a reason, and accepts all others', async () => {
     const bad = [
       'not json',
       '[1, 2]',
@@ -141,13 +141,13 @@ describe('readFeedFile()', () => {
     expect(contents[3]).toMatchObject({ base: 'USD', rate: '1,5', _line: '5' })
   })
 
-  it('I6 keeps every digit or refuses the line, of JSON numbers that no double holds too', async () => {
+  it('I6 keeps every digit or refuses the line, also for JSON numbers that a double cannot hold', async () => {
     const line = (rate: string) => `{"base":"GBP","day":"2026-11-19","rate":${rate}}`
     const accepted = async (rate: string) => (await read('c.jsonl', line(rate))).rows[0]?.[2]
     expect(await accepted('1.100')).toBe('1.1000000000')
     expect(await accepted('"123456.7890123456"')).toBe('123456.7890123456')
     expect(await accepted('123456.7890123456')).toBe('123456.7890123456')
-    // As doubles these would be other numbers.
+    // As doubles, these numbers would change.
     expect(await accepted('12345678901234.1234567890')).toBe('12345678901234.1234567890')
     expect(await accepted('1.00000000000000001')).toBeUndefined()
     expect(await accepted('1.0000000001000000000')).toBe('1.0000000001')
@@ -158,7 +158,7 @@ describe('readFeedFile()', () => {
     expect(await accepted('null')).toBeNull()
   })
 
-  it('refuses lines of CSV that have too many or too few fields', async () => {
+  it('refuses CSV lines with too many or too few fields', async () => {
     const { rows, refused, contents } = await read(
       'd.csv',
       'base,day,rate,is_fixed\nGBP,2026-11-19,1.25,true\nUSD,2026-11-19,1,true,more\nUSD\n"EU""R",2026-11-19,2,\n',
@@ -168,7 +168,7 @@ describe('readFeedFile()', () => {
     expect(contents[0]).toMatchObject({ _line: '3', _text: 'USD,2026-11-19,1,true,more' })
   })
 
-  it('names fields that nobody asked for, and takes a file that lacks some', async () => {
+  it('names undeclared fields, and accepts a file that lacks declared ones', async () => {
     const more = await read('e.csv', 'note,base,day,rate\nx,GBP,2026-11-19,1\n')
     expect(more).toMatchObject({
       unknown: ['note'],
@@ -181,7 +181,7 @@ describe('readFeedFile()', () => {
     })
   })
 
-  it('refuses a file as a whole that is cut off, or not what its name says', async () => {
+  it('refuses the whole file if it is cut off or is not what its name says', async () => {
     const files: [string, string | Buffer][] = [
       ['f.json', '[{"base":"GBP","day":"2026-11-19"},{"base":'],
       ['f.parquet', 'PAR1 no more'],
@@ -193,14 +193,14 @@ describe('readFeedFile()', () => {
     }
   })
 
-  it('has no row where a file has none', async () => {
+  it('returns no row from a file without rows', async () => {
     for (const name of ['g.jsonl', 'g.json']) expect((await read(name, '')).rows).toEqual([])
     expect((await read('g.json', '[]')).rows).toEqual([])
     expect((await read('g.csv', 'base,day,rate,is_fixed\n')).rows).toEqual([])
   })
 })
 
-it('formatOf() goes by the end of a name', () => {
+it('formatOf() decides by the end of the name', () => {
   expect(['a.JSONL', 'x/y z.csv.gz', 'a.ndjson', 'a.parquet', 'a.json.GZ'].map(formatOf)).toEqual([
     'jsonl',
     'csv',

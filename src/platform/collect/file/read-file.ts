@@ -29,24 +29,26 @@ import {
 import { readWhole } from './whole-file.ts'
 import { isWide, readWide } from './wide-rows.ts'
 
+/** What to read, and where to write the rows. */
 export interface ReadOptions {
   readonly file: FeedFile
-  /** Lines that precede the file's in the batch. */
+  /** Lines before this file in the batch. */
   readonly before: number
-  /** What the names of all files made begin with. */
+  /** The start of the name of every file that is made. */
   readonly path: string
-  /** What DuckDB may use where a large file is read in parts, beside what `db` may. */
+  /** What DuckDB may use to read a large file in parts, in addition to what `db` uses. */
   readonly limits?: Pick<DuckDbOptions, 'memoryLimitMb' | 'threads'>
-  /** The format of wide CSV files, if the feed takes any. */
+  /** The format of wide CSV files, if the feed takes them. */
   readonly wide?: WideFormat | undefined
 }
 
 /**
- * Reads a file's rows: fields by name, each value exactly in its column's type or the line is
- * refused with its number: `not_json`, `not_csv`, `not_text` (no UTF-8, or a NUL), `line_too_long`,
- * `field_twice`, `key_missing`, `value_not_exact`. Every digit of a number counts, in JSON too. Throws `ContractError`
- * (`FILE_UNREADABLE`) when the file as a whole cannot be read: cut off, not what its name says,
- * without a column of the key or with one of the feed's twice.
+ * Reads the rows of a file, with fields by name. Each value is converted exactly into the type of
+ * its column. Otherwise the line is refused, with its number and a reason: `not_json`, `not_csv`,
+ * `not_text` (not UTF-8, or a NUL), `line_too_long`, `field_twice`, `key_missing` or
+ * `value_not_exact`. Every digit of a number counts, also in JSON. Throws `ContractError`
+ * (`FILE_UNREADABLE`) if the file cannot be read as a whole: it is cut off, is not what its name
+ * says, lacks a column of the key, or has a column of the feed twice.
  */
 export async function readFeedFile(
   batch: Stamp,
@@ -63,9 +65,13 @@ const READERS: Readonly<Record<FileFormat, typeof readFeedFile>> = {
   parquet: readParquetRows,
 }
 
-/** Below this a file is read in one piece. */
+/**
+ * One database reads a file up to this size. Several databases, one for each thread, read a larger
+ * file.
+ */
 const RUN_BYTES = 128 * 1024 * 1024
 
+/** Reads JSON lines run by run, so that one bad line does not slow down the other runs. */
 async function readJsonLines(
   batch: Stamp,
   table: LakeTable,
@@ -77,7 +83,7 @@ async function readJsonLines(
   const made: (DividedLines & { readonly before: number })[] = []
   const unknown = new Set<string>()
   let span = 0
-  // Rows are numbered one after the other: in several databases at once, one thread each.
+  // One database numbers its rows with one thread, so a large file uses several databases.
   const isLarge = size > RUN_BYTES && threads > 1
   const work = async (db: DuckDb): Promise<void> => {
     for (;;) {
@@ -130,13 +136,14 @@ async function readJsonLines(
   }
 }
 
-/** Waits for all of them before it throws what one of them threw. */
+/** Runs `work` several times at once. Waits for all of them, then throws the first error. */
 async function inParallel(count: number, work: () => Promise<void>): Promise<void> {
   const outcomes = await Promise.allSettled(Array.from({ length: count }, work))
   const failed = outcomes.find((outcome) => outcome.status === 'rejected')
   if (failed !== undefined) throw failed.reason
 }
 
+/** Reads CSV. Tries the whole file first, and line by line if any row does not convert. */
 async function readCsv(
   batch: Stamp,
   table: LakeTable,
@@ -152,9 +159,9 @@ async function readCsv(
   }
   const names = table.columns.map(({ name }) => name)
   const twice = names.find((name) => titles.indexOf(name) !== titles.lastIndexOf(name))
-  if (twice !== undefined) throw unreadable(file, `it has two columns ${twice}`)
+  if (twice !== undefined) throw unreadable(file, `it has two columns named ${twice}`)
   checkKeyIsThere(file, table, titles)
-  // Other columns may have any name, even twice: they only take up their place.
+  // Other columns may have any name, even twice. They only keep their place.
   const fields = titles.map((name, at) => (names.includes(name) ? name : `other ${at}`))
   const some = names.map((name) => {
     const own = titles.includes(name) ? identifier(name) : undefined
@@ -168,12 +175,13 @@ async function readCsv(
   const whole = (await isPlainText(file.path, 'csv'))
     ? await readWhole(batch, table, { ...place, source, isCsv: true, before: before + line })
     : undefined
-  // The header is a line.
+  // The header counts as a line too.
   if (whole !== undefined) return { ...whole, span: whole.span + line, unknown }
   const rows = await divideFile(batch, table, { from: file.path, line: 0, header, ...place })
   return { ...rows, unknown }
 }
 
+/** Reads one JSON document: an array of objects, or objects one after the other. */
 async function readJson(
   batch: Stamp,
   table: LakeTable,
@@ -182,7 +190,7 @@ async function readJson(
   const bare = await withoutMark(file.path, `${path}.json`)
   const place = { file, before, path: `${path}.parquet` }
   try {
-    if (!(await isJsonText(bare))) throw unreadable(file, 'it is no JSON of objects')
+    if (!(await isJsonText(bare))) throw unreadable(file, 'it does not hold JSON objects')
     const fields = await sampleFields(batch.db, bare, 'json').catch((error: unknown) => {
       throw unreadable(file, describeDuckDbError(error))
     })
@@ -204,6 +212,7 @@ async function readJson(
   }
 }
 
+/** Reads Parquet. Every value becomes text first, so that one rule decides for all formats. */
 async function readParquetRows(
   batch: Stamp,
   table: LakeTable,
@@ -249,19 +258,20 @@ async function readParquetRows(
   return { ...rows, unknown }
 }
 
+/** How to read one column of a Parquet file as text. */
 interface ParquetText {
   readonly column: string
-  /** SQL for the text, which fails on bytes that are not text. */
+  /** SQL of the text. Fails on bytes that are not text. */
   readonly strict?: string
-  /** The same, with null for such bytes. */
+  /** SQL of the text. Null for bytes that are not text. */
   readonly lenient?: string
-  /** SQL condition: there is a value, but it has no text. */
+  /** SQL condition: the value exists, but has no text. */
   readonly isLost?: string
 }
 
 /**
- * How a Parquet value becomes the text that stands for it. Bytes without an annotation are text if
- * they are UTF-8, except for a column of bytes; bytes within a list or a struct have no text.
+ * How a Parquet value becomes text. Bytes without an annotation are text if they are UTF-8, except
+ * for a column that takes bytes. Bytes inside a list or a struct have no text.
  */
 function textOf({ name, type: wanted }: Column, type: string | undefined): ParquetText {
   const column = identifier(name)
@@ -281,6 +291,7 @@ function textOf({ name, type: wanted }: Column, type: string | undefined): Parqu
   return { column: name, strict, lenient: 'null::varchar', isLost: `(${isLost})` }
 }
 
+/** Throws unless the file or its folders give every column of the key. */
 function checkKeyIsThere(file: FeedFile, table: LakeTable, fields: readonly string[]): void {
   const missing = table.key.find(
     (name) => !fields.includes(name) && givenOf(file, name) === undefined,
@@ -288,7 +299,7 @@ function checkKeyIsThere(file: FeedFile, table: LakeTable, fields: readonly stri
   if (missing !== undefined) throw unreadable(file, `it has no column ${missing}`)
 }
 
-/** As `divideLines`, for lines of JSON or records of CSV. */
+/** As `divideLines`, for a file of JSON lines or of CSV records. */
 async function divideFile(
   batch: Stamp,
   table: LakeTable,
@@ -311,7 +322,7 @@ async function divideFile(
   }
 }
 
-/** Names of the fields that the first lines of a file have. */
+/** Names of the fields in the first lines of a file. */
 async function sampleFields(
   db: DuckDb,
   path: string,
@@ -324,7 +335,7 @@ async function sampleFields(
     format === 'jsonl'
       ? await db.rows<{ column_name: string }>(describe).catch(() => [])
       : await db.rows<{ column_name: string }>(describe)
-  // What is no object has one unnamed column.
+  // DuckDB names the column of a value that is not an object `json`.
   return found.map((row) => row.column_name).filter((name) => name !== 'json')
 }
 
@@ -333,7 +344,7 @@ function jsonOptions(path: string, format: 'json' | 'jsonl'): string {
   return `${duckLiteral(path)}, format = '${shape}', maximum_object_size = ${MAX_LINE_BYTES}`
 }
 
-/** SQL for the fields of a JSON file as text. */
+/** SQL of the fields of a JSON file as text. */
 function readObjects(table: LakeTable, file: FeedFile, options: string): string {
   const names = table.columns.map(({ name }) => name)
   const some = names.map(

@@ -9,7 +9,7 @@ import { cast, fits, withCasts } from './exact-value.ts'
 
 /**
  * Reads fields, which are all text, as rows in one pass. Returns undefined if any row does not
- * convert exactly: then `divideLines` must find it.
+ * convert exactly. The caller then runs `divideLines` to find that row.
  */
 export async function readWhole(
   batch: Stamp,
@@ -38,7 +38,7 @@ export async function readWhole(
   try {
     const rows = await writeParquet(
       batch.db,
-      // A row is checked as a whole and beside its values, so that no value is copied for the check.
+      // The check reads the whole row beside its values, so that no value is copied for it.
       `select ${values.join(', ')}, case when ${checks.join(' and ')} then 'insert' else error('inexact') end as _operation,
           ${stamp(batch)}, ${before} + row_number() over () as _ordinal
        from (select ${withCasts(table)} from ${source})`,
@@ -46,7 +46,7 @@ export async function readWhole(
     )
     return { files: [{ path, rows }], refused: [], span: rows }
   } catch {
-    // Whatever it was, the lines are read again one by one.
+    // The error does not matter here: the lines are read again one by one.
     await rm(path, { force: true })
     return undefined
   }

@@ -74,8 +74,8 @@ async function read(text: string, shape: WideFormat | undefined = wide) {
   return { rows, ordinals, refused, unknown: found.unknown, absent: found.absent, span: found.span }
 }
 
-describe('readFeedFile() of a wide file', () => {
-  it('I6 makes a row of each cell with every digit, and counts cells without a value', async () => {
+describe('readFeedFile() with a wide file', () => {
+  it('I6 makes a row from each cell, with every digit, and counts cells without a value', async () => {
     const { rows, ordinals, refused, absent, unknown } = await read(
       'Date,USD,JPY,BGN,\n2024-01-02,1.0956,155.84,1.9558,\n2024-01-01,1.09,N/A,,\n',
     )
@@ -89,7 +89,7 @@ describe('readFeedFile() of a wide file', () => {
     expect([refused, absent, unknown]).toEqual([[], 2, []])
   })
 
-  it('takes blanks around titles and values, empty lines, CRLF, a byte order mark, and unknown titles', async () => {
+  it('accepts blanks around titles and values, empty lines, CRLF, a byte order mark, and unknown titles', async () => {
     const { rows, refused, unknown } = await read(
       '\ufeff\r\nDate, USD, note, GBP, \r\n\r\n2024-01-02T00:00:00, 1.5,"a, b", 0.8, \r\n,,,,\r\n',
     )
@@ -97,7 +97,7 @@ describe('readFeedFile() of a wide file', () => {
     expect([refused, unknown]).toEqual([[], ['note']])
   })
 
-  it('I15 refuses a bad cell, or a bad line, with its number, and takes all others', async () => {
+  it('I15 refuses only the bad cell or line, with its number', async () => {
     const found = await read(
       [
         'Date,USD,GBP,',
@@ -126,21 +126,21 @@ describe('readFeedFile() of a wide file', () => {
     expect(found.span).toBe(9)
   })
 
-  it('refuses a file about another base, or with a column twice, and still takes one that is not wide', async () => {
+  it('refuses a file about another base or with a column twice, and still accepts a file that is not wide', async () => {
     await expect(read('Date,USD,EUR,\n2024-01-02,1.1,1,\n')).rejects.toThrow('it has a column EUR')
     await expect(read('Date,USD,USD\n2024-01-02,1.1,1\n')).rejects.toThrow('two columns USD')
     const long = 'base,quote,day,rate\nEUR,USD,2024-01-02,1.1\n'
     expect((await read(long)).rows).toEqual(['EUR USD 2024-01-02 1.1000000000'])
     const open = `Date,USD\n2024-01-02,"${'x'.repeat(5 * 1024 ** 2)}`
     await expect(read(open)).rejects.toThrow('a quote is never closed')
-    // Without the wide format, or with no title that it knows, it is a file without a key.
+    // Without the wide format, or without a title that matches, the file lacks its key.
     const text = 'Date,USD\n2024-01-02,1.1\n'
     await expect(read('Date,note\n2024-01-02,1.1\n')).rejects.toThrow('it has no column base')
     expect((await read(text)).rows.length).toBe(1)
     expect((await read('Date,USD\n')).rows).toEqual([])
   })
 
-  it('I12 reads thousands of days without holding them', async () => {
+  it('I12 reads thousands of days without holding them in memory', async () => {
     const codes = Array.from({ length: 41 }, (_, at) =>
       String.fromCharCode(65 + Math.floor(at / 26), 65 + (at % 26), 90),
     )

@@ -23,8 +23,8 @@ function matches(title: string, pattern: string): boolean {
 
 /**
  * Reads a wide CSV file: each cell that holds a value becomes a row with the number of its line.
- * Blanks around titles and values do not count. Throws `ContractError` (`FILE_UNREADABLE`) if two
- * columns have one title, or if a title is the value of a constant: then the file is about
+ * Blanks around titles and values are ignored. Throws `ContractError` (`FILE_UNREADABLE`) if two
+ * columns have one title, or if a title is the value of a constant, because then the file is about
  * something else. Memory does not grow with the file.
  */
 export async function readWide(
@@ -76,9 +76,10 @@ export async function readWide(
   }
 }
 
+/** Throws if a title occurs twice or is the value of a constant. */
 function checkTitles(file: FeedFile, titles: readonly string[], { constants }: WideFormat): void {
   const twice = titles.find((title, at) => titles.indexOf(title) !== at)
-  if (twice !== undefined) throw unreadable(file, `it has two columns ${twice}`)
+  if (twice !== undefined) throw unreadable(file, `it has two columns named ${twice}`)
   const own = titles.find((title) => Object.values(constants).includes(title))
   if (own !== undefined) {
     throw unreadable(
@@ -88,15 +89,15 @@ function checkTitles(file: FeedFile, titles: readonly string[], { constants }: W
   }
 }
 
-/** The columns of the feed that a cell fills, in the order of `writeCells`. */
+/** The columns of the feed that a cell fills, in the order in which `writeCells` writes them. */
 function columnsOf({ first, titles, cells, constants }: WideFormat): string[] {
   return [first.column, titles.column, cells.column, ...Object.keys(constants)]
 }
 
 /**
- * Writes a line of JSON for each cell with a value: `n` the line of the file, `p` the number of the
+ * Writes a line of JSON for each cell with a value: `n` the line in the file, `p` the number of the
  * row, `t` its text, `v` the values of `columnsOf`. A line that cannot be read gets a `fault`
- * instead.
+ * instead of `v`.
  */
 async function writeCells(
   to: string,
