@@ -31,7 +31,7 @@ export const settings = z.object({
     .default('tidemark_reader')
     .describe('Role that gets the right to read the warehouse tables, if it exists.'),
   TIDEMARK_WAREHOUSE_READER_URL: text(
-    'The warehouse as that role, for every command that only reads. `serve` refuses a role that can write. Not set: `TIDEMARK_WAREHOUSE_URL`.',
+    'The warehouse as that role, for the pages, the API, and the commands `history` and `status`. `serve` refuses a role that can write. Not set: `TIDEMARK_WAREHOUSE_URL`.',
   ),
   TIDEMARK_HOME: z
     .string()

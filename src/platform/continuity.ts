@@ -31,7 +31,6 @@ export interface Heads {
   readonly isAway?: boolean
 }
 
-/** How a stage reads the heads. */
 export interface HeadsOptions {
   /**
    * A batch that the ingestion zone is known to hold. The search for the last batch starts there.

@@ -13,7 +13,6 @@ import { captureFeed } from './capture-feed.ts'
 import { type FeedFailure, findOffered, type Offer, type Versions } from './offers.ts'
 import { readTakenVersions } from './taken-files.ts'
 
-/** How a run collects. */
 export interface CollectOptions {
   /**
    * A batch that the ingestion zone is known to hold. The search for the last batch starts there.

@@ -29,7 +29,6 @@ import {
 } from './plan-tables.ts'
 import { archiveShape, reportHeld, reportIgnored } from './report-tables.ts'
 
-/** How a run extracts. */
 export interface ExtractOptions {
   /** Tables whose mass deletion the operator has confirmed. */
   readonly confirmDeletes?: ReadonlySet<string>

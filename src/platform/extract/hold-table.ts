@@ -25,7 +25,7 @@ export interface TableHold {
   /** The snapshot of the batch being prepared. */
   readonly identity: SnapshotInfo
   readonly name: string
-  /** Undefined if nothing of the table can be read. */
+  /** Undefined if the table cannot be read at all. */
   readonly shape: TableShape | undefined
   readonly breach: Breach
   readonly previous: TableEntry | undefined

@@ -86,7 +86,7 @@ export async function planTables(
 
 /**
  * Whether a table is proven unchanged: it has no row at or after the horizon, and as many rows as
- * were captured.
+ * were captured or are in quarantine.
  */
 export function isUntouched({ plan, count, previous }: TableTask): boolean {
   return (

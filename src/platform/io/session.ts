@@ -46,7 +46,6 @@ const REACH: Settings = {
   tcp_user_timeout: '60000',
 }
 
-/** How to begin a transaction. */
 export interface BeginOptions {
   readonly database: Database
   /** The text after `begin`, such as `isolation level repeatable read read only`. */

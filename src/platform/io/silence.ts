@@ -14,7 +14,6 @@ export interface Wire {
  */
 export type Heard = 'working' | 'wants' | 'sends' | 'idle' | 'away' | 'unknown'
 
-/** When to become suspicious, and whom to ask. */
 export interface SilenceOptions {
   /** How long a statement may be silent before the server is asked, in ms. */
   readonly silenceMs: number

@@ -125,8 +125,8 @@ function checkWide({ name, key, columns, wide }: Feed): void {
 }
 
 /**
- * The names of the views of changes: tests may read the changes of any table, models only those of
- * the facts' tables.
+ * The views of changes that may be read: for tests those of every table, for models those of the
+ * tables behind facts.
  */
 function changeViews({ source, models, tests = [] }: Project): string[] {
   const tables =

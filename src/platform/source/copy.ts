@@ -175,7 +175,7 @@ export function planRanges(shape: Pick<TableShape, 'hasCtidRanges' | 'sizeBytes'
 }
 
 /**
- * A path that was never used before. DuckDB caches files by path, size and time, and two small
+ * A path that was never used before. A cache may know a file by its path, size and time, and small
  * files may agree in size and time.
  */
 function newPath(folder: string): string {

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { ConfigError, type TidemarkError, TransientError } from '../errors.ts'
 import { retry } from '../io/retry.ts'
 
-/** How to ask, and how long to try. */
 export interface FetchOptions {
   /** `HttpAnswer.version` of the last answer. The server does not send the same answer again. */
   readonly known?: string | undefined
@@ -17,7 +16,7 @@ export interface FetchOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** A complete answer. */
+/** The body of an answer, and its version to ask with next time. */
 export interface HttpAnswer {
   readonly body: Buffer
   /** The server's own name for this answer (ETag or time of change), otherwise its checksum. */

@@ -58,7 +58,7 @@ export interface TableShape {
 /** A table of the contract in this snapshot. */
 export interface SourceState {
   readonly table: SourceTable
-  /** Undefined if nothing of it can be read. */
+  /** Undefined if the table cannot be read at all. */
   readonly shape: TableShape | undefined
   /** Why it cannot be captured; undefined if it keeps its contract. */
   readonly breach: Breach | undefined

@@ -67,7 +67,7 @@ function bound(maxBytes: number): Transform {
   })
 }
 
-/** Turns every error but those of the disk into `ContractError`: the file itself is to blame. */
+/** Turns errors into `ContractError`, except errors of the disk: the file itself is to blame. */
 async function unpack<Result>(kind: string, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work()

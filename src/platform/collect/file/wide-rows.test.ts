@@ -128,7 +128,7 @@ describe('readFeedFile() with a wide file', () => {
 
   it('refuses a file about another base or with a column twice, and still accepts a file that is not wide', async () => {
     await expect(read('Date,USD,EUR,\n2024-01-02,1.1,1,\n')).rejects.toThrow('it has a column EUR')
-    await expect(read('Date,USD,USD\n2024-01-02,1.1,1\n')).rejects.toThrow('two columns USD')
+    await expect(read('Date,USD,USD\n2024-01-02,1.1,1\n')).rejects.toThrow('two columns named USD')
     const long = 'base,quote,day,rate\nEUR,USD,2024-01-02,1.1\n'
     expect((await read(long)).rows).toEqual(['EUR USD 2024-01-02 1.1000000000'])
     const open = `Date,USD\n2024-01-02,"${'x'.repeat(5 * 1024 ** 2)}`
