@@ -383,8 +383,8 @@ describe('a warehouse that somebody has changed', () => {
 
   it.each([
     ['has lost a column', 'drop column paid cascade', 'has lost its column paid'],
-    ['wants a value nobody has', 'add column extra int not null', 'must have a value'],
-  ])('stops where a fact %s, and names it', async (_, alteration, said) => {
+    ['has a new column that must not be null', 'add column extra int not null', 'must not be null'],
+  ])('stops if a fact %s, and names it', async (_, alteration, said) => {
     // A value for the rows that are there, and none for those to come.
     const sql = `alter table fact_payment ${alteration}`
     const wants = alteration.startsWith('add')

@@ -3,17 +3,17 @@ import { readCommit, readLastCommit } from '../lake/batch-log.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
 import { generationOf } from '../project/generation.ts'
 
-/** What the lake knows of one batch. */
+/** A batch in the lake. */
 export interface Batch {
   readonly captured: CommitRecord
-  /** Of that generation; undefined until it is transformed. */
+  /** Its record in `generation`; undefined until it is transformed. */
   readonly transformed: CommitRecord | undefined
   readonly generation: string
 }
 
 /**
- * A batch by its number; undefined when there is none. Reads the lake only. The generation is the
- * one the models make now unless another is asked for.
+ * A batch by its number; undefined if it does not exist. Reads only the lake. `generation` defaults
+ * to the generation of the present models. Throws as `readCommit`.
  */
 export async function readBatch(
   deps: Deps,
@@ -26,7 +26,7 @@ export async function readBatch(
   return { captured, transformed, generation }
 }
 
-/** The newest batches, newest first, at most `count`. Reads the lake only. */
+/** The newest batches, newest first, at most `count`. Reads only the lake. */
 export async function readRecentBatches(deps: Deps, count: number): Promise<Batch[]> {
   const last = await readLastCommit(ingestionZone(deps))
   const newest = last?.batch ?? 0

@@ -7,39 +7,45 @@ import type { Zone } from '../lake/zone.ts'
 import { capturedTables } from '../project/source-contract.ts'
 import { type ModelLineage, readLineage } from './lineage.ts'
 
+/** The source tables with the history of their schemas, and the lineage of the models. */
 export interface Catalog {
   /** In the order of the contract. */
   readonly tables: readonly CatalogTable[]
   readonly models: readonly ModelLineage[]
 }
 
+/** A captured source table with every schema it had. */
 export interface CatalogTable {
   readonly table: string
   readonly key: readonly string[]
-  /** Rows as last captured. */
+  /** Rows in the newest batch. */
   readonly rows: number
-  /** Why it stands still, if it does: it looks another way now than its newest version. */
+  /** Why the table is held, if it is. Its schema may then differ from the newest version. */
   readonly hold: Hold | undefined
-  /** Oldest first; none before the first capture. */
+  /** The versions, oldest first; none before the first capture. */
   readonly versions: readonly TableVersion[]
 }
 
-/** A shape the table was captured in, until the next. */
+/** A schema in which the table was captured, from one batch until the next version. */
 export interface TableVersion {
   readonly fingerprint: string
   readonly firstBatch: number
-  /** When that batch was read, by the source's clock: ISO 8601 UTC. */
+  /** Time of that batch's snapshot by the source's clock, ISO 8601 UTC. */
   readonly takenAt: string
   readonly columns: readonly ArchivedColumn[]
-  /** From the version before; undefined for the first. Empty when the table was made anew as it was. */
+  /**
+   * Difference from the version before; undefined for the first. Empty if the table was dropped and
+   * recreated without a change.
+   */
   readonly difference: SchemaDifference | undefined
 }
 
 /**
- * Every shape in which each source table was captured since it was last added to the project, and
- * which warehouse columns its columns feed. Reads the lake and the models only, neither source nor
- * warehouse. Costs a few requests for each shape, however many batches there are; for the part of
- * a log that older versions wrote, one for each batch.
+ * Every schema in which each source table was captured since it was last added to the project, and
+ * the warehouse columns that its columns feed. Reads only the lake and the models, neither the
+ * source nor the warehouse. Costs a few requests per schema, however many batches there are; one
+ * request per batch for the part of a log that older versions wrote. Throws `ContractError` if a
+ * record or a schema is missing or damaged.
  */
 export async function readCatalog(deps: Deps): Promise<Catalog> {
   const { project } = deps
@@ -70,7 +76,7 @@ export async function readCatalog(deps: Deps): Promise<Catalog> {
       return newest ? [[table, newest.columns.map(({ name }) => name)] as const] : []
     }),
   )
-  // A feed's columns are those of its contract, before anything has come too.
+  // A feed has the columns of its contract, even before the first file has come.
   for (const { name, columns } of project.source.feeds ?? []) {
     if (!known.has(name)) known.set(name, Object.keys(columns))
   }
@@ -78,9 +84,10 @@ export async function readCatalog(deps: Deps): Promise<Catalog> {
   return { tables, models: await readLineage({ db, memory: deps.memory }, project, known) }
 }
 
+/** The first batch in which a table had a fingerprint. */
 type Appearance = Pick<TableVersion, 'fingerprint' | 'firstBatch' | 'takenAt'>
 
-/** The batches at which each table's fingerprint became another, oldest first. */
+/** The batches at which each table's fingerprint changed, oldest first. */
 async function readAppearances(
   zone: Zone,
   last: CommitRecord | undefined,
@@ -99,11 +106,14 @@ async function readAppearances(
 
 interface Trace {
   readonly appearances: readonly Appearance[]
-  /** The newest batch that does not say since when the table has its shape; 0 if there is none. */
+  /**
+   * The newest batch whose record does not say since when the table has had its schema; 0 if there
+   * is none.
+   */
   readonly undatedTo: number
 }
 
-/** Follows a table back from shape to shape, as far as the records say where each began. */
+/** Follows a table back from schema to schema, as far as the records say where each began. */
 async function trace(zone: Zone, last: CommitRecord, table: string): Promise<Trace> {
   const appearances: Appearance[] = []
   let record = last
@@ -119,7 +129,10 @@ async function trace(zone: Zone, last: CommitRecord, table: string): Promise<Tra
   }
 }
 
-/** Reads every record up to a batch: those of older versions name no batch in which a shape began. */
+/**
+ * Reads every record up to a batch. Records from older versions do not name the batch in which a
+ * schema began.
+ */
 async function followForward(zone: Zone, batches: number): Promise<Map<string, Appearance[]>> {
   const found = new Map<string, Appearance[]>()
   for (let first = 1; first <= batches; first += READ_AT_ONCE) {
@@ -130,7 +143,7 @@ async function followForward(zone: Zone, batches: number): Promise<Map<string, A
   return found
 }
 
-/** Commit records under way at once. */
+/** Number of commit records that are read at once. */
 const READ_AT_ONCE = 16
 
 function addAppearances(found: Map<string, Appearance[]>, record: CommitRecord): void {

@@ -17,16 +17,18 @@ import { examineSource } from './examine-source.ts'
 import { examineReader, examineWarehouse } from './examine-warehouse.ts'
 import { check, type Finding } from './finding.ts'
 
+/** Additional checks of the doctor. */
 export interface ExamineOptions {
-  /** The warehouse as the dashboard reads it: with the reader's rights. */
+  /** The warehouse with the reader's rights, as the dashboard reads it. Omitted: not checked. */
   readonly reader?: Warehouse
 }
 
 /**
- * Checks everything a run needs, one thing after another, and goes on after a fault. It does what a
- * run does, through the same code: it reads the source with a run's settings, rehearses a load in a
- * transaction that is rolled back, and lets two writers race for an object. It leaves only two
- * small objects below `doctor/` in each zone, which `lake sweep --delete` removes after a day.
+ * Checks everything that a run needs, one thing after another, and continues after a failure. It
+ * does what a run does, through the same code: it reads the source with a run's settings, rehearses
+ * a load in a transaction that is rolled back, and lets two writers race for an object. It leaves
+ * two small objects below `doctor/` in each zone, which `lake sweep --delete` removes after a day.
+ * May be repeated. Never throws for a failed check: that is a finding.
  */
 export async function examine(deps: Deps, { reader }: ExamineOptions = {}): Promise<Finding[]> {
   return [
@@ -40,7 +42,7 @@ export async function examine(deps: Deps, { reader }: ExamineOptions = {}): Prom
   ]
 }
 
-/** Proves the newest links of the chain, as a run does. */
+/** Checks the newest links of the chain, as a run does. */
 async function examineContinuity(deps: Deps): Promise<string> {
   const heads = await readHeads(deps)
   await checkEnds(deps, heads)
@@ -52,11 +54,12 @@ async function examineContinuity(deps: Deps): Promise<string> {
   return `batch ${captured?.batch ?? 0} captured, ${transformed?.batch ?? 0} transformed, ${head?.batch ?? 0} loaded`
 }
 
+/** Checks the drop and each server of feeds, if there are any. */
 async function examineFeeds({ project, feeds }: Deps): Promise<Finding[]> {
   const { drop, servers = [] } = feeds ?? {}
   const findings: Finding[] = []
   if (drop !== undefined) {
-    findings.push(await check('what others drop can be read', () => examineDrop(drop, project)))
+    findings.push(await check('the dropped files can be read', () => examineDrop(drop, project)))
   }
   for (const server of servers) {
     findings.push(
@@ -92,7 +95,7 @@ async function examineServer({ url, format }: FeedServer): Promise<string> {
   })
 }
 
-/** Lets two writers store an object, makes sure that only one creates it, and reads it back. */
+/** Lets two writers store an object at once, checks that only one creates it, and reads it back. */
 async function examineZone({ scratchDir }: Deps, store: ObjectStore): Promise<string> {
   const key = `doctor/${new Date().toISOString().slice(0, 10)}-${randomBytes(4).toString('hex')}`
   const bodies = ['one', 'other'].map((writer) => Buffer.from(`tidemark doctor, ${writer}\n`))

@@ -12,8 +12,8 @@ import { readTables, type SourceState } from '../source/tables.ts'
 import { check, type Finding } from './finding.ts'
 
 /**
- * Whether the source answers with the settings of a run, and whether its tables can be read; then a
- * finding for each table that breaks its contract.
+ * Checks whether the source answers with a run's settings and whether its tables can be read. Then
+ * gives a finding for each table that breaks its contract. Read-only.
  */
 export async function examineSource(deps: Deps): Promise<Finding[]> {
   const what = `${deps.source.title} answers`
@@ -34,7 +34,7 @@ export async function examineSource(deps: Deps): Promise<Finding[]> {
   return [answers, ...(await examineTables(deps, { snapshot, user }))]
 }
 
-/** Where the source is, and what this user may not ask it. */
+/** The address of the source, and the rights that this user lacks. */
 function describeServer(
   { source }: Deps,
   { snapshot, user }: { snapshot: SourceSnapshot; user: string },
@@ -48,6 +48,7 @@ function describeServer(
   }
 }
 
+/** Reads every table as a run does. A table that breaks its contract gives a finding of its own. */
 async function examineTables(
   deps: Deps,
   { snapshot, user }: { snapshot: SourceSnapshot; user: string },
@@ -57,8 +58,8 @@ async function examineTables(
   const work = async (): Promise<string> => {
     states = await readTables(snapshot, deps.project.source)
     for (const [index, state] of states.entries()) states[index] = await readRows(snapshot, state)
-    const broken = states.filter(({ breach }) => breach !== undefined).length
-    return `${states.length - broken} of ${states.length} tables keep their contract`
+    const breached = states.filter(({ breach }) => breach !== undefined).length
+    return `${states.length - breached} of ${states.length} tables keep their contract`
   }
   const all = await check(what, work, {
     fix: (error) => fixForbidden(error, { user, contract: deps.project.source }),
@@ -75,8 +76,9 @@ async function examineTables(
 }
 
 /**
- * A table's state after it was read as every run reads it: the rows are counted if they have
- * transaction ids, else every value is computed. A table that the server cannot read has a breach.
+ * A table's state after it was read as a run reads it: the rows are counted if they have
+ * transaction ids; otherwise every value is computed. A table that the server cannot read has a
+ * breach.
  */
 async function readRows(snapshot: SourceSnapshot, state: SourceState): Promise<SourceState> {
   const { shape, breach } = state
@@ -104,7 +106,7 @@ async function readUser(snapshot: SourceSnapshot): Promise<string> {
   return onlyRow(found).user
 }
 
-/** The statements for a user who may read nothing. */
+/** The statements that let a user read who may read nothing so far. */
 function fixForbidden(
   error: unknown,
   { user, contract }: { user: string; contract: SourceContract },
@@ -121,7 +123,7 @@ function fixForbidden(
     .join(' ')
 }
 
-/** The statement or edit that makes a table keep its contract. */
+/** The statement or edit after which a table keeps its contract again. */
 function fixBreach(
   { table, breach }: SourceState,
   { user, contract }: { user: string; contract: SourceContract },
@@ -133,7 +135,7 @@ function fixBreach(
     permission: `grant usage on schema ${identifier(schema)} to ${role}; grant select on ${relation} to ${role};`,
     key_lost:
       `alter table ${relation} add primary key (${identifiers(table.key)}); ` +
-      'or, if the source is sure of it, set keyIsUnenforced: true for the table in the contract',
+      'or, if the source guarantees unique keys without it, set keyIsUnenforced: true for the table in the contract',
     locked: 'nothing to do: the next run reads the table once the lock is released',
     not_on_standby: `alter table ${relation} set logged; on the primary, or set TIDEMARK_SOURCE_URL to the primary; all other tables go on`,
     unreadable: `select * from ${relation}; in psql says what is wrong, and \\encoding sql_ascii before \\d ${relation} shows a name that is not UTF-8; all other tables go on`,
@@ -141,6 +143,6 @@ function fixBreach(
   }
   return (
     (breach && fixes[breach.reason]) ??
-    `change ${relation} back to what the contract of ${table.name} says, or change the contract; all other tables go on`
+    `make ${relation} fit the contract of ${table.name} again, or change the contract; all other tables go on`
   )
 }

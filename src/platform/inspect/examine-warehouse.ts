@@ -11,7 +11,8 @@ import { inSnapshot, openWarehouse, type Warehouse } from '../warehouse/warehous
 import { check, type Finding } from './finding.ts'
 
 /**
- * Whether the warehouse answers and is suitable, and whether a load goes through in a rehearsal.
+ * Checks whether the warehouse answers and is suitable, and whether a load succeeds in a rehearsal,
+ * which is rolled back. A load of another run is not a failure.
  */
 export async function examineWarehouse(deps: Deps): Promise<Finding[]> {
   const { schema, url } = deps.warehouse
@@ -36,7 +37,7 @@ export async function examineWarehouse(deps: Deps): Promise<Finding[]> {
         )
       } catch (error) {
         if (!(error instanceof ConflictError)) throw error
-        return 'another run is writing just now; not rehearsed'
+        return 'not rehearsed, because another run is writing right now'
       }
       return 'migrations, the lock and every table; rolled back'
     },
@@ -45,10 +46,14 @@ export async function examineWarehouse(deps: Deps): Promise<Finding[]> {
   return [answers, rehearsed]
 }
 
-/** A load reads the lake between two transactions, which may take this long. */
+/** How long a load may be idle between two transactions, while it reads the lake. */
 const LEAST_IDLE_MS = 60_000
 
-/** Throws `ConfigError` if the server or its database cannot serve as a warehouse. */
+/**
+ * Throws `ConfigError` if the server or its database cannot serve as a warehouse: it is a standby
+ * (`WAREHOUSE_READ_ONLY`), its encoding cannot hold every text (`WAREHOUSE_ENCODING`), or it ends
+ * idle sessions too early (`WAREHOUSE_IDLE_LIMIT`).
+ */
 export function checkFacts(
   { title }: Warehouse,
   { encoding, isStandby, database, user, idleLimitMs }: WarehouseFacts,
@@ -67,7 +72,7 @@ export function checkFacts(
   }
   if (idleLimitMs > 0 && idleLimitMs < LEAST_IDLE_MS) {
     throw new ConfigError(
-      `${title} ends a session of ${user} that is idle for ${idleLimitMs / 1000} s; a load may be idle longer between two batches`,
+      `${title} ends sessions of ${user} that are idle for ${idleLimitMs / 1000} s, but a load may be idle longer between two batches`,
       {
         code: 'WAREHOUSE_IDLE_LIMIT',
         hint: `alter role ${identifier(user)} set idle_session_timeout = 0;`,
@@ -77,8 +82,8 @@ export function checkFacts(
 }
 
 /**
- * The statement that gives the loader what it lacks, as far as Postgres' message names it (English
- * servers); undefined for any other error.
+ * The statement that grants the loader a missing right, as far as Postgres' message names it
+ * (English servers); undefined for any other error.
  */
 export function fixPermission(
   error: unknown,
@@ -94,7 +99,7 @@ export function fixPermission(
   if (kind === 'schema') return `grant usage, create on schema ${identifier(name)} to ${role};`
   if (kind === 'database') return `create schema ${identifier(schema)} authorization ${role};`
   if (kind !== undefined) {
-    // The loader alters its tables, and drops their keys while it fills them: it must own them.
+    // The loader alters its tables and drops their keys while it fills them, so it must own them.
     return `alter ${kind === 'relation' ? 'table' : kind} ${qualified(schema, name)} owner to ${role};`
   }
   if (/temporary tables/.test(message)) {
@@ -103,7 +108,9 @@ export function fixPermission(
   return undefined
 }
 
-/** What to type if no reader is named: the statement that creates the role, and the setting. */
+/**
+ * What to type if no reader is configured: the statement that creates the role, and the setting.
+ */
 async function nameReader(warehouse: Warehouse): Promise<string> {
   const name = warehouse.readerRole ?? 'tidemark_reader'
   await using session = await openWarehouse({ ...warehouse, attempts: 1 })
@@ -121,7 +128,9 @@ async function nameReader(warehouse: Warehouse): Promise<string> {
   return exists ? set : `create role ${identifier(name)} login password '…'; then ${set}`
 }
 
-/** Whether the dashboard's role can read the warehouse, and can do no more. */
+/**
+ * Checks whether the dashboard's role can read the warehouse, and has no further rights. Read-only.
+ */
 export async function examineReader(deps: Deps, reader: Warehouse): Promise<Finding> {
   const what = 'the dashboard can read the warehouse'
   if (reader.url === deps.warehouse.url) {
@@ -142,7 +151,7 @@ export async function examineReader(deps: Deps, reader: Warehouse): Promise<Find
     if (excess.length === 0) return seen
     const detail = `${seen}; but ${excess.map((each) => each.what).join('; ')}`
     const hint = excess.map(({ fix }) => `${fix};`).join('\n          ')
-    // Functions alone are not a fault: the Ask page refuses them, whatever the role may run.
+    // Functions alone are not a failure: the Ask page refuses them, whatever the role may run.
     if (excess.every(({ kind }) => kind === 'functions')) return { detail, hint }
     throw new ConfigError(detail, { code: 'READER_TOO_POWERFUL', hint })
   })

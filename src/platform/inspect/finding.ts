@@ -4,18 +4,22 @@ import { TidemarkError } from '../errors.ts'
 export interface Finding {
   readonly what: string
   readonly ok: boolean
-  /** What was seen, or what is wrong. */
+  /** What the check found, or what failed. */
   readonly detail: string
-  /** What fixes it: the statement, command or edit to type. */
+  /** The fix: the statement, command or edit to type. */
   readonly hint?: string
 }
 
+/** How a failed check finds its hint. */
 export interface CheckOptions {
-  /** A better hint than the error's own. */
+  /** Gives a better hint than the error's own; undefined if it knows none. */
   readonly fix?: (error: unknown) => string | undefined
 }
 
-/** Does `work` and returns its outcome as a finding. Never throws. */
+/**
+ * Runs `work` and returns its result as a finding; an error becomes a finding that is not `ok`.
+ * Never throws.
+ */
 export async function check(
   what: string,
   work: () => Promise<string | Omit<Finding, 'what' | 'ok'>>,
@@ -27,7 +31,7 @@ export async function check(
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error)
     const own = error instanceof TidemarkError ? error.hint : undefined
-    // A failed run hints at "tidemark doctor"; the doctor must not send people round in circles.
+    // A failed run hints at "tidemark doctor"; the doctor must not send people in a circle.
     const hint = fix?.(error) ?? (own === 'tidemark doctor' ? undefined : own)
     return { what, ok: false, detail, ...(hint === undefined ? {} : { hint }) }
   }

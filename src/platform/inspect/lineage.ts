@@ -13,26 +13,28 @@ import {
   type TracedRelations,
 } from '../transform/lineage/select-lineage.ts'
 
+/** The source tables and columns from which a model's columns are computed. */
 export interface ModelLineage {
   readonly table: string
-  /** Source tables the model reads, those it only joins or filters by included. */
+  /** The source tables that the model reads, including tables that only join or filter. */
   readonly reads: readonly string[]
-  /** The model's own columns; none where its final select could not be followed. */
+  /** The model's own columns; none if its final select could not be followed. */
   readonly columns: readonly { readonly column: string; readonly from: ColumnSource }[]
 }
 
-/** Columns of each source table; one that is not known yet is left out. */
+/** The columns of each source table. A table whose columns are not known yet is missing. */
 export type KnownColumns = ReadonlyMap<string, readonly string[]>
 
 /**
- * Which source columns each warehouse column's values are computed from, as DuckDB's own parser
- * reads the models: through CTEs, subqueries, joins, stars and unions. Conditions of joins and
- * filters decide which rows there are, not what is in them, and are not counted. Nor is what the
- * platform adds itself: record ids, history columns, inferred dimension rows. The calendar is
+ * The source columns from which each warehouse column is computed. DuckDB's own parser reads the
+ * models, through CTEs, subqueries, joins, stars and unions. Conditions of joins and filters are
+ * left out: they decide which rows exist, not which values they hold. Columns that the platform
+ * adds are left out too: record ids, history columns, inferred dimension rows. The calendar is
  * followed through the facts that name its days.
  *
- * Nothing is guessed: an expression that holds a subquery, a lambda, `count(*)`, or a name that
- * cannot be traced gives the tables its select reads, with `exact` false.
+ * Nothing is guessed: an expression with a subquery, a lambda, `count(*)`, or a name that cannot be
+ * traced gives the tables that its select reads, with `exact` false. Runs no model. Never throws
+ * for a model that cannot be followed.
  */
 export async function readLineage(
   parser: Parser,
@@ -57,7 +59,9 @@ export async function readLineage(
   return project.models.flatMap((model) => found.get(model) ?? [])
 }
 
-/** The names a model can read: its change view, the source tables, the days. */
+/**
+ * The relations that a model can name: the source tables, its change view, the days of a calendar.
+ */
 function relationsFor(
   model: Model,
   { project, known, days }: { project: Project; known: KnownColumns; days: ColumnSource },
@@ -84,7 +88,7 @@ function relationsFor(
   return new Map(relations.map((each) => [each.name, each]))
 }
 
-/** What the facts' columns that name the calendar's days are made of. */
+/** The sources of the facts' columns that name the calendar's days. */
 function daysNamed(calendar: Model, found: ReadonlyMap<Model, ModelLineage>): ColumnSource[] {
   return [...found].flatMap(([model, lineage]) =>
     model.kind !== 'fact'

@@ -6,38 +6,45 @@ import type { FactVersion } from '../presentation/history.ts'
 import type { Fact } from '../project/model.ts'
 import { type Batch, readBatch } from './batches.ts'
 
-/** Where a version of a fact comes from, as the lake's commit records say. */
+/** The origin of a fact's version, according to the lake's commit records. */
 export interface Origin {
-  /** The batch that brought it into the warehouse. */
+  /** The batch that brought the version into the warehouse. */
   readonly batch: number
   readonly generation: string
-  /** The batch it was captured in: an earlier one where the fact was held back in between. */
+  /** Where it was captured. The batch is an earlier one if the fact was held in between. */
   readonly captured: CapturedIn
-  /** The fact's files of the batch, one of which holds it; undefined when their record is gone. */
+  /**
+   * The fact's files in the batch. One of them holds the version. Undefined if their record is
+   * gone.
+   */
   readonly factFiles: readonly FileRef[] | undefined
 }
 
+/** The batch and the files that recorded a change to a source table. */
 export interface CapturedIn {
   readonly batch: number
   readonly snapshot: SnapshotInfo
   /**
-   * The oldest transaction that the table's changes of the batch can be of, those before
-   * `snapshot.xmax` being the newest; undefined where the table was read whole.
+   * The oldest transaction from which the table's changes in the batch can be; the newest is before
+   * `snapshot.xmax`. Undefined if the whole table was compared.
    */
   readonly since: string | undefined
-  /** The source table's change files of the batch, one of which holds the change. */
+  /** The source table's change files in the batch. One of them holds the change. */
   readonly files: readonly FileRef[]
 }
 
-/** Why the lake does not say it. `gone`: the batch has no commit record; else an error's code. */
+/**
+ * Why the lake cannot name the origin. `gone`: the batch has no commit record. Otherwise an error's
+ * code.
+ */
 export interface NoOrigin {
   readonly batch: number
   readonly missing: 'gone' | (string & {})
 }
 
 /**
- * Where each of these versions comes from, in their order. Reads commit records only, each once; one
- * that cannot be read leaves the others alone.
+ * The origin of each of these versions, in their order. Reads only commit records, each of them
+ * once. If a record cannot be read, only its own versions have no origin.
  */
 export async function readOrigins(
   deps: Deps,
@@ -92,7 +99,10 @@ async function once<Value>(
   return await found
 }
 
-/** The batch of a span whose snapshot was taken at a moment; moments never run backwards. */
+/**
+ * The first batch of a span whose snapshot is not older than `validFrom`. Found by bisection,
+ * because snapshot times never run backwards.
+ */
 async function findCaptured(
   captured: (number: number) => Promise<CommitRecord | undefined>,
   { from, to, validFrom }: { from: number; to: CommitRecord; validFrom: string },

@@ -10,13 +10,16 @@ import { openFiles, type Zone } from '../lake/zone.ts'
 import { run, type RunReport } from '../pipeline.ts'
 import { generationOf } from '../project/generation.ts'
 
-/** A row in quarantine: the last version of its key that was refused and not settled since. */
+/** A row in quarantine: the last refused version of its key that has not left quarantine since. */
 export interface QuarantineEntry {
-  /** `<batch>.<table>.<ordinal>`; stays the same until the row is refused anew. */
+  /** `<batch>.<table>.<ordinal>`. It stays the same until the row is refused again. */
   readonly id: string
-  /** `ingestion`: it has no exact form in the lake. `processed`: no place in a star table. */
+  /**
+   * `ingestion`: the row cannot be stored exactly in the lake. `processed`: it does not fit its
+   * contract, or breaks a rule of a star table.
+   */
   readonly zone: 'ingestion' | 'processed'
-  /** A source table; in the processed zone also a star table. */
+  /** A source table, or in the processed zone also a star table. */
   readonly table: string
   /** The batch that refused it. */
   readonly batch: number
@@ -25,19 +28,23 @@ export interface QuarantineEntry {
   readonly operation: string
   readonly key: Readonly<Record<string, string | null>>
   readonly reason: string
-  /** `undefined` where the row as a whole is at fault. */
+  /** The column that is the cause; `undefined` if it is the whole row. */
   readonly column: string | undefined
-  /** Every column as exact text. */
+  /** Every column's value as exact text. */
   readonly content: Readonly<Record<string, string | null>>
 }
 
+/** Which rows in quarantine to return. */
 export interface QuarantineFilter {
   readonly table?: string
-  /** Newest first; at most this many of each table. */
+  /** Most rows per table; the newest are returned. */
   readonly limit: number
 }
 
-/** What is in quarantine now, tables in order, newest rows first. Reads the lake only. */
+/**
+ * Reads the rows that are in quarantine now, tables in order, newest rows first. `total` counts all
+ * rows of the wanted tables, whatever the limit. Reads only the lake.
+ */
 export async function readQuarantine(
   deps: Deps,
   { table, limit }: QuarantineFilter,
@@ -55,7 +62,10 @@ export async function readQuarantine(
   return { entries, total }
 }
 
-/** One entry by its id. Throws `ConfigError` when it is in quarantine no longer, or never was. */
+/**
+ * Reads one entry by its id. Throws `ConfigError` (`UNKNOWN_ENTRY`) if it has left quarantine or
+ * was never there.
+ */
 export async function findEntry(deps: Deps, id: string): Promise<QuarantineEntry> {
   const [batch = '', ...rest] = id.split('.')
   const table = rest.slice(0, -1).join('.')
@@ -73,6 +83,7 @@ export async function findEntry(deps: Deps, id: string): Promise<QuarantineEntry
   })
 }
 
+/** The result of a replay. */
 export interface Replay {
   readonly report: RunReport
   /** Rows in quarantine before and after. */
@@ -81,9 +92,10 @@ export interface Replay {
 }
 
 /**
- * Gives every row in quarantine another chance: what had no exact form is read from the source
- * again, and what the models refused is put through the models as they are now. Models that have
- * changed make a new generation, in which a version that passes stands at its place in history.
+ * Gives every row in quarantine another chance. Rows that could not be stored exactly are read from
+ * the source again. Rows that the models refused go through the present models. Changed models make
+ * a new generation, in which a version that passes takes its place in history. May be repeated.
+ * Throws as `run`.
  */
 export async function replay(deps: Deps): Promise<Replay> {
   const before = await readQuarantine(deps, { limit: 0 })
@@ -100,7 +112,7 @@ interface Place {
   readonly record: CommitRecord | undefined
 }
 
-/** The newest batch of both zones; of the processed one that of the newest generation there is. */
+/** The newest batch of each zone; in the processed zone, of the present models' generation. */
 async function readPlaces(deps: Deps): Promise<Place[]> {
   const ingestion = ingestionZone(deps)
   const processed = processedZone(deps, generationOf(deps.project))

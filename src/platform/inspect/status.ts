@@ -14,35 +14,39 @@ import {
   type WarehouseClient,
 } from '../warehouse/warehouse.ts'
 
+/** How far each place has come, and what waits or was refused. */
 export interface Status {
   readonly generation: string
-  /** Newest batch of each place, 0 when it holds none. */
+  /** The newest batch in each place; 0 if it holds none. */
   readonly batches: {
     readonly ingestion: number
     readonly processed: number
     readonly warehouse: number
   }
   readonly warehouse: LedgerHead | undefined
-  /** Age of the warehouse in milliseconds: it is complete up to that long ago. */
+  /**
+   * Age of the warehouse in milliseconds: it is complete up to this long ago. Undefined before the
+   * first load.
+   */
   readonly lagMs: number | undefined
   readonly promiseMs: number
   readonly isFresh: boolean
-  /** Each source table as captured. */
+  /** Each source table in the newest ingestion batch. */
   readonly tables: readonly TableStatus[]
   readonly facts: readonly {
     readonly table: string
     readonly current: number
     readonly versions: number
   }[]
-  /** Star tables that stand still. */
+  /** Star tables that are held. */
   readonly held: readonly { readonly table: string; readonly hold: Hold }[]
-  /** Rows in quarantine now, of both zones. */
+  /** Rows in quarantine now, in both zones. */
   readonly quarantined: number
-  /** The checks that published rows of this generation have broken. */
+  /** The checks that published rows of this generation break. */
   readonly warnings: readonly WarningStatus[]
 }
 
-/** Rows that were published although they break a check. */
+/** The number of rows of a table that were published although they break a check. */
 export interface WarningStatus {
   readonly table: string
   readonly check: string
@@ -52,27 +56,29 @@ export interface WarningStatus {
   readonly total: number
 }
 
+/** A source table in the newest ingestion batch. */
 export interface TableStatus {
   readonly table: string
   readonly rows: number
-  /** Deletions that wait to be confirmed. */
+  /** Deletions that the brake holds back until they are confirmed. */
   readonly heldDeletes: number
-  /** Why it stands still, if it does. */
+  /** Why the table is held, if it is. */
   readonly hold: Hold | undefined
-  /** Rows in quarantine because they cannot be captured exactly. */
+  /** Rows in quarantine because they cannot be stored exactly. */
   readonly quarantined: number
 }
 
+/** How to read the warehouse, and the promise against which its age is judged. */
 export interface StatusOptions {
-  /** Read with these rights: on a connection of its own, or on one of a reader's. */
+  /** The warehouse with the rights to read it: on a new connection, or on a session of a reader. */
   readonly reader: Warehouse | Pick<Reader, 'open'>
   readonly promiseMs: number
   readonly now: Date
 }
 
 /**
- * Where source changes stand: captured, transformed, loaded, and how old the warehouse is. Only
- * reads, at a cost that does not grow with the log. Throws as `readHeads`.
+ * How far source changes have come (captured, transformed, loaded), and how old the warehouse is.
+ * Read-only. The cost does not grow with the log. Throws as `readHeads` and `checkEnds`.
  */
 export async function readStatus(deps: Deps, options: StatusOptions): Promise<Status> {
   const generation = generationOf(deps.project)
@@ -111,7 +117,7 @@ export async function readStatus(deps: Deps, options: StatusOptions): Promise<St
     warnings: Object.entries(transformed?.tables ?? {}).flatMap(
       ([table, { warnings = {}, warningsSoFar = {} }]) =>
         Object.entries(warningsSoFar).map(([check, total]) => {
-          // A check may be named like a member that every object inherits.
+          // A check may have the name of a member that every object inherits.
           const rows = Object.hasOwn(warnings, check) ? (warnings[check] ?? 0) : 0
           return { table, check, rows, total }
         }),

@@ -4,31 +4,39 @@ import { readLastCommit, readNamedFiles } from '../lake/batch-log.ts'
 import type { ObjectStore } from '../lake/store/object-store.ts'
 import type { Zone } from '../lake/zone.ts'
 
+/** Which objects a sweep may take, and whether it removes them. */
 export interface SweepOptions {
-  /** Only objects last modified before this moment: what a run is writing now is left alone. */
+  /** Only objects last modified before this moment, so that a run's new objects are left alone. */
   readonly before: Date
-  /** Remove what is found; otherwise it is only counted. */
+  /** Whether to remove the orphans; otherwise they are only counted. */
   readonly remove: boolean
 }
 
+/** The result of a sweep in one zone. */
 export interface SweptZone {
   readonly zone: 'ingestion' | 'processed'
   readonly location: string
   /** Objects in the zone, commit records included. */
   readonly objects: number
-  /** Objects that no commit record names, and uploads cut off: from runs killed or beaten in a race. */
+  /**
+   * Objects that no commit record names, and unfinished uploads. Runs leave them that were killed
+   * or lost a race.
+   */
   readonly orphans: number
   readonly orphanBytes: number
-  /** How many of them this call removed. */
+  /** How many orphans this call removed. */
   readonly removed: number
 }
 
 /**
- * Finds the objects that no commit record names, and removes them if asked. A data file bears the
- * number of its batch, so that batch's record decides about it, and memory does not grow with the
- * lake. Never touches a commit record, a schema, what a record names, or a name it does not know.
- * Throws as `readHeads` and `checkEnds` before anything is removed: a lake with a gap cannot say
- * what is named. Throws `ConfigError` if the store refuses deletions; what is left stays harmless.
+ * Finds the objects that no commit record names, and removes them if asked. A data file's name
+ * holds the number of its batch, and that batch's record decides about it, so memory does not grow
+ * with the lake. Never touches a commit record, a schema, a file that a record names, or a name
+ * that it does not know. May be repeated.
+ *
+ * Throws as `readHeads` and `checkEnds` before anything is removed, because the records of a lake
+ * with a gap do not name every file. Throws `ConfigError` if the store refuses deletions; the
+ * orphans stay harmless.
  */
 export async function sweep(deps: Deps, options: SweepOptions): Promise<SweptZone[]> {
   await checkEnds(deps, await readHeads(deps))
@@ -80,17 +88,17 @@ async function sweepStore(
 const PROGRESS_EVERY = 10_000
 
 interface DataFile {
-  /** Where its log is in the store: empty, or the folder of a generation. */
+  /** Prefix of its log in the store: empty, or the folder of a generation. */
   readonly prefix: string
-  /** As a commit record names it. */
+  /** Its key as a commit record names it. */
   readonly key: string
   readonly batch: number
 }
 
-/** What a key says about a data file; `undefined` for everything else in a zone. */
+/** The batch and log of a data file, from its key; `undefined` for any other object. */
 function parseDataFile(zone: SweptZone['zone'], key: string): DataFile | undefined {
   const prefix = zone === 'ingestion' ? '' : key.slice(0, key.indexOf('/') + 1)
-  // No record names the doctor's objects: they count as files of a batch that does not exist.
+  // No record names the doctor's objects, so they count as files of a batch that does not exist.
   if (key.startsWith('doctor/')) return { prefix: '', key, batch: Infinity }
   const found = /\/(\d{12})-[0-9a-f]+-\d+(?:\.[a-z0-9]+)*$/.exec(key)
   return found === null
@@ -98,12 +106,13 @@ function parseDataFile(zone: SweptZone['zone'], key: string): DataFile | undefin
     : { prefix, key: key.slice(prefix.length), batch: Number(found[1]) }
 }
 
+/** The files that the commit records of one log name. */
 interface NamedFiles {
   /** Whether a commit record names the file. */
   has(file: DataFile): Promise<boolean>
 }
 
-/** The names in one log. Those of a batch are read when they are asked for. */
+/** Opens the names in one log. The names of a batch are read when they are first needed. */
 async function openNamedFiles(zone: Zone): Promise<NamedFiles> {
   const last = await readLastCommit(zone)
   const inUse = new Set<string>()

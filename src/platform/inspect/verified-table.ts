@@ -1,6 +1,7 @@
 import type { Difference } from '../lake/difference.ts'
 import { NO_DIFFERENCE } from './verify-history.ts'
 
+/** The result of comparing one table between two places. */
 export interface VerifiedTable {
   readonly table: string
   /**
@@ -8,17 +9,21 @@ export interface VerifiedTable {
    * row in the warehouse against the processed zone.
    */
   readonly where: 'lake' | 'warehouse' | 'history'
-  /** Rows the source (or what the models make of it) holds. */
+  /**
+   * Number of expected rows: in the source, made by the models from the source, or in the processed
+   * zone.
+   */
   readonly rows: number
   readonly difference: Difference
-  /** Whether equal checksums were proof enough, or every row was copied and compared. */
+  /** `checksum`: equal checksums were proof enough. `rows`: the rows were copied and compared. */
   readonly by: 'checksum' | 'rows'
-  /** Rows left out because they are in quarantine. */
+  /** Rows left out of the comparison, because they are in quarantine. */
   readonly quarantined: number
-  /** Why it stands still, and so was not compared. */
+  /** Why the table is held and so was not compared; missing if it was compared. */
   readonly held?: string
 }
 
+/** The result for a table that was not compared, with the reason. It counts as equal. */
 export function notCompared(table: string, held = 'never_captured'): VerifiedTable {
   const nothing = { rows: 0, difference: NO_DIFFERENCE, quarantined: 0 }
   return { table, where: 'lake', by: 'checksum', ...nothing, held }

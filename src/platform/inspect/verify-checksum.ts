@@ -5,32 +5,35 @@ import type { Column } from '../lake/lake-type.ts'
 import { exactText } from '../lake/quarantine/quarantine.ts'
 
 /**
- * Rows as two numbers that do not depend on their order, the same in Postgres and in DuckDB. Equal
- * checksums mean equal rows. Different ones mean only that rows must be compared: Postgres and
- * DuckDB print a few types, such as floats, differently.
+ * The checksum of a relation: two numbers that do not depend on the order of rows and are the same
+ * in Postgres and in DuckDB. Equal checksums mean equal rows. Different checksums only mean that
+ * the rows must be compared, because Postgres and DuckDB print a few types differently, such as
+ * floats.
  */
 export interface Checksum {
   readonly rows: bigint
   readonly sum: bigint
 }
 
-/** A row that a checksum's select list returns, as text. */
+/** The row that a checksum's select list returns, as text. */
 export interface ChecksumRow {
   readonly rows: string
   readonly sum: string
 }
 
+/** Parses the row of a checksum's select list. */
 export function parseChecksum({ rows, sum }: ChecksumRow): Checksum {
   return { rows: BigInt(rows), sum: BigInt(sum) }
 }
 
+/** Whether two checksums are equal; false if one is missing. */
 export function isSameChecksum(one: Checksum, other: Checksum | undefined): boolean {
   return one.rows === other?.rows && one.sum === other.sum
 }
 
 /**
- * The select list of a checksum in Postgres. Every value counts with its length, so that no two
- * rows look alike; 60 bits of each row's MD5 are summed up.
+ * The select list of a checksum in Postgres. Every value counts with its length, so that different
+ * rows never give the same text. The sum adds 60 bits of each row's MD5.
  */
 export function postgresChecksum(columns: readonly string[]): string {
   const values = columns.map((name) => {
@@ -41,7 +44,7 @@ export function postgresChecksum(columns: readonly string[]): string {
   return `count(*)::text as rows, coalesce(sum(${hash}), 0)::text as sum`
 }
 
-/** The same in DuckDB, for columns in the lake's types. */
+/** As `postgresChecksum`, in DuckDB, for columns in the lake's types. */
 function duckChecksum(columns: readonly Column[]): string {
   const values = columns.map(({ name, type }) => {
     const text = exactText(name, type)
@@ -51,7 +54,7 @@ function duckChecksum(columns: readonly Column[]): string {
   return `count(*)::varchar as rows, coalesce(sum(${hash}), 0)::varchar as sum`
 }
 
-/** The checksum of a relation in DuckDB. */
+/** Computes the checksum of a relation in DuckDB; without columns, the checksum of zero rows. */
 export async function checksumOf(
   db: DuckDb,
   columns: readonly Column[],
@@ -63,8 +66,8 @@ export async function checksumOf(
 }
 
 /**
- * All values one after the other. Postgres' functions take no more than a hundred arguments, so by `||`, which
- * takes two; in halves, since DuckDB parses expressions no deeper than a thousand.
+ * SQL that concatenates values. Uses `||`, because functions in Postgres take at most a hundred
+ * arguments, and nests it in halves, because DuckDB parses expressions only a thousand levels deep.
  */
 function concat(values: readonly string[]): string {
   if (values.length <= 2) return values.length === 0 ? `''` : values.join(' || ')

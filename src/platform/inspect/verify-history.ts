@@ -28,28 +28,30 @@ import {
 } from './verify-checksum.ts'
 import type { LogCheck } from './verify-log.ts'
 
+/** The places that a comparison of history reads. */
 export interface HistoryCheck {
   readonly db: DuckDb
   readonly warehouse: WarehouseClient
   /** The newest processed record. */
   readonly record: CommitRecord
+  /** The files of each star table by batch, from `verifyLog`. */
   readonly files: LogCheck['files']
 }
 
-/** How a star table of the warehouse compares with the processed zone. */
+/** The result of comparing a star table in the warehouse with the processed zone. */
 export interface ComparedHistory {
-  /** Rows the processed zone holds: every version of a fact, every row of a dimension. */
+  /** Rows in the processed zone: every version of a fact, every row of a dimension. */
   readonly rows: number
   readonly difference: Difference
   readonly by: 'checksum' | 'rows'
 }
 
-/** Batches compared at a time. */
+/** Number of batches that are compared at a time. */
 const CHUNK = 500
 
 /**
- * Compares every version of a fact in the warehouse with the processed zone (I7): checksums of
- * `CHUNK` batches at a time first, and rows only where those differ.
+ * Compares every version of a fact in the warehouse with the processed zone (I7). It compares
+ * checksums of `CHUNK` batches at a time, and rows only if those differ. Read-only.
  */
 export async function compareVersions(
   deps: Deps,
@@ -92,8 +94,8 @@ export async function compareVersions(
 }
 
 /**
- * Compares every row of a dimension in the warehouse with the processed zone. A calendar may hold
- * more days than the facts name.
+ * Compares every row of a dimension in the warehouse with the processed zone, by checksum and then
+ * by rows. A calendar may hold more days than the facts name. Read-only.
  */
 export async function compareDimension(
   deps: Deps,
@@ -128,6 +130,7 @@ export async function compareDimension(
   return { rows, difference: counted, by: 'rows' }
 }
 
+/** The difference between two equal tables. */
 export const NO_DIFFERENCE: Difference = { missing: 0, extra: 0, different: 0, keys: [] }
 
 /** A difference without its extra rows. */
@@ -136,7 +139,7 @@ export function withoutExtra(difference: Difference): Difference {
   return { ...difference, extra: 0, keys }
 }
 
-/** Two differences as one. */
+/** Adds up two differences, with the first 20 keys. */
 function addDifferences(one: Difference, other: Difference): Difference {
   return {
     missing: one.missing + other.missing,
@@ -146,6 +149,7 @@ function addDifferences(one: Difference, other: Difference): Difference {
   }
 }
 
+/** The columns of the newest file, without the change columns; none if there are no files. */
 async function columnsOf(
   db: DuckDb,
   zone: Zone,
@@ -157,6 +161,7 @@ async function columnsOf(
   return columns.filter(({ name }) => !CHANGE_COLUMNS.has(name))
 }
 
+/** The checksums of a fact's versions in the warehouse, by chunk of batches. */
 async function checksumChunks(
   { client, warehouse }: WarehouseClient,
   model: Fact,
@@ -172,7 +177,7 @@ async function checksumChunks(
   return new Map(rows.map((row) => [Number(row.chunk), parseChecksum(row)]))
 }
 
-/** Copies rows of the warehouse and compares them one by one. */
+/** Copies rows from the warehouse and compares them one by one. */
 async function compareRows(
   db: DuckDb,
   warehouse: WarehouseClient,
@@ -187,8 +192,8 @@ async function compareRows(
 }
 
 /**
- * Copies a table's columns from the warehouse, where `from` is the text of the from clause. Returns
- * the rows as a relation in DuckDB.
+ * Copies a table's columns from the warehouse into the scratch folder. `from` is the text of the
+ * from clause. Returns SQL of the rows in DuckDB.
  */
 export async function copyRows(
   db: DuckDb,
@@ -206,7 +211,10 @@ export async function copyRows(
   return `(select ${names} from ${duckLiteral(parquet)})`
 }
 
-/** The difference of a table without rows in the processed zone: all its rows are extra. */
+/**
+ * The difference for a table without rows in the processed zone: all rows in the warehouse are
+ * extra.
+ */
 async function countExtra(
   { client, warehouse }: WarehouseClient,
   { name }: LakeTable,

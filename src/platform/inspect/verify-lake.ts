@@ -30,6 +30,7 @@ import {
 import { NO_DIFFERENCE } from './verify-history.ts'
 import type { Scope } from './verify-scope.ts'
 
+/** The places to compare at one snapshot. */
 interface LakeCheck {
   readonly db: DuckDb
   readonly snapshot: SourceSnapshot
@@ -37,14 +38,20 @@ interface LakeCheck {
   readonly scope: Scope
 }
 
-/** The source tables, compared with the lake and open for models, until this is disposed of. */
+/** The source tables, compared with the lake and open for the models, until this is disposed of. */
 export interface VerifiedLake extends AsyncDisposable {
   readonly verified: readonly VerifiedTable[]
-  /** By table: the relation of its rows that models do not see, if there can be any. */
+  /**
+   * For each table, the relation of its rows that models do not see; missing if there can be none.
+   */
   readonly refused: ReadonlyMap<string, string>
 }
 
-/** Compares each source table with the lake, and opens each as models see it. */
+/**
+ * Compares each source table in scope with the lake, and opens it under its own name as models see
+ * it. A table that is held is not compared; models read its state in the lake. Writes only to the
+ * scratch folder.
+ */
 export async function verifyLake(deps: Deps, check: LakeCheck): Promise<VerifiedLake> {
   const { db, snapshot, record, scope } = check
   const ingestion = ingestionZone(deps)
@@ -59,7 +66,8 @@ export async function verifyLake(deps: Deps, check: LakeCheck): Promise<Verified
       ? { paths: undefined, ...notCompared(table.name, entry?.held?.reason ?? breach?.reason) }
       : await verifyTable(deps, { ...check, shape, entry })
     if (view !== undefined) {
-      // A table that was not copied (it is held, or its checksum is equal) is read from the lake.
+      // A table that was not copied, because it is held or its checksum is equal, is read from the
+      // lake.
       const open =
         paths === undefined
           ? await openTable(db, view, { ingestion, record })
@@ -69,7 +77,7 @@ export async function verifyLake(deps: Deps, check: LakeCheck): Promise<Verified
     verified.push(found)
     deps.log({ event: 'table_verified', where: 'lake', table: table.name, rows: found.rows })
   }
-  // The rows of a feed are nowhere but in the lake.
+  // The rows of a feed exist only in the lake.
   for (const feed of deps.project.source.feeds ?? []) {
     const view = await viewOf(feed, { ingestion, record, latest: record })
     if (view !== undefined) opened.set(feed.name, await openTable(db, view, { ingestion, record }))
@@ -82,8 +90,8 @@ export async function verifyLake(deps: Deps, check: LakeCheck): Promise<Verified
 
 /**
  * Compares one source table with the lake. If the checksums are equal, nothing is copied. Otherwise
- * keys in quarantine are left out, and `paths` are the files of all other rows, and of the rows
- * that the lake still has for those keys.
+ * keys in quarantine are left out, and `paths` are the files with all other rows, and with the
+ * lake's rows for the keys in quarantine.
  */
 async function verifyTable(
   deps: Deps,

@@ -14,20 +14,21 @@ export interface LogFault {
   readonly detail: string
 }
 
+/** The result of checking both logs and the ledger. */
 export interface LogCheck {
   readonly faults: readonly LogFault[]
-  /** The files of each star table, by batch, of every batch whose record could be read. */
+  /** The files of each star table by batch, from every record that could be read. */
   readonly files: ReadonlyMap<string, ReadonlyMap<number, readonly FileRef[]>>
 }
 
-/** Batches read at once. */
+/** Number of batches that are read at once. */
 const READ_AT_ONCE = 16
 
 /**
- * Walks through both logs from the first batch to `last`, and through the ledger beside them (I14).
- * Every record must be there and undamaged and continue the one before; a processed record must be
- * made from the ingestion record with its number; the ledger must have one row for each batch,
- * loaded from its record. Faults are returned, not thrown.
+ * Checks both logs from the first batch to `last`, and the ledger beside them (I14). Every record
+ * must exist, be undamaged, and continue the record before. A processed record must be made from
+ * the ingestion record with its number. The ledger must have one row for each batch, loaded from
+ * its record. Faults are returned, not thrown. Read-only.
  */
 export async function verifyLog(
   deps: Deps,
@@ -63,8 +64,8 @@ export async function verifyLog(
           continue
         }
         const previous = before[place]
-        const broken = previous && follow(() => checkFollows(zones[place], previous, record))
-        if (broken !== undefined) faults.push({ place, batch, detail: broken.message })
+        const mismatch = previous && follow(() => checkFollows(zones[place], previous, record))
+        if (mismatch !== undefined) faults.push({ place, batch, detail: mismatch.message })
         before[place] = record
       }
       const { ingestion, processed } = records
@@ -89,6 +90,7 @@ export async function verifyLog(
   return { faults, files }
 }
 
+/** The record, or the error that says why it cannot be read. */
 async function attempt(read: () => Promise<CommitRecord>): Promise<CommitRecord | TidemarkError> {
   try {
     return await read()
@@ -98,6 +100,7 @@ async function attempt(read: () => Promise<CommitRecord>): Promise<CommitRecord 
   }
 }
 
+/** The error of a failed check; undefined if it passes. */
 function follow(check: () => void): ContractError | undefined {
   try {
     check()
@@ -108,6 +111,7 @@ function follow(check: () => void): ContractError | undefined {
   }
 }
 
+/** A batch's row in the ledger. */
 interface LedgerRow {
   readonly generation: string
   readonly snapshotAt: string
@@ -139,18 +143,17 @@ async function readLedger(
   return new Map(rows.map(({ batch, ...row }) => [Number(batch), row]))
 }
 
-/** What is wrong with a batch's row in the ledger; `undefined` if nothing is. */
+/** Why a batch's row in the ledger does not match its record; `undefined` if it matches. */
 function compareLedger(row: LedgerRow | undefined, record: CommitRecord): string | undefined {
   if (row === undefined) return 'its row is missing'
   const isFromHere = row.capturedAs !== null && row.capturedAs === record.madeFrom
   if (row.loadedFrom !== null && row.loadedFrom !== record.checksum && !isFromHere) {
     return 'it was loaded from another record'
   }
-  if (row.snapshotAt !== record.snapshot.takenAt)
-    return 'its snapshot time is not that of the record'
+  if (row.snapshotAt !== record.snapshot.takenAt) return 'its snapshot time differs from the record'
   const counts = JSON.parse(row.counts) as Record<string, Record<string, number>>
   const differs = Object.entries(record.tables).find(([table, entry]) =>
     Object.entries(entry.counts).some(([name, count]) => (counts[table]?.[name] ?? 0) !== count),
   )
-  return differs && `its counts of ${differs[0]} are not those of the record`
+  return differs && `its counts of ${differs[0]} differ from the record`
 }

@@ -4,17 +4,20 @@ import type { Model } from '../project/model.ts'
 import { readInputs } from '../transform/inputs.ts'
 import type { Parser } from '../transform/lineage/parsed-select.ts'
 
-/** What is compared. */
+/** The tables that a verification compares. */
 export interface Scope {
-  /** Source tables, by name. */
+  /** Names of the source tables that are compared with the lake. */
   readonly sources: ReadonlySet<string>
-  /** Models whose rows are compared with what they make of the source. */
+  /** Models that run over the source; the result is compared with the warehouse. */
   readonly models: readonly Model[]
-  /** Models whose rows are compared with the processed zone. */
+  /** Models whose rows in the warehouse are compared with the processed zone. */
   readonly histories: readonly Model[]
 }
 
-/** Everything, or one table and what it is made from. */
+/**
+ * The scope of a verification: everything, or one table and the tables from which it is made.
+ * Throws `ConfigError` (`UNKNOWN_TABLE`) for an unknown table.
+ */
 export async function planScope(
   { project }: Deps,
   parser: Parser,
@@ -36,7 +39,7 @@ export async function planScope(
       hint: 'tidemark catalog',
     })
   }
-  // The days of a calendar are those that all facts name.
+  // A calendar's days come from all facts, so it is compared only with the processed zone.
   if (model.kind === 'calendar') return { sources: new Set(), models: [], histories: [model] }
   const reads = (await readInputs(parser, project)).get(model) ?? []
   const isRead = ({ name }: { name: string }) =>
@@ -45,12 +48,13 @@ export async function planScope(
   return { sources, models: [model], histories: [model] }
 }
 
-/** The calendar comes last: its days are those the facts name. */
+/** The calendar comes last, because its days come from the facts. */
 function rank(model: Model): number {
   return model.kind === 'calendar' ? 1 : 0
 }
 
+/** What to verify. */
 export interface VerifyOptions {
-  /** Compares this source or star table alone, and what it is made from. */
+  /** A source or star table: compares only this table and the tables from which it is made. */
   readonly table?: string | undefined
 }

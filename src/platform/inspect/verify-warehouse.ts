@@ -36,10 +36,11 @@ import {
 import { type LogFault, verifyLog } from './verify-log.ts'
 import type { Scope } from './verify-scope.ts'
 
+/** The places to compare, and the batch at which they are compared. */
 export interface WarehouseCheck {
   readonly db: DuckDb
   readonly warehouse: WarehouseClient
-  /** The batch at which lake and warehouse are compared. */
+  /** The ingestion record at which lake and warehouse are compared. */
   readonly record: CommitRecord
   readonly held: readonly HeldTable[]
   /** See `VerifiedLake`. */
@@ -48,9 +49,9 @@ export interface WarehouseCheck {
 }
 
 /**
- * Compares the warehouse with what the models make of the source, and with the processed zone. The
- * source tables must be open, see `verifyLake`. Throws `ConflictError` if the warehouse is not at
- * the batch of `record`.
+ * Compares the warehouse with the rows that the models make from the source, and with the processed
+ * zone. The source tables must be open, see `verifyLake`. Read-only. Throws `ConflictError`
+ * (`VERIFY_OVERTAKEN`) if the warehouse is not at the batch of `record`.
  */
 export async function verifyWarehouse(
   deps: Deps,
@@ -62,10 +63,10 @@ export async function verifyWarehouse(
   const head = await readLedgerHead(warehouse)
   if (head?.batch !== record.batch) {
     throw new ConflictError(
-      `The warehouse stands at batch ${head?.batch ?? 0}, the snapshot at ${record.batch}`,
+      `The warehouse is at batch ${head?.batch ?? 0}, the snapshot at batch ${record.batch}`,
       {
         code: 'VERIFY_OVERTAKEN',
-        hint: 'another run went on meanwhile; run tidemark verify again',
+        hint: 'another run loaded a batch meanwhile; run tidemark verify again',
       },
     )
   }
@@ -74,7 +75,7 @@ export async function verifyWarehouse(
   return { verified: [...models, ...verified], faults }
 }
 
-/** Compares the warehouse's current rows with what each model makes of the source. */
+/** Compares the warehouse's current rows with the rows that each model makes from the source. */
 async function verifyModels(
   deps: Deps,
   { db, warehouse, record, held, refused, scope }: WarehouseCheck,
@@ -98,7 +99,9 @@ async function verifyModels(
   return verified
 }
 
-/** Compares every version in the warehouse with the processed zone, and the chain with the ledger. */
+/**
+ * Compares every version in the warehouse with the processed zone, and the chain with the ledger.
+ */
 async function verifyHistories(
   deps: Deps,
   { db, warehouse, record, scope }: WarehouseCheck,
@@ -120,6 +123,7 @@ async function verifyHistories(
   return { verified, faults }
 }
 
+/** One model to run over the source and to compare with the warehouse. */
 interface ModelCheck<Kind extends Model> extends Pick<
   WarehouseCheck,
   'db' | 'warehouse' | 'refused'
@@ -131,8 +135,9 @@ interface ModelCheck<Kind extends Model> extends Pick<
 }
 
 /**
- * A fact's current rows against what the model makes of the source, and against its own history. If
- * a row's values do not fit its contract, the model only says which key it has.
+ * Compares a fact's current rows with the rows that the model makes from the source, and with the
+ * fact's own history. A row whose values do not fit its contract only contributes its key, which is
+ * left out.
  */
 async function verifyFact(deps: Deps, check: ModelCheck<Fact>): Promise<VerifiedTable> {
   const { db, warehouse, model, batch } = check
@@ -160,7 +165,7 @@ async function verifyFact(deps: Deps, check: ModelCheck<Fact>): Promise<Verified
   return { ...checked, difference: { ...difference, different: difference.different + stale } }
 }
 
-/** Opens the rows of a source table as if one batch had inserted them all. */
+/** Opens the rows of a source table as if one batch had inserted all of them. */
 async function openAsChanges(
   { db, model, batch }: ModelCheck<Fact>,
   rows: string,
@@ -187,7 +192,7 @@ async function readRefusedKeys(
   return await check.db.table(`select ${identifiers(check.model.key)} from (${select})`)
 }
 
-/** Rows of the maintained current table that are not what the history says, either way. */
+/** The number of rows in which the current table and the history differ, in either direction. */
 async function countStale(
   { client, warehouse }: WarehouseClient,
   { model, batch }: { model: Fact; batch: number },
@@ -195,7 +200,7 @@ async function countStale(
   const current = identifier(`${model.table}_current`)
   const asOf = `${identifier(`${model.table}_as_of_batch`)} (${batch})`
   return await withPostgresErrors(warehouse, async () => {
-    // By name: the two may hold their columns in another order.
+    // Compares columns by name, because the two may hold them in different orders.
     const { rows: columns } = await client.query<{ name: string }>(
       `select attname as name from pg_attribute
        where attrelid = to_regclass($1) and attnum > 0 and not attisdropped`,
@@ -212,7 +217,10 @@ async function countStale(
   })
 }
 
-/** A dimension against its model. Rows the source no longer holds may stay: old facts join them. */
+/**
+ * Compares a dimension with the rows that its model makes. Rows that the source no longer holds may
+ * stay, because earlier facts join them.
+ */
 async function verifyDimension({
   db,
   warehouse,
@@ -229,12 +237,12 @@ async function verifyDimension({
   return { ...checked, difference: withoutExtra(checked.difference) }
 }
 
-/** What a model makes of the source. Dispose of it after use. */
+/** The rows that a model makes from the source. Dispose of them after use. */
 interface ExpectedRows extends AsyncDisposable {
   readonly table: LakeTable
   /** Relation of the rows that break no rule. */
   readonly rows: string
-  /** Relation of the keys whose rows break one. */
+  /** Relation of the keys whose rows break a rule. */
   readonly quarantined: string
 }
 
@@ -267,7 +275,7 @@ async function makeExpected(
   }
 }
 
-/** Compares what a model makes of the source with the warehouse: by checksum, then row by row. */
+/** Compares the rows that a model makes with the warehouse: by checksum, then row by row. */
 async function compareModel(
   { db, warehouse: connection }: Pick<WarehouseCheck, 'db' | 'warehouse'>,
   { expected, relation }: { expected: ExpectedRows; relation: string },

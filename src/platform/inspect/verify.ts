@@ -11,29 +11,31 @@ import type { LogFault } from './verify-log.ts'
 import { planScope, type VerifyOptions } from './verify-scope.ts'
 import { verifyWarehouse } from './verify-warehouse.ts'
 
+/** The result of a verification. */
 export interface VerifyReport {
   readonly batch: number
-  /** Moment of the snapshot all three were compared at (source clock). */
+  /** Time of the snapshot at which source, lake and warehouse were compared (source clock). */
   readonly snapshotAt: string
   readonly tables: readonly VerifiedTable[]
-  /** Breaks in the chain of commit records, and between it and the ledger. */
+  /** Breaks in the chain of commit records, or between the chain and the ledger. */
   readonly faults: readonly LogFault[]
   readonly isEqual: boolean
 }
 
 /**
- * Compares source, lake and warehouse at one snapshot, value by value (I6): the tables of the
- * source with the lake, the current rows with what the models make of the source, every version and
- * every dimension row in the warehouse with the processed zone (I7), and the chain of records with
- * the ledger (I14). Checksums are compared first, and rows only where those differ.
+ * Compares source, lake and warehouse at one snapshot, value by value (I6): the source tables with
+ * the lake; the current rows with the rows that the models make from the source; every version and
+ * every dimension row in the warehouse with the processed zone (I7); and the chain of records with
+ * the ledger (I14). Checksums are compared first, and rows only if those differ.
  *
- * Brings lake and warehouse up to that snapshot first, like a run, and keeps the snapshot open
- * meanwhile, so the proof holds on a living source. A table that is held is not compared with the
- * source, and models read what the lake has of it. Differences are reported, not thrown. Throws
- * what a run throws if a stage cannot work, and `ConfigError` for an unknown table.
+ * First brings lake and warehouse up to that snapshot, like a run, and keeps the snapshot open
+ * meanwhile, so the proof holds while the source changes. A table that is held is not compared with
+ * the source; models read its state in the lake. Differences are returned, not thrown. May be
+ * repeated. Throws what a run throws if a stage cannot work, and `ConfigError` (`UNKNOWN_TABLE`)
+ * for an unknown table.
  */
 export async function verify(deps: Deps, options: VerifyOptions = {}): Promise<VerifyReport> {
-  // Another run may move lake or warehouse past the snapshot; then a newer one is needed.
+  // If another run moves lake or warehouse past the snapshot, a newer snapshot is needed.
   return await retryConflicts(deps, 'verify_again', () => verifyOnce(deps, options))
 }
 
@@ -47,7 +49,7 @@ async function verifyOnce(deps: Deps, options: VerifyOptions): Promise<VerifyRep
   await using db = await openScratchDb(deps)
   const scope = await planScope(deps, { db, memory: deps.memory }, options)
   await using lake = await verifyLake(deps, { db, snapshot, record, scope })
-  // Opened late: a server may end a session that has been idle while the lake was compared.
+  // Opened late, because a server may end a session that is idle while the lake is compared.
   await using warehouse = await openWarehouse(deps.warehouse)
   const star = await verifyWarehouse(deps, {
     db,

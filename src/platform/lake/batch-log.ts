@@ -7,21 +7,27 @@ import { completeRecord, type StoredRecord } from './standing.ts'
 import type { ObjectStore } from './store/object-store.ts'
 import { commitKey, type Zone } from './zone.ts'
 
-/** The commit record of a batch, or `undefined` when the batch does not exist. */
+/**
+ * The commit record of a batch; `undefined` if the batch does not exist. Throws `ContractError` if
+ * the record is damaged, or if a record that it refers to is missing or from another lake.
+ */
 export async function readCommit(zone: Zone, batch: number): Promise<CommitRecord | undefined> {
   const stored = await readStored(zone, batch)
   return stored && (await complete(zone, stored))
 }
 
-/** As `readCommit`, for a batch that must be there. */
+/**
+ * As `readCommit`, for a batch that must exist. Throws `ContractError` (`LAKE_OBJECT_MISSING`) if
+ * its record is missing.
+ */
 export async function readExistingCommit(zone: Zone, batch: number): Promise<CommitRecord> {
   return await complete(zone, await readExistingStored(zone, batch))
 }
 
 /**
- * The newest batch's commit record, `undefined` in an empty zone. Batch numbers have no gaps, so it
- * is found in O(log n) requests from `hint` (a batch known to exist, or 0), or from the newest
- * batch that this process has seen, without a listing.
+ * The newest batch's commit record; `undefined` in an empty zone. Batch numbers have no gaps, so it
+ * takes O(log n) requests and no listing. The search begins at `hint` (a batch known to exist, or
+ * 0), or at the newest batch that this process has seen.
  */
 export async function readLastCommit(zone: Zone, hint = 0): Promise<CommitRecord | undefined> {
   const last = await findLast(zone, Math.max(hint, logMemory(zone).last))
@@ -54,14 +60,18 @@ async function findLast(zone: Zone, hint: number): Promise<StoredRecord | undefi
   return last
 }
 
-/** How far beyond the end of a log to look for records that a gap has cut off: 1, 2, 4 … 4,096. */
+/**
+ * Distances from the end of a log at which to look for records that a gap cut off: 1, 2, 4 … 4,096.
+ */
 const LOOK_BEYOND = Array.from({ length: 13 }, (_, index) => 2 ** index)
 
 /**
- * Throws `ContractError` (`LAKE_GAP`) if the record after `last` is missing but a later one is
- * there: a new record under its number would contradict the later ones. Throws `ConflictError` if
- * another run has just committed that record, and `ContractError` (`LAKE_MIXED`) if `last` does not
- * continue the record before it. Call it before writing anything of a batch (I14).
+ * Throws `ContractError` (`LAKE_GAP`) if the record after `last` is missing but a later record
+ * exists. A new record under its number would contradict the later ones. Throws `ConflictError` if
+ * another run has just committed that record. Throws `ContractError` (`LAKE_MIXED`) if `last` does
+ * not continue the record before it.
+ *
+ * Call this before anything is written for a batch (I14).
  */
 export async function checkEnd(zone: Zone, last: CommitRecord | undefined): Promise<void> {
   const next = (last?.batch ?? 0) + 1
@@ -75,7 +85,7 @@ export async function checkEnd(zone: Zone, last: CommitRecord | undefined): Prom
   const later = next + (LOOK_BEYOND[index] ?? 0)
   throw new ContractError(
     `The commit record ${zone.prefix}${commitKey(next)} is missing from ${zone.store.location}, ` +
-      `but that of batch ${later} is there`,
+      `but the record of batch ${later} exists`,
     { code: 'LAKE_GAP', hint: 'restore the object from a backup of the zone; nothing was written' },
   )
 }
@@ -86,11 +96,14 @@ async function checkLink(zone: Zone, record: CommitRecord): Promise<void> {
   if (previousChecksum === undefined) return
   const body = await zone.store.get(zone.prefix + commitKey(previous))
   if (body !== undefined && hasChecksum(body, previousChecksum)) return
-  // Says what is wrong with it.
+  // A damaged record explains the mismatch better.
   checkFollows(zone, await readExistingStored(zone, previous), record)
 }
 
-/** As `checkLink`, with the record before at hand. */
+/**
+ * Throws `ContractError` (`LAKE_MIXED`) unless `record` names the checksum of `before`, the record
+ * before it (I14). A record of format 1 names no checksum and passes.
+ */
 export function checkFollows(
   zone: Zone,
   before: Pick<CommitRecord, 'checksum'>,
@@ -110,16 +123,16 @@ function mixed(message: string): ContractError {
   })
 }
 
-/** A zone as messages name it. */
+/** A zone's name in messages: its store and, if any, its prefix. */
 export function describeZone({ store, prefix }: Zone): string {
   return prefix === '' ? store.location : `${store.location}/${prefix.replace(/\/$/, '')}`
 }
 
 /**
- * Makes the batch after `previous` exist: the one irreversible step. Every file it names must have
- * been uploaded. `madeFrom` is the ingestion record that a batch of the processed zone was made
- * from. A lake gets its identity with its first record. Throws `ConflictError` if another run has
- * already committed this batch number.
+ * Makes the batch after `previous` exist. This is the one irreversible step. Every file that the
+ * batch names must be uploaded before. `madeFrom` is the ingestion record from which a processed
+ * batch was made. The first record of a lake creates the lake's identity. Throws `ConflictError`
+ * (`BATCH_TAKEN`) if another run has already committed this batch number.
  */
 export async function commitBatch(
   zone: Zone,
@@ -136,28 +149,29 @@ export async function commitBatch(
 }
 
 /**
- * Throws `ConflictError` (`BATCH_TAKEN`) if another run has committed this batch number: whatever is
- * uploaded for it after that stays an orphan. `commitBatch` meets a run that commits it later.
+ * Throws `ConflictError` (`BATCH_TAKEN`) if another run has committed this batch number. Files that
+ * were uploaded for it stay orphans. If the other run commits after this check, `commitBatch`
+ * throws.
  */
 export async function checkNotTaken(zone: Zone, batch: number): Promise<void> {
   if (await hasCommit(zone, batch)) throw batchTaken(batch)
 }
 
 function batchTaken(batch: number): ConflictError {
-  return new ConflictError(`Another run has committed batch ${batch} first`, {
+  return new ConflictError(`Another run committed batch ${batch} first`, {
     code: 'BATCH_TAKEN',
-    hint: 'nothing is lost; its changes are in that batch or will be in the next',
+    hint: 'nothing is lost; run again: the changes are in that batch or come in the next one',
   })
 }
 
 async function complete(zone: Zone, stored: StoredRecord): Promise<CommitRecord> {
   return await completeRecord(stored, {
     key: zone.prefix + commitKey(stored.batch),
-    read: (batch) => readSettled(zone, batch, stored),
+    read: (batch) => readReferred(zone, batch, stored),
   })
 }
 
-/** Keys of the files that a batch's own record names: everything the batch wrote. */
+/** Keys of the files that a batch's own record names: every file that the batch wrote. */
 export async function readNamedFiles(zone: Zone, batch: number): Promise<ReadonlySet<string>> {
   const { tables } = await readExistingStored(zone, batch)
   const files = Object.values(tables).flatMap(
@@ -184,7 +198,7 @@ async function readStored(zone: Zone, batch: number): Promise<StoredRecord | und
   const known = parsed.get(batch)
   if (known?.body.equals(body) === true) return known.record
   const record = parseRecord(body, key)
-  if (record.batch !== batch) throw damaged(key, `it is the record of batch ${record.batch}`)
+  if (record.batch !== batch) throw damaged(key, `it holds the record of batch ${record.batch}`)
   parsed.set(batch, { body, record })
   return record
 }
@@ -202,36 +216,36 @@ async function readExistingStored(zone: Zone, batch: number): Promise<StoredReco
 }
 
 /**
- * As `readExistingStored`, for a record that `referrer` refers to. A record that this process has
- * read before is not read again, since records never change. Throws `ContractError` (`LAKE_MIXED`)
- * if it is from another lake.
+ * As `readExistingStored`, for a record that `referrer` refers to. Records never change, so a
+ * process reads each of them once. Throws `ContractError` (`LAKE_MIXED`) if the record is from
+ * another lake.
  */
-async function readSettled(
+async function readReferred(
   zone: Zone,
   batch: number,
   referrer: StoredRecord,
 ): Promise<StoredRecord> {
-  const { settled } = logMemory(zone)
+  const { referred } = logMemory(zone)
   const isSameLake = ({ lake }: StoredRecord) => lake === undefined || lake === referrer.lake
-  const known = await settled.get(batch)
+  const known = await referred.get(batch)
   if (known !== undefined && isSameLake(known)) return known
   const reading = readExistingStored(zone, batch)
-  settled.set(batch, reading)
-  reading.catch(() => settled.delete(batch))
+  referred.set(batch, reading)
+  reading.catch(() => referred.delete(batch))
   const record = await reading
   if (isSameLake(record)) return record
   throw mixed(
-    `Batch ${batch} in ${describeZone(zone)} is from another lake than batch ${referrer.batch}`,
+    `Batches ${batch} and ${referrer.batch} in ${describeZone(zone)} are from different lakes`,
   )
 }
 
-/** What a process remembers about a log. */
+/** What a process remembers about one log. */
 interface LogMemory {
   /** The newest batch seen. */
   last: number
   /** Records that others refer to. */
-  readonly settled: Map<number, Promise<StoredRecord>>
-  /** The last few records read: the same bytes need not be parsed and checked again. */
+  readonly referred: Map<number, Promise<StoredRecord>>
+  /** The last few records read, so that the same bytes are parsed and checked once. */
   readonly parsed: Map<number, { readonly body: Buffer; readonly record: StoredRecord }>
 }
 
@@ -241,7 +255,7 @@ function logMemory({ store, prefix, memory }: Zone): LogMemory {
   const stores = logsIn(memory)
   const logs = stores.get(store) ?? new Map<string, LogMemory>()
   stores.set(store, logs)
-  const log = logs.get(prefix) ?? { last: 0, settled: boundedMap(2048), parsed: boundedMap(4) }
+  const log = logs.get(prefix) ?? { last: 0, referred: boundedMap(2048), parsed: boundedMap(4) }
   logs.set(prefix, log)
   return log
 }

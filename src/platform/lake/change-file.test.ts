@@ -158,7 +158,7 @@ describe('convertRows()', () => {
   it('I6 refuses a file of fewer rows than Postgres sent', async () => {
     await expect(convert(tableOf('VARCHAR'), '\t1\ta\n', 2)).rejects.toMatchObject({
       code: 'CAPTURE_INCOMPLETE',
-      message: 'Table thing: Postgres sent 2 rows, 1 could be read back',
+      message: 'Table thing: Postgres sent 2 rows, but 1 could be read back',
     })
   })
 
@@ -310,8 +310,8 @@ describe('compareRows() and compareKeys()', () => {
 
 describe('checkKeys()', () => {
   it.each([
-    ['twice', '(1), (1), (2)', /1 keys occur twice, 0 rows have none/],
-    ['null', '(1), (null)', /0 keys occur twice, 1 rows have none/],
+    ['twice', '(1), (1), (2)', /1 keys occur more than once, 0 rows have no key/],
+    ['null', '(1), (null)', /0 keys occur more than once, 1 rows have no key/],
   ])('refuses a key that is %s', async (_, rows, message) => {
     const checked = checkKeys(db, tableOf('VARCHAR'), `(values ${rows}) as t (id)`)
     await expect(checked).rejects.toMatchObject({

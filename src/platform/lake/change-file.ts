@@ -9,12 +9,13 @@ import { readParquet, writeParquet } from './parquet.ts'
 import { type LakeTable, selectNothing } from './table-state.ts'
 import { keyPart, padBatch, uploadFile } from './zone.ts'
 
-/** No file holds more rows than this, so that none grows with its table. */
+/** Most rows in one change file, so that no file grows with its table. */
 const ROWS_PER_FILE = 1_000_000
 
 /**
- * Writes the relation `changes` as change files, ordered by key, and uploads them.
- * Ordinals begin at 1. The files exist for readers once the batch is committed.
+ * Writes the relation `changes`, which has `rows` rows, as change files ordered by key, and uploads
+ * them. Ordinals begin at 1 and continue from file to file. Readers see the files once the batch is
+ * committed. No rows, no file.
  */
 export async function prepareChanges(
   batch: PendingBatch,
@@ -23,7 +24,8 @@ export async function prepareChanges(
 ): Promise<FileRef[]> {
   if (rows === 0) return []
   const columns = fileValues(table.columns)
-  // Numbered as they stream out of the sort, which can spill; a window over the order cannot.
+  // Numbers the rows as they leave the sort, because a sort can spill to disk and a window function
+  // cannot.
   const inOrder = `
     select *, row_number() over () as _ordinal
     from (
@@ -55,7 +57,11 @@ export async function prepareChanges(
   return files
 }
 
-/** Uploads one local Parquet file as a change file and removes it locally. */
+/**
+ * Uploads a local Parquet file as a change file of the batch and removes the local file. `index`
+ * makes the name unique among the table's files of this batch. `folder` is empty or ends in `/`.
+ * Returns how the commit record names the file.
+ */
 export async function prepareFile(
   batch: PendingBatch,
   table: { readonly name: string },
@@ -74,7 +80,10 @@ export async function prepareFile(
   return file
 }
 
-/** Incoming rows as a relation: converted files, or the empty table where nothing was read. */
+/**
+ * SQL of the rows in converted files; of an empty relation with the table's columns if there are no
+ * files.
+ */
 export function incomingRelation(table: LakeTable, paths: readonly string[]): string {
   if (paths.length > 0) return readParquet(paths)
   return `(${selectNothing(table.columns)})`

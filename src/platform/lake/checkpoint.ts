@@ -10,16 +10,16 @@ import { parquetOptions } from './parquet.ts'
 import { type LakeTable, lastOfEachKey, openState, selectFiles } from './table-state.ts'
 import { keyPart, openFiles, padBatch, uploadFile } from './zone.ts'
 
-/** Change files that may pile up before they are merged into one. */
+/** More change files than this are merged into one. */
 const MAX_CHANGE_FILES = 16
-/** Below this a table is rewritten whole rather than merged: it costs next to nothing. */
+/** Smaller tables are rewritten whole rather than merged, which costs next to nothing. */
 const SMALL_ROWS = 10_000
 
 /**
- * Whether a table's state needs a checkpoint: `base` (every row anew) once the changes outgrow a
- * tenth of the table, `delta` (the changes since the base merged into one file) once too many
- * files have piled up. So reading the state stays cheap, and each change is rewritten only a
- * bounded number of times however long the log grows.
+ * Which checkpoint a table's state needs. `base`: all rows are written again, once the changes
+ * outgrow a tenth of the table. `delta`: the changes since the base are merged into one file, once
+ * there are too many files. So reading the state stays cheap, and each change is rewritten a
+ * bounded number of times, however long the log grows.
  */
 export function planCheckpoint(state: readonly StateFile[]): 'none' | 'delta' | 'base' {
   const sum = (files: readonly StateFile[]) => files.reduce((rows, file) => rows + file.rows, 0)
@@ -32,8 +32,8 @@ export function planCheckpoint(state: readonly StateFile[]): 'none' | 'delta' | 
 }
 
 /**
- * A table's state with a batch's change files behind it. Its first files hold every row, and so are
- * its base.
+ * A table's state after a batch's change files. The first files of a table hold every row, so they
+ * are its base.
  */
 export function extendState(state: readonly StateFile[], changes: readonly FileRef[]): StateFile[] {
   const role = state.length === 0 ? 'base' : 'change'
@@ -41,8 +41,8 @@ export function extendState(state: readonly StateFile[], changes: readonly FileR
 }
 
 /**
- * The state that replaces `state`, with a checkpoint written and uploaded where one is due or
- * `force`d (after a change of columns, so that all files of a state agree).
+ * The state that replaces `state`. Writes and uploads a checkpoint if one is due. `force` writes a
+ * base in any case: after a change of columns, so that all files of a state have the same columns.
  */
 export async function prepareState(
   batch: PendingBatch,

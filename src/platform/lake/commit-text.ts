@@ -11,25 +11,25 @@ import {
 } from './commit-record.ts'
 import { splitContent, type StoredRecord } from './standing.ts'
 
-/** The place of a new batch in the log: what it continues. */
+/** The place of a new batch in the log: the records that it continues. */
 export interface Continued {
   readonly lake: string | undefined
-  /** The batch before it in the same zone; undefined for the first. */
+  /** The batch before it in the same zone; undefined for the first batch. */
   readonly previous: CommitRecord | undefined
-  /** Processed zone: checksum of the ingestion record it is made from. */
+  /** Processed zone: checksum of the ingestion record from which the batch is made. */
   readonly madeFrom?: string | undefined
 }
 
-/** A batch about to be committed: the record, and the bytes to store. */
+/** A batch that is about to be committed: its record, and the bytes to store. */
 export interface WrittenRecord {
   readonly record: CommitRecord
   readonly body: Buffer
 }
 
 /**
- * Writes the record of a new batch as it is stored, see `splitContent`. The last member is a SHA-256 over
- * every byte before it, including the checksum of the record before, so the newest record vouches
- * for the whole log (I14).
+ * Serializes the record of a new batch for storage, see `splitContent`. The last member is a
+ * SHA-256 of all bytes before it. These include the checksum of the record before, so the newest
+ * record vouches for the whole log (I14).
  */
 export function writeRecord(
   content: BatchContent,
@@ -73,7 +73,7 @@ export function writeRecord(
   }
 }
 
-/** The entries, each with the batch since which its table has the shape it has. */
+/** The entries, each with the batch since which its table has had its present schema. */
 function dateShapes({ tables }: BatchContent, previous: CommitRecord | undefined) {
   const batch = (previous?.batch ?? 0) + 1
   const dated = Object.entries(tables).map(([name, entry]): [string, TableEntry] => {
@@ -89,8 +89,8 @@ function dateShapes({ tables }: BatchContent, previous: CommitRecord | undefined
 const END = ',"checksum":"'
 
 /**
- * Parses a stored record and checks its checksum. Throws `ContractError`, naming the key, if it is
- * damaged or newer than this code.
+ * Parses a stored record and checks its checksum. Throws `ContractError`, naming the key, if the
+ * record is damaged (`LAKE_DAMAGED`) or newer than this code (`LAKE_NEWER`).
  */
 export function parseRecord(body: Buffer, key: string): StoredRecord {
   const json = parseJson(body, key)
@@ -123,20 +123,20 @@ function parseJson(body: Buffer, key: string): unknown {
   }
 }
 
-/** Throws unless every byte is as it was written. */
+/** Throws `ContractError` if any byte of a record has changed. */
 function checkSum(body: Buffer, key: string): void {
   const { end, checksum } = readEnd(body)
   if (end !== checksum) throw damaged(key, 'its checksum differs')
 }
 
-/** Whether a stored record is, to the byte, the one that has this checksum. */
+/** Whether a stored record has this checksum and all its bytes are unchanged. */
 export function hasChecksum(body: Buffer, wanted: string): boolean {
   const { end, checksum } = readEnd(body)
-  // The checksum of a record of format 1 is that of all its bytes.
+  // The checksum of a format 1 record covers all its bytes.
   return checksum === `${END}${wanted}"}\n` ? end === checksum : hash(body) === wanted
 }
 
-/** The last member of a record as it is, and as the bytes before it want it. */
+/** The last member of a record: as stored, and as computed from the bytes before it. */
 function readEnd(body: Buffer): { end: string; checksum: string } {
   const length = END.length + 64 + 3
   const start = body.subarray(0, -length)

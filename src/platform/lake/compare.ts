@@ -4,19 +4,19 @@ import { identifier, identifiers } from '../io/sql.ts'
 import { isDistinct } from './lake-type.ts'
 import type { LakeTable } from './table-state.ts'
 
-/** What a comparison found, in rows. Its `changes` are dropped when it is disposed of. */
+/** The result of a comparison, in rows. Disposing drops `changes`. */
 export interface Comparison extends AsyncDisposable {
   readonly read: number
   readonly inserted: number
   readonly updated: number
-  /** Relation of the rows that are new or differ, with `_operation`. */
+  /** Relation of the new and the changed rows, with `_operation`. */
   readonly changes: string
 }
 
 /**
- * Compares incoming rows with the table as it stood, by key. Its changes are the rows that are new
- * (`insert`) or differ in any column (`update`). What was seen already drops out here, however it
- * came to be read again.
+ * Compares incoming rows by key with the last state of the table. Returns the rows that are new
+ * (`insert`) or differ in any column (`update`). A row that was captured before drops out here, so
+ * reading a row twice does no harm.
  */
 export async function compareRows(
   db: DuckDb,
@@ -43,7 +43,7 @@ export async function compareRows(
   )
 }
 
-/** A select of the rows of `incoming` that `state` lacks or has with other values. */
+/** A select of the rows of `incoming` that are missing from `state` or have other values there. */
 function selectChanged(
   table: LakeTable,
   { incoming, state }: { incoming: string; state: string },
@@ -62,8 +62,9 @@ function selectChanged(
 }
 
 /**
- * Compares the keys the source holds with those of the state. `gone` are held by the state only,
- * `unknown` by the source only and not among the changes.
+ * Compares the keys in the source with the keys of the state, and counts both differences. `gone`:
+ * keys that only the state has. `unknown`: keys that only the source has and that are not among the
+ * changes.
  */
 export async function compareKeys(
   db: DuckDb,
@@ -82,7 +83,10 @@ export async function compareKeys(
   return { gone: Number(found.gone), unknown: Number(found.unknown) }
 }
 
-/** Adds a `delete` with the last known values for every key of the state that `keys` lacks. */
+/**
+ * Adds a `delete` to `changes` for every key of the state that `keys` lacks. It carries the last
+ * known values.
+ */
 export async function addDeletes(
   db: DuckDb,
   table: LakeTable,
@@ -95,7 +99,10 @@ export async function addDeletes(
     anti join ${keys} using (${identifiers(table.key)})`)
 }
 
-/** Throws `ContractError` if a relation holds a key twice or not at all: it could not be compared. */
+/**
+ * Throws `ContractError` (`KEY_NOT_UNIQUE`) if two rows of a relation have the same key, or a row
+ * has none. Such rows cannot be compared by key.
+ */
 export async function checkKeys(db: DuckDb, table: LakeTable, relation: string): Promise<void> {
   const missing = table.key.map((name) => `${identifier(name)} is null`).join(' or ')
   const { nulls, twice } = await db.row<{ nulls: bigint; twice: bigint }>(`
@@ -109,7 +116,7 @@ export async function checkKeys(db: DuckDb, table: LakeTable, relation: string):
   if (nulls === 0n && twice === 0n) return
   throw new ContractError(
     `Table ${table.name}: the key (${table.key.join(', ')}) is not unique: ` +
-      `${twice} keys occur twice, ${nulls} rows have none`,
+      `${twice} keys occur more than once, ${nulls} rows have no key`,
     {
       code: 'KEY_NOT_UNIQUE',
       hint: 'declare a key that is unique and not null, or fix the source',

@@ -10,23 +10,24 @@ import { type Column, lakeValue, tryLakeValue } from './lake-type.ts'
 import { writeParquet } from './parquet.ts'
 import type { LakeTable } from './table-state.ts'
 
-/** Copied rows as local Parquet files. */
+/** Copied rows, converted to local Parquet files. */
 export interface ConvertedRows {
-  /** The rows in the lake's types plus the four change columns. */
+  /** File of the accepted rows, in the lake's types, with the four change columns. */
   readonly path: string
   readonly rows: number
   /**
-   * The rows that were refused, if there are any: because some value has no exact form in its type,
-   * is not UTF-8, or is too large. `_reason` and `_column` say which, the key is in its type,
-   * everything else is the text Postgres sent (see `separateLines` for what is not text).
+   * The refused rows, if any: a value has no exact form in its type, is not UTF-8, or the row is
+   * too large. `_reason` and `_column` say why. The key is in its type; every other column holds
+   * the text that Postgres sent (see `separateLines` for bytes that are not text).
    */
   readonly refused: { readonly path: string; readonly rows: number } | undefined
 }
 
 /**
- * Turns copied rows into Parquet and removes the file they were in. Rows keep their order; ordinals
- * begin at `firstOrdinal`, and where rows are refused they have gaps. Throws `ContractError` when a
- * key has no exact form, or when not every row Postgres wrote was read back.
+ * Converts copied rows to Parquet and removes the file with the copied text. Rows keep their order.
+ * Ordinals begin at `firstOrdinal`; refused rows leave gaps in them. Throws `ContractError` if a
+ * key has no exact form (`KEY_NOT_EXACT`), or if not every row that Postgres sent could be read
+ * back (`CAPTURE_INCOMPLETE`).
  */
 export async function convertRows(
   batch: Stamp,
@@ -47,13 +48,14 @@ interface Conversion {
   readonly path: string
 }
 
-/** Converts all rows at once; undefined when some of them do not convert. */
+/** Converts all rows at once; undefined if some of them do not convert. */
 async function convertAll(
   batch: Stamp,
   table: LakeTable,
   { copied, firstOrdinal, path }: Conversion,
 ): Promise<ConvertedRows | undefined> {
-  // Other text can break not only DuckDB's statement but all of DuckDB ("database invalidated").
+  // Text that is not UTF-8 can break not only the statement but all of DuckDB ("database
+  // invalidated").
   const isReadable = copied.isUtf8 && copied.longestLineBytes <= MAX_ROW_BYTES
   if (!isReadable || copied.isNoted === true) return undefined
   const values = table.columns.map((column) => `${lakeValue(column)} as ${identifier(column.name)}`)
@@ -73,7 +75,7 @@ async function convertAll(
   }
 }
 
-/** Converts the rows that can be read and converted, and keeps all others as they came. */
+/** Converts the rows that can be converted, and keeps all others as text with the reason. */
 async function convertSeparated(
   batch: Stamp,
   table: LakeTable,
@@ -84,17 +86,18 @@ async function convertSeparated(
   const incomplete = (why: string) =>
     new ContractError(`Table ${table.name}: ${why}`, {
       code: 'CAPTURE_INCOMPLETE',
-      hint: 'nothing of it was written; please report this',
+      hint: 'nothing was written; please report this',
     })
   try {
     const { rows, refused } = await convertReadable(batch, table, { ...conversion, lines })
     const read = rows + (refused?.rows ?? 0)
     if (read !== copied.rows) {
-      throw incomplete(`Postgres sent ${copied.rows} rows, ${read} could be read back`)
+      throw incomplete(`Postgres sent ${copied.rows} rows, but ${read} could be read back`)
     }
     return { path: conversion.path, rows, refused }
   } catch (error) {
-    if (error instanceof DuckDbError) throw incomplete('what Postgres sent could not be read back')
+    if (error instanceof DuckDbError)
+      throw incomplete('the rows that Postgres sent could not be read back')
     throw error
   } finally {
     await rm(lines.readable)
@@ -102,7 +105,7 @@ async function convertSeparated(
   }
 }
 
-/** Reads every field as text, and separates the rows that convert exactly from all others. */
+/** Reads every field as text and separates the rows that convert exactly from those that do not. */
 async function convertReadable(
   batch: Stamp,
   table: LakeTable,
@@ -112,22 +115,22 @@ async function convertReadable(
   const text = (name: string): Column => ({ name, type: 'VARCHAR' })
   const texts = table.columns.map(({ name }) => text(name))
   const values = table.columns.map((column) => ({ column, value: tryLakeValue(column) }))
-  const fault = (columns: readonly string[]) => {
-    const faults = values
+  const inexactColumn = (columns: readonly string[]) => {
+    const cases = values
       .filter(({ column: { name, type } }) => columns.includes(name) && type !== 'VARCHAR')
       .map(({ column: { name }, value }) => {
         return `when ${identifier(name)} is not null and (${value}) is null then ${duckLiteral(name)}`
       })
-    return `case when false then null ${faults.join(' ')} else null::varchar end`
+    return `case when false then null ${cases.join(' ')} else null::varchar end`
   }
   const rest = `${firstOrdinal - 1} + _ordinal as _ordinal, 'insert' as _operation, ${stamp(batch)}`
   await using numbered = await db.table(`
-    select * exclude (_ordinal), ${fault(table.columns.map(({ name }) => name))} as _column,
+    select * exclude (_ordinal), ${inexactColumn(table.columns.map(({ name }) => name))} as _column,
       case when _column is not null then 'value_not_exact' end as _reason, ${rest}
     from ${readCopyText(lines.readable, texts, { lead: READABLE_LEAD })}
     union all by name
     select * exclude (_ordinal, _column),
-      coalesce(${fault(table.key)}, ${lakeValue(text('_column'))}) as _column, ${rest}
+      coalesce(${inexactColumn(table.key)}, ${lakeValue(text('_column'))}) as _column, ${rest}
     from ${readCopyText(lines.unreadable, texts, { lead: UNREADABLE_LEAD })}`)
   const keys = `[${table.key.map(duckLiteral).join(', ')}]::varchar[]`
   const found = await db.rows<{ column: string }>(
@@ -135,7 +138,7 @@ async function convertReadable(
   )
   if (found[0] !== undefined) {
     throw new ContractError(
-      `Table ${table.name}: its key column ${found[0].column} holds values that have no exact form`,
+      `Table ${table.name}: key column ${found[0].column} holds values that have no exact form`,
       { code: 'KEY_NOT_EXACT', hint: 'correct the keys in the source, or declare another key' },
     )
   }

@@ -3,34 +3,37 @@ import { createHash, type Hash } from 'node:crypto'
 
 /** How much of a line is held in memory. */
 export interface KeptFields {
-  /** Larger fields are not kept. */
+  /** Size limit of a field in bytes. A larger field is not kept. */
   readonly fieldBytes: number
-  /** A field with which the kept fields of the row would exceed this is not kept either. */
+  /** Size limit of all kept fields of a row in bytes. A field that would exceed it is not kept. */
   readonly rowBytes: number
-  /** Whether a field is exempt from the second limit, by its index in the line. */
+  /** Whether a field, given by its index in the line, is exempt from the row's limit. */
   readonly isNeeded: (index: number) => boolean
 }
 
 /** One field of a line in COPY's text format. */
 export interface CopyField {
-  /** As it stands in the line, escaped; undefined if it was too large to keep. */
+  /** The field as written in the line, escaped; undefined if it was too large to keep. */
   readonly raw: Buffer | undefined
-  /** Size of the value, its escapes undone. */
+  /** Size of the unescaped value in bytes. */
   readonly sizeBytes: number
-  /** SHA-256 of the value, its escapes undone, in hexadecimal. */
+  /** SHA-256 of the unescaped value, in hexadecimal. */
   readonly sha256: string
   /** Always true for a field that came in pieces and was not kept. */
   readonly isUtf8: boolean
   /** Always true for a field that was not kept. */
   readonly isAscii: boolean
-  /** The value, its escapes undone; empty if it was not kept. */
+  /** The unescaped value; empty if it was not kept. */
   bytes(): Buffer
 }
 
 const TAB = 9
 const BACKSLASH = 0x5c
 
-/** The fields of one line, given in pieces without its line feed. */
+/**
+ * Reads the fields of one line, given in pieces without its line feed. Every field gets its size
+ * and checksum, in bounded memory however long the line is. Throws what reading a piece throws.
+ */
 export async function readFields(
   pieces: Iterable<Buffer> | AsyncIterable<Buffer>,
   { fieldBytes, rowBytes, isNeeded }: KeptFields,
@@ -64,7 +67,7 @@ function beginField(keptBytes: number): { add(piece: Buffer): void; end(): CopyF
   let rawBytes = 0
   let sizeBytes = 0
   let isInEscape = false
-  // For a field in one piece this is known without keeping it.
+  // A field in one piece is checked at once, so it need not be kept.
   let pieces = 0
   let isText = true
   const hash: Hash = createHash('sha256')
@@ -96,7 +99,9 @@ function beginField(keptBytes: number): { add(piece: Buffer): void; end(): CopyF
 
 const LETTERS: Readonly<Record<string, number>> = { b: 8, t: 9, n: 10, v: 11, f: 12, r: 13 }
 
-/** Undoes COPY's escapes in a piece of a field, which may begin or end in the middle of one. */
+/**
+ * Undoes COPY's escapes in a piece of a field. A piece may begin or end in the middle of an escape.
+ */
 function unescape(piece: Buffer, beginsInEscape: boolean): { bytes: Buffer; isInEscape: boolean } {
   const bytes = Buffer.allocUnsafe(piece.length)
   let sizeBytes = 0

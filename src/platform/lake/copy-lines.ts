@@ -11,25 +11,28 @@ import { MAX_ROW_BYTES } from './copy-text.ts'
 import type { Column } from './lake-type.ts'
 import type { LakeTable } from './table-state.ts'
 
-/** The columns before the fields of a readable line: its number in the file. */
+/** The column before the fields of a readable line: its line number in the file. */
 export const READABLE_LEAD: readonly Column[] = [{ name: '_ordinal', type: 'BIGINT' }]
 
-/** The columns before the fields of an unreadable line: its number, and what is wrong with it. */
+/**
+ * The columns before the fields of an unreadable line: its line number, why it is refused, and the
+ * column that is the cause.
+ */
 export const UNREADABLE_LEAD: readonly Column[] = [
   ...READABLE_LEAD,
   { name: '_reason', type: 'VARCHAR' },
   { name: '_column', type: 'VARCHAR' },
 ]
 
-/** Copied rows in two files, both of which DuckDB can read. Line numbers begin at 1. */
+/** Copied rows in two files that DuckDB can read. Line numbers begin at 1. */
 export interface SeparatedLines {
   readonly readable: string
   readonly unreadable: string
-  /** Lines of both together. */
+  /** Number of lines in both files together. */
   readonly rows: number
 }
 
-/** A field of a refused row is kept up to this size, and all fields of one row up to the second. */
+/** Most bytes kept of one field of a refused row, and of all its fields together. */
 const KEPT_FIELD_BYTES = 1 << 20
 const KEPT_ROW_BYTES = 4 << 20
 
@@ -38,9 +41,9 @@ const TAB = 9
 
 /**
  * Separates the rows that DuckDB cannot read (too large, or not UTF-8) from all others, in bounded
- * memory whatever their size. A refused row keeps the fields that are small enough and UTF-8. Bytes
- * that are not UTF-8 become hexadecimal digits (`\x…`), and a larger field its size and checksum.
- * Throws `ContractError` if that would happen to a field of the key.
+ * memory whatever their size. A refused row keeps the fields that are small and UTF-8. Bytes that
+ * are not UTF-8 become hexadecimal digits (`\x…`). A larger field becomes its size and checksum.
+ * Throws `ContractError` (`KEY_NOT_EXACT`) if a field of the key cannot be kept.
  */
 export async function separateLines(copied: CopiedRows, table: LakeTable): Promise<SeparatedLines> {
   const paths = { readable: `${copied.path}.readable`, unreadable: `${copied.path}.unreadable` }
@@ -92,12 +95,12 @@ function* linesOf(lines: Buffer): Generator<Buffer> {
 
 interface RefusedLine {
   readonly ordinal: number
-  /** The note, then one field a column. */
+  /** The note, then one field per column. */
   readonly fields: readonly CopyField[]
   readonly isTooLarge: boolean
 }
 
-/** The line of a refused row, as `UNREADABLE_LEAD` and the table's columns. */
+/** A refused row as a line with the columns of `UNREADABLE_LEAD` and the table. */
 function refuse(table: LakeTable, { ordinal, fields, isTooLarge }: RefusedLine): string {
   const [note, ...values] = fields
   const notes = note?.raw?.toString('latin1').split(',') ?? []
@@ -129,7 +132,7 @@ function refuse(table: LakeTable, { ordinal, fields, isTooLarge }: RefusedLine):
   return `${[ordinal, reason, escapeName(column), ...texts].join('\t')}\n`
 }
 
-/** The name of a column, which may hold any character, as a field in COPY's text format. */
+/** A column's name, which may hold any character, as a field in COPY's text format. */
 function escapeName(name: string | undefined): string {
   const escapes: Readonly<Record<string, string>> = { '\t': 't', '\n': 'n', '\r': 'r', '\\': '\\' }
   return name?.replaceAll(/[\t\n\r\\]/g, (char) => `\\${escapes[char]}`) ?? '\\N'
@@ -137,7 +140,7 @@ function escapeName(name: string | undefined): string {
 
 function unreadableKey(table: LakeTable, column: string): ContractError {
   return new ContractError(
-    `Table ${table.name}: its key column ${column} holds values that are not UTF-8, or too large`,
+    `Table ${table.name}: key column ${column} holds a value that is not UTF-8 or is too large`,
     { code: 'KEY_NOT_EXACT', hint: 'correct the keys in the source, or declare another key' },
   )
 }

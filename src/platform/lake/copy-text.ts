@@ -6,37 +6,40 @@ import { CHANGE_COLUMNS } from '../project/source-contract.ts'
 import { type Column, isReadAsNumber } from './lake-type.ts'
 import { readParquet } from './parquet.ts'
 
-// COPY's text format, in both directions (manual, COPY, "Text Format"): a line a row, tabs between
-// columns, NULL as \N, and backslash escapes for what would break a line. Not CSV, which costs the
-// server twice the time to write, cannot be read in parallel safely (a line break may be inside a
-// value), and whose line `\.` inside quotes servers before 18 take for the end of the data.
+// COPY's text format, in both directions (manual, COPY, "Text Format"): one row per line, tabs
+// between columns, NULL as \N, and backslash escapes for characters that would break a line. It is
+// not CSV, because CSV takes the server twice as long to write and cannot be read in parallel
+// safely (a value may hold a line break), and because servers before 18 take a line `\.` inside
+// quotes for the end of the data.
 
-/** A local file in the text format of Postgres' COPY, and the columns in its order. */
+/** A local file in the text format of Postgres' COPY, and its columns in order. */
 export interface CopyText {
   readonly path: string
   readonly columns: readonly string[]
 }
 
 /**
- * Longer rows (as COPY writes them, line feed included) are refused: DuckDB's reader buffers whole
- * lines, and every later step needs several times a row's size of memory.
+ * The longest row that is accepted, as COPY writes it, with its line feed. Longer rows are refused:
+ * DuckDB's reader buffers whole lines, and every later step needs several times a row's size of
+ * memory.
  */
 export const MAX_ROW_BYTES = 16 * 1024 * 1024
 
-/** Room for what `separateLines` puts before a line. */
+/** Room for the fields that `separateLines` puts before a line. */
 const LEAD_BYTES = 1024
 
 /**
- * DuckDB keeps several buffers for each file it reads, so they are no larger than its lines need.
+ * Smallest read buffer. DuckDB keeps several buffers per file, so they are no larger than its lines
+ * need.
  */
 const MIN_BUFFER_BYTES = 4 * 1024 * 1024
 
 /**
- * SQL for the rows of a file that `copyToFile` wrote, no line longer than `maxLineBytes` (at most
- * `MAX_ROW_BYTES`). Whole and decimal numbers are read as such, which is exact and saves a pass;
- * every other column as the text that stands there, still escaped. `lakeValue` makes the value of
- * either. `lead` are the columns before the table's own: the empty first one (its name is one that
- * no source column may have), or those that `separateLines` adds.
+ * SQL of the rows in a file that `copyToFile` wrote, with no line longer than `maxLineBytes` (at
+ * most `MAX_ROW_BYTES`). Whole and decimal numbers are read as numbers, which is exact and saves a
+ * pass. Every other column is read as its text, still escaped; `lakeValue` turns both into values.
+ * `lead` are the columns before the table's own: the empty first column, under a name that no
+ * source column may have, or the columns that `separateLines` adds.
  */
 export function readCopyText(
   path: string,
@@ -55,7 +58,10 @@ export function readCopyText(
     max_line_size = ${bufferBytes}, buffer_size = ${bufferBytes})`
 }
 
-/** Writes a Parquet file's rows as COPY text, every value in the form Postgres reads back exactly. */
+/**
+ * Writes a Parquet file's rows as COPY text into the scratch folder. Every value has the form that
+ * Postgres reads back exactly. The change columns are left out. The caller removes the file.
+ */
 export async function writeCopyText(db: DuckDb, parquet: string): Promise<CopyText> {
   const source = readParquet([parquet])
   const found = await db.rows<{ column_name: string; column_type: string }>(
@@ -71,7 +77,7 @@ export async function writeCopyText(db: DuckDb, parquet: string): Promise<CopyTe
   return { path, columns: columns.map(({ column_name }) => column_name) }
 }
 
-/** Types whose text holds no backslash, tab or line break. */
+/** Types whose text never holds a backslash, tab or line break. */
 const PLAIN = /^(BOOLEAN|SMALLINT|INTEGER|BIGINT|DECIMAL\(.*\)|FLOAT|DOUBLE)$/
 
 function asText(name: string, type: string): string {
@@ -83,7 +89,7 @@ function asText(name: string, type: string): string {
     case 'DATE':
     case 'TIMESTAMP':
     case 'TIMESTAMP WITH TIME ZONE':
-      // DuckDB writes a year before ours as `(BC)`, Postgres as `BC`.
+      // DuckDB marks a year before our era with `(BC)`, Postgres with `BC`.
       return `case when ${column} < '0001-01-01'::${type} then replace(${column}::varchar, ' (BC)', ' BC') else ${column}::varchar end`
     default:
       return `replace(replace(replace(replace(${column}::varchar, '\\', '\\\\'), chr(9), '\\t'), chr(10), '\\n'), chr(13), '\\r')`

@@ -3,27 +3,31 @@ import { duckLiteral, identifier, identifiers } from '../io/sql.ts'
 import { isDistinct } from './lake-type.ts'
 import type { LakeTable } from './table-state.ts'
 
-/** How two states of a table differ, in rows, with the first keys as `column=value` text. */
+/** How two states of a table differ: counts of rows, and the first keys as `column=value` text. */
 export interface Difference {
-  /** Rows only `expected` holds. */
+  /** Rows that only `expected` holds. */
   readonly missing: number
-  /** Rows only `found` holds. */
+  /** Rows that only `found` holds. */
   readonly extra: number
-  /** Rows both hold with other values. */
+  /** Rows that both hold, with other values. */
   readonly different: number
   readonly keys: readonly DifferentKey[]
 }
 
+/** One key that differs. It names columns, never their values. */
 export interface DifferentKey {
   readonly kind: 'missing' | 'extra' | 'different'
   readonly key: string
-  /** Columns whose values differ; names only. */
+  /** Names of the columns whose values differ; empty for a missing or an extra row. */
   readonly columns: readonly string[]
 }
 
 const MAX_KEYS = 20
 
-/** Compares two relations of the same columns row by row and value by value. */
+/**
+ * Compares two relations with the same columns, row by row and value by value. `keys` lists at most
+ * 20 keys, the counts cover all. Read-only.
+ */
 export async function findDifferences(
   db: DuckDb,
   table: LakeTable,

@@ -1,18 +1,18 @@
 import type { TableEntry } from './commit-record.ts'
 
-/** A table of which something is not let through. */
+/** A table that is held, or whose deletions are held back. */
 export interface HeldTable {
   readonly table: string
   /**
-   * `mass_deletion`: its deletions wait for the operator; `deferred`: it waits for the next run.
-   * Else all of it waits, see `Breach`.
+   * `mass_deletion`: its deletions wait for the operator. `deferred`: it waits for the next run.
+   * Any other reason: the whole table waits, see `Breach`.
    */
   readonly reason: string
   /** One sentence for people. */
   readonly detail: string
 }
 
-/** The tables of a batch of which something is not let through. */
+/** The tables of a batch that are held, and those whose deletions are held back. */
 export function listHeld(tables: Record<string, TableEntry>): HeldTable[] {
   return Object.entries(tables).flatMap(([table, { held, heldDeletes, rows }]): HeldTable[] => {
     if (held !== undefined) return [{ table, reason: held.reason, detail: held.detail }]
@@ -22,5 +22,5 @@ export function listHeld(tables: Record<string, TableEntry>): HeldTable[] {
   })
 }
 
-/** Why a table that was not read for want of time stands still. */
+/** The reason of a hold if there was no time left to read the table. */
 export const DEFERRED = 'deferred'

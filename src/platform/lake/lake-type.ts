@@ -1,10 +1,10 @@
 import { identifier } from '../io/sql.ts'
 
-/** A column of a relation. `type` is a DuckDB type; in a file it lies as its `fileType`. */
+/** A column of a relation. `type` is a DuckDB type; a Parquet file holds it as its `fileType`. */
 export interface Column {
   readonly name: string
   readonly type: string
-  /** Under these names older files hold it. */
+  /** The names under which older files hold the column. */
   readonly formerly?: readonly string[]
 }
 
@@ -24,15 +24,16 @@ const TYPES: readonly (readonly [RegExp, string])[] = [
 ]
 
 /**
- * The lake type that holds every value of a Postgres type exactly and that other engines can read,
- * given as `format_type` prints it with domains resolved. What has none is kept as the text Postgres
- * prints: times, UUIDs, unconstrained numerics, json, arrays, enums, intervals and all the rest.
+ * The lake type for a Postgres type: it holds every value exactly, and other engines can read it.
+ * `postgresType` is the type as `format_type` prints it, with domains resolved. If there is no such
+ * type, the column holds the text that Postgres prints: times, UUIDs, unconstrained numerics, json,
+ * arrays, enums, intervals and all others.
  */
 export function lakeType(postgresType: string): string {
   return fileType(parsedType(postgresType))
 }
 
-/** The DuckDB type that checks the text of a Postgres type and gives it one form. */
+/** The DuckDB type that checks the text of a Postgres type and gives each value one form. */
 export function parsedType(postgresType: string): string {
   const numeric = /^numeric\((\d+),(-?\d+)\)$/.exec(postgresType)
   if (numeric) {
@@ -45,11 +46,11 @@ export function parsedType(postgresType: string): string {
   return TYPES.find(([pattern]) => pattern.test(postgresType))?.[1] ?? 'VARCHAR'
 }
 
-/** Types that Parquet holds and that DuckDB, Spark, Trino, Athena, Redshift, Polars and pandas read. */
+/** Parquet types that DuckDB, Spark, Trino, Athena, Redshift, Polars and pandas all read. */
 const PORTABLE =
   /^(BOOLEAN|SMALLINT|INTEGER|BIGINT|FLOAT|DOUBLE|DECIMAL\(.+\)|VARCHAR|BLOB|DATE|TIMESTAMP(_S|_MS)?|TIMESTAMPTZ|TIMESTAMP WITH TIME ZONE)$/
 
-/** Integers that are no Parquet type, or one that some engines refuse, and the next that holds them. */
+/** Integer types that Parquet lacks or some engines refuse, each with the next wider type. */
 const WIDER: Readonly<Record<string, string>> = {
   TINYINT: 'SMALLINT',
   UTINYINT: 'SMALLINT',
@@ -61,21 +62,22 @@ const WIDER: Readonly<Record<string, string>> = {
 
 /**
  * The type in which a Parquet file holds a DuckDB type, so that every engine can read the file.
- * Spark and Athena refuse a whole file for one column of `TIME`, `UUID` or `INTERVAL`, and DuckDB
- * writes `HUGEINT` as a double: what is neither portable nor an integer is kept as its text.
+ * Spark and Athena refuse a whole file because of one `TIME`, `UUID` or `INTERVAL` column, and
+ * DuckDB writes `HUGEINT` as a double. So a type that is neither portable nor an integer is kept as
+ * text.
  */
 export function fileType(type: string): string {
   return PORTABLE.test(type) ? type : (WIDER[type] ?? 'VARCHAR')
 }
 
-/** SQL of a value of a type as a file holds it. */
+/** SQL of a value in its file type. */
 export function fileValue(value: string, type: string): string {
   if (type === 'INTERVAL') return intervalText(value)
   const held = fileType(type)
   return held === type ? value : `${value}::${held}`
 }
 
-/** The select list that writes columns of a relation as a file holds them. */
+/** The select list that writes a relation's columns in their file types, under their own names. */
 export function fileValues(columns: readonly Column[]): string {
   return columns
     .map(({ name, type }) => {
@@ -86,7 +88,9 @@ export function fileValues(columns: readonly Column[]): string {
     .join(', ')
 }
 
-/** SQL of a value that a file holds as `held` in another type, or null where it has none. */
+/**
+ * SQL that converts a value from the type `held` in a file to `type`; null if it does not convert.
+ */
 export function tryValueFrom(
   value: string,
   { held, type }: { held: string; type: string },
@@ -95,15 +99,15 @@ export function tryValueFrom(
   return `try_cast(${text} as ${type})`
 }
 
-/** An interval's text without plus signs, which DuckDB does not read. */
+/** An interval's text without plus signs, which DuckDB cannot read. */
 function unsigned(text: string): string {
   return `replace(${text}, '+', '')`
 }
 
 /**
- * An interval as Postgres prints it (`EncodeInterval` in its interval.c, style `postgres`), made from
- * how DuckDB prints it: `mons` for months, a plural unless the count is 1, and a plus sign before a
- * positive part that follows a negative one.
+ * SQL of an interval as Postgres prints it (`EncodeInterval` in interval.c, style `postgres`), made
+ * from DuckDB's text: `mons` for months, a plural unless the count is 1, and a plus sign before a
+ * positive part that follows a negative part.
  */
 function intervalText(value: string): string {
   const short = `replace(${value}::varchar, 'month', 'mon')`
@@ -111,26 +115,30 @@ function intervalText(value: string): string {
   return `regexp_replace(${plural}, '(-\\d+ [a-z]+) (\\d)', '\\1 +\\2', 'g')`
 }
 
-/** Types whose text DuckDB's reader itself turns into exactly the value, or refuses. */
+/**
+ * Whether DuckDB's CSV reader converts a type's text exactly or fails. Other types are read as
+ * text.
+ */
 export function isReadAsNumber(type: string): boolean {
   return /^(SMALLINT|INTEGER|BIGINT|DECIMAL\(.+\))$/.test(type)
 }
 
 /**
- * SQL that makes the value of a column from its field in COPY's text format, exactly or with an
- * error. DuckDB reads `0044-03-15 BC` as a year of our era without a word, so that suffix is
- * rewritten to DuckDB's own `(BC)`, which stands behind the date and before the time.
+ * SQL of a column's value, converted exactly from its field in COPY's text format; the statement
+ * fails if a value does not convert. DuckDB reads `0044-03-15 BC` as a year of our era without an
+ * error, so that suffix is rewritten to DuckDB's own `(BC)`, which comes after the date and before
+ * the time.
  */
 export function lakeValue(column: Column): string {
-  // Such a field has been read as the number it is.
+  // The reader has already converted such a field to a number.
   if (isReadAsNumber(column.type)) return identifier(column.name)
   if (column.type === 'BLOB') return unhex(column, `error('Not in hexadecimal')`)
   return parseField(column, (text) => `${text}::${column.type}`)
 }
 
 /**
- * The same of a field that was read as text whatever its type, with null where a value has no exact
- * form in it: NaN in a bounded numeric, a moment after the year 294246.
+ * As `lakeValue`, for a field that was read as text whatever its type. It gives null if a value has
+ * no exact form: NaN in a bounded numeric, or a moment after the year 294246.
  */
 export function tryLakeValue(column: Column): string {
   if (column.type === 'BLOB') return `try(${unhex(column, 'null')})`
@@ -155,7 +163,10 @@ function parseField({ name, type }: Column, cast: (text: string) => string): str
   }
 }
 
-/** Bytes from `\\x` and hexadecimal digits; anything else is what `otherwise` makes of it. */
+/**
+ * SQL of the bytes written as `\\x` and hexadecimal digits; `otherwise` is the SQL for any other
+ * text.
+ */
 function unhex({ name }: Column, otherwise: string): string {
   const field = identifier(name)
   return `case
@@ -166,8 +177,8 @@ function unhex({ name }: Column, otherwise: string): string {
 }
 
 /**
- * Undoes COPY's escapes. A doubled backslash is set aside first as the one character that no
- * Postgres text can hold.
+ * SQL that undoes COPY's escapes. A doubled backslash is first replaced by the zero character, the
+ * one character that no Postgres text can hold.
  */
 function unescape(field: string): string {
   const letters = { b: 8, t: 9, n: 10, v: 11, f: 12, r: 13 }
@@ -178,9 +189,12 @@ function unescape(field: string): string {
   return `replace(${single}, chr(0), '\\')`
 }
 
-/** SQL that says whether a column differs between two relations, given by their aliases. */
+/**
+ * SQL condition that a column differs between two relations, given by their aliases. Two nulls are
+ * equal.
+ */
 export function isDistinct({ name, type }: Column, left: string, right: string): string {
-  // As text, because -0.0 and 0.0 are equal as numbers and yet two values.
+  // Compares floats as text, because -0.0 and 0.0 are equal as numbers but different values.
   const cast = type === 'FLOAT' || type === 'DOUBLE' ? '::varchar' : ''
   const column = identifier(name)
   return `${left}.${column}${cast} is distinct from ${right}.${column}${cast}`

@@ -2,10 +2,10 @@ import type { DuckDb } from '../io/duckdb.ts'
 import { duckLiteral } from '../io/sql.ts'
 
 /**
- * How every Parquet file is written. Row groups are a third of DuckDB's usual, because each thread
- * holds one whole: wide rows would not fit into the memory allowed. Tables of many columns (`width`)
- * get the smallest groups there are, and dictionaries of text that take less than DuckDB's 1 MB a
- * column.
+ * Options for every Parquet file that is written. Row groups are a third of DuckDB's usual size,
+ * because each thread holds a whole group, and wide rows would not fit into memory. Tables with
+ * many columns (`width`) get smaller groups down to the smallest that DuckDB writes, and smaller
+ * text dictionaries than the usual 1 MB per column.
  */
 export function parquetOptions(width: number): string {
   const [rows, dictionaryBytes] =
@@ -14,7 +14,10 @@ export function parquetOptions(width: number): string {
     string_dictionary_page_size_limit ${dictionaryBytes}`
 }
 
-/** Writes a query's result as one Parquet file; returns its rows. `width` is its columns, if many. */
+/**
+ * Writes a query's result as one Parquet file and returns the number of rows. `width` is the number
+ * of columns; it may be omitted for narrow results.
+ */
 export async function writeParquet(
   db: DuckDb,
   select: string,
@@ -27,7 +30,10 @@ export async function writeParquet(
   return Number(written.Count)
 }
 
-/** SQL that reads Parquet files as one relation; the paths' `tidemark_date=` parts are not columns. */
+/**
+ * SQL that reads Parquet files as one relation. The `tidemark_date=` part of a path does not become
+ * a column.
+ */
 export function readParquet(paths: readonly string[]): string {
   const list = paths.map(duckLiteral).join(', ')
   return `read_parquet([${list}], hive_partitioning = false, union_by_name = true)`

@@ -3,21 +3,22 @@ import { incomingRelation } from './change-file.ts'
 import type { ConvertedRows } from './convert.ts'
 import type { LakeTable } from './table-state.ts'
 
-/** What one read of a table has brought so far, as local files. */
+/** The rows that one read of a table has brought so far, as local files. */
 export interface ReadRows {
-  /** Everything to remove in the end. */
+  /** All files of the read, to be removed at the end. */
   readonly paths: string[]
+  /** The files with refused rows. */
   readonly refused: string[]
   add(converted: ConvertedRows): void
-  /** Rows, refused ones included. */
+  /** Number of rows read, including refused rows. */
   read(): number
-  /** Relations of the rows by what became of them. */
+  /** SQL of the accepted rows; `refusedRows` is SQL of the refused rows. */
   accepted(): string
   refusedRows(): string
   remove(): Promise<void>
 }
 
-/** Nothing read yet. */
+/** Begins to collect the rows of one read of a table. `remove` deletes all its files. */
 export function collectRows(table: LakeTable): ReadRows {
   const paths: string[] = []
   const accepted: string[] = []

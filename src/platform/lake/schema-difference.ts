@@ -1,24 +1,25 @@
 import type { ArchivedColumn, ArchivedSchema } from './schema.ts'
 
-/** How one shape of a table differs from another. */
+/** The difference between two schemas of a table. */
 export interface SchemaDifference {
   readonly added: readonly ArchivedColumn[]
   readonly removed: readonly ArchivedColumn[]
   readonly changed: readonly ColumnDifference[]
-  /** Columns that both have stand in another order. */
+  /** Whether the columns that both schemas have are in another order. */
   readonly reordered: boolean
   readonly key: ChangedValue<readonly string[]> | undefined
 }
 
-/** Only what differs is there. */
+/** The differences of one column. A field is missing if nothing differs. */
 export interface ColumnDifference {
   readonly column: string
-  /** Of the column, or of the domain it is of. */
+  /** The type of the column, or the type behind its domain. */
   readonly type?: ChangedValue<string>
   readonly nullable?: ChangedValue<boolean>
   readonly generated?: ChangedValue<boolean>
-  /** Of a generated column, the expression it is computed by. */
+  /** The default expression, or the expression that computes a generated column. */
   readonly default?: ChangedValue<string | null>
+  /** The labels of an enum. */
   readonly labels?: {
     readonly added: readonly string[]
     readonly removed: readonly string[]
@@ -26,15 +27,16 @@ export interface ColumnDifference {
   }
 }
 
+/** A value in the earlier and in the later schema. */
 export interface ChangedValue<T> {
   readonly before: T
   readonly after: T
 }
 
 /**
- * How `after` differs from `before`. Columns are known by their names: one that was renamed is one
- * removed and one added, and so is an enum's label. What one of the two was archived without
- * (by an older Tidemark) is not compared.
+ * How the schema `after` differs from `before`. Columns are identified by their names: a renamed
+ * column is one removed and one added. The same holds for an enum's labels. A property is not
+ * compared if one of the schemas was archived without it (by an older Tidemark).
  */
 export function diffSchemas(
   before: Pick<ArchivedSchema, 'key' | 'columns'>,
@@ -53,7 +55,7 @@ export function diffSchemas(
   return { ...names, changed, key }
 }
 
-/** Whether two shapes look alike: the table itself or its partitions were made anew. */
+/** Whether the schemas are equal: the table or its partitions were recreated without a change. */
 export function isEmptyDifference({
   added,
   removed,
@@ -88,7 +90,7 @@ function change<T>(before: T | undefined, after: T | undefined): ChangedValue<T>
   return { before, after }
 }
 
-/** What came, what went, and whether what stayed stands in another order. */
+/** The added and the removed items, and whether the remaining items are in another order. */
 function order<T>(
   before: readonly T[],
   name: (each: T) => string,

@@ -4,7 +4,7 @@ import { type Column, lakeType, parsedType } from './lake-type.ts'
 import type { LakeTable } from './table-state.ts'
 import { keyPart, type Zone } from './zone.ts'
 
-/** A source table's shape as archived: what its change files of this fingerprint look like. */
+/** A source table's schema as archived: the schema of its change files with this fingerprint. */
 export interface ArchivedSchema {
   readonly table: string
   readonly key: readonly string[]
@@ -12,12 +12,16 @@ export interface ArchivedSchema {
   readonly columns: readonly ArchivedColumn[]
 }
 
+/**
+ * A column of a source table, with its type as `format_type` prints it. `baseType` is the type
+ * behind a domain.
+ */
 export interface ArchivedColumn {
   readonly name: string
   readonly type: string
   readonly baseType: string
   readonly nullable: boolean
-  /** The three below are missing from objects that Tidemark wrote before it kept them. */
+  /** The next three fields are missing from objects that older versions of Tidemark wrote. */
   readonly default?: string | null
   readonly generated?: boolean
   readonly labels?: readonly string[] | null
@@ -27,14 +31,17 @@ function schemaKey(table: string, fingerprint: string): string {
   return `schema/${keyPart(table)}/${fingerprint}.json`
 }
 
-/** Archives a shape under its fingerprint; may be repeated. */
+/** Archives a schema under its fingerprint. May be repeated. */
 export async function prepareSchema(zone: Zone, schema: ArchivedSchema): Promise<void> {
   const { table, key, fingerprint, columns } = schema
   const body = `${JSON.stringify({ table, key, fingerprint, columns }, undefined, 1)}\n`
   await zone.store.putIfAbsent(zone.prefix + schemaKey(table, fingerprint), Buffer.from(body))
 }
 
-/** A table as its files of a fingerprint hold it. Throws `ContractError` when the schema is missing. */
+/**
+ * The table in the columns and types of its files with a fingerprint. Throws `ContractError`
+ * (`LAKE_OBJECT_MISSING`) if the archived schema is missing.
+ */
 export async function readSchema(
   zone: Zone,
   table: string,
@@ -43,7 +50,7 @@ export async function readSchema(
   return lakeTable(await readArchivedSchema(zone, table, fingerprint))
 }
 
-/** A shape as it was archived. Throws `ContractError` when it is missing. */
+/** An archived schema. Throws `ContractError` (`LAKE_OBJECT_MISSING`) if it is missing. */
 export async function readArchivedSchema(
   zone: Zone,
   table: string,
@@ -60,7 +67,7 @@ export async function readArchivedSchema(
   return JSON.parse(body.toString('utf8')) as ArchivedSchema
 }
 
-/** The table with the types that check the text of its values, as a feed's files are read. */
+/** The table in the types that check the text of its values; a feed's files are read in these. */
 export function parsedTable({
   table,
   key,
@@ -73,7 +80,7 @@ export function parsedTable({
   }
 }
 
-/** The table's columns in the lake's types, with the former names its contract knows of. */
+/** The table in the lake's types, with the former names that its contract knows. */
 export function lakeTable(
   { table, key, columns }: Omit<ArchivedSchema, 'fingerprint'>,
   contract: SourceTable['columns'] = {},

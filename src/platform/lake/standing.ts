@@ -13,7 +13,7 @@ import {
 } from './commit-record.ts'
 import { carryOver } from './table-entry.ts'
 
-/** A record as it is stored, with entries only for the tables that its batch changed. */
+/** A record as stored. It holds entries only for the tables that its batch changed. */
 export interface StoredRecord extends Omit<CommitRecord, 'standing' | 'tables'> {
   readonly tables: Readonly<Record<string, StoredEntry>>
   /**
@@ -22,6 +22,7 @@ export interface StoredRecord extends Omit<CommitRecord, 'standing' | 'tables'> 
   readonly standing: StoredStanding | undefined
 }
 
+/** The batches whose records hold the rest of a stored record. */
 export interface StoredStanding {
   /** The newest batch whose record holds every table. */
   readonly complete: number
@@ -36,18 +37,19 @@ export interface StoredStanding {
  */
 const MAX_ELSEWHERE = 64
 
-/** A batch's content, divided into what its record holds and where the rest is. */
+/** A batch's content, divided between its own record and the records of earlier batches. */
 export interface SplitContent {
-  /** The entries the record holds. */
+  /** The entries that the record itself holds. */
   readonly stored: Readonly<Record<string, StoredEntry>>
   readonly elsewhere: StoredStanding | undefined
   readonly standing: Standing
 }
 
 /**
- * Divides a batch's content into what its own record holds and where the rest is stored. The record
- * holds the entries that were not merely carried over from the batch before, and a reference in
- * place of a state that was only added to. So a record grows with what its batch changed.
+ * Divides a batch's content between its own record and the records of earlier batches. The record
+ * holds every entry that was not merely carried over from the batch before. If the batch only added
+ * files to a table's state, the entry refers to the older list instead of repeating it. So a record
+ * grows with its batch's changes, not with the number of tables.
  */
 export function splitContent(
   content: BatchContent,
@@ -91,14 +93,14 @@ export function splitContent(
   }
 }
 
-/** The standing of a record that holds everything itself. */
+/** The `standing` of a record that itself holds every table. */
 function completeStanding(batch: number, tables: Readonly<Record<string, unknown>>): Standing {
   const place = { entry: batch, state: { listedIn: batch, changedIn: [] } }
   const places = Object.keys(tables).map((name) => [name, place])
   return { complete: batch, tables: Object.fromEntries(places), ignored: batch }
 }
 
-/** Whether an entry says only that the table is as the batch before left it. */
+/** Whether an entry only carries over the entry of the batch before. */
 function isCarriedOver(entry: TableEntry, before: TableEntry): boolean {
   return isDeepStrictEqual(storedFields(entry), storedFields(carryOver(before)))
 }
@@ -122,12 +124,13 @@ function asChanges(files: readonly FileRef[]): StateFile[] {
   return files.map((file) => ({ ...file, role: 'change' }))
 }
 
-/** Reads the record of a batch that must be there. */
+/** Reads the stored record of a batch that must exist. */
 export type ReadStored = (batch: number) => Promise<StoredRecord>
 
 /**
- * Completes a stored record from the records it refers to: an entry for every table, and every file
- * of each state. Throws `ContractError`, naming `key`, if one of them does not hold what it should.
+ * Completes a stored record from the records that it refers to: an entry for every table, and every
+ * file of each state. Throws `ContractError` (`LAKE_DAMAGED`), naming `key`, if one of those
+ * records does not hold the entry or files it should.
  */
 export async function completeRecord(
   stored: StoredRecord,
@@ -160,7 +163,7 @@ export async function completeRecord(
   }
 }
 
-/** The values in the order of `names`, whichever was read first. */
+/** The values in the order of `names`, independent of the order in which they were read. */
 function pick<Value>(
   values: Record<string, Value>,
   names: readonly string[],

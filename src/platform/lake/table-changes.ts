@@ -4,7 +4,7 @@ import { extendState, prepareState } from './checkpoint.ts'
 import type { FileRef, StateFile } from './commit-record.ts'
 import type { LakeTable } from './table-state.ts'
 
-/** What a batch changes in a table, uploaded. */
+/** A batch's changes to one table, uploaded. */
 export interface TableChanges {
   /** This batch's change files. */
   readonly changes: FileRef[]
@@ -13,9 +13,9 @@ export interface TableChanges {
 }
 
 /**
- * Writes and uploads a table's changes, and the checkpoint that they make due. `changes` is a
- * relation of `rows` rows with `_operation`, and `state` the table as of the batch before. With
- * `isRewritten`, the table is written anew even if nothing changed.
+ * Writes and uploads a table's changes, and a checkpoint if one is due. `changes` is a relation
+ * with `rows` rows and `_operation`. `state` is the table after the batch before. `isRewritten`
+ * forces a new base, even if nothing changed.
  */
 export async function prepareTable(
   batch: PendingBatch,

@@ -1,19 +1,22 @@
 import { type RowCounts, rowCounts, type TableEntry } from './commit-record.ts'
 
-/** What became of the rows of a table that a batch read. */
+/** The rows of a table that a batch read, by outcome. A missing count is 0. */
 export interface CountedRows {
   readonly read: number
   readonly inserted?: number
   readonly updated?: number
   readonly deleted?: number
   readonly quarantined?: number
-  /** Deletions are rows read: in the processed zone, which reads them from the ingestion zone. */
+  /**
+   * Whether deletions count as rows read: they do in the processed zone, which reads them from the
+   * ingestion zone.
+   */
   readonly areDeletesRead?: boolean
 }
 
 /**
- * The counts of an entry. Every row read is accepted, unchanged or quarantined (I10). Throws
- * `TypeError` if more rows were accepted and quarantined than read.
+ * The counts of a table's entry. Every row that was read is accepted, unchanged or quarantined
+ * (I10). Throws `TypeError` if more rows were accepted and quarantined than read.
  */
 export function countRows({
   read,
@@ -31,10 +34,10 @@ export function countRows({
   return rowCounts.parse({ read, accepted, inserted, updated, deleted, unchanged, quarantined })
 }
 
-/** The counts of a table of which no row was read. */
+/** The counts of a table from which no row was read. */
 export const NO_ROWS: RowCounts = countRows({ read: 0 })
 
-/** Rows of a table this batch adds to the log. */
+/** The number of changes that a batch adds to the log of a table. */
 export function changedRows({
   inserted,
   updated,
@@ -43,14 +46,14 @@ export function changedRows({
   return inserted + updated + deleted
 }
 
-/** Rows of all files together. */
+/** The number of rows in all files together. */
 export function sumRows(files: readonly { readonly rows: number }[]): number {
   return files.reduce((sum, { rows }) => sum + rows, 0)
 }
 
 /**
- * Carries an entry over unchanged, without the fields that describe only the previous batch; an
- * empty entry for a table that was never captured or made.
+ * Carries an entry over unchanged, without the fields that describe only the previous batch. Gives
+ * an empty entry for a table that was never captured or made.
  */
 export function carryOver({
   archived: _archived,

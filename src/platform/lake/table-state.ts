@@ -5,23 +5,25 @@ import { type Column, tryValueFrom } from './lake-type.ts'
 import { readParquet } from './parquet.ts'
 import { openFiles, type Zone } from './zone.ts'
 
-/** A table as the lake knows it. */
+/** The schema of a table in the lake. */
 export interface LakeTable {
   readonly name: string
   readonly key: readonly string[]
   readonly columns: readonly Column[]
 }
 
-/** The columns of a table's key, in the order of the key. */
+/** The columns of a table's key, in the key's order. */
 export function keyColumns({ key, columns }: Pick<LakeTable, 'key' | 'columns'>): Column[] {
   return key.flatMap((name) => columns.find((column) => column.name === name) ?? [])
 }
 
 /**
- * The table as a commit record's state describes it: the rows of the base, overridden by the last
- * change of each key, deletions left out. Columns are those of `table`. If an older file lacks one,
- * it is taken from a former name or is null; if its type was another, it is converted if possible (a
- * narrower type then compares equal). Reads only local, checked files. Dispose of it after use.
+ * The table in the state that a commit record describes: the rows of the base, overridden by the
+ * last change of each key, without deleted rows. It has the columns of `table`.
+ *
+ * If an older file lacks a column, the column comes from a former name, or is null. If its type
+ * differs, its values are converted, so a type that became wider changes no row; a value that does
+ * not convert becomes null. Reads local, checked files only. Dispose of the relation after use.
  */
 export async function openState(
   db: DuckDb,
@@ -34,9 +36,9 @@ export async function openState(
   }: {
     table: LakeTable
     state: readonly StateFile[]
-    /** How the columns come from the files, if not by their names alone. */
+    /** Selects the columns from the files, if not by their names alone. */
     select?: typeof selectFiles
-    /** The name under which models read it. */
+    /** Name of the view; a generated name if omitted. */
     as?: string
   },
 ): Promise<Relation> {
@@ -67,8 +69,8 @@ export async function openState(
 }
 
 /**
- * A select of `columns` and `extra` ones over Parquet files that may have been written with other
- * columns or types.
+ * A select of `columns` and `extra` columns from Parquet files that may have been written with
+ * other columns or types.
  */
 export async function selectFiles(
   db: DuckDb,
@@ -77,7 +79,7 @@ export async function selectFiles(
   extra: readonly string[] = [],
 ): Promise<string> {
   if (paths.length === 0) return selectNothing(columns)
-  // Only each file by itself can tell a column it lacks from one that it has under another name.
+  // Each file is selected on its own: among several, a missing column looks like a renamed one.
   const isRenamed = columns.some(({ formerly = [] }) => formerly.length > 0)
   const groups = isRenamed ? paths.map((path) => [path]) : [paths]
   const selects: string[] = []
@@ -106,19 +108,22 @@ async function selectGroup(
   return `select ${[...selected, ...extra].join(', ')} from ${source}`
 }
 
-/** The clause that keeps the last change of each key. */
+/** SQL clause that keeps the last change of each key, by batch and ordinal. */
 export function lastOfEachKey({ key }: Pick<LakeTable, 'key'>): string {
   return `qualify row_number() over (
     partition by ${identifiers(key)} order by _batch desc, _ordinal desc
   ) = 1`
 }
 
-/** A select of these columns that has no rows. */
+/** A select with these columns and no rows. */
 export function selectNothing(columns: readonly Column[]): string {
   const none = columns.map(({ name, type }) => `null::${type} as ${identifier(name)}`)
   return `select ${none.join(', ')} where false`
 }
 
+/**
+ * Whether two names mean the same DuckDB type. DuckDB describes a `TIMESTAMPTZ` by its long name.
+ */
 export function sameType(found: string, wanted: string): boolean {
   return found === wanted || (found === 'TIMESTAMP WITH TIME ZONE' && wanted === 'TIMESTAMPTZ')
 }

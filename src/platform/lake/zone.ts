@@ -10,11 +10,11 @@ import type { ObjectStore } from './store/object-store.ts'
 /** An append-only log of batches in an object store (I3). */
 export interface Zone {
   readonly store: ObjectStore
-  /** Put before every key, empty or ending in `/`. */
+  /** Prefix of every key: empty, or ending in `/`. */
   readonly prefix: string
-  /** Where copies of remote objects may lie. */
+  /** Local folder for copies of remote objects. */
   readonly cacheDir: string
-  /** What this process remembers about it. */
+  /** What this process remembers about the zone. */
   readonly memory: Memory
 }
 
@@ -23,12 +23,15 @@ export function commitKey(batch: number): string {
   return `batch/${padBatch(batch)}.json`
 }
 
-/** Batch numbers sort as text. */
+/** A batch number with leading zeros, so that numbers sort as text. */
 export function padBatch(batch: number): string {
   return String(batch).padStart(12, '0')
 }
 
-/** A table or model name as one part of a key: any name, unambiguously, in `[A-Za-z0-9_%-]`. */
+/**
+ * A table or model name as one part of a key, in `[A-Za-z0-9_%-]`. Takes any name, and gives
+ * different names different parts.
+ */
 export function keyPart(name: string): string {
   return [...Buffer.from(name, 'utf8')]
     .map((byte) => {
@@ -38,7 +41,10 @@ export function keyPart(name: string): string {
     .join('')
 }
 
-/** Uploads a local file under a key and returns how the commit record names it. */
+/**
+ * Uploads a local file under a key, unless the key is taken. Returns how the commit record names
+ * the file.
+ */
 export async function uploadFile(
   zone: Zone,
   key: string,
@@ -49,12 +55,13 @@ export async function uploadFile(
   return { key, rows, bytes: size, sha256 }
 }
 
-/** Checksums of files already verified, by path, size and modification time. */
+/** Checksums of the files already verified, by path, size and modification time. */
 const verifiedIn = inMemory(() => boundedMap<string, string>(10_000))
 
 /**
- * Local paths of the files, in the same order, each checked against its recorded checksum.
- * Throws `ContractError` naming the first damaged object.
+ * Local paths of the files, in the same order. Checks size and checksum of each file, once while
+ * the local copy stays the same. Throws `ContractError` (`LAKE_DAMAGED`) that names the first
+ * damaged object.
  */
 export async function openFiles(zone: Zone, files: readonly FileRef[]): Promise<string[]> {
   const verified = verifiedIn(zone.memory)
@@ -77,7 +84,7 @@ export async function openFiles(zone: Zone, files: readonly FileRef[]): Promise<
   return paths
 }
 
-/** SHA-256 of a local file in hexadecimal, streamed. */
+/** SHA-256 of a local file in hexadecimal. Streams the file. */
 export async function hashFile(path: string): Promise<string> {
   const hash = createHash('sha256')
   await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)

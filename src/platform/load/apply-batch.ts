@@ -11,27 +11,33 @@ import type { Project } from '../project/project.ts'
 import { readLoaded } from '../warehouse/ledger.ts'
 import { inLockedTransaction, type WarehouseClient } from '../warehouse/warehouse.ts'
 
+/** The batch to load, and how to read its rows. */
 export interface LoadInput {
   readonly project: Project
   readonly generation: string
   readonly runId: string
-  /** How long to wait for another run's load. */
+  /** Milliseconds to wait for another run's load. */
   readonly waitMs: number
   /** The processed batch's record. */
   readonly record: CommitRecord
   /** The record of the newest batch in the ledger; undefined if the ledger is empty. */
   readonly previous: CommitRecord | undefined
-  /** Its rows of a table as files in COPY text, each made when asked for and removed after use. */
+  /**
+   * A record's rows of a table as files in COPY text. Each file is made when it is asked for and
+   * removed after use.
+   */
   readonly texts: (record: CommitRecord, table: string) => AsyncIterable<CopyText>
 }
 
-/** An empty fact that takes more rows than this has its foreign keys checked at once, at the end. */
+/** If an empty fact takes more rows than this, its foreign keys are checked once, at the end. */
 const BULK_ROWS = 10_000
 
 /**
- * Loads one batch in one transaction: dimensions, facts, current rows, ledger (I5). A batch the
- * ledger already has is skipped (I4). Throws `ContractError` when the batch does not follow the
- * last loaded one or is of another generation.
+ * Loads one batch in one transaction: dimensions, facts, current rows, ledger (I5). May be
+ * repeated: a batch that the ledger already has is skipped (I4). Throws `ContractError`, and
+ * changes nothing, if the batch does not follow the last loaded batch (`BATCH_GAP`) or is from
+ * another generation (`GENERATION_MIXED`), if the warehouse was changed (`WAREHOUSE_CHANGED`), or
+ * if a row was not stored (`LOAD_INCOMPLETE`).
  */
 export async function loadBatch(
   warehouse: WarehouseClient,
@@ -45,7 +51,7 @@ export async function loadBatch(
       if (loaded !== undefined && loaded.generation !== input.generation) {
         throw new ContractError('The warehouse holds another generation of the models', {
           code: 'GENERATION_MIXED',
-          hint: 'run again; the whole generation is then switched at once',
+          hint: 'nothing was changed; run again: the next run switches to the new generation at once',
         })
       }
       await checkFactEnds(client, input)
@@ -57,11 +63,11 @@ export async function loadBatch(
 }
 
 /**
- * Replaces everything the warehouse holds by another generation, batch 1 to the last, in one
- * transaction. Readers see the old stars until the new ones are whole (I5) and never wait: rows are
- * deleted, not truncated, since a truncated table is empty to snapshots taken before (manual,
- * "Concurrency Control: Caveats"), and old dimension rows stay until nothing refers to them.
- * Skips when another run has switched already, or has gone on loading the old generation.
+ * Replaces the content of the warehouse with another generation, batch 1 to the last, in one
+ * transaction. Readers see the old tables until the new ones are complete (I5), and never wait.
+ * Rows are deleted and not truncated, because a truncated table looks empty to snapshots taken
+ * before (manual, "Concurrency Control: Caveats"). Old dimension rows stay until nothing refers to
+ * them. Skips if another run has already switched, or has gone on loading the old generation.
  */
 export async function switchGeneration(
   warehouse: WarehouseClient,
@@ -104,8 +110,8 @@ export async function switchGeneration(
 }
 
 /**
- * Gathers the statistics of tables that were filled just now. Postgres would do so by itself a minute
- * later; until then its plans for a question may be ten times as slow.
+ * Gathers the statistics of tables that were just filled. Postgres would do so itself a minute
+ * later, but until then a question may take ten times as long.
  */
 async function analyzeStars(client: Client, { models }: Project): Promise<void> {
   const tables = models.flatMap(({ kind, table }) =>
@@ -114,18 +120,22 @@ async function analyzeStars(client: Client, { models }: Project): Promise<void> 
   if (tables.length > 0) await client.query(`analyze ${identifiers(tables)}`)
 }
 
-/** Keys of the rows that only the old generation of a dimension has, so far. */
+/**
+ * Name of the table with the keys of the dimension rows that only the old generation has, so far.
+ */
 function stale(model: Model): string {
   return identifier(`stale ${model.table}`)
 }
 
+/** SQL condition that two rows, given by their aliases, have the same key. */
 function sameKey({ key }: Model, a: string, b: string): string {
   return key.map((name) => `${a}.${identifier(name)} = ${b}.${identifier(name)}`).join(' and ')
 }
 
 /**
- * Throws `ContractError` (`WAREHOUSE_CHANGED`) unless each fact ends with the version that the
- * ledger's newest batch ended with. Otherwise a row of the ledger is gone, or versions are (I14).
+ * Throws `ContractError` (`WAREHOUSE_CHANGED`) unless each fact ends with the version with which
+ * the newest batch in the ledger ended. Otherwise a row of the ledger is missing, or versions are
+ * (I14). Read-only.
  */
 export async function checkFactEnds(
   client: Client,
@@ -155,9 +165,13 @@ export async function checkFactEnds(
   }
 }
 
-/** A batch to apply, alone or as part of a whole generation. */
+/** A batch to apply, alone or as part of a switch to another generation. */
 type Applied = LoadInput & { readonly isSwitch?: boolean }
 
+/**
+ * Applies a batch in the open transaction: dimensions before the facts that refer to them, then the
+ * ledger. Throws `ContractError` (`BATCH_GAP`) unless the batch follows the newest in the ledger.
+ */
 async function applyBatch(warehouse: WarehouseClient, input: Applied): Promise<void> {
   const { client } = warehouse
   const { project, record, generation, runId } = input
@@ -198,6 +212,10 @@ function isNothing(counts: RowCounts): boolean {
   return Object.values(counts).every((count) => count === 0)
 }
 
+/**
+ * Copies a batch's rows of a dimension into a table of their own, then upserts them. During a
+ * switch, also notes that the new generation has these keys.
+ */
 async function loadDimension(
   client: Client,
   model: Dimension | Calendar,
@@ -207,7 +225,7 @@ async function loadDimension(
   if (entry === undefined || entry.changes.length === 0) return
   const table = identifier(model.table)
   const incoming = identifier(`incoming ${model.table}`)
-  // Not a temporary table, because the loader need not have the right to make one.
+  // Not a temporary table, because the loader may lack the right to create one.
   await client.query(`create unlogged table ${incoming} (like ${table})`)
   let columns: readonly string[] = []
   let rows = 0
@@ -230,8 +248,9 @@ async function loadDimension(
 }
 
 /**
- * Upserts; with the target's alias, only what differs: as text, since json, xml and points know no
- * equality. A table of nothing but its key has nothing to update.
+ * SQL clause that turns an insert into an upsert. With the target's `alias`, it updates only rows
+ * that differ. They are compared as text, because json, xml and points cannot be compared for
+ * equality. A table with only key columns has nothing to update.
  */
 function onConflict(key: readonly string[], columns: readonly string[], alias?: string): string {
   const values = columns.filter((column) => !key.includes(column)).map(identifier)
@@ -244,7 +263,7 @@ function onConflict(key: readonly string[], columns: readonly string[], alias?: 
   return `on conflict (${identifiers(key)}) do update set ${set} ${where}`
 }
 
-/** Appends the batch's versions and brings the current rows up to date with them. */
+/** Appends the batch's versions to a fact and updates its current rows. */
 async function loadFact(
   client: Client,
   model: Fact,
@@ -254,7 +273,8 @@ async function loadFact(
   if (entry === undefined || entry.changes.length === 0) return
   const table = identifier(model.table)
   const expected = changedRows(entry.counts)
-  // A switch keeps the keys: the table only looks empty to itself, and its readers must not wait.
+  // A switch keeps the keys: the table looks empty only to its own transaction, and readers must
+  // not wait.
   const bulk = !isSwitch && expected > BULK_ROWS && (await isEmpty(client, table))
   const foreignKeys = bulk ? await dropForeignKeys(client, table) : []
 
@@ -292,8 +312,8 @@ async function loadFact(
 }
 
 /**
- * Throws `ContractError` (`WAREHOUSE_CHANGED`) if a table cannot take rows of these columns: it has
- * lost one, or was given one that wants a value.
+ * Throws `ContractError` (`WAREHOUSE_CHANGED`) if a table cannot take rows with these columns: it
+ * has lost one of them, or has a new column that requires a value.
  */
 async function checkColumns(
   client: Client,
@@ -319,7 +339,7 @@ async function checkColumns(
   const added = rows.find(({ name, wants }) => wants && !columns.includes(name))
   if (added === undefined) return
   throw new ContractError(
-    `The warehouse table ${table} was given a column ${added.name} that must have a value`,
+    `The warehouse table ${table} has a new column ${added.name} that must not be null`,
     {
       code: 'WAREHOUSE_CHANGED',
       hint: `nothing was changed; alter table ${qualified(added.schema, table)} alter column ${identifier(added.name)} drop not null;`,
@@ -330,6 +350,7 @@ async function checkColumns(
 const RESTORE =
   'restore the warehouse from a backup, or load into an empty TIDEMARK_WAREHOUSE_SCHEMA; nothing was changed'
 
+/** Whether a table has no rows. Stops at the first row. */
 async function isEmpty(client: Client, table: string): Promise<boolean> {
   const { rows } = await client.query<{ empty: boolean }>(
     `select not exists (select 1 from ${table}) as empty`,
@@ -338,9 +359,9 @@ async function isEmpty(client: Client, table: string): Promise<boolean> {
 }
 
 /**
- * Drops a fact's foreign keys inside the transaction and returns them. Added back after a first
- * load they are checked by one join each, instead of ten lookups a row; nobody reads an empty
- * table that would be kept waiting.
+ * Drops a fact's foreign keys inside the transaction and returns them. When they are added back
+ * after a first load, one join checks each of them, instead of ten lookups per row. No reader
+ * waits, because the table is still empty.
  */
 async function dropForeignKeys(
   client: Client,
@@ -357,10 +378,16 @@ async function dropForeignKeys(
   return rows
 }
 
+/**
+ * Throws `ContractError` (`LOAD_INCOMPLETE`) unless as many rows were stored as the record counts.
+ */
 function checkCount(table: string, { expected, rows }: { expected: number; rows: number }): void {
   if (rows === expected) return
-  throw new ContractError(`Table ${table}: ${expected} rows are archived, ${rows} were stored`, {
-    code: 'LOAD_INCOMPLETE',
-    hint: 'nothing was published; see whether a trigger or rule of the table leaves rows out (\\d in psql), else please report this',
-  })
+  throw new ContractError(
+    `Table ${table}: ${expected} rows were to be loaded, but ${rows} were stored`,
+    {
+      code: 'LOAD_INCOMPLETE',
+      hint: 'nothing was published; check whether a trigger or rule on the table drops rows (\\d in psql), or else report this',
+    },
+  )
 }

@@ -27,25 +27,28 @@ import { migrate } from '../warehouse/migrate.ts'
 import { inSnapshot, openWarehouse, type WarehouseClient } from '../warehouse/warehouse.ts'
 import { checkFactEnds, loadBatch, type LoadInput, switchGeneration } from './apply-batch.ts'
 
+/** The result of one call of `load`. */
 export interface LoadOutcome {
-  /** Batches this call loaded. */
+  /** The batches that this call loaded, in order. */
   readonly batches: readonly number[]
-  /** Newest batch the warehouse holds now, 0 when it is empty. */
+  /** The newest batch that the warehouse holds now; 0 if it is empty. */
   readonly lastBatch: number
-  /** The deadline came first: batches are left for the next call. */
+  /** Whether the deadline came first, so that batches are left for the next call. */
   readonly isCutShort: boolean
 }
 
 /**
- * Loads every processed batch that the warehouse lacks, in order, each in one transaction (I4, I5).
- * If the models' generation is another than the warehouse's, all of it is loaded anew in one.
+ * Migrates the warehouse if needed, then loads every processed batch that it lacks, in order, each
+ * in one transaction (I4, I5). May be repeated. If the warehouse holds another generation, it
+ * switches to the models' generation in one transaction, once that has caught up. Throws
+ * `ContractError`, before it writes rows, if the warehouse was not loaded from this lake (I14).
  */
 export async function load(deps: Deps): Promise<LoadOutcome> {
   await using warehouse = await openWarehouse(deps.warehouse)
   return await loadInto(deps, warehouse)
 }
 
-/** As `load`, over a connection the caller has open. */
+/** As `load`, over a connection that the caller has opened and closes. */
 export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<LoadOutcome> {
   const restored = await migrate(warehouse, deps.project, { waitMs: deps.limits.lockWaitMs })
   if (restored.length > 0) {
@@ -58,11 +61,11 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
   const last = await readLastCommit(zone, isSwitch ? 0 : head?.batch)
   checkNotMixed(deps, last)
   const lastBatch = last?.batch ?? 0
-  // The record before the next batch to load: at first that of the newest loaded batch.
+  // The record before the next batch to load; at first the record of the newest loaded batch.
   let before: CommitRecord | undefined
   if (head !== undefined) {
     if (isSwitch && lastBatch < head.batch) {
-      // A new generation replaces the old one only once it has caught up with it.
+      // A new generation replaces the old one only after it has caught up.
       const ingestion = ingestionZone(deps)
       checkLoaded(head, { zone: ingestion, record: await readCommit(ingestion, head.batch) })
       return { batches: [], lastBatch: head.batch, isCutShort: false }
@@ -112,8 +115,8 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
 }
 
 /**
- * Throws `ContractError` unless the warehouse was loaded from this lake, and its facts end where
- * its ledger says (I14). Does not look into a warehouse that the next run will migrate first.
+ * Throws `ContractError` unless the warehouse was loaded from this lake and its facts end where its
+ * ledger says (I14). Read-only. Skips a warehouse that the next run will migrate first.
  */
 export async function checkContinued(deps: Deps, warehouse: WarehouseClient): Promise<void> {
   const generation = generationOf(deps.project)
@@ -135,7 +138,7 @@ export async function checkContinued(deps: Deps, warehouse: WarehouseClient): Pr
     checkLoaded(head, { zone, record })
     if (isSame) await checkFactEnds(client, { project, previous: record })
   }
-  // The lake is read meanwhile, which may take longer than a role's limit.
+  // The lake is read inside this transaction, which may exceed the role's time limit.
   await withPostgresErrors(deps.warehouse, () => inSnapshot(warehouse, work, NO_TIME_LIMITS))
 }
 
@@ -143,6 +146,7 @@ function range(from: number, to: number): number[] {
   return Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index)
 }
 
+/** Every record of a generation in order, each checked to continue the one before (I14). */
 async function* readRecords(
   deps: Deps,
   zone: Zone,
@@ -158,7 +162,7 @@ async function* readRecords(
   }
 }
 
-/** A batch's rows of a table as COPY text, one file at a time, each gone once it was used. */
+/** A batch's rows of a table as COPY text, one file at a time. Each file is removed after use. */
 async function* copyTexts(
   db: DuckDb,
   zone: Zone,

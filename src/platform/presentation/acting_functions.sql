@@ -1,8 +1,9 @@
--- Functions that may do more than compute: write to the log or to large objects, take locks, notify,
--- wait, change settings, end sessions, run SQL given as text. Postgres itself says which they are:
--- those marked volatile (manual, 36.7), and aggregates made from them. Of the built-in ones, harmless
--- ones are left out; two that assign a transaction id, and those that read whole tables into one
--- value, are added. What no statement can call (trigger functions, handlers) is left out.
+-- Functions that may do more than compute: write to the log or to large objects, take locks,
+-- notify, wait, change settings, end sessions, or run SQL given as text. Postgres itself marks them
+-- as volatile (manual, 36.7); aggregates made from them count too. Harmless built-in functions are
+-- left out. Two functions that assign a transaction id are added, and the functions that read whole
+-- tables into one value. Functions that no statement can call (trigger functions, handlers) are
+-- left out.
 -- Grain: one row per function or aggregate.
 select
     p.oid,

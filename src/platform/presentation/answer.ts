@@ -5,38 +5,43 @@ import { readHead } from './freshness.ts'
 import { bindStatement, type Filters, filtersOf, type Question } from './question.ts'
 import type { Reader } from './reader.ts'
 
+/** The rows that answer a question. */
 export interface Answer {
   readonly columns: readonly ResultColumn[]
   readonly rows: readonly Row[]
-  /** There are more rows than were read. */
+  /** Whether there are more rows than were read. */
   readonly isTruncated: boolean
-  /** The head of the ledger in the snapshot the rows were read in. */
+  /** The head of the ledger in the snapshot in which the rows were read. */
   readonly head: LedgerHead
 }
 
-/** Answers questions, each once a batch. */
+/** Answers questions, and reads each answer once per batch. */
 export interface Answers {
   /**
-   * The answer as of the newest batch: kept while no newer one is loaded, whoever asks. A filter the
-   * question does not know is ignored; `today` is the day in UTC unless given.
-   * Throws `ConfigError` with `BAD_FILTER` for a value that is none, else as `Reader.read`.
+   * The answer as of the newest batch. It is kept for everybody until a newer batch is loaded. A
+   * filter that the question does not know is ignored. `today` is the present day in UTC unless
+   * given. Throws `ConfigError` (`BAD_FILTER`) for a filter value that is not valid, otherwise as
+   * `Reader.read`.
    */
   answer(question: Question, filters?: Filters): Promise<Answer>
 }
 
+/** Limits of the answers, and of the memory that they may take. */
 export interface AnswersOptions {
-  /** Rows beyond this are left out of an answer. Default 5000. */
+  /** Most rows in an answer; further rows are left out. Default 5000. */
   readonly maxRows?: number
-  /** Answers kept. Default 500. */
+  /** Most answers kept. Default 500. */
   readonly maxAnswers?: number
-  /** Characters of cells kept, all answers together. Default 16 million. */
+  /** Most characters of cells kept, in all answers together. Default 16 million. */
   readonly maxKeptChars?: number
+  /** The clock; for tests. Default: the system's. */
   readonly now?: () => Date
 }
 
 /**
- * Questions read the clock through `today` alone, so the same question with the same filters has the
- * same answer until another batch is loaded. One that is being read is waited for, not read twice.
+ * Creates the answers of one reader. A question reads the clock only through `today`, so the same
+ * question with the same filters has the same answer until another batch is loaded. Each call reads
+ * the head of the ledger first. If two callers ask the same at once, the answer is read once.
  */
 export function createAnswers(
   reader: Reader,
@@ -84,31 +89,39 @@ export function createAnswers(
 }
 
 /**
- * The filters with the day it is, in UTC, unless they say another: of what was known at a moment it
- * is that moment's, or what was due then would be judged by what is due now.
+ * The filters with `today`, a day in UTC. A given `today` is kept. With `as_of`, it is the day of
+ * that moment; otherwise a past state would be judged by what is due now. Without either, it is the
+ * day of `now`.
  */
 export function withToday(filters: Filters, now: Date): Filters {
   const { today, as_of: asOf } = filters
   if (today !== undefined && today !== '') return filters
   const moment = Date.parse(asOf ?? '')
-  // What is no moment is refused by Postgres, with a message of its own.
+  // Postgres refuses an `as_of` that is not a moment, with its own message.
   const day = Number.isNaN(moment) ? now : new Date(moment)
   return { ...filters, today: day.toISOString().slice(0, 10) }
 }
 
-/** A warehouse loaded anew counts its batches from the start, so the batch alone names no state. */
+/**
+ * A warehouse that was loaded again counts its batches from 1, so the batch number alone does not
+ * identify a state.
+ */
 function keyOf({ name }: Question, given: Filters, head: LedgerHead): string {
   return JSON.stringify([name, Object.entries(given), head.generation, head.batch, head.loadedAt])
 }
 
-/** Rethrows what Postgres says of a value that is no date, number or moment (class 22) as ours. */
+/**
+ * Returns a handler for an error of a question's statement. If Postgres refuses a filter value as a
+ * date, number or moment (class 22), it throws `ConfigError` (`BAD_FILTER`), which names the
+ * filters and no value. It rethrows any other error.
+ */
 export function refuseFilter(given: Filters): (error: unknown) => never {
   return (error) => {
     const { code = '' } = error as { code?: string }
     const isValue = /^22(003|007|008|009|021|P02|P05)$/.test(code)
     if (!isValue || Object.keys(given).length === 0) throw error
     const names = Object.keys(given).join(', ')
-    throw new ConfigError(`A filter has a value that cannot be one (${names})`, {
+    throw new ConfigError(`A filter has an invalid value (${names})`, {
       code: 'BAD_FILTER',
       hint: 'dates are YYYY-MM-DD, moments YYYY-MM-DDThh:mm:ssZ, numbers plain',
       cause: error,
@@ -116,12 +129,13 @@ export function refuseFilter(given: Filters): (error: unknown) => never {
   }
 }
 
+/** The answers that are kept, by their key. */
 interface Keep {
   get(key: string): Answer | undefined
   set(key: string, answer: Answer): void
 }
 
-/** Keeps the answers used last, within both bounds. */
+/** Keeps the answers that were used last, within both limits. */
 function createKeep({
   maxAnswers,
   maxKeptChars,

@@ -6,36 +6,41 @@ import { bindStatement, type Filters } from './question.ts'
 import type { Reader, ReaderSession } from './reader.ts'
 import { findForbidden, type Forbidden } from './statement-guard.ts'
 
+/** Filters and limits of one statement. */
 export interface AskOptions {
-  /** Values for `:'name'` in the statement, so that a saved question can be asked as it is. */
+  /** Values for `:'name'` in the statement, so that a saved question runs unchanged. */
   readonly filters?: Filters
-  /** Rows beyond this are left out. Default 1000. */
+  /** Most rows to return; further rows are left out. Default 1000. */
   readonly maxRows?: number
-  /** Rows stop coming once this much was received. Default 4 million. */
+  /** No more rows are fetched once this many bytes were received. Default 4 million. */
   readonly maxBytes?: number
-  /** For the whole statement with all its rows. Default 8000. */
+  /** Milliseconds for the whole statement with all its rows. Default 8000. */
   readonly timeoutMs?: number
-  /** Aborted when whoever asks has gone. */
+  /** Aborted when the client has gone; the statement is then stopped. */
   readonly signal?: AbortSignal
 }
 
+/** The rows of a statement that was answered. */
 export interface AskedRows {
   readonly isAnswered: true
   readonly columns: readonly ResultColumn[]
   readonly rows: readonly Row[]
-  /** There are more rows than came back. */
+  /** Whether there are more rows than were returned. */
   readonly isTruncated: boolean
   readonly durationMs: number
 }
 
-/** Why a statement has no answer, for whoever wrote it: shown to them and never logged. */
+/**
+ * Why a statement has no answer. It is shown to its author and never logged, because it may quote
+ * values.
+ */
 export interface AskRefusal {
   readonly isAnswered: false
-  /** Manual, appendix A. */
+  /** The SQLSTATE (manual, appendix A). */
   readonly sqlState: string
   readonly message: string
   readonly hint: string | undefined
-  /** Where in the statement, counted from 1; undefined where Postgres does not say. */
+  /** Position in the statement, counted from 1; undefined if Postgres does not name one. */
   readonly position: number | undefined
 }
 
@@ -46,28 +51,30 @@ const LIMIT_EXCEEDED = '54000'
 const INSUFFICIENT_PRIVILEGE = '42501'
 const UNTRANSLATABLE = '22P05'
 
-/** Longer statements are refused. */
+/** Most characters in a statement. Longer statements are refused. */
 const MAX_STATEMENT_CHARS = 100_000
 
-/** Rows asked for at a time: so many may be received beyond `maxBytes`. */
+/** Rows per fetch. At most this many rows are received beyond `maxBytes`. */
 const FETCH_ROWS = 50
 
 /**
- * Runs one select from somebody who may be hostile, and changes nothing. It is safe because of what
- * each layer cannot do: the role can only read; the transaction is read-only and always rolled
- * back; the statement is a cursor's declaration, and the extended protocol takes only one statement;
- * it names no function that may do more than compute (no rollback undoes what those do); time, rows
- * and bytes are bounded; and the connection is closed afterwards, with all that the statement left
- * behind. Returns a refusal for what is wrong with the statement; throws as `Reader.open` when the
- * warehouse is away or busy.
+ * Runs one select from an author who may be hostile, and changes nothing. Each layer limits what
+ * the statement can do: the role can only read; the transaction is read-only and is always rolled
+ * back; the statement is the declaration of a cursor, and the extended protocol takes only one
+ * statement; it names no function that may do more than compute, because no rollback undoes what
+ * such functions do; time, rows and bytes are limited; and the connection is closed afterwards,
+ * with everything that the statement left behind.
+ *
+ * Returns a refusal for an error in the statement. Throws as `Reader.open` if the warehouse is away
+ * or busy.
  */
 export async function ask(
   reader: Reader,
   sql: string,
   options: AskOptions = {},
 ): Promise<AskedRows | AskRefusal> {
-  const unfit = findUnfit(sql)
-  if (unfit !== undefined) return unfit
+  const unsendable = refuseUnsendable(sql)
+  if (unsendable !== undefined) return unsendable
   const { filters = {}, maxRows = 1000, maxBytes = 4_000_000, timeoutMs = 8000, signal } = options
   await using session = await reader.open(signal === undefined ? {} : { signal })
   const { client } = session
@@ -77,7 +84,7 @@ export async function ask(
   const watching = watch(session, { timeoutMs, signal })
   const statement = bindStatement(sql, filters)
 
-  // Set again before each fetch, in case a statement finds a way to lift the limits of later ones.
+  // Set again before each fetch, in case the statement finds a way to lift the limit of later ones.
   const limit = async (): Promise<void> => {
     const restMs = Math.max(1, Math.round(deadline - performance.now()))
     await client.query(`set local statement_timeout = ${restMs}`)
@@ -115,31 +122,38 @@ export async function ask(
     if (received.isExceeded) {
       return rows.length > 0 ? answered(true) : refuse(LIMIT_EXCEEDED, tooLarge(maxBytes))
     }
-    if (signal?.aborted === true) return refuse(QUERY_CANCELED, 'Nobody waits for it any more')
+    if (signal?.aborted === true)
+      return refuse(QUERY_CANCELED, 'The client has gone, so the statement was stopped')
     const { code = '' } = error as { code?: string }
     if (performance.now() >= deadline || code === QUERY_CANCELED) {
-      return refuse(QUERY_CANCELED, `It took longer than ${timeoutMs / 1000} s and was stopped`)
+      return refuse(
+        QUERY_CANCELED,
+        `The statement took longer than ${timeoutMs / 1000} s and was stopped`,
+      )
     }
     if (!/^[0-9A-Z]{5}$/.test(code) || code === 'EPIPE') {
       throw mapPostgresError(error, reader.warehouse)
     }
-    return describeFault(error, { sql, isAsWritten: statement.text === sql })
+    return describeError(error, { sql, isAsWritten: statement.text === sql })
   } finally {
     await watching.end()
     if (!session.isLost) await client.query('rollback').catch(() => {}) // closed after it anyway
   }
 }
 
-/** What the protocol itself could not carry: a zero byte ends a text there. */
-function findUnfit(sql: string): AskRefusal | undefined {
-  if (sql.trim() === '') return refuse(SYNTAX_ERROR, 'There is no statement')
-  if (sql.includes('\0')) return refuse(UNTRANSLATABLE, 'The statement has a zero byte')
+/**
+ * The refusal of a statement that cannot be sent: it is empty, too long, or holds a zero byte,
+ * which ends a text in the protocol. Undefined for any other statement.
+ */
+function refuseUnsendable(sql: string): AskRefusal | undefined {
+  if (sql.trim() === '') return refuse(SYNTAX_ERROR, 'The statement is empty')
+  if (sql.includes('\0')) return refuse(UNTRANSLATABLE, 'The statement holds a zero byte')
   if (sql.length <= MAX_STATEMENT_CHARS) return undefined
   return refuse(LIMIT_EXCEEDED, `The statement has more than ${MAX_STATEMENT_CHARS} characters`)
 }
 
 function tooLarge(maxBytes: number): string {
-  return `The first rows have more than ${maxBytes / 1_000_000} MB: leave out the large column`
+  return `The first rows are larger than ${maxBytes / 1_000_000} MB: leave out the large column`
 }
 
 function refuse(sqlState: string, message: string): AskRefusal {
@@ -156,25 +170,25 @@ function forbid({ name, position }: Forbidden, isAsWritten: boolean): AskRefusal
   }
 }
 
-/** What Postgres says of the statement, its position counted in the text that was written. */
-function describeFault(
+/** Postgres' error for a statement, with its position counted in the text as it was written. */
+function describeError(
   error: unknown,
   { sql, isAsWritten }: { sql: string; isAsWritten: boolean },
 ): AskRefusal {
-  const fault = error as { code: string; message: string; hint?: string; position?: string }
-  const position = Number(fault.position) - DECLARATION.length
+  const found = error as { code: string; message: string; hint?: string; position?: string }
+  const position = Number(found.position) - DECLARATION.length
   return {
     isAnswered: false,
-    sqlState: fault.code,
-    message: fault.message,
-    hint: fault.hint,
+    sqlState: found.code,
+    message: found.message,
+    hint: found.hint,
     position: isAsWritten && position >= 1 && position <= sql.length + 1 ? position : undefined,
   }
 }
 
 /**
- * Stops the statement on the server when its time is over or nobody waits for it, then cuts the
- * connection, in case the server cannot be told.
+ * Stops the statement on the server when its time is over or the client has gone. Then cuts the
+ * connection, in case the server does not answer.
  */
 function watch(
   session: ReaderSession,
@@ -187,7 +201,7 @@ function watch(
       .catch(() => {})
       .then(() => session[Symbol.asyncDispose]())
   }
-  // Postgres' own limit comes first; this is for a server that does not keep to it.
+  // Postgres' own limit comes first. This one is for a server that does not keep it.
   const timer = setTimeout(stop, timeoutMs + 1000)
   signal?.addEventListener('abort', stop)
   if (signal?.aborted === true) stop()

@@ -7,31 +7,38 @@ import { readHead } from './freshness.ts'
 import { bindStatement, type Filters, filtersOf, type Question } from './question.ts'
 import type { Reader, ReaderSession } from './reader.ts'
 
+/** A CSV file that is being read. */
 export interface CsvDownload {
-  /** Carries the question, its filters and the moment the rows are as of; plain ASCII. */
+  /**
+   * Names the question, its filters and the moment up to which the rows are complete; plain ASCII.
+   */
   readonly fileName: string
-  /** UTF-8. Ends with an error when the warehouse goes away; cancel it to free the connection. */
+  /**
+   * The file in UTF-8. Ends with an error if the warehouse goes away. Cancel it to free the
+   * connection.
+   */
   readonly body: ReadableStream<Uint8Array>
 }
 
+/** Limits of one download. */
 export interface CsvOptions {
-  /** Aborted when whoever downloads has gone. */
+  /** Aborted when the client has gone. */
   readonly signal?: AbortSignal
-  /** For the whole download. Default ten minutes. */
+  /** Milliseconds for the whole download. Default ten minutes. */
   readonly timeoutMs?: number
   readonly now?: () => Date
 }
 
-/** Rows in memory at a time. */
+/** Rows that are in memory at a time. */
 const FETCH_ROWS = 2000
+// Time limit of each statement, so also of the first rows.
 const FIRST_ROWS_MS = 30_000
 
 /**
- * All rows of a question as CSV (RFC 4180, header first), from one snapshot, in constant memory. Read
- * through a cursor and not with COPY, which takes no parameters: filters never become part of the
- * SQL. Nothing is read ahead of whoever downloads. Resolves once the first rows are there, so that
- * what is wrong is known before anything is sent.
- * Throws as `Answers.answer`.
+ * Opens all rows of a question as CSV (RFC 4180, header first), from one snapshot, in constant
+ * memory. Reads through a cursor and not with COPY, which takes no parameters, so a filter never
+ * becomes part of the SQL. Reads no faster than the client takes the rows. Resolves once the first
+ * rows are read, so that an error is known before anything is sent. Throws as `Answers.answer`.
  */
 export async function openCsv(
   reader: Reader,
@@ -69,7 +76,7 @@ export async function openCsv(
               controller.close()
             } catch {
               await end()
-              throw brokenOff(reader)
+              throw incomplete(reader)
             }
           },
           cancel: end,
@@ -84,15 +91,24 @@ export async function openCsv(
   }
 }
 
-/** Without a cause: whoever serves the stream may log what it ends with, values and all. */
-function brokenOff({ warehouse }: Reader): TransientError {
-  return new TransientError(`The rows broke off on the way from ${warehouse.title}`, {
-    code: 'CSV_BROKEN_OFF',
-    hint: 'download it again',
-  })
+/**
+ * The error at the end of an incomplete stream. It has no cause, because a server may log the
+ * error, and the cause may hold values.
+ */
+function incomplete({ warehouse }: Reader): TransientError {
+  return new TransientError(
+    `The download from ${warehouse.title} ended before all rows had arrived`,
+    {
+      code: 'CSV_BROKEN_OFF',
+      hint: 'the file is incomplete; download it again',
+    },
+  )
 }
 
-/** Closes the session once: when all is read, nobody waits any more, or the time is over. */
+/**
+ * Returns a function that closes the session once: after the last row, when the client has gone, or
+ * when the time is over.
+ */
 function endOnce(
   session: ReaderSession,
   { signal, timeoutMs }: { signal: AbortSignal | undefined; timeoutMs: number },
@@ -115,14 +131,17 @@ function endOnce(
   return end
 }
 
-/** Column names as the first line. */
+/**
+ * The first line: the column names. A name that a spreadsheet would take for a formula gets an
+ * apostrophe in front.
+ */
 export function csvHeader(columns: readonly ResultColumn[]): string {
   return `${columns.map(({ name }) => quote(defuse(name))).join(',')}\r\n`
 }
 
 /**
- * One row as a line. Null is nothing, an empty text `""`; moments are ISO 8601. A text that a
- * spreadsheet would take for a formula gets an apostrophe in front; numbers are left as they are.
+ * One row as a line. Null is an empty cell, an empty text is `""`, and moments are ISO 8601. A text
+ * that a spreadsheet would take for a formula gets an apostrophe in front; numbers stay unchanged.
  */
 export function csvLine(columns: readonly ResultColumn[], row: Row): string {
   const cells = row.map((cell, index) => {
@@ -134,7 +153,10 @@ export function csvLine(columns: readonly ResultColumn[], row: Row): string {
   return `${cells.join(',')}\r\n`
 }
 
-/** What spreadsheets take for the start of a formula (OWASP, CSV injection), full-width signs too. */
+/**
+ * Characters that spreadsheets take for the start of a formula (OWASP, CSV injection), with the
+ * full-width signs.
+ */
 const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/
 
 function defuse(text: string): string {
@@ -145,14 +167,20 @@ function quote(text: string): string {
   return text === '' || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
 
-/** `2025-11-03 09:42:05+00`, as Postgres prints it in UTC; infinity and years BC stay as they are. */
+/**
+ * ISO 8601 for a moment that Postgres prints in UTC, such as `2025-11-03 09:42:05+00`. Infinity and
+ * years BC stay unchanged.
+ */
 function isoMoment(text: string): string {
   const { day, time, zone } =
     /^(?<day>\d{4,}-\d\d-\d\d) (?<time>[\d:.]+)(?<zone>\+00)?$/.exec(text)?.groups ?? {}
   return day === undefined ? text : `${day}T${time}${zone === undefined ? '' : 'Z'}`
 }
 
-/** Never longer than what file systems take, never with a character they treat as special. */
+/**
+ * The file name of a download. It is never longer than file systems allow, and never holds a
+ * character that they treat as special.
+ */
 export function fileNameOf(
   question: Pick<Question, 'name'>,
   given: Filters,

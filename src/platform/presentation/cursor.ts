@@ -2,30 +2,32 @@ import { readText } from '../io/postgres-text.ts'
 import type { Client } from '../io/postgres.ts'
 import type { BoundStatement } from './question.ts'
 
-/** What a column holds, as far as showing it goes. */
+/** The kind of a column's values, as far as it matters for showing them. */
 export type ColumnKind = 'number' | 'date' | 'moment' | 'boolean' | 'text'
 
+/** A column of a result. */
 export interface ResultColumn {
   readonly name: string
   readonly kind: ColumnKind
 }
 
-/** Cells as Postgres prints them (ISO dates, every digit), null for null. */
+/** The cells of a row as Postgres prints them (ISO dates, every digit); null for null. */
 export type Row = readonly (string | null)[]
 
+/** An open cursor in the transaction of its connection. */
 export interface Cursor {
   readonly columns: readonly ResultColumn[]
-  /** Up to `rowCount` further rows; fewer mean that there are no more. */
+  /** Fetches up to `rowCount` further rows. Fewer rows mean that there are no more. */
   fetch(rowCount: number): Promise<readonly Row[]>
 }
 
-/** What stands in front of a statement in its declaration. */
+/** The text in front of the statement in a cursor's declaration. */
 export const DECLARATION = 'declare tidemark_cursor no scroll cursor without hold for\n'
 
 /**
- * A cursor over one statement, in the transaction that is open. Postgres itself sees to it that the
- * statement is one select without side effects in its `with` (manual, DECLARE), and through the
- * extended protocol that nothing follows it. Throws what `pg` throws.
+ * Opens a cursor over one statement, in the transaction that is open. Postgres itself ensures that
+ * the statement is one select without side effects in its `with` (manual, DECLARE); the extended
+ * protocol ensures that no second statement follows. Throws what `pg` throws.
  */
 export async function openCursor(
   client: Client,
@@ -41,7 +43,8 @@ export async function openCursor(
   }
 }
 
-// Ids of built-in types (pg_type.dat); they never change. A domain's column has its base type's.
+// Ids of built-in types (pg_type.dat), which never change. A domain's column has the id of its base
+// type.
 const KINDS: ReadonlyMap<number, ColumnKind> = new Map([
   [16, 'boolean'],
   ...[20, 21, 23, 26, 700, 701, 1700].map((id) => [id, 'number'] as const),

@@ -3,19 +3,25 @@ import { findLedgerHead, type LedgerHead } from '../warehouse/ledger.ts'
 import type { Warehouse, WarehouseClient } from '../warehouse/warehouse.ts'
 import type { Reader } from './reader.ts'
 
-/** How old the warehouse is: a bound the ledger proves, no estimate. */
+/** The age of the warehouse: an upper bound that the ledger proves, not an estimate. */
 export interface Freshness {
   readonly batch: number
   readonly generation: string
-  /** ISO 8601 UTC: everything committed in the source up to then is in the warehouse. */
+  /**
+   * ISO 8601 UTC. Everything that was committed in the source up to this moment is in the
+   * warehouse.
+   */
   readonly completeTo: string
+  /** Age in milliseconds. */
   readonly lagMs: number
-  /** The promise: a lag up to this is fresh. */
+  /** The promise in milliseconds: a warehouse of at most this age is fresh. */
   readonly promiseMs: number
   readonly isFresh: boolean
 }
 
-/** The newest row of the ledger. Throws `TransientError` with `WAREHOUSE_EMPTY` before the first load. */
+/**
+ * The newest row of the ledger. Throws `TransientError` (`WAREHOUSE_EMPTY`) before the first load.
+ */
 export async function readHead(session: WarehouseClient): Promise<LedgerHead> {
   const head = await findLedgerHead(session)
   if (head === undefined) throw empty(session.warehouse)
@@ -29,7 +35,7 @@ function empty({ title }: Warehouse): TransientError {
   })
 }
 
-/** How fresh the warehouse is now. Throws as `readHead` and `Reader.read`. */
+/** The freshness of the warehouse now. Throws as `readHead` and `Reader.read`. */
 export async function readFreshness(
   reader: Reader,
   clock: { promiseMs: number; now: Date },
@@ -37,7 +43,10 @@ export async function readFreshness(
   return freshnessOf(await reader.read(readHead), clock)
 }
 
-/** The freshness of a ledger's head at a moment. A source whose clock is ahead gives no negative lag. */
+/**
+ * The freshness of a ledger's head at a moment. The lag is never negative, even if the source's
+ * clock is ahead.
+ */
 export function freshnessOf(
   { batch, generation, completeTo }: LedgerHead,
   { promiseMs, now }: { promiseMs: number; now: Date },

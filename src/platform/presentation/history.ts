@@ -7,30 +7,32 @@ import type { Project } from '../project/project.ts'
 import { HISTORY_VIEW_COLUMNS } from '../warehouse/make-history.ts'
 import { inSnapshot, type WarehouseClient } from '../warehouse/warehouse.ts'
 
+/** One version of a fact. */
 export interface FactVersion {
   readonly version: number
-  /** The version's own surrogate key, as text. */
+  /** The version's surrogate key, as text. */
   readonly recordId: string
   readonly operation: 'insert' | 'update' | 'delete'
-  /** ISO 8601 UTC with microseconds; `validTo` is undefined for the newest version. */
+  /** ISO 8601 UTC with microseconds. `validTo` is undefined for the newest version. */
   readonly validFrom: string
   readonly validTo: string | undefined
   readonly batch: number
-  /** Every standard column as text, in the table's order; undefined for null. */
+  /** Every column of the fact itself as text, in the table's order; undefined for null. */
   readonly values: Readonly<Record<string, string | undefined>>
-  /** Columns that differ from the version before. */
+  /** Names of the columns that differ from the version before. */
   readonly changed: readonly string[]
 }
 
+/** All versions of one fact. */
 export interface FactHistory {
   readonly table: string
   readonly key: readonly string[]
-  /** Which one this is, in the domain's words. */
+  /** The fact in the domain's words; undefined if the domain has none for it. */
   readonly headline: string | undefined
   readonly versions: readonly FactVersion[]
 }
 
-/** Columns that say how a version came about rather than what it says. */
+/** Columns about how a version was recorded, as opposed to its content. */
 const HISTORY_COLUMNS = new Set([
   'record_operation',
   'recorded_at',
@@ -38,7 +40,10 @@ const HISTORY_COLUMNS = new Set([
   ...HISTORY_VIEW_COLUMNS,
 ])
 
-/** The fact that people mean by a source or warehouse table's name, singular or plural. */
+/**
+ * The fact that people mean by the name of a source or warehouse table, in singular or plural.
+ * Throws `ConfigError` (`UNKNOWN_TABLE`), with all facts in the hint, if no fact fits.
+ */
 export function findFact(project: Project, name: string): Fact {
   const facts = project.models.filter((model) => model.kind === 'fact')
   const bare = (table: string) =>
@@ -57,8 +62,9 @@ export function findFact(project: Project, name: string): Fact {
 }
 
 /**
- * Every version of one fact, oldest first; none for a key that never was. A key of several columns
- * is given as its values in order. Throws `ConfigError` when a value cannot be such a key.
+ * Reads every version of one fact, oldest first; none for a key that never existed. A key with
+ * several columns is given as its values in order. Throws `ConfigError` if the values cannot be a
+ * key of this fact (`BAD_KEY`), or if the warehouse has never been loaded (`WAREHOUSE_EMPTY`).
  */
 export async function readHistory(
   connection: WarehouseClient,
@@ -109,9 +115,9 @@ async function readVersions(
           cause: error,
         })
       }
-      // Class 22: the text is no value of the key's type.
+      // Class 22: the text is not a value of the key's type.
       if (code.startsWith('22')) {
-        throw new ConfigError(`That is no key of ${fact.from} (${fact.key.join(', ')})`, {
+        throw new ConfigError(`This is not a key of ${fact.from} (${fact.key.join(', ')})`, {
           code: 'BAD_KEY',
           hint: `tidemark history ${fact.from} 1`,
           cause: error,

@@ -1,18 +1,24 @@
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import type { WarehouseClient } from '../warehouse/warehouse.ts'
 
-/** A batch as the ledger has it. Times are ISO 8601 UTC. */
+/** A batch in the ledger. Times are ISO 8601 UTC. */
 export interface LedgerBatch {
   readonly batch: number
   readonly generation: string
   readonly snapshotAt: string
   readonly loadedAt: string
-  /** From the source's snapshot to the warehouse, by each one's clock. */
+  /**
+   * Milliseconds from the source's snapshot (source clock) to the load (warehouse clock); at least
+   * 0.
+   */
   readonly lagMs: number
   readonly runId: string
 }
 
-/** The newest batches of the ledger, newest first. The reader role may ask. */
+/**
+ * The newest batches in the ledger, newest first, at most `count`; with `batch`, only that batch.
+ * The reader role may ask.
+ */
 export async function readLedgerBatches(
   { client, warehouse }: WarehouseClient,
   { count, batch }: { count: number; batch?: number },

@@ -7,22 +7,23 @@ const EXCESS = readFileSync(new URL('reader_excess.sql', import.meta.url), 'utf8
   () => ACTING_FUNCTIONS,
 )
 
-/** Something a reader may do beyond reading. */
+/** A right of the reader role that a reader does not need. */
 export interface ReaderExcess {
   /**
    * `writes`: the server refuses to work with such a role. `unbounded`: one question can fill the
-   * disk. `functions`: the Ask page refuses them, but whoever has the role's password can run them.
+   * disk. `functions`: the Ask page refuses them, but anybody with the role's password can run
+   * them.
    */
   readonly kind: 'writes' | 'unbounded' | 'functions'
-  /** In words, in which `it` is the role. */
+  /** The right in words. `it` is the role. */
   readonly what: string
-  /** The SQL that takes it away, for the warehouse's owner or administrator. */
+  /** The SQL that revokes the right, for the warehouse's owner or administrator. */
   readonly fix: string
 }
 
 /**
- * What the role of a connection may do beyond what a reader needs, the worst first; empty if all is
- * well. Changes nothing. Throws what `pg` throws.
+ * The rights of a connection's role that a reader does not need, the worst first; empty if there
+ * are none. Read-only. Throws what `pg` throws.
  */
 export async function findReaderExcess({
   client,

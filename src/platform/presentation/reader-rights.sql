@@ -1,6 +1,7 @@
--- What this connection may do beyond reading, in words; null when it can only read.
+-- The first right of this connection's role that goes beyond reading, in words; null if it can only
+-- read.
 -- Grain: one row.
--- Parameter: $1, the schema of the stars.
+-- Parameter: $1, the schema of the warehouse.
 with own as (
     select
         r.oid,
@@ -39,11 +40,11 @@ select
             select
             from pg_namespace as n
             where n.nspname = $1 and has_schema_privilege(session_user, n.oid, 'create')
-        ) then 'may create things in the schema of the stars'
+        ) then 'may create objects in the schema of the warehouse'
         when exists (
             select
             from relation as r
             where has_table_privilege(session_user, r.oid, 'insert, update, delete, truncate')
                 or pg_has_role(session_user, r.relowner, 'member')
-        ) then 'may change the stars'
+        ) then 'may change the tables of the warehouse'
     end as beyond

@@ -12,48 +12,54 @@ import {
 
 const RIGHTS = readFileSync(new URL('./reader-rights.sql', import.meta.url), 'utf8')
 
-/** One connection with the reader role. Disposing closes it, so that nothing of it is left. */
+/**
+ * One connection with the reader role. Disposing closes it, so that nothing of the session remains.
+ */
 export interface ReaderSession extends WarehouseClient {
   /** Whether the connection has ended. */
   readonly isLost: boolean
-  /** Asks the server to stop what the session is doing; harmless when it does nothing. */
+  /** Asks the server to stop the session's statement; harmless if none is running. */
   cancel(): Promise<void>
 }
 
-/** The warehouse for reading only. Disposing closes every connection. */
+/** Read-only access to the warehouse. Disposing closes every connection. */
 export interface Reader extends AsyncDisposable {
   readonly warehouse: Warehouse
   /**
-   * Runs `work` in one read-only snapshot on a connection that is used again, so only for SQL of our
-   * own; nothing it does is kept. Run once more when the connection is lost on the way.
-   * Throws `TransientError` when every connection is busy for too long, and errors as `connect`.
+   * Runs `work` in one read-only snapshot on a shared connection, so only for the platform's own
+   * SQL. The transaction is rolled back. If the connection is lost, `work` runs once more on a new
+   * one. Throws `TransientError` (`READER_BUSY`) if every connection is busy for too long,
+   * otherwise as `connect`.
    */
   read<Result>(work: (session: WarehouseClient) => Promise<Result>): Promise<Result>
   /**
-   * A connection of its own, for SQL of somebody else's or for a long answer. Waits like `read`.
+   * Opens a separate connection, for SQL from users or for a long answer. Waits, and throws, as
+   * `read`.
    */
   open(options?: { signal?: AbortSignal }): Promise<ReaderSession>
 }
 
+/** Limits of a reader's connections. */
 export interface ReaderOptions {
   /** Connections that `read` shares. Default 4. */
   readonly shared?: number
-  /** Sessions from `open` at one time. Default 4. */
+  /** Most sessions from `open` at one time. Default 4. */
   readonly separate?: number
-  /** How long to wait for one. Default 5000. */
+  /** Milliseconds to wait for a connection. Default 5000. */
   readonly waitMs?: number
-  /** Limit of each statement of `read`. Default 15000. */
+  /** Time limit in milliseconds of each statement in `read`. Default 15000. */
   readonly statementTimeoutMs?: number
   /**
-   * A connection unused for longer is not used again: where the process may be stopped for a while,
-   * nobody tells it that the way to the server is gone. Default: none is too old.
+   * Milliseconds after which an unused connection is not used again: a process that was stopped for
+   * a while does not learn that its connections are gone. Default: no limit.
    */
   readonly maxIdleMs?: number
 }
 
 /**
- * A reader of a warehouse; connects when first asked. Each connection is checked for rights: one
- * that could write is refused with `ConfigError`, whatever it is about to be used for.
+ * Creates a reader of a warehouse. It connects when it is first asked. Each new connection is
+ * checked for its rights: a role that could write is refused with `ConfigError`
+ * (`…_READER_RIGHTS`), whatever the connection is for.
  */
 export function createReader(
   warehouse: Warehouse,
@@ -77,7 +83,7 @@ export function createReader(
         let session: ReaderSession | undefined
         const attempt = async (number: number) => {
           session = undefined
-          // What failed for one session may have failed for all of them.
+          // An error that ended one session may have ended all of them.
           if (number > 1) await sessions.closeIdle()
           session = await sessions.take()
           return await readOnce(sessions, { session, work, statementTimeoutMs })
@@ -106,14 +112,16 @@ export function createReader(
   }
 }
 
-/** The connections of a reader. Disposing closes them all, and those that are just being opened. */
+/**
+ * The connections of a reader. Disposing closes all of them, also those that are just being opened.
+ */
 interface Sessions extends AsyncDisposable {
   readonly warehouse: Warehouse
   isClosed(): boolean
   /** Throws once the sessions are closed. */
   checkOpen(): void
   connect(): Promise<ReaderSession>
-  /** A session that was given back, else a new one. */
+  /** Returns a session that was given back, or else a new one. */
   take(): Promise<ReaderSession>
   /** Keeps a session for the next `take`, or closes it if it cannot be used again. */
   giveBack(session: ReaderSession): Promise<void>
@@ -148,9 +156,10 @@ function keepSessions(warehouse: Warehouse, maxIdleMs: number): Sessions {
     close,
     async take() {
       for (let found = idle.pop(); found !== undefined; found = idle.pop()) {
-        // The clock on the wall goes on while a process is stopped; that of the process may not.
+        // Uses the system's clock, because a process's own clock may stop while the process is
+        // stopped.
         if (Date.now() - found.since <= maxIdleMs) return found.session
-        // Not awaited: a farewell that is never answered takes minutes.
+        // Not awaited: a close that is never answered takes minutes.
         void close(found.session)
       }
       return await connect()
@@ -170,7 +179,7 @@ function keepSessions(warehouse: Warehouse, maxIdleMs: number): Sessions {
   }
 }
 
-/** Runs `work` in one read-only snapshot on a session, and gives the session back. */
+/** Runs `work` in one read-only snapshot on a session, then gives the session back. */
 async function readOnce<Result>(
   sessions: Sessions,
   {
@@ -201,7 +210,7 @@ async function readOnce<Result>(
   }
 }
 
-/** A session of which disposing runs `leave`, the first time. */
+/** A session that runs `leave` when it is first disposed of, instead of closing. */
 function leaveOnce(
   session: ReaderSession,
   leave: (session: ReaderSession) => Promise<void>,
@@ -221,7 +230,7 @@ function leaveOnce(
 }
 
 async function openSession(warehouse: Warehouse): Promise<ReaderSession> {
-  // A page should hear at once that the warehouse is away.
+  // One attempt, so that a page learns at once that the warehouse is away.
   const target = { ...warehouse, attempts: 1 }
   const connection = await openWarehouse(target)
   const { client, mark, [Symbol.asyncDispose]: dispose } = connection
@@ -240,7 +249,7 @@ async function openSession(warehouse: Warehouse): Promise<ReaderSession> {
   })
   if (beyond !== null) {
     await dispose()
-    throw new ConfigError(`The role that is to read ${warehouse.title} ${beyond}`, {
+    throw new ConfigError(`The role for reading ${warehouse.title} ${beyond}`, {
       code: `${warehouse.code}_READER_RIGHTS`,
       hint: `set TIDEMARK_${warehouse.code}_READER_URL to connect as ${warehouse.readerRole ?? 'a role with nothing but SELECT'}`,
     })
@@ -255,7 +264,8 @@ async function openSession(warehouse: Warehouse): Promise<ReaderSession> {
     async cancel() {
       if (isLost) return
       await using other = await openWarehouse(target)
-      // Found by the mark of our transaction: behind a pooler another one may have the backend now.
+      // Finds the backend by the mark of our transaction: behind a pooler, its process id may
+      // already serve another transaction.
       await other.client.query(
         `select pg_catalog.pg_cancel_backend(pid)
          from pg_catalog.pg_stat_activity where application_name = $1`,
@@ -266,7 +276,10 @@ async function openSession(warehouse: Warehouse): Promise<ReaderSession> {
   }
 }
 
-/** A lost connection, or a snapshot that a standby had to give up: the same again may succeed. */
+/**
+ * Whether the same work may succeed on another try: the connection was lost, or a standby had to
+ * give up the snapshot.
+ */
 function isPassing(error: unknown): boolean {
   if (!(error instanceof TidemarkError)) return false
   const { code, cause } = error
@@ -280,15 +293,16 @@ function closed({ title }: Warehouse): TransientError {
   })
 }
 
+/** Limits how many may enter at one time. */
 interface Gate {
   enter(signal?: AbortSignal): Promise<void>
   leave(): void
 }
 
-/** How many may wait in front of a gate before the next is turned away at once. */
+/** Most callers that wait at a gate. Any further caller is turned away at once. */
 const QUEUE = 64
 
-/** Lets `places` in at one time, first come, first served. */
+/** Lets `places` callers in at one time, first come, first served. */
 function createGate(
   { title }: Warehouse,
   { places, waitMs }: { places: number; waitMs: number },
@@ -296,7 +310,7 @@ function createGate(
   let free = places
   const queue: (() => void)[] = []
   const busy = () =>
-    new TransientError(`Too many are reading ${title} just now`, {
+    new TransientError(`Too many readers are using ${title} right now`, {
       code: 'READER_BUSY',
       hint: 'try again in a moment',
     })

@@ -1,5 +1,7 @@
--- What the role of this connection may do beyond what a reader of the star schema needs, and the SQL
--- that takes it away. Parameter: $1, the warehouse's schema. Grain: one row for each excess.
+-- The rights of this connection's role that a reader of the star schema does not need, and the SQL
+-- that revokes each.
+-- Parameter: $1, the warehouse's schema.
+-- Grain: one row per right.
 with own as (
     select
         r.rolname,
@@ -9,7 +11,7 @@ with own as (
     where r.rolname = session_user
 ),
 
--- The loader needs what is revoked from everybody.
+-- The loader is granted what is revoked from everybody, because it needs it.
 loader as (
     select coalesce(
         string_agg(distinct format('%I', r.rolname), ', '), 'session_user'
@@ -23,7 +25,7 @@ acting_function as (
     /* acting_functions.sql */
 ),
 
--- Those of them that leave something behind or reach other sessions.
+-- The acting functions that leave something behind or reach other sessions.
 lasting_function as (
     select format('%s', f.oid::regprocedure) as signature
     from acting_function as f

@@ -1,5 +1,5 @@
--- What the reader may ask of: relations with their columns, and functions that give rows.
--- Grain: one row per relation or function; columns is a JSON array of [name, type].
+-- The relations that the reader may read, with their columns, and functions that return rows.
+-- Grain: one row per relation or function. `columns` is a JSON array of [name, type].
 select
     c.relname::text as name,
     case when c.relkind in ('v', 'm') then 'view' else 'table' end as kind,

@@ -1,7 +1,7 @@
--- What a statement names that may do more than read. Compares words, so there is no syntax to get
--- around: a function is called by its name, an operator by its sign, a view by its name.
+-- The names in a statement that may do more than read. It compares words, so no syntax can get
+-- around it: a function is called by its name, an operator by its sign, a view by its name.
 -- Parameters: $1, the words of the statement in lower case; $2, the statement in lower case.
--- Grain: one row for each such name.
+-- Grain: one row per name.
 with recursive unsafe_view as (
     select r.ev_class as oid
     from pg_catalog.pg_rewrite as r

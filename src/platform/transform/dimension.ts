@@ -34,24 +34,27 @@ import {
 } from './rules.ts'
 import type { SourceView } from './source-files.ts'
 
-/** What a batch adds to a dimension. Dispose of it once its entry is made. */
+/** A batch's changes to a dimension. Dispose of them once the dimension's entry is made. */
 export interface DimensionChanges extends AsyncDisposable {
   readonly table: LakeTable
   readonly model: Dimension | Calendar
-  /** Relation of the rows that go out, with `_operation`. */
+  /** Relation of the rows to publish, with `_operation`. */
   readonly changes: string
-  /** Relation of the dimension as last published. */
+  /** Relation of the dimension as the batch before published it. */
   readonly published: string
   readonly counts: RowCounts
   readonly quarantine: FileRef[]
   readonly open: FileRef[]
   readonly reasons: readonly RefusalReason[]
   readonly held: Hold | undefined
-  /** Rows that go out although they break a check, by the check's name. */
+  /** Rows that are published although they break a check, by the check's name. */
   readonly warnings: Broken
 }
 
-/** The columns of a select, in order, in the lake's types. */
+/**
+ * The columns of a select, in order, in the lake's types. Runs no query over its rows. Throws what
+ * DuckDB throws if the select does not fit the relations that it names.
+ */
 export async function describe(db: DuckDb, select: string): Promise<Column[]> {
   const found = await db.rows<{ column_name: string; column_type: string }>(
     `select column_name, column_type from (describe ${select})`,
@@ -62,28 +65,29 @@ export async function describe(db: DuckDb, select: string): Promise<Column[]> {
   }))
 }
 
+/** Everything that the rows of a dimension depend on in one batch. */
 export interface DimensionInput {
   readonly model: Dimension | Calendar
   readonly before: ProcessedEntry | undefined
   readonly reach: Reach
-  /** Where some of its rows can have changed: the source tables it reads and the batch changes. */
+  /** If `reach` is `some`: the changed source tables that the dimension reads. */
   readonly changed: readonly ChangedTable[]
   /** Every source table. */
   readonly views: readonly SourceView[]
   readonly limits: QuarantineLimits
 }
 
-/** The rows of a dimension that a batch can change. With `none`, it can still add inferred rows. */
+/** Which rows of a dimension a batch can change. With `none`, rows can still be inferred. */
 export type Reach = 'none' | 'some' | 'all'
 
 /**
- * Runs a dimension's model over the tables as they now stand and keeps the rows that differ from
- * the published ones. So a change in any of its inputs reaches it. A row that is gone from the source
- * stays published: facts of the past still join it (I11). Rows that break a rule go to quarantine.
- * If too many do, the dimension is held, and no row that differs is published.
+ * Runs a dimension's model over the tables as of this batch and keeps the rows that differ from the
+ * published ones, so a change in any input reaches the dimension. A row that is gone from the
+ * source stays published, because earlier facts still join it (I11). A row that breaks a rule goes
+ * to quarantine. If too many rows do, the dimension is held, and no changed row is published.
  *
- * If the batch can change only some rows, only those are made, where the model allows it. The result
- * is the same either way.
+ * If the batch can change only some rows, and the model allows it, only those are made. The result
+ * is the same either way. Throws `ContractError` (`KEY_NOT_UNIQUE`) if the model gives a key twice.
  */
 export async function changeDimension(
   batch: PendingBatch,
@@ -101,7 +105,7 @@ export async function changeDimension(
   )
 }
 
-/** A dimension of which the batch can change no row; rows may still be inferred. */
+/** A dimension whose rows the batch cannot change. Rows can still be inferred. */
 async function keepUnchanged(
   db: DuckDb,
   table: LakeTable,
@@ -125,7 +129,7 @@ async function keepUnchanged(
   }
 }
 
-/** A dimension as last published, and what may change it. */
+/** A dimension as last published, and the input of this batch. */
 interface Comparing {
   readonly input: DimensionInput
   readonly published: Relation
@@ -144,8 +148,8 @@ async function changePublished(
     const rows = found.read + refused.rows
     const held = holdFor(batch, { limits, rows, refused: refused.rows, before: before?.held })
     if (held !== undefined) await refuseChanges(db, table, { changes, refused })
-    const isFit = refused.rows === 0 && held === undefined
-    const refusal = await quarantineRows(batch, table, { refused, published, isFit, before })
+    const isClean = refused.rows === 0 && held === undefined
+    const refusal = await quarantineRows(batch, table, { refused, published, isClean, before })
     const { inserted, updated } = held === undefined ? found : { inserted: 0, updated: 0 }
     const quarantined = sumRows(refusal.quarantine)
     const isChanged = inserted + updated > 0
@@ -163,18 +167,18 @@ async function changePublished(
   })
 }
 
-/** A model's rows, compared with the published ones. */
+/** The rows that a model makes, compared with the published rows. */
 interface MadeRows extends AsyncDisposable {
   readonly found: Comparison
   readonly refused: RefusedRows
 }
 
-/** Rows that break a rule, each with the first rule it breaks. */
+/** The rows that break a rule, each with the first rule that it breaks. */
 interface RefusedRows extends Relation {
   readonly rows: number
 }
 
-/** Runs the model for the rows that can have changed, or for all, and compares them. */
+/** Runs the model for the rows that can have changed, or for all rows, and compares the result. */
 async function compareMade(
   batch: PendingBatch,
   table: LakeTable,
@@ -186,14 +190,14 @@ async function compareMade(
   if (affected !== undefined) {
     const { sql } = affected
     const made = await makeAndCompare(db, table, { model, sql, published, isPart: true })
-    // These are all refused rows there are, but whether they are too many depends on all rows.
+    // No other row is refused, but whether these are too many depends on the number of all rows.
     if (!canBeTooMany(made.refused.rows, limits)) return made
     await made[Symbol.asyncDispose]()
   }
   return await makeAndCompare(db, table, { model, sql: readModel(model), published })
 }
 
-/** A select of the rows that can have changed; undefined if all must be made. */
+/** A select of the rows that can have changed; undefined if all rows must be made. */
 async function openAffected(
   { db, zone }: PendingBatch,
   { key, columns }: LakeTable,
@@ -215,7 +219,10 @@ async function openAffected(
   )
 }
 
-/** Makes rows by a select, and compares those that break no rule with the published ones. */
+/**
+ * Makes rows by a select and compares the rows that break no rule with the published rows. With
+ * `isPart`, the select makes only some of the rows.
+ */
 async function makeAndCompare(
   db: DuckDb,
   table: LakeTable,
@@ -229,7 +236,7 @@ async function makeAndCompare(
   await using made = await db.table(sql)
   const rules = rulesOf(model, { columns: table.columns })
   return await keepIf(await moveRefused(db, made, rules), async (refused) => {
-    // Few rows are compared with few.
+    // Compares a part only with the published rows of the same keys.
     await using part = isPart
       ? await db.table(`
           select p.* from ${published.name} as p
@@ -242,7 +249,7 @@ async function makeAndCompare(
   })
 }
 
-/** Moves the rows that break a rule out of `made`. */
+/** Moves the rows that break a rule out of `made` into a relation of refused rows. */
 async function moveRefused(
   db: DuckDb,
   made: Relation,
@@ -255,7 +262,7 @@ async function moveRefused(
   return { ...refused, rows }
 }
 
-/** The rows that go out and break a check that warns. */
+/** Counts the published rows that break a check with the severity `warn`. */
 async function countWarnings(
   db: DuckDb,
   { model, changes }: { model: Dimension | Calendar; changes: string },
@@ -268,7 +275,7 @@ async function countWarnings(
   return nameBroken(rules, warned)
 }
 
-/** Moves what would go out to the refused rows. */
+/** Moves all changes of a held dimension to the refused rows, with the reason `table_held`. */
 async function refuseChanges(
   db: DuckDb,
   table: LakeTable,
@@ -281,20 +288,23 @@ async function refuseChanges(
   await db.run(`delete from ${changes}`)
 }
 
-/** Writes the refused rows to quarantine. What is not among them now is settled: made, or gone. */
+/**
+ * Writes the refused rows to quarantine. Every other key leaves quarantine, because its row was
+ * made without breaking a rule, or is gone.
+ */
 async function quarantineRows(
   batch: PendingBatch,
   table: LakeTable,
   {
     refused,
     published,
-    isFit,
+    isClean,
     before,
   }: {
     refused: RefusedRows
     published: Relation
-    /** No row was refused. */
-    isFit: boolean
+    /** Whether no row was refused and the dimension is not held. */
+    isClean: boolean
     before: ProcessedEntry | undefined
   },
 ): Promise<Pick<DimensionChanges, 'quarantine' | 'open' | 'reasons'>> {
@@ -309,21 +319,22 @@ async function quarantineRows(
     from ${refused.name} as r
     left join (select ${key}, true as present from ${published.name}) as p using (${key}))`
   const select = selectRefused(rows, { key: rowText(keyColumns(table)), columns: table.columns })
-  const quarantine = isFit ? [] : await prepareQuarantine(batch, table, { refused: select })
+  const quarantine = isClean ? [] : await prepareQuarantine(batch, table, { refused: select })
   const open = before?.open ?? []
   const earlier = readRefused(await openFiles(batch.zone, open))
   const later = readRefused(await openFiles(batch.zone, quarantine))
-  const settled = `(select e._key from ${earlier} as e anti join ${later} as l using (_key))`
+  const leaving = `(select e._key from ${earlier} as e anti join ${later} as l using (_key))`
   return {
     quarantine,
-    ...(await prepareOpen(batch, table, { before: open, refused: quarantine, settled })),
+    ...(await prepareOpen(batch, table, { before: open, refused: quarantine, settled: leaving })),
   }
 }
 
 /**
- * Adds a row for every key a fact names that the dimension does not hold: the key and `Unknown`.
- * The real row replaces it when it arrives, since it then differs from what was published.
- * `facts` is a relation with the referring columns. Returns the number of rows added.
+ * Adds an inferred row for every key that a fact names and the dimension lacks: the key, and
+ * `Unknown` or null in every other column. The real row replaces it when it arrives, because it
+ * differs from the published row. `facts` is a relation with the referring `columns`. Returns the
+ * number of added rows. May be repeated.
  */
 export async function inferRows(
   db: DuckDb,
@@ -352,7 +363,7 @@ export async function inferRows(
   return inferred
 }
 
-/** Counts with rows that were inferred. */
+/** A dimension's counts with inferred rows added. */
 export function addInferred(
   { read, inserted, updated, quarantined }: RowCounts,
   rows: number,
@@ -360,7 +371,10 @@ export function addInferred(
   return countRows({ read: read + rows, inserted: inserted + rows, updated, quarantined })
 }
 
-/** Throws `ContractError` where an inferred row could not be made: a required column without a text for Unknown. */
+/**
+ * Throws `ContractError` (`MODEL_NOT_INFERABLE`) if no inferred row can be made: a required column
+ * is not text, so it cannot hold `Unknown`.
+ */
 export function checkInferable(model: Dimension, table: LakeTable): void {
   const column = table.columns.find(
     ({ name, type }) => type !== 'VARCHAR' && !model.key.includes(name) && !isNullable(model, name),

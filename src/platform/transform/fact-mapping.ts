@@ -23,42 +23,48 @@ import {
 import type { SourceView } from './source-files.ts'
 import { openSourceChanges, type SourceChanges, viewChanges } from './source-view.ts'
 
-/** Columns a fact model passes through for the platform. */
+/** Columns that a fact's model passes through unchanged for the platform. */
 const PASSED = new Set(['_operation', '_captured_at', '_ordinal'])
 
-/** The changes of a fact's source table that a batch maps. */
+/** The changes to a fact's source table that a batch maps. */
 export interface ChangeSpan {
   readonly ingestion: Zone
-  /** The batch's own changes; while the fact is held, before them those of every batch since. */
+  /**
+   * The batch's own changes. While the fact is held, they follow the changes of every batch since.
+   */
   readonly span: readonly ChangeBatch[]
-  /** Columns that name a day of the calendar, and so may not be infinite. */
+  /** Columns that name a day of the calendar, and so must be finite. */
   readonly days: readonly string[]
 }
 
-/** One batch's changes of the fact's source table. */
+/** One batch's changes to the fact's source table. */
 export interface ChangeBatch {
   readonly number: number
   readonly view: SourceView
-  /** Local change files in order. */
+  /** Local change files, in order. */
   readonly paths: readonly string[]
 }
 
-/** What a fact's model makes of the view `change_<from>`. */
+/** A fact's model over the view `change_<from>`, with its rules. */
 export interface Mapping {
   readonly name: string
   readonly model: Fact
   readonly sql: string
-  /** The warehouse's columns, in the types that the model gives them. */
+  /**
+   * The warehouse's columns, in the types that the model gives them. `_operation`, `_captured_at`
+   * and `_ordinal` are left out.
+   */
   readonly columns: readonly Column[]
   readonly rules: readonly Rule[]
-  /** SQL condition of a row that breaks one. */
+  /** SQL condition of a row that breaks at least one rule. */
   readonly broken: string
-  /** Checks that a row may break and still be published. */
+  /** Checks that a published row may break. */
   readonly warnings: readonly Rule[]
-  /** SQL of `_key`. */
+  /** SQL of the quarantine's `_key`. */
   readonly keyText: string
 }
 
+/** A change file with the counts of the rows that the model makes from it. */
 export interface MappedFile {
   readonly number: number
   readonly view: SourceView
@@ -68,17 +74,23 @@ export interface MappedFile {
 
 interface FileCounts {
   readonly rows: number
-  /** Rows that break a rule, deletions counted apart. */
+  /** Rows that break a rule, without deletions, which `refusedDeletes` counts. */
   readonly refused: number
   readonly refusedDeletes: number
-  /** Checks that warn, broken by rows that break no rule. Deletions are not checked. */
+  /**
+   * Rows that break a check with the severity `warn` and no rule, by the check's name. Deletions
+   * are not checked.
+   */
   readonly warnings: Broken
-  /** Ordinals. */
+  /** First and last ordinal. */
   readonly first: number
   readonly last: number
 }
 
-/** What the model makes of the changes of a span. */
+/**
+ * Reads a fact's model with its columns and rules. Opens the changes only to learn the columns.
+ * Throws what DuckDB throws if the model does not fit them.
+ */
 export async function readMapping(
   batch: PendingBatch,
   model: Fact,
@@ -106,7 +118,7 @@ export async function readMapping(
   }
 }
 
-/** Opens the last change of each key in the span as `change_<from>`. */
+/** Opens the last change of each key in the span as `change_<from>`, until it is disposed of. */
 export async function openLast(
   { db }: PendingBatch,
   { ingestion, span }: ChangeSpan,
@@ -118,12 +130,14 @@ export async function openLast(
     changes.push(await openSourceChanges(db, own, { ingestion, number, paths }))
   }
   const all = `(${changes.map(({ seen }) => `select * from ${seen}`).join(' union all by name ')})`
-  // Within a batch a key changes once.
+  // Within one batch, a key changes only once.
   const last = changes.length > 1 ? `(select * from ${all} ${lastOfEachKey(view)})` : all
   return together([...changes, await viewChanges(db, view, last)])
 }
 
-/** Opens the changes of one file, and as `change_<from>`. */
+/**
+ * Opens the changes in one file, also under the name `change_<from>`, until they are disposed of.
+ */
 export async function openFile(
   { db }: PendingBatch,
   { ingestion }: ChangeSpan,
@@ -134,15 +148,15 @@ export async function openFile(
 }
 
 /**
- * Counts what the model makes of the changes of a file, opened by `openFile`. Throws `ContractError`
- * unless that is one row for each.
+ * Counts the rows that the model makes from a file's changes, which `openFile` has opened. Throws
+ * `ContractError` (`MODEL_ROWS`) unless the model makes exactly one row for each change.
  */
 export async function countFile(
   { db }: PendingBatch,
   { model, sql, broken, warnings }: Mapping,
   { seen }: SourceChanges,
 ): Promise<FileCounts> {
-  // The sum of the ordinals' hashes shows that they are the same, and needs no memory.
+  // Equal sums of the ordinals' hashes show that the ordinals are equal, in constant memory.
   const found = await db.row<
     Record<Exclude<keyof FileCounts, 'warnings'> | 'changes', bigint> & {
       warned: bigint[]
@@ -185,7 +199,10 @@ function modelRows({ table }: Fact, what: string): ContractError {
   })
 }
 
-/** The rows that the model makes of the last change of each key, and how many are refused. Deletions are not. */
+/**
+ * Counts the rows that the model makes from the last change of each key, and how many of them are
+ * refused. A deletion is never counted as refused.
+ */
 export async function countLast(
   batch: PendingBatch,
   { sql, broken }: Mapping,
@@ -200,7 +217,10 @@ export async function countLast(
   return { rows: Number(rows), refused: Number(refused) }
 }
 
-/** The source's rows behind the refused ones as quarantine has them, each with the first rule it breaks. */
+/**
+ * SQL of the source rows behind the refused rows, as quarantine holds them. Each has the first rule
+ * that it breaks. `where` selects rows of the model's `sql`.
+ */
 export function selectRefusedChanges(
   { rules, keyText }: Mapping,
   { changes, sql, where }: { changes: SourceChanges; sql: string; where: string },
@@ -215,16 +235,17 @@ export function selectRefusedChanges(
     ) as m on m._ordinal = c._ordinal`
 }
 
+/** A local file with versions of a fact. */
 export interface WrittenFile {
   readonly path: string
   readonly rows: number
-  /** The ingestion batch that its changes come from. */
+  /** The ingestion batch from which its changes come. */
   readonly number: number
 }
 
 /**
- * Throws `ContractError` if a batch gives one key two versions: a thing cannot be in two states at
- * once.
+ * Throws `ContractError` (`MODEL_ROWS`) if a batch gives one key two versions: a thing cannot be in
+ * two states at once.
  */
 export async function checkKeysOnce(
   { db }: PendingBatch,
@@ -237,7 +258,7 @@ export async function checkKeysOnce(
       select 1 from ${readParquet(paths)}
       group by ${identifiers(model.key)} having count(*) > 1)`)
     if (keys > 0) {
-      throw modelRows(model, `gives ${keys} keys (${model.key.join(', ')}) more than one`)
+      throw modelRows(model, `gives ${keys} keys (${model.key.join(', ')}) more than one row`)
     }
   }
 }

@@ -34,34 +34,37 @@ import { holdFor } from './hold.ts'
 import { type RestoredChanges, restoreDeletes } from './restore-deletes.ts'
 import { addBroken, type Broken } from './rules.ts'
 
-/** The versions a batch adds to a fact, as local files in the warehouse's column order. */
+/** The versions that a batch adds to a fact, as local files in the warehouse's column order. */
 export interface FactVersions {
   readonly paths: readonly { readonly path: string; readonly rows: number }[]
   readonly quarantine: FileRef[]
   readonly open: FileRef[]
   readonly reasons: readonly RefusalReason[]
   readonly counts: RowCounts
-  /** Record ids given out up to and including this batch. */
+  /** Number of record ids assigned up to and including this batch. */
   readonly records: number
   readonly held: Hold | undefined
-  /** Versions that break a check and are published all the same, by the check's name. */
+  /** Versions that are published although they break a check, by the check's name. */
   readonly warnings: Broken
-  /** The first batch whose changes these are, where the fact was held before. */
+  /** The first batch whose changes these are, if the fact was held before. */
   readonly changesSince: number | undefined
 }
 
+/** The changes to map, the fact's entry in the batch before, and the limits of quarantine. */
 export interface FactInput extends ChangeSpan {
   readonly before: ProcessedEntry | undefined
   readonly limits: QuarantineLimits
 }
 
 /**
- * Maps changes to versions of a fact, one change file at a time, and gives each version its record
- * id: without gaps, in capture order, going on from the batch before. Rows that break a rule go to
- * quarantine and get no id. Rows that break only a check that warns are versions like any other.
- * If too many rows break a rule, the fact is held: nothing is published, all of the batch's rows go
- * to quarantine, and each later batch tries again with every change since.
- * Throws `ContractError` if the model does not give exactly one row for each change.
+ * Maps changes to versions of a fact, one change file at a time. Each version gets its record id:
+ * gapless, in capture order, continuing from the batch before. A row that breaks a rule goes to
+ * quarantine and gets no id. A row that breaks only a check with the severity `warn` becomes a
+ * version.
+ *
+ * If too many rows break a rule, the fact is held: nothing is published, all rows of the batch go
+ * to quarantine, and each later batch tries again with every change since then. Throws
+ * `ContractError` (`MODEL_ROWS`) if the model does not make exactly one row for each change.
  */
 export async function mapFact(
   batch: PendingBatch,
@@ -89,7 +92,7 @@ function sumCounts(files: readonly MappedFile[]): { rows: number; refused: numbe
   return { rows: sum('rows'), refused: sum('refused') }
 }
 
-/** Sends every row of the batch to quarantine. */
+/** Sends every row of the batch to quarantine and publishes nothing. */
 async function holdFact(
   batch: PendingBatch,
   mapping: Mapping,
@@ -145,11 +148,11 @@ async function publishFact(
   await checkKeysOnce(batch, mapping, written)
   const open = before?.open ?? []
   await using _last = open.length + quarantine.length > 0 ? await openLast(batch, input) : undefined
-  const settled = `(
+  const leaving = `(
     select ${mapping.keyText} as _key from (${mapping.sql})
     where not ${mapping.broken} or _operation = 'delete')`
   return {
-    ...(await prepareOpen(batch, mapping, { before: open, refused: quarantine, settled })),
+    ...(await prepareOpen(batch, mapping, { before: open, refused: quarantine, settled: leaving })),
     paths: written,
     quarantine,
     records,
@@ -160,7 +163,7 @@ async function publishFact(
   }
 }
 
-/** The model's rows of a file, in which a deletion carries the last values that were accepted. */
+/** The model's rows of a file. In them, a deletion carries the last accepted values of its key. */
 async function restoreLost(
   batch: PendingBatch,
   mapping: Mapping,
@@ -184,7 +187,7 @@ async function writeVersions(
     given,
   }: { sql: string; refused: number; file: MappedFile; given: number },
 ): Promise<{ path: string; rows: number }> {
-  // With every row of the file the ordinals themselves are gapless and need not be counted.
+  // If every row of the file is published, its ordinals are gapless and need not be counted.
   const isWhole = refused === 0 && counts.rows === counts.last - counts.first + 1
   const recordId = isWhole
     ? `${given} + _ordinal - ${counts.first - 1}`
@@ -206,7 +209,10 @@ async function writeVersions(
   return { path, rows }
 }
 
-/** A deletion is a version too, and was read from the ingestion zone. */
+/**
+ * Counts versions by operation. A deletion is a version too, and a row read from the ingestion
+ * zone.
+ */
 async function countVersions(
   { db }: PendingBatch,
   { written, quarantined }: { written: readonly WrittenFile[]; quarantined: number },
@@ -228,7 +234,7 @@ async function countVersions(
   })
 }
 
-/** The columns of a fact that name a day, each with the calendar it is a day of. */
+/** The columns of a fact that name a day, each with its calendar. */
 export function daysOf(
   { models }: Project,
   { references }: Fact,
@@ -241,7 +247,10 @@ export function daysOf(
     .flatMap(({ columns, dimension }) => columns.map((column) => ({ column, calendar: dimension })))
 }
 
-/** Uploads a fact's local files; they exist for readers once the batch is committed. */
+/**
+ * Uploads the local files that hold versions of a fact. Readers see the files once the batch is
+ * committed.
+ */
 export async function prepareFact(
   batch: PendingBatch,
   model: Fact,

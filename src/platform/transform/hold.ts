@@ -3,8 +3,8 @@ import type { Hold } from '../lake/commit-record.ts'
 import { areTooMany, type QuarantineLimits } from '../lake/quarantine/limits.ts'
 
 /**
- * The hold of a star table if too many of its rows are refused; undefined if they may go to
- * quarantine one by one. A table that is held already keeps the batch since which it is held.
+ * The hold of a star table if too many of its rows are refused; undefined if the rows go to
+ * quarantine one by one. If the table was held before, the hold keeps its first batch and moment.
  */
 export function holdFor(
   { number, takenAt }: PendingBatch,

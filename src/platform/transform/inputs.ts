@@ -8,19 +8,26 @@ import type { Reach } from './dimension.ts'
 import { type Parser, parseSelect } from './lineage/parsed-select.ts'
 import { changesOf, type SourceInput } from './source-view.ts'
 
+/** Everything that a processed batch depends on (I8). */
 export interface TransformInput extends SourceInput {
   readonly project: Project
-  /** The ingestion batch before it. */
+  /** The ingestion batch before `record`; undefined for the first. */
   readonly before: CommitRecord | undefined
-  /** The processed batch before it, `undefined` at the beginning of a generation. */
+  /** The processed batch before the one to make; undefined at the start of a generation. */
   readonly previous: CommitRecord | undefined
   readonly limits: QuarantineLimits
 }
 
-/** What a model or a test reads: source tables, and those whose changes it reads. */
+/**
+ * The relations that each model or test reads: source tables under their own names, and changes
+ * under `change_<table>`.
+ */
 export type Reads = ReadonlyMap<Model | DataTest, readonly string[]>
 
-/** The names in the SQL of each model and test that are a source table's or `change_` and one's. */
+/**
+ * Reads which source tables, and which changes of them, the SQL of each model and test names.
+ * Parses the SQL only, so it needs no open relation.
+ */
 export async function readInputs(parser: Parser, project: Project): Promise<Reads> {
   const inputs = new Map<Model | DataTest, string[]>()
   for (const each of [...project.models, ...(project.tests ?? [])]) {
@@ -35,9 +42,9 @@ export async function readInputs(parser: Parser, project: Project): Promise<Read
 }
 
 /**
- * Which rows of a dimension a batch can change: all at the beginning of a generation, and if a
- * table it reads has another schema, because its rows may then show other values although none of
- * them changed; some if one of its tables changed.
+ * Which rows of a dimension a batch can change. `all`: at the start of a generation, or if a table
+ * that it reads has a new schema, because its rows may then show other values although none of them
+ * changed. `some`: if a table that it reads changed. `none`: otherwise.
  */
 export function reachOf(
   model: Model,
@@ -51,7 +58,10 @@ export function reachOf(
   return names.some((name) => isChanged(record, name)) ? 'some' : 'none'
 }
 
-/** The models this batch runs, or whose columns it must know: a changed fact names its dimensions. */
+/**
+ * The models that a batch runs: facts with changes, dimensions that it can change, and dimensions
+ * that a changed fact refers to, because their columns must be known.
+ */
 export function modelsDue(input: TransformInput, reads: Reads): Model[] {
   const { project, record } = input
   const facts = project.models.filter(
@@ -73,6 +83,7 @@ export function testsDue({ project, record }: TransformInput, reads: Reads): Dat
   )
 }
 
+/** Whether a batch has changes to a table. */
 export function isChanged({ tables }: CommitRecord, name: string): boolean {
   return (tables[name]?.changes.length ?? 0) > 0
 }

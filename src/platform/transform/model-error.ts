@@ -1,15 +1,16 @@
 import { ContractError } from '../errors.ts'
 
-/** A project's SQL file, for people. */
+/** Names one of a project's SQL files in messages. */
 export interface SqlFile {
   readonly kind: 'Model' | 'Test'
   readonly name: string
 }
 
 /**
- * Runs `work`, the statements of a model or a test, and turns what DuckDB throws into a
- * `ContractError` that names it. DuckDB quotes values in the messages of failed casts, so only those
- * about names and syntax are passed on.
+ * Runs `work`, the statements of a model or a test, and turns DuckDB's errors into a
+ * `ContractError` that names the file. DuckDB quotes values in the messages of failed casts, so
+ * only messages about names and syntax are passed on; of others, only the kind of error is.
+ * Rethrows any other error.
  */
 export async function withModelErrors<T>(
   { kind, name }: SqlFile,
@@ -28,7 +29,7 @@ export async function withModelErrors<T>(
     throw new ContractError(
       aboutNames
         ? `${kind} ${name} does not fit the source as captured: ${message}`
-        : `${kind} ${name} failed on a value it must be able to read: ${cause} Error`,
+        : `${kind} ${name} cannot read a value of the source: ${cause} Error`,
       {
         code: aboutNames ? `${code}_INVALID` : `${code}_CAST`,
         hint: aboutNames

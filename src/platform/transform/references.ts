@@ -6,7 +6,10 @@ import type { Fact, Reference } from '../project/model.ts'
 import type { DimensionChanges } from './dimension.ts'
 import type { FactVersions } from './fact.ts'
 
-/** Opens the days that facts name as `named_date`, which a calendar's model reads. */
+/**
+ * Opens the days that facts name as `named_date`, which a calendar's model reads. Dispose of the
+ * relation after use.
+ */
 export async function openNamedDates(
   db: DuckDb,
   references: readonly NamedDimension[],
@@ -22,15 +25,15 @@ export async function openNamedDates(
   )
 }
 
-/** A way in which this batch's versions of a fact name a dimension. */
+/** A reference from this batch's versions of a fact to a dimension. */
 export interface NamedDimension {
   readonly fact: Fact
   readonly reference: Reference
-  /** The versions. */
+  /** Relation of the versions. */
   readonly relation: string
 }
 
-/** Every way this batch's facts name a dimension. */
+/** Every reference from this batch's facts to a dimension. */
 export function referencesTo(dimension: string, facts: Map<Fact, FactVersions>): NamedDimension[] {
   return [...facts].flatMap(([fact, { paths }]) =>
     fact.references
@@ -43,7 +46,10 @@ export function referencesTo(dimension: string, facts: Map<Fact, FactVersions>):
   )
 }
 
-/** Throws `ContractError` unless every version of this batch joins the row it names (I11). */
+/**
+ * Throws `ContractError` (`TEST_FAILED`) unless every version of this batch joins the row of the
+ * dimension that it names (I11).
+ */
 export async function checkJoined(
   db: DuckDb,
   { table, changes, published }: DimensionChanges,
@@ -68,7 +74,7 @@ export async function checkJoined(
   if (named === undefined) return
   const { fact, reference } = named
   throw new ContractError(
-    `Fact ${fact.table} names ${lost?.rows} rows of ${table.name} by ${reference.columns.join(', ')} that are not there`,
+    `Fact ${fact.table} names ${lost?.rows} rows of ${table.name} by ${reference.columns.join(', ')} that do not exist`,
     { code: 'TEST_FAILED', hint: `correct ${table.name}.sql; nothing was published` },
   )
 }

@@ -9,15 +9,15 @@ import { countRows, sumRows } from '../lake/table-entry.ts'
 import type { SourceView } from './source-files.ts'
 import type { SourceChanges } from './source-view.ts'
 
-/** The quarantine of a source table's changes whose values do not fit its contract. */
+/** The quarantine of a source table's changes whose values do not fit the table's contract. */
 export interface RefusedChanges {
   readonly entry: ProcessedEntry
   readonly reasons: readonly RefusalReason[]
 }
 
 /**
- * Puts the changes that are left out for their values into quarantine, under the source table's
- * name. Returns undefined if nothing had to be converted and nothing is in quarantine.
+ * Puts the changes that do not fit the contract into quarantine, under the source table's name.
+ * Returns undefined if nothing had to be converted and nothing is in quarantine.
  */
 export async function prepareRefused(
   batch: PendingBatch,

@@ -7,13 +7,13 @@ import { selectFiles } from '../lake/table-state.ts'
 import { openFiles } from '../lake/zone.ts'
 import type { Fact } from '../project/model.ts'
 
-/** A fact's rows as its model makes them of a change file. */
+/** The rows that a fact's model makes from a change file. */
 export interface MappedChanges {
   readonly model: Fact
   readonly sql: string
-  /** The warehouse's columns among them. */
+  /** The columns that go to the warehouse. */
   readonly columns: readonly Column[]
-  /** SQL condition of a row that is unfit for the warehouse. */
+  /** SQL condition of a row that is refused. */
   readonly broken: string
 }
 
@@ -23,12 +23,13 @@ export interface RestoredChanges extends AsyncDisposable {
 }
 
 /**
- * A deletion carries the last values the source held. Where those are unfit, so was the update that
- * brought them, and the warehouse still shows the version before: the key must go from there too
- * (I6). The SQL that is returned stands in for `sql`; in it such a deletion carries the last values that
- * were accepted. They are looked up in `written`, this batch's own files so far, then in the processed
- * zone, newest first, back to the beginning for a key that was never accepted; its deletion stays as
- * it is.
+ * Restores the values of refused deletions. A deletion carries the last values of the source. If
+ * these break a rule, the update that brought them was refused too, and the warehouse still shows
+ * the version before. The key must be deleted there as well (I6).
+ *
+ * The returned SQL replaces `sql`: in it, such a deletion carries the last accepted values. They
+ * come from `written`, this batch's own files so far, then from the processed zone, newest first.
+ * If a key was never accepted, its deletion stays unchanged.
  */
 export async function restoreDeletes(
   batch: PendingBatch,
@@ -68,7 +69,7 @@ export async function restoreDeletes(
   }
 }
 
-/** The fact's files, newest first; in each of them a key occurs once. */
+/** The fact's files, newest first. In each file, a key occurs once. */
 async function* versionsBefore(
   { zone, number }: PendingBatch,
   { table }: Fact,

@@ -2,26 +2,26 @@ import { duckLiteral, identifier } from '../io/sql.ts'
 import type { Column } from '../lake/lake-type.ts'
 import type { Model, Severity } from '../project/model.ts'
 
-/** A condition for a model's rows, and its name in quarantine and in counts. */
+/** A rule for a model's rows, with its name in quarantine and in counts. */
 export interface Rule {
   readonly column: string
   /** One of `OWN_REASONS`, or the name of one of the model's checks. */
   readonly reason: string
-  /** SQL condition of a row that breaks it; never null. */
+  /** SQL condition of a row that breaks the rule; never null. */
   readonly broken: string
 }
 
 /**
- * Bytes of text that an index entry can hold. Postgres allows 2,704 with its header
+ * Most bytes of text in an index entry. Postgres allows 2,704 with the entry's header
  * (`BTMaxItemSize`, src/include/access/nbtree.h).
  */
 const MAX_INDEXED_BYTES = 2600
 
 /**
- * The rules a row must keep to be published: a value in the key and in every column that may not be
- * null; a finite value in every column of `days`; the key, references and sought columns small enough
- * for an index; and the model's checks that refuse. A model parses with `try_…`, so text that cannot
- * be parsed arrives as a missing value.
+ * The rules that a row must keep to be published: a value in the key and in every column that must
+ * not be null; a finite value in every column of `days`; keys, references and sought columns that
+ * are small enough for an index; and the model's checks with the severity `refuse`. A model parses
+ * with `try_…`, so text that does not parse arrives as a missing value.
  */
 export function rulesOf(
   model: Model,
@@ -46,14 +46,14 @@ export function rulesOf(
   ]
 }
 
-/** The columns of each index that the warehouse has on a model's rows. */
+/** The columns of each index on the model's warehouse table. */
 function indexedBy(model: Model): (readonly string[])[] {
   if (model.kind !== 'fact') return [model.key]
   const sought = (model.sought ?? []).map((column) => [column])
   return [model.key, ...model.references.map(({ columns }) => columns), ...sought]
 }
 
-/** The rule of an index, if any of its columns can be too large for it. */
+/** The size rule of an index; none if all its columns are small. */
 function tooLarge(index: readonly string[], columns: readonly Column[]): Rule[] {
   const large = columns.filter(({ name, type }) => index.includes(name) && !BOUNDED.test(type))
   const [first] = large
@@ -63,11 +63,14 @@ function tooLarge(index: readonly string[], columns: readonly Column[]): Rule[] 
   return [{ column: first.name, reason: 'key_too_large', broken }]
 }
 
-/** Types whose every value is small. */
+/** Types whose values are all small. */
 const BOUNDED =
   /^(BOOLEAN|U?[A-Z]*INT(EGER)?|DECIMAL\(.*\)|FLOAT|DOUBLE|DATE|TIME.*|UUID|INTERVAL)$/
 
-/** The checks that warn: a row that breaks one is published, and counted. */
+/**
+ * The model's checks with the severity `warn`. A row that breaks such a check is published and
+ * counted.
+ */
 export function warningsOf(model: Model): Rule[] {
   return checksOf(model, 'warn')
 }
@@ -80,31 +83,36 @@ function checksOf({ checks = [] }: Model, wanted: Severity): Rule[] {
     })
 }
 
+/** Whether a model's column may be null in a published row. */
 export function isNullable(model: Model, column: string): boolean {
   return model.nullable?.includes(column) ?? false
 }
 
-/** SQL condition of a row that breaks any of the rules. */
+/**
+ * SQL condition of a row that breaks at least one of the rules. There must be at least one rule.
+ */
 export function brokenBy(rules: readonly Rule[]): string {
   return `(${rules.map((rule) => rule.broken).join(' or ')})`
 }
 
-/** SQL for a list: for each rule, how many of the rows that meet `where` break it. */
+/** SQL of a list: for each rule, the number of rows that meet `where` and break it. */
 export function countBroken(rules: readonly Rule[], where = 'true'): string {
   const counts = rules.map(({ broken }) => `count(*) filter (where ${where} and ${broken})`)
   return `[${counts.join(', ')}]::bigint[]`
 }
 
-/** Rows by the name of the rule they break; rules that all rows keep are left out. */
+/**
+ * Number of rows by the name of the rule that they break. A rule that no row breaks is left out.
+ */
 export type Broken = Readonly<Record<string, number>>
 
-/** What `countBroken` counted, under the rules' names. */
+/** The counts from `countBroken`, by the rules' names. */
 export function nameBroken(rules: readonly Rule[], counts: readonly bigint[]): Broken {
   const named = rules.map(({ reason }, index) => [reason, Number(counts[index])] as const)
   return Object.fromEntries(named.filter(([, rows]) => rows > 0))
 }
 
-/** Counts added up, name by name. */
+/** The sums of counts, name by name. */
 export function addBroken(all: readonly Broken[]): Broken {
   const sums = new Map<string, number>()
   for (const [name, rows] of all.flatMap((each) => Object.entries(each))) {
@@ -113,7 +121,10 @@ export function addBroken(all: readonly Broken[]): Broken {
   return Object.fromEntries(sums)
 }
 
-/** SQL of `_reason` and `_column`: the first rule that a row breaks, or that its table is held. */
+/**
+ * SQL of `_reason` and `_column`: the first rule that a row breaks; for a row that breaks none, the
+ * reason `table_held`.
+ */
 export function reasonOf(rules: readonly Rule[]): string {
   const pick = (value: (rule: Rule) => string) =>
     `case ${rules.map((rule) => `when ${rule.broken} then ${duckLiteral(value(rule))}`).join(' ')}`

@@ -6,16 +6,16 @@ import { rowText } from '../lake/quarantine/quarantine.ts'
 import { sameType, selectNothing } from '../lake/table-state.ts'
 import { CHANGE_COLUMNS } from '../project/source-contract.ts'
 
-/** A source table as the models see it. */
+/** A source table in the columns that models see. */
 export interface SourceView {
   readonly name: string
   readonly key: readonly string[]
   readonly columns: readonly (Column & { readonly formerly: readonly string[] })[]
-  /** Whether a contract says so; otherwise the columns are those it was captured in. */
+  /** Whether a contract declares the columns. Otherwise they are the columns that were captured. */
   readonly isContract: boolean
 }
 
-/** The columns a change carries beside the table's own. */
+/** The columns of a change in addition to the table's own. */
 const CHANGE_TYPES: readonly Column[] = [
   { name: '_operation', type: 'VARCHAR' },
   { name: '_batch', type: 'BIGINT' },
@@ -23,17 +23,21 @@ const CHANGE_TYPES: readonly Column[] = [
   { name: '_ordinal', type: 'BIGINT' },
 ]
 
-/** Files of a source table in a view's columns, whatever columns each was written with. */
+/** Files of a source table, read in a view's columns, whatever columns each was written with. */
 export interface ReadFiles {
   readonly isExact: boolean
   /**
-   * A relation of some of them: the view's columns, the change columns the files have, and `_fault`
-   * (the first column whose value does not fit and is null, else null), `_key` and `_content` as
-   * quarantine has them.
+   * SQL of the rows in some of the files, with the view's columns and the change columns that the
+   * files have. `_fault` is the first column whose value does not fit and is null here; it is null
+   * if all values fit. `_key` and `_content` are as in quarantine.
    */
   rows(paths: readonly string[]): string
 }
 
+/**
+ * Reads the columns of local files and prepares their conversion to a view's columns. Reads no
+ * rows.
+ */
 export async function readFiles(
   db: DuckDb,
   view: SourceView,
@@ -87,12 +91,12 @@ async function readShapes(db: DuckDb, paths: readonly string[]): Promise<Shape[]
   return [...shapes.values()]
 }
 
-/** The select list that makes a view's rows of files of one shape. */
+/** The select list that makes a view's rows from files with these columns. */
 function selectShape(
   { key, columns }: SourceView,
   present: ReadonlyMap<string, string>,
 ): { select: string; isExact: boolean } {
-  const faults: string[] = []
+  const misfits: string[] = []
   const keyColumns: (Column & { label: string })[] = []
   const selected = columns.map(({ name, type, formerly }) => {
     const was = [name, ...formerly].find((each) => present.has(each))
@@ -102,27 +106,30 @@ function selectShape(
     if (sameType(before, type)) return `${identifier(was)} as ${identifier(name)}`
     const value = identifier(was)
     const fits = fitsExactly(value, { from: before, to: type })
-    faults.push(`when ${value} is not null and not ${fits} then ${duckLiteral(name)}`)
+    misfits.push(`when ${value} is not null and not ${fits} then ${duckLiteral(name)}`)
     return `case when ${fits} then try_cast(${value} as ${type}) end as ${identifier(name)}`
   })
   const captured = [...present].filter(([name]) => !CHANGE_COLUMNS.has(name))
   const inOrder = key.flatMap((name) => keyColumns.find(({ label }) => label === name) ?? [])
-  const fault = faults.length === 0 ? 'null::varchar' : `case ${faults.join(' ')} end`
+  const misfit = misfits.length === 0 ? 'null::varchar' : `case ${misfits.join(' ')} end`
   const select = [
     ...selected,
     ...[...CHANGE_COLUMNS].filter((name) => present.has(name)),
-    `${fault} as _fault`,
+    `${misfit} as _fault`,
     `${rowText(inOrder)} as _key`,
     `${rowText(captured.map(([name, type]) => ({ name, type })))} as _content`,
   ]
-  return { select: select.join(', '), isExact: faults.length === 0 }
+  return { select: select.join(', '), isExact: misfits.length === 0 }
 }
 
-/** SQL that says whether a type holds a value of another exactly; never null where that is not. */
+/**
+ * SQL condition that the type `to` holds a value of the type `from` exactly; never null for a
+ * value.
+ */
 function fitsExactly(value: string, { from, to }: { from: string; to: string }): string {
   const cast = `try_cast(${value} as ${to})`
   if (from !== 'VARCHAR') return `coalesce(try_cast(${cast} as ${from}) = ${value}, false)`
-  // An unbounded numeric is kept as its text, which says 2.5 and 2.50 of one number.
+  // An unbounded numeric is kept as text, in which 2.5 and 2.50 are the same number.
   return `coalesce(${shortNumber(`${cast}::varchar`)} = ${shortNumber(value)}, false)`
 }
 

@@ -12,13 +12,19 @@ import { readFiles, type SourceView } from './source-files.ts'
 /** The ingestion zone as of the batch being transformed. */
 export interface SourceInput {
   readonly ingestion: Zone
-  /** The ingestion batch to transform. */
+  /** The commit record of the ingestion batch to transform. */
   readonly record: CommitRecord
-  /** The newest ingestion batch: says what a table will look like that this one did not have yet. */
+  /**
+   * The newest ingestion batch. It knows the columns of a table that `record` does not have yet.
+   */
   readonly latest: CommitRecord
 }
 
-/** `undefined` for a table without a contract that was never captured: nobody knows its columns. */
+/**
+ * The view of a source table for models. Its columns come from the contract, or else from the
+ * captured schema. `undefined` for a table without a contract that was never captured, because its
+ * columns are unknown.
+ */
 export async function viewOf(
   source: SourceTable,
   { ingestion, record, latest }: SourceInput,
@@ -38,16 +44,16 @@ export async function viewOf(
   return { name, key: captured.key, columns: seen, isContract: false }
 }
 
-/** A source table that models can read under its own name, until it is disposed of. */
+/** A source table that models can read under its own name, until this is disposed of. */
 export interface OpenTable extends AsyncDisposable {
   /**
-   * Relation of the rows left out, because a value does not fit its type exactly and is null here.
-   * Undefined if there can be none.
+   * Relation of the rows that models do not see, because a value does not fit its type exactly (it
+   * is null here). Undefined if all files fit.
    */
   readonly refused: string | undefined
 }
 
-/** Opens a source table as it stands after this batch. */
+/** Opens a source table in its state after this batch. */
 export async function openTable(
   db: DuckDb,
   view: SourceView,
@@ -56,9 +62,9 @@ export async function openTable(
   const { name, key, columns } = view
   const state = record.tables[name]?.state ?? []
   const files = await readFiles(db, view, await openFiles(ingestion, state))
-  const fault: Column[] = files.isExact ? [] : [{ name: '_fault', type: 'VARCHAR' }]
+  const marker: Column[] = files.isExact ? [] : [{ name: '_fault', type: 'VARCHAR' }]
   const current = await openState(db, ingestion, {
-    table: { name, key, columns: [...columns, ...fault] },
+    table: { name, key, columns: [...columns, ...marker] },
     state,
     select: (_db, paths, wanted, extra) => {
       const names = identifiers([...wanted.map((column) => column.name), ...(extra ?? [])])
@@ -73,7 +79,7 @@ export async function openTable(
   })
 }
 
-/** As `openTable`, from local files that hold every row once. */
+/** As `openTable`, from local files in which every row occurs once. */
 export async function openRows(
   db: DuckDb,
   view: SourceView,
@@ -84,7 +90,10 @@ export async function openRows(
   return files.isExact ? { ...divided, refused: undefined } : divided
 }
 
-/** Opens the rows of a relation without a `_fault` under the table's name, and the others beside. */
+/**
+ * Opens the rows of a relation whose `_fault` is null under the table's name, and the others
+ * separately.
+ */
 async function divideByFault(
   db: DuckDb,
   { name, columns }: SourceView,
@@ -97,23 +106,26 @@ async function divideByFault(
   })
 }
 
-/** One batch's changes of a source table, or some of its files. Dispose of them after use. */
+/**
+ * One batch's changes to a source table, or the changes in some of its files. Dispose of them after
+ * use.
+ */
 export interface SourceChanges extends AsyncDisposable {
-  /** Relation of the changes the models see, in the view's columns and the four change columns. */
+  /** Relation of the changes that models see, in the view's columns and the four change columns. */
   readonly seen: string
   /**
-   * Relation of all of them with the same columns and `_fault` (the first column whose value does
-   * not fit, else null), `_key` and `_content` as quarantine has them.
+   * Relation of all changes, with the same columns and `_fault` (the first column whose value does
+   * not fit, else null), `_key` and `_content` as in quarantine.
    */
   readonly all: string
-  /** Nothing had to be converted. */
+  /** Whether no value had to be converted. */
   readonly isExact: boolean
 }
 
 /**
- * A batch's changes in the view's types. A change that holds a value its type cannot hold exactly
- * is left out; but a deletion of that kind carries the last values that did fit, found in earlier
- * batches, lest the key outlive it (I6).
+ * Opens a batch's changes in the view's types. A change with a value that its type cannot hold
+ * exactly is left out. A deletion is not left out, because its key must not outlive it (I6): it
+ * carries the last values that did fit, which are found in earlier batches.
  */
 export async function openSourceChanges(
   db: DuckDb,
@@ -123,7 +135,7 @@ export async function openSourceChanges(
   const files = await readFiles(db, view, paths)
   const all = files.rows(paths)
   if (files.isExact) return { seen: all, all, isExact: true, ...together([]) }
-  const restored = await restoreUnfit(db, view, { ingestion, number, all })
+  const restored = await restoreDeletions(db, view, { ingestion, number, all })
   const columns = identifiers([...view.columns.map(({ name }) => name), ...CHANGE_COLUMNS])
   const seen = `(
     select ${columns} from ${all} where _fault is null
@@ -132,7 +144,9 @@ export async function openSourceChanges(
   return { seen, all, isExact: false, ...together([restored]) }
 }
 
-/** Opens the rows of `seen` as `change_<table>`, which models read. */
+/**
+ * Opens the rows of `seen` as `change_<table>`, which models read. Dispose of the view after use.
+ */
 export async function viewChanges(
   db: DuckDb,
   { name, columns }: SourceView,
@@ -148,10 +162,10 @@ export function changesOf(table: string): string {
 }
 
 /**
- * The deletions that do not fit, each with the last values that did, if there were any and they
- * were not deleted as well.
+ * The deletions that do not fit, each with the last values of its key that did. Leaves out a key
+ * that never fitted, or whose last fitting change is a deletion.
  */
-async function restoreUnfit(
+async function restoreDeletions(
   db: DuckDb,
   view: SourceView,
   { ingestion, number, all }: { ingestion: Zone; number: number; all: string },

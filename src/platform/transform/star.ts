@@ -36,19 +36,21 @@ import { addBroken, type Broken } from './rules.ts'
 import type { SourceView } from './source-files.ts'
 import { changesOf, openSourceChanges, openTable, viewChanges, viewOf } from './source-view.ts'
 
+/** A batch of the star schema, uploaded and ready to be committed. */
 export interface PreparedStar {
   /** The commit record's tables. */
   readonly tables: Record<string, ProcessedEntry>
-  /** Of the rows that went to quarantine, by table. */
+  /** The reasons of the rows that went to quarantine, by table. */
   readonly reasons: ReadonlyMap<string, readonly RefusalReason[]>
-  /** The data tests that ran and the rows that broke each. */
+  /** The data tests that ran, with the number of rows that break each. */
   readonly tests: Record<string, number>
 }
 
 /**
- * Makes a batch's star tables from its changes and uploads them. Depends on nothing but the
- * ingestion zone, the previous processed batch and the limits of quarantine, so the same history
- * always gives the same rows and record ids (I8).
+ * Makes a batch's star tables from its changes and uploads their files. The result depends only on
+ * the ingestion zone, the previous processed batch and the limits of quarantine, so the same
+ * history always gives the same rows and record ids (I8). May be repeated: nothing is published
+ * before the batch is committed.
  */
 export async function prepareStar(
   batch: PendingBatch,
@@ -91,8 +93,8 @@ export async function prepareStar(
 type Views = ReadonlyMap<string, SourceView>
 
 /**
- * How the models see each source table. Opens each one that a model or a test of this batch reads,
- * as it now stands.
+ * The view of each source table. Opens each table that a model or a test of this batch reads, in
+ * its state as of the batch.
  */
 async function openTables(
   db: DuckDb,
@@ -112,7 +114,7 @@ async function openTables(
   return { views, ...together(opened) }
 }
 
-/** The changes whose values do not fit the contract, by source table. */
+/** The changes whose values do not fit their table's contract, by source table. */
 async function refuseChanges(
   batch: PendingBatch,
   { ingestion, record, previous }: TransformInput,
@@ -152,7 +154,7 @@ async function mapFacts(
   return facts
 }
 
-/** The batches from `since` to this one that changed a source table. */
+/** The batches from `since` to this one that changed a source table, in order. */
 async function readSpan(
   { project, ingestion, record, latest }: TransformInput,
   { view, since }: { view: SourceView; since: number },
@@ -163,7 +165,7 @@ async function readSpan(
     const own = number === record.batch ? record : await readExistingCommit(ingestion, number)
     const files = own.tables[view.name]?.changes ?? []
     if (files.length === 0 || source === undefined) continue
-    // Without a contract, a batch is read in the columns it was captured in.
+    // Without a contract, each batch is read in the columns in which it was captured.
     const then = await viewOf(source, { ingestion, record: own, latest })
     span.push({ number, view: then ?? view, paths: await openFiles(ingestion, files) })
   }
@@ -176,7 +178,7 @@ interface DimensionsInput {
   readonly views: Views
 }
 
-/** The dimensions that a batch changes or its facts name. */
+/** Changes the dimensions that the batch can change or its facts name. */
 async function changeDimensions(
   batch: PendingBatch,
   input: TransformInput,
@@ -207,12 +209,14 @@ async function changeDimensions(
   return { byTable: found, ...together([...found.values()]) }
 }
 
-/** A calendar's rows are the days that facts name. */
+/** A calendar's rows are the days that facts name, so any reference to it may add rows. */
 function reachOfDays(references: readonly NamedDimension[]): Reach {
   return references.length > 0 ? 'all' : 'none'
 }
 
-/** Adds the rows that facts name and the dimension lacks, and checks that every fact joins (I11). */
+/**
+ * Infers the rows that facts name and the dimension lacks, and checks that every fact joins (I11).
+ */
 async function joinFacts(
   db: DuckDb,
   dimension: DimensionChanges,
@@ -230,7 +234,7 @@ async function joinFacts(
     const { reference, relation } = named
     const rows = await inferRows(db, dimension, { facts: relation, columns: reference.columns })
     counts = addInferred(counts, rows)
-    // If no row was missing, every version joins.
+    // If no row was missing, every version joins already.
     if (rows > 0) inferred.push(named)
   }
   await checkJoined(db, dimension, inferred)
@@ -253,14 +257,14 @@ async function listChanged(
   return changed
 }
 
-/** Runs the data tests that a batch makes due. Returns the rows that break each. */
+/** Runs the data tests that are due for a batch. Returns the number of rows that break each. */
 async function runTests(
   db: DuckDb,
   input: TransformInput,
   { views, reads }: { views: Views; reads: Reads },
 ): Promise<Record<string, number>> {
   const { ingestion, record } = input
-  const broken: Record<string, number> = {}
+  const offenders: Record<string, number> = {}
   for (const test of testsDue(input, reads)) {
     const opened: AsyncDisposable[] = []
     for (const view of views.values()) {
@@ -270,9 +274,9 @@ async function runTests(
       opened.push(changes, await viewChanges(db, view, changes.seen))
     }
     await using _opened = together(opened)
-    broken[test.name] = await countOffenders(db, test)
+    offenders[test.name] = await countOffenders(db, test)
   }
-  return broken
+  return offenders
 }
 
 async function factEntry(
@@ -318,7 +322,7 @@ async function dimensionEntry(
   }
 }
 
-/** What an entry says about broken checks; nothing if none was ever broken. */
+/** The fields of an entry about broken checks; missing if no check was ever broken. */
 function warningFields(
   warnings: Broken,
   before: ProcessedEntry | undefined,

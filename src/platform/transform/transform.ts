@@ -19,32 +19,34 @@ import { generationOf } from '../project/generation.ts'
 import type { TransformInput } from './inputs.ts'
 import { type PreparedStar, prepareStar } from './star.ts'
 
-/** Rows that were published although they break a check. */
+/** The number of rows of a table that were published although they break a check. */
 export interface Warning {
   readonly table: string
   readonly check: string
   readonly rows: number
 }
 
+/** The result of one call of `transform`. */
 export interface TransformOutcome {
   readonly generation: string
-  /** Batches this call transformed. */
+  /** The batches that this call transformed, in order. */
   readonly batches: readonly number[]
-  /** Rows this call sent to quarantine, those of held tables not counted. */
+  /** Rows that this call sent to quarantine, without the rows of held tables. */
   readonly quarantined: number
-  /** Rows this call published although they break a check, by table and check. */
+  /** Rows that this call published although they break a check, by table and check. */
   readonly warnings: readonly Warning[]
-  /** Star tables that stand still as of the last transformed batch. */
+  /** Star tables that are held after the last transformed batch. */
   readonly held: readonly HeldTable[]
-  /** The deadline came first: batches are left for the next call. */
+  /** Whether the deadline came first, so that batches are left for the next call. */
   readonly isCutShort: boolean
 }
 
 /**
- * Transforms every ingestion batch that the models' generation lacks, in order, each committed
- * before the next. Needs neither source nor warehouse. May be repeated and run twice at once: the
- * loser of a race takes the winner's batch as it is, for it holds the same rows. Each batch names
- * the ingestion record it was made from, and is made only if that continues the one before (I14).
+ * Transforms every ingestion batch that the models' generation lacks, in order. Commits each batch
+ * before it begins the next. Needs neither the source nor the warehouse. May be repeated, and run
+ * twice at once: the loser of a race takes the winner's batch, which holds the same rows. Each
+ * batch names the ingestion record from which it was made, and is made only if that record
+ * continues the one before (I14).
  */
 export async function transform(deps: Deps): Promise<TransformOutcome> {
   checkProject(deps.project)
@@ -131,7 +133,7 @@ async function transformBatch(
   }
 }
 
-/** Says what is wrong with a batch; of a table that comes to stand still, that and no more. */
+/** Logs the problems of a batch. For a table that becomes held, the hold is the only alert. */
 function reportStar(
   deps: Deps,
   {
@@ -149,8 +151,8 @@ function reportStar(
     if (held === undefined && before !== undefined) {
       deps.log({ event: 'table_released', batch, table, since: before.sinceAt })
     }
-    const found = (reasons.get(table) ?? []).map((fault) =>
-      held === undefined ? fault : { ...fault, isNew: false },
+    const found = (reasons.get(table) ?? []).map((reason) =>
+      held === undefined ? reason : { ...reason, isNew: false },
     )
     logRefused(deps.log, { batch, table, reasons: found })
   }
@@ -162,14 +164,14 @@ function reportStar(
   }
 }
 
-/** The rows a batch published although they break a check, by table and check. */
+/** The rows that a batch published although they break a check, by table and check. */
 function listWarnings({ tables }: Pick<CommitRecord, 'tables'>): Warning[] {
   return Object.entries(tables).flatMap(([table, { warnings = {} }]) =>
     Object.entries(warnings).map(([check, rows]) => ({ table, check, rows })),
   )
 }
 
-/** One warning for each table and check. */
+/** Adds up warnings, so that there is one for each table and check. */
 function addWarnings(all: readonly Warning[]): Warning[] {
   const sums = new Map<string, Warning>()
   for (const { table, check, rows } of all) {
@@ -179,7 +181,7 @@ function addWarnings(all: readonly Warning[]): Warning[] {
   return [...sums.values()]
 }
 
-/** Describes the generation for people who find it in the zone. */
+/** Writes a description of the generation for people who look into the zone. */
 async function prepareGeneration(deps: Deps, zone: Zone): Promise<void> {
   const models = deps.project.models.map(({ kind, table, key }) => ({ kind, table, key }))
   const body = JSON.stringify({ project: deps.project.name, models }, undefined, 1)

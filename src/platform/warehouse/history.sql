@@ -1,11 +1,12 @@
 -- History of one fact table, rendered for each fact: names in braces are replaced by quoted
--- identifiers, {columns} by the standard and history columns in order. May be run again.
--- The fact table holds every version and is only ever appended to.
+-- identifiers. May be repeated.
+-- The fact table holds every version. Rows are only ever appended to it.
 create unique index if not exists {key_index} on {fact} ({key}, {record_id});
 
--- The latest version of each key, deletions left out; kept up to date by the load of each batch.
+-- The latest version of each key, without deleted keys. Each load updates it.
 create table if not exists {current} (like {fact}, primary key ({key}));
 
+-- Every version of each key, with the time from which and until which it held.
 create or replace view {history} as
 select
     {columns},
@@ -16,7 +17,7 @@ select
 from {fact}
 window newest_last as (partition by {key} order by {record_id});
 
--- What was known at a moment. By number, since a column may be called like the parameter.
+-- The rows as known at a moment. `$1`, because a column may have the parameter's name.
 create or replace function {as_of} (moment timestamptz) returns setof {fact}
 language sql stable
 begin atomic
@@ -30,7 +31,7 @@ begin atomic
     where record_operation <> 'delete';
 end;
 
--- What was known after a batch.
+-- The rows as known after a batch.
 create or replace function {as_of_batch} (batch bigint) returns setof {fact}
 language sql stable
 begin atomic

@@ -11,17 +11,20 @@ import {
   writeAndSelect,
 } from './warehouse.ts'
 
-/** The newest loaded batch, and how far the warehouse is proven complete. Times are ISO 8601 UTC. */
+/**
+ * The newest loaded batch, and the moment up to which the warehouse is proven complete. Times are
+ * ISO 8601 UTC.
+ */
 export interface LedgerHead {
   readonly batch: number
   readonly generation: string
   readonly snapshotAt: string
   readonly loadedAt: string
-  /** Snapshot of the newest loaded batch, or of a later run that found nothing newer. */
+  /** Time of the newest batch's snapshot, or of a later run that found nothing newer. */
   readonly completeTo: string
 }
 
-/** The newest loaded batch, `undefined` in an empty warehouse. The reader role may ask. */
+/** The newest loaded batch; `undefined` in an empty warehouse. The reader role may ask. */
 export async function readLedgerHead(connection: WarehouseClient): Promise<LedgerHead | undefined> {
   const rows = await withPostgresErrors(connection.warehouse, () =>
     selectRows<HeadRow>(connection, HEAD),
@@ -45,8 +48,9 @@ function parseHead([row]: readonly HeadRow[]): LedgerHead | undefined {
 }
 
 /**
- * As `readLedgerHead`, and `undefined` if Tidemark has made nothing in the warehouse yet. Throws
- * `ConfigError` if this user may not use the schema, which would look empty.
+ * As `readLedgerHead`, but also `undefined` if Tidemark has created nothing in the warehouse yet.
+ * Throws `ConfigError` (`WAREHOUSE_PERMISSION`) if this user may not use the schema: to that user
+ * it would look empty.
  */
 export async function findLedgerHead(session: WarehouseClient): Promise<LedgerHead | undefined> {
   return await withPostgresErrors(session.warehouse, () =>
@@ -69,16 +73,16 @@ export async function findLedgerHead(session: WarehouseClient): Promise<LedgerHe
 }
 
 function forbidden({ title, schema }: Warehouse, user: string): ConfigError {
-  return new ConfigError(`${title} does not let ${user} into its schema ${schema}`, {
+  return new ConfigError(`${title} does not let ${user} use its schema ${schema}`, {
     code: 'WAREHOUSE_PERMISSION',
     hint: `grant usage on schema ${identifier(schema)} to ${identifier(user)};`,
   })
 }
 
 /**
- * Records that the source held nothing newer than `batch` at `takenAt` (source clock), and returns the
- * newest loaded batch, all in one round trip. Never moves backwards, whoever else confirms at the
- * same time.
+ * Records that the source held nothing newer than `batch` at `takenAt` (source clock), and returns
+ * the newest loaded batch, all in one round trip. May be repeated. The confirmation never moves
+ * backwards, even if several runs confirm at once.
  */
 export async function confirmUnchanged(
   connection: WarehouseClient,
@@ -96,19 +100,21 @@ export async function confirmUnchanged(
   return parseHead(rows)
 }
 
-/** The newest ledger row: what the warehouse holds, and which records of the lake it came from. */
+/** The newest ledger row: the batch that the warehouse holds, and the lake records it came from. */
 export interface Loaded {
   readonly batch: number
   readonly generation: string
   /** ISO 8601 UTC. */
   readonly snapshotAt: string
-  /** Checksum of the processed record it was loaded from; undefined if that had none. */
+  /**
+   * Checksum of the processed record from which it was loaded; undefined if that record had none.
+   */
   readonly loadedFrom: string | undefined
-  /** Checksum of the ingestion record which that record was made from. */
+  /** Checksum of the ingestion record from which the processed record was made. */
   readonly capturedAs: string | undefined
 }
 
-/** The newest ledger row, `undefined` in an empty warehouse. Only the loader may ask. */
+/** The newest ledger row; `undefined` in an empty warehouse. Only the loader may ask. */
 export async function readLoaded(connection: WarehouseClient): Promise<Loaded | undefined> {
   const [row] = await selectRows<
     Record<'batch' | 'generation' | 'snapshot_at', string> &
@@ -136,8 +142,8 @@ export async function readLoaded(connection: WarehouseClient): Promise<Loaded | 
 }
 
 /**
- * As `readLoaded`, of a warehouse that may not be made yet, or not by this version: `undefined` too
- * where it has no ledger.
+ * As `readLoaded`, for a warehouse that may not exist yet or may be from an older version. Also
+ * `undefined` if it has no ledger.
  */
 export async function findLoaded(session: WarehouseClient): Promise<Loaded | undefined> {
   return await withPostgresErrors(session.warehouse, () =>

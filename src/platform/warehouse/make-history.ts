@@ -6,13 +6,14 @@ import { type Fact, indexName } from '../project/model.ts'
 
 const HISTORY = readFileSync(new URL('./history.sql', import.meta.url), 'utf8')
 
+/** Columns that every fact has for its history. */
 const HISTORY_COLUMNS = `
   add column if not exists record_operation text not null
       check (record_operation in ('insert', 'update', 'delete')),
   add column if not exists recorded_at timestamptz not null,
   add column if not exists batch_id bigint not null`
 
-/** Columns that `history.sql` adds to a fact's own. */
+/** Columns that the history view adds to a fact's own. */
 export const HISTORY_VIEW_COLUMNS: ReadonlySet<string> = new Set([
   'version',
   'valid_from',
@@ -21,10 +22,12 @@ export const HISTORY_VIEW_COLUMNS: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Makes what keeps the history of a fact, or brings it up to date: the columns, the current table,
- * the view and the functions. May be repeated. A current table that was dropped, or has lost a
- * column, gets its rows from the versions. Returns whether it was there and incomplete. Throws
- * `ConfigError` for rows that Tidemark did not load, and for a name that is taken.
+ * Creates or updates everything that keeps a fact's history: the columns, the current table, the
+ * view, the functions and the indexes. May be repeated. A current table that was dropped or has
+ * lost a column is filled from the versions. Returns whether the current table existed and was
+ * incomplete. Throws `ConfigError`, before it creates anything, if the fact holds rows that
+ * Tidemark did not load (`WAREHOUSE_NOT_EMPTY`); and if one of its columns has a name that the
+ * history needs (`WAREHOUSE_COLUMN_NAME`). Call it in a transaction.
  */
 export async function makeHistory(client: Client, fact: Fact): Promise<boolean> {
   const table = identifier(fact.table)
@@ -43,10 +46,13 @@ export async function makeHistory(client: Client, fact: Fact): Promise<boolean> 
   const columns = await readColumns(client, table)
   const taken = columns.find(({ name }) => HISTORY_VIEW_COLUMNS.has(name))
   if (taken !== undefined) {
-    throw new ConfigError(`${fact.table} has a column ${taken.name}, a name its history needs`, {
-      code: 'WAREHOUSE_COLUMN_NAME',
-      hint: 'give the column another name in the migration and in the model',
-    })
+    throw new ConfigError(
+      `${fact.table} has a column ${taken.name}, but its history needs this name`,
+      {
+        code: 'WAREHOUSE_COLUMN_NAME',
+        hint: 'give the column another name in the migration and in the model',
+      },
+    )
   }
   const current = identifier(`${fact.table}_current`)
   const history = identifier(`${fact.table}_history`)
@@ -64,7 +70,8 @@ export async function makeHistory(client: Client, fact: Fact): Promise<boolean> 
   await dropOutdatedView(client, history, columns)
   const isNew = (await readColumns(client, current)).length === 0
   await client.query(HISTORY.replaceAll(/\{(\w+)\}/g, (_, name: string) => names[name] ?? ''))
-  // The columns that a later migration gave the fact, or that somebody dropped, and the key with them.
+  // Adds columns that a later migration gave the fact or that somebody dropped, which also drops
+  // the key.
   const present = new Set((await readColumns(client, current)).map(({ name }) => name))
   const missing = columns.filter(({ name }) => !present.has(name))
   for (const { name, type } of missing) {
@@ -84,7 +91,7 @@ export async function makeHistory(client: Client, fact: Fact): Promise<boolean> 
   return isIncomplete
 }
 
-/** Fills a current table with the latest version of each key, deletions left out. */
+/** Fills a current table with the latest version of each key, without deleted keys. */
 async function fillCurrent(
   client: Client,
   { table }: Fact,
@@ -99,13 +106,13 @@ async function fillCurrent(
     where record_operation <> 'delete'`)
 }
 
-/** Whether the current table has what a load finds its rows by. */
+/** Whether the current table has the unique index by which a load finds its rows. */
 async function isKeyed(client: Client, { table, key }: Fact): Promise<boolean> {
   const { rowCount } = await client.query(KEYED, [`${table}_current`, key])
   return rowCount === 1
 }
 
-/** A row if the table called $1 has a unique index on the columns $2, and on nothing else. */
+/** Returns a row if the table named $1 has a unique index on exactly the columns $2. */
 const KEYED = `
   select 1
   where exists (
@@ -129,7 +136,7 @@ interface Column {
   readonly type: string
 }
 
-/** Columns of a relation (its name quoted), in order; none if there is no such relation. */
+/** Columns of a relation, in order, given its quoted name; none if it does not exist. */
 async function readColumns(client: Client, relation: string): Promise<Column[]> {
   const { rows } = await client.query<Column>(
     `select attname as name, format_type(atttypid, atttypmod) as type from pg_attribute
@@ -140,7 +147,10 @@ async function readColumns(client: Client, relation: string): Promise<Column[]> 
   return rows
 }
 
-/** A view can be replaced only by one that begins with the same columns. */
+/**
+ * Drops a view that `create or replace` cannot replace: the new view must begin with the same
+ * columns.
+ */
 async function dropOutdatedView(
   client: Client,
   view: string,
@@ -152,12 +162,13 @@ async function dropOutdatedView(
   if (isOutdated) await client.query(`drop view ${view}`)
 }
 
+/** An index of a current table on one column. */
 interface CurrentIndex {
   readonly name: string
   readonly column: string
 }
 
-/** The indexes of a fact's current table beside its key. */
+/** The indexes of a fact's current table in addition to its key. */
 export function indexesOf({ table, sought = [] }: Fact): CurrentIndex[] {
   return sought.map((column) => ({ name: indexName(table, column), column }))
 }

@@ -80,7 +80,7 @@ describe('migrate()', () => {
     await expect(migrateWith(shop.deps.warehouse, clashing)).rejects.toMatchObject({
       name: 'ConfigError',
       code: 'WAREHOUSE_COLUMN_NAME',
-      message: 'fact_sale has a column version, a name its history needs',
+      message: 'fact_sale has a column version, but its history needs this name',
     })
   })
 

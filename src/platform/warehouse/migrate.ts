@@ -19,6 +19,7 @@ import { inLockedTransaction, selectRows, type WarehouseClient } from './warehou
 const PLATFORM_MIGRATIONS = new URL('./migrations/', import.meta.url)
 const STATUS = readFileSync(new URL('./status.sql', import.meta.url), 'utf8')
 
+/** A numbered migration, named `<owner>/<file>`. */
 interface Step {
   readonly name: string
   readonly sql: string
@@ -26,11 +27,14 @@ interface Step {
 
 /**
  * Brings the warehouse's schema up to date: the platform's tables, the domain's numbered
- * migrations, then the history of each fact. May be repeated; does nothing if nothing is new. A
- * warehouse prepared with the standard tables is adopted if its facts are empty. Relations that
- * were dropped since and can be made from the rest are made again, current tables with their rows;
- * returns their names. Throws `ConfigError` for a server that is too old, for a migration that was
- * edited after it was applied or is unknown here, and if anything else was dropped.
+ * migrations, then the history of each fact. May be repeated, and does nothing if nothing is new.
+ * Adopts a warehouse that was prepared with the standard tables if its facts are empty.
+ *
+ * Relations that were dropped since, and can be made from the rest, are made again, current tables
+ * with their rows. Returns their names. Throws `ConfigError`, and changes nothing, if the server is
+ * too old (`WAREHOUSE_VERSION`), if a migration was edited after it was applied
+ * (`MIGRATION_EDITED`) or is unknown here (`WAREHOUSE_NEWER`), or if anything else was dropped
+ * (`WAREHOUSE_INCOMPLETE`).
  */
 export async function migrate(
   warehouse: WarehouseClient,
@@ -44,8 +48,8 @@ export async function migrate(
 }
 
 /**
- * Whether there is nothing to migrate or to make again. Throws `ConfigError` for a migration that was
- * edited after it had been applied, or that is unknown here.
+ * Whether the warehouse is complete, with nothing to migrate or restore. Read-only. Throws
+ * `ConfigError` for a migration that was edited after it was applied, or that is unknown here.
  */
 export async function isWhole(warehouse: WarehouseClient, project: Project): Promise<boolean> {
   const [found] = await selectRows<{ there: boolean }>(
@@ -68,7 +72,10 @@ export async function isWhole(warehouse: WarehouseClient, project: Project): Pro
   return steps.every(({ name }) => applied.has(name)) && rows[0]?.served === true
 }
 
-/** As `migrate`, in the transaction that is open. */
+/**
+ * As `migrate`, in the transaction that is open. The caller checks first whether there is anything
+ * to do.
+ */
 export async function applyMigrations(
   warehouse: WarehouseClient,
   project: Project,
@@ -97,7 +104,7 @@ export async function applyMigrations(
   for (const model of project.models) {
     if (model.kind !== 'fact') continue
     const wasIncomplete = await makeHistory(client, model)
-    // A new migration may have given the fact a column; otherwise the current table has lost one.
+    // If no migration gave the fact a new column, the current table has lost one.
     if (wasIncomplete && steps.length === 0) restored.push(`${model.table}_current`)
   }
   await listRelations(warehouse, project)
@@ -106,10 +113,12 @@ export async function applyMigrations(
   return restored
 }
 
-/** The oldest server: the as-of functions have SQL-standard bodies. */
+/**
+ * The oldest supported server. The as-of functions have SQL-standard bodies, which are new in it.
+ */
 const OLDEST = 140_000
 
-/** Throws `ConfigError` (`WAREHOUSE_VERSION`) when the server is too old. */
+/** Throws `ConfigError` (`WAREHOUSE_VERSION`) if the server is too old. */
 export async function checkVersion(client: Client): Promise<void> {
   const found = await client.query<{ number: string; name: string }>(
     `select current_setting('server_version_num') as number, current_setting('server_version') as name`,
@@ -150,7 +159,7 @@ function checkKnown(steps: readonly Step[], applied: ReadonlyMap<string, string>
     if (before !== undefined && before !== checksum(step.sql)) {
       throw new ConfigError(`Migration ${step.name} was edited after it had been applied`, {
         code: 'MIGRATION_EDITED',
-        hint: 'put it back as it was and add a new numbered migration instead',
+        hint: 'nothing was changed; restore the file and add a new numbered migration instead',
       })
     }
   }

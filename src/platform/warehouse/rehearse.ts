@@ -7,11 +7,11 @@ import { applyMigrations, checkVersion, isWhole } from './migrate.ts'
 import { inTransaction, prepareLock, type WarehouseClient } from './warehouse.ts'
 
 /**
- * Does what a run does in the warehouse, and rolls all of it back: creates schema and lock if they
- * are missing, applies the migrations that are new, takes the lock, and runs every kind of write on
+ * Rehearses a run's work in the warehouse and rolls all of it back. It creates the schema and the
+ * lock if they are missing, applies new migrations, takes the lock, and runs every kind of write on
  * every table, the ledger and the confirmation without touching a row, in the same kind of
- * transaction as a load. Throws what a run would throw. `RUN_LOCKED` is not a fault: another run is at
- * work.
+ * transaction as a load. Throws what a run would throw. `RUN_LOCKED` is not a problem of the
+ * warehouse: another run is at work.
  */
 export async function rehearse(
   warehouse: WarehouseClient,
@@ -39,8 +39,9 @@ export async function rehearse(
 }
 
 /**
- * Every kind of statement that a load runs on a model's tables, each touching no row. Throws
- * `ContractError` (`WAREHOUSE_CHANGED`) where a dimension has lost the key by which its rows are found.
+ * Runs every kind of statement that a load runs on a model's tables, each without touching a row.
+ * Throws `ContractError` (`WAREHOUSE_CHANGED`) if a table has lost the key by which a load finds
+ * its rows.
  */
 async function writeNothing(
   { client, warehouse: { schema } }: WarehouseClient,
@@ -69,20 +70,21 @@ async function writeNothing(
   }
 }
 
-/** SQLSTATE of a conflict on columns that no unique index has. */
+/** SQLSTATE of `on conflict` with columns that no unique index has. */
 const INVALID_CONFLICT = '42P10'
 
-/** What the warehouse's server and database are. */
+/** Properties of the warehouse's server and database that decide whether they are suitable. */
 export interface WarehouseFacts {
   readonly version: string
   readonly encoding: string
   readonly user: string
   readonly database: string
   readonly isStandby: boolean
-  /** How long the server lets a session of this user be idle between transactions; 0 is no limit. */
+  /** How long a session of this user may be idle between transactions; 0 means no limit. */
   readonly idleLimitMs: number
 }
 
+/** Reads the properties of the server and the database of a connection. Read-only. */
 export async function readFacts({ client }: WarehouseClient): Promise<WarehouseFacts> {
   return onlyRow(
     await client.query<WarehouseFacts>(

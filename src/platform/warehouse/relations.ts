@@ -18,8 +18,8 @@ const OWN = [
 
 /**
  * Records which relations make up the warehouse: the platform's, those of the star schema, and the
- * views that the domain's migrations made from them. A shared schema may hold other people's
- * tables.
+ * views that the domain's migrations made from them. Other tables in a shared schema are left out.
+ * May be repeated.
  */
 export async function listRelations(
   { client, warehouse: { schema } }: WarehouseClient,
@@ -45,7 +45,7 @@ export async function listRelations(
   )
 }
 
-/** The listed relations that are missing, in order; none before there is a list. */
+/** The recorded relations that are missing, in order; none before there is a list. */
 export async function findMissing(client: Client): Promise<string[]> {
   const { rows: found } = await client.query<{ there: boolean }>(
     `select to_regclass('tidemark_relation') is not null as there`,
@@ -59,14 +59,17 @@ export async function findMissing(client: Client): Promise<string[]> {
   return rows.map(({ name }) => name)
 }
 
-/** Removes what a migration has dropped from the list: what is missing now but was not `before`. */
+/**
+ * Removes the relations that a migration has dropped from the list: those that are missing now but
+ * were not missing `before`.
+ */
 export async function forgetDropped(client: Client, before: readonly string[]): Promise<void> {
   const dropped = (await findMissing(client)).filter((name) => !before.includes(name))
   if (dropped.length === 0) return
   await client.query('delete from tidemark_relation where name = any($1::text[])', [dropped])
 }
 
-/** Throws `ConfigError` (`WAREHOUSE_INCOMPLETE`) if a listed relation is missing. */
+/** Throws `ConfigError` (`WAREHOUSE_INCOMPLETE`) if a recorded relation is missing. */
 export async function checkRelations(client: Client): Promise<void> {
   const missing = await findMissing(client)
   if (missing.length === 0) return
@@ -77,9 +80,9 @@ export async function checkRelations(client: Client): Promise<void> {
 }
 
 /**
- * SQL that says whether everything that the warehouse serves is there: each listed relation, the
- * columns, key and indexes of each current table, the functions, and the rights of the reader role. A
- * project may ask for more without a migration, and somebody may have added or dropped some.
+ * SQL condition that everything the warehouse offers exists: each recorded relation; the columns,
+ * key and indexes of each current table; the functions; and the reader role's rights. A project may
+ * ask for more without a migration, and somebody may have created or dropped something.
  */
 export function isServed({ readerRole }: Warehouse, { models }: Project): string {
   const facts = models.filter((model) => model.kind === 'fact')
@@ -87,7 +90,8 @@ export function isServed({ readerRole }: Warehouse, { models }: Project): string
   const functions = textArray(facts.flatMap(({ table }) => functionsOf(table)))
   const tables = textArray(facts.map(({ table }) => identifier(table)))
   const currents = textArray(facts.map(({ table }) => identifier(`${table}_current`)))
-  // Null, so not false, if there is no such role. A role that was made later lacks every right.
+  // Null, and so not false, if the role does not exist. A role that is created later lacks every
+  // right.
   const isForbidden =
     readerRole === undefined
       ? 'false'
@@ -126,12 +130,15 @@ export function isServed({ readerRole }: Warehouse, { models }: Project): string
          ))`
 }
 
-/** SQL of an array of texts. */
+/** SQL of an array of text literals. */
 function textArray(texts: readonly string[]): string {
   return `array[${texts.map(asciiLiteral).join(', ')}]::text[]`
 }
 
-/** The reader sees the stars, their history and the status, and nothing of the platform's own. */
+/**
+ * Grants the reader role, if it exists, the right to read the star schema, its history and the
+ * status, and nothing of the platform's own. May be repeated.
+ */
 export async function grantReading(
   { client, warehouse: { schema, readerRole } }: WarehouseClient,
   { models }: Project,
@@ -155,7 +162,7 @@ export async function grantReading(
     ${functions.map((name) => `grant execute on function ${name} to ${role};`).join('')}`)
 }
 
-/** The functions that show a fact as of a moment and as of a batch, quoted. */
+/** Quoted signatures of the functions that show a fact as of a moment and as of a batch. */
 function functionsOf(fact: string): string[] {
   return [
     `${identifier(`${fact}_as_of`)}(timestamptz)`,

@@ -1,5 +1,5 @@
--- The platform's views, made anew with every migration. May be run again.
--- How fresh the warehouse is: complete up to `complete_to`, a proven bound.
+-- The platform's views. Every migration replaces them. May be repeated.
+-- How fresh the warehouse is: it is proven complete up to `complete_to`.
 create or replace view tidemark_status as
 select
     l.batch_id,
@@ -11,7 +11,7 @@ from tidemark_ledger as l
 left join tidemark_confirmation as c on c.batch_id = l.batch_id
 where l.batch_id = (select max(batch_id) from tidemark_ledger);
 
--- The ledger as readers see it: when each batch's snapshot was taken, and when it was loaded.
+-- The ledger for readers: when each batch's snapshot was taken, and when it was loaded.
 create or replace view tidemark_batches as
 select
     l.batch_id,

@@ -12,32 +12,39 @@ import {
 } from '../io/session.ts'
 import { identifier } from '../io/sql.ts'
 
-/** The Postgres database that holds the stars. */
+/** The Postgres database that holds the star schema. */
 export interface Warehouse extends Database {
   readonly schema: string
-  /** Role that may read the stars, the history and the status, granted if it exists. */
+  /**
+   * Role that is granted reading of the star schema, its history and the status, if the role
+   * exists.
+   */
   readonly readerRole?: string
 }
 
 /**
- * A connection to the warehouse. Nothing is set on it outside of a transaction, so every statement
- * runs inside one: `inSnapshot`, `inTransaction` and `inLockedTransaction` see to that.
+ * A connection to the warehouse. Nothing is set on it outside a transaction, so every statement
+ * must run inside one: `inSnapshot`, `inTransaction` and `inLockedTransaction` begin them.
  */
 export interface WarehouseClient extends PostgresClient {
   readonly warehouse: Warehouse
 }
 
-/** Connects. Errors as `connect`. */
+/** Connects to the warehouse. Throws as `connect`. Dispose of the connection after use. */
 export async function openWarehouse(warehouse: Warehouse): Promise<WarehouseClient> {
   return { warehouse, ...(await connect(warehouse)) }
 }
 
-/** What a transaction needs to find the warehouse's tables and to read every value as it is. */
+/**
+ * The settings with which a transaction finds the warehouse's tables and reads every value exactly.
+ */
 function settingsOf({ schema }: Warehouse): Settings {
   return { ...TEXT_SETTINGS, search_path: identifier(schema) }
 }
 
-/** Begins a transaction to write in, whatever the database's defaults, without a time limit. */
+/**
+ * Begins a transaction that may write, without a time limit, whatever the database's defaults are.
+ */
 async function beginWriting(connection: WarehouseClient): Promise<void> {
   await begin(connection, writing(connection.warehouse))
 }
@@ -51,8 +58,8 @@ function writing(warehouse: Warehouse): BeginOptions {
 }
 
 /**
- * Runs a statement without parameters and then a select in a transaction of their own that may write,
- * in one round trip, and returns the rows of the select.
+ * Runs a statement and then a select, both without parameters, in a transaction of their own that
+ * may write, in one round trip. Returns the rows of the select.
  */
 export async function writeAndSelect<Row extends object>(
   connection: WarehouseClient,
@@ -62,8 +69,8 @@ export async function writeAndSelect<Row extends object>(
 }
 
 /**
- * Begins a transaction that sees one moment and cannot write. The caller ends it with a rollback.
- * The role's own time limits hold unless `limits` says otherwise.
+ * Begins a read-only transaction that sees one snapshot. The caller ends it with a rollback. The
+ * role's own time limits apply unless `limits` overrides them.
  */
 export async function beginReading(
   connection: WarehouseClient,
@@ -81,8 +88,8 @@ function reading(warehouse: Warehouse, limits: Settings = {}): BeginOptions {
 }
 
 /**
- * Rows of one select without parameters, in the open transaction or else in a reading one of its
- * own: one round trip either way.
+ * Rows of one select without parameters, in the open transaction or else in a read-only transaction
+ * of its own. One round trip either way.
  */
 export async function selectRows<Row extends object>(
   connection: WarehouseClient,
@@ -93,7 +100,10 @@ export async function selectRows<Row extends object>(
   return await runOnce<Row>(connection, reading(connection.warehouse, limits), select)
 }
 
-/** Runs `work` in the open transaction, or else in a reading one of its own (`beginReading`). */
+/**
+ * Runs `work` in the open transaction, or else in a read-only transaction of its own
+ * (`beginReading`), which ends with `work`. Throws what `work` throws.
+ */
 export async function inSnapshot<T>(
   connection: WarehouseClient,
   work: () => Promise<T>,
@@ -105,8 +115,8 @@ export async function inSnapshot<T>(
 }
 
 /**
- * Runs `work` in the open transaction, or else in one of its own that may write and has no time
- * limit. Throws what `work` throws; a transaction of its own is then rolled back.
+ * Runs `work` in the open transaction, or else in a transaction of its own that may write and has
+ * no time limit. Throws what `work` throws, after rolling back its own transaction.
  */
 export async function inTransaction<T>(
   connection: WarehouseClient,
@@ -132,16 +142,17 @@ async function finish<T>({ client }: WarehouseClient, work: () => Promise<T>): P
   }
 }
 
-/** Runs of a transaction that Postgres asks to repeat. */
+/** Attempts at a transaction that Postgres asks to repeat. */
 const ATTEMPTS = 4
 
 /**
- * Runs `work` in one transaction that holds the warehouse's lock: one writer at a time, and a
- * reader sees all of it or nothing (I5). The lock is that of a table on which nobody but its owner
- * has rights, so no reader can take it. The schema and that table are created if missing. After a
- * deadlock or a serialization failure nothing was done, and `work` is run again, up to three times,
- * so it must read what it decides on. Throws `ConflictError` if another run holds the lock for
- * longer than `waitMs`.
+ * Runs `work` in one transaction that holds the warehouse's lock: there is one writer at a time,
+ * and a reader sees all of its work or nothing (I5). Only the owner has rights on the table that is
+ * locked, so a reader cannot take the lock. The schema and that table are created if missing.
+ *
+ * After a deadlock or a serialization failure nothing was done, and `work` runs again, up to three
+ * times. So `work` must read everything on which it decides. Throws `ConflictError` (`RUN_LOCKED`)
+ * if another run holds the lock for longer than `waitMs`.
  */
 export async function inLockedTransaction<T>(
   connection: WarehouseClient,
@@ -175,7 +186,8 @@ async function lockWarehouse(connection: WarehouseClient, waitMs: number): Promi
 }
 
 /**
- * Runs a statement that may have to wait for another run; the limit also holds for those after it.
+ * Runs a statement that may have to wait for another run. The limit also applies to later
+ * statements in the transaction.
  */
 async function limitWaits(
   { client, warehouse }: WarehouseClient,
@@ -183,7 +195,7 @@ async function limitWaits(
   statement: string,
 ): Promise<void> {
   try {
-    // 0 would be no limit at all.
+    // 0 would mean no limit.
     await client.query(`
       set local lock_timeout = ${Math.max(1, Math.round(waitMs))};
       ${statement}`)
@@ -201,8 +213,8 @@ async function limitWaits(
 }
 
 /**
- * Takes the lock in the open transaction, after creating it and its schema if they are missing: for
- * a rehearsal, which rolls all of it back.
+ * Takes the lock in the open transaction, after it creates the lock and its schema if they are
+ * missing. For a rehearsal, which rolls all of it back.
  */
 export async function prepareLock(connection: WarehouseClient, waitMs: number): Promise<void> {
   const { client } = connection
@@ -222,7 +234,8 @@ async function makeSchema({ client, warehouse }: WarehouseClient): Promise<void>
 
 /**
  * Creates the table that is locked, and its schema if missing. If two runs create it at once, one
- * does. A user who may create tables in the schema need not be allowed to create schemas.
+ * of them succeeds and the other goes on. A user who may create tables in the schema need not have
+ * the right to create schemas.
  */
 async function makeLock(connection: WarehouseClient, waitMs: number): Promise<void> {
   try {
@@ -241,7 +254,10 @@ const LOCK_NOT_AVAILABLE = '55P03'
 const SERIALIZATION_FAILURE = '40001'
 const DEADLOCK_DETECTED = '40P01'
 
-/** What the second of two runs gets that create one schema or table: duplicate schema, table, name. */
+/**
+ * SQLSTATEs for the second of two runs that create one schema or table: duplicate schema, table,
+ * name.
+ */
 const WAS_MADE: ReadonlySet<string> = new Set(['42P06', '42P07', '23505'])
 
 function isRepeatable(error: unknown): boolean {

@@ -307,7 +307,7 @@ describe('Ask with SQL', () => {
     await expect.poll(async () => (await running()).length, { interval: 20 }).toBeGreaterThan(0)
     gone.abort()
     // That is why it was stopped; it had not come to the end of its time.
-    expect(await pageOf(asked)).toContain('Nobody waits for it any more')
+    expect(await pageOf(asked)).toContain('The client has gone')
     await expect.poll(running).toEqual([])
   })
 

@@ -1,14 +1,14 @@
-/** How many refused rows a table may have and still go on without them. */
+/** How many rows of a table may be refused before the whole table is held. */
 export interface QuarantineLimits {
   /** A table is held if more than this share of its rows is refused. */
   readonly quarantineShare: number
-  /** Up to this many rows, a table is never held for that. */
+  /** A table with at most this many rows is never held because of refused rows. */
   readonly quarantineRows: number
 }
 
 /**
- * Whether so many of a table's rows are refused that the table itself is at fault: it is then held,
- * or the file refused, as a whole. `rows` counts the refused rows too.
+ * Whether so many rows are refused that the whole table is held, or the whole file refused. `rows`
+ * includes the refused rows.
  */
 export function areTooMany(
   { rows, refused }: { readonly rows: number; readonly refused: number },
@@ -17,7 +17,10 @@ export function areTooMany(
   return rows > quarantineRows && refused > rows * quarantineShare
 }
 
-/** Whether this many refused rows can be too many for a table, if it has few enough rows. */
+/**
+ * Whether this many refused rows are too many for some number of rows. False is final; if true, ask
+ * `areTooMany` with the number of rows.
+ */
 export function canBeTooMany(
   refused: number,
   { quarantineShare, quarantineRows }: QuarantineLimits,

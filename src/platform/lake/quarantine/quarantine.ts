@@ -12,27 +12,27 @@ import { readParquet, writeParquet } from '../parquet.ts'
 import { lastOfEachKey, selectNothing } from '../table-state.ts'
 import { openFiles } from '../zone.ts'
 
-/** A way in which rows of a batch were unfit. */
+/** A reason for which rows of a batch were refused. */
 export interface RefusalReason {
   readonly reason: string
-  /** `null` where the whole row is at fault. */
+  /** The column that is the cause; `null` if it is the whole row. */
   readonly column: string | null
   readonly rows: number
-  /** No row was in quarantine for it before. */
+  /** Whether no row was in quarantine for this reason and column before. */
   readonly isNew: boolean
 }
 
-/** Quarantine after a batch. */
+/** The quarantine of a table after a batch. */
 export interface OpenQuarantine {
   readonly open: FileRef[]
-  /** Of the rows this batch refused, most rows first. */
+  /** The reasons of the rows that this batch refused, most rows first. */
   readonly reasons: readonly RefusalReason[]
 }
 
 /**
- * SQL of a JSON object of columns (or their labels) → their exact text, or null: floats with as many
- * digits as they need, timestamps in ISO 8601, bytes in hexadecimal, as Postgres prints them. Never
- * null itself.
+ * SQL of a JSON object from each column's name (or label) to its exact text or null. Floats have as
+ * many digits as they need, timestamps are ISO 8601, bytes are hexadecimal, all as Postgres prints
+ * them. The object itself is never null.
  */
 export function rowText(columns: readonly (Column & { readonly label?: string })[]): string {
   const members = columns.flatMap(({ name, type, label = name }) => [
@@ -42,7 +42,7 @@ export function rowText(columns: readonly (Column & { readonly label?: string })
   return `json_object(${members.join(', ')})::varchar`
 }
 
-/** SQL for a value of the lake as the text Postgres prints for it; null for a null. */
+/** SQL of a lake value as the text that Postgres prints for it; null for a null. */
 export function exactText(name: string, type: string): string {
   const column = identifier(name)
   switch (type) {
@@ -51,7 +51,7 @@ export function exactText(name: string, type: string): string {
     case 'DATE':
     case 'TIMESTAMP':
     case 'TIMESTAMPTZ':
-      // DuckDB puts its `(BC)` behind the date, Postgres its `BC` at the end.
+      // DuckDB puts its `(BC)` after the date, Postgres its `BC` at the end.
       return `regexp_replace(${column}::varchar, ' \\(BC\\)(.*)$', '\\1 BC')`
     default:
       return `${fileValue(column, type)}::varchar`
@@ -59,9 +59,9 @@ export function exactText(name: string, type: string): string {
 }
 
 /**
- * A select of quarantine rows, whose columns are the same whatever the table. `relation` has the
- * four change columns, `_reason` and `_column`, and `columns`, which become `_content`. `key` is the
- * SQL of `_key`: `rowText` of the key's columns, in its order.
+ * A select of quarantine rows. They have the same columns for every table. `relation` has the four
+ * change columns, `_reason`, `_column`, and `columns`, which become `_content`. `key` is the SQL of
+ * `_key`: `rowText` of the key's columns, in the key's order.
  */
 export function selectRefused(
   relation: string,
@@ -82,8 +82,8 @@ export function selectRefused(
 
 /**
  * Writes the rows of `refused`, a `selectRefused`, to the zone's quarantine and uploads them.
- * `index` numbers the table's files of this batch. Nothing is written where there are no rows; the
- * file exists for readers once the batch is committed.
+ * `index` numbers the table's files in this batch. Writes no file if there are no rows. Readers see
+ * the file once the batch is committed.
  */
 export async function prepareQuarantine(
   batch: PendingBatch,
@@ -94,9 +94,9 @@ export async function prepareQuarantine(
 }
 
 /**
- * The quarantine as it stands after this batch: the last refused version of every key that was not
- * settled since, as one file, or none. A key refused again replaces its older entry. `before` is
- * returned as it is where nothing changes.
+ * The table's quarantine after this batch, as one file, or none if it is empty: the last refused
+ * version of every key that has not left quarantine since. A key that is refused again replaces its
+ * older entry. Returns the files `before` if nothing changes.
  */
 export async function prepareOpen(
   batch: PendingBatch,
@@ -106,11 +106,14 @@ export async function prepareOpen(
     refused,
     settled,
   }: {
-    /** The `open` files of the batch before. */
+    /** The table's `open` files after the batch before. */
     readonly before: readonly FileRef[]
-    /** The `quarantine` files of this one. */
+    /** The table's `quarantine` files of this batch. */
     readonly refused: readonly FileRef[]
-    /** Relation with a column `_key`: what was accepted, or is gone, after it was last refused. */
+    /**
+     * Relation with a column `_key`: the keys that leave quarantine, because a later version was
+     * accepted or the row is gone.
+     */
     readonly settled: string
   },
 ): Promise<OpenQuarantine> {
@@ -150,10 +153,13 @@ async function findReasons(
         on e._reason = l._reason and e._column is not distinct from l._column
     group by all
     order by "rows" desc, "reason", "column"`)
-  return found.map((fault) => ({ ...fault, rows: Number(fault.rows) }))
+  return found.map((reason) => ({ ...reason, rows: Number(reason.rows) }))
 }
 
-/** Says what a batch put into quarantine: an alert where some of it is unfit in a new way. */
+/**
+ * Logs the rows that a batch put into quarantine: as an alert if a reason is new, else as a
+ * warning. Logs reasons and counts, never values. Logs nothing if there are no reasons.
+ */
 export function logRefused(
   log: Log,
   { batch, table, reasons }: { batch: number; table: string; reasons: readonly RefusalReason[] },
@@ -194,7 +200,7 @@ const REFUSED: readonly Column[] = [
   { name: '_content', type: 'VARCHAR' },
 ]
 
-/** Local quarantine files as a relation. */
+/** SQL of the rows in local quarantine files; of an empty relation if there are no files. */
 export function readRefused(paths: readonly string[]): string {
   return paths.length > 0 ? readParquet(paths) : `(${selectNothing(REFUSED)})`
 }

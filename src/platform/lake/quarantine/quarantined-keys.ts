@@ -16,17 +16,17 @@ import {
   selectRefused,
 } from './quarantine.ts'
 
-/** The keys of a table in quarantine, after a read of that table. Dispose of them after use. */
+/** A table's keys in quarantine after a read of the table. Dispose of them after use. */
 export interface QuarantinedKeys extends AsyncDisposable {
   /** Relation of the keys, in the lake's types, with `_key` and `_content`. */
   readonly keys: string
-  /** Rows refused by this read that were not in quarantine with the same content. */
+  /** Number of rows refused by this read that were not in quarantine with the same content. */
   readonly fresh: number
 }
 
 /**
- * The keys in quarantine, in the lake's types, beside `_key` and `_content` as the quarantine has
- * them.
+ * Opens a table's keys in quarantine, in the lake's types, with `_key` and `_content` as stored.
+ * Dispose of the relation after use.
  */
 export async function openQuarantined(
   db: DuckDb,
@@ -51,7 +51,7 @@ export async function openQuarantined(
     )`)
 }
 
-/** The value of a column from the text that `rowText` made of it. */
+/** SQL that turns the text of `rowText` back into the column's value. */
 function fromText({ name, type }: Column): string {
   const text = identifier(name)
   switch (type) {
@@ -69,9 +69,9 @@ function fromText({ name, type }: Column): string {
 }
 
 /**
- * The keys in quarantine after a read of the table: keys whose row was read and accepted now
- * (`incoming`) are settled, keys refused now (`refused`, local files of `convertRows`) are added.
- * Returns undefined, without a query, if nothing is in quarantine.
+ * The keys in quarantine after a read of the table. A key whose row was accepted now (`incoming`)
+ * leaves quarantine; a key that was refused now (`refused`, local files from `convertRows`) enters
+ * it. Returns undefined, without a query, if nothing is in quarantine.
  */
 export async function readQuarantinedKeys(
   { db, zone }: Pick<PendingBatch, 'db' | 'zone'>,
@@ -106,7 +106,7 @@ export async function readQuarantinedKeys(
   })
 }
 
-/** How many of the keys in quarantine the table does not hold in any version. */
+/** The number of keys in quarantine for which the table holds no version. */
 export async function countMissing(
   db: DuckDb,
   table: LakeTable,
@@ -123,7 +123,10 @@ export async function countMissing(
   )
 }
 
-/** Removes the keys that the source no longer holds; `keys` is a relation of those it holds. */
+/**
+ * Removes from `quarantined` the keys that the source no longer holds. `keys` is a relation of the
+ * keys that it holds. Does nothing if nothing is in quarantine.
+ */
 export async function dropGone(
   db: DuckDb,
   table: LakeTable,
@@ -138,14 +141,19 @@ export async function dropGone(
   )
 }
 
-/** What a read puts into quarantine, and what stays there. */
+/** The quarantine of a table after a read, and the rows that the read added. */
 export interface Refusal extends OpenQuarantine {
   readonly quarantine: FileRef[]
-  /** Rows newly refused; one refused before as it is now is unchanged. */
+  /**
+   * Number of newly refused rows. A row that was refused before with the same content is unchanged.
+   */
   readonly rows: number
 }
 
-/** Writes the rows refused by a read to quarantine, and the quarantine as it stands after it. */
+/**
+ * Uploads the rows that a read refused, and the table's quarantine after the read. `open` are the
+ * table's quarantine files before, `refused` the local files from `convertRows`.
+ */
 export async function prepareRefusal(
   batch: PendingBatch,
   table: LakeTable,
@@ -178,7 +186,10 @@ export async function prepareRefusal(
   return { quarantine, ...outcome, rows: sumRows(quarantine) }
 }
 
-/** A refused row's columns: the key in its types, everything else the text Postgres sent. */
+/**
+ * The columns of a refused row: the key in its types, every other column as the text that Postgres
+ * sent.
+ */
 function textColumns({ key, columns }: LakeTable): Column[] {
   return columns.map((column) =>
     key.includes(column.name) ? column : { ...column, type: 'VARCHAR' },

@@ -16,13 +16,13 @@ import { ConfigError, ContractError } from '../../errors.ts'
 import { explainScratchError } from '../../io/disk-errors.ts'
 import { checkKey, checkPrefix, type ObjectInfo, type ObjectStore } from './object-store.ts'
 
-/** Objects under construction; never listed, and removed only by their writer or a sweep. */
+/** Folder of unfinished objects. It is never listed. Only their writer or a sweep removes them. */
 const STAGING = '.staging'
 
 /**
- * A directory as an object store. An object is written to a staging file, synced, and then given
- * its name by a hard link, which the file system refuses if the name is taken: so an object
- * appears whole, exactly once, and survives a power cut once `putIfAbsent` has returned.
+ * A directory as an object store. An object is written to a staging file, synced, and then named by
+ * a hard link. The file system refuses the link if the name is taken, so an object appears whole
+ * and exactly once. It survives a power cut once `putIfAbsent` has returned.
  */
 export function diskStore(directory: string): ObjectStore {
   const root = resolve(directory)
@@ -44,7 +44,7 @@ export function diskStore(directory: string): ObjectStore {
       await create(root, pathOf(key), (staged) => writeFile(staged, body, { mode: 0o640 })),
     uploadIfAbsent: async (key, path) =>
       await create(root, pathOf(key), async (staged) => {
-        // By the system itself, in half the time of a stream.
+        // The system copies a file in half the time of a stream.
         await copyFile(path, staged)
         await chmod(staged, 0o640)
       }),
@@ -72,7 +72,7 @@ export function diskStore(directory: string): ObjectStore {
   }
 }
 
-/** Writes a file beside the objects, syncs it, and gives it its name unless that is taken. */
+/** Writes a staging file, syncs it, and gives it its name unless the name is taken. */
 async function create(
   root: string,
   target: string,
@@ -89,7 +89,7 @@ async function create(
       (error: unknown) => isErrno(error, 'EEXIST') || Promise.reject(error),
     )
     if (isTaken) return 'exists'
-    // A new folder survives a power cut only once the folder that holds it is synced too.
+    // A new folder survives a power cut only after its parent folder is synced too.
     for (let folder = dirname(target); ; folder = dirname(folder)) {
       await syncFile(folder)
       if (firstMade === undefined || folder === dirname(firstMade)) return 'created'
@@ -101,7 +101,7 @@ async function create(
   }
 }
 
-/** Sizes of the files that killed writers left; removes them if asked. */
+/** Sizes of the files that killed writers left behind. Removes the files if `remove` is set. */
 async function sweepStaging(
   folder: string,
   { before, remove }: { before: Date; remove: boolean },
@@ -131,7 +131,7 @@ async function* walk(root: string, folder: string, prefix: string): AsyncIterabl
       throw explain(error, root)
     },
   )
-  // Key order as S3 has it: a folder sorts as its name with a slash.
+  // S3's key order: a folder sorts by its name with a slash.
   const names = entries
     .filter((entry) => !entry.name.startsWith('.'))
     .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
@@ -156,7 +156,9 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
-/** Not there, or a folder where an object was asked for, or an object where a folder was. */
+/**
+ * Whether the object does not exist, or a folder has its name, or an object has its folder's name.
+ */
 function isAbsent(error: unknown): boolean {
   return isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR') || isErrno(error, 'EISDIR')
 }

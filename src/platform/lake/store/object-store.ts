@@ -1,3 +1,4 @@
+/** An object in a listing. */
 export interface ObjectInfo {
   readonly key: string
   readonly sizeBytes: number
@@ -6,57 +7,61 @@ export interface ObjectInfo {
 }
 
 /**
- * The only way to a zone's objects. Keys are `/`-separated, printable, and no part of one begins
- * with a dot.
- * Two kinds exist, a directory and an S3 bucket, held to one contract suite
- * (`object-store.contract.ts`): an object is created whole or not at all, exactly once, and never
- * changes afterwards (I3).
+ * The only way to a zone's objects. Keys are printable and separated by `/`; no part begins with a
+ * dot. There are two kinds, a directory and an S3 bucket. One contract suite
+ * (`object-store.contract.ts`) tests both: an object is created whole or not at all, exactly once,
+ * and never changes afterwards (I3).
  */
 export interface ObjectStore {
-  /** What to call it in messages: a path or `s3://…`; holds no credentials. */
+  /** The store's name in messages: a path or `s3://…`. It holds no credentials. */
   readonly location: string
-  /** A small object, whole; `undefined` when there is none. */
+  /** Reads a small object whole; `undefined` if it does not exist. */
   get(key: string): Promise<Buffer | undefined>
   /**
-   * Creates an object, or leaves the one that is there and says so. `created` means that this very
-   * call stored it, also when the first answer was lost and the call had to ask again; an equal
-   * object that another call stored `exists`.
+   * Creates an object, or leaves the existing object unchanged. `created`: this very call stored
+   * it, even if the first answer was lost and the call had to ask again. `exists`: another call
+   * stored an object under this key, equal or not.
    */
   putIfAbsent(key: string, body: Buffer): Promise<'created' | 'exists'>
-  /** The same for a local file of any size, streamed. The file stays where it is. */
+  /** As `putIfAbsent`, for a local file of any size. Streams the file and leaves it in place. */
   uploadIfAbsent(key: string, path: string): Promise<'created' | 'exists'>
   /**
-   * A path of a local file with the object's content: the object itself where the store is local,
-   * otherwise a copy in `cacheDir`. Throws `ContractError` when there is no such object.
+   * Returns the path of a local file with the object's content: the object itself if the store is
+   * local, otherwise a copy in `cacheDir`. Throws `ContractError` (`LAKE_OBJECT_MISSING`) if the
+   * object does not exist.
    */
   download(key: string, cacheDir: string): Promise<string>
-  /** Every object below a prefix in key order, however many there are. */
+  /** Lists every object below a prefix, in key order, however many there are. */
   list(prefix: string): AsyncIterable<ObjectInfo>
   /**
-   * Removes an object; does nothing if there is none. Only for objects that no commit record names
-   * (I3). Throws `ConfigError` if the store refuses deletions.
+   * Removes an object. Does nothing if it does not exist. Only for objects that no commit record
+   * names (I3). Throws `ConfigError` if the store refuses deletions.
    */
   remove(key: string): Promise<void>
   /**
-   * Finds uploads that were cut off and last written before a moment, removes them with `remove`,
-   * and returns their sizes in bytes. A store that creates objects in one request does not need it.
+   * Finds uploads that were cut off and last written before a moment, and returns their sizes in
+   * bytes. With `remove`, also removes them. A store that creates objects in one request does not
+   * need it.
    */
   sweepUnfinished?(options: { readonly before: Date; readonly remove: boolean }): Promise<number[]>
 }
 
 const KEY = /^[A-Za-z0-9%=._-]+(\/[A-Za-z0-9%=._-]+)*$/
 
-/** Whether a key can neither leave the zone nor hide in it nor mean something else on another store. */
+/**
+ * Whether a text is a valid key: it cannot leave the zone, cannot hide in it, and means the same on
+ * every store.
+ */
 export function isKey(key: string): boolean {
   return KEY.test(key) && !key.split('/').some((part) => part.startsWith('.'))
 }
 
-/** Refuses what is no key. */
+/** Throws `TypeError` if a text is not a valid key. */
 export function checkKey(key: string): void {
   if (!isKey(key)) throw new TypeError(`not an object key: ${JSON.stringify(key)}`)
 }
 
-/** Refuses a prefix that no key could have. The empty one means everything. */
+/** Throws `TypeError` for a prefix that no key can have. The empty prefix means all objects. */
 export function checkPrefix(prefix: string): void {
   if (prefix !== '') checkKey(prefix.replace(/\/$/, ''))
 }

@@ -18,19 +18,23 @@ import { BodyDamagedError, readS3Error } from '../../io/s3-errors.ts'
 import { type Bucket, type BucketOptions, openBucket } from '../../io/s3.ts'
 import { checkKey, checkPrefix, isKey, type ObjectInfo, type ObjectStore } from './object-store.ts'
 
+/** Where the bucket is, and how long its local copies are kept. */
 export interface S3StoreOptions extends Omit<BucketOptions, 'kind'> {
-  /** A local copy nobody asked for in this time is removed when another is made. Default 6 h. */
+  /**
+   * A local copy that nobody asked for in this time is removed when another copy is made. Default 6
+   * h.
+   */
   readonly keepMs?: number
 }
 
 /** A store that holds connections until it is disposed of. */
 export interface S3Store extends ObjectStore, AsyncDisposable {}
 
-/** Metadata of every object: who stored it, by a name of that call's own, and its checksum. */
+/** Metadata of every object: a unique name of the call that stored it, and its checksum. */
 const WRITER = 'tidemark-writer'
 const SHA256 = 'tidemark-sha256'
 
-/** The content of an object to be, to be read more than once. */
+/** The content of a new object. It can be read more than once. */
 interface Content {
   readonly sizeBytes: number
   readonly sha256: Buffer
@@ -40,16 +44,17 @@ interface Content {
 /**
  * An S3 bucket as an object store, see `openBucket`.
  *
- * An object is created by one `PutObject` with `If-None-Match: *`: the server decides who is first.
- * It verifies the content against a signed SHA-256, which is kept with the object and checked again
- * whenever it is read. A refusal (412) is compared with the name each call leaves in the metadata of
- * what it stores, so a call whose answer was lost knows its own object from an equal one.
+ * One `PutObject` with `If-None-Match: *` creates an object, so the server decides who is first.
+ * The server verifies the content against a signed SHA-256. The checksum is stored with the object
+ * and checked again on every read. Each call leaves a unique name in the object's metadata. After a
+ * refusal (412) the call compares that name with its own, so it recognizes its object even if the
+ * first answer was lost.
  */
 export function s3Store({ keepMs = 6 * 3_600_000, ...options }: S3StoreOptions): S3Store {
   const bucket = openBucket({ ...options, kind: 'zone' })
   const { client, location } = bucket
   const copies = keepCopies(keepMs)
-  // A server that does not know the condition would overwrite what must never change (I3).
+  // A server that ignores the condition would overwrite objects, which must never change (I3).
   let isTrusted = false
   return {
     location,
@@ -83,7 +88,7 @@ export function s3Store({ keepMs = 6 * 3_600_000, ...options }: S3StoreOptions):
     async *list(wanted): AsyncIterable<ObjectInfo> {
       checkPrefix(wanted)
       for await (const { key, Size = 0, LastModified } of bucket.list(wanted)) {
-        // A folder made in a console is an object too, and none of ours.
+        // Skips objects from other tools, such as a folder that a console created.
         if (isKey(key)) yield { key, sizeBytes: Size, modifiedAt: LastModified ?? new Date() }
       }
     },
@@ -105,7 +110,7 @@ interface NewObject {
   readonly content: Content
 }
 
-/** Stores an object unless there is one under its key. */
+/** Stores an object unless its key is taken. */
 async function create(bucket: Bucket, { key, content }: NewObject): Promise<'created' | 'exists'> {
   const { client } = bucket
   const target = targetOf(bucket, key)
@@ -122,13 +127,16 @@ async function create(bucket: Bucket, { key, content }: NewObject): Promise<'cre
   })
 }
 
-/** Throws `ConfigError` if the server stores an object again that is there already. */
+/** Throws `ConfigError` if the server overwrites an existing object. */
 async function checkCondition(bucket: Bucket, object: NewObject): Promise<void> {
   if ((await create(bucket, object)) === 'exists') return
-  throw new ConfigError(`The server of ${bucket.location} ignores If-None-Match: it is no zone`, {
-    code: 'LAKE_UNSUPPORTED',
-    hint: 'use AWS, or another server that creates an object only if it is absent',
-  })
+  throw new ConfigError(
+    `The server of ${bucket.location} ignores If-None-Match, so it cannot hold a zone`,
+    {
+      code: 'LAKE_UNSUPPORTED',
+      hint: 'use AWS, or another S3 server that honours If-None-Match',
+    },
+  )
 }
 
 function missing(key: string, location: string): ContractError {
@@ -138,7 +146,7 @@ function missing(key: string, location: string): ContractError {
   })
 }
 
-/** The content of a small object; undefined if there is none. */
+/** The content of a small object; undefined if it does not exist. */
 async function readWhole(
   client: S3Client,
   { key, target }: { key: string; target: Target },
@@ -156,7 +164,9 @@ async function readWhole(
   return Buffer.concat(chunks)
 }
 
-/** Makes a local copy, unless there is one already. Returns whether the object exists. */
+/**
+ * Makes a local copy, unless a copy of the right size exists. Returns whether the object exists.
+ */
 async function copyTo(
   bucket: Bucket,
   { key, path, cacheDir }: { key: string; path: string; cacheDir: string },
@@ -176,7 +186,7 @@ async function copyTo(
   })
 }
 
-/** How much of a file is in memory at a time. */
+/** Bytes of a file that are in memory at a time. */
 const CHUNKS = { highWaterMark: 256 * 1024 }
 
 interface Target {
@@ -184,7 +194,7 @@ interface Target {
   readonly Key: string
 }
 
-/** One request. Rejects with what went wrong first: reading the content, or sending it. */
+/** Sends one request. Rejects with the first error, from reading the content or from sending it. */
 async function put(
   client: S3Client,
   { writer, content, ...target }: Target & { writer: string; content: Content },
@@ -212,13 +222,13 @@ async function put(
     return
   }
   const aborting = new AbortController()
-  const broken = new Promise<never>((_, reject) => {
+  const failedRead = new Promise<never>((_, reject) => {
     body.once('error', reject)
   })
   try {
-    await Promise.race([client.send(command, { abortSignal: aborting.signal }), broken])
+    await Promise.race([client.send(command, { abortSignal: aborting.signal }), failedRead])
   } catch (error) {
-    // An answer before the end of the body would leave the connection waiting for the rest.
+    // After an early answer, the connection would wait for the rest of the body.
     aborting.abort()
     throw error
   } finally {
@@ -226,7 +236,7 @@ async function put(
   }
 }
 
-/** The object with its body unread, or `undefined` when there is none. */
+/** The object with its body unread; `undefined` if it does not exist. */
 async function find(client: S3Client, target: Target): Promise<GetObjectCommandOutput | undefined> {
   try {
     return await client.send(new GetObjectCommand(target))
@@ -245,12 +255,15 @@ async function sizeOf(client: S3Client, target: Target): Promise<number | undefi
   }
 }
 
-/** Passes the body on, whole and as it was stored; throws `BodyDamagedError` otherwise. */
+/**
+ * Writes the body to `sink` and checks its size and checksum. Throws `BodyDamagedError` if it is
+ * not the stored content.
+ */
 async function readBody(
   { Body, ContentLength, Metadata }: GetObjectCommandOutput,
   { key, sink }: { key: string; sink: Writable },
 ): Promise<void> {
-  if (!(Body instanceof Readable)) throw new TypeError('S3 gave no stream')
+  if (!(Body instanceof Readable)) throw new TypeError('the S3 client returned no stream')
   const hash = createHash('sha256')
   let sizeBytes = 0
   const measure = new Transform({
@@ -267,7 +280,7 @@ async function readBody(
   }
 }
 
-/** Writes the body to a file that has its name only once it is whole. */
+/** Writes the body to a file that gets its final name only once it is complete. */
 async function save(
   found: GetObjectCommandOutput,
   { key, path }: { key: string; path: string },
@@ -281,7 +294,7 @@ async function save(
   }
 }
 
-/** Keeps the copies of a process that runs for weeks from filling its disk. */
+/** Removes unused copies, so that a process that runs for weeks does not fill its disk. */
 function keepCopies(keepMs: number): { keep(path: string): Promise<void> } {
   const askedAt = new Map<string, number>()
   return {
@@ -299,7 +312,7 @@ function keepCopies(keepMs: number): { keep(path: string): Promise<void> } {
   }
 }
 
-/** One flat name for an object of a store: keys may be longer than the names of files. */
+/** A flat file name for an object. A key may be longer than a file name can be. */
 function cacheName(location: string, key: string): string {
   const id = createHash('sha256').update(`${location}\n${key}`).digest('hex').slice(0, 32)
   return `${id}-${basename(key).slice(-100)}`

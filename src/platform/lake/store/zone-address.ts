@@ -1,20 +1,20 @@
 import { resolve } from 'node:path'
 import { isKey } from './object-store.ts'
 
-/** Where a zone lies: a directory, or everything below a prefix of an S3 bucket. */
+/** The place of a zone: a directory, or everything below a prefix of an S3 bucket. */
 export type ZoneAddress =
   | { readonly kind: 'directory'; readonly path: string }
   | { readonly kind: 'bucket'; readonly bucket: string; readonly prefix: string }
 
-/** What an address may look like, for messages. */
+/** The possible forms of an address, for messages. */
 export const ZONE_ADDRESS = 'a directory, or s3://bucket or s3://bucket/prefix'
 
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
 
 /**
- * Parses `/a/directory`, `s3://bucket` or `s3://bucket/prefix`; a prefix follows the rules of keys
- * and ends without a slash. `undefined` for anything else: another scheme, a name that no bucket
- * can have, credentials in the address.
+ * Parses `/a/directory`, `s3://bucket` or `s3://bucket/prefix`. A prefix follows the rules of keys;
+ * a slash at its end is dropped. Returns `undefined` for anything else: another scheme, a name that
+ * no bucket can have, credentials in the address.
  */
 export function parseZoneAddress(address: string): ZoneAddress | undefined {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(address)

@@ -14,14 +14,15 @@ export interface ChangedTable {
   readonly paths: readonly string[]
 }
 
+/** A dimension's model, and the changes that may reach its rows. */
 export interface AffectedModel {
-  /** A dimension's select over the source tables, each a view as it now stands. */
+  /** The dimension's select over the source tables. Each table must be open as of the batch. */
   readonly sql: string
   readonly key: readonly string[]
   readonly columns: readonly Column[]
   /** Every source table. */
   readonly views: readonly SourceView[]
-  /** The tables among them that the select reads and the batch changes. */
+  /** The source tables that the select reads and the batch changes. */
   readonly changed: readonly ChangedTable[]
   /** Local files of the dimension's rows in quarantine. */
   readonly refused: readonly string[]
@@ -33,9 +34,10 @@ export interface AffectedRows extends AsyncDisposable {
 }
 
 /**
- * A select of the dimension's rows that this batch can change, and of those whose key is in
- * quarantine: the dimension's own select, once for each changed table, with that table limited to
- * its changed rows. Undefined if the dimension must be made whole, see `planRoutes`.
+ * A select of the dimension's rows that this batch can change, and of the rows whose key is in
+ * quarantine. It is the dimension's own select, once for each changed table, with that table
+ * limited to its changed rows. Undefined if all rows of the dimension must be made, see
+ * `planRoutes`.
  */
 export async function openAffectedRows(
   parser: Parser,
@@ -60,14 +62,15 @@ export async function openAffectedRows(
   if (ways.length === 0) return undefined
   const selects: AffectedRows[] = []
   for (const way of ways) selects.push(await selectThrough(db, { way, views, sql }))
-  // A row that two changes reach is made twice, the same both times; `union` keeps it once.
+  // Two changes may reach one row. It is made twice with the same values, and `union` keeps it
+  // once.
   return {
     sql: selects.map((select) => `(${select.sql})`).join(' union '),
     ...together(selects),
   }
 }
 
-/** A way from keys to the rows that a table can be limited to. */
+/** The way from keys to the rows to which a table can be limited. */
 interface Way {
   /** Relation with the columns of `key`. */
   readonly rows: string
@@ -75,7 +78,7 @@ interface Way {
   readonly steps: readonly Step[]
 }
 
-/** The select with one table limited to the rows to which a way leads. */
+/** The select with one table limited to the rows at the end of a way. */
 async function selectThrough(
   db: DuckDb,
   { way, views, sql }: { way: Way; views: readonly SourceView[]; sql: string },
@@ -91,7 +94,7 @@ async function selectThrough(
     key = views.find(({ name }) => name === table)?.key ?? []
   }
   const limited = await db.table(`from ${rows}`)
-  // Inside the select this name now means the limited table.
+  // Inside the select, this name now means the limited table.
   const table = identifier(way.steps.at(-1)?.table ?? '')
   return { sql: `with ${table} as (from ${limited.name})\n${sql}`, ...together([limited]) }
 }
@@ -99,14 +102,17 @@ async function selectThrough(
 /** Types whose text in a quarantined key converts back to the same value. */
 const PLAIN_TYPES = new Set(['VARCHAR', 'SMALLINT', 'INTEGER', 'BIGINT'])
 
-/** The keys of rows in quarantine, as columns; undefined if they cannot be had from their text. */
+/**
+ * SQL of the keys in quarantine, as columns; undefined if a key does not convert back exactly from
+ * its text.
+ */
 function readRefusedKeys(
   paths: readonly string[],
   { key, columns }: Pick<AffectedModel, 'key' | 'columns'>,
 ): string | undefined {
   const values = key.map((name) => {
     const type = columns.find((column) => column.name === name)?.type ?? ''
-    // A JSON pointer, in which a name may hold anything.
+    // A JSON pointer, because a name may hold any character.
     const pointer = `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
     const value = `json_extract_string(_key, ${duckLiteral(pointer)})`
     return PLAIN_TYPES.has(type) ? [`${value}::${type} as ${identifier(name)}`] : []
@@ -115,13 +121,17 @@ function readRefusedKeys(
   return `(select ${values.join(', ')} from ${readRefused(paths)})`
 }
 
-/** Macros that only abbreviate deterministic expressions. */
+/** Macros that only abbreviate a deterministic expression. */
 const DETERMINISTIC_MACROS = ['nullif', 'split_part']
 
-/** The deterministic functions among some, by their names: DuckDB's functions never change. */
+/**
+ * Known deterministic functions, by the names that were asked for. DuckDB's functions never change.
+ */
 const deterministicIn = inMemory(() => boundedMap<string, ReadonlySet<string>>(1000))
 
-/** The deterministic functions among these: their value depends only on their arguments. */
+/**
+ * The deterministic functions among these: functions whose value depends only on their arguments.
+ */
 async function readDeterministic(
   { db, memory }: Parser,
   functions: ReadonlySet<string>,

@@ -1,29 +1,29 @@
-// Finds out how a change of a source table reaches the rows of a dimension, from the dimension's
+// Finds out how a change to a source table reaches the rows of a dimension. Uses the dimension's
 // parsed select alone.
 import type { Column } from '../../lake/lake-type.ts'
 import type { SourceView } from '../source-files.ts'
 import { child, list, type Node, text } from './select-lineage.ts'
 
-/** A table, and its columns that hold the key of another. */
+/** A table, and its columns that hold another table's key. */
 export interface Step {
   readonly table: string
-  /** In the order of that key. */
+  /** In the order of the other table's key. */
   readonly columns: readonly string[]
 }
 
-/** How changes reach the rows of a dimension. */
+/** The ways by which changes reach the rows of a dimension. */
 export interface Routes {
   /**
-   * For each source table the steps from its changed keys to rows of the table that the last step
-   * names: the select can be limited to these. Each step leads from keys to the rows that hold
-   * them, and these rows' own keys lead to the next. A table that is missing here has no such
-   * route.
+   * For each source table, the steps from its changed keys to rows of the table in the last step.
+   * The select can be limited to these rows. A step leads from keys to the rows that hold them; the
+   * keys of those rows lead to the next step. A table without such a way is missing here.
    */
   readonly changes: ReadonlyMap<string, readonly Step[]>
   /** The step from keys of the dimension; undefined if they are not part of one table's key. */
   readonly own: Step | undefined
 }
 
+/** The model of a dimension whose routes are wanted. */
 export interface RoutedModel {
   /** The parsed select. */
   readonly node: Node
@@ -33,20 +33,22 @@ export interface RoutedModel {
   readonly columns: readonly Column[]
   /** The source tables, as models see them. */
   readonly views: Iterable<SourceView>
-  /** Deterministic functions, in lower case. */
+  /** Names of deterministic functions, in lower case. */
   readonly functions: ReadonlySet<string>
 }
 
 /**
  * The routes of a select whose rows can be followed one by one; undefined if they cannot. They can
- * if the select only projects, filters and joins (inner and left) source tables, each named once,
- * by deterministic expressions of their columns, and if its joins follow keys, so that a key of the
- * dimension leads to one row of each table. Then
+ * be followed if all of this holds: the select only projects, filters and joins (inner and left)
+ * source tables; it names each table once; its expressions are deterministic expressions of
+ * columns; and its joins follow keys, so that a key of the dimension leads to one row of each
+ * table.
  *
- * - a row of the dimension is made from one row of each table, and stays the same while they do;
- * - so limiting one table to its changed rows gives every row of the dimension they take part in;
- * - except on the right side of a left join, where a row that is gone changes rows that it is no
- *   longer part of. There the rows on the left that name a changed key take its place.
+ * Then a row of the dimension is made from one row of each table, and stays the same while those
+ * rows do. So limiting one table to its changed rows gives every row of the dimension in which they
+ * take part. The right side of a left join is an exception: if a row there is deleted, it changes
+ * rows in which it no longer takes part. The rows on the left that name a changed key take its
+ * place.
  */
 export function planRoutes(model: RoutedModel): Routes | undefined {
   const { node } = model
@@ -80,7 +82,7 @@ export function planRoutes(model: RoutedModel): Routes | undefined {
 interface Joined {
   readonly alias: string
   readonly view: SourceView
-  /** The right side of a left join. */
+  /** Whether the table is on the right side of a left join. */
   readonly isOptional: boolean
 }
 
@@ -90,7 +92,7 @@ interface Place {
   readonly column: Column
 }
 
-/** In every row of the select in which `to` has a value, it equals `from`. */
+/** Two columns that are equal in every row of the select in which `to` has a value. */
 interface Link {
   readonly from: Place
   readonly to: Place
@@ -99,13 +101,16 @@ interface Link {
 interface Scope {
   readonly tables: Joined[]
   readonly links: Link[]
-  /** Columns that a `using` merges, in lower case. */
+  /** Names of the columns that a `using` merges, in lower case. */
   readonly merged: Set<string>
   readonly views: ReadonlyMap<string, SourceView>
   readonly conditions: Node[]
 }
 
-/** Adds a `from` clause to the scope; false unless it only holds tables and joins to follow. */
+/**
+ * Adds a `from` clause to the scope. Returns false unless the clause holds only tables and joins
+ * that can be followed.
+ */
 function readFrom(from: Node, scope: Scope, isOptional: boolean): boolean {
   if (from['sample'] !== null) return false
   if (from['type'] === 'BASE_TABLE') {
@@ -145,7 +150,8 @@ function readFrom(from: Node, scope: Scope, isOptional: boolean): boolean {
 }
 
 /**
- * Takes the equalities of a condition for links. `optional` is the table a left join adds by it.
+ * Adds a link for each equality in a condition. `optional` is the table that a left join adds by
+ * this condition.
  */
 function addCondition(condition: Node, scope: Scope, optional: Joined | undefined): void {
   scope.conditions.push(condition)
@@ -163,7 +169,10 @@ function addCondition(condition: Node, scope: Scope, optional: Joined | undefine
   visit(condition)
 }
 
-/** Not between other types, where one value may equal several keys: `'01'` and `'1'` are both 1. */
+/**
+ * Adds a link in both directions, unless the types differ in kind: then one value may equal several
+ * keys, as `'01'` and `'1'` both equal 1.
+ */
 function addLinks(
   { links }: Scope,
   [left, right]: readonly [Place, Place],
@@ -176,19 +185,17 @@ function addLinks(
     { from: left, to: right },
     { from: right, to: left },
   ]
-  // Where a left join finds nothing, its condition says nothing about the rows on the left.
+  // If a left join finds no row, its condition says nothing about the row on the left.
   links.push(...both.filter(({ to }) => optional === undefined || to.table === optional))
 }
 
-/**
- * Whether an expression is deterministic: made of columns, constants and deterministic functions.
- */
+/** Whether an expression consists of columns, constants and deterministic functions only. */
 function isDeterministic(part: unknown, scope: Scope, functions: ReadonlySet<string>): boolean {
   if (Array.isArray(part)) return part.every((each) => isDeterministic(each, scope, functions))
   if (!isNode(part)) return true
   const kind = part['class']
   if (kind === 'CONSTANT') return true
-  // A name that is not a column may stand for a moment, such as `current_date`.
+  // A name that is not a column may mean the present moment, such as `current_date`.
   if (kind === 'COLUMN_REF') return placeOf(part, scope) !== undefined
   if (kind !== undefined && !DETERMINISTIC.has(text(kind))) return false
   if (kind === 'FUNCTION') {
@@ -208,7 +215,7 @@ const DETERMINISTIC = new Set([
   'OPERATOR',
 ])
 
-/** Whether a star stands for all columns, or for all of one table. */
+/** Whether a star means all columns, or all columns of one table, without exceptions. */
 function isPlainStar(star: Node, { tables }: Scope): boolean {
   const of = text(star['relation_name']).toLowerCase()
   return (
@@ -221,7 +228,10 @@ function isPlainStar(star: Node, { tables }: Scope): boolean {
   )
 }
 
-/** Where the dimension's key columns come from; leaves out those that do not show a plain column. */
+/**
+ * The columns from which the dimension's key columns come. Leaves out a key column that does not
+ * show a plain column.
+ */
 function placesOfKey(
   select: readonly Node[],
   scope: Scope,
@@ -230,13 +240,15 @@ function placesOfKey(
   return key.flatMap((name) => {
     const type = columns.find((column) => column.name === name)?.type
     const place = placeOfOutput(name, select, scope)
-    // A cast to a narrower type may make two keys one.
+    // A cast to a narrower type may merge two keys.
     const isExact = place && type !== undefined && isSameOrWider(place.column.type, type)
     return isExact === true ? [place] : []
   })
 }
 
-/** The step to the table whose key holds the dimension's. */
+/**
+ * The step to the table whose key holds the dimension's key; undefined if there is no such table.
+ */
 function ownStep(places: readonly Place[], { key }: Pick<RoutedModel, 'key'>): Step | undefined {
   const [first] = places
   const isOwn = ({ table, column }: Place) =>
@@ -245,7 +257,7 @@ function ownStep(places: readonly Place[], { key }: Pick<RoutedModel, 'key'>): S
   return { table: first.table.view.name, columns: places.map(({ column }) => column.name) }
 }
 
-/** Whether these columns lead, from key to key, to one row of every table. */
+/** Whether these columns lead, from key to key, to exactly one row of every table. */
 function isKeyOfAll(known: readonly Place[], scope: Scope): boolean {
   const found = new Set<Joined>()
   const isKnown = ({ table, column }: Place) =>
@@ -265,7 +277,7 @@ function isKeyOfAll(known: readonly Place[], scope: Scope): boolean {
   return found.size === scope.tables.length
 }
 
-/** The column that an output column shows as it is, or as a cast of it. */
+/** The column that an output column shows, plain or cast. */
 function placeOfOutput(name: string, select: readonly Node[], scope: Scope): Place | undefined {
   const folded = name.toLowerCase()
   for (const expression of select) {
@@ -284,7 +296,10 @@ function placeOfOutput(name: string, select: readonly Node[], scope: Scope): Pla
   return undefined
 }
 
-/** Steps from a table on the right of a left join to one that is not; undefined if there are none. */
+/**
+ * The steps from a table on the right of a left join to a table that is not optional; undefined if
+ * there are no such steps.
+ */
 function stepsFrom(table: Joined, scope: Scope): readonly Step[] | undefined {
   for (const from of scope.tables) {
     const columns = table.view.key.flatMap((name) => {
@@ -293,7 +308,7 @@ function stepsFrom(table: Joined, scope: Scope): readonly Step[] | undefined {
         link.from.table === from && link.to.table === table && link.to.column === place?.column
       return scope.links.find(isLink)?.from.column.name ?? []
     })
-    // Only tables further left, so that no steps lead in a circle.
+    // Only tables further left, so that the steps never form a circle.
     if (columns.length < table.view.key.length) continue
     if (scope.tables.indexOf(from) >= scope.tables.indexOf(table)) continue
     const rest = from.isOptional ? stepsFrom(from, scope) : []
@@ -308,7 +323,10 @@ function placeOf(expression: Node, scope: Scope): Place | undefined {
   return resolve(names, scope)
 }
 
-/** The column of a name, `table.column` or `column`. */
+/**
+ * The column that a name means, given as `table.column` or `column`; undefined if it is ambiguous
+ * or unknown.
+ */
 function resolve(names: readonly string[], { tables, merged }: Scope): Place | undefined {
   const [first = '', second] = names
   if (names.length > 2) return undefined
@@ -317,7 +335,7 @@ function resolve(names: readonly string[], { tables, merged }: Scope): Place | u
     return table && placeIn(table, second)
   }
   const places = tables.flatMap((table) => placeIn(table, first) ?? [])
-  // Merged columns show the value on the left, which a left join always has.
+  // A merged column shows the left value, which a left join always has.
   return places.length === 1 || merged.has(first) ? places[0] : undefined
 }
 

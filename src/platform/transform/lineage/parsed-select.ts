@@ -3,17 +3,17 @@ import { duckLiteral } from '../../io/sql.ts'
 import { boundedMap, inMemory, type Memory } from '../../memory.ts'
 import type { Node } from './select-lineage.ts'
 
-/** A project's select as DuckDB's own parser reads it. */
+/** A project's select, parsed by DuckDB's own parser. */
 export interface ParsedSelect {
   /** The statement; empty if it cannot be parsed. */
   readonly node: Node
-  /** Every table name in it, in lower case. */
+  /** Every table name in the select, in lower case. */
   readonly names: ReadonlySet<string>
   /** The functions it calls, operators among them, in lower case. */
   readonly functions: ReadonlySet<string>
 }
 
-/** What parses a select, and remembers it. */
+/** The database that parses a select, and the memory that keeps the result. */
 export interface Parser {
   readonly db: DuckDb
   readonly memory: Memory
@@ -21,7 +21,10 @@ export interface Parser {
 
 const parsedIn = inMemory(() => boundedMap<string, ParsedSelect>(1000))
 
-/** Parses a select, once in the life of a process. Never throws for a fault in it: running it reports that better. */
+/**
+ * Parses a select, once per process. Never throws for an error in the select: `node` is then empty,
+ * and running the select reports the error better.
+ */
 export async function parseSelect({ db, memory }: Parser, sql: string): Promise<ParsedSelect> {
   const parsed = parsedIn(memory)
   const known = parsed.get(sql)
@@ -29,7 +32,7 @@ export async function parseSelect({ db, memory }: Parser, sql: string): Promise<
   const { sql: json } = await db.row<{ sql: string }>(
     `select json_serialize_sql(${duckLiteral(sql)}) as sql`,
   )
-  // Not `getTableNames`, which finds no table at all in a `join … using`.
+  // Not `getTableNames`, which finds no table in a `join … using`.
   const names = new Set<string>()
   const functions = new Set<string>()
   const tree = JSON.parse(json, (key, value: unknown) => {

@@ -1,14 +1,15 @@
-// Follows the columns of one parsed select, as `json_serialize_sql` gives it, back to the relations it
-// reads.
+// Follows the columns of one parsed select, in the form of `json_serialize_sql`, back to the
+// relations that it reads.
 
-/** What a value is made of. */
+/** The columns and tables from which a value is computed. */
 export interface ColumnSource {
-  /** Whether `columns` is the whole truth. If not it is empty, and `tables` is all that is known. */
+  /** Whether `columns` is complete. If not, it is empty, and only `tables` is known. */
   readonly exact: boolean
   readonly columns: readonly ColumnName[]
   readonly tables: readonly string[]
 }
 
+/** A column of a source table. */
 export interface ColumnName {
   readonly table: string
   readonly column: string
@@ -17,32 +18,32 @@ export interface ColumnName {
 /** A node of the parsed statement. */
 export type Node = Readonly<Record<string, unknown>>
 
-/** Something that can be selected from. */
+/** A relation whose columns are traced to source columns. */
 export interface TracedRelation {
-  /** Lower case, as DuckDB compares names; empty when it has none. */
+  /** In lower case, as DuckDB compares names; empty if it has no name. */
   readonly name: string
-  /** By lower-case name, in order. */
+  /** The columns in order, by their names in lower case. */
   readonly columns: ReadonlyMap<string, { readonly column: string; readonly from: ColumnSource }>
-  /** Whether `columns` are all it has. */
+  /** Whether `columns` lists all columns of the relation. */
   readonly isClosed: boolean
-  /** Source tables it reads. */
+  /** The source tables that the relation reads. */
   readonly tables: readonly string[]
 }
 
 interface Scope {
   readonly known: TracedRelations
   readonly relations: readonly TracedRelation[]
-  /** Columns that a `join … using` merges. */
+  /** Names of the columns that a `join … using` merges. */
   readonly merged: ReadonlySet<string>
 }
 
-/** What can be selected from, by lower-case name. */
+/** The relations that a select can name, by their names in lower case. */
 export type TracedRelations = ReadonlyMap<string, TracedRelation>
 
-/** Made of no column. */
+/** The source of a value that is computed from no column, such as a constant. */
 export const NOTHING: ColumnSource = { exact: true, columns: [], tables: [] }
 
-/** What a value is made of that is made of several. */
+/** The source of a value that is computed from several others. It is exact only if all are. */
 export function combine(feeds: readonly ColumnSource[]): ColumnSource {
   const exact = feeds.every((feed) => feed.exact)
   const columns = new Map(
@@ -58,7 +59,7 @@ function distinct(names: readonly string[]): string[] {
   return [...new Set(names)]
 }
 
-/** A relation of these columns, names folded as DuckDB compares them. */
+/** A relation with these columns, its names in lower case, as DuckDB compares them. */
 export function traced(
   name: string,
   {
@@ -72,7 +73,7 @@ export function traced(
   },
 ): TracedRelation {
   const byName = new Map<string, { column: string; from: ColumnSource }>()
-  // Of two columns of one name the first is meant; DuckDB renames the other.
+  // A name that occurs twice means the first column; DuckDB renames the other.
   for (const each of columns) {
     const folded = each.column.toLowerCase()
     if (!byName.has(folded)) byName.set(folded, each)
@@ -80,7 +81,7 @@ export function traced(
   return { name: name.toLowerCase(), columns: byName, isClosed, tables: distinct(tables) }
 }
 
-/** A relation of which only the source tables are known. */
+/** A relation whose columns are unknown; only its source tables are known. */
 function opaque(name: string, node: unknown, known: TracedRelations): TracedRelation {
   return traced(name, { columns: [], isClosed: false, tables: tablesIn(node, known) })
 }
@@ -94,7 +95,10 @@ function tablesIn(node: unknown, known: TracedRelations): string[] {
   return distinct(tables)
 }
 
-/** The relation that a parsed select makes, given those it can name. */
+/**
+ * The relation that a parsed select makes. `outer` are the relations that it can name. Never
+ * throws: a part that cannot be followed is not exact.
+ */
 export function followSelect(node: Node, outer: TracedRelations): TracedRelation {
   const known = withCtes(node, outer)
   if (node['type'] === 'SELECT_NODE') return followList(node, known)
@@ -123,18 +127,18 @@ function withCtes(node: Node, outer: TracedRelations): TracedRelations {
   return known
 }
 
-/** As `from t as name (columns)` renames it. */
+/** A relation renamed by `from t as name (columns)`. */
 function renamed(found: TracedRelation, name: string, aliases: readonly unknown[]): TracedRelation {
   const columns = [...found.columns.values()].map(({ column, from }, index) => ({
     column: text(aliases[index]) || column,
     from,
   }))
-  // Which column an alias names is not known where not all columns are.
+  // Unless all columns are known, it is unknown which column an alias names.
   const isLost = aliases.length > 0 && !found.isClosed
   return traced(name, { ...found, columns: isLost ? [] : columns })
 }
 
-/** One select with its list. */
+/** The relation of a plain select, made from its select list. */
 function followList(node: Node, known: TracedRelations): TracedRelation {
   const merged = new Set<string>()
   const relations = followFrom(child(node, 'from_table'), { known, merged })
@@ -160,7 +164,7 @@ function followList(node: Node, known: TracedRelations): TracedRelation {
   return traced('', { columns, isClosed, tables: tablesIn(node, known) })
 }
 
-/** The relations of a `from` clause; the columns its `using` merges are added to `merged`. */
+/** The relations of a `from` clause. Adds the columns that a `using` merges to `merged`. */
 function followFrom(
   from: Node,
   { known, merged }: { known: TracedRelations; merged: Set<string> },
@@ -201,7 +205,7 @@ function followFrom(
   }
 }
 
-/** The columns a star stands for; undefined where that is not known. */
+/** The columns that a star means; undefined if they are not known. */
 function followStar(
   star: Node,
   scope: Scope,
@@ -227,7 +231,7 @@ function followStar(
   )
 }
 
-/** Expressions whose value is made of their parts' values and nothing else. */
+/** Kinds of expressions whose value is computed from their parts and nothing else. */
 const PLAIN = new Set([
   'BETWEEN',
   'CASE',
@@ -269,7 +273,7 @@ function feedOf(
     const isPlain = kind === undefined || PLAIN.has(text(kind))
     if (!isPlain || node['function_name'] === 'count_star') feeds.push(lost)
     else for (const each of Object.values(node)) visit(each)
-    // A row number over nothing is made of rows, not of columns.
+    // A row number without columns depends on the number of rows, not on any column.
     if (kind === 'WINDOW' && feeds.length === before) feeds.push(lost)
   }
   visit(expression)
@@ -280,7 +284,10 @@ function areClosed({ relations }: Scope): boolean {
   return relations.every((each) => each.isClosed)
 }
 
-/** What a name stands for: a column, a relation's column, or a field of either. */
+/**
+ * The source of a name: a column, a relation's column, or a field of either; undefined if it cannot
+ * be traced.
+ */
 function traceName(names: readonly string[], scope: Scope): ColumnSource | undefined {
   const [first = '', second] = names
   const named = scope.relations.find(({ name }) => name === first)
@@ -291,16 +298,19 @@ function traceName(names: readonly string[], scope: Scope): ColumnSource | undef
   return hits.length === 0 ? undefined : combine(hits)
 }
 
+/** A node's member that is a node; an empty node if it has none. */
 export function child(node: Node, key: string): Node {
   const found = node[key]
   return typeof found === 'object' && found !== null ? (found as Node) : {}
 }
 
+/** A node's member that is a list; an empty list if it has none. */
 export function list(node: Node, key: string): readonly Node[] {
   const found = node[key]
   return Array.isArray(found) ? (found as Node[]) : []
 }
 
+/** A member's text; an empty text for anything else. */
 export function text(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }
