@@ -10,7 +10,7 @@ import { extract } from '../extract/extract.ts'
 import { diskStore } from '../lake/store/disk-store.ts'
 import { readCatalog } from './catalog.ts'
 
-it('readCatalog() of an empty lake knows tables and models, and no columns', async () => {
+it('readCatalog() of an empty lake knows tables and models, but no columns', async () => {
   await using system = await createSystem({
     project: thingProject({ a: 'integer' }),
     template: 'empty',
@@ -30,7 +30,7 @@ it('readCatalog() of an empty lake knows tables and models, and no columns', asy
   ])
 })
 
-it('readCatalog() tells every alter table from the one before', async () => {
+it('readCatalog() lists the difference that each alter table made', async () => {
   const project = bareProject(['thing', 'other'].map((name) => ({ name, key: ['id'] })))
   await using system = await createSystem({ project, template: 'empty' })
   const { sql } = system
@@ -43,7 +43,7 @@ it('readCatalog() tells every alter table from the one before', async () => {
   await system.run()
   const steps = [
     `alter table thing add note text not null default ''`,
-    // No change of shape, and no version.
+    // No change of the schema, and no version.
     `insert into thing values (2, 'b', 'glad', 6, 'n')`,
     'alter table thing rename name to title',
     'alter table thing alter amount type bigint, alter amount drop not null, alter amount set default 2',
@@ -113,7 +113,7 @@ it('readCatalog() tells every alter table from the one before', async () => {
   ])
 })
 
-it('readCatalog() passes over the batches in which no shape began', async () => {
+it('readCatalog() skips the batches in which no schema began', async () => {
   const project = bareProject([{ name: 'thing', key: ['id'] }])
   await using system = await createSystem({ project, template: 'empty' })
   await system.sql.query('create table thing (id integer primary key, a integer)')
@@ -130,11 +130,11 @@ it('readCatalog() passes over the batches in which no shape began', async () => 
   })
   const { tables } = await readCatalog(watched)
   expect(tables[0]?.versions.map(({ firstBatch }) => firstBatch)).toEqual([1, 41])
-  // Between those by which the end of the log is found: 1, 3, 7, 15, 31.
+  // Between the batches that the search for the end of the log reads: 1, 3, 7, 15, 31.
   expect(read.filter((batch) => batch > 7 && batch < 15)).toEqual([])
 })
 
-it('readCatalog() reads what was archived before defaults and labels were', async () => {
+it('readCatalog() reads schemas that were archived without defaults and labels', async () => {
   const project = bareProject([{ name: 'thing', key: ['id'] }])
   await using system = await createSystem({ project, template: 'empty' })
   await system.sql.query('create table thing (id integer primary key, a integer default 1)')
@@ -162,8 +162,8 @@ it('readCatalog() reads what was archived before defaults and labels were', asyn
 })
 
 /**
- * Writes the records up to a batch as older versions did, without the batches in which shapes began,
- * and what later ones took over from them; all with new checksums.
+ * Rewrites the records up to a batch in the form of older versions, without the batches in which
+ * schemas began and the references of later records to them; all with new checksums.
  */
 async function undate({ deps, folder }: TestSystem, upTo: number): Promise<Deps> {
   const batches = join(folder, 'ingestion', 'batch')

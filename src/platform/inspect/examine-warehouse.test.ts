@@ -36,7 +36,7 @@ describe('fixPermission()', () => {
     expect(fix(message)).toBe(statement)
   })
 
-  it('knows no statement for anything else', () => {
+  it('knows no statement for any other error', () => {
     expect(fix('permission denied for tablespace t')).toBeUndefined()
     expect(fix('permission denied for schema stars', '23505')).toBeUndefined()
     expect(fixPermission(new Error('no cause'), { ...facts, schema: 's' })).toBeUndefined()
@@ -44,7 +44,7 @@ describe('fixPermission()', () => {
 })
 
 describe('checkFacts()', () => {
-  it('takes a suitable database, and refuses a standby and another encoding', () => {
+  it('accepts a suitable database, and refuses a standby and another encoding', () => {
     expect(() => checkFacts(warehouse, facts)).not.toThrow()
     expect(() => checkFacts(warehouse, { ...facts, isStandby: true })).toThrow(/standby/)
     expect(() => checkFacts(warehouse, { ...facts, encoding: 'LATIN1' })).toThrow(/LATIN1/)

@@ -16,7 +16,7 @@ const known = new Map([
   ['kind', ['kind_id', 'label', 'spec']],
 ])
 
-/** Where the columns of models come from; the source table `unseen` was never captured. */
+/** The sources of the columns of models. The source table `unseen` was never captured. */
 async function lineageOf(models: readonly Model[]): Promise<ModelLineage[]> {
   const project: Project = {
     name: 'test',
@@ -44,7 +44,7 @@ function dimension(sql: string): Model {
   return { kind: 'dimension', table: 'dim', key: ['a'], sql: sqlFile(sql) }
 }
 
-/** `column: sources` of a dimension; tables that are all there is to say are in brackets. */
+/** `column: sources` of a dimension. If only tables are known, they are in brackets. */
 async function feeds(sql: string): Promise<Record<string, string>> {
   const [found] = await lineageOf([dimension(sql)])
   return summary(found)
@@ -141,7 +141,7 @@ describe('readLineage()', () => {
     ],
     ['a lambda', 'select list_transform([id], lambda e: e + 1) as a from item', { a: '[item]' }],
     [
-      'a name that is nowhere',
+      'an unknown name',
       'select item.missing as a, gone as b from item',
       { a: '[item]', b: '[item]' },
     ],
@@ -163,7 +163,7 @@ describe('readLineage()', () => {
       { a: '[item]' },
     ],
     ['a union by name', 'select id as a from item union by name select label as b from kind', {}],
-    ['what is no select', 'no sql at all', {}],
+    ['text that is not a select', 'no sql at all', {}],
     [
       'a star that replaces',
       'select *  replace (1 as id), name as a from item',
@@ -173,7 +173,7 @@ describe('readLineage()', () => {
     expect(await feeds(sql)).toEqual(expected)
   })
 
-  it('lists every table a model reads, those that only join or filter included', async () => {
+  it('lists every table that a model reads, including tables that only join or filter', async () => {
     const [found] = await lineageOf([
       dimension(
         'select id as a from item where exists (from kind where kind.kind_id = item.kind_id)',
@@ -211,7 +211,7 @@ describe('readLineage()', () => {
     ])
     expect(summary(fact)).toEqual({ id: 'item.id', day: 'item.name', p: 'item.price' })
     expect(day?.reads).toEqual(['item'])
-    // One of the days cannot be traced, and so none is claimed.
+    // One of the days cannot be traced, so no source is claimed.
     expect(summary(day)).toEqual({ date_id: '[item]', year: '[item]' })
   })
 })

@@ -37,7 +37,7 @@ beforeEach(() => {
   zone = reopen(String((made += 1)))
 })
 
-/** A zone, by its name, as a new process sees it. */
+/** A zone by its name, without anything remembered, as a new process sees it. */
 function reopen(name = String(made)): Zone {
   asked = []
   const store = diskStore(join(folder, name))
@@ -66,7 +66,7 @@ function content(tables: Record<string, TableEntry> = {}): BatchContent {
   }
 }
 
-/** An entry as a batch that adds one row leaves it. */
+/** The entry that a batch with one added row leaves. */
 function changed(batch: number, rows = 1): TableEntry {
   const file: FileRef = { key: `thing/${batch}`, rows: 1, bytes: 100, sha256: 'a'.repeat(64) }
   return {
@@ -89,7 +89,7 @@ async function commitUpTo(last: number): Promise<CommitRecord[]> {
 }
 
 describe('commitBatch()', () => {
-  it('I3 makes a batch exist, once', async () => {
+  it('I3 makes a batch exist exactly once', async () => {
     expect(await readCommit(zone, 1)).toBeUndefined()
     const record = await commitBatch(zone, content(), { previous: undefined })
     expect(await readCommit(zone, 1)).toEqual(record)
@@ -109,7 +109,7 @@ describe('commitBatch()', () => {
     expect([two?.previousChecksum, three?.previousChecksum]).toEqual([one?.checksum, two?.checksum])
   })
 
-  it('writes the checksum of all bytes before it as the last member', async () => {
+  it('writes as the last member the checksum of all bytes before it', async () => {
     const [record] = await commitUpTo(1)
     const text = await readFile(pathOf(1), 'utf8')
     const end = text.lastIndexOf(',"checksum":')
@@ -120,7 +120,7 @@ describe('commitBatch()', () => {
 
 describe('readLastCommit()', () => {
   it.each([0, 1, 2, 3, 4, 7, 8, 9, 16, 31])(
-    'finds batch %i, the last, whatever the hint',
+    'finds the last batch, %i, whatever the hint',
     async (last) => {
       await commitUpTo(last)
       for (const hint of [0, 1, Math.floor(last / 2), last - 1, last, last + 1, last + 100]) {
@@ -130,7 +130,7 @@ describe('readLastCommit()', () => {
     },
   )
 
-  it('reads two records if the hint is right or it has looked before, else a few', async () => {
+  it('reads two records if the hint is right or it has searched before, otherwise a few more', async () => {
     await commitUpTo(100)
     zone = reopen()
     await readLastCommit(zone)
@@ -141,7 +141,7 @@ describe('readLastCommit()', () => {
     expect(asked).toEqual(two)
     zone = reopen()
     await readLastCommit(zone, 100)
-    // And the one that holds every table.
+    // And the record that holds every table.
     expect(asked).toEqual([...two, `gen/${commitKey(1)}`])
   })
 })
@@ -159,12 +159,12 @@ describe('readCommit()', () => {
     ['cut off', (text) => text.slice(0, 200), 'LAKE_DAMAGED'],
     ['empty', () => '', 'LAKE_DAMAGED'],
     ['null', () => 'null', 'LAKE_DAMAGED'],
-    ['of another shape', (text) => text.replace('"writer"', '"author"'), 'LAKE_DAMAGED'],
+    ['of another schema', (text) => text.replace('"writer"', '"author"'), 'LAKE_DAMAGED'],
     ['of another batch', (text) => text.replace('"batch":1', '"batch":2'), 'LAKE_DAMAGED'],
-    ['other by one digit', (text) => text.replace('12045', '14045'), 'LAKE_DAMAGED'],
-    ['other by a field nobody reads', (text) => text.replace('{', '{"a":1,'), 'LAKE_DAMAGED'],
-    ['other by a space', (text) => text.replace('{', '{ '), 'LAKE_DAMAGED'],
-    ['other behind the checksum', (text) => text.replace('"}\n', '" }\n'), 'LAKE_DAMAGED'],
+    ['changed in one digit', (text) => text.replace('12045', '14045'), 'LAKE_DAMAGED'],
+    ['changed by an unknown field', (text) => text.replace('{', '{"a":1,'), 'LAKE_DAMAGED'],
+    ['changed by a space', (text) => text.replace('{', '{ '), 'LAKE_DAMAGED'],
+    ['changed after the checksum', (text) => text.replace('"}\n', '" }\n'), 'LAKE_DAMAGED'],
     ['without a checksum', (text) => text.replace(/,"checksum":"\w+"/, ''), 'LAKE_DAMAGED'],
     ['of a newer format', (text) => text.replace(/"format":\d/, '"format":99'), 'LAKE_NEWER'],
   ])('refuses a record that is %s, and names it', async (_, change, code) => {
@@ -176,7 +176,7 @@ describe('readCommit()', () => {
     })
   })
 
-  it('readExistingCommit() names the record that is missing', async () => {
+  it('readExistingCommit() names a missing record', async () => {
     await expect(readExistingCommit(zone, 7)).rejects.toMatchObject({
       code: 'LAKE_OBJECT_MISSING',
       message: expect.stringContaining('gen/batch/000000000007.json'),
@@ -185,7 +185,7 @@ describe('readCommit()', () => {
 })
 
 describe('a log of format 1', () => {
-  /** As versions before the chain wrote it. */
+  /** A record in the form of versions before the chain. */
   async function writeOld(batch: number, tables: Record<string, TableEntry>): Promise<string> {
     const old = { format: 1, batch, previous: batch - 1, ...content(tables) }
     const text = `${JSON.stringify(old, undefined, 1)}\n`
@@ -193,7 +193,7 @@ describe('a log of format 1', () => {
     return text
   }
 
-  it('I14 is read as it is, and the chain begins with the next batch', async () => {
+  it('I14 is read unchanged, and the chain begins with the next batch', async () => {
     await writeOld(1, { thing: changed(1), other: changed(1) })
     const text = await writeOld(2, { thing: changed(2, 2), other: carryOver(changed(1)) })
     const last = await readLastCommit(zone)
@@ -231,7 +231,7 @@ describe('checkEnd()', () => {
     },
   )
 
-  it('I14 notices that the record of an earlier batch was lost with those after it', async () => {
+  it('I14 notices that the record of an earlier batch and all later records were lost', async () => {
     await commitUpTo(40)
     for (const lost of [8, 9, 10, 11, 12]) await rm(pathOf(lost))
     const last = await readExistingCommit(zone, 7)
@@ -247,7 +247,7 @@ describe('checkEnd()', () => {
     })
   })
 
-  it('I14 notices a record from another log before the last one, and one that is gone', async () => {
+  it('I14 notices that the record before the last one is from another log or missing', async () => {
     const records = await commitUpTo(3)
     const mine = zone
     zone = reopen(String((made += 1)))
@@ -322,7 +322,7 @@ describe('a record', () => {
     }),
   }
 
-  it('property: read by a new process it says about every table what was committed', async () => {
+  it('property: a new process reads for every table the entry that was committed', async () => {
     const step = fc.constantFrom<keyof typeof steps>(
       'none',
       'append',
@@ -359,7 +359,7 @@ describe('a record', () => {
     )
   })
 
-  it('I14 is refused if a record that it refers to is gone, or from another lake', async () => {
+  it('I14 is refused if it refers to a record that is missing or from another lake', async () => {
     const tables = { one: changed(1), two: changed(1) }
     const first = await commitBatch(zone, content(tables), { previous: undefined })
     const second = await commitBatch(

@@ -53,7 +53,7 @@ async function convert(
   })
 }
 
-/** As text comes from a socket. */
+/** Text in pieces, as it comes from a socket. */
 function* inPieces(text: Buffer): Generator<Buffer> {
   for (let from = 0; from < text.length; from += 65_536) yield text.subarray(from, from + 65_536)
 }
@@ -74,7 +74,7 @@ function tableOf(type: string): LakeTable {
 }
 
 describe('convertRows()', () => {
-  it('keeps order, numbers rows on and stamps them', async () => {
+  it('keeps the order of rows, continues their numbers, and stamps them', async () => {
     const converted = await convert(tableOf('VARCHAR'), '\t2\tb\n\t1\t\n\t3\t\\N\n', 3)
     expect(converted).toMatchObject({ rows: 3, refused: undefined })
     expect(await read(converted)).toEqual([
@@ -99,7 +99,7 @@ describe('convertRows()', () => {
     ['DECIMAL(10,2)', 'NaN'],
     ['TIMESTAMP', '294277-01-01 00:00:00'],
     ['SMALLINT', '99999'],
-  ])('I6 refuses the row of a value that is no %s, as the text it was', async (type, value) => {
+  ])('I6 refuses a row whose value is not a %s, and keeps its text', async (type, value) => {
     const text = `\t1\t${value}\n\t2\t\\N\n`
     const { rows, refused, ...accepted } = await convert(tableOf(type), text, 2)
     expect(rows).toBe(1)
@@ -117,7 +117,7 @@ describe('convertRows()', () => {
     ])
   })
 
-  it('I6 gives the other values of a refused row as they were, escapes undone', async () => {
+  it('I6 keeps the other values of a refused row, unescaped', async () => {
     const table: LakeTable = {
       ...tableOf('DECIMAL(10,2)'),
       columns: [
@@ -135,34 +135,37 @@ describe('convertRows()', () => {
   it.each([
     ['in escape format', 'abc'],
     ['in escape format, beginning like hexadecimal', '\\\\134x00'],
-    ['that are no hexadecimal', '\\\\xa secret'],
+    ['that are not hexadecimal', '\\\\xa secret'],
     ['cut off', '\\\\'],
-  ])('I6 I15 refuses bytes %s, alone, and never reads them as empty', async (_, text) => {
-    const found = await convert(tableOf('BLOB'), `\t1\t\\\\x\n\t2\t${text}\n\t3\t\\N\n`, 3)
-    expect(await read(found)).toMatchObject([
-      { id: '1', 'the value': '' },
-      { id: '3', 'the value': null },
-    ])
-    expect(await read({ path: found.refused?.path ?? '' })).toMatchObject([
-      { id: '2', _reason: 'value_not_exact', _column: 'the value' },
-    ])
-  })
+  ])(
+    'I6 I15 refuses only the row with bytes %s, and never reads them as empty',
+    async (_, text) => {
+      const found = await convert(tableOf('BLOB'), `\t1\t\\\\x\n\t2\t${text}\n\t3\t\\N\n`, 3)
+      expect(await read(found)).toMatchObject([
+        { id: '1', 'the value': '' },
+        { id: '3', 'the value': null },
+      ])
+      expect(await read({ path: found.refused?.path ?? '' })).toMatchObject([
+        { id: '2', _reason: 'value_not_exact', _column: 'the value' },
+      ])
+    },
+  )
 
-  it('I6 refuses a table of which a key has no exact form', async () => {
+  it('I6 refuses a table if a key has no exact form', async () => {
     const table: LakeTable = { ...tableOf('DECIMAL(10,2)'), key: ['id', 'the value'] }
     const error: unknown = await convert(table, '\t1\tNaN\n', 1).catch((reason: unknown) => reason)
     expect(error).toMatchObject({ name: 'ContractError', code: 'KEY_NOT_EXACT' })
     expect((error as TidemarkError).message).not.toContain('NaN')
   })
 
-  it('I6 refuses a file of fewer rows than Postgres sent', async () => {
+  it('I6 refuses a file with fewer rows than Postgres sent', async () => {
     await expect(convert(tableOf('VARCHAR'), '\t1\ta\n', 2)).rejects.toMatchObject({
       code: 'CAPTURE_INCOMPLETE',
       message: 'Table thing: Postgres sent 2 rows, but 1 could be read back',
     })
   })
 
-  it.each([17, 33, 70])('I15 refuses a row of %i MB alone', async (sizeMb) => {
+  it.each([17, 33, 70])('I15 refuses only the row of %i MB', async (sizeMb) => {
     const large = 'x'.repeat(sizeMb * 1024 * 1024)
     const { path, rows, refused } = await convert(
       tableOf('VARCHAR'),
@@ -186,7 +189,7 @@ describe('convertRows()', () => {
     ])
   })
 
-  it('I6 takes a row of exactly the largest size, beside a refused row too', async () => {
+  it('I6 takes a row of exactly the largest size, also beside a refused row', async () => {
     const lead = '\t2\t'
     const largest = `${lead}${'x'.repeat(MAX_ROW_BYTES - lead.length - 1)}\n`
     const tooLarge = `\t3\t${'x'.repeat(MAX_ROW_BYTES)}\n`
@@ -196,7 +199,7 @@ describe('convertRows()', () => {
     expect(both).toMatchObject({ rows: 2, refused: { rows: 1 } })
   })
 
-  it('I15 refuses a row that is not UTF-8 alone, and keeps its bytes', async () => {
+  it('I15 refuses only the row that is not UTF-8, and keeps its bytes', async () => {
     const text = Buffer.concat([
       Buffer.from('\t1\ta\tb\n\t2\t'),
       Buffer.from([0xfc, 0x41]),
@@ -222,7 +225,7 @@ describe('convertRows()', () => {
     ])
   })
 
-  it('I15 refuses rows of every kind side by side, each under an ordinal of its own', async () => {
+  it('I15 refuses rows for different reasons side by side, each under its own ordinal', async () => {
     const table = tableOf('DECIMAL(10,2)')
     const text = Buffer.concat([
       Buffer.from('\t1\tNaN\n\t2\t'),
@@ -252,7 +255,7 @@ describe('convertRows()', () => {
 
   it.each([
     ['cut in the middle', 'INTEGER', '\t1'],
-    ['of too many columns', 'INTEGER', '\t1\t2\ta secret\n'],
+    ['with too many columns', 'INTEGER', '\t1\t2\ta secret\n'],
   ])('I13 refuses a row %s, without its text', async (_, type, text) => {
     const error: unknown = await convert(tableOf(type), text, 1).catch((reason: unknown) => reason)
     expect(error).toMatchObject({ name: 'ContractError', code: 'CAPTURE_INCOMPLETE' })
@@ -281,7 +284,7 @@ describe('compareRows() and compareKeys()', () => {
     }
   }
 
-  it('tell new, changed, same and gone apart', async () => {
+  it('tell new, changed, unchanged and deleted rows apart', async () => {
     expect(
       await run('VARCHAR', {
         before: [`(1, 'a')`, `(2, 'b')`, '(3, null)', `(4, 'd')`],
@@ -290,7 +293,7 @@ describe('compareRows() and compareKeys()', () => {
     ).toEqual({ read: 4, inserted: 1, updated: 2, unchanged: 1, gone: 1, unknown: 0 })
   })
 
-  it('know minus zero from zero, and NaN from nothing else', async () => {
+  it('tell minus zero from zero, and find NaN equal to itself', async () => {
     expect(
       await run('DOUBLE', {
         before: [`(1, '0')`, `(2, 'nan')`, `(3, null)`],
@@ -299,7 +302,7 @@ describe('compareRows() and compareKeys()', () => {
     ).toMatchObject({ updated: 2, unchanged: 1 })
   })
 
-  it('compare a table of nothing but its key', async () => {
+  it('compare a table with only key columns', async () => {
     const table: LakeTable = { name: 'k', key: ['id'], columns: [{ name: 'id', type: 'INTEGER' }] }
     await using state = await db.view('select 1 as id')
     const incoming = '(select unnest([1, 2]) as id)'
@@ -320,13 +323,13 @@ describe('checkKeys()', () => {
     })
   })
 
-  it('passes keys that are unique', async () => {
+  it('accepts unique keys', async () => {
     await expect(
       checkKeys(db, tableOf('VARCHAR'), '(values (1), (2)) as t (id)'),
     ).resolves.toBeUndefined()
   })
 })
 
-it('incomingRelation() of nothing is the empty table', async () => {
+it('incomingRelation() without files is the empty table', async () => {
   expect(await db.rows(`select * from ${incomingRelation(tableOf('DATE'), [])}`)).toEqual([])
 })

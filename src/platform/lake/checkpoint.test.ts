@@ -87,7 +87,7 @@ describe('prepareChanges() and prepareState()', () => {
   }
   let attempt = 0
 
-  /** One batch on top of a state: value by key, `null` deletes. */
+  /** Adds one batch to a state. The changes map each key to its value; `null` deletes the key. */
   async function apply(
     state: readonly StateFile[],
     {
@@ -129,7 +129,7 @@ describe('prepareChanges() and prepareState()', () => {
     { minLength: 1, maxLength: 25 },
   )
 
-  it('I6 any history of inserts, updates and deletes gives the state a Map would', async () => {
+  it('I6 any history of inserts, updates and deletes gives the same state as a Map', async () => {
     await fc.assert(
       fc.asyncProperty(batches, async (history) => {
         const model = new Map<number, string>()
@@ -155,7 +155,7 @@ describe('prepareChanges() and prepareState()', () => {
     )
   })
 
-  it('merges many changes of a large table into a delta that overrides the base and is overridden', async () => {
+  it('merges many changes to a large table into a delta, which overrides the base and which later changes override', async () => {
     const all = new Map(
       Array.from(
         { length: 20_000 },

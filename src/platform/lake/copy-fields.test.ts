@@ -13,7 +13,7 @@ function escape(value: string): string {
     .replaceAll(/[\t\n\r\b\f]/g, (char) => `\\${letters[char] ?? char}`)
 }
 
-it('I6 readFields() gives the size and checksum of every value, in whatever pieces it comes', async () => {
+it('I6 readFields() gives the size and checksum of every value, however it is cut into pieces', async () => {
   const value = fc.string({ unit: fc.constantFrom('a', '\\', '\t', '\n', 'N', 'ü', '€', '\r') })
   await fc.assert(
     fc.asyncProperty(
@@ -40,7 +40,7 @@ it('I6 readFields() gives the size and checksum of every value, in whatever piec
   )
 })
 
-it('I12 readFields() keeps no more of a line than it is told to, and the fields that are needed', async () => {
+it('I12 readFields() keeps the needed fields, and no more of a line than its limit', async () => {
   const kept = { fieldBytes: 5, rowBytes: 8, isNeeded: (index: number) => index === 3 }
   const fields = await readFields([Buffer.from('12345\t123456\t1234\t123\t1')], kept)
   expect(fields.map(({ raw, sizeBytes }) => [raw?.toString(), sizeBytes])).toEqual([
@@ -52,7 +52,7 @@ it('I12 readFields() keeps no more of a line than it is told to, and the fields 
   ])
 })
 
-it('readFields() finds bytes that are not text in a field that it does not keep', async () => {
+it('readFields() finds bytes that are not text, also in a field that it does not keep', async () => {
   const kept = { fieldBytes: 1, rowBytes: 1, isNeeded: () => false }
   const fields = await readFields([Buffer.from([0x61, 9, 0xfc, 0xfc, 9, 0x62])], kept)
   expect(fields.map(({ isUtf8 }) => isUtf8)).toEqual([true, false, true])

@@ -27,7 +27,9 @@ const HOSTILE = [
   'null',
 ]
 
-/** A DuckDB expression, the Postgres type it goes to, and what Postgres must then print. */
+/**
+ * A DuckDB expression, the Postgres type that takes it, and the text that Postgres must then print.
+ */
 const VALUES: readonly (readonly [duckDb: string, postgres: string, printed: string | null])[] = [
   [`''`, 'text', ''],
   [`'NULL'`, 'text', 'NULL'],
@@ -73,7 +75,7 @@ it('writeCopyText() writes every value in the form that Postgres reads back exac
   expect(rows).toEqual([Object.fromEntries(VALUES.map(([, , text], index) => [`c${index}`, text]))])
 })
 
-it('writeCopyText() keeps hostile texts of one column apart, a lone one on its line included', async () => {
+it('writeCopyText() keeps hostile texts in one column apart, also in a table with one column', async () => {
   await using database = await createDatabase({ template: 'empty' })
   const client = await database.client()
   await client.query(`create table t (c text)`)

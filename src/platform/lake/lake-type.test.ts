@@ -49,7 +49,7 @@ describe('lakeType()', () => {
     'public.integer',
     'my date',
     '"integer"',
-  ])('keeps %s as the text Postgres prints', (type) => {
+  ])('keeps %s as the text that Postgres prints', (type) => {
     expect(lakeType(type)).toBe('VARCHAR')
   })
 })

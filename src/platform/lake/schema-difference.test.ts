@@ -14,7 +14,7 @@ function table(...columns: ArchivedColumn[]): { key: string[]; columns: Archived
 const KNOWN = { default: null, generated: false, labels: null }
 
 describe('diffSchemas()', () => {
-  it('of two equal shapes is empty', () => {
+  it('of two equal schemas is empty', () => {
     const difference = diffSchemas(table(column('a'), column('b')), table(column('a'), column('b')))
     expect(difference).toEqual({
       added: [],
@@ -26,20 +26,20 @@ describe('diffSchemas()', () => {
     expect(isEmptyDifference(difference)).toBe(true)
   })
 
-  it('tells added from removed; a new name is both', () => {
+  it('lists added and removed columns; a renamed column is both', () => {
     const difference = diffSchemas(table(column('a'), column('b')), table(column('a'), column('c')))
     expect(difference).toMatchObject({ added: [{ name: 'c' }], removed: [{ name: 'b' }] })
     expect(difference.reordered).toBe(false)
     expect(isEmptyDifference(difference)).toBe(false)
   })
 
-  it('sees columns that stayed in another order, whatever came and went between them', () => {
+  it('sees a new order of the remaining columns, whatever was added and removed between them', () => {
     const before = table(column('a'), column('x'), column('b'))
     expect(diffSchemas(before, table(column('b'), column('a'))).reordered).toBe(true)
     expect(diffSchemas(before, table(column('a'), column('y'), column('b'))).reordered).toBe(false)
   })
 
-  it('sees another key', () => {
+  it('sees a changed key', () => {
     const { key } = diffSchemas(table(column('a')), { key: ['a'], columns: [column('a')] })
     expect(key).toEqual({ before: ['id'], after: ['a'] })
   })
@@ -60,7 +60,7 @@ describe('diffSchemas()', () => {
     ['nullability', {}, { nullable: false }, { nullable: { before: true, after: false } }],
     ['a default', KNOWN, { ...KNOWN, default: '1' }, { default: { before: null, after: '1' } }],
     [
-      'a column that is now generated',
+      'a column that became generated',
       KNOWN,
       { ...KNOWN, default: '(a)', generated: true },
       { generated: { before: false, after: true }, default: { before: null, after: '(a)' } },
@@ -71,12 +71,12 @@ describe('diffSchemas()', () => {
       { labels: ['c', 'a', 'd'] },
       { labels: { added: ['d'], removed: ['b'], reordered: true } },
     ],
-  ])('sees %s that changed', (_, before, after, expected) => {
+  ])('sees a change of %s', (_, before, after, expected) => {
     const { changed } = diffSchemas(table(column('a', before)), table(column('a', after)))
     expect(changed).toEqual([{ column: 'a', ...expected }])
   })
 
-  it('does not compare what an older Tidemark did not archive, nor labels of what was no enum', () => {
+  it('compares neither properties that an older Tidemark did not archive, nor the labels of a type that was not an enum', () => {
     const labelled = { default: '1', generated: true, labels: ['a'] }
     expect(diffSchemas(table(column('a')), table(column('a', labelled))).changed).toEqual([])
     expect(diffSchemas(table(column('a', labelled)), table(column('a'))).changed).toEqual([])

@@ -27,7 +27,7 @@ describe('openFiles()', () => {
   const path = () => join(folder, 'file.parquet')
   beforeEach(() => writeFile(path(), 'the content'))
 
-  it('returns checked local paths in order', async () => {
+  it('returns local paths of checked files, in order', async () => {
     const one = await uploadFile(zone, 'a/1', { path: path(), rows: 1 })
     const two = await uploadFile(zone, 'a/2', { path: path(), rows: 2 })
     expect(one).toEqual({
@@ -54,7 +54,7 @@ describe('openFiles()', () => {
     })
   })
 
-  it('names the object that is missing', async () => {
+  it('names a missing object', async () => {
     const file = await uploadFile(zone, 'a/1', { path: path(), rows: 1 })
     await expect(openFiles(zone, [{ ...file, key: 'a/2' }])).rejects.toMatchObject({
       code: 'LAKE_OBJECT_MISSING',
@@ -64,7 +64,7 @@ describe('openFiles()', () => {
 })
 
 describe('keyPart()', () => {
-  it('gives every name a part of its own that is a key', () => {
+  it('gives every name its own part, which is valid in a key', () => {
     const names = [
       'payment',
       'Payment',

@@ -15,7 +15,9 @@ import { openWarehouse } from '../warehouse/warehouse.ts'
 import { loadBatch, type LoadInput } from './apply-batch.ts'
 import { load } from './load.ts'
 
-/** One new item, sale and stock count: whatever a reader sees, it sees as many of each. */
+/**
+ * Adds one item, one sale and one stock count, so a reader must always see equally many of each.
+ */
 async function addOne({ sql }: ShopSystem, id: number): Promise<void> {
   await sql.query(`
     begin;
@@ -25,7 +27,7 @@ async function addOne({ sql }: ShopSystem, id: number): Promise<void> {
     commit`)
 }
 
-/** A batch that is transformed and not yet loaded. */
+/** Adds a batch that is transformed and not yet loaded. */
 async function addBatch(shop: ShopSystem, id: number): Promise<void> {
   await addOne(shop, id)
   await extract(shop.deps)
@@ -102,7 +104,7 @@ async function codeOf(work: Promise<unknown>): Promise<string | undefined> {
 }
 
 describe('load()', () => {
-  it('I4 loads each batch once however often it is repeated', async () => {
+  it('I4 loads each batch once, however often it is repeated', async () => {
     await using shop = await createShop()
     await addBatch(shop, 101)
     await addBatch(shop, 102)
@@ -111,7 +113,7 @@ describe('load()', () => {
     expect(await shop.query(SEEN)).toEqual([whole(2)])
   })
 
-  it('I4 loads each batch once though three loads run at the same time', async () => {
+  it('I4 loads each batch once, although three loads run at the same time', async () => {
     await using shop = await createShop()
     for (const id of [101, 102, 103]) await addBatch(shop, id)
     const outcomes = await Promise.all([load(shop.deps), load(shop.deps), load(shop.deps)])
@@ -121,7 +123,7 @@ describe('load()', () => {
     expect(outcomes.map(({ lastBatch }) => lastBatch)).toEqual([3, 3, 3])
   })
 
-  it('I5 shows a reader whole batches only, all tables together', async () => {
+  it('I5 shows a reader only whole batches, with all their tables', async () => {
     await using shop = await createShop()
     await addOne(shop, 100)
     await shop.run()
@@ -136,7 +138,7 @@ describe('load()', () => {
     // Dimensions and sales of the batch are written by now, stock is not.
     expect(await shop.query(SEEN)).toEqual([whole(1)])
     await held.release()
-    // The loader is ahead of the reader by what is in flight; in the end both are at batch 4.
+    // The loader is ahead of the reader by the batch in flight; in the end both are at batch 4.
     for (let ledger = 1; ledger < 4;) {
       const [seen] = await shop.query<Seen>(SEEN)
       ledger = seen?.ledger ?? -1
@@ -147,7 +149,7 @@ describe('load()', () => {
     expect(await shop.query(SEEN)).toEqual([whole(4)])
   })
 
-  it('I4 upserts a dimension only where it differs', async () => {
+  it('I4 updates only the dimension rows that differ', async () => {
     await using shop = await createShop()
     await shop.run()
     const versions = () => shop.query(`select item_id, xmin::text from dim_item order by 1`)
@@ -178,20 +180,20 @@ describe('load() that fails', () => {
     readonly what: string
     readonly code: string
     breakIt(shop: ShopSystem): Promise<unknown>
-    mendIt(shop: ShopSystem): Promise<unknown>
+    fixIt(shop: ShopSystem): Promise<unknown>
   }[] = [
     {
       what: 'on a dropped dimension',
       code: 'WAREHOUSE_INCOMPLETE',
       breakIt: ({ query }) => query(`alter table dim_item rename to gone`),
-      mendIt: ({ query }) => query(`alter table gone rename to dim_item`),
+      fixIt: ({ query }) => query(`alter table gone rename to dim_item`),
     },
     {
-      what: 'on a row the last table refuses',
+      what: 'on a row that the last table refuses',
       code: 'WAREHOUSE_ERROR',
       breakIt: ({ query }) =>
         query(`alter table fact_stock add constraint no check (counted < 102)`),
-      mendIt: ({ query }) => query(`alter table fact_stock drop constraint no`),
+      fixIt: ({ query }) => query(`alter table fact_stock drop constraint no`),
     },
     {
       what: 'on a full ledger',
@@ -201,19 +203,19 @@ describe('load() that fails', () => {
           create function full_disk() returns trigger language plpgsql
             as $$ begin raise exception 'could not extend file' using errcode = '53100'; end $$;
           create trigger no before insert on tidemark_ledger for each row execute function full_disk()`),
-      mendIt: ({ query }) => query(`drop function full_disk cascade`),
+      fixIt: ({ query }) => query(`drop function full_disk cascade`),
     },
     {
       what: 'on a damaged object',
       code: 'LAKE_DAMAGED',
       breakIt: (shop) => flipByte(shop),
-      mendIt: (shop) => flipByte(shop),
+      fixIt: (shop) => flipByte(shop),
     },
   ]
 
   it.each(failures)(
-    'I5 $what leaves the warehouse as it was, and the next run catches up',
-    async ({ code, breakIt, mendIt }) => {
+    'I5 $what leaves the warehouse unchanged, and the next run catches up',
+    async ({ code, breakIt, fixIt }) => {
       await using shop = await createShop()
       await addOne(shop, 101)
       await shop.run()
@@ -221,14 +223,14 @@ describe('load() that fails', () => {
       await addBatch(shop, 103)
       await breakIt(shop)
       expect(await codeOf(load(shop.deps))).toBe(code)
-      await mendIt(shop)
+      await fixIt(shop)
       expect(await shop.query(SEEN)).toEqual([whole(1)])
       expect((await shop.run()).loaded?.batches).toEqual([2, 3])
       expect(await shop.query(SEEN)).toEqual([whole(3)])
     },
   )
 
-  it('I5 with its connection killed leaves the warehouse as it was, and the next run catches up', async () => {
+  it('I5 on a killed connection leaves the warehouse unchanged, and the next run catches up', async () => {
     await using shop = await createShop()
     await addOne(shop, 101)
     await shop.run()
@@ -243,7 +245,7 @@ describe('load() that fails', () => {
     expect(await shop.query(SEEN)).toEqual([whole(2)])
   })
 
-  it('to get the lock in time says that another run has it', async () => {
+  it('to get the lock in time says that another run holds it', async () => {
     await using shop = await createShop()
     const other = await shop.warehouse.client()
     await other.query('create table tidemark_lock ()')
@@ -275,7 +277,7 @@ describe('load() that fails', () => {
     expect(await failed).toBeInstanceOf(TransientError)
   })
 
-  it('to get a table in time is worth another try', async () => {
+  it('to get a table in time may be retried', async () => {
     await using shop = await createShop()
     await shop.run()
     await addBatch(shop, 101)
@@ -287,7 +289,7 @@ describe('load() that fails', () => {
   })
 
   it.each(['40001', '40P01'])(
-    'with %s is run again, three times at most, doubling nothing',
+    'with %s runs again, at most three times, and doubles nothing',
     async (code) => {
       await using shop = await createShop()
       await shop.run()
@@ -330,7 +332,7 @@ describe('load() that fails', () => {
     const elsewhere = { ...other, warehouse: { ...shop.deps.warehouse, schema: 'elsewhere' } }
     for (const id of [103, 104, 105]) {
       expect((await run(elsewhere)).failures).toEqual([])
-      // Extract says so too where it looks at a table.
+      // Extract says so too when it examines a table.
       expect((await run(other)).failures.at(-1)).toMatchObject({
         stage: 'load',
         error: { code: 'LAKE_MIXED' },
@@ -365,7 +367,7 @@ const REFUSED = [
 ]
 
 describe('load() of a large first batch', () => {
-  it('drops the foreign keys for its duration and puts the same ones back', async () => {
+  it('drops the foreign keys while it loads, and adds the same keys again', async () => {
     await using shop = await createShop()
     await shop.sql.query(`delete from item`)
     await shop.run()
@@ -404,7 +406,7 @@ describe('loadBatch()', () => {
     }
   }
 
-  it('refuses a batch that does not follow, another generation, and missing rows', async () => {
+  it('refuses a batch that does not follow, a batch of another generation, and missing rows', async () => {
     await using shop = await createShop()
     await shop.run()
     await addBatch(shop, 101)
@@ -425,7 +427,7 @@ describe('load() of another generation', () => {
   const ids = (query: ShopSystem['query']) =>
     query(`select stock_record_id::int as id, counted from fact_stock order by 1`)
 
-  it('I5 readers see the old stars, and wait for nothing, until the new ones are whole', async () => {
+  it('I5 readers see the old tables, and never wait, until the new ones are complete', async () => {
     await using shop = await createShop()
     for (const id of [101, 102]) {
       await addOne(shop, id)
@@ -459,7 +461,7 @@ describe('load() of another generation', () => {
     expect(await shop.query(SEEN)).toEqual([whole(2)])
   })
 
-  it('stopped half-way leaves the old one', async () => {
+  it('leaves the old generation if it is stopped half-way', async () => {
     await using shop = await createShop()
     await addOne(shop, 101)
     await shop.run()

@@ -38,7 +38,7 @@ describe('answers from a warehouse', () => {
     })
   })
 
-  it('gives cells as Postgres prints them, filters as parameters, the past as of a moment', async () => {
+  it('returns cells as Postgres prints them, passes filters as parameters, and reads the past as of a moment', async () => {
     await shop.sql.query(`insert into sale values
       (1, 1, 2, 3.500, '2024-01-02', null, null), (2, 2, 5, -0.010, '2024-01-03', null, null)`)
     await shop.run()
@@ -68,7 +68,7 @@ describe('answers from a warehouse', () => {
     expect(then.head.batch).toBe(2)
   })
 
-  it('refuses a value that is none, whatever it holds, and names the filters only', async () => {
+  it('refuses an invalid value, whatever it holds, and names only the filters', async () => {
     const answers = createAnswers(reader)
     for (const item of ['uno', `1'; drop table fact_sale; --`, '9'.repeat(20), 'a\0b']) {
       const error = await answers.answer(units, { item }).catch((thrown: Error) => thrown)
@@ -81,7 +81,7 @@ describe('answers from a warehouse', () => {
     expect((await answers.answer(units)).rows).toHaveLength(2)
   })
 
-  it('says what else is wrong as an error of the warehouse, not of the filters', async () => {
+  it('reports any other error as an error of the warehouse, not of the filters', async () => {
     const broken = parseQuestion('-- q02: Why?\n-- Grain: none\nselect 1 / 0')
     await expect(createAnswers(reader).answer(broken)).rejects.toMatchObject({
       code: 'WAREHOUSE_ERROR',
@@ -92,7 +92,7 @@ describe('answers from a warehouse', () => {
     })
   })
 
-  it('reads the same answer once a batch, also for those who ask at the same time', async () => {
+  it('reads the same answer once per batch, also for several callers at the same time', async () => {
     const counting = countReads(reader)
     const answers = createAnswers(counting.reader)
     const both = await Promise.all([answers.answer(units), answers.answer(units)])
@@ -107,7 +107,7 @@ describe('answers from a warehouse', () => {
     expect(counting.cursors()).toBe(3)
   })
 
-  it('keeps the answers used last, within a bound, and cuts off long ones', async () => {
+  it('keeps the answers that were used last, within a limit, and cuts long answers', async () => {
     const counting = countReads(reader)
     const answers = createAnswers(counting.reader, { maxAnswers: 2 })
     for (const item of ['1', '2', '1', '3', '1', '2']) await answers.answer(units, { item })

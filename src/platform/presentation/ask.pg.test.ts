@@ -34,13 +34,13 @@ describe('ask()', () => {
     if (answer.isAnswered) throw new Error(`answered: ${sql}`)
     return answer
   }
-  /** The rows of the stars, as the loader sees them. */
+  /** The rows of the warehouse, as the loader sees them. */
   const state = () =>
     shop.query(`select (select json_agg(f order by sale_record_id) from fact_sale as f) as facts,
       (select json_agg(i order by item_id) from dim_item as i) as items,
       (select json_agg(l) from tidemark_ledger as l) as ledger,
       (select count(*) from pg_class) as relations`)
-  /** Sessions of the role that still are on the server. */
+  /** Sessions of the role that are still on the server. */
   const sessions = async (): Promise<number> => {
     const [row] = await shop.query<{ n: number }>(
       'select count(*)::int as n from pg_stat_activity where usename = $1',
@@ -68,7 +68,7 @@ describe('ask()', () => {
   })
 
   it.each([
-    // A second statement, however it is dressed.
+    // A second statement, however it is hidden.
     ['select 1; select 2', '42601'],
     ['select 1; rollback; drop table fact_sale', '42601'],
     ['select 1; commit; delete from fact_sale', '42601'],
@@ -123,7 +123,7 @@ describe('ask()', () => {
     [`select lo_export(1, '/tmp/owned')`, '42501'],
     [`select set_config('transaction_read_only', 'off', true)`, '42501'],
     [`select set_config('transaction_read_only', 'off', false)`, '42501'],
-    // What no rollback undoes, or affects others.
+    // Functions whose effects no rollback undoes, or that affect others.
     [`select pg_logical_emit_message(false, 'a', repeat('x', 100))`, '42501'],
     [`select pg_logical_emit_message(true, 'a', 'x')`, '42501'],
     [`select lo_from_bytea(0, '')`, '42501'],
@@ -143,7 +143,7 @@ describe('ask()', () => {
     [`select * from ts_stat('select pg_notify(''a'', ''b'')::text::tsvector')`, '42501'],
     [`select database_to_xml(true, true, '')`, '42501'],
     [`select table_to_xml('dim_item', true, true, '')`, '42501'],
-    // However they are written.
+    // The same functions, however they are written.
     [`select PG_Notify('tidemark', 'x')`, '42501'],
     [`select "pg_notify"('tidemark', 'x')`, '42501'],
     [`select pg_catalog.pg_notify('tidemark', 'x')`, '42501'],
@@ -191,7 +191,7 @@ describe('ask()', () => {
       `select pg_terminate_backend(pid) from pg_stat_activity where usename = 'postgres' limit 1`,
       '42501',
     ],
-    // What never ends.
+    // Statements that never end.
     ['select pg_sleep(1000)', '42501'],
     ['select pg_sleep(0.2) from generate_series(1, 1000)', '42501'],
     [`select pg_sleep_for('1 hour')`, '42501'],
@@ -212,7 +212,7 @@ describe('ask()', () => {
     [`select '${'x'.repeat(100_000)}'`, '54000'],
   ])('refuses %j', async (sql, sqlState) => {
     const before = await state()
-    // Only what would never end is to come to the end of its time.
+    // Only a statement that would never end may use up its time.
     const refusal = await refused(sql, { timeoutMs: sqlState === '57014' ? 700 : 60_000 })
     expect(refusal.sqlState).toMatch(sqlState)
     expect(refusal.message).not.toBe('')
@@ -220,7 +220,7 @@ describe('ask()', () => {
     expect((await answered('select 1')).rows).toEqual([['1']])
   })
 
-  it('says where the fault is in the statement as it was written', async () => {
+  it('gives the position of an error in the statement as it was written', async () => {
     expect(await refused('select nothing from dim_item')).toMatchObject({
       sqlState: '42703',
       message: 'column "nothing" does not exist',
@@ -230,7 +230,7 @@ describe('ask()', () => {
     expect((await refused('select item_nam from dim_item')).hint).toMatch(/item_name/)
   })
 
-  it('stops at the rows it may return, from however many', async () => {
+  it('stops at the limit of rows, however many there are', async () => {
     const { rows, isTruncated } = await answered('select generate_series(1, 1e15::bigint)')
     expect([rows.length, isTruncated]).toEqual([1000, true])
     const exact = await answered('select g from generate_series(1, 50) as g', { maxRows: 50 })
@@ -239,7 +239,7 @@ describe('ask()', () => {
     expect([cut.rows.length, cut.isTruncated]).toEqual([50, true])
   })
 
-  it('stops at the bytes it may receive, without taking in a huge row', async () => {
+  it('stops at the limit of bytes, without receiving a huge row', async () => {
     const before = process.memoryUsage().rss
     expect(await refused(`select repeat('x', 100000000)`)).toMatchObject({ sqlState: '54000' })
     const wide = await answered(`select repeat('x', 10000) from generate_series(1, 900) as g`, {
@@ -254,7 +254,7 @@ describe('ask()', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(80_000_000)
   })
 
-  it('reaches nothing that acts through a view, an operator, a cast, an aggregate or a name that is cut', async () => {
+  it('calls no acting function through a view, an operator, a cast, an aggregate or a truncated name', async () => {
     const long = `acting_${'x'.repeat(56)}`
     await shop.query(`
       create function acting(text) returns text language sql volatile as 'select $1';
@@ -302,7 +302,7 @@ describe('ask()', () => {
     }
   })
 
-  it('takes what only computes, whatever it is called', async () => {
+  it('accepts functions that only compute, whatever they are called', async () => {
     for (const sql of [
       `select now(), clock_timestamp() > now(), random() < 1, gen_random_uuid() is not null`,
       `select pg_size_pretty(pg_total_relation_size('dim_item')), version(), current_setting('timezone')`,
@@ -333,7 +333,7 @@ describe('ask()', () => {
     ])
   })
 
-  it('leaves nothing behind for whoever comes next', async () => {
+  it('leaves nothing behind for the next statement', async () => {
     await answered('select 1')
     const { rows } = await answered(`select current_setting('timezone'), current_user::text,
       current_setting('statement_timeout') <> '0', current_setting('transaction_read_only'),
@@ -343,7 +343,7 @@ describe('ask()', () => {
     await expect.poll(sessions).toBe(0)
   })
 
-  it('stops on the server when whoever asked has gone', async () => {
+  it('stops on the server when the client has gone', async () => {
     const gone = new AbortController()
     const asking = ask(reader, ENDLESS, { signal: gone.signal, timeoutMs: 600_000 })
     await expect
@@ -361,7 +361,7 @@ describe('ask()', () => {
     expect(late.isAnswered).toBe(false)
   })
 
-  it('takes only so many at a time, and turns the next away', async () => {
+  it('accepts a limited number of statements at a time, and turns the next away', async () => {
     await using small = createReader(role.warehouse, { separate: 1, waitMs: 100 })
     const gone = new AbortController()
     const first = ask(small, ENDLESS, { signal: gone.signal, timeoutMs: 600_000 })

@@ -28,7 +28,7 @@ describe('openCsv()', () => {
   const sessions = () =>
     shop.query('select 1 from pg_stat_activity where usename = $1', [role.role])
 
-  it('writes every row with its header, defuses formulas and leaves numbers alone', async () => {
+  it('writes a header and every row, defuses formulas, and leaves numbers unchanged', async () => {
     const { body } = await openCsv(
       reader,
       question(`select * from (values
@@ -54,7 +54,7 @@ describe('openCsv()', () => {
     )
   })
 
-  it('carries question, filters and moment in its name', async () => {
+  it('has the question, the filters and the moment in its file name', async () => {
     const sales = parseQuestion(`-- s01_sales: What?
 -- Grain: a row.
 -- Filters: currency, as_of
@@ -75,7 +75,7 @@ select sale_id from fact_sale_current where nullif(:'currency', '') is null orde
     await long.body.cancel()
   })
 
-  it('streams a million rows in constant memory, no faster than they are taken', async () => {
+  it('streams a million rows in constant memory, no faster than the client takes them', async () => {
     const many = question(
       `select g as n, 'some text of a usual length ' || g as text from generate_series(1, 1000000) as g`,
     )
@@ -96,7 +96,7 @@ select sale_id from fact_sale_current where nullif(:'currency', '') is null orde
     await expect.poll(sessions).toEqual([])
   })
 
-  it('says what is wrong before anything is sent, and gives its connection back', async () => {
+  it('reports an error before anything is sent, and returns its connection', async () => {
     const sales = parseQuestion(`-- q: What?
 -- Grain: a row.
 -- Filters: item
@@ -111,7 +111,7 @@ select * from fact_sale_current where item_id = nullif(:'item', '')::int`)
     expect(await new Response(body).text()).toBe('n\r\n1\r\n')
   })
 
-  it('frees the connection of whoever goes away, and of whoever is too slow', async () => {
+  it('frees the connection of a client that goes away or is too slow', async () => {
     const endless = question('select generate_series(1, 1e15::bigint) as g')
     const left = await openCsv(reader, endless)
     await left.body.getReader().cancel()
@@ -123,7 +123,7 @@ select * from fact_sale_current where item_id = nullif(:'item', '')::int`)
     await expect(new Response(cut.body).text()).rejects.toThrow(/before all rows/)
     await expect.poll(sessions).toEqual([])
 
-    // As short a time as brings the first rows on this machine.
+    // Just long enough for the first rows on this machine.
     const openSoon = (timeoutMs: number): Promise<CsvDownload> =>
       openCsv(reader, endless, { timeoutMs }).catch(() => openSoon(timeoutMs * 2))
     const slow = await openSoon(50)
@@ -131,7 +131,7 @@ select * from fact_sale_current where item_id = nullif(:'item', '')::int`)
     await expect(new Response(slow.body).text()).rejects.toThrow(/before all rows/)
   })
 
-  it('ends with an error, not as if complete, when the rows break off', async () => {
+  it('ends an incomplete file with an error', async () => {
     const breaks = question('select 1 / (5000 - g) as n from generate_series(1, 10000) as g')
     const { body } = await openCsv(reader, breaks)
     await expect(new Response(body).text()).rejects.toThrow(/before all rows/)
@@ -139,7 +139,7 @@ select * from fact_sale_current where item_id = nullif(:'item', '')::int`)
   })
 })
 
-it('csvLine() and csvHeader() quote what would end a cell', () => {
+it('csvLine() and csvHeader() quote characters that would end a cell', () => {
   const columns = [
     { name: 'a,b', kind: 'text' },
     { name: 'n', kind: 'number' },

@@ -21,7 +21,7 @@ describe('readHistory()', () => {
     await shop[Symbol.asyncDispose]()
   })
 
-  it('I7 tells every version, exactly as it was, and what changed', async () => {
+  it('I7 returns every version exactly, with the columns that changed', async () => {
     const { versions, headline } = await readHistory(warehouse, findFact(shop.project, 'sale'), [
       '1',
     ])
@@ -48,7 +48,7 @@ describe('readHistory()', () => {
     ])
   })
 
-  it('knows no version of a key that never was, and refuses what is no key', async () => {
+  it('returns no version for a key that never existed, and refuses a value that cannot be a key', async () => {
     const fact = findFact(shop.project, 'fact_sales')
     expect((await readHistory(warehouse, fact, ['2'])).versions).toEqual([])
     await expect(readHistory(warehouse, fact, ['one'])).rejects.toMatchObject({ code: 'BAD_KEY' })
@@ -63,11 +63,11 @@ describe('readHistory()', () => {
     expect((await readHistory(warehouse, twofold, ['1', '1'])).versions).toHaveLength(3)
   })
 
-  it('findFact() names the facts there are', () => {
+  it('findFact() names the existing facts', () => {
     expect(() => findFact(shop.project, 'nothing')).toThrow(/no fact for a table called nothing/)
   })
 
-  it('says what else the warehouse answered', async () => {
+  it('reports any other error of the warehouse', async () => {
     const fact = { ...findFact(shop.project, 'sale'), key: ['no such column'] }
     await expect(readHistory(warehouse, fact, ['1'])).rejects.toMatchObject({
       code: 'WAREHOUSE_SCHEMA',

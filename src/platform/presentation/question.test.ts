@@ -17,7 +17,7 @@ select * from fact_sale_current as f where f.sold_on >= nullif(:'from', '')::dat
 `
 
 describe('parseQuestion()', () => {
-  it('reads the header, entries over several lines included', () => {
+  it('reads the header, including entries over several lines', () => {
     expect(parseQuestion(SQL)).toEqual({
       access: undefined,
       name: 's01_sales',
@@ -46,7 +46,7 @@ describe('parseQuestion()', () => {
 })
 
 describe('readQuestions()', () => {
-  it('finds the questions of a folder and leaves other SQL alone', () => {
+  it('finds the questions in a folder and skips other SQL', () => {
     const folder = mkdtempSync(join(tmpdir(), 'tidemark-questions-'))
     try {
       writeFileSync(join(folder, 's01_sales.sql'), SQL)
@@ -62,7 +62,7 @@ describe('readQuestions()', () => {
 })
 
 describe('filtersOf()', () => {
-  it('keeps what the question knows and what has a value', () => {
+  it('keeps filters that the question knows and that have a value', () => {
     const question = parseQuestion(SQL)
     expect(filtersOf(question, { from: '2024-01-01', as_of: '', other: 'x' })).toEqual({
       from: '2024-01-01',
@@ -90,7 +90,7 @@ describe('bindStatement()', () => {
     `select $$ :'a' $$, $t$ $$ :'a' fact_sale_current $t$`,
     `select x::text, a[1:2], y::'a'`,
     `select "fact_sale_current", my_fact_sale_current, fact_sale_currently`,
-  ])('leaves %j as it is', (sql) => {
+  ])('leaves %j unchanged', (sql) => {
     expect(bindStatement(sql, { a: 'x', as_of: '2024-01-01' })).toEqual({ text: sql, values: [] })
   })
 

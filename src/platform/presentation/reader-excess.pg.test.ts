@@ -23,11 +23,11 @@ describe('findReaderExcess()', () => {
       (each) => kind === undefined || each.kind === kind,
     )
 
-  it('finds no right to write in a role that the loader has made a reader', async () => {
+  it('finds no right to write in a role that the loader made a reader', async () => {
     expect(await found('writes')).toEqual([])
   })
 
-  it('names what is unbounded and what reaches others, with SQL that takes each away', async () => {
+  it('names unbounded rights and functions that reach others, with SQL that revokes each', async () => {
     await shop.query(`grant temporary on database ${shop.warehouse.name} to ${role.role}`)
     const [limit, temporary] = await found('unbounded')
     expect(limit?.fix).toBe(`alter role ${role.role} set temp_file_limit = '1GB'`)
@@ -38,7 +38,7 @@ describe('findReaderExcess()', () => {
     expect(await found()).toEqual([])
   })
 
-  it('names each way to write, with SQL that takes it away', async () => {
+  it('names each right to write, with SQL that revokes it', async () => {
     const { warehouse } = shop
     const grants: [string, RegExp][] = [
       [`grant create on schema public to ${role.role}`, /create objects in schema public/],

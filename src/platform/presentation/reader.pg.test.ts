@@ -59,7 +59,7 @@ describe('createReader()', () => {
     expect(await reader.read(async () => 'goes on')).toBe('goes on')
   })
 
-  it('shares connections, waits for one, and turns away who would wait too long', async () => {
+  it('shares connections, waits for a free one, and turns away callers that would wait too long', async () => {
     await using reader = createReader(role.warehouse, { shared: 1, waitMs: 200 })
     let free = (): void => {}
     const freed = new Promise<void>((resolve) => {
@@ -76,7 +76,7 @@ describe('createReader()', () => {
     expect(await second).toEqual(await first)
   })
 
-  it('goes on after the server ended its connections, once more and not for ever', async () => {
+  it('retries once after the server ended its connections', async () => {
     await using reader = createReader(role.warehouse)
     const end = `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${role.role}'`
     await reader.read(async () => 1)
@@ -97,7 +97,7 @@ describe('createReader()', () => {
     expect(await reader.read(async () => 4)).toBe(4)
   })
 
-  it('uses no connection again that was left for too long', async () => {
+  it('does not reuse a connection that was idle for too long', async () => {
     const pidOf = (reader: Reader) =>
       reader.read(async ({ client }) => {
         const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
@@ -113,7 +113,7 @@ describe('createReader()', () => {
       .toEqual([])
   })
 
-  it('closes every connection, and reads no more', async () => {
+  it('closes every connection, and reads nothing after that', async () => {
     const reader = createReader(role.warehouse)
     await reader.read(async () => 1)
     await reader.open()

@@ -11,7 +11,7 @@ import { generationOf } from '../project/generation.ts'
 import { transform } from './transform.ts'
 
 describe('dimensions', () => {
-  it('I11 stand in for a row that is missing until the real one arrives', async () => {
+  it('I11 hold an inferred row in place of a missing row until the real one arrives', async () => {
     await using shop = await createShop()
     const { sql } = shop
     await sql.query(`insert into stock values (1, 77, 5)`)
@@ -19,7 +19,7 @@ describe('dimensions', () => {
     expect(await shop.query(`select * from dim_item where item_id = 77`)).toEqual([
       { item_id: 77, item_name: 'Unknown', label: 'Unknown', note: null },
     ])
-    // An item of a kind that is missing has no row of its own yet either.
+    // An item whose kind is missing has no row of its own yet either.
     await sql.query(`insert into item values (77, 'beret', 3, null)`)
     await shop.run()
     expect(await itemNames(shop)).toEqual(['1 tote', '2 bowler', '77 Unknown'])
@@ -65,13 +65,13 @@ describe('dimensions', () => {
       { inserted: 0, updated: 1, unchanged: 0 },
       { inserted: 0, updated: 0, deleted: 0, unchanged: 0 },
     ])
-    // Back again with the same key, it is the same row anew.
+    // When the key returns, it is an update of the same row.
     await shop.sql.query(`insert into item values (2, 'boater', 2, null)`)
     await shop.run()
     expect(await itemNames(shop)).toEqual(['1 tote', '2 boater'])
   })
 
-  it('send a row that lacks a required value to quarantine and keep its last good state', async () => {
+  it('send a row without a required value to quarantine and keep its last good state', async () => {
     await using shop = await createShop()
     await shop.run()
     await shop.sql.query(`update item set item_name = null where item_id = 1`)
@@ -129,7 +129,7 @@ describe('dimensions', () => {
 })
 
 describe('facts', () => {
-  it('give ids without a gap though rows in the middle are quarantined, and say which and why', async () => {
+  it('get ids without a gap although rows in the middle are quarantined, each with its reason', async () => {
     await using shop = await createShop()
     await shop.sql.query(`insert into sale values
       (1, 1, 1, 2.5, '2024-01-01'), (2, 1, 1, 2.5, 'TBC'), (3, 1, null, 2.5, '2024-01-01'),
@@ -145,13 +145,13 @@ describe('facts', () => {
       { id: 2, sale_id: 5 },
       { id: 3, sale_id: 6 },
     ])
-    const rejected = await quarantined(shop, 'fact_sale')
-    expect(rejected.map(({ key, reason, column }) => [key['sale_id'], reason, column])).toEqual([
+    const refused = await quarantined(shop, 'fact_sale')
+    expect(refused.map(({ key, reason, column }) => [key['sale_id'], reason, column])).toEqual([
       ['2', 'not_null', 'sold_on'],
       ['3', 'not_null', 'units'],
       ['4', 'not_a_day', 'sold_on'],
     ])
-    expect(rejected[0]).toMatchObject({ content: { sold_on: 'TBC' }, operation: 'insert' })
+    expect(refused[0]).toMatchObject({ content: { sold_on: 'TBC' }, operation: 'insert' })
     const [first] = await shop.records('processed')
     expect(first?.tables['fact_sale']).toMatchObject({
       counts: { read: 5, accepted: 2, quarantined: 3 },
@@ -178,7 +178,7 @@ describe('facts', () => {
     ])
   })
 
-  it('I6 let no key outlive its deletion, though its last values were refused', async () => {
+  it('I6 let no key outlive its deletion, even if its last values were refused', async () => {
     await using shop = await createShop()
     const { sql } = shop
     await sql.query(`insert into sale values (1, 1, 1, 2.5, '2024-01-01'), (2, 1, 1, 2.5, 'TBC')`)
@@ -194,7 +194,7 @@ describe('facts', () => {
     await sql.query(`delete from sale; insert into sale values (3, 1, 1, 2.5, '2024-01-01')`)
     const report = await shop.run()
     expect(await current()).toEqual([{ sale_id: 3, units: 1 }])
-    // The other row was never there, so its deletion has nothing to say.
+    // The other row was never published, so its deletion adds nothing.
     expect(report.quarantined).toBe(1)
     expect(
       await shop.query(`select sale_record_id::int as id, sale_id, units, record_operation as op
@@ -204,7 +204,7 @@ describe('facts', () => {
       { id: 4, sale_id: 3, units: 1, op: 'insert' },
     ])
     expect((await quarantined(shop, 'fact_sale')).map(({ key }) => key['sale_id'])).toEqual(['2'])
-    // Back and gone once more, it is not deleted twice.
+    // A key that returns refused and is deleted again is not deleted twice.
     await sql.query(`insert into sale values (1, 1, 1, 2.5, 'TBC')`)
     await shop.run()
     await sql.query(`delete from sale where sale_id = 1`)
@@ -236,12 +236,12 @@ describe('facts', () => {
     ['leaves changes out', 'from change_stock where counted > 1', /2 rows for 4 changes/],
     ['joins one to many', 'from change_stock join kind on true', /8 rows for 4 changes/],
     [
-      'loses as many as it doubles',
+      'loses as many rows as it doubles',
       'from change_stock join (values (1, 1), (1, 2), (2, 0), (4, 0)) v (id, n) on id = stock_id',
       /4 rows for 4 changes/,
     ],
     [
-      'gives two changes one key',
+      'gives two changes the same key',
       '- stock_id + 1 as stock_id',
       /1 keys \(stock_id\) more than one/,
     ],
@@ -296,7 +296,7 @@ describe('facts', () => {
 })
 
 describe('models', () => {
-  it('may end in a comment or a semicolon', async () => {
+  it('may end with a comment or a semicolon', async () => {
     await using shop = await createShop({
       models: {
         fact_stock: `select stock_id, item_id, counted, _operation, _captured_at, _ordinal
@@ -309,7 +309,7 @@ describe('models', () => {
     expect(await shop.query(`select stock_id from fact_stock`)).toEqual([{ stock_id: 1 }])
   })
 
-  it('that name a column the source does not have are refused by name', async () => {
+  it('that name a column missing from the source are refused by name', async () => {
     await using shop = await createShop({ models: { dim_item: `select colour from item` } })
     const error: unknown = await shop.run().catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(ContractError)
@@ -319,7 +319,7 @@ describe('models', () => {
     })
   })
 
-  it('that fail on a value are refused without the value', async () => {
+  it('that fail on a value are refused by a message without the value', async () => {
     await using shop = await createShop({
       models: {
         dim_item: `select item_id, item_name, 'x' as label, note::integer::varchar as note from item`,
@@ -330,7 +330,7 @@ describe('models', () => {
     expect(String(error)).not.toContain('black')
   })
 
-  it('see a table that was declared later as empty until the batch that captured it', async () => {
+  it('see a table that was declared later as empty before the batch that captured it', async () => {
     await using shop = await createShop()
     const tables = shop.project.source.tables.filter(({ name }) => name !== 'kind')
     const models = { dim_item: `select item_id, item_name, 'x' as label, note from item` }
@@ -365,12 +365,12 @@ describe('generations', () => {
     expect(report.loaded).toMatchObject({ batches: [1, 2, 3], lastBatch: 3 })
     const after = await dump(shop)
     expect({ ...after, dim_item: undefined }).toEqual({ ...before, dim_item: undefined })
-    // What only the old generation had is gone, unless a fact names it.
+    // Rows that only the old generation had are gone, unless a fact names them.
     expect(await itemNames(shop)).toEqual(['1 TOTE', '2 Unknown', '77 Unknown'])
     expect(shop.entries).toContainEqual(expect.objectContaining({ event: 'generation_switched' }))
   })
 
-  it('I8 the processed zone and the warehouse are rebuilt from the lake alone, the same', async () => {
+  it('I8 the processed zone and the warehouse are rebuilt from the lake alone, with the same rows', async () => {
     await using shop = await createShop()
     await makeHistory(shop)
     const before = await dump(shop)
@@ -434,7 +434,7 @@ async function itemNames({ query }: ShopSystem): Promise<string[]> {
   return rows.map(({ item }) => item)
 }
 
-/** What the last batch that refused rows of a table put into quarantine. */
+/** The rows of a table that the last batch to refuse any put into quarantine. */
 async function quarantined(shop: ShopSystem, table: string): Promise<RefusedRow[]> {
   const records = await shop.records('processed')
   const last = records.findLast(({ tables }) => (tables[table]?.quarantine.length ?? 0) > 0)

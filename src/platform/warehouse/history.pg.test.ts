@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createShop, type ShopSystem } from '../../../test/support/shop.ts'
 
-/** A version as the model knows it, in the order of the fact's record ids. */
+/** A version in the model, in the order of the fact's record ids. */
 interface Version {
   readonly id: number
   readonly key: number
@@ -11,11 +11,11 @@ interface Version {
   readonly batch: number
 }
 
-/** One captured table: what its source holds, and every version that was captured. */
+/** One captured table: the rows in its source, and every version that was captured. */
 interface TableModel {
   readonly table: 'sale' | 'stock'
   readonly value: 'units' | 'counted'
-  /** Values by key, as captured last and as they stand. */
+  /** Values by key: as captured last, and as they are in the source now. */
   captured: ReadonlyMap<number, number>
   readonly live: Map<number, number>
   readonly versions: Version[]
@@ -24,7 +24,7 @@ interface TableModel {
 interface Change {
   readonly table: 0 | 1
   readonly key: number
-  /** A new value, or none to delete the row. */
+  /** The new value; undefined deletes the row. */
   readonly value: number | undefined
 }
 
@@ -109,7 +109,7 @@ async function make({ table, key, value }: Change): Promise<void> {
   )
 }
 
-/** What a run must capture: the difference between then and now, in key order. */
+/** The changes that a run must capture: the difference between then and now, in key order. */
 function capture(): void {
   const next = batch + 1
   for (const { captured, live, versions } of tables) {
@@ -130,7 +130,7 @@ function capture(): void {
   for (const model of tables) model.captured = new Map(model.live)
 }
 
-/** Holds everything the warehouse says of a fact against the model. */
+/** Compares everything that the warehouse says about a fact with the model. */
 async function compare(model: TableModel, firstBatch: number): Promise<void> {
   const { table, value, versions } = model
   const fact = `fact_${table}`
@@ -177,7 +177,7 @@ async function compare(model: TableModel, firstBatch: number): Promise<void> {
   expect(await rows(`${fact}_as_of('infinity')`)).toEqual(asOf(versions, batch))
 }
 
-/** The last version of each key up to a batch, deletions left out. */
+/** The last version of each key up to a batch, without deleted keys. */
 function asOf(versions: readonly Version[], number: number): Version[] {
   const latest = new Map(
     versions.filter((version) => version.batch <= number).map((version) => [version.key, version]),

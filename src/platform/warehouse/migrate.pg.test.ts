@@ -16,7 +16,7 @@ async function migrateWith(
   await migrate(client, project, { waitMs })
 }
 
-/** A login role of its own, gone with the shop's warehouse. */
+/** Creates a login role, which is dropped with the shop's warehouse. */
 async function createReader(shop: ShopSystem): Promise<{ role: string; url: string }> {
   const role = `${shop.warehouse.name}_reader`
   return { role, url: shop.warehouse.readerUrl }
@@ -39,7 +39,7 @@ describe('migrate()', () => {
     expect(await applied()).toEqual(first)
   })
 
-  it('refuses a migration that was edited after it had been applied', async () => {
+  it('refuses a migration that was edited after it was applied', async () => {
     await using shop = await createShop()
     await migrateWith(shop.deps.warehouse, shop.project)
     const file = new URL('001_star.sql', shop.project.warehouse.migrations)
@@ -54,7 +54,7 @@ describe('migrate()', () => {
     })
   })
 
-  it('makes the indexes a project asks for, of a warehouse that is up to date too', async () => {
+  it('makes the indexes that a project asks for, also in a warehouse that is up to date', async () => {
     await using shop = await createShop()
     const { warehouse } = shop.deps
     const indexes = () =>
@@ -121,7 +121,7 @@ describe('migrate()', () => {
     }
   })
 
-  it('leaves nothing behind of a migration that fails', async () => {
+  it('leaves nothing behind if a migration fails', async () => {
     await using shop = await createShop({
       migrations: { '002_wrong.sql': 'create table half (id int); select 1 / 0' },
     })
@@ -199,7 +199,7 @@ describe('migrate()', () => {
     },
   )
 
-  it('says that another run has the lock', async () => {
+  it('says that another run holds the lock', async () => {
     await using shop = await createShop()
     const other = await shop.warehouse.client()
     await other.query('create table tidemark_lock ()')
@@ -211,7 +211,7 @@ describe('migrate()', () => {
 })
 
 describe('the reader role', () => {
-  /** A shop whose reader role has no rights but those migrate() gives it. */
+  /** A shop whose reader role has only the rights from migrate(). */
   async function createReadShop(): Promise<{
     shop: ShopSystem
     reader: pg.Client
@@ -230,7 +230,7 @@ describe('the reader role', () => {
     return { shop, reader, warehouse: { ...shop.deps.warehouse, readerRole: role } }
   }
 
-  it('sees the star, its history and the status, and nothing else, and writes nothing', async () => {
+  it('sees the star schema, its history and the status, and nothing else, and cannot write', async () => {
     const { shop, reader, warehouse } = await createReadShop()
     await using _ = shop
     Object.assign(shop.deps, { warehouse })
@@ -269,7 +269,7 @@ describe('the reader role', () => {
     await reader.end()
   })
 
-  it('made or named after the schema is granted its rights by the next run', async () => {
+  it('gets its rights from the next run if it is created or configured after the schema', async () => {
     const { shop, reader, warehouse } = await createReadShop()
     await using _ = shop
     await migrateWith({ ...warehouse, readerRole: 'nobody_of_that_name' }, shop.project)

@@ -8,7 +8,7 @@ import { run } from '../pipeline.ts'
 import { inLockedTransaction, inSnapshot, inTransaction, openWarehouse } from './warehouse.ts'
 
 describe("the warehouse's lock", () => {
-  it('cannot be taken by a reader, by no statement and under no name', async () => {
+  it('cannot be taken by a reader, whatever the statement or the name', async () => {
     await using shop = await createShop()
     await shop.run()
     await using reader = await createTestReader(shop)
@@ -24,7 +24,7 @@ describe("the warehouse's lock", () => {
       )
       await client.query('rollback')
     }
-    // The lock of earlier versions, and whatever else a reader may lock.
+    // The lock of earlier versions, and any other lock that a reader may take.
     await client.query(`begin;
       select pg_advisory_lock(hashtextextended('tidemark public', 0));
       select pg_advisory_xact_lock(hashtextextended('tidemark_lock', 0));
@@ -37,7 +37,7 @@ describe("the warehouse's lock", () => {
     await client.end()
   })
 
-  it('I4 is made once by several first runs at the same time, each in its turn', async () => {
+  it('I4 is created once by several first runs at the same time, and each takes its turn', async () => {
     await using shop = await createShop()
     await shop.warehouse.query('create schema if not exists other')
     const warehouse = { ...shop.deps.warehouse, schema: `made ${randomBytes(3).toString('hex')}` }
@@ -53,7 +53,7 @@ describe("the warehouse's lock", () => {
     expect(await Promise.all(Array.from({ length: 8 }, write))).toEqual(Array(8).fill(1))
   })
 
-  it('is waited for as long as asked, and not at all for 0', async () => {
+  it('is waited for as long as asked; 0 means not at all', async () => {
     await using shop = await createShop()
     await using one = await openWarehouse(shop.deps.warehouse)
     await using other = await openWarehouse(shop.deps.warehouse)
@@ -65,7 +65,7 @@ describe("the warehouse's lock", () => {
   })
 })
 
-describe('a loader that may create in its schema and not in the database', () => {
+describe('a loader that may create objects in its schema but not in the database', () => {
   it('makes the warehouse there', async () => {
     await using shop = await createShop()
     const role = `loader_${randomBytes(6).toString('hex')}`
@@ -88,13 +88,13 @@ describe('a loader that may create in its schema and not in the database', () =>
 })
 
 describe('inSnapshot() and inTransaction()', () => {
-  it('keep what is done in them together, end, and undo what fails', async () => {
+  it('keep all work of one transaction together, end it, and undo it if it fails', async () => {
     await using shop = await createShop()
     await using connection = await openWarehouse(shop.deps.warehouse)
     const { client } = connection
     await inTransaction(connection, async () => {
       await client.query('create table kept (id integer)')
-      // The open one is used, whatever it was begun for.
+      // The open transaction is used, whatever it was begun for.
       await inSnapshot(connection, () => client.query('insert into kept values (1)'))
     })
     expect(client.getTransactionStatus()).toBe('I')

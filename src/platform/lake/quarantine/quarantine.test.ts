@@ -58,7 +58,7 @@ interface Refused {
   readonly operation?: string
 }
 
-/** Quarantine files of a batch that refused these rows. */
+/** The quarantine files of a batch that refused these rows. */
 async function refuse(batch: PendingBatch, rows: readonly Refused[]): Promise<FileRef[]> {
   if (rows.length === 0) return []
   const values = rows.map(
@@ -74,7 +74,7 @@ async function refuse(batch: PendingBatch, rows: readonly Refused[]): Promise<Fi
   })
 }
 
-/** Batch after batch: what each refuses and which ids it settles. */
+/** Batches in order: the rows that each refuses, and the ids that it releases from quarantine. */
 async function follow(
   steps: readonly { refused?: readonly Refused[]; settled?: readonly number[] }[],
 ): Promise<Awaited<ReturnType<typeof prepareOpen>>[]> {
@@ -101,7 +101,7 @@ async function entries(open: readonly FileRef[]): Promise<unknown[]> {
 }
 
 describe('rowText()', () => {
-  it('I6 holds every value as text that gives it back exactly', async () => {
+  it('I6 holds every value as text from which it can be restored exactly', async () => {
     const values: readonly (readonly [string, string, string | null])[] = [
       ['VARCHAR', `'a"b' || chr(10) || '\\x'`, 'a"b\n\\x'],
       ['VARCHAR', 'null', null],
@@ -127,7 +127,7 @@ describe('rowText()', () => {
 })
 
 describe('prepareQuarantine()', () => {
-  it('writes the same columns whatever the table, and no file without rows', async () => {
+  it('writes the same columns for every table, and no file without rows', async () => {
     const batch = batchOf(7)
     const [file] = await refuse(batch, [{ id: 1, value: 'x' }])
     expect(file).toMatchObject({
@@ -161,7 +161,7 @@ describe('prepareQuarantine()', () => {
 })
 
 describe('prepareOpen()', () => {
-  it('keeps the last refused version of each key until it is settled', async () => {
+  it('keeps the last refused version of each key until the key leaves quarantine', async () => {
     const [first, second, third, fourth] = await follow([
       {
         refused: [
@@ -184,7 +184,7 @@ describe('prepareOpen()', () => {
     expect(fourth?.open).toEqual([])
   })
 
-  it('settles a key refused in the same batch, and keeps rows that have none', async () => {
+  it('releases a key that was refused in the same batch, and keeps rows without a key', async () => {
     const [only] = await follow([
       {
         refused: [
@@ -197,7 +197,7 @@ describe('prepareOpen()', () => {
     expect(await entries(only?.open ?? [])).toMatchObject([{ key: '{"id":null}' }])
   })
 
-  it('gives back the same files while nothing changes, and none while there is nothing', async () => {
+  it('returns the same files while nothing changes, and none while quarantine is empty', async () => {
     const [nothing, first, second] = await follow([
       { settled: [1] },
       { refused: [{ id: 1, value: 'a' }] },
@@ -207,7 +207,7 @@ describe('prepareOpen()', () => {
     expect(second).toEqual({ open: first?.open, reasons: [] })
   })
 
-  it('alerts of each reason and column once, until it was settled', async () => {
+  it('alerts once for each reason and column, and again after its rows left quarantine', async () => {
     const steps = await follow([
       {
         refused: [

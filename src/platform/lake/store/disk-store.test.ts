@@ -16,7 +16,7 @@ const newFolder = () => join(folder, `zone-${(made += 1)}`, 'deeper')
 
 describeObjectStore('a directory', async () => diskStore(newFolder()))
 
-it('leaves nothing in the staging folder, whoever wins', async () => {
+it('leaves nothing in the staging folder, whichever writer wins', async () => {
   const root = newFolder()
   const store = diskStore(root)
   await store.putIfAbsent('a', Buffer.from('x'))
@@ -25,7 +25,7 @@ it('leaves nothing in the staging folder, whoever wins', async () => {
   expect(await readdir(join(root, '.staging'))).toEqual([])
 })
 
-it('never lists what is not an object: staged and hidden files', async () => {
+it('never lists staged or hidden files, which are not objects', async () => {
   const root = newFolder()
   const store = diskStore(root)
   await store.putIfAbsent('a', Buffer.from('x'))
@@ -36,7 +36,7 @@ it('never lists what is not an object: staged and hidden files', async () => {
   expect(keys).toEqual(['a'])
 })
 
-it('does not take a folder in the way for the object itself', async () => {
+it('does not take a folder under the key for the object', async () => {
   const root = newFolder()
   const store = diskStore(root)
   await store.putIfAbsent('a', Buffer.from('x'))
@@ -44,7 +44,7 @@ it('does not take a folder in the way for the object itself', async () => {
 })
 
 it('names a zone that cannot be used', async () => {
-  // `/sys` refuses every new file and folder, to root as well.
+  // `/sys` refuses every new file and folder, even from root.
   const store = diskStore('/sys/tidemark-zone')
   await expect(store.putIfAbsent('a', Buffer.from('x'))).rejects.toMatchObject({
     name: 'ConfigError',

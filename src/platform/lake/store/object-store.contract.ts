@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ObjectInfo, ObjectStore } from './object-store.ts'
 
-/** What every object store must do. `make` gives an empty one each time it is called. */
+/** The contract of every object store. `make` returns an empty store each time it is called. */
 export function describeObjectStore(name: string, make: () => Promise<ObjectStore>): void {
   describe(`${name} as an object store`, () => {
     let folder: string
@@ -28,13 +28,13 @@ export function describeObjectStore(name: string, make: () => Promise<ObjectStor
       expect(await store.get('a/b.json')).toEqual(body)
     })
 
-    it('get() returns an empty object as such', async () => {
+    it('get() returns an empty object as empty', async () => {
       const store = await make()
       expect(await store.putIfAbsent('empty', Buffer.alloc(0))).toBe('created')
       expect(await store.get('empty')).toEqual(Buffer.alloc(0))
     })
 
-    it('get() returns undefined for what is not there, be it the folder of something', async () => {
+    it('get() returns undefined for a missing object, also if it is the folder of another object', async () => {
       const store = await make()
       expect(await store.get('a/b')).toBeUndefined()
       await store.putIfAbsent('a/b', Buffer.from('x'))
@@ -43,7 +43,7 @@ export function describeObjectStore(name: string, make: () => Promise<ObjectStor
       expect(await store.get('a/bb')).toBeUndefined()
     })
 
-    it('I3 putIfAbsent() leaves an object as it is and says so', async () => {
+    it('I3 putIfAbsent() leaves an existing object unchanged and says so', async () => {
       const store = await make()
       await store.putIfAbsent('key', Buffer.from('first'))
       expect(await store.putIfAbsent('key', Buffer.from('second'))).toBe('exists')
@@ -61,7 +61,7 @@ export function describeObjectStore(name: string, make: () => Promise<ObjectStor
       expect(await store.get('batch/1.json')).toEqual(winner)
     })
 
-    it('I3 putIfAbsent() lets one of ten writers win who all bring the same', async () => {
+    it('I3 putIfAbsent() lets one of ten writers with equal content win', async () => {
       const store = await make()
       const body = Buffer.from('{"batch":1}')
       const outcomes = await Promise.all(
@@ -90,7 +90,7 @@ export function describeObjectStore(name: string, make: () => Promise<ObjectStor
       expect(await readFile(await store.download('empty', folder))).toEqual(Buffer.alloc(0))
     })
 
-    it('download() gives the same path again, and tells objects and stores apart', async () => {
+    it('download() returns the same path again, and keeps objects and stores apart', async () => {
       const [store, other] = [await make(), await make()]
       await store.putIfAbsent('a/b', Buffer.from('1'))
       await store.putIfAbsent('a/c', Buffer.from('2'))
@@ -106,7 +106,7 @@ export function describeObjectStore(name: string, make: () => Promise<ObjectStor
       expect(contents).toEqual(['1', '1', '2', '3'])
     })
 
-    it('uploadIfAbsent() streams a large file, download() gives it back, neither touches the source', async () => {
+    it('uploadIfAbsent() streams a large file, download() returns it, and neither changes the source', async () => {
       const store = await make()
       const path = join(folder, 'large')
       const body = Buffer.alloc(24 * 1024 * 1024, 'tidemark ')
@@ -121,13 +121,13 @@ export function describeObjectStore(name: string, make: () => Promise<ObjectStor
       ])
     })
 
-    it('uploadIfAbsent() of a file that is not there creates nothing', async () => {
+    it('uploadIfAbsent() of a missing file creates nothing', async () => {
       const store = await make()
       await expect(store.uploadIfAbsent('a', join(folder, 'none'))).rejects.toThrow('ENOENT')
       expect(await keys(store, '')).toEqual([])
     })
 
-    it('download() names an object that is missing', async () => {
+    it('download() names a missing object', async () => {
       const store = await make()
       await store.putIfAbsent('a/b', Buffer.from('x'))
       for (const key of ['none/of/it.parquet', 'a', 'a/b/c']) {
@@ -139,7 +139,7 @@ export function describeObjectStore(name: string, make: () => Promise<ObjectStor
       }
     })
 
-    it('list() gives more than a thousand keys in order', async () => {
+    it('list() returns more than a thousand keys in order', async () => {
       const store = await make()
       const wanted = Array.from(
         { length: 1050 },
@@ -182,7 +182,7 @@ export function describeObjectStore(name: string, make: () => Promise<ObjectStor
       expect(Math.abs(Date.now() - (one?.modifiedAt.getTime() ?? 0))).toBeLessThan(600_000)
     })
 
-    it('remove() removes one object, and does nothing if there is none', async () => {
+    it('remove() removes one object, and does nothing if it does not exist', async () => {
       const store = await make()
       for (const key of ['a/1', 'a/2', 'a/10']) await store.putIfAbsent(key, Buffer.from(key))
       await store.remove('a/1')

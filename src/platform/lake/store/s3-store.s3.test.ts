@@ -50,7 +50,7 @@ describe.skipIf(isS3Missing)('s3Store()', () => {
 
   describeObjectStore('a bucket', async () => open())
 
-  it('takes a whole bucket', async () => {
+  it('can use a whole bucket', async () => {
     const store = open({ bucket: await server.createBucket(), prefix: '' })
     expect(store.location).toMatch(/^s3:\/\/[^/]+$/)
     await store.putIfAbsent('a/b', Buffer.from('x'))
@@ -61,7 +61,7 @@ describe.skipIf(isS3Missing)('s3Store()', () => {
     expect(await store.get('a/b')).toEqual(Buffer.from('x'))
   })
 
-  it('lists what another tool left there only where it is an object of a zone', async () => {
+  it('lists objects from other tools only if their keys are valid in a zone', async () => {
     const store = open({ prefix: 'foreign' })
     const client = new S3Client({ endpoint: server.endpoint, forcePathStyle: true })
     for (const key of ['foreign/', 'foreign/a/', 'foreign/.hidden', 'foreign/a/b', 'foreigner']) {
@@ -71,11 +71,11 @@ describe.skipIf(isS3Missing)('s3Store()', () => {
     const keys: string[] = []
     for await (const { key } of store.list('')) keys.push(key)
     expect(keys).toEqual(['a/b'])
-    // An object without our metadata is read as it is.
+    // An object without our metadata is read without a check.
     expect(await store.get('a/b')).toEqual(Buffer.from('x'))
   })
 
-  it('download() keeps a copy while its size is right, and no longer than it is asked for', async () => {
+  it('download() keeps a copy while its size is right, and removes it when nobody has asked for long enough', async () => {
     const store = open({ keepMs: 0 })
     const cacheDir = join(folder, 'copies')
     await store.putIfAbsent('a', Buffer.from('12345'))
@@ -89,7 +89,7 @@ describe.skipIf(isS3Missing)('s3Store()', () => {
     expect((await readdir(cacheDir)).map((name) => join(cacheDir, name))).toEqual([other])
   })
 
-  it('download() does not give a copy of what is gone', async () => {
+  it('download() gives no copy of an object that is gone', async () => {
     const store = open({ prefix: 'gone' })
     await store.putIfAbsent('a', Buffer.from('x'))
     await store.download('a', folder)
@@ -99,7 +99,7 @@ describe.skipIf(isS3Missing)('s3Store()', () => {
     await expect(store.download('a', folder)).rejects.toMatchObject({ code: 'LAKE_OBJECT_MISSING' })
   })
 
-  it('two stores racing for thirty keys: each key is created once', async () => {
+  it('two stores that race for thirty keys create each key once', async () => {
     const prefix = 'race'
     const [left, right] = [open({ prefix }), open({ prefix })]
     const keys = Array.from({ length: 30 }, (_, index) => `batch/${index}.json`)
@@ -160,11 +160,11 @@ describe.skipIf(isS3Missing)('s3Store()', () => {
     expect(grownKb).toBeLessThan(80 * 1024)
   })
 
-  describe('when something goes wrong on the way', () => {
+  describe('when a request fails on the way', () => {
     let store: S3Store
-    /** One that does not wait for long where nothing comes, and so may ask again where little does. */
+    /** A store that does not wait long for an answer, and so retries sooner. */
     let impatient: S3Store
-    /** What happens to the next requests of a method, in order. */
+    /** The failures of the next requests with a method, in order. */
     let coming: [method: string, mishap: Mishap][]
     beforeEach(() => {
       store = open({ endpoint: proxy.endpoint, attempts: 3 })
@@ -188,7 +188,7 @@ describe.skipIf(isS3Missing)('s3Store()', () => {
     }
     const puts = () => proxy.requests.filter((request) => request.startsWith('PUT')).length
 
-    it('I4 knows its own object when the answer was lost', async () => {
+    it('I4 recognizes its own object after the answer was lost', async () => {
       await store.putIfAbsent('first', Buffer.from('1'))
       proxy.requests.length = 0
       coming = [['PUT', 'lose']]
@@ -202,7 +202,7 @@ describe.skipIf(isS3Missing)('s3Store()', () => {
       expect(coming).toEqual([])
     })
 
-    it("I4 does not take another's equal object for its own when no answer came", async () => {
+    it("I4 does not take another writer's equal object for its own when no answer came", async () => {
       await store.putIfAbsent('first', Buffer.from('1'))
       const other = s3Store({
         bucket,
@@ -245,7 +245,7 @@ describe.skipIf(isS3Missing)('s3Store()', () => {
       expect(coming).toEqual([])
     })
 
-    it('reads again what was cut, damaged or fell silent midway', async () => {
+    it('reads an object again if the answer was cut, damaged or stalled', async () => {
       const path = await file(3_000_000)
       await store.uploadIfAbsent('a', path)
       for (const mishap of ['cut', 'damage', 'stall-midway', 'lose'] as const) {
@@ -261,7 +261,7 @@ describe.skipIf(isS3Missing)('s3Store()', () => {
       }
     })
 
-    it('names an object that stays damaged, and leaves no half of it', async () => {
+    it('names an object that stays damaged, and leaves no partial copy', async () => {
       await store.putIfAbsent('a/b', Buffer.from('x'))
       const damaged = {
         name: 'ContractError',
@@ -290,7 +290,7 @@ describe.skipIf(isS3Missing)('s3Store()', () => {
       })
     })
 
-    it('does not try again what cannot succeed', async () => {
+    it('does not retry a request that cannot succeed', async () => {
       proxy.onRequest = () => ({ status: 501, code: 'NotImplemented' })
       await expect(store.putIfAbsent('a', Buffer.from('x'))).rejects.toMatchObject({
         name: 'ConfigError',
@@ -317,7 +317,7 @@ describe.skipIf(isS3Missing)('s3Store()', () => {
     })
   })
 
-  it('names what is wrong with bucket, credentials and region, and holds no secret', async () => {
+  it('names the error in bucket, credentials or region, and no secret', async () => {
     const faults = async (): Promise<unknown[]> => {
       await using store = s3Store({ bucket, prefix: '', endpoint: server.endpoint, attempts: 2 })
       const path = join(folder, 'any')

@@ -43,7 +43,7 @@ const FOLLOWED: Readonly<Record<string, string>> = {
     where room is distinct from 'attic'`,
 }
 
-/** Dimensions that must be made whole. */
+/** Dimensions of which all rows must be made. */
 const WHOLE: Readonly<Record<string, string>> = {
   self_join: `
     select c.category_id, c.label, a.label as above
@@ -67,7 +67,7 @@ const KEYS: Readonly<Record<string, string>> = {
 
 type Selects = Readonly<Record<string, string>>
 
-/** Each dimension twice: as it is, and wrapped so that it can only be made whole. */
+/** Each dimension twice: plain, and wrapped so that all its rows must be made. */
 function library(selects: Selects): Project {
   const files = Object.entries(selects).flatMap(([name, sql]) => [
     [`${name}.sql`, sql],
@@ -113,7 +113,7 @@ async function carry({ deps }: TestSystem): Promise<CommitRecord | undefined> {
   return await readLastCommit(processedZone(deps, generationOf(deps.project)))
 }
 
-/** Dimensions for which the two ways have published different rows. */
+/** Dimensions for which the two ways published different rows. */
 async function findDifferent(
   system: TestSystem,
   { selects, record }: { selects: Selects; record: CommitRecord | undefined },
@@ -145,7 +145,7 @@ async function findDifferent(
   return different
 }
 
-/** What a dimension has in quarantine. */
+/** The rows of a dimension in quarantine. */
 async function refusedOf(
   system: TestSystem,
   { table, record }: { table: string; record: CommitRecord | undefined },
@@ -159,7 +159,7 @@ const word = fc.constantFrom(`'a'`, `'b'`, `''`, `'attic'`, 'null')
 const shelf = fc.constantFrom(`'a'`, `'01'`, `'1'`)
 const some = fc.integer({ min: 1, max: 3 })
 
-/** A change of one row, which may change nothing. */
+/** A statement on one row, which may change nothing. */
 const change = fc.oneof(
   {
     weight: 4,
@@ -185,7 +185,7 @@ function put(table: string, row: readonly unknown[]): string {
 }
 
 describe('a dimension whose changed rows are followed', () => {
-  it('I6 is published as if it were made whole, whatever happens to its tables', async () => {
+  it('I6 is published as if all its rows were made, whatever happens to its tables', async () => {
     const selects = { ...FOLLOWED, ...WHOLE }
     await using system = await openLibrary(selects)
     await system.sql.query(`
@@ -214,14 +214,14 @@ describe('a dimension whose changed rows are followed', () => {
       }),
       { numRuns: 7 },
     )
-    // And it is followed: among many rows one change makes few anew.
+    // And it is followed: among many rows, one change makes only few rows again.
     await system.sql.query(`
       truncate book, category, shelf, floor;
       insert into floor select n, 'colour ' || n from generate_series(1, 20) as n;
       insert into shelf select n, 'room ' || n, n from generate_series(1, 20) as n;
       insert into category select n, 'label ' || n, 1 from generate_series(1, 20) as n;
       insert into book select n, 'title ' || n, n, n, false from generate_series(1, 20) as n`)
-    // The titles that were missing are settled in a batch of their own.
+    // The rows whose titles were missing leave quarantine in a batch of their own.
     await carry(system)
     for (const sql of [
       `update book set title = 'other' where book_id = 7`,
@@ -239,7 +239,7 @@ describe('a dimension whose changed rows are followed', () => {
     }
   })
 
-  it('I6 is made whole when a table has another schema, and followed again after that', async () => {
+  it('I6 is made from all rows when a table has a new schema, and followed again after that', async () => {
     await using system = await openLibrary(TYPED)
     await system.sql.query(`
       insert into book select n, 'title ' || n, n from generate_series(1, 5) as n`)
@@ -253,7 +253,7 @@ describe('a dimension whose changed rows are followed', () => {
     expect(await findDifferent(system, { selects: TYPED, record })).toEqual([])
   })
 
-  it('is refused if it gives a key twice, as if it were made whole', async () => {
+  it('is refused if it gives a key twice, as if all its rows were made', async () => {
     const twice = { twice: 'select coalesce(category_id, book_id) as book_id, title from book' }
     await using system = await openLibrary(twice)
     await system.sql.query(`insert into book (book_id, category_id) values (1, null), (2, null)`)
@@ -262,7 +262,7 @@ describe('a dimension whose changed rows are followed', () => {
     await expect(carry(system)).rejects.toMatchObject({ code: 'KEY_NOT_UNIQUE' })
   })
 
-  it('I15 is followed while a row of it is in quarantine, until that is corrected or gone', async () => {
+  it('I15 is followed while one of its rows is in quarantine, until that row is corrected or gone', async () => {
     const selects = { required: FOLLOWED['required'] ?? '' }
     await using system = await openLibrary(selects)
     await system.sql.query(`
@@ -273,14 +273,14 @@ describe('a dimension whose changed rows are followed', () => {
     const all = numbers.filter((number) => number !== '4' && number !== '5')
     const steps: readonly (readonly [sql: string, read: number, open: readonly string[]])[] = [
       ['update book set title = null where book_id in (3, 4, 5)', 3, ['3', '4', '5']],
-      // The rows in quarantine are looked at again with every change.
+      // The rows in quarantine are made again with every change.
       [`update book set title = 'other' where book_id = 7`, 4, ['3', '4', '5']],
       [`update book set title = 'found' where book_id = 3`, 3, ['4', '5']],
       ['delete from book where book_id = 4', 1, ['5']],
       // It no longer joins anything.
       ['update book set category_id = 9 where book_id = 5', 0, []],
       ['insert into book values (31, null, 2)', 1, ['31']],
-      // A key and more rows than may be refused one by one.
+      // A change of a key, and more rows than may be refused one by one.
       ['update book set title = null', 29, all],
     ]
     for (const [sql, read, open] of steps) {

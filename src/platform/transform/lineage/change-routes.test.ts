@@ -52,12 +52,14 @@ beforeAll(async () => {
 
 afterAll(() => db[Symbol.asyncDispose]())
 
-/** The steps from each table's changes, as text; undefined if the select must be made whole. */
+/**
+ * The steps from each table's changes, as text; undefined if all rows of the select must be made.
+ */
 async function waysOf(sql: string, key: keyof typeof TYPES | (keyof typeof TYPES)[]) {
   const keys = [key].flat()
   const columns = keys.map((name) => ({ name, type: TYPES[name] }))
   const { node, functions } = await parseSelect({ db, memory }, sql)
-  // A select that does not run would be of no use here.
+  // Proves that the select runs at all.
   await db.run(`describe ${sql}`)
   const routes = planRoutes({ node, key: keys, columns, views: VIEWS, functions })
   const ways = [...(routes?.changes ?? [])].map(([table, steps]) => [
@@ -94,7 +96,7 @@ describe('planRoutes() follows', () => {
     }
   })
 
-  it('left joins, from the right by the rows on the left that name a key', async () => {
+  it('left joins, where a change on the right leads to the rows on the left that name its key', async () => {
     expect(
       await waysOf(
         `select c.isbn, number::integer as number, label
@@ -156,17 +158,17 @@ describe('planRoutes() does not follow', () => {
     ['a key that is computed', 'select lower(isbn) as isbn from book', 'isbn'],
     ['a key that may be cut', 'select id::integer as category_id from "order"', 'category_id'],
     [
-      'a key of a failed cast',
+      'a key from a cast that may fail',
       'select try_cast(isbn as integer) as category_id from book',
       'category_id',
     ],
     [
-      'an equality of two types, where several texts are one number',
+      'an equality of two types, in which several texts equal one number',
       'select c.category_id from category as c join book as b on b.isbn = c.above_id',
       'category_id',
     ],
     [
-      'an equality that need not hold',
+      'an equality that need not be true',
       `select isbn from book left join category as c on c.above_id = 1
        where c.category_id = book.category_id or pages = 1`,
       'isbn',
@@ -180,7 +182,7 @@ describe('planRoutes() does not follow', () => {
     expect(await waysOf(sql, key)).toBeUndefined()
   })
 
-  it('a change on the right of a left join that follows several tables to it', async () => {
+  it('a change on the right of a left join whose key comes from several tables', async () => {
     const ways = await waysOf(
       `select "order".id, c.shelf
        from "order" join book on book.isbn = "order".isbn
