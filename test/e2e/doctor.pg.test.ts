@@ -89,7 +89,7 @@ describe('examine()', () => {
       for (let turn = 0; turn < 5; turn++) {
         const [fault] = await faults(deps)
         if (fault === undefined) return
-        expect(fault.what).toBe('a load goes through (rehearsed)')
+        expect(fault.what).toBe('a load succeeds (rehearsed)')
         fixes.push(fault.hint ?? '')
         await asOwner(fault.hint ?? '')
       }
@@ -305,7 +305,7 @@ describe('examine()', () => {
     await system.run()
     await rm(join(system.folder, 'ingestion', 'batch'), { recursive: true })
     const [fault] = await faults()
-    expect(fault).toMatchObject({ what: 'lake and warehouse continue each other' })
+    expect(fault).toMatchObject({ what: 'lake and warehouse belong together' })
     expect(fault?.detail).toMatch(/ends at batch 0/)
   })
 

@@ -51,12 +51,12 @@ export async function readCatalog(deps: Deps): Promise<Catalog> {
   const { project } = deps
   const zone = ingestionZone(deps)
   const last = await readLastCommit(zone)
-  const shapes = await readAppearances(zone, last)
+  const appearances = await readAppearances(zone, last)
   const tables: CatalogTable[] = []
   for (const { name, key } of capturedTables(project.source)) {
     const versions: TableVersion[] = []
     let before: ArchivedSchema | undefined
-    for (const appearance of shapes.get(name) ?? []) {
+    for (const appearance of appearances.get(name) ?? []) {
       const schema = await readArchivedSchema(zone, name, appearance.fingerprint)
       const difference = before && diffSchemas(before, schema)
       versions.push({ ...appearance, columns: schema.columns, difference })

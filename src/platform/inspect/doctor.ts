@@ -37,7 +37,7 @@ export async function examine(deps: Deps, { reader }: ExamineOptions = {}): Prom
     ...(reader === undefined ? [] : [await examineReader(deps, reader)]),
     await check('the ingestion zone can be written', () => examineZone(deps, deps.ingestion)),
     await check('the processed zone can be written', () => examineZone(deps, deps.processed)),
-    await check('lake and warehouse continue each other', () => examineContinuity(deps)),
+    await check('lake and warehouse belong together', () => examineContinuity(deps)),
     ...(await examineFeeds(deps)),
   ]
 }

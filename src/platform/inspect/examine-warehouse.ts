@@ -28,7 +28,7 @@ export async function examineWarehouse(deps: Deps): Promise<Finding[]> {
   if (!answers.ok) return [answers]
   const fix = (error: unknown) => facts && fixPermission(error, { ...facts, schema })
   const rehearsed = await check(
-    'a load goes through (rehearsed)',
+    'a load succeeds (rehearsed)',
     async () => {
       await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
       try {

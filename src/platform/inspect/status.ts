@@ -14,7 +14,7 @@ import {
   type WarehouseClient,
 } from '../warehouse/warehouse.ts'
 
-/** How far each place has come, and what waits or was refused. */
+/** How far each place has come, and which rows and tables wait. */
 export interface Status {
   readonly generation: string
   /** The newest batch in each place; 0 if it holds none. */

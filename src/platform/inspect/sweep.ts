@@ -19,8 +19,8 @@ export interface SweptZone {
   /** Objects in the zone, commit records included. */
   readonly objects: number
   /**
-   * Objects that no commit record names, and unfinished uploads. Runs leave them that were killed
-   * or lost a race.
+   * Objects that no commit record names, and unfinished uploads. Killed runs and losers of a race
+   * leave them behind.
    */
   readonly orphans: number
   readonly orphanBytes: number

@@ -53,7 +53,7 @@ function rank(model: Model): number {
   return model.kind === 'calendar' ? 1 : 0
 }
 
-/** What to verify. */
+/** Limits a verification to one table. */
 export interface VerifyOptions {
   /** A source or star table: compares only this table and the tables from which it is made. */
   readonly table?: string | undefined

@@ -32,7 +32,8 @@ const BACKSLASH = 0x5c
 
 /**
  * Reads the fields of one line, given in pieces without its line feed. Every field gets its size
- * and checksum, in bounded memory however long the line is. Throws what reading a piece throws.
+ * and checksum, in bounded memory however long the line is. An error while reading a piece is
+ * thrown unchanged.
  */
 export async function readFields(
   pieces: Iterable<Buffer> | AsyncIterable<Buffer>,

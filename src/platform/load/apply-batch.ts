@@ -179,7 +179,7 @@ async function applyBatch(warehouse: WarehouseClient, input: Applied): Promise<v
   if (record.batch !== last + 1) {
     throw new ContractError(`Batch ${record.batch} does not follow the last loaded batch ${last}`, {
       code: 'BATCH_GAP',
-      hint: 'the warehouse was loaded from another lake: check TIDEMARK_PROCESSED',
+      hint: 'nothing was changed; the warehouse was loaded from another lake: check TIDEMARK_PROCESSED',
     })
   }
   for (const model of project.models) {

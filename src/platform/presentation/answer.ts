@@ -90,8 +90,8 @@ export function createAnswers(
 
 /**
  * The filters with `today`, a day in UTC. A given `today` is kept. With `as_of`, it is the day of
- * that moment; otherwise a past state would be judged by what is due now. Without either, it is the
- * day of `now`.
+ * that moment, so that a past state is judged by its own day. Without either, it is the day of
+ * `now`.
  */
 export function withToday(filters: Filters, now: Date): Filters {
   const { today, as_of: asOf } = filters

@@ -58,12 +58,12 @@ const MAX_STATEMENT_CHARS = 100_000
 const FETCH_ROWS = 50
 
 /**
- * Runs one select from an author who may be hostile, and changes nothing. Each layer limits what
- * the statement can do: the role can only read; the transaction is read-only and is always rolled
- * back; the statement is the declaration of a cursor, and the extended protocol takes only one
- * statement; it names no function that may do more than compute, because no rollback undoes what
- * such functions do; time, rows and bytes are limited; and the connection is closed afterwards,
- * with everything that the statement left behind.
+ * Runs one select from an author who may be hostile, and changes nothing. Each layer limits the
+ * statement: the role can only read; the transaction is read-only and is always rolled back; the
+ * statement is the declaration of a cursor, and the extended protocol takes only one statement; it
+ * names no function that may do more than compute, because no rollback undoes the effects of such
+ * functions; time, rows and bytes are limited; and the connection is closed afterwards, with
+ * everything that the statement left behind.
  *
  * Returns a refusal for an error in the statement. Throws as `Reader.open` if the warehouse is away
  * or busy.

@@ -27,7 +27,7 @@ export const DECLARATION = 'declare tidemark_cursor no scroll cursor without hol
 /**
  * Opens a cursor over one statement, in the transaction that is open. Postgres itself ensures that
  * the statement is one select without side effects in its `with` (manual, DECLARE); the extended
- * protocol ensures that no second statement follows. Throws what `pg` throws.
+ * protocol ensures that no second statement follows. Throws `pg`'s errors unchanged.
  */
 export async function openCursor(
   client: Client,

@@ -23,7 +23,7 @@ export interface ReaderExcess {
 
 /**
  * The rights of a connection's role that a reader does not need, the worst first; empty if there
- * are none. Read-only. Throws what `pg` throws.
+ * are none. Read-only. Throws `pg`'s errors unchanged.
  */
 export async function findReaderExcess({
   client,

@@ -11,7 +11,7 @@ with own as (
     where r.rolname = session_user
 ),
 
--- The loader is granted what is revoked from everybody, because it needs it.
+-- The loader needs the rights that are revoked from everybody, so the fix grants them to it.
 loader as (
     select coalesce(
         string_agg(distinct format('%I', r.rolname), ', '), 'session_user'

@@ -29,7 +29,7 @@ export interface Forbidden {
  *
  * It searches the whole text, with strings and comments, for whole words in any case. So no name
  * that is spelt in the text is missed, whatever the syntax around it. Text that can spell a name by
- * escapes (`U&"…"`) is refused. Needs only rights that every role has. Throws what `pg` throws.
+ * escapes (`U&"…"`) is refused. Needs only rights that every role has. Throws `pg`'s errors unchanged.
  */
 export async function findForbidden(client: Client, sql: string): Promise<Forbidden | undefined> {
   const escaped = /u&"/i.exec(sql)

@@ -52,8 +52,8 @@ export interface DimensionChanges extends AsyncDisposable {
 }
 
 /**
- * The columns of a select, in order, in the lake's types. Runs no query over its rows. Throws what
- * DuckDB throws if the select does not fit the relations that it names.
+ * The columns of a select, in order, in the lake's types. Reads none of its rows. Throws DuckDB's
+ * error if the select does not fit the relations that it names.
  */
 export async function describe(db: DuckDb, select: string): Promise<Column[]> {
   const found = await db.rows<{ column_name: string; column_type: string }>(

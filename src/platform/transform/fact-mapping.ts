@@ -89,7 +89,7 @@ interface FileCounts {
 
 /**
  * Reads a fact's model with its columns and rules. Opens the changes only to learn the columns.
- * Throws what DuckDB throws if the model does not fit them.
+ * Throws DuckDB's error if the model does not fit them.
  */
 export async function readMapping(
   batch: PendingBatch,

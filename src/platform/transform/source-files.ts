@@ -25,6 +25,7 @@ const CHANGE_TYPES: readonly Column[] = [
 
 /** Files of a source table, read in a view's columns, whatever columns each was written with. */
 export interface ReadFiles {
+  /** Whether all files were written in the view's types, so that no value is converted. */
   readonly isExact: boolean
   /**
    * SQL of the rows in some of the files, with the view's columns and the change columns that the
