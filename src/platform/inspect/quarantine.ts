@@ -37,7 +37,7 @@ export interface QuarantineEntry {
 /** Which rows in quarantine to return. */
 export interface QuarantineFilter {
   readonly table?: string
-  /** Most rows per table; the newest are returned. */
+  /** Maximum number of rows per table; the newest are returned. */
   readonly limit: number
 }
 

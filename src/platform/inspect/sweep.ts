@@ -132,5 +132,5 @@ async function openNamedFiles(zone: Zone): Promise<NamedFiles> {
   }
 }
 
-/** Batches whose names are kept at once. */
+/** Number of batches whose names are kept at once. */
 const MAX_BATCHES = 2000

@@ -9,7 +9,7 @@ import { readParquet, writeParquet } from './parquet.ts'
 import { type LakeTable, selectNothing } from './table-state.ts'
 import { keyPart, padBatch, uploadFile } from './zone.ts'
 
-/** Most rows in one change file, so that no file grows with its table. */
+/** Maximum number of rows in one change file, so that no file grows with its table. */
 const ROWS_PER_FILE = 1_000_000
 
 /**

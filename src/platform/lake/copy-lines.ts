@@ -32,7 +32,7 @@ export interface SeparatedLines {
   readonly rows: number
 }
 
-/** Most bytes kept of one field of a refused row, and of all its fields together. */
+/** Maximum number of bytes kept of one field of a refused row, and of all its fields together. */
 const KEPT_FIELD_BYTES = 1 << 20
 const KEPT_ROW_BYTES = 4 << 20
 

@@ -28,11 +28,11 @@ export interface Answers {
 
 /** Limits of the answers, and of the memory that they may take. */
 export interface AnswersOptions {
-  /** Most rows in an answer; further rows are left out. Default 5000. */
+  /** Maximum number of rows in an answer; further rows are left out. Default 5000. */
   readonly maxRows?: number
-  /** Most answers kept. Default 500. */
+  /** Maximum number of answers kept. Default 500. */
   readonly maxAnswers?: number
-  /** Most characters of cells kept, in all answers together. Default 16 million. */
+  /** Maximum number of characters of cells kept, in all answers together. Default 16 million. */
   readonly maxKeptChars?: number
   /** The clock; for tests. Default: the system's. */
   readonly now?: () => Date

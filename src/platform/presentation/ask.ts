@@ -10,7 +10,7 @@ import { findForbidden, type Forbidden } from './statement-guard.ts'
 export interface AskOptions {
   /** Values for `:'name'` in the statement, so that a saved question runs unchanged. */
   readonly filters?: Filters
-  /** Most rows to return; further rows are left out. Default 1000. */
+  /** Maximum number of rows to return; further rows are left out. Default 1000. */
   readonly maxRows?: number
   /** No more rows are fetched once this many bytes were received. Default 4 million. */
   readonly maxBytes?: number
@@ -51,7 +51,7 @@ const LIMIT_EXCEEDED = '54000'
 const INSUFFICIENT_PRIVILEGE = '42501'
 const UNTRANSLATABLE = '22P05'
 
-/** Most characters in a statement. Longer statements are refused. */
+/** Maximum number of characters in a statement. Longer statements are refused. */
 const MAX_STATEMENT_CHARS = 100_000
 
 /** Rows per fetch. At most this many rows are received beyond `maxBytes`. */

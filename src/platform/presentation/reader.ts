@@ -43,7 +43,7 @@ export interface Reader extends AsyncDisposable {
 export interface ReaderOptions {
   /** Connections that `read` shares. Default 4. */
   readonly shared?: number
-  /** Most sessions from `open` at one time. Default 4. */
+  /** Maximum number of sessions from `open` at one time. Default 4. */
   readonly separate?: number
   /** Milliseconds to wait for a connection. Default 5000. */
   readonly waitMs?: number
@@ -299,7 +299,7 @@ interface Gate {
   leave(): void
 }
 
-/** Most callers that wait at a gate. Any further caller is turned away at once. */
+/** Maximum number of callers that wait at a gate. Any further caller is turned away at once. */
 const QUEUE = 64
 
 /** Lets `places` callers in at one time, first come, first served. */

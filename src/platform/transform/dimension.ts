@@ -65,7 +65,7 @@ export async function describe(db: DuckDb, select: string): Promise<Column[]> {
   }))
 }
 
-/** Everything that the rows of a dimension depend on in one batch. */
+/** The input from which a batch makes a dimension's rows. */
 export interface DimensionInput {
   readonly model: Dimension | Calendar
   readonly before: ProcessedEntry | undefined

@@ -12,7 +12,7 @@ export interface Rule {
 }
 
 /**
- * Most bytes of text in an index entry. Postgres allows 2,704 with the entry's header
+ * Maximum number of bytes of text in an index entry. Postgres allows 2,704 with the entry's header
  * (`BTMaxItemSize`, src/include/access/nbtree.h).
  */
 const MAX_INDEXED_BYTES = 2600

@@ -170,8 +170,8 @@ function addCondition(condition: Node, scope: Scope, optional: Joined | undefine
 }
 
 /**
- * Adds a link in both directions, unless the types differ in kind: then one value may equal several
- * keys, as `'01'` and `'1'` both equal 1.
+ * Adds the links of an equality. Adds none if the types differ in kind, because one value may then
+ * equal several keys: `'01'` and `'1'` both equal 1.
  */
 function addLinks(
   { links }: Scope,
