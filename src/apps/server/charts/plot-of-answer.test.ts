@@ -35,6 +35,22 @@ function valueOf(entry: unknown): unknown {
   return typeof entry === 'object' && entry !== null && 'value' in entry ? entry.value : entry
 }
 
+/** Calls the function at a path of keys of an option, of its first series, with the last argument. */
+function call(option: unknown, ...path: readonly unknown[]): unknown {
+  const found = path.slice(0, -1).reduce<unknown>((at, key) => {
+    const next = (at as Record<string, unknown>)[String(key)]
+    return Array.isArray(next) ? next[0] : next
+  }, option)
+  return (found as (value: unknown) => unknown)(path.at(-1))
+}
+
+/** What the entries of the first series have under a key. */
+function valuesOfKey({ series }: ReturnType<typeof optionOf> = {}, key: string): unknown[] {
+  const [first] = [series].flat()
+  const entries = (first?.data ?? []) as Record<string, unknown>[]
+  return entries.map((entry) => entry[key])
+}
+
 describe('plotsOf()', () => {
   it('plots lines by currency, each with its own axis, the running week dashed', () => {
     const { plots, options } = draw(
@@ -229,6 +245,51 @@ describe('plotsOf()', () => {
     ])
     expect(weeks.options[0]!.xAxis).toMatchObject({ type: 'category' })
     expect(draw(chart, 'c w ok i o', rows).options[0]!.yAxis).toMatchObject({ type: 'category' })
+  })
+
+  it('writes the values of a heatmap into its cells and its tooltip', () => {
+    const { options } = draw(
+      { kind: 'heatmap', x: 'h', y: 'd', yLabel: 'day', value: 'n' },
+      'd day h n',
+      ['1 Monday 10 3', '2 Tuesday 8 5'],
+    )
+    const [option] = options
+    expect(call(option, 'tooltip', 'formatter', { value: [2, 0, 3] })).toBe('Monday 10:00, 3 n')
+    expect(call(option, 'series', 'label', 'formatter', { value: [2, 0, 3] })).toBe('3')
+    const dark = valuesOfKey(option, 'label').map((label) => (label as { color: string }).color)
+    expect(dark).toEqual([theme.paper, theme.paper])
+  })
+
+  it('writes amounts and shares beside the bars of a pareto chart', () => {
+    const { options } = draw(
+      { kind: 'pareto', split: 'c', label: 'n', value: 'a', cumulative: 's' },
+      'c n a s',
+      ['EUR x 6000 0.6', 'EUR y 4000 1'],
+    )
+    const [option] = options
+    expect(call(option, 'series', 'label', 'formatter', { value: 6000 })).toBe('6.00 k')
+    const [, share] = [option?.series].flat()
+    const { valueFormatter } = (share as { tooltip: { valueFormatter(value: unknown): string } })
+      .tooltip
+    expect([valueFormatter([0.6, 0]), valueFormatter(1)]).toEqual(['60.0 %', '100.0 %'])
+    const [, axis] = [option?.xAxis].flat()
+    const { formatter } = (axis as { axisLabel: { formatter(value: number): string } }).axisLabel
+    expect(formatter(0.25)).toBe('25 %')
+  })
+
+  it('writes values beside bars, above days that have any, and without a sign on both ways', () => {
+    const bars = draw({ kind: 'bars', label: ['n'], value: 'a' }, 'n a', ['x 1200', 'y 5'])
+    expect(call(bars.options[0], 'series', 'label', 'formatter', { dataIndex: 0 })).toBe('1.20 k')
+    const days = draw({ kind: 'histogram', x: 'd', value: 'n' }, 'd n', ['1 4', '3 2'])
+    const labels = [4, 0].map((value) =>
+      call(days.options[0], 'series', 'label', 'formatter', { value }),
+    )
+    expect(labels).toEqual(['4', ''])
+    const ways = draw({ kind: 'diverging', split: 'c', label: 'p', in: 'i', out: 'o' }, 'c p i o', [
+      'EUR x 5 3',
+    ])
+    expect(call(ways.options[0], 'tooltip', 'valueFormatter', -1234.5)).toBe('1,234.5')
+    expect(call(ways.options[0], 'xAxis', 'axisLabel', 'formatter', -2000)).toBe('2 k')
   })
 
   it('fails if the question does not have a column', () => {

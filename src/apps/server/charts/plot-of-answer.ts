@@ -42,6 +42,7 @@ const KINDS = {
   diverging: plotDiverging,
 } satisfies { [K in Kind]: (chart: ChartOfKind<K>, source: PlotSource) => { kind: K } }
 
+/** The same table, typed so that the compiler pairs each chart with the function for its kind. */
 const PLOTS: {
   [K in Kind]: (chart: ChartOfKind<K>, source: PlotSource) => ReturnType<(typeof KINDS)[K]>
 } = KINDS
