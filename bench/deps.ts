@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DEFAULT_LIMITS, type Deps } from '../src/platform/deps.ts'
+import { createMemory } from '../src/platform/io/memory.ts'
 import { diskStore } from '../src/platform/lake/store/disk-store.ts'
-import { createMemory } from '../src/platform/memory.ts'
 import type { Project } from '../src/platform/project/project.ts'
 import { totesys } from '../src/totesys/totesys.ts'
 

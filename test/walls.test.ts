@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** The rooms of `src/platform`, lowest floor first. A file imports from its own room and from below. */
 const FLOORS: readonly (readonly string[])[] = [
-  ['errors', 'log', 'memory'],
+  ['errors', 'log'],
   ['io'],
   ['project'],
   ['source'],

@@ -59,8 +59,9 @@ it('every event says in one sentence what it means', () => {
 it('docs/command-line.md lists every event (UPDATE_GOLDEN=1 rewrites the list)', () => {
   const list = `<!-- events: made from src/platform/log.ts, src/apps/log.ts, src/apps/cli/results.ts and src/apps/aws/events.ts -->
 
-Every object has an \`event\`, and \`at\`, the moment it was written. (In \`request_failed\`, \`at\` is the place in the program, if it is known.) Names, levels and fields
-are stable. An event at \`info\` has no \`level\`; \`alert\` wants a person. A field with \`?\` may be missing.
+Every object has an \`event\`, and \`at\`, the moment it was written. (In \`request_failed\`, \`at\` is the
+place in the program, if it is known.) Names, levels and fields are stable. An event at \`info\` has
+no \`level\`; \`alert\` wants a person. A field with \`?\` may be missing.
 
 Results, by the command that was asked for them:
 
@@ -74,8 +75,8 @@ What the stages and the checks do:
 
 ${describeEvents(EVENTS)}
 
-On AWS the functions log the same events and their own. CloudWatch has the event's name as \`message\`, its level as \`INFO\`, \`WARN\` or \`CRITICAL\`, and
-a field \`message\` as \`text\`:
+On AWS the functions log the same events and their own. CloudWatch has the event's name as
+\`message\`, its level as \`INFO\`, \`WARN\` or \`CRITICAL\`, and a field \`message\` as \`text\`:
 
 ${describeEvents(AWS_EVENTS)}
 

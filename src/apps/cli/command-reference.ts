@@ -35,7 +35,7 @@ function describeEntry(path: readonly string[], entry: Command | CommandGroup): 
   const examples = entry.examples.map(({ line, what }) => `${line.padEnd(width)}  # ${what}`)
   return [
     `### ${names.join(' ')}`,
-    linked([`${entry.summary}.`, entry.details].filter(Boolean).join(' ')),
+    wrapped(linked([`${entry.summary}.`, entry.details].filter(Boolean).join(' '))),
     ...(rows.length === 0 ? [] : [table('argument or option', rows)]),
     `\`\`\`sh\n${examples.join('\n')}\n\`\`\``,
   ]
@@ -67,4 +67,9 @@ function table(head: string, rows: readonly string[]): string {
 /** `docs/dashboard.md` becomes a link, because the reference lies in the same folder. */
 function linked(text: string): string {
   return text.replaceAll(/docs\/([\w-]+\.md)/g, '[$1]($1)')
+}
+
+/** The text in lines of at most 100 columns. */
+function wrapped(text: string): string {
+  return text.replaceAll(/(.{1,100})(?: |$)/g, '$1\n').trimEnd()
 }

@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import type { Deps } from '../deps.ts'
-import { inMemory } from '../memory.ts'
+import { inMemory } from '../io/memory.ts'
 import type { AnswerFormat } from '../project/source-contract.ts'
 import type { FeedServer } from '../source/feed-sources.ts'
-import { fetchAnswer, checkAnswer, type HttpAnswer, addressWithoutQuery } from '../source/http.ts'
+import { addressWithoutQuery, checkAnswer, fetchAnswer, type HttpAnswer } from '../source/http.ts'
 import type { OfferedFile } from './take-file.ts'
 
 /**

@@ -230,7 +230,7 @@ async function refuse(
   const outcome = await prepareOpen(batch, table, {
     before: open,
     refused: quarantine,
-    settled: released.name,
+    released: released.name,
   })
   logRefused(deps.log, { batch: batch.number, table: table.name, reasons: outcome.reasons })
   return { quarantine, open: outcome.open, rows: sumRows(quarantine) }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createMemory } from '../memory.ts'
+import { createMemory } from '../io/memory.ts'
 import {
   checkEnd,
   checkFollows,

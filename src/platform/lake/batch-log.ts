@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { ConflictError, ContractError } from '../errors.ts'
-import { boundedMap, inMemory } from '../memory.ts'
+import { boundedMap, inMemory } from '../io/memory.ts'
 import { type BatchContent, type CommitRecord, damaged } from './commit-record.ts'
 import { hasChecksum, parseRecord, writeRecord } from './commit-text.ts'
 import { completeRecord, type StoredRecord } from './standing.ts'

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { ContractError } from '../errors.ts'
-import { boundedMap, inMemory, type Memory } from '../memory.ts'
+import { boundedMap, inMemory, type Memory } from '../io/memory.ts'
 import type { FileRef } from './commit-record.ts'
 import type { ObjectStore } from './store/object-store.ts'
 

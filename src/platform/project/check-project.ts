@@ -3,24 +3,8 @@ import { type Fact, indexName, type Model, OWN_REASONS } from './model.ts'
 import type { Project } from './project.ts'
 import { capturedTables, type Feed, filesOf, type SourceTable } from './source-contract.ts'
 
-/**
- * Reserved names: no source table may use them. `named_date` is a view of the platform beside the
- * source tables. The other names are reserved because earlier versions used them.
- */
-const TAKEN = [
-  'difference',
-  'expected',
-  'inferred',
-  'last fit',
-  'last versions',
-  'lost deletes',
-  'made',
-  'named days',
-  'named_date',
-  'rows refused before',
-  'unfit deletes',
-  'unfit keys',
-]
+/** Names under which models read relations that are no source tables. */
+const TAKEN = ['named_date']
 
 /** Postgres cuts names that are longer. */
 const MAX_NAME_BYTES = 63

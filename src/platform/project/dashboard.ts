@@ -222,7 +222,7 @@ export interface BoxesChart {
   readonly limit: number
 }
 
-/** Standing bars over whole numbers, with gaps kept. A row whose `x` is null is the bar `other`. */
+/** Vertical bars over whole numbers, with gaps kept. A row whose `x` is null is the bar `other`. */
 export interface HistogramChart {
   readonly kind: 'histogram'
   readonly x: string

@@ -326,7 +326,7 @@ async function quarantineRows(
   const leaving = `(select e._key from ${earlier} as e anti join ${later} as l using (_key))`
   return {
     quarantine,
-    ...(await prepareOpen(batch, table, { before: open, refused: quarantine, settled: leaving })),
+    ...(await prepareOpen(batch, table, { before: open, refused: quarantine, released: leaving })),
   }
 }
 

@@ -108,7 +108,7 @@ async function holdFact(
   const outcome = await prepareOpen(batch, mapping, {
     before: input.before?.open ?? [],
     refused: quarantine,
-    settled: readRefused([]),
+    released: readRefused([]),
   })
   const rows = sumRows(quarantine)
   return {
@@ -152,7 +152,11 @@ async function publishFact(
     select ${mapping.keyText} as _key from (${mapping.sql})
     where not ${mapping.broken} or _operation = 'delete')`
   return {
-    ...(await prepareOpen(batch, mapping, { before: open, refused: quarantine, settled: leaving })),
+    ...(await prepareOpen(batch, mapping, {
+      before: open,
+      refused: quarantine,
+      released: leaving,
+    })),
     paths: written,
     quarantine,
     records,

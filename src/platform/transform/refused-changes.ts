@@ -39,7 +39,7 @@ export async function prepareRefused(
   const { open, reasons } = await prepareOpen(batch, view, {
     before: earlier,
     refused: quarantine,
-    settled: `(select _key from ${all} where _fault is null or _operation = 'delete')`,
+    released: `(select _key from ${all} where _fault is null or _operation = 'delete')`,
   })
   const counts = await countChanges(batch, { seen, quarantined: sumRows(quarantine) })
   return { reasons, entry: { counts, changes: [], quarantine, open, state: [], rows: 0 } }

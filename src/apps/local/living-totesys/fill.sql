@@ -159,7 +159,7 @@ with due as (
     from fill_order
 ),
 
-settled as (
+payable as (
     select
         *,
         batch_at <= :until::timestamp
@@ -181,7 +181,7 @@ select
     payment_date::text,
     10000000 + floor(pg_temp.chance(order_number, 32) * 90000000)::integer,
     10000000 + floor(pg_temp.chance(counterparty_id, 33) * 90000000)::integer
-from settled;
+from payable;
 
 select
     setval('sales_order_sales_order_id_seq', (select max(sales_order_id) from sales_order)),

@@ -6,7 +6,7 @@ import { amountAxis, baseOption } from './axes.ts'
 import type { PlotFrame, PlotSource, UnnamedPlot } from './plot.ts'
 import { mix, stripes, textStyle, type Theme } from './theme.ts'
 
-/** Standing bars over whole numbers, and one more for rows without a number. */
+/** Vertical bars over whole numbers, and one more for rows without a number. */
 export interface HistogramPlot extends PlotFrame {
   readonly kind: 'histogram'
   /** A number, or the name of the bar for rows without one. */

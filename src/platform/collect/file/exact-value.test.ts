@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DuckDb, openDuckDb } from '../../io/duckdb.ts'
 import { duckLiteral } from '../../io/sql.ts'
 import type { LakeTable } from '../../lake/table-state.ts'
+import { parseCsvRecord } from './csv-records.ts'
 import { formatOf } from './format.ts'
-import { parseCsvRecord, splitLines } from './lines.ts'
+import { splitLines } from './lines.ts'
 import { readFeedFile } from './read-file.ts'
 
 const TYPES = {

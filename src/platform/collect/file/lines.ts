@@ -1,8 +1,7 @@
 import { isUtf8 } from 'node:buffer'
-import { once } from 'node:events'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { finished, pipeline } from 'node:stream/promises'
+import { pipeline } from 'node:stream/promises'
 
 /** The longest line, or CSV record, that is read. */
 export const MAX_LINE_BYTES = 4 * 1024 * 1024
@@ -22,7 +21,7 @@ export interface LineRun {
   readonly isPlain: boolean
 }
 
-const CHUNK_BYTES = 1 << 20
+export const CHUNK_BYTES = 1 << 20
 
 /**
  * Splits a text file, in order, into files of whole lines, each of about `maxBytes` or `maxLines`
@@ -224,7 +223,7 @@ async function* readChunks(path: string): AsyncGenerator<Buffer> {
 }
 
 /** A line of the file. `text` has no line end, and is cut if the line cannot be read. */
-interface Line {
+export interface Line {
   readonly number: number
   readonly text: string
   readonly fault?: 'not_text' | 'line_too_long' | 'never_closed'
@@ -287,7 +286,7 @@ type RecordEnd = (part: Buffer, isOpen: boolean) => boolean
 /**
  * A quote opens a field only at the start of the field. Inside a field, two quotes stand for one.
  */
-function quotesOpen(part: Buffer, isOpen: boolean): boolean {
+export function quotesOpen(part: Buffer, isOpen: boolean): boolean {
   let isInside = isOpen
   for (let at = part.indexOf(34); at !== -1; at = part.indexOf(34, at + 1)) {
     if (isInside) {
@@ -296,107 +295,4 @@ function quotesOpen(part: Buffer, isOpen: boolean): boolean {
     } else if (at === 0 || part[at - 1] === 44) isInside = true
   }
   return isInside
-}
-
-/** The titles of a CSV file. */
-export interface Header {
-  readonly fields: readonly string[]
-  /** The line on which it ends, from 1. */
-  readonly line: number
-}
-
-/**
- * The first CSV record that is not empty. It has no fields if all records are empty, and is
- * undefined if it cannot be read.
- */
-export async function readHeader(path: string): Promise<Header | undefined> {
-  for await (const { number, text, fault } of readLines(path, quotesOpen)) {
-    if (fault !== undefined) return undefined
-    if (isEmptyRecord(text)) continue
-    const fields = parseCsvRecord(text)?.map((field) => field ?? '')
-    return fields && { fields, line: number + text.split('\n').length - 1 }
-  }
-  return { fields: [], line: 0 }
-}
-
-/** The CSV records below the header, without empty ones. */
-export async function* readRecords(path: string, header: Header): AsyncGenerator<Line> {
-  for await (const line of readLines(path, quotesOpen)) {
-    if (line.number <= header.line) continue
-    if (line.fault === undefined && isEmptyRecord(line.text)) continue
-    yield line
-  }
-}
-
-/** Whether a CSV record is empty: only blanks, or only the commas that spreadsheets leave. */
-function isEmptyRecord(text: string): boolean {
-  return text.trim() === '' || /^,+$/.test(text)
-}
-
-/**
- * The fields of a CSV record. An empty field without quotes is null. Returns undefined if the text
- * is not CSV.
- */
-export function parseCsvRecord(text: string): (string | null)[] | undefined {
-  const fields: (string | null)[] = []
-  const field = /(?:"((?:[^"]|"")*)"|((?! *")[^,\r\n]*))(,|$)/y
-  for (;;) {
-    const found = field.exec(text)
-    if (found === null) return undefined
-    const [, quoted, plain = '', end] = found
-    fields.push(quoted === undefined ? (plain === '' ? null : plain) : quoted.replaceAll('""', '"'))
-    if (end === '') return field.lastIndex === text.length ? fields : undefined
-  }
-}
-
-/**
- * Writes every line of a file as a line of JSON, whatever it holds: `n` its number, `t` its text,
- * `j` the fields of a CSV record as JSON, and `fault` the reason if it cannot be read. Leaves out
- * empty lines. Returns the number of the last line, or undefined if a quote is never closed,
- * because everything after the quote may be part of a text.
- */
-export async function writeLines(
-  from: string,
-  to: string,
-  { header }: { header: Header | undefined },
-): Promise<number | undefined> {
-  const out = createWriteStream(to, { highWaterMark: CHUNK_BYTES })
-  const done = finished(out)
-  // Awaited below. Until then, keep a disk error from becoming an unhandled rejection.
-  done.catch(() => {})
-  const isEmpty = header === undefined ? (text: string) => text.trim() === '' : isEmptyRecord
-  let lines = 0
-  let isClosed = true
-  for await (const line of readLines(from, header === undefined ? undefined : quotesOpen)) {
-    lines = line.number
-    if (line.fault === 'never_closed') isClosed = false
-    if (line.number <= (header?.line ?? 0)) continue
-    if (line.fault === undefined && isEmpty(line.text)) continue
-    if (!out.write(`${JSON.stringify(describeLine(line, header?.fields))}\n`)) {
-      await Promise.race([once(out, 'drain'), done])
-    }
-  }
-  out.end()
-  await done
-  return isClosed ? lines : undefined
-}
-
-function describeLine(
-  { number: n, text: t, fault }: Line,
-  header: readonly string[] | undefined,
-): object {
-  if (fault !== undefined) return { n, t, fault }
-  if (header === undefined) return { n, t }
-  const all = parseCsvRecord(t)
-  // Commas at the end of a record do not count as fields.
-  const hasMore = all?.slice(header.length).some((field) => field !== null) === true
-  const fields = hasMore ? undefined : all?.slice(0, header.length)
-  if (fields?.length !== header.length) {
-    return { n, t: t.slice(0, MAX_LINE_BYTES / 16), fault: 'not_csv' }
-  }
-  return {
-    n,
-    t,
-    j: JSON.stringify(Object.fromEntries(header.map((name, at) => [name, fields[at]]))),
-  }
 }

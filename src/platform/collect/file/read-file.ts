@@ -6,7 +6,8 @@ import type { Column } from '../../lake/lake-type.ts'
 import { readParquet } from '../../lake/parquet.ts'
 import type { LakeTable } from '../../lake/table-state.ts'
 import type { WideFormat } from '../../project/source-contract.ts'
-import { divideLines, type DividedLines, type FeedRows, type Place } from './divide-lines.ts'
+import { type Header, readHeader } from './csv-records.ts'
+import { type DividedLines, divideLines, type FeedRows, type Place } from './divide-lines.ts'
 import {
   describeDuckDbError,
   type FeedFile,
@@ -16,18 +17,10 @@ import {
   unreadable,
   withGiven,
 } from './format.ts'
-import {
-  type Header,
-  isJsonText,
-  isPlainText,
-  MAX_LINE_BYTES,
-  readHeader,
-  splitLines,
-  withoutMark,
-  writeLines,
-} from './lines.ts'
+import { isJsonText, isPlainText, MAX_LINE_BYTES, splitLines, withoutMark } from './lines.ts'
 import { readWhole } from './whole-file.ts'
 import { isWide, readWide } from './wide-rows.ts'
+import { writeLines } from './write-lines.ts'
 
 /** What to read, and where to write the rows. */
 export interface ReadOptions {
@@ -340,8 +333,8 @@ async function sampleFields(
 }
 
 function jsonOptions(path: string, format: 'json' | 'jsonl'): string {
-  const shape = format === 'jsonl' ? 'newline_delimited' : 'auto'
-  return `${duckLiteral(path)}, format = '${shape}', maximum_object_size = ${MAX_LINE_BYTES}`
+  const layout = format === 'jsonl' ? 'newline_delimited' : 'auto'
+  return `${duckLiteral(path)}, format = '${layout}', maximum_object_size = ${MAX_LINE_BYTES}`
 }
 
 /** SQL of the fields of a JSON file as text. */

@@ -1,9 +1,8 @@
 import { rm } from 'node:fs/promises'
 import { identifier } from '../../io/sql.ts'
-import type { Stamp } from '../../lake/batch.ts'
+import { type Stamp, stamp } from '../../lake/batch.ts'
 import { writeParquet } from '../../lake/parquet.ts'
 import type { LakeTable } from '../../lake/table-state.ts'
-import { stamp } from '../../lake/batch.ts'
 import type { DividedLines, Place } from './divide-lines.ts'
 import { cast, fits, withCasts } from './exact-value.ts'
 

@@ -6,9 +6,10 @@ import { duckLiteral, identifier } from '../../io/sql.ts'
 import type { Stamp } from '../../lake/batch.ts'
 import type { LakeTable } from '../../lake/table-state.ts'
 import type { WideFormat } from '../../project/source-contract.ts'
+import { type Header, parseCsvRecord, readRecords } from './csv-records.ts'
 import { divideLines, type FeedRows, type Place } from './divide-lines.ts'
 import { type FeedFile, givenOf, unreadable, withGiven } from './format.ts'
-import { type Header, MAX_LINE_BYTES, parseCsvRecord, readRecords } from './lines.ts'
+import { MAX_LINE_BYTES } from './lines.ts'
 import { readWhole } from './whole-file.ts'
 
 /** Whether a CSV file with these titles is in the wide format of its feed. */

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DuckDb, openDuckDb } from '../../io/duckdb.ts'
+import { createMemory } from '../../io/memory.ts'
 import type { LogEntry } from '../../log.ts'
-import { createMemory } from '../../memory.ts'
 import type { PendingBatch } from '../batch.ts'
 import type { FileRef } from '../commit-record.ts'
 import { diskStore } from '../store/disk-store.ts'
@@ -76,17 +76,17 @@ async function refuse(batch: PendingBatch, rows: readonly Refused[]): Promise<Fi
 
 /** Batches in order: the rows that each refuses, and the ids that it releases from quarantine. */
 async function follow(
-  steps: readonly { refused?: readonly Refused[]; settled?: readonly number[] }[],
+  steps: readonly { refused?: readonly Refused[]; released?: readonly number[] }[],
 ): Promise<Awaited<ReturnType<typeof prepareOpen>>[]> {
   const found: Awaited<ReturnType<typeof prepareOpen>>[] = []
-  for (const [index, { refused = [], settled = [] }] of steps.entries()) {
+  for (const [index, { refused = [], released = [] }] of steps.entries()) {
     const batch = batchOf(index + 1)
-    const ids = settled.map((id) => `json_object('id', '${id}')::varchar`).join(', ')
+    const ids = released.map((id) => `json_object('id', '${id}')::varchar`).join(', ')
     found.push(
       await prepareOpen(batch, TABLE, {
         before: found.at(-1)?.open ?? [],
         refused: await refuse(batch, refused),
-        settled: `(select unnest([${ids}]::varchar[]) as _key)`,
+        released: `(select unnest([${ids}]::varchar[]) as _key)`,
       }),
     )
   }
@@ -170,8 +170,8 @@ describe('prepareOpen()', () => {
         ],
       },
       { refused: [{ id: 1, value: 'aa' }] },
-      { refused: [{ id: 3, value: 'c' }], settled: [1] },
-      { settled: [2, 3] },
+      { refused: [{ id: 3, value: 'c' }], released: [1] },
+      { released: [2, 3] },
     ])
     const entry = (batch: number, id: number, value: string) => ({
       batch,
@@ -191,7 +191,7 @@ describe('prepareOpen()', () => {
           { id: 1, value: 'a', operation: 'delete' },
           { id: null, value: 'b' },
         ],
-        settled: [1],
+        released: [1],
       },
     ])
     expect(await entries(only?.open ?? [])).toMatchObject([{ key: '{"id":null}' }])
@@ -199,9 +199,9 @@ describe('prepareOpen()', () => {
 
   it('returns the same files while nothing changes, and none while quarantine is empty', async () => {
     const [nothing, first, second] = await follow([
-      { settled: [1] },
+      { released: [1] },
       { refused: [{ id: 1, value: 'a' }] },
-      { settled: [2, 3] },
+      { released: [2, 3] },
     ])
     expect(nothing).toEqual({ open: [], reasons: [] })
     expect(second).toEqual({ open: first?.open, reasons: [] })
@@ -224,7 +224,7 @@ describe('prepareOpen()', () => {
           { id: 6, value: 'a', column: 'other' },
         ],
       },
-      { settled: [1, 2, 4, 6] },
+      { released: [1, 2, 4, 6] },
       { refused: [{ id: 1, value: 'a' }] },
       {},
     ])

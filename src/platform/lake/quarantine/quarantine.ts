@@ -104,7 +104,7 @@ export async function prepareOpen(
   {
     before,
     refused,
-    settled,
+    released,
   }: {
     /** The table's `open` files after the batch before. */
     readonly before: readonly FileRef[]
@@ -114,7 +114,7 @@ export async function prepareOpen(
      * Relation with a column `_key`: the keys that leave quarantine, because a later version was
      * accepted or the row is gone.
      */
-    readonly settled: string
+    readonly released: string
   },
 ): Promise<OpenQuarantine> {
   if (before.length + refused.length === 0) return { open: [], reasons: [] }
@@ -124,7 +124,7 @@ export async function prepareOpen(
   const reasons = refused.length === 0 ? [] : await findReasons(db, { earlier, later })
   if (refused.length === 0) {
     const [hit] = await db.rows<{ rows: bigint }>(
-      `select count(*) as rows from ${earlier} as e semi join ${settled} as s using (_key)`,
+      `select count(*) as rows from ${earlier} as e semi join ${released} as s using (_key)`,
     )
     if (hit?.rows === 0n) return { open: [...before], reasons }
   }
@@ -134,7 +134,7 @@ export async function prepareOpen(
         union all
         (select * from ${later} ${lastOfEachKey({ key: ['_key'] })})
     )
-    anti join ${settled} as s using (_key)`
+    anti join ${released} as s using (_key)`
   return { open: await writeRefused(batch, table, { select, index: 0, folder: 'open/' }), reasons }
 }
 

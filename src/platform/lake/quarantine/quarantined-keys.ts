@@ -181,7 +181,7 @@ export async function prepareRefusal(
   const outcome = await prepareOpen(batch, table, {
     before: open,
     refused: quarantine,
-    settled: `(select _key from ${before} anti join ${quarantined.keys} using (_key))`,
+    released: `(select _key from ${before} anti join ${quarantined.keys} using (_key))`,
   })
   return { quarantine, ...outcome, rows: sumRows(quarantine) }
 }

@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DuckDb, openDuckDb } from '../../io/duckdb.ts'
-import { createMemory } from '../../memory.ts'
+import { createMemory } from '../../io/memory.ts'
 import type { SourceView } from '../source-files.ts'
 import { openAffectedRows } from './affected-rows.ts'
 import { planRoutes } from './change-routes.ts'

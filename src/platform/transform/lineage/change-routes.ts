@@ -2,7 +2,7 @@
 // parsed select alone.
 import type { Column } from '../../lake/lake-type.ts'
 import type { SourceView } from '../source-files.ts'
-import { child, list, type Node, text } from './select-lineage.ts'
+import { child, list, type Node, stringField } from './select-lineage.ts'
 
 /** A table, and its columns that hold another table's key. */
 export interface Step {
@@ -114,15 +114,15 @@ interface Scope {
 function readFrom(from: Node, scope: Scope, isOptional: boolean): boolean {
   if (from['sample'] !== null) return false
   if (from['type'] === 'BASE_TABLE') {
-    const name = text(from['table_name']).toLowerCase()
+    const name = stringField(from['table_name']).toLowerCase()
     const view = scope.views.get(name)
     const isPlain =
       from['at_clause'] === null &&
-      text(from['schema_name']) + text(from['catalog_name']) === '' &&
+      stringField(from['schema_name']) + stringField(from['catalog_name']) === '' &&
       list(from, 'column_name_alias').length === 0
     if (view === undefined || !isPlain) return false
     if (scope.tables.some((table) => table.view === view)) return false
-    const alias = (text(from['alias']) || name).toLowerCase()
+    const alias = (stringField(from['alias']) || name).toLowerCase()
     scope.tables.push({ alias, view, isOptional })
     return true
   }
@@ -137,7 +137,7 @@ function readFrom(from: Node, scope: Scope, isOptional: boolean): boolean {
   if (!readFrom(right, scope, isOptional || isLeft)) return false
   const optional = isLeft ? scope.tables.find((table) => !before.has(table)) : undefined
   for (const column of list(from, 'using_columns')) {
-    const name = text(column).toLowerCase()
+    const name = stringField(column).toLowerCase()
     const places = scope.tables.flatMap((table) => placeIn(table, name) ?? [])
     const [first, second] = places
     if (first === undefined || second === undefined || places.length > 2) return false
@@ -197,10 +197,10 @@ function isDeterministic(part: unknown, scope: Scope, functions: ReadonlySet<str
   if (kind === 'CONSTANT') return true
   // A name that is not a column may mean the present moment, such as `current_date`.
   if (kind === 'COLUMN_REF') return placeOf(part, scope) !== undefined
-  if (kind !== undefined && !DETERMINISTIC.has(text(kind))) return false
+  if (kind !== undefined && !DETERMINISTIC.has(stringField(kind))) return false
   if (kind === 'FUNCTION') {
-    const isKnown = functions.has(text(part['function_name']).toLowerCase())
-    if (!isKnown || text(part['schema']) + text(part['catalog']) !== '') return false
+    const isKnown = functions.has(stringField(part['function_name']).toLowerCase())
+    if (!isKnown || stringField(part['schema']) + stringField(part['catalog']) !== '') return false
   }
   return Object.values(part).every((each) => isDeterministic(each, scope, functions))
 }
@@ -217,7 +217,7 @@ const DETERMINISTIC = new Set([
 
 /** Whether a star means all columns, or all columns of one table, without exceptions. */
 function isPlainStar(star: Node, { tables }: Scope): boolean {
-  const of = text(star['relation_name']).toLowerCase()
+  const of = stringField(star['relation_name']).toLowerCase()
   return (
     star['columns'] !== true &&
     !isNode(star['expr']) &&
@@ -282,7 +282,7 @@ function placeOfOutput(name: string, select: readonly Node[], scope: Scope): Pla
   const folded = name.toLowerCase()
   for (const expression of select) {
     if (expression['class'] === 'STAR') {
-      const of = text(expression['relation_name']).toLowerCase()
+      const of = stringField(expression['relation_name']).toLowerCase()
       const shown = of === '' ? [folded] : [of, folded]
       const place = resolve(shown, scope)
       if (place !== undefined) return place
@@ -290,7 +290,7 @@ function placeOfOutput(name: string, select: readonly Node[], scope: Scope): Pla
     }
     const isCast = expression['class'] === 'CAST' && expression['try_cast'] === false
     const column = isCast ? child(expression, 'child') : expression
-    const own = text(expression['alias']) || text(list(column, 'column_names').at(-1))
+    const own = stringField(expression['alias']) || stringField(list(column, 'column_names').at(-1))
     if (own.toLowerCase() === folded) return placeOf(column, scope)
   }
   return undefined
@@ -319,7 +319,7 @@ function stepsFrom(table: Joined, scope: Scope): readonly Step[] | undefined {
 
 function placeOf(expression: Node, scope: Scope): Place | undefined {
   if (expression['class'] !== 'COLUMN_REF') return undefined
-  const names = list(expression, 'column_names').map((name) => text(name).toLowerCase())
+  const names = list(expression, 'column_names').map((name) => stringField(name).toLowerCase())
   return resolve(names, scope)
 }
 

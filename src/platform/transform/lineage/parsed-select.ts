@@ -1,6 +1,6 @@
 import type { DuckDb } from '../../io/duckdb.ts'
+import { boundedMap, inMemory, type Memory } from '../../io/memory.ts'
 import { duckLiteral } from '../../io/sql.ts'
-import { boundedMap, inMemory, type Memory } from '../../memory.ts'
 import type { Node } from './select-lineage.ts'
 
 /** A project's select, parsed by DuckDB's own parser. */

@@ -89,7 +89,8 @@ function opaque(name: string, node: unknown, known: TracedRelations): TracedRela
 function tablesIn(node: unknown, known: TracedRelations): string[] {
   const tables: string[] = []
   JSON.parse(JSON.stringify(node), (key, value: unknown) => {
-    if (key === 'table_name') tables.push(...(known.get(text(value).toLowerCase())?.tables ?? []))
+    if (key === 'table_name')
+      tables.push(...(known.get(stringField(value).toLowerCase())?.tables ?? []))
     return value
   })
   return distinct(tables)
@@ -119,7 +120,7 @@ export function followSelect(node: Node, outer: TracedRelations): TracedRelation
 function withCtes(node: Node, outer: TracedRelations): TracedRelations {
   const known = new Map(outer)
   for (const { key, value } of list(child(node, 'cte_map'), 'map')) {
-    const name = text(key)
+    const name = stringField(key)
     const query = child(child(value as Node, 'query'), 'node')
     const found = followSelect(query, known)
     known.set(name.toLowerCase(), renamed(found, name, list(value as Node, 'aliases')))
@@ -130,7 +131,7 @@ function withCtes(node: Node, outer: TracedRelations): TracedRelations {
 /** A relation renamed by `from t as name (columns)`. */
 function renamed(found: TracedRelation, name: string, aliases: readonly unknown[]): TracedRelation {
   const columns = [...found.columns.values()].map(({ column, from }, index) => ({
-    column: text(aliases[index]) || column,
+    column: stringField(aliases[index]) || column,
     from,
   }))
   // Unless all columns are known, it is unknown which column an alias names.
@@ -153,7 +154,7 @@ function followList(node: Node, known: TracedRelations): TracedRelation {
     } else {
       const last = list(expression, 'column_names').at(-1)
       columns.push({
-        column: text(expression['alias']) || text(last) || `column ${index + 1}`,
+        column: stringField(expression['alias']) || stringField(last) || `column ${index + 1}`,
         from: feedOf(expression, {
           scope,
           earlier: traced('', { columns, isClosed, tables: [] }),
@@ -169,13 +170,13 @@ function followFrom(
   from: Node,
   { known, merged }: { known: TracedRelations; merged: Set<string> },
 ): TracedRelation[] {
-  const alias = text(from['alias'])
+  const alias = stringField(from['alias'])
   const aliases = list(from, 'column_name_alias')
   switch (from['type']) {
     case 'EMPTY':
       return []
     case 'BASE_TABLE': {
-      const name = text(from['table_name'])
+      const name = stringField(from['table_name'])
       const found = known.get(name.toLowerCase()) ?? opaque(name, from, known)
       return [renamed(found, alias || name, aliases)]
     }
@@ -187,7 +188,7 @@ function followFrom(
       const rows = list(from, 'values') as unknown as readonly (readonly Node[])[]
       const nowhere = { scope: { known, relations: [], merged }, earlier: opaque('', {}, known) }
       const columns = (rows[0] ?? []).map((_, index) => ({
-        column: text(list(from, 'expected_names')[index]) || `col${index}`,
+        column: stringField(list(from, 'expected_names')[index]) || `col${index}`,
         from: combine(rows.map((row) => feedOf(row[index] ?? {}, nowhere))),
       }))
       const values = traced(alias, { columns, isClosed: true, tables: [] })
@@ -196,7 +197,7 @@ function followFrom(
     case 'JOIN': {
       const left = followFrom(child(from, 'left'), { known, merged })
       const right = followFrom(child(from, 'right'), { known, merged })
-      for (const name of list(from, 'using_columns')) merged.add(text(name).toLowerCase())
+      for (const name of list(from, 'using_columns')) merged.add(stringField(name).toLowerCase())
       const isFilter = from['join_type'] === 'SEMI' || from['join_type'] === 'ANTI'
       return isFilter ? left : [...left, ...right]
     }
@@ -210,7 +211,7 @@ function followStar(
   star: Node,
   scope: Scope,
 ): { column: string; from: ColumnSource }[] | undefined {
-  const of = text(star['relation_name']).toLowerCase()
+  const of = stringField(star['relation_name']).toLowerCase()
   const relations = scope.relations.filter(({ name }) => of === '' || name === of)
   const isPlain =
     star['columns'] !== true &&
@@ -220,7 +221,9 @@ function followStar(
   if (!isPlain || relations.length === 0 || relations.some(({ isClosed }) => !isClosed)) {
     return undefined
   }
-  const excluded = new Set(list(star, 'exclude_list').map((name) => text(name).toLowerCase()))
+  const excluded = new Set(
+    list(star, 'exclude_list').map((name) => stringField(name).toLowerCase()),
+  )
   return relations.flatMap(({ columns }) =>
     [...columns]
       .filter(([name]) => !excluded.has(name))
@@ -264,13 +267,13 @@ function feedOf(
     const kind = node['class']
     if (kind === 'CONSTANT') return
     if (kind === 'COLUMN_REF') {
-      const names = list(node, 'column_names').map((name) => text(name).toLowerCase())
+      const names = list(node, 'column_names').map((name) => stringField(name).toLowerCase())
       const own = names.length === 1 ? earlier.columns.get(names[0] ?? '')?.from : undefined
       feeds.push(traceName(names, scope) ?? (areClosed(scope) ? own : undefined) ?? lost)
       return
     }
     const before = feeds.length
-    const isPlain = kind === undefined || PLAIN.has(text(kind))
+    const isPlain = kind === undefined || PLAIN.has(stringField(kind))
     if (!isPlain || node['function_name'] === 'count_star') feeds.push(lost)
     else for (const each of Object.values(node)) visit(each)
     // A row number without columns depends on the number of rows, not on any column.
@@ -311,6 +314,6 @@ export function list(node: Node, key: string): readonly Node[] {
 }
 
 /** A member's text; an empty text for anything else. */
-export function text(value: unknown): string {
+export function stringField(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }
