@@ -18,6 +18,9 @@ export interface Place {
   readonly folder: string
 }
 
+/** One for the process, as a process has it that runs on a schedule. */
+const memory = createMemory()
+
 /** Deps with the limits every user has, at a place. */
 export function depsAt(place: Place, project: Project = totesys): Deps {
   const scratchDir = join(place.folder, 'scratch')
@@ -36,7 +39,7 @@ export function depsAt(place: Place, project: Project = totesys): Deps {
     ingestion: diskStore(join(place.folder, 'ingestion')),
     processed: diskStore(join(place.folder, 'processed')),
     scratchDir,
-    memory: createMemory(),
+    memory,
     log: () => {},
     runId: 'bench',
     version: '0.0.0-bench',
