@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import type { Deps } from '../deps.ts'
-import { keepIf, type Relation, together } from '../io/duckdb.ts'
+import { disposeOnError, disposeTogether, type Relation } from '../io/duckdb.ts'
 import { duckLiteral, identifier, identifiers } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import { incomingRelation, prepareFile } from '../lake/change-file.ts'
@@ -15,11 +15,10 @@ import {
   readRefused,
   rowText,
 } from '../lake/quarantine/quarantine.ts'
-import { keyColumns } from '../lake/table-state.ts'
 import { type ArchivedSchema, lakeTable, parsedTable, prepareSchema } from '../lake/schema.ts'
 import { prepareTable, type TableChanges } from '../lake/table-changes.ts'
 import { carryOver, countRows, sumRows } from '../lake/table-entry.ts'
-import { type LakeTable, lastOfEachKey, openState } from '../lake/table-state.ts'
+import { keyColumns, type LakeTable, lastOfEachKey, openState } from '../lake/table-state.ts'
 import { hashFile, openFiles } from '../lake/zone.ts'
 import type { Feed } from '../project/source-contract.ts'
 import type { RowFile } from './file/divide-lines.ts'
@@ -136,21 +135,21 @@ async function captureRows(
   )
   if (accepted.length === 0) {
     const kept = `(select *, 0 as _ordinal from ${all})`
-    return { changes: [], state: [...state], inserted: 0, updated: 0, kept, ...together([]) }
+    return { changes: [], state: [...state], inserted: 0, updated: 0, kept, ...disposeTogether([]) }
   }
   const hasTwice = await holdsTwice(batch, table, all)
   if (state.length === 0 && !hasTwice) return await captureFirstRows(batch, table, accepted)
   const { db, zone } = batch
   const latest = hasTwice
     ? await db.table(`select * from ${all} ${lastOfEachKey(table)}`)
-    : { name: all, ...together([]) }
-  return await keepIf(latest, async () => {
+    : { name: all, ...disposeTogether([]) }
+  return await disposeOnError(latest, async () => {
     await using current = await openState(db, zone, { table, state })
     const states = { incoming: latest.name, state: current.name }
     await using found = await compareRows(db, table, states)
     const { changes, inserted, updated } = found
     const prepared = await prepareTable(batch, table, { changes, rows: inserted + updated, state })
-    return { ...prepared, inserted, updated, kept: latest.name, ...together([latest]) }
+    return { ...prepared, inserted, updated, kept: latest.name, ...disposeTogether([latest]) }
   })
 }
 
@@ -173,7 +172,7 @@ async function captureFirstRows(
     inserted: sumRows(files),
     updated: 0,
     kept: incomingRelation(table, await openFiles(batch.zone, files)),
-    ...together([]),
+    ...disposeTogether([]),
   }
 }
 

@@ -4,12 +4,12 @@ import { TidemarkError } from '../errors.ts'
 import { duckLiteral } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import type { FileRef, SnapshotInfo, TableEntry } from '../lake/commit-record.ts'
-import { NO_ROWS, carryOver, sumRows } from '../lake/table-entry.ts'
 import { convertRows } from '../lake/convert.ts'
 import { DEFERRED } from '../lake/held.ts'
 import type { Column } from '../lake/lake-type.ts'
 import { readParquet } from '../lake/parquet.ts'
 import { prepareQuarantine, rowText, selectRefused } from '../lake/quarantine/quarantine.ts'
+import { carryOver, countRows, sumRows } from '../lake/table-entry.ts'
 import type { LakeTable } from '../lake/table-state.ts'
 import { type Breach, type BreachReason, findUnusableNames } from '../source/contract.ts'
 import { type CopiedRows, copyRecent, copyWhole, countTables } from '../source/copy.ts'
@@ -97,7 +97,7 @@ export async function holdTable(deps: Deps, hold: TableHold): Promise<TableEntry
   const capturedTo = previous?.capturedTo ?? before
   return {
     ...carryOver(previous),
-    counts: { ...NO_ROWS, read: rows, quarantined: rows },
+    counts: countRows({ read: rows, quarantined: rows }),
     quarantine: quarantine ?? [],
     held: {
       ...breach,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Deps, ingestionZone } from '../deps.ts'
-import { type DuckDb, type Relation, together } from '../io/duckdb.ts'
+import { disposeTogether, type DuckDb, type Relation } from '../io/duckdb.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { onlyRow } from '../io/postgres.ts'
 import { identifiers } from '../io/sql.ts'
@@ -85,7 +85,7 @@ export async function verifyLake(deps: Deps, check: LakeCheck): Promise<Verified
   const refused = [...opened].flatMap(([name, { refused: rows }]): [string, string][] =>
     rows === undefined ? [] : [[name, rows]],
   )
-  return { verified, refused: new Map(refused), ...together([...opened.values()]) }
+  return { verified, refused: new Map(refused), ...disposeTogether([...opened.values()]) }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { type Deps, processedZone } from '../deps.ts'
 import { ConflictError } from '../errors.ts'
-import { type DuckDb, type Relation, together } from '../io/duckdb.ts'
+import { disposeTogether, type DuckDb, type Relation } from '../io/duckdb.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { onlyRow } from '../io/postgres.ts'
 import { NO_TIME_LIMITS } from '../io/session.ts'
@@ -271,7 +271,7 @@ async function makeExpected(
     table,
     rows: rows.name,
     quarantined: `(select ${key} from ${made.name} where ${broken}${more})`,
-    ...together([made, rows]),
+    ...disposeTogether([made, rows]),
   }
 }
 

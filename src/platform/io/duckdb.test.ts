@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type DuckDb, keepIf, openDuckDb } from './duckdb.ts'
+import { disposeOnError, type DuckDb, openDuckDb } from './duckdb.ts'
 
 let db: DuckDb
 
@@ -36,7 +36,9 @@ describe('a relation', () => {
       await db.run(`select missing from ${one.name}`)
     }
     await expect(failing()).rejects.toThrow(/missing/)
-    const kept = keepIf(await db.table('select 1 as x'), () => Promise.reject(new Error('no')))
+    const kept = disposeOnError(await db.table('select 1 as x'), () =>
+      Promise.reject(new Error('no')),
+    )
     await expect(kept).rejects.toThrow('no')
     expect(await relations()).toEqual([])
   })

@@ -44,7 +44,7 @@ export interface Relation extends AsyncDisposable {
  * Combines several things into one that disposes of them, the last first. Node 20 has no
  * `AsyncDisposableStack`.
  */
-export function together(parts: readonly (AsyncDisposable | undefined)[]): AsyncDisposable {
+export function disposeTogether(parts: readonly (AsyncDisposable | undefined)[]): AsyncDisposable {
   return {
     async [Symbol.asyncDispose]() {
       for (const part of parts.toReversed()) await part?.[Symbol.asyncDispose]()
@@ -55,7 +55,7 @@ export function together(parts: readonly (AsyncDisposable | undefined)[]): Async
 /**
  * Passes a thing to `work`, which may keep it in its result. Disposes of the thing if `work` fails.
  */
-export async function keepIf<Kept extends AsyncDisposable, Made>(
+export async function disposeOnError<Kept extends AsyncDisposable, Made>(
   kept: Kept,
   work: (kept: Kept) => Promise<Made>,
 ): Promise<Made> {

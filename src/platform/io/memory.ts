@@ -3,12 +3,15 @@
  * that never change, so a process that starts without it does the same work, only more slowly.
  */
 export interface Memory {
-  readonly startedAt: Date
+  readonly [MEMORY]: true
 }
+
+/** Only `createMemory` makes a memory. What it holds is found by `inMemory`. */
+const MEMORY = Symbol('memory')
 
 /** An empty memory. */
 export function createMemory(): Memory {
-  return { startedAt: new Date() }
+  return { [MEMORY]: true }
 }
 
 /**

@@ -17,7 +17,7 @@ export interface RetryOptions {
 
 /**
  * Runs `work` until it succeeds, fails for good, or has failed `attempts` times. Throws its last
- * error. Up to half of each pause is cut at random, so that callers that failed together do not
+ * error. Each pause is up to half longer, at random, so that callers that failed together do not
  * return together. `work` gets the number of the attempt, from 1.
  */
 export async function retry<T>(
@@ -28,11 +28,12 @@ export async function retry<T>(
     try {
       return await work(attempt)
     } catch (error) {
-      if (attempt >= attempts || !isPassing(error) || signal?.aborted === true) throw error
+      if (attempt >= attempts || !isPassing(error)) throw error
       await onRetry?.(error, attempt)
+      const shortestMs = Math.min(pauseMs * 2 ** (attempt - 1), maxPauseMs)
+      const ms = shortestMs * (1 + Math.random() / 2)
+      if (ms > 0) await delay(ms, undefined, { signal }).catch(() => {})
+      if (signal?.aborted === true) throw error
     }
-    const fullMs = Math.min(pauseMs * 2 ** (attempt - 1), maxPauseMs)
-    const ms = fullMs * (1 - Math.random() / 2)
-    if (ms > 0) await delay(ms, undefined, { signal }).catch(() => {})
   }
 }

@@ -1,5 +1,5 @@
 import { ContractError } from '../errors.ts'
-import { type DuckDb, keepIf, together } from '../io/duckdb.ts'
+import { disposeOnError, disposeTogether, type DuckDb } from '../io/duckdb.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { isDistinct } from './lake-type.ts'
 import type { LakeTable } from './table-state.ts'
@@ -23,7 +23,7 @@ export async function compareRows(
   table: LakeTable,
   { incoming, state }: { incoming: string; state: string },
 ): Promise<Comparison> {
-  return await keepIf(
+  return await disposeOnError(
     await db.table(selectChanged(table, { incoming, state })),
     async (changes) => {
       const found = await db.row<Record<'read' | 'inserted' | 'updated', bigint>>(`
@@ -37,7 +37,7 @@ export async function compareRows(
         inserted: Number(found.inserted),
         updated: Number(found.updated),
         changes: changes.name,
-        ...together([changes]),
+        ...disposeTogether([changes]),
       }
     },
   )

@@ -1,4 +1,4 @@
-import { type DuckDb, keepIf, type Relation, together } from '../io/duckdb.ts'
+import { disposeOnError, disposeTogether, type DuckDb, type Relation } from '../io/duckdb.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import type { StateFile } from './commit-record.ts'
 import { type Column, tryValueFrom } from './lake-type.ts'
@@ -56,7 +56,7 @@ export async function openState(
   const overlay = await db.table(
     `select ${names}, _operation from (${changes}) ${lastOfEachKey(table)}`,
   )
-  return await keepIf(overlay, async () => {
+  return await disposeOnError(overlay, async () => {
     const view = await db.view(
       `select ${names} from (${base})
        anti join ${overlay.name} using (${identifiers(table.key)})
@@ -64,7 +64,7 @@ export async function openState(
        select ${names} from ${overlay.name} where _operation <> 'delete'`,
       as,
     )
-    return { name: view.name, ...together([overlay, view]) }
+    return { name: view.name, ...disposeTogether([overlay, view]) }
   })
 }
 

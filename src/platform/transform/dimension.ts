@@ -1,5 +1,5 @@
 import { ContractError } from '../errors.ts'
-import { type DuckDb, keepIf, type Relation, together } from '../io/duckdb.ts'
+import { disposeOnError, disposeTogether, type DuckDb, type Relation } from '../io/duckdb.ts'
 import { duckLiteral, identifier, identifiers } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import type { FileRef, Hold, ProcessedEntry, RowCounts } from '../lake/commit-record.ts'
@@ -7,10 +7,10 @@ import { checkKeys, compareRows, type Comparison } from '../lake/compare.ts'
 import type { Column } from '../lake/lake-type.ts'
 import { canBeTooMany, type QuarantineLimits } from '../lake/quarantine/limits.ts'
 import {
-  type RefusalReason,
   prepareOpen,
   prepareQuarantine,
   readRefused,
+  type RefusalReason,
   rowText,
   selectRefused,
 } from '../lake/quarantine/quarantine.ts'
@@ -25,9 +25,9 @@ import {
   type Broken,
   brokenBy,
   countBroken,
-  reasonOf,
   isNullable,
   nameBroken,
+  reasonOf,
   type Rule,
   rulesOf,
   warningsOf,
@@ -98,7 +98,7 @@ export async function changeDimension(
   const columns = await describe(db, readModel(model))
   const table: LakeTable = { name: model.table, key: model.key, columns }
   const published = await openState(db, zone, { table, state: before?.state ?? [] })
-  return await keepIf(published, async () =>
+  return await disposeOnError(published, async () =>
     input.reach === 'none'
       ? await keepUnchanged(db, table, { input, published })
       : await changePublished(batch, table, { input, published }),
@@ -125,7 +125,7 @@ async function keepUnchanged(
     counts: NO_ROWS,
     held: before?.held,
     warnings: {},
-    ...together([published, changes]),
+    ...disposeTogether([published, changes]),
   }
 }
 
@@ -142,29 +142,32 @@ async function changePublished(
 ): Promise<DimensionChanges> {
   const { db } = batch
   const { model, before, limits } = input
-  return await keepIf(await compareMade(batch, table, { input, published }), async (made) => {
-    const { found, refused } = made
-    const { changes } = found
-    const rows = found.read + refused.rows
-    const held = holdFor(batch, { limits, rows, refused: refused.rows, before: before?.held })
-    if (held !== undefined) await refuseChanges(db, table, { changes, refused })
-    const isClean = refused.rows === 0 && held === undefined
-    const refusal = await quarantineRows(batch, table, { refused, published, isClean, before })
-    const { inserted, updated } = held === undefined ? found : { inserted: 0, updated: 0 }
-    const quarantined = sumRows(refusal.quarantine)
-    const isChanged = inserted + updated > 0
-    return {
-      table,
-      model,
-      published: published.name,
-      changes,
-      ...refusal,
-      counts: countRows({ read: rows, inserted, updated, quarantined }),
-      held,
-      warnings: isChanged ? await countWarnings(db, { model, changes }) : {},
-      ...together([published, made]),
-    }
-  })
+  return await disposeOnError(
+    await compareMade(batch, table, { input, published }),
+    async (made) => {
+      const { found, refused } = made
+      const { changes } = found
+      const rows = found.read + refused.rows
+      const held = holdFor(batch, { limits, rows, refused: refused.rows, before: before?.held })
+      if (held !== undefined) await refuseChanges(db, table, { changes, refused })
+      const isClean = refused.rows === 0 && held === undefined
+      const refusal = await quarantineRows(batch, table, { refused, published, isClean, before })
+      const { inserted, updated } = held === undefined ? found : { inserted: 0, updated: 0 }
+      const quarantined = sumRows(refusal.quarantine)
+      const isChanged = inserted + updated > 0
+      return {
+        table,
+        model,
+        published: published.name,
+        changes,
+        ...refusal,
+        counts: countRows({ read: rows, inserted, updated, quarantined }),
+        held,
+        warnings: isChanged ? await countWarnings(db, { model, changes }) : {},
+        ...disposeTogether([published, made]),
+      }
+    },
+  )
 }
 
 /** The rows that a model makes, compared with the published rows. */
@@ -235,7 +238,7 @@ async function makeAndCompare(
 ): Promise<MadeRows> {
   await using made = await db.table(sql)
   const rules = rulesOf(model, { columns: table.columns })
-  return await keepIf(await moveRefused(db, made, rules), async (refused) => {
+  return await disposeOnError(await moveRefused(db, made, rules), async (refused) => {
     // Compares a part only with the published rows of the same keys.
     await using part = isPart
       ? await db.table(`
@@ -245,7 +248,7 @@ async function makeAndCompare(
     await checkKeys(db, table, made.name)
     const state = (part ?? published).name
     const found = await compareRows(db, table, { incoming: made.name, state })
-    return { found, refused, ...together([refused, found]) }
+    return { found, refused, ...disposeTogether([refused, found]) }
   })
 }
 

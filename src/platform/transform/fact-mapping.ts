@@ -1,5 +1,5 @@
 import { ContractError } from '../errors.ts'
-import { together } from '../io/duckdb.ts'
+import { disposeTogether } from '../io/duckdb.ts'
 import { identifiers } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import type { Column } from '../lake/lake-type.ts'
@@ -14,8 +14,8 @@ import {
   type Broken,
   brokenBy,
   countBroken,
-  reasonOf,
   nameBroken,
+  reasonOf,
   type Rule,
   rulesOf,
   warningsOf,
@@ -132,7 +132,7 @@ export async function openLast(
   const all = `(${changes.map(({ seen }) => `select * from ${seen}`).join(' union all by name ')})`
   // Within one batch, a key changes only once.
   const last = changes.length > 1 ? `(select * from ${all} ${lastOfEachKey(view)})` : all
-  return together([...changes, await viewChanges(db, view, last)])
+  return disposeTogether([...changes, await viewChanges(db, view, last)])
 }
 
 /**
@@ -144,7 +144,7 @@ export async function openFile(
   { number, view, path }: Pick<MappedFile, 'number' | 'view' | 'path'>,
 ): Promise<SourceChanges> {
   const changes = await openSourceChanges(db, view, { ingestion, number, paths: [path] })
-  return { ...changes, ...together([changes, await viewChanges(db, view, changes.seen)]) }
+  return { ...changes, ...disposeTogether([changes, await viewChanges(db, view, changes.seen)]) }
 }
 
 /**

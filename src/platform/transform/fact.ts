@@ -1,17 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { together } from '../io/duckdb.ts'
+import { disposeTogether } from '../io/duckdb.ts'
 import { identifier } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import { prepareFile } from '../lake/change-file.ts'
 import type { FileRef, Hold, ProcessedEntry, RowCounts } from '../lake/commit-record.ts'
 import { fileValues } from '../lake/lake-type.ts'
 import { readParquet, writeParquet } from '../lake/parquet.ts'
+import type { QuarantineLimits } from '../lake/quarantine/limits.ts'
 import {
-  type RefusalReason,
   prepareOpen,
   prepareQuarantine,
   readRefused,
+  type RefusalReason,
 } from '../lake/quarantine/quarantine.ts'
 import { countRows, sumRows } from '../lake/table-entry.ts'
 import type { Fact } from '../project/model.ts'
@@ -29,7 +30,6 @@ import {
   selectRefusedChanges,
   type WrittenFile,
 } from './fact-mapping.ts'
-import type { QuarantineLimits } from '../lake/quarantine/limits.ts'
 import { holdFor } from './hold.ts'
 import { type RestoredChanges, restoreDeletes } from './restore-deletes.ts'
 import { addBroken, type Broken } from './rules.ts'
@@ -174,7 +174,7 @@ async function restoreLost(
   { file: { counts }, written }: { file: MappedFile; written: readonly WrittenFile[] },
 ): Promise<RestoredChanges & { readonly refused: number }> {
   if (counts.refusedDeletes === 0) {
-    return { sql: mapping.sql, refused: counts.refused, ...together([]) }
+    return { sql: mapping.sql, refused: counts.refused, ...disposeTogether([]) }
   }
   const restored = await restoreDeletes(batch, mapping, written)
   const refused = await batch.db.count(`(${restored.sql}) where ${mapping.broken}`)

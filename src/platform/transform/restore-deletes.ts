@@ -1,4 +1,4 @@
-import { together } from '../io/duckdb.ts'
+import { disposeTogether } from '../io/duckdb.ts'
 import { identifiers } from '../io/sql.ts'
 import { readExistingCommit } from '../lake/batch-log.ts'
 import type { PendingBatch } from '../lake/batch.ts'
@@ -65,7 +65,7 @@ export async function restoreDeletes(
       where _ordinal not in (select _ordinal ${restored})
       union all
       select ${values}, _operation, _captured_at, _ordinal ${restored}`,
-    ...together([deletes, last]),
+    ...disposeTogether([deletes, last]),
   }
 }
 

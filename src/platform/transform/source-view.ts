@@ -1,4 +1,4 @@
-import { type DuckDb, keepIf, type Relation, together } from '../io/duckdb.ts'
+import { disposeOnError, disposeTogether, type DuckDb, type Relation } from '../io/duckdb.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { readExistingCommit } from '../lake/batch-log.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
@@ -72,10 +72,10 @@ export async function openTable(
     },
     ...(files.isExact ? { as: name } : {}),
   })
-  if (files.isExact) return { refused: undefined, ...together([current]) }
-  return await keepIf(current, async () => {
+  if (files.isExact) return { refused: undefined, ...disposeTogether([current]) }
+  return await disposeOnError(current, async () => {
     const divided = await divideByFault(db, view, current.name)
-    return { refused: divided.refused, ...together([current, divided]) }
+    return { refused: divided.refused, ...disposeTogether([current, divided]) }
   })
 }
 
@@ -100,10 +100,13 @@ async function divideByFault(
   rows: string,
 ): Promise<OpenTable & { refused: string }> {
   const select = `select ${identifiers(columns.map((column) => column.name))} from ${rows}`
-  return await keepIf(await db.view(`${select} where _fault is null`, name), async (accepted) => {
-    const refused = await db.view(`${select} where _fault is not null`)
-    return { refused: refused.name, ...together([accepted, refused]) }
-  })
+  return await disposeOnError(
+    await db.view(`${select} where _fault is null`, name),
+    async (accepted) => {
+      const refused = await db.view(`${select} where _fault is not null`)
+      return { refused: refused.name, ...disposeTogether([accepted, refused]) }
+    },
+  )
 }
 
 /**
@@ -134,14 +137,14 @@ export async function openSourceChanges(
 ): Promise<SourceChanges> {
   const files = await readFiles(db, view, paths)
   const all = files.rows(paths)
-  if (files.isExact) return { seen: all, all, isExact: true, ...together([]) }
+  if (files.isExact) return { seen: all, all, isExact: true, ...disposeTogether([]) }
   const restored = await restoreDeletions(db, view, { ingestion, number, all })
   const columns = identifiers([...view.columns.map(({ name }) => name), ...CHANGE_COLUMNS])
   const seen = `(
     select ${columns} from ${all} where _fault is null
     union all
     select ${columns} from ${restored.name})`
-  return { seen, all, isExact: false, ...together([restored]) }
+  return { seen, all, isExact: false, ...disposeTogether([restored]) }
 }
 
 /**

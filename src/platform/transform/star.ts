@@ -1,4 +1,4 @@
-import { type DuckDb, together } from '../io/duckdb.ts'
+import { disposeTogether, type DuckDb } from '../io/duckdb.ts'
 import { readExistingCommit } from '../lake/batch-log.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import type { ProcessedEntry } from '../lake/commit-record.ts'
@@ -111,7 +111,7 @@ async function openTables(
     views.set(source.name, view)
     if (names.has(source.name)) opened.push(await openTable(db, view, input))
   }
-  return { views, ...together(opened) }
+  return { views, ...disposeTogether(opened) }
 }
 
 /** The changes whose values do not fit their table's contract, by source table. */
@@ -206,7 +206,7 @@ async function changeDimensions(
     )
     found.set(model.table, await joinFacts(batch.db, dimension, references))
   }
-  return { byTable: found, ...together([...found.values()]) }
+  return { byTable: found, ...disposeTogether([...found.values()]) }
 }
 
 /** A calendar's rows are the days that facts name, so any reference to it may add rows. */
@@ -273,7 +273,7 @@ async function runTests(
       const changes = await openSourceChanges(db, view, { ingestion, number: record.batch, paths })
       opened.push(changes, await viewChanges(db, view, changes.seen))
     }
-    await using _opened = together(opened)
+    await using _opened = disposeTogether(opened)
     offenders[test.name] = await countOffenders(db, test)
   }
   return offenders

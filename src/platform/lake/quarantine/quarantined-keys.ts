@@ -1,4 +1,4 @@
-import { type DuckDb, keepIf, type Relation, together } from '../../io/duckdb.ts'
+import { disposeOnError, disposeTogether, type DuckDb, type Relation } from '../../io/duckdb.ts'
 import { duckLiteral, identifier, identifiers } from '../../io/sql.ts'
 import type { PendingBatch } from '../batch.ts'
 import type { FileRef } from '../commit-record.ts'
@@ -83,7 +83,7 @@ export async function readQuarantinedKeys(
   }: { open: readonly FileRef[]; refused: readonly string[]; incoming: string },
 ): Promise<QuarantinedKeys | undefined> {
   if (open.length + refused.length === 0) return undefined
-  return await keepIf(await openQuarantined(db, zone, { table, open }), async (keys) => {
+  return await disposeOnError(await openQuarantined(db, zone, { table, open }), async (keys) => {
     const { name } = keys
     await db.run(`
       delete from ${name} where _key in (
@@ -102,7 +102,7 @@ export async function readQuarantinedKeys(
       await db.run(`delete from ${name} where _key in (select _key from ${read.name})`)
       await db.run(`insert into ${name} by name select * from ${read.name}`)
     }
-    return { keys: name, fresh, ...together([keys]) }
+    return { keys: name, fresh, ...disposeTogether([keys]) }
   })
 }
 

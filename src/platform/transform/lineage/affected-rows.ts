@@ -1,4 +1,4 @@
-import { type DuckDb, together } from '../../io/duckdb.ts'
+import { disposeTogether, type DuckDb } from '../../io/duckdb.ts'
 import { boundedMap, inMemory } from '../../io/memory.ts'
 import { duckLiteral, identifier, identifiers } from '../../io/sql.ts'
 import type { Column } from '../../lake/lake-type.ts'
@@ -66,7 +66,7 @@ export async function openAffectedRows(
   // once.
   return {
     sql: selects.map((select) => `(${select.sql})`).join(' union '),
-    ...together(selects),
+    ...disposeTogether(selects),
   }
 }
 
@@ -96,7 +96,7 @@ async function selectThrough(
   const limited = await db.table(`from ${rows}`)
   // Inside the select, this name now means the limited table.
   const table = identifier(way.steps.at(-1)?.table ?? '')
-  return { sql: `with ${table} as (from ${limited.name})\n${sql}`, ...together([limited]) }
+  return { sql: `with ${table} as (from ${limited.name})\n${sql}`, ...disposeTogether([limited]) }
 }
 
 /** Types whose text in a quarantined key converts back to the same value. */
