@@ -57,6 +57,7 @@ it.each(listCommands().map(({ names, command }) => [names.join(' '), command] as
     const words = name.split(' ')
     const asked = await tidemark(['help', ...words])
     expect(await tidemark([...words, '--help'])).toEqual(asked)
+    expect(await tidemark(['help', '-q', ...words])).toEqual(asked)
     expect(asked).toMatchObject({ code: 0, err: '' })
     expect(asked.out).toContain(`Usage: tidemark ${name}`)
     for (const { line, what } of command.examples) {

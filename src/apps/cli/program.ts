@@ -149,9 +149,11 @@ export function describeOption({ summary, standard }: Option | SettingOption): s
 
 /**
  * The arguments that show what `help` asks for: `help quarantine list` is `quarantine list --help`.
+ * Options change nothing.
  * A name that does not exist is left alone, so that the parser says what may have been meant.
  */
-function readHelpRequest([first, ...asked]: readonly string[]): readonly string[] | undefined {
+function readHelpRequest([first, ...rest]: readonly string[]): readonly string[] | undefined {
+  const asked = rest.filter((word) => !word.startsWith('-'))
   if (first !== 'help' || asked.length === 0) return undefined
   let entries: readonly (Command | CommandGroup)[] = COMMANDS
   const path: string[] = []

@@ -49,6 +49,14 @@ describe('a relation', () => {
     await expect(db.view('select 2 as isbn', 'book "1"')).rejects.toThrow(/already exists/)
   })
 
+  it('is dropped once, although it is disposed of again', async () => {
+    const one = await db.view('select 1 as isbn', 'book')
+    await one[Symbol.asyncDispose]()
+    await using other = await db.view('select 2 as isbn', 'book')
+    await one[Symbol.asyncDispose]()
+    expect(await db.rows(`from ${other.name}`)).toEqual([{ isbn: 2 }])
+  })
+
   it('takes no error along if the database is gone before it', async () => {
     const other = await openDuckDb({ scratchDir: tmpdir() })
     const one = await other.table('select 1 as x')

@@ -127,17 +127,7 @@ export async function openDuckDb({
       throw new TypeError('a query did not return exactly one row')
     return found
   }
-  let created = 0
-  const create = async (kind: 'table' | 'view', select: string, as?: string): Promise<Relation> => {
-    created += 1
-    const name = identifier(as ?? `tidemark relation ${created}`)
-    await run(`create temp ${kind} ${name} as ${select}`)
-    return {
-      name,
-      // A drop can fail only together with the database, which takes the relation with it.
-      [Symbol.asyncDispose]: () => run(`drop ${kind} ${name}`).catch(() => {}),
-    }
-  }
+  const create = createRelations(run)
   return {
     scratchDir,
     run,
@@ -161,5 +151,28 @@ export async function openDuckDb({
       instance.closeSync()
       await rm(scratchDir, { recursive: true, force: true })
     },
+  }
+}
+
+/** Creates relations, each under the name `as` or one of its own. */
+function createRelations(
+  run: DuckDb['run'],
+): (kind: 'table' | 'view', select: string, as?: string) => Promise<Relation> {
+  let created = 0
+  return async (kind, select, as) => {
+    created += 1
+    const name = identifier(as ?? `tidemark relation ${created}`)
+    await run(`create temp ${kind} ${name} as ${select}`)
+    let isThere = true
+    return {
+      name,
+      async [Symbol.asyncDispose]() {
+        // By then another relation may have the name.
+        if (!isThere) return
+        isThere = false
+        // A drop can fail only together with the database, which takes the relation with it.
+        await run(`drop ${kind} ${name}`).catch(() => {})
+      },
+    }
   }
 }

@@ -9,12 +9,14 @@ import { openDrainingFile } from '../io/draining-file.ts'
 import { type DuckDb, openDuckDb } from '../io/duckdb.ts'
 import { createMemory } from '../io/memory.ts'
 import type { PendingBatch } from './batch.ts'
-import { incomingRelation } from './change-file.ts'
+import { incomingRelation, prepareChanges } from './change-file.ts'
 import { checkKeys, compareKeys, compareRows } from './compare.ts'
 import { type ConvertedRows, convertRows } from './convert.ts'
 import { MAX_ROW_BYTES } from './copy-text.ts'
+import { readParquet } from './parquet.ts'
 import { diskStore } from './store/disk-store.ts'
 import type { LakeTable } from './table-state.ts'
+import { openFiles } from './zone.ts'
 
 let folder: string
 let db: DuckDb
@@ -308,6 +310,28 @@ describe('compareRows() and compareKeys()', () => {
     const incoming = '(select unnest([1, 2]) as id)'
     await using found = await compareRows(db, table, { incoming, state: state.name })
     expect(found).toMatchObject({ read: 2, inserted: 1, updated: 0 })
+  })
+})
+
+describe('prepareChanges()', () => {
+  const table: LakeTable = { name: 'k', key: ['id'], columns: [{ name: 'id', type: 'BIGINT' }] }
+
+  it('writes a file for each million changes, in the order of the key', async () => {
+    const rows = 1_000_002
+    await using changes = await db.table(
+      `select ${rows} - range as id, 'insert' as _operation from range(${rows})`,
+    )
+    const files = await prepareChanges(batch, table, { changes: changes.name, rows })
+    expect(files.map((file) => file.rows)).toEqual([1_000_000, 2])
+    const paths = await openFiles(batch.zone, files)
+    const found = await db.row(`
+      select count(*)::integer as rows, bool_and(id = _ordinal) as "inOrder"
+      from ${readParquet(paths)}`)
+    expect(found).toEqual({ rows, inOrder: true })
+  })
+
+  it('writes nothing if there are no changes', async () => {
+    expect(await prepareChanges(batch, table, { changes: 'nothing', rows: 0 })).toEqual([])
   })
 })
 
