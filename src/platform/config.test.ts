@@ -20,7 +20,9 @@ it('parseConfig() reads numbers from text, and an empty variable counts as not s
 it('parseConfig() names every invalid setting, and never a value', () => {
   const parse = () => parseConfig({ TIDEMARK_THREADS: 'secret', TIDEMARK_BRAKE_PERCENT: '101' })
   expect(parse).toThrow(ConfigError)
-  expect(parse).toThrow(/TIDEMARK_THREADS.*TIDEMARK_BRAKE_PERCENT/)
+  expect(parse).toThrow(
+    'TIDEMARK_THREADS must be a whole number from 1 to 256; TIDEMARK_BRAKE_PERCENT must be a whole number from 0 to 100',
+  )
   expect(parse).not.toThrow(/secret/)
 })
 

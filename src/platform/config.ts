@@ -5,8 +5,10 @@ import { parseZoneAddress, ZONE_ADDRESS } from './lake/store/zone-address.ts'
 
 const text = (description: string) => z.string().min(1).optional().describe(description)
 
-const whole = (description: string, { min, max }: { min: number; max: number }) =>
-  z.coerce.number().int().min(min).max(max).describe(description)
+const whole = (description: string, { min, max }: { min: number; max: number }) => {
+  const error = `must be a whole number from ${min} to ${max}`
+  return z.coerce.number({ error }).int(error).min(min, error).max(max, error).describe(description)
+}
 
 /**
  * Every setting, by the name of its environment variable. `docs/configuration.md` is generated from
@@ -51,7 +53,7 @@ export const settings = z.object({
     'Address of an exchange-rate server: `https://host`, or `https://host/path` if its pages lie below a path. Not set: the embedded server with the embedded Totesys, otherwise none.',
   ),
   TIDEMARK_RATES_FORMAT: z
-    .enum(['ecb', 'freeforexapi'])
+    .enum(['ecb', 'freeforexapi'], { error: 'must be ecb or freeforexapi' })
     .default('ecb')
     .describe(
       "Format of that server's answers: `ecb`, the European Central Bank's daily table; `freeforexapi`, live rates.",
@@ -165,8 +167,8 @@ export function parseConfig(values: Readonly<Record<string, string | undefined>>
     checkZones(parsed.data)
     return parsed.data
   }
-  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
-  throw new ConfigError(`Invalid settings: ${problems.join('; ')}`, {
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`)
+  throw new ConfigError(`Invalid settings: ${[...new Set(problems)].join('; ')}`, {
     code: 'CONFIG_INVALID',
     hint: 'correct them; docs/configuration.md lists every setting',
   })
