@@ -61,7 +61,7 @@ it('docs/command-line.md lists every event (UPDATE_GOLDEN=1 rewrites the list)',
 
 Every object has an \`event\`, and \`at\`, the moment it was written. (In \`request_failed\`, \`at\` is the
 place in the program, if it is known.) Names, levels and fields are stable. An event at \`info\` has
-no \`level\`; \`alert\` wants a person. A field with \`?\` may be missing.
+no \`level\`; \`alert\` asks for a person. A field with \`?\` may be missing.
 
 Results, by the command that was asked for them:
 
