@@ -191,7 +191,7 @@ const counterparty: Page = {
     {
       ...dueByWeek,
       title: 'What do they pay us, and we them, by due week?',
-      empty: 'No payment with them is due in this period.',
+      empty: 'No payment to or from them is due in this period.',
     },
     nextPaymentsOfOne,
     paymentMismatchesOfOne,

@@ -19,7 +19,7 @@ export async function historyCommand(
   const last = history.versions.at(-1)
   if (last === undefined) {
     output.print(
-      `  The warehouse has no version of ${fact.from} ${key}: it never existed, or it was created and deleted between two runs.   Next: tidemark status`,
+      `  The warehouse has no version of ${fact.from} ${key}: no run has seen it, or it was refused.   Next: tidemark status`,
     )
     return EXIT.done
   }

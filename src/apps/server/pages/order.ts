@@ -93,7 +93,7 @@ async function answerFact(
   const { versions, headline } = history
   const last = versions.at(-1)
   if (last === undefined) {
-    const summary = `No version of ${titleOf(fact, shorten(key))} was captured. It never existed in ${project.title}, or it was created and deleted between two runs.`
+    const summary = `No version of ${titleOf(fact, shorten(key))} was captured. No run has seen it in ${project.title}, or it was refused.`
     return await answerNotFound(c, context, { summary, given })
   }
   const own = fact.key.map((name) => last.values[name] ?? '').join(',')

@@ -1,4 +1,4 @@
--- overview_payments: Which payments fell due, to us and by us, compared with the period before?
+-- overview_payments: Which payments fell due, to us and from us, compared with the period before?
 -- Grain: one row per currency with a payment due in the period or in the one before.
 -- Unit: amount in the row's own currency.
 -- Note: Payments count by their payment date, paid or not, up to today. In are sales receipts and

@@ -24,7 +24,7 @@ export const latestChanges = {
 export const booksAsOf = {
   question: 's15_books_as_of',
   wide: true,
-  empty: 'No sales then and none now. Choose a longer period.',
+  empty: 'There were no sales then, and there are none now. Choose a longer period.',
   chart: {
     kind: 'cards',
     by: 'currency_code',
@@ -39,7 +39,7 @@ export const booksAsOf = {
 export const valueChanges = {
   question: 's14_value_changes',
   wide: true,
-  note: 'The axes do not begin at zero, or the steps would be too small to see.',
+  note: 'The axes do not begin at zero, so that small steps show.',
   chart: {
     kind: 'waterfall',
     split: 'currency_code',

@@ -3,7 +3,7 @@ import { AGAINST_BEFORE, CONVERTED, IN_ONE_CURRENCY } from './amounts.ts'
 
 export const paymentsByCurrency = {
   question: 'overview_payments',
-  title: 'Which payments fell due, to us and by us?',
+  title: 'Which payments fell due, to us and from us?',
   wide: true,
   chart: {
     ...AGAINST_BEFORE,
@@ -43,9 +43,9 @@ export const nextPayments = {
 
 export const nextPaymentsOfOne = {
   question: nextPayments.question,
-  title: 'Next five payments with them',
+  title: 'Next five payments to or from them',
   wide: true,
-  empty: 'No payment with them is due after today.',
+  empty: 'No payment to or from them is due after today.',
   chart: { kind: 'table', columns: ['payment_date', ...PAYMENT_COLUMNS] },
 } satisfies Panel
 
@@ -73,7 +73,7 @@ export const dueByWeek = {
 export const overdueByAge = {
   question: 'y04_overdue_by_age',
   wide: true,
-  note: 'Totesys never marks a payment as paid that is due at a weekend or on the day it was made. Much of this is that habit, not a debt.',
+  note: 'Totesys never marks a payment as paid if it is due at a weekend or on the day it was made. So many of these payments are not a debt.',
   empty: 'Nothing is overdue.',
   chart: {
     kind: 'bars',
@@ -92,7 +92,7 @@ export const daysLate = {
 export const biggestDebtors = {
   question: 'y06_biggest_debtors',
   wide: true,
-  note: 'Due by today is solid, due later is pale.',
+  note: 'Solid bars are due by today. Pale bars are due later.',
   empty: 'Nobody owes us anything.',
   chart: {
     kind: 'bars',
@@ -116,7 +116,7 @@ const MISMATCHED_AMOUNTS = [
 export const paymentMismatches = {
   question: 'y07_payment_mismatches',
   wide: true,
-  empty: 'Every order of this period has the payment it should have.',
+  empty: 'Every order in this period has the payment it should have.',
   chart: {
     kind: 'table',
     limit: 12,

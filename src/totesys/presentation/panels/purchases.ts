@@ -36,7 +36,7 @@ export const biggestSuppliers = {
 export const itemPrices = {
   question: 'p03_item_prices',
   wide: true,
-  note: 'Average price paid for one item; greatest rise first.',
+  note: 'The average price paid for one item. The greatest rise comes first.',
   empty:
     'No item was bought in two different months, so there is no price to compare. Choose a longer period.',
   chart: {
@@ -72,8 +72,8 @@ export const arrivals = {
 export const bothWays = {
   question: 'p05_both_ways',
   wide: true,
-  note: 'Sold to them to the right, bought from them hatched to the left.',
-  empty: 'There is nobody with whom we both buy and sell in this period.',
+  note: 'The right shows what we sold to them. The left, hatched, shows what we bought from them.',
+  empty: 'No counterparty both bought from us and sold to us in this period.',
   chart: {
     kind: 'diverging',
     split: 'currency_code',

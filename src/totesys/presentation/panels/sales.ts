@@ -77,7 +77,7 @@ export const salesByHour = {
 export const pricesByDesign = {
   question: 's09_prices_by_design',
   wide: true,
-  note: 'The designs ordered most.',
+  note: 'These designs were ordered most.',
   chart: {
     kind: 'boxes',
     split: 'currency_code',
