@@ -82,7 +82,7 @@ describe('a source whose history may be another one', () => {
     const { committed } = await extract(reading(system, source))
     expect(committed).toBe(true)
     expect(await lake(system)).toEqual(await rows(source))
-    const why = 'the source was restarted since'
+    const why = 'the source was restarted since the last batch'
     expect(reasons(system)).toEqual([
       ['thing', why],
       ['other', why],
