@@ -93,7 +93,9 @@ type Act = (command: Command, parsed: ProgramCommand) => Promise<void>
 function addEntry(parent: ProgramCommand, entry: Command | CommandGroup, act: Act): void {
   const added = parent.command(entry.name).summary(entry.summary)
   if (isGroup(entry)) {
-    added.description(entry.summary).helpCommand('help [command]', 'Show the help for a command')
+    added
+      .description(`${entry.summary}.`)
+      .helpCommand('help [command]', 'Show the help for a command')
     for (const each of entry.commands) addEntry(added, each, act)
     return
   }

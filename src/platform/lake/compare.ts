@@ -15,7 +15,7 @@ export interface Comparison extends AsyncDisposable {
 
 /**
  * Compares incoming rows by key with the last state of the table. Returns the rows that are new
- * (`insert`) or differ in any column (`update`). A row that was captured before drops out here, so
+ * (`insert`) or differ in any column (`update`). A row that equals the last state drops out here, so
  * reading a row twice does no harm.
  */
 export async function compareRows(

@@ -40,7 +40,7 @@ export interface LoadOutcome {
 /**
  * Migrates the warehouse if needed, then loads every processed batch that it lacks, in order, each
  * in one transaction (I4, I5). May be repeated. If the warehouse holds another generation, it
- * switches to the models' generation in one transaction, once that has caught up. Throws
+ * switches to the models' generation in one transaction, once that generation has caught up. Throws
  * `ContractError`, before it writes rows, if the warehouse was not loaded from this lake (I14).
  */
 export async function load(deps: Deps): Promise<LoadOutcome> {

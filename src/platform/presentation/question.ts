@@ -30,8 +30,8 @@ const HEADER = /^-- (?<name>[a-z][a-z0-9_]*): (?<title>.+)$/
 const ENTRY = /^-- (?<key>[A-Z]\w*): ?(?<value>.*)$/
 
 /**
- * Every question of a folder, by name. Files that do not begin with a question's header line are
- * something else and left out. Throws `ConfigError` for a question that is not well-formed.
+ * Every question in a folder, by name. Files that do not begin with a question's header line are
+ * left out. Throws `ConfigError` for a question that is not well-formed.
  */
 export function readQuestions(folder: URL): ReadonlyMap<string, Question> {
   const questions = new Map<string, Question>()

@@ -74,7 +74,7 @@ export async function checkJoined(
   if (named === undefined) return
   const { fact, reference } = named
   throw new ContractError(
-    `Fact ${fact.table} names ${lost?.rows} rows of ${table.name} by ${reference.columns.join(', ')} that do not exist`,
+    `Fact ${fact.table} names ${lost?.rows} rows by ${reference.columns.join(', ')} that ${table.name} does not have`,
     { code: 'TEST_FAILED', hint: `correct ${table.name}.sql; nothing was published` },
   )
 }

@@ -268,7 +268,9 @@ describe('facts', () => {
     await shop.sql.query(`insert into sale values (1, 1, 1, 2.5, '2024-01-01', '1999-12-31')`)
     await expect(shop.run()).rejects.toMatchObject({
       code: 'TEST_FAILED',
-      message: expect.stringMatching(/fact_sale names 1 rows of dim_day by returned_on/),
+      message: expect.stringMatching(
+        /fact_sale names 1 rows by returned_on that dim_day does not have/,
+      ),
     })
     expect(await shop.records('processed')).toEqual([])
   })

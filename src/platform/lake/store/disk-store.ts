@@ -57,7 +57,7 @@ export function diskStore(directory: string): ObjectStore {
       if (found?.isFile() === true) return path
       throw new ContractError(`The object ${key} is missing from ${root}`, {
         code: 'LAKE_OBJECT_MISSING',
-        hint: 'restore it from a backup of the zone; objects are never deleted by Tidemark',
+        hint: 'restore it from a backup of the zone; Tidemark never deletes what a commit record names',
       })
     },
     list: (prefix) => listBelow(root, prefix),

@@ -142,7 +142,7 @@ async function checkCondition(bucket: Bucket, object: NewObject): Promise<void> 
 function missing(key: string, location: string): ContractError {
   return new ContractError(`The object ${key} is missing from ${location}`, {
     code: 'LAKE_OBJECT_MISSING',
-    hint: 'restore it from a backup of the zone; objects are never deleted by Tidemark',
+    hint: 'restore it from a backup of the zone; Tidemark never deletes what a commit record names',
   })
 }
 
