@@ -62,6 +62,22 @@ it('an exported name has one meaning: it is exported from one file', () => {
   expect(Object.fromEntries(several)).toEqual({})
 })
 
+it('scripts import from the build only what it exports', () => {
+  const missing = readFiles('scripts', /\.js$/).flatMap(({ file, text }) =>
+    [...text.matchAll(/import \{([^}]+)\} from '\.\.\/dist\/([^']+)\.js'/g)].flatMap(
+      ([, names = '', path = '']) => {
+        const built = code.find((each) => each.file === `src/${path}.ts`)?.text ?? ''
+        return names
+          .split(',')
+          .map((name) => name.trim())
+          .filter((name) => !new RegExp(`^export .*\\b${name}\\b`, 'm').test(built))
+          .map((name) => `${file}: ${name} from ${path}`)
+      },
+    ),
+  )
+  expect(missing).toEqual([])
+})
+
 /** Names that others rely on: reasons, error codes, events, and fields of records. */
 const STABLE = /too_many_rejected|TOO_MANY_REJECTED|shape_changed|shapeSince|`withheld`|`standing`/g
 

@@ -52,7 +52,10 @@ export function findOtherHistory(
     [wentBack('wal'), "the source's position in the write-ahead log went back"],
     [wentBack('checkpoint'), "the source's last checkpoint went back"],
     [differs('startedAt'), 'the source was restarted since the last batch'],
-    [differs('statisticsSince'), 'the source has crashed since the last batch, or its statistics were reset'],
+    [
+      differs('statisticsSince'),
+      'the source has crashed since the last batch, or its statistics were reset',
+    ],
   ]
   return signs.find(([isSign]) => isSign)?.[1]
 }
