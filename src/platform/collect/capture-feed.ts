@@ -48,7 +48,7 @@ export async function captureFeed(
   const schema = schemaOf(feed)
   const table = lakeTable(schema)
   await using earlier = await openTakenFiles(batch, feed, previousFiles)
-  const read = await takeFiles(deps, batch, { feed, files, earlier })
+  const read = await takeFiles(deps, batch, { feed, table: parsedTable(schema), files, earlier })
   const accepted = read.flatMap(({ files: made }) => made)
   const refused = read.flatMap(({ refusals }) => refusals)
   await using captured = await captureRows(batch, table, { accepted, previous })
@@ -94,9 +94,13 @@ function schemaOf({ name, key, columns }: Feed): ArchivedSchema {
 async function takeFiles(
   deps: Deps,
   batch: PendingBatch,
-  { feed, files, earlier }: { feed: Feed; files: readonly OfferedFile[]; earlier: Relation },
+  {
+    feed,
+    table,
+    files,
+    earlier,
+  }: { feed: Feed; table: LakeTable; files: readonly OfferedFile[]; earlier: Relation },
 ): Promise<TakenFile[]> {
-  const table = parsedTable(schemaOf(feed))
   const read: TakenFile[] = []
   let before = 0
   for (const [index, file] of files.entries()) {

@@ -17,6 +17,7 @@ import {
 import { countRows, sumRows } from '../lake/table-entry.ts'
 import type { Fact } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
+import { countChanges } from './count-changes.ts'
 import {
   type ChangeSpan,
   checkKeysOnce,
@@ -160,7 +161,11 @@ async function publishFact(
     paths: written,
     quarantine,
     records,
-    counts: await countVersions(batch, { written, quarantined: sumRows(quarantine) }),
+    counts: await countChanges(batch.db, {
+      from: readParquet(written.map(({ path }) => path)),
+      operation: 'record_operation',
+      quarantined: sumRows(quarantine),
+    }),
     held: undefined,
     warnings: addBroken(files.map((file) => file.counts.warnings)),
     changesSince: before?.held?.since,
@@ -211,31 +216,6 @@ async function writeVersions(
     path,
   )
   return { path, rows }
-}
-
-/**
- * Counts versions by operation. A deletion is a version too, and a row read from the ingestion
- * zone.
- */
-async function countVersions(
-  { db }: PendingBatch,
-  { written, quarantined }: { written: readonly WrittenFile[]; quarantined: number },
-): Promise<RowCounts> {
-  const versions = readParquet(written.map(({ path }) => path))
-  const found = await db.row<Record<'inserted' | 'updated' | 'deleted', bigint>>(`
-    select
-        count(*) filter (where record_operation = 'insert') as inserted,
-        count(*) filter (where record_operation = 'update') as updated,
-        count(*) filter (where record_operation = 'delete') as deleted
-    from ${versions}`)
-  return countRows({
-    read: sumRows(written) + quarantined,
-    inserted: Number(found.inserted),
-    updated: Number(found.updated),
-    deleted: Number(found.deleted),
-    quarantined,
-    areDeletesRead: true,
-  })
 }
 
 /** The columns of a fact that name a day, each with its calendar. */

@@ -1,11 +1,12 @@
 import type { PendingBatch } from '../lake/batch.ts'
-import type { ProcessedEntry, RowCounts } from '../lake/commit-record.ts'
+import type { ProcessedEntry } from '../lake/commit-record.ts'
 import {
-  type RefusalReason,
   prepareOpen,
   prepareQuarantine,
+  type RefusalReason,
 } from '../lake/quarantine/quarantine.ts'
-import { countRows, sumRows } from '../lake/table-entry.ts'
+import { sumRows } from '../lake/table-entry.ts'
+import { countChanges } from './count-changes.ts'
 import type { SourceView } from './source-files.ts'
 import type { SourceChanges } from './source-view.ts'
 
@@ -41,25 +42,10 @@ export async function prepareRefused(
     refused: quarantine,
     released: `(select _key from ${all} where _fault is null or _operation = 'delete')`,
   })
-  const counts = await countChanges(batch, { seen, quarantined: sumRows(quarantine) })
+  const counts = await countChanges(batch.db, {
+    from: seen,
+    operation: '_operation',
+    quarantined: sumRows(quarantine),
+  })
   return { reasons, entry: { counts, changes: [], quarantine, open, state: [], rows: 0 } }
-}
-
-async function countChanges(
-  { db }: PendingBatch,
-  { seen, quarantined }: { seen: string; quarantined: number },
-): Promise<RowCounts> {
-  const found = await db.row<Record<'inserted' | 'updated' | 'deleted', bigint>>(`
-    select
-        count(*) filter (where _operation = 'insert') as inserted,
-        count(*) filter (where _operation = 'update') as updated,
-        count(*) filter (where _operation = 'delete') as deleted
-    from ${seen}`)
-  const [inserted = 0, updated = 0, deleted = 0] = [
-    found.inserted,
-    found.updated,
-    found.deleted,
-  ].map(Number)
-  const read = inserted + updated + deleted + quarantined
-  return countRows({ read, inserted, updated, deleted, quarantined, areDeletesRead: true })
 }
