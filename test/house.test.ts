@@ -62,6 +62,21 @@ it('an exported name has one meaning: it is exported from one file', () => {
   expect(Object.fromEntries(several)).toEqual({})
 })
 
+it('SQL that never changes stands in a .sql file, not in a string', () => {
+  const platform = code.filter(({ file }) => file.startsWith('src/platform/'))
+  const texts = platform.flatMap(({ file, text }) =>
+    [
+      ...text.matchAll(
+        /`\s*((?:select|with (?:recursive )?\w+ (?:\([^)]*\) )?as|insert into|update|delete from)\b[^`]*)`/g,
+      ),
+    ]
+      .map(([, sql = '']) => sql.trimEnd())
+      .filter((sql) => !sql.includes('${') && sql.split('\n').length > 3)
+      .map((sql) => `${file}: ${sql.split('\n')[0]}`),
+  )
+  expect(texts).toEqual([])
+})
+
 it('scripts import from the build only what it exports', () => {
   const missing = readFiles('scripts', /\.js$/).flatMap(({ file, text }) =>
     [...text.matchAll(/import \{([^}]+)\} from '\.\.\/dist\/([^']+)\.js'/g)].flatMap(

@@ -104,8 +104,8 @@ export async function holdTable(deps: Deps, hold: TableHold): Promise<TableEntry
       since: previous?.held?.since ?? batch.number,
       sinceAt: previous?.held?.sinceAt ?? batch.takenAt,
     },
-    ...(capturedTo === undefined ? {} : { capturedTo }),
-    ...(quarantine === undefined ? {} : { archivedTo: identity }),
+    capturedTo,
+    archivedTo: quarantine === undefined ? previous?.archivedTo : identity,
   }
 }
 
@@ -162,7 +162,7 @@ export function deferTable({
       since: batch.number,
       sinceAt: batch.takenAt,
     },
-    ...(capturedTo === undefined ? {} : { capturedTo }),
+    capturedTo,
   }
 }
 

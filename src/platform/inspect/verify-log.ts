@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { type Deps, ingestionZone, processedZone } from '../deps.ts'
 import { ContractError, TidemarkError } from '../errors.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
@@ -5,6 +6,8 @@ import { checkFollows, readExistingCommit } from '../lake/batch-log.ts'
 import type { CommitRecord, FileRef } from '../lake/commit-record.ts'
 import { generationOf } from '../project/generation.ts'
 import type { WarehouseClient } from '../warehouse/warehouse.ts'
+
+const LEDGER_ROWS = readFileSync(new URL('./ledger-rows.sql', import.meta.url), 'utf8')
 
 /** A break in the chain of records, or between them and the ledger. */
 export interface LogFault {
@@ -126,19 +129,7 @@ async function readLedger(
   { from, to }: { from: number; to?: number },
 ): Promise<Map<number, LedgerRow>> {
   const { rows } = await withPostgresErrors(warehouse, () =>
-    client.query<LedgerRow & { batch: string }>(
-      `select
-           batch_id::text as batch,
-           generation,
-           to_char(snapshot_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "snapshotAt",
-           loaded_from as "loadedFrom",
-           captured_as as "capturedAs",
-           row_counts::text as counts
-       from tidemark_ledger
-       where batch_id >= $1 and ($2::bigint is null or batch_id <= $2)
-       order by batch_id`,
-      [from, to ?? null],
-    ),
+    client.query<LedgerRow & { batch: string }>(LEDGER_ROWS, [from, to ?? null]),
   )
   return new Map(rows.map(({ batch, ...row }) => [Number(batch), row]))
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { TransientError } from '../errors.ts'
@@ -6,6 +7,8 @@ import { mapPostgresError } from './postgres-errors.ts'
 import { parseUrl } from './postgres-url.ts'
 import { retry } from './retry.ts'
 import { type Heard, watchSilence } from './silence.ts'
+
+const ACTIVITY = readFileSync(new URL('./session-activity.sql', import.meta.url), 'utf8')
 
 export type Client = pg.Client
 
@@ -131,14 +134,7 @@ async function askServer(
   }
   try {
     const query = {
-      text: `select
-          case
-              when state like 'idle%' then 'idle'
-              when wait_event = 'ClientRead' then 'wants'
-              when wait_event = 'ClientWrite' then 'sends'
-              else 'working'
-          end as heard
-        from pg_catalog.pg_stat_activity where application_name = $1`,
+      text: ACTIVITY,
       values: [mark],
       query_timeout: timeoutMs,
     }

@@ -159,7 +159,7 @@ export async function completeRecord(
     ...stored,
     tables: pick(tables, names),
     standing: { complete: complete.batch, tables: pick(places, names), ignored: ignoredIn },
-    ...(ignored === undefined ? {} : { ignored }),
+    ignored,
   }
 }
 

@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { ContractError } from '../errors.ts'
 import { copyFromFile } from '../io/postgres-copy.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
-import type { Client } from '../io/postgres.ts'
+import { type Client, onlyRow } from '../io/postgres.ts'
 import { identifier, identifiers, qualified } from '../io/sql.ts'
 import type { CommitRecord, RowCounts } from '../lake/commit-record.ts'
 import { changedRows } from '../lake/table-entry.ts'
@@ -10,6 +11,8 @@ import type { Calendar, Dimension, Fact, Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { readLoaded } from '../warehouse/ledger.ts'
 import { inLockedTransaction, type WarehouseClient } from '../warehouse/warehouse.ts'
+
+const TABLE_COLUMNS = readFileSync(new URL('./table-columns.sql', import.meta.url), 'utf8')
 
 /** The batch to load, and how to read its rows. */
 export interface LoadInput {
@@ -321,11 +324,7 @@ async function checkColumns(
   columns: readonly string[],
 ): Promise<void> {
   const { rows } = await client.query<{ name: string; wants: boolean; schema: string }>(
-    `select
-         attname as name,
-         attnotnull and not atthasdef and attidentity = '' as wants,
-         current_schema() as schema
-     from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped`,
+    TABLE_COLUMNS,
     [identifier(table)],
   )
   const present = new Set(rows.map(({ name }) => name))
@@ -352,10 +351,10 @@ const RESTORE =
 
 /** Whether a table has no rows. Stops at the first row. */
 async function isEmpty(client: Client, table: string): Promise<boolean> {
-  const { rows } = await client.query<{ empty: boolean }>(
+  const found = await client.query<{ empty: boolean }>(
     `select not exists (select 1 from ${table}) as empty`,
   )
-  return rows[0]?.empty === true
+  return onlyRow(found).empty
 }
 
 /**

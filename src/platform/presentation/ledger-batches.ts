@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import type { WarehouseClient } from '../warehouse/warehouse.ts'
+
+const BATCHES = readFileSync(new URL('./ledger-batches.sql', import.meta.url), 'utf8')
 
 /** A batch in the ledger. Times are ISO 8601 UTC. */
 export interface LedgerBatch {
@@ -26,20 +29,7 @@ export async function readLedgerBatches(
   const { rows } = await withPostgresErrors(warehouse, () =>
     client.query<
       Record<'batch' | 'generation' | 'run_id' | 'snapshot_at' | 'loaded_at' | 'lag_ms', string>
-    >(
-      `select
-          batch_id::text as batch,
-          generation,
-          run_id,
-          to_char(snapshot_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as snapshot_at,
-          to_char(loaded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as loaded_at,
-          greatest(0, extract(epoch from loaded_at - snapshot_at) * 1000)::numeric(20,0)::text as lag_ms
-       from tidemark_batches
-       where $2::bigint is null or batch_id = $2
-       order by batch_id desc
-       limit $1`,
-      [count, batch ?? null],
-    ),
+    >(BATCHES, [count, batch ?? null]),
   )
   return rows.map((row) => ({
     batch: Number(row.batch),

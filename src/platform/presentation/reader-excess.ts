@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import type { WarehouseClient } from '../warehouse/warehouse.ts'
 import { ACTING_FUNCTIONS } from './statement-guard.ts'
 
-const EXCESS = readFileSync(new URL('reader_excess.sql', import.meta.url), 'utf8').replace(
-  '/* acting_functions.sql */',
+const EXCESS = readFileSync(new URL('reader-excess.sql', import.meta.url), 'utf8').replace(
+  '/* acting-functions.sql */',
   () => ACTING_FUNCTIONS,
 )
 

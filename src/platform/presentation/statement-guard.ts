@@ -3,10 +3,10 @@ import { readText } from '../io/postgres-text.ts'
 import type { Client } from '../io/postgres.ts'
 
 /** SQL of every function that may do more than compute: `oid`, `name`, `is_built_in`. */
-export const ACTING_FUNCTIONS = read('acting_functions.sql')
+export const ACTING_FUNCTIONS = read('acting-functions.sql')
 
-const GUARD = read('statement_guard.sql').replace(
-  '/* acting_functions.sql */',
+const GUARD = read('statement-guard.sql').replace(
+  '/* acting-functions.sql */',
   () => ACTING_FUNCTIONS,
 )
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { onlyRow } from '../io/postgres.ts'
@@ -10,6 +11,10 @@ import {
   type WarehouseClient,
   writeAndSelect,
 } from './warehouse.ts'
+
+const HEAD = readFileSync(new URL('./ledger-head.sql', import.meta.url), 'utf8')
+const NEWEST = readFileSync(new URL('./newest-loaded.sql', import.meta.url), 'utf8')
+const ACCESS = readFileSync(new URL('./schema-access.sql', import.meta.url), 'utf8')
 
 /**
  * The newest loaded batch, and the moment up to which the warehouse is proven complete. Times are
@@ -32,15 +37,6 @@ export async function readLedgerHead(connection: WarehouseClient): Promise<Ledge
   return parseHead(rows)
 }
 
-const HEAD = `
-  select
-      batch_id::text as batch,
-      generation,
-      to_char(snapshot_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "snapshotAt",
-      to_char(loaded_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "loadedAt",
-      to_char(complete_to, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "completeTo"
-  from tidemark_status`
-
 type HeadRow = Omit<LedgerHead, 'batch'> & { readonly batch: string }
 
 function parseHead([row]: readonly HeadRow[]): LedgerHead | undefined {
@@ -56,13 +52,7 @@ export async function findLedgerHead(session: WarehouseClient): Promise<LedgerHe
   return await withPostgresErrors(session.warehouse, () =>
     inSnapshot(session, async () => {
       const found = await session.client.query<{ there: boolean; closed: boolean; user: string }>(
-        `select
-             to_regclass('tidemark_status') is not null as there,
-             exists (
-                 select 1 from pg_namespace
-                 where nspname = $1 and not has_schema_privilege(oid, 'usage')
-             ) as closed,
-             current_user as "user"`,
+        ACCESS,
         [session.warehouse.schema],
       )
       const { there, closed, user } = onlyRow(found)
@@ -119,18 +109,7 @@ export async function readLoaded(connection: WarehouseClient): Promise<Loaded | 
   const [row] = await selectRows<
     Record<'batch' | 'generation' | 'snapshot_at', string> &
       Record<'loaded_from' | 'captured_as', string | null>
-  >(
-    connection,
-    `select
-        batch_id::text as batch,
-        generation,
-        to_char(snapshot_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as snapshot_at,
-        loaded_from,
-        captured_as
-    from tidemark_ledger
-    order by batch_id desc
-    limit 1`,
-  )
+  >(connection, NEWEST)
   if (row === undefined) return undefined
   return {
     batch: Number(row.batch),

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.ts'
-import type { Client } from '../io/postgres.ts'
+import { type Client, onlyRow } from '../io/postgres.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { type Fact, indexName } from '../project/model.ts'
 
@@ -31,9 +31,9 @@ export const HISTORY_VIEW_COLUMNS: ReadonlySet<string> = new Set([
  */
 export async function makeHistory(client: Client, fact: Fact): Promise<boolean> {
   const table = identifier(fact.table)
-  const { rows: found } = await client.query<{ foreign: boolean }>(`
+  const found = await client.query<{ foreign: boolean }>(`
     select exists (select 1 from ${table}) and not exists (select 1 from tidemark_ledger) as foreign`)
-  if (found[0]?.foreign === true) {
+  if (onlyRow(found).foreign) {
     throw new ConfigError(
       `The warehouse table ${fact.table} holds rows that Tidemark did not load`,
       {
@@ -113,23 +113,7 @@ async function isKeyed(client: Client, { table, key }: Fact): Promise<boolean> {
 }
 
 /** Returns a row if the table named $1 has a unique index on exactly the columns $2. */
-const KEYED = `
-  select 1
-  where exists (
-      select 1
-      from pg_index as i
-      where
-          i.indrelid = to_regclass(quote_ident($1))
-          and i.indisunique
-          and i.indisvalid
-          and i.indpred is null
-          and array(
-              select a.attname::text
-              from pg_attribute as a
-              where a.attrelid = i.indrelid and a.attnum = any(i.indkey[0:i.indnkeyatts - 1])
-              order by 1
-          ) = array(select k from unnest($2::text[]) as k order by 1)
-  )`
+const KEYED = readFileSync(new URL('./unique-index.sql', import.meta.url), 'utf8')
 
 interface Column {
   readonly name: string

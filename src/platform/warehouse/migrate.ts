@@ -52,14 +52,14 @@ export async function migrate(
  * `ConfigError` for a migration that was edited after it was applied, or that is unknown here.
  */
 export async function isWhole(warehouse: WarehouseClient, project: Project): Promise<boolean> {
-  const [found] = await selectRows<{ there: boolean }>(
+  const found = await selectRows<{ there: boolean }>(
     warehouse,
     `select
          to_regclass('tidemark_migration') is not null
          and to_regclass('tidemark_relation') is not null as there`,
     NO_TIME_LIMITS,
   )
-  if (found?.there !== true) return false
+  if (!onlyRow({ rows: found }).there) return false
   const rows = await selectRows<{ name: string; checksum: string; served: boolean }>(
     warehouse,
     `select name, checksum, ${isServed(warehouse.warehouse, project)} as served

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { ContractError } from '../errors.ts'
 import { onlyRow } from '../io/postgres.ts'
 import { identifier, identifiers, qualified } from '../io/sql.ts'
@@ -5,6 +6,10 @@ import type { Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { applyMigrations, checkVersion, isWhole } from './migrate.ts'
 import { inTransaction, prepareLock, type WarehouseClient } from './warehouse.ts'
+
+const FACTS = readFileSync(new URL('./server-facts.sql', import.meta.url), 'utf8')
+
+const REHEARSE_LEDGER = readFileSync(new URL('./rehearse-ledger.sql', import.meta.url), 'utf8')
 
 /**
  * Rehearses a run's work in the warehouse and rolls all of it back. It creates the schema and the
@@ -26,11 +31,7 @@ export async function rehearse(
       await prepareLock(warehouse, waitMs)
       if (!(await isWhole(warehouse, project))) await applyMigrations(warehouse, project)
       for (const model of project.models) await writeNothing(warehouse, model)
-      await client.query(`
-        insert into tidemark_ledger select * from tidemark_ledger where false;
-        delete from tidemark_ledger where false;
-        insert into tidemark_confirmation select * from tidemark_confirmation where false
-        on conflict (is_only_row) do update set confirmed_at = excluded.confirmed_at`)
+      await client.query(REHEARSE_LEDGER)
       throw end
     })
   } catch (error) {
@@ -86,17 +87,5 @@ export interface WarehouseFacts {
 
 /** Reads the properties of the server and the database of a connection. Read-only. */
 export async function readFacts({ client }: WarehouseClient): Promise<WarehouseFacts> {
-  return onlyRow(
-    await client.query<WarehouseFacts>(
-      `select
-           current_setting('server_version') as version,
-           current_setting('server_encoding') as encoding,
-           current_user as "user",
-           current_database() as database,
-           pg_is_in_recovery() as "isStandby",
-           coalesce(
-               (select setting::integer from pg_settings where name = 'idle_session_timeout'), 0
-           ) as "idleLimitMs"`,
-    ),
-  )
+  return onlyRow(await client.query<WarehouseFacts>(FACTS))
 }

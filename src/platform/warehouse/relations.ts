@@ -1,10 +1,13 @@
+import { readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.ts'
-import type { Client } from '../io/postgres.ts'
+import { type Client, onlyRow } from '../io/postgres.ts'
 import { asciiLiteral } from '../io/session.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import type { Project } from '../project/project.ts'
 import { indexesOf } from './make-history.ts'
 import type { Warehouse, WarehouseClient } from './warehouse.ts'
+
+const LIST = readFileSync(new URL('./list-relations.sql', import.meta.url), 'utf8')
 
 /** The platform's own tables and views. */
 const OWN = [
@@ -31,26 +34,15 @@ export async function listRelations(
     ...facts.flatMap((table) => [`${table}_current`, `${table}_history`]),
     ...OWN,
   ]
-  await client.query(
-    `with recursive listed (name) as (
-         select unnest($2::text[]) collate "C"
-         union
-         select u.view_name::text
-         from listed as l
-         inner join information_schema.view_table_usage as u
-             on u.table_schema = $1 and u.table_name = l.name and u.view_schema = $1
-     )
-     insert into tidemark_relation (name) select name from listed on conflict do nothing`,
-    [schema, relations],
-  )
+  await client.query(LIST, [schema, relations])
 }
 
 /** The recorded relations that are missing, in order; none before there is a list. */
 export async function findMissing(client: Client): Promise<string[]> {
-  const { rows: found } = await client.query<{ there: boolean }>(
+  const found = await client.query<{ there: boolean }>(
     `select to_regclass('tidemark_relation') is not null as there`,
   )
-  if (found[0]?.there !== true) return []
+  if (!onlyRow(found).there) return []
   const { rows } = await client.query<{ name: string }>(
     `select name from tidemark_relation
      where to_regclass(quote_ident(name)) is null

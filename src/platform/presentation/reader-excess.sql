@@ -22,7 +22,7 @@ loader as (
 ),
 
 acting_function as (
-    /* acting_functions.sql */
+    /* acting-functions.sql */
 ),
 
 -- The acting functions that leave something behind or reach other sessions.

@@ -28,7 +28,7 @@ with recursive unsafe_view as (
 ),
 
 acting_function as materialized (
-    /* acting_functions.sql */
+    /* acting-functions.sql */
 ),
 
 named (name, is_sign) as (
