@@ -12,7 +12,7 @@ export const number: Field<number> = {}
 export const flag: Field<boolean> = {}
 
 /** A table's rows in one batch. `read` is the sum of `accepted`, `unchanged` and `quarantined`. */
-const rowCounts = {
+const countFields = {
   read: number,
   accepted: number,
   unchanged: number,
@@ -45,7 +45,7 @@ export const EVENTS = {
   table_captured: {
     levels: ['info'],
     says: 'Extract has put a table into the batch, with these row counts.',
-    fields: { batch: number, table: text, ...rowCounts },
+    fields: { batch: number, table: text, ...countFields },
   },
   table_compared_whole: {
     levels: ['warn'],
@@ -100,7 +100,7 @@ export const EVENTS = {
   feed_captured: {
     levels: ['info'],
     says: "Collect has put a feed's new files and answers into the batch.",
-    fields: { batch: number, table: text, files: number, ...rowCounts },
+    fields: { batch: number, table: text, files: number, ...countFields },
   },
   feed_unreachable: {
     levels: ['warn'],

@@ -54,7 +54,7 @@ export async function captureFeed(
   await using captured = await captureRows(batch, table, { accepted, previous })
   const names = read.filter(({ outcome }) => outcome !== 'copy').map(({ file }) => file.name)
   const { kept, inserted, updated, ...changed } = captured
-  const refusal = await refuse(deps, batch, { table, previous, names, refused, kept })
+  const refusal = await quarantineLines(deps, batch, { table, previous, names, refused, kept })
   for (const path of [...accepted.map(({ path: each }) => each), ...refused]) {
     await rm(path, { force: true })
   }
@@ -202,7 +202,7 @@ async function holdsTwice(
 }
 
 /** Puts refused lines into quarantine, and releases the lines that these files have corrected. */
-async function refuse(
+async function quarantineLines(
   deps: Deps,
   batch: PendingBatch,
   {

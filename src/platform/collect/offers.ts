@@ -134,14 +134,14 @@ async function* fetchNew(
       sizeBytes += (await stat(file.rows.path)).size
     }
   }
-  reportIgnored(deps, { drop, feed, ignored: found.ignored })
+  reportIgnoredFiles(deps, { drop, feed, ignored: found.ignored })
 }
 
 /** The number of ignored files that was last logged, by lake, drop and feed. */
 const reportedIn = inMemory(() => new Map<string, number>())
 
 /** Logs the number of ignored files whenever it changes, not with every run. */
-function reportIgnored(
+function reportIgnoredFiles(
   deps: Deps,
   { drop, feed, ignored }: { drop: Drop; feed: Feed; ignored: number },
 ): void {
@@ -163,12 +163,12 @@ async function fetchDropped(
 ): Promise<OfferedFile | undefined> {
   if (!(await drop.fetch(dropped, rawPath))) return undefined
   const { size } = await stat(rawPath)
-  const rows = await unpack(dropped.name, rawPath)
+  const rows = await unpackRows(dropped.name, rawPath)
   return { ...dropped, sizeBytes: size, rawPath, rows, given: valuesOfFolders(dropped.name) }
 }
 
 /** The file that holds the rows, unpacked; undefined if the file cannot be read. */
-async function unpack(name: string, rawPath: string): Promise<OfferedFile['rows']> {
+async function unpackRows(name: string, rawPath: string): Promise<OfferedFile['rows']> {
   const format = formatOf(name)
   if (format !== undefined && !/\.gz$/i.test(name)) return { path: rawPath, format }
   const path = `${rawPath}.plain`

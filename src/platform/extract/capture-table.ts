@@ -79,7 +79,7 @@ export async function captureFirst(
   }
   const incoming = incomingRelation(table, [])
   await using quarantined = await readQuarantinedKeys(batch, table, { open: [], refused, incoming })
-  const refusal = await refuse(deps, batch, { table, open: [], refused, quarantined })
+  const refusal = await quarantineRows(deps, batch, { table, open: [], refused, quarantined })
   return {
     counts: countRows({ read: seen, inserted: rows, quarantined: seen - rows }),
     changes: files,
@@ -135,7 +135,7 @@ async function captureRecent(
   const compared = { table, rows, state, found, quarantined }
 
   if (count.rows === previous.rows + found.inserted + missing) {
-    return await finish(deps, read, { ...compared, missing, keys: undefined, gone: 0 })
+    return await finishCapture(deps, read, { ...compared, missing, keys: undefined, gone: 0 })
   }
   const keys = await readKeys(read, { table, rows })
   await dropGone(db, table, { quarantined, keys })
@@ -149,7 +149,7 @@ async function captureRecent(
   if (count.rows !== previous.rows + found.inserted - gone + stillMissing) {
     await checkKeys(db, table, keys)
   }
-  return await finish(deps, read, { ...compared, missing: stillMissing, keys, gone })
+  return await finishCapture(deps, read, { ...compared, missing: stillMissing, keys, gone })
 }
 
 /** Copies every key of the source and returns a relation of them. */
@@ -196,7 +196,7 @@ export async function captureWhole(
   const { gone } = await compareKeys(db, table, { keys, ...held })
   const missing = await countMissing(db, table, held)
   const compared = { table, rows, state, found, quarantined }
-  return await finish(deps, read, { ...compared, missing, keys, gone, force: read.force })
+  return await finishCapture(deps, read, { ...compared, missing, keys, gone, force: read.force })
 }
 
 function copyOptions(
@@ -243,7 +243,7 @@ function checkFew(
 }
 
 /** Puts the refused rows into quarantine, and logs how many there are and why. */
-async function refuse(
+async function quarantineRows(
   deps: Deps,
   batch: PendingBatch,
   {
@@ -279,7 +279,7 @@ interface Compared {
 }
 
 /** Adds the deletes unless the brake holds them, then writes the change files and the state. */
-async function finish(
+async function finishCapture(
   deps: Deps,
   { batch, shape, previous, confirmDeletes }: TableRead,
   { table, rows, state, found, quarantined, missing, keys, gone, force = false }: Compared,
@@ -299,7 +299,12 @@ async function finish(
     isRewritten: force,
   })
   const { open } = previous
-  const refusal = await refuse(deps, batch, { table, open, refused: rows.refused, quarantined })
+  const refusal = await quarantineRows(deps, batch, {
+    table,
+    open,
+    refused: rows.refused,
+    quarantined,
+  })
   await rows.remove()
   return {
     ...prepared,

@@ -4,6 +4,7 @@ import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { hostOf } from '../io/postgres-url.ts'
 import { onlyRow } from '../io/postgres.ts'
 import { identifier, qualified } from '../io/sql.ts'
+import { SQL_STATE } from '../io/sql-states.ts'
 import { findReaderExcess } from '../presentation/reader-excess.ts'
 import { findLedgerHead } from '../warehouse/ledger.ts'
 import { readFacts, rehearse, type WarehouseFacts } from '../warehouse/rehearse.ts'
@@ -90,7 +91,7 @@ export function fixPermission(
   { user, database, schema }: WarehouseFacts & { schema: string },
 ): string | undefined {
   const cause = (error as { cause?: { code?: string; message?: string } }).cause
-  if (cause?.code !== '42501') return undefined
+  if (cause?.code !== SQL_STATE.insufficientPrivilege) return undefined
   const role = identifier(user)
   const message = cause.message ?? ''
   const named =

@@ -52,11 +52,11 @@ export async function readQuarantine(
   await using db = await openScratchDb(deps)
   const entries: QuarantineEntry[] = []
   let total = 0
-  for (const place of await readPlaces(deps)) {
-    for (const [name, { open }] of Object.entries(place.record?.tables ?? {})) {
+  for (const head of await readZoneHeads(deps)) {
+    for (const [name, { open }] of Object.entries(head.record?.tables ?? {})) {
       if (open.length === 0 || (table !== undefined && table !== name)) continue
       total += sumRows(open)
-      entries.push(...(await readEntries(db, place, { table: name, open, limit })))
+      entries.push(...(await readEntries(db, head, { table: name, open, limit })))
     }
   }
   return { entries, total }
@@ -72,9 +72,9 @@ export async function findEntry(deps: Deps, id: string): Promise<QuarantineEntry
   const where = `_batch = try_cast(${duckLiteral(batch)} as bigint)
     and _ordinal = try_cast(${duckLiteral(rest.at(-1) ?? '')} as bigint)`
   await using db = await openScratchDb(deps)
-  for (const place of await readPlaces(deps)) {
-    const open = place.record?.tables[table]?.open ?? []
-    const [found] = await readEntries(db, place, { table, open, limit: 1, where })
+  for (const head of await readZoneHeads(deps)) {
+    const open = head.record?.tables[table]?.open ?? []
+    const [found] = await readEntries(db, head, { table, open, limit: 1, where })
     if (found !== undefined) return found
   }
   throw new ConfigError(`There is no entry ${id} in quarantine`, {
@@ -106,14 +106,14 @@ export async function replay(deps: Deps): Promise<Replay> {
   return { report, before: before.total, after: after.total }
 }
 
-interface Place {
+interface ZoneHead {
   readonly zone: Zone
   readonly name: QuarantineEntry['zone']
   readonly record: CommitRecord | undefined
 }
 
 /** The newest batch of each zone; in the processed zone, of the present models' generation. */
-async function readPlaces(deps: Deps): Promise<Place[]> {
+async function readZoneHeads(deps: Deps): Promise<ZoneHead[]> {
   const ingestion = ingestionZone(deps)
   const processed = processedZone(deps, generationOf(deps.project))
   return [
@@ -124,7 +124,7 @@ async function readPlaces(deps: Deps): Promise<Place[]> {
 
 async function readEntries(
   db: DuckDb,
-  { zone, name }: Place,
+  { zone, name }: ZoneHead,
   {
     table,
     open,

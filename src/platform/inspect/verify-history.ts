@@ -65,7 +65,7 @@ export async function compareVersions(
     const chunk = Math.floor((batch - 1) / CHUNK)
     chunks.set(chunk, [...(chunks.get(chunk) ?? []), ...own])
   }
-  const columns = await columnsOf(db, zone, [...chunks.values()].at(-1) ?? [])
+  const columns = await readFileColumns(db, zone, [...chunks.values()].at(-1) ?? [])
   const table: LakeTable = { name: model.table, key: [model.recordId], columns }
   if (columns.length === 0) {
     return { rows: 0, difference: await countExtra(warehouse, table), by: 'checksum' }
@@ -83,7 +83,7 @@ export async function compareVersions(
     by = 'rows'
     const range = { from: chunk * CHUNK + 1, to: (chunk + 1) * CHUNK }
     const where = `where batch_id between ${range.from} and ${range.to}`
-    const own = await compareRows(db, warehouse, {
+    const own = await compareOneByOne(db, warehouse, {
       table,
       expected: incoming,
       where,
@@ -104,7 +104,7 @@ export async function compareDimension(
 ): Promise<ComparedHistory> {
   const zone = processedZone(deps, generationOf(deps.project))
   const state = record.tables[model.table]?.state ?? []
-  const columns = await columnsOf(db, zone, state)
+  const columns = await readFileColumns(db, zone, state)
   const table: LakeTable = { name: model.table, key: model.key, columns }
   if (columns.length === 0) {
     return { rows: 0, difference: await countExtra(warehouse, table), by: 'checksum' }
@@ -121,7 +121,7 @@ export async function compareDimension(
   if (isSameChecksum(expected, parseChecksum(onlyRow(found)))) {
     return { rows, difference: NO_DIFFERENCE, by: 'checksum' }
   }
-  const difference = await compareRows(db, warehouse, {
+  const difference = await compareOneByOne(db, warehouse, {
     table,
     expected: published.name,
     where: '',
@@ -150,7 +150,7 @@ function addDifferences(one: Difference, other: Difference): Difference {
 }
 
 /** The columns of the newest file, without the change columns; none if there are no files. */
-async function columnsOf(
+async function readFileColumns(
   db: DuckDb,
   zone: Zone,
   files: readonly FileRef[],
@@ -178,7 +178,7 @@ async function checksumChunks(
 }
 
 /** Copies rows from the warehouse and compares them one by one. */
-async function compareRows(
+async function compareOneByOne(
   db: DuckDb,
   warehouse: WarehouseClient,
   { table, expected, where }: { table: LakeTable; expected: string; where: string },

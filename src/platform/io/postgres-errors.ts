@@ -2,6 +2,7 @@ import { ConfigError, ContractError, TidemarkError, TransientError } from '../er
 import type { Database } from './database.ts'
 import { hostOf, readOptions } from './postgres-url.ts'
 import { identifier } from './sql.ts'
+import { SQL_STATE } from './sql-states.ts'
 
 /** Errors of the network by code, in words. */
 const NETWORK: Record<string, string> = {
@@ -18,10 +19,16 @@ const NETWORK: Record<string, string> = {
 const CERTIFICATE =
   /^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|CERT_|ERR_TLS|HOSTNAME_MISMATCH|INVALID_CA|ERR_SSL)/
 
+/** A table, column or schema is missing. */
+const NOT_AS_EXPECTED: ReadonlySet<string> = new Set([
+  SQL_STATE.undefinedTable,
+  SQL_STATE.undefinedColumn,
+  SQL_STATE.invalidSchemaName,
+])
+
 /**
  * Turns an error from `pg` or the network into one of our errors. The message names the database,
- * but no statement, value or credential. The original is kept as `cause`, for debugging only. Codes
- * are SQLSTATEs, manual appendix A.
+ * but no statement, value or credential. The original is kept as `cause`, for debugging only.
  */
 export function mapPostgresError(error: unknown, database: Database): TidemarkError {
   if (error instanceof TidemarkError) return error
@@ -62,25 +69,25 @@ export function mapPostgresError(error: unknown, database: Database): TidemarkEr
       detail('PASSWORD', `check ${variable}`),
     )
   }
-  if (code === '3D000') {
+  if (code === SQL_STATE.invalidCatalogName) {
     return new ConfigError(
       `${at} has no database of that name [${code}]`,
       detail('DATABASE', `check ${variable}`),
     )
   }
-  if (code === '42501') {
+  if (code === SQL_STATE.insufficientPrivilege) {
     return new ConfigError(
       `${at} does not permit this: ${message} [${code}]`,
       detail('PERMISSION', fixConnect(error, database) ?? 'tidemark doctor'),
     )
   }
-  if (code === '42P01' || code === '42703' || code === '3F000') {
+  if (NOT_AS_EXPECTED.has(code)) {
     return new ContractError(
       `${at} is not as expected: ${message} [${code}]`,
       detail('SCHEMA', 'tidemark doctor'),
     )
   }
-  if (code === '08P01' && message.includes('statement pooling')) {
+  if (code === SQL_STATE.protocolViolation && message.includes('statement pooling')) {
     return new ConfigError(
       `${at} is a pooler in statement mode, but a batch needs a whole transaction [${code}]`,
       detail('SETTINGS', 'set the pooler to transaction or session mode (PgBouncer: pool_mode)'),

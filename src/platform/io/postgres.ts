@@ -69,7 +69,7 @@ async function connectOnce(database: Database): Promise<PostgresClient> {
   await endLost(client, database)
   const watch = watchSilence(client, {
     silenceMs,
-    ask: () => askServer(options, { mark, timeoutMs }),
+    ask: () => askActivity(options, { mark, timeoutMs }),
     onCut: () => lost.set(database.url, [...(lost.get(database.url) ?? []), mark]),
   })
   client.once('end', () => watch.end())
@@ -121,7 +121,7 @@ async function close(client: Client): Promise<void> {
  * Asks on a separate connection what the server is doing for the transaction with this mark. Never
  * throws.
  */
-async function askServer(
+async function askActivity(
   options: pg.ClientConfig,
   { mark, timeoutMs }: { mark: string; timeoutMs: number },
 ): Promise<Heard> {

@@ -62,7 +62,7 @@ export async function separateLines(copied: CopiedRows, table: LakeTable): Promi
     if (!('lines' in block)) {
       rows += 1
       const fields = await readFields(readChunks(copied.path, block), kept)
-      await write(unreadable, refuse(table, { ordinal: rows, fields, isTooLarge: true }))
+      await write(unreadable, writeRefused(table, { ordinal: rows, fields, isTooLarge: true }))
       continue
     }
     const accepted: Buffer[] = []
@@ -75,7 +75,7 @@ export async function separateLines(copied: CopiedRows, table: LakeTable): Promi
         continue
       }
       const fields = await readFields([line], kept)
-      await write(unreadable, refuse(table, { ordinal: rows, fields, isTooLarge: false }))
+      await write(unreadable, writeRefused(table, { ordinal: rows, fields, isTooLarge: false }))
     }
     await write(readable, Buffer.concat(accepted))
   }
@@ -101,7 +101,7 @@ interface RefusedLine {
 }
 
 /** A refused row as a line with the columns of `UNREADABLE_LEAD` and the table. */
-function refuse(table: LakeTable, { ordinal, fields, isTooLarge }: RefusedLine): string {
+function writeRefused(table: LakeTable, { ordinal, fields, isTooLarge }: RefusedLine): string {
   const [note, ...values] = fields
   const notes = note?.raw?.toString('latin1').split(',') ?? []
   const cut = new Map<string, number>()

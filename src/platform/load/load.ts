@@ -89,7 +89,7 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
     const outcome = await switchGeneration(warehouse, {
       ...input,
       lastBatch,
-      records: () => readRecords(deps, zone, lastBatch),
+      records: () => readCheckedRecords(deps, zone, lastBatch),
     })
     deps.log({ event: `generation_${outcome}`, generation, batch: lastBatch })
     return {
@@ -147,7 +147,7 @@ function range(from: number, to: number): number[] {
 }
 
 /** Every record of a generation in order, each checked to continue the one before (I14). */
-async function* readRecords(
+async function* readCheckedRecords(
   deps: Deps,
   zone: Zone,
   lastBatch: number,

@@ -1,5 +1,6 @@
 import { mapPostgresError } from '../io/postgres-errors.ts'
 import { limitReceivedBytes } from '../io/postgres-text.ts'
+import { SQL_STATE } from '../io/sql-states.ts'
 import { beginReading } from '../warehouse/warehouse.ts'
 import { type ResultColumn, DECLARATION, openCursor, type Row } from './cursor.ts'
 import { bindStatement, type Filters } from './question.ts'
@@ -43,13 +44,6 @@ export interface AskRefusal {
   /** Position in the statement, counted from 1; undefined if Postgres does not name one. */
   readonly position: number | undefined
 }
-
-// SQLSTATEs, manual, appendix A.
-const SYNTAX_ERROR = '42601'
-const QUERY_CANCELED = '57014'
-const LIMIT_EXCEEDED = '54000'
-const INSUFFICIENT_PRIVILEGE = '42501'
-const UNTRANSLATABLE = '22P05'
 
 /** Maximum number of characters in a statement. Longer statements are refused. */
 const MAX_STATEMENT_CHARS = 100_000
@@ -120,14 +114,16 @@ export async function ask(
     }
   } catch (error) {
     if (received.isExceeded) {
-      return rows.length > 0 ? answered(true) : refuse(LIMIT_EXCEEDED, tooLarge(maxBytes))
+      return rows.length > 0
+        ? answered(true)
+        : refusal(SQL_STATE.programLimitExceeded, describeTooLarge(maxBytes))
     }
     if (signal?.aborted === true)
-      return refuse(QUERY_CANCELED, 'The client has gone, so the statement was stopped')
+      return refusal(SQL_STATE.queryCanceled, 'The client has gone, so the statement was stopped')
     const { code = '' } = error as { code?: string }
-    if (performance.now() >= deadline || code === QUERY_CANCELED) {
-      return refuse(
-        QUERY_CANCELED,
+    if (performance.now() >= deadline || code === SQL_STATE.queryCanceled) {
+      return refusal(
+        SQL_STATE.queryCanceled,
         `The statement took longer than ${timeoutMs / 1000} s and was stopped`,
       )
     }
@@ -146,24 +142,28 @@ export async function ask(
  * which ends a text in the protocol. Undefined for any other statement.
  */
 function refuseUnsendable(sql: string): AskRefusal | undefined {
-  if (sql.trim() === '') return refuse(SYNTAX_ERROR, 'The statement is empty')
-  if (sql.includes('\0')) return refuse(UNTRANSLATABLE, 'The statement holds a zero byte')
+  if (sql.trim() === '') return refusal(SQL_STATE.syntaxError, 'The statement is empty')
+  if (sql.includes('\0'))
+    return refusal(SQL_STATE.untranslatableCharacter, 'The statement holds a zero byte')
   if (sql.length <= MAX_STATEMENT_CHARS) return undefined
-  return refuse(LIMIT_EXCEEDED, `The statement has more than ${MAX_STATEMENT_CHARS} characters`)
+  return refusal(
+    SQL_STATE.programLimitExceeded,
+    `The statement has more than ${MAX_STATEMENT_CHARS} characters`,
+  )
 }
 
-function tooLarge(maxBytes: number): string {
+function describeTooLarge(maxBytes: number): string {
   return `The first rows are larger than ${maxBytes / 1_000_000} MB: leave out the large column`
 }
 
-function refuse(sqlState: string, message: string): AskRefusal {
+function refusal(sqlState: string, message: string): AskRefusal {
   return { isAnswered: false, sqlState, message, hint: undefined, position: undefined }
 }
 
 function forbid({ name, position }: Forbidden, isAsWritten: boolean): AskRefusal {
   return {
     isAnswered: false,
-    sqlState: INSUFFICIENT_PRIVILEGE,
+    sqlState: SQL_STATE.insufficientPrivilege,
     message: `${name} may do more than read, so a question may not name it`,
     hint: 'leave the name out, in strings and comments too; if it names a column, use another name',
     position: isAsWritten ? position : undefined,

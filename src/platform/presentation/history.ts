@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { identifier } from '../io/sql.ts'
+import { SQL_STATE } from '../io/sql-states.ts'
 import type { Fact } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { HISTORY_VIEW_COLUMNS } from '../warehouse/make-history.ts'
@@ -108,7 +109,7 @@ async function readVersions(
       )
     } catch (error) {
       const { code = '' } = error as { code?: string }
-      if (code === '42P01') {
+      if (code === SQL_STATE.undefinedTable) {
         throw new ConfigError('The warehouse has never been loaded', {
           code: 'WAREHOUSE_EMPTY',
           hint: 'tidemark run',

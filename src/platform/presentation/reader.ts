@@ -90,7 +90,7 @@ export function createReader(
         }
         return await retry(attempt, {
           attempts: 2,
-          isPassing: (error) => session !== undefined && isPassing(error) && !sessions.isClosed(),
+          isPassing: (error) => session !== undefined && mayPass(error) && !sessions.isClosed(),
         })
       } finally {
         sharedGate.leave()
@@ -280,7 +280,7 @@ async function openSession(warehouse: Warehouse): Promise<ReaderSession> {
  * Whether the same work may succeed on another try: the connection was lost, or a standby had to
  * give up the snapshot.
  */
-function isPassing(error: unknown): boolean {
+function mayPass(error: unknown): boolean {
   if (!(error instanceof TidemarkError)) return false
   const { code, cause } = error
   const { code: state = '' } = (cause ?? {}) as { code?: string }

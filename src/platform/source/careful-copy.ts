@@ -31,7 +31,7 @@ export async function copyCarefully(
   const found = columns.map(({ name, baseType }, index) => {
     const column = `t.${identifier(name)}`
     const isFixed = SMALL.test(baseType) || key.includes(name)
-    return { column, number: index + 1, bytes: isFixed ? undefined : sizeOf(column, baseType) }
+    return { column, number: index + 1, bytes: isFixed ? undefined : sizeSql(column, baseType) }
   })
   const sizes = found.flatMap(({ bytes }) => (bytes === undefined ? [] : `coalesce(${bytes}, 0)`))
   const isHuge = sizes.length === 0 ? 'false' : `${sizes.join(' + ')} > ${CUT_ROWS_OF_BYTES}`
@@ -62,7 +62,7 @@ export async function copyCarefully(
  * SQL of a value's size without printing the value: exact for text and bytea, otherwise the stored
  * size.
  */
-function sizeOf(column: string, baseType: string): string {
+function sizeSql(column: string, baseType: string): string {
   if (/^(text|character|json$|xml$)/.test(baseType)) return `octet_length(${column}::text)::bigint`
   if (baseType === 'bytea') return `octet_length(${column}::bytea)::bigint`
   return `pg_column_size(${column})::bigint`

@@ -4,12 +4,13 @@ import { dirname } from 'node:path'
 import { withScratchErrors } from '../io/disk-errors.ts'
 import { readChunks, readLineBlocks } from '../io/line-blocks.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
+import { NOT_UTF8_STATES } from '../io/sql-states.ts'
 
 /** The note on a row whose text cannot be converted to UTF-8. */
 export const NOT_UTF8 = 'not_utf8'
 
 /** Longer lines are not converted, because the lake refuses them anyway (`MAX_ROW_BYTES`). */
-const MAX_LINE_BYTES = 16 * 1024 * 1024
+const MAX_CONVERTED_BYTES = 16 * 1024 * 1024
 
 const NOTE = `${NOT_UTF8},`
 
@@ -27,7 +28,7 @@ export async function convertLines(
   const converted = `${path}.utf8`
   await using file = await withScratchErrors(folder, () => open(converted, 'w'))
   const write = (bytes: Buffer) => withScratchErrors(folder, () => file.appendFile(bytes))
-  for await (const block of readLineBlocks(path, { maxLineBytes: MAX_LINE_BYTES })) {
+  for await (const block of readLineBlocks(path, { maxLineBytes: MAX_CONVERTED_BYTES })) {
     if ('lines' in block) {
       await write(await convert(client, { lines: block.lines, encoding }))
     } else {
@@ -57,8 +58,8 @@ async function convert(
     return onlyRow(found).text
   } catch (error) {
     await client.query('rollback to savepoint tidemark_convert')
-    const { code } = error as { code?: string }
-    if (code !== '22P05' && code !== '22021') throw error
+    const { code = '' } = error as { code?: string }
+    if (!NOT_UTF8_STATES.has(code)) throw error
   } finally {
     // After a lost connection there is nothing to release.
     await client.query('release savepoint tidemark_convert').catch(() => {})

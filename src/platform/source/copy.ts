@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { ContractError, TransientError } from '../errors.ts'
 import { type CopiedFile, copyToFile } from '../io/postgres-copy.ts'
 import { identifier } from '../io/sql.ts'
+import { NOT_UTF8_STATES, SQL_STATE } from '../io/sql-states.ts'
 import { copyCarefully } from './careful-copy.ts'
 import { attemptRead, type SourceSnapshot } from './snapshot.ts'
 import type { TableShape } from './tables.ts'
@@ -206,10 +207,16 @@ async function copy(
 }
 
 /**
- * Whether a single value may have made a COPY fail: bytes that are not text, or characters that
- * UTF-8 lacks (22021, 22P05); a row or a value that is too large to print (54000, XX000, 53200).
+ * Whether a single value may have made a COPY fail: it is not text, UTF-8 lacks a character, or a
+ * row or value is too large to print.
  */
 function isOfOneValue(error: unknown): boolean {
   const { code = '' } = error as { code?: string }
-  return ['22021', '22P05', '54000', 'XX000', '53200'].includes(code)
+  return NOT_UTF8_STATES.has(code) || TOO_LARGE.has(code)
 }
+
+const TOO_LARGE: ReadonlySet<string> = new Set([
+  SQL_STATE.programLimitExceeded,
+  SQL_STATE.internalError,
+  SQL_STATE.outOfMemory,
+])

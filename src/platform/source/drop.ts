@@ -60,7 +60,7 @@ export function diskDrop(directory: string, { settledMs = SETTLED_MS } = {}): Dr
   ): AsyncGenerator<DroppedFile> {
     const folder = await lstat(join(root, feed)).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined
-      throw explain(error, root)
+      throw explainDropError(error, root)
     })
     if (folder?.isSymbolicLink() === false) yield* walk(feed, onIgnored)
   }
@@ -72,7 +72,7 @@ export function diskDrop(directory: string, { settledMs = SETTLED_MS } = {}): Dr
     const found = await readdir(join(root, folder), { withFileTypes: true }).catch(
       (error: NodeJS.ErrnoException) => {
         if (error.code === 'ENOENT') return []
-        throw explain(error, root)
+        throw explainDropError(error, root)
       },
     )
     const entries = found
@@ -103,7 +103,7 @@ export function diskDrop(directory: string, { settledMs = SETTLED_MS } = {}): Dr
       return { name, sizeBytes: size, version: `${mtimeMs}-${size}-${ino}`, modifiedAt }
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-      throw explain(error, root)
+      throw explainDropError(error, root)
     }
   }
 
@@ -117,14 +117,14 @@ export function diskDrop(directory: string, { settledMs = SETTLED_MS } = {}): Dr
         await copyFile(join(root, name), path, constants.COPYFILE_FICLONE)
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
-        throw explain(error, root)
+        throw explainDropError(error, root)
       }
       return await isSame()
     },
   }
 }
 
-function explain(error: unknown, root: string): Error {
+function explainDropError(error: unknown, root: string): Error {
   const { code = '' } = error as NodeJS.ErrnoException
   if (code === 'EACCES' || code === 'EPERM') {
     return new ConfigError(`This user may not read the drop ${root} [${code}]`, {

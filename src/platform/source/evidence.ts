@@ -1,5 +1,5 @@
-/** A question to a server about its history. */
-interface Question {
+/** A query to a server about its history. */
+interface EvidenceQuery {
   /** Column of the answer. */
   readonly name: string
   /**
@@ -16,13 +16,13 @@ interface Question {
 const utc = (moment: string) =>
   `to_char(${moment} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
 
-const STARTED: Question = {
+const STARTED: EvidenceQuery = {
   name: 'started_at',
   needs: ['pg_postmaster_start_time()'],
   sql: utc('pg_postmaster_start_time()'),
 }
 
-const REPLAYED_WAL: Question = {
+const REPLAYED_WAL: EvidenceQuery = {
   name: 'wal',
   needs: ['pg_last_wal_replay_lsn()'],
   on: 'standby',
@@ -31,8 +31,8 @@ const REPLAYED_WAL: Question = {
 
 const FROM_CHECKPOINT = 'from pg_control_checkpoint()'
 
-/** If two questions have one name, the first one that the user may ask counts. */
-const IDENTITY: readonly Question[] = [
+/** If two queries have one name, the first one that the user may ask counts. */
+const IDENTITY_QUERIES: readonly EvidenceQuery[] = [
   {
     name: 'system_id',
     needs: ['pg_control_system()'],
@@ -75,8 +75,8 @@ const IDENTITY: readonly Question[] = [
   },
 ]
 
-/** How far a standby has replayed its primary. The first permitted question of each name counts. */
-const REPLAYED: readonly Question[] = [
+/** How far a standby has replayed its primary. The first permitted query of each name counts. */
+const REPLAYED: readonly EvidenceQuery[] = [
   {
     // A standby that has not replayed a commit yet reports the time of its last checkpoint.
     name: 'replayed_to',
@@ -94,9 +94,9 @@ const REPLAYED: readonly Question[] = [
   REPLAYED_WAL,
 ]
 
-/** Every function that a question may call. */
+/** Every function that a query may call. */
 export const EVIDENCE_FUNCTIONS: readonly string[] = [
-  ...new Set([...IDENTITY, ...REPLAYED].flatMap(({ needs }) => needs)),
+  ...new Set([...IDENTITY_QUERIES, ...REPLAYED].flatMap(({ needs }) => needs)),
 ]
 
 /** Which functions the user may call, and which kind of server answers. */
@@ -107,7 +107,7 @@ export interface EvidenceOptions {
 
 /** A select of one row with everything that this user may ask about the server's history. */
 export function selectEvidence(options: EvidenceOptions): string {
-  return selectAnswers(IDENTITY, options)
+  return selectAnswers(IDENTITY_QUERIES, options)
 }
 
 /**
@@ -120,12 +120,12 @@ export function selectReplayed(permitted: readonly string[]): string {
 }
 
 function selectAnswers(
-  questions: readonly Question[],
+  queries: readonly EvidenceQuery[],
   { permitted, standby }: EvidenceOptions,
 ): string {
   const role = standby ? 'standby' : 'primary'
   const answers = new Map<string, string>()
-  for (const { name, needs, on = role, sql } of questions) {
+  for (const { name, needs, on = role, sql } of queries) {
     const isAnswered = on === role && needs.every((each) => permitted.includes(each))
     if (isAnswered && !answers.has(name)) answers.set(name, `${sql} as ${name}`)
   }

@@ -34,11 +34,11 @@ export async function fetchAnswer(
   options: FetchOptions = {},
 ): Promise<HttpAnswer | undefined> {
   const { attempts = 3, pauseMs = 500, signal } = options
-  const isPassing = (error: unknown) => explain(error, url) instanceof TransientError
+  const isPassing = (error: unknown) => explainRequestError(error, url) instanceof TransientError
   try {
     return await retry(() => fetchOnce(url, options), { attempts, pauseMs, isPassing, signal })
   } catch (error) {
-    throw explain(error, url)
+    throw explainRequestError(error, url)
   }
 }
 
@@ -115,7 +115,7 @@ function statusError(status: number, url: URL): TidemarkError {
   })
 }
 
-function explain(error: unknown, url: URL): TidemarkError {
+function explainRequestError(error: unknown, url: URL): TidemarkError {
   if (error instanceof ConfigError || error instanceof TransientError) return error
   const { name, cause } = error as Error & { cause?: { code?: string } }
   const why =

@@ -1,5 +1,6 @@
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import type { Client } from '../io/postgres.ts'
+import { SQL_STATE } from '../io/sql-states.ts'
 import type { Breach } from './contract.ts'
 import { LOCK_WAIT, type SourceSnapshot } from './snapshot.ts'
 
@@ -44,10 +45,10 @@ export async function lockTables(
   await withPostgresErrors(database, async () => {
     const together = await tryLock(client, tables)
     if (together === undefined) return
-    let hasWaited = breachOf(together, snapshot) === LOCKED_BREACH
+    let hasWaited = breachOfState(together, snapshot) === LOCKED_BREACH
     for (const table of tables) {
       const code = await tryLock(client, [table], hasWaited ? EACH_MS : undefined)
-      const breach = code === undefined ? undefined : breachOf(code, snapshot)
+      const breach = code === undefined ? undefined : breachOfState(code, snapshot)
       if (breach === undefined) continue
       breaches.set(table.name, breach)
       hasWaited ||= breach === LOCKED_BREACH
@@ -89,21 +90,17 @@ async function tryLock(
   }
 }
 
-// SQLSTATEs, manual appendix A.
-const DEADLOCK_DETECTED = '40P01'
-const LOCK_NOT_AVAILABLE = '55P03'
-const FEATURE_NOT_SUPPORTED = '0A000'
-
 /**
  * The breach for an SQLSTATE. Undefined for all other errors, which the later read explains better.
  */
-function breachOf(code: string, { identity }: SourceSnapshot): Breach | undefined {
-  if (code === LOCK_NOT_AVAILABLE || code === DEADLOCK_DETECTED) return LOCKED_BREACH
-  return code === FEATURE_NOT_SUPPORTED && identity.standby ? NOT_ON_STANDBY : undefined
+function breachOfState(code: string, { identity }: SourceSnapshot): Breach | undefined {
+  if (code === SQL_STATE.lockNotAvailable || code === SQL_STATE.deadlockDetected)
+    return LOCKED_BREACH
+  return code === SQL_STATE.featureNotSupported && identity.standby ? NOT_ON_STANDBY : undefined
 }
 
 /** Whether a read failed because somebody has locked what it reads. */
 export function isLockTimeout(error: unknown): boolean {
   const { cause } = error as { cause?: { code?: string } }
-  return cause?.code === LOCK_NOT_AVAILABLE
+  return cause?.code === SQL_STATE.lockNotAvailable
 }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { ConfigError, ConflictError, ContractError } from '../errors.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { qualified } from '../io/sql.ts'
+import { NOT_UTF8_STATES } from '../io/sql-states.ts'
 import type { SourceContract, SourceTable } from '../project/source-contract.ts'
 import { type Breach, findBreach } from './contract.ts'
 import { lockTables } from './lock.ts'
@@ -65,7 +66,7 @@ export interface SourceState {
 }
 
 /** A row of `tables.sql`. */
-interface Row {
+interface ListedRow {
   name: string
   oid: string
   kind: string
@@ -151,14 +152,14 @@ interface Placed {
 async function readDefinitions(
   snapshot: SourceSnapshot,
   tables: readonly Placed[],
-): Promise<{ found: ReadonlyMap<string, Row>; unreadable: ReadonlyMap<string, Breach> }> {
-  const found = new Map<string, Row>()
+): Promise<{ found: ReadonlyMap<string, ListedRow>; unreadable: ReadonlyMap<string, Breach> }> {
+  const found = new Map<string, ListedRow>()
   const unreadable = new Map<string, Breach>()
   const read = async (some: readonly Placed[]): Promise<ContractError | undefined> => {
     const name = some.map(({ table }) => table.name).join(', ')
     try {
       const { rows } = await attemptRead(snapshot, { name, hasXmin: true }, () =>
-        snapshot.client.query<Row>(QUERY, [
+        snapshot.client.query<ListedRow>(QUERY, [
           some.map(({ table }) => table.name),
           some.map(({ schema }) => schema),
           some.map(({ relation }) => relation),
@@ -183,17 +184,14 @@ async function readDefinitions(
 /** The breach of a table whose definition the server cannot read. */
 function indefinable({ cause }: ContractError): Breach {
   const { code = '' } = cause as { code?: string }
-  const why = NO_UTF8.has(code)
+  const why = NOT_UTF8_STATES.has(code)
     ? 'a name, label or default in its definition is not UTF-8'
     : 'the source cannot read its definition'
   return { reason: 'unreadable', detail: `${why}: error ${code}` }
 }
 
-// SQLSTATEs, manual appendix A: character_not_in_repertoire, untranslatable_character.
-const NO_UTF8: ReadonlySet<string> = new Set(['22021', '22P05'])
-
 /** What the catalogue says about a table, as if its excluded columns did not exist. */
-function withoutExcluded({ exclude = [] }: SourceTable, row: Row): Row {
+function withoutExcluded({ exclude = [] }: SourceTable, row: ListedRow): ListedRow {
   if (exclude.length === 0) return row
   const isKept = (row.columns ?? []).map(({ name }) => !exclude.includes(name))
   const keep = <T>(values: T[] | null) => values && values.filter((_, index) => isKept[index])
@@ -207,7 +205,10 @@ function withoutExcluded({ exclude = [] }: SourceTable, row: Row): Row {
 }
 
 /** The breach of a table that lacks a column to exclude, because its name may be misspelt. */
-function findUnmatched({ exclude = [] }: SourceTable, row: Row | undefined): Breach | undefined {
+function findUnmatched(
+  { exclude = [] }: SourceTable,
+  row: ListedRow | undefined,
+): Breach | undefined {
   const names = new Set([...(row?.columns ?? []).map(({ name }) => name), ...(row?.hidden ?? [])])
   const unmatched = exclude.find((name) => !names.has(name))
   if (unmatched === undefined) return undefined
@@ -245,7 +246,7 @@ function checkAnyReadable({ database }: SourceSnapshot, states: readonly SourceS
   )
 }
 
-function asFound(row: Row, { columns }: TableShape): Parameters<typeof findBreach>[1] {
+function asFound(row: ListedRow, { columns }: TableShape): Parameters<typeof findBreach>[1] {
   const enums = new Set(
     columns.filter(({ labels }) => Array.isArray(labels)).map(({ name }) => name),
   )
@@ -258,7 +259,7 @@ function asFound(row: Row, { columns }: TableShape): Parameters<typeof findBreac
   }
 }
 
-function shapeOf(table: SourceTable, row: Row, relation: string): TableShape {
+function shapeOf(table: SourceTable, row: ListedRow, relation: string): TableShape {
   return {
     name: table.name,
     key: table.key,
@@ -324,7 +325,7 @@ export async function checkNotRewritten(
 }
 
 /** A hash of everything that `TableShape.fingerprint` covers. */
-function fingerprintOf(table: SourceTable, row: Row): string {
+function fingerprintOf(table: SourceTable, row: ListedRow): string {
   const identity = [
     row.oid,
     row.kind,

@@ -149,7 +149,7 @@ async function changePublished(
       const { changes } = found
       const rows = found.read + refused.rows
       const held = holdFor(batch, { limits, rows, refused: refused.rows, before: before?.held })
-      if (held !== undefined) await refuseChanges(db, table, { changes, refused })
+      if (held !== undefined) await refuseAllChanges(db, table, { changes, refused })
       const isClean = refused.rows === 0 && held === undefined
       const refusal = await quarantineRows(batch, table, { refused, published, isClean, before })
       const { inserted, updated } = held === undefined ? found : { inserted: 0, updated: 0 }
@@ -279,7 +279,7 @@ async function countWarnings(
 }
 
 /** Moves all changes of a held dimension to the refused rows, with the reason `table_held`. */
-async function refuseChanges(
+async function refuseAllChanges(
   db: DuckDb,
   table: LakeTable,
   { changes, refused }: { changes: string; refused: RefusedRows },

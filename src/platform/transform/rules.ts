@@ -41,7 +41,7 @@ export function rulesOf(
         broken: `(${day} is not null and not isfinite(${day}))`,
       }
     }),
-    ...indexedBy(model).flatMap((index) => tooLarge(index, columns)),
+    ...indexedBy(model).flatMap((index) => sizeRule(index, columns)),
     ...checksOf(model, 'refuse'),
   ]
 }
@@ -54,7 +54,7 @@ function indexedBy(model: Model): (readonly string[])[] {
 }
 
 /** The size rule of an index; none if all its columns are small. */
-function tooLarge(index: readonly string[], columns: readonly Column[]): Rule[] {
+function sizeRule(index: readonly string[], columns: readonly Column[]): Rule[] {
   const large = columns.filter(({ name, type }) => index.includes(name) && !BOUNDED.test(type))
   const [first] = large
   if (first === undefined) return []

@@ -60,7 +60,7 @@ export async function prepareStar(
   const reads = await readInputs({ db: batch.db, memory: batch.zone.memory }, project)
   await using opened = await openTables(batch.db, input, reads)
   const { views } = opened
-  const refused = await refuseChanges(batch, input, views)
+  const refused = await readRefusedChanges(batch, input, views)
   const facts = await mapFacts(batch, input, views)
   await using dimensions = await changeDimensions(batch, input, { facts, reads, views })
 
@@ -115,7 +115,7 @@ async function openTables(
 }
 
 /** The changes whose values do not fit their table's contract, by source table. */
-async function refuseChanges(
+async function readRefusedChanges(
   batch: PendingBatch,
   { ingestion, record, previous }: TransformInput,
   views: Views,

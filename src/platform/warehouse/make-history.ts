@@ -7,7 +7,7 @@ import { type Fact, indexName } from '../project/model.ts'
 const HISTORY = readFileSync(new URL('./history.sql', import.meta.url), 'utf8')
 
 /** Columns that every fact has for its history. */
-const HISTORY_COLUMNS = `
+const ADD_HISTORY_COLUMNS = `
   add column if not exists record_operation text not null
       check (record_operation in ('insert', 'update', 'delete')),
   add column if not exists recorded_at timestamptz not null,
@@ -42,7 +42,7 @@ export async function makeHistory(client: Client, fact: Fact): Promise<boolean> 
       },
     )
   }
-  await client.query(`alter table ${table} ${HISTORY_COLUMNS}`)
+  await client.query(`alter table ${table} ${ADD_HISTORY_COLUMNS}`)
   const columns = await readColumns(client, table)
   const taken = columns.find(({ name }) => HISTORY_VIEW_COLUMNS.has(name))
   if (taken !== undefined) {
@@ -115,14 +115,14 @@ async function isKeyed(client: Client, { table, key }: Fact): Promise<boolean> {
 /** Returns a row if the table named $1 has a unique index on exactly the columns $2. */
 const KEYED = readFileSync(new URL('./unique-index.sql', import.meta.url), 'utf8')
 
-interface Column {
+interface TableColumn {
   readonly name: string
   readonly type: string
 }
 
 /** Columns of a relation, in order, given its quoted name; none if it does not exist. */
-async function readColumns(client: Client, relation: string): Promise<Column[]> {
-  const { rows } = await client.query<Column>(
+async function readColumns(client: Client, relation: string): Promise<TableColumn[]> {
+  const { rows } = await client.query<TableColumn>(
     `select attname as name, format_type(atttypid, atttypmod) as type from pg_attribute
      where attrelid = to_regclass($1) and attnum > 0 and not attisdropped
      order by attnum`,
@@ -138,7 +138,7 @@ async function readColumns(client: Client, relation: string): Promise<Column[]> 
 async function dropOutdatedView(
   client: Client,
   view: string,
-  columns: readonly Column[],
+  columns: readonly TableColumn[],
 ): Promise<void> {
   const present = (await readColumns(client, view)).map(({ name }) => name)
   if (present.length === 0) return

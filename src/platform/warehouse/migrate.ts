@@ -20,7 +20,7 @@ const PLATFORM_MIGRATIONS = new URL('./migrations/', import.meta.url)
 const STATUS = readFileSync(new URL('./status.sql', import.meta.url), 'utf8')
 
 /** A numbered migration, named `<owner>/<file>`. */
-interface Step {
+interface Migration {
   readonly name: string
   readonly sql: string
 }
@@ -67,9 +67,9 @@ export async function isWhole(warehouse: WarehouseClient, project: Project): Pro
     NO_TIME_LIMITS,
   )
   const applied = new Map(rows.map((row) => [row.name, row.checksum]))
-  const steps = stepsOf(project)
-  checkKnown(steps, applied)
-  return steps.every(({ name }) => applied.has(name)) && rows[0]?.served === true
+  const migrations = migrationsOf(project)
+  checkKnown(migrations, applied)
+  return migrations.every(({ name }) => applied.has(name)) && rows[0]?.served === true
 }
 
 /**
@@ -90,12 +90,12 @@ export async function applyMigrations(
     )`)
   const applied = await readApplied(client)
   const lost = await findMissing(client)
-  const steps = stepsOf(project).filter(({ name }) => !applied.has(name))
-  for (const step of steps) {
-    await client.query(step.sql)
+  const migrations = migrationsOf(project).filter(({ name }) => !applied.has(name))
+  for (const migration of migrations) {
+    await client.query(migration.sql)
     await client.query('insert into tidemark_migration (name, checksum) values ($1, $2)', [
-      step.name,
-      checksum(step.sql),
+      migration.name,
+      checksum(migration.sql),
     ])
   }
   await forgetDropped(client, lost)
@@ -105,7 +105,7 @@ export async function applyMigrations(
     if (model.kind !== 'fact') continue
     const wasIncomplete = await makeHistory(client, model)
     // If no migration gave the fact a new column, the current table has lost one.
-    if (wasIncomplete && steps.length === 0) restored.push(`${model.table}_current`)
+    if (wasIncomplete && migrations.length === 0) restored.push(`${model.table}_current`)
   }
   await listRelations(warehouse, project)
   await checkRelations(client)
@@ -131,14 +131,14 @@ export async function checkVersion(client: Client): Promise<void> {
   })
 }
 
-function stepsOf(project: Project): Step[] {
+function migrationsOf(project: Project): Migration[] {
   return [
-    ...readSteps('platform', PLATFORM_MIGRATIONS),
-    ...readSteps(project.name, project.warehouse.migrations),
+    ...readMigrations('platform', PLATFORM_MIGRATIONS),
+    ...readMigrations(project.name, project.warehouse.migrations),
   ]
 }
 
-function readSteps(owner: string, folder: URL): Step[] {
+function readMigrations(owner: string, folder: URL): Migration[] {
   return readdirSync(folder)
     .filter((file) => /^\d{3}_\w+\.sql$/.test(file))
     .toSorted()
@@ -153,17 +153,17 @@ function checksum(sql: string): string {
 }
 
 /** Throws `ConfigError` for an applied migration that was edited since, or that is unknown here. */
-function checkKnown(steps: readonly Step[], applied: ReadonlyMap<string, string>): void {
-  for (const step of steps) {
-    const before = applied.get(step.name)
-    if (before !== undefined && before !== checksum(step.sql)) {
-      throw new ConfigError(`Migration ${step.name} was edited after it had been applied`, {
+function checkKnown(migrations: readonly Migration[], applied: ReadonlyMap<string, string>): void {
+  for (const migration of migrations) {
+    const before = applied.get(migration.name)
+    if (before !== undefined && before !== checksum(migration.sql)) {
+      throw new ConfigError(`Migration ${migration.name} was edited after it had been applied`, {
         code: 'MIGRATION_EDITED',
         hint: 'nothing was changed; restore the file and add a new numbered migration instead',
       })
     }
   }
-  const known = new Set(steps.map((step) => step.name))
+  const known = new Set(migrations.map((migration) => migration.name))
   const unknown = [...applied.keys()].find((name) => !known.has(name))
   if (unknown !== undefined) {
     throw new ConfigError(

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { ContractError } from '../errors.ts'
 import { onlyRow } from '../io/postgres.ts'
 import { identifier, identifiers, qualified } from '../io/sql.ts'
+import { SQL_STATE } from '../io/sql-states.ts'
 import type { Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { applyMigrations, checkVersion, isWhole } from './migrate.ts'
@@ -61,7 +62,7 @@ async function writeNothing(
         update ${table} set ${key} = ${key} where false;
         delete from ${table} where false`)
     } catch (cause) {
-      if ((cause as { code?: string }).code !== INVALID_CONFLICT) throw cause
+      if ((cause as { code?: string }).code !== SQL_STATE.invalidColumnReference) throw cause
       throw new ContractError(`The warehouse table ${name} has lost its key`, {
         code: 'WAREHOUSE_CHANGED',
         hint: `alter table ${qualified(schema, name)} add primary key (${identifiers(model.key)});`,
@@ -70,9 +71,6 @@ async function writeNothing(
     }
   }
 }
-
-/** SQLSTATE of `on conflict` with columns that no unique index has. */
-const INVALID_CONFLICT = '42P10'
 
 /** Properties of the warehouse's server and database that decide whether they are suitable. */
 export interface WarehouseFacts {

@@ -11,6 +11,7 @@ import {
   TEXT_SETTINGS,
 } from '../io/session.ts'
 import { identifier } from '../io/sql.ts'
+import { SQL_STATE } from '../io/sql-states.ts'
 
 /** The Postgres database that holds the star schema. */
 export interface Warehouse extends Database {
@@ -111,7 +112,7 @@ export async function inSnapshot<T>(
 ): Promise<T> {
   if (isOpen(connection)) return await work()
   await beginReading(connection, limits)
-  return await finish(connection, work)
+  return await endTransaction(connection, work)
 }
 
 /**
@@ -124,14 +125,14 @@ export async function inTransaction<T>(
 ): Promise<T> {
   if (isOpen(connection)) return await work()
   await beginWriting(connection)
-  return await finish(connection, work)
+  return await endTransaction(connection, work)
 }
 
 function isOpen({ client }: WarehouseClient): boolean {
   return client.getTransactionStatus() === 'T'
 }
 
-async function finish<T>({ client }: WarehouseClient, work: () => Promise<T>): Promise<T> {
+async function endTransaction<T>({ client }: WarehouseClient, work: () => Promise<T>): Promise<T> {
   try {
     const result = await work()
     await client.query('commit')
@@ -160,11 +161,11 @@ export async function inLockedTransaction<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   let isLocked = false
-  const isNew = (error: unknown) => !isLocked && codeOf(error) === UNDEFINED_TABLE
+  const isNew = (error: unknown) => !isLocked && codeOf(error) === SQL_STATE.undefinedTable
   const attempt = async (): Promise<T> => {
     isLocked = false
     await beginWriting(connection)
-    return await finish(connection, async () => {
+    return await endTransaction(connection, async () => {
       await lockWarehouse(connection, waitMs)
       isLocked = true
       return await work()
@@ -200,7 +201,7 @@ async function limitWaits(
       set local lock_timeout = ${Math.max(1, Math.round(waitMs))};
       ${statement}`)
   } catch (error) {
-    if (codeOf(error) !== LOCK_NOT_AVAILABLE) throw error
+    if (codeOf(error) !== SQL_STATE.lockNotAvailable) throw error
     throw new ConflictError(
       `Another run has been writing to ${warehouse.title} for more than ${waitMs / 1000} s`,
       {
@@ -248,21 +249,16 @@ async function makeLock(connection: WarehouseClient, waitMs: number): Promise<vo
   }
 }
 
-// SQLSTATEs, manual appendix A.
-const UNDEFINED_TABLE = '42P01'
-const LOCK_NOT_AVAILABLE = '55P03'
-const SERIALIZATION_FAILURE = '40001'
-const DEADLOCK_DETECTED = '40P01'
-
-/**
- * SQLSTATEs for the second of two runs that create one schema or table: duplicate schema, table,
- * name.
- */
-const WAS_MADE: ReadonlySet<string> = new Set(['42P06', '42P07', '23505'])
+/** What the second of two runs gets when both create one schema or table. */
+const WAS_MADE: ReadonlySet<string> = new Set([
+  SQL_STATE.duplicateSchema,
+  SQL_STATE.duplicateTable,
+  SQL_STATE.uniqueViolation,
+])
 
 function isRepeatable(error: unknown): boolean {
   const code = codeOf(error)
-  return code === SERIALIZATION_FAILURE || code === DEADLOCK_DETECTED
+  return code === SQL_STATE.serializationFailure || code === SQL_STATE.deadlockDetected
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -76,7 +76,7 @@ export async function divideLines(
   await using lines = await openLines(db, table, options)
   const change = `'insert' as _operation, ${stamp(batch)}, ${before - line} + _place as _ordinal`
   const from = lines.name
-  const rows = await writeParquet(db, selectRows(table, { ...options, from, change }), path)
+  const rows = await writeParquet(db, selectValidRows(table, { ...options, from, change }), path)
   const refusedPath = `${path}.refused`
   const refused = await writeParquet(
     db,
@@ -155,7 +155,7 @@ function typed(column: Column): string {
 }
 
 /** A select of the valid rows, in the lake's types. */
-function selectRows(
+function selectValidRows(
   table: LakeTable,
   { from, change, isCsv = false }: { from: string; change: string; isCsv?: boolean },
 ): string {

@@ -48,7 +48,7 @@ export async function readWide(
     const names = table.columns.map(({ name }) => name)
     const from = `read_json(${duckLiteral(cells)}, format = 'newline_delimited', maximum_object_size = ${8 * MAX_LINE_BYTES},
       columns = {n: 'BIGINT', p: 'BIGINT', t: 'VARCHAR', fault: 'VARCHAR', v: 'VARCHAR[]'})`
-    const written = columnsOf(wide)
+    const written = filledColumns(wide)
     const some = names.map((name) => {
       const at = written.indexOf(name)
       const own = at === -1 ? undefined : `v[${at + 1}]`
@@ -91,7 +91,7 @@ function checkTitles(file: FeedFile, titles: readonly string[], { constants }: W
 }
 
 /** The columns of the feed that a cell fills, in the order in which `writeCells` writes them. */
-function columnsOf({ first, titles, cells, constants }: WideFormat): string[] {
+function filledColumns({ first, titles, cells, constants }: WideFormat): string[] {
   return [first.column, titles.column, cells.column, ...Object.keys(constants)]
 }
 

@@ -37,7 +37,7 @@ export function diskStore(directory: string): ObjectStore {
         return await readFile(pathOf(key))
       } catch (error) {
         if (isAbsent(error)) return undefined
-        throw explain(error, root)
+        throw explainZoneError(error, root)
       }
     },
     putIfAbsent: async (key, body) =>
@@ -52,7 +52,7 @@ export function diskStore(directory: string): ObjectStore {
       const path = pathOf(key)
       const found = await stat(path).catch((error: unknown) => {
         if (isAbsent(error)) return undefined
-        throw explain(error, root)
+        throw explainZoneError(error, root)
       })
       if (found?.isFile() === true) return path
       throw new ContractError(`The object ${key} is missing from ${root}`, {
@@ -66,7 +66,7 @@ export function diskStore(directory: string): ObjectStore {
       try {
         await rm(pathOf(key), { force: true })
       } catch (error) {
-        throw explain(error, root)
+        throw explainZoneError(error, root)
       }
     },
   }
@@ -95,7 +95,7 @@ async function create(
       if (firstMade === undefined || folder === dirname(firstMade)) return 'created'
     }
   } catch (error) {
-    throw explain(error, root)
+    throw explainZoneError(error, root)
   } finally {
     await rm(staged, { force: true })
   }
@@ -128,7 +128,7 @@ async function* walk(root: string, folder: string, prefix: string): AsyncIterabl
   const entries = await readdir(join(root, folder), { withFileTypes: true }).catch(
     (error: unknown) => {
       if (isAbsent(error)) return []
-      throw explain(error, root)
+      throw explainZoneError(error, root)
     },
   )
   // S3's key order: a folder sorts by its name with a slash.
@@ -167,7 +167,7 @@ function isErrno(error: unknown, code: string): boolean {
   return (error as NodeJS.ErrnoException).code === code
 }
 
-function explain(error: unknown, root: string): unknown {
+function explainZoneError(error: unknown, root: string): unknown {
   const { code } = error as NodeJS.ErrnoException
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
     return new ConfigError(`Cannot use the zone ${root} [${code}]`, {

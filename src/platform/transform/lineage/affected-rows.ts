@@ -55,7 +55,7 @@ export async function openAffectedRows(
     ways.push({ rows: files.rows(paths), key: view.key, steps })
   }
   if (refused.length > 0) {
-    const rows = readRefusedKeys(refused, { key, columns })
+    const rows = selectRefusedKeys(refused, { key, columns })
     if (routes?.own === undefined || rows === undefined) return undefined
     ways.push({ rows, key, steps: [routes.own] })
   }
@@ -106,7 +106,7 @@ const PLAIN_TYPES = new Set(['VARCHAR', 'SMALLINT', 'INTEGER', 'BIGINT'])
  * SQL of the keys in quarantine, as columns; undefined if a key does not convert back exactly from
  * its text.
  */
-function readRefusedKeys(
+function selectRefusedKeys(
   paths: readonly string[],
   { key, columns }: Pick<AffectedModel, 'key' | 'columns'>,
 ): string | undefined {

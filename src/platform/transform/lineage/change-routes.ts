@@ -60,7 +60,7 @@ export function planRoutes(model: RoutedModel): Routes | undefined {
     list(child(node, 'cte_map'), 'map').length === 0
   if (!isPlainSelect) return undefined
   const views = new Map([...model.views].map((view) => [view.name.toLowerCase(), view]))
-  const scope: Scope = { tables: [], links: [], merged: new Set(), views, conditions: [] }
+  const scope: JoinScope = { tables: [], links: [], merged: new Set(), views, conditions: [] }
   if (!readFrom(child(node, 'from_table'), scope, false)) return undefined
   const where = node['where_clause']
   if (isNode(where)) addCondition(where, scope, undefined)
@@ -87,20 +87,20 @@ interface Joined {
 }
 
 /** A column of a joined table. */
-interface Place {
+interface JoinedColumn {
   readonly table: Joined
   readonly column: Column
 }
 
 /** Two columns that are equal in every row of the select in which `to` has a value. */
-interface Link {
-  readonly from: Place
-  readonly to: Place
+interface ColumnLink {
+  readonly from: JoinedColumn
+  readonly to: JoinedColumn
 }
 
-interface Scope {
+interface JoinScope {
   readonly tables: Joined[]
-  readonly links: Link[]
+  readonly links: ColumnLink[]
   /** Names of the columns that a `using` merges, in lower case. */
   readonly merged: Set<string>
   readonly views: ReadonlyMap<string, SourceView>
@@ -111,7 +111,7 @@ interface Scope {
  * Adds a `from` clause to the scope. Returns false unless the clause holds only tables and joins
  * that can be followed.
  */
-function readFrom(from: Node, scope: Scope, isOptional: boolean): boolean {
+function readFrom(from: Node, scope: JoinScope, isOptional: boolean): boolean {
   if (from['sample'] !== null) return false
   if (from['type'] === 'BASE_TABLE') {
     const name = stringField(from['table_name']).toLowerCase()
@@ -138,9 +138,9 @@ function readFrom(from: Node, scope: Scope, isOptional: boolean): boolean {
   const optional = isLeft ? scope.tables.find((table) => !before.has(table)) : undefined
   for (const column of list(from, 'using_columns')) {
     const name = stringField(column).toLowerCase()
-    const places = scope.tables.flatMap((table) => placeIn(table, name) ?? [])
-    const [first, second] = places
-    if (first === undefined || second === undefined || places.length > 2) return false
+    const columns = scope.tables.flatMap((table) => columnIn(table, name) ?? [])
+    const [first, second] = columns
+    if (first === undefined || second === undefined || columns.length > 2) return false
     addLinks(scope, [first, second], optional)
     scope.merged.add(name)
   }
@@ -153,7 +153,7 @@ function readFrom(from: Node, scope: Scope, isOptional: boolean): boolean {
  * Adds a link for each equality in a condition. `optional` is the table that a left join adds by
  * this condition.
  */
-function addCondition(condition: Node, scope: Scope, optional: Joined | undefined): void {
+function addCondition(condition: Node, scope: JoinScope, optional: Joined | undefined): void {
   scope.conditions.push(condition)
   const visit = (part: Node): void => {
     if (part['type'] === 'CONJUNCTION_AND') {
@@ -161,8 +161,8 @@ function addCondition(condition: Node, scope: Scope, optional: Joined | undefine
     }
     if (part['type'] !== 'COMPARE_EQUAL') return
     const [left, right] = [
-      placeOf(child(part, 'left'), scope),
-      placeOf(child(part, 'right'), scope),
+      findColumn(child(part, 'left'), scope),
+      findColumn(child(part, 'right'), scope),
     ]
     if (left !== undefined && right !== undefined) addLinks(scope, [left, right], optional)
   }
@@ -174,8 +174,8 @@ function addCondition(condition: Node, scope: Scope, optional: Joined | undefine
  * equal several keys: `'01'` and `'1'` both equal 1.
  */
 function addLinks(
-  { links }: Scope,
-  [left, right]: readonly [Place, Place],
+  { links }: JoinScope,
+  [left, right]: readonly [JoinedColumn, JoinedColumn],
   optional: Joined | undefined,
 ): void {
   if (!isSameOrWider(left.column.type, right.column.type)) {
@@ -190,13 +190,13 @@ function addLinks(
 }
 
 /** Whether an expression consists of columns, constants and deterministic functions only. */
-function isDeterministic(part: unknown, scope: Scope, functions: ReadonlySet<string>): boolean {
+function isDeterministic(part: unknown, scope: JoinScope, functions: ReadonlySet<string>): boolean {
   if (Array.isArray(part)) return part.every((each) => isDeterministic(each, scope, functions))
   if (!isNode(part)) return true
   const kind = part['class']
   if (kind === 'CONSTANT') return true
   // A name that is not a column may mean the present moment, such as `current_date`.
-  if (kind === 'COLUMN_REF') return placeOf(part, scope) !== undefined
+  if (kind === 'COLUMN_REF') return findColumn(part, scope) !== undefined
   if (kind !== undefined && !DETERMINISTIC.has(stringField(kind))) return false
   if (kind === 'FUNCTION') {
     const isKnown = functions.has(stringField(part['function_name']).toLowerCase())
@@ -216,7 +216,7 @@ const DETERMINISTIC = new Set([
 ])
 
 /** Whether a star means all columns, or all columns of one table, without exceptions. */
-function isPlainStar(star: Node, { tables }: Scope): boolean {
+function isPlainStar(star: Node, { tables }: JoinScope): boolean {
   const of = stringField(star['relation_name']).toLowerCase()
   return (
     star['columns'] !== true &&
@@ -234,42 +234,45 @@ function isPlainStar(star: Node, { tables }: Scope): boolean {
  */
 function placesOfKey(
   select: readonly Node[],
-  scope: Scope,
+  scope: JoinScope,
   { key, columns }: Pick<RoutedModel, 'key' | 'columns'>,
-): Place[] {
+): JoinedColumn[] {
   return key.flatMap((name) => {
     const type = columns.find((column) => column.name === name)?.type
-    const place = placeOfOutput(name, select, scope)
+    const found = columnOfOutput(name, select, scope)
     // A cast to a narrower type may merge two keys.
-    const isExact = place && type !== undefined && isSameOrWider(place.column.type, type)
-    return isExact === true ? [place] : []
+    const isExact = found && type !== undefined && isSameOrWider(found.column.type, type)
+    return isExact === true ? [found] : []
   })
 }
 
 /**
  * The step to the table whose key holds the dimension's key; undefined if there is no such table.
  */
-function ownStep(places: readonly Place[], { key }: Pick<RoutedModel, 'key'>): Step | undefined {
-  const [first] = places
-  const isOwn = ({ table, column }: Place) =>
+function ownStep(
+  columns: readonly JoinedColumn[],
+  { key }: Pick<RoutedModel, 'key'>,
+): Step | undefined {
+  const [first] = columns
+  const isOwn = ({ table, column }: JoinedColumn) =>
     table === first?.table && !table.isOptional && table.view.key.includes(column.name)
-  if (first === undefined || places.length < key.length || !places.every(isOwn)) return undefined
-  return { table: first.table.view.name, columns: places.map(({ column }) => column.name) }
+  if (first === undefined || columns.length < key.length || !columns.every(isOwn)) return undefined
+  return { table: first.table.view.name, columns: columns.map(({ column }) => column.name) }
 }
 
 /** Whether these columns lead, from key to key, to exactly one row of every table. */
-function isKeyOfAll(known: readonly Place[], scope: Scope): boolean {
+function isKeyOfAll(known: readonly JoinedColumn[], scope: JoinScope): boolean {
   const found = new Set<Joined>()
-  const isKnown = ({ table, column }: Place) =>
+  const isKnown = ({ table, column }: JoinedColumn) =>
     found.has(table) || known.some((each) => each.table === table && each.column === column)
   for (let before = -1; before < found.size;) {
     before = found.size
     for (const table of scope.tables) {
       const leadsTo = table.view.key.every((name) => {
-        const place = placeIn(table, name.toLowerCase())
-        const isLinked = ({ from, to }: Link) =>
-          to.table === table && to.column === place?.column && isKnown(from)
-        return place !== undefined && (isKnown(place) || scope.links.some(isLinked))
+        const part = columnIn(table, name.toLowerCase())
+        const isLinked = ({ from, to }: ColumnLink) =>
+          to.table === table && to.column === part?.column && isKnown(from)
+        return part !== undefined && (isKnown(part) || scope.links.some(isLinked))
       })
       if (leadsTo) found.add(table)
     }
@@ -278,20 +281,24 @@ function isKeyOfAll(known: readonly Place[], scope: Scope): boolean {
 }
 
 /** The column that an output column shows, plain or cast. */
-function placeOfOutput(name: string, select: readonly Node[], scope: Scope): Place | undefined {
+function columnOfOutput(
+  name: string,
+  select: readonly Node[],
+  scope: JoinScope,
+): JoinedColumn | undefined {
   const folded = name.toLowerCase()
   for (const expression of select) {
     if (expression['class'] === 'STAR') {
       const of = stringField(expression['relation_name']).toLowerCase()
       const shown = of === '' ? [folded] : [of, folded]
-      const place = resolve(shown, scope)
-      if (place !== undefined) return place
+      const found = resolve(shown, scope)
+      if (found !== undefined) return found
       continue
     }
     const isCast = expression['class'] === 'CAST' && expression['try_cast'] === false
     const column = isCast ? child(expression, 'child') : expression
     const own = stringField(expression['alias']) || stringField(list(column, 'column_names').at(-1))
-    if (own.toLowerCase() === folded) return placeOf(column, scope)
+    if (own.toLowerCase() === folded) return findColumn(column, scope)
   }
   return undefined
 }
@@ -300,12 +307,12 @@ function placeOfOutput(name: string, select: readonly Node[], scope: Scope): Pla
  * The steps from a table on the right of a left join to a table that is not optional; undefined if
  * there are no such steps.
  */
-function stepsFrom(table: Joined, scope: Scope): readonly Step[] | undefined {
+function stepsFrom(table: Joined, scope: JoinScope): readonly Step[] | undefined {
   for (const from of scope.tables) {
     const columns = table.view.key.flatMap((name) => {
-      const place = placeIn(table, name.toLowerCase())
-      const isLink = (link: Link) =>
-        link.from.table === from && link.to.table === table && link.to.column === place?.column
+      const found = columnIn(table, name.toLowerCase())
+      const isLink = (link: ColumnLink) =>
+        link.from.table === from && link.to.table === table && link.to.column === found?.column
       return scope.links.find(isLink)?.from.column.name ?? []
     })
     // Only tables further left, so that the steps never form a circle.
@@ -317,7 +324,7 @@ function stepsFrom(table: Joined, scope: Scope): readonly Step[] | undefined {
   return undefined
 }
 
-function placeOf(expression: Node, scope: Scope): Place | undefined {
+function findColumn(expression: Node, scope: JoinScope): JoinedColumn | undefined {
   if (expression['class'] !== 'COLUMN_REF') return undefined
   const names = list(expression, 'column_names').map((name) => stringField(name).toLowerCase())
   return resolve(names, scope)
@@ -327,19 +334,22 @@ function placeOf(expression: Node, scope: Scope): Place | undefined {
  * The column that a name means, given as `table.column` or `column`; undefined if it is ambiguous
  * or unknown.
  */
-function resolve(names: readonly string[], { tables, merged }: Scope): Place | undefined {
+function resolve(
+  names: readonly string[],
+  { tables, merged }: JoinScope,
+): JoinedColumn | undefined {
   const [first = '', second] = names
   if (names.length > 2) return undefined
   if (second !== undefined) {
     const table = tables.find(({ alias }) => alias === first)
-    return table && placeIn(table, second)
+    return table && columnIn(table, second)
   }
-  const places = tables.flatMap((table) => placeIn(table, first) ?? [])
+  const columns = tables.flatMap((table) => columnIn(table, first) ?? [])
   // A merged column shows the left value, which a left join always has.
-  return places.length === 1 || merged.has(first) ? places[0] : undefined
+  return columns.length === 1 || merged.has(first) ? columns[0] : undefined
 }
 
-function placeIn(table: Joined, name: string): Place | undefined {
+function columnIn(table: Joined, name: string): JoinedColumn | undefined {
   const column = table.view.columns.find((each) => each.name.toLowerCase() === name)
   return column && { table, column }
 }

@@ -30,7 +30,7 @@ export interface TracedRelation {
   readonly tables: readonly string[]
 }
 
-interface Scope {
+interface SelectScope {
   readonly known: TracedRelations
   readonly relations: readonly TracedRelation[]
   /** Names of the columns that a `join … using` merges. */
@@ -143,7 +143,7 @@ function renamed(found: TracedRelation, name: string, aliases: readonly unknown[
 function followList(node: Node, known: TracedRelations): TracedRelation {
   const merged = new Set<string>()
   const relations = followFrom(child(node, 'from_table'), { known, merged })
-  const scope: Scope = { known, relations, merged }
+  const scope: SelectScope = { known, relations, merged }
   const columns: { column: string; from: ColumnSource }[] = []
   let isClosed = true
   for (const [index, expression] of list(node, 'select_list').entries()) {
@@ -209,7 +209,7 @@ function followFrom(
 /** The columns that a star means; undefined if they are not known. */
 function followStar(
   star: Node,
-  scope: Scope,
+  scope: SelectScope,
 ): { column: string; from: ColumnSource }[] | undefined {
   const of = stringField(star['relation_name']).toLowerCase()
   const relations = scope.relations.filter(({ name }) => of === '' || name === of)
@@ -249,7 +249,7 @@ const PLAIN = new Set([
 
 function feedOf(
   expression: Node,
-  { scope, earlier }: { scope: Scope; earlier: TracedRelation },
+  { scope, earlier }: { scope: SelectScope; earlier: TracedRelation },
 ): ColumnSource {
   const feeds: ColumnSource[] = []
   const lost: ColumnSource = {
@@ -283,7 +283,7 @@ function feedOf(
   return combine(feeds)
 }
 
-function areClosed({ relations }: Scope): boolean {
+function areClosed({ relations }: SelectScope): boolean {
   return relations.every((each) => each.isClosed)
 }
 
@@ -291,7 +291,7 @@ function areClosed({ relations }: Scope): boolean {
  * The source of a name: a column, a relation's column, or a field of either; undefined if it cannot
  * be traced.
  */
-function traceName(names: readonly string[], scope: Scope): ColumnSource | undefined {
+function traceName(names: readonly string[], scope: SelectScope): ColumnSource | undefined {
   const [first = '', second] = names
   const named = scope.relations.find(({ name }) => name === first)
   if (second !== undefined && named !== undefined) return named.columns.get(second)?.from
