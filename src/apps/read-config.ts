@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type Config, parseConfig } from '../platform/config.ts'
-import { ConfigError } from '../platform/errors.ts'
+import { codeOf, ConfigError } from '../platform/errors.ts'
 import { type FileSetting, parseEnvFile } from './env-file.ts'
 import { checkNames, isOwnName } from './known-settings.ts'
 
@@ -33,7 +33,7 @@ function readEnvFile(): ReadonlyMap<string, FileSetting> {
   try {
     bytes = readFileSync(ENV_FILE)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map()
+    if (codeOf(error) === 'ENOENT') return new Map()
     throw new ConfigError(`The file ${ENV_FILE} cannot be read`, {
       code: 'CONFIG_FILE',
       hint: 'check its permissions',

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { withScratchErrors } from '../platform/io/disk-errors.ts'
-import { ConfigError } from '../platform/errors.ts'
+import { codeOf, ConfigError } from '../platform/errors.ts'
 import type { AppLog } from './log.ts'
 import { isAlive, markProcess, type ProcessMark } from './process-mark.ts'
 
@@ -53,7 +53,7 @@ async function makeFolder(parent: string): Promise<void> {
     await mkdir(parent, { recursive: true })
   } catch (error) {
     // On a read-only file system Node says ENOENT.
-    const { code = '' } = error as NodeJS.ErrnoException
+    const code = codeOf(error)
     if (!['ENOENT', 'ENOTDIR', 'EEXIST'].includes(code)) throw error
     throw new ConfigError(`The scratch folder ${parent} cannot be made [${code}]`, {
       code: 'SCRATCH_PERMISSION',

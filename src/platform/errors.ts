@@ -22,6 +22,15 @@ export class TidemarkError extends Error {
   }
 }
 
+/**
+ * The code that Node, Postgres or an SDK gave an error, such as `ENOENT` or an SQLSTATE. Empty if it
+ * has none.
+ */
+export function codeOf(error: unknown): string {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return ''
+  return typeof error.code === 'string' ? error.code : ''
+}
+
 /** Somebody must edit something: a setting, a credential or a grant. Never retried. */
 export class ConfigError extends TidemarkError {}
 

@@ -1,6 +1,6 @@
 import { Logger } from '@aws-lambda-powertools/logger'
 import { Metrics } from '@aws-lambda-powertools/metrics'
-import { TidemarkError } from '../../platform/errors.ts'
+import { codeOf, TidemarkError } from '../../platform/errors.ts'
 import type { Level } from '../../platform/log.ts'
 import type { FunctionLog } from './events.ts'
 import { METRICS, NAMESPACE, SERVICE } from './metrics.ts'
@@ -47,11 +47,11 @@ export function publishMetrics(measured: Measured): void {
  */
 export function publicError(error: unknown): Error {
   const known = error instanceof TidemarkError
-  const { code } = error as { code?: string }
+  const code = codeOf(error)
   const name = error instanceof Error ? error.name : 'Error'
   const shown = known
     ? new Error(`${error.message} [${error.code}]${error.hint ? ` · ${error.hint}` : ''}`)
-    : new Error(`Unexpected error: ${name}${code === undefined ? '' : ` [${code}]`}`)
+    : new Error(`Unexpected error: ${name}${code === '' ? '' : ` [${code}]`}`)
   shown.name = known ? name : 'UnexpectedError'
   shown.stack = `${shown.name}: ${shown.message}\n${framesOf(error)}`
   return shown

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import os from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { ConfigError } from '../../platform/errors.ts'
+import { codeOf, ConfigError } from '../../platform/errors.ts'
 
 const run = promisify(execFile)
 
@@ -40,7 +40,7 @@ export function ownFolder(bases: readonly string[], name: string, mode: number):
     try {
       fs.mkdirSync(folder, { mode })
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') continue
+      if (codeOf(error) !== 'EEXIST') continue
     }
     const found = fs.lstatSync(folder)
     const isOurs = found.isDirectory() && found.uid === (process.getuid?.() ?? found.uid)

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import * as fs from 'node:fs'
 import pg from 'pg'
-import { ConfigError } from '../../platform/errors.ts'
+import { codeOf, ConfigError } from '../../platform/errors.ts'
 import { ACTING_FUNCTIONS } from '../../platform/presentation/statement-guard.ts'
 import type { EmbeddedPostgres } from './embedded-postgres.ts'
 
@@ -62,7 +62,7 @@ function readPasswords(file: string): Passwords {
   try {
     fs.writeFileSync(file, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600, flag: 'wx' })
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    if (codeOf(error) !== 'EEXIST') throw error
     fs.chmodSync(file, 0o600)
   }
   const found = parse(fs.readFileSync(file, 'utf8'))

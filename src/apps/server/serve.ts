@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
-import { ConfigError, TidemarkError } from '../../platform/errors.ts'
+import { codeOf, ConfigError, TidemarkError } from '../../platform/errors.ts'
 import { isLoopback } from '../../platform/io/loopback.ts'
 import type { Access } from './access.ts'
 import { type AppOptions, createApp } from './app.ts'
@@ -125,7 +125,7 @@ function describeListening(
   error: unknown,
   { host, port }: { host: string; port: number },
 ): TidemarkError {
-  const { code = '' } = error as { code?: string }
+  const code = codeOf(error)
   const place = `${host}, port ${port}`
   if (code === 'EADDRINUSE') {
     return new ConfigError(`Another program already listens on ${place} [${code}]`, {

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import type { Deps } from '../deps.ts'
-import { TidemarkError } from '../errors.ts'
+import { codeOf, TidemarkError } from '../errors.ts'
 import { duckLiteral } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import type { FileRef, SnapshotInfo, TableEntry } from '../lake/commit-record.ts'
@@ -79,7 +79,7 @@ const NOT_OF_ROWS: ReadonlySet<string> = new Set<BreachReason>([
 export function breachOf(error: unknown): Breach | undefined {
   if (!(error instanceof TidemarkError)) return undefined
   if (error.code !== 'TABLE_UNREADABLE') return BREACHES[error.code]
-  const { code = '' } = error.cause as { code?: string }
+  const code = codeOf(error.cause)
   return { reason: 'unreadable', detail: `the source cannot read it: error ${code}` }
 }
 

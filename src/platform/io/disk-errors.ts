@@ -1,4 +1,4 @@
-import { ConfigError } from '../errors.ts'
+import { codeOf, ConfigError } from '../errors.ts'
 
 /** What a system error means for the scratch folder. */
 interface Meaning {
@@ -52,7 +52,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
  * system's code.
  */
 export function explainScratchError(error: unknown, folder: string): ConfigError | undefined {
-  const system = (error as NodeJS.ErrnoException | undefined)?.code ?? ''
+  const system = codeOf(error)
   const meaning = MEANINGS[system]
   if (meaning === undefined) return undefined
   const { code, hint } = meaning

@@ -1,4 +1,4 @@
-import { ConfigError, ContractError, TidemarkError, TransientError } from '../errors.ts'
+import { codeOf, ConfigError, ContractError, TidemarkError, TransientError } from '../errors.ts'
 
 /** The safe part of a failed request: no header, no address, nothing signed. */
 interface S3Error {
@@ -109,7 +109,7 @@ export function explainS3Error(error: unknown, place: S3Place): unknown {
       { code: 'LAKE_DAMAGED', hint: 'restore the object from a backup of the zone' },
     )
   }
-  const local = (error as NodeJS.ErrnoException).code ?? ''
+  const local = codeOf(error)
   if (local === 'ENOSPC' || local === 'EDQUOT') {
     return new ConfigError(
       `No space left for local copies of objects from ${place.location} [${local}]`,

@@ -1,4 +1,4 @@
-import { ConfigError } from '../errors.ts'
+import { codeOf, ConfigError } from '../errors.ts'
 import type { LedgerHead } from '../warehouse/ledger.ts'
 import { type ResultColumn, openCursor, type Row } from './cursor.ts'
 import { readHead } from './freshness.ts'
@@ -117,7 +117,7 @@ function keyOf({ name }: Question, given: Filters, head: LedgerHead): string {
  */
 export function refuseFilter(given: Filters): (error: unknown) => never {
   return (error) => {
-    const { code = '' } = error as { code?: string }
+    const code = codeOf(error)
     const isValue = /^22(003|007|008|009|021|P02|P05)$/.test(code)
     if (!isValue || Object.keys(given).length === 0) throw error
     const names = Object.keys(given).join(', ')

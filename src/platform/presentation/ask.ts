@@ -1,3 +1,4 @@
+import { codeOf } from '../errors.ts'
 import { mapPostgresError } from '../io/postgres-errors.ts'
 import { limitReceivedBytes } from '../io/postgres-text.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
@@ -120,7 +121,7 @@ export async function ask(
     }
     if (signal?.aborted === true)
       return refusal(SQL_STATE.queryCanceled, 'The client has gone, so the statement was stopped')
-    const { code = '' } = error as { code?: string }
+    const code = codeOf(error)
     if (performance.now() >= deadline || code === SQL_STATE.queryCanceled) {
       return refusal(
         SQL_STATE.queryCanceled,

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { ConfigError } from '../errors.ts'
+import { codeOf, ConfigError } from '../errors.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { identifier } from '../io/sql.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
@@ -108,7 +108,7 @@ async function readVersions(
         [...key],
       )
     } catch (error) {
-      const { code = '' } = error as { code?: string }
+      const code = codeOf(error)
       if (code === SQL_STATE.undefinedTable) {
         throw new ConfigError('The warehouse has never been loaded', {
           code: 'WAREHOUSE_EMPTY',

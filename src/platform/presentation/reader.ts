@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { ConfigError, TidemarkError, TransientError } from '../errors.ts'
+import { codeOf, ConfigError, TidemarkError, TransientError } from '../errors.ts'
 import { mapPostgresError, withPostgresErrors } from '../io/postgres-errors.ts'
 import { onlyRow } from '../io/postgres.ts'
 import { retry } from '../io/retry.ts'
@@ -283,7 +283,7 @@ async function openSession(warehouse: Warehouse): Promise<ReaderSession> {
 function mayPass(error: unknown): boolean {
   if (!(error instanceof TidemarkError)) return false
   const { code, cause } = error
-  const { code: state = '' } = (cause ?? {}) as { code?: string }
+  const state = codeOf(cause)
   return code.endsWith('_UNREACHABLE') || /^(57P0|40001|40P01)/.test(state)
 }
 

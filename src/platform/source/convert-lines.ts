@@ -1,3 +1,4 @@
+import { codeOf } from '../errors.ts'
 import { isAscii } from 'node:buffer'
 import { open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -58,7 +59,7 @@ async function convert(
     return onlyRow(found).text
   } catch (error) {
     await client.query('rollback to savepoint tidemark_convert')
-    const { code = '' } = error as { code?: string }
+    const code = codeOf(error)
     if (!NOT_UTF8_STATES.has(code)) throw error
   } finally {
     // After a lost connection there is nothing to release.

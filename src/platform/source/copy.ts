@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { ContractError, TransientError } from '../errors.ts'
+import { codeOf, ContractError, TransientError } from '../errors.ts'
 import { type CopiedFile, copyToFile } from '../io/postgres-copy.ts'
 import { identifier } from '../io/sql.ts'
 import { NOT_UTF8_STATES, SQL_STATE } from '../io/sql-states.ts'
@@ -211,7 +211,7 @@ async function copy(
  * row or value is too large to print.
  */
 function isOfOneValue(error: unknown): boolean {
-  const { code = '' } = error as { code?: string }
+  const code = codeOf(error)
   return NOT_UTF8_STATES.has(code) || TOO_LARGE.has(code)
 }
 

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { copyFile, lstat, readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { ConfigError, TransientError } from '../errors.ts'
+import { codeOf, ConfigError, TransientError } from '../errors.ts'
 
 /** A file that somebody dropped for a feed. */
 export interface DroppedFile {
@@ -102,7 +102,7 @@ export function diskDrop(directory: string, { settledMs = SETTLED_MS } = {}): Dr
       const modifiedAt = new Date(mtimeMs).toISOString()
       return { name, sizeBytes: size, version: `${mtimeMs}-${size}-${ino}`, modifiedAt }
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      if (codeOf(error) === 'ENOENT') return undefined
       throw explainDropError(error, root)
     }
   }
@@ -116,7 +116,7 @@ export function diskDrop(directory: string, { settledMs = SETTLED_MS } = {}): Dr
       try {
         await copyFile(join(root, name), path, constants.COPYFILE_FICLONE)
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+        if (codeOf(error) === 'ENOENT') return false
         throw explainDropError(error, root)
       }
       return await isSame()
@@ -125,7 +125,7 @@ export function diskDrop(directory: string, { settledMs = SETTLED_MS } = {}): Dr
 }
 
 function explainDropError(error: unknown, root: string): Error {
-  const { code = '' } = error as NodeJS.ErrnoException
+  const code = codeOf(error)
   if (code === 'EACCES' || code === 'EPERM') {
     return new ConfigError(`This user may not read the drop ${root} [${code}]`, {
       code: 'DROP_DENIED',

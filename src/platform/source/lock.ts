@@ -1,3 +1,4 @@
+import { codeOf } from '../errors.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import type { Client } from '../io/postgres.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
@@ -79,8 +80,8 @@ async function tryLock(
       release savepoint tidemark`)
     return undefined
   } catch (error) {
-    const { code } = error as { code?: string }
-    if (code === undefined || !/^[0-9A-Z]{5}$/.test(code)) throw error
+    const code = codeOf(error)
+    if (!/^[0-9A-Z]{5}$/.test(code)) throw error
     // A view's function may raise any error. If the snapshot can go on, only these relations are
     // concerned.
     await client.query('rollback to savepoint tidemark').catch(() => {
@@ -101,6 +102,5 @@ function breachOfState(code: string, { identity }: SourceSnapshot): Breach | und
 
 /** Whether a read failed because somebody has locked what it reads. */
 export function isLockTimeout(error: unknown): boolean {
-  const { cause } = error as { cause?: { code?: string } }
-  return cause?.code === SQL_STATE.lockNotAvailable
+  return error instanceof Error && codeOf(error.cause) === SQL_STATE.lockNotAvailable
 }

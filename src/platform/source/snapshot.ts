@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { ContractError, TransientError } from '../errors.ts'
+import { codeOf, ContractError, TransientError } from '../errors.ts'
 import type { Database } from '../io/database.ts'
 import { mapPostgresError, withPostgresErrors } from '../io/postgres-errors.ts'
 import { hostOf } from '../io/postgres-url.ts'
@@ -115,8 +115,8 @@ export async function attemptRead<T>(
         () => true,
         () => false,
       )
-    const sqlState = (error as { code?: unknown }).code
-    if (!isAlive || typeof sqlState !== 'string' || !isOfTable(sqlState, table)) {
+    const sqlState = codeOf(error)
+    if (!isAlive || sqlState === '' || !isOfTable(sqlState, table)) {
       throw mapPostgresError(error, database)
     }
     throw new ContractError(`Table ${table.name}: ${database.title} cannot read it [${sqlState}]`, {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { ConfigError, ConflictError, ContractError } from '../errors.ts'
+import { codeOf, ConfigError, ConflictError, ContractError } from '../errors.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { qualified } from '../io/sql.ts'
 import { NOT_UTF8_STATES } from '../io/sql-states.ts'
@@ -183,7 +183,7 @@ async function readDefinitions(
 
 /** The breach of a table whose definition the server cannot read. */
 function indefinable({ cause }: ContractError): Breach {
-  const { code = '' } = cause as { code?: string }
+  const code = codeOf(cause)
   const why = NOT_UTF8_STATES.has(code)
     ? 'a name, label or default in its definition is not UTF-8'
     : 'the source cannot read its definition'

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { ContractError } from '../errors.ts'
+import { codeOf, ContractError } from '../errors.ts'
 import { onlyRow } from '../io/postgres.ts'
 import { identifier, identifiers, qualified } from '../io/sql.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
@@ -62,7 +62,7 @@ async function writeNothing(
         update ${table} set ${key} = ${key} where false;
         delete from ${table} where false`)
     } catch (cause) {
-      if ((cause as { code?: string }).code !== SQL_STATE.invalidColumnReference) throw cause
+      if (codeOf(cause) !== SQL_STATE.invalidColumnReference) throw cause
       throw new ContractError(`The warehouse table ${name} has lost its key`, {
         code: 'WAREHOUSE_CHANGED',
         hint: `alter table ${qualified(schema, name)} add primary key (${identifiers(model.key)});`,

@@ -1,4 +1,4 @@
-import { ConflictError } from '../errors.ts'
+import { codeOf, ConflictError } from '../errors.ts'
 import type { Database } from '../io/database.ts'
 import { connect, onlyRow, type PostgresClient } from '../io/postgres.ts'
 import { retry } from '../io/retry.ts'
@@ -259,8 +259,4 @@ const WAS_MADE: ReadonlySet<string> = new Set([
 function isRepeatable(error: unknown): boolean {
   const code = codeOf(error)
   return code === SQL_STATE.serializationFailure || code === SQL_STATE.deadlockDetected
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as { code?: string }).code
 }

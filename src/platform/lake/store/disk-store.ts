@@ -12,7 +12,7 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { ConfigError, ContractError } from '../../errors.ts'
+import { codeOf, ConfigError, ContractError } from '../../errors.ts'
 import { explainScratchError } from '../../io/disk-errors.ts'
 import { checkKey, checkPrefix, type ObjectInfo, type ObjectStore } from './object-store.ts'
 
@@ -86,7 +86,7 @@ async function create(
     await syncFile(staged)
     const isTaken = await link(staged, target).then(
       () => false,
-      (error: unknown) => isErrno(error, 'EEXIST') || Promise.reject(error),
+      (error: unknown) => codeOf(error) === 'EEXIST' || Promise.reject(error),
     )
     if (isTaken) return 'exists'
     // A new folder survives a power cut only after its parent folder is synced too.
@@ -160,15 +160,11 @@ async function syncFile(path: string): Promise<void> {
  * Whether the object does not exist, or a folder has its name, or an object has its folder's name.
  */
 function isAbsent(error: unknown): boolean {
-  return isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR') || isErrno(error, 'EISDIR')
-}
-
-function isErrno(error: unknown, code: string): boolean {
-  return (error as NodeJS.ErrnoException).code === code
+  return ['ENOENT', 'ENOTDIR', 'EISDIR'].includes(codeOf(error))
 }
 
 function explainZoneError(error: unknown, root: string): unknown {
-  const { code } = error as NodeJS.ErrnoException
+  const code = codeOf(error)
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
     return new ConfigError(`Cannot use the zone ${root} [${code}]`, {
       code: 'LAKE_PERMISSION',
