@@ -73,12 +73,26 @@ describe('examine()', () => {
     )
   })
 
-  it('finds no fault, nor does a run, if the loader may create in its schema but not in the database', async () => {
+  it('finds no fault, nor does a run, if the loader may create in its schema and nothing in the database', async () => {
     const { role, deps } = await asLoader()
-    await system.query(`create schema stars; grant usage, create on schema stars to ${role}`)
+    await system.query(`
+      revoke temporary on database ${system.warehouse.name} from public;
+      create schema stars; grant usage, create on schema stars to ${role}`)
     expect(await faults(deps)).toEqual([])
     expect((await run(deps)).failures).toEqual([])
     expect(await faults(deps)).toEqual([])
+    await system.sql.query(`
+      update sales_order set units_sold = units_sold + 1; update payment set paid = true;
+      delete from sales_order where sales_order_id = 3`)
+    expect((await run(deps)).failures).toEqual([])
+    await system.query('drop table stars.fact_sales_order_current cascade')
+    expect((await run(deps)).failures).toEqual([])
+    expect((await verify(deps)).isEqual).toBe(true)
+    expect(
+      await system.query(
+        `select has_database_privilege('${role}', current_database(), 'temporary')`,
+      ),
+    ).toEqual([{ has_database_privilege: false }])
     await dropLoader(role)
   })
 

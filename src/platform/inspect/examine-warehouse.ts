@@ -89,7 +89,7 @@ export function checkFacts(
  */
 export function fixPermission(
   error: unknown,
-  { user, database, schema }: WarehouseFacts & { schema: string },
+  { user, schema }: Pick<WarehouseFacts, 'user'> & { schema: string },
 ): string | undefined {
   const cause = (error as { cause?: { code?: string; message?: string } }).cause
   if (cause?.code !== '42501') return undefined
@@ -103,9 +103,6 @@ export function fixPermission(
   if (kind !== undefined) {
     // The loader alters its tables and drops their keys while it fills them, so it must own them.
     return `alter ${kind === 'relation' ? 'table' : kind} ${qualified(schema, name)} owner to ${role};`
-  }
-  if (/temporary tables/.test(message)) {
-    return `grant temporary on database ${identifier(database)} to ${role};`
   }
   return undefined
 }
