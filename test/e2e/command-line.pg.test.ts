@@ -44,7 +44,7 @@ describe('tidemark with databases of your own', () => {
 
   it('run captures, transforms and loads, and says so in one line', async () => {
     const { code, out } = await command('run')
-    expect(out).toMatch(/batch 1 {2}✓ {2}[\d,]+ new .* fresh to /)
+    expect(out).toMatch(/batch 1 {2}✓ {2}[\d,]+ new .* s behind the source\n/)
     expect(code).toBe(0)
     expect(await system.query('select count(*)::int as n from fact_sales_order')).toEqual([
       { n: 120 },

@@ -84,7 +84,9 @@ it('reportRun() says what changed, in one line', () => {
     loaded,
     completeTo: new Date().toISOString(),
   })
-  expect(out).toMatch(/batch 7 {2}✓ {2}14 new {2}3 changed {2}1 deleted +0\.4 s {3}fresh to \d/)
+  expect(out).toMatch(
+    /batch 7 {2}✓ {2}14 new {2}3 changed {2}1 deleted +0\.4 s {3}\d.* behind the source\n/,
+  )
 })
 
 it('reportRun() says what was pending, or that nothing was new', () => {

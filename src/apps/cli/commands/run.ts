@@ -105,7 +105,7 @@ export function reportRun({ output, config }: CommandContext, report: RunReport)
   const fresh =
     completeTo === undefined
       ? ''
-      : `fresh to ${formatDuration(Date.now() - Date.parse(completeTo))}`
+      : `${formatDuration(Date.now() - Date.parse(completeTo))} behind the source`
   const last = loaded?.lastBatch ?? 0
   const files = report.collected?.files ?? 0
   const what =
