@@ -4,12 +4,15 @@ import { ConfigError } from '../../platform/errors.ts'
 import { NO_ROWS } from '../../platform/lake/table-entry.ts'
 import { createOutput, type OutputOptions } from './output.ts'
 
+const NO_CHANGE = { added: [], removed: [], changed: [], reordered: false }
+
 function capture(options: Partial<OutputOptions> & { isTTY?: boolean } = {}) {
   const written = { out: '', err: '' }
   const output = createOutput({
     stdout: { write: (text) => (written.out += text) },
     stderr: { write: (text) => (written.err += text), isTTY: options.isTTY ?? false, columns: 40 },
     isJson: false,
+    call: 'tidemark',
     isQuiet: false,
     isColored: false,
     ...options,
@@ -145,6 +148,32 @@ it('fail() shows the stack of what is a bug, and gives machines the code', () =>
     code: 'UNEXPECTED',
     message: 'just text',
   })
+})
+
+it('hints name the command as it must be typed, for people and not with --json', () => {
+  const hint = 'fix it; then: tidemark doctor'
+  const people = capture({ call: 'npx tidemark', isColored: true })
+  people.output.fail(new ConfigError('Cannot do it', { code: 'NO_WAY', hint: 'tidemark doctor' }))
+  people.output.fail(new ConfigError('Nor this', { code: 'NO_WAY', hint }))
+  people.output.log({ event: 'shape_changed', table: 'staff', ...NO_CHANGE })
+  people.output.note(`  Try: ${people.output.style('cyan', 'tidemark verify')} · tidemark status`)
+  people.output.print('  1 row in quarantine   Next: tidemark quarantine show 7')
+  people.output.print('  tidemark up   is a title, and tidemark serve a word')
+  expect(people.written.err.match(/(npx )?tidemark \w+/g)).toEqual([
+    'npx tidemark doctor',
+    'npx tidemark doctor',
+    'npx tidemark catalog',
+    'npx tidemark verify',
+    'npx tidemark status',
+  ])
+  expect(people.written.out.match(/(npx )?tidemark \w+/g)).toEqual([
+    'npx tidemark quarantine',
+    'tidemark up',
+    'tidemark serve',
+  ])
+  const machine = capture({ call: 'npx tidemark', isJson: true })
+  machine.output.fail(new ConfigError('Cannot do it', { code: 'NO_WAY', hint }))
+  expect(JSON.parse(machine.written.out)).toMatchObject({ hint })
 })
 
 it('style() colours only where colours are wanted', () => {

@@ -2,6 +2,7 @@ import { stripVTControlCharacters, styleText } from 'node:util'
 import { ConfigError, TidemarkError } from '../../platform/errors.ts'
 import { formatDuration } from '../format.ts'
 import type { AppLog, AppLogEntry } from '../log.ts'
+import { asTyped, type Call } from './call.ts'
 import { describeEvent, type Told } from './describe-event.ts'
 import type { Result } from './results.ts'
 
@@ -18,6 +19,8 @@ export interface OutputOptions {
   readonly stderr: Stream
   readonly isJson: boolean
   readonly isQuiet: boolean
+  /** How a person calls Tidemark; the commands in hints are written so. */
+  readonly call: Call
   /** Neither NO_COLOR nor a pipe. */
   readonly isColored: boolean
 }
@@ -27,6 +30,7 @@ type Style = 'green' | 'red' | 'yellow' | 'dim' | 'bold' | 'cyan'
 /**
  * The only place that writes to the terminal. Results go to stdout; with `--json`, one object a
  * line. Progress and errors go to stderr. Only a terminal gets progress that is redrawn in place.
+ * Commands in texts for people are written as people must type them; `--json` says `tidemark`.
  */
 export interface Output {
   readonly log: AppLog
@@ -49,7 +53,7 @@ export interface Output {
  * stdout; otherwise `emit` writes nothing.
  */
 export function createOutput(options: OutputOptions): Output {
-  const { stdout, isJson, isColored } = options
+  const { stdout, isJson, isColored, call } = options
   const style: Output['style'] = (name, text) =>
     isColored ? styleText(name, text, { validateStream: false }) : text
   const steps = createSteps(options)
@@ -71,7 +75,8 @@ export function createOutput(options: OutputOptions): Output {
     print(text) {
       if (isJson) return
       steps.clear()
-      stdout.write(`${isColored ? text : stripVTControlCharacters(text)}\n`)
+      const typed = asTyped(text, call)
+      stdout.write(`${isColored ? typed : stripVTControlCharacters(typed)}\n`)
     },
     fail(error) {
       steps.clear()
@@ -81,7 +86,9 @@ export function createOutput(options: OutputOptions): Output {
       emit({ event: 'failed', code, message, hint: known?.hint })
       if (isJson) return
       options.stderr.write(`${style('red', '✕')} ${message}   ${style('dim', code)}\n`)
-      if (known?.hint !== undefined) options.stderr.write(`  Next: ${known.hint}\n`)
+      if (known?.hint !== undefined) {
+        options.stderr.write(asTyped(`  Next: ${known.hint}\n`, call))
+      }
       if (known === undefined && error instanceof Error) {
         options.stderr.write(
           `${style('dim', error.stack ?? '')}\n  This is a bug in Tidemark; nothing was half-published.\n`,
@@ -108,7 +115,7 @@ interface Steps {
 }
 
 /** Steps and progress on stderr: a line below the steps is redrawn, and removed before the next one. */
-function createSteps({ stderr, isJson, isQuiet }: OutputOptions): Steps {
+function createSteps({ stderr, isJson, isQuiet, call }: OutputOptions): Steps {
   const isSilent = isJson || isQuiet
   const noted = new Set<string>()
   let hasProgress = false
@@ -124,7 +131,7 @@ function createSteps({ stderr, isJson, isQuiet }: OutputOptions): Steps {
       if (isSilent || (once !== undefined && noted.has(once))) return
       if (once !== undefined) noted.add(once)
       clear()
-      stderr.write(`${text}\n`)
+      stderr.write(`${asTyped(text, call)}\n`)
     },
     progress(text) {
       if (isSilent) return

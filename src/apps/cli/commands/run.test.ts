@@ -15,6 +15,7 @@ function reported(change: Partial<RunReport>): { out: string; err: string } {
     stdout: { write: (text) => (written.out += text) },
     stderr: { write: (text) => (written.err += text) },
     isJson: false,
+    call: 'tidemark',
     isQuiet: false,
     isColored: false,
   })
