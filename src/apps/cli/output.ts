@@ -1,6 +1,6 @@
 import { stripVTControlCharacters, styleText } from 'node:util'
 import { ConfigError, TidemarkError } from '../../platform/errors.ts'
-import { formatDuration } from '../format.ts'
+import { formatCount, formatDuration } from '../format.ts'
 import type { AppLog, AppLogEntry } from '../log.ts'
 import { asTyped, type Call } from './call.ts'
 import { describeEvent, type Told } from './describe-event.ts'
@@ -56,7 +56,7 @@ export function createOutput(options: OutputOptions): Output {
   const { stdout, isJson, isColored, call } = options
   const style: Output['style'] = (name, text) =>
     isColored ? styleText(name, text, { validateStream: false }) : text
-  const steps = createSteps(options)
+  const steps = createSteps(options, style)
   const emit = (entry: Result | AppLogEntry) => {
     if (isJson) stdout.write(jsonLine(entry))
   }
@@ -70,7 +70,8 @@ export function createOutput(options: OutputOptions): Output {
       emit(entry)
       const told = describeEvent(entry)
       if (told?.as === 'progress') steps.progress(told.text)
-      if (told?.as === 'step') steps.note(formatStep(told, style), told.once)
+      if (told?.together !== undefined) steps.gather(told, told.together)
+      else if (told?.as === 'step') steps.note(formatStep(told, style), told.once)
     },
     print(text) {
       if (isJson) return
@@ -109,32 +110,58 @@ const HEARTBEAT_MS = 10_000
 interface Steps {
   /** Writes a line that stays; with `once`, only the first time for these words. */
   note(text: string, once?: string): void
+  /** Writes a step once the steps in a row that say the same are known: before anything else. */
+  gather(told: Told, together: NonNullable<Told['together']>): void
   /** Redraws the progress line on a terminal; elsewhere writes it now and then. */
   progress(text: string): void
   clear(): void
 }
 
 /** Steps and progress on stderr: a line below the steps is redrawn, and removed before the next one. */
-function createSteps({ stderr, isJson, isQuiet, call }: OutputOptions): Steps {
+function createSteps(
+  { stderr, isJson, isQuiet, call }: OutputOptions,
+  style: Output['style'],
+): Steps {
   const isSilent = isJson || isQuiet
   const noted = new Set<string>()
   let hasProgress = false
   let lastBeatAt = Date.now()
+  let gathered: { told: Told; say: string; names: string[] } | undefined
   const clear = () => {
+    writeGathered()
     if (!hasProgress) return
     stderr.write('\r\u001B[2K')
     hasProgress = false
   }
+  const note = (text: string, once?: string) => {
+    if (isSilent || (once !== undefined && noted.has(once))) return
+    if (once !== undefined) noted.add(once)
+    clear()
+    stderr.write(`${asTyped(text, call)}\n`)
+  }
+  const writeGathered = () => {
+    if (gathered === undefined) return
+    const { told, say, names } = gathered
+    gathered = undefined
+    const text = names.length === 1 ? told.text : `${listSome(names)} ${say}`
+    note(formatStep({ ...told, text }, style))
+  }
   return {
     clear,
-    note(text, once) {
-      if (isSilent || (once !== undefined && noted.has(once))) return
-      if (once !== undefined) noted.add(once)
-      clear()
-      stderr.write(`${asTyped(text, call)}\n`)
+    note,
+    gather(told, { name, say }) {
+      if (gathered?.say === say) {
+        gathered.names.push(name)
+        return
+      }
+      writeGathered()
+      gathered = { told, say, names: [name] }
+      // Stages log such steps in one go, so nothing waits longer than until that is over.
+      queueMicrotask(writeGathered)
     },
     progress(text) {
       if (isSilent) return
+      writeGathered()
       if (stderr.isTTY === true) {
         stderr.write(`\r\u001B[2K  ${text.slice(0, (stderr.columns ?? 80) - 3)}`)
         hasProgress = true
@@ -144,6 +171,13 @@ function createSteps({ stderr, isJson, isQuiet, call }: OutputOptions): Steps {
       }
     },
   }
+}
+
+/** `a, b and c`, or the first three and how many more. */
+function listSome(names: readonly string[]): string {
+  const shown = names.length > 3 ? names.slice(0, 3) : names.slice(0, -1)
+  const rest = names.length > 3 ? `${formatCount(names.length - 3)} more` : names.at(-1)
+  return `${shown.join(', ')} and ${rest}`
 }
 
 function formatStep({ text, style: name, next }: Told, style: Output['style']): string {
