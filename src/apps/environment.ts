@@ -9,6 +9,7 @@ import type { ObjectStore } from '../platform/lake/store/object-store.ts'
 import { parseZoneAddress, ZONE_ADDRESS } from '../platform/lake/store/zone-address.ts'
 import { diskDrop, type Drop } from '../platform/source/drop.ts'
 import type { FeedSources } from '../platform/source/feed-sources.ts'
+import type { Project } from '../platform/project/project.ts'
 import type { Warehouse } from '../platform/warehouse/warehouse.ts'
 import { rateAnswers } from '../totesys/source/rate-answers.ts'
 import { totesys } from '../totesys/totesys.ts'
@@ -34,14 +35,21 @@ export interface EnvironmentOptions {
   /** Whether to fill an empty embedded Totesys. */
   readonly fill: boolean
   readonly signal: AbortSignal
+  /**
+   * Compares what a person asked for with the project. If it throws, nothing was opened, started or
+   * written.
+   */
+  readonly check?: (project: Project) => void
 }
 
 /**
  * Builds `Deps` from settings: the databases they name, or the embedded ones if they name none.
  * Removes the scratch folders of killed processes. Throws `ConfigError` if only one of the two
  * databases is named, or if no scratch folder can be made; what was opened until then is closed.
+ * Throws what `check` throws.
  */
 export async function openEnvironment(options: EnvironmentOptions): Promise<Environment> {
+  options.check?.(totesys)
   const opened: Partial<AsyncDisposable>[] = []
   const keep = <Opened extends Partial<AsyncDisposable> | undefined>(one: Opened): Opened => {
     if (one !== undefined) opened.push(one)

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { extract } from '../../src/platform/extract/extract.ts'
 import { readTable } from '../support/lake.ts'
 import {
   currentOrders,
@@ -212,6 +213,17 @@ describe('the brake', () => {
     expect(await counts()).toBe(0)
     await expectFaithful(system)
     expect((await system.run()).extracted?.committed).toBe(false)
+  })
+
+  it('is not confirmed by a name that no table has, and nothing is captured', async () => {
+    const before = system.entries.length
+    await expect(
+      extract(system.deps, { confirmDeletes: new Set(['sales_orders']) }),
+    ).rejects.toMatchObject({
+      code: 'UNKNOWN_TABLE',
+      hint: expect.stringContaining('sales_order,') as string,
+    })
+    expect(system.entries.slice(before)).toEqual([])
   })
 
   it('is forgotten when the rows come back', async () => {

@@ -1,3 +1,7 @@
+import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fillTotesys } from '../../src/apps/local/living-totesys/fill.ts'
 import { type CommandWorld, tidemark } from '../support/command.ts'
@@ -40,7 +44,7 @@ describe('tidemark with databases of your own', () => {
 
   it('run captures, transforms and loads, and says so in one line', async () => {
     const { code, out } = await command('run')
-    expect(out).toMatch(/batch 1 {2}✓ {2}[\d,]+ new .* fresh to /)
+    expect(out).toMatch(/batch 1 {2}✓ {2}[\d,]+ new .* s behind the source\n/)
     expect(code).toBe(0)
     expect(await system.query('select count(*)::int as n from fact_sales_order')).toEqual([
       { n: 120 },
@@ -290,6 +294,26 @@ describe('tidemark with databases of your own', () => {
 })
 
 describe('tidemark as a program', () => {
+  it.each([
+    ['verify nope', 'UNKNOWN_TABLE'],
+    ['catalog nope', 'UNKNOWN_TABLE'],
+    ['history nope 1', 'UNKNOWN_TABLE'],
+    ['history sales_order 1,2', 'BAD_KEY'],
+    ['run --confirm-deletes payment nope', 'UNKNOWN_TABLE'],
+    ['quarantine list nope', 'UNKNOWN_TABLE'],
+    ['quarantine list --limit few', 'USAGE'],
+    ['quarantine show nope', 'UNKNOWN_ENTRY'],
+    ['lake sweep --older-than 0', 'USAGE'],
+  ])('%s is refused before anything is started or written', async (line, code) => {
+    const home = join(tmpdir(), `tidemark-unopened-${randomUUID()}`)
+    const refused = await tidemark([...line.split(' '), '--json', '--home', home])
+    expect([refused.code, refused.events.map((event) => [event.event, event['code']])]).toEqual([
+      2,
+      [['failed', code]],
+    ])
+    expect(existsSync(home)).toBe(false)
+  })
+
   it('prints help and version, and refuses what it does not know', async () => {
     const help = await tidemark(['--help'])
     expect(help.code).toBe(0)

@@ -1,14 +1,17 @@
 import { mkdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { startRateServer } from '../../src/apps/local/living-totesys/rates.ts'
 import type { Deps } from '../../src/platform/deps.ts'
 import { examine, type ExamineOptions } from '../../src/platform/inspect/doctor.ts'
 import type { TidemarkError } from '../../src/platform/errors.ts'
 import type { Finding } from '../../src/platform/inspect/finding.ts'
 import { run } from '../../src/platform/pipeline.ts'
+import { diskStore } from '../../src/platform/lake/store/disk-store.ts'
+import { s3Store } from '../../src/platform/lake/store/s3-store.ts'
 import { diskDrop } from '../../src/platform/source/drop.ts'
+import { s3Drop } from '../../src/platform/source/s3-drop.ts'
 import { sweep } from '../../src/platform/inspect/sweep.ts'
 import { verify } from '../../src/platform/inspect/verify.ts'
 import { rateAnswers } from '../../src/totesys/source/rate-answers.ts'
@@ -18,7 +21,10 @@ import { expectFaithful, seedTotesys } from '../support/small-totesys.ts'
 import { createSystem, prepareSystem, type TestSystem } from '../support/system.ts'
 
 let system: TestSystem
-afterEach(() => system[Symbol.asyncDispose]())
+afterEach(async () => {
+  vi.unstubAllEnvs()
+  await system[Symbol.asyncDispose]()
+})
 
 /** The findings that are not ok. */
 async function faults(deps: Deps = system.deps, options?: ExamineOptions): Promise<Finding[]> {
@@ -67,12 +73,26 @@ describe('examine()', () => {
     )
   })
 
-  it('finds no fault, nor does a run, if the loader may create in its schema but not in the database', async () => {
+  it('finds no fault, nor does a run, if the loader may create in its schema and nothing in the database', async () => {
     const { role, deps } = await asLoader()
-    await system.query(`create schema stars; grant usage, create on schema stars to ${role}`)
+    await system.query(`
+      revoke temporary on database ${system.warehouse.name} from public;
+      create schema stars; grant usage, create on schema stars to ${role}`)
     expect(await faults(deps)).toEqual([])
     expect((await run(deps)).failures).toEqual([])
     expect(await faults(deps)).toEqual([])
+    await system.sql.query(`
+      update sales_order set units_sold = units_sold + 1; update payment set paid = true;
+      delete from sales_order where sales_order_id = 3`)
+    expect((await run(deps)).failures).toEqual([])
+    await system.query('drop table stars.fact_sales_order_current cascade')
+    expect((await run(deps)).failures).toEqual([])
+    expect((await verify(deps)).isEqual).toBe(true)
+    expect(
+      await system.query(
+        `select has_database_privilege('${role}', current_database(), 'temporary')`,
+      ),
+    ).toEqual([{ has_database_privilege: false }])
     await dropLoader(role)
   })
 
@@ -299,6 +319,59 @@ describe('examine()', () => {
     expect(
       await system.query(`select has_table_privilege('${role}', 'fact_payment_current', 'select')`),
     ).toEqual([{ has_table_privilege: true }])
+  })
+
+  it('ends each failed check in a step, if nothing can be reached', async () => {
+    vi.stubEnv('AWS_ACCESS_KEY_ID', 'none')
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'none')
+    vi.stubEnv('AWS_REGION', 'eu-west-2')
+    const away = { bucket: 'away', prefix: '', endpoint: 'http://127.0.0.1:1', attempts: 1 }
+    await using ingestion = s3Store(away)
+    await using drop = s3Drop(away)
+    const file = join(system.folder, 'file')
+    await writeFile(file, '')
+    const url = 'postgresql://someone:secret@127.0.0.1:1/away'
+    const reader = { ...system.deps.warehouse, url: `${url}?reader` }
+    const server = { url: new URL('http://127.0.0.1:1/'), format: rateAnswers.ecb, everyMs: 1 }
+    const deps: Deps = {
+      ...system.deps,
+      source: { ...system.deps.source, url },
+      ingestion,
+      processed: diskStore(file),
+      feeds: { drop, servers: [server] },
+    }
+    const found = [
+      ...(await faults(deps)),
+      ...(await faults({ ...deps, warehouse: { ...system.deps.warehouse, url } }, { reader })),
+      ...(await faults({ ...deps, feeds: { drop: diskDrop(file) } })),
+    ]
+    expect(new Set(found.map(({ what }) => what))).toEqual(
+      new Set([
+        'Totesys answers',
+        'the warehouse answers',
+        'the dashboard can read the warehouse',
+        'the ingestion zone can be written',
+        'the processed zone can be written',
+        'lake and warehouse belong together',
+        'the dropped files can be read',
+        'http://127.0.0.1:1/ answers',
+      ]),
+    )
+    for (const { what, hint } of found) {
+      expect(hint, what).toMatch(/TIDEMARK_[A-Z]+|make the directory writable|see above/)
+      expect(hint, what).not.toMatch(/^tidemark doctor|the next run|run it again/)
+    }
+  })
+
+  it('says that the folder for dropped files does not exist yet, and how to make it', async () => {
+    const folder = join(system.folder, "nobody's folder")
+    const findings = await examine({ ...system.deps, feeds: { drop: diskDrop(folder) } })
+    expect(findings.at(-1)).toEqual({
+      what: 'the dropped files can be read',
+      ok: true,
+      detail: `${folder} does not exist yet`,
+      hint: `mkdir -p '${folder.replace("'", String.raw`'\''`)}'`,
+    })
   })
 
   it('I14 finds a lake that is not the one the warehouse was loaded from', async () => {

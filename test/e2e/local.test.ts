@@ -21,7 +21,12 @@ describe('tidemark on embedded parts', () => {
     expect(err).toMatch(/✓ Postgres \d+\.\d+ started/)
     expect(err).toMatch(/✓ Totesys filled: 11 tables, [\d,]+ rows/)
     expect(err).toContain('warehouse ready: batch 1 loaded')
-    expect(err).toContain('Try: npx tidemark history sales_order 42')
+    expect(err).toContain('Try: tidemark history sales_order 42')
+    // Its Postgres has stopped by now, so the summary names no address of it.
+    const summary = err.slice(err.indexOf('Kept  '))
+    expect(summary).toContain(`Kept        ${home}   lake and databases`)
+    expect(summary).toContain('each command starts it when needed')
+    expect(summary).not.toMatch(/127\.0\.0\.1|Source|psql/)
     expect(out).toMatch(/batch 2 {2}✓ {2}[\d,]+ new {2}2 files/)
     expect(code).toBe(0)
   })

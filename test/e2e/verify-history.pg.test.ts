@@ -7,6 +7,7 @@ import { verify } from '../../src/platform/inspect/verify.ts'
 import { type VerifiedTable } from '../../src/platform/inspect/verified-table.ts'
 import { thingProject } from '../support/bare-project.ts'
 import { seedTotesys } from '../support/small-totesys.ts'
+import { listKeys } from '../support/lake.ts'
 import { createSystem, prepareSystem, type TestSystem } from '../support/system.ts'
 
 const prepared = prepareSystem(async (system) => {
@@ -219,11 +220,14 @@ describe('verify() of one table', () => {
     expect(await differences('dim_date')).toMatchObject([{ where: 'history', different: 1 }])
   })
 
-  it('refuses an unknown table', async () => {
+  it('refuses an unknown table before it captures anything', async () => {
+    await system.sql.query(`update staff set last_name = 'Lovelace'`)
+    const before = await listKeys(system.deps.ingestion)
     await expect(verify(system.deps, { table: 'nothing' })).rejects.toMatchObject({
       name: 'ConfigError',
       code: 'UNKNOWN_TABLE',
     })
+    expect(await listKeys(system.deps.ingestion)).toEqual(before)
   })
 })
 

@@ -1,3 +1,4 @@
+import type { Call } from '../../src/apps/cli/call.ts'
 import { runProgram } from '../../src/apps/cli/program.ts'
 import { checkDeclared } from './declared-events.ts'
 
@@ -12,6 +13,8 @@ export interface CommandResult {
 export interface CommandWorld {
   readonly env?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
+  /** How the person calls it. */
+  readonly call?: Call
   /** As if both streams were a terminal. */
   readonly isTTY?: boolean
   /** Called with all of stdout so far, to wait for something without sleeping. */
@@ -21,13 +24,20 @@ export interface CommandWorld {
 /** Runs the command line in this process, as a shell would, and returns what it wrote. */
 export async function tidemark(
   argv: readonly string[],
-  { env = {}, signal = new AbortController().signal, isTTY = false, onOut }: CommandWorld = {},
+  {
+    env = {},
+    call = 'tidemark',
+    signal = new AbortController().signal,
+    isTTY = false,
+    onOut,
+  }: CommandWorld = {},
 ): Promise<CommandResult> {
   let out = ''
   let err = ''
   const code = await runProgram({
     argv,
     env,
+    call,
     signal,
     stdout: {
       write(text) {

@@ -11,6 +11,8 @@ export interface Told {
   readonly next?: string | undefined
   /** Repeated events with the same words here are told once. */
   readonly once?: string
+  /** Says the same about several: steps in a row with equal words become one line. */
+  readonly together?: { readonly name: string; readonly say: string }
 }
 
 /** Words for an event, or `undefined` if a person need not know about it. */
@@ -31,19 +33,29 @@ export function describeEvent(entry: AppLogEntry): Told | undefined {
     return { text: `✓ ${entry.table} is no longer held back`, as: 'step' }
   }
   if (entry.event === 'table_compared_whole') {
-    return aside(`${entry.table} is compared as a whole: ${entry.why}`)
+    return aside(entry.table, {
+      says: `is compared as a whole: ${entry.why}`,
+      say: `are compared as a whole: ${entry.why}`,
+    })
   }
   if (entry.event === 'shape_changed') {
-    return aside(`${entry.table} has a new schema: tidemark catalog`)
+    return aside(entry.table, {
+      says: 'has a new schema: tidemark catalog',
+      say: 'have a new schema: tidemark catalog',
+    })
   }
   if (entry.event === 'table_ignored') {
-    return aside(`${entry.relation} has no contract and is left alone`)
+    return aside(entry.relation, {
+      says: 'has no contract and is left alone',
+      say: 'have no contract and are left alone',
+    })
   }
   return describeWarning(entry)
 }
 
-function aside(text: string): Told {
-  return { text, as: 'step', style: 'dim' }
+/** A step that may be said of one or of many. */
+function aside(name: string, { says, say }: { says: string; say: string }): Told {
+  return { text: `${name} ${says}`, as: 'step', style: 'dim', together: { name, say } }
 }
 
 function describeWarning(entry: AppLogEntry): Told | undefined {

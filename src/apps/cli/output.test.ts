@@ -4,12 +4,15 @@ import { ConfigError } from '../../platform/errors.ts'
 import { NO_ROWS } from '../../platform/lake/table-entry.ts'
 import { createOutput, type OutputOptions } from './output.ts'
 
+const NO_CHANGE = { added: [], removed: [], changed: [], reordered: false }
+
 function capture(options: Partial<OutputOptions> & { isTTY?: boolean } = {}) {
   const written = { out: '', err: '' }
   const output = createOutput({
     stdout: { write: (text) => (written.out += text) },
     stderr: { write: (text) => (written.err += text), isTTY: options.isTTY ?? false, columns: 40 },
     isJson: false,
+    call: 'tidemark',
     isQuiet: false,
     isColored: false,
     ...options,
@@ -76,6 +79,7 @@ it('log() tells what a person must know: alerts, large tables, whole comparisons
   output.log({ ...captured, table: 'staff', read: 20 })
   const why = 'another shape'
   output.log({ event: 'table_compared_whole', level: 'warn', table: 'staff', why })
+  output.clear()
   expect(written.err.split('\n')).toEqual([
     '  ! payment: 900 of 1,000 rows are gone from the source; the deletions are held back. If that is right: tidemark run --confirm-deletes payment',
     '  ! fact_payment: 2 rows of batch 3 went to quarantine (not_null payment_date). See them: tidemark quarantine list',
@@ -88,6 +92,40 @@ it('log() tells what a person must know: alerts, large tables, whole comparisons
     '  staff is compared as a whole: another shape',
     '',
   ])
+})
+
+it('log() says once what holds for several tables in a row, and --json says each', () => {
+  const machine = capture({ isJson: true })
+  const { output, written } = capture()
+  const log: typeof output.log = (entry) => {
+    output.log(entry)
+    machine.output.log(entry)
+  }
+  const why = 'the source was restarted'
+  const compared = { event: 'table_compared_whole', level: 'warn' } as const
+  for (const table of ['a', 'b', 'c', 'd', 'e']) log({ ...compared, table, why })
+  log({ ...compared, table: 'f', why: 'another' })
+  for (const relation of ['x', 'y', 'z']) log({ event: 'table_ignored', relation })
+  log({ event: 'table_released', table: 'staff', since: '2024-01-01T00:00:00Z' })
+  for (const table of ['g', 'h']) log({ event: 'shape_changed', table, ...NO_CHANGE })
+  output.note('the end')
+  expect(written.err.trimEnd().split('\n')).toEqual([
+    '  a, b, c and 2 more are compared as a whole: the source was restarted',
+    '  f is compared as a whole: another',
+    '  x, y and z have no contract and are left alone',
+    '  ✓ staff is no longer held back',
+    '  g and h have a new schema: tidemark catalog',
+    'the end',
+  ])
+  expect(machine.written.out.trimEnd().split('\n')).toHaveLength(12)
+})
+
+it('log() keeps nothing back that is said in one go', async () => {
+  const { output, written } = capture()
+  const compared = { event: 'table_compared_whole', level: 'warn' } as const
+  output.log({ ...compared, table: 'a', why: 'of this' })
+  await Promise.resolve()
+  expect(written.err).toBe('  a is compared as a whole: of this\n')
 })
 
 it('log() says once that a feed is away, however often it is tried', () => {
@@ -145,6 +183,32 @@ it('fail() shows the stack of what is a bug, and gives machines the code', () =>
     code: 'UNEXPECTED',
     message: 'just text',
   })
+})
+
+it('hints name the command as it must be typed, for people and not with --json', () => {
+  const hint = 'fix it; then: tidemark doctor'
+  const people = capture({ call: 'npx tidemark', isColored: true })
+  people.output.fail(new ConfigError('Cannot do it', { code: 'NO_WAY', hint: 'tidemark doctor' }))
+  people.output.fail(new ConfigError('Nor this', { code: 'NO_WAY', hint }))
+  people.output.log({ event: 'shape_changed', table: 'staff', ...NO_CHANGE })
+  people.output.note(`  Try: ${people.output.style('cyan', 'tidemark verify')} · tidemark status`)
+  people.output.print('  1 row in quarantine   Next: tidemark quarantine show 7')
+  people.output.print('  tidemark up   is a title, and tidemark serve a word')
+  expect(people.written.err.match(/(npx )?tidemark \w+/g)).toEqual([
+    'npx tidemark doctor',
+    'npx tidemark doctor',
+    'npx tidemark catalog',
+    'npx tidemark verify',
+    'npx tidemark status',
+  ])
+  expect(people.written.out.match(/(npx )?tidemark \w+/g)).toEqual([
+    'npx tidemark quarantine',
+    'tidemark up',
+    'tidemark serve',
+  ])
+  const machine = capture({ call: 'npx tidemark', isJson: true })
+  machine.output.fail(new ConfigError('Cannot do it', { code: 'NO_WAY', hint }))
+  expect(JSON.parse(machine.written.out)).toMatchObject({ hint })
 })
 
 it('style() colours only where colours are wanted', () => {

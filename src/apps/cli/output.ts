@@ -1,7 +1,8 @@
 import { stripVTControlCharacters, styleText } from 'node:util'
 import { ConfigError, TidemarkError } from '../../platform/errors.ts'
-import { formatDuration } from '../format.ts'
+import { formatCount, formatDuration } from '../format.ts'
 import type { AppLog, AppLogEntry } from '../log.ts'
+import { asTyped, type Call } from './call.ts'
 import { describeEvent, type Told } from './describe-event.ts'
 import type { Result } from './results.ts'
 
@@ -18,6 +19,8 @@ export interface OutputOptions {
   readonly stderr: Stream
   readonly isJson: boolean
   readonly isQuiet: boolean
+  /** How a person calls Tidemark; the commands in hints are written so. */
+  readonly call: Call
   /** Neither NO_COLOR nor a pipe. */
   readonly isColored: boolean
 }
@@ -27,6 +30,7 @@ type Style = 'green' | 'red' | 'yellow' | 'dim' | 'bold' | 'cyan'
 /**
  * The only place that writes to the terminal. Results go to stdout; with `--json`, one object a
  * line. Progress and errors go to stderr. Only a terminal gets progress that is redrawn in place.
+ * Commands in texts for people are written as people must type them; `--json` says `tidemark`.
  */
 export interface Output {
   readonly log: AppLog
@@ -49,10 +53,10 @@ export interface Output {
  * stdout; otherwise `emit` writes nothing.
  */
 export function createOutput(options: OutputOptions): Output {
-  const { stdout, isJson, isColored } = options
+  const { stdout, isJson, isColored, call } = options
   const style: Output['style'] = (name, text) =>
     isColored ? styleText(name, text, { validateStream: false }) : text
-  const steps = createSteps(options)
+  const steps = createSteps(options, style)
   const emit = (entry: Result | AppLogEntry) => {
     if (isJson) stdout.write(jsonLine(entry))
   }
@@ -66,12 +70,14 @@ export function createOutput(options: OutputOptions): Output {
       emit(entry)
       const told = describeEvent(entry)
       if (told?.as === 'progress') steps.progress(told.text)
-      if (told?.as === 'step') steps.note(formatStep(told, style), told.once)
+      if (told?.together !== undefined) steps.gather(told, told.together)
+      else if (told?.as === 'step') steps.note(formatStep(told, style), told.once)
     },
     print(text) {
       if (isJson) return
       steps.clear()
-      stdout.write(`${isColored ? text : stripVTControlCharacters(text)}\n`)
+      const typed = asTyped(text, call)
+      stdout.write(`${isColored ? typed : stripVTControlCharacters(typed)}\n`)
     },
     fail(error) {
       steps.clear()
@@ -81,7 +87,9 @@ export function createOutput(options: OutputOptions): Output {
       emit({ event: 'failed', code, message, hint: known?.hint })
       if (isJson) return
       options.stderr.write(`${style('red', '✕')} ${message}   ${style('dim', code)}\n`)
-      if (known?.hint !== undefined) options.stderr.write(`  Next: ${known.hint}\n`)
+      if (known?.hint !== undefined) {
+        options.stderr.write(asTyped(`  Next: ${known.hint}\n`, call))
+      }
       if (known === undefined && error instanceof Error) {
         options.stderr.write(
           `${style('dim', error.stack ?? '')}\n  This is a bug in Tidemark; nothing was half-published.\n`,
@@ -102,32 +110,58 @@ const HEARTBEAT_MS = 10_000
 interface Steps {
   /** Writes a line that stays; with `once`, only the first time for these words. */
   note(text: string, once?: string): void
+  /** Writes a step once the steps in a row that say the same are known: before anything else. */
+  gather(told: Told, together: NonNullable<Told['together']>): void
   /** Redraws the progress line on a terminal; elsewhere writes it now and then. */
   progress(text: string): void
   clear(): void
 }
 
 /** Steps and progress on stderr: a line below the steps is redrawn, and removed before the next one. */
-function createSteps({ stderr, isJson, isQuiet }: OutputOptions): Steps {
+function createSteps(
+  { stderr, isJson, isQuiet, call }: OutputOptions,
+  style: Output['style'],
+): Steps {
   const isSilent = isJson || isQuiet
   const noted = new Set<string>()
   let hasProgress = false
   let lastBeatAt = Date.now()
+  let gathered: { told: Told; say: string; names: string[] } | undefined
   const clear = () => {
+    writeGathered()
     if (!hasProgress) return
     stderr.write('\r\u001B[2K')
     hasProgress = false
   }
+  const note = (text: string, once?: string) => {
+    if (isSilent || (once !== undefined && noted.has(once))) return
+    if (once !== undefined) noted.add(once)
+    clear()
+    stderr.write(`${asTyped(text, call)}\n`)
+  }
+  const writeGathered = () => {
+    if (gathered === undefined) return
+    const { told, say, names } = gathered
+    gathered = undefined
+    const text = names.length === 1 ? told.text : `${listSome(names)} ${say}`
+    note(formatStep({ ...told, text }, style))
+  }
   return {
     clear,
-    note(text, once) {
-      if (isSilent || (once !== undefined && noted.has(once))) return
-      if (once !== undefined) noted.add(once)
-      clear()
-      stderr.write(`${text}\n`)
+    note,
+    gather(told, { name, say }) {
+      if (gathered?.say === say) {
+        gathered.names.push(name)
+        return
+      }
+      writeGathered()
+      gathered = { told, say, names: [name] }
+      // Stages log such steps in one go, so nothing waits longer than until that is over.
+      queueMicrotask(writeGathered)
     },
     progress(text) {
       if (isSilent) return
+      writeGathered()
       if (stderr.isTTY === true) {
         stderr.write(`\r\u001B[2K  ${text.slice(0, (stderr.columns ?? 80) - 3)}`)
         hasProgress = true
@@ -137,6 +171,13 @@ function createSteps({ stderr, isJson, isQuiet }: OutputOptions): Steps {
       }
     },
   }
+}
+
+/** `a, b and c`, or the first three and how many more. */
+function listSome(names: readonly string[]): string {
+  const shown = names.length > 3 ? names.slice(0, 3) : names.slice(0, -1)
+  const rest = names.length > 3 ? `${formatCount(names.length - 3)} more` : names.at(-1)
+  return `${shown.join(', ')} and ${rest}`
 }
 
 function formatStep({ text, style: name, next }: Told, style: Output['style']): string {

@@ -8,6 +8,7 @@ import {
 import type { Config } from '../../platform/config.ts'
 import { InterruptedError } from '../../platform/errors.ts'
 import { VERSION } from '../version.ts'
+import { asTyped, type Call } from './call.ts'
 import {
   type Argument,
   type Command,
@@ -25,6 +26,8 @@ import { createOutput, type Stream } from './output.ts'
 export interface World {
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
+  /** How a person calls it again. */
+  readonly call: Call
   readonly stdout: Stream
   readonly stderr: Stream
   readonly signal: AbortSignal
@@ -38,9 +41,10 @@ export async function runProgram(world: World): Promise<number> {
   let code: number = EXIT.done
   const program = createProgram(world)
   for (const entry of COMMANDS) {
-    addEntry(program, entry, async (declared, parsed) => {
+    const act: Act = async (declared, parsed) => {
       code = await invoke(world, declared, { program, parsed })
-    })
+    }
+    addEntry(program, entry, { act, call: world.call })
   }
   try {
     await program.parseAsync(readHelpRequest(world.argv) ?? world.argv, { from: 'user' })
@@ -48,7 +52,9 @@ export async function runProgram(world: World): Promise<number> {
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     const elsewhere = findElsewhere(error)
-    if (elsewhere !== undefined) world.stderr.write(`(Did you mean ${elsewhere}?)\n`)
+    if (elsewhere !== undefined) {
+      world.stderr.write(asTyped(`(Did you mean ${elsewhere}?)\n`, world.call))
+    }
     return error.exitCode === 0 ? EXIT.done : EXIT.usage
   }
 }
@@ -70,8 +76,8 @@ function createProgram(world: World): ProgramCommand {
     .helpOption('-h, --help', 'Show this help')
     .helpCommand('help [command]', 'Show the help for a command')
     .configureOutput({
-      writeOut: (written) => world.stdout.write(written),
-      writeErr: (written) => world.stderr.write(written),
+      writeOut: (written) => world.stdout.write(asTyped(written, world.call)),
+      writeErr: (written) => world.stderr.write(asTyped(written, world.call)),
     })
     .exitOverride()
     .showHelpAfterError('(tidemark --help shows all commands)')
@@ -90,18 +96,22 @@ ${Object.entries(EXIT)
 
 type Act = (command: Command, parsed: ProgramCommand) => Promise<void>
 
-function addEntry(parent: ProgramCommand, entry: Command | CommandGroup, act: Act): void {
+function addEntry(
+  parent: ProgramCommand,
+  entry: Command | CommandGroup,
+  { act, call }: { act: Act; call: Call },
+): void {
   const added = parent.command(entry.name).summary(entry.summary)
   if (isGroup(entry)) {
     added
       .description(`${entry.summary}.`)
       .helpCommand('help [command]', 'Show the help for a command')
-    for (const each of entry.commands) addEntry(added, each, act)
+    for (const each of entry.commands) addEntry(added, each, { act, call })
     return
   }
   added
     .description([`${entry.summary}.`, entry.details].filter(Boolean).join(' '))
-    .addHelpText('after', describeExamples(entry))
+    .addHelpText('after', describeExamples(entry, call))
   for (const [name, argument] of Object.entries(entry.arguments)) {
     added.addArgument(toProgramArgument(name, argument))
   }
@@ -109,9 +119,9 @@ function addEntry(parent: ProgramCommand, entry: Command | CommandGroup, act: Ac
   added.action(() => act(entry, added))
 }
 
-function describeExamples({ examples }: Command): string {
+function describeExamples({ examples }: Command, call: Call): string {
   const width = Math.max(...examples.map(({ line }) => line.length))
-  const lines = examples.map(({ line, what }) => `  ${line.padEnd(width)}  ${what}`)
+  const lines = examples.map(({ line, what }) => `  ${asTyped(line.padEnd(width), call)}  ${what}`)
   return `\nExamples:\n${lines.join('\n')}\n\nOptions for every command: tidemark --help`
 }
 
@@ -185,6 +195,7 @@ async function invoke(
     stderr: world.stderr,
     isJson: json === true,
     isQuiet: quiet === true,
+    call: world.call,
     isColored: world.stdout.isTTY === true && (world.env['NO_COLOR'] ?? '') === '',
   })
   try {

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { readCall } from './call.ts'
 import { lastingStream } from './lasting-stream.ts'
 import { jsonLine } from './output.ts'
 import { runProgram } from './program.ts'
@@ -21,6 +22,7 @@ const stderr = lastingStream(process.stderr, (lost) => describeLost('here', lost
 process.exitCode = await runProgram({
   argv: process.argv.slice(2),
   env: process.env,
+  call: readCall(process.argv[1], process.env),
   stdout,
   stderr,
   signal: stopping.signal,

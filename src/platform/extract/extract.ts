@@ -13,6 +13,7 @@ import type { CommitRecord, SnapshotInfo, TableEntry } from '../lake/commit-reco
 import { DEFERRED, type HeldTable, listHeld } from '../lake/held.ts'
 import { carryOver } from '../lake/table-entry.ts'
 import { checkProject } from '../project/check-project.ts'
+import { checkKnown, sourceTables } from '../project/known-table.ts'
 import { filesOf, type SourceContract } from '../project/source-contract.ts'
 import { isLockTimeout, LOCKED_BREACH } from '../source/lock.ts'
 import { openSnapshot, type SourceSnapshot } from '../source/snapshot.ts'
@@ -64,9 +65,13 @@ export interface ExtractOutcome {
  * that are not read yet are left for the next call. Writes nothing if nothing changed (I9). Before
  * it reads a table it proves that it continues the log (I14), see `readHeads`. May be repeated and
  * run twice at once: if two runs prepare the same batch number, one commits and the other throws
- * `ConflictError`.
+ * `ConflictError`. Throws `ConfigError` (`UNKNOWN_TABLE`), before it reads anything, if deletions
+ * are confirmed for a table that does not exist.
  */
 export async function extract(deps: Deps, options: ExtractOptions = {}): Promise<ExtractOutcome> {
+  for (const table of options.confirmDeletes ?? []) {
+    checkKnown(table, sourceTables(deps.project))
+  }
   await using snapshot = await openSnapshot(deps.source)
   return await extractSnapshot(deps, snapshot, options)
 }

@@ -35,11 +35,22 @@ export async function examine(deps: Deps, { reader }: ExamineOptions = {}): Prom
     ...(await examineSource(deps)),
     ...(await examineWarehouse(deps)),
     ...(reader === undefined ? [] : [await examineReader(deps, reader)]),
-    await check('the ingestion zone can be written', () => examineZone(deps, deps.ingestion)),
-    await check('the processed zone can be written', () => examineZone(deps, deps.processed)),
-    await check('lake and warehouse belong together', () => examineContinuity(deps)),
+    await check('the ingestion zone can be written', () => examineZone(deps, deps.ingestion), {
+      next: lookAtPlace('TIDEMARK_INGESTION'),
+    }),
+    await check('the processed zone can be written', () => examineZone(deps, deps.processed), {
+      next: lookAtPlace('TIDEMARK_PROCESSED'),
+    }),
+    await check('lake and warehouse belong together', () => examineContinuity(deps), {
+      next: 'let zones and warehouse answer first (see above)',
+    }),
     ...(await examineFeeds(deps)),
   ]
+}
+
+/** What to check if a zone or the drop, a folder or a bucket, cannot be used. */
+function lookAtPlace(variable: string): string {
+  return `check ${variable}, its folder, or the network to its bucket (TIDEMARK_S3_ENDPOINT)`
 }
 
 /** Checks the newest links of the chain, as a run does. */
@@ -59,17 +70,28 @@ async function examineFeeds({ project, feeds }: Deps): Promise<Finding[]> {
   const { drop, servers = [] } = feeds ?? {}
   const findings: Finding[] = []
   if (drop !== undefined) {
-    findings.push(await check('the dropped files can be read', () => examineDrop(drop, project)))
+    const next = lookAtPlace('TIDEMARK_DROP')
+    findings.push(
+      await check('the dropped files can be read', () => examineDrop(drop, project), { next }),
+    )
   }
   for (const server of servers) {
-    findings.push(
-      await check(`${addressWithoutQuery(server.url)} answers`, () => examineServer(server)),
-    )
+    const what = `${addressWithoutQuery(server.url)} answers`
+    const next =
+      'check TIDEMARK_RATES_URL and the network to it (until then, runs use the last known rates)'
+    findings.push(await check(what, () => examineServer(server), { next }))
   }
   return findings
 }
 
-async function examineDrop(drop: Drop, { source }: Project): Promise<string> {
+async function examineDrop(
+  drop: Drop,
+  { source }: Project,
+): Promise<string | Omit<Finding, 'what' | 'ok'>> {
+  if ((await drop.exists?.()) === false) {
+    const path = `'${drop.location.replaceAll("'", String.raw`'\''`)}'`
+    return { detail: `${drop.location} does not exist yet`, hint: `mkdir -p ${path}` }
+  }
   let files = 0
   let ignored = 0
   for (const { name } of source.feeds ?? []) {

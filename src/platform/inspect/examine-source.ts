@@ -9,7 +9,7 @@ import type { SourceContract } from '../project/source-contract.ts'
 import type { Breach } from '../source/contract.ts'
 import { attemptRead, openSnapshot, type SourceSnapshot } from '../source/snapshot.ts'
 import { readTables, type SourceState } from '../source/tables.ts'
-import { check, type Finding } from './finding.ts'
+import { check, type Finding, lookAtDatabase } from './finding.ts'
 
 /**
  * Checks whether the source answers with a run's settings and whether its tables can be read. Then
@@ -18,7 +18,7 @@ import { check, type Finding } from './finding.ts'
 export async function examineSource(deps: Deps): Promise<Finding[]> {
   const what = `${deps.source.title} answers`
   let opened: { readonly snapshot: SourceSnapshot; readonly user: string } | undefined
-  const answers = await check(what, async () => {
+  const open = async (): Promise<Omit<Finding, 'what' | 'ok'>> => {
     const snapshot = await openSnapshot({ ...deps.source, attempts: 1 })
     try {
       const user = await withPostgresErrors(deps.source, () => readUser(snapshot))
@@ -27,7 +27,8 @@ export async function examineSource(deps: Deps): Promise<Finding[]> {
       if (opened === undefined) await snapshot[Symbol.asyncDispose]()
     }
     return describeServer(deps, opened)
-  })
+  }
+  const answers = await check(what, open, { next: lookAtDatabase('TIDEMARK_SOURCE_URL') })
   if (opened === undefined) return [answers]
   await using snapshot = opened.snapshot
   const { user } = opened
@@ -62,6 +63,7 @@ async function examineTables(
     return `${states.length - breached} of ${states.length} tables keep their contract`
   }
   const all = await check(what, work, {
+    next: lookAtDatabase('TIDEMARK_SOURCE_URL'),
     fix: (error) => fixForbidden(error, { user, contract: deps.project.source }),
   })
   return [

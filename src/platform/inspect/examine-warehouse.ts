@@ -9,7 +9,7 @@ import { findReaderExcess } from '../presentation/reader-excess.ts'
 import { findLedgerHead } from '../warehouse/ledger.ts'
 import { readFacts, rehearse, type WarehouseFacts } from '../warehouse/rehearse.ts'
 import { inSnapshot, openWarehouse, type Warehouse } from '../warehouse/warehouse.ts'
-import { check, type Finding } from './finding.ts'
+import { check, type Finding, lookAtDatabase } from './finding.ts'
 
 /**
  * Checks whether the warehouse answers and is suitable, and whether a load succeeds in a rehearsal,
@@ -18,14 +18,16 @@ import { check, type Finding } from './finding.ts'
 export async function examineWarehouse(deps: Deps): Promise<Finding[]> {
   const { schema, url } = deps.warehouse
   let facts: WarehouseFacts | undefined
-  const answers = await check('the warehouse answers', async () => {
+  const next = lookAtDatabase('TIDEMARK_WAREHOUSE_URL')
+  const open = async (): Promise<string> => {
     await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
     facts = await withPostgresErrors(deps.warehouse, () =>
       inSnapshot(warehouse, () => readFacts(warehouse)),
     )
     checkFacts(deps.warehouse, facts)
     return `${hostOf(url)}, Postgres ${facts.version}, schema ${schema}`
-  })
+  }
+  const answers = await check('the warehouse answers', open, { next })
   if (!answers.ok) return [answers]
   const fix = (error: unknown) => facts && fixPermission(error, { ...facts, schema })
   const rehearsed = await check(
@@ -42,7 +44,7 @@ export async function examineWarehouse(deps: Deps): Promise<Finding[]> {
       }
       return 'migrations, the lock and every table; rolled back'
     },
-    { fix },
+    { next, fix },
   )
   return [answers, rehearsed]
 }
@@ -88,7 +90,7 @@ export function checkFacts(
  */
 export function fixPermission(
   error: unknown,
-  { user, database, schema }: WarehouseFacts & { schema: string },
+  { user, schema }: Pick<WarehouseFacts, 'user'> & { schema: string },
 ): string | undefined {
   const cause = (error as { cause?: { code?: string; message?: string } }).cause
   if (cause?.code !== SQL_STATE.insufficientPrivilege) return undefined
@@ -102,9 +104,6 @@ export function fixPermission(
   if (kind !== undefined) {
     // The loader alters its tables and drops their keys while it fills them, so it must own them.
     return `alter ${kind === 'relation' ? 'table' : kind} ${qualified(schema, name)} owner to ${role};`
-  }
-  if (/temporary tables/.test(message)) {
-    return `grant temporary on database ${identifier(database)} to ${role};`
   }
   return undefined
 }
@@ -135,12 +134,13 @@ async function nameReader(warehouse: Warehouse): Promise<string> {
 export async function examineReader(deps: Deps, reader: Warehouse): Promise<Finding> {
   const what = 'the dashboard can read the warehouse'
   if (reader.url === deps.warehouse.url) {
-    return await check(what, async () => ({
+    const name = async (): Promise<Omit<Finding, 'what' | 'ok'>> => ({
       detail: 'TIDEMARK_WAREHOUSE_READER_URL is not set: runs do not need it, tidemark serve does',
       hint: await nameReader(deps.warehouse),
-    }))
+    })
+    return await check(what, name, { next: lookAtDatabase('TIDEMARK_WAREHOUSE_URL') })
   }
-  return await check(what, async () => {
+  const read = async (): Promise<string | Omit<Finding, 'what' | 'ok'>> => {
     await using session = await openWarehouse({ ...reader, attempts: 1 })
     const { head, excess } = await withPostgresErrors(reader, () =>
       inSnapshot(session, async () => ({
@@ -155,5 +155,8 @@ export async function examineReader(deps: Deps, reader: Warehouse): Promise<Find
     // Functions alone are not a failure: the Ask page refuses them, whatever the role may run.
     if (excess.every(({ kind }) => kind === 'functions')) return { detail, hint }
     throw new ConfigError(detail, { code: 'READER_TOO_POWERFUL', hint })
-  })
+  }
+  const look = lookAtDatabase('TIDEMARK_WAREHOUSE_READER_URL')
+  const next = `${look}; a run grants what the role in TIDEMARK_WAREHOUSE_READER lacks`
+  return await check(what, read, { next })
 }

@@ -62,25 +62,42 @@ export async function readQuarantine(
   return { entries, total }
 }
 
+/** The parts of an entry's id; batch and ordinal are digits. */
+export interface EntryId {
+  readonly batch: string
+  readonly table: string
+  readonly ordinal: string
+}
+
+/** Throws `ConfigError` (`UNKNOWN_ENTRY`) if no entry can have this id. Reads nothing. */
+export function parseEntryId(id: string): EntryId {
+  const [, batch, table, ordinal] = /^(\d+)\.(.+)\.(\d+)$/.exec(id) ?? []
+  if (batch === undefined || table === undefined || ordinal === undefined) throw unknownEntry(id)
+  return { batch, table, ordinal }
+}
+
+function unknownEntry(id: string): ConfigError {
+  return new ConfigError(`There is no entry ${id} in quarantine`, {
+    code: 'UNKNOWN_ENTRY',
+    hint: 'tidemark quarantine list',
+  })
+}
+
 /**
  * Reads one entry by its id. Throws `ConfigError` (`UNKNOWN_ENTRY`) if it has left quarantine or
  * was never there.
  */
 export async function findEntry(deps: Deps, id: string): Promise<QuarantineEntry> {
-  const [batch = '', ...rest] = id.split('.')
-  const table = rest.slice(0, -1).join('.')
+  const { batch, table, ordinal } = parseEntryId(id)
   const where = `_batch = try_cast(${duckLiteral(batch)} as bigint)
-    and _ordinal = try_cast(${duckLiteral(rest.at(-1) ?? '')} as bigint)`
+    and _ordinal = try_cast(${duckLiteral(ordinal)} as bigint)`
   await using db = await openScratchDb(deps)
   for (const head of await readZoneHeads(deps)) {
     const open = head.record?.tables[table]?.open ?? []
     const [found] = await readEntries(db, head, { table, open, limit: 1, where })
     if (found !== undefined) return found
   }
-  throw new ConfigError(`There is no entry ${id} in quarantine`, {
-    code: 'UNKNOWN_ENTRY',
-    hint: 'tidemark quarantine list',
-  })
+  throw unknownEntry(id)
 }
 
 /** The result of a replay. */

@@ -1,6 +1,7 @@
 import type { Deps } from '../deps.ts'
-import { ConfigError } from '../errors.ts'
+import { checkKnown } from '../project/known-table.ts'
 import type { Model } from '../project/model.ts'
+import type { Project } from '../project/project.ts'
 import { readInputs } from '../transform/inputs.ts'
 import type { Parser } from '../transform/lineage/parsed-select.ts'
 
@@ -15,14 +16,24 @@ export interface Scope {
 }
 
 /**
+ * Throws `ConfigError` (`UNKNOWN_TABLE`) if a verification cannot compare this table. Reads nothing.
+ */
+export function checkScope({ source, models }: Project, { table }: VerifyOptions): void {
+  if (table === undefined) return
+  const names = [...source.tables.map(({ name }) => name), ...models.map((each) => each.table)]
+  checkKnown(table, { what: 'source or star table', names })
+}
+
+/**
  * The scope of a verification: everything, or one table and the tables from which it is made.
- * Throws `ConfigError` (`UNKNOWN_TABLE`) for an unknown table.
+ * Throws as `checkScope`.
  */
 export async function planScope(
   { project }: Deps,
   parser: Parser,
   { table }: VerifyOptions,
 ): Promise<Scope> {
+  checkScope(project, { table })
   const { models, source } = project
   const inOrder = models.toSorted((a, b) => rank(a) - rank(b))
   if (table === undefined) {
@@ -30,15 +41,7 @@ export async function planScope(
     return { sources, models: inOrder, histories: inOrder }
   }
   const model = models.find((each) => each.table === table)
-  if (model === undefined) {
-    if (source.tables.some(({ name }) => name === table)) {
-      return { sources: new Set([table]), models: [], histories: [] }
-    }
-    throw new ConfigError(`There is no table ${table} in the source or the star schema`, {
-      code: 'UNKNOWN_TABLE',
-      hint: 'tidemark catalog',
-    })
-  }
+  if (model === undefined) return { sources: new Set([table]), models: [], histories: [] }
   // A calendar's days come from all facts, so it is compared only with the processed zone.
   if (model.kind === 'calendar') return { sources: new Set(), models: [], histories: [model] }
   const reads = (await readInputs(parser, project)).get(model) ?? []

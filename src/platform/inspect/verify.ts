@@ -8,7 +8,7 @@ import { openWarehouse } from '../warehouse/warehouse.ts'
 import type { VerifiedTable } from './verified-table.ts'
 import { verifyLake } from './verify-lake.ts'
 import type { LogFault } from './verify-log.ts'
-import { planScope, type VerifyOptions } from './verify-scope.ts'
+import { checkScope, planScope, type VerifyOptions } from './verify-scope.ts'
 import { verifyWarehouse } from './verify-warehouse.ts'
 
 /** The result of a verification. */
@@ -31,10 +31,11 @@ export interface VerifyReport {
  * First brings lake and warehouse up to that snapshot, like a run, and keeps the snapshot open
  * meanwhile, so the proof holds while the source changes. A table that is held is not compared with
  * the source; models read its state in the lake. Differences are returned, not thrown. May be
- * repeated. Throws what a run throws if a stage cannot work, and `ConfigError` (`UNKNOWN_TABLE`)
- * for an unknown table.
+ * repeated. Throws what a run throws if a stage cannot work. Throws `ConfigError`
+ * (`UNKNOWN_TABLE`) for an unknown table before it reads or writes anything.
  */
 export async function verify(deps: Deps, options: VerifyOptions = {}): Promise<VerifyReport> {
+  checkScope(deps.project, options)
   // If another run moves lake or warehouse past the snapshot, a newer snapshot is needed.
   return await retryConflicts(deps, 'verify_again', () => verifyOnce(deps, options))
 }

@@ -63,6 +63,18 @@ export function findFact(project: Project, name: string): Fact {
 }
 
 /**
+ * Throws `ConfigError` (`BAD_KEY`) if a fact's key has another number of columns. Whether a value
+ * has the column's type, only the warehouse knows.
+ */
+export function checkFactKey(fact: Fact, key: readonly string[]): void {
+  if (key.length === fact.key.length) return
+  throw new ConfigError(`The key of ${fact.from} is (${fact.key.join(', ')})`, {
+    code: 'BAD_KEY',
+    hint: `give ${fact.key.length === 1 ? 'one value' : `${fact.key.length} values, separated by commas`}`,
+  })
+}
+
+/**
  * Reads every version of one fact, oldest first; none for a key that never existed. A key with
  * several columns is given as its values in order. Throws `ConfigError` if the values cannot be a
  * key of this fact (`BAD_KEY`), or if the warehouse has never been loaded (`WAREHOUSE_EMPTY`).
@@ -82,12 +94,7 @@ async function readVersions(
   fact: Fact,
   key: readonly string[],
 ): Promise<FactHistory> {
-  if (key.length !== fact.key.length) {
-    throw new ConfigError(`The key of ${fact.from} is (${fact.key.join(', ')})`, {
-      code: 'BAD_KEY',
-      hint: `give ${fact.key.length === 1 ? 'one value' : `${fact.key.length} values, separated by commas`}`,
-    })
-  }
+  checkFactKey(fact, key)
   const where = fact.key.map((column, index) => `${identifier(column)} = $${index + 1}`)
   const { rows } = await withPostgresErrors(warehouse, async () => {
     try {

@@ -32,6 +32,10 @@ describe('findReaderExcess()', () => {
     const [limit, temporary] = await found('unbounded')
     expect(limit?.fix).toBe(`alter role ${role.role} set temp_file_limit = '1GB'`)
     expect(temporary?.what).toContain('temporary tables')
+    // The loader needs no such right, so nobody gets it.
+    expect(temporary?.fix).toBe(
+      `revoke temporary on database ${shop.warehouse.name} from ${role.role}, public`,
+    )
     const [functions] = await found('functions')
     expect(functions?.fix).toMatch(/pg_logical_emit_message\(boolean,text,text,boolean\)/)
     for (const { fix } of await found()) await shop.query(fix)

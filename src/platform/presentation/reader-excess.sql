@@ -11,7 +11,8 @@ with own as (
     where r.rolname = session_user
 ),
 
--- The loader needs the rights that are revoked from everybody, so the fix grants them to it.
+-- Some fixes revoke a right from everybody. They first grant it to the loader, if the loader needs
+-- it; no load makes temporary tables.
 loader as (
     select coalesce(
         string_agg(distinct format('%I', r.rolname), ', '), 'session_user'
@@ -103,13 +104,11 @@ select
     'unbounded',
     'it may create temporary tables, outside the Ask page',
     format(
-        'grant temporary on database %1$I to %2$s; revoke temporary on database %1$I from %3$I, public',
+        'revoke temporary on database %I from %I, public',
         current_database(),
-        l.names,
         rolname
     )
 from own
-cross join loader as l
 where not is_special and has_database_privilege(current_database(), 'temporary')
 union all
 select

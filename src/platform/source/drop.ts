@@ -21,6 +21,8 @@ export interface DroppedFile {
 export interface Drop {
   /** Its name in messages. It holds no credentials. */
   readonly location: string
+  /** Whether the directory exists. Undefined for a bucket, whose prefixes need not be made. */
+  exists?(): Promise<boolean>
   /**
    * Lists the files below a feed's folder that nobody is still writing, ordered by the bytes of
    * their names. Leftovers (`isLeftover`) are never listed. `onIgnored` gets the name of each
@@ -110,6 +112,13 @@ export function diskDrop(directory: string, { settledMs = SETTLED_MS } = {}): Dr
   return {
     location: root,
     list,
+    async exists() {
+      const found = await lstat(root).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return undefined
+        throw explain(error, root)
+      })
+      return found !== undefined
+    },
     async fetch({ name, version }, path) {
       const isSame = async (): Promise<boolean> => (await describe(name))?.version === version
       if (!(await isSame())) return false

@@ -2,8 +2,8 @@
 -- Grain: one row per direction, currency and age, all four ages of each.
 -- Unit: amount in the row's own currency; age in days since the payment date.
 -- Note: A payment due today is 0 days old. In is owed to us, out is owed by us. Totesys never marks
--- a payment as paid that is due at a weekend or on the day it was made. Much of this is that habit,
--- not a debt.
+-- a payment as paid if it is due at a weekend or on the day it was made. Many of these payments are
+-- therefore not real debts.
 -- Access: finance
 -- Filters: currency, counterparty, today, as_of
 with clock as (

@@ -4,8 +4,7 @@ import {
   readCatalog,
   type TableVersion,
 } from '../../../platform/inspect/catalog.ts'
-import { ConfigError } from '../../../platform/errors.ts'
-import { capturedTables } from '../../../platform/project/source-contract.ts'
+import { checkKnown, sourceTables } from '../../../platform/project/known-table.ts'
 import type { ArchivedColumn } from '../../../platform/lake/schema.ts'
 import {
   type ColumnDifference,
@@ -26,14 +25,15 @@ export async function catalogCommand(
   { output, config, signal }: CommandContext,
   { table: wanted }: { table: string | undefined },
 ): Promise<number> {
-  await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
-  const names = capturedTables(environment.deps.project.source).map(({ name }) => name)
-  if (wanted !== undefined && !names.includes(wanted)) {
-    throw new ConfigError(`There is no source table called ${wanted}`, {
-      code: 'UNKNOWN_TABLE',
-      hint: `one of: ${names.join(', ')}`,
-    })
-  }
+  await using environment = await openEnvironment({
+    config,
+    log: output.log,
+    fill: false,
+    signal,
+    check(project) {
+      if (wanted !== undefined) checkKnown(wanted, sourceTables(project))
+    },
+  })
   const catalog = await readCatalog(environment.deps)
   const tables = catalog.tables
     .filter(({ table }) => wanted === undefined || table === wanted)

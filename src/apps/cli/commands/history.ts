@@ -1,4 +1,9 @@
-import { type FactVersion, findFact, readHistory } from '../../../platform/presentation/history.ts'
+import {
+  checkFactKey,
+  type FactVersion,
+  findFact,
+  readHistory,
+} from '../../../platform/presentation/history.ts'
 import { openWarehouse } from '../../../platform/warehouse/warehouse.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
@@ -11,10 +16,17 @@ export async function historyCommand(
   { output, config, signal }: CommandContext,
   { table, key }: { table: string; key: string },
 ): Promise<number> {
-  await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
+  const values = key.split(',')
+  await using environment = await openEnvironment({
+    config,
+    log: output.log,
+    fill: false,
+    signal,
+    check: (project) => checkFactKey(findFact(project, table), values),
+  })
   const fact = findFact(environment.deps.project, table)
   await using warehouse = await openWarehouse(environment.reader)
-  const history = await readHistory(warehouse, fact, key.split(','))
+  const history = await readHistory(warehouse, fact, values)
   output.emit({ event: 'history', ...history })
   const last = history.versions.at(-1)
   if (last === undefined) {

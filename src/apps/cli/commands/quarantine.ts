@@ -1,10 +1,12 @@
 import { ConfigError } from '../../../platform/errors.ts'
 import {
   findEntry,
+  parseEntryId,
   type QuarantineEntry,
   readQuarantine,
   replay,
 } from '../../../platform/inspect/quarantine.ts'
+import { checkKnown, sourceAndStarTables } from '../../../platform/project/known-table.ts'
 import type { Project } from '../../../platform/project/project.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
@@ -15,12 +17,21 @@ import { reportRun } from './run.ts'
 /** `tidemark quarantine list`: prints the rows in quarantine, each with its reason. */
 export async function listCommand(
   { output, config, signal }: CommandContext,
-  { table, limit }: { table: string | undefined; limit: string },
+  { table, limit: written }: { table: string | undefined; limit: string },
 ): Promise<number> {
-  await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
+  const limit = parseLimit(written)
+  await using environment = await openEnvironment({
+    config,
+    log: output.log,
+    fill: false,
+    signal,
+    check(project) {
+      if (table !== undefined) checkKnown(table, sourceAndStarTables(project))
+    },
+  })
   const { entries, total } = await readQuarantine(environment.deps, {
     ...(table === undefined ? {} : { table }),
-    limit: parseLimit(limit),
+    limit,
   })
   for (const entry of entries) output.emit({ event: 'quarantined_row', ...entry })
   if (total === 0) {
@@ -56,6 +67,7 @@ export async function showCommand(
   { output, config, signal }: CommandContext,
   { id }: { id: string },
 ): Promise<number> {
+  parseEntryId(id) // first, so that nothing starts in vain
   await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
   const entry = await findEntry(environment.deps, id)
   output.emit({ event: 'quarantined_row', ...entry })

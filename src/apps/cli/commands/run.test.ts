@@ -15,6 +15,7 @@ function reported(change: Partial<RunReport>): { out: string; err: string } {
     stdout: { write: (text) => (written.out += text) },
     stderr: { write: (text) => (written.err += text) },
     isJson: false,
+    call: 'tidemark',
     isQuiet: false,
     isColored: false,
   })
@@ -84,7 +85,9 @@ it('reportRun() says what changed, in one line', () => {
     loaded,
     completeTo: new Date().toISOString(),
   })
-  expect(out).toMatch(/batch 7 {2}✓ {2}14 new {2}3 changed {2}1 deleted +0\.4 s {3}fresh to \d/)
+  expect(out).toMatch(
+    /batch 7 {2}✓ {2}14 new {2}3 changed {2}1 deleted +0\.4 s {3}\d.* behind the source\n/,
+  )
 })
 
 it('reportRun() says what was pending, or that nothing was new', () => {

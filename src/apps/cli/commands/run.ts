@@ -3,6 +3,7 @@ import { InterruptedError } from '../../../platform/errors.ts'
 import type { RowCounts } from '../../../platform/lake/commit-record.ts'
 import { changedRows } from '../../../platform/lake/table-entry.ts'
 import { run, type RunReport } from '../../../platform/pipeline.ts'
+import { checkKnown, sourceTables } from '../../../platform/project/known-table.ts'
 import { type Environment, openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT, exitCodeOfRun } from '../exit-code.ts'
@@ -22,7 +23,15 @@ export async function runCommand(
   { everyMs, confirmDeletes }: RunCommandOptions,
 ): Promise<number> {
   const { output, config, signal } = context
-  await using environment = await openEnvironment({ config, log: output.log, fill: true, signal })
+  await using environment = await openEnvironment({
+    config,
+    log: output.log,
+    fill: true,
+    signal,
+    check(project) {
+      for (const table of confirmDeletes) checkKnown(table, sourceTables(project))
+    },
+  })
   const confirmed = new Set(confirmDeletes)
   if (everyMs === undefined) {
     const report = await run(environment.deps, { confirmDeletes: confirmed })
@@ -96,7 +105,7 @@ export function reportRun({ output, config }: CommandContext, report: RunReport)
   const fresh =
     completeTo === undefined
       ? ''
-      : `fresh to ${formatDuration(Date.now() - Date.parse(completeTo))}`
+      : `${formatDuration(Date.now() - Date.parse(completeTo))} behind the source`
   const last = loaded?.lastBatch ?? 0
   const files = report.collected?.files ?? 0
   const what =

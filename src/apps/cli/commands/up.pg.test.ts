@@ -75,6 +75,19 @@ describe('tidemark up', () => {
     expect(out).toContain('PORT_TAKEN')
   })
 
+  it('names the databases of your own after one run, because they go on', async () => {
+    const { err } = await tidemark(['up', '--once'], {
+      env: {
+        TIDEMARK_SOURCE_URL: system.source.readerUrl,
+        TIDEMARK_WAREHOUSE_URL: system.warehouse.url,
+        TIDEMARK_HOME: system.folder,
+      },
+    })
+    expect(err).toMatch(/Source {6}127\.0\.0\.1:\d+ {3}read with SELECT only/)
+    expect(err).toMatch(/Warehouse {3}127\.0\.0\.1:\d+ {3}schema public/)
+    expect(err).not.toContain('Kept')
+  })
+
   it('serves nothing when it is to run once', async () => {
     const { code, out } = await up('0', '--once')
     expect(code).toBe(0)

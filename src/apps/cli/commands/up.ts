@@ -1,8 +1,10 @@
+import { resolve } from 'node:path'
 import { ConfigError } from '../../../platform/errors.ts'
 import { hostOf } from '../../../platform/io/postgres-url.ts'
 import { run } from '../../../platform/pipeline.ts'
 import { type Environment, openEnvironment } from '../../environment.ts'
 import { formatCount, formatNumber } from '../../format.ts'
+import type { LocalSystem } from '../../local/local-system.ts'
 import { startLiving } from '../../local/living-totesys/start.ts'
 import type { AppLogEntry } from '../../log.ts'
 import { readAccess } from '../../server/access.ts'
@@ -120,34 +122,49 @@ function noteStart(output: Output, entry: AppLogEntry): void {
   }
 }
 
+/** What is there to use, while this process runs and after it. */
 function summary(
   output: Output,
-  { deps, reader, local }: Environment,
+  environment: Environment,
   /** The dashboard. Without it, nothing is served and no run follows. */
   server?: OpenServer,
 ): string {
-  const url = server?.url
-  const login =
-    server?.access.oidc === undefined ? 'for this machine only' : 'every request needs a token'
+  const history = output.style('cyan', 'tidemark history sales_order 42')
+  const isOver = server === undefined
+  const { local } = environment
+  const places =
+    isOver && local?.isAttached === false
+      ? describeKept(environment)
+      : [...(isOver ? [] : describeServed(server)), ...describeDatabases(environment)]
+  if (local !== undefined && !isOver) places.push(describeReading(environment, local))
+  const next = isOver
+    ? `${history} · tidemark verify · tidemark up`
+    : `${history}   in another terminal. Ctrl-C stops everything.`
+  return ['', ...places, '', `  Try: ${next}`, ''].join('\n')
+}
+
+/** What stays once the embedded Postgres has stopped: its addresses do not. */
+function describeKept({ config }: Environment): string[] {
+  return [
+    `  Kept        ${resolve(config.TIDEMARK_HOME)}   lake and databases`,
+    '  Postgres    stops now; each command starts it when needed',
+  ]
+}
+
+function describeServed({ url, access }: OpenServer): string[] {
+  const login = access.oidc === undefined ? 'for this machine only' : 'every request needs a token'
+  return [`  Dashboard   ${url}   ${login}`, `  Payments    ${url}/payments/next5`]
+}
+
+function describeDatabases({ deps, reader, local }: Environment): string[] {
   const what = local === undefined ? 'read' : 'a living Totesys, read'
-  const lines = [
-    '',
-    ...(url === undefined
-      ? []
-      : [`  Dashboard   ${url}   ${login}`, `  Payments    ${url}/payments/next5`]),
+  return [
     `  Source      ${hostOf(deps.source.url)}   ${what} with SELECT only`,
     `  Warehouse   ${hostOf(reader.url)}   schema ${deps.warehouse.schema}`,
   ]
-  if (local !== undefined && url !== undefined) {
-    const { username, host, pathname } = new URL(reader.url)
-    lines.push(
-      `  Read it     PGPASSFILE=${local.passFile} psql postgresql://${username}@${host}${pathname}`,
-    )
-  }
-  const history = output.style('cyan', 'npx tidemark history sales_order 42')
-  const next =
-    url === undefined
-      ? `${history} · npx tidemark verify · npm start`
-      : `${history}   in another terminal. Ctrl-C stops everything.`
-  return [...lines, '', `  Try: ${next}`, ''].join('\n')
+}
+
+function describeReading({ reader }: Environment, { passFile }: LocalSystem): string {
+  const { username, host, pathname } = new URL(reader.url)
+  return `  Read it     PGPASSFILE=${passFile} psql postgresql://${username}@${host}${pathname}`
 }

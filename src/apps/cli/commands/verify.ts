@@ -1,4 +1,5 @@
 import { verify } from '../../../platform/inspect/verify.ts'
+import { checkScope } from '../../../platform/inspect/verify-scope.ts'
 import { type VerifiedTable } from '../../../platform/inspect/verified-table.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
@@ -10,7 +11,13 @@ export async function verifyCommand(
   { output, config, signal }: CommandContext,
   { table: only }: { table: string | undefined },
 ): Promise<number> {
-  await using environment = await openEnvironment({ config, log: output.log, fill: true, signal })
+  await using environment = await openEnvironment({
+    config,
+    log: output.log,
+    fill: true,
+    signal,
+    check: (project) => checkScope(project, { table: only }),
+  })
   const report = await verify(environment.deps, { table: only })
   output.clear()
   output.emit({ event: 'verified', ...report })

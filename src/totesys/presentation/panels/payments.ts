@@ -73,7 +73,7 @@ export const dueByWeek = {
 export const overdueByAge = {
   question: 'y04_overdue_by_age',
   wide: true,
-  note: 'Totesys never marks a payment as paid if it is due at a weekend or on the day it was made. So many of these payments are not a debt.',
+  note: 'Totesys never marks a payment as paid if it is due at a weekend or on the day it was made. Many of these payments are therefore not real debts.',
   empty: 'Nothing is overdue.',
   chart: {
     kind: 'bars',

@@ -1,0 +1,29 @@
+import { ConfigError } from '../errors.ts'
+import type { Project } from './project.ts'
+import { capturedTables } from './source-contract.ts'
+
+/** Tables that a person may name, and what they are called. */
+export interface NamedTables {
+  readonly what: string
+  readonly names: readonly string[]
+}
+
+/** The tables of the source, and the feeds beside them. */
+export function sourceTables({ source }: Project): NamedTables {
+  return { what: 'source table', names: capturedTables(source).map(({ name }) => name) }
+}
+
+/** As `sourceTables`, and the tables of the star schema. */
+export function sourceAndStarTables(project: Project): NamedTables {
+  const stars = project.models.map(({ table }) => table)
+  return { what: 'source or star table', names: [...sourceTables(project).names, ...stars] }
+}
+
+/** Throws `ConfigError` (`UNKNOWN_TABLE`), with all names in the hint, for any other name. */
+export function checkKnown(table: string, { what, names }: NamedTables): void {
+  if (names.includes(table)) return
+  throw new ConfigError(`There is no ${what} called ${table}`, {
+    code: 'UNKNOWN_TABLE',
+    hint: `one of: ${names.join(', ')}`,
+  })
+}
