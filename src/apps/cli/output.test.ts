@@ -192,8 +192,9 @@ it('hints name the command as it must be typed, for people and not with --json',
   people.output.fail(new ConfigError('Nor this', { code: 'NO_WAY', hint }))
   people.output.log({ event: 'shape_changed', table: 'staff', ...NO_CHANGE })
   people.output.note(`  Try: ${people.output.style('cyan', 'tidemark verify')} · tidemark status`)
-  people.output.print('  1 row in quarantine   Next: tidemark quarantine show 7')
-  people.output.print('  tidemark up   is a title, and tidemark serve a word')
+  people.output.advise('  1 row in quarantine   Next: tidemark quarantine show 7')
+  people.output.advise('  tidemark up   is a title, and tidemark serve a word')
+  people.output.print('a value: tidemark verify')
   expect(people.written.err.match(/(npx )?tidemark \w+/g)).toEqual([
     'npx tidemark doctor',
     'npx tidemark doctor',
@@ -205,6 +206,7 @@ it('hints name the command as it must be typed, for people and not with --json',
     'npx tidemark quarantine',
     'tidemark up',
     'tidemark serve',
+    'tidemark verify',
   ])
   const machine = capture({ call: 'npx tidemark', isJson: true })
   machine.output.fail(new ConfigError('Cannot do it', { code: 'NO_WAY', hint }))

@@ -30,14 +30,16 @@ type Style = 'green' | 'red' | 'yellow' | 'dim' | 'bold' | 'cyan'
 /**
  * The only place that writes to the terminal. Results go to stdout; with `--json`, one object a
  * line. Progress and errors go to stderr. Only a terminal gets progress that is redrawn in place.
- * Commands in texts for people are written as people must type them; `--json` says `tidemark`.
+ * Steps, advice and hints name commands as people must type them; `--json` says `tidemark`.
  */
 export interface Output {
   readonly log: AppLog
   readonly isJson: boolean
   style(style: Style, text: string): string
-  /** A result for people; nothing with `--json`. */
+  /** A result for people, exactly as given; nothing with `--json`. */
   print(text: string): void
+  /** As `print`, with the commands in the text as people must type them. */
+  advise(text: string): void
   /** A finished step for people; nothing with `--json` or `--quiet`. */
   note(text: string): void
   /** A result for machines; nothing without `--json`. */
@@ -60,6 +62,11 @@ export function createOutput(options: OutputOptions): Output {
   const emit = (entry: Result | AppLogEntry) => {
     if (isJson) stdout.write(jsonLine(entry))
   }
+  const print = (text: string) => {
+    if (isJson) return
+    steps.clear()
+    stdout.write(`${isColored ? text : stripVTControlCharacters(text)}\n`)
+  }
   return {
     isJson,
     style,
@@ -73,12 +80,8 @@ export function createOutput(options: OutputOptions): Output {
       if (told?.together !== undefined) steps.gather(told, told.together)
       else if (told?.as === 'step') steps.note(formatStep(told, style), told.once)
     },
-    print(text) {
-      if (isJson) return
-      steps.clear()
-      const typed = asTyped(text, call)
-      stdout.write(`${isColored ? typed : stripVTControlCharacters(typed)}\n`)
-    },
+    print,
+    advise: (text) => print(asTyped(text, call)),
     fail(error) {
       steps.clear()
       const known = error instanceof TidemarkError ? error : explainSystemError(error)

@@ -112,13 +112,7 @@ export function diskDrop(directory: string, { settledMs = SETTLED_MS } = {}): Dr
   return {
     location: root,
     list,
-    async exists() {
-      const found = await lstat(root).catch((error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT') return undefined
-        throw explain(error, root)
-      })
-      return found !== undefined
-    },
+    exists: () => isFolderThere(root),
     async fetch({ name, version }, path) {
       const isSame = async (): Promise<boolean> => (await describe(name))?.version === version
       if (!(await isSame())) return false
@@ -130,6 +124,16 @@ export function diskDrop(directory: string, { settledMs = SETTLED_MS } = {}): Dr
       }
       return await isSame()
     },
+  }
+}
+
+async function isFolderThere(root: string): Promise<boolean> {
+  try {
+    await lstat(root)
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false
+    throw explainDropError(error, root)
   }
 }
 

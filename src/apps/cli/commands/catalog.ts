@@ -83,7 +83,7 @@ function printList(output: Output, tables: readonly (CatalogTable & Feeds)[]): v
   })
   const header = ['source table', 'versions', 'since (UTC)', 'columns', 'rows', 'feeds']
   output.print(indent(formatTable(header, rows)))
-  output.print('\n  One of them in full: tidemark catalog TABLE')
+  output.advise('\n  One of them in full: tidemark catalog TABLE')
 }
 
 function printTable(output: Output, table: CatalogTable & Feeds, { models }: Catalog): void {
@@ -92,7 +92,7 @@ function printTable(output: Output, table: CatalogTable & Feeds, { models }: Cat
   const title = output.style('bold', table.table)
   const key = `key ${table.key.join(', ')}`
   if (newest === undefined) {
-    output.print(`  ${title}   ${key}   not captured yet   Next: tidemark run`)
+    output.advise(`  ${title}   ${key}   not captured yet   Next: tidemark run`)
   } else {
     const counts = [
       formatNumber(newest.columns.length, 'column'),

@@ -12,9 +12,9 @@ export async function doctorCommand({ output, config, signal }: CommandContext):
     output.emit({ event: 'examined', ...finding })
     const mark = finding.ok ? output.style('green', '✓') : output.style('red', '✕')
     output.print(`  ${mark} ${finding.what.padEnd(36)} ${finding.detail}`)
-    if (finding.hint !== undefined) output.print(`    Next: ${finding.hint}`)
+    if (finding.hint !== undefined) output.advise(`    Next: ${finding.hint}`)
   }
   const isHealthy = findings.every(({ ok }) => ok)
-  output.print(isHealthy ? '\n  All is well.   Next: tidemark run' : '')
+  output.advise(isHealthy ? '\n  All is well.   Next: tidemark run' : '')
   return isHealthy ? EXIT.done : EXIT.failed
 }

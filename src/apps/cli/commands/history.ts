@@ -30,7 +30,7 @@ export async function historyCommand(
   output.emit({ event: 'history', ...history })
   const last = history.versions.at(-1)
   if (last === undefined) {
-    output.print(
+    output.advise(
       `  The warehouse has no version of ${fact.from} ${key}: no run has seen it, or it was refused.   Next: tidemark status`,
     )
     return EXIT.done

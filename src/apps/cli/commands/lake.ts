@@ -25,7 +25,7 @@ export async function sweepCommand(
   ])
   output.print(`\n${formatTable(['zone', 'objects', 'orphans', 'size', 'removed'], rows)}`)
   const left = zones.reduce((sum, { orphans, removed }) => sum + orphans - removed, 0)
-  output.print(
+  output.advise(
     left === 0
       ? `\n  ${output.style('green', '✓')} No orphan older than ${olderThanHours} h is left.`
       : `\n  ${formatNumber(left, 'orphan')} older than ${olderThanHours} h, which do no harm. To remove them: tidemark lake sweep --delete`,

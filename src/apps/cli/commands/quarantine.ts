@@ -47,7 +47,7 @@ export async function listCommand(
   ])
   output.print(`\n${formatTable(['id', 'key', 'reason', 'column', 'captured (UTC)'], rows)}`)
   const shown = entries.length < total ? `${entries.length} of ` : ''
-  output.print(
+  output.advise(
     `\n  ${shown}${formatNumber(total, 'row')} in quarantine   Next: tidemark quarantine show ${entries[0]?.id ?? '<id>'}`,
   )
   return EXIT.done
@@ -81,7 +81,7 @@ export async function showCommand(
     value ?? '∅',
   ])
   output.print(formatTable(['  column', 'value'], cells))
-  output.print(`\n  ${explain(entry, environment.deps.project)}`)
+  output.advise(`\n  ${explain(entry, environment.deps.project)}`)
   return EXIT.done
 }
 
@@ -112,7 +112,7 @@ export async function replayCommand(context: CommandContext): Promise<number> {
   reportRun(context, report)
   if (report.failures.length > 0) return exitCodeOfRun(report)
   const done = after < before ? `${formatNumber(before - after, 'row')} left quarantine. ` : ''
-  output.print(
+  output.advise(
     after === 0
       ? `  ${output.style('green', '✓')} ${done}Nothing is in quarantine.`
       : `  ${done}${formatNumber(after, 'row')} still in quarantine, because neither the rows nor the models were fixed.   Next: tidemark quarantine list`,

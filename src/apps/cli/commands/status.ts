@@ -35,10 +35,10 @@ function print(output: Output, status: Status): void {
   const { warehouse, lagMs, batches } = status
   const promise = `promise ${formatDuration(status.promiseMs)}`
   if (warehouse === undefined || lagMs === undefined) {
-    output.print(`  ${output.style('red', 'The warehouse is empty.')}   Next: tidemark run`)
+    output.advise(`  ${output.style('red', 'The warehouse is empty.')}   Next: tidemark run`)
   } else {
     const age = `complete up to ${formatMoment(warehouse.completeTo)} UTC, ${formatDuration(lagMs)} ago`
-    output.print(
+    output.advise(
       status.isFresh
         ? `  ${output.style('green', '✓ fresh')}   ${age} (${promise})`
         : `  ${output.style('red', '✕ late')}    ${age} (${promise})   Next: tidemark run`,
