@@ -1,4 +1,4 @@
-import { disposeOnError, disposeTogether, type DuckDb, type Relation } from '../../io/duckdb.ts'
+import { type DuckDb, openTogether, type Relation } from '../../io/duckdb.ts'
 import { duckLiteral, identifier, identifiers } from '../../io/sql.ts'
 import type { PendingBatch } from '../batch.ts'
 import type { FileRef } from '../commit-record.ts'
@@ -83,8 +83,8 @@ export async function readQuarantinedKeys(
   }: { open: readonly FileRef[]; refused: readonly string[]; incoming: string },
 ): Promise<QuarantinedKeys | undefined> {
   if (open.length + refused.length === 0) return undefined
-  return await disposeOnError(await openQuarantined(db, zone, { table, open }), async (keys) => {
-    const { name } = keys
+  return await openTogether(async (keep) => {
+    const { name } = keep(await openQuarantined(db, zone, { table, open }))
     await db.run(`
       delete from ${name} where _key in (
           select _key from ${name} semi join ${incoming} using (${identifiers(table.key)})
@@ -102,7 +102,7 @@ export async function readQuarantinedKeys(
       await db.run(`delete from ${name} where _key in (select _key from ${read.name})`)
       await db.run(`insert into ${name} by name select * from ${read.name}`)
     }
-    return { keys: name, fresh, ...disposeTogether([keys]) }
+    return { keys: name, fresh }
   })
 }
 
