@@ -2,7 +2,7 @@ import { type DuckDb, openTogether, type Relation } from '../../io/duckdb.ts'
 import { duckLiteral, identifier, identifiers } from '../../io/sql.ts'
 import type { PendingBatch } from '../batch.ts'
 import type { FileRef } from '../commit-record.ts'
-import type { Column } from '../lake-type.ts'
+import { type Column, moveEra, unhex } from '../lake-type.ts'
 import { readParquet } from '../parquet.ts'
 import { sumRows } from '../table-entry.ts'
 import { keyColumns, type LakeTable } from '../table-state.ts'
@@ -58,11 +58,11 @@ function fromText({ name, type }: Column): string {
     case 'VARCHAR':
       return text
     case 'BLOB':
-      return `unhex(substr(${text}, 3))`
+      return unhex(text)
     case 'DATE':
     case 'TIMESTAMP':
     case 'TIMESTAMPTZ':
-      return `regexp_replace(${text}, '^(\\S+)(.*) BC$', '\\1 (BC)\\2')::${type}`
+      return `${moveEra(text)}::${type}`
     default:
       return `${text}::${type}`
   }
