@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import type { Deps } from '../deps.ts'
-import { disposeOnError, disposeTogether, type Relation } from '../io/duckdb.ts'
+import { openTogether, type Relation } from '../io/duckdb.ts'
+import { hashFile } from '../io/hash-file.ts'
 import { duckLiteral, identifier, identifiers } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import { incomingRelation, prepareFile } from '../lake/change-file.ts'
@@ -19,7 +20,7 @@ import { type ArchivedSchema, lakeTable, parsedTable, prepareSchema } from '../l
 import { prepareTable, type TableChanges } from '../lake/table-changes.ts'
 import { carryOver, countRows, sumRows } from '../lake/table-entry.ts'
 import { keyColumns, type LakeTable, lastOfEachKey, openState } from '../lake/table-state.ts'
-import { hashFile, openFiles } from '../lake/zone.ts'
+import { openFiles } from '../lake/zone.ts'
 import type { Feed } from '../project/source-contract.ts'
 import type { RowFile } from './file/divide-lines.ts'
 import { type OfferedFile, takeFile, type TakenFile } from './take-file.ts'
@@ -117,7 +118,7 @@ async function takeFiles(
 }
 
 /** The accepted rows of all files, compared with the table and uploaded. */
-interface CapturedRows extends TableChanges, AsyncDisposable {
+interface CapturedRows extends TableChanges {
   readonly inserted: number
   readonly updated: number
   /** Relation of the accepted rows, one for each key, with `_ordinal`. */
@@ -126,34 +127,34 @@ interface CapturedRows extends TableChanges, AsyncDisposable {
 
 /**
  * Compares the rows of all files with the table as of the previous batch, and uploads the changes.
+ * Dispose of the result once `kept` is read.
  */
 async function captureRows(
   batch: PendingBatch,
   table: LakeTable,
   { accepted, previous }: { accepted: readonly RowFile[]; previous: IngestionEntry | undefined },
-): Promise<CapturedRows> {
+): Promise<CapturedRows & AsyncDisposable> {
+  const { db, zone } = batch
   const state = previous?.state ?? []
   const all = incomingRelation(
     table,
     accepted.map(({ path }) => path),
   )
-  if (accepted.length === 0) {
-    const kept = `(select *, 0 as _ordinal from ${all})`
-    return { changes: [], state: [...state], inserted: 0, updated: 0, kept, ...disposeTogether([]) }
-  }
-  const hasTwice = await holdsTwice(batch, table, all)
-  if (state.length === 0 && !hasTwice) return await captureFirstRows(batch, table, accepted)
-  const { db, zone } = batch
-  const latest = hasTwice
-    ? await db.table(`select * from ${all} ${lastOfEachKey(table)}`)
-    : { name: all, ...disposeTogether([]) }
-  return await disposeOnError(latest, async () => {
+  return await openTogether(async (keep): Promise<CapturedRows> => {
+    if (accepted.length === 0) {
+      const kept = `(select *, 0 as _ordinal from ${all})`
+      return { changes: [], state: [...state], inserted: 0, updated: 0, kept }
+    }
+    const hasTwice = await holdsTwice(batch, table, all)
+    if (state.length === 0 && !hasTwice) return await captureFirstRows(batch, table, accepted)
+    const kept = hasTwice
+      ? keep(await db.table(`select * from ${all} ${lastOfEachKey(table)}`)).name
+      : all
     await using current = await openState(db, zone, { table, state })
-    const states = { incoming: latest.name, state: current.name }
-    await using found = await compareRows(db, table, states)
+    await using found = await compareRows(db, table, { incoming: kept, state: current.name })
     const { changes, inserted, updated } = found
     const prepared = await prepareTable(batch, table, { changes, rows: inserted + updated, state })
-    return { ...prepared, inserted, updated, kept: latest.name, ...disposeTogether([latest]) }
+    return { ...prepared, inserted, updated, kept }
   })
 }
 
@@ -176,7 +177,6 @@ async function captureFirstRows(
     inserted: sumRows(files),
     updated: 0,
     kept: incomingRelation(table, await openFiles(batch.zone, files)),
-    ...disposeTogether([]),
   }
 }
 

@@ -129,7 +129,12 @@ async function captureRecent(
   }
   await using state = await openState(db, zone, { table, state: previous.state })
   await using found = await compare(read, { table, rows, state })
-  await using quarantined = await compareRefused(deps, read, { table, rows, found })
+  await using quarantined = await readQuarantinedKeys(batch, table, {
+    open: previous.open,
+    refused: rows.refused,
+    incoming: rows.accepted(),
+  })
+  checkFew(deps, table, shareOf(found, quarantined))
   const held = { quarantined, state: state.name, changes: found.changes }
   const missing = await countMissing(db, table, held)
   const compared = { table, rows, state, found, quarantined }
@@ -184,7 +189,12 @@ export async function captureWhole(
   }
   await using state = await openState(db, zone, { table, state: previous.state })
   await using found = await compare(read, { table, rows, state })
-  await using quarantined = await compareRefused(deps, read, { table, rows, found })
+  await using quarantined = await readQuarantinedKeys(batch, table, {
+    open: previous.open,
+    refused: rows.refused,
+    incoming: rows.accepted(),
+  })
+  checkFew(deps, table, shareOf(found, quarantined))
   const key = identifiers(table.key)
   // A refused row exists in the source too.
   const refused =
@@ -216,17 +226,13 @@ async function compare(
   return await compareRows(db, table, { incoming, state: state.name })
 }
 
-/** Compares the refused rows with the quarantine. Throws if there are too many of them. */
-async function compareRefused(
-  deps: Deps,
-  { batch, previous: { open } }: TableRead,
-  { table, rows, found }: { table: LakeTable; rows: ReadRows; found: Comparison },
-): Promise<QuarantinedKeys | undefined> {
-  const read = { open, refused: rows.refused, incoming: rows.accepted() }
-  const quarantined = await readQuarantinedKeys(batch, table, read)
+/** The newly refused rows among the rows that are new or changed. */
+function shareOf(
+  { inserted, updated }: Comparison,
+  quarantined: QuarantinedKeys | undefined,
+): { rows: number; refused: number } {
   const refused = quarantined?.fresh ?? 0
-  checkFew(deps, table, { rows: found.inserted + found.updated + refused, refused })
-  return quarantined
+  return { rows: inserted + updated + refused, refused }
 }
 
 /** Throws `ContractError` if too many rows are refused, so that the whole table is held instead. */

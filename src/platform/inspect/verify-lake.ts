@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Deps, ingestionZone } from '../deps.ts'
-import { disposeTogether, type DuckDb, type Relation } from '../io/duckdb.ts'
+import { type DuckDb, type Keep, openTogether, type Relation } from '../io/duckdb.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { onlyRow } from '../io/postgres.ts'
 import { identifiers } from '../io/sql.ts'
@@ -53,6 +53,15 @@ export interface VerifiedLake extends AsyncDisposable {
  * scratch folder.
  */
 export async function verifyLake(deps: Deps, check: LakeCheck): Promise<VerifiedLake> {
+  return await openTogether((keep) => openVerified(deps, check, keep))
+}
+
+/** As `verifyLake`. Passes each table to `keep` once it is open. */
+async function openVerified(
+  deps: Deps,
+  check: LakeCheck,
+  keep: Keep,
+): Promise<Omit<VerifiedLake, keyof AsyncDisposable>> {
   const { db, snapshot, record, scope } = check
   const ingestion = ingestionZone(deps)
   const verified: VerifiedTable[] = []
@@ -72,7 +81,7 @@ export async function verifyLake(deps: Deps, check: LakeCheck): Promise<Verified
         paths === undefined
           ? await openTable(db, view, { ingestion, record })
           : await openRows(db, view, paths)
-      opened.set(table.name, open)
+      opened.set(table.name, keep(open))
     }
     verified.push(found)
     deps.log({ event: 'table_verified', where: 'lake', table: table.name, rows: found.rows })
@@ -80,12 +89,13 @@ export async function verifyLake(deps: Deps, check: LakeCheck): Promise<Verified
   // The rows of a feed exist only in the lake.
   for (const feed of deps.project.source.feeds ?? []) {
     const view = await viewOf(feed, { ingestion, record, latest: record })
-    if (view !== undefined) opened.set(feed.name, await openTable(db, view, { ingestion, record }))
+    if (view === undefined) continue
+    opened.set(feed.name, keep(await openTable(db, view, { ingestion, record })))
   }
   const refused = [...opened].flatMap(([name, { refused: rows }]): [string, string][] =>
     rows === undefined ? [] : [[name, rows]],
   )
-  return { verified, refused: new Map(refused), ...disposeTogether([...opened.values()]) }
+  return { verified, refused: new Map(refused) }
 }
 
 /**

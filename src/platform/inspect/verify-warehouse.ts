@@ -1,6 +1,6 @@
 import { type Deps, processedZone } from '../deps.ts'
 import { ConflictError } from '../errors.ts'
-import { disposeTogether, type DuckDb, type Relation } from '../io/duckdb.ts'
+import { type DuckDb, openTogether, type Relation } from '../io/duckdb.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { onlyRow } from '../io/postgres.ts'
 import { NO_TIME_LIMITS } from '../io/session.ts'
@@ -264,15 +264,13 @@ async function makeExpected(
   const table: LakeTable = { name: model.table, key: model.key, columns }
   const broken = brokenBy(rulesOf(model, { columns, days }))
   const key = identifiers(model.key)
-  const made = await db.table(select)
-  const rows = await db.table(`select * from ${made.name} where not (${broken})`)
   const more = refusedKeys === undefined ? '' : ` union all select ${key} from ${refusedKeys.name}`
-  return {
-    table,
-    rows: rows.name,
-    quarantined: `(select ${key} from ${made.name} where ${broken}${more})`,
-    ...disposeTogether([made, rows]),
-  }
+  return await openTogether(async (keep) => {
+    const made = keep(await db.table(select))
+    const rows = keep(await db.table(`select * from ${made.name} where not (${broken})`))
+    const quarantined = `(select ${key} from ${made.name} where ${broken}${more})`
+    return { table, rows: rows.name, quarantined }
+  })
 }
 
 /** Compares the rows that a model makes with the warehouse: by checksum, then row by row. */

@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { disposeOnError, type DuckDb, openDuckDb } from './duckdb.ts'
+import { type DuckDb, openDuckDb, openTogether } from './duckdb.ts'
 
 let db: DuckDb
 
@@ -36,10 +36,6 @@ describe('a relation', () => {
       await db.run(`select missing from ${one.name}`)
     }
     await expect(failing()).rejects.toThrow(/missing/)
-    const kept = disposeOnError(await db.table('select 1 as x'), () =>
-      Promise.reject(new Error('no')),
-    )
-    await expect(kept).rejects.toThrow('no')
     expect(await relations()).toEqual([])
   })
 
@@ -62,6 +58,33 @@ describe('a relation', () => {
     const one = await other.table('select 1 as x')
     await other[Symbol.asyncDispose]()
     await expect(one[Symbol.asyncDispose]()).resolves.toBeUndefined()
+  })
+})
+
+describe('openTogether()', () => {
+  it('opens a thing that owns its parts and is disposed of as one', async () => {
+    {
+      await using both = await openTogether(async (keep) => {
+        const one = keep(await db.table('select 1 as x'))
+        return keep(await db.view(`from ${one.name}`))
+      })
+      expect(await db.rows(`from ${both.name}`)).toEqual([{ x: 1 }])
+      expect(await relations()).toHaveLength(2)
+    }
+    expect(await relations()).toEqual([])
+  })
+
+  it('leaves no part open if a later step fails, and the error stays what it was', async () => {
+    const opening = openTogether(async (keep) => {
+      const inner = await openTogether(async (keepInner) =>
+        keepInner(await db.table('select 1 as x')),
+      )
+      keep(inner)
+      keep(await db.view(`from ${inner.name}`))
+      return keep(await db.view('from missing'))
+    })
+    await expect(opening).rejects.toThrow(/missing/)
+    expect(await relations()).toEqual([])
   })
 })
 

@@ -40,29 +40,30 @@ export interface Relation extends AsyncDisposable {
   readonly name: string
 }
 
-/**
- * Combines several things into one that disposes of them, the last first. Node 20 has no
- * `AsyncDisposableStack`.
- */
-export function disposeTogether(parts: readonly (AsyncDisposable | undefined)[]): AsyncDisposable {
-  return {
-    async [Symbol.asyncDispose]() {
-      for (const part of parts.toReversed()) await part?.[Symbol.asyncDispose]()
-    },
-  }
-}
+/** Makes a part belong to what is being opened, and returns the part. */
+export type Keep = <Part extends AsyncDisposable>(part: Part) => Part
 
 /**
- * Passes a thing to `work`, which may keep it in its result. Disposes of the thing if `work` fails.
+ * Opens a thing made of several parts. `work` passes each part to `keep` as soon as it is open.
+ * Disposing of the result disposes of the parts, the last first. If `work` fails, they are disposed
+ * of at once, and its error is thrown. Every function that returns open relations is built with it.
+ * Node 20 has no `AsyncDisposableStack`.
  */
-export async function disposeOnError<Kept extends AsyncDisposable, Made>(
-  kept: Kept,
-  work: (kept: Kept) => Promise<Made>,
-): Promise<Made> {
+export async function openTogether<Made extends object>(
+  work: (keep: Keep) => Promise<Made>,
+): Promise<Made & AsyncDisposable> {
+  const parts: AsyncDisposable[] = []
+  const dispose = async (): Promise<void> => {
+    for (const part of parts.splice(0).toReversed()) await part[Symbol.asyncDispose]()
+  }
   try {
-    return await work(kept)
+    const made = await work((part) => {
+      parts.push(part)
+      return part
+    })
+    return { ...made, [Symbol.asyncDispose]: dispose }
   } catch (error) {
-    await kept[Symbol.asyncDispose]()
+    await dispose()
     throw error
   }
 }

@@ -1,23 +1,9 @@
 import { ConfigError, ContractError, TidemarkError, TransientError } from '../errors.ts'
 import type { Database } from './database.ts'
+import { describeNetworkError, isTlsError } from './network-errors.ts'
 import { hostOf, readOptions } from './postgres-url.ts'
 import { identifier } from './sql.ts'
 import { SQL_STATE } from './sql-states.ts'
-
-/** Errors of the network by code, in words. */
-const NETWORK: Record<string, string> = {
-  ECONNREFUSED: 'name found, connection refused',
-  ENOTFOUND: 'no such host name',
-  EAI_AGAIN: 'the host name could not be looked up just now',
-  ETIMEDOUT: 'no answer in time',
-  ECONNRESET: 'the connection was cut',
-  EPIPE: 'the connection was cut',
-  EHOSTUNREACH: 'no route to the host',
-  ENETUNREACH: 'no route to the network',
-}
-
-const CERTIFICATE =
-  /^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|CERT_|ERR_TLS|HOSTNAME_MISMATCH|INVALID_CA|ERR_SSL)/
 
 /** A table, column or schema is missing. */
 const NOT_AS_EXPECTED: ReadonlySet<string> = new Set([
@@ -41,20 +27,21 @@ export function mapPostgresError(error: unknown, database: Database): TidemarkEr
   })
   const variable = `TIDEMARK_${database.code}_URL`
 
+  const network = describeNetworkError(code)
   if (
-    NETWORK[code] !== undefined ||
+    network !== undefined ||
     /timeout expired|read timeout|Connection terminated|not queryable|ended unexpectedly/.test(
       message,
     )
   ) {
-    const why = NETWORK[code] ?? 'the connection was lost or not answered in time'
+    const why = network ?? 'the connection was lost or not answered in time'
     return new TransientError(
       `Cannot reach ${at}: ${why}${code ? ` [${code}]` : ''}`,
       detail('UNREACHABLE', 'tidemark doctor'),
     )
   }
   if (
-    CERTIFICATE.test(code) ||
+    isTlsError(code) ||
     message.includes('does not support SSL') ||
     (code === 'ENOENT' && database.url.includes('sslrootcert'))
   ) {

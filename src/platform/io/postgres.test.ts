@@ -56,6 +56,8 @@ describe('mapPostgresError()', () => {
     ],
     ['SELF_SIGNED_CERT_IN_CHAIN', 'self-signed', 'ConfigError', 'SOURCE_TLS'],
     ['CERT_HAS_EXPIRED', 'expired', 'ConfigError', 'SOURCE_TLS'],
+    ['EPROTO', 'wrong version number', 'ConfigError', 'SOURCE_TLS'],
+    ['HOSTNAME_MISMATCH', 'another name', 'ConfigError', 'SOURCE_TLS'],
     ['', 'The server does not support SSL connections', 'ConfigError', 'SOURCE_TLS'],
     [
       '28P01',

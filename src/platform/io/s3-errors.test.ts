@@ -25,6 +25,8 @@ it.each([
   [new Error('Region is missing'), 'LAKE_REGION', false],
   [fault('RequestTimeTooSkewed', 403), 'LAKE_CLOCK', true],
   [network('SELF_SIGNED_CERT_IN_CHAIN'), 'LAKE_TLS', false],
+  [network('HOSTNAME_MISMATCH'), 'LAKE_TLS', false],
+  [network('EPROTO'), 'LAKE_TLS', false],
   [fault('SlowDown', 503), 'LAKE_UNREACHABLE', true],
   [fault('InternalError', 500), 'LAKE_UNREACHABLE', true],
   [fault('ConditionalRequestConflict', 409), 'LAKE_UNREACHABLE', true],

@@ -1,4 +1,5 @@
 import { codeOf, ConfigError, ContractError, TidemarkError, TransientError } from '../errors.ts'
+import { describeNetworkError, isTlsError } from './network-errors.ts'
 
 /** The safe part of a failed request: no header, no address, nothing signed. */
 interface S3Error {
@@ -35,21 +36,16 @@ export class BodyDamagedError extends Error {
   }
 }
 
-/** Errors of the network by name, in words. They may all pass. */
-const NETWORK: Record<string, string> = {
-  ECONNREFUSED: 'connection refused',
-  ENOTFOUND: 'no such host name',
-  EAI_AGAIN: 'the host name could not be looked up just now',
-  ETIMEDOUT: 'no answer in time',
-  TimeoutError: 'no answer in time',
-  ECONNRESET: 'the connection was cut',
-  EPIPE: 'the connection was cut',
-  ERR_STREAM_PREMATURE_CLOSE: 'the connection was cut',
-  EHOSTUNREACH: 'no route to the host',
-  ENETUNREACH: 'no route to the network',
-}
+/** Errors of the network by the name that the SDK and Node's streams give them. */
+const CONNECTION: ReadonlyMap<string, string> = new Map([
+  ['TimeoutError', 'no answer in time'],
+  ['ERR_STREAM_PREMATURE_CLOSE', 'the connection was cut'],
+])
 
-const CERTIFICATE = /^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|CERT_|ERR_TLS|ERR_SSL|EPROTO)/
+/** An error of the network in words; undefined for any other error. */
+function describeConnection(name: string): string | undefined {
+  return CONNECTION.get(name) ?? describeNetworkError(name)
+}
 
 /** Errors of this machine's files, which explain themselves. */
 const LOCAL = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'EPERM', 'EROFS', 'EMFILE', 'EIO'])
@@ -87,7 +83,8 @@ const REGION = new Set(['AuthorizationHeaderMalformed', 'PermanentRedirect', 'Te
 export function isPassing(error: unknown): boolean {
   const { name, status } = readS3Error(error)
   if (status === 501) return false
-  return status >= 500 || status === 429 || status === 409 || AGAIN.has(name) || name in NETWORK
+  if (status >= 500 || status === 429 || status === 409) return true
+  return AGAIN.has(name) || describeConnection(name) !== undefined
 }
 
 /** A bucket, as errors name it. */
@@ -191,7 +188,7 @@ function describeRefusal(error: unknown, { location, kind }: S3Place): Descripti
 /** Describes any other error: of the connection, or of the server. */
 function describeOther(error: unknown, { location, kind }: S3Place): Description {
   const { name } = readS3Error(error)
-  if (CERTIFICATE.test(name)) {
+  if (isTlsError(name)) {
     return {
       code: 'TLS',
       message: `No trusted TLS connection to the ${kind} ${location} [${name}]`,
@@ -199,7 +196,7 @@ function describeOther(error: unknown, { location, kind }: S3Place): Description
     }
   }
   if (isPassing(error)) {
-    const why = NETWORK[name] ?? 'the server is busy or failing'
+    const why = describeConnection(name) ?? 'the server is busy or failing'
     return {
       code: 'UNREACHABLE',
       message: `The ${kind} ${location} cannot be reached: ${why} [${answerOf(error)}]`,

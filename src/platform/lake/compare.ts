@@ -1,5 +1,5 @@
 import { ContractError } from '../errors.ts'
-import { disposeOnError, disposeTogether, type DuckDb } from '../io/duckdb.ts'
+import { type DuckDb, openTogether } from '../io/duckdb.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { isDistinct } from './lake-type.ts'
 import type { LakeTable } from './table-state.ts'
@@ -23,24 +23,21 @@ export async function compareRows(
   table: LakeTable,
   { incoming, state }: { incoming: string; state: string },
 ): Promise<Comparison> {
-  return await disposeOnError(
-    await db.table(selectChanged(table, { incoming, state })),
-    async (changes) => {
-      const found = await db.row<Record<'read' | 'inserted' | 'updated', bigint>>(`
+  return await openTogether(async (keep) => {
+    const changes = keep(await db.table(selectChanged(table, { incoming, state })))
+    const found = await db.row<Record<'read' | 'inserted' | 'updated', bigint>>(`
       select
           (select count(*) from ${incoming}) as read,
           count(*) filter (where _operation = 'insert') as inserted,
           count(*) filter (where _operation = 'update') as updated
       from ${changes.name}`)
-      return {
-        read: Number(found.read),
-        inserted: Number(found.inserted),
-        updated: Number(found.updated),
-        changes: changes.name,
-        ...disposeTogether([changes]),
-      }
-    },
-  )
+    return {
+      read: Number(found.read),
+      inserted: Number(found.inserted),
+      updated: Number(found.updated),
+      changes: changes.name,
+    }
+  })
 }
 
 /** A select of the rows of `incoming` that are missing from `state` or have other values there. */

@@ -132,7 +132,7 @@ export function isReadAsNumber(type: string): boolean {
 export function lakeValue(column: Column): string {
   // The reader has already converted such a field to a number.
   if (isReadAsNumber(column.type)) return identifier(column.name)
-  if (column.type === 'BLOB') return unhex(column, `error('Not in hexadecimal')`)
+  if (column.type === 'BLOB') return unhexField(column, `error('Not in hexadecimal')`)
   return parseField(column, (text) => `${text}::${column.type}`)
 }
 
@@ -141,7 +141,7 @@ export function lakeValue(column: Column): string {
  * no exact form: NaN in a bounded numeric, or a moment after the year 294246.
  */
 export function tryLakeValue(column: Column): string {
-  if (column.type === 'BLOB') return `try(${unhex(column, 'null')})`
+  if (column.type === 'BLOB') return `try(${unhexField(column, 'null')})`
   return parseField(column, (text) => `try_cast(${text} as ${column.type})`)
 }
 
@@ -152,10 +152,8 @@ function parseField({ name, type }: Column, cast: (text: string) => string): str
       return `case when contains(${field}, '\\') then ${unescape(field)} else ${field} end`
     case 'DATE':
     case 'TIMESTAMP':
-    case 'TIMESTAMPTZ': {
-      const rewritten = `regexp_replace(${field}, '^(\\S+)(.*) BC$', '\\1 (BC)\\2')`
-      return `case when ends_with(${field}, ' BC') then ${cast(rewritten)} else ${cast(field)} end`
-    }
+    case 'TIMESTAMPTZ':
+      return `case when ends_with(${field}, ' BC') then ${cast(moveEra(field))} else ${cast(field)} end`
     case 'INTERVAL':
       return cast(unsigned(field))
     default:
@@ -164,10 +162,23 @@ function parseField({ name, type }: Column, cast: (text: string) => string): str
 }
 
 /**
- * SQL of the bytes written as `\\x` and hexadecimal digits; `otherwise` is the SQL for any other
- * text.
+ * SQL of a date or moment as DuckDB writes it, from the text that Postgres writes: `BC` moves from
+ * the end to behind the date, in brackets. Any other text stays unchanged.
  */
-function unhex({ name }: Column, otherwise: string): string {
+export function moveEra(text: string): string {
+  return `regexp_replace(${text}, '^(\\S+)(.*) BC$', '\\1 (BC)\\2')`
+}
+
+/** SQL of the bytes in a text such as `\x00ff`. */
+export function unhex(text: string): string {
+  return `unhex(substr(${text}, 3))`
+}
+
+/**
+ * SQL of the bytes in a field of COPY's text format, which doubles the backslash: `\\x00ff`.
+ * `otherwise` is the SQL for any other text.
+ */
+function unhexField({ name }: Column, otherwise: string): string {
   const field = identifier(name)
   return `case
     when ${field} is null then null

@@ -1,4 +1,4 @@
-import { disposeOnError, disposeTogether, type DuckDb, type Relation } from '../io/duckdb.ts'
+import { type DuckDb, openTogether, type Relation } from '../io/duckdb.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import type { StateFile } from './commit-record.ts'
 import { type Column, tryValueFrom } from './lake-type.ts'
@@ -53,18 +53,19 @@ export async function openState(
 
   const names = identifiers(table.columns.map((column) => column.name))
   const changes = await select(db, later, table.columns, ['_operation', '_batch', '_ordinal'])
-  const overlay = await db.table(
-    `select ${names}, _operation from (${changes}) ${lastOfEachKey(table)}`,
-  )
-  return await disposeOnError(overlay, async () => {
-    const view = await db.view(
-      `select ${names} from (${base})
-       anti join ${overlay.name} using (${identifiers(table.key)})
-       union all
-       select ${names} from ${overlay.name} where _operation <> 'delete'`,
-      as,
+  return await openTogether(async (keep) => {
+    const overlay = keep(
+      await db.table(`select ${names}, _operation from (${changes}) ${lastOfEachKey(table)}`),
     )
-    return { name: view.name, ...disposeTogether([overlay, view]) }
+    return keep(
+      await db.view(
+        `select ${names} from (${base})
+         anti join ${overlay.name} using (${identifiers(table.key)})
+         union all
+         select ${names} from ${overlay.name} where _operation <> 'delete'`,
+        as,
+      ),
+    )
   })
 }
 

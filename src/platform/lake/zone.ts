@@ -1,8 +1,6 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { pipeline } from 'node:stream/promises'
 import { ContractError } from '../errors.ts'
+import { hashFile } from '../io/hash-file.ts'
 import { boundedMap, inMemory, type Memory } from '../io/memory.ts'
 import type { FileRef } from './commit-record.ts'
 import type { ObjectStore } from './store/object-store.ts'
@@ -82,11 +80,4 @@ export async function openFiles(zone: Zone, files: readonly FileRef[]): Promise<
     paths.push(path)
   }
   return paths
-}
-
-/** SHA-256 of a local file in hexadecimal. Streams the file. */
-export async function hashFile(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)
-  return hash.digest('hex')
 }

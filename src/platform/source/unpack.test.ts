@@ -1,8 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { access, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { basename, join } from 'node:path'
+import { deflateRawSync, gzipSync } from 'node:zlib'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { zip } from '../../../test/support/zip.ts'
 import { gunzipFile, unzipFile } from './unpack.ts'
 
@@ -72,6 +72,8 @@ it('unzipFile() unpacks the one data file in an archive', async () => {
   ]
   expect(await unzip(zip(beside))).toBe(`in/rates.csv: ${body.toString()}`)
   expect(await unzip(zip([{ name: 'a.csv', body: Buffer.alloc(0), method: 0 }]))).toBe('a.csv: ')
+  const large = zip([{ name: 'prices-\u00e9.csv', body }], { isZip64: true })
+  expect(await unzip(large)).toBe(`prices-\u00e9.csv: ${body.toString()}`)
 })
 
 it('unzipFile() refuses an archive that is cut off, changed, encrypted, too large, or holds several files', async () => {
@@ -87,9 +89,56 @@ it('unzipFile() refuses an archive that is cut off, changed, encrypted, too larg
     'of another method': zip([{ ...entry, method: 12 }]),
     several: zip([entry, { ...entry, name: 'b.csv' }]),
     none: zip([]),
+    'larger than it says': zip([{ ...entry, sizeBytes: 100 }]),
+    'smaller than it says': zip([{ ...entry, sizeBytes: 1_000_000 }]),
+    'stored, and smaller than it says': zip([{ ...entry, method: 0, sizeBytes: 1_000_000 }]),
+    'packed in another way': zip([{ ...entry, packed: entry.body }]),
+    'cut off inside': zip([{ ...entry, packed: deflateRawSync(entry.body).subarray(0, 20) }]),
+    'without the file it lists': whole.subarray(whole.indexOf('PK\x01\x02', 0, 'latin1')),
+    'with a number that no file has': changedAt(zip([entry], { isZip64: true }), 'PK\x06\x06', 32),
   }
   for (const [kind, content] of Object.entries(bad)) {
     await expect(unzip(content), kind).rejects.toMatchObject({ code: 'FILE_UNREADABLE' })
   }
   await expect(unzip(whole, 100)).rejects.toMatchObject({ code: 'FILE_UNREADABLE' })
+  // However it ended, the archive is closed.
+  await vi.waitFor(
+    async () => {
+      expect(await listOpen()).not.toContain(join(folder, 'a.zip'))
+    },
+    { timeout: 60_000 },
+  )
+})
+
+/** A copy in which eight bytes, `at` behind the start of a record, say a huge number. */
+function changedAt(content: Buffer, record: string, at: number): Buffer {
+  const start = content.indexOf(record, 0, 'latin1') + at
+  return Buffer.from(content).fill(0xff, start, start + 8)
+}
+
+/** Paths of the files that this process has open. */
+async function listOpen(): Promise<string[]> {
+  const open = await readdir('/proc/self/fd')
+  return await Promise.all(open.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')))
+}
+
+it('unzipFile() writes to no path that an archive names', async () => {
+  const body = Buffer.from('a,b\n')
+  const outside = `${folder}-outside.csv`
+  for (const name of [outside, `../${basename(outside)}`, `in/../../${basename(outside)}`]) {
+    await expect(unzip(zip([{ name, body }])), name).rejects.toMatchObject({
+      code: 'FILE_UNREADABLE',
+    })
+  }
+  const odd = 'in\\..\\..\\outside.csv'
+  expect(await unzip(zip([{ name: odd, body }]))).toBe(`${odd}: a,b\n`)
+  expect((await readdir(folder)).filter((name) => name.includes('outside'))).toEqual([])
+  await expect(access(outside)).rejects.toMatchObject({ code: 'ENOENT' })
+})
+
+it('unzipFile() does not blame the archive for a full disk', async () => {
+  await writeFile(join(folder, 'a.zip'), zip([{ name: 'a.csv', body: Buffer.from('x') }]))
+  await expect(unzipFile(join(folder, 'a.zip'), '/dev/full')).rejects.toMatchObject({
+    code: 'ENOSPC',
+  })
 })

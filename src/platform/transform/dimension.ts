@@ -1,5 +1,5 @@
 import { ContractError } from '../errors.ts'
-import { disposeOnError, disposeTogether, type DuckDb, type Relation } from '../io/duckdb.ts'
+import { type DuckDb, openTogether, type Relation } from '../io/duckdb.ts'
 import { duckLiteral, identifier, identifiers } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import type { FileRef, Hold, ProcessedEntry, RowCounts } from '../lake/commit-record.ts'
@@ -97,12 +97,14 @@ export async function changeDimension(
   const { model, before } = input
   const columns = await describe(db, readModel(model))
   const table: LakeTable = { name: model.table, key: model.key, columns }
-  const published = await openState(db, zone, { table, state: before?.state ?? [] })
-  return await disposeOnError(published, async () =>
-    input.reach === 'none'
-      ? await keepUnchanged(db, table, { input, published })
-      : await changePublished(batch, table, { input, published }),
-  )
+  return await openTogether(async (keep) => {
+    const published = keep(await openState(db, zone, { table, state: before?.state ?? [] }))
+    return keep(
+      input.reach === 'none'
+        ? await keepUnchanged(db, table, { input, published })
+        : await changePublished(batch, table, { input, published }),
+    )
+  })
 }
 
 /** A dimension whose rows the batch cannot change. Rows can still be inferred. */
@@ -111,22 +113,19 @@ async function keepUnchanged(
   table: LakeTable,
   { input: { model, before }, published }: Comparing,
 ): Promise<DimensionChanges> {
-  const changes = await db.table(
-    `select *, 'insert' as _operation from ${published.name} where false`,
-  )
-  return {
+  const none = `select *, 'insert' as _operation from ${published.name} where false`
+  return await openTogether(async (keep) => ({
     table,
     model,
     published: published.name,
-    changes: changes.name,
+    changes: keep(await db.table(none)).name,
     quarantine: [],
     open: before?.open ?? [],
     reasons: [],
     counts: NO_ROWS,
     held: before?.held,
     warnings: {},
-    ...disposeTogether([published, changes]),
-  }
+  }))
 }
 
 /** A dimension as last published, and the input of this batch. */
@@ -142,32 +141,28 @@ async function changePublished(
 ): Promise<DimensionChanges> {
   const { db } = batch
   const { model, before, limits } = input
-  return await disposeOnError(
-    await compareMade(batch, table, { input, published }),
-    async (made) => {
-      const { found, refused } = made
-      const { changes } = found
-      const rows = found.read + refused.rows
-      const held = holdFor(batch, { limits, rows, refused: refused.rows, before: before?.held })
-      if (held !== undefined) await refuseAllChanges(db, table, { changes, refused })
-      const isClean = refused.rows === 0 && held === undefined
-      const refusal = await quarantineRows(batch, table, { refused, published, isClean, before })
-      const { inserted, updated } = held === undefined ? found : { inserted: 0, updated: 0 }
-      const quarantined = sumRows(refusal.quarantine)
-      const isChanged = inserted + updated > 0
-      return {
-        table,
-        model,
-        published: published.name,
-        changes,
-        ...refusal,
-        counts: countRows({ read: rows, inserted, updated, quarantined }),
-        held,
-        warnings: isChanged ? await countWarnings(db, { model, changes }) : {},
-        ...disposeTogether([published, made]),
-      }
-    },
-  )
+  return await openTogether(async (keep) => {
+    const { found, refused } = keep(await compareMade(batch, table, { input, published }))
+    const { changes } = found
+    const rows = found.read + refused.rows
+    const held = holdFor(batch, { limits, rows, refused: refused.rows, before: before?.held })
+    if (held !== undefined) await refuseAllChanges(db, table, { changes, refused })
+    const isClean = refused.rows === 0 && held === undefined
+    const refusal = await quarantineRows(batch, table, { refused, published, isClean, before })
+    const { inserted, updated } = held === undefined ? found : { inserted: 0, updated: 0 }
+    const quarantined = sumRows(refusal.quarantine)
+    const isChanged = inserted + updated > 0
+    return {
+      table,
+      model,
+      published: published.name,
+      changes,
+      ...refusal,
+      counts: countRows({ read: rows, inserted, updated, quarantined }),
+      held,
+      warnings: isChanged ? await countWarnings(db, { model, changes }) : {},
+    }
+  })
 }
 
 /** The rows that a model makes, compared with the published rows. */
@@ -238,7 +233,8 @@ async function makeAndCompare(
 ): Promise<MadeRows> {
   await using made = await db.table(sql)
   const rules = rulesOf(model, { columns: table.columns })
-  return await disposeOnError(await moveRefused(db, made, rules), async (refused) => {
+  return await openTogether(async (keep) => {
+    const refused = keep(await moveRefused(db, made, rules))
     // Compares a part only with the published rows of the same keys.
     await using part = isPart
       ? await db.table(`
@@ -247,8 +243,8 @@ async function makeAndCompare(
       : undefined
     await checkKeys(db, table, made.name)
     const state = (part ?? published).name
-    const found = await compareRows(db, table, { incoming: made.name, state })
-    return { found, refused, ...disposeTogether([refused, found]) }
+    const found = keep(await compareRows(db, table, { incoming: made.name, state }))
+    return { found, refused }
   })
 }
 
@@ -259,10 +255,13 @@ async function moveRefused(
   rules: readonly Rule[],
 ): Promise<RefusedRows> {
   const broken = brokenBy(rules)
-  const refused = await db.table(`select *, ${reasonOf(rules)} from ${made.name} where ${broken}`)
-  const rows = await db.count(refused.name)
-  if (rows > 0) await db.run(`delete from ${made.name} where ${broken}`)
-  return { ...refused, rows }
+  const select = `select *, ${reasonOf(rules)} from ${made.name} where ${broken}`
+  return await openTogether(async (keep) => {
+    const { name } = keep(await db.table(select))
+    const rows = await db.count(name)
+    if (rows > 0) await db.run(`delete from ${made.name} where ${broken}`)
+    return { name, rows }
+  })
 }
 
 /** Counts the published rows that break a check with the severity `warn`. */

@@ -1,5 +1,5 @@
 import { ContractError } from '../errors.ts'
-import { disposeTogether } from '../io/duckdb.ts'
+import { openTogether } from '../io/duckdb.ts'
 import { identifiers } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import type { Column } from '../lake/lake-type.ts'
@@ -125,14 +125,17 @@ export async function openLast(
 ): Promise<AsyncDisposable> {
   const view = span.at(-1)?.view
   if (view === undefined) throw new TypeError('a fact is mapped from changes')
-  const changes: SourceChanges[] = []
-  for (const { number, view: own, paths } of span) {
-    changes.push(await openSourceChanges(db, own, { ingestion, number, paths }))
-  }
-  const all = `(${changes.map(({ seen }) => `select * from ${seen}`).join(' union all by name ')})`
-  // Within one batch, a key changes only once.
-  const last = changes.length > 1 ? `(select * from ${all} ${lastOfEachKey(view)})` : all
-  return disposeTogether([...changes, await viewChanges(db, view, last)])
+  return await openTogether(async (keep) => {
+    const changes: SourceChanges[] = []
+    for (const { number, view: own, paths } of span) {
+      changes.push(keep(await openSourceChanges(db, own, { ingestion, number, paths })))
+    }
+    const selects = changes.map(({ seen }) => `select * from ${seen}`)
+    const all = `(${selects.join(' union all by name ')})`
+    // Within one batch, a key changes only once.
+    const last = changes.length > 1 ? `(select * from ${all} ${lastOfEachKey(view)})` : all
+    return keep(await viewChanges(db, view, last))
+  })
 }
 
 /**
@@ -143,8 +146,11 @@ export async function openFile(
   { ingestion }: ChangeSpan,
   { number, view, path }: Pick<MappedFile, 'number' | 'view' | 'path'>,
 ): Promise<SourceChanges> {
-  const changes = await openSourceChanges(db, view, { ingestion, number, paths: [path] })
-  return { ...changes, ...disposeTogether([changes, await viewChanges(db, view, changes.seen)]) }
+  return await openTogether(async (keep) => {
+    const changes = keep(await openSourceChanges(db, view, { ingestion, number, paths: [path] }))
+    keep(await viewChanges(db, view, changes.seen))
+    return changes
+  })
 }
 
 /**

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { disposeTogether } from '../io/duckdb.ts'
+import { openTogether } from '../io/duckdb.ts'
 import { identifier } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import { prepareFile } from '../lake/change-file.ts'
@@ -178,12 +178,11 @@ async function restoreLost(
   mapping: Mapping,
   { file: { counts }, written }: { file: MappedFile; written: readonly WrittenFile[] },
 ): Promise<RestoredChanges & { readonly refused: number }> {
-  if (counts.refusedDeletes === 0) {
-    return { sql: mapping.sql, refused: counts.refused, ...disposeTogether([]) }
-  }
-  const restored = await restoreDeletes(batch, mapping, written)
-  const refused = await batch.db.count(`(${restored.sql}) where ${mapping.broken}`)
-  return { ...restored, refused }
+  return await openTogether(async (keep) => {
+    if (counts.refusedDeletes === 0) return { sql: mapping.sql, refused: counts.refused }
+    const { sql } = keep(await restoreDeletes(batch, mapping, written))
+    return { sql, refused: await batch.db.count(`(${sql}) where ${mapping.broken}`) }
+  })
 }
 
 async function writeVersions(

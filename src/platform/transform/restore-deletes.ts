@@ -1,4 +1,4 @@
-import { disposeTogether } from '../io/duckdb.ts'
+import { openTogether } from '../io/duckdb.ts'
 import { identifiers } from '../io/sql.ts'
 import { readExistingCommit } from '../lake/batch-log.ts'
 import type { PendingBatch } from '../lake/batch.ts'
@@ -39,34 +39,37 @@ export async function restoreDeletes(
   const { db } = batch
   const using = `using (${identifiers(model.key)})`
   const values = identifiers(columns.map(({ name }) => name))
-  const deletes = await db.table(`
-    select ${identifiers(model.key)}, _operation, _captured_at, _ordinal
-    from (${sql})
-    where ${broken} and _operation = 'delete'`)
-  const last = await db.table(
-    `select ${values}, _operation as record_operation from (${sql}) where false`,
-  )
-  for await (const path of versionsBefore(batch, model, written)) {
-    if ((await db.count(`${deletes.name} anti join ${last.name} ${using}`)) === 0) break
-    const versions = await selectFiles(db, [path], columns, ['record_operation'])
-    await db.run(`
-      insert into ${last.name} by name
-      select ${values}, record_operation from (${versions})
-      semi join ${deletes.name} ${using}
-      anti join ${last.name} ${using}`)
-  }
-  const restored = `
-    from ${deletes.name} inner join ${last.name} ${using}
-    where record_operation <> 'delete'`
-  return {
-    sql: `
-      select ${values}, _operation, _captured_at, _ordinal
-      from (${sql})
-      where _ordinal not in (select _ordinal ${restored})
-      union all
-      select ${values}, _operation, _captured_at, _ordinal ${restored}`,
-    ...disposeTogether([deletes, last]),
-  }
+  return await openTogether(async (keep) => {
+    const deletes = keep(
+      await db.table(`
+        select ${identifiers(model.key)}, _operation, _captured_at, _ordinal
+        from (${sql})
+        where ${broken} and _operation = 'delete'`),
+    )
+    const last = keep(
+      await db.table(`select ${values}, _operation as record_operation from (${sql}) where false`),
+    )
+    for await (const path of versionsBefore(batch, model, written)) {
+      if ((await db.count(`${deletes.name} anti join ${last.name} ${using}`)) === 0) break
+      const versions = await selectFiles(db, [path], columns, ['record_operation'])
+      await db.run(`
+        insert into ${last.name} by name
+        select ${values}, record_operation from (${versions})
+        semi join ${deletes.name} ${using}
+        anti join ${last.name} ${using}`)
+    }
+    const restored = `
+      from ${deletes.name} inner join ${last.name} ${using}
+      where record_operation <> 'delete'`
+    return {
+      sql: `
+        select ${values}, _operation, _captured_at, _ordinal
+        from (${sql})
+        where _ordinal not in (select _ordinal ${restored})
+        union all
+        select ${values}, _operation, _captured_at, _ordinal ${restored}`,
+    }
+  })
 }
 
 /** The fact's files, newest first. In each file, a key occurs once. */

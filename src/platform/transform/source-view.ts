@@ -1,4 +1,4 @@
-import { disposeOnError, disposeTogether, type DuckDb, type Relation } from '../io/duckdb.ts'
+import { type DuckDb, openTogether, type Relation } from '../io/duckdb.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { readExistingCommit } from '../lake/batch-log.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
@@ -63,19 +63,20 @@ export async function openTable(
   const state = record.tables[name]?.state ?? []
   const files = await readFiles(db, view, await openFiles(ingestion, state))
   const marker: Column[] = files.isExact ? [] : [{ name: '_fault', type: 'VARCHAR' }]
-  const current = await openState(db, ingestion, {
-    table: { name, key, columns: [...columns, ...marker] },
-    state,
-    select: (_db, paths, wanted, extra) => {
-      const names = identifiers([...wanted.map((column) => column.name), ...(extra ?? [])])
-      return Promise.resolve(`select ${names} from ${files.rows(paths)}`)
-    },
-    ...(files.isExact ? { as: name } : {}),
-  })
-  if (files.isExact) return { refused: undefined, ...disposeTogether([current]) }
-  return await disposeOnError(current, async () => {
-    const divided = await divideByFault(db, view, current.name)
-    return { refused: divided.refused, ...disposeTogether([current, divided]) }
+  return await openTogether(async (keep) => {
+    const current = keep(
+      await openState(db, ingestion, {
+        table: { name, key, columns: [...columns, ...marker] },
+        state,
+        select: (_db, paths, wanted, extra) => {
+          const names = identifiers([...wanted.map((column) => column.name), ...(extra ?? [])])
+          return Promise.resolve(`select ${names} from ${files.rows(paths)}`)
+        },
+        ...(files.isExact ? { as: name } : {}),
+      }),
+    )
+    if (files.isExact) return { refused: undefined }
+    return keep(await divideByFault(db, view, current.name))
   })
 }
 
@@ -100,13 +101,10 @@ async function divideByFault(
   rows: string,
 ): Promise<OpenTable & { refused: string }> {
   const select = `select ${identifiers(columns.map((column) => column.name))} from ${rows}`
-  return await disposeOnError(
-    await db.view(`${select} where _fault is null`, name),
-    async (accepted) => {
-      const refused = await db.view(`${select} where _fault is not null`)
-      return { refused: refused.name, ...disposeTogether([accepted, refused]) }
-    },
-  )
+  return await openTogether(async (keep) => {
+    keep(await db.view(`${select} where _fault is null`, name))
+    return { refused: keep(await db.view(`${select} where _fault is not null`)).name }
+  })
 }
 
 /**
@@ -137,14 +135,16 @@ export async function openSourceChanges(
 ): Promise<SourceChanges> {
   const files = await readFiles(db, view, paths)
   const all = files.rows(paths)
-  if (files.isExact) return { seen: all, all, isExact: true, ...disposeTogether([]) }
-  const restored = await restoreDeletions(db, view, { ingestion, number, all })
-  const columns = identifiers([...view.columns.map(({ name }) => name), ...CHANGE_COLUMNS])
-  const seen = `(
-    select ${columns} from ${all} where _fault is null
-    union all
-    select ${columns} from ${restored.name})`
-  return { seen, all, isExact: false, ...disposeTogether([restored]) }
+  return await openTogether(async (keep) => {
+    if (files.isExact) return { seen: all, all, isExact: true }
+    const restored = keep(await restoreDeletions(db, view, { ingestion, number, all }))
+    const columns = identifiers([...view.columns.map(({ name }) => name), ...CHANGE_COLUMNS])
+    const seen = `(
+      select ${columns} from ${all} where _fault is null
+      union all
+      select ${columns} from ${restored.name})`
+    return { seen, all, isExact: false }
+  })
 }
 
 /**

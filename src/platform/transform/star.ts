@@ -1,4 +1,4 @@
-import { disposeTogether, type DuckDb } from '../io/duckdb.ts'
+import { type DuckDb, openTogether } from '../io/duckdb.ts'
 import { readExistingCommit } from '../lake/batch-log.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import type { ProcessedEntry } from '../lake/commit-record.ts'
@@ -102,16 +102,17 @@ async function openTables(
   reads: Reads,
 ): Promise<{ readonly views: Views } & AsyncDisposable> {
   const views = new Map<string, SourceView>()
-  const opened: AsyncDisposable[] = []
   const due = [...modelsDue(input, reads), ...testsDue(input, reads)]
   const names = new Set(due.flatMap((each) => reads.get(each) ?? []))
-  for (const source of capturedTables(input.project.source)) {
-    const view = await viewOf(source, input)
-    if (view === undefined) continue
-    views.set(source.name, view)
-    if (names.has(source.name)) opened.push(await openTable(db, view, input))
-  }
-  return { views, ...disposeTogether(opened) }
+  return await openTogether(async (keep) => {
+    for (const source of capturedTables(input.project.source)) {
+      const view = await viewOf(source, input)
+      if (view === undefined) continue
+      views.set(source.name, view)
+      if (names.has(source.name)) keep(await openTable(db, view, input))
+    }
+    return { views }
+  })
 }
 
 /** The changes whose values do not fit their table's contract, by source table. */
@@ -184,29 +185,32 @@ async function changeDimensions(
   input: TransformInput,
   star: DimensionsInput,
 ): Promise<{ readonly byTable: ReadonlyMap<string, DimensionChanges> } & AsyncDisposable> {
-  const found = new Map<string, DimensionChanges>()
-  for (const model of input.project.models) {
-    if (model.kind === 'fact') continue
-    const references = referencesTo(model.table, star.facts)
-    const reach =
-      model.kind === 'calendar' ? reachOfDays(references) : reachOf(model, input, star.reads)
-    if (reach === 'none' && references.length === 0) continue
-    const changed = reach === 'some' ? await listChanged(model, input, star) : []
-    // Only a calendar reads the days that facts name.
-    await using _dates = await openNamedDates(batch.db, model.kind === 'calendar' ? references : [])
-    const dimension = await withModelErrors({ kind: 'Model', name: model.table }, () =>
-      changeDimension(batch, {
-        model,
-        before: input.previous?.tables[model.table],
-        reach,
-        changed,
-        views: [...star.views.values()],
-        limits: input.limits,
-      }),
-    )
-    found.set(model.table, await joinFacts(batch.db, dimension, references))
-  }
-  return { byTable: found, ...disposeTogether([...found.values()]) }
+  return await openTogether(async (keep) => {
+    const found = new Map<string, DimensionChanges>()
+    for (const model of input.project.models) {
+      if (model.kind === 'fact') continue
+      const references = referencesTo(model.table, star.facts)
+      const reach =
+        model.kind === 'calendar' ? reachOfDays(references) : reachOf(model, input, star.reads)
+      if (reach === 'none' && references.length === 0) continue
+      const changed = reach === 'some' ? await listChanged(model, input, star) : []
+      // Only a calendar reads the days that facts name.
+      const named = model.kind === 'calendar' ? references : []
+      await using _dates = await openNamedDates(batch.db, named)
+      const dimension = await withModelErrors({ kind: 'Model', name: model.table }, () =>
+        changeDimension(batch, {
+          model,
+          before: input.previous?.tables[model.table],
+          reach,
+          changed,
+          views: [...star.views.values()],
+          limits: input.limits,
+        }),
+      )
+      found.set(model.table, await joinFacts(batch.db, keep(dimension), references))
+    }
+    return { byTable: found }
+  })
 }
 
 /** A calendar's rows are the days that facts name, so any reference to it may add rows. */
@@ -266,14 +270,18 @@ async function runTests(
   const { ingestion, record } = input
   const offenders: Record<string, number> = {}
   for (const test of testsDue(input, reads)) {
-    const opened: AsyncDisposable[] = []
-    for (const view of views.values()) {
-      if (reads.get(test)?.includes(changesOf(view.name)) !== true) continue
-      const paths = await openFiles(ingestion, record.tables[view.name]?.changes ?? [])
-      const changes = await openSourceChanges(db, view, { ingestion, number: record.batch, paths })
-      opened.push(changes, await viewChanges(db, view, changes.seen))
-    }
-    await using _opened = disposeTogether(opened)
+    const read = [...views.values()].filter(({ name }) => {
+      return reads.get(test)?.includes(changesOf(name)) === true
+    })
+    await using _changes = await openTogether(async (keep) => {
+      for (const view of read) {
+        const paths = await openFiles(ingestion, record.tables[view.name]?.changes ?? [])
+        const place = { ingestion, number: record.batch, paths }
+        const { seen } = keep(await openSourceChanges(db, view, place))
+        keep(await viewChanges(db, view, seen))
+      }
+      return {}
+    })
     offenders[test.name] = await countOffenders(db, test)
   }
   return offenders

@@ -2,11 +2,11 @@ import { rm } from 'node:fs/promises'
 import type { DuckDb, Relation } from '../../io/duckdb.ts'
 import { duckLiteral, identifier, identifiers } from '../../io/sql.ts'
 import { stamp, type Stamp } from '../../lake/batch.ts'
-import { type Column, fileValue } from '../../lake/lake-type.ts'
+import { type Column, fileValue, unhex } from '../../lake/lake-type.ts'
 import { writeParquet } from '../../lake/parquet.ts'
 import { rowText, selectRefused } from '../../lake/quarantine/quarantine.ts'
 import { keyColumns, type LakeTable } from '../../lake/table-state.ts'
-import { fits, unhex, withCasts } from './exact-value.ts'
+import { fits, withCasts } from './exact-value.ts'
 import { describeDuckDbError, type FeedFile, givenOf, unreadable, withGiven } from './format.ts'
 
 /** The rows of a file in local Parquet files. */

@@ -1,12 +1,8 @@
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type DuckDb, openDuckDb } from '../../io/duckdb.ts'
-import { duckLiteral } from '../../io/sql.ts'
+import { type FeedFiles, openFeedFiles } from '../../../../test/support/feed-files.ts'
 import type { LakeTable } from '../../lake/table-state.ts'
-import { formatOf } from './format.ts'
-import { readFeedFile } from './read-file.ts'
 
 /** The feed of rates whose files engines and spreadsheets write in these tests. */
 const rates: LakeTable = {
@@ -22,18 +18,13 @@ const rates: LakeTable = {
   ],
 }
 
-let folder: string
-let db: DuckDb
+let feed: FeedFiles
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'tidemark-test-'))
-  db = await openDuckDb({ scratchDir: folder })
+  feed = await openFeedFiles()
 })
 
-afterAll(async () => {
-  await db[Symbol.asyncDispose]()
-  await rm(folder, { recursive: true, force: true })
-})
+afterAll(() => feed[Symbol.asyncDispose]())
 
 /**
  * Rows as text without the empty columns at their end, and reason and column of refused lines by
@@ -44,45 +35,30 @@ async function read(
   path: string,
   given: Readonly<Record<string, string | null>> = {},
 ): Promise<{ rows: (string | null)[][]; refused: string[] }> {
-  const format = formatOf(name)
-  if (format === undefined) throw new TypeError(`${name} has no format`)
-  const batch = { db, number: 7, takenAt: '2026-11-20T10:00:00Z' }
-  const found = await readFeedFile(batch, rates, {
-    file: { name, path, format, given },
-    before: 0,
-    path: join(folder, 'made'),
-  })
-  const rows: (string | null)[][] = []
-  for (const file of found.files) {
-    const some = await db.rows<Record<string, string | null>>(
-      `select base, quote, rate_date::varchar as rate_date, rate::varchar as rate, source, hex(seal) as seal
-       from read_parquet(${duckLiteral(file.path)}) order by _ordinal`,
-    )
-    rows.push(...some.map((row) => Object.values(row)))
+  const found = await feed.read(rates, { name, path, given })
+  const rows = await feed.take<Record<string, string | null>>(
+    found.files,
+    `base, quote, rate_date::varchar as rate_date, rate::varchar as rate, source, hex(seal) as seal`,
+  )
+  const refused = await feed.take<Record<string, string>>(
+    found.refused,
+    `_content ->> '$._line' as line, _reason, _column`,
+  )
+  return {
+    rows: rows.map((row) => Object.values(row)),
+    refused: refused.map((row) => {
+      return `${row['line']} ${row['_reason']} ${row['_column'] ?? ''}`.trimEnd()
+    }),
   }
-  const refused: string[] = []
-  for (const file of found.refused) {
-    const some = await db.rows<Record<string, string>>(
-      `select _content ->> '$._line' as line, _reason, _column
-       from read_parquet(${duckLiteral(file.path)}) order by _ordinal`,
-    )
-    refused.push(
-      ...some.map((row) => `${row['line']} ${row['_reason']} ${row['_column'] ?? ''}`.trimEnd()),
-    )
-  }
-  return { rows, refused }
 }
 
 async function readText(name: string, content: string | Buffer) {
-  const path = join(folder, 'text')
-  await writeFile(path, content)
-  return await read(name, path)
+  return await read(name, await feed.write('text', content))
 }
 
 /** A Parquet file with the rows of a select, whose text is bytes wherever it is cast to a blob. */
 async function readParquet(select: string, patch?: (file: Buffer) => Buffer) {
-  const path = join(folder, 'some.parquet')
-  await db.run(`copy (${select}) to ${duckLiteral(path)} (format parquet)`)
+  const path = await feed.writeParquet('some.parquet', select)
   if (patch !== undefined) await writeFile(path, patch(await readFile(path)))
   return await read('some.parquet', path)
 }
@@ -262,10 +238,10 @@ describe('readFeedFile() with a value in the name of a folder', () => {
   const given = { rate_date: '2024-01-02', source: null }
   it('uses the value for a column that the rows lack, in every format', async () => {
     const row = { base: 'USD', quote: 'GBP', rate: 1 }
-    const path = join(folder, 'given')
-    const parquet = join(folder, 'given.parquet')
-    await db.run(
-      `copy (select 'USD' as base, 'GBP' as quote, 1 as rate) to ${duckLiteral(parquet)} (format parquet)`,
+    const path = join(feed.folder, 'given')
+    const parquet = await feed.writeParquet(
+      'given.parquet',
+      `select 'USD' as base, 'GBP' as quote, 1 as rate`,
     )
     const files: [string, string | undefined][] = [
       ['a.jsonl', JSON.stringify(row)],
@@ -284,7 +260,7 @@ describe('readFeedFile() with a value in the name of a folder', () => {
   })
 
   it('I6 refuses a value that does not fit its column, and prefers the value in a row', async () => {
-    const path = join(folder, 'given')
+    const path = join(feed.folder, 'given')
     await writeFile(path, '{"base":"USD","quote":"GBP","rate":1}\n')
     const bad = await read('a.jsonl', path, { rate_date: 'yesterday' })
     expect(bad).toEqual({ rows: [], refused: ['1 value_not_exact rate_date'] })
@@ -295,8 +271,10 @@ describe('readFeedFile() with a value in the name of a folder', () => {
       await writeFile(path, `base,quote,rate,rate_date,source\nUSD,GBP,1,2024-05-05,\n${more}`)
       expect((await read('a.csv', path, { source: 'a folder' })).rows[0]?.[4]).toBeNull()
     }
-    await db.run(`copy (select 'USD' as base, 'GBP' as quote, date '2024-05-05' as rate_date, null::varchar as source)
-      to ${duckLiteral(path)} (format parquet)`)
+    await feed.writeParquet(
+      'given',
+      `select 'USD' as base, 'GBP' as quote, date '2024-05-05' as rate_date, null::varchar as source`,
+    )
     const { rows } = await read('a.parquet', path, { source: 'a folder', rate: '1.5' })
     expect(rows[0]?.slice(2)).toEqual(['2024-05-05', '1.5000000000', null, null])
   })

@@ -1,15 +1,12 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type DuckDb, openDuckDb } from '../../io/duckdb.ts'
-import { duckLiteral } from '../../io/sql.ts'
+import { type FeedFiles, openFeedFiles } from '../../../../test/support/feed-files.ts'
 import type { LakeTable } from '../../lake/table-state.ts'
 import { parseCsvRecord } from './csv-records.ts'
 import { formatOf } from './format.ts'
 import { splitLines } from './lines.ts'
-import { readFeedFile } from './read-file.ts'
 
 const TYPES = {
   id: 'INTEGER',
@@ -35,18 +32,21 @@ const table: LakeTable = {
 
 const NAMES = Object.keys(TYPES)
 
-let folder: string
-let db: DuckDb
+/** Every value as text, and the number of the line. */
+const TEXTS = [
+  ...NAMES.map((name) =>
+    name === 'bytes' ? 'lower(hex(bytes)) as bytes' : `"${name}"::varchar as "${name}"`,
+  ),
+  '_ordinal::varchar as line',
+].join(', ')
+
+let feed: FeedFiles
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'tidemark-test-'))
-  db = await openDuckDb({ scratchDir: folder })
+  feed = await openFeedFiles()
 })
 
-afterAll(async () => {
-  await db[Symbol.asyncDispose]()
-  await rm(folder, { recursive: true, force: true })
-})
+afterAll(() => feed[Symbol.asyncDispose]())
 
 interface Found {
   /** By line: the values as text. */
@@ -59,35 +59,18 @@ interface Found {
 
 /** Rows and refused lines by the number of their line, if the file is the first of its batch. */
 async function read(name: string, content: string | Buffer): Promise<Found> {
-  const path = join(folder, 'file')
-  await writeFile(path, content)
-  const format = formatOf(name) ?? 'json'
-  const found = await readFeedFile({ db, number: 7, takenAt: '2026-11-20T10:00:00Z' }, table, {
-    file: { name, path, format },
-    before: 0,
-    path: join(folder, 'made'),
-  })
+  const path = await feed.write('file', content)
+  const found = await feed.read(table, { name, path, format: formatOf(name) ?? 'json' })
   const rows: Found['rows'] = {}
   const refused: Found['refused'] = {}
-  for (const file of found.files) {
-    const some = await db.rows<Record<string, string>>(
-      `select * exclude (bytes), columns(c -> c = 'bytes')::varchar,
-       from (select ${NAMES.map((each) => (each === 'bytes' ? `lower(hex(bytes)) as bytes` : `"${each}"::varchar as "${each}"`)).join(', ')}, _ordinal::varchar as _ordinal
-       from read_parquet(${duckLiteral(file.path)}))`,
-    )
-    expect(some.length).toBe(file.rows)
-    for (const { _ordinal: line, ...row } of some) rows[Number(line)] = row
-    await rm(file.path)
+  for (const { line, ...row } of await feed.take<Record<string, string>>(found.files, TEXTS)) {
+    rows[Number(line)] = row
   }
-  for (const file of found.refused) {
-    const some = await db.rows<Record<'line' | 'what', string>>(
-      `select json_extract_string(_content, '$._line') as line, concat_ws(' ', _reason, _column) as what
-       from read_parquet(${duckLiteral(file.path)})`,
-    )
-    expect(some.length).toBe(file.rows)
-    for (const { line, what } of some) refused[Number(line)] = what
-    await rm(file.path)
-  }
+  const lines = await feed.take<Record<'line' | 'what', string>>(
+    found.refused,
+    `json_extract_string(_content, '$._line') as line, concat_ws(' ', _reason, _column) as what`,
+  )
+  for (const { line, what } of lines) refused[Number(line)] = what
   return { rows, refused, unknown: found.unknown, span: found.span }
 }
 
@@ -514,18 +497,13 @@ describe('readFeedFile() with values of every type', () => {
       key: ['n'],
       columns: names.map((name) => ({ name, type: 'VARCHAR' })),
     }
-    const path = join(folder, 'own')
     const row = Object.fromEntries(names.map((name) => [name, 'x']))
     for (const [format, text] of [
       ['jsonl', `${json(row)}\nx\n`],
       ['csv', `${names.join(',')}\n${names.map(() => 'x').join(',')}\nx\n`],
     ] as const) {
-      await writeFile(path, text)
-      const found = await readFeedFile({ db, number: 7, takenAt: '2026-11-20T10:00:00Z' }, own, {
-        file: { name: 'own', path, format },
-        before: 0,
-        path: join(folder, 'made'),
-      })
+      const path = await feed.write('own', text)
+      const found = await feed.read(own, { name: 'own', path, format })
       expect([found.files[0]?.rows, found.refused[0]?.rows], format).toEqual([1, 1])
     }
   })
@@ -549,13 +527,13 @@ describe('readFeedFile() with values of every type', () => {
   })
 
   it('reads Parquet values unchanged', async () => {
-    const path = join(folder, 'typed.parquet')
-    await db.run(`copy (select 1 as id, 9223372036854775807 as big, 1.5::decimal(30,10) as price, '' as name,
+    const path = await feed.writeParquet(
+      'typed.parquet',
+      `select 1 as id, 9223372036854775807 as big, 1.5::decimal(30,10) as price, '' as name,
       timestamp_ns '2026-11-20 10:00:00.123456' as at, timestamptz '2026-11-20 10:00:00+02' as moment,
       '\\x00\\xFFa'::blob as bytes, 0.1::double as share, [1, 2] as more,
-      union all select 2, null, 1.23456789, null, timestamp_ns '2026-11-20 10:00:00.123456789', null, null, null, null)
-      to ${duckLiteral(path)} (format parquet)`)
-    const { readFile } = await import('node:fs/promises')
+      union all select 2, null, 1.23456789, null, timestamp_ns '2026-11-20 10:00:00.123456789', null, null, null, null`,
+    )
     const { rows, refused, unknown } = await read('a.parquet', await readFile(path))
     expect(rows[1]).toMatchObject({
       id: '1',
@@ -592,7 +570,7 @@ describe('readFeedFile() with values of every type', () => {
 
 describe('splitLines()', () => {
   it('splits a file into whole lines and loses none', async () => {
-    const path = join(folder, 'split')
+    const path = join(feed.folder, 'split')
     await fc.assert(
       fc.asyncProperty(
         fc.array(
@@ -604,7 +582,6 @@ describe('splitLines()', () => {
         async (lines, maxBytes, isEnded) => {
           const text = lines.join('\n') + (isEnded && lines.length > 0 ? '\n' : '')
           await writeFile(path, text)
-          const { readFile } = await import('node:fs/promises')
           let together = ''
           let before = 0
           for await (const run of splitLines(path, {
@@ -625,7 +602,7 @@ describe('splitLines()', () => {
   })
 
   it('finds a number with more digits than a double can hold at any position', async () => {
-    const path = join(folder, 'long')
+    const path = join(feed.folder, 'long')
     const plain = async (text: string) => {
       await writeFile(path, text)
       for await (const run of splitLines(path, { target: () => `${path}-0` })) return run.isPlain

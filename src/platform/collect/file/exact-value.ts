@@ -1,5 +1,5 @@
 import { duckLiteral, identifier } from '../../io/sql.ts'
-import { type Column, fileValue } from '../../lake/lake-type.ts'
+import { type Column, fileValue, unhex } from '../../lake/lake-type.ts'
 import type { LakeTable } from '../../lake/table-state.ts'
 
 /**
@@ -27,11 +27,6 @@ export function cast(column: Column): string {
   return column.type === 'BLOB'
     ? unhex(identifier(column.name))
     : fileValue(castName(column), column.type)
-}
-
-/** SQL that turns a text such as `\\x00ff` into bytes. */
-export function unhex(text: string): string {
-  return `unhex(substr(${text}, 3))`
 }
 
 /** A column's text and its value, as SQL. */

@@ -123,7 +123,7 @@ async function openRun(path: string): Promise<OpenRun> {
 export async function isPlainText(path: string, format: 'json' | 'csv'): Promise<boolean> {
   const marks = findMarks()
   let last = Buffer.alloc(0)
-  for await (const chunk of readChunks(path)) {
+  for await (const chunk of readBehindMark(path)) {
     if (chunk.includes(0)) return false
     if (format === 'json') marks.add(chunk)
     else if ([chunk, Buffer.concat([last, chunk.subarray(0, 1)])].some(hasQuoteAtBlank))
@@ -187,7 +187,7 @@ function holdsLongNumber(bytes: Buffer): boolean {
 
 /** Whether a file begins like a JSON array or object. True for a file that holds only blanks. */
 export async function isJsonText(path: string): Promise<boolean> {
-  for await (const chunk of readChunks(path)) {
+  for await (const chunk of readBehindMark(path)) {
     const text = chunk.toString('latin1').trimStart()
     if (text !== '') return /^[[{]/.test(text)
   }
@@ -210,7 +210,11 @@ export async function withoutMark(path: string, target: string): Promise<string>
 
 const MARK = Buffer.from([0xef, 0xbb, 0xbf])
 
-async function* readChunks(path: string): AsyncGenerator<Buffer> {
+/**
+ * The bytes of a file behind a byte order mark, in pieces. All pieces share one buffer, so each is
+ * valid only until the next one is asked for.
+ */
+async function* readBehindMark(path: string): AsyncGenerator<Buffer> {
   await using file = await open(path)
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
   let position = await markBytes(file)
@@ -254,7 +258,7 @@ export async function* readLines(path: string, isRecord?: RecordEnd): AsyncGener
       ? line
       : { ...line, text: line.text.slice(0, KEPT_CHARS), fault: 'not_text' }
   }
-  for await (const chunk of readChunks(path)) {
+  for await (const chunk of readBehindMark(path)) {
     for (let from = 0; from < chunk.length;) {
       const at = chunk.indexOf(10, from)
       const end = at === -1 ? chunk.length : at

@@ -1,13 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type FeedFiles, openFeedFiles } from '../../../../test/support/feed-files.ts'
 import { ContractError } from '../../errors.ts'
-import { type DuckDb, openDuckDb } from '../../io/duckdb.ts'
-import { duckLiteral } from '../../io/sql.ts'
 import type { LakeTable } from '../../lake/table-state.ts'
 import { formatOf } from './format.ts'
-import { readFeedFile } from './read-file.ts'
 
 const rates: LakeTable = {
   name: 'rate',
@@ -20,48 +16,26 @@ const rates: LakeTable = {
   ],
 }
 
-let folder: string
-let db: DuckDb
+let feed: FeedFiles
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'tidemark-test-'))
-  db = await openDuckDb({ scratchDir: folder })
+  feed = await openFeedFiles()
 })
 
-afterAll(async () => {
-  await db[Symbol.asyncDispose]()
-  await rm(folder, { recursive: true, force: true })
-})
+afterAll(() => feed[Symbol.asyncDispose]())
 
 /** The outcome of a file: its rows as text, its refused lines, and its undeclared fields. */
 async function read(name: string, content: string | Buffer) {
-  const path = join(folder, name)
-  await writeFile(path, content)
-  const format = formatOf(name)
-  if (format === undefined) throw new TypeError(`${name} has no format`)
-  const found = await readFeedFile({ db, number: 7, takenAt: '2026-11-20T10:00:00Z' }, rates, {
-    file: { name, path, format },
-    before: 100,
-    path: join(folder, 'made'),
-  })
-  const rows: Record<string, string | bigint>[] = []
-  for (const file of found.files) {
-    const some = await db.rows<Record<string, string | bigint>>(
-      `select base, day::varchar as day, rate::varchar as rate, is_fixed::varchar as is_fixed, _ordinal
-       from read_parquet(${duckLiteral(file.path)}) order by _ordinal`,
-    )
-    expect(file.rows).toBe(some.length)
-    rows.push(...some)
-  }
-  const refused: Record<string, string>[] = []
-  for (const file of found.refused) {
-    const some = await db.rows<Record<string, string>>(
-      `select _key, _reason, _column, _content, _ordinal
-       from read_parquet(${duckLiteral(file.path)}) order by _ordinal`,
-    )
-    expect(file.rows).toBe(some.length)
-    refused.push(...some)
-  }
+  const path = await feed.write(name, content)
+  const found = await feed.read(rates, { name, path, before: 100 })
+  const rows = await feed.take<Record<string, string | bigint>>(
+    found.files,
+    'base, day::varchar as day, rate::varchar as rate, is_fixed::varchar as is_fixed, _ordinal',
+  )
+  const refused = await feed.take<Record<string, string>>(
+    found.refused,
+    '_key, _reason, _column, _content, _ordinal',
+  )
   return {
     rows: rows.map(({ base, day, rate, is_fixed: fixed }) => [base, day, rate, fixed]),
     ordinals: rows.map(({ _ordinal }) => Number(_ordinal)),
@@ -102,10 +76,11 @@ describe('readFeedFile()', () => {
       expect(ordinals, name).toEqual(name.endsWith('csv') ? [102, 103] : [101, 102])
       expect([refused, unknown], name).toEqual([[], []])
     }
-    const parquet = join(folder, 'source.parquet')
-    await db.run(`copy (select 'GBP' as base, date '2026-11-19' as day, 1.25::double as rate, true as is_fixed
-      union all select 'EUR', date '2026-11-19', 0.00001::double, null) to ${duckLiteral(parquet)} (format parquet)`)
-    const { readFile } = await import('node:fs/promises')
+    const parquet = await feed.writeParquet(
+      'source.parquet',
+      `select 'GBP' as base, date '2026-11-19' as day, 1.25::double as rate, true as is_fixed
+       union all select 'EUR', date '2026-11-19', 0.00001::double, null`,
+    )
     expect((await read('a.parquet', await readFile(parquet))).rows).toEqual(GOOD)
   })
 

@@ -1,12 +1,9 @@
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type DuckDb, openDuckDb } from '../../io/duckdb.ts'
-import { duckLiteral } from '../../io/sql.ts'
+import { type FeedFiles, openFeedFiles } from '../../../../test/support/feed-files.ts'
 import type { LakeTable } from '../../lake/table-state.ts'
 import type { WideFormat } from '../../project/source-contract.ts'
-import { readFeedFile } from './read-file.ts'
 
 const table: LakeTable = {
   name: 'rate',
@@ -28,50 +25,35 @@ const wide: WideFormat = {
   constants: { base: 'EUR' },
 }
 
-let folder: string
-let db: DuckDb
+let feed: FeedFiles
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'tidemark-test-'))
-  db = await openDuckDb({ scratchDir: folder })
+  feed = await openFeedFiles()
 })
 
-afterAll(async () => {
-  await db[Symbol.asyncDispose]()
-  await rm(folder, { recursive: true, force: true })
-})
+afterAll(() => feed[Symbol.asyncDispose]())
 
 async function read(text: string, shape: WideFormat | undefined = wide) {
-  const path = join(folder, 'history.csv')
-  await writeFile(path, text)
-  const batch = { db, number: 7, takenAt: '2026-11-20T10:00:00Z' }
-  const found = await readFeedFile(batch, table, {
-    file: { name: 'history.csv', path, format: 'csv' },
-    before: 1000,
-    path: join(folder, 'made'),
-    wide: shape,
-  })
-  const rows: string[] = []
-  const ordinals: number[] = []
-  for (const file of found.files) {
-    for (const row of await db.rows<Record<string, string | bigint>>(
-      `select concat_ws(' ', base, quote, day::varchar, rate::varchar) as row, _ordinal
-       from read_parquet(${duckLiteral(file.path)}) order by _ordinal`,
-    )) {
-      rows.push(String(row['row']))
-      ordinals.push(Number(row['_ordinal']))
-    }
+  const name = 'history.csv'
+  const path = await feed.write(name, text)
+  const found = await feed.read(table, { name, path, before: 1000, wide: shape })
+  const accepted = await feed.take<{ row: string; _ordinal: bigint }>(
+    found.files,
+    `concat_ws(' ', base, quote, day::varchar, rate::varchar) as row, _ordinal`,
+  )
+  const refused = await feed.take<{ row: string }>(
+    found.refused,
+    `concat_ws(' ', _content ->> '$._line', _reason, _column, _content ->> '$._text') as row`,
+  )
+  const { unknown, absent, span } = found
+  return {
+    rows: accepted.map(({ row }) => row),
+    ordinals: accepted.map(({ _ordinal }) => Number(_ordinal)),
+    refused: refused.map(({ row }) => row),
+    unknown,
+    absent,
+    span,
   }
-  const refused: string[] = []
-  for (const file of found.refused) {
-    for (const row of await db.rows<Record<string, string>>(
-      `select concat_ws(' ', _content ->> '$._line', _reason, _column, _content ->> '$._text') as row
-       from read_parquet(${duckLiteral(file.path)}) order by _ordinal`,
-    )) {
-      refused.push(String(row['row']))
-    }
-  }
-  return { rows, ordinals, refused, unknown: found.unknown, absent: found.absent, span: found.span }
 }
 
 describe('readFeedFile() with a wide file', () => {
@@ -158,7 +140,7 @@ describe('readFeedFile() with a wide file', () => {
       text.split('N/A').length - 1,
       [],
     ])
-    const { size } = await stat(join(folder, 'history.csv'))
+    const { size } = await stat(join(feed.folder, 'history.csv'))
     expect(size).toBeGreaterThan(1_500_000)
   })
 })

@@ -1,8 +1,8 @@
-import { disposeOnError, disposeTogether, type DuckDb, type Relation } from '../../io/duckdb.ts'
+import { type DuckDb, openTogether, type Relation } from '../../io/duckdb.ts'
 import { duckLiteral, identifier, identifiers } from '../../io/sql.ts'
 import type { PendingBatch } from '../batch.ts'
 import type { FileRef } from '../commit-record.ts'
-import type { Column } from '../lake-type.ts'
+import { type Column, moveEra, unhex } from '../lake-type.ts'
 import { readParquet } from '../parquet.ts'
 import { sumRows } from '../table-entry.ts'
 import { keyColumns, type LakeTable } from '../table-state.ts'
@@ -58,11 +58,11 @@ function fromText({ name, type }: Column): string {
     case 'VARCHAR':
       return text
     case 'BLOB':
-      return `unhex(substr(${text}, 3))`
+      return unhex(text)
     case 'DATE':
     case 'TIMESTAMP':
     case 'TIMESTAMPTZ':
-      return `regexp_replace(${text}, '^(\\S+)(.*) BC$', '\\1 (BC)\\2')::${type}`
+      return `${moveEra(text)}::${type}`
     default:
       return `${text}::${type}`
   }
@@ -83,8 +83,8 @@ export async function readQuarantinedKeys(
   }: { open: readonly FileRef[]; refused: readonly string[]; incoming: string },
 ): Promise<QuarantinedKeys | undefined> {
   if (open.length + refused.length === 0) return undefined
-  return await disposeOnError(await openQuarantined(db, zone, { table, open }), async (keys) => {
-    const { name } = keys
+  return await openTogether(async (keep) => {
+    const { name } = keep(await openQuarantined(db, zone, { table, open }))
     await db.run(`
       delete from ${name} where _key in (
           select _key from ${name} semi join ${incoming} using (${identifiers(table.key)})
@@ -102,7 +102,7 @@ export async function readQuarantinedKeys(
       await db.run(`delete from ${name} where _key in (select _key from ${read.name})`)
       await db.run(`insert into ${name} by name select * from ${read.name}`)
     }
-    return { keys: name, fresh, ...disposeTogether([keys]) }
+    return { keys: name, fresh }
   })
 }
 

@@ -14,6 +14,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { ConfigError, ContractError } from '../../errors.ts'
 import { withScratchErrors } from '../../io/disk-errors.ts'
+import { hashFile } from '../../io/hash-file.ts'
 import { BodyDamagedError, readS3Error } from '../../io/s3-errors.ts'
 import { type Bucket, type BucketOptions, openBucket } from '../../io/s3.ts'
 import { checkKey, checkPrefix, isKey, type ObjectInfo, type ObjectStore } from './object-store.ts'
@@ -75,7 +76,7 @@ export function s3Store({ keepMs = 6 * 3_600_000, ...options }: S3StoreOptions):
     async uploadIfAbsent(key, path) {
       checkKey(key)
       const { size: sizeBytes } = await stat(path)
-      const sha256 = await hashFile(path)
+      const sha256 = Buffer.from(await hashFile(path), 'hex')
       const content = { sizeBytes, sha256, open: () => createReadStream(path, CHUNKS) }
       return await create(bucket, { key, content })
     },
@@ -316,10 +317,4 @@ function keepCopies(keepMs: number): { keep(path: string): Promise<void> } {
 function cacheName(location: string, key: string): string {
   const id = createHash('sha256').update(`${location}\n${key}`).digest('hex').slice(0, 32)
   return `${id}-${basename(key).slice(-100)}`
-}
-
-async function hashFile(path: string): Promise<Buffer> {
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(path, CHUNKS), hash)
-  return hash.digest()
 }

@@ -1,4 +1,4 @@
-import { disposeTogether, type DuckDb } from '../../io/duckdb.ts'
+import { type DuckDb, openTogether } from '../../io/duckdb.ts'
 import { boundedMap, inMemory } from '../../io/memory.ts'
 import { duckLiteral, identifier, identifiers } from '../../io/sql.ts'
 import type { Column } from '../../lake/lake-type.ts'
@@ -60,14 +60,13 @@ export async function openAffectedRows(
     ways.push({ rows, key, steps: [routes.own] })
   }
   if (ways.length === 0) return undefined
-  const selects: AffectedRows[] = []
-  for (const way of ways) selects.push(await selectThrough(db, { way, views, sql }))
-  // Two changes may reach one row. It is made twice with the same values, and `union` keeps it
-  // once.
-  return {
-    sql: selects.map((select) => `(${select.sql})`).join(' union '),
-    ...disposeTogether(selects),
-  }
+  return await openTogether(async (keep) => {
+    const selects: AffectedRows[] = []
+    for (const way of ways) selects.push(keep(await selectThrough(db, { way, views, sql })))
+    // Two changes may reach one row. It is made twice with the same values, and `union` keeps it
+    // once.
+    return { sql: selects.map((select) => `(${select.sql})`).join(' union ') }
+  })
 }
 
 /** The way from keys to the rows to which a table can be limited. */
@@ -93,10 +92,12 @@ async function selectThrough(
       semi join (select ${identifiers(key)} from ${rows}) as k on ${pairs.join(' and ')})`
     key = views.find(({ name }) => name === table)?.key ?? []
   }
-  const limited = await db.table(`from ${rows}`)
   // Inside the select, this name now means the limited table.
   const table = identifier(way.steps.at(-1)?.table ?? '')
-  return { sql: `with ${table} as (from ${limited.name})\n${sql}`, ...disposeTogether([limited]) }
+  return await openTogether(async (keep) => {
+    const limited = keep(await db.table(`from ${rows}`))
+    return { sql: `with ${table} as (from ${limited.name})\n${sql}` }
+  })
 }
 
 /** Types whose text in a quarantined key converts back to the same value. */
