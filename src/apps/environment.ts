@@ -4,6 +4,7 @@ import type { Config } from '../platform/config.ts'
 import { DEFAULT_LIMITS, type Deps, type Limits } from '../platform/deps.ts'
 import { ConfigError } from '../platform/errors.ts'
 import { createMemory } from '../platform/io/memory.ts'
+import { type Keep, openTogether } from '../platform/io/open-together.ts'
 import { diskStore } from '../platform/lake/store/disk-store.ts'
 import type { ObjectStore } from '../platform/lake/store/object-store.ts'
 import { parseZoneAddress, ZONE_ADDRESS } from '../platform/lake/store/zone-address.ts'
@@ -50,26 +51,13 @@ export interface EnvironmentOptions {
  */
 export async function openEnvironment(options: EnvironmentOptions): Promise<Environment> {
   options.check?.(totesys)
-  const opened: Partial<AsyncDisposable>[] = []
-  const keep = <Opened extends Partial<AsyncDisposable> | undefined>(one: Opened): Opened => {
-    if (one !== undefined) opened.push(one)
-    return one
-  }
-  const close = async (): Promise<void> => {
-    for (const each of opened.toReversed()) await each[Symbol.asyncDispose]?.()
-  }
-  try {
-    return { ...(await openParts(options, keep)), [Symbol.asyncDispose]: close }
-  } catch (error) {
-    await close()
-    throw error
-  }
+  return await openTogether((keep) => openParts(options, keep))
 }
 
 /** Opens everything an environment is made of, and gives each part to `keep` once it is open. */
 async function openParts(
   { config, log, fill, signal }: EnvironmentOptions,
-  keep: <Opened extends Partial<AsyncDisposable> | undefined>(one: Opened) => Opened,
+  keep: Keep,
 ): Promise<Omit<Environment, keyof AsyncDisposable>> {
   const { local, databases } = await openDatabases(config, { log, fill })
   keep(local)

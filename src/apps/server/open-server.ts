@@ -1,5 +1,6 @@
 import type { Config } from '../../platform/config.ts'
 import type { Deps } from '../../platform/deps.ts'
+import { openTogether } from '../../platform/io/open-together.ts'
 import { readQuestions } from '../../platform/presentation/question.ts'
 import { findReaderExcess } from '../../platform/presentation/reader-excess.ts'
 import { createReader, type Reader } from '../../platform/presentation/reader.ts'
@@ -26,27 +27,17 @@ export async function openServer(
   { log, port }: { log: AppLog; port: number },
 ): Promise<OpenServer> {
   const access = readAccess(config)
-  const reader = createReader(warehouse)
-  try {
+  return await openTogether(async (keep) => {
+    const reader = keep(createReader(warehouse))
     const options = presentProject({ config, deps, reader, log })
     const connections = {
       total: config.TIDEMARK_SERVER_CONNECTIONS,
       perAddress: config.TIDEMARK_SERVER_CONNECTIONS_PER_ADDRESS,
     }
-    const server = await startServer({ ...options, access, port, connections })
+    const server = keep(await startServer({ ...options, access, port, connections }))
     void reportUnbounded(reader, log)
-    return {
-      ...server,
-      access,
-      async [Symbol.asyncDispose]() {
-        await server[Symbol.asyncDispose]()
-        await reader[Symbol.asyncDispose]()
-      },
-    }
-  } catch (error) {
-    await reader[Symbol.asyncDispose]()
-    throw error
-  }
+    return { ...server, access }
+  })
 }
 
 /** Logs the limits that the reader's role lacks. Logs nothing if the warehouse is out of reach. */

@@ -1,6 +1,7 @@
 import { type Deps, processedZone } from '../deps.ts'
 import { ConflictError } from '../errors.ts'
-import { type DuckDb, openTogether, type Relation } from '../io/duckdb.ts'
+import { type DuckDb, type Relation } from '../io/duckdb.ts'
+import { openTogether } from '../io/open-together.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { onlyRow } from '../io/postgres.ts'
 import { NO_TIME_LIMITS } from '../io/session.ts'

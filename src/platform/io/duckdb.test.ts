@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type DuckDb, openDuckDb, openTogether } from './duckdb.ts'
+import { type DuckDb, openDuckDb } from './duckdb.ts'
+import { openTogether } from './open-together.ts'
 
 let db: DuckDb
 

@@ -1,5 +1,6 @@
 import { ContractError } from '../errors.ts'
-import { type DuckDb, openTogether } from '../io/duckdb.ts'
+import { type DuckDb } from '../io/duckdb.ts'
+import { openTogether } from '../io/open-together.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { isDistinct } from './lake-type.ts'
 import type { LakeTable } from './table-state.ts'

@@ -3,7 +3,7 @@ import { type Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { crc32, createGunzip } from 'node:zlib'
 import { type Entry, openPromise, type ZipFile } from 'yauzl'
-import { ContractError } from '../errors.ts'
+import { codeOf, ContractError } from '../errors.ts'
 import { isLeftover } from './drop.ts'
 
 /** The limit for the size of an unpacked file. */
@@ -75,10 +75,7 @@ async function unpack<Result>(kind: string, work: () => Promise<Result>): Promis
   try {
     return await work()
   } catch (error) {
-    const isOfDisk = ['ENOSPC', 'EACCES', 'EIO'].includes(
-      (error as NodeJS.ErrnoException).code ?? '',
-    )
-    if (isOfDisk) throw error
+    if (['ENOSPC', 'EACCES', 'EIO'].includes(codeOf(error))) throw error
     throw new ContractError(`A file cannot be unpacked: it is not a complete ${kind} file`, {
       code: 'FILE_UNREADABLE',
       hint: 'drop it again',

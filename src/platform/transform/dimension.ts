@@ -1,5 +1,6 @@
 import { ContractError } from '../errors.ts'
-import { type DuckDb, openTogether, type Relation } from '../io/duckdb.ts'
+import { type DuckDb, type Relation } from '../io/duckdb.ts'
+import { openTogether } from '../io/open-together.ts'
 import { duckLiteral, identifier, identifiers } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import type { FileRef, Hold, ProcessedEntry, RowCounts } from '../lake/commit-record.ts'

@@ -1,5 +1,5 @@
 import { ContractError } from '../errors.ts'
-import { openTogether } from '../io/duckdb.ts'
+import { openTogether } from '../io/open-together.ts'
 import { identifiers } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import type { Column } from '../lake/lake-type.ts'

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { openTogether } from '../io/duckdb.ts'
+import { openTogether } from '../io/open-together.ts'
 import { identifier } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import { prepareFile } from '../lake/change-file.ts'

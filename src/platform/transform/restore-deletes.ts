@@ -1,4 +1,4 @@
-import { openTogether } from '../io/duckdb.ts'
+import { openTogether } from '../io/open-together.ts'
 import { identifiers } from '../io/sql.ts'
 import { readExistingCommit } from '../lake/batch-log.ts'
 import type { PendingBatch } from '../lake/batch.ts'

@@ -1,4 +1,5 @@
-import { type DuckDb, openTogether, type Relation } from '../io/duckdb.ts'
+import { type DuckDb, type Relation } from '../io/duckdb.ts'
+import { openTogether } from '../io/open-together.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { readExistingCommit } from '../lake/batch-log.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'

@@ -1,4 +1,5 @@
-import { type DuckDb, openTogether, type Relation } from '../../io/duckdb.ts'
+import { type DuckDb, type Relation } from '../../io/duckdb.ts'
+import { openTogether } from '../../io/open-together.ts'
 import { duckLiteral, identifier, identifiers } from '../../io/sql.ts'
 import type { PendingBatch } from '../batch.ts'
 import type { FileRef } from '../commit-record.ts'
