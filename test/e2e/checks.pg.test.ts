@@ -89,7 +89,7 @@ describe('checks that warn', () => {
     expect(await shop.query('select * from fact_sale_current')).toEqual([])
   })
 
-  it('count the rows of a dimension that go out, not those that stay', async () => {
+  it('count the dimension rows that are published, not the rows that stay', async () => {
     await using shop = await createShop({ checks: { dim_item: [NAMED] } })
     await shop.sql.query(`update item set item_name = ''`)
     await shop.run()

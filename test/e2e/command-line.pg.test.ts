@@ -7,7 +7,7 @@ import { fillTotesys } from '../../src/apps/local/living-totesys/fill.ts'
 import { type CommandWorld, tidemark } from '../support/command.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
 
-/** The command line against a source and a warehouse of somebody's own. */
+/** The command line with a source and a warehouse that the user owns. */
 describe('tidemark with databases of your own', () => {
   let system: TestSystem
   let env: Record<string, string>
