@@ -49,7 +49,7 @@ function asker({
 
 const get: Ask = (path) => asker()(path)
 
-/** What a page says, its tags gone and its white space folded. */
+/** The text of a page, without tags and with white space folded. */
 async function said(path: string): Promise<string> {
   const response = await get(path)
   expect([response.status, response.headers.get('content-type')]).toEqual([

@@ -183,7 +183,7 @@ describe('the page of an order', () => {
     }
   })
 
-  it('asks for finance, beyond this machine, if it shows payments', () => {
+  it('requires the group finance, beyond this machine, if it shows payments', () => {
     expect(groupsFor('/order/payment/1')).toEqual(['finance'])
     expect(groupsFor('/order/payment')).toEqual(['finance'])
     expect(groupsFor('/payments/next5')).toEqual(['finance'])
