@@ -11,7 +11,7 @@ export interface Told {
   readonly next?: string | undefined
   /** Repeated events with the same words here are told once. */
   readonly once?: string
-  /** Says the same about several: steps in a row with equal words become one line. */
+  /** The same for several tables: steps in a row with an equal `say` become one line. */
   readonly together?: { readonly name: string; readonly say: string }
 }
 
@@ -53,7 +53,7 @@ export function describeEvent(entry: AppLogEntry): Told | undefined {
   return describeWarning(entry)
 }
 
-/** A step that may be said of one or of many. */
+/** A step about one table, with the words for several. */
 function aside(name: string, { says, say }: { says: string; say: string }): Told {
   return { text: `${name} ${says}`, as: 'step', style: 'dim', together: { name, say } }
 }

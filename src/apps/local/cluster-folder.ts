@@ -41,8 +41,8 @@ function keptFolder(home: string): string | undefined {
 }
 
 /**
- * Removes the clusters whose homes were removed, and stops their servers. A cluster in use stays. So
- * does a cluster whose home may lie on a disk that is not mounted now.
+ * Removes the clusters whose homes were removed, and stops their servers. A cluster in use stays.
+ * So does a cluster whose home may lie on a disk that is not mounted now.
  */
 export async function sweepClusters(bases = sharedBases('/var/lib')): Promise<void> {
   for (const base of bases) {
@@ -61,7 +61,9 @@ export async function sweepClusters(bases = sharedBases('/var/lib')): Promise<vo
   }
 }
 
-/** Whether this user made a folder for a cluster: it is not a link, and only this user may write. */
+/**
+ * Whether this user made a folder for a cluster: it is not a link, and only this user may write.
+ */
 function isDistant(folder: string): boolean {
   const found = fs.lstatSync(folder, { throwIfNoEntry: false })
   return (
@@ -80,7 +82,7 @@ function readNote(folder: string): Note | undefined {
   }
 }
 
-/** Whether a home was removed. The rest of its path must lie on the file system it was on. */
+/** Whether a home was removed. The rest of its path must be on the same file system as before. */
 function isGone({ home, device }: Note): boolean {
   if (fs.existsSync(home)) return false
   let above = path.dirname(home)
