@@ -34,7 +34,7 @@ const TYPES: Readonly<Record<string, ColumnType>> = {
 /** Filters that a question cannot do without: it asks for one thing, not for a table. */
 const NEEDED = new Set(['order_id', 'then'])
 
-/** Turns the questions that need no filter into data sets. Throws as `dataSetOf`. */
+/** Turns the questions that need no filter into data sets. Throws what `dataSetOf` throws. */
 export function dataSetsOf(questions: Iterable<Question>): DataSet[] {
   return [...questions]
     .filter(({ filters }) => !filters.some((filter) => NEEDED.has(filter)))

@@ -14,7 +14,7 @@ afterEach(async () => {
 interface Silenced {
   readonly system: TestSystem
   readonly deps: Deps
-  /** As `deps`, but with little patience for the silence of one of the databases. */
+  /** Like `deps`, but with little patience for the silence of one of the databases. */
   readonly impatient: (which: 'source' | 'warehouse') => Deps
   readonly source: SilentProxy
   readonly warehouse: SilentProxy

@@ -38,7 +38,7 @@ export interface Output {
   style(style: Style, text: string): string
   /** A result for people, exactly as given; nothing with `--json`. */
   print(text: string): void
-  /** As `print`, with the commands in the text as people must type them. */
+  /** Like `print`, with the commands in the text as people must type them. */
   advise(text: string): void
   /** A finished step for people; nothing with `--json` or `--quiet`. */
   note(text: string): void

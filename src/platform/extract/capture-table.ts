@@ -114,7 +114,7 @@ export async function captureSince(
   return await captureWhole(deps, { ...read, force: false })
 }
 
-/** As `captureSince`. Returns undefined if a key is new and yet older than the horizon. */
+/** Like `captureSince`. Returns undefined if a key is new and yet older than the horizon. */
 async function captureRecent(
   deps: Deps,
   read: TableRead & { readonly age: number; readonly count: TableCount },

@@ -33,7 +33,8 @@ export interface Bucket extends AsyncDisposable {
    */
   request<Result>(work: () => Promise<Result>): Promise<Result>
   /**
-   * Every object whose key begins with `start`, by its key below the prefix. Throws as `request`.
+   * Every object whose key begins with `start`, by its key below the prefix. Throws what `request`
+   * throws.
    */
   list(start: string): AsyncIterable<S3Object & { readonly key: string }>
 }

@@ -26,7 +26,7 @@ export interface DivergingPlot extends PlotFrame {
   readonly complete?: readonly boolean[]
 }
 
-/** Plots two bars a row, for the first rows. Throws as `AnswerTable`. */
+/** Plots two bars a row, for the first rows. Throws what `AnswerTable` throws. */
 export function plotDiverging(
   chart: DivergingChart,
   { table, labels }: PlotSource,

@@ -16,7 +16,7 @@ export interface LinesPlot extends PlotFrame {
   readonly isRate: boolean
 }
 
-/** Plots a line from rows, one a week or month. Throws as `AnswerTable`. */
+/** Plots a line from rows, one a week or month. Throws what `AnswerTable` throws. */
 export function plotLines(
   chart: LinesChart,
   { table, labels }: PlotSource,

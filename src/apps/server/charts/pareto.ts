@@ -14,7 +14,7 @@ export interface ParetoPlot extends PlotFrame {
   readonly cumulative: readonly number[]
 }
 
-/** Plots the first rows. Throws as `AnswerTable`. */
+/** Plots the first rows. Throws what `AnswerTable` throws. */
 export function plotPareto(chart: ParetoChart, { table }: PlotSource): UnnamedPlot<ParetoPlot> {
   const { rows, text, number } = table
   const shown = rows.slice(0, chart.limit)

@@ -15,7 +15,10 @@ export interface StackedPlot extends PlotFrame {
   readonly complete: readonly boolean[]
 }
 
-/** Plots a bar a month and a place in it for each value of `stack`. Throws as `AnswerTable`. */
+/**
+ * Plots a bar a month and a place in it for each value of `stack`. Throws what `AnswerTable`
+ * throws.
+ */
 export function plotStacked(
   chart: StackedChart,
   { table, labels }: PlotSource,

@@ -40,7 +40,7 @@ export interface Place {
   readonly path: string
 }
 
-/** As `FeedRows`, for lines that are checked one by one. */
+/** Like `FeedRows`, for lines that are checked one by one. */
 export type DividedLines = Omit<FeedRows, 'unknown'>
 
 /** A number that may have more digits than a double can hold. */
