@@ -138,7 +138,7 @@ describe('the brake', () => {
   })
   const counts = async () => Object.keys(await currentOrders(system)).length
 
-  it('holds a mass deletion back, and says so, while other tables go on', async () => {
+  it('holds a mass deletion, and says so, while other tables go on', async () => {
     expect(await lastChanges(system)).toEqual({
       payment: { deleted: 1 },
       transaction: { deleted: 1 },

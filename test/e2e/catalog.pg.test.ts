@@ -116,7 +116,7 @@ describe('tidemark catalog', () => {
     await system.sql.query('alter table design rename file_name to file')
     expect((await command('run')).code).toBe(4)
     const { code, out } = await command('catalog design')
-    expect(out).toMatch(/held back since .* UTC: column file_name is gone\n/)
+    expect(out).toMatch(/held since .* UTC: column file_name is gone\n/)
     expect(out).toMatch(/design\.file_name +→ dim_design\.file_name\n/)
     expect(code).toBe(0)
     const { events } = await command('catalog design --json')

@@ -81,10 +81,10 @@ it('log() writes what a person must know: alerts, large tables, whole comparison
   output.log({ event: 'table_compared_whole', level: 'warn', table: 'staff', why })
   output.clear()
   expect(written.err.split('\n')).toEqual([
-    '  ! payment: 900 of 1,000 rows are gone from the source; the deletions are held back. If that is right: tidemark run --confirm-deletes payment',
+    '  ! payment: 900 of 1,000 rows are gone from the source; the deletions are held. If that is right: tidemark run --confirm-deletes payment',
     '  ! fact_payment: 2 rows of batch 3 went to quarantine (not_null payment_date). See them: tidemark quarantine list',
-    '  ! staff is held back: column name is gone. All other tables go on. Once this is fixed, the next run catches up.',
-    '  ✓ staff is no longer held back',
+    '  ! staff is held: column name is gone. All other tables go on. Once this is fixed, the next run catches up.',
+    '  ✓ staff is no longer held',
     '  staff has a new schema: tidemark catalog',
     '  public.other has no contract and is left alone',
     "  ! The issuer's keys cannot be fetched, so no token can be checked.",
@@ -113,7 +113,7 @@ it('log() makes one line of equal events for several tables in a row, and --json
     '  a, b, c and 2 more are compared as a whole: the source was restarted',
     '  f is compared as a whole: another',
     '  x, y and z have no contract and are left alone',
-    '  ✓ staff is no longer held back',
+    '  ✓ staff is no longer held',
     '  g and h have a new schema: tidemark catalog',
     'the end',
   ])

@@ -60,7 +60,7 @@ export interface WarningStatus {
 export interface TableStatus {
   readonly table: string
   readonly rows: number
-  /** Deletions that the brake holds back until they are confirmed. */
+  /** Deletions that the brake holds until they are confirmed. */
   readonly heldDeletes: number
   /** Why the table is held, if it is. */
   readonly hold: Hold | undefined

@@ -103,7 +103,7 @@ const ingestionEntry = baseEntry.extend({
    */
   capturedTo: snapshot.optional(),
   archivedTo: snapshot.optional(),
-  /** Deletions that the brake holds back until the operator confirms them. */
+  /** Deletions that the brake holds until the operator confirms them. */
   heldDeletes: z.number().int().optional(),
 })
 

@@ -56,7 +56,7 @@ function checkRows(rows: readonly RateRow[], fetchedAt: string): void {
   for (const { base, quote, rate_date, rate } of rows) {
     if (base === quote) throw new Refusal('A rate is from a currency to itself')
     if (rate_date < FIRST_DAY || rate_date > last) {
-      throw new Refusal('A rate is for a day before 1970 or in the future')
+      throw new Refusal('A rate is for a day that is too early or in the future')
     }
     if (!(Number(rate) >= LEAST && Number(rate) <= MOST)) {
       throw new Refusal('A rate is not a positive number within bounds')

@@ -103,7 +103,7 @@ function printTable(output: Output, table: CatalogTable & Feeds, { models }: Cat
   }
   if (hold !== undefined) {
     output.print(
-      `  ${output.style('red', '✕ held back')} since ${formatMoment(hold.sinceAt)} UTC: ${hold.detail}`,
+      `  ${output.style('red', '✕ held')} since ${formatMoment(hold.sinceAt)} UTC: ${hold.detail}`,
     )
   }
   for (const [index, version] of versions.entries()) {

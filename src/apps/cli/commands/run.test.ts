@@ -147,7 +147,7 @@ it('reportRun() does not report a requested stop as an error', () => {
 it('I13 reportRun() names held tables even if nothing else happened', () => {
   const held = [{ table: 'staff', reason: 'permission', detail: 'table staff may not be read' }]
   const { err } = reported({ loaded: { batches: [], lastBatch: 4, isCutShort: false }, held })
-  expect(err).toBe('   ! held back: staff (permission)   see tidemark status\n')
+  expect(err).toBe('   ! held: staff (permission)   see tidemark status\n')
 })
 
 it('reportRun() counts the rows that are published although they break a check', () => {

@@ -126,7 +126,7 @@ export function reportRun({ output, config }: CommandContext, report: RunReport)
   }
   if (held.length > 0) {
     const tables = held.map(({ table, reason }) => `${table} (${reason})`).join(', ')
-    output.note(`   ${output.style('red', '! held back:')} ${tables}   see tidemark status`)
+    output.note(`   ${output.style('red', '! held:')} ${tables}   see tidemark status`)
   }
 }
 

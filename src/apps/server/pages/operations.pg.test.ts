@@ -180,7 +180,7 @@ describe('when something is kept back', () => {
     const text = await said('/catalogue/design')
     expect(text).toContain('added &lt;b&gt;note')
     const payment = await said('/catalogue/payment')
-    expect(payment).toMatch(/held back since .* UTC ?: column paid is gone/)
+    expect(payment).toMatch(/held since .* UTC ?: column paid is gone/)
   })
 
   it('Pipeline shows which batches are not loaded yet', async () => {

@@ -209,7 +209,7 @@ function batchRow(
   ]
 }
 
-/** The state of a source table: captured, held, or with its deletions held back. */
+/** The state of a source table: captured, held, or with its deletions held. */
 export function describeState({
   hold,
   heldDeletes,
