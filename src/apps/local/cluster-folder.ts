@@ -10,7 +10,7 @@ const NOTE = 'home.json'
 /** The file in a home that names the folder with its cluster. */
 export const POINTER = 'cluster-folder'
 
-/** What such a folder notes about its home. */
+/** What the note in such a folder says about its home. */
 interface Note {
   readonly home: string
   /** The home's file system. While it is not mounted, nobody can tell whether the home is gone. */
@@ -18,7 +18,7 @@ interface Note {
 }
 
 /**
- * Returns where the cluster for the folder `home` lies: in `<home>/cluster`, or in a folder outside
+ * Returns where the cluster for the folder `home` is: in `<home>/cluster`, or in a folder outside
  * if the server's account could not reach that one. A home that is moved keeps its cluster. May be
  * repeated. Throws `ConfigError` as `ownFolder` does.
  */
@@ -55,7 +55,7 @@ export async function sweepClusters(bases = sharedBases('/var/lib')): Promise<vo
         await stopOrphan(path.join(fs.realpathSync(folder), 'cluster'))
         fs.rmSync(folder, { recursive: true, force: true })
       } catch {
-        // Its server is in use, or another process is removing it now.
+        // Its server is in use, or another process is removing the cluster now.
       }
     }
   }

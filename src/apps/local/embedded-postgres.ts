@@ -15,7 +15,7 @@ import { watchServer } from './server-watch.ts'
 
 const run = promisify(execFile)
 
-/** Where a cluster lies and what it runs with. */
+/** Where a cluster is, and what it runs with. */
 export interface EmbeddedPostgresOptions {
   /** The folder that names the cluster. Holds its password and, if possible, the cluster itself. */
   dataDir: string
@@ -32,7 +32,7 @@ export interface EmbeddedPostgres extends AsyncDisposable {
   readonly host: '127.0.0.1'
   readonly port: number
   readonly pid: number
-  /** Where the cluster lies: `<dataDir>/cluster`, or outside if root had to put it there. */
+  /** Where the cluster is: `<dataDir>/cluster`, or outside if root had to put it there. */
   readonly dataDir: string
   /** A connection string, for the superuser `postgres` unless another role is named. */
   url(database: string, user?: string, password?: string): string

@@ -314,7 +314,7 @@ async function finishCapture(
   await rows.remove()
   return {
     ...prepared,
-    // A row that already lies in quarantine in this version counts as unchanged.
+    // A row that is already in quarantine in this version counts as unchanged.
     counts: countRows({ read: rows.read(), inserted, updated, deleted, quarantined: refusal.rows }),
     quarantine: refusal.quarantine,
     open: refusal.open,

@@ -248,7 +248,7 @@ export interface DivergingChart {
   readonly label: string
   readonly in: string
   readonly out: string
-  /** Weeks stand along a time axis. Without it, rows lie below each other. */
+  /** With it, weeks are along a time axis. Without it, rows are below each other. */
   readonly step?: 'week'
   readonly complete?: string
   readonly limit?: number

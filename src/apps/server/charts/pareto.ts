@@ -36,7 +36,7 @@ export function plotPareto(chart: ParetoChart, { table }: PlotSource): UnnamedPl
 
 const SERIES = { amount: 'amount', share: 'share so far' }
 
-/** Draws the amounts from the left and the share so far on an axis of its own beneath. */
+/** Draws the amounts from the left, and the cumulative share on a separate axis beneath. */
 export function paretoOption(plot: ParetoPlot, theme: Theme): EChartsOption {
   const base = lyingAxes(plot.labels, { theme, hasLegend: true })
   return {

@@ -6,7 +6,7 @@ import { amountAxis, baseOption, legendBesideOrBelow, timeAxis } from './axes.ts
 import type { PlotFrame, PlotSource, UnnamedPlot } from './plot.ts'
 import { decalOf, type Theme } from './theme.ts'
 
-/** Bars over months, each a stack of values; the greatest stands at the bottom. */
+/** Bars over months, each a stack of values, with the greatest at the bottom. */
 export interface StackedPlot extends PlotFrame {
   readonly kind: 'stacked'
   readonly labels: readonly string[]

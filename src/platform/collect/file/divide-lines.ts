@@ -32,7 +32,7 @@ export interface RowFile {
   readonly rows: number
 }
 
-/** Some lines of a file, and where they stand in the batch. */
+/** Some lines of a file, and their place in the batch. */
 export interface Place {
   readonly file: FeedFile
   /** Lines before these in the batch. */

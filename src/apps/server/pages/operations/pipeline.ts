@@ -21,7 +21,7 @@ export interface PipelineOptions {
   readonly question: string | undefined
 }
 
-/** Where changes from the source stand, batch by batch, and how fresh that makes the warehouse. */
+/** How far changes from the source have come, batch by batch, and how fresh the warehouse is. */
 export function renderPipeline(options: PipelineOptions): Markup {
   const { status } = options
   return html`
