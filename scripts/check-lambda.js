@@ -100,7 +100,7 @@ async function deflatedSize(file) {
   return size
 }
 
-/** Checks that each handler lies where Lambda looks for it, and that Lambda may read it. */
+/** Checks that each handler is where Lambda looks for it, and that Lambda may read it. */
 async function checkFunctions({ arch, target, files }) {
   const { FUNCTIONS } = await import('../dist/apps/aws/functions.js')
   const faults = []

@@ -33,7 +33,7 @@ it('every dependency is pinned exactly', () => {
   expect(loose).toEqual([])
 })
 
-it('docs/dependencies.md says why a package is pinned only for the version that is', () => {
+it('docs/dependencies.md explains a pin for the version that is pinned', () => {
   expect(listed).toContain(`Pinned to ${installed['@duckdb/node-api']}`)
   expect(listed).toContain(`The CLI is ${installed['aws-cdk']} exactly`)
 })

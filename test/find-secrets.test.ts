@@ -55,7 +55,7 @@ it.each(Object.entries(SECRETS))('finds in a file: %s; says where, not what', (k
   expect(status).toBe(1)
 })
 
-it('finds in the history what was taken out since', () => {
+it('finds a secret in the history that was removed since', () => {
   commit('settings.txt', SECRETS['npm token'])
   commit('settings.txt', 'nothing')
   expect(search(folder)).toMatchObject({ status: 0, stderr: '' })
@@ -64,14 +64,14 @@ it('finds in the history what was taken out since', () => {
   expect(status).toBe(1)
 })
 
-it('lets pass what is no secret', () => {
+it('ignores text that is not a secret', () => {
   commit('a.txt', 'postgresql://user:password@host:5432/database')
   commit('b.txt', 'postgresql://someone:top-secret@127.0.0.1:1/totesys')
   commit('c.txt', 'postgresql://reader:…@db.example.org/totesys')
   expect(search(folder, '--history')).toMatchObject({ status: 0, stderr: '' })
 })
 
-it('there is none in this project', () => {
+it('finds none in this project', () => {
   const { stderr } = search(root)
   expect(stderr).toBe('')
 })

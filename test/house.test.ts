@@ -62,7 +62,7 @@ it('an exported name has one meaning: it is exported from one file', () => {
   expect(Object.fromEntries(several)).toEqual({})
 })
 
-it('SQL that never changes stands in a .sql file, not in a string', () => {
+it('SQL that never changes is in a .sql file, not in a string', () => {
   const platform = code.filter(({ file }) => file.startsWith('src/platform/'))
   const texts = platform.flatMap(({ file, text }) =>
     [

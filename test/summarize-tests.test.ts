@@ -28,7 +28,7 @@ function summarize(
   return { last: stdout.trimEnd().split('\n').at(-1), stderr, status }
 }
 
-it('says what passed, and what was skipped where something was', () => {
+it('says what passed, and what was skipped, if anything', () => {
   const testResults = [results('a.test.ts', 'passed', 'passed', 'passed')]
   expect(summarize({ numPassedTests: 2, testResults })).toMatchObject({
     last: '2 passed, 0 failed',
@@ -68,14 +68,14 @@ it.each([
   })
 })
 
-it('never says 0 failed where there is no report', () => {
+it('never says 0 failed without a report', () => {
   expect(summarize({ exitCode: 1 }, null)).toMatchObject({
     last: '0 passed, 1 failed',
     status: 1,
   })
 })
 
-it('counts an S3 suite that did not run where it was required', () => {
+it('counts an S3 suite that did not run although it was required', () => {
   const testResults = [
     results('a.test.ts', 'passed', 'passed'),
     results('src/lake.s3.test.ts', 'passed', 'skipped', 'skipped'),

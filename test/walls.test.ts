@@ -22,7 +22,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['inspect'],
 ]
 
-/** What each world may import from the others; a path stands for itself and all below it. */
+/** What each world may import from the others. A path includes everything below it. */
 const WORLDS: Readonly<Record<string, readonly string[]>> = {
   'src/platform/': [],
   'src/totesys/': ['src/platform/'],

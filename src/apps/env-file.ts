@@ -9,10 +9,10 @@ export interface FileSetting {
 }
 
 /**
- * Reads a file of settings, one `NAME=value` a line, as Node's own reader does, but skips nothing in
- * silence. Empty lines and comments (`#`) do not count. A line may begin with `export`. A value in
- * one of three kinds of quotes may go over several lines; in double quotes `\n` is a line feed. The
- * file is UTF-8, with or without a byte order mark, with any line endings.
+ * Reads a file of settings, one `NAME=value` a line, as Node's own reader does, but skips nothing
+ * in silence. Empty lines and comments (`#`) do not count. A line may begin with `export`. A value
+ * in one of three kinds of quotes may go over several lines; in double quotes `\n` is a line feed.
+ * The file is UTF-8, with or without a byte order mark, with any line endings.
  *
  * Throws `ConfigError` (`CONFIG_FILE`) with the file, the line and the name, never a value: for
  * another encoding, a line that is not a setting, and quotes that do not match. Of the settings for
@@ -86,7 +86,9 @@ function findWideEncoding(bytes: Buffer): string | undefined {
   return odd > even ? 'UTF-16LE' : 'UTF-16BE'
 }
 
-/** Says that a line is not a setting. Names the one that was meant, if that cannot be a value. */
+/**
+ * Says that a line is not a setting. Names the setting that was meant, unless that may be a value.
+ */
 function notASetting(text: string): string {
   const [, name] = /^\s*(?:export\s+)?(TIDEMARK\w*)/i.exec(text) ?? []
   return `${name === undefined ? '' : `${name}: `}it is neither NAME=value nor a comment`

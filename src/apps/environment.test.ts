@@ -32,7 +32,7 @@ it('readConfig() lets flags win over the environment, that over .env, that over 
   })
 })
 
-it('readConfig() does without .env, and says when it cannot be read', () => {
+it('readConfig() works without .env, and says if it cannot be read', () => {
   expect(readConfig({}).TIDEMARK_THREADS).toBe(2)
   mkdirSync('.env')
   expect(() => readConfig({})).toThrow('The file .env cannot be read')
@@ -80,7 +80,7 @@ it('readConfig() refuses TIDEMARK_ names that are not settings, and says what ma
   expect(read({ TIDEMARK_NOTHING_LIKE_ANY_OF_THEM: 'x' })).toBe(
     'CONFIG_UNKNOWN: TIDEMARK_NOTHING_LIKE_ANY_OF_THEM (the environment) is not a setting',
   )
-  // What tests and functions on AWS read.
+  // Names that tests and functions on AWS read.
   expect(read({ TIDEMARK_CHROMIUM: '/bin/c', TIDEMARK_SOURCE_SECRET: 'x' })).toBe('taken')
 })
 
@@ -115,7 +115,7 @@ it('openEnvironment() stops the embedded system again if the rest cannot be open
   expect(existsSync('.tidemark/local.json')).toBe(false)
 })
 
-it('openStore() opens a directory or a bucket by its address, and says what is neither', async () => {
+it('openStore() opens a directory or a bucket by its address, and refuses any other address', async () => {
   expect((await openStore('zones/in')).location).toBe(join(process.cwd(), 'zones/in'))
   const bucket = await openStore('s3://lake/in/', { TIDEMARK_S3_ENDPOINT: 'http://127.0.0.1:1' })
   expect(bucket.location).toBe('s3://lake/in')

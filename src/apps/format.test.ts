@@ -31,7 +31,7 @@ it('formatDuration() says a time as people do', () => {
   ])
 })
 
-it('shorten() keeps a long key from making every line of a list as long', () => {
+it('shorten() cuts a long key, so that it does not widen a whole list', () => {
   expect(shorten('GBP, USD, 2026-01-02')).toBe('GBP, USD, 2026-01-02')
   expect(shorten('x'.repeat(60))).toBe('x'.repeat(60))
   expect(shorten('x'.repeat(3_000_000))).toBe(`${'x'.repeat(59)}…`)

@@ -39,7 +39,7 @@ export function formatBytes(bytes: number): string {
 
 /**
  * A moment in UTC as `2026-11-20 10:41:05`, from what Postgres or ISO 8601 writes; the zone is said
- * elsewhere. Seconds are shown if they are given. Any other text stays as it is.
+ * elsewhere. Seconds are shown if they are given. Any other text stays unchanged.
  */
 export function formatMoment(text: string): string {
   const { day, time } = momentParts(text)
@@ -59,7 +59,7 @@ function momentParts(text: string): { day?: string; time?: string } {
 
 const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ')
 
-/** An ISO day as `19 Nov 2026`. Any other text stays as it is. */
+/** An ISO day as `19 Nov 2026`. Any other text stays unchanged. */
 export function formatDay(text: string): string {
   const [, year = '', month = '', day = ''] = /^(\d{4})-(\d\d)-(\d\d)$/.exec(text) ?? []
   const name = MONTHS[Number(month) - 1]
@@ -110,8 +110,8 @@ export function formatRatio(ratio: number): string {
 }
 
 /**
- * Milliseconds from `5s`, `2m`, `1h`, `500ms` or bare seconds. Undefined for any other text, for zero
- * and for more than a day.
+ * Milliseconds from `5s`, `2m`, `1h`, `500ms` or bare seconds. Undefined for any other text, for
+ * zero and for more than a day.
  */
 export function parseDuration(text: string): number | undefined {
   const found = /^(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?$/.exec(text.trim())
@@ -121,7 +121,9 @@ export function parseDuration(text: string): number | undefined {
   return milliseconds > 0 && milliseconds <= 86_400_000 ? milliseconds : undefined
 }
 
-/** A header and rows as aligned columns of text. Columns that hold only numbers are aligned right. */
+/**
+ * A header and rows as aligned columns of text. Columns that hold only numbers are aligned right.
+ */
 export function formatTable(
   header: readonly string[],
   rows: readonly (readonly string[])[],

@@ -58,5 +58,5 @@ export const APP_EVENTS = { ...EVENTS, ...MACHINE_EVENTS, ...SERVER_EVENTS }
 
 export type AppLogEntry = EntryOf<typeof APP_EVENTS>
 
-/** As `Log` in the platform, which it may stand for: it takes the events of the apps too. */
+/** Takes the events of the platform and of the apps, so it can be used as the platform's `Log`. */
 export type AppLog = (entry: AppLogEntry) => void

@@ -5,7 +5,9 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** Identifies one process for good. Its number alone may go to another process once it has ended. */
+/**
+ * Identifies one process for good. Its number alone may go to another process once it has ended.
+ */
 export interface ProcessMark {
   readonly pid: number
   /** When it began, as the system says. Two processes with one number differ in this. */
@@ -31,7 +33,7 @@ function placeHere(): string {
   return `${hostname()}/${bootId}/${readlinkSync('/proc/self/ns/pid')}`
 }
 
-/** When a process began; undefined if there is none with that number. */
+/** When a process began; undefined if no process has that number. */
 async function beginOf(pid: number): Promise<string | undefined> {
   try {
     if (process.platform !== 'linux') {

@@ -18,7 +18,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(parent, { recursive: true, force: true }))
 
-/** What every command does with the folder: opens a scratch folder, and closes it. */
+/** Opens a scratch folder and closes it, as every command does. */
 async function sweep(): Promise<void> {
   const scratch = await openScratch(parent, { log })
   await scratch[Symbol.asyncDispose]()
@@ -80,7 +80,7 @@ it('I15 openScratch() leaves a folder from another machine until its mark is a d
   expect([existsSync(fresh), existsSync(old)]).toEqual([true, false])
 })
 
-it('I15 openScratch() leaves what Tidemark did not make', async () => {
+it('I15 openScratch() leaves everything that Tidemark did not make', async () => {
   await mkdir(join(parent, 'mine'))
   await writeFile(join(parent, 'mine.txt'), '')
   await writeFile(join(parent, 'broken.owner.json'), 'no mark')
@@ -99,7 +99,7 @@ it('I15 openScratch() names a folder that it cannot make', async () => {
 })
 
 it.each(['file', 'file/below', 'file/below/it'])(
-  'I15 openScratch() says of %s that it cannot be made, not that somebody took it away',
+  'I15 openScratch() says that %s cannot be made, not that somebody removed it',
   async (path) => {
     await writeFile(join(parent, 'file'), '')
     await expect(openScratch(join(parent, path), { log })).rejects.toMatchObject({

@@ -68,11 +68,14 @@ describe('alarms', () => {
     )
   })
 
-  it.each([...alarms])('%s tells the topic, and when it is over, too', (_, properties) => {
-    expect(properties.AlarmActions.length).toBe(1)
-    expect(properties.OKActions).toEqual(properties.AlarmActions)
-    expect(JSON.stringify(properties.AlarmActions)).toMatch(/Alerts/)
-  })
+  it.each([...alarms])(
+    '%s tells the topic when it is raised and when it is over',
+    (_, properties) => {
+      expect(properties.AlarmActions.length).toBe(1)
+      expect(properties.OKActions).toEqual(properties.AlarmActions)
+      expect(JSON.stringify(properties.AlarmActions)).toMatch(/Alerts/)
+    },
+  )
 
   it.each([...alarms])('%s names its entry in the runbook', (_, { AlarmDescription }) => {
     const [, entry = ''] = /docs\/runbook\.md#([\w-]+)$/.exec(AlarmDescription) ?? []
@@ -118,7 +121,7 @@ describe('alarms', () => {
     expect(changed.get('tidemark-freshness')).toMatchObject({ Threshold: 40 * 60, Period: 1200 })
   })
 
-  it('silence raises nothing else, but that nothing was collected', () => {
+  it('silence raises nothing else, except that nothing was collected', () => {
     const loud = [...alarms.values()].filter((one) => one.TreatMissingData !== 'notBreaching')
     expect(loud.map(({ AlarmName }) => AlarmName)).toEqual([
       'tidemark-freshness',

@@ -65,7 +65,7 @@ export function createDashboard(
         ),
       ],
       [
-        graph('Held back', [
+        graph('Held', [
           ownMetric('quarantined', Stats.SUM, period),
           ownMetric('held', Stats.MAXIMUM, period),
           ownMetric('deletesHeld', Stats.MAXIMUM, period),

@@ -38,7 +38,7 @@ afterAll(async () => {
 })
 
 it.each(dataSetsOf(questions.values()).map((set) => [set.name, set] as const))(
-  'Postgres answers %s with the columns it is said to have',
+  'Postgres answers %s with the declared columns',
   async (_, { sql, columns }) => {
     const client = await database.client()
     // As QuickSight does: a statement of its own around ours.

@@ -45,7 +45,7 @@ describe('dataSetOf()', () => {
 })
 
 describe('data sets', () => {
-  it('are all questions that do not ask for one thing', () => {
+  it('are all questions that are not about one thing', () => {
     const left = [...questions.keys()].filter((name) => !sets.some((one) => one.name === name))
     expect(left).toEqual(['s12_order_versions', 's15_books_as_of'])
   })
@@ -55,7 +55,7 @@ describe('data sets', () => {
     expect(sql).not.toMatch(/;\s*$/)
   })
 
-  it('those of the payments are for finance alone, and nobody is given the source', () => {
+  it('show payments to finance alone, and give nobody the source', () => {
     const template = stackOf(templatesOf(EVERYTHING), 'QuickSight')
     for (const [, properties] of resourcesOf(template, 'AWS::QuickSight::DataSet')) {
       const { DataSetId, Permissions } = properties as {

@@ -34,7 +34,7 @@ const TYPES: Readonly<Record<string, ColumnType>> = {
 /** Filters that a question cannot do without: it asks for one thing, not for a table. */
 const NEEDED = new Set(['order_id', 'then'])
 
-/** Turns the questions that need no filter into data sets. Throws as `dataSetOf`. */
+/** Turns the questions that need no filter into data sets. Throws what `dataSetOf` throws. */
 export function dataSetsOf(questions: Iterable<Question>): DataSet[] {
   return [...questions]
     .filter(({ filters }) => !filters.some((filter) => NEEDED.has(filter)))
@@ -42,8 +42,9 @@ export function dataSetsOf(questions: Iterable<Question>): DataSet[] {
 }
 
 /**
- * Turns a question into a data set. Every filter is null, which filters nothing. The columns are those
- * that its last `select` casts and names. Throws `ConfigError` if a column or its type is not clear.
+ * Turns a question into a data set. Every filter is null, which filters nothing. The columns are
+ * those that its last `select` casts and names. Throws `ConfigError` if a column or its type is not
+ * clear.
  */
 export function dataSetOf({ name, title, access, sql }: Question): DataSet {
   const { text, values } = bindStatement(withoutHeader(sql), {})
@@ -62,7 +63,7 @@ function withoutHeader(sql: string): string {
   return lines.slice(lines.findIndex((line) => !line.startsWith('--'))).join('\n')
 }
 
-/** By our SQL style, the last `select` stands alone on its line and casts every column. */
+/** By our SQL style, the last `select` is alone on its line and casts every column. */
 function columnsOf(name: string, sql: string): DataSetColumn[] {
   const list = /\nselect\n(?<list>(?:(?!\nselect\n)[\s\S])*?)\nfrom [^]*$/.exec(
     sql.slice(Math.max(0, sql.lastIndexOf('\nselect\n'))),

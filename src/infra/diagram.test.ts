@@ -6,7 +6,7 @@ import { templatesOf } from './template-facts.ts'
 const page = new URL('../../docs/aws.md', import.meta.url)
 const PLACE = /(?<=<!-- diagram: made from the templates -->\n```mermaid\n)[\s\S]*?(?=\n```)/
 
-it('the diagram in docs/aws.md is that of the templates', () => {
+it('the diagram in docs/aws.md is drawn from the templates', () => {
   const drawn = drawDiagram(templatesOf({ alertEmail: 'alerts@example.org' }))
   const text = readFileSync(page, 'utf8')
   if (process.env['UPDATE_DIAGRAM'] === '1') {

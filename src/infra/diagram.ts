@@ -45,7 +45,7 @@ export function drawDiagram(templates: ReadonlyMap<string, StackTemplate>): stri
   return ['flowchart LR', ...nodes.values(), ...edges.toSorted()].join('\n  ')
 }
 
-/** What runs, and where data lies. */
+/** What runs, and where data is kept. */
 function drawPlaces({ all, node }: Canvas): void {
   for (const { id, properties } of all('AWS::Scheduler::Schedule')) {
     node(id, ROUND, `schedule<br/>${textOf(properties['ScheduleExpression'])}`)

@@ -12,7 +12,7 @@ const functions = ['Pipeline', 'Presentation'].flatMap((id) =>
   ),
 )
 
-it('the functions are those of apps/aws', () => {
+it('the functions are the ones in apps/aws', () => {
   expect(functions.map(([name]) => name).toSorted()).toEqual(Object.keys(FUNCTIONS).toSorted())
 })
 
@@ -40,7 +40,7 @@ const SECRETS: Readonly<Record<string, unknown>> = {
   api: { TIDEMARK_WAREHOUSE_READER_SECRET: 'tidemark/warehouse-reader' },
 }
 
-it.each(functions)('%s is given names of secrets and no value of one', (name, properties) => {
+it.each(functions)('%s gets names of secrets and never a value', (name, properties) => {
   const { Variables } = properties['Environment'] as { Variables: Record<string, unknown> }
   const entries = Object.entries(Variables)
   expect(Object.fromEntries(entries.filter(([key]) => key.endsWith('_SECRET')))).toEqual(

@@ -11,7 +11,7 @@ it.each([
   ['everything on', EVERYTHING],
   ['a way out of the network', { ...EVERYTHING, natGateways: 1, databaseMultiAz: true }],
   [
-    'an account and a region, of which nothing is asked',
+    'an account and a region, which are not looked up',
     { ...EVERYTHING, account: '111122223333', region: 'eu-west-2' },
   ],
   [
@@ -31,7 +31,7 @@ it.each([
   expect(readReport(made.app)).toEqual([])
 })
 
-it('cdk-nag fails the synthesis for what nobody has acknowledged', () => {
+it('cdk-nag fails the synthesis for a finding that nobody has acknowledged', () => {
   const open = (app: App): void => {
     withNag(app)
     new Bucket(new Stack(app, 'Open'), 'Bucket')
@@ -49,7 +49,7 @@ interface Report {
   }[]
 }
 
-/** What was found by any plugin, CDK's own among them; that nobody gets mail is said on purpose. */
+/** The findings of all plugins, CDK's own included, except the intended one: nobody gets mail. */
 function readReport(app: App): string[] {
   const text = readFileSync(join(app.outdir, 'validation-report.json'), 'utf8')
   return (JSON.parse(text) as Report).pluginReports

@@ -81,7 +81,7 @@ it('the mail about an old warehouse arrives within the promise', () => {
   )
 })
 
-it('docs/aws.md lists every parameter as it is', () => {
+it('docs/aws.md lists every parameter as declared', () => {
   const file = new URL('../../docs/aws.md', import.meta.url)
   const page = readFileSync(file, 'utf8')
   const listed = /\| parameter \| default[\s\S]*?(?=\n\n)/

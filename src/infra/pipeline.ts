@@ -43,7 +43,9 @@ export interface Pipeline {
   readonly alerts: AlertsTopic
 }
 
-/** Creates everything for a run every few minutes: schedule, state machine, functions and alarms. */
+/**
+ * Creates everything for a run every few minutes: schedule, state machine, functions and alarms.
+ */
 export function createPipeline(
   app: App,
   { parameters, storage, network, codeDir, ...props }: PipelineProps,
@@ -92,7 +94,7 @@ function createStages(
     extract: createFunction(stack, {
       ...made,
       name: 'extract',
-      // The source lies outside. Without a way out of the network it could not be reached.
+      // The source is outside. Without a way out of the network it could not be reached.
       network: parameters.natGateways > 0 ? network : undefined,
       secret: 'source',
       zones: {
@@ -118,7 +120,10 @@ function createStages(
   }
 }
 
-/** The machine from `apps/aws` with its placeholders filled. Its role may call these functions and alert. */
+/**
+ * The machine from `apps/aws` with its placeholders filled. Its role may call these functions and
+ * alert.
+ */
 function createMachine(
   stack: Stack,
   {

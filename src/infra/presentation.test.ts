@@ -51,7 +51,7 @@ describe('API and login', () => {
     expect(groups.map(([, { GroupName }]) => GroupName)).toEqual(['analyst', 'finance'])
   })
 
-  it('no user pool is made where an issuer is given', () => {
+  it('no user pool is made if an issuer is given', () => {
     const given = {
       alertEmail: 'alerts@example.org',
       oidcIssuer: 'https://login.example.org',

@@ -79,7 +79,7 @@ function createBuckets(stack: Stack, { accessLogDays }: Parameters): SiteBuckets
     objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
     serverAccessLogsBucket: logs,
     serverAccessLogsPrefix: 'files/',
-    // Every deployment makes these files anew, so they go with the stack.
+    // Every deployment makes these files again, so they go with the stack.
     removalPolicy: RemovalPolicy.DESTROY,
   })
   return { logs, files }

@@ -25,17 +25,17 @@ describe('the state machine', () => {
     expect(isValid).toBe(true)
   })
 
-  it('would not be valid with a state that is missing', () => {
+  it('is not valid if a state is missing', () => {
     const broken = structuredClone(stateMachine) as { States: Record<string, unknown> }
     delete broken.States['Load']
     expect(validate(broken).isValid).toBe(false)
   })
 
-  it('asks for the alarm on failed runs by the name it has', () => {
+  it('asks for the alarm on failed runs by its name', () => {
     expect(given['FailureAlarmName']).toBe('tidemark-executions-failed')
   })
 
-  it('is traced, and logs errors without what its states were given', () => {
+  it('is traced, and logs errors without the input of its states', () => {
     expect(machine).toMatchObject({
       TracingConfiguration: { Enabled: true },
       LoggingConfiguration: { Level: 'ERROR', IncludeExecutionData: false },
@@ -50,7 +50,7 @@ describe('the state machine', () => {
     expect(JSON.parse(String(standard['DefinitionString']))).toMatchObject({ TimeoutSeconds: 3600 })
   })
 
-  it('leads people to an entry of the runbook that is there', () => {
+  it('leads people to an entry that exists in the runbook', () => {
     const [, anchor = ''] = /\$\{RunbookUrl\}#([\w-]+)/.exec(definition) ?? []
     const runbook = readFileSync(new URL('../../docs/runbook.md', import.meta.url), 'utf8')
     expect(runbook).toContain(`\n## ${anchor}\n`)

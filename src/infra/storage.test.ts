@@ -89,7 +89,7 @@ it.each(['Ingestion', 'Processed'])('I3: %s refuses to overwrite and to delete',
   expect(statements.filter(({ Effect }) => Effect === 'Allow')).toEqual([])
 })
 
-it('the stacks that hold what cannot be made again are protected', () => {
+it('the stacks with irreplaceable data are protected', () => {
   using made = synthesize(EVERYTHING)
   expect(made.protectedStacks).toEqual(['Storage', 'Warehouse'])
 })

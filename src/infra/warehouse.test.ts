@@ -60,7 +60,7 @@ describe('the network', () => {
     expect(inline).toEqual([undefined, undefined, undefined, undefined])
   })
 
-  it('is joined by load and api, and by extract when there is a way out to the source', () => {
+  it('is joined by load and api, and by extract if there is a way out to the source', () => {
     const inNetwork = (all: ReadonlyMap<string, StackTemplate>) =>
       ['Pipeline', 'Presentation'].flatMap((id) =>
         resourcesOf(stackOf(all, id), 'AWS::Lambda::Function').flatMap(([name, { VpcConfig }]) =>

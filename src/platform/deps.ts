@@ -97,7 +97,8 @@ export function processedZone(
 }
 
 /**
- * Opens DuckDB with a scratch folder of its own, within the limits. Throws as `openDuckDb` does.
+ * Opens DuckDB with a scratch folder of its own, within the limits. Throws what `openDuckDb`
+ * throws.
  */
 export async function openScratchDb({
   scratchDir,

@@ -5,7 +5,8 @@ import { contract } from './source/contract.ts'
 
 /**
  * Totesys, a wholesaler of tote bags: three overlapping stars (sales, purchases, payments) over
- * eleven source tables, and exchange rates beside them. What each column means is in the models' SQL.
+ * eleven source tables, and exchange rates beside them. The models' SQL says what each column
+ * means.
  */
 export const totesys: Project = {
   name: 'totesys',
@@ -92,8 +93,8 @@ export const totesys: Project = {
           column: 'quote_currency',
           holds: 'base_currency <> quote_currency',
         },
-        // `usable_exchange_rate` has the same bounds: a rate beyond them is kept, and converts
-        // nothing. The inverse of a rate within them is within them too.
+        // `usable_exchange_rate` has the same bounds: a rate outside them is kept but converts
+        // nothing. The inverse of a rate inside them is inside them too.
         {
           name: 'rate_in_bounds',
           column: 'rate',
@@ -105,7 +106,7 @@ export const totesys: Project = {
           holds: `rate_date between date '1970-01-01' and date '2099-12-31'`,
         },
         { name: 'source_named', column: 'source', holds: `trim(source) <> ''` },
-        // The calendar has whole years that have a number of four digits.
+        // The calendar holds whole years, and a year has four digits.
         {
           name: 'date_in_calendar',
           column: 'rate_date',
@@ -139,7 +140,7 @@ interface FactSketch {
   readonly checks: readonly Check[]
   /** Column of the fact → the dimension whose one-column key it holds. */
   readonly references: Readonly<Record<string, string>>
-  /** What the questions about what is current limit. */
+  /** The columns by which questions filter current rows. */
   readonly sought: readonly string[]
 }
 

@@ -16,7 +16,7 @@ export interface Cloud extends AsyncDisposable {
   readonly events: ApiEvent[]
 }
 
-/** What stands behind the stand-in: the handler, the files of the site, and the authorizer. */
+/** The parts behind the stand-in: the handler, the files of the site, and the authorizer. */
 export interface CloudOptions {
   readonly api: Pick<Api, 'handle'>
   /** The folder that scripts/build-site.js writes. */

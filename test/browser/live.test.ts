@@ -63,7 +63,7 @@ describe.skipIf(site === undefined)('an open page', () => {
     await page.clock.install()
     await page.goto('/changes?period=all')
     await untilLive(page)
-    // The page's clock stands still, so that it waits for no timer of its own. The server waits half a
+    // The page's clock is stopped, so that no timer of the page counts. The server waits half a
     // second. How long both take beyond that depends on the machine.
     await page.clock.pauseAt(Date.now() + 3_600_000)
     const lags: number[] = []
@@ -118,7 +118,7 @@ describe.skipIf(site === undefined)('an open page', () => {
     expect(faults).toEqual([])
   })
 
-  it('keeps the focus outside of its content, the scroll and what is unfolded', async () => {
+  it('keeps the focus outside its content, the scroll position and what is unfolded', async () => {
     await using visit = await openVisit(browser, { url: server.url })
     const { page } = visit
     await page.goto('/sales')

@@ -50,21 +50,24 @@ describe.skipIf(site === undefined)('the theme', () => {
   it.each([
     ['reduce', true],
     ['no-preference', false],
-  ] as const)('with reduced motion set to %s, stands still: %s', async (reducedMotion, isStill) => {
-    await using visit = await openVisit(browser, { url: site?.url ?? '', reducedMotion })
-    const { page } = visit
-    await page.goto('/sales')
-    await untilLive(page)
-    const moving = await page.evaluate(() =>
-      [...document.querySelectorAll('*')]
-        .map((element) => getComputedStyle(element))
-        .some(
-          ({ transitionDuration, animationName }) =>
-            /[1-9]/.test(transitionDuration) || animationName !== 'none',
-        ),
-    )
-    expect(moving).toBe(!isStill)
-  })
+  ] as const)(
+    'with reduced motion set to %s, is without animation: %s',
+    async (reducedMotion, isStill) => {
+      await using visit = await openVisit(browser, { url: site?.url ?? '', reducedMotion })
+      const { page } = visit
+      await page.goto('/sales')
+      await untilLive(page)
+      const moving = await page.evaluate(() =>
+        [...document.querySelectorAll('*')]
+          .map((element) => getComputedStyle(element))
+          .some(
+            ({ transitionDuration, animationName }) =>
+              /[1-9]/.test(transitionDuration) || animationName !== 'none',
+          ),
+      )
+      expect(moving).toBe(!isStill)
+    },
+  )
 
   it('prints the content and nothing to click', async () => {
     await using visit = await openVisit(browser, { url: site?.url ?? '' })

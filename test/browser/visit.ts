@@ -23,7 +23,7 @@ export async function openVisit(
   const faults: string[] = []
   context.on('request', (request) => {
     const { protocol, origin } = new URL(request.url())
-    // Only what is in the page itself comes from no server.
+    // Only data within the page itself needs no server.
     if (protocol === 'data:' || origin === new URL(url).origin) return
     faults.push(`asks elsewhere: ${request.url()}`)
   })
@@ -123,7 +123,7 @@ export async function checkCharts(page: Page): Promise<string[]> {
         if (marks.length === 0) missing.push(`${title}: no marks in drawing ${place + 1}`)
         const label = drawing.getAttribute('aria-label') ?? ''
         if (drawing.getAttribute('role') !== 'img' || !/^\S+( \S+){4,}\.$/.test(label.trim()))
-          missing.push(`${title}: its label is no sentence: “${label}”`)
+          missing.push(`${title}: its label is not a sentence: “${label}”`)
       }
       // Ask shows the rows below the chart, and a button sends them as a file.
       if (location.pathname === '/ask') continue

@@ -8,7 +8,7 @@ import { seedTotesys } from '../support/small-totesys.ts'
 import { context, type Execution, execute } from '../support/state-machine.ts'
 import type { TestSystem } from '../support/system.ts'
 
-/** What of an alarm decides whether it is raised. */
+/** The parts of an alarm that decide whether it is raised. */
 interface Rule {
   readonly Namespace: string
   readonly MetricName: string
@@ -29,7 +29,7 @@ const rules = new Map<string, Rule>(
   ),
 )
 
-/** One period of figures as CloudWatch has them, from what ran in it. */
+/** The metrics of one period as CloudWatch has them, from the runs in that period. */
 interface Period {
   readonly functions: Functions
   readonly executions: readonly Execution[]
@@ -37,7 +37,7 @@ interface Period {
   readonly errors: Readonly<Record<string, number>>
 }
 
-/** The alarms of a deployment that are raised by a period. */
+/** The alarms of a deployment that one period raises. */
 function raisedBy(period: Period): string[] {
   return [...rules]
     .flatMap(([name, rule]) => (isRaised(rule, valuesOf(rule, period)) ? [name] : []))
@@ -58,7 +58,7 @@ const STATISTICS: Readonly<Record<string, (values: readonly number[]) => number>
   Sum: (values) => values.reduce((sum, each) => sum + each, 0),
 }
 
-/** What AWS itself counts is counted from what happened; ours is read from the log. */
+/** AWS's own metrics are counted from the runs; ours are read from the log. */
 function valuesOf(rule: Rule, { functions, executions, errors }: Period): number[] {
   const count = (is: (execution: Execution) => boolean) => executions.filter(is).length
   switch (`${rule.Namespace} ${rule.MetricName}`) {
@@ -140,7 +140,7 @@ describe.skipIf(isS3Missing)('alarms', () => {
     ).toEqual([])
   })
 
-  it('a source that refuses: the run and, when it goes on so, the function', async () => {
+  it('a source that refuses: the run and, if it keeps refusing, the function', async () => {
     const refuse = async (_: TestSystem, { secrets }: Functions) => {
       const url = secrets.secrets.get('tidemark/source') ?? ''
       secrets.secrets.set('tidemark/source', url.replace(/:[^:@]+@/, ':wrong@'))
@@ -149,7 +149,7 @@ describe.skipIf(isS3Missing)('alarms', () => {
     expect(await raisedAfter(refuse, { runs: 3 })).toEqual(['executions-failed', 'extract-errors'])
   })
 
-  it('a warehouse that refuses: the same, and that nothing is heard of its age', async () => {
+  it('a warehouse that refuses: the same, and freshness, because its age is unknown', async () => {
     const refuse = async (_: TestSystem, { secrets }: Functions) => {
       const url = secrets.secrets.get('tidemark/warehouse') ?? ''
       secrets.secrets.set('tidemark/warehouse', url.replace(/:[^:@]+@/, ':wrong@'))
@@ -204,7 +204,7 @@ describe.skipIf(isS3Missing)('alarms', () => {
     expect(raisedBy({ functions, executions, errors: {} })).toEqual(['deletes-held'])
   })
 
-  it('a drop that cannot be read, for as long as it is so', async () => {
+  it('a drop that cannot be read, until it can be read again', async () => {
     await using system = await createSystemOnS3(server)
     await seedTotesys(system.sql)
     await using functions = await createFunctions(system, { server })

@@ -8,7 +8,7 @@ const ROWS = 600_000
 
 it('I12 a table larger than the memory allowed passes through, and no row becomes an object', async () => {
   await using system = await createSystem()
-  // 200 MB of text where DuckDB may use 160 MB, read over two connections in several parts.
+  // 200 MB of text with 160 MB for DuckDB, read over two connections in several parts.
   await system.sql.query(`
     insert into design (design_name, file_location, file_name, last_updated)
     select 'Wooden', repeat(md5(i::text), 10), i || '.json', now()
@@ -44,7 +44,7 @@ it('I10 every row read is accepted, unchanged or quarantined, in both zones', as
     from generate_series(1, 10) as i;
     insert into counterparty select i, 'name', i, null, null, now(), now() from generate_series(1, 10) as i`)
   await system.run()
-  // Three rows written, one of them with what it held already; and one that no warehouse can take.
+  // Three rows are written, one of them with the values it had, and one that no warehouse can take.
   await system.sql.query(`
     update address set city = 'other' where address_id in (1, 2);
     update address set city = 'city' where address_id = 3;
@@ -52,7 +52,7 @@ it('I10 every row read is accepted, unchanged or quarantined, in both zones', as
     update counterparty set counterparty_legal_name = null where counterparty_id = 4`)
   await system.run()
   const [ingested] = (await system.records('ingestion')).slice(-1)
-  // At least the three rows; more where a transaction elsewhere held the horizon back.
+  // At least the three rows; more if a transaction elsewhere held the horizon back.
   const counts = ingested?.tables['address']?.counts
   expect(counts).toMatchObject({ accepted: 2, quarantined: 0, inserted: 0, updated: 2, deleted: 0 })
   expect(counts?.unchanged).toBeGreaterThanOrEqual(1)

@@ -49,7 +49,7 @@ describe('a deletion', () => {
     expect(await orderHistory(system, 4)).toEqual([])
   })
 
-  it('and the same key again, with a run in between, are two more versions', async () => {
+  it('and an insert of the same key are two more versions, with a run in between', async () => {
     await system.sql.query('delete from sales_order where sales_order_id = 3')
     await system.run()
     await system.sql.query(insertOrders([[3, 31]]))
@@ -59,7 +59,7 @@ describe('a deletion', () => {
     await expectFaithful(system)
   })
 
-  it('and the same key again, without a run in between, are an update', async () => {
+  it('and an insert of the same key are an update, without a run in between', async () => {
     await system.sql.query(
       `delete from sales_order where sales_order_id = 3; ${insertOrders([[3, 31]])}`,
     )
@@ -68,7 +68,7 @@ describe('a deletion', () => {
     expect(await orderHistory(system, 3)).toEqual(['insert 30', 'update 31'])
   })
 
-  it('and the very same row again, without a run in between, are nothing', async () => {
+  it('and an insert of the same row are no change, without a run in between', async () => {
     await system.sql.query(
       `delete from sales_order where sales_order_id = 3; ${insertOrders([[3, 30]])}`,
     )
@@ -77,7 +77,7 @@ describe('a deletion', () => {
     expect(await orderHistory(system, 3)).toEqual(['insert 30'])
   })
 
-  it('and the very same row again, with a run in between, are two more versions', async () => {
+  it('and an insert of the same row are two more versions, with a run in between', async () => {
     await system.sql.query('delete from sales_order where sales_order_id = 3')
     await system.run()
     await system.sql.query(insertOrders([[3, 30]]))
@@ -87,7 +87,7 @@ describe('a deletion', () => {
   })
 })
 
-it('a key update is a delete and an insert, and its cascade an update', async () => {
+it('a key update is a delete and an insert, and its cascade is an update', async () => {
   await system.sql.query('update address set address_id = 99 where address_id = 1')
   await system.run()
   expect(await lastChanges(system)).toEqual({
@@ -102,7 +102,7 @@ it('a key update is a delete and an insert, and its cascade an update', async ()
     '99',
   ])
   await expectFaithful(system)
-  // The old place stays: facts of the past still join it (I11).
+  // The old location stays, because earlier facts still join it (I11).
   expect(await system.query('select location_id as id from dim_location order by 1')).toEqual([
     { id: 1 },
     { id: 2 },
@@ -133,12 +133,12 @@ describe('the brake', () => {
     await system.sql.query(insertOrders(many))
     await system.run()
     await system.sql.query('truncate sales_order cascade')
-    // The cascade's own few rows are gone for good.
+    // The cascade deletes only a few rows of other tables, so those deletions go through.
     await system.run()
   })
   const counts = async () => Object.keys(await currentOrders(system)).length
 
-  it('holds a mass deletion back, and says so, while other tables go on', async () => {
+  it('holds a mass deletion, and says so, while other tables go on', async () => {
     expect(await lastChanges(system)).toEqual({
       payment: { deleted: 1 },
       transaction: { deleted: 1 },
@@ -155,7 +155,7 @@ describe('the brake', () => {
     expect(await counts()).toBe(153)
   })
 
-  it('holds though nothing else happens, batch or no batch', async () => {
+  it('holds even if nothing else changes, with or without a batch', async () => {
     const before = (await system.records()).length
     const report = await system.run()
     expect(report.held).toEqual([
@@ -204,7 +204,7 @@ describe('the brake', () => {
     expect(await counts()).toBe(554)
   })
 
-  it('is let go by a confirmation, for that table', async () => {
+  it('is released by a confirmation, for that table only', async () => {
     const other = await system.run({ confirmDeletes: new Set(['payment']) })
     expect(other.held).toHaveLength(1)
     const report = await system.run({ confirmDeletes: new Set(['sales_order']) })
@@ -215,7 +215,7 @@ describe('the brake', () => {
     expect((await system.run()).extracted?.committed).toBe(false)
   })
 
-  it('is not confirmed by a name that no table has, and nothing is captured', async () => {
+  it('refuses a confirmation for a table that does not exist, and nothing is captured', async () => {
     const before = system.entries.length
     await expect(
       extract(system.deps, { confirmDeletes: new Set(['sales_orders']) }),
@@ -226,7 +226,7 @@ describe('the brake', () => {
     expect(system.entries.slice(before)).toEqual([])
   })
 
-  it('is forgotten when the rows come back', async () => {
+  it('is released when the rows come back', async () => {
     await system.sql.query(insertOrders([[1, 10], [2, 20], [3, 30], ...many]))
     const report = await system.run()
     expect(report.held).toEqual([])

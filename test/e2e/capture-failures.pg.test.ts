@@ -39,14 +39,14 @@ const withWarehouse = (change: Partial<Database>): Deps => ({
   warehouse: { ...system.deps.warehouse, ...change },
 })
 
-/** The one failure of a report; whatever it says holds no secret and no value. */
+/** The only failure in a report. Its message holds no secret and no value. */
 function failureOf({ failures, completeTo, durationMs }: RunReport): {
   stage: Stage
   name: string
   code: string
 } {
   expect(failures).toHaveLength(1)
-  // What a failed run says of freshness was true before it began.
+  // The freshness that a failed run reports was true before the run began.
   const begun = Date.now() - durationMs
   expect(completeTo === undefined || Date.parse(completeTo) <= begun).toBe(true)
   const [failure] = failures
@@ -60,7 +60,7 @@ function failureOf({ failures, completeTo, durationMs }: RunReport): {
   return { stage: failure.stage, name: error.name, code: error.code }
 }
 
-/** The next run catches up, to the same result as if nothing had happened. */
+/** The next run catches up, with the same result as if nothing had failed. */
 async function expectCaughtUp(orders: Record<number, number> = { 1: 10, 2: 20, 3: 30, 4: 40 }) {
   const report = await system.run()
   expect(report.failures).toEqual([])
@@ -135,7 +135,7 @@ describe('the source', () => {
       'SOURCE_FORBIDDEN',
     ],
     [
-      'no table of the contract in it',
+      'without any table of the contract',
       () => 'alter schema public rename to hidden',
       () => 'alter schema hidden rename to public',
       'ContractError',

@@ -13,7 +13,7 @@ import { createSystem, type TestSystem } from '../support/system.ts'
 let system: TestSystem
 afterEach(() => system[Symbol.asyncDispose]())
 
-/** A source of its own, made by some SQL, with a first batch. */
+/** A separate source, created by some SQL, with a first batch. */
 async function open(
   sql: string,
   tables: readonly SourceTable[] = [{ name: 'thing', key: ['id'] }],
@@ -98,7 +98,7 @@ describe('a table that is altered', () => {
     expect(changes.map((row) => row['name'])).toEqual([null, null, null])
   })
 
-  it('by new labels of an enum, which touches no row', async () => {
+  it('by new or renamed labels of an enum, which touch no row', async () => {
     await open(`create type mood as enum ('ok', 'sad');
       create table thing (id integer primary key, now mood, all_of mood[]);
       insert into thing values (1, 'ok', '{sad,ok}'), (2, 'sad', null)`)
@@ -110,7 +110,7 @@ describe('a table that is altered', () => {
     expect(await capture(`insert into thing values (3, 'new')`)).toHaveLength(1)
   })
 
-  it('by another expression of a generated column, stored or not', async () => {
+  it('by a new expression of a generated column, stored or not', async () => {
     await open(`create table thing (id integer primary key, n integer,
         twice integer generated always as (n * 2) virtual,
         thrice integer generated always as (n * 3) stored);
@@ -161,8 +161,8 @@ describe('a table that is rewritten while a batch is read', () => {
   })
 })
 
-describe('a source that is another', () => {
-  it('restored or failed over: everything is compared, only differences are versions', async () => {
+describe('another source', () => {
+  it('after a restore or a failover is compared whole, and only differences are versions', async () => {
     await open(THING)
     const [first] = await system.records()
     if (first === undefined) throw new Error('no first batch')
@@ -179,7 +179,7 @@ describe('a source that is another', () => {
     expect(await capture('select 1')).toEqual([])
   })
 
-  it('I1 rows frozen since, and a time that goes back, change nothing', async () => {
+  it('I1 rows that were frozen since, and a clock that goes back, change nothing', async () => {
     await open(THING)
     await system.sql.query('vacuum freeze thing')
     expect(await capture(`update thing set name = 'warm' where id = 1`)).toHaveLength(1)
@@ -190,7 +190,7 @@ describe('a source that is another', () => {
     ])
   })
 
-  it('I1 rows that are older than the horizon and yet unknown make the table be compared whole', async () => {
+  it('I1 rows that are older than the horizon but unknown cause a comparison of the whole table', async () => {
     await open(THING)
     const [first] = await system.records()
     const thing = first?.tables['thing']

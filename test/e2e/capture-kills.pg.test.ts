@@ -46,7 +46,7 @@ describe('a kill', () => {
       await expectFaithful(system)
     }
     const versions = await orderHistory(system, 1)
-    // Three tables and the record, each the place of a kill once, and the undisturbed run.
+    // A kill at each of three tables and at the record, and then the undisturbed run.
     expect(versions).toEqual([
       'insert 10',
       ...[11, 12, 13, 14, 15].map((units) => `update ${units}`),

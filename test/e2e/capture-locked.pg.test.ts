@@ -37,7 +37,7 @@ async function lock(relation: string): Promise<void> {
   await other.query(`begin; lock table ${relation} in access exclusive mode`)
 }
 
-/** Why each table stands still, by the newest batch. */
+/** Why each table is held, according to the newest batch. */
 async function held(): Promise<Record<string, string | undefined>> {
   const [record] = (await system.records()).slice(-1)
   return Object.fromEntries(
@@ -118,7 +118,7 @@ describe('a table that somebody has locked', () => {
     await system.sql.query(`
       insert into thing select n, repeat(md5(n::text), 20) from generate_series(2, 90000) as n`)
     const deps = system.deps
-    // The lock is asked for once the first of the tables before it has been read.
+    // Another session asks for the lock while the table is being read.
     const queue = async () => {
       for (;;) {
         const [read] = await system.source.query<{ is_reading: boolean }>(

@@ -9,7 +9,7 @@ import { createSystem, type TestSystem } from '../support/system.ts'
 let system: TestSystem
 afterEach(() => system[Symbol.asyncDispose]())
 
-/** A source of its own, made by some SQL, with a first batch. */
+/** A separate source, created by some SQL, with a first batch. */
 async function open(
   sql: string,
   tables: readonly SourceTable[] = [{ name: 'thing', key: ['id'] }],
@@ -30,7 +30,7 @@ async function lake(): Promise<TextRow[]> {
   return readTable(system, (await system.records()).at(-1), 'thing')
 }
 
-/** Why the table stands still, by the newest batch. */
+/** Why the table is held, according to the newest batch. */
 async function heldFor(): Promise<string | undefined> {
   return (await system.records()).at(-1)?.tables['thing']?.held?.reason
 }
@@ -45,7 +45,7 @@ describe('a partitioned table', () => {
     insert into thing values (1, 'a')`
   const tables = [{ name: 'thing', key: ['id', 'kind'] }]
 
-  it('I1 captures the rows of a partition attached, though they are old', async () => {
+  it('I1 captures the rows of an attached partition, although they are old', async () => {
     await open(EVENTS, tables)
     expect(await capture(`alter table thing attach partition thing_b for values in ('b')`)).toEqual(
       [
@@ -55,7 +55,7 @@ describe('a partitioned table', () => {
     )
   })
 
-  it('I1 deletes the rows of a partition detached', async () => {
+  it('I1 deletes the rows of a detached partition', async () => {
     await open(`${EVENTS}; alter table thing attach partition thing_b for values in ('b')`, tables)
     expect(await capture('alter table thing detach partition thing_b')).toEqual([
       { id: '1', kind: 'b', _operation: 'delete' },
@@ -74,7 +74,7 @@ describe('a partitioned table', () => {
 })
 
 describe('a relation that proves nothing by itself', () => {
-  it('a view is compared whole every time, and I9 quiet when it is the same', async () => {
+  it('a view is compared whole every time, and I9 writes nothing if it is the same', async () => {
     await open(`create table base (id integer, name text); insert into base values (1, 'a'), (2, 'b');
       create view thing as select * from base where name <> 'hidden'`)
     expect(
@@ -130,7 +130,7 @@ describe('a relation that proves nothing by itself', () => {
     ['twice in one batch', 'insert into thing values (3, 3), (3, 4)'],
     ['once more in a later batch', 'insert into thing values (1, 9)'],
     ['as null', 'insert into thing values (null, 1)'],
-  ])('I6 a declared key that occurs %s holds the table back', async (_, sql) => {
+  ])('I6 a declared key that occurs %s holds the table', async (_, sql) => {
     await open(
       'create table thing (id integer, n integer); insert into thing values (1, 1), (2, 2)',
       UNENFORCED,
@@ -150,7 +150,7 @@ describe('a relation that proves nothing by itself', () => {
     expect(await heldFor()).toBe('key_not_unique')
   })
 
-  it('a table whose key no constraint holds is held back, unless the contract says it may be', async () => {
+  it('a table whose key no constraint enforces is held, unless the contract allows it', async () => {
     await open('create table thing (id integer, n integer); insert into thing values (1, 1)')
     expect(await heldFor()).toBe('key_lost')
     const project = bareProject(UNENFORCED)
@@ -161,8 +161,8 @@ describe('a relation that proves nothing by itself', () => {
   })
 })
 
-describe('names', () => {
-  it('that are hostile are only names: of tables, keys and columns', async () => {
+describe('hostile names', () => {
+  it('of tables, keys and columns are only names', async () => {
     const odd = `Odd "t'able"; --`
     const columns = [
       `Key "1"`,

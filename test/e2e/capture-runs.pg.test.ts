@@ -55,7 +55,7 @@ describe('a quiet run', () => {
     expect((await completeTo()) > before).toBe(true)
   })
 
-  it('I9 is quiet though unrelated transactions commit, and tables that are not captured change', async () => {
+  it('I9 is quiet although unrelated transactions commit and tables that are not captured change', async () => {
     const keys = await listKeys(system.deps.ingestion)
     await system.sql.query(`select pg_current_xact_id(); create table unrelated as select 1 as n;
       update _prisma_migrations set applied_steps_count = 2`)
@@ -105,7 +105,7 @@ describe('dimensions', () => {
   })
 })
 
-describe('several batches pending', () => {
+describe('several pending batches', () => {
   it('I7 two versions of a row captured before one transform and load are both there, in order', async () => {
     await system.sql.query(`update sales_order set units_sold = 11 where sales_order_id = 1;
       update department set location = 'York'`)
@@ -208,7 +208,7 @@ describe('runs at the same time', () => {
   })
 })
 
-it('a run asked to stop stops between two tables, and the next goes on', async () => {
+it('a run that is asked to stop stops between two tables, and the next one goes on', async () => {
   const stop = new AbortController()
   await system.sql.query(`${insertOrders([[4, 40]])}; update address set phone = 'x'`)
   const deps = {

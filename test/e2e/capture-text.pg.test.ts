@@ -106,7 +106,7 @@ it('I6 hostile text arrives byte for byte, in the lake and in the warehouse', as
   )
   await system.run()
   const lake = await readTable(system, (await system.records()).at(-1), 'thing')
-  // The driver's decoder, not the lake, drops a byte order mark that stands alone.
+  // The driver's decoder, not the lake, drops a lone byte order mark.
   expect(lake.map((row) => row['value'])).toEqual(
     HOSTILE.map((text) => (text === '\ufeff' ? '' : text)),
   )
@@ -135,7 +135,7 @@ it('I6 hostile text is no change when it is written again, and a change when it 
   expect(await system.query('select id, value from fact_thing_current order by id')).toEqual(source)
 })
 
-it('I6 a text full of lines that look like rows is one value, beyond every buffer of the reader', async () => {
+it('I6 a text full of lines that look like rows is one value, even beyond every buffer of the reader', async () => {
   system = await createSystem({
     project: bareProject([{ name: 'thing', key: ['id'] }]),
     template: 'empty',
@@ -172,7 +172,7 @@ it('I6 a first value that begins with a byte order mark keeps it, and a lone emp
   const changes = await Promise.all(
     (await system.records()).map((batch) => readChanges(system, batch, 'thing')),
   )
-  // The driver's decoder drops one mark by itself, so two of the three stay to be seen.
+  // The driver's decoder drops one mark, so two of the three remain.
   expect(changes.flat().map((row) => [row['_operation'], row['id']])).toEqual([
     ['insert', '\ufeff\ufeffmark'],
     ['insert', ''],

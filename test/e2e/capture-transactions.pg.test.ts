@@ -32,7 +32,7 @@ describe('one row', () => {
     await expectFaithful(system)
   })
 
-  it('I7 a value there and back is three versions', async () => {
+  it('I7 a value that changes and changes back is three versions', async () => {
     await system.sql.query(setUnits(2, 21))
     await system.run()
     await system.sql.query(setUnits(2, 20))
@@ -49,7 +49,7 @@ describe('one row', () => {
     ])
   })
 
-  it('I9 an update that writes the same values is no version', async () => {
+  it('I9 an update that writes the same values makes no version', async () => {
     const before = (await system.records()).length
     await system.sql.query('update sales_order set units_sold = units_sold')
     const report = await system.run()
@@ -70,7 +70,7 @@ describe('one row', () => {
     await expectFaithful(system)
   })
 
-  it('I1 a last_updated that is null hinders nothing', async () => {
+  it('I1 a null last_updated hides nothing', async () => {
     await system.sql.query('alter table design alter last_updated drop not null')
     await system.sql.query(`update design set last_updated = null, file_name = 'null.json'`)
     await system.run()
@@ -123,14 +123,14 @@ describe('transactions', () => {
     expect(await orderHistory(system, 121)).toEqual([])
   })
 
-  it('I1 a sub-transaction that is released counts, one that is rolled back does not', async () => {
+  it('I1 a released subtransaction counts, and a rolled-back one does not', async () => {
     const late = await system.source.client()
     await late.query(`begin; ${insertOrders([[131, 1]])}`)
     await late.query(`savepoint a; ${insertOrders([[132, 2]])}; release a`)
     await late.query(`savepoint b; ${insertOrders([[133, 3]])}; rollback to b`)
     await system.sql.query(insertOrders([[134, 4]]))
     await system.run()
-    // Given its id after the batch's snapshot, under a parent from before it.
+    // Gets its id after the batch's snapshot, under a parent from before the snapshot.
     await late.query(`savepoint c; ${insertOrders([[135, 5]])}; release c`)
     await late.query('commit')
     await system.run()
@@ -159,7 +159,7 @@ describe('transactions', () => {
 })
 
 describe('one snapshot', () => {
-  it('I2 what commits after the snapshot was taken is whole in the next batch', async () => {
+  it('I2 a transaction that commits after the snapshot is complete in the next batch', async () => {
     const other = await system.source.client()
     await system.sql.query(setUnits(1, 1000))
     const commitBetween = once(

@@ -10,7 +10,7 @@ import { createSystem, type TestSystem } from '../support/system.ts'
 let system: TestSystem
 afterEach(() => system[Symbol.asyncDispose]())
 
-/** Column type → values as Postgres reads them, of which each must come out as Postgres prints it. */
+/** Column type → values as Postgres reads them. Each must come out as Postgres prints it. */
 const VALUES: Readonly<Record<string, readonly string[]>> = {
   smallint: ['-32768', '32767'],
   integer: ['-2147483648', '2147483647'],
@@ -169,7 +169,7 @@ function hex(text: string): string {
 describe('docs/types.md', () => {
   const documented = readDocumented()
 
-  it('says of each type tried here how it lies in the lake', () => {
+  it('says how the lake holds each type that is tried here', () => {
     for (const type of Object.keys(VALUES)) {
       const row = documented.find(({ types }) => types.includes(MADE_HERE[type] ?? type))
       expect(row, `no row for ${type}`).toBeDefined()
@@ -181,12 +181,12 @@ describe('docs/types.md', () => {
     (type, lake) => {
       expect(lakeType(printed(type))).toBe(lake)
       const isTried = Object.keys(VALUES).some((tried) => (MADE_HERE[tried] ?? tried) === type)
-      expect(isTried, `${type} is documented and tried by no test`).toBe(true)
+      expect(isTried, `${type} is documented, but no test tries it`).toBe(true)
     },
   )
 })
 
-/** What stands in the documentation for types that these tests make. */
+/** The names in the documentation for types that these tests create. */
 const MADE_HERE: Readonly<Record<string, string>> = {
   mood: 'an enum',
   price: 'a domain',
@@ -207,13 +207,13 @@ function printed(type: string): string {
     'an array': 'integer[]',
     'char(5)': 'character(5)',
     'varchar(9)': 'character varying(9)',
-    // Counts as what it is made of.
+    // Counts as its base type.
     'a domain': 'date',
   }
   return names[type] ?? type
 }
 
-/** The rows of the table in docs/types.md: types that lie in the lake as one. */
+/** The rows of the table in docs/types.md: types that the lake holds in the same way. */
 function readDocumented(): { types: string[]; lake: string }[] {
   const text = readFileSync(new URL('../../docs/types.md', import.meta.url), 'utf8')
   return text.split('\n').flatMap((line) => {
@@ -224,7 +224,7 @@ function readDocumented(): { types: string[]; lake: string }[] {
 }
 
 describe('the warehouse', () => {
-  // Neither the server's zone, nor the database's, nor a user's may move a moment.
+  // No time zone of a server, a database or a user may move a moment.
   it.each(Object.entries(VALUES))(
     'I6 holds every value of %s as the source does',
     async (type, values) => {

@@ -13,7 +13,7 @@ afterEach(async () => {
 })
 let system: TestSystem
 
-/** A source of its own, made by some SQL, with a first batch. */
+/** A separate source, created by some SQL, with a first batch. */
 async function open(sql: string) {
   system = await createSystem({
     project: bareProject([{ name: 'thing', key: ['id'] }]),
@@ -37,7 +37,7 @@ async function isVersioned(): Promise<boolean | undefined> {
 }
 
 describe('rows that change without a transaction id', () => {
-  it('I1 in a table set unlogged are compared every time, and found gone after a crash', async () => {
+  it('I1 in a table that was set unlogged are compared every time, and are missed after a crash', async () => {
     const source = await startSource()
     opened.push(source)
     await source.sql(`create table thing (id integer primary key);
@@ -86,7 +86,7 @@ describe('rows that change without a transaction id', () => {
     expect((await system.records())[0]?.tables['thing']?.unversioned).toBe(true)
   })
 
-  it('I1 whose text is the name of another table follow it', async () => {
+  it('I1 and hold the name of another table follow a rename of that table', async () => {
     await open(`create table named (id integer);
       create table thing (id integer primary key, ref regclass, refs regclass[]);
       insert into thing values (1, 'named', '{named}'), (2, null, null)`)

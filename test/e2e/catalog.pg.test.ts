@@ -44,7 +44,7 @@ describe('tidemark catalog', () => {
     })
   })
 
-  it('traces every column of the star to columns of the source, and nothing is inexact', async () => {
+  it('traces every column of the star schema exactly to columns of the source', async () => {
     const { events } = await command('catalog --json')
     expect(events.flatMap((event) => event['inexact'])).toEqual([])
     const { out, code } = await command('catalog sales_order')
@@ -112,18 +112,18 @@ describe('tidemark catalog', () => {
     })
   })
 
-  it('says of a table that is held back what is wrong with it now', async () => {
+  it('says why a table is held', async () => {
     await system.sql.query('alter table design rename file_name to file')
     expect((await command('run')).code).toBe(4)
     const { code, out } = await command('catalog design')
-    expect(out).toMatch(/held back since .* UTC: column file_name is gone\n/)
+    expect(out).toMatch(/held since .* UTC: column file_name is gone\n/)
     expect(out).toMatch(/design\.file_name +→ dim_design\.file_name\n/)
     expect(code).toBe(0)
     const { events } = await command('catalog design --json')
     expect(events[0]).toMatchObject({ hold: { reason: 'column_missing' } })
   })
 
-  it('refuses a table there is not, and names those there are', async () => {
+  it('refuses a table that does not exist, and names the tables that do', async () => {
     const { code, err } = await command('catalog fact_sales_order')
     expect(err).toContain('There is no source table called fact_sales_order')
     expect(err).toContain('one of: address, counterparty')

@@ -89,7 +89,7 @@ describe('checks that warn', () => {
     expect(await shop.query('select * from fact_sale_current')).toEqual([])
   })
 
-  it('count the rows of a dimension that go out, not those that stay', async () => {
+  it('count the dimension rows that are published, not the rows that stay', async () => {
     await using shop = await createShop({ checks: { dim_item: [NAMED] } })
     await shop.sql.query(`update item set item_name = ''`)
     await shop.run()
@@ -126,7 +126,7 @@ describe('checks that warn', () => {
     expect(await verify(shop.deps)).toMatchObject({ isEqual: true })
   })
 
-  it('hold no table back, however many rows break them', async () => {
+  it('hold no table, however many rows break them', async () => {
     await using shop = await createShop({ checks: { fact_sale: [SOLD] } })
     await shop.sql.query(`
       insert into sale select n, 1, 0, 1, '2024-01-01' from generate_series(1, 500) as n`)

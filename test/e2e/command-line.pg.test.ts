@@ -7,7 +7,7 @@ import { fillTotesys } from '../../src/apps/local/living-totesys/fill.ts'
 import { type CommandWorld, tidemark } from '../support/command.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
 
-/** The command line against a source and a warehouse of somebody's own. */
+/** The command line with a source and a warehouse that the user owns. */
 describe('tidemark with databases of your own', () => {
   let system: TestSystem
   let env: Record<string, string>
@@ -232,19 +232,17 @@ describe('tidemark with databases of your own', () => {
   it('a table that breaks its contract exits 4, is named everywhere, and is not compared', async () => {
     await system.sql.query('alter table sales_order rename units_sold to units')
     const { code, err } = await command('run')
-    expect(err).toContain('sales_order is held back: column units_sold is gone')
+    expect(err).toContain('sales_order is held: column units_sold is gone')
     expect(code).toBe(4)
-    expect((await command('status')).out).toMatch(
-      /sales_order .*held back: column units_sold is gone/,
-    )
+    expect((await command('status')).out).toMatch(/sales_order .*held: column units_sold is gone/)
     expect((await command('status --check')).code).toBe(4)
     expect((await command('doctor')).out).toMatch(/table sales_order +column units_sold is gone/)
     expect((await command('verify')).out).toMatch(
-      /sales_order +source = lake +\d+ +held back: column_missing/,
+      /sales_order +source = lake +\d+ +held: column_missing/,
     )
     await system.sql.query('alter table sales_order rename units to units_sold')
     const mended = await command('run')
-    expect(mended.err).toContain('sales_order is no longer held back')
+    expect(mended.err).toContain('sales_order is no longer held')
     expect(mended.code).toBe(0)
   })
 

@@ -17,7 +17,7 @@ beforeEach(async () => {
   await seedTotesys(system.sql)
   scratch = join(system.folder, 'small')
   await mkdir(scratch)
-  // 3 MB, where the files of all other tables have a few kB.
+  // 3 MB; the files of all other tables have a few kB.
   await system.sql.query(`
     insert into design (design_id, design_name, file_location, file_name, last_updated)
     select i, md5(i::text), repeat(md5(i::text), 30), i || '.json', now()
@@ -26,12 +26,12 @@ beforeEach(async () => {
 afterEach(() => system[Symbol.asyncDispose]())
 
 interface Run {
-  /** `null` where it was killed. */
+  /** `null` if it was killed. */
   readonly code: number | null
   readonly events: { readonly event: string; readonly [field: string]: unknown }[]
 }
 
-/** The built program, started by a line of a shell that sets its limits and then becomes it. */
+/** The built program, started by a shell line that sets its limits and then execs it. */
 async function run(
   [file, ...args]: readonly [string, ...string[]],
   { limit, warehouseUrl, killAt }: { limit: string; warehouseUrl?: string; killAt?: string },
@@ -90,7 +90,7 @@ it('I15 a table larger than a file may be is held alone, and the scratch folder 
   await expectDesignHeld(held, 'is full [EFBIG]')
 })
 
-// Where it is allowed, anybody can mount a disk in a namespace of their own.
+// If the system allows it, any user can mount a disk in a namespace of their own.
 const obstacle = spawnSync('unshare', ['--map-root-user', '--mount', 'true']).status !== 0
 if (obstacle)
   process.stderr.write('A full disk is not tried: unshare --mount is not allowed here\n')

@@ -7,7 +7,7 @@ import { bareProject } from '../support/bare-project.ts'
 import { readTable } from '../support/lake.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
 
-// A table the server cannot read stands still alone; all other tables go on in the same batch.
+// A table that the server cannot read is held alone; all other tables go on in the same batch.
 
 let system: TestSystem
 afterEach(() => system[Symbol.asyncDispose]())
@@ -36,7 +36,7 @@ async function expectHeld(sqlState: string): Promise<void> {
   ])
 }
 
-/** A function that fails with an error of the server's, and a view over it. */
+/** A function that raises a server error, and a view over it. */
 const failing = (sqlState: string) => `
   create table base (id integer, note text); insert into base values (1, 'secret');
   create function fail(text) returns text language plpgsql as
@@ -45,7 +45,7 @@ const failing = (sqlState: string) => `
 
 describe('a table that the server cannot read', () => {
   it.each([
-    ['a value its view divides by', '22012'],
+    ['a division by zero in its view', '22012'],
     ['data that is damaged', 'XX001'],
     ['an index that is damaged', 'XX002'],
     ['a limit of the server', '54000'],
@@ -67,7 +67,7 @@ describe('a table that the server cannot read', () => {
       { event: 'table_held', level: 'alert', table: 'thing' },
     ])
     expect(JSON.stringify(said)).not.toContain('secret')
-    // While it lasts it is neither news nor an alert.
+    // While it lasts, it is not reported or alerted again.
     await expectHeld(sqlState)
     expect(await system.records()).toHaveLength(1)
     await system.sql.query('insert into other values (2)')
@@ -127,7 +127,7 @@ describe('a table that the server cannot read', () => {
     expect(await lake('other')).toEqual(['1'])
   })
 
-  it('I15 is held alone when the file it lies in is gone, and counts of all others hold', async () => {
+  it('I15 is held alone if its file is gone, and all others are still counted', async () => {
     await open(`create table thing (id integer primary key); insert into thing values (1)`)
     await extract(system.deps)
     const [found] = await system.source.query<{ path: string }>(
@@ -188,7 +188,7 @@ describe('a table for which this machine lacks something', () => {
         hint: 'set TIDEMARK_MEMORY_MB to more, for instance 768',
       }),
     )
-    // With that it goes on where it was left.
+    // With that setting, it goes on where it stopped.
     const limits = { ...system.deps.limits, memoryLimitMb: 2048 }
     const { record, held: none } = await extract({ ...system.deps, limits })
     expect(none).toEqual([])

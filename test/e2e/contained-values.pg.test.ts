@@ -8,7 +8,7 @@ import { bareProject } from '../support/bare-project.ts'
 import { readChanges, readTable, type TextRow } from '../support/lake.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
 
-// One value that cannot be read or kept costs its row, never its table or another.
+// A value that cannot be read or kept costs only its row, never its table or another table.
 
 let system: TestSystem
 afterEach(() => system[Symbol.asyncDispose]())
@@ -157,11 +157,11 @@ describe('text that is not UTF-8', () => {
       `E't\\xfc'`,
     ],
   ])(
-    'I15 in a definition, as %s, holds that table alone until it is mended',
+    'I15 in a definition, as %s, holds that table alone until it is fixed',
     async (what, sql, name?: string) => {
       await open('create table thing (id integer primary key, note text)', 'SQL_ASCII')
       await system.sql.query(sql)
-      // A name in bytes can be made from a literal alone.
+      // Only a literal can give a name these bytes.
       if (name !== undefined) {
         const rename = what.endsWith('type') ? 'type tone rename to' : 'table thing rename more to'
         await system.sql.query(`do $$ begin execute 'alter ${rename} "' || ${name} || '"'; end $$`)
@@ -182,7 +182,7 @@ describe('text that is not UTF-8', () => {
     },
   )
 
-  it('I15 in the name of a table of no contract stands as escapes in the report, and stops nothing', async () => {
+  it('I15 in the name of a table without a contract is reported as escapes, and stops nothing', async () => {
     await open(THING, 'SQL_ASCII')
     await system.sql.query(
       `do $$ begin execute 'create table "back\\slash' || E'\\xfc' || '" (id integer)'; end $$`,
@@ -201,7 +201,7 @@ describe('a row too large to be kept', () => {
   const MB = 1024 * 1024
   const large = (sizeMb: number) => `repeat('x', ${sizeMb * MB})`
 
-  it('I15 is refused alone in every kind of read, and its small version settles it', async () => {
+  it('I15 is refused alone in every kind of read, and leaves quarantine once it is small', async () => {
     await open(
       `${THING}; insert into thing values (1, 'a', null), (2, ${large(33)}, 'ok'), (3, 'c', null)`,
     )

@@ -60,7 +60,7 @@ function forget(): void {
   system = { ...system, deps }
 }
 
-/** Everything there is: objects of both zones, and what the warehouse holds. */
+/** The whole state: the objects of both zones, and the rows of the warehouse. */
 async function everything(): Promise<unknown> {
   return {
     ingestion: await listKeys(system.deps.ingestion),
@@ -72,8 +72,8 @@ async function everything(): Promise<unknown> {
 }
 
 /**
- * What three runs say, each of which has a change to capture and must not write: one code and
- * message, and whether anything was written all the same.
+ * The code and message with which three runs fail, and whether anything was written all the same.
+ * Each run has a change to capture and must not write.
  */
 async function refusedRuns(): Promise<{ code: string; said: string; wrote: boolean }> {
   const before = await everything()
@@ -92,7 +92,7 @@ async function refusedRuns(): Promise<{ code: string; said: string; wrote: boole
   return { code, said: [...said].join('; '), wrote }
 }
 
-/** An error that names these, says that nothing was written, and is right about that. */
+/** An error that names these parts and says, correctly, that nothing was written. */
 function refusal(code: string, ...names: readonly string[]): unknown {
   const pattern = [...names, 'nothing was written'].map((name) => escape(name)).join('.*')
   return { code, said: expect.stringMatching(new RegExp(pattern)), wrote: false }
@@ -275,7 +275,7 @@ describe('a warehouse', () => {
     await expectFaithful(system)
   })
 
-  it('that another run has loaded since the zones were read is no sign of another lake', async () => {
+  it('that another run has loaded since the zones were read is not another lake', async () => {
     await openAt(2)
     await system.sql.query(insertOrders([[4, 40]]))
     const key = commitKey(3)
@@ -317,7 +317,7 @@ describe('a warehouse', () => {
   })
 })
 
-describe('a commit record that is not what it was', () => {
+describe('a changed or missing commit record', () => {
   beforeEach(() => openAt(8))
 
   it.each([1, 2, 3, 4, 7])(
@@ -415,8 +415,8 @@ it('a changed row in one of eleven tables writes four objects of less than 8 kB 
     const changes = made.filter(({ key }) => !key.includes('checkpoint/'))
     expect(made.length - changes.length).toBeLessThanOrEqual(1)
     expect(changes).toHaveLength(4)
-    // Other tests' open transactions in the shared server make tables be looked through again, and
-    // what was found unchanged is accounted for as well.
+    // Open transactions of other tests on the shared server cause more comparisons, and unchanged
+    // rows are counted too.
     const others = Object.entries(extracted?.record?.tables ?? {}).filter(
       ([name, { counts }]) => name !== 'sales_order' && counts.read > 0,
     )

@@ -31,7 +31,7 @@ it('I1 I6 extract() past its deadline reads one table a batch, and loses nothing
     captured.push(...Object.keys(await lastChanges(system)))
     if (report.held.length === 0) break
     expect(new Set(report.held.map(({ reason }) => reason))).toEqual(new Set(['deferred']))
-    // What is not proven is not said: the warehouse is no more complete than its batches.
+    // Only what is proven is reported: the warehouse is as complete as its batches.
     expect(report.extracted?.committed).toBe(true)
   }
   expect(captured.toSorted()).toEqual(totesys.source.tables.map(({ name }) => name).toSorted())
@@ -44,7 +44,7 @@ it('I1 I7 what happens to a table while it waits is captured when its turn comes
   await using system = await createSystem()
   await seedTotesys(system.sql)
   await system.run()
-  // The first table that is read is another one.
+  // Another table is read first.
   await system.sql.query(`update address set city = 'York' where address_id = 1`)
   await system.sql.query('update sales_order set units_sold = 11 where sales_order_id = 1')
   expect((await run(late(system))).held.map(({ table }) => table)).toContain('sales_order')
@@ -55,7 +55,7 @@ it('I1 I7 what happens to a table while it waits is captured when its turn comes
   await system.sql.query('delete from sales_order where sales_order_id = 2')
   await system.sql.query(insertOrders([[4, 40]]))
   await system.sql.query(`update address set city = 'Ripon' where address_id = 1`)
-  // Who waited comes first; other tests' transactions may have made more tables wait than this one.
+  // Tables that waited come first. Transactions of other tests may have made more tables wait.
   do await run(late(system))
   while ((await lastChanges(system))['sales_order'] === undefined)
   expect(await system.query('select city from dim_location where location_id = 1')).toEqual([

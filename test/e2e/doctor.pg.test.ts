@@ -73,7 +73,7 @@ describe('examine()', () => {
     )
   })
 
-  it('finds no fault, nor does a run, if the loader may create in its schema and nothing in the database', async () => {
+  it('finds no fault, and a run succeeds, if the loader may create in its schema but not in the database', async () => {
     const { role, deps } = await asLoader()
     await system.query(`
       revoke temporary on database ${system.warehouse.name} from public;
@@ -278,7 +278,7 @@ describe('examine()', () => {
     expect(fault?.what).toBe('the dashboard can read the warehouse')
   })
 
-  it('says what the reader has too much of as statements that can be pasted as they are', async () => {
+  it('prints a statement to paste for each right that the reader should not have', async () => {
     await system.run()
     const url = system.warehouse.readerUrl
     const reader = { ...system.deps.warehouse, url }
@@ -291,7 +291,7 @@ describe('examine()', () => {
     expect(await faults(system.deps, { reader })).toEqual([])
   })
 
-  it('prints statements that can be typed as they are until the dashboard can read', async () => {
+  it('prints one statement after another to type, until the dashboard can read', async () => {
     await system.run()
     const url = system.warehouse.readerUrl
     const role = new URL(url).username
@@ -308,7 +308,7 @@ describe('examine()', () => {
     expect(await faults(system.deps, { reader })).toEqual([])
   })
 
-  it('lets the next run give back a right that the dashboard has lost', async () => {
+  it('lets the next run restore a right that the dashboard has lost', async () => {
     await system.run()
     const url = system.warehouse.readerUrl
     const role = new URL(url).username
@@ -321,7 +321,7 @@ describe('examine()', () => {
     ).toEqual([{ has_table_privilege: true }])
   })
 
-  it('ends each failed check in a step, if nothing can be reached', async () => {
+  it('gives each failed check a next step if nothing can be reached', async () => {
     vi.stubEnv('AWS_ACCESS_KEY_ID', 'none')
     vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'none')
     vi.stubEnv('AWS_REGION', 'eu-west-2')
@@ -458,7 +458,7 @@ describe('a warehouse that somebody has changed', () => {
     ['has lost a column', 'drop column paid cascade', 'has lost its column paid'],
     ['has a new column that must not be null', 'add column extra int not null', 'must not be null'],
   ])('stops if a fact %s, and names it', async (_, alteration, said) => {
-    // A value for the rows that are there, and none for those to come.
+    // A value for the existing rows, and no default for new ones.
     const sql = `alter table fact_payment ${alteration}`
     const wants = alteration.startsWith('add')
     await system.query(wants ? `${sql} default 1` : sql)
@@ -481,14 +481,14 @@ describe('a warehouse that somebody has changed', () => {
     expect(await faults()).toMatchObject([{ detail: (error as TidemarkError).message }])
   })
 
-  it('waits for no reader where there is nothing to migrate', async () => {
+  it('waits for no reader if there is nothing to migrate', async () => {
     const reader = await system.warehouse.client()
     await reader.query('begin; select from fact_payment; select from fact_payment_history')
     expect(await faults()).toEqual([])
     await reader.query('commit')
   })
 
-  it('names the statement where a dimension has lost its key', async () => {
+  it('names the statement if a dimension has lost its key', async () => {
     await system.query('alter table dim_staff drop constraint dim_staff_pkey cascade')
     const [found, ...others] = await faults()
     expect(others).toEqual([])

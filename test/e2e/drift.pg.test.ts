@@ -128,10 +128,10 @@ describe('a table that breaks its contract', () => {
       () => 'alter table sales_order drop "UNITS_SOLD"',
     ],
   ])(
-    'I1 (%s: %s) stands still alone, and catches up once it is fixed',
+    'I1 (%s: %s) is held alone, and catches up once it is fixed',
     async (reason, _, harm, mend) => {
       const before = (await system.records()).at(-1)
-      // In one transaction: rows of the table, its shape, rows of another.
+      // In one transaction: rows of the table, its schema, rows of another table.
       await system.sql.query(`begin; ${insertOrders([[4, 40]])};
       update sales_order set agreed_delivery_date = '2024-05-05' where sales_order_id = 1;
       ${harm()}; update payment set paid = true; commit`)
@@ -148,11 +148,11 @@ describe('a table that breaks its contract', () => {
         held: { reason, since: 2 },
       })
 
-      // Nothing new: nothing is written, and it is still said.
+      // Nothing is new, so nothing is written, but the hold is still reported.
       const again = await system.run()
       expect(again.extracted?.committed).toBe(false)
       expect(again.held).toHaveLength(1)
-      // Others go on, and nothing is said twice.
+      // Other tables go on, and nothing is reported twice.
       await system.sql.query(`update design set design_name = 'Wasp'`)
       expect((await system.run()).held).toHaveLength(1)
       expect(await lastChanges(system)).toEqual({ design: { updated: 1 } })
@@ -180,7 +180,7 @@ describe('a table that breaks its contract', () => {
     await system.sql.query('alter table sales_order rename units_sold to units')
     await system.sql.query('update sales_order set units = 11 where sales_order_id = 1')
     await system.run()
-    // Where transactions of others were open, rows from before are read once more.
+    // If other transactions were open, earlier rows are read again.
     const first = (await refusedRows((await system.records()).at(-1), 'sales_order')).find(
       ({ key }) => key === '{"sales_order_id":"1"}',
     )
@@ -194,14 +194,14 @@ describe('a table that breaks its contract', () => {
     await system.run()
     const rows = await refusedRows((await system.records()).at(-1), 'sales_order')
     expect(rows.map(({ content }) => JSON.parse(content).units)).toEqual(['12'])
-    // None of this is a row that an operator has to fix.
+    // An operator has to fix none of these rows.
     expect((await entryOf('sales_order'))?.open).toEqual([])
     await system.sql.query('alter table sales_order rename units to units_sold')
     await system.run()
     expect(await orderHistory(system, 1)).toEqual(['insert 10', 'update 12'])
   })
 
-  it('is news again when it breaks in another way', async () => {
+  it('is reported again when it breaks in another way', async () => {
     await system.sql.query('alter table sales_order rename units_sold to units')
     await system.run()
     await system.sql.query(`revoke select on sales_order from ${reader()}`)
@@ -229,7 +229,7 @@ describe('a table that breaks its contract', () => {
     expect(await names()).toEqual([{ name: 'Acme' }, { name: 'Bolt' }, { name: 'New' }])
   })
 
-  it('is fixed by the contract too: a former name brings the values on, and no version', async () => {
+  it('can be fixed by the contract: a former name keeps the values and makes no version', async () => {
     await system.sql.query('alter table sales_order rename units_sold to units')
     await system.run()
     await system.sql.query('update sales_order set units = 11 where sales_order_id = 1')
@@ -244,7 +244,7 @@ describe('a table that breaks its contract', () => {
   })
 })
 
-/** Totesys whose source calls units_sold `units` now, in the model's eyes still the same column. */
+/** Totesys, whose source now calls units_sold `units`. For the model it is the same column. */
 function renamed(): Project {
   const tables = totesys.source.tables.map((table) => {
     if (table.name !== 'sales_order') return table
@@ -302,7 +302,7 @@ describe('a source that changes within its contract', () => {
 describe('a source with more than its contract names', () => {
   beforeEach(openSeeded)
 
-  it('says what changed: columns that came, tables that no contract names', async () => {
+  it('reports new columns, and tables that no contract names', async () => {
     await system.run()
     await system.sql.query(`alter table sales_order add note text;
       create table "new; table" (id integer); ${insertOrders([[4, 40]]).replace("'2024-02-02', 1)", "'2024-02-02', 1, null)")}`)
@@ -321,7 +321,7 @@ describe('a source with more than its contract names', () => {
 describe('a source that is altered while it is read', () => {
   beforeEach(openSeeded)
 
-  it('I2 is read again, as it is by then', async () => {
+  it('I2 is read again, with its new schema', async () => {
     // The snapshot is taken, and no table is locked yet.
     const alter = once(
       (call) => call === 'get',
@@ -338,8 +338,8 @@ describe('a source that is altered while it is read', () => {
     await expectFaithful(system)
   })
 
-  it('I13 fails as what it is when it goes on for good', async () => {
-    // Once the table is locked for reading, an alteration would wait for us.
+  it('I13 is reported as the cause if it never stops', async () => {
+    // Once the table is locked for reading, an `alter table` would wait for us.
     await system.sql.query(`set lock_timeout = '200ms'`)
     let [from, to] = ['paid', 'settled']
     const hostile = withHook(system.deps, async (call, key) => {
@@ -351,7 +351,7 @@ describe('a source that is altered while it is read', () => {
       if (altered) [from, to] = [to, from]
     })
     const report = await run(hostile)
-    // Held or failed, but never a batch that mixes two shapes.
+    // Held or failed, but never a batch that mixes two schemas.
     const codes = report.failures.map(({ error }) => (error as { code: string }).code)
     expect([...codes, ...report.held.map(({ reason }) => reason)]).toHaveLength(1)
   })

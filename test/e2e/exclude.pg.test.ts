@@ -29,14 +29,14 @@ async function open(exclude: readonly string[]): Promise<void> {
 const withExclude = (exclude: readonly string[]) =>
   run({ ...system.deps, project: project(exclude) })
 
-/** Files of the lake that hold a text, in whatever form. */
+/** Files in the lake that contain a text, in any form. */
 function filesWith(text: string): string {
   return execFileSync('sh', ['-c', 'grep -rl -- "$1" "$2" || true', 'sh', text, system.folder], {
     encoding: 'utf8',
   })
 }
 
-it('nothing of an excluded column is in the lake, not even its name', async () => {
+it('nothing from an excluded column is in the lake, not even its name', async () => {
   await open(['password_hash'])
   await system.run()
   await system.sql.query(`update person set name = 'Eve', age = age + 1 where id = 2`)
@@ -51,7 +51,7 @@ it('nothing of an excluded column is in the lake, not even its name', async () =
   expect((await verify(system.deps)).isEqual).toBe(true)
 })
 
-it('I9 a change in an excluded column is not a change, nor is a new type for it', async () => {
+it('I9 neither a change in an excluded column nor a new type for it is a change', async () => {
   await open(['password_hash'])
   await system.run()
   await system.sql.query(`update person set password_hash = 'other'`)
@@ -61,7 +61,7 @@ it('I9 a change in an excluded column is not a change, nor is a new type for it'
   expect((await system.run()).extracted?.record?.tables['person']?.counts.updated).toBe(0)
 })
 
-it('the user needs no right to an excluded column, and the quarantine holds nothing of it', async () => {
+it('the user needs no right to an excluded column, and the quarantine holds nothing from it', async () => {
   await open(['password_hash'])
   const role = new URL(system.source.readerUrl).username
   await system.sql.query(`
@@ -69,7 +69,7 @@ it('the user needs no right to an excluded column, and the quarantine holds noth
     grant select (id, name, age) on person to ${role}`)
   await system.run()
   expect((await system.records()).at(-1)?.tables['person']).toMatchObject({ rows: 2 })
-  // Held, its rows go to quarantine as raw text.
+  // The table is held, so its rows go to quarantine as raw text.
   await system.sql.query(`
     grant select on person to ${role}; alter table person drop constraint person_pkey;
     insert into person values (2, 'Twin', '${SECRET}', 1)`)
@@ -78,7 +78,7 @@ it('the user needs no right to an excluded column, and the quarantine holds noth
   expect(filesWith(SECRET)).toBe('')
 })
 
-it('a column excluded later is captured no more, and the history of the others goes on', async () => {
+it('a column that is excluded later is no longer captured, and the history of the others goes on', async () => {
   await open([])
   await system.run()
   const report = await withExclude(['password_hash'])

@@ -12,7 +12,7 @@ import { listKeys, once, withHook } from '../support/lake.ts'
 import { createShop, type ShopSystem } from '../support/shop.ts'
 
 const MINUTE = 60_000
-/** `item day price`, a line each; anything else is no answer. */
+/** An answer has lines of `item day price`, and nothing else. */
 const format: AnswerFormat = {
   feed: 'price',
   path: '/prices?key=hunter2',
@@ -33,7 +33,7 @@ const format: AnswerFormat = {
 
 interface Asking extends ShopSystem {
   readonly server: TestHttpServer
-  /** Runs `minutes` later than the last time; the codes of what could not be asked. */
+  /** Runs `minutes` after the last run. Returns the codes of the servers that failed. */
   later(minutes: number, deps?: Deps): Promise<string[]>
   prices(): Promise<string[]>
   outcome(): Promise<unknown>
@@ -73,7 +73,7 @@ async function createAsking(everyMinutes = 60): Promise<Asking> {
   }
 }
 
-it('I7 I9 asks for what is new only, and makes a version of what has changed', async () => {
+it('I7 I9 asks only for new content, and makes a version of each change', async () => {
   await using asking = await createAsking()
   const { server } = asking
   let version = '"1"'
@@ -113,7 +113,7 @@ it('goes on while a server is away, and asks it again after a minute, not an hou
   expect(JSON.stringify(asking.entries)).not.toContain('hunter2')
 })
 
-it('refuses an answer that is none, with its bytes in the lake, and takes the next', async () => {
+it('refuses an answer in another format, keeps its bytes in the lake, and takes the next one', async () => {
   await using asking = await createAsking(1)
   const { server } = asking
   server.answer = (response) => response.end('<html>Not now</html>')
@@ -151,7 +151,7 @@ it('I13 an answer without a row is a failure of the server: nothing is kept, and
   server.answer = (response) => response.end('1 2026-11-20 1\n')
   expect(await asking.later(1)).toEqual([])
   expect(await asking.prices()).toEqual(['insert 1.000'])
-  // What is known stays, and the doctor names the fault.
+  // The known rows stay, and the doctor names the problem.
   server.answer = (response) => response.end('')
   expect(await examine(asking.deps)).toContainEqual(
     expect.objectContaining({
@@ -164,7 +164,7 @@ it('I13 an answer without a row is a failure of the server: nothing is kept, and
   expect(await asking.outcome()).toBe('taken')
 })
 
-it('keeps to its bounds whatever comes: an answer without end, and one that never begins', async () => {
+it('keeps to its limits, with an endless answer and with one that never begins', async () => {
   await using asking = await createAsking(1)
   const { server } = asking
   server.answer = (response) => {
@@ -181,7 +181,7 @@ it('keeps to its bounds whatever comes: an answer without end, and one that neve
   expect(await asking.prices()).toEqual([])
 })
 
-it('I3 archives an answer before any object is made of it', async () => {
+it('I3 archives an answer before any object is made from it', async () => {
   await using asking = await createAsking()
   asking.server.answer = (response) => response.end('1 2026-11-20 1\n')
   const calls: string[] = []
@@ -196,7 +196,7 @@ it('I3 archives an answer before any object is made of it', async () => {
   expect(calls.at(-1)).toBe('batch')
 })
 
-it('I4 keeps an answer that lost the race for a batch, and asks no second time', async () => {
+it('I4 keeps an answer that lost the race for a batch, and does not ask a second time', async () => {
   await using asking = await createAsking()
   asking.server.answer = (response) => response.end('1 2026-11-20 1\n')
   let attempts = 0
@@ -212,7 +212,7 @@ it('I4 keeps an answer that lost the race for a batch, and asks no second time',
   expect(await collect(contested)).toMatchObject({ committed: false, files: 0 })
 })
 
-it('I4 takes an answer once when the word that it was committed is lost', async () => {
+it('I4 takes an answer once if the reply to the commit is lost', async () => {
   await using asking = await createAsking()
   asking.server.answer = (response) => response.end('1 2026-11-20 1\n')
   const { ingestion } = asking.deps
@@ -221,7 +221,7 @@ it('I4 takes an answer once when the word that it was committed is lost', async 
     once(
       (call, key) => call === 'put' && key.startsWith('batch/'),
       async () => {
-        // Done all the same, by another's hand.
+        // Another call commits it meanwhile.
         await collect({ ...asking.deps, ingestion })
         throw new Error('no answer')
       },

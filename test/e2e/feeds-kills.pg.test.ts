@@ -51,7 +51,7 @@ const line = (item: number, price: number | string, day = '2026-11-20') =>
 
 describe('a kill', () => {
   it.each(['before', 'after'] as const)(
-    'I4 %s any object of what is collected: the next run ends where an undisturbed one would',
+    'I4 %s any object of a collected batch: the next run ends where an undisturbed one would',
     async (when) => {
       await using dropping = await createDropping()
       let puts = 0
@@ -67,7 +67,7 @@ describe('a kill', () => {
           (fault: unknown) => fault,
         )
         if (error === undefined) break
-        // What was committed when the word of it was lost, is.
+        // If only the reply to the commit was lost, the batch exists.
         const isDone = when === 'after' && (await dropping.records()).length > before
         expect(await collect(dropping.deps)).toMatchObject({ committed: !isDone })
         expect(await dropping.records()).toHaveLength(before + 1)
@@ -109,7 +109,7 @@ describe('a kill', () => {
     )
   })
 
-  it('I4 when another run takes the batch number first: what it brought stays, and ours follows', async () => {
+  it('I4 when another run takes the batch number first: its batch stays, and ours follows', async () => {
     await using dropping = await createDropping()
     await dropping.drop('price/a.jsonl', [line(1, 1)])
     const contested = withHook(
@@ -130,7 +130,7 @@ describe('a kill', () => {
     expect((await verify(dropping.deps)).isEqual).toBe(true)
   })
 
-  it('I4 runs of any kind at once, many times, lose nothing and double nothing', async () => {
+  it('I4 runs of every kind at once, many times, lose nothing and double nothing', async () => {
     await using dropping = await createDropping()
     const rounds = 8
     for (let round = 1; round <= rounds; round++) {
@@ -141,7 +141,7 @@ describe('a kill', () => {
         collect(dropping.deps),
         run(dropping.deps),
       ])
-      // Whoever was overtaken says so, and no more.
+      // A run that was overtaken reports that and nothing else.
       const reasons = outcomes.flatMap((outcome) =>
         outcome.status === 'rejected' ? [(outcome.reason as Error).name] : [],
       )
@@ -161,7 +161,7 @@ describe('a kill', () => {
   })
 })
 
-/** The same world, in which the call of the ingestion zone that `isTheOne` fails: before or after it is done. */
+/** The same deps, except that the zone's call that `isTheOne` names fails, before or after it is done. */
 function breakAt(deps: Deps, isTheOne: () => boolean, when: 'before' | 'after'): Deps {
   const store = deps.ingestion
   const around = async <T>(work: () => Promise<T>): Promise<T> => {

@@ -16,11 +16,11 @@ interface Prices extends ShopSystem {
   drop(name: string, content: string | Buffer): Promise<void>
   /** One run that must succeed, with the drop. */
   collect(): Promise<number>
-  /** Prices as they now stand: item, day, price. */
+  /** The current prices: item, day, price. */
   current(): Promise<unknown[][]>
   /** Every version of an item's prices: `operation price`. */
   history(item: number): Promise<string[]>
-  /** Open entries of quarantine: key, reason, column. */
+  /** Rows in quarantine: key, reason, column. */
   refused(): Promise<unknown[][]>
   /** Files as the lake knows them: name and outcome. */
   files(): Promise<Record<string, string>>
@@ -100,7 +100,7 @@ it('I1 I7 files become versions of facts, beside the tables of the database and 
   expect(await prices.history(1)).toEqual(['insert 9.990', 'insert 10.000', 'update 9.500'])
   expect(await prices.query('select units from fact_sale_current')).toEqual([{ units: 5 }])
   expect((await verify(prices.deps)).isEqual).toBe(true)
-  // Later changes of the database leave what files brought as it is.
+  // Later changes in the database leave the rows from files unchanged.
   await prices.sql.query('update sale set units = 6')
   await prices.collect()
   expect((await prices.current()).length).toBe(3)
@@ -128,7 +128,7 @@ it('I9 a file is taken once: by its name and its content', async () => {
   expect(await prices.collect()).toBe(1)
   expect((await prices.current()).map(([, , price]) => price)).toEqual(['3.000', '2.000'])
 
-  // A changed file under the same name corrects; what it lacks now stays.
+  // A changed file under the same name corrects rows. Rows that it now lacks stay.
   await prices.drop('price/a.jsonl', line(2, 5))
   await prices.collect()
   expect((await prices.current()).map(([, , price]) => price)).toEqual(['3.000', '5.000'])
@@ -143,7 +143,7 @@ it('I9 a file is taken once: by its name and its content', async () => {
   expect((await verify(prices.deps)).isEqual).toBe(true)
 })
 
-it('I6 one bad line in ten thousand is one entry of quarantine, settled by the corrected file', async () => {
+it('I6 one bad line in ten thousand is one row in quarantine, which the corrected file releases', async () => {
   await using prices = await createPrices()
   const lines = Array.from({ length: 10_000 }, (_, index) => line(1, index, dayOf(index)))
   const good = lines[5000] ?? ''
@@ -160,7 +160,7 @@ it('I6 one bad line in ten thousand is one entry of quarantine, settled by the c
   await prices.drop('price/mended.jsonl', good)
   await prices.collect()
   expect((await prices.refused()).length).toBe(1)
-  // The file itself, whole now.
+  // The file itself, now complete.
   lines[7000] = line(1, 7000, dayOf(7000))
   lines[5000] = good
   await prices.drop('price/many.jsonl', lines.join(''))
@@ -217,7 +217,7 @@ it('waits for a file that somebody is still writing, and for the first snapshot'
   expect(await collect(empty)).toMatchObject({ record: undefined, committed: false })
 })
 
-it('of two lines with one key the later counts, in one file and over several', async () => {
+it('the later of two lines with one key counts, in one file and across files', async () => {
   await using prices = await createPrices()
   await prices.drop('price/a.jsonl', line(1, 1) + line(1, 2) + line(2, 1))
   await prices.drop('price/b.jsonl', line(2, 3))
@@ -226,7 +226,7 @@ it('of two lines with one key the later counts, in one file and over several', a
   expect(await prices.history(2)).toEqual(['insert 3.000'])
 })
 
-it('names fields nobody asked for, and follows no link out of the drop', async () => {
+it('names undeclared fields, and follows no link out of the drop', async () => {
   await using prices = await createPrices()
   const { symlink } = await import('node:fs/promises')
   await prices.drop('price/a.jsonl', '{"item_id":1,"day":"2026-11-20","price":1,"note":"x"}\n')
@@ -305,7 +305,7 @@ it('I1 files with the same content in folders with different values are not copi
   ])
 })
 
-it('I8 what files brought is rebuilt from the lake, the drop being gone', async () => {
+it('I8 rows from files are rebuilt from the lake without the drop', async () => {
   await using prices = await createPrices()
   await prices.drop('price/a.jsonl', line(1, 1) + line(2, 2))
   await prices.collect()
@@ -321,7 +321,7 @@ it('I8 what files brought is rebuilt from the lake, the drop being gone', async 
   expect(await prices.query('select * from fact_price order by 1')).toEqual(before)
 })
 
-it('I4 two that collect at once take each file once', async () => {
+it('I4 two runs that collect at once take each file once', async () => {
   await using prices = await createPrices()
   for (let file = 0; file < 5; file++)
     await prices.drop(`price/${file}.jsonl`, line(1, file, dayOf(file)))

@@ -19,7 +19,7 @@ describe.skipIf(isS3Missing)('files in a bucket, zones in another', () => {
   })
   afterAll(() => server?.[Symbol.asyncDispose]())
 
-  it('I1 I6 I9 have the outcomes that they have on a disk', async () => {
+  it('I1 I6 I9 have the same outcomes as on a disk', async () => {
     const { endpoint } = server
     const [zones, dropped] = [await server.createBucket(), await server.createBucket()]
     await using ingestion = s3Store({ bucket: zones, prefix: 'ingestion', endpoint })

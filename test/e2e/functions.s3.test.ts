@@ -29,7 +29,7 @@ describe.skipIf(isS3Missing)(
       await server?.[Symbol.asyncDispose]()
     })
 
-    it('I4 I9 carries what changed, and says that nothing did in three steps', async () => {
+    it('I4 I9 carries changes, and takes three steps if nothing changed', async () => {
       await using system = await createSystemOnS3(server)
       await using functions = await createFunctions(system, { server })
       await seedTotesys(system.sql)
@@ -73,7 +73,7 @@ describe.skipIf(isS3Missing)(
       )
     })
 
-    it('I13 tries again what may pass, and not what will not', async () => {
+    it('I13 tries again after errors that may pass, and after no others', async () => {
       await using system = await createSystemOnS3(server)
       await using functions = await createFunctions(system, { server })
       await seedTotesys(system.sql)
@@ -98,7 +98,7 @@ describe.skipIf(isS3Missing)(
       expect(failed.alerts[0]).toContain('ConfigError')
       expect(failed.alerts[0]).toContain('SOURCE_PASSWORD')
       expect(failed.alerts[0]).toContain(`${RUNBOOK}#executions-failed`)
-      // What is known already is not mailed every minute.
+      // A known failure is not mailed every minute.
       const known = await execute({ ...functions, alarm: 'ALARM' })
       expect(known).toMatchObject({ error: 'ConfigError', alerts: [] })
 
@@ -114,11 +114,11 @@ describe.skipIf(isS3Missing)(
       }
     })
 
-    it('a source that is away stops neither transform nor load of what is there', async () => {
+    it('a source that is away stops neither transform nor load', async () => {
       await using system = await createSystemOnS3(server)
       await using functions = await createFunctions(system, { server })
       await seedTotesys(system.sql)
-      // The warehouse's load is held up by another that keeps the lock.
+      // Another session holds a lock, so the load has to wait.
       await execute(functions)
       const other = await system.warehouse.client()
       await other.query('begin')
@@ -186,7 +186,7 @@ describe.skipIf(isS3Missing)(
       const first = await functions.extract({}, short)
       expect(first).toMatchObject({ committed: true, isPending: true, isCutShort: true })
       expect(first.held).toBeGreaterThan(0)
-      // To wait for one's turn breaks no contract.
+      // Waiting for its turn does not break a table's contract.
       expect(new Set(functions.metric('TablesHeld'))).toEqual(new Set([0]))
       expect(functions.lines().map(({ message }) => message)).toContain('memory_short')
       for (let calls = 0; (await functions.extract({}, short)).isCutShort; calls++) {
@@ -223,7 +223,7 @@ describe.skipIf(isS3Missing)(
       expect((await verify(system.deps)).isEqual).toBe(true)
     })
 
-    it('refuses what it was not meant to be given, before it does anything', async () => {
+    it('refuses invalid input before it does anything', async () => {
       await using system = await createSystemOnS3(server)
       await using functions = await createFunctions(system, { server })
       await expect(functions.extract({ confirmDeletes: 'all' }, context())).rejects.toThrow(
@@ -235,7 +235,7 @@ describe.skipIf(isS3Missing)(
       expect(await system.records()).toEqual([])
     })
 
-    it('clears what a killed invocation left, and shows nothing of what a driver said', async () => {
+    it('removes the files of a killed invocation, and shows no message of a driver', async () => {
       await using system = await createSystemOnS3(server)
       await using functions = await createFunctions(system, { server, endpoint: proxy.endpoint })
       await seedTotesys(system.sql)

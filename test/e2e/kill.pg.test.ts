@@ -33,7 +33,7 @@ describe('kill -9', () => {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
 
-  /** Kills the process when it says an event; returns how it ended. */
+  /** Kills the process when it writes an event. Returns how it ended. */
   async function killAt(child: ChildProcess, event: string): Promise<NodeJS.Signals | null> {
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       if (text.includes(`"event":"${event}"`)) child.kill('SIGKILL')
@@ -42,8 +42,8 @@ describe('kill -9', () => {
     return signal
   }
 
-  // However late the kill comes, the run has not got to its end; what comes last may come too late,
-  // and then the run is simply done.
+  // While loads wait, even a late kill comes before the run has ended. After the last event the kill
+  // may come too late, and then the run has succeeded.
   it.each([
     { event: 'rows_read', ends: ['SIGKILL'] },
     { event: 'table_captured', ends: ['SIGKILL'] },
@@ -67,7 +67,7 @@ describe('kill -9', () => {
     expect(doubled?.n).toBe(0)
   })
 
-  it('I4 the versions are those of the updates, one each', async () => {
+  it('I4 every update is one version', async () => {
     const versions = await system.query<{ versions: number; orders: number }>(`
       select count(*)::int as versions, count(distinct sales_order_id)::int as orders
       from fact_sales_order`)

@@ -16,7 +16,7 @@ interface Outcome {
   readonly sizes: Readonly<Record<string, number>>
 }
 
-/** Runs a module's text in a process of its own that finds nothing of this checkout by itself. */
+/** Runs a module's text in a separate process that cannot find this checkout. */
 async function runModule(
   script: string,
   env: Readonly<Record<string, string | undefined>> = {},
@@ -184,7 +184,7 @@ describe('the package for Lambda', () => {
     expect((await readdir(home)).filter((entry) => entry.startsWith('forged'))).toEqual([])
   })
 
-  it('says what to do where nothing was built', async () => {
+  it('says what to do if nothing was built', async () => {
     const { stderr } = await runModule(
       `import { packageLambda } from '${scripts.href}package-lambda.js'
        await packageLambda({ arch: 'x64', target: '${home}/none', dist: '${home}/nothing' })

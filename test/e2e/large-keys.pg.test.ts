@@ -9,12 +9,12 @@ import { verify } from '../../src/platform/inspect/verify.ts'
 import { bareProject, folderOf } from '../support/bare-project.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
 
-// Text of a key may be larger than any index of Postgres takes: such a row can never be loaded.
+// A key may hold more text than any Postgres index takes. Such a row can never be loaded.
 
 let system: TestSystem
 afterEach(() => system[Symbol.asyncDispose]())
 
-/** Text that does not compress: Postgres packs what an index holds. */
+/** Text that does not compress, because Postgres compresses index entries. */
 const noise = (bytes: number, seed: string) =>
   `(select left(string_agg(md5('${seed}' || i), ''), ${bytes}) from generate_series(1, ${Math.ceil(bytes / 32)}) as i)`
 

@@ -22,7 +22,7 @@ describe('tidemark on embedded parts', () => {
     expect(err).toMatch(/✓ Totesys filled: 11 tables, [\d,]+ rows/)
     expect(err).toContain('warehouse ready: batch 1 loaded')
     expect(err).toContain('Try: tidemark history sales_order 42')
-    // Its Postgres has stopped by now, so the summary names no address of it.
+    // Its Postgres has stopped by now, so the summary does not name its address.
     const summary = err.slice(err.indexOf('Kept  '))
     expect(summary).toContain(`Kept        ${home}   lake and databases`)
     expect(summary).toContain('each command starts it when needed')
@@ -112,7 +112,7 @@ describe('tidemark on embedded parts', () => {
       expect(rows).toEqual([])
     })
 
-    it('I14 a lake of a database of your own is not continued by the simulated one where the settings are missing', async () => {
+    it('I14 the simulated database does not continue the lake of your own one if the settings are missing', async () => {
       const lake = mkdtempSync(join(tmpdir(), 'tidemark-own-'))
       const at = `--ingestion ${lake}/ingestion --processed ${lake}/processed`
       const elsewhere = { env: { ...env, TIDEMARK_HOME: lake } }
@@ -130,7 +130,7 @@ describe('tidemark on embedded parts', () => {
     })
   })
 
-  it('passwords lie in files only their owner can read, and never in what is printed', async () => {
+  it('passwords are in files that only their owner can read, and are never printed', async () => {
     const { out, err } = await command('up --once')
     const passwords = readFileSync(join(home, 'passwords.json'), 'utf8')
     for (const secret of Object.values(JSON.parse(passwords) as Record<string, string>)) {

@@ -32,7 +32,7 @@ describe('npx tidemark in a clone', () => {
     return { code: status, out: stdout, err: stderr }
   }
 
-  it('says before the first build that there is none, and runs right after it', () => {
+  it('says before the first build how to build, and runs right after it', () => {
     expect(npx('--version')).toEqual({
       code: 2,
       out: '',

@@ -43,7 +43,7 @@ describe('tidemark without output', () => {
         `select units_sold as units from fact_sales_order_current where sales_order_id = 1`,
       )
     )[0]?.units
-  /** Changes an order, and waits until the change is loaded by whatever runs. */
+  /** Changes an order, and waits until a run has loaded the change. */
   const seesChange = async (units: number): Promise<void> => {
     await system.sql.query('update sales_order set units_sold = $1 where sales_order_id = 1', [
       units,

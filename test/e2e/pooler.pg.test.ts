@@ -72,7 +72,7 @@ async function open(sql: string, options: SystemOptions): Promise<Pooled> {
   return { system, deps }
 }
 
-/** Everything another client of the pool finds set, prepared, locked or left behind. */
+/** Everything that another client of the pool finds set, prepared, locked or left behind. */
 async function findLeft(url: string): Promise<unknown> {
   const client = new pg.Client(url)
   await client.connect()
@@ -136,7 +136,7 @@ describe.skipIf(isPoolerMissing())(
           n: 'Zoë ✓',
         },
       ])
-      // Nothing is in the schema that stands first elsewhere.
+      // Nothing is in the schema that comes first in other search paths.
       const [schemas] = await system.warehouse.query<{ names: string[] }>(
         `select array_agg(distinct relnamespace::regnamespace::text) as names from pg_class
        where relkind = 'r' and relnamespace::regnamespace::text not in ('pg_catalog', 'information_schema')`,

@@ -93,7 +93,7 @@ async function listFiles(): Promise<string[]> {
   return found.flat().filter((path) => path.endsWith('.parquet'))
 }
 
-/** The types of all columns in files, each as Parquet has it: what is stored, and what it stands for. */
+/** The types of all columns in files as Parquet has them: the physical and the logical type. */
 async function readTypes(paths: readonly string[]): Promise<string[]> {
   await using db = await openDuckDb({ scratchDir: system.folder })
   const rows = await db.rows<{ type: string }>(`
@@ -188,7 +188,7 @@ describe('every file of both zones', () => {
 })
 
 describe('a lake whose older files hold times and UUIDs in types of their own', () => {
-  it('I1 is read as it is, and goes on: no row changes that did not change', async () => {
+  it('I1 is read unchanged and continued: a row without a change gets no version', async () => {
     await extract(system.deps)
     await retype('post', { post_id: 'uuid', opens: 'time' })
     await retype('shift', { shift_id: 'uuid', post_id: 'uuid', starts: 'time' })
@@ -209,7 +209,7 @@ describe('a lake whose older files hold times and UUIDs in types of their own', 
   })
 })
 
-/** Makes of the first batch's file of a table one as it was written before, and of its record one of format 1. */
+/** Rewrites the first batch's file of a table as older versions wrote it, and its record in format 1. */
 async function retype(table: string, types: Readonly<Record<string, string>>): Promise<void> {
   const zone = join(system.folder, 'ingestion')
   const recordPath = join(zone, commitKey(1))

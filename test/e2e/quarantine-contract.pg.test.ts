@@ -22,7 +22,7 @@ const sales = ({ query }: ShopSystem) =>
   query(`select sale_record_id::int as id, sale_id as sale, units, price::text, record_operation as op
     from fact_sale order by 1`)
 
-/** Key, batch and column of what a batch of the source table put into quarantine, or has open. */
+/** Key, batch and column of the source table's rows that a batch put into quarantine, or has there. */
 async function refused(
   shop: ShopSystem,
   table: string,
@@ -40,7 +40,7 @@ async function refused(
   ])
 }
 
-it('a contract the source keeps to the letter costs no entry', async () => {
+it('no row is refused if the source keeps its contract exactly', async () => {
   await using shop = await createShop({ columns: COLUMNS })
   await shop.sql.query(`insert into sale values (1, 1, 2, 2.5, '2024-01-01')`)
   await shop.run()
@@ -100,8 +100,8 @@ it('I6 a widened column lets through what fits and refuses the row that does not
   expect(await verify(shop.deps)).toMatchObject({ isEqual: true })
   expect(said(shop)).toEqual([['alert', 'sale', 2, ['cast price', 'cast units']]])
 
-  // Corrected and deleted, they are settled; the one that was there once is deleted with its last
-  // values that fit, the other one was never there.
+  // Corrected or deleted, they leave quarantine. The one that fitted before is deleted with its last
+  // values that fit. The other one was never there.
   await sql.query(`insert into sale values (5, 1, 2147483648, 1, '2024-01-01')`)
   await shop.run()
   expect((await refused(shop, 'sale', 'open')).map(([id]) => id)).toEqual(['2', '4', '5'])
@@ -118,7 +118,7 @@ it('I6 a widened column lets through what fits and refuses the row that does not
   expect(await verify(shop.deps)).toMatchObject({ isEqual: true })
 })
 
-it('I6 a value that does not fit a nullable column is no null', async () => {
+it('I6 a value that does not fit a nullable column does not become null', async () => {
   await using shop = await createShop({ columns: COLUMNS })
   await shop.sql.query(`
     alter table stock alter column counted type bigint;
@@ -131,7 +131,7 @@ it('I6 a value that does not fit a nullable column is no null', async () => {
   expect(await refused(shop, 'stock')).toEqual([['1', 1, 'counted', 'cast']])
 })
 
-it('I6 an unbounded numeric is held against the contract by its value, not its text', async () => {
+it('I6 an unbounded numeric is compared with the contract by its value, not its text', async () => {
   await using shop = await createShop({ columns: COLUMNS })
   await shop.sql.query(`
     alter table sale alter column price type numeric;
@@ -148,7 +148,7 @@ it('I6 an unbounded numeric is held against the contract by its value, not its t
   expect((await refused(shop, 'sale')).map(([id]) => id)).toEqual(['3', '4', '5'])
 })
 
-it('a dimension follows the rows that fit, and keeps what it had of the others', async () => {
+it('a dimension follows the rows that fit, and keeps the last values of the others', async () => {
   await using shop = await createShop({
     columns: {
       kind: { kind_id: 'integer', label: 'text' },
@@ -168,7 +168,7 @@ it('a dimension follows the rows that fit, and keeps what it had of the others',
   expect(await verify(shop.deps)).toMatchObject({ isEqual: true })
 })
 
-it('I8 a renamed column is found under its former name where the lake is older', async () => {
+it('I8 a renamed column is found under its former name in older files of the lake', async () => {
   await using shop = await createShop({ columns: { sale: SALE } })
   const { sql } = shop
   await sql.query(

@@ -15,7 +15,7 @@ const NAMED: Check = {
   severity: 'refuse',
 }
 
-/** 120 sales of which 30 (the ids from 91) sold nothing: a quarter, where a fifth is let through. */
+/** 120 sales, 30 of them (ids from 91) without units: a quarter, but only a fifth may be refused. */
 const SALES = `insert into sale
   select i, 1, case when i <= 90 then i else 0 end, 2.5, '2024-01-01' from generate_series(1, 120) i`
 
@@ -28,7 +28,7 @@ async function lastEntry(shop: ShopSystem, table = 'fact_sale') {
   return (await shop.records('processed')).at(-1)?.tables[table]
 }
 
-/** How many rows of each reason a table's last batch has open. */
+/** How many rows a table has in quarantine for each reason, as of the last batch. */
 async function open(shop: ShopSystem, table = 'fact_sale'): Promise<Record<string, number>> {
   const record = (await shop.records('processed')).at(-1)
   const counts: Record<string, number> = {}
@@ -45,7 +45,7 @@ const logged = ({ entries }: ShopSystem, event: string) =>
 async function makeHistory(shop: ShopSystem, each: () => Promise<void>): Promise<void> {
   for (const step of [
     `${SALES}; insert into stock values (1, 1, 1)`,
-    // 6 is a version more, 7 goes again, 8 goes bad, and one that never was good goes.
+    // 6 gets a version, 7 is deleted again, 8 turns bad, and one that was never good is deleted.
     `insert into sale values (121, 1, 1, 1, '2024-01-01');
      update sale set units = 600 where sale_id = 6;
      delete from sale where sale_id in (7, 120);
@@ -58,7 +58,7 @@ async function makeHistory(shop: ShopSystem, each: () => Promise<void>): Promise
   }
 }
 
-it('a fact of whose rows too many are unfit is held alone, and tried again with all since', async () => {
+it('a fact with too many refused rows is held alone, and tried again with all changes since', async () => {
   await using shop = await createShop({ checks: { fact_sale: [SOLD] } })
   const held: unknown[] = []
   const opened: unknown[] = []
@@ -117,7 +117,7 @@ it('a fact of whose rows too many are unfit is held alone, and tried again with 
     [6, 600, 'update'],
     [7, 7, 'delete'],
     [121, 1, 'insert'],
-    // What was accepted of it last was accepted in this very batch.
+    // Its last accepted version is in this very batch.
     [8, 8, 'delete'],
   ])
   expect(made.slice(94).map(({ sale, op }) => [sale, op])).toEqual(
@@ -156,7 +156,7 @@ it('a fact of whose rows too many are unfit is held alone, and tried again with 
     'warn',
   ])
 
-  // The next batch goes on as if nothing had been.
+  // The next batch goes on as if nothing had happened.
   await shop.sql.query(
     `update sale set units = 5 where sale_id = 1; delete from sale where sale_id = 6`,
   )
@@ -168,7 +168,7 @@ it('a fact of whose rows too many are unfit is held alone, and tried again with 
   expect((await lastEntry(shop))?.changesSince).toBeUndefined()
 })
 
-it('I8 what was held and released is rebuilt from the lake the same', async () => {
+it('I8 a table that was held and released is rebuilt from the lake with the same rows', async () => {
   await using shop = await createShop({ checks: { fact_sale: [SOLD] } })
   await makeHistory(shop, async () => void (await shop.run()))
   const before = [await versions(shop), await open(shop)]
@@ -178,7 +178,7 @@ it('I8 what was held and released is rebuilt from the lake the same', async () =
   expect([await versions(shop), await open(shop)]).toEqual(before)
 })
 
-it('a fact is not held for few rows, nor for the deletion of unfit ones', async () => {
+it('a fact is held neither for few refused rows nor for the deletion of refused rows', async () => {
   await using shop = await createShop({ checks: { fact_sale: [SOLD] } })
   for (const first of [1, 101]) {
     await shop.sql.query(`insert into sale
@@ -191,7 +191,7 @@ it('a fact is not held for few rows, nor for the deletion of unfit ones', async 
   expect((await versions(shop)).map(({ id, sale }) => [id, sale])).toEqual([[1, 201]])
 })
 
-it('I11 a held dimension stands still, and facts join inferred rows of it meanwhile', async () => {
+it('I11 a held dimension is carried over, and facts join inferred rows in it meanwhile', async () => {
   await using shop = await createShop({ checks: { dim_item: [NAMED] } })
   await shop.run()
   const items = () =>
@@ -220,7 +220,7 @@ it('I11 a held dimension stands still, and facts join inferred rows of it meanwh
   expect(isEqual).toBe(true)
   expect(tables.find(({ table }) => table === 'dim_item')?.held).toBe('too_many_rejected')
 
-  // Another batch that names its rows adds to them and lets nothing else through.
+  // Another batch that names its rows adds inferred rows and publishes nothing else.
   await shop.sql.query(`insert into stock values (3, 6, 1)`)
   expect((await shop.run()).held.map(({ table }) => table)).toEqual(['dim_item'])
   expect((await lastEntry(shop, 'dim_item'))?.counts).toMatchObject({ read: 1, accepted: 1 })

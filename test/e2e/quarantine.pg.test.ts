@@ -17,7 +17,7 @@ const CHECKS = { fact_sale: [SOLD] }
 const sale = (id: number, units: number | null, on = '2024-01-01') =>
   `insert into sale values (${id}, 1, ${units}, 2.5, '${on}')`
 
-/** What is open in a table after the last batch, as text. */
+/** The quarantine of a table after the last batch, as text. */
 async function open(shop: ShopSystem, table = 'fact_sale'): Promise<string[]> {
   const record = (await shop.records('processed')).at(-1)
   const rows = await readRefusedRows(shop, record, { table, what: 'open' })
@@ -26,7 +26,7 @@ async function open(shop: ShopSystem, table = 'fact_sale'): Promise<string[]> {
   )
 }
 
-/** Level and reasons of what was said of rows in quarantine, in order. */
+/** Level and reasons of the log entries about quarantine, in order. */
 function said({ entries }: ShopSystem): unknown[][] {
   return entries
     .filter((entry) => entry.event === 'rows_quarantined')
@@ -64,7 +64,7 @@ describe('checks that refuse', () => {
     expect(await verify(shop.deps)).toMatchObject({ isEqual: true })
   })
 
-  it('keep a dimension row as it was, until it is made anew and accepted, or gone', async () => {
+  it('keep a dimension row as it was, until it is made again and accepted, or is gone', async () => {
     const name: Check = {
       name: 'named',
       column: 'item_name',
@@ -143,8 +143,8 @@ describe('checks that refuse', () => {
   })
 })
 
-describe('what is open in quarantine', () => {
-  it('closes when the row is corrected, deleted, or back again', async () => {
+describe('a row in quarantine', () => {
+  it('leaves it when it is corrected, deleted, or back again', async () => {
     await using shop = await createShop({ checks: CHECKS })
     const { sql } = shop
     await sql.query([sale(1, 0), sale(2, 0), sale(3, 0), sale(4, 9)].join(';'))
@@ -152,7 +152,7 @@ describe('what is open in quarantine', () => {
     const at = (id: number, batch: number, operation: string) =>
       `${id} ${batch} ${operation} sold units`
     expect(await open(shop)).toEqual([at(1, 1, 'insert'), at(2, 1, 'insert'), at(3, 1, 'insert')])
-    // Refused again it is the later version that stays; a good row gone bad is another.
+    // If a row is refused again, the later version stays. A good row that turns bad is added.
     await sql.query(`update sale set units = -1 where sale_id in (1, 4)`)
     await shop.run()
     expect(await open(shop)).toEqual([
@@ -161,7 +161,7 @@ describe('what is open in quarantine', () => {
       at(3, 1, 'insert'),
       at(4, 2, 'update'),
     ])
-    // A batch of something else leaves the same file.
+    // A batch for another table keeps the same file.
     const files = (await shop.records('processed')).at(-1)?.tables['fact_sale']?.open
     await sql.query(`insert into stock values (1, 1, 1)`)
     await shop.run()
@@ -188,7 +188,7 @@ describe('what is open in quarantine', () => {
     ])
   })
 
-  it('is said with an alert when rows are unfit in a new way, and with a warning after that', async () => {
+  it('is logged as an alert if its reason is new, and as a warning after that', async () => {
     await using shop = await createShop({ checks: CHECKS })
     const steps = [
       [sale(1, 0), sale(2, 0)],

@@ -95,7 +95,7 @@ interface Compared {
   readonly warehouse: string
   /** Values of a warehouse row. */
   readonly what: string
-  /** Relation of the source and what must equal those values, in Postgres' own words. */
+  /** Relation of the source, and the SQL in Postgres that must give the same values. */
   readonly source: readonly [from: string, what: string]
 }
 
@@ -193,7 +193,7 @@ const DIMENSIONS: readonly Compared[] = [
   },
 ]
 
-/** The calendar as Postgres makes it, of every year that the source names. */
+/** The calendar as Postgres makes it, for every year that the source names. */
 const EVERY_DAY = `
   (
     select generate_series(make_date(year, 1, 1), make_date(year, 12, 31), '1 day')::date as day
@@ -223,7 +223,7 @@ const CALENDAR: Compared = {
   ],
 }
 
-/** Every fact as it is now and every dimension. */
+/** Every current fact and every dimension. */
 async function starOf({ query }: TestSystem): Promise<Record<string, string[]>> {
   const found: Record<string, string[]> = {}
   for (const { warehouse, what } of [...FACTS, ...DIMENSIONS, CALENDAR]) {
@@ -232,7 +232,7 @@ async function starOf({ query }: TestSystem): Promise<Record<string, string[]>> 
   return found
 }
 
-/** What they must be, asked of the source by queries that know no model. */
+/** The rows that they must hold, from queries over the source that use no model. */
 async function sourceOf({ source: { query } }: TestSystem): Promise<Record<string, string[]>> {
   const found: Record<string, string[]> = {}
   for (const { warehouse, source } of [...FACTS, ...DIMENSIONS, CALENDAR]) {

@@ -4,7 +4,7 @@ import { verify } from '../../src/platform/inspect/verify.ts'
 import { folderOf } from '../support/bare-project.ts'
 import { createSystem } from '../support/system.ts'
 
-/** Two facts made from one table, each with a calendar of its own, their names alike but for a letter. */
+/** Two facts from one table, each with its own calendar. Their names differ in one letter. */
 function plans(): Project {
   const models = folderOf({
     'planned.sql': 'select id, planned, _operation, _captured_at, _ordinal from change_plan',

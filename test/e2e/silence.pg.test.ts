@@ -14,7 +14,7 @@ afterEach(async () => {
 interface Silenced {
   readonly system: TestSystem
   readonly deps: Deps
-  /** As `deps`, but soon tired of the silence of one of them. */
+  /** Like `deps`, but with little patience for the silence of one of the databases. */
   readonly impatient: (which: 'source' | 'warehouse') => Deps
   readonly source: SilentProxy
   readonly warehouse: SilentProxy
@@ -46,7 +46,7 @@ async function open(): Promise<Silenced> {
   return { system, deps, impatient, source, warehouse }
 }
 
-/** Rows of a few megabytes altogether. */
+/** Rows of a few megabytes in total. */
 const MANY = `insert into thing select n, repeat(md5(n::text), 50) from generate_series(1, 4000) as n`
 
 async function expectRecovery({ deps, system, source, warehouse }: Silenced): Promise<void> {

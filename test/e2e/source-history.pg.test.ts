@@ -64,7 +64,7 @@ async function scans({ sql }: SourceServer): Promise<Record<string, number>> {
   return Object.fromEntries(found.map((row) => [row.table, row.scans]))
 }
 
-describe('a source whose history may be another one', () => {
+describe('a source that may have another history', () => {
   it('I14 a copy put back that has overtaken every counter is compared whole, once', async () => {
     const { source, system } = await open()
     await extract(reading(system, source))
@@ -157,7 +157,7 @@ describe('a source whose history may be another one', () => {
     expect(reasons(system)).toEqual([])
   })
 
-  it('I14 a standby that was promoted is on a timeline of its own at once', async () => {
+  it('I14 a promoted standby is on its own timeline at once', async () => {
     const { source, system } = await open()
     const standby = await source.follow(await source.copy())
     await catchUp(standby, source)
@@ -176,7 +176,7 @@ describe('a source whose history may be another one', () => {
 })
 
 describe('a source that is a standby', () => {
-  it('I13 is complete up to what it has replayed, and freshness grows while replay stands', async () => {
+  it('I13 is complete up to its replayed position, and its lag grows while replay is paused', async () => {
     const { source, system } = await open()
     const standby = await source.follow(await source.copy())
     const project = thingProject({ name: 'text' })
@@ -206,7 +206,7 @@ describe('a source that is a standby', () => {
     expect(reasons(system)).toEqual([])
   })
 
-  it('I15 has no rows of an unlogged table, which waits alone', async () => {
+  it('I15 has no rows of an unlogged table, which is held alone', async () => {
     const { source, system } = await open()
     await source.sql('alter table other set unlogged')
     const standby = await source.follow(await source.copy())
@@ -242,7 +242,7 @@ describe('a source that is a standby', () => {
     }
     expect(await system.records()).toHaveLength(2)
 
-    // It catches up while it is waited for.
+    // It catches up while the run waits.
     const extracted = extract(deps)
     await late.sql('alter system reset recovery_min_apply_delay')
     await late.sql('select pg_reload_conf()')

@@ -38,7 +38,7 @@ async function leaveOrphans(): Promise<void> {
 }
 
 describe('sweep()', () => {
-  it('finds nothing in a lake of whole runs', async () => {
+  it('finds nothing if every run was completed', async () => {
     await system.sql.query(insertOrders([[4, 40]]))
     await system.run()
     expect(await sweep(system.deps, { before: later(), remove: true })).toMatchObject([
@@ -88,7 +88,7 @@ describe('sweep()', () => {
     expect(await allKeys()).toEqual(before)
   })
 
-  it('leaves alone what is recent, and what is not ours', async () => {
+  it('leaves alone recent objects and files that are not ours', async () => {
     await leaveOrphans()
     const folder = join(system.folder, 'ingestion')
     await writeFile(join(folder, 'README.txt'), 'for people')

@@ -20,7 +20,7 @@ async function open(sql: string): Promise<void> {
   await extract(system.deps)
 }
 
-/** What a batch changed, or nothing where none was committed. */
+/** The changes of a batch, or nothing if none was committed. */
 async function capture(sql: string): Promise<TextRow[]> {
   await system.sql.query(sql)
   const { record, committed } = await extract(system.deps)
@@ -73,12 +73,12 @@ describe('a value that has no exact form', () => {
     })
   })
 
-  it('I9 is no news in the runs after it', async () => {
+  it('I9 is not reported again in later runs', async () => {
     await open(`${THING}; insert into thing values (1, 1.5, 'a'), (2, 'NaN', 'b')`)
     const keys = await listKeys(system.deps.ingestion)
     expect((await extract(system.deps)).committed).toBe(false)
     expect(await listKeys(system.deps.ingestion)).toEqual(keys)
-    // The count proof holds beside it, without a look at the keys.
+    // The count proof still holds, without reading the keys.
     expect(await capture(`insert into thing values (3, 3, 'c')`)).toHaveLength(1)
     expect(await entry()).toMatchObject({
       counts: { accepted: 1, quarantined: 0 },
@@ -88,7 +88,7 @@ describe('a value that has no exact form', () => {
     expect(await inQuarantine()).toEqual([['2', 'price', 'NaN']])
   })
 
-  it('flows once it is corrected, and its entry is closed', async () => {
+  it('is accepted once it is corrected, and its row leaves quarantine', async () => {
     await open(`${THING}; insert into thing values (1, 1.5, 'a'), (2, 'NaN', 'b')`)
     expect(await capture('update thing set price = 2 where id = 2')).toEqual([
       { id: '2', price: '2.00', note: 'b', _operation: 'insert' },
@@ -98,7 +98,7 @@ describe('a value that has no exact form', () => {
     expect(await entry()).not.toHaveProperty('withheld')
   })
 
-  it('of a row that was captured before leaves its last exact version standing', async () => {
+  it('leaves the last exact version current if the row was captured before', async () => {
     await open(`${THING}; insert into thing values (1, 1.5, 'a'), (2, 2, 'b')`)
     expect(await capture(`update thing set price = 'NaN' where id = 2`)).toEqual([])
     expect(await lake()).toMatchObject([{ id: '1' }, { id: '2', price: '2.00' }])
@@ -121,7 +121,7 @@ describe('a value that has no exact form', () => {
     ])
     expect(await inQuarantine()).toEqual([['3', 'price', 'NaN']])
     expect(await entry()).toMatchObject({ rows: 0, withheld: 1 })
-    // One goes as another comes: the count alone would not tell.
+    // One row goes and another comes, so the count alone would not show it.
     expect(await capture(`delete from thing; insert into thing values (4, 4, 'd')`)).toHaveLength(1)
     expect(await inQuarantine()).toEqual([])
   })
@@ -139,7 +139,7 @@ describe('a value that has no exact form', () => {
     expect(await entry()).not.toHaveProperty('withheld')
   })
 
-  it('survives a new shape of the table', async () => {
+  it('survives a new schema of the table', async () => {
     await open(`${THING}; insert into thing values (1, 1.5, 'a'), (2, 'NaN', 'b')`)
     await capture('alter table thing add more text')
     expect(await inQuarantine()).toEqual([['2', 'price', 'NaN']])
@@ -151,7 +151,7 @@ describe('a value that has no exact form', () => {
     expect(await inQuarantine()).toEqual([])
   })
 
-  it('alerts once per new reason, with no value', async () => {
+  it('alerts once per new reason, without the value', async () => {
     await open(`create table thing (id integer primary key, price numeric(10,2), at timestamp);
       insert into thing values (1, 'NaN', null)`)
     await capture(`insert into thing values (2, 'NaN', null)`)
@@ -177,7 +177,7 @@ describe('a value that has no exact form', () => {
     expect(await entry()).toMatchObject({ counts: { updated: 200 }, rows: 200, open: [] })
   })
 
-  it('in a key holds the table: such a row has no name', async () => {
+  it('in a key holds the table, because such a row has no name', async () => {
     await open(`create table thing (id numeric(10,2) primary key); insert into thing values (1)`)
     await system.sql.query(`insert into thing values ('NaN')`)
     expect((await extract(system.deps)).held).toMatchObject([{ reason: 'key_not_exact' }])
@@ -185,7 +185,7 @@ describe('a value that has no exact form', () => {
     expect(await capture('select 1')).toMatchObject([{ id: '2.00', _operation: 'insert' }])
   })
 
-  it('I6 is known again by keys of every type', async () => {
+  it('I6 is recognized by keys of every type', async () => {
     const key = ['d', 't', 'b', 'tz', 'f', 'u']
     const project = bareProject([{ name: 'thing', key }])
     system = await createSystem({ project, template: 'empty' })

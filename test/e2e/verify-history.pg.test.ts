@@ -66,7 +66,7 @@ describe('verify() finds in the warehouse', () => {
       [{ table: 'fact_sales_order', where: 'history', different: 1 }],
     ],
     [
-      'a version too many',
+      'an extra version',
       `insert into fact_sales_order
        select (jsonb_populate_record(f, '{"sales_record_id": 0}')).* from fact_sales_order as f
        where batch_id = 1 and sales_order_id = 1`,
@@ -81,7 +81,7 @@ describe('verify() finds in the warehouse', () => {
       ],
     ],
     [
-      'a dimension row too many',
+      'an extra dimension row',
       `insert into dim_design values (99, 'None', '/home', 'none.json')`,
       [{ table: 'dim_design', where: 'history', extra: 1 }],
     ],

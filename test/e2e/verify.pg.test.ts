@@ -27,13 +27,13 @@ it('verify() of an empty lake captures, loads and proves it', async () => {
   expect(tables.filter(({ where }) => where === 'warehouse')).toHaveLength(12)
 })
 
-it('verify() that is overtaken by another run proves a newer snapshot', async () => {
+it('verify() proves a newer snapshot if another run overtakes it', async () => {
   const codes: unknown[] = []
   let hasLoaded = false
   let overtaken: Promise<unknown> | undefined
   const deps: Deps = {
     ...system.deps,
-    // Between verify's own load and its look at the warehouse, another run goes by.
+    // Another run loads a batch between verify's own load and its comparison.
     ingestion: {
       ...system.deps.ingestion,
       async download(key, folder) {
@@ -54,7 +54,7 @@ it('verify() that is overtaken by another run proves a newer snapshot', async ()
   expect(codes).toEqual(['VERIFY_OVERTAKEN'])
 })
 
-it('I6 verify() finds what the lake has too many, and what is not as it should be', async () => {
+it('I6 verify() finds extra rows in the lake, and rows that differ', async () => {
   await verify(system.deps)
   // A source that lost rows behind the brake: the lake holds them, and says so.
   await system.sql.query('truncate payment')
@@ -86,7 +86,7 @@ it('I6 verify() compares the maintained current rows with their history', async 
   expect(fact?.difference.different).toBeGreaterThan(40)
 })
 
-it('readHistory() tells an empty warehouse from a key that never was', async () => {
+it('readHistory() tells an empty warehouse from a key that never existed', async () => {
   const fact = findFact(system.deps.project, 'payments')
   await using empty = await openWarehouse(system.deps.warehouse)
   await expect(readHistory(empty, fact, ['1'])).rejects.toMatchObject({ code: 'WAREHOUSE_EMPTY' })

@@ -16,7 +16,7 @@ export interface RowCounts {
   readonly deleted: number
 }
 
-/** The folder of real captures, or undefined where they are not at hand (skip the test then). */
+/** The folder of real captures. Undefined if it is missing; then skip the test. */
 export function capturesDir(): string | undefined {
   const dir = fileURLToPath(new URL('../../../shared/captures', import.meta.url))
   return existsSync(dir) ? dir : undefined

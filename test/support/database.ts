@@ -13,8 +13,8 @@ export interface TestDatabase extends AsyncDisposable {
   /** Runs one statement as the superuser and returns its rows. */
   query<Row extends pg.QueryResultRow>(sql: string, params?: unknown[]): Promise<Row[]>
   /**
-   * Resolves once every transaction that is open on the server, which tests share, has ended: what was
-   * committed by now is then older than any horizon.
+   * Resolves once every transaction that is open now on the shared server has ended. Everything
+   * committed before the call is then older than any horizon.
    */
   settle(): Promise<void>
   /** Closes the clients. */
@@ -57,13 +57,13 @@ export async function createDatabase(
   ])
 }
 
-/** A database as it once was, any number of times. Disposing drops it, and its reader. */
+/** A database that can be put back to one state. Disposing drops the database and its reader. */
 export interface KeptDatabase extends AsyncDisposable {
-  /** The database under its own name and number; the one before it must have been dropped. */
+  /** Opens it with the same name and object id. The one opened before must have been dropped. */
   open(): Promise<TestDatabase>
 }
 
-/** Keeps a database as it is now; it is closed, and gone until it is opened again. */
+/** Keeps the present state of a database, and closes the database until it is opened again. */
 export async function keepDatabase(database: TestDatabase): Promise<KeptDatabase> {
   const maintenanceUrl = inject('postgresUrl')
   const { name, url, readerUrl } = database
@@ -83,7 +83,7 @@ export async function keepDatabase(database: TestDatabase): Promise<KeptDatabase
   return {
     async open() {
       await runOn(maintenanceUrl, [
-        // Its number is part of what a source is known by.
+        // Its object id is part of the source's identity.
         ...clone(name, `${name}_kept`, `oid ${row?.oid}`),
         `revoke all on database ${name} from public`,
         `grant connect on database ${name} to ${reader}`,
@@ -99,7 +99,7 @@ export async function keepDatabase(database: TestDatabase): Promise<KeptDatabase
   }
 }
 
-/** A database that is there, and how it is dropped. */
+/** An existing database, and how to drop it. */
 function openDatabase(
   { name, url, readerUrl }: Pick<TestDatabase, 'name' | 'url' | 'readerUrl'>,
   dropping: readonly string[],

@@ -8,8 +8,8 @@ const DECLARED: ReadonlyMap<string, EventDescription> = new Map(
 )
 
 /**
- * Throws unless an entry has the fields that the list of events gives it, and no other: the
- * compiler does not look at what a spread brings along.
+ * Throws unless an entry has exactly the fields that the list of events declares. The compiler does
+ * not check fields that come from a spread.
  */
 export function checkDeclared({ at, ...entry }: Readonly<Record<string, unknown>>): void {
   const { event, level = 'info', ...given } = entry

@@ -3,9 +3,10 @@ import { type IncomingMessage, type ServerResponse, createServer, request } from
 import type { AddressInfo } from 'node:net'
 
 /**
- * What becomes of a request instead of being passed on: an answer of the proxy's own; `lose`: the
- * server does it, the client never hears of it; `stall`: nobody ever answers; `cut`: half of the
- * answer's body, `stall-midway` without an end; `damage`: the answer with one bit of its body changed.
+ * What happens to a request that the proxy does not simply pass on. An object: the proxy answers
+ * with this status and code. `lose`: the server does the work, but its answer is lost. `stall`:
+ * nobody answers. `cut`: only half of the body arrives. `stall-midway`: the same, and the answer
+ * never ends. `damage`: one bit of the body is changed.
  */
 export type Mishap = { readonly status: number; readonly code?: string } | Fate
 type Fate = 'lose' | 'stall' | 'cut' | 'stall-midway' | 'damage'
@@ -16,11 +17,11 @@ export interface FaultyProxy extends AsyncDisposable {
   readonly requests: string[]
   /** Connections now open. */
   countConnections(): Promise<number>
-  /** Called for each request; what it returns happens to that request. */
+  /** Called for each request. Returns what happens to it; undefined passes it on. */
   onRequest: (request: string) => Mishap | undefined | Promise<Mishap | undefined>
 }
 
-/** A proxy before an S3 server through which the world can go wrong. */
+/** A proxy in front of an S3 server that can make requests fail. */
 export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
   const requests: string[] = []
   const proxy: { onRequest: FaultyProxy['onRequest'] } = { onRequest: () => undefined }

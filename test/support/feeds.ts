@@ -7,7 +7,7 @@ import { openState } from '../../src/platform/lake/table-state.ts'
 import { readLastCommit } from '../../src/platform/lake/batch-log.ts'
 import { openFiles } from '../../src/platform/lake/zone.ts'
 
-/** Of the first feed: its open entries of quarantine, or the files taken, as the lake has them now. */
+/** The first feed's rows in quarantine, or its files that were taken, according to the lake. */
 export async function readFeedState(deps: Deps, what: string): Promise<Record<string, unknown>[]> {
   const zone = ingestionZone(deps)
   const [feed] = deps.project.source.feeds ?? []

@@ -25,8 +25,8 @@ export interface Functions extends AsyncDisposable {
 }
 
 /**
- * Cold functions whose environment names the system's lake and two secrets. Until disposed of, the
- * environment of this process is theirs, and what they print is caught.
+ * Cold functions whose environment names the system's lake and two secrets. Until they are disposed
+ * of, this process has their environment, and their output is captured.
  */
 export async function createFunctions(
   system: TestSystem & { readonly bucket: string },

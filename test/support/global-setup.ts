@@ -24,7 +24,7 @@ interface Cluster {
 /** Each project of a run has this module to itself; what they share is here. */
 const shared: typeof globalThis & { tidemarkCluster?: Promise<Cluster> } = globalThis
 
-/** One throw-away cluster for the whole run; tests clone databases of it (`createDatabase`). */
+/** One throw-away cluster for the whole run; tests clone its databases (`createDatabase`). */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const isFirst = shared.tidemarkCluster === undefined
   shared.tidemarkCluster ??= startCluster()
@@ -41,7 +41,7 @@ async function startCluster(): Promise<Cluster> {
     process.stderr.write(`S3 tests are skipped: ${obstacle}\n`)
   }
   const folder = mkdtempSync(path.join(os.tmpdir(), 'tidemark-test-'))
-  // Run by root the server is another user, who must be able to enter.
+  // For root, the server runs as another user, who must be able to enter.
   chmodSync(folder, 0o711)
   const postgres = await startEmbeddedPostgres({
     dataDir: path.join(folder, 'postgres'),
@@ -70,7 +70,7 @@ async function startCluster(): Promise<Cluster> {
 async function createTemplate(maintenanceUrl: string, templateUrl: string): Promise<void> {
   const { username, password } = new URL(maintenanceUrl)
   const steps: [string, string][] = [
-    // Hashed anew, as often as the settings say.
+    // Hashed again, with as many iterations as the settings say.
     [maintenanceUrl, `alter role ${username} password '${decodeURIComponent(password)}'`],
     [maintenanceUrl, 'create database totesys_template'],
     [templateUrl, readFileSync(schema, 'utf8')],

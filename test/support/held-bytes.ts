@@ -5,9 +5,8 @@ setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
 /**
- * Bytes of JavaScript's objects and buffers that this process holds. Garbage, of which there may be
- * any amount where the collector gets no time, is none of them: it is collected first, unless the
- * figure is no higher than `above` with it.
+ * Bytes that this process holds in JavaScript objects and buffers. Garbage does not count, because
+ * it is collected first. If the number is at most `above` with garbage, that number is returned.
  */
 export function heldBytes({ above = 0 }: { readonly above?: number } = {}): number {
   const all = usedBytes()

@@ -1,11 +1,11 @@
 import type { TestDatabase } from './database.ts'
 
-/** As a run's environment has it, so that none gives up while it is held. */
+/** Environment of a run that does not give up while its load waits. */
 export const PATIENT_RUN = { TIDEMARK_LOCK_WAIT_SECONDS: '3600' }
 
 /**
- * Does something while every load of a warehouse waits for its turn: a run does all that comes
- * before, and goes on waiting for however long somebody needs to kill it.
+ * Does `work` while every load of a warehouse waits for its turn. A run does everything before its
+ * load and then waits, so a test can take as long as it needs to kill the run.
  */
 export async function whileLoadsWait<Result>(
   warehouse: TestDatabase,

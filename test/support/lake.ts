@@ -28,7 +28,7 @@ export async function readChanges(
   return rows.map(({ _batch, _captured_at, _ordinal, ...row }) => row)
 }
 
-/** A table as it stands after a batch, rebuilt from the ingestion zone, in key order. */
+/** A table as of a batch, rebuilt from the ingestion zone, in key order. */
 export async function readTable(
   { deps, folder }: Pick<TestSystem, 'deps' | 'folder'>,
   record: CommitRecord | undefined,
@@ -53,7 +53,7 @@ export interface RefusedRow {
   readonly content: Readonly<Record<string, string | null>>
 }
 
-/** What a processed batch put into quarantine of a table, or has open in it, by key and batch. */
+/** A table's rows that a processed batch put into quarantine, or has there, by key and batch. */
 export async function readRefusedRows(
   { deps, folder }: Pick<TestSystem, 'deps' | 'folder'>,
   record: CommitRecord | undefined,
@@ -87,10 +87,10 @@ export async function listKeys(store: ObjectStore): Promise<string[]> {
   return keys
 }
 
-/** Called before an object is read or created; what it throws is what the store throws. */
+/** Called before an object is read or created. If it throws, so does the store. */
 export type Hook = (call: 'get' | 'put' | 'upload', key: string) => Promise<void> | void
 
-/** The same outside world with the ingestion zone's store watched: where a test steps in between. */
+/** The same deps with a hook in the ingestion zone's store, at which a test can step in. */
 export function withHook(
   deps: Deps,
   hook: Hook,

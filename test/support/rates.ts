@@ -1,6 +1,6 @@
 import type pg from 'pg'
 
-/** `1 base = rate quote` on a day; no rate takes the pair's rate of that day away. */
+/** `1 base = rate quote` on a day. Without a rate, the pair's rate of that day is deleted. */
 export interface TestRate {
   readonly base: string
   readonly quote: string

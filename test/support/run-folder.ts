@@ -5,15 +5,15 @@ const MEMORY = '/dev/shm'
 const MIN_FREE_BYTES = 4 * 2 ** 30
 
 /**
- * Has everything temporary of this process and its children lie in one folder in memory, gone when
- * the process ends: hundreds of databases, lakes and profiles are made for a moment each, which
- * costs a disk far more than the tests themselves. Does nothing where there is little memory of
- * that kind, or where `TMPDIR` says already where to write.
+ * Puts all temporary files of this process and its children into one folder in memory, which is
+ * removed when the process ends. The tests make hundreds of short-lived databases, lakes and
+ * profiles, which would cost a disk more time than the tests themselves. Does nothing if there is
+ * too little memory for it, or if `TMPDIR` already names a folder.
  */
 export function useMemoryFolder(): void {
   if (process.env['TMPDIR'] !== undefined || !isMemoryFit()) return
   const folder = mkdtempSync(path.join(MEMORY, 'tidemark-run-'))
-  // As any temporary folder: started by root, a database server is another user.
+  // Open to all, like any temporary folder: for root, a database server runs as another user.
   chmodSync(folder, 0o1777)
   process.env['TMPDIR'] = folder
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))

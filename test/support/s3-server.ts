@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { findS3Obstacle, script } from './find-s3-obstacle.ts'
 
-/** There is no S3 server here and none is required: what needs one is skipped. */
+/** Whether the S3 tests are skipped: no S3 server is here, and none is required. */
 export const isS3Missing =
   process.env['TIDEMARK_REQUIRE_S3'] !== '1' && findS3Obstacle() !== undefined
 
@@ -15,13 +15,13 @@ export interface S3Server extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>
   /** An empty bucket. */
   createBucket(): Promise<string>
-  /** As somebody else would put it there. */
+  /** Puts an object there as another program would, without our metadata. */
   putObject(bucket: string, key: string, body: string): Promise<void>
 }
 
 /**
- * A real S3 server of the caller's own. Until it is disposed of, this process's environment holds
- * its region and credentials and no others, so that clients find them as anywhere.
+ * A real S3 server for this caller alone. Until it is disposed of, this process's environment holds
+ * its region and credentials and no others, so that clients find them in the usual way.
  */
 export async function startS3Server(): Promise<S3Server> {
   const child = spawn(script, { stdio: ['pipe', 'pipe', 'inherit'] })

@@ -3,16 +3,16 @@ import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
 import type { AddressInfo } from 'node:net'
 
-/** Stands in for AWS Secrets Manager, which is nowhere but there: `GetSecretValue` and nothing else. */
+/** A stand-in for AWS Secrets Manager, which exists only on AWS. Knows only `GetSecretValue`. */
 export interface SecretsServer extends AsyncDisposable {
   readonly endpoint: string
   /** The secrets by name; may be changed at any time. */
   readonly secrets: Map<string, string>
   /** Names asked for so far. */
   readonly asked: string[]
-  /** So many requests are answered with a fault of the server first. */
+  /** The number of requests that fail with a server error before others succeed. */
   failures: number
-  /** Every request is refused with it. */
+  /** If set, every request is refused with this code. */
   fault: string | undefined
 }
 

@@ -7,7 +7,7 @@ import type { Check, Dimension, Fact } from '../../src/platform/project/model.ts
 import type { Feed, SourceTable } from '../../src/platform/project/source-contract.ts'
 import { createSystem, type TestSystem } from './system.ts'
 
-/** The source: no foreign keys, so that a fact can name what is not there. */
+/** The source. It has no foreign keys, so that a fact can name a missing row. */
 export const SHOP_SOURCE = `
   create table kind (kind_id int primary key, label text);
   create table item (item_id int primary key, item_name text, kind_id int, note text);
@@ -69,18 +69,18 @@ const MODELS: Readonly<Record<string, string>> = {
 }
 
 export interface ShopOptions {
-  /** SQL that stands in for a model's own, by table. */
+  /** SQL that replaces a model's own, by table. */
   readonly models?: Readonly<Record<string, string>>
   /** Further migrations by file name, or `001_star.sql` in place of the shop's own. */
   readonly migrations?: Readonly<Record<string, string>>
   readonly nullable?: Readonly<Record<string, readonly string[]>>
-  /** Of models. */
+  /** Checks of models, by table. */
   readonly checks?: Readonly<Record<string, readonly Check[]>>
-  /** Contracts of source tables, which have none otherwise. */
+  /** Contracts of source tables. Without one, a table has no contract. */
   readonly columns?: Readonly<Record<string, NonNullable<SourceTable['columns']>>>
   /** SQL of data tests by name. */
   readonly tests?: Readonly<Record<string, string>>
-  /** With the feed `price` of an item on a day, and a fact of it. */
+  /** Adds the feed `price`, the price of an item on a day, and a fact made from it. */
   readonly hasPrices?: boolean
 }
 
@@ -186,7 +186,7 @@ export async function writeShop(
 
 export interface ShopSystem extends TestSystem {
   readonly project: Project
-  /** The shop changed: another state of its models or migrations, in a folder of its own. */
+  /** The shop with other models or migrations, in a separate folder. */
   changed(options: ShopOptions): Promise<Project>
 }
 

@@ -42,7 +42,7 @@ export async function startSilentProxy(target: string): Promise<SilentProxy> {
       })
       from.on('error', () => {})
       from.on('close', () => {
-        // What is swallowed includes the news that the other side has gone.
+        // The news that the other side has gone is swallowed too.
         if (pair.fate === 'pass') to.destroy()
       })
     }

@@ -48,7 +48,7 @@ export function insertOrders(orders: readonly (readonly [id: number, units: numb
   return `insert into sales_order values ${rows.join(', ')}`
 }
 
-/** What a batch changed: rows by operation, tables and operations without any left out. */
+/** The changes of a batch: rows by operation, without tables and operations that have none. */
 export function changesOf(
   record: CommitRecord | undefined,
 ): Record<string, Record<string, number>> {
@@ -60,7 +60,7 @@ export function changesOf(
   return Object.fromEntries(changed)
 }
 
-/** What the newest batch of the lake changed. */
+/** The changes of the newest batch in the lake. */
 export async function lastChanges({ records }: TestSystem): Promise<ReturnType<typeof changesOf>> {
   return changesOf((await records()).at(-1))
 }
@@ -75,7 +75,7 @@ export async function orderHistory({ query }: TestSystem, id: number): Promise<s
   return rows.map((row) => row.version)
 }
 
-/** The units of every sales order as it now stands in the warehouse, by id. */
+/** The current units of every sales order in the warehouse, by id. */
 export async function currentOrders({ query }: TestSystem): Promise<Record<number, number>> {
   const rows = await query<{ id: number; units: number }>(
     'select sales_order_id as id, units_sold as units from fact_sales_order_current',

@@ -56,7 +56,7 @@ const READER = 'reader'
 /** A primary with a reader role that may read what is made in `public`. */
 export async function startSource(settings: Settings = {}): Promise<SourceServer> {
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-source-'))
-  // Run by root the server is another user, who must be able to enter.
+  // For root, the server runs as another user, who must be able to enter.
   chmodSync(folder, 0o711)
   const server = await start(join(folder, 'primary'), { ...SETTINGS, ...settings })
   await server.sql(`

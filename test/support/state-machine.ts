@@ -29,7 +29,7 @@ export interface Execution {
   /** Names of the states entered, in order, retries as often as they were tried. */
   readonly states: readonly string[]
   readonly output: unknown
-  /** What the machine failed with, if it did. */
+  /** The error with which the machine failed, if it did. */
   readonly error: string | undefined
   /** Mails to the operator. */
   readonly alerts: readonly string[]
@@ -103,7 +103,7 @@ function nameOf(error: unknown): string {
   return cause?.name ?? String(error)
 }
 
-/** What Lambda gives a handler along with the event. */
+/** The context that Lambda passes to a handler with the event. */
 export function context(remainingMs = 900_000): InvocationContext {
   return {
     awsRequestId: randomUUID(),

@@ -28,7 +28,7 @@ export interface TestSystem extends AsyncDisposable {
   readonly folder: string
   /** Everything logged so far. */
   readonly entries: AppLogEntry[]
-  /** Where they come from: the log of `deps`, which takes what the apps log too. */
+  /** The log of `deps`, which writes them. It also takes the events of the apps. */
   readonly log: AppLog
   /** One run that must succeed; every batch it makes is accounted for (I10). */
   run(options?: ExtractOptions): Promise<RunReport>
@@ -41,7 +41,7 @@ export interface TestSystem extends AsyncDisposable {
 export interface SystemOptions {
   readonly project?: Project
   readonly template?: 'totesys' | 'empty'
-  /** Of the source's database, such as `SQL_ASCII`. */
+  /** Encoding of the source's database, such as `SQL_ASCII`. */
   readonly encoding?: string
   /** The store of a zone, which stays open; a directory below `folder` if not given. */
   readonly store?: (zone: 'ingestion' | 'processed') => ObjectStore
@@ -58,15 +58,15 @@ export async function createSystem({
   return await openSystem({ source, warehouse, folder }, options)
 }
 
-/** A system as it was prepared once, any number of times, one after the other. */
+/** A prepared system that can be opened any number of times, one after the other. */
 export interface PreparedSystem extends AsyncDisposable {
-  /** The one before it must have been disposed of. */
+  /** The system that was opened before must have been disposed of. */
   open(): Promise<TestSystem>
 }
 
 /**
- * Prepares a system when it is first asked for, and puts it back to that moment each time: the same
- * source to its evidence, the same lake and the same warehouse, for the price of copying them.
+ * Prepares a system when it is first opened, and puts it back to that state each time: the same
+ * source with the same evidence, the same lake and the same warehouse. Each time costs a copy.
  */
 export function prepareSystem(prepare: (system: TestSystem) => Promise<void>): PreparedSystem {
   let kept: Promise<PreparedSystem> | undefined
@@ -125,7 +125,7 @@ async function openSystem(
     log,
     runId: 'test',
     version: '0.0.0-test',
-    // Who waits for another does so for as long as a busy machine makes it last.
+    // A run may wait for another one as long as a busy machine needs.
     limits: { ...DEFAULT_LIMITS, lockWaitMs: 600_000 },
   }
   const records = async (zone: 'ingestion' | 'processed' = 'ingestion') => {
@@ -164,7 +164,7 @@ async function openSystem(
   }
 }
 
-/** I10: what was read is accepted, unchanged or quarantined, table by table. */
+/** I10: every row read is accepted, unchanged or quarantined, table by table. */
 function checkAccounted(record: CommitRecord): void {
   for (const [table, { counts }] of Object.entries(record.tables)) {
     const where = `batch ${record.batch}, ${table}`

@@ -72,7 +72,7 @@ export function zip(entries: readonly ZipEntry[], { isZip64 = false } = {}): Buf
   return Buffer.concat([...parts, ...directory, Buffer.from('PK\x05\x06'), end])
 }
 
-/** Stands for a number that only the fields for large archives hold. */
+/** Marks a number that only the fields for large archives hold. */
 const UNKNOWN = 0xffffffff
 
 /** An archive of one file. */

@@ -27,7 +27,7 @@ interface Asked {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
-  /** What an API gateway makes of a body that is no text. */
+  /** How an API gateway sends a body that is not text. */
   readonly isBase64?: boolean
   readonly leftMs?: number
 }
@@ -81,7 +81,7 @@ interface Answered {
   readonly headers: Readonly<Record<string, string>>
   readonly bytes: Buffer
   readonly text: string
-  /** How long the answer is for Lambda. */
+  /** The length of the answer as Lambda counts it. */
   readonly sizeBytes: number
 }
 
@@ -202,7 +202,7 @@ describe('the API behind API Gateway', () => {
     expect(text).toContain('href="/run/1"')
   })
 
-  it('gives a CSV file, compressed for whoever takes that', async () => {
+  it('gives a CSV file, compressed if the client accepts that', async () => {
     const path = '/questions/s02_sales_by_week.csv?from=2020-01-01'
     const { status, headers, text } = await ask(path)
     expect(status).toBe(200)
@@ -227,7 +227,7 @@ describe('the API behind API Gateway', () => {
     expect(packed.sizeBytes).toBeLessThan(6_000_000)
   })
 
-  it('answers 304 to whoever knows the answer, and HEAD without a body', async () => {
+  it('answers 304 to a client that knows the answer, and HEAD without a body', async () => {
     const first = await ask('/payments/next5')
     const { etag = '' } = first.headers
     const known = await ask('/payments/next5', { headers: { 'if-none-match': etag } })
@@ -380,7 +380,7 @@ describe('the API behind API Gateway', () => {
 
     afterEach(() => changePassword(new URL(role.warehouse.url).password))
 
-    it('a connection that was dropped in between is nothing to whoever asks', async () => {
+    it('a caller does not notice that a connection was dropped in between', async () => {
       await using own = make()
       expect((await askApi(own, '/sales')).status).toBe(200)
       await endConnections()
@@ -396,7 +396,7 @@ describe('the API behind API Gateway', () => {
       ['a file', '/questions/s02_sales_by_week.csv', {}],
       ['a statement', '/ask', { method: 'POST', headers: FORM, body: formOf({ sql: 'select 1' }) }],
     ])(
-      'a password changed in between is nothing to whoever asks for %s',
+      'a caller that asks for %s does not notice that the password has changed',
       async (_, path, asked) => {
         const told: boolean[] = []
         let url = role.warehouse.url
@@ -408,7 +408,7 @@ describe('the API behind API Gateway', () => {
         })
         expect((await askApi(own, '/payments/last5')).status).toBe(200)
         url = await changePassword(`new${Math.random()}`)
-        // Connections that are open stay open, and would go on.
+        // Open connections stay open and would go on.
         await endConnections()
         const answered = await askApi(own, path, asked)
         expect(answered.status, answered.text).toBe(200)
@@ -434,7 +434,7 @@ describe('the API behind API Gateway', () => {
       expect(JSON.stringify(log)).not.toContain(new URL(role.warehouse.url).password)
     })
 
-    it('asks for the connection string again after it could not be had', async () => {
+    it('asks for the connection string again after it could not be read', async () => {
       let isAway = true
       await using own = make({
         async readUrl() {
@@ -455,7 +455,7 @@ describe('the API behind API Gateway', () => {
       rmSync(scratch, { recursive: true, force: true })
     })
 
-    it('is made from the settings by the first request that finds them whole', async () => {
+    it('is made from the settings by the first request that finds them complete', async () => {
       vi.stubEnv('TIDEMARK_SCRATCH', scratch)
       vi.stubEnv('TIDEMARK_INGESTION', join(system.folder, 'ingestion'))
       vi.stubEnv('TIDEMARK_PROCESSED', join(system.folder, 'processed'))

@@ -138,7 +138,7 @@ const BROKEN_OFF: ProblemOptions = {
   headers: { 'retry-after': '5' },
 }
 
-/** A whole body, or why there is none. Undefined if there is nothing to read. Throws if it breaks off. */
+/** A complete body, or why there is none. Undefined without a body. Throws if it breaks off. */
 async function gather({
   body,
 }: Response): Promise<Uint8Array<ArrayBuffer> | ProblemOptions | undefined> {
@@ -156,7 +156,7 @@ async function gather({
 
 /**
  * An HTTP API decodes the path of its event, so a `?` or `#` in it would begin a query or fragment.
- * Every other character may stay as it is.
+ * Every other character may stay.
  */
 function withEncodedPath(event: ApiEvent): ApiEvent {
   return { ...event, rawPath: event.rawPath.replaceAll(/[?#]/g, encodeURIComponent) }

@@ -15,7 +15,7 @@ import { VERSION } from '../version.ts'
 import { SECRET_SETTINGS } from './functions.ts'
 import { readDatabaseUrl } from './secrets.ts'
 
-/** A database whose connection string lies in a secret that a function may read. */
+/** A database whose connection string is in a secret that a function may read. */
 export type SecretOf = keyof typeof SECRET_SETTINGS
 
 /** What an invocation needs. */

@@ -60,7 +60,7 @@ export const AWS_EVENTS = {
 
 type FunctionEntry = AppLogEntry | EntryOf<typeof AWS_EVENTS>
 
-/** As `AppLog`: it takes the events of the functions too. */
+/** Like `AppLog`, but it also takes the events of the functions. */
 export type FunctionLog = (entry: FunctionEntry) => void
 
 /** What a stage may pass on to the state machine: each stage its own part. */

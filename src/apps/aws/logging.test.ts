@@ -55,14 +55,14 @@ it('stage_finished has every field that a stage passes on', () => {
   expect(Object.keys(fieldsOf<Passed>(AWS_EVENTS.stage_finished.fields))).toContain('durationMs')
 })
 
-it('publishMetrics() writes them in the embedded metric format, and nothing where there is none', () => {
+it('publishMetrics() writes metrics in the embedded metric format, and nothing without metrics', () => {
   publishMetrics({ freshness: 1.5, quarantined: 0 })
   const [line] = lines()
   expect(line).toMatchObject({ FreshnessSeconds: 1.5, RowsQuarantined: 0, service: 'tidemark' })
   expect(JSON.stringify(line?.['_aws'])).toContain('"Namespace":"Tidemark"')
 })
 
-it('publicError() keeps name, code and hint of ours, and drops what caused it', () => {
+it('publicError() keeps name, code and hint of our errors, and drops the cause', () => {
   const cause = Object.assign(new Error('Key (email)=(ada@example.com) exists'), { detail: 'row' })
   const shown = publicError(
     new TransientError('The warehouse is away', { code: 'WAREHOUSE_BUSY', hint: 'wait', cause }),
@@ -75,7 +75,7 @@ it('publicError() keeps name, code and hint of ours, and drops what caused it', 
   expect(plain.message).toBe('It is so [SO]')
 })
 
-it('publicError() says of any other error its kind alone', () => {
+it('publicError() shows only the kind of any other error', () => {
   const faults = [
     Object.assign(new TypeError('cannot read "ada@example.com"'), { code: '22P02' }),
     new RangeError('ada@example.com'),

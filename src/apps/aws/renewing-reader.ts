@@ -11,8 +11,8 @@ export interface RenewingReaderOptions extends ReaderOptions {
   /** The warehouse without its connection string. */
   readonly warehouse: Omit<Warehouse, 'url'>
   /**
-   * Reads the connection string. If `isRefused` is set, the previous one failed, so a kept one is of
-   * no use.
+   * Reads the connection string. If `isRefused` is set, the previous one failed and must be read
+   * again.
    */
   readonly readUrl: (state: { readonly isRefused: boolean }) => Promise<string>
 }

@@ -1,6 +1,6 @@
 import { FUNCTIONS } from './functions.ts'
 
-/** Names that stand in the machine as `${Name}` until the deployment fills them in. */
+/** Names that the machine holds as `${Name}` until the deployment fills them in. */
 export const PLACEHOLDERS = [
   'ExtractArn',
   'TransformArn',
@@ -80,12 +80,12 @@ const STAGES = {
 } as const
 
 /**
- * One run as a state machine (Amazon States Language, JSONPath): extract, then transform if anything
- * is pending, then load, which also confirms what is unchanged.
+ * One run as a state machine (Amazon States Language, JSONPath): extract, then transform if
+ * anything is pending, then load, which also confirms what is unchanged.
  *
- * As in `run()`, a stage that fails does not keep the later ones from catching up. The run has failed
- * all the same and sends one message, unless the alarm on failed runs is raised already. The next run
- * goes on. A run without changes costs three transitions.
+ * As in `run()`, a stage that fails does not keep the later ones from catching up. The run has
+ * failed all the same and sends one message, unless the alarm on failed runs is raised already. The
+ * next run goes on. A run without changes costs three transitions.
  */
 export const stateMachine = {
   Comment: 'One run of Tidemark: extract, transform, load.',

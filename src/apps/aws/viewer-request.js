@@ -1,7 +1,7 @@
 /*
  * The CloudFront Function at `viewer-request` (runtime cloudfront-js-2.0, at most 10 KB), for every
  * behaviour of the distribution: the default one (the API), `/login*` and `/assets/*` (the bucket).
- * It is deployed as it is: nothing in it is replaced. The runtime knows ES 5.1 with `const`, `let` and
+ * It is deployed unchanged. The runtime knows ES 5.1 with `const`, `let` and
  * template literals, but no destructuring, no classes and no optional chaining.
  *
  * For browsers, it turns the cookie that /login sets into a bearer token. A client that sends the

@@ -27,7 +27,7 @@ interface Outcome {
   readonly body?: string
 }
 
-/** Runs the file as it is deployed, with nothing around it but what the runtime has. */
+/** Runs the deployed file with only the globals that the runtime has. */
 function run({ headers = {}, ...request }: ViewerRequest): Outcome {
   const context = vm.createContext({ Buffer })
   vm.runInContext(SOURCE, context)
@@ -64,7 +64,7 @@ const bearerOf = ({ headers }: Outcome): string | undefined => headers['authoriz
 describe('viewer-request.js', () => {
   it('is small enough, and nothing in it is newer than its runtime', async () => {
     expect(Buffer.byteLength(SOURCE)).toBeLessThan(10_240)
-    // What esbuild has to rewrite for ES 5 is not there, but for what the runtime has beyond it.
+    // It uses nothing that esbuild rewrites for ES 5, except what the runtime has beyond ES 5.
     const known = { 'const-and-let': true, 'template-literal': true, arrow: true }
     const options = { charset: 'utf8', supported: known } as const
     const [old, plain] = await Promise.all([
@@ -75,7 +75,7 @@ describe('viewer-request.js', () => {
     expect(SOURCE).not.toMatch(/\bfor \([^;)]* of |\bimport\b|\beval\b|\$\{[A-Z]\w+\}/)
   })
 
-  it('makes a bearer token of the cookie, and passes on no cookie', () => {
+  it('makes a bearer token from the cookie, and passes on no cookie', () => {
     const cookies = { ...cookie(VALID), other: { value: '1' } }
     for (const headers of [PAGE, { accept: '*/*', 'sec-fetch-site': 'same-origin' }, {}]) {
       const outcome = run({ uri: '/sales', headers, cookies })
@@ -85,7 +85,7 @@ describe('viewer-request.js', () => {
     }
   })
 
-  it('leaves the header of a client that sends one, and looks at no cookie then', () => {
+  it('keeps the header of a client that sends one, and then reads no cookie', () => {
     const headers = { authorization: 'Bearer its.own.token', 'sec-fetch-site': 'cross-site' }
     for (const cookies of [{}, cookie(VALID), cookie(EXPIRED)]) {
       const outcome = run({ method: 'POST', uri: '/ask', headers, cookies })
@@ -94,7 +94,7 @@ describe('viewer-request.js', () => {
     }
   })
 
-  it('sends whoever opens a page without a token to the login, and back to where they were', () => {
+  it('sends a person who opens a page without a token to the login, and back to that page', () => {
     const querystring = {
       period: { value: '4w' },
       name: { value: 'a%20b%26c' },
@@ -146,7 +146,7 @@ describe('viewer-request.js', () => {
     ],
     ['one that never expires', cookie(`${new UnsecuredJWT({ sub: 'ada' }).encode()}c2ln`)],
     ['one whose time is text', cookie(`e30.${btoa('{"exp":"9999999999"}').replace(/=+$/, '')}.x`)],
-    ['one whose claims are no JSON', cookie('e30.bm8.x')],
+    ['one whose claims are not JSON', cookie('e30.bm8.x')],
     ['one whose claims are null', cookie(`e30.${btoa('null')}.x`)],
     ['one by another name', { '__host-tidemark': { value: VALID }, tidemark: { value: VALID } }],
   ])('takes %s for none', (_, cookies) => {
@@ -183,12 +183,12 @@ describe('viewer-request.js', () => {
 
   const own = 'https://tidemark.example.org'
   it.each<[string, Record<string, string>]>([
-    ['of another site', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }],
-    ['of a neighbour', { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'navigate' }],
-    ['of nowhere', {}],
-    ['of another origin', { origin: 'https://evil.example.org' }],
-    ['of the same name without TLS', { origin: 'http://tidemark.example.org' }],
-    ['of an origin that hides', { origin: 'null', 'sec-fetch-site': 'same-origin' }],
+    ['from another site', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }],
+    ['from a neighbour', { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'navigate' }],
+    ['from nowhere', {}],
+    ['from another origin', { origin: 'https://evil.example.org' }],
+    ['from the same name without TLS', { origin: 'http://tidemark.example.org' }],
+    ['from an origin that hides', { origin: 'null', 'sec-fetch-site': 'same-origin' }],
     ['that contradicts itself', { origin: 'https://e.org', 'sec-fetch-site': 'same-origin' }],
   ])('refuses a form %s with the cookie', (_, headers) => {
     const outcome = run({ method: 'POST', uri: '/ask', headers, cookies: cookie(VALID) })
@@ -198,8 +198,8 @@ describe('viewer-request.js', () => {
   })
 
   it.each<[string, Record<string, string>]>([
-    ['of a page of ours', { origin: own, 'sec-fetch-site': 'same-origin' }],
-    ['of a page of ours in an older browser', { origin: own }],
+    ['from our own page', { origin: own, 'sec-fetch-site': 'same-origin' }],
+    ['from our own page in an older browser', { origin: own }],
   ])('takes a form %s', (_, headers) => {
     const outcome = run({ method: 'POST', uri: '/ask', headers, cookies: cookie(VALID) })
     expect(bearerOf(outcome)).toBe(`Bearer ${VALID}`)

@@ -18,8 +18,8 @@ export function readCall(
 }
 
 /**
- * A command to type stands at the beginning of a text, or after these signs and words, even in
- * colour. Any other mention, such as a title, stays as it is.
+ * A command to type comes at the beginning of a text, or after these signs and words, even in
+ * colour. Any other mention, such as a title, stays unchanged.
  */
 const IN_HINTS = /(?<=(?:^|: |\(|· |\b(?:see|run|mean) )(?:\p{Cc}\[\d+m)?)tidemark (?=[a-z[-])/gu
 

@@ -3,7 +3,9 @@ import { COMMANDS, COMMON_OPTIONS, COMMON_SETTINGS } from './commands.ts'
 import { EXIT, EXIT_MEANINGS } from './exit-code.ts'
 import { describeOption } from './program.ts'
 
-/** The reference of every command, as the Markdown between the markers in `docs/command-line.md`. */
+/**
+ * The reference of every command, as the Markdown between the markers in `docs/command-line.md`.
+ */
 export function describeCommands(): string {
   const common = describeOptions({ options: COMMON_OPTIONS, settings: COMMON_SETTINGS })
   const codes = Object.entries(EXIT).map(
@@ -64,7 +66,7 @@ function table(head: string, rows: readonly string[]): string {
   return [`| ${head} | what it does |`, '|---|---|', ...rows].join('\n')
 }
 
-/** `docs/dashboard.md` becomes a link, because the reference lies in the same folder. */
+/** `docs/dashboard.md` becomes a link, because the reference is in the same folder. */
 function linked(text: string): string {
   return text.replaceAll(/docs\/([\w-]+\.md)/g, '[$1]($1)')
 }

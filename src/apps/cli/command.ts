@@ -5,7 +5,7 @@ import { parseDuration } from '../format.ts'
 /** What a shell may suggest for a value: words, a kind of table, or a folder. */
 export type Values = readonly string[] | 'source table' | 'fact' | 'any table' | 'folder'
 
-/** A value that stands alone on the command line. */
+/** A value without an option's name in front of it. */
 export interface Argument<Value extends string | undefined = string | undefined> {
   readonly summary: string
   readonly isRequired: boolean
@@ -23,7 +23,7 @@ export interface Option<Value = unknown> {
   readonly values?: Values | undefined
   /** The value if the option is not given. */
   readonly absent: Value
-  /** What is wrong with a value, or its parsed form. Without it, the text is the value. */
+  /** Returns the parsed value, or says what is wrong with it. Without it, the text is the value. */
   readonly parse?: ((text: string) => { value: Value } | { fault: string }) | undefined
 }
 

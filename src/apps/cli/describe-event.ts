@@ -11,7 +11,7 @@ export interface Told {
   readonly next?: string | undefined
   /** Repeated events with the same words here are told once. */
   readonly once?: string
-  /** Says the same about several: steps in a row with equal words become one line. */
+  /** The same for several tables: steps in a row with an equal `say` become one line. */
   readonly together?: { readonly name: string; readonly say: string }
 }
 
@@ -30,7 +30,7 @@ export function describeEvent(entry: AppLogEntry): Told | undefined {
     return { text: `✓ ${entry.table}: ${formatCount(entry.read)} rows read`, as: 'step' }
   }
   if (entry.event === 'table_released') {
-    return { text: `✓ ${entry.table} is no longer held back`, as: 'step' }
+    return { text: `✓ ${entry.table} is no longer held`, as: 'step' }
   }
   if (entry.event === 'table_compared_whole') {
     return aside(entry.table, {
@@ -53,7 +53,7 @@ export function describeEvent(entry: AppLogEntry): Told | undefined {
   return describeWarning(entry)
 }
 
-/** A step that may be said of one or of many. */
+/** A step about one table, with the words for several. */
 function aside(name: string, { says, say }: { says: string; say: string }): Told {
   return { text: `${name} ${says}`, as: 'step', style: 'dim', together: { name, say } }
 }
@@ -87,7 +87,7 @@ function describeAlert(entry: AppLogEntry): string {
     const { table, deletes, rows } = entry
     return (
       `${table}: ${formatCount(deletes)} of ${formatNumber(rows, 'row')} are gone from the source; ` +
-      `the deletions are held back. If that is right: tidemark run --confirm-deletes ${table}`
+      `the deletions are held. If that is right: tidemark run --confirm-deletes ${table}`
     )
   }
   if (entry.event === 'rows_quarantined') {
@@ -99,7 +99,7 @@ function describeAlert(entry: AppLogEntry): string {
   }
   if (entry.event === 'table_held') {
     return (
-      `${entry.table} is held back: ${entry.detail}. All other tables go on. ` +
+      `${entry.table} is held: ${entry.detail}. All other tables go on. ` +
       'Once this is fixed, the next run catches up.'
     )
   }

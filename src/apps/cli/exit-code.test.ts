@@ -37,7 +37,7 @@ const done: RunReport = {
   durationMs: 1,
 }
 
-it('I13 exitCodeOfRun() says the worst that happened', () => {
+it('I13 exitCodeOfRun() returns the code of the worst outcome', () => {
   const held = [{ table: 't', reason: 'table_missing', detail: 'there is no table t' }]
   const error = new TransientError('', { code: 'SOURCE_UNREACHABLE' })
   const failures = [{ stage: 'extract', error }] as const

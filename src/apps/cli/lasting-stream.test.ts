@@ -14,7 +14,7 @@ function breakable() {
   return { state, stream }
 }
 
-it('lastingStream() drops what cannot be written, and later says once how much that was', () => {
+it('lastingStream() drops lines that cannot be written, and later says once how many', () => {
   const { state, stream } = breakable()
   const lasting = lastingStream(stream, ({ lines, code }) => `(${lines} lost: ${code})\n`)
   expect(state.listeners).toBe(1)

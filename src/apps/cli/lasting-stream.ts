@@ -10,7 +10,7 @@ export interface Writing {
 
 /** A stream that outlives failed writes. */
 export interface LastingStream extends Stream {
-  /** Lines lost and not reported yet, with a code such as `ENOSPC`. Undefined if there are none. */
+  /** Lines that were lost and not reported yet, with a code such as `ENOSPC`. Undefined if none. */
   readonly lost: { readonly lines: number; readonly code: string } | undefined
   /** Resolves when the outcome of every write so far is known. */
   settled(): Promise<void>

@@ -56,7 +56,7 @@ it('log() does not redraw in a pipe', () => {
   expect(written.err).toBe('')
 })
 
-it('log() tells what a person must know: alerts, large tables, whole comparisons', () => {
+it('log() writes what a person must know: alerts, large tables, whole comparisons', () => {
   const { output, written } = capture()
   output.log({ event: 'deletes_held', level: 'alert', table: 'payment', deletes: 900, rows: 1000 })
   output.log({
@@ -81,10 +81,10 @@ it('log() tells what a person must know: alerts, large tables, whole comparisons
   output.log({ event: 'table_compared_whole', level: 'warn', table: 'staff', why })
   output.clear()
   expect(written.err.split('\n')).toEqual([
-    '  ! payment: 900 of 1,000 rows are gone from the source; the deletions are held back. If that is right: tidemark run --confirm-deletes payment',
+    '  ! payment: 900 of 1,000 rows are gone from the source; the deletions are held. If that is right: tidemark run --confirm-deletes payment',
     '  ! fact_payment: 2 rows of batch 3 went to quarantine (not_null payment_date). See them: tidemark quarantine list',
-    '  ! staff is held back: column name is gone. All other tables go on. Once this is fixed, the next run catches up.',
-    '  ✓ staff is no longer held back',
+    '  ! staff is held: column name is gone. All other tables go on. Once this is fixed, the next run catches up.',
+    '  ✓ staff is no longer held',
     '  staff has a new schema: tidemark catalog',
     '  public.other has no contract and is left alone',
     "  ! The issuer's keys cannot be fetched, so no token can be checked.",
@@ -94,7 +94,7 @@ it('log() tells what a person must know: alerts, large tables, whole comparisons
   ])
 })
 
-it('log() says once what holds for several tables in a row, and --json says each', () => {
+it('log() makes one line of equal events for several tables in a row, and --json writes each', () => {
   const machine = capture({ isJson: true })
   const { output, written } = capture()
   const log: typeof output.log = (entry) => {
@@ -113,14 +113,14 @@ it('log() says once what holds for several tables in a row, and --json says each
     '  a, b, c and 2 more are compared as a whole: the source was restarted',
     '  f is compared as a whole: another',
     '  x, y and z have no contract and are left alone',
-    '  ✓ staff is no longer held back',
+    '  ✓ staff is no longer held',
     '  g and h have a new schema: tidemark catalog',
     'the end',
   ])
   expect(machine.written.out.trimEnd().split('\n')).toHaveLength(12)
 })
 
-it('log() keeps nothing back that is said in one go', async () => {
+it('log() writes a gathered line as soon as the current code has run', async () => {
   const { output, written } = capture()
   const compared = { event: 'table_compared_whole', level: 'warn' } as const
   output.log({ ...compared, table: 'a', why: 'of this' })
@@ -128,7 +128,7 @@ it('log() keeps nothing back that is said in one go', async () => {
   expect(written.err).toBe('  a is compared as a whole: of this\n')
 })
 
-it('log() says once that a feed is away, however often it is tried', () => {
+it('log() says once that a feed is away, however often it was tried', () => {
   const { output, written } = capture()
   const entry = { event: 'feed_unreachable', level: 'warn', table: 'exchange_rate' } as const
   for (const reason of ['https://rates.example cannot be reached', 'again']) {
@@ -171,7 +171,7 @@ it('fail() says what happened, the code and the next command', () => {
   expect(written.err).toBe('✕ Cannot do it   NO_WAY\n  Next: tidemark doctor\n')
 })
 
-it('fail() shows the stack of what is a bug, and gives machines the code', () => {
+it('fail() shows the stack of a bug, and gives machines the code', () => {
   const people = capture()
   people.output.fail(new TypeError('oops'))
   expect(people.written.err).toContain('UNEXPECTED')
@@ -213,7 +213,7 @@ it('hints name the command as it must be typed, for people and not with --json',
   expect(JSON.parse(machine.written.out)).toMatchObject({ hint })
 })
 
-it('style() colours only where colours are wanted', () => {
+it('style() colours only if colours are wanted', () => {
   const { output, written } = capture({ isColored: true })
   output.print(output.style('green', 'fine'))
   expect(written.out).toBe('\u001B[32mfine\u001B[39m\n')

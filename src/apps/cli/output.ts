@@ -38,7 +38,7 @@ export interface Output {
   style(style: Style, text: string): string
   /** A result for people, exactly as given; nothing with `--json`. */
   print(text: string): void
-  /** As `print`, with the commands in the text as people must type them. */
+  /** Like `print`, with the commands in the text as people must type them. */
   advise(text: string): void
   /** A finished step for people; nothing with `--json` or `--quiet`. */
   note(text: string): void
@@ -113,14 +113,16 @@ const HEARTBEAT_MS = 10_000
 interface Steps {
   /** Writes a line that stays; with `once`, only the first time for these words. */
   note(text: string, once?: string): void
-  /** Writes a step once the steps in a row that say the same are known: before anything else. */
+  /** Gathers equal steps in a row into one line, which is written before anything that follows. */
   gather(told: Told, together: NonNullable<Told['together']>): void
   /** Redraws the progress line on a terminal; elsewhere writes it now and then. */
   progress(text: string): void
   clear(): void
 }
 
-/** Steps and progress on stderr: a line below the steps is redrawn, and removed before the next one. */
+/**
+ * Steps and progress on stderr: a line below the steps is redrawn, and removed before the next one.
+ */
 function createSteps(
   { stderr, isJson, isQuiet, call }: OutputOptions,
   style: Output['style'],
@@ -159,7 +161,7 @@ function createSteps(
       }
       writeGathered()
       gathered = { told, say, names: [name] }
-      // Stages log such steps in one go, so nothing waits longer than until that is over.
+      // Stages log such steps without a pause in between, so a step never waits for long.
       queueMicrotask(writeGathered)
     },
     progress(text) {

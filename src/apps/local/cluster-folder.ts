@@ -10,7 +10,7 @@ const NOTE = 'home.json'
 /** The file in a home that names the folder with its cluster. */
 export const POINTER = 'cluster-folder'
 
-/** What such a folder notes about its home. */
+/** What the note in such a folder says about its home. */
 interface Note {
   readonly home: string
   /** The home's file system. While it is not mounted, nobody can tell whether the home is gone. */
@@ -18,7 +18,7 @@ interface Note {
 }
 
 /**
- * Returns where the cluster for the folder `home` lies: in `<home>/cluster`, or in a folder outside
+ * Returns where the cluster for the folder `home` is: in `<home>/cluster`, or in a folder outside
  * if the server's account could not reach that one. A home that is moved keeps its cluster. May be
  * repeated. Throws `ConfigError` as `ownFolder` does.
  */
@@ -41,8 +41,8 @@ function keptFolder(home: string): string | undefined {
 }
 
 /**
- * Removes the clusters whose homes were removed, and stops their servers. A cluster in use stays. So
- * does a cluster whose home may lie on a disk that is not mounted now.
+ * Removes the clusters whose homes were removed, and stops their servers. A cluster in use stays.
+ * So does a cluster whose home may lie on a disk that is not mounted now.
  */
 export async function sweepClusters(bases = sharedBases('/var/lib')): Promise<void> {
   for (const base of bases) {
@@ -55,13 +55,15 @@ export async function sweepClusters(bases = sharedBases('/var/lib')): Promise<vo
         await stopOrphan(path.join(fs.realpathSync(folder), 'cluster'))
         fs.rmSync(folder, { recursive: true, force: true })
       } catch {
-        // Its server is in use, or another process is removing it now.
+        // Its server is in use, or another process is removing the cluster now.
       }
     }
   }
 }
 
-/** Whether this user made a folder for a cluster: it is not a link, and only this user may write. */
+/**
+ * Whether this user made a folder for a cluster: it is not a link, and only this user may write.
+ */
 function isDistant(folder: string): boolean {
   const found = fs.lstatSync(folder, { throwIfNoEntry: false })
   return (
@@ -80,7 +82,7 @@ function readNote(folder: string): Note | undefined {
   }
 }
 
-/** Whether a home was removed. The rest of its path must lie on the file system it was on. */
+/** Whether a home was removed. The rest of its path must be on the same file system as before. */
 function isGone({ home, device }: Note): boolean {
   if (fs.existsSync(home)) return false
   let above = path.dirname(home)

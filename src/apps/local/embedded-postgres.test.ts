@@ -26,7 +26,7 @@ async function rowsOf(url: string, sql: string): Promise<unknown[]> {
   return (await client.query(sql).finally(() => client.end())).rows
 }
 
-/** A zombie, which only waits for some init to look at it, no longer runs. */
+/** A zombie no longer runs. It only waits for init to collect it. */
 function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0)
@@ -36,7 +36,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Resolves when the process is gone: nothing reports the end of another's child. */
+/** Resolves when the process is gone. Polls, because nothing reports its end to this process. */
 async function gone(pid: number): Promise<void> {
   while (isRunning(pid)) await delay(10)
 }
@@ -113,7 +113,7 @@ describe('startEmbeddedPostgres()', () => {
     expect(await rowsOf(postgres.url('postgres'), 'table kept')).toEqual([{ answer: 42 }])
   })
 
-  it('takes another port when its own is gone', async () => {
+  it('takes another port when its own is taken', async () => {
     const { port } = postgres
     await postgres.stop()
     const squatter = await listen(port)
@@ -122,7 +122,7 @@ describe('startEmbeddedPostgres()', () => {
     expect(postgres.port).not.toBe(port)
   })
 
-  it('says what the log says when the server cannot start', async () => {
+  it('quotes the log when the server cannot start', async () => {
     await postgres.stop()
     const bad = { dataDir: inFolder('main'), settings: { shared_buffers: 'plenty' } }
     const error = await startEmbeddedPostgres(bad).catch((caught: unknown) => caught)
@@ -160,7 +160,7 @@ describe('startEmbeddedPostgres()', () => {
     })
   })
 
-  it('leaves nothing of a cluster that could not be made', async () => {
+  it('leaves nothing behind if a cluster cannot be made', async () => {
     const binDir = await scriptedBin('no-initdb', { initdb: 'echo no room >&2; exit 1' })
     const failing = startEmbeddedPostgres({ dataDir: inFolder('unmade'), binDir })
     await expect(failing).rejects.toMatchObject({
@@ -170,7 +170,7 @@ describe('startEmbeddedPostgres()', () => {
     expect(fs.readdirSync(inFolder('unmade'))).toEqual(['superuser-password'])
   })
 
-  it('leaves signals to a caller who listens, and else goes down with the parent', async () => {
+  it('leaves signals to a caller that handles them, and otherwise stops with the parent', async () => {
     const ours = vi.fn<() => void>()
     process.on('SIGHUP', ours)
     process.emit('SIGHUP', 'SIGHUP')
@@ -206,18 +206,15 @@ describe('startEmbeddedPostgres()', () => {
   })
 
   const system = '/usr/lib/postgresql/15/bin'
-  it.runIf(fs.existsSync(system))(
-    'runs a system Postgres where its bin folder is named',
-    async () => {
-      const options = { dataDir: inFolder('system'), binDir: system, settings }
-      await using installed = await startEmbeddedPostgres(options)
-      expect(installed.version).toMatch(/^15\./)
-    },
-  )
+  it.runIf(fs.existsSync(system))('runs a system Postgres if its bin folder is named', async () => {
+    const options = { dataDir: inFolder('system'), binDir: system, settings }
+    await using installed = await startEmbeddedPostgres(options)
+    expect(installed.version).toMatch(/^15\./)
+  })
 })
 
 it.runIf(isRoot)(
-  'moves the cluster where the server can reach it, and makes anew what was left',
+  'moves the cluster where the server can reach it, and makes an abandoned one again',
   async () => {
     fs.mkdirSync(inFolder('closed'), { mode: 0o700 })
     const password = inFolder('closed/postgres/superuser-password')

@@ -15,7 +15,7 @@ import { watchServer } from './server-watch.ts'
 
 const run = promisify(execFile)
 
-/** Where a cluster lies and what it runs with. */
+/** Where a cluster is, and what it runs with. */
 export interface EmbeddedPostgresOptions {
   /** The folder that names the cluster. Holds its password and, if possible, the cluster itself. */
   dataDir: string
@@ -32,7 +32,7 @@ export interface EmbeddedPostgres extends AsyncDisposable {
   readonly host: '127.0.0.1'
   readonly port: number
   readonly pid: number
-  /** Where the cluster lies: `<dataDir>/cluster`, or outside if root had to put it there. */
+  /** Where the cluster is: `<dataDir>/cluster`, or outside if root had to put it there. */
   readonly dataDir: string
   /** A connection string, for the superuser `postgres` unless another role is named. */
   url(database: string, user?: string, password?: string): string
@@ -61,9 +61,9 @@ const defaults = {
  * Starts a real Postgres server on the loopback address. Resolves when it takes connections.
  *
  * The first start makes the cluster: UTF8, locale C, scram, and a random superuser password in
- * `<dataDir>/superuser-password` (mode 0600). Later starts reuse the cluster, the password and, if it
- * is free, the port. The server ends soon after this process, however that ends. If it does not, the
- * next start stops it; that start also removes clusters whose homes are gone.
+ * `<dataDir>/superuser-password` (mode 0600). Later starts reuse the cluster, the password and, if
+ * it is free, the port. The server ends soon after this process, however that ends. If it does not,
+ * the next start stops it; that start also removes clusters whose homes are gone.
  *
  * For root, the server runs as `nobody`, with binaries and cluster where `nobody` can reach them.
  * Writes nothing inside node_modules. Throws `ConfigError` (no binaries, cluster in use, unusable
@@ -101,7 +101,7 @@ export async function startEmbeddedPostgres(
     await stop()
     throw new ConfigError(`The Postgres in ${cluster} refuses its superuser`, {
       code: 'POSTGRES_REFUSED',
-      hint: `remove it to start anew: rm -r ${home}`,
+      hint: `remove it to start over: rm -r ${home}`,
       cause,
     })
   }
@@ -135,7 +135,7 @@ function lostPassword(home: string): ConfigError {
     `The folder ${home} holds a cluster, but its superuser's password is gone`,
     {
       code: 'POSTGRES_PASSWORD_LOST',
-      hint: `put the file superuser-password back, or start anew: rm -r ${home}`,
+      hint: `put the file superuser-password back, or start over: rm -r ${home}`,
     },
   )
 }
@@ -146,7 +146,9 @@ interface ClusterPlace {
   account: Account | undefined
 }
 
-/** Makes the cluster under another name and renames it, so a killed start leaves no half cluster. */
+/**
+ * Makes the cluster under another name and renames it, so a killed start leaves no half cluster.
+ */
 async function initCluster(options: ClusterPlace & { password: string }): Promise<void> {
   const { cluster, account } = options
   const draft = `${cluster}.${randomBytes(6).toString('hex')}`
@@ -186,7 +188,7 @@ async function checkVersion(cluster: string, binDir: string): Promise<void> {
   if (made === found) return
   throw new ConfigError(`Postgres ${made} made the cluster, but the server is Postgres ${found}`, {
     code: 'POSTGRES_VERSION',
-    hint: `use Postgres ${made} (--pg-bin <folder>), or start anew: rm -r ${path.dirname(cluster)}`,
+    hint: `use Postgres ${made} (--pg-bin <folder>), or start over: rm -r ${path.dirname(cluster)}`,
   })
 }
 
@@ -310,7 +312,9 @@ function stopWithParent(child: ChildProcess): void {
 
 const killAll = (): void => running.forEach((child) => void child.kill('SIGINT'))
 
-/** Acts only if nobody else listens. A caller with its own handler calls stop() when it is ready. */
+/**
+ * Acts only if nobody else listens. A caller with its own handler calls stop() when it is ready.
+ */
 function onSignal(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) > 1) return
   killAll()

@@ -25,9 +25,9 @@ const LEAD_DAYS = 21
 
 /**
  * Starts the embedded Postgres in the home folder with its databases. If another Tidemark process
- * runs it already, uses that one. With `fill`, also fills an empty Totesys, drops the exchange rates
- * of its days as a file, and starts a server that answers with today's. Disposing stops what this
- * call started and nothing else. Throws `ConfigError` or `TransientError` as
+ * runs it already, uses that one. With `fill`, also fills an empty Totesys, drops the exchange
+ * rates of its days as a file, and starts a server that answers with today's. Disposing stops what
+ * this call started and nothing else. Throws `ConfigError` or `TransientError` as
  * `startEmbeddedPostgres` does.
  */
 export async function openLocalSystem(
@@ -93,7 +93,7 @@ async function startRates(config: Config, databases: PreparedDatabases): Promise
   return startRateServer({ seed })
 }
 
-/** Makes the file anew, so that an older file's mode does not stay. */
+/** Makes a new file, so that an older file's mode does not stay. */
 function writeSecret(path: string, text: string): void {
   rmSync(path, { force: true })
   writeFileSync(path, text, { mode: 0o600, flag: 'wx' })

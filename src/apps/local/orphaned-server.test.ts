@@ -21,7 +21,7 @@ const start = (name: string): Promise<EmbeddedPostgres> =>
 
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
 
-/** A zombie, which only waits for some init to look at it, no longer runs. */
+/** A zombie no longer runs. It only waits for init to collect it. */
 function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0)
@@ -31,7 +31,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Resolves when the process is gone: nothing reports the end of another's child. */
+/** Resolves when the process is gone. Polls, because nothing reports its end to this process. */
 async function gone(pid: number): Promise<void> {
   while (isRunning(pid)) await delay(10)
 }
@@ -194,7 +194,7 @@ describe('a parent process', () => {
     expect(isRunning(pid)).toBe(false)
   })
 
-  it.runIf(isRoot)('may be an ordinary user’s', async () => {
+  it.runIf(isRoot)('may belong to an ordinary user', async () => {
     fs.chmodSync(folder, 0o711)
     fs.mkdirSync(inFolder('theirs-too'))
     fs.chownSync(inFolder('theirs-too'), 65534, 65534)

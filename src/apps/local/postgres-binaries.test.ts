@@ -13,7 +13,7 @@ const inFolder = (name: string): string => path.join(folder, name)
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
 
 describe('the binaries', () => {
-  it('names what to set where there are none', () => {
+  it('names the settings to use if there are none', () => {
     expect(() => nativeFolder('sunos-sparc')).toThrow(ConfigError)
     expect(() => nativeFolder('sunos-sparc')).toThrow(
       expect.objectContaining({ hint: expect.stringContaining('TIDEMARK_SOURCE_URL') }),
@@ -26,7 +26,7 @@ describe('the binaries', () => {
     })
   })
 
-  it('copies a package without links once, though two start together', async () => {
+  it('copies a package without links once, although two start together', async () => {
     const native = inFolder('package/native')
     fs.mkdirSync(path.join(native, 'bin'), { recursive: true })
     fs.mkdirSync(path.join(native, 'lib'))
@@ -61,7 +61,7 @@ describe('the binaries', () => {
     }
   })
 
-  it.runIf(isRoot)('are copied where the server’s account cannot reach them', async () => {
+  it.runIf(isRoot)('are copied if the server’s account cannot reach them', async () => {
     const native = inFolder('behind/native')
     fs.cpSync(inFolder('package/native'), native, { recursive: true })
     fs.symlinkSync('libx.so.1.2', path.join(native, 'lib/libx.so.1'))
@@ -76,7 +76,7 @@ describe('the binaries', () => {
 })
 
 describe('ownFolder()', () => {
-  it('makes and re-enters its own, and goes to the next base where it may not write', () => {
+  it('makes and re-enters its own, and goes to the next base if it may not write', () => {
     const made = ownFolder([inFolder('absent'), folder], 'own', 0o700)
     expect(made).toBe(inFolder('own'))
     expect(ownFolder([folder], 'own', 0o700)).toBe(made)

@@ -37,7 +37,7 @@ describe('prepareDatabases()', () => {
     }
   }
 
-  it('lets the source role read every table, those still to come included, and do nothing else', async () => {
+  it('lets the source role read every table, later ones included, and do nothing else', async () => {
     const { sourceUrl, adminUrl } = prepared
     await query(adminUrl, 'create table later as select 1 as one')
     expect(await query(sourceUrl, 'table later')).toEqual([{ one: 1 }])

@@ -15,7 +15,7 @@ describe('readAccess()', () => {
   })
   afterAll(() => rmSync(folder, { recursive: true }))
 
-  it('refuses to listen beyond this machine without a login, and a login set half', () => {
+  it('refuses to listen beyond this machine without a login, and refuses an incomplete login', () => {
     const jwks = join(folder, 'jwks.json')
     writeFileSync(jwks, '{"keys": []}')
     const refuses = (values: Record<string, string>) =>

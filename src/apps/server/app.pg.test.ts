@@ -219,7 +219,7 @@ describe('the server', () => {
     expect(statuses[2]?.headers.get('retry-after')).toBe('10')
   })
 
-  it('sends what its own description says', async () => {
+  it('sends what its API description says', async () => {
     const ask = asker()
     const api = (await (await ask('/openapi.json')).json()) as {
       openapi: string
@@ -244,7 +244,7 @@ describe('the server', () => {
     expect((await ask('/')).headers.get('location')).toBe('/docs')
   })
 
-  it('passes on to the pages what they read', async () => {
+  it('gives the pages answers and freshness, and handles their errors', async () => {
     const ask = asker({
       pages: ({ answers, freshness }) =>
         new Hono<ServerEnv>().get('/', async (c) => {

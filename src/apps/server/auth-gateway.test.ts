@@ -74,7 +74,7 @@ describe('behind a gateway that has checked the token', () => {
       ['finance', 'analyst'],
     ],
     ['["finance","analyst"]', ['finance', 'analyst']],
-    // Cognito lets a name have any sign but a blank: none of these is two groups.
+    // Cognito allows any character in a name but a blank, so none of these is two groups.
     ['[finance,x]', ['finance,x']],
     ['finance analyst', ['finance analyst']],
     ['[[finance]]', ['[finance]']],
@@ -157,7 +157,7 @@ describe('behind a gateway that has checked the token', () => {
     expect((await ask(claims(), guard(by))).status).toBe(403)
   })
 
-  it('cuts refusals short for a caller who goes on, and for no one else behind the same address', async () => {
+  it('cuts refusals short for a caller that goes on, and for nobody else behind the same address', async () => {
     const analyst = { 'cognito:groups': '[analyst]' }
     const app = guard()
     const statuses: number[] = []

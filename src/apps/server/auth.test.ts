@@ -93,7 +93,7 @@ describe('beyond this machine', () => {
     expect(await status('/payments/next5', analyst)).toBe(403)
     expect(await status('/payments', analyst)).toBe(403)
     expect(await status('/%70ayments/next5', analyst)).toBe(403)
-    // SQL of one's own reads both.
+    // A caller's own SQL can read both.
     const both = bearer(await token({ claims: { groups: ['finance', 'analyst'] } }))
     for (const path of ['/ask', '/ask.csv', '/ask/', '/%61sk']) {
       expect(await status(path, finance), path).toBe(403)
@@ -211,7 +211,7 @@ describe('beyond this machine', () => {
     expect((await proto('/payments/last5', bearer(await token()))).status).toBe(403)
   })
 
-  it('cuts refusals short for an address that goes on, and for no one else', async () => {
+  it('cuts refusals short for an address that goes on, and for nobody else', async () => {
     const ask = guarded()
     const statuses: number[] = []
     for (let n = 0; n < 40; n++) statuses.push((await ask('/health', bearer('abc'))).status)

@@ -8,7 +8,7 @@ import { networkOf } from './connection-limits.ts'
 import { type RunningServer, type ServeOptions, startServer } from './serve.ts'
 
 const HOUR_MS = 3_600_000
-/** However slow this machine is, nobody is shut out for being slow. */
+/** Time limits that nobody exceeds, however slow this machine is. */
 const PATIENT = { headersMs: HOUR_MS, requestMs: HOUR_MS, idleMs: HOUR_MS, silentMs: HOUR_MS }
 
 /** A server that needs no warehouse for these requests. */
@@ -100,7 +100,7 @@ describe('startServer()', () => {
     const slow = open(server, '127.0.0.1', 'GET / HTTP/1.1\r\nHost: ')
     const dribble = setInterval(() => slow.socket.write('x'), 20)
     const startedAt = performance.now()
-    // A byte under way when it is closed may cost the dribbling one what it was told.
+    // A client that is still sending may lose the answer, so another one reads it.
     const stopped = open(server, '127.0.0.1', 'GET / HTTP/1.1\r\nHost: ')
     await Promise.all([slow.closed, stopped.closed])
     clearInterval(dribble)

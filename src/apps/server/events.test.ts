@@ -19,7 +19,7 @@ const head = (batch: number, more: Partial<Freshness> = {}): Freshness => ({
   ...more,
 })
 
-/** Collects news until there are so many. */
+/** Collects this many pieces of news. */
 function gather(watch: LedgerWatch, count: number): Promise<News[]> {
   return new Promise((resolve) => {
     const all: News[] = []

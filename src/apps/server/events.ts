@@ -140,7 +140,7 @@ export function openEventStream(
 const ONCE_RETRY_MS = 15_000
 
 /**
- * What is known now as a complete stream of events. `end` says that it ends on purpose, and `retry`
+ * The present news as a complete stream of events. `end` says that it ends on purpose, and `retry`
  * says when to ask again, so that the page does not take the connection for lost.
  */
 export async function tellOnce(readFreshness: () => Promise<Freshness>): Promise<string> {

@@ -20,7 +20,7 @@ export interface OpenServer extends RunningServer {
 
 /**
  * Serves the dashboard and the API over an environment's warehouse, on the host from its settings.
- * Dispose the server before the environment. Throws as `readAccess` and `startServer`.
+ * Dispose the server before the environment. Throws what `readAccess` and `startServer` throw.
  */
 export async function openServer(
   { config, deps, reader: warehouse }: Environment,

@@ -30,8 +30,8 @@ export const PAYMENT_ROUTES = {
 
 /**
  * `GET /payments/last5` (due today or before, newest first) and `/payments/next5` (due after today,
- * soonest first). Answers in JSON, whatever type is asked for, with the freshness of the answer in its
- * body and its headers. Logs each read with its subject.
+ * soonest first). Answers in JSON, whatever type is asked for, with the freshness of the answer in
+ * its body and its headers. Logs each read with its subject.
  */
 export function paymentRoutes(options: PaymentsOptions): Hono<ServerEnv> {
   const app = new Hono<ServerEnv>()
@@ -94,7 +94,7 @@ export function freshnessHeaders({
   }
 }
 
-/** A weak tag. It leaves out the lag, which grows by itself and is in the headers too. */
+/** A weak tag. It leaves out the lag, which grows all the time and is in the headers too. */
 function tagOf({ payments, freshness }: PaymentsAnswer): string {
   const state = [payments, { ...freshness, lagSeconds: undefined }]
   const hash = createHash('sha256').update(JSON.stringify(state))

@@ -10,6 +10,6 @@ export interface Presentation {
   readonly answers: Answers
   readonly promiseMs: number
   readonly now: () => Date
-  /** Throws as `readFreshness` in the platform. */
+  /** Throws what `readFreshness` throws in the platform. */
   freshness(): Promise<Freshness>
 }

@@ -32,7 +32,7 @@ interface Pending {
 /**
  * Offers a server's answer as a local file. Returns undefined if the server says that nothing has
  * changed, or if it is too early to ask again. An answer that did not reach the lake is offered
- * again. Throws as `fetchAnswer` and `checkAnswer` do.
+ * again. Throws what `fetchAnswer` and `checkAnswer` throw.
  */
 export async function askServer(
   deps: Deps,

@@ -181,7 +181,7 @@ async function captureFirstRows(
   }
 }
 
-/** Whether a relation holds any key twice. */
+/** Whether a relation holds a key twice. */
 async function holdsTwice(
   { db }: PendingBatch,
   table: LakeTable,

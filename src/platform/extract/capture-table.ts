@@ -114,7 +114,7 @@ export async function captureSince(
   return await captureWhole(deps, { ...read, force: false })
 }
 
-/** As `captureSince`. Returns undefined if a key is new and yet older than the horizon. */
+/** Like `captureSince`. Returns undefined if a key is new and yet older than the horizon. */
 async function captureRecent(
   deps: Deps,
   read: TableRead & { readonly age: number; readonly count: TableCount },
@@ -314,7 +314,7 @@ async function finishCapture(
   await rows.remove()
   return {
     ...prepared,
-    // A row that already lies in quarantine in this version counts as unchanged.
+    // A row that is already in quarantine in this version counts as unchanged.
     counts: countRows({ read: rows.read(), inserted, updated, deleted, quarantined: refusal.rows }),
     quarantine: refusal.quarantine,
     open: refusal.open,

@@ -76,7 +76,7 @@ export async function extract(deps: Deps, options: ExtractOptions = {}): Promise
   return await extractSnapshot(deps, snapshot, options)
 }
 
-/** As `extract`, in a snapshot that the caller has opened and may read further afterwards. */
+/** Like `extract`, in a snapshot that the caller has opened and may read further afterwards. */
 export async function extractSnapshot(
   deps: Deps,
   snapshot: SourceSnapshot,

@@ -34,7 +34,7 @@ export function reportHeld(
 }
 
 /**
- * Logs once each relation that lies beside the captured tables and that the contract does not name.
+ * Logs once each relation beside the captured tables that the contract does not name.
  */
 export function reportIgnored(
   deps: Deps,

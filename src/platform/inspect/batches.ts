@@ -13,7 +13,7 @@ export interface Batch {
 
 /**
  * A batch by its number; undefined if it does not exist. Reads only the lake. `generation` defaults
- * to the generation of the present models. Throws as `readCommit`.
+ * to the generation of the present models. Throws what `readCommit` throws.
  */
 export async function readBatch(
   deps: Deps,

@@ -19,8 +19,8 @@ export interface CheckOptions {
 }
 
 /**
- * Runs `work` and returns its result as a finding; an error becomes a finding that is not `ok`, with
- * a hint. Never throws.
+ * Runs `work` and returns its result as a finding; an error becomes a finding that is not `ok`,
+ * with a hint. Never throws.
  */
 export async function check(
   what: string,
@@ -38,8 +38,8 @@ export async function check(
 }
 
 /**
- * The error's own hint, if it is a step. A failed run hints at "tidemark doctor", and says of a place
- * out of reach that the next run asks it again; neither helps the person who asked the doctor.
+ * The error's own hint, if it is a step. A failed run suggests "tidemark doctor", or says that the
+ * next run tries again. Neither helps a person who has just called the doctor.
  */
 function findStep(error: unknown): string | undefined {
   if (!(error instanceof TidemarkError) || /_(UNREACHABLE|EMPTY)$/.test(error.code))

@@ -112,7 +112,7 @@ export interface Replay {
  * Gives every row in quarantine another chance. Rows that could not be stored exactly are read from
  * the source again. Rows that the models refused go through the present models. Changed models make
  * a new generation, in which a version that passes takes its place in history. May be repeated.
- * Throws as `run`.
+ * Throws what `run` throws.
  */
 export async function replay(deps: Deps): Promise<Replay> {
   const before = await readQuarantine(deps, { limit: 0 })

@@ -60,7 +60,7 @@ export interface WarningStatus {
 export interface TableStatus {
   readonly table: string
   readonly rows: number
-  /** Deletions that the brake holds back until they are confirmed. */
+  /** Deletions that the brake holds until they are confirmed. */
   readonly heldDeletes: number
   /** Why the table is held, if it is. */
   readonly hold: Hold | undefined
@@ -78,7 +78,7 @@ export interface StatusOptions {
 
 /**
  * How far source changes have come (captured, transformed, loaded), and how old the warehouse is.
- * Read-only. The cost does not grow with the log. Throws as `readHeads` and `checkEnds`.
+ * Read-only. The cost does not grow with the log. Throws what `readHeads` and `checkEnds` throw.
  */
 export async function readStatus(deps: Deps, options: StatusOptions): Promise<Status> {
   const generation = generationOf(deps.project)

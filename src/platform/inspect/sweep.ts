@@ -34,9 +34,9 @@ export interface SweptZone {
  * with the lake. Never touches a commit record, a schema, a file that a record names, or a name
  * that it does not know. May be repeated.
  *
- * Throws as `readHeads` and `checkEnds` before anything is removed, because the records of a lake
- * with a gap do not name every file. Throws `ConfigError` if the store refuses deletions; the
- * orphans stay harmless.
+ * Throws what `readHeads` and `checkEnds` throw before anything is removed, because the records of
+ * a lake with a gap do not name every file. Throws `ConfigError` if the store refuses deletions;
+ * the orphans stay harmless.
  */
 export async function sweep(deps: Deps, options: SweepOptions): Promise<SweptZone[]> {
   await checkEnds(deps, await readHeads(deps))

@@ -44,7 +44,7 @@ export function postgresChecksum(columns: readonly string[]): string {
   return `count(*)::text as rows, coalesce(sum(${hash}), 0)::text as sum`
 }
 
-/** As `postgresChecksum`, in DuckDB, for columns in the lake's types. */
+/** Like `postgresChecksum`, in DuckDB, for columns in the lake's types. */
 function duckChecksum(columns: readonly Column[]): string {
   const values = columns.map(({ name, type }) => {
     const text = exactText(name, type)

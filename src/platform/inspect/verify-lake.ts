@@ -57,7 +57,7 @@ export async function verifyLake(deps: Deps, check: LakeCheck): Promise<Verified
   return await openTogether((keep) => openVerified(deps, check, keep))
 }
 
-/** As `verifyLake`. Passes each table to `keep` once it is open. */
+/** Like `verifyLake`. Passes each table to `keep` once it is open. */
 async function openVerified(
   deps: Deps,
   check: LakeCheck,

@@ -26,7 +26,7 @@ export function checkScope({ source, models }: Project, { table }: VerifyOptions
 
 /**
  * The scope of a verification: everything, or one table and the tables from which it is made.
- * Throws as `checkScope`.
+ * Throws what `checkScope` throws.
  */
 export async function planScope(
   { project }: Deps,

@@ -27,7 +27,7 @@ export async function copyToFile(
   return await copyStatementToFile(client, statement, path)
 }
 
-/** As `copyToFile`, for a whole `copy … to stdout` statement. */
+/** Like `copyToFile`, for a whole `copy … to stdout` statement. */
 export async function copyStatementToFile(
   client: Client,
   statement: string,

@@ -5,7 +5,7 @@ import { explainS3Error, isPassing, type S3Place } from './s3-errors.ts'
 /** Where a bucket is, and how long to try. */
 export interface BucketOptions {
   readonly bucket: string
-  /** Everything lies below it. Empty, or without a slash at its end. */
+  /** Everything is below it. Empty, or without a slash at its end. */
   readonly prefix: string
   /** What errors call the bucket. */
   readonly kind: S3Place['kind']
@@ -33,7 +33,8 @@ export interface Bucket extends AsyncDisposable {
    */
   request<Result>(work: () => Promise<Result>): Promise<Result>
   /**
-   * Every object whose key begins with `start`, by its key below the prefix. Throws as `request`.
+   * Every object whose key begins with `start`, by its key below the prefix. Throws what `request`
+   * throws.
    */
   list(start: string): AsyncIterable<S3Object & { readonly key: string }>
 }

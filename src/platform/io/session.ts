@@ -69,7 +69,8 @@ export async function begin(connection: PostgresClient, options: BeginOptions): 
 
 /**
  * Runs statements without parameters in a transaction with these settings, all in one round trip.
- * Returns the rows of the last statement. Throws as `begin`, and the transaction is then over.
+ * Returns the rows of the last statement. Throws what `begin` throws, and the transaction is then
+ * over.
  */
 export async function runOnce<Row>(
   connection: PostgresClient,

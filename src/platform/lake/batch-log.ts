@@ -17,7 +17,7 @@ export async function readCommit(zone: Zone, batch: number): Promise<CommitRecor
 }
 
 /**
- * As `readCommit`, for a batch that must exist. Throws `ContractError` (`LAKE_OBJECT_MISSING`) if
+ * Like `readCommit`, for a batch that must exist. Throws `ContractError` (`LAKE_OBJECT_MISSING`) if
  * its record is missing.
  */
 export async function readExistingCommit(zone: Zone, batch: number): Promise<CommitRecord> {
@@ -216,7 +216,7 @@ async function readExistingStored(zone: Zone, batch: number): Promise<StoredReco
 }
 
 /**
- * As `readExistingStored`, for a record that `referrer` refers to. Records never change, so a
+ * Like `readExistingStored`, for a record that `referrer` refers to. Records never change, so a
  * process reads each of them once. Throws `ContractError` (`LAKE_MIXED`) if the record is from
  * another lake.
  */

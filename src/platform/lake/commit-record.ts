@@ -103,7 +103,7 @@ const ingestionEntry = baseEntry.extend({
    */
   capturedTo: snapshot.optional(),
   archivedTo: snapshot.optional(),
-  /** Deletions that the brake holds back until the operator confirms them. */
+  /** Deletions that the brake holds until the operator confirms them. */
   heldDeletes: z.number().int().optional(),
 })
 
@@ -119,7 +119,7 @@ const processedEntry = baseEntry.extend({
   /** Rows that this batch published although they break a check, by the check's name. */
   warnings: z.record(z.string(), z.number().int().positive()).optional(),
   /**
-   * As `warnings`, for this batch and all batches before it: versions of a fact, changes of a
+   * Like `warnings`, for this batch and all batches before it: versions of a fact, changes of a
    * dimension.
    */
   warningsSoFar: z.record(z.string(), z.number().int().positive()).optional(),

@@ -1,6 +1,6 @@
 import type { TableEntry } from './commit-record.ts'
 
-/** A table that is held, or whose deletions are held back. */
+/** A table that is held, or whose deletions are held. */
 export interface HeldTable {
   readonly table: string
   /**
@@ -12,7 +12,7 @@ export interface HeldTable {
   readonly detail: string
 }
 
-/** The tables of a batch that are held, and those whose deletions are held back. */
+/** The tables of a batch that are held, and those whose deletions are held. */
 export function listHeld(tables: Record<string, TableEntry>): HeldTable[] {
   return Object.entries(tables).flatMap(([table, { held, heldDeletes, rows }]): HeldTable[] => {
     if (held !== undefined) return [{ table, reason: held.reason, detail: held.detail }]

@@ -137,8 +137,8 @@ export function lakeValue(column: Column): string {
 }
 
 /**
- * As `lakeValue`, for a field that was read as text whatever its type. It gives null if a value has
- * no exact form: NaN in a bounded numeric, or a moment after the year 294246.
+ * Like `lakeValue`, for a field that was read as text whatever its type. It gives null if a value
+ * has no exact form: NaN in a bounded numeric, or a moment after the year 294246.
  */
 export function tryLakeValue(column: Column): string {
   if (column.type === 'BLOB') return `try(${unhexField(column, 'null')})`

@@ -48,7 +48,7 @@ export async function load(deps: Deps): Promise<LoadOutcome> {
   return await loadInto(deps, warehouse)
 }
 
-/** As `load`, over a connection that the caller has opened and closes. */
+/** Like `load`, over a connection that the caller has opened and closes. */
 export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<LoadOutcome> {
   const restored = await migrate(warehouse, deps.project, { waitMs: deps.limits.lockWaitMs })
   if (restored.length > 0) {

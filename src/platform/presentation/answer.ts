@@ -20,8 +20,8 @@ export interface Answers {
   /**
    * The answer as of the newest batch. It is kept for everybody until a newer batch is loaded. A
    * filter that the question does not know is ignored. `today` is the present day in UTC unless
-   * given. Throws `ConfigError` (`BAD_FILTER`) for a filter value that is not valid, otherwise as
-   * `Reader.read`.
+   * given. Throws `ConfigError` (`BAD_FILTER`) for a filter value that is not valid, otherwise what
+   * `Reader.read` throws.
    */
   answer(question: Question, filters?: Filters): Promise<Answer>
 }

@@ -60,8 +60,8 @@ const FETCH_ROWS = 50
  * functions; time, rows and bytes are limited; and the connection is closed afterwards, with
  * everything that the statement left behind.
  *
- * Returns a refusal for an error in the statement. Throws as `Reader.open` if the warehouse is away
- * or busy.
+ * Returns a refusal for an error in the statement. Throws what `Reader.open` throws if the
+ * warehouse is away or busy.
  */
 export async function ask(
   reader: Reader,

@@ -38,7 +38,8 @@ const FIRST_ROWS_MS = 30_000
  * Opens all rows of a question as CSV (RFC 4180, header first), from one snapshot, in constant
  * memory. Reads through a cursor and not with COPY, which takes no parameters, so a filter never
  * becomes part of the SQL. Reads no faster than the client takes the rows. Resolves once the first
- * rows are read, so that an error is known before anything is sent. Throws as `Answers.answer`.
+ * rows are read, so that an error is known before anything is sent. Throws what `Answers.answer`
+ * throws.
  */
 export async function openCsv(
   reader: Reader,

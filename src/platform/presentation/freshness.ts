@@ -35,7 +35,7 @@ function empty({ title }: Warehouse): TransientError {
   })
 }
 
-/** The freshness of the warehouse now. Throws as `readHead` and `Reader.read`. */
+/** The freshness of the warehouse now. Throws what `readHead` and `Reader.read` throw. */
 export async function readFreshness(
   reader: Reader,
   clock: { promiseMs: number; now: Date },

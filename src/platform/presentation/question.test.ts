@@ -38,7 +38,7 @@ describe('parseQuestion()', () => {
     [`-- q: Why?\n-- Grain: g\nselect :'as_of'`, /does not name the filter as_of/],
     ['-- q: Why?\n-- Grain: g\n-- Filters: from\nselect 1', /does not use its filter from/],
     ['-- q: Why?\n-- Grain: g\n-- Filters: as_of\nselect 1', /does not use its filter as_of/],
-    ['-- q: Why?\n-- Grain: g\n-- Filters: from and to\nselect 1', /is no name of a filter/],
+    ['-- q: Why?\n-- Grain: g\n-- Filters: from and to\nselect 1', /is not a name for a filter/],
   ])('refuses %j', (sql, message) => {
     expect(() => parseQuestion(sql)).toThrow(ConfigError)
     expect(() => parseQuestion(sql)).toThrow(message)

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.ts'
 
-/** A named `.sql` file that answers one question over the stars; runnable by hand in psql. */
+/** A named `.sql` file that answers one question from the star schema. It also runs in psql. */
 export interface Question {
   /** The file's name without `.sql`, e.g. `s01_sales_by_currency`. */
   readonly name: string
@@ -9,15 +9,15 @@ export interface Question {
   readonly title: string
   readonly grain: string
   readonly unit: string | undefined
-  /** The group of people it is for, where that is not everybody who may see the pages. */
+  /** The only group that may see it. Undefined if everybody who may see the pages may. */
   readonly access: string | undefined
-  /** Names of the filters it knows, in the order of its header. */
+  /** The filters that it knows, in the order of its header. */
   readonly filters: readonly string[]
-  /** The file as it is, header included. */
+  /** The text of the file, header included. */
   readonly sql: string
 }
 
-/** Values by filter name. One that is absent or empty does not filter. */
+/** Values by filter name. An absent or empty value filters nothing. */
 export type Filters = Readonly<Record<string, string | undefined>>
 
 /** A statement and its values for `$1`, `$2` and so on. */
@@ -49,9 +49,9 @@ export function readQuestions(folder: URL): ReadonlyMap<string, Question> {
 }
 
 /**
- * A question from its file's text: `-- name: Title`, then `Grain`, `Unit`, `Access` and `Filters`, each of
- * which may run on over several comment lines. Throws `ConfigError` when a part is missing, or when
- * the filters it names are not those its SQL uses.
+ * Parses a question's file: `-- name: Title`, then `Grain`, `Unit`, `Access` and `Filters`. Each
+ * may continue on further comment lines. Throws `ConfigError` if a part is missing, or if the
+ * header and the SQL name different filters.
  */
 export function parseQuestion(sql: string): Question {
   const lines = sql.split('\n')
@@ -86,7 +86,7 @@ function checkFilters(name: string, question: Pick<Question, 'sql' | 'filters'>)
   const used = new Set(named)
   if (tokens.some(({ kind }) => kind === 'current')) used.add(AS_OF)
   const bad = question.filters.find((filter) => !/^[a-z_]+$/.test(filter))
-  if (bad !== undefined) throw invalid(name, `'${bad}' is no name of a filter`)
+  if (bad !== undefined) throw invalid(name, `'${bad}' is not a name for a filter`)
   const unused = question.filters.find((filter) => !used.has(filter))
   if (unused !== undefined) throw invalid(name, `its SQL does not use its filter ${unused}`)
   const unnamed = named.find((filter) => !question.filters.includes(filter))
@@ -103,7 +103,7 @@ function invalid(name: string, why: string): ConfigError {
 /** The filter that asks what was known at a moment instead of what is known now. */
 const AS_OF = 'as_of'
 
-/** The filters a question is asked with: those it knows and that have a value. */
+/** Keeps the filters that the question knows and that have a value. */
 export function filtersOf(
   question: Pick<Question, 'filters'>,
   filters: Filters,
@@ -116,10 +116,10 @@ export function filtersOf(
 }
 
 /**
- * SQL with psql variables as a statement with parameters. Every `:'name'` becomes the text parameter
- * of that filter, null when it is absent; a value is never part of the SQL. With `as_of`, every
- * `fact_<x>_current` is read as it was known then. Strings, quoted names and comments stay as they
- * are. Other ways of psql to splice a variable are left alone and fail in Postgres.
+ * Turns SQL with psql variables into a statement with parameters. Every `:'name'` becomes a text
+ * parameter with that filter's value, or null if it is absent. A value is never part of the SQL.
+ * With `as_of`, every `fact_<x>_current` is read as it was known then. Strings, quoted names and
+ * comments stay unchanged. Other forms of psql variables stay unchanged too, and fail in Postgres.
  */
 export function bindStatement(sql: string, filters: Filters): BoundStatement {
   const numbers = new Map<string, number>()
@@ -144,7 +144,7 @@ export function bindStatement(sql: string, filters: Filters): BoundStatement {
 type Token =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'variable'; readonly name: string }
-  /** `fact_<x>_current`; the name is that of the function, the relation's alias too. */
+  /** `fact_<x>_current`. `name` is the as-of function, which also serves as the alias. */
   | {
       readonly kind: 'current'
       readonly text: string
@@ -152,7 +152,7 @@ type Token =
       readonly isRelation: boolean
     }
 
-/** What is opaque in Postgres' lexical rules (manual, 4.1), then what we look for. */
+/** First the text that can hold no variable or name (manual, 4.1), then what we look for. */
 const LEXEMES = [
   String.raw`--[^\n]*`,
   String.raw`\b[eE]'(?:[^'\\]|\\[\s\S]|'')*'`,

@@ -29,12 +29,12 @@ export interface Reader extends AsyncDisposable {
    * Runs `work` in one read-only snapshot on a shared connection, so only for the platform's own
    * SQL. The transaction is rolled back. If the connection is lost, `work` runs once more on a new
    * one. Throws `TransientError` (`READER_BUSY`) if every connection is busy for too long,
-   * otherwise as `connect`.
+   * otherwise what `connect` throws.
    */
   read<Result>(work: (session: WarehouseClient) => Promise<Result>): Promise<Result>
   /**
-   * Opens a separate connection, for SQL from users or for a long answer. Waits, and throws, as
-   * `read`.
+   * Opens a separate connection, for SQL from users or for a long answer. Waits and throws
+   * like `read`.
    */
   open(options?: { signal?: AbortSignal }): Promise<ReaderSession>
 }

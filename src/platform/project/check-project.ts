@@ -3,7 +3,7 @@ import { type Fact, indexName, type Model, OWN_REASONS } from './model.ts'
 import type { Project } from './project.ts'
 import { capturedTables, type Feed, filesOf, type SourceTable } from './source-contract.ts'
 
-/** Names under which models read relations that are no source tables. */
+/** Names under which models read relations other than source tables. */
 const TAKEN = ['named_date']
 
 /** Postgres cuts names that are longer. */
@@ -109,8 +109,8 @@ function checkWide({ name, key, columns, wide }: Feed): void {
 }
 
 /**
- * The views of changes that may be read: for tests those of every table, for models those of the
- * tables behind facts.
+ * The views of changes that may be read: tests may read the changes to every table, models only the
+ * changes to the tables behind facts.
  */
 function changeViews({ source, models, tests = [] }: Project): string[] {
   const tables =

@@ -61,7 +61,9 @@ export type Filter =
        */
       readonly adds?: string
     }
-  /** A moment in UTC. The question `options` gives moments to choose from (`value`), newest first. */
+  /**
+   * A moment in UTC. The question `options` gives moments to choose from (`value`), newest first.
+   */
   | {
       readonly kind: 'moment'
       readonly name: string
@@ -230,7 +232,9 @@ export interface HistogramChart {
   readonly other?: string
 }
 
-/** Steps from the first column to the last. These two are totals and stand on the ground. */
+/**
+ * Steps from the first column to the last. These two are totals, so their bars begin at the axis.
+ */
 export interface WaterfallChart {
   readonly kind: 'waterfall'
   readonly split: string
@@ -244,7 +248,7 @@ export interface DivergingChart {
   readonly label: string
   readonly in: string
   readonly out: string
-  /** Weeks stand along a time axis. Without it, rows lie below each other. */
+  /** With it, weeks are along a time axis. Without it, rows are below each other. */
   readonly step?: 'week'
   readonly complete?: string
   readonly limit?: number

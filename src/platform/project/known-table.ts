@@ -13,7 +13,7 @@ export function sourceTables({ source }: Project): NamedTables {
   return { what: 'source table', names: capturedTables(source).map(({ name }) => name) }
 }
 
-/** As `sourceTables`, and the tables of the star schema. */
+/** Like `sourceTables`, with the tables of the star schema. */
 export function sourceAndStarTables(project: Project): NamedTables {
   const stars = project.models.map(({ table }) => table)
   return { what: 'source or star table', names: [...sourceTables(project).names, ...stars] }

@@ -90,7 +90,7 @@ function isRecent(age: number, xmax: string): string {
   return `age(xmin) <= (select age('${low32}'::xid)::bigint + ${age})`
 }
 
-/** Copies the rows at or after the horizon into a file. Throws as `attemptRead` does. */
+/** Copies the rows at or after the horizon into a file. Throws what `attemptRead` throws. */
 export async function copyRecent(
   snapshot: SourceSnapshot,
   shape: TableShape,
@@ -100,7 +100,7 @@ export async function copyRecent(
   return copy(snapshot, shape, { where, path: newPath(folder) })
 }
 
-/** Copies every key into a file. Throws as `attemptRead` does. */
+/** Copies every key into a file. Throws what `attemptRead` throws. */
 export async function copyKeys(
   snapshot: SourceSnapshot,
   shape: TableShape,
@@ -115,7 +115,7 @@ export async function copyKeys(
 /**
  * Copies a whole table in parts, in the order of the heap, so that no temporary file grows with the
  * table. The last part has no upper end. If `connections` > 1, several connections read ahead in
- * parallel in the one snapshot. The parts are yielded in order. Throws as `attemptRead` does.
+ * parallel in the one snapshot. The parts are yielded in order. Throws what `attemptRead` throws.
  */
 export async function* copyWhole(
   snapshot: SourceSnapshot,

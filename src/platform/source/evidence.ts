@@ -31,7 +31,7 @@ const REPLAYED_WAL: EvidenceQuery = {
 
 const FROM_CHECKPOINT = 'from pg_control_checkpoint()'
 
-/** If two queries have one name, the first one that the user may ask counts. */
+/** If two queries have one name, the first one that the user may run counts. */
 const IDENTITY_QUERIES: readonly EvidenceQuery[] = [
   {
     name: 'system_id',

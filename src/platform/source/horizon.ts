@@ -34,7 +34,7 @@ export function isQuiet(now: SnapshotIdentity, before: SnapshotIdentity): boolea
  * nothing between them; undefined if there is no sign of that. A restored copy may have overtaken
  * every counter by now, but it had to be started, so each start since then is a sign. A crash that
  * the server survived is a sign too, because it may have lost transactions that were seen. Evidence
- * that one of the two snapshots lacks is no sign. Pure.
+ * that one of the two snapshots lacks is not a sign. Pure.
  */
 export function findOtherHistory(
   now: SnapshotIdentity,

@@ -9,8 +9,8 @@ import { type Drop, type DroppedFile, isLeftover } from './drop.ts'
 
 /**
  * A prefix of a bucket as a drop, with a folder for each feed. An object is complete once it is
- * listed, and its version is its ETag. Objects that stand for folders are not listed. Throws as
- * `Bucket.request` does.
+ * listed, and its version is its ETag. Objects that stand for folders are not listed. Throws what
+ * `Bucket.request` throws.
  */
 export function s3Drop(options: Omit<BucketOptions, 'kind'>): Drop & AsyncDisposable {
   const bucket = openBucket({ ...options, kind: 'drop' })

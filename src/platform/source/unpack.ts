@@ -84,8 +84,8 @@ async function unpack<Result>(kind: string, work: () => Promise<Result>): Promis
 }
 
 /**
- * Opens the archive's one data file: its entry, and its bytes as a stream that fails if they are
- * not as many as the directory says. Throws if the archive has another form.
+ * Opens the archive's one data file: its entry, and its bytes as a stream. The stream fails if
+ * their number differs from the directory's. Throws if the archive has another form.
  */
 async function openDataFile(archive: ZipFile): Promise<{ entry: Entry; bytes: Readable }> {
   if (archive.entryCount > MAX_ENTRIES) throw new Error('it holds too many files')

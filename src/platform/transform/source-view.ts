@@ -81,7 +81,7 @@ export async function openTable(
   })
 }
 
-/** As `openTable`, from local files in which every row occurs once. */
+/** Like `openTable`, from local files in which every row occurs once. */
 export async function openRows(
   db: DuckDb,
   view: SourceView,

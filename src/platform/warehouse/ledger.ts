@@ -44,7 +44,7 @@ function parseHead([row]: readonly HeadRow[]): LedgerHead | undefined {
 }
 
 /**
- * As `readLedgerHead`, but also `undefined` if Tidemark has created nothing in the warehouse yet.
+ * Like `readLedgerHead`, but also `undefined` if Tidemark has created nothing in the warehouse yet.
  * Throws `ConfigError` (`WAREHOUSE_PERMISSION`) if this user may not use the schema: to that user
  * it would look empty.
  */
@@ -121,7 +121,7 @@ export async function readLoaded(connection: WarehouseClient): Promise<Loaded | 
 }
 
 /**
- * As `readLoaded`, for a warehouse that may not exist yet or may be from an older version. Also
+ * Like `readLoaded`, for a warehouse that may not exist yet or may be from an older version. Also
  * `undefined` if it has no ledger.
  */
 export async function findLoaded(session: WarehouseClient): Promise<Loaded | undefined> {

@@ -73,8 +73,8 @@ export async function isWhole(warehouse: WarehouseClient, project: Project): Pro
 }
 
 /**
- * As `migrate`, in the transaction that is open. The caller checks first whether there is anything
- * to do.
+ * Like `migrate`, in the transaction that is open. The caller checks first whether there is
+ * anything to do.
  */
 export async function applyMigrations(
   warehouse: WarehouseClient,

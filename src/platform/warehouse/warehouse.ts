@@ -31,7 +31,7 @@ export interface WarehouseClient extends PostgresClient {
   readonly warehouse: Warehouse
 }
 
-/** Connects to the warehouse. Throws as `connect`. Dispose of the connection after use. */
+/** Connects to the warehouse. Throws what `connect` throws. Dispose of the connection after use. */
 export async function openWarehouse(warehouse: Warehouse): Promise<WarehouseClient> {
   return { warehouse, ...(await connect(warehouse)) }
 }

@@ -12,7 +12,7 @@ beforeEach(async () => {
 })
 afterEach(() => connection.closeSync())
 
-/** The model's whole output over the views that `inputs` makes, values as text. */
+/** The complete output of a model over the views that `inputs` makes, values as text. */
 async function run(table: string, inputs: Record<string, string>): Promise<Json[][]> {
   for (const [name, sql] of Object.entries(inputs)) {
     await connection.run(`create or replace view "${name}" as ${sql}`)
@@ -55,7 +55,7 @@ describe('dimensions', () => {
     ])
   })
 
-  it('dim_counterparty joins the legal address and leaves out who has none', async () => {
+  it('dim_counterparty joins the legal address and leaves out counterparties without one', async () => {
     const counterparty = `
       select
         id as counterparty_id, name as counterparty_legal_name, address_id as legal_address_id,
@@ -168,7 +168,7 @@ describe('dim_date', () => {
     expect(days).not.toContain('2023-02-29')
   })
 
-  it('knows that 1900 is no leap year and 2000 is, and makes no year between', async () => {
+  it('knows that 2000 was a leap year and 1900 was not, and makes no year between', async () => {
     const days = (await calendar('1900-05-05', '2000-05-05')).map(([day]) => day)
     expect(days).toHaveLength(365 + 366)
     expect(days).toContain('2000-02-29')

@@ -105,7 +105,7 @@ describe('rows that no fact can hold', () => {
 })
 
 describe('checks', () => {
-  it('I7 warn of what no order and no payment should be, and keep nothing out of history', async () => {
+  it('I7 warn about implausible orders and payments, and keep nothing out of history', async () => {
     await using system = await createSystem()
     await fillReferences(system)
     await system.sql.query(
@@ -134,7 +134,7 @@ describe('checks', () => {
       { table: 'fact_purchase_orders', check: 'not_negative', rows: 1 },
       { table: 'fact_payment', check: 'not_negative', rows: 1 },
     ])
-    // Without a value a column cannot be stored: that alone is refused.
+    // Only a row that lacks a required value is refused.
     expect(report.quarantined).toBe(1)
     expect(await rejected(system, 'fact_payment')).toEqual([[2, 'not_null', 'paid']])
     expect(
@@ -156,7 +156,7 @@ describe('checks', () => {
     expect(await verify(system.deps)).toMatchObject({ isEqual: true })
   })
 
-  it('I6 show an order as the source holds it now, however unlikely that is', async () => {
+  it('I6 show an order as the source holds it now, however implausible that is', async () => {
     await using system = await createSystem()
     await fillReferences(system)
     await system.sql.query(`${sale(1, {})}; ${sale(2, {})}`)
@@ -191,7 +191,7 @@ describe('checks', () => {
 })
 
 describe('payment_amount_differs_from_order', () => {
-  it('counts the payments of another amount, when they change and when their order does', async () => {
+  it('counts payments with another amount than their order, whenever either of them changes', async () => {
     await using system = await createSystem()
     await fillReferences(system)
     const { sql } = system
@@ -220,7 +220,7 @@ describe('payment_amount_differs_from_order', () => {
     ).toEqual(differ(0))
     expect(await found(amount(2, '16.61'))).toEqual(differ(1))
     expect(await found(`update staff set first_name = 'Grace'`)).toEqual({})
-    // The other payment differs as before; nothing of it changed.
+    // The other payment still differs, but did not change.
     expect(await found(`update sales_order set units_sold = 1002`)).toEqual(differ(1))
     expect(await found(`update purchase_order set staff_id = staff_id, item_code = 'X'`)).toEqual(
       differ(1),
@@ -261,7 +261,7 @@ describe('a source without foreign keys', () => {
   })
 })
 
-/** Key, reason and column of each row that the first batch put into quarantine. */
+/** Key, reason and column of each row that the first batch refused. */
 async function rejected(system: TestSystem, table: string): Promise<unknown[][]> {
   const [record] = await system.records('processed')
   const rows = await readRefusedRows(system, record, { table, what: 'quarantine' })

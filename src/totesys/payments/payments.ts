@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Row } from '../../platform/presentation/cursor.ts'
 
-/** What `GET /payments/last5` and `/payments/next5` answer, checked on the way out. */
+/** The answers of `GET /payments/last5` and `/payments/next5`, checked before they are sent. */
 
 const payment = z
   .object({
@@ -16,7 +16,9 @@ const payment = z
     amount: z
       .string()
       .regex(/^-?\d+\.\d{2}$/)
-      .describe('In the currency beside it, as a decimal number in a text: no digit is lost.')
+      .describe(
+        'The amount in that currency, as a decimal number in a text, so that no digit is lost.',
+      )
       .meta({ examples: ['172046.25'] }),
     currency: z
       .string()
@@ -35,7 +37,7 @@ const payment = z
         .meta({ examples: ['Price LLC'] }),
     }),
   })
-  .describe('A payment scheduled in Totesys, as it now stands.')
+  .describe('The present state of a payment that is scheduled in Totesys.')
 
 const freshness = z
   .object({
@@ -44,14 +46,14 @@ const freshness = z
       .datetime()
       .describe('Everything committed in Totesys up to this moment is in the answer.'),
     lagSeconds: z.number().nonnegative().describe('How long ago that was when it was answered.'),
-    promiseSeconds: z.number().positive().describe('The lag that is promised not to be exceeded.'),
+    promiseSeconds: z.number().positive().describe('The promised maximum for the lag.'),
     isFresh: z.boolean().describe('Whether the promise is kept.'),
   })
   .describe('How old the answer is: a proven bound, not an estimate.')
 
 export const paymentsAnswer = z
   .object({ payments: z.array(payment).max(5), freshness })
-  .describe('Up to five payments; none when there are none.')
+  .describe('Up to five payments. The list may be empty.')
 
 /** RFC 9457. */
 export const problem = z
@@ -61,9 +63,9 @@ export const problem = z
     status: z.int(),
     code: z
       .string()
-      .describe('Stable name of what is wrong.')
+      .describe('Stable name of the problem.')
       .meta({ examples: ['WAREHOUSE_EMPTY'] }),
-    detail: z.string().describe('What is wrong, for people.'),
+    detail: z.string().describe('The problem in words.'),
   })
   .describe('Why there is no answer.')
 
@@ -72,8 +74,8 @@ export type PaymentsAnswer = z.infer<typeof paymentsAnswer>
 export type Problem = z.infer<typeof problem>
 
 /**
- * The payments of a question's rows (`y01_last_payments`, `y02_next_payments`), in their order.
- * Throws `ZodError` when a row is no payment, which is a fault of the question.
+ * The payments in a question's rows (`y01_last_payments`, `y02_next_payments`), in their order.
+ * Throws `ZodError` if a row is not a payment, which is a bug in the question.
  */
 export function parsePayments(rows: readonly Row[]): Payment[] {
   return rows.map(([id, date, amount, currency, type, paid, counterpartyId, counterparty]) =>

@@ -45,7 +45,7 @@ describe('in one currency', () => {
         .join(' '),
     )
 
-  it('says at which rate, and what has none', async () => {
+  it('says at which rate, and how many orders have none', async () => {
     expect(
       await sales({}, 'currency_code orders orders_unconverted own_amount amount amount_before'),
     ).toEqual([

@@ -28,7 +28,7 @@ const questions = [...readQuestions(new URL('./', import.meta.url)).values()]
 
 type Filters = Record<string, string>
 
-/** Of those that a question lists, each must change its answer. `as_of` and `then`: after batch 2. */
+/** A value for each filter. It must change every answer that knows the filter. */
 const VALUES: Filters = {
   from: '2026-10-22',
   to: '2026-10-28',
@@ -39,10 +39,10 @@ const VALUES: Filters = {
   today: '2026-10-23',
   in: 'EUR',
 }
-/** Those that say nothing without `in`. */
+/** Questions that have no rows without `in`. */
 const IN_ONE = /^r01_|_in_one_currency$/
 
-/** Filters a question is asked with when none is meant: without them it has little to say. */
+/** The filters without which a question has little to say. */
 function baseOf(name: string): Filters {
   if (name === 's12_order_versions') return { order_id: '11' }
   if (name === 's15_books_as_of') return asOfThen(after2)
@@ -54,7 +54,7 @@ function baseOf(name: string): Filters {
   return headerOf(name).filters.includes('today') ? { ...own, today: TODAY } : own
 }
 
-/** No literal: a `then` among an object's keys looks like a promise. */
+/** Not a literal, because an object with a key `then` looks like a promise. */
 function asOfThen(moment: string): Filters {
   return Object.fromEntries(['then'].map((filter) => [filter, moment]))
 }
@@ -160,7 +160,7 @@ describe('each question', () => {
     }
   })
 
-  it('has no rows to give of an empty warehouse, and does not fail', async () => {
+  it('has no rows from an empty warehouse, and does not fail', async () => {
     await using empty = await createDatabase({ template: 'empty' })
     await using opened = await openWarehouse({ ...system.deps.warehouse, url: empty.url })
     await migrate(opened, totesys, { waitMs: 1000 })
@@ -182,7 +182,7 @@ describe.each(compared)('%s', (name) => {
     expect(rows).not.toEqual([])
   })
 
-  it('is the same by hand, where a filter that is not given is empty', async () => {
+  it('is the same by hand, with an empty text for each omitted filter', async () => {
     const given = baseOf(name)
     expect(await askByHand(warehouse, name, given)).toEqual(await ask(warehouse, name, given))
     const none = Object.fromEntries(filters.map((filter) => [filter, '']))
@@ -209,7 +209,7 @@ describe.each(compared)('%s', (name) => {
     expect(await ask(warehouse, name, given)).toEqual(await askLake(lake, name, given))
   })
 
-  it('has no rows where nothing meets the filters', async () => {
+  it('has no rows if nothing meets the filters', async () => {
     const nothing = filters.includes('currency') ? { currency: 'XXX' } : { order_id: '999999' }
     expect(await ask(warehouse, name, { ...baseOf(name), ...nothing })).toEqual([])
     if (!filters.includes('from')) return

@@ -8,9 +8,9 @@ const MOMENTS = {
 
 /**
  * The eleven tables of the Totesys database that are captured, each with its key and the columns
- * the models need of it. A table is listed after the tables it refers to. Whatever else the
- * database holds (account numbers, contacts, `_prisma_migrations`) no model reads. Exchange rates
- * are not in the database: they come in files and answers.
+ * that the models need. A table is listed after the tables it refers to. No model reads the rest of
+ * the database (account numbers, contacts, `_prisma_migrations`). Exchange rates are not in the
+ * database: they come in files and answers.
  */
 export const contract: SourceContract = {
   schema: 'public',
@@ -96,7 +96,7 @@ export const contract: SourceContract = {
   ],
   feeds: [
     {
-      // One unit of `base` costs `rate` units of `quote` on that day, as `source` says.
+      // One unit of `base` costs `rate` units of `quote` on that day, according to `source`.
       name: 'exchange_rate',
       key: ['base', 'quote', 'rate_date'],
       columns: {
@@ -106,7 +106,7 @@ export const contract: SourceContract = {
         rate: 'numeric(20,10)',
         source: 'text',
       },
-      // The European Central Bank's whole history: a row a day, what a euro costs in each currency.
+      // The European Central Bank's history: for each day, what a euro costs in each currency.
       wide: {
         first: { title: 'Date', column: 'rate_date' },
         titles: { column: 'quote', pattern: '[A-Z]{3}' },
@@ -117,7 +117,7 @@ export const contract: SourceContract = {
   ],
 }
 
-/** A table is keyed by the column called after it. */
+/** A table whose key is the column `<table>_id`. */
 function table(name: string, columns: Readonly<Record<string, string>>): SourceTable {
   return { name, key: [`${name}_id`], columns }
 }

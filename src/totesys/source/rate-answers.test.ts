@@ -4,7 +4,7 @@ import { rateAnswers } from './rate-answers.ts'
 
 const fetchedAt = '2026-11-21T10:00:00Z'
 
-/** The rows as text, or why there are none. */
+/** The rows as text, or the reason for the refusal. */
 function read(format: keyof typeof rateAnswers, text: string): string[] | string {
   const found = rateAnswers[format].parse.safeParse({ text, fetchedAt })
   if (!found.success) {
@@ -29,7 +29,7 @@ describe('rateAnswers.freeforexapi', () => {
   const rate = (pair: string, number: string, timestamp = '1700000000'): string =>
     `"${pair}":{"rate":${number},"timestamp":${timestamp}}`
 
-  it('reads each pair, of the day in UTC that its moment is on', () => {
+  it('reads each pair, on the day in UTC of its moment', () => {
     expect(
       read('freeforexapi', live(`${rate('USDGBP', '0.79')},${rate('EURGBP', '0.87123')}`)),
     ).toEqual(['USD GBP 2023-11-14 0.79 freeforexapi', 'EUR GBP 2023-11-14 0.87123 freeforexapi'])
@@ -57,7 +57,7 @@ describe('rateAnswers.freeforexapi', () => {
     expect(read('freeforexapi', answer)).toEqual(['USD GBP 2023-11-14 0.79 freeforexapi'])
   })
 
-  it('takes a list of none for what it is', () => {
+  it('accepts an empty list', () => {
     expect(read('freeforexapi', live(''))).toEqual([])
   })
 
@@ -65,7 +65,7 @@ describe('rateAnswers.freeforexapi', () => {
     ['nothing', ''],
     ['an error', '{"code":1002}'],
     ['rates with an error', live(rate('USDGBP', '0.79'), 1002)],
-    ['a cut answer', live(rate('USDGBP', '0.79')).slice(0, 40)],
+    ['an answer that is cut off', live(rate('USDGBP', '0.79')).slice(0, 40)],
     ['a page', '<html><body>502 Bad Gateway</body></html>'],
     ['null', 'null'],
     ['a list', '[1,2]'],
@@ -74,19 +74,19 @@ describe('rateAnswers.freeforexapi', () => {
       live('"USDGBP":{"rate":"0.79","timestamp":1700000000}').replace('"0.79"', 'true'),
     ],
     ['no rate', live('"USDGBP":{"timestamp":1700000000}')],
-    ['a rate of nothing', live(rate('USDGBP', '0'))],
+    ['a rate of zero', live(rate('USDGBP', '0'))],
     ['a negative rate', live(rate('USDGBP', '-0.79'))],
     ['a rate out of bounds', live(rate('USDGBP', '1e99'))],
     ['a leading zero', live(rate('USDGBP', '00.79'))],
-    ['no pair', live(rate('USD', '0.79'))],
+    ['no pair of currencies', live(rate('USD', '0.79'))],
     ['a hostile pair', live(rate('__proto__', '0.79'))],
     ['another hostile pair', live(rate("US'; drop table --", '0.79'))],
-    ['a currency in itself', live(rate('USDUSD', '1'))],
-    ['a moment to come', live(rate('USDGBP', '0.79', '1900000000'))],
-    ['a moment before all', live(rate('USDGBP', '0.79', '-5'))],
+    ['a currency against itself', live(rate('USDUSD', '1'))],
+    ['a moment in the future', live(rate('USDGBP', '0.79', '1900000000'))],
+    ['a negative moment', live(rate('USDGBP', '0.79', '-5'))],
     ['depth', '['.repeat(200_000)],
-    ['depth that ends', `{"rates":${'['.repeat(9000)}${']'.repeat(9000)},"code":200}`],
-  ])('refuses %s, and repeats nothing of it', (_, answer) => {
+    ['closed depth', `{"rates":${'['.repeat(9000)}${']'.repeat(9000)},"code":200}`],
+  ])('refuses %s, and quotes nothing from it', (_, answer) => {
     const why = read('freeforexapi', answer)
     expect(why).toMatch(/^(The answer|A rate) [a-z0-9A-Z ]+$/)
     expect(why).not.toMatch(/USD|0\.79|1002|drop|html/)
@@ -113,7 +113,7 @@ describe('rateAnswers.ecb', () => {
     `<Cube time='${date}'>${rates.map((each) => `<Cube ${each}/>`).join('\n')}</Cube>`
   const usd = `currency='USD' rate='1.0876'`
 
-  it('reads its XML, of one day and of several', () => {
+  it('reads its XML, with one day and with several', () => {
     expect(read('ecb', xml(day('2026-11-20', usd, `currency="JPY" rate="163.50"`)))).toEqual([
       'EUR USD 2026-11-20 1.0876 ECB',
       'EUR JPY 2026-11-20 163.50 ECB',
@@ -122,7 +122,7 @@ describe('rateAnswers.ecb', () => {
     expect(read('ecb', xml(''))).toEqual([])
   })
 
-  it('reads its CSV, without what is not available', () => {
+  it('reads its CSV, without the rates that are not available', () => {
     expect(
       read('ecb', 'Date, USD, JPY, RUB, GBP, \n20 November 2026, 1.0876, 163.50, N/A, 0.8712, \n'),
     ).toEqual([
@@ -145,24 +145,24 @@ describe('rateAnswers.ecb', () => {
     ['nothing', ''],
     ['an error as JSON', '{"code":1002}'],
     ['a page', '<html><body>503</body></html>'],
-    ['XML that is cut', whole.slice(0, -30)],
+    ['XML that is cut off', whole.slice(0, -30)],
     ['XML without its table', xml('').replace('<Cube></Cube>', '')],
-    ['a cube of another shape', xml(day('2026-11-20', `currency='USD' multiplier='100' rate='1'`))],
+    ['a cube in another form', xml(day('2026-11-20', `currency='USD' multiplier='100' rate='1'`))],
     ['a rate without a day', xml(`<Cube ${usd}/>`)],
     ['a day that does not exist', xml(day('2026-02-30', usd))],
-    ['a day to come', xml(day('2026-12-24', usd))],
-    ['a rate that is none', xml(day('2026-11-20', `currency='USD' rate='1,0876'`))],
-    ['a rate of nothing', xml(day('2026-11-20', `currency='USD' rate='0.000'`))],
+    ['a day in the future', xml(day('2026-12-24', usd))],
+    ['a rate that is not a number', xml(day('2026-11-20', `currency='USD' rate='1,0876'`))],
+    ['a rate of zero', xml(day('2026-11-20', `currency='USD' rate='0.000'`))],
     ['a currency twice', xml(day('2026-11-20', usd, usd))],
     ['the euro', xml(day('2026-11-20', `currency='EUR' rate='1'`))],
     ['entities', whole.replace('?>', '?><!DOCTYPE x [<!ENTITY a "b">]>')],
-    ['CSV that is cut in a number', 'Date, USD\n20 November 2026, 1.08'],
-    ['CSV that is cut in a line', 'Date, USD, GBP, \n20 November 2026, 1.08\n'],
+    ['CSV that is cut off in a number', 'Date, USD\n20 November 2026, 1.08'],
+    ['CSV that is cut off in a line', 'Date, USD, GBP, \n20 November 2026, 1.08\n'],
     ['a line of text', 'Date, USD\n20 November 2026, =1+1\n'],
     ['another header', 'Day, USD\n20 November 2026, 1.08\n'],
-    ['a month that is none', 'Date, USD\n20 Brumaire 2026, 1.08\n'],
+    ['a month that does not exist', 'Date, USD\n20 Brumaire 2026, 1.08\n'],
     ['an empty cell', 'Date, USD, GBP\n20 November 2026, , 1.08\n'],
-  ])('refuses %s, and repeats nothing of it', (_, answer) => {
+  ])('refuses %s, and quotes nothing from it', (_, answer) => {
     const why = read('ecb', answer)
     expect(why).toMatch(/^(The answer|A rate|A day|A pair|A line) [a-zA-Z ]+$/)
     expect(why).not.toMatch(/USD|Brumaire/)

@@ -1,32 +1,32 @@
 import { z } from 'zod'
 import type { AnswerFormat } from '../../platform/project/source-contract.ts'
 
-/** A row of the feed `exchange_rate`: every value as text, digits as they came. */
+/** A row of the feed `exchange_rate`. Every value is text, with the digits as they came. */
 export type RateRow = Readonly<Record<'base' | 'quote' | 'rate_date' | 'rate' | 'source', string>>
 
-/** More is no list of today's rates. */
+/** A longer answer is not a list of today's rates. */
 const MAX_ROWS = 100_000
 const MAX_CHARS = 32 * 1024 * 1024
-/** As the model of rates has them. */
+/** The bounds that the model of rates checks. */
 const FIRST_DAY = '1970-01-01'
 const [LEAST, MOST] = [1e-8, 1e8]
 
 /**
- * What servers of exchange rates answer, by a name for the settings. An answer that is anything else
- * than a whole list of possible rates is refused as a whole, with one issue that says why and holds
- * nothing of the answer. Each digit of a rate is kept; one that has more of them than a rate may have
- * goes to quarantine, not rounded.
+ * The answers of exchange-rate servers, by the format that the settings name. An answer is refused
+ * as a whole unless it is a complete list of possible rates. The one issue says why and quotes
+ * nothing from the answer. Every digit of a rate is kept. A rate with more digits than the column
+ * holds goes to quarantine and is not rounded.
  */
 export const rateAnswers: Readonly<Record<'freeforexapi' | 'ecb', AnswerFormat>> = {
-  /** `{"rates":{"USDGBP":{"rate":0.79,"timestamp":1700000000}},"code":200}`: the newest of each pair. */
+  /** `{"rates":{"USDGBP":{"rate":0.79,"timestamp":1700000000}},"code":200}`: the newest rates. */
   freeforexapi: answers('/api/live?pairs=USDGBP,USDEUR,EURGBP', readPairs),
-  /** What a euro costs, as the European Central Bank's daily table has it, in XML or CSV. */
+  /** The European Central Bank's daily table of what a euro costs, in XML or CSV. */
   ecb: answers('/stats/eurofxref/eurofxref-daily.xml', (text) =>
     text.trimStart().startsWith('<') ? readXml(text) : readCsv(text),
   ),
 }
 
-/** Why an answer is refused: a sentence that holds nothing of it. */
+/** The reason why an answer is refused: a sentence that quotes nothing from it. */
 class Refusal extends Error {}
 
 function answers(path: string, read: (text: string) => readonly RateRow[]): AnswerFormat {
@@ -38,7 +38,7 @@ function answers(path: string, read: (text: string) => readonly RateRow[]): Answ
         checkRows(rows, fetchedAt)
         return rows
       } catch (error) {
-        // Whatever else it is (text nested too deeply to be read, say) is told by its kind alone.
+        // Other errors, such as from text that is nested too deeply, may quote the answer.
         const message = error instanceof Refusal ? error.message : 'The answer cannot be read'
         context.addIssue({ code: 'custom', message })
         return z.NEVER
@@ -47,16 +47,16 @@ function answers(path: string, read: (text: string) => readonly RateRow[]): Answ
   return { feed: 'exchange_rate', path, parse }
 }
 
-/** Throws `Refusal` unless every row is a possible rate, and none comes twice. */
+/** Throws `Refusal` unless every row is a possible rate and each pair has one rate a day. */
 function checkRows(rows: readonly RateRow[], fetchedAt: string): void {
   if (rows.length > MAX_ROWS) throw new Refusal(`The answer has more than ${MAX_ROWS} rates`)
-  // Somewhere it is tomorrow already.
+  // In some time zones it is already tomorrow.
   const last = new Date(Date.parse(fetchedAt) + 86_400_000).toISOString().slice(0, 10)
   const seen = new Set<string>()
   for (const { base, quote, rate_date, rate } of rows) {
-    if (base === quote) throw new Refusal('A rate is of a currency in itself')
+    if (base === quote) throw new Refusal('A rate is from a currency to itself')
     if (rate_date < FIRST_DAY || rate_date > last) {
-      throw new Refusal('A rate is of a day that cannot be')
+      throw new Refusal('A rate is for a day that is too early or in the future')
     }
     if (!(Number(rate) >= LEAST && Number(rate) <= MOST)) {
       throw new Refusal('A rate is not a positive number within bounds')
@@ -67,7 +67,7 @@ function checkRows(rows: readonly RateRow[], fetchedAt: string): void {
   }
 }
 
-/** Numbers as the texts they stood there as; see `quoteNumbers`. */
+/** An answer whose numbers are texts; see `quoteNumbers`. */
 const live = z.object({ code: z.literal('200'), rates: z.custom<object>(isPlain) })
 const pairName = z.string().regex(/^[A-Z]{6}$/)
 const priced = z.object({
@@ -81,15 +81,15 @@ function isPlain(value: unknown): boolean {
 
 function readPairs(text: string): RateRow[] {
   const { success, data } = live.safeParse(parseJson(text))
-  if (!success) throw new Refusal('The answer is no list of rates with code 200')
-  // Not a record of zod's, which leaves out names that objects have of their own.
+  if (!success) throw new Refusal('The answer is not a list of rates with code 200')
+  // Not `z.record`, which leaves out names that every object inherits.
   return Object.entries(data.rates).map(([name, value]): RateRow => {
     const pair = pairName.safeParse(name)
     const price = priced.safeParse(value)
-    if (!pair.success) throw new Refusal('A rate is of no pair of currencies')
-    if (!price.success) throw new Refusal('A rate is not a number with its moment')
+    if (!pair.success) throw new Refusal('A rate is not for a pair of currencies')
+    if (!price.success) throw new Refusal('A rate is not a number with a time')
     const { rate, timestamp } = price.data
-    // Seconds, or milliseconds.
+    // Seconds or milliseconds.
     const moment = Number(timestamp) * (timestamp.length > 11 ? 1 : 1000)
     return {
       base: pair.data.slice(0, 3),
@@ -103,7 +103,7 @@ function readPairs(text: string): RateRow[] {
 
 function parseJson(text: string): unknown {
   try {
-    // As it came first: put into quotes, 01 would do for a number.
+    // The original first, because within quotes even 01 would pass for a number.
     JSON.parse(text)
     return JSON.parse(quoteNumbers(text))
   } catch {
@@ -111,14 +111,14 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** JSON whose numbers are texts: read as numbers they would lose the digits a double has no room for. */
+/** Turns the numbers in JSON into texts, because a double cannot hold all their digits. */
 function quoteNumbers(json: string): string {
   return json.replaceAll(/"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g, (token) =>
     token.startsWith('"') ? token : `"${token}"`,
   )
 }
 
-/** `0.00012` of `1.2e-4`: the same digits, the point where it belongs. */
+/** Turns `1.2e-4` into `0.00012`: the same digits, without an exponent. */
 function plainDecimal(number: string): string {
   const [digits = '', exponent] = number.toLowerCase().split('e')
   if (exponent === undefined) return digits
@@ -135,7 +135,7 @@ function plainDecimal(number: string): string {
 const CUBE =
   /<Cube(?:\s+time=(?<t>["'])(?<time>[^"'<>]*)\k<t>\s*>|\s+currency=(?<c>["'])(?<code>[A-Z]{3})\k<c>\s+rate=(?<r>["'])(?<rate>[^"'<>]*)\k<r>\s*\/>|\s*>)/g
 
-/** `<Cube time='2026-11-20'><Cube currency='USD' rate='1.0876'/>…`, of one day or several. */
+/** Reads `<Cube time='2026-11-20'><Cube currency='USD' rate='1.0876'/>…`, for one or more days. */
 function readXml(text: string): RateRow[] {
   if (/<!(?:DOCTYPE|ENTITY)/i.test(text)) throw new Refusal('The answer declares entities')
   if (!/<\/(?:\w+:)?Envelope>\s*$/.test(text.slice(-200))) {
@@ -159,7 +159,7 @@ function readXml(text: string): RateRow[] {
   return rows
 }
 
-/** `Date, USD, GBP, ` and below it `20 November 2026, 1.0876, N/A, `: a row a day. */
+/** Reads `Date, USD, GBP, ` and, below, a row a day: `20 November 2026, 1.0876, N/A, `. */
 function readCsv(text: string): RateRow[] {
   if (!text.endsWith('\n')) throw new Refusal('The answer is not complete CSV')
   const [header = [], ...lines] = text
@@ -189,7 +189,7 @@ function ofEuro(day: string, { code, rate }: { code: string; rate: string }): Ra
 const MONTHS =
   'January February March April May June July August September October November December'.split(' ')
 
-/** A day that exists, from `2026-11-20` or `20 November 2026`. */
+/** Reads `2026-11-20` or `20 November 2026`. Throws `Refusal` if that day does not exist. */
 function parseDay(text: string): string {
   const {
     date = '',

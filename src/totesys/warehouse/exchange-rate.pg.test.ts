@@ -37,7 +37,7 @@ beforeAll(async () => {
     { base: 'USD', quote: 'GBP', day: '2026-11-12', rate: '0.79' },
     { base: 'USD', quote: 'GBP', day: '2026-11-13', rate: '0.8' },
     { base: 'USD', quote: 'GBP', day: '2026-11-16', rate: '0.81' },
-    // One table a day, in euro; that of the 13th lacks the krone.
+    // One table a day, in euro. The table of the 13th lacks the krone.
     ...['CHF 0.9', 'DKK 7.5', 'JPY 160'].map((rate) => ofEuro('2026-11-12', rate)),
     ...['CHF 0.96', 'JPY 168'].map((rate) => ofEuro('2026-11-13', rate)),
     // Another base that quotes both, on the same day and sooner in the alphabet, then later.
@@ -94,7 +94,7 @@ describe('exchange_rate_on()', () => {
     expect(rows).toEqual([{ rate: null, rate_date: null, is_filled: null, source: null }])
   })
 
-  it('takes the inverse where the pair is quoted the other way round only', async () => {
+  it('takes the inverse if the pair is quoted only the other way round', async () => {
     expect(await rateOn('GBP', 'USD', '2026-11-13')).toBe('1.25 of 2026-11-13 by a bank, inverse')
     expect(await rateOn('CHF', 'EUR', '2026-11-12')).toBe(
       '1.11111111111111111111 of 2026-11-12 by ECB, inverse',
@@ -219,14 +219,14 @@ describe('converted()', () => {
     expect(rows).toEqual([{ back: '999999999999.99' }])
   })
 
-  it('is null where there is no rate', async () => {
+  it('is null if there is no rate', async () => {
     expect(await convert('5', 'USD', 'GBP', '2026-11-11')).toBeNull()
     expect(await convert('5', 'USD', 'CHF', '2026-11-13')).toBeNull()
   })
 })
 
 describe('exchange_rate_by_day', () => {
-  it('has every day from the first rate of a pair to today, filled where there was none', async () => {
+  it('has every day from the first rate of a pair to today, filled if there was none', async () => {
     // The year 206 is a typing error, and would make charts of 1,800 years.
     const mistyped = { base: 'USD', quote: 'GBP', day: '0206-11-16' }
     await loadRates(client, [{ ...mistyped, rate: '0.7' }])
@@ -297,7 +297,7 @@ describe('a dropped file of rates', () => {
       (await system.query<{ said: string }>(sql)).map(({ said }) => said)
     const converted = `select converted(100, 'USD', 'GBP', '2026-11-21')::numeric(20, 2)::text as said`
 
-    // The database first: a run with nothing of it has no batch to follow.
+    // The database first, because feeds wait for its first batch.
     await system.run()
     const friday = await take('friday.csv', [
       'USD,GBP,2026-11-20,0.7912,a bank',
@@ -370,7 +370,7 @@ describe('a dropped file of rates', () => {
     expect(system.entries).toContainEqual(
       expect.objectContaining({ event: 'cells_absent', table: 'exchange_rate', cells: 1 }),
     )
-    // A day more each day: only that is new.
+    // Each day adds one row, and only that is new.
     const next = history.replace('\n', '\n2024-01-03,1.1,156.1234567891,N/A,\n')
     expect(await take('eurofxref-hist-2.csv.gz', gzipSync(next))).toEqual([
       ...known,

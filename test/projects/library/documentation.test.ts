@@ -6,7 +6,7 @@ import { expect, it } from 'vitest'
 const here = fileURLToPath(new URL('.', import.meta.url))
 const page = readFileSync(join(here, '../../../docs/your-own-project.md'), 'utf8')
 
-it('every excerpt of docs/your-own-project.md stands in the library as it is', () => {
+it('every excerpt in docs/your-own-project.md is in the library unchanged', () => {
   const files = readdirSync(here, { recursive: true, encoding: 'utf8' }).filter((name) =>
     /^project\.ts$|\.sql$/.test(name),
   )

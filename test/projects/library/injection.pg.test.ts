@@ -55,7 +55,7 @@ beforeAll(async () => {
 afterAll(() => system[Symbol.asyncDispose]())
 
 describe('hostile names and values', () => {
-  it('I6 arrive as they are, keys included', async () => {
+  it('I6 arrive unchanged, keys included', async () => {
     const sorted = VALUES.toSorted()
     const columns = {
       dim_book: 'title',

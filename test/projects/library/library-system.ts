@@ -72,7 +72,7 @@ export async function runHistory(
   }
 }
 
-/** What differs from one run of the tests to the next. */
+/** Columns that differ from one run of the tests to the next. */
 const MOMENTS = new Set(['recorded_at', 'valid_from', 'valid_to'])
 
 /**

@@ -8,7 +8,7 @@ import { createLibrary } from './library-system.ts'
 interface LoanChange {
   readonly kind: 'loan'
   readonly key: readonly [isbn: string, copyNumber: number, day: number]
-  /** The copy it is moved to; or the day of return; or none to delete it. */
+  /** The copy to which it moves, or the day of return, or neither to delete it. */
   readonly moveTo?: number | undefined
   readonly returned?: number | undefined
 }
@@ -16,7 +16,7 @@ interface LoanChange {
 interface CategoryChange {
   readonly kind: 'category'
   readonly id: number
-  /** Its name and what it stands under, or none to delete it. */
+  /** Its name and the category above it, or neither to delete it. */
   readonly to: { readonly name: string; readonly parent: number | undefined } | undefined
 }
 
@@ -143,7 +143,7 @@ function capture(): void {
   for (const [id, category] of live.categories) published.set(id, way(id, category))
 }
 
-/** A category with its way from the top; a circle ends where it would begin again. */
+/** A category with its path from the top. A circle ends where it would begin again. */
 function way(id: number, { name, parent }: Category): string {
   const names = [name]
   const seen = new Set([id])
@@ -157,7 +157,7 @@ function way(id: number, { name, parent }: Category): string {
   return `${parent ?? 'top'}: ${names.join(' / ')} (${names.length})`
 }
 
-/** Holds the warehouse against the model: all versions, the current ones, and the categories. */
+/** Compares the warehouse with the model: all versions, the current ones, and the categories. */
 async function compare(): Promise<void> {
   const loan = `isbn || ' ' || copy_number || ' ' || lent_on - date '1970-01-01' as key`
   const history = await system.query<{ key: string; versions: string[] }>(`

@@ -22,7 +22,7 @@ it('I6 the same changes in one run and in many end in the same current rows', as
     expect(await dump(one, `${fact}_current`, without), fact).toEqual(current)
   }
   for (const dimension of dimensions) {
-    // Who looks often also has rows that are gone from the source since: facts of the past join them.
+    // Frequent runs also keep rows that are gone from the source, because earlier facts join them.
     const often = await dump(many, dimension)
     expect(often, dimension).toEqual(expect.arrayContaining(await dump(one, dimension)))
   }

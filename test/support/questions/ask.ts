@@ -60,7 +60,7 @@ export function asOf(text: string, filters: Record<string, string>): string {
   return text.replaceAll(/\bfact_(\w+?)_current\b/g, `fact_$1_as_of(:'as_of'::timestamptz)`)
 }
 
-/** What `pg_type` calls 16. */
+/** The id of `bool` in `pg_type`. */
 const BOOLEAN = 16
 
 /** Rows of a statement, every value as Postgres prints it and booleans in words. */

@@ -81,7 +81,7 @@ export const WEEKLY = (table: string, columns: string, zeros: string): string =>
   left join weekly using (currency_code, week_start)
   order by 1, 2`
 
-/** The payments, with the columns of a list of payments. */
+/** The payments, with the columns that a list of payments shows. */
 export const SCHEDULED = `
   select payment_id, due as payment_date, payment_amount as amount, currency_code,
       kind as payment_type, paid, counterparty_id, counterparty_legal_name as counterparty

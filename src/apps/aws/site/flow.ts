@@ -24,7 +24,7 @@ export class LoginError extends Error {
 }
 
 /**
- * Returns the wanted path if it lies on this site, else the start page. To a browser, `//host` and
+ * Returns the wanted path if it is on this site, else the start page. To a browser, `//host` and
  * `/\host` are addresses of other sites.
  */
 export function pathTo(wanted: string | null, origin: string): string {
@@ -61,7 +61,9 @@ export interface Tokens {
   readonly id: string
 }
 
-/** Trades a code for tokens. Throws `LoginError`, with `expired` for a code that is not valid (now). */
+/**
+ * Trades a code for tokens. Throws `LoginError`, with `expired` for a code that is not valid (now).
+ */
 export async function tradeCode(
   config: LoginConfig,
   { code, verifier, origin }: { code: string; verifier: string; origin: string },
@@ -91,8 +93,8 @@ export async function tradeCode(
 const CLOCK_TOLERANCE_MS = 5 * 60_000
 
 /**
- * Checks the id token, which came from the issuer itself over TLS, against the attempt (OpenID Connect
- * Core, 3.1.3.7). Throws `LoginError`.
+ * Checks the id token, which came from the issuer itself over TLS, against the attempt (OpenID
+ * Connect Core, 3.1.3.7). Throws `LoginError`.
  */
 export function checkIdToken(
   id: string,

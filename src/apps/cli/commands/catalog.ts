@@ -103,7 +103,7 @@ function printTable(output: Output, table: CatalogTable & Feeds, { models }: Cat
   }
   if (hold !== undefined) {
     output.print(
-      `  ${output.style('red', '✕ held back')} since ${formatMoment(hold.sinceAt)} UTC: ${hold.detail}`,
+      `  ${output.style('red', '✕ held')} since ${formatMoment(hold.sinceAt)} UTC: ${hold.detail}`,
     )
   }
   for (const [index, version] of versions.entries()) {
@@ -145,14 +145,14 @@ function describeVersion({ columns, difference }: TableVersion): string[] {
     return [`first captured, with ${formatNumber(columns.length, 'column')}`]
   }
   if (isEmptyDifference(difference)) {
-    return ['no column differs: the table or its partitions were created anew']
+    return ['no column differs: the table or its partitions were recreated']
   }
   const { added, removed, changed, reordered, key } = difference
   return [
     ...added.map((column) => `+ ${describeColumn(column)}`),
     ...removed.map((column) => `- ${describeColumn(column)}`),
     ...changed.map((column) => `~ ${column.column}: ${describeChange(column).join(' · ')}`),
-    ...(reordered ? ['columns stand in another order'] : []),
+    ...(reordered ? ['columns are in another order'] : []),
     ...(key ? [`key ${key.before.join(', ')} → ${key.after.join(', ')}`] : []),
   ]
 }

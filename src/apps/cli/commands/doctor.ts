@@ -3,7 +3,7 @@ import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
 
-/** `tidemark doctor`: rehearses what a run needs, and prints what fixes each fault. Writes nothing. */
+/** `tidemark doctor`: rehearses what a run needs, and prints the fix for each problem. */
 export async function doctorCommand({ output, config, signal }: CommandContext): Promise<number> {
   await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
   const { deps, reader } = environment

@@ -99,7 +99,7 @@ it('reportRun() says what was pending, or that nothing was new', () => {
   )
 })
 
-it('reportRun() says what a failed run has done all the same, and what the next one will do', () => {
+it('reportRun() says what a failed run did anyway, and what the next one will do', () => {
   const captured = extracted({ inserted: 1 })
   expect(reported({ failures: failed('extract') }).err).toContain(
     'Nothing was captured by this run',
@@ -138,16 +138,16 @@ it('reportRun() says when the promise breaks, or broke', () => {
   expect(reported({ failures, completeTo: ago(45) }).err).toMatch(/45 min ago; .* 30 min broke at/)
 })
 
-it('reportRun() makes no error of having been asked to stop', () => {
+it('reportRun() does not report a requested stop as an error', () => {
   const error = new InterruptedError('Stopped', { code: 'INTERRUPTED' })
   const { err, out } = reported({ failures: [{ stage: 'transform', error }] })
   expect(err + out).not.toContain('✕')
 })
 
-it('I13 reportRun() names what is held back, however little else there is to say', () => {
+it('I13 reportRun() names held tables even if nothing else happened', () => {
   const held = [{ table: 'staff', reason: 'permission', detail: 'table staff may not be read' }]
   const { err } = reported({ loaded: { batches: [], lastBatch: 4, isCutShort: false }, held })
-  expect(err).toBe('   ! held back: staff (permission)   see tidemark status\n')
+  expect(err).toBe('   ! held: staff (permission)   see tidemark status\n')
 })
 
 it('reportRun() counts the rows that are published although they break a check', () => {

@@ -126,7 +126,7 @@ export function reportRun({ output, config }: CommandContext, report: RunReport)
   }
   if (held.length > 0) {
     const tables = held.map(({ table, reason }) => `${table} (${reason})`).join(', ')
-    output.note(`   ${output.style('red', '! held back:')} ${tables}   see tidemark status`)
+    output.note(`   ${output.style('red', '! held:')} ${tables}   see tidemark status`)
   }
 }
 
@@ -183,7 +183,7 @@ function distinct(errors: readonly unknown[]): unknown[] {
   return errors.filter((_, index) => texts.indexOf(texts[index] ?? '') === index)
 }
 
-/** Says what a failed run did all the same, and what the next one will do. */
+/** Says what a failed run did anyway, and what the next one will do. */
 function describeSafety({ extracted, failures }: RunReport): string {
   const failed = new Set(failures.map(({ stage }) => stage))
   if (failed.has('extract')) return '  Nothing was captured by this run; the next run catches up.'

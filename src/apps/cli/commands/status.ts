@@ -81,8 +81,8 @@ function print(output: Output, status: Status): void {
 
 function describeTable(output: Output, { heldDeletes, hold, quarantined }: TableStatus): string {
   return [
-    hold === undefined ? '' : output.style('red', `held back: ${describeHold(hold)}`),
-    heldDeletes > 0 ? `${formatCount(heldDeletes)} deletions held back` : '',
+    hold === undefined ? '' : output.style('red', `held: ${describeHold(hold)}`),
+    heldDeletes > 0 ? `${formatCount(heldDeletes)} deletions held` : '',
     quarantined > 0 ? `${formatNumber(quarantined, 'row')} in quarantine` : '',
   ]
     .filter((part) => part !== '')

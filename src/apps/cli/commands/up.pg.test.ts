@@ -58,7 +58,7 @@ describe('tidemark up', () => {
     expect(page).toContain('<h1>Overview</h1>')
   })
 
-  it('takes a free port when the usual one is taken and none was asked for', async () => {
+  it('takes a free port if the usual one is taken and no other was asked for', async () => {
     const other = await take(DEFAULT_PORT)
     const { url, page } = await up('')
     other.close()
@@ -75,7 +75,7 @@ describe('tidemark up', () => {
     expect(out).toContain('PORT_TAKEN')
   })
 
-  it('names the databases of your own after one run, because they go on', async () => {
+  it('names your own databases after one run, because they keep running', async () => {
     const { err } = await tidemark(['up', '--once'], {
       env: {
         TIDEMARK_SOURCE_URL: system.source.readerUrl,
@@ -88,7 +88,7 @@ describe('tidemark up', () => {
     expect(err).not.toContain('Kept')
   })
 
-  it('serves nothing when it is to run once', async () => {
+  it('serves nothing if it runs once', async () => {
     const { code, out } = await up('0', '--once')
     expect(code).toBe(0)
     expect(out).not.toContain('server_started')

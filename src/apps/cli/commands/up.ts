@@ -23,8 +23,8 @@ export interface UpOptions {
 }
 
 /**
- * `tidemark up`: runs everything on this machine until interrupted. Starts what is embedded, fills an
- * empty Totesys, lets it live, and serves the dashboard. With `once` it serves nothing.
+ * `tidemark up`: runs everything on this machine until interrupted. Starts what is embedded, fills
+ * an empty Totesys, lets it live, and serves the dashboard. With `once` it serves nothing.
  */
 export async function upCommand(
   context: CommandContext,
@@ -122,7 +122,7 @@ function noteStart(output: Output, entry: AppLogEntry): void {
   }
 }
 
-/** What is there to use, while this process runs and after it. */
+/** The addresses to use while this process runs, and what stays after it. */
 function summary(
   output: Output,
   environment: Environment,

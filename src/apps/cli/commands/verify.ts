@@ -57,11 +57,11 @@ const COMPARED: Readonly<Record<VerifiedTable['where'], string>> = {
 
 function describeHeld(tables: readonly VerifiedTable[]): string {
   const held = tables.filter((table) => table.held !== undefined).map(({ table }) => table)
-  return held.length === 0 ? '' : `, except what is held back: ${held.join(', ')}`
+  return held.length === 0 ? '' : `, except held tables: ${held.join(', ')}`
 }
 
 function verdict({ difference, quarantined, held }: VerifiedTable): string {
-  if (held !== undefined) return `held back: ${held}`
+  if (held !== undefined) return `held: ${held}`
   const { missing, extra, different } = difference
   const found = [
     missing > 0 ? `${formatCount(missing)} missing` : '',

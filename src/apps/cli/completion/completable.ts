@@ -20,7 +20,7 @@ export interface CompletablePlace {
   readonly children: readonly { readonly name: string; readonly summary: string }[]
   /** The values that may come next, in their order. */
   readonly values: readonly CompletableValue[]
-  /** All options that may stand here, with those that every command takes. */
+  /** All options that are allowed here, with those that every command takes. */
   readonly options: readonly CompletableOption[]
 }
 

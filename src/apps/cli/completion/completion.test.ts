@@ -91,7 +91,7 @@ describe.each([
     },
   )
   it.runIf(has || process.env['CI'] !== undefined)(
-    'looks past options and their values, and offers nothing where any text may stand',
+    'looks past options and their values, and offers nothing where any text is allowed',
     () => {
       expect(suggest('tidemark --quiet --home quarantine lake ')).toEqual(['sweep'])
       expect(suggest('tidemark history payment ')).toEqual([])
@@ -100,7 +100,7 @@ describe.each([
   )
 })
 
-it('a script never runs what stands on the line', () => {
+it('a script never runs the text on the line', () => {
   for (const word of ['$(touch${IFS}made)', '`touch${IFS}made`']) {
     expect(bash(`tidemark history ${word} `)).toEqual([])
     expect(bash(`tidemark history ${word}`)).toEqual([])

@@ -11,7 +11,7 @@ describe('planDay()', () => {
   const perDay = (isOne: (event: (typeof planned)[number]) => boolean): number =>
     planned.filter(isOne).length / weekdays
 
-  it('plans as much a weekday as the real source does', () => {
+  it('plans as many events a weekday as the real source has', () => {
     expect(perDay(({ kind }) => kind === 'payments')).toBe(1)
     expect(perDay(({ kind }) => kind === 'sale')).toBeCloseTo(21, 0)
     expect(perDay(({ kind }) => kind === 'purchase')).toBeCloseTo(9, 0)
@@ -45,7 +45,7 @@ describe('planDay()', () => {
     expect(times).toEqual(times.toSorted((a, b) => a - b))
   })
 
-  it('plans after one moment up to and with another', () => {
+  it('plans from after one moment up to and including another', () => {
     const [first, second, third] = planDay(3, new Date('2024-08-22'))
     expect(planBetween(3, first!.at, third!.at)).toEqual([second, third])
     expect(planBetween(3, third!.at, first!.at)).toEqual([])
@@ -56,7 +56,7 @@ describe('planDay()', () => {
 })
 
 describe('workingTime()', () => {
-  it('counts the hours of work alone', () => {
+  it('counts only working hours', () => {
     const monday = workingTime(new Date('2024-08-19T08:00:00Z'))
     const since = (moment: string): number =>
       (workingTime(new Date(moment)) - monday) / workingDayMs

@@ -12,7 +12,7 @@ export interface PlannedEvent {
   order?: 'sales_order' | 'purchase_order'
 }
 
-/** A column that is updated while `last_updated` stays as it is. */
+/** A column that is updated while `last_updated` stays unchanged. */
 export interface SilentChange {
   table: 'sales_order' | 'purchase_order' | 'design'
   column: string
@@ -34,10 +34,11 @@ const purchaseColumns = [
 ] as const
 
 /**
- * Everything that happens on the day of `at`, in order of time. Pure: the same seed and day give the
- * same plan. Nothing happens at weekends. On weekdays the due payments come at 07:55:11, then from
- * 08:00 to 19:00 16–26 sales and 6–12 purchases. Between two orders come 0–2 new designs, sometimes
- * a silent update to each order table and to a design, and about every fifth day a deletion.
+ * Everything that happens on the day of `at`, in order of time. Pure: the same seed and day give
+ * the same plan. Nothing happens at weekends. On weekdays the due payments come at 07:55:11, then
+ * from 08:00 to 19:00 16–26 sales and 6–12 purchases. Between two orders come 0–2 new designs,
+ * sometimes a silent update to each order table and to a design, and about every fifth day a
+ * deletion.
  */
 export function planDay(seed: number, at: Date): PlannedEvent[] {
   const midnight = startOfDay(at)

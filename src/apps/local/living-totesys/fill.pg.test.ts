@@ -48,7 +48,7 @@ describe('fillTotesys()', () => {
     Number((await database.query<{ n: string }>(`select count(*) as n from ${condition}`))[0]!.n)
   const one = async (sql: string): Promise<unknown> => (await database.query(sql))[0]
 
-  it('fills all eleven tables at the sizes of the real one', async () => {
+  it('fills all eleven tables at the sizes of the real source', async () => {
     const sizes: Record<string, number> = {}
     for (const table of tables) sizes[table] = await counted(table)
     expect(sizes).toMatchObject({
@@ -106,7 +106,7 @@ describe('fillTotesys()', () => {
     expect(await counted(sql)).toBe(0)
   })
 
-  it('keeps to the ranges of the real one', async () => {
+  it('keeps to the ranges of the real source', async () => {
     expect(
       await counted(`sales_order where units_sold not between 1001 and 99973
         or unit_price not between 2 and 4
@@ -135,7 +135,7 @@ describe('fillTotesys()', () => {
     expect(await counted(sql)).toBe(0)
   })
 
-  it('has paid in one batch a weekday, at 07:55:11, what was due and not made that day', async () => {
+  it('pays in one batch each weekday, at 07:55:11, everything due that was not made that day', async () => {
     const due = `payment_date::date + time '07:55:12' <= '${until.toISOString().slice(0, -1)}'
       and extract(isodow from payment_date::date) < 6 and payment_date::date > created_at::date`
     expect(await counted(`payment where paid <> (${due})`)).toBe(0)
@@ -180,7 +180,7 @@ describe('fillTotesys()', () => {
     ).toEqual({ s: 2001, p: 818, t: 2818, pay: 2818, d: true })
   })
 
-  it('breaks no foreign key, though it skips their checks', async () => {
+  it('breaks no foreign key, although it skips their checks', async () => {
     const keys = await database.query<{ name: string; relation: string; def: string }>(
       `select conname as name, conrelid::regclass::text as relation, pg_get_constraintdef(oid) as def
        from pg_constraint where contype = 'f' and connamespace = 'public'::regnamespace`,

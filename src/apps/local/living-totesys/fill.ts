@@ -9,7 +9,7 @@ export interface FillOptions {
   seed: number
   /** Number of sales orders. For every 71 of them there are 29 purchase orders. */
   salesOrders: number
-  /** The moment at which the source stands. Nothing in it is later. */
+  /** The moment up to which the source is filled. Nothing in it is later. */
   until: Date
 }
 
@@ -31,8 +31,9 @@ const rowCountSql = read('row-count')
 
 /**
  * Fills an empty Totesys (`schema.sql`) as it would stand at `until`, in one transaction. There are
- * about 30 orders a weekday for at most two years, so a larger source is a busier one. A superuser's
- * session skips foreign-key checks for speed. Throws `ConfigError` if the source is not empty.
+ * about 30 orders a weekday for at most two years, so a larger source is a busier one. A
+ * superuser's session skips foreign-key checks for speed. Throws `ConfigError` if the source is not
+ * empty.
  */
 export async function fillTotesys(client: pg.Client, options: FillOptions): Promise<FillResult> {
   const { seed, salesOrders, until } = options

@@ -82,7 +82,7 @@ describe('createLiving()', () => {
     expect(created('design')).toBeLessThan(1.4)
   })
 
-  it('makes order, transaction and payment as one, in working hours', async () => {
+  it('makes order, transaction and payment at one moment, in working hours', async () => {
     const sound = `payment as p join transaction as t using (transaction_id)
       left join sales_order as s using (sales_order_id)
       left join purchase_order as o using (purchase_order_id)
@@ -207,7 +207,7 @@ describe('createLiving()', () => {
     expect((await living.advanceTo(new Date('2024-09-13T23:00:00Z'))).created).toBeGreaterThan(0)
   })
 
-  it('passes on what the source refuses, and leaves no half of a deletion', async () => {
+  it('passes on an error from the source, and leaves no half-done deletion', async () => {
     await using stubborn = await filled()
     await stubborn.query(`create function refuse() returns trigger language plpgsql
       as $$ begin raise exception 'not this one'; end $$`)

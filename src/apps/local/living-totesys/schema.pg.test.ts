@@ -70,7 +70,7 @@ describe('schema.sql', () => {
     }
   })
 
-  it('may be read by a reader who may do nothing else, in tables to come as well', async () => {
+  it('may be read by a reader with no other rights, later tables included', async () => {
     await database.query('create table later as select 1 as one')
     await using reader = Object.assign(new pg.Client(database.readerUrl), {
       [Symbol.asyncDispose]: () => reader.end(),

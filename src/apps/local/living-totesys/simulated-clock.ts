@@ -3,7 +3,7 @@ import { startOfDay } from './working-time.ts'
 
 /** A clock that runs faster than real time until it has caught up. */
 export interface SimulatedClock {
-  /** Moves on by the real time since the last call, times the speed. Returns where it stands. */
+  /** Moves on by the real time since the last call, times the speed. Returns its time. */
   advance(): Date
 }
 
@@ -20,10 +20,10 @@ const longestStepMs = 5_000
 const leadMs = 10_000
 
 /**
- * Creates a clock that runs from `start` at `speed` until it reaches the real time, and goes with it
- * from then on. It never passes the real time and never goes back. When nothing more is planned for
- * its day, it jumps to ten seconds before the next event. A real gap (a suspended machine) counts as
- * five seconds at most.
+ * Creates a clock that runs from `start` at `speed` until it reaches the real time, and goes with
+ * it from then on. It never passes the real time and never goes back. When nothing more is planned
+ * for its day, it jumps to ten seconds before the next event. A real gap (a suspended machine)
+ * counts as five seconds at most.
  */
 export function createClock({ seed, start, speed, now }: ClockOptions): SimulatedClock {
   let position = start

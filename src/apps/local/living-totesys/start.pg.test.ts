@@ -96,7 +96,7 @@ describe('startLiving()', () => {
     const { seen, errors } = await liveUntil(
       { url: database.url, now: clockAt('2024-11-20T12:00:00Z'), speed: 60_000, tickMs: 20 },
       (events, caught) => {
-        // Known by what it asked last, which is not always the same: again until it is met.
+        // Its last query, which identifies it, varies. So this repeats until it matches.
         if (events.length > 0 && caught.length === 0) {
           void admin.query(`select pg_terminate_backend(pid) from pg_stat_activity
             where datname = current_database() and query like '%design_id%'
@@ -117,13 +117,13 @@ describe('startLiving()', () => {
     expect(errors).toHaveLength(3)
   })
 
-  it('reports a database that is no Totesys', async () => {
+  it('reports a database that is not Totesys', async () => {
     await using empty = await createDatabase({ template: 'empty' })
     const { errors } = await liveUntil({ url: empty.url }, (_, caught) => caught.length > 0)
     expect(String(errors[0])).toContain('sales_order')
   })
 
-  it('is stopped without having been told of anything', async () => {
+  it('can be stopped without any callback', async () => {
     await expect(startLiving({ url: database.url, seed }).stop()).resolves.toBeUndefined()
   })
 })

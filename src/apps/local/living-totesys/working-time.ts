@@ -12,7 +12,7 @@ export function startOfDay(at: Date): Date {
   return new Date(Math.floor(at.getTime() / dayMs) * dayMs)
 }
 
-/** Whether a moment lies on a day from Monday to Friday. */
+/** Whether a moment is on a day from Monday to Friday. */
 export function isWorkday(at: Date): boolean {
   return ![0, 6].includes(at.getUTCDay())
 }

@@ -94,7 +94,7 @@ function readTheme(color: string, element: HTMLElement, isStill: boolean): Theme
   }
 }
 
-/** A colour for a currency that has none of its own: the same one on every page. */
+/** A colour for a currency without one of its own. It is the same on every page. */
 function otherCurrency(name: string, series: readonly string[]): string {
   const sum = Array.from(name, (letter) => letter.codePointAt(0) ?? 0).reduce((a, b) => a + b, 0)
   return series[3 + (sum % 3)] ?? '#808080'

@@ -26,7 +26,7 @@ export function tooltip(theme: Theme) {
   }
 }
 
-/** A value for a tooltip, rounded to cents; text stays as it is. */
+/** A value for a tooltip, rounded to cents; text stays unchanged. */
 export function formatAmount(value: unknown): string {
   const number = Number(value)
   return Number.isFinite(number)

@@ -31,7 +31,7 @@ interface Bar {
   readonly total: number
 }
 
-/** Plots a bar a row, or a bar a label if rows are added up. Throws as `AnswerTable`. */
+/** Plots a bar a row, or a bar a label if rows are added up. Throws what `AnswerTable` throws. */
 export function plotBars(chart: BarsChart, source: PlotSource): UnnamedPlot<BarsPlot> {
   const bars = gatherBars(chart, source.table)
   const shown = bars.slice(0, chart.limit)

@@ -12,7 +12,7 @@ export interface BoxesPlot extends PlotFrame {
   readonly fives: readonly (readonly number[])[]
 }
 
-/** Plots a box a row, for the first rows. Throws as `AnswerTable`. */
+/** Plots a box a row, for the first rows. Throws what `AnswerTable` throws. */
 export function plotBoxes(chart: BoxesChart, { table }: PlotSource): UnnamedPlot<BoxesPlot> {
   const shown = table.rows.slice(0, chart.limit)
   const [, , median] = chart.five

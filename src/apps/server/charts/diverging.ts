@@ -22,11 +22,11 @@ export interface DivergingPlot extends PlotFrame {
   readonly out: readonly number[]
   /** What people call `in` and `out`. */
   readonly names: readonly [string, string]
-  /** For weeks, whether each is over; they stand along a time axis. Rows without it lie. */
+  /** For weeks along a time axis, whether each is over. Undefined for rows below each other. */
   readonly complete?: readonly boolean[]
 }
 
-/** Plots two bars a row, for the first rows. Throws as `AnswerTable`. */
+/** Plots two bars a row, for the first rows. Throws what `AnswerTable` throws. */
 export function plotDiverging(
   chart: DivergingChart,
   { table, labels }: PlotSource,
@@ -64,7 +64,9 @@ function sumOf(values: readonly number[]): string {
   return roundNumber(values.reduce((total, value) => total + value, 0))
 }
 
-/** Draws what goes out striped, to the other side of zero, and writes every amount without a sign. */
+/**
+ * Draws what goes out striped, to the other side of zero, and writes every amount without a sign.
+ */
 export function divergingOption(plot: DivergingPlot, theme: Theme): EChartsOption {
   const { labels, names, complete } = plot
   const axis = {

@@ -16,7 +16,7 @@ export interface DumbbellPlot extends PlotFrame {
   readonly names: readonly [string, string]
 }
 
-/** Plots the first rows that rise and the last rows that fall. Throws as `AnswerTable`. */
+/** Plots the first rows that rise and the last rows that fall. Throws what `AnswerTable` throws. */
 export function plotDumbbell(
   chart: DumbbellChart,
   { table, labels }: PlotSource,

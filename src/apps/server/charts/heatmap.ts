@@ -16,7 +16,10 @@ export interface HeatmapPlot extends PlotFrame {
   readonly unit: string
 }
 
-/** Plots every hour between the first and the last, and every day named. Throws as `AnswerTable`. */
+/**
+ * Plots every hour between the first and the last, and every day named. Throws what `AnswerTable`
+ * throws.
+ */
 export function plotHeatmap(
   chart: HeatmapChart,
   { table, labels }: PlotSource,

@@ -24,7 +24,10 @@ interface Bar {
   readonly value: number
 }
 
-/** Plots a bar for each number from the first to the last, gaps included. Throws as `AnswerTable`. */
+/**
+ * Plots a bar for each number from the first to the last, gaps included. Throws what `AnswerTable`
+ * throws.
+ */
 export function plotHistogram(
   chart: HistogramChart,
   { table, labels }: PlotSource,

@@ -5,7 +5,7 @@ import { amountAxis, baseOption, timeAxis, tooltip } from './axes.ts'
 import { type PlotFrame, type PlotSource, STANDING_PX, type UnnamedPlot } from './plot.ts'
 import { textStyle, type Theme } from './theme.ts'
 
-/** A line over weeks or months. The part to one that is still running is dashed. */
+/** A line over weeks or months. Its part to a running week or month is dashed. */
 export interface LinesPlot extends PlotFrame {
   readonly kind: 'lines'
   readonly labels: readonly string[]
@@ -16,7 +16,7 @@ export interface LinesPlot extends PlotFrame {
   readonly isRate: boolean
 }
 
-/** Plots a line from rows, one a week or month. Throws as `AnswerTable`. */
+/** Plots a line from rows, one a week or month. Throws what `AnswerTable` throws. */
 export function plotLines(
   chart: LinesChart,
   { table, labels }: PlotSource,
@@ -54,7 +54,9 @@ export function plotLines(
   }
 }
 
-/** Draws the whole weeks as a solid line, the running one dashed, and writes the last whole value. */
+/**
+ * Draws the whole weeks as a solid line, the running one dashed, and writes the last whole value.
+ */
 export function linesOption(plot: LinesPlot, theme: Theme): EChartsOption {
   const { labels, complete, isRate } = plot
   const amounts = amountAxis(theme)

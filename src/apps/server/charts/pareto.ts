@@ -14,7 +14,7 @@ export interface ParetoPlot extends PlotFrame {
   readonly cumulative: readonly number[]
 }
 
-/** Plots the first rows. Throws as `AnswerTable`. */
+/** Plots the first rows. Throws what `AnswerTable` throws. */
 export function plotPareto(chart: ParetoChart, { table }: PlotSource): UnnamedPlot<ParetoPlot> {
   const { rows, text, number } = table
   const shown = rows.slice(0, chart.limit)
@@ -36,7 +36,7 @@ export function plotPareto(chart: ParetoChart, { table }: PlotSource): UnnamedPl
 
 const SERIES = { amount: 'amount', share: 'share so far' }
 
-/** Draws the amounts from the left and the share so far on an axis of its own beneath. */
+/** Draws the amounts from the left, and the cumulative share on a separate axis beneath. */
 export function paretoOption(plot: ParetoPlot, theme: Theme): EChartsOption {
   const base = lyingAxes(plot.labels, { theme, hasLegend: true })
   return {

@@ -18,7 +18,7 @@ const theme: Theme = {
   widthPx: 400,
 }
 
-/** The plots of rows that are written as one text each, and what is drawn from them. */
+/** The plots of rows, each row written as one text, and the options that draw them. */
 function draw(chart: DrawnChart, names: string, rows: readonly string[]) {
   const columns = names.split(' ').map((name): ResultColumn => ({ name, kind: 'text' }))
   const cells = rows.map((row) => row.split(' ').map((cell) => (cell === '-' ? null : cell)))
@@ -92,7 +92,7 @@ describe('plotsOf()', () => {
     expect(options[0]).toMatchObject({ yAxis: { scale: true } })
   })
 
-  it('says of lines that no week is whole yet', () => {
+  it('says that no week of a line is complete yet', () => {
     const chart = {
       kind: 'lines',
       split: 'c',

@@ -17,7 +17,9 @@ export interface PlotFrame {
   readonly heightPx: number
 }
 
-/** A plot before its name and colour are known: they come from the group of rows it is made from. */
+/**
+ * A plot before its name and colour are known: they come from the group of rows it is made from.
+ */
 export type UnnamedPlot<P extends PlotFrame> = Omit<P, 'name' | 'color'>
 
 /** The rows that a plot is made from. */
@@ -27,7 +29,7 @@ export interface PlotSource {
   labels(column: string): string
 }
 
-/** The height of a plot whose bars or lines stand. */
+/** The height of a plot with vertical bars or lines. */
 export const STANDING_PX = 210
 
 /** The height of a plot with a row for each bar, at least two. */

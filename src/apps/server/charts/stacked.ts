@@ -6,7 +6,7 @@ import { amountAxis, baseOption, legendBesideOrBelow, timeAxis } from './axes.ts
 import type { PlotFrame, PlotSource, UnnamedPlot } from './plot.ts'
 import { decalOf, type Theme } from './theme.ts'
 
-/** Bars over months, each a stack of values; the greatest stands at the bottom. */
+/** Bars over months, each a stack of values, with the greatest at the bottom. */
 export interface StackedPlot extends PlotFrame {
   readonly kind: 'stacked'
   readonly labels: readonly string[]
@@ -15,7 +15,10 @@ export interface StackedPlot extends PlotFrame {
   readonly complete: readonly boolean[]
 }
 
-/** Plots a bar a month and a place in it for each value of `stack`. Throws as `AnswerTable`. */
+/**
+ * Plots a bar a month and a place in it for each value of `stack`. Throws what `AnswerTable`
+ * throws.
+ */
 export function plotStacked(
   chart: StackedChart,
   { table, labels }: PlotSource,

@@ -13,7 +13,7 @@ export interface WaterfallPlot extends PlotFrame {
   readonly values: readonly number[]
 }
 
-/** Plots the columns of the first row. Throws as `AnswerTable`. */
+/** Plots the columns of the first row. Throws what `AnswerTable` throws. */
 export function plotWaterfall(
   chart: WaterfallChart,
   { table, labels }: PlotSource,

@@ -104,7 +104,7 @@ function renderCell(
   </td>`
 }
 
-/** `SALES_RECEIPT` and `sales_order` as words. Any other text stays as it is. */
+/** `SALES_RECEIPT` and `sales_order` as words. Any other text stays unchanged. */
 function inWords(cell: string): string {
   if (!/^([A-Z]+(_[A-Z]+)+|[a-z]+(_[a-z]+)+)$/.test(cell)) return cell
   return cell.toLowerCase().replaceAll('_', ' ')

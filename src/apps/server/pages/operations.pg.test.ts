@@ -49,7 +49,7 @@ function asker({
 
 const get: Ask = (path) => asker()(path)
 
-/** What a page says, its tags gone and its white space folded. */
+/** The text of a page, without tags and with white space folded. */
 async function said(path: string): Promise<string> {
   const response = await get(path)
   expect([response.status, response.headers.get('content-type')]).toEqual([
@@ -180,7 +180,7 @@ describe('when something is kept back', () => {
     const text = await said('/catalogue/design')
     expect(text).toContain('added &lt;b&gt;note')
     const payment = await said('/catalogue/payment')
-    expect(payment).toMatch(/held back since .* UTC ?: column paid is gone/)
+    expect(payment).toMatch(/held since .* UTC ?: column paid is gone/)
   })
 
   it('Pipeline shows which batches are not loaded yet', async () => {

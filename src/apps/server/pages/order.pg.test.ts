@@ -183,7 +183,7 @@ describe('the page of an order', () => {
     }
   })
 
-  it('asks for finance, beyond this machine, if it shows payments', () => {
+  it('requires the group finance, beyond this machine, if it shows payments', () => {
     expect(groupsFor('/order/payment/1')).toEqual(['finance'])
     expect(groupsFor('/order/payment')).toEqual(['finance'])
     expect(groupsFor('/payments/next5')).toEqual(['finance'])
@@ -264,7 +264,7 @@ describe('the page of an order', () => {
     }
   })
 
-  it('names the batch that captured a fact which was held back', async () => {
+  it('names the batch that captured a fact which was held', async () => {
     const { sql, deps } = system
     const strict = { ...deps, limits: { ...deps.limits, quarantineRows: 0, quarantineShare: 0.1 } }
     await sql.query(`insert into purchase_order select 2, created_at, last_updated, staff_id,
@@ -286,7 +286,7 @@ describe('the page of an order', () => {
     const origins = await readOrigins(deps, fact, { versions, generation })
     expect(origins.map((origin) => (origin as Origin).captured.batch)).toEqual([4, 5])
     const page = await pageOf('/order/purchase_order/2')
-    expect(page).toContain('captured in <a href="/run/4">4</a> and held back since')
+    expect(page).toContain('captured in <a href="/run/4">4</a> and held since')
     const [, , , four] = await system.records()
     expect(page).toContain(four?.tables['purchase_order']?.changes[0]?.key)
   })

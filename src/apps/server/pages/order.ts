@@ -40,9 +40,9 @@ interface OrderContext {
 
 /**
  * One fact with all its versions, `GET /order/<source table>/<key>` (the values of a key of several
- * columns separated by commas), and `GET /order`, a form that leads there. Each fact has one address:
- * another name of the table, or another spelling of the key, is redirected to it, and that address
- * decides who may read the fact. A read that shows payments is logged with its subject.
+ * columns separated by commas), and `GET /order`, a form that leads there. Each fact has one
+ * address: another name of the table, or another spelling of the key, is redirected to it, and that
+ * address decides who may read the fact. A read that shows payments is logged with its subject.
  */
 export function orderRoutes(context: OrderContext): Hono<ServerEnv> {
   const { project } = context.deps
@@ -138,7 +138,7 @@ async function answerPage(
   return c.html(body, status, { 'cache-control': 'private, no-store' })
 }
 
-/** A page that says why there is no such fact, with the form to look for another. */
+/** A page that says why there is no such fact, with the form to find another. */
 async function answerNotFound(
   c: Context<ServerEnv>,
   context: OrderContext,

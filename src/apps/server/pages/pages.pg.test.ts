@@ -363,7 +363,7 @@ describe('the pages', () => {
   })
 })
 
-/** What people read, blanks as one. */
+/** The text that people read, with single blanks. */
 function plainText(markup: string): string {
   return markup.replaceAll(/<[^>]*>/g, ' ').replaceAll(/\s+/g, ' ')
 }

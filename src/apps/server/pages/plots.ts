@@ -36,7 +36,7 @@ export function renderPlots(
   </div>`
 }
 
-/** JSON that cannot end the element it stands in. */
+/** JSON that cannot end the element around it. */
 function jsonOf(value: unknown): string {
   return JSON.stringify(value)
     .replaceAll('<', '\\u003c')

@@ -32,7 +32,7 @@ export interface RowFile {
   readonly rows: number
 }
 
-/** Some lines of a file, and where they stand in the batch. */
+/** Some lines of a file, and their place in the batch. */
 export interface Place {
   readonly file: FeedFile
   /** Lines before these in the batch. */
@@ -40,7 +40,7 @@ export interface Place {
   readonly path: string
 }
 
-/** As `FeedRows`, for lines that are checked one by one. */
+/** Like `FeedRows`, for lines that are checked one by one. */
 export type DividedLines = Omit<FeedRows, 'unknown'>
 
 /** A number that may have more digits than a double can hold. */

@@ -288,7 +288,7 @@ export async function* readLines(path: string, isRecord?: RecordEnd): AsyncGener
 type RecordEnd = (part: Buffer, isOpen: boolean) => boolean
 
 /**
- * A quote opens a field only at the start of the field. Inside a field, two quotes stand for one.
+ * A quote opens a field only at the start of the field. Inside a field, two quotes mean one.
  */
 export function quotesOpen(part: Buffer, isOpen: boolean): boolean {
   let isInside = isOpen

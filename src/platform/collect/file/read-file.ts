@@ -292,7 +292,7 @@ function checkKeyIsThere(file: FeedFile, table: LakeTable, fields: readonly stri
   if (missing !== undefined) throw unreadable(file, `it has no column ${missing}`)
 }
 
-/** As `divideLines`, for a file of JSON lines or of CSV records. */
+/** Like `divideLines`, for a file of JSON lines or of CSV records. */
 async function divideFile(
   batch: Stamp,
   table: LakeTable,

@@ -23,7 +23,7 @@ export interface ObjectStore {
    * stored an object under this key, equal or not.
    */
   putIfAbsent(key: string, body: Buffer): Promise<'created' | 'exists'>
-  /** As `putIfAbsent`, for a local file of any size. Streams the file and leaves it in place. */
+  /** Like `putIfAbsent`, for a local file of any size. Streams the file and leaves it in place. */
   uploadIfAbsent(key: string, path: string): Promise<'created' | 'exists'>
   /**
    * Returns the path of a local file with the object's content: the object itself if the store is

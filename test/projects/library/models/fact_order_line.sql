@@ -5,7 +5,7 @@
 with change as (
     select
         *,
-        -- Text that is no date becomes null, which sends the one row to quarantine.
+        -- Text that is not a date becomes null, which sends the one row to quarantine.
         case
             when regexp_full_match(ordered_on, '[0-9]{4}-[0-9]{2}-[0-9]{2}') and ordered_on >= '0001-01-01'
                 then try_strptime(ordered_on, '%Y-%m-%d')

@@ -11,7 +11,7 @@ function column(name: string, more: Partial<ArchivedColumn> = {}): ArchivedColum
 
 type Shape = { key: readonly string[]; columns: readonly ArchivedColumn[] }
 
-/** A table that was captured in these shapes, one a batch. */
+/** A table that was captured with these schemas, one in each batch. */
 function table(...shapes: readonly Shape[]): CatalogTable {
   return {
     table: 'thing',

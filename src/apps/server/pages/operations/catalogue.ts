@@ -65,7 +65,7 @@ export function renderTableCatalogue(
       table.hold === undefined
         ? ''
         : html`<p class="failure">
-            ${tag('bad', 'held back')} since ${formatMomentUtc(table.hold.sinceAt)}:
+            ${tag('bad', 'held')} since ${formatMomentUtc(table.hold.sinceAt)}:
             ${table.hold.detail}. This is how it was last captured.
           </p>`
     }

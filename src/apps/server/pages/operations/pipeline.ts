@@ -21,7 +21,7 @@ export interface PipelineOptions {
   readonly question: string | undefined
 }
 
-/** Where changes from the source stand, batch by batch, and how fresh that makes the warehouse. */
+/** How far changes from the source have come, batch by batch, and how fresh the warehouse is. */
 export function renderPipeline(options: PipelineOptions): Markup {
   const { status } = options
   return html`
@@ -209,7 +209,7 @@ function batchRow(
   ]
 }
 
-/** The state of a source table: captured, held, or with its deletions held back. */
+/** The state of a source table: captured, held, or with its deletions held. */
 export function describeState({
   hold,
   heldDeletes,

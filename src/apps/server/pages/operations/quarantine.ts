@@ -26,12 +26,12 @@ export function renderQuarantine(options: QuarantineOptions): Markup {
 
 function renderHeld({ held }: QuarantineOptions): Markup {
   return html`<section class="panel wide" aria-labelledby="held">
-    <h2 id="held">Tables held back</h2>
+    <h2 id="held">Held tables</h2>
     ${
       held.length === 0
         ? html`<p>${tag('ok', 'none')} Every table keeps its contract.</p>`
         : html`${renderTable({
-              label: 'Tables held back',
+              label: 'Held tables',
               header: ['Table', 'Reason', 'What is wrong', 'Since', 'Batch'],
               numeric: [],
               rows: held.map(({ table, hold }) => [

@@ -10,7 +10,7 @@ import { labelOf } from '../answer-rows.ts'
 /** The present names of things, by the column of the fact and the number in it. */
 export type Names = ReadonlyMap<string, ReadonlyMap<string, string>>
 
-/** What is needed to show the values of a version. */
+/** Everything that is needed to show the values of a version. */
 export interface VersionContext {
   readonly fact: Fact
   /** What people call a column. */

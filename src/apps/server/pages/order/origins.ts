@@ -71,7 +71,7 @@ function batchCells(origin: Origin | NoOrigin): Cell[] {
     captured.batch === origin.batch
       ? batch
       : html`${batch}, captured in <a href="/run/${captured.batch}">${captured.batch}</a> and held
-          back since`,
+          since`,
     html`<time datetime="${snapshot.takenAt}">${formatMomentUtc(snapshot.takenAt)}</time>`,
     html`${
       since === undefined
