@@ -429,6 +429,16 @@ describe('a warehouse that somebody has changed', () => {
       'unique key of a current table',
       'alter table fact_payment_current drop constraint fact_payment_current_pkey',
     ],
+    [
+      'key of a current table that has another unique index',
+      `alter table fact_payment_current drop constraint fact_payment_current_pkey;
+       create unique index on fact_payment_current (payment_record_id)`,
+    ],
+    [
+      'key of a current table that has a unique index on more columns',
+      `alter table fact_payment_current drop constraint fact_payment_current_pkey;
+       create unique index on fact_payment_current (payment_id, payment_record_id)`,
+    ],
   ])('gets its %s again, with its rows, and says so', async (_, sql) => {
     await system.query(sql)
     await system.run()

@@ -4,7 +4,7 @@ import type { Deps } from '../deps.ts'
 import { ContractError } from '../errors.ts'
 import { duckLiteral } from '../io/sql.ts'
 import { checkNotTaken } from '../lake/batch-log.ts'
-import type { PendingBatch } from '../lake/batch.ts'
+import { type PendingBatch, stamp } from '../lake/batch.ts'
 import type { FileRef } from '../lake/commit-record.ts'
 import { writeParquet } from '../lake/parquet.ts'
 import { areTooMany } from '../lake/quarantine/limits.ts'
@@ -168,7 +168,7 @@ const MAX_NAMED = 50
 
 /** Writes the one quarantined row that stands for a whole refused file. */
 async function writeWholeRefusal(
-  { db, number, takenAt }: PendingBatch,
+  batch: PendingBatch,
   {
     place: { file, before },
     path,
@@ -178,12 +178,11 @@ async function writeWholeRefusal(
 ): Promise<Pick<TakenFile, 'outcome' | 'refusals' | 'lines' | 'refusedLines' | 'span'>> {
   const columns = ['_file', '_archived'].map((name) => ({ name, type: 'VARCHAR' }))
   const row = `(select
-      ${number}::bigint as _batch, ${duckLiteral(takenAt)}::timestamptz as _captured_at,
-      ${before + 1} as _ordinal, 'insert' as _operation, null as _column,
+      ${stamp(batch)}, ${before + 1} as _ordinal, 'insert' as _operation, null as _column,
       ${duckLiteral(reason)} as _reason, ${duckLiteral(file.name)} as _file,
       ${duckLiteral(archived)} as _archived)`
   const key = `json_object('file', _file)::varchar`
   const refused = `${path}.refused.parquet`
-  await writeParquet(db, selectRefused(row, { key, columns }), refused)
+  await writeParquet(batch.db, selectRefused(row, { key, columns }), refused)
   return { outcome: 'refused', refusals: [refused], lines: 1, refusedLines: 1, span: 1 }
 }

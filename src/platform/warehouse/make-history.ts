@@ -108,12 +108,34 @@ async function fillCurrent(
 
 /** Whether the current table has the unique index by which a load finds its rows. */
 async function isKeyed(client: Client, { table, key }: Fact): Promise<boolean> {
-  const { rowCount } = await client.query(KEYED, [`${table}_current`, key])
-  return rowCount === 1
+  const found = await client.query<{ keyed: boolean }>(
+    `select ${hasUniqueIndex('to_regclass(quote_ident($1))', '$2::text[]')} as keyed`,
+    [`${table}_current`, key],
+  )
+  return onlyRow(found).keyed
 }
 
-/** Returns a row if the table named $1 has a unique index on exactly the columns $2. */
-const KEYED = readFileSync(new URL('./unique-index.sql', import.meta.url), 'utf8')
+/**
+ * SQL condition that a table, an `oid`, has a unique index on exactly these columns, a `text[]`, in
+ * any order.
+ */
+export function hasUniqueIndex(table: string, columns: string): string {
+  return `exists (
+      select 1
+      from pg_index as i
+      where
+          i.indrelid = ${table}
+          and i.indisunique
+          and i.indisvalid
+          and i.indpred is null
+          and array(
+              select a.attname::text
+              from pg_attribute as a
+              where a.attrelid = i.indrelid and a.attnum = any(i.indkey[0:i.indnkeyatts - 1])
+              order by 1
+          ) = array(select k from unnest(${columns}) as k order by 1)
+  )`
+}
 
 interface TableColumn {
   readonly name: string

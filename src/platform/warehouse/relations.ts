@@ -4,7 +4,7 @@ import { type Client, onlyRow } from '../io/postgres.ts'
 import { asciiLiteral } from '../io/session.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import type { Project } from '../project/project.ts'
-import { indexesOf } from './make-history.ts'
+import { hasUniqueIndex, indexesOf } from './make-history.ts'
 import type { Warehouse, WarehouseClient } from './warehouse.ts'
 
 const LIST = readFileSync(new URL('./list-relations.sql', import.meta.url), 'utf8')
@@ -82,6 +82,7 @@ export function isServed({ readerRole }: Warehouse, { models }: Project): string
   const functions = textArray(facts.flatMap(({ table }) => functionsOf(table)))
   const tables = textArray(facts.map(({ table }) => identifier(table)))
   const currents = textArray(facts.map(({ table }) => identifier(`${table}_current`)))
+  const keys = textArray(facts.map(({ key }) => JSON.stringify(key)))
   // Null, and so not false, if the role does not exist. A role that is created later lacks every
   // right.
   const isForbidden =
@@ -90,8 +91,11 @@ export function isServed({ readerRole }: Warehouse, { models }: Project): string
       : `has_table_privilege(to_regrole(${asciiLiteral(identifier(readerRole))}), r.oid, 'select') is false`
   return `not exists (
      with facts as materialized (
-         select to_regclass(f.fact)::oid as fact, to_regclass(f.current)::oid as current
-         from unnest(${tables}, ${currents}) as f (fact, current)
+         select
+             to_regclass(f.fact)::oid as fact,
+             to_regclass(f.current)::oid as current,
+             array(select jsonb_array_elements_text(f.key::jsonb)) as key
+         from unnest(${tables}, ${currents}, ${keys}) as f (fact, current, key)
      )
 
      select 1
@@ -116,10 +120,7 @@ export function isServed({ readerRole }: Warehouse, { models }: Project): string
              select attname from pg_attribute
              where attrelid = f.current and attnum > 0 and not attisdropped
          )
-         or not exists (
-             select 1 from pg_index as i
-             where i.indrelid = f.current and i.indisunique and i.indisvalid
-         ))`
+         or not ${hasUniqueIndex('f.current', 'f.key')})`
 }
 
 /** SQL of an array of text literals. */
