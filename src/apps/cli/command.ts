@@ -3,7 +3,13 @@ import type { CommandContext } from './context.ts'
 import { parseDuration } from '../format.ts'
 
 /** What a shell may suggest for a value: words, a kind of table, or a folder. */
-export type Values = readonly string[] | 'source table' | 'fact' | 'any table' | 'folder'
+export type Values =
+  | readonly string[]
+  | 'source table'
+  | 'fact'
+  | 'compared table'
+  | 'any table'
+  | 'folder'
 
 /** A value without an option's name in front of it. */
 export interface Argument<Value extends string | undefined = string | undefined> {

@@ -167,7 +167,7 @@ const verify = command({
   summary: 'Compare source, lake and warehouse at one snapshot, with every version',
   details:
     'Brings lake and warehouse up to a snapshot of the source, then compares every table, every version, every dimension row, the chain of commit records and the ledger.',
-  arguments: { table: optional('Compare only this source or star table', 'any table') },
+  arguments: { table: optional('Compare only this source or star table', 'compared table') },
   examples: [
     { line: 'tidemark verify', what: 'Prove that all three are equal' },
     { line: 'tidemark verify payment', what: 'Compare one table' },

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import type { Deps } from '../deps.ts'
-import { type Relation } from '../io/duckdb.ts'
+import type { Relation } from '../io/duckdb.ts'
 import { openTogether } from '../io/open-together.ts'
 import { hashFile } from '../io/hash-file.ts'
 import { duckLiteral, identifier, identifiers } from '../io/sql.ts'

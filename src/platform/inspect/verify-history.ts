@@ -16,7 +16,7 @@ import { openFiles, type Zone } from '../lake/zone.ts'
 import { generationOf } from '../project/generation.ts'
 import type { Fact, Model } from '../project/model.ts'
 import { CHANGE_COLUMNS } from '../project/source-contract.ts'
-import { describe } from '../transform/dimension.ts'
+import { describeSelect } from '../lake/describe-select.ts'
 import type { WarehouseClient } from '../warehouse/warehouse.ts'
 import {
   type Checksum,
@@ -157,7 +157,7 @@ async function readFileColumns(
 ): Promise<LakeTable['columns']> {
   const paths = await openFiles(zone, files.slice(-1))
   if (paths.length === 0) return []
-  const columns = await describe(db, `select * from ${readParquet(paths)}`)
+  const columns = await describeSelect(db, `select * from ${readParquet(paths)}`)
   return columns.filter(({ name }) => !CHANGE_COLUMNS.has(name))
 }
 

@@ -1,5 +1,5 @@
 import type { Deps } from '../deps.ts'
-import { checkKnown } from '../project/known-table.ts'
+import { checkKnown, comparedTables } from '../project/known-table.ts'
 import type { Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { readInputs } from '../transform/inputs.ts'
@@ -18,10 +18,8 @@ export interface Scope {
 /**
  * Throws `ConfigError` (`UNKNOWN_TABLE`) if a verification cannot compare this table. Reads nothing.
  */
-export function checkScope({ source, models }: Project, { table }: VerifyOptions): void {
-  if (table === undefined) return
-  const names = [...source.tables.map(({ name }) => name), ...models.map((each) => each.table)]
-  checkKnown(table, { what: 'source or star table', names })
+export function checkScope(project: Project, { table }: VerifyOptions): void {
+  if (table !== undefined) checkKnown(table, comparedTables(project))
 }
 
 /**

@@ -1,6 +1,6 @@
 import { type Deps, processedZone } from '../deps.ts'
 import { ConflictError } from '../errors.ts'
-import { type DuckDb, type Relation } from '../io/duckdb.ts'
+import type { DuckDb, Relation } from '../io/duckdb.ts'
 import { openTogether } from '../io/open-together.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { onlyRow } from '../io/postgres.ts'
@@ -13,7 +13,7 @@ import type { HeldTable } from '../lake/held.ts'
 import type { LakeTable } from '../lake/table-state.ts'
 import { generationOf, readModel } from '../project/generation.ts'
 import type { Fact, Model } from '../project/model.ts'
-import { describe } from '../transform/dimension.ts'
+import { describeSelect } from '../lake/describe-select.ts'
 import { daysOf } from '../transform/fact.ts'
 import { brokenBy, rulesOf } from '../transform/rules.ts'
 import { changesOf } from '../transform/source-view.ts'
@@ -261,7 +261,7 @@ async function makeExpected(
     days?: readonly string[]
   },
 ): Promise<ExpectedRows> {
-  const columns = await describe(db, select)
+  const columns = await describeSelect(db, select)
   const table: LakeTable = { name: model.table, key: model.key, columns }
   const broken = brokenBy(rulesOf(model, { columns, days }))
   const key = identifiers(model.key)

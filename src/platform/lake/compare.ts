@@ -1,5 +1,5 @@
 import { ContractError } from '../errors.ts'
-import { type DuckDb } from '../io/duckdb.ts'
+import type { DuckDb } from '../io/duckdb.ts'
 import { openTogether } from '../io/open-together.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { isDistinct } from './lake-type.ts'

@@ -5,6 +5,7 @@ import { duckLiteral, identifier } from '../io/sql.ts'
 import { CHANGE_COLUMNS } from '../project/source-contract.ts'
 import { type Column, isReadAsNumber } from './lake-type.ts'
 import { readParquet } from './parquet.ts'
+import { describeSelect } from './describe-select.ts'
 
 // COPY's text format, in both directions (manual, COPY, "Text Format"): one row per line, tabs
 // between columns, NULL as \N, and backslash escapes for characters that would break a line. It is
@@ -64,23 +65,21 @@ export function readCopyText(
  */
 export async function writeCopyText(db: DuckDb, parquet: string): Promise<CopyText> {
   const source = readParquet([parquet])
-  const found = await db.rows<{ column_name: string; column_type: string }>(
-    `select column_name, column_type from (describe select * from ${source})`,
-  )
-  const columns = found.filter(({ column_name }) => !CHANGE_COLUMNS.has(column_name))
-  const values = columns.map(({ column_name, column_type }) => asText(column_name, column_type))
+  const found = await describeSelect(db, `select * from ${source}`)
+  const columns = found.filter(({ name }) => !CHANGE_COLUMNS.has(name))
+  const values = columns.map(asText)
   const path = join(db.scratchDir, `${randomUUID()}.copy`)
   await db.run(
     `copy (select ${values.join(', ')} from ${source}) to ${duckLiteral(path)}
      (format csv, header false, delimiter '\t', quote '', escape '', nullstr '\\N')`,
   )
-  return { path, columns: columns.map(({ column_name }) => column_name) }
+  return { path, columns: columns.map(({ name }) => name) }
 }
 
 /** Types whose text never holds a backslash, tab or line break. */
 const PLAIN = /^(BOOLEAN|SMALLINT|INTEGER|BIGINT|DECIMAL\(.*\)|FLOAT|DOUBLE)$/
 
-function asText(name: string, type: string): string {
+function asText({ name, type }: Column): string {
   const column = identifier(name)
   if (PLAIN.test(type)) return column
   switch (type) {
@@ -88,7 +87,7 @@ function asText(name: string, type: string): string {
       return `'\\\\x' || hex(${column})`
     case 'DATE':
     case 'TIMESTAMP':
-    case 'TIMESTAMP WITH TIME ZONE':
+    case 'TIMESTAMPTZ':
       // DuckDB marks a year before our era with `(BC)`, Postgres with `BC`.
       return `case when ${column} < '0001-01-01'::${type} then replace(${column}::varchar, ' (BC)', ' BC') else ${column}::varchar end`
     default:

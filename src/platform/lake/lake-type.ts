@@ -48,7 +48,7 @@ export function parsedType(postgresType: string): string {
 
 /** Parquet types that DuckDB, Spark, Trino, Athena, Redshift, Polars and pandas all read. */
 const PORTABLE =
-  /^(BOOLEAN|SMALLINT|INTEGER|BIGINT|FLOAT|DOUBLE|DECIMAL\(.+\)|VARCHAR|BLOB|DATE|TIMESTAMP(_S|_MS)?|TIMESTAMPTZ|TIMESTAMP WITH TIME ZONE)$/
+  /^(BOOLEAN|SMALLINT|INTEGER|BIGINT|FLOAT|DOUBLE|DECIMAL\(.+\)|VARCHAR|BLOB|DATE|TIMESTAMP(_S|_MS)?|TIMESTAMPTZ)$/
 
 /** Integer types that Parquet lacks or some engines refuse, each with the next wider type. */
 const WIDER: Readonly<Record<string, string>> = {

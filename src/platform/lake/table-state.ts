@@ -1,10 +1,11 @@
-import { type DuckDb, type Relation } from '../io/duckdb.ts'
+import type { DuckDb, Relation } from '../io/duckdb.ts'
 import { openTogether } from '../io/open-together.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import type { StateFile } from './commit-record.ts'
 import { type Column, tryValueFrom } from './lake-type.ts'
 import { readParquet } from './parquet.ts'
 import { openFiles, type Zone } from './zone.ts'
+import { describeSelect } from './describe-select.ts'
 
 /** The schema of a table in the lake. */
 export interface LakeTable {
@@ -95,17 +96,14 @@ async function selectGroup(
   { columns, extra }: { columns: readonly Column[]; extra: readonly string[] },
 ): Promise<string> {
   const source = readParquet(paths)
-  const found = await db.rows<{ column_name: string; column_type: string }>(
-    `select column_name, column_type from (describe select * from ${source})`,
-  )
-  const types = new Map(found.map((row) => [row.column_name, row.column_type]))
+  const found = await describeSelect(db, `select * from ${source}`)
+  const types = new Map(found.map((column) => [column.name, column.type]))
   const selected = columns.map(({ name, type, formerly = [] }) => {
     const held = [name, ...formerly].find((each) => types.has(each))
     if (held === undefined) return `null::${type} as ${identifier(name)}`
     const value = identifier(held)
     const from = types.get(held) ?? ''
-    const isSame = sameType(from, type)
-    return `${isSame ? value : tryValueFrom(value, { held: from, type })} as ${identifier(name)}`
+    return `${from === type ? value : tryValueFrom(value, { held: from, type })} as ${identifier(name)}`
   })
   return `select ${[...selected, ...extra].join(', ')} from ${source}`
 }
@@ -121,11 +119,4 @@ export function lastOfEachKey({ key }: Pick<LakeTable, 'key'>): string {
 export function selectNothing(columns: readonly Column[]): string {
   const none = columns.map(({ name, type }) => `null::${type} as ${identifier(name)}`)
   return `select ${none.join(', ')} where false`
-}
-
-/**
- * Whether two names mean the same DuckDB type. DuckDB describes a `TIMESTAMPTZ` by its long name.
- */
-export function sameType(found: string, wanted: string): boolean {
-  return found === wanted || (found === 'TIMESTAMP WITH TIME ZONE' && wanted === 'TIMESTAMPTZ')
 }

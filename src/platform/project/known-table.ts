@@ -19,6 +19,15 @@ export function sourceAndStarTables(project: Project): NamedTables {
   return { what: 'source or star table', names: [...sourceTables(project).names, ...stars] }
 }
 
+/**
+ * The tables that a verification compares: those of the database, and the star schema. Files and
+ * answers of feeds cannot be read again, so there is nothing to compare a feed with.
+ */
+export function comparedTables({ source, models }: Project): NamedTables {
+  const names = [...source.tables.map(({ name }) => name), ...models.map(({ table }) => table)]
+  return { what: 'table to compare', names }
+}
+
 /** Throws `ConfigError` (`UNKNOWN_TABLE`), with all names in the hint, for any other name. */
 export function checkKnown(table: string, { what, names }: NamedTables): void {
   if (names.includes(table)) return

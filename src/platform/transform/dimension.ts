@@ -1,11 +1,11 @@
 import { ContractError } from '../errors.ts'
-import { type DuckDb, type Relation } from '../io/duckdb.ts'
+import type { DuckDb, Relation } from '../io/duckdb.ts'
 import { openTogether } from '../io/open-together.ts'
 import { duckLiteral, identifier, identifiers } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import type { FileRef, Hold, ProcessedEntry, RowCounts } from '../lake/commit-record.ts'
 import { checkKeys, compareRows, type Comparison } from '../lake/compare.ts'
-import type { Column } from '../lake/lake-type.ts'
+import { describeSelect } from '../lake/describe-select.ts'
 import { canBeTooMany, type QuarantineLimits } from '../lake/quarantine/limits.ts'
 import {
   prepareOpen,
@@ -52,20 +52,6 @@ export interface DimensionChanges extends AsyncDisposable {
   readonly warnings: Broken
 }
 
-/**
- * The columns of a select, in order, in the lake's types. Reads none of its rows. Throws DuckDB's
- * error if the select does not fit the relations that it names.
- */
-export async function describe(db: DuckDb, select: string): Promise<Column[]> {
-  const found = await db.rows<{ column_name: string; column_type: string }>(
-    `select column_name, column_type from (describe ${select})`,
-  )
-  return found.map((row) => ({
-    name: row.column_name,
-    type: row.column_type === 'TIMESTAMP WITH TIME ZONE' ? 'TIMESTAMPTZ' : row.column_type,
-  }))
-}
-
 /** The input from which a batch makes a dimension's rows. */
 export interface DimensionInput {
   readonly model: Dimension | Calendar
@@ -96,7 +82,7 @@ export async function changeDimension(
 ): Promise<DimensionChanges> {
   const { db, zone } = batch
   const { model, before } = input
-  const columns = await describe(db, readModel(model))
+  const columns = await describeSelect(db, readModel(model))
   const table: LakeTable = { name: model.table, key: model.key, columns }
   return await openTogether(async (keep) => {
     const published = keep(await openState(db, zone, { table, state: before?.state ?? [] }))

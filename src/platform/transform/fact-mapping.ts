@@ -9,7 +9,7 @@ import { lastOfEachKey } from '../lake/table-state.ts'
 import type { Zone } from '../lake/zone.ts'
 import { readModel } from '../project/generation.ts'
 import type { Fact } from '../project/model.ts'
-import { describe } from './dimension.ts'
+import { describeSelect } from '../lake/describe-select.ts'
 import {
   type Broken,
   brokenBy,
@@ -99,7 +99,7 @@ export async function readMapping(
   const { db } = batch
   const sql = readModel(model)
   await using _last = await openLast(batch, input)
-  const described = await describe(db, sql)
+  const described = await describeSelect(db, sql)
   const columns = described.filter(({ name }) => !PASSED.has(name))
   const rules = rulesOf(model, { columns, days: input.days })
   const keys = model.key.flatMap((name): Column[] => {

@@ -3,8 +3,9 @@ import { duckLiteral, identifier } from '../io/sql.ts'
 import type { Column } from '../lake/lake-type.ts'
 import { readParquet } from '../lake/parquet.ts'
 import { rowText } from '../lake/quarantine/quarantine.ts'
-import { sameType, selectNothing } from '../lake/table-state.ts'
+import { selectNothing } from '../lake/table-state.ts'
 import { CHANGE_COLUMNS } from '../project/source-contract.ts'
+import { shortType } from '../lake/describe-select.ts'
 
 /** A source table in the columns that models see. */
 export interface SourceView {
@@ -80,7 +81,7 @@ async function readShapes(db: DuckDb, paths: readonly string[]): Promise<Shape[]
   const files = new Map<string, Map<string, string>>()
   for (const { path, name, type } of found) {
     const columns = files.get(path) ?? new Map<string, string>()
-    files.set(path, columns.set(name, type === 'TIMESTAMP WITH TIME ZONE' ? 'TIMESTAMPTZ' : type))
+    files.set(path, columns.set(name, shortType(type)))
   }
   const shapes = new Map<string, Shape>()
   for (const [path, columns] of files) {
@@ -104,7 +105,7 @@ function selectShape(
     const before = was === undefined ? undefined : present.get(was)
     if (was === undefined || before === undefined) return `null::${type} as ${identifier(name)}`
     if (key.includes(name)) keyColumns.push({ name: was, type: before, label: name })
-    if (sameType(before, type)) return `${identifier(was)} as ${identifier(name)}`
+    if (before === type) return `${identifier(was)} as ${identifier(name)}`
     const value = identifier(was)
     const fits = fitsExactly(value, { from: before, to: type })
     misfits.push(`when ${value} is not null and not ${fits} then ${duckLiteral(name)}`)

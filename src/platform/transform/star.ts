@@ -1,4 +1,4 @@
-import { type DuckDb } from '../io/duckdb.ts'
+import type { DuckDb } from '../io/duckdb.ts'
 import { openTogether } from '../io/open-together.ts'
 import { readExistingCommit } from '../lake/batch-log.ts'
 import type { PendingBatch } from '../lake/batch.ts'

@@ -68,7 +68,7 @@ export async function isWhole(warehouse: WarehouseClient, project: Project): Pro
   )
   const applied = new Map(rows.map((row) => [row.name, row.checksum]))
   const migrations = migrationsOf(project)
-  checkKnown(migrations, applied)
+  checkMigrations(migrations, applied)
   return migrations.every(({ name }) => applied.has(name)) && rows[0]?.served === true
 }
 
@@ -153,7 +153,10 @@ function checksum(sql: string): string {
 }
 
 /** Throws `ConfigError` for an applied migration that was edited since, or that is unknown here. */
-function checkKnown(migrations: readonly Migration[], applied: ReadonlyMap<string, string>): void {
+function checkMigrations(
+  migrations: readonly Migration[],
+  applied: ReadonlyMap<string, string>,
+): void {
   for (const migration of migrations) {
     const before = applied.get(migration.name)
     if (before !== undefined && before !== checksum(migration.sql)) {

@@ -1,4 +1,8 @@
-import { capturedTables } from '../../../platform/project/source-contract.ts'
+import {
+  comparedTables,
+  sourceAndStarTables,
+  sourceTables,
+} from '../../../platform/project/known-table.ts'
 import { totesys } from '../../../totesys/totesys.ts'
 import { COMMANDS, COMMON_OPTIONS, COMMON_SETTINGS } from '../commands.ts'
 import { completeBash } from '../completion/bash.ts'
@@ -19,15 +23,16 @@ export async function completionCommand(
   { output }: Pick<CommandContext, 'output'>,
   { shell }: { shell: string },
 ): Promise<number> {
-  const { source, models } = totesys
-  const sources = capturedTables(source).map(({ name }) => name)
-  const facts = models.flatMap((model) => (model.kind === 'fact' ? [model.from, model.table] : []))
+  const facts = totesys.models.flatMap((model) =>
+    model.kind === 'fact' ? [model.from, model.table] : [],
+  )
   const places = listPlaces(COMMANDS, {
     common: { options: COMMON_OPTIONS, settings: COMMON_SETTINGS },
     tables: {
-      'source table': sources,
+      'source table': sourceTables(totesys).names,
       fact: facts,
-      'any table': [...sources, ...models.map(({ table }) => table)],
+      'compared table': comparedTables(totesys).names,
+      'any table': sourceAndStarTables(totesys).names,
     },
   })
   const script = SCRIPTS[shell]?.(places) ?? ''

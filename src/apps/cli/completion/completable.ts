@@ -25,7 +25,9 @@ export interface CompletablePlace {
 }
 
 /** The tables of a project by the names that the declarations use for them. */
-export type TableNames = Readonly<Record<'source table' | 'fact' | 'any table', readonly string[]>>
+export type TableNames = Readonly<
+  Record<'source table' | 'fact' | 'compared table' | 'any table', readonly string[]>
+>
 
 /** The part of a declaration that options are made from. */
 interface Declared {

@@ -21,6 +21,7 @@ import { isJsonText, isPlainText, MAX_LINE_BYTES, splitLines, withoutMark } from
 import { readWhole } from './whole-file.ts'
 import { isWide, readWide } from './wide-rows.ts'
 import { writeLines } from './write-lines.ts'
+import { describeSelect } from '../../lake/describe-select.ts'
 
 /** What to read, and where to write the rows. */
 export interface ReadOptions {
@@ -211,14 +212,13 @@ async function readParquetRows(
   table: LakeTable,
   { file: offered, before, path }: ReadOptions,
 ): Promise<FeedRows> {
-  const found = await batch.db
-    .rows<{ column_name: string; column_type: string }>(
-      `select column_name, column_type from (describe select * from ${readParquet([offered.path])})`,
-    )
-    .catch((error: unknown) => {
-      throw unreadable(offered, describeDuckDbError(error))
-    })
-  const types = new Map(found.map((row) => [row.column_name, row.column_type]))
+  const found = await describeSelect(
+    batch.db,
+    `select * from ${readParquet([offered.path])}`,
+  ).catch((error: unknown) => {
+    throw unreadable(offered, describeDuckDbError(error))
+  })
+  const types = new Map(found.map((column) => [column.name, column.type]))
   const file = limitGiven(offered, [...types.keys()])
   checkKeyIsThere(file, table, [...types.keys()])
   const unknown = [...types.keys()].filter(
@@ -323,13 +323,10 @@ async function sampleFields(
 ): Promise<string[]> {
   const from = `read_json(${jsonOptions(path, format)}, sample_size = 1000, ignore_errors = ${format === 'jsonl'},
     map_inference_threshold = -1, maximum_depth = 1)`
-  const describe = `select column_name from (describe select * from ${from})`
-  const found =
-    format === 'jsonl'
-      ? await db.rows<{ column_name: string }>(describe).catch(() => [])
-      : await db.rows<{ column_name: string }>(describe)
+  const described = describeSelect(db, `select * from ${from}`)
+  const found = await (format === 'jsonl' ? described.catch(() => []) : described)
   // DuckDB names the column of a value that is not an object `json`.
-  return found.map((row) => row.column_name).filter((name) => name !== 'json')
+  return found.map(({ name }) => name).filter((name) => name !== 'json')
 }
 
 function jsonOptions(path: string, format: 'json' | 'jsonl'): string {

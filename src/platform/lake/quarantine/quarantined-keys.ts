@@ -1,4 +1,4 @@
-import { type DuckDb, type Relation } from '../../io/duckdb.ts'
+import type { DuckDb, Relation } from '../../io/duckdb.ts'
 import { openTogether } from '../../io/open-together.ts'
 import { duckLiteral, identifier, identifiers } from '../../io/sql.ts'
 import type { PendingBatch } from '../batch.ts'

@@ -12,7 +12,7 @@ import { extract, transform } from '../../pipeline.ts'
 import { generationOf } from '../../project/generation.ts'
 import type { Dimension } from '../../project/model.ts'
 import type { Project } from '../../project/project.ts'
-import { describe as describeSelect } from '../dimension.ts'
+import { describeSelect } from '../../lake/describe-select.ts'
 
 const SOURCE = `
   create table book (book_id int primary key, title text, category_id int, shelf text, lent bool);

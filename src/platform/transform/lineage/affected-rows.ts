@@ -1,4 +1,4 @@
-import { type DuckDb } from '../../io/duckdb.ts'
+import type { DuckDb } from '../../io/duckdb.ts'
 import { openTogether } from '../../io/open-together.ts'
 import { boundedMap, inMemory } from '../../io/memory.ts'
 import { duckLiteral, identifier, identifiers } from '../../io/sql.ts'
