@@ -1,10 +1,16 @@
-import { access, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { promisify } from 'node:util'
 import { deflateRawSync, gzipSync } from 'node:zlib'
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { zip } from '../../../test/support/zip.ts'
 import { gunzipFile, unzipFile } from './unpack.ts'
+
+const execute = promisify(execFile)
+/** The built module, which a process of its own can load. */
+const MODULE = new URL('../../../dist/platform/source/unpack.js', import.meta.url).pathname
 
 let folder: string
 beforeAll(async () => {
@@ -46,8 +52,30 @@ it('gunzipFile() refuses a file that is cut off, changed, not gzip, or too large
 it('gunzipFile() does not blame the file for a full disk', async () => {
   await writeFile(join(folder, 'packed'), gzipSync('x'))
   await expect(gunzipFile(join(folder, 'packed'), '/dev/full')).rejects.toMatchObject({
-    code: 'ENOSPC',
+    code: 'SCRATCH_FULL',
   })
+})
+
+it('gunzipFile() and unzipFile() do not blame the file for a limit of this machine', async () => {
+  // A shell's limit for the size of files (EFBIG), and a folder where nothing can be written.
+  const body = Buffer.alloc(100_000, 'x')
+  const packed = { gunzipFile: gzipSync(body), unzipFile: zip([{ name: 'a.csv', body }]) }
+  for (const [name, content] of Object.entries(packed)) {
+    const from = join(folder, name)
+    await writeFile(from, content)
+    const script = `import { ${name} } from '${MODULE}'
+      process.on('SIGXFSZ', () => {})
+      await ${name}('${from}', '${from}.plain').catch(({ code }) => process.stdout.write(code))`
+    const { stdout } = await execute('bash', [
+      '-c',
+      'ulimit -f 50; exec node --input-type=module -e "$1"',
+      'bash',
+      script,
+    ])
+    expect(stdout, name).toBe('SCRATCH_FULL')
+  }
+  const lost = unzipFile(join(folder, 'unzipFile'), join(folder, 'nowhere', 'a'))
+  await expect(lost).rejects.toMatchObject({ code: 'SCRATCH_LOST' })
 })
 
 async function unzip(content: Buffer, maxBytes?: number): Promise<string> {
@@ -72,8 +100,29 @@ it('unzipFile() unpacks the one data file in an archive', async () => {
   ]
   expect(await unzip(zip(beside))).toBe(`in/rates.csv: ${body.toString()}`)
   expect(await unzip(zip([{ name: 'a.csv', body: Buffer.alloc(0), method: 0 }]))).toBe('a.csv: ')
-  const large = zip([{ name: 'prices-\u00e9.csv', body }], { isZip64: true })
-  expect(await unzip(large)).toBe(`prices-\u00e9.csv: ${body.toString()}`)
+  const padded = Buffer.concat([zip([{ name: 'a.csv', body }]), Buffer.from('\n\0\0')])
+  expect(await unzip(padded), 'with padding after its end').toBe(`a.csv: ${body.toString()}`)
+})
+
+/** An archive with a locator for large archives that leads to no place in a file. */
+function withImpossibleLocator(content: Buffer): Buffer {
+  const end = content.lastIndexOf('PK\x05\x06', undefined, 'latin1')
+  const locator = Buffer.alloc(20)
+  locator.write('PK\x06\x07', 'latin1')
+  locator.writeBigUInt64LE(1n << 60n, 8)
+  locator.writeUInt32LE(1, 16)
+  return Buffer.concat([content.subarray(0, end), locator, content.subarray(end)])
+}
+
+it('unzipFile() writes to no path that an archive names', async () => {
+  const body = Buffer.from('a,b\n')
+  const outside = `${folder}-outside.csv`
+  const odd = 'in\\..\\..\\outside.csv'
+  for (const name of [outside, `../${basename(outside)}`, `in/../../${basename(outside)}`, odd]) {
+    await unzip(zip([{ name, body }])).catch(() => {})
+  }
+  expect((await readdir(folder)).filter((name) => name.includes('outside'))).toEqual([])
+  await expect(access(outside)).rejects.toMatchObject({ code: 'ENOENT' })
 })
 
 it('unzipFile() refuses an archive that is cut off, changed, encrypted, too large, or holds several files', async () => {
@@ -89,56 +138,15 @@ it('unzipFile() refuses an archive that is cut off, changed, encrypted, too larg
     'of another method': zip([{ ...entry, method: 12 }]),
     several: zip([entry, { ...entry, name: 'b.csv' }]),
     none: zip([]),
-    'larger than it says': zip([{ ...entry, sizeBytes: 100 }]),
-    'smaller than it says': zip([{ ...entry, sizeBytes: 1_000_000 }]),
-    'stored, and smaller than it says': zip([{ ...entry, method: 0, sizeBytes: 1_000_000 }]),
     'packed in another way': zip([{ ...entry, packed: entry.body }]),
     'cut off inside': zip([{ ...entry, packed: deflateRawSync(entry.body).subarray(0, 20) }]),
     'without the file it lists': whole.subarray(whole.indexOf('PK\x01\x02', 0, 'latin1')),
-    'with a number that no file has': changedAt(zip([entry], { isZip64: true }), 'PK\x06\x06', 32),
+    'with an impossible place of its directory for large archives': withImpossibleLocator(
+      zip([{ ...entry, crc: 1 }]),
+    ),
   }
   for (const [kind, content] of Object.entries(bad)) {
     await expect(unzip(content), kind).rejects.toMatchObject({ code: 'FILE_UNREADABLE' })
   }
   await expect(unzip(whole, 100)).rejects.toMatchObject({ code: 'FILE_UNREADABLE' })
-  // However it ended, the archive is closed.
-  await vi.waitFor(
-    async () => {
-      expect(await listOpen()).not.toContain(join(folder, 'a.zip'))
-    },
-    { timeout: 60_000 },
-  )
-})
-
-/** A copy in which eight bytes, `at` behind the start of a record, say a huge number. */
-function changedAt(content: Buffer, record: string, at: number): Buffer {
-  const start = content.indexOf(record, 0, 'latin1') + at
-  return Buffer.from(content).fill(0xff, start, start + 8)
-}
-
-/** Paths of the files that this process has open. */
-async function listOpen(): Promise<string[]> {
-  const open = await readdir('/proc/self/fd')
-  return await Promise.all(open.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')))
-}
-
-it('unzipFile() writes to no path that an archive names', async () => {
-  const body = Buffer.from('a,b\n')
-  const outside = `${folder}-outside.csv`
-  for (const name of [outside, `../${basename(outside)}`, `in/../../${basename(outside)}`]) {
-    await expect(unzip(zip([{ name, body }])), name).rejects.toMatchObject({
-      code: 'FILE_UNREADABLE',
-    })
-  }
-  const odd = 'in\\..\\..\\outside.csv'
-  expect(await unzip(zip([{ name: odd, body }]))).toBe(`${odd}: a,b\n`)
-  expect((await readdir(folder)).filter((name) => name.includes('outside'))).toEqual([])
-  await expect(access(outside)).rejects.toMatchObject({ code: 'ENOENT' })
-})
-
-it('unzipFile() does not blame the archive for a full disk', async () => {
-  await writeFile(join(folder, 'a.zip'), zip([{ name: 'a.csv', body: Buffer.from('x') }]))
-  await expect(unzipFile(join(folder, 'a.zip'), '/dev/full')).rejects.toMatchObject({
-    code: 'ENOSPC',
-  })
 })
