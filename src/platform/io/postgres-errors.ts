@@ -40,13 +40,18 @@ export function mapPostgresError(error: unknown, database: Database): TidemarkEr
       detail('UNREACHABLE', 'tidemark doctor'),
     )
   }
-  if (
-    isTlsError(code) ||
-    message.includes('does not support SSL') ||
-    (code === 'ENOENT' && database.url.includes('sslrootcert'))
-  ) {
+  if (message.includes('does not support SSL')) {
     return new ConfigError(
-      `No trusted TLS connection to ${at} [${code || 'no TLS'}]`,
+      `${at} offers no TLS [no TLS]`,
+      detail(
+        'TLS',
+        `turn on TLS at the server (ssl = on); if it runs on this machine, remove sslmode from ${variable}`,
+      ),
+    )
+  }
+  if (isTlsError(code) || (code === 'ENOENT' && database.url.includes('sslrootcert'))) {
+    return new ConfigError(
+      `No trusted TLS connection to ${at} [${code}]`,
       detail('TLS', `add sslrootcert=/path/to/ca.pem to ${variable}`),
     )
   }
@@ -58,7 +63,7 @@ export function mapPostgresError(error: unknown, database: Database): TidemarkEr
   }
   if (code === SQL_STATE.invalidCatalogName) {
     return new ConfigError(
-      `${at} has no database of that name [${code}]`,
+      `${at} has no database called ${readOptions(new URL(database.url)).database} [${code}]`,
       detail('DATABASE', `check ${variable}`),
     )
   }

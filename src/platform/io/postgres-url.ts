@@ -10,17 +10,22 @@ const WEAK_MODES = new Set(['disable', 'allow', 'prefer', 'no-verify', 'false', 
 /**
  * Turns a connection string into the driver's final options. Host, user and TLS are decided here
  * once, and nothing is parsed again. TLS is always verified, except on this machine. Throws
- * `ConfigError` if the string is not a Postgres URL, or turns TLS off for another machine.
+ * `ConfigError` if the string is not a Postgres URL, has special characters that are not encoded, or
+ * turns TLS off for another machine.
  */
 export function parseUrl(database: Database): pg.ClientConfig {
   let url: URL
   try {
     url = new URL(database.url)
   } catch {
-    throw badUrl(database, 'is not a URL')
+    throw badUrl(database, 'is not a URL', ENCODE)
   }
   if (url.protocol !== 'postgres:' && url.protocol !== 'postgresql:') {
     throw badUrl(database, `must begin with postgresql://, not ${url.protocol}//`)
+  }
+  // Otherwise a part of the password would be taken for the host, and shown in errors.
+  if (url.hash !== '' || url.pathname.includes('@')) {
+    throw badUrl(database, 'has a special character that is not percent-encoded', ENCODE)
   }
   const modes = ['sslmode', 'ssl'].flatMap((name) =>
     url.searchParams.getAll(name).map((value) => ({ name, value })),
@@ -87,10 +92,14 @@ function isLocal(host: string): boolean {
   return host.startsWith('/') || isLoopback(host)
 }
 
-function badUrl(database: Database, what: string): ConfigError {
+const ENCODE =
+  'in the user, password and database, write @ as %40, / as %2F, : as %3A, # as %23, ? as %3F and % as %25'
+
+function badUrl(database: Database, what: string, more?: string): ConfigError {
+  const form = `set TIDEMARK_${database.code}_URL=postgresql://user:password@host:5432/database`
   return new ConfigError(`The connection string for ${database.title} ${what}`, {
     code: `${database.code}_URL`,
-    hint: `set TIDEMARK_${database.code}_URL=postgresql://user:password@host:5432/database`,
+    hint: more === undefined ? form : `${form}; ${more}`,
   })
 }
 

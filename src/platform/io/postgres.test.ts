@@ -185,6 +185,25 @@ describe('parseUrl()', () => {
     }
   })
 
+  it.each([
+    'postgresql://u:p@ss/w#d@127.0.0.1:5432/db',
+    'postgresql://u:pw#d@127.0.0.1/db',
+    'postgresql://u:1234/w@127.0.0.1/db',
+    'postgresql://u:p/w@127.0.0.1/db',
+    'postgresql://u:p?w@127.0.0.1/db',
+  ])('refuses a password that is not encoded, and shows no part of it: %s', (url) => {
+    const password = /u:(.*)@127/.exec(url)?.[1] ?? ''
+    const pieces = password.split(/[@/#?]/).filter((piece) => piece.length > 1)
+    let thrown: unknown
+    try {
+      parse(url)
+    } catch (error) {
+      thrown = error
+    }
+    expect(thrown).toMatchObject({ code: 'SOURCE_URL', hint: expect.stringContaining('%40') })
+    for (const piece of pieces) expect((thrown as Error).message).not.toContain(piece)
+  })
+
   it.each(['postgresql', 'postgres'])(
     'verifies the certificate of any other host over %s:',
     (scheme) => {

@@ -3,6 +3,7 @@ import { createTestReader, type TestReader } from '../../../test/support/reader.
 import { createShop, type ShopSystem } from '../../../test/support/shop.ts'
 import { ask, type AskedRows, type AskOptions, type AskRefusal } from './ask.ts'
 import { createReader, type Reader } from './reader.ts'
+import { readRelations } from './relations.ts'
 
 const ENDLESS = 'select count(*) from generate_series(1, 1e6) as a, generate_series(1, 1e6) as b'
 
@@ -48,6 +49,16 @@ describe('ask()', () => {
     )
     return row?.n ?? 0
   }
+
+  it('readRelations() lists what the role may read, a table without columns too', async () => {
+    await shop.query(`grant select on tidemark_lock to ${role.role}`)
+    await using own = createReader(role.warehouse)
+    const relations = await own.read(readRelations)
+    await shop.query(`revoke select on tidemark_lock from ${role.role}`)
+    const named = new Map(relations.map(({ name, columns }) => [name, columns]))
+    expect(named.get('tidemark_lock')).toEqual([])
+    expect(named.get('dim_item')).toContainEqual(['item_id', 'integer'])
+  })
 
   it.each([
     ['select sale_id, price from fact_sale_current order by 1', ['1', '3.500']],

@@ -4,8 +4,12 @@ select
     c.relname::text as name,
     case when c.relkind in ('v', 'm') then 'view' else 'table' end as kind,
     (
-        select json_agg(
-            json_build_array(a.attname, format_type(a.atttypid, a.atttypmod)) order by a.attnum
+        -- A table may have no columns.
+        select coalesce(
+            json_agg(
+                json_build_array(a.attname, format_type(a.atttypid, a.atttypmod)) order by a.attnum
+            ),
+            '[]'
         )
         from pg_attribute as a
         where a.attrelid = c.oid
