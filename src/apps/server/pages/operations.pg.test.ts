@@ -1,3 +1,5 @@
+import { mkdir, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestReader, type TestReader } from '../../../../test/support/reader.ts'
 import { insertOrders, seedTotesys } from '../../../../test/support/small-totesys.ts'
@@ -5,9 +7,10 @@ import { createSystem, type TestSystem } from '../../../../test/support/system.t
 import { parseConfig } from '../../../platform/config.ts'
 import type { Deps } from '../../../platform/deps.ts'
 import { extract } from '../../../platform/extract/extract.ts'
-import { transform } from '../../../platform/pipeline.ts'
+import { run, transform } from '../../../platform/pipeline.ts'
 import { type Question, readQuestions } from '../../../platform/presentation/question.ts'
 import { createReader, type Reader } from '../../../platform/presentation/reader.ts'
+import { diskDrop } from '../../../platform/source/drop.ts'
 import { readAccess } from '../access.ts'
 import { createApp } from '../app.ts'
 import { operationRoutes } from './operations.ts'
@@ -191,4 +194,21 @@ describe('when something is kept back', () => {
     await transform(system.deps)
     expect(await said('/pipeline')).toMatch(/4 captured, 4 transformed, 3 loaded/)
   })
+})
+
+it('every table that Pipeline links to is in the catalogue, beside a feed too', async () => {
+  const drop = join(system.folder, 'drop')
+  await mkdir(join(drop, 'exchange_rate'), { recursive: true })
+  const path = join(drop, 'exchange_rate', 'rates.csv')
+  await writeFile(path, 'base,quote,rate_date,rate,source\nUSD,EUR,2024-01-02,0.9,test\n')
+  const earlier = new Date(Date.now() - 5000)
+  await utimes(path, earlier, earlier)
+  const { failures } = await run({ ...system.deps, feeds: { drop: diskDrop(drop) } })
+  expect(failures).toEqual([])
+  const text = await (await get('/pipeline')).text()
+  expect(text).toContain('exchange_rate_files')
+  const links = [...text.matchAll(/href="(\/catalogue\/[^"]+)"/g)].map(([, link = '']) => link)
+  expect(links).toContain('/catalogue/exchange_rate')
+  const answers = await Promise.all(links.map(async (link) => [link, (await get(link)).status]))
+  expect(answers.filter(([, status]) => status !== 200)).toEqual([])
 })

@@ -8,6 +8,7 @@ import { readStatus, type Status } from '../../../platform/inspect/status.ts'
 import { readLastCommit } from '../../../platform/lake/batch-log.ts'
 import { readLedgerBatches } from '../../../platform/presentation/ledger-batches.ts'
 import { capturedTables } from '../../../platform/project/source-contract.ts'
+import { sourceTables } from '../../../platform/project/known-table.ts'
 import type { ServerEnv } from '../access.ts'
 import type { Presentation } from '../presentation.ts'
 import { problemResponse } from '../problem.ts'
@@ -53,11 +54,12 @@ async function answerPipeline(c: PageContext, operations: Operations): Promise<R
   ])
   const loaded = new Map(ledger.map((entry) => [entry.batch, entry]))
   const question = presentation.questions.has(LAG) ? LAG : undefined
+  const catalogued = new Set(sourceTables(deps.project).names)
   return await answerPage(c, presentation, {
     title: 'Pipeline',
     path: '/pipeline',
     summary: 'How changes travel from the source to here, and how long that takes.',
-    body: renderPipeline({ status, batches, loaded, question }),
+    body: renderPipeline({ status, batches, loaded, question, catalogued }),
   })
 }
 

@@ -19,6 +19,8 @@ export interface PipelineOptions {
   readonly loaded: ReadonlyMap<number, LedgerBatch>
   /** The name of the project's question about lags, if it has one. */
   readonly question: string | undefined
+  /** Names of the tables that the catalogue shows. */
+  readonly catalogued: ReadonlySet<string>
 }
 
 /** How far changes from the source have come, batch by batch, and how fresh the warehouse is. */
@@ -26,7 +28,7 @@ export function renderPipeline(options: PipelineOptions): Markup {
   const { status } = options
   return html`
     ${renderPromise(status)} ${renderLags(options)} ${renderBatches(options)}
-    ${renderLakeRows(status)} ${renderWarehouseRows(status)}
+    ${renderLakeRows(options)} ${renderWarehouseRows(status)}
   `
 }
 
@@ -73,7 +75,7 @@ function renderBatches({ status, batches, loaded }: PipelineOptions): Markup {
   </section>`
 }
 
-function renderLakeRows({ tables }: Status): Markup {
+function renderLakeRows({ status: { tables }, catalogued }: PipelineOptions): Markup {
   return html`<section class="panel wide" aria-labelledby="tables">
     <h2 id="tables">Rows in the lake</h2>
     ${renderTable({
@@ -81,7 +83,9 @@ function renderLakeRows({ tables }: Status): Markup {
       header: ['Source table', 'Rows', 'In quarantine', 'State'],
       numeric: [1, 2],
       rows: tables.map(({ table, rows, heldDeletes, hold, quarantined }) => [
-        html`<a href="/catalogue/${encodeURIComponent(table)}">${table}</a>`,
+        catalogued.has(table)
+          ? html`<a href="/catalogue/${encodeURIComponent(table)}">${table}</a>`
+          : table,
         formatCount(rows),
         formatCount(quarantined),
         describeState({ hold, heldDeletes }),
