@@ -156,6 +156,8 @@ describe('tidemark with databases of your own', () => {
     const held = await command('run')
     expect(held.code).toBe(4)
     expect(held.err).toContain('tidemark run --confirm-deletes payment')
+    // A run that holds deletions and changes nothing else commits no batch for status to show.
+    expect(held.err).toMatch(/! held: payment \(mass_deletion\)\n/)
     const confirmed = await command('run --confirm-deletes payment')
     expect(confirmed.code).toBe(0)
     expect(await system.query('select count(*)::int as n from fact_payment_current')).toEqual([
@@ -171,6 +173,8 @@ describe('tidemark with databases of your own', () => {
     expect(err).toContain('fact_sales_order: 1 row of')
     expect(code).toBe(3)
     expect((await command('status')).out).toContain('rows in quarantine 1')
+    const verified = await command('verify sales_order')
+    expect(verified.out).toMatch(/✓ source = lake, value for value\n/)
 
     const list = await command('quarantine list')
     const [id = ''] = /\d+\.fact_sales_order\.\d+/.exec(list.out) ?? []
@@ -213,6 +217,11 @@ describe('tidemark with databases of your own', () => {
     const shown = await command(`quarantine show ${id}`)
     expect(shown.out).toContain('The row is larger than the lake takes (16 MB)')
     expect(shown.out).toContain('Next: correct the row in the source')
+    const verified = await command('verify staff')
+    expect(verified.out).toContain(
+      '✓ source = lake, value for value, except in quarantine: 1 row of staff\n',
+    )
+    expect(verified.code).toBe(0)
     await system.sql.query('alter table staff drop note')
     expect((await command('run')).code).toBe(0)
   })
@@ -231,18 +240,27 @@ describe('tidemark with databases of your own', () => {
 
   it('a table that breaks its contract exits 4, is named everywhere, and is not compared', async () => {
     await system.sql.query('alter table sales_order rename units_sold to units')
-    const { code, err } = await command('run')
+    const { code, err, out } = await command('run')
     expect(err).toContain('sales_order is held: column units_sold is gone')
+    expect(out).toMatch(/✓ {2}held: sales_order /)
     expect(code).toBe(4)
-    expect((await command('status')).out).toMatch(/sales_order .*held: column units_sold is gone/)
+    const status = await command('status', { call: 'npx tidemark' })
+    expect(status.out).toMatch(/sales_order .*held: column units_sold is gone/)
+    expect(status.out).toContain(
+      '! sales_order (column_missing)   Next: npx tidemark doctor   prints',
+    )
     expect((await command('status --check')).code).toBe(4)
     expect((await command('doctor')).out).toMatch(/table sales_order +column units_sold is gone/)
     expect((await command('verify')).out).toMatch(
       /sales_order +source = lake +\d+ +held: column_missing/,
     )
+    const partial = await command('verify sales_order')
+    expect(partial.out).toContain('! no difference, but nothing was compared: held sales_order')
+    expect(partial.code).toBe(4)
     await system.sql.query('alter table sales_order rename units to units_sold')
     const mended = await command('run')
     expect(mended.err).toContain('sales_order is no longer held')
+    expect(mended.out).toMatch(/✓ {2}no row changed /)
     expect(mended.code).toBe(0)
   })
 
