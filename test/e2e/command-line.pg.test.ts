@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fillTotesys } from '../../src/apps/local/living-totesys/fill.ts'
 import { type CommandWorld, tidemark } from '../support/command.ts'
+import { createTestReader } from '../support/reader.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
 
 /** The command line with a source and a warehouse that the user owns. */
@@ -35,10 +36,26 @@ describe('tidemark with databases of your own', () => {
     expect(code).toBe(5)
   })
 
-  it('doctor finds all well before the first run', async () => {
+  it('doctor finds nothing wrong before the first run, and says what it could not check', async () => {
     const { code, out } = await command('doctor')
     expect(out).toContain('11 tables')
-    expect(out).toContain('All is well')
+    expect(out).toMatch(
+      /– the dashboard can read the warehouse +not checked: TIDEMARK_WAREHOUSE_READER_URL is not set/,
+    )
+    expect(out).not.toContain('All is well')
+    expect(out).toContain('Nothing is wrong; 1 not checked.   Next: tidemark run')
+    expect(code).toBe(0)
+    const { events } = await command('doctor --json')
+    const unchecked = events.filter((event) => event['unchecked'] === true)
+    expect(unchecked).toMatchObject([{ what: 'the dashboard can read the warehouse', ok: true }])
+  })
+
+  it('doctor marks a suggestion, and does not call that well', async () => {
+    await system.sql.query('revoke execute on function pg_control_system() from public')
+    const { out, code } = await command('doctor')
+    await system.sql.query('grant execute on function pg_control_system() to public')
+    expect(out).toMatch(/! Totesys answers .*cannot tell restores apart\n {4}Next: grant execute/)
+    expect(out).toContain('Nothing is wrong; 1 suggestion, 1 not checked.   Next: tidemark run')
     expect(code).toBe(0)
   })
 
@@ -62,6 +79,41 @@ describe('tidemark with databases of your own', () => {
     expect(code).toBe(0)
     const { out } = await command('run')
     expect(out).toContain('nothing new')
+  })
+
+  it('doctor says that all is well once the reader can read and may do nothing else', async () => {
+    await using role = await createTestReader(system)
+    const own = {
+      ...env,
+      TIDEMARK_WAREHOUSE_READER: role.role,
+      TIDEMARK_WAREHOUSE_READER_URL: role.warehouse.url,
+    }
+    for (const mark of ['✕', '!']) {
+      const { out } = await command('doctor', { env: own })
+      const [, found, fix = ''] =
+        /([✕!]) the dashboard can read .*\n {4}Next: ((?:.*;\n)+)/.exec(out) ?? []
+      expect(found).toBe(mark)
+      expect(out).not.toContain('All is well')
+      await system.query(mark === '✕' ? `alter role ${role.role} set temp_file_limit = '1GB'` : fix)
+    }
+    const well = await command('doctor', { env: own })
+    expect(well.out).toContain('✓ the dashboard can read the warehouse')
+    expect(well.out).toContain('All is well.   Next: tidemark run')
+    await system.query(`revoke select on tidemark_status from ${role.role}`)
+    const { out, code } = await command('doctor', { env: own, call: 'npx tidemark' })
+    expect(out).toMatch(
+      /✕ the dashboard can read the warehouse .*42501\]\n {4}Next: npx tidemark run\n/,
+    )
+    expect(out).toContain('1 fault.   Fix what is marked ✕, then: npx tidemark doctor')
+    expect(code).toBe(1)
+    await command('run', { env: own })
+    expect((await command('doctor', { env: own })).out).toContain('All is well')
+    await system.query(`revoke select on tidemark_status from ${role.role}`)
+    // A run grants to the role from the settings, and to no other.
+    const other = await command('doctor', { env: { ...own, TIDEMARK_WAREHOUSE_READER: 'else' } })
+    expect(other.out).toContain(
+      `Next: set TIDEMARK_WAREHOUSE_READER=${role.role}\n          a run then`,
+    )
   })
 
   it('history tells how an order changed and that it was deleted', async () => {
