@@ -6,7 +6,10 @@ const program = new URL('../dist/apps/cli/tidemark.js', import.meta.url)
 if (existsSync(program)) {
   await import(program.href)
 } else {
-  process.stderr.write('✕ Tidemark is not built yet   NOT_BUILT\n  Next: npm run build\n')
+  // The build needs the packages.
+  const hasPackages = existsSync(new URL('../node_modules', import.meta.url))
+  const next = hasPackages ? 'npm run build' : 'npm ci && npm run build'
+  process.stderr.write(`✕ Tidemark is not built yet   NOT_BUILT\n  Next: ${next}\n`)
   // As for any error that somebody must fix first: src/apps/cli/exit-code.ts.
   process.exitCode = 2
 }

@@ -100,6 +100,24 @@ it('openEnvironment() takes databases of your own, keeps scratch apart and clean
   })
 })
 
+it('openEnvironment() takes a home folder whose name reads like an address', async () => {
+  const url = 'postgresql://u:p@127.0.0.1:1/d'
+  for (const home of ['backup:old', 's3:']) {
+    const config = readConfig({
+      TIDEMARK_SOURCE_URL: url,
+      TIDEMARK_WAREHOUSE_URL: url,
+      TIDEMARK_HOME: home,
+    })
+    const signal = new AbortController().signal
+    await using environment = await openEnvironment({ config, log: () => {}, fill: false, signal })
+    const { ingestion, processed } = environment.deps
+    expect([ingestion.location, processed.location]).toEqual([
+      join(process.cwd(), home, 'ingestion'),
+      join(process.cwd(), home, 'processed'),
+    ])
+  }
+})
+
 it('openEnvironment() stops the embedded system again if the rest cannot be opened', async () => {
   writeFileSync('file', '')
   const entries: string[] = []

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Config } from '../platform/config.ts'
 import { DEFAULT_LIMITS, type Deps, type Limits } from '../platform/deps.ts'
 import { ConfigError } from '../platform/errors.ts'
@@ -61,6 +61,7 @@ async function openParts(
 ): Promise<Omit<Environment, keyof AsyncDisposable>> {
   const { local, databases } = await openDatabases(config, { log, fill })
   keep(local)
+  // Zones below it are absolute, so that no name of a folder reads like an address.
   const home = config.TIDEMARK_HOME
   const scratch = keep(await openScratch(config.TIDEMARK_SCRATCH ?? join(home, 'scratch'), { log }))
   const warehouse: Warehouse = {
@@ -71,12 +72,12 @@ async function openParts(
     readerRole: config.TIDEMARK_WAREHOUSE_READER,
   }
   const ingestion = keep(
-    await openStore(config.TIDEMARK_INGESTION ?? join(home, 'ingestion'), config),
+    await openStore(config.TIDEMARK_INGESTION ?? resolve(home, 'ingestion'), config),
   )
   const processed = keep(
-    await openStore(config.TIDEMARK_PROCESSED ?? join(home, 'processed'), config),
+    await openStore(config.TIDEMARK_PROCESSED ?? resolve(home, 'processed'), config),
   )
-  const drop = local && join(home, 'drop')
+  const drop = local && resolve(home, 'drop')
   const feeds = keep(await openFeeds(config, { drop, ratesUrl: local?.ratesUrl }))
   const systemId = readClusterIdentity(join(home, 'postgres'))
   const deps: Deps = {

@@ -36,6 +36,20 @@ it('parseConfig() accepts a directory or a bucket as a zone, and refuses anythin
   }
 })
 
+it.each(['TIDEMARK_INGESTION', 'TIDEMARK_PROCESSED', 'TIDEMARK_DROP'])(
+  'parseConfig() refuses %s with one slash after the scheme, and says how to write it',
+  (name) => {
+    for (const bad of ['s3:/bucket', 's3:bucket', 'S3:/bucket/prefix', 'file:/zones']) {
+      expect(() => parseConfig({ [name]: bad }), bad).toThrow(
+        expect.objectContaining({
+          message: expect.stringContaining(name) as string,
+          hint: expect.stringContaining('s3://bucket/prefix') as string,
+        }),
+      )
+    }
+  },
+)
+
 it('parseConfig() accepts a server for TIDEMARK_S3_ENDPOINT, but not a page on it', () => {
   for (const good of ['https://s3.example', 'http://127.0.0.1:9000/', 'http://[::1]:80']) {
     expect(parseConfig({ TIDEMARK_S3_ENDPOINT: good }).TIDEMARK_S3_ENDPOINT).toBe(good)

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fillTotesys } from '../../src/apps/local/living-totesys/fill.ts'
 import { type CommandWorld, tidemark } from '../support/command.ts'
+import { createTestReader } from '../support/reader.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
 
 /** The command line with a source and a warehouse that the user owns. */
@@ -35,10 +36,26 @@ describe('tidemark with databases of your own', () => {
     expect(code).toBe(5)
   })
 
-  it('doctor finds all well before the first run', async () => {
+  it('doctor finds nothing wrong before the first run, and says what it could not check', async () => {
     const { code, out } = await command('doctor')
     expect(out).toContain('11 tables')
-    expect(out).toContain('All is well')
+    expect(out).toMatch(
+      /– the dashboard can read the warehouse +not checked: TIDEMARK_WAREHOUSE_READER_URL is not set/,
+    )
+    expect(out).not.toContain('All is well')
+    expect(out).toContain('Nothing is wrong; 1 not checked.   Next: tidemark run')
+    expect(code).toBe(0)
+    const { events } = await command('doctor --json')
+    const unchecked = events.filter((event) => event['unchecked'] === true)
+    expect(unchecked).toMatchObject([{ what: 'the dashboard can read the warehouse', ok: true }])
+  })
+
+  it('doctor marks a suggestion, and does not call that well', async () => {
+    await system.sql.query('revoke execute on function pg_control_system() from public')
+    const { out, code } = await command('doctor')
+    await system.sql.query('grant execute on function pg_control_system() to public')
+    expect(out).toMatch(/! Totesys answers .*cannot tell restores apart\n {4}Next: grant execute/)
+    expect(out).toContain('Nothing is wrong; 1 suggestion, 1 not checked.   Next: tidemark run')
     expect(code).toBe(0)
   })
 
@@ -62,6 +79,41 @@ describe('tidemark with databases of your own', () => {
     expect(code).toBe(0)
     const { out } = await command('run')
     expect(out).toContain('nothing new')
+  })
+
+  it('doctor says that all is well once the reader can read and may do nothing else', async () => {
+    await using role = await createTestReader(system)
+    const own = {
+      ...env,
+      TIDEMARK_WAREHOUSE_READER: role.role,
+      TIDEMARK_WAREHOUSE_READER_URL: role.warehouse.url,
+    }
+    for (const mark of ['✕', '!']) {
+      const { out } = await command('doctor', { env: own })
+      const [, found, fix = ''] =
+        /([✕!]) the dashboard can read .*\n {4}Next: ((?:.*;\n)+)/.exec(out) ?? []
+      expect(found).toBe(mark)
+      expect(out).not.toContain('All is well')
+      await system.query(mark === '✕' ? `alter role ${role.role} set temp_file_limit = '1GB'` : fix)
+    }
+    const well = await command('doctor', { env: own })
+    expect(well.out).toContain('✓ the dashboard can read the warehouse')
+    expect(well.out).toContain('All is well.   Next: tidemark run')
+    await system.query(`revoke select on tidemark_status from ${role.role}`)
+    const { out, code } = await command('doctor', { env: own, call: 'npx tidemark' })
+    expect(out).toMatch(
+      /✕ the dashboard can read the warehouse .*42501\]\n {4}Next: npx tidemark run\n/,
+    )
+    expect(out).toContain('1 fault.   Fix what is marked ✕, then: npx tidemark doctor')
+    expect(code).toBe(1)
+    await command('run', { env: own })
+    expect((await command('doctor', { env: own })).out).toContain('All is well')
+    await system.query(`revoke select on tidemark_status from ${role.role}`)
+    // A run grants to the role from the settings, and to no other.
+    const other = await command('doctor', { env: { ...own, TIDEMARK_WAREHOUSE_READER: 'else' } })
+    expect(other.out).toContain(
+      `Next: set TIDEMARK_WAREHOUSE_READER=${role.role}\n          a run then`,
+    )
   })
 
   it('history tells how an order changed and that it was deleted', async () => {
@@ -156,6 +208,8 @@ describe('tidemark with databases of your own', () => {
     const held = await command('run')
     expect(held.code).toBe(4)
     expect(held.err).toContain('tidemark run --confirm-deletes payment')
+    // A run that holds deletions and changes nothing else commits no batch for status to show.
+    expect(held.err).toMatch(/! held: payment \(mass_deletion\)\n/)
     const confirmed = await command('run --confirm-deletes payment')
     expect(confirmed.code).toBe(0)
     expect(await system.query('select count(*)::int as n from fact_payment_current')).toEqual([
@@ -171,6 +225,8 @@ describe('tidemark with databases of your own', () => {
     expect(err).toContain('fact_sales_order: 1 row of')
     expect(code).toBe(3)
     expect((await command('status')).out).toContain('rows in quarantine 1')
+    const verified = await command('verify sales_order')
+    expect(verified.out).toMatch(/✓ source = lake, value for value\n/)
 
     const list = await command('quarantine list')
     const [id = ''] = /\d+\.fact_sales_order\.\d+/.exec(list.out) ?? []
@@ -213,6 +269,11 @@ describe('tidemark with databases of your own', () => {
     const shown = await command(`quarantine show ${id}`)
     expect(shown.out).toContain('The row is larger than the lake takes (16 MB)')
     expect(shown.out).toContain('Next: correct the row in the source')
+    const verified = await command('verify staff')
+    expect(verified.out).toContain(
+      '✓ source = lake, value for value, except in quarantine: 1 row of staff\n',
+    )
+    expect(verified.code).toBe(0)
     await system.sql.query('alter table staff drop note')
     expect((await command('run')).code).toBe(0)
   })
@@ -231,18 +292,27 @@ describe('tidemark with databases of your own', () => {
 
   it('a table that breaks its contract exits 4, is named everywhere, and is not compared', async () => {
     await system.sql.query('alter table sales_order rename units_sold to units')
-    const { code, err } = await command('run')
+    const { code, err, out } = await command('run')
     expect(err).toContain('sales_order is held: column units_sold is gone')
+    expect(out).toMatch(/✓ {2}held: sales_order /)
     expect(code).toBe(4)
-    expect((await command('status')).out).toMatch(/sales_order .*held: column units_sold is gone/)
+    const status = await command('status', { call: 'npx tidemark' })
+    expect(status.out).toMatch(/sales_order .*held: column units_sold is gone/)
+    expect(status.out).toContain(
+      '! sales_order (column_missing)   Next: npx tidemark doctor   prints',
+    )
     expect((await command('status --check')).code).toBe(4)
     expect((await command('doctor')).out).toMatch(/table sales_order +column units_sold is gone/)
     expect((await command('verify')).out).toMatch(
       /sales_order +source = lake +\d+ +held: column_missing/,
     )
+    const partial = await command('verify sales_order')
+    expect(partial.out).toContain('! no difference, but nothing was compared: held sales_order')
+    expect(partial.code).toBe(4)
     await system.sql.query('alter table sales_order rename units to units_sold')
     const mended = await command('run')
     expect(mended.err).toContain('sales_order is no longer held')
+    expect(mended.out).toMatch(/✓ {2}no row changed /)
     expect(mended.code).toBe(0)
   })
 

@@ -191,9 +191,10 @@ describe('examine()', () => {
       ],
       ['table payment', expect.stringContaining('add primary key ("payment_id")') as string],
     ])
-    expect(found[1]?.hint).toContain('keyIsUnenforced: true')
-    await system.sql.query(found[0]?.hint ?? '')
-    expect(await faults()).toHaveLength(1)
+    expect(found[1]?.note).toContain('keyIsUnenforced: true')
+    // A statement and nothing else.
+    for (const { hint } of found) await system.sql.query(hint ?? '')
+    expect(await faults()).toEqual([])
   })
 
   it('I15 goes on after a table that the source cannot plan to read', async () => {
@@ -252,15 +253,20 @@ describe('examine()', () => {
     // The role exists already, so the setting alone is missing.
     expect(own).toMatchObject({
       ok: true,
+      unchecked: true,
       hint: `set TIDEMARK_WAREHOUSE_READER_URL=postgresql://${username}:…@${host}${pathname}`,
     })
     const unmade = { ...reader, readerRole: 'nobody yet' }
     const other = (await examine({ ...system.deps, warehouse: unmade }, { reader })).find(
       ({ what }) => what.includes('dashboard'),
     )
-    expect(other?.hint).toContain(
-      `create role "nobody yet" login password '…'; then set TIDEMARK_WAREHOUSE_READER_URL=postgresql://nobody%20yet:…@`,
-    )
+    expect(other).toMatchObject({
+      unchecked: true,
+      hint: `create role "nobody yet" login password '…';`,
+      note: expect.stringMatching(
+        /^then set TIDEMARK_WAREHOUSE_READER_URL=postgresql:\/\/nobody%20yet:…@/,
+      ) as string,
+    })
     await system.run()
     const url = system.warehouse.readerUrl
     const [excess] = await faults(system.deps, { reader: { ...reader, url } })
@@ -369,6 +375,7 @@ describe('examine()', () => {
     expect(findings.at(-1)).toEqual({
       what: 'the dropped files can be read',
       ok: true,
+      unchecked: true,
       detail: `${folder} does not exist yet`,
       hint: `mkdir -p '${folder.replace("'", String.raw`'\''`)}'`,
     })

@@ -69,22 +69,47 @@ it.each(listCommands().map(({ names, command }) => [names.join(' '), command] as
 )
 
 it.each([
-  ['statsu', "unknown command 'statsu'", 'Did you mean status?'],
-  ['quarantine shwo', "unknown command 'shwo'", 'Did you mean show?'],
-  ['help doctr', "unknown command 'doctr'", 'Did you mean doctor?'],
-  ['help lake swep', "unknown command 'swep'", 'Did you mean sweep?'],
-  ['run --evry 5s', "unknown option '--evry'", 'Did you mean --every?'],
-  ['sweep --delete', "unknown command 'sweep'", 'Did you mean tidemark lake sweep?'],
-  ['list', "unknown command 'list'", 'Did you mean tidemark quarantine list?'],
-  ['--jsn status', "unknown option '--jsn'", 'Did you mean --json?'],
+  ['statsu', "Unknown command 'statsu'. Did you mean status?", ''],
+  ['quarantine shwo', "Unknown command 'shwo'. Did you mean show?", 'quarantine'],
+  ['help doctr', "Unknown command 'doctr'. Did you mean doctor?", ''],
+  ['help lake swep', "Unknown command 'swep'. Did you mean sweep?", 'lake'],
+  ['run --evry 5s', "Unknown option '--evry'. Did you mean --every?", 'run'],
+  ['sweep --delete', "Unknown command 'sweep'. Did you mean lake sweep?", 'lake sweep'],
+  ['list', "Unknown command 'list'. Did you mean quarantine list?", 'quarantine list'],
+  ['--jsn status', "Unknown option '--jsn'. Did you mean --json?", ''],
+  ['history sales_order', "Missing required argument 'key'", 'history'],
+  ['quarantine show', "Missing required argument 'id'", 'quarantine show'],
+  ['run --every', "Option '--every <duration>' argument missing", 'run'],
+  [
+    'run --every soon',
+    "Option '--every <duration>' argument 'soon' is invalid. Give a time such as 5s, 2m or 500ms, up to 24h.",
+    'run',
+  ],
   [
     'completion fsh',
-    "value 'fsh' is invalid for argument 'shell'",
-    'Allowed choices are bash, zsh, fish.',
+    "Value 'fsh' is invalid for argument 'shell'. Allowed choices are bash, zsh, fish.",
+    'completion',
   ],
-])('tidemark %s is refused with what may have been meant', async (line, what, meant) => {
+])('tidemark %s is refused as any error is, with what may have been meant', async (...row) => {
+  const [line, message, topic] = row
+  const hint = ['tidemark', topic, '--help'].filter(Boolean).join(' ')
   const { code, err, out } = await tidemark(line.split(' '))
-  expect(err).toContain(what)
-  expect(err).toContain(meant)
+  expect(err).toBe(`✕ ${message}   USAGE\n  Next: ${hint}\n`)
   expect({ code, out }).toEqual({ code: 2, out: '' })
+  const json = await tidemark([...line.split(' '), '--json'])
+  const failed = { event: 'failed', at: expect.any(String) as string, code: 'USAGE', message, hint }
+  expect([json.code, json.err, json.events]).toEqual([2, '', [failed]])
+})
+
+it.each([
+  ['', 'tidemark --help'],
+  ['lake', 'tidemark lake --help'],
+])('tidemark %s without a command shows the help, and fails with --json', async (line, hint) => {
+  const words = line.split(' ').filter(Boolean)
+  const { code, err } = await tidemark(words)
+  expect([code, err.startsWith(`Usage: ${['tidemark', ...words].join(' ')}`)]).toEqual([2, true])
+  const { events } = await tidemark([...words, '--json'])
+  expect(events).toMatchObject([
+    { event: 'failed', code: 'USAGE', message: 'Name a command', hint },
+  ])
 })

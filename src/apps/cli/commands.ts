@@ -259,7 +259,7 @@ const doctor = command({
   name: 'doctor',
   summary: 'Rehearse everything a run needs, and say what fixes each fault',
   details:
-    'Reads the source, rehearses a load in a transaction that it rolls back, lets two writers race for an object, and checks the links between lake and warehouse. Prints the statement that fixes each fault.',
+    'Reads the source, rehearses a load in a transaction that it rolls back, lets two writers race for an object, and checks the links between lake and warehouse. Prints the statement that fixes each fault (✕) or follows a suggestion (!), and says what it did not check (–).',
   examples: [{ line: 'tidemark doctor', what: 'Check a new setup before the first run' }],
   load: async () => (await import('./commands/doctor.ts')).doctorCommand,
 })

@@ -25,7 +25,7 @@ export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   failed: 'Failed. Nothing was half-published.',
   usage: 'Wrong usage or configuration: somebody has to edit something.',
   quarantined: 'Done, but rows went to quarantine.',
-  held: 'A table that broke its contract, or a mass deletion, is held; the rest was done.',
+  held: 'A table that broke its contract, or a mass deletion, is held; the rest was done. Or the source as a whole does not fit its contract, and nothing was captured.',
   stale: 'The freshness promise is missed (status --check).',
   locked: 'Another run holds the lock.',
   different: 'verify found a difference.',

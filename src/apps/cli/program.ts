@@ -20,7 +20,8 @@ import {
 } from './command.ts'
 import { COMMANDS, COMMON_OPTIONS, COMMON_SETTINGS, SUMMARY } from './commands.ts'
 import { EXIT, EXIT_MEANINGS, exitCodeOf } from './exit-code.ts'
-import { createOutput, type Stream } from './output.ts'
+import { createOutput, type Output, type Stream } from './output.ts'
+import { usageError } from './usage-error.ts'
 
 /** What the command line takes from its process. */
 export interface World {
@@ -39,33 +40,31 @@ export interface World {
  */
 export async function runProgram(world: World): Promise<number> {
   let code: number = EXIT.done
+  let title = 'tidemark'
   const program = createProgram(world)
+  const act: Act = async (declared, parsed) => {
+    code = await invoke(world, declared, { program, parsed })
+  }
+  const leave: Leave = (from, error) => {
+    title = from
+    throw error
+  }
   for (const entry of COMMANDS) {
-    const act: Act = async (declared, parsed) => {
-      code = await invoke(world, declared, { program, parsed })
-    }
-    addEntry(program, entry, { act, call: world.call })
+    addEntry(program, entry, { act, leave, call: world.call, title: `tidemark ${entry.name}` })
   }
   try {
     await program.parseAsync(readHelpRequest(world.argv) ?? world.argv, { from: 'user' })
     return code
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    const elsewhere = findElsewhere(error)
-    if (elsewhere !== undefined) {
-      world.stderr.write(asTyped(`(Did you mean ${elsewhere}?)\n`, world.call))
+    if (error.exitCode === 0) return EXIT.done
+    const isJson = world.argv.includes('--json')
+    // Without a command the parser has written the help, which says more to people.
+    if (isJson || error.code !== 'commander.help') {
+      openOutput(world, { isJson }).fail(usageError(error, { title, commands: COMMANDS }))
     }
-    return error.exitCode === 0 ? EXIT.done : EXIT.usage
+    return EXIT.usage
   }
-}
-
-/** The command of a group that was called without its group, such as `lake sweep` for `sweep`. */
-function findElsewhere({ code, message }: CommanderError): string | undefined {
-  if (code !== 'commander.unknownCommand') return undefined
-  return COMMANDS.filter(isGroup)
-    .flatMap(({ name: group, commands }) => commands.map(({ name }) => ({ group, name })))
-    .filter(({ name }) => message.includes(`'${name}'`))
-    .map(({ group, name }) => `tidemark ${group} ${name}`)[0]
 }
 
 function createProgram(world: World): ProgramCommand {
@@ -78,9 +77,9 @@ function createProgram(world: World): ProgramCommand {
     .configureOutput({
       writeOut: (written) => world.stdout.write(asTyped(written, world.call)),
       writeErr: (written) => world.stderr.write(asTyped(written, world.call)),
+      outputError: () => {}, // written as every error is, by `runProgram`
     })
     .exitOverride()
-    .showHelpAfterError('(tidemark --help shows all commands)')
   addOptions(program, { options: COMMON_OPTIONS, settings: COMMON_SETTINGS })
   return program
 }
@@ -96,17 +95,24 @@ ${Object.entries(EXIT)
 
 type Act = (command: Command, parsed: ProgramCommand) => Promise<void>
 
+/** Ends the parsing of the command with this title. */
+type Leave = (title: string, error: CommanderError) => never
+
 function addEntry(
   parent: ProgramCommand,
   entry: Command | CommandGroup,
-  { act, call }: { act: Act; call: Call },
+  { title, ...context }: { title: string; act: Act; leave: Leave; call: Call },
 ): void {
+  const { act, leave, call } = context
   const added = parent.command(entry.name).summary(entry.summary)
+  added.exitOverride((error) => leave(title, error))
   if (isGroup(entry)) {
     added
       .description(`${entry.summary}.`)
       .helpCommand('help [command]', 'Show the help for a command')
-    for (const each of entry.commands) addEntry(added, each, { act, call })
+    for (const each of entry.commands) {
+      addEntry(added, each, { ...context, title: `${title} ${each.name}` })
+    }
     return
   }
   added
@@ -190,14 +196,7 @@ async function invoke(
   { program, parsed }: Invocation,
 ): Promise<number> {
   const { json, quiet } = readOptions(program, COMMON_OPTIONS)
-  const output = createOutput({
-    stdout: world.stdout,
-    stderr: world.stderr,
-    isJson: json === true,
-    isQuiet: quiet === true,
-    call: world.call,
-    isColored: world.stdout.isTTY === true && (world.env['NO_COLOR'] ?? '') === '',
-  })
+  const output = openOutput(world, { isJson: json === true, isQuiet: quiet === true })
   try {
     const { readConfig } = await import('../read-config.ts')
     let config: Config | undefined
@@ -223,6 +222,14 @@ async function invoke(
   } finally {
     output.clear()
   }
+}
+
+function openOutput(
+  { stdout, stderr, call, env }: World,
+  { isJson, isQuiet = false }: { isJson: boolean; isQuiet?: boolean },
+): Output {
+  const isColored = stdout.isTTY === true && (env['NO_COLOR'] ?? '') === ''
+  return createOutput({ stdout, stderr, call, isJson, isQuiet, isColored })
 }
 
 function readOptions(

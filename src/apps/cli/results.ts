@@ -145,7 +145,14 @@ export const RESULTS = {
   examined: {
     levels: ['info'],
     says: '`doctor` has checked one thing.',
-    fields: fieldsOf<Finding>({ what: {}, ok: {}, detail: {}, 'hint?': {} }),
+    fields: fieldsOf<Finding>({
+      what: {},
+      ok: {},
+      'unchecked?': {},
+      detail: {},
+      'hint?': {},
+      'note?': {},
+    }),
   },
   failed: {
     levels: ['info'],

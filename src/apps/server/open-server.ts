@@ -1,5 +1,6 @@
 import type { Config } from '../../platform/config.ts'
 import type { Deps } from '../../platform/deps.ts'
+import { ConfigError } from '../../platform/errors.ts'
 import { openTogether } from '../../platform/io/open-together.ts'
 import { readQuestions } from '../../platform/presentation/question.ts'
 import { findReaderExcess } from '../../platform/presentation/reader-excess.ts'
@@ -20,7 +21,9 @@ export interface OpenServer extends RunningServer {
 
 /**
  * Serves the dashboard and the API over an environment's warehouse, on the host from its settings.
- * Dispose the server before the environment. Throws what `readAccess` and `startServer` throw.
+ * Dispose the server before the environment. Throws what `readAccess` and `startServer` throw, and
+ * `ConfigError` (`WAREHOUSE_READER_RIGHTS`) if the reader's role can write: every request would
+ * fail. A warehouse that cannot be read yet is no reason not to start.
  */
 export async function openServer(
   { config, deps, reader: warehouse }: Environment,
@@ -29,6 +32,7 @@ export async function openServer(
   const access = readAccess(config)
   return await openTogether(async (keep) => {
     const reader = keep(createReader(warehouse))
+    await checkRights(reader)
     const options = presentProject({ config, deps, reader, log })
     const connections = {
       total: config.TIDEMARK_SERVER_CONNECTIONS,
@@ -38,6 +42,16 @@ export async function openServer(
     void reportUnbounded(reader, log)
     return { ...server, access }
   })
+}
+
+/** Throws if the reader's role has too many rights, and returns if that cannot be told now. */
+async function checkRights(reader: Reader): Promise<void> {
+  const code = `${reader.warehouse.code}_READER_RIGHTS`
+  await reader
+    .read(async () => {})
+    .catch((error: unknown) => {
+      if (error instanceof ConfigError && error.code === code) throw error
+    })
 }
 
 /** Logs the limits that the reader's role lacks. Logs nothing if the warehouse is out of reach. */

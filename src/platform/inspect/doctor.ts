@@ -90,7 +90,8 @@ async function examineDrop(
 ): Promise<string | Omit<Finding, 'what' | 'ok'>> {
   if ((await drop.exists?.()) === false) {
     const path = `'${drop.location.replaceAll("'", String.raw`'\''`)}'`
-    return { detail: `${drop.location} does not exist yet`, hint: `mkdir -p ${path}` }
+    const detail = `${drop.location} does not exist yet`
+    return { unchecked: true, detail, hint: `mkdir -p ${path}` }
   }
   let files = 0
   let ignored = 0

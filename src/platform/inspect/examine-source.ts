@@ -9,7 +9,7 @@ import type { SourceContract } from '../project/source-contract.ts'
 import type { Breach } from '../source/contract.ts'
 import { attemptRead, openSnapshot, type SourceSnapshot } from '../source/snapshot.ts'
 import { readTables, type SourceState } from '../source/tables.ts'
-import { check, type Finding, lookAtDatabase } from './finding.ts'
+import { check, type Finding, type Fix, lookAtDatabase } from './finding.ts'
 
 /**
  * Checks whether the source answers with a run's settings and whether its tables can be read. Then
@@ -71,8 +71,8 @@ async function examineTables(
     ...states.flatMap((state): Finding[] => {
       const { table, breach } = state
       if (breach === undefined) return []
-      const hint = fixBreach(state, { user, contract: deps.project.source })
-      return [{ what: `table ${table.name}`, ok: false, detail: breach.detail, hint }]
+      const fix = fixBreach(state, { user, contract: deps.project.source })
+      return [{ what: `table ${table.name}`, ok: false, detail: breach.detail, ...fix }]
     }),
   ]
 }
@@ -129,22 +129,34 @@ function fixForbidden(
 function fixBreach(
   { table, breach }: SourceState,
   { user, contract }: { user: string; contract: SourceContract },
-): string {
+): Fix {
   const schema = table.schema ?? contract.schema
   const relation = qualified(schema, table.relation ?? table.name)
   const role = identifier(user)
-  const fixes: Partial<Record<Breach['reason'], string>> = {
-    permission: `grant usage on schema ${identifier(schema)} to ${role}; grant select on ${relation} to ${role};`,
-    key_lost:
-      `alter table ${relation} add primary key (${identifiers(table.key)}); ` +
-      'or, if the source guarantees unique keys without it, set keyIsUnenforced: true for the table in the contract',
-    locked: 'nothing to do: the next run reads the table once the lock is released',
-    not_on_standby: `alter table ${relation} set logged; on the primary, or set TIDEMARK_SOURCE_URL to the primary; all other tables go on`,
-    unreadable: `select * from ${relation}; in psql says what is wrong, and \\encoding sql_ascii before \\d ${relation} shows a name that is not UTF-8; all other tables go on`,
-    table_missing: `create ${relation}, or remove ${table.name} from the contract; all other tables go on`,
+  const fixes: Partial<Record<Breach['reason'], Fix>> = {
+    permission: {
+      hint: `grant usage on schema ${identifier(schema)} to ${role}; grant select on ${relation} to ${role};`,
+    },
+    key_lost: {
+      hint: `alter table ${relation} add primary key (${identifiers(table.key)});`,
+      note: 'or, if the source guarantees unique keys without it, set keyIsUnenforced: true for the table in the contract',
+    },
+    locked: { hint: 'nothing to do: the next run reads the table once the lock is released' },
+    not_on_standby: {
+      hint: `alter table ${relation} set logged;`,
+      note: 'on the primary; or set TIDEMARK_SOURCE_URL to the primary; all other tables go on',
+    },
+    unreadable: {
+      hint: `select * from ${relation};`,
+      note: `psql says what is wrong, and \\encoding sql_ascii before \\d ${relation} shows a name that is not UTF-8; all other tables go on`,
+    },
+    table_missing: {
+      hint: `make ${relation}, or remove ${table.name} from the contract; all other tables go on`,
+    },
   }
   return (
-    (breach && fixes[breach.reason]) ??
-    `make ${relation} fit the contract of ${table.name} again, or change the contract; all other tables go on`
+    (breach && fixes[breach.reason]) ?? {
+      hint: `make ${relation} fit the contract of ${table.name} again, or change the contract; all other tables go on`,
+    }
   )
 }

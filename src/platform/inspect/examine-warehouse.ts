@@ -1,7 +1,7 @@
 import type { Deps } from '../deps.ts'
 import { ConfigError, ConflictError } from '../errors.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
-import { hostOf } from '../io/postgres-url.ts'
+import { hostOf, readOptions } from '../io/postgres-url.ts'
 import { onlyRow } from '../io/postgres.ts'
 import { identifier, qualified } from '../io/sql.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
@@ -9,7 +9,7 @@ import { findReaderExcess } from '../presentation/reader-excess.ts'
 import { findLedgerHead } from '../warehouse/ledger.ts'
 import { readFacts, rehearse, type WarehouseFacts } from '../warehouse/rehearse.ts'
 import { inSnapshot, openWarehouse, type Warehouse } from '../warehouse/warehouse.ts'
-import { check, type Finding, lookAtDatabase } from './finding.ts'
+import { check, type Finding, type Fix, lookAtDatabase } from './finding.ts'
 
 /**
  * Checks whether the warehouse answers and is suitable, and whether a load succeeds in a rehearsal,
@@ -32,7 +32,7 @@ export async function examineWarehouse(deps: Deps): Promise<Finding[]> {
   const fix = (error: unknown) => facts && fixPermission(error, { ...facts, schema })
   const rehearsed = await check(
     'a load succeeds (rehearsed)',
-    async () => {
+    async (): Promise<string | Omit<Finding, 'what' | 'ok'>> => {
       await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
       try {
         await withPostgresErrors(deps.warehouse, () =>
@@ -40,7 +40,7 @@ export async function examineWarehouse(deps: Deps): Promise<Finding[]> {
         )
       } catch (error) {
         if (!(error instanceof ConflictError)) throw error
-        return 'not rehearsed, because another run is writing right now'
+        return { unchecked: true, detail: 'another run is writing right now' }
       }
       return 'migrations, the lock and every table; rolled back'
     },
@@ -68,9 +68,10 @@ export function checkFacts(
     })
   }
   if (encoding !== 'UTF8') {
-    throw new ConfigError(`The database ${database} is in ${encoding} and cannot hold every text`, {
+    const what = `The database ${database} is in ${encoding} and cannot hold every text`
+    throw new ConfigError(`${what}: make one in UTF-8 and name it in TIDEMARK_WAREHOUSE_URL`, {
       code: 'WAREHOUSE_ENCODING',
-      hint: `create database ${identifier(`${database}_utf8`)} encoding 'UTF8' template template0; then name it in TIDEMARK_WAREHOUSE_URL`,
+      hint: `create database ${identifier(`${database}_utf8`)} encoding 'UTF8' template template0;`,
     })
   }
   if (idleLimitMs > 0 && idleLimitMs < LEAST_IDLE_MS) {
@@ -111,7 +112,7 @@ export function fixPermission(
 /**
  * What to type if no reader is configured: the statement that creates the role, and the setting.
  */
-async function nameReader(warehouse: Warehouse): Promise<string> {
+async function nameReader(warehouse: Warehouse): Promise<Fix> {
   const name = warehouse.readerRole ?? 'tidemark_reader'
   await using session = await openWarehouse({ ...warehouse, attempts: 1 })
   const { database, exists } = await withPostgresErrors(warehouse, async () =>
@@ -125,7 +126,30 @@ async function nameReader(warehouse: Warehouse): Promise<string> {
   )
   const address = `${hostOf(warehouse.url)}/${encodeURIComponent(database)}`
   const set = `set TIDEMARK_WAREHOUSE_READER_URL=postgresql://${encodeURIComponent(name)}:…@${address}`
-  return exists ? set : `create role ${identifier(name)} login password '…'; then ${set}`
+  return exists
+    ? { hint: set }
+    : { hint: `create role ${identifier(name)} login password '…';`, note: `then ${set}` }
+}
+
+/**
+ * What lets the dashboard's role read if the server refuses it a relation: a run grants the reader
+ * everything that it needs. Undefined for any other error.
+ */
+function fixReading(
+  error: unknown,
+  { reader, loader }: { reader: Warehouse; loader: Warehouse },
+): Fix | undefined {
+  const cause = (error as { cause?: { code?: string; message?: string } }).cause
+  if (cause?.code !== SQL_STATE.insufficientPrivilege) return undefined
+  if (!/^permission denied for (table|view|relation|function) /.test(cause.message ?? '')) {
+    return undefined
+  }
+  const { user } = readOptions(new URL(reader.url))
+  if (user === loader.readerRole) return { hint: 'tidemark run' }
+  return {
+    hint: `set TIDEMARK_WAREHOUSE_READER=${user}`,
+    note: 'a run then grants that role what it lacks: tidemark run',
+  }
 }
 
 /**
@@ -135,8 +159,9 @@ export async function examineReader(deps: Deps, reader: Warehouse): Promise<Find
   const what = 'the dashboard can read the warehouse'
   if (reader.url === deps.warehouse.url) {
     const name = async (): Promise<Omit<Finding, 'what' | 'ok'>> => ({
-      detail: 'TIDEMARK_WAREHOUSE_READER_URL is not set: runs do not need it, tidemark serve does',
-      hint: await nameReader(deps.warehouse),
+      unchecked: true,
+      detail: 'TIDEMARK_WAREHOUSE_READER_URL is not set; runs do not need it, tidemark serve does',
+      ...(await nameReader(deps.warehouse)),
     })
     return await check(what, name, { next: lookAtDatabase('TIDEMARK_WAREHOUSE_URL') })
   }
@@ -158,5 +183,6 @@ export async function examineReader(deps: Deps, reader: Warehouse): Promise<Find
   }
   const look = lookAtDatabase('TIDEMARK_WAREHOUSE_READER_URL')
   const next = `${look}; a run grants what the role in TIDEMARK_WAREHOUSE_READER lacks`
-  return await check(what, read, { next })
+  const fix = (error: unknown) => fixReading(error, { reader, loader: deps.warehouse })
+  return await check(what, read, { next, fix })
 }

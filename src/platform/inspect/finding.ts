@@ -1,13 +1,22 @@
 import { TidemarkError } from '../errors.ts'
 
 /** The result of one of the doctor's checks. */
-export interface Finding {
+export interface Finding extends Partial<Fix> {
   readonly what: string
+  /** Whether nothing is wrong, as far as it was checked. */
   readonly ok: boolean
+  /** Set if it was not checked, for the reason in `detail`. */
+  readonly unchecked?: true
   /** What the check found, or what failed. */
   readonly detail: string
-  /** The fix: the statement, command or edit to type. A failed check always has one. */
-  readonly hint?: string
+}
+
+/** How to fix a problem. A failed check always has a fix. */
+export interface Fix {
+  /** The statement, command or edit to type. Nothing but SQL if it begins with SQL. */
+  readonly hint: string
+  /** In words, what to do after the statement, or instead of it. */
+  readonly note?: string
 }
 
 /** How a failed check finds its hint. */
@@ -15,7 +24,7 @@ export interface CheckOptions {
   /** What to look at if neither `fix` nor the error knows better. */
   readonly next: string
   /** Gives a better hint than the error's own; undefined if it knows none. */
-  readonly fix?: (error: unknown) => string | undefined
+  readonly fix?: (error: unknown) => Fix | string | undefined
 }
 
 /**
@@ -32,8 +41,8 @@ export async function check(
     return { what, ok: true, ...(typeof found === 'string' ? { detail: found } : found) }
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error)
-    const again = `${next}; then: tidemark doctor`
-    return { what, ok: false, detail, hint: fix?.(error) ?? findStep(error) ?? again }
+    const step = fix?.(error) ?? findStep(error) ?? `${next}; then: tidemark doctor`
+    return { what, ok: false, detail, ...(typeof step === 'string' ? { hint: step } : step) }
   }
 }
 

@@ -1,7 +1,10 @@
 import { examine } from '../../../platform/inspect/doctor.ts'
+import type { Finding } from '../../../platform/inspect/finding.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
+import { formatCount, formatNumber } from '../../format.ts'
+import type { Output } from '../output.ts'
 
 /** `tidemark doctor`: rehearses what a run needs, and prints the fix for each problem. */
 export async function doctorCommand({ output, config, signal }: CommandContext): Promise<number> {
@@ -10,11 +13,36 @@ export async function doctorCommand({ output, config, signal }: CommandContext):
   const findings = await examine(deps, { reader })
   for (const finding of findings) {
     output.emit({ event: 'examined', ...finding })
-    const mark = finding.ok ? output.style('green', '✓') : output.style('red', '✕')
-    output.print(`  ${mark} ${finding.what.padEnd(36)} ${finding.detail}`)
-    if (finding.hint !== undefined) output.advise(`    Next: ${finding.hint}`)
+    const { what, unchecked, detail, hint, note } = finding
+    const seen = unchecked === true ? `not checked: ${detail}` : detail
+    output.print(`  ${markOf(output, finding)} ${what.padEnd(36)} ${seen}`)
+    if (hint !== undefined) output.advise(`    Next: ${hint}`)
+    if (note !== undefined) output.advise(`          ${note}`)
   }
-  const isHealthy = findings.every(({ ok }) => ok)
-  output.advise(isHealthy ? '\n  All is well.   Next: tidemark run' : '')
-  return isHealthy ? EXIT.done : EXIT.failed
+  output.advise(`\n  ${summarize(findings)}`)
+  return findings.every(({ ok }) => ok) ? EXIT.done : EXIT.failed
+}
+
+/** Green only if it was checked and needs nothing. */
+function markOf(output: Output, { ok, unchecked, hint }: Finding): string {
+  if (!ok) return output.style('red', '✕')
+  if (unchecked === true) return output.style('yellow', '–')
+  return hint === undefined ? output.style('green', '✓') : output.style('yellow', '!')
+}
+
+/** Says that all is well only if everything was checked and needs nothing. */
+function summarize(findings: readonly Finding[]): string {
+  const faults = findings.filter(({ ok }) => !ok).length
+  const unchecked = findings.filter(({ unchecked: is }) => is === true).length
+  const advised = findings.filter((each) => each.ok && each.hint !== undefined).length - unchecked
+  const rest = [
+    advised > 0 ? formatNumber(advised, 'suggestion') : '',
+    unchecked > 0 ? `${formatCount(unchecked)} not checked` : '',
+  ].filter((part) => part !== '')
+  if (faults > 0) {
+    const found = [formatNumber(faults, 'fault'), ...rest].join(', ')
+    return `${found}.   Fix what is marked ✕, then: tidemark doctor`
+  }
+  const all = rest.length === 0 ? 'All is well' : `Nothing is wrong; ${rest.join(', ')}`
+  return `${all}.   Next: tidemark run`
 }

@@ -99,6 +99,21 @@ it('reportRun() says what was pending, or that nothing was new', () => {
   )
 })
 
+it('reportRun() calls no batch pending that the run itself captured', () => {
+  const loaded = { batches: [7], lastBatch: 7, isCutShort: false }
+  const quiet = extracted({})
+  expect(reported({ extracted: quiet, loaded }).out).toMatch(/batch 7 {2}✓ {2}no row changed /)
+  expect(reported({ extracted: quiet, loaded, quarantined: 2 }).out).toContain('2 rows refused')
+  const both = { ...loaded, batches: [6, 7] }
+  expect(reported({ extracted: quiet, loaded: both }).out).toContain('1 pending batch loaded')
+  const { thing } = quiet.record?.tables ?? {}
+  const hold = { reason: 'locked', detail: 'it is locked', since: 7, sinceAt: '' }
+  if (thing !== undefined) thing.held = hold
+  expect(reported({ extracted: quiet, loaded }).out).toContain('held: thing')
+  hold.since = 3
+  expect(reported({ extracted: quiet, loaded }).out).toContain('no row changed')
+})
+
 it('reportRun() says what a failed run did anyway, and what the next one will do', () => {
   const captured = extracted({ inserted: 1 })
   expect(reported({ failures: failed('extract') }).err).toContain(

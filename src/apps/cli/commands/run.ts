@@ -107,15 +107,7 @@ export function reportRun({ output, config }: CommandContext, report: RunReport)
       ? ''
       : `${formatDuration(Date.now() - Date.parse(completeTo))} behind the source`
   const last = loaded?.lastBatch ?? 0
-  const files = report.collected?.files ?? 0
-  const what =
-    changedRows(counts) + files > 0
-      ? [describeChanges(counts), files > 0 ? formatNumber(files, 'file') : '']
-          .filter((part) => part !== '')
-          .join('  ')
-      : loaded?.batches.length
-        ? `${formatNumber(loaded.batches.length, 'pending batch', 'pending batches')} loaded`
-        : 'nothing new'
+  const what = describeWork(report, counts)
   output.print(
     `   ${time}  batch ${last}  ${mark}  ${what.padEnd(40)} ${formatDuration(durationMs).padStart(6)}   ${fresh}`.trimEnd(),
   )
@@ -126,8 +118,34 @@ export function reportRun({ output, config }: CommandContext, report: RunReport)
   }
   if (held.length > 0) {
     const tables = held.map(({ table, reason }) => `${table} (${reason})`).join(', ')
-    output.note(`   ${output.style('red', '! held:')} ${tables}   see tidemark status`)
+    // The alert about held deletions names the command; status may have no batch that shows them.
+    const isTable = held.some(({ reason }) => reason !== 'mass_deletion')
+    const see = isTable ? '   see tidemark status' : ''
+    output.note(`   ${output.style('red', '! held:')} ${tables}${see}`)
   }
+}
+
+/**
+ * What a run that succeeded did, in a few words. Its own batch was never pending, and may hold no
+ * changed row: a table became held or was released, or only its schema changed.
+ */
+function describeWork(report: RunReport, counts: Counts): string {
+  const { extracted, collected, loaded, quarantined } = report
+  const files = collected?.files ?? 0
+  if (changedRows(counts) + files > 0) {
+    return [describeChanges(counts), files > 0 ? formatNumber(files, 'file') : '']
+      .filter((part) => part !== '')
+      .join('  ')
+  }
+  const committed = [extracted, collected].filter((each) => each?.committed === true)
+  const own = new Set(committed.map((each) => each?.record?.batch))
+  const pending = loaded?.batches.filter((batch) => !own.has(batch)).length ?? 0
+  if (pending > 0) return `${formatNumber(pending, 'pending batch', 'pending batches')} loaded`
+  if (quarantined > 0) return `${formatNumber(quarantined, 'row')} refused`
+  if (extracted?.committed !== true || extracted.record === undefined) return 'nothing new'
+  const { batch, tables } = extracted.record
+  const held = Object.keys(tables).filter((table) => tables[table]?.held?.since === batch)
+  return held.length > 0 ? `held: ${held.join(', ')}` : 'no row changed'
 }
 
 function describeChanges({ inserted, updated, deleted }: Counts): string {

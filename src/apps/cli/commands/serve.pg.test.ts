@@ -84,10 +84,30 @@ describe('tidemark serve', () => {
     expect(out).not.toContain('temp_file_limit')
   })
 
-  it('refuses to read with a role that could write', async () => {
-    const { response, out } = await serve({ TIDEMARK_WAREHOUSE_READER_URL: '' })
-    expect(response?.status).toBe(503)
-    expect(out).toContain('WAREHOUSE_READER_RIGHTS')
+  it.each(['serve --port 0', 'up'])('%s refuses a role that could write', async (line) => {
+    const own = { ...env(), TIDEMARK_WAREHOUSE_READER_URL: '', TIDEMARK_PORT: '0' }
+    const { code, out, err } = await tidemark(line.split(' '), { env: own })
+    expect(code).toBe(2)
+    expect(err).toMatch(/✕ The role for reading the warehouse .* WAREHOUSE_READER_RIGHTS\n/)
+    expect(err).toContain('Next: set TIDEMARK_WAREHOUSE_READER_URL')
+    expect(out + err).not.toContain('Dashboard')
+  })
+
+  it('starts while the warehouse is away, and answers that it is', async () => {
+    const url = 'postgresql://someone:secret@127.0.0.1:1/away'
+    const { code, response, out } = await serve({ TIDEMARK_WAREHOUSE_READER_URL: url })
+    expect([code, response?.status]).toEqual([130, 503])
+    expect(out).toContain('WAREHOUSE_UNREACHABLE')
+  })
+
+  it('starts before the role may read anything, and refuses it once it may write', async () => {
+    await system.query(`revoke select on tidemark_status from ${role.role}`)
+    expect((await serve()).code).toBe(130)
+    await system.query(`grant select on tidemark_status to ${role.role}`)
+    await system.query(`grant insert on dim_staff to ${role.role}`)
+    expect((await serve()).code).toBe(2)
+    await system.query(`revoke insert on dim_staff from ${role.role}`)
+    expect((await serve()).code).toBe(130)
   })
 
   it('says what to do when it may not listen', async () => {

@@ -10,6 +10,7 @@ import {
   formatNumber,
   formatTable,
 } from '../../format.ts'
+import { heldAdvice, type HeldPlace } from '../held-advice.ts'
 import type { Output } from '../output.ts'
 
 /** `tidemark status`: prints how fresh the warehouse is, and what is held or in quarantine. */
@@ -54,6 +55,10 @@ function print(output: Output, status: Status): void {
       describeTable(output, entry),
     ])
     output.print(`\n${indent(formatTable(['source table', 'rows', ''], rows))}`)
+    for (const { table, hold, heldDeletes } of status.tables) {
+      const reason = hold?.reason ?? (heldDeletes > 0 ? 'mass_deletion' : undefined)
+      if (reason !== undefined) adviseHeld(output, { table, reason, kind: 'source' })
+    }
   }
   if (status.facts.length > 0) {
     const rows = status.facts.map(({ table, current, versions }) => [
@@ -65,6 +70,7 @@ function print(output: Output, status: Status): void {
   }
   for (const { table, hold } of status.held) {
     output.print(`  ${output.style('red', '✕ held')}    ${table}: ${describeHold(hold)}`)
+    adviseHeld(output, { table, reason: hold.reason, kind: 'star' })
   }
   output.print(`\n  rows in quarantine ${formatCount(status.quarantined)}`)
   if (status.warnings.length > 0) {
@@ -87,6 +93,11 @@ function describeTable(output: Output, { heldDeletes, hold, quarantined }: Table
   ]
     .filter((part) => part !== '')
     .join(' · ')
+}
+
+/** Says why a table is held, in the word that a run's line uses, and what releases it. */
+function adviseHeld(output: Output, place: HeldPlace): void {
+  output.advise(`  ! ${place.table} (${place.reason})   Next: ${heldAdvice(place)}`)
 }
 
 function describeHold({ detail, sinceAt }: Hold): string {

@@ -4,7 +4,7 @@ import { type VerifiedTable } from '../../../platform/inspect/verified-table.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
-import { formatCount, formatMoment, formatTable } from '../../format.ts'
+import { formatCount, formatMoment, formatNumber, formatTable } from '../../format.ts'
 
 /** `tidemark verify`: compares source, lake and warehouse at one snapshot, with every version. */
 export async function verifyCommand(
@@ -40,9 +40,10 @@ export async function verifyCommand(
   for (const { place, batch, detail } of report.faults) {
     output.print(`  ${output.style('red', '✕')} ${place} batch ${batch}   ${detail}`)
   }
+  const isCompared = report.tables.some(({ held }) => held === undefined)
   output.print(
     report.isEqual
-      ? `\n  ${output.style('green', '✓')} source = lake = warehouse, value for value${describeHeld(report.tables)}`
+      ? `\n  ${isCompared ? output.style('green', '✓') : output.style('yellow', '!')} ${describeProof(report.tables)}`
       : `\n  ${output.style('red', '✕')} They differ. The lake is the record that counts: see "What verify compares" in docs/command-line.md`,
   )
   if (!report.isEqual) return EXIT.different
@@ -55,9 +56,25 @@ const COMPARED: Readonly<Record<VerifiedTable['where'], string>> = {
   history: 'lake = warehouse, all versions',
 }
 
-function describeHeld(tables: readonly VerifiedTable[]): string {
+/**
+ * What a verification without a difference proves: the places that were compared, and the held
+ * tables and rows in quarantine that were left out.
+ */
+export function describeProof(tables: readonly VerifiedTable[]): string {
   const held = tables.filter((table) => table.held !== undefined).map(({ table }) => table)
-  return held.length === 0 ? '' : `, except held tables: ${held.join(', ')}`
+  const places = new Set(tables.flatMap(({ where, held: why }) => (why === undefined ? where : [])))
+  if (places.size === 0) return `no difference, but nothing was compared: held ${held.join(', ')}`
+  const isWarehouse = places.has('warehouse') || places.has('history')
+  const compared = [places.has('lake') ? 'source' : '', 'lake', isWarehouse ? 'warehouse' : '']
+  const refused = tables
+    .filter(({ quarantined }) => quarantined > 0)
+    .map(({ table, quarantined }) => `${formatNumber(quarantined, 'row')} of ${table}`)
+  const left = [
+    held.length > 0 ? `held tables: ${held.join(', ')}` : '',
+    refused.length > 0 ? `in quarantine: ${refused.join(', ')}` : '',
+  ].filter((part) => part !== '')
+  const except = left.length === 0 ? '' : `, except ${left.join('; ')}`
+  return `${compared.filter((part) => part !== '').join(' = ')}, value for value${except}`
 }
 
 function verdict({ difference, quarantined, held }: VerifiedTable): string {

@@ -5,6 +5,8 @@ import { parseZoneAddress } from './zone-address.ts'
 it.each([
   ['zones/in', { kind: 'directory', path: resolve('zones/in') }],
   ['/zones/s3:', { kind: 'directory', path: '/zones/s3:' }],
+  ['./s3:zone', { kind: 'directory', path: resolve('s3:zone') }],
+  ['zones/10:30', { kind: 'directory', path: resolve('zones/10:30') }],
   ['s3://lake', { kind: 'bucket', bucket: 'lake', prefix: '' }],
   ['s3://lake/', { kind: 'bucket', bucket: 'lake', prefix: '' }],
   ['s3://my.lake-1/a/b=c', { kind: 'bucket', bucket: 'my.lake-1', prefix: 'a/b=c' }],
@@ -14,6 +16,10 @@ it.each([
 })
 
 it.each([
+  's3:/bucket',
+  's3:bucket/prefix',
+  'file:/zones',
+  'gs:bucket',
   's3://',
   's3:///a',
   's3://ab',
