@@ -173,7 +173,7 @@ describe('text that is not UTF-8', () => {
       expect((await lastEntry())?.held?.detail).toContain('is not UTF-8: error 22021')
       const findings = await examineSource(system.deps)
       expect(findings.filter(({ ok }) => !ok)).toMatchObject([
-        { what: 'table thing', hint: expect.stringContaining('\\encoding sql_ascii') },
+        { what: 'table thing', note: expect.stringContaining('\\encoding sql_ascii') },
       ])
       await system.sql.query(
         'drop table thing; create table thing (id integer primary key, note text)',
