@@ -46,6 +46,8 @@ export async function measureLoad(
   await load(deps)
   const text = join(place.folder, 'fact.copy')
   await using filled = await openWarehouse(deps.warehouse)
+  // The platform sets the path in each of its transactions; these statements are outside them.
+  await filled.client.query('set search_path to filled')
   await pipeline(
     filled.client.query(copyTo(`copy ${FACT} to stdout`)),
     createWriteStream(text, { highWaterMark: 1 << 20 }),
@@ -55,6 +57,7 @@ export async function measureLoad(
   const inFreshWarehouse = async (measure: (warehouse: WarehouseClient) => Promise<number>) => {
     await using warehouse = await openWarehouse({ ...deps.warehouse, schema: 'fresh' })
     await migrate(warehouse, project, wait)
+    await warehouse.client.query('set search_path to fresh')
     const ms = await measure(warehouse)
     await warehouse.client.query('drop schema fresh cascade')
     return ms
