@@ -129,11 +129,7 @@ async function captureRecent(
   }
   await using state = await openState(db, zone, { table, state: previous.state })
   await using found = await compare(read, { table, rows, state })
-  await using quarantined = await readQuarantinedKeys(batch, table, {
-    open: previous.open,
-    refused: rows.refused,
-    incoming: rows.accepted(),
-  })
+  await using quarantined = await compareRefused(read, { table, rows })
   checkFew(deps, table, shareOf(found, quarantined))
   const held = { quarantined, state: state.name, changes: found.changes }
   const missing = await countMissing(db, table, held)
@@ -189,11 +185,7 @@ export async function captureWhole(
   }
   await using state = await openState(db, zone, { table, state: previous.state })
   await using found = await compare(read, { table, rows, state })
-  await using quarantined = await readQuarantinedKeys(batch, table, {
-    open: previous.open,
-    refused: rows.refused,
-    incoming: rows.accepted(),
-  })
+  await using quarantined = await compareRefused(read, { table, rows })
   checkFew(deps, table, shareOf(found, quarantined))
   const key = identifiers(table.key)
   // A refused row exists in the source too.
@@ -224,6 +216,15 @@ async function compare(
   const incoming = rows.accepted()
   if (!shape.keyIsUnique) await checkKeys(db, table, incoming)
   return await compareRows(db, table, { incoming, state: state.name })
+}
+
+/** Compares the refused rows with the quarantine as of the previous batch. */
+async function compareRefused(
+  { batch, previous: { open } }: TableRead,
+  { table, rows }: { table: LakeTable; rows: ReadRows },
+): Promise<QuarantinedKeys | undefined> {
+  const { refused } = rows
+  return await readQuarantinedKeys(batch, table, { open, refused, incoming: rows.accepted() })
 }
 
 /** The newly refused rows among the rows that are new or changed. */

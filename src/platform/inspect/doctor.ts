@@ -15,7 +15,7 @@ import { findLedgerHead } from '../warehouse/ledger.ts'
 import { openWarehouse, type Warehouse } from '../warehouse/warehouse.ts'
 import { examineSource } from './examine-source.ts'
 import { examineReader, examineWarehouse } from './examine-warehouse.ts'
-import { check, type Finding } from './finding.ts'
+import { check, type Finding, type Found } from './finding.ts'
 
 /** Additional checks of the doctor. */
 export interface ExamineOptions {
@@ -84,10 +84,7 @@ async function examineFeeds({ project, feeds }: Deps): Promise<Finding[]> {
   return findings
 }
 
-async function examineDrop(
-  drop: Drop,
-  { source }: Project,
-): Promise<string | Omit<Finding, 'what' | 'ok'>> {
+async function examineDrop(drop: Drop, { source }: Project): Promise<Found> {
   if ((await drop.exists?.()) === false) {
     const path = `'${drop.location.replaceAll("'", String.raw`'\''`)}'`
     const detail = `${drop.location} does not exist yet`

@@ -9,7 +9,7 @@ import type { SourceContract } from '../project/source-contract.ts'
 import type { Breach } from '../source/contract.ts'
 import { attemptRead, openSnapshot, type SourceSnapshot } from '../source/snapshot.ts'
 import { readTables, type SourceState } from '../source/tables.ts'
-import { check, type Finding, type Fix, lookAtDatabase } from './finding.ts'
+import { check, type Finding, type Fix, type Found, lookAtDatabase } from './finding.ts'
 
 /**
  * Checks whether the source answers with a run's settings and whether its tables can be read. Then
@@ -18,7 +18,7 @@ import { check, type Finding, type Fix, lookAtDatabase } from './finding.ts'
 export async function examineSource(deps: Deps): Promise<Finding[]> {
   const what = `${deps.source.title} answers`
   let opened: { readonly snapshot: SourceSnapshot; readonly user: string } | undefined
-  const open = async (): Promise<Omit<Finding, 'what' | 'ok'>> => {
+  const open = async (): Promise<Found> => {
     const snapshot = await openSnapshot({ ...deps.source, attempts: 1 })
     try {
       const user = await withPostgresErrors(deps.source, () => readUser(snapshot))

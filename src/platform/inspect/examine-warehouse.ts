@@ -9,7 +9,7 @@ import { findReaderExcess } from '../presentation/reader-excess.ts'
 import { findLedgerHead } from '../warehouse/ledger.ts'
 import { readFacts, rehearse, type WarehouseFacts } from '../warehouse/rehearse.ts'
 import { inSnapshot, openWarehouse, type Warehouse } from '../warehouse/warehouse.ts'
-import { check, type Finding, type Fix, lookAtDatabase } from './finding.ts'
+import { check, type Finding, type Fix, type Found, lookAtDatabase } from './finding.ts'
 
 /**
  * Checks whether the warehouse answers and is suitable, and whether a load succeeds in a rehearsal,
@@ -32,7 +32,7 @@ export async function examineWarehouse(deps: Deps): Promise<Finding[]> {
   const fix = (error: unknown) => facts && fixPermission(error, { ...facts, schema })
   const rehearsed = await check(
     'a load succeeds (rehearsed)',
-    async (): Promise<string | Omit<Finding, 'what' | 'ok'>> => {
+    async (): Promise<Found> => {
       await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
       try {
         await withPostgresErrors(deps.warehouse, () =>
@@ -93,10 +93,9 @@ export function fixPermission(
   error: unknown,
   { user, schema }: Pick<WarehouseFacts, 'user'> & { schema: string },
 ): string | undefined {
-  const cause = (error as { cause?: { code?: string; message?: string } }).cause
-  if (cause?.code !== SQL_STATE.insufficientPrivilege) return undefined
+  const message = deniedMessage(error)
+  if (message === undefined) return undefined
   const role = identifier(user)
-  const message = cause.message ?? ''
   const named =
     /^(?:must be owner of|permission denied for) (table|view|relation|schema|database|function) (\S+)/
   const [, kind, name = ''] = named.exec(message) ?? []
@@ -107,6 +106,12 @@ export function fixPermission(
     return `alter ${kind === 'relation' ? 'table' : kind} ${qualified(schema, name)} owner to ${role};`
   }
   return undefined
+}
+
+/** Postgres' own message, if it refused a right; undefined for any other error. */
+function deniedMessage(error: unknown): string | undefined {
+  const { cause } = error as { cause?: { code?: string; message?: string } }
+  return cause?.code === SQL_STATE.insufficientPrivilege ? cause.message : undefined
 }
 
 /**
@@ -139,11 +144,8 @@ function fixReading(
   error: unknown,
   { reader, loader }: { reader: Warehouse; loader: Warehouse },
 ): Fix | undefined {
-  const cause = (error as { cause?: { code?: string; message?: string } }).cause
-  if (cause?.code !== SQL_STATE.insufficientPrivilege) return undefined
-  if (!/^permission denied for (table|view|relation|function) /.test(cause.message ?? '')) {
-    return undefined
-  }
+  const isOfRelation = /^permission denied for (table|view|relation|function) /
+  if (!isOfRelation.test(deniedMessage(error) ?? '')) return undefined
   const { user } = readOptions(new URL(reader.url))
   if (user === loader.readerRole) return { hint: 'tidemark run' }
   return {
@@ -158,14 +160,14 @@ function fixReading(
 export async function examineReader(deps: Deps, reader: Warehouse): Promise<Finding> {
   const what = 'the dashboard can read the warehouse'
   if (reader.url === deps.warehouse.url) {
-    const name = async (): Promise<Omit<Finding, 'what' | 'ok'>> => ({
+    const name = async (): Promise<Found> => ({
       unchecked: true,
       detail: 'TIDEMARK_WAREHOUSE_READER_URL is not set; runs do not need it, tidemark serve does',
       ...(await nameReader(deps.warehouse)),
     })
     return await check(what, name, { next: lookAtDatabase('TIDEMARK_WAREHOUSE_URL') })
   }
-  const read = async (): Promise<string | Omit<Finding, 'what' | 'ok'>> => {
+  const read = async (): Promise<Found> => {
     await using session = await openWarehouse({ ...reader, attempts: 1 })
     const { head, excess } = await withPostgresErrors(reader, () =>
       inSnapshot(session, async () => ({

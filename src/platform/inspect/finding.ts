@@ -19,6 +19,9 @@ export interface Fix {
   readonly note?: string
 }
 
+/** What a check that does not fail returns: a finding, or only its detail. */
+export type Found = string | Omit<Finding, 'what' | 'ok'>
+
 /** How a failed check finds its hint. */
 export interface CheckOptions {
   /** What to look at if neither `fix` nor the error knows better. */
@@ -33,7 +36,7 @@ export interface CheckOptions {
  */
 export async function check(
   what: string,
-  work: () => Promise<string | Omit<Finding, 'what' | 'ok'>>,
+  work: () => Promise<Found>,
   { next, fix }: CheckOptions,
 ): Promise<Finding> {
   try {

@@ -60,10 +60,7 @@ export function diskDrop(directory: string, { settledMs = SETTLED_MS } = {}): Dr
     feed: string,
     onIgnored?: (name: string) => void,
   ): AsyncGenerator<DroppedFile> {
-    const folder = await lstat(join(root, feed)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined
-      throw explainDropError(error, root)
-    })
+    const folder = await unlessMissing(root, () => lstat(join(root, feed)))
     if (folder?.isSymbolicLink() === false) yield* walk(feed, onIgnored)
   }
 
@@ -71,13 +68,10 @@ export function diskDrop(directory: string, { settledMs = SETTLED_MS } = {}): Dr
     folder: string,
     onIgnored?: (name: string) => void,
   ): AsyncGenerator<DroppedFile> {
-    const found = await readdir(join(root, folder), { withFileTypes: true }).catch(
-      (error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT') return []
-        throw explainDropError(error, root)
-      },
+    const found = await unlessMissing(root, () =>
+      readdir(join(root, folder), { withFileTypes: true }),
     )
-    const entries = found
+    const entries = (found ?? [])
       .filter((entry) => entry.isDirectory() || entry.isFile())
       // A folder sorts by its name and a slash, as in a bucket.
       .map((entry) => Buffer.from(entry.isDirectory() ? `${entry.name}/` : entry.name))
@@ -99,40 +93,35 @@ export function diskDrop(directory: string, { settledMs = SETTLED_MS } = {}): Dr
   }
 
   async function describe(name: string): Promise<DroppedFile | undefined> {
-    try {
-      const { size, mtimeMs, ino } = await lstat(join(root, name))
-      const modifiedAt = new Date(mtimeMs).toISOString()
-      return { name, sizeBytes: size, version: `${mtimeMs}-${size}-${ino}`, modifiedAt }
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return undefined
-      throw explainDropError(error, root)
-    }
+    const found = await unlessMissing(root, () => lstat(join(root, name)))
+    if (found === undefined) return undefined
+    const { size, mtimeMs, ino } = found
+    const modifiedAt = new Date(mtimeMs).toISOString()
+    return { name, sizeBytes: size, version: `${mtimeMs}-${size}-${ino}`, modifiedAt }
   }
 
   return {
     location: root,
     list,
-    exists: () => isFolderThere(root),
+    exists: async () => (await unlessMissing(root, () => lstat(root))) !== undefined,
     async fetch({ name, version }, path) {
       const isSame = async (): Promise<boolean> => (await describe(name))?.version === version
       if (!(await isSame())) return false
-      try {
+      const isCopied = await unlessMissing(root, async () => {
         await copyFile(join(root, name), path, constants.COPYFILE_FICLONE)
-      } catch (error) {
-        if (codeOf(error) === 'ENOENT') return false
-        throw explainDropError(error, root)
-      }
-      return await isSame()
+        return true
+      })
+      return isCopied === true && (await isSame())
     },
   }
 }
 
-async function isFolderThere(root: string): Promise<boolean> {
+/** The result of `work`; undefined if the file or folder that it reads is missing. */
+async function unlessMissing<T>(root: string, work: () => Promise<T>): Promise<T | undefined> {
   try {
-    await lstat(root)
-    return true
+    return await work()
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false
+    if (codeOf(error) === 'ENOENT') return undefined
     throw explainDropError(error, root)
   }
 }
