@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DuckDBInstance } from '@duckdb/node-api'
+import { DuckDBBlobVector, type DuckDBDataChunk, DuckDBInstance } from '@duckdb/node-api'
 import { withScratchErrors } from './disk-errors.ts'
 import { explainDuckDbError } from './duckdb-errors.ts'
 import { duckLiteral, identifier } from './sql.ts'
@@ -18,6 +18,11 @@ export interface DuckDb extends AsyncDisposable {
   rows<Row>(sql: string): Promise<Row[]>
   /** The only row of a result. Throws `TypeError` unless there is exactly one. */
   row<Row>(sql: string): Promise<Row>
+  /**
+   * A result as it is made, in order, some two thousand rows at a time. Only a few pieces are in
+   * memory at once, however large the result is.
+   */
+  chunks(select: string): AsyncIterable<Chunk>
   /** Counts the rows of a relation: a name, or any other text that may follow `from`. */
   count(relation: string): Promise<number>
   /**
@@ -29,6 +34,16 @@ export interface DuckDb extends AsyncDisposable {
   view(select: string, as?: string): Promise<Relation>
   /** Removes all files from the scratch folder. */
   clear(): Promise<void>
+}
+
+/** Rows of a result, held column by column. */
+export interface Chunk {
+  readonly rows: number
+  /**
+   * For each column, the value in a row as the driver gives it, null if there is none. A BLOB is a
+   * `Uint8Array`, to be used before the next chunk is read.
+   */
+  readonly columns: readonly ((row: number) => unknown)[]
 }
 
 /**
@@ -100,12 +115,21 @@ export async function openDuckDb({
       throw new TypeError('a query did not return exactly one row')
     return found
   }
+  async function* chunks(select: string): AsyncGenerator<Chunk> {
+    const result = await explained(() => connection.stream(select))
+    for (;;) {
+      const chunk = await explained(() => result.fetchChunk())
+      if (chunk === null || chunk.rowCount === 0) return
+      yield readChunk(chunk)
+    }
+  }
   const create = createRelations(run)
   return {
     scratchDir,
     run,
     rows,
     row,
+    chunks,
     count: async (relation) => {
       const { rows: counted } = await row<{ rows: bigint }>(
         `select count(*) as rows from ${relation}`,
@@ -125,6 +149,17 @@ export async function openDuckDb({
       await rm(scratchDir, { recursive: true, force: true })
     },
   }
+}
+
+function readChunk(chunk: DuckDBDataChunk): Chunk {
+  const columns = Array.from({ length: chunk.columnCount }, (_, index) => {
+    const column = chunk.getColumnVector(index)
+    // Reading bytes as such saves a copy of each.
+    return column instanceof DuckDBBlobVector
+      ? (row: number) => column.getItemBytes(row)
+      : (row: number) => column.getItem(row)
+  })
+  return { rows: chunk.rowCount, columns }
 }
 
 /** Creates relations, each under the name `as` or one of its own. */

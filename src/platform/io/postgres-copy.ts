@@ -1,8 +1,5 @@
-import { open as openFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 import { pipeline } from 'stream/promises'
-import { withScratchErrors } from './disk-errors.ts'
 import { openDrainingFile, type WrittenText } from './draining-file.ts'
 import type { Client } from './postgres.ts'
 
@@ -40,14 +37,16 @@ export async function copyStatementToFile(
 }
 
 /**
- * Streams a file in COPY's text format into `target`, a table with its columns. Returns the number
- * of rows stored. Throws `ConfigError` if the file cannot be read, and what `pg` throws.
+ * Streams rows in COPY's binary format into `target`, a table with its columns. Returns the number
+ * of rows stored. If `pieces` throws, the server drops what it has and the same error is thrown.
+ * Throws what `pg` throws.
  */
-export async function copyFromFile(client: Client, target: string, path: string): Promise<number> {
-  // Opened first, so that an unreadable file does not leave the connection waiting for rows.
-  const file = await withScratchErrors(dirname(path), () => openFile(path))
-  const stream = client.query(copyFrom(`copy ${target} from stdin`))
-  const source = file.createReadStream({ highWaterMark: 1 << 18 })
-  await withScratchErrors(dirname(path), () => pipeline(source, stream))
+export async function copyFromPieces(
+  client: Client,
+  target: string,
+  pieces: AsyncIterable<Buffer>,
+): Promise<number> {
+  const stream = client.query(copyFrom(`copy ${target} from stdin (format binary)`))
+  await pipeline(pieces, stream)
   return stream.rowCount
 }

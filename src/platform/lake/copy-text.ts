@@ -1,23 +1,11 @@
-import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
-import type { DuckDb } from '../io/duckdb.ts'
-import { duckLiteral, identifier } from '../io/sql.ts'
-import { CHANGE_COLUMNS } from '../project/source-contract.ts'
+import { duckLiteral } from '../io/sql.ts'
 import { type Column, isReadAsNumber } from './lake-type.ts'
-import { readParquet } from './parquet.ts'
-import { describeSelect } from './describe-select.ts'
 
-// COPY's text format, in both directions (manual, COPY, "Text Format"): one row per line, tabs
+// COPY's text format (manual, COPY, "Text Format"): one row per line, tabs
 // between columns, NULL as \N, and backslash escapes for characters that would break a line. It is
 // not CSV, because CSV takes the server twice as long to write and cannot be read in parallel
 // safely (a value may hold a line break), and because servers before 18 take a line `\.` inside
 // quotes for the end of the data.
-
-/** A local file in the text format of Postgres' COPY, and its columns in order. */
-export interface CopyText {
-  readonly path: string
-  readonly columns: readonly string[]
-}
 
 /**
  * The longest row that is accepted, as COPY writes it, with its line feed. Longer rows are refused:
@@ -57,40 +45,4 @@ export function readCopyText(
   return `read_csv(${duckLiteral(path)}, columns = {${types.join(', ')}}, header = false,
     auto_detect = false, delim = '\t', quote = '', escape = '', new_line = '\\n', nullstr = '\\N',
     max_line_size = ${bufferBytes}, buffer_size = ${bufferBytes})`
-}
-
-/**
- * Writes a Parquet file's rows as COPY text into the scratch folder. Every value has the form that
- * Postgres reads back exactly. The change columns are left out. The caller removes the file.
- */
-export async function writeCopyText(db: DuckDb, parquet: string): Promise<CopyText> {
-  const source = readParquet([parquet])
-  const found = await describeSelect(db, `select * from ${source}`)
-  const columns = found.filter(({ name }) => !CHANGE_COLUMNS.has(name))
-  const values = columns.map(asText)
-  const path = join(db.scratchDir, `${randomUUID()}.copy`)
-  await db.run(
-    `copy (select ${values.join(', ')} from ${source}) to ${duckLiteral(path)}
-     (format csv, header false, delimiter '\t', quote '', escape '', nullstr '\\N')`,
-  )
-  return { path, columns: columns.map(({ name }) => name) }
-}
-
-/** Types whose text never holds a backslash, tab or line break. */
-const PLAIN = /^(BOOLEAN|SMALLINT|INTEGER|BIGINT|DECIMAL\(.*\)|FLOAT|DOUBLE)$/
-
-function asText({ name, type }: Column): string {
-  const column = identifier(name)
-  if (PLAIN.test(type)) return column
-  switch (type) {
-    case 'BLOB':
-      return `'\\\\x' || hex(${column})`
-    case 'DATE':
-    case 'TIMESTAMP':
-    case 'TIMESTAMPTZ':
-      // DuckDB marks a year before our era with `(BC)`, Postgres with `BC`.
-      return `case when ${column} < '0001-01-01'::${type} then replace(${column}::varchar, ' (BC)', ' BC') else ${column}::varchar end`
-    default:
-      return `replace(replace(replace(replace(${column}::varchar, '\\', '\\\\'), chr(9), '\\t'), chr(10), '\\n'), chr(13), '\\r')`
-  }
 }

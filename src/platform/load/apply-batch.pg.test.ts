@@ -4,9 +4,12 @@ import type pg from 'pg'
 import { describe, expect, it } from 'vitest'
 import { listKeys } from '../../../test/support/lake.ts'
 import { createShop, type ShopSystem } from '../../../test/support/shop.ts'
-import type { Deps } from '../deps.ts'
+import { type Deps, openScratchDb, processedZone } from '../deps.ts'
 import { ConflictError, TransientError } from '../errors.ts'
 import { extract } from '../extract/extract.ts'
+import type { DuckDb } from '../io/duckdb.ts'
+import { readParquet, writeParquet } from '../lake/parquet.ts'
+import { openFiles } from '../lake/zone.ts'
 import { diskStore } from '../lake/store/disk-store.ts'
 import { run } from '../pipeline.ts'
 import { generationOf } from '../project/generation.ts'
@@ -366,33 +369,95 @@ const REFUSED = [
   { stage: 'load', error: { code: 'LAKE_MIXED' } },
 ]
 
+/** Everything on the warehouse's tables that Postgres keeps up to date or checks row by row. */
+const ATTACHED = `
+  select conrelid::regclass || ' ' || conname as name,
+    pg_get_constraintdef(oid) || ' ' || convalidated as definition
+  from pg_constraint where connamespace = current_schema()::regnamespace and contype in ('p', 'u', 'f')
+  union all
+  select tablename || ' ' || indexname,
+    indexdef || coalesce(obj_description(indexname::regclass), '')
+  from pg_indexes where schemaname = current_schema()
+  order by 1, 2`
+
 describe('load() of a large first batch', () => {
-  it('drops the foreign keys while it loads, and adds the same keys again', async () => {
+  it('takes keys and indexes off while it loads, and puts the same ones back', async () => {
     await using shop = await createShop()
-    await shop.sql.query(`delete from item`)
+    await shop.sql.query(`
+      insert into item select id, 'item', 1, null from generate_series(1000, 11000) as id;
+      insert into stock select id, 1000, id from generate_series(1, 10001) as id;
+      insert into sale select id, 1000, 1, 2.5, '2024-01-01' from generate_series(1, 10001) as id`)
+    // Migrates and loads nothing.
+    await load(shop.deps)
+    // What could not be put back as it was stays.
+    await shop.query(`create index stock_counted on fact_stock (counted) with (fillfactor = 70)`)
+    await shop.query(`create index stock_batch on fact_stock (batch_id) where batch_id > 1`)
+    await shop.query(`comment on index stock_batch is 'asked for by finance'`)
+    await shop.query(`create unique index stock_item on fact_stock (item_id, stock_record_id)`)
+    await shop.query(`alter table fact_stock replica identity using index stock_item`)
+    await shop.query(
+      `create view items as select item_id, item_name from dim_item group by item_id`,
+    )
+    await shop.query(`create table kept (item_id integer references dim_item)`)
+    const before = await shop.query(ATTACHED)
+    expect(before.length).toBeGreaterThan(20)
     await shop.run()
-    const keys = () =>
-      shop.query(`select conname, convalidated, pg_get_constraintdef(oid) as definition
-        from pg_constraint where contype = 'f' order by conname`)
-    const before = await keys()
-    expect(before).toHaveLength(6)
+    expect(await shop.query(ATTACHED)).toEqual(before)
+    expect(
+      await shop.query(
+        `select relreplident as identity from pg_class where relname = 'fact_stock'`,
+      ),
+    ).toEqual([{ identity: 'i' }])
+    expect(
+      await shop.query(`
+        select count(*)::int as rows, max(stock_record_id)::int as last,
+          (select count(*)::int from fact_sale_current) as sales,
+          (select count(*)::int from items) as items
+        from fact_stock_current`),
+    ).toEqual([{ rows: 10_001, last: 10_001, sales: 10_001, items: 10_003 }])
+    const violating = shop.query(`delete from dim_item where item_id = 1000`)
+    await expect(violating).rejects.toMatchObject({ code: '23503' })
+  })
+
+  it('I5 I11 changes nothing if a row breaks a key that was off while it was loaded', async () => {
+    await using shop = await createShop()
+    await shop.sql.query(`
+      insert into item values (1000, 'item', 1, null);
+      insert into stock select id, 1000, 7 from generate_series(1, 10001) as id`)
+    await load(shop.deps)
+    await shop.query(`alter table fact_stock add constraint one_each unique (counted)`)
+    const before = await shop.query(ATTACHED)
+    expect((await run(shop.deps)).failures).toMatchObject([{ stage: 'load' }])
+    expect(await shop.query(ATTACHED)).toEqual(before)
+    expect((await shop.query<Seen>(SEEN))[0]).toEqual(whole(0))
+    await shop.query(`alter table fact_stock drop constraint one_each`)
+    await shop.run()
+    expect((await shop.query<Seen>(SEEN))[0]).toMatchObject({ ledger: 1, stocks: 10_001 })
+  })
+
+  it('of one fact in a later batch leaves the foreign keys on, so that no reader waits', async () => {
+    await using shop = await createShop()
+    await shop.sql.query(`delete from sale; delete from stock`)
+    await shop.run()
+    const before = await shop.query(ATTACHED)
     await shop.sql.query(
       `insert into stock select id, id % 10, id from generate_series(1, 10001) as id`,
     )
-    await shop.run()
-    expect(await keys()).toEqual(before)
-    expect(
-      await shop.query(
-        `select count(*)::int as rows, max(stock_record_id)::int as last from fact_stock_current`,
-      ),
-    ).toEqual([{ rows: 10_001, last: 10_001 }])
-    const violating = shop.query(`delete from dim_item where item_id = 1`)
-    await expect(violating).rejects.toMatchObject({ code: '23503' })
+    await extract(shop.deps)
+    await transform(shop.deps)
+    const reader = await shop.warehouse.client()
+    await reader.query(`set lock_timeout = '30s'; begin; select count(*) from dim_item`)
+    // A lock on the dimension would let the load wait for this transaction.
+    expect((await load(shop.deps)).batches).toEqual([2])
+    await reader.query('commit')
+    expect(await shop.query(ATTACHED)).toEqual(before)
+    expect((await shop.query<Seen>(SEEN))[0]?.stocks).toBe(10_001)
   })
 })
 
 describe('loadBatch()', () => {
-  const inputOf = async (shop: ShopSystem): Promise<LoadInput> => {
+  /** The newest batch, with files that hold none of its rows. */
+  const inputOf = async (shop: ShopSystem, db: DuckDb): Promise<LoadInput> => {
     const [previous, record] = (await shop.records('processed')).slice(-2)
     if (record === undefined) throw new Error('no batch')
     return {
@@ -402,7 +467,16 @@ describe('loadBatch()', () => {
       waitMs: 1000,
       record,
       previous,
-      texts: async function* () {},
+      db,
+      files: async ({ tables }, table) => {
+        const files = await openFiles(
+          processedZone(shop.deps, generationOf(shop.project)),
+          tables[table]?.changes ?? [],
+        )
+        const empty = join(db.scratchDir, `${table}.parquet`)
+        await writeParquet(db, `select * from ${readParquet(files)} where false`, empty)
+        return [empty]
+      },
     }
   }
 
@@ -410,7 +484,8 @@ describe('loadBatch()', () => {
     await using shop = await createShop()
     await shop.run()
     await addBatch(shop, 101)
-    const input = await inputOf(shop)
+    await using db = await openScratchDb(shop.deps)
+    const input = await inputOf(shop, db)
     await using warehouse = await openWarehouse(shop.deps.warehouse)
     const coded = (changes: Partial<LoadInput>) =>
       codeOf(loadBatch(warehouse, { ...input, ...changes }))

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises'
 import { checkLoaded, checkNotMixed } from '../continuity.ts'
 import {
   checkInterrupted,
@@ -8,7 +7,6 @@ import {
   openScratchDb,
   processedZone,
 } from '../deps.ts'
-import type { DuckDb } from '../io/duckdb.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { NO_TIME_LIMITS } from '../io/session.ts'
 import {
@@ -19,13 +17,13 @@ import {
   readLastCommit,
 } from '../lake/batch-log.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
-import { type CopyText, writeCopyText } from '../lake/copy-text.ts'
 import { openFiles, type Zone } from '../lake/zone.ts'
 import { generationOf } from '../project/generation.ts'
 import { readLoaded } from '../warehouse/ledger.ts'
 import { migrate } from '../warehouse/migrate.ts'
 import { inSnapshot, openWarehouse, type WarehouseClient } from '../warehouse/warehouse.ts'
-import { checkFactEnds, loadBatch, type LoadInput, switchGeneration } from './apply-batch.ts'
+import { checkFactEnds, loadBatch, type LoadInput } from './apply-batch.ts'
+import { switchGeneration } from './switch-generation.ts'
 
 /** The result of one call of `load`. */
 export interface LoadOutcome {
@@ -83,7 +81,8 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
     generation,
     runId: deps.runId,
     waitMs: deps.limits.lockWaitMs,
-    texts: (record, table) => copyTexts(db, zone, { record, table }),
+    db,
+    files: (record, table) => openFiles(zone, record.tables[table]?.changes ?? []),
   }
   if (isSwitch) {
     const outcome = await switchGeneration(warehouse, {
@@ -159,18 +158,5 @@ async function* readCheckedRecords(
     if (before !== undefined) checkFollows(zone, before, record)
     before = record
     yield record
-  }
-}
-
-/** A batch's rows of a table as COPY text, one file at a time. Each file is removed after use. */
-async function* copyTexts(
-  db: DuckDb,
-  zone: Zone,
-  { record, table }: { record: CommitRecord; table: string },
-): AsyncGenerator<CopyText> {
-  for (const path of await openFiles(zone, record.tables[table]?.changes ?? [])) {
-    const text = await writeCopyText(db, path)
-    yield text
-    await rm(text.path)
   }
 }

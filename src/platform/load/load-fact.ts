@@ -1,0 +1,39 @@
+import { identifier, identifiers } from '../io/sql.ts'
+import type { TableEntry } from '../lake/commit-record.ts'
+import type { Fact } from '../project/model.ts'
+import { storeRows, namesOf, planCopy } from './store-rows.ts'
+import { checkCount, type TableLoad } from './table-load.ts'
+import { haveSameKey, onConflict } from './upsert.ts'
+
+/** Appends the batch's versions to a fact and updates its current rows. */
+export async function loadFact(
+  model: Fact,
+  { transfer, files, expected, isEmpty }: TableLoad,
+  entry: TableEntry,
+): Promise<void> {
+  const { client } = transfer
+  const plan = await planCopy(transfer, model.table, files)
+  const rows = await storeRows(transfer, plan, model.table)
+  checkCount(model.table, { expected, rows })
+
+  const table = identifier(model.table)
+  const current = identifier(`${model.table}_current`)
+  const recordId = identifier(model.recordId)
+  const columns = namesOf(plan)
+  const last = entry.records ?? 0
+  const ids = `${recordId} > ${last - rows} and ${recordId} <= ${last}`
+  const key = identifiers(model.key)
+  const newest =
+    entry.changesSince === undefined
+      ? `(select * from ${table} where ${ids})`
+      : `(select distinct on (${key}) * from ${table} where ${ids} order by ${key}, ${recordId} desc)`
+  await client.query(`
+    insert into ${current} as c (${columns})
+    select ${columns} from ${newest} as f where record_operation <> 'delete'
+    ${isEmpty ? '' : onConflict(model.key, plan)}`)
+  if (entry.counts.deleted > 0) {
+    await client.query(`
+      delete from ${current} as c using ${newest} as f
+      where f.record_operation = 'delete' and ${haveSameKey(model, 'c', 'f')}`)
+  }
+}
