@@ -3,6 +3,8 @@ import { join, resolve } from 'node:path'
 import type { Config } from '../platform/config.ts'
 import { DEFAULT_LIMITS, type Deps, type Limits } from '../platform/deps.ts'
 import { ConfigError } from '../platform/errors.ts'
+import { createConnectionPool } from '../platform/io/connection-pool.ts'
+import { createDuckDbPool } from '../platform/io/duckdb-pool.ts'
 import { createMemory } from '../platform/io/memory.ts'
 import { type Keep, openTogether } from '../platform/io/open-together.ts'
 import { diskStore } from '../platform/lake/store/disk-store.ts'
@@ -64,6 +66,8 @@ async function openParts(
   // Zones below it are absolute, so that no name of a folder reads like an address.
   const home = config.TIDEMARK_HOME
   const scratch = keep(await openScratch(config.TIDEMARK_SCRATCH ?? join(home, 'scratch'), { log }))
+  const pool = keep(createConnectionPool())
+  const duckDbs = keep(createDuckDbPool())
   const warehouse: Warehouse = {
     title: 'the warehouse',
     code: 'WAREHOUSE',
@@ -82,12 +86,13 @@ async function openParts(
   const systemId = readClusterIdentity(join(home, 'postgres'))
   const deps: Deps = {
     project: totesys,
-    source: { title: totesys.title, code: 'SOURCE', url: databases.sourceUrl },
-    warehouse,
+    source: { title: totesys.title, code: 'SOURCE', url: databases.sourceUrl, pool },
+    warehouse: { ...warehouse, pool },
     ingestion,
     processed,
     scratchDir: scratch.path,
     memory: createMemory(),
+    duckDbs,
     log,
     runId: randomUUID(),
     version: VERSION,

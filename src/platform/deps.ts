@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { InterruptedError } from './errors.ts'
 import type { Database } from './io/database.ts'
+import type { DuckDbPool } from './io/duckdb-pool.ts'
 import { type DuckDb, openDuckDb } from './io/duckdb.ts'
 import type { Memory } from './io/memory.ts'
 import type { QuarantineLimits } from './lake/quarantine/limits.ts'
@@ -39,6 +40,8 @@ export interface Deps {
   readonly feeds?: FeedSources
   /** What this process remembers between calls. */
   readonly memory: Memory
+  /** Keeps DuckDB open between two uses. Default: each use opens one. */
+  readonly duckDbs?: DuckDbPool
   /**
    * The clock that stamps feeds. The database's tables are stamped with the clock of the source.
    */
@@ -102,9 +105,12 @@ export function processedZone(
  */
 export async function openScratchDb({
   scratchDir,
-  limits,
-}: Pick<Deps, 'scratchDir' | 'limits'>): Promise<DuckDb> {
-  return await openDuckDb({ scratchDir, ...limits })
+  limits: { memoryLimitMb, threads },
+  duckDbs = { open: openDuckDb },
+}: Pick<Deps, 'scratchDir' | 'limits'> & {
+  readonly duckDbs?: Pick<DuckDbPool, 'open'>
+}): Promise<DuckDb> {
+  return await duckDbs.open({ scratchDir, memoryLimitMb, threads })
 }
 
 /** Whether the rest of the work is left for the next call. */

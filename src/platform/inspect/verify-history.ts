@@ -10,13 +10,12 @@ import { incomingRelation } from '../lake/change-file.ts'
 import type { CommitRecord, FileRef } from '../lake/commit-record.ts'
 import { convertRows } from '../lake/convert.ts'
 import { type Difference, findDifferences } from '../lake/difference.ts'
-import { readParquet } from '../lake/parquet.ts'
 import { type LakeTable, openState } from '../lake/table-state.ts'
 import { openFiles, type Zone } from '../lake/zone.ts'
 import { generationOf } from '../project/generation.ts'
 import type { Fact, Model } from '../project/model.ts'
 import { CHANGE_COLUMNS } from '../project/source-contract.ts'
-import { describeSelect } from '../lake/describe-select.ts'
+import { describeFiles } from '../lake/describe-select.ts'
 import type { WarehouseClient } from '../warehouse/warehouse.ts'
 import {
   type Checksum,
@@ -157,7 +156,7 @@ async function readFileColumns(
 ): Promise<LakeTable['columns']> {
   const paths = await openFiles(zone, files.slice(-1))
   if (paths.length === 0) return []
-  const columns = await describeSelect(db, `select * from ${readParquet(paths)}`)
+  const columns = await describeFiles(db, paths)
   return columns.filter(({ name }) => !CHANGE_COLUMNS.has(name))
 }
 

@@ -1,3 +1,5 @@
+import type { ConnectionPool } from './connection-pool.ts'
+
 /** A database that Tidemark talks to, as people and errors name it. */
 export interface Database {
   /** Its name in a sentence: `Totesys` or `the warehouse`. */
@@ -14,4 +16,6 @@ export interface Database {
    * How long a statement may be silent before the server is asked about it, in ms. Default 30,000.
    */
   readonly silenceMs?: number
+  /** Keeps connections between two uses. Default: each use connects anew. */
+  readonly pool?: ConnectionPool
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { DuckDBBlobVector, type DuckDBDataChunk, DuckDBInstance } from '@duckdb/node-api'
 import { withScratchErrors } from './disk-errors.ts'
 import { explainDuckDbError } from './duckdb-errors.ts'
+import { boundedMap } from './memory.ts'
 import { duckLiteral, identifier } from './sql.ts'
 
 /**
@@ -23,6 +24,11 @@ export interface DuckDb extends AsyncDisposable {
    * memory at once, however large the result is.
    */
   chunks(select: string): AsyncIterable<Chunk>
+  /**
+   * The columns of Parquet files, in the order of `paths`, in DuckDB's types. Each file is looked
+   * into once, so a path must always lead to the same content.
+   */
+  parquetColumns(paths: readonly string[]): Promise<readonly (readonly FileColumn[])[]>
   /** Counts the rows of a relation: a name, or any other text that may follow `from`. */
   count(relation: string): Promise<number>
   /**
@@ -34,6 +40,14 @@ export interface DuckDb extends AsyncDisposable {
   view(select: string, as?: string): Promise<Relation>
   /** Removes all files from the scratch folder. */
   clear(): Promise<void>
+  /** Whether it is as good as new but for its files: nothing failed, and no relation is left. */
+  isClean(): boolean
+}
+
+/** A column of a Parquet file. `type` is the DuckDB type in which it is read. */
+export interface FileColumn {
+  readonly name: string
+  readonly type: string
 }
 
 /** Rows of a result, held column by column. */
@@ -95,10 +109,12 @@ export async function openDuckDb({
   })
   const connection = await instance.connect()
   await connection.run(`set timezone = ${duckLiteral('UTC')}`)
+  let hasFailed = false
   const explained = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work()
     } catch (error) {
+      hasFailed = true
       throw explainDuckDbError(error, { scratchDir: parent, memoryLimitMb })
     }
   }
@@ -123,31 +139,55 @@ export async function openDuckDb({
       yield readChunk(chunk)
     }
   }
-  const create = createRelations(run)
+  const relations = createRelations(run)
+  const parquetColumns = rememberColumns(rows)
   return {
     scratchDir,
     run,
     rows,
     row,
     chunks,
+    parquetColumns,
     count: async (relation) => {
       const { rows: counted } = await row<{ rows: bigint }>(
         `select count(*) as rows from ${relation}`,
       )
       return Number(counted)
     },
-    table: (select, as) => create('table', select, as),
-    view: (select, as) => create('view', select, as),
+    table: (select, as) => relations.create('table', select, as),
+    view: (select, as) => relations.create('view', select, as),
     async clear() {
       for (const name of await readdir(scratchDir)) {
         if (name !== SPILL) await rm(join(scratchDir, name), { recursive: true, force: true })
       }
     },
+    isClean: () => !hasFailed && relations.count() === 0,
     [Symbol.asyncDispose]: async () => {
       connection.closeSync()
       instance.closeSync()
       await rm(scratchDir, { recursive: true, force: true })
     },
+  }
+}
+
+/** Files whose columns are remembered at once. */
+const MAX_FILES = 10_000
+
+function rememberColumns(rows: DuckDb['rows']): DuckDb['parquetColumns'] {
+  const known = boundedMap<string, readonly FileColumn[]>(MAX_FILES)
+  return async (paths) => {
+    const unknown = [...new Set(paths)].filter((path) => !known.has(path))
+    const read = new Map<string, FileColumn[]>(unknown.map((path) => [path, []]))
+    if (unknown.length > 0) {
+      const list = unknown.map(duckLiteral).join(', ')
+      const found = await rows<FileColumn & { readonly path: string }>(`
+        select file_name as path, name, duckdb_type as type
+        from parquet_schema([${list}]) where duckdb_type is not null`)
+      for (const { path, name, type } of found) read.get(path)?.push({ name, type })
+    }
+    const columns = paths.map((path) => known.get(path) ?? read.get(path) ?? [])
+    for (const [path, own] of read) known.set(path, own)
+    return columns
   }
 }
 
@@ -162,25 +202,32 @@ function readChunk(chunk: DuckDBDataChunk): Chunk {
   return { rows: chunk.rowCount, columns }
 }
 
-/** Creates relations, each under the name `as` or one of its own. */
-function createRelations(
-  run: DuckDb['run'],
-): (kind: 'table' | 'view', select: string, as?: string) => Promise<Relation> {
+/** Creates relations, each under the name `as` or one of its own, and counts those that are there. */
+function createRelations(run: DuckDb['run']): {
+  create(kind: 'table' | 'view', select: string, as?: string): Promise<Relation>
+  count(): number
+} {
   let created = 0
-  return async (kind, select, as) => {
-    created += 1
-    const name = identifier(as ?? `tidemark relation ${created}`)
-    await run(`create temp ${kind} ${name} as ${select}`)
-    let isThere = true
-    return {
-      name,
-      async [Symbol.asyncDispose]() {
-        // By then another relation may have the name.
-        if (!isThere) return
-        isThere = false
-        // A drop can fail only together with the database, which takes the relation with it.
-        await run(`drop ${kind} ${name}`).catch(() => {})
-      },
-    }
+  let there = 0
+  return {
+    count: () => there,
+    async create(kind, select, as) {
+      created += 1
+      const name = identifier(as ?? `tidemark relation ${created}`)
+      await run(`create temp ${kind} ${name} as ${select}`)
+      there += 1
+      let isThere = true
+      return {
+        name,
+        async [Symbol.asyncDispose]() {
+          // By then another relation may have the name.
+          if (!isThere) return
+          isThere = false
+          // A drop can fail only together with the database, which takes the relation with it.
+          await run(`drop ${kind} ${name}`).catch(() => {})
+          there -= 1
+        },
+      }
+    },
   }
 }

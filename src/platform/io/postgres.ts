@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { TransientError } from '../errors.ts'
+import type { KeptConnection } from './connection-pool.ts'
 import type { Database } from './database.ts'
 import { mapPostgresError } from './postgres-errors.ts'
 import { parseUrl } from './postgres-url.ts'
@@ -12,7 +13,7 @@ const ACTIVITY = readFileSync(new URL('./session-activity.sql', import.meta.url)
 
 export type Client = pg.Client
 
-/** An open connection. Disposing of it closes it. */
+/** An open connection. Disposing of it closes it, or gives it back to the database's pool. */
 export interface PostgresClient extends AsyncDisposable {
   readonly client: Client
   /** The `application_name` that only this connection's transactions have. */
@@ -25,21 +26,24 @@ const KEEP_ALIVE_MS = 10_000
 const CLOSE_TIMEOUT_MS = 3000
 
 /**
- * Connects. Tries again after errors that may pass by themselves (refused, timed out, starting up,
+ * Connects, or takes a connection from the database's pool. Tries again after errors that may pass by themselves (refused, timed out, starting up,
  * too many clients). Requires TLS with a verified certificate unless the host is this machine. A
  * statement whose answer is lost fails within about twice `silenceMs`, and closing takes a few
  * seconds at most. Throws `ConfigError` if somebody must edit something, and `TransientError` if
  * the database is unreachable.
  */
 export async function connect(database: Database): Promise<PostgresClient> {
+  const kept = await database.pool?.take(database.url)
+  if (kept !== undefined) return lend(kept, database)
   const attempts = database.attempts ?? 4
   const startedAt = Date.now()
   try {
-    return await retry(() => connectOnce(database), {
+    const opened = await retry(() => connectOnce(database), {
       attempts,
       isPassing: (error) => mapPostgresError(error, database) instanceof TransientError,
       pauseMs: database.pauseMs ?? 500,
     })
+    return lend(opened, database)
   } catch (error) {
     const mapped = mapPostgresError(error, database)
     if (!(mapped instanceof TransientError)) throw mapped
@@ -54,7 +58,7 @@ export async function connect(database: Database): Promise<PostgresClient> {
 }
 
 /** Connects once, ends the lost sessions of earlier connections, and watches for silence. */
-async function connectOnce(database: Database): Promise<PostgresClient> {
+async function connectOnce(database: Database): Promise<KeptConnection> {
   const silenceMs = database.silenceMs ?? SILENCE_MS
   const mark = `tidemark ${randomBytes(6).toString('hex')}`
   const timeoutMs = Math.min(CONNECT_TIMEOUT_MS, silenceMs)
@@ -73,7 +77,19 @@ async function connectOnce(database: Database): Promise<PostgresClient> {
     onCut: () => lost.set(database.url, [...(lost.get(database.url) ?? []), mark]),
   })
   client.once('end', () => watch.end())
-  return { client, mark, [Symbol.asyncDispose]: () => close(client) }
+  return { client, mark, isReady: () => watch.isReady(), close: () => close(client) }
+}
+
+function lend(opened: KeptConnection, database: Database): PostgresClient {
+  const { client, mark } = opened
+  return {
+    client,
+    mark,
+    async [Symbol.asyncDispose]() {
+      const isKept = (await database.pool?.keep(database.url, opened)) ?? false
+      if (!isKept) await opened.close()
+    },
+  }
 }
 
 async function open(options: pg.ClientConfig): Promise<Client> {

@@ -34,12 +34,12 @@ const MAX_DOUBTS = 2
 /**
  * Cuts a connection on which nothing arrives any more, so that no statement waits forever. A
  * statement may be silent for as long as the server says that it works on it. Call `end` when the
- * connection is closed.
+ * connection is closed. `isReady` tells whether the server has answered everything that was sent.
  */
 export function watchSilence(
   { connection }: Wire,
   { silenceMs, ask, onCut }: SilenceOptions,
-): { end(): void } {
+): { end(): void; isReady(): boolean } {
   const socket = (): Socket => connection.stream as Socket
   // Bytes sent since the server was last ready belong to a statement that is still running.
   let sentWhenReady = socket().bytesWritten
@@ -50,6 +50,7 @@ export function watchSilence(
   let silentSince = Date.now()
   let [isAsking, unknown, doubts] = [false, 0, 0]
 
+  const isReady = (): boolean => socket().bytesWritten === sentWhenReady
   const measure = (): string => {
     const { bytesRead, bytesWritten, writableLength } = socket()
     return `${bytesRead} ${bytesWritten - writableLength}`
@@ -70,7 +71,7 @@ export function watchSilence(
   }
   const look = async (): Promise<void> => {
     const now = measure()
-    if (socket().bytesWritten === sentWhenReady || now !== progress) {
+    if (isReady() || now !== progress) {
       progress = now
       silentSince = Date.now()
       ;[unknown, doubts] = [0, 0]
@@ -88,6 +89,7 @@ export function watchSilence(
   const timer = setInterval(() => void look(), silenceMs / 6)
   timer.unref()
   return {
+    isReady,
     end() {
       clearInterval(timer)
     },

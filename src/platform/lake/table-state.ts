@@ -5,7 +5,7 @@ import type { StateFile } from './commit-record.ts'
 import { type Column, tryValueFrom } from './lake-type.ts'
 import { readParquet } from './parquet.ts'
 import { openFiles, type Zone } from './zone.ts'
-import { describeSelect } from './describe-select.ts'
+import { describeFiles } from './describe-select.ts'
 
 /** The schema of a table in the lake. */
 export interface LakeTable {
@@ -96,7 +96,7 @@ async function selectGroup(
   { columns, extra }: { columns: readonly Column[]; extra: readonly string[] },
 ): Promise<string> {
   const source = readParquet(paths)
-  const found = await describeSelect(db, `select * from ${source}`)
+  const found = await describeFiles(db, paths)
   const types = new Map(found.map((column) => [column.name, column.type]))
   const selected = columns.map(({ name, type, formerly = [] }) => {
     const held = [name, ...formerly].find((each) => types.has(each))

@@ -5,7 +5,7 @@ import type { DuckDb } from '../io/duckdb.ts'
 import { copyFromPieces } from '../io/postgres-copy.ts'
 import type { Client } from '../io/postgres.ts'
 import { duckLiteral, identifier, identifiers, qualified } from '../io/sql.ts'
-import { describeSelect } from '../lake/describe-select.ts'
+import { describeFiles } from '../lake/describe-select.ts'
 import type { Column } from '../lake/lake-type.ts'
 import { readParquet } from '../lake/parquet.ts'
 import { CHANGE_COLUMNS } from '../project/source-contract.ts'
@@ -50,7 +50,7 @@ export async function planCopy(
   files: readonly string[],
 ): Promise<CopyPlan> {
   const source = readParquet(files)
-  const found = await describeSelect(db, `select * from ${source}`)
+  const found = await describeFiles(db, files)
   const incoming = found.filter(({ name }) => !CHANGE_COLUMNS.has(name))
   const { rows: present } = await client.query<TableColumn>(TABLE_COLUMNS, [identifier(table)])
   checkColumns(table, { incoming, present })

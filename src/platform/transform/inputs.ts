@@ -1,7 +1,7 @@
 import type { CommitRecord } from '../lake/commit-record.ts'
 import type { QuarantineLimits } from '../lake/quarantine/limits.ts'
 import { readSql } from '../project/generation.ts'
-import type { DataTest, Fact, Model } from '../project/model.ts'
+import type { DataTest, Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { capturedTables } from '../project/source-contract.ts'
 import type { Reach } from './dimension.ts'
@@ -58,21 +58,13 @@ export function reachOf(
   return names.some((name) => isChanged(record, name)) ? 'some' : 'none'
 }
 
-/**
- * The models that a batch runs: facts with changes, dimensions that it can change, and dimensions
- * that a changed fact refers to, because their columns must be known.
- */
+/** The models that a batch surely runs: facts with changes, and dimensions that it can change. */
 export function modelsDue(input: TransformInput, reads: Reads): Model[] {
-  const { project, record } = input
-  const facts = project.models.filter(
-    (model): model is Fact => model.kind === 'fact' && isChanged(record, model.from),
+  return input.project.models.filter((model) =>
+    model.kind === 'fact'
+      ? isChanged(input.record, model.from)
+      : reachOf(model, input, reads) !== 'none',
   )
-  const named = new Set(facts.flatMap(({ references }) => references.map((one) => one.dimension)))
-  const dimensions = project.models.filter(
-    (model) =>
-      model.kind !== 'fact' && (named.has(model.table) || reachOf(model, input, reads) !== 'none'),
-  )
-  return [...facts, ...dimensions]
 }
 
 /** The data tests that read the changes of a table which this batch changes. */

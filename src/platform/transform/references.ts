@@ -1,8 +1,11 @@
 import { ContractError } from '../errors.ts'
 import type { DuckDb, Relation } from '../io/duckdb.ts'
-import { identifier, identifiers } from '../io/sql.ts'
+import { duckLiteral, identifier, identifiers } from '../io/sql.ts'
+import type { PendingBatch } from '../lake/batch.ts'
+import type { ProcessedEntry } from '../lake/commit-record.ts'
 import { readParquet } from '../lake/parquet.ts'
-import type { Fact, Reference } from '../project/model.ts'
+import { openFiles } from '../lake/zone.ts'
+import type { Calendar, Dimension, Fact, Reference } from '../project/model.ts'
 import type { DimensionChanges } from './dimension.ts'
 import type { FactVersions } from './fact.ts'
 
@@ -46,6 +49,68 @@ export function referencesTo(dimension: string, facts: Map<Fact, FactVersions>):
   )
 }
 
+/** A dimension that the batch itself cannot change, and the references of its facts to it. */
+interface Referenced {
+  readonly model: Dimension | Calendar
+  readonly references: readonly NamedDimension[]
+  /** Its entry in the batch before. */
+  readonly before: ProcessedEntry | undefined
+}
+
+/**
+ * The dimensions that lack a row which this batch's facts name, found by one statement for all of
+ * them. A dimension's rows are never removed, so a key in any of its files is published. A calendar
+ * that is held or has rows in quarantine counts as lacking, because its days are made again with
+ * every reference.
+ */
+export async function findLacking(
+  { db, zone }: PendingBatch,
+  dimensions: readonly Referenced[],
+): Promise<ReadonlySet<string>> {
+  const lacking = new Set<string>()
+  const arms: string[] = []
+  const versions = new Map<string, string>()
+  /** Versions that several references share are read once. */
+  const readOnce = (each: NamedDimension): NamedDimension => {
+    const relation = versions.get(each.relation) ?? `versions_${versions.size}`
+    versions.set(each.relation, relation)
+    return { ...each, relation }
+  }
+  for (const { model, references, before } of dimensions) {
+    if (references.length === 0) continue
+    const files = await openFiles(zone, before?.state ?? [])
+    const isUnsettled = before?.held !== undefined || (before?.open.length ?? 0) > 0
+    if (files.length === 0 || (model.kind === 'calendar' && isUnsettled)) {
+      lacking.add(model.table)
+      continue
+    }
+    const keys = identifiers(model.key)
+    const named = references.map((each) => selectNamed(readOnce(each), model.key))
+    arms.push(`
+      select ${duckLiteral(model.table)} as dimension from (${named.join(' union all ')})
+      anti join (select ${keys} from ${readParquet(files)}) using (${keys})`)
+  }
+  if (arms.length === 0) return lacking
+  const once = [...versions].map(([from, name]) => `${name} as materialized (from ${from})`)
+  const found = await db.rows<{ dimension: string }>(
+    `with ${once.join(', ')} select distinct dimension from (${arms.join(' union all ')})`,
+  )
+  for (const { dimension } of found) lacking.add(dimension)
+  return lacking
+}
+
+/** SQL of the keys that a reference names, under the names of the dimension's key. */
+function selectNamed(
+  { reference: { columns }, relation }: NamedDimension,
+  key: readonly string[],
+): string {
+  const named = key.map((name, place) => {
+    return `${identifier(columns[place] ?? '')} as ${identifier(name)}`
+  })
+  const present = columns.map((column) => `${identifier(column)} is not null`).join(' and ')
+  return `select ${named.join(', ')} from ${relation} where ${present}`
+}
+
 /**
  * Throws `ContractError` (`TEST_FAILED`) unless every version of this batch joins the row of the
  * dimension that it names (I11).
@@ -56,13 +121,10 @@ export async function checkJoined(
   references: readonly NamedDimension[],
 ): Promise<void> {
   if (references.length === 0) return
-  const arms = references.map(({ reference: { columns }, relation }, index) => {
-    const named = table.key.map((key, place) => {
-      return `${identifier(columns[place] ?? '')} as ${identifier(key)}`
-    })
-    const present = columns.map((column) => `${identifier(column)} is not null`).join(' and ')
-    return `select distinct ${index} as reference, ${named.join(', ')} from ${relation} where ${present}`
-  })
+  const arms = references.map(
+    (each, index) =>
+      `select distinct ${index} as reference, * from (${selectNamed(each, table.key)})`,
+  )
   const using = `using (${identifiers(table.key)})`
   const [lost] = await db.rows<{ reference: number; rows: bigint }>(`
     select reference, count(*) as rows

@@ -73,18 +73,11 @@ interface Shape {
 }
 
 async function readShapes(db: DuckDb, paths: readonly string[]): Promise<Shape[]> {
-  if (paths.length === 0) return []
-  const list = [...new Set(paths)].map(duckLiteral).join(', ')
-  const found = await db.rows<{ path: string; name: string; type: string }>(`
-    select file_name as path, name, duckdb_type as type
-    from parquet_schema([${list}]) where duckdb_type is not null`)
-  const files = new Map<string, Map<string, string>>()
-  for (const { path, name, type } of found) {
-    const columns = files.get(path) ?? new Map<string, string>()
-    files.set(path, columns.set(name, shortType(type)))
-  }
+  const files = [...new Set(paths)]
+  const found = await db.parquetColumns(files)
   const shapes = new Map<string, Shape>()
-  for (const [path, columns] of files) {
+  for (const [index, path] of files.entries()) {
+    const columns = new Map(found[index]?.map(({ name, type }) => [name, shortType(type)]))
     const text = JSON.stringify([...columns])
     const shape = shapes.get(text) ?? { paths: [], columns }
     shape.paths.push(path)

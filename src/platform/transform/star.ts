@@ -7,7 +7,7 @@ import type { RefusalReason } from '../lake/quarantine/quarantine.ts'
 import { prepareTable } from '../lake/table-changes.ts'
 import { carryOver, changedRows } from '../lake/table-entry.ts'
 import { openFiles } from '../lake/zone.ts'
-import type { Fact, Model } from '../project/model.ts'
+import type { DataTest, Fact, Model } from '../project/model.ts'
 import { capturedTables } from '../project/source-contract.ts'
 import { countOffenders } from './data-test.ts'
 import {
@@ -16,7 +16,6 @@ import {
   checkInferable,
   type DimensionChanges,
   inferRows,
-  type Reach,
 } from './dimension.ts'
 import type { ChangeBatch } from './fact-mapping.ts'
 import { daysOf, type FactVersions, mapFact, prepareFact } from './fact.ts'
@@ -31,7 +30,13 @@ import {
 } from './inputs.ts'
 import type { ChangedTable } from './lineage/affected-rows.ts'
 import { withModelErrors } from './model-error.ts'
-import { checkJoined, type NamedDimension, openNamedDates, referencesTo } from './references.ts'
+import {
+  checkJoined,
+  findLacking,
+  type NamedDimension,
+  openNamedDates,
+  referencesTo,
+} from './references.ts'
 import { prepareRefused, type RefusedChanges } from './refused-changes.ts'
 import { addBroken, type Broken } from './rules.ts'
 import type { SourceView } from './source-files.ts'
@@ -63,7 +68,7 @@ export async function prepareStar(
   const { views } = opened
   const refused = await readRefusedChanges(batch, input, views)
   const facts = await mapFacts(batch, input, views)
-  await using dimensions = await changeDimensions(batch, input, { facts, reads, views })
+  await using dimensions = await changeDimensions(batch, input, { facts, reads, opened })
 
   const tables: Record<string, ProcessedEntry> = {}
   const reasons = new Map<string, readonly RefusalReason[]>()
@@ -93,26 +98,33 @@ export async function prepareStar(
 
 type Views = ReadonlyMap<string, SourceView>
 
-/**
- * The view of each source table. Opens each table that a model or a test of this batch reads, in
- * its state as of the batch.
- */
-async function openTables(
-  db: DuckDb,
-  input: TransformInput,
-  reads: Reads,
-): Promise<{ readonly views: Views } & AsyncDisposable> {
+/** The source tables of a batch. Disposing closes those that are open. */
+interface SourceTables extends AsyncDisposable {
+  /** The view of each table. */
+  readonly views: Views
+  /** Opens what a model or a test reads, in its state as of the batch, unless it is open. */
+  open(reader: Model | DataTest): Promise<void>
+}
+
+/** Opens each source table that a model or a test of this batch surely reads. */
+async function openTables(db: DuckDb, input: TransformInput, reads: Reads): Promise<SourceTables> {
   const views = new Map<string, SourceView>()
-  const due = [...modelsDue(input, reads), ...testsDue(input, reads)]
-  const names = new Set(due.flatMap((each) => reads.get(each) ?? []))
+  for (const source of capturedTables(input.project.source)) {
+    const view = await viewOf(source, input)
+    if (view !== undefined) views.set(source.name, view)
+  }
   return await openTogether(async (keep) => {
-    for (const source of capturedTables(input.project.source)) {
-      const view = await viewOf(source, input)
-      if (view === undefined) continue
-      views.set(source.name, view)
-      if (names.has(source.name)) keep(await openTable(db, view, input))
+    const isOpen = new Set<string>()
+    const open = async (reader: Model | DataTest): Promise<void> => {
+      for (const name of reads.get(reader) ?? []) {
+        const view = views.get(name)
+        if (view === undefined || isOpen.has(name)) continue
+        isOpen.add(name)
+        keep(await openTable(db, view, input))
+      }
     }
-    return { views }
+    for (const each of [...modelsDue(input, reads), ...testsDue(input, reads)]) await open(each)
+    return { views, open }
   })
 }
 
@@ -177,46 +189,53 @@ async function readSpan(
 interface DimensionsInput {
   readonly facts: Map<Fact, FactVersions>
   readonly reads: Reads
-  readonly views: Views
+  readonly opened: SourceTables
 }
 
-/** Changes the dimensions that the batch can change or its facts name. */
+/**
+ * Changes the dimensions that the batch can change, or that lack a row which its facts name. All
+ * others are not even looked at again.
+ */
 async function changeDimensions(
   batch: PendingBatch,
   input: TransformInput,
   star: DimensionsInput,
 ): Promise<{ readonly byTable: ReadonlyMap<string, DimensionChanges> } & AsyncDisposable> {
+  const { project, previous } = input
+  const named = project.models.flatMap((model) => {
+    if (model.kind === 'fact') return []
+    const references = referencesTo(model.table, star.facts)
+    const reach = model.kind === 'calendar' ? 'none' : reachOf(model, input, star.reads)
+    return [{ model, references, reach, before: previous?.tables[model.table] }]
+  })
+  const lacking = await findLacking(
+    batch,
+    named.filter(({ reach }) => reach === 'none'),
+  )
   return await openTogether(async (keep) => {
     const found = new Map<string, DimensionChanges>()
-    for (const model of input.project.models) {
-      if (model.kind === 'fact') continue
-      const references = referencesTo(model.table, star.facts)
-      const reach =
-        model.kind === 'calendar' ? reachOfDays(references) : reachOf(model, input, star.reads)
-      if (reach === 'none' && references.length === 0) continue
+    for (const { model, references, before, ...dimension } of named) {
+      if (dimension.reach === 'none' && !lacking.has(model.table)) continue
+      // A calendar's rows are the days that facts name.
+      const reach = model.kind === 'calendar' ? 'all' : dimension.reach
       const changed = reach === 'some' ? await listChanged(model, input, star) : []
-      // Only a calendar reads the days that facts name.
-      const named = model.kind === 'calendar' ? references : []
-      await using _dates = await openNamedDates(batch.db, named)
-      const dimension = await withModelErrors({ kind: 'Model', name: model.table }, () =>
+      await star.opened.open(model)
+      const days = model.kind === 'calendar' ? references : []
+      await using _dates = await openNamedDates(batch.db, days)
+      const changes = await withModelErrors({ kind: 'Model', name: model.table }, () =>
         changeDimension(batch, {
           model,
-          before: input.previous?.tables[model.table],
+          before,
           reach,
           changed,
-          views: [...star.views.values()],
+          views: [...star.opened.views.values()],
           limits: input.limits,
         }),
       )
-      found.set(model.table, await joinFacts(batch.db, keep(dimension), references))
+      found.set(model.table, await joinFacts(batch.db, keep(changes), references))
     }
     return { byTable: found }
   })
-}
-
-/** A calendar's rows are the days that facts name, so any reference to it may add rows. */
-function reachOfDays(references: readonly NamedDimension[]): Reach {
-  return references.length > 0 ? 'all' : 'none'
 }
 
 /**
@@ -250,11 +269,11 @@ async function joinFacts(
 async function listChanged(
   model: Model,
   { ingestion, record }: TransformInput,
-  { reads, views }: Pick<DimensionsInput, 'reads' | 'views'>,
+  { reads, opened }: Pick<DimensionsInput, 'reads' | 'opened'>,
 ): Promise<ChangedTable[]> {
   const changed: ChangedTable[] = []
   for (const name of reads.get(model) ?? []) {
-    const view = views.get(name)
+    const view = opened.views.get(name)
     const files = record.tables[name]?.changes ?? []
     if (view === undefined || files.length === 0) continue
     changed.push({ view, paths: await openFiles(ingestion, files) })
