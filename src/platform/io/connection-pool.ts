@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
-import type { Client } from './postgres.ts'
+import type pg from 'pg'
 
 /** An open connection that may be lent again and again. */
 export interface KeptConnection {
-  readonly client: Client
+  readonly client: pg.Client
   readonly mark: string
   /** Whether the server has answered everything that was sent. */
   isReady(): boolean
@@ -119,6 +119,6 @@ interface Idle {
   wake(): void
 }
 
-function socketOf({ connection }: Client): Socket {
+function socketOf({ connection }: pg.Client): Socket {
   return connection.stream as Socket
 }

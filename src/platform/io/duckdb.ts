@@ -1,6 +1,11 @@
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DuckDBBlobVector, type DuckDBDataChunk, DuckDBInstance } from '@duckdb/node-api'
+import {
+  DuckDBBlobVector,
+  type DuckDBConnection,
+  type DuckDBDataChunk,
+  DuckDBInstance,
+} from '@duckdb/node-api'
 import { withScratchErrors } from './disk-errors.ts'
 import { explainDuckDbError } from './duckdb-errors.ts'
 import { boundedMap } from './memory.ts'
@@ -90,25 +95,8 @@ export async function openDuckDb({
   memoryLimitMb = 192,
   threads = 2,
 }: DuckDbOptions): Promise<DuckDb> {
-  const scratchDir = await withScratchErrors(parent, async () => {
-    await mkdir(parent, { recursive: true })
-    return await mkdtemp(join(parent, 'duckdb-'))
-  })
-  const instance = await DuckDBInstance.create(':memory:', {
-    memory_limit: `${memoryLimitMb}MB`,
-    threads: String(threads),
-    temp_directory: join(scratchDir, SPILL),
-    autoinstall_known_extensions: 'false',
-    autoload_known_extensions: 'false',
-    preserve_insertion_order: 'true',
-    // Freed memory goes back to the system, not into the allocator's reserve.
-    allocator_flush_threshold: '16MB',
-    allocator_bulk_deallocation_flush_threshold: '16MB',
-    // The cache knows a file by its path, but another file may have that path by then.
-    enable_external_file_cache: 'false',
-  })
-  const connection = await instance.connect()
-  await connection.run(`set timezone = ${duckLiteral('UTC')}`)
+  const started = await start({ scratchDir: parent, memoryLimitMb, threads })
+  const { scratchDir, connection } = started
   let hasFailed = false
   const explained = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
@@ -162,7 +150,43 @@ export async function openDuckDb({
       }
     },
     isClean: () => !hasFailed && relations.count() === 0,
-    [Symbol.asyncDispose]: async () => {
+    [Symbol.asyncDispose]: () => started.stop(),
+  }
+}
+
+/** Starts DuckDB with a scratch folder of its own. `stop` removes both. */
+async function start({
+  scratchDir: parent,
+  memoryLimitMb,
+  threads,
+}: Required<DuckDbOptions>): Promise<{
+  readonly scratchDir: string
+  readonly connection: DuckDBConnection
+  stop(): Promise<void>
+}> {
+  const scratchDir = await withScratchErrors(parent, async () => {
+    await mkdir(parent, { recursive: true })
+    return await mkdtemp(join(parent, 'duckdb-'))
+  })
+  const instance = await DuckDBInstance.create(':memory:', {
+    memory_limit: `${memoryLimitMb}MB`,
+    threads: String(threads),
+    temp_directory: join(scratchDir, SPILL),
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+    preserve_insertion_order: 'true',
+    // Freed memory goes back to the system, not into the allocator's reserve.
+    allocator_flush_threshold: '16MB',
+    allocator_bulk_deallocation_flush_threshold: '16MB',
+    // The cache knows a file by its path, but another file may have that path by then.
+    enable_external_file_cache: 'false',
+  })
+  const connection = await instance.connect()
+  await connection.run(`set timezone = ${duckLiteral('UTC')}`)
+  return {
+    scratchDir,
+    connection,
+    async stop() {
       connection.closeSync()
       instance.closeSync()
       await rm(scratchDir, { recursive: true, force: true })
