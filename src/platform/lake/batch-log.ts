@@ -35,35 +35,52 @@ export async function readLastCommit(zone: Zone, hint = 0): Promise<CommitRecord
   return last && (await complete(zone, last))
 }
 
+/** Distances at which to look for the end of a log, all in one round trip: 1, 2, 4 … 4,096. */
+const LEAPS = Array.from({ length: 13 }, (_, index) => 2 ** index)
+
+/** How many records between two known ones are read in one round trip. */
+const PROBES = 15
+
+/**
+ * Looks at the record after the hint first, because mostly there is none, and a request costs
+ * money. From there it reads in parallel: any log of up to 8,000 batches takes three more round
+ * trips, and not the thirty that one request after the other would take.
+ */
 async function findLast(zone: Zone, hint: number): Promise<StoredRecord | undefined> {
-  let last = hint > 0 ? await readStored(zone, hint) : undefined
+  const known = hint > 0 ? [hint, hint + 1] : []
+  let last = lastInRow(await Promise.all(known.map((batch) => readStored(zone, batch))))
+  if (hint > 0 && last?.batch === hint) return last
   let low = last?.batch ?? 0
-  let step = 1
-  for (;;) {
-    const next = await readStored(zone, low + step)
-    if (next === undefined) break
-    last = next
-    low += step
-    step *= 2
+  let high = 0
+  while (high === 0) {
+    const batches = LEAPS.map((leap) => low + leap)
+    const found = await Promise.all(batches.map((batch) => readStored(zone, batch)))
+    last = lastInRow(found) ?? last
+    low = last?.batch ?? 0
+    high = batches[found.indexOf(undefined)] ?? 0
   }
-  let high = low + step
   while (high - low > 1) {
-    const middle = Math.floor((low + high) / 2)
-    const found = await readStored(zone, middle)
-    if (found === undefined) {
-      high = middle
-    } else {
-      last = found
-      low = middle
-    }
+    const batches = divide(low, high)
+    const found = await Promise.all(batches.map((batch) => readStored(zone, batch)))
+    last = lastInRow(found) ?? last
+    low = last?.batch ?? 0
+    high = batches[found.indexOf(undefined)] ?? high
   }
   return last
 }
 
-/**
- * Distances from the end of a log at which to look for records that a gap cut off: 1, 2, 4 … 4,096.
- */
-const LOOK_BEYOND = Array.from({ length: 13 }, (_, index) => 2 ** index)
+/** Up to `PROBES` whole numbers between two others, evenly spread. */
+function divide(low: number, high: number): number[] {
+  const count = Math.min(PROBES, high - low - 1)
+  const step = (high - low) / (count + 1)
+  return Array.from({ length: count }, (_, index) => low + Math.round((index + 1) * step))
+}
+
+/** The last record before the first that is missing. */
+function lastInRow(found: readonly (StoredRecord | undefined)[]): StoredRecord | undefined {
+  const end = found.indexOf(undefined)
+  return found[(end < 0 ? found.length : end) - 1]
+}
 
 /**
  * Throws `ContractError` (`LAKE_GAP`) if the record after `last` is missing but a later record
@@ -77,12 +94,12 @@ export async function checkEnd(zone: Zone, last: CommitRecord | undefined): Prom
   const next = (last?.batch ?? 0) + 1
   const [, ...beyond] = await Promise.all([
     last && checkLink(zone, last),
-    ...LOOK_BEYOND.map(async (distance) => await hasCommit(zone, next + distance)),
+    ...LEAPS.map(async (distance) => await hasCommit(zone, next + distance)),
   ])
   const index = beyond.indexOf(true)
   if (index === -1) return
   await checkNotTaken(zone, next)
-  const later = next + (LOOK_BEYOND[index] ?? 0)
+  const later = next + (LEAPS[index] ?? 0)
   throw new ContractError(
     `The commit record ${zone.prefix}${commitKey(next)} is missing from ${zone.store.location}, ` +
       `but the record of batch ${later} exists`,
