@@ -105,19 +105,22 @@ export async function measureRuns(
  * before it writes. Each time nothing is remembered of the log.
  */
 async function timeChain(place: Place): Promise<Record<'read' | 'proved', number[]>> {
-  return await alternate(100, {
-    read: () => {
-      const deps = depsAt(place)
-      return timeMs(async () => {
-        const made = await readLastCommit(processedZone(deps, generationOf(deps.project)))
-        await readLastCommit(ingestionZone(deps), made?.batch)
-      })
+  return await alternate(
+    { repetitions: 100 },
+    {
+      read: () => {
+        const deps = depsAt(place)
+        return timeMs(async () => {
+          const made = await readLastCommit(processedZone(deps, generationOf(deps.project)))
+          await readLastCommit(ingestionZone(deps), made?.batch)
+        })
+      },
+      proved: () => {
+        const deps = depsAt(place)
+        return timeMs(async () => checkEnds(deps, await readHeads(deps)))
+      },
     },
-    proved: () => {
-      const deps = depsAt(place)
-      return timeMs(async () => checkEnds(deps, await readHeads(deps)))
-    },
-  })
+  )
 }
 
 /** Runs `times` times, each after `change`; how long each took and the objects all of them wrote. */
