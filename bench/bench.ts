@@ -10,8 +10,9 @@ import { measureFeeds } from './feeds.ts'
 import { measureFirstLoad } from './first-load.ts'
 import { isMissed, type Measurement } from './measure.ts'
 import { measurePages } from './pages.ts'
+import { openPeers, type Peers } from './peers.ts'
 import { jsonReport, textReport } from './report.ts'
-import { openBenchSystem } from './system.ts'
+import { type BenchSystem, openBenchSystem } from './system.ts'
 
 const DIMENSION_ROWS = 2_000_000
 
@@ -21,6 +22,8 @@ const { values } = parseArgs({
     repetitions: { type: 'string', default: '3' },
     // Measures only these, of feeds, first_load, extract, runs, pages, verify, dimensions.
     only: { type: 'string', multiple: true },
+    // Other ways to the same tables take their turns; their packages come from PyPI.
+    peers: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 })
@@ -43,13 +46,16 @@ const measure = async (name: string, work: () => Promise<readonly Measurement[]>
   }
 }
 
+const peersOn = values.peers && ['first_load', 'extract'].some(wants) ? await tryPeers() : noPeers
+
 await measure('feeds', () => measureFeeds(repetitions))
 if (['first_load', 'extract', 'runs', 'pages', 'verify'].some(wants)) {
   await using system = await openBenchSystem(orders)
   report.filled(system)
   const whole = system.placeOf('whole')
-  await measure('first_load', () => measureFirstLoad(system, { repetitions, peers: [] }))
-  await measure('extract', () => measureExtract(system, { repetitions, peers: [] }))
+  const { loads, extracts } = peersOn(system)
+  await measure('first_load', () => measureFirstLoad(system, { repetitions, peers: loads }))
+  await measure('extract', () => measureExtract(system, { repetitions, peers: extracts }))
   if (['runs', 'pages', 'verify'].some(wants)) await measureFirstCycle(system, whole)
   await measure('runs', () => measureRuns(system, whole, Math.max(repetitions, 5)))
   await measure('pages', () => measurePages(system, whole, repetitions))
@@ -61,6 +67,15 @@ await measure('dimensions', async () => {
 })
 report.finished({ missed, failed })
 process.exitCode = missed.length + failed.length === 0 ? 0 : 1
+
+function noPeers(): Peers {
+  return { loads: [], extracts: [] }
+}
+
+async function tryPeers(): Promise<(system: BenchSystem) => Peers> {
+  await using small = await openBenchSystem(1000)
+  return await openPeers(small, report)
+}
 
 function wholeNumber(name: string, text: string, least: number): number {
   const value = Number(text)

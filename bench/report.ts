@@ -34,6 +34,8 @@ export interface Report {
   measured(measurements: readonly Measurement[]): void
   /** Something that was to be measured could not be. */
   failed(name: string, error: unknown): void
+  /** A contender that cannot work here. */
+  unavailable(title: string, error: unknown): void
   finished(outcome: Outcome): void
 }
 
@@ -48,6 +50,7 @@ export function jsonReport(): Report {
       for (const one of measurements) print('bench_measured', { ...one, isMissed: isMissed(one) })
     },
     failed: (name, error) => print('bench_failed', { name, error: messageOf(error) }),
+    unavailable: (title, error) => print('bench_unavailable', { title, error: messageOf(error) }),
     finished: (outcome) => print('bench_finished', { ...outcome }),
   }
 }
@@ -69,6 +72,8 @@ export function textReport(): Report {
       }
     },
     failed: (name, error) => console.log(`${name} could not be measured: ${messageOf(error)}`),
+    unavailable: (title, error) =>
+      console.log(`\nWithout ${title}, which does not work here: ${lastLine(messageOf(error))}`),
     finished: ({ missed, failed }) => {
       console.log(missed.length === 0 ? '\nAll bars held.' : `\nMissed: ${missed.join(', ')}.`)
       if (failed.length > 0) console.log(`Not measured: ${failed.join(', ')}.`)
@@ -78,6 +83,11 @@ export function textReport(): Report {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
+}
+
+/** Where Python says what went wrong. */
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1) ?? ''
 }
 
 const COLUMNS: readonly [string, (one: Contender) => string][] = [
