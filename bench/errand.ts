@@ -13,6 +13,7 @@ const WORK: Readonly<Record<Errand['what'], (errand: Errand) => Promise<unknown>
   raw_load: async (errand) => (await import('./raw-load.ts')).rawLoad(errand),
   raw_load_one_copy: async (errand) =>
     (await import('./raw-load.ts')).rawLoad(errand, { withCurrent: false }),
+  raw_change: async (errand) => (await import('./raw-change.ts')).rawChange(errand),
   raw_extract: async ({ place }) => (await import('./raw-extract.ts')).rawExtract(place),
 }
 

@@ -4,6 +4,8 @@ import { progress } from './progress.ts'
 export interface Measurement {
   readonly name: string
   readonly title: string
+  /** Sales orders in the source; undefined if the figure does not depend on them. */
+  readonly orders?: number
   readonly value: number
   readonly unit: Unit
   readonly bar?: Bar

@@ -17,9 +17,12 @@ export interface Errand {
     | 'raw_load'
     | 'raw_load_one_copy'
     | 'raw_extract'
+    | 'raw_change'
   readonly place: Place
   /** What a raw load puts back. */
   readonly rebuild?: KeysAndIndexes
+  /** The moment from which a raw change carries rows. */
+  readonly since?: string
 }
 
 /** What an errand tells of its own process. */
