@@ -21,7 +21,7 @@ export interface Measurement {
  * `×` is ours divided by the baseline in this run: 1 costs as much, 2 twice as much. `× speed` is
  * the speed of ours: 1 is as fast, 0.5 half as fast.
  */
-export type Unit = '×' | '× speed' | 'ms' | 's' | 'MB' | 'objects'
+export type Unit = '×' | '× speed' | 'ms' | 's' | 'MB' | 'objects' | 'pages'
 
 export type Bar = { readonly atLeast: number } | { readonly atMost: number } | Below
 

@@ -123,10 +123,11 @@ export async function measureOneRow(
   { place, repetitions }: { place: Place; repetitions: number },
 ): Promise<Measurement[]> {
   await using source = await connect({ title: 'Totesys', code: 'SOURCE', url: place.sourceUrl })
+  progress('one_row')
   await timedRun(place)
   let round = 0
   const { count, oneRow } = await alternate(
-    { repetitions, title: 'one_row' },
+    { repetitions },
     {
       count: () => timeMs(() => source.client.query(COUNT_ALL)),
       oneRow: async () => {
