@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { ConfigError } from '../src/platform/errors.ts'
 import { measureBulkChange } from './bulk-change.ts'
 import { measureDimensions } from './dimensions.ts'
+import { isStopped } from './ending.ts'
 import { measureEvery } from './every.ts'
 import { measureExtract } from './extract.ts'
 import { measureFeeds } from './feeds.ts'
@@ -107,6 +108,8 @@ async function measure(
     report.measured(found)
     measured.push(...found)
   } catch (error) {
+    // The process is about to end, and this only failed because of that.
+    if (isStopped()) await new Promise(() => {})
     failed.push(title)
     report.failed(title, error)
   }

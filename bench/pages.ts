@@ -47,9 +47,8 @@ export async function measurePages(
         // What the database gave up after its time limit took at least that long.
         times.push(await timeMs(async () => (isAnswered = await ask(path))))
         if (!isAnswered) unanswered.add(path)
-        for (let time = 0; isAnswered && round === 0 && time < KEPT_TIMES; time++) {
-          kept.push(await timeMs(() => ask(path)))
-        }
+        const again = isAnswered && round === 0 ? KEPT_TIMES : 0
+        for (let time = 0; time < again; time++) kept.push(await timeMs(() => ask(path)))
       }
       fresh.push(...times)
       slowest[page.title] = Math.max(slowest[page.title] ?? 0, median(times))

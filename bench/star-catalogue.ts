@@ -20,6 +20,8 @@ export interface KeysAndIndexes {
 /** Connects to a place's warehouse as its loader, with the schema in the search path. */
 export async function connectTo(place: Place): Promise<pg.Client> {
   const client = new pg.Client(place.warehouseUrl)
+  // If the bench is stopped, the server ends first.
+  client.on('error', () => {})
   await client.connect()
   await client.query(`set search_path to ${identifier(place.schema)}`)
   return client
