@@ -16,7 +16,7 @@ import { measurePages } from './pages.ts'
 import { openPeers, type Peers } from './peers.ts'
 import { inChild } from './process.ts'
 import { progress } from './progress.ts'
-import { recordFigures } from './record.ts'
+import { readCircumstances, recordFigures } from './record.ts'
 import { jsonReport, textReport } from './report.ts'
 import { measureOneRow, measureRuns } from './runs.ts'
 import { measureStart } from './start.ts'
@@ -66,6 +66,7 @@ const only = values.only?.map(partOf)
 const wants = (...parts: readonly Part[]) =>
   parts.some((part) => only === undefined || only.includes(part))
 
+const circumstances = readCircumstances()
 const report = values.json ? jsonReport() : textReport()
 const measured: Measurement[] = []
 const failed: string[] = []
@@ -89,7 +90,7 @@ await measure('dimensions', async () => {
   return await measureDimensions(system, { rows: DIMENSION_ROWS, repetitions })
 })
 const missed = measured.filter(isMissed).map(({ name }) => name)
-if (values.record) recordFigures(measured)
+if (values.record) recordFigures(measured, circumstances)
 report.finished({ missed, failed })
 process.exitCode = missed.length + failed.length === 0 ? 0 : 1
 

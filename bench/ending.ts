@@ -2,6 +2,7 @@
 
 const ends = new Set<() => Promise<void>>()
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+let isListening = false
 let isEnding = false
 
 /** Whether the bench was asked to stop. Nothing new may be started then. */
@@ -14,7 +15,8 @@ export function isStopped(): boolean {
  * for when the work has ended by itself.
  */
 export function atEnd(end: () => Promise<void>): () => void {
-  if (ends.size === 0) for (const signal of signals) process.on(signal, stop)
+  if (!isListening) for (const signal of signals) process.on(signal, stop)
+  isListening = true
   ends.add(end)
   return () => ends.delete(end)
 }

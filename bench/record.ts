@@ -11,10 +11,13 @@ export const PERFORMANCE_JSON = join(repository, 'docs/performance.json')
 export const PERFORMANCE_PAGE = join(repository, 'docs/performance.md')
 const TEMPLATE = join(repository, 'bench/performance-page.md')
 
-/** Writes the figures of this run into `docs/performance.json`, and `docs/performance.md` anew. */
-export function recordFigures(measurements: readonly Measurement[]): void {
+/** Writes figures into `docs/performance.json`, and `docs/performance.md` anew. */
+export function recordFigures(
+  measurements: readonly Measurement[],
+  circumstances: Circumstances,
+): void {
   const known = existsSync(PERFORMANCE_JSON) ? readFigures() : { figures: [] }
-  const merged = mergeFigures(known, { measurements, circumstances: readCircumstances() })
+  const merged = mergeFigures(known, { measurements, circumstances })
   writeFileSync(PERFORMANCE_JSON, `${JSON.stringify(merged, undefined, 2)}\n`)
   writeFileSync(PERFORMANCE_PAGE, makePage())
 }
@@ -28,7 +31,8 @@ function readFigures(): PerformanceFile {
   return JSON.parse(readFileSync(PERFORMANCE_JSON, 'utf8')) as PerformanceFile
 }
 
-function readCircumstances(): Circumstances {
+/** As they are now: to be asked before the measuring, while the files are those that were built. */
+export function readCircumstances(): Circumstances {
   const { cores, cpu, memoryGb, system, node } = machine()
   return {
     date: new Date().toISOString().slice(0, 10),
