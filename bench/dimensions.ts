@@ -73,7 +73,7 @@ export async function measureDimensions(
     },
     {
       name: 'dimension_row_memory',
-      title: 'peak memory of that, median',
+      title: 'peak memory of such a transform, median',
       value: median(changed.maxRssMb),
       unit: 'MB',
       parts: { wholeMb: whole.maxRssMb, nothingMb: nothing.maxRssMb },

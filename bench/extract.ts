@@ -3,7 +3,7 @@ import { folderMb } from './deps.ts'
 import { alternate, type Measurement } from './measure.ts'
 import { inChild } from './process.ts'
 import type { BenchSystem } from './system.ts'
-import { asContender, measureUse, type Use } from './usage.ts'
+import { asContender, measureUse, type Use, wallRatio } from './usage.ts'
 
 const BAR = { atMost: 1.6 }
 const GOAL = 1.1
@@ -53,6 +53,7 @@ export async function measureExtract(
     asContender({ name, title }, uses[name] ?? [], uses['raw'] ?? [])
   const raw = of('raw', 'raw COPY TO STDOUT, bytes dropped')
   const ours = of('tidemark', 'Tidemark, a first extract')
+  const against = (name: string) => wallRatio(uses['tidemark'] ?? [], uses[name] ?? [])
   const others = peers.map(({ name, title }) => of(name, title))
   return [
     {
@@ -68,7 +69,7 @@ export async function measureExtract(
     ...others.map((peer): Measurement => ({
       name: `extract_against_${peer.name}`,
       title: `first extract, against ${peer.title}`,
-      value: ours.wallMs / peer.wallMs,
+      value: against(peer.name),
       unit: '×',
       ...(peer.name === 'duckdb' ? { bar: DUCKDB_BAR } : {}),
     })),

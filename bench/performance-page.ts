@@ -105,7 +105,7 @@ function formatVerdict(figure: Figure): string {
 function formatExcess(figure: Figure): string {
   const share = excess(figure)
   if (share === undefined || !Number.isFinite(share) || share === -1) return ''
-  return `${Math.round(Math.abs(share) * 100)} %`
+  return `${Math.round(Math.abs(share) * 100).toLocaleString('en-US')} %`
 }
 
 function capital(text: string): string {

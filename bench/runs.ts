@@ -74,7 +74,7 @@ export async function measureRuns(
     },
     {
       name: 'quiet_objects',
-      title: 'objects those runs wrote',
+      title: 'objects that runs wrote when nothing had changed',
       value: quiet.objects,
       unit: 'objects',
       bar: { below: 1 },

@@ -114,3 +114,24 @@ export function checkSameStar(ours: StarState, raw: StarState): void {
     `the end states of Tidemark and of the raw copy differ: ${[...different, ...definitions].join('; ')}`,
   )
 }
+
+/**
+ * Throws unless a schema that somebody else filled has as many rows as ours in every table of the
+ * star; current tables, which only we keep, aside.
+ */
+export async function checkSameRows(place: Place, { tables }: StarState): Promise<void> {
+  const client = await connectTo(place)
+  try {
+    for (const { table } of totesys.models) {
+      const expected = tables[table]?.rows ?? 0
+      if (expected === 0) continue
+      const { rows } = await client.query<{ rows: string }>(
+        `select count(*) as rows from ${identifier(table)}`,
+      )
+      const found = Number(rows[0]?.rows)
+      if (found !== expected) throw new Error(`${table} has ${found} rows, not ${expected}`)
+    }
+  } finally {
+    await client.end()
+  }
+}

@@ -120,11 +120,16 @@ export function asContender(
     maxRssMb: each((use) => use.maxRssMb),
     walMb: median(uses.map(({ walMb }) => walMb)),
     bytesMb: each((use) => use.bytesMb),
-    ratio: costRatio(
-      uses.map(({ wallMs }) => wallMs),
-      baseline.map(({ wallMs }) => wallMs),
-    ),
+    ratio: wallRatio(uses, baseline),
   }
+}
+
+/** How much longer `uses` took than the baseline in the same round: the median. */
+export function wallRatio(uses: readonly Use[], baseline: readonly Use[]): number {
+  return costRatio(
+    uses.map(({ wallMs }) => wallMs),
+    baseline.map(({ wallMs }) => wallMs),
+  )
 }
 
 function totalCpuS({ processCpuS, sourceCpuS, warehouseCpuS }: Use): number | undefined {
