@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { identifier } from '../src/platform/io/sql.ts'
 import { totesys } from '../src/totesys/totesys.ts'
 import { folderMb, type Place } from './deps.ts'
+import { isStopped } from './ending.ts'
 import type { ExtractPeer } from './extract.ts'
 import type { LoadPeer } from './first-load.ts'
 import { runProcess } from './process.ts'
@@ -67,7 +68,8 @@ export async function openPeers(
       await work()
       working.add(name)
     } catch (error) {
-      report.unavailable(title, error)
+      // If the bench was stopped, it is not the peer's fault.
+      if (!isStopped()) report.unavailable(title, error)
     }
   }
 }
