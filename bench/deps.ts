@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DEFAULT_LIMITS, type Deps } from '../src/platform/deps.ts'
 import { createMemory } from '../src/platform/io/memory.ts'
@@ -66,9 +66,19 @@ export function partOfTotesys(part: {
 
 /** Objects in both zones at a place. */
 export function countObjects(folder: string): number {
-  return ['ingestion', 'processed'].flatMap((zone) =>
-    readdirSync(join(folder, zone), { recursive: true, withFileTypes: true }).filter((entry) =>
-      entry.isFile(),
-    ),
-  ).length
+  return ['ingestion', 'processed'].flatMap((zone) => filesBelow(join(folder, zone))).length
+}
+
+/** What lies in a folder, without what is only scratch, in MB. */
+export function folderMb(folder: string): number {
+  const bytes = filesBelow(folder)
+    .filter((path) => !path.startsWith(join(folder, 'scratch')))
+    .reduce((sum, path) => sum + statSync(path).size, 0)
+  return bytes / 1e6
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
 }

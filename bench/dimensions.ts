@@ -54,8 +54,8 @@ export async function measureDimensions(
     )
     await totesys.query('update address set phone = $1 where address_id = $2', [`+${round}`, id])
     await extract(depsAt(place, project))
-    const { ms, maxRssMb } = await inChild({ what: 'transform', place })
-    changed.ms.push(ms)
+    const { workMs, maxRssMb } = await inChild({ what: 'transform', place })
+    changed.ms.push(workMs)
     changed.maxRssMb.push(maxRssMb)
   }
   const size = `${rows / 1_000_000} M`
@@ -65,11 +65,15 @@ export async function measureDimensions(
       title: `transform of a changed row, two dimensions of ${size} rows, median`,
       value: median(changed.ms),
       unit: 'ms',
-      parts: { slowestMs: Math.max(...changed.ms), wholeMs: whole.ms, nothingMs: nothing.ms },
+      parts: {
+        slowestMs: Math.max(...changed.ms),
+        wholeMs: whole.workMs,
+        nothingMs: nothing.workMs,
+      },
     },
     {
       name: 'dimension_row_memory',
-      title: 'peak memory of that, median',
+      title: 'peak memory of such a transform, median',
       value: median(changed.maxRssMb),
       unit: 'MB',
       parts: { wholeMb: whole.maxRssMb, nothingMb: nothing.maxRssMb },

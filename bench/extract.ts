@@ -1,49 +1,77 @@
 import { rmSync } from 'node:fs'
-import { Writable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { to as copyTo } from 'pg-copy-streams'
-import { extract } from '../src/platform/extract/extract.ts'
-import { connect } from '../src/platform/io/postgres.ts'
-import { depsAt, partOfTotesys } from './deps.ts'
-import { alternate, type Measurement, median, speedRatio, timeMs } from './measure.ts'
+import { folderMb } from './deps.ts'
+import { alternate, type Measurement } from './measure.ts'
+import { inChild } from './process.ts'
 import type { BenchSystem } from './system.ts'
+import { asContender, measureUse, type Use, wallRatio } from './usage.ts'
 
-/** A first extract of one table, up to and including the commit record, against a bare COPY. */
+const BAR = { atMost: 1.6 }
+const GOAL = 1.1
+const DUCKDB_BAR = { atMost: 2 }
+
+/** Somebody else's way out of the source into files of a folder. */
+export interface ExtractPeer {
+  readonly name: string
+  readonly title: string
+  extract(folder: string): Promise<Use>
+}
+
+/**
+ * A first extract of all eleven tables up to and including the commit record, in a process of its
+ * own, against a bare COPY of the same columns; both and every peer take turns.
+ */
 export async function measureExtract(
   system: BenchSystem,
-  repetitions: number,
+  { repetitions, peers }: { repetitions: number; peers: readonly ExtractPeer[] },
 ): Promise<Measurement[]> {
-  const project = partOfTotesys({ tables: ['sales_order'], models: [] })
   const place = system.placeOf('extract')
-  const times = await alternate(repetitions, {
-    copy: async () => timeMs(() => copyOut(place.sourceUrl)),
-    extract: async () => {
-      const deps = depsAt(place, project)
-      const ms = await timeMs(() => extract(deps))
-      rmSync(place.folder, { recursive: true })
-      return ms
+  const clean = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work()
+    } finally {
+      rmSync(place.folder, { recursive: true, force: true })
+    }
+  }
+  const uses = await alternate<string, Use>(
+    { repetitions, title: 'extract' },
+    {
+      raw: () => measureUse(system, () => inChild({ what: 'raw_extract', place })),
+      tidemark: () =>
+        clean(() =>
+          measureUse(
+            system,
+            () => inChild({ what: 'extract', place }),
+            () => folderMb(place.folder),
+          ),
+        ),
+      ...Object.fromEntries(
+        peers.map((peer) => [peer.name, () => clean(() => peer.extract(place.folder))]),
+      ),
     },
-  })
+  )
+  const of = (name: string, title: string) =>
+    asContender({ name, title }, uses[name] ?? [], uses['raw'] ?? [])
+  const raw = of('raw', 'raw COPY TO STDOUT, bytes dropped')
+  const ours = of('tidemark', 'Tidemark, a first extract')
+  const against = (name: string) => wallRatio(uses['tidemark'] ?? [], uses[name] ?? [])
+  const others = peers.map(({ name, title }) => of(name, title))
   return [
     {
       name: 'extract',
-      title: 'first extract of sales_order, against COPY TO STDOUT',
-      value: speedRatio(times.copy, times.extract),
+      title: 'first extract of all tables, against raw COPY TO STDOUT',
+      value: ours.ratio,
       unit: '×',
-      bar: { atLeast: 0.4 },
-      parts: {
-        copyMs: median(times.copy),
-        extractMs: median(times.extract),
-        extractRowsPerSecond: (system.orders * 1000) / median(times.extract),
-      },
+      bar: BAR,
+      goal: GOAL,
+      parts: { rowsPerSecond: (system.rows * 1000) / ours.wallMs },
+      contenders: [raw, ours, ...others],
     },
+    ...others.map((peer): Measurement => ({
+      name: `extract_against_${peer.name}`,
+      title: `first extract, against ${peer.title}`,
+      value: against(peer.name),
+      unit: '×',
+      ...(peer.name === 'duckdb' ? { bar: DUCKDB_BAR } : {}),
+    })),
   ]
-}
-
-/** `COPY table TO STDOUT` over the same driver, every byte received and dropped. */
-async function copyOut(url: string): Promise<void> {
-  await using source = await connect({ title: 'Totesys', code: 'SOURCE', url })
-  const stream = source.client.query(copyTo('copy public.sales_order to stdout'))
-  const discard = new Writable({ write: (_chunk, _encoding, done) => done() })
-  await pipeline(stream, discard)
 }

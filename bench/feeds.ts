@@ -12,7 +12,7 @@ import type { Feed } from '../src/platform/project/source-contract.ts'
 import { diskDrop } from '../src/platform/source/drop.ts'
 import { duckLiteral } from '../src/platform/io/sql.ts'
 import { depsAt, type Place } from './deps.ts'
-import { alternate, type Measurement, median, speedRatio, timeMs } from './measure.ts'
+import { alternate, type Measurement, median, costRatio, timeMs } from './measure.ts'
 import { inChild } from './process.ts'
 
 /** Lines of nearly 138 bytes: a gigabyte. */
@@ -59,23 +59,26 @@ export async function measureFeeds(repetitions: number): Promise<Measurement[]> 
     mkdirSync(join(folder, 'drop', readings.name), { recursive: true })
     await using db = await openDuckDb({ scratchDir: folder })
     await writeReadings(db, file)
-    const times = await alternate(repetitions, {
-      own: () => timeMs(() => readOwn(folder, file)),
-      collect: async () => {
-        await commitNothing(depsAt(place, project))
-        const { ms, maxRssMb } = await inChild({ what: 'collect', place })
-        memories.push(maxRssMb)
-        rmSync(place.folder, { recursive: true })
-        return ms
+    const times = await alternate(
+      { repetitions, title: 'feeds' },
+      {
+        own: () => timeMs(() => readOwn(folder, file)),
+        collect: async () => {
+          await commitNothing(depsAt(place, project))
+          const { workMs, maxRssMb } = await inChild({ what: 'collect', place })
+          memories.push(maxRssMb ?? Number.NaN)
+          rmSync(place.folder, { recursive: true })
+          return workMs
+        },
       },
-    })
+    )
     const sizeMb = statSync(file).size / 1e6
     return [
       {
         name: 'feed',
         title: `a file of ${Math.round(sizeMb)} MB of JSON lines, against DuckDB's own reader`,
-        value: speedRatio(times.own, times.collect),
-        unit: '×',
+        value: 1 / costRatio(times.collect, times.own),
+        unit: '× speed',
         bar: { atLeast: 0.5 },
         parts: {
           ownMs: median(times.own),

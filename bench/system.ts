@@ -6,6 +6,8 @@ import { startEmbeddedPostgres } from '../src/apps/local/embedded-postgres.ts'
 import { fillTotesys } from '../src/apps/local/living-totesys/fill.ts'
 import { prepareDatabases } from '../src/apps/local/prepare-databases.ts'
 import type { Place } from './deps.ts'
+import { atEnd } from './ending.ts'
+import { progress } from './progress.ts'
 
 /** A filled Totesys in one cluster and an empty warehouse in another, with a user's settings. */
 export interface BenchSystem extends AsyncDisposable {
@@ -16,10 +18,14 @@ export interface BenchSystem extends AsyncDisposable {
   readonly postgresVersion: string
   /** The moment up to which Totesys was filled. */
   readonly until: Date
+  /** The postmasters. */
+  readonly pids: { readonly source: number; readonly warehouse: number }
   /** The superuser on the source, who changes it. */
   readonly totesys: pg.Client
   /** The superuser on the warehouse, for `checkpoint` between measurements. */
   readonly warehouse: pg.Client
+  /** For what contenders leave; removed at the end. */
+  readonly folder: string
   /** A place of its own under `name`: a new lake, and the warehouse's schema of that name. */
   placeOf(name: string): Place
 }
@@ -28,10 +34,19 @@ export async function openBenchSystem(orders: number): Promise<BenchSystem> {
   const folder = mkdtempSync(join(os.tmpdir(), 'tidemark-bench-'))
   // Run by root the servers are another user, who must be able to enter.
   chmodSync(folder, 0o711)
-  const ends: (() => Promise<void>)[] = [async () => rmSync(folder, { recursive: true })]
-  const dispose = async () => {
+  const ends: (() => Promise<void>)[] = [
+    async () => rmSync(folder, { recursive: true, force: true }),
+  ]
+  let ending: Promise<void> | undefined
+  const endAll = async () => {
     for (const end of ends.toReversed()) await end()
   }
+  const dispose = async () => {
+    ending ??= endAll()
+    await ending
+    forget()
+  }
+  const forget = atEnd(dispose)
   const start = async (name: string) => {
     const postgres = await startEmbeddedPostgres({ dataDir: join(folder, name) })
     ends.push(() => postgres.stop())
@@ -41,6 +56,8 @@ export async function openBenchSystem(orders: number): Promise<BenchSystem> {
   const connect = async (url: string): Promise<pg.Client> => {
     const client = new pg.Client(url)
     await client.connect()
+    // Stopping ends the server under it.
+    client.on('error', () => {})
     ends.push(() => client.end())
     return client
   }
@@ -49,6 +66,7 @@ export async function openBenchSystem(orders: number): Promise<BenchSystem> {
     const target = await start('warehouse')
     const totesys = await connect(source.databases.adminUrl)
     const warehouse = await connect(target.postgres.url('warehouse'))
+    progress(`filling the source with ${orders.toLocaleString('en-US')} sales orders`)
     const startedAt = performance.now()
     const until = new Date('2026-06-30T16:00:00Z')
     const { rows } = await fillTotesys(totesys, { seed: 1, salesOrders: orders, until })
@@ -62,6 +80,8 @@ export async function openBenchSystem(orders: number): Promise<BenchSystem> {
       fillMs,
       postgresVersion: source.postgres.version,
       until,
+      pids: { source: source.postgres.pid, warehouse: target.postgres.pid },
+      folder,
       totesys,
       warehouse,
       placeOf: (name) => ({

@@ -1,0 +1,4 @@
+select
+    payment_type_id,
+    payment_type_name
+from {{ source('landed', 'payment_type') }}
