@@ -1,6 +1,8 @@
 import { mkdirSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DEFAULT_LIMITS, type Deps } from '../src/platform/deps.ts'
+import { createConnectionPool } from '../src/platform/io/connection-pool.ts'
+import { createDuckDbPool } from '../src/platform/io/duckdb-pool.ts'
 import { createMemory } from '../src/platform/io/memory.ts'
 import { diskStore } from '../src/platform/lake/store/disk-store.ts'
 import type { Project } from '../src/platform/project/project.ts'
@@ -18,8 +20,10 @@ export interface Place {
   readonly folder: string
 }
 
-/** One for the process, as a process has it that runs on a schedule. */
+/** One of each for the process, as a process has them that runs on a schedule. */
 const memory = createMemory()
+const pool = createConnectionPool()
+const duckDbs = createDuckDbPool()
 
 /** Deps with the limits every user has, at a place. */
 export function depsAt(place: Place, project: Project = totesys): Deps {
@@ -27,7 +31,7 @@ export function depsAt(place: Place, project: Project = totesys): Deps {
   mkdirSync(scratchDir, { recursive: true })
   return {
     project,
-    source: { title: project.title, code: 'SOURCE', url: place.sourceUrl, attempts: 1 },
+    source: { title: project.title, code: 'SOURCE', url: place.sourceUrl, attempts: 1, pool },
     warehouse: {
       title: 'the warehouse',
       code: 'WAREHOUSE',
@@ -35,11 +39,13 @@ export function depsAt(place: Place, project: Project = totesys): Deps {
       schema: place.schema,
       readerRole: 'tidemark_reader',
       attempts: 1,
+      pool,
     },
     ingestion: diskStore(join(place.folder, 'ingestion')),
     processed: diskStore(join(place.folder, 'processed')),
     scratchDir,
     memory,
+    duckDbs,
     log: () => {},
     runId: 'bench',
     version: '0.0.0-bench',
