@@ -27,8 +27,14 @@ export interface DuckDb extends AsyncDisposable {
   table(select: string, as?: string): Promise<Relation>
   /** A select that runs each time the view is read, until the relation is disposed of. */
   view(select: string, as?: string): Promise<Relation>
-  /** Removes all files from the scratch folder. */
+  /** Removes all files from the scratch folder, except those of open sessions. */
   clear(): Promise<void>
+  /**
+   * Opens another session of this database, to work side by side: with a scratch folder and
+   * relations of its own, and within the same limits. Queries of one session wait for one another.
+   * It must be disposed of before the database.
+   */
+  session(): Promise<DuckDb>
 }
 
 /**
@@ -40,8 +46,9 @@ export interface Relation extends AsyncDisposable {
   readonly name: string
 }
 
-/** The folder inside the scratch folder that DuckDB itself uses. */
+/** The folders inside the scratch folder for DuckDB itself, and for the files of sessions. */
 const SPILL = 'spill'
+const SESSIONS = 'sessions'
 
 /** Where DuckDB may write, and how much it may use. */
 export interface DuckDbOptions {
@@ -78,13 +85,29 @@ export async function openDuckDb({
     // The cache knows a file by its path, but another file may have that path by then.
     enable_external_file_cache: 'false',
   })
+  return await openSession(instance, {
+    scratchDir,
+    explain: (error) => explainDuckDbError(error, { scratchDir: parent, memoryLimitMb }),
+    onClose: () => instance.closeSync(),
+  })
+}
+
+/** Opens a connection to the database, with a scratch folder that exists. */
+async function openSession(
+  instance: DuckDBInstance,
+  {
+    scratchDir,
+    explain,
+    onClose,
+  }: { scratchDir: string; explain: (error: unknown) => unknown; onClose: () => void },
+): Promise<DuckDb> {
   const connection = await instance.connect()
   await connection.run(`set timezone = ${duckLiteral('UTC')}`)
   const explained = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work()
     } catch (error) {
-      throw explainDuckDbError(error, { scratchDir: parent, memoryLimitMb })
+      throw explain(error)
     }
   }
   const run = async (sql: string) => {
@@ -116,12 +139,21 @@ export async function openDuckDb({
     view: (select, as) => create('view', select, as),
     async clear() {
       for (const name of await readdir(scratchDir)) {
-        if (name !== SPILL) await rm(join(scratchDir, name), { recursive: true, force: true })
+        if (name !== SPILL && name !== SESSIONS)
+          await rm(join(scratchDir, name), { recursive: true, force: true })
       }
+    },
+    async session() {
+      const sessions = join(scratchDir, SESSIONS)
+      const folder = await withScratchErrors(scratchDir, async () => {
+        await mkdir(sessions, { recursive: true })
+        return await mkdtemp(join(sessions, 's-'))
+      })
+      return await openSession(instance, { scratchDir: folder, explain, onClose: () => {} })
     },
     [Symbol.asyncDispose]: async () => {
       connection.closeSync()
-      instance.closeSync()
+      onClose()
       await rm(scratchDir, { recursive: true, force: true })
     },
   }
