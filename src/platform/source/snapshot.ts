@@ -116,8 +116,8 @@ export async function attemptRead<T>(
   try {
     return await snapshot.readers.use(table, read)
   } catch (error) {
-    // Whoever waits for a lock on the table makes other connections wait behind them. The first
-    // connection holds its lock already.
+    // A session that waits for a lock on the table makes other connections wait behind it. The first
+    // connection has its lock already.
     const isLocked = error instanceof Error && codeOf(error.cause) === SQL_STATE.lockNotAvailable
     if (used === snapshot.client || !isLocked) throw error
   }
