@@ -1,4 +1,4 @@
-import type { Deps } from '../deps.ts'
+import { checkInterrupted, type Deps } from '../deps.ts'
 import { ContractError } from '../errors.ts'
 import type { Relation } from '../io/duckdb.ts'
 import { identifiers } from '../io/sql.ts'
@@ -61,6 +61,7 @@ export async function captureFirst(
   const refused: string[] = []
   let [seen, rows] = [0, 0]
   for await (const copied of copyWhole(snapshot, shape, copyOptions(deps, batch))) {
+    checkInterrupted(deps)
     const converted = await convertRows(batch, table, { copied, firstOrdinal: seen + 1 })
     const { path } = converted
     if (converted.rows > 0) {
@@ -180,6 +181,7 @@ export async function captureWhole(
   const table = lakeTable({ ...shape, table: shape.name }, read.contract)
   const rows = collectRows(table)
   for await (const copied of copyWhole(snapshot, shape, copyOptions(deps, batch))) {
+    checkInterrupted(deps)
     rows.add(await convertRows(batch, table, { copied, firstOrdinal: rows.read() + 1 }))
     deps.log({ event: 'rows_read', batch: batch.number, table: shape.name, rows: rows.read() })
   }

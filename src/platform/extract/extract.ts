@@ -1,32 +1,23 @@
 import { checkEnds, checkWarehouse, readHeads } from '../continuity.ts'
-import {
-  checkInterrupted,
-  type Deps,
-  ingestionZone,
-  isPastDeadline,
-  openScratchDb,
-} from '../deps.ts'
+import { checkInterrupted, type Deps, ingestionZone, openScratchDb } from '../deps.ts'
 import { ConfigError, ConflictError, ContractError } from '../errors.ts'
 import { commitBatch } from '../lake/batch-log.ts'
-import { beginBatch, type PendingBatch } from '../lake/batch.ts'
-import type { CommitRecord, SnapshotInfo, TableEntry } from '../lake/commit-record.ts'
-import { DEFERRED, type HeldTable, listHeld } from '../lake/held.ts'
+import { beginBatch } from '../lake/batch.ts'
+import type { CommitRecord, TableEntry } from '../lake/commit-record.ts'
+import { type HeldTable, listHeld } from '../lake/held.ts'
 import { carryOver } from '../lake/table-entry.ts'
 import { checkProject } from '../project/check-project.ts'
 import { checkKnown, sourceTables } from '../project/known-table.ts'
 import { filesOf, type SourceContract } from '../project/source-contract.ts'
-import { isLockTimeout, LOCKED_BREACH } from '../source/lock.ts'
 import { openSnapshot, type SourceSnapshot } from '../source/snapshot.ts'
 import { checkNotRewritten, readUnlisted } from '../source/tables.ts'
-import { captureFirst, captureSince, captureWhole, type TableRead } from './capture-table.ts'
-import { breachOf, deferTable, holdTable, logFailure } from './hold-table.ts'
+import { captureTables } from './capture-tables.ts'
 import {
   contractOf,
   isUntouched,
   isWorthABatch,
   nothingCanHaveChanged,
   planTables,
-  type TableTask,
 } from './plan-tables.ts'
 import { archiveShape, reportHeld, reportIgnored } from './report-tables.ts'
 
@@ -181,100 +172,4 @@ function asSourceChange(error: unknown): unknown {
 /** Keeps time in the log from running backwards if the source's clock is set back. */
 function notBefore(last: CommitRecord | undefined, takenAt: string): string {
   return last !== undefined && last.snapshot.takenAt > takenAt ? last.snapshot.takenAt : takenAt
-}
-
-type TaskRead = TableTask &
-  Omit<TableRead, 'previous' | 'shape' | 'contract'> & {
-    readonly identity: SnapshotInfo
-    readonly before: SnapshotInfo | undefined
-  }
-
-/**
- * Returns an entry for every table. Tables that the previous batch deferred come first. At least
- * one table is read whatever the time, so that every call makes progress.
- */
-async function captureTables(
-  deps: Deps,
-  tasks: readonly TableTask[],
-  common: Omit<TaskRead, keyof TableTask>,
-): Promise<Record<string, TableEntry>> {
-  const entries: Record<string, TableEntry> = {}
-  const isDeferred = ({ previous }: TableTask) => previous?.held?.reason === DEFERRED
-  const inOrder = [...tasks.filter(isDeferred), ...tasks.filter((task) => !isDeferred(task))]
-  let wasRead = false
-  for (const task of inOrder) {
-    checkInterrupted(deps)
-    const read = { ...common, ...task }
-    const table = task.table.name
-    const isFree = isUntouched(task)
-    if (wasRead && !isFree && isPastDeadline(deps)) {
-      entries[table] = deferTable(read)
-      deps.log({ event: 'table_deferred', level: 'warn', batch: common.batch.number, table })
-      continue
-    }
-    const entry = await captureOrHold(deps, read)
-    entries[table] = entry
-    wasRead ||= !isFree
-    deps.log({ event: 'table_captured', batch: common.batch.number, table, ...entry.counts })
-  }
-  return entries
-}
-
-/** Captures a table, or holds it if its columns or its rows break the contract (I15). */
-async function captureOrHold(deps: Deps, read: TaskRead): Promise<TableEntry> {
-  const hold = { ...read, name: read.table.name }
-  if (read.breach !== undefined) return await holdTable(deps, { ...hold, breach: read.breach })
-  try {
-    return await captureInMemory(deps, read)
-  } catch (error) {
-    const breach = isLockTimeout(error) ? LOCKED_BREACH : breachOf(error)
-    if (breach === undefined) throw error
-    logFailure(deps, hold, error)
-    return await holdTable(deps, { ...hold, breach, batch: await beginAnew(read.batch) })
-  }
-}
-
-/** Captures a table. If memory runs out, tries again with one thread, which needs about half. */
-async function captureInMemory(deps: Deps, read: TaskRead): Promise<TableEntry> {
-  try {
-    return await captureTable(deps, read)
-  } catch (error) {
-    if (breachOf(error)?.reason !== 'memory_exceeded') throw error
-  }
-  const batch = await beginAnew(read.batch)
-  await batch.db.run('set threads = 1')
-  try {
-    return await captureTable(deps, { ...read, batch })
-  } finally {
-    await batch.db.run(`set threads = ${deps.limits.threads}`)
-  }
-}
-
-/**
- * Starts another attempt at a table. Removes the files that the failed attempt left, and gives
- * objects new names, because stored objects are never changed (I3).
- */
-async function beginAnew(batch: PendingBatch): Promise<PendingBatch> {
-  await batch.db.clear()
-  return beginBatch(batch.db, batch)
-}
-
-/** Captures a table in the way that was planned for it. */
-async function captureTable(deps: Deps, read: TaskRead): Promise<TableEntry> {
-  const { plan, previous, count, shape } = read
-  if (shape === undefined || plan === undefined) {
-    throw new TypeError(`table ${read.table.name} was not planned`)
-  }
-  if (isUntouched(read) && previous !== undefined) {
-    return carryOver(previous)
-  }
-  const known = { shape, contract: read.table.columns }
-  if (plan.how === 'first' || previous === undefined)
-    return captureFirst(deps, { ...read, ...known })
-  if (plan.how === 'whole') {
-    const force = previous.fingerprint !== shape.fingerprint
-    return captureWhole(deps, { ...read, ...known, previous, force })
-  }
-  if (count === undefined) throw new TypeError(`table ${shape.name} was not counted`)
-  return captureSince(deps, { ...read, ...known, previous, age: plan.age, count })
 }

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises'
-import type { Deps } from '../deps.ts'
+import { checkInterrupted, type Deps } from '../deps.ts'
 import { codeOf, TidemarkError } from '../errors.ts'
 import { duckLiteral } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
@@ -224,6 +224,7 @@ async function archiveAll(
   const files: FileRef[] = []
   const options = { folder: batch.db.scratchDir, connections: deps.limits.connections }
   for await (const copied of copyWhole(snapshot, shape, options)) {
+    checkInterrupted(deps)
     files.push(...(await archive(batch, { shape, breach, copied, index: files.length })))
   }
   return files

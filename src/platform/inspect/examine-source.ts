@@ -88,8 +88,8 @@ async function readRows(snapshot: SourceSnapshot, state: SourceState): Promise<S
   const { relation, columns, hasXmin } = shape
   const values = identifiers(columns.map(({ name }) => name))
   try {
-    await attemptRead(snapshot, shape, () =>
-      snapshot.client.query(
+    await attemptRead(snapshot, shape, (client) =>
+      client.query(
         hasXmin
           ? `select count(*) from ${relation}`
           : `select count(t) from (select ${values} from ${relation} offset 0) as t`,

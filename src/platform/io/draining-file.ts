@@ -73,7 +73,7 @@ function watchText(): { add(piece: Buffer): void; end(): WrittenText } {
   return {
     add(piece) {
       if (isText) {
-        const whole = Buffer.concat([begun, piece])
+        const whole = begun.length === 0 ? piece : Buffer.concat([begun, piece])
         const end = endOfCharacters(whole)
         isText = isUtf8(whole.subarray(0, end))
         begun = whole.subarray(end)

@@ -1,4 +1,6 @@
+import { readdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DuckDb, openDuckDb } from './duckdb.ts'
 import { openTogether } from './open-together.ts'
@@ -94,4 +96,25 @@ it('row() returns one row or throws, and count() a number', async () => {
   await expect(db.row('select 1 as x where false')).rejects.toThrow(TypeError)
   await expect(db.row('select unnest([1, 2]) as x')).rejects.toThrow(TypeError)
   expect(await db.count('(select unnest([1, 2]))')).toBe(2)
+})
+
+describe('session()', () => {
+  it('works beside others, with relations and files of its own', async () => {
+    await using one = await db.session()
+    {
+      await using other = await db.session()
+      await using _ = await one.view('select 1 as x', 'thing')
+      await using __ = await other.view('select 2 as x', 'thing')
+      expect(await Promise.all([one, other].map((each) => each.rows('from thing')))).toEqual([
+        [{ x: 1 }],
+        [{ x: 2 }],
+      ])
+      for (const each of [db, one, other]) await writeFile(join(each.scratchDir, 'file'), '')
+      await db.clear()
+      await other.clear()
+      expect(await readdir(one.scratchDir)).toEqual(['file'])
+      expect(await readdir(other.scratchDir)).toEqual([])
+    }
+    expect(await one.row(`select current_setting('TimeZone') as zone`)).toEqual({ zone: 'UTC' })
+  })
 })

@@ -1,11 +1,6 @@
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  DuckDBBlobVector,
-  type DuckDBConnection,
-  type DuckDBDataChunk,
-  DuckDBInstance,
-} from '@duckdb/node-api'
+import { DuckDBBlobVector, type DuckDBDataChunk, DuckDBInstance } from '@duckdb/node-api'
 import { withScratchErrors } from './disk-errors.ts'
 import { explainDuckDbError } from './duckdb-errors.ts'
 import { boundedMap } from './memory.ts'
@@ -43,9 +38,18 @@ export interface DuckDb extends AsyncDisposable {
   table(select: string, as?: string): Promise<Relation>
   /** A select that runs each time the view is read, until the relation is disposed of. */
   view(select: string, as?: string): Promise<Relation>
-  /** Removes all files from the scratch folder. */
+  /** Removes all files from the scratch folder, except those of open sessions. */
   clear(): Promise<void>
-  /** Whether it is as good as new but for its files: nothing failed, and no relation is left. */
+  /**
+   * Opens another session of this database, to work side by side: with a scratch folder and
+   * relations of its own, and within the same limits. Queries of one session wait for one another.
+   * It must be disposed of before the database.
+   */
+  session(): Promise<DuckDb>
+  /**
+   * Whether the database is as good as new but for its files: no query has failed in any session,
+   * and no relation is left.
+   */
   isClean(): boolean
 }
 
@@ -74,8 +78,9 @@ export interface Relation extends AsyncDisposable {
   readonly name: string
 }
 
-/** The folder inside the scratch folder that DuckDB itself uses. */
+/** The folders inside the scratch folder for DuckDB itself, and for the files of sessions. */
 const SPILL = 'spill'
+const SESSIONS = 'sessions'
 
 /** Where DuckDB may write, and how much it may use. */
 export interface DuckDbOptions {
@@ -95,15 +100,61 @@ export async function openDuckDb({
   memoryLimitMb = 192,
   threads = 2,
 }: DuckDbOptions): Promise<DuckDb> {
-  const started = await start({ scratchDir: parent, memoryLimitMb, threads })
-  const { scratchDir, connection } = started
-  let hasFailed = false
+  const scratchDir = await withScratchErrors(parent, async () => {
+    await mkdir(parent, { recursive: true })
+    return await mkdtemp(join(parent, 'duckdb-'))
+  })
+  const instance = await DuckDBInstance.create(':memory:', {
+    memory_limit: `${memoryLimitMb}MB`,
+    threads: String(threads),
+    temp_directory: join(scratchDir, SPILL),
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+    preserve_insertion_order: 'true',
+    // Freed memory goes back to the system, not into the allocator's reserve.
+    allocator_flush_threshold: '16MB',
+    allocator_bulk_deallocation_flush_threshold: '16MB',
+    // The cache knows a file by its path, but another file may have that path by then.
+    enable_external_file_cache: 'false',
+  })
+  const shared: Shared = {
+    instance,
+    explain: (error) => explainDuckDbError(error, { scratchDir: parent, memoryLimitMb }),
+    hasFailed: false,
+    relations: 0,
+    files: boundedMap(MAX_FILES),
+  }
+  return await openSession(shared, { scratchDir, onClose: () => instance.closeSync() })
+}
+
+/** Files whose columns are remembered at once. */
+const MAX_FILES = 10_000
+
+/** What the sessions of a database share. */
+interface Shared {
+  readonly instance: DuckDBInstance
+  readonly explain: (error: unknown) => unknown
+  /** Whether a query has failed. */
+  hasFailed: boolean
+  /** The relations that are there. */
+  relations: number
+  /** The columns of the Parquet files that were looked into, by path. */
+  readonly files: Map<string, readonly FileColumn[]>
+}
+
+/** Opens a connection to the database, with a scratch folder that exists. */
+async function openSession(
+  shared: Shared,
+  { scratchDir, onClose }: { scratchDir: string; onClose: () => void },
+): Promise<DuckDb> {
+  const connection = await shared.instance.connect()
+  await connection.run(`set timezone = ${duckLiteral('UTC')}`)
   const explained = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work()
     } catch (error) {
-      hasFailed = true
-      throw explainDuckDbError(error, { scratchDir: parent, memoryLimitMb })
+      shared.hasFailed = true
+      throw shared.explain(error)
     }
   }
   const run = async (sql: string) => {
@@ -127,92 +178,69 @@ export async function openDuckDb({
       yield readChunk(chunk)
     }
   }
-  const relations = createRelations(run)
-  const parquetColumns = rememberColumns(rows)
+  const create = createRelations(shared, run)
   return {
     scratchDir,
     run,
     rows,
     row,
     chunks,
-    parquetColumns,
+    parquetColumns: (paths) => readColumns(shared, rows, paths),
     count: async (relation) => {
       const { rows: counted } = await row<{ rows: bigint }>(
         `select count(*) as rows from ${relation}`,
       )
       return Number(counted)
     },
-    table: (select, as) => relations.create('table', select, as),
-    view: (select, as) => relations.create('view', select, as),
-    async clear() {
-      for (const name of await readdir(scratchDir)) {
-        if (name !== SPILL) await rm(join(scratchDir, name), { recursive: true, force: true })
-      }
+    table: (select, as) => create('table', select, as),
+    view: (select, as) => create('view', select, as),
+    clear: () => clearFolder(scratchDir),
+    session: async () => {
+      const folder = await makeSessionFolder(scratchDir)
+      return await openSession(shared, { scratchDir: folder, onClose: () => {} })
     },
-    isClean: () => !hasFailed && relations.count() === 0,
-    [Symbol.asyncDispose]: () => started.stop(),
-  }
-}
-
-/** Starts DuckDB with a scratch folder of its own. `stop` removes both. */
-async function start({
-  scratchDir: parent,
-  memoryLimitMb,
-  threads,
-}: Required<DuckDbOptions>): Promise<{
-  readonly scratchDir: string
-  readonly connection: DuckDBConnection
-  stop(): Promise<void>
-}> {
-  const scratchDir = await withScratchErrors(parent, async () => {
-    await mkdir(parent, { recursive: true })
-    return await mkdtemp(join(parent, 'duckdb-'))
-  })
-  const instance = await DuckDBInstance.create(':memory:', {
-    memory_limit: `${memoryLimitMb}MB`,
-    threads: String(threads),
-    temp_directory: join(scratchDir, SPILL),
-    autoinstall_known_extensions: 'false',
-    autoload_known_extensions: 'false',
-    preserve_insertion_order: 'true',
-    // Freed memory goes back to the system, not into the allocator's reserve.
-    allocator_flush_threshold: '16MB',
-    allocator_bulk_deallocation_flush_threshold: '16MB',
-    // The cache knows a file by its path, but another file may have that path by then.
-    enable_external_file_cache: 'false',
-  })
-  const connection = await instance.connect()
-  await connection.run(`set timezone = ${duckLiteral('UTC')}`)
-  return {
-    scratchDir,
-    connection,
-    async stop() {
+    isClean: () => !shared.hasFailed && shared.relations === 0,
+    [Symbol.asyncDispose]: async () => {
       connection.closeSync()
-      instance.closeSync()
+      onClose()
       await rm(scratchDir, { recursive: true, force: true })
     },
   }
 }
 
-/** Files whose columns are remembered at once. */
-const MAX_FILES = 10_000
-
-function rememberColumns(rows: DuckDb['rows']): DuckDb['parquetColumns'] {
-  const known = boundedMap<string, readonly FileColumn[]>(MAX_FILES)
-  return async (paths) => {
-    const unknown = [...new Set(paths)].filter((path) => !known.has(path))
-    const read = new Map<string, FileColumn[]>(unknown.map((path) => [path, []]))
-    if (unknown.length > 0) {
-      const list = unknown.map(duckLiteral).join(', ')
-      const found = await rows<FileColumn & { readonly path: string }>(`
-        select file_name as path, name, duckdb_type as type
-        from parquet_schema([${list}]) where duckdb_type is not null`)
-      for (const { path, name, type } of found) read.get(path)?.push({ name, type })
+async function clearFolder(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (name !== SPILL && name !== SESSIONS) {
+      await rm(join(folder, name), { recursive: true, force: true })
     }
-    const columns = paths.map((path) => known.get(path) ?? read.get(path) ?? [])
-    for (const [path, own] of read) known.set(path, own)
-    return columns
   }
+}
+
+async function makeSessionFolder(scratchDir: string): Promise<string> {
+  const sessions = join(scratchDir, SESSIONS)
+  return await withScratchErrors(scratchDir, async () => {
+    await mkdir(sessions, { recursive: true })
+    return await mkdtemp(join(sessions, 's-'))
+  })
+}
+
+async function readColumns(
+  { files }: Shared,
+  rows: DuckDb['rows'],
+  paths: readonly string[],
+): Promise<readonly (readonly FileColumn[])[]> {
+  const unknown = [...new Set(paths)].filter((path) => !files.has(path))
+  const read = new Map<string, FileColumn[]>(unknown.map((path) => [path, []]))
+  if (unknown.length > 0) {
+    const list = unknown.map(duckLiteral).join(', ')
+    const found = await rows<FileColumn & { readonly path: string }>(`
+      select file_name as path, name, duckdb_type as type
+      from parquet_schema([${list}]) where duckdb_type is not null`)
+    for (const { path, name, type } of found) read.get(path)?.push({ name, type })
+  }
+  const columns = paths.map((path) => files.get(path) ?? read.get(path) ?? [])
+  for (const [path, own] of read) files.set(path, own)
+  return columns
 }
 
 function readChunk(chunk: DuckDBDataChunk): Chunk {
@@ -226,32 +254,28 @@ function readChunk(chunk: DuckDBDataChunk): Chunk {
   return { rows: chunk.rowCount, columns }
 }
 
-/** Creates relations, each under the name `as` or one of its own, and counts those that are there. */
-function createRelations(run: DuckDb['run']): {
-  create(kind: 'table' | 'view', select: string, as?: string): Promise<Relation>
-  count(): number
-} {
+/** Creates relations, each under the name `as` or one of its own. */
+function createRelations(
+  shared: Shared,
+  run: DuckDb['run'],
+): (kind: 'table' | 'view', select: string, as?: string) => Promise<Relation> {
   let created = 0
-  let there = 0
-  return {
-    count: () => there,
-    async create(kind, select, as) {
-      created += 1
-      const name = identifier(as ?? `tidemark relation ${created}`)
-      await run(`create temp ${kind} ${name} as ${select}`)
-      there += 1
-      let isThere = true
-      return {
-        name,
-        async [Symbol.asyncDispose]() {
-          // By then another relation may have the name.
-          if (!isThere) return
-          isThere = false
-          // A drop can fail only together with the database, which takes the relation with it.
-          await run(`drop ${kind} ${name}`).catch(() => {})
-          there -= 1
-        },
-      }
-    },
+  return async (kind, select, as) => {
+    created += 1
+    const name = identifier(as ?? `tidemark relation ${created}`)
+    await run(`create temp ${kind} ${name} as ${select}`)
+    shared.relations += 1
+    let isThere = true
+    return {
+      name,
+      async [Symbol.asyncDispose]() {
+        // By then another relation may have the name.
+        if (!isThere) return
+        isThere = false
+        shared.relations -= 1
+        // A drop can fail only together with the database, which takes the relation with it.
+        await run(`drop ${kind} ${name}`).catch(() => {})
+      },
+    }
   }
 }

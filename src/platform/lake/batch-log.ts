@@ -171,8 +171,20 @@ export async function commitBatch(
  * throws.
  */
 export async function checkNotTaken(zone: Zone, batch: number): Promise<void> {
-  if (await hasCommit(zone, batch)) throw batchTaken(batch)
+  const key = commitKey(batch)
+  const underWay = looks.get(zone) ?? new Map<string, Promise<boolean>>()
+  looks.set(zone, underWay)
+  const look = underWay.get(key) ?? hasCommit(zone, batch)
+  underWay.set(key, look)
+  try {
+    if (await look) throw batchTaken(batch)
+  } finally {
+    underWay.delete(key)
+  }
 }
+
+/** Looks for a commit record that have not ended. Tables that are ready together share one. */
+const looks = new WeakMap<Zone, Map<string, Promise<boolean>>>()
 
 function batchTaken(batch: number): ConflictError {
   return new ConflictError(`Another run committed batch ${batch} first`, {

@@ -49,7 +49,7 @@ export async function copyCarefully(
     select ${[`''`, ...notes].join(' || ')}, ${values.join(', ')}
     from ${relation} as t, lateral (select ${isHuge} as is_huge offset 0) as size${filter}
   ) to stdout (encoding 'SQL_ASCII')`
-  const copied = await copyStatementToFile(client, statement, path)
+  const copied = await copyStatementToFile(client, statement, { path })
   const encoding = onlyRow(
     await client.query<{ name: string }>('select pg_catalog.getdatabaseencoding() as name'),
   ).name

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { codeOf, ContractError, TransientError } from '../errors.ts'
+import { codeOf, ContractError } from '../errors.ts'
 import { type CopiedFile, copyToFile } from '../io/postgres-copy.ts'
 import { identifier } from '../io/sql.ts'
 import { NOT_UTF8_STATES, SQL_STATE } from '../io/sql-states.ts'
 import { copyCarefully } from './careful-copy.ts'
+import type { ReaderNeed } from './readers.ts'
 import { attemptRead, type SourceSnapshot } from './snapshot.ts'
 import type { TableShape } from './tables.ts'
 
@@ -18,6 +19,9 @@ export interface CopiedRows extends CopiedFile {
 /** The largest part of a table's heap that is read at once, in pages. */
 const RANGE_PAGES = 4096
 const PAGE_BYTES = 8192
+
+/** A table of this size is worth another connection. */
+const WORTH_A_CONNECTION_BYTES = 4 * 1024 * 1024
 
 /** Counts for one table: all rows, and the rows at or after the horizon. */
 export interface TableCount {
@@ -69,8 +73,10 @@ async function countTogether(
     return `select ${index} as i, count(*)::text as rows, ${recent}::text as recent from ${shape.relation}`
   })
   const named = tables.length === 1 ? tables[0]?.shape.name : undefined
-  const { rows } = await attemptRead(snapshot, { name: named ?? 'counted', hasXmin: true }, () =>
-    snapshot.client.query<{ i: number; rows: string; recent: string }>(arms.join(' union all ')),
+  const { rows } = await attemptRead(
+    snapshot,
+    { name: named ?? 'counted', hasXmin: true },
+    (client) => client.query<{ i: number; rows: string; recent: string }>(arms.join(' union all ')),
   )
   return rows.map((row) => [
     tables[row.i]?.shape.name ?? '',
@@ -114,8 +120,9 @@ export async function copyKeys(
 
 /**
  * Copies a whole table in parts, in the order of the heap, so that no temporary file grows with the
- * table. The last part has no upper end. If `connections` > 1, several connections read ahead in
- * parallel in the one snapshot. The parts are yielded in order. Throws what `attemptRead` throws.
+ * table. The last part has no upper end. Reads up to `connections` parts ahead of the consumer, on
+ * as many connections in the one snapshot. The parts are yielded in order. Throws what
+ * `attemptRead` throws.
  */
 export async function* copyWhole(
   snapshot: SourceSnapshot,
@@ -123,41 +130,27 @@ export async function* copyWhole(
   { folder, connections }: { folder: string; connections: number },
 ): AsyncGenerator<CopiedRows> {
   const parts = planRanges(shape).map((where) => ({ where, path: newPath(folder) }))
-  const others: AsyncDisposable[] = []
+  // A small table is read sooner than a connection is opened.
+  const need = shape.sizeBytes < WORTH_A_CONNECTION_BYTES ? {} : { connections }
   const underWay: Promise<CopiedRows>[] = []
+  const begin = (index: number) => {
+    const part = parts[index]
+    if (part === undefined) return
+    const copied = copy(snapshot, shape, { ...part, ...need })
+    copied.catch(() => {}) // reported when it is awaited below
+    underWay[index] = copied
+  }
   try {
-    const clients = [snapshot.client]
-    while (clients.length < Math.min(connections, parts.length)) {
-      const another = await snapshot.openAnother().catch(goOnWithout)
-      if (another === undefined) break
-      others.push(another)
-      clients.push(another.client)
-    }
-    // Client k reads parts k, k + n, k + 2n …: one at a time, and one part ahead of the consumer.
-    const begin = (index: number) => {
-      const part = parts[index]
-      const client = clients[index % clients.length]
-      if (part === undefined || client === undefined) return
-      const copied = copy({ client, database: snapshot.database }, shape, part)
-      copied.catch(() => {}) // reported when it is awaited below
-      underWay[index] = copied
-    }
-    for (let index = 0; index < clients.length; index++) begin(index)
+    for (let index = 0; index < connections; index++) begin(index)
     for (let index = 0; index < parts.length; index++) {
       const copied = await underWay[index]
-      begin(index + clients.length)
+      begin(index + connections)
       if (copied !== undefined) yield copied
     }
   } finally {
-    // A consumer that stopped early goes on to use the snapshot, so its connection must be idle.
+    // The scratch folder may be emptied as soon as the consumer goes on.
     await Promise.allSettled(underWay)
-    for (const other of others) await other[Symbol.asyncDispose]()
   }
-}
-
-/** The server or pooler may have no connection left. The existing ones then do all the work. */
-function goOnWithout(error: unknown): undefined {
-  if (!(error instanceof TransientError)) throw error
 }
 
 /**
@@ -185,23 +178,22 @@ function newPath(folder: string): string {
 
 /** Copies rows, and copies them again with care if a single value makes the plain COPY fail. */
 async function copy(
-  connection: Pick<SourceSnapshot, 'client' | 'database'>,
+  snapshot: SourceSnapshot,
   shape: TableShape,
-  { where, path }: { where: string; path: string },
+  { where, path, ...need }: { where: string; path: string } & ReaderNeed,
 ): Promise<CopiedRows> {
+  const table = { ...shape, ...need }
   const columns = shape.columns.map((column) => identifier(column.name))
   const filter = where === '' ? '' : ` where ${where}`
   try {
     const select = `select ${columns.join(', ')} from ${shape.relation}${filter}`
-    const copied = await attemptRead(connection, shape, () =>
-      copyToFile(connection.client, select, path),
-    )
+    const copied = await attemptRead(snapshot, table, (client) => copyToFile(client, select, path))
     return { ...copied, path }
   } catch (error) {
     if (!isUnreadable(error) || !isOfOneValue(error.cause)) throw error
   }
-  const copied = await attemptRead(connection, shape, () =>
-    copyCarefully(connection.client, shape, { filter, path }),
+  const copied = await attemptRead(snapshot, table, (client) =>
+    copyCarefully(client, shape, { filter, path }),
   )
   return { ...copied, path, isNoted: true }
 }

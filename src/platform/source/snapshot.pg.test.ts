@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDatabase, type TestDatabase } from '../../../test/support/database.ts'
+import { TransientError } from '../errors.ts'
+import { type Client, connect, onlyRow } from '../io/postgres.ts'
 import { EVIDENCE_FUNCTIONS } from './evidence.ts'
-import { openSnapshot } from './snapshot.ts'
+import { createReaders } from './readers.ts'
+import { attemptRead, openSnapshot } from './snapshot.ts'
 
 describe('openSnapshot()', () => {
   let test: TestDatabase
@@ -62,5 +65,88 @@ describe('openSnapshot()', () => {
     expect([startedAt, statisticsSince, wal, checkpoint].every((each) => each === undefined)).toBe(
       true,
     )
+  })
+})
+
+describe('attemptRead()', () => {
+  let test: TestDatabase
+  const table = { name: 'thing', hasXmin: true }
+  beforeAll(async () => {
+    test = await createDatabase({ template: 'empty' })
+    await test.query('create table thing (id int primary key)')
+  })
+  afterAll(() => test.drop())
+  const open = () =>
+    openSnapshot({ title: 'Things', code: 'SOURCE', url: test.readerUrl, attempts: 1 })
+  const pid = async (client: Client) =>
+    onlyRow(await client.query<{ pid: number }>('select pg_backend_pid() as pid')).pid
+
+  it('I2 reads side by side in one moment, each read on a connection for itself', async () => {
+    await using snapshot = await open()
+    await test.query('insert into thing values (1)')
+    const using: Client[] = []
+    const read = async (client: Client) => {
+      expect(using).not.toContain(client)
+      using.push(client)
+      const found = await client.query('select * from public.thing')
+      const by = await pid(client)
+      using.splice(using.indexOf(client), 1)
+      return { rows: found.rows, by }
+    }
+    const needs = [1, 2, 2, 3, 1, 2].map((connections) => ({ ...table, connections }))
+    const found = await Promise.all(needs.map((need) => attemptRead(snapshot, need, read)))
+    expect(found.map(({ rows }) => rows)).toEqual(needs.map(() => []))
+    expect(new Set(found.map(({ by }) => by)).size).toBeGreaterThan(1)
+    expect(new Set(found.map(({ by }) => by)).size).toBeLessThanOrEqual(3)
+  })
+
+  it('I15 a read that fails does not disturb another beside it', async () => {
+    await using snapshot = await open()
+    const need = { ...table, connections: 2 }
+    const [bad, good] = await Promise.allSettled([
+      attemptRead(snapshot, need, (client) => client.query('select 1 / 0')),
+      attemptRead(snapshot, need, (client) => client.query('select 1 as one')),
+    ])
+    expect(bad).toMatchObject({ status: 'rejected', reason: { code: 'TABLE_UNREADABLE' } })
+    expect(good).toMatchObject({ status: 'fulfilled', value: { rows: [{ one: 1 }] } })
+  })
+
+  it('I15 reads a table that somebody waits to lock on the connection that has its lock', async () => {
+    await using snapshot = await open()
+    await snapshot.client.query('select * from public.thing')
+    await using other = await connect({ title: 'it', code: 'SOURCE', url: test.url, attempts: 1 })
+    const altering = other.client.query('alter table thing add column more int')
+    const waiters = () =>
+      test.query(`select 1 from pg_locks where not granted and mode = 'AccessExclusiveLock'
+        and database = (select oid from pg_database where datname = current_database())`)
+    await expect.poll(async () => (await waiters()).length).toBe(1)
+    let refused = () => {}
+    const isRefused = new Promise<void>((resolve) => (refused = resolve))
+    const clients: Client[] = []
+    const [, found] = await Promise.all([
+      // Keeps the first connection until the other was refused.
+      attemptRead(snapshot, { ...table, connections: 2 }, () => isRefused),
+      attemptRead(snapshot, { ...table, connections: 2 }, async (client) => {
+        clients.push(client)
+        const rows = client.query('select count(*)::int as rows from public.thing')
+        await rows.catch(refused)
+        return (await rows).rows
+      }),
+    ])
+    expect(found).toEqual([{ rows: 1 }])
+    expect(clients).toHaveLength(2)
+    expect(clients[1]).toBe(snapshot.client)
+    await snapshot[Symbol.asyncDispose]()
+    await altering
+  })
+
+  it('goes on with one connection if the server has no other left', async () => {
+    await using first = await connect({ title: 'it', code: 'SOURCE', url: test.url, attempts: 1 })
+    await using readers = createReaders(first.client, {
+      share: () => Promise.resolve(),
+      open: () => Promise.reject(new TransientError('none left', { code: 'NONE', hint: 'wait' })),
+    })
+    const reads = [1, 2, 3].map(() => readers.use({ connections: 3 }, pid))
+    expect(new Set(await Promise.all(reads)).size).toBe(1)
   })
 })

@@ -5,17 +5,21 @@ import { mapPostgresError, withPostgresErrors } from '../io/postgres-errors.ts'
 import { hostOf } from '../io/postgres-url.ts'
 import { type Client, connect, onlyRow, type PostgresClient } from '../io/postgres.ts'
 import { begin, NO_TIME_LIMITS, type Settings, TEXT_SETTINGS } from '../io/session.ts'
+import { SQL_STATE } from '../io/sql-states.ts'
 import { EVIDENCE_FUNCTIONS, selectEvidence, selectReplayed } from './evidence.ts'
 import { isBehind } from './horizon.ts'
 import type { SnapshotIdentity } from './identity.ts'
+import { createReaders, type ReaderNeed, type Readers } from './readers.ts'
 
 /** An open `REPEATABLE READ READ ONLY` transaction. All its reads see one moment (I2). */
 export interface SourceSnapshot extends AsyncDisposable {
   readonly database: Database
+  /** The first connection. While tables are read side by side, only `readers` may use it. */
   readonly client: Client
+  readonly readers: Readers
   readonly identity: SnapshotIdentity
-  /** Opens another connection in the same snapshot, to read in parallel. */
-  openAnother(): Promise<{ readonly client: Client } & AsyncDisposable>
+  /** Opens another connection in the same snapshot, which the caller closes. */
+  openAnother(): Promise<PostgresClient>
   /**
    * Makes sure that this snapshot is not older than an earlier one. Waits for a standby that has
    * not replayed as much; then the snapshot begins again, with another `identity`. Throws
@@ -57,20 +61,18 @@ export async function openSnapshot(
   try {
     const { client } = connection
     let begun = await withPostgresErrors(database, () => beginSnapshot(connection, database))
-    let exported: string | undefined
+    let exported: Promise<string> | undefined
+    const share = () => (exported ??= withPostgresErrors(database, () => exportSnapshot(client)))
+    const openAnother = async () => await openIn(database, await share())
+    const readers = createReaders(client, { share, open: openAnother })
     return {
       database,
       client,
+      readers,
       get identity() {
         return begun.identity
       },
-      async openAnother() {
-        exported ??= await withPostgresErrors(database, async () => {
-          const found = await client.query<{ id: string }>('select pg_export_snapshot() as id')
-          return onlyRow(found).id
-        })
-        return await openIn(database, exported)
-      },
+      openAnother,
       async reach(before) {
         const { identity, reached } = begun
         if (!isBehind({ ...identity, wal: reached }, before)) return
@@ -81,7 +83,10 @@ export async function openSnapshot(
         })
         exported = undefined
       },
-      [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
+      async [Symbol.asyncDispose]() {
+        await readers[Symbol.asyncDispose]()
+        await connection[Symbol.asyncDispose]()
+      },
     }
   } catch (error) {
     await connection[Symbol.asyncDispose]()
@@ -92,20 +97,46 @@ export async function openSnapshot(
 /**
  * Reads from one table so that a failure concerns only that table. A failed statement would end the
  * transaction, and with it the snapshot of all tables. So a savepoint is set before the read, and a
- * failed read returns to it (manual, SAVEPOINT). One read at a time on a connection.
+ * failed read returns to it (manual, SAVEPOINT). `work` has its connection for itself.
  *
  * Throws `ContractError` (`TABLE_UNREADABLE`, with Postgres' error as its cause) if the server
  * refused this read but can go on with others. Throws what `mapPostgresError` returns for any other
  * error.
  */
 export async function attemptRead<T>(
-  { client, database }: Pick<SourceSnapshot, 'client' | 'database'>,
-  table: { readonly name: string; readonly hasXmin: boolean },
-  work: () => Promise<T>,
+  snapshot: Pick<SourceSnapshot, 'client' | 'readers' | 'database'>,
+  table: ReadTable & ReaderNeed,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
+  let used = snapshot.client
+  const read = async (client: Client) => {
+    used = client
+    return await attemptOnce(client, { database: snapshot.database, table, work })
+  }
+  try {
+    return await snapshot.readers.use(table, read)
+  } catch (error) {
+    // A session that waits for a lock on the table makes other connections wait behind it. The first
+    // connection has its lock already.
+    const isLocked = error instanceof Error && codeOf(error.cause) === SQL_STATE.lockNotAvailable
+    if (used === snapshot.client || !isLocked) throw error
+  }
+  return await snapshot.readers.use({ first: true }, read)
+}
+
+type ReadTable = Readonly<{ name: string; hasXmin: boolean }>
+
+async function attemptOnce<T>(
+  client: Client,
+  {
+    database,
+    table,
+    work,
+  }: { database: Database; table: ReadTable; work: (client: Client) => Promise<T> },
 ): Promise<T> {
   await withPostgresErrors(database, () => client.query('savepoint tidemark_read'))
   try {
-    const result = await work()
+    const result = await work(client)
     await client.query('release savepoint tidemark_read')
     return result
   } catch (error) {
@@ -136,6 +167,10 @@ export async function attemptRead<T>(
 function isOfTable(sqlState: string, { hasXmin }: { hasXmin: boolean }): boolean {
   if (!/^[0-9A-Z]{5}$/.test(sqlState) || sqlState.startsWith('40')) return false
   return !hasXmin || !/^(42501|42P01|42703|3F000)$/.test(sqlState)
+}
+
+async function exportSnapshot(client: Client): Promise<string> {
+  return onlyRow(await client.query<{ id: string }>('select pg_export_snapshot() as id')).id
 }
 
 /** Opens a connection in an exported snapshot. */

@@ -158,8 +158,8 @@ async function readDefinitions(
   const read = async (some: readonly Placed[]): Promise<ContractError | undefined> => {
     const name = some.map(({ table }) => table.name).join(', ')
     try {
-      const { rows } = await attemptRead(snapshot, { name, hasXmin: true }, () =>
-        snapshot.client.query<ListedRow>(QUERY, [
+      const { rows } = await attemptRead(snapshot, { name, hasXmin: true }, (client) =>
+        client.query<ListedRow>(QUERY, [
           some.map(({ table }) => table.name),
           some.map(({ schema }) => schema),
           some.map(({ relation }) => relation),
@@ -287,8 +287,8 @@ export async function readUnlisted(
 ): Promise<string[]> {
   const places = contract.tables.map((table) => placeOf(table, contract))
   const read = (escaped: boolean) =>
-    attemptRead(snapshot, { name: 'of no contract', hasXmin: true }, () =>
-      snapshot.client.query<{ name: string }>(UNLISTED, [
+    attemptRead(snapshot, { name: 'of no contract', hasXmin: true }, (client) =>
+      client.query<{ name: string }>(UNLISTED, [
         places.map(({ schema }) => schema),
         places.map(({ relation }) => relation),
         escaped,
