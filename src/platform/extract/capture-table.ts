@@ -125,7 +125,8 @@ async function captureRecent(
   const table = lakeTable({ ...shape, table: shape.name }, read.contract)
   const rows = collectRows(table)
   if (count.recent > 0) {
-    const copied = await copyRecent(snapshot, shape, { age, folder: db.scratchDir })
+    const { recentIn } = count
+    const copied = await copyRecent(snapshot, shape, { age, recentIn, folder: db.scratchDir })
     rows.add(await convertRows(batch, table, { copied, firstOrdinal: 1 }))
   }
   await using state = await openState(db, zone, { table, state: previous.state })

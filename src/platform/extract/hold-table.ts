@@ -202,7 +202,7 @@ async function archiveRows(
   const count = (await countTables(snapshot, [{ shape, age }])).get(shape.name)
   if (count instanceof TidemarkError) throw count
   if (age === 0 || count?.recent === 0) return []
-  const copied = await copyRecent(snapshot, shape, { age, folder })
+  const copied = await copyRecent(snapshot, shape, { age, recentIn: count?.recentIn, folder })
   return await archive(batch, { shape, breach, copied, index: 0 })
 }
 

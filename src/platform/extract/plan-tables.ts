@@ -76,6 +76,7 @@ export async function planTables(
     planned.flatMap(({ shape, plan }) =>
       shape !== undefined && plan?.how === 'since' ? [{ shape, age: plan.age }] : [],
     ),
+    deps.limits,
   )
   return planned.map((task) => {
     const count = counts.get(task.table.name)

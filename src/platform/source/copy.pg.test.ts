@@ -139,10 +139,13 @@ describe('countTables(), copyRecent() and copyKeys()', () => {
       { shape, age },
       { shape: large, age: undefined },
     ])
-    expect(counts.get('small')).toEqual({ rows: 2, recent: 1 })
+    const place = { first: '(0,3)', last: '(0,3)' }
+    expect(counts.get('small')).toEqual({ rows: 2, recent: 1, recentIn: place })
     expect(counts.get('large')).toMatchObject({ recent: 0 })
-    const recent = await copyRecent(snapshot, shape, { age, folder })
-    expect(await readFile(recent.path, 'utf8')).toBe('\t2\tzwei\n')
+    for (const recentIn of [undefined, place]) {
+      const recent = await copyRecent(snapshot, shape, { age, recentIn, folder })
+      expect(await readFile(recent.path, 'utf8')).toBe('\t2\tzwei\n')
+    }
     const keys = await copyKeys(snapshot, shape, { folder })
     expect((await readFile(keys.path, 'utf8')).split('\n').toSorted()).toEqual([
       '',

@@ -27,32 +27,68 @@ const WORTH_A_CONNECTION_BYTES = 4 * 1024 * 1024
 export interface TableCount {
   readonly rows: number
   readonly recent: number
+  /** The places of the first and the last recent row in the heap, if the table has such ranges. */
+  readonly recentIn?: { readonly first: string; readonly last: string }
 }
 
+interface CountedTable {
+  readonly shape: TableShape
+  /** The horizon's distance from the snapshot in transactions; undefined counts no row as recent. */
+  readonly age: number | undefined
+}
+
+/** Together, tables of this size are worth being counted on two connections. */
+const WORTH_TWO_COUNTS_BYTES = 32 * 1024 * 1024
+
 /**
- * Counts tables in one statement. `age` is the horizon's distance from the snapshot in
- * transactions; undefined counts no row as recent. For a table that cannot be counted, the result
- * holds the error (`TABLE_UNREADABLE`) instead of a count.
+ * Counts tables in one statement for each connection. For a table that cannot be counted, the
+ * result holds the error (`TABLE_UNREADABLE`) instead of a count.
  */
 export async function countTables(
   snapshot: SourceSnapshot,
-  tables: readonly { readonly shape: TableShape; readonly age: number | undefined }[],
+  tables: readonly CountedTable[],
+  { connections = 1 }: { connections?: number } = {},
 ): Promise<Map<string, TableCount | ContractError>> {
-  const counted = new Map<string, TableCount | ContractError>()
-  if (tables.length === 0) return counted
+  const groups = divideEvenly(tables, connections)
+  const need = groups.length > 1 ? { connections } : {}
+  const counted = await Promise.all(groups.map((group) => countGroup(snapshot, group, need)))
+  return new Map(counted.flat())
+}
+
+/**
+ * Divides tables into up to `count` groups that take about as long to count. A condition on `xmin`
+ * keeps the server from working on one statement with several processes.
+ */
+function divideEvenly(tables: readonly CountedTable[], count: number): CountedTable[][] {
+  const total = tables.reduce((sum, { shape }) => sum + shape.sizeBytes, 0)
+  const size = total < WORTH_TWO_COUNTS_BYTES ? 1 : count
+  const groups = Array.from({ length: size }, () => ({ bytes: 0, tables: [] as CountedTable[] }))
+  for (const table of tables.toSorted((a, b) => b.shape.sizeBytes - a.shape.sizeBytes)) {
+    const smallest = groups.reduce((one, other) => (other.bytes < one.bytes ? other : one))
+    smallest.tables.push(table)
+    smallest.bytes += table.shape.sizeBytes
+  }
+  return groups.map((group) => group.tables).filter((group) => group.length > 0)
+}
+
+async function countGroup(
+  snapshot: SourceSnapshot,
+  tables: readonly CountedTable[],
+  need: ReaderNeed,
+): Promise<[string, TableCount | ContractError][]> {
   try {
-    return new Map(await countTogether(snapshot, tables))
+    return await countTogether(snapshot, tables, need)
   } catch (error) {
     if (!isUnreadable(error)) throw error
   }
   // At least one table cannot be counted, so each is counted alone.
+  const counted: [string, TableCount | ContractError][] = []
   for (const each of tables) {
-    const { name } = each.shape
     try {
-      for (const [, count] of await countTogether(snapshot, [each])) counted.set(name, count)
+      counted.push(...(await countTogether(snapshot, [each], need)))
     } catch (error) {
       if (!isUnreadable(error)) throw error
-      counted.set(name, error)
+      counted.push([each.shape.name, error])
     }
   }
   return counted
@@ -65,22 +101,44 @@ function isUnreadable(error: unknown): error is ContractError {
 
 async function countTogether(
   snapshot: SourceSnapshot,
-  tables: readonly { readonly shape: TableShape; readonly age: number | undefined }[],
+  tables: readonly CountedTable[],
+  need: ReaderNeed,
 ): Promise<[string, TableCount][]> {
   const arms = tables.map(({ shape, age }, index) => {
-    const recent =
-      age === undefined ? '0' : `count(*) filter (where ${isRecent(age, snapshot.identity.xmax)})`
-    return `select ${index} as i, count(*)::text as rows, ${recent}::text as recent from ${shape.relation}`
+    const filter = age === undefined ? 'false' : isRecent(age, snapshot.identity.xmax)
+    const place = (which: 'min' | 'max') =>
+      shape.hasCtidRanges && age !== undefined
+        ? `${which}(ctid) filter (where ${filter})::text`
+        : 'null::text'
+    return `
+      select
+          ${index} as i,
+          count(*)::text as rows,
+          (count(*) filter (where ${filter}))::text as recent,
+          ${place('min')} as first,
+          ${place('max')} as last
+      from ${shape.relation}`
   })
   const named = tables.length === 1 ? tables[0]?.shape.name : undefined
   const { rows } = await attemptRead(
     snapshot,
-    { name: named ?? 'counted', hasXmin: true },
-    (client) => client.query<{ i: number; rows: string; recent: string }>(arms.join(' union all ')),
+    { name: named ?? 'counted', hasXmin: true, ...need },
+    (client) =>
+      client.query<{
+        i: number
+        rows: string
+        recent: string
+        first: string | null
+        last: string | null
+      }>(arms.join(' union all ')),
   )
-  return rows.map((row) => [
-    tables[row.i]?.shape.name ?? '',
-    { rows: Number(row.rows), recent: Number(row.recent) },
+  return rows.map(({ i, first, last, ...row }) => [
+    tables[i]?.shape.name ?? '',
+    {
+      rows: Number(row.rows),
+      recent: Number(row.recent),
+      ...(first === null || last === null ? {} : { recentIn: { first, last } }),
+    },
   ])
 }
 
@@ -96,13 +154,25 @@ function isRecent(age: number, xmax: string): string {
   return `age(xmin) <= (select age('${low32}'::xid)::bigint + ${age})`
 }
 
-/** Copies the rows at or after the horizon into a file. Throws what `attemptRead` throws. */
+/**
+ * Copies the rows at or after the horizon into a file. Looks only at the part of the heap in which
+ * they were counted, if it is known: a row does not move within a snapshot. Throws what
+ * `attemptRead` throws.
+ */
 export async function copyRecent(
   snapshot: SourceSnapshot,
   shape: TableShape,
-  { age, folder }: { age: number; folder: string },
+  {
+    age,
+    recentIn,
+    folder,
+  }: { age: number; recentIn?: TableCount['recentIn'] | undefined; folder: string },
 ): Promise<CopiedRows> {
-  const where = isRecent(age, snapshot.identity.xmax)
+  const recent = isRecent(age, snapshot.identity.xmax)
+  const where =
+    recentIn === undefined
+      ? recent
+      : `ctid between '${recentIn.first}'::tid and '${recentIn.last}'::tid and ${recent}`
   return copy(snapshot, shape, { where, path: newPath(folder) })
 }
 

@@ -135,7 +135,9 @@ select
     ) as has_xmin,
     f.may_select and f.relkind in ('r', 'm') and not exists (
         select 1 from descendant as d where d.root = f.oid
-    ) as has_ctid_ranges,
+    )
+    -- Before 14 the server looks through the whole table for each range.
+    and pg_catalog.current_setting('server_version_num')::integer >= 140000 as has_ctid_ranges,
     case when f.relkind in ('r', 'm') and f.may_select then pg_catalog.pg_relation_size(f.oid) else 0 end::text as size_bytes,
     array(
         select d.oid::text from descendant as d where d.root = f.oid order by d.oid
