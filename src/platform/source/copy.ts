@@ -105,19 +105,21 @@ async function countTogether(
   need: ReaderNeed,
 ): Promise<[string, TableCount][]> {
   const arms = tables.map(({ shape, age }, index) => {
-    const filter = age === undefined ? 'false' : isRecent(age, snapshot.identity.xmax)
-    const place = (which: 'min' | 'max') =>
-      shape.hasCtidRanges && age !== undefined
-        ? `${which}(ctid) filter (where ${filter})::text`
-        : 'null::text'
+    const recent =
+      age === undefined
+        ? 'null::tid'
+        : `case when ${isRecent(age, snapshot.identity.xmax)} then ctid end`
+    const place = (which: string) => (shape.hasCtidRanges ? `${which}(place)::text` : 'null::text')
+    // Without `offset 0` the condition would be computed for each of the three, which takes twice
+    // as long.
     return `
       select
           ${index} as i,
           count(*)::text as rows,
-          (count(*) filter (where ${filter}))::text as recent,
+          count(place)::text as recent,
           ${place('min')} as first,
           ${place('max')} as last
-      from ${shape.relation}`
+      from (select ${recent} as place from ${shape.relation} offset 0) as counted`
   })
   const named = tables.length === 1 ? tables[0]?.shape.name : undefined
   const { rows } = await attemptRead(
