@@ -116,17 +116,12 @@ it.skipIf(obstacle)('I15 a zone on a full disk is named, and nothing else', asyn
   expect((await run(['bash'], { limit: 'true' })).code).toBe(0)
 })
 
-it('I15 a load without room on the disk names the scratch folder, not the warehouse', async () => {
+it('I15 a load needs no room on the disk', async () => {
   const away = new URL(system.warehouse.url)
   away.port = '1'
   const before = await run(['bash'], { limit: 'true', warehouseUrl: away.href })
   expect(before.events.at(-1)).toMatchObject({ event: 'failed', code: 'WAREHOUSE_UNREACHABLE' })
-  const { code, events } = await run(['bash'], { limit: 'ulimit -f 1024' })
-  expect(code).toBe(2)
-  expect(events.filter(({ event }) => event === 'failed')).toMatchObject([
-    { code: 'SCRATCH_FULL', message: expect.stringContaining(scratch) },
-  ])
-  expect((await run(['bash'], { limit: 'true' })).code).toBe(0)
+  expect((await run(['bash'], { limit: 'ulimit -f 64' })).code).toBe(0)
   expect(await system.query('select count(*)::int as n from dim_design')).toMatchObject([
     { n: expect.any(Number) },
   ])
