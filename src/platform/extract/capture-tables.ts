@@ -32,7 +32,7 @@ export async function captureTables(
   try {
     return await captureInOrder(deps, tasks, common)
   } finally {
-    // Whoever uses this DuckDB next has all threads. It can fail only together with the database.
+    // The next user of this DuckDB has all threads. This can fail only together with the database.
     await common.batch.db.run(`set threads = ${deps.limits.threads}`).catch(() => {})
   }
 }
