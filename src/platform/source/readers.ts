@@ -52,6 +52,8 @@ export function createReaders(first: Client, { share, open }: Sharing): Readers 
         return other.client
       }
       count -= 1
+      // Meanwhile a connection may have been given back, while nobody was in the queue.
+      return await take({ first: isFirst })
     }
     return await new Promise((go) => waiting.push({ isFirst, go }))
   }
