@@ -272,6 +272,7 @@ const completion = command({
   details:
     'Load it in the file your shell reads at its start. The script knows commands, options and tables, and starts no program.',
   arguments: { shell: required(`One of ${SHELLS.join(', ')}`, SHELLS) },
+  readsSettings: false,
   examples: [
     { line: 'source <(tidemark completion bash)', what: 'In ~/.bashrc' },
     { line: 'source <(tidemark completion zsh)', what: 'In ~/.zshrc, after compinit' },
