@@ -1,8 +1,25 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createTestReader } from '../../../test/support/reader.ts'
 import { createShop, type ShopSystem } from '../../../test/support/shop.ts'
+import { readStatus } from '../inspect/status.ts'
 import { readDelays, readLongestDelay } from './delays.ts'
 import { openWarehouse } from './warehouse.ts'
+
+it('a run and the status say how old changes were, at most, when they became visible', async () => {
+  await using shop = await createShop()
+  const status = () =>
+    readStatus(shop.deps, { reader: shop.deps.warehouse, promiseMs: 1, now: new Date() })
+  expect((await shop.run()).delayMs).toBeUndefined()
+  expect((await status()).delays).toEqual({ batches: 0 })
+  const quietSince = (await shop.run()).completeTo ?? ''
+  await shop.sql.query(`insert into sale values (1, 1, 1, 2.5, '2024-01-01')`)
+  const { delayMs, loaded } = await shop.run()
+  expect(loaded?.batches).toEqual([2])
+  expect(delayMs).toBeGreaterThan(0)
+  expect(delayMs).toBeLessThanOrEqual(Date.now() - Date.parse(quietSince) + 1)
+  expect((await status()).delays).toEqual({ batches: 1, p50Ms: delayMs, p99Ms: delayMs })
+  expect((await shop.run()).delayMs).toBeUndefined()
+})
 
 describe('the delay of a batch', () => {
   let shop: ShopSystem
@@ -11,7 +28,9 @@ describe('the delay of a batch', () => {
     await shop.run()
   })
   afterAll(() => shop[Symbol.asyncDispose]())
-  beforeEach(() => shop.warehouse.query('delete from tidemark_ledger; delete from tidemark_confirmation'))
+  beforeEach(() =>
+    shop.warehouse.query('delete from tidemark_ledger; delete from tidemark_confirmation'),
+  )
 
   /** Adds a batch as a load does. Moments are seconds before now. */
   const addBatch = (batch: number, { snapshot, loaded }: { snapshot: number; loaded: number }) =>
@@ -65,15 +84,15 @@ describe('the delay of a batch', () => {
   })
 
   it('is unknown for what a new generation loads again, and known for what follows', async () => {
-    const batches = [1, 2, 3].map(
-      (batch) => `(${batch}, 'h', ${ago(10_000 - batch)}, 'r', '{}')`,
-    )
+    const batches = [1, 2, 3].map((batch) => `(${batch}, 'h', ${ago(10_000 - batch)}, 'r', '{}')`)
     await shop.warehouse.query(`
       begin;
       delete from tidemark_ledger;
       ${batches
         .map(
-          (row) => `insert into tidemark_ledger (batch_id, generation, snapshot_at, run_id, row_counts)
+          (
+            row,
+          ) => `insert into tidemark_ledger (batch_id, generation, snapshot_at, run_id, row_counts)
             values ${row};`,
         )
         .join('')}
