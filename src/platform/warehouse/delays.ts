@@ -29,10 +29,8 @@ export async function readDelays(connection: WarehouseClient): Promise<Delays> {
     inSnapshot(connection, async () => {
       const found = await selectRows<{ there: boolean }>(
         connection,
-        `select exists (
-             select 1 from pg_attribute
-             where attrelid = to_regclass('tidemark_batches') and attname = 'delay'
-         ) as there`,
+        `select count(*) = 1 as there from pg_attribute
+         where attrelid = to_regclass('tidemark_batches') and attname = 'delay'`,
       )
       if (!onlyRow({ rows: found }).there) return { batches: 0 }
       const rows = await selectRows<Record<'batches' | 'p50' | 'p99', string | null>>(
