@@ -33,10 +33,17 @@ describe('the delay of a batch', () => {
   )
 
   /** Adds a batch as a load does. Moments are seconds before now. */
-  const addBatch = (batch: number, { snapshot, loaded }: { snapshot: number; loaded: number }) =>
+  const addBatch = (
+    batch: number,
+    {
+      snapshot,
+      loaded,
+      counts = '{"fact": {}}',
+    }: { snapshot: number; loaded: number; counts?: string },
+  ) =>
     shop.warehouse.query(`
       insert into tidemark_ledger (batch_id, generation, snapshot_at, run_id, row_counts, loaded_at)
-      values (${batch}, 'g', ${ago(snapshot)}, 'r', '{}', ${ago(loaded)})`)
+      values (${batch}, 'g', ${ago(snapshot)}, 'r', '${counts}', ${ago(loaded)})`)
   /** Says that the source held nothing newer than a batch, as a run does. */
   const confirm = (batch: number, seconds: number) =>
     shop.warehouse.query(`
@@ -83,8 +90,16 @@ describe('the delay of a batch', () => {
     expect(await longest(3)).toBe(41_000)
   })
 
+  it('is unknown for a batch in which no row changed, such as one that holds a table', async () => {
+    await addBatch(1, { snapshot: 60, loaded: 58 })
+    await addBatch(2, { snapshot: 40, loaded: 30, counts: '{}' })
+    expect(await longest(2)).toBeUndefined()
+  })
+
   it('is unknown for what a new generation loads again, and known for what follows', async () => {
-    const batches = [1, 2, 3].map((batch) => `(${batch}, 'h', ${ago(10_000 - batch)}, 'r', '{}')`)
+    const batches = [1, 2, 3].map(
+      (batch) => `(${batch}, 'h', ${ago(10_000 - batch)}, 'r', '{"fact": {}}')`,
+    )
     await shop.warehouse.query(`
       begin;
       delete from tidemark_ledger;
@@ -140,7 +155,7 @@ describe('the delay of a batch', () => {
     expect(await readDelays(reader)).toEqual({ batches: 1, p50Ms: 10_000, p99Ms: 10_000 })
     await shop.warehouse.query(`
       insert into tidemark_ledger (batch_id, generation, snapshot_at, run_id, row_counts, loaded_at, complete_before)
-      select 2 + i, 'g', now() - interval '1 year', 'r', '{}', now() - interval '1 year', null
+      select 2 + i, 'g', now() - interval '1 year', 'r', '{"fact": {}}', now() - interval '1 year', null
       from generate_series(1, 20000) as i;
       analyze tidemark_ledger`)
     const plan = await shop.query(
