@@ -2,7 +2,7 @@
 // The command `tidemark`. It is committed, so that npx finds it in a clone before the first build.
 import { existsSync } from 'node:fs'
 
-const program = new URL('../dist/apps/cli/tidemark.js', import.meta.url)
+const program = new URL('../dist/bundle/tidemark.js', import.meta.url)
 if (existsSync(program)) {
   await import(program.href)
 } else {

@@ -22,6 +22,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
 import { build } from 'esbuild'
 import { checkLambda, report, splitHandler } from './check-lambda.js'
+import { moduleUrls } from './module-urls.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const run = promisify(execFile)
@@ -89,7 +90,8 @@ async function bundle({ functions, entries, dist, made }) {
     entryPoints: [...stubs.keys()].map((module) => ({ in: `function:${module}`, out: module })),
     outdir: made,
     outExtension: { '.js': '.mjs' },
-    // Chunks lie beside the entries, so that `moduleUrls` is right in every file.
+    // Chunks lie beside the entries, so that `moduleUrls` is right in every file. In the package, the files
+    // that modules read lie under `dist/`, as here.
     chunkNames: '_[name]-[hash]',
     bundle: true,
     splitting: true,
@@ -108,7 +110,7 @@ async function bundle({ functions, entries, dist, made }) {
     banner: {
       js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
     },
-    plugins: [functionStubs(stubs), moduleUrls(dist)],
+    plugins: [functionStubs(stubs), moduleUrls(dist, { seenFrom: './dist' })],
     metafile: true,
     logLevel: 'error',
   })
@@ -128,24 +130,6 @@ function functionStubs(stubs) {
         contents: stubs.get(path),
         resolveDir: root,
       }))
-    },
-  }
-}
-
-/** Our modules find files beside themselves. In the package these files lie under `dist/`, as here. */
-function moduleUrls(dist) {
-  return {
-    name: 'module-urls',
-    setup({ onLoad }) {
-      onLoad({ filter: /\.js$/, namespace: 'file' }, async ({ path }) => {
-        const place = relative(dist, path)
-        if (place.startsWith('..') || place.includes('node_modules')) return undefined
-        const text = await readFile(path, 'utf8')
-        if (!text.includes('import.meta.url')) return undefined
-        const url = `new URL(${JSON.stringify(`./dist/${place}`)}, import.meta.url).href`
-        const contents = text.replaceAll('import.meta.url', '__moduleUrl')
-        return { contents: `const __moduleUrl = ${url};${contents}`, loader: 'js' }
-      })
     },
   }
 }

@@ -17,7 +17,7 @@ import type { Warehouse } from '../platform/warehouse/warehouse.ts'
 import { rateAnswers } from '../totesys/source/rate-answers.ts'
 import { totesys } from '../totesys/totesys.ts'
 import { readClusterIdentity } from './local/cluster-identity.ts'
-import { type LocalSystem, openLocalSystem } from './local/local-system.ts'
+import type { LocalSystem } from './local/local-system.ts'
 import type { AppLog } from './log.ts'
 import { openScratch } from './scratch.ts'
 import { VERSION } from './version.ts'
@@ -116,6 +116,8 @@ async function openDatabases(
 ): Promise<{ databases: DatabaseUrls; local: LocalSystem | undefined }> {
   const databases = readDatabases(config)
   if (databases !== undefined) return { databases, local: undefined }
+  // Most installations name databases, and never need it.
+  const { openLocalSystem } = await import('./local/local-system.ts')
   const local = await openLocalSystem(config, options)
   return { databases: local.databases, local }
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { z } from 'zod'
+import * as z from 'zod'
 import { ConfigError } from '../platform/errors.ts'
 
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max)

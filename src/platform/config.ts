@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { ConfigError } from './errors.ts'
 import { isLoopback } from './io/loopback.ts'
 import { parseZoneAddress, ZONE_ADDRESS } from './lake/store/zone-address.ts'

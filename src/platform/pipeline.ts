@@ -9,6 +9,7 @@ import type { HeldTable } from './lake/held.ts'
 import { load, loadInto, type LoadOutcome } from './load/load.ts'
 import { generationOf } from './project/generation.ts'
 import { transform, type TransformOutcome, type Warning } from './transform/transform.ts'
+import { readLongestDelay } from './warehouse/delays.ts'
 import { confirmUnchanged, readLedgerHead } from './warehouse/ledger.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 
@@ -44,6 +45,11 @@ export interface RunReport {
    * or unreachable.
    */
   readonly completeTo: string | undefined
+  /**
+   * Each change that this run loaded was visible at most so many milliseconds after its commit.
+   * Undefined if nothing was loaded, or if that is unknown, as for a first batch.
+   */
+  readonly delayMs: number | undefined
   readonly durationMs: number
 }
 
@@ -92,6 +98,7 @@ export async function run(deps: Deps, options: ExtractOptions = {}): Promise<Run
       (transformed?.quarantined ?? 0),
     warnings: transformed?.warnings ?? [],
     completeTo: loaded?.completeTo,
+    delayMs: loaded?.delayMs,
     durationMs: Math.round(performance.now() - startedAt),
   }
 }
@@ -165,19 +172,32 @@ export async function readTransformed(
   return await readCommit(processedZone(deps, generationOf(deps.project)), batch)
 }
 
+/** The last stage of a run: what was loaded, and what the ledger says afterwards. */
+export interface LoadedAndConfirmed {
+  readonly outcome: LoadOutcome
+  readonly completeTo: string | undefined
+  /** The longest delay of the loaded batches, in milliseconds, if any is known. */
+  readonly delayMs: number | undefined
+}
+
 /**
  * The last stage of a run. Loads as `load` does, then confirms that the source is unchanged if the
- * warehouse holds that batch. `completeTo` comes from the ledger afterwards.
+ * warehouse holds that batch.
  */
 export async function loadAndConfirm(
   deps: Deps,
   unchanged: Unchanged | undefined,
-): Promise<{ readonly outcome: LoadOutcome; readonly completeTo: string | undefined }> {
+): Promise<LoadedAndConfirmed> {
   await using warehouse = await openWarehouse(deps.warehouse)
   const outcome = await loadInto(deps, warehouse)
   const head =
     unchanged !== undefined && outcome.lastBatch === unchanged.batch
       ? await confirmUnchanged(warehouse, unchanged)
       : await readLedgerHead(warehouse)
-  return { outcome, completeTo: head?.completeTo }
+  const [first] = outcome.batches
+  const delayMs =
+    first === undefined
+      ? undefined
+      : await readLongestDelay(warehouse, { first, last: outcome.lastBatch })
+  return { outcome, completeTo: head?.completeTo, delayMs }
 }

@@ -8,7 +8,7 @@ import { PATIENT_RUN, whileLoadsWait } from '../support/held-loads.ts'
 import { currentOrders, seedTotesys } from '../support/small-totesys.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
 
-const program = fileURLToPath(new URL('../../dist/apps/cli/tidemark.js', import.meta.url))
+const program = fileURLToPath(new URL('../../bin/tidemark.js', import.meta.url))
 
 let system: TestSystem
 let scratch: string

@@ -185,7 +185,7 @@ function breakAt(deps: Deps, isTheOne: () => boolean, when: 'before' | 'after'):
   }
 }
 
-const program = fileURLToPath(new URL('../../dist/apps/cli/tidemark.js', import.meta.url))
+const program = fileURLToPath(new URL('../../bin/tidemark.js', import.meta.url))
 
 describe('kill -9', () => {
   it.each(['feed_captured', 'batch_transformed'])(

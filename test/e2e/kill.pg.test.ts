@@ -7,7 +7,7 @@ import { verify } from '../../src/platform/inspect/verify.ts'
 import { PATIENT_RUN, whileLoadsWait } from '../support/held-loads.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
 
-const program = fileURLToPath(new URL('../../dist/apps/cli/tidemark.js', import.meta.url))
+const program = fileURLToPath(new URL('../../bin/tidemark.js', import.meta.url))
 
 /** The built program as a process of its own, killed without a chance to clean up. */
 describe('kill -9', () => {

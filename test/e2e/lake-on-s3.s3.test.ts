@@ -13,7 +13,7 @@ import { expectFaithful, insertOrders, seedTotesys } from '../support/small-tote
 import { createSystemOnS3 } from '../support/s3-system.ts'
 import { createSystem } from '../support/system.ts'
 
-const program = fileURLToPath(new URL('../../dist/apps/cli/tidemark.js', import.meta.url))
+const program = fileURLToPath(new URL('../../bin/tidemark.js', import.meta.url))
 
 describe.skipIf(isS3Missing)('both zones on S3', () => {
   let server: S3Server

@@ -7,7 +7,7 @@ import { createTestReader, type TestReader } from '../support/reader.ts'
 import { seedTotesys } from '../support/small-totesys.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
 
-const program = fileURLToPath(new URL('../../dist/apps/cli/tidemark.js', import.meta.url))
+const program = fileURLToPath(new URL('../../bin/tidemark.js', import.meta.url))
 
 /** The built program as a process of its own, whose output goes nowhere. */
 describe('tidemark without output', () => {

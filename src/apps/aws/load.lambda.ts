@@ -18,7 +18,7 @@ export const handler = stageHandler<LoadOutput>({
   name: 'load',
   needs: ['warehouse'],
   async work(deps, { unchanged }) {
-    const { outcome, completeTo } = await loadAndConfirm(deps, unchanged ?? undefined)
+    const { outcome, completeTo, delayMs } = await loadAndConfirm(deps, unchanged ?? undefined)
     const { batches, lastBatch, isCutShort } = outcome
     const age = completeTo && (Date.now() - Date.parse(completeTo)) / 1000
     return {
@@ -28,7 +28,10 @@ export const handler = stageHandler<LoadOutput>({
         completeTo: completeTo ?? null,
         isCutShort,
       },
-      measured: age === undefined ? {} : { freshness: Math.max(0, Number(age)) },
+      measured: {
+        ...(age === undefined ? {} : { freshness: Math.max(0, Number(age)) }),
+        ...(delayMs === undefined ? {} : { delay: delayMs / 1000 }),
+      },
     }
   },
 })

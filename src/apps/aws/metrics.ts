@@ -14,6 +14,11 @@ export const METRICS = {
    * the warehouse, even if nothing changed, and by no other.
    */
   freshness: { name: 'FreshnessSeconds', unit: 'Seconds' },
+  /**
+   * Each change that this run loaded was visible at most so long after its commit. Written by a run
+   * that loaded something, if it is known.
+   */
+  delay: { name: 'DelaySeconds', unit: 'Seconds' },
   /** Rows that this run put into quarantine; 0 if there were none. */
   quarantined: { name: 'RowsQuarantined', unit: 'Count' },
   /** Tables held because they broke their contract. Every extract and transform writes it. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Deps } from '../../platform/deps.ts'
 import { ConfigError } from '../../platform/errors.ts'
 import { openFunctionEnvironment, type SecretOf } from './environment.ts'

@@ -67,6 +67,8 @@ interface CommandDeclaration<A, O> {
   readonly arguments?: A
   readonly options?: O
   readonly settings?: SettingOptions
+  /** False for a command that reads no settings: what reads them is not loaded. Default: true. */
+  readonly readsSettings?: boolean
   readonly examples: readonly Example[]
   /** Imports the handler, which returns the exit code. Called only when the command runs. */
   readonly load: () => Promise<Handler<Input<A, O>>>
@@ -80,6 +82,7 @@ export interface Command {
   readonly arguments: Readonly<Record<string, Argument>>
   readonly options: Readonly<Record<string, Option>>
   readonly settings: SettingOptions
+  readonly readsSettings: boolean
   readonly examples: readonly Example[]
   run(context: CommandContext, input: Readonly<Record<string, unknown>>): Promise<number>
 }
@@ -103,6 +106,7 @@ export function command<
     arguments: declaration.arguments ?? {},
     options: declaration.options ?? {},
     settings: declaration.settings ?? {},
+    readsSettings: declaration.readsSettings ?? true,
     examples: declaration.examples,
     async run(context, input) {
       const handler = await declaration.load()

@@ -62,7 +62,7 @@ const up = command({
   options: {
     once: flagOption('--once', 'Fill the source, run once, print a summary and stop'),
     everyMs: durationOption('--every <duration>', {
-      summary: 'Time between two runs: 5s, 2m, 500ms',
+      summary: 'Time between two runs: 5s, 2m, 500ms; see run --every',
       standard: '5s',
     }),
   },
@@ -94,7 +94,7 @@ const run = command({
   name: 'run',
   summary: 'Extract, collect, transform and load what is pending',
   details:
-    'Each stage catches up on everything that is pending. If one stage fails, the others still do their work, and the next run catches up.',
+    'Each stage catches up on everything that is pending. If one stage fails, the others still do their work, and the next run catches up. With --every 1s or less, a run that found something is followed by the next at once.',
   options: {
     everyMs: durationOption('--every <duration>', {
       summary: 'Repeat at this interval until Ctrl-C: 5s, 2m, 500ms',
@@ -107,6 +107,7 @@ const run = command({
   examples: [
     { line: 'tidemark run', what: 'Bring the warehouse up to date once' },
     { line: 'tidemark run --every 30s', what: 'Keep it up to date' },
+    { line: 'tidemark run --every 500ms', what: 'Keep it up to date within about a second' },
     {
       line: 'tidemark run --confirm-deletes payment',
       what: 'Accept that most payments were deleted',
@@ -119,7 +120,7 @@ const status = command({
   name: 'status',
   summary: 'Show how fresh the warehouse is, and what is held or in quarantine',
   details:
-    'Shows the rows in each place, how many published rows break a check, and since when a table is held.',
+    'Shows the rows in each place, how many published rows break a check, since when a table is held, and how long after their commit changes became visible.',
   options: {
     check: flagOption('--check', 'Exit 5 if the freshness promise is missed, 4 if a table is held'),
   },
@@ -272,6 +273,7 @@ const completion = command({
   details:
     'Load it in the file your shell reads at its start. The script knows commands, options and tables, and starts no program.',
   arguments: { shell: required(`One of ${SHELLS.join(', ')}`, SHELLS) },
+  readsSettings: false,
   examples: [
     { line: 'source <(tidemark completion bash)', what: 'In ~/.bashrc' },
     { line: 'source <(tidemark completion zsh)', what: 'In ~/.zshrc, after compinit' },

@@ -34,6 +34,7 @@ const done: RunReport = {
   quarantined: 0,
   warnings: [],
   completeTo: undefined,
+  delayMs: undefined,
   durationMs: 1,
 }
 

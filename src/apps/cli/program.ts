@@ -198,12 +198,13 @@ async function invoke(
   const { json, quiet } = readOptions(program, COMMON_OPTIONS)
   const output = openOutput(world, { isJson: json === true, isQuiet: quiet === true })
   try {
-    const { readConfig } = await import('../read-config.ts')
+    const reader = command.readsSettings ? await import('../read-config.ts') : undefined
     let config: Config | undefined
     const context = {
       // Read on demand: a command without settings works while they are invalid.
       get config() {
-        return (config ??= readConfig(world.env, {
+        if (reader === undefined) throw new TypeError(`${command.name} reads no settings`)
+        return (config ??= reader.readConfig(world.env, {
           ...readSettings(program, COMMON_SETTINGS),
           ...readSettings(parsed, command.settings),
         }))

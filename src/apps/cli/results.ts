@@ -48,10 +48,13 @@ export const RESULTS = {
       }),
       transformed: number,
       loaded: field<readonly number[]>(),
-      ...fieldsOf<Pick<RunReport, 'held' | 'warnings' | 'completeTo' | 'durationMs' | 'runId'>>({
+      ...fieldsOf<
+        Pick<RunReport, 'held' | 'warnings' | 'completeTo' | 'delayMs' | 'durationMs' | 'runId'>
+      >({
         held: {},
         warnings: {},
         'completeTo?': {},
+        'delayMs?': {},
         durationMs: {},
         runId: {},
       }),
@@ -72,6 +75,7 @@ export const RESULTS = {
       'lagMs?': {},
       promiseMs: {},
       isFresh: {},
+      delays: {},
       tables: {},
       facts: {},
       held: {},

@@ -1,4 +1,4 @@
-import { checkEnds, readHeads } from '../continuity.ts'
+import { checkEnds, type Heads, readHeads } from '../continuity.ts'
 import type { Deps } from '../deps.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { identifier } from '../io/sql.ts'
@@ -6,6 +6,7 @@ import type { CommitRecord, Hold } from '../lake/commit-record.ts'
 import { sumRows } from '../lake/table-entry.ts'
 import type { Reader } from '../presentation/reader.ts'
 import { generationOf } from '../project/generation.ts'
+import { type Delays, readDelays } from '../warehouse/delays.ts'
 import { findLedgerHead, type LedgerHead } from '../warehouse/ledger.ts'
 import {
   inSnapshot,
@@ -31,6 +32,8 @@ export interface Status {
   readonly lagMs: number | undefined
   readonly promiseMs: number
   readonly isFresh: boolean
+  /** How long after their commit changes were visible, in the last hour. */
+  readonly delays: Delays
   /** Each source table in the newest ingestion batch. */
   readonly tables: readonly TableStatus[]
   readonly facts: readonly {
@@ -82,13 +85,24 @@ export interface StatusOptions {
  */
 export async function readStatus(deps: Deps, options: StatusOptions): Promise<Status> {
   const generation = generationOf(deps.project)
-  const heads = await readHeads(deps)
-  await checkEnds(deps, heads)
-  const { captured, transformed } = heads
-
   const { reader } = options
-  await using warehouse = 'open' in reader ? await reader.open() : await openWarehouse(reader)
-  const head = await findLedgerHead(warehouse)
+  // The warehouse connects while the lake is read.
+  const [lake, opened] = await Promise.allSettled([
+    readProvenHeads(deps),
+    'open' in reader ? reader.open() : openWarehouse(reader),
+  ])
+  await using warehouse = opened.status === 'fulfilled' ? opened.value : undefined
+  if (lake.status === 'rejected') throw lake.reason
+  if (warehouse === undefined) throw (opened as PromiseRejectedResult).reason
+  const { captured, transformed } = lake.value
+  const { head, delays, facts } = await inSnapshot(warehouse, async () => {
+    const found = await findLedgerHead(warehouse)
+    return {
+      head: found,
+      delays: await readDelays(warehouse),
+      facts: found === undefined ? [] : await countFacts(deps, warehouse),
+    }
+  })
   const lagMs = head && options.now.getTime() - Date.parse(head.completeTo)
   const batches = {
     ingestion: captured?.batch ?? 0,
@@ -102,6 +116,7 @@ export async function readStatus(deps: Deps, options: StatusOptions): Promise<St
     lagMs,
     promiseMs: options.promiseMs,
     isFresh: lagMs !== undefined && lagMs <= options.promiseMs,
+    delays,
     tables: Object.entries(captured?.tables ?? {}).map(([table, entry]) => ({
       table,
       rows: entry.rows,
@@ -112,7 +127,7 @@ export async function readStatus(deps: Deps, options: StatusOptions): Promise<St
     held: Object.entries(transformed?.tables ?? {}).flatMap(([table, { held }]) =>
       held === undefined ? [] : [{ table, hold: held }],
     ),
-    facts: head === undefined ? [] : await countFacts(deps, warehouse),
+    facts,
     quarantined: countOpen(captured) + countOpen(transformed),
     warnings: Object.entries(transformed?.tables ?? {}).flatMap(
       ([table, { warnings = {}, warningsSoFar = {} }]) =>
@@ -125,17 +140,24 @@ export async function readStatus(deps: Deps, options: StatusOptions): Promise<St
   }
 }
 
+async function readProvenHeads(deps: Deps): Promise<Heads> {
+  const heads = await readHeads(deps)
+  await checkEnds(deps, heads)
+  return heads
+}
+
+/** Counts the current rows. Versions need no counting: record ids begin at 1 and have no gaps. */
 async function countFacts(
   deps: Deps,
   connection: WarehouseClient,
 ): Promise<{ table: string; current: number; versions: number }[]> {
   const facts = deps.project.models.filter((model) => model.kind === 'fact')
   const arms = facts.map(
-    ({ table }, index) => `
+    ({ table, recordId }, index) => `
       select
           ${index} as i,
           (select count(*) from ${identifier(`${table}_current`)})::text as current,
-          (select count(*) from ${identifier(table)})::text as versions`,
+          (select coalesce(max(${identifier(recordId)}), 0) from ${identifier(table)})::text as versions`,
   )
   const { client, warehouse } = connection
   const { rows } = await withPostgresErrors(warehouse, () =>

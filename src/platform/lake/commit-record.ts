@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { ContractError } from '../errors.ts'
 
 /** The format of new records. Raise it if older code would misread them. */

@@ -33,6 +33,7 @@ describe('migrate()', () => {
       'platform/001_ledger.sql',
       'platform/002_batches.sql',
       'platform/003_origin.sql',
+      'platform/004_delay.sql',
       'shop/001_star.sql',
     ])
     await migrateWith(warehouse, shop.project)

@@ -11,7 +11,10 @@ from tidemark_ledger as l
 left join tidemark_confirmation as c on c.batch_id = l.batch_id
 where l.batch_id = (select max(batch_id) from tidemark_ledger);
 
--- The ledger for readers: when each batch's snapshot was taken, and when it was loaded.
+-- The ledger for readers: when each batch's snapshot was taken, and when it was loaded. Each change
+-- in a batch was visible at most `delay` after its commit in the source. It is null if that is unknown,
+-- if no row changed, and for a batch of feeds: its snapshot is the one before. It ends by the
+-- warehouse's clock and begins by the source's.
 create or replace view tidemark_batches as
 select
     l.batch_id,
@@ -19,5 +22,9 @@ select
     l.snapshot_at,
     l.loaded_at,
     l.run_id,
-    l.row_counts
+    l.row_counts,
+    case
+        when l.complete_before < l.snapshot_at and l.row_counts <> '{}'
+            then greatest(l.loaded_at - l.complete_before, interval '0')
+    end as delay
 from tidemark_ledger as l;

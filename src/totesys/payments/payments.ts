@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Row } from '../../platform/presentation/cursor.ts'
 
 /** The answers of `GET /payments/last5` and `/payments/next5`, checked before they are sent. */

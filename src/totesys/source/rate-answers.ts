@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { AnswerFormat } from '../../platform/project/source-contract.ts'
 
 /** A row of the feed `exchange_rate`. Every value is text, with the digits as they came. */

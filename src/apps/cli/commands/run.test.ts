@@ -6,7 +6,7 @@ import type { RowCounts } from '../../../platform/lake/commit-record.ts'
 import { NO_ROWS } from '../../../platform/lake/table-entry.ts'
 import type { RunReport, Stage } from '../../../platform/pipeline.ts'
 import { createOutput } from '../output.ts'
-import { reportRun } from './run.ts'
+import { pauseAfter, reportRun } from './run.ts'
 
 /** What reportRun() writes for people. */
 function reported(change: Partial<RunReport>): { out: string; err: string } {
@@ -35,6 +35,7 @@ const report: RunReport = {
   quarantined: 0,
   warnings: [],
   completeTo: undefined,
+  delayMs: undefined,
   durationMs: 400,
 }
 
@@ -175,4 +176,29 @@ it('reportRun() counts the rows that are published although they break a check',
     '   ! published: 1 row of fact_sale breaks the check positive   see tidemark status\n' +
       '   ! published: 1,200 rows of dim_item break the check named   see tidemark status\n',
   )
+})
+
+const found = { batches: [7], lastBatch: 7, isCutShort: false }
+const nothing = { batches: [], lastBatch: 7, isCutShort: false }
+
+it.each([
+  ['a run that found something, every 500 ms', { loaded: found }, { everyMs: 500 }, 0],
+  ['a run that found something, every second', { loaded: found }, { everyMs: 1000 }, 0],
+  ['a run that found nothing', { loaded: nothing }, { everyMs: 500 }, 300],
+  ['a run that found nothing and took too long', { loaded: nothing }, { everyMs: 100 }, 0],
+  ['a longer interval, which spares the source', { loaded: found }, { everyMs: 5000 }, 4800],
+  [
+    'a run that failed after it loaded something',
+    { loaded: found, failures: failed('extract') },
+    { everyMs: 500 },
+    300,
+  ],
+])('pauseAfter() waits after %s', (_, change, { everyMs }, pauseMs) => {
+  expect(pauseAfter({ ...report, ...change }, { everyMs, tookMs: 200 })).toBe(pauseMs)
+})
+
+it('reportRun() says how old changes were, at most, when they became visible', () => {
+  const { out } = reported({ loaded: found, delayMs: 1234 })
+  expect(out).toContain('visible at most 1.2 s after commit')
+  expect(reported({ loaded: nothing }).out).not.toContain('visible')
 })

@@ -42,8 +42,8 @@ export async function runCommand(
 }
 
 /**
- * Runs until interrupted. Reports a run that fails; the next one catches up. Confirmed deletions
- * count for the first run only.
+ * Runs until interrupted, with pauses as `pauseAfter` says. Reports a run that fails; the next one
+ * catches up. Confirmed deletions count for the first run only.
  */
 export async function repeatRuns(
   context: CommandContext,
@@ -62,17 +62,33 @@ export async function repeatRuns(
       reportRun(context, report)
       quietSince = Date.now()
     }
-    const pauseMs = Math.max(0, everyMs - (Date.now() - startedAt))
+    const pauseMs = pauseAfter(report, { everyMs, tookMs: Date.now() - startedAt })
     await delay(pauseMs, undefined, { signal }).catch(() => {})
   }
   output.note('  Stopped. Nothing was half-published.')
   return EXIT.interrupted
 }
 
+/** With an interval of at most a second, changes that come in a burst are carried without pauses. */
+const AT_ONCE_MS = 1000
+
+/**
+ * How long to wait after a run that took `tookMs`, so that the next begins when the interval is
+ * over. After a run that loaded something, with an interval of at most a second: not at all, because
+ * more may have come meanwhile. A longer interval spares the source, and is kept in every case.
+ */
+export function pauseAfter(
+  { loaded, failures }: RunReport,
+  { everyMs, tookMs }: { everyMs: number; tookMs: number },
+): number {
+  const hasFound = failures.length === 0 && (loaded?.batches.length ?? 0) > 0
+  return hasFound && everyMs <= AT_ONCE_MS ? 0 : Math.max(0, everyMs - tookMs)
+}
+
 /** Writes what a run did: a line for people or a `run_finished` object, and each error in full. */
 export function reportRun({ output, config }: CommandContext, report: RunReport): void {
-  const { extracted, loaded, failures, held, quarantined, warnings, completeTo, durationMs } =
-    report
+  const { extracted, loaded, failures, held, quarantined, warnings } = report
+  const { completeTo, delayMs, durationMs } = report
   const counts = sumCounts(report)
   output.emit({
     event: 'run_finished',
@@ -88,6 +104,7 @@ export function reportRun({ output, config }: CommandContext, report: RunReport)
     quarantined,
     warnings,
     completeTo,
+    delayMs,
     durationMs,
     runId: report.runId,
   })
@@ -102,10 +119,14 @@ export function reportRun({ output, config }: CommandContext, report: RunReport)
   }
   const time = new Date().toISOString().slice(11, 19)
   const mark = output.style('green', '✓')
-  const fresh =
+  const fresh = [
     completeTo === undefined
       ? ''
-      : `${formatDuration(Date.now() - Date.parse(completeTo))} behind the source`
+      : `${formatDuration(Date.now() - Date.parse(completeTo))} behind the source`,
+    delayMs === undefined ? '' : `visible at most ${formatDuration(delayMs)} after commit`,
+  ]
+    .filter((part) => part !== '')
+    .join(' · ')
   const last = loaded?.lastBatch ?? 0
   const what = describeWork(report, counts)
   output.print(

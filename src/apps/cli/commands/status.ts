@@ -48,6 +48,12 @@ function print(output: Output, status: Status): void {
   output.print(
     `  batches   ${batches.ingestion} captured · ${batches.processed} transformed · ${batches.warehouse} loaded   generation ${status.generation}`,
   )
+  const { batches: recent, p50Ms, p99Ms } = status.delays
+  if (p50Ms !== undefined && p99Ms !== undefined) {
+    output.print(
+      `  delay     at most ${formatDuration(p50Ms)} (p50) · ${formatDuration(p99Ms)} (p99) from commit to visible, last hour, ${formatNumber(recent, 'batch', 'batches')}`,
+    )
+  }
   if (status.tables.length > 0) {
     const rows = status.tables.map((entry) => [
       entry.table,

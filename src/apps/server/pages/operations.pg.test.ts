@@ -72,6 +72,8 @@ describe('while all is well', () => {
     expect(text).toContain('all within the promise')
     expect(text).toMatch(/sales_order 3 0 captured/)
     expect(text).toMatch(/fact_sales_order 3 3/)
+    // Nobody knows how old the rows of a first batch are.
+    expect(text).not.toContain('after their commit')
   })
 
   it('Run shows a batch from its snapshot to its objects', async () => {
@@ -169,6 +171,12 @@ describe('when something is kept back', () => {
     )
     expect(await said('/run/3')).not.toContain('breaks the check')
     expect(await said('/pipeline')).toMatch(/2 \S+ \S+ UTC 2 1 0 1 1 /)
+  })
+
+  it('Pipeline says how old changes were, at most, when they became visible', async () => {
+    expect(await said('/pipeline')).toMatch(
+      /visible at most \d+\.\d s \(p50\) and \d+\.\d s \(p99\) after their commit, in 1 batch\./,
+    )
   })
 
   it('Pipeline and Run say so too', async () => {

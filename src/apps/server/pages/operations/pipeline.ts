@@ -3,6 +3,7 @@ import type { Batch } from '../../../../platform/inspect/batches.ts'
 import type { Status } from '../../../../platform/inspect/status.ts'
 import type { Hold, TableEntry } from '../../../../platform/lake/commit-record.ts'
 import type { LedgerBatch } from '../../../../platform/presentation/ledger-batches.ts'
+import type { Delays } from '../../../../platform/warehouse/delays.ts'
 import { formatCount, formatDuration, formatMomentUtc, formatNumber } from '../../../format.ts'
 import type { Markup } from '../../markup.ts'
 import { type Cell, renderTable, tag } from './table.ts'
@@ -120,6 +121,7 @@ function renderPromise({
   promiseMs,
   isFresh,
   batches,
+  delays,
   quarantined,
 }: Status): Markup {
   if (warehouse === undefined || lagMs === undefined) {
@@ -144,7 +146,17 @@ function renderPromise({
           : 'Nothing is in quarantine.'
       }
     </p>
+    ${renderDelays(delays)}
   </section>`
+}
+
+function renderDelays({ batches, p50Ms, p99Ms }: Delays): Markup | '' {
+  if (p50Ms === undefined || p99Ms === undefined) return ''
+  return html`<p class="muted" id="delays">
+    In the last hour, changes were visible at most ${formatDuration(p50Ms)} (p50) and
+    ${formatDuration(p99Ms)} (p99) after their commit, in
+    ${formatNumber(batches, 'batch', 'batches')}.
+  </p>`
 }
 
 /** A bar for each batch, as tall as its lag, and the same as a sentence. */
