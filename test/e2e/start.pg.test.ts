@@ -120,7 +120,7 @@ describe('the built program', () => {
     expect(loaded.libraries).toEqual([])
   })
 
-  it('loads for the status neither a server nor an S3 client nor the embedded Postgres', async () => {
+  it('loads for the status neither DuckDB nor a server nor an S3 client nor the embedded Postgres', async () => {
     const loaded = await load(['status'], {
       folder: system.folder,
       env: {
@@ -135,6 +135,7 @@ describe('the built program', () => {
     expect(loaded.packages.filter((name) => /^(hono|@hono|jose|@aws|@smithy)/.test(name))).toEqual(
       [],
     )
+    expect(loaded.libraries).toEqual([])
     expect(loaded.modules).not.toContain('apps/local/local-system.ts')
   })
 })

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DuckDBBlobVector, type DuckDBDataChunk, DuckDBInstance } from '@duckdb/node-api'
+import type { DuckDBBlobVector, DuckDBDataChunk, DuckDBInstance } from '@duckdb/node-api'
 import { withScratchErrors } from './disk-errors.ts'
 import { explainDuckDbError } from './duckdb-errors.ts'
 import { boundedMap } from './memory.ts'
@@ -104,7 +104,9 @@ export async function openDuckDb({
     await mkdir(parent, { recursive: true })
     return await mkdtemp(join(parent, 'duckdb-'))
   })
-  const instance = await DuckDBInstance.create(':memory:', {
+  // Loaded when it is first needed, because that takes longer than many commands do.
+  const duckDb = await import('@duckdb/node-api')
+  const instance = await duckDb.DuckDBInstance.create(':memory:', {
     memory_limit: `${memoryLimitMb}MB`,
     threads: String(threads),
     temp_directory: join(scratchDir, SPILL),
@@ -119,6 +121,7 @@ export async function openDuckDb({
   })
   const shared: Shared = {
     instance,
+    blobs: duckDb.DuckDBBlobVector,
     explain: (error) => explainDuckDbError(error, { scratchDir: parent, memoryLimitMb }),
     hasFailed: false,
     relations: 0,
@@ -133,6 +136,8 @@ const MAX_FILES = 10_000
 /** What the sessions of a database share. */
 interface Shared {
   readonly instance: DuckDBInstance
+  /** The class of columns that hold bytes. */
+  readonly blobs: typeof DuckDBBlobVector
   readonly explain: (error: unknown) => unknown
   /** Whether a query has failed. */
   hasFailed: boolean
@@ -175,7 +180,7 @@ async function openSession(
     for (;;) {
       const chunk = await explained(() => result.fetchChunk())
       if (chunk === null || chunk.rowCount === 0) return
-      yield readChunk(chunk)
+      yield readChunk(shared, chunk)
     }
   }
   const create = createRelations(shared, run)
@@ -243,11 +248,11 @@ async function readColumns(
   return columns
 }
 
-function readChunk(chunk: DuckDBDataChunk): Chunk {
+function readChunk({ blobs }: Shared, chunk: DuckDBDataChunk): Chunk {
   const columns = Array.from({ length: chunk.columnCount }, (_, index) => {
     const column = chunk.getColumnVector(index)
     // Reading bytes as such saves a copy of each.
-    return column instanceof DuckDBBlobVector
+    return column instanceof blobs
       ? (row: number) => column.getItemBytes(row)
       : (row: number) => column.getItem(row)
   })
