@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -26,7 +27,7 @@ async function withBoth(work: (db: DuckDb, client: Client) => Promise<void>): Pr
 
 /** Copies a select of DuckDB into table `t` by way of a change file; how many rows were stored. */
 async function copy(db: DuckDb, client: Client, select: string): Promise<number> {
-  const parquet = join(db.scratchDir, 'rows.parquet')
+  const parquet = join(db.scratchDir, `${randomUUID()}.parquet`)
   await writeParquet(
     db,
     `select *, 'insert' as _operation, 1 as _ordinal from (${select})`,
