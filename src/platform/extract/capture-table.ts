@@ -57,23 +57,19 @@ export async function captureFirst(
 ): Promise<IngestionEntry> {
   const { snapshot, batch, shape } = read
   const table = lakeTable({ ...shape, table: shape.name }, read.contract)
-  const files: FileRef[] = []
+  await using uploads = createUploads(batch, table)
   const refused: string[] = []
   let [seen, rows] = [0, 0]
   for await (const copied of copyWhole(snapshot, shape, copyOptions(deps, batch))) {
     checkInterrupted(deps)
     const converted = await convertRows(batch, table, { copied, firstOrdinal: seen + 1 })
-    const { path } = converted
-    if (converted.rows > 0) {
-      await checkNotTaken(batch.zone, batch.number)
-      const index = files.length
-      files.push(await prepareFile(batch, table, { path, rows: converted.rows, index }))
-    }
+    if (converted.rows > 0) await uploads.add(converted)
     if (converted.refused !== undefined) refused.push(converted.refused.path)
     seen += copied.rows
     rows += converted.rows
     deps.log({ event: 'rows_read', batch: batch.number, table: shape.name, rows: seen })
   }
+  const files = await uploads.end()
   checkFew(deps, table, { rows: seen, refused: seen - rows })
   if (!shape.keyIsUnique && rows > 0) {
     await checkKeys(batch.db, table, readParquet(await openFiles(batch.zone, files)))
@@ -91,6 +87,39 @@ export async function captureFirst(
     fingerprint: shape.fingerprint,
     withheld: seen > rows ? seen - rows : undefined,
     unversioned: shape.hasXmin ? undefined : true,
+  }
+}
+
+/** The files of a table, of which one is uploaded while the next is being made. */
+interface Uploads extends AsyncDisposable {
+  /** Begins to upload a file, as soon as the one before is there. */
+  add(file: { path: string; rows: number }): Promise<void>
+  /** Waits for the last file. Returns how the commit record names them, in order. */
+  end(): Promise<FileRef[]>
+}
+
+/** Disposing waits for the upload that is under way, so that nothing is written after an error. */
+function createUploads(batch: PendingBatch, table: LakeTable): Uploads {
+  const files: FileRef[] = []
+  let underWay: Promise<FileRef> | undefined
+  const settle = async (): Promise<void> => {
+    if (underWay !== undefined) files.push(await underWay)
+    underWay = undefined
+  }
+  return {
+    async add({ path, rows }) {
+      await settle()
+      await checkNotTaken(batch.zone, batch.number)
+      underWay = prepareFile(batch, table, { path, rows, index: files.length })
+      underWay.catch(() => {}) // thrown when it is awaited
+    },
+    async end() {
+      await settle()
+      return files
+    },
+    async [Symbol.asyncDispose]() {
+      await underWay?.catch(() => {})
+    },
   }
 }
 

@@ -19,8 +19,8 @@ type TaskRead = TableTask &
 type CommonRead = Omit<TaskRead, keyof TableTask>
 
 /**
- * Returns an entry for every table, in the order in which they begin: tables that the previous batch
- * deferred come first. Tables are read side by side, one for each thread that DuckDB may have, so
+ * Returns an entry for every table. Tables that the previous batch deferred begin first, then the
+ * largest, so that none of them is left for the end alone. Tables are read side by side, one for each thread that DuckDB may have, so
  * that the server, this process and DuckDB all have work. At least one table is read whatever the
  * time, so that every call makes progress.
  */
@@ -43,7 +43,10 @@ async function captureInOrder(
   common: CommonRead,
 ): Promise<Record<string, TableEntry>> {
   const isDeferred = ({ previous }: TableTask) => previous?.held?.reason === DEFERRED
-  const inOrder = [...tasks.filter(isDeferred), ...tasks.filter((task) => !isDeferred(task))]
+  const size = ({ shape }: TableTask) => shape?.sizeBytes ?? 0
+  const inOrder = tasks.toSorted(
+    (a, b) => Number(isDeferred(b)) - Number(isDeferred(a)) || size(b) - size(a),
+  )
   const reads = tasks.filter((task) => !isUntouched(task)).length
   // If the whole batch fails, the tables under way stop at their next part.
   const failed = new AbortController()
