@@ -11,6 +11,7 @@ import { measureEvery } from './every.ts'
 import { measureExtract } from './extract.ts'
 import { measureFeeds } from './feeds.ts'
 import { measureFirstLoad } from './first-load.ts'
+import { atGate, findUnmeasured, GATE_ORDERS } from './gate.ts'
 import { isMissed, type Measurement } from './measure.ts'
 import { measurePages } from './pages.ts'
 import { openPeers, type Peers } from './peers.ts'
@@ -40,10 +41,12 @@ const PARTS = [
   'dimensions',
 ] as const
 type Part = (typeof PARTS)[number]
+const GATE_PARTS: readonly Part[] = ['first_load', 'extract', 'bulk_change']
 
 const { values } = parseArgs({
   options: {
-    orders: { type: 'string', default: '1000000' },
+    // Default: 1,000,000.
+    orders: { type: 'string' },
     repetitions: { type: 'string', default: '3' },
     // Seconds for which changes are made while `run --every 1s` works.
     seconds: { type: 'string', default: '90' },
@@ -54,15 +57,17 @@ const { values } = parseArgs({
     tenfold: { type: 'boolean', default: false },
     // Other ways to the same tables take their turns; their packages come from PyPI.
     peers: { type: 'boolean', default: false },
+    // Fails on a regression only: limits with room for noise, a small source, three parts.
+    gate: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     // Writes the figures into docs/performance.json, and docs/performance.md from it.
     record: { type: 'boolean', default: false },
   },
 })
-const orders = wholeNumber('orders', values.orders, 1000)
+const orders = wholeNumber('orders', values.orders ?? (values.gate ? GATE_ORDERS : 1_000_000), 1000)
 const repetitions = wholeNumber('repetitions', values.repetitions, 1)
 const seconds = wholeNumber('seconds', values.seconds, 1)
-const only = values.only?.map(partOf)
+const only = values.gate ? GATE_PARTS : values.only?.map(partOf)
 const wants = (...parts: readonly Part[]) =>
   parts.some((part) => only === undefined || only.includes(part))
 
@@ -89,6 +94,7 @@ await measure('dimensions', async () => {
   await using system = await openBenchSystem(1000)
   return await measureDimensions(system, { rows: DIMENSION_ROWS, repetitions })
 })
+if (values.gate) failed.push(...findUnmeasured(measured))
 const missed = measured
   .filter(isMissed)
   .map((one) =>
@@ -111,7 +117,8 @@ async function measure(
   if (!wants(part)) return
   try {
     const sized = size === undefined ? {} : { orders: size }
-    const found = (await work()).map((one) => ({ ...one, ...sized }))
+    const own = (await work()).map((one) => ({ ...one, ...sized }))
+    const found = values.gate ? atGate(own) : own
     report.measured(found)
     measured.push(...found)
   } catch (error) {
@@ -192,7 +199,7 @@ function partOf(name: string): Part {
   throw new ConfigError(`--only must be one of ${PARTS.join(', ')}`, { code: 'BENCH_OPTION' })
 }
 
-function wholeNumber(name: string, text: string, least: number): number {
+function wholeNumber(name: string, text: string | number, least: number): number {
   const value = Number(text)
   if (Number.isSafeInteger(value) && value >= least) return value
   throw new ConfigError(`--${name} must be a whole number from ${least}`, { code: 'BENCH_OPTION' })

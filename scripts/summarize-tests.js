@@ -1,6 +1,6 @@
 // `node scripts/summarize-tests.js <exit code of npm test>`: ends the gate with one line, `N passed, N failed`.
 // Failures outside of a test count too: a file that cannot be read or set up, an uncaught error, coverage
-// below its floor, or a required S3 suite that did not run.
+// below its floor, a required S3 suite that did not run, or a bench that failed (BENCH_STATUS).
 import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 
@@ -25,6 +25,9 @@ for (const { name, status, assertionResults } of counts.testResults) {
 const isClean = counts.numFailedTests + faults.length === 0
 if (isClean && (exitCode !== 0 || counts.success !== true)) {
   faults.push(`npm test ended with ${exitCode} though every test passed`)
+}
+if ((env.BENCH_STATUS ?? '0') !== '0') {
+  faults.push('the bench found a figure beyond its limit, or could not measure it; see above')
 }
 
 for (const fault of faults) stderr.write(`${fault}\n`)

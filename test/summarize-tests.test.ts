@@ -44,6 +44,15 @@ it('counts a failed test once', () => {
   expect(summarize(report)).toMatchObject({ last: '1 passed, 1 failed', status: 1 })
 })
 
+it('counts a bench that failed', () => {
+  const testResults = [results('a.test.ts', 'passed', 'passed')]
+  const outcome = (status: string) =>
+    summarize({ numPassedTests: 1, testResults, env: { BENCH_STATUS: status } })
+  expect(outcome('0')).toMatchObject({ last: '1 passed, 0 failed', status: 0 })
+  expect(outcome('1')).toMatchObject({ last: '1 passed, 1 failed', status: 1 })
+  expect(outcome('1').stderr).toContain('the bench found a figure beyond its limit')
+})
+
 it('counts a file that failed before, after or without its tests', () => {
   const testResults = [
     results('before.test.ts', 'failed', 'skipped', 'skipped'),
