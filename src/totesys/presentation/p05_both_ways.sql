@@ -14,11 +14,17 @@ with traded as (
         0 as amount_bought
     from fact_sales_order_current as f
     inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_staff as s on s.staff_id = f.sales_staff_id
     where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (u.currency_code = nullif(:'currency', '')) is not false
-        and (s.department_name = nullif(:'department', '')) is not false
+        and (
+            nullif(:'department', '') is null
+            or f.sales_staff_id in (
+                select s.staff_id
+                from dim_staff as s
+                where s.department_name = :'department'
+            )
+        )
         and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
     group by f.counterparty_id, u.currency_code
     union all
@@ -31,11 +37,17 @@ with traded as (
         sum(f.item_quantity * f.item_unit_price)
     from fact_purchase_orders_current as f
     inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_staff as s on s.staff_id = f.staff_id
     where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (u.currency_code = nullif(:'currency', '')) is not false
-        and (s.department_name = nullif(:'department', '')) is not false
+        and (
+            nullif(:'department', '') is null
+            or f.staff_id in (
+                select s.staff_id
+                from dim_staff as s
+                where s.department_name = :'department'
+            )
+        )
         and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
     group by f.counterparty_id, u.currency_code
 ),
