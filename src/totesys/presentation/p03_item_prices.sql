@@ -46,16 +46,27 @@ monthly as (
     group by item_code, currency_code, month
 ),
 
+-- Nearly every item has one month only, and need not be sorted.
+repeated as (
+    select
+        item_code,
+        currency_code
+    from monthly
+    group by item_code, currency_code
+    having count(*) > 1
+),
+
 compared as (
     select
-        *,
-        count(*) over item as months,
-        first_value(average_price) over item as first_price,
-        last_value(average_price) over item as last_price
-    from monthly
+        m.*,
+        first_value(m.average_price) over item as first_price,
+        last_value(m.average_price) over item as last_price
+    from monthly as m
+    inner join repeated as r
+        on r.item_code = m.item_code and r.currency_code = m.currency_code
     window item as (
-        partition by item_code, currency_code
-        order by month
+        partition by m.item_code, m.currency_code
+        order by m.month
         rows between unbounded preceding and unbounded following
     )
 )
@@ -78,7 +89,6 @@ select
     round((m.last_price - m.first_price) / nullif(m.first_price, 0), 4)::numeric as change_ratio
 from compared as m
 cross join clock as c
-where m.months > 1
 order by
     (m.last_price - m.first_price) / nullif(m.first_price, 0) desc nulls last,
     m.item_code,

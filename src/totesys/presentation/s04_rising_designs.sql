@@ -14,10 +14,16 @@ sale as (
         f.units_sold,
         f.created_date >= c.today - 28 as is_last
     from fact_sales_order_current as f
-    inner join dim_currency as u on u.currency_id = f.currency_id
     cross join clock as c
     where f.created_date between c.today - 56 and c.today - 1
-        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
         and (
             nullif(:'department', '') is null
             or f.sales_staff_id in (

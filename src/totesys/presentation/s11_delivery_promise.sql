@@ -10,10 +10,16 @@ with total as (
         count(*) as orders,
         sum(f.units_sold) as units
     from fact_sales_order_current as f
-    inner join dim_currency as u on u.currency_id = f.currency_id
     where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
         and (
             nullif(:'department', '') is null
             or f.sales_staff_id in (

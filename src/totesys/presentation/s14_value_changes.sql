@@ -93,16 +93,22 @@ amended_now as (
     group by v.currency_code
 ),
 
-standing as (
+standing_by_id as (
     select
-        u.currency_code,
+        f.currency_id,
         count(*) as orders,
         sum(f.units_sold * f.unit_price) as amount
     from fact_sales_order_current as f
-    inner join dim_currency as u on u.currency_id = f.currency_id
     where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
         and (
             nullif(:'department', '') is null
             or f.sales_staff_id in (
@@ -113,6 +119,16 @@ standing as (
         )
         and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
         and (f.design_id = nullif(:'design', '')::integer) is not false
+    group by f.currency_id
+),
+
+standing as (
+    select
+        u.currency_code,
+        sum(x.orders) as orders,
+        sum(x.amount) as amount
+    from standing_by_id as x
+    inner join dim_currency as u on u.currency_id = x.currency_id
     group by u.currency_code
 ),
 
