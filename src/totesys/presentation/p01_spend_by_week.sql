@@ -34,7 +34,10 @@ placed as (
                 where s.department_name = :'department'
             )
         )
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
     group by f.currency_id, f.created_date
 ),
 

@@ -29,7 +29,10 @@ with summed as (
                 where s.department_name = :'department'
             )
         )
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
     group by f.currency_id, f.counterparty_id
 ),
 

@@ -31,7 +31,10 @@ with traded as (
                 where s.department_name = :'department'
             )
         )
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
     group by f.counterparty_id, f.currency_id
     union all
     select
@@ -60,7 +63,10 @@ with traded as (
                 where s.department_name = :'department'
             )
         )
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
     group by f.counterparty_id, f.currency_id
 ),
 

@@ -25,8 +25,14 @@ version as (
             and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
             and (u.currency_code = nullif(:'currency', '')) is not false
             and (s.department_name = nullif(:'department', '')) is not false
-            and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
-            and (f.design_id = nullif(:'design', '')::integer) is not false
+            and (
+                nullif(:'counterparty', '') is null
+                or f.counterparty_id = nullif(:'counterparty', '')::integer
+            )
+            and (
+                nullif(:'design', '') is null
+                or f.design_id = nullif(:'design', '')::integer
+            )
         ) as is_counted
     from amended as a
     inner join fact_sales_order as f on f.sales_order_id = a.sales_order_id
@@ -117,8 +123,14 @@ standing_by_id as (
                 where s.department_name = :'department'
             )
         )
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
-        and (f.design_id = nullif(:'design', '')::integer) is not false
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
+        and (
+            nullif(:'design', '') is null
+            or f.design_id = nullif(:'design', '')::integer
+        )
     group by f.currency_id
 ),
 

@@ -27,7 +27,10 @@ owed as (
                 where u.currency_code = :'currency'
             )
         )
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
 ),
 
 first_paid as (

@@ -13,7 +13,10 @@ with sale as (
         where f.record_operation = 'insert'
             and (u.currency_code = nullif(:'currency', '')) is not false
             and (s.department_name = nullif(:'department', '')) is not false
-            and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+            and (
+                nullif(:'counterparty', '') is null
+                or f.counterparty_id = nullif(:'counterparty', '')::integer
+            )
         order by f.sales_record_id desc
         limit 3
     )
@@ -29,7 +32,10 @@ with sale as (
             and f.record_operation <> 'insert' -- as in the index of what was not only inserted
             and (u.currency_code = nullif(:'currency', '')) is not false
             and (s.department_name = nullif(:'department', '')) is not false
-            and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+            and (
+                nullif(:'counterparty', '') is null
+                or f.counterparty_id = nullif(:'counterparty', '')::integer
+            )
         order by f.sales_record_id desc
         limit 3
     ) as x
@@ -44,7 +50,10 @@ purchase as (
         where f.record_operation = 'insert'
             and (u.currency_code = nullif(:'currency', '')) is not false
             and (s.department_name = nullif(:'department', '')) is not false
-            and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+            and (
+                nullif(:'counterparty', '') is null
+                or f.counterparty_id = nullif(:'counterparty', '')::integer
+            )
         order by f.purchase_record_id desc
         limit 3
     )
@@ -60,7 +69,10 @@ purchase as (
             and f.record_operation <> 'insert' -- as in the index of what was not only inserted
             and (u.currency_code = nullif(:'currency', '')) is not false
             and (s.department_name = nullif(:'department', '')) is not false
-            and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+            and (
+                nullif(:'counterparty', '') is null
+                or f.counterparty_id = nullif(:'counterparty', '')::integer
+            )
         order by f.purchase_record_id desc
         limit 3
     ) as x

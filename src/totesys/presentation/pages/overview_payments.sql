@@ -42,7 +42,10 @@ due as (
                 where u.currency_code = :'currency'
             )
         )
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
     group by f.currency_id, f.payment_type_id, f.paid, is_in_period
 ),
 
