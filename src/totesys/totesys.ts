@@ -32,7 +32,7 @@ export const totesys: Project = {
       key: 'sales_order_id',
       recordId: 'sales_record_id',
       checks: [positive('units_sold'), notNegative('unit_price')],
-      sought: ['created_date'],
+      sought: ['created_date', 'counterparty_id', 'design_id'],
       references: {
         created_date: 'dim_date',
         last_updated_date: 'dim_date',
@@ -50,7 +50,7 @@ export const totesys: Project = {
       key: 'purchase_order_id',
       recordId: 'purchase_record_id',
       checks: [positive('item_quantity'), notNegative('item_unit_price')],
-      sought: ['created_date'],
+      sought: ['created_date', 'counterparty_id'],
       references: {
         created_date: 'dim_date',
         last_updated_date: 'dim_date',
@@ -67,7 +67,7 @@ export const totesys: Project = {
       key: 'payment_id',
       recordId: 'payment_record_id',
       checks: [notNegative('payment_amount')],
-      sought: ['created_date', 'payment_date'],
+      sought: ['created_date', 'payment_date', 'counterparty_id'],
       references: {
         created_date: 'dim_date',
         last_updated_date: 'dim_date',

@@ -99,6 +99,7 @@ export async function ask(
       set local lock_timeout = 1000;
       set local idle_in_transaction_session_timeout = ${timeoutMs * 2};
       set local work_mem = '16MB';
+      set local jit = off;
       set local max_parallel_workers_per_gather = 0`)
     await limit()
     const forbidden = await findForbidden(client, statement.text)

@@ -179,6 +179,15 @@ function keepSessions(warehouse: Warehouse, maxIdleMs: number): Sessions {
   }
 }
 
+/**
+ * How questions are planned: for all of their rows, without compiling a plan, which takes longer than
+ * most of them (0.3 s for a question of 0.2 s), and with enough memory to sort and group a year.
+ */
+const FOR_QUESTIONS = `
+  set local cursor_tuple_fraction = 1;
+  set local jit = off;
+  set local work_mem = '32MB'`
+
 /** Runs `work` in one read-only snapshot on a session, then gives the session back. */
 async function readOnce<Result>(
   sessions: Sessions,
@@ -198,7 +207,7 @@ async function readOnce<Result>(
     try {
       await client.query(`
         set local statement_timeout = ${statementTimeoutMs};
-        set local cursor_tuple_fraction = 1`)
+        ${FOR_QUESTIONS}`)
       return await work(session)
     } finally {
       await client.query('rollback').catch(() => sessions.close(session))

@@ -89,6 +89,15 @@ describe('history', () => {
       { version: 3, counted: 7, is_current: true },
     ])
   })
+
+  it('shows the planner the fact itself behind the functions of the past', async () => {
+    for (const past of [`as_of('infinity')`, 'as_of_batch(1)']) {
+      const plan = await shop.query(`explain select * from fact_sale_${past}`)
+      const text = plan.map((row) => Object.values(row).join('')).join('\n')
+      expect(text).toContain('on fact_sale f')
+      expect(text).not.toContain('Function Scan')
+    }
+  })
 })
 
 /** Makes a change in the source and in the model. */

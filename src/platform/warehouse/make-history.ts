@@ -59,9 +59,12 @@ export async function makeHistory(client: Client, fact: Fact): Promise<boolean> 
   const names: Record<string, string> = {
     fact: table,
     columns: identifiers(columns.map(({ name }) => name)),
+    versions: columns.map(({ name }) => `f.${identifier(name)}`).join(', '),
     key: identifiers(fact.key),
+    same_key: fact.key.map((name) => `n.${identifier(name)} = f.${identifier(name)}`).join(' and '),
     record_id: identifier(fact.recordId),
     key_index: identifier(`${fact.table}_key_idx`),
+    changes_index: identifier(changesIndex(fact)),
     current,
     history,
     as_of: identifier(`${fact.table}_as_of`),
@@ -89,6 +92,16 @@ export async function makeHistory(client: Client, fact: Fact): Promise<boolean> 
     )
   }
   return isIncomplete
+}
+
+/** The index of the versions of a fact that were amended or deleted. */
+function changesIndex({ table }: Fact): string {
+  return `${table}_changes_idx`
+}
+
+/** Names of the indexes of a fact and of its current table, in addition to their keys. */
+export function indexNamesOf(fact: Fact): string[] {
+  return [changesIndex(fact), ...indexesOf(fact).map(({ name }) => name)]
 }
 
 /** Fills a current table with the latest version of each key, without deleted keys. */
@@ -175,6 +188,6 @@ interface CurrentIndex {
 }
 
 /** The indexes of a fact's current table in addition to its key. */
-export function indexesOf({ table, sought = [] }: Fact): CurrentIndex[] {
+function indexesOf({ table, sought = [] }: Fact): CurrentIndex[] {
   return sought.map((column) => ({ name: indexName(table, column), column }))
 }

@@ -4,7 +4,7 @@ import { type Client, onlyRow } from '../io/postgres.ts'
 import { asciiLiteral } from '../io/session.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import type { Project } from '../project/project.ts'
-import { hasUniqueIndex, indexesOf } from './make-history.ts'
+import { hasUniqueIndex, indexNamesOf } from './make-history.ts'
 import type { Warehouse, WarehouseClient } from './warehouse.ts'
 
 const LIST = readFileSync(new URL('./list-relations.sql', import.meta.url), 'utf8')
@@ -78,7 +78,7 @@ export async function checkRelations(client: Client): Promise<void> {
  */
 export function isServed({ readerRole }: Warehouse, { models }: Project): string {
   const facts = models.filter((model) => model.kind === 'fact')
-  const indexes = textArray(facts.flatMap(indexesOf).map(({ name }) => identifier(name)))
+  const indexes = textArray(facts.flatMap(indexNamesOf).map(identifier))
   const functions = textArray(facts.flatMap(({ table }) => functionsOf(table)))
   const tables = textArray(facts.map(({ table }) => identifier(table)))
   const currents = textArray(facts.map(({ table }) => identifier(`${table}_current`)))

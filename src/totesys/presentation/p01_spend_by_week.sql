@@ -10,29 +10,47 @@ with clock as (
 
 placed as (
     select
-        u.currency_code,
-        date_trunc('week', f.created_date::timestamp)::date as week_start,
-        f.item_quantity as quantity,
-        f.item_quantity * f.item_unit_price as amount
+        f.currency_id,
+        f.created_date,
+        count(*) as orders,
+        sum(f.item_quantity) as quantity,
+        sum(f.item_quantity * f.item_unit_price) as amount
     from fact_purchase_orders_current as f
-    inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_staff as s on s.staff_id = f.staff_id
     where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-        and (u.currency_code = nullif(:'currency', '')) is not false
-        and (s.department_name = nullif(:'department', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
+        and (
+            nullif(:'department', '') is null
+            or f.staff_id in (
+                select s.staff_id
+                from dim_staff as s
+                where s.department_name = :'department'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
+    group by f.currency_id, f.created_date
 ),
 
 total as (
     select
-        currency_code,
-        week_start,
-        count(*) as orders,
-        sum(quantity) as quantity,
-        sum(amount) as amount
-    from placed
-    group by currency_code, week_start
+        u.currency_code,
+        date_trunc('week', d.created_date::timestamp)::date as week_start,
+        sum(d.orders) as orders,
+        sum(d.quantity) as quantity,
+        sum(d.amount) as amount
+    from placed as d
+    inner join dim_currency as u on u.currency_id = d.currency_id
+    group by u.currency_code, week_start
 ),
 
 currency as (

@@ -3,22 +3,49 @@
 -- Unit: amount in the row's own currency; quantity in items; share of the currency's amount, 0 to 1.
 -- Note: The biggest supplier comes first.
 -- Filters: from, to, currency, department, counterparty, as_of
-with total as (
+with summed as (
     select
-        u.currency_code,
+        f.currency_id,
         f.counterparty_id,
         count(*) as orders,
         sum(f.item_quantity) as quantity,
         sum(f.item_quantity * f.item_unit_price) as amount
     from fact_purchase_orders_current as f
-    inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_staff as s on s.staff_id = f.staff_id
     where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-        and (u.currency_code = nullif(:'currency', '')) is not false
-        and (s.department_name = nullif(:'department', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
-    group by u.currency_code, f.counterparty_id
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
+        and (
+            nullif(:'department', '') is null
+            or f.staff_id in (
+                select s.staff_id
+                from dim_staff as s
+                where s.department_name = :'department'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
+    group by f.currency_id, f.counterparty_id
+),
+
+total as (
+    select
+        u.currency_code,
+        x.counterparty_id,
+        sum(x.orders) as orders,
+        sum(x.quantity) as quantity,
+        sum(x.amount) as amount
+    from summed as x
+    inner join dim_currency as u on u.currency_id = x.currency_id
+    group by u.currency_code, x.counterparty_id
 )
 
 select

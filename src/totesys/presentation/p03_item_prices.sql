@@ -20,12 +20,21 @@ bought as (
         f.item_quantity * f.item_unit_price as amount
     from fact_purchase_orders_current as f
     inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_staff as s on s.staff_id = f.staff_id
     where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (u.currency_code = nullif(:'currency', '')) is not false
-        and (s.department_name = nullif(:'department', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (
+            nullif(:'department', '') is null
+            or f.staff_id in (
+                select s.staff_id
+                from dim_staff as s
+                where s.department_name = :'department'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
 ),
 
 monthly as (
@@ -40,16 +49,27 @@ monthly as (
     group by item_code, currency_code, month
 ),
 
+-- Nearly every item has one month only, and need not be sorted.
+repeated as (
+    select
+        item_code,
+        currency_code
+    from monthly
+    group by item_code, currency_code
+    having count(*) > 1
+),
+
 compared as (
     select
-        *,
-        count(*) over item as months,
-        first_value(average_price) over item as first_price,
-        last_value(average_price) over item as last_price
-    from monthly
+        m.*,
+        first_value(m.average_price) over item as first_price,
+        last_value(m.average_price) over item as last_price
+    from monthly as m
+    inner join repeated as r
+        on r.item_code = m.item_code and r.currency_code = m.currency_code
     window item as (
-        partition by item_code, currency_code
-        order by month
+        partition by m.item_code, m.currency_code
+        order by m.month
         rows between unbounded preceding and unbounded following
     )
 )
@@ -72,7 +92,6 @@ select
     round((m.last_price - m.first_price) / nullif(m.first_price, 0), 4)::numeric as change_ratio
 from compared as m
 cross join clock as c
-where m.months > 1
 order by
     (m.last_price - m.first_price) / nullif(m.first_price, 0) desc nulls last,
     m.item_code,

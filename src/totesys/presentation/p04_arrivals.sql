@@ -30,5 +30,8 @@ inner join dim_location as l on l.location_id = f.agreed_delivery_location_id
 inner join dim_counterparty as c on c.counterparty_id = f.counterparty_id
 where (u.currency_code = nullif(:'currency', '')) is not false
     and (s.department_name = nullif(:'department', '')) is not false
-    and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+    and (
+        nullif(:'counterparty', '') is null
+        or f.counterparty_id = nullif(:'counterparty', '')::integer
+    )
 order by f.agreed_delivery_date, f.purchase_order_id

@@ -7,49 +7,80 @@
 with traded as (
     select
         f.counterparty_id,
-        u.currency_code,
+        f.currency_id,
         count(*) as orders_sold,
         sum(f.units_sold * f.unit_price) as amount_sold,
         0 as orders_bought,
         0 as amount_bought
     from fact_sales_order_current as f
-    inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_staff as s on s.staff_id = f.sales_staff_id
     where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-        and (u.currency_code = nullif(:'currency', '')) is not false
-        and (s.department_name = nullif(:'department', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
-    group by f.counterparty_id, u.currency_code
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
+        and (
+            nullif(:'department', '') is null
+            or f.sales_staff_id in (
+                select s.staff_id
+                from dim_staff as s
+                where s.department_name = :'department'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
+    group by f.counterparty_id, f.currency_id
     union all
     select
         f.counterparty_id,
-        u.currency_code,
+        f.currency_id,
         0,
         0,
         count(*),
         sum(f.item_quantity * f.item_unit_price)
     from fact_purchase_orders_current as f
-    inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_staff as s on s.staff_id = f.staff_id
     where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-        and (u.currency_code = nullif(:'currency', '')) is not false
-        and (s.department_name = nullif(:'department', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
-    group by f.counterparty_id, u.currency_code
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
+        and (
+            nullif(:'department', '') is null
+            or f.staff_id in (
+                select s.staff_id
+                from dim_staff as s
+                where s.department_name = :'department'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
+    group by f.counterparty_id, f.currency_id
 ),
 
 total as (
     select
-        counterparty_id,
-        currency_code,
-        sum(orders_sold) as orders_sold,
-        sum(amount_sold) as amount_sold,
-        sum(orders_bought) as orders_bought,
-        sum(amount_bought) as amount_bought
-    from traded
-    group by counterparty_id, currency_code
+        x.counterparty_id,
+        u.currency_code,
+        sum(x.orders_sold) as orders_sold,
+        sum(x.amount_sold) as amount_sold,
+        sum(x.orders_bought) as orders_bought,
+        sum(x.amount_bought) as amount_bought
+    from traded as x
+    inner join dim_currency as u on u.currency_id = x.currency_id
+    group by x.counterparty_id, u.currency_code
 ),
 
 both_ways as (

@@ -30,14 +30,23 @@ daily as (
         sum(f.item_quantity * f.item_unit_price) as amount
     from fact_purchase_orders_current as f
     inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_staff as s on s.staff_id = f.staff_id
     cross join period as p
     where p.in_currency is not null
         and f.created_date >= coalesce(p.first_day_before, '-infinity')
         and f.created_date <= p.last_day
         and (u.currency_code = nullif(:'currency', '')) is not false
-        and (s.department_name = nullif(:'department', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (
+            nullif(:'department', '') is null
+            or f.staff_id in (
+                select s.staff_id
+                from dim_staff as s
+                where s.department_name = :'department'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
     group by u.currency_code, f.created_date
 ),
 

@@ -10,30 +10,51 @@ with clock as (
 
 placed as (
     select
-        u.currency_code,
-        date_trunc('week', f.created_date::timestamp)::date as week_start,
-        f.units_sold as units,
-        f.units_sold * f.unit_price as amount
+        f.currency_id,
+        f.created_date,
+        count(*) as orders,
+        sum(f.units_sold) as units,
+        sum(f.units_sold * f.unit_price) as amount
     from fact_sales_order_current as f
-    inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_staff as s on s.staff_id = f.sales_staff_id
     where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-        and (u.currency_code = nullif(:'currency', '')) is not false
-        and (s.department_name = nullif(:'department', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
-        and (f.design_id = nullif(:'design', '')::integer) is not false
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
+        and (
+            nullif(:'department', '') is null
+            or f.sales_staff_id in (
+                select s.staff_id
+                from dim_staff as s
+                where s.department_name = :'department'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
+        and (
+            nullif(:'design', '') is null
+            or f.design_id = nullif(:'design', '')::integer
+        )
+    group by f.currency_id, f.created_date
 ),
 
 total as (
     select
-        currency_code,
-        week_start,
-        count(*) as orders,
-        sum(units) as units,
-        sum(amount) as amount
-    from placed
-    group by currency_code, week_start
+        u.currency_code,
+        date_trunc('week', d.created_date::timestamp)::date as week_start,
+        sum(d.orders) as orders,
+        sum(d.units) as units,
+        sum(d.amount) as amount
+    from placed as d
+    inner join dim_currency as u on u.currency_id = d.currency_id
+    group by u.currency_code, week_start
 ),
 
 currency as (

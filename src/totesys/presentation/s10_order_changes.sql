@@ -57,8 +57,14 @@ change as (
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (u.currency_code = nullif(:'currency', '')) is not false
         and (s.department_name = nullif(:'department', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
-        and (f.design_id = nullif(:'design', '')::integer) is not false
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
+        and (
+            nullif(:'design', '') is null
+            or f.design_id = nullif(:'design', '')::integer
+        )
 )
 
 select

@@ -46,6 +46,12 @@ where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
     and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
     and (u.currency_code = nullif(:'currency', '')) is not false
     and (s.department_name = nullif(:'department', '')) is not false
-    and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
-    and (f.design_id = nullif(:'design', '')::integer) is not false
+    and (
+        nullif(:'counterparty', '') is null
+        or f.counterparty_id = nullif(:'counterparty', '')::integer
+    )
+    and (
+        nullif(:'design', '') is null
+        or f.design_id = nullif(:'design', '')::integer
+    )
 order by f.sales_record_id desc

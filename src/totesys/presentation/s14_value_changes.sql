@@ -11,7 +11,8 @@ with amended as (
     where f.record_operation <> 'insert'
 ),
 
-version as not materialized (
+-- Every version of what was amended; of all else, what there is now was created so.
+version as (
     select
         f.sales_order_id,
         f.sales_record_id,
@@ -24,10 +25,17 @@ version as not materialized (
             and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
             and (u.currency_code = nullif(:'currency', '')) is not false
             and (s.department_name = nullif(:'department', '')) is not false
-            and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
-            and (f.design_id = nullif(:'design', '')::integer) is not false
+            and (
+                nullif(:'counterparty', '') is null
+                or f.counterparty_id = nullif(:'counterparty', '')::integer
+            )
+            and (
+                nullif(:'design', '') is null
+                or f.design_id = nullif(:'design', '')::integer
+            )
         ) as is_counted
-    from fact_sales_order as f
+    from amended as a
+    inner join fact_sales_order as f on f.sales_order_id = a.sales_order_id
     inner join dim_currency as u on u.currency_id = f.currency_id
     inner join dim_staff as s on s.staff_id = f.sales_staff_id
 ),
@@ -40,7 +48,6 @@ evolved as (
         lag(v.currency_code) over earlier_first as currency_before,
         lag(v.amount) over earlier_first as amount_before
     from version as v
-    where v.sales_order_id in (select a.sales_order_id from amended as a)
     window earlier_first as (partition by v.sales_order_id order by v.sales_record_id)
 ),
 
@@ -76,15 +83,65 @@ movement as (
         sum(change) as change
     from entry
     group by sales_record_id, currency_code, was_there, is_there
-    union all
+),
+
+amended_now as (
     select
         v.currency_code,
-        'created',
-        sum(v.amount)
-    from version as v
+        count(*) as orders,
+        sum(v.amount) as amount
+    from (
+        select distinct on (sales_order_id) *
+        from version
+        order by sales_order_id, sales_record_id desc
+    ) as v
     where v.is_counted
-        and v.sales_order_id not in (select a.sales_order_id from amended as a)
     group by v.currency_code
+),
+
+standing_by_id as (
+    select
+        f.currency_id,
+        count(*) as orders,
+        sum(f.units_sold * f.unit_price) as amount
+    from fact_sales_order_current as f
+    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
+        and (
+            nullif(:'department', '') is null
+            or f.sales_staff_id in (
+                select s.staff_id
+                from dim_staff as s
+                where s.department_name = :'department'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
+        and (
+            nullif(:'design', '') is null
+            or f.design_id = nullif(:'design', '')::integer
+        )
+    group by f.currency_id
+),
+
+standing as (
+    select
+        u.currency_code,
+        sum(x.orders) as orders,
+        sum(x.amount) as amount
+    from standing_by_id as x
+    inner join dim_currency as u on u.currency_id = x.currency_id
+    group by u.currency_code
 ),
 
 step as (
@@ -94,24 +151,22 @@ step as (
         coalesce(sum(change) filter (where kind = 'raised'), 0) as raised,
         coalesce(sum(change) filter (where kind = 'lowered'), 0) as lowered,
         coalesce(sum(change) filter (where kind = 'deleted'), 0) as deleted
-    from movement
+    from (
+        select
+            currency_code,
+            kind,
+            change
+        from movement
+        union all
+        select
+            n.currency_code,
+            'created',
+            n.amount - coalesce(a.amount, 0)
+        from standing as n
+        left join amended_now as a on a.currency_code = n.currency_code
+        where n.orders > coalesce(a.orders, 0)
+    ) as m
     group by currency_code
-),
-
-standing as (
-    select
-        u.currency_code,
-        sum(f.units_sold * f.unit_price) as amount
-    from fact_sales_order_current as f
-    inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_staff as s on s.staff_id = f.sales_staff_id
-    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
-        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-        and (u.currency_code = nullif(:'currency', '')) is not false
-        and (s.department_name = nullif(:'department', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
-        and (f.design_id = nullif(:'design', '')::integer) is not false
-    group by u.currency_code
 )
 
 select

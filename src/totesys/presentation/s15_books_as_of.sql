@@ -7,41 +7,77 @@
 with total as (
     select
         'then' as moment,
-        u.currency_code,
+        f.currency_id,
         count(*) as orders,
         sum(f.units_sold) as units,
         sum(f.units_sold * f.unit_price) as amount
     from fact_sales_order_as_of(nullif(:'then', '')::timestamptz) as f
-    inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_staff as s on s.staff_id = f.sales_staff_id
     where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-        and (u.currency_code = nullif(:'currency', '')) is not false
-        and (s.department_name = nullif(:'department', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
-        and (f.design_id = nullif(:'design', '')::integer) is not false
-    group by u.currency_code
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
+        and (
+            nullif(:'department', '') is null
+            or f.sales_staff_id in (
+                select s.staff_id
+                from dim_staff as s
+                where s.department_name = :'department'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
+        and (
+            nullif(:'design', '') is null
+            or f.design_id = nullif(:'design', '')::integer
+        )
+    group by f.currency_id
     union all
     select
         'now',
-        u.currency_code,
+        f.currency_id,
         count(*),
         sum(f.units_sold),
         sum(f.units_sold * f.unit_price)
     from fact_sales_order_current as f
-    inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_staff as s on s.staff_id = f.sales_staff_id
     where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-        and (u.currency_code = nullif(:'currency', '')) is not false
-        and (s.department_name = nullif(:'department', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
-        and (f.design_id = nullif(:'design', '')::integer) is not false
-    group by u.currency_code
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
+        and (
+            nullif(:'department', '') is null
+            or f.sales_staff_id in (
+                select s.staff_id
+                from dim_staff as s
+                where s.department_name = :'department'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
+        and (
+            nullif(:'design', '') is null
+            or f.design_id = nullif(:'design', '')::integer
+        )
+    group by f.currency_id
 )
 
 select
-    t.currency_code::text as currency_code,
+    u.currency_code::text as currency_code,
     coalesce(sum(t.orders) filter (where t.moment = 'then'), 0)::integer as orders_then,
     coalesce(sum(t.units) filter (where t.moment = 'then'), 0)::bigint as units_then,
     coalesce(sum(t.amount) filter (where t.moment = 'then'), 0)::numeric(20, 2) as amount_then,
@@ -51,5 +87,6 @@ select
     sum(case when t.moment = 'now' then t.amount else -t.amount end)::numeric(20, 2)
         as amount_change
 from total as t
-group by t.currency_code
-order by t.currency_code
+inner join dim_currency as u on u.currency_id = t.currency_id
+group by u.currency_code
+order by u.currency_code

@@ -30,15 +30,27 @@ daily as (
         sum(f.units_sold * f.unit_price) as amount
     from fact_sales_order_current as f
     inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_staff as s on s.staff_id = f.sales_staff_id
     cross join period as p
     where p.in_currency is not null
         and f.created_date >= coalesce(p.first_day_before, '-infinity')
         and f.created_date <= p.last_day
         and (u.currency_code = nullif(:'currency', '')) is not false
-        and (s.department_name = nullif(:'department', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
-        and (f.design_id = nullif(:'design', '')::integer) is not false
+        and (
+            nullif(:'department', '') is null
+            or f.sales_staff_id in (
+                select s.staff_id
+                from dim_staff as s
+                where s.department_name = :'department'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
+        and (
+            nullif(:'design', '') is null
+            or f.design_id = nullif(:'design', '')::integer
+        )
     group by u.currency_code, f.created_date
 ),
 

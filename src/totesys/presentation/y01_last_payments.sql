@@ -15,7 +15,10 @@ with due as (
         f.counterparty_id
     from fact_payment_current as f
     where f.payment_date <= coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date)
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
         and (
             nullif(:'currency', '') is null
             or f.currency_id in (

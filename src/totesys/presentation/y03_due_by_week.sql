@@ -13,31 +13,50 @@ with clock as (
 
 due as (
     select
-        u.currency_code,
-        date_trunc('week', f.payment_date::timestamp)::date as week_start,
-        f.payment_amount as amount,
-        case
-            when t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND') then 'in'
-            else 'out'
-        end as direction
+        f.currency_id,
+        f.payment_type_id,
+        f.payment_date,
+        count(*) as payments,
+        sum(f.payment_amount) as amount
     from fact_payment_current as f
-    inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_payment_type as t on t.payment_type_id = f.payment_type_id
     where f.payment_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.payment_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-        and (u.currency_code = nullif(:'currency', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
+    group by f.currency_id, f.payment_type_id, f.payment_date
+),
+
+directed as (
+    select
+        u.currency_code,
+        date_trunc('week', d.payment_date::timestamp)::date as week_start,
+        d.payments,
+        d.amount,
+        t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND') as is_in
+    from due as d
+    inner join dim_currency as u on u.currency_id = d.currency_id
+    inner join dim_payment_type as t on t.payment_type_id = d.payment_type_id
 ),
 
 total as (
     select
         currency_code,
         week_start,
-        count(*) filter (where direction = 'in') as payments_in,
-        coalesce(sum(amount) filter (where direction = 'in'), 0) as amount_in,
-        count(*) filter (where direction = 'out') as payments_out,
-        coalesce(sum(amount) filter (where direction = 'out'), 0) as amount_out
-    from due
+        coalesce(sum(payments) filter (where is_in), 0) as payments_in,
+        coalesce(sum(amount) filter (where is_in), 0) as amount_in,
+        coalesce(sum(payments) filter (where not is_in), 0) as payments_out,
+        coalesce(sum(amount) filter (where not is_in), 0) as amount_out
+    from directed
     group by currency_code, week_start
 ),
 

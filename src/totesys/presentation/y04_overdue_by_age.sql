@@ -18,6 +18,31 @@ age (age_position, age_days, first_day, last_day) as (
         (4, 'over 90', 91, null)
 ),
 
+summed as (
+    select
+        f.currency_id,
+        f.payment_type_id,
+        f.payment_date,
+        count(*) as payments,
+        sum(f.payment_amount) as amount
+    from fact_payment_current as f
+    inner join clock as c on f.payment_date <= c.today
+    where not f.paid
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
+    group by f.currency_id, f.payment_type_id, f.payment_date
+),
+
 due as (
     select
         case
@@ -25,17 +50,12 @@ due as (
             else 'out'
         end as direction,
         u.currency_code,
-        f.payment_date,
-        count(*) as payments,
-        sum(f.payment_amount) as amount
-    from fact_payment_current as f
-    inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_payment_type as t on t.payment_type_id = f.payment_type_id
-    inner join clock as c on f.payment_date <= c.today
-    where not f.paid
-        and (u.currency_code = nullif(:'currency', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
-    group by direction, u.currency_code, f.payment_date
+        x.payment_date,
+        x.payments,
+        x.amount
+    from summed as x
+    inner join dim_currency as u on u.currency_id = x.currency_id
+    inner join dim_payment_type as t on t.payment_type_id = x.payment_type_id
 ),
 
 owed as (

@@ -15,13 +15,22 @@ owed as (
         f.payment_id,
         f.payment_date
     from fact_payment_current as f
-    inner join dim_currency as u on u.currency_id = f.currency_id
     inner join dim_payment_type as t on t.payment_type_id = f.payment_type_id
     where t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND')
         and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-        and (u.currency_code = nullif(:'currency', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
 ),
 
 first_paid as (

@@ -9,23 +9,46 @@ with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
 ),
 
-unpaid as (
+summed as (
     select
-        u.currency_code,
+        f.currency_id,
+        f.payment_type_id,
         f.counterparty_id,
         count(*) as payments,
         sum(f.payment_amount) as amount,
         coalesce(sum(f.payment_amount) filter (where f.payment_date <= c.today), 0) as amount_due,
         min(f.payment_date) as first_due
     from fact_payment_current as f
-    inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_payment_type as t on t.payment_type_id = f.payment_type_id
     cross join clock as c
     where not f.paid
-        and t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND')
-        and (u.currency_code = nullif(:'currency', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
-    group by u.currency_code, f.counterparty_id
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
+    group by f.currency_id, f.payment_type_id, f.counterparty_id
+),
+
+unpaid as (
+    select
+        u.currency_code,
+        x.counterparty_id,
+        sum(x.payments) as payments,
+        sum(x.amount) as amount,
+        sum(x.amount_due) as amount_due,
+        min(x.first_due) as first_due
+    from summed as x
+    inner join dim_currency as u on u.currency_id = x.currency_id
+    inner join dim_payment_type as t on t.payment_type_id = x.payment_type_id
+    where t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND')
+    group by u.currency_code, x.counterparty_id
 )
 
 select

@@ -17,12 +17,21 @@ with placed as (
         f.units_sold * f.unit_price as amount
     from fact_sales_order_current as f
     inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_staff as s on s.staff_id = f.sales_staff_id
     where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (u.currency_code = nullif(:'currency', '')) is not false
-        and (s.department_name = nullif(:'department', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (
+            nullif(:'department', '') is null
+            or f.sales_staff_id in (
+                select s.staff_id
+                from dim_staff as s
+                where s.department_name = :'department'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
     union all
     select
         'purchase',
@@ -33,12 +42,21 @@ with placed as (
         f.item_quantity * f.item_unit_price
     from fact_purchase_orders_current as f
     inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_staff as s on s.staff_id = f.staff_id
     where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (u.currency_code = nullif(:'currency', '')) is not false
-        and (s.department_name = nullif(:'department', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (
+            nullif(:'department', '') is null
+            or f.staff_id in (
+                select s.staff_id
+                from dim_staff as s
+                where s.department_name = :'department'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
 ),
 
 -- Looks up the orders in question only, not every payment there ever was.

@@ -46,7 +46,10 @@ daily as (
         and f.payment_date >= coalesce(p.first_day_before, '-infinity')
         and f.payment_date <= p.last_day
         and (u.currency_code = nullif(:'currency', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
     group by u.currency_code, f.payment_date
 ),
 

@@ -4,76 +4,130 @@
 -- Unit: amount in the row's own currency, the last known one for a deletion; times in UTC.
 -- Note: The newest comes first. what_changed says old → new, by column name.
 -- Filters: currency, department, counterparty
-with newest as (
-    select x.*
-    from (values ('insert'), ('update'), ('delete')) as o (operation)
-    cross join lateral (
-        select
-            f.sales_record_id as record_id,
-            f.record_operation,
-            f.recorded_at,
-            f.batch_id,
-            'sales_order' as source_table,
-            f.sales_order_id as id,
-            f.counterparty_id,
-            u.currency_code,
-            f.units_sold * f.unit_price as amount,
-            to_jsonb(f) as version,
-            b.before
+with sale as (
+    (
+        select f.sales_record_id as record_id
         from fact_sales_order as f
         inner join dim_currency as u on u.currency_id = f.currency_id
         inner join dim_staff as s on s.staff_id = f.sales_staff_id
-        left join lateral (
-            select to_jsonb(e) as before
-            from fact_sales_order as e
-            where e.sales_order_id = f.sales_order_id
-                and e.sales_record_id < f.sales_record_id
-                and f.record_operation = 'update'
-            order by e.sales_record_id desc
-            limit 1
-        ) as b on true
-        where f.record_operation = o.operation
+        where f.record_operation = 'insert'
             and (u.currency_code = nullif(:'currency', '')) is not false
             and (s.department_name = nullif(:'department', '')) is not false
-            and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+            and (
+                nullif(:'counterparty', '') is null
+                or f.counterparty_id = nullif(:'counterparty', '')::integer
+            )
+        order by f.sales_record_id desc
+        limit 3
+    )
+    union all
+    select x.record_id
+    from (values ('update'), ('delete')) as o (operation)
+    cross join lateral (
+        select f.sales_record_id as record_id
+        from fact_sales_order as f
+        inner join dim_currency as u on u.currency_id = f.currency_id
+        inner join dim_staff as s on s.staff_id = f.sales_staff_id
+        where f.record_operation = o.operation
+            and f.record_operation <> 'insert' -- as in the index of what was not only inserted
+            and (u.currency_code = nullif(:'currency', '')) is not false
+            and (s.department_name = nullif(:'department', '')) is not false
+            and (
+                nullif(:'counterparty', '') is null
+                or f.counterparty_id = nullif(:'counterparty', '')::integer
+            )
         order by f.sales_record_id desc
         limit 3
     ) as x
-    union all
-    select x.*
-    from (values ('insert'), ('update'), ('delete')) as o (operation)
-    cross join lateral (
-        select
-            f.purchase_record_id,
-            f.record_operation,
-            f.recorded_at,
-            f.batch_id,
-            'purchase_order' as source_table,
-            f.purchase_order_id,
-            f.counterparty_id,
-            u.currency_code,
-            f.item_quantity * f.item_unit_price,
-            to_jsonb(f) as version,
-            b.before
+),
+
+purchase as (
+    (
+        select f.purchase_record_id as record_id
         from fact_purchase_orders as f
         inner join dim_currency as u on u.currency_id = f.currency_id
         inner join dim_staff as s on s.staff_id = f.staff_id
-        left join lateral (
-            select to_jsonb(e) as before
-            from fact_purchase_orders as e
-            where e.purchase_order_id = f.purchase_order_id
-                and e.purchase_record_id < f.purchase_record_id
-                and f.record_operation = 'update'
-            order by e.purchase_record_id desc
-            limit 1
-        ) as b on true
-        where f.record_operation = o.operation
+        where f.record_operation = 'insert'
             and (u.currency_code = nullif(:'currency', '')) is not false
             and (s.department_name = nullif(:'department', '')) is not false
-            and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+            and (
+                nullif(:'counterparty', '') is null
+                or f.counterparty_id = nullif(:'counterparty', '')::integer
+            )
+        order by f.purchase_record_id desc
+        limit 3
+    )
+    union all
+    select x.record_id
+    from (values ('update'), ('delete')) as o (operation)
+    cross join lateral (
+        select f.purchase_record_id as record_id
+        from fact_purchase_orders as f
+        inner join dim_currency as u on u.currency_id = f.currency_id
+        inner join dim_staff as s on s.staff_id = f.staff_id
+        where f.record_operation = o.operation
+            and f.record_operation <> 'insert' -- as in the index of what was not only inserted
+            and (u.currency_code = nullif(:'currency', '')) is not false
+            and (s.department_name = nullif(:'department', '')) is not false
+            and (
+                nullif(:'counterparty', '') is null
+                or f.counterparty_id = nullif(:'counterparty', '')::integer
+            )
         order by f.purchase_record_id desc
         limit 3
     ) as x
+),
+
+newest as (
+    select
+        f.sales_record_id as record_id,
+        f.record_operation,
+        f.recorded_at,
+        f.batch_id,
+        'sales_order' as source_table,
+        f.sales_order_id as id,
+        f.counterparty_id,
+        u.currency_code,
+        f.units_sold * f.unit_price as amount,
+        to_jsonb(f) as version,
+        b.before
+    from sale as i
+    inner join fact_sales_order as f on f.sales_record_id = i.record_id
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    left join lateral (
+        select to_jsonb(e) as before
+        from fact_sales_order as e
+        where e.sales_order_id = f.sales_order_id
+            and e.sales_record_id < f.sales_record_id
+            and f.record_operation = 'update'
+        order by e.sales_record_id desc
+        limit 1
+    ) as b on true
+    union all
+    select
+        f.purchase_record_id,
+        f.record_operation,
+        f.recorded_at,
+        f.batch_id,
+        'purchase_order',
+        f.purchase_order_id,
+        f.counterparty_id,
+        u.currency_code,
+        f.item_quantity * f.item_unit_price,
+        to_jsonb(f),
+        b.before
+    from purchase as i
+    inner join fact_purchase_orders as f on f.purchase_record_id = i.record_id
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    left join lateral (
+        select to_jsonb(e) as before
+        from fact_purchase_orders as e
+        where e.purchase_order_id = f.purchase_order_id
+            and e.purchase_record_id < f.purchase_record_id
+            and f.record_operation = 'update'
+        order by e.purchase_record_id desc
+        limit 1
+    ) as b on true
 )
 
 select

@@ -25,32 +25,52 @@ period as (
 
 due as (
     select
-        u.currency_code,
-        f.payment_amount,
+        f.currency_id,
+        f.payment_type_id,
         f.paid,
-        t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND') as is_in,
-        f.payment_date >= coalesce(p.first_day, '-infinity') as is_in_period
+        f.payment_date >= coalesce(p.first_day, '-infinity') as is_in_period,
+        sum(f.payment_amount) as amount
     from fact_payment_current as f
-    inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_payment_type as t on t.payment_type_id = f.payment_type_id
     cross join period as p
     where f.payment_date >= coalesce(p.first_day_before, '-infinity')
         and f.payment_date <= p.last_day
-        and (u.currency_code = nullif(:'currency', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
+    group by f.currency_id, f.payment_type_id, f.paid, is_in_period
+),
+
+directed as (
+    select
+        u.currency_code,
+        d.paid,
+        d.is_in_period,
+        d.amount,
+        t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND') as is_in
+    from due as d
+    inner join dim_currency as u on u.currency_id = d.currency_id
+    inner join dim_payment_type as t on t.payment_type_id = d.payment_type_id
 ),
 
 total as (
     select
         currency_code,
-        coalesce(sum(payment_amount) filter (where is_in and is_in_period), 0) as amount_in,
-        coalesce(sum(payment_amount) filter (where is_in and not is_in_period), 0)
-            as amount_in_before,
-        coalesce(sum(payment_amount) filter (where not is_in and is_in_period), 0) as amount_out,
-        coalesce(sum(payment_amount) filter (where not is_in and not is_in_period), 0)
+        coalesce(sum(amount) filter (where is_in and is_in_period), 0) as amount_in,
+        coalesce(sum(amount) filter (where is_in and not is_in_period), 0) as amount_in_before,
+        coalesce(sum(amount) filter (where not is_in and is_in_period), 0) as amount_out,
+        coalesce(sum(amount) filter (where not is_in and not is_in_period), 0)
             as amount_out_before,
-        coalesce(sum(payment_amount) filter (where not paid and is_in_period), 0) as amount_unpaid
-    from due
+        coalesce(sum(amount) filter (where not paid and is_in_period), 0) as amount_unpaid
+    from directed
     group by currency_code
 )
 

@@ -20,30 +20,48 @@ period as (
 
 purchase as (
     select
-        u.currency_code,
-        f.item_quantity,
-        f.item_quantity * f.item_unit_price as amount,
-        f.created_date >= coalesce(p.first_day, '-infinity') as is_in_period
+        f.currency_id,
+        f.created_date >= coalesce(p.first_day, '-infinity') as is_in_period,
+        count(*) as orders,
+        sum(f.item_quantity) as quantity,
+        sum(f.item_quantity * f.item_unit_price) as amount
     from fact_purchase_orders_current as f
-    inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_staff as s on s.staff_id = f.staff_id
     cross join period as p
     where f.created_date >= coalesce(p.first_day_before, '-infinity')
         and f.created_date <= p.last_day
-        and (u.currency_code = nullif(:'currency', '')) is not false
-        and (s.department_name = nullif(:'department', '')) is not false
-        and (f.counterparty_id = nullif(:'counterparty', '')::integer) is not false
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
+        and (
+            nullif(:'department', '') is null
+            or f.staff_id in (
+                select s.staff_id
+                from dim_staff as s
+                where s.department_name = :'department'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
+    group by f.currency_id, is_in_period
 ),
 
 total as (
     select
-        currency_code,
-        count(*) filter (where is_in_period) as orders,
-        coalesce(sum(item_quantity) filter (where is_in_period), 0) as quantity,
-        coalesce(sum(amount) filter (where is_in_period), 0) as amount,
-        coalesce(sum(amount) filter (where not is_in_period), 0) as amount_before
-    from purchase
-    group by currency_code
+        u.currency_code,
+        coalesce(sum(x.orders) filter (where x.is_in_period), 0) as orders,
+        coalesce(sum(x.quantity) filter (where x.is_in_period), 0) as quantity,
+        coalesce(sum(x.amount) filter (where x.is_in_period), 0) as amount,
+        coalesce(sum(x.amount) filter (where not x.is_in_period), 0) as amount_before
+    from purchase as x
+    inner join dim_currency as u on u.currency_id = x.currency_id
+    group by u.currency_code
 )
 
 select
