@@ -130,7 +130,7 @@ it('readCatalog() skips the batches in which no schema began', async () => {
   })
   const { tables } = await readCatalog(watched)
   expect(tables[0]?.versions.map(({ firstBatch }) => firstBatch)).toEqual([1, 41])
-  // Between the batches that the search for the end of the log reads: 1, 3, 7, 15, 31.
+  // Between the batches that the search for the end of the log reads: 1, 2, 4, 8, 16, 32.
   expect(read.filter((batch) => batch > 8 && batch < 15)).toEqual([])
 })
 
