@@ -105,7 +105,8 @@ export async function openDuckDb({
     return await mkdtemp(join(parent, 'duckdb-'))
   })
   // Loaded when it is first needed, because that takes longer than many commands do.
-  const duckDb = await import('@duckdb/node-api')
+  // In a bundle, a CommonJS package has no other export than its default.
+  const { default: duckDb } = await import('@duckdb/node-api')
   const instance = await duckDb.DuckDBInstance.create(':memory:', {
     memory_limit: `${memoryLimitMb}MB`,
     threads: String(threads),
