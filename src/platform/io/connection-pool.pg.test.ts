@@ -83,6 +83,39 @@ describe('a pool of connections', () => {
     })
   })
 
+  it('keeps one of three that are given back at once, and closes the others', async () => {
+    const pids: number[] = []
+    await withPool({ size: 1 }, async ({ at }) => {
+      const opened = await Promise.all([connect(at), connect(at), connect(at)])
+      for (const { client } of opened) {
+        const found = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+        pids.push(onlyRow(found).pid)
+        await client.query('begin')
+      }
+      await Promise.all(opened.map((each) => each[Symbol.asyncDispose]()))
+      const alive = async () =>
+        (await Promise.all(pids.map(countSessions))).reduce((sum, each) => sum + each, 0)
+      await expect.poll(alive).toBe(1)
+    })
+    await expect.poll(async () => Promise.all(pids.map(countSessions))).toEqual([0, 0, 0])
+  })
+
+  it('gives a session back as it was, whatever a migration has set in it', async () => {
+    await withPool({}, async ({ use, at }) => {
+      const first = await use(
+        at,
+        `set session_replication_role = replica`,
+        `create temp table left_behind ()`,
+        `select pg_advisory_lock(7)`,
+      )
+      await using connection = await connect(at)
+      const { rows } = await connection.client.query(`
+        select pg_backend_pid() as pid, current_setting('session_replication_role') as role,
+          to_regclass('left_behind') as left_behind, pg_try_advisory_lock(7) as free`)
+      expect(rows).toEqual([{ pid: first, role: 'origin', left_behind: null, free: true }])
+    })
+  })
+
   it('connects anew if the server has ended the kept session', async () => {
     await withPool({}, async ({ use, at }) => {
       const first = await use(at)

@@ -71,14 +71,19 @@ export function createConnectionPool({
     },
     async keep(url, connection) {
       const { client } = connection
-      const kept = idle.get(url) ?? []
       const firstKept = since.get(connection) ?? Date.now()
-      const isLost = socketOf(client).destroyed || !connection.isReady()
-      const isOld = Date.now() - firstKept > maxAgeMs
-      if (!isOpen || isLost || isOld || kept.length >= size) return false
+      const mayBeKept = () =>
+        isOpen &&
+        !socketOf(client).destroyed &&
+        Date.now() - firstKept <= maxAgeMs &&
+        (idle.get(url)?.length ?? 0) < size
+      if (!mayBeKept() || !connection.isReady()) return false
       if (client.getTransactionStatus() !== 'I' && !(await answers(connection, 'rollback'))) {
         return false
       }
+      // A migration may have set or locked something for the session.
+      if (!(await answers(connection, 'discard all')) || !mayBeKept()) return false
+      const kept = idle.get(url) ?? []
       since.set(connection, firstKept)
       const forget = () => kept.splice(0, kept.length, ...kept.filter((each) => each !== one))
       const timer = setTimeout(() => {

@@ -64,6 +64,24 @@ export async function* writeBinary(
   yield out.take()
 }
 
+const LINE_FEED = Buffer.from('\n')
+
+/**
+ * The rows of a result with one column of bytes as lines, in pieces. Each value is a row in COPY's
+ * text format.
+ */
+export async function* writeLines(chunks: AsyncIterable<Chunk>): AsyncGenerator<Buffer> {
+  for await (const { rows, columns } of chunks) {
+    const lines: Uint8Array[] = []
+    for (let row = 0; row < rows; row++) {
+      const line = columns[0]?.(row)
+      if (!(line instanceof Uint8Array)) throw new TypeError('a row is not given as bytes')
+      lines.push(line, LINE_FEED)
+    }
+    yield Buffer.concat(lines)
+  }
+}
+
 type Writer = (value: unknown) => void
 
 function writersInto(out: Piece): Readonly<Record<BinaryForm, Writer>> {

@@ -77,3 +77,15 @@ it('a pool closes a DuckDB that nobody wants', async () => {
   }
   await expect.poll(() => existsSync(folder)).toBe(false)
 })
+
+it('a pool keeps one of two that are given back at once, and leaves nothing behind', async () => {
+  const folders: string[] = []
+  {
+    await using pool = createDuckDbPool()
+    const both = [await pool.open({ scratchDir }), await pool.open({ scratchDir })]
+    folders.push(...both.map((db) => db.scratchDir))
+    await Promise.all(both.map((db) => db[Symbol.asyncDispose]()))
+    expect(folders.filter((folder) => existsSync(folder))).toHaveLength(1)
+  }
+  expect(folders.filter((folder) => existsSync(folder))).toEqual([])
+})

@@ -29,8 +29,8 @@ export function createDuckDbPool({ idleMs = 60_000 }: { idleMs?: number } = {}):
   }
   /** Keeps it only as good as new: whatever went wrong ends with its database. */
   const giveBack = async (db: DuckDb, options: string): Promise<void> => {
-    const isGood = isOpen && kept === undefined && db.isClean()
-    if (!isGood || !(await isCleared(db))) {
+    const mayBeKept = () => isOpen && kept === undefined && db.isClean()
+    if (!mayBeKept() || !(await isCleared(db)) || !mayBeKept()) {
       await db[Symbol.asyncDispose]()
       return
     }

@@ -20,10 +20,10 @@ export interface DuckDb extends AsyncDisposable {
   /** The only row of a result. Throws `TypeError` unless there is exactly one. */
   row<Row>(sql: string): Promise<Row>
   /**
-   * A result as it is made, in order, some two thousand rows at a time. Only a few pieces are in
-   * memory at once, however large the result is.
+   * A result of `rows` rows as it is made, in order, some two thousand rows at a time. Only a few
+   * pieces are in memory at once, however large the result is. Throws if it ends before.
    */
-  chunks(select: string): AsyncIterable<Chunk>
+  chunks(select: string, rows: number): AsyncIterable<Chunk>
   /**
    * The columns of Parquet files, in the order of `paths`, in DuckDB's types. Each file is looked
    * into once, so a path must always lead to the same content.
@@ -176,13 +176,21 @@ async function openSession(
       throw new TypeError('a query did not return exactly one row')
     return found
   }
-  async function* chunks(select: string): AsyncGenerator<Chunk> {
+  async function* chunks(select: string, expected: number): AsyncGenerator<Chunk> {
     const result = await explained(() => connection.stream(select))
+    let seen = 0
     for (;;) {
       const chunk = await explained(() => result.fetchChunk())
-      if (chunk === null || chunk.rowCount === 0) return
+      if (chunk === null || chunk.rowCount === 0) break
+      seen += chunk.rowCount
       yield readChunk(shared, chunk)
     }
+    if (seen >= expected) return
+    // The driver ends a result that fails as if it were complete. Once more and as a whole, the
+    // statement says why.
+    shared.hasFailed = true
+    await rows(`select count(*) from (${select}) as failed where hash(failed) is null`)
+    throw new Error(`a result ended after ${seen} of ${expected} rows`)
   }
   const create = createRelations(shared, run)
   return {

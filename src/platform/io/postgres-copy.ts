@@ -41,16 +41,16 @@ export async function copyStatementToFile(
 }
 
 /**
- * Streams rows in COPY's binary format into `target`, a table with its columns. Returns the number
+ * Streams rows in one of COPY's formats into `target`, a table with its columns. Returns the number
  * of rows stored. If `pieces` throws, the server drops what it has and the same error is thrown.
  * Throws what `pg` throws.
  */
 export async function copyFromPieces(
   client: Client,
-  target: string,
+  { target, format }: { target: string; format: 'binary' | 'text' },
   pieces: AsyncIterable<Buffer>,
 ): Promise<number> {
-  const stream = client.query(copyFrom(`copy ${target} from stdin (format binary)`))
+  const stream = client.query(copyFrom(`copy ${target} from stdin (format ${format})`))
   await pipeline(pieces, stream)
   return stream.rowCount
 }

@@ -33,7 +33,8 @@ const CLOSE_TIMEOUT_MS = 3000
  * the database is unreachable.
  */
 export async function connect(database: Database): Promise<PostgresClient> {
-  const kept = await database.pool?.take(database.url)
+  // A new connection also ends the sessions of lost ones, which may hold locks.
+  const kept = lost.has(database.url) ? undefined : await database.pool?.take(database.url)
   if (kept !== undefined) return lend(kept, database)
   const attempts = database.attempts ?? 4
   const startedAt = Date.now()

@@ -178,6 +178,28 @@ describe('load()', () => {
   })
 })
 
+describe('a fact whose key is not the key of its source', () => {
+  it('I6 shows each key once, now and as of any batch', async () => {
+    await using shop = await createShop({
+      models: {
+        fact_stock: `select stock_id // 10 as stock_id, item_id, counted, _operation, _captured_at,
+          _ordinal from change_stock`,
+      },
+    })
+    await shop.run()
+    // Two rows of the source, inserted one after the other, are one thing here.
+    await shop.sql.query('insert into stock values (10, 1, 10)')
+    await shop.run()
+    await shop.sql.query('insert into stock values (11, 1, 20)')
+    await shop.run()
+    const seen = (from: string) => shop.query(`select stock_id, counted from ${from}`)
+    expect(await seen('fact_stock_current')).toEqual([{ stock_id: 1, counted: 20 }])
+    expect(await seen(`fact_stock_as_of('infinity')`)).toEqual([{ stock_id: 1, counted: 20 }])
+    expect(await seen('fact_stock_as_of_batch(3)')).toEqual([{ stock_id: 1, counted: 20 }])
+    expect(await seen('fact_stock_as_of_batch(2)')).toEqual([{ stock_id: 1, counted: 10 }])
+  })
+})
+
 describe('load() that fails', () => {
   const failures: readonly {
     readonly what: string

@@ -14,6 +14,10 @@ foreign_key as (
         and c.contype = 'f'
         and c.conrelid in (select oid from bare)
         and c.conparentid = 0
+        -- Its triggers may have been disabled.
+        and not exists (
+            select 1 from pg_trigger as t where t.tgconstraint = c.oid and t.tgenabled <> 'O'
+        )
         and not exists (
             select 1 from pg_description as d
             where d.classoid = 'pg_constraint'::regclass and d.objoid = c.oid
@@ -35,6 +39,7 @@ kept_up as (
         i.indrelid in (select oid from bare)
         and r.relkind = 'i'
         and r.reltablespace = 0
+        and current_setting('default_tablespace') = ''
         and r.reloptions is null
         and i.indisvalid
         and not i.indisreplident
@@ -48,6 +53,10 @@ kept_up as (
         )
         and not exists (
             select 1 from pg_inherits as h where h.inhrelid = i.indexrelid
+        )
+        and not exists (
+            select 1 from pg_depend as d
+            where d.classid = 'pg_class'::regclass and d.objid = i.indexrelid and d.deptype = 'x'
         )
         and not exists (
             select 1 from pg_attribute as a

@@ -1,6 +1,6 @@
 import { identifier } from '../io/sql.ts'
 import type { Calendar, Dimension } from '../project/model.ts'
-import { copyAside, storeRows, namesOf, planCopy } from './store-rows.ts'
+import { namesOf, planCopy, storeRows } from './store-rows.ts'
 import { checkCount, type TableLoad } from './table-load.ts'
 import { haveSameKey, onConflict, staleKeys } from './upsert.ts'
 
@@ -18,18 +18,21 @@ export async function loadDimension(
     checkCount(model.table, { expected, rows: await storeRows(transfer, plan, model.table) })
     return
   }
-  const incoming = await copyAside(transfer, plan, model.table)
-  checkCount(model.table, { expected, rows: incoming.rows })
+  const table = identifier(model.table)
+  const name = `incoming ${model.table}`
+  const incoming = identifier(name)
+  // Not a temporary table, because the loader may lack the right to create one.
+  await client.query(`create unlogged table ${incoming} (like ${table})`)
+  checkCount(model.table, { expected, rows: await storeRows(transfer, plan, name) })
   const columns = namesOf(plan)
   await client.query(`
-    insert into ${identifier(model.table)} as d (${columns})
-    select ${incoming.values} from ${incoming.name}
+    insert into ${table} as d (${columns})
+    select ${columns} from ${incoming}
     ${onConflict(model.key, plan, 'd')}`)
   if (isSwitch) {
-    await client.query(`
-      delete from ${staleKeys(model)} as s
-      using (select ${incoming.values} from ${incoming.name}) as i (${columns})
-      where ${haveSameKey(model, 's', 'i')}`)
+    await client.query(
+      `delete from ${staleKeys(model)} as s using ${incoming} as i where ${haveSameKey(model, 's', 'i')}`,
+    )
   }
-  await incoming.drop()
+  await client.query(`drop table ${incoming}`)
 }

@@ -85,6 +85,9 @@ const VALUES: readonly (readonly [duckDb: string, postgres: string, printed: str
   [`'calm'`, 'mood', 'calm'],
   [`7`, 'small_whole', '7'],
   [`'ab'`, 'char(4)', 'ab'],
+  [`'{abc,de}'`, 'char(3)[]', '{abc,"de "}'],
+  [`'101'`, 'bit(3)', '101'],
+  [`7`, 'integer generated always as identity', '7'],
   [`'2024-01-01'::date`, 'text', '2024-01-01'],
   [`'0044-03-15 (BC) 01:02:03'::timestamp`, 'text', '0044-03-15 01:02:03 BC'],
 ]
@@ -213,6 +216,8 @@ it.each([
   { type: 'numeric(4, 2)', value: '100.00::decimal(10, 2)', code: '22003' },
   { type: 'small_whole', value: '10', code: '23514' },
   { type: 'mood', value: `'angry'`, code: '22P02' },
+  { type: 'bit(1)', value: `'101'`, code: '22026' },
+  { type: 'char(3)[]', value: `'{four}'`, code: '22001' },
   { type: 'text', value: 'chr(0)', code: '22021' },
   { type: 'integer not null', value: 'null::integer', code: '23502' },
 ])(
@@ -235,9 +240,16 @@ it('storeRows() leaves the connection usable if the file cannot be read to its e
     await writeParquet(db, select, parquet)
     const transfer = { client, db }
     const plan = await planCopy(transfer, 't', [parquet])
-    const broken = { ...plan, select: `select error('gone')::bigint as id from (${select})` }
-    await expect(storeRows(transfer, broken, 't')).rejects.toThrow('Invalid Input Error')
-    await client.query('rollback to savepoint before')
+    // At once, and after most rows were sent.
+    for (const failing of ['true', 'id = 99000']) {
+      const broken = {
+        ...plan,
+        select: `select case when ${failing} then error('gone')::bigint else id end from (${select})`,
+      }
+      await expect(storeRows(transfer, broken, 't')).rejects.toThrow('Invalid Input Error')
+      await client.query('rollback to savepoint before')
+      expect(db.isClean()).toBe(false)
+    }
     expect(await storeRows(transfer, plan, 't')).toBe(100_000)
   })
 })

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { ContractError } from '../errors.ts'
-import { type BinaryForm, FORM_TYPES, writeBinary } from '../io/copy-binary.ts'
+import { type BinaryForm, FORM_TYPES, writeBinary, writeLines } from '../io/copy-binary.ts'
 import type { DuckDb } from '../io/duckdb.ts'
 import { copyFromPieces } from '../io/postgres-copy.ts'
 import type { Client } from '../io/postgres.ts'
-import { duckLiteral, identifier, identifiers, qualified } from '../io/sql.ts'
+import { identifier, identifiers, qualified } from '../io/sql.ts'
 import { describeFiles } from '../lake/describe-select.ts'
 import type { Column } from '../lake/lake-type.ts'
 import { readParquet } from '../lake/parquet.ts'
@@ -20,29 +20,27 @@ export interface Transfer {
 
 /** How the rows of change files are sent to one table. */
 export interface CopyPlan {
-  readonly columns: readonly SentColumn[]
-  /** Select of the rows, each column with the DuckDB type of its form. */
+  /** The names of the columns, in order. */
+  readonly columns: readonly string[]
+  /** The number of rows in the files. */
+  readonly rows: number
+  /** Select of the rows: a column for each form, or one column with whole lines as bytes. */
   readonly select: string
-}
-
-/** A column on its way from a change file to a table of the warehouse. */
-interface SentColumn extends Form {
-  readonly name: string
-  /** The table's type, with domains resolved. */
-  readonly type: string
+  /** In COPY's binary format, the form of each column; undefined in its text format. */
+  readonly forms: readonly BinaryForm[] | undefined
 }
 
 interface Form {
   readonly form: BinaryForm
-  /** The Postgres type that takes the bytes. */
-  readonly sentAs: string
   /** SQL of the value in DuckDB. */
   readonly value: string
 }
 
 /**
- * Plans the copy of change files into `table`. Throws `ContractError` (`WAREHOUSE_CHANGED`) if the
- * table cannot take their rows: it has lost a column, or has a new one that requires a value.
+ * Plans the copy of change files into `table`. Rows are sent in COPY's binary format if each column
+ * can be sent in the table's own type, and otherwise in its text format. Throws `ContractError`
+ * (`WAREHOUSE_CHANGED`) if the table cannot take their rows: it has lost a column, or has a new one
+ * that requires a value.
  */
 export async function planCopy(
   { client, db }: Transfer,
@@ -56,18 +54,17 @@ export async function planCopy(
   checkColumns(table, { incoming, present })
   const types = new Map(present.map(({ name, type }) => [name, type]))
   const typed = incoming.map((column) => ({ column, type: types.get(column.name) ?? 'text' }))
-  const areTimes = await haveOneForm(
-    db,
-    source,
-    typed.flatMap(({ column, type }) => (isTime(column, type) ? [column.name] : [])),
-  )
-  const columns = typed.map(({ column, type }) => ({
-    name: column.name,
-    type,
-    ...formOf(column, { type, isExactTime: areTimes && isTime(column, type) }),
-  }))
-  const values = columns.map(({ name, value }) => `${value} as ${identifier(name)}`)
-  return { columns, select: `select ${values.join(', ')} from ${source}` }
+  const times = typed.flatMap(({ column, type }) => (isTime(column, type) ? [column.name] : []))
+  const areExactTimes = await haveOneForm(db, source, times)
+  const forms = typed.flatMap(({ column, type }) => formOf(column, { type, areExactTimes }) ?? [])
+  const plan = { columns: incoming.map(({ name }) => name), rows: await db.count(source) }
+  if (forms.length < incoming.length) {
+    const line = `concat_ws(chr(9), ${incoming.map(asField).join(', ')})`
+    return { ...plan, select: `select encode(${line}) as line from ${source}`, forms: undefined }
+  }
+  const values = forms.map(({ value }, index) => `${value} as c${index}`)
+  const select = `select ${values.join(', ')} from ${source}`
+  return { ...plan, select, forms: forms.map(({ form }) => form) }
 }
 
 interface TableColumn {
@@ -107,83 +104,27 @@ export const RESTORE =
 
 /**
  * Streams the planned rows into `table`, in the order of the files, and returns how many were
- * stored. A column that cannot be sent in its own type goes as text into a table of its own first,
- * from which the server converts it as it would convert the text of a COPY.
+ * stored.
  */
 export async function storeRows(
-  transfer: Transfer,
+  { client, db }: Transfer,
   plan: CopyPlan,
   table: string,
 ): Promise<number> {
-  if (plan.columns.every(({ sentAs, type }) => isTakenAs(sentAs, type))) {
-    return await sendRows(transfer, plan, identifier(table))
-  }
-  const incoming = await copyAside(transfer, plan, table)
-  const { rowCount } = await transfer.client.query(`
-    insert into ${identifier(table)} (${namesOf(plan)}) select ${incoming.values} from ${incoming.name}`)
-  await incoming.drop()
-  return rowCount ?? 0
-}
-
-/** Copied rows in a table of their own. */
-export interface RowsAside {
-  /** Its quoted name. */
-  readonly name: string
-  readonly rows: number
-  /** Select list of the columns in the types of the table they are for. */
-  readonly values: string
-  drop(): Promise<void>
-}
-
-/**
- * Streams the planned rows into a new table without indexes, from which they can go into `table`.
- */
-export async function copyAside(
-  transfer: Transfer,
-  plan: CopyPlan,
-  table: string,
-): Promise<RowsAside> {
-  const { client } = transfer
-  const name = identifier(`incoming ${table}`)
-  const columns = plan.columns.map((column) => `${identifier(column.name)} ${column.sentAs}`)
-  // Not a temporary table, because the loader may lack the right to create one.
-  await client.query(`create unlogged table ${name} (${columns.join(', ')})`)
-  const values = plan.columns.map((column) => {
-    const value = identifier(column.name)
-    return isTakenAs(column.sentAs, column.type) ? value : `${value}::${column.type}`
-  })
-  return {
-    name,
-    rows: await sendRows(transfer, plan, name),
-    values: values.join(', '),
-    drop: async () => {
-      await client.query(`drop table ${name}`)
-    },
-  }
+  const { select, rows, forms } = plan
+  const chunks = db.chunks(select, rows)
+  const target = `${identifier(table)} (${namesOf(plan)})`
+  return forms === undefined
+    ? await copyFromPieces(client, { target, format: 'text' }, writeLines(chunks))
+    : await copyFromPieces(client, { target, format: 'binary' }, writeBinary(chunks, forms))
 }
 
 /** The quoted names of the columns that are sent, in order. */
 export function namesOf({ columns }: CopyPlan): string {
-  return identifiers(columns.map(({ name }) => name))
+  return identifiers(columns)
 }
 
-async function sendRows(
-  { client, db }: Transfer,
-  plan: CopyPlan,
-  relation: string,
-): Promise<number> {
-  const pieces = writeBinary(
-    db.chunks(plan.select),
-    plan.columns.map(({ form }) => form),
-  )
-  return await copyFromPieces(client, `${relation} (${namesOf(plan)})`, pieces)
-}
-
-/** Whether a column takes the bytes of another type, and reads them as it reads text. */
-function isTakenAs(sentAs: string, type: string): boolean {
-  return sentAs === type || (sentAs === 'text' && TEXT_TYPES.has(type))
-}
-
+/** The types that take bytes as they take text. */
 const TEXT_TYPES: ReadonlySet<string> = new Set(['text', 'character varying', 'character'])
 
 const INTEGERS = ['smallint', 'integer', 'bigint'] as const
@@ -202,29 +143,35 @@ const ALIKE: readonly (readonly [duckDb: RegExp, postgres: string, form: BinaryF
 const EPOCH_DAYS = 10_957
 const EPOCH_MICROS = 946_684_800_000_000n
 
-/** How a column is sent: in the table's own type if the value is then the same, else as text. */
+/**
+ * How a column is sent in the table's own type; undefined if the type may not hold exactly the same
+ * values.
+ */
 function formOf(
   { name, type: held }: Column,
-  { type, isExactTime }: { type: string; isExactTime: boolean },
-): Form {
+  { type, areExactTimes }: { type: string; areExactTimes: boolean },
+): Form | undefined {
   const column = identifier(name)
   const alike = ALIKE.find(([duckDb, postgres]) => duckDb.test(held) && postgres === type)
-  if (alike !== undefined) return { form: alike[2], sentAs: type, value: column }
+  if (alike !== undefined) return { form: alike[2], value: column }
+  if (held === 'VARCHAR' && TEXT_TYPES.has(type)) {
+    return { form: 'bytes', value: `encode(${column})` }
+  }
   const target = INTEGERS.find((each) => each === type)
   const width = INTEGERS.findIndex((each) => each.toUpperCase() === held)
   if (target !== undefined && width >= 0 && width <= INTEGERS.indexOf(target)) {
-    return { form: INTEGER_FORMS[target], sentAs: type, value: `${column}::${target}` }
+    return { form: INTEGER_FORMS[target], value: `${column}::${target}` }
   }
   if (held === 'DATE' && type === 'date') {
     const days = `(${column} - date '1970-01-01' - ${EPOCH_DAYS})::integer`
-    return { form: 'int4', sentAs: type, value: orInfinite(column, days, INFINITE_DAYS) }
+    return { form: 'int4', value: orInfinite(column, days, INFINITE_DAYS) }
   }
   if (MOMENTS[held] === type) {
     const micros = `epoch_us(${column}) - ${EPOCH_MICROS}`
-    return { form: 'int8', sentAs: type, value: orInfinite(column, micros, INFINITE_MICROS) }
+    return { form: 'int8', value: orInfinite(column, micros, INFINITE_MICROS) }
   }
-  if (isExactTime) return { form: 'int8', sentAs: type, value: `epoch_us(${column}::time)` }
-  return { form: 'bytes', sentAs: 'text', value: `encode(${asText(column, held)})` }
+  const isExactTime = areExactTimes && isTime({ name, type: held }, type)
+  return isExactTime ? { form: 'int8', value: `epoch_us(${column}::time)` } : undefined
 }
 
 const MOMENTS: Readonly<Record<string, string>> = {
@@ -276,19 +223,26 @@ async function haveOneForm(
   return !found
 }
 
-/** SQL of a value as the text from which Postgres reads it exactly. */
-function asText(column: string, held: string): string {
-  switch (held) {
-    case 'VARCHAR':
-      return column
+/** Types whose text never holds a backslash, tab or line break. */
+const PLAIN = /^(BOOLEAN|SMALLINT|INTEGER|BIGINT|DECIMAL\(.*\)|FLOAT|DOUBLE)$/
+
+/** SQL of a field in COPY's text format, from which Postgres reads the value exactly. */
+function asField({ name, type }: Column): string {
+  const column = identifier(name)
+  return `coalesce(${asText(column, type)}, '\\N')`
+}
+
+function asText(column: string, type: string): string {
+  if (PLAIN.test(type)) return `${column}::varchar`
+  switch (type) {
     case 'BLOB':
-      return `${duckLiteral('\\x')} || hex(${column})`
+      return `'\\\\x' || hex(${column})`
     case 'DATE':
     case 'TIMESTAMP':
     case 'TIMESTAMPTZ':
       // DuckDB marks a year before our era with `(BC)` behind the date, Postgres with `BC` at the end.
-      return `case when ${column} < '0001-01-01'::${held} then regexp_replace(${column}::varchar, ' \\(BC\\)(.*)$', '\\1 BC') else ${column}::varchar end`
+      return `case when ${column} < '0001-01-01'::${type} then regexp_replace(${column}::varchar, ' \\(BC\\)(.*)$', '\\1 BC') else ${column}::varchar end`
     default:
-      return `${column}::varchar`
+      return `replace(replace(replace(replace(${column}::varchar, '\\', '\\\\'), chr(9), '\\t'), chr(10), '\\n'), chr(13), '\\r')`
   }
 }

@@ -8,9 +8,7 @@ import type { CopyPlan } from './store-rows.ts'
  * equality. A table with only key columns has nothing to update.
  */
 export function onConflict(key: readonly string[], { columns }: CopyPlan, alias?: string): string {
-  const values = columns
-    .filter(({ name }) => !key.includes(name))
-    .map(({ name }) => identifier(name))
+  const values = columns.filter((name) => !key.includes(name)).map(identifier)
   if (values.length === 0) return `on conflict (${identifiers(key)}) do nothing`
   const set = values.map((column) => `${column} = excluded.${column}`).join(', ')
   if (alias === undefined) return `on conflict (${identifiers(key)}) do update set ${set}`

@@ -55,13 +55,15 @@ interface Referenced {
   readonly references: readonly NamedDimension[]
   /** Its entry in the batch before. */
   readonly before: ProcessedEntry | undefined
+  /** Whether its model reads a source table. */
+  readonly readsTables: boolean
 }
 
 /**
  * The dimensions that lack a row which this batch's facts name, found by one statement for all of
  * them. A dimension's rows are never removed, so a key in any of its files is published. A calendar
- * that is held or has rows in quarantine counts as lacking, because its days are made again with
- * every reference.
+ * that is held, has rows in quarantine or reads a source table counts as lacking, because its days
+ * are made again with every reference.
  */
 export async function findLacking(
   { db, zone }: PendingBatch,
@@ -76,11 +78,11 @@ export async function findLacking(
     versions.set(each.relation, relation)
     return { ...each, relation }
   }
-  for (const { model, references, before } of dimensions) {
+  for (const { model, references, before, readsTables } of dimensions) {
     if (references.length === 0) continue
     const files = await openFiles(zone, before?.state ?? [])
     const isUnsettled = before?.held !== undefined || (before?.open.length ?? 0) > 0
-    if (files.length === 0 || (model.kind === 'calendar' && isUnsettled)) {
+    if (files.length === 0 || (model.kind === 'calendar' && (isUnsettled || readsTables))) {
       lacking.add(model.table)
       continue
     }

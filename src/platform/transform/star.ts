@@ -206,7 +206,8 @@ async function changeDimensions(
     if (model.kind === 'fact') return []
     const references = referencesTo(model.table, star.facts)
     const reach = model.kind === 'calendar' ? 'none' : reachOf(model, input, star.reads)
-    return [{ model, references, reach, before: previous?.tables[model.table] }]
+    const readsTables = (star.reads.get(model) ?? []).length > 0
+    return [{ model, references, reach, readsTables, before: previous?.tables[model.table] }]
   })
   const lacking = await findLacking(
     batch,

@@ -3,8 +3,8 @@
 -- The fact table holds every version. Rows are only ever appended to it.
 create unique index if not exists {key_index} on {fact} ({key}, {record_id});
 
--- What was amended or deleted: all that can supersede a version, for a key that was deleted and comes
--- back was superseded before. Nothing enters it in a first load.
+-- What was amended or deleted, in order: what questions about changes look for. Nothing enters it in
+-- a first load.
 create index if not exists {changes_index}
 on {fact} (record_operation, {record_id}) include ({key}, recorded_at, batch_id)
 where record_operation <> 'insert';
@@ -23,7 +23,8 @@ select
 from {fact}
 window newest_last as (partition by {key} order by {record_id});
 
--- The rows as known at a moment: the versions that nothing known by then superseded. The planner sees
+-- The rows as known at a moment: the versions after which nothing of their key was known by then. An
+-- insert counts too: a model's key need not be the source's. The planner sees
 -- through the functions to the fact and its statistics; `distinct on` took as long as a sort of the
 -- whole history, and every join with it was planned blindly. `$1`, because a column may have the
 -- parameter's name.
@@ -39,7 +40,6 @@ begin atomic
             from {fact} as n
             where {same_key}
                 and n.{record_id} > f.{record_id}
-                and n.record_operation <> 'insert'
                 and n.recorded_at <= $1
         );
 end;
@@ -57,7 +57,6 @@ begin atomic
             from {fact} as n
             where {same_key}
                 and n.{record_id} > f.{record_id}
-                and n.record_operation <> 'insert'
                 and n.batch_id <= $1
         );
 end;
