@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { ContractError } from '../errors.ts'
-import { type BinaryForm, FORM_TYPES, writeBinary, writeLines } from '../io/copy-binary.ts'
+import { type BinaryForm, FORM_TYPES, writeBinary, writeText } from '../io/copy-formats.ts'
 import type { DuckDb } from '../io/duckdb.ts'
 import { copyFromPieces } from '../io/postgres-copy.ts'
 import type { Client } from '../io/postgres.ts'
@@ -115,7 +115,7 @@ export async function storeRows(
   const chunks = db.chunks(select, rows)
   const target = `${identifier(table)} (${namesOf(plan)})`
   return forms === undefined
-    ? await copyFromPieces(client, { target, format: 'text' }, writeLines(chunks))
+    ? await copyFromPieces(client, { target, format: 'text' }, writeText(chunks))
     : await copyFromPieces(client, { target, format: 'binary' }, writeBinary(chunks, forms))
 }
 

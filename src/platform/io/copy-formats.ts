@@ -70,7 +70,7 @@ const LINE_FEED = Buffer.from('\n')
  * The rows of a result with one column of bytes as lines, in pieces. Each value is a row in COPY's
  * text format.
  */
-export async function* writeLines(chunks: AsyncIterable<Chunk>): AsyncGenerator<Buffer> {
+export async function* writeText(chunks: AsyncIterable<Chunk>): AsyncGenerator<Buffer> {
   for await (const { rows, columns } of chunks) {
     const lines: Uint8Array[] = []
     for (let row = 0; row < rows; row++) {
