@@ -20,9 +20,9 @@ type CommonRead = Omit<TaskRead, keyof TableTask>
 
 /**
  * Returns an entry for every table. Tables that the previous batch deferred begin first, then the
- * largest, so that none of them is left for the end alone. Tables are read side by side, one for each thread that DuckDB may have, so
- * that the server, this process and DuckDB all have work. At least one table is read whatever the
- * time, so that every call makes progress.
+ * largest, so that none of them is left for the end alone. Tables are read side by side, one for
+ * each thread that DuckDB may have, so that the server, this process and DuckDB all have work. At
+ * least one table is read whatever the time, so that every call makes progress.
  */
 export async function captureTables(
   deps: Deps,

@@ -12,15 +12,16 @@ export interface KeptConnection {
 
 /**
  * Keeps connections open between two uses. Connecting takes longer than a run that finds no change:
- * 10 ms on this machine, and several round trips elsewhere. All settings end with their transaction
- * (`begin`), so a kept connection is as good as a new one.
+ * 10 ms on this machine, and several round trips elsewhere. A kept connection is as good as a new
+ * one: its transaction and all that was set, made or locked for its session have ended.
  */
 export interface ConnectionPool extends AsyncDisposable {
   /** A kept connection on which the server has just answered; undefined if there is none. */
   take(url: string): Promise<KeptConnection | undefined>
   /**
-   * Keeps a connection, after rolling back what it has begun. Returns false if it must be closed:
-   * it is lost, waits for an answer, is old, or there are enough.
+   * Keeps a connection, after rolling back what it has begun and discarding what belongs to its
+   * session. Returns false if it must be closed: it is lost, waits for an answer, is old, or there
+   * are enough.
    */
   keep(url: string, connection: KeptConnection): Promise<boolean>
 }

@@ -33,6 +33,7 @@ import {
   rulesOf,
   warningsOf,
 } from './rules.ts'
+import { type NamedDimension, selectNamed } from './named-dimension.ts'
 import type { SourceView } from './source-files.ts'
 
 /** A batch's changes to a dimension. Dispose of them once the dimension's entry is made. */
@@ -322,25 +323,20 @@ async function quarantineRows(
 /**
  * Adds an inferred row for every key that a fact names and the dimension lacks: the key, and
  * `Unknown` or null in every other column. The real row replaces it when it arrives, because it
- * differs from the published row. `facts` is a relation with the referring `columns`. Returns the
- * number of added rows. May be repeated.
+ * differs from the published row. Returns the number of added rows. May be repeated.
  */
 export async function inferRows(
   db: DuckDb,
   { table, model, changes, published }: DimensionChanges,
-  { facts, columns }: { facts: string; columns: readonly string[] },
+  reference: NamedDimension,
 ): Promise<number> {
-  const keys = table.key.map((key, index) => {
-    return `${identifier(columns[index] ?? '')} as ${identifier(key)}`
-  })
-  const present = columns.map((column) => `${identifier(column)} is not null`).join(' and ')
   const using = `using (${identifiers(table.key)})`
   const values = table.columns.map(({ name, type }) => {
     if (table.key.includes(name)) return identifier(name)
     return isNullable(model, name) ? `null::${type}` : `'Unknown'`
   })
   await using named = await db.table(
-    `select distinct ${keys.join(', ')} from ${facts} where ${present}`,
+    `select distinct * from (${selectNamed(reference, table.key)})`,
   )
   const lacking = `${named.name} anti join ${published} ${using} anti join ${changes} ${using}`
   const inferred = await db.count(lacking)

@@ -5,9 +5,10 @@ import type { PendingBatch } from '../lake/batch.ts'
 import type { ProcessedEntry } from '../lake/commit-record.ts'
 import { readParquet } from '../lake/parquet.ts'
 import { openFiles } from '../lake/zone.ts'
-import type { Calendar, Dimension, Fact, Reference } from '../project/model.ts'
+import type { Calendar, Dimension, Fact } from '../project/model.ts'
 import type { DimensionChanges } from './dimension.ts'
 import type { FactVersions } from './fact.ts'
+import { type NamedDimension, selectNamed } from './named-dimension.ts'
 
 /**
  * Opens the days that facts name as `named_date`, which a calendar's model reads. Dispose of the
@@ -26,14 +27,6 @@ export async function openNamedDates(
     `select distinct date_id::date as date_id from (${[none, ...arms].join(' union all ')})`,
     'named_date',
   )
-}
-
-/** A reference from this batch's versions of a fact to a dimension. */
-export interface NamedDimension {
-  readonly fact: Fact
-  readonly reference: Reference
-  /** Relation of the versions. */
-  readonly relation: string
 }
 
 /** Every reference from this batch's facts to a dimension. */
@@ -99,18 +92,6 @@ export async function findLacking(
   )
   for (const { dimension } of found) lacking.add(dimension)
   return lacking
-}
-
-/** SQL of the keys that a reference names, under the names of the dimension's key. */
-function selectNamed(
-  { reference: { columns }, relation }: NamedDimension,
-  key: readonly string[],
-): string {
-  const named = key.map((name, place) => {
-    return `${identifier(columns[place] ?? '')} as ${identifier(name)}`
-  })
-  const present = columns.map((column) => `${identifier(column)} is not null`).join(' and ')
-  return `select ${named.join(', ')} from ${relation} where ${present}`
 }
 
 /**

@@ -30,13 +30,8 @@ import {
 } from './inputs.ts'
 import type { ChangedTable } from './lineage/affected-rows.ts'
 import { withModelErrors } from './model-error.ts'
-import {
-  checkJoined,
-  findLacking,
-  type NamedDimension,
-  openNamedDates,
-  referencesTo,
-} from './references.ts'
+import type { NamedDimension } from './named-dimension.ts'
+import { checkJoined, findLacking, openNamedDates, referencesTo } from './references.ts'
 import { prepareRefused, type RefusedChanges } from './refused-changes.ts'
 import { addBroken, type Broken } from './rules.ts'
 import type { SourceView } from './source-files.ts'
@@ -256,8 +251,7 @@ async function joinFacts(
   const inferred: NamedDimension[] = []
   let { counts } = dimension
   for (const named of references) {
-    const { reference, relation } = named
-    const rows = await inferRows(db, dimension, { facts: relation, columns: reference.columns })
+    const rows = await inferRows(db, dimension, named)
     counts = addInferred(counts, rows)
     // If no row was missing, every version joins already.
     if (rows > 0) inferred.push(named)

@@ -24,10 +24,9 @@ from {fact}
 window newest_last as (partition by {key} order by {record_id});
 
 -- The rows as known at a moment: the versions after which nothing of their key was known by then. An
--- insert counts too: a model's key need not be the source's. The planner sees
--- through the functions to the fact and its statistics; `distinct on` took as long as a sort of the
--- whole history, and every join with it was planned blindly. `$1`, because a column may have the
--- parameter's name.
+-- insert counts too, because a model's key need not be the source's. The planner sees through the
+-- functions to the fact and its statistics; with `distinct on` every join was planned blindly. `$1`,
+-- because a column may have the parameter's name.
 create or replace function {as_of} (moment timestamptz) returns setof {fact}
 language sql stable parallel safe
 begin atomic
