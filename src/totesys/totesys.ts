@@ -1,5 +1,5 @@
 import type { Project } from '../platform/project/project.ts'
-import type { Calendar, Check, DataTest, Dimension, Fact } from '../platform/project/model.ts'
+import type { Calendar, Check, DataTest, Dimension, Fact, Sums } from '../platform/project/model.ts'
 import { dashboard } from './presentation/pages.ts'
 import { contract } from './source/contract.ts'
 
@@ -33,6 +33,17 @@ export const totesys: Project = {
       recordId: 'sales_record_id',
       checks: [positive('units_sold'), notNegative('unit_price')],
       sought: ['created_date', 'counterparty_id', 'design_id'],
+      sums: {
+        columns: { units: 'units_sold', amount: 'units_sold * unit_price' },
+        grains: {
+          staff: ['created_date', 'currency_id', 'sales_staff_id'],
+          counterparty: ['created_date', 'currency_id', 'counterparty_id'],
+          location: ['created_date', 'currency_id', 'agreed_delivery_location_id'],
+          hour: ['created_date', 'currency_id', 'created_hour'],
+          delivery: ['created_date', 'currency_id', 'agreed_delivery_date'],
+        },
+        derived: { created_hour: 'extract(hour from created_time)::integer' },
+      },
       references: {
         created_date: 'dim_date',
         last_updated_date: 'dim_date',
@@ -50,7 +61,14 @@ export const totesys: Project = {
       key: 'purchase_order_id',
       recordId: 'purchase_record_id',
       checks: [positive('item_quantity'), notNegative('item_unit_price')],
-      sought: ['created_date', 'counterparty_id'],
+      sought: ['created_date', 'agreed_delivery_date', 'counterparty_id'],
+      sums: {
+        columns: { quantity: 'item_quantity', amount: 'item_quantity * item_unit_price' },
+        grains: {
+          staff: ['created_date', 'currency_id', 'staff_id'],
+          counterparty: ['created_date', 'currency_id', 'counterparty_id'],
+        },
+      },
       references: {
         created_date: 'dim_date',
         last_updated_date: 'dim_date',
@@ -68,6 +86,12 @@ export const totesys: Project = {
       recordId: 'payment_record_id',
       checks: [notNegative('payment_amount')],
       sought: ['created_date', 'payment_date', 'counterparty_id'],
+      sums: {
+        columns: { amount: 'payment_amount' },
+        grains: {
+          due: ['payment_date', 'currency_id', 'payment_type_id', 'counterparty_id', 'paid'],
+        },
+      },
       references: {
         created_date: 'dim_date',
         last_updated_date: 'dim_date',
@@ -142,11 +166,12 @@ interface FactSketch {
   readonly references: Readonly<Record<string, string>>
   /** The columns by which questions filter current rows. */
   readonly sought: readonly string[]
+  readonly sums: Sums
 }
 
 function fact(
   table: string,
-  { from, key, recordId, checks, references, sought }: FactSketch,
+  { from, key, recordId, checks, references, sought, sums }: FactSketch,
 ): Fact {
   return {
     kind: 'fact',
@@ -157,6 +182,7 @@ function fact(
     recordId,
     checks,
     sought,
+    sums,
     headline: new URL(`./presentation/headline_${from}.sql`, import.meta.url),
     references: Object.entries(references).map(([column, name]) => ({
       columns: [column],

@@ -430,7 +430,9 @@ describe('a warehouse that somebody has changed', () => {
     ['history', 'drop view fact_payment_history'],
     ['function', 'drop function fact_payment_as_of_batch'],
     ['lock', 'drop table tidemark_lock'],
-    ['column of a current table', 'alter table fact_payment_current drop column paid'],
+    ['column of a current table', 'alter table fact_payment_current drop column paid cascade'],
+    ['table of sums', 'drop table fact_payment_by_due cascade'],
+    ['view of sums', 'drop view fact_payment_sums_current cascade'],
     ['key of a current table', 'alter table fact_payment_current drop column payment_id cascade'],
     [
       'unique key of a current table',
@@ -460,7 +462,7 @@ describe('a warehouse that somebody has changed', () => {
     expect(system.entries).toContainEqual({
       event: 'warehouse_restored',
       level: 'alert',
-      relations: ['fact_payment_current'],
+      relations: ['fact_payment_current', 'fact_payment_sums_current'],
     })
   })
 
@@ -518,7 +520,7 @@ describe('a warehouse that somebody has changed', () => {
     const [view] = await system.query<{ name: string }>(
       `select name from tidemark_relation as r
        inner join pg_class as c on c.relname = r.name and c.relkind = 'v'
-       where name not like 'tidemark%' and name not like '%history' limit 1`,
+       where name not like 'tidemark%' and name !~ '(history|current)$' limit 1`,
     )
     if (view === undefined) throw new Error('the domain has no view')
     await system.query(`drop view ${view.name} cascade`)

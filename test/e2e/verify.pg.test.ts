@@ -79,7 +79,7 @@ it('I6 verify() leaves rows in quarantine out, and counts them', async () => {
 
 it('I6 verify() compares the maintained current rows with their history', async () => {
   await verify(system.deps)
-  await system.query('alter table fact_payment_current drop column batch_id')
+  await system.query('alter table fact_payment_current drop column batch_id cascade')
   await system.query('alter table fact_payment_current add column batch_id bigint default 99')
   const report = await verify(system.deps)
   const fact = report.tables.find(({ table }) => table === 'fact_payment')

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Project } from '../../src/platform/project/project.ts'
-import type { Check, Dimension, Fact } from '../../src/platform/project/model.ts'
+import type { Check, Dimension, Fact, Sums } from '../../src/platform/project/model.ts'
 import type { Feed, SourceTable } from '../../src/platform/project/source-contract.ts'
 import { createSystem, type TestSystem } from './system.ts'
 
@@ -80,6 +80,8 @@ export interface ShopOptions {
   readonly columns?: Readonly<Record<string, NonNullable<SourceTable['columns']>>>
   /** SQL of data tests by name. */
   readonly tests?: Readonly<Record<string, string>>
+  /** Sums of facts, by table. */
+  readonly sums?: Readonly<Record<string, Sums>>
   /** Adds the feed `price`, the price of an item on a day, and a fact made from it. */
   readonly hasPrices?: boolean
 }
@@ -101,6 +103,7 @@ export async function writeShop(
     checks = {},
     columns = {},
     tests = {},
+    sums = {},
     hasPrices = false,
   }: ShopOptions = {},
 ): Promise<Project> {
@@ -120,6 +123,7 @@ export async function writeShop(
     sql: url(`models/${table}.sql`),
     key: [key],
     ...(checks[table] === undefined ? {} : { checks: checks[table] }),
+    ...(sums[table] === undefined ? {} : { sums: sums[table] }),
   })
   const item: Dimension = {
     kind: 'dimension',

@@ -1,6 +1,8 @@
 import type pg from 'pg'
 import { expect } from 'vitest'
 import type { CommitRecord } from '../../src/platform/lake/commit-record.ts'
+import { sumsTablesOf } from '../../src/platform/warehouse/sums.ts'
+import { totesys } from '../../src/totesys/totesys.ts'
 import type { TestSystem } from './system.ts'
 
 /**
@@ -119,4 +121,18 @@ export async function expectFaithful({ source, query }: TestSystem): Promise<voi
   for (const [ofSource, ofWarehouse] of PAIRS) {
     expect(await query(ofWarehouse)).toEqual(await source.query(ofSource))
   }
+  for (const [sums, expected] of SUMS) {
+    const wrong = `(${sums} except all ${expected}) union all (${expected} except all ${sums})`
+    expect(await query(wrong)).toEqual([])
+  }
 }
+
+/** Pairs of queries on the warehouse that must give the same rows: kept sums, and the rows summed. */
+const SUMS = totesys.models.flatMap((model) =>
+  model.kind !== 'fact'
+    ? []
+    : sumsTablesOf(model).map(({ name, by, select }) => {
+        const columns = [...by, 'row_count', ...Object.keys(model.sums?.columns ?? {})]
+        return [`select ${columns.join(', ')} from ${name}`, select] as const
+      }),
+)

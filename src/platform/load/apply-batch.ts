@@ -8,9 +8,9 @@ import { changedRows } from '../lake/table-entry.ts'
 import type { Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { readLoaded } from '../warehouse/ledger.ts'
-import { inLockedTransaction, type WarehouseClient } from '../warehouse/warehouse.ts'
+import { sumsTablesOf } from '../warehouse/sums.ts'
+import { inLockedTransaction, RESTORE, type WarehouseClient } from '../warehouse/warehouse.ts'
 import { bareTables } from './bare-tables.ts'
-import { RESTORE } from './store-rows.ts'
 import { loadDimension } from './load-dimension.ts'
 import { loadFact } from './load-fact.ts'
 import type { TableLoad } from './table-load.ts'
@@ -73,9 +73,11 @@ export async function loadBatch(
  * facts).
  */
 export async function analyzeStars(client: Client, { models }: Project): Promise<void> {
-  const tables = models.flatMap(({ kind, table }) =>
-    kind === 'fact' ? [table, `${table}_current`] : [table],
-  )
+  const tables = models.flatMap((model) => {
+    const { kind, table } = model
+    if (kind !== 'fact') return [table]
+    return [table, `${table}_current`, ...sumsTablesOf(model).map(({ name }) => name)]
+  })
   if (tables.length > 0) await client.query(`analyze ${identifiers(tables)}`)
 }
 

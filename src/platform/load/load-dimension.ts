@@ -1,8 +1,9 @@
 import { identifier } from '../io/sql.ts'
 import type { Calendar, Dimension } from '../project/model.ts'
+import { haveSameKey } from '../warehouse/same-key.ts'
 import { namesOf, planCopy, storeRows } from './store-rows.ts'
 import { checkCount, type TableLoad } from './table-load.ts'
-import { haveSameKey, onConflict, staleKeys } from './upsert.ts'
+import { onConflict, staleKeys } from './upsert.ts'
 
 /**
  * Upserts a batch's rows of a dimension. During a switch to another generation, also notes that the

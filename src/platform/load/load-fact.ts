@@ -1,11 +1,14 @@
 import { identifier, identifiers } from '../io/sql.ts'
 import type { TableEntry } from '../lake/commit-record.ts'
 import type { Fact } from '../project/model.ts'
+import { haveSameKey } from '../warehouse/same-key.ts'
+import { fillSums } from '../warehouse/sums.ts'
 import { storeRows, namesOf, planCopy } from './store-rows.ts'
+import { updateSums } from './load-sums.ts'
 import { checkCount, type TableLoad } from './table-load.ts'
-import { haveSameKey, onConflict } from './upsert.ts'
+import { onConflict } from './upsert.ts'
 
-/** Appends the batch's versions to a fact and updates its current rows. */
+/** Appends the batch's versions to a fact and updates its current rows and their sums. */
 export async function loadFact(
   model: Fact,
   { transfer, files, expected, isEmpty }: TableLoad,
@@ -27,6 +30,7 @@ export async function loadFact(
     entry.changesSince === undefined
       ? `(select * from ${table} where ${ids})`
       : `(select distinct on (${key}) * from ${table} where ${ids} order by ${key}, ${recordId} desc)`
+  if (!isEmpty) await updateSums(client, model, newest)
   await client.query(`
     insert into ${current} as c (${columns})
     select ${columns} from ${newest} as f where record_operation <> 'delete'
@@ -36,4 +40,5 @@ export async function loadFact(
       delete from ${current} as c using ${newest} as f
       where f.record_operation = 'delete' and ${haveSameKey(model, 'c', 'f')}`)
   }
+  if (isEmpty && model.sums !== undefined) await client.query(fillSums(model))
 }

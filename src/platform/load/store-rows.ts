@@ -9,6 +9,7 @@ import { describeFiles } from '../lake/describe-select.ts'
 import type { Column } from '../lake/lake-type.ts'
 import { readParquet } from '../lake/parquet.ts'
 import { CHANGE_COLUMNS } from '../project/source-contract.ts'
+import { RESTORE } from '../warehouse/warehouse.ts'
 
 const TABLE_COLUMNS = readFileSync(new URL('./table-columns.sql', import.meta.url), 'utf8')
 
@@ -97,10 +98,6 @@ function checkColumns(
     },
   )
 }
-
-/** What to do about a warehouse that somebody else has changed. */
-export const RESTORE =
-  'restore the warehouse from a backup, or load into an empty TIDEMARK_WAREHOUSE_SCHEMA; nothing was changed'
 
 /**
  * Streams the planned rows into `table`, in the order of the files, and returns how many were

@@ -2,9 +2,11 @@ import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
 import { readLoaded } from '../warehouse/ledger.ts'
+import { haveSameKey } from '../warehouse/same-key.ts'
+import { sumsTablesOf } from '../warehouse/sums.ts'
 import { inLockedTransaction, type WarehouseClient } from '../warehouse/warehouse.ts'
 import { analyzeStars, applyBatch, type LoadInput } from './apply-batch.ts'
-import { haveSameKey, staleKeys } from './upsert.ts'
+import { staleKeys } from './upsert.ts'
 
 /**
  * Replaces the content of the warehouse with another generation, batch 1 to the last, in one
@@ -28,8 +30,12 @@ export async function switchGeneration(
       if (loaded?.generation === generation || (loaded?.batch ?? 0) > lastBatch) return 'skipped'
       for (const model of project.models) {
         if (model.kind === 'fact') {
-          await client.query(`delete from ${identifier(model.table)}`)
-          await client.query(`delete from ${identifier(`${model.table}_current`)}`)
+          const tables = [
+            model.table,
+            `${model.table}_current`,
+            ...sumsTablesOf(model).map(({ name }) => name),
+          ]
+          for (const table of tables) await client.query(`delete from ${identifier(table)}`)
         } else {
           await client.query(`
             create unlogged table ${staleKeys(model)} as

@@ -24,8 +24,3 @@ export function onConflict(key: readonly string[], { columns }: CopyPlan, alias?
 export function staleKeys(model: Model): string {
   return identifier(`stale ${model.table}`)
 }
-
-/** SQL condition that two rows, given by their aliases, have the same key. */
-export function haveSameKey({ key }: Model, a: string, b: string): string {
-  return key.map((name) => `${a}.${identifier(name)} = ${b}.${identifier(name)}`).join(' and ')
-}

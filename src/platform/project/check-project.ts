@@ -1,5 +1,5 @@
 import { ConfigError } from '../errors.ts'
-import { type Fact, indexName, type Model, OWN_REASONS } from './model.ts'
+import { type Fact, indexName, type Model, OWN_REASONS, ROW_GRAIN, sumsName } from './model.ts'
 import type { Project } from './project.ts'
 import { capturedTables, type Feed, filesOf, type SourceTable } from './source-contract.ts'
 
@@ -34,6 +34,7 @@ export function checkProject(project: Project): void {
     ...tables.filter(({ columns }) => columns !== undefined).map(({ name }) => name),
     ...project.models.map(({ table }) => table),
     ...facts.flatMap(({ table }) => [`${table}_current`, `${table}_history`]),
+    ...facts.flatMap(sumsNames),
   ])
   for (const { name, key } of [
     ...tables,
@@ -53,7 +54,55 @@ export function checkProject(project: Project): void {
   for (const table of project.source.tables) checkExcluded(table)
   for (const feed of project.source.feeds ?? []) checkWide(feed)
   for (const model of project.models) checkReasons(model)
-  for (const fact of facts) checkFact(project, fact)
+  for (const fact of facts) {
+    checkFact(project, fact)
+    checkSums(fact)
+  }
+}
+
+/** The names of the tables and of the view that keep and show a fact's sums. */
+function sumsNames({ table, sums }: Fact): string[] {
+  if (sums === undefined) return []
+  return [
+    ...Object.keys(sums.grains).map((grain) => sumsName(table, grain)),
+    `${table}_sums_current`,
+  ]
+}
+
+/** The columns that every table and view of sums has of its own. */
+const SUMS_COLUMNS = ['grain', 'row_count']
+
+/**
+ * Throws if a fact's sums cannot be kept: a name that is too long or taken, a grain without columns
+ * or by a column that may be null.
+ */
+function checkSums(fact: Fact): void {
+  const { table, sums, nullable = [], sought = [] } = fact
+  if (sums === undefined) return
+  const long = sumsNames(fact).find((name) => Buffer.byteLength(name) > MAX_NAME_BYTES)
+  if (long !== undefined) {
+    throw fault(`The name ${long} is longer than ${MAX_NAME_BYTES} bytes`, 'shorten it')
+  }
+  if (Object.keys(sums.grains).length === 0) {
+    throw fault(`The sums of ${table} have no grain`, 'add a grain, or leave sums out')
+  }
+  const by = [...new Set([...Object.values(sums.grains).flat(), ...sought])]
+  checkDistinct(`sums column of ${table}`, [...SUMS_COLUMNS, ...by, ...Object.keys(sums.columns)])
+  for (const [grain, columns] of Object.entries(sums.grains)) {
+    if (grain === ROW_GRAIN || !/^[a-z][a-z0-9_]*$/.test(grain)) {
+      throw fault(
+        `${table} cannot have sums by the grain ${grain}`,
+        `use lower-case letters, digits and underscores; ${ROW_GRAIN} is the grain of single rows`,
+      )
+    }
+    const empty = columns.find((column) => nullable.includes(column))
+    if (columns.length === 0 || empty !== undefined) {
+      throw fault(
+        `The sums of ${table} by ${grain} ${empty === undefined ? 'have no columns' : `name ${empty}, which may be null`}`,
+        'sum by columns that always have a value',
+      )
+    }
+  }
 }
 
 /**

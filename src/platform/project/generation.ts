@@ -16,9 +16,10 @@ export function generationOf(project: Project): string {
   const models = project.models.map((model) => ({
     ...model,
     sql: readModel(model),
-    // These only say how a fact is shown and found, and `headline` is a path on this machine.
+    // These only say how a fact is shown, found and summed, and `headline` is a path on this machine.
     headline: undefined,
     sought: undefined,
+    sums: undefined,
   }))
   const text = JSON.stringify([PLATFORM_GENERATION, project.source, models])
   return createHash('sha256').update(text).digest('hex').slice(0, 12)

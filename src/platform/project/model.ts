@@ -78,11 +78,35 @@ export interface Fact extends ModelBase {
   readonly references: readonly Reference[]
   /** Columns by which people look up its current rows. The current table has an index on each. */
   readonly sought?: readonly string[]
+  /** Sums over its current rows that every load keeps up to date. */
+  readonly sums?: Sums
   /**
    * A Postgres query over the star schema that returns one `headline` for people: which of these
    * facts this is. Its parameters are the values of the key.
    */
   readonly headline?: URL
+}
+
+/**
+ * Sums over a fact's current rows, for questions that add up all of them. Each grain is a table
+ * `<fact>_by_<grain>`; the view `<fact>_sums_current` shows all of them and the single rows.
+ * Expressions are SQL in Postgres' dialect over the fact's columns.
+ */
+export interface Sums {
+  /** What a row adds to each sum: an integer or a numeric. Null adds nothing. */
+  readonly columns: Readonly<Record<string, string>>
+  /** The columns of which each combination has one row of sums, by grain. None may be nullable. */
+  readonly grains: Readonly<Record<string, readonly string[]>>
+  /** Columns of grains that are not the fact's own. They have a value for every row. */
+  readonly derived?: Readonly<Record<string, string>>
+}
+
+/** The grain of the single rows in the view of a fact's sums. */
+export const ROW_GRAIN = 'row'
+
+/** The name of the table that keeps a fact's sums by a grain. */
+export function sumsName(fact: string, grain: string): string {
+  return `${fact}_by_${grain}`
 }
 
 /** The name of the index on a fact's current table for a column in `sought`. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createShop, type ShopSystem } from '../../../test/support/shop.ts'
+import type { Sums } from '../project/model.ts'
 
 /** A version in the model, in the order of the fact's record ids. */
 interface Version {
@@ -35,8 +36,22 @@ const tables: readonly TableModel[] = [
   { table: 'stock', value: 'counted', captured: new Map(), live: new Map(), versions: [] },
 ]
 
+/** Groups that come and go, because few keys are live at a time. */
+const SUMS: Readonly<Record<string, Sums>> = {
+  fact_sale: {
+    columns: { units: 'units', worth: 'units * price' },
+    grains: { item: ['item_id'], units: ['sold_on', 'sold_units'] },
+    derived: { sold_units: 'units + 0' },
+  },
+  fact_stock: {
+    columns: { counted: 'counted' },
+    grains: { parity: ['is_odd'] },
+    derived: { is_odd: 'stock_id % 2 = 1' },
+  },
+}
+
 beforeAll(async () => {
-  shop = await createShop()
+  shop = await createShop({ sums: SUMS })
   await shop.run()
   batch = 1
   await shop.query(`
@@ -67,6 +82,7 @@ describe('history', () => {
           expect(extracted?.record?.batch).toBe(batch)
         }
         for (const model of tables) await compare(model, firstBatch)
+        for (const { table } of tables) await compareSums(`fact_${table}`, firstBatch)
       }),
       { numRuns: 8, endOnFailure: true },
     )
@@ -184,6 +200,34 @@ async function compare(model: TableModel, firstBatch: number): Promise<void> {
   expect(await rows(`${fact}_as_of_batch(0)`)).toEqual([])
   expect(await rows(`${fact}_as_of('-infinity')`)).toEqual([])
   expect(await rows(`${fact}_as_of('infinity')`)).toEqual(asOf(versions, batch))
+}
+
+/** Compares a fact's sums, now and as of each batch, with the rows that they should sum. */
+async function compareSums(fact: string, firstBatch: number): Promise<void> {
+  const { columns, grains, derived = {} } = SUMS[fact] ?? { columns: {}, grains: {} }
+  const expectSums = async (from: string, rows: string): Promise<void> => {
+    for (const [grain, by] of Object.entries(grains)) {
+      const names = [...by, 'row_count', ...Object.keys(columns)].join(', ')
+      const keys = by.map((name) => derived[name] ?? name)
+      const added = Object.values(columns).map((sql) => `coalesce(sum(${sql}), 0)`)
+      const expected = `select ${[...keys, 'count(*)', ...added].join(', ')} from ${rows}
+        group by ${keys.map((_, index) => index + 1).join(', ')}`
+      const found = `select ${names} from ${from} where grain = '${grain}'`
+      const difference = `(${found} except all ${expected}) union all (${expected} except all ${found})`
+      expect(await shop.query(difference), `${from} by ${grain}`).toEqual([])
+    }
+    const single = `select count(*)::int as rows from ${from} where grain = 'row'`
+    expect(await shop.query(single)).toEqual(
+      await shop.query(`select count(*)::int as rows from ${rows}`),
+    )
+  }
+  await expectSums(`${fact}_sums_current`, `${fact}_current`)
+  for (const { batch: number, snapshot } of await shop.records()) {
+    if (number < firstBatch) continue
+    const moment = `timestamptz '${snapshot.takenAt}'`
+    await expectSums(`${fact}_sums_as_of(${moment})`, `${fact}_as_of_batch(${number})`)
+  }
+  await expectSums(`${fact}_sums_as_of('-infinity')`, `${fact}_as_of_batch(0)`)
 }
 
 /** The last version of each key up to a batch, without deleted keys. */

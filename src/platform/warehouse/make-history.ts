@@ -3,8 +3,10 @@ import { ConfigError } from '../errors.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { type Fact, indexName } from '../project/model.ts'
+import { haveSameKey } from './same-key.ts'
 
 const HISTORY = readFileSync(new URL('./history.sql', import.meta.url), 'utf8')
+const PAST = readFileSync(new URL('./past.sql', import.meta.url), 'utf8')
 
 /** Columns that every fact has for its history. */
 const ADD_HISTORY_COLUMNS = `
@@ -60,11 +62,14 @@ export async function makeHistory(client: Client, fact: Fact): Promise<boolean> 
     fact: table,
     columns: identifiers(columns.map(({ name }) => name)),
     versions: columns.map(({ name }) => `f.${identifier(name)}`).join(', '),
+    current_rows: columns.map(({ name }) => `c.${identifier(name)}`).join(', '),
     key: identifiers(fact.key),
-    same_key: fact.key.map((name) => `n.${identifier(name)} = f.${identifier(name)}`).join(' and '),
+    same_key: haveSameKey(fact, 'n', 'f'),
+    current_key: haveSameKey(fact, 'n', 'c'),
     record_id: identifier(fact.recordId),
     key_index: identifier(`${fact.table}_key_idx`),
     changes_index: identifier(changesIndex(fact)),
+    moment_index: identifier(momentIndex(fact)),
     current,
     history,
     as_of: identifier(`${fact.table}_as_of`),
@@ -72,7 +77,7 @@ export async function makeHistory(client: Client, fact: Fact): Promise<boolean> 
   }
   await dropOutdatedView(client, history, columns)
   const isNew = (await readColumns(client, current)).length === 0
-  await client.query(HISTORY.replaceAll(/\{(\w+)\}/g, (_, name: string) => names[name] ?? ''))
+  await client.query(render(HISTORY, names))
   // Adds columns that a later migration gave the fact or that somebody dropped, which also drops
   // the key.
   const present = new Set((await readColumns(client, current)).map(({ name }) => name))
@@ -86,12 +91,23 @@ export async function makeHistory(client: Client, fact: Fact): Promise<boolean> 
   if (!(await isKeyed(client, fact))) {
     await client.query(`alter table ${current} add primary key (${identifiers(fact.key)})`)
   }
+  await client.query(render(PAST, names))
   for (const { name, column } of indexesOf(fact)) {
     await client.query(
       `create index if not exists ${identifier(name)} on ${current} (${identifier(column)})`,
     )
   }
   return isIncomplete
+}
+
+/** Puts names in the place of those in braces. */
+function render(sql: string, names: Readonly<Record<string, string>>): string {
+  return sql.replaceAll(/\{(\w+)\}/g, (_, name: string) => names[name] ?? '')
+}
+
+/** The index of a fact's versions by the moment of their capture. */
+function momentIndex({ table }: Fact): string {
+  return `${table}_moment_idx`
 }
 
 /** The index of the versions of a fact that were amended or deleted. */
@@ -101,7 +117,7 @@ function changesIndex({ table }: Fact): string {
 
 /** Names of the indexes of a fact and of its current table, in addition to their keys. */
 export function indexNamesOf(fact: Fact): string[] {
-  return [changesIndex(fact), ...indexesOf(fact).map(({ name }) => name)]
+  return [changesIndex(fact), momentIndex(fact), ...indexesOf(fact).map(({ name }) => name)]
 }
 
 /** Fills a current table with the latest version of each key, without deleted keys. */

@@ -34,6 +34,7 @@ describe('migrate()', () => {
       'platform/002_batches.sql',
       'platform/003_origin.sql',
       'platform/004_delay.sql',
+      'platform/005_sums.sql',
       'shop/001_star.sql',
     ])
     await migrateWith(warehouse, shop.project)

@@ -6,6 +6,7 @@ import { type Client, onlyRow } from '../io/postgres.ts'
 import { NO_TIME_LIMITS } from '../io/session.ts'
 import type { Project } from '../project/project.ts'
 import { makeHistory } from './make-history.ts'
+import { makeSums } from './make-sums.ts'
 import {
   checkRelations,
   findMissing,
@@ -104,6 +105,7 @@ export async function applyMigrations(
   for (const model of project.models) {
     if (model.kind !== 'fact') continue
     const wasIncomplete = await makeHistory(client, model)
+    await makeSums(client, model)
     // If no migration gave the fact a new column, the current table has lost one.
     if (wasIncomplete && migrations.length === 0) restored.push(`${model.table}_current`)
   }

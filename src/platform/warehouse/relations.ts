@@ -5,6 +5,8 @@ import { asciiLiteral } from '../io/session.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import type { Project } from '../project/project.ts'
 import { hasUniqueIndex, indexNamesOf } from './make-history.ts'
+import { areSumsServed } from './make-sums.ts'
+import { sumsFunction, sumsTablesOf, sumsView } from './sums.ts'
 import type { Warehouse, WarehouseClient } from './warehouse.ts'
 
 const LIST = readFileSync(new URL('./list-relations.sql', import.meta.url), 'utf8')
@@ -28,10 +30,12 @@ export async function listRelations(
   { client, warehouse: { schema } }: WarehouseClient,
   { models }: Project,
 ): Promise<void> {
-  const facts = models.filter((model) => model.kind === 'fact').map(({ table }) => table)
+  const facts = models.filter((model) => model.kind === 'fact')
   const relations = [
     ...models.map(({ table }) => table),
-    ...facts.flatMap((table) => [`${table}_current`, `${table}_history`]),
+    ...facts.flatMap(({ table }) => [`${table}_current`, `${table}_history`]),
+    ...facts.flatMap((fact) => sumsTablesOf(fact).map(({ name }) => name)),
+    ...facts.flatMap((fact) => (fact.sums === undefined ? [] : [sumsView(fact)])),
     ...OWN,
   ]
   await client.query(LIST, [schema, relations])
@@ -73,7 +77,8 @@ export async function checkRelations(client: Client): Promise<void> {
 
 /**
  * SQL condition that everything the warehouse offers exists: each recorded relation; the columns,
- * key and indexes of each current table; the functions; and the reader role's rights. A project may
+ * key and indexes of each current table; the functions; the sums as declared; and the reader role's
+ * rights. A project may
  * ask for more without a migration, and somebody may have created or dropped something.
  */
 export function isServed({ readerRole }: Warehouse, { models }: Project): string {
@@ -120,7 +125,8 @@ export function isServed({ readerRole }: Warehouse, { models }: Project): string
              select attname from pg_attribute
              where attrelid = f.current and attnum > 0 and not attisdropped
          )
-         or not ${hasUniqueIndex('f.current', 'f.key')})`
+         or not ${hasUniqueIndex('f.current', 'f.key')})
+     ${facts.map((fact) => `and ${areSumsServed(fact)}`).join(' ')}`
 }
 
 /** SQL of an array of text literals. */
@@ -146,9 +152,10 @@ export async function grantReading(
      order by name`,
     [OWN],
   )
-  const functions = models.flatMap((model) =>
-    model.kind === 'fact' ? functionsOf(model.table) : [],
-  )
+  const functions = models.flatMap((model) => {
+    if (model.kind !== 'fact') return []
+    return [...functionsOf(model.table), ...(model.sums === undefined ? [] : [sumsFunction(model)])]
+  })
   await client.query(`
     grant usage on schema ${identifier(schema)} to ${role};
     grant select on ${identifiers(rows.map(({ relation }) => relation))} to ${role};

@@ -7,11 +7,15 @@ with summed as (
     select
         f.currency_id,
         f.counterparty_id,
-        count(*) as orders,
-        sum(f.item_quantity) as quantity,
-        sum(f.item_quantity * f.item_unit_price) as amount
-    from fact_purchase_orders_current as f
-    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        sum(f.row_count) as orders,
+        sum(f.quantity) as quantity,
+        sum(f.amount) as amount
+    from fact_purchase_orders_sums_current as f
+    where f.grain = case
+            when coalesce(:'department', '') = '' then 'counterparty'
+            else 'row'
+        end
+        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (
             nullif(:'currency', '') is null

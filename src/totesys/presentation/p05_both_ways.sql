@@ -8,12 +8,16 @@ with traded as (
     select
         f.counterparty_id,
         f.currency_id,
-        count(*) as orders_sold,
-        sum(f.units_sold * f.unit_price) as amount_sold,
+        sum(f.row_count) as orders_sold,
+        sum(f.amount) as amount_sold,
         0 as orders_bought,
         0 as amount_bought
-    from fact_sales_order_current as f
-    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+    from fact_sales_order_sums_current as f
+    where f.grain = case
+            when coalesce(:'department', '') = '' then 'counterparty'
+            else 'row'
+        end
+        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (
             nullif(:'currency', '') is null
@@ -42,10 +46,14 @@ with traded as (
         f.currency_id,
         0,
         0,
-        count(*),
-        sum(f.item_quantity * f.item_unit_price)
-    from fact_purchase_orders_current as f
-    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        sum(f.row_count),
+        sum(f.amount)
+    from fact_purchase_orders_sums_current as f
+    where f.grain = case
+            when coalesce(:'department', '') = '' then 'counterparty'
+            else 'row'
+        end
+        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (
             nullif(:'currency', '') is null

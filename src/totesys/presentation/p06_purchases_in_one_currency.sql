@@ -26,12 +26,17 @@ daily as (
     select
         u.currency_code,
         f.created_date as day,
-        count(*) as orders,
-        sum(f.item_quantity * f.item_unit_price) as amount
-    from fact_purchase_orders_current as f
+        sum(f.row_count) as orders,
+        sum(f.amount) as amount
+    from fact_purchase_orders_sums_current as f
     inner join dim_currency as u on u.currency_id = f.currency_id
     cross join period as p
-    where p.in_currency is not null
+    where f.grain = case
+            when coalesce(:'counterparty', '') = '' then 'staff'
+            when coalesce(:'department', '') = '' then 'counterparty'
+            else 'row'
+        end
+        and p.in_currency is not null
         and f.created_date >= coalesce(p.first_day_before, '-infinity')
         and f.created_date <= p.last_day
         and (u.currency_code = nullif(:'currency', '')) is not false

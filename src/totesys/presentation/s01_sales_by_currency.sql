@@ -22,12 +22,18 @@ sale as (
     select
         f.currency_id,
         f.created_date >= coalesce(p.first_day, '-infinity') as is_in_period,
-        count(*) as orders,
-        sum(f.units_sold) as units,
-        sum(f.units_sold * f.unit_price) as amount
-    from fact_sales_order_current as f
+        sum(f.row_count) as orders,
+        sum(f.units) as units,
+        sum(f.amount) as amount
+    from fact_sales_order_sums_current as f
     cross join period as p
-    where f.created_date >= coalesce(p.first_day_before, '-infinity')
+    where f.grain = case
+            when coalesce(:'design', '') <> '' then 'row'
+            when coalesce(:'counterparty', '') = '' then 'staff'
+            when coalesce(:'department', '') = '' then 'counterparty'
+            else 'row'
+        end
+        and f.created_date >= coalesce(p.first_day_before, '-infinity')
         and f.created_date <= p.last_day
         and (
             nullif(:'currency', '') is null

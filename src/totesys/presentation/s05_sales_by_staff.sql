@@ -8,11 +8,15 @@ with summed as (
     select
         f.currency_id,
         f.sales_staff_id as staff_id,
-        count(*) as orders,
-        sum(f.units_sold) as units,
-        sum(f.units_sold * f.unit_price) as amount
-    from fact_sales_order_current as f
-    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        sum(f.row_count) as orders,
+        sum(f.units) as units,
+        sum(f.amount) as amount
+    from fact_sales_order_sums_current as f
+    where f.grain = case
+            when coalesce(:'counterparty', '') || coalesce(:'design', '') = '' then 'staff'
+            else 'row'
+        end
+        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (
             nullif(:'currency', '') is null

@@ -7,11 +7,16 @@
 with placed as (
     select
         f.created_date,
-        extract(hour from f.created_time) as hour,
-        count(*) as orders,
-        sum(f.units_sold) as units
-    from fact_sales_order_current as f
-    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        f.created_hour as hour,
+        sum(f.row_count) as orders,
+        sum(f.units) as units
+    from fact_sales_order_sums_current as f
+    where f.grain = case
+            when coalesce(:'department', '') || coalesce(:'counterparty', '')
+                || coalesce(:'design', '') = '' then 'hour'
+            else 'row'
+        end
+        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (
             nullif(:'currency', '') is null
@@ -37,7 +42,7 @@ with placed as (
             nullif(:'design', '') is null
             or f.design_id = nullif(:'design', '')::integer
         )
-    group by f.created_date, extract(hour from f.created_time)
+    group by f.created_date, f.created_hour
 )
 
 select

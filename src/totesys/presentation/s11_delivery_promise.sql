@@ -7,10 +7,15 @@
 with total as (
     select
         f.agreed_delivery_date - f.created_date as days,
-        count(*) as orders,
-        sum(f.units_sold) as units
-    from fact_sales_order_current as f
-    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        sum(f.row_count) as orders,
+        sum(f.units) as units
+    from fact_sales_order_sums_current as f
+    where f.grain = case
+            when coalesce(:'department', '') || coalesce(:'counterparty', '')
+                || coalesce(:'design', '') = '' then 'delivery'
+            else 'row'
+        end
+        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (
             nullif(:'currency', '') is null

@@ -102,10 +102,16 @@ amended_now as (
 standing_by_id as (
     select
         f.currency_id,
-        count(*) as orders,
-        sum(f.units_sold * f.unit_price) as amount
-    from fact_sales_order_current as f
-    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        sum(f.row_count) as orders,
+        sum(f.amount) as amount
+    from fact_sales_order_sums_current as f
+    where f.grain = case
+            when coalesce(:'design', '') <> '' then 'row'
+            when coalesce(:'counterparty', '') = '' then 'staff'
+            when coalesce(:'department', '') = '' then 'counterparty'
+            else 'row'
+        end
+        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (
             nullif(:'currency', '') is null

@@ -8,11 +8,17 @@ with total as (
     select
         'then' as moment,
         f.currency_id,
-        count(*) as orders,
-        sum(f.units_sold) as units,
-        sum(f.units_sold * f.unit_price) as amount
-    from fact_sales_order_as_of(nullif(:'then', '')::timestamptz) as f
-    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        sum(f.row_count) as orders,
+        sum(f.units) as units,
+        sum(f.amount) as amount
+    from fact_sales_order_sums_as_of(nullif(:'then', '')::timestamptz) as f
+    where f.grain = case
+            when coalesce(:'design', '') <> '' then 'row'
+            when coalesce(:'counterparty', '') = '' then 'staff'
+            when coalesce(:'department', '') = '' then 'counterparty'
+            else 'row'
+        end
+        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (
             nullif(:'currency', '') is null
@@ -43,11 +49,17 @@ with total as (
     select
         'now',
         f.currency_id,
-        count(*),
-        sum(f.units_sold),
-        sum(f.units_sold * f.unit_price)
-    from fact_sales_order_current as f
-    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        sum(f.row_count),
+        sum(f.units),
+        sum(f.amount)
+    from fact_sales_order_sums_current as f
+    where f.grain = case
+            when coalesce(:'design', '') <> '' then 'row'
+            when coalesce(:'counterparty', '') = '' then 'staff'
+            when coalesce(:'department', '') = '' then 'counterparty'
+            else 'row'
+        end
+        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (
             nullif(:'currency', '') is null

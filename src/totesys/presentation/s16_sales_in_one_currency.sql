@@ -26,12 +26,18 @@ daily as (
     select
         u.currency_code,
         f.created_date as day,
-        count(*) as orders,
-        sum(f.units_sold * f.unit_price) as amount
-    from fact_sales_order_current as f
+        sum(f.row_count) as orders,
+        sum(f.amount) as amount
+    from fact_sales_order_sums_current as f
     inner join dim_currency as u on u.currency_id = f.currency_id
     cross join period as p
-    where p.in_currency is not null
+    where f.grain = case
+            when coalesce(:'design', '') <> '' then 'row'
+            when coalesce(:'counterparty', '') = '' then 'staff'
+            when coalesce(:'department', '') = '' then 'counterparty'
+            else 'row'
+        end
+        and p.in_currency is not null
         and f.created_date >= coalesce(p.first_day_before, '-infinity')
         and f.created_date <= p.last_day
         and (u.currency_code = nullif(:'currency', '')) is not false

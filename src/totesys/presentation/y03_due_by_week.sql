@@ -16,10 +16,11 @@ due as (
         f.currency_id,
         f.payment_type_id,
         f.payment_date,
-        count(*) as payments,
-        sum(f.payment_amount) as amount
-    from fact_payment_current as f
-    where f.payment_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        sum(f.row_count) as payments,
+        sum(f.amount) as amount
+    from fact_payment_sums_current as f
+    where f.grain = 'due'
+        and f.payment_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.payment_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (
             nullif(:'currency', '') is null

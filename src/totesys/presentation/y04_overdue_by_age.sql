@@ -23,11 +23,12 @@ summed as (
         f.currency_id,
         f.payment_type_id,
         f.payment_date,
-        count(*) as payments,
-        sum(f.payment_amount) as amount
-    from fact_payment_current as f
+        sum(f.row_count) as payments,
+        sum(f.amount) as amount
+    from fact_payment_sums_current as f
     inner join clock as c on f.payment_date <= c.today
-    where not f.paid
+    where f.grain = 'due'
+        and not f.paid
         and (
             nullif(:'currency', '') is null
             or f.currency_id in (

@@ -14,13 +14,14 @@ summed as (
         f.currency_id,
         f.payment_type_id,
         f.counterparty_id,
-        count(*) as payments,
-        sum(f.payment_amount) as amount,
-        coalesce(sum(f.payment_amount) filter (where f.payment_date <= c.today), 0) as amount_due,
+        sum(f.row_count) as payments,
+        sum(f.amount) as amount,
+        coalesce(sum(f.amount) filter (where f.payment_date <= c.today), 0) as amount_due,
         min(f.payment_date) as first_due
-    from fact_payment_current as f
+    from fact_payment_sums_current as f
     cross join clock as c
-    where not f.paid
+    where f.grain = 'due'
+        and not f.paid
         and (
             nullif(:'currency', '') is null
             or f.currency_id in (

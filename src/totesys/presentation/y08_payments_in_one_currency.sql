@@ -30,19 +30,20 @@ daily as (
     select
         u.currency_code,
         f.payment_date as day,
-        count(*) as payments,
-        sum(f.payment_amount) filter (
+        sum(f.row_count) as payments,
+        sum(f.amount) filter (
             where t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND')
         ) as amount_in,
-        sum(f.payment_amount) filter (
+        sum(f.amount) filter (
             where t.payment_type_name not in ('SALES_RECEIPT', 'PURCHASE_REFUND')
         ) as amount_out,
-        sum(f.payment_amount) filter (where not f.paid) as amount_unpaid
-    from fact_payment_current as f
+        sum(f.amount) filter (where not f.paid) as amount_unpaid
+    from fact_payment_sums_current as f
     inner join dim_currency as u on u.currency_id = f.currency_id
     inner join dim_payment_type as t on t.payment_type_id = f.payment_type_id
     cross join period as p
-    where p.in_currency is not null
+    where f.grain = 'due'
+        and p.in_currency is not null
         and f.payment_date >= coalesce(p.first_day_before, '-infinity')
         and f.payment_date <= p.last_day
         and (u.currency_code = nullif(:'currency', '')) is not false

@@ -29,10 +29,11 @@ due as (
         f.payment_type_id,
         f.paid,
         f.payment_date >= coalesce(p.first_day, '-infinity') as is_in_period,
-        sum(f.payment_amount) as amount
-    from fact_payment_current as f
+        sum(f.amount) as amount
+    from fact_payment_sums_current as f
     cross join period as p
-    where f.payment_date >= coalesce(p.first_day_before, '-infinity')
+    where f.grain = 'due'
+        and f.payment_date >= coalesce(p.first_day_before, '-infinity')
         and f.payment_date <= p.last_day
         and (
             nullif(:'currency', '') is null

@@ -22,12 +22,17 @@ purchase as (
     select
         f.currency_id,
         f.created_date >= coalesce(p.first_day, '-infinity') as is_in_period,
-        count(*) as orders,
-        sum(f.item_quantity) as quantity,
-        sum(f.item_quantity * f.item_unit_price) as amount
-    from fact_purchase_orders_current as f
+        sum(f.row_count) as orders,
+        sum(f.quantity) as quantity,
+        sum(f.amount) as amount
+    from fact_purchase_orders_sums_current as f
     cross join period as p
-    where f.created_date >= coalesce(p.first_day_before, '-infinity')
+    where f.grain = case
+            when coalesce(:'counterparty', '') = '' then 'staff'
+            when coalesce(:'department', '') = '' then 'counterparty'
+            else 'row'
+        end
+        and f.created_date >= coalesce(p.first_day_before, '-infinity')
         and f.created_date <= p.last_day
         and (
             nullif(:'currency', '') is null

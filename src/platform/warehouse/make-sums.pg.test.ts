@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createShop, type ShopSystem } from '../../../test/support/shop.ts'
+import { run } from '../pipeline.ts'
+import type { Sums } from '../project/model.ts'
+
+const SUMS: Sums = {
+  columns: { units: 'units', worth: 'units * price' },
+  grains: { item: ['item_id'], day: ['sold_on'] },
+}
+
+let shop: ShopSystem
+const tablesOf = async () =>
+  (
+    await shop.query<{ name: string }>(`
+      select relname as name from pg_class
+      where relnamespace = 'public'::regnamespace and relname like 'fact_sale_by%' and relkind = 'r'
+      order by 1`)
+  ).map(({ name }) => name)
+const sumsBy = (grain: string) =>
+  shop.query(`select item_id, sold_on::text, row_count::int, units::int, worth::float
+    from fact_sale_sums_current where grain = '${grain}' order by 1, 2`)
+
+describe('sums', () => {
+  beforeAll(async () => {
+    shop = await createShop()
+    await shop.sql.query(`insert into sale values
+      (1, 1, 2, 2.5, '2024-01-01'), (2, 2, 3, 1, '2024-01-01'), (3, 2, 4, 1, '2024-01-02')`)
+    await shop.run()
+  })
+  afterAll(() => shop[Symbol.asyncDispose]())
+  const runWith = async (sums?: Sums) => {
+    const project = await shop.changed(sums === undefined ? {} : { sums: { fact_sale: sums } })
+    return await run({ ...shop.deps, project })
+  }
+  beforeEach(() => runWith())
+
+  it('are filled when a warehouse that holds rows gets them', async () => {
+    expect(await tablesOf()).toEqual([])
+    await runWith(SUMS)
+    expect(await sumsBy('item')).toEqual([
+      { item_id: 1, sold_on: null, row_count: 1, units: 2, worth: 5 },
+      { item_id: 2, sold_on: null, row_count: 2, units: 7, worth: 7 },
+    ])
+    expect(await sumsBy('day')).toMatchObject([
+      { sold_on: '2024-01-01', units: 5 },
+      { sold_on: '2024-01-02', units: 4 },
+    ])
+  })
+
+  it('are made again when they are declared otherwise, and go when they are not', async () => {
+    await runWith(SUMS)
+    await runWith({ ...SUMS, columns: { ...SUMS.columns, units: 'units * 10' } })
+    expect(await sumsBy('item')).toMatchObject([{ units: 20 }, { units: 70 }])
+    await runWith({ ...SUMS, grains: { day: ['sold_on'] }, columns: { units: 'units' } })
+    expect(await tablesOf()).toEqual(['fact_sale_by_day'])
+    await runWith()
+    expect(await tablesOf()).toEqual([])
+    expect(await shop.query(`select to_regclass('fact_sale_sums_current') as view`)).toEqual([
+      { view: null },
+    ])
+  })
+
+  it('are made again when somebody has dropped one of them', async () => {
+    await runWith(SUMS)
+    await shop.query('drop table fact_sale_by_item cascade')
+    await runWith(SUMS)
+    expect(await sumsBy('item')).toHaveLength(2)
+  })
+
+  it.each([
+    ['names a column that is not there', { units: 'unit' }, 'unit'],
+    ['is no SQL', { units: 'units +' }, 'syntax error'],
+    ['adds floats, which are not exact', { units: 'units::float' }, 'double precision'],
+    ['adds texts', { units: `'x'::text` }, 'text'],
+    ['divides by zero', { units: 'units / (sale_id - 3)' }, 'division by zero'],
+  ])('change nothing if an expression %s', async (_, columns, said) => {
+    const { failures } = await runWith({ ...SUMS, columns })
+    expect(failures[0]?.error).toMatchObject({
+      code: 'SUMS_INVALID',
+      message: expect.stringContaining(said) as string,
+    })
+    expect(await tablesOf()).toEqual([])
+  })
+
+  it('leave a table of the same name alone that somebody else made', async () => {
+    await shop.query('create table fact_sale_by_item (note text)')
+    const { failures } = await runWith(SUMS)
+    expect(failures[0]?.error).toMatchObject({ code: 'SUMS_INVALID' })
+    await shop.query('drop table fact_sale_by_item')
+  })
+
+  it.each(['sums_current', `sums_as_of('infinity')`])(
+    'let the planner read one grain of %s alone',
+    async (relation) => {
+      await runWith(SUMS)
+      const plan = await shop.query(
+        `explain select sum(units) from fact_sale_${relation} where grain = 'item'`,
+      )
+      const text = JSON.stringify(plan)
+      expect(text).toContain('fact_sale_by_item')
+      expect(text).not.toContain('fact_sale_by_day')
+    },
+  )
+})
