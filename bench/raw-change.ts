@@ -2,6 +2,8 @@ import { pipeline } from 'node:stream/promises'
 import pg from 'pg'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 import { identifier, identifiers } from '../src/platform/io/sql.ts'
+import { updateSums } from '../src/platform/load/load-sums.ts'
+import { totesys } from '../src/totesys/totesys.ts'
 import type { Place } from './deps.ts'
 import { readSelect } from './raw-load.ts'
 import { connectTo, readTables } from './star-catalogue.ts'
@@ -14,7 +16,7 @@ const RECORD_ID = 'sales_record_id'
 /**
  * Sales orders that were changed since a moment, as a good engineer would carry them by hand: copied
  * out by `last_updated` into a staging table, appended to the fact, and upserted into its current
- * table, in one transaction. A deletion, a silent change or a late commit would be lost.
+ * table, whose sums are updated, in one transaction. A deletion, a silent change or a late commit would be lost.
  */
 export async function rawChange({
   place,
@@ -46,9 +48,16 @@ export async function rawChange({
       record_operation: `'update'`,
       batch_id: String(Number(rows[0]?.batch) + 1),
     }
-    const versions = fields.map(({ name }) => own[name] ?? identifier(name)).join(', ')
+    const versions = fields
+      .map(({ name }) => `${own[name] ?? identifier(name)} as ${identifier(name)}`)
+      .join(', ')
     await warehouse.query(`insert into ${FACT} (${columns}) select ${versions} from staged`)
     if ((await readTables(warehouse)).includes(CURRENT)) {
+      // In the fastest way we know.
+      const fact = totesys.models.find(({ table }) => table === FACT)
+      if (fact?.kind === 'fact') {
+        await updateSums(warehouse, fact, `(select ${versions} from staged)`)
+      }
       const set = fields
         .filter(({ name }) => name !== KEY)
         .map(({ name }) => `${identifier(name)} = excluded.${identifier(name)}`)

@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises'
 import pg from 'pg'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 import { identifier, identifiers } from '../src/platform/io/sql.ts'
+import { fillSums } from '../src/platform/warehouse/sums.ts'
 import { totesys } from '../src/totesys/totesys.ts'
 import type { Place } from './deps.ts'
 import { repository } from './repository.ts'
@@ -12,7 +13,7 @@ import { connectTo, type KeysAndIndexes, readTables } from './star-catalogue.ts'
 /**
  * Fills a bare star (`makeBareStar`) as a good engineer would by hand, once: each table is copied
  * straight from the source (`COPY TO` piped into `COPY FROM`, one snapshot there, one transaction
- * here), the current tables are filled from the facts, then keys and indexes are built, then
+ * here), the current tables are filled from the facts and the sums from those, then keys and indexes are built, then
  * `analyze`. No lake, no proof, and nothing to go on from.
  */
 export async function rawLoad(
@@ -35,7 +36,8 @@ export async function rawLoad(
       }
     }
     const tables = new Set(await readTables(warehouse))
-    for (const { table, kind } of totesys.models) {
+    for (const model of totesys.models) {
+      const { table, kind } = model
       if (kind === 'calendar') {
         await warehouse.query(`insert into ${identifier(table)} ${readSelect(table)}`)
       }
@@ -44,6 +46,7 @@ export async function rawLoad(
         await warehouse.query(
           `insert into ${identifier(current)} select * from ${identifier(table)}`,
         )
+        await warehouse.query(fillSums(model))
       }
     }
     const { keys, foreignKeys, indexes } = rebuild

@@ -8,7 +8,7 @@ import { changedRows } from '../lake/table-entry.ts'
 import type { Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { readLoaded } from '../warehouse/ledger.ts'
-import { sumsTablesOf } from '../warehouse/sums.ts'
+import { loadedTables } from '../warehouse/sums.ts'
 import { inLockedTransaction, RESTORE, type WarehouseClient } from '../warehouse/warehouse.ts'
 import { bareTables } from './bare-tables.ts'
 import { loadDimension } from './load-dimension.ts'
@@ -73,11 +73,7 @@ export async function loadBatch(
  * facts).
  */
 export async function analyzeStars(client: Client, { models }: Project): Promise<void> {
-  const tables = models.flatMap((model) => {
-    const { kind, table } = model
-    if (kind !== 'fact') return [table]
-    return [table, `${table}_current`, ...sumsTablesOf(model).map(({ name }) => name)]
-  })
+  const tables = models.flatMap(loadedTables)
   if (tables.length > 0) await client.query(`analyze ${identifiers(tables)}`)
 }
 
@@ -211,11 +207,9 @@ function isBulk({ counts }: TableEntry): boolean {
   return changedRows(counts) > BULK_ROWS
 }
 
-/** The empty tables that take very many rows, facts with their current tables. */
+/** The empty tables that take very many rows, facts with their current tables and their sums. */
 function findBulk(changed: readonly ChangedTable[], empty: ReadonlySet<string>): string[] {
   return changed
     .filter(({ model, entry }) => empty.has(model.table) && isBulk(entry))
-    .flatMap(({ model: { kind, table } }) =>
-      kind === 'fact' ? [table, `${table}_current`] : [table],
-    )
+    .flatMap(({ model }) => loadedTables(model))
 }

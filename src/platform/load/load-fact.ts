@@ -2,9 +2,8 @@ import { identifier, identifiers } from '../io/sql.ts'
 import type { TableEntry } from '../lake/commit-record.ts'
 import type { Fact } from '../project/model.ts'
 import { haveSameKey } from '../warehouse/same-key.ts'
-import { fillSums } from '../warehouse/sums.ts'
 import { storeRows, namesOf, planCopy } from './store-rows.ts'
-import { updateSums } from './load-sums.ts'
+import { fillEmptySums, updateSums } from './load-sums.ts'
 import { checkCount, type TableLoad } from './table-load.ts'
 import { onConflict } from './upsert.ts'
 
@@ -40,5 +39,5 @@ export async function loadFact(
       delete from ${current} as c using ${newest} as f
       where f.record_operation = 'delete' and ${haveSameKey(model, 'c', 'f')}`)
   }
-  if (isEmpty && model.sums !== undefined) await client.query(fillSums(model))
+  if (isEmpty) await fillEmptySums(client, model)
 }

@@ -1,13 +1,14 @@
 import type { Client } from '../io/postgres.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import type { Fact, Sums } from '../project/model.ts'
-import { sqlOf, sumsTablesOf } from '../warehouse/sums.ts'
+import { explainSums, fillSums, sqlOf, sumsTablesOf } from '../warehouse/sums.ts'
 
 /**
  * Updates a fact's sums for rows that are about to replace its current rows: the current rows with
  * the same keys are taken away, the new ones are added unless they are deletions. `newest` is a
  * relation with one version for each changed key. One statement for all grains; a sum of no rows
- * goes. Call it in the load's transaction, before the current rows change.
+ * goes. Call it in the load's transaction, before the current rows change. Throws `ConfigError`
+ * (`SUMS_INVALID`) if an expression fails for a row.
  */
 export async function updateSums(client: Client, fact: Fact, newest: string): Promise<void> {
   const { sums } = fact
@@ -22,7 +23,7 @@ export async function updateSums(client: Client, fact: Fact, newest: string): Pr
     ].join(', ')
   const key = identifiers(fact.key)
   const updates = tables.map(({ name, by }) => updateOf(sums, name, by))
-  await client.query(`
+  const statement = `
     with entry as materialized (
         select ${entry(false)}
         from ${identifier(`${fact.table}_current`)}
@@ -32,7 +33,18 @@ export async function updateSums(client: Client, fact: Fact, newest: string): Pr
     ),
     ${updates.map((sql, index) => `updated_${index} as (${sql})`).join(', ')}
     select;
-    ${tables.map(({ name }) => `delete from ${identifier(name)} where row_count = 0`).join(';')}`)
+    ${tables.map(({ name }) => `delete from ${identifier(name)} where row_count = 0`).join(';')}`
+  await client.query(statement).catch((error: unknown) => {
+    throw explainSums(fact, error)
+  })
+}
+
+/** Fills a fact's empty sums from its current rows. Throws like `updateSums`. */
+export async function fillEmptySums(client: Client, fact: Fact): Promise<void> {
+  if (fact.sums === undefined) return
+  await client.query(fillSums(fact)).catch((error: unknown) => {
+    throw explainSums(fact, error)
+  })
 }
 
 /** The upsert of one table of sums from `entry`. It leaves out what changes no sum. */

@@ -3,7 +3,7 @@ import { identifier, identifiers } from '../io/sql.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
 import { readLoaded } from '../warehouse/ledger.ts'
 import { haveSameKey } from '../warehouse/same-key.ts'
-import { sumsTablesOf } from '../warehouse/sums.ts'
+import { loadedTables } from '../warehouse/sums.ts'
 import { inLockedTransaction, type WarehouseClient } from '../warehouse/warehouse.ts'
 import { analyzeStars, applyBatch, type LoadInput } from './apply-batch.ts'
 import { staleKeys } from './upsert.ts'
@@ -30,12 +30,9 @@ export async function switchGeneration(
       if (loaded?.generation === generation || (loaded?.batch ?? 0) > lastBatch) return 'skipped'
       for (const model of project.models) {
         if (model.kind === 'fact') {
-          const tables = [
-            model.table,
-            `${model.table}_current`,
-            ...sumsTablesOf(model).map(({ name }) => name),
-          ]
-          for (const table of tables) await client.query(`delete from ${identifier(table)}`)
+          for (const table of loadedTables(model)) {
+            await client.query(`delete from ${identifier(table)}`)
+          }
         } else {
           await client.query(`
             create unlogged table ${staleKeys(model)} as

@@ -82,6 +82,29 @@ describe('sums', () => {
     expect(await tablesOf()).toEqual([])
   })
 
+  it.each([
+    ['fails for a row that comes later', 'units / (sale_id - 4)', 'division by zero'],
+    ['gives a later row no value', 'nullif(item_id, 9)', 'null value'],
+  ])('stop the load, and nothing is changed, if an expression %s', async (_, sql, said) => {
+    const item = sql.startsWith('nullif')
+    const sums: Sums = item
+      ? { ...SUMS, grains: { item: ['kind'] }, derived: { kind: sql } }
+      : { ...SUMS, columns: { units: sql } }
+    await runWith(sums)
+    await shop.sql.query(`insert into item values (9, 'cap', 1, null) on conflict do nothing;
+      insert into sale values (4, 9, 1, 1, '2024-01-02') on conflict do nothing`)
+    const { failures } = await runWith(sums)
+    expect(failures[0]?.error).toMatchObject({
+      code: 'SUMS_INVALID',
+      message: expect.stringContaining(said) as string,
+    })
+    expect(await shop.query('select 1 from fact_sale_current where sale_id = 4')).toEqual([])
+    await runWith(SUMS)
+    await shop.sql.query('delete from sale where sale_id = 4')
+    await runWith(SUMS)
+    expect(await sumsBy('item')).toHaveLength(2)
+  })
+
   it('leave a table of the same name alone that somebody else made', async () => {
     await shop.query('create table fact_sale_by_item (note text)')
     const { failures } = await runWith(SUMS)

@@ -1,4 +1,4 @@
-import { codeOf, ConfigError, ContractError } from '../errors.ts'
+import { codeOf, ContractError } from '../errors.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
 import { asciiLiteral } from '../io/session.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
@@ -6,7 +6,9 @@ import { identifier, identifiers } from '../io/sql.ts'
 import { type Fact, ROW_GRAIN, type Sums, sumsName } from '../project/model.ts'
 import { haveSameKey } from './same-key.ts'
 import {
+  explainSums,
   fillSums,
+  invalidSums,
   sqlOf,
   sumsColumnsOf,
   sumsFunction,
@@ -40,8 +42,7 @@ export async function makeSums(client: Client, fact: Fact): Promise<void> {
   } catch (error) {
     const code = codeOf(error)
     if (wasMade && code === SQL_STATE.undefinedColumn) throw lost(fact, error)
-    if (!/^(42|22|23)/.test(code) || code === SQL_STATE.insufficientPrivilege) throw error
-    throw invalid(fact, (error as Error).message, error)
+    throw explainSums(fact, error)
   }
 }
 
@@ -53,14 +54,6 @@ function lost({ table }: Fact, cause: unknown): ContractError {
   return new ContractError(`The warehouse table ${table} has lost ${what}`, {
     code: 'WAREHOUSE_CHANGED',
     hint: RESTORE,
-    cause,
-  })
-}
-
-function invalid({ table }: Fact, why: string, cause?: unknown): ConfigError {
-  return new ConfigError(`The sums of ${table} cannot be made: ${why}`, {
-    code: 'SUMS_INVALID',
-    hint: `nothing was changed; correct sums of ${table} in the project`,
     cause,
   })
 }
@@ -155,7 +148,7 @@ function checkTypes(fact: Fact, { columns }: Sums, types: ReadonlyMap<string, st
   for (const name of Object.keys(columns)) {
     const type = types.get(name) ?? ''
     if (type === 'bigint' || type === 'numeric') continue
-    throw invalid(
+    throw invalidSums(
       fact,
       `${name} would be ${type}, but only sums of integers and numerics are exact`,
     )

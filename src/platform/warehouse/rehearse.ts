@@ -5,6 +5,7 @@ import { identifier, identifiers, qualified } from '../io/sql.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
 import type { Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
+import { sumsTablesOf } from './sums.ts'
 import { applyMigrations, checkVersion, isWhole } from './migrate.ts'
 import { inTransaction, prepareLock, type WarehouseClient } from './warehouse.ts'
 
@@ -50,22 +51,24 @@ async function writeNothing(
   model: Model,
 ): Promise<void> {
   const isFact = model.kind === 'fact'
-  const tables = isFact ? [model.table, `${model.table}_current`] : [model.table]
-  const key = identifier(model.key[0] ?? '')
-  for (const name of tables) {
+  const sums = isFact ? sumsTablesOf(model).map(({ name, by }) => ({ name, key: by })) : []
+  const own = isFact ? [model.table, `${model.table}_current`] : [model.table]
+  const tables = [...own.map((name) => ({ name, key: model.key })), ...sums]
+  for (const { name, key } of tables) {
     const table = identifier(name)
+    const column = identifier(key[0] ?? '')
     const isUpserted = !isFact || name !== model.table
-    const conflict = isUpserted ? `on conflict (${identifiers(model.key)}) do nothing` : ''
+    const conflict = isUpserted ? `on conflict (${identifiers(key)}) do nothing` : ''
     try {
       await client.query(`
         insert into ${table} select * from ${table} where false ${conflict};
-        update ${table} set ${key} = ${key} where false;
+        update ${table} set ${column} = ${column} where false;
         delete from ${table} where false`)
     } catch (cause) {
       if (codeOf(cause) !== SQL_STATE.invalidColumnReference) throw cause
       throw new ContractError(`The warehouse table ${name} has lost its key`, {
         code: 'WAREHOUSE_CHANGED',
-        hint: `alter table ${qualified(schema, name)} add primary key (${identifiers(model.key)});`,
+        hint: `alter table ${qualified(schema, name)} add primary key (${identifiers(key)});`,
         cause,
       })
     }

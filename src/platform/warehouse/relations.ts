@@ -6,7 +6,7 @@ import { identifier, identifiers } from '../io/sql.ts'
 import type { Project } from '../project/project.ts'
 import { hasUniqueIndex, indexNamesOf } from './make-history.ts'
 import { areSumsServed } from './make-sums.ts'
-import { sumsFunction, sumsTablesOf, sumsView } from './sums.ts'
+import { loadedTables, sumsFunction, sumsView } from './sums.ts'
 import type { Warehouse, WarehouseClient } from './warehouse.ts'
 
 const LIST = readFileSync(new URL('./list-relations.sql', import.meta.url), 'utf8')
@@ -32,9 +32,8 @@ export async function listRelations(
 ): Promise<void> {
   const facts = models.filter((model) => model.kind === 'fact')
   const relations = [
-    ...models.map(({ table }) => table),
-    ...facts.flatMap(({ table }) => [`${table}_current`, `${table}_history`]),
-    ...facts.flatMap((fact) => sumsTablesOf(fact).map(({ name }) => name)),
+    ...models.flatMap(loadedTables),
+    ...facts.map(({ table }) => `${table}_history`),
     ...facts.flatMap((fact) => (fact.sums === undefined ? [] : [sumsView(fact)])),
     ...OWN,
   ]

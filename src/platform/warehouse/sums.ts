@@ -1,5 +1,7 @@
+import { codeOf, ConfigError } from '../errors.ts'
+import { SQL_STATE } from '../io/sql-states.ts'
 import { identifier, identifiers } from '../io/sql.ts'
-import { type Fact, type Sums, sumsName } from '../project/model.ts'
+import { type Fact, type Model, type Sums, sumsName } from '../project/model.ts'
 
 /** A table that holds the sums of a fact's current rows by one grain. */
 export interface SumsTable {
@@ -61,4 +63,30 @@ export function fillSums(fact: Fact): string {
       return `insert into ${identifier(name)} (${columns}) ${select}`
     })
     .join(';\n')
+}
+
+/** The tables that a load of a model fills. */
+export function loadedTables(model: Model): string[] {
+  if (model.kind !== 'fact') return [model.table]
+  const sums = sumsTablesOf(model).map(({ name }) => name)
+  return [model.table, `${model.table}_current`, ...sums]
+}
+
+/** The error for sums that Postgres cannot make or keep as the project declares them. */
+export function invalidSums({ table }: Fact, why: string, cause?: unknown): ConfigError {
+  return new ConfigError(`The sums of ${table} cannot be kept: ${why}`, {
+    code: 'SUMS_INVALID',
+    hint: `nothing was changed; correct sums of ${table} in the project`,
+    cause,
+  })
+}
+
+/**
+ * The error to throw for what a statement over a fact's sums threw: `SUMS_INVALID` if one of their
+ * expressions is wrong, fails for a row or gives no value; else the error itself.
+ */
+export function explainSums(fact: Fact, error: unknown): unknown {
+  const code = codeOf(error)
+  if (!/^(22|23|42)/.test(code) || code === SQL_STATE.insufficientPrivilege) return error
+  return invalidSums(fact, (error as Error).message, error)
 }
