@@ -5,6 +5,7 @@ import { createConnectionPool } from '../src/platform/io/connection-pool.ts'
 import { createDuckDbPool } from '../src/platform/io/duckdb-pool.ts'
 import { createMemory } from '../src/platform/io/memory.ts'
 import { diskStore } from '../src/platform/lake/store/disk-store.ts'
+import type { ObjectStore } from '../src/platform/lake/store/object-store.ts'
 import type { Project } from '../src/platform/project/project.ts'
 import { totesys } from '../src/totesys/totesys.ts'
 
@@ -24,6 +25,7 @@ export interface Place {
 const memory = createMemory()
 const pool = createConnectionPool()
 const duckDbs = createDuckDbPool()
+const zones = new Map<string, ObjectStore>()
 
 /** Deps with the limits every user has, at a place. */
 export function depsAt(place: Place, project: Project = totesys): Deps {
@@ -41,8 +43,8 @@ export function depsAt(place: Place, project: Project = totesys): Deps {
       attempts: 1,
       pool,
     },
-    ingestion: diskStore(join(place.folder, 'ingestion')),
-    processed: diskStore(join(place.folder, 'processed')),
+    ingestion: zoneIn(place.folder, 'ingestion'),
+    processed: zoneIn(place.folder, 'processed'),
     scratchDir,
     memory,
     duckDbs,
@@ -51,6 +53,13 @@ export function depsAt(place: Place, project: Project = totesys): Deps {
     version: '0.0.0-bench',
     limits: DEFAULT_LIMITS,
   }
+}
+
+function zoneIn(folder: string, name: string): ObjectStore {
+  const path = join(folder, name)
+  const zone = zones.get(path) ?? diskStore(path)
+  zones.set(path, zone)
+  return zone
 }
 
 /** Totesys with some of its tables and models only. */

@@ -1,5 +1,6 @@
 import { checkEnds, readHeads } from '../src/platform/continuity.ts'
 import { ingestionZone, processedZone } from '../src/platform/deps.ts'
+import { createMemory } from '../src/platform/io/memory.ts'
 import { connect } from '../src/platform/io/postgres.ts'
 import { qualified } from '../src/platform/io/sql.ts'
 import { readLastCommit } from '../src/platform/lake/batch-log.ts'
@@ -169,14 +170,14 @@ async function timeChain(place: Place): Promise<Record<'read' | 'proved', number
     { repetitions: 100 },
     {
       read: () => {
-        const deps = depsAt(place)
+        const deps = { ...depsAt(place), memory: createMemory() }
         return timeMs(async () => {
           const made = await readLastCommit(processedZone(deps, generationOf(deps.project)))
           await readLastCommit(ingestionZone(deps), made?.batch)
         })
       },
       proved: () => {
-        const deps = depsAt(place)
+        const deps = { ...depsAt(place), memory: createMemory() }
         return timeMs(async () => checkEnds(deps, await readHeads(deps)))
       },
     },

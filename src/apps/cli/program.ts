@@ -117,7 +117,7 @@ function addEntry(
   }
   added
     .description([`${entry.summary}.`, entry.details].filter(Boolean).join(' '))
-    .addHelpText('after', describeExamples(entry, call))
+    .addHelpText('after', () => describeExamples(entry, call))
   for (const [name, argument] of Object.entries(entry.arguments)) {
     added.addArgument(toProgramArgument(name, argument))
   }

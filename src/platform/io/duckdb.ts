@@ -243,6 +243,8 @@ async function readColumns(
   rows: DuckDb['rows'],
   paths: readonly string[],
 ): Promise<readonly (readonly FileColumn[])[]> {
+  // Another session may make the map forget while this one reads.
+  const known = paths.map((path) => files.get(path))
   const unknown = [...new Set(paths)].filter((path) => !files.has(path))
   const read = new Map<string, FileColumn[]>(unknown.map((path) => [path, []]))
   if (unknown.length > 0) {
@@ -252,7 +254,7 @@ async function readColumns(
       from parquet_schema([${list}]) where duckdb_type is not null`)
     for (const { path, name, type } of found) read.get(path)?.push({ name, type })
   }
-  const columns = paths.map((path) => files.get(path) ?? read.get(path) ?? [])
+  const columns = paths.map((path, index) => known[index] ?? read.get(path) ?? [])
   for (const [path, own] of read) files.set(path, own)
   return columns
 }

@@ -68,6 +68,18 @@ export async function begin(connection: PostgresClient, options: BeginOptions): 
 }
 
 /**
+ * Begins like `begin` and runs statements without parameters, all in one round trip. Returns the
+ * rows of each statement. Throws what `begin` throws, and the transaction may then have failed.
+ */
+export async function beginAndRun(
+  connection: PostgresClient,
+  options: BeginOptions,
+  ...statements: readonly string[]
+): Promise<readonly (readonly unknown[])[]> {
+  return await beginAnd(connection, options, statements)
+}
+
+/**
  * Runs statements without parameters in a transaction with these settings, all in one round trip.
  * Returns the rows of the last statement. Throws what `begin` throws, and the transaction is then
  * over.
@@ -143,4 +155,9 @@ export function asciiLiteral(text: string): string {
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
   return `E'${escaped}'`
+}
+
+/** SQL of an array of text literals. */
+export function textArray(texts: readonly string[]): string {
+  return `array[${texts.map(asciiLiteral).join(', ')}]::text[]`
 }

@@ -13,6 +13,15 @@ const PLATFORM_GENERATION = 4
  * because they change no row.
  */
 export function generationOf(project: Project): string {
+  const known = generations.get(project) ?? hashModels(project)
+  generations.set(project, known)
+  return known
+}
+
+/** A run asks a dozen times, and a project never changes. */
+const generations = new WeakMap<Project, string>()
+
+function hashModels(project: Project): string {
   const models = project.models.map((model) => ({
     ...model,
     sql: readModel(model),
@@ -27,11 +36,16 @@ export function generationOf(project: Project): string {
 
 /**
  * Reads a file's SQL so that it can stand inside another statement: without a final semicolon, and
- * with a final newline, so that a comment at its end does not hide what follows.
+ * with a final newline, so that a comment at its end does not hide what follows. A process reads
+ * each declared file once.
  */
 export function readSql(file: URL): string {
-  return `${readFileSync(file, 'utf8').trim().replace(/;$/, '')}\n`
+  const known = texts.get(file) ?? `${readFileSync(file, 'utf8').trim().replace(/;$/, '')}\n`
+  texts.set(file, known)
+  return known
 }
+
+const texts = new WeakMap<URL, string>()
 
 /** The SQL of a model, as `readSql` returns it. */
 export function readModel(model: Model): string {

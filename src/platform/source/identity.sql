@@ -1,5 +1,5 @@
--- One row: the moment of this snapshot, and which of the `pg_catalog` functions in $1 this user may
--- call. `now()` is the start of the transaction, so it is not later than the snapshot. The clock
+-- One row: the moment of this snapshot, and which of the `pg_catalog` functions in :functions this
+-- user may call. `now()` is the start of the transaction, so it is not later than the snapshot. The clock
 -- would be later.
 select
     pg_catalog.pg_snapshot_xmin(s)::text as xmin,
@@ -9,7 +9,7 @@ select
     pg_catalog.pg_is_in_recovery() as standby,
     array(
         select f.name
-        from unnest($1::text[]) as f (name)
+        from unnest(:functions) as f (name)
         where pg_catalog.has_function_privilege(pg_catalog.to_regprocedure('pg_catalog.' || f.name), 'execute')
     ) as permitted
 from pg_catalog.pg_current_snapshot() as s

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDatabase, type TestDatabase } from '../../../test/support/database.ts'
 import { TransientError } from '../errors.ts'
+import { createConnectionPool } from '../io/connection-pool.ts'
 import { type Client, connect, onlyRow } from '../io/postgres.ts'
 import { EVIDENCE_FUNCTIONS } from './evidence.ts'
 import { createReaders } from './readers.ts'
@@ -53,6 +54,25 @@ describe('openSnapshot()', () => {
     await (await snapshot.openAnother())[Symbol.asyncDispose]()
     await snapshot.client.query('rollback')
     await expect(snapshot.openAnother()).rejects.toThrow('Things')
+  })
+
+  it('asks on a kept connection for what the user may ask by then', async () => {
+    await using pool = createConnectionPool()
+    const read = async () => {
+      await using snapshot = await openSnapshot({ ...database(), pool })
+      const { rows } = await snapshot.client.query('select pg_backend_pid() as pid')
+      const { startedAt, wal } = snapshot.identity
+      return { rows, known: [startedAt !== undefined, wal !== undefined] }
+    }
+    const asked = 'pg_catalog.pg_postmaster_start_time()'
+    const before = await read()
+    expect(before.known).toEqual([true, true])
+    expect(await read()).toEqual(before)
+    await test.query(`revoke execute on function ${asked} from public`)
+    expect(await read()).toEqual({ ...before, known: [false, true] })
+    expect(await read()).toEqual({ ...before, known: [false, true] })
+    await test.query(`grant execute on function ${asked} to public`)
+    expect(await read()).toEqual(before)
   })
 
   it('does without the cluster’s identity if the user may not ask for it', async () => {

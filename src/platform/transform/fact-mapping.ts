@@ -1,4 +1,5 @@
 import { ContractError } from '../errors.ts'
+import { boundedMap, inMemory } from '../io/memory.ts'
 import { openTogether } from '../io/open-together.ts'
 import { identifiers } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
@@ -88,18 +89,16 @@ interface FileCounts {
 }
 
 /**
- * Reads a fact's model with its columns and rules. Opens the changes only to learn the columns.
- * Throws DuckDB's error if the model does not fit them.
+ * Reads a fact's model with its columns and rules. Throws DuckDB's error if the model does not fit
+ * the changes.
  */
 export async function readMapping(
   batch: PendingBatch,
   model: Fact,
   input: ChangeSpan,
 ): Promise<Mapping> {
-  const { db } = batch
   const sql = readModel(model)
-  await using _last = await openLast(batch, input)
-  const described = await describeSelect(db, sql)
+  const described = await describeModel(batch, sql, input)
   const columns = described.filter(({ name }) => !PASSED.has(name))
   const rules = rulesOf(model, { columns, days: input.days })
   const keys = model.key.flatMap((name): Column[] => {
@@ -116,6 +115,27 @@ export async function readMapping(
     warnings: warningsOf(model),
     keyText,
   }
+}
+
+const describedIn = inMemory(() => boundedMap<string, readonly Column[]>(1000))
+
+/**
+ * The columns that a model makes from the changes. They follow from the model's SQL and from the
+ * columns of the view, so DuckDB is asked once a process.
+ */
+async function describeModel(
+  batch: PendingBatch,
+  sql: string,
+  input: ChangeSpan,
+): Promise<readonly Column[]> {
+  const described = describedIn(batch.zone.memory)
+  const mark = JSON.stringify([sql, input.span.at(-1)?.view])
+  const known = described.get(mark)
+  if (known !== undefined) return known
+  await using _last = await openLast(batch, input)
+  const columns = await describeSelect(batch.db, sql)
+  described.set(mark, columns)
+  return columns
 }
 
 /** Opens the last change of each key in the span as `change_<from>`, until it is disposed of. */

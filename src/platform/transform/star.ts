@@ -2,10 +2,10 @@ import type { DuckDb } from '../io/duckdb.ts'
 import { openTogether } from '../io/open-together.ts'
 import { readExistingCommit } from '../lake/batch-log.ts'
 import type { PendingBatch } from '../lake/batch.ts'
-import type { ProcessedEntry } from '../lake/commit-record.ts'
+import type { CommitRecord, ProcessedEntry } from '../lake/commit-record.ts'
 import type { RefusalReason } from '../lake/quarantine/quarantine.ts'
 import { prepareTable } from '../lake/table-changes.ts'
-import { carryOver, changedRows } from '../lake/table-entry.ts'
+import { carryOver, changedRows, sumRows } from '../lake/table-entry.ts'
 import { openFiles } from '../lake/zone.ts'
 import type { DataTest, Fact, Model } from '../project/model.ts'
 import { capturedTables } from '../project/source-contract.ts'
@@ -57,9 +57,37 @@ export async function prepareStar(
   batch: PendingBatch,
   input: TransformInput,
 ): Promise<PreparedStar> {
+  const { db, zone } = batch
+  const reads = await readInputs({ db, memory: zone.memory }, input.project)
+  if (!areFew(input.record)) {
+    const star = await prepareTables(batch, input, reads)
+    return { ...star, tests: await runTests(db, input, reads) }
+  }
+  const [star, tests] = await Promise.allSettled([
+    prepareTables(batch, input, reads),
+    runTests(db, input, reads),
+  ])
+  if (star.status === 'rejected') throw star.reason
+  if (tests.status === 'rejected') throw tests.reason
+  return { ...star.value, tests: tests.value }
+}
+
+/** A test over so few changes needs little memory, so it runs while the tables are made. */
+const FEW_ROWS = 10_000
+
+function areFew({ tables }: CommitRecord): boolean {
+  const rows = Object.values(tables).reduce((sum, { changes }) => sum + sumRows(changes), 0)
+  return rows <= FEW_ROWS
+}
+
+async function prepareTables(
+  batch: PendingBatch,
+  input: TransformInput,
+  reads: Reads,
+): Promise<Omit<PreparedStar, 'tests'>> {
   const { project, previous } = input
-  const reads = await readInputs({ db: batch.db, memory: batch.zone.memory }, project)
   await using opened = await openTables(batch.db, input, reads)
+  await opened.open(...modelsDue(input, reads))
   const { views } = opened
   const refused = await readRefusedChanges(batch, input, views)
   const facts = await mapFacts(batch, input, views)
@@ -88,7 +116,7 @@ export async function prepareStar(
     }
     reasons.set(table, (versions ?? dimension)?.reasons ?? [])
   }
-  return { tables, reasons, tests: await runTests(batch.db, input, { views, reads }) }
+  return { tables, reasons }
 }
 
 type Views = ReadonlyMap<string, SourceView>
@@ -97,11 +125,11 @@ type Views = ReadonlyMap<string, SourceView>
 interface SourceTables extends AsyncDisposable {
   /** The view of each table. */
   readonly views: Views
-  /** Opens what a model or a test reads, in its state as of the batch, unless it is open. */
-  open(reader: Model | DataTest): Promise<void>
+  /** Opens what models or tests read, in its state as of the batch, unless it is open. */
+  open(...readers: readonly (Model | DataTest)[]): Promise<void>
 }
 
-/** Opens each source table that a model or a test of this batch surely reads. */
+/** The source tables of a batch, none of which is open yet. */
 async function openTables(db: DuckDb, input: TransformInput, reads: Reads): Promise<SourceTables> {
   const views = new Map<string, SourceView>()
   for (const source of capturedTables(input.project.source)) {
@@ -110,16 +138,17 @@ async function openTables(db: DuckDb, input: TransformInput, reads: Reads): Prom
   }
   return await openTogether(async (keep) => {
     const isOpen = new Set<string>()
-    const open = async (reader: Model | DataTest): Promise<void> => {
-      for (const name of reads.get(reader) ?? []) {
-        const view = views.get(name)
-        if (view === undefined || isOpen.has(name)) continue
-        isOpen.add(name)
-        keep(await openTable(db, view, input))
-      }
+    return {
+      views,
+      async open(...readers) {
+        for (const name of readers.flatMap((reader) => reads.get(reader) ?? [])) {
+          const view = views.get(name)
+          if (view === undefined || isOpen.has(name)) continue
+          isOpen.add(name)
+          keep(await openTable(db, view, input))
+        }
+      },
     }
-    for (const each of [...modelsDue(input, reads), ...testsDue(input, reads)]) await open(each)
-    return { views, open }
   })
 }
 
@@ -276,15 +305,24 @@ async function listChanged(
   return changed
 }
 
-/** Runs the data tests that are due for a batch. Returns the number of rows that break each. */
+/**
+ * Runs the data tests that are due for a batch, in a session of their own. Returns the number of
+ * rows that break each.
+ */
 async function runTests(
-  db: DuckDb,
+  database: DuckDb,
   input: TransformInput,
-  { views, reads }: { views: Views; reads: Reads },
+  reads: Reads,
 ): Promise<Record<string, number>> {
   const { ingestion, record } = input
   const offenders: Record<string, number> = {}
-  for (const test of testsDue(input, reads)) {
+  const due = testsDue(input, reads)
+  if (due.length === 0) return offenders
+  await using db = await database.session()
+  await using opened = await openTables(db, input, reads)
+  const { views } = opened
+  await opened.open(...due)
+  for (const test of due) {
     const read = [...views.values()].filter(({ name }) => {
       return reads.get(test)?.includes(changesOf(name)) === true
     })

@@ -72,7 +72,9 @@ function forbidden({ title, schema }: Warehouse, user: string): ConfigError {
 /**
  * Records that the source held nothing newer than `batch` at `takenAt` (source clock), and returns
  * the newest loaded batch, all in one round trip. May be repeated. The confirmation never moves
- * backwards, even if several runs confirm at once.
+ * backwards, even if several runs confirm at once. If the server crashes within a moment, it may
+ * come up with an earlier confirmation. That one is true as well, only less recent, and the next run
+ * confirms again. So no run without changes waits for the server's disk.
  */
 export async function confirmUnchanged(
   connection: WarehouseClient,
@@ -85,7 +87,7 @@ export async function confirmUnchanged(
     set batch_id = excluded.batch_id, confirmed_at = excluded.confirmed_at
     where (c.batch_id, c.confirmed_at) < (excluded.batch_id, excluded.confirmed_at)`
   const rows = await withPostgresErrors(connection.warehouse, () =>
-    writeAndSelect<HeadRow>(connection, { write, select: HEAD }),
+    writeAndSelect<HeadRow>(connection, { write, select: HEAD, mayBeLost: true }),
   )
   return parseHead(rows)
 }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { ConfigError } from '../errors.ts'
+import { codeOf, ConfigError } from '../errors.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
 import { NO_TIME_LIMITS } from '../io/session.ts'
+import { SQL_STATE } from '../io/sql-states.ts'
 import type { Project } from '../project/project.ts'
 import { makeHistory } from './make-history.ts'
 import { makeSums } from './make-sums.ts'
@@ -43,7 +44,7 @@ export async function migrate(
   { waitMs }: { waitMs: number },
 ): Promise<readonly string[]> {
   return await withPostgresErrors(warehouse.warehouse, async () => {
-    if (await isWhole(warehouse, project)) return []
+    if (await isFoundWhole(warehouse, project)) return []
     return await inLockedTransaction(warehouse, waitMs, () => applyMigrations(warehouse, project))
   })
 }
@@ -60,7 +61,24 @@ export async function isWhole(warehouse: WarehouseClient, project: Project): Pro
          and to_regclass('tidemark_relation') is not null as there`,
     NO_TIME_LIMITS,
   )
-  if (!onlyRow({ rows: found }).there) return false
+  return onlyRow({ rows: found }).there && (await isCurrent(warehouse, project))
+}
+
+/**
+ * Like `isWhole`, in one round trip, where no transaction is open. A warehouse without Tidemark's
+ * tables is new.
+ */
+async function isFoundWhole(warehouse: WarehouseClient, project: Project): Promise<boolean> {
+  try {
+    return await isCurrent(warehouse, project)
+  } catch (error) {
+    if (codeOf(error) === SQL_STATE.undefinedTable) return false
+    throw error
+  }
+}
+
+/** Like `isWhole`, of a warehouse that has Tidemark's tables. */
+async function isCurrent(warehouse: WarehouseClient, project: Project): Promise<boolean> {
   const rows = await selectRows<{ name: string; checksum: string; served: boolean }>(
     warehouse,
     `select name, checksum, ${isServed(warehouse.warehouse, project)} as served

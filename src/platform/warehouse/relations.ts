@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
-import { asciiLiteral } from '../io/session.ts'
+import { asciiLiteral, textArray } from '../io/session.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import type { Project } from '../project/project.ts'
 import { hasUniqueIndex, indexNamesOf } from './make-history.ts'
@@ -126,11 +126,6 @@ export function isServed({ readerRole }: Warehouse, { models }: Project): string
          )
          or not ${hasUniqueIndex('f.current', 'f.key')})
      ${facts.map((fact) => `and ${areSumsServed(fact)}`).join(' ')}`
-}
-
-/** SQL of an array of text literals. */
-function textArray(texts: readonly string[]): string {
-  return `array[${texts.map(asciiLiteral).join(', ')}]::text[]`
 }
 
 /**

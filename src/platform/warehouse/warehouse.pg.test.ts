@@ -5,6 +5,7 @@ import { createTestReader } from '../../../test/support/reader.ts'
 import { createShop } from '../../../test/support/shop.ts'
 import { load } from '../load/load.ts'
 import { run } from '../pipeline.ts'
+import { readLedgerHead } from './ledger.ts'
 import { inLockedTransaction, inSnapshot, inTransaction, openWarehouse } from './warehouse.ts'
 
 describe("the warehouse's lock", () => {
@@ -107,5 +108,36 @@ describe('inSnapshot() and inTransaction()', () => {
     await expect(written).rejects.toThrow('read-only')
     expect(client.getTransactionStatus()).toBe('I')
     expect(await shop.query('select id from kept')).toEqual([{ id: 1 }])
+  })
+})
+
+describe('the commit of a write', () => {
+  it('I4 waits for the disk when a batch is loaded, and not when a run confirms that nothing changed', async () => {
+    await using shop = await createShop()
+    await shop.run()
+    await shop.warehouse.query(`
+      do $$ begin
+        execute format('alter database %I set synchronous_commit = on', current_database());
+      end $$;
+      create table written (relation text, waits text);
+      create function note_write() returns trigger language plpgsql as $$
+        begin
+          insert into written values (tg_table_name, current_setting('synchronous_commit'));
+          return null;
+        end $$;
+      create trigger noted after insert on tidemark_ledger
+        for each statement execute function note_write();
+      create trigger noted after insert on tidemark_confirmation
+        for each statement execute function note_write()`)
+    await shop.sql.query(`insert into sale values (1, 1, 1, 2.5, '2024-01-01')`)
+    await shop.run()
+    const { completeTo } = await shop.run()
+    expect(await shop.query('select distinct relation, waits from written order by 1')).toEqual([
+      { relation: 'tidemark_confirmation', waits: 'off' },
+      { relation: 'tidemark_ledger', waits: 'on' },
+    ])
+    // Everybody sees the confirmation at once all the same.
+    await using another = await openWarehouse(shop.deps.warehouse)
+    expect((await readLedgerHead(another))?.completeTo).toBe(completeTo)
   })
 })

@@ -54,23 +54,26 @@ async function beginWriting(connection: WarehouseClient): Promise<void> {
   await begin(connection, writing(connection.warehouse))
 }
 
-function writing(warehouse: Warehouse): BeginOptions {
+function writing(warehouse: Warehouse, settings: Settings = {}): BeginOptions {
   return {
     database: warehouse,
     mode: 'isolation level read committed read write',
-    settings: { ...settingsOf(warehouse), ...NO_TIME_LIMITS },
+    settings: { ...settingsOf(warehouse), ...NO_TIME_LIMITS, ...settings },
   }
 }
 
 /**
  * Runs a statement and then a select, both without parameters, in a transaction of their own that
- * may write, in one round trip. Returns the rows of the select.
+ * may write, in one round trip. Returns the rows of the select. With `mayBeLost`, the server need
+ * not have synced the write to its disk: others see it at once, and a crash of the server soon
+ * afterwards may undo it.
  */
 export async function writeAndSelect<Row extends object>(
   connection: WarehouseClient,
-  { write, select }: { write: string; select: string },
+  { write, select, mayBeLost = false }: { write: string; select: string; mayBeLost?: boolean },
 ): Promise<readonly Row[]> {
-  return await runOnce<Row>(connection, writing(connection.warehouse), write, select)
+  const options = writing(connection.warehouse, mayBeLost ? { synchronous_commit: 'off' } : {})
+  return await runOnce<Row>(connection, options, write, select)
 }
 
 /**

@@ -3,7 +3,8 @@
 -- Sources: change_payment, change_transaction, change_sales_order, change_purchase_order; payment,
 -- transaction, sales_order, purchase_order as they now stand.
 -- The few transactions that the batch touches come first, so that whole tables are only looked
--- through for them and never joined with one another.
+-- through for them and never joined with one another. The first and the last key that are wanted
+-- let DuckDB skip most of the orders, because a join alone puts all of them into memory.
 with touched as (
     select change_payment.transaction_id
     from change_payment
@@ -24,29 +25,63 @@ with touched as (
     )
 ),
 
+touched_transaction as (
+    select
+        "transaction".transaction_id,
+        "transaction".sales_order_id,
+        "transaction".purchase_order_id
+    from "transaction"
+    where "transaction".transaction_id in (select touched.transaction_id from touched)
+),
+
+touched_payment as (
+    select
+        payment.payment_id,
+        payment.transaction_id,
+        payment.payment_amount
+    from payment
+    where payment.transaction_id in (select touched.transaction_id from touched)
+),
+
+near_sales_order as (
+    select
+        sales_order.sales_order_id,
+        sales_order.units_sold * sales_order.unit_price as amount
+    from sales_order
+    where sales_order.sales_order_id
+        between (select coalesce(min(touched_transaction.sales_order_id), 1) from touched_transaction)
+        and (select coalesce(max(touched_transaction.sales_order_id), 0) from touched_transaction)
+),
+
+near_purchase_order as (
+    select
+        purchase_order.purchase_order_id,
+        purchase_order.item_quantity * purchase_order.item_unit_price as amount
+    from purchase_order
+    where purchase_order.purchase_order_id
+        between (select coalesce(min(touched_transaction.purchase_order_id), 1) from touched_transaction)
+        and (select coalesce(max(touched_transaction.purchase_order_id), 0) from touched_transaction)
+),
+
 ordered as (
     select
-        touched.transaction_id,
-        sales_order.units_sold * sales_order.unit_price as amount
-    from touched
-    join "transaction"
-        on "transaction".transaction_id = touched.transaction_id
-    join sales_order
-        on sales_order.sales_order_id = "transaction".sales_order_id
+        touched_transaction.transaction_id,
+        near_sales_order.amount
+    from touched_transaction
+    join near_sales_order
+        on near_sales_order.sales_order_id = touched_transaction.sales_order_id
     union all
     select
-        touched.transaction_id,
-        purchase_order.item_quantity * purchase_order.item_unit_price as amount
-    from touched
-    join "transaction"
-        on "transaction".transaction_id = touched.transaction_id
-    join purchase_order
-        on purchase_order.purchase_order_id = "transaction".purchase_order_id
+        touched_transaction.transaction_id,
+        near_purchase_order.amount
+    from touched_transaction
+    join near_purchase_order
+        on near_purchase_order.purchase_order_id = touched_transaction.purchase_order_id
 )
 
 select
-    payment.payment_id::integer as payment_id
+    touched_payment.payment_id::integer as payment_id
 from ordered
-join payment
-    on payment.transaction_id = ordered.transaction_id
-where payment.payment_amount <> ordered.amount
+join touched_payment
+    on touched_payment.transaction_id = ordered.transaction_id
+where touched_payment.payment_amount <> ordered.amount

@@ -175,7 +175,7 @@ describe('when something is kept back', () => {
 
   it('Pipeline says how old changes were, at most, when they became visible', async () => {
     expect(await said('/pipeline')).toMatch(
-      /visible at most \d+\.\d s \(p50\) and \d+\.\d s \(p99\) after their commit, in 1 batch\./,
+      /visible at most [\d.]+ \w+ \(p50\) and [\d.]+ \w+ \(p99\) after their commit, in 1 batch\./,
     )
   })
 
