@@ -6,8 +6,10 @@ import type { CommitRecord, Hold } from '../lake/commit-record.ts'
 import { sumRows } from '../lake/table-entry.ts'
 import type { Reader } from '../presentation/reader.ts'
 import { generationOf } from '../project/generation.ts'
+import type { Fact } from '../project/model.ts'
 import { type Delays, readDelays } from '../warehouse/delays.ts'
 import { findLedgerHead, type LedgerHead } from '../warehouse/ledger.ts'
+import { sumsTablesOf } from '../warehouse/sums.ts'
 import {
   inSnapshot,
   openWarehouse,
@@ -146,18 +148,22 @@ async function readProvenHeads(deps: Deps): Promise<Heads> {
   return heads
 }
 
-/** Counts the current rows. Versions need no counting: record ids begin at 1 and have no gaps. */
+/**
+ * Counts the current rows, or adds up the counts in a fact's sums. Versions need no counting: record
+ * ids begin at 1 and have no gaps.
+ */
 async function countFacts(
   deps: Deps,
   connection: WarehouseClient,
 ): Promise<{ table: string; current: number; versions: number }[]> {
   const facts = deps.project.models.filter((model) => model.kind === 'fact')
   const arms = facts.map(
-    ({ table, recordId }, index) => `
+    (fact, index) => `
       select
           ${index} as i,
-          (select count(*) from ${identifier(`${table}_current`)})::text as current,
-          (select coalesce(max(${identifier(recordId)}), 0) from ${identifier(table)})::text as versions`,
+          (${countCurrent(fact)})::text as current,
+          (select coalesce(max(${identifier(fact.recordId)}), 0) from ${identifier(fact.table)})::text
+              as versions`,
   )
   const { client, warehouse } = connection
   const { rows } = await withPostgresErrors(warehouse, () =>
@@ -170,6 +176,13 @@ async function countFacts(
     current: Number(row.current),
     versions: Number(row.versions),
   }))
+}
+
+function countCurrent(fact: Fact): string {
+  const [sums] = sumsTablesOf(fact)
+  return sums === undefined
+    ? `select count(*) from ${identifier(`${fact.table}_current`)}`
+    : `select coalesce(sum(row_count), 0) from ${identifier(sums.name)}`
 }
 
 function countOpen(record: CommitRecord | undefined): number {
