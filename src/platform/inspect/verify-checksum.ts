@@ -31,7 +31,7 @@ export function addChecksums(one: Checksum, other: Checksum): Checksum {
   return { rows: one.rows + other.rows, sum: one.sum + other.sum }
 }
 
-export const NO_ROWS: Checksum = { rows: 0n, sum: 0n }
+export const ZERO_CHECKSUM: Checksum = { rows: 0n, sum: 0n }
 
 /** Whether two checksums are equal; false if one is missing. */
 export function isSameChecksum(one: Checksum, other: Checksum | undefined): boolean {
@@ -83,7 +83,7 @@ export async function checksumOf(
   columns: readonly Column[],
   relation: string,
 ): Promise<Checksum> {
-  if (columns.length === 0) return NO_ROWS
+  if (columns.length === 0) return ZERO_CHECKSUM
   return parseChecksum(
     await db.row<ChecksumRow>(`
       select count(*)::varchar as rows, coalesce(sum(${duckSum(columns)}), 0)::varchar as sum

@@ -13,15 +13,8 @@ import { brokenBy, rulesOf } from '../transform/rules.ts'
 import { changesOf } from '../transform/source-view.ts'
 import { notCompared, type VerifiedTable } from './verified-table.ts'
 import { checksumOf, hashedAs, isSameChecksum, readChecksum, rowHash } from './verify-checksum.ts'
-import {
-  askInTurn,
-  copyRows,
-  type CurrentRows,
-  NO_DIFFERENCE,
-  readColumnNames,
-  type SharedWarehouse,
-  withoutExtra,
-} from './verify-history.ts'
+import { askInTurn, copyRows, readColumnNames, type SharedWarehouse } from './shared-warehouse.ts'
+import { type CurrentRows, NO_DIFFERENCE, withoutExtra } from './verify-history.ts'
 import type { VerifiedHistories, WarehouseCheck } from './verify-warehouse.ts'
 
 /** What a comparison of the models needs in addition: the source tables, open in `db`. */

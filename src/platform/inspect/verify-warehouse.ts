@@ -10,13 +10,13 @@ import { generationOf } from '../project/generation.ts'
 import type { Model } from '../project/model.ts'
 import { readLedgerHead } from '../warehouse/ledger.ts'
 import { beginReading, type WarehouseClient } from '../warehouse/warehouse.ts'
+import type { SharedWarehouse } from './shared-warehouse.ts'
 import type { VerifiedTable } from './verified-table.ts'
 import {
   beginDimension,
   beginVersions,
   type BegunComparison,
   type CurrentRows,
-  type SharedWarehouse,
 } from './verify-history.ts'
 import { type LogFault, verifyLog } from './verify-log.ts'
 import type { Scope } from './verify-scope.ts'
@@ -29,6 +29,8 @@ export interface WarehouseCheck {
   readonly record: CommitRecord
   readonly held: readonly HeldTable[]
   readonly scope: Scope
+  /** Number of batches whose versions are compared at a time. Default 500. */
+  readonly batchesAtOnce?: number
 }
 
 /**
@@ -65,7 +67,7 @@ export interface VerifiedHistories {
  */
 export async function verifyHistories(
   deps: Deps,
-  { db, warehouse, record, scope }: WarehouseCheck,
+  { db, warehouse, record, scope, batchesAtOnce = 500 }: WarehouseCheck,
 ): Promise<VerifiedHistories> {
   const verified: VerifiedTable[] = []
   const current = new Map<string, CurrentRows>()
@@ -74,7 +76,7 @@ export async function verifyHistories(
   const zone = processedZone(deps, generationOf(deps.project))
   const transformed = await readCommit(zone, record.batch)
   if (transformed === undefined) return { verified, faults, current }
-  const check = { db, warehouse, record: transformed, files }
+  const check = { db, warehouse, record: transformed, files, batchesAtOnce }
   // The warehouse is asked for everything at once, so that it works while DuckDB does.
   const begun: { readonly model: Model; readonly compare: BegunComparison }[] = []
   for (const model of scope.histories) {

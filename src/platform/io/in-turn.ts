@@ -19,7 +19,7 @@ export function createTurns(): Turns {
         if (!isOpen) throw new Error('the queue was closed before this began')
         return work()
       })
-      last = next.catch(() => {}) // reported to whoever passed the work
+      last = next.catch(() => {}) // the caller has the error
       return next
     },
     [Symbol.asyncDispose]() {
