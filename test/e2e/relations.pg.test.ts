@@ -8,9 +8,11 @@ import { type Deps, ingestionZone, processedZone } from '../../src/platform/deps
 import { captureWhole } from '../../src/platform/extract/capture-table.ts'
 import { extract } from '../../src/platform/extract/extract.ts'
 import { verifyLake } from '../../src/platform/inspect/verify-lake.ts'
+import { verifyModels } from '../../src/platform/inspect/verify-models.ts'
 import { planScope } from '../../src/platform/inspect/verify-scope.ts'
-import { verifyWarehouse } from '../../src/platform/inspect/verify-warehouse.ts'
+import { beginVerifying, verifyHistories } from '../../src/platform/inspect/verify-warehouse.ts'
 import { type DuckDb, openDuckDb } from '../../src/platform/io/duckdb.ts'
+import { createTurns } from '../../src/platform/io/in-turn.ts'
 import { beginBatch } from '../../src/platform/lake/batch.ts'
 import type { CommitRecord } from '../../src/platform/lake/commit-record.ts'
 import type { Check } from '../../src/platform/project/model.ts'
@@ -181,23 +183,22 @@ describe('a stage that fails at any statement leaves no relation in DuckDB', () 
     expect(failed).toBeGreaterThan(10)
   })
 
-  it('verifyLake() and verifyWarehouse()', async () => {
+  it('verifyLake(), verifyHistories() and verifyModels()', async () => {
     await shop.run()
     await using snapshot = await openSnapshot(shop.deps.source)
     const record = (await shop.records('ingestion')).at(-1)
     if (record === undefined) throw new TypeError('batches were captured')
     const { failed, left } = await failEachStatement(db, async (failing) => {
       const scope = await planScope(shop.deps, { db: failing, memory: shop.deps.memory }, {})
-      await using lake = await verifyLake(shop.deps, { db: failing, snapshot, record, scope })
-      await using warehouse = await openWarehouse(shop.deps.warehouse)
-      await verifyWarehouse(shop.deps, {
-        db: failing,
-        warehouse,
-        record,
-        held: [],
-        refused: lake.refused,
-        scope,
-      })
+      await using opened = await openWarehouse(shop.deps.warehouse)
+      await beginVerifying(opened, record)
+      await using turns = createTurns()
+      const warehouse = { ...opened, inTurn: turns.inTurn }
+      const check = { db: failing, warehouse, snapshot, record, held: [], scope }
+      await using lake = await verifyLake(shop.deps, check)
+      const histories = verifyHistories(shop.deps, check)
+      await histories
+      await verifyModels(shop.deps, { ...check, refused: lake.refused, histories })
     })
     expect(left).toEqual([])
     expect(failed).toBeGreaterThan(50)

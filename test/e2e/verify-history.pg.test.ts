@@ -1,10 +1,19 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openScratchDb } from '../../src/platform/deps.ts'
+import { createTurns } from '../../src/platform/io/in-turn.ts'
 import { commitKey } from '../../src/platform/lake/zone.ts'
 import { generationOf } from '../../src/platform/project/generation.ts'
 import { verify } from '../../src/platform/inspect/verify.ts'
 import { type VerifiedTable } from '../../src/platform/inspect/verified-table.ts'
+import { planScope } from '../../src/platform/inspect/verify-scope.ts'
+import {
+  beginVerifying,
+  type VerifiedHistories,
+  verifyHistories,
+} from '../../src/platform/inspect/verify-warehouse.ts'
+import { openWarehouse } from '../../src/platform/warehouse/warehouse.ts'
 import { thingProject } from '../support/bare-project.ts'
 import { seedTotesys } from '../support/small-totesys.ts'
 import { listKeys } from '../support/lake.ts'
@@ -105,6 +114,25 @@ describe('verify() finds in the warehouse', () => {
       'a current row that is gone',
       `delete from fact_payment_current`,
       [{ table: 'fact_payment', where: 'warehouse', missing: 1, different: 1 }],
+    ],
+    [
+      'a current row that is an older version',
+      `delete from fact_sales_order_current where sales_order_id = 1;
+       insert into fact_sales_order_current
+       select * from fact_sales_order where batch_id = 1 and sales_order_id = 1`,
+      // It differs from the model's row, and the newest version and it from each other.
+      [{ table: 'fact_sales_order', where: 'warehouse', different: 3 }],
+    ],
+    [
+      'a current row that was deleted',
+      `insert into fact_sales_order_current
+       select * from fact_sales_order where batch_id = 1 and sales_order_id = 3`,
+      [{ table: 'fact_sales_order', where: 'warehouse', extra: 1, different: 1 }],
+    ],
+    [
+      'the moment of a current row that was changed',
+      `update fact_payment_current set recorded_at = recorded_at - interval '1 day'`,
+      [{ table: 'fact_payment', where: 'warehouse', different: 2 }],
     ],
   ])('%s', async (_, sql, found) => {
     await tamper(sql)
@@ -241,6 +269,46 @@ it('I12 verify() copies nothing where the checksums are equal', async () => {
     ['dim_design', 'warehouse'],
     ['dim_design', 'history'],
   ])
+})
+
+describe('verifyHistories() over several parts of a history', () => {
+  async function compareInParts(): Promise<VerifiedHistories> {
+    const { deps } = system
+    await using db = await openScratchDb(deps)
+    const record = (await system.records('ingestion')).at(-1)
+    if (record === undefined) throw new TypeError('batches were captured')
+    const scope = await planScope(deps, { db, memory: deps.memory }, {})
+    await using warehouse = await openWarehouse(deps.warehouse)
+    await beginVerifying(warehouse, record)
+    await using turns = createTurns()
+    const shared = { ...warehouse, inTurn: turns.inTurn }
+    const check = { db, warehouse: shared, record, held: [], scope, batchesAtOnce: 1 }
+    return await verifyHistories(deps, check)
+  }
+
+  it('proves which versions are the current ones', async () => {
+    const { verified, current } = await compareInParts()
+    expect(verified.find(({ table }) => table === 'fact_sales_order')).toMatchObject({
+      rows: 5,
+      by: 'checksum',
+    })
+    // One of three orders was deleted.
+    expect(current.get('fact_sales_order')?.rows).toBe(2)
+    const filled = verified.filter(({ rows }) => rows > 0).map(({ table }) => table)
+    expect([...current.keys()].toSorted()).toEqual(filled.toSorted())
+    expect(filled).toHaveLength(11)
+  })
+
+  it('proves nothing about current rows where one is an older version', async () => {
+    await tamper(`
+      delete from fact_sales_order_current where sales_order_id = 1;
+      insert into fact_sales_order_current
+      select * from fact_sales_order where batch_id = 1 and sales_order_id = 1`)
+    const { verified, current } = await compareInParts()
+    expect(verified.find(({ table }) => table === 'fact_sales_order')?.by).toBe('checksum')
+    expect(current.has('fact_sales_order')).toBe(false)
+    expect(current.has('fact_payment')).toBe(true)
+  })
 })
 
 it('verify() compares rows of types that the two databases print differently', async () => {

@@ -1,7 +1,7 @@
 import type { DuckDb } from '../io/duckdb.ts'
-import { onlyRow } from '../io/postgres.ts'
-import { identifier } from '../io/sql.ts'
-import type { Column } from '../lake/lake-type.ts'
+import { type Client, onlyRow } from '../io/postgres.ts'
+import { duckLiteral, identifier, identifiers } from '../io/sql.ts'
+import { type Column, fileType, fileValue } from '../lake/lake-type.ts'
 import { exactText } from '../lake/quarantine/quarantine.ts'
 
 /**
@@ -26,32 +26,55 @@ export function parseChecksum({ rows, sum }: ChecksumRow): Checksum {
   return { rows: BigInt(rows), sum: BigInt(sum) }
 }
 
+/** Adds two checksums: of the rows of two relations together. */
+export function addChecksums(one: Checksum, other: Checksum): Checksum {
+  return { rows: one.rows + other.rows, sum: one.sum + other.sum }
+}
+
+export const ZERO_CHECKSUM: Checksum = { rows: 0n, sum: 0n }
+
 /** Whether two checksums are equal; false if one is missing. */
 export function isSameChecksum(one: Checksum, other: Checksum | undefined): boolean {
   return one.rows === other?.rows && one.sum === other.sum
 }
 
 /**
- * The select list of a checksum in Postgres. Every value counts with its length, so that different
- * rows never give the same text. The sum adds 60 bits of each row's MD5.
+ * The select list of a checksum in Postgres. The sum adds 60 bits of the MD5 of each row's text: the
+ * text of a composite value, `(1,"a b",)`. Different rows give different texts, because Postgres can
+ * read each text back as its row: a null is empty, an empty text is `""`, and a value that holds a
+ * comma, a quote, a bracket, a backslash or white space stands in quotes.
+ *
+ * The server prints a composite value in one pass: a scan with this list takes 1.2 times the CPU of
+ * `count(row::text)`. Values concatenated with their lengths took 2.3 times. The MD5 and its
+ * conversion are a sixth of the time, so a cheaper hash saves little.
  */
 export function postgresChecksum(columns: readonly string[]): string {
-  const values = columns.map((name) => {
-    const text = `${identifier(name)}::text`
-    return `coalesce(octet_length(${text}) || ':' || ${text}, '-')`
-  })
-  const hash = `('x0' || substr(md5(${concat(values)}), 1, 15))::bit(64)::bigint`
+  const hash = `('x0' || substr(md5(row(${identifiers(columns)})::text), 1, 15))::bit(64)::bigint`
   return `count(*)::text as rows, coalesce(sum(${hash}), 0)::text as sum`
 }
 
-/** Like `postgresChecksum`, in DuckDB, for columns in the lake's types. */
-function duckChecksum(columns: readonly Column[]): string {
-  const values = columns.map(({ name, type }) => {
-    const text = exactText(name, type)
-    return `coalesce(strlen(${text}) || ':' || ${text}, '-')`
-  })
-  const hash = `('0x' || substr(md5(${concat(values)}), 1, 15))::bigint::hugeint`
-  return `count(*)::varchar as rows, coalesce(sum(${hash}), 0)::varchar as sum`
+/**
+ * Reads the checksum of a relation in Postgres. `relation` may follow `from`. Throws what `pg`
+ * throws.
+ */
+export async function readChecksum(
+  client: Client,
+  columns: readonly Pick<Column, 'name'>[],
+  relation: string,
+): Promise<Checksum> {
+  const list = postgresChecksum(columns.map(({ name }) => name))
+  return parseChecksum(onlyRow(await client.query<ChecksumRow>(`select ${list} from ${relation}`)))
+}
+
+/** SQL of what one row adds to the sum of `postgresChecksum`, in DuckDB, for the lake's types. */
+export function duckSum(columns: readonly Column[]): string {
+  const values = columns.flatMap((column, index) => [
+    ...(index === 0 ? [] : [`','`]),
+    compositeText(column),
+  ])
+  // To this function a null is an empty text.
+  const row = `concat('(', ${values.join(', ')}, ')')`
+  return `('0x' || substr(md5(${row}), 1, 15))::bigint::hugeint`
 }
 
 /** Computes the checksum of a relation in DuckDB; without columns, the checksum of zero rows. */
@@ -60,17 +83,77 @@ export async function checksumOf(
   columns: readonly Column[],
   relation: string,
 ): Promise<Checksum> {
-  if (columns.length === 0) return { rows: 0n, sum: 0n }
-  const rows = await db.rows<ChecksumRow>(`select ${duckChecksum(columns)} from ${relation}`)
-  return parseChecksum(onlyRow({ rows }))
+  if (columns.length === 0) return ZERO_CHECKSUM
+  return parseChecksum(
+    await db.row<ChecksumRow>(`
+      select count(*)::varchar as rows, coalesce(sum(${duckSum(columns)}), 0)::varchar as sum
+      from ${relation}`),
+  )
+}
+
+const FIRST_YEAR = duckLiteral('0001-01-01 00:00:00')
+const LAST_YEAR = duckLiteral('9999-12-31 23:59:59.999999')
+
+/** SQL of a value as it stands in Postgres' text of a composite value. */
+function compositeText({ name, type }: Column): string {
+  const value = identifier(name)
+  const exact = exactText(name, type)
+  switch (type) {
+    case 'BOOLEAN':
+      return `case when ${value} then 't' when not ${value} then 'f' end`
+    case 'BLOB':
+      return `'"\\' || ${exact} || '"'`
+    case 'DATE':
+      // The era follows a space. Most dates need no search for it.
+      return `case
+        when ${value} >= '0001-01-01'::date or not isfinite(${value}) then ${value}::varchar
+        else '"' || ${exact} || '"' end`
+    case 'TIMESTAMP':
+    case 'TIMESTAMP_S':
+    case 'TIMESTAMP_MS':
+    case 'TIMESTAMPTZ': {
+      // In UTC. DuckDB prints a TIMESTAMP four times as fast as a TIMESTAMPTZ.
+      const plain =
+        type === 'TIMESTAMPTZ'
+          ? `make_timestamp(epoch_us(${value}))::varchar || '+00'`
+          : `${value}::varchar`
+      return `case
+        when ${value} between ${FIRST_YEAR}::${type} and ${LAST_YEAR}::${type} then '"' || ${plain} || '"'
+        when isfinite(${value}) then '"' || ${exact} || '"'
+        else ${exact} end`
+    }
+    default:
+      return fileType(type) === 'VARCHAR' ? quoted(exact) : exact
+  }
+}
+
+/** SQL of a text as a composite value holds it: in quotes if it must be (`record_out`). */
+function quoted(text: string): string {
+  const doubled = String.raw`replace(replace(${text}, '\', '\\'), '"', '""')`
+  const mustBe = String.raw`(${text} = '' or regexp_matches(${text}, '[\s\v"\\(),]'))`
+  return `case when ${mustBe} then '"' || ${doubled} || '"' else ${text} end`
 }
 
 /**
- * SQL that concatenates values. Uses `||`, because functions in Postgres take at most a hundred
- * arguments, and nests it in halves, because DuckDB parses expressions only a thousand levels deep.
+ * SQL of a number for each row, to compare two relations within DuckDB by the sum of these numbers.
+ * The relations must agree in `hashedAs`. DuckDB's hash of a row has 64 bits. It is hashed once
+ * more: before that, two rows that exchange the values of one column could keep the sum. It takes a
+ * seventh of the time of `duckSum`, because no value becomes text.
  */
-function concat(values: readonly string[]): string {
-  if (values.length <= 2) return values.length === 0 ? `''` : values.join(' || ')
-  const half = Math.ceil(values.length / 2)
-  return `(${concat(values.slice(0, half))}) || (${concat(values.slice(half))})`
+export function rowHash(columns: readonly Column[]): string {
+  const values = byName(columns).map(({ name, type }) => {
+    const value = fileValue(identifier(name), type)
+    // As numbers, -0.0 and 0.0 are equal.
+    return type === 'FLOAT' || type === 'DOUBLE' ? `${value}::varchar` : value
+  })
+  return `hash(hash(${values.join(', ')}))`
+}
+
+/** What `rowHash` covers: the names and types of columns, in any order. */
+export function hashedAs(columns: readonly Column[]): string {
+  return JSON.stringify(byName(columns).map(({ name, type }) => [name, fileType(type)]))
+}
+
+function byName(columns: readonly Column[]): Column[] {
+  return columns.toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }

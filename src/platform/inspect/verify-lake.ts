@@ -3,9 +3,9 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Deps, ingestionZone } from '../deps.ts'
 import type { DuckDb, Relation } from '../io/duckdb.ts'
+import { createTurns, type InTurn } from '../io/in-turn.ts'
 import { type Keep, openTogether } from '../io/open-together.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
-import { onlyRow } from '../io/postgres.ts'
 import { identifiers } from '../io/sql.ts'
 import { incomingRelation } from '../lake/change-file.ts'
 import type { CommitRecord, IngestionEntry } from '../lake/commit-record.ts'
@@ -18,16 +18,10 @@ import { sumRows } from '../lake/table-entry.ts'
 import { type LakeTable, openState } from '../lake/table-state.ts'
 import { copyWhole } from '../source/copy.ts'
 import type { SourceSnapshot } from '../source/snapshot.ts'
-import { readTables, type TableShape } from '../source/tables.ts'
+import { readTables, type SourceState, type TableShape } from '../source/tables.ts'
 import { openRows, type OpenTable, openTable, viewOf } from '../transform/source-view.ts'
 import { notCompared, type VerifiedTable } from './verified-table.ts'
-import {
-  checksumOf,
-  type ChecksumRow,
-  isSameChecksum,
-  parseChecksum,
-  postgresChecksum,
-} from './verify-checksum.ts'
+import { type Checksum, checksumOf, isSameChecksum, readChecksum } from './verify-checksum.ts'
 import { NO_DIFFERENCE } from './verify-history.ts'
 import type { Scope } from './verify-scope.ts'
 
@@ -67,14 +61,21 @@ async function openVerified(
   const ingestion = ingestionZone(deps)
   const verified: VerifiedTable[] = []
   const opened = new Map<string, OpenTable>()
-  for (const { table, shape, breach } of await readTables(snapshot, deps.project.source)) {
-    if (!scope.sources.has(table.name)) continue
-    const entry = record.tables[table.name]
+  const states = await readTables(snapshot, deps.project.source)
+  // The source is asked for everything at once, so that it works while DuckDB does.
+  await using turns = createTurns()
+  const tasks = states
+    .filter(({ table }) => scope.sources.has(table.name))
+    .map((state) => ({ ...state, compared: planComparison(deps, { ...check, ...turns }, state) }))
+  for (const { table, breach, compared } of tasks) {
     const view = await viewOf(table, { ingestion, record, latest: record })
-    const isHeld = entry === undefined || entry.held !== undefined || shape === undefined
-    const { paths, ...found } = isHeld
-      ? { paths: undefined, ...notCompared(table.name, entry?.held?.reason ?? breach?.reason) }
-      : await verifyTable(deps, { ...check, shape, entry })
+    const { paths, ...found } =
+      compared === undefined
+        ? {
+            paths: undefined,
+            ...notCompared(table.name, record.tables[table.name]?.held?.reason ?? breach?.reason),
+          }
+        : await verifyTable(deps, { ...check, ...compared })
     if (view !== undefined) {
       // A table that was not copied, because it is held or its checksum is equal, is read from the
       // lake.
@@ -99,6 +100,34 @@ async function openVerified(
   return { verified, refused: new Map(refused) }
 }
 
+/** A source table that is compared with the lake. */
+interface ComparedTable {
+  readonly shape: TableShape
+  readonly entry: IngestionEntry
+  readonly table: LakeTable
+  /** Missing if rows are in quarantine, because then checksums would differ in any case. */
+  readonly asked: Promise<Checksum> | undefined
+}
+
+/** Asks the source for the checksum of a table; undefined if the table is held. */
+function planComparison(
+  deps: Deps,
+  { snapshot, record, inTurn }: LakeCheck & { readonly inTurn: InTurn },
+  { table: { name }, shape }: SourceState,
+): ComparedTable | undefined {
+  const entry = record.tables[name]
+  if (entry === undefined || entry.held !== undefined || shape === undefined) return undefined
+  const table = lakeTable({ ...shape, table: shape.name })
+  if (entry.open.length > 0) return { shape, entry, table, asked: undefined }
+  const asked = inTurn(() =>
+    withPostgresErrors(deps.source, () =>
+      snapshot.readers.use({}, (client) => readChecksum(client, table.columns, shape.relation)),
+    ),
+  )
+  asked.catch(() => {}) // reported when it is awaited
+  return { shape, entry, table, asked }
+}
+
 /**
  * Compares one source table with the lake. If the checksums are equal, nothing is copied. Otherwise
  * keys in quarantine are left out, and `paths` are the files with all other rows, and with the
@@ -106,23 +135,17 @@ async function openVerified(
  */
 async function verifyTable(
   deps: Deps,
-  check: LakeCheck & { shape: TableShape; entry: IngestionEntry },
+  check: LakeCheck & ComparedTable,
 ): Promise<VerifiedTable & { paths: string[] | undefined }> {
-  const { db, snapshot, shape, entry } = check
-  const table = lakeTable({ ...shape, table: shape.name })
+  const { db, table, entry, asked } = check
   await using lake = await openState(db, ingestionZone(deps), { table, state: entry.state })
-  if (entry.open.length === 0) {
-    const names = table.columns.map(({ name }) => name)
-    const source = await withPostgresErrors(deps.source, () =>
-      snapshot.client.query<ChecksumRow>(
-        `select ${postgresChecksum(names)} from ${shape.relation}`,
-      ),
-    )
-    const expected = parseChecksum(onlyRow(source))
-    if (isSameChecksum(expected, await checksumOf(db, table.columns, lake.name))) {
-      const found = { difference: NO_DIFFERENCE, quarantined: 0, paths: undefined }
+  if (asked !== undefined) {
+    const found = await checksumOf(db, table.columns, lake.name)
+    const expected = await asked
+    if (isSameChecksum(expected, found)) {
+      const equal = { difference: NO_DIFFERENCE, quarantined: 0, paths: undefined }
       const rows = Number(expected.rows)
-      return { table: table.name, where: 'lake', by: 'checksum', rows, ...found }
+      return { table: table.name, where: 'lake', by: 'checksum', rows, ...equal }
     }
   }
   return await compareCopied(deps, check, { table, lake })

@@ -1,15 +1,24 @@
 import { retryConflicts } from '../continuity.ts'
-import { type Deps, openScratchDb } from '../deps.ts'
+import { type Deps, ingestionZone, openScratchDb } from '../deps.ts'
 import { extractSnapshot } from '../extract/extract.ts'
+import { createTurns } from '../io/in-turn.ts'
+import type { CommitRecord } from '../lake/commit-record.ts'
+import { openFiles } from '../lake/zone.ts'
 import { load } from '../load/load.ts'
-import { openSnapshot } from '../source/snapshot.ts'
+import { openSnapshot, type SourceSnapshot } from '../source/snapshot.ts'
 import { transform } from '../transform/transform.ts'
 import { openWarehouse } from '../warehouse/warehouse.ts'
 import type { VerifiedTable } from './verified-table.ts'
 import { verifyLake } from './verify-lake.ts'
 import type { LogFault } from './verify-log.ts'
-import { checkScope, planScope, type VerifyOptions } from './verify-scope.ts'
-import { verifyWarehouse } from './verify-warehouse.ts'
+import { type ModelsCheck, verifyModels } from './verify-models.ts'
+import { checkScope, planScope, type Scope, type VerifyOptions } from './verify-scope.ts'
+import {
+  beginVerifying,
+  type VerifiedHistories,
+  verifyHistories,
+  type WarehouseCheck,
+} from './verify-warehouse.ts'
 
 /** The result of a verification. */
 export interface VerifyReport {
@@ -49,24 +58,58 @@ async function verifyOnce(deps: Deps, options: VerifyOptions): Promise<VerifyRep
 
   await using db = await openScratchDb(deps)
   const scope = await planScope(deps, { db, memory: deps.memory }, options)
-  await using lake = await verifyLake(deps, { db, snapshot, record, scope })
-  // Opened late, because a server may end a session that is idle while the lake is compared.
+  // Before the warehouse's transaction begins, so that it need not wait for what lies far away.
+  await fetchStates(deps, record, scope)
   await using warehouse = await openWarehouse(deps.warehouse)
-  const star = await verifyWarehouse(deps, {
-    db,
-    warehouse,
-    record,
-    held,
-    refused: lake.refused,
-    scope,
-  })
-  const tables = [...lake.verified, ...star.verified]
-  const isEqual = tables.every(({ difference: d }) => d.missing + d.extra + d.different === 0)
+  if (scope.histories.length > 0) await beginVerifying(warehouse, record)
+  await using turns = createTurns()
+  const check = { db, warehouse: { ...warehouse, inTurn: turns.inTurn }, record, held, scope }
+  const { verified, faults } = await verifyPlaces(deps, { ...check, snapshot })
+  const isEqual = verified.every(({ difference: d }) => d.missing + d.extra + d.different === 0)
   return {
     batch: record.batch,
     snapshotAt: snapshot.identity.takenAt,
-    tables,
-    faults: star.faults,
-    isEqual: isEqual && star.faults.length === 0,
+    tables: verified,
+    faults,
+    isEqual: isEqual && faults.length === 0,
   }
+}
+
+/** Downloads the state of every source table and feed, and checks each file. */
+async function fetchStates(
+  deps: Deps,
+  { tables }: CommitRecord,
+  { sources }: Scope,
+): Promise<void> {
+  const feeds = (deps.project.source.feeds ?? []).map(({ name }) => name)
+  for (const name of [...sources, ...feeds]) {
+    await openFiles(ingestionZone(deps), tables[name]?.state ?? [])
+  }
+}
+
+/**
+ * Compares the source with the lake and the models with the warehouse, and beside that the processed
+ * zone with the warehouse. So the source's server, the warehouse's and DuckDB all have work. Each
+ * side has a session of DuckDB; one thread for each took the same time as DuckDB's own two.
+ */
+async function verifyPlaces(
+  deps: Deps,
+  check: WarehouseCheck & { readonly snapshot: SourceSnapshot },
+): Promise<Pick<VerifiedHistories, 'verified' | 'faults'>> {
+  await using session = await check.db.session()
+  const histories = verifyHistories(deps, { ...check, db: session })
+  const source = verifySource(deps, { ...check, histories })
+  // Neither may go on in a session that is closed.
+  await Promise.allSettled([source, histories])
+  const { verified, faults } = await histories
+  return { verified: [...(await source), ...verified], faults }
+}
+
+async function verifySource(
+  deps: Deps,
+  check: Omit<ModelsCheck, 'refused'> & { readonly snapshot: SourceSnapshot },
+): Promise<readonly VerifiedTable[]> {
+  await using lake = await verifyLake(deps, check)
+  const models = await verifyModels(deps, { ...check, refused: lake.refused })
+  return [...lake.verified, ...models]
 }

@@ -1,0 +1,30 @@
+/** Calls each work when all that were passed before it have ended, whether they failed or not. */
+export type InTurn = <T>(work: () => Promise<T>) => Promise<T>
+
+/** A queue. After it is disposed of, works that have not begun fail instead. */
+export interface Turns extends AsyncDisposable {
+  readonly inTurn: InTurn
+}
+
+/**
+ * A queue for something that several parts of a program share and only one may use at a time, such
+ * as a connection. Dispose of the queue before that.
+ */
+export function createTurns(): Turns {
+  let last: Promise<unknown> = Promise.resolve()
+  let isOpen = true
+  return {
+    inTurn(work) {
+      const next = last.then(() => {
+        if (!isOpen) throw new Error('the queue was closed before this began')
+        return work()
+      })
+      last = next.catch(() => {}) // the caller has the error
+      return next
+    },
+    [Symbol.asyncDispose]() {
+      isOpen = false
+      return Promise.resolve()
+    },
+  }
+}
