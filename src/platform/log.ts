@@ -180,7 +180,11 @@ export const EVENTS = {
   table_verified: {
     levels: ['info'],
     says: 'Verify has compared a table.',
-    fields: { where: field<'lake' | 'warehouse' | 'history'>(), table: text, rows: number },
+    fields: {
+      where: field<'lake' | 'warehouse' | 'history' | 'sums'>(),
+      table: text,
+      rows: number,
+    },
   },
   verify_again: {
     levels: ['info'],

@@ -6,16 +6,20 @@ export interface VerifiedTable {
   readonly table: string
   /**
    * `lake`, `warehouse`: that copy against the source. `history`: every version and every dimension
-   * row in the warehouse against the processed zone.
+   * row in the warehouse against the processed zone. `sums`: the kept sums of a fact, against those
+   * of its current rows.
    */
-  readonly where: 'lake' | 'warehouse' | 'history'
+  readonly where: 'lake' | 'warehouse' | 'history' | 'sums'
   /**
-   * Number of expected rows: in the source, made by the models from the source, or in the processed
-   * zone.
+   * Number of expected rows: in the source, made by the models from the source, in the processed
+   * zone, or of sums.
    */
   readonly rows: number
   readonly difference: Difference
-  /** `checksum`: equal checksums were proof enough. `rows`: the rows were copied and compared. */
+  /**
+   * `checksum`: equal checksums were proof enough. `rows`: the rows themselves were compared, copied
+   * first unless they are sums.
+   */
   readonly by: 'checksum' | 'rows'
   /** Rows left out of the comparison, because they are in quarantine. */
   readonly quarantined: number
@@ -27,4 +31,9 @@ export interface VerifiedTable {
 export function notCompared(table: string, held = 'never_captured'): VerifiedTable {
   const nothing = { rows: 0, difference: NO_DIFFERENCE, quarantined: 0 }
   return { table, where: 'lake', by: 'checksum', ...nothing, held }
+}
+
+/** Whether a comparison found a difference. */
+export function isDifferent({ difference }: VerifiedTable): boolean {
+  return difference.missing + difference.extra + difference.different > 0
 }

@@ -11,10 +11,11 @@ import type { Fact, Model } from '../project/model.ts'
 import { daysOf } from '../transform/fact.ts'
 import { brokenBy, rulesOf } from '../transform/rules.ts'
 import { changesOf } from '../transform/source-view.ts'
-import { notCompared, type VerifiedTable } from './verified-table.ts'
+import { isDifferent, notCompared, type VerifiedTable } from './verified-table.ts'
 import { checksumOf, hashedAs, isSameChecksum, readChecksum, rowHash } from './verify-checksum.ts'
 import { askInTurn, copyRows, readColumnNames, type SharedWarehouse } from './shared-warehouse.ts'
 import { type CurrentRows, NO_DIFFERENCE, withoutExtra } from './verify-history.ts'
+import { beginSums } from './verify-sums.ts'
 import type { VerifiedHistories, WarehouseCheck } from './verify-warehouse.ts'
 
 /** What a comparison of the models needs in addition: the source tables, open in `db`. */
@@ -26,8 +27,9 @@ export interface ModelsCheck extends WarehouseCheck {
 }
 
 /**
- * Compares the warehouse's current rows with the rows that each model makes from the source. The
- * source tables must be open, see `verifyLake`. Read-only.
+ * Compares the warehouse's current rows with the rows that each model makes from the source, and
+ * the sums of facts with their current rows, if these are right. The source tables must be open, see
+ * `verifyLake`. Read-only.
  *
  * The warehouse has been asked once already, by the comparison with the processed zone. Where
  * checksums have proven which rows of that zone are the warehouse's current ones, the model's rows
@@ -46,6 +48,14 @@ export async function verifyModels(deps: Deps, check: ModelsCheck): Promise<Veri
     made.set(model, await sumMade(deps, { ...check, days }, rows))
   }
   const { current } = await check.histories
+  // Asked for now, because the warehouse has nothing else to do.
+  const sums = new Map(
+    scope.models.map((model) => [
+      model,
+      model.kind === 'fact' ? beginSums(check.warehouse, model) : Promise.resolve([]),
+    ]),
+  )
+  for (const asked of sums.values()) asked.catch(() => {}) // reported when it is awaited
   const verified: VerifiedTable[] = []
   for (const model of scope.models) {
     const compared = await verifyModel(deps, { ...check, days }, model, {
@@ -59,6 +69,11 @@ export async function verifyModels(deps: Deps, check: ModelsCheck): Promise<Veri
       table: model.table,
       rows: compared.rows,
     })
+    if (isDifferent(compared)) continue
+    for (const each of (await sums.get(model)) ?? []) {
+      verified.push(each)
+      deps.log({ event: 'table_verified', where: 'sums', table: each.table, rows: each.rows })
+    }
   }
   return verified
 }

@@ -8,7 +8,7 @@ import { load } from '../load/load.ts'
 import { openSnapshot, type SourceSnapshot } from '../source/snapshot.ts'
 import { transform } from '../transform/transform.ts'
 import { openWarehouse } from '../warehouse/warehouse.ts'
-import type { VerifiedTable } from './verified-table.ts'
+import { isDifferent, type VerifiedTable } from './verified-table.ts'
 import { verifyLake } from './verify-lake.ts'
 import type { LogFault } from './verify-log.ts'
 import { type ModelsCheck, verifyModels } from './verify-models.ts'
@@ -65,7 +65,7 @@ async function verifyOnce(deps: Deps, options: VerifyOptions): Promise<VerifyRep
   await using turns = createTurns()
   const check = { db, warehouse: { ...warehouse, inTurn: turns.inTurn }, record, held, scope }
   const { verified, faults } = await verifyPlaces(deps, { ...check, snapshot })
-  const isEqual = verified.every(({ difference: d }) => d.missing + d.extra + d.different === 0)
+  const isEqual = !verified.some(isDifferent)
   return {
     batch: record.batch,
     snapshotAt: snapshot.identity.takenAt,

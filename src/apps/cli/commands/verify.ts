@@ -54,6 +54,7 @@ const COMPARED: Readonly<Record<VerifiedTable['where'], string>> = {
   lake: 'source = lake',
   warehouse: 'source = warehouse',
   history: 'lake = warehouse, all versions',
+  sums: 'sums = current rows',
 }
 
 /**

@@ -1,0 +1,63 @@
+import { onlyRow } from '../io/postgres.ts'
+import { identifier, identifiers } from '../io/sql.ts'
+import type { Fact } from '../project/model.ts'
+import { type SumsTable, sumsTablesOf } from '../warehouse/sums.ts'
+import { beginAsking, type SharedWarehouse } from './shared-warehouse.ts'
+import type { VerifiedTable } from './verified-table.ts'
+
+/**
+ * Begins to compare the sums of a fact with those of its current rows, every sum of every grain.
+ * Read-only. Proves nothing unless the current rows are proven.
+ */
+export function beginSums(warehouse: SharedWarehouse, fact: Fact): Promise<VerifiedTable[]> {
+  const asked = sumsTablesOf(fact).map((table) => compareSums(warehouse, fact, table))
+  return Promise.all(asked)
+}
+
+async function compareSums(
+  warehouse: SharedWarehouse,
+  { sums }: Fact,
+  table: SumsTable,
+): Promise<VerifiedTable> {
+  const statement = countDifferent(table, Object.keys(sums?.columns ?? {}))
+  const found = await beginAsking(warehouse, (client) => client.query<Found>(statement))
+  const { rows, missing, extra, different } = onlyRow(found)
+  const difference = {
+    missing: Number(missing),
+    extra: Number(extra),
+    different: Number(different),
+    keys: [],
+  }
+  return {
+    table: table.name,
+    where: 'sums',
+    by: 'rows',
+    rows: Number(rows),
+    quarantined: 0,
+    difference,
+  }
+}
+
+/** Counts as text: expected sums, and those that differ. */
+interface Found {
+  readonly rows: string
+  readonly missing: string
+  readonly extra: string
+  readonly different: string
+}
+
+function countDifferent({ name, by, select }: SumsTable, added: readonly string[]): string {
+  const row = (alias: string) =>
+    `(${['row_count', ...added].map((column) => `${alias}.${identifier(column)}`).join(', ')})`
+  return `
+    select
+        count(e.present)::text as rows,
+        (count(*) filter (where f.present is null))::text as missing,
+        (count(*) filter (where e.present is null))::text as extra,
+        (count(*) filter (
+            where e.present and f.present and ${row('e')} is distinct from ${row('f')}
+        ))::text as different
+    from (select true as present, s.* from (${select}) as s) as e
+    full join (select true as present, s.* from ${identifier(name)} as s) as f
+        using (${identifiers(by)})`
+}
