@@ -4,6 +4,7 @@ import type { Deps } from '../deps.ts'
 import type { Relation } from '../io/duckdb.ts'
 import { openTogether } from '../io/open-together.ts'
 import { hashFile } from '../io/hash-file.ts'
+import { sideBySide } from '../io/side-by-side.ts'
 import { duckLiteral, identifier, identifiers } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import { incomingRelation, prepareFile } from '../lake/change-file.ts'
@@ -168,10 +169,10 @@ async function captureFirstRows(
   table: LakeTable,
   accepted: readonly RowFile[],
 ): Promise<CapturedRows> {
-  const files: FileRef[] = []
-  for (const { path, rows } of accepted) {
-    files.push(await prepareFile(batch, table, { path, rows, index: files.length }))
-  }
+  // The disk syncs one file while another gets its checksum.
+  const files = await sideBySide([...accepted.entries()], { width: 4 }, ([index, { path, rows }]) =>
+    prepareFile(batch, table, { path, rows, index }),
+  )
   return {
     changes: files,
     state: extendState([], files),

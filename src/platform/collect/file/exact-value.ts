@@ -4,12 +4,13 @@ import type { LakeTable } from '../../lake/table-state.ts'
 
 /**
  * SQL of every column as text and, beside it, as a value of its type. Each cast is made once, for
- * all expressions that need it.
+ * all expressions that need it. `typed` columns are values already and have no text.
  */
-export function withCasts({ columns }: LakeTable): string {
+export function withCasts({ columns }: LakeTable, typed: ReadonlySet<string> = new Set()): string {
   return columns
     .flatMap((column) => {
       const name = identifier(column.name)
+      if (typed.has(column.name)) return [`${name} as ${castName(column)}`]
       return column.type === 'VARCHAR' || column.type === 'BLOB'
         ? [name]
         : [name, `try_cast(${name} as ${column.type}) as ${castName(column)}`]
@@ -17,7 +18,8 @@ export function withCasts({ columns }: LakeTable): string {
     .join(', ')
 }
 
-function castName({ name }: Column): string {
+/** The quoted name under which `withCasts` gives a column's value. */
+export function castName({ name }: Column): string {
   return identifier(`as typed ${name}`)
 }
 
@@ -52,7 +54,7 @@ const RULES: Readonly<Record<string, (column: TextAndValue) => string>> = {
     const isMoment = matches({ text, value }, `${DAY}[ T]${TIME}`)
     return `(case when ${value}::varchar = ${text} then true else ${isMoment} end)`
   },
-  TIMESTAMPTZ: (column) => `(${matches(column, `${DAY}[ T]${TIME}(Z|[+-][0-9]{2}(:?[0-9]{2})?)`)})`,
+  TIMESTAMPTZ: (column) => `(${matches(column, `${DAY}[ T]${TIME}${ZONE}`)})`,
   TIME: (column) => `(${matches(column, TIME)})`,
   FLOAT: isFloat,
   DOUBLE: isFloat,
@@ -86,10 +88,14 @@ function isFloat({ text, value }: TextAndValue): string {
   return `(${value} is not null and not contains(${text}, '_') and not contains(${text}, ' ') and (${isKept} or ${isNamed}))`
 }
 
-const DAY = '[0-9]{4}-[0-9]{2}-[0-9]{2}'
+/** How a day is written, as a pattern for DuckDB and for JavaScript. */
+export const DAY = '[0-9]{4}-[0-9]{2}-[0-9]{2}'
 const MIDNIGHT = String.raw`00:00:00(\.0+)?`
-/** Exact to the microsecond. Zeros may follow. */
-const TIME = String.raw`([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{1,6}0*)?`
+/** How a time of day is written. It is exact to the microsecond. Zeros may follow. */
+export const TIME = String.raw`(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6}0*)?`
+
+/** How the offset of a moment is written. */
+export const ZONE = '(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)'
 
 function isDecimal({ text, value }: TextAndValue, scale: string): string {
   // Two decimals of up to 15 digits are the same number if they are the same double.

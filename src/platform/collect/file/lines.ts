@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
+import { findMarks } from './misread-text.ts'
 
 /** The longest line, or CSV record, that is read. */
 export const MAX_LINE_BYTES = 4 * 1024 * 1024
@@ -19,6 +20,8 @@ export interface LineRun {
    * double can hold, and no line that is too long.
    */
   readonly isPlain: boolean
+  /** Whether each line matches the pattern that was given or holds nothing. */
+  readonly isMatched: boolean
 }
 
 export const CHUNK_BYTES = 1 << 20
@@ -26,35 +29,39 @@ export const CHUNK_BYTES = 1 << 20
 /**
  * Splits a text file, in order, into files of whole lines, each of about `maxBytes` or `maxLines`
  * but at least one line. Leaves out a byte order mark. Holds a few megabytes in memory, or the
- * longest line. The caller removes the files.
+ * longest line. The caller removes the files. `pattern` matches one line with its end where the last
+ * match ended; the bytes are read as Latin-1.
  */
 export async function* splitLines(
   path: string,
   {
     target,
+    pattern,
     maxBytes = 128 * 1024 * 1024,
     maxLines = 1_000_000,
-  }: { target: (index: number) => string; maxBytes?: number; maxLines?: number },
+    smallRuns = 0,
+  }: {
+    target: (index: number) => string
+    pattern?: RegExp | undefined
+    maxBytes?: number
+    maxLines?: number
+    /** How many runs at the start are small, so that each reader begins early. */
+    smallRuns?: number
+  },
 ): AsyncGenerator<LineRun> {
-  await using source = await open(path)
-  const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
   let before = 0
   let index = 0
   let run: OpenRun | undefined
-  let position = await markBytes(source)
-  for (;;) {
-    const { bytesRead } = await source.read(buffer, 0, CHUNK_BYTES, position)
-    if (bytesRead === 0) break
-    position += bytesRead
-    let chunk = buffer.subarray(0, bytesRead)
-    while (chunk.length > 0) {
-      run ??= await openRun(target(index++))
-      const isFull = run.sizeBytes + chunk.length > maxBytes || run.lines >= maxLines
-      const end = isFull ? chunk.indexOf(10) + 1 : 0
-      const part = end > 0 ? chunk.subarray(0, end) : chunk
-      await run.write(part)
-      chunk = chunk.subarray(part.length)
-      if (end > 0) {
+  for await (const { lines, areWhole } of readPieces(path)) {
+    for (let from = 0; from < lines.length;) {
+      run ??= await openRun(target(index++), pattern)
+      const limit = index <= smallRuns ? maxBytes / 8 : maxBytes
+      const isFull = run.sizeBytes + lines.length - from > limit || run.lines >= maxLines
+      const lineEnd = isFull ? lines.indexOf(10, from) + 1 : 0
+      const end = lineEnd > 0 ? lineEnd : lines.length
+      await run.write(lines.subarray(from, end), { areWhole })
+      from = end
+      if (lineEnd > 0) {
         yield { ...(await run.close()), before }
         before += run.lines
         run = undefined
@@ -64,32 +71,129 @@ export async function* splitLines(
   if (run !== undefined) yield { ...(await run.close()), before }
 }
 
+/**
+ * The bytes of a file behind a byte order mark, in pieces of whole lines. A line that is longer
+ * than a piece comes in parts. All pieces share one buffer, so each is valid only until the next
+ * one is asked for.
+ */
+async function* readPieces(
+  path: string,
+): AsyncGenerator<{ readonly lines: Buffer; readonly areWhole: boolean }> {
+  await using file = await open(path)
+  const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+  let position = await markBytes(file)
+  let filled = 0
+  let isAtStart = true
+  for (;;) {
+    const { bytesRead } = await file.read(buffer, filled, CHUNK_BYTES - filled, position)
+    position += bytesRead
+    filled += bytesRead
+    if (filled === 0) return
+    const isLast = bytesRead === 0
+    const lastEnd = buffer.subarray(0, filled).lastIndexOf(10) + 1
+    if (lastEnd === 0 && filled < CHUNK_BYTES && !isLast) continue
+    const end = lastEnd === 0 || isLast ? filled : lastEnd
+    yield { lines: buffer.subarray(0, end), areWhole: isAtStart && (lastEnd > 0 || isLast) }
+    isAtStart = lastEnd > 0
+    buffer.copyWithin(0, end, filled)
+    filled -= end
+  }
+}
+
 /** A run that is still being written. */
 interface OpenRun {
   readonly sizeBytes: number
   readonly lines: number
-  write(part: Buffer): Promise<void>
+  /** Writes some whole lines, or part of one. */
+  write(part: Buffer, options: { areWhole: boolean }): Promise<void>
   close(): Promise<Omit<LineRun, 'before'>>
 }
 
-async function openRun(path: string): Promise<OpenRun> {
+async function openRun(path: string, pattern: RegExp | undefined): Promise<OpenRun> {
   const file = await open(path, 'w')
-  const marks = findMarks()
+  const tally = tallyLines()
   let sizeBytes = 0
-  let lines = 0
-  let emptyLines = 0
-  let lineBytes = 0
-  let hasLongLine = false
-  let last = 10
+  let isMatched = pattern !== undefined
   return {
     get sizeBytes() {
       return sizeBytes
     },
     get lines() {
+      return tally.lines
+    },
+    async write(part, { areWhole }) {
+      sizeBytes += part.length
+      const counted = isMatched && areWhole && pattern ? countMatching(part, pattern) : undefined
+      isMatched = counted !== undefined
+      if (counted === undefined) tally.look(part)
+      else tally.add(counted)
+      for (let from = 0; from < part.length;) {
+        from += (await file.write(part, from)).bytesWritten
+      }
+    },
+    async close() {
+      await file.close()
+      return { path, ...tally.end(), isMatched }
+    },
+  }
+}
+
+/** How many lines there are, and how many of them hold nothing. */
+type LineCount = Pick<LineRun, 'lines' | 'emptyLines'>
+
+/**
+ * Bytes that become a string at once: so few that V8 soon reuses their memory. With strings of a
+ * megabyte, the process held 50 MB more.
+ */
+const TEXT_BYTES = 1 << 16
+
+/** Counts whole lines if each matches the pattern or holds nothing; otherwise returns undefined. */
+function countMatching(part: Buffer, pattern: RegExp): LineCount | undefined {
+  let [lines, emptyLines] = [0, 0]
+  for (let from = 0; from < part.length;) {
+    const isLast = part.length - from <= TEXT_BYTES
+    const lastEnd = isLast ? 0 : part.subarray(from, from + TEXT_BYTES).lastIndexOf(10) + 1
+    const end = lastEnd > 0 ? from + lastEnd : part.length
+    const text = part.toString('latin1', from, end)
+    from = end
+    for (let at = 0; at < text.length; lines++) {
+      const emptyBytes = text[at] === '\n' ? 1 : text.startsWith('\r\n', at) ? 2 : 0
+      if (emptyBytes > 0) {
+        emptyLines++
+        at += emptyBytes
+        continue
+      }
+      pattern.lastIndex = at
+      if (!pattern.test(text)) return undefined
+      at = pattern.lastIndex
+    }
+  }
+  return { lines, emptyLines }
+}
+
+/** Counts the lines of a run, and looks at those that match no pattern for what DuckDB misreads. */
+function tallyLines(): {
+  readonly lines: number
+  /** Counts lines that match the pattern. */
+  add(count: LineCount): void
+  /** Counts lines, or part of one, and looks at them. */
+  look(part: Buffer): void
+  end(): LineCount & Pick<LineRun, 'isPlain'>
+} {
+  const marks = findMarks()
+  let [lines, emptyLines] = [0, 0]
+  let lineBytes = 0
+  let hasLongLine = false
+  let last = 10
+  return {
+    get lines() {
       return lines
     },
-    async write(part) {
-      sizeBytes += part.length
+    add(count) {
+      lines += count.lines
+      emptyLines += count.emptyLines
+    },
+    look(part) {
       let start = 0
       for (let at = part.indexOf(10); at !== -1; at = part.indexOf(10, start)) {
         lines++
@@ -103,14 +207,10 @@ async function openRun(path: string): Promise<OpenRun> {
       if (lineBytes > MAX_LINE_BYTES) hasLongLine = true
       last = part.at(-1) ?? last
       marks.add(part)
-      for (let from = 0; from < part.length;) {
-        from += (await file.write(part, from)).bytesWritten
-      }
     },
-    async close() {
-      await file.close()
+    end() {
       if (last !== 10) lines++
-      return { path, lines, emptyLines, isPlain: marks.isPlain() && !hasLongLine }
+      return { lines, emptyLines, isPlain: marks.isPlain() && !hasLongLine }
     },
   }
 }
@@ -136,53 +236,6 @@ export async function isPlainText(path: string, format: 'json' | 'csv'): Promise
 
 function hasQuoteAtBlank(bytes: Buffer): boolean {
   return bytes.includes('" ') || bytes.includes(' "')
-}
-
-/** A run of this many digits, points and exponents may be a number that a double cannot hold. */
-const LONG = 17
-/** The bytes that a number may hold: `0`–`9`, `.`, `+`, `-`, `e`, `E`. */
-const NUMERIC = new Uint8Array(256)
-for (const char of '0123456789.+-eE') NUMERIC[char.charCodeAt(0)] = 1
-
-/** Looks in a stream of chunks for text that DuckDB would misread. */
-function findMarks(): { add(chunk: Buffer): void; isPlain(): boolean } {
-  let isPlain = true
-  let tail = Buffer.alloc(0)
-  const look = (bytes: Buffer): void => {
-    isPlain &&= !bytes.includes('\\u0000') && !holdsLongNumber(bytes)
-  }
-  return {
-    add(chunk) {
-      if (!isPlain) return
-      // Text that begins in one chunk and ends in the next.
-      if (tail.length > 0) look(Buffer.concat([tail, chunk.subarray(0, 64)]))
-      look(chunk)
-      tail = Buffer.from(chunk.subarray(-64))
-    },
-    isPlain: () => isPlain,
-  }
-}
-
-/**
- * Looks at every sixteenth byte only, because a run of seventeen bytes always covers one of them.
- */
-function holdsLongNumber(bytes: Buffer): boolean {
-  const { length } = bytes
-  for (let at = LONG - 1; at < length; at += LONG - 1) {
-    if (NUMERIC[bytes[at] ?? 0] === 0) continue
-    // A run of seventeen that covers this byte reaches eight bytes to its left or to its right.
-    if (NUMERIC[bytes[at - 8] ?? 0] === 0 && NUMERIC[bytes[at + 8] ?? 0] === 0) continue
-    let from = at
-    while (from > 0 && NUMERIC[bytes[from - 1] ?? 0] === 1) from--
-    let to = at + 1
-    while (to < length && NUMERIC[bytes[to] ?? 0] === 1) to++
-    // A run after a quote is a text, not a number.
-    if (to - from < LONG || bytes[from - 1] === 34) continue
-    const text = bytes.toString('latin1', from, to)
-    if (/^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text) && /[.eE]/.test(text)) return true
-    if (from === 0 || to === length) return true
-  }
-  return false
 }
 
 /** Whether a file begins like a JSON array or object. True for a file that holds only blanks. */

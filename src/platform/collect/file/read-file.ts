@@ -1,5 +1,6 @@
 import { rm, stat } from 'node:fs/promises'
 import { type DuckDb, type DuckDbOptions, openDuckDb } from '../../io/duckdb.ts'
+import { readAhead } from '../../io/read-ahead.ts'
 import { duckLiteral, identifier } from '../../io/sql.ts'
 import type { Stamp } from '../../lake/batch.ts'
 import type { Column } from '../../lake/lake-type.ts'
@@ -17,7 +18,15 @@ import {
   unreadable,
   withGiven,
 } from './format.ts'
-import { isJsonText, isPlainText, MAX_LINE_BYTES, splitLines, withoutMark } from './lines.ts'
+import {
+  CHUNK_BYTES,
+  isJsonText,
+  isPlainText,
+  MAX_LINE_BYTES,
+  splitLines,
+  withoutMark,
+} from './lines.ts'
+import { findPattern } from './line-pattern.ts'
 import { readWhole } from './whole-file.ts'
 import { isWide, readWide } from './wide-rows.ts'
 import { writeLines } from './write-lines.ts'
@@ -63,7 +72,20 @@ const READERS: Readonly<Record<FileFormat, typeof readFeedFile>> = {
  * One database reads a file up to this size. Several databases, one for each thread, read a larger
  * file.
  */
-const RUN_BYTES = 128 * 1024 * 1024
+const LARGE_BYTES = 128 * 1024 * 1024
+
+/** The most bytes of a run. With fewer, a gigabyte became dozens of objects. */
+const RUN_BYTES = 64 * 1024 * 1024
+
+/**
+ * Bytes of a run such that each database reads as many runs as the others, and none waits for the
+ * last one.
+ */
+function runBytes(sizeBytes: number, threads: number): number {
+  const runs = threads * Math.ceil(sizeBytes / threads / RUN_BYTES)
+  // A run may lack a whole piece.
+  return Math.ceil(sizeBytes / Math.max(1, runs)) + CHUNK_BYTES
+}
 
 /** Reads JSON lines run by run, so that one bad line does not slow down the other runs. */
 async function readJsonLines(
@@ -73,24 +95,32 @@ async function readJsonLines(
 ): Promise<FeedRows> {
   const { memoryLimitMb = 192, threads = 2 } = limits
   const { size } = await stat(file.path)
-  const runs = splitLines(file.path, { target: (index) => `${path}.${index}.jsonl` })
+  // One database numbers its rows with one thread, so a large file uses several databases.
+  const isLarge = size > LARGE_BYTES && threads > 1
+  const pattern = await findPattern(file, table)
+  const runs = splitLines(file.path, {
+    target: (index) => `${path}.${index}.jsonl`,
+    pattern: pattern?.line,
+    maxBytes: runBytes(size, threads),
+    smallRuns: isLarge ? threads : 0,
+  })
   const made: (DividedLines & { readonly before: number })[] = []
   const unknown = new Set<string>()
   let span = 0
-  // One database numbers its rows with one thread, so a large file uses several databases.
-  const isLarge = size > RUN_BYTES && threads > 1
+  const takeRun = readAhead(runs)
   const work = async (db: DuckDb): Promise<void> => {
     for (;;) {
-      const { value: run, done } = await runs.next()
+      const { value: run, done } = await takeRun()
       if (done === true) return
       span += run.lines
       if (run.before === 0) {
         for (const name of await sampleFields(db, run.path)) unknown.add(name)
       }
       const place = { before: before + run.before, path: run.path.replace(/jsonl$/, 'parquet') }
-      const source = readObjects(table, file, jsonOptions(run.path, 'jsonl'))
+      const typed = run.isMatched ? pattern?.typed : undefined
+      const source = readObjects(table, file, jsonOptions(run.path, 'jsonl'), typed)
       const whole = run.isPlain
-        ? await readWhole({ ...batch, db }, table, { file, source, ...place })
+        ? await readWhole({ ...batch, db }, table, { file, source, typed, ...place })
         : undefined
       const lines = run.lines - run.emptyLines
       const rows =
@@ -161,7 +191,7 @@ async function readCsv(
     const own = titles.includes(name) ? identifier(name) : undefined
     return `${withGiven(own, givenOf(file, name))} as ${identifier(name)}`
   })
-  const source = `(select ${some.join(', ')} from read_csv(${duckLiteral(file.path)}, columns = ${struct(fields)},
+  const source = `(select ${some.join(', ')} from read_csv(${duckLiteral(file.path)}, columns = ${struct(fields.map((name) => ({ name, type: 'VARCHAR' })))},
     header = true, skip = ${line - 1}, auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '',
     allow_quoted_nulls = false, max_line_size = ${MAX_LINE_BYTES}, buffer_size = ${2 * MAX_LINE_BYTES}))`
   const place = { file, before, path: `${path}.parquet` }
@@ -334,15 +364,24 @@ function jsonOptions(path: string, format: 'json' | 'jsonl'): string {
   return `${duckLiteral(path)}, format = '${layout}', maximum_object_size = ${MAX_LINE_BYTES}`
 }
 
-/** SQL of the fields of a JSON file as text. */
-function readObjects(table: LakeTable, file: FeedFile, options: string): string {
+/** SQL of the fields of a JSON file: `typed` columns in their types, all others as text. */
+function readObjects(
+  table: LakeTable,
+  file: FeedFile,
+  options: string,
+  typed: ReadonlySet<string> = new Set(),
+): string {
   const names = table.columns.map(({ name }) => name)
+  const columns = table.columns.map(({ name, type }) => ({
+    name,
+    type: typed.has(name) ? type : 'VARCHAR',
+  }))
   const some = names.map(
     (name) => `${withGiven(identifier(name), givenOf(file, name))} as ${identifier(name)}`,
   )
-  return `(select ${some.join(', ')} from read_json(${options}, columns = ${struct(names)}, records = true))`
+  return `(select ${some.join(', ')} from read_json(${options}, columns = ${struct(columns)}, records = true))`
 }
 
-function struct(names: readonly string[]): string {
-  return `{${names.map((name) => `${duckLiteral(name)}: 'VARCHAR'`).join(', ')}}`
+function struct(columns: readonly Column[]): string {
+  return `{${columns.map(({ name, type }) => `${duckLiteral(name)}: '${type}'`).join(', ')}}`
 }

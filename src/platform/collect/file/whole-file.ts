@@ -4,11 +4,12 @@ import { type Stamp, stamp } from '../../lake/batch.ts'
 import { writeParquet } from '../../lake/parquet.ts'
 import type { LakeTable } from '../../lake/table-state.ts'
 import type { DividedLines, Place } from './divide-lines.ts'
-import { cast, fits, withCasts } from './exact-value.ts'
+import { cast, castName, fits, withCasts } from './exact-value.ts'
 
 /**
- * Reads fields, which are all text, as rows in one pass. Returns undefined if any row does not
- * convert exactly. The caller then runs `divideLines` to find that row.
+ * Reads fields as rows in one pass. They are all text, except for `typed` columns, which are known
+ * to be exact. Returns undefined if any row does not convert exactly. The caller then runs
+ * `divideLines` to find that row.
  */
 export async function readWhole(
   batch: Stamp,
@@ -19,7 +20,13 @@ export async function readWhole(
     path,
     isCsv = false,
     isChecked = false,
-  }: Place & { source: string; isCsv?: boolean; isChecked?: boolean },
+    typed = new Set(),
+  }: Place & {
+    source: string
+    isCsv?: boolean
+    isChecked?: boolean
+    typed?: ReadonlySet<string> | undefined
+  },
 ): Promise<DividedLines | undefined> {
   const values = table.columns.map((column) => {
     const name = identifier(column.name)
@@ -28,6 +35,9 @@ export async function readWhole(
   })
   const checks = table.columns.flatMap((column) => {
     const name = identifier(column.name)
+    if (typed.has(column.name)) {
+      return table.key.includes(column.name) ? [`${castName(column)} is not null`] : []
+    }
     if (table.key.includes(column.name)) {
       return column.type === 'VARCHAR' && !isChecked ? [`${name} is not null`] : [fits(column)]
     }
@@ -40,7 +50,7 @@ export async function readWhole(
       // The check reads the whole row beside its values, so that no value is copied for it.
       `select ${values.join(', ')}, case when ${checks.join(' and ')} then 'insert' else error('inexact') end as _operation,
           ${stamp(batch)}, ${before} + row_number() over () as _ordinal
-       from (select ${withCasts(table)} from ${source})`,
+       from (select ${withCasts(table, typed)} from ${source})`,
       path,
     )
     return { files: [{ path, rows }], refused: [], span: rows }

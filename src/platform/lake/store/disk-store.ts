@@ -9,6 +9,7 @@ import {
   readFile,
   rm,
   stat,
+  utimes,
   writeFile,
 } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
@@ -44,9 +45,11 @@ export function diskStore(directory: string): ObjectStore {
       await create(root, pathOf(key), (staged) => writeFile(staged, body, { mode: 0o640 })),
     uploadIfAbsent: async (key, path) =>
       await create(root, pathOf(key), async (staged) => {
-        // The system copies a file in half the time of a stream.
-        await copyFile(path, staged)
+        await linkOrCopy(path, staged)
         await chmod(staged, 0o640)
+        // A sweep takes the age of an object from its file.
+        const now = new Date()
+        await utimes(staged, now, now)
       }),
     async download(key) {
       const path = pathOf(key)
@@ -70,6 +73,15 @@ export function diskStore(directory: string): ObjectStore {
       }
     },
   }
+}
+
+/**
+ * Gives a file a second name. Copies it if that is impossible, for example on another file system.
+ * A link spares a gigabyte 0.5 s of processor time and its place in the cache. The system copies in
+ * half the time of a stream.
+ */
+async function linkOrCopy(path: string, target: string): Promise<void> {
+  await link(path, target).catch(() => copyFile(path, target))
 }
 
 /** Writes a staging file, syncs it, and gives it its name unless the name is taken. */

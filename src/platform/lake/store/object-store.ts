@@ -23,7 +23,11 @@ export interface ObjectStore {
    * stored an object under this key, equal or not.
    */
   putIfAbsent(key: string, body: Buffer): Promise<'created' | 'exists'>
-  /** Like `putIfAbsent`, for a local file of any size. Streams the file and leaves it in place. */
+  /**
+   * Like `putIfAbsent`, for a local file of any size. Leaves the file in place. From then on, the
+   * caller may remove the file but not change it, because it may be the object itself under a second
+   * name.
+   */
   uploadIfAbsent(key: string, path: string): Promise<'created' | 'exists'>
   /**
    * Returns the path of a local file with the object's content: the object itself if the store is
