@@ -67,7 +67,8 @@ with placed as not materialized (
         )
 ),
 
--- Each order with each of its payments, or once without.
+-- Each order with each of its payments; a transaction, or an order, without a payment comes once.
+-- The orders come first, because a left join of them to joined tables would join those whole.
 tied as not materialized (
     select
         o.order_kind,
@@ -75,20 +76,20 @@ tied as not materialized (
         p.payment_id,
         p.currency_id = o.currency_id and p.payment_amount = o.amount as is_exact
     from placed as o
+    left join dim_transaction as r on r.sales_order_id = o.order_id
     left join (
         select
-            r.sales_order_id,
+            f.transaction_id,
             f.payment_id,
             f.currency_id,
             f.payment_amount
-        from dim_transaction as r
-        inner join fact_payment_current as f on f.transaction_id = r.transaction_id
+        from fact_payment_current as f
         where f.payment_type_id in (
                 select t.payment_type_id
                 from dim_payment_type as t
                 where t.payment_type_name = 'SALES_RECEIPT'
             )
-    ) as p on p.sales_order_id = o.order_id
+    ) as p on p.transaction_id = r.transaction_id
     where o.order_kind = 'sale'
     union all
     select
@@ -97,20 +98,20 @@ tied as not materialized (
         p.payment_id,
         p.currency_id = o.currency_id and p.payment_amount = o.amount as is_exact
     from placed as o
+    left join dim_transaction as r on r.purchase_order_id = o.order_id
     left join (
         select
-            r.purchase_order_id,
+            f.transaction_id,
             f.payment_id,
             f.currency_id,
             f.payment_amount
-        from dim_transaction as r
-        inner join fact_payment_current as f on f.transaction_id = r.transaction_id
+        from fact_payment_current as f
         where f.payment_type_id in (
                 select t.payment_type_id
                 from dim_payment_type as t
                 where t.payment_type_name = 'PURCHASE_PAYMENT'
             )
-    ) as p on p.purchase_order_id = o.order_id
+    ) as p on p.transaction_id = r.transaction_id
     where o.order_kind = 'purchase'
 ),
 
