@@ -89,7 +89,14 @@ export const totesys: Project = {
       sums: {
         columns: { amount: 'payment_amount' },
         grains: {
-          due: ['payment_date', 'currency_id', 'payment_type_id', 'counterparty_id', 'paid'],
+          due: ['payment_date', 'currency_id', 'payment_type_id', 'paid'],
+          counterparty: [
+            'payment_date',
+            'currency_id',
+            'payment_type_id',
+            'paid',
+            'counterparty_id',
+          ],
         },
       },
       references: {

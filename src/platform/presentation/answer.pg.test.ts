@@ -81,6 +81,48 @@ describe('answers from a warehouse', () => {
     expect((await answers.answer(units)).rows).toHaveLength(2)
   })
 
+  it('reads a question that ends in a comment or a semicolon, in its order, with equal names', async () => {
+    const ended = parseQuestion(`-- q04: Why?
+-- Grain: none
+select sale_id, units, sale_id, 'x' as kind from fact_sale_current order by sale_id desc; -- all`)
+    const { columns, rows } = await createAnswers(reader).answer(ended)
+    expect(columns.map(({ name, kind }) => `${name} ${kind}`)).toEqual([
+      'sale_id number',
+      'units number',
+      'sale_id number',
+      'kind text',
+    ])
+    expect(rows.map(([id, , again, kind]) => [id, again, kind])).toEqual([
+      ['2', '2', 'x'],
+      ['1', '1', 'x'],
+    ])
+  })
+
+  it('lets Postgres share the work of a question among processes', async () => {
+    await shop.query(`
+      create function process_id() returns integer language plpgsql parallel safe
+      as 'begin return pg_backend_pid(); end'`)
+    await shop.query('alter table fact_sale_current set (parallel_workers = 2)')
+    await shop.query(`grant execute on function process_id() to ${role.role}`)
+    const settings = {
+      min_parallel_table_scan_size: 0,
+      parallel_setup_cost: 0,
+      parallel_tuple_cost: 0,
+      parallel_leader_participation: false,
+    }
+    for (const [name, value] of Object.entries(settings)) {
+      await shop.query(`alter role ${role.role} set ${name} = ${value}`)
+    }
+    await using other = createReader(role.warehouse)
+    const shared = parseQuestion(`-- q05: Who reads?
+-- Grain: none
+select w.id = pg_backend_pid() as is_alone
+from (select min(process_id()) as id from fact_sale_current) as w`)
+    expect((await createAnswers(other).answer(shared)).rows).toEqual([['f']])
+    await shop.query('drop function process_id()')
+    await shop.query('alter table fact_sale_current reset (parallel_workers)')
+  })
+
   it('reports any other error as an error of the warehouse, not of the filters', async () => {
     const broken = parseQuestion('-- q02: Why?\n-- Grain: none\nselect 1 / 0')
     await expect(createAnswers(reader).answer(broken)).rejects.toMatchObject({
@@ -98,24 +140,24 @@ describe('answers from a warehouse', () => {
     const both = await Promise.all([answers.answer(units), answers.answer(units)])
     expect(both[0].rows).toEqual(both[1].rows)
     await answers.answer(units, { item: '' })
-    expect(counting.cursors()).toBe(1)
+    expect(counting.statements()).toBe(1)
     await answers.answer(units, { item: '1' })
-    expect(counting.cursors()).toBe(2)
+    expect(counting.statements()).toBe(2)
     await shop.sql.query('update sale set units = 8 where sale_id = 1')
     await shop.run()
     expect((await answers.answer(units)).rows[0]?.[1]).toBe('8')
-    expect(counting.cursors()).toBe(3)
+    expect(counting.statements()).toBe(3)
   })
 
   it('keeps the answers that were used last, within a limit, and cuts long answers', async () => {
     const counting = countReads(reader)
     const answers = createAnswers(counting.reader, { maxAnswers: 2 })
     for (const item of ['1', '2', '1', '3', '1', '2']) await answers.answer(units, { item })
-    expect(counting.cursors()).toBe(4)
+    expect(counting.statements()).toBe(4)
     const small = createAnswers(counting.reader, { maxKeptChars: 10, maxRows: 1 })
     expect((await small.answer(units)).isTruncated).toBe(true)
     await small.answer(units)
-    expect(counting.cursors()).toBe(6)
+    expect(counting.statements()).toBe(6)
   })
 
   it('proves freshness from the ledger', async () => {
@@ -131,11 +173,11 @@ describe('answers from a warehouse', () => {
   })
 })
 
-/** A reader that counts the cursors opened over it. */
-function countReads(reader: Reader): { reader: Reader; cursors(): number } {
-  let cursors = 0
+/** A reader that counts the questions' statements. */
+function countReads(reader: Reader): { reader: Reader; statements(): number } {
+  let statements = 0
   return {
-    cursors: () => cursors,
+    statements: () => statements,
     reader: {
       ...reader,
       read: (work) =>
@@ -143,7 +185,7 @@ function countReads(reader: Reader): { reader: Reader; cursors(): number } {
           const client = Object.create(session.client) as typeof session.client
           client.query = ((query: unknown, ...rest: unknown[]) => {
             const { text = '' } = (query ?? {}) as { text?: string }
-            if (text.startsWith('declare')) cursors += 1
+            if (text.includes(') as answer limit')) statements += 1
             return Reflect.apply(session.client.query, session.client, [query, ...rest])
           }) as typeof client.query
           return work({ ...session, client })

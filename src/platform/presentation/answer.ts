@@ -1,8 +1,9 @@
 import { codeOf, ConfigError } from '../errors.ts'
+import { readText } from '../io/postgres-text.ts'
 import type { LedgerHead } from '../warehouse/ledger.ts'
-import { type ResultColumn, openCursor, type Row } from './cursor.ts'
+import { describeColumns, type ResultColumn, type Row } from './cursor.ts'
 import { readHead } from './freshness.ts'
-import { bindStatement, type Filters, filtersOf, type Question } from './question.ts'
+import { bindStatement, type Filters, filtersOf, limitRows, type Question } from './question.ts'
 import type { Reader } from './reader.ts'
 
 /** The rows that answer a question. */
@@ -58,11 +59,12 @@ export function createAnswers(
   const read = async (question: Question, given: Filters): Promise<Answer> => {
     const answer = await reader.read(async (session): Promise<Answer> => {
       const head = await readHead(session)
-      const statement = bindStatement(question.sql, given)
-      const cursor = await openCursor(session.client, statement).catch(refuseFilter(given))
-      const rows = await cursor.fetch(maxRows + 1).catch(refuseFilter(given))
+      const { text, values } = bindStatement(limitRows(question.sql, maxRows + 1), given)
+      const { columns, rows } = await readText(session.client, text, values).catch(
+        refuseFilter(given),
+      )
       return {
-        columns: cursor.columns,
+        columns: describeColumns(columns),
         rows: rows.slice(0, maxRows),
         isTruncated: rows.length > maxRows,
         head,

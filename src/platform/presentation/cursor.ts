@@ -1,4 +1,4 @@
-import { readText } from '../io/postgres-text.ts'
+import { readText, type TextRows } from '../io/postgres-text.ts'
 import type { Client } from '../io/postgres.ts'
 import type { BoundStatement } from './question.ts'
 
@@ -36,11 +36,16 @@ export async function openCursor(
   await readText(client, DECLARATION + text, values)
   const { columns } = await readText(client, 'fetch forward 0 from tidemark_cursor')
   return {
-    columns: columns.map(({ name, typeId }) => ({ name, kind: KINDS.get(typeId) ?? 'text' })),
+    columns: describeColumns(columns),
     async fetch(rowCount) {
       return (await readText(client, `fetch forward ${rowCount} from tidemark_cursor`)).rows
     },
   }
+}
+
+/** The columns of a result, each with the kind of its values. */
+export function describeColumns(columns: TextRows['columns']): ResultColumn[] {
+  return columns.map(({ name, typeId }) => ({ name, kind: KINDS.get(typeId) ?? 'text' }))
 }
 
 // Ids of built-in types (pg_type.dat), which never change. A domain's column has the id of its base

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ConfigError } from '../errors.ts'
-import { bindStatement, filtersOf, parseQuestion, readQuestions } from './question.ts'
+import { bindStatement, filtersOf, limitRows, parseQuestion, readQuestions } from './question.ts'
 
 const SQL = `-- s01_sales: How much did we sell,
 -- and to whom?
@@ -68,6 +68,20 @@ describe('filtersOf()', () => {
       from: '2024-01-01',
     })
     expect(filtersOf({ ...question, filters: ['constructor'] }, {})).toEqual({})
+  })
+})
+
+describe('limitRows()', () => {
+  it.each([
+    ['select 1', 'select 1'],
+    ['select 1 -- one', 'select 1 -- one'],
+    ['select 1;\n', 'select 1'],
+    ['select 1 ; ; -- ; the end\n/* of /* it; */ all */', 'select 1 '],
+    [`select ';' -- ;`, `select ';' -- ;`],
+    [`select $$;$$, e'\\';', ";"; -- '`, `select $$;$$, e'\\';', ";"`],
+    ['select 1; select 2', 'select 1; select 2'],
+  ])('makes a subquery of %j, without the semicolon that ends it', (sql, inner) => {
+    expect(limitRows(sql, 6)).toBe(`select * from (\n${inner}\n) as answer limit 6`)
   })
 })
 

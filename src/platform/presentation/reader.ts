@@ -180,11 +180,10 @@ function keepSessions(warehouse: Warehouse, maxIdleMs: number): Sessions {
 }
 
 /**
- * How questions are planned: for all of their rows, without compiling a plan, which takes longer than
- * most of them (0.3 s for a question of 0.2 s), and with enough memory to sort and group a year.
+ * How questions are planned: without compiling a plan, which takes longer than most of them (0.3 s
+ * for a question of 0.2 s), and with enough memory to sort and group a year.
  */
 const FOR_QUESTIONS = `
-  set local cursor_tuple_fraction = 1;
   set local jit = off;
   set local work_mem = '32MB'`
 

@@ -11,18 +11,22 @@ with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
 ),
 
-bought as (
+-- Nearly every item was bought in one month only, so that few are summed and sorted.
+repeated as materialized (
     select
         f.item_code,
-        u.currency_code,
-        date_trunc('month', f.created_date::timestamp)::date as month,
-        f.item_quantity as quantity,
-        f.item_quantity * f.item_unit_price as amount
+        f.currency_id
     from fact_purchase_orders_current as f
-    inner join dim_currency as u on u.currency_id = f.currency_id
     where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-        and (u.currency_code = nullif(:'currency', '')) is not false
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
         and (
             nullif(:'department', '') is null
             or f.staff_id in (
@@ -35,40 +39,61 @@ bought as (
             nullif(:'counterparty', '') is null
             or f.counterparty_id = nullif(:'counterparty', '')::integer
         )
+    group by f.item_code, f.currency_id
+    having date_trunc('month', min(f.created_date)::timestamp)
+        < date_trunc('month', max(f.created_date)::timestamp)
 ),
 
 monthly as (
     select
-        item_code,
-        currency_code,
-        month,
+        f.item_code,
+        f.currency_id,
+        date_trunc('month', f.created_date::timestamp)::date as month,
         count(*) as orders,
-        sum(quantity) as quantity,
-        sum(amount) / nullif(sum(quantity), 0) as average_price
-    from bought
-    group by item_code, currency_code, month
-),
-
--- Nearly every item has one month only, and need not be sorted.
-repeated as (
-    select
-        item_code,
-        currency_code
-    from monthly
-    group by item_code, currency_code
-    having count(*) > 1
+        sum(f.item_quantity) as quantity,
+        sum(f.item_quantity * f.item_unit_price) / nullif(sum(f.item_quantity), 0) as average_price
+    from fact_purchase_orders_current as f
+    where (f.item_code, f.currency_id) in (
+            select
+                r.item_code,
+                r.currency_id
+            from repeated as r
+        )
+        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
+        and (
+            nullif(:'department', '') is null
+            or f.staff_id in (
+                select s.staff_id
+                from dim_staff as s
+                where s.department_name = :'department'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
+    group by f.item_code, f.currency_id, month
 ),
 
 compared as (
     select
         m.*,
+        u.currency_code,
         first_value(m.average_price) over item as first_price,
         last_value(m.average_price) over item as last_price
     from monthly as m
-    inner join repeated as r
-        on r.item_code = m.item_code and r.currency_code = m.currency_code
+    inner join dim_currency as u on u.currency_id = m.currency_id
     window item as (
-        partition by m.item_code, m.currency_code
+        partition by m.item_code, m.currency_id
         order by m.month
         rows between unbounded preceding and unbounded following
     )

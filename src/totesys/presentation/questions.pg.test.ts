@@ -405,6 +405,80 @@ describe('worked out by hand', () => {
       'no payment sale 2 12.50 - -',
     ])
   })
+
+  /** Runs `work` after changes to the warehouse that nothing else sees. */
+  const after = async (changes: string, work: () => Promise<void>): Promise<void> => {
+    await client.query('begin')
+    try {
+      await client.query(changes)
+      await work()
+    } finally {
+      await client.query('rollback')
+    }
+  }
+
+  it('y05_days_late takes the first version that is paid, though the payment was deleted and came back', async () => {
+    const version = (id: number, what: string): string => `
+      insert into fact_payment
+      select (jsonb_populate_record(f, '{"payment_record_id": ${id}, ${what}}')).*
+      from fact_payment as f order by payment_record_id limit 1;`
+    const back = `${version(901, '"record_operation": "delete", "paid": true')}
+      ${version(902, '"record_operation": "insert", "paid": false')}
+      update fact_payment_current set paid = false, record_operation = 'insert';`
+    await after(back, async () => {
+      const rows = await picked('y05_days_late', ['days_late', 'payments'])
+      expect(rows).toEqual(['3 1'])
+    })
+  })
+
+  it('y07_payment_mismatches adds up the payments of an order, in one currency', async () => {
+    const columns = ['problem', 'order_id', 'payments', 'payment_currency_code', 'payment_amount']
+    const another = (id: number, what: string): string => `
+      insert into fact_payment_current
+      select (jsonb_populate_record(f, '{"payment_id": ${id}, ${what}}')).*
+      from fact_payment_current as f where payment_id = 1;`
+    const of1 = async (): Promise<string[]> =>
+      (await picked('y07_payment_mismatches', columns)).filter((row) => / 1 [2-9]/.test(row))
+    await after(another(2, '"payment_amount": 0.50'), async () => {
+      expect(await of1()).toEqual([])
+    })
+    await after(another(2, '"payment_amount": 100'), async () => {
+      expect(await of1()).toEqual(['different amount 1 2 GBP 199.50'])
+    })
+    const exact = `update fact_payment_current set payment_amount = 100;`
+    await after(exact + another(2, '"payment_amount": 100'), async () => {
+      expect(await of1()).toEqual(['different amount 1 2 GBP 200.00'])
+    })
+    await after(exact + another(2, '"currency_id": 2'), async () => {
+      expect(await of1()).toEqual(['different currency 1 2 - -'])
+    })
+    const twoTransactions = `insert into dim_transaction
+      select 77, transaction_type, sales_order_id, purchase_order_id from dim_transaction
+      where sales_order_id = 1;`
+    await after(exact + twoTransactions + another(2, '"transaction_id": 77'), async () => {
+      expect(await of1()).toEqual(['different amount 1 2 GBP 200.00'])
+    })
+  })
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8, 9])(
+    's09_prices_by_design finds the quartiles that Postgres finds, in %i orders',
+    async (orders) => {
+      const sold = `delete from fact_sales_order_current where sales_order_id > 1;
+        insert into fact_sales_order_current
+        select (jsonb_populate_record(f, jsonb_build_object(
+            'sales_order_id', n, 'design_id', 1, 'unit_price', n * n % 7 + 1))).*
+        from fact_sales_order_current as f cross join generate_series(2, ${orders}) as n;`
+      await after(sold, async () => {
+        const columns = ['orders', 'lower_quartile', 'median_price', 'upper_quartile']
+        const { rows } = await client.query<{ found: string }>(`
+          select array_to_string(count(*)::text || (percentile_disc(array[0.25, 0.5, 0.75])
+              within group (order by unit_price))::text[], ' ') as found
+          from fact_sales_order_current`)
+        const found = rows.map((row) => row.found)
+        expect(await picked('s09_prices_by_design', columns)).toEqual(found)
+      })
+    },
+  )
 })
 
 describe('o01_freshness', () => {

@@ -19,7 +19,7 @@ due as (
         sum(f.row_count) as payments,
         sum(f.amount) as amount
     from fact_payment_sums_current as f
-    where f.grain = 'due'
+    where f.grain = case when coalesce(:'counterparty', '') = '' then 'due' else 'counterparty' end
         and f.payment_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.payment_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (

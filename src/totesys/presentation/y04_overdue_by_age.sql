@@ -27,7 +27,7 @@ summed as (
         sum(f.amount) as amount
     from fact_payment_sums_current as f
     inner join clock as c on f.payment_date <= c.today
-    where f.grain = 'due'
+    where f.grain = case when coalesce(:'counterparty', '') = '' then 'due' else 'counterparty' end
         and not f.paid
         and (
             nullif(:'currency', '') is null

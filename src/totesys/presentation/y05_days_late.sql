@@ -10,13 +10,35 @@ with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
 ),
 
-owed as (
-    select
+-- What was amended. All else has one version, which is there now and tells when it was paid.
+amended as (
+    select distinct f.payment_id
+    from fact_payment as f
+    where f.record_operation <> 'insert'
+),
+
+first_paid as (
+    select distinct on (f.payment_id)
         f.payment_id,
-        f.payment_date
+        f.last_updated_date - f.payment_date as days_late
+    from amended as a
+    inner join fact_payment as f on f.payment_id = a.payment_id
+    where f.paid
+    order by f.payment_id, f.payment_record_id
+),
+
+receipt as (
+    select
+        case when f.paid then f.last_updated_date - f.payment_date end as days_late,
+        f.payment_date < c.today as is_due,
+        count(*) as payments
     from fact_payment_current as f
-    inner join dim_payment_type as t on t.payment_type_id = f.payment_type_id
-    where t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND')
+    cross join clock as c
+    where f.payment_type_id in (
+            select t.payment_type_id
+            from dim_payment_type as t
+            where t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND')
+        )
         and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (
@@ -31,30 +53,46 @@ owed as (
             nullif(:'counterparty', '') is null
             or f.counterparty_id = nullif(:'counterparty', '')::integer
         )
-),
-
-first_paid as (
-    select distinct on (f.payment_id)
-        f.payment_id,
-        f.payment_date,
-        f.last_updated_date
-    from fact_payment as f
-    inner join owed as o on o.payment_id = f.payment_id
-    where f.paid
-    order by f.payment_id, f.payment_record_id
-),
-
-receipt as (
-    select p.last_updated_date - p.payment_date as days_late
-    from owed as o
+        and not exists (
+            select
+            from amended as a
+            where a.payment_id = f.payment_id
+        )
+    group by days_late, is_due
+    union all
+    select
+        p.days_late,
+        f.payment_date < c.today,
+        1
+    from amended as a
+    inner join fact_payment_current as f on f.payment_id = a.payment_id
     cross join clock as c
-    left join first_paid as p on p.payment_id = o.payment_id
-    where p.payment_id is not null or o.payment_date < c.today
+    left join first_paid as p on p.payment_id = f.payment_id
+    where f.payment_type_id in (
+            select t.payment_type_id
+            from dim_payment_type as t
+            where t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND')
+        )
+        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
 )
 
 select
     r.days_late::integer as days_late,
-    count(*)::integer as payments
+    sum(r.payments)::integer as payments
 from receipt as r
+where r.days_late is not null or r.is_due
 group by r.days_late
 order by r.days_late nulls last

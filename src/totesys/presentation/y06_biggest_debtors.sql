@@ -20,7 +20,7 @@ summed as (
         min(f.payment_date) as first_due
     from fact_payment_sums_current as f
     cross join clock as c
-    where f.grain = 'due'
+    where f.grain = 'counterparty'
         and not f.paid
         and (
             nullif(:'currency', '') is null

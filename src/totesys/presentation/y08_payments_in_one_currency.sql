@@ -42,7 +42,7 @@ daily as (
     inner join dim_currency as u on u.currency_id = f.currency_id
     inner join dim_payment_type as t on t.payment_type_id = f.payment_type_id
     cross join period as p
-    where f.grain = 'due'
+    where f.grain = case when coalesce(:'counterparty', '') = '' then 'due' else 'counterparty' end
         and p.in_currency is not null
         and f.payment_date >= coalesce(p.first_day_before, '-infinity')
         and f.payment_date <= p.last_day

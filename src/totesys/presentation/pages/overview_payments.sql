@@ -32,7 +32,7 @@ due as (
         sum(f.amount) as amount
     from fact_payment_sums_current as f
     cross join period as p
-    where f.grain = 'due'
+    where f.grain = case when coalesce(:'counterparty', '') = '' then 'due' else 'counterparty' end
         and f.payment_date >= coalesce(p.first_day_before, '-infinity')
         and f.payment_date <= p.last_day
         and (
