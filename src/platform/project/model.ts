@@ -95,9 +95,9 @@ export interface Fact extends ModelBase {
 export interface Sums {
   /** What a row adds to each sum: an integer or a numeric. Null adds nothing. */
   readonly columns: Readonly<Record<string, string>>
-  /** The columns of which each combination has one row of sums, by grain. None may be nullable. */
+  /** By grain, the columns by which it sums: one row for each combination. None may be nullable. */
   readonly grains: Readonly<Record<string, readonly string[]>>
-  /** Columns of grains that are not the fact's own. They have a value for every row. */
+  /** SQL of columns of grains that the fact does not have. Never null. */
   readonly derived?: Readonly<Record<string, string>>
 }
 
@@ -107,6 +107,16 @@ export const ROW_GRAIN = 'row'
 /** The name of the table that keeps a fact's sums by a grain. */
 export function sumsName(fact: string, grain: string): string {
   return `${fact}_by_${grain}`
+}
+
+/** The name of the view that shows all sums of a fact and its single rows. */
+export function sumsView({ table }: Pick<Fact, 'table'>): string {
+  return `${table}_sums_current`
+}
+
+/** The columns by which a fact's sums can be asked for: the columns of its grains, and `sought`. */
+export function sumsColumnsOf({ sums, sought = [] }: Fact): string[] {
+  return [...new Set([...Object.values(sums?.grains ?? {}).flat(), ...sought])]
 }
 
 /** The name of the index on a fact's current table for a column in `sought`. */
