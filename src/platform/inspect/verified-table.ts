@@ -1,5 +1,4 @@
-import type { Difference } from '../lake/difference.ts'
-import { NO_DIFFERENCE } from './verify-history.ts'
+import { type Difference, NO_DIFFERENCE } from '../lake/difference.ts'
 
 /** The result of comparing one table between two places. */
 export interface VerifiedTable {

@@ -5,7 +5,13 @@ import { identifier, identifiers } from '../io/sql.ts'
 import { incomingRelation } from '../lake/change-file.ts'
 import type { CommitRecord, FileRef } from '../lake/commit-record.ts'
 import type { Column } from '../lake/lake-type.ts'
-import { type Difference, findDifferences } from '../lake/difference.ts'
+import {
+  addDifferences,
+  type Difference,
+  findDifferences,
+  NO_DIFFERENCE,
+  withoutExtra,
+} from '../lake/difference.ts'
 import { type LakeTable, openState } from '../lake/table-state.ts'
 import { openFiles, type Zone } from '../lake/zone.ts'
 import { generationOf } from '../project/generation.ts'
@@ -241,25 +247,6 @@ export async function beginDimension(
     })
     const counted = model.kind === 'calendar' ? withoutExtra(difference) : difference
     return { rows, difference: counted, by: 'rows' }
-  }
-}
-
-/** The difference between two equal tables. */
-export const NO_DIFFERENCE: Difference = { missing: 0, extra: 0, different: 0, keys: [] }
-
-/** A difference without its extra rows. */
-export function withoutExtra(difference: Difference): Difference {
-  const keys = difference.keys.filter(({ kind }) => kind !== 'extra')
-  return { ...difference, extra: 0, keys }
-}
-
-/** Adds up two differences, with the first 20 keys. */
-function addDifferences(one: Difference, other: Difference): Difference {
-  return {
-    missing: one.missing + other.missing,
-    extra: one.extra + other.extra,
-    different: one.different + other.different,
-    keys: [...one.keys, ...other.keys].slice(0, 20),
   }
 }
 

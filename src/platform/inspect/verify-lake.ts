@@ -10,7 +10,7 @@ import { identifiers } from '../io/sql.ts'
 import { incomingRelation } from '../lake/change-file.ts'
 import type { CommitRecord, IngestionEntry } from '../lake/commit-record.ts'
 import { convertRows } from '../lake/convert.ts'
-import { findDifferences } from '../lake/difference.ts'
+import { findDifferences, NO_DIFFERENCE } from '../lake/difference.ts'
 import { writeParquet } from '../lake/parquet.ts'
 import { openQuarantined } from '../lake/quarantine/quarantined-keys.ts'
 import { lakeTable } from '../lake/schema.ts'
@@ -22,7 +22,6 @@ import { readTables, type SourceState, type TableShape } from '../source/tables.
 import { openRows, type OpenTable, openTable, viewOf } from '../transform/source-view.ts'
 import { notCompared, type VerifiedTable } from './verified-table.ts'
 import { type Checksum, checksumOf, isSameChecksum, readChecksum } from './verify-checksum.ts'
-import { NO_DIFFERENCE } from './verify-history.ts'
 import type { Scope } from './verify-scope.ts'
 
 /** The places to compare at one snapshot. */

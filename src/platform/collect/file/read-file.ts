@@ -18,15 +18,9 @@ import {
   unreadable,
   withGiven,
 } from './format.ts'
-import {
-  CHUNK_BYTES,
-  isJsonText,
-  isPlainText,
-  MAX_LINE_BYTES,
-  splitLines,
-  withoutMark,
-} from './lines.ts'
 import { findPattern } from './line-pattern.ts'
+import { splitLines } from './line-runs.ts'
+import { CHUNK_BYTES, isJsonText, isPlainText, MAX_LINE_BYTES, withoutMark } from './lines.ts'
 import { readWhole } from './whole-file.ts'
 import { isWide, readWide } from './wide-rows.ts'
 import { writeLines } from './write-lines.ts'
@@ -74,16 +68,16 @@ const READERS: Readonly<Record<FileFormat, typeof readFeedFile>> = {
  */
 const LARGE_BYTES = 128 * 1024 * 1024
 
-/** The most bytes of a run. With fewer, a gigabyte became dozens of objects. */
+/** The most bytes of a run. With smaller runs, a gigabyte would become dozens of objects. */
 const RUN_BYTES = 64 * 1024 * 1024
 
 /**
- * Bytes of a run such that each database reads as many runs as the others, and none waits for the
- * last one.
+ * The bytes of a run: as many as make the number of runs a multiple of the threads, so that every
+ * database reads equally many and none waits for the last one.
  */
 function runBytes(sizeBytes: number, threads: number): number {
   const runs = threads * Math.ceil(sizeBytes / threads / RUN_BYTES)
-  // A run may lack a whole piece.
+  // A run ends where the next piece would not fit, so it may be one piece smaller than this.
   return Math.ceil(sizeBytes / Math.max(1, runs)) + CHUNK_BYTES
 }
 
