@@ -12,7 +12,7 @@ import type { Fact } from '../project/model.ts'
 import { readColumns } from '../warehouse/columns.ts'
 import type { WarehouseClient } from '../warehouse/warehouse.ts'
 
-/** A connection to the warehouse that several comparisons use, each when it is free. */
+/** A connection to the warehouse that several comparisons share and use one after the other. */
 export interface SharedWarehouse extends WarehouseClient {
   readonly inTurn: InTurn
 }

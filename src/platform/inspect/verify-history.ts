@@ -59,14 +59,14 @@ export interface ComparedHistory {
   readonly difference: Difference
   readonly by: 'checksum' | 'rows'
   /**
-   * The rows that questions find now; missing if checksums do not prove which these are. Of a fact
-   * they are the newest versions in the processed zone, and equal to both the history's newest
-   * versions and the current table. Of a dimension they are all of its rows.
+   * The rows that questions find now; missing if checksums do not prove which rows these are. For a
+   * fact, the newest versions in the processed zone, which then equal the warehouse's newest
+   * versions and its current table. For a dimension, all rows.
    */
   readonly current?: CurrentRows | undefined
 }
 
-/** A fingerprint of rows, to be compared with another within DuckDB. */
+/** The number and the hash of some rows, to compare them with other rows inside DuckDB. */
 export interface CurrentRows {
   readonly rows: number
   /** The sum of `rowHash`. */
@@ -74,17 +74,17 @@ export interface CurrentRows {
   readonly hashedAs: string
 }
 
-/** A comparison whose questions the warehouse works on already. */
+/** A comparison that has sent its statements to the warehouse. Call it once, for the result. */
 export type BegunComparison = () => Promise<ComparedHistory>
 
 /**
  * Begins to compare every version of a fact in the warehouse with the processed zone (I7), and the
- * current table with the newest of these versions. The comparison is of checksums of some batches
- * at a time, and of rows only if those differ. Read-only.
+ * current table with the newest of these versions. Compares checksums, some batches at a time, and
+ * rows only if the checksums differ. Read-only.
  *
- * The current table is not joined with the history, which took the server two thirds of the time of
- * the history's checksum, and files for the join. The checksum of the newest versions in the
- * processed zone costs a tenth beside that of all.
+ * Does not join the current table with the history: the join took the server two thirds as long as
+ * the history's checksum, and temporary files. The checksum of the newest versions in the processed
+ * zone adds a tenth to the checksum of all versions.
  */
 export async function beginVersions(
   deps: Deps,
@@ -141,7 +141,7 @@ export async function beginVersions(
   }
 }
 
-/** A fact's own columns, without those that tell of its history. */
+/** A fact's own columns, without the columns of its history. */
 function valuesOf(model: Fact, columns: readonly Column[]): Column[] {
   const told = new Set([model.recordId, 'record_operation', 'recorded_at', 'batch_id'])
   return columns.filter(({ name }) => !told.has(name))
@@ -163,9 +163,9 @@ async function openNewest(
   return await db.table(select(newest.name))
 }
 
-/** What one pass over versions in the processed zone finds. */
+/** The result of one pass over versions in the processed zone: their checksum. */
 interface SummedVersions extends Checksum {
-  /** Of the newest versions alone, without deletions. `hash` is the sum of `rowHash`. */
+  /** The checksum of the newest versions, without deletions. `hash` is the sum of `rowHash`. */
   readonly latest: Checksum & { readonly hash: bigint }
 }
 
@@ -277,7 +277,7 @@ async function readChunks(
 
 /**
  * The checksum of a fact's current table; undefined if the fact has columns that the processed zone
- * does not know, because these are compared with the history alone.
+ * does not have. `countStale` then compares them with the history.
  */
 async function readCurrent(
   client: Client,

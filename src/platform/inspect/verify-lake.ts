@@ -61,11 +61,11 @@ async function openVerified(
   const verified: VerifiedTable[] = []
   const opened = new Map<string, OpenTable>()
   const states = await readTables(snapshot, deps.project.source)
-  // The source is asked for everything at once, so that it works while DuckDB does.
+  // Send all statements first, so that the source works while DuckDB does.
   await using turns = createTurns()
   const tasks = states
     .filter(({ table }) => scope.sources.has(table.name))
-    .map((state) => ({ ...state, compared: planComparison(deps, { ...check, ...turns }, state) }))
+    .map((state) => ({ ...state, compared: beginComparison(deps, { ...check, ...turns }, state) }))
   for (const { table, breach, compared } of tasks) {
     const view = await viewOf(table, { ingestion, record, latest: record })
     const { paths, ...found } =
@@ -109,7 +109,7 @@ interface ComparedTable {
 }
 
 /** Asks the source for the checksum of a table; undefined if the table is held. */
-function planComparison(
+function beginComparison(
   deps: Deps,
   { snapshot, record, inTurn }: LakeCheck & { readonly inTurn: InTurn },
   { table: { name }, shape }: SourceState,

@@ -88,9 +88,9 @@ export interface Fact extends ModelBase {
 }
 
 /**
- * Sums over a fact's current rows, for questions that add up all of them. Each grain is a table
- * `<fact>_by_<grain>`; the view `<fact>_sums_current` shows all of them and the single rows.
- * Expressions are SQL in Postgres' dialect over the fact's columns.
+ * Sums over a fact's current rows, for questions that add up all of them. Each grain has a table,
+ * `<fact>_by_<grain>`; the view `<fact>_sums_current` shows all grains and the single rows.
+ * Expressions are Postgres SQL over the fact's columns, and must not fail for any row.
  */
 export interface Sums {
   /** What a row adds to each sum: an integer or a numeric. Null adds nothing. */

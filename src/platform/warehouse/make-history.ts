@@ -113,7 +113,7 @@ function momentIndex({ table }: Fact): string {
   return `${table}_moment_idx`
 }
 
-/** The index of the versions of a fact that were amended or deleted. */
+/** The index of a fact's updates and deletions. */
 function changesIndex({ table }: Fact): string {
   return `${table}_changes_idx`
 }

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import { CHUNK_BYTES, markBytes, MAX_LINE_BYTES } from './lines.ts'
-import { findMarks } from './misread-text.ts'
+import { findMisreadText } from './misread-text.ts'
 
 /** Some whole lines of a text file, in a file of their own. */
 export interface LineRun {
@@ -172,7 +172,7 @@ function tallyLines(): {
   look(part: Buffer): void
   end(): LineCount & Pick<LineRun, 'isPlain'>
 } {
-  const misread = findMarks()
+  const misread = findMisreadText()
   let [lines, emptyLines] = [0, 0]
   let lineBytes = 0
   let hasLongLine = false
