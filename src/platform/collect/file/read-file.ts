@@ -18,8 +18,8 @@ import {
   unreadable,
   withGiven,
 } from './format.ts'
-import { findPattern } from './line-pattern.ts'
-import { splitLines } from './line-runs.ts'
+import { findPattern, type LinePattern } from './line-pattern.ts'
+import { type LineRun, splitLines } from './line-runs.ts'
 import { CHUNK_BYTES, isJsonText, isPlainText, MAX_LINE_BYTES, withoutMark } from './lines.ts'
 import { readWhole } from './whole-file.ts'
 import { isWide, readWide } from './wide-rows.ts'
@@ -110,22 +110,7 @@ async function readJsonLines(
       if (run.before === 0) {
         for (const name of await sampleFields(db, run.path)) unknown.add(name)
       }
-      const place = { before: before + run.before, path: run.path.replace(/jsonl$/, 'parquet') }
-      const typed = run.isMatched ? pattern?.typed : undefined
-      const source = readObjects(table, file, jsonOptions(run.path, 'jsonl'), typed)
-      const whole = run.isPlain
-        ? await readWhole({ ...batch, db }, table, { file, source, typed, ...place })
-        : undefined
-      const lines = run.lines - run.emptyLines
-      const rows =
-        whole !== undefined && whole.span === lines
-          ? whole
-          : await divideFile({ ...batch, db }, table, {
-              file,
-              from: run.path,
-              line: run.before,
-              ...place,
-            })
+      const rows = await readRun({ ...batch, db }, table, { file, before, run, pattern })
       made.push({ ...rows, before: run.before })
       await rm(run.path)
     }
@@ -152,6 +137,27 @@ async function readJsonLines(
     span,
     unknown: [...unknown],
   }
+}
+
+/** Reads one run: in one pass if all its lines convert exactly, otherwise line by line. */
+async function readRun(
+  batch: Stamp,
+  table: LakeTable,
+  {
+    file,
+    before,
+    run,
+    pattern,
+  }: { file: FeedFile; before: number; run: LineRun; pattern: LinePattern | undefined },
+): Promise<DividedLines> {
+  const place = { before: before + run.before, path: run.path.replace(/jsonl$/, 'parquet') }
+  const typed = run.isMatched ? pattern?.typed : undefined
+  const source = readObjects(table, file, jsonOptions(run.path, 'jsonl'), typed)
+  const whole = run.isPlain
+    ? await readWhole(batch, table, { file, source, typed, ...place })
+    : undefined
+  if (whole?.span === run.lines - run.emptyLines) return whole
+  return await divideFile(batch, table, { file, from: run.path, line: run.before, ...place })
 }
 
 /** Runs `work` several times at once. Waits for all of them, then throws the first error. */
