@@ -15,8 +15,9 @@ const RECORD_ID = 'sales_record_id'
 
 /**
  * Sales orders that were changed since a moment, as a good engineer would carry them by hand: copied
- * out by `last_updated` into a staging table, appended to the fact, and upserted into its current
- * table, whose sums are updated, in one transaction. A deletion, a silent change or a late commit would be lost.
+ * out by `last_updated` into a staging table, appended to the fact, added to its sums, and upserted
+ * into its current table, in one transaction. A deletion, a silent change or a late commit would be
+ * lost.
  */
 export async function rawChange({
   place,
@@ -53,7 +54,7 @@ export async function rawChange({
       .join(', ')
     await warehouse.query(`insert into ${FACT} (${columns}) select ${versions} from staged`)
     if ((await readTables(warehouse)).includes(CURRENT)) {
-      // In the fastest way we know.
+      // As the platform updates them, which is the fastest way we know.
       const fact = totesys.models.find(({ table }) => table === FACT)
       if (fact?.kind === 'fact') {
         await updateSums(warehouse, fact, `(select ${versions} from staged)`)

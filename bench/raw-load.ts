@@ -13,8 +13,8 @@ import { connectTo, type KeysAndIndexes, readTables } from './star-catalogue.ts'
 /**
  * Fills a bare star (`makeBareStar`) as a good engineer would by hand, once: each table is copied
  * straight from the source (`COPY TO` piped into `COPY FROM`, one snapshot there, one transaction
- * here), the current tables are filled from the facts and the sums from those, then keys and indexes are built, then
- * `analyze`. No lake, no proof, and nothing to go on from.
+ * here), the current tables are filled from the facts and the sums from the current tables, then keys
+ * and indexes are built, then `analyze`. No lake, no proof, and nothing to go on from.
  */
 export async function rawLoad(
   { place, rebuild }: { readonly place: Place; readonly rebuild?: KeysAndIndexes },

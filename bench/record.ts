@@ -11,7 +11,7 @@ export const PERFORMANCE_JSON = join(repository, 'docs/performance.json')
 export const PERFORMANCE_PAGE = join(repository, 'docs/performance.md')
 const TEMPLATE = join(repository, 'bench/performance-page.md')
 
-/** Writes figures into `docs/performance.json`, and `docs/performance.md` anew. */
+/** Writes figures into `docs/performance.json`, and makes `docs/performance.md` again. */
 export function recordFigures(
   measurements: readonly Measurement[],
   circumstances: Circumstances,

@@ -96,7 +96,7 @@ describe('verify() finds in the warehouse', () => {
       [{ table: 'fact_sales_order_by_staff', where: 'sums', different: 1 }],
     ],
     [
-      'a sum that is gone, and one too many',
+      'a missing sum and an extra one',
       `update fact_payment_by_due set payment_date = date '1999-01-01'
        where ctid = (select min(ctid) from fact_payment_by_due)`,
       [{ table: 'fact_payment_by_due', where: 'sums', missing: 1, extra: 1 }],
@@ -132,7 +132,7 @@ describe('verify() finds in the warehouse', () => {
       `delete from fact_sales_order_current where sales_order_id = 1;
        insert into fact_sales_order_current
        select * from fact_sales_order where batch_id = 1 and sales_order_id = 1`,
-      // It differs from the model's row, and the newest version and it from each other.
+      // It differs from the model's row. It and the newest version differ from each other.
       [{ table: 'fact_sales_order', where: 'warehouse', different: 3 }],
     ],
     [
@@ -312,7 +312,7 @@ describe('verifyHistories() over several parts of a history', () => {
     expect(filled).toHaveLength(11)
   })
 
-  it('proves nothing about current rows where one is an older version', async () => {
+  it('proves nothing about current rows if one of them is an older version', async () => {
     await tamper(`
       delete from fact_sales_order_current where sales_order_id = 1;
       insert into fact_sales_order_current

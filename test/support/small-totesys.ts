@@ -131,8 +131,7 @@ export async function expectFaithful({ source, query }: TestSystem): Promise<voi
 const SUMS = totesys.models.flatMap((model) =>
   model.kind !== 'fact'
     ? []
-    : sumsTablesOf(model).map(({ name, by, select }) => {
-        const columns = [...by, 'row_count', ...Object.keys(model.sums?.columns ?? {})]
-        return [`select ${columns.join(', ')} from ${name}`, select] as const
+    : sumsTablesOf(model).map(({ name, by, added, select }) => {
+        return [`select ${[...by, ...added].join(', ')} from ${name}`, select] as const
       }),
 )

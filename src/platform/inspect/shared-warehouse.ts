@@ -9,14 +9,15 @@ import { duckLiteral, identifier, identifiers } from '../io/sql.ts'
 import { convertRows } from '../lake/convert.ts'
 import type { LakeTable } from '../lake/table-state.ts'
 import type { Fact } from '../project/model.ts'
+import { readColumns } from '../warehouse/columns.ts'
 import type { WarehouseClient } from '../warehouse/warehouse.ts'
 
-/** A connection to the warehouse that several comparisons use, each when it is free. */
+/** A connection to the warehouse that several comparisons share and use one after the other. */
 export interface SharedWarehouse extends WarehouseClient {
   readonly inTurn: InTurn
 }
 
-/** Like `askInTurn`. The answer may be an error before anybody waits for it. */
+/** Like `askInTurn`, for an answer that is awaited later. An error waits until then. */
 export function beginAsking<T>(
   warehouse: SharedWarehouse,
   work: (client: Client) => Promise<T>,
@@ -36,17 +37,13 @@ export async function askInTurn<T>(
 
 /** The names of the columns that a fact has in the warehouse. */
 export async function readColumnNames(client: Client, { table }: Fact): Promise<string[]> {
-  const { rows } = await client.query<{ name: string }>(
-    `select attname as name from pg_attribute
-     where attrelid = to_regclass($1) and attnum > 0 and not attisdropped`,
-    [identifier(table)],
-  )
-  return rows.map(({ name }) => name)
+  const columns = await readColumns(client, identifier(table))
+  return columns.map(({ name }) => name)
 }
 
 /**
- * Copies a table's columns from the warehouse into the scratch folder. `from` is the text of the
- * from clause. Returns SQL of the rows in DuckDB.
+ * Copies a table's columns from the warehouse into the scratch folder. `from` may follow `from` in
+ * SQL. Returns SQL of the rows in DuckDB.
  */
 export async function copyRows(
   db: DuckDb,

@@ -1,24 +1,23 @@
-import type { Difference } from '../lake/difference.ts'
-import { NO_DIFFERENCE } from './verify-history.ts'
+import { type Difference, NO_DIFFERENCE } from '../lake/difference.ts'
 
 /** The result of comparing one table between two places. */
 export interface VerifiedTable {
   readonly table: string
   /**
    * `lake`, `warehouse`: that copy against the source. `history`: every version and every dimension
-   * row in the warehouse against the processed zone. `sums`: the kept sums of a fact, against those
+   * row in the warehouse against the processed zone. `sums`: the kept sums of a fact against the sums
    * of its current rows.
    */
   readonly where: 'lake' | 'warehouse' | 'history' | 'sums'
   /**
    * Number of expected rows: in the source, made by the models from the source, in the processed
-   * zone, or of sums.
+   * zone, or summed from the current rows.
    */
   readonly rows: number
   readonly difference: Difference
   /**
-   * `checksum`: equal checksums were proof enough. `rows`: the rows themselves were compared, copied
-   * first unless they are sums.
+   * `checksum`: equal checksums were proof enough. `rows`: the rows themselves were compared. Sums
+   * are compared inside the warehouse, all other rows are copied first.
    */
   readonly by: 'checksum' | 'rows'
   /** Rows left out of the comparison, because they are in quarantine. */

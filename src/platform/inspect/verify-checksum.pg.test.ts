@@ -23,7 +23,7 @@ afterAll(async () => {
   await system[Symbol.asyncDispose]()
 })
 
-/** The checksum of one row from both databases, where it is the same. */
+/** The checksum of one row, which must be the same in both databases. */
 async function sumOf(
   types: readonly { type: string; column: string }[],
   values: string,
@@ -74,7 +74,7 @@ const ALIKE = [
   [`'ä'`, `'日本 語'`],
 ] as const
 
-it('a checksum is the same in both databases, and another for each of two texts that look alike', async () => {
+it('a checksum is the same in both databases, and differs between texts that look alike', async () => {
   const sums: string[] = []
   for (const [a, b] of ALIKE) sums.push(await sumOf([TEXT, TEXT], `${a}, ${b}`))
   expect(new Set(sums).size).toBe(ALIKE.length)
@@ -119,7 +119,7 @@ it.each([
   expect(new Set(sums).size).toBe(values.length)
 })
 
-it('a checksum of years before ours and of bytes is the same in both databases', async () => {
+it('a checksum of years BC and of bytes is the same in both databases', async () => {
   await system.sql.query(`
     create table old as
     select '0044-03-15 BC'::date as d, '0044-03-15 12:00:00 BC'::timestamp as t,
@@ -141,7 +141,7 @@ it('a checksum of years before ours and of bytes is the same in both databases',
   expect(own).toEqual(await readChecksum(system.sql, columns, 'old'))
 })
 
-it('rowHash() tells rows that exchange values, zeros of either sign, and nulls apart', async () => {
+it('rowHash() differs if rows exchange values, for zeros with different signs, and for nulls', async () => {
   const sum = (rows: string) =>
     db.row<{ sum: string }>(
       `select sum(${rowHash(COLUMNS)})::varchar as sum from (values ${rows}) as v (a, b)`,

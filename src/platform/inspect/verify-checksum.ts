@@ -26,7 +26,7 @@ export function parseChecksum({ rows, sum }: ChecksumRow): Checksum {
   return { rows: BigInt(rows), sum: BigInt(sum) }
 }
 
-/** Adds two checksums: of the rows of two relations together. */
+/** Adds two checksums. The result is the checksum of the rows of both relations. */
 export function addChecksums(one: Checksum, other: Checksum): Checksum {
   return { rows: one.rows + other.rows, sum: one.sum + other.sum }
 }
@@ -42,7 +42,7 @@ export function isSameChecksum(one: Checksum, other: Checksum | undefined): bool
  * The select list of a checksum in Postgres. The sum adds 60 bits of the MD5 of each row's text: the
  * text of a composite value, `(1,"a b",)`. Different rows give different texts, because Postgres can
  * read each text back as its row: a null is empty, an empty text is `""`, and a value that holds a
- * comma, a quote, a bracket, a backslash or white space stands in quotes.
+ * comma, a quote, a bracket, a backslash or white space is in quotes.
  *
  * The server prints a composite value in one pass: a scan with this list takes 1.2 times the CPU of
  * `count(row::text)`. Values concatenated with their lengths took 2.3 times. The MD5 and its
@@ -66,13 +66,13 @@ export async function readChecksum(
   return parseChecksum(onlyRow(await client.query<ChecksumRow>(`select ${list} from ${relation}`)))
 }
 
-/** SQL of what one row adds to the sum of `postgresChecksum`, in DuckDB, for the lake's types. */
+/** SQL in DuckDB of the number that one row, in the lake's types, adds to `postgresChecksum`. */
 export function duckSum(columns: readonly Column[]): string {
   const values = columns.flatMap((column, index) => [
     ...(index === 0 ? [] : [`','`]),
     compositeText(column),
   ])
-  // To this function a null is an empty text.
+  // `concat` takes a null for an empty text.
   const row = `concat('(', ${values.join(', ')}, ')')`
   return `('0x' || substr(md5(${row}), 1, 15))::bigint::hugeint`
 }
@@ -94,7 +94,7 @@ export async function checksumOf(
 const FIRST_YEAR = duckLiteral('0001-01-01 00:00:00')
 const LAST_YEAR = duckLiteral('9999-12-31 23:59:59.999999')
 
-/** SQL of a value as it stands in Postgres' text of a composite value. */
+/** SQL of a value as Postgres writes it inside a composite value. */
 function compositeText({ name, type }: Column): string {
   const value = identifier(name)
   const exact = exactText(name, type)
@@ -127,7 +127,7 @@ function compositeText({ name, type }: Column): string {
   }
 }
 
-/** SQL of a text as a composite value holds it: in quotes if it must be (`record_out`). */
+/** SQL of a text as Postgres writes it inside a composite value, quoted if needed (`record_out`). */
 function quoted(text: string): string {
   const doubled = String.raw`replace(replace(${text}, '\', '\\'), '"', '""')`
   const mustBe = String.raw`(${text} = '' or regexp_matches(${text}, '[\s\v"\\(),]'))`
@@ -135,10 +135,10 @@ function quoted(text: string): string {
 }
 
 /**
- * SQL of a number for each row, to compare two relations within DuckDB by the sum of these numbers.
- * The relations must agree in `hashedAs`. DuckDB's hash of a row has 64 bits. It is hashed once
- * more: before that, two rows that exchange the values of one column could keep the sum. It takes a
- * seventh of the time of `duckSum`, because no value becomes text.
+ * SQL of a number for each row, to compare two relations inside DuckDB by the sum of these numbers.
+ * Compare only relations with the same `hashedAs`. DuckDB's hash of a row has 64 bits. It is hashed
+ * again, because otherwise the sum could stay the same when two rows exchange values of a column. It
+ * takes a seventh of the time of `duckSum`, because no value becomes text.
  */
 export function rowHash(columns: readonly Column[]): string {
   const values = byName(columns).map(({ name, type }) => {
@@ -149,7 +149,7 @@ export function rowHash(columns: readonly Column[]): string {
   return `hash(hash(${values.join(', ')}))`
 }
 
-/** What `rowHash` covers: the names and types of columns, in any order. */
+/** The names and types of the columns that `rowHash` covers, whatever their order. */
 export function hashedAs(columns: readonly Column[]): string {
   return JSON.stringify(byName(columns).map(({ name, type }) => [name, fileType(type)]))
 }

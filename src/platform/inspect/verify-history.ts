@@ -1,11 +1,17 @@
 import { type Deps, processedZone } from '../deps.ts'
-import type { DuckDb, Relation } from '../io/duckdb.ts'
+import type { DuckDb } from '../io/duckdb.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { incomingRelation } from '../lake/change-file.ts'
 import type { CommitRecord, FileRef } from '../lake/commit-record.ts'
 import type { Column } from '../lake/lake-type.ts'
-import { type Difference, findDifferences } from '../lake/difference.ts'
+import {
+  addDifferences,
+  type Difference,
+  findDifferences,
+  NO_DIFFERENCE,
+  withoutExtra,
+} from '../lake/difference.ts'
 import { type LakeTable, openState } from '../lake/table-state.ts'
 import { openFiles, type Zone } from '../lake/zone.ts'
 import { generationOf } from '../project/generation.ts'
@@ -13,7 +19,6 @@ import type { Fact, Model } from '../project/model.ts'
 import { CHANGE_COLUMNS } from '../project/source-contract.ts'
 import { describeFiles } from '../lake/describe-select.ts'
 import {
-  addChecksums,
   type Checksum,
   type ChecksumRow,
   duckSum,
@@ -33,6 +38,13 @@ import {
   type SharedWarehouse,
 } from './shared-warehouse.ts'
 import type { LogCheck } from './verify-log.ts'
+import {
+  addVersions,
+  openNewest,
+  type SummedVersions,
+  sumVersions,
+  valuesOf,
+} from './version-checksums.ts'
 
 /** The places that a comparison of history reads. */
 export interface HistoryCheck {
@@ -53,14 +65,14 @@ export interface ComparedHistory {
   readonly difference: Difference
   readonly by: 'checksum' | 'rows'
   /**
-   * The rows that questions find now; missing if checksums do not prove which these are. Of a fact
-   * they are the newest versions in the processed zone, and equal to both the history's newest
-   * versions and the current table. Of a dimension they are all of its rows.
+   * The rows that questions find now; missing if checksums do not prove which rows these are. For a
+   * fact, the newest versions in the processed zone, which then equal the warehouse's newest
+   * versions and its current table. For a dimension, all rows.
    */
   readonly current?: CurrentRows | undefined
 }
 
-/** A fingerprint of rows, to be compared with another within DuckDB. */
+/** The number and the hash of some rows, to compare them with other rows inside DuckDB. */
 export interface CurrentRows {
   readonly rows: number
   /** The sum of `rowHash`. */
@@ -68,17 +80,17 @@ export interface CurrentRows {
   readonly hashedAs: string
 }
 
-/** A comparison whose questions the warehouse works on already. */
+/** A comparison that has sent its statements to the warehouse. Call it once, for the result. */
 export type BegunComparison = () => Promise<ComparedHistory>
 
 /**
  * Begins to compare every version of a fact in the warehouse with the processed zone (I7), and the
- * current table with the newest of these versions. The comparison is of checksums of some batches
- * at a time, and of rows only if those differ. Read-only.
+ * current table with the newest of these versions. Compares checksums, some batches at a time, and
+ * rows only if the checksums differ. Read-only.
  *
- * The current table is not joined with the history, which took the server two thirds of the time of
- * the history's checksum, and files for the join. The checksum of the newest versions in the
- * processed zone costs a tenth beside that of all.
+ * Does not join the current table with the history: the join took the server two thirds as long as
+ * the history's checksum, and temporary files. The checksum of the newest versions in the processed
+ * zone adds a tenth to the checksum of all versions.
  */
 export async function beginVersions(
   deps: Deps,
@@ -135,70 +147,6 @@ export async function beginVersions(
   }
 }
 
-/** A fact's own columns, without those that tell of its history. */
-function valuesOf(model: Fact, columns: readonly Column[]): Column[] {
-  const told = new Set([model.recordId, 'record_operation', 'recorded_at', 'batch_id'])
-  return columns.filter(({ name }) => !told.has(name))
-}
-
-/** The record id of each key's newest version in the processed zone, deletions included. */
-async function openNewest(
-  db: DuckDb,
-  model: Fact,
-  { chunks, open }: { chunks: readonly number[]; open: (chunk: number) => Promise<string> },
-): Promise<Relation> {
-  const [key, id] = [identifiers(model.key), identifier(model.recordId)]
-  const [first = 0, ...others] = chunks
-  const select = (from: string) => `select ${key}, max(${id}) as ${id} from ${from} group by ${key}`
-  if (others.length === 0) return await db.table(select(await open(first)))
-  await using newest = await db.table(select(await open(first)))
-  for (const chunk of others)
-    await db.run(`insert into ${newest.name} ${select(await open(chunk))}`)
-  return await db.table(select(newest.name))
-}
-
-/** What one pass over versions in the processed zone finds. */
-interface SummedVersions extends Checksum {
-  /** Of the newest versions alone, without deletions. `hash` is the sum of `rowHash`. */
-  readonly latest: Checksum & { readonly hash: bigint }
-}
-
-function addVersions(parts: readonly SummedVersions[]): {
-  readonly all: Checksum
-  readonly latest: SummedVersions['latest']
-} {
-  const hash = parts.reduce((sum, part) => sum + part.latest.hash, 0n)
-  const all = parts.reduce(addChecksums, ZERO_CHECKSUM)
-  const latest = parts.map((part) => part.latest).reduce(addChecksums, ZERO_CHECKSUM)
-  return { all, latest: { ...latest, hash } }
-}
-
-async function sumVersions(
-  db: DuckDb,
-  versions: string,
-  { model, columns, newest }: { model: Fact; columns: readonly Column[]; newest: string },
-): Promise<SummedVersions> {
-  const id = identifier(model.recordId)
-  const found = await db.row<
-    ChecksumRow & { latest_rows: string; latest_sum: string; latest_hash: string }
-  >(`
-    select
-        count(*)::varchar as rows,
-        coalesce(sum(_sum), 0)::varchar as sum,
-        count(*) filter (where _latest)::varchar as latest_rows,
-        coalesce(sum(_sum) filter (where _latest), 0)::varchar as latest_sum,
-        coalesce(sum(_hash) filter (where _latest), 0)::varchar as latest_hash
-    from (
-        select
-            ${duckSum(columns)} as _sum,
-            ${rowHash(valuesOf(model, columns))} as _hash,
-            record_operation <> 'delete' and ${id} in (select ${id} from ${newest}) as _latest
-        from ${versions}
-    )`)
-  const latest = parseChecksum({ rows: found.latest_rows, sum: found.latest_sum })
-  return { ...parseChecksum(found), latest: { ...latest, hash: BigInt(found.latest_hash) } }
-}
-
 /**
  * Begins to compare every row of a dimension in the warehouse with the processed zone, by checksum
  * and then by rows. A calendar may hold more days than the facts name. Read-only.
@@ -244,25 +192,6 @@ export async function beginDimension(
   }
 }
 
-/** The difference between two equal tables. */
-export const NO_DIFFERENCE: Difference = { missing: 0, extra: 0, different: 0, keys: [] }
-
-/** A difference without its extra rows. */
-export function withoutExtra(difference: Difference): Difference {
-  const keys = difference.keys.filter(({ kind }) => kind !== 'extra')
-  return { ...difference, extra: 0, keys }
-}
-
-/** Adds up two differences, with the first 20 keys. */
-function addDifferences(one: Difference, other: Difference): Difference {
-  return {
-    missing: one.missing + other.missing,
-    extra: one.extra + other.extra,
-    different: one.different + other.different,
-    keys: [...one.keys, ...other.keys].slice(0, 20),
-  }
-}
-
 /** The columns of the newest file, without the change columns; none if there are no files. */
 async function readFileColumns(
   db: DuckDb,
@@ -290,7 +219,7 @@ async function readChunks(
 
 /**
  * The checksum of a fact's current table; undefined if the fact has columns that the processed zone
- * does not know, because these are compared with the history alone.
+ * does not have. `countStale` then compares them with the history.
  */
 async function readCurrent(
   client: Client,

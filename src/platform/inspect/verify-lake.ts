@@ -10,7 +10,7 @@ import { identifiers } from '../io/sql.ts'
 import { incomingRelation } from '../lake/change-file.ts'
 import type { CommitRecord, IngestionEntry } from '../lake/commit-record.ts'
 import { convertRows } from '../lake/convert.ts'
-import { findDifferences } from '../lake/difference.ts'
+import { findDifferences, NO_DIFFERENCE } from '../lake/difference.ts'
 import { writeParquet } from '../lake/parquet.ts'
 import { openQuarantined } from '../lake/quarantine/quarantined-keys.ts'
 import { lakeTable } from '../lake/schema.ts'
@@ -22,7 +22,6 @@ import { readTables, type SourceState, type TableShape } from '../source/tables.
 import { openRows, type OpenTable, openTable, viewOf } from '../transform/source-view.ts'
 import { notCompared, type VerifiedTable } from './verified-table.ts'
 import { type Checksum, checksumOf, isSameChecksum, readChecksum } from './verify-checksum.ts'
-import { NO_DIFFERENCE } from './verify-history.ts'
 import type { Scope } from './verify-scope.ts'
 
 /** The places to compare at one snapshot. */
@@ -62,11 +61,11 @@ async function openVerified(
   const verified: VerifiedTable[] = []
   const opened = new Map<string, OpenTable>()
   const states = await readTables(snapshot, deps.project.source)
-  // The source is asked for everything at once, so that it works while DuckDB does.
+  // Send all statements first, so that the source works while DuckDB does.
   await using turns = createTurns()
   const tasks = states
     .filter(({ table }) => scope.sources.has(table.name))
-    .map((state) => ({ ...state, compared: planComparison(deps, { ...check, ...turns }, state) }))
+    .map((state) => ({ ...state, compared: beginComparison(deps, { ...check, ...turns }, state) }))
   for (const { table, breach, compared } of tasks) {
     const view = await viewOf(table, { ingestion, record, latest: record })
     const { paths, ...found } =
@@ -110,7 +109,7 @@ interface ComparedTable {
 }
 
 /** Asks the source for the checksum of a table; undefined if the table is held. */
-function planComparison(
+function beginComparison(
   deps: Deps,
   { snapshot, record, inTurn }: LakeCheck & { readonly inTurn: InTurn },
   { table: { name }, shape }: SourceState,

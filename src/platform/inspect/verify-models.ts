@@ -4,7 +4,7 @@ import { openTogether } from '../io/open-together.ts'
 import { onlyRow } from '../io/postgres.ts'
 import { duckLiteral, identifier, identifiers } from '../io/sql.ts'
 import { describeSelect } from '../lake/describe-select.ts'
-import { findDifferences } from '../lake/difference.ts'
+import { findDifferences, NO_DIFFERENCE, withoutExtra } from '../lake/difference.ts'
 import type { LakeTable } from '../lake/table-state.ts'
 import { readModel } from '../project/generation.ts'
 import type { Fact, Model } from '../project/model.ts'
@@ -14,7 +14,7 @@ import { changesOf } from '../transform/source-view.ts'
 import { isDifferent, notCompared, type VerifiedTable } from './verified-table.ts'
 import { checksumOf, hashedAs, isSameChecksum, readChecksum, rowHash } from './verify-checksum.ts'
 import { askInTurn, copyRows, readColumnNames, type SharedWarehouse } from './shared-warehouse.ts'
-import { type CurrentRows, NO_DIFFERENCE, withoutExtra } from './verify-history.ts'
+import type { CurrentRows } from './verify-history.ts'
 import { beginSums } from './verify-sums.ts'
 import type { VerifiedHistories, WarehouseCheck } from './verify-warehouse.ts'
 
@@ -27,14 +27,14 @@ export interface ModelsCheck extends WarehouseCheck {
 }
 
 /**
- * Compares the warehouse's current rows with the rows that each model makes from the source, and
- * the sums of facts with their current rows, if these are right. The source tables must be open, see
- * `verifyLake`. Read-only.
+ * Compares the warehouse's current rows with the rows that each model makes from the source. If a
+ * fact's current rows are right, also compares its sums with them. The source tables must be open,
+ * see `verifyLake`. Read-only.
  *
- * The warehouse has been asked once already, by the comparison with the processed zone. Where
- * checksums have proven which rows of that zone are the warehouse's current ones, the model's rows
- * are compared with these, and nothing leaves DuckDB. All other models are compared with the
- * warehouse itself, by another checksum and then row by row.
+ * The comparison with the processed zone has already read the warehouse. If its checksums prove
+ * which rows of that zone are the warehouse's current rows, the model's rows are compared with them
+ * inside DuckDB. All other models are compared with the warehouse itself, by another checksum and
+ * then row by row.
  */
 export async function verifyModels(deps: Deps, check: ModelsCheck): Promise<VerifiedTable[]> {
   const { db, held, scope } = check
@@ -48,7 +48,7 @@ export async function verifyModels(deps: Deps, check: ModelsCheck): Promise<Veri
     made.set(model, await sumMade(deps, { ...check, days }, rows))
   }
   const { current } = await check.histories
-  // Asked for now, because the warehouse has nothing else to do.
+  // Ask now, while the warehouse has nothing else to do.
   const sums = new Map(
     scope.models.map((model) => [
       model,
@@ -157,7 +157,7 @@ function dayColumns({ project }: Deps, model: Model): ReturnType<typeof daysOf> 
   return model.kind === 'fact' ? daysOf(project, model) : []
 }
 
-/** The rows that a model makes from the source and that break no rule, as a fingerprint. */
+/** The number and the hash of the rows that a model makes from the source and that break no rule. */
 interface MadeRows extends CurrentRows {
   /** Keys whose rows break a rule, or whose values do not fit their contract. */
   readonly quarantined: number

@@ -6,21 +6,16 @@ import { beginAsking, type SharedWarehouse } from './shared-warehouse.ts'
 import type { VerifiedTable } from './verified-table.ts'
 
 /**
- * Begins to compare the sums of a fact with those of its current rows, every sum of every grain.
- * Read-only. Proves nothing unless the current rows are proven.
+ * Begins to compare every kept sum of a fact with the sum over its current rows, one result for each
+ * grain. Read-only. Proves nothing unless the current rows are proven.
  */
 export function beginSums(warehouse: SharedWarehouse, fact: Fact): Promise<VerifiedTable[]> {
-  const asked = sumsTablesOf(fact).map((table) => compareSums(warehouse, fact, table))
+  const asked = sumsTablesOf(fact).map((table) => compareSums(warehouse, table))
   return Promise.all(asked)
 }
 
-async function compareSums(
-  warehouse: SharedWarehouse,
-  { sums }: Fact,
-  table: SumsTable,
-): Promise<VerifiedTable> {
-  const statement = countDifferent(table, Object.keys(sums?.columns ?? {}))
-  const found = await beginAsking(warehouse, (client) => client.query<Found>(statement))
+async function compareSums(warehouse: SharedWarehouse, table: SumsTable): Promise<VerifiedTable> {
+  const found = await beginAsking(warehouse, (client) => client.query<Found>(countDifferent(table)))
   const { rows, missing, extra, different } = onlyRow(found)
   const difference = {
     missing: Number(missing),
@@ -38,7 +33,7 @@ async function compareSums(
   }
 }
 
-/** Counts as text: expected sums, and those that differ. */
+/** Counts as text: the expected sums, and the sums that differ. */
 interface Found {
   readonly rows: string
   readonly missing: string
@@ -46,9 +41,9 @@ interface Found {
   readonly different: string
 }
 
-function countDifferent({ name, by, select }: SumsTable, added: readonly string[]): string {
+function countDifferent({ name, by, added, select }: SumsTable): string {
   const row = (alias: string) =>
-    `(${['row_count', ...added].map((column) => `${alias}.${identifier(column)}`).join(', ')})`
+    `(${added.map((column) => `${alias}.${identifier(column)}`).join(', ')})`
   return `
     select
         count(e.present)::text as rows,

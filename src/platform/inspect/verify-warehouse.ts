@@ -77,7 +77,7 @@ export async function verifyHistories(
   const transformed = await readCommit(zone, record.batch)
   if (transformed === undefined) return { verified, faults, current }
   const check = { db, warehouse, record: transformed, files, batchesAtOnce }
-  // The warehouse is asked for everything at once, so that it works while DuckDB does.
+  // Send all statements first, so that the warehouse works while DuckDB does.
   const begun: { readonly model: Model; readonly compare: BegunComparison }[] = []
   for (const model of scope.histories) {
     const compare =

@@ -33,9 +33,10 @@ export interface VerifyReport {
 
 /**
  * Compares source, lake and warehouse at one snapshot, value by value (I6): the source tables with
- * the lake; the current rows with the rows that the models make from the source; every version and
- * every dimension row in the warehouse with the processed zone (I7); and the chain of records with
- * the ledger (I14). Checksums are compared first, and rows only if those differ.
+ * the lake; the current rows with the rows that the models make from the source; the kept sums with
+ * the current rows; every version and every dimension row in the warehouse with the processed zone
+ * (I7); and the chain of records with the ledger (I14). Checksums are compared first, and rows only
+ * if the checksums differ.
  *
  * First brings lake and warehouse up to that snapshot, like a run, and keeps the snapshot open
  * meanwhile, so the proof holds while the source changes. A table that is held is not compared with
@@ -58,7 +59,7 @@ async function verifyOnce(deps: Deps, options: VerifyOptions): Promise<VerifyRep
 
   await using db = await openScratchDb(deps)
   const scope = await planScope(deps, { db, memory: deps.memory }, options)
-  // Before the warehouse's transaction begins, so that it need not wait for what lies far away.
+  // Download first, so that the warehouse's transaction is not open meanwhile.
   await fetchStates(deps, record, scope)
   await using warehouse = await openWarehouse(deps.warehouse)
   if (scope.histories.length > 0) await beginVerifying(warehouse, record)
@@ -88,9 +89,9 @@ async function fetchStates(
 }
 
 /**
- * Compares the source with the lake and the models with the warehouse, and beside that the processed
- * zone with the warehouse. So the source's server, the warehouse's and DuckDB all have work. Each
- * side has a session of DuckDB; one thread for each took the same time as DuckDB's own two.
+ * Compares the source with the lake and the models with the warehouse, and at the same time the
+ * processed zone with the warehouse. So both servers and DuckDB have work. Each of the two has a
+ * session of DuckDB, with DuckDB's own two threads; one thread for each took the same time.
  */
 async function verifyPlaces(
   deps: Deps,
@@ -99,7 +100,7 @@ async function verifyPlaces(
   await using session = await check.db.session()
   const histories = verifyHistories(deps, { ...check, db: session })
   const source = verifySource(deps, { ...check, histories })
-  // Neither may go on in a session that is closed.
+  // Wait for both, because neither may go on in a closed session.
   await Promise.allSettled([source, histories])
   const { verified, faults } = await histories
   return { verified: [...(await source), ...verified], faults }

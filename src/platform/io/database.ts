@@ -16,6 +16,6 @@ export interface Database {
    * How long a statement may be silent before the server is asked about it, in ms. Default 30,000.
    */
   readonly silenceMs?: number
-  /** Keeps connections between two uses. Default: each use connects anew. */
+  /** Keeps connections between two uses. Default: each use connects again. */
   readonly pool?: ConnectionPool
 }

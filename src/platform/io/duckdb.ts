@@ -243,7 +243,7 @@ async function readColumns(
   rows: DuckDb['rows'],
   paths: readonly string[],
 ): Promise<readonly (readonly FileColumn[])[]> {
-  // Another session may make the map forget while this one reads.
+  // Look first: while this session reads, another one may push a file out of the map.
   const known = paths.map((path) => files.get(path))
   const unknown = [...new Set(paths)].filter((path) => !files.has(path))
   const read = new Map<string, FileColumn[]>(unknown.map((path) => [path, []]))

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 
 /**
- * Most bytes read at once. They all pass through one buffer: a stream, which takes a new one for each
- * piece, needs 1.3 times the processor time for a file in the cache. Most files are small, and a
- * megabyte for each makes the collector of garbage run all the time.
+ * The most bytes to read at once, always into the same buffer. A stream takes a new buffer for each
+ * piece, and for a cached file needs 1.3 times the processor time. Most files are small: with a
+ * megabyte for each, the garbage collector would run all the time.
  */
 const PIECE_BYTES = 1 << 20
 

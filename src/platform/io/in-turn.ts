@@ -1,14 +1,15 @@
-/** Calls each work when all that were passed before it have ended, whether they failed or not. */
+/** Calls a function as soon as all functions passed before it have ended, even if they failed. */
 export type InTurn = <T>(work: () => Promise<T>) => Promise<T>
 
-/** A queue. After it is disposed of, works that have not begun fail instead. */
+/** A queue of functions. Once it is disposed of, functions that have not begun fail instead. */
 export interface Turns extends AsyncDisposable {
   readonly inTurn: InTurn
 }
 
 /**
- * A queue for something that several parts of a program share and only one may use at a time, such
- * as a connection. Dispose of the queue before that.
+ * Creates a queue for something that several parts of a program share and only one may use at a
+ * time, such as a connection. Dispose of the queue before the connection. That does not wait for the
+ * function that runs.
  */
 export function createTurns(): Turns {
   let last: Promise<unknown> = Promise.resolve()

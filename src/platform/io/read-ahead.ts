@@ -1,18 +1,19 @@
 /**
- * Makes one item of a generator ahead, while the others are used, so that nobody waits for it.
- * Returns a function that takes the next one.
+ * Lets a generator make its next item while the caller uses the last one. Returns a function that
+ * takes the next item. It may be called again before it has returned; each call gets another item,
+ * in order. Throws what the generator throws.
  */
 export function readAhead<Item>(source: AsyncGenerator<Item>): () => Promise<IteratorResult<Item>> {
   const begin = (): Promise<IteratorResult<Item>> => {
     const next = source.next()
-    // Awaited by its taker. Until then, keep an error from becoming an unhandled rejection.
+    // Awaited when it is taken. Until then, keep an error from becoming an unhandled rejection.
     next.catch(() => {})
     return next
   }
   let ahead = begin()
   return async () => {
     const taken = ahead
-    // A generator makes its items one after the other, in the order in which they are asked for.
+    // A generator queues its calls and makes the items in their order.
     ahead = begin()
     return await taken
   }

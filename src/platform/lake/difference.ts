@@ -24,6 +24,25 @@ export interface DifferentKey {
 
 const MAX_KEYS = 20
 
+/** The difference between two equal tables. */
+export const NO_DIFFERENCE: Difference = { missing: 0, extra: 0, different: 0, keys: [] }
+
+/** A difference without its extra rows. */
+export function withoutExtra(difference: Difference): Difference {
+  const keys = difference.keys.filter(({ kind }) => kind !== 'extra')
+  return { ...difference, extra: 0, keys }
+}
+
+/** Adds up two differences. Keeps at most 20 keys, as `findDifferences` does. */
+export function addDifferences(one: Difference, other: Difference): Difference {
+  return {
+    missing: one.missing + other.missing,
+    extra: one.extra + other.extra,
+    different: one.different + other.different,
+    keys: [...one.keys, ...other.keys].slice(0, MAX_KEYS),
+  }
+}
+
 /**
  * Compares two relations with the same columns, row by row and value by value. `keys` lists at most
  * 20 keys, the counts cover all. Read-only.

@@ -36,11 +36,12 @@ export interface LoadInput {
 const BULK_ROWS = 10_000
 
 /**
- * Loads one batch in one transaction: dimensions, facts, current rows, ledger (I5). May be
+ * Loads one batch in one transaction: dimensions, facts, current rows, sums, ledger (I5). May be
  * repeated: a batch that the ledger already has is skipped (I4). Throws `ContractError`, and
  * changes nothing, if the batch does not follow the last loaded batch (`BATCH_GAP`) or is from
  * another generation (`GENERATION_MIXED`), if the warehouse was changed (`WAREHOUSE_CHANGED`), or
- * if a row was not stored (`LOAD_INCOMPLETE`).
+ * if a row was not stored (`LOAD_INCOMPLETE`). Throws `ConfigError` (`SUMS_INVALID`), and changes
+ * nothing, if the sums of a fact cannot be computed for a row.
  */
 export async function loadBatch(
   warehouse: WarehouseClient,

@@ -7,7 +7,10 @@ import { fillEmptySums, updateSums } from './load-sums.ts'
 import { checkCount, type TableLoad } from './table-load.ts'
 import { onConflict } from './upsert.ts'
 
-/** Appends the batch's versions to a fact and updates its current rows and their sums. */
+/**
+ * Appends the batch's versions to a fact and updates its current rows and its sums. Call it once, in
+ * the load's transaction. Throws what `planCopy`, `checkCount` and `updateSums` throw.
+ */
 export async function loadFact(
   model: Fact,
   { transfer, files, expected, isEmpty }: TableLoad,

@@ -1,13 +1,15 @@
 import type { Client } from '../io/postgres.ts'
 import { identifier, identifiers } from '../io/sql.ts'
-import type { Fact, Sums } from '../project/model.ts'
-import { explainSums, fillSums, sqlOf, sumsTablesOf } from '../warehouse/sums.ts'
+import type { Fact } from '../project/model.ts'
+import { explainSums, fillSums, sqlOf, type SumsTable, sumsTablesOf } from '../warehouse/sums.ts'
 
 /**
- * Updates a fact's sums for rows that are about to replace its current rows: the current rows with
- * the same keys are taken away, the new ones are added unless they are deletions. `newest` is a
- * relation with one version for each changed key. One statement for all grains; a sum of no rows
- * goes. Call it in the load's transaction, before the current rows change. Throws `ConfigError`
+ * Updates a fact's sums for the versions that are about to replace its current rows: takes away the
+ * current rows with the same keys, and adds the new versions that are not deletions. `newest` is a
+ * relation with one version for each changed key. One statement updates all grains. A sum over no
+ * rows is deleted.
+ *
+ * Call it once, in the load's transaction and before the current rows change. Throws `ConfigError`
  * (`SUMS_INVALID`) if an expression fails for a row.
  */
 export async function updateSums(client: Client, fact: Fact, newest: string): Promise<void> {
@@ -22,7 +24,7 @@ export async function updateSums(client: Client, fact: Fact, newest: string): Pr
       ...Object.entries(sums.columns).map(([name, sql]) => `${sql} as ${identifier(name)}`),
     ].join(', ')
   const key = identifiers(fact.key)
-  const updates = tables.map(({ name, by }) => updateOf(sums, name, by))
+  const updates = tables.map(updateOf)
   const statement = `
     with entry as materialized (
         select ${entry(false)}
@@ -34,34 +36,32 @@ export async function updateSums(client: Client, fact: Fact, newest: string): Pr
     ${updates.map((sql, index) => `updated_${index} as (${sql})`).join(', ')}
     select;
     ${tables.map(({ name }) => `delete from ${identifier(name)} where row_count = 0`).join(';')}`
+  await run(client, fact, statement)
+}
+
+/** Fills a fact's empty sums from its current rows. Throws like `updateSums`. */
+export async function fillEmptySums(client: Client, fact: Fact): Promise<void> {
+  if (fact.sums !== undefined) await run(client, fact, fillSums(fact))
+}
+
+async function run(client: Client, fact: Fact, statement: string): Promise<void> {
   await client.query(statement).catch((error: unknown) => {
     throw explainSums(fact, error)
   })
 }
 
-/** Fills a fact's empty sums from its current rows. Throws like `updateSums`. */
-export async function fillEmptySums(client: Client, fact: Fact): Promise<void> {
-  if (fact.sums === undefined) return
-  await client.query(fillSums(fact)).catch((error: unknown) => {
-    throw explainSums(fact, error)
-  })
-}
-
-/** The upsert of one table of sums from `entry`. It leaves out what changes no sum. */
-function updateOf(sums: Sums, name: string, by: readonly string[]): string {
-  const added = Object.keys(sums.columns)
-  const change = (column: string) => {
+/** The upsert of one table of sums from `entry`. It leaves out sums that stay the same. */
+function updateOf({ name, by, added }: SumsTable): string {
+  const changes = added.map((column) => {
     const sum = (filter: string) =>
-      `coalesce(sum(${identifier(column)}) filter (where ${filter}), 0)`
+      column === 'row_count'
+        ? `count(*) filter (where ${filter})`
+        : `coalesce(sum(${identifier(column)}) filter (where ${filter}), 0)`
     return `${sum('is_new')} - ${sum('not is_new')}`
-  }
-  const count = 'count(*) filter (where is_new) - count(*) filter (where not is_new)'
-  const changes = [count, ...added.map(change)]
-  const set = ['row_count', ...added]
-    .map(identifier)
-    .map((column) => `${column} = s.${column} + excluded.${column}`)
+  })
+  const set = added.map(identifier).map((column) => `${column} = s.${column} + excluded.${column}`)
   return `
-    insert into ${identifier(name)} as s (${identifiers([...by, 'row_count', ...added])})
+    insert into ${identifier(name)} as s (${identifiers([...by, ...added])})
     select ${identifiers(by)}, ${changes.join(', ')}
     from entry
     group by ${identifiers(by)}

@@ -1,5 +1,14 @@
 import { ConfigError } from '../errors.ts'
-import { type Fact, indexName, type Model, OWN_REASONS, ROW_GRAIN, sumsName } from './model.ts'
+import {
+  type Fact,
+  indexName,
+  type Model,
+  OWN_REASONS,
+  ROW_GRAIN,
+  sumsColumnsOf,
+  sumsName,
+  sumsView,
+} from './model.ts'
 import type { Project } from './project.ts'
 import { capturedTables, type Feed, filesOf, type SourceTable } from './source-contract.ts'
 
@@ -60,24 +69,22 @@ export function checkProject(project: Project): void {
   }
 }
 
-/** The names of the tables and of the view that keep and show a fact's sums. */
-function sumsNames({ table, sums }: Fact): string[] {
-  if (sums === undefined) return []
-  return [
-    ...Object.keys(sums.grains).map((grain) => sumsName(table, grain)),
-    `${table}_sums_current`,
-  ]
+/** The names of the tables that keep a fact's sums, and of the view that shows them. */
+function sumsNames(fact: Fact): string[] {
+  if (fact.sums === undefined) return []
+  const tables = Object.keys(fact.sums.grains).map((grain) => sumsName(fact.table, grain))
+  return [...tables, sumsView(fact)]
 }
 
-/** The columns that every table and view of sums has of its own. */
+/** The columns that the platform adds to the tables and the view of sums. */
 const SUMS_COLUMNS = ['grain', 'row_count']
 
 /**
- * Throws if a fact's sums cannot be kept: a name that is too long or taken, a grain without columns
- * or by a column that may be null.
+ * Throws if a fact's sums cannot be kept: a name is too long or taken, or a grain has no columns or
+ * a column that may be null.
  */
 function checkSums(fact: Fact): void {
-  const { table, sums, nullable = [], sought = [] } = fact
+  const { table, sums, nullable = [] } = fact
   if (sums === undefined) return
   const long = sumsNames(fact).find((name) => Buffer.byteLength(name) > MAX_NAME_BYTES)
   if (long !== undefined) {
@@ -86,8 +93,8 @@ function checkSums(fact: Fact): void {
   if (Object.keys(sums.grains).length === 0) {
     throw fault(`The sums of ${table} have no grain`, 'add a grain, or leave sums out')
   }
-  const by = [...new Set([...Object.values(sums.grains).flat(), ...sought])]
-  checkDistinct(`sums column of ${table}`, [...SUMS_COLUMNS, ...by, ...Object.keys(sums.columns)])
+  const named = [...SUMS_COLUMNS, ...sumsColumnsOf(fact), ...Object.keys(sums.columns)]
+  checkDistinct(`sums column of ${table}`, named)
   for (const [grain, columns] of Object.entries(sums.grains)) {
     if (grain === ROW_GRAIN || !/^[a-z][a-z0-9_]*$/.test(grain)) {
       throw fault(

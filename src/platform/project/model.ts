@@ -88,16 +88,16 @@ export interface Fact extends ModelBase {
 }
 
 /**
- * Sums over a fact's current rows, for questions that add up all of them. Each grain is a table
- * `<fact>_by_<grain>`; the view `<fact>_sums_current` shows all of them and the single rows.
- * Expressions are SQL in Postgres' dialect over the fact's columns.
+ * Sums over a fact's current rows, for questions that add up all of them. Each grain has a table,
+ * `<fact>_by_<grain>`; the view `<fact>_sums_current` shows all grains and the single rows.
+ * Expressions are Postgres SQL over the fact's columns, and must not fail for any row.
  */
 export interface Sums {
   /** What a row adds to each sum: an integer or a numeric. Null adds nothing. */
   readonly columns: Readonly<Record<string, string>>
-  /** The columns of which each combination has one row of sums, by grain. None may be nullable. */
+  /** By grain, the columns by which it sums: one row for each combination. None may be nullable. */
   readonly grains: Readonly<Record<string, readonly string[]>>
-  /** Columns of grains that are not the fact's own. They have a value for every row. */
+  /** SQL of columns of grains that the fact does not have. Never null. */
   readonly derived?: Readonly<Record<string, string>>
 }
 
@@ -107,6 +107,16 @@ export const ROW_GRAIN = 'row'
 /** The name of the table that keeps a fact's sums by a grain. */
 export function sumsName(fact: string, grain: string): string {
   return `${fact}_by_${grain}`
+}
+
+/** The name of the view that shows all sums of a fact and its single rows. */
+export function sumsView({ table }: Pick<Fact, 'table'>): string {
+  return `${table}_sums_current`
+}
+
+/** The columns by which a fact's sums can be asked for: the columns of its grains, and `sought`. */
+export function sumsColumnsOf({ sums, sought = [] }: Fact): string[] {
+  return [...new Set([...Object.values(sums?.grains ?? {}).flat(), ...sought])]
 }
 
 /** The name of the index on a fact's current table for a column in `sought`. */

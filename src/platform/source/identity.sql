@@ -1,6 +1,6 @@
 -- One row: the moment of this snapshot, and which of the `pg_catalog` functions in :functions this
--- user may call. `now()` is the start of the transaction, so it is not later than the snapshot. The clock
--- would be later.
+-- user may call. `now()` is the start of the transaction, so it is not later than the snapshot. The
+-- clock would be later.
 select
     pg_catalog.pg_snapshot_xmin(s)::text as xmin,
     pg_catalog.pg_snapshot_xmax(s)::text as xmax,

@@ -1,24 +1,12 @@
-import { readFileSync } from 'node:fs'
 import { codeOf, ContractError, TransientError } from '../errors.ts'
 import type { Database } from '../io/database.ts'
 import { mapPostgresError, withPostgresErrors } from '../io/postgres-errors.ts'
 import { hostOf } from '../io/postgres-url.ts'
 import { type Client, connect, onlyRow, type PostgresClient } from '../io/postgres.ts'
-import {
-  begin,
-  beginAndRun,
-  NO_TIME_LIMITS,
-  type Settings,
-  TEXT_SETTINGS,
-  textArray,
-} from '../io/session.ts'
+import { begin, NO_TIME_LIMITS, type Settings, TEXT_SETTINGS } from '../io/session.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
-import {
-  EVIDENCE_FUNCTIONS,
-  type EvidenceOptions,
-  selectEvidence,
-  selectReplayed,
-} from './evidence.ts'
+import { beginIdentified } from './begin-identified.ts'
+import { selectReplayed } from './evidence.ts'
 import { isBehind } from './horizon.ts'
 import type { SnapshotIdentity } from './identity.ts'
 import { createReaders, type ReaderNeed, type Readers } from './readers.ts'
@@ -57,11 +45,6 @@ const ANOTHER_TIMEOUT_MS = 5000
 
 /** How long to wait for a standby that is behind, and how often to ask it. */
 const BEHIND = { waitMs: 10_000, everyMs: 100 }
-
-const IDENTITY = readFileSync(new URL('./identity.sql', import.meta.url), 'utf8').replace(
-  /unnest\(:functions\)/,
-  () => `unnest(${textArray(EVIDENCE_FUNCTIONS)})`,
-)
 
 /**
  * Opens the snapshot in which a batch is read. Needs only `SELECT` on the tables. Throws what
@@ -220,7 +203,7 @@ async function beginSnapshot(
   database: Database,
 ): Promise<BegunSnapshot> {
   const { client } = connection
-  const read = () => beginIdentified(connection, database)
+  const read = () => beginIdentified(connection, { database, mode: MODE, settings: SETTINGS })
   let { identity, permitted } = await read()
   // How far a standby has replayed must be read before the snapshot, in an earlier transaction.
   for (let tries = 1; identity.standby; tries++) {
@@ -238,85 +221,6 @@ async function beginSnapshot(
     }
   }
   return { identity, reached: identity.wal }
-}
-
-interface IdentityRow {
-  readonly xmin: string
-  readonly xmax: string
-  readonly in_flight: string[]
-  readonly taken_at: string
-  readonly standby: boolean
-  readonly permitted: readonly string[]
-}
-
-interface EvidenceRow {
-  readonly system_id?: string
-  readonly timeline?: number
-  readonly started_at?: string
-  readonly statistics_since?: string | null
-  readonly wal?: string
-  readonly checkpoint?: string
-}
-
-/** What a connection's server let its user ask the last time. */
-const asked = new WeakMap<Client, EvidenceOptions>()
-
-/**
- * Begins a snapshot and reads its identity. Takes one round trip if this connection may ask what it
- * asked before, and else one more.
- */
-async function beginIdentified(
-  connection: PostgresClient,
-  database: Database,
-): Promise<{ identity: SnapshotIdentity; permitted: readonly string[] }> {
-  const { client } = connection
-  const options = { database, mode: MODE, settings: SETTINGS }
-  const hint = asked.get(client)
-  asked.delete(client)
-  if (hint !== undefined) {
-    let failure: unknown
-    try {
-      const found = await beginAndRun(connection, options, IDENTITY, selectEvidence(hint))
-      const row = onlyRow({ rows: (found[0] ?? []) as IdentityRow[] })
-      const evidence = onlyRow({ rows: (found[1] ?? []) as EvidenceRow[] })
-      if (row.standby === hint.standby && isSame(row.permitted, hint.permitted)) {
-        asked.set(client, hint)
-        return { identity: identityOf(row, evidence), permitted: row.permitted }
-      }
-    } catch (error) {
-      // A right was revoked, or a standby promoted. Any other error comes again below.
-      failure = error
-    }
-    await client.query('rollback').catch((error: unknown) => {
-      throw failure ?? error
-    })
-  }
-  const found = await beginAndRun(connection, options, IDENTITY)
-  const row = onlyRow({ rows: (found[0] ?? []) as IdentityRow[] })
-  const { permitted, standby } = row
-  const evidence = onlyRow(await client.query<EvidenceRow>(selectEvidence({ permitted, standby })))
-  asked.set(client, { permitted, standby })
-  return { identity: identityOf(row, evidence), permitted }
-}
-
-function isSame(some: readonly string[], others: readonly string[]): boolean {
-  return some.length === others.length && some.every((each, index) => each === others[index])
-}
-
-function identityOf(row: IdentityRow, evidence: EvidenceRow): SnapshotIdentity {
-  return {
-    xmin: row.xmin,
-    xmax: row.xmax,
-    inFlight: row.in_flight,
-    takenAt: row.taken_at,
-    systemId: evidence.system_id ?? '',
-    timeline: evidence.timeline ?? 0,
-    standby: row.standby,
-    startedAt: evidence.started_at,
-    statisticsSince: evidence.statistics_since ?? undefined,
-    wal: evidence.wal,
-    checkpoint: evidence.checkpoint,
-  }
 }
 
 /** How far a standby has replayed its primary. */

@@ -120,8 +120,8 @@ export async function readMapping(
 const describedIn = inMemory(() => boundedMap<string, readonly Column[]>(1000))
 
 /**
- * The columns that a model makes from the changes. They follow from the model's SQL and from the
- * columns of the view, so DuckDB is asked once a process.
+ * The columns that a model makes from the changes. They depend only on the model's SQL and the view,
+ * so a process asks DuckDB once for each pair.
  */
 async function describeModel(
   batch: PendingBatch,

@@ -72,7 +72,7 @@ export async function prepareStar(
   return { ...star.value, tests: tests.value }
 }
 
-/** A test over so few changes needs little memory, so it runs while the tables are made. */
+/** Up to so many changed rows, data tests need little memory and run while the tables are made. */
 const FEW_ROWS = 10_000
 
 function areFew({ tables }: CommitRecord): boolean {
@@ -129,7 +129,7 @@ interface SourceTables extends AsyncDisposable {
   open(...readers: readonly (Model | DataTest)[]): Promise<void>
 }
 
-/** The source tables of a batch, none of which is open yet. */
+/** The views of a batch's source tables. No table is open yet. */
 async function openTables(db: DuckDb, input: TransformInput, reads: Reads): Promise<SourceTables> {
   const views = new Map<string, SourceView>()
   for (const source of capturedTables(input.project.source)) {

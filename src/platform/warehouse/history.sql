@@ -3,14 +3,13 @@
 -- The fact table holds every version. Rows are only ever appended to it.
 create unique index if not exists {key_index} on {fact} ({key}, {record_id});
 
--- What was amended or deleted, in order: what questions about changes look for. Nothing enters it in
--- a first load.
+-- Updates and deletions, in order, for questions about changes. A first load adds nothing to it.
 create index if not exists {changes_index}
 on {fact} (record_operation, {record_id}) include ({key}, recorded_at, batch_id)
 where record_operation <> 'insert';
 
--- What was captured after a moment. Versions lie in the order of capture, so a page range holds few
--- moments, and the index a few kilobytes.
+-- Finds the versions captured after a moment. Versions are stored in the order of capture, so each
+-- range of pages covers a short time, and the index needs only a few kilobytes.
 create index if not exists {moment_index} on {fact} using brin (recorded_at);
 
 -- The latest version of each key, without deleted keys. Each load updates it.

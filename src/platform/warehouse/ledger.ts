@@ -72,9 +72,10 @@ function forbidden({ title, schema }: Warehouse, user: string): ConfigError {
 /**
  * Records that the source held nothing newer than `batch` at `takenAt` (source clock), and returns
  * the newest loaded batch, all in one round trip. May be repeated. The confirmation never moves
- * backwards, even if several runs confirm at once. If the server crashes within a moment, it may
- * come up with an earlier confirmation. That one is true as well, only less recent, and the next run
- * confirms again. So no run without changes waits for the server's disk.
+ * backwards, even if several runs confirm at once.
+ *
+ * Does not wait for the server's disk. If the server crashes right afterwards, it may come back with
+ * the confirmation before, which is true too, only less recent. The next run confirms again.
  */
 export async function confirmUnchanged(
   connection: WarehouseClient,

@@ -3,6 +3,8 @@ import { ConfigError } from '../errors.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { type Fact, indexName } from '../project/model.ts'
+import { readColumns, type WarehouseColumn } from './columns.ts'
+import { changedLater, newestThen } from './past.ts'
 import { haveSameKey } from './same-key.ts'
 
 const HISTORY = readFileSync(new URL('./history.sql', import.meta.url), 'utf8')
@@ -65,7 +67,8 @@ export async function makeHistory(client: Client, fact: Fact): Promise<boolean> 
     current_rows: columns.map(({ name }) => `c.${identifier(name)}`).join(', '),
     key: identifiers(fact.key),
     same_key: haveSameKey(fact, 'n', 'f'),
-    current_key: haveSameKey(fact, 'n', 'c'),
+    current_changed_later: changedLater(fact, 'c'),
+    newest_then: newestThen(fact, 'f'),
     record_id: identifier(fact.recordId),
     key_index: identifier(`${fact.table}_key_idx`),
     changes_index: identifier(changesIndex(fact)),
@@ -110,7 +113,7 @@ function momentIndex({ table }: Fact): string {
   return `${table}_moment_idx`
 }
 
-/** The index of the versions of a fact that were amended or deleted. */
+/** The index of a fact's updates and deletions. */
 function changesIndex({ table }: Fact): string {
   return `${table}_changes_idx`
 }
@@ -166,22 +169,6 @@ export function hasUniqueIndex(table: string, columns: string): string {
   )`
 }
 
-interface TableColumn {
-  readonly name: string
-  readonly type: string
-}
-
-/** Columns of a relation, in order, given its quoted name; none if it does not exist. */
-async function readColumns(client: Client, relation: string): Promise<TableColumn[]> {
-  const { rows } = await client.query<TableColumn>(
-    `select attname as name, format_type(atttypid, atttypmod) as type from pg_attribute
-     where attrelid = to_regclass($1) and attnum > 0 and not attisdropped
-     order by attnum`,
-    [relation],
-  )
-  return rows
-}
-
 /**
  * Drops a view that `create or replace` cannot replace: the new view must begin with the same
  * columns.
@@ -189,7 +176,7 @@ async function readColumns(client: Client, relation: string): Promise<TableColum
 async function dropOutdatedView(
   client: Client,
   view: string,
-  columns: readonly TableColumn[],
+  columns: readonly WarehouseColumn[],
 ): Promise<void> {
   const present = (await readColumns(client, view)).map(({ name }) => name)
   if (present.length === 0) return

@@ -47,7 +47,7 @@ describe('sums', () => {
     ])
   })
 
-  it('are made again when they are declared otherwise, and go when they are not', async () => {
+  it('are made again when their declaration changes, and dropped when it is removed', async () => {
     await runWith(SUMS)
     await runWith({ ...SUMS, columns: { ...SUMS.columns, units: 'units * 10' } })
     expect(await sumsBy('item')).toMatchObject([{ units: 20 }, { units: 70 }])
@@ -68,8 +68,8 @@ describe('sums', () => {
   })
 
   it.each([
-    ['names a column that is not there', { units: 'unit' }, 'unit'],
-    ['is no SQL', { units: 'units +' }, 'syntax error'],
+    ['names a column that does not exist', { units: 'unit' }, 'unit'],
+    ['is not SQL', { units: 'units +' }, 'syntax error'],
     ['adds floats, which are not exact', { units: 'units::float' }, 'double precision'],
     ['adds texts', { units: `'x'::text` }, 'text'],
     ['divides by zero', { units: 'units / (sale_id - 3)' }, 'division by zero'],
@@ -83,9 +83,9 @@ describe('sums', () => {
   })
 
   it.each([
-    ['fails for a row that comes later', 'units / (sale_id - 4)', 'division by zero'],
-    ['gives a later row no value', 'nullif(item_id, 9)', 'null value'],
-  ])('stop the load, and nothing is changed, if an expression %s', async (_, sql, said) => {
+    ['fails for a later row', 'units / (sale_id - 4)', 'division by zero'],
+    ['is null for a later row', 'nullif(item_id, 9)', 'null value'],
+  ])('stop the load and change nothing if an expression %s', async (_, sql, said) => {
     const item = sql.startsWith('nullif')
     const sums: Sums = item
       ? { ...SUMS, grains: { item: ['kind'] }, derived: { kind: sql } }
@@ -105,7 +105,7 @@ describe('sums', () => {
     expect(await sumsBy('item')).toHaveLength(2)
   })
 
-  it('leave a table of the same name alone that somebody else made', async () => {
+  it('do not replace a table with the same name that somebody else made', async () => {
     await shop.query('create table fact_sale_by_item (note text)')
     const { failures } = await runWith(SUMS)
     expect(failures[0]?.error).toMatchObject({ code: 'SUMS_INVALID' })

@@ -1,30 +1,29 @@
 import { codeOf, ContractError } from '../errors.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
-import { asciiLiteral } from '../io/session.ts'
+import { asciiLiteral, textArray } from '../io/session.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
 import { identifier, identifiers } from '../io/sql.ts'
-import { type Fact, ROW_GRAIN, type Sums, sumsName } from '../project/model.ts'
-import { haveSameKey } from './same-key.ts'
+import { type Fact, sumsName, sumsView } from '../project/model.ts'
+import { readColumns } from './columns.ts'
 import {
   explainSums,
   fillSums,
   invalidSums,
-  sqlOf,
-  sumsColumnsOf,
   sumsFunction,
   type SumsTable,
   sumsTablesOf,
-  sumsView,
 } from './sums.ts'
+import { createSumsFunction, createSumsView, type ShownSums, viewComment } from './sums-view.ts'
 import { RESTORE } from './warehouse.ts'
 
 /**
- * Creates or updates the sums of a fact: a table for each grain, filled from the current rows, the
- * view over them and the single rows, and the function that shows them as of a moment. If anything
- * is missing or declared otherwise now, all are made again. May be repeated. Throws `ConfigError`
- * (`SUMS_INVALID`) if Postgres cannot make them, and
- * `ContractError` (`WAREHOUSE_CHANGED`) if the fact has lost a column of theirs. Call it in a transaction,
- * after `makeHistory`.
+ * Creates or updates the sums of a fact: a table for each grain, filled from the current rows; the
+ * view of these tables and the single rows; and the function that shows the same as of a moment. If
+ * anything is missing or the declaration has changed, makes all of them again. Drops them if the
+ * fact declares no sums any more. May be repeated. Call it in a transaction, after `makeHistory`.
+ *
+ * Throws `ConfigError` (`SUMS_INVALID`) if Postgres cannot make the sums, and `ContractError`
+ * (`WAREHOUSE_CHANGED`) if the fact has lost a column that they need.
  */
 export async function makeSums(client: Client, fact: Fact): Promise<void> {
   const found = await client.query<{ served: boolean }>(`select ${areSumsServed(fact)} as served`)
@@ -34,20 +33,19 @@ export async function makeSums(client: Client, fact: Fact): Promise<void> {
   if (sums === undefined) return
   try {
     for (const table of sumsTablesOf(fact)) await makeTable(client, fact, table)
-    const types = await readTypes(client, fact)
-    checkTypes(fact, sums, types)
+    const shown = { fact, sums, types: await readTypes(client, fact) }
+    checkTypes(shown)
     await client.query(fillSums(fact))
-    await client.query(viewOf(fact, sums, types))
-    await client.query(functionOf(fact, sums, types))
+    await client.query(createSumsView(shown))
+    await client.query(createSumsFunction(shown))
   } catch (error) {
-    const code = codeOf(error)
-    if (wasMade && code === SQL_STATE.undefinedColumn) throw lost(fact, error)
+    if (wasMade && codeOf(error) === SQL_STATE.undefinedColumn) throw lostColumn(fact, error)
     throw explainSums(fact, error)
   }
 }
 
-/** The error for a column that was there when the sums were made. */
-function lost({ table }: Fact, cause: unknown): ContractError {
+/** The error for a column that the fact had when its sums were made before. */
+function lostColumn({ table }: Fact, cause: unknown): ContractError {
   const { message } = cause as Error
   const column = /"([^"]+)"/.exec(message)?.[1]
   const what = column === undefined ? `a column: ${message}` : `its column ${column}`
@@ -58,29 +56,32 @@ function lost({ table }: Fact, cause: unknown): ContractError {
   })
 }
 
-/** SQL condition that the sums of a fact exist as it declares them now, and no others. */
+/**
+ * SQL condition that the sums of a fact exist as it declares them now, and no others. Relations are
+ * recognized by their comments.
+ */
 export function areSumsServed(fact: Fact): string {
-  const view = sumsView(fact)
-  const made = sumsTablesOf(fact).map(
-    ({ name, select }) =>
-      `obj_description(to_regclass(${asciiLiteral(identifier(name))}), 'pg_class') = ${asciiLiteral(commentOf(fact, select))}`,
-  )
+  const tables = sumsTablesOf(fact)
+  const made = tables.map(({ name, select }) => hasComment(name, commentOf(fact, select)))
   const others = `not exists (
       select 1 from pg_class as c where ${isMadeFor(fact)}
-      and c.relname <> all (array[${sumsTablesOf(fact)
-        .map(({ name }) => asciiLiteral(name))
-        .join(', ')}]::text[]))`
+      and c.relname <> all (${textArray(tables.map(({ name }) => name))}))`
   const shown =
     fact.sums === undefined
       ? []
       : [
-          `obj_description(to_regclass(${asciiLiteral(identifier(view))}), 'pg_class') = ${asciiLiteral(viewComment(fact))}`,
+          hasComment(sumsView(fact), viewComment(fact)),
           `to_regprocedure(${asciiLiteral(sumsFunction(fact))}) is not null`,
         ]
   return `(${[...made, others, ...shown].map((sql) => `coalesce(${sql}, false)`).join(' and ')})`
 }
 
-/** The comment of a table of sums is its definition, by which it is recognized. */
+/** SQL condition that a relation has this comment. Null if the relation does not exist. */
+function hasComment(relation: string, comment: string): string {
+  return `obj_description(to_regclass(${asciiLiteral(identifier(relation))}), 'pg_class') = ${asciiLiteral(comment)}`
+}
+
+/** The comment of a table of sums: the select that defines it. */
 function commentOf(fact: Fact, select: string): string {
   return `${commentPrefix(fact)}${select}`
 }
@@ -89,20 +90,20 @@ function commentPrefix({ table }: Fact): string {
   return `Sums over the current rows of ${table}: `
 }
 
-function viewComment(fact: Fact): string {
-  const columns = [...sumsColumnsOf(fact), ...Object.entries(fact.sums?.columns ?? {}).flat()]
-  return `Current rows of ${fact.table}, single (grain ${ROW_GRAIN}) and summed: ${columns.join(', ')}`
-}
-
-/** SQL condition that a relation `c` of `pg_class` is a table of sums that was made for a fact. */
+/**
+ * SQL condition that a row `c` of `pg_class` is a table of sums that was made for a fact, by this
+ * declaration or an earlier one.
+ */
 function isMadeFor(fact: Fact): string {
-  return `c.relkind = 'r' and starts_with(c.relname::text, ${asciiLiteral(sumsName(fact.table, ''))}) and c.relnamespace = to_regnamespace(quote_ident(current_schema()))
+  return `c.relkind = 'r'
+      and starts_with(c.relname::text, ${asciiLiteral(sumsName(fact.table, ''))})
+      and c.relnamespace = to_regnamespace(quote_ident(current_schema()))
       and starts_with(obj_description(c.oid, 'pg_class'), ${asciiLiteral(commentPrefix(fact))})`
 }
 
 /**
- * Drops everything that was made for a fact's sums, also by an earlier declaration. Returns whether
- * there was anything.
+ * Drops everything that was made for a fact's sums, also by an earlier declaration, and removes it
+ * from the list of relations. Returns whether there was a table.
  */
 async function dropSums(client: Client, fact: Fact): Promise<boolean> {
   await client.query(`
@@ -132,20 +133,20 @@ async function makeTable(
     comment on table ${table} is ${asciiLiteral(commentOf(fact, select))}`)
 }
 
-/** The types of a fact's own columns, and of those that its sums add. */
+/** The types of a fact's columns and of its sums. If both have a name, the sum's type counts. */
 async function readTypes(client: Client, fact: Fact): Promise<ReadonlyMap<string, string>> {
-  const tables = [fact.table, ...sumsTablesOf(fact).map(({ name }) => name)]
-  const { rows } = await client.query<{ name: string; type: string }>(
-    `select attname::text as name, format_type(atttypid, atttypmod) as type from pg_attribute
-     where attrelid = any($1::text[]::regclass[]) and attnum > 0 and not attisdropped`,
-    [tables.map(identifier)],
-  )
-  return new Map(rows.map(({ name, type }) => [name, type]))
+  const types = new Map<string, string>()
+  for (const relation of [fact.table, ...sumsTablesOf(fact).map(({ name }) => name)]) {
+    for (const { name, type } of await readColumns(client, identifier(relation))) {
+      types.set(name, type)
+    }
+  }
+  return types
 }
 
-/** Throws unless every sum is exact, whatever is added and taken away. */
-function checkTypes(fact: Fact, { columns }: Sums, types: ReadonlyMap<string, string>): void {
-  for (const name of Object.keys(columns)) {
+/** Throws unless every sum stays exact while rows are added and taken away. */
+function checkTypes({ fact, sums, types }: ShownSums): void {
+  for (const name of Object.keys(sums.columns)) {
     const type = types.get(name) ?? ''
     if (type === 'bigint' || type === 'numeric') continue
     throw invalidSums(
@@ -153,107 +154,4 @@ function checkTypes(fact: Fact, { columns }: Sums, types: ReadonlyMap<string, st
       `${name} would be ${type}, but only sums of integers and numerics are exact`,
     )
   }
-}
-
-/**
- * The view of single rows and of all sums. One select reads one grain: `grain` is a constant in each
- * arm, so the planner leaves out the other arms.
- */
-function viewOf(fact: Fact, sums: Sums, types: ReadonlyMap<string, string>): string {
-  const current = identifier(`${fact.table}_current`)
-  const arms = sumsTablesOf(fact).map(
-    ({ grain, name, by }) => `
-    select ${listColumns({ fact, sums, types }, { grain, by })} from ${identifier(name)}`,
-  )
-  const view = identifier(sumsView(fact))
-  return `
-    create view ${view} as
-    select ${listColumns({ fact, sums, types }, { grain: ROW_GRAIN })} from ${current}
-    union all ${arms.join(' union all ')};
-    comment on view ${view} is ${asciiLiteral(viewComment(fact))}`
-}
-
-/** What the columns of a view of sums are made from. */
-interface SumsColumns {
-  readonly fact: Fact
-  readonly sums: Sums
-  /** Types of columns by name. */
-  readonly types: ReadonlyMap<string, string>
-}
-
-/** The columns of the view: for single rows computed, for sums read. */
-function listColumns(
-  { fact, sums, types }: SumsColumns,
-  { grain, by }: { grain: string; by?: readonly string[] },
-): string {
-  const column = (name: string, sql: string) =>
-    `(${sql})::${types.get(name) ?? 'text'} as ${identifier(name)}`
-  const columns = sumsColumnsOf(fact).map((name) => {
-    if (by === undefined) return column(name, sqlOf(sums, name))
-    return by.includes(name) ? column(name, identifier(name)) : column(name, 'null')
-  })
-  const added = Object.entries(sums.columns).map(([name, sql]) =>
-    column(name, by === undefined ? sql : identifier(name)),
-  )
-  const count = by === undefined ? '1' : 'row_count'
-  return [`'${grain}'::text as grain`, ...columns, `${count}::bigint as row_count`, ...added].join(
-    ', ',
-  )
-}
-
-/**
- * The function of the sums as of a moment: the sums of now, without the current rows of which
- * something was captured later, and with their rows as of the moment.
- */
-function functionOf(fact: Fact, sums: Sums, types: ReadonlyMap<string, string>): string {
-  const table = identifier(fact.table)
-  const recordId = identifier(fact.recordId)
-  const isLater = (alias: string) =>
-    `exists (select 1 from ${table} as n where ${haveSameKey(fact, 'n', alias)} and n.recorded_at > $1)`
-  const added = Object.keys(sums.columns)
-  const arms = sumsTablesOf(fact).map(({ grain, name, by }) => {
-    const entry = (sign: string) =>
-      [
-        ...by.map(
-          (column) => `(${sqlOf(sums, column)})::${types.get(column)} as ${identifier(column)}`,
-        ),
-        `${sign}1::bigint as row_count`,
-        ...added.map(
-          (column) =>
-            `${sign}coalesce(${sums.columns[column]}, 0)::${types.get(column)} as ${identifier(column)}`,
-        ),
-      ].join(', ')
-    const summed = ['row_count', ...added]
-      .map((column) => `sum(${identifier(column)}) as ${identifier(column)}`)
-      .join(', ')
-    return `
-      select ${listColumns({ fact, sums, types }, { grain, by })}
-      from (
-          select ${identifiers(by)}, ${summed}
-          from (
-              select ${identifiers([...by, 'row_count', ...added])} from ${identifier(name)}
-              union all
-              select ${entry('-')} from ${identifier(`${fact.table}_current`)} as c where ${isLater('c')}
-              union all
-              select ${entry('')} from ${table} as f
-              where f.recorded_at <= $1 and f.record_operation <> 'delete' and ${isLater('f')}
-                  and not exists (
-                      select 1 from ${table} as n
-                      where ${haveSameKey(fact, 'n', 'f')} and n.${recordId} > f.${recordId}
-                          and n.recorded_at <= $1
-                  )
-          ) as entry
-          group by ${identifiers(by)}
-          having sum(row_count) > 0
-      ) as summed`
-  })
-  return `
-    create function ${identifier(`${fact.table}_sums_as_of`)} (moment timestamptz)
-    returns setof ${identifier(sumsView(fact))}
-    language sql stable parallel safe
-    begin atomic
-      select ${listColumns({ fact, sums, types }, { grain: ROW_GRAIN })}
-      from ${identifier(`${fact.table}_as_of`)}($1)
-      union all ${arms.join(' union all ')};
-    end`
 }

@@ -65,8 +65,8 @@ export async function isWhole(warehouse: WarehouseClient, project: Project): Pro
 }
 
 /**
- * Like `isWhole`, in one round trip, where no transaction is open. A warehouse without Tidemark's
- * tables is new.
+ * Like `isWhole`, in one round trip. Call it outside of a transaction, because it runs into an error
+ * if the warehouse has none of Tidemark's tables.
  */
 async function isFoundWhole(warehouse: WarehouseClient, project: Project): Promise<boolean> {
   try {
@@ -77,7 +77,7 @@ async function isFoundWhole(warehouse: WarehouseClient, project: Project): Promi
   }
 }
 
-/** Like `isWhole`, of a warehouse that has Tidemark's tables. */
+/** Like `isWhole`, for a warehouse that has Tidemark's tables. */
 async function isCurrent(warehouse: WarehouseClient, project: Project): Promise<boolean> {
   const rows = await selectRows<{ name: string; checksum: string; served: boolean }>(
     warehouse,

@@ -3,10 +3,11 @@ import { ConfigError } from '../errors.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
 import { asciiLiteral, textArray } from '../io/session.ts'
 import { identifier, identifiers } from '../io/sql.ts'
+import { sumsView } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { hasUniqueIndex, indexNamesOf } from './make-history.ts'
 import { areSumsServed } from './make-sums.ts'
-import { loadedTables, sumsFunction, sumsView } from './sums.ts'
+import { loadedTables, sumsFunction } from './sums.ts'
 import type { Warehouse, WarehouseClient } from './warehouse.ts'
 
 const LIST = readFileSync(new URL('./list-relations.sql', import.meta.url), 'utf8')
@@ -77,8 +78,8 @@ export async function checkRelations(client: Client): Promise<void> {
 /**
  * SQL condition that everything the warehouse offers exists: each recorded relation; the columns,
  * key and indexes of each current table; the functions; the sums as declared; and the reader role's
- * rights. A project may
- * ask for more without a migration, and somebody may have created or dropped something.
+ * rights. A project may ask for more without a migration, and somebody may have created or dropped
+ * something.
  */
 export function isServed({ readerRole }: Warehouse, { models }: Project): string {
   const facts = models.filter((model) => model.kind === 'fact')

@@ -9,7 +9,9 @@ export interface SumsTable {
   readonly name: string
   /** The columns by which it sums; its primary key. */
   readonly by: readonly string[]
-  /** The select that fills it from the current rows, and so its definition. */
+  /** Its other columns: `row_count`, and the sums that the fact declares. */
+  readonly added: readonly string[]
+  /** The select that fills it from the current rows, with the columns of `by` and then `added`. */
   readonly select: string
 }
 
@@ -17,22 +19,14 @@ export interface SumsTable {
 export function sumsTablesOf(fact: Fact): SumsTable[] {
   const { table, sums } = fact
   if (sums === undefined) return []
+  const added = ['row_count', ...Object.keys(sums.columns)]
   return Object.entries(sums.grains).map(([grain, by]) => ({
     grain,
     name: sumsName(table, grain),
     by,
+    added,
     select: selectSums(sums, by, identifier(`${table}_current`)),
   }))
-}
-
-/** The name of the view that shows all sums of a fact and its single rows. */
-export function sumsView({ table }: Fact): string {
-  return `${table}_sums_current`
-}
-
-/** The columns by which a fact's sums can be asked for: those of its grains, and those sought. */
-export function sumsColumnsOf({ sums, sought = [] }: Fact): string[] {
-  return [...new Set([...Object.values(sums?.grains ?? {}).flat(), ...sought])]
 }
 
 /** The quoted signature of the function that shows a fact's sums as of a moment. */
@@ -40,7 +34,7 @@ export function sumsFunction({ table }: Fact): string {
   return `${identifier(`${table}_sums_as_of`)}(timestamptz)`
 }
 
-/** SQL of a column by which a fact's rows are summed. */
+/** SQL of a column by which rows are summed: its name, or its expression if it is derived. */
 export function sqlOf({ derived = {} }: Sums, column: string): string {
   return Object.hasOwn(derived, column) ? (derived[column] ?? '') : identifier(column)
 }
@@ -58,21 +52,20 @@ function selectSums(sums: Sums, by: readonly string[], from: string): string {
 /** Statements that fill the empty tables of a fact's sums from its current rows. */
 export function fillSums(fact: Fact): string {
   return sumsTablesOf(fact)
-    .map(({ name, by, select }) => {
-      const columns = identifiers([...by, 'row_count', ...Object.keys(fact.sums?.columns ?? {})])
-      return `insert into ${identifier(name)} (${columns}) ${select}`
+    .map(({ name, by, added, select }) => {
+      return `insert into ${identifier(name)} (${identifiers([...by, ...added])}) ${select}`
     })
     .join(';\n')
 }
 
-/** The tables that a load of a model fills. */
+/** The tables that a load of a model fills: its own, and of a fact the current rows and the sums. */
 export function loadedTables(model: Model): string[] {
   if (model.kind !== 'fact') return [model.table]
   const sums = sumsTablesOf(model).map(({ name }) => name)
   return [model.table, `${model.table}_current`, ...sums]
 }
 
-/** The error for sums that Postgres cannot make or keep as the project declares them. */
+/** The error for sums that Postgres cannot make, or cannot keep, as the project declares them. */
 export function invalidSums({ table }: Fact, why: string, cause?: unknown): ConfigError {
   return new ConfigError(`The sums of ${table} cannot be kept: ${why}`, {
     code: 'SUMS_INVALID',
@@ -82,8 +75,9 @@ export function invalidSums({ table }: Fact, why: string, cause?: unknown): Conf
 }
 
 /**
- * The error to throw for what a statement over a fact's sums threw: `SUMS_INVALID` if one of their
- * expressions is wrong, fails for a row or gives no value; else the error itself.
+ * Explains an error from a statement that computes a fact's sums. Returns `ConfigError`
+ * (`SUMS_INVALID`) if an expression of theirs is wrong, fails for a row, or is null where a grain
+ * needs a value. Returns any other error unchanged.
  */
 export function explainSums(fact: Fact, error: unknown): unknown {
   const code = codeOf(error)

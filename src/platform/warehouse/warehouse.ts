@@ -13,7 +13,7 @@ import {
 import { identifier } from '../io/sql.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
 
-/** What to do about a warehouse that somebody else has changed. */
+/** The hint for a warehouse that somebody else has changed. */
 export const RESTORE =
   'restore the warehouse from a backup, or load into an empty TIDEMARK_WAREHOUSE_SCHEMA; nothing was changed'
 

@@ -57,7 +57,7 @@ async function make(
   )
 }
 
-/** The payments that differ, found by looking at each with each. */
+/** The payments that differ, found by comparing each row with each. */
 function findDiffering({ sales, purchases, transactions, payments }: Database): number[] {
   return payments.flatMap((paid) => {
     const its = transactions.filter(({ id }) => id === paid.transaction)
@@ -72,7 +72,7 @@ function findDiffering({ sales, purchases, transactions, payments }: Database): 
   })
 }
 
-it('payment_amount_differs_from_order counts what a comparison of each with each finds', async () => {
+it('payment_amount_differs_from_order finds the same payments as comparing each row with each', async () => {
   const test = totesys.tests?.find(({ name }) => name === 'payment_amount_differs_from_order')
   if (test === undefined) throw new Error('the test is not declared')
   const sql = readSql(test.sql)

@@ -2,9 +2,9 @@
 -- Grain: one row per payment that changed, or whose transaction or order did.
 -- Sources: change_payment, change_transaction, change_sales_order, change_purchase_order; payment,
 -- transaction, sales_order, purchase_order as they now stand.
--- The few transactions that the batch touches come first, so that whole tables are only looked
--- through for them and never joined with one another. The first and the last key that are wanted
--- let DuckDB skip most of the orders, because a join alone puts all of them into memory.
+-- The few transactions that the batch touches come first, so that whole tables are only searched for
+-- them and never joined with one another. Orders are read only between the first and the last key
+-- that these transactions name, because a join alone puts all orders into memory.
 with touched as (
     select change_payment.transaction_id
     from change_payment

@@ -6,7 +6,7 @@ import { type FeedFiles, openFeedFiles } from '../../../../test/support/feed-fil
 import type { LakeTable } from '../../lake/table-state.ts'
 import { parseCsvRecord } from './csv-records.ts'
 import { formatOf } from './format.ts'
-import { splitLines } from './lines.ts'
+import { splitLines } from './line-runs.ts'
 
 const TYPES = {
   id: 'INTEGER',

@@ -4,7 +4,7 @@ import type { LakeTable } from '../../lake/table-state.ts'
 
 /**
  * SQL of every column as text and, beside it, as a value of its type. Each cast is made once, for
- * all expressions that need it. `typed` columns are values already and have no text.
+ * all expressions that need it. `typed` columns already have their types, so there is no text of them.
  */
 export function withCasts({ columns }: LakeTable, typed: ReadonlySet<string> = new Set()): string {
   return columns
@@ -91,10 +91,10 @@ function isFloat({ text, value }: TextAndValue): string {
 /** How a day is written, as a pattern for DuckDB and for JavaScript. */
 export const DAY = '[0-9]{4}-[0-9]{2}-[0-9]{2}'
 const MIDNIGHT = String.raw`00:00:00(\.0+)?`
-/** How a time of day is written. It is exact to the microsecond. Zeros may follow. */
+/** How a time of day is written, exact to the microsecond. More zeros may follow. */
 export const TIME = String.raw`(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6}0*)?`
 
-/** How the offset of a moment is written. */
+/** How a moment's offset from UTC is written. */
 export const ZONE = '(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)'
 
 function isDecimal({ text, value }: TextAndValue, scale: string): string {

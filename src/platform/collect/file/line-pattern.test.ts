@@ -98,8 +98,8 @@ const valueOf = (name: string): fc.Arbitrary<string> => {
   return fc.oneof({ weight: 5, arbitrary: right }, { weight: 3, arbitrary: changed }, other)
 }
 
-describe('readFeedFile() of lines that match one pattern', () => {
-  it('I6 takes and refuses the same values as from lines whose every value is read as text', async () => {
+describe('readFeedFile() for lines that match one pattern', () => {
+  it('I6 takes and refuses the same values as if every value were read as text', async () => {
     const names = Object.keys(TYPES)
     const all = `{${names.map((name) => `"${name}":null`).join(',')}}`
     const pattern = await findPattern(file(await feed.write('b', all)), table)
@@ -148,7 +148,7 @@ describe('readFeedFile() of lines that match one pattern', () => {
     }
   })
 
-  it('I6 refuses the one line that DuckDB would read as something else, at any place of a run', async () => {
+  it('I6 refuses the one line that DuckDB would misread, wherever it is in a run', async () => {
     const lines = Array.from({ length: 9000 }, (_, id) => `{"id":${id},"big":${id},"at":null}`)
     for (const at of [0, 4500, 8999]) {
       const changed = lines.with(at, `{"id":${at},"big":1.9,"at":null}`)

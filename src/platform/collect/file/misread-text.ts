@@ -5,10 +5,10 @@ const NUMERIC = new Uint8Array(256)
 for (const char of '0123456789.+-eE') NUMERIC[char.charCodeAt(0)] = 1
 
 /**
- * Looks in a stream of chunks for text of JSON that DuckDB would misread: `\u0000`, or a number with
- * more digits than a double can hold.
+ * Looks through JSON, chunk by chunk, for text that DuckDB would misread: `\u0000`, or a number with
+ * more digits than a double can hold. `isPlain` is false once something was found.
  */
-export function findMarks(): { add(chunk: Buffer): void; isPlain(): boolean } {
+export function findMisreadText(): { add(chunk: Buffer): void; isPlain(): boolean } {
   let isPlain = true
   let tail = Buffer.alloc(0)
   const look = (bytes: Buffer): void => {

@@ -18,15 +18,9 @@ import {
   unreadable,
   withGiven,
 } from './format.ts'
-import {
-  CHUNK_BYTES,
-  isJsonText,
-  isPlainText,
-  MAX_LINE_BYTES,
-  splitLines,
-  withoutMark,
-} from './lines.ts'
-import { findPattern } from './line-pattern.ts'
+import { findPattern, type LinePattern } from './line-pattern.ts'
+import { type LineRun, splitLines } from './line-runs.ts'
+import { CHUNK_BYTES, isJsonText, isPlainText, MAX_LINE_BYTES, withoutMark } from './lines.ts'
 import { readWhole } from './whole-file.ts'
 import { isWide, readWide } from './wide-rows.ts'
 import { writeLines } from './write-lines.ts'
@@ -74,16 +68,16 @@ const READERS: Readonly<Record<FileFormat, typeof readFeedFile>> = {
  */
 const LARGE_BYTES = 128 * 1024 * 1024
 
-/** The most bytes of a run. With fewer, a gigabyte became dozens of objects. */
+/** The most bytes of a run. With smaller runs, a gigabyte would become dozens of objects. */
 const RUN_BYTES = 64 * 1024 * 1024
 
 /**
- * Bytes of a run such that each database reads as many runs as the others, and none waits for the
- * last one.
+ * The bytes of a run: as many as make the number of runs a multiple of the threads, so that every
+ * database reads equally many and none waits for the last one.
  */
 function runBytes(sizeBytes: number, threads: number): number {
   const runs = threads * Math.ceil(sizeBytes / threads / RUN_BYTES)
-  // A run may lack a whole piece.
+  // A run ends where the next piece would not fit, so it may be one piece smaller than this.
   return Math.ceil(sizeBytes / Math.max(1, runs)) + CHUNK_BYTES
 }
 
@@ -116,22 +110,7 @@ async function readJsonLines(
       if (run.before === 0) {
         for (const name of await sampleFields(db, run.path)) unknown.add(name)
       }
-      const place = { before: before + run.before, path: run.path.replace(/jsonl$/, 'parquet') }
-      const typed = run.isMatched ? pattern?.typed : undefined
-      const source = readObjects(table, file, jsonOptions(run.path, 'jsonl'), typed)
-      const whole = run.isPlain
-        ? await readWhole({ ...batch, db }, table, { file, source, typed, ...place })
-        : undefined
-      const lines = run.lines - run.emptyLines
-      const rows =
-        whole !== undefined && whole.span === lines
-          ? whole
-          : await divideFile({ ...batch, db }, table, {
-              file,
-              from: run.path,
-              line: run.before,
-              ...place,
-            })
+      const rows = await readRun({ ...batch, db }, table, { file, before, run, pattern })
       made.push({ ...rows, before: run.before })
       await rm(run.path)
     }
@@ -158,6 +137,27 @@ async function readJsonLines(
     span,
     unknown: [...unknown],
   }
+}
+
+/** Reads one run: in one pass if all its lines convert exactly, otherwise line by line. */
+async function readRun(
+  batch: Stamp,
+  table: LakeTable,
+  {
+    file,
+    before,
+    run,
+    pattern,
+  }: { file: FeedFile; before: number; run: LineRun; pattern: LinePattern | undefined },
+): Promise<DividedLines> {
+  const place = { before: before + run.before, path: run.path.replace(/jsonl$/, 'parquet') }
+  const typed = run.isMatched ? pattern?.typed : undefined
+  const source = readObjects(table, file, jsonOptions(run.path, 'jsonl'), typed)
+  const whole = run.isPlain
+    ? await readWhole(batch, table, { file, source, typed, ...place })
+    : undefined
+  if (whole?.span === run.lines - run.emptyLines) return whole
+  return await divideFile(batch, table, { file, from: run.path, line: run.before, ...place })
 }
 
 /** Runs `work` several times at once. Waits for all of them, then throws the first error. */

@@ -7,9 +7,9 @@ import type { DividedLines, Place } from './divide-lines.ts'
 import { cast, castName, fits, withCasts } from './exact-value.ts'
 
 /**
- * Reads fields as rows in one pass. They are all text, except for `typed` columns, which are known
- * to be exact. Returns undefined if any row does not convert exactly. The caller then runs
- * `divideLines` to find that row.
+ * Reads fields as rows in one pass. All of them are text, except in `typed` columns, whose values
+ * are proven exact already (`LinePattern`). Returns undefined if any row does not convert exactly.
+ * The caller then runs `divideLines` to find that row.
  */
 export async function readWhole(
   batch: Stamp,

@@ -76,9 +76,9 @@ export function diskStore(directory: string): ObjectStore {
 }
 
 /**
- * Gives a file a second name. Copies it if that is impossible, for example on another file system.
- * A link spares a gigabyte 0.5 s of processor time and its place in the cache. The system copies in
- * half the time of a stream.
+ * Gives a file a second name. Copies it if that is impossible, for example to another file system.
+ * For a gigabyte, a link saves 0.5 s of processor time and a second copy in the cache of the system.
+ * The system copies in half the time of a stream.
  */
 async function linkOrCopy(path: string, target: string): Promise<void> {
   await link(path, target).catch(() => copyFile(path, target))

@@ -53,6 +53,7 @@ export function renderRelations(relations: readonly ReadableRelation[]): Markup 
     <p class="note">
       Prefer <code>…_current</code>, which has each thing once, as it is now. <code>…_history</code>
       and the facts themselves hold every version, so sums over them count a thing more than once.
+      <code>…_sums_current</code> holds sums by several grains: choose one <code>grain</code>.
     </p>
     ${
       sorted.length === 0

@@ -1,0 +1,33 @@
+import { identifier } from '../io/sql.ts'
+import type { Fact } from '../project/model.ts'
+import { haveSameKey } from './same-key.ts'
+
+/**
+ * SQL condition that some version of a row's key was captured after the moment `$1`. Every row for
+ * which it is false was known then as it is now.
+ */
+export function changedLater(fact: Fact, alias: string): string {
+  return `exists (
+        select 1 from ${identifier(fact.table)} as n
+        where ${haveSameKey(fact, 'n', alias)} and n.recorded_at > $1
+    )`
+}
+
+/**
+ * SQL condition that a version was its key's newest at the moment `$1`, is not a deletion, and is
+ * followed by a later version. With the rows for which `changedLater` is false, these versions are
+ * everything that was known then.
+ */
+export function newestThen(fact: Fact, alias: string): string {
+  const recordId = identifier(fact.recordId)
+  return `${alias}.recorded_at <= $1
+        and ${alias}.record_operation <> 'delete'
+        and ${changedLater(fact, alias)}
+        and not exists (
+            select 1
+            from ${identifier(fact.table)} as n
+            where ${haveSameKey(fact, 'n', alias)}
+                and n.${recordId} > ${alias}.${recordId}
+                and n.recorded_at <= $1
+        )`
+}
