@@ -4,7 +4,9 @@ import { readStatus, type Status } from './status.ts'
 
 let shop: ShopSystem
 beforeAll(async () => {
-  shop = await createShop()
+  shop = await createShop({
+    sums: { fact_stock: { columns: { counted: 'counted' }, grains: { item: ['item_id'] } } },
+  })
   await shop.sql.query('insert into stock values (1, 1, 5), (2, 1, 6), (3, 1, 7)')
   await shop.run()
   await shop.sql.query('update stock set counted = 8 where stock_id = 1')
@@ -24,6 +26,11 @@ it('readStatus() says how many rows and versions a fact has', async () => {
       (select count(*) from fact_stock_current)::int as current,
       (select count(*) from fact_stock)::int as versions`)
   expect(counted).toEqual([{ current: 2, versions: 5 }])
+})
+
+it('readStatus() counts rows while a fact has no sums', async () => {
+  await shop.query('drop table fact_stock_by_item cascade')
+  expect(stock(await status())).toEqual({ table: 'fact_stock', current: 2, versions: 5 })
 })
 
 it('readStatus() says what the lake says first if lake and warehouse both fail', async () => {

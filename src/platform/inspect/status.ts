@@ -1,6 +1,7 @@
 import { checkEnds, type Heads, readHeads } from '../continuity.ts'
 import type { Deps } from '../deps.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
+import type { Client } from '../io/postgres.ts'
 import { identifier } from '../io/sql.ts'
 import type { CommitRecord, Hold } from '../lake/commit-record.ts'
 import { sumRows } from '../lake/table-entry.ts'
@@ -149,40 +150,56 @@ async function readProvenHeads(deps: Deps): Promise<Heads> {
 }
 
 /**
- * Counts the current rows, or adds up the counts in a fact's sums. Versions need no counting: record
- * ids begin at 1 and have no gaps.
+ * Counts the current rows: adds up the counts in a fact's sums, if these are there. Versions need no
+ * counting: record ids begin at 1 and have no gaps.
  */
 async function countFacts(
   deps: Deps,
   connection: WarehouseClient,
 ): Promise<{ table: string; current: number; versions: number }[]> {
   const facts = deps.project.models.filter((model) => model.kind === 'fact')
-  const arms = facts.map(
-    (fact, index) => `
-      select
-          ${index} as i,
-          (${countCurrent(fact)})::text as current,
-          (select coalesce(max(${identifier(fact.recordId)}), 0) from ${identifier(fact.table)})::text
-              as versions`,
-  )
   const { client, warehouse } = connection
-  const { rows } = await withPostgresErrors(warehouse, () =>
-    inSnapshot(connection, () =>
-      client.query<{ i: number; current: string; versions: string }>(arms.join(' union all ')),
-    ),
+  const counts = await withPostgresErrors(warehouse, () =>
+    inSnapshot(connection, async () => {
+      const present = await findSums(client, facts)
+      const arms = facts.map((fact, index) => selectCounts(fact, { index, present }))
+      return await client.query<{ i: number; current: string; versions: string }>(
+        arms.join(' union all '),
+      )
+    }),
   )
-  return rows.map((row) => ({
+  return counts.rows.map((row) => ({
     table: facts[row.i]?.table ?? '',
     current: Number(row.current),
     versions: Number(row.versions),
   }))
 }
 
-function countCurrent(fact: Fact): string {
-  const [sums] = sumsTablesOf(fact)
-  return sums === undefined
-    ? `select count(*) from ${identifier(`${fact.table}_current`)}`
-    : `select coalesce(sum(row_count), 0) from ${identifier(sums.name)}`
+/** The tables of sums that exist. The next run makes those that are missing. */
+async function findSums(client: Client, facts: readonly Fact[]): Promise<ReadonlySet<string>> {
+  const names = facts.flatMap((fact) => sumsTablesOf(fact).map(({ name }) => name))
+  const { rows } = await client.query<{ name: string }>(
+    `select name from unnest($1::text[]) as name where to_regclass(quote_ident(name)) is not null`,
+    [names],
+  )
+  return new Set(rows.map(({ name }) => name))
+}
+
+function selectCounts(
+  fact: Fact,
+  { index, present }: { index: number; present: ReadonlySet<string> },
+): string {
+  const sums = sumsTablesOf(fact).find(({ name }) => present.has(name))
+  const current =
+    sums === undefined
+      ? `select count(*) from ${identifier(`${fact.table}_current`)}`
+      : `select coalesce(sum(row_count), 0) from ${identifier(sums.name)}`
+  return `
+    select
+        ${index} as i,
+        (${current})::text as current,
+        (select coalesce(max(${identifier(fact.recordId)}), 0) from ${identifier(fact.table)})::text
+            as versions`
 }
 
 function countOpen(record: CommitRecord | undefined): number {

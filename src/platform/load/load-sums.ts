@@ -39,8 +39,8 @@ export async function updateSums(client: Client, fact: Fact, newest: string): Pr
   await run(client, fact, statement)
 }
 
-/** Fills a fact's empty sums from its current rows. Throws like `updateSums`. */
-export async function fillEmptySums(client: Client, fact: Fact): Promise<void> {
+/** Computes a fact's sums from its current rows, whatever they were. Throws like `updateSums`. */
+export async function computeSums(client: Client, fact: Fact): Promise<void> {
   if (fact.sums !== undefined) await run(client, fact, fillSums(fact))
 }
 

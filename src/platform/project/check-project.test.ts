@@ -187,3 +187,28 @@ it('checkProject() refuses a wide format whose cells would not be rows of the fe
   )
   expect(checking({ titles: { column: 'code', pattern: '[' } })).toThrow('no valid pattern')
 })
+
+const sums = { columns: { units: 'units' }, grains: { day: ['day'] } }
+
+it.each<[string, Partial<Fact>, string]>([
+  ['no grain', { sums: { ...sums, grains: {} } }, 'have no grain'],
+  ['a grain without columns', { sums: { ...sums, grains: { day: [] } } }, 'have no columns'],
+  ['a grain by a column that may be null', { sums, nullable: ['day'] }, 'which may be null'],
+  ['the grain of single rows', { sums: { ...sums, grains: { row: ['day'] } } }, 'grain row'],
+  ['a grain that is no name', { sums: { ...sums, grains: { 'a b': ['day'] } } }, 'grain a b'],
+  [
+    'a sum with the name of a column',
+    { sums: { ...sums, columns: { day: 'units' } } },
+    'day is taken',
+  ],
+  ['a column of every sum', { sums: { ...sums, grains: { day: ['row_count'] } } }, 'is taken'],
+  ['a derived column that no grain names', { sums: { ...sums, derived: { week: '1' } } }, 'week'],
+  [
+    'a table with a long name',
+    { sums: { ...sums, grains: { ['d'.repeat(60)]: ['day'] } } },
+    'is longer than 63 bytes',
+  ],
+])('checkProject() refuses sums with %s', (_, change, said) => {
+  expect(() => checkProject(project({ models: [dimension, { ...fact, sums }] }))).not.toThrow()
+  expect(() => checkProject(project({ models: [dimension, { ...fact, ...change }] }))).toThrow(said)
+})

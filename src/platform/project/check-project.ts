@@ -95,6 +95,14 @@ function checkSums(fact: Fact): void {
   }
   const named = [...SUMS_COLUMNS, ...sumsColumnsOf(fact), ...Object.keys(sums.columns)]
   checkDistinct(`sums column of ${table}`, named)
+  const used = Object.values(sums.grains).flat()
+  const unused = Object.keys(sums.derived ?? {}).find((column) => !used.includes(column))
+  if (unused !== undefined) {
+    throw fault(
+      `The sums of ${table} derive ${unused}, but no grain names it`,
+      'name it in a grain, or leave it out',
+    )
+  }
   for (const [grain, columns] of Object.entries(sums.grains)) {
     if (grain === ROW_GRAIN || !/^[a-z][a-z0-9_]*$/.test(grain)) {
       throw fault(

@@ -60,6 +60,67 @@ describe('sums', () => {
     ])
   })
 
+  it('have an invalid declaration if it changes to a column that was never there', async () => {
+    await runWith(SUMS)
+    const { failures } = await runWith({ ...SUMS, columns: { units: 'unit' } })
+    expect(failures[0]?.error).toMatchObject({ code: 'SUMS_INVALID' })
+  })
+
+  it('tell what the fact has lost if their declaration has not changed', async () => {
+    await runWith(SUMS)
+    await shop.query(`
+      drop view fact_sale_sums_current cascade;
+      alter table fact_sale_current rename column price to cost;
+      alter table fact_sale rename column price to cost`)
+    const { failures } = await runWith(SUMS)
+    expect(failures[0]?.error).toMatchObject({
+      code: 'WAREHOUSE_CHANGED',
+      message: 'The warehouse table fact_sale has lost its column price',
+    })
+    await shop.query(`
+      alter table fact_sale rename column cost to price;
+      alter table fact_sale_current rename column cost to price`)
+  })
+
+  it('quote no value of a row', async () => {
+    const { failures } = await runWith({
+      ...SUMS,
+      columns: { units: `('secret' || item_id)::int` },
+    })
+    const error = failures[0]?.error as Error
+    expect(error).toMatchObject({ code: 'SUMS_INVALID' })
+    expect(error.message).not.toContain('secret')
+    expect(error.cause).toBeUndefined()
+  })
+
+  it('name what depends on them when they must be made again', async () => {
+    await runWith(SUMS)
+    await shop.query('create view mine as select * from fact_sale_sums_current')
+    const { failures } = await runWith({ ...SUMS, columns: { units: 'units' } })
+    expect(failures[0]?.error).toMatchObject({
+      code: 'SUMS_INVALID',
+      message: expect.stringContaining('view mine depends on') as string,
+    })
+    await shop.query('drop view mine')
+  })
+
+  it('get a lost key again', async () => {
+    await runWith(SUMS)
+    await shop.query('alter table fact_sale_by_item drop constraint fact_sale_by_item_pkey')
+    await shop.sql.query('update sale set units = units + 1 where sale_id = 1')
+    expect((await runWith(SUMS)).failures).toEqual([])
+    expect(await sumsBy('item')).toMatchObject([{ units: 3 }, { units: 7 }])
+    await shop.sql.query('update sale set units = units - 1 where sale_id = 1')
+    await runWith(SUMS)
+  })
+
+  it('are none as of no moment, like the rows', async () => {
+    await runWith(SUMS)
+    for (const relation of ['as_of', 'sums_as_of']) {
+      expect(await shop.query(`select * from fact_sale_${relation}(null)`)).toEqual([])
+    }
+  })
+
   it('are made again when somebody has dropped one of them', async () => {
     await runWith(SUMS)
     await shop.query('drop table fact_sale_by_item cascade')
@@ -72,7 +133,8 @@ describe('sums', () => {
     ['is not SQL', { units: 'units +' }, 'syntax error'],
     ['adds floats, which are not exact', { units: 'units::float' }, 'double precision'],
     ['adds texts', { units: `'x'::text` }, 'text'],
-    ['divides by zero', { units: 'units / (sale_id - 3)' }, 'division by zero'],
+    ['divides by zero', { units: 'units / (sale_id - 3)' }, 'fails for a row [22012]'],
+    ['is infinite for a row', { units: `'infinity'::numeric` }, 'finite'],
   ])('change nothing if an expression %s', async (_, columns, said) => {
     const { failures } = await runWith({ ...SUMS, columns })
     expect(failures[0]?.error).toMatchObject({
@@ -83,8 +145,8 @@ describe('sums', () => {
   })
 
   it.each([
-    ['fails for a later row', 'units / (sale_id - 4)', 'division by zero'],
-    ['is null for a later row', 'nullif(item_id, 9)', 'null value'],
+    ['fails for a later row', 'units / (sale_id - 4)', 'fails for a row [22012]'],
+    ['is null for a later row', 'nullif(item_id, 9)', 'kind is null for a row'],
   ])('stop the load and change nothing if an expression %s', async (_, sql, said) => {
     const item = sql.startsWith('nullif')
     const sums: Sums = item

@@ -1,10 +1,11 @@
-import { codeOf, ContractError } from '../errors.ts'
+import { codeOf, ConfigError, ContractError } from '../errors.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
 import { asciiLiteral, textArray } from '../io/session.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { type Fact, sumsName, sumsView } from '../project/model.ts'
 import { readColumns } from './columns.ts'
+import { hasUniqueIndex } from './make-history.ts'
 import {
   explainSums,
   fillSums,
@@ -26,25 +27,27 @@ import { RESTORE } from './warehouse.ts'
  * (`WAREHOUSE_CHANGED`) if the fact has lost a column that they need.
  */
 export async function makeSums(client: Client, fact: Fact): Promise<void> {
-  const found = await client.query<{ served: boolean }>(`select ${areSumsServed(fact)} as served`)
+  const found = await client.query<{ served: boolean }>(`select ${areSumsServed([fact])} as served`)
   if (onlyRow(found).served) return
-  const wasMade = await dropSums(client, fact)
+  const wasDeclared = (await findMade(client, fact)).some(({ isDeclared }) => isDeclared)
+  await dropSums(client, fact)
   const { sums } = fact
   if (sums === undefined) return
   try {
     for (const table of sumsTablesOf(fact)) await makeTable(client, fact, table)
     const shown = { fact, sums, types: await readTypes(client, fact) }
     checkTypes(shown)
+    await client.query(requireFinite(shown))
     await client.query(fillSums(fact))
     await client.query(createSumsView(shown))
     await client.query(createSumsFunction(shown))
   } catch (error) {
-    if (wasMade && codeOf(error) === SQL_STATE.undefinedColumn) throw lostColumn(fact, error)
+    if (wasDeclared && codeOf(error) === SQL_STATE.undefinedColumn) throw lostColumn(fact, error)
     throw explainSums(fact, error)
   }
 }
 
-/** The error for a column that the fact had when its sums were made before. */
+/** The error for a column that the fact had when the same sums were made before. */
 function lostColumn({ table }: Fact, cause: unknown): ContractError {
   const { message } = cause as Error
   const column = /"([^"]+)"/.exec(message)?.[1]
@@ -57,28 +60,39 @@ function lostColumn({ table }: Fact, cause: unknown): ContractError {
 }
 
 /**
- * SQL condition that the sums of a fact exist as it declares them now, and no others. Relations are
- * recognized by their comments.
+ * SQL condition that the sums of facts exist as these declare them now, with their keys, and no
+ * others. Relations are recognized by their comments.
  */
-export function areSumsServed(fact: Fact): string {
-  const tables = sumsTablesOf(fact)
-  const made = tables.map(({ name, select }) => hasComment(name, commentOf(fact, select)))
-  const others = `not exists (
-      select 1 from pg_class as c where ${isMadeFor(fact)}
-      and c.relname <> all (${textArray(tables.map(({ name }) => name))}))`
-  const shown =
-    fact.sums === undefined
-      ? []
-      : [
-          hasComment(sumsView(fact), viewComment(fact)),
-          `to_regprocedure(${asciiLiteral(sumsFunction(fact))}) is not null`,
-        ]
-  return `(${[...made, others, ...shown].map((sql) => `coalesce(${sql}, false)`).join(' and ')})`
-}
-
-/** SQL condition that a relation has this comment. Null if the relation does not exist. */
-function hasComment(relation: string, comment: string): string {
-  return `obj_description(to_regclass(${asciiLiteral(identifier(relation))}), 'pg_class') = ${asciiLiteral(comment)}`
+export function areSumsServed(facts: readonly Fact[]): string {
+  const tables = facts.flatMap((fact) => sumsTablesOf(fact).map((table) => ({ fact, ...table })))
+  const shown = facts.filter(({ sums }) => sums !== undefined)
+  const relations = [
+    ...tables.map(({ fact, name, by, select }) => ({
+      name,
+      comment: commentOf(fact, select),
+      key: JSON.stringify(by),
+    })),
+    ...shown.map((fact) => ({ name: sumsView(fact), comment: viewComment(fact), key: '' })),
+  ]
+  return `not exists (
+      select 1
+      from unnest(
+          ${textArray(relations.map(({ name }) => identifier(name)))},
+          ${textArray(relations.map(({ comment }) => comment))},
+          ${textArray(relations.map(({ key }) => key))}
+      ) as s (name, comment, key)
+      where
+          obj_description(to_regclass(s.name), 'pg_class') is distinct from s.comment
+          or (s.key <> '' and not ${hasUniqueIndex(
+            'to_regclass(s.name)',
+            'array(select jsonb_array_elements_text(s.key::jsonb))',
+          )})
+      union all
+      select 1 from unnest(${textArray(shown.map(sumsFunction))}) as f (signature)
+      where to_regprocedure(f.signature) is null
+      union all
+      select 1 from pg_class as c
+      where ${areMadeFor(facts)} and c.relname <> all (${textArray(tables.map(({ name }) => name))}))`
 }
 
 /** The comment of a table of sums: the select that defines it. */
@@ -91,33 +105,63 @@ function commentPrefix({ table }: Fact): string {
 }
 
 /**
- * SQL condition that a row `c` of `pg_class` is a table of sums that was made for a fact, by this
- * declaration or an earlier one.
+ * SQL condition that a row `c` of `pg_class` is a table of sums that was made for one of these facts,
+ * by its declaration of now or an earlier one.
  */
-function isMadeFor(fact: Fact): string {
+function areMadeFor(facts: readonly Fact[]): string {
   return `c.relkind = 'r'
-      and starts_with(c.relname::text, ${asciiLiteral(sumsName(fact.table, ''))})
       and c.relnamespace = to_regnamespace(quote_ident(current_schema()))
-      and starts_with(obj_description(c.oid, 'pg_class'), ${asciiLiteral(commentPrefix(fact))})`
+      and exists (
+          select 1 from unnest(
+              ${textArray(facts.map(({ table }) => sumsName(table, '')))},
+              ${textArray(facts.map(commentPrefix))}
+          ) as p (name, comment)
+          where starts_with(c.relname::text, p.name)
+              and starts_with(obj_description(c.oid, 'pg_class'), p.comment)
+      )`
+}
+
+/** The tables that were made for a fact's sums, also by an earlier declaration. */
+async function findMade(
+  client: Client,
+  fact: Fact,
+): Promise<readonly { readonly name: string; readonly isDeclared: boolean }[]> {
+  const { rows } = await client.query<{ name: string; comment: string }>(
+    `select c.relname::text as name, obj_description(c.oid, 'pg_class') as comment
+     from pg_class as c where ${areMadeFor([fact])}`,
+  )
+  const declared = new Set(sumsTablesOf(fact).map(({ select }) => commentOf(fact, select)))
+  return rows.map(({ name, comment }) => ({ name, isDeclared: declared.has(comment) }))
 }
 
 /**
- * Drops everything that was made for a fact's sums, also by an earlier declaration, and removes it
- * from the list of relations. Returns whether there was a table.
+ * Drops everything that was made for a fact's sums, and removes it from the list of relations.
+ * Throws `ConfigError` (`SUMS_INVALID`) if something else depends on it.
  */
-async function dropSums(client: Client, fact: Fact): Promise<boolean> {
-  await client.query(`
+async function dropSums(client: Client, fact: Fact): Promise<void> {
+  const names = (await findMade(client, fact)).map(({ name }) => name)
+  const tables = names.length === 0 ? '' : `drop table ${identifiers(names)};`
+  const drop = `
     drop function if exists ${sumsFunction(fact)};
-    drop view if exists ${identifier(sumsView(fact))}`)
-  const { rows } = await client.query<{ name: string }>(
-    `select c.relname::text as name from pg_class as c where ${isMadeFor(fact)}`,
-  )
-  const names = rows.map(({ name }) => name)
-  if (names.length > 0) await client.query(`drop table ${identifiers(names)}`)
+    drop view if exists ${identifier(sumsView(fact))};
+    ${tables}`
+  await client.query(drop).catch((error: unknown) => {
+    if (codeOf(error) !== SQL_STATE.dependentObjectsStillExist) throw error
+    throw usedSums(fact, error)
+  })
   await client.query(`delete from tidemark_relation where name = any($1::text[])`, [
     [...names, sumsView(fact)],
   ])
-  return names.length > 0
+}
+
+/** The error for sums that must be made again while something of somebody else's depends on them. */
+function usedSums({ table }: Fact, cause: unknown): ConfigError {
+  const { message, detail = message } = cause as { message: string; detail?: string }
+  return new ConfigError(`The sums of ${table} must be made again, but ${detail}`, {
+    code: 'SUMS_INVALID',
+    hint: 'nothing was changed; drop what depends on them, run, and create it again',
+    cause,
+  })
 }
 
 async function makeTable(
@@ -142,6 +186,20 @@ async function readTypes(client: Client, fact: Fact): Promise<ReadonlyMap<string
     }
   }
   return types
+}
+
+/**
+ * SQL that makes the tables of sums refuse NaN and infinity: infinity minus infinity is NaN for
+ * good.
+ */
+function requireFinite({ fact, sums, types }: ShownSums): string {
+  const finite = Object.keys(sums.columns)
+    .filter((name) => types.get(name) === 'numeric')
+    .map((name) => `${identifier(name)} > '-infinity' and ${identifier(name)} < 'infinity'`)
+  if (finite.length === 0) return ''
+  return sumsTablesOf(fact)
+    .map(({ name }) => `alter table ${identifier(name)} add check (${finite.join(' and ')})`)
+    .join(';\n')
 }
 
 /** Throws unless every sum stays exact while rows are added and taken away. */

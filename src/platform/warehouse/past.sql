@@ -21,7 +21,8 @@ language sql stable parallel safe
 begin atomic
     select {current_rows}
     from {current} as c
-    where not {current_changed_later}
+    where $1 is not null
+        and not {current_changed_later}
     union all
     select {versions}
     from {fact} as f

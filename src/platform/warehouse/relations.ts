@@ -126,7 +126,7 @@ export function isServed({ readerRole }: Warehouse, { models }: Project): string
              where attrelid = f.current and attnum > 0 and not attisdropped
          )
          or not ${hasUniqueIndex('f.current', 'f.key')})
-     ${facts.map((fact) => `and ${areSumsServed(fact)}`).join(' ')}`
+     and ${areSumsServed(facts)}`
 }
 
 /**

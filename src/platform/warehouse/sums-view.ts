@@ -76,6 +76,7 @@ function selectSumsThen({ fact, sums, types }: ShownSums, { name, by, added }: S
           select ${identifiers(by)}, ${summed}
           from (
               select ${identifiers([...by, ...added])} from ${identifier(name)}
+              where $1 is not null
               union all
               select ${entry('-')} from ${identifier(`${fact.table}_current`)} as c
               where ${changedLater(fact, 'c')}

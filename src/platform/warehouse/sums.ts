@@ -49,11 +49,12 @@ function selectSums(sums: Sums, by: readonly string[], from: string): string {
   return `select ${selected} from ${from} group by ${by.map((_, index) => index + 1).join(', ')}`
 }
 
-/** Statements that fill the empty tables of a fact's sums from its current rows. */
+/** Statements that compute a fact's sums from its current rows, whatever the tables hold. */
 export function fillSums(fact: Fact): string {
   return sumsTablesOf(fact)
     .map(({ name, by, added, select }) => {
-      return `insert into ${identifier(name)} (${identifiers([...by, ...added])}) ${select}`
+      const table = identifier(name)
+      return `delete from ${table}; insert into ${table} (${identifiers([...by, ...added])}) ${select}`
     })
     .join(';\n')
 }
@@ -77,10 +78,30 @@ export function invalidSums({ table }: Fact, why: string, cause?: unknown): Conf
 /**
  * Explains an error from a statement that computes a fact's sums. Returns `ConfigError`
  * (`SUMS_INVALID`) if an expression of theirs is wrong, fails for a row, or is null where a grain
- * needs a value. Returns any other error unchanged.
+ * needs a value. Returns any other error unchanged. An error about a row gives no message of
+ * Postgres, which may quote the row's values.
  */
 export function explainSums(fact: Fact, error: unknown): unknown {
   const code = codeOf(error)
-  if (!/^(22|23|42)/.test(code) || code === SQL_STATE.insufficientPrivilege) return error
-  return invalidSums(fact, (error as Error).message, error)
+  const { message, column } = error as { message: string; column?: string }
+  if (code === SQL_STATE.notNullViolation) {
+    return invalidSums(fact, `${column ?? 'a column of a grain'} is null for a row`)
+  }
+  if (code === SQL_STATE.checkViolation) return invalidSums(fact, 'a sum is not a finite number')
+  if (code.startsWith('22')) return invalidSums(fact, `an expression fails for a row [${code}]`)
+  return WRONG_SQL.has(code) ? invalidSums(fact, message, error) : error
 }
+
+/** What Postgres answers if an expression is no SQL, or names or adds something that it cannot. */
+const WRONG_SQL: ReadonlySet<string> = new Set([
+  SQL_STATE.syntaxError,
+  SQL_STATE.ambiguousColumn,
+  SQL_STATE.undefinedColumn,
+  SQL_STATE.undefinedFunction,
+  SQL_STATE.undefinedTable,
+  SQL_STATE.groupingError,
+  SQL_STATE.datatypeMismatch,
+  SQL_STATE.cannotCoerce,
+  SQL_STATE.undefinedObject,
+  SQL_STATE.duplicateTable,
+])
