@@ -4,7 +4,7 @@ import { type Client, onlyRow } from '../io/postgres.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { type Fact, indexName } from '../project/model.ts'
 import { readColumns, type WarehouseColumn } from './columns.ts'
-import { changedLater, newestThen } from './past.ts'
+import { changedLater, isAnythingKnown, newestThen } from './past.ts'
 import { haveSameKey } from './same-key.ts'
 
 const HISTORY = readFileSync(new URL('./history.sql', import.meta.url), 'utf8')
@@ -67,6 +67,7 @@ export async function makeHistory(client: Client, fact: Fact): Promise<boolean> 
     current_rows: columns.map(({ name }) => `c.${identifier(name)}`).join(', '),
     key: identifiers(fact.key),
     same_key: haveSameKey(fact, 'n', 'f'),
+    anything_known: isAnythingKnown(fact),
     current_changed_later: changedLater(fact, 'c'),
     newest_then: newestThen(fact, 'f'),
     record_id: identifier(fact.recordId),

@@ -21,7 +21,7 @@ language sql stable parallel safe
 begin atomic
     select {current_rows}
     from {current} as c
-    where $1 is not null
+    where {anything_known}
         and not {current_changed_later}
     union all
     select {versions}

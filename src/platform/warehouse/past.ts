@@ -3,6 +3,14 @@ import type { Fact } from '../project/model.ts'
 import { haveSameKey } from './same-key.ts'
 
 /**
+ * SQL condition that anything was known at the moment `$1`; false for a null. It spares a look at
+ * every row for a moment before the first batch, such as the day before a first load.
+ */
+export function isAnythingKnown({ table }: Fact): string {
+  return `exists (select 1 from ${identifier(table)} as n where n.recorded_at <= $1)`
+}
+
+/**
  * SQL condition that some version of a row's key was captured after the moment `$1`. Every row for
  * which it is false was known then as it is now.
  */

@@ -1,7 +1,7 @@
 import { asciiLiteral } from '../io/session.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { type Fact, ROW_GRAIN, type Sums, sumsColumnsOf, sumsView } from '../project/model.ts'
-import { changedLater, newestThen } from './past.ts'
+import { changedLater, isAnythingKnown, newestThen } from './past.ts'
 import { sqlOf, type SumsTable, sumsTablesOf } from './sums.ts'
 
 /** A fact whose sums are shown, and the types of its columns and of its sums by name. */
@@ -76,10 +76,10 @@ function selectSumsThen({ fact, sums, types }: ShownSums, { name, by, added }: S
           select ${identifiers(by)}, ${summed}
           from (
               select ${identifiers([...by, ...added])} from ${identifier(name)}
-              where $1 is not null
+              where ${isAnythingKnown(fact)}
               union all
               select ${entry('-')} from ${identifier(`${fact.table}_current`)} as c
-              where ${changedLater(fact, 'c')}
+              where ${isAnythingKnown(fact)} and ${changedLater(fact, 'c')}
               union all
               select ${entry('')} from ${identifier(fact.table)} as f
               where ${newestThen(fact, 'f')}
