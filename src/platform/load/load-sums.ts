@@ -17,7 +17,7 @@ export async function updateSums(client: Client, fact: Fact, newest: string): Pr
   const columns = [...new Set(tables.flatMap(({ by }) => by))]
   const entry = (isNew: boolean) =>
     [
-      `${isNew} as is_new`,
+      `${isNew} as "is new"`,
       ...columns.map((name) => `${sqlOf(sums, name)} as ${identifier(name)}`),
       ...Object.entries(sums.columns).map(([name, sql]) => `${sql} as ${identifier(name)}`),
     ].join(', ')
@@ -53,9 +53,9 @@ function updateOf(sums: Sums, name: string, by: readonly string[]): string {
   const change = (column: string) => {
     const sum = (filter: string) =>
       `coalesce(sum(${identifier(column)}) filter (where ${filter}), 0)`
-    return `${sum('is_new')} - ${sum('not is_new')}`
+    return `${sum('"is new"')} - ${sum('not "is new"')}`
   }
-  const count = 'count(*) filter (where is_new) - count(*) filter (where not is_new)'
+  const count = 'count(*) filter (where "is new") - count(*) filter (where not "is new")'
   const changes = [count, ...added.map(change)]
   const set = ['row_count', ...added]
     .map(identifier)

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createShop, type ShopSystem } from '../../../test/support/shop.ts'
 import { run } from '../pipeline.ts'
+import { isDifferent } from '../inspect/verified-table.ts'
+import { verify } from '../inspect/verify.ts'
 import type { Sums } from '../project/model.ts'
 
 const SUMS: Sums = {
@@ -103,6 +105,21 @@ describe('sums', () => {
     await shop.sql.query('delete from sale where sale_id = 4')
     await runWith(SUMS)
     expect(await sumsBy('item')).toHaveLength(2)
+  })
+
+  it('may have any names, also those of the columns that they add', async () => {
+    const names = ['is_new', 'present', 's', 'e', 'f', 'c', 'n', 'entry', 'excluded', 'moment']
+    const derived = Object.fromEntries(names.map((name) => [name, 'item_id']))
+    const sums = { columns: { units: 'units' }, grains: { all: names }, derived }
+    await runWith(sums)
+    await shop.sql.query('update sale set units = units + 1 where sale_id = 1')
+    const project = await shop.changed({ sums: { fact_sale: sums } })
+    const { tables } = await verify({ ...shop.deps, project }, { table: 'fact_sale' })
+    expect(tables.filter(isDifferent)).toEqual([])
+    expect(tables).toContainEqual(
+      expect.objectContaining({ table: 'fact_sale_by_all', where: 'sums', rows: 2 }),
+    )
+    await shop.sql.query('update sale set units = units - 1 where sale_id = 1')
   })
 
   it('leave a table of the same name alone that somebody else made', async () => {
