@@ -107,6 +107,22 @@ describe('sums', () => {
     expect(await sumsBy('item')).toHaveLength(2)
   })
 
+  it.each(['first', 'later'])(
+    'I6 are made anew with the rows of the %s batch if somebody has emptied the facts and the ledger',
+    async (batch) => {
+      await using emptied = await createShop({ sums: { fact_sale: SUMS } })
+      if (batch === 'later') await emptied.run()
+      await emptied.sql.query(`insert into sale values (1, 1, 2, 2.5, '2024-01-01')`)
+      await emptied.run()
+      await emptied.query(`truncate fact_sale, fact_sale_current, fact_stock, fact_stock_current,
+        dim_item, dim_day, tidemark_ledger, tidemark_confirmation cascade`)
+      await emptied.run()
+      expect(
+        await emptied.query('select row_count::int, units::int from fact_sale_by_item'),
+      ).toEqual([{ row_count: 1, units: 2 }])
+    },
+  )
+
   it('may have any names, also those of the columns that they add', async () => {
     const names = ['is_new', 'present', 's', 'e', 'f', 'c', 'n', 'entry', 'excluded', 'moment']
     const derived = Object.fromEntries(names.map((name) => [name, 'item_id']))
