@@ -1,6 +1,7 @@
 import { checkEnds, type Heads, readHeads } from '../continuity.ts'
 import type { Deps } from '../deps.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
+import { onlyRow } from '../io/postgres.ts'
 import { identifier } from '../io/sql.ts'
 import type { CommitRecord, Hold } from '../lake/commit-record.ts'
 import { sumRows } from '../lake/table-entry.ts'
@@ -9,6 +10,7 @@ import { generationOf } from '../project/generation.ts'
 import type { Fact } from '../project/model.ts'
 import { type Delays, readDelays } from '../warehouse/delays.ts'
 import { findLedgerHead, type LedgerHead } from '../warehouse/ledger.ts'
+import { areSumsServed } from '../warehouse/make-sums.ts'
 import { sumsTablesOf } from '../warehouse/sums.ts'
 import {
   inSnapshot,
@@ -149,23 +151,29 @@ async function readProvenHeads(deps: Deps): Promise<Heads> {
 }
 
 /**
- * Counts the current rows, or adds up the counts in a fact's sums. Versions need no counting: record
- * ids begin at 1 and have no gaps.
+ * Counts the current rows, or adds up the counts in a fact's sums if the warehouse has them as they
+ * are declared. Versions need no counting: record ids begin at 1 and have no gaps.
  */
 async function countFacts(
   deps: Deps,
   connection: WarehouseClient,
 ): Promise<{ table: string; current: number; versions: number }[]> {
   const facts = deps.project.models.filter((model) => model.kind === 'fact')
+  const { client, warehouse } = connection
+  const served = await withPostgresErrors(warehouse, () =>
+    client.query<{ served: boolean[] }>(
+      `select array[${facts.map(areSumsServed).join(', ')}]::boolean[] as served`,
+    ),
+  )
+  const areServed = onlyRow(served).served
   const arms = facts.map(
     (fact, index) => `
       select
           ${index} as i,
-          (${countCurrent(fact)})::text as current,
+          (${countCurrent(fact, areServed[index] === true)})::text as current,
           (select coalesce(max(${identifier(fact.recordId)}), 0) from ${identifier(fact.table)})::text
               as versions`,
   )
-  const { client, warehouse } = connection
   const { rows } = await withPostgresErrors(warehouse, () =>
     inSnapshot(connection, () =>
       client.query<{ i: number; current: string; versions: string }>(arms.join(' union all ')),
@@ -178,9 +186,9 @@ async function countFacts(
   }))
 }
 
-function countCurrent(fact: Fact): string {
+function countCurrent(fact: Fact, areServed: boolean): string {
   const [sums] = sumsTablesOf(fact)
-  return sums === undefined
+  return sums === undefined || !areServed
     ? `select count(*) from ${identifier(`${fact.table}_current`)}`
     : `select coalesce(sum(row_count), 0) from ${identifier(sums.name)}`
 }
