@@ -138,6 +138,19 @@ describe('sums', () => {
     await shop.sql.query('update sale set units = units - 1 where sale_id = 1')
   })
 
+  it('are made again, although views that somebody made from them went with them', async () => {
+    await runWith(SUMS)
+    await shop.query(`create view mine as
+      select * from fact_sale_sums_current inner join dim_item using (item_id)`)
+    await shop.query('create view mine_too as select * from mine')
+    // The next run makes it again, and lists the relations of the warehouse.
+    await shop.query('drop function fact_stock_as_of')
+    expect((await runWith(SUMS)).failures).toEqual([])
+    await shop.query('drop table fact_sale_by_item cascade')
+    expect((await runWith(SUMS)).failures).toEqual([])
+    expect(await sumsBy('item')).toHaveLength(2)
+  })
+
   it('leave a table of the same name alone that somebody else made', async () => {
     await shop.query('create table fact_sale_by_item (note text)')
     const { failures } = await runWith(SUMS)

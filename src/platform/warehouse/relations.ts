@@ -6,7 +6,7 @@ import { identifier, identifiers } from '../io/sql.ts'
 import type { Project } from '../project/project.ts'
 import { hasUniqueIndex, indexNamesOf } from './make-history.ts'
 import { areSumsServed } from './make-sums.ts'
-import { loadedTables, sumsFunction, sumsView } from './sums.ts'
+import { loadedTables, sumsFunction, sumsTablesOf, sumsView } from './sums.ts'
 import type { Warehouse, WarehouseClient } from './warehouse.ts'
 
 const LIST = readFileSync(new URL('./list-relations.sql', import.meta.url), 'utf8')
@@ -23,7 +23,8 @@ const OWN = [
 
 /**
  * Records which relations make up the warehouse: the platform's, those of the star schema, and the
- * views that the domain's migrations made from them. Other tables in a shared schema are left out.
+ * views that the domain's migrations made from them. Other tables in a shared schema are left out,
+ * and views that somebody made from sums.
  * May be repeated.
  */
 export async function listRelations(
@@ -37,7 +38,11 @@ export async function listRelations(
     ...facts.flatMap((fact) => (fact.sums === undefined ? [] : [sumsView(fact)])),
     ...OWN,
   ]
-  await client.query(LIST, [schema, relations])
+  const sums = facts.flatMap((fact) => [
+    ...sumsTablesOf(fact).map(({ name }) => name),
+    sumsView(fact),
+  ])
+  await client.query(LIST, [schema, relations, sums])
 }
 
 /** The recorded relations that are missing, in order; none before there is a list. */
