@@ -151,6 +151,17 @@ describe('sums', () => {
     expect(await sumsBy('item')).toHaveLength(2)
   })
 
+  it('are not blamed if their table has lost its key', async () => {
+    await runWith(SUMS)
+    await shop.query('alter table fact_sale_by_item drop constraint fact_sale_by_item_pkey')
+    await shop.sql.query('update sale set units = units + 1 where sale_id = 1')
+    const { failures } = await runWith(SUMS)
+    expect(failures[0]?.error).toMatchObject({ code: 'WAREHOUSE_ERROR', hint: 'tidemark doctor' })
+    await shop.query('drop table fact_sale_by_item cascade')
+    await shop.sql.query('update sale set units = units - 1 where sale_id = 1')
+    expect((await runWith(SUMS)).failures).toEqual([])
+  })
+
   it('leave a table of the same name alone that somebody else made', async () => {
     await shop.query('create table fact_sale_by_item (note text)')
     const { failures } = await runWith(SUMS)

@@ -93,10 +93,13 @@ export function invalidSums({ table }: Fact, why: string, cause?: unknown): Conf
 
 /**
  * The error to throw for what a statement over a fact's sums threw: `SUMS_INVALID` if one of their
- * expressions is wrong, fails for a row or gives no value; else the error itself.
+ * expressions is wrong, fails for a row or gives no value; else the error itself, also if the tables
+ * have lost their key (`tidemark doctor` names it).
  */
 export function explainSums(fact: Fact, error: unknown): unknown {
   const code = codeOf(error)
-  if (!/^(22|23|42)/.test(code) || code === SQL_STATE.insufficientPrivilege) return error
+  const isOfWarehouse =
+    code === SQL_STATE.insufficientPrivilege || code === SQL_STATE.invalidColumnReference
+  if (!/^(22|23|42)/.test(code) || isOfWarehouse) return error
   return invalidSums(fact, (error as Error).message, error)
 }
