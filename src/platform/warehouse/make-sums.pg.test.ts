@@ -138,6 +138,27 @@ describe('sums', () => {
     await shop.sql.query('update sale set units = units - 1 where sale_id = 1')
   })
 
+  it('may be by columns of a domain that refuses null', async () => {
+    await using named = await createShop({
+      sums: { fact_sale: SUMS },
+      migrations: {
+        '002_domain.sql': `create domain some_day as date not null;
+          create domain sold_on as some_day check (value > '2000-01-01');
+          alter table fact_sale alter column sold_on type sold_on`,
+      },
+    })
+    await named.sql.query(`insert into sale values (1, 1, 2, 2.5, '2024-01-01')`)
+    await named.run()
+    for (const from of ['fact_sale_sums_current', `fact_sale_sums_as_of('infinity')`]) {
+      const rows = await named.query(`select grain, sold_on::text from ${from} order by grain`)
+      expect(rows, from).toEqual([
+        { grain: 'day', sold_on: '2024-01-01' },
+        { grain: 'item', sold_on: null },
+        { grain: 'row', sold_on: '2024-01-01' },
+      ])
+    }
+  })
+
   it('are made again, although views that somebody made from them went with them', async () => {
     await runWith(SUMS)
     await shop.query(`create view mine as
@@ -149,6 +170,25 @@ describe('sums', () => {
     await shop.query('drop table fact_sale_by_item cascade')
     expect((await runWith(SUMS)).failures).toEqual([])
     expect(await sumsBy('item')).toHaveLength(2)
+  })
+
+  it('have their own types, in whatever order Postgres reads the columns', async () => {
+    const holes = Array.from({ length: 20 }, (_, at) => `hole_${at}`)
+    const columns = Array.from({ length: 60 }, (_, at) => `c${at} int`).join(', ')
+    for (const name of holes) await shop.query(`create table ${name} (${columns})`)
+    // The fact's column moves behind the holes, and the sums' columns come into them.
+    await shop.query('alter table fact_sale alter column units set statistics 50')
+    for (const name of holes) await shop.query(`drop table ${name}`)
+    await shop.query('vacuum pg_attribute')
+    for (const scan of ['indexscan', 'indexonlyscan', 'bitmapscan']) {
+      await shop.query(`alter database ${shop.warehouse.name} set enable_${scan} = off`)
+    }
+    const { failures } = await runWith({
+      columns: { units: 'units' },
+      grains: { item: ['item_id'] },
+    })
+    expect(failures).toEqual([])
+    await shop.query(`alter database ${shop.warehouse.name} reset all`)
   })
 
   it('are not blamed if their table has lost its key', async () => {

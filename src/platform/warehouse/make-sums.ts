@@ -132,13 +132,26 @@ async function makeTable(
     comment on table ${table} is ${asciiLiteral(commentOf(fact, select))}`)
 }
 
-/** The types of a fact's own columns, and of those that its sums add. */
+/**
+ * The types of a fact's own columns, and of those that its sums add. A sum may have the name of a
+ * column that it adds up; then the type is that of the sum. A domain may refuse the null that grains
+ * without the column show, so its own type stands for it.
+ */
 async function readTypes(client: Client, fact: Fact): Promise<ReadonlyMap<string, string>> {
   const tables = [fact.table, ...sumsTablesOf(fact).map(({ name }) => name)]
   const { rows } = await client.query<{ name: string; type: string }>(
-    `select attname::text as name, format_type(atttypid, atttypmod) as type from pg_attribute
-     where attrelid = any($1::text[]::regclass[]) and attnum > 0 and not attisdropped`,
-    [tables.map(identifier)],
+    `with recursive column_type as (
+         select attrelid, attname::text as name, atttypid as type, atttypmod as modifier
+         from pg_attribute
+         where attrelid = any($1::text[]::regclass[]) and attnum > 0 and not attisdropped
+         union all
+         select c.attrelid, c.name, t.typbasetype, t.typtypmod
+         from column_type as c inner join pg_type as t on t.oid = c.type and t.typtype = 'd'
+     )
+     select name, format_type(c.type, c.modifier) as type
+     from column_type as c inner join pg_type as t on t.oid = c.type and t.typtype <> 'd'
+     order by c.attrelid <> $2::text::regclass`,
+    [tables.map(identifier), identifier(fact.table)],
   )
   return new Map(rows.map(({ name, type }) => [name, type]))
 }
