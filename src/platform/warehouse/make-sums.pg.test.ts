@@ -202,6 +202,13 @@ describe('sums', () => {
     expect((await runWith(SUMS)).failures).toEqual([])
   })
 
+  it('know nothing as of a moment that is null', async () => {
+    await runWith(SUMS)
+    for (const name of ['fact_sale_as_of', 'fact_sale_sums_as_of']) {
+      expect(await shop.query(`select 1 from ${name}(null)`), name).toEqual([])
+    }
+  })
+
   it('leave a table of the same name alone that somebody else made', async () => {
     await shop.query('create table fact_sale_by_item (note text)')
     const { failures } = await runWith(SUMS)

@@ -245,6 +245,7 @@ function functionOf(fact: Fact, sums: Sums, types: ReadonlyMap<string, string>):
           select ${identifiers(by)}, ${summed}
           from (
               select ${identifiers([...by, 'row_count', ...added])} from ${identifier(name)}
+              where $1 is not null
               union all
               select ${entry('-')} from ${identifier(`${fact.table}_current`)} as c where ${isLater('c')}
               union all

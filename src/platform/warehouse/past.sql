@@ -21,7 +21,7 @@ language sql stable parallel safe
 begin atomic
     select {current_rows}
     from {current} as c
-    where not exists (
+    where $1 is not null and not exists (
         select 1 from {fact} as n where {current_key} and n.recorded_at > $1
     )
     union all
