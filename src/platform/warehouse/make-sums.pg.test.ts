@@ -191,6 +191,20 @@ describe('sums', () => {
     await shop.query(`alter database ${shop.warehouse.name} reset all`)
   })
 
+  it('name what somebody made from them if they cannot be made again, and change nothing', async () => {
+    await runWith(SUMS)
+    await shop.query('create view mine as select * from fact_sale_sums_current')
+    const { failures } = await runWith({ ...SUMS, grains: { day: ['sold_on'] } })
+    expect(failures[0]?.error).toMatchObject({
+      code: 'SUMS_IN_USE',
+      message: expect.stringContaining(
+        'view mine depends on view fact_sale_sums_current',
+      ) as string,
+    })
+    expect(await tablesOf()).toHaveLength(2)
+    await shop.query('drop view mine')
+  })
+
   it('are not blamed if their table has lost its key', async () => {
     await runWith(SUMS)
     await shop.query('alter table fact_sale_by_item drop constraint fact_sale_by_item_pkey')

@@ -1,4 +1,4 @@
-import { codeOf, ContractError } from '../errors.ts'
+import { codeOf, ConfigError, ContractError } from '../errors.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
 import { asciiLiteral } from '../io/session.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
@@ -29,7 +29,9 @@ import { RESTORE } from './warehouse.ts'
 export async function makeSums(client: Client, fact: Fact): Promise<void> {
   const found = await client.query<{ served: boolean }>(`select ${areSumsServed(fact)} as served`)
   if (onlyRow(found).served) return
-  const wasMade = await dropSums(client, fact)
+  const wasMade = await dropSums(client, fact).catch((error: unknown) => {
+    throw explainInUse(fact, error)
+  })
   const { sums } = fact
   if (sums === undefined) return
   try {
@@ -44,6 +46,20 @@ export async function makeSums(client: Client, fact: Fact): Promise<void> {
     if (wasMade && code === SQL_STATE.undefinedColumn) throw lost(fact, error)
     throw explainSums(fact, error)
   }
+}
+
+/** The error to throw if sums that must be made again cannot be dropped. */
+function explainInUse({ table }: Fact, error: unknown): unknown {
+  if (codeOf(error) !== SQL_STATE.dependentObjectsStillExist) return error
+  const { detail = '' } = error as { detail?: string }
+  return new ConfigError(
+    `The sums of ${table} must be made again, but something else is made from them: ${detail}`,
+    {
+      code: 'SUMS_IN_USE',
+      hint: 'nothing was changed; drop what is made from them, run, and make it again',
+      cause: error,
+    },
+  )
 }
 
 /** The error for a column that was there when the sums were made. */
