@@ -123,6 +123,30 @@ describe('sums', () => {
     },
   )
 
+  it('may be by a column that came with them, which only the new generation fills', async () => {
+    await using grown = await createShop()
+    await grown.sql.query(`insert into sale values (1, 1, 2, 2.5, '2024-01-01')`)
+    await grown.run()
+    const project = await grown.changed({
+      migrations: { '002_channel.sql': 'alter table fact_sale add column channel text' },
+      models: {
+        fact_sale: `
+          select sale_id, item_id, units, price, try_cast(sold_on as date) as sold_on, returned_on,
+            extra, 'web' as channel, _operation, _captured_at, _ordinal
+          from change_sale`,
+      },
+      sums: { fact_sale: { ...SUMS, grains: { channel: ['channel'] } } },
+    })
+    const rows = () =>
+      grown.query(`select channel, row_count::int as rows, units::int from fact_sale_by_channel`)
+    const { failures } = await run({ ...grown.deps, project })
+    expect(failures).toEqual([])
+    expect(await rows()).toEqual([{ channel: 'web', rows: 1, units: 2 }])
+    await grown.sql.query(`insert into sale values (2, 1, 3, 2.5, '2024-01-01')`)
+    expect((await run({ ...grown.deps, project })).failures).toEqual([])
+    expect(await rows()).toEqual([{ channel: 'web', rows: 2, units: 5 }])
+  })
+
   it('may have any names, also those of the columns that they add', async () => {
     const names = ['is_new', 'present', 's', 'e', 'f', 'c', 'n', 'entry', 'excluded', 'moment']
     const derived = Object.fromEntries(names.map((name) => [name, 'item_id']))

@@ -25,8 +25,15 @@ import { RESTORE } from './warehouse.ts'
  * (`SUMS_INVALID`) if Postgres cannot make them, and
  * `ContractError` (`WAREHOUSE_CHANGED`) if the fact has lost a column of theirs. Call it in a transaction,
  * after `makeHistory`.
+ *
+ * `isReplaced` says that another generation is about to replace all rows. Sums that cannot be made
+ * of the old rows, for example by a column that these lack, then stay empty until the next call.
  */
-export async function makeSums(client: Client, fact: Fact): Promise<void> {
+export async function makeSums(
+  client: Client,
+  fact: Fact,
+  { isReplaced = false }: { isReplaced?: boolean } = {},
+): Promise<void> {
   const found = await client.query<{ served: boolean }>(`select ${areSumsServed(fact)} as served`)
   if (onlyRow(found).served) return
   const wasMade = await dropSums(client, fact).catch((error: unknown) => {
@@ -38,7 +45,7 @@ export async function makeSums(client: Client, fact: Fact): Promise<void> {
     for (const table of sumsTablesOf(fact)) await makeTable(client, fact, table)
     const types = await readTypes(client, fact)
     checkTypes(fact, sums, types)
-    await client.query(fillSums(fact))
+    await fillOrWait(client, fact, isReplaced)
     await client.query(viewOf(fact, sums, types))
     await client.query(functionOf(fact, sums, types))
   } catch (error) {
@@ -181,6 +188,25 @@ function checkTypes(fact: Fact, { columns }: Sums, types: ReadonlyMap<string, st
       fact,
       `${name} would be ${type}, but only sums of integers and numerics are exact`,
     )
+  }
+}
+
+/**
+ * Fills the sums. If that fails for the data of a fact whose rows are about to be replaced, leaves
+ * the sums empty, and not recognized as made (`areSumsServed`).
+ */
+async function fillOrWait(client: Client, fact: Fact, isReplaced: boolean): Promise<void> {
+  await client.query('savepoint before_sums')
+  try {
+    await client.query(fillSums(fact))
+    await client.query('release savepoint before_sums')
+  } catch (error) {
+    if (!isReplaced || !/^(22|23)/.test(codeOf(error))) throw error
+    await client.query('rollback to savepoint before_sums; release savepoint before_sums')
+    for (const { name } of sumsTablesOf(fact)) {
+      const comment = asciiLiteral(`${commentPrefix(fact)}not filled yet`)
+      await client.query(`comment on table ${identifier(name)} is ${comment}`)
+    }
   }
 }
 
