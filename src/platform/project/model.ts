@@ -90,10 +90,11 @@ export interface Fact extends ModelBase {
 /**
  * Sums over a fact's current rows, for questions that add up all of them. Each grain is a table
  * `<fact>_by_<grain>`; the view `<fact>_sums_current` shows all of them and the single rows.
- * Expressions are SQL in Postgres' dialect over the fact's columns.
+ * Expressions are SQL in Postgres' dialect over the fact's columns, and immutable: they depend on
+ * nothing else, such as the day or the time zone.
  */
 export interface Sums {
-  /** What a row adds to each sum: an integer or a numeric. Null adds nothing. */
+  /** What a row adds to each sum: an integer or a finite numeric. Null adds nothing. */
   readonly columns: Readonly<Record<string, string>>
   /** The columns of which each combination has one row of sums, by grain. None may be nullable. */
   readonly grains: Readonly<Record<string, readonly string[]>>

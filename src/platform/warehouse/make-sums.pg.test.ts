@@ -75,6 +75,9 @@ describe('sums', () => {
     ['adds floats, which are not exact', { units: 'units::float' }, 'double precision'],
     ['adds texts', { units: `'x'::text` }, 'text'],
     ['divides by zero', { units: 'units / (sale_id - 3)' }, 'division by zero'],
+    ['depends on the day', { units: 'current_date - sold_on' }, 'another value'],
+    ['depends on the time zone', { units: 'extract(day from recorded_at)' }, 'another value'],
+    ['gives no number', { worth: `case sale_id when 3 then 'NaN' else price end` }, 'check'],
   ])('change nothing if an expression %s', async (_, columns, said) => {
     const { failures } = await runWith({ ...SUMS, columns })
     expect(failures[0]?.error).toMatchObject({
@@ -86,6 +89,7 @@ describe('sums', () => {
 
   it.each([
     ['fails for a row that comes later', 'units / (sale_id - 4)', 'division by zero'],
+    ['gives infinity for a later row', `case item_id when 9 then 'inf' else price end`, 'check'],
     ['gives a later row no value', 'nullif(item_id, 9)', 'null value'],
   ])('stop the load, and nothing is changed, if an expression %s', async (_, sql, said) => {
     const item = sql.startsWith('nullif')

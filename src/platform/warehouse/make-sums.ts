@@ -45,6 +45,8 @@ export async function makeSums(
     for (const table of sumsTablesOf(fact)) await makeTable(client, fact, table)
     const types = await readTypes(client, fact)
     checkTypes(fact, sums, types)
+    await checkImmutable(client, fact, sums)
+    await requireFinite(client, fact, types)
     await fillOrWait(client, fact, isReplaced)
     await client.query(viewOf(fact, sums, types))
     await client.query(functionOf(fact, sums, types))
@@ -188,6 +190,44 @@ function checkTypes(fact: Fact, { columns }: Sums, types: ReadonlyMap<string, st
       fact,
       `${name} would be ${type}, but only sums of integers and numerics are exact`,
     )
+  }
+}
+
+/**
+ * Throws `ConfigError` unless each expression always has the same value for the same row. If
+ * it depended on the day or on the time zone, a load would take away what it never added.
+ */
+async function checkImmutable(
+  client: Client,
+  fact: Fact,
+  { columns, derived = {} }: Sums,
+): Promise<void> {
+  const checked = identifier(`checked ${fact.table}`)
+  await client.query(`create table ${checked} (like ${identifier(`${fact.table}_current`)})`)
+  for (const sql of [...Object.values(columns), ...Object.values(derived)]) {
+    await client.query(`create index on ${checked} ((${sql}))`).catch((error: unknown) => {
+      if (codeOf(error) !== SQL_STATE.invalidObjectDefinition) throw error
+      throw invalidSums(fact, `${sql} may have another value tomorrow or elsewhere`, error)
+    })
+  }
+  await client.query(`drop table ${checked}`)
+}
+
+/** Makes the tables refuse NaN and infinity. What is added to them cannot be taken away again. */
+async function requireFinite(
+  client: Client,
+  fact: Fact,
+  types: ReadonlyMap<string, string>,
+): Promise<void> {
+  const numerics = Object.keys(fact.sums?.columns ?? {})
+    .filter((name) => types.get(name) === 'numeric')
+    .map(identifier)
+  const checks = numerics.map(
+    (name) => `add check (${name} > '-Infinity' and ${name} < 'Infinity')`,
+  )
+  if (checks.length === 0) return
+  for (const { name } of sumsTablesOf(fact)) {
+    await client.query(`alter table ${identifier(name)} ${checks.join(', ')}`)
   }
 }
 
