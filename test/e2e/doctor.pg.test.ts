@@ -1,4 +1,4 @@
-import { mkdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -53,6 +53,20 @@ describe('examine()', () => {
   beforeEach(async () => {
     system = await createSystem()
     await seedTotesys(system.sql)
+  })
+
+  it('I3 leaves probes that no later probe changes, on one disk', async () => {
+    const inodes: number[] = []
+    for (const store of [system.deps.ingestion, system.deps.processed]) {
+      expect(await faults()).toEqual([])
+      for (const key of await listKeys(store)) {
+        if (!key.startsWith('doctor/')) continue
+        const { ino, nlink } = await stat(join(store.location, key))
+        expect(nlink, key).toBe(1)
+        inodes.push(ino)
+      }
+    }
+    expect(new Set(inodes).size).toBe(inodes.length)
   })
 
   it('finds no fault if a run goes through, and leaves nothing but probes', async () => {

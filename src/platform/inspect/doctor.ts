@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isTaken } from '../collect/file/format.ts'
 import { checkEnds, checkWarehouse, readHeads } from '../continuity.ts'
@@ -130,9 +130,14 @@ async function examineZone({ scratchDir }: Deps, store: ObjectStore): Promise<st
     })
   }
   await mkdir(scratchDir, { recursive: true })
-  const path = join(scratchDir, 'doctor.txt')
+  // A file of its own, because a disk store keeps the file itself under a second name.
+  const path = join(scratchDir, `${randomBytes(4).toString('hex')}-doctor.txt`)
   await writeFile(path, winner)
-  await store.uploadIfAbsent(`${key}-file.txt`, path)
+  try {
+    await store.uploadIfAbsent(`${key}-file.txt`, path)
+  } finally {
+    await rm(path)
+  }
   const copy = await store.download(`${key}-file.txt`, join(scratchDir, 'cache'))
   if (!winner.equals(await readFile(copy))) {
     throw new ContractError(`${store.location} does not return the bytes that were stored`, {

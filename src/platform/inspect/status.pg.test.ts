@@ -46,3 +46,16 @@ it('readStatus() says what the lake says first if lake and warehouse both fail',
     readStatus({ ...shop.deps, processed, ingestion: processed }, { ...options, reader }),
   ).rejects.toThrow('the lake')
 })
+
+it('readStatus() counts the rows of a warehouse that does not have the sums of its facts yet', async () => {
+  await using grown = await createShop()
+  await grown.sql.query(`insert into sale values (1, 1, 2, 2.5, '2024-01-01')`)
+  await grown.run()
+  const sums = { columns: { units: 'units' }, grains: { item: ['item_id'] } }
+  const project = await grown.changed({ sums: { fact_sale: sums } })
+  const found = await readStatus(
+    { ...grown.deps, project },
+    { reader: grown.deps.warehouse, promiseMs: 1, now: new Date() },
+  )
+  expect(found.facts).toContainEqual({ table: 'fact_sale', current: 1, versions: 1 })
+})

@@ -46,13 +46,13 @@ function countDifferent({ name, by, added, select }: SumsTable): string {
     `(${added.map((column) => `${alias}.${identifier(column)}`).join(', ')})`
   return `
     select
-        count(e.present)::text as rows,
-        (count(*) filter (where f.present is null))::text as missing,
-        (count(*) filter (where e.present is null))::text as extra,
+        count(e."is there")::text as rows,
+        (count(*) filter (where f."is there" is null))::text as missing,
+        (count(*) filter (where e."is there" is null))::text as extra,
         (count(*) filter (
-            where e.present and f.present and ${row('e')} is distinct from ${row('f')}
+            where e."is there" and f."is there" and ${row('e')} is distinct from ${row('f')}
         ))::text as different
-    from (select true as present, s.* from (${select}) as s) as e
-    full join (select true as present, s.* from ${identifier(name)} as s) as f
+    from (select true as "is there", s.* from (${select}) as s) as e
+    full join (select true as "is there", s.* from ${identifier(name)} as s) as f
         using (${identifiers(by)})`
 }

@@ -28,6 +28,7 @@ export const SQL_STATE = {
   duplicateSchema: '42P06',
   duplicateTable: '42P07',
   invalidColumnReference: '42P10',
+  invalidObjectDefinition: '42P17',
   outOfMemory: '53200',
   programLimitExceeded: '54000',
   lockNotAvailable: '55P03',

@@ -8,7 +8,7 @@ import { changedRows } from '../lake/table-entry.ts'
 import type { Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { readLoaded } from '../warehouse/ledger.ts'
-import { loadedTables } from '../warehouse/sums.ts'
+import { emptySums, loadedTables } from '../warehouse/sums.ts'
 import { inLockedTransaction, RESTORE, type WarehouseClient } from '../warehouse/warehouse.ts'
 import { bareTables } from './bare-tables.ts'
 import { loadDimension } from './load-dimension.ts'
@@ -132,6 +132,12 @@ export async function applyBatch(warehouse: WarehouseClient, input: Applied): Pr
     const entry = record.tables[model.table]
     return entry === undefined || entry.changes.length === 0 ? [] : [{ model, entry }]
   })
+  // Somebody may have emptied the facts, to load them again, and not their sums.
+  if (last === 0 && !isSwitch) {
+    for (const model of project.models) {
+      if (model.kind === 'fact' && model.sums !== undefined) await client.query(emptySums(model))
+    }
+  }
   const empty = isSwitch ? NONE : await findEmpty(client, { changed, isFirst: last === 0 })
   const bare = await bareTables(client, findBulk(changed, empty), {
     withForeignKeys: last === 0,

@@ -19,7 +19,7 @@ export async function updateSums(client: Client, fact: Fact, newest: string): Pr
   const columns = [...new Set(tables.flatMap(({ by }) => by))]
   const entry = (isNew: boolean) =>
     [
-      `${isNew} as is_new`,
+      `${isNew} as "is new"`,
       ...columns.map((name) => `${sqlOf(sums, name)} as ${identifier(name)}`),
       ...Object.entries(sums.columns).map(([name, sql]) => `${sql} as ${identifier(name)}`),
     ].join(', ')
@@ -57,7 +57,7 @@ function updateOf({ name, by, added }: SumsTable): string {
       column === 'row_count'
         ? `count(*) filter (where ${filter})`
         : `coalesce(sum(${identifier(column)}) filter (where ${filter}), 0)`
-    return `${sum('is_new')} - ${sum('not is_new')}`
+    return `${sum('"is new"')} - ${sum('not "is new"')}`
   })
   const set = added.map(identifier).map((column) => `${column} = s.${column} + excluded.${column}`)
   return `

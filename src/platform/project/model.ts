@@ -90,10 +90,11 @@ export interface Fact extends ModelBase {
 /**
  * Sums over a fact's current rows, for questions that add up all of them. Each grain has a table,
  * `<fact>_by_<grain>`; the view `<fact>_sums_current` shows all grains and the single rows.
- * Expressions are Postgres SQL over the fact's columns, and must not fail for any row.
+ * Expressions are Postgres SQL over the fact's columns. They must not fail for any row, and are
+ * immutable: they depend on nothing else, such as the day or the time zone.
  */
 export interface Sums {
-  /** What a row adds to each sum: an integer or a numeric. Null adds nothing. */
+  /** What a row adds to each sum: an integer or a finite numeric. Null adds nothing. */
   readonly columns: Readonly<Record<string, string>>
   /** By grain, the columns by which it sums: one row for each combination. None may be nullable. */
   readonly grains: Readonly<Record<string, readonly string[]>>

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createShop, type ShopSystem } from '../../../test/support/shop.ts'
 import { run } from '../pipeline.ts'
+import { isDifferent } from '../inspect/verified-table.ts'
+import { verify } from '../inspect/verify.ts'
 import type { Sums } from '../project/model.ts'
 
 const SUMS: Sums = {
@@ -98,9 +100,10 @@ describe('sums', () => {
     await shop.query('create view mine as select * from fact_sale_sums_current')
     const { failures } = await runWith({ ...SUMS, columns: { units: 'units' } })
     expect(failures[0]?.error).toMatchObject({
-      code: 'SUMS_INVALID',
+      code: 'SUMS_IN_USE',
       message: expect.stringContaining('view mine depends on') as string,
     })
+    expect(await tablesOf()).toHaveLength(2)
     await shop.query('drop view mine')
   })
 
@@ -135,6 +138,9 @@ describe('sums', () => {
     ['adds texts', { units: `'x'::text` }, 'text'],
     ['divides by zero', { units: 'units / (sale_id - 3)' }, 'fails for a row [22012]'],
     ['is infinite for a row', { units: `'infinity'::numeric` }, 'finite'],
+    ['depends on the day', { units: 'current_date - sold_on' }, 'another value'],
+    ['depends on the time zone', { units: 'extract(day from recorded_at)' }, 'another value'],
+    ['gives no number', { worth: `case sale_id when 3 then 'NaN' else price end` }, 'finite'],
   ])('change nothing if an expression %s', async (_, columns, said) => {
     const { failures } = await runWith({ ...SUMS, columns })
     expect(failures[0]?.error).toMatchObject({
@@ -146,6 +152,7 @@ describe('sums', () => {
 
   it.each([
     ['fails for a later row', 'units / (sale_id - 4)', 'fails for a row [22012]'],
+    ['is infinite for a later row', `case item_id when 9 then 'inf' else price end`, 'finite'],
     ['is null for a later row', 'nullif(item_id, 9)', 'kind is null for a row'],
   ])('stop the load and change nothing if an expression %s', async (_, sql, said) => {
     const item = sql.startsWith('nullif')
@@ -165,6 +172,114 @@ describe('sums', () => {
     await shop.sql.query('delete from sale where sale_id = 4')
     await runWith(SUMS)
     expect(await sumsBy('item')).toHaveLength(2)
+  })
+
+  it.each(['first', 'later'])(
+    'I6 are made anew with the rows of the %s batch if somebody has emptied the facts and the ledger',
+    async (batch) => {
+      await using emptied = await createShop({ sums: { fact_sale: SUMS } })
+      if (batch === 'later') await emptied.run()
+      await emptied.sql.query(`insert into sale values (1, 1, 2, 2.5, '2024-01-01')`)
+      await emptied.run()
+      await emptied.query(`truncate fact_sale, fact_sale_current, fact_stock, fact_stock_current,
+        dim_item, dim_day, tidemark_ledger, tidemark_confirmation cascade`)
+      await emptied.run()
+      expect(
+        await emptied.query('select row_count::int, units::int from fact_sale_by_item'),
+      ).toEqual([{ row_count: 1, units: 2 }])
+    },
+  )
+
+  it('may be by a column that came with them, which only the new generation fills', async () => {
+    await using grown = await createShop()
+    await grown.sql.query(`insert into sale values (1, 1, 2, 2.5, '2024-01-01')`)
+    await grown.run()
+    const project = await grown.changed({
+      migrations: { '002_channel.sql': 'alter table fact_sale add column channel text' },
+      models: {
+        fact_sale: `
+          select sale_id, item_id, units, price, try_cast(sold_on as date) as sold_on, returned_on,
+            extra, 'web' as channel, _operation, _captured_at, _ordinal
+          from change_sale`,
+      },
+      sums: { fact_sale: { ...SUMS, grains: { channel: ['channel'] } } },
+    })
+    const rows = () =>
+      grown.query(`select channel, row_count::int as rows, units::int from fact_sale_by_channel`)
+    const { failures } = await run({ ...grown.deps, project })
+    expect(failures).toEqual([])
+    expect(await rows()).toEqual([{ channel: 'web', rows: 1, units: 2 }])
+    await grown.sql.query(`insert into sale values (2, 1, 3, 2.5, '2024-01-01')`)
+    expect((await run({ ...grown.deps, project })).failures).toEqual([])
+    expect(await rows()).toEqual([{ channel: 'web', rows: 2, units: 5 }])
+  })
+
+  it('may have any names, also those of the columns that they add', async () => {
+    const names = ['is_new', 'present', 's', 'e', 'f', 'c', 'n', 'entry', 'excluded', 'moment']
+    const derived = Object.fromEntries(names.map((name) => [name, 'item_id']))
+    const sums = { columns: { units: 'units' }, grains: { all: names }, derived }
+    await runWith(sums)
+    await shop.sql.query('update sale set units = units + 1 where sale_id = 1')
+    const project = await shop.changed({ sums: { fact_sale: sums } })
+    const { tables } = await verify({ ...shop.deps, project }, { table: 'fact_sale' })
+    expect(tables.filter(isDifferent)).toEqual([])
+    expect(tables).toContainEqual(
+      expect.objectContaining({ table: 'fact_sale_by_all', where: 'sums', rows: 2 }),
+    )
+    await shop.sql.query('update sale set units = units - 1 where sale_id = 1')
+  })
+
+  it('may be by columns of a domain that refuses null', async () => {
+    await using named = await createShop({
+      sums: { fact_sale: SUMS },
+      migrations: {
+        '002_domain.sql': `create domain some_day as date not null;
+          create domain sold_on as some_day check (value > '2000-01-01');
+          alter table fact_sale alter column sold_on type sold_on`,
+      },
+    })
+    await named.sql.query(`insert into sale values (1, 1, 2, 2.5, '2024-01-01')`)
+    await named.run()
+    for (const from of ['fact_sale_sums_current', `fact_sale_sums_as_of('infinity')`]) {
+      const rows = await named.query(`select grain, sold_on::text from ${from} order by grain`)
+      expect(rows, from).toEqual([
+        { grain: 'day', sold_on: '2024-01-01' },
+        { grain: 'item', sold_on: null },
+        { grain: 'row', sold_on: '2024-01-01' },
+      ])
+    }
+  })
+
+  it('are made again, although views that somebody made from them went with them', async () => {
+    await runWith(SUMS)
+    await shop.query(`create view mine as
+      select * from fact_sale_sums_current inner join dim_item using (item_id)`)
+    await shop.query('create view mine_too as select * from mine')
+    // The next run makes it again, and lists the relations of the warehouse.
+    await shop.query('drop function fact_stock_as_of')
+    expect((await runWith(SUMS)).failures).toEqual([])
+    await shop.query('drop table fact_sale_by_item cascade')
+    expect((await runWith(SUMS)).failures).toEqual([])
+    expect(await sumsBy('item')).toHaveLength(2)
+  })
+
+  it('have their own types, in whatever order Postgres reads the columns', async () => {
+    const holes = Array.from({ length: 20 }, (_, at) => `hole_${at}`)
+    const columns = Array.from({ length: 60 }, (_, at) => `c${at} int`).join(', ')
+    for (const name of holes) await shop.query(`create table ${name} (${columns})`)
+    // The fact's column moves behind the holes, and the sums' columns come into them.
+    await shop.query('alter table fact_sale alter column units set statistics 50')
+    for (const name of holes) await shop.query(`drop table ${name}`)
+    await shop.query('vacuum pg_attribute')
+    for (const scan of ['indexscan', 'indexonlyscan', 'bitmapscan']) {
+      await shop.query(`alter database ${shop.warehouse.name} set enable_${scan} = off`)
+    }
+    const { failures } = await runWith({
+      columns: { units: 'units' },
+      grains: { item: ['item_id'] },
+    })
+    expect(failures).toEqual([])
+    await shop.query(`alter database ${shop.warehouse.name} reset all`)
   })
 
   it('do not replace a table with the same name that somebody else made', async () => {

@@ -4,7 +4,6 @@ import { asciiLiteral, textArray } from '../io/session.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { type Fact, sumsName, sumsView } from '../project/model.ts'
-import { readColumns } from './columns.ts'
 import { hasUniqueIndex } from './make-history.ts'
 import {
   explainSums,
@@ -25,8 +24,15 @@ import { RESTORE } from './warehouse.ts'
  *
  * Throws `ConfigError` (`SUMS_INVALID`) if Postgres cannot make the sums, and `ContractError`
  * (`WAREHOUSE_CHANGED`) if the fact has lost a column that they need.
+ *
+ * `isReplaced` says that another generation is about to replace all rows. Sums that cannot be made
+ * of the old rows, for example by a column that these lack, then stay empty until the next call.
  */
-export async function makeSums(client: Client, fact: Fact): Promise<void> {
+export async function makeSums(
+  client: Client,
+  fact: Fact,
+  { isReplaced = false }: { isReplaced?: boolean } = {},
+): Promise<void> {
   const found = await client.query<{ served: boolean }>(`select ${areSumsServed([fact])} as served`)
   if (onlyRow(found).served) return
   const wasDeclared = (await findMade(client, fact)).some(({ isDeclared }) => isDeclared)
@@ -37,8 +43,9 @@ export async function makeSums(client: Client, fact: Fact): Promise<void> {
     for (const table of sumsTablesOf(fact)) await makeTable(client, fact, table)
     const shown = { fact, sums, types: await readTypes(client, fact) }
     checkTypes(shown)
+    await checkImmutable(client, shown)
     await client.query(requireFinite(shown))
-    await client.query(fillSums(fact))
+    await fillOrWait(client, fact, isReplaced)
     await client.query(createSumsView(shown))
     await client.query(createSumsFunction(shown))
   } catch (error) {
@@ -136,7 +143,7 @@ async function findMade(
 
 /**
  * Drops everything that was made for a fact's sums, and removes it from the list of relations.
- * Throws `ConfigError` (`SUMS_INVALID`) if something else depends on it.
+ * Throws `ConfigError` (`SUMS_IN_USE`) if something else depends on it.
  */
 async function dropSums(client: Client, fact: Fact): Promise<void> {
   const names = (await findMade(client, fact)).map(({ name }) => name)
@@ -158,7 +165,7 @@ async function dropSums(client: Client, fact: Fact): Promise<void> {
 function usedSums({ table }: Fact, cause: unknown): ConfigError {
   const { message, detail = message } = cause as { message: string; detail?: string }
   return new ConfigError(`The sums of ${table} must be made again, but ${detail}`, {
-    code: 'SUMS_INVALID',
+    code: 'SUMS_IN_USE',
     hint: 'nothing was changed; drop what depends on them, run, and create it again',
     cause,
   })
@@ -177,15 +184,66 @@ async function makeTable(
     comment on table ${table} is ${asciiLiteral(commentOf(fact, select))}`)
 }
 
-/** The types of a fact's columns and of its sums. If both have a name, the sum's type counts. */
+/**
+ * The types of a fact's columns and of its sums. If both have a name, the sum's type counts. The
+ * type of a domain is its base type, because grains without a column show null.
+ */
 async function readTypes(client: Client, fact: Fact): Promise<ReadonlyMap<string, string>> {
-  const types = new Map<string, string>()
-  for (const relation of [fact.table, ...sumsTablesOf(fact).map(({ name }) => name)]) {
-    for (const { name, type } of await readColumns(client, identifier(relation))) {
-      types.set(name, type)
+  const tables = [fact.table, ...sumsTablesOf(fact).map(({ name }) => name)]
+  const { rows } = await client.query<{ name: string; type: string }>(
+    `with recursive column_type as (
+         select attrelid, attname::text as name, atttypid as type, atttypmod as modifier
+         from pg_attribute
+         where attrelid = any($1::text[]::regclass[]) and attnum > 0 and not attisdropped
+         union all
+         select c.attrelid, c.name, t.typbasetype, t.typtypmod
+         from column_type as c inner join pg_type as t on t.oid = c.type and t.typtype = 'd'
+     )
+     select name, format_type(c.type, c.modifier) as type
+     from column_type as c inner join pg_type as t on t.oid = c.type and t.typtype <> 'd'
+     order by c.attrelid <> $2::text::regclass`,
+    [tables.map(identifier), identifier(fact.table)],
+  )
+  return new Map(rows.map(({ name, type }) => [name, type]))
+}
+
+/**
+ * Throws `ConfigError` unless each expression always has the same value for the same row. If it
+ * depended on the day or on the time zone, a load would take away what it never added.
+ */
+async function checkImmutable(
+  client: Client,
+  { fact, sums: { columns, derived = {} } }: ShownSums,
+): Promise<void> {
+  // Postgres takes no other expression into an index.
+  const checked = identifier(`checked ${fact.table}`)
+  await client.query(`create table ${checked} (like ${identifier(`${fact.table}_current`)})`)
+  for (const sql of [...Object.values(columns), ...Object.values(derived)]) {
+    await client.query(`create index on ${checked} ((${sql}))`).catch((error: unknown) => {
+      if (codeOf(error) !== SQL_STATE.invalidObjectDefinition) throw error
+      throw invalidSums(fact, `${sql} may have another value tomorrow or elsewhere`, error)
+    })
+  }
+  await client.query(`drop table ${checked}`)
+}
+
+/**
+ * Fills the sums. If that fails for a row of a fact whose rows are about to be replaced, leaves the
+ * sums empty, and not recognized as made (`areSumsServed`).
+ */
+async function fillOrWait(client: Client, fact: Fact, isReplaced: boolean): Promise<void> {
+  await client.query('savepoint before_sums')
+  try {
+    await client.query(fillSums(fact))
+    await client.query('release savepoint before_sums')
+  } catch (error) {
+    if (!isReplaced || !/^(22|23)/.test(codeOf(error))) throw error
+    await client.query('rollback to savepoint before_sums; release savepoint before_sums')
+    for (const { name } of sumsTablesOf(fact)) {
+      const comment = asciiLiteral(`${commentPrefix(fact)}not filled yet`)
+      await client.query(`comment on table ${identifier(name)} is ${comment}`)
     }
   }
-  return types
 }
 
 /**

@@ -5,7 +5,9 @@ import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
 import { NO_TIME_LIMITS } from '../io/session.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
+import { generationOf } from '../project/generation.ts'
 import type { Project } from '../project/project.ts'
+import { readLoaded } from './ledger.ts'
 import { makeHistory } from './make-history.ts'
 import { makeSums } from './make-sums.ts'
 import {
@@ -120,10 +122,12 @@ export async function applyMigrations(
   await forgetDropped(client, lost)
   await client.query(STATUS)
   const restored = [...lost]
+  const generation = (await readLoaded(warehouse))?.generation
+  const isReplaced = generation !== undefined && generation !== generationOf(project)
   for (const model of project.models) {
     if (model.kind !== 'fact') continue
     const wasIncomplete = await makeHistory(client, model)
-    await makeSums(client, model)
+    await makeSums(client, model, { isReplaced })
     // If no migration gave the fact a new column, the current table has lost one.
     if (wasIncomplete && migrations.length === 0) restored.push(`${model.table}_current`)
   }

@@ -7,7 +7,7 @@ import { sumsView } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { hasUniqueIndex, indexNamesOf } from './make-history.ts'
 import { areSumsServed } from './make-sums.ts'
-import { loadedTables, sumsFunction } from './sums.ts'
+import { loadedTables, sumsFunction, sumsTablesOf } from './sums.ts'
 import type { Warehouse, WarehouseClient } from './warehouse.ts'
 
 const LIST = readFileSync(new URL('./list-relations.sql', import.meta.url), 'utf8')
@@ -24,7 +24,8 @@ const OWN = [
 
 /**
  * Records which relations make up the warehouse: the platform's, those of the star schema, and the
- * views that the domain's migrations made from them. Other tables in a shared schema are left out.
+ * views that the domain's migrations made from them. Other tables in a shared schema are left out,
+ * and views that somebody made from sums.
  * May be repeated.
  */
 export async function listRelations(
@@ -38,7 +39,11 @@ export async function listRelations(
     ...facts.flatMap((fact) => (fact.sums === undefined ? [] : [sumsView(fact)])),
     ...OWN,
   ]
-  await client.query(LIST, [schema, relations])
+  const sums = facts.flatMap((fact) => [
+    ...sumsTablesOf(fact).map(({ name }) => name),
+    sumsView(fact),
+  ])
+  await client.query(LIST, [schema, relations, sums])
 }
 
 /** The recorded relations that are missing, in order; none before there is a list. */

@@ -96,6 +96,12 @@ afterAll(async () => {
 })
 
 describe('each question', () => {
+  it('s15_books_as_of says that nothing was known then if there is no `then`', async () => {
+    const rows = await ask(warehouse, 's15_books_as_of')
+    expect(rows.length).toBeGreaterThan(0)
+    for (const row of rows) expect(row).toMatchObject({ orders_then: '0', amount_then: '0.00' })
+  })
+
   it('is a file with a whole header, and the numbers have no gap', () => {
     const files = readdirSync(new URL('.', import.meta.url))
       .filter((file) => file.endsWith('.sql') && !file.startsWith('headline_'))
