@@ -95,8 +95,8 @@ function checkSums(fact: Fact): void {
   }
   const named = [...SUMS_COLUMNS, ...sumsColumnsOf(fact), ...Object.keys(sums.columns)]
   checkDistinct(`sums column of ${table}`, named)
-  const used = Object.values(sums.grains).flat()
-  const unused = Object.keys(sums.derived ?? {}).find((column) => !used.includes(column))
+  const used = new Set(Object.values(sums.grains).flat())
+  const unused = Object.keys(sums.derived ?? {}).find((column) => !used.has(column))
   if (unused !== undefined) {
     throw fault(
       `The sums of ${table} derive ${unused}, but no grain names it`,
