@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { codeOf, ConfigError, ContractError } from '../errors.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
 import { asciiLiteral, textArray } from '../io/session.ts'
@@ -15,6 +16,8 @@ import {
 } from './sums.ts'
 import { createSumsFunction, createSumsView, type ShownSums, viewComment } from './sums-view.ts'
 import { RESTORE } from './warehouse.ts'
+
+const COLUMN_TYPES = readFileSync(new URL('./column-types.sql', import.meta.url), 'utf8')
 
 /**
  * Creates or updates the sums of a fact: a table for each grain, filled from the current rows; the
@@ -190,20 +193,10 @@ async function makeTable(
  */
 async function readTypes(client: Client, fact: Fact): Promise<ReadonlyMap<string, string>> {
   const tables = [fact.table, ...sumsTablesOf(fact).map(({ name }) => name)]
-  const { rows } = await client.query<{ name: string; type: string }>(
-    `with recursive column_type as (
-         select attrelid, attname::text as name, atttypid as type, atttypmod as modifier
-         from pg_attribute
-         where attrelid = any($1::text[]::regclass[]) and attnum > 0 and not attisdropped
-         union all
-         select c.attrelid, c.name, t.typbasetype, t.typtypmod
-         from column_type as c inner join pg_type as t on t.oid = c.type and t.typtype = 'd'
-     )
-     select name, format_type(c.type, c.modifier) as type
-     from column_type as c inner join pg_type as t on t.oid = c.type and t.typtype <> 'd'
-     order by c.attrelid <> $2::text::regclass`,
-    [tables.map(identifier), identifier(fact.table)],
-  )
+  const { rows } = await client.query<{ name: string; type: string }>(COLUMN_TYPES, [
+    tables.map(identifier),
+    identifier(fact.table),
+  ])
   return new Map(rows.map(({ name, type }) => [name, type]))
 }
 
