@@ -8,11 +8,12 @@ import { changedRows } from '../lake/table-entry.ts'
 import type { Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { readLoaded } from '../warehouse/ledger.ts'
-import { emptySums, loadedTables } from '../warehouse/sums.ts'
+import { loadedTables } from '../warehouse/sums.ts'
 import { inLockedTransaction, RESTORE, type WarehouseClient } from '../warehouse/warehouse.ts'
 import { bareTables } from './bare-tables.ts'
 import { loadDimension } from './load-dimension.ts'
 import { loadFact } from './load-fact.ts'
+import { computeAllSums, setStand, standAt } from './load-sums.ts'
 import type { TableLoad } from './table-load.ts'
 
 /** The batch to load, and how to read its rows. */
@@ -121,7 +122,8 @@ export type Applied = LoadInput & { readonly isSwitch?: boolean }
 export async function applyBatch(warehouse: WarehouseClient, input: Applied): Promise<void> {
   const { client } = warehouse
   const { db, project, record, generation, runId, isSwitch = false } = input
-  const last = (await readLoaded(warehouse))?.batch ?? 0
+  const loaded = await readLoaded(warehouse)
+  const last = loaded?.batch ?? 0
   if (record.batch !== last + 1) {
     throw new ContractError(`Batch ${record.batch} does not follow the last loaded batch ${last}`, {
       code: 'BATCH_GAP',
@@ -132,12 +134,7 @@ export async function applyBatch(warehouse: WarehouseClient, input: Applied): Pr
     const entry = record.tables[model.table]
     return entry === undefined || entry.changes.length === 0 ? [] : [{ model, entry }]
   })
-  // Somebody may have emptied the facts, to load them again, and not their sums.
-  if (last === 0 && !isSwitch) {
-    for (const model of project.models) {
-      if (model.kind === 'fact' && model.sums !== undefined) await client.query(emptySums(model))
-    }
-  }
+  const areSumsRight = !isSwitch && (await standAt(client, loaded))
   const empty = isSwitch ? NONE : await findEmpty(client, { changed, isFirst: last === 0 })
   const bare = await bareTables(client, findBulk(changed, empty), {
     withForeignKeys: last === 0,
@@ -150,11 +147,14 @@ export async function applyBatch(warehouse: WarehouseClient, input: Applied): Pr
       expected: changedRows(entry.counts),
       isEmpty: empty.has(model.table),
       isSwitch,
+      areSumsRight,
     }
     if (model.kind === 'fact') await loadFact(model, table, entry)
     else await loadDimension(model, table)
   }
+  if (!isSwitch && !areSumsRight) await computeAllSums(client, project)
   await bare.restore()
+  await setStand(client, record)
   const counts = Object.entries(record.tables).flatMap(([name, entry]) =>
     isNothing(entry.counts) ? [] : [[name, entry.counts]],
   )

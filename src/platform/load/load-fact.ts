@@ -8,13 +8,13 @@ import { checkCount, type TableLoad } from './table-load.ts'
 import { onConflict } from './upsert.ts'
 
 /**
- * Appends the batch's versions to a fact and updates its current rows and its sums; during a switch
- * to another generation not its sums, which are computed at the end. Call it once, in the load's
- * transaction. Throws what `planCopy`, `checkCount` and `updateSums` throw.
+ * Appends the batch's versions to a fact and updates its current rows and, if they are right, its
+ * sums. Call it once, in the load's transaction. Throws what `planCopy`, `checkCount` and
+ * `updateSums` throw.
  */
 export async function loadFact(
   model: Fact,
-  { transfer, files, expected, isEmpty, isSwitch }: TableLoad,
+  { transfer, files, expected, isEmpty, areSumsRight }: TableLoad,
   entry: TableEntry,
 ): Promise<void> {
   const { client } = transfer
@@ -33,7 +33,7 @@ export async function loadFact(
     entry.changesSince === undefined
       ? `(select * from ${table} where ${ids})`
       : `(select distinct on (${key}) * from ${table} where ${ids} order by ${key}, ${recordId} desc)`
-  if (!isEmpty && !isSwitch) await updateSums(client, model, newest)
+  if (!isEmpty && areSumsRight) await updateSums(client, model, newest)
   await client.query(`
     insert into ${current} as c (${columns})
     select ${columns} from ${newest} as f where record_operation <> 'delete'
@@ -43,5 +43,5 @@ export async function loadFact(
       delete from ${current} as c using ${newest} as f
       where f.record_operation = 'delete' and ${haveSameKey(model, 'c', 'f')}`)
   }
-  if (isEmpty) await computeSums(client, model)
+  if (isEmpty && areSumsRight) await computeSums(client, model)
 }

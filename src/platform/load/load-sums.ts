@@ -1,6 +1,9 @@
 import type { Client } from '../io/postgres.ts'
 import { identifier, identifiers } from '../io/sql.ts'
+import type { CommitRecord } from '../lake/commit-record.ts'
 import type { Fact } from '../project/model.ts'
+import type { Project } from '../project/project.ts'
+import type { Loaded } from '../warehouse/ledger.ts'
 import { explainSums, fillSums, sqlOf, type SumsTable, sumsTablesOf } from '../warehouse/sums.ts'
 
 /**
@@ -42,6 +45,36 @@ export async function updateSums(client: Client, fact: Fact, newest: string): Pr
 /** Computes a fact's sums from its current rows, whatever they were. Throws like `updateSums`. */
 export async function computeSums(client: Client, fact: Fact): Promise<void> {
   if (fact.sums !== undefined) await run(client, fact, fillSums(fact))
+}
+
+/** Computes the sums of all facts. Throws like `updateSums`. */
+export async function computeAllSums(client: Client, { models }: Project): Promise<void> {
+  for (const model of models) {
+    if (model.kind === 'fact') await computeSums(client, model)
+  }
+}
+
+/**
+ * Whether the sums stand at the newest batch in the ledger: both name the same record. They do not
+ * if somebody has put back one and not the other (I14).
+ */
+export async function standAt(client: Client, loaded: Loaded | undefined): Promise<boolean> {
+  const { rows } = await client.query<{ loaded_from: string | null }>(
+    'select loaded_from from tidemark_sums',
+  )
+  const [stand] = rows
+  return stand === undefined || loaded === undefined
+    ? stand === undefined && loaded === undefined
+    : (stand.loaded_from ?? undefined) === loaded.loadedFrom
+}
+
+/** Notes that the sums stand at the batch of a processed record. */
+export async function setStand(client: Client, { checksum }: CommitRecord): Promise<void> {
+  await client.query(
+    `insert into tidemark_sums (loaded_from) values ($1)
+     on conflict (is_only_row) do update set loaded_from = excluded.loaded_from`,
+    [checksum],
+  )
 }
 
 async function run(client: Client, fact: Fact, statement: string): Promise<void> {

@@ -6,7 +6,7 @@ import { haveSameKey } from '../warehouse/same-key.ts'
 import { loadedTables } from '../warehouse/sums.ts'
 import { inLockedTransaction, type WarehouseClient } from '../warehouse/warehouse.ts'
 import { analyzeStars, applyBatch, type LoadInput } from './apply-batch.ts'
-import { computeSums } from './load-sums.ts'
+import { computeAllSums } from './load-sums.ts'
 import { staleKeys } from './upsert.ts'
 
 /**
@@ -45,15 +45,13 @@ export async function switchGeneration(
         await applyBatch(warehouse, { ...input, record, previous: undefined, isSwitch: true })
       }
       for (const model of project.models) {
-        if (model.kind === 'fact') {
-          await computeSums(client, model)
-          continue
-        }
+        if (model.kind === 'fact') continue
         await client.query(`
           delete from ${identifier(model.table)} as d using ${staleKeys(model)} as s
           where ${haveSameKey(model, 'd', 's')};
           drop table ${staleKeys(model)}`)
       }
+      await computeAllSums(client, project)
       await analyzeStars(client, project)
       return 'switched'
     }),

@@ -12,6 +12,8 @@ export interface TableLoad {
   readonly isEmpty: boolean
   /** Whether the content of the warehouse is being replaced by another generation's. */
   readonly isSwitch: boolean
+  /** Whether the sums of facts are those of the current rows, and the load keeps them so. */
+  readonly areSumsRight: boolean
 }
 
 /**

@@ -16,6 +16,7 @@ const LIST = readFileSync(new URL('./list-relations.sql', import.meta.url), 'utf
 const OWN = [
   'tidemark_ledger',
   'tidemark_confirmation',
+  'tidemark_sums',
   'tidemark_migration',
   'tidemark_relation',
   'tidemark_status',

@@ -49,16 +49,6 @@ function selectSums(sums: Sums, by: readonly string[], from: string): string {
   return `select ${selected} from ${from} group by ${by.map((_, index) => index + 1).join(', ')}`
 }
 
-/** Statements that empty the tables of a fact's sums if the fact has no current rows. */
-export function emptySums(fact: Fact): string {
-  const current = identifier(`${fact.table}_current`)
-  return sumsTablesOf(fact)
-    .map(
-      ({ name }) => `delete from ${identifier(name)} where not exists (select 1 from ${current})`,
-    )
-    .join(';\n')
-}
-
 /** Statements that compute a fact's sums from its current rows, whatever the tables hold. */
 export function fillSums(fact: Fact): string {
   return sumsTablesOf(fact)
