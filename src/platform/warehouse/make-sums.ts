@@ -1,23 +1,14 @@
-import { readFileSync } from 'node:fs'
 import { codeOf, ConfigError, ContractError } from '../errors.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
 import { asciiLiteral, textArray } from '../io/session.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { type Fact, sumsName, sumsView } from '../project/model.ts'
+import { checkExact, readTypes } from './exact-sums.ts'
 import { hasUniqueIndex } from './make-history.ts'
-import {
-  explainSums,
-  fillSums,
-  invalidSums,
-  sumsFunction,
-  type SumsTable,
-  sumsTablesOf,
-} from './sums.ts'
-import { createSumsFunction, createSumsView, type ShownSums, viewComment } from './sums-view.ts'
+import { explainSums, fillSums, sumsFunction, type SumsTable, sumsTablesOf } from './sums.ts'
+import { createSumsFunction, createSumsView, viewComment } from './sums-view.ts'
 import { RESTORE } from './warehouse.ts'
-
-const COLUMN_TYPES = readFileSync(new URL('./column-types.sql', import.meta.url), 'utf8')
 
 /**
  * Creates or updates the sums of a fact: a table for each grain, filled from the current rows; the
@@ -45,9 +36,7 @@ export async function makeSums(
   try {
     for (const table of sumsTablesOf(fact)) await makeTable(client, fact, table)
     const shown = { fact, sums, types: await readTypes(client, fact) }
-    checkTypes(shown)
-    await checkImmutable(client, shown)
-    await client.query(requireFinite(shown))
+    await checkExact(client, shown)
     await fillOrWait(client, fact, isReplaced)
     await client.query(createSumsView(shown))
     await client.query(createSumsFunction(shown))
@@ -188,39 +177,6 @@ async function makeTable(
 }
 
 /**
- * The types of a fact's columns and of its sums. If both have a name, the sum's type counts. The
- * type of a domain is its base type, because grains without a column show null.
- */
-async function readTypes(client: Client, fact: Fact): Promise<ReadonlyMap<string, string>> {
-  const tables = [fact.table, ...sumsTablesOf(fact).map(({ name }) => name)]
-  const { rows } = await client.query<{ name: string; type: string }>(COLUMN_TYPES, [
-    tables.map(identifier),
-    identifier(fact.table),
-  ])
-  return new Map(rows.map(({ name, type }) => [name, type]))
-}
-
-/**
- * Throws `ConfigError` unless each expression always has the same value for the same row. If it
- * depended on the day or on the time zone, a load would take away what it never added.
- */
-async function checkImmutable(
-  client: Client,
-  { fact, sums: { columns, derived = {} } }: ShownSums,
-): Promise<void> {
-  // Postgres takes no other expression into an index.
-  const checked = identifier(`checked ${fact.table}`)
-  await client.query(`create table ${checked} (like ${identifier(`${fact.table}_current`)})`)
-  for (const sql of [...Object.values(columns), ...Object.values(derived)]) {
-    await client.query(`create index on ${checked} ((${sql}))`).catch((error: unknown) => {
-      if (codeOf(error) !== SQL_STATE.invalidObjectDefinition) throw error
-      throw invalidSums(fact, `${sql} may have another value tomorrow or elsewhere`, error)
-    })
-  }
-  await client.query(`drop table ${checked}`)
-}
-
-/**
  * Fills the sums. If that fails for a row of a fact whose rows are about to be replaced, leaves the
  * sums empty, and not recognized as made (`areSumsServed`).
  */
@@ -236,31 +192,5 @@ async function fillOrWait(client: Client, fact: Fact, isReplaced: boolean): Prom
       const comment = asciiLiteral(`${commentPrefix(fact)}not filled yet`)
       await client.query(`comment on table ${identifier(name)} is ${comment}`)
     }
-  }
-}
-
-/**
- * SQL that makes the tables of sums refuse NaN and infinity: infinity minus infinity is NaN for
- * good.
- */
-function requireFinite({ fact, sums, types }: ShownSums): string {
-  const finite = Object.keys(sums.columns)
-    .filter((name) => types.get(name) === 'numeric')
-    .map((name) => `${identifier(name)} > '-infinity' and ${identifier(name)} < 'infinity'`)
-  if (finite.length === 0) return ''
-  return sumsTablesOf(fact)
-    .map(({ name }) => `alter table ${identifier(name)} add check (${finite.join(' and ')})`)
-    .join(';\n')
-}
-
-/** Throws unless every sum stays exact while rows are added and taken away. */
-function checkTypes({ fact, sums, types }: ShownSums): void {
-  for (const name of Object.keys(sums.columns)) {
-    const type = types.get(name) ?? ''
-    if (type === 'bigint' || type === 'numeric') continue
-    throw invalidSums(
-      fact,
-      `${name} would be ${type}, but only sums of integers and numerics are exact`,
-    )
   }
 }
