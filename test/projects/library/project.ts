@@ -108,6 +108,11 @@ export const library: Project = {
         { columns: ['due_on'], dimension: 'dim_date' },
         { columns: ['returned_on'], dimension: 'dim_date' },
       ],
+      sums: {
+        columns: { late: '(returned_on > due_on)::integer' },
+        grains: { member: ['lent_on', 'member_id'], weekday: ['weekday'] },
+        derived: { weekday: 'extract(isodow from lent_on)::integer' },
+      },
     },
     {
       kind: 'fact',
