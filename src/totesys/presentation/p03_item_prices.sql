@@ -11,11 +11,13 @@ with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
 ),
 
--- Nearly every item was bought in one month only, so that few are summed and sorted.
-repeated as materialized (
+bought as not materialized (
     select
         f.item_code,
-        f.currency_id
+        f.currency_id,
+        f.created_date,
+        f.item_quantity,
+        f.item_unit_price
     from fact_purchase_orders_current as f
     where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
@@ -39,6 +41,14 @@ repeated as materialized (
             nullif(:'counterparty', '') is null
             or f.counterparty_id = nullif(:'counterparty', '')::integer
         )
+),
+
+-- Nearly every item was bought in one month only, so that few are summed and sorted.
+repeated as materialized (
+    select
+        f.item_code,
+        f.currency_id
+    from bought as f
     group by f.item_code, f.currency_id
     having date_trunc('month', min(f.created_date)::timestamp)
         < date_trunc('month', max(f.created_date)::timestamp)
@@ -52,34 +62,12 @@ monthly as (
         count(*) as orders,
         sum(f.item_quantity) as quantity,
         sum(f.item_quantity * f.item_unit_price) / nullif(sum(f.item_quantity), 0) as average_price
-    from fact_purchase_orders_current as f
+    from bought as f
     where (f.item_code, f.currency_id) in (
             select
                 r.item_code,
                 r.currency_id
             from repeated as r
-        )
-        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
-        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-        and (
-            nullif(:'currency', '') is null
-            or f.currency_id in (
-                select u.currency_id
-                from dim_currency as u
-                where u.currency_code = :'currency'
-            )
-        )
-        and (
-            nullif(:'department', '') is null
-            or f.staff_id in (
-                select s.staff_id
-                from dim_staff as s
-                where s.department_name = :'department'
-            )
-        )
-        and (
-            nullif(:'counterparty', '') is null
-            or f.counterparty_id = nullif(:'counterparty', '')::integer
         )
     group by f.item_code, f.currency_id, month
 ),

@@ -10,6 +10,34 @@ with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
 ),
 
+owed as not materialized (
+    select
+        f.payment_id,
+        f.payment_date,
+        f.last_updated_date,
+        f.paid
+    from fact_payment_current as f
+    where f.payment_type_id in (
+            select t.payment_type_id
+            from dim_payment_type as t
+            where t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND')
+        )
+        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
+),
+
 -- What was amended. All else has one version, which is there now and tells when it was paid.
 amended as (
     select distinct f.payment_id
@@ -32,32 +60,13 @@ receipt as (
         case when f.paid then f.last_updated_date - f.payment_date end as days_late,
         f.payment_date < c.today as is_due,
         count(*) as payments
-    from fact_payment_current as f
+    from owed as f
     cross join clock as c
-    where f.payment_type_id in (
-            select t.payment_type_id
-            from dim_payment_type as t
-            where t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND')
-        )
-        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
-        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-        and (
-            nullif(:'currency', '') is null
-            or f.currency_id in (
-                select u.currency_id
-                from dim_currency as u
-                where u.currency_code = :'currency'
-            )
-        )
-        and (
-            nullif(:'counterparty', '') is null
-            or f.counterparty_id = nullif(:'counterparty', '')::integer
-        )
-        and not exists (
-            select
-            from amended as a
-            where a.payment_id = f.payment_id
-        )
+    where not exists (
+        select
+        from amended as a
+        where a.payment_id = f.payment_id
+    )
     group by days_late, is_due
     union all
     select
@@ -65,28 +74,9 @@ receipt as (
         f.payment_date < c.today,
         1
     from amended as a
-    inner join fact_payment_current as f on f.payment_id = a.payment_id
+    inner join owed as f on f.payment_id = a.payment_id
     cross join clock as c
     left join first_paid as p on p.payment_id = f.payment_id
-    where f.payment_type_id in (
-            select t.payment_type_id
-            from dim_payment_type as t
-            where t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND')
-        )
-        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
-        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-        and (
-            nullif(:'currency', '') is null
-            or f.currency_id in (
-                select u.currency_id
-                from dim_currency as u
-                where u.currency_code = :'currency'
-            )
-        )
-        and (
-            nullif(:'counterparty', '') is null
-            or f.counterparty_id = nullif(:'counterparty', '')::integer
-        )
 )
 
 select
