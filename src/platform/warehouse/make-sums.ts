@@ -29,8 +29,13 @@ export async function makeSums(
 ): Promise<void> {
   const found = await client.query<{ served: boolean }>(`select ${areSumsServed([fact])} as served`)
   if (onlyRow(found).served) return
-  const wasDeclared = (await findMade(client, fact)).some(({ isDeclared }) => isDeclared)
-  await dropSums(client, fact)
+  const made = await findMade(client, fact)
+  const wasDeclared = made.some(({ isDeclared }) => isDeclared)
+  await dropSums(
+    client,
+    fact,
+    made.map(({ name }) => name),
+  )
   const { sums } = fact
   if (sums === undefined) return
   try {
@@ -134,11 +139,11 @@ async function findMade(
 }
 
 /**
- * Drops everything that was made for a fact's sums, and removes it from the list of relations.
+ * Drops the view and the function of a fact's sums and their tables, given by name, and removes them
+ * from the list of relations.
  * Throws `ConfigError` (`SUMS_IN_USE`) if something else depends on it.
  */
-async function dropSums(client: Client, fact: Fact): Promise<void> {
-  const names = (await findMade(client, fact)).map(({ name }) => name)
+async function dropSums(client: Client, fact: Fact, names: readonly string[]): Promise<void> {
   const tables = names.length === 0 ? '' : `drop table ${identifiers(names)};`
   const drop = `
     drop function if exists ${sumsFunction(fact)};
