@@ -15,6 +15,7 @@ import {
 } from '../../src/platform/inspect/verify-warehouse.ts'
 import { openWarehouse } from '../../src/platform/warehouse/warehouse.ts'
 import { thingProject } from '../support/bare-project.ts'
+import { createShop } from '../support/shop.ts'
 import { seedTotesys } from '../support/small-totesys.ts'
 import { listKeys } from '../support/lake.ts'
 import { createSystem, prepareSystem, type TestSystem } from '../support/system.ts'
@@ -269,6 +270,23 @@ describe('verify() of one table', () => {
     })
     expect(await listKeys(system.deps.ingestion)).toEqual(before)
   })
+})
+
+it('I6 verify() compares a fact that has a column called present', async () => {
+  await using shop = await createShop({
+    migrations: { '002_present.sql': 'alter table fact_stock add column present boolean' },
+    models: {
+      fact_stock: `select stock_id, item_id, counted, true as present,
+        _operation, _captured_at, _ordinal from change_stock`,
+    },
+  })
+  await shop.sql.query('insert into stock values (1, 1, 5), (2, 1, 6)')
+  await shop.run()
+  await shop.query('update fact_stock_current set counted = 9 where stock_id = 1')
+  const { tables } = await verify(shop.deps)
+  const fact = tables.find(({ table, where }) => table === 'fact_stock' && where === 'warehouse')
+  // Once against the model, once against the history from either side.
+  expect(fact?.difference.different).toBe(3)
 })
 
 it('I12 verify() copies nothing where the checksums are equal', async () => {

@@ -238,9 +238,9 @@ async function countStale(
     const row = (alias: string) =>
       `row(${columns.map((name) => `${alias}.${identifier(name)}`).join(', ')})::text`
     const found = await client.query<{ rows: string }>(`
-      select (count(c.present) + count(f.present))::text as rows
-      from (select true as present, * from ${current}) as c
-      full join (select true as present, * from ${asOf}) as f using (${identifiers(model.key)})
+      select (count(c."is there") + count(f."is there"))::text as rows
+      from (select true as "is there", * from ${current}) as c
+      full join (select true as "is there", * from ${asOf}) as f using (${identifiers(model.key)})
       where ${row('c')} is distinct from ${row('f')}`)
     return Number(onlyRow(found).rows)
   })
