@@ -98,6 +98,33 @@ it('row() returns one row or throws, and count() a number', async () => {
   expect(await db.count('(select unnest([1, 2]))')).toBe(2)
 })
 
+describe('disposing', () => {
+  it('waits for the queries that run, in each session, and allows no further one', async () => {
+    const own = await openDuckDb({ scratchDir: tmpdir() })
+    const session = await own.session()
+    const counted = Promise.all(
+      [own, session, session].map((each) => each.count('range(3000) as a, range(3000) as b')),
+    )
+    const opened = own.session()
+    await session[Symbol.asyncDispose]()
+    await own[Symbol.asyncDispose]()
+    expect(await counted).toEqual([9_000_000, 9_000_000, 9_000_000])
+    await (await opened)[Symbol.asyncDispose]()
+    await expect(own.count('range(1)')).rejects.toThrow(/after it was closed/)
+    await expect(session.session()).rejects.toThrow(/after it was closed/)
+  })
+
+  it('waits for a piece that is being made of a result that nobody takes', async () => {
+    const own = await openDuckDb({ scratchDir: tmpdir() })
+    const pieces = own.chunks('select i from range(5000000) as t(i) order by hash(i)', 5_000_000)
+    await pieces[Symbol.asyncIterator]().next()
+    const piece = pieces[Symbol.asyncIterator]().next()
+    await own[Symbol.asyncDispose]()
+    expect(await piece).toMatchObject({ done: false })
+    await expect(pieces[Symbol.asyncIterator]().next()).rejects.toThrow(/after it was closed/)
+  })
+})
+
 describe('session()', () => {
   it('works beside others, with relations and files of its own', async () => {
     await using one = await db.session()

@@ -7,9 +7,9 @@ import { boundedMap } from './memory.ts'
 import { duckLiteral, identifier } from './sql.ts'
 
 /**
- * One in-memory DuckDB with its own scratch folder. Disposing of it removes both. Its errors quote
- * no values. All its queries throw `ConfigError` if memory, the scratch folder or the number of
- * open files is exhausted.
+ * One in-memory DuckDB with its own scratch folder. Disposing of it waits for the queries that run
+ * and removes both; from then on its functions throw. Its errors quote no values. All its queries
+ * throw `ConfigError` if memory, the scratch folder or the number of open files is exhausted.
  */
 export interface DuckDb extends AsyncDisposable {
   /** A private folder for temporary files. */
@@ -155,12 +155,19 @@ async function openSession(
 ): Promise<DuckDb> {
   const connection = await shared.instance.connect()
   await connection.run(`set timezone = ${duckLiteral('UTC')}`)
+  const running = new Set<Promise<unknown>>()
+  let isOpen = true
   const explained = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (!isOpen) throw new Error('a session of DuckDB was used after it was closed')
+    const begun = work()
+    running.add(begun)
     try {
-      return await work()
+      return await begun
     } catch (error) {
       shared.hasFailed = true
       throw shared.explain(error)
+    } finally {
+      running.delete(begun)
     }
   }
   const run = async (sql: string) => {
@@ -209,12 +216,16 @@ async function openSession(
     table: (select, as) => create('table', select, as),
     view: (select, as) => create('view', select, as),
     clear: () => clearFolder(scratchDir),
-    session: async () => {
-      const folder = await makeSessionFolder(scratchDir)
-      return await openSession(shared, { scratchDir: folder, onClose: () => {} })
-    },
+    session: () =>
+      explained(async () => {
+        const folder = await makeSessionFolder(scratchDir)
+        return await openSession(shared, { scratchDir: folder, onClose: () => {} })
+      }),
     isClean: () => !shared.hasFailed && shared.relations === 0,
     [Symbol.asyncDispose]: async () => {
+      isOpen = false
+      // The driver would crash the process if a connection were closed under a query.
+      await Promise.allSettled(running)
       connection.closeSync()
       onClose()
       await rm(scratchDir, { recursive: true, force: true })
@@ -259,6 +270,7 @@ async function readColumns(
   return columns
 }
 
+/** A column points into its chunk, but does not keep it alive. The functions close over the chunk. */
 function readChunk({ blobs }: Shared, chunk: DuckDBDataChunk): Chunk {
   const columns = Array.from({ length: chunk.columnCount }, (_, index) => {
     const column = chunk.getColumnVector(index)
