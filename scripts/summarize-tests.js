@@ -17,8 +17,14 @@ try {
 }
 for (const { name, status, assertionResults } of counts.testResults) {
   const has = (wanted) => assertionResults.some((test) => test.status === wanted)
-  if (status === 'failed' && !has('failed')) faults.push(`${place(name)} failed around its tests`)
-  else if (env.TIDEMARK_REQUIRE_S3 === '1' && name.endsWith('.s3.test.ts') && !has('passed')) {
+  // Tests of a process that died. Vitest counts them neither as failed nor as skipped.
+  const unended = assertionResults.filter((test) => test.status === 'pending')
+  if (unended.length > 0) {
+    const tests = `${unended.length} of its tests, the first of them '${unended[0].fullName}'`
+    faults.push(`${place(name)} ended before ${tests}`)
+  } else if (status === 'failed' && !has('failed')) {
+    faults.push(`${place(name)} failed around its tests`)
+  } else if (env.TIDEMARK_REQUIRE_S3 === '1' && name.endsWith('.s3.test.ts') && !has('passed')) {
     if (!has('failed')) faults.push(`${place(name)} did not run`)
   }
 }

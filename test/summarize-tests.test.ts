@@ -66,6 +66,26 @@ it('counts a file that failed before, after or without its tests', () => {
   expect(status).toBe(1)
 })
 
+it('names a file whose process died, and the tests that did not end', () => {
+  const testResults = [
+    results('a.test.ts', 'passed', 'passed'),
+    {
+      ...results('dead.test.ts', 'passed', 'passed'),
+      assertionResults: [
+        { status: 'passed', fullName: 'begins' },
+        { status: 'pending', fullName: 'goes on' },
+        { status: 'pending', fullName: 'ends' },
+        { status: 'skipped', fullName: 'waits' },
+      ],
+    },
+  ]
+  const numbers = { numPassedTests: 2, numPendingTests: 1, success: true, exitCode: 1 }
+  const { last, stderr, status } = summarize({ ...numbers, testResults })
+  expect(last).toBe('2 passed, 1 failed, 1 skipped')
+  expect(stderr).toBe("dead.test.ts ended before 2 of its tests, the first of them 'goes on'\n")
+  expect(status).toBe(1)
+})
+
 it.each([
   ['an error that nobody caught', { success: false, exitCode: 1 }],
   ['coverage under its floor', { success: true, exitCode: 1 }],
