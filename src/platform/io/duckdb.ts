@@ -177,12 +177,7 @@ async function openSession(
     const reader = await explained(() => connection.runAndReadAll(sql))
     return reader.getRowObjectsJS() as Row[]
   }
-  const row = async <Row>(sql: string) => {
-    const [found, ...more] = await rows<Row>(sql)
-    if (found === undefined || more.length > 0)
-      throw new TypeError('a query did not return exactly one row')
-    return found
-  }
+  const row = async <Row>(sql: string) => onlyOne(await rows<Row>(sql))
   async function* chunks(select: string, expected: number): AsyncGenerator<Chunk> {
     const result = await explained(() => connection.stream(select))
     let seen = 0
@@ -231,6 +226,12 @@ async function openSession(
       await rm(scratchDir, { recursive: true, force: true })
     },
   }
+}
+
+function onlyOne<Row>([found, ...more]: readonly Row[]): Row {
+  if (found === undefined || more.length > 0)
+    throw new TypeError('a query did not return exactly one row')
+  return found
 }
 
 async function clearFolder(folder: string): Promise<void> {
