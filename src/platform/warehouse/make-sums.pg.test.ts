@@ -68,6 +68,23 @@ describe('sums', () => {
     expect(failures[0]?.error).toMatchObject({ code: 'SUMS_INVALID' })
   })
 
+  it.each([
+    ['a grain', { grains: { ...SUMS.grains, day: ['sold'] } }],
+    ['a new grain', { grains: { ...SUMS.grains, week: ['sold'] } }],
+    ['a new derived column', { grains: { ...SUMS.grains, week: ['w'] }, derived: { w: 'sold' } }],
+  ])(
+    'I15 have an invalid declaration, and no warehouse is blamed, if %s names a column that was never there',
+    async (_, change) => {
+      await runWith(SUMS)
+      const { failures } = await runWith({ ...SUMS, ...change })
+      expect(failures[0]?.error).toMatchObject({
+        code: 'SUMS_INVALID',
+        message: expect.stringContaining('"sold"') as string,
+      })
+      expect(await tablesOf()).toEqual(['fact_sale_by_day', 'fact_sale_by_item'])
+    },
+  )
+
   it('tell what the fact has lost if their declaration has not changed', async () => {
     await runWith(SUMS)
     await shop.query(`
@@ -136,6 +153,11 @@ describe('sums', () => {
     ['is not SQL', { units: 'units +' }, 'syntax error'],
     ['adds floats, which are not exact', { units: 'units::float' }, 'double precision'],
     ['adds texts', { units: `'x'::text` }, 'text'],
+    ['asks another select', { units: '(select 1)' }, 'subquery'],
+    ['fits several functions', { units: 'null' }, 'sum(unknown)'],
+    ['has an unknown collation', { units: `length('x' collate nowhere)` }, 'nowhere'],
+    ['is a window function', { units: 'row_number() over ()' }, 'window function'],
+    ['returns several rows', { units: 'generate_series(1, units)' }, 'set-returning'],
     ['divides by zero', { units: 'units / (sale_id - 3)' }, 'fails for a row [22012]'],
     ['is infinite for a row', { units: `'infinity'::numeric` }, 'finite'],
     ['depends on the day', { units: 'current_date - sold_on' }, 'another value'],

@@ -30,7 +30,7 @@ export async function makeSums(
   const found = await client.query<{ served: boolean }>(`select ${areSumsServed([fact])} as served`)
   if (onlyRow(found).served) return
   const made = await findMade(client, fact)
-  const wasDeclared = made.some(({ isDeclared }) => isDeclared)
+  const declared = new Set(made.filter(({ isDeclared }) => isDeclared).map(({ name }) => name))
   await dropSums(
     client,
     fact,
@@ -39,16 +39,31 @@ export async function makeSums(
   const { sums } = fact
   if (sums === undefined) return
   try {
-    for (const table of sumsTablesOf(fact)) await makeTable(client, fact, table)
+    for (const table of sumsTablesOf(fact)) {
+      await makeTable(client, fact, table).catch((error: unknown) => {
+        throw explainMaking(fact, { error, wasMade: declared.has(table.name) })
+      })
+    }
     const shown = { fact, sums, types: await readTypes(client, fact) }
     await checkExact(client, shown)
     await fillOrWait(client, fact, isReplaced)
     await client.query(createSumsView(shown))
     await client.query(createSumsFunction(shown))
   } catch (error) {
-    if (wasDeclared && codeOf(error) === SQL_STATE.undefinedColumn) throw lostColumn(fact, error)
-    throw explainSums(fact, error)
+    throw explainMaking(fact, { error, wasMade: declared.size > 0 })
   }
+}
+
+/**
+ * Explains an error from making sums. If the same sums were made before, a column that does not exist
+ * is one that the fact has lost. Otherwise the declaration is wrong.
+ */
+function explainMaking(
+  fact: Fact,
+  { error, wasMade }: { error: unknown; wasMade: boolean },
+): unknown {
+  const isLost = wasMade && codeOf(error) === SQL_STATE.undefinedColumn
+  return isLost ? lostColumn(fact, error) : explainSums(fact, error)
 }
 
 /** The error for a column that the fact had when the same sums were made before. */
@@ -163,7 +178,7 @@ function usedSums({ table }: Fact, cause: unknown): ConfigError {
   const { message, detail = message } = cause as { message: string; detail?: string }
   return new ConfigError(`The sums of ${table} must be made again, but ${detail}`, {
     code: 'SUMS_IN_USE',
-    hint: 'nothing was changed; drop what depends on them, run, and create it again',
+    hint: 'drop what depends on them, run, and create it again; nothing was changed',
     cause,
   })
 }

@@ -70,7 +70,7 @@ export function loadedTables(model: Model): string[] {
 export function invalidSums({ table }: Fact, why: string, cause?: unknown): ConfigError {
   return new ConfigError(`The sums of ${table} cannot be kept: ${why}`, {
     code: 'SUMS_INVALID',
-    hint: `nothing was changed; correct sums of ${table} in the project`,
+    hint: `correct sums of ${table} in the project; nothing was changed`,
     cause,
   })
 }
@@ -89,19 +89,11 @@ export function explainSums(fact: Fact, error: unknown): unknown {
   }
   if (code === SQL_STATE.checkViolation) return invalidSums(fact, 'a sum is not a finite number')
   if (code.startsWith('22')) return invalidSums(fact, `an expression fails for a row [${code}]`)
-  return WRONG_SQL.has(code) ? invalidSums(fact, message, error) : error
+  return isWrongSql(code) ? invalidSums(fact, message, error) : error
 }
 
-/** What Postgres answers if an expression is no SQL, or names or adds something that it cannot. */
-const WRONG_SQL: ReadonlySet<string> = new Set([
-  SQL_STATE.syntaxError,
-  SQL_STATE.ambiguousColumn,
-  SQL_STATE.undefinedColumn,
-  SQL_STATE.undefinedFunction,
-  SQL_STATE.undefinedTable,
-  SQL_STATE.groupingError,
-  SQL_STATE.datatypeMismatch,
-  SQL_STATE.cannotCoerce,
-  SQL_STATE.undefinedObject,
-  SQL_STATE.duplicateTable,
-])
+/** Whether Postgres does not take an expression as it is written. A missing right is another fault. */
+function isWrongSql(code: string): boolean {
+  if (code === SQL_STATE.insufficientPrivilege) return false
+  return code.startsWith('42') || code === SQL_STATE.featureNotSupported
+}
