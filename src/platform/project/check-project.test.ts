@@ -193,6 +193,16 @@ const sums = { columns: { units: 'units' }, grains: { day: ['day'] } }
 it.each<[string, Partial<Fact>, string]>([
   ['no grain', { sums: { ...sums, grains: {} } }, 'have no grain'],
   ['a grain without columns', { sums: { ...sums, grains: { day: [] } } }, 'have no columns'],
+  [
+    'a grain that names a column twice',
+    { sums: { ...sums, grains: { day: ['day', 'day'] } } },
+    'by day name day twice',
+  ],
+  [
+    'a later grain that names one of several columns twice',
+    { sums: { ...sums, grains: { day: ['day'], item: ['day', 'item', 'day'] } } },
+    'by item name day twice',
+  ],
   ['a grain by a column that may be null', { sums, nullable: ['day'] }, 'which may be null'],
   ['the grain of single rows', { sums: { ...sums, grains: { row: ['day'] } } }, 'grain row'],
   ['a grain that is no name', { sums: { ...sums, grains: { 'a b': ['day'] } } }, 'grain a b'],

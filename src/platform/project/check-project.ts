@@ -80,11 +80,11 @@ function sumsNames(fact: Fact): string[] {
 const SUMS_COLUMNS = ['grain', 'row_count']
 
 /**
- * Throws if a fact's sums cannot be kept: a name is too long or taken, or a grain has no columns or
- * a column that may be null.
+ * Throws if a fact's sums cannot be kept: a name is too long or taken, a derived column is not used,
+ * or a grain is not valid.
  */
 function checkSums(fact: Fact): void {
-  const { table, sums, nullable = [] } = fact
+  const { table, sums } = fact
   if (sums === undefined) return
   const long = sumsNames(fact).find((name) => Buffer.byteLength(name) > MAX_NAME_BYTES)
   if (long !== undefined) {
@@ -103,20 +103,30 @@ function checkSums(fact: Fact): void {
       'name it in a grain, or leave it out',
     )
   }
-  for (const [grain, columns] of Object.entries(sums.grains)) {
-    if (grain === ROW_GRAIN || !/^[a-z][a-z0-9_]*$/.test(grain)) {
-      throw fault(
-        `${table} cannot have sums by the grain ${grain}`,
-        `use lower-case letters, digits and underscores; ${ROW_GRAIN} is the grain of single rows`,
-      )
-    }
-    const empty = columns.find((column) => nullable.includes(column))
-    if (columns.length === 0 || empty !== undefined) {
-      throw fault(
-        `The sums of ${table} by ${grain} ${empty === undefined ? 'have no columns' : `name ${empty}, which may be null`}`,
-        'sum by columns that always have a value',
-      )
-    }
+  for (const [grain, columns] of Object.entries(sums.grains)) checkGrain(fact, { grain, columns })
+}
+
+/** Throws if sums by a grain have no valid name, no columns, or a column twice or without a value. */
+function checkGrain(
+  { table, nullable = [] }: Fact,
+  { grain, columns }: { grain: string; columns: readonly string[] },
+): void {
+  if (grain === ROW_GRAIN || !/^[a-z][a-z0-9_]*$/.test(grain)) {
+    throw fault(
+      `${table} cannot have sums by the grain ${grain}`,
+      `use lower-case letters, digits and underscores; ${ROW_GRAIN} is the grain of single rows`,
+    )
+  }
+  const empty = columns.find((column) => nullable.includes(column))
+  if (columns.length === 0 || empty !== undefined) {
+    throw fault(
+      `The sums of ${table} by ${grain} ${empty === undefined ? 'have no columns' : `name ${empty}, which may be null`}`,
+      'sum by columns that always have a value',
+    )
+  }
+  const twice = columns.find((column, index) => columns.indexOf(column) < index)
+  if (twice !== undefined) {
+    throw fault(`The sums of ${table} by ${grain} name ${twice} twice`, 'name each column once')
   }
 }
 
