@@ -8,6 +8,7 @@ import { examine, type ExamineOptions } from '../../src/platform/inspect/doctor.
 import type { TidemarkError } from '../../src/platform/errors.ts'
 import type { Finding } from '../../src/platform/inspect/finding.ts'
 import { run } from '../../src/platform/pipeline.ts'
+import type { Sums } from '../../src/platform/project/model.ts'
 import { diskStore } from '../../src/platform/lake/store/disk-store.ts'
 import { s3Store } from '../../src/platform/lake/store/s3-store.ts'
 import { diskDrop } from '../../src/platform/source/drop.ts'
@@ -53,6 +54,24 @@ describe('examine()', () => {
   beforeEach(async () => {
     system = await createSystem()
     await seedTotesys(system.sql)
+  })
+
+  it.each<[string, Partial<Sums>, string]>([
+    ['a grain with a column twice', { grains: { due: ['paid', 'paid'] } }, 'name paid twice'],
+    ['a grain without columns', { grains: { due: [] } }, 'have no columns'],
+    ['a sum with a name that the platform uses', { columns: { row_count: '1' } }, 'row_count'],
+  ])('finds a project that no run accepts: %s', async (_, change, said) => {
+    const { project } = system.deps
+    const models = project.models.map((model) =>
+      model.table === 'fact_payment' && model.kind === 'fact' && model.sums !== undefined
+        ? { ...model, sums: { ...model.sums, ...change } }
+        : model,
+    )
+    const found = await faults({ ...system.deps, project: { ...project, models } })
+    expect(found.find(({ what }) => what === 'the project is consistent')).toMatchObject({
+      detail: expect.stringContaining(said) as string,
+      hint: expect.not.stringContaining('doctor') as string,
+    })
   })
 
   it('I3 leaves probes that no later probe changes, on one disk', async () => {

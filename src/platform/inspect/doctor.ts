@@ -7,6 +7,7 @@ import type { Deps } from '../deps.ts'
 import { ConfigError, ContractError } from '../errors.ts'
 import type { ObjectStore } from '../lake/store/object-store.ts'
 import { checkContinued } from '../load/load.ts'
+import { checkProject } from '../project/check-project.ts'
 import type { Project } from '../project/project.ts'
 import type { Drop } from '../source/drop.ts'
 import type { FeedServer } from '../source/feed-sources.ts'
@@ -33,6 +34,9 @@ export interface ExamineOptions {
 export async function examine(deps: Deps, { reader }: ExamineOptions = {}): Promise<Finding[]> {
   return [
     ...(await examineSource(deps)),
+    await check('the project is consistent', () => examineProject(deps.project), {
+      next: 'correct the project',
+    }),
     ...(await examineWarehouse(deps)),
     ...(reader === undefined ? [] : [await examineReader(deps, reader)]),
     await check('the ingestion zone can be written', () => examineZone(deps, deps.ingestion), {
@@ -46,6 +50,12 @@ export async function examine(deps: Deps, { reader }: ExamineOptions = {}): Prom
     }),
     ...(await examineFeeds(deps)),
   ]
+}
+
+/** Checks the names in the project, as every stage does. */
+async function examineProject(project: Project): Promise<string> {
+  checkProject(project)
+  return `${project.source.tables.length} source tables, ${project.models.length} star tables`
 }
 
 /** What to check if a zone or the drop, a folder or a bucket, cannot be used. */
