@@ -2,8 +2,6 @@
 // docs/performance.md. Exits 1 when a bar is missed or something could not be measured. Needs nothing
 // but npm's packages; everything it makes lies in the temporary folder and is removed. `--peers`
 // also needs Python, and keeps the packages of the peers in the user's cache folder.
-import { parseArgs } from 'node:util'
-import { ConfigError } from '../src/platform/errors.ts'
 import { measureBulkChange } from './bulk-change.ts'
 import { measureDimensions } from './dimensions.ts'
 import { isStopped } from './ending.ts'
@@ -11,8 +9,9 @@ import { measureEvery } from './every.ts'
 import { measureExtract } from './extract.ts'
 import { measureFeeds } from './feeds.ts'
 import { measureFirstLoad } from './first-load.ts'
-import { atGate, findUnmeasured, GATE_ORDERS } from './gate.ts'
+import { atGate, findUnmeasured } from './gate.ts'
 import { isMissed, type Measurement } from './measure.ts'
+import { type Part, parseOptions } from './options.ts'
 import { measurePages } from './pages.ts'
 import { openPeers, type Peers } from './peers.ts'
 import { inChild } from './process.ts'
@@ -26,57 +25,22 @@ import { measureVerify } from './verify.ts'
 
 const SMALL_ORDERS = 2000
 const DIMENSION_ROWS = 2_000_000
-/** In this order. Those after `extract` work on the same filled lake and warehouse. */
-const PARTS = [
-  'feeds',
-  'small',
-  'first_load',
-  'extract',
-  'bulk_change',
-  'runs',
-  'every',
-  'pages',
-  'verify',
-  'start',
-  'dimensions',
-] as const
-type Part = (typeof PARTS)[number]
-const GATE_PARTS: readonly Part[] = ['first_load', 'extract', 'bulk_change']
 
-const { values } = parseArgs({
-  options: {
-    // Default: 1,000,000.
-    orders: { type: 'string' },
-    repetitions: { type: 'string', default: '3' },
-    // Seconds for which changes are made while `run --every 1s` works.
-    seconds: { type: 'string', default: '90' },
-    // Measures only these PARTS.
-    only: { type: 'string', multiple: true },
-    // The first load at five times the orders too, once, and at ten times.
-    linear: { type: 'boolean', default: false },
-    tenfold: { type: 'boolean', default: false },
-    // Other ways to the same tables take their turns; their packages come from PyPI.
-    peers: { type: 'boolean', default: false },
-    // Fails on a regression only: limits with room for noise, a small source, three parts.
-    gate: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-    // Writes the figures into docs/performance.json, and docs/performance.md from it.
-    record: { type: 'boolean', default: false },
-  },
-})
-const orders = wholeNumber('orders', values.orders ?? (values.gate ? GATE_ORDERS : 1_000_000), 1000)
-const repetitions = wholeNumber('repetitions', values.repetitions, 1)
-const seconds = wholeNumber('seconds', values.seconds, 1)
-const only = values.gate ? GATE_PARTS : values.only?.map(partOf)
-const wants = (...parts: readonly Part[]) =>
-  parts.some((part) => only === undefined || only.includes(part))
+const options = parseOptions(process.argv.slice(2))
+if ('usage' in options) {
+  const stream = options.exitCode === 0 ? process.stdout : process.stderr
+  stream.write(`${options.usage}\n`)
+  process.exit(options.exitCode)
+}
+const { orders, repetitions, seconds, gate } = options
+const wants = (...parts: readonly Part[]) => parts.some((part) => options.parts.includes(part))
 
 const circumstances = readCircumstances()
-const report = values.json ? jsonReport() : textReport()
+const report = options.json ? jsonReport() : textReport()
 const measured: Measurement[] = []
 const failed: string[] = []
 
-const peersOn = values.peers && wants('first_load', 'extract') ? await tryPeers() : noPeers
+const peersOn = options.peers && wants('first_load', 'extract') ? await tryPeers() : noPeers
 await measure('feeds', () => measureFeeds(repetitions))
 await measure('small', measureSmall, { orders: SMALL_ORDERS })
 if (wants('first_load', 'extract', 'bulk_change', 'runs', 'every', 'pages', 'verify', 'start')) {
@@ -84,7 +48,7 @@ if (wants('first_load', 'extract', 'bulk_change', 'runs', 'every', 'pages', 'ver
   report.filled(system)
   await measureAt(system)
 }
-for (const factor of [...(values.linear ? [5] : []), ...(values.tenfold ? [10] : [])]) {
+for (const factor of [...(options.linear ? [5] : []), ...(options.tenfold ? [10] : [])]) {
   await measure('first_load', () => measureLinear(factor), {
     orders: orders * factor,
     title: `first_load × ${factor}`,
@@ -94,7 +58,7 @@ await measure('dimensions', async () => {
   await using system = await openBenchSystem(1000)
   return await measureDimensions(system, { rows: DIMENSION_ROWS, repetitions })
 })
-if (values.gate) failed.push(...findUnmeasured(measured))
+if (gate) failed.push(...findUnmeasured(measured))
 const missed = measured
   .filter(isMissed)
   .map((one) =>
@@ -102,7 +66,7 @@ const missed = measured
       ? one.name
       : `${one.name} at ${one.orders} orders`,
   )
-if (values.record) recordFigures(measured, circumstances)
+if (options.record) recordFigures(measured, circumstances)
 report.finished({ missed, failed })
 process.exitCode = missed.length + failed.length === 0 ? 0 : 1
 
@@ -118,7 +82,7 @@ async function measure(
   try {
     const sized = size === undefined ? {} : { orders: size }
     const own = (await work()).map((one) => ({ ...one, ...sized }))
-    const found = values.gate ? atGate(own) : own
+    const found = gate ? atGate(own) : own
     report.measured(found)
     measured.push(...found)
   } catch (error) {
@@ -191,16 +155,4 @@ function noPeers(): Peers {
 async function tryPeers(): Promise<(system: BenchSystem) => Peers> {
   await using small = await openBenchSystem(1000)
   return await openPeers(small, report)
-}
-
-function partOf(name: string): Part {
-  const found = PARTS.find((part) => part === name)
-  if (found !== undefined) return found
-  throw new ConfigError(`--only must be one of ${PARTS.join(', ')}`, { code: 'BENCH_OPTION' })
-}
-
-function wholeNumber(name: string, text: string | number, least: number): number {
-  const value = Number(text)
-  if (Number.isSafeInteger(value) && value >= least) return value
-  throw new ConfigError(`--${name} must be a whole number from ${least}`, { code: 'BENCH_OPTION' })
 }
