@@ -116,7 +116,7 @@ it.each([
   [
     'two checks with one name',
     { models: [{ ...dimension, checks: [check('odd'), check('odd')] }, fact] },
-    'check of dim_a name odd is taken',
+    'name odd is taken: another check of dim_a',
   ],
   [
     'a check with the name of one of the platform’s reasons',
@@ -146,7 +146,7 @@ it.each([
         { name: 't', sql },
       ],
     },
-    'data test name t is taken',
+    'name t is taken: another data test',
   ],
   [
     'the name of a view of changes that a test may read',
@@ -211,7 +211,11 @@ it.each<[string, Partial<Fact>, string]>([
     { sums: { ...sums, columns: { day: 'units' } } },
     'day is taken',
   ],
-  ['a column of every sum', { sums: { ...sums, grains: { day: ['row_count'] } } }, 'is taken'],
+  [
+    'a column of every sum',
+    { sums: { ...sums, grains: { day: ['row_count'] } } },
+    'The name row_count is taken: another sums column of',
+  ],
   ['a derived column that no grain names', { sums: { ...sums, derived: { week: '1' } } }, 'week'],
   [
     'a table with a long name',

@@ -213,8 +213,10 @@ function checkDistinct(kind: string, names: readonly string[]): void {
     const folded = name.toLowerCase()
     if (seen.has(folded)) {
       throw fault(
-        `The ${kind} name ${name} is taken: names must differ in more than case`,
-        'rename it; for a source table, put its name in the source into relation',
+        `The name ${name} is taken: another ${kind} cannot have it, in other capitals either`,
+        kind === 'source table'
+          ? 'rename it, and put its name in the source into relation'
+          : 'rename it',
       )
     }
     seen.add(folded)
