@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { examine } from '../../src/platform/inspect/doctor.ts'
 import type { Deps } from '../../src/platform/deps.ts'
 import { extract } from '../../src/platform/extract/extract.ts'
+import { createConnectionPool } from '../../src/platform/io/connection-pool.ts'
 import { run } from '../../src/platform/pipeline.ts'
 import { ask } from '../../src/platform/presentation/ask.ts'
 import { createReader } from '../../src/platform/presentation/reader.ts'
@@ -92,6 +93,21 @@ async function findLeft(url: string): Promise<unknown> {
   }
 }
 
+/** Sets, prepares and locks something in the session that all clients of the pool share. */
+async function prepareSession(url: string): Promise<void> {
+  const client = new pg.Client(url)
+  await client.connect()
+  try {
+    await client.query(`
+      set search_path = app;
+      set work_mem = '12MB';
+      prepare shared as select 1;
+      select pg_advisory_lock(7)`)
+  } finally {
+    await client.end()
+  }
+}
+
 const THING = `
   create table thing (id integer primary key, i interval, f float8, b bytea, m money, d date,
       t timestamptz, x xml, a text[], n text);
@@ -154,6 +170,22 @@ describe.skipIf(isPoolerMissing())(
       })
       expect(status).toMatchObject({ batches: { warehouse: 2 }, isFresh: true })
       expect((await examine(deps)).filter(({ ok }) => !ok)).toEqual([])
+      expect(await Promise.all(urls.map(findLeft))).toEqual(before)
+    })
+
+    it('keeps connections open between runs, and takes nothing from its other clients', async () => {
+      const { deps, system } = await open(THING, { project: thingProject(COLUMNS) })
+      await using pool = createConnectionPool()
+      const source = { ...deps.source, pool }
+      const warehouse = { ...deps.warehouse, pool }
+      const urls = [source.url, warehouse.url]
+      // As a pooler does for each session that it opens, on behalf of all its clients.
+      await Promise.all(urls.map(prepareSession))
+      const before = await Promise.all(urls.map(findLeft))
+      for (const note of ['first', 'second']) {
+        await system.sql.query(`set transform_null_equals = off; update thing set n = '${note}'`)
+        expect((await run({ ...deps, source, warehouse })).failures).toEqual([])
+      }
       expect(await Promise.all(urls.map(findLeft))).toEqual(before)
     })
 

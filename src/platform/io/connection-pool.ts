@@ -20,8 +20,9 @@ export interface ConnectionPool extends AsyncDisposable {
   take(url: string): Promise<KeptConnection | undefined>
   /**
    * Keeps a connection, after rolling back what it has begun and discarding what belongs to its
-   * session. Returns false if it must be closed: it is lost, waits for an answer, is old, or there
-   * are enough.
+   * session. Behind a pooler the server's session is not this connection's own: other clients use
+   * it too, so nothing is discarded. Returns false if the connection must be closed: it is lost,
+   * waits for an answer, is old, or there are enough.
    */
   keep(url: string, connection: KeptConnection): Promise<boolean>
 }
@@ -49,24 +50,13 @@ export function createConnectionPool({
   const since = new WeakMap<KeptConnection, number>()
   let isOpen = true
 
-  const answers = async (connection: KeptConnection, text: string): Promise<boolean> => {
-    const { client } = connection
-    const query = { text, query_timeout: answerMs }
-    const isAlive = await client.query(query).then(
-      () => client.getTransactionStatus() === 'I',
-      () => false,
-    )
-    // Nobody waits for the rest of a late answer.
-    if (!isAlive) socketOf(client).destroy()
-    return isAlive
-  }
   return {
     async take(url) {
       for (;;) {
         const next = idle.get(url)?.pop()
         if (next === undefined) return undefined
         next.wake()
-        if (await answers(next.connection, '')) return next.connection
+        if (await isAnswered(next.connection, { text: '', answerMs })) return next.connection
         await next.connection.close()
       }
     },
@@ -79,11 +69,16 @@ export function createConnectionPool({
         Date.now() - firstKept <= maxAgeMs &&
         (idle.get(url)?.length ?? 0) < size
       if (!mayBeKept() || !connection.isReady()) return false
-      if (client.getTransactionStatus() !== 'I' && !(await answers(connection, 'rollback'))) {
+      if (
+        client.getTransactionStatus() !== 'I' &&
+        !(await isAnswered(connection, { text: 'rollback', answerMs }))
+      ) {
         return false
       }
       // A migration may have set or locked something for the session.
-      if (!(await answers(connection, 'discard all')) || !mayBeKept()) return false
+      const isOwn = await isOwner(connection, answerMs)
+      if (isOwn && !(await isAnswered(connection, { text: 'discard all', answerMs }))) return false
+      if (!mayBeKept()) return false
       const kept = idle.get(url) ?? []
       since.set(connection, firstKept)
       const forget = () => kept.splice(0, kept.length, ...kept.filter((each) => each !== one))
@@ -117,6 +112,46 @@ export function createConnectionPool({
       }
     },
   }
+}
+
+/**
+ * The rows of a statement, after which no transaction is open. Undefined if the server does not
+ * answer in time: then the connection is lost.
+ */
+async function ask<Row extends object>(
+  { client }: KeptConnection,
+  { text, answerMs }: { text: string; answerMs: number },
+): Promise<readonly Row[] | undefined> {
+  const query = { text, query_timeout: answerMs }
+  const rows = await client.query<Row>(query).then(
+    (found) => (client.getTransactionStatus() === 'I' ? found.rows : undefined),
+    () => undefined,
+  )
+  // Nobody waits for the rest of a late answer.
+  if (rows === undefined) socketOf(client).destroy()
+  return rows
+}
+
+async function isAnswered(...asked: Parameters<typeof ask>): Promise<boolean> {
+  return (await ask(...asked)) !== undefined
+}
+
+/** What `isOwner` has found, by connection. */
+const owners = new WeakMap<KeptConnection, boolean>()
+
+/**
+ * Whether the server's session belongs to this connection alone. A pooler gives each transaction
+ * another session, so it answers a new connection with a process number of its own.
+ */
+async function isOwner(connection: KeptConnection, answerMs: number): Promise<boolean> {
+  const known = owners.get(connection)
+  if (known !== undefined) return known
+  const { client } = connection
+  const text = 'select pg_catalog.pg_backend_pid() as pid'
+  const rows = await ask<{ pid: number }>(connection, { text, answerMs })
+  const isSame = 'processID' in client && rows?.[0]?.pid === client.processID
+  if (rows !== undefined) owners.set(connection, isSame)
+  return isSame
 }
 
 interface Idle {
