@@ -402,4 +402,76 @@ describe('a record', () => {
     await writeFile(pathOf(2), own)
     expect((await readCommit(reopen(name), 3))?.batch).toBe(3)
   })
+
+  describe('in a log that was put back and went on in another way', () => {
+    /** Changes one table in each batch, so that the last record refers to the others. */
+    async function write(from: CommitRecord | undefined, files: string): Promise<CommitRecord> {
+      let last = from
+      for (const name of ['one', 'two', 'three'].slice(last?.batch ?? 0)) {
+        const batch = (last?.batch ?? 0) + 1
+        const before = last?.tables ?? { one: changed(1), two: changed(1), three: changed(1) }
+        const next = {
+          ...changed(batch),
+          state: [{ ...fileAt(`${files}/${batch}`), role: 'base' }],
+        }
+        const carried = Object.entries(before).map(([table, entry]) => [table, carryOver(entry)])
+        const tables = { ...Object.fromEntries(carried), [name]: next } as typeof before
+        last = await commitBatch(zone, content(tables), { previous: last })
+      }
+      if (last === undefined) throw new Error('nothing was written')
+      return last
+    }
+    const fileAt = (key: string): FileRef => ({ key, rows: 1, bytes: 100, sha256: 'a'.repeat(64) })
+
+    /** Removes all batches but the first, and lets another process write other ones. */
+    async function goOn(): Promise<CommitRecord> {
+      const first = await readExistingCommit(zone, 1)
+      await Promise.all([rm(pathOf(2)), rm(pathOf(3))])
+      const mine = zone
+      zone = reopen()
+      try {
+        return await write(first, 'other')
+      } finally {
+        zone = mine
+      }
+    }
+
+    it('I14 refers to what is there now, as far as this process had read', async () => {
+      await write(undefined, 'own')
+      await readLastCommit(zone)
+      const last = await goOn()
+      expect(await readLastCommit(zone)).toEqual(last)
+    })
+
+    it('I14 refers to what is there now, although it has outgrown what this process had read', async () => {
+      await write(undefined, 'own')
+      await readLastCommit(zone)
+      const third = await goOn()
+      const mine = zone
+      zone = reopen()
+      const last = await commitBatch(zone, content(third.tables), { previous: third })
+      zone = mine
+      expect(await readLastCommit(zone)).toEqual(last)
+    })
+
+    it('I14 refers to what is there now, if the search begins at a later batch', async () => {
+      await write(undefined, 'own')
+      await readLastCommit(zone)
+      const third = await goOn()
+      const mine = zone
+      zone = reopen()
+      const last = await commitBatch(zone, content(third.tables), { previous: third })
+      zone = mine
+      expect(await readLastCommit(zone, last.batch)).toEqual(last)
+    })
+
+    it('I14 refers to what is there now, if this process had written it', async () => {
+      const third = await write(undefined, 'own')
+      const fourth = await commitBatch(zone, content(third.tables), { previous: third })
+      expect(await readLastCommit(zone)).toEqual(fourth)
+      await rm(pathOf(4))
+      const last = await goOn()
+      expect(await readLastCommit(zone)).toEqual(last)
+    })
+  })
 })

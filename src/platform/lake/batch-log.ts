@@ -30,8 +30,16 @@ export async function readExistingCommit(zone: Zone, batch: number): Promise<Com
  * 0), or at the newest batch that this process has seen.
  */
 export async function readLastCommit(zone: Zone, hint = 0): Promise<CommitRecord | undefined> {
-  const last = await findLast(zone, Math.max(hint, logMemory(zone).last))
-  logMemory(zone).last = last?.batch ?? 0
+  const memory = logMemory(zone)
+  const seen = memory.newest?.batch ?? 0
+  const begin = Math.max(hint, seen)
+  const [last] = await Promise.all([
+    findLast(zone, begin),
+    // The search itself reads the record that it begins at.
+    seen > 0 && seen < begin ? readStored(zone, seen) : undefined,
+  ])
+  if (memory.newest === undefined) memory.referred.clear()
+  memory.newest = last
   return last && (await complete(zone, last))
 }
 
@@ -161,7 +169,7 @@ export async function commitBatch(
   const { record, body } = writeRecord(content, place)
   const outcome = await zone.store.putIfAbsent(zone.prefix + commitKey(record.batch), body)
   if (outcome === 'exists') throw batchTaken(record.batch)
-  logMemory(zone).last = record.batch
+  logMemory(zone).newest = record
   return record
 }
 
@@ -222,8 +230,17 @@ async function hasCommit(zone: Zone, batch: number): Promise<boolean> {
 async function readStored(zone: Zone, batch: number): Promise<StoredRecord | undefined> {
   const key = zone.prefix + commitKey(batch)
   const body = await zone.store.get(key)
-  if (body === undefined) return undefined
-  const { parsed } = logMemory(zone)
+  const memory = logMemory(zone)
+  const record = body && parseOnce(memory, { body, key, batch })
+  const { newest } = memory
+  if (newest?.batch === batch && newest.checksum !== record?.checksum) memory.newest = undefined
+  return record
+}
+
+function parseOnce(
+  { parsed }: LogMemory,
+  { body, key, batch }: { body: Buffer; key: string; batch: number },
+): StoredRecord {
   const known = parsed.get(batch)
   if (known?.body.equals(body) === true) return known.record
   const record = parseRecord(body, key)
@@ -270,9 +287,13 @@ async function readReferred(
 
 /** What a process remembers about one log. */
 interface LogMemory {
-  /** The newest batch seen. */
-  last: number
-  /** Records that others refer to. */
+  /**
+   * The newest record seen, which by its checksum vouches for all before it. Undefined if the log
+   * has another record there now, or none: then the log was put back, and perhaps went on in another
+   * way.
+   */
+  newest: Pick<StoredRecord, 'batch' | 'checksum'> | undefined
+  /** Records that others refer to, as far as `newest` vouches for them. */
   readonly referred: Map<number, Promise<StoredRecord>>
   /** The last few records read, so that the same bytes are parsed and checked once. */
   readonly parsed: Map<number, { readonly body: Buffer; readonly record: StoredRecord }>
@@ -284,7 +305,11 @@ function logMemory({ store, prefix, memory }: Zone): LogMemory {
   const stores = logsIn(memory)
   const logs = stores.get(store) ?? new Map<string, LogMemory>()
   stores.set(store, logs)
-  const log = logs.get(prefix) ?? { last: 0, referred: boundedMap(2048), parsed: boundedMap(4) }
+  const log = logs.get(prefix) ?? {
+    newest: undefined,
+    referred: boundedMap(2048),
+    parsed: boundedMap(4),
+  }
   logs.set(prefix, log)
   return log
 }
