@@ -475,6 +475,42 @@ describe('load() of a large first batch', () => {
     expect(await shop.query(ATTACHED)).toEqual(before)
     expect((await shop.query<Seen>(SEEN))[0]?.stocks).toBe(10_001)
   })
+
+  it.each(['fact_stock', 'fact_stock_current', 'dim_item'])(
+    'I15 waits for nobody who reads %s, which then keeps its keys and indexes',
+    async (table) => {
+      await using shop = await createShop()
+      await shop.sql.query(`
+        insert into item select id, 'item', 1, null from generate_series(1000, 11000) as id;
+        insert into stock select id, 1000, id from generate_series(1, 10001) as id`)
+      // Migrates and loads nothing.
+      await load(shop.deps)
+      const before = await shop.query(ATTACHED)
+      const reader = await shop.warehouse.client()
+      await reader.query(`begin; select count(*) from ${table}`)
+      expect((await run(withLimits(shop.deps, { lockWaitMs: 2000 }))).failures).toEqual([])
+      await reader.query('commit')
+      expect(await shop.query(ATTACHED)).toEqual(before)
+      expect((await shop.query<Seen>(SEEN))[0]).toMatchObject({
+        ledger: 1,
+        stocks: 10_001,
+        current_stocks: 10_001,
+      })
+    },
+  )
+
+  it('I15 waits for nobody who reads a fact that only a later batch fills', async () => {
+    await using shop = await createShop()
+    await shop.sql.query(`delete from sale; delete from stock`)
+    await shop.run()
+    await shop.sql.query(`insert into stock select id, 1, id from generate_series(1, 10001) as id`)
+    const reader = await shop.warehouse.client()
+    await reader.query(`begin; select count(*) from fact_stock_current`)
+    const { failures, loaded } = await run(withLimits(shop.deps, { lockWaitMs: 2000 }))
+    expect(failures).toEqual([])
+    expect(loaded?.batches).toEqual([2])
+    await reader.query('commit')
+  })
 })
 
 describe('loadBatch()', () => {

@@ -1,5 +1,8 @@
 import { readFileSync } from 'node:fs'
-import type { Client } from '../io/postgres.ts'
+import { codeOf } from '../errors.ts'
+import { type Client, onlyRow } from '../io/postgres.ts'
+import { asciiLiteral } from '../io/session.ts'
+import { SQL_STATE } from '../io/sql-states.ts'
 import { identifier } from '../io/sql.ts'
 
 const ATTACHMENTS = readFileSync(new URL('./attachments.sql', import.meta.url), 'utf8')
@@ -22,9 +25,12 @@ interface Attachment {
  * transaction brings everything back. What could not be put back as it was stays where it is
  * (`attachments.sql`).
  *
- * Readers of these tables wait until the transaction ends, but there is nothing to read yet. Taking
- * a foreign key off also locks the table that it names, so foreign keys stay on unless
+ * New readers of these tables wait until the transaction ends, but there is nothing to read yet.
+ * Taking a foreign key off also locks the table that it names, so foreign keys stay on unless
  * `withForeignKeys`: for the first batch, when all tables are empty.
+ *
+ * Waits for nobody, because a reader may keep a table for as long as it likes (I15). If somebody
+ * reads one of the tables at this moment, everything stays on, and the load only takes longer.
  */
 export async function bareTables(
   client: Client,
@@ -37,10 +43,32 @@ export async function bareTables(
     withForeignKeys,
   ])
   // The last first, because foreign keys depend on the keys that they name.
-  for (const { removal } of attachments.toReversed()) await client.query(removal)
+  const removals = attachments.toReversed().map(({ removal }) => removal)
+  if (!(await runAtOnce(client, removals))) return { restore: async () => {} }
   return {
     async restore() {
       for (const { restoration } of attachments) await client.query(restoration)
     },
+  }
+}
+
+/** Runs all statements, or none of them if one would have to wait for a lock. */
+async function runAtOnce(client: Client, statements: readonly string[]): Promise<boolean> {
+  const found = await client.query<{ limit: string }>(
+    `select current_setting('lock_timeout') as limit`,
+  )
+  const { limit } = onlyRow(found)
+  await client.query(`savepoint at_once; set local lock_timeout = '1ms'`)
+  try {
+    for (const statement of statements) await client.query(statement)
+    await client.query(`
+      set local lock_timeout = ${asciiLiteral(limit)};
+      release savepoint at_once`)
+    return true
+  } catch (error) {
+    if (codeOf(error) !== SQL_STATE.lockNotAvailable) throw error
+    // This also takes back the limit, and releases the locks that were taken.
+    await client.query('rollback to savepoint at_once; release savepoint at_once')
+    return false
   }
 }
