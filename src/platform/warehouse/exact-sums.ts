@@ -59,7 +59,9 @@ async function checkImmutable(
   for (const sql of [...Object.values(columns), ...Object.values(derived)]) {
     await client.query(`create index on ${checked} ((${sql}))`).catch((error: unknown) => {
       if (codeOf(error) !== SQL_STATE.invalidObjectDefinition) throw error
-      throw invalidSums(fact, `${sql} may have another value tomorrow or elsewhere`, error)
+      throw invalidSums(fact, `${sql} may have another value tomorrow or elsewhere`, {
+        cause: error,
+      })
     })
   }
   await client.query(`drop table ${checked}`)

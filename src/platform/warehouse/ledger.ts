@@ -1,13 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { ConfigError } from '../errors.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { onlyRow } from '../io/postgres.ts'
 import { asciiLiteral } from '../io/session.ts'
-import { identifier } from '../io/sql.ts'
 import {
+  forbidden,
   inSnapshot,
   selectRows,
-  type Warehouse,
   type WarehouseClient,
   writeAndSelect,
 } from './warehouse.ts'
@@ -60,13 +58,6 @@ export async function findLedgerHead(session: WarehouseClient): Promise<LedgerHe
       return there ? await readLedgerHead(session) : undefined
     }),
   )
-}
-
-function forbidden({ title, schema }: Warehouse, user: string): ConfigError {
-  return new ConfigError(`${title} does not let ${user} use its schema ${schema}`, {
-    code: 'WAREHOUSE_PERMISSION',
-    hint: `grant usage on schema ${identifier(schema)} to ${identifier(user)};`,
-  })
 }
 
 /**

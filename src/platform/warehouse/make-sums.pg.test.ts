@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createShop, type ShopSystem } from '../../../test/support/shop.ts'
+import { ConfigError } from '../errors.ts'
 import { run } from '../pipeline.ts'
 import { isDifferent } from '../inspect/verified-table.ts'
 import { verify } from '../inspect/verify.ts'
@@ -302,6 +303,26 @@ describe('sums', () => {
     })
     expect(failures).toEqual([])
     await shop.query(`alter database ${shop.warehouse.name} reset all`)
+  })
+
+  it.each([
+    ['a view in the place of a table', 'view', 'fact_sale_by_item', 'as select 1 as x'],
+    ['a table in the place of their view', 'table', 'fact_sale_sums_current', '(x integer)'],
+    ['a sequence in the place of a table', 'sequence', 'fact_sale_by_day', ''],
+  ])('leave %s, and say how to rename it', async (_what, kind, name, definition) => {
+    await using own = await createShop()
+    await own.run()
+    await own.query(`create ${kind} ${name} ${definition}`)
+    const project = await own.changed({ sums: { fact_sale: SUMS } })
+    const [failure] = (await run({ ...own.deps, project })).failures
+    expect(failure?.error).toMatchObject({
+      code: 'SUMS_INVALID',
+      message: expect.stringContaining(name),
+      hint: expect.stringContaining(`alter ${kind} "public"."${name}" rename to`),
+    })
+    const { hint = '' } = failure?.error instanceof ConfigError ? failure.error : {}
+    await own.query(/alter .*;/.exec(hint)?.[0] ?? '')
+    expect((await run({ ...own.deps, project })).failures).toEqual([])
   })
 
   it('do not replace a table with the same name that somebody else made', async () => {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { codeOf, ConfigError, ContractError } from '../errors.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
 import { asciiLiteral, textArray } from '../io/session.ts'
@@ -6,9 +7,18 @@ import { identifier, identifiers } from '../io/sql.ts'
 import { type Fact, sumsName, sumsView } from '../project/model.ts'
 import { checkExact, readTypes } from './exact-sums.ts'
 import { hasUniqueIndex } from './make-history.ts'
-import { explainSums, fillSums, sumsFunction, type SumsTable, sumsTablesOf } from './sums.ts'
+import {
+  explainSums,
+  fillSums,
+  invalidSums,
+  sumsFunction,
+  type SumsTable,
+  sumsTablesOf,
+} from './sums.ts'
 import { createSumsFunction, createSumsView, viewComment } from './sums-view.ts'
 import { RESTORE } from './warehouse.ts'
+
+const NAME_TAKEN = readFileSync(new URL('./name-taken.sql', import.meta.url), 'utf8')
 
 /**
  * Creates or updates the sums of a fact: a table for each grain, filled from the current rows; the
@@ -31,11 +41,9 @@ export async function makeSums(
   if (onlyRow(found).served) return
   const made = await findMade(client, fact)
   const declared = new Set(made.filter(({ isDeclared }) => isDeclared).map(({ name }) => name))
-  await dropSums(
-    client,
-    fact,
-    made.map(({ name }) => name),
-  )
+  const names = made.map(({ name }) => name)
+  await checkNamesFree(client, fact, names)
+  await dropSums(client, fact, names)
   const { sums } = fact
   if (sums === undefined) return
   try {
@@ -52,6 +60,20 @@ export async function makeSums(
   } catch (error) {
     throw explainMaking(fact, { error, wasMade: declared.size > 0 })
   }
+}
+
+/**
+ * Throws `ConfigError` (`SUMS_INVALID`) if something else has the name that the view or a table of the
+ * sums needs. `made` names the tables that were made for the sums before.
+ */
+async function checkNamesFree(client: Client, fact: Fact, made: readonly string[]): Promise<void> {
+  const { rows } = await client.query<{ name: string; rename: string }>(NAME_TAKEN, [
+    sumsTablesOf(fact).flatMap(({ name }) => (made.includes(name) ? [] : [name])),
+    fact.sums === undefined && made.length === 0 ? '' : sumsView(fact),
+  ])
+  const [taken] = rows
+  if (taken === undefined) return
+  throw invalidSums(fact, `${taken.name} is the name of something else`, { hint: taken.rename })
 }
 
 /**

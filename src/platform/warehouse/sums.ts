@@ -67,10 +67,17 @@ export function loadedTables(model: Model): string[] {
 }
 
 /** The error for sums that Postgres cannot make, or cannot keep, as the project declares them. */
-export function invalidSums({ table }: Fact, why: string, cause?: unknown): ConfigError {
+export function invalidSums(
+  { table }: Fact,
+  why: string,
+  {
+    cause,
+    hint = `correct sums of ${table} in the project`,
+  }: { cause?: unknown; hint?: string } = {},
+): ConfigError {
   return new ConfigError(`The sums of ${table} cannot be kept: ${why}`, {
     code: 'SUMS_INVALID',
-    hint: `correct sums of ${table} in the project; nothing was changed`,
+    hint: `${hint}; nothing was changed`,
     cause,
   })
 }
@@ -89,7 +96,7 @@ export function explainSums(fact: Fact, error: unknown): unknown {
   }
   if (code === SQL_STATE.checkViolation) return invalidSums(fact, 'a sum is not a finite number')
   if (code.startsWith('22')) return invalidSums(fact, `an expression fails for a row [${code}]`)
-  return isWrongSql(code) ? invalidSums(fact, message, error) : error
+  return isWrongSql(code) ? invalidSums(fact, message, { cause: error }) : error
 }
 
 /** Whether Postgres does not take an expression as it is written. A missing right is another fault. */

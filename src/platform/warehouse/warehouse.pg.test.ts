@@ -54,6 +54,25 @@ describe("the warehouse's lock", () => {
     expect(await Promise.all(Array.from({ length: 8 }, write))).toEqual(Array(8).fill(1))
   })
 
+  it('is not made by a role without the right to use the schema, and the grant is named', async () => {
+    await using shop = await createShop()
+    await shop.run()
+    const role = `loader_${randomBytes(3).toString('hex')}`
+    await shop.query(`create role ${role} login password 'p'`)
+    await shop.query(`revoke usage on schema public from public`)
+    await shop.query(`grant connect on database ${shop.warehouse.name} to ${role}`)
+    try {
+      const url = Object.assign(new URL(shop.warehouse.url), { username: role, password: 'p' }).href
+      const { failures } = await run({ ...shop.deps, warehouse: { ...shop.deps.warehouse, url } })
+      expect(failures.at(-1)?.error).toMatchObject({
+        code: 'WAREHOUSE_PERMISSION',
+        hint: `grant usage on schema "public" to "${role}";`,
+      })
+    } finally {
+      await shop.query(`drop owned by ${role}; drop role ${role}`)
+    }
+  })
+
   it('is waited for as long as asked; 0 means not at all', async () => {
     await using shop = await createShop()
     await using one = await openWarehouse(shop.deps.warehouse)

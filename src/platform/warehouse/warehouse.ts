@@ -1,4 +1,5 @@
-import { codeOf, ConflictError } from '../errors.ts'
+import { readFileSync } from 'node:fs'
+import { codeOf, ConfigError, ConflictError } from '../errors.ts'
 import type { Database } from '../io/database.ts'
 import { connect, onlyRow, type PostgresClient } from '../io/postgres.ts'
 import { retry } from '../io/retry.ts'
@@ -12,6 +13,8 @@ import {
 } from '../io/session.ts'
 import { identifier } from '../io/sql.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
+
+const SCHEMA = readFileSync(new URL('./schema-state.sql', import.meta.url), 'utf8')
 
 /** The hint for a warehouse that somebody else has changed. */
 export const RESTORE =
@@ -233,11 +236,20 @@ export async function prepareLock(connection: WarehouseClient, waitMs: number): 
 
 async function makeSchema({ client, warehouse }: WarehouseClient): Promise<void> {
   const schema = identifier(warehouse.schema)
-  const found = await client.query<{ there: boolean }>(
-    'select to_regnamespace($1) is not null as there',
-    [schema],
-  )
-  if (!onlyRow(found).there) await client.query(`create schema ${schema}`)
+  const found = await client.query<{ there: boolean; closed: boolean; user: string }>(SCHEMA, [
+    schema,
+  ])
+  const { there, closed, user } = onlyRow(found)
+  if (!there) await client.query(`create schema ${schema}`)
+  else if (closed) throw forbidden(warehouse, user)
+}
+
+/** The error for a user who may not use the warehouse's schema. */
+export function forbidden({ title, schema }: Warehouse, user: string): ConfigError {
+  return new ConfigError(`${title} does not let ${user} use its schema ${schema}`, {
+    code: 'WAREHOUSE_PERMISSION',
+    hint: `grant usage on schema ${identifier(schema)} to ${identifier(user)};`,
+  })
 }
 
 /**
