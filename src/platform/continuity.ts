@@ -202,14 +202,34 @@ export async function checkWarehouse(
   if (last < head.batch) {
     // Another run may have captured and loaded it since the zone was read.
     await checkNotTaken(zone, last + 1)
-    throw new ContractError(
-      `The ingestion zone ${describeZone(zone)} ends at batch ${last}, but the warehouse ` +
-        `was loaded up to batch ${head.batch}`,
-      { code: 'LAKE_BEHIND', hint: WAREHOUSE_WAY_BACK },
-    )
+    throw behind(zone, { last, loaded: head.batch })
   }
   const record = last === head.batch ? captured : await readCommit(zone, head.batch)
   checkLoaded(head, { zone, record })
+}
+
+/**
+ * Throws `ContractError` (`LAKE_BEHIND`) if the ingestion zone lacks the newest batch that the
+ * warehouse holds (I14). `captured` is the newest record that was read from the zone; a run may have
+ * added more since.
+ */
+export async function checkReached(
+  deps: Deps,
+  captured: CommitRecord | undefined,
+  loaded: number,
+): Promise<void> {
+  const last = captured?.batch ?? 0
+  if (last >= loaded) return
+  const zone = ingestionZone(deps)
+  if ((await readCommit(zone, loaded)) === undefined) throw behind(zone, { last, loaded })
+}
+
+function behind(zone: Zone, { last, loaded }: { last: number; loaded: number }): ContractError {
+  return new ContractError(
+    `The ingestion zone ${describeZone(zone)} ends at batch ${last}, but the warehouse ` +
+      `was loaded up to batch ${loaded}`,
+    { code: 'LAKE_BEHIND', hint: WAREHOUSE_WAY_BACK },
+  )
 }
 
 /**

@@ -6,7 +6,7 @@ import { diskStore } from '../../src/platform/lake/store/disk-store.ts'
 import { commitKey } from '../../src/platform/lake/zone.ts'
 import { generationOf } from '../../src/platform/project/generation.ts'
 import { collect, load, run, transform } from '../../src/platform/pipeline.ts'
-import { readStatus } from '../../src/platform/inspect/status.ts'
+import { readStatus, type Status } from '../../src/platform/inspect/status.ts'
 import { verify } from '../../src/platform/inspect/verify.ts'
 import { listKeys } from '../support/lake.ts'
 import {
@@ -92,6 +92,10 @@ async function refusedRuns(): Promise<{ code: string; said: string; wrote: boole
   return { code, said: [...said].join('; '), wrote }
 }
 
+function status(deps = system.deps): Promise<Status> {
+  return readStatus(deps, { reader: deps.warehouse, promiseMs: 60_000, now: new Date() })
+}
+
 /** An error that names these parts and says, correctly, that nothing was written. */
 function refusal(code: string, ...names: readonly string[]): unknown {
   const pattern = [...names, 'nothing was written'].map((name) => escape(name)).join('.*')
@@ -172,8 +176,7 @@ describe('an ingestion zone that is not the one the processed zone was made from
     for (const stage of [collect, transform]) {
       await expect(stage(system.deps)).rejects.toMatchObject({ code: 'LAKE_BEHIND' })
     }
-    const options = { reader: system.deps.warehouse, promiseMs: 60_000, now: new Date() }
-    await expect(readStatus(system.deps, options)).rejects.toMatchObject({ code: 'LAKE_BEHIND' })
+    await expect(status()).rejects.toMatchObject({ code: 'LAKE_BEHIND' })
     await expect(verify(system.deps)).rejects.toMatchObject({ code: 'LAKE_BEHIND' })
   })
 })
@@ -204,6 +207,7 @@ describe('a processed zone that is not the one the warehouse was loaded from', (
   it('I14 removed together with the ingestion zone: a loaded warehouse keeps a new log from beginning', async () => {
     await rm(folderOf('processed'), { recursive: true })
     await rm(folderOf('ingestion'), { recursive: true })
+    await expect(status()).rejects.toMatchObject({ code: 'LAKE_BEHIND' })
     expect(await refusedRuns()).toEqual(
       refusal('LAKE_BEHIND', folderOf('ingestion'), 'at batch 0', 'to batch 3'),
     )
@@ -213,6 +217,7 @@ describe('a processed zone that is not the one the warehouse was loaded from', (
     await rm(ingested(3))
     await rm(transformed(3))
     forget()
+    await expect(status()).rejects.toMatchObject({ code: 'LAKE_BEHIND' })
     expect(await refusedRuns()).toEqual(
       refusal('LAKE_BEHIND', folderOf('ingestion'), 'ends at batch 2', 'up to batch 3'),
     )
@@ -273,6 +278,24 @@ describe('a warehouse', () => {
     await system.run()
     expect(await orderHistory(system, 1)).toContain('update 300')
     await expectFaithful(system)
+  })
+
+  it('that a run has loaded since status read the zones is not another lake', async () => {
+    await openAt(2)
+    const key = commitKey(3)
+    let isFirst = true
+    const get = async (wanted: string) => {
+      const found = await system.deps.ingestion.get(wanted)
+      if (wanted !== key || !isFirst) return found
+      isFirst = false
+      await system.sql.query(insertOrders([[4, 40]]))
+      await system.run()
+      return found
+    }
+    const ingestion = { ...system.deps.ingestion, get }
+    expect(await status({ ...system.deps, ingestion })).toMatchObject({
+      batches: { ingestion: 2, warehouse: 3 },
+    })
   })
 
   it('that another run has loaded since the zones were read is not another lake', async () => {

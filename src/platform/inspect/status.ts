@@ -1,4 +1,4 @@
-import { checkEnds, type Heads, readHeads } from '../continuity.ts'
+import { checkEnds, checkReached, type Heads, readHeads } from '../continuity.ts'
 import type { Deps } from '../deps.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import type { Client } from '../io/postgres.ts'
@@ -84,7 +84,8 @@ export interface StatusOptions {
 
 /**
  * How far source changes have come (captured, transformed, loaded), and how old the warehouse is.
- * Read-only. The cost does not grow with the log. Throws what `readHeads` and `checkEnds` throw.
+ * Read-only. The cost does not grow with the log. Throws what `readHeads`, `checkEnds` and `checkReached`
+ * throw.
  */
 export async function readStatus(deps: Deps, options: StatusOptions): Promise<Status> {
   const generation = generationOf(deps.project)
@@ -106,6 +107,7 @@ export async function readStatus(deps: Deps, options: StatusOptions): Promise<St
       facts: found === undefined ? [] : await countFacts(deps, warehouse),
     }
   })
+  await checkReached(deps, captured, head?.batch ?? 0)
   const lagMs = head && options.now.getTime() - Date.parse(head.completeTo)
   const batches = {
     ingestion: captured?.batch ?? 0,
