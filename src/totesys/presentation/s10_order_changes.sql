@@ -9,54 +9,51 @@ with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
 ),
 
-amended as (
-    select distinct f.sales_order_id
-    from fact_sales_order as f
-    where f.record_operation = 'update'
-),
-
-version as (
-    select
-        f.sales_record_id,
-        lag(f.sales_record_id) over earlier_first as record_id_before
-    from fact_sales_order as f
-    inner join amended as a on a.sales_order_id = f.sales_order_id
-    window earlier_first as (partition by f.sales_order_id order by f.sales_record_id)
-),
-
+-- Each update beside the version before it.
 change as (
     select
         f.sales_order_id,
         date_trunc('month', f.recorded_at at time zone 'utc')::date as month,
-        x.field
-    from version as v
-    inner join fact_sales_order as f on f.sales_record_id = v.sales_record_id
-    inner join fact_sales_order as b on b.sales_record_id = v.record_id_before
-    inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_staff as s on s.staff_id = f.sales_staff_id
+        f.created_date <> b.created_date as created_date,
+        f.created_time <> b.created_time as created_time,
+        f.sales_staff_id <> b.sales_staff_id as sales_staff_id,
+        f.counterparty_id <> b.counterparty_id as counterparty_id,
+        f.units_sold <> b.units_sold as units_sold,
+        f.unit_price <> b.unit_price as unit_price,
+        f.currency_id <> b.currency_id as currency_id,
+        f.design_id <> b.design_id as design_id,
+        f.agreed_payment_date <> b.agreed_payment_date as agreed_payment_date,
+        f.agreed_delivery_date <> b.agreed_delivery_date as agreed_delivery_date,
+        f.agreed_delivery_location_id <> b.agreed_delivery_location_id
+            as agreed_delivery_location_id
+    from fact_sales_order as f
     cross join lateral (
-        values
-            ('created_date', f.created_date <> b.created_date),
-            ('created_time', f.created_time <> b.created_time),
-            ('sales_staff_id', f.sales_staff_id <> b.sales_staff_id),
-            ('counterparty_id', f.counterparty_id <> b.counterparty_id),
-            ('units_sold', f.units_sold <> b.units_sold),
-            ('unit_price', f.unit_price <> b.unit_price),
-            ('currency_id', f.currency_id <> b.currency_id),
-            ('design_id', f.design_id <> b.design_id),
-            ('agreed_payment_date', f.agreed_payment_date <> b.agreed_payment_date),
-            ('agreed_delivery_date', f.agreed_delivery_date <> b.agreed_delivery_date),
-            (
-                'agreed_delivery_location_id',
-                f.agreed_delivery_location_id <> b.agreed_delivery_location_id
-            )
-    ) as x (field, is_changed)
+        select e.*
+        from fact_sales_order as e
+        where e.sales_order_id = f.sales_order_id
+            and e.sales_record_id < f.sales_record_id
+        order by e.sales_record_id desc
+        limit 1
+    ) as b
     where f.record_operation = 'update'
-        and x.is_changed
         and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-        and (u.currency_code = nullif(:'currency', '')) is not false
-        and (s.department_name = nullif(:'department', '')) is not false
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
+        and (
+            nullif(:'department', '') is null
+            or f.sales_staff_id in (
+                select s.staff_id
+                from dim_staff as s
+                where s.department_name = :'department'
+            )
+        )
         and (
             nullif(:'counterparty', '') is null
             or f.counterparty_id = nullif(:'counterparty', '')::integer
@@ -65,15 +62,82 @@ change as (
             nullif(:'design', '') is null
             or f.design_id = nullif(:'design', '')::integer
         )
+),
+
+-- Counted by order first, so that an order counts once.
+changed_order as (
+    select
+        month,
+        sales_order_id,
+        count(*) filter (where created_date) as created_date,
+        count(*) filter (where created_time) as created_time,
+        count(*) filter (where sales_staff_id) as sales_staff_id,
+        count(*) filter (where counterparty_id) as counterparty_id,
+        count(*) filter (where units_sold) as units_sold,
+        count(*) filter (where unit_price) as unit_price,
+        count(*) filter (where currency_id) as currency_id,
+        count(*) filter (where design_id) as design_id,
+        count(*) filter (where agreed_payment_date) as agreed_payment_date,
+        count(*) filter (where agreed_delivery_date) as agreed_delivery_date,
+        count(*) filter (where agreed_delivery_location_id) as agreed_delivery_location_id
+    from change
+    group by month, sales_order_id
+),
+
+changed_month as (
+    select
+        month,
+        sum(created_date) as created_date,
+        count(nullif(created_date, 0)) as created_date_orders,
+        sum(created_time) as created_time,
+        count(nullif(created_time, 0)) as created_time_orders,
+        sum(sales_staff_id) as sales_staff_id,
+        count(nullif(sales_staff_id, 0)) as sales_staff_id_orders,
+        sum(counterparty_id) as counterparty_id,
+        count(nullif(counterparty_id, 0)) as counterparty_id_orders,
+        sum(units_sold) as units_sold,
+        count(nullif(units_sold, 0)) as units_sold_orders,
+        sum(unit_price) as unit_price,
+        count(nullif(unit_price, 0)) as unit_price_orders,
+        sum(currency_id) as currency_id,
+        count(nullif(currency_id, 0)) as currency_id_orders,
+        sum(design_id) as design_id,
+        count(nullif(design_id, 0)) as design_id_orders,
+        sum(agreed_payment_date) as agreed_payment_date,
+        count(nullif(agreed_payment_date, 0)) as agreed_payment_date_orders,
+        sum(agreed_delivery_date) as agreed_delivery_date,
+        count(nullif(agreed_delivery_date, 0)) as agreed_delivery_date_orders,
+        sum(agreed_delivery_location_id) as agreed_delivery_location_id,
+        count(nullif(agreed_delivery_location_id, 0)) as agreed_delivery_location_id_orders
+    from changed_order
+    group by month
 )
 
 select
-    h.month::date as month,
-    (h.month + interval '1 month' <= c.today)::boolean as is_complete,
-    h.field::text as field,
-    count(*)::integer as changes,
-    count(distinct h.sales_order_id)::integer as orders
-from change as h
+    m.month::date as month,
+    (m.month + interval '1 month' <= c.today)::boolean as is_complete,
+    x.field::text as field,
+    x.changes::integer as changes,
+    x.orders::integer as orders
+from changed_month as m
 cross join clock as c
-group by h.month, c.today, h.field
-order by h.month, h.field
+cross join lateral (
+    values
+        ('created_date', m.created_date, m.created_date_orders),
+        ('created_time', m.created_time, m.created_time_orders),
+        ('sales_staff_id', m.sales_staff_id, m.sales_staff_id_orders),
+        ('counterparty_id', m.counterparty_id, m.counterparty_id_orders),
+        ('units_sold', m.units_sold, m.units_sold_orders),
+        ('unit_price', m.unit_price, m.unit_price_orders),
+        ('currency_id', m.currency_id, m.currency_id_orders),
+        ('design_id', m.design_id, m.design_id_orders),
+        ('agreed_payment_date', m.agreed_payment_date, m.agreed_payment_date_orders),
+        ('agreed_delivery_date', m.agreed_delivery_date, m.agreed_delivery_date_orders),
+        (
+            'agreed_delivery_location_id',
+            m.agreed_delivery_location_id,
+            m.agreed_delivery_location_id_orders
+        )
+) as x (field, changes, orders)
+where x.changes > 0
+order by m.month, x.field

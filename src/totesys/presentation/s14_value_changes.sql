@@ -5,104 +5,113 @@
 -- moves an order to another currency, or into or out of a filter, lowers one side and raises the
 -- other. An order that comes back after its deletion is created again.
 -- Filters: from, to, currency, department, counterparty, design
-with amended as (
-    select distinct f.sales_order_id
+with amendment as (
+    -- Each update and deletion beside the version before it.
+    select
+        f.sales_record_id,
+        f.record_operation,
+        f.created_date,
+        f.sales_staff_id,
+        f.counterparty_id,
+        f.design_id,
+        f.currency_id,
+        f.units_sold * f.unit_price as amount,
+        b.created_date as created_date_before,
+        b.sales_staff_id as sales_staff_id_before,
+        b.counterparty_id as counterparty_id_before,
+        b.design_id as design_id_before,
+        b.currency_id as currency_id_before,
+        b.units_sold * b.unit_price as amount_before
     from fact_sales_order as f
+    cross join lateral (
+        select e.*
+        from fact_sales_order as e
+        where e.sales_order_id = f.sales_order_id
+            and e.sales_record_id < f.sales_record_id
+        order by e.sales_record_id desc
+        limit 1
+    ) as b
     where f.record_operation <> 'insert'
 ),
 
--- Every version of what was amended; of all else, what there is now was created so.
-version as (
-    select
-        f.sales_order_id,
-        f.sales_record_id,
-        u.currency_code,
-        f.units_sold * f.unit_price as amount,
-        f.record_operation <> 'delete' as is_there,
-        (
-            f.record_operation <> 'delete'
-            and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
-            and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-            and (u.currency_code = nullif(:'currency', '')) is not false
-            and (s.department_name = nullif(:'department', '')) is not false
-            and (
-                nullif(:'counterparty', '') is null
-                or f.counterparty_id = nullif(:'counterparty', '')::integer
-            )
-            and (
-                nullif(:'design', '') is null
-                or f.design_id = nullif(:'design', '')::integer
-            )
-        ) as is_counted
-    from amended as a
-    inner join fact_sales_order as f on f.sales_order_id = a.sales_order_id
-    inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_staff as s on s.staff_id = f.sales_staff_id
-),
-
-evolved as (
-    select
-        v.*,
-        coalesce(lag(v.is_there) over earlier_first, false) as was_there,
-        coalesce(lag(v.is_counted) over earlier_first, false) as was_counted,
-        lag(v.currency_code) over earlier_first as currency_before,
-        lag(v.amount) over earlier_first as amount_before
-    from version as v
-    window earlier_first as (partition by v.sales_order_id order by v.sales_record_id)
-),
-
-entry as (
+-- What it adds, and what it takes away.
+entry as not materialized (
     select
         sales_record_id,
-        currency_code,
-        was_there,
-        is_there,
+        record_operation,
+        created_date,
+        sales_staff_id,
+        counterparty_id,
+        design_id,
+        currency_id,
         amount as change
-    from evolved
-    where is_counted
+    from amendment
+    where record_operation <> 'delete'
     union all
     select
         sales_record_id,
-        currency_before,
-        was_there,
-        is_there,
+        record_operation,
+        created_date_before,
+        sales_staff_id_before,
+        counterparty_id_before,
+        design_id_before,
+        currency_id_before,
         -amount_before
-    from evolved
-    where was_counted
+    from amendment
 ),
 
 movement as (
     select
-        currency_code,
+        f.currency_id,
         case
-            when not was_there then 'created'
-            when not is_there then 'deleted'
-            when sum(change) > 0 then 'raised'
+            when f.record_operation = 'delete' then 'deleted'
+            when sum(f.change) > 0 then 'raised'
             else 'lowered'
         end as kind,
-        sum(change) as change
-    from entry
-    group by sales_record_id, currency_code, was_there, is_there
+        sum(f.change) as change
+    from entry as f
+    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (
+            nullif(:'currency', '') is null
+            or f.currency_id in (
+                select u.currency_id
+                from dim_currency as u
+                where u.currency_code = :'currency'
+            )
+        )
+        and (
+            nullif(:'department', '') is null
+            or f.sales_staff_id in (
+                select s.staff_id
+                from dim_staff as s
+                where s.department_name = :'department'
+            )
+        )
+        and (
+            nullif(:'counterparty', '') is null
+            or f.counterparty_id = nullif(:'counterparty', '')::integer
+        )
+        and (
+            nullif(:'design', '') is null
+            or f.design_id = nullif(:'design', '')::integer
+        )
+    group by f.sales_record_id, f.record_operation, f.currency_id
 ),
 
-amended_now as (
+moved as (
     select
-        v.currency_code,
-        count(*) as orders,
-        sum(v.amount) as amount
-    from (
-        select distinct on (sales_order_id) *
-        from version
-        order by sales_order_id, sales_record_id desc
-    ) as v
-    where v.is_counted
-    group by v.currency_code
+        currency_id,
+        coalesce(sum(change) filter (where kind = 'raised'), 0) as raised,
+        coalesce(sum(change) filter (where kind = 'lowered'), 0) as lowered,
+        coalesce(sum(change) filter (where kind = 'deleted'), 0) as deleted
+    from movement
+    group by currency_id
 ),
 
-standing_by_id as (
+standing as (
     select
         f.currency_id,
-        sum(f.row_count) as orders,
         sum(f.amount) as amount
     from fact_sales_order_sums_current as f
     where f.grain = case
@@ -138,50 +147,20 @@ standing_by_id as (
             or f.design_id = nullif(:'design', '')::integer
         )
     group by f.currency_id
-),
-
-standing as (
-    select
-        u.currency_code,
-        sum(x.orders) as orders,
-        sum(x.amount) as amount
-    from standing_by_id as x
-    inner join dim_currency as u on u.currency_id = x.currency_id
-    group by u.currency_code
-),
-
-step as (
-    select
-        currency_code,
-        coalesce(sum(change) filter (where kind = 'created'), 0) as created,
-        coalesce(sum(change) filter (where kind = 'raised'), 0) as raised,
-        coalesce(sum(change) filter (where kind = 'lowered'), 0) as lowered,
-        coalesce(sum(change) filter (where kind = 'deleted'), 0) as deleted
-    from (
-        select
-            currency_code,
-            kind,
-            change
-        from movement
-        union all
-        select
-            n.currency_code,
-            'created',
-            n.amount - coalesce(a.amount, 0)
-        from standing as n
-        left join amended_now as a on a.currency_code = n.currency_code
-        where n.orders > coalesce(a.orders, 0)
-    ) as m
-    group by currency_code
 )
 
+-- What is there now, and was not added or taken away later, was created so.
 select
-    p.currency_code::text as currency_code,
-    p.created::numeric(20, 2) as created_amount,
-    p.raised::numeric(20, 2) as raised_amount,
-    p.lowered::numeric(20, 2) as lowered_amount,
-    p.deleted::numeric(20, 2) as deleted_amount,
+    u.currency_code::text as currency_code,
+    (
+        coalesce(n.amount, 0)
+        - coalesce(m.raised, 0) - coalesce(m.lowered, 0) - coalesce(m.deleted, 0)
+    )::numeric(20, 2) as created_amount,
+    coalesce(m.raised, 0)::numeric(20, 2) as raised_amount,
+    coalesce(m.lowered, 0)::numeric(20, 2) as lowered_amount,
+    coalesce(m.deleted, 0)::numeric(20, 2) as deleted_amount,
     coalesce(n.amount, 0)::numeric(20, 2) as now_amount
-from step as p
-left join standing as n on n.currency_code = p.currency_code
-order by p.currency_code
+from standing as n
+full join moved as m on m.currency_id = n.currency_id
+inner join dim_currency as u on u.currency_id = coalesce(n.currency_id, m.currency_id)
+order by u.currency_code
