@@ -96,6 +96,23 @@ function status(deps = system.deps): Promise<Status> {
   return readStatus(deps, { reader: deps.warehouse, promiseMs: 60_000, now: new Date() })
 }
 
+/**
+ * The system as seen by somebody who gets a late answer from the ingestion zone: `work` is done after
+ * the first look for the object with this key, before its result is known.
+ */
+function lateAt(key: string, work: () => Promise<void>): TestSystem['deps'] {
+  let isFirst = true
+  const get = async (wanted: string) => {
+    const found = await system.deps.ingestion.get(wanted)
+    if (wanted === key && isFirst) {
+      isFirst = false
+      await work()
+    }
+    return found
+  }
+  return { ...system.deps, ingestion: { ...system.deps.ingestion, get } }
+}
+
 /** An error that names these parts and says, correctly, that nothing was written. */
 function refusal(code: string, ...names: readonly string[]): unknown {
   const pattern = [...names, 'nothing was written'].map((name) => escape(name)).join('.*')
@@ -282,18 +299,11 @@ describe('a warehouse', () => {
 
   it('that a run has loaded since status read the zones is not another lake', async () => {
     await openAt(2)
-    const key = commitKey(3)
-    let isFirst = true
-    const get = async (wanted: string) => {
-      const found = await system.deps.ingestion.get(wanted)
-      if (wanted !== key || !isFirst) return found
-      isFirst = false
+    const late = lateAt(commitKey(3), async () => {
       await system.sql.query(insertOrders([[4, 40]]))
       await system.run()
-      return found
-    }
-    const ingestion = { ...system.deps.ingestion, get }
-    expect(await status({ ...system.deps, ingestion })).toMatchObject({
+    })
+    expect(await status(late)).toMatchObject({
       batches: { ingestion: 2, warehouse: 3 },
     })
   })
@@ -301,18 +311,11 @@ describe('a warehouse', () => {
   it('that another run has loaded since the zones were read is not another lake', async () => {
     await openAt(2)
     await system.sql.query(insertOrders([[4, 40]]))
-    const key = commitKey(3)
-    let isFirst = true
-    const get = async (wanted: string) => {
-      const found = await system.deps.ingestion.get(wanted)
-      if (wanted !== key || !isFirst) return found
-      isFirst = false
+    const late = lateAt(commitKey(3), async () => {
       await system.run()
       await system.sql.query(insertOrders([[5, 50]]))
-      return found
-    }
-    const slow = { ...system.deps, ingestion: { ...system.deps.ingestion, get } }
-    expect((await run(slow)).failures).toEqual([])
+    })
+    expect((await run(late)).failures).toEqual([])
     expect(system.entries).toContainEqual(
       expect.objectContaining({ event: 'extract_again', code: 'BATCH_TAKEN' }),
     )

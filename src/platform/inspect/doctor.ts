@@ -52,7 +52,7 @@ export async function examine(deps: Deps, { reader }: ExamineOptions = {}): Prom
   ]
 }
 
-/** Checks the names in the project, as every stage does. */
+/** Checks the project, as every run does before it captures. */
 async function examineProject(project: Project): Promise<string> {
   checkProject(project)
   return `${project.source.tables.length} source tables, ${project.models.length} star tables`

@@ -84,8 +84,8 @@ export interface StatusOptions {
 
 /**
  * How far source changes have come (captured, transformed, loaded), and how old the warehouse is.
- * Read-only. The cost does not grow with the log. Throws what `readHeads`, `checkEnds` and `checkReached`
- * throw.
+ * Read-only. The cost does not grow with the log. Throws what `readHeads`, `checkEnds` and
+ * `checkReached` throw.
  */
 export async function readStatus(deps: Deps, options: StatusOptions): Promise<Status> {
   const generation = generationOf(deps.project)

@@ -177,8 +177,8 @@ async function findMade(
 
 /**
  * Drops the view and the function of a fact's sums and their tables, given by name, and removes them
- * from the list of relations.
- * Throws `ConfigError` (`SUMS_IN_USE`) if something else depends on it.
+ * from the list of relations. Throws `ConfigError` (`SUMS_IN_USE`) if something else depends on one
+ * of them.
  */
 async function dropSums(client: Client, fact: Fact, names: readonly string[]): Promise<void> {
   const tables = names.length === 0 ? '' : `drop table ${identifiers(names)};`
