@@ -179,17 +179,14 @@ function notThere(
 /**
  * Checks, before a batch is captured, that the warehouse was loaded from this lake. Zones that were
  * lost, swapped or restored together match each other, and only the warehouse shows it (I14).
- * Throws `ContractError` if the warehouse was loaded from another lake (`LAKE_MIXED`) or from later
- * batches than the ingestion zone has (`LAKE_BEHIND`), and `ConflictError` if another run has added
- * a batch meanwhile. If the warehouse cannot be reached, or this stage may not read it, `load`
- * checks it later.
+ * Throws what `checkLoadedFrom` throws. If the warehouse cannot be reached, or this stage may not
+ * read it, `load` checks it later.
  */
 export async function checkWarehouse(
   deps: Deps,
   captured: CommitRecord | undefined,
 ): Promise<void> {
   if (deps.warehouse.url === '') return
-  const zone = ingestionZone(deps)
   let head: Loaded | undefined
   try {
     await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
@@ -198,38 +195,32 @@ export async function checkWarehouse(
     if (!(error instanceof TransientError) && !(error instanceof ConfigError)) throw error
   }
   if (head === undefined) return
+  await checkLoadedFrom(deps, captured, head)
+}
+
+/**
+ * Throws `ContractError` if the warehouse's newest batch was loaded from another lake (`LAKE_MIXED`)
+ * or is later than the ingestion zone's end (`LAKE_BEHIND`) (I14). `captured` is the newest record
+ * that was read from the zone. Throws `ConflictError` if another run has added a batch since.
+ */
+export async function checkLoadedFrom(
+  deps: Deps,
+  captured: CommitRecord | undefined,
+  head: Loaded,
+): Promise<void> {
+  const zone = ingestionZone(deps)
   const last = captured?.batch ?? 0
   if (last < head.batch) {
     // Another run may have captured and loaded it since the zone was read.
     await checkNotTaken(zone, last + 1)
-    throw behind(zone, { last, loaded: head.batch })
+    throw new ContractError(
+      `The ingestion zone ${describeZone(zone)} ends at batch ${last}, but the warehouse ` +
+        `was loaded up to batch ${head.batch}`,
+      { code: 'LAKE_BEHIND', hint: WAREHOUSE_WAY_BACK },
+    )
   }
   const record = last === head.batch ? captured : await readCommit(zone, head.batch)
   checkLoaded(head, { zone, record })
-}
-
-/**
- * Throws `ContractError` (`LAKE_BEHIND`) if the ingestion zone lacks the newest batch that the
- * warehouse holds (I14). `captured` is the newest record that was read from the zone; a run may have
- * added more since.
- */
-export async function checkReached(
-  deps: Deps,
-  captured: CommitRecord | undefined,
-  loaded: number,
-): Promise<void> {
-  const last = captured?.batch ?? 0
-  if (last >= loaded) return
-  const zone = ingestionZone(deps)
-  if ((await readCommit(zone, loaded)) === undefined) throw behind(zone, { last, loaded })
-}
-
-function behind(zone: Zone, { last, loaded }: { last: number; loaded: number }): ContractError {
-  return new ContractError(
-    `The ingestion zone ${describeZone(zone)} ends at batch ${last}, but the warehouse ` +
-      `was loaded up to batch ${loaded}`,
-    { code: 'LAKE_BEHIND', hint: WAREHOUSE_WAY_BACK },
-  )
 }
 
 /**
@@ -254,7 +245,7 @@ const CONFLICT_ATTEMPTS = 5
  */
 export async function retryConflicts<T>(
   { log }: Pick<Deps, 'log'>,
-  event: 'extract_again' | 'collect_again' | 'verify_again',
+  event: 'extract_again' | 'collect_again' | 'verify_again' | 'status_again',
   work: () => Promise<T>,
 ): Promise<T> {
   const isPassing = (error: unknown): error is ConflictError => error instanceof ConflictError

@@ -191,6 +191,11 @@ export const EVENTS = {
     says: 'Another run changed the lake or the warehouse, so verify starts again.',
     fields: { attempt: number, code: text },
   },
+  status_again: {
+    levels: ['info'],
+    says: 'Another run added a batch, so status starts again.',
+    fields: { attempt: number, code: text },
+  },
   sweep_progress: {
     levels: ['info'],
     says: 'The sweep has looked at this many objects of a zone so far.',

@@ -254,8 +254,27 @@ describe('a processed zone that is not the one the warehouse was loaded from', (
       await cp(join(other.folder, zone), folderOf(zone), { recursive: true })
     }
     forget()
+    await expect(status()).rejects.toMatchObject({ code: 'LAKE_MIXED' })
     expect(await refusedRuns()).toEqual(
       refusal('LAKE_MIXED', folderOf('ingestion'), 'another batch 3'),
+    )
+  })
+
+  it('I14 with a hole that no look beyond the end finds: status refuses it as a run does', async () => {
+    for (let number = 4; number <= 18; number++) {
+      await system.sql.query(
+        `update sales_order set units_sold = ${number} where sales_order_id = 1`,
+      )
+      await system.run()
+    }
+    for (let number = 4; number <= 18; number++) {
+      if (number < 18) await rm(ingested(number))
+      await rm(transformed(number))
+    }
+    forget()
+    await expect(status()).rejects.toMatchObject({ code: 'LAKE_BEHIND' })
+    expect(await refusedRuns()).toEqual(
+      refusal('LAKE_BEHIND', folderOf('ingestion'), 'ends at batch 3', 'up to batch 18'),
     )
   })
 
@@ -297,16 +316,24 @@ describe('a warehouse', () => {
     await expectFaithful(system)
   })
 
-  it('that a run has loaded since status read the zones is not another lake', async () => {
-    await openAt(2)
-    const late = lateAt(commitKey(3), async () => {
-      await system.sql.query(insertOrders([[4, 40]]))
-      await system.run()
-    })
-    expect(await status(late)).toMatchObject({
-      batches: { ingestion: 2, warehouse: 3 },
-    })
-  })
+  it.each([1, 2, 3])(
+    'that %i runs have loaded since status read the zones is not another lake',
+    async (runs) => {
+      await openAt(2)
+      const late = lateAt(commitKey(3), async () => {
+        for (let number = 1; number <= runs; number++) {
+          await system.sql.query(insertOrders([[3 + number, 40]]))
+          await system.run()
+        }
+      })
+      expect(await status(late)).toMatchObject({
+        batches: { ingestion: 2 + runs, processed: 2 + runs, warehouse: 2 + runs },
+      })
+      expect(system.entries).toContainEqual(
+        expect.objectContaining({ event: 'status_again', code: 'BATCH_TAKEN' }),
+      )
+    },
+  )
 
   it('that another run has loaded since the zones were read is not another lake', async () => {
     await openAt(2)

@@ -1,4 +1,4 @@
-import { checkEnds, checkReached, type Heads, readHeads } from '../continuity.ts'
+import { checkEnds, checkLoadedFrom, type Heads, readHeads, retryConflicts } from '../continuity.ts'
 import type { Deps } from '../deps.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import type { Client } from '../io/postgres.ts'
@@ -85,9 +85,14 @@ export interface StatusOptions {
 /**
  * How far source changes have come (captured, transformed, loaded), and how old the warehouse is.
  * Read-only. The cost does not grow with the log. Throws what `readHeads`, `checkEnds` and
- * `checkReached` throw.
+ * `checkLoadedFrom` throw.
  */
 export async function readStatus(deps: Deps, options: StatusOptions): Promise<Status> {
+  // Zones and warehouse are read one after the other, and runs may add batches meanwhile.
+  return await retryConflicts(deps, 'status_again', () => readStatusOnce(deps, options))
+}
+
+async function readStatusOnce(deps: Deps, options: StatusOptions): Promise<Status> {
   const generation = generationOf(deps.project)
   const { reader } = options
   // The warehouse connects while the lake is read.
@@ -107,7 +112,7 @@ export async function readStatus(deps: Deps, options: StatusOptions): Promise<St
       facts: found === undefined ? [] : await countFacts(deps, warehouse),
     }
   })
-  await checkReached(deps, captured, head?.batch ?? 0)
+  if (head !== undefined) await checkLoadedFrom(deps, captured, head)
   const lagMs = head && options.now.getTime() - Date.parse(head.completeTo)
   const batches = {
     ingestion: captured?.batch ?? 0,

@@ -84,7 +84,10 @@ export async function confirmUnchanged(
   return parseHead(rows)
 }
 
-/** The newest ledger row: the batch that the warehouse holds, and the lake records it came from. */
+/**
+ * The newest ledger row: the batch that the warehouse holds, and the lake records it came from. The
+ * checksums are missing if the warehouse is from an older version, or if a reader asked.
+ */
 export interface Loaded {
   readonly batch: number
   readonly generation: string
@@ -93,9 +96,9 @@ export interface Loaded {
   /**
    * Checksum of the processed record from which it was loaded; undefined if that record had none.
    */
-  readonly loadedFrom: string | undefined
+  readonly loadedFrom?: string | undefined
   /** Checksum of the ingestion record from which the processed record was made. */
-  readonly capturedAs: string | undefined
+  readonly capturedAs?: string | undefined
 }
 
 /** The newest ledger row; `undefined` in an empty warehouse. Only the loader may ask. */
@@ -129,8 +132,7 @@ export async function findLoaded(session: WarehouseClient): Promise<Loaded | und
       const { there, linked } = onlyRow(found)
       if (!there) return undefined
       if (linked) return await readLoaded(session)
-      const head = await readLedgerHead(session)
-      return head && { ...head, loadedFrom: undefined, capturedAs: undefined }
+      return await readLedgerHead(session)
     }),
   )
 }
