@@ -6,7 +6,8 @@
 -- other. An order that comes back after its deletion is created again.
 -- Filters: from, to, currency, department, counterparty, design
 with amendment as (
-    -- Each update and deletion beside the version before it.
+    -- Each update and deletion beside the version before it. If that is a deletion, the order is
+    -- created again: its return was refused at first, so that an update brought it back.
     select
         f.sales_record_id,
         f.record_operation,
@@ -32,6 +33,7 @@ with amendment as (
         limit 1
     ) as b
     where f.record_operation <> 'insert'
+        and b.record_operation <> 'delete'
 ),
 
 -- What it adds, and what it takes away.
@@ -62,7 +64,7 @@ entry as not materialized (
 
 movement as (
     select
-        f.currency_id,
+        u.currency_code,
         case
             when f.record_operation = 'delete' then 'deleted'
             when sum(f.change) > 0 then 'raised'
@@ -70,16 +72,10 @@ movement as (
         end as kind,
         sum(f.change) as change
     from entry as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
     where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-        and (
-            nullif(:'currency', '') is null
-            or f.currency_id in (
-                select u.currency_id
-                from dim_currency as u
-                where u.currency_code = :'currency'
-            )
-        )
+        and (u.currency_code = nullif(:'currency', '')) is not false
         and (
             nullif(:'department', '') is null
             or f.sales_staff_id in (
@@ -96,24 +92,25 @@ movement as (
             nullif(:'design', '') is null
             or f.design_id = nullif(:'design', '')::integer
         )
-    group by f.sales_record_id, f.record_operation, f.currency_id
+    group by f.sales_record_id, f.record_operation, u.currency_code
 ),
 
 moved as (
     select
-        currency_id,
+        currency_code,
         coalesce(sum(change) filter (where kind = 'raised'), 0) as raised,
         coalesce(sum(change) filter (where kind = 'lowered'), 0) as lowered,
         coalesce(sum(change) filter (where kind = 'deleted'), 0) as deleted
     from movement
-    group by currency_id
+    group by currency_code
 ),
 
 standing as (
     select
-        f.currency_id,
+        u.currency_code,
         sum(f.amount) as amount
     from fact_sales_order_sums_current as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
     where f.grain = case
             when coalesce(:'design', '') <> '' then 'row'
             when coalesce(:'counterparty', '') = '' then 'staff'
@@ -122,14 +119,7 @@ standing as (
         end
         and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
         and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-        and (
-            nullif(:'currency', '') is null
-            or f.currency_id in (
-                select u.currency_id
-                from dim_currency as u
-                where u.currency_code = :'currency'
-            )
-        )
+        and (u.currency_code = nullif(:'currency', '')) is not false
         and (
             nullif(:'department', '') is null
             or f.sales_staff_id in (
@@ -146,12 +136,12 @@ standing as (
             nullif(:'design', '') is null
             or f.design_id = nullif(:'design', '')::integer
         )
-    group by f.currency_id
+    group by u.currency_code
 )
 
 -- What is there now, and was not added or taken away later, was created so.
 select
-    u.currency_code::text as currency_code,
+    coalesce(n.currency_code, m.currency_code)::text as currency_code,
     (
         coalesce(n.amount, 0)
         - coalesce(m.raised, 0) - coalesce(m.lowered, 0) - coalesce(m.deleted, 0)
@@ -161,6 +151,5 @@ select
     coalesce(m.deleted, 0)::numeric(20, 2) as deleted_amount,
     coalesce(n.amount, 0)::numeric(20, 2) as now_amount
 from standing as n
-full join moved as m on m.currency_id = n.currency_id
-inner join dim_currency as u on u.currency_id = coalesce(n.currency_id, m.currency_id)
-order by u.currency_code
+full join moved as m on m.currency_code = n.currency_code
+order by 1
