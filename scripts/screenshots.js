@@ -1,6 +1,6 @@
-// `npm run screenshots`, after a build: starts what `tidemark up` starts in a temporary folder, lets
-// Totesys live for some weeks with a run every few days, and takes pictures of the dashboard into
-// docs/images/. The company is always the same; its dates follow the current day.
+// `npm run screenshots`, after a build: starts what `tidemark up` starts in a temporary folder,
+// captures the past of the simulated company, and takes pictures of the dashboard into docs/images/.
+// The company is always the same; its dates follow the current day.
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
 import os from 'node:os'
@@ -9,16 +9,10 @@ import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { chromium } from 'playwright-core'
 import { openEnvironment } from '../dist/apps/environment.js'
-import { fillTotesys } from '../dist/apps/local/living-totesys/fill.js'
-import { createLiving } from '../dist/apps/local/living-totesys/living.js'
 import { readConfig } from '../dist/apps/read-config.js'
 import { openServer } from '../dist/apps/server/open-server.js'
 import { run } from '../dist/platform/pipeline.js'
 
-const SEED = 42
-const DAY_MS = 86_400_000
-/** The days that pass before the pictures, and the runs on the way. */
-const LIFE = { days: 42, runs: 14 }
 const MAX_BYTES = 250_000
 const ASKED = `select design_name, sum(units_sold) as units
 from fact_sales_order_current
@@ -48,7 +42,7 @@ try {
   const environment = await openEnvironment({
     config: readConfig({ TIDEMARK_HOME: home }),
     log: () => {},
-    fill: false,
+    fill: true,
     signal: new AbortController().signal,
   })
   ends.push(() => environment[Symbol.asyncDispose]())
@@ -56,7 +50,7 @@ try {
   await totesys.connect()
   ends.push(() => totesys.end())
 
-  const order = await live(totesys, environment.deps)
+  const order = await live(totesys, environment)
   const server = await openServer(environment, { log: () => {}, port: 0 })
   ends.push(() => server[Symbol.asyncDispose]())
   const browser = await chromium.launch({
@@ -90,40 +84,35 @@ try {
   for (const end of ends.toReversed()) await end()
 }
 
-/** Lives through weeks, in batches. Returns an order that was changed and then deleted. */
-async function live(totesys, deps) {
-  const filledTo = new Date(Date.now() - LIFE.days * DAY_MS)
-  await fillTotesys(totesys, { seed: SEED, salesOrders: 1800, until: filledTo })
-  const living = createLiving(totesys, { seed: SEED, start: filledTo })
-  const carry = async () => {
-    const { failures } = await run(deps)
-    if (failures[0] !== undefined) throw failures[0].error
-  }
-  await carry()
-  const { rows } = await totesys.query(`
-    select sales_order_id, transaction_id from sales_order
-    inner join transaction using (sales_order_id)
-    order by sales_order_id desc limit 1`)
-  const [{ sales_order_id: order, transaction_id: transaction }] = rows
-  const steps = {
-    3: `update sales_order set units_sold = units_sold + 12100 where sales_order_id = ${order}`,
-    6: `update sales_order set agreed_delivery_date = (agreed_delivery_date::date + 2)::text
-        where sales_order_id = ${order}`,
+/**
+ * Captures the company's past with a few faults in it. Returns an order that was changed several
+ * times and then deleted.
+ */
+async function live(totesys, { deps, local }) {
+  const faults = {
     8: 'alter table staff add column nickname text',
-    11: `delete from payment where transaction_id = ${transaction};
-         delete from transaction where transaction_id = ${transaction};
-         delete from sales_order where sales_order_id = ${order}`,
-    12: `update sales_order set units_sold = 0
+    11: `update sales_order set units_sold = 0
          where sales_order_id in (select max(sales_order_id) from sales_order)`,
-    13: `update purchase_order set agreed_payment_date = 'to be agreed'
+    12: `update purchase_order set agreed_payment_date = 'to be agreed'
          where purchase_order_id in (select max(purchase_order_id) from purchase_order)`,
   }
-  for (let step = 1; step <= LIFE.runs; step++) {
-    await living.advanceTo(new Date(filledTo.getTime() + (step / LIFE.runs) * LIFE.days * DAY_MS))
-    if (steps[step] !== undefined) await totesys.query(steps[step])
-    await carry()
-  }
-  return order
+  let captures = 0
+  await local.livePast(async () => {
+    captures += 1
+    if (faults[captures] !== undefined) await totesys.query(faults[captures])
+    const { failures } = await run(deps)
+    if (failures[0] !== undefined) throw failures[0].error
+    return true
+  })
+  const warehouse = new pg.Client(local.databases.readerUrl)
+  await warehouse.connect()
+  const { rows } = await warehouse.query(`
+    select sales_order_id from fact_sales_order
+    group by sales_order_id
+    having bool_or(record_operation = 'delete') and count(distinct units_sold) > 1
+    order by count(*) desc, sales_order_id desc limit 1`)
+  await warehouse.end()
+  return rows[0].sales_order_id
 }
 
 /** Takes a picture of a page from its top once everything is drawn, cut where the page ends. */

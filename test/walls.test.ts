@@ -51,7 +51,7 @@ const DOORS: readonly { readonly packages: RegExp; readonly open: readonly strin
   { packages: /^@aws-sdk\/client-secrets-manager$/, open: ['src/apps/aws/secrets.ts'] },
   { packages: /^@aws-lambda-powertools\//, open: ['src/apps/aws/logging.ts'] },
   { packages: /^(aws-cdk-lib|constructs|cdk-nag)(\/|$)/, open: ['src/infra/'] },
-  // Where something comes in from outside: settings, records, answers, events, parameters.
+  // Where something comes in from outside: settings, records, answers, events, parameters, notes.
   {
     packages: /^zod(\/|$)/,
     open: [
@@ -60,6 +60,7 @@ const DOORS: readonly { readonly packages: RegExp; readonly open: readonly strin
       'src/totesys/payments/',
       'src/totesys/source/rate-answers.ts',
       'src/apps/aws/stage.ts',
+      'src/apps/local/',
       'src/infra/parameters.ts',
     ],
   },

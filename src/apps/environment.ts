@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import type { Config } from '../platform/config.ts'
-import { DEFAULT_LIMITS, type Deps, type Limits } from '../platform/deps.ts'
+import { DEFAULT_LIMITS, type Deps, type Limits, type Simulation } from '../platform/deps.ts'
 import { ConfigError } from '../platform/errors.ts'
 import { createConnectionPool } from '../platform/io/connection-pool.ts'
 import { createDuckDbPool } from '../platform/io/duckdb-pool.ts'
@@ -29,6 +29,8 @@ export interface Environment extends AsyncDisposable {
   /** The warehouse as the reader, if its connection string is known. Use it for all that only reads. */
   readonly reader: Warehouse
   readonly local: LocalSystem | undefined
+  /** The time by which the age of data is judged: the real one, unless the source is simulated. */
+  readonly now: () => Date
 }
 
 /** What an environment is built from. */
@@ -84,6 +86,7 @@ async function openParts(
   const drop = local && resolve(home, 'drop')
   const feeds = keep(await openFeeds(config, { drop, ratesUrl: local?.ratesUrl }))
   const systemId = readClusterIdentity(join(home, 'postgres'))
+  const now = local?.clock.now ?? (() => new Date())
   const deps: Deps = {
     project: totesys,
     source: { title: totesys.title, code: 'SOURCE', url: databases.sourceUrl, pool },
@@ -99,9 +102,16 @@ async function openParts(
     limits: limitsOf(config),
     signal,
     feeds,
-    ...(systemId === undefined ? {} : { simulation: { systemId, isSource: local !== undefined } }),
+    now,
+    ...(systemId === undefined ? {} : { simulation: { systemId, ...simulationOf(local) } }),
   }
-  return { config, deps, reader: { ...warehouse, url: databases.readerUrl }, local }
+  return { config, deps, reader: { ...warehouse, url: databases.readerUrl }, local, now }
+}
+
+function simulationOf(local: LocalSystem | undefined): Omit<Simulation, 'systemId'> {
+  return local === undefined
+    ? { isSource: false }
+    : { isSource: true, simulatedTime: local.clock.simulated }
 }
 
 interface DatabaseUrls {

@@ -136,10 +136,10 @@ export const settings = z.object({
   TIDEMARK_PG_BIN: text(
     'A folder with `postgres` and `initdb` to use instead of the embedded ones.',
   ),
-  TIDEMARK_TOTESYS_ORDERS: whole('Sales orders that the embedded Totesys starts with.', {
-    min: 1,
-    max: 10_000_000,
-  }).default(2000),
+  TIDEMARK_TOTESYS_ORDERS: whole(
+    'About how many sales orders the embedded Totesys starts with. Half a year lies behind it, so more orders mean a busier company.',
+    { min: 1, max: 10_000_000 },
+  ).default(20_000),
   TIDEMARK_TOTESYS_SEED: whole(
     'Seed of the embedded Totesys: the same seed makes the same company.',
     {
@@ -147,10 +147,16 @@ export const settings = z.object({
       max: 2_147_483_647,
     },
   ).default(42),
+  TIDEMARK_TOTESYS_CLOCK: z.iso
+    .datetime({ error: 'must be a moment in UTC, such as 2026-11-29T03:00Z' })
+    .optional()
+    .describe(
+      'The moment at which the embedded Totesys goes on, such as `2026-11-29T03:00Z`, to look at a night or a weekend. Not set: now. What is captured is then dated by this clock, and marked as simulated.',
+    ),
   TIDEMARK_TOTESYS_SPEED: whole('Speed of the embedded Totesys: its seconds in each real second.', {
     min: 1,
-    max: 1_000_000,
-  }).default(600),
+    max: 300,
+  }).default(1),
 })
 
 /** Valid settings, with every default filled in. */

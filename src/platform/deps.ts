@@ -54,6 +54,11 @@ export interface Simulation {
   readonly systemId: string
   /** Whether `source` is a database in that cluster. */
   readonly isSource: boolean
+  /**
+   * The moment in the life of the simulated source, if that is not the real time. What is captured
+   * is dated by it, and marked.
+   */
+  readonly simulatedTime?: () => Date | undefined
 }
 
 /** Limits on memory, connections, waiting, deletions and refused rows. */

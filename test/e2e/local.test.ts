@@ -27,7 +27,7 @@ describe('tidemark on embedded parts', () => {
     expect(summary).toContain(`Kept        ${home}   lake and databases`)
     expect(summary).toContain('each command starts it when needed')
     expect(summary).not.toMatch(/127\.0\.0\.1|Source|psql/)
-    expect(out).toMatch(/batch 2 {2}✓ {2}[\d,]+ new {2}2 files/)
+    expect(out).toMatch(/batch \d+ {2}✓ /)
     expect(code).toBe(0)
   })
 
@@ -45,7 +45,7 @@ describe('tidemark on embedded parts', () => {
     const twoBatches = new Promise<void>((resolve) => {
       arrived = resolve
     })
-    const up = command('up --every 200ms --speed 20000 --json', {
+    const up = command('up --every 200ms --speed 300 --json', {
       signal: stop.signal,
       onOut: (out: string) => {
         if (out.split('"event":"batch_loaded"').length > 2) arrived()

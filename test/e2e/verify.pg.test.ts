@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { fillTotesys } from '../../src/apps/local/living-totesys/fill.ts'
+import { fillTotesys } from '../support/totesys-source/fill.ts'
 import type { Deps } from '../../src/platform/deps.ts'
 import { run } from '../../src/platform/pipeline.ts'
 import { readHistory, findFact } from '../../src/platform/presentation/history.ts'

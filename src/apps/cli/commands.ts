@@ -69,18 +69,23 @@ const up = command({
   settings: {
     TIDEMARK_TOTESYS_ORDERS: {
       flags: '--orders <count>',
-      summary: 'Sales orders to fill an empty Totesys with',
-      standard: '2000',
+      summary: 'About how many sales orders an empty Totesys is filled with',
+      standard: '20000',
     },
     TIDEMARK_TOTESYS_SEED: {
       flags: '--seed <number>',
       summary: 'Seed for the contents of Totesys',
       standard: '42',
     },
+    TIDEMARK_TOTESYS_CLOCK: {
+      flags: '--clock <moment>',
+      summary: 'When Totesys goes on: 2026-11-29T03:00Z, to look at a night or a weekend',
+      standard: 'now',
+    },
     TIDEMARK_TOTESYS_SPEED: {
       flags: '--speed <factor>',
       summary: 'Seconds of Totesys life that pass in a second',
-      standard: '600',
+      standard: '1',
     },
   },
   examples: [

@@ -60,6 +60,11 @@ export const RESULTS = {
       }),
     },
   },
+  past_captured: {
+    levels: ['info'],
+    says: 'The past of the embedded Totesys was captured, in batches dated by a simulated clock.',
+    fields: { batches: number, from: text },
+  },
   server_started: {
     levels: ['info'],
     says: 'The server listens at this address.',

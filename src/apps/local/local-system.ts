@@ -1,11 +1,26 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
+import * as z from 'zod'
 import type { Config } from '../../platform/config.ts'
 import { ConfigError, TidemarkError } from '../../platform/errors.ts'
 import type { AppLog } from '../log.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts'
-import { fillTotesys } from './living-totesys/fill.ts'
+import {
+  clockSetting,
+  type ClockSetting,
+  createClock,
+  type DemoClock,
+} from './living-totesys/clock.ts'
+import {
+  type Company,
+  countAllRows,
+  foundCompany,
+  openCompany,
+  PAST_DAYS,
+  readReached,
+} from './living-totesys/company.ts'
+import { livePast, momentsLeft } from './living-totesys/past.ts'
 import { dropRateHistory, type RateServer, startRateServer } from './living-totesys/rates.ts'
 import { prepareDatabases, type PreparedDatabases } from './prepare-databases.ts'
 
@@ -16,19 +31,26 @@ export interface LocalSystem extends AsyncDisposable {
   readonly passFile: string
   /** Whether another Tidemark process runs the server and this one only uses it. */
   readonly isAttached: boolean
+  /** The time by which Totesys lives, and by which its age is judged. */
+  readonly clock: DemoClock
   /** Server of exchange rates beside the living Totesys; undefined if it was not to be filled. */
   readonly ratesUrl: string | undefined
+  /** How many captures of the company's past are left. */
+  readonly pastCaptures: number
+  /**
+   * Lives through what is left of the company's past, and calls `capture` at several moments of it,
+   * as `livePast` says. Does nothing if the past is over, or if another process lives.
+   */
+  livePast(capture: (moment: Date) => Promise<boolean>): Promise<void>
 }
-
-/** The simulated clock starts this long ago, so that Totesys has days to live through. */
-const LEAD_DAYS = 21
 
 /**
  * Starts the embedded Postgres in the home folder with its databases. If another Tidemark process
- * runs it already, uses that one. With `fill`, also fills an empty Totesys, drops the exchange
- * rates of its days as a file, and starts a server that answers with today's. Disposing stops what
- * this call started and nothing else. Throws `ConfigError` or `TransientError` as
- * `startEmbeddedPostgres` does.
+ * runs it already, uses that one, and its clock. With `fill`, also founds a company in an empty
+ * Totesys and fills it up to the first capture of its past, drops the exchange rates of its days as
+ * a file, and starts a server that answers with today's. Disposing stops what this call started and
+ * nothing else. Throws `ConfigError` (`CLOCK_BEHIND`) if the clock is set to a moment that Totesys
+ * has passed, and what `startEmbeddedPostgres` throws.
  */
 export async function openLocalSystem(
   config: Config,
@@ -36,18 +58,20 @@ export async function openLocalSystem(
 ): Promise<LocalSystem> {
   const home = config.TIDEMARK_HOME
   mkdirSync(home, { recursive: true, mode: 0o711 })
-  const note = join(home, 'local.json')
+  const noteFile = join(home, 'local.json')
   const passFile = join(home, 'pgpass')
   let postgres: EmbeddedPostgres
   try {
     postgres = await startPostgres(config, log)
   } catch (error) {
     if (!(error instanceof TidemarkError) || error.code !== 'POSTGRES_IN_USE') throw error
-    return attach({ note, passFile }, error)
+    return attach({ noteFile, passFile }, error)
   }
   let rates: RateServer | undefined
+  let closeClient = async () => {}
   const stop = async () => {
-    rmSync(note, { force: true })
+    rmSync(noteFile, { force: true })
+    await closeClient().catch(() => undefined)
     await rates?.[Symbol.asyncDispose]()
     await postgres.stop()
   }
@@ -55,14 +79,28 @@ export async function openLocalSystem(
     const databases = await prepareDatabases(postgres, {
       passwordsFile: join(home, 'passwords.json'),
     })
-    if (fill) {
-      if (!databases.filled) await fillSource(config, { databases, log })
-      rates = await startRates(config, databases)
-    }
-    writeSecret(note, JSON.stringify({ ...databases, ratesUrl: rates?.url }))
-    writeSecret(passFile, passLines([databases.sourceUrl, databases.readerUrl]))
+    const client = new pg.Client(databases.adminUrl)
+    await client.connect()
+    closeClient = () => client.end()
+    const clock = createClock(await settleClock(config, client))
+    const company = fill ? await fillSource(config, { client, clock, log }) : undefined
+    if (company !== undefined) rates = await startRates(config, { company, clock })
     const ratesUrl = rates?.url
-    return { databases, passFile, isAttached: false, ratesUrl, [Symbol.asyncDispose]: stop }
+    const note: Note = { ...databases, ratesUrl, clock: clock.setting }
+    writeSecret(noteFile, JSON.stringify(note))
+    writeSecret(passFile, passLines([databases.sourceUrl, databases.readerUrl]))
+    return {
+      databases,
+      passFile,
+      isAttached: false,
+      clock,
+      ratesUrl,
+      pastCaptures: company === undefined ? 0 : momentsLeft(company).length,
+      async livePast(capture) {
+        if (company !== undefined) await livePast(company, clock, capture)
+      },
+      [Symbol.asyncDispose]: stop,
+    }
   } catch (error) {
     await stop()
     throw error
@@ -85,12 +123,44 @@ async function startPostgres(config: Config, log: AppLog): Promise<EmbeddedPostg
   return postgres
 }
 
+/**
+ * The clock by which Totesys goes on: as the settings say, and otherwise from the real time, or from
+ * the moment that it has reached if that is later. Undefined for the real time.
+ */
+async function settleClock(
+  { TIDEMARK_TOTESYS_CLOCK: wanted, TIDEMARK_TOTESYS_SPEED: speed }: Config,
+  client: pg.Client,
+): Promise<ClockSetting | undefined> {
+  const real = new Date()
+  const reached = await readReached(client)
+  if (wanted !== undefined && reached !== undefined && Date.parse(wanted) < reached.getTime()) {
+    throw new ConfigError(
+      `The clock cannot be set to ${wanted}: this Totesys has reached ${reached.toISOString()}`,
+      {
+        code: 'CLOCK_BEHIND',
+        hint: 'choose a later moment, or another TIDEMARK_HOME for a new Totesys',
+      },
+    )
+  }
+  const start = wanted === undefined ? latest(real, reached) : new Date(wanted)
+  if (start.getTime() === real.getTime() && speed === 1) return undefined
+  return { start: start.toISOString(), since: real.toISOString(), speed }
+}
+
+function latest(some: Date, other: Date | undefined): Date {
+  return other !== undefined && other > some ? other : some
+}
+
 /** Drops the exchange rates of the past, and starts a server that answers with those of today. */
-async function startRates(config: Config, databases: PreparedDatabases): Promise<RateServer> {
-  const seed = config.TIDEMARK_TOTESYS_SEED
-  const path = join(config.TIDEMARK_HOME, 'drop', 'exchange_rate', 'history.csv')
-  await dropHistory(databases, { seed, path })
-  return startRateServer({ seed })
+async function startRates(
+  { TIDEMARK_HOME: home, TIDEMARK_TOTESYS_SEED: seed }: Config,
+  { company, clock }: { company: Company; clock: DemoClock },
+): Promise<RateServer> {
+  const path = join(home, 'drop', 'exchange_rate', 'history.csv')
+  const dayOf = (moment: Date) => new Date(moment.toISOString().slice(0, 10))
+  const opened = new Date(company.begun.getTime() - PAST_DAYS * 86_400_000)
+  await dropRateHistory(path, { seed, from: dayOf(opened), until: dayOf(company.begun) })
+  return startRateServer({ seed, now: clock.now })
 }
 
 /** Makes a new file, so that an older file's mode does not stay. */
@@ -109,21 +179,33 @@ function passLines(urls: readonly string[]): string {
     .join('')
 }
 
+/** What the process that runs the server tells others. */
+const note = z.object({
+  sourceUrl: z.string(),
+  warehouseUrl: z.string(),
+  readerUrl: z.string(),
+  adminUrl: z.string(),
+  filled: z.boolean(),
+  ratesUrl: z.string().optional(),
+  clock: clockSetting.optional(),
+})
+
+type Note = z.infer<typeof note>
+
 function attach(
-  { note, passFile }: { note: string; passFile: string },
+  { noteFile, passFile }: { noteFile: string; passFile: string },
   inUse: TidemarkError,
 ): LocalSystem {
   try {
-    const { ratesUrl, ...databases } = JSON.parse(
-      readFileSync(note, 'utf8'),
-    ) as PreparedDatabases & {
-      ratesUrl?: string
-    }
+    const { ratesUrl, clock, ...databases } = note.parse(JSON.parse(readFileSync(noteFile, 'utf8')))
     return {
       databases,
       passFile,
       isAttached: true,
+      clock: createClock(clock),
       ratesUrl,
+      pastCaptures: 0,
+      livePast: async () => {},
       [Symbol.asyncDispose]: async () => {},
     }
   } catch (cause) {
@@ -135,41 +217,21 @@ function attach(
   }
 }
 
-/** Drops the rates of every day with orders, as a bank would have dropped them. */
-async function dropHistory(
-  { adminUrl }: PreparedDatabases,
-  { seed, path }: { seed: number; path: string },
-): Promise<void> {
-  const client = new pg.Client(adminUrl)
-  await client.connect()
-  try {
-    const { rows } = await client.query<{ first: Date | null }>(
-      'select min(created_at) as first from sales_order',
-    )
-    const day = new Date(new Date().toISOString().slice(0, 10))
-    const from = new Date((rows[0]?.first ?? day).toISOString().slice(0, 10))
-    await dropRateHistory(path, { seed, from, until: day })
-  } finally {
-    await client.end()
-  }
-}
-
+/** Opens the company in Totesys. If there is none, founds one and fills Totesys with its first trade. */
 async function fillSource(
-  config: Config,
-  { databases, log }: { databases: PreparedDatabases; log: AppLog },
-): Promise<void> {
+  { TIDEMARK_TOTESYS_SEED: seed, TIDEMARK_TOTESYS_ORDERS: salesOrders }: Config,
+  { client, clock, log }: { client: pg.Client; clock: DemoClock; log: AppLog },
+): Promise<Company> {
   const startedAt = performance.now()
-  const client = new pg.Client(databases.adminUrl)
-  await client.connect()
-  try {
-    const { tables, rows } = await fillTotesys(client, {
-      seed: config.TIDEMARK_TOTESYS_SEED,
-      salesOrders: config.TIDEMARK_TOTESYS_ORDERS,
-      until: new Date(Date.now() - LEAD_DAYS * 86_400_000),
-    })
-    const durationMs = Math.round(performance.now() - startedAt)
-    log({ event: 'source_filled', tables, rows, durationMs })
-  } finally {
-    await client.end()
-  }
+  const known = await openCompany(client)
+  if (known !== undefined) return known
+  await foundCompany(client, { seed, salesOrders, begun: clock.now() })
+  const company = await openCompany(client)
+  if (company === undefined) throw new Error('the company was founded and is not there')
+  const [first] = momentsLeft(company)
+  if (first !== undefined) await company.passTime(first)
+  const { tables, rows } = await countAllRows(client)
+  const durationMs = Math.round(performance.now() - startedAt)
+  log({ event: 'source_filled', tables, rows, durationMs })
+  return company
 }

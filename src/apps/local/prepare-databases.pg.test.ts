@@ -5,7 +5,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readReaderExcess } from '../../../test/support/reader.ts'
 import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded-postgres.ts'
-import { fillTotesys } from './living-totesys/fill.ts'
+import { fillTotesys } from '../../../test/support/totesys-source/fill.ts'
 import { prepareDatabases, type PreparedDatabases } from './prepare-databases.ts'
 
 // Its names are fixed, so it has a cluster to itself.

@@ -26,7 +26,7 @@ export interface OpenServer extends RunningServer {
  * fail. A warehouse that cannot be read yet is no reason not to start.
  */
 export async function openServer(
-  { config, deps, reader: warehouse }: Environment,
+  { config, deps, reader: warehouse, now }: Environment,
   { log, port }: { log: AppLog; port: number },
 ): Promise<OpenServer> {
   const access = readAccess(config)
@@ -38,7 +38,7 @@ export async function openServer(
       total: config.TIDEMARK_SERVER_CONNECTIONS,
       perAddress: config.TIDEMARK_SERVER_CONNECTIONS_PER_ADDRESS,
     }
-    const server = keep(await startServer({ ...options, access, port, connections }))
+    const server = keep(await startServer({ ...options, access, port, connections, now }))
     void reportUnbounded(reader, log)
     return { ...server, access }
   })

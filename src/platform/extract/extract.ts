@@ -9,6 +9,7 @@ import { carryOver } from '../lake/table-entry.ts'
 import { checkProject } from '../project/check-project.ts'
 import { checkKnown, sourceTables } from '../project/known-table.ts'
 import { filesOf, type SourceContract } from '../project/source-contract.ts'
+import type { SnapshotIdentity } from '../source/identity.ts'
 import { openSnapshot, type SourceSnapshot } from '../source/snapshot.ts'
 import { checkNotRewritten, readUnlisted } from '../source/tables.ts'
 import { captureTables } from './capture-tables.ts'
@@ -78,7 +79,7 @@ export async function extractSnapshot(
   const heads = await readHeads(deps, { lastKnown, isCapturing: true })
   const last = heads.captured
   if (last !== undefined) await snapshot.reach(last.snapshot)
-  const identity = { ...snapshot.identity, takenAt: notBefore(last, snapshot.identity.takenAt) }
+  const identity = dated(deps, snapshot.identity, last)
   const completeTo = identity.takenAt
   const unchanged = { record: last, committed: false, completeTo, quarantined: 0 }
   const mayBeQuiet = recapture.size === 0
@@ -167,6 +168,21 @@ function asSourceChange(error: unknown): unknown {
     hint: error.hint ?? 'run it again; nothing was half-published',
     cause: error,
   })
+}
+
+/** Dates a snapshot by the clock of the source, or of its simulation. */
+function dated(
+  { simulation }: Deps,
+  identity: SnapshotIdentity,
+  last: CommitRecord | undefined,
+): SnapshotIdentity {
+  const simulated = simulation?.isSource === true ? simulation.simulatedTime?.() : undefined
+  if (simulated === undefined) {
+    return { ...identity, takenAt: notBefore(last, identity.takenAt) }
+  }
+  // With microseconds, as the source writes it: moments in the log are compared as text.
+  const takenAt = simulated.toISOString().replace('Z', '000Z')
+  return { ...identity, takenAt: notBefore(last, takenAt), clock: 'simulated' }
 }
 
 /** Keeps time in the log from running backwards if the source's clock is set back. */

@@ -56,6 +56,8 @@ const snapshot = z.object({
   inFlight: z.array(z.string()),
   /** Source clock at the start of the transaction, ISO 8601 UTC with microseconds. */
   takenAt: z.string(),
+  /** Set if `takenAt` is a moment in the life of a simulated source, not the real time. */
+  clock: z.literal('simulated').optional(),
   systemId: z.string(),
   timeline: z.number().int(),
   standby: z.boolean(),

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { ContractError } from '../errors.ts'
 import type { DuckDb } from '../io/duckdb.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
@@ -15,6 +16,8 @@ import { loadDimension } from './load-dimension.ts'
 import { loadFact } from './load-fact.ts'
 import { computeAllSums, setStand, standAt } from './load-sums.ts'
 import type { TableLoad } from './table-load.ts'
+
+const LEDGER_ENTRY = readFileSync(new URL('./ledger-entry.sql', import.meta.url), 'utf8')
 
 /** The batch to load, and how to read its rows. */
 export interface LoadInput {
@@ -158,21 +161,17 @@ export async function applyBatch(warehouse: WarehouseClient, input: Applied): Pr
   const counts = Object.entries(record.tables).flatMap(([name, entry]) =>
     isNothing(entry.counts) ? [] : [[name, entry.counts]],
   )
-  await client.query(
-    `insert into tidemark_ledger
-         (batch_id, generation, snapshot_at, run_id, row_counts, lake, loaded_from, captured_as)
-     values ($1, $2, $3, $4, $5, $6, $7, $8)`,
-    [
-      record.batch,
-      generation,
-      record.snapshot.takenAt,
-      runId,
-      JSON.stringify(Object.fromEntries(counts)),
-      record.lake,
-      record.checksum,
-      record.madeFrom,
-    ],
-  )
+  await client.query(LEDGER_ENTRY, [
+    record.batch,
+    generation,
+    record.snapshot.takenAt,
+    runId,
+    JSON.stringify(Object.fromEntries(counts)),
+    record.lake,
+    record.checksum,
+    record.madeFrom,
+    record.snapshot.clock === 'simulated',
+  ])
 }
 
 function isNothing(counts: RowCounts): boolean {

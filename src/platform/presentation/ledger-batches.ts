@@ -12,9 +12,9 @@ export interface LedgerBatch {
   readonly loadedAt: string
   /**
    * Milliseconds from the source's snapshot (source clock) to the load (warehouse clock); at least
-   * 0.
+   * 0. Undefined if the snapshot is dated by the clock of a simulated source.
    */
-  readonly lagMs: number
+  readonly lagMs: number | undefined
   readonly runId: string
 }
 
@@ -28,7 +28,9 @@ export async function readLedgerBatches(
 ): Promise<LedgerBatch[]> {
   const { rows } = await withPostgresErrors(warehouse, () =>
     client.query<
-      Record<'batch' | 'generation' | 'run_id' | 'snapshot_at' | 'loaded_at' | 'lag_ms', string>
+      Record<'batch' | 'generation' | 'run_id' | 'snapshot_at' | 'loaded_at', string> & {
+        lag_ms: string | null
+      }
     >(BATCHES, [count, batch ?? null]),
   )
   return rows.map((row) => ({
@@ -36,7 +38,7 @@ export async function readLedgerBatches(
     generation: row.generation,
     snapshotAt: row.snapshot_at,
     loadedAt: row.loaded_at,
-    lagMs: Number(row.lag_ms),
+    lagMs: row.lag_ms === null ? undefined : Number(row.lag_ms),
     runId: row.run_id,
   }))
 }

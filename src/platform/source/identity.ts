@@ -14,6 +14,8 @@ export interface SnapshotIdentity {
    * that was replayed.
    */
   readonly takenAt: string
+  /** Set if `takenAt` is a moment in the life of a simulated source, not the real time. */
+  readonly clock?: 'simulated' | undefined
   /** Identifies cluster and database. Empty if the user may not ask. */
   readonly systemId: string
   /** The cluster's history: each promotion begins another. 0 if the user may not ask. */

@@ -35,6 +35,7 @@ describe('migrate()', () => {
       'platform/003_origin.sql',
       'platform/004_delay.sql',
       'platform/005_sums.sql',
+      'platform/006_simulated.sql',
       'shop/001_star.sql',
     ])
     await migrateWith(warehouse, shop.project)

@@ -1,9 +1,8 @@
 -- y04_overdue_by_age: What is overdue and unpaid, and for how long?
 -- Grain: one row per direction, currency and age, all four ages of each.
 -- Unit: amount in the row's own currency; age in days since the payment date.
--- Note: A payment due today is 0 days old. In is owed to us, out is owed by us. Totesys never marks
--- a payment as paid if it is due at a weekend or on the day it was made. Many of these payments are
--- therefore not real debts.
+-- Note: A payment due today is 0 days old. In is owed to us, out is owed by us. A payment is unpaid
+-- until Totesys marks it as paid. Not every one is a real debt: some are marked late, and some never.
 -- Access: finance
 -- Filters: currency, counterparty, today, as_of
 with clock as (

@@ -109,7 +109,7 @@ export async function replayCommand(context: CommandContext): Promise<number> {
   await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
   const { report, before, after } = await replay(environment.deps)
   output.emit({ event: 'replayed', before, after })
-  reportRun(context, report)
+  reportRun(context, environment, report)
   if (report.failures.length > 0) return exitCodeOfRun(report)
   const done = after < before ? `${formatNumber(before - after, 'row')} left quarantine. ` : ''
   output.advise(

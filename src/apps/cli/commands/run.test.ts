@@ -20,7 +20,8 @@ function reported(change: Partial<RunReport>): { out: string; err: string } {
     isColored: false,
   })
   const signal = new AbortController().signal
-  reportRun({ output, config: parseConfig({}), signal }, { ...report, ...change })
+  const context = { output, config: parseConfig({}), signal }
+  reportRun(context, { now: () => new Date() }, { ...report, ...change })
   return written
 }
 

@@ -7,6 +7,7 @@ import { checkKnown, sourceTables } from '../../../platform/project/known-table.
 import { type Environment, openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT, exitCodeOfRun } from '../exit-code.ts'
+import { stepLine } from '../output.ts'
 import { formatCount, formatDuration, formatMoment, formatNumber } from '../../format.ts'
 
 /** How often to run, and what is confirmed. */
@@ -33,12 +34,50 @@ export async function runCommand(
     },
   })
   const confirmed = new Set(confirmDeletes)
+  const past = await runPast(context, environment)
+  if (past?.failures.length) return exitCodeOfRun(past)
   if (everyMs === undefined) {
     const report = await run(environment.deps, { confirmDeletes: confirmed })
-    reportRun(context, report)
+    reportRun(context, environment, report)
     return exitCodeOfRun(report)
   }
   return await repeatRuns(context, environment, { everyMs, confirmed })
+}
+
+/**
+ * Runs once for each moment at which the past of the embedded Totesys is still to be captured. Stops
+ * after a run that failed, and reports it. Returns the last run, if there was one.
+ */
+export async function runPast(
+  context: CommandContext,
+  environment: Environment,
+): Promise<RunReport | undefined> {
+  const { output, signal } = context
+  const { deps, local } = environment
+  const { feeds: _, ...withoutFeeds } = deps
+  const startedAt = performance.now()
+  let captures = 0
+  let first: Date | undefined
+  let last: RunReport | undefined
+  const left = local?.pastCaptures ?? 0
+  if (left > 1) output.note(`  capturing its past: ${left} batches, dated as it was then …`)
+  await local?.livePast(async (moment) => {
+    // The first run takes what the feeds say about all of the past; today's news can wait.
+    last = await run(captures === 0 ? deps : withoutFeeds)
+    first ??= moment
+    captures += 1
+    emitRun(context, last)
+    if (last.failures.length > 0) noteFailure(context, last)
+    return last.failures.length === 0 && !signal.aborted
+  })
+  if (first !== undefined && last?.failures.length === 0) {
+    output.emit({ event: 'past_captured', batches: captures, from: first.toISOString() })
+    const day = first.toISOString().slice(0, 10)
+    const what = `past captured: ${formatNumber(captures, 'batch', 'batches')} since ${day}`
+    const durationMs = Math.round(performance.now() - startedAt)
+    output.note(stepLine(output, { what, durationMs, more: 'simulated, and marked so' }))
+  }
+  return last
 }
 
 /**
@@ -47,7 +86,7 @@ export async function runCommand(
  */
 export async function repeatRuns(
   context: CommandContext,
-  { deps }: Environment,
+  environment: Environment,
   { everyMs, confirmed }: { everyMs: number; confirmed: ReadonlySet<string> },
 ): Promise<number> {
   const { output, signal } = context
@@ -55,11 +94,11 @@ export async function repeatRuns(
   let quietSince = Date.now()
   while (!signal.aborted) {
     const startedAt = Date.now()
-    const report = await run(deps, { confirmDeletes })
+    const report = await run(environment.deps, { confirmDeletes })
     confirmDeletes = new Set()
     const isQuiet = report.failures.length === 0 && report.loaded?.batches.length === 0
     if (!isQuiet || Date.now() - quietSince >= 60_000 || output.isJson) {
-      reportRun(context, report)
+      reportRun(context, environment, report)
       quietSince = Date.now()
     }
     const pauseMs = pauseAfter(report, { everyMs, tookMs: Date.now() - startedAt })
@@ -85,11 +124,10 @@ export function pauseAfter(
   return hasFound && everyMs <= AT_ONCE_MS ? 0 : Math.max(0, everyMs - tookMs)
 }
 
-/** Writes what a run did: a line for people or a `run_finished` object, and each error in full. */
-export function reportRun({ output, config }: CommandContext, report: RunReport): void {
+/** Writes what a run did as a `run_finished` object. */
+function emitRun({ output }: Pick<CommandContext, 'output'>, report: RunReport): void {
   const { extracted, loaded, failures, held, quarantined, warnings } = report
   const { completeTo, delayMs, durationMs } = report
-  const counts = sumCounts(report)
   output.emit({
     event: 'run_finished',
     ok: failures.length === 0,
@@ -97,7 +135,7 @@ export function reportRun({ output, config }: CommandContext, report: RunReport)
     changed: extracted?.committed ?? false,
     files: report.collected?.files ?? 0,
     filesIgnored: report.collected?.ignored ?? 0,
-    ...counts,
+    ...sumCounts(report),
     transformed: report.transformed?.batches.length ?? 0,
     loaded: loaded?.batches ?? [],
     held,
@@ -108,27 +146,51 @@ export function reportRun({ output, config }: CommandContext, report: RunReport)
     durationMs,
     runId: report.runId,
   })
+}
+
+/** Writes each error of a run in full, what that means for the promise, and what is safe. */
+function noteFailure(
+  { output }: Pick<CommandContext, 'output'>,
+  report: RunReport,
+  promise?: string,
+): void {
+  for (const error of distinct(report.failures.map((failure) => failure.error))) {
+    if (!(error instanceof InterruptedError)) output.fail(error)
+  }
+  if (promise !== undefined) output.note(promise)
+  output.note(describeSafety(report))
+}
+
+/** Writes what a run did: a line for people or a `run_finished` object, and each error in full. */
+export function reportRun(
+  { output, config }: Pick<CommandContext, 'output' | 'config'>,
+  { now }: Pick<Environment, 'now'>,
+  report: RunReport,
+): void {
+  const { loaded, failures, held, warnings, completeTo, delayMs, durationMs } = report
+  emitRun({ output }, report)
   for (const error of distinct(failures.map((failure) => failure.error))) {
     if (!(error instanceof InterruptedError)) output.fail(error)
   }
   if (failures.length > 0) {
     const promiseMs = config.TIDEMARK_PROMISE_MINUTES * 60_000
-    if (completeTo !== undefined) output.note(describePromise(completeTo, promiseMs))
+    if (completeTo !== undefined)
+      output.note(describePromise(completeTo, { promiseMs, now: now() }))
     output.note(describeSafety(report))
     return
   }
-  const time = new Date().toISOString().slice(11, 19)
+  const time = now().toISOString().slice(11, 19)
   const mark = output.style('green', '✓')
   const fresh = [
     completeTo === undefined
       ? ''
-      : `${formatDuration(Date.now() - Date.parse(completeTo))} behind the source`,
+      : `${formatDuration(now().getTime() - Date.parse(completeTo))} behind the source`,
     delayMs === undefined ? '' : `visible at most ${formatDuration(delayMs)} after commit`,
   ]
     .filter((part) => part !== '')
     .join(' · ')
   const last = loaded?.lastBatch ?? 0
-  const what = describeWork(report, counts)
+  const what = describeWork(report, sumCounts(report))
   output.print(
     `   ${time}  batch ${last}  ${mark}  ${what.padEnd(40)} ${formatDuration(durationMs).padStart(6)}   ${fresh}`.trimEnd(),
   )
@@ -206,10 +268,13 @@ function sumCounts({ extracted }: RunReport): Counts {
 }
 
 /** Says how old the warehouse is, and when that breaks the promise. */
-function describePromise(completeTo: string, promiseMs: number): string {
-  const age = formatDuration(Date.now() - Date.parse(completeTo))
+function describePromise(
+  completeTo: string,
+  { promiseMs, now }: { promiseMs: number; now: Date },
+): string {
+  const age = formatDuration(now.getTime() - Date.parse(completeTo))
   const breaksAt = new Date(Date.parse(completeTo) + promiseMs)
-  const verb = breaksAt.getTime() > Date.now() ? 'breaks' : 'broke'
+  const verb = breaksAt > now ? 'breaks' : 'broke'
   return (
     `  The warehouse is complete up to ${age} ago; the promise of ${formatDuration(promiseMs)} ` +
     `${verb} at ${formatMoment(breaksAt.toISOString())} UTC.`

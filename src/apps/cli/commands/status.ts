@@ -22,7 +22,7 @@ export async function statusCommand(
   const status = await readStatus(environment.deps, {
     reader: environment.reader,
     promiseMs: config.TIDEMARK_PROMISE_MINUTES * 60_000,
-    now: new Date(),
+    now: environment.now(),
   })
   output.emit({ event: 'status', ...status })
   print(output, status)

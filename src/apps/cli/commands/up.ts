@@ -5,14 +5,14 @@ import { run } from '../../../platform/pipeline.ts'
 import { type Environment, openEnvironment } from '../../environment.ts'
 import { formatCount, formatNumber } from '../../format.ts'
 import type { LocalSystem } from '../../local/local-system.ts'
-import { startLiving } from '../../local/living-totesys/start.ts'
+import { startLife } from '../../local/living-totesys/live.ts'
 import type { AppLogEntry } from '../../log.ts'
 import { readAccess } from '../../server/access.ts'
 import { openServer, type OpenServer } from '../../server/open-server.ts'
 import type { CommandContext } from '../context.ts'
 import { exitCodeOfRun } from '../exit-code.ts'
 import { type Output, stepLine } from '../output.ts'
-import { repeatRuns, reportRun } from './run.ts'
+import { repeatRuns, reportRun, runPast } from './run.ts'
 import { DEFAULT_PORT } from './serve.ts'
 
 /** How long to run, and how often. */
@@ -52,8 +52,10 @@ export async function upCommand(
     }),
   )
 
+  const past = await runPast(context, environment)
+  if (past?.failures.length) return exitCodeOfRun(past)
   const first = await run(deps)
-  reportRun(context, first)
+  reportRun(context, environment, first)
   if (once || signal.aborted) {
     if (first.failures.length === 0) output.note(summary(output, environment))
     return exitCodeOfRun(first)
@@ -64,24 +66,19 @@ export async function upCommand(
     url: server.url,
     login: server.access.oidc !== undefined,
   })
-  const living =
+  await using _life =
     local === undefined || local.isAttached
       ? undefined
-      : startLiving({
+      : startLife({
           url: local.databases.adminUrl,
-          seed: config.TIDEMARK_TOTESYS_SEED,
-          speed: config.TIDEMARK_TOTESYS_SPEED,
+          clock: local.clock,
           onError: () =>
             output.note(
               output.style('yellow', '  The simulated Totesys had an error. It tries again.'),
             ),
         })
-  try {
-    output.note(summary(output, environment, server))
-    return await repeatRuns(context, environment, { everyMs, confirmed: new Set() })
-  } finally {
-    await living?.stop()
-  }
+  output.note(summary(output, environment, server))
+  return await repeatRuns(context, environment, { everyMs, confirmed: new Set() })
 }
 
 /** Serves on the port from the settings. Without one: on the default port, or on any free one. */

@@ -5,10 +5,22 @@ import { addSliders } from './slider.ts'
 /** What the script adds to a page: drawings, the age of the data, and new data as it arrives. */
 
 const main = (): HTMLElement => document.querySelector('main')!
-const state: { lost: 'connection' | 'login' | undefined; isLoading: boolean; wanted: string } = {
+interface State {
+  lost: 'connection' | 'login' | undefined
+  isLoading: boolean
+  wanted: string
+  /** How old the data was when the server said so last, by its clock, and when that was, by ours. */
+  age: { lagMs: number; at: number }
+}
+
+const state: State = {
   lost: undefined,
   isLoading: false,
   wanted: '',
+  age: {
+    lagMs: Number(document.querySelector<HTMLElement>('#freshness')?.dataset['lagMs'] ?? 'NaN'),
+    at: Date.now(),
+  },
 }
 const LOST = {
   connection: 'connection lost, trying again',
@@ -18,10 +30,9 @@ const LOST = {
 /** Says in the header how old the data is, every second, and whether the connection is lost. */
 function showFreshness(): void {
   const element = document.querySelector<HTMLElement>('#freshness')
-  const completeTo = Date.parse(element?.dataset['completeTo'] ?? '')
-  const isKnown = !Number.isNaN(completeTo)
+  const isKnown = !Number.isNaN(state.age.lagMs)
   if (element === null || (!isKnown && state.lost === undefined)) return
-  const lagMs = Math.max(0, Date.now() - completeTo)
+  const lagMs = Math.max(0, state.age.lagMs + Date.now() - state.age.at)
   const isLate = lagMs > Number(element.dataset['promiseMs'])
   const isBad = isLate || state.lost !== undefined
   const age = `${isLate ? 'late' : 'fresh'}, ${describeAge(lagMs)} old`
@@ -38,8 +49,9 @@ function describeAge(ms: number): string {
   return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`
 }
 
-function onHead({ batch, generation, completeTo, promiseSeconds }: Head): void {
+function onHead({ batch, generation, completeTo, lagSeconds, promiseSeconds }: Head): void {
   state.lost = undefined
+  state.age = { lagMs: lagSeconds * 1000, at: Date.now() }
   const element = document.querySelector<HTMLElement>('#freshness')
   const time = element?.querySelector('time')
   if (element !== null && time !== null && time !== undefined) {

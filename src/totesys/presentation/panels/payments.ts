@@ -73,7 +73,7 @@ export const dueByWeek = {
 export const overdueByAge = {
   question: 'y04_overdue_by_age',
   wide: true,
-  note: 'Totesys never marks a payment as paid if it is due at a weekend or on the day it was made. Many of these payments are therefore not real debts.',
+  note: 'A payment is unpaid until Totesys marks it as paid. Not every one is a real debt: some are marked late, and some never.',
   empty: 'Nothing is overdue.',
   chart: {
     kind: 'bars',

@@ -161,23 +161,24 @@ function renderDelays({ batches, p50Ms, p99Ms }: Delays): Markup | '' {
 
 /** A bar for each batch, as tall as its lag, and the same as a sentence. */
 function renderStrip(batches: readonly LedgerBatch[], promiseMs: number): Markup {
-  if (batches.length === 0) return html`<p class="muted">Nothing was loaded yet.</p>`
-  const shown = batches.toSorted((a, b) => a.batch - b.batch)
-  const lags = shown.map(({ lagMs }) => lagMs)
+  const lags = batches
+    .toSorted((a, b) => a.batch - b.batch)
+    .flatMap(({ lagMs }) => (lagMs === undefined ? [] : [lagMs]))
+  if (lags.length === 0) return html`<p class="muted">No lag is known yet.</p>`
   const top = Math.max(...lags, 1)
   const late = lags.filter((lag) => lag > promiseMs).length
   const sentence =
-    `From the source's snapshot to the warehouse the last ${shown.length} batches took ` +
+    `From the source's snapshot to the warehouse the last ${lags.length} batches took ` +
     `${formatDuration(Math.min(...lags))} to ${formatDuration(top)}; ` +
     (late === 0 ? 'all within the promise.' : `${late} of them missed the promise.`)
   return html`<svg
       class="strip"
-      viewBox="0 0 ${shown.length * 10} 60"
+      viewBox="0 0 ${lags.length * 10} 60"
       preserveAspectRatio="none"
       role="img"
       aria-label="${sentence}"
     >
-      ${shown.map(({ lagMs }, index) => {
+      ${lags.map((lagMs, index) => {
         const height = Math.max(1.5, (lagMs / top) * 56)
         return html`<rect
           class="${lagMs > promiseMs ? 'bad' : 'ok'}"
@@ -216,12 +217,14 @@ function batchRow(
     formatCount(sum(entries, 'deleted')),
     formatCount(refused),
     formatCount(warned),
-    inWarehouse === undefined ? '' : formatDuration(inWarehouse.lagMs),
+    inWarehouse?.lagMs === undefined ? '' : formatDuration(inWarehouse.lagMs),
     html`${
       batch <= status.batches.warehouse
         ? tag('ok', 'loaded')
         : tag('warn', batch <= status.batches.processed ? 'transformed' : 'captured')
-    }${held > 0 ? html` ${tag('bad', `${held} held`)}` : ''}`,
+    }${held > 0 ? html` ${tag('bad', `${held} held`)}` : ''}${
+      snapshot.clock === 'simulated' ? html` ${tag('plain', 'simulated time')}` : ''
+    }`,
   ]
 }
 

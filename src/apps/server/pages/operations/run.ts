@@ -53,8 +53,10 @@ function renderJourney(
     <dl class="pairs">
       <dt>Captured</dt>
       <dd>
-        ${formatMomentUtc(snapshot.takenAt)}, in one snapshot of the source, with everything
-        committed before transaction
+        ${formatMomentUtc(snapshot.takenAt)}${
+          snapshot.clock === 'simulated' ? html` ${tag('plain', 'simulated time')}` : ''
+        },
+        in one snapshot of the source, with everything committed before transaction
         ${snapshot.xmax}${
           snapshot.inFlight.length > 0
             ? html`, except ${String(snapshot.inFlight.length)} that were still open`
@@ -74,8 +76,11 @@ function renderJourney(
         ${
           loaded === undefined
             ? tag('warn', 'not yet')
-            : html`${formatMomentUtc(loaded.loadedAt)}, ${formatDuration(loaded.lagMs)} after the
-              snapshot`
+            : html`${formatMomentUtc(loaded.loadedAt)}${
+                loaded.lagMs === undefined
+                  ? ''
+                  : html`, ${formatDuration(loaded.lagMs)} after the snapshot`
+              }`
         }
       </dd>
       <dt>Written by</dt>

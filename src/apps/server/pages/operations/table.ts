@@ -37,7 +37,10 @@ export function renderTable({
   </div>`
 }
 
-/** A state in a word. The stylesheet adds a mark, so that colour alone tells nothing. */
-export function tag(kind: 'ok' | 'warn' | 'bad', word: string): Markup {
+/**
+ * A state in a word. The stylesheet adds a mark to a good, doubtful or bad one, so that colour alone
+ * tells nothing.
+ */
+export function tag(kind: 'ok' | 'warn' | 'bad' | 'plain', word: string): Markup {
   return html`<span class="tag ${kind}">${word}</span>`
 }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { isLandmark, nextPlanned, planBetween, planDay } from './day-plan.ts'
-import { createClock } from './simulated-clock.ts'
 import { isWorkday, workingDayMs, workingTime } from './working-time.ts'
 
 const year = { after: new Date('2024-01-01'), until: new Date('2025-01-01') }
@@ -66,41 +65,5 @@ describe('workingTime()', () => {
     expect(since('2024-08-24T12:00:00Z')).toBe(5)
     expect(since('2024-08-26T08:00:00Z')).toBe(5)
     expect(workingTime(new Date('1969-12-29T08:00:00Z'))).toBe(-5 * workingDayMs)
-  })
-})
-
-describe('createClock()', () => {
-  const at = (start: string, realStart: string, speed = 600) => {
-    let real = new Date(realStart)
-    const clock = createClock({ seed: 3, start: new Date(start), speed, now: () => real })
-    return (seconds: number): string => {
-      real = new Date(real.getTime() + seconds * 1000)
-      return clock.advance().toISOString()
-    }
-  }
-
-  it('runs at its speed in working hours', () => {
-    const pass = at('2024-08-22T12:00:00Z', '2024-11-20T12:00:00Z')
-    expect(pass(0.5)).toBe('2024-08-22T12:05:00.000Z')
-    expect(pass(1)).toBe('2024-08-22T12:15:00.000Z')
-  })
-
-  it('jumps over nights and weekends to just before the next payments', () => {
-    const pass = at('2024-08-23T18:59:59Z', '2024-11-20T12:00:00Z')
-    expect(pass(0.5)).toMatch(/^2024-08-26T07:55:01/)
-    expect(pass(0.5)).toMatch(/^2024-08-26T08:00:01/)
-  })
-
-  it('is never ahead of the real time, never goes back, and stays with it', () => {
-    const pass = at('2024-08-23T18:59:59Z', '2024-08-24T12:00:00Z')
-    expect(pass(1)).toBe('2024-08-24T12:00:01.000Z')
-    expect(pass(-3600)).toBe('2024-08-24T12:00:01.000Z')
-    expect(pass(3601)).toBe('2024-08-24T12:00:02.000Z')
-    expect(pass(60)).toBe('2024-08-24T12:01:02.000Z')
-  })
-
-  it('takes a suspended machine’s gap for five seconds', () => {
-    const pass = at('2024-08-22T12:00:00Z', '2024-11-20T12:00:00Z')
-    expect(pass(7200)).toBe('2024-08-22T12:50:00.000Z')
   })
 })

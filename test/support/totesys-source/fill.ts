@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
-import { ConfigError } from '../../../platform/errors.ts'
+import { ConfigError } from '../../../src/platform/errors.ts'
 import { dayMs, startOfDay, timestamp, workingDayMs, workingTime } from './working-time.ts'
 
 /** What an empty source is filled with. */
@@ -22,12 +22,13 @@ export interface FillResult {
 const ordersPerWeekday = 30
 const longestWeekdays = 520
 
-const read = (name: string): string =>
-  readFileSync(new URL(`./${name}.sql`, import.meta.url), 'utf8')
-const referenceSql = read('reference')
-const peopleSql = read('people')
+const SHARED = new URL('../../../src/apps/local/living-totesys/', import.meta.url)
+const read = (name: string, folder: URL | string = import.meta.url): string =>
+  readFileSync(new URL(`./${name}.sql`, folder), 'utf8')
+const referenceSql = read('reference', SHARED)
+const peopleSql = read('people', SHARED)
 const fillSql = read('fill')
-const rowCountSql = read('row-count')
+const rowCountSql = read('row-count', SHARED)
 
 /**
  * Fills an empty Totesys (`schema.sql`) as it would stand at `until`, in one transaction. There are

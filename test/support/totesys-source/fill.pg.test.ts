@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createDatabase, type TestDatabase } from '../../../../test/support/database.ts'
+import { createDatabase, type TestDatabase } from '../database.ts'
 import { fillTotesys, type FillResult } from './fill.ts'
 
 const tables = [

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createDatabase, type TestDatabase } from '../../../../test/support/database.ts'
+import { createDatabase, type TestDatabase } from '../database.ts'
 import { planBetween } from './day-plan.ts'
 import { fillTotesys } from './fill.ts'
 import { createLiving, type LivingEvents } from './living.ts'
