@@ -15,15 +15,9 @@ describe('a past that is captured by a simulated clock', () => {
   let system: TestSystem
   const reports: RunReport[] = []
   beforeAll(async () => {
-    system = await createSystem()
+    system = await createSystem({ simulatedTime: clock.simulated })
+    const { deps } = system
     const client = await system.source.client()
-    const [{ id } = { id: '' }] = await system.source.query<{ id: string }>(
-      'select system_identifier::text as id from pg_control_system()',
-    )
-    const deps = {
-      ...system.deps,
-      simulation: { systemId: id, isSource: true, simulatedTime: clock.simulated },
-    }
     await foundCompany(client, { seed: 42, salesOrders: 1500, begun })
     const company = (await openCompany(client))!
     await livePast(company, clock, async () => {

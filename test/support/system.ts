@@ -43,6 +43,8 @@ export interface SystemOptions {
   readonly template?: 'totesys' | 'empty'
   /** Encoding of the source's database, such as `SQL_ASCII`. */
   readonly encoding?: string
+  /** Dates what is captured, as the clock of a simulated source does. */
+  readonly simulatedTime?: () => Date | undefined
   /** The store of a zone, which stays open; a directory below `folder` if not given. */
   readonly store?: (zone: 'ingestion' | 'processed') => ObjectStore
 }
@@ -97,9 +99,16 @@ export function prepareSystem(prepare: (system: TestSystem) => Promise<void>): P
   }
 }
 
+async function systemIdOf(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ id: string }>(
+    'select system_identifier::text as id from pg_control_system()',
+  )
+  return rows[0]!.id
+}
+
 async function openSystem(
   { source, warehouse, folder }: Pick<TestSystem, 'source' | 'warehouse' | 'folder'>,
-  { project = totesys, store }: Pick<SystemOptions, 'project' | 'store'>,
+  { project = totesys, store, simulatedTime }: Omit<SystemOptions, 'template' | 'encoding'>,
 ): Promise<TestSystem> {
   const sql = await source.client()
   const entries: AppLogEntry[] = []
@@ -127,6 +136,9 @@ async function openSystem(
     version: '0.0.0-test',
     // A run may wait for another one as long as a busy machine needs.
     limits: { ...DEFAULT_LIMITS, lockWaitMs: 600_000 },
+    ...(simulatedTime === undefined
+      ? {}
+      : { simulation: { systemId: await systemIdOf(sql), isSource: true, simulatedTime } }),
   }
   const records = async (zone: 'ingestion' | 'processed' = 'ingestion') => {
     const where =

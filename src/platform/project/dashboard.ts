@@ -21,6 +21,8 @@ export interface Page {
   readonly summary: string
   /** The names of the filters that the page offers. */
   readonly filters: readonly string[]
+  /** Which date the period of the page is about, such as `order date`. Shown beside the period. */
+  readonly periodOf?: string
   /** A filter that must be set before the page can show anything. */
   readonly needs?: string
   readonly panels: readonly Panel[]

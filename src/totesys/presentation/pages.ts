@@ -80,6 +80,7 @@ const overview: Page = {
   title: 'Overview',
   summary: 'Sales, purchases and due payments by currency, and what has changed lately.',
   filters: SALES_FILTERS,
+  periodOf: 'order date, for payments the due date',
   panels: [
     { ...salesByCurrency, title: 'How much did we sell?' },
     salesInOneCurrency,
@@ -98,6 +99,7 @@ const sales: Page = {
   title: 'Sales',
   summary: 'What was sold, by whom, to whom, and how well the promises are kept.',
   filters: SALES_FILTERS,
+  periodOf: 'order date',
   panels: [
     salesByCurrency,
     salesInOneCurrency,
@@ -120,6 +122,7 @@ const changes: Page = {
   summary:
     'What was amended or deleted after the fact, what it was worth, and what the books said.',
   filters: ['then', 'period', 'currency', 'department', 'counterparty', 'design'],
+  periodOf: 'the day a change was noticed',
   panels: [booksAsOf, valueChanges, orderChanges, deletedOrders],
 }
 
@@ -128,6 +131,7 @@ const purchases: Page = {
   title: 'Purchases',
   summary: 'What is spent, with whom, at which prices, and what arrives next.',
   filters: PURCHASE_FILTERS,
+  periodOf: 'order date',
   panels: [
     purchasesInOneCurrency,
     rates,
@@ -144,6 +148,7 @@ const payments: Page = {
   title: 'Payments',
   summary: 'What is due next, what fell due last, and what is still owed.',
   filters: PAYMENT_FILTERS,
+  periodOf: 'due date',
   panels: [
     paymentsInOneCurrency,
     rates,
@@ -168,6 +173,7 @@ const counterparty: Page = {
   title: 'Counterparty',
   summary: 'Everything with one business partner: both ways, over time, and what is owed.',
   filters: ['counterparty', 'period', 'currency', 'as_of'],
+  periodOf: 'order date, for payments the due date',
   needs: 'counterparty',
   panels: [
     { ...salesByCurrency, title: 'What did they buy from us?', empty: NOTHING_BOUGHT },

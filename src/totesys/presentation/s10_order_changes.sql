@@ -1,8 +1,8 @@
 -- s10_order_changes: How often do orders change afterwards, and what changes?
 -- Grain: one row per month and field that changed in it.
 -- Unit: changes; orders is the number of orders in which the field changed.
--- Note: Sales orders only. The month (UTC) is when the change was captured. The filters apply to
--- the order as it was after the change. An update counts once for every field that it changed,
+-- Note: Sales orders only. The period and the month (UTC) are when a change was noticed. The other
+-- filters apply to the order as it was after the change. An update counts once for every field that it changed,
 -- except `last_updated`. The first version, a deletion and a return from one are not changes.
 -- Filters: from, to, currency, department, counterparty, design, today
 with clock as (
@@ -36,8 +36,10 @@ change as (
         limit 1
     ) as b
     where f.record_operation = 'update'
-        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
-        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and (f.recorded_at at time zone 'utc')::date
+            >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and (f.recorded_at at time zone 'utc')::date
+            <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (
             nullif(:'currency', '') is null
             or f.currency_id in (

@@ -1,9 +1,9 @@
 -- s13_deleted_orders: What was deleted, and what was it worth?
 -- Grain: one row per deletion of a sales order.
 -- Unit: the last known amount, in the row's own currency; units in bags; times in UTC.
--- Note: The newest comes first. deleted_at is when the deletion was noticed. has_returned says that
--- the order came back after this deletion; if it was deleted again, that is a row of its own. Leave
--- out the orders that have returned to see what is missing now.
+-- Note: The newest comes first. The period is when a deletion was noticed (UTC), which is deleted_at.
+-- has_returned says that the order came back after this deletion; if it was deleted again, that is a
+-- row of its own. Leave out the orders that have returned to see what is missing now.
 -- Filters: from, to, currency, department, counterparty, design
 with deletion as (
     select f.*
@@ -42,8 +42,8 @@ inner join dim_currency as u on u.currency_id = f.currency_id
 inner join dim_counterparty as c on c.counterparty_id = f.counterparty_id
 inner join dim_design as d on d.design_id = f.design_id
 inner join dim_staff as s on s.staff_id = f.sales_staff_id
-where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
-    and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+where (f.recorded_at at time zone 'utc')::date >= coalesce(nullif(:'from', '')::date, '-infinity')
+    and (f.recorded_at at time zone 'utc')::date <= coalesce(nullif(:'to', '')::date, 'infinity')
     and (u.currency_code = nullif(:'currency', '')) is not false
     and (s.department_name = nullif(:'department', '')) is not false
     and (

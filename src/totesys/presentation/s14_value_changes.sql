@@ -1,11 +1,19 @@
 -- s14_value_changes: How much value do amendments and deletions add or remove?
 -- Grain: one row per currency.
 -- Unit: amount in the row's own currency; lowered and deleted are zero or negative.
--- Note: Sales orders only. created + raised + lowered + deleted = now, exactly. An amendment that
--- moves an order to another currency, or into or out of a filter, lowers one side and raises the
--- other. An order that comes back after its deletion is created again.
+-- Note: Sales orders only. The period is when a change was noticed (UTC). before_amount is what the
+-- books said when it began, now_amount what they said at its end, and before + created + raised +
+-- lowered + deleted = now, exactly. An amendment that moves an order to another currency, or into or
+-- out of a filter, lowers one side and raises the other. An order that comes back after its deletion
+-- is created again.
 -- Filters: from, to, currency, department, counterparty, design
-with amendment as (
+with period as (
+    select
+        coalesce(nullif(:'from', '')::date::timestamp at time zone 'utc', '-infinity') as since,
+        coalesce((nullif(:'to', '')::date + 1)::timestamp at time zone 'utc', 'infinity') as until
+),
+
+amendment as (
     -- Each update and deletion beside the version before it. If that is a deletion, the order is
     -- created again: its return was refused at first, so that an update brought it back.
     select
@@ -23,7 +31,8 @@ with amendment as (
         b.design_id as design_id_before,
         b.currency_id as currency_id_before,
         b.units_sold * b.unit_price as amount_before
-    from fact_sales_order as f
+    from period as p
+    inner join fact_sales_order as f on f.recorded_at >= p.since and f.recorded_at < p.until
     cross join lateral (
         select e.*
         from fact_sales_order as e
@@ -73,9 +82,7 @@ movement as (
         sum(f.change) as change
     from entry as f
     inner join dim_currency as u on u.currency_id = f.currency_id
-    where f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
-        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
-        and (u.currency_code = nullif(:'currency', '')) is not false
+    where (u.currency_code = nullif(:'currency', '')) is not false
         and (
             nullif(:'department', '') is null
             or f.sales_staff_id in (
@@ -105,11 +112,37 @@ moved as (
     group by currency_code
 ),
 
+-- What the books said, at three moments. Each of the sums is read only if it is asked for.
+book as (
+    select
+        'now' as moment,
+        f.*
+    from fact_sales_order_sums_current as f
+    where nullif(:'to', '') is null
+    union all
+    select
+        'now',
+        f.*
+    from fact_sales_order_sums_as_of(
+        (select p.until - interval '1 microsecond' from period as p)
+    ) as f
+    where nullif(:'to', '') is not null
+    union all
+    select
+        'before',
+        f.*
+    from fact_sales_order_sums_as_of(
+        (select p.since - interval '1 microsecond' from period as p)
+    ) as f
+    where nullif(:'from', '') is not null
+),
+
 standing as (
     select
         u.currency_code,
-        sum(f.amount) as amount
-    from fact_sales_order_sums_current as f
+        sum(f.amount) filter (where f.moment = 'before') as before,
+        sum(f.amount) filter (where f.moment = 'now') as now
+    from book as f
     inner join dim_currency as u on u.currency_id = f.currency_id
     where f.grain = case
             when coalesce(:'design', '') <> '' then 'row'
@@ -117,8 +150,6 @@ standing as (
             when coalesce(:'department', '') = '' then 'counterparty'
             else 'row'
         end
-        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
-        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (u.currency_code = nullif(:'currency', '')) is not false
         and (
             nullif(:'department', '') is null
@@ -139,17 +170,19 @@ standing as (
     group by u.currency_code
 )
 
--- What is there now, and was not added or taken away later, was created so.
+-- What is there now, was not there before, and was not added or taken away by a change, was created.
 select
     coalesce(n.currency_code, m.currency_code)::text as currency_code,
+    coalesce(n.before, 0)::numeric(20, 2) as before_amount,
     (
-        coalesce(n.amount, 0)
+        coalesce(n.now, 0) - coalesce(n.before, 0)
         - coalesce(m.raised, 0) - coalesce(m.lowered, 0) - coalesce(m.deleted, 0)
     )::numeric(20, 2) as created_amount,
     coalesce(m.raised, 0)::numeric(20, 2) as raised_amount,
     coalesce(m.lowered, 0)::numeric(20, 2) as lowered_amount,
     coalesce(m.deleted, 0)::numeric(20, 2) as deleted_amount,
-    coalesce(n.amount, 0)::numeric(20, 2) as now_amount
+    coalesce(n.now, 0)::numeric(20, 2) as now_amount
 from standing as n
 full join moved as m on m.currency_code = n.currency_code
+where (select p.since < p.until from period as p)
 order by 1

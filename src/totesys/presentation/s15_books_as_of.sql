@@ -3,7 +3,7 @@
 -- Unit: amount in the row's own currency; units in bags; amount_change is now minus then.
 -- Note: `then` is a moment with a time zone; everything captured by then is known. Without it, or
 -- before the first batch, nothing is. Departments are those of now.
--- Filters: then, from, to, currency, department, counterparty, design
+-- Filters: then, currency, department, counterparty, design
 with total as (
     select
         'then' as moment,
@@ -18,8 +18,6 @@ with total as (
             when coalesce(:'department', '') = '' then 'counterparty'
             else 'row'
         end
-        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
-        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (
             nullif(:'currency', '') is null
             or f.currency_id in (
@@ -59,8 +57,6 @@ with total as (
             when coalesce(:'department', '') = '' then 'counterparty'
             else 'row'
         end
-        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
-        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (
             nullif(:'currency', '') is null
             or f.currency_id in (

@@ -1,9 +1,9 @@
 -- y05_days_late: Are we paid on time?
 -- Grain: one row per number of days late, and one (null) for payments that are overdue and unpaid.
 -- Unit: payments; days from the payment date, negative if paid early.
--- Note: Payments to us that still exist. The day of payment is `last_updated` in the first version
--- that is paid, because Totesys sets it when it marks a payment as paid. It is compared with the
--- payment date of that version. Overdue means due before today.
+-- Note: Payments to us that still exist. The period is when they are due. The day of payment is
+-- `last_updated` in the first version that is paid, because Totesys sets it when it marks a payment
+-- as paid. It is compared with the payment date of that version. Overdue means due before today.
 -- Access: finance
 -- Filters: from, to, currency, counterparty, today
 with clock as (
@@ -22,8 +22,8 @@ owed as not materialized (
             from dim_payment_type as t
             where t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND')
         )
-        and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
-        and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and f.payment_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+        and f.payment_date <= coalesce(nullif(:'to', '')::date, 'infinity')
         and (
             nullif(:'currency', '') is null
             or f.currency_id in (

@@ -87,12 +87,12 @@ export const SCHEDULED = `
       kind as payment_type, paid, counterparty_id, counterparty_legal_name as counterparty
   from asked`
 
-/** Each order after a batch (n) and after the batch before (b); either may be null. */
+/** Each order after a batch of the period (n) and the batch before (b); either may be null. */
 export const STEPS = `
   steps as (
       select k.sales_order_id, t._batch, t.captured_at, n, b
       from (select distinct sales_order_id from at_sales_order) as k
-      cross join batch as t
+      cross join captured as t
       left join sale_fit as n on n.sales_order_id = k.sales_order_id and n._batch = t._batch
       left join sale_fit as b on b.sales_order_id = k.sales_order_id and b._batch = t._batch - 1)`
 

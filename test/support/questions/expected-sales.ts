@@ -143,24 +143,31 @@ export const EXPECTED_SALES: Record<string, string> = {
             - if(b.fits and b.currency_code = c.currency_code, b.amount, 0) as change
         from steps cross join known_currency as c
         where n.fits and n.currency_code = c.currency_code
-            or b.fits and b.currency_code = c.currency_code)
-    select currency_code,
+            or b.fits and b.currency_code = c.currency_code),
+    book as (
+        select c.currency_code, sum(s.amount) filter (s._batch = getvariable('batch_before')) as before,
+            sum(s.amount) filter (s._batch = getvariable('batch_now')) as now
+        from sale_fit as s join known_currency as c using (currency_code)
+        where s.fits and s._batch in (getvariable('batch_before'), getvariable('batch_now'))
+        group by all)
+    select currency_code, coalesce(any_value(book.before), 0)::decimal(20, 2) as before_amount,
         coalesce(sum(change) filter (is_new), 0)::decimal(20, 2) as created_amount,
         coalesce(sum(change) filter (not is_new and not is_gone and change > 0), 0)::decimal(20, 2)
             as raised_amount,
         coalesce(sum(change) filter (not is_new and not is_gone and change < 0), 0)::decimal(20, 2)
             as lowered_amount,
         coalesce(sum(change) filter (is_gone), 0)::decimal(20, 2) as deleted_amount,
-        coalesce((select sum(amount) from sale as s where s.currency_code = moves.currency_code), 0)
-            ::decimal(20, 2) as now_amount
-    from moves group by currency_code order by 1`,
+        coalesce(any_value(book.now), 0)::decimal(20, 2) as now_amount
+    from moves full join book using (currency_code) group by currency_code order by 1`,
   s15_books_as_of: `
     with book as (
         select currency_code, count(*) as orders, sum(units_sold) as units, sum(amount) as amount
         from sale_fit where fits and _batch = (
             select max(_batch) from batch where captured_at <= getvariable('moment'))
         group by all),
-    today as (${OF_CURRENCY_AND('')})
+    today as (
+        select currency_code, count(*) as orders, sum(units_sold) as units, sum(amount) as amount
+        from sale_ever group by all)
     select currency_code, ifnull(b.orders, 0) as orders_then, ifnull(b.units, 0) as units_then,
         ifnull(b.amount, 0)::decimal(20, 2) as amount_then, ifnull(t.orders, 0) as orders_now,
         ifnull(t.units, 0) as units_now, ifnull(t.amount, 0)::decimal(20, 2) as amount_now,

@@ -126,14 +126,21 @@ export async function askLake(
     create or replace view sale_ever as from sale_state where ${latest} and ${seller};
     create or replace view sale as from sale_ever where ${days('day')};
     create or replace view sale_fit as
-    select *, ${seller} and ${days('day')} as fits from sale_state;
+    select *, ${seller} as fits from sale_state;
+    create or replace view captured as from batch where ${days('captured_at::date')};
+    set variable batch_before = (select max(_batch) from batch where ${
+      from === undefined ? 'false' : `captured_at::date < date '${from}'`
+    });
+    set variable batch_now = (select max(_batch) from batch where ${
+      to === undefined ? 'true' : `captured_at::date <= date '${to}'`
+    });
     create or replace view purchase_ever as from purchase_state where ${latest} and ${buyer};
     create or replace view purchase as from purchase_ever where ${days('day')};
     create or replace view due_ever as
     from payment_state where ${latest} and ${party} and due <= getvariable('today');
     create or replace view payment as from payment_state where ${latest};
     create or replace view asked as
-    from payment where ${party} and ${days(name.startsWith('y03') ? 'due' : 'day')};`)
+    from payment where ${party} and ${days(/^y0[35]/.test(name) ? 'due' : 'day')};`)
   return await db.rows<AnsweredRow>(`select columns(*)::varchar from (${EXPECTED[name]})`)
 }
 

@@ -235,6 +235,19 @@ describe('plotsOf()', () => {
     ])
   })
 
+  it('begins the steps with the first thing there was', () => {
+    const { plots, options } = draw(
+      { kind: 'waterfall', split: 'c', steps: ['a', 'b', 'd', 'e'] },
+      'c a b d e',
+      ['EUR 0 100 -15 85'],
+    )
+    expect(valuesOf(options[0]!)).toEqual([
+      [0, 85, 0],
+      [100, 15, 85],
+    ])
+    expect(plots[0]?.sentence).toBe('EUR: b 100, d −15, e 85.')
+  })
+
   it('draws what goes out to the other side, weeks standing and rows lying', () => {
     const rows = ['EUR 2026-01-05 t 5 3', 'EUR 2026-01-12 f 1 2']
     const chart = { kind: 'diverging', split: 'c', label: 'w', in: 'i', out: 'o' } as const

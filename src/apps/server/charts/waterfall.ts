@@ -13,14 +13,19 @@ export interface WaterfallPlot extends PlotFrame {
   readonly values: readonly number[]
 }
 
-/** Plots the columns of the first row. Throws what `AnswerTable` throws. */
+/**
+ * Plots the columns of the first row. If there was nothing at first, the next step is the first total,
+ * because it would dwarf all others. Throws what `AnswerTable` throws.
+ */
 export function plotWaterfall(
   chart: WaterfallChart,
   { table, labels }: PlotSource,
 ): UnnamedPlot<WaterfallPlot> {
   const [row = []] = table.rows
-  const names = chart.steps.map((column) => labels(column))
-  const values = chart.steps.map((column) => table.number(row, column))
+  const [first = '', ...others] = chart.steps
+  const steps = table.number(row, first) === 0 ? others : chart.steps
+  const names = steps.map((column) => labels(column))
+  const values = steps.map((column) => table.number(row, column))
   const parts = names.map(
     (name, place) => `${name.toLowerCase()} ${roundNumber(values[place] ?? 0)}`,
   )
@@ -28,7 +33,7 @@ export function plotWaterfall(
     kind: 'waterfall',
     labels: names,
     values,
-    aside: `${roundNumber(values.at(-1) ?? 0)} now`,
+    aside: `${roundNumber(values.at(-1) ?? 0)} ${names.at(-1)?.toLowerCase()}`,
     sentence: `${parts.join(', ')}.`,
     heightPx: 230,
   }

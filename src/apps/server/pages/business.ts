@@ -69,7 +69,7 @@ async function renderBusiness(
       const answer: Answer | { error: unknown } = await presentation.answers
         .answer(question, selection.filters)
         .catch((error: unknown) => ({ error }))
-      return renderPanel({ panel, question, answer, selection, dashboard })
+      return renderPanel({ panel, question, answer, selection, dashboard, page })
     }),
   )
   const chosen = choices

@@ -58,7 +58,12 @@ function renderPresets({ filters, params }: Selection, page: Page): Markup {
         ? html`<a href="${href}" aria-current="true">${label}</a>`
         : html`<a href="${href}">${label}</a>`
     })}
-    <span class="range">${filters['from'] ?? 'first day'} to ${filters['to'] ?? 'the newest'}</span>
+    <span class="range"
+      >${filters['from'] ?? 'first day'} to
+      ${filters['to'] ?? 'the newest'}${
+        page.periodOf === undefined ? '' : `, by ${page.periodOf}`
+      }</span
+    >
   </nav>`
 }
 

@@ -181,7 +181,39 @@ describe('the pages', () => {
     )
     const { text } = await asker()(`/?period=all&as_of=${before?.moment}`)
     expect(text).toContain('As known on')
-    expect(text).toContain('Not filtered by “As of”')
+    expect(text).toContain('not filtered by as of')
+  })
+
+  it('say beside its title which filters a panel does not follow', async () => {
+    const panelOf = (text: string, question: string) =>
+      plainText(text.slice(text.indexOf(`id="h-${question}"`)).split('</section>')[0] ?? '')
+    const narrow = await asker()('/sales?period=4w')
+    expect(panelOf(narrow.text, 's04_rising_designs')).toContain('not filtered by period')
+    expect(panelOf(narrow.text, 's03_best_designs')).not.toContain('not filtered by')
+    const all = await asker()('/sales?period=all')
+    expect(all.text).not.toContain('not filtered by')
+    const [staff] = await system.query<{ department: string }>(
+      'select department_name as department from dim_staff order by 1 limit 1',
+    )
+    const { text } = await asker()(`/?department=${staff?.department}`)
+    expect(panelOf(text, 'overview_payments')).toContain('not filtered by department')
+    expect(panelOf(text, 'overview_changes')).toContain('not filtered by period')
+  })
+
+  it('offer a way out of filters that leave nothing', async () => {
+    const path = '/changes?from=2001-01-01&to=2001-01-02&currency=EUR&design=1'
+    const { text } = await asker()(path)
+    const panel = text.slice(text.indexOf('id="h-s13_deleted_orders"')).split('</section>')[0]
+    expect(panel).toContain('No deletion was noticed in this period.')
+    expect(panel).toContain('href="/changes?currency=EUR&amp;design=1&amp;period=all"')
+    expect(panel).toContain('Show all dates')
+    expect(panel).toMatch(/href="\/changes\?[^"]*from=2001-01-01&amp;to=2001-01-02"/)
+    expect(panel).toContain('Show all currencies')
+  })
+
+  it('say what the period is about', async () => {
+    expect((await asker()('/changes')).text).toContain('by the day a change was noticed')
+    expect((await asker()('/payments')).text).toContain('by due date')
   })
 
   it('offer one currency only once rates are known, and say why there is none', async () => {
@@ -228,7 +260,7 @@ describe('the pages', () => {
       expect(card).toContain('source &lt;i&gt;a bank&lt;/i&gt;')
       expect(card).toMatch(/\d+ orders not converted: no rate/)
       expect(text).toContain('id="h-r01_rates"')
-      expect(text).not.toContain('Not filtered by “In one currency”')
+      expect(text).not.toContain('not filtered by in one currency')
       expect(text).not.toContain('class="failure"')
     })
 

@@ -2,7 +2,7 @@ import { html } from 'hono/html'
 import { TidemarkError } from '../../../platform/errors.ts'
 import type { Answer } from '../../../platform/presentation/answer.ts'
 import type { Question } from '../../../platform/presentation/question.ts'
-import type { Dashboard, Panel, TableChart } from '../../../platform/project/dashboard.ts'
+import type { Dashboard, Page, Panel, TableChart } from '../../../platform/project/dashboard.ts'
 import { plotsOf } from '../charts/plot-of-answer.ts'
 import type { Markup } from '../markup.ts'
 import { labelOf, renderAnswerRows } from './answer-rows.ts'
@@ -18,6 +18,8 @@ export interface PanelOptions {
   readonly answer: Answer | { readonly error: unknown }
   readonly selection: Selection
   readonly dashboard: Dashboard
+  /** The page that the panel is on. */
+  readonly page: Page
 }
 
 /** A question with its chart, and the same as a table, a file and SQL. */
@@ -25,18 +27,12 @@ export function renderPanel(options: PanelOptions): Markup {
   const { panel, question, answer, selection, dashboard } = options
   const id = question.name
   const query = linkTo('', paramsFor(question, selection))
-  const ignored = Object.keys(selection.params).filter(
-    (name) => isNarrowing(dashboard, name) && !question.filters.includes(name),
-  )
-  const note = [
-    panel.note,
-    ignored.length === 0
-      ? undefined
-      : `Not filtered by ${ignored.map((name) => `“${labelOfFilter(dashboard, name)}”`).join(', ')}.`,
-  ].filter((text) => text !== undefined)
   return html`<section class="panel ${panel.wide === true ? 'wide' : ''}" aria-labelledby="h-${id}">
-    <h2 id="h-${id}">${panel.title ?? question.title}</h2>
-    ${note.length === 0 ? '' : html`<p class="note">${note.join(' ')}</p>`}
+    <div class="panel-head">
+      <h2 id="h-${id}">${panel.title ?? question.title}</h2>
+      ${renderIgnored(question, { selection, dashboard })}
+    </div>
+    ${panel.note === undefined ? '' : html`<p class="note">${panel.note}</p>`}
     ${'error' in answer ? renderFailure(answer.error) : renderContent({ ...options, answer })}
     <div class="links">
       ${
@@ -76,15 +72,58 @@ export function paramsFor(question: Question, { filters }: Selection): Record<st
   )
 }
 
-/** Whether a filter leaves out rows, in the questions that know it. */
-function isNarrowing({ filters }: Dashboard, name: string): boolean {
-  if (['period', 'from', 'to', 'then'].includes(name)) return false
-  const filter = filters.find((each) => each.name === name)
-  return !(filter?.kind === 'choice' && filter.adds !== undefined)
+type Shown = Pick<PanelOptions, 'selection' | 'dashboard'>
+
+/** Names the filters that are set and that the question does not know. */
+function renderIgnored(question: Question, { selection, dashboard }: Shown): Markup {
+  const ignored = narrowing(selection, dashboard)
+    .filter(({ names }) => !names.some((name) => question.filters.includes(name)))
+    .map(({ label }) => label.toLowerCase())
+  return ignored.length === 0
+    ? html``
+    : html`<p class="scope">not filtered by ${ignored.join(', ')}</p>`
 }
 
-function labelOfFilter({ filters }: Dashboard, name: string): string {
-  return filters.find((filter) => filter.name === name)?.label ?? name
+/** A filter that is set and leaves out rows in the questions that know one of its `names`. */
+interface Narrowing {
+  readonly names: readonly string[]
+  readonly label: string
+  /** What a panel shows without it, such as `all currencies`. */
+  readonly without: string
+  /** What the address of the page needs in order to be without it. */
+  readonly undo: Readonly<Record<string, string | undefined>>
+}
+
+/** The filters that are set and leave out rows, the period first. */
+function narrowing({ filters, params }: Selection, dashboard: Dashboard): Narrowing[] {
+  const hasPeriod = filters['from'] !== undefined || filters['to'] !== undefined
+  const period = { period: 'all', from: undefined, to: undefined }
+  return dashboard.filters.flatMap((filter): Narrowing[] => {
+    const { kind, name, label } = filter
+    if (kind === 'period') {
+      const without = 'all dates'
+      return hasPeriod ? [{ names: ['from', 'to'], label, without, undo: period }] : []
+    }
+    if (params[name] === undefined || name === 'then') return []
+    if (kind === 'choice' && filter.adds !== undefined) return []
+    const without = kind === 'choice' ? filter.all.toLowerCase() : 'what is known now'
+    return [{ names: [name], label, without, undo: { [name]: undefined } }]
+  })
+}
+
+/** Says why a panel has nothing to show, with a link for each filter that it can be without. */
+function renderEmpty({ panel, question, selection, dashboard, page }: PanelOptions): Markup {
+  const ways = narrowing(selection, dashboard).filter(
+    ({ names }) =>
+      names.some((name) => question.filters.includes(name)) && !names.includes(page.needs ?? ''),
+  )
+  return html`<p class="empty">
+    ${panel.empty ?? (ways.length === 0 ? 'Nothing yet.' : 'Nothing meets these filters.')}
+    ${ways.map(
+      ({ without, undo }) =>
+        html` <a href="${linkTo(page.path, selection.params, undo)}">Show ${without}</a>`,
+    )}
+  </p>`
 }
 
 /** Says in a sentence that a question failed; never the message of an error that is not ours. */
@@ -105,10 +144,7 @@ export function renderFailure(error: unknown): Markup {
 
 function renderContent(options: PanelOptions & { readonly answer: Answer }): Markup {
   const { panel, answer, dashboard, question } = options
-  if (answer.rows.length === 0) {
-    const text = panel.empty ?? 'Nothing in this period. Choose a longer one, or fewer filters.'
-    return html`<p class="empty">${text}</p>`
-  }
+  if (answer.rows.length === 0) return renderEmpty(options)
   const { chart } = panel
   const labels = (column: string): string => labelOf(dashboard, column)
   try {

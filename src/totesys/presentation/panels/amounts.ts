@@ -55,6 +55,6 @@ export const rates = {
   title: 'Rates, week by week',
   ...IN_ONE_CURRENCY,
   note: 'What 1 of each currency costs, on the last day of the week that has a rate. The axes do not begin at zero.',
-  empty: 'No rate is known for this period. Choose a longer one.',
+  empty: 'No rate is known for this period.',
   chart: { ...WEEK_BY_WEEK, y: 'rate', isRate: true },
 } satisfies Panel

@@ -24,7 +24,7 @@ export const latestChanges = {
 export const booksAsOf = {
   question: 's15_books_as_of',
   wide: true,
-  empty: 'There were no sales then, and there are none now. Choose a longer period.',
+  empty: 'There were no sales then, and there are none now.',
   chart: {
     kind: 'cards',
     by: 'currency_code',
@@ -43,14 +43,21 @@ export const valueChanges = {
   chart: {
     kind: 'waterfall',
     split: 'currency_code',
-    steps: ['created_amount', 'raised_amount', 'lowered_amount', 'deleted_amount', 'now_amount'],
+    steps: [
+      'before_amount',
+      'created_amount',
+      'raised_amount',
+      'lowered_amount',
+      'deleted_amount',
+      'now_amount',
+    ],
   },
 } satisfies Panel
 
 export const orderChanges = {
   question: 's10_order_changes',
   wide: true,
-  empty: 'No order has changed after it was first captured. History begins with the first run.',
+  empty: 'No change of an order was noticed in this period. History begins with the first run.',
   chart: {
     kind: 'stacked',
     x: 'month',
@@ -63,7 +70,7 @@ export const orderChanges = {
 export const deletedOrders = {
   question: 's13_deleted_orders',
   wide: true,
-  empty: 'Nothing was deleted in this period.',
+  empty: 'No deletion was noticed in this period.',
   chart: {
     kind: 'cards',
     by: 'currency_code',

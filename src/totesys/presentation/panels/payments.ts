@@ -116,6 +116,7 @@ const MISMATCHED_AMOUNTS = [
 export const paymentMismatches = {
   question: 'y07_payment_mismatches',
   wide: true,
+  note: 'Here the period is when the order was placed.',
   empty: 'Every order in this period has the payment it should have.',
   chart: {
     kind: 'table',

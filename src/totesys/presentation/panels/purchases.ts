@@ -37,8 +37,7 @@ export const itemPrices = {
   question: 'p03_item_prices',
   wide: true,
   note: 'The average price paid for one item. The greatest rise comes first.',
-  empty:
-    'No item was bought in two different months, so there is no price to compare. Choose a longer period.',
+  empty: 'No item was bought in two different months, so there is no price to compare.',
   chart: {
     kind: 'lines',
     split: 'item_code',
