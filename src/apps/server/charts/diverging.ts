@@ -22,7 +22,7 @@ export interface DivergingPlot extends PlotFrame {
   readonly out: readonly number[]
   /** What people call `in` and `out`. */
   readonly names: readonly [string, string]
-  /** For weeks along a time axis, whether each is over. Undefined for rows below each other. */
+  /** For weeks along a time axis, whether each is whole. Undefined for rows below each other. */
   readonly complete?: readonly boolean[]
 }
 

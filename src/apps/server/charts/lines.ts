@@ -5,12 +5,12 @@ import { amountAxis, baseOption, timeAxis, tooltip } from './axes.ts'
 import { type PlotFrame, type PlotSource, STANDING_PX, type UnnamedPlot } from './plot.ts'
 import { textStyle, type Theme } from './theme.ts'
 
-/** A line over weeks or months. Its part to a running week or month is dashed. */
+/** A line over weeks or months. Its parts to and from one that is not whole are dashed. */
 export interface LinesPlot extends PlotFrame {
   readonly kind: 'lines'
   readonly labels: readonly string[]
   readonly values: readonly number[]
-  /** Whether the week or month at the same place is over. */
+  /** Whether the week or month at the same place is whole. */
   readonly complete: readonly boolean[]
   /** Values are written to five digits, and the axis does not begin at zero. */
   readonly isRate: boolean
@@ -39,7 +39,7 @@ export function plotLines(
   const last = whole.at(-1)
   if (first === undefined || last === undefined) {
     const aside = `no whole ${step} yet`
-    const sentence = `${aside}; the running one stands at ${round(values.at(-1) ?? 0)}`
+    const sentence = `${aside}; the last one stands at ${round(values.at(-1) ?? 0)}.`
     return { ...plot, aside, sentence }
   }
   const say = (place: number): string =>
@@ -55,7 +55,8 @@ export function plotLines(
 }
 
 /**
- * Draws the whole weeks as a solid line, the running one dashed, and writes the last whole value.
+ * Draws whole weeks as a solid line, the ways to and from others dashed, and writes the last whole
+ * value.
  */
 export function linesOption(plot: LinesPlot, theme: Theme): EChartsOption {
   const { labels, complete, isRate } = plot
@@ -75,7 +76,7 @@ export function linesOption(plot: LinesPlot, theme: Theme): EChartsOption {
         }
       : { yAxis: amounts }),
     series: complete.includes(false)
-      ? [wholeSeries(plot, theme), runningSeries(plot, theme)]
+      ? [wholeSeries(plot, theme), partSeries(plot, theme)]
       : [wholeSeries(plot, theme)],
   }
 }
@@ -98,14 +99,14 @@ function wholeSeries({ labels, values, complete, isRate }: LinesPlot, theme: The
   }
 }
 
-function runningSeries({ values, complete }: LinesPlot, theme: Theme) {
+function partSeries({ values, complete }: LinesPlot, theme: Theme) {
   const isDashed = (place: number): boolean =>
     complete[place] === false ||
     (complete[place + 1] === false && complete[place] === true) ||
     (place > 0 && complete[place - 1] === false)
   return {
     type: 'line' as const,
-    name: 'running',
+    name: 'in part',
     data: values.map((value, place) => (isDashed(place) ? value : '-')),
     symbol: 'emptyCircle',
     symbolSize: (_: unknown, { dataIndex }: { dataIndex: number }) =>

@@ -52,7 +52,7 @@ function valuesOfKey({ series }: ReturnType<typeof optionOf> = {}, key: string):
 }
 
 describe('plotsOf()', () => {
-  it('plots lines by currency, each with its own axis, the running week dashed', () => {
+  it('plots lines by currency, each with its own axis, the last week dashed', () => {
     const { plots, options } = draw(
       { kind: 'lines', split: 'c', x: 'w', y: 'a', complete: 'ok', step: 'week' },
       'c w ok a',
@@ -71,6 +71,29 @@ describe('plotsOf()', () => {
     ])
     expect(options[0]!.series).toMatchObject([{}, { lineStyle: { type: [3, 4] } }])
     expect(valuesOf(options[1]!)).toEqual([[7]])
+  })
+
+  it('dashes the way from a first week that is not whole, and no other part', () => {
+    const chart = {
+      kind: 'lines',
+      split: 'c',
+      x: 'w',
+      y: 'a',
+      complete: 'ok',
+      step: 'week',
+    } as const
+    const { plots, options } = draw(chart, 'c w ok a', [
+      'EUR 2026-01-05 f 10',
+      'EUR 2026-01-12 t 30',
+      'EUR 2026-01-19 t 20',
+      'EUR 2026-01-26 t 25',
+      'EUR 2026-02-02 f 5',
+    ])
+    expect(valuesOf(options[0]!)).toEqual([
+      ['-', 30, 20, 25, '-'],
+      [10, 30, '-', 25, 5],
+    ])
+    expect(plots[0]?.sentence).toContain('from 30 in the week of 2026-01-12 to 25')
   })
 
   it('writes rates to five digits, on an axis that does not begin at zero', () => {
@@ -103,6 +126,7 @@ describe('plotsOf()', () => {
     } as const
     const { plots } = draw(chart, 'c w ok a', ['EUR 2026-01-05 f 10'])
     expect(plots[0]?.aside).toBe('no whole week yet')
+    expect(plots[0]?.sentence).toBe('EUR: no whole week yet; the last one stands at 10.')
   })
 
   it('adds up bars with the same label exactly, and hatches what goes out', () => {
@@ -142,7 +166,7 @@ describe('plotsOf()', () => {
       [2, 4],
       [1, 0],
     ])
-    expect(options[0]!.xAxis).toMatchObject({ data: ['Jan 26', 'Feb 26, running'] })
+    expect(options[0]!.xAxis).toMatchObject({ data: ['Jan 26', 'Feb 26, not whole'] })
     expect(plots[0]?.sentence).toBe('7 n in 2 months, most of them in design (6).')
     expect([options[0]!.series].flat()[1]).toMatchObject({ itemStyle: { decal: {} } })
   })

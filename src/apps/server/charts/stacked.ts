@@ -11,7 +11,7 @@ export interface StackedPlot extends PlotFrame {
   readonly kind: 'stacked'
   readonly labels: readonly string[]
   readonly series: readonly { readonly name: string; readonly values: readonly number[] }[]
-  /** Whether the month at the same place is over. */
+  /** Whether the month at the same place is whole. */
   readonly complete: readonly boolean[]
 }
 
@@ -67,10 +67,10 @@ function inWords(column: string): string {
   return column.replace(/_id$/, '').replaceAll('_', ' ')
 }
 
-/** Draws each place of the stack in its own colour and pattern; a running month is paler. */
+/** Draws each place of the stack in its own colour and pattern; a month that is not whole is paler. */
 export function stackedOption(plot: StackedPlot, theme: Theme): EChartsOption {
   const { labels, series, complete } = plot
-  const months = labels.map((label, at) => (complete[at] === true ? label : `${label}, running`))
+  const months = labels.map((label, at) => (complete[at] === true ? label : `${label}, not whole`))
   const names = series.map(({ name }) => name)
   return {
     ...baseOption(theme),
