@@ -36,6 +36,7 @@ export const totesys: Project = {
       sums: {
         columns: { units: 'units_sold', amount: 'units_sold * unit_price' },
         grains: {
+          day: ['created_date', 'currency_id'],
           staff: ['created_date', 'currency_id', 'sales_staff_id'],
           counterparty: ['created_date', 'currency_id', 'counterparty_id'],
           location: ['created_date', 'currency_id', 'agreed_delivery_location_id'],
@@ -65,6 +66,7 @@ export const totesys: Project = {
       sums: {
         columns: { quantity: 'item_quantity', amount: 'item_quantity * item_unit_price' },
         grains: {
+          day: ['created_date', 'currency_id'],
           staff: ['created_date', 'currency_id', 'staff_id'],
           counterparty: ['created_date', 'currency_id', 'counterparty_id'],
         },
@@ -89,6 +91,7 @@ export const totesys: Project = {
       sums: {
         columns: { amount: 'payment_amount' },
         grains: {
+          day: ['created_date', 'currency_id'],
           due: ['payment_date', 'currency_id', 'payment_type_id', 'paid'],
           counterparty: [
             'payment_date',

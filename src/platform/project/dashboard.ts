@@ -106,6 +106,8 @@ export interface CardsChart {
   readonly before?: string
   /** What `before` is, such as `the period before`. */
   readonly against?: string
+  /** The first day of the data. A card with a first day and no `before` says that they begin then. */
+  readonly since?: string
   /** Columns shown beneath the value. */
   readonly more?: readonly string[]
   /** Makes one card from all rows with the same `by`; their values are added exactly. */
@@ -132,12 +134,14 @@ export interface ConversionChart {
   readonly before: string
   /** What `before` is, such as `the period before`. */
   readonly against: string
+  /** The first day of the data. A card with a first day and no `before` says that they begin then. */
+  readonly since?: string
   /** Amounts shown beneath the value, and added in the same way. */
   readonly more?: readonly string[]
   readonly moreIsBetter?: boolean
   /** What the next two columns count, such as `orders`. */
   readonly things: string
-  /** How many things of a row have no rate, now and in `before`. */
+  /** How many things of a row have no rate, now and in `before`. Null if there is no `before`. */
   readonly unconverted: string
   readonly unconvertedBefore: string
   /** The currency of a row and the newest rate that was used, all null if none was. */
@@ -150,7 +154,7 @@ export interface ConversionChart {
   readonly source: string
 }
 
-/** A line over weeks or months. The part to a week or month that is not over is dashed. */
+/** A line over weeks or months. The parts to and from one that is not whole are dashed. */
 export interface LinesChart {
   readonly kind: 'lines'
   readonly split: string
@@ -188,12 +192,17 @@ export interface StackedChart {
   readonly complete: string
 }
 
-/** Two dots for each row and the way between them. Draws the first and the last `limit` rows. */
+/**
+ * Two dots for each row and the way between them. Draws the first and the last `limit` rows. If
+ * `from` is null in every row, nothing is drawn.
+ */
 export interface DumbbellChart {
   readonly kind: 'dumbbell'
   readonly label: readonly string[]
   readonly from: string
   readonly to: string
+  /** The first day of the data. It is said if there is nothing to compare with. */
+  readonly since?: string
   readonly limit: number
 }
 

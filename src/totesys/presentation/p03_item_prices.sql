@@ -4,11 +4,21 @@
 -- Note: The average price is the amount paid, divided by the quantity. First and last are the
 -- averages of the item's first and last month. The greatest rise comes first. An item that was
 -- bought in one month only has nothing to compare and is left out; Totesys gives nearly every order
--- an item code of its own. A month is complete if it ended before today and neither `from` nor `to`
--- cuts it.
+-- an item code of its own. A month is complete if it does not begin before data_since, the first
+-- day of all purchases, its last day is before today and before the day of the newest purchase, and
+-- neither `from` nor `to` cuts it. A price is an average and no sum: change_ratio takes it from any
+-- month, complete or not.
 -- Filters: from, to, currency, department, counterparty, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
+),
+
+cover as (
+    select
+        min(f.created_date) as first_day,
+        max(f.created_date) as newest_day
+    from fact_purchase_orders_sums_current as f
+    where f.grain = 'day'
 ),
 
 -- One id for each code, which several may have: numbers are grouped faster than text.
@@ -101,8 +111,8 @@ select
     m.currency_code::text as currency_code,
     m.month::date as month,
     (
-        m.month + interval '1 month' <= c.today
-        and m.month >= coalesce(nullif(:'from', '')::date, '-infinity')
+        m.month + interval '1 month' <= least(c.today, v.newest_day)
+        and m.month >= greatest(v.first_day, nullif(:'from', '')::date)
         and m.month + interval '1 month' - interval '1 day'
         <= coalesce(nullif(:'to', '')::date, 'infinity')
     )::boolean as is_complete,
@@ -111,9 +121,11 @@ select
     round(m.average_price, 4)::numeric as average_price,
     round(m.first_price, 4)::numeric as first_price,
     round(m.last_price, 4)::numeric as last_price,
-    round((m.last_price - m.first_price) / nullif(m.first_price, 0), 4)::numeric as change_ratio
+    round((m.last_price - m.first_price) / nullif(m.first_price, 0), 4)::numeric as change_ratio,
+    v.first_day::date as data_since
 from compared as m
 cross join clock as c
+cross join cover as v
 order by
     (m.last_price - m.first_price) / nullif(m.first_price, 0) desc nulls last,
     m.item_code,

@@ -1,11 +1,12 @@
 -- p06_purchases_in_one_currency: How much did we buy, all in one currency, compared with the period before?
 -- Grain: one row per currency with purchases in the period or in the one before.
 -- Unit: own_amount in the row's own currency, amount in in_currency; rate is what 1 of currency_code costs in in_currency.
--- Note: Each order is converted at the rate of the day it was placed, as exchange_rate_on finds it.
--- Rates are those known now, even with `as_of`. An order without a rate is left out of the amounts
--- and counted in orders_unconverted. rate is the newest rate used in the period, from rate_date.
--- is_filled says that it was the last known one, days_old days before the order. There are no rows
--- without `in`.
+-- Note: The columns of the period before are null without `from`, and if it begins before
+-- data_since, the first day of all purchases. Each order is converted at the rate of the day it was
+-- placed, as exchange_rate_on finds it. Rates are those known now, even with `as_of`. An order
+-- without a rate is left out of the amounts and counted in orders_unconverted. rate is the newest
+-- rate used in the period, from rate_date. is_filled says that it was the last known one, days_old
+-- days before the order. There are no rows without `in`.
 -- Filters: from, to, currency, in, department, counterparty, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
@@ -20,6 +21,12 @@ period as (
         - greatest(coalesce(nullif(:'to', '')::date, c.today) - nullif(:'from', '')::date + 1, 0)
             as first_day_before
     from clock as c
+),
+
+cover as (
+    select min(f.created_date) as first_day
+    from fact_purchase_orders_sums_current as f
+    where f.grain = 'day'
 ),
 
 daily as (
@@ -108,20 +115,21 @@ select
     t.orders_unconverted::integer as orders_unconverted,
     t.own_amount::numeric(20, 2) as own_amount,
     case when t.orders = 0 then 0 else t.amount end::numeric(20, 2) as amount,
-    case when p.first_day is not null then t.orders_before end::integer as orders_before,
-    case when p.first_day is not null then t.orders_unconverted_before end::integer
+    case when p.first_day_before >= v.first_day then t.orders_before end::integer as orders_before,
+    case when p.first_day_before >= v.first_day then t.orders_unconverted_before end::integer
         as orders_unconverted_before,
     case
-        when p.first_day is null then null
-        when t.orders_before = 0 then 0
-        else t.amount_before
+        when p.first_day_before >= v.first_day and t.orders_before = 0 then 0
+        when p.first_day_before >= v.first_day then t.amount_before
     end::numeric(20, 2) as amount_before,
     round(n.rate, 10)::numeric as rate,
     n.rate_date::date as rate_date,
     n.is_filled::boolean as is_filled,
     (n.day - n.rate_date)::integer as days_old,
-    n.source::text as source
+    n.source::text as source,
+    v.first_day::date as data_since
 from total as t
 cross join period as p
+cross join cover as v
 left join newest as n on n.currency_code = t.currency_code
 order by t.currency_code

@@ -55,8 +55,8 @@ function baseOf(name: string): Filters {
   if (name === 's12_order_versions') return { order_id: '11' }
   if (name === 's15_books_as_of') return asOfThen(after2)
   const own: Filters = {
-    ...(/^s(01|16)_/.test(name) ? { from: VALUES['from']! } : {}),
-    ...(name.startsWith('p06_') ? { from: '2026-10-24' } : {}),
+    ...(/^s(01|16)_|^overview_payments$/.test(name) ? { from: VALUES['from']! } : {}),
+    ...(/^p06_|^overview_purchases$/.test(name) ? { from: '2026-10-24' } : {}),
     ...(IN_ONE.test(name) ? { in: 'GBP' } : {}),
   }
   return headerOf(name).filters.includes('today') ? { ...own, today: TODAY } : own
@@ -71,11 +71,10 @@ function asOfThen(moment: string): Filters {
 function valueOf(name: string, filter: string): string {
   if (filter === 'order_id') return '5'
   if (filter === 'then' || filter === 'as_of') return after2
-  // The month of a change is that of this run; the items' months end with October.
-  if (name === 's10_order_changes' && filter === 'today') return '2199-01-01'
-  if (name === 'p03_item_prices' && filter === 'today') return '2026-11-01'
   // Nothing was noticed to change before the second run, or to be deleted before the third.
   if (/^s1[03]_/.test(name) && filter === 'from') return '2026-10-28'
+  // The items' last whole month is September.
+  if (name === 'p03_item_prices' && filter === 'today') return '2026-09-30'
   return VALUES[filter]!
 }
 
@@ -233,7 +232,11 @@ describe('each question', () => {
   })
 })
 
-const compared = questions.map(({ name }) => name).filter((name) => name !== 'o01_freshness')
+const compared = [
+  ...questions.map(({ name }) => name).filter((name) => name !== 'o01_freshness'),
+  'overview_purchases',
+  'overview_payments',
+]
 
 describe.each(compared)('%s', (name) => {
   const { filters } = headerOf(name)
@@ -251,7 +254,10 @@ describe.each(compared)('%s', (name) => {
     expect(await ask(warehouse, name, none)).toEqual(await ask(warehouse, name))
   })
 
-  it.each(filters)('filters by %s', async (filter) => {
+  // Its months are those of this run, and no capture is newer: cover.pg.test.ts sets the clock.
+  const changing = filters.filter((filter) => name !== 's10_order_changes' || filter !== 'today')
+
+  it.each(changing)('filters by %s', async (filter) => {
     const base = baseOf(name)
     const given = { ...base, [filter]: valueOf(name, filter) }
     const { [filter]: _, ...without } = base

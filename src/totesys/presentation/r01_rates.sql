@@ -4,7 +4,8 @@
 -- Note: The rate is the one that exchange_rate_on finds on the week's Sunday, on `to` or today,
 -- whichever comes first. is_filled says that the week has no rate and an older one stands in.
 -- Without `from` the rows begin with the first rate. There are no rows without `in`. A week is
--- complete if it is over and neither `from` nor `to` cuts it.
+-- complete if it does not begin before the first day with a rate, its Sunday is before today and
+-- before the newest day with a rate, and neither `from` nor `to` cuts it.
 -- Filters: from, to, currency, in, today
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
@@ -19,18 +20,22 @@ period as (
     from clock as c
 ),
 
+cover as (
+    -- The same expression as in the index, so that the index is used.
+    select
+        date '1970-01-01' + min(c.rate_date - date '1970-01-01') as first_day,
+        date '1970-01-01' + max(c.rate_date - date '1970-01-01') as newest_day
+    from usable_exchange_rate as c
+),
+
 week as (
     select
         w.monday::date as week_start,
         least(w.monday::date + 6, p.last_day, p.today) as day
     from period as p
-    cross join (
-        -- The same expression as in the index, so that the index is used.
-        select date '1970-01-01' + min(c.rate_date - date '1970-01-01') as first_day
-        from usable_exchange_rate as c
-    ) as k
+    cross join cover as v
     cross join lateral generate_series(
-        date_trunc('week', greatest(p.first_day, k.first_day)::timestamp),
+        date_trunc('week', greatest(p.first_day, v.first_day)::timestamp),
         least(p.last_day, p.today)::timestamp,
         interval '7 days'
     ) as w (monday)
@@ -52,11 +57,12 @@ select
     (r.rate_date < w.week_start)::boolean as is_filled,
     r.source::text as source,
     (
-        w.week_start + 6 < p.today
-        and (p.first_day <= w.week_start) is not false
+        w.week_start + 7 <= least(p.today, v.newest_day)
+        and w.week_start >= greatest(v.first_day, p.first_day)
         and (p.last_day >= w.week_start + 6) is not false
     )::boolean as is_complete
 from period as p
+cross join cover as v
 inner join own as o on o.currency_code <> p.in_currency
 cross join week as w
 cross join lateral exchange_rate_on(o.currency_code::text, p.in_currency, w.day) as r

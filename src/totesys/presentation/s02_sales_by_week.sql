@@ -1,11 +1,20 @@
 -- s02_sales_by_week: How do sales develop week by week?
 -- Grain: one row per currency and ISO week, from the first week with an order to the last.
 -- Unit: amount in the row's own currency; units in bags.
--- Note: A week without orders is a row of zeros. A week is complete if its Sunday is before today
--- and neither `from` nor `to` cuts it.
+-- Note: A week without orders is a row of zeros. A week is complete if it does not begin before the
+-- first day of all sales, its Sunday is before today and before the day of the newest sale, and
+-- neither `from` nor `to` cuts it.
 -- Filters: from, to, currency, department, counterparty, design, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
+),
+
+cover as (
+    select
+        min(f.created_date) as first_day,
+        max(f.created_date) as newest_day
+    from fact_sales_order_sums_current as f
+    where f.grain = 'day'
 ),
 
 placed as (
@@ -78,8 +87,8 @@ select
     y.currency_code::text as currency_code,
     w.week_start::date as week_start,
     (
-        w.week_start + 7 <= c.today
-        and w.week_start >= coalesce(nullif(:'from', '')::date, '-infinity')
+        w.week_start + 7 <= least(c.today, v.newest_day)
+        and w.week_start >= greatest(v.first_day, nullif(:'from', '')::date)
         and w.week_start + 6 <= coalesce(nullif(:'to', '')::date, 'infinity')
     )::boolean as is_complete,
     coalesce(t.orders, 0)::integer as orders,
@@ -88,5 +97,6 @@ select
 from currency as y
 cross join week as w
 cross join clock as c
+cross join cover as v
 left join total as t on t.currency_code = y.currency_code and t.week_start = w.week_start
 order by y.currency_code, w.week_start

@@ -2,10 +2,18 @@
 -- Grain: one row per design sold in either of the two.
 -- Unit: units in bags; change_ratio 0.1 is 10 % more, null if none were sold before.
 -- Note: The last 28 days are whole days and end yesterday. The 28 before end the day before those.
--- The greatest rise comes first.
+-- The greatest rise comes first. If the 28 before begin before data_since, the first day of all
+-- sales, their columns and the changes are null, and the design sold most comes first.
 -- Filters: currency, department, counterparty, design, today, as_of
-with clock as (
+with clock as not materialized (
+    -- Read twice. If it were materialized, the planner would not know the days and read all orders.
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
+),
+
+cover as (
+    select min(f.created_date) as first_day
+    from fact_sales_order_sums_current as f
+    where f.grain = 'day'
 ),
 
 sale as (
@@ -51,6 +59,19 @@ total as (
         coalesce(sum(units_sold) filter (where is_last), 0) as units_last
     from sale
     group by design_id
+),
+
+compared as (
+    select
+        t.design_id,
+        t.orders_last,
+        t.units_last,
+        case when c.today - 56 >= v.first_day then t.orders_before end as orders_before,
+        case when c.today - 56 >= v.first_day then t.units_before end as units_before,
+        v.first_day
+    from total as t
+    cross join clock as c
+    cross join cover as v
 )
 
 select
@@ -62,7 +83,8 @@ select
     t.units_last::bigint as units_last,
     (t.units_last - t.units_before)::bigint as units_change,
     round((t.units_last - t.units_before)::numeric / nullif(t.units_before, 0), 4)::numeric
-        as change_ratio
-from total as t
+        as change_ratio,
+    t.first_day::date as data_since
+from compared as t
 inner join dim_design as d on d.design_id = t.design_id
-order by t.units_last - t.units_before desc, t.design_id
+order by t.units_last - coalesce(t.units_before, 0) desc, t.design_id

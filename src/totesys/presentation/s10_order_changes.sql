@@ -2,11 +2,20 @@
 -- Grain: one row per month and field that changed in it.
 -- Unit: changes; orders is the number of orders in which the field changed.
 -- Note: Sales orders only. The period and the month (UTC) are when a change was noticed. The other
--- filters apply to the order as it was after the change. An update counts once for every field that it changed,
--- except `last_updated`. The first version, a deletion and a return from one are not changes.
+-- filters apply to the order as it was after the change. An update counts once for every field that
+-- it changed, except `last_updated`. The first version, a deletion and a return from one are not
+-- changes. A month is complete if the period holds all of it, it does not begin before the day of
+-- the first capture, and its last day is before today and before the day of the newest capture.
 -- Filters: from, to, currency, department, counterparty, design, today
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
+),
+
+cover as (
+    select
+        (min(b.snapshot_at) at time zone 'utc')::date as first_day,
+        (max(b.snapshot_at) at time zone 'utc')::date as newest_day
+    from tidemark_batches as b
 ),
 
 -- Each update beside the version before it.
@@ -117,12 +126,17 @@ changed_month as (
 
 select
     m.month::date as month,
-    (m.month + interval '1 month' <= c.today)::boolean as is_complete,
+    (
+        m.month + interval '1 month' <= least(c.today, v.newest_day)
+        and m.month >= greatest(v.first_day, nullif(:'from', '')::date)
+        and m.month + interval '1 month' <= coalesce(nullif(:'to', '')::date + 1, 'infinity')
+    )::boolean as is_complete,
     x.field::text as field,
     x.changes::integer as changes,
     x.orders::integer as orders
 from changed_month as m
 cross join clock as c
+cross join cover as v
 cross join lateral (
     values
         ('created_date', m.created_date, m.created_date_orders),

@@ -3,12 +3,28 @@
 -- Unit: amount in the row's own currency; amount_net is in minus out.
 -- Note: Payments count by their payment date, paid or not; `from` and `to` limit it. In are sales
 -- receipts and refunds that we get, out are purchase payments and refunds that we give. A week
--- without payments is a row of zeros. A week is complete if its Sunday is before today and neither
--- `from` nor `to` cuts it.
+-- without payments is a row of zeros. A week is complete if it does not begin before the first day
+-- on which any payment was due, its Sunday is before today and before the day on which the newest
+-- payment was created, and neither `from` nor `to` cuts it.
 -- Access: finance
 -- Filters: from, to, currency, counterparty, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
+),
+
+-- Payments are due long after the newest one was created: that day is the newest of the data.
+cover as (
+    select
+        (
+            select min(f.payment_date)
+            from fact_payment_sums_current as f
+            where f.grain = 'due'
+        ) as first_day,
+        (
+            select max(f.created_date)
+            from fact_payment_sums_current as f
+            where f.grain = 'day'
+        ) as newest_day
 ),
 
 due as (
@@ -76,8 +92,8 @@ select
     y.currency_code::text as currency_code,
     w.week_start::date as week_start,
     (
-        w.week_start + 7 <= c.today
-        and w.week_start >= coalesce(nullif(:'from', '')::date, '-infinity')
+        w.week_start + 7 <= least(c.today, v.newest_day)
+        and w.week_start >= greatest(v.first_day, nullif(:'from', '')::date)
         and w.week_start + 6 <= coalesce(nullif(:'to', '')::date, 'infinity')
     )::boolean as is_complete,
     coalesce(t.payments_in, 0)::integer as payments_in,
@@ -88,5 +104,6 @@ select
 from currency as y
 cross join week as w
 cross join clock as c
+cross join cover as v
 left join total as t on t.currency_code = y.currency_code and t.week_start = w.week_start
 order by y.currency_code, w.week_start

@@ -2,11 +2,13 @@
 -- Grain: one row per currency with a payment due in the period or in the one before.
 -- Unit: own amounts in the row's own currency, others in in_currency; rate is what 1 of currency_code costs in in_currency.
 -- Note: Payments count by their payment date, paid or not, up to today. In are sales receipts and
--- refunds that we get, out are purchase payments and refunds that we give. Each payment is
--- converted at the rate of the day it is due, as exchange_rate_on finds it. Rates are those known
--- now, even with `as_of`. A payment without a rate is left out of the amounts and counted in
--- payments_unconverted. rate is the newest rate used in the period, from rate_date. is_filled says
--- that it was the last known one, days_old days before the payment. There are no rows without `in`.
+-- refunds that we get, out are purchase payments and refunds that we give. The columns of the
+-- period before are null without `from`, and if it begins before data_since, the first day on which
+-- any payment was due. Each payment is converted at the rate of the day it is due, as
+-- exchange_rate_on finds it. Rates are those known now, even with `as_of`. A payment without a rate
+-- is left out of the amounts and counted in payments_unconverted. rate is the newest rate used in
+-- the period, from rate_date. is_filled says that it was the last known one, days_old days before
+-- the payment. There are no rows without `in`.
 -- Access: finance
 -- Filters: from, to, currency, in, counterparty, today, as_of
 with clock as (
@@ -24,6 +26,12 @@ period as (
             0
         ) as first_day_before
     from clock as c
+),
+
+cover as (
+    select min(f.payment_date) as first_day
+    from fact_payment_sums_current as f
+    where f.grain = 'due'
 ),
 
 daily as (
@@ -117,25 +125,26 @@ select
     case when t.payments = 0 then 0 else t.amount_in end::numeric(20, 2) as amount_in,
     case when t.payments = 0 then 0 else t.amount_out end::numeric(20, 2) as amount_out,
     case when t.payments = 0 then 0 else t.amount_unpaid end::numeric(20, 2) as amount_unpaid,
-    case when p.first_day is not null then t.payments_before end::integer as payments_before,
-    case when p.first_day is not null then t.payments_unconverted_before end::integer
+    case when p.first_day_before >= v.first_day then t.payments_before end::integer
+        as payments_before,
+    case when p.first_day_before >= v.first_day then t.payments_unconverted_before end::integer
         as payments_unconverted_before,
     case
-        when p.first_day is null then null
-        when t.payments_before = 0 then 0
-        else t.amount_in_before
+        when p.first_day_before >= v.first_day and t.payments_before = 0 then 0
+        when p.first_day_before >= v.first_day then t.amount_in_before
     end::numeric(20, 2) as amount_in_before,
     case
-        when p.first_day is null then null
-        when t.payments_before = 0 then 0
-        else t.amount_out_before
+        when p.first_day_before >= v.first_day and t.payments_before = 0 then 0
+        when p.first_day_before >= v.first_day then t.amount_out_before
     end::numeric(20, 2) as amount_out_before,
     round(n.rate, 10)::numeric as rate,
     n.rate_date::date as rate_date,
     n.is_filled::boolean as is_filled,
     (n.day - n.rate_date)::integer as days_old,
-    n.source::text as source
+    n.source::text as source,
+    v.first_day::date as data_since
 from total as t
 cross join period as p
+cross join cover as v
 left join newest as n on n.currency_code = t.currency_code
 order by t.currency_code

@@ -3,6 +3,7 @@ import pg from 'pg'
 import type { AnsweredRow } from './lake.ts'
 
 const FOLDER = new URL('../../../src/totesys/presentation/', import.meta.url)
+const PAGES = new URL('pages/', FOLDER)
 
 /** What the header of a question says. */
 export interface Header {
@@ -15,7 +16,8 @@ export interface Header {
 
 /** The file of a question. */
 export function textOf(name: string): string {
-  return readFileSync(new URL(`${name}.sql`, FOLDER), 'utf8')
+  const folder = /^(overview|options|order)_/.test(name) ? PAGES : FOLDER
+  return readFileSync(new URL(`${name}.sql`, folder), 'utf8')
 }
 
 /** The header of a question, read without the platform's own parser. */

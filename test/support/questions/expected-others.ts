@@ -1,13 +1,14 @@
-import { AGES, CONVERTED, SCHEDULED, WEEKLY } from './expected-parts.ts'
+import { AGES, COMPARED, CONVERTED, isCovered, SCHEDULED, WEEKLY } from './expected-parts.ts'
 
 /** What each question about purchases, payments and rates must answer, in SQL of its own. */
 export const EXPECTED_OTHERS: Record<string, string> = {
-  p01_spend_by_week: WEEKLY(
-    'purchase',
-    'count(*) as orders, sum(item_quantity) as quantity, sum(amount) as amount',
-    `ifnull(orders, 0) as orders, ifnull(quantity, 0) as quantity,
+  p01_spend_by_week: WEEKLY({
+    from: 'purchase',
+    cover: 'purchase_cover',
+    columns: 'count(*) as orders, sum(item_quantity) as quantity, sum(amount) as amount',
+    zeros: `ifnull(orders, 0) as orders, ifnull(quantity, 0) as quantity,
      ifnull(amount, 0)::decimal(20, 2) as amount`,
-  ),
+  }),
   p02_biggest_suppliers: `
     select currency_code, counterparty_id, counterparty_legal_name as counterparty,
         count(*) as orders, sum(item_quantity) as quantity, sum(amount) as amount,
@@ -26,10 +27,13 @@ export const EXPECTED_OTHERS: Record<string, string> = {
     select item_code, currency_code, month,
         last_day(month) < getvariable('today')
         and coalesce(month >= getvariable('from_day'), true)
-        and coalesce(last_day(month) <= getvariable('to_day'), true) as is_complete,
+        and coalesce(last_day(month) <= getvariable('to_day'), true)
+        and ${isCovered('purchase_cover', { first: 'month', last: 'last_day(month)' })}
+            as is_complete,
         orders, quantity, round(price, 4)::decimal(18, 4) as average_price,
         round(low, 4)::decimal(18, 4) as first_price, round(high, 4)::decimal(18, 4) as last_price,
-        round(high / low - 1, 4)::decimal(18, 4) as change_ratio
+        round(high / low - 1, 4)::decimal(18, 4) as change_ratio,
+        (select first_day from purchase_cover) as data_since
     from monthly join item using (item_code, currency_code)
     order by high / low desc, item_code, currency_code, month`,
   p04_arrivals: `
@@ -58,16 +62,17 @@ export const EXPECTED_OTHERS: Record<string, string> = {
   y02_next_payments: `
     ${SCHEDULED} where due > getvariable('today') order by due, payment_id limit 5`,
   y03_due_by_week: `
-    select * exclude (orders), amount_in - amount_out as amount_net from (${WEEKLY(
-      '(select * replace (due as day) from asked)',
-      `count(*) as orders, count(*) filter (is_ours) as payments_in,
+    select * exclude (orders), amount_in - amount_out as amount_net from (${WEEKLY({
+      from: '(select * replace (due as day) from asked)',
+      cover: 'payment_cover',
+      columns: `count(*) as orders, count(*) filter (is_ours) as payments_in,
        sum(payment_amount) filter (is_ours) as money_in,
        count(*) filter (not is_ours) as payments_out,
        sum(payment_amount) filter (not is_ours) as money_out`,
-      `ifnull(orders, 0) as orders,
+      zeros: `ifnull(orders, 0) as orders,
        ifnull(payments_in, 0) as payments_in, ifnull(money_in, 0)::decimal(20, 2) as amount_in,
        ifnull(payments_out, 0) as payments_out, ifnull(money_out, 0)::decimal(20, 2) as amount_out`,
-    )}) order by 1, 2`,
+    })}) order by 1, 2`,
   y04_overdue_by_age: `
     with owed as (
         select *, getvariable('today') - due as age, if(is_ours, 'in', 'out') as direction
@@ -133,6 +138,7 @@ export const EXPECTED_OTHERS: Record<string, string> = {
     order by day desc, order_kind, order_id`,
   p06_purchases_in_one_currency: CONVERTED({
     from: 'purchase_ever',
+    cover: 'purchase_cover',
     day: 'day',
     last: `getvariable('to_day')`,
     things: 'orders',
@@ -142,6 +148,7 @@ export const EXPECTED_OTHERS: Record<string, string> = {
   }),
   y08_payments_in_one_currency: CONVERTED({
     from: 'due_ever',
+    cover: 'payment_cover',
     day: 'due',
     last: `least(getvariable('to_day'), getvariable('today'))`,
     things: 'payments',
@@ -159,6 +166,31 @@ export const EXPECTED_OTHERS: Record<string, string> = {
       amount_out_before: 'if(is_ours, 0, payment_amount)',
     },
   }),
+  overview_purchases: COMPARED({
+    from: 'purchase_ever',
+    cover: 'purchase_cover',
+    day: 'day',
+    last: `getvariable('to_day')`,
+    now: {
+      orders: 'count(*)',
+      quantity: 'coalesce(sum(item_quantity), 0)',
+      amount: 'coalesce(sum(amount), 0)::decimal(20, 2)',
+    },
+    before: ['amount'],
+    ratio: true,
+  }),
+  overview_payments: COMPARED({
+    from: 'due_ever',
+    cover: 'payment_cover',
+    day: 'due',
+    last: `least(getvariable('to_day'), getvariable('today'))`,
+    now: {
+      amount_in: 'coalesce(sum(if(is_ours, payment_amount, 0)), 0)::decimal(20, 2)',
+      amount_out: 'coalesce(sum(if(is_ours, 0, payment_amount)), 0)::decimal(20, 2)',
+      amount_unpaid: 'coalesce(sum(if(paid, 0, payment_amount)), 0)::decimal(20, 2)',
+    },
+    before: ['amount_in', 'amount_out'],
+  }),
   r01_rates: `
     with first as (
         select greatest(min(rate_date), getvariable('from_day')) as day,
@@ -172,6 +204,7 @@ export const EXPECTED_OTHERS: Record<string, string> = {
         week_start + 6 < getvariable('today')
         and (getvariable('from_day') is null or getvariable('from_day') <= week_start)
         and (getvariable('to_day') is null or getvariable('to_day') - week_start >= 6)
+        and ${isCovered('rate_cover', { first: 'week_start', last: 'week_start + 6' })}
             as is_complete
     from week join rate_found on day = least(week_start + 6, last_day)
     where currency_code <> getvariable('in_code') and rate is not null

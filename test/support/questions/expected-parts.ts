@@ -1,10 +1,62 @@
 /**
+ * The sums of a period, and those of the one before that `before` names. The rows of `from` count by
+ * `day`; `last` is the last day of the period and of its length. The period before is unknown if it
+ * begins before the first day of `cover`. `ratio` adds the change of the amount.
+ */
+export function COMPARED({
+  from,
+  cover,
+  day,
+  last,
+  now,
+  before,
+  ratio = false,
+}: {
+  from: string
+  cover: string
+  day: string
+  last: string
+  now: Record<string, string>
+  before: readonly string[]
+  ratio?: boolean
+}): string {
+  const change = `
+      if(amount_before = 0, null, round(amount / amount_before - 1, 4))::decimal(18, 4)`
+  return `
+    with placed as (
+        select o.*, ${day} as on_day, getvariable('from_day') as from_day, ${last} as last_day,
+            (coalesce(last_day, getvariable('today')) - from_day + 1)::integer as length,
+            coalesce(on_day >= from_day, true) and coalesce(on_day <= last_day, true) as is_now,
+            coalesce(on_day < from_day and on_day >= from_day - length, false) as is_before,
+            coalesce(from_day - length >= c.first_day, false) as is_covered, c.first_day
+        from ${from} as o cross join ${cover} as c),
+    code as (
+        select distinct currency_code, is_covered, first_day from placed where is_now or is_before)
+    select * exclude (data_since)${ratio ? `, ${change} as change_ratio` : ''}, data_since
+    from (select currency_code, ${Object.entries(now)
+      .map(
+        ([name, sum]) => `(select ${sum} from placed as p
+        where is_now and p.currency_code = code.currency_code) as ${name}`,
+      )
+      .join(', ')}, ${before
+      .map(
+        (name) => `if(is_covered, (select ${now[name]} from placed as p
+        where is_before and p.currency_code = code.currency_code), null) as ${name}_before`,
+      )
+      .join(', ')},
+        first_day as data_since from code)
+    order by 1`
+}
+
+/**
  * The converted amounts of a period and the one before. The rows of `from` count by `day`; `last` is
  * the last day of the period and of its length. `own`, `now` and `before` name the amounts and their
- * columns. The sum of no rows is 0; if no row has a rate, it is unknown.
+ * columns. The sum of no rows is 0; if no row has a rate, it is unknown. So is the period before if
+ * it begins before the first day of `cover`.
  */
 export const CONVERTED = ({
   from,
+  cover,
   day,
   last,
   things,
@@ -13,6 +65,7 @@ export const CONVERTED = ({
   before,
 }: {
   from: string
+  cover: string
   day: string
   last: string
   things: string
@@ -23,18 +76,19 @@ export const CONVERTED = ({
   const sum = (which: string, of: string): string => `
       if(count(*) filter (${which}) = 0, 0,
           round(sum((${of})::double * found) filter (${which}), 2))::decimal(20, 2)`
-  const isThen = 'first_day is not null and is_before'
-  const then = (sql: string): string => `if(first_day is null, null, ${sql})`
+  const then = (sql: string): string => `if(is_covered, ${sql}, null)`
   const newest = (of: string): string =>
     `arg_max(${of}, on_day) filter (is_now and found is not null)`
   return `
     with placed as (
-        select *, ${day} as on_day, getvariable('from_day') as first_day, ${last} as last_day,
-            coalesce(last_day, getvariable('today')) - first_day + 1 as length,
-            coalesce(on_day >= first_day, true) and coalesce(on_day <= last_day, true) as is_now,
-            coalesce(on_day < first_day and on_day >= first_day - length::integer, false)
-                as is_before
-        from ${from}),
+        select *, ${day} as on_day, getvariable('from_day') as from_day, ${last} as last_day,
+            coalesce(last_day, getvariable('today')) - from_day + 1 as length,
+            coalesce(on_day >= from_day, true) and coalesce(on_day <= last_day, true) as is_now,
+            coalesce(on_day < from_day and on_day >= from_day - length::integer, false)
+                as is_before,
+            coalesce(from_day - length::integer >= c.first_day, false) as is_covered,
+            c.first_day as data_since
+        from ${from} cross join ${cover} as c),
     rated as (
         select p.*, r.rate as found, r.rate_date as found_date, r.source as said
         from placed as p left join rate_found as r
@@ -48,17 +102,17 @@ export const CONVERTED = ({
         ${Object.entries(now)
           .map(([name, of]) => `${sum('is_now', of)} as ${name}`)
           .join(', ')},
-        ${then(`count(*) filter (${isThen})`)} as ${things}_before,
-        ${then(`count(*) filter (${isThen} and found is null)`)} as ${things}_unconverted_before,
+        ${then('count(*) filter (is_before)')} as ${things}_before,
+        ${then('count(*) filter (is_before and found is null)')} as ${things}_unconverted_before,
         ${Object.entries(before)
-          .map(([name, of]) => `${then(sum(isThen, of))} as ${name}`)
+          .map(([name, of]) => `${then(sum('is_before', of))} as ${name}`)
           .join(', ')},
         round(${newest('found')}, 10)::decimal(28, 10) as rate,
         ${newest('found_date')} as rate_date,
         ${newest('found_date < on_day')} as is_filled,
         ${newest('on_day - found_date')} as days_old,
-        ${newest('said')} as source
-    from rated group by currency_code, first_day order by currency_code`
+        ${newest('said')} as source, data_since
+    from rated group by currency_code, is_covered, data_since order by currency_code`
 }
 
 /** Orders, units and amount by currency and more columns. */
@@ -66,20 +120,39 @@ export const OF_CURRENCY_AND = (more: string): string => `
   select currency_code, ${more} count(*) as orders, sum(units_sold) as units, sum(amount) as amount
   from sale group by all`
 
-/** Columns by currency and week, with a row of zeros for a week without any. */
-export const WEEKLY = (table: string, columns: string, zeros: string): string => `
+/**
+ * Columns by currency and week, with a row of zeros for a week without any. A week is complete only
+ * if the days of `cover` begin with its first day or before, and end after its last.
+ */
+export const WEEKLY = ({
+  from,
+  cover,
+  columns,
+  zeros,
+}: {
+  from: string
+  cover: string
+  columns: string
+  zeros: string
+}): string => `
   with weekly as (select currency_code, date_trunc('week', day)::date as week_start, ${columns}
-      from ${table} group by all),
+      from ${from} group by all),
   week as (select unnest(generate_series(min(week_start), max(week_start), interval 7 days))::date
       as week_start from weekly)
   select c.currency_code, week_start,
       week_start + 6 < getvariable('today')
       and (getvariable('from_day') is null or getvariable('from_day') <= week_start)
-      and (getvariable('to_day') is null or getvariable('to_day') - week_start >= 6) as is_complete,
+      and (getvariable('to_day') is null or getvariable('to_day') - week_start >= 6)
+      and ${isCovered(cover, { first: 'week_start', last: 'week_start + 6' })} as is_complete,
       ${zeros}
   from week cross join (select distinct currency_code from weekly) as c
   left join weekly using (currency_code, week_start)
   order by 1, 2`
+
+/** Condition that a cover begins with the first day or before, and ends after the last. */
+export function isCovered(cover: string, days: { first: string; last: string }): string {
+  return `(select c.first_day <= ${days.first} and ${days.last} < c.newest_day from ${cover} as c)`
+}
 
 /** The payments, with the columns that a list of payments shows. */
 export const SCHEDULED = `

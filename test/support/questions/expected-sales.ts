@@ -1,49 +1,57 @@
-import { CONVERTED, FIELDS, OF_CURRENCY_AND, STEPS, WEEKLY } from './expected-parts.ts'
+import {
+  COMPARED,
+  CONVERTED,
+  FIELDS,
+  isCovered,
+  OF_CURRENCY_AND,
+  STEPS,
+  WEEKLY,
+} from './expected-parts.ts'
 
 /** What each question about sales must answer, in SQL of its own over the source tables. */
 export const EXPECTED_SALES: Record<string, string> = {
-  s01_sales_by_currency: `
-    with placed as (
-        select *, getvariable('from_day') as first_day, getvariable('to_day') as last_day,
-            coalesce(last_day, getvariable('today')) - first_day + 1 as length,
-            coalesce(day >= first_day, true) and coalesce(day <= last_day, true) as is_now,
-            coalesce(day < first_day and day >= first_day - length::integer, false) as is_before
-        from sale_ever),
-    counted as (
-        select currency_code, first_day is not null as has_before,
-            count(*) filter (is_now) as orders,
-            coalesce(sum(units_sold) filter (is_now), 0) as units,
-            coalesce(sum(amount) filter (is_now), 0)::decimal(20, 2) as amount,
-            count(*) filter (is_before) as old_orders,
-            coalesce(sum(units_sold) filter (is_before), 0) as old_units,
-            coalesce(sum(amount) filter (is_before), 0)::decimal(20, 2) as old_amount
-        from placed where is_now or is_before group by all)
-    select currency_code, orders, units, amount,
-        if(has_before, old_orders, null) as orders_before,
-        if(has_before, old_units, null) as units_before,
-        if(has_before, old_amount, null) as amount_before,
-        if(old_amount = 0, null, round(amount / old_amount - 1, 4))::decimal(18, 4) as change_ratio
-    from counted order by 1`,
-  s02_sales_by_week: WEEKLY(
-    'sale',
-    'count(*) as orders, sum(units_sold) as units, sum(amount) as amount',
-    `ifnull(orders, 0) as orders, ifnull(units, 0) as units,
+  s01_sales_by_currency: COMPARED({
+    from: 'sale_ever',
+    cover: 'sale_cover',
+    day: 'day',
+    last: `getvariable('to_day')`,
+    now: {
+      orders: 'count(*)',
+      units: 'coalesce(sum(units_sold), 0)',
+      amount: 'coalesce(sum(amount), 0)::decimal(20, 2)',
+    },
+    before: ['orders', 'units', 'amount'],
+    ratio: true,
+  }),
+  s02_sales_by_week: WEEKLY({
+    from: 'sale',
+    cover: 'sale_cover',
+    columns: 'count(*) as orders, sum(units_sold) as units, sum(amount) as amount',
+    zeros: `ifnull(orders, 0) as orders, ifnull(units, 0) as units,
      ifnull(amount, 0)::decimal(20, 2) as amount`,
-  ),
+  }),
   s03_best_designs: `
     select design_id, design_name, file_name, count(*) as orders, sum(units_sold) as units,
         round(units / (select sum(units_sold) from sale), 6)::decimal(18, 6) as share
     from sale group by all order by units desc, design_id`,
   s04_rising_designs: `
-    with days as (select *, getvariable('today') - day as age from sale)
-    select design_id, design_name,
-        count(*) filter (age > 28) as orders_before, count(*) filter (age <= 28) as orders_last,
-        coalesce(sum(units_sold) filter (age > 28), 0) as units_before,
-        coalesce(sum(units_sold) filter (age <= 28), 0) as units_last,
+    with days as (
+        select sale.*, getvariable('today') - day as age, first_day,
+            getvariable('today') - first_day >= 56 as is_covered
+        from sale cross join sale_cover),
+    design as (
+        select design_id, design_name, count(*) filter (age > 28) as old_orders,
+            count(*) filter (age <= 28) as orders_last,
+            coalesce(sum(units_sold) filter (age > 28), 0) as old_units,
+            coalesce(sum(units_sold) filter (age <= 28), 0) as units_last, is_covered, first_day
+        from days where age between 1 and 56 group by all)
+    select design_id, design_name, if(is_covered, old_orders, null) as orders_before, orders_last,
+        if(is_covered, old_units, null) as units_before, units_last,
         units_last - units_before as units_change,
         if(units_before = 0, null, round(units_last / units_before - 1, 4))::decimal(18, 4)
-            as change_ratio
-    from days where age between 1 and 56 group by all order by units_change desc, design_id`,
+            as change_ratio,
+        first_day as data_since
+    from design order by if(is_covered, units_change, units_last) desc, design_id`,
   s05_sales_by_staff: `
     with staff as (${OF_CURRENCY_AND('department_name, staff_id, staff_name,')}),
     department as (
@@ -96,7 +104,10 @@ export const EXPECTED_SALES: Record<string, string> = {
       )
       .join(' union all ')})
     select date_trunc('month', captured_at)::date as month,
-        month + interval 1 month <= getvariable('today') as is_complete,
+        month + interval 1 month <= getvariable('today')
+        and coalesce(month >= getvariable('from_day'), true)
+        and coalesce(last_day(month) <= getvariable('to_day'), true)
+        and ${isCovered('batch_cover', { first: 'month', last: 'last_day(month)' })} as is_complete,
         field, count(*) as changes, count(distinct sales_order_id) as orders
     from changes group by all order by month, field`,
   s11_delivery_promise: `
@@ -175,6 +186,7 @@ export const EXPECTED_SALES: Record<string, string> = {
     from book as b full join today as t using (currency_code) order by 1`,
   s16_sales_in_one_currency: CONVERTED({
     from: 'sale_ever',
+    cover: 'sale_cover',
     day: 'day',
     last: `getvariable('to_day')`,
     things: 'orders',

@@ -139,6 +139,16 @@ export async function askLake(
     create or replace view due_ever as
     from payment_state where ${latest} and ${party} and due <= getvariable('today');
     create or replace view payment as from payment_state where ${latest};
+    create or replace view sale_cover as
+    select min(day) as first_day, max(day) as newest_day from sale_state where ${latest};
+    create or replace view purchase_cover as
+    select min(day) as first_day, max(day) as newest_day from purchase_state where ${latest};
+    create or replace view payment_cover as
+    select min(due) as first_day, max(day) as newest_day from payment_state where ${latest};
+    create or replace view rate_cover as
+    select min(rate_date) as first_day, max(rate_date) as newest_day from known_rate;
+    create or replace view batch_cover as
+    select min(captured_at)::date as first_day, max(captured_at)::date as newest_day from batch;
     create or replace view asked as
     from payment where ${party} and ${days(/^y0[35]/.test(name) ? 'due' : 'day')};`)
   return await db.rows<AnsweredRow>(`select columns(*)::varchar from (${EXPECTED[name]})`)
@@ -147,7 +157,7 @@ export async function askLake(
 /** The rate of each currency into the one asked for, as floating-point numbers. Only francs cross. */
 const RATE_FOUND = `
   with day as (
-      select unnest(generate_series(date '2026-01-01', date '2027-01-10', interval 1 day))::date as day),
+      select unnest(generate_series(date '2025-11-01', date '2027-01-10', interval 1 day))::date as day),
   quoted as (
       select day, base, quote, max(rate_date) as rate_date,
           arg_max(rate, rate_date)::double as rate, arg_max(source, rate_date) as source

@@ -1,7 +1,9 @@
 import type { EChartsOption } from 'echarts'
+import type { Answer } from '../../../platform/presentation/answer.ts'
 import type { Row } from '../../../platform/presentation/cursor.ts'
 import type { DumbbellChart } from '../../../platform/project/dashboard.ts'
-import { roundNumber } from '../../format.ts'
+import { formatDay, roundNumber } from '../../format.ts'
+import { tableOf } from './answer-table.ts'
 import { baseOption, legend, lyingAxes } from './axes.ts'
 import { type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
 import { textStyle, type Theme } from './theme.ts'
@@ -16,12 +18,30 @@ export interface DumbbellPlot extends PlotFrame {
   readonly names: readonly [string, string]
 }
 
-/** Plots the first rows that rise and the last rows that fall. Throws what `AnswerTable` throws. */
+/** Whether some row has a value to compare with. Throws what `AnswerTable` throws. */
+export function hasComparison(chart: DumbbellChart, answer: Answer): boolean {
+  const { rows, text } = tableOf(answer)
+  return rows.some((row) => text(row, chart.from) !== '')
+}
+
+/** Why no row has a value to compare with, in a sentence. Throws what `AnswerTable` throws. */
+export function sayIncomparable({ since }: DumbbellChart, answer: Answer): string {
+  const { rows, text } = tableOf(answer)
+  const day = since === undefined ? '' : text(rows[0] ?? [], since)
+  const why = day === '' ? '' : `: the data begin on ${formatDay(day)}`
+  return `Nothing to compare with yet${why}. The table shows what is known.`
+}
+
+/**
+ * Plots the first rows that rise and the last rows that fall, of those with a value to compare with.
+ * Throws what `AnswerTable` throws.
+ */
 export function plotDumbbell(
   chart: DumbbellChart,
   { table, labels }: PlotSource,
 ): UnnamedPlot<DumbbellPlot> {
-  const { rows, number, label } = table
+  const { text, number, label } = table
+  const rows = table.rows.filter((row) => text(row, chart.from) !== '')
   const changeOf = (row: Row): number => number(row, chart.to) - number(row, chart.from)
   const rising = rows.filter((row) => changeOf(row) > 0).slice(0, chart.limit)
   const falling = rows.filter((row) => changeOf(row) < 0).slice(-chart.limit)

@@ -186,6 +186,12 @@ describe('plotsOf()', () => {
     )
   })
 
+  it('shows no rise of what has nothing to compare with', () => {
+    const chart = { kind: 'dumbbell', label: ['n'], from: 'a', to: 'b', limit: 9 } as const
+    const { plots } = draw(chart, 'n a b', ['new - 9', 'up 1 3'])
+    expect(plots[0]).toMatchObject({ labels: ['up'], from: [1], to: [3] })
+  })
+
   it('gives customers their share so far', () => {
     const { options, plots } = draw(
       { kind: 'pareto', split: 'c', label: 'n', value: 'a', cumulative: 's' },

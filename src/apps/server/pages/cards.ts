@@ -9,8 +9,19 @@ import type { Markup } from '../markup.ts'
 /** What people call a column. */
 type Labels = (column: string) => string
 
+/** What cards say beside the answer. */
+export interface CardsOptions {
+  readonly labels: Labels
+  /** Whether the period has a first day. Without one there is no period before. */
+  readonly hasFirstDay: boolean
+}
+
 /** Renders a card for each value of `by`, in alphabetical order. */
-export function renderCards(chart: CardsChart, answer: Answer, labels: Labels): Markup {
+export function renderCards(
+  chart: CardsChart,
+  answer: Answer,
+  { labels, hasFirstDay }: CardsOptions,
+): Markup {
   const table = tableOf(answer)
   const names = [...new Set(answer.rows.map((row) => table.text(row, chart.by)))].toSorted()
   return html`<ul class="cards">
@@ -28,7 +39,14 @@ export function renderCards(chart: CardsChart, answer: Answer, labels: Labels): 
           ${name}${chart.says === undefined ? '' : html` <span>${chart.says}</span>`}
         </p>
         ${renderAmount(value)}
-        ${renderDelta(chart, value, chart.before === undefined ? '' : table.text(row, chart.before))}
+        ${
+          chart.before === undefined
+            ? ''
+            : renderDelta(chart, value, {
+                before: table.text(row, chart.before),
+                since: hasFirstDay && chart.since !== undefined ? table.text(row, chart.since) : '',
+              })
+        }
         ${
           chart.sum === true
             ? html`<p class="card-more">${formatCount(rows.length)} in all</p>`
@@ -52,7 +70,7 @@ export function renderCards(chart: CardsChart, answer: Answer, labels: Labels): 
 export function renderConversion(
   chart: ConversionChart,
   { columns, rows }: Answer,
-  labels: Labels,
+  { labels, hasFirstDay }: CardsOptions,
 ): Markup {
   const table = tableOf({ columns, rows })
   const [row = []] = rows
@@ -65,9 +83,15 @@ export function renderConversion(
   const rates = rows.filter(
     (each) => table.text(each, chart.rate) !== '' && table.text(each, chart.currency) !== into,
   )
+  const unconvertedBefore = add(chart.unconvertedBefore)
+  const earlier = {
+    before: add(chart.before),
+    since: hasFirstDay && chart.since !== undefined ? table.text(row, chart.since) : '',
+    isWithoutRate: unconvertedBefore !== '',
+  }
   const missing = [
     { count: add(chart.unconverted), when: '' },
-    { count: add(chart.unconvertedBefore), when: ` of ${chart.against}` },
+    { count: unconvertedBefore, when: ` of ${chart.against}` },
   ].filter(({ count }) => count !== '' && count !== '0')
   return html`<ul class="cards">
     <li class="card" style="--card: var(--currency-${into.toLowerCase()}, var(--accent))">
@@ -77,7 +101,7 @@ export function renderConversion(
       ${
         value === ''
           ? html`<p class="figure">–</p>`
-          : html`${renderAmount(value)} ${renderDelta(chart, value, add(chart.before))}`
+          : html`${renderAmount(value)} ${renderDelta(chart, value, earlier)}`
       }
       ${(chart.more ?? []).map(
         (column) =>
@@ -123,18 +147,33 @@ function renderAmount(value: string): Markup {
 }
 
 interface Compared {
-  readonly before?: string
   readonly against?: string
   readonly moreIsBetter?: boolean
 }
 
+/** What a value is compared with. */
+interface Earlier {
+  /** The earlier value, empty if it is unknown. */
+  readonly before: string
+  /** The first day of the data, empty if no earlier period was asked for. */
+  readonly since: string
+  /** Whether an unknown value is unknown only because no amount has a rate. */
+  readonly isWithoutRate?: boolean
+}
+
 function renderDelta(
-  { before: column, against, moreIsBetter = false }: Compared,
+  { against, moreIsBetter = false }: Compared,
   value: string,
-  before: string,
+  { before, since, isWithoutRate = false }: Earlier,
 ): Markup {
-  if (column === undefined) return html``
-  if (before === '') return html`<p class="delta">no earlier period to compare with</p>`
+  if (before === '') {
+    const why = isWithoutRate
+      ? `no comparison: no rate for ${against}`
+      : since === ''
+        ? 'no earlier period to compare with'
+        : `no comparison: the data begin on ${formatDay(since)}`
+    return html`<p class="delta">${why}</p>`
+  }
   const was = Number(before)
   const change = Number(value) - was
   if (change === 0) return html`<p class="delta"><b>=</b> same as ${against}</p>`

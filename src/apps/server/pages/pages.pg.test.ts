@@ -10,6 +10,7 @@ import { parseQuestion, readQuestions } from '../../../platform/presentation/que
 import { createReader, type Reader } from '../../../platform/presentation/reader.ts'
 import { dashboard } from '../../../totesys/presentation/pages.ts'
 import { fillTotesys } from '../../../../test/support/totesys-source/fill.ts'
+import { formatDay } from '../../format.ts'
 import { readAccess, type ServerEnv } from '../access.ts'
 import { createApp } from '../app.ts'
 import { pageRoutes, renderProblem } from './pages.ts'
@@ -286,11 +287,54 @@ describe('the pages', () => {
       expect(card).toMatch(/All in GBP – left out \d+ orders not converted: no rate/)
     })
 
-    it('compare with the period before', async () => {
-      const { text } = await asker()('/sales?in=GBP&currency=USD')
-      const card = plainText(text.slice(text.indexOf('id="h-s16_sales_in_one_currency"')))
-      expect(card).toMatch(/against the period before, [\d,]+\.\d\d/)
+    it('compare with the period before, and say why they do not', async () => {
+      const first = await firstDay(system, 'fact_sales_order', 'created_date')
+      const cardFor = async (period: string) => {
+        const { text } = await asker()(`/sales?${period}&in=GBP&currency=USD`)
+        return panelOf(text, 's16_sales_in_one_currency')
+      }
+      expect(await cardFor(threeDays(first, 3))).toMatch(/against the period before, [\d,]+\.\d\d/)
+      const since = `no comparison: the data begin on ${formatDay(first)}`
+      expect(await cardFor(threeDays(first, 2))).toContain(since)
+      expect(await cardFor('period=all')).toContain('no earlier period to compare with')
     })
+  })
+
+  it('compare only with a period that the data cover, and say when the data begin', async () => {
+    for (const [question, fact, column] of [
+      ['s01_sales_by_currency', 'fact_sales_order', 'created_date'],
+      ['overview_purchases', 'fact_purchase_orders', 'created_date'],
+      ['overview_payments', 'fact_payment', 'payment_date'],
+    ] as const) {
+      const first = await firstDay(system, fact, column)
+      const cardsFor = async (period: string) =>
+        panelOf((await asker()(`/?${period}`)).text, question)
+      const covered = await cardsFor(threeDays(first, 3))
+      expect(covered, question).toContain('against the period before')
+      expect(covered, question).not.toContain('no comparison')
+      const cut = await cardsFor(threeDays(first, 2))
+      expect(cut, question).toContain(`no comparison: the data begin on ${formatDay(first)}`)
+      expect(cut, question).not.toContain('against the period before')
+      const all = await cardsFor('period=all')
+      expect(all, question).toContain('no earlier period to compare with')
+      expect(all, question).not.toContain('the data begin')
+    }
+  })
+
+  it('draw no rise while the data begin inside the earlier 28 days', async () => {
+    const first = await firstDay(system, 'fact_sales_order', 'created_date')
+    const dayAt = (days: number) => new Date(`${laterDay(first, days)}T12:00:00Z`)
+    const section = async (days: number) => {
+      const { text } = await asker({ now: dayAt(days) })('/sales')
+      return /<section[^>]*h-s04_rising_designs"[^]*?<\/section>/.exec(text)?.[0] ?? ''
+    }
+    const cut = await section(35)
+    expect(plainText(cut)).toContain(
+      `Nothing to compare with yet: the data begin on ${formatDay(first)}.`,
+    )
+    expect(cut).not.toContain('class="drawing"')
+    expect(cut).toContain('<table')
+    expect(await section(56)).toContain('class="drawing"')
   })
 
   it('show a question that fails in its own panel', async () => {
@@ -394,6 +438,29 @@ describe('the pages', () => {
     for (const option of options) expect(QUESTIONS.has(option), option).toBe(true)
   })
 })
+
+/** The first day of a fact. */
+async function firstDay({ query }: TestSystem, fact: string, column: string): Promise<string> {
+  const [found] = await query<{ day: string }>(
+    `select min(${column})::text as day from ${fact}_current`,
+  )
+  return found?.day ?? ''
+}
+
+/** Three days that begin so many days after another, as an address has them. */
+function threeDays(first: string, days: number): string {
+  return `from=${laterDay(first, days)}&to=${laterDay(first, days + 2)}`
+}
+
+function laterDay(day: string, days: number): string {
+  return new Date(Date.parse(day) + days * 86_400_000).toISOString().slice(0, 10)
+}
+
+/** The text of the panel of a question. */
+function panelOf(page: string, question: string): string {
+  const begin = page.indexOf(`id="h-${question}"`)
+  return plainText(page.slice(begin, page.indexOf('</section>', begin)))
+}
 
 /** The text that people read, with single blanks. */
 function plainText(markup: string): string {

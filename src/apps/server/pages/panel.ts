@@ -3,6 +3,7 @@ import { TidemarkError } from '../../../platform/errors.ts'
 import type { Answer } from '../../../platform/presentation/answer.ts'
 import type { Question } from '../../../platform/presentation/question.ts'
 import type { Dashboard, Page, Panel, TableChart } from '../../../platform/project/dashboard.ts'
+import { hasComparison, sayIncomparable } from '../charts/dumbbell.ts'
 import { plotsOf } from '../charts/plot-of-answer.ts'
 import type { Markup } from '../markup.ts'
 import { labelOf, renderAnswerRows } from './answer-rows.ts'
@@ -143,22 +144,26 @@ export function renderFailure(error: unknown): Markup {
 }
 
 function renderContent(options: PanelOptions & { readonly answer: Answer }): Markup {
-  const { panel, answer, dashboard, question } = options
+  const { panel, answer, dashboard, question, selection } = options
   if (answer.rows.length === 0) return renderEmpty(options)
   const { chart } = panel
   const labels = (column: string): string => labelOf(dashboard, column)
+  const shown = { labels, hasFirstDay: (selection.filters['from'] ?? '') !== '' }
   try {
-    if (chart.kind === 'conversion') return renderConversion(chart, answer, labels)
+    if (chart.kind === 'conversion') return renderConversion(chart, answer, shown)
     if (chart.kind === 'cards') {
       const { table: columns } = chart
       const rows: TableChart | undefined =
         columns === undefined ? undefined : { kind: 'table', columns, limit: 12 }
       const label = question.title
-      return html`${renderCards(chart, answer, labels)}
+      return html`${renderCards(chart, answer, shown)}
       ${rows === undefined ? '' : renderAnswerRows(answer, { dashboard, label, chart: rows })}`
     }
     if (chart.kind === 'table') {
       return renderAnswerRows(answer, { dashboard, label: question.title, chart })
+    }
+    if (chart.kind === 'dumbbell' && !hasComparison(chart, answer)) {
+      return html`<p class="empty">${sayIncomparable(chart, answer)}</p>`
     }
     const title = panel.title ?? question.title
     return renderPlots(plotsOf(chart, answer, labels), { title })

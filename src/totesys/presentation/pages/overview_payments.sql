@@ -3,8 +3,8 @@
 -- Unit: amount in the row's own currency.
 -- Note: Payments count by their payment date, paid or not, up to today. In are sales receipts and
 -- refunds that we get, out are purchase payments and refunds that we give. The period before has
--- the same number of days and ends the day before `from`. Without `from` there is no period before,
--- and its columns are null.
+-- the same number of days and ends the day before `from`. Its columns are null without `from`, and
+-- if it begins before data_since, the first day on which any payment was due.
 -- Access: finance
 -- Filters: from, to, currency, counterparty, today, as_of
 with clock as (
@@ -21,6 +21,12 @@ period as (
             0
         ) as first_day_before
     from clock as c
+),
+
+cover as (
+    select min(f.payment_date) as first_day
+    from fact_payment_sums_current as f
+    where f.grain = 'due'
 ),
 
 due as (
@@ -80,10 +86,12 @@ select
     t.amount_in::numeric(20, 2) as amount_in,
     t.amount_out::numeric(20, 2) as amount_out,
     t.amount_unpaid::numeric(20, 2) as amount_unpaid,
-    case when p.first_day is not null then t.amount_in_before end::numeric(20, 2)
+    case when p.first_day_before >= v.first_day then t.amount_in_before end::numeric(20, 2)
         as amount_in_before,
-    case when p.first_day is not null then t.amount_out_before end::numeric(20, 2)
-        as amount_out_before
+    case when p.first_day_before >= v.first_day then t.amount_out_before end::numeric(20, 2)
+        as amount_out_before,
+    v.first_day::date as data_since
 from total as t
 cross join period as p
+cross join cover as v
 order by t.currency_code

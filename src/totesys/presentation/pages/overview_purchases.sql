@@ -2,7 +2,8 @@
 -- Grain: one row per currency with purchases in the period or in the one before.
 -- Unit: amount in the row's own currency; quantity in items; change_ratio 0.1 is 10 % more.
 -- Note: The period before has the same number of days and ends the day before `from`. Without `to`
--- it is measured up to today. Without `from` there is no period before, and its columns are null.
+-- it is measured up to today. Its columns and change_ratio are null without `from`, and if it
+-- begins before data_since, the first day of all purchases.
 -- Filters: from, to, currency, department, counterparty, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
@@ -16,6 +17,12 @@ period as (
         - greatest(coalesce(nullif(:'to', '')::date, c.today) - nullif(:'from', '')::date + 1, 0)
             as first_day_before
     from clock as c
+),
+
+cover as (
+    select min(f.created_date) as first_day
+    from fact_purchase_orders_sums_current as f
+    where f.grain = 'day'
 ),
 
 purchase as (
@@ -74,8 +81,14 @@ select
     t.orders::integer as orders,
     t.quantity::bigint as quantity,
     t.amount::numeric(20, 2) as amount,
-    case when p.first_day is not null then t.amount_before end::numeric(20, 2) as amount_before,
-    round((t.amount - t.amount_before) / nullif(t.amount_before, 0), 4)::numeric as change_ratio
+    case when p.first_day_before >= v.first_day then t.amount_before end::numeric(20, 2)
+        as amount_before,
+    case
+        when p.first_day_before >= v.first_day
+            then round((t.amount - t.amount_before) / nullif(t.amount_before, 0), 4)
+    end::numeric as change_ratio,
+    v.first_day::date as data_since
 from total as t
 cross join period as p
+cross join cover as v
 order by t.currency_code

@@ -12,6 +12,7 @@ export const AGAINST_BEFORE = {
   value: 'amount',
   before: 'amount_before',
   against: 'the period before',
+  since: 'data_since',
 } as const satisfies CardsChart
 
 /** A line of amounts a currency, with a point a week. */
@@ -32,6 +33,7 @@ export const CONVERTED = {
   kind: 'conversion',
   into: 'in_currency',
   against: 'the period before',
+  since: 'data_since',
   currency: 'currency_code',
   rate: 'rate',
   rateDate: 'rate_date',

@@ -33,6 +33,7 @@ export const risingDesigns = {
     label: ['design_name', 'design_id'],
     from: 'units_before',
     to: 'units_last',
+    since: 'data_since',
     limit: 8,
   },
 } satisfies Panel
