@@ -186,8 +186,6 @@ describe('the pages', () => {
   })
 
   it('say beside its title which filters a panel does not follow', async () => {
-    const panelOf = (text: string, question: string) =>
-      plainText(text.slice(text.indexOf(`id="h-${question}"`)).split('</section>')[0] ?? '')
     const narrow = await asker()('/sales?period=4w')
     expect(panelOf(narrow.text, 's04_rising_designs')).toContain('not filtered by period')
     expect(panelOf(narrow.text, 's03_best_designs')).not.toContain('not filtered by')
