@@ -7,7 +7,7 @@ const site = inject('site')
 
 /** Every page: the name of its test, its address and, if it must have any, the number of charts. */
 const { amended = 0, deleted = 0, paid = 0, counterparty = 0 } = site ?? {}
-const PAGES: [name: string, path: string, wants?: { charts?: number; isPlain?: boolean }][] = [
+const PAGES: [name: string, path: string, wants?: { charts?: number }][] = [
   ['Overview', '/', { charts: 1 }],
   ['Sales', '/sales', { charts: 8 }],
   ['Changes', '/changes', { charts: 2 }],
@@ -29,7 +29,7 @@ const PAGES: [name: string, path: string, wants?: { charts?: number; isPlain?: b
   ['Catalogue', '/catalogue'],
   ['a table of the catalogue', '/catalogue/staff'],
   ['a question', '/questions/s06_biggest_customers'],
-  ['the API', '/docs', { isPlain: true }],
+  ['the API', '/docs'],
 ]
 
 describe.skipIf(site === undefined)('every page', () => {
@@ -45,12 +45,12 @@ describe.skipIf(site === undefined)('every page', () => {
     ['390 px wide', { colorScheme: 'light', viewport: { width: 390, height: 844 } }],
   ] as const)('%s', (_, theme) => {
     it.each(PAGES)('%s', async (_name, path, wants) => {
-      const { charts = 0, isPlain = false } = wants ?? {}
+      const { charts = 0 } = wants ?? {}
       await using visit = await openVisit(browser, { url: site?.url ?? '', ...theme })
       const { page, faults } = visit
       const response = await page.goto(path)
       expect(response?.status()).toBe(200)
-      if (!isPlain) await untilLive(page)
+      await untilLive(page)
       expect(await checkCharts(page)).toEqual([])
       expect(await page.locator('[data-plots]').count()).toBeGreaterThanOrEqual(charts)
       expect(await page.locator('.failure').count()).toBe(0)

@@ -12,6 +12,7 @@ import { createReader, type Reader } from '../../platform/presentation/reader.ts
 import type { PaymentsAnswer, Problem } from '../../totesys/payments/payments.ts'
 import { readAccess, type ServerEnv } from './access.ts'
 import { createApp } from './app.ts'
+import type { ApiDescription } from './openapi.ts'
 import { type ServeOptions, startServer } from './serve.ts'
 
 type Options = Omit<ServeOptions, 'port'>
@@ -166,10 +167,15 @@ describe('the server', () => {
 
   it('logs each read of the payments with its subject, and no payment', async () => {
     log.length = 0
-    await asker()('/payments/last5?secret=1')
+    await asker()('/payments/last5')
+    await asker()('/payments?currency=GBP')
+    const read = { event: 'payments_read', status: 200, subject: 'local' }
     expect(log).toEqual([
-      { event: 'payments_read', path: '/payments/last5', status: 200, subject: 'local' },
+      { ...read, path: '/payments/last5' },
+      { ...read, path: '/payments' },
     ])
+    expect((await asker()('/payments/last5?secret=1')).status).toBe(400)
+    expect(JSON.stringify(log)).not.toMatch(/secret|GBP/)
   })
 
   it('puts the security headers on everything, refusals and faults too', async () => {
@@ -221,27 +227,56 @@ describe('the server', () => {
 
   it('sends what its API description says', async () => {
     const ask = asker()
-    const api = (await (await ask('/openapi.json')).json()) as {
-      openapi: string
-      info: { version: string }
-      paths: Record<string, object>
-      components: { schemas: { PaymentsAnswer: { properties: object; required: string[] } } }
-    }
+    const api = (await (await ask('/openapi.json')).json()) as ApiDescription
     expect([api.openapi, api.info.version]).toEqual(['3.1.1', '1.2.3'])
     const answer = (await (await ask('/payments/last5')).json()) as object
-    expect(Object.keys(api.components.schemas.PaymentsAnswer.properties)).toEqual(
+    expect(Object.keys(api.components.schemas['PaymentsAnswer']?.properties ?? {})).toEqual(
       Object.keys(answer),
     )
     for (const path of Object.keys(api.paths)) {
-      const response = await ask(path)
+      const response = await ask(path.replace('{id}', '4'))
       expect(response.status, path).toBe(200)
       await response.body?.cancel()
     }
     const page = await (await ask('/docs')).text()
-    for (const path of Object.keys(api.paths)) expect(page).toContain(path)
+    for (const [path, { get }] of Object.entries(api.paths)) {
+      expect(page).toContain(`<code>GET ${path}</code>`)
+      expect(page).toContain(`aria-label="Example of ${get.operationId}"`)
+    }
     expect(page).toContain('payments[].counterparty.name')
-    expect(page).not.toMatch(/<script|https?:\/\//)
+    // The one script is the dashboard's; the icon names the namespace of SVG.
+    expect(page.match(/<script[^>]*>/g)).toEqual([
+      expect.stringMatching(/^<script type="module" src="\/assets\/dashboard-\w+\.js">$/),
+    ])
+    expect(page.match(/https?:\/\/[\w./]+/g)).toEqual(['http://www.w3.org/2000/svg'])
     expect((await ask('/')).headers.get('location')).toBe('/docs')
+  })
+
+  it('types everything that its API description names', async () => {
+    const api = (await (await asker()('/openapi.json')).json()) as ApiDescription
+    const bare: string[] = []
+    const walk = (value: unknown, place: string): void => {
+      if (typeof value !== 'object' || value === null) return
+      const part = value as Record<string, unknown>
+      const isTyped = 'properties' in part || 'additionalProperties' in part
+      if (part['type'] === 'object' && !isTyped) bare.push(place)
+      if (part['type'] === 'array' && !('items' in part)) bare.push(place)
+      for (const [name, inner] of Object.entries(part)) walk(inner, `${place}/${name}`)
+    }
+    walk(api, '')
+    expect(bare).toEqual([])
+    for (const [path, { get }] of Object.entries(api.paths)) {
+      for (const [status, { content = {} }] of Object.entries(get.responses)) {
+        if (status === '304') continue
+        const types = Object.values(content)
+        expect(types.length, `${path} ${status}`).toBeGreaterThan(0)
+        for (const { schema } of types) {
+          const name = schema.$ref?.replace('#/components/schemas/', '')
+          const known = name === undefined ? schema : api.components.schemas[name]
+          expect(known?.type, `${path} ${status}`).toMatch(/^(object|string)$/)
+        }
+      }
+    }
   })
 
   it('gives the pages answers and freshness, and handles their errors', async () => {

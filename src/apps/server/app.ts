@@ -1,4 +1,5 @@
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
+import { accepts } from 'hono/accepts'
 import { bodyLimit } from 'hono/body-limit'
 import { ConfigError, ContractError, TidemarkError, TransientError } from '../../platform/errors.ts'
 import { isLoopback } from '../../platform/io/loopback.ts'
@@ -10,14 +11,16 @@ import type { AppLog } from '../log.ts'
 import type { Access, GatewayAccess, ServerEnv } from './access.ts'
 import { authenticate, clientAddress, pathOf } from './auth.ts'
 import type { Rate } from './buckets.ts'
-import { docsPage } from './docs-page.ts'
+import { answerDocs } from './docs-page.ts'
 import { createLedgerWatch, openEventStream, tellOnce } from './events.ts'
 import type { Markup } from './markup.ts'
 import { describeApi } from './openapi.ts'
+import { takes } from './parameters.ts'
 import { freshnessHeaders, paymentRoutes } from './payments.ts'
 import type { Presentation } from './presentation.ts'
-import { type ProblemOptions, problemResponse } from './problem.ts'
+import { ProblemError, type ProblemOptions, problemResponse } from './problem.ts'
 import { limitRate } from './rate-limit.ts'
+import { answerTagged } from './tagged-answer.ts'
 
 /** What the server is made from. */
 export interface AppOptions {
@@ -69,7 +72,8 @@ export function createApp({
 }: AppOptions): Hono<ServerEnv> {
   const answers = createAnswers(reader, { now })
   const freshness = () => readFreshness(reader, { promiseMs, now: now() })
-  const api = describeApi({ version })
+  const hasPage = pages !== undefined
+  const api = describeApi({ version, questions: hasPage ? questions : new Map() })
   const app = new Hono<ServerEnv>()
 
   app.onError((error, c) => {
@@ -77,10 +81,7 @@ export function createApp({
     if (failure.status >= 500) logFailure(log, { error, path: pathOf(c), status: failure.status })
     return problemAnswer(c, failure, problemPage)
   })
-  app.notFound((c) => {
-    const problem = { status: 404, code: 'NOT_FOUND', detail: 'There is nothing here' }
-    return problemAnswer(c, problem, problemPage)
-  })
+  app.notFound((c) => problemAnswer(c, describeAbsence(app, c), problemPage))
 
   app.use(secureHeaders(access))
   app.use(async (c, next) => {
@@ -97,19 +98,42 @@ export function createApp({
     }),
   )
 
-  app.route('/', paymentRoutes({ answers, questions, promiseMs, now, log }))
+  app.route('/', paymentRoutes({ answers, questions, promiseMs, now, log, hasPage }))
   app.get(
     '/events',
+    takes(),
     events === 'once'
       ? async () => eventAnswer(await tellOnce(freshness))
       : eventRoute({ freshness, signal }),
   )
-  app.get('/health', async (c) => healthAnswer(c, await freshness()))
-  app.get('/openapi.json', (c) => c.json(api, 200, { 'cache-control': 'no-cache' }))
-  app.get('/docs', (c) => c.html(docsPage(api)))
-  if (pages === undefined) app.get('/', (c) => c.redirect('/docs'))
+  app.get('/health', takes(), async (c) => healthAnswer(c, await freshness()))
+  app.get('/openapi.json', takes(), (c) =>
+    answerTagged(c, {
+      body: JSON.stringify(api),
+      headers: { 'content-type': 'application/json', 'cache-control': 'no-cache' },
+    }),
+  )
+  app.get('/docs', takes(), (c) => answerDocs(c, { api, freshness }))
+  if (pages === undefined) app.get('/', takes(), (c) => c.redirect('/docs'))
   else app.route('/', pages({ reader, questions, answers, promiseMs, now, freshness }))
   return app
+}
+
+/** Why there is no answer: nothing is at the address, or what is there can only be read. */
+function describeAbsence(app: Hono<ServerEnv>, c: Context): ProblemOptions {
+  const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
+  const isThere = app.router
+    .match('GET', c.req.path)[0]
+    .some(([[, { method }]]) => method === 'GET')
+  if (isRead || !isThere) {
+    return { status: 404, code: 'NOT_FOUND', detail: 'There is nothing here' }
+  }
+  return {
+    status: 405,
+    code: 'METHOD_NOT_ALLOWED',
+    detail: 'This can only be read',
+    headers: { allow: 'GET, HEAD' },
+  }
 }
 
 function logFailure(
@@ -145,7 +169,9 @@ export async function problemAnswer(
 /** Whether a browser asks for a page. The API always answers in JSON. */
 function wantsPage(c: Context): boolean {
   const isApi = /^\/(payments\/|health$|events$|openapi\.json$)/.test(c.req.path)
-  return !isApi && (c.req.header('accept') ?? '').includes('text/html')
+  if (isApi) return false
+  const supports = ['text/html', 'application/json', 'application/problem+json', 'text/csv']
+  return accepts(c, { header: 'Accept', supports, default: '' }) === 'text/html'
 }
 
 /** Allows nothing from other sites and no frames. Charts need inline styles. */
@@ -235,7 +261,8 @@ function eventAnswer(
 /** The errors whose messages are passed on: they name no address and hold no value. */
 const PASSED_ON = new Set(['BAD_FILTER', 'WAREHOUSE_EMPTY', 'READER_BUSY'])
 
-function describeFailure(error: unknown, warehouseCode: string) {
+function describeFailure(error: unknown, warehouseCode: string): ProblemOptions {
+  if (error instanceof ProblemError) return error.problem
   if (!(error instanceof TidemarkError)) {
     return { status: 500, code: 'UNEXPECTED', detail: 'The server failed; its log says more' }
   }

@@ -1,127 +1,181 @@
-import { html, raw } from 'hono/html'
+import type { Context } from 'hono'
+import { html } from 'hono/html'
+import type { Freshness } from '../../platform/presentation/freshness.ts'
+import type { ServerEnv } from './access.ts'
+import { fieldsOf, type Schema } from './json-schema.ts'
+import type { Markup } from './markup.ts'
 import type { ApiDescription } from './openapi.ts'
+import type { DescribedAnswer, Operation } from './api-operation.ts'
+import { renderPage } from './pages/layout.ts'
+import { renderTry } from './try-form.ts'
 
-interface Schema {
-  readonly type?: string
-  readonly description?: string
-  readonly format?: string
-  readonly examples?: readonly unknown[]
-  readonly properties?: Readonly<Record<string, Schema>>
-  readonly items?: Schema
+/** What the page about the API is rendered from. */
+export interface DocsOptions {
+  readonly api: ApiDescription
+  readonly freshness: () => Promise<Freshness>
 }
 
-interface Operation {
-  readonly summary: string
-  readonly description?: string
-  readonly responses: Readonly<Record<string, { readonly description: string }>>
-}
-
-const STYLE = raw(`
-  :root {
-    color-scheme: light dark;
-    background: Canvas;
-    color: CanvasText;
-  }
-  body {
-    font:
-      1rem/1.5 system-ui,
-      sans-serif;
-    max-width: 60rem;
-    margin: 0 auto;
-    padding: 1rem;
-  }
-  code {
-    font:
-      0.95em ui-monospace,
-      monospace;
-  }
-  .table {
-    overflow-x: auto;
-  }
-  table {
-    border-collapse: collapse;
-    width: 100%;
-  }
-  th,
-  td {
-    text-align: left;
-    vertical-align: top;
-    padding: 0.3rem 0.8rem 0.3rem 0;
-    border-bottom: 1px solid #8888;
-  }
-  a:focus-visible,
-  [tabindex]:focus-visible {
-    outline: 3px solid;
-  }
-`)
-
-/** Renders the API's description as a page without a script, and with nothing from other sites. */
-export function docsPage(api: ApiDescription) {
-  const paths = Object.entries(api.paths) as [string, { get: Operation }][]
-  return html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <title>${api.info.title}</title>
-        <link rel="icon" href="data:," />
-        <style>
-          ${STYLE}
-        </style>
-      </head>
-      <body>
-        <main>
-          <h1>${api.info.title}</h1>
-          <p>${api.info.description}</p>
-          <p>
-            <a href="/openapi.json">The same as an OpenAPI 3.1 document</a>, version
-            ${api.info.version}
-          </p>
-          <h2>Login</h2>
-          <p>${api.components.securitySchemes.bearer.description}</p>
-          <p><code>curl -H "Authorization: Bearer $TOKEN" …/payments/next5</code></p>
-          ${paths.map(([path, { get }]) => operation(path, get))}
-          <h2>What payments look like</h2>
-          ${fields('Fields of an answer', api.components.schemas.PaymentsAnswer)}
-          <h2>What errors look like</h2>
-          ${fields('Fields of a problem', api.components.schemas.Problem)}
-        </main>
-      </body>
-    </html>`
-}
-
-function operation(path: string, { summary, description, responses }: Operation) {
-  return html`<h2><code>GET ${path}</code></h2>
-    <p>${summary}. ${description ?? ''}</p>
-    ${table(
-      `Answers of ${path}`,
-      ['Status', 'Meaning'],
-      Object.entries(responses).map(([status, response]) => [status, response.description]),
-    )}`
-}
-
-function fields(label: string, schema: Schema) {
-  const rows = rowsOf(schema, '').map(({ name, field }) => [
-    name,
-    [field.type, field.format].filter(Boolean).join(', '),
-    field.description ?? '',
-    field.examples === undefined ? '' : JSON.stringify(field.examples[0]),
-  ])
-  return table(label, ['Field', 'Type', 'Meaning', 'Example'], rows)
-}
-
-/** Every field of a schema by its path, such as `payments[].counterparty.name`. */
-function rowsOf(schema: Schema, place: string): { name: string; field: Schema }[] {
-  return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
-    const own = place + name
-    const inner =
-      field.items === undefined ? rowsOf(field, `${own}.`) : rowsOf(field.items, `${own}[].`)
-    return [{ name: own, field }, ...inner]
+/**
+ * Answers with the API's description as a page of the dashboard: each operation with its parameters,
+ * its answers, an example and, where there is a script, a form to try it. It needs no warehouse.
+ */
+export async function answerDocs(
+  c: Context<ServerEnv>,
+  { api, freshness }: DocsOptions,
+): Promise<Response> {
+  const page = renderPage({
+    title: 'API',
+    path: '/docs',
+    freshness: await freshness().catch(() => undefined),
+    summary: api.info.description,
+    body: renderApi(api),
   })
+  return c.html(page, 200, { 'cache-control': 'private, no-cache' })
 }
 
-function table(label: string, heads: readonly string[], rows: readonly (readonly string[])[]) {
-  return html`<div class="table" tabindex="0" role="region" aria-label="${label}">
+function renderApi(api: ApiDescription): Markup {
+  const operations = Object.entries(api.paths)
+  const [questions, others] = [true, false].map((isQuestion) =>
+    operations.filter(([, { get }]) => get.tags.includes('questions') === isQuestion),
+  )
+  const { schemas, securitySchemes } = api.components
+  return html`<div class="panels">
+    <section class="panel wide" aria-labelledby="h-start">
+      <h2 id="h-start">How to ask</h2>
+      <p class="note">${securitySchemes.bearer.description}</p>
+      <p class="note">
+        In the examples, <code>$TIDEMARK</code> is the address of this server and
+        <code>$TOKEN</code> a token. <a href="/openapi.json">The OpenAPI 3.1 document</a>, version
+        ${api.info.version}, says the same as this page.
+      </p>
+    </section>
+    ${others?.map(([path, { get }]) => renderOperation(path, get))}
+    ${questions === undefined || questions.length === 0 ? '' : renderQuestions(questions)}
+    ${Object.entries(schemas).map(([name, schema]) => renderSchema(name, schema))}
+  </div>`
+}
+
+function renderOperation(path: string, operation: Operation): Markup {
+  const { operationId, summary, description } = operation
+  return html`<section class="panel wide" aria-labelledby="h-${operationId}">
+    <h2 id="h-${operationId}">${summary}</h2>
+    <p class="note"><code>GET ${path}</code> ${description ?? ''}</p>
+    ${renderParameters(operation)} ${renderExample(path, operation)} ${renderTry(path, operation)}
+    <div class="links">
+      <details id="a-${operationId}">
+        <summary>Answers</summary>
+        ${renderTable(
+          `Answers of ${path}`,
+          ['Status', 'Meaning', 'Headers'],
+          Object.entries(operation.responses).map(([status, response]) => [
+            status,
+            response.description,
+            Object.keys(response.headers ?? {}).join(', '),
+          ]),
+        )}
+      </details>
+    </div>
+  </section>`
+}
+
+/** The questions as files: the same for each but its filters, so folded. */
+function renderQuestions(questions: readonly (readonly [string, { get: Operation }])[]): Markup {
+  return html`<section class="panel wide" aria-labelledby="h-csv">
+    <h2 id="h-csv">Answers to the saved questions, as CSV</h2>
+    <p class="note">
+      Each takes the filters of its question. Unfold one to see them and to try it.
+    </p>
+    ${questions.map(
+      ([path, { get }]) =>
+        html`<details id="q-${get.operationId}">
+          <summary>${get.summary} <code>${path}</code></summary>
+          <p class="note">${get.description}</p>
+          ${renderParameters(get)} ${renderExample(path, get)} ${renderTry(path, get)}
+        </details>`,
+    )}
+  </section>`
+}
+
+function renderParameters({ operationId, parameters }: Operation): Markup {
+  if (parameters.length === 0) return html`<p class="note">It takes no parameters.</p>`
+  return renderTable(
+    `Parameters of ${operationId}`,
+    ['Parameter', 'In', 'Values', 'Meaning', 'Example'],
+    parameters.map(({ name, in: place, schema, description, example }) => [
+      name,
+      place,
+      valuesOf(schema),
+      description,
+      String(example),
+    ]),
+  )
+}
+
+/** What a value may be, in a few words. */
+function valuesOf(schema: Schema): string {
+  const { type = '', format, anyOf, enum: choices, minimum, maximum, default: standard } = schema
+  if (choices !== undefined) return choices.join(' or ')
+  if (anyOf !== undefined) return anyOf.map((each) => each.format ?? each.type).join(' or ')
+  const range = minimum === undefined ? '' : ` from ${minimum} to ${maximum}`
+  const otherwise = standard === undefined ? '' : `, ${JSON.stringify(standard)} if absent`
+  return `${format ?? type}${range}${otherwise}`
+}
+
+/** A request for the command line, and what is answered. */
+function renderExample(path: string, operation: Operation): Markup {
+  const { operationId, parameters, responses } = operation
+  const inPath = path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
+    String(parameters.find((each) => each.name === name)?.example ?? ''),
+  )
+  const query = new URLSearchParams(
+    parameters
+      .filter((each) => each.in === 'query')
+      .slice(0, 2)
+      .map(({ name, example }): [string, string] => [name, String(example)]),
+  ).toString()
+  const types = typesOf(responses[200])
+  const accept = types.length > 1 ? ` -H "Accept: ${types[0]}"` : ''
+  const address = `$TIDEMARK${inPath}${query === '' ? '' : `?${query}`}`
+  const example = Object.values(responses[200]?.content ?? {})[0]?.example
+  const answer = typeof example === 'string' ? example : JSON.stringify(example, null, 2)
+  return html`<pre
+    class="code"
+    tabindex="0"
+    role="region"
+    aria-label="Example of ${operationId}"
+  ><code>curl -H "Authorization: Bearer $TOKEN"${accept} "${address}"${
+    example === undefined ? '' : `\n\n${answer}`
+  }</code></pre>`
+}
+
+/** The types that an answer can have. */
+function typesOf(answer: DescribedAnswer | undefined): string[] {
+  return Object.keys(answer?.content ?? {})
+}
+
+function renderSchema(name: string, schema: Schema): Markup {
+  return html`<section class="panel wide" aria-labelledby="h-${name}">
+    <h2 id="h-${name}">What ${name} holds</h2>
+    <p class="note">${schema.description}</p>
+    ${renderTable(
+      `Fields of ${name}`,
+      ['Field', 'Type', 'Meaning', 'Example'],
+      fieldsOf(schema).map(({ path, schema: field }) => [
+        path,
+        [field.type, field.format].filter(Boolean).join(', '),
+        field.description ?? '',
+        field.examples === undefined ? '' : JSON.stringify(field.examples[0]),
+      ]),
+    )}
+  </section>`
+}
+
+function renderTable(
+  label: string,
+  heads: readonly string[],
+  rows: readonly (readonly string[])[],
+): Markup {
+  return html`<div class="table-wrap" tabindex="0" role="region" aria-label="${label}">
     <table>
       <thead>
         <tr>

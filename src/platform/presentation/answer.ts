@@ -120,7 +120,7 @@ function keyOf({ name }: Question, given: Filters, head: LedgerHead): string {
 export function refuseFilter(given: Filters): (error: unknown) => never {
   return (error) => {
     const code = codeOf(error)
-    const isValue = /^22(003|007|008|009|021|P02|P05)$/.test(code)
+    const isValue = /^22(003|007|008|009|021|023|P02|P05)$/.test(code)
     if (!isValue || Object.keys(given).length === 0) throw error
     const names = Object.keys(given).join(', ')
     throw new ConfigError(`A filter has an invalid value (${names})`, {

@@ -1,6 +1,7 @@
 import { drawAll, redrawAll } from './charts.ts'
 import { type Head, listen } from './live.ts'
 import { addSliders } from './slider.ts'
+import { addTries } from './try-it.ts'
 
 /** What the script adds to a page: drawings, the age of the data, and new data as it arrives. */
 
@@ -68,7 +69,8 @@ function onHead({ batch, generation, completeTo, lagSeconds, promiseSeconds }: H
 /** Replaces the content by the newest. If somebody is working in it, offers that as a button. */
 async function refresh({ isAsked = false }: { isAsked?: boolean } = {}): Promise<void> {
   // A page that answers a form cannot be loaded again: what was sent is not in its address.
-  if (state.isLoading || main().querySelector('form[method="post"]') !== null) return
+  const answers = main().querySelector('form[method="post"], form[data-try]')
+  if (state.isLoading || answers !== null) return
   if (!isAsked && isInUse()) {
     announce()
     return
@@ -137,6 +139,7 @@ function announce(): void {
 function prepare({ isStill }: { isStill: boolean }): void {
   drawAll({ isStill })
   addSliders(main())
+  addTries(main())
 }
 
 /** Adds a link to log out, if the login is in a cookie that the page may read. */

@@ -9,8 +9,10 @@ import { readRelations } from '../../../platform/presentation/relations.ts'
 import type { ServerEnv } from '../access.ts'
 import { pathOf } from '../auth.ts'
 import type { AppLog } from '../../log.ts'
+import { checkParameters, type Parameter, takes } from '../parameters.ts'
 import type { Presentation } from '../presentation.ts'
 import { problemResponse } from '../problem.ts'
+import { textParameter } from '../question-parameters.ts'
 import { renderQuestions, renderRelations } from './ask/choices.ts'
 import { type Draft, draftOf, readDraft, renderEditor } from './ask/editor.ts'
 import { type Outcome, renderOutcome } from './ask/outcome.ts'
@@ -40,17 +42,18 @@ export function askRoutes(context: AskContext): Hono<ServerEnv> {
   app.get('/ask', async (c) => {
     const query = c.req.query()
     const question = questions.get(query['question'] ?? '')
+    checkParameters(c, askParameters(question))
     return await answerPage(c, context, { draft: draftOf(question, query) })
   })
 
-  app.post('/ask', async (c) => {
+  app.post('/ask', takes(), async (c) => {
     const draft = await readDraft(c.req.raw)
     if (draft === undefined) return unreadable()
     const outcome = await runDraft(c, context, { draft, limits: PAGE_LIMITS })
     return await answerPage(c, context, { draft, outcome })
   })
 
-  app.post('/ask.csv', async (c) => {
+  app.post('/ask.csv', takes(), async (c) => {
     const draft = await readDraft(c.req.raw)
     if (draft === undefined) return unreadable()
     const freshness = await context.presentation.freshness().catch(() => undefined)
@@ -63,6 +66,15 @@ export function askRoutes(context: AskContext): Hono<ServerEnv> {
     return answerCsv(c, outcome, { draft, name, completeTo })
   })
   return app
+}
+
+/** What the address of the editor takes: a question, and its filters, which are only filled in. */
+function askParameters(question: Question | undefined): readonly Parameter[] {
+  const filters = question?.filters ?? []
+  return [
+    textParameter('question', 'A saved question to begin with.'),
+    ...filters.map((name) => textParameter(name, `The filter ${name} of the question.`)),
+  ]
 }
 
 /** The saved question that a draft began as, if its statement is still the same. */

@@ -5,7 +5,9 @@ import type { Answer } from '../../../platform/presentation/answer.ts'
 import type { Dashboard, Page } from '../../../platform/project/dashboard.ts'
 import type { Caller, ServerEnv } from '../access.ts'
 import type { Markup } from '../markup.ts'
+import { takes } from '../parameters.ts'
 import type { Presentation } from '../presentation.ts'
+import { pageParameters } from '../question-parameters.ts'
 import { renderAsOf, renderFilters, renderLead } from './filters.ts'
 import { renderPage } from './layout.ts'
 import { renderPanel, renderWithheld } from './panel.ts'
@@ -16,7 +18,7 @@ import { type Choice, linkTo, readSelection } from './selection.ts'
 export function businessRoutes(presentation: Presentation, dashboard: Dashboard): Hono<ServerEnv> {
   const app = new Hono<ServerEnv>()
   for (const page of dashboard.pages) {
-    app.get(page.path, async (c) => {
+    app.get(page.path, takes(pageParameters(page, dashboard.filters)), async (c) => {
       const query = c.req.query()
       const given = Object.entries(query).filter(([, value]) => value !== '')
       // A form sends its empty fields too. Without them, each page has one short address.

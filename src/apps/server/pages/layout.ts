@@ -32,6 +32,7 @@ const OPERATIONS: readonly Entry[] = [
   { path: '/pipeline', title: 'Pipeline' },
   { path: '/quarantine', title: 'Quarantine' },
   { path: '/catalogue', title: 'Catalogue' },
+  { path: '/docs', title: 'API' },
 ]
 
 /** A wave above a tide mark, in the colour of the text. */

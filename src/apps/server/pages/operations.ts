@@ -10,6 +10,7 @@ import { readLedgerBatches } from '../../../platform/presentation/ledger-batches
 import { capturedTables } from '../../../platform/project/source-contract.ts'
 import { sourceTables } from '../../../platform/project/known-table.ts'
 import type { ServerEnv } from '../access.ts'
+import { takes } from '../parameters.ts'
 import type { Presentation } from '../presentation.ts'
 import { problemResponse } from '../problem.ts'
 import { type PageOptions, renderPage } from './layout.ts'
@@ -37,11 +38,13 @@ interface Operations {
 export function operationRoutes(options: Omit<Operations, 'catalogs'>): Hono<ServerEnv> {
   const operations = { ...options, catalogs: keepCatalog(options.deps) }
   const app = new Hono<ServerEnv>()
-  app.get('/pipeline', (c) => answerPipeline(c, operations))
-  app.get('/run/:batch{[0-9]{1,12}}', (c) => answerRun(c, operations, c.req.param('batch')))
-  app.get('/quarantine', (c) => answerQuarantine(c, operations))
-  app.get('/catalogue', (c) => answerCatalogue(c, operations))
-  app.get('/catalogue/:table', (c) => answerTable(c, operations, c.req.param('table')))
+  app.get('/pipeline', takes(), (c) => answerPipeline(c, operations))
+  app.get('/run/:batch{[0-9]{1,12}}', takes(), (c) =>
+    answerRun(c, operations, c.req.param('batch')),
+  )
+  app.get('/quarantine', takes(), (c) => answerQuarantine(c, operations))
+  app.get('/catalogue', takes(), (c) => answerCatalogue(c, operations))
+  app.get('/catalogue/:table', takes(), (c) => answerTable(c, operations, c.req.param('table')))
   return app
 }
 

@@ -12,8 +12,10 @@ import type { ServerEnv } from '../access.ts'
 import { groupsFor, pathOf } from '../auth.ts'
 import type { Markup } from '../markup.ts'
 import type { AppLog } from '../../log.ts'
+import { takes } from '../parameters.ts'
 import type { Presentation } from '../presentation.ts'
 import { problemResponse } from '../problem.ts'
+import { textParameter } from '../question-parameters.ts'
 import { renderPage } from './layout.ts'
 import { readNames } from './order/names.ts'
 import { renderOrigins } from './order/origins.ts'
@@ -30,6 +32,12 @@ import { renderVersions, windowOf } from './order/versions.ts'
 
 /** The labels and links of a project without pages of its own. */
 const PLAIN = { labels: {}, links: {} }
+
+const SEARCH = [
+  textParameter('table', 'The source table of the fact.'),
+  textParameter('key', 'The number of the fact.'),
+]
+const WINDOW = [textParameter('until', 'The newest of the versions that are shown side by side.')]
 
 /** What the routes of Order read. */
 interface OrderContext {
@@ -48,7 +56,7 @@ export function orderRoutes(context: OrderContext): Hono<ServerEnv> {
   const { project } = context.deps
   const app = new Hono<ServerEnv>()
 
-  app.get('/order', async (c) => {
+  app.get('/order', takes(SEARCH), async (c) => {
     const { table, key = '' } = c.req.query()
     if (table === undefined) {
       const summary = 'Every order and payment with all its versions, deleted ones too.'
@@ -63,7 +71,7 @@ export function orderRoutes(context: OrderContext): Hono<ServerEnv> {
     return await answerNotFound(c, context, { summary: 'Enter a number to look for.', given })
   })
 
-  app.get('/order/:table/:key', async (c) => {
+  app.get('/order/:table/:key', takes(WINDOW), async (c) => {
     const { table, key } = c.req.param()
     const fact = findKnownFact(project, table)
     if (fact === undefined) return await answerUnknownTable(c, context, table)

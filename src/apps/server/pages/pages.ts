@@ -6,6 +6,7 @@ import type { Dashboard } from '../../../platform/project/dashboard.ts'
 import type { AppLog } from '../../log.ts'
 import type { ServerEnv } from '../access.ts'
 import type { Markup } from '../markup.ts'
+import { takes } from '../parameters.ts'
 import type { Presentation } from '../presentation.ts'
 import type { ProblemOptions } from '../problem.ts'
 import { askRoutes } from './ask.ts'
@@ -32,7 +33,7 @@ export function pageRoutes({
   log,
 }: PageRoutesOptions): Hono<ServerEnv> {
   const app = new Hono<ServerEnv>()
-  app.get('/assets/:file', (c) => {
+  app.get('/assets/:file', takes(), (c) => {
     const asset = readAsset(c.req.param('file'), c.req.header('accept-encoding') ?? '')
     if (asset === undefined) return c.notFound()
     const { body, type, encoding } = asset
@@ -52,16 +53,23 @@ export function pageRoutes({
 }
 
 /** Renders a page that says why the one asked for cannot be shown. */
-export function renderProblem({ status, code, detail }: ProblemOptions): Markup {
+export function renderProblem({ status, code, detail, allowed }: ProblemOptions): Markup {
   const next =
-    code === 'WAREHOUSE_EMPTY'
-      ? html`Load the first batch: <code>tidemark run</code>, or <code>npm start</code> for a live
-          example. This page shows it as soon as it is loaded.`
-      : status === 404
-        ? html`<a href="/">Go to the overview</a>`
-        : html`Try again in a moment. <code>tidemark doctor</code> says what is missing.`
+    allowed !== undefined
+      ? html`Correct the address, or <a href="?">leave out what follows the question mark</a>.`
+      : code === 'WAREHOUSE_EMPTY'
+        ? html`Load the first batch: <code>tidemark run</code>, or <code>npm start</code> for a live
+            example. This page shows it as soon as it is loaded.`
+        : status === 404
+          ? html`<a href="/">Go to the overview</a>`
+          : html`Try again in a moment. <code>tidemark doctor</code> says what is missing.`
   return renderPage({
-    title: status === 404 ? 'There is nothing here' : 'There is nothing to show now',
+    title:
+      status === 404
+        ? 'There is nothing here'
+        : allowed === undefined
+          ? 'There is nothing to show now'
+          : 'This address is not valid',
     path: '',
     freshness: undefined,
     body: html`<div class="${status === 404 || code === 'WAREHOUSE_EMPTY' ? 'empty' : 'failure'}">

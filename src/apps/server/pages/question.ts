@@ -6,8 +6,10 @@ import type { Dashboard } from '../../../platform/project/dashboard.ts'
 import type { Filters, Question } from '../../../platform/presentation/question.ts'
 import type { Caller, ServerEnv } from '../access.ts'
 import type { Markup } from '../markup.ts'
+import { checkParameters } from '../parameters.ts'
 import type { Presentation } from '../presentation.ts'
 import { problemResponse } from '../problem.ts'
+import { questionParameters } from '../question-parameters.ts'
 import { renderAnswerRows } from './answer-rows.ts'
 import { renderPage } from './layout.ts'
 import { renderFailure } from './panel.ts'
@@ -22,6 +24,7 @@ export function questionRoutes(presentation: Presentation, dashboard: Dashboard)
     const question = questions.get(c.req.param('file').slice(0, -4))
     if (question === undefined) return c.notFound()
     if (!maySee(question, c.get('caller'))) return forbidQuestion(question)
+    checkParameters(c, questionParameters(question))
     const { fileName, body } = await openCsv(reader, question, {
       filters: c.req.query(),
       signal: c.req.raw.signal,
@@ -40,6 +43,7 @@ export function questionRoutes(presentation: Presentation, dashboard: Dashboard)
     const question = questions.get(c.req.param('name'))
     if (question === undefined) return c.notFound()
     if (!maySee(question, c.get('caller'))) return forbidQuestion(question)
+    checkParameters(c, questionParameters(question))
     const filters: Filters = c.req.query()
     const [freshness, answer] = await Promise.all([
       presentation.freshness().catch(() => undefined),

@@ -1,0 +1,68 @@
+import type { Question } from '../../platform/presentation/question.ts'
+import type { Filter, Page } from '../../platform/project/dashboard.ts'
+import { MAX_INTEGER, type Parameter, type ParameterValues } from './parameters.ts'
+
+/** The filters of a question as parameters. What each may be follows from the question's SQL. */
+export function questionParameters({ filters, sql }: Question): readonly Parameter[] {
+  return filters.map((name) => {
+    const values = valuesOf(name, sql)
+    return {
+      name,
+      description: WORDS[name]?.description ?? `The filter ${name} of the question.`,
+      example: WORDS[name]?.example ?? EXAMPLES[values.kind] ?? '1',
+      values,
+      mayBeEmpty: true,
+    }
+  })
+}
+
+/** The filters of a page as parameters. The page itself names a value that is not valid. */
+export function pageParameters(
+  { filters: names }: Page,
+  filters: readonly Filter[],
+): readonly Parameter[] {
+  const offered = filters.filter(({ name }) => names.includes(name))
+  return offered.flatMap(({ kind, name, label }) =>
+    (kind === 'period' ? ['period', 'from', 'to'] : [name]).map((parameter) =>
+      textParameter(parameter, `The filter “${label}” of the page.`),
+    ),
+  )
+}
+
+/** A parameter of a page, which says itself what is wrong with a value. */
+export function textParameter(name: string, description: string): Parameter {
+  return { name, description, example: '', values: { kind: 'text' }, mayBeEmpty: true }
+}
+
+/** The values that the cast of a variable takes: `nullif(:'from', '')::date` takes days. */
+function valuesOf(name: string, sql: string): ParameterValues {
+  if (name === 'as_of') return { kind: 'moment' }
+  const cast = new RegExp(String.raw`:'${name}'(?:, ''\))?::(\w+)`).exec(sql)?.[1]
+  if (cast === 'date') return { kind: 'day' }
+  if (cast === 'timestamptz') return { kind: 'moment' }
+  if (cast === 'integer') return { kind: 'integer', from: 0, to: MAX_INTEGER }
+  return { kind: 'text' }
+}
+
+const EXAMPLES: Readonly<Partial<Record<ParameterValues['kind'], string>>> = {
+  day: '2025-11-01',
+  moment: '2025-11-01T00:00:00Z',
+  integer: '1',
+}
+
+/** What filters mean that several questions share. */
+const WORDS: Readonly<Record<string, { description: string; example: string }>> = {
+  from: { description: 'The first day.', example: '2025-11-01' },
+  to: { description: 'The last day.', example: '2025-11-30' },
+  today: { description: 'The day that counts as today, in UTC.', example: '2025-11-23' },
+  as_of: {
+    description: 'What was known at this moment, instead of what is known now.',
+    example: '2025-11-01T00:00:00Z',
+  },
+  currency: { description: 'Only this currency (ISO 4217).', example: 'GBP' },
+  in: { description: 'The currency to convert into (ISO 4217).', example: 'GBP' },
+  counterparty: { description: 'Only the counterparty with this id.', example: '3' },
+  department: { description: 'Only the department of this name.', example: 'Sales' },
+  ids: { description: 'Ids by dimension, as JSON.', example: '{"dim_staff": ["1"]}' },
+  design: { description: 'Only the design with this id.', example: '3' },
+}
