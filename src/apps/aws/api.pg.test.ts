@@ -8,7 +8,12 @@ import { seedTotesys } from '../../../test/support/small-totesys.ts'
 import { createSystem, type TestSystem } from '../../../test/support/system.ts'
 import { type Config, parseConfig } from '../../platform/config.ts'
 import type { AppLogEntry } from '../log.ts'
-import type { PaymentsAnswer, Problem } from '../../totesys/payments/payments.ts'
+import type {
+  PaymentHistory,
+  PaymentPage,
+  PaymentsAnswer,
+  Problem,
+} from '../../totesys/payments/payments.ts'
 import { type Api, type ApiEvent, type ApiOptions, createApi, MAX_ANSWER_BYTES } from './api.ts'
 
 const ISSUER = 'https://cognito-idp.eu-west-2.amazonaws.com/eu-west-2_Example'
@@ -159,6 +164,34 @@ describe('the API behind API Gateway', () => {
     expect(log.at(-1)).toMatchObject({ event: 'access_refused', subject: '5f1e', status: 403 })
     expect(await ask('/sales', { groups: '[finance]' })).toMatchObject({ status: 403 })
     expect(await ask('/sales', { groups: '[]' })).toMatchObject({ status: 403 })
+  })
+
+  it('gives finance all payments by the same address as the page, with their parameters', async () => {
+    const json = { accept: 'application/json' }
+    const { status, headers, text } = await ask('/payments?direction=in&limit=1', {
+      groups: '[finance]',
+      headers: json,
+    })
+    expect([status, headers['content-type']]).toEqual([200, 'application/json'])
+    expect(headers['vary']).toContain('Accept')
+    expect((JSON.parse(text) as PaymentPage).payments.map(({ id }) => id)).toEqual([1])
+    const tag = headers['etag'] ?? ''
+    const known = await ask('/payments?direction=in&limit=1', {
+      headers: { ...json, 'if-none-match': tag },
+    })
+    expect([known.status, known.text]).toEqual([304, ''])
+    const csv = await ask('/payments', { headers: { accept: 'text/csv' } })
+    expect(csv.text).toMatch(/^id,date,amount,.*\r\n1,2024-02-03,99\.50,GBP,/)
+    const one = await ask('/payments/1', { groups: '[finance]' })
+    expect((JSON.parse(one.text) as PaymentHistory).versions).toHaveLength(1)
+    for (const path of ['/payments', '/payments?limit=1', '/payments/1', '/payments/x']) {
+      const refused = await ask(path, { groups: '[analyst]', headers: json })
+      expect(refused.status, path).toBe(403)
+    }
+    for (const query of ['limit=1&limit=2', 'limit', 'x=1']) {
+      const bad = await ask(`/payments?${query}`, { headers: json })
+      expect(bad.status, query).toBe(400)
+    }
   })
 
   it('answers 401 without the claims of the authorizer, or with those of another client', async () => {

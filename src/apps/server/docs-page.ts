@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import { html } from 'hono/html'
 import type { Freshness } from '../../platform/presentation/freshness.ts'
 import type { ServerEnv } from './access.ts'
-import { fieldsOf, type Schema } from './json-schema.ts'
+import { schemaFields, type Schema } from './json-schema.ts'
 import type { Markup } from './markup.ts'
 import type { ApiDescription } from './openapi.ts'
 import type { DescribedAnswer, Operation } from './api-operation.ts'
@@ -27,7 +27,7 @@ export async function answerDocs(
     title: 'API',
     path: '/docs',
     freshness: await freshness().catch(() => undefined),
-    summary: api.info.description,
+    summary: withCode(api.info.description),
     body: renderApi(api),
   })
   return c.html(page, 200, { 'cache-control': 'private, no-cache' })
@@ -42,7 +42,7 @@ function renderApi(api: ApiDescription): Markup {
   return html`<div class="panels">
     <section class="panel wide" aria-labelledby="h-start">
       <h2 id="h-start">How to ask</h2>
-      <p class="note">${securitySchemes.bearer.description}</p>
+      <p class="note">${withCode(securitySchemes.bearer.description)}</p>
       <p class="note">
         In the examples, <code>$TIDEMARK</code> is the address of this server and
         <code>$TOKEN</code> a token. <a href="/openapi.json">The OpenAPI 3.1 document</a>, version
@@ -59,7 +59,7 @@ function renderOperation(path: string, operation: Operation): Markup {
   const { operationId, summary, description } = operation
   return html`<section class="panel wide" aria-labelledby="h-${operationId}">
     <h2 id="h-${operationId}">${summary}</h2>
-    <p class="note"><code>GET ${path}</code> ${description ?? ''}</p>
+    <p class="note"><code>GET ${path}</code> ${withCode(description ?? '')}</p>
     ${renderParameters(operation)} ${renderExample(path, operation)} ${renderTry(path, operation)}
     <div class="links">
       <details id="a-${operationId}">
@@ -89,7 +89,7 @@ function renderQuestions(questions: readonly (readonly [string, { get: Operation
       ([path, { get }]) =>
         html`<details id="q-${get.operationId}">
           <summary>${get.summary} <code>${path}</code></summary>
-          <p class="note">${get.description}</p>
+          <p class="note">${withCode(get.description ?? '')}</p>
           ${renderParameters(get)} ${renderExample(path, get)} ${renderTry(path, get)}
         </details>`,
     )}
@@ -156,11 +156,11 @@ function typesOf(answer: DescribedAnswer | undefined): string[] {
 function renderSchema(name: string, schema: Schema): Markup {
   return html`<section class="panel wide" aria-labelledby="h-${name}">
     <h2 id="h-${name}">What ${name} holds</h2>
-    <p class="note">${schema.description}</p>
+    <p class="note">${withCode(schema.description ?? '')}</p>
     ${renderTable(
       `Fields of ${name}`,
       ['Field', 'Type', 'Meaning', 'Example'],
-      fieldsOf(schema).map(({ path, schema: field }) => [
+      schemaFields(schema).map(({ path, schema: field }) => [
         path,
         [field.type, field.format].filter(Boolean).join(', '),
         field.description ?? '',
@@ -168,6 +168,13 @@ function renderSchema(name: string, schema: Schema): Markup {
       ]),
     )}
   </section>`
+}
+
+/** A text in which backticks enclose code, as OpenAPI's descriptions may. */
+function withCode(text: string): Markup {
+  return html`${text
+    .split('`')
+    .map((part, place) => (place % 2 === 1 ? html`<code>${part}</code>` : part))}`
 }
 
 function renderTable(
@@ -186,7 +193,7 @@ function renderTable(
         ${rows.map(
           (row) =>
             html`<tr>
-              ${row.map((cell) => html`<td>${cell}</td>`)}
+              ${row.map((cell) => html`<td>${withCode(cell)}</td>`)}
             </tr>`,
         )}
       </tbody>

@@ -33,18 +33,20 @@ export function exampleOf(schema: Schema): unknown {
 }
 
 /** A field of a schema: its path, such as `payments[].counterparty.name`, and what it holds. */
-export interface Field {
+export interface SchemaField {
   readonly path: string
   readonly schema: Schema
 }
 
 /** Every field of a schema, in order. */
-export function fieldsOf(schema: Schema, place = ''): Field[] {
+export function schemaFields(schema: Schema, place = ''): SchemaField[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, part]) => {
     if (part === true) return []
     const path = place + name
     const inner =
-      part.items === undefined ? fieldsOf(part, `${path}.`) : fieldsOf(part.items, `${path}[].`)
+      part.items === undefined
+        ? schemaFields(part, `${path}.`)
+        : schemaFields(part.items, `${path}[].`)
     return [{ path, schema: part }, ...inner]
   })
 }

@@ -42,7 +42,7 @@ export function describeApi({
           scheme: 'bearer',
           bearerFormat: 'JWT',
           description:
-            'Needed unless the server listens on its own machine only. The group `finance` may read ' +
+            'A token is needed unless the server listens on its own machine only. The group `finance` may read ' +
             'the payments, `analyst` everything else.',
         },
       },

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Payment } from './payments.ts'
 
 /** The place after which a page of payments begins. */
-export interface Place {
+interface Place {
   readonly date: string
   readonly id: number
 }
