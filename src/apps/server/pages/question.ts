@@ -1,4 +1,4 @@
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { html } from 'hono/html'
 import type { Answer } from '../../../platform/presentation/answer.ts'
 import { openCsv } from '../../../platform/presentation/csv.ts'
@@ -24,9 +24,8 @@ export function questionRoutes(presentation: Presentation, dashboard: Dashboard)
     const question = questions.get(c.req.param('file').slice(0, -4))
     if (question === undefined) return c.notFound()
     if (!maySee(question, c.get('caller'))) return forbidQuestion(question)
-    checkParameters(c, questionParameters(question))
     const { fileName, body } = await openCsv(reader, question, {
-      filters: c.req.query(),
+      filters: filtersIn(c, question),
       signal: c.req.raw.signal,
       now,
     })
@@ -43,8 +42,7 @@ export function questionRoutes(presentation: Presentation, dashboard: Dashboard)
     const question = questions.get(c.req.param('name'))
     if (question === undefined) return c.notFound()
     if (!maySee(question, c.get('caller'))) return forbidQuestion(question)
-    checkParameters(c, questionParameters(question))
-    const filters: Filters = c.req.query()
+    const filters = filtersIn(c, question)
     const [freshness, answer] = await Promise.all([
       presentation.freshness().catch(() => undefined),
       answers.answer(question, filters).catch((error: unknown) => ({ error })),
@@ -64,6 +62,11 @@ export function questionRoutes(presentation: Presentation, dashboard: Dashboard)
     )
   })
   return app
+}
+
+/** The filters in an address. Throws `ProblemError` (400) for one that the question cannot have. */
+function filtersIn(c: Context<ServerEnv>, question: Question): Filters {
+  return Object.fromEntries(checkParameters(c, questionParameters(question)))
 }
 
 /** Whether a question is for the caller. */
