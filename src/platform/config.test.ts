@@ -61,6 +61,17 @@ it('parseConfig() accepts a server for TIDEMARK_S3_ENDPOINT, but not a page on i
   }
 })
 
+it('parseConfig() takes a moment in UTC for TIDEMARK_TOTESYS_CLOCK, with or without seconds', () => {
+  const clockOf = (text: string) =>
+    parseConfig({ TIDEMARK_TOTESYS_CLOCK: text }).TIDEMARK_TOTESYS_CLOCK
+  for (const text of ['2026-11-29T03:00Z', '2026-11-29T03:00:30Z', '2026-11-29T03:00:30.5Z']) {
+    expect(clockOf(text)).toBe(text)
+  }
+  for (const text of ['2026-11-29', '2026-11-29T03:00', '2026-02-30T03:00Z', '03:00', 'now']) {
+    expect(() => clockOf(text), text).toThrow('such as 2026-11-29T03:00Z')
+  }
+})
+
 it('docs/configuration.md lists every setting', () => {
   const path = new URL('../../docs/configuration.md', import.meta.url)
   const page = `# Configuration

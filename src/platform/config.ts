@@ -147,8 +147,10 @@ export const settings = z.object({
       max: 2_147_483_647,
     },
   ).default(42),
-  TIDEMARK_TOTESYS_CLOCK: z.iso
-    .datetime({ error: 'must be a moment in UTC, such as 2026-11-29T03:00Z' })
+  TIDEMARK_TOTESYS_CLOCK: z
+    .union([z.iso.datetime({ precision: -1 }), z.iso.datetime()], {
+      error: 'must be a moment in UTC, such as 2026-11-29T03:00Z',
+    })
     .optional()
     .describe(
       'The moment at which the embedded Totesys goes on, such as `2026-11-29T03:00Z`, to look at a night or a weekend. Not set: now. What is captured is then dated by this clock, and marked as simulated.',
