@@ -7,7 +7,7 @@ import { checkKnown, sourceTables } from '../../../platform/project/known-table.
 import { type Environment, openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT, exitCodeOfRun } from '../exit-code.ts'
-import { stepLine } from '../output.ts'
+import { capturePast } from './capture-past.ts'
 import { formatCount, formatDuration, formatMoment, formatNumber } from '../../format.ts'
 
 /** How often to run, and what is confirmed. */
@@ -34,50 +34,13 @@ export async function runCommand(
     },
   })
   const confirmed = new Set(confirmDeletes)
-  const past = await runPast(context, environment)
-  if (past?.failures.length) return exitCodeOfRun(past)
+  await capturePast(context, environment)
   if (everyMs === undefined) {
     const report = await run(environment.deps, { confirmDeletes: confirmed })
     reportRun(context, environment, report)
     return exitCodeOfRun(report)
   }
   return await repeatRuns(context, environment, { everyMs, confirmed })
-}
-
-/**
- * Runs once for each moment at which the past of the embedded Totesys is still to be captured. Stops
- * after a run that failed, and reports it. Returns the last run, if there was one.
- */
-export async function runPast(
-  context: CommandContext,
-  environment: Environment,
-): Promise<RunReport | undefined> {
-  const { output, signal } = context
-  const { deps, local } = environment
-  const { feeds: _, ...withoutFeeds } = deps
-  const startedAt = performance.now()
-  let captures = 0
-  let first: Date | undefined
-  let last: RunReport | undefined
-  const left = local?.pastCaptures ?? 0
-  if (left > 1) output.note(`  capturing its past: ${left} batches, dated as it was then …`)
-  await local?.livePast(async (moment) => {
-    // The first run takes what the feeds say about all of the past; today's news can wait.
-    last = await run(captures === 0 ? deps : withoutFeeds)
-    first ??= moment
-    captures += 1
-    emitRun(context, last)
-    if (last.failures.length > 0) noteFailure(context, last)
-    return last.failures.length === 0 && !signal.aborted
-  })
-  if (first !== undefined && last?.failures.length === 0) {
-    output.emit({ event: 'past_captured', batches: captures, from: first.toISOString() })
-    const day = first.toISOString().slice(0, 10)
-    const what = `past captured: ${formatNumber(captures, 'batch', 'batches')} since ${day}`
-    const durationMs = Math.round(performance.now() - startedAt)
-    output.note(stepLine(output, { what, durationMs, more: 'simulated, and marked so' }))
-  }
-  return last
 }
 
 /**
@@ -146,19 +109,6 @@ function emitRun({ output }: Pick<CommandContext, 'output'>, report: RunReport):
     durationMs,
     runId: report.runId,
   })
-}
-
-/** Writes each error of a run in full, what that means for the promise, and what is safe. */
-function noteFailure(
-  { output }: Pick<CommandContext, 'output'>,
-  report: RunReport,
-  promise?: string,
-): void {
-  for (const error of distinct(report.failures.map((failure) => failure.error))) {
-    if (!(error instanceof InterruptedError)) output.fail(error)
-  }
-  if (promise !== undefined) output.note(promise)
-  output.note(describeSafety(report))
 }
 
 /** Writes what a run did: a line for people or a `run_finished` object, and each error in full. */

@@ -12,7 +12,8 @@ import { openServer, type OpenServer } from '../../server/open-server.ts'
 import type { CommandContext } from '../context.ts'
 import { exitCodeOfRun } from '../exit-code.ts'
 import { type Output, stepLine } from '../output.ts'
-import { repeatRuns, reportRun, runPast } from './run.ts'
+import { capturePast } from './capture-past.ts'
+import { repeatRuns, reportRun } from './run.ts'
 import { DEFAULT_PORT } from './serve.ts'
 
 /** How long to run, and how often. */
@@ -52,8 +53,7 @@ export async function upCommand(
     }),
   )
 
-  const past = await runPast(context, environment)
-  if (past?.failures.length) return exitCodeOfRun(past)
+  await capturePast(context, environment)
   const first = await run(deps)
   reportRun(context, environment, first)
   if (once || signal.aborted) {

@@ -1,0 +1,44 @@
+import { collect, extractUncontested, load, transform } from '../../../platform/pipeline.ts'
+import type { Environment } from '../../environment.ts'
+import { formatNumber } from '../../format.ts'
+import type { CommandContext } from '../context.ts'
+import { stepLine } from '../output.ts'
+
+/**
+ * Captures the past of the embedded Totesys, as far as that is left, in one batch for each of its
+ * moments. Each batch is transformed and loaded while the next is captured. The feeds are collected
+ * once, after the first capture: they tell all of the past. Throws what the stages throw. Whatever
+ * is pending then, the next run catches up on, and the next call goes on with the past.
+ */
+export async function capturePast(
+  { output, signal }: CommandContext,
+  { deps, local }: Environment,
+): Promise<void> {
+  const left = local?.pastCaptures ?? 0
+  if (left > 1) output.note(`  capturing its past: ${left} batches, dated as it was then …`)
+  const startedAt = performance.now()
+  let captures = 0
+  let first: Date | undefined
+  let following = Promise.resolve()
+  const follow = async () => {
+    await transform(deps)
+    await load(deps)
+  }
+  await local?.livePast(async (moment) => {
+    const { record } = await extractUncontested(deps)
+    if (first === undefined) await collect(deps, { lastKnown: record?.batch ?? 0 })
+    first ??= moment
+    captures += 1
+    following = following.then(follow)
+    // It is awaited in the end; until then, a failure is no reason to stop capturing.
+    following.catch(() => undefined)
+    return !signal.aborted
+  })
+  await following
+  if (first === undefined) return
+  output.emit({ event: 'past_captured', batches: captures, from: first.toISOString() })
+  const day = first.toISOString().slice(0, 10)
+  const what = `past captured: ${formatNumber(captures, 'batch', 'batches')} since ${day}`
+  const durationMs = Math.round(performance.now() - startedAt)
+  output.note(stepLine(output, { what, durationMs, more: 'simulated, and marked so' }))
+}
