@@ -64,6 +64,8 @@ interface CommandDeclaration<A, O> {
   readonly summary: string
   /** Sentences that follow the summary in the help of the command and in the documentation. */
   readonly details?: string
+  /** What the command says before anything is loaded, for one that takes a while to begin. */
+  readonly opening?: string
   readonly arguments?: A
   readonly options?: O
   readonly settings?: SettingOptions
@@ -79,6 +81,7 @@ export interface Command {
   readonly name: string
   readonly summary: string
   readonly details: string
+  readonly opening: string | undefined
   readonly arguments: Readonly<Record<string, Argument>>
   readonly options: Readonly<Record<string, Option>>
   readonly settings: SettingOptions
@@ -103,6 +106,7 @@ export function command<
     name: declaration.name,
     summary: declaration.summary,
     details: declaration.details ?? '',
+    opening: declaration.opening,
     arguments: declaration.arguments ?? {},
     options: declaration.options ?? {},
     settings: declaration.settings ?? {},

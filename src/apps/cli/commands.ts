@@ -59,6 +59,7 @@ const up = command({
   summary: 'Run everything on this machine, with the dashboard, until Ctrl-C',
   details:
     'Starts the embedded Postgres, unless settings name databases. Fills an empty Totesys, lets it live, and serves the dashboard (docs/dashboard.md) beside its runs.',
+  opening: 'everything on this machine, nothing leaves it',
   options: {
     once: flagOption('--once', 'Fill the source, run once, print a summary and stop'),
     everyMs: durationOption('--every <duration>', {

@@ -197,6 +197,9 @@ async function invoke(
 ): Promise<number> {
   const { json, quiet } = readOptions(program, COMMON_OPTIONS)
   const output = openOutput(world, { isJson: json === true, isQuiet: quiet === true })
+  if (command.opening !== undefined) {
+    output.note(`\n  ${output.style('bold', `tidemark ${command.name}`)}   ${command.opening}\n`)
+  }
   try {
     const reader = command.readsSettings ? await import('../read-config.ts') : undefined
     let config: Config | undefined

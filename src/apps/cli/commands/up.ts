@@ -33,9 +33,6 @@ export async function upCommand(
 ): Promise<number> {
   const { output, config, signal } = context
   if (!once) readAccess(config) // first, so that nothing starts in vain
-  output.note(
-    `\n  ${output.style('bold', 'tidemark up')}   everything on this machine, nothing leaves it\n`,
-  )
   await using environment = await openEnvironment({
     config,
     log: (entry) => {
