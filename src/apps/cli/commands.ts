@@ -54,11 +54,24 @@ export const COMMON_SETTINGS: SettingOptions = {
   },
 }
 
+const SERVER_SETTINGS: SettingOptions = {
+  TIDEMARK_HOST: {
+    flags: '--host <address>',
+    summary: 'Address to listen on; 127.0.0.1 is for this machine only',
+    standard: '127.0.0.1',
+  },
+  TIDEMARK_PORT: {
+    flags: '--port <number>',
+    summary: 'Port to listen on; 0 takes a free one',
+    standard: '4100',
+  },
+}
+
 const up = command({
   name: 'up',
   summary: 'Run everything on this machine, with the dashboard, until Ctrl-C',
   details:
-    'Starts the embedded Postgres, unless settings name databases. Fills an empty Totesys, lets it live, and serves the dashboard (docs/dashboard.md) beside its runs.',
+    'Starts the embedded Postgres, unless settings name databases. Fills an empty Totesys, lets it live, and serves the dashboard (docs/dashboard.md) beside its runs: on port 4100, or on any free one if that is taken and no other was asked for. One `up` runs in a home; another one exits 6.',
   opening: 'everything on this machine, nothing leaves it',
   options: {
     once: flagOption('--once', 'Fill the source, run once, print a summary and stop'),
@@ -68,6 +81,7 @@ const up = command({
     }),
   },
   settings: {
+    ...SERVER_SETTINGS,
     TIDEMARK_TOTESYS_ORDERS: {
       flags: '--orders <count>',
       summary: 'About how many sales orders an empty Totesys is filled with',
@@ -142,18 +156,7 @@ const serve = command({
   summary: 'Serve the dashboard and the payments API until Ctrl-C',
   details:
     'Shows the warehouse as it is and runs nothing (docs/dashboard.md). If a login is set up, every request needs a token.',
-  settings: {
-    TIDEMARK_HOST: {
-      flags: '--host <address>',
-      summary: 'Address to listen on; 127.0.0.1 is for this machine only',
-      standard: '127.0.0.1',
-    },
-    TIDEMARK_PORT: {
-      flags: '--port <number>',
-      summary: 'Port to listen on; 0 takes a free one',
-      standard: '4100',
-    },
-  },
+  settings: SERVER_SETTINGS,
   examples: [{ line: 'tidemark serve --port 8080', what: 'Serve on another port' }],
   load: async () => (await import('./commands/serve.ts')).serveCommand,
 })

@@ -16,6 +16,7 @@ it.each([
   [new ContractError('', { code: 'KEY_NOT_UNIQUE' }), 4],
   [new ContractError('', { code: 'LAKE_DAMAGED' }), 1],
   [new ConflictError('', { code: 'RUN_LOCKED' }), 6],
+  [new ConflictError('', { code: 'UP_RUNNING' }), 6],
   [new ConflictError('', { code: 'BATCH_TAKEN' }), 1],
   [new TransientError('', { code: 'SOURCE_UNREACHABLE' }), 1],
   [new TypeError('a bug'), 1],

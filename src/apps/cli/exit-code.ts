@@ -27,7 +27,7 @@ export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   quarantined: 'Done, but rows went to quarantine.',
   held: 'A table that broke its contract, or a mass deletion, is held; the rest was done. Or the source as a whole does not fit its contract, and nothing was captured.',
   stale: 'The freshness promise is missed (status --check).',
-  locked: 'Another run holds the lock.',
+  locked: 'Another run holds the lock, or another `up` runs in this home.',
   different: 'verify found a difference.',
   interrupted: 'Interrupted.',
 }
@@ -40,7 +40,9 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof ConfigError) return EXIT.usage
   // A damaged lake is not the source's breach of contract.
   if (error instanceof ContractError && FROM_THE_SOURCE.test(error.code)) return EXIT.held
-  if (error instanceof ConflictError && error.code === 'RUN_LOCKED') return EXIT.locked
+  if (error instanceof ConflictError && /^(RUN_LOCKED|UP_RUNNING)$/.test(error.code)) {
+    return EXIT.locked
+  }
   return EXIT.failed
 }
 

@@ -348,7 +348,7 @@ describe('the server', () => {
     await using server = await startServer({ ...options(), port: 0 })
     await expect(startServer({ ...options(), port: server.port })).rejects.toMatchObject({
       code: 'PORT_TAKEN',
-      hint: `tidemark serve --port ${server.port + 1}`,
+      hint: `choose another one: --port ${server.port + 1}`,
     })
     const elsewhere = { host: '203.0.113.1', oidc: undefined }
     await expect(startServer({ ...options({ access: elsewhere }), port: 0 })).rejects.toMatchObject(

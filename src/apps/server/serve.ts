@@ -84,7 +84,7 @@ export async function startServer({
   }) as Server
   server.setTimeout(silentMs)
   limitConnections(server, connections)
-  await listen(server, { host: host.replace(/^\[(.*)\]$/, '$1'), port })
+  await listen(server, { host: withoutBrackets(host), port })
   const { address, port: chosen } = server.address() as AddressInfo
   const stop = async (): Promise<void> => {
     stopping.abort()
@@ -100,11 +100,26 @@ export async function startServer({
     await stop()
     throw new ConfigError(`${host} is not this machine, and no login is set up`, {
       code: 'CONFIG_OIDC',
-      hint: 'tidemark serve --host 127.0.0.1',
+      hint: 'choose an address of this machine: --host 127.0.0.1',
     })
   }
   const name = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
   return { url: `http://${name}:${chosen}`, port: chosen, [Symbol.asyncDispose]: stop }
+}
+
+/**
+ * Throws `ConfigError`, as `startServer` does, if a server cannot listen there now. Port 0 is always
+ * free. To be asked before long work whose end is a server.
+ */
+export async function checkPort(at: { host: string; port: number }): Promise<void> {
+  const probe = createServer()
+  await listen(probe, { ...at, host: withoutBrackets(at.host) })
+  await new Promise((resolve) => probe.close(resolve))
+}
+
+/** An IPv6 address as Node takes it. */
+function withoutBrackets(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1')
 }
 
 async function listen(server: Server, at: { host: string; port: number }): Promise<void> {
@@ -130,21 +145,21 @@ function describeListening(
   if (code === 'EADDRINUSE') {
     return new ConfigError(`Another program already listens on ${place} [${code}]`, {
       code: 'PORT_TAKEN',
-      hint: `tidemark serve --port ${port === 65_535 ? 4100 : port + 1}`,
+      hint: `choose another one: --port ${port === 65_535 ? 4100 : port + 1}`,
       cause: error,
     })
   }
   if (code === 'EACCES') {
     return new ConfigError(`This user may not listen on ${place} [${code}]`, {
       code: 'PORT_DENIED',
-      hint: 'use a port above 1023: tidemark serve --port 4100',
+      hint: 'choose a port above 1023: --port 4100',
       cause: error,
     })
   }
   if (/^(EADDRNOTAVAIL|ENOTFOUND|EAI_AGAIN|EINVAL)$/.test(code)) {
     return new ConfigError(`${host} is not an address of this machine [${code}]`, {
       code: 'HOST_UNKNOWN',
-      hint: 'tidemark serve --host 127.0.0.1',
+      hint: 'choose an address of this machine: --host 127.0.0.1',
       cause: error,
     })
   }

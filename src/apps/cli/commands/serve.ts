@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { openEnvironment } from '../../environment.ts'
 import { readAccess } from '../../server/access.ts'
 import { openServer } from '../../server/open-server.ts'
+import { checkPort } from '../../server/serve.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
 
@@ -10,11 +11,13 @@ export const DEFAULT_PORT = 4100
 
 /** `tidemark serve`: serves dashboard and API from the warehouse as it is, until interrupted. */
 export async function serveCommand({ output, config, signal }: CommandContext): Promise<number> {
-  readAccess(config) // first, so that nothing starts in vain
+  // First, so that nothing starts in vain.
+  const port = config.TIDEMARK_PORT ?? DEFAULT_PORT
+  await checkPort({ host: readAccess(config).host, port })
   await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
   await using server = await openServer(environment, {
     log: output.log,
-    port: config.TIDEMARK_PORT ?? DEFAULT_PORT,
+    port,
   })
   const { url, access } = server
   output.emit({ event: 'server_started', url, login: access.oidc !== undefined })

@@ -1,4 +1,8 @@
+import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tidemark } from '../../../../test/support/command.ts'
 import { createTestReader, type TestReader } from '../../../../test/support/reader.ts'
@@ -73,6 +77,58 @@ describe('tidemark up', () => {
     other.close()
     expect(code).toBe(2)
     expect(out).toContain('PORT_TAKEN')
+  })
+
+  it.each([['up'], ['serve']])(
+    '%s finds a taken port before anything is started, and names an option that it has',
+    async (name) => {
+      const other = await take(0)
+      const { port } = other.address() as { port: number }
+      const home = join(tmpdir(), `tidemark-unopened-${randomUUID()}`)
+      const { code, err } = await tidemark([name, '--port', String(port), '--home', home])
+      other.close()
+      expect(code).toBe(2)
+      expect(err).toContain('PORT_TAKEN')
+      expect(existsSync(home)).toBe(false)
+      const [, option = ''] = /Next: choose another one: (--[a-z]+) \d+/.exec(err) ?? []
+      expect((await tidemark([name, '--help'])).out).toContain(`${option} <`)
+    },
+  )
+
+  it('refuses a second up in its home, whatever its options, with the address of the first', async () => {
+    const stop = new AbortController()
+    const env = {
+      TIDEMARK_SOURCE_URL: system.source.readerUrl,
+      TIDEMARK_WAREHOUSE_URL: system.warehouse.url,
+      TIDEMARK_WAREHOUSE_READER_URL: role.warehouse.url,
+      TIDEMARK_HOME: system.folder,
+    }
+    let isServing = (_: string) => {}
+    const serving = new Promise<string>((resolve) => {
+      isServing = resolve
+    })
+    const first = tidemark(['up', '--json', '--port', '0'], {
+      env,
+      signal: stop.signal,
+      onOut(text) {
+        const [, url] = /"url":"([^"]+)"/.exec(text) ?? []
+        if (url !== undefined) isServing(url)
+      },
+    })
+    const url = await serving
+    for (const options of [[], ['--once'], ['--port', new URL(url).port]]) {
+      const second = await tidemark(['up', ...options], { env })
+      expect([second.code, second.out]).toEqual([6, ''])
+      expect(second.err).toMatch(/✕ tidemark up already runs in .*UP_RUNNING\n/)
+      expect(second.err).toContain(`at ${url} `)
+      expect(second.err).toContain(`Next: open ${url}`)
+    }
+    // Other commands may run beside it.
+    expect((await tidemark(['run'], { env })).code).toBe(0)
+    expect((await fetch(`${url}/health`)).status).toBe(200)
+    stop.abort()
+    expect((await first).code).toBe(130)
+    expect((await tidemark(['up', '--once'], { env })).code).toBe(0)
   })
 
   it('names your own databases after one run, because they keep running', async () => {

@@ -4,11 +4,13 @@ import { hostOf } from '../../../platform/io/postgres-url.ts'
 import { run } from '../../../platform/pipeline.ts'
 import { type Environment, openEnvironment } from '../../environment.ts'
 import { formatCount, formatNumber } from '../../format.ts'
+import { claimHome } from '../../home-claim.ts'
 import type { LocalSystem } from '../../local/local-system.ts'
 import { startLife } from '../../local/living-totesys/live.ts'
 import type { AppLogEntry } from '../../log.ts'
 import { readAccess } from '../../server/access.ts'
 import { openServer, type OpenServer } from '../../server/open-server.ts'
+import { checkPort } from '../../server/serve.ts'
 import type { CommandContext } from '../context.ts'
 import { exitCodeOfRun } from '../exit-code.ts'
 import { type Output, stepLine } from '../output.ts'
@@ -25,14 +27,19 @@ export interface UpOptions {
 
 /**
  * `tidemark up`: runs everything on this machine until interrupted. Starts what is embedded, fills
- * an empty Totesys, lets it live, and serves the dashboard. With `once` it serves nothing.
+ * an empty Totesys, lets it live, and serves the dashboard. With `once` it serves nothing. Throws what
+ * `claimHome` and `checkPort` throw, before anything else is started.
  */
 export async function upCommand(
   context: CommandContext,
   { once, everyMs }: UpOptions,
 ): Promise<number> {
   const { output, config, signal } = context
-  if (!once) readAccess(config) // first, so that nothing starts in vain
+  // First, so that nothing starts in vain.
+  const access = once ? undefined : readAccess(config)
+  await using claim = await claimHome(config.TIDEMARK_HOME)
+  const { TIDEMARK_PORT: port } = config
+  if (access !== undefined && port !== undefined) await checkPort({ host: access.host, port })
   await using environment = await openEnvironment({
     config,
     log: (entry) => {
@@ -58,6 +65,7 @@ export async function upCommand(
     return exitCodeOfRun(first)
   }
   await using server = await serve(context, environment)
+  claim.announce(server.url)
   output.emit({
     event: 'server_started',
     url: server.url,
