@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Config } from '../platform/config.ts'
 import { DEFAULT_LIMITS, type Deps, type Limits, type Simulation } from '../platform/deps.ts'
@@ -39,6 +40,8 @@ export interface EnvironmentOptions {
   readonly log: AppLog
   /** Whether to fill an empty embedded Totesys. */
   readonly fill: boolean
+  /** Whether the embedded system must be there already: nothing is made. Default: false. */
+  readonly mustExist?: boolean
   readonly signal: AbortSignal
   /**
    * Compares what a person asked for with the project. If it throws, nothing was opened, started or
@@ -51,11 +54,23 @@ export interface EnvironmentOptions {
  * Builds `Deps` from settings: the databases they name, or the embedded ones if they name none.
  * Removes the scratch folders of killed processes. Throws `ConfigError` if only one of the two
  * databases is named, or if no scratch folder can be made; what was opened until then is closed.
- * Throws what `check` throws.
+ * Throws what `check` throws, and `ConfigError` (`HOME_EMPTY`) if there must be an embedded system and
+ * is none.
  */
 export async function openEnvironment(options: EnvironmentOptions): Promise<Environment> {
   options.check?.(totesys)
+  if (options.mustExist === true) checkExists(options.config)
   return await openTogether((keep) => openParts(options, keep))
+}
+
+/** Throws if settings name no databases and no embedded ones have been made yet. */
+function checkExists(config: Config): void {
+  const { TIDEMARK_HOME: home } = config
+  if (readDatabases(config) !== undefined || existsSync(join(home, 'postgres'))) return
+  throw new ConfigError(`There is no Tidemark in ${home} yet`, {
+    code: 'HOME_EMPTY',
+    hint: 'tidemark up   or name databases of your own: docs/configuration.md',
+  })
 }
 
 /** Opens everything an environment is made of, and gives each part to `keep` once it is open. */

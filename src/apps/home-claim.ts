@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import * as fs from 'node:fs'
 import { dirname, join } from 'node:path'
-import * as z from 'zod'
 import { codeOf, ConflictError } from '../platform/errors.ts'
-import { isAlive, markProcess } from './process-mark.ts'
+import { isAlive, markProcess, type ProcessMark } from './process-mark.ts'
 
 /** A home that one `up` has for itself. Disposing gives it back. */
 export interface HomeClaim extends AsyncDisposable {
@@ -18,12 +17,9 @@ const FILE = 'up.json'
 const TOUCH_MS = 10_000
 const ABANDONED_MS = 6 * TOUCH_MS
 
-const note = z.object({
-  pid: z.number(),
-  began: z.string(),
-  place: z.string(),
-  url: z.string().optional(),
-})
+interface Claim extends ProcessMark {
+  readonly url?: string
+}
 
 /**
  * Claims a home for this process; a claim of a process that has ended does not count. Makes the home
@@ -83,7 +79,7 @@ async function refuseLiving(file: string): Promise<void> {
 }
 
 interface FoundClaim {
-  readonly claim: z.infer<typeof note>
+  readonly claim: Claim
   readonly text: string
   readonly touchedAt: number
 }
@@ -92,7 +88,7 @@ interface FoundClaim {
 function readClaim(file: string): FoundClaim | undefined {
   try {
     const text = fs.readFileSync(file, 'utf8')
-    return { claim: note.parse(JSON.parse(text)), text, touchedAt: fs.statSync(file).mtimeMs }
+    return { claim: JSON.parse(text) as Claim, text, touchedAt: fs.statSync(file).mtimeMs }
   } catch {
     return undefined
   }

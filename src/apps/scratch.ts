@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readdir, readFile, rm, rmdir, stat, utimes, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { withScratchErrors } from '../platform/io/disk-errors.ts'
 import { codeOf, ConfigError } from '../platform/errors.ts'
 import type { AppLog } from './log.ts'
 import { isAlive, markProcess, type ProcessMark } from './process-mark.ts'
 
-/** A folder for this process alone. Disposing removes it. */
+/**
+ * A folder for this process alone. Disposing removes it, with those above it that were made for it
+ * and are empty.
+ */
 export interface Scratch extends AsyncDisposable {
   readonly path: string
 }
@@ -25,13 +28,13 @@ const ABANDONED_MS = 24 * TOUCH_MS
  */
 export async function openScratch(parent: string, { log }: { log: AppLog }): Promise<Scratch> {
   return await withScratchErrors(parent, async () => {
-    await makeFolder(parent)
-    const folders = await sweepScratch(parent)
-    if (folders > 0) log({ event: 'scratch_swept', folders })
     const path = join(parent, randomUUID())
     const mark = path + MARK
+    const made = await makeFolder(parent)
+    const folders = await sweepScratch(parent)
+    if (folders > 0) log({ event: 'scratch_swept', folders })
     // The mark comes first: a folder without one would belong to nobody.
-    await writeFile(mark, JSON.stringify(await markProcess()), { mode: 0o600 })
+    await writeMark(mark)
     await mkdir(path)
     const touching = setInterval(() => {
       const now = new Date()
@@ -42,15 +45,43 @@ export async function openScratch(parent: string, { log }: { log: AppLog }): Pro
       async [Symbol.asyncDispose]() {
         clearInterval(touching)
         await removeScratch(path)
+        if (made !== undefined) await removeEmpty(resolve(parent), resolve(made))
       },
     }
   })
 }
 
-/** If the folder cannot be made, nothing is lost yet, whatever the system calls the error. */
-async function makeFolder(parent: string): Promise<void> {
+async function writeMark(mark: string): Promise<void> {
+  const text = JSON.stringify(await markProcess())
+  for (;;) {
+    try {
+      await writeFile(mark, text, { mode: 0o600 })
+      return
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error
+      // The process that had made the folder found it empty at its end.
+      await makeFolder(dirname(mark))
+    }
+  }
+}
+
+/** Removes a folder and those above it, up to and with `last`, as long as they are empty. */
+async function removeEmpty(folder: string, last: string): Promise<void> {
   try {
-    await mkdir(parent, { recursive: true })
+    await rmdir(folder)
+    if (folder !== last) await removeEmpty(dirname(folder), last)
+  } catch {
+    // It is in use, and stays.
+  }
+}
+
+/**
+ * Makes a folder, and returns the first that was made for it. If it cannot be made, nothing is lost
+ * yet, whatever the system calls the error.
+ */
+async function makeFolder(parent: string): Promise<string | undefined> {
+  try {
+    return await mkdir(parent, { recursive: true })
   } catch (error) {
     // On a read-only file system Node says ENOENT.
     const code = codeOf(error)

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -58,6 +58,17 @@ describe('tidemark with databases of your own', () => {
     expect(out).toContain('Nothing is wrong; 1 suggestion, 1 not checked.   Next: tidemark run')
     expect(code).toBe(0)
   })
+
+  it.each(['status', 'catalog', 'quarantine list', 'lake sweep'])(
+    '%s leaves nothing in an empty folder',
+    async (line) => {
+      const folder = mkdtempSync(join(tmpdir(), 'tidemark-reading-'))
+      const home = join(folder, 'below', 'home')
+      await command(line, { env: { ...env, TIDEMARK_HOME: home } })
+      expect(readdirSync(folder)).toEqual([])
+      rmSync(folder, { recursive: true })
+    },
+  )
 
   it('run captures, transforms and loads, and says so in one line', async () => {
     const { code, out } = await command('run')
@@ -379,6 +390,34 @@ describe('tidemark as a program', () => {
       2,
       [['failed', code]],
     ])
+    expect(existsSync(home)).toBe(false)
+  })
+
+  it.each([
+    'status',
+    'status --check',
+    'history sales_order 42',
+    'verify',
+    'verify payment',
+    'catalog',
+    'catalog payment',
+    'quarantine list',
+    'quarantine show 7.fact_sales_order.3',
+    'quarantine replay',
+    'lake sweep',
+    'lake sweep --delete',
+    'doctor',
+    'serve --port 0',
+  ])('%s makes and starts nothing where Tidemark has never run', async (line) => {
+    const home = join(tmpdir(), `tidemark-empty-${randomUUID()}`)
+    const refused = await tidemark([...line.split(' '), '--home', home])
+    expect(refused).toMatchObject({
+      code: 2,
+      out: '',
+      err:
+        `✕ There is no Tidemark in ${home} yet   HOME_EMPTY\n` +
+        '  Next: tidemark up   or name databases of your own: docs/configuration.md\n',
+    })
     expect(existsSync(home)).toBe(false)
   })
 

@@ -29,6 +29,7 @@ export async function catalogCommand(
     config,
     log: output.log,
     fill: false,
+    mustExist: true,
     signal,
     check(project) {
       if (wanted !== undefined) checkKnown(wanted, sourceTables(project))

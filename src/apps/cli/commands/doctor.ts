@@ -8,7 +8,13 @@ import type { Output } from '../output.ts'
 
 /** `tidemark doctor`: rehearses what a run needs, and prints the fix for each problem. */
 export async function doctorCommand({ output, config, signal }: CommandContext): Promise<number> {
-  await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
+  await using environment = await openEnvironment({
+    config,
+    log: output.log,
+    fill: false,
+    mustExist: true,
+    signal,
+  })
   const { deps, reader } = environment
   const findings = await examine(deps, { reader })
   for (const finding of findings) {

@@ -21,6 +21,7 @@ export async function historyCommand(
     config,
     log: output.log,
     fill: false,
+    mustExist: true,
     signal,
     check: (project) => checkFactKey(findFact(project, table), values),
   })

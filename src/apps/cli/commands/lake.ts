@@ -13,7 +13,13 @@ export async function sweepCommand(
   { remove, olderThanHours }: { remove: boolean; olderThanHours: string },
 ): Promise<number> {
   const before = new Date(Date.now() - parseHours(olderThanHours) * HOUR_MS)
-  await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
+  await using environment = await openEnvironment({
+    config,
+    log: output.log,
+    fill: false,
+    mustExist: true,
+    signal,
+  })
   const zones = await sweep(environment.deps, { before, remove })
   for (const zone of zones) output.emit({ event: 'zone_swept', ...zone })
   const rows = zones.map(({ zone, objects, orphans, orphanBytes, removed }) => [

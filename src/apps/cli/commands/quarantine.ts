@@ -24,6 +24,7 @@ export async function listCommand(
     config,
     log: output.log,
     fill: false,
+    mustExist: true,
     signal,
     check(project) {
       if (table !== undefined) checkKnown(table, sourceAndStarTables(project))
@@ -68,7 +69,13 @@ export async function showCommand(
   { id }: { id: string },
 ): Promise<number> {
   parseEntryId(id) // first, so that nothing starts in vain
-  await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
+  await using environment = await openEnvironment({
+    config,
+    log: output.log,
+    fill: false,
+    mustExist: true,
+    signal,
+  })
   const entry = await findEntry(environment.deps, id)
   output.emit({ event: 'quarantined_row', ...entry })
   const { table, batch, operation, reason, column, capturedAt } = entry
@@ -106,7 +113,13 @@ const WHY: Readonly<Record<string, string>> = {
 /** `tidemark quarantine replay`: runs with another chance for every row in quarantine. */
 export async function replayCommand(context: CommandContext): Promise<number> {
   const { output, config, signal } = context
-  await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
+  await using environment = await openEnvironment({
+    config,
+    log: output.log,
+    fill: false,
+    mustExist: true,
+    signal,
+  })
   const { report, before, after } = await replay(environment.deps)
   output.emit({ event: 'replayed', before, after })
   reportRun(context, environment, report)

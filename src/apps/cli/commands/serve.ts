@@ -14,7 +14,13 @@ export async function serveCommand({ output, config, signal }: CommandContext): 
   // First, so that nothing starts in vain.
   const port = config.TIDEMARK_PORT ?? DEFAULT_PORT
   await checkPort({ host: readAccess(config).host, port })
-  await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
+  await using environment = await openEnvironment({
+    config,
+    log: output.log,
+    fill: false,
+    mustExist: true,
+    signal,
+  })
   await using server = await openServer(environment, {
     log: output.log,
     port,

@@ -18,7 +18,13 @@ export async function statusCommand(
   { output, config, signal }: CommandContext,
   { check }: { check: boolean },
 ): Promise<number> {
-  await using environment = await openEnvironment({ config, log: output.log, fill: false, signal })
+  await using environment = await openEnvironment({
+    config,
+    log: output.log,
+    fill: false,
+    mustExist: true,
+    signal,
+  })
   const status = await readStatus(environment.deps, {
     reader: environment.reader,
     promiseMs: config.TIDEMARK_PROMISE_MINUTES * 60_000,

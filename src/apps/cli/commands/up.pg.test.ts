@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { tidemark } from '../../../../test/support/command.ts'
+import { type CommandResult, tidemark } from '../../../../test/support/command.ts'
 import { createTestReader, type TestReader } from '../../../../test/support/reader.ts'
 import { createSystem, type TestSystem } from '../../../../test/support/system.ts'
 import { DEFAULT_PORT } from './serve.ts'
@@ -103,19 +103,17 @@ describe('tidemark up', () => {
       TIDEMARK_WAREHOUSE_READER_URL: role.warehouse.url,
       TIDEMARK_HOME: system.folder,
     }
-    let isServing = (_: string) => {}
-    const serving = new Promise<string>((resolve) => {
-      isServing = resolve
+    let first: Promise<CommandResult> | undefined
+    const url = await new Promise<string>((resolve) => {
+      first = tidemark(['up', '--json', '--port', '0'], {
+        env,
+        signal: stop.signal,
+        onOut(text) {
+          const [, found] = /"url":"([^"]+)"/.exec(text) ?? []
+          if (found !== undefined) resolve(found)
+        },
+      })
     })
-    const first = tidemark(['up', '--json', '--port', '0'], {
-      env,
-      signal: stop.signal,
-      onOut(text) {
-        const [, url] = /"url":"([^"]+)"/.exec(text) ?? []
-        if (url !== undefined) isServing(url)
-      },
-    })
-    const url = await serving
     for (const options of [[], ['--once'], ['--port', new URL(url).port]]) {
       const second = await tidemark(['up', ...options], { env })
       expect([second.code, second.out]).toEqual([6, ''])
@@ -127,7 +125,7 @@ describe('tidemark up', () => {
     expect((await tidemark(['run'], { env })).code).toBe(0)
     expect((await fetch(`${url}/health`)).status).toBe(200)
     stop.abort()
-    expect((await first).code).toBe(130)
+    expect((await first)?.code).toBe(130)
     expect((await tidemark(['up', '--once'], { env })).code).toBe(0)
   })
 

@@ -15,6 +15,7 @@ export async function verifyCommand(
     config,
     log: output.log,
     fill: true,
+    mustExist: true,
     signal,
     check: (project) => checkScope(project, { table: only }),
   })
