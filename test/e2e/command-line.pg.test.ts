@@ -165,8 +165,10 @@ describe('tidemark with databases of your own', () => {
     expect((await command('history payment 5')).out).toMatch(/SALES_RECEIPT|PURCHASE_PAYMENT/)
     expect((await command('history purchase_orders 5')).out).toMatch(/Item \w{7}, .+, bought by /)
     const never = await command('history payment 999999')
-    expect(never.out).toContain('The warehouse has no version of payment 999999')
-    expect(never.code).toBe(0)
+    expect(never.err).toContain('The warehouse has no version of payment 999999')
+    expect(never).toMatchObject({ code: 2, out: '' })
+    const [refused, ...more] = (await command('history payment 999999 --json')).events
+    expect([refused?.event, refused?.['code'], more]).toEqual(['failed', 'UNKNOWN_KEY', []])
   })
 
   it('status shows rows, versions, batches and freshness', async () => {
@@ -379,9 +381,17 @@ describe('tidemark as a program', () => {
     ['history nope 1', 'UNKNOWN_TABLE'],
     ['history sales_order 1,2', 'BAD_KEY'],
     ['run --confirm-deletes payment nope', 'UNKNOWN_TABLE'],
+    ['run --confirm-deletes fact_payment', 'UNKNOWN_TABLE'],
+    ['run --confirm-deletes exchange_rate', 'UNKNOWN_TABLE'],
+    ['catalog fact_payment', 'UNKNOWN_TABLE'],
+    ['verify exchange_rate', 'UNKNOWN_TABLE'],
+    ['completion tcsh', 'USAGE'],
+    ['status nope', 'USAGE'],
+    ['up nope', 'USAGE'],
     ['quarantine list nope', 'UNKNOWN_TABLE'],
     ['quarantine list --limit few', 'USAGE'],
     ['quarantine show nope', 'UNKNOWN_ENTRY'],
+    ['quarantine show 7.nope.3', 'UNKNOWN_ENTRY'],
     ['lake sweep --older-than 0', 'USAGE'],
   ])('%s is refused before anything is started or written', async (line, code) => {
     const home = join(tmpdir(), `tidemark-unopened-${randomUUID()}`)

@@ -6,6 +6,7 @@ import { parseDuration } from '../format.ts'
 export type Values =
   | readonly string[]
   | 'source table'
+  | 'database table'
   | 'fact'
   | 'compared table'
   | 'any table'

@@ -121,7 +121,7 @@ const run = command({
     }),
     confirmDeletes: namesOption('--confirm-deletes <table...>', {
       summary: 'Let the mass deletions in these tables through',
-      values: 'source table',
+      values: 'database table',
     }),
   },
   examples: [
@@ -164,6 +164,7 @@ const serve = command({
 const history = command({
   name: 'history',
   summary: 'Show every version of one fact: what changed, and when',
+  details: 'A key without a version is an error (UNKNOWN_KEY, exit 2).',
   arguments: {
     table: required('Source table or fact table', 'fact'),
     key: required('Key of the row; separate several columns by commas'),

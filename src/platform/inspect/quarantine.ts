@@ -9,6 +9,8 @@ import { sumRows } from '../lake/table-entry.ts'
 import { openFiles, type Zone } from '../lake/zone.ts'
 import { run, type RunReport } from '../pipeline.ts'
 import { generationOf } from '../project/generation.ts'
+import { sourceAndStarTables } from '../project/known-table.ts'
+import type { Project } from '../project/project.ts'
 
 /** A row in quarantine: the last refused version of its key that has not left quarantine since. */
 export interface QuarantineEntry {
@@ -63,17 +65,26 @@ export async function readQuarantine(
 }
 
 /** The parts of an entry's id; batch and ordinal are digits. */
-export interface EntryId {
+interface EntryId {
   readonly batch: string
   readonly table: string
   readonly ordinal: string
 }
 
 /** Throws `ConfigError` (`UNKNOWN_ENTRY`) if no entry can have this id. Reads nothing. */
-export function parseEntryId(id: string): EntryId {
+function parseEntryId(id: string): EntryId {
   const [, batch, table, ordinal] = /^(\d+)\.(.+)\.(\d+)$/.exec(id) ?? []
   if (batch === undefined || table === undefined || ordinal === undefined) throw unknownEntry(id)
   return { batch, table, ordinal }
+}
+
+/**
+ * Throws `ConfigError` (`UNKNOWN_ENTRY`) if no entry of this project can have the id: it is not
+ * written as one, or names a table that does not exist.
+ */
+export function checkEntryId(project: Project, id: string): void {
+  const { table } = parseEntryId(id)
+  if (!sourceAndStarTables(project).names.includes(table)) throw unknownEntry(id)
 }
 
 function unknownEntry(id: string): ConfigError {

@@ -13,6 +13,11 @@ export function sourceTables({ source }: Project): NamedTables {
   return { what: 'source table', names: capturedTables(source).map(({ name }) => name) }
 }
 
+/** The tables of the database: what feeds bring is never deleted. */
+export function databaseTables({ source }: Project): NamedTables {
+  return { what: 'table of the database', names: source.tables.map(({ name }) => name) }
+}
+
 /** Like `sourceTables`, with the tables of the star schema. */
 export function sourceAndStarTables(project: Project): NamedTables {
   const stars = project.models.map(({ table }) => table)

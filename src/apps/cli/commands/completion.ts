@@ -1,5 +1,6 @@
 import {
   comparedTables,
+  databaseTables,
   sourceAndStarTables,
   sourceTables,
 } from '../../../platform/project/known-table.ts'
@@ -30,6 +31,7 @@ export async function completionCommand(
     common: { options: COMMON_OPTIONS, settings: COMMON_SETTINGS },
     tables: {
       'source table': sourceTables(totesys).names,
+      'database table': databaseTables(totesys).names,
       fact: facts,
       'compared table': comparedTables(totesys).names,
       'any table': sourceAndStarTables(totesys).names,

@@ -1,3 +1,5 @@
+import { ConfigError } from '../../../platform/errors.ts'
+import type { Fact } from '../../../platform/project/model.ts'
 import {
   checkFactKey,
   type FactVersion,
@@ -11,7 +13,10 @@ import { EXIT } from '../exit-code.ts'
 import { formatMoment, formatNumber } from '../../format.ts'
 import type { Output } from '../output.ts'
 
-/** `tidemark history TABLE KEY`: prints every version of one fact, oldest first. */
+/**
+ * `tidemark history TABLE KEY`: prints every version of one fact, oldest first. Throws `ConfigError`
+ * (`UNKNOWN_KEY`) if there is none.
+ */
 export async function historyCommand(
   { output, config, signal }: CommandContext,
   { table, key }: { table: string; key: string },
@@ -28,14 +33,9 @@ export async function historyCommand(
   const fact = findFact(environment.deps.project, table)
   await using warehouse = await openWarehouse(environment.reader)
   const history = await readHistory(warehouse, fact, values)
-  output.emit({ event: 'history', ...history })
   const last = history.versions.at(-1)
-  if (last === undefined) {
-    output.advise(
-      `  The warehouse has no version of ${fact.from} ${key}: no run has seen it, or it was refused.   Next: tidemark status`,
-    )
-    return EXIT.done
-  }
+  if (last === undefined) throw unknownKey(fact, key)
+  output.emit({ event: 'history', ...history })
   const title = output.style('bold', `${fact.from} ${key}`)
   const state =
     last.operation === 'delete'
@@ -47,6 +47,13 @@ export async function historyCommand(
   }
   output.print("\n  Times are UTC and say when a change was captured, by the source's clock.")
   return EXIT.done
+}
+
+function unknownKey({ from }: Fact, key: string): ConfigError {
+  return new ConfigError(
+    `The warehouse has no version of ${from} ${key}: no run has seen it, or it was refused`,
+    { code: 'UNKNOWN_KEY', hint: 'tidemark status' },
+  )
 }
 
 function describeVersion(

@@ -1,7 +1,7 @@
 import { ConfigError } from '../../../platform/errors.ts'
 import {
+  checkEntryId,
   findEntry,
-  parseEntryId,
   type QuarantineEntry,
   readQuarantine,
   replay,
@@ -68,13 +68,13 @@ export async function showCommand(
   { output, config, signal }: CommandContext,
   { id }: { id: string },
 ): Promise<number> {
-  parseEntryId(id) // first, so that nothing starts in vain
   await using environment = await openEnvironment({
     config,
     log: output.log,
     fill: false,
     mustExist: true,
     signal,
+    check: (project) => checkEntryId(project, id),
   })
   const entry = await findEntry(environment.deps, id)
   output.emit({ event: 'quarantined_row', ...entry })

@@ -3,7 +3,7 @@ import { InterruptedError } from '../../../platform/errors.ts'
 import type { RowCounts } from '../../../platform/lake/commit-record.ts'
 import { changedRows } from '../../../platform/lake/table-entry.ts'
 import { run, type RunReport } from '../../../platform/pipeline.ts'
-import { checkKnown, sourceTables } from '../../../platform/project/known-table.ts'
+import { checkKnown, databaseTables } from '../../../platform/project/known-table.ts'
 import { type Environment, openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT, exitCodeOfRun } from '../exit-code.ts'
@@ -30,7 +30,7 @@ export async function runCommand(
     fill: true,
     signal,
     check(project) {
-      for (const table of confirmDeletes) checkKnown(table, sourceTables(project))
+      for (const table of confirmDeletes) checkKnown(table, databaseTables(project))
     },
   })
   const confirmed = new Set(confirmDeletes)

@@ -26,7 +26,10 @@ export interface CompletablePlace {
 
 /** The tables of a project by the names that the declarations use for them. */
 export type TableNames = Readonly<
-  Record<'source table' | 'fact' | 'compared table' | 'any table', readonly string[]>
+  Record<
+    'source table' | 'database table' | 'fact' | 'compared table' | 'any table',
+    readonly string[]
+  >
 >
 
 /** The part of a declaration that options are made from. */
