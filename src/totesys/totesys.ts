@@ -1,7 +1,22 @@
 import type { Project } from '../platform/project/project.ts'
-import type { Calendar, Check, DataTest, Dimension, Fact, Sums } from '../platform/project/model.ts'
+import type {
+  Calendar,
+  Check,
+  DataTest,
+  Dimension,
+  Fact,
+  Sums,
+  Telling,
+} from '../platform/project/model.ts'
 import { dashboard } from './presentation/pages.ts'
 import { contract } from './source/contract.ts'
+
+/** What people call the columns of an agreement. */
+const AGREED: Telling['words'] = {
+  agreed_delivery_date: 'delivery',
+  agreed_delivery_location_id: 'to',
+  agreed_payment_date: 'payment',
+}
 
 /**
  * Totesys, a wholesaler of tote bags: three overlapping stars (sales, purchases, payments) over
@@ -56,6 +71,18 @@ export const totesys: Project = {
         agreed_delivery_date: 'dim_date',
         agreed_delivery_location_id: 'dim_location',
       },
+      telling: {
+        words: {
+          units_sold: 'units',
+          unit_price: 'price',
+          currency_id: 'currency',
+          design_id: 'design',
+          counterparty_id: 'customer',
+          sales_staff_id: 'sold by',
+          ...AGREED,
+        },
+        worth: { quantity: 'units_sold', price: 'unit_price', currency: 'currency_id' },
+      },
     }),
     fact('fact_purchase_orders', {
       from: 'purchase_order',
@@ -80,6 +107,18 @@ export const totesys: Project = {
         agreed_delivery_date: 'dim_date',
         agreed_payment_date: 'dim_date',
         agreed_delivery_location_id: 'dim_location',
+      },
+      telling: {
+        words: {
+          item_quantity: 'pieces',
+          item_unit_price: 'price',
+          currency_id: 'currency',
+          item_code: 'item',
+          counterparty_id: 'supplier',
+          staff_id: 'bought by',
+          ...AGREED,
+        },
+        worth: { quantity: 'item_quantity', price: 'item_unit_price', currency: 'currency_id' },
       },
     }),
     fact('fact_payment', {
@@ -110,6 +149,18 @@ export const totesys: Project = {
         currency_id: 'dim_currency',
         payment_type_id: 'dim_payment_type',
         payment_date: 'dim_date',
+      },
+      telling: {
+        words: {
+          payment_amount: 'amount',
+          currency_id: 'currency',
+          payment_type_id: 'type',
+          transaction_id: 'for',
+          counterparty_id: 'with',
+          payment_date: 'due',
+          paid: 'paid',
+        },
+        worth: { price: 'payment_amount', currency: 'currency_id' },
       },
     }),
     {
@@ -177,23 +228,17 @@ interface FactSketch {
   /** The columns by which questions filter current rows. */
   readonly sought: readonly string[]
   readonly sums: Sums
+  readonly telling: Telling
 }
 
-function fact(
-  table: string,
-  { from, key, recordId, checks, references, sought, sums }: FactSketch,
-): Fact {
+function fact(table: string, { references, key, ...sketch }: FactSketch): Fact {
   return {
     kind: 'fact',
     table,
     sql: model(table),
     key: [key],
-    from,
-    recordId,
-    checks,
-    sought,
-    sums,
-    headline: new URL(`./presentation/headline_${from}.sql`, import.meta.url),
+    ...sketch,
+    headline: new URL(`./presentation/headline_${sketch.from}.sql`, import.meta.url),
     references: Object.entries(references).map(([column, name]) => ({
       columns: [column],
       dimension: name,

@@ -138,10 +138,14 @@ describe('tidemark with databases of your own', () => {
     await command('run')
 
     const { code, out } = await command('history sales_order 42')
-    expect(out).toMatch(/sales_order 42 {3}\w+ \d+, .+, sold by .+ \(\w+\) {3}DELETED in Totesys/)
-    expect(out).toMatch(/v1 .* created/)
-    expect(out).toMatch(/v2 .* changed {3}units_sold \d+ → 4242\n/)
-    expect(out).toMatch(/v3 .* deleted {3}\(last values\)/)
+    expect(out).toMatch(/Sales order 42 {3}\w+ \d+, .+, sold by .+ \(\w+\) {3}DELETED in Totesys/)
+    expect(out).toMatch(
+      /v1 .* created {3}[\d,]+ units × [\d.,]+ = [\d,.]+ [A-Z]{3} · design \w+ \(\d+\)/,
+    )
+    expect(out).toMatch(
+      /v2 .* changed {3}units [\d,]+ → 4,242 \([+−][\d,]+\) · total [\d,.]+ → [\d,.]+ [A-Z]{3} \([+−][\d,.]+\)\n/,
+    )
+    expect(out).toMatch(/v3 .* deleted {3}\(last values\) 4,242 units × /)
     expect(code).toBe(0)
     const { events } = await command('history fact_sales_order 42 --json')
     const [history] = events
@@ -152,7 +156,14 @@ describe('tidemark with databases of your own', () => {
         { operation: 'update', changed: ['units_sold'] },
         { operation: 'delete' },
       ],
+      totals: [
+        { currency: expect.stringMatching(/^[A-Z]{3}$/) as string },
+        { amount: expect.stringMatching(/^\d+\.\d\d$/) as string },
+        {},
+      ],
     })
+    const { names } = history as unknown as { names: Record<string, Record<string, string>> }
+    expect(Object.keys(names)).toContain('counterparty_id')
   })
 
   it('history refuses a table or a key that cannot exist, and explains a key without versions', async () => {
@@ -372,6 +383,41 @@ describe('tidemark with databases of your own', () => {
     expect(err).toContain('TIDEMARK_WAREHOUSE_URL is not set')
     expect(code).toBe(2)
   })
+})
+
+it('history tells a new price, another currency and another person by name', async () => {
+  await using system = await createSystem()
+  await fillTotesys(system.sql, {
+    seed: 7,
+    salesOrders: 20,
+    until: new Date('2026-10-30T12:00:00Z'),
+  })
+  const env = {
+    TIDEMARK_SOURCE_URL: system.source.readerUrl,
+    TIDEMARK_WAREHOUSE_URL: system.warehouse.url,
+    TIDEMARK_HOME: system.folder,
+  }
+  const command = (line: string) => tidemark(line.split(' '), { env })
+  await command('run')
+  await system.sql.query(`update purchase_order set item_unit_price = item_unit_price + 0.5,
+      currency_id = currency_id % 3 + 1 where purchase_order_id = 3`)
+  await system.sql.query(
+    `update payment set payment_amount = payment_amount + 1 where payment_id = 3`,
+  )
+  await system.sql.query(
+    `update sales_order set staff_id = staff_id % 5 + 1 where sales_order_id = 3`,
+  )
+  await command('run')
+  const purchase = (await command('history purchase_order 3')).out
+  expect(purchase).toMatch(/price [\d.,]+ → [\d.,]+ \(\+0\.50\)/)
+  expect(purchase).toMatch(/currency [A-Z]{3} → [A-Z]{3} /)
+  expect(purchase).toMatch(/total [\d.,]+ [A-Z]{3} → [\d.,]+ [A-Z]{3}( ·|\n)/)
+  const payment = (await command('history payment 3')).out
+  expect(payment).toMatch(/v1 .* created {3}[\d.,]+ [A-Z]{3} · type [a-z ]+ \(\d\)/)
+  expect(payment).toMatch(/amount [\d.,]+ → [\d.,]+ \(\+1\.00\)\n/)
+  expect((await command('history sales_order 3')).out).toMatch(
+    /sold by \w[^()]* \(\d+\) → \w[^()]* \(\d+\)\n/,
+  )
 })
 
 describe('tidemark as a program', () => {

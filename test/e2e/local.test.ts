@@ -21,7 +21,7 @@ describe('tidemark on embedded parts', () => {
     expect(err).toMatch(/✓ Postgres \d+\.\d+ started/)
     expect(err).toMatch(/✓ Totesys filled: 11 tables, [\d,]+ rows/)
     expect(err).toContain('warehouse ready: batch 1 loaded')
-    expect(err).toContain('Try: tidemark history sales_order 42')
+    const [, line = ''] = /Try: tidemark (history sales_order \d+) · /.exec(err) ?? []
     // Its Postgres has stopped by now, so the summary does not name its address.
     const summary = err.slice(err.indexOf('Kept  '))
     expect(summary).toContain(`Kept        ${home}   lake and databases`)
@@ -29,6 +29,11 @@ describe('tidemark on embedded parts', () => {
     expect(summary).not.toMatch(/127\.0\.0\.1|Source|psql/)
     expect(out).toMatch(/batch \d+ {2}✓ /)
     expect(code).toBe(0)
+    // The order that the summary names is there and has changed.
+    const told = await command(line)
+    expect(told.code).toBe(0)
+    expect(told.out).toMatch(/^ {2}v1 .* created {3}[\d,]+ units × [\d.,]+ = [\d,.]+ [A-Z]{3} · /m)
+    expect(told.out).toMatch(/^ {2}v2 .* changed /m)
   })
 
   it('a command by itself starts what it needs and stops it again', async () => {

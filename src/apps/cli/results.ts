@@ -16,6 +16,7 @@ import {
 } from '../../platform/log.ts'
 import type { RunReport } from '../../platform/pipeline.ts'
 import type { FactHistory } from '../../platform/presentation/history.ts'
+import type { TotalOfVersion } from './told-version.ts'
 
 /** What a source table feeds. */
 export interface Feeds {
@@ -24,6 +25,14 @@ export interface Feeds {
   readonly lineage: readonly { readonly column: string; readonly feeds: readonly string[] }[]
   /** Warehouse columns this table may feed, where its columns cannot be told exactly. */
   readonly inexact: readonly string[]
+}
+
+/** A history with what people read beside the values. */
+export interface ToldHistory extends FactHistory {
+  /** The present names of what versions refer to by number: by column, then by number. */
+  readonly names: Readonly<Record<string, Readonly<Record<string, string>>>>
+  /** What each version is worth, in their order; null if that cannot be told. */
+  readonly totals: readonly (TotalOfVersion | null)[]
 }
 
 /** What commands write with `--json` as their results, beside the log. */
@@ -91,7 +100,14 @@ export const RESULTS = {
   history: {
     levels: ['info'],
     says: '`history` shows every version of one fact.',
-    fields: fieldsOf<FactHistory>({ table: {}, key: {}, 'headline?': {}, versions: {} }),
+    fields: fieldsOf<ToldHistory>({
+      table: {},
+      key: {},
+      'headline?': {},
+      versions: {},
+      names: {},
+      totals: {},
+    }),
   },
   verified: {
     levels: ['info'],

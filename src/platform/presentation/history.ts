@@ -89,6 +89,44 @@ export async function readHistory(
   )
 }
 
+/** How many of the newest changes are looked at for a fact with a history. */
+const NEWEST_CHANGES = 1000
+
+/**
+ * The key of a present fact with many versions, as an example for people: of the last thousand
+ * changes, most belong to it. Without changes: the newest fact. Undefined if there is none. Throws
+ * what reading throws.
+ */
+export async function findExample(
+  connection: WarehouseClient,
+  fact: Fact,
+): Promise<readonly string[] | undefined> {
+  const names = fact.key.map((column) => identifier(column))
+  const same = names.map((name) => `c.${name} = f.${name}`).join(' and ')
+  const [table, current] = [identifier(fact.table), identifier(`${fact.table}_current`)]
+  const newest = `order by ${identifier(fact.recordId)} desc`
+  const { rows } = await withPostgresErrors(connection.warehouse, () =>
+    inSnapshot(connection, () =>
+      connection.client.query<{ key: readonly string[] }>(
+        `with change as (
+            select * from ${table} where record_operation <> 'insert' ${newest} limit ${NEWEST_CHANGES}
+         ),
+         example as (
+            (select 1 as choice, count(*) as versions, ${names.map((name) => `f.${name}`).join(', ')}
+             from change as f
+             where exists (select from ${current} as c where ${same})
+             group by ${names.map((name) => `f.${name}`).join(', ')})
+            union all
+            (select 2, 1, ${names.join(', ')} from ${current} ${newest} limit 1)
+         )
+         select array[${names.map((name) => `${name}::text`).join(', ')}] as key
+         from example order by choice, versions desc, ${names.join(', ')} limit 1`,
+      ),
+    ),
+  )
+  return rows[0]?.key
+}
+
 async function readVersions(
   { client, warehouse }: WarehouseClient,
   fact: Fact,

@@ -25,10 +25,11 @@ function hashModels(project: Project): string {
   const models = project.models.map((model) => ({
     ...model,
     sql: readModel(model),
-    // These only say how a fact is shown, found and summed, and `headline` is a path on this machine.
+    // These only say how a fact is shown, told, found and summed, and `headline` is a path on this machine.
     headline: undefined,
     sought: undefined,
     sums: undefined,
+    telling: undefined,
   }))
   const text = JSON.stringify([PLATFORM_GENERATION, project.source, models])
   return createHash('sha256').update(text).digest('hex').slice(0, 12)

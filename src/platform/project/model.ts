@@ -85,6 +85,26 @@ export interface Fact extends ModelBase {
    * facts this is. Its parameters are the values of the key.
    */
   readonly headline?: URL
+  /** How its versions are told. Without it: column by column, by the columns' own names. */
+  readonly telling?: Telling
+}
+
+/** How the versions of a fact are told to people. */
+export interface Telling {
+  /**
+   * What people call the columns, in the order in which they are told. A column that is not here is
+   * told only where it changes.
+   */
+  readonly words: Readonly<Record<string, string>>
+  /** What a version is worth: its price, times its quantity if there is one, in its currency. */
+  readonly worth?: Worth
+}
+
+/** The columns that say what a version is worth. What the last refers to is called by its code. */
+export interface Worth {
+  readonly quantity?: string
+  readonly price: string
+  readonly currency: string
 }
 
 /**

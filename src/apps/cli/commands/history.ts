@@ -2,16 +2,20 @@ import { ConfigError } from '../../../platform/errors.ts'
 import type { Fact } from '../../../platform/project/model.ts'
 import {
   checkFactKey,
+  type FactHistory,
   type FactVersion,
   findFact,
   readHistory,
 } from '../../../platform/presentation/history.ts'
+import { readNamesInUse } from '../../../platform/presentation/names.ts'
 import { openWarehouse } from '../../../platform/warehouse/warehouse.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
 import { formatMoment, formatNumber } from '../../format.ts'
 import type { Output } from '../output.ts'
+import type { ToldHistory } from '../results.ts'
+import { tellChanges, tellContent, type TellingContext, totalOf } from '../told-version.ts'
 
 /**
  * `tidemark history TABLE KEY`: prints every version of one fact, oldest first. Throws `ConfigError`
@@ -30,23 +34,45 @@ export async function historyCommand(
     signal,
     check: (project) => checkFactKey(findFact(project, table), values),
   })
-  const fact = findFact(environment.deps.project, table)
+  const { project } = environment.deps
+  const fact = findFact(project, table)
   await using warehouse = await openWarehouse(environment.reader)
   const history = await readHistory(warehouse, fact, values)
   const last = history.versions.at(-1)
   if (last === undefined) throw unknownKey(fact, key)
-  output.emit({ event: 'history', ...history })
-  const title = output.style('bold', `${fact.from} ${key}`)
+  const names = await readNamesInUse(warehouse, { project, fact, versions: history.versions })
+  const context = { fact, names }
+  output.emit({ event: 'history', ...history, ...describeForMachines(history, context) })
+  const title = output.style('bold', capitalized(`${fact.from.replaceAll('_', ' ')} ${key}`))
   const state =
     last.operation === 'delete'
-      ? output.style('red', `DELETED in ${environment.deps.project.title}`)
+      ? output.style('red', `DELETED in ${project.title}`)
       : formatNumber(history.versions.length, 'version')
   output.print(`  ${[title, history.headline, state].filter(Boolean).join('   ')}\n`)
   for (const [index, version] of history.versions.entries()) {
-    output.print(describeVersion(output, version, history.versions[index - 1]))
+    output.print(
+      describeVersion(output, version, { ...context, before: history.versions[index - 1] }),
+    )
   }
   output.print("\n  Times are UTC and say when a change was captured, by the source's clock.")
   return EXIT.done
+}
+
+/** The names and the totals that people read, for programs. */
+function describeForMachines(
+  { versions }: FactHistory,
+  context: TellingContext,
+): Pick<ToldHistory, 'names' | 'totals'> {
+  return {
+    names: Object.fromEntries(
+      [...context.names].map(([column, names]) => [column, Object.fromEntries(names)]),
+    ),
+    totals: versions.map((version) => totalOf(version, context) ?? null),
+  }
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
 function unknownKey({ from }: Fact, key: string): ConfigError {
@@ -59,24 +85,18 @@ function unknownKey({ from }: Fact, key: string): ConfigError {
 function describeVersion(
   output: Output,
   version: FactVersion,
-  before: FactVersion | undefined,
+  { before, ...context }: TellingContext & { before: FactVersion | undefined },
 ): string {
   const words = { insert: 'created', update: 'changed', delete: 'deleted' } as const
   const styles = { insert: 'green', update: 'yellow', delete: 'red' } as const
   const word = output.style(styles[version.operation], words[version.operation])
   const head = `  v${version.version}  ${formatMoment(version.validFrom)}  batch ${version.batch}  ${word}   `
-  const isChange = version.operation === 'update' && before !== undefined
-  const parts = isChange
-    ? version.changed.map(
-        (name) => `${name} ${show(before.values[name])} → ${show(version.values[name])}`,
-      )
-    : Object.entries(version.values).map(([name, value]) => `${name} ${show(value)}`)
+  const parts =
+    version.operation === 'update' && before !== undefined
+      ? tellChanges(version, before, context)
+      : tellContent(version, context)
   const intro = version.operation === 'delete' ? '(last values) ' : ''
-  return head + intro + wrap(parts)
-}
-
-function show(value: string | undefined): string {
-  return value === undefined ? '∅' : value
+  return head + intro + wrap(parts.length === 0 ? ['in no column of the warehouse'] : parts)
 }
 
 /** Joins parts by dots, and goes on below with an indent. */

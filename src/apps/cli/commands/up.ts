@@ -1,7 +1,9 @@
 import { resolve } from 'node:path'
-import { ConfigError } from '../../../platform/errors.ts'
+import { ConfigError, TidemarkError } from '../../../platform/errors.ts'
 import { hostOf } from '../../../platform/io/postgres-url.ts'
 import { run } from '../../../platform/pipeline.ts'
+import { findExample } from '../../../platform/presentation/history.ts'
+import { openWarehouse } from '../../../platform/warehouse/warehouse.ts'
 import { type Environment, openEnvironment } from '../../environment.ts'
 import { formatCount, formatNumber } from '../../format.ts'
 import { claimHome } from '../../home-claim.ts'
@@ -61,7 +63,7 @@ export async function upCommand(
   const first = await run(deps)
   reportRun(context, environment, first)
   if (once || signal.aborted) {
-    if (first.failures.length === 0) output.note(summary(output, environment))
+    if (first.failures.length === 0) output.note(await summary(output, environment))
     return exitCodeOfRun(first)
   }
   await using server = await serve(context, environment)
@@ -82,7 +84,7 @@ export async function upCommand(
               output.style('yellow', '  The simulated Totesys had an error. It tries again.'),
             ),
         })
-  output.note(summary(output, environment, server))
+  output.note(await summary(output, environment, server))
   return await repeatRuns(context, environment, { everyMs, confirmed: new Set() })
 }
 
@@ -125,13 +127,14 @@ function noteStart(output: Output, entry: AppLogEntry): void {
 }
 
 /** The addresses to use while this process runs, and what stays after it. */
-function summary(
+async function summary(
   output: Output,
   environment: Environment,
   /** The dashboard. Without it, nothing is served and no run follows. */
   server?: OpenServer,
-): string {
-  const history = output.style('cyan', 'tidemark history sales_order 42')
+): Promise<string> {
+  const example = await describeExample(environment)
+  const history = output.style('cyan', example)
   const isOver = server === undefined
   const { local } = environment
   const places =
@@ -143,6 +146,22 @@ function summary(
     ? `${history} · tidemark verify · tidemark up`
     : `${history}   in another terminal. Ctrl-C stops everything.`
   return ['', ...places, '', `  Try: ${next}`, ''].join('\n')
+}
+
+/** A command that shows the history of a fact that has one, or the status if there is none. */
+async function describeExample({ deps, reader }: Environment): Promise<string> {
+  const fact = deps.project.models.find((model) => model.kind === 'fact')
+  try {
+    await using warehouse = await openWarehouse(reader)
+    const key = fact === undefined ? undefined : await findExample(warehouse, fact)
+    if (fact !== undefined && key !== undefined) {
+      return `tidemark history ${fact.from} ${key.join(',')}`
+    }
+  } catch (error) {
+    // The run has said what is wrong.
+    if (!(error instanceof TidemarkError)) throw error
+  }
+  return 'tidemark status'
 }
 
 /** What stays once the embedded Postgres has stopped: its addresses do not. */

@@ -1,14 +1,17 @@
 import { html } from 'hono/html'
 import { TidemarkError } from '../../../../platform/errors.ts'
 import type { FactVersion } from '../../../../platform/presentation/history.ts'
+import {
+  type Names,
+  namedThings,
+  namesByColumn,
+  NAMES_QUESTION,
+} from '../../../../platform/presentation/names.ts'
 import type { Fact } from '../../../../platform/project/model.ts'
 import type { Project } from '../../../../platform/project/project.ts'
 import type { Markup } from '../../markup.ts'
 import type { Presentation } from '../../presentation.ts'
 import { labelOf } from '../answer-rows.ts'
-
-/** The present names of things, by the column of the fact and the number in it. */
-export type Names = ReadonlyMap<string, ReadonlyMap<string, string>>
 
 /** Everything that is needed to show the values of a version. */
 export interface VersionContext {
@@ -27,31 +30,12 @@ export async function readNames(
   { questions, answers }: Presentation,
   { project, fact, versions }: { project: Project; fact: Fact; versions: readonly FactVersion[] },
 ): Promise<Names> {
-  const question = questions.get('order_names')
-  const references = fact.references.flatMap(({ columns: [column, ...more], dimension }) => {
-    const isNamed = project.models.some(
-      ({ table, kind }) => table === dimension && kind === 'dimension',
-    )
-    return column !== undefined && more.length === 0 && isNamed ? [{ column, dimension }] : []
-  })
-  if (question === undefined || references.length === 0) return new Map()
-  const ids: Record<string, string[]> = {}
-  for (const { column, dimension } of references) {
-    const own = versions.flatMap(({ values }) => values[column] ?? [])
-    ids[dimension] = [...new Set([...(ids[dimension] ?? []), ...own])].toSorted()
-  }
+  const question = questions.get(NAMES_QUESTION)
+  const things = namedThings(project, { fact, versions })
+  if (question === undefined || things === undefined) return new Map()
   try {
-    const { rows } = await answers.answer(question, { ids: JSON.stringify(ids) })
-    return new Map(
-      references.map(({ column, dimension }) => [
-        column,
-        new Map(
-          rows
-            .filter(([table]) => table === dimension)
-            .map(([, id, name]) => [id ?? '', name ?? '']),
-        ),
-      ]),
-    )
+    const { rows } = await answers.answer(question, { ids: things.ids })
+    return namesByColumn(things, rows)
   } catch (error) {
     if (error instanceof TidemarkError) return new Map()
     throw error

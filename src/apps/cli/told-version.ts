@@ -1,0 +1,119 @@
+import { multiply, subtract } from '../../platform/presentation/decimal.ts'
+import type { FactVersion } from '../../platform/presentation/history.ts'
+import type { Names } from '../../platform/presentation/names.ts'
+import type { Fact } from '../../platform/project/model.ts'
+import { formatDecimal } from '../format.ts'
+
+/** What is needed to tell versions of a fact. */
+export interface TellingContext {
+  readonly fact: Fact
+  readonly names: Names
+}
+
+/** What a version is worth: an exact decimal number in a currency. */
+export interface TotalOfVersion {
+  readonly amount: string
+  readonly currency: string
+}
+
+/** What a version is worth, if its project says how to tell. */
+export function totalOf(
+  version: FactVersion,
+  { fact, names }: TellingContext,
+): TotalOfVersion | undefined {
+  const worth = fact.telling?.worth
+  if (worth === undefined) return undefined
+  const { quantity, price, currency } = worth
+  const { values } = version
+  const amount = multiply(quantity === undefined ? '1' : values[quantity], values[price])
+  const id = values[currency]
+  if (amount === undefined || id === undefined) return undefined
+  return { amount, currency: names.get(currency)?.get(id) ?? id }
+}
+
+/** The content of a version, part by part: its worth, then its columns in the project's words. */
+export function tellContent(version: FactVersion, context: TellingContext): string[] {
+  const { telling } = context.fact
+  const { values } = version
+  const columns = telling === undefined ? Object.keys(values) : Object.keys(telling.words)
+  const total = totalOf(version, context)
+  if (telling?.worth === undefined || total === undefined) {
+    return columns.map((column) => tellColumn(version, { ...context, column }))
+  }
+  const { quantity, price, currency } = telling.worth
+  const rest = columns.filter((column) => ![quantity, price, currency].includes(column))
+  const sum = `${formatDecimal(total.amount)} ${total.currency}`
+  const product =
+    quantity === undefined
+      ? sum
+      : `${show(version, { ...context, column: quantity })} ${wordFor(quantity, context)} × ${show(version, { ...context, column: price })} = ${sum}`
+  return [product, ...rest.map((column) => tellColumn(version, { ...context, column }))]
+}
+
+/** What differs from the version before, part by part: old → new, and by how much. */
+export function tellChanges(
+  version: FactVersion,
+  before: FactVersion,
+  context: TellingContext,
+): string[] {
+  const { telling } = context.fact
+  const order = Object.keys(telling?.words ?? {})
+  const rank = (column: string) => (order.includes(column) ? order.indexOf(column) : order.length)
+  const amounts = new Set([telling?.worth?.quantity, telling?.worth?.price])
+  const parts = version.changed
+    .toSorted((a, b) => rank(a) - rank(b))
+    .map((column) => {
+      const at = { ...context, column }
+      const by = amounts.has(column)
+        ? tellDifference(version.values[column], before.values[column])
+        : ''
+      return `${wordFor(column, context)} ${show(before, at)} → ${show(version, at)}${by}`
+    })
+  const told = version.changed.filter((column) => order.includes(column)).length
+  const total = tellTotal(version, before, context)
+  return [...parts.slice(0, told), ...(total === undefined ? [] : [total]), ...parts.slice(told)]
+}
+
+/** How the total changed, unless a changed column says the same already. */
+function tellTotal(
+  version: FactVersion,
+  before: FactVersion,
+  context: TellingContext,
+): string | undefined {
+  const [now, then] = [totalOf(version, context), totalOf(before, context)]
+  if (now === undefined || then === undefined) return undefined
+  const isSame = now.currency === then.currency
+  if (context.fact.telling?.worth?.quantity === undefined && isSame) return undefined
+  if (isSame && now.amount === then.amount) return undefined
+  const by = isSame ? tellDifference(now.amount, then.amount) : ''
+  const old = `${formatDecimal(then.amount)}${isSame ? '' : ` ${then.currency}`}`
+  return `total ${old} → ${formatDecimal(now.amount)} ${now.currency}${by}`
+}
+
+function tellDifference(now: string | undefined, then: string | undefined): string {
+  const difference = subtract(now, then)
+  if (difference === undefined) return ''
+  return ` (${difference.startsWith('-') ? '' : '+'}${formatDecimal(difference)})`
+}
+
+type Place = TellingContext & { readonly column: string }
+
+function tellColumn(version: FactVersion, place: Place): string {
+  return `${wordFor(place.column, place)} ${show(version, place)}`
+}
+
+function wordFor(column: string, { fact }: TellingContext): string {
+  return fact.telling?.words[column] ?? column
+}
+
+/** A value as people read it: its name with the number, an amount with its digits grouped. */
+function show({ values }: FactVersion, { fact, names, column }: Place): string {
+  const value = values[column]
+  if (value === undefined) return '∅'
+  const name = names.get(column)?.get(value)
+  if (name !== undefined) {
+    return column === fact.telling?.worth?.currency ? name : `${name} (${value})`
+  }
+  const { quantity, price } = fact.telling?.worth ?? {}
+  return column === quantity || column === price ? formatDecimal(value) : value
+}

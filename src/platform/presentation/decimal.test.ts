@@ -1,0 +1,28 @@
+import * as fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { multiply, subtract } from './decimal.ts'
+
+it.each([
+  ['45879', '3.75', '172046.25', '45875.25'],
+  ['0.10', '0.2', '0.020', '-0.10'],
+  ['-3', '0.05', '-0.15', '-3.05'],
+  ['0', '0.00', '0.00', '0.00'],
+])('multiply() and subtract() keep every digit of %s and %s', (a, b, product, difference) => {
+  expect([multiply(a, b), subtract(a, b)]).toEqual([product, difference])
+})
+
+it('multiply() and subtract() agree with whole numbers of cents, however large', () => {
+  fc.assert(
+    fc.property(fc.bigInt(), fc.bigInt(), (a, b) => {
+      expect(multiply(String(a), String(b))).toBe(String(a * b))
+      expect(subtract(String(a), String(b))).toBe(String(a - b))
+    }),
+  )
+})
+
+it.each(['NaN', 'Infinity', '', '1e3', '2026-01-01', undefined])(
+  'multiply() and subtract() know no result for %s',
+  (text) => {
+    expect([multiply(text, '1'), subtract('1', text)]).toEqual([undefined, undefined])
+  },
+)
