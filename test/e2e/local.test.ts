@@ -26,6 +26,7 @@ describe('tidemark on embedded parts', () => {
     const summary = err.slice(err.indexOf('Kept  '))
     expect(summary).toContain(`Kept        ${home}   lake and databases`)
     expect(summary).toContain('each command starts it when needed')
+    expect(summary).toMatch(/Holds {7}fact_sales_order {9}[\d,]+ facts, [\d,]+ versions\n/)
     expect(summary).not.toMatch(/127\.0\.0\.1|Source|psql/)
     expect(out).toMatch(/batch \d+ {2}✓ /)
     expect(code).toBe(0)
@@ -34,6 +35,16 @@ describe('tidemark on embedded parts', () => {
     expect(told.code).toBe(0)
     expect(told.out).toMatch(/^ {2}v1 .* created {3}[\d,]+ units × [\d.,]+ = [\d,.]+ [A-Z]{3} · /m)
     expect(told.out).toMatch(/^ {2}v2 .* changed /m)
+    expect(err).not.toContain('batch 1 of')
+  })
+
+  it('up counts the captures of the past on a terminal, and only there', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'tidemark-past-'))
+    const world = { isTTY: true, env: { NO_COLOR: '1' } }
+    const { err } = await tidemark(['up', '--once', '--orders', '50', '--home', other], world)
+    for (const batch of [1, 2, 12, 13]) expect(err).toContain(`\r\u001B[2K  batch ${batch} of 13`)
+    expect(err).not.toContain('batch 14 of')
+    rmSync(other, { recursive: true, force: true })
   })
 
   it('a command by itself starts what it needs and stops it again', async () => {

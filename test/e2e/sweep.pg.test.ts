@@ -133,6 +133,7 @@ it('tidemark lake sweep says what it found, what to type, and takes an age in ho
   expect(events).toMatchObject([
     { event: 'zone_swept', zone: 'ingestion', orphans: 0 },
     { event: 'zone_swept', zone: 'processed', orphans: 0 },
+    { event: 'lake_swept', removed: 0, left: 0, exit: 0 },
   ])
   expect((await tidemark(['lake', 'sweep'], { env })).out).toContain('No orphan older than 24 h')
   const wrong = await tidemark(['lake', 'sweep', '--older-than', '0.5'], { env })

@@ -21,6 +21,13 @@ export interface CommandWorld {
   readonly onOut?: (out: string) => void
 }
 
+/** Throws unless the last object, and no other, is the final one. */
+function checkFinal(events: CommandResult['events'], code: number): void {
+  const exits = events.map(({ exit }) => exit)
+  if (exits.at(-1) === code && exits.slice(0, -1).every((exit) => exit === undefined)) return
+  throw new TypeError(`not one final object with exit ${code}: ${JSON.stringify(events)}`)
+}
+
 /** Runs the command line in this process, as a shell would, and returns what it wrote. */
 export async function tidemark(
   argv: readonly string[],
@@ -55,5 +62,6 @@ export async function tidemark(
         .map((line) => JSON.parse(line) as CommandResult['events'][number])
     : []
   for (const event of events) checkDeclared(event)
+  if (argv.includes('--json')) checkFinal(events, code)
   return { code, out, err, events }
 }

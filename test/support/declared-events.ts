@@ -9,13 +9,13 @@ const DECLARED: ReadonlyMap<string, EventDescription> = new Map(
 
 /**
  * Throws unless an entry has exactly the fields that the list of events declares. The compiler does
- * not check fields that come from a spread.
+ * not check fields that come from a spread. `exit`, of the final object, may come with each of them.
  */
 export function checkDeclared({ at, ...entry }: Readonly<Record<string, unknown>>): void {
   const { event, level = 'info', ...given } = entry
   const declared = DECLARED.get(String(event))
   const fields = Object.keys(declared?.fields ?? {})
-  const known = new Set(fields.map((name) => name.replace('?', '')))
+  const known = new Set(['exit', ...fields.map((name) => name.replace('?', ''))])
   const isFaulty =
     declared?.levels.some((each) => each === level) !== true ||
     Object.keys(given).some((name) => !known.has(name)) ||

@@ -97,7 +97,14 @@ it.each([
   expect(err).toBe(`✕ ${message}   USAGE\n  Next: ${hint}\n`)
   expect({ code, out }).toEqual({ code: 2, out: '' })
   const json = await tidemark([...line.split(' '), '--json'])
-  const failed = { event: 'failed', at: expect.any(String) as string, code: 'USAGE', message, hint }
+  const failed = {
+    event: 'failed',
+    exit: 2,
+    at: expect.any(String) as string,
+    code: 'USAGE',
+    message,
+    hint,
+  }
   expect([json.code, json.err, json.events]).toEqual([2, '', [failed]])
 })
 
@@ -122,4 +129,22 @@ it('up speaks before it reads settings or loads what it needs', async () => {
   expect(code).toBe(2)
   const quiet = await tidemark(['up', '--quiet'], { env: { TIDEMARK_THREADS: 'many' } })
   expect(quiet.err).toMatch(/^✕/)
+})
+
+it.each([['--version'], ['--help'], ['help', 'run'], ['verify', '--help']])(
+  '%s %s with --json is one final object',
+  async (...argv) => {
+    const plain = await tidemark(argv)
+    const { out, err, events } = await tidemark([...argv, '--json'])
+    expect([events.length, err]).toEqual([1, ''])
+    expect(events[0]).toMatchObject({ event: 'help', text: plain.out, exit: 0 })
+    expect(out.endsWith('\n')).toBe(true)
+  },
+)
+
+it('a group without a command, with --json, is one final object', async () => {
+  for (const argv of [['--json'], ['quarantine', '--json'], ['lake', '--json']]) {
+    const { code, events } = await tidemark(argv)
+    expect([code, events.map(({ event, exit }) => [event, exit])]).toEqual([2, [['failed', 2]]])
+  }
 })

@@ -46,6 +46,14 @@ export interface Output {
   emit(result: Result): void
   /** An error in full: what happened, its code, and the next command. */
   fail(error: unknown): void
+  /** The same for the error that ended the command. */
+  end(error: unknown): void
+  /** A result for machines that is the final object, unless another one follows. */
+  conclude(result: Result): void
+  /** Writes the final object, with the exit code, once nothing else can follow. */
+  finish(exit: number): void
+  /** How far the work is; shown on a terminal only, and replaced by what follows. */
+  progress(text: string): void
   /** Removes the progress line, if there is one. */
   clear(): void
 }
@@ -61,6 +69,28 @@ export function createOutput(options: OutputOptions): Output {
   const steps = createSteps(options, style)
   const emit = (entry: Result | AppLogEntry) => {
     if (isJson) stdout.write(jsonLine(entry))
+  }
+  let conclusion: Result | undefined
+  const conclude = (result: Result) => {
+    if (conclusion !== undefined) emit(conclusion)
+    conclusion = result
+  }
+  const fail = (error: unknown, say: (result: Result) => void) => {
+    steps.clear()
+    const known = error instanceof TidemarkError ? error : explainSystemError(error)
+    const message = known?.message ?? (error instanceof Error ? error.message : String(error))
+    const code = known?.code ?? 'UNEXPECTED'
+    say({ event: 'failed', code, message, hint: known?.hint })
+    if (isJson) return
+    options.stderr.write(`${style('red', '✕')} ${message}   ${style('dim', code)}\n`)
+    if (known?.hint !== undefined) {
+      options.stderr.write(asTyped(`  Next: ${known.hint}\n`, call))
+    }
+    if (known === undefined && error instanceof Error) {
+      options.stderr.write(
+        `${style('dim', error.stack ?? '')}\n  This is a bug in Tidemark; nothing was half-published.\n`,
+      )
+    }
   }
   const print = (text: string) => {
     if (isJson) return
@@ -82,28 +112,24 @@ export function createOutput(options: OutputOptions): Output {
     },
     print,
     advise: (text) => print(asTyped(text, call)),
-    fail(error) {
-      steps.clear()
-      const known = error instanceof TidemarkError ? error : explainSystemError(error)
-      const message = known?.message ?? (error instanceof Error ? error.message : String(error))
-      const code = known?.code ?? 'UNEXPECTED'
-      emit({ event: 'failed', code, message, hint: known?.hint })
-      if (isJson) return
-      options.stderr.write(`${style('red', '✕')} ${message}   ${style('dim', code)}\n`)
-      if (known?.hint !== undefined) {
-        options.stderr.write(asTyped(`  Next: ${known.hint}\n`, call))
-      }
-      if (known === undefined && error instanceof Error) {
-        options.stderr.write(
-          `${style('dim', error.stack ?? '')}\n  This is a bug in Tidemark; nothing was half-published.\n`,
-        )
-      }
+    fail: (error) => fail(error, emit),
+    end: (error) => fail(error, conclude),
+    conclude,
+    finish(exit) {
+      if (isJson) stdout.write(jsonLine({ ...(conclusion ?? { event: 'stopped' }), exit }))
+      conclusion = undefined
+    },
+    progress(text) {
+      if (options.stderr.isTTY === true) steps.progress(text)
     },
   }
 }
 
-/** An entry as `--json` writes it: one line, with the moment it was written. */
-export function jsonLine(entry: Result | AppLogEntry): string {
+/**
+ * An entry as `--json` writes it: one line, with the moment it was written. The final one has the
+ * exit code too.
+ */
+export function jsonLine(entry: (Result | AppLogEntry) & { readonly exit?: number }): string {
   return `${JSON.stringify({ at: new Date().toISOString(), ...entry })}\n`
 }
 

@@ -41,7 +41,11 @@ export interface World {
 export async function runProgram(world: World): Promise<number> {
   let code: number = EXIT.done
   let title = 'tidemark'
-  const program = createProgram(world)
+  const isJson = world.argv.includes('--json')
+  const help: string[] = []
+  const program = createProgram(world, {
+    say: (text) => (isJson ? help.push(text) : world.stdout.write(asTyped(text, world.call))),
+  })
   const act: Act = async (declared, parsed) => {
     code = await invoke(world, declared, { program, parsed })
   }
@@ -57,17 +61,22 @@ export async function runProgram(world: World): Promise<number> {
     return code
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    if (error.exitCode === 0) return EXIT.done
-    const isJson = world.argv.includes('--json')
+    const output = openOutput(world, { isJson })
+    if (error.exitCode === 0) {
+      output.conclude({ event: 'help', text: help.join('') })
+      output.finish(EXIT.done)
+      return EXIT.done
+    }
     // Without a command the parser has written the help, which says more to people.
     if (isJson || error.code !== 'commander.help') {
-      openOutput(world, { isJson }).fail(usageError(error, { title, commands: COMMANDS }))
+      output.end(usageError(error, { title, commands: COMMANDS }))
     }
+    output.finish(EXIT.usage)
     return EXIT.usage
   }
 }
 
-function createProgram(world: World): ProgramCommand {
+function createProgram(world: World, { say }: { say: (text: string) => unknown }): ProgramCommand {
   const program = new ProgramCommand('tidemark')
     .description(SUMMARY)
     .version(VERSION, '-V, --version', 'Show the version')
@@ -75,7 +84,7 @@ function createProgram(world: World): ProgramCommand {
     .helpOption('-h, --help', 'Show this help')
     .helpCommand('help [command]', 'Show the help for a command')
     .configureOutput({
-      writeOut: (written) => world.stdout.write(asTyped(written, world.call)),
+      writeOut: say,
       writeErr: (written) => world.stderr.write(asTyped(written, world.call)),
       outputError: () => {}, // written as every error is, by `runProgram`
     })
@@ -200,6 +209,7 @@ async function invoke(
   if (command.opening !== undefined) {
     output.note(`\n  ${output.style('bold', `tidemark ${command.name}`)}   ${command.opening}\n`)
   }
+  let exit: number
   try {
     const reader = command.readsSettings ? await import('../read-config.ts') : undefined
     let config: Config | undefined
@@ -216,16 +226,17 @@ async function invoke(
       signal: world.signal,
     }
     const named = Object.keys(command.arguments).map((name, at) => [name, parsed.args[at]])
-    return await command.run(context, {
+    exit = await command.run(context, {
       ...Object.fromEntries(named),
       ...readOptions(parsed, command.options),
     })
   } catch (error) {
-    if (!(error instanceof InterruptedError)) output.fail(error)
-    return exitCodeOf(error)
-  } finally {
-    output.clear()
+    if (!(error instanceof InterruptedError)) output.end(error)
+    exit = exitCodeOf(error)
   }
+  output.clear()
+  output.finish(exit)
+  return exit
 }
 
 function openOutput(

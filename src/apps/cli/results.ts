@@ -1,7 +1,7 @@
 import type { CatalogTable } from '../../platform/inspect/catalog.ts'
 import type { Finding } from '../../platform/inspect/finding.ts'
 import type { QuarantineEntry, Replay } from '../../platform/inspect/quarantine.ts'
-import type { Status } from '../../platform/inspect/status.ts'
+import type { FactCounts, Status } from '../../platform/inspect/status.ts'
 import type { SweptZone } from '../../platform/inspect/sweep.ts'
 import type { VerifyReport } from '../../platform/inspect/verify.ts'
 import type { RowCounts } from '../../platform/lake/commit-record.ts'
@@ -74,6 +74,11 @@ export const RESULTS = {
     says: 'The past of the embedded Totesys was captured, in batches dated by a simulated clock.',
     fields: { batches: number, from: text },
   },
+  up_finished: {
+    levels: ['info'],
+    says: '`up --once` has ended, and the warehouse holds so many facts in so many versions.',
+    fields: { ok: flag, facts: number, versions: number, tables: field<readonly FactCounts[]>() },
+  },
   server_started: {
     levels: ['info'],
     says: 'The server listens at this address.',
@@ -134,6 +139,11 @@ export const RESULTS = {
       inexact: {},
     }),
   },
+  catalog_listed: {
+    levels: ['info'],
+    says: '`catalog` has shown so many source tables.',
+    fields: { tables: number },
+  },
   quarantined_row: {
     levels: ['info'],
     says: '`quarantine list` or `quarantine show` shows a row in quarantine.',
@@ -149,6 +159,11 @@ export const RESULTS = {
       'column?': {},
       content: {},
     }),
+  },
+  quarantine_listed: {
+    levels: ['info'],
+    says: '`quarantine list` has shown so many rows, out of those in quarantine.',
+    fields: { rows: number, total: number },
   },
   replayed: {
     levels: ['info'],
@@ -167,6 +182,11 @@ export const RESULTS = {
       removed: {},
     }),
   },
+  lake_swept: {
+    levels: ['info'],
+    says: '`lake sweep` has removed so many orphans from both zones and left so many.',
+    fields: { removed: number, left: number },
+  },
   examined: {
     levels: ['info'],
     says: '`doctor` has checked one thing.',
@@ -179,6 +199,11 @@ export const RESULTS = {
       'note?': {},
     }),
   },
+  doctor_finished: {
+    levels: ['info'],
+    says: '`doctor` has checked everything that it can.',
+    fields: { faults: number, suggestions: number, unchecked: number },
+  },
   failed: {
     levels: ['info'],
     says: 'The command failed, or one of its runs did.',
@@ -188,6 +213,16 @@ export const RESULTS = {
     levels: ['info'],
     says: '`completion` prints a script for this shell.',
     fields: { shell: text, script: text },
+  },
+  stopped: {
+    levels: ['info'],
+    says: 'The command was stopped, and has no other result.',
+    fields: {},
+  },
+  help: {
+    levels: ['info'],
+    says: '`--help` or `--version` shows this text.',
+    fields: { text },
   },
   output_lost: {
     levels: ['info'],

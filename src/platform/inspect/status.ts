@@ -39,17 +39,20 @@ export interface Status {
   readonly delays: Delays
   /** Each source table in the newest ingestion batch. */
   readonly tables: readonly TableStatus[]
-  readonly facts: readonly {
-    readonly table: string
-    readonly current: number
-    readonly versions: number
-  }[]
+  readonly facts: readonly FactCounts[]
   /** Star tables that are held. */
   readonly held: readonly { readonly table: string; readonly hold: Hold }[]
   /** Rows in quarantine now, in both zones. */
   readonly quarantined: number
   /** The checks that published rows of this generation break. */
   readonly warnings: readonly WarningStatus[]
+}
+
+/** How many facts of a kind the warehouse holds: those that exist now, and all their versions. */
+export interface FactCounts {
+  readonly table: string
+  readonly current: number
+  readonly versions: number
 }
 
 /** The number of rows of a table that were published although they break a check. */
@@ -158,13 +161,14 @@ async function readProvenHeads(deps: Deps): Promise<Heads> {
 
 /**
  * Counts the current rows: adds up the counts in a fact's sums, if these are there. Versions need no
- * counting: record ids begin at 1 and have no gaps.
+ * counting: record ids begin at 1 and have no gaps. Throws what reading throws, if the warehouse has
+ * never been loaded too.
  */
-async function countFacts(
-  deps: Deps,
+export async function countFacts(
+  { project }: Pick<Deps, 'project'>,
   connection: WarehouseClient,
-): Promise<{ table: string; current: number; versions: number }[]> {
-  const facts = deps.project.models.filter((model) => model.kind === 'fact')
+): Promise<FactCounts[]> {
+  const facts = project.models.filter((model) => model.kind === 'fact')
   const { client, warehouse } = connection
   const counts = await withPostgresErrors(warehouse, () =>
     inSnapshot(connection, async () => {

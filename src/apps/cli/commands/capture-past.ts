@@ -20,11 +20,15 @@ export async function capturePast(
   let captures = 0
   let first: Date | undefined
   let following = Promise.resolve()
+  const count = () => {
+    if (left > 1) output.progress(`batch ${captures + 1} of ${left}`)
+  }
   const follow = async () => {
     await transform(deps)
     await load(deps)
   }
   await local?.livePast(async (moment) => {
+    count()
     const { record } = await extractUncontested(deps)
     if (first === undefined) await collect(deps, { lastKnown: record?.batch ?? 0 })
     first ??= moment

@@ -39,7 +39,8 @@ export async function catalogCommand(
   const tables = catalog.tables
     .filter(({ table }) => wanted === undefined || table === wanted)
     .map((table) => ({ ...table, ...feedsOf(catalog, table) }))
-  for (const table of tables) output.emit({ event: 'catalog_table', ...table })
+  for (const table of tables) output.conclude({ event: 'catalog_table', ...table })
+  if (wanted === undefined) output.conclude({ event: 'catalog_listed', tables: tables.length })
   if (wanted === undefined) printList(output, tables)
   else for (const table of tables) printTable(output, table, catalog)
   return EXIT.done

@@ -38,7 +38,7 @@ export async function completionCommand(
     },
   })
   const script = SCRIPTS[shell]?.(places) ?? ''
-  output.emit({ event: 'completion', shell, script })
+  output.conclude({ event: 'completion', shell, script })
   output.print(script.trimEnd())
   return EXIT.done
 }

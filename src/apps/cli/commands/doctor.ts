@@ -25,7 +25,9 @@ export async function doctorCommand({ output, config, signal }: CommandContext):
     if (hint !== undefined) output.advise(`    Next: ${hint}`)
     if (note !== undefined) output.advise(`          ${note}`)
   }
-  output.advise(`\n  ${summarize(findings)}`)
+  const counts = countFindings(findings)
+  output.conclude({ event: 'doctor_finished', ...counts })
+  output.advise(`\n  ${summarize(counts)}`)
   return findings.every(({ ok }) => ok) ? EXIT.done : EXIT.failed
 }
 
@@ -36,13 +38,23 @@ function markOf(output: Output, { ok, unchecked, hint }: Finding): string {
   return hint === undefined ? output.style('green', '✓') : output.style('yellow', '!')
 }
 
-/** Says that all is well only if everything was checked and needs nothing. */
-function summarize(findings: readonly Finding[]): string {
-  const faults = findings.filter(({ ok }) => !ok).length
+interface FindingCounts {
+  readonly faults: number
+  readonly suggestions: number
+  readonly unchecked: number
+}
+
+function countFindings(findings: readonly Finding[]): FindingCounts {
   const unchecked = findings.filter(({ unchecked: is }) => is === true).length
-  const advised = findings.filter((each) => each.ok && each.hint !== undefined).length - unchecked
+  const advised = findings.filter(({ ok, hint }) => ok && hint !== undefined).length
+  const faults = findings.filter(({ ok }) => !ok).length
+  return { faults, suggestions: advised - unchecked, unchecked }
+}
+
+/** Says that all is well only if everything was checked and needs nothing. */
+function summarize({ faults, suggestions, unchecked }: FindingCounts): string {
   const rest = [
-    advised > 0 ? formatNumber(advised, 'suggestion') : '',
+    suggestions > 0 ? formatNumber(suggestions, 'suggestion') : '',
     unchecked > 0 ? `${formatCount(unchecked)} not checked` : '',
   ].filter((part) => part !== '')
   if (faults > 0) {

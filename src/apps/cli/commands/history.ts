@@ -42,7 +42,7 @@ export async function historyCommand(
   if (last === undefined) throw unknownKey(fact, key)
   const names = await readNamesInUse(warehouse, { project, fact, versions: history.versions })
   const context = { fact, names }
-  output.emit({ event: 'history', ...history, ...describeForMachines(history, context) })
+  output.conclude({ event: 'history', ...history, ...describeForMachines(history, context) })
   const title = output.style('bold', capitalized(`${fact.from.replaceAll('_', ' ')} ${key}`))
   const state =
     last.operation === 'delete'

@@ -22,15 +22,17 @@ export async function sweepCommand(
   })
   const zones = await sweep(environment.deps, { before, remove })
   for (const zone of zones) output.emit({ event: 'zone_swept', ...zone })
-  const rows = zones.map(({ zone, objects, orphans, orphanBytes, removed }) => [
+  const removed = zones.reduce((sum, zone) => sum + zone.removed, 0)
+  const left = zones.reduce((sum, { orphans }) => sum + orphans, 0) - removed
+  output.conclude({ event: 'lake_swept', removed, left })
+  const rows = zones.map(({ zone, objects, orphans, orphanBytes, removed: gone }) => [
     zone,
     formatCount(objects),
     formatCount(orphans),
     formatBytes(orphanBytes),
-    formatCount(removed),
+    formatCount(gone),
   ])
   output.print(`\n${formatTable(['zone', 'objects', 'orphans', 'size', 'removed'], rows)}`)
-  const left = zones.reduce((sum, { orphans, removed }) => sum + orphans - removed, 0)
   output.advise(
     left === 0
       ? `\n  ${output.style('green', '✓')} No orphan older than ${olderThanHours} h is left.`

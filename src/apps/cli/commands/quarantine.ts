@@ -35,6 +35,7 @@ export async function listCommand(
     limit,
   })
   for (const entry of entries) output.emit({ event: 'quarantined_row', ...entry })
+  output.conclude({ event: 'quarantine_listed', rows: entries.length, total })
   if (total === 0) {
     output.print(`  ${output.style('green', '✓')} Nothing is in quarantine.`)
     return EXIT.done
@@ -77,7 +78,7 @@ export async function showCommand(
     check: (project) => checkEntryId(project, id),
   })
   const entry = await findEntry(environment.deps, id)
-  output.emit({ event: 'quarantined_row', ...entry })
+  output.conclude({ event: 'quarantined_row', ...entry })
   const { table, batch, operation, reason, column, capturedAt } = entry
   output.print(
     `  ${output.style('bold', `${table} ${describeKey(entry)}`)}   ${output.style('red', reason)}${column === undefined ? '' : ` in ${column}`}`,
@@ -121,8 +122,8 @@ export async function replayCommand(context: CommandContext): Promise<number> {
     signal,
   })
   const { report, before, after } = await replay(environment.deps)
-  output.emit({ event: 'replayed', before, after })
   reportRun(context, environment, report)
+  output.conclude({ event: 'replayed', before, after })
   if (report.failures.length > 0) return exitCodeOfRun(report)
   const done = after < before ? `${formatNumber(before - after, 'row')} left quarantine. ` : ''
   output.advise(

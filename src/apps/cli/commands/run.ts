@@ -7,6 +7,7 @@ import { checkKnown, databaseTables } from '../../../platform/project/known-tabl
 import { type Environment, openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT, exitCodeOfRun } from '../exit-code.ts'
+import type { Result } from '../results.ts'
 import { capturePast } from './capture-past.ts'
 import { formatCount, formatDuration, formatMoment, formatNumber } from '../../format.ts'
 
@@ -37,7 +38,8 @@ export async function runCommand(
   await capturePast(context, environment)
   if (everyMs === undefined) {
     const report = await run(environment.deps, { confirmDeletes: confirmed })
-    reportRun(context, environment, report)
+    describeRun(context, environment, report)
+    output.conclude(runResult(report))
     return exitCodeOfRun(report)
   }
   return await repeatRuns(context, environment, { everyMs, confirmed })
@@ -87,11 +89,11 @@ export function pauseAfter(
   return hasFound && everyMs <= AT_ONCE_MS ? 0 : Math.max(0, everyMs - tookMs)
 }
 
-/** Writes what a run did as a `run_finished` object. */
-function emitRun({ output }: Pick<CommandContext, 'output'>, report: RunReport): void {
+/** What a run did, as a `run_finished` object. */
+function runResult(report: RunReport): Result {
   const { extracted, loaded, failures, held, quarantined, warnings } = report
   const { completeTo, delayMs, durationMs } = report
-  output.emit({
+  return {
     event: 'run_finished',
     ok: failures.length === 0,
     batch: extracted?.record?.batch,
@@ -108,17 +110,29 @@ function emitRun({ output }: Pick<CommandContext, 'output'>, report: RunReport):
     delayMs,
     durationMs,
     runId: report.runId,
-  })
+  }
 }
 
-/** Writes what a run did: a line for people or a `run_finished` object, and each error in full. */
+/**
+ * Writes what one of several runs did: a line for people or a `run_finished` object, and each error
+ * in full.
+ */
 export function reportRun(
+  context: Pick<CommandContext, 'output' | 'config'>,
+  environment: Pick<Environment, 'now'>,
+  report: RunReport,
+): void {
+  context.output.emit(runResult(report))
+  describeRun(context, environment, report)
+}
+
+/** A line for people, and each error in full. */
+function describeRun(
   { output, config }: Pick<CommandContext, 'output' | 'config'>,
   { now }: Pick<Environment, 'now'>,
   report: RunReport,
 ): void {
   const { loaded, failures, held, warnings, completeTo, delayMs, durationMs } = report
-  emitRun({ output }, report)
   for (const error of distinct(failures.map((failure) => failure.error))) {
     if (!(error instanceof InterruptedError)) output.fail(error)
   }

@@ -30,7 +30,7 @@ export async function statusCommand(
     promiseMs: config.TIDEMARK_PROMISE_MINUTES * 60_000,
     now: environment.now(),
   })
-  output.emit({ event: 'status', ...status })
+  output.conclude({ event: 'status', ...status })
   print(output, status)
   if (!check) return EXIT.done
   if (!status.isFresh) return EXIT.stale

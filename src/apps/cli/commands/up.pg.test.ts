@@ -142,6 +142,19 @@ describe('tidemark up', () => {
     expect(err).not.toContain('Kept')
   })
 
+  it('ends once with a final object that says what the warehouse holds', async () => {
+    const { events, code } = await up('0', '--once')
+    expect(events.at(-1)).toMatchObject({
+      event: 'up_finished',
+      exit: code,
+      ok: true,
+      facts: expect.any(Number) as number,
+      versions: expect.any(Number) as number,
+    })
+    const { tables } = events.at(-1) as unknown as { tables: { table: string }[] }
+    expect(tables.map(({ table }) => table)).toContain('fact_sales_order')
+  })
+
   it('serves nothing if it runs once', async () => {
     const { code, out } = await up('0', '--once')
     expect(code).toBe(0)

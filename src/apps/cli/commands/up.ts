@@ -1,7 +1,8 @@
 import { resolve } from 'node:path'
 import { ConfigError, TidemarkError } from '../../../platform/errors.ts'
 import { hostOf } from '../../../platform/io/postgres-url.ts'
-import { run } from '../../../platform/pipeline.ts'
+import { countFacts, type FactCounts } from '../../../platform/inspect/status.ts'
+import { run, type RunReport } from '../../../platform/pipeline.ts'
 import { findExample } from '../../../platform/presentation/history.ts'
 import { openWarehouse } from '../../../platform/warehouse/warehouse.ts'
 import { type Environment, openEnvironment } from '../../environment.ts'
@@ -16,6 +17,7 @@ import { checkPort } from '../../server/serve.ts'
 import type { CommandContext } from '../context.ts'
 import { exitCodeOfRun } from '../exit-code.ts'
 import { type Output, stepLine } from '../output.ts'
+import type { Result } from '../results.ts'
 import { capturePast } from './capture-past.ts'
 import { repeatRuns, reportRun } from './run.ts'
 import { DEFAULT_PORT } from './serve.ts'
@@ -63,7 +65,9 @@ export async function upCommand(
   const first = await run(deps)
   reportRun(context, environment, first)
   if (once || signal.aborted) {
-    if (first.failures.length === 0) output.note(await summary(output, environment))
+    const holdings = await readHoldings(environment)
+    if (first.failures.length === 0) output.note(summary(output, environment, { holdings }))
+    if (once) output.conclude(describeForMachines(first, holdings))
     return exitCodeOfRun(first)
   }
   await using server = await serve(context, environment)
@@ -84,7 +88,8 @@ export async function upCommand(
               output.style('yellow', '  The simulated Totesys had an error. It tries again.'),
             ),
         })
-  output.note(await summary(output, environment, server))
+  const holdings = await readHoldings(environment)
+  output.note(summary(output, environment, { holdings, server }))
   return await repeatRuns(context, environment, { everyMs, confirmed: new Set() })
 }
 
@@ -126,15 +131,49 @@ function noteStart(output: Output, entry: AppLogEntry): void {
   }
 }
 
+/** What is in the warehouse. */
+interface Holdings {
+  readonly facts: readonly FactCounts[]
+  /** A command that shows more. */
+  readonly example: string
+}
+
+/** Reads what is in the warehouse: nothing, if it cannot be read. The run has said why. */
+async function readHoldings({ deps, reader }: Environment): Promise<Holdings> {
+  const fact = deps.project.models.find((model) => model.kind === 'fact')
+  try {
+    await using warehouse = await openWarehouse(reader)
+    const facts = await countFacts(deps, warehouse)
+    const key = fact === undefined ? undefined : await findExample(warehouse, fact)
+    const isKnown = fact !== undefined && key !== undefined
+    return {
+      facts,
+      example: isKnown ? `tidemark history ${fact.from} ${key.join(',')}` : 'tidemark status',
+    }
+  } catch (error) {
+    if (!(error instanceof TidemarkError)) throw error
+    return { facts: [], example: 'tidemark status' }
+  }
+}
+
+function describeForMachines({ failures }: RunReport, { facts }: Holdings): Result {
+  return {
+    event: 'up_finished',
+    ok: failures.length === 0,
+    facts: facts.reduce((sum, { current }) => sum + current, 0),
+    versions: facts.reduce((sum, { versions }) => sum + versions, 0),
+    tables: facts,
+  }
+}
+
 /** The addresses to use while this process runs, and what stays after it. */
-async function summary(
+function summary(
   output: Output,
   environment: Environment,
-  /** The dashboard. Without it, nothing is served and no run follows. */
-  server?: OpenServer,
-): Promise<string> {
-  const example = await describeExample(environment)
-  const history = output.style('cyan', example)
+  // Without a server nothing is served and no run follows.
+  { holdings, server }: { holdings: Holdings; server?: OpenServer },
+): string {
+  const example = output.style('cyan', holdings.example)
   const isOver = server === undefined
   const { local } = environment
   const places =
@@ -142,26 +181,21 @@ async function summary(
       ? describeKept(environment)
       : [...(isOver ? [] : describeServed(server)), ...describeDatabases(environment)]
   if (local !== undefined && !isOver) places.push(describeReading(environment, local))
+  places.push(...describeFacts(holdings))
   const next = isOver
-    ? `${history} · tidemark verify · tidemark up`
-    : `${history}   in another terminal. Ctrl-C stops everything.`
+    ? `${example} · tidemark verify · tidemark up`
+    : `${example}   in another terminal. Ctrl-C stops everything.`
   return ['', ...places, '', `  Try: ${next}`, ''].join('\n')
 }
 
-/** A command that shows the history of a fact that has one, or the status if there is none. */
-async function describeExample({ deps, reader }: Environment): Promise<string> {
-  const fact = deps.project.models.find((model) => model.kind === 'fact')
-  try {
-    await using warehouse = await openWarehouse(reader)
-    const key = fact === undefined ? undefined : await findExample(warehouse, fact)
-    if (fact !== undefined && key !== undefined) {
-      return `tidemark history ${fact.from} ${key.join(',')}`
-    }
-  } catch (error) {
-    // The run has said what is wrong.
-    if (!(error instanceof TidemarkError)) throw error
-  }
-  return 'tidemark status'
+/** How many facts the warehouse holds now, in how many versions. */
+function describeFacts({ facts }: Holdings): string[] {
+  const filled = facts.filter(({ versions }) => versions > 0)
+  const lines = filled.map(({ table, current, versions }) => {
+    const counts = `${formatNumber(current, 'fact')}, ${formatNumber(versions, 'version')}`
+    return `${table.padEnd(24)} ${counts}`
+  })
+  return lines.map((line, at) => `  ${(at === 0 ? 'Holds' : '').padEnd(9)}   ${line}`)
 }
 
 /** What stays once the embedded Postgres has stopped: its addresses do not. */

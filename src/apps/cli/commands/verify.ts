@@ -21,7 +21,7 @@ export async function verifyCommand(
   })
   const report = await verify(environment.deps, { table: only })
   output.clear()
-  output.emit({ event: 'verified', ...report })
+  output.conclude({ event: 'verified', ...report })
   output.print(
     `  at one snapshot of ${environment.deps.project.title}: ${formatMoment(report.snapshotAt)} UTC, batch ${report.batch}\n`,
   )
