@@ -361,6 +361,37 @@ describe('tidemark with databases of your own', () => {
     expect(code).toBe(1)
   })
 
+  it.each(['status', 'catalog', 'catalog sales_order', 'history sales_order 42', 'verify'])(
+    '%s keeps to the width of the terminal, and to ASCII marks where that shows no others',
+    async (line) => {
+      const narrow = { isTTY: true, columns: 60, env: { ...env, NO_COLOR: '1' } }
+      const { out, code } = await command(line, narrow)
+      const isHint = (each: string) => each.includes('Next: ') || each.includes(': tidemark')
+      const wide = out.split('\n').filter((each) => each.length > 60 && !isHint(each))
+      expect(wide).toEqual([])
+      const wider = await command(line, { ...narrow, columns: 200 })
+      expect(wider.out.split('\n').length).toBeLessThanOrEqual(out.split('\n').length)
+      const ascii = await command(line, { env: { ...env, LC_ALL: 'C' } })
+      // oxlint-disable-next-line no-control-regex
+      expect(ascii.out + ascii.err).not.toMatch(/[^\x00-\x7f]/)
+      expect(ascii.code).toBe(code)
+    },
+  )
+
+  it('errors, steps and help have ASCII marks in a locale without UTF-8', async () => {
+    for (const line of ['nope', 'history nope 1', 'doctor', 'run', 'lake sweep', '--help']) {
+      const { out, err } = await command(line, { env: { ...env, LC_ALL: 'POSIX' } })
+      // oxlint-disable-next-line no-control-regex
+      expect(out + err, line).not.toMatch(/[^\x00-\x7f]/)
+    }
+  })
+
+  it('help is as wide as the terminal', async () => {
+    const wide = await tidemark(['run', '--help'], { isTTY: true, columns: 150 })
+    const narrow = await tidemark(['run', '--help'], { isTTY: true, columns: 50 })
+    expect(narrow.out.split('\n').length).toBeGreaterThan(wide.out.split('\n').length)
+  })
+
   it('is coloured on a terminal, unless NO_COLOR says otherwise', async () => {
     const green = '\u001B[32m'
     expect((await command('status', { isTTY: true })).out).toContain(green)

@@ -17,6 +17,8 @@ export interface CommandWorld {
   readonly call?: Call
   /** As if both streams were a terminal. */
   readonly isTTY?: boolean
+  /** How wide that terminal is. */
+  readonly columns?: number
   /** Called with all of stdout so far, to wait for something without sleeping. */
   readonly onOut?: (out: string) => void
 }
@@ -36,9 +38,11 @@ export async function tidemark(
     call = 'tidemark',
     signal = new AbortController().signal,
     isTTY = false,
+    columns = 80,
     onOut,
   }: CommandWorld = {},
 ): Promise<CommandResult> {
+  const screen = isTTY ? { isTTY, columns } : { isTTY }
   let out = ''
   let err = ''
   const code = await runProgram({
@@ -51,9 +55,9 @@ export async function tidemark(
         out += text
         onOut?.(out)
       },
-      isTTY,
+      ...screen,
     },
-    stderr: { write: (text) => (err += text), isTTY },
+    stderr: { write: (text) => (err += text), ...screen },
   })
   const events = argv.includes('--json')
     ? out

@@ -5,6 +5,7 @@ import type { AppLog, AppLogEntry } from '../log.ts'
 import { asTyped, type Call } from './call.ts'
 import { describeEvent, type Told } from './describe-event.ts'
 import type { Result } from './results.ts'
+import { fitLines, inAscii } from './terminal-text.ts'
 
 /** Where output goes: the part of a Node stream that is used. */
 export interface Stream {
@@ -23,6 +24,8 @@ export interface OutputOptions {
   readonly call: Call
   /** Neither NO_COLOR nor a pipe. */
   readonly isColored: boolean
+  /** Whether only ASCII is shown. Default: false. */
+  readonly isAscii?: boolean
 }
 
 type Style = 'green' | 'red' | 'yellow' | 'dim' | 'bold' | 'cyan'
@@ -35,10 +38,12 @@ type Style = 'green' | 'red' | 'yellow' | 'dim' | 'bold' | 'cyan'
 export interface Output {
   readonly log: AppLog
   readonly isJson: boolean
+  /** How many columns a line may take. */
+  readonly columns: number
   style(style: Style, text: string): string
-  /** A result for people, exactly as given; nothing with `--json`. */
+  /** A result for people, wrapped to a terminal's columns; nothing with `--json`. */
   print(text: string): void
-  /** Like `print`, with the commands in the text as people must type them. */
+  /** Like `print`, with commands as people must type them; not wrapped, so that they can be copied. */
   advise(text: string): void
   /** A finished step for people; nothing with `--json` or `--quiet`. */
   note(text: string): void
@@ -62,8 +67,13 @@ export interface Output {
  * Builds the output of one command. With `isJson` only `emit`, `log` and `fail` write, and only to
  * stdout; otherwise `emit` writes nothing.
  */
-export function createOutput(options: OutputOptions): Output {
-  const { stdout, isJson, isColored, call } = options
+export function createOutput(given: OutputOptions): Output {
+  const { stdout, isJson, isColored, call } = given
+  const isAscii = given.isAscii === true && !isJson
+  const options = isAscii
+    ? { ...given, stdout: asciiStream(stdout), stderr: asciiStream(given.stderr) }
+    : given
+  const columns = stdout.isTTY === true ? (stdout.columns ?? 80) : WITHOUT_TERMINAL
   const style: Output['style'] = (name, text) =>
     isColored ? styleText(name, text, { validateStream: false }) : text
   const steps = createSteps(options, style)
@@ -92,13 +102,14 @@ export function createOutput(options: OutputOptions): Output {
       )
     }
   }
-  const print = (text: string) => {
+  const write = (text: string) => {
     if (isJson) return
     steps.clear()
-    stdout.write(`${isColored ? text : stripVTControlCharacters(text)}\n`)
+    options.stdout.write(`${isColored ? text : stripVTControlCharacters(text)}\n`)
   }
   return {
     isJson,
+    columns,
     style,
     emit,
     note: steps.note,
@@ -110,8 +121,8 @@ export function createOutput(options: OutputOptions): Output {
       if (told?.together !== undefined) steps.gather(told, told.together)
       else if (told?.as === 'step') steps.note(formatStep(told, style), told.once)
     },
-    print,
-    advise: (text) => print(asTyped(text, call)),
+    print: (text) => write(stdout.isTTY === true ? fitLines(text, columns) : text),
+    advise: (text) => write(asTyped(text, call)),
     fail: (error) => fail(error, emit),
     end: (error) => fail(error, conclude),
     conclude,
@@ -122,6 +133,19 @@ export function createOutput(options: OutputOptions): Output {
     progress(text) {
       if (options.stderr.isTTY === true) steps.progress(text)
     },
+  }
+}
+
+/** How wide a line may be that no terminal shows. */
+const WITHOUT_TERMINAL = 160
+
+/** A stream for people whose terminal shows ASCII only. */
+function asciiStream(stream: Stream): Stream {
+  const { isTTY, columns } = stream
+  return {
+    write: (text) => stream.write(inAscii(text)),
+    ...(isTTY === undefined ? {} : { isTTY }),
+    ...(columns === undefined ? {} : { columns }),
   }
 }
 

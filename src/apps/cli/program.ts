@@ -21,6 +21,7 @@ import {
 import { COMMANDS, COMMON_OPTIONS, COMMON_SETTINGS, SUMMARY } from './commands.ts'
 import { EXIT, EXIT_MEANINGS, exitCodeOf } from './exit-code.ts'
 import { createOutput, type Output, type Stream } from './output.ts'
+import { showsUtf8 } from './terminal-text.ts'
 import { usageError } from './usage-error.ts'
 
 /** What the command line takes from its process. */
@@ -85,6 +86,8 @@ function createProgram(world: World, { say }: { say: (text: string) => unknown }
     .helpCommand('help [command]', 'Show the help for a command')
     .configureOutput({
       writeOut: say,
+      getOutHelpWidth: () => world.stdout.columns ?? 80,
+      getErrHelpWidth: () => world.stderr.columns ?? 80,
       writeErr: (written) => world.stderr.write(asTyped(written, world.call)),
       outputError: () => {}, // written as every error is, by `runProgram`
     })
@@ -244,7 +247,8 @@ function openOutput(
   { isJson, isQuiet = false }: { isJson: boolean; isQuiet?: boolean },
 ): Output {
   const isColored = stdout.isTTY === true && (env['NO_COLOR'] ?? '') === ''
-  return createOutput({ stdout, stderr, call, isJson, isQuiet, isColored })
+  const isAscii = !showsUtf8(env)
+  return createOutput({ stdout, stderr, call, isJson, isQuiet, isColored, isAscii })
 }
 
 function readOptions(

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util'
 import { ConfigError } from '../../../platform/errors.ts'
 import type { Fact } from '../../../platform/project/model.ts'
 import {
@@ -96,16 +97,19 @@ function describeVersion(
       ? tellChanges(version, before, context)
       : tellContent(version, context)
   const intro = version.operation === 'delete' ? '(last values) ' : ''
-  return head + intro + wrap(parts.length === 0 ? ['in no column of the warehouse'] : parts)
+  return join(parts, { head: head + intro, columns: output.columns })
 }
 
-/** Joins parts by dots, and goes on below with an indent. */
-function wrap(parts: readonly string[]): string {
-  const lines: string[] = []
-  for (const part of parts) {
-    const line = lines.at(-1)
-    if (line === undefined || line.length + part.length > 90) lines.push(part)
-    else lines[lines.length - 1] = `${line} · ${part}`
+/** Joins parts by dots after a head, and goes on below with an indent where a line is full. */
+function join(
+  parts: readonly string[],
+  { head, columns }: { head: string; columns: number },
+): string {
+  const lines = [head + (parts[0] ?? 'in no column of the warehouse')]
+  for (const part of parts.slice(1)) {
+    const line = `${lines.at(-1)} · ${part}`
+    if (stripVTControlCharacters(line).length <= columns) lines[lines.length - 1] = line
+    else lines.push(`      ${part}`)
   }
-  return lines.join('\n      ')
+  return lines.join('\n')
 }

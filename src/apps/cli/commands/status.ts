@@ -45,11 +45,12 @@ function print(output: Output, status: Status): void {
     output.advise(`  ${output.style('red', 'The warehouse is empty.')}   Next: tidemark run`)
   } else {
     const age = `complete up to ${formatMoment(warehouse.completeTo)} UTC, ${formatDuration(lagMs)} ago`
-    output.advise(
-      status.isFresh
-        ? `  ${output.style('green', '✓ fresh')}   ${age} (${promise})`
-        : `  ${output.style('red', '✕ late')}    ${age} (${promise})   Next: tidemark run`,
-    )
+    if (status.isFresh) output.print(`  ${output.style('green', '✓ fresh')}   ${age} (${promise})`)
+    else {
+      output.advise(
+        `  ${output.style('red', '✕ late')}    ${age} (${promise})   Next: tidemark run`,
+      )
+    }
   }
   output.print(
     `  batches   ${batches.ingestion} captured · ${batches.processed} transformed · ${batches.warehouse} loaded   generation ${status.generation}`,
