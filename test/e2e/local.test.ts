@@ -85,6 +85,15 @@ describe('tidemark on embedded parts', () => {
     )
   })
 
+  it('a run brings what the company has lived since the last one', async () => {
+    const later = new Date(Date.now() + 86_400_000).toISOString()
+    const { code, events } = await command('run --json', {
+      env: { TIDEMARK_TOTESYS_CLOCK: later },
+    })
+    expect(events.at(-1)).toMatchObject({ event: 'run_finished', changed: true })
+    expect(code).toBe(0)
+  })
+
   describe('beside databases of your own', () => {
     let own: { readonly source: TestDatabase; readonly warehouse: TestDatabase }
     let env: Readonly<Record<string, string>>

@@ -39,7 +39,7 @@ export interface LocalSystem extends AsyncDisposable {
   readonly pastCaptures: number
   /**
    * Lives through what is left of the company's past, and calls `capture` at several moments of it,
-   * as `livePast` says. Does nothing if the past is over, or if another process lives.
+   * as `livePast` says, then up to now. Does nothing if another process lives.
    */
   livePast(capture: (moment: Date) => Promise<boolean>): Promise<void>
 }
@@ -97,7 +97,8 @@ export async function openLocalSystem(
       ratesUrl,
       pastCaptures: company === undefined ? 0 : momentsLeft(company).length,
       async livePast(capture) {
-        if (company !== undefined) await livePast(company, clock, capture)
+        if (company === undefined) return
+        if (await livePast(company, clock, capture)) await company.passTime(clock.now())
       },
       [Symbol.asyncDispose]: stop,
     }

@@ -7,8 +7,9 @@ import { stepLine } from '../output.ts'
 /**
  * Captures the past of the embedded Totesys, as far as that is left, in one batch for each of its
  * moments. Each batch is transformed and loaded while the next is captured. The feeds are collected
- * once, after the first capture: they tell all of the past. Throws what the stages throw. Whatever
- * is pending then, the next run catches up on, and the next call goes on with the past.
+ * once, after the first capture: they tell all of the past. After it, the company lives up to now.
+ * Throws what the stages throw. Whatever is pending then, the next run catches up on, and the next
+ * call goes on with the past.
  */
 export async function capturePast(
   { output, signal }: CommandContext,
@@ -29,17 +30,17 @@ export async function capturePast(
   }
   await local?.livePast(async (moment) => {
     count()
-    const { record } = await extractUncontested(deps)
+    const { record, committed } = await extractUncontested(deps)
     if (first === undefined) await collect(deps, { lastKnown: record?.batch ?? 0 })
     first ??= moment
-    captures += 1
+    captures += committed ? 1 : 0
     following = following.then(follow)
     // It is awaited in the end; until then, a failure is no reason to stop capturing.
     following.catch(() => undefined)
     return !signal.aborted
   })
   await following
-  if (first === undefined) return
+  if (first === undefined || captures === 0) return
   output.emit({ event: 'past_captured', batches: captures, from: first.toISOString() })
   const day = first.toISOString().slice(0, 10)
   const what = `past captured: ${formatNumber(captures, 'batch', 'batches')} since ${day}`

@@ -22,15 +22,16 @@ export function momentsLeft({ begun, reached }: Pick<Company, 'begun' | 'reached
  * Lives through the company's past, from where it stands to the beginning of the demo, and captures
  * it several times. While a part of it is captured, the clock stands at the end of that part, so
  * that everything the capture writes is dated and marked accordingly. Ends early if `capture`
- * returns false; the next call goes on from there.
+ * returns false; the next call goes on from there. Returns whether the past is over.
  */
 export async function livePast(
   company: Company,
   clock: Pick<DemoClock, 'standAt'>,
   capture: (moment: Date) => Promise<boolean>,
-): Promise<void> {
+): Promise<boolean> {
   for (const moment of momentsLeft(company)) {
     await company.passTime(moment)
-    if (!(await clock.standAt(moment, () => capture(moment)))) return
+    if (!(await clock.standAt(moment, () => capture(moment)))) return false
   }
+  return true
 }
