@@ -8,7 +8,19 @@ export interface Dashboard {
   readonly labels: Readonly<Record<string, string>>
   /** Where the cells of a column lead: a path with `{column}` for a value in the same row. */
   readonly links: Readonly<Record<string, Link>>
+  /** What the numbers of a column are in. Name no column that only counts what its label says. */
+  readonly units?: Readonly<Record<string, Unit>>
+  /** The columns whose product is what a fact is worth, by the source table of the fact. */
+  readonly totals?: Readonly<Record<string, readonly string[]>>
+  /** Ids that tables leave out, because a name in the same row says more. Files have them. */
+  readonly unlisted?: readonly string[]
 }
+
+/**
+ * A word such as `bags`, `%` for a ratio that is shown as a percentage, or, for money, the columns of which one says the currency: the first that
+ * the row has.
+ */
+export type Unit = string | { readonly currency: readonly string[] }
 
 /** A path, or one of several paths, chosen by the value of another column. */
 export type Link = string | { readonly by: string; readonly to: Readonly<Record<string, string>> }

@@ -1,4 +1,4 @@
-import type { Dashboard } from '../../platform/project/dashboard.ts'
+import type { Dashboard, Unit } from '../../platform/project/dashboard.ts'
 
 /** What people call columns whose own names would not do. */
 export const labels: Dashboard['labels'] = {
@@ -19,6 +19,10 @@ export const labels: Dashboard['labels'] = {
   payment_currency_code: 'Payment currency',
   counterparty_legal_name: 'Counterparty',
   design_id: 'Design no.',
+  order_id: 'Order',
+  payment_id: 'Payment',
+  transaction_id: 'Transaction',
+  oldest_due: 'Oldest due',
   design_name: 'Design',
   sales_order_id: 'Sales order',
   purchase_order_id: 'Purchase order',
@@ -50,6 +54,48 @@ export const labels: Dashboard['labels'] = {
   hour: 'Hour (UTC)',
   day_of_week: 'Weekday',
   age_days: 'Days overdue',
+}
+
+/** Amounts of a row are in the one currency that was asked for, or else in the row's own. */
+const AMOUNT: Unit = { currency: ['in_currency', 'currency_code'] }
+/** Amounts of an order or payment, in an answer or in the fact itself. */
+const OWN: Unit = { currency: ['currency_code', 'currency_id'] }
+
+/** What numbers are in, in answers and in facts. */
+export const units: NonNullable<Dashboard['units']> = {
+  ...unitOf(
+    AMOUNT,
+    'amount amount_before amount_in amount_out amount_in_before amount_out_before amount_unpaid',
+  ),
+  ...unitOf(AMOUNT, 'amount_net amount_due amount_sold amount_bought amount_now amount_then'),
+  ...unitOf(AMOUNT, 'before_amount created_amount raised_amount lowered_amount deleted_amount'),
+  ...unitOf(AMOUNT, 'now_amount department_amount order_amount difference'),
+  ...unitOf(AMOUNT, 'average_price first_price last_price'),
+  ...unitOf(AMOUNT, 'lowest_price lower_quartile median_price upper_quartile highest_price'),
+  ...unitOf(OWN, 'own_amount own_amount_in own_amount_out unit_price item_unit_price'),
+  payment_amount: { currency: ['payment_currency_code', 'currency_code', 'currency_id'] },
+  rate: { currency: ['in_currency', 'quote_currency'] },
+  ...unitOf('bags', 'units units_before units_last units_change units_now units_then units_sold'),
+  ...unitOf('%', 'share cumulative_share change_ratio'),
+  ...unitOf('items', 'quantity quantity_before item_quantity'),
+}
+
+/** What an order is worth. */
+export const totals: NonNullable<Dashboard['totals']> = {
+  sales_order: ['units_sold', 'unit_price'],
+  purchase_order: ['item_quantity', 'item_unit_price'],
+}
+
+/** Ids beside the name of the same thing, and places that only sort. */
+export const unlisted: NonNullable<Dashboard['unlisted']> = [
+  'counterparty_id',
+  'staff_id',
+  'location_id',
+  'age_position',
+]
+
+function unitOf(unit: Unit, columns: string): Record<string, Unit> {
+  return Object.fromEntries(columns.split(' ').map((column) => [column, unit]))
 }
 
 /** Where the cells of a column lead. */

@@ -1,5 +1,5 @@
 import type { Dashboard, Filter, Page } from '../../platform/project/dashboard.ts'
-import { labels, links } from './columns.ts'
+import { labels, links, totals, units, unlisted } from './columns.ts'
 import { rates } from './panels/amounts.ts'
 import {
   booksAsOf,
@@ -211,6 +211,9 @@ export const dashboard: Dashboard = {
   filters,
   labels,
   links,
+  units,
+  totals,
+  unlisted,
 }
 
 function choice(name: string, more: { label: string; all: string; adds?: string }): Filter {

@@ -4,6 +4,7 @@ import type { Row } from '../../../platform/presentation/cursor.ts'
 /** An answer whose cells are read by the names of its columns. */
 export interface AnswerTable {
   readonly rows: readonly Row[]
+  has(column: string): boolean
   /** The cell as Postgres prints it, empty for null. Throws if there is no such column. */
   text(row: Row, column: string): string
   /** The cell as a floating-point number, 0 for null. Throws if there is no such column. */
@@ -23,6 +24,7 @@ export function tableOf({ columns, rows }: Pick<Answer, 'columns' | 'rows'>): An
   const text = (row: Row, column: string): string => row[placeOf(column)] ?? ''
   return {
     rows,
+    has: (column) => places.has(column),
     text,
     number: (row, column) => Number(row[placeOf(column)] ?? 0),
     label: (row, columnNames) => columnNames.map((column) => text(row, column)).join(' '),
@@ -39,6 +41,14 @@ export function splitTable(table: AnswerTable, by: string): { name: string; tabl
   return [...groups].map(([name, rows]) => ({ name, table: { ...table, rows } }))
 }
 
+/** Multiplies decimal numbers exactly. The result has as many decimals as all of them together. */
+export function multiplyDecimals(numbers: readonly string[]): string {
+  const parts = numbers.map((text) => text.split('.'))
+  const scale = parts.reduce((sum, [, rest = '']) => sum + rest.length, 0)
+  const product = parts.reduce((all, [whole = '0', rest = '']) => all * BigInt(whole + rest), 1n)
+  return withDecimals(product, scale)
+}
+
 /** Adds decimal numbers exactly and returns a decimal number with all of their digits. */
 export function addDecimals(numbers: readonly string[]): string {
   const scale = Math.max(0, ...numbers.map((text) => text.split('.')[1]?.length ?? 0))
@@ -46,7 +56,11 @@ export function addDecimals(numbers: readonly string[]): string {
     const [whole = '0', rest = ''] = text.split('.')
     return total + BigInt(whole + rest.padEnd(scale, '0'))
   }, 0n)
-  if (scale === 0) return String(sum)
-  const digits = String(sum < 0n ? -sum : sum).padStart(scale + 1, '0')
-  return `${sum < 0n ? '-' : ''}${digits.slice(0, -scale)}.${digits.slice(-scale)}`
+  return withDecimals(sum, scale)
+}
+
+function withDecimals(number: bigint, scale: number): string {
+  if (scale === 0) return String(number)
+  const digits = String(number < 0n ? -number : number).padStart(scale + 1, '0')
+  return `${number < 0n ? '-' : ''}${digits.slice(0, -scale)}.${digits.slice(-scale)}`
 }

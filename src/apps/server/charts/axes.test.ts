@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
-import { amountAxis, formatAmount, legendBesideOrBelow, shortNumber } from './axes.ts'
+import { amountAxis, endRoomPx, legendBesideOrBelow, shortNumber } from './axes.ts'
 import type { Theme } from './theme.ts'
+import { formatAmount, formatInUnit } from './units.ts'
 
 const theme = (widthPx: number): Theme => ({
   paper: '#ffffff',
@@ -38,7 +39,24 @@ it('legendBesideOrBelow() goes to the right only if there is room', () => {
     legend: { orient: 'vertical', right: 0, data: names },
   })
   expect(legendBesideOrBelow(names, theme(400))).toMatchObject({
-    grid: { right: 8, bottom: 50 },
-    legend: { bottom: 0, data: names },
+    grid: { right: 8, bottom: 40 },
+    legend: { bottom: 4, data: names },
   })
+})
+
+it('endRoomPx() grows with the longest text', () => {
+  expect(endRoomPx(['1 k', '−1.23 bn'])).toBeGreaterThan(endRoomPx(['1 k', '1.2 k']))
+  expect(endRoomPx(['−999.99 bn'])).toBeGreaterThanOrEqual(10 * 6.5)
+})
+
+it('legendBesideOrBelow() leaves room below for every row of names', () => {
+  const names = ['agreed delivery date', 'agreed delivery location', 'units sold', 'unit price']
+  expect(legendBesideOrBelow(names, theme(280)).grid.bottom).toBe(3 * 26 + 14)
+})
+
+it('formatInUnit() writes the currency of money in front, and other units behind', () => {
+  expect(formatInUnit(-1234.5, 'GBP')).toBe('GBP −1,234.50')
+  expect(formatInUnit('12100', 'bags')).toBe('12,100 bags')
+  expect(formatInUnit(12100, undefined)).toBe('12,100')
+  expect(formatInUnit('-', 'GBP')).toBe('-')
 })

@@ -1,14 +1,18 @@
 import type { EChartsOption } from 'echarts'
 import { roundNumber } from '../../format.ts'
 import { textStyle, type Theme } from './theme.ts'
+import { formatInUnit } from './units.ts'
+
+/** More than the width of a usual letter or digit, at the size of `textStyle`. */
+const LETTER_PX = 7
 
 /** What every drawing starts from: font, animation and tooltip. */
-export function baseOption(theme: Theme): EChartsOption {
+export function baseOption(theme: Theme, { unit }: { unit?: string } = {}): EChartsOption {
   return {
     animation: !theme.isStill,
     animationDuration: 350,
     textStyle: { fontFamily: theme.font, color: theme.ink },
-    tooltip: { ...tooltip(theme), valueFormatter: formatAmount },
+    tooltip: { ...tooltip(theme), valueFormatter: (value) => formatInUnit(value, unit) },
   }
 }
 
@@ -24,14 +28,6 @@ export function tooltip(theme: Theme) {
     padding: [7, 10],
     textStyle: { color: theme.ink, fontFamily: theme.font, fontSize: 12 },
   }
-}
-
-/** A value for a tooltip, rounded to cents; text stays unchanged. */
-export function formatAmount(value: unknown): string {
-  const number = Number(value)
-  return Number.isFinite(number)
-    ? number.toLocaleString('en-GB', { maximumFractionDigits: 2 })
-    : String(value)
 }
 
 /** `8 m`: a number for an axis, without zeros at the end. */
@@ -70,9 +66,22 @@ export function legendBesideOrBelow(names: readonly string[], theme: Theme) {
         },
       }
     : {
-        grid: { ...grid, right: 8, bottom: names.length * 12 + 26 },
-        legend: { ...legend(theme), bottom: 0, left: 0, data },
+        grid: { ...grid, right: 8, bottom: legendRows(names, theme) * LEGEND_ROW_PX + 14 },
+        legend: { ...legend(theme), bottom: 4, left: 0, data },
       }
+}
+
+const LEGEND_ROW_PX = 26
+
+/** In how many rows a lying legend is laid out at most. */
+function legendRows(names: readonly string[], { widthPx }: Theme): number {
+  let [rows, usedPx] = [1, 0]
+  for (const { length } of names) {
+    const wantedPx = length * LETTER_PX + 34
+    if (usedPx > 0 && usedPx + wantedPx > widthPx) [rows, usedPx] = [rows + 1, 0]
+    usedPx += wantedPx
+  }
+  return rows
 }
 
 /** An axis of weeks or months, from left to right. */
@@ -103,13 +112,27 @@ export function amountAxis(theme: Theme) {
   }
 }
 
-/** Axes for lying bars: rows from the top, with their names to the left and room for values. */
+/** The room that the longest of the texts needs at the end of a bar or a line. */
+export function endRoomPx(texts: readonly string[]): number {
+  return Math.max(0, ...texts.map(({ length }) => length)) * LETTER_PX + 14
+}
+
+/**
+ * Axes for lying bars: rows from the top, with their names to the left and room for the texts at
+ * their ends.
+ */
 export function lyingAxes(
   labels: readonly string[],
-  { theme, hasLegend }: { theme: Theme; hasLegend: boolean },
+  { theme, hasLegend, ends = [] }: { theme: Theme; hasLegend: boolean; ends?: readonly string[] },
 ) {
   return {
-    grid: { left: 2, right: 62, top: hasLegend ? 26 : 4, bottom: 2, containLabel: true },
+    grid: {
+      left: 2,
+      right: endRoomPx(ends),
+      top: hasLegend ? 26 : 4,
+      bottom: 2,
+      containLabel: true,
+    },
     legend: hasLegend ? { ...legend(theme), top: 0, left: 0 } : { show: false },
     xAxis: {
       ...amountAxis(theme),

@@ -108,12 +108,21 @@ function sayAll(labels: readonly string[], series: readonly BarSeries[]): string
 }
 
 /** Draws each value to the right of its bar; of a stack, the total. */
-export function barsOption({ labels, series }: BarsPlot, theme: Theme): EChartsOption {
+export function barsOption(plot: BarsPlot, theme: Theme): EChartsOption {
+  const { labels, series } = plot
+  const ends = series.flatMap((_, place) => endsOf(series, place)).map(roundNumber)
   return {
-    ...baseOption(theme),
-    ...lyingAxes(labels, { theme, hasLegend: series.length > 1 }),
+    ...baseOption(theme, plot),
+    ...lyingAxes(labels, { theme, hasLegend: series.length > 1, ends }),
     series: series.map((one, place) => barSeries(one, { all: series, place, theme })),
   }
+}
+
+/** The values at the ends of the bars in a series: their own, or the totals of a stack. */
+function endsOf(all: readonly BarSeries[], place: number): readonly number[] {
+  const values = all[place]?.values ?? []
+  if (!all.some(({ isStacked }) => isStacked === true)) return values
+  return values.map((_, at) => all.reduce((sum, each) => sum + (each.values[at] ?? 0), 0))
 }
 
 function barSeries(
@@ -121,9 +130,7 @@ function barSeries(
   { all, place, theme }: { all: readonly BarSeries[]; place: number; theme: Theme },
 ) {
   const isStack = all.some(({ isStacked }) => isStacked === true)
-  const totals = values.map((value, at) =>
-    isStack ? all.reduce((sum, each) => sum + (each.values[at] ?? 0), 0) : value,
-  )
+  const totals = endsOf(all, place)
   const isLight = isHatched || isPale
   return {
     type: 'bar' as const,

@@ -1,8 +1,9 @@
 import type { EChartsOption } from 'echarts'
 import type { BoxesChart } from '../../../platform/project/dashboard.ts'
-import { amountAxis, baseOption, formatAmount, lyingAxes, tooltip } from './axes.ts'
+import { amountAxis, baseOption, lyingAxes, tooltip } from './axes.ts'
 import { type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
 import { mix, type Theme } from './theme.ts'
+import { formatInUnit } from './units.ts'
 
 /** Lying boxes: lowest, quartiles and highest. */
 export interface BoxesPlot extends PlotFrame {
@@ -28,16 +29,22 @@ export function plotBoxes(chart: BoxesChart, { table }: PlotSource): UnnamedPlot
 }
 
 /** Draws the boxes on an axis that need not begin at zero. */
-export function boxesOption({ labels, fives }: BoxesPlot, theme: Theme): EChartsOption {
+export function boxesOption(plot: BoxesPlot, theme: Theme): EChartsOption {
+  const { labels, fives, aside, unit } = plot
   return {
-    ...baseOption(theme),
+    ...baseOption(theme, plot),
     ...lyingAxes(labels, { theme, hasLegend: false }),
     grid: { left: 2, right: 14, top: 4, bottom: 2, containLabel: true },
     xAxis: { ...amountAxis(theme), scale: true },
-    tooltip: { ...tooltip(theme), trigger: 'item', valueFormatter: (value) => formatAmount(value) },
+    tooltip: {
+      ...tooltip(theme),
+      trigger: 'item',
+      valueFormatter: (value) => formatInUnit(value, unit),
+    },
     series: [
       {
         type: 'boxplot',
+        name: aside,
         layout: 'vertical',
         boxWidth: [8, 13],
         data: fives.map((five) => [...five]),

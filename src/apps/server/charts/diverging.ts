@@ -4,7 +4,6 @@ import { formatShortDay, roundNumber } from '../../format.ts'
 import {
   amountAxis,
   baseOption,
-  formatAmount,
   legend,
   lyingAxes,
   shortNumber,
@@ -13,6 +12,7 @@ import {
 } from './axes.ts'
 import { type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
 import { mix, stripes, textStyle, type Theme } from './theme.ts'
+import { formatInUnit } from './units.ts'
 
 /** Bars to two sides: what comes in to one, what goes out to the other. */
 export interface DivergingPlot extends PlotFrame {
@@ -68,7 +68,7 @@ function sumOf(values: readonly number[]): string {
  * Draws what goes out striped, to the other side of zero, and writes every amount without a sign.
  */
 export function divergingOption(plot: DivergingPlot, theme: Theme): EChartsOption {
-  const { labels, names, complete } = plot
+  const { labels, names, complete, unit } = plot
   const axis = {
     ...amountAxis(theme),
     axisLabel: {
@@ -81,7 +81,7 @@ export function divergingOption(plot: DivergingPlot, theme: Theme): EChartsOptio
     ...baseOption(theme),
     tooltip: {
       ...tooltip(theme),
-      valueFormatter: (value: unknown) => formatAmount(Math.abs(Number(value))),
+      valueFormatter: (value: unknown) => formatInUnit(Math.abs(Number(value)), unit),
     },
     legend: { ...legend(theme), top: 0, left: 0, data: [...names] },
     series: bothSeries(plot, theme),

@@ -4,9 +4,10 @@ import type { Row } from '../../../platform/presentation/cursor.ts'
 import type { DumbbellChart } from '../../../platform/project/dashboard.ts'
 import { formatDay, roundNumber } from '../../format.ts'
 import { tableOf } from './answer-table.ts'
-import { baseOption, legend, lyingAxes } from './axes.ts'
+import { baseOption, legend, lyingAxes, tooltip } from './axes.ts'
 import { type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
 import { textStyle, type Theme } from './theme.ts'
+import { formatInUnit } from './units.ts'
 
 /** Two dots a row, and the way from one to the other. */
 export interface DumbbellPlot extends PlotFrame {
@@ -66,11 +67,16 @@ type Way = readonly [from: number, to: number]
 
 /** Draws the way as a thin bar that floats on an invisible one, with a dot at each end. */
 export function dumbbellOption(plot: DumbbellPlot, theme: Theme): EChartsOption {
-  const { labels, from, to, names } = plot
+  const { labels, from, to, names, unit } = plot
   const ways = from.map((value, place): Way => [value, to[place] ?? 0])
+  const ends = ways.map(([a, b]) => `▲ ${roundNumber(Math.abs(b - a))}`)
   return {
     ...baseOption(theme),
-    ...lyingAxes(labels, { theme, hasLegend: true }),
+    tooltip: {
+      ...tooltip(theme),
+      valueFormatter: (value) => formatInUnit(Array.isArray(value) ? value[0] : value, unit),
+    },
+    ...lyingAxes(labels, { theme, hasLegend: true, ends }),
     series: [
       ...wayBars(ways, theme),
       ...endDots(ways, { names, theme }),

@@ -4,6 +4,7 @@ import { roundNumber } from '../../format.ts'
 import { baseOption, tooltip } from './axes.ts'
 import type { PlotFrame, PlotSource, UnnamedPlot } from './plot.ts'
 import { mix, textStyle, type Theme } from './theme.ts'
+import { formatAmount } from './units.ts'
 
 /** Cells by hour and day, darker the more there is. */
 export interface HeatmapPlot extends PlotFrame {
@@ -13,7 +14,7 @@ export interface HeatmapPlot extends PlotFrame {
   /** Place in `xs`, place in `ys`, value. */
   readonly cells: readonly (readonly [number, number, number])[]
   /** What the values count. */
-  readonly unit: string
+  readonly counted: string
 }
 
 /**
@@ -46,7 +47,7 @@ export function plotHeatmap(
     xs,
     ys,
     cells,
-    unit,
+    counted: unit,
     aside: '',
     sentence: `${unit} by ${axes}; the most, ${roundNumber(most)}, on ${ys[y]} at ${xs[x]}:00.`,
     heightPx: ys.length * 34 + 60,
@@ -55,7 +56,7 @@ export function plotHeatmap(
 
 /** Draws the cells between paper and the plot's colour, and their values if there is room. */
 export function heatmapOption(plot: HeatmapPlot, theme: Theme): EChartsOption {
-  const { xs, ys, cells, unit } = plot
+  const { xs, ys, cells, counted: unit } = plot
   const most = Math.max(...cells.map(([, , value]) => value))
   const quietAxis = { axisLine: { show: false }, axisTick: { show: false } }
   return {
@@ -65,7 +66,7 @@ export function heatmapOption(plot: HeatmapPlot, theme: Theme): EChartsOption {
       trigger: 'item',
       formatter: (params) => {
         const [x = 0, y = 0, value = 0] = (params as { value: number[] }).value
-        return `${ys[y]} ${xs[x]}:00, ${value} ${unit}`
+        return `${ys[y]} ${xs[x]}:00, ${formatAmount(value)} ${unit}`
       },
     },
     grid: { left: 4, right: 4, top: 4, bottom: 2, containLabel: true },
@@ -93,7 +94,7 @@ export function heatmapOption(plot: HeatmapPlot, theme: Theme): EChartsOption {
         })),
         label: {
           show: theme.widthPx > 420,
-          formatter: (params) => String((params.value as number[])[2] ?? ''),
+          formatter: (params) => roundNumber((params.value as number[])[2] ?? 0),
           fontFamily: theme.font,
           fontSize: 10,
         },

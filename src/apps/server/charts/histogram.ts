@@ -5,6 +5,7 @@ import type { AnswerTable } from './answer-table.ts'
 import { amountAxis, baseOption } from './axes.ts'
 import type { PlotFrame, PlotSource, UnnamedPlot } from './plot.ts'
 import { mix, stripes, textStyle, type Theme } from './theme.ts'
+import { formatAmount } from './units.ts'
 
 /** Vertical bars over whole numbers, and one more for rows without a number. */
 export interface HistogramPlot extends PlotFrame {
@@ -64,7 +65,7 @@ function countBars(chart: HistogramChart, { rows, text, number }: AnswerTable): 
 
 /** Draws the bar without a number in the colour of what is bad, striped. */
 export function histogramOption(plot: HistogramPlot, theme: Theme): EChartsOption {
-  const { labels, values, axis } = plot
+  const { labels, values, axis, valueName = 'Rows' } = plot
   return {
     ...baseOption(theme),
     grid: { left: 4, right: 8, top: 22, bottom: 22, containLabel: true },
@@ -83,6 +84,11 @@ export function histogramOption(plot: HistogramPlot, theme: Theme): EChartsOptio
     series: [
       {
         type: 'bar',
+        name: valueName,
+        tooltip: {
+          valueFormatter: (value, place) =>
+            `${formatAmount(value)}${Number.isNaN(Number(labels[place])) ? '' : `, ${axis} ${labels[place]}`}`,
+        },
         barCategoryGap: '20%',
         barMaxWidth: 64,
         data: values.map((value, place) => ({

@@ -1,9 +1,10 @@
 import type { EChartsOption } from 'echarts'
 import type { LinesChart } from '../../../platform/project/dashboard.ts'
 import { formatShortDay, roundNumber, roundRate } from '../../format.ts'
-import { amountAxis, baseOption, timeAxis, tooltip } from './axes.ts'
+import { amountAxis, baseOption, endRoomPx, timeAxis } from './axes.ts'
 import { type PlotFrame, type PlotSource, STANDING_PX, type UnnamedPlot } from './plot.ts'
 import { textStyle, type Theme } from './theme.ts'
+import { formatInUnit, isCurrency } from './units.ts'
 
 /** A line over weeks or months. Its parts to and from one that is not whole are dashed. */
 export interface LinesPlot extends PlotFrame {
@@ -19,11 +20,12 @@ export interface LinesPlot extends PlotFrame {
 /** Plots a line from rows, one a week or month. Throws what `AnswerTable` throws. */
 export function plotLines(
   chart: LinesChart,
-  { table, labels }: PlotSource,
+  { table, labels, withCurrency }: PlotSource,
 ): UnnamedPlot<LinesPlot> {
   const { rows, text, number } = table
   const { step, isRate = false } = chart
-  const round = isRate ? roundRate : roundNumber
+  const round = (value: number): string =>
+    withCurrency(isRate ? roundRate(value) : roundNumber(value))
   const values = rows.map((row) => number(row, chart.y))
   const complete = rows.map((row) => text(row, chart.complete) === 't')
   const plot = {
@@ -59,15 +61,22 @@ export function plotLines(
  * value.
  */
 export function linesOption(plot: LinesPlot, theme: Theme): EChartsOption {
-  const { labels, complete, isRate } = plot
+  const { labels, values, complete, isRate } = plot
+  const round = isRate ? roundRate : roundNumber
+  const last = complete.lastIndexOf(true)
   const amounts = amountAxis(theme)
   return {
     ...baseOption(theme),
-    grid: { left: 4, right: 14, top: 20, bottom: 2, containLabel: true },
+    grid: {
+      left: 4,
+      right: endRoomPx([round(values[last] ?? 0)]) / 2,
+      top: 20,
+      bottom: 2,
+      containLabel: true,
+    },
     xAxis: timeAxis(labels, theme),
     ...(isRate
       ? {
-          tooltip: { ...tooltip(theme), valueFormatter: (value) => roundRate(Number(value)) },
           yAxis: {
             ...amounts,
             scale: true,
@@ -81,12 +90,14 @@ export function linesOption(plot: LinesPlot, theme: Theme): EChartsOption {
   }
 }
 
-function wholeSeries({ labels, values, complete, isRate }: LinesPlot, theme: Theme) {
+function wholeSeries(plot: LinesPlot, theme: Theme) {
+  const { labels, values, complete, isRate, valueName = 'Value' } = plot
   const last = complete.lastIndexOf(true)
   const round = isRate ? roundRate : roundNumber
   return {
     type: 'line' as const,
-    name: 'whole',
+    name: valueName,
+    tooltip: { valueFormatter: (_: unknown, place: number) => sayPoint(plot, place) },
     data: values.map((value, place) => {
       if (complete[place] !== true) return '-'
       if (place !== last) return value
@@ -97,6 +108,18 @@ function wholeSeries({ labels, values, complete, isRate }: LinesPlot, theme: The
     lineStyle: { width: 2, color: theme.main },
     itemStyle: { color: theme.main },
   }
+}
+
+/** The value at a place, with its unit, and whether its week or month is not whole. */
+function sayPoint({ values, complete, isRate, unit }: LinesPlot, place: number): string {
+  const value = values[place] ?? 0
+  const rate = roundRate(value)
+  const said = !isRate
+    ? formatInUnit(value, unit)
+    : unit !== undefined && isCurrency(unit)
+      ? `${unit} ${rate}`
+      : rate
+  return complete[place] === true ? said : `${said}, not whole`
 }
 
 function partSeries({ values, complete }: LinesPlot, theme: Theme) {

@@ -34,21 +34,22 @@ export function plotPareto(chart: ParetoChart, { table }: PlotSource): UnnamedPl
   }
 }
 
-const SERIES = { amount: 'amount', share: 'share so far' }
+const SHARE = 'share so far'
 
 /** Draws the amounts from the left, and the cumulative share on a separate axis beneath. */
 export function paretoOption(plot: ParetoPlot, theme: Theme): EChartsOption {
-  const base = lyingAxes(plot.labels, { theme, hasLegend: true })
+  const ends = plot.values.map(roundNumber)
+  const base = lyingAxes(plot.labels, { theme, hasLegend: true, ends })
+  const { valueName = 'Amount' } = plot
   return {
-    ...baseOption(theme),
+    ...baseOption(theme, plot),
     ...base,
-    grid: { ...base.grid, right: 52 },
-    legend: { ...base.legend, data: [SERIES.amount, SERIES.share] },
+    legend: { ...base.legend, data: [valueName, SHARE] },
     xAxis: [base.xAxis, shareAxis(theme)],
     series: [
       {
         type: 'bar',
-        name: SERIES.amount,
+        name: valueName,
         barMaxWidth: 18,
         data: [...plot.values],
         itemStyle: { color: mix(theme.paper, theme.main, 0.4) },
@@ -61,7 +62,7 @@ export function paretoOption(plot: ParetoPlot, theme: Theme): EChartsOption {
       },
       {
         type: 'line',
-        name: SERIES.share,
+        name: SHARE,
         xAxisIndex: 1,
         symbol: 'circle',
         symbolSize: 6,

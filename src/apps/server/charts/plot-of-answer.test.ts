@@ -22,7 +22,9 @@ const theme: Theme = {
 function draw(chart: DrawnChart, names: string, rows: readonly string[]) {
   const columns = names.split(' ').map((name): ResultColumn => ({ name, kind: 'text' }))
   const cells = rows.map((row) => row.split(' ').map((cell) => (cell === '-' ? null : cell)))
-  const plots = plotsOf(chart, { columns, rows: cells, isTruncated: false } as never, (c) => c)
+  const plots = plotsOf(chart, { columns, rows: cells, isTruncated: false } as never, {
+    labels: (c) => c,
+  })
   return { plots, options: plots.map((plot) => optionOf(plot, theme)) }
 }
 
@@ -338,5 +340,54 @@ describe('plotsOf()', () => {
   it('fails if the question does not have a column', () => {
     const chart = { kind: 'histogram', x: 'gone', value: 'n' } as const
     expect(() => draw(chart, 'd n', ['1 1'])).toThrow('no column gone')
+  })
+})
+
+describe('tooltips', () => {
+  const words = {
+    labels: (column: string) => column.toUpperCase(),
+    units: {
+      amount: { currency: ['in_currency', 'currency_code'] },
+      units: 'bags',
+    },
+  }
+  const optionsOf = (chart: DrawnChart, names: string, rows: readonly string[]) => {
+    const columns = names.split(' ').map((name): ResultColumn => ({ name, kind: 'text' }))
+    const answer = { columns, rows: rows.map((row) => row.split(' ')), isTruncated: false }
+    return plotsOf(chart, answer as never, words).map((plot) => optionOf(plot, theme))
+  }
+
+  it('name the value and its currency, and say which week is not whole', () => {
+    const [option] = optionsOf(
+      { kind: 'lines', split: 'currency_code', x: 'w', y: 'amount', complete: 'ok', step: 'week' },
+      'currency_code w ok amount',
+      ['EUR 2026-01-05 t 1234567.5', 'EUR 2026-01-12 f 3'],
+    )
+    const [line] = [option?.series].flat() as {
+      name: string
+      tooltip: { valueFormatter(value: unknown, place: number): string }
+    }[]
+    expect(line?.name).toBe('AMOUNT')
+    const { valueFormatter: say } = line?.tooltip ?? {}
+    expect([say?.(0, 0), say?.('-', 1)]).toEqual(['EUR 1,234,567.50', 'EUR 3.00, not whole'])
+  })
+
+  it('name a unit that is not money', () => {
+    const chart: DrawnChart = { kind: 'bars', label: ['d'], value: 'units' }
+    const [option] = optionsOf(chart, 'd units', ['Bamboo 7680000'])
+    expect(call(option, 'tooltip', 'valueFormatter', 7680000)).toBe('7,680,000 bags')
+    expect(option?.series).toMatchObject([{ name: 'UNITS' }])
+  })
+
+  it('name no currency if the rows differ in it', () => {
+    const chart: DrawnChart = { kind: 'bars', label: ['d'], value: 'amount' }
+    const [option] = optionsOf(chart, 'd currency_code amount', ['A EUR 1000', 'B USD 2'])
+    expect(call(option, 'tooltip', 'valueFormatter', 1000)).toBe('1,000')
+  })
+
+  it('show the value of a dot, not its place', () => {
+    const chart: DrawnChart = { kind: 'dumbbell', label: ['d'], from: 'a', to: 'units', limit: 2 }
+    const [option] = optionsOf(chart, 'd a units', ['A 10 1300'])
+    expect(call(option, 'tooltip', 'valueFormatter', [1300, 0])).toBe('1,300 bags')
   })
 })

@@ -4,8 +4,9 @@ import type {
   Chart,
   ConversionChart,
   TableChart,
+  Unit,
 } from '../../../platform/project/dashboard.ts'
-import { splitTable, tableOf } from './answer-table.ts'
+import { type AnswerTable, splitTable, tableOf } from './answer-table.ts'
 import { plotBars } from './bars.ts'
 import { plotBoxes } from './boxes.ts'
 import { plotDiverging } from './diverging.ts'
@@ -16,6 +17,7 @@ import { plotLines } from './lines.ts'
 import { plotPareto } from './pareto.ts'
 import type { PlotFrame, PlotSource } from './plot.ts'
 import { plotStacked } from './stacked.ts'
+import { isCurrency } from './units.ts'
 import { plotWaterfall } from './waterfall.ts'
 
 /** The charts that are drawn. Cards and tables are text. */
@@ -49,36 +51,67 @@ const PLOTS: {
 
 /** What a chart draws from an answer, whatever its kind. */
 export type Plot = {
-  [K in Kind]: Pick<PlotFrame, 'name' | 'color'> & ReturnType<(typeof KINDS)[K]>
+  [K in Kind]: Pick<PlotFrame, 'name' | 'color' | 'unit' | 'valueName'> &
+    ReturnType<(typeof KINDS)[K]>
 }[Kind]
+
+/** What people call columns, and what the numbers in them are in. */
+export interface ColumnWords {
+  labels(column: string): string
+  readonly units?: Readonly<Record<string, Unit>> | undefined
+}
 
 /**
  * The plots of a chart: one for each value that it is split by, at most `limit` of them in a chart of
  * lines. Amounts are added exactly; only what is drawn becomes a floating-point number. Throws if the
  * chart names a column that the answer does not have.
  */
-export function plotsOf(
-  chart: DrawnChart,
-  answer: Answer,
-  labels: PlotSource['labels'],
-): readonly Plot[] {
+export function plotsOf(chart: DrawnChart, answer: Answer, words: ColumnWords): readonly Plot[] {
   const table = tableOf(answer)
   const split = 'split' in chart ? chart.split : undefined
   const groups = split === undefined ? [{ name: '', table }] : splitTable(table, split)
   const limit = chart.kind === 'lines' ? (chart.limit ?? groups.length) : groups.length
   return groups
     .slice(0, limit)
-    .map(({ name, table: own }) => plotGroup(chart, { name, source: { table: own, labels } }))
+    .map(({ name, table: own }) => plotGroup(chart, { name, table: own, words }))
 }
 
 function plotGroup<K extends Kind>(
   chart: ChartOfKind<K>,
-  { name, source }: { name: string; source: PlotSource },
+  { name, table, words }: { name: string; table: AnswerTable; words: ColumnWords },
 ): Plot {
-  const plot = PLOTS[chart.kind](chart, source)
-  const color = /^[A-Z]{3}$/.test(name) ? `--currency-${name.toLowerCase()}` : '--accent'
+  const column = valueColumnOf(chart)
+  const unit = unitOf(column, table, words)
+  const isMoney = unit !== undefined && isCurrency(unit)
+  const plot = PLOTS[chart.kind](chart, {
+    table,
+    labels: words.labels,
+    withCurrency: (amount) => (isMoney && unit !== name ? `${unit} ${amount}` : amount),
+  })
+  const color = isCurrency(name) ? `--currency-${name.toLowerCase()}` : '--accent'
   const sentence = name === '' ? capitalise(plot.sentence) : `${name}: ${plot.sentence}`
-  return { ...plot, name, color, sentence }
+  const valueName = words.labels(column)
+  return { ...plot, name, color, sentence, valueName, ...(unit === undefined ? {} : { unit }) }
+}
+
+/** The column of the values that a chart draws, or of one of them if there are several. */
+function valueColumnOf(chart: DrawnChart): string {
+  if ('value' in chart) return chart.value
+  if (chart.kind === 'lines') return chart.y
+  if (chart.kind === 'dumbbell') return chart.to
+  if (chart.kind === 'boxes') return chart.five[2]
+  if (chart.kind === 'diverging') return chart.in
+  return chart.steps.at(-1) ?? ''
+}
+
+/** What a column of the table is in. Undefined if nobody has said it, or if its rows differ. */
+function unitOf(column: string, table: AnswerTable, { units }: ColumnWords): string | undefined {
+  const unit = units?.[column]
+  if (unit === undefined || typeof unit === 'string') return unit
+  const place = unit.currency.find((name) => table.has(name))
+  if (place === undefined) return undefined
+  const found = new Set(table.rows.map((row) => table.text(row, place)).filter(Boolean))
+  return found.size === 1 ? [...found][0] : undefined
 }
 
 function capitalise(text: string): string {

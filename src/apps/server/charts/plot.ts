@@ -15,18 +15,24 @@ export interface PlotFrame {
   /** The plot in one sentence, for people who cannot see it. */
   readonly sentence: string
   readonly heightPx: number
+  /** What people call the values. Undefined if nobody has said it. */
+  readonly valueName?: string
+  /** What the values are in: a currency such as `GBP`, or a word such as `bags`. */
+  readonly unit?: string
 }
 
 /**
  * A plot before its name and colour are known: they come from the group of rows it is made from.
  */
-export type UnnamedPlot<P extends PlotFrame> = Omit<P, 'name' | 'color'>
+export type UnnamedPlot<P extends PlotFrame> = Omit<P, 'name' | 'color' | 'unit' | 'valueName'>
 
 /** The rows that a plot is made from. */
 export interface PlotSource {
   readonly table: AnswerTable
   /** What people call a column. */
   labels(column: string): string
+  /** Puts the currency in front of an amount, unless the name of the plot says it already. */
+  withCurrency(amount: string): string
 }
 
 /** The height of a plot with vertical bars or lines. */

@@ -67,15 +67,20 @@ function inWords(column: string): string {
   return column.replace(/_id$/, '').replaceAll('_', ' ')
 }
 
+function inTwoLines(month: string): string {
+  return month.replace(', ', ',\n')
+}
+
 /** Draws each place of the stack in its own colour and pattern; a month that is not whole is paler. */
 export function stackedOption(plot: StackedPlot, theme: Theme): EChartsOption {
   const { labels, series, complete } = plot
   const months = labels.map((label, at) => (complete[at] === true ? label : `${label}, not whole`))
   const names = series.map(({ name }) => name)
+  const axis = timeAxis(months, theme)
   return {
-    ...baseOption(theme),
+    ...baseOption(theme, plot),
     ...legendBesideOrBelow(names, theme),
-    xAxis: { ...timeAxis(months, theme), boundaryGap: true },
+    xAxis: { ...axis, boundaryGap: true, axisLabel: { ...axis.axisLabel, formatter: inTwoLines } },
     yAxis: { ...amountAxis(theme), minInterval: 1 },
     series: series.map(({ name, values }, place) => ({
       type: 'bar' as const,

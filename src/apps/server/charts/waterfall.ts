@@ -4,6 +4,7 @@ import { roundNumber } from '../../format.ts'
 import { amountAxis, baseOption } from './axes.ts'
 import type { PlotFrame, PlotSource, UnnamedPlot } from './plot.ts'
 import { stripes, textStyle, type Theme } from './theme.ts'
+import { formatInUnit } from './units.ts'
 
 /** Steps from a first total to a last one. */
 export interface WaterfallPlot extends PlotFrame {
@@ -48,7 +49,8 @@ interface Step {
 }
 
 /** Draws each step as a bar that floats on an invisible one, so that steps begin where others end. */
-export function waterfallOption({ labels, values }: WaterfallPlot, theme: Theme): EChartsOption {
+export function waterfallOption(plot: WaterfallPlot, theme: Theme): EChartsOption {
+  const { labels, values, unit } = plot
   const steps = stepsOf(values)
   return {
     ...baseOption(theme),
@@ -72,11 +74,11 @@ export function waterfallOption({ labels, values }: WaterfallPlot, theme: Theme)
       },
       {
         type: 'bar',
-        name: 'amount',
+        name: 'Amount',
         stack: 'steps',
         barCategoryGap: '22%',
         data: steps.map((step) => stepBar(step, theme)),
-        tooltip: { show: false },
+        tooltip: { valueFormatter: (_, place) => formatInUnit(values[place], unit) },
       },
     ],
   }

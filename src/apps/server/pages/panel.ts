@@ -166,7 +166,7 @@ function renderContent(options: PanelOptions & { readonly answer: Answer }): Mar
       return html`<p class="empty">${sayIncomparable(chart, answer)}</p>`
     }
     const title = panel.title ?? question.title
-    return renderPlots(plotsOf(chart, answer, labels), { title })
+    return renderPlots(plotsOf(chart, answer, { labels, units: dashboard.units }), { title })
   } catch (error) {
     return renderFailure(error)
   }
