@@ -2,7 +2,8 @@
 -- Grain: one row per version of an order: for sales and purchases, the 3 newest created, amended and
 -- deleted.
 -- Unit: amount in the row's own currency, the last known one for a deletion; times in UTC.
--- Note: The newest comes first. what_changed says old → new, by column name.
+-- Note: The newest comes first. what_changed says old → new, with
+-- names in place of numbers, and by how much a quantity changed.
 -- Filters: currency, department, counterparty
 with sale as (
     (
@@ -141,13 +142,72 @@ select
     n.id::integer as id,
     (
         select string_agg(
-            replace(v.key, '_', ' ') || ': ' || coalesce(b.value, '–') || ' → '
-            || coalesce(v.value, '–'),
+            replace(regexp_replace(v.key, '_id$', ''), '_', ' ') || ': ' || s.before || ' → '
+            || s.after || case
+                when v.key in ('units_sold', 'item_quantity')
+                    then ' (' || replace(
+                        to_char(v.value::numeric - b.value::numeric, 'FMSG999,999,999,990'),
+                        '-',
+                        '−'
+                    ) || ')'
+                else ''
+            end,
             ', '
             order by v.key
         )
         from jsonb_each_text(n.version) as v
         inner join jsonb_each_text(n.before) as b on b.key = v.key
+        cross join lateral (
+            select
+                max(x.said) filter (where not x.is_new) as before,
+                max(x.said) filter (where x.is_new) as after
+            from (
+                select
+                    w.is_new,
+                    coalesce(
+                        case
+                            when v.key in ('sales_staff_id', 'staff_id')
+                                then (
+                                    select d.first_name || ' ' || d.last_name
+                                    from dim_staff as d
+                                    where d.staff_id = w.value::integer
+                                )
+                            when v.key = 'counterparty_id'
+                                then (
+                                    select d.counterparty_legal_name
+                                    from dim_counterparty as d
+                                    where d.counterparty_id = w.value::integer
+                                )
+                            when v.key = 'design_id'
+                                then (
+                                    select d.design_name || ' ' || d.design_id
+                                    from dim_design as d
+                                    where d.design_id = w.value::integer
+                                )
+                            when v.key = 'currency_id'
+                                then (
+                                    select d.currency_code
+                                    from dim_currency as d
+                                    where d.currency_id = w.value::integer
+                                )
+                            when v.key = 'agreed_delivery_location_id'
+                                then (
+                                    select d.city || ', ' || d.country
+                                    from dim_location as d
+                                    where d.location_id = w.value::integer
+                                )
+                            when v.key in ('units_sold', 'item_quantity')
+                                then to_char(w.value::numeric, 'FM999,999,999,990')
+                            when v.key in ('unit_price', 'item_unit_price')
+                                then n.currency_code || ' '
+                                || to_char(w.value::numeric, 'FM999,999,999,990.00')
+                        end,
+                        w.value,
+                        '–'
+                    ) as said
+                from (values (false, b.value), (true, v.value)) as w (is_new, value)
+            ) as x
+        ) as s
         where b.value is distinct from v.value
             and v.key not in (
                 'sales_record_id',
