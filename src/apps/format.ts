@@ -106,6 +106,14 @@ export function roundRate(value: number): string {
   return value.toLocaleString('en-GB', { maximumSignificantDigits: 5 })
 }
 
+/** A share as a percentage: 0.1234 as `12.3 %`. Any other text stays unchanged. */
+export function formatShare(text: string): string {
+  const percent = Number(text) * 100
+  if (text === '' || Number.isNaN(percent)) return text
+  const digits = percent.toLocaleString('en-GB', { maximumFractionDigits: 1 })
+  return `${digits.replace('-', '−')} %`
+}
+
 /** A ratio as a signed percentage: 0.123 as `+12 %`, 0.0123 as `+1.2 %`. */
 export function formatRatio(ratio: number): string {
   const percent = Math.abs(ratio * 100)

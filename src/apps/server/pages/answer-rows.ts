@@ -2,7 +2,7 @@ import { html } from 'hono/html'
 import type { Answer } from '../../../platform/presentation/answer.ts'
 import type { ResultColumn, Row } from '../../../platform/presentation/cursor.ts'
 import type { Dashboard, TableChart } from '../../../platform/project/dashboard.ts'
-import { formatCount, formatDecimal, formatMomentUtc } from '../../format.ts'
+import { formatCount, formatDecimal, formatMomentUtc, formatShare } from '../../format.ts'
 import type { Markup } from '../markup.ts'
 
 /** The most rows that a table shows; the CSV has them all. */
@@ -16,26 +16,38 @@ export function labelOf({ labels }: Pick<Dashboard, 'labels'>, column: string): 
   return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
+/** What a table needs to know about columns. */
+type TableWords = Pick<Dashboard, 'labels' | 'links' | 'units' | 'unlisted'>
+
 /** How an answer is shown as a table. */
 export interface TableOptions {
-  readonly dashboard: Pick<Dashboard, 'labels' | 'links'>
+  readonly dashboard: TableWords
   /** Describes the table to people who cannot see it. */
   readonly label: string
   /** The columns and the number of rows to show; all columns without it. */
   readonly chart?: TableChart
 }
 
-/** An answer as a table in a scroller of its own, which the keyboard can reach. */
+/** With more columns than this, a narrow window shows each row as a card. */
+export const MAX_NARROW_COLUMNS = 3
+
+/**
+ * An answer as a table in a scroller of its own, which the keyboard can reach. In a narrow window a
+ * row with many cells becomes a card that begins with its amount.
+ */
 export function renderAnswerRows(
   answer: Pick<Answer, 'columns' | 'rows' | 'isTruncated'>,
   { dashboard, label, chart }: TableOptions,
 ): Markup {
   const { columns, rows } = answer
-  const shown = chart === undefined ? columns : chart.columns.map((name) => find(columns, name))
+  const listed = columns.filter(({ name }) => dashboard.unlisted?.includes(name) !== true)
+  const shown = chart === undefined ? listed : chart.columns.map((name) => find(columns, name))
   const places = shown.map((column) => columns.indexOf(column))
   const limit = chart?.limit ?? MAX_ROWS
+  const view = viewOf(answer, { dashboard, shown })
+  const stack = shown.length > MAX_NARROW_COLUMNS ? 'stack' : ''
   return html`<div
-    class="table-wrap ${Math.min(rows.length, limit) > 18 ? 'tall' : ''}"
+    class="table-wrap ${stack} ${Math.min(rows.length, limit) > 18 ? 'tall' : ''}"
     tabindex="0"
     role="region"
     aria-label="Table: ${label}"
@@ -56,7 +68,7 @@ export function renderAnswerRows(
         ${rows.slice(0, limit).map(
           (row) =>
             html`<tr>
-              ${places.map((place) => renderCell(columns, row, { place, dashboard }))}
+              ${places.map((place) => renderCell(row, place, view))}
             </tr>`,
         )}
       </tbody>
@@ -87,21 +99,74 @@ function isQuantity(name: string, kind: ResultColumn['kind']): boolean {
   return kind === 'number' && !/(^|_)id$/.test(name)
 }
 
-function renderCell(
-  columns: readonly ResultColumn[],
-  row: Row,
-  { place, dashboard }: { place: number; dashboard: Pick<Dashboard, 'links'> },
-): Markup {
+/** How the cells of a table are shown. */
+interface View {
+  readonly columns: readonly ResultColumn[]
+  readonly dashboard: TableWords
+  /** The first amount: where a card begins. Undefined if the table has none. */
+  readonly lead: string | undefined
+  /** The column that says the currency of the amount which leads. */
+  readonly currency: string | undefined
+  /** The names of the columns that the table shows. */
+  readonly shown: ReadonlySet<string>
+}
+
+function viewOf(
+  { columns }: Pick<Answer, 'columns'>,
+  { dashboard, shown }: { dashboard: TableWords; shown: readonly ResultColumn[] },
+): View {
+  const view = {
+    columns,
+    dashboard,
+    shown: new Set(shown.map(({ name }) => name)),
+  }
+  const lead = shown.find(({ name }) => currencyColumn(name, view) !== undefined)?.name
+  return { ...view, lead, currency: lead === undefined ? lead : currencyColumn(lead, view) }
+}
+
+/** The column of the answer that says in which currency another one is. */
+function currencyColumn(
+  name: string,
+  { columns, dashboard }: Pick<View, 'columns' | 'dashboard'>,
+): string | undefined {
+  const unit = dashboard.units?.[name]
+  if (typeof unit !== 'object') return undefined
+  return unit.currency.find((each) => columns.some((column) => column.name === each))
+}
+
+function renderCell(row: Row, place: number, view: View): Markup {
+  const { columns, dashboard } = view
   const { name = '', kind = 'text' } = columns[place] ?? {}
   const cell = row[place] ?? null
-  if (cell === null) return html`<td class="muted">–</td>`
-  if (isQuantity(name, kind)) return html`<td class="number">${formatDecimal(cell)}</td>`
+  const label = labelOf(dashboard, name)
+  if (cell === null) return html`<td class="muted none" data-label="${label}">–</td>`
+  if (isQuantity(name, kind)) {
+    const lead = name === view.lead ? ' lead' : ''
+    const said = sayQuantity(cell, { name, row, view })
+    return html`<td class="number${lead}" data-label="${label}">${said}</td>`
+  }
   const text =
     kind === 'moment' ? formatMomentUtc(cell) : kind === 'boolean' ? yesNo(cell) : inWords(cell)
   const href = linkOf(columns, row, { name, dashboard })
-  return html`<td class="${kind === 'date' || kind === 'moment' ? 'time' : ''}">
+  const role = name === view.currency ? 'currency' : ''
+  return html`<td
+    class="${kind === 'date' || kind === 'moment' ? 'time' : role}"
+    data-label="${label}"
+  >
     ${href === undefined ? text : html`<a href="${href}">${text}</a>`}
   </td>`
+}
+
+/** A number with its thousands grouped; money with its currency, unless the table shows that too. */
+function sayQuantity(
+  cell: string,
+  { name, row, view }: { name: string; row: Row; view: View },
+): string {
+  if (view.dashboard.units?.[name] === '%') return formatShare(cell)
+  const currency = currencyColumn(name, view)
+  if (currency === undefined || view.shown.has(currency)) return formatDecimal(cell)
+  const code = row[view.columns.findIndex((each) => each.name === currency)] ?? ''
+  return `${code} ${formatDecimal(cell)}`.trim()
 }
 
 /** `SALES_RECEIPT` and `sales_order` as words. Any other text stays unchanged. */

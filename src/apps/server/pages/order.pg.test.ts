@@ -89,6 +89,9 @@ describe('the page of an order', () => {
     expect(lines).toHaveLength(2)
     expect(lines[0]).toMatch(/created<\/span\s*>.*record 1, <a href="\/run\/1">batch 1<\/a>/s)
     expect(lines[1]).toContain('units sold <del>10</del> → <ins>12</ins>')
+    expect(lines[1]).toContain('</ins> <span class="muted">(+2)</span>')
+    expect(lines[0]).toContain('total GBP ')
+    expect(lines[1]).toMatch(/total <del>GBP [\d,.]+<\/del> → <ins>GBP [\d,.]+<\/ins>/)
     expect(lines[1]).toContain(
       '<del>Bee <span class="muted">1</span></del> → <ins>&lt;img src=x onerror=alert(1)&gt; <span class="muted">2</span></ins>',
     )
@@ -137,13 +140,13 @@ describe('the page of an order', () => {
     const page = await pageOf('/order/sales_order/1')
     expect(page).toContain('<a href="/order/payment/1">1</a>')
     expect(page).toContain('sales receipt')
-    expect(page).toContain('<td class="number">30.00</td>')
+    expect(page).toContain('<td class="number lead" data-label="Amount">30.00</td>')
     expect(system.entries).toEqual([
       { event: 'payments_read', path: '/order/sales_order/1', status: 200, subject: 'local' },
     ])
     const other = await pageOf('/order/sales_order/1', ['analyst'])
     expect(other).toContain('Only the group finance may see payments.')
-    expect(other).not.toMatch(/sales receipt|30\.00/)
+    expect(other).not.toMatch(/sales receipt|>30\.00</)
     expect(system.entries).toHaveLength(1)
   })
 
@@ -151,6 +154,9 @@ describe('the page of an order', () => {
     const page = await pageOf('/order/payment/1', ['finance'])
     expect(page).toContain('<h1>Payment 1</h1>')
     expect(page).toContain('<del>99.50</del> → <ins>30.00</ins>')
+    expect(page).toContain(
+      'GBP <del>99.50</del> → <ins>30.00</ins> <span class="muted">(−69.50)</span>',
+    )
     expect(page).toContain('sales order 1 <span class="muted">1</span></td>')
     expect(page).toContain('sales receipt <span class="muted">1</span></td>')
     expect(page).not.toContain('Its transaction and payments')

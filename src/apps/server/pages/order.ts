@@ -5,6 +5,7 @@ import { ConfigError } from '../../../platform/errors.ts'
 import { readOrigins } from '../../../platform/inspect/origins.ts'
 import { readHead } from '../../../platform/presentation/freshness.ts'
 import { type FactHistory, findFact, readHistory } from '../../../platform/presentation/history.ts'
+import type { Dashboard } from '../../../platform/project/dashboard.ts'
 import type { Fact } from '../../../platform/project/model.ts'
 import type { Project } from '../../../platform/project/project.ts'
 import { shorten } from '../../format.ts'
@@ -31,7 +32,7 @@ import { renderState, renderTimeline } from './order/timeline.ts'
 import { renderVersions, windowOf } from './order/versions.ts'
 
 /** The labels and links of a project without pages of its own. */
-const PLAIN = { labels: {}, links: {} }
+const PLAIN: Pick<Dashboard, 'labels' | 'links' | 'units' | 'totals'> = { labels: {}, links: {} }
 
 const SEARCH = [
   textParameter('table', 'The source table of the fact.'),
@@ -117,12 +118,12 @@ async function answerFact(
     const { subject } = c.get('caller')
     log({ event: 'payments_read', path: pathOf(c), status: 200, subject })
   }
-  const { labels, links } = project.presentation ?? PLAIN
-  const named = { fact, labels, names }
+  const { labels, links, units = {}, totals = {} } = project.presentation ?? PLAIN
+  const named = { fact, labels, names, units, totals }
   const body = html`${renderState(versions, project.title)}
     <div class="panels">
       ${renderTimeline(versions, named)} ${renderVersions(shown, history, named)}
-      ${renderPayments(payments, { labels, links })} ${renderOrigins(origins, shown, fact)}
+      ${renderPayments(payments, { labels, links, units })} ${renderOrigins(origins, shown, fact)}
       <section class="panel wide" aria-labelledby="h-search">
         <h2 id="h-search">Find another</h2>
         ${renderSearch(factsOf(project), { table: fact.from, key: '' })}

@@ -1,5 +1,6 @@
 import { html } from 'hono/html'
 import type { Markup } from '../../markup.ts'
+import { MAX_NARROW_COLUMNS } from '../answer-rows.ts'
 
 /** A cell of a table: text, or HTML. */
 export type Cell = string | Markup
@@ -18,7 +19,13 @@ export function renderTable({
 }): Markup {
   const numbers = new Set(numeric)
   const kind = (index: number) => (numbers.has(index) ? 'number' : '')
-  return html`<div class="table-wrap" tabindex="0" role="region" aria-label="Table: ${label}">
+  const stack = header.length > MAX_NARROW_COLUMNS ? 'stack' : ''
+  return html`<div
+    class="table-wrap ${stack}"
+    tabindex="0"
+    role="region"
+    aria-label="Table: ${label}"
+  >
     <table>
       <thead>
         <tr>
@@ -29,7 +36,15 @@ export function renderTable({
         ${rows.map(
           (row) =>
             html`<tr>
-              ${row.map((cell, index) => html`<td class="${kind(index)}">${cell}</td>`)}
+              ${row.map(
+                (cell, index) =>
+                  html`<td
+                    class="${kind(index)}${cell === '' ? ' none' : ''}"
+                    data-label="${header[index] ?? ''}"
+                  >
+                    ${cell}
+                  </td>`,
+              )}
             </tr>`,
         )}
       </tbody>

@@ -12,13 +12,12 @@ import type { Project } from '../../../../platform/project/project.ts'
 import type { Markup } from '../../markup.ts'
 import type { Presentation } from '../../presentation.ts'
 import { labelOf } from '../answer-rows.ts'
+import { type AmountContext, sayNumber } from './amounts.ts'
 
 /** Everything that is needed to show the values of a version. */
-export interface VersionContext {
-  readonly fact: Fact
+export interface VersionContext extends AmountContext {
   /** What people call a column. */
   readonly labels: Readonly<Record<string, string>>
-  readonly names: Names
 }
 
 /**
@@ -52,10 +51,13 @@ export function nameOf({ labels, names }: VersionContext, column: string): strin
 export function renderValue(
   version: FactVersion | undefined,
   column: string,
-  { names }: VersionContext,
+  context: VersionContext,
 ): Markup {
+  const { names } = context
   const value = version?.values[column]
   if (value === undefined) return html`<span class="muted" title="null">∅</span>`
   const name = names.get(column)?.get(value)
-  return name === undefined ? html`${value}` : html`${name} <span class="muted">${value}</span>`
+  return name === undefined
+    ? html`${sayNumber(version, column, context) ?? value}`
+    : html`${name} <span class="muted">${value}</span>`
 }

@@ -44,18 +44,18 @@ export async function readPayments(
 /** Renders the payments for an order, or why they are not shown. */
 export function renderPayments(
   payments: OrderPayments | undefined,
-  { labels, links }: Pick<Dashboard, 'labels' | 'links'>,
+  { labels, links, units }: Pick<Dashboard, 'labels' | 'links' | 'units'>,
 ): Markup {
   if (payments === undefined) return html``
   return html`<section class="panel wide" aria-labelledby="h-payments">
     <h2 id="h-payments">Its transaction and payments</h2>
-    ${renderContent(payments, { labels, links })}
+    ${renderContent(payments, { labels, links, ...(units === undefined ? {} : { units }) })}
   </section>`
 }
 
 function renderContent(
   payments: OrderPayments,
-  { labels, links }: Pick<Dashboard, 'labels' | 'links'>,
+  { labels, links, units }: Pick<Dashboard, 'labels' | 'links' | 'units'>,
 ): Markup {
   if (payments.kind === 'not permitted') {
     return html`<p class="empty">Only the group finance may see payments.</p>`
@@ -67,7 +67,11 @@ function renderContent(
   }
   const columns = answer.columns.map(({ name }) => name)
   return renderAnswerRows(answer, {
-    dashboard: { labels, links: { ...links, payment_id: '/order/{source_table}/{payment_id}' } },
+    dashboard: {
+      labels,
+      links: { ...links, payment_id: '/order/{source_table}/{payment_id}' },
+      ...(units === undefined ? {} : { units }),
+    },
     label: 'Payments by transaction',
     chart: { kind: 'table', columns: columns.filter((name) => name !== 'source_table') },
   })

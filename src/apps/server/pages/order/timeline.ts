@@ -3,6 +3,13 @@ import type { FactVersion } from '../../../../platform/presentation/history.ts'
 import { formatMomentUtc, formatNumber } from '../../../format.ts'
 import type { Markup } from '../../markup.ts'
 import { tag } from '../operations/table.ts'
+import {
+  currencyOfValue,
+  describeTotal,
+  sayBareNumber,
+  renderDifference,
+  renderTotalChange,
+} from './amounts.ts'
 import { nameOf, renderValue, type VersionContext } from './names.ts'
 
 /** How many columns a line of the timeline names. The table below has them all. */
@@ -65,8 +72,11 @@ function describe(
   context: VersionContext,
 ): Markup {
   const { operation, changed } = version
-  if (operation === 'delete') return html`noticed; the last known values are kept`
-  if (before === undefined) return html``
+  if (operation === 'delete') {
+    const total = describeTotal(version, context)
+    return html`noticed; the last known values are kept${total === '' ? '' : ` · ${total}`}`
+  }
+  if (before === undefined) return html`${describeTotal(version, context)}`
   if (changed.length === 0) return html`in no column of the warehouse`
   // `last_updated` changes with everything else, so it says the least and comes last.
   const sorted = changed.toSorted((a, b) => rank(a) - rank(b))
@@ -76,8 +86,8 @@ function describe(
     .map(
       (column, place) =>
         html`${place === 0 ? '' : ' · '}${nameOf(context, column).toLowerCase()}
-        ${renderChange(version, before, { column, context })}`,
-    )}${left > 0 ? ` and ${left} more` : ''}`
+        ${renderChange(version, before, { column, context })}${renderDifference(version, before, { column, context })}`,
+    )}${renderTotalChange(version, before, context)}${left > 0 ? ` and ${left} more` : ''}`
 }
 
 function rank(column: string): number {
@@ -90,6 +100,15 @@ export function renderChange(
   before: FactVersion | undefined,
   { column, context }: { column: string; context: VersionContext },
 ): Markup {
+  const currency = currencyOfValue(version, column, context)
+  const [was, now] = [before, version].map((each) => sayBareNumber(each, column, context))
+  // Both are in one currency: it is said once, in front of both.
+  if (
+    was !== undefined &&
+    now !== undefined &&
+    currency === currencyOfValue(before, column, context)
+  )
+    return html`${currency === '' ? '' : `${currency} `}<del>${was}</del> → <ins>${now}</ins>`
   return html`<del>${renderValue(before, column, context)}</del> →
     <ins>${renderValue(version, column, context)}</ins>`
 }

@@ -1,0 +1,51 @@
+import { expect, it } from 'vitest'
+import type { ResultColumn } from '../../../platform/presentation/cursor.ts'
+import { dashboard } from '../../../totesys/presentation/pages.ts'
+import { renderAnswerRows } from './answer-rows.ts'
+
+/** The table of one row, each column written as `name:kind`. */
+async function tableOf(
+  names: string,
+  row: readonly (string | null)[],
+  chart?: { kind: 'table'; columns: string[] },
+): Promise<string> {
+  const columns = names.split(' ').map((text) => {
+    const [name = '', kind = 'text'] = text.split(':')
+    return { name, kind } as ResultColumn
+  })
+  const shown = { dashboard, label: 'test', ...(chart === undefined ? {} : { chart }) }
+  const page = await renderAnswerRows({ columns, rows: [row], isTruncated: false }, shown)
+  return String(page).replaceAll(/\s+/g, ' ')
+}
+
+it('a table leaves out an id beside the name of the same thing', async () => {
+  const table = await tableOf('counterparty_id:number counterparty orders:number', [
+    '7',
+    'Acme',
+    '1200',
+  ])
+  expect(table).not.toContain('Counterparty id')
+  expect(table).toContain('href="/counterparty?counterparty=7"')
+  expect(table).toContain('>1,200</td>')
+})
+
+it('a table shows a share as a percentage, and money with its currency or beside it', async () => {
+  const names = 'currency_code share:number amount:number'
+  const row = ['GBP', '0.1234', '-1234.50']
+  const whole = await tableOf(names, row)
+  expect(whole).toContain('>12.3 %</td>')
+  expect(whole).toContain('>−1,234.50</td>')
+  const alone = await tableOf(names, row, { kind: 'table', columns: ['amount'] })
+  expect(alone).toContain('>GBP −1,234.50</td>')
+})
+
+it('a row with many cells is a card in a narrow window and begins with its amount', async () => {
+  const names = 'created_date:date counterparty currency_code amount:number paid:boolean'
+  const row = ['2026-11-30', null, 'GBP', '12', 't']
+  const table = await tableOf(names, row)
+  expect(table).toContain('class="table-wrap stack ')
+  expect(table).toContain('<td class="number lead" data-label="Amount">12</td>')
+  expect(table).toMatch(/<td class="currency" data-label="Currency"/)
+  expect(table).toContain('<td class="muted none" data-label="Counterparty">–</td>')
+  expect(await tableOf('orders:number', ['1'])).not.toContain('stack')
+})
