@@ -56,6 +56,35 @@ export function drawAll({ isStill }: { isStill: boolean }): void {
   }
 }
 
+/**
+ * Lays the page out as wide as paper, in light, and draws its charts for that width. If the paper has
+ * another width, the drawings shrink or grow with it, because they have a view box.
+ */
+export function drawForPaper(): void {
+  document.documentElement.classList.add('paper')
+  resizeAll()
+  for (const { chart, element } of drawings) {
+    const box = `0 0 ${chart.getWidth()} ${chart.getHeight()}`
+    element.querySelector('svg')?.setAttribute('viewBox', box)
+  }
+}
+
+/** Undoes what `drawForPaper` did. */
+export function drawForScreen(): void {
+  document.documentElement.classList.remove('paper')
+  for (const { element } of drawings) element.querySelector('svg')?.removeAttribute('viewBox')
+  resizeAll()
+}
+
+/** Fits every chart to its place at once: nobody waits for the next frame before printing. */
+function resizeAll(): void {
+  for (const { chart, draw } of drawings) {
+    chart.resize()
+    draw(true)
+    chart.getZr().flush()
+  }
+}
+
 /** Draws the same charts again, in the colours of the page as they are now. */
 export function redrawAll(): void {
   for (const { draw } of drawings) draw(true)

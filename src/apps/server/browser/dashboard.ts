@@ -1,4 +1,4 @@
-import { drawAll, redrawAll } from './charts.ts'
+import { drawAll, drawForPaper, drawForScreen, redrawAll } from './charts.ts'
 import { type Head, listen } from './live.ts'
 import { addSliders } from './slider.ts'
 import { addTries } from './try-it.ts'
@@ -155,7 +155,11 @@ function offerLogOut(): void {
 offerLogOut()
 await document.fonts.ready
 prepare({ isStill: false })
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redrawAll)
+for (const media of ['(prefers-color-scheme: dark)', 'print']) {
+  matchMedia(media).addEventListener('change', redrawAll)
+}
+addEventListener('beforeprint', drawForPaper)
+addEventListener('afterprint', drawForScreen)
 setInterval(showFreshness, 1000)
 void listen({
   onHead,

@@ -43,7 +43,8 @@ export function legend(theme: Theme) {
     itemWidth: 14,
     itemHeight: 10,
     itemGap: 14,
-    padding: 0,
+    // Its texts are higher than its marks.
+    padding: [3, 0, 0, 0],
     selectedMode: false,
     textStyle: { ...textStyle(theme, theme.ink), fontSize: 12 },
   }

@@ -80,7 +80,11 @@ export function stackedOption(plot: StackedPlot, theme: Theme): EChartsOption {
   return {
     ...baseOption(theme, plot),
     ...legendBesideOrBelow(names, theme),
-    xAxis: { ...axis, boundaryGap: true, axisLabel: { ...axis.axisLabel, formatter: inTwoLines } },
+    xAxis: {
+      ...axis,
+      boundaryGap: true,
+      axisLabel: { ...axis.axisLabel, lineHeight: 14, formatter: inTwoLines },
+    },
     yAxis: { ...amountAxis(theme), minInterval: 1 },
     series: series.map(({ name, values }, place) => ({
       type: 'bar' as const,

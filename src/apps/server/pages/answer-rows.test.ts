@@ -44,7 +44,7 @@ it('a row with many cells is a card in a narrow window and begins with its amoun
   const row = ['2026-11-30', null, 'GBP', '12', 't']
   const table = await tableOf(names, row)
   expect(table).toContain('class="table-wrap stack ')
-  expect(table).toContain('<td class="number lead" data-label="Amount">12</td>')
+  expect(table).toContain('<td class="number foremost" data-label="Amount">12</td>')
   expect(table).toMatch(/<td class="currency" data-label="Currency"/)
   expect(table).toContain('<td class="muted none" data-label="Counterparty">–</td>')
   expect(await tableOf('orders:number', ['1'])).not.toContain('stack')

@@ -104,8 +104,8 @@ interface View {
   readonly columns: readonly ResultColumn[]
   readonly dashboard: TableWords
   /** The first amount: where a card begins. Undefined if the table has none. */
-  readonly lead: string | undefined
-  /** The column that says the currency of the amount which leads. */
+  readonly foremost: string | undefined
+  /** The column that says the currency of that amount. */
   readonly currency: string | undefined
   /** The names of the columns that the table shows. */
   readonly shown: ReadonlySet<string>
@@ -120,8 +120,9 @@ function viewOf(
     dashboard,
     shown: new Set(shown.map(({ name }) => name)),
   }
-  const lead = shown.find(({ name }) => currencyColumn(name, view) !== undefined)?.name
-  return { ...view, lead, currency: lead === undefined ? lead : currencyColumn(lead, view) }
+  const foremost = shown.find(({ name }) => currencyColumn(name, view) !== undefined)?.name
+  const currency = foremost === undefined ? undefined : currencyColumn(foremost, view)
+  return { ...view, foremost, currency }
 }
 
 /** The column of the answer that says in which currency another one is. */
@@ -141,9 +142,9 @@ function renderCell(row: Row, place: number, view: View): Markup {
   const label = labelOf(dashboard, name)
   if (cell === null) return html`<td class="muted none" data-label="${label}">–</td>`
   if (isQuantity(name, kind)) {
-    const lead = name === view.lead ? ' lead' : ''
+    const foremost = name === view.foremost ? ' foremost' : ''
     const said = sayQuantity(cell, { name, row, view })
-    return html`<td class="number${lead}" data-label="${label}">${said}</td>`
+    return html`<td class="number${foremost}" data-label="${label}">${said}</td>`
   }
   const text =
     kind === 'moment' ? formatMomentUtc(cell) : kind === 'boolean' ? yesNo(cell) : inWords(cell)

@@ -8,7 +8,7 @@ import type { Markup } from '../markup.ts'
 import { takes } from '../parameters.ts'
 import type { Presentation } from '../presentation.ts'
 import { pageParameters } from '../question-parameters.ts'
-import { renderAsOf, renderFilters, renderLead } from './filters.ts'
+import { renderAsOf, renderFilters, renderLead, renderPaperFacts } from './filters.ts'
 import { renderPage } from './layout.ts'
 import { renderPanel, renderWithheld } from './panel.ts'
 import { maySee } from './question.ts'
@@ -83,7 +83,7 @@ async function renderBusiness(
     freshness,
     summary,
     filters: html`${lead} ${renderFilters(selection, { page, dashboard, choices })}
-    ${renderAsOf(selection, page)}`,
+    ${renderAsOf(selection, page)} ${renderPaperFacts(selection, { page, dashboard, choices })}`,
     body: html`<div class="panels">${panels}</div>`,
   })
 }

@@ -45,7 +45,38 @@ function renderFaults(faults: Selection['faults'], offered: readonly Filter[]): 
   </div>`
 }
 
-function renderPresets({ filters, params }: Selection, page: Page): Markup {
+/**
+ * The period, every filter and the moment of the page in words, for paper: what is standard is said
+ * too, because nobody can look it up there.
+ */
+export function renderPaperFacts(selection: Selection, context: FilterContext): Markup {
+  const { page, dashboard, choices } = context
+  const { filters, params } = selection
+  const facts = dashboard.filters.flatMap((filter): [string, string][] => {
+    const { kind, name, label } = filter
+    if (!page.filters.includes(name) || !hasChoice(filter, choices)) return []
+    if (kind === 'period') return [[label, sayPeriod(selection, page)]]
+    const value = kind === 'moment' ? filters[name] : params[name]
+    if (value !== undefined) return [[label, labelOf(value, choices.get(name))]]
+    return [[label, kind === 'choice' ? filter.all : 'now, with everything captured so far']]
+  })
+  return html`<dl class="pairs on-paper">
+    ${facts.map(
+      ([name, value]) =>
+        html`<dt>${name}</dt>
+          <dd>${value}</dd>`,
+    )}
+  </dl>`
+}
+
+/** The period as `2026-09-07 to the newest, by order date`. */
+function sayPeriod({ filters }: Selection, { periodOf }: Page): string {
+  const days = `${filters['from'] ?? 'first day'} to ${filters['to'] ?? 'the newest'}`
+  return periodOf === undefined ? days : `${days}, by ${periodOf}`
+}
+
+function renderPresets(selection: Selection, page: Page): Markup {
+  const { params } = selection
   const current = isCustomPeriod(params) ? 'custom' : (params['period'] ?? STANDARD_PRESET)
   return html`<nav class="presets" aria-label="Period">
     ${PRESETS.map(({ value, label }) => {
@@ -58,12 +89,7 @@ function renderPresets({ filters, params }: Selection, page: Page): Markup {
         ? html`<a href="${href}" aria-current="true">${label}</a>`
         : html`<a href="${href}">${label}</a>`
     })}
-    <span class="range"
-      >${filters['from'] ?? 'first day'} to
-      ${filters['to'] ?? 'the newest'}${
-        page.periodOf === undefined ? '' : `, by ${page.periodOf}`
-      }</span
-    >
+    <span class="range">${sayPeriod(selection, page)}</span>
   </nav>`
 }
 

@@ -79,14 +79,7 @@ export function renderPage({
             <a class="brand" href="/">${MARK}<span>Tidemark</span></a>
             ${renderFreshness(freshness)}
           </div>
-          <nav aria-label="Pages">
-            <ul>
-              ${BUSINESS.map((entry) => renderEntry(entry, path))}
-            </ul>
-            <ul>
-              ${OPERATIONS.map((entry) => renderEntry(entry, path))}
-            </ul>
-          </nav>
+          ${renderNavigation(path)}
         </header>
         <main id="main" tabindex="-1" data-state="${stateOf(freshness)}">
           <div class="title">
@@ -98,6 +91,27 @@ export function renderPage({
         <p class="news" role="status" id="news"></p>
       </body>
     </html>`
+}
+
+/**
+ * The links to all pages: in a line, or, in a narrow window, in a menu that names the current page.
+ * The style sheet shows one of the two.
+ */
+function renderNavigation(path: string): Markup {
+  const lists = html`<ul>
+      ${BUSINESS.map((entry) => renderEntry(entry, path))}
+    </ul>
+    <ul>
+      ${OPERATIONS.map((entry) => renderEntry(entry, path))}
+    </ul>`
+  const current = [...BUSINESS, ...OPERATIONS].find((entry) => entry.path === path)
+  return html`<nav aria-label="Pages">
+    <details class="menu">
+      <summary>${current === undefined ? 'Pages' : current.title}</summary>
+      <div class="entries">${lists}</div>
+    </details>
+    <div class="entries in-line">${lists}</div>
+  </nav>`
 }
 
 function renderEntry({ path, title }: Entry, current: string): Markup {

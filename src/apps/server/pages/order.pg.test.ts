@@ -140,7 +140,7 @@ describe('the page of an order', () => {
     const page = await pageOf('/order/sales_order/1')
     expect(page).toContain('<a href="/order/payment/1">1</a>')
     expect(page).toContain('sales receipt')
-    expect(page).toContain('<td class="number lead" data-label="Amount">30.00</td>')
+    expect(page).toContain('<td class="number foremost" data-label="Amount">30.00</td>')
     expect(system.entries).toEqual([
       { event: 'payments_read', path: '/order/sales_order/1', status: 200, subject: 'local' },
     ])

@@ -124,7 +124,7 @@ async function answerFact(
     <div class="panels">
       ${renderTimeline(versions, named)} ${renderVersions(shown, history, named)}
       ${renderPayments(payments, { labels, links, units })} ${renderOrigins(origins, shown, fact)}
-      <section class="panel wide" aria-labelledby="h-search">
+      <section class="panel wide off-paper" aria-labelledby="h-search">
         <h2 id="h-search">Find another</h2>
         ${renderSearch(factsOf(project), { table: fact.from, key: '' })}
       </section>

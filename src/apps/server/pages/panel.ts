@@ -43,7 +43,7 @@ export function renderPanel(options: PanelOptions): Markup {
               <summary>
                 ${panel.chart.kind === 'table' ? 'Show the whole table' : 'Show as table'}
               </summary>
-              ${renderAnswerRows(answer, { dashboard, label: question.title })}
+              ${renderAnswerRows(answer, { dashboard, label: `${question.title} All columns` })}
             </details>`
       }
       <a href="/questions/${question.name}.csv${query}" download>CSV</a>

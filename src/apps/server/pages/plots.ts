@@ -10,7 +10,8 @@ export function renderPlots(
   plots: readonly Plot[],
   { title = '' }: { title?: string } = {},
 ): Markup {
-  return html`<div class="chart ${plots.length === 1 ? 'single' : ''}" data-plots>
+  const places = plots.length === 1 ? 'single' : plots.every(isStanding) ? 'standing' : ''
+  return html`<div class="chart ${places}" data-plots>
     ${plots.map(
       ({ name, aside, sentence, heightPx, color }) =>
         html`<div class="plot">
@@ -34,6 +35,13 @@ export function renderPlots(
       ${raw(jsonOf(plots))}
     </script>
   </div>`
+}
+
+/** Whether a plot has no names to its left, so that it may be narrow. */
+function isStanding(plot: Plot): boolean {
+  return plot.kind === 'diverging'
+    ? plot.complete !== undefined
+    : plot.kind === 'lines' || plot.kind === 'waterfall'
 }
 
 /** JSON that cannot end the element around it. */

@@ -73,7 +73,7 @@ export const dueByWeek = {
 export const overdueByAge = {
   question: 'y04_overdue_by_age',
   wide: true,
-  note: 'A payment is unpaid until Totesys marks it as paid. Not every one is a real debt: some are marked late, and some never.',
+  note: 'By days overdue. A payment is unpaid until Totesys marks it as paid. Not every one is a real debt: some are marked late, and some never.',
   empty: 'Nothing is overdue.',
   chart: {
     kind: 'bars',
