@@ -16,7 +16,7 @@ import {
 } from '../../platform/log.ts'
 import type { RunReport } from '../../platform/pipeline.ts'
 import type { FactHistory } from '../../platform/presentation/history.ts'
-import type { TotalOfVersion } from './told-version.ts'
+import type { Total } from '../../platform/presentation/worth.ts'
 
 /** What a source table feeds. */
 export interface Feeds {
@@ -32,7 +32,7 @@ export interface ToldHistory extends FactHistory {
   /** The present names of what versions refer to by number: by column, then by number. */
   readonly names: Readonly<Record<string, Readonly<Record<string, string>>>>
   /** What each version is worth, in their order; null if that cannot be told. */
-  readonly totals: readonly (TotalOfVersion | null)[]
+  readonly totals: readonly (Total | null)[]
 }
 
 /** What commands write with `--json` as their results, beside the log. */

@@ -1,6 +1,7 @@
-import { multiply, subtract } from '../../platform/presentation/decimal.ts'
+import { subtract } from '../../platform/presentation/decimal.ts'
 import type { FactVersion } from '../../platform/presentation/history.ts'
 import type { Names } from '../../platform/presentation/names.ts'
+import { totalOf } from '../../platform/presentation/worth.ts'
 import type { Fact } from '../../platform/project/model.ts'
 import { formatDecimal } from '../format.ts'
 
@@ -8,27 +9,6 @@ import { formatDecimal } from '../format.ts'
 export interface TellingContext {
   readonly fact: Fact
   readonly names: Names
-}
-
-/** What a version is worth: an exact decimal number in a currency. */
-export interface TotalOfVersion {
-  readonly amount: string
-  readonly currency: string
-}
-
-/** What a version is worth, if its project says how to tell. */
-export function totalOf(
-  version: FactVersion,
-  { fact, names }: TellingContext,
-): TotalOfVersion | undefined {
-  const worth = fact.telling?.worth
-  if (worth === undefined) return undefined
-  const { quantity, price, currency } = worth
-  const { values } = version
-  const amount = multiply(quantity === undefined ? '1' : values[quantity], values[price])
-  const id = values[currency]
-  if (amount === undefined || id === undefined) return undefined
-  return { amount, currency: names.get(currency)?.get(id) ?? id }
 }
 
 /** The content of a version, part by part: its worth, then its columns in the project's words. */

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { multiply, subtract } from './decimal.ts'
+import { addDecimals, multiply, subtract } from './decimal.ts'
 
 it.each([
   ['45879', '3.75', '172046.25', '45875.25'],
@@ -26,3 +26,10 @@ it.each(['NaN', 'Infinity', '', '1e3', '2026-01-01', undefined])(
     expect([multiply(text, '1'), subtract('1', text)]).toEqual([undefined, undefined])
   },
 )
+
+it('addDecimals() loses no digit', () => {
+  expect(addDecimals(['0.10', '0.2', '99999999999999999.99'])).toBe('100000000000000000.29')
+  expect(addDecimals(['-1.05', '1'])).toBe('-0.05')
+  expect(addDecimals(['2', '3'])).toBe('5')
+  expect(addDecimals([])).toBe('0')
+})

@@ -24,6 +24,19 @@ export function subtract(a: string | undefined, b: string | undefined): string |
   return write({ digits: scaled(left) - scaled(right), scale })
 }
 
+/**
+ * The sum of decimal numbers, with the decimal places of the finest one; `0` of none. Throws
+ * `SyntaxError` if one is not a finite decimal.
+ */
+export function addDecimals(numbers: readonly string[]): string {
+  const scale = Math.max(0, ...numbers.map((text) => text.split('.')[1]?.length ?? 0))
+  const digits = numbers.reduce((total, text) => {
+    const [whole = '0', rest = ''] = text.split('.')
+    return total + BigInt(whole + rest.padEnd(scale, '0'))
+  }, 0n)
+  return write({ digits, scale })
+}
+
 function parse(text: string | undefined): Decimal | undefined {
   const { sign = '', whole, rest = '' } = WRITTEN.exec(text ?? '')?.groups ?? {}
   return whole === undefined

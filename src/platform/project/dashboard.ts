@@ -10,15 +10,13 @@ export interface Dashboard {
   readonly links: Readonly<Record<string, Link>>
   /** What the numbers of a column are in. Name no column that only counts what its label says. */
   readonly units?: Readonly<Record<string, Unit>>
-  /** The columns whose product is what a fact is worth, by the source table of the fact. */
-  readonly totals?: Readonly<Record<string, readonly string[]>>
   /** Ids that tables leave out, because a name in the same row says more. Files have them. */
   readonly unlisted?: readonly string[]
 }
 
 /**
- * A word such as `bags`, `%` for a ratio that is shown as a percentage, or, for money, the columns of which one says the currency: the first that
- * the row has.
+ * A word such as `bags`, `%` for a ratio that is shown as a percentage, or, for money, the columns of
+ * which one says the currency: the first that the row has.
  */
 export type Unit = string | { readonly currency: readonly string[] }
 

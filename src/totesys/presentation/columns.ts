@@ -80,12 +80,6 @@ export const units: NonNullable<Dashboard['units']> = {
   ...unitOf('items', 'quantity quantity_before item_quantity'),
 }
 
-/** What an order is worth. */
-export const totals: NonNullable<Dashboard['totals']> = {
-  sales_order: ['units_sold', 'unit_price'],
-  purchase_order: ['item_quantity', 'item_unit_price'],
-}
-
 /** Ids beside the name of the same thing, and places that only sort. */
 export const unlisted: NonNullable<Dashboard['unlisted']> = [
   'counterparty_id',

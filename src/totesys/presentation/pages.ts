@@ -1,5 +1,5 @@
 import type { Dashboard, Filter, Page } from '../../platform/project/dashboard.ts'
-import { labels, links, totals, units, unlisted } from './columns.ts'
+import { labels, links, units, unlisted } from './columns.ts'
 import { rates } from './panels/amounts.ts'
 import {
   booksAsOf,
@@ -212,7 +212,6 @@ export const dashboard: Dashboard = {
   labels,
   links,
   units,
-  totals,
   unlisted,
 }
 

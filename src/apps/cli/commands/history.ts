@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 import { ConfigError } from '../../../platform/errors.ts'
+import { totalOf } from '../../../platform/presentation/worth.ts'
 import type { Fact } from '../../../platform/project/model.ts'
 import {
   checkFactKey,
@@ -16,7 +17,7 @@ import { EXIT } from '../exit-code.ts'
 import { formatMoment, formatNumber } from '../../format.ts'
 import type { Output } from '../output.ts'
 import type { ToldHistory } from '../results.ts'
-import { tellChanges, tellContent, type TellingContext, totalOf } from '../told-version.ts'
+import { tellChanges, tellContent, type TellingContext } from '../told-version.ts'
 
 /**
  * `tidemark history TABLE KEY`: prints every version of one fact, oldest first. Throws `ConfigError`

@@ -40,27 +40,3 @@ export function splitTable(table: AnswerTable, by: string): { name: string; tabl
   }
   return [...groups].map(([name, rows]) => ({ name, table: { ...table, rows } }))
 }
-
-/** Multiplies decimal numbers exactly. The result has as many decimals as all of them together. */
-export function multiplyDecimals(numbers: readonly string[]): string {
-  const parts = numbers.map((text) => text.split('.'))
-  const scale = parts.reduce((sum, [, rest = '']) => sum + rest.length, 0)
-  const product = parts.reduce((all, [whole = '0', rest = '']) => all * BigInt(whole + rest), 1n)
-  return withDecimals(product, scale)
-}
-
-/** Adds decimal numbers exactly and returns a decimal number with all of their digits. */
-export function addDecimals(numbers: readonly string[]): string {
-  const scale = Math.max(0, ...numbers.map((text) => text.split('.')[1]?.length ?? 0))
-  const sum = numbers.reduce((total, text) => {
-    const [whole = '0', rest = ''] = text.split('.')
-    return total + BigInt(whole + rest.padEnd(scale, '0'))
-  }, 0n)
-  return withDecimals(sum, scale)
-}
-
-function withDecimals(number: bigint, scale: number): string {
-  if (scale === 0) return String(number)
-  const digits = String(number < 0n ? -number : number).padStart(scale + 1, '0')
-  return `${number < 0n ? '-' : ''}${digits.slice(0, -scale)}.${digits.slice(-scale)}`
-}

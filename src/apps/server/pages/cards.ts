@@ -1,9 +1,10 @@
 import { html } from 'hono/html'
 import type { Answer } from '../../../platform/presentation/answer.ts'
+import { addDecimals } from '../../../platform/presentation/decimal.ts'
 import type { Row } from '../../../platform/presentation/cursor.ts'
 import type { CardsChart, ConversionChart } from '../../../platform/project/dashboard.ts'
 import { formatCount, formatDay, formatDecimal, formatRatio } from '../../format.ts'
-import { addDecimals, type AnswerTable, tableOf } from '../charts/answer-table.ts'
+import { type AnswerTable, tableOf } from '../charts/answer-table.ts'
 import type { Markup } from '../markup.ts'
 
 /** What people call a column. */

@@ -32,7 +32,7 @@ import { renderState, renderTimeline } from './order/timeline.ts'
 import { renderVersions, windowOf } from './order/versions.ts'
 
 /** The labels and links of a project without pages of its own. */
-const PLAIN: Pick<Dashboard, 'labels' | 'links' | 'units' | 'totals'> = { labels: {}, links: {} }
+const PLAIN: Pick<Dashboard, 'labels' | 'links' | 'units'> = { labels: {}, links: {} }
 
 const SEARCH = [
   textParameter('table', 'The source table of the fact.'),
@@ -118,8 +118,8 @@ async function answerFact(
     const { subject } = c.get('caller')
     log({ event: 'payments_read', path: pathOf(c), status: 200, subject })
   }
-  const { labels, links, units = {}, totals = {} } = project.presentation ?? PLAIN
-  const named = { fact, labels, names, units, totals }
+  const { labels, links, units = {} } = project.presentation ?? PLAIN
+  const named = { fact, labels, names, units }
   const body = html`${renderState(versions, project.title)}
     <div class="panels">
       ${renderTimeline(versions, named)} ${renderVersions(shown, history, named)}

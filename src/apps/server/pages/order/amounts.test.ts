@@ -11,9 +11,9 @@ import {
 
 const fact = totesys.models.find(({ table }) => table === 'fact_sales_order')
 if (fact?.kind !== 'fact') throw new Error('there is no fact_sales_order')
-const { units = {}, totals = {} } = totesys.presentation ?? {}
+const { units = {} } = totesys.presentation ?? {}
 const names = new Map([['currency_id', new Map([['2', 'GBP']])]])
-const context = { fact, names, units, totals }
+const context = { fact, names, units }
 
 const version = (values: Record<string, string>): FactVersion => ({
   version: 1,

@@ -1,8 +1,9 @@
 import { html } from 'hono/html'
+import { subtract } from '../../../../platform/presentation/decimal.ts'
 import type { FactVersion } from '../../../../platform/presentation/history.ts'
 import type { Names } from '../../../../platform/presentation/names.ts'
+import { type Total, totalOf } from '../../../../platform/presentation/worth.ts'
 import { formatDecimal } from '../../../format.ts'
-import { addDecimals, multiplyDecimals } from '../../charts/answer-table.ts'
 import type { Markup } from '../../markup.ts'
 import type { Fact } from '../../../../platform/project/model.ts'
 import type { Unit } from '../../../../platform/project/dashboard.ts'
@@ -15,8 +16,6 @@ export interface AmountContext {
   readonly names: Names
   /** What the numbers of a column are in. */
   readonly units: Readonly<Record<string, Unit>>
-  /** The columns whose product is what a fact is worth, by the source table of the fact. */
-  readonly totals: Readonly<Record<string, readonly string[]>>
 }
 
 const DECIMAL = /^-?\d+(\.\d+)?$/
@@ -63,46 +62,38 @@ export function renderDifference(
 }
 
 function differenceOf(now = '', was = ''): Markup {
-  if (!DECIMAL.test(now) || !DECIMAL.test(was)) return html``
-  const negated = was.startsWith('-') ? was.slice(1) : `-${was}`
-  const difference = addDecimals([now, negated])
+  const difference = subtract(now, was)
+  if (difference === undefined) return html``
   const sign = difference.startsWith('-') ? '' : '+'
   return html` <span class="muted">(${sign}${formatDecimal(difference)})</span>`
 }
 
-/** What a version is worth: `total GBP 20,890.60`. Empty if its project says no total. */
+/** What a version is worth: `total GBP 20,890.60`. Empty if a column of it says the same. */
 export function describeTotal(version: Version, context: AmountContext): string {
-  const total = totalOf(version, context)
-  return total === undefined ? '' : `total ${sayTotal(version, total, context)}`
+  const total = productOf(version, context)
+  return total === undefined ? '' : `total ${sayTotal(total)}`
 }
 
-/** How the worth changed, with the difference. Empty if it did not, or is not known. */
+/** How the worth changed, with the difference. Empty if it did not, or a column says the same. */
 export function renderTotalChange(
   version: Version,
   before: Version,
   context: AmountContext,
 ): Markup {
-  const [now, was] = [totalOf(version, context), totalOf(before, context)]
-  const [sayNow, sayWas] = [now, was].map((total, place) =>
-    total === undefined ? '' : sayTotal(place === 0 ? version : before, total, context),
-  )
-  if (now === undefined || was === undefined || sayNow === sayWas) return html``
-  return html` · total <del>${sayWas}</del> → <ins>${sayNow}</ins>${differenceOf(now, was)}`
+  const [now, was] = [productOf(version, context), productOf(before, context)]
+  if (now === undefined || was === undefined || sayTotal(now) === sayTotal(was)) return html``
+  const by = now.currency === was.currency ? differenceOf(now.amount, was.amount) : ''
+  return html` · total <del>${sayTotal(was)}</del> → <ins>${sayTotal(now)}</ins>${by}`
 }
 
-function totalOf(version: Version, { fact, totals }: AmountContext): string | undefined {
-  const factors = totals[fact.from]?.map((column) => version?.values[column] ?? '') ?? []
-  if (factors.length === 0 || !factors.every((factor) => DECIMAL.test(factor))) return undefined
-  return multiplyDecimals(factors)
+/** The worth of a version, if that is a quantity times a price. */
+function productOf(version: Version, context: AmountContext): Total | undefined {
+  const isProduct = context.fact.telling?.worth?.quantity !== undefined
+  return isProduct && version !== undefined ? totalOf(version, context) : undefined
 }
 
-/** A total in the currency of the factor that is money. */
-function sayTotal(version: Version, total: string, context: AmountContext): string {
-  const [columns = []] = (context.totals[context.fact.from] ?? []).flatMap((column) => {
-    const unit = context.units[column]
-    return typeof unit === 'object' ? [unit.currency] : []
-  })
-  return `${currencyOf(version, columns, context)} ${formatDecimal(total)}`.trim()
+function sayTotal({ amount, currency }: Total): string {
+  return `${currency} ${formatDecimal(amount)}`
 }
 
 /** The currency that the first of the columns names. Empty if the version has none of them. */
