@@ -88,6 +88,38 @@ describe.skipIf(site === undefined)('with a keyboard', () => {
     expect(await page.locator('.chip').innerText()).toContain('EUR')
   })
 
+  it('a list is searched, sorted and paged through, and a row leads to its page', async () => {
+    await using visit = await open('/sales')
+    const { page, faults } = visit
+    await tabTo(page, (text) => text === 'The whole list')
+    await page.keyboard.press('Enter')
+    await page.waitForURL('**/list/sales_order')
+    await untilLive(page)
+    await tabTo(page, (text) => text.startsWith('Amount'))
+    await page.keyboard.press('Enter')
+    await page.waitForURL('**/list/sales_order?sort=-amount')
+    const sorted = page.locator('th[aria-sort]')
+    expect(await sorted.getAttribute('aria-sort')).toBe('descending')
+    expect(await sorted.innerText()).toContain('Amount')
+    const rows = () => page.locator('tbody tr td:first-child').allInnerTexts()
+    const first = await rows()
+    await untilLive(page)
+    await tabTo(page, (text) => text.startsWith('next'))
+    await page.keyboard.press('Enter')
+    await page.waitForURL(/cursor=/)
+    const second = await rows()
+    expect(second.length).toBeGreaterThan(0)
+    expect(second.filter((row) => first.includes(row))).toEqual([])
+    await page.getByLabel('Customer, design, staff or number').fill(second[0] ?? '')
+    await page.keyboard.press('Enter')
+    await page.waitForURL(/search=/)
+    await untilLive(page)
+    await tabTo(page, (text) => text === second[0])
+    await page.keyboard.press('Enter')
+    await page.waitForURL(`**/order/sales_order/${second[0]}`)
+    expect(faults).toEqual([])
+  })
+
   it('a chart is unfolded to its table, which takes the focus to be scrolled', async () => {
     await using visit = await open('/sales')
     const { page } = visit
@@ -105,7 +137,7 @@ describe.skipIf(site === undefined)('with a keyboard', () => {
     expect(region).toEqual({ role: 'region', of: id })
   })
 
-  it.each(['/', '/sales', '/payments', '/pipeline', '/quarantine', '/catalogue'])(
+  it.each(['/', '/sales', '/payments', '/list/payment', '/pipeline', '/quarantine', '/catalogue'])(
     'everything that scrolls on %s takes the focus',
     async (path) => {
       await using visit = await openVisit(browser, {

@@ -90,7 +90,7 @@ function wordFor(column: string, { fact }: TellingContext): string {
 function show({ values }: FactVersion, { fact, names, column }: Place): string {
   const value = values[column]
   if (value === undefined) return '∅'
-  const name = names.get(column)?.get(value)
+  const name = names.get(column)?.get(value)?.name
   if (name !== undefined) {
     return column === fact.telling?.worth?.currency ? name : `${name} (${value})`
   }

@@ -1,5 +1,5 @@
 import type { Question } from '../../platform/presentation/question.ts'
-import type { Filter, Page } from '../../platform/project/dashboard.ts'
+import type { Filter, ListFilter, Page } from '../../platform/project/dashboard.ts'
 import { MAX_INTEGER, type Parameter, type ParameterValues } from './parameters.ts'
 
 /** The filters of a question as parameters. What each may be follows from the question's SQL. */
@@ -19,14 +19,19 @@ export function questionParameters({ filters, sql }: Question): readonly Paramet
 /** The filters of a page as parameters. The page itself names a value that is not valid. */
 export function pageParameters(
   { filters: names }: Page,
-  filters: readonly Filter[],
+  filters: readonly (Filter | ListFilter)[],
 ): readonly Parameter[] {
   const offered = filters.filter(({ name }) => names.includes(name))
   return offered.flatMap(({ kind, name, label }) =>
-    (kind === 'period' ? ['period', 'from', 'to'] : [name]).map((parameter) =>
+    parametersOf(kind, name).map((parameter) =>
       textParameter(parameter, `The filter “${label}” of the page.`),
     ),
   )
+}
+
+function parametersOf(kind: (Filter | ListFilter)['kind'], name: string): string[] {
+  if (kind === 'period') return ['period', 'from', 'to']
+  return kind === 'range' ? [`${name}_from`, `${name}_to`] : [name]
 }
 
 /** A parameter of a page, which says itself what is wrong with a value. */

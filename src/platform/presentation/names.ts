@@ -5,11 +5,17 @@ import { inSnapshot, type WarehouseClient } from '../warehouse/warehouse.ts'
 import type { FactVersion } from './history.ts'
 import { bindStatement, readQuestions } from './question.ts'
 
-/** The question that names things: `dimension`, `id`, `name`, for the filter `ids`. */
+/** The question that names things: `dimension`, `id`, `name`, `leads_to`, for the filter `ids`. */
 export const NAMES_QUESTION = 'order_names'
 
-/** The present names of things, by the column of the fact and the number in it. */
-export type Names = ReadonlyMap<string, ReadonlyMap<string, string>>
+/** A thing that a fact refers to by number: its present name, and its page if it has one. */
+export interface NamedThing {
+  readonly name: string
+  readonly href: string | undefined
+}
+
+/** The things, by the column of the fact and the number in it. */
+export type Names = ReadonlyMap<string, ReadonlyMap<string, NamedThing>>
 
 /** The things that versions of a fact refer to by number. */
 export interface NamedThings {
@@ -37,7 +43,7 @@ export function namedThings(
   return { references, ids: JSON.stringify(ids) }
 }
 
-/** Sorts the answer to the question, rows of `dimension`, `id` and `name`, by column. */
+/** Sorts the rows of the answer to the question by column. */
 export function namesByColumn(
   { references }: NamedThings,
   rows: readonly (readonly (string | null | undefined)[])[],
@@ -46,7 +52,9 @@ export function namesByColumn(
     references.map(({ column, dimension }) => [
       column,
       new Map(
-        rows.filter(([table]) => table === dimension).map(([, id, name]) => [id ?? '', name ?? '']),
+        rows
+          .filter(([table]) => table === dimension)
+          .map(([, id, name, href]) => [id ?? '', { name: name ?? '', href: href ?? undefined }]),
       ),
     ]),
   )

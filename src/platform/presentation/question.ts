@@ -151,7 +151,7 @@ export function limitRows(sql: string, rowCount: number): string {
 }
 
 /** The statement up to the semicolons that end it: only comments may follow them. */
-function withoutEnd(sql: string): string {
+export function withoutEnd(sql: string): string {
   const part = new RegExp(String.raw`${LEXEMES}|\S`, 'g')
   let end: number | undefined
   for (let match = part.exec(sql); match !== null; match = part.exec(sql)) {

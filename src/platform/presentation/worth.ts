@@ -21,5 +21,5 @@ export function totalOf(
   const amount = multiply(quantity === undefined ? '1' : values[quantity], values[price])
   const id = values[currency]
   if (amount === undefined || id === undefined) return undefined
-  return { amount, currency: names.get(currency)?.get(id) ?? id }
+  return { amount, currency: names.get(currency)?.get(id)?.name ?? id }
 }

@@ -12,6 +12,8 @@ export interface Dashboard {
   readonly units?: Readonly<Record<string, Unit>>
   /** Ids that tables leave out, because a name in the same row says more. Files have them. */
   readonly unlisted?: readonly string[]
+  /** Lists of every row of one kind. Default: none. */
+  readonly lists?: readonly List[]
 }
 
 /**
@@ -33,6 +35,10 @@ export interface Page {
   readonly filters: readonly string[]
   /** Which date the period of the page is about, such as `order date`. Shown beside the period. */
   readonly periodOf?: string
+  /** The period if the address names none. Default: twelve weeks. */
+  readonly standardPeriod?: 'all'
+  /** Lists to look at in full: links at the top of the page. Its filters go along, but no period. */
+  readonly related?: readonly { readonly title: string; readonly to: string }[]
   /** A filter that must be set before the page can show anything. */
   readonly needs?: string
   readonly panels: readonly Panel[]
@@ -84,6 +90,59 @@ export type Filter =
       /** The moment if none is given: none at all, or the newest that is at least a day old. */
       readonly standard: 'none' | 'day-ago'
     }
+
+/** A filter of a list alone. Its select uses it by its name, a range as `<name>_from`, `<name>_to`. */
+export type ListFilter =
+  /** A text that people type. */
+  | { readonly kind: 'text'; readonly name: string; readonly label: string }
+  /** A range of numbers. */
+  | { readonly kind: 'range'; readonly name: string; readonly label: string }
+  /** One of a few values. The one that means no choice is called `all`. */
+  | {
+      readonly kind: 'fixed'
+      readonly name: string
+      readonly label: string
+      readonly all: string
+      readonly values: readonly { readonly value: string; readonly label: string }[]
+    }
+
+/**
+ * Every row of one kind, at `/list/<name>`: to be searched, filtered, sorted, paged through, and
+ * downloaded.
+ */
+export interface List {
+  readonly name: string
+  readonly title: string
+  /** What the list is for, in one sentence. */
+  readonly summary: string
+  /** The file with the select that finds the rows. It has the header of a question, and no order. */
+  readonly sql: URL
+  /** The columns to show. */
+  readonly columns: readonly string[]
+  /** An integer column that identifies a row. It orders the rows that are equal otherwise. */
+  readonly key: string
+  /** The columns by which rows can be sorted, and their types. None of them is ever null. */
+  readonly sorts: Readonly<Record<string, SortType>>
+  /** The order if the address names none. It should have an index. */
+  readonly sort: Sort
+  /** The names of the dashboard's filters that it offers. */
+  readonly filters: readonly string[]
+  /** The filters that only this list has. A text filter comes first on the page. */
+  readonly own: readonly ListFilter[]
+  /** Which date the period is about. */
+  readonly periodOf?: string
+  /** The page of the navigation to which it belongs. */
+  readonly page: string
+}
+
+/** The type of a column by which rows are sorted. */
+export type SortType = 'text' | 'date' | 'integer' | 'numeric'
+
+/** An order of rows by one column. */
+export interface Sort {
+  readonly column: string
+  readonly isDescending: boolean
+}
 
 /**
  * How an answer is shown, by the names of its columns. `split` draws one small chart for each value

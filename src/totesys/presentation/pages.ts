@@ -1,5 +1,6 @@
 import type { Dashboard, Filter, Page } from '../../platform/project/dashboard.ts'
 import { labels, links, units, unlisted } from './columns.ts'
+import { lists } from './lists/lists.ts'
 import { rates } from './panels/amounts.ts'
 import {
   booksAsOf,
@@ -100,6 +101,11 @@ const sales: Page = {
   summary: 'What was sold, by whom, to whom, and how well the promises are kept.',
   filters: SALES_FILTERS,
   periodOf: 'order date',
+  related: [
+    { title: 'The whole list', to: '/list/sales_order' },
+    { title: 'Changed orders', to: '/list/sales_order?state=changed' },
+    { title: 'Deleted orders', to: '/list/sales_order?state=deleted' },
+  ],
   panels: [
     salesByCurrency,
     salesInOneCurrency,
@@ -132,6 +138,11 @@ const purchases: Page = {
   summary: 'What is spent, with whom, at which prices, and what arrives next.',
   filters: PURCHASE_FILTERS,
   periodOf: 'order date',
+  related: [
+    { title: 'The whole list', to: '/list/purchase_order' },
+    { title: 'Changed orders', to: '/list/purchase_order?state=changed' },
+    { title: 'Deleted orders', to: '/list/purchase_order?state=deleted' },
+  ],
   panels: [
     purchasesInOneCurrency,
     rates,
@@ -149,6 +160,11 @@ const payments: Page = {
   summary: 'What is due next, what fell due last, and what is still owed.',
   filters: PAYMENT_FILTERS,
   periodOf: 'due date',
+  related: [
+    { title: 'The whole list', to: '/list/payment' },
+    { title: 'Overdue, with names and days late', to: '/list/payment?state=overdue' },
+    { title: 'Due in the next 7 days', to: '/list/payment?state=soon&sort=payment_date' },
+  ],
   panels: [
     paymentsInOneCurrency,
     rates,
@@ -213,6 +229,7 @@ export const dashboard: Dashboard = {
   links,
   units,
   unlisted,
+  lists,
 }
 
 function choice(name: string, more: { label: string; all: string; adds?: string }): Filter {

@@ -67,7 +67,10 @@ function describeForMachines(
 ): Pick<ToldHistory, 'names' | 'totals'> {
   return {
     names: Object.fromEntries(
-      [...context.names].map(([column, names]) => [column, Object.fromEntries(names)]),
+      [...context.names].map(([column, things]) => [
+        column,
+        Object.fromEntries([...things].map(([id, { name }]) => [id, name])),
+      ]),
     ),
     totals: versions.map((version) => totalOf(version, context) ?? null),
   }

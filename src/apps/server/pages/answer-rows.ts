@@ -17,7 +17,7 @@ export function labelOf({ labels }: Pick<Dashboard, 'labels'>, column: string): 
 }
 
 /** What a table needs to know about columns. */
-type TableWords = Pick<Dashboard, 'labels' | 'links' | 'units' | 'unlisted'>
+export type TableWords = Pick<Dashboard, 'labels' | 'links' | 'units' | 'unlisted'>
 
 /** How an answer is shown as a table. */
 export interface TableOptions {
@@ -95,12 +95,12 @@ function renderCaption(
 }
 
 /** Whether a column holds quantities. Ids are numbers, but are shown as text. */
-function isQuantity(name: string, kind: ResultColumn['kind']): boolean {
+export function isQuantity(name: string, kind: ResultColumn['kind']): boolean {
   return kind === 'number' && !/(^|_)id$/.test(name)
 }
 
 /** How the cells of a table are shown. */
-interface View {
+export interface TableView {
   readonly columns: readonly ResultColumn[]
   readonly dashboard: TableWords
   /** The first amount: where a card begins. Undefined if the table has none. */
@@ -111,10 +111,11 @@ interface View {
   readonly shown: ReadonlySet<string>
 }
 
-function viewOf(
+/** How an answer is shown in a table of some of its columns. */
+export function viewOf(
   { columns }: Pick<Answer, 'columns'>,
   { dashboard, shown }: { dashboard: TableWords; shown: readonly ResultColumn[] },
-): View {
+): TableView {
   const view = {
     columns,
     dashboard,
@@ -128,14 +129,15 @@ function viewOf(
 /** The column of the answer that says in which currency another one is. */
 function currencyColumn(
   name: string,
-  { columns, dashboard }: Pick<View, 'columns' | 'dashboard'>,
+  { columns, dashboard }: Pick<TableView, 'columns' | 'dashboard'>,
 ): string | undefined {
   const unit = dashboard.units?.[name]
   if (typeof unit !== 'object') return undefined
   return unit.currency.find((each) => columns.some((column) => column.name === each))
 }
 
-function renderCell(row: Row, place: number, view: View): Markup {
+/** The cell of a row at a place, as a link if its column leads somewhere. */
+export function renderCell(row: Row, place: number, view: TableView): Markup {
   const { columns, dashboard } = view
   const { name = '', kind = 'text' } = columns[place] ?? {}
   const cell = row[place] ?? null
@@ -161,7 +163,7 @@ function renderCell(row: Row, place: number, view: View): Markup {
 /** A number with its thousands grouped; money with its currency, unless the table shows that too. */
 function sayQuantity(
   cell: string,
-  { name, row, view }: { name: string; row: Row; view: View },
+  { name, row, view }: { name: string; row: Row; view: TableView },
 ): string {
   if (view.dashboard.units?.[name] === '%') return formatShare(cell)
   const currency = currencyColumn(name, view)

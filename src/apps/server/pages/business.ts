@@ -10,9 +10,10 @@ import type { Presentation } from '../presentation.ts'
 import { pageParameters } from '../question-parameters.ts'
 import { renderAsOf, renderFilters, renderLead, renderPaperFacts } from './filters.ts'
 import { renderPage } from './layout.ts'
+import { leadTo } from './leads.ts'
 import { renderPanel, renderWithheld } from './panel.ts'
 import { maySee } from './question.ts'
-import { type Choice, linkTo, readSelection } from './selection.ts'
+import { type Choice, linkTo, readSelection, type Selection, shorterAddress } from './selection.ts'
 
 /** The pages of the project's dashboard. */
 export function businessRoutes(presentation: Presentation, dashboard: Dashboard): Hono<ServerEnv> {
@@ -20,11 +21,8 @@ export function businessRoutes(presentation: Presentation, dashboard: Dashboard)
   for (const page of dashboard.pages) {
     app.get(page.path, takes(pageParameters(page, dashboard.filters)), async (c) => {
       const query = c.req.query()
-      const given = Object.entries(query).filter(([, value]) => value !== '')
-      // A form sends its empty fields too. Without them, each page has one short address.
-      if (given.length < Object.keys(query).length) {
-        return c.redirect(linkTo(page.path, Object.fromEntries(given)))
-      }
+      const shorter = shorterAddress(page.path, query)
+      if (shorter !== undefined) return c.redirect(shorter)
       const body = await renderBusiness(page, {
         presentation,
         dashboard,
@@ -82,21 +80,31 @@ async function renderBusiness(
     path,
     freshness,
     summary,
-    filters: html`${lead} ${renderFilters(selection, { page, dashboard, choices })}
-    ${renderAsOf(selection, page)} ${renderPaperFacts(selection, { page, dashboard, choices })}`,
+    filters: html`${renderRelated(page, selection.params, dashboard)} ${lead}
+    ${renderFilters(selection, { page, dashboard, choices })} ${renderAsOf(selection, page)}
+    ${renderPaperFacts(selection, { page, dashboard, choices })}`,
     body: html`<div class="panels">${panels}</div>`,
   })
 }
 
-/** The choices of each filter. A filter whose question fails offers nothing and checks nothing. */
-async function readChoices(
-  page: Page,
+/** Links to the lists in which everything on the page can be looked up, with its filters. */
+function renderRelated({ related = [] }: Page, params: Selection['params'], dashboard: Dashboard) {
+  if (related.length === 0) return html``
+  const { period: _period, from: _from, to: _to, ...others } = params
+  return html`<nav class="links related" aria-label="Lists">
+    ${related.map(({ title, to }) => html`<a href="${leadTo(to, others, dashboard)}">${title}</a>`)}
+  </nav>`
+}
+
+/** The choices of each filter of a page. A filter whose question fails offers nothing and checks nothing. */
+export async function readChoices(
+  { filters }: Pick<Page, 'filters'>,
   { presentation, dashboard }: Pick<BusinessOptions, 'presentation' | 'dashboard'>,
 ): Promise<ReadonlyMap<string, readonly Choice[]>> {
   const { questions, answers } = presentation
   const entries = await Promise.all(
     dashboard.filters.map(async (filter): Promise<[string, readonly Choice[]][]> => {
-      if (filter.kind === 'period' || !page.filters.includes(filter.name)) return []
+      if (filter.kind === 'period' || !filters.includes(filter.name)) return []
       const question = questions.get(filter.options)
       if (question === undefined) throw new TypeError(`there is no question ${filter.options}`)
       try {

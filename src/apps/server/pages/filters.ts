@@ -1,14 +1,16 @@
 import { html, raw } from 'hono/html'
-import type { Filter, Page } from '../../../platform/project/dashboard.ts'
+import type { Page } from '../../../platform/project/dashboard.ts'
 import { formatMomentUtc } from '../../format.ts'
 import type { Markup } from '../markup.ts'
 import {
+  type AnyFilter,
   type Choice,
+  endsOf,
   linkTo,
   PRESETS,
   type Selection,
   type SelectionOptions,
-  STANDARD_PRESET,
+  standardPresetOf,
 } from './selection.ts'
 
 /** What the filters of one page are rendered from. */
@@ -22,18 +24,20 @@ export function renderFilters(selection: Selection, context: FilterContext): Mar
   const { page, dashboard, choices } = context
   const offered = page.filters.flatMap((name) => dashboard.filters.filter((f) => f.name === name))
   const aside = offered.find(isLeadMoment)
-  const inForm = offered.filter(
+  const set = offered.filter(
     (filter) => filter !== aside && filter.name !== page.needs && hasChoice(filter, choices),
   )
+  // The rest are on top of the page.
+  const inForm = set.filter(({ kind }) => kind !== 'text' && kind !== 'fixed')
   const hasPeriod = inForm.some(({ kind }) => kind === 'period')
   return html`<div class="filters">
     ${renderFaults(selection.faults, offered)} ${hasPeriod ? renderPresets(selection, page) : ''}
-    ${renderChips(selection, { page, choices, inForm })}
-    ${renderForm(selection, { page, choices, inForm, aside })}
+    ${renderChips(selection, { page, choices, inForm: set })}
+    ${renderForm(selection, { page, choices, inForm })}
   </div>`
 }
 
-function renderFaults(faults: Selection['faults'], offered: readonly Filter[]): Markup {
+function renderFaults(faults: Selection['faults'], offered: readonly AnyFilter[]): Markup {
   const faulty = Object.entries(faults)
   if (faulty.length === 0) return html``
   return html`<div class="banner bad" role="alert">
@@ -77,11 +81,11 @@ function sayPeriod({ filters }: Selection, { periodOf }: Page): string {
 
 function renderPresets(selection: Selection, page: Page): Markup {
   const { params } = selection
-  const current = isCustomPeriod(params) ? 'custom' : (params['period'] ?? STANDARD_PRESET)
+  const current = isCustomPeriod(params) ? 'custom' : (params['period'] ?? standardPresetOf(page))
   return html`<nav class="presets" aria-label="Period">
     ${PRESETS.map(({ value, label }) => {
       const href = linkTo(page.path, params, {
-        period: value === STANDARD_PRESET ? undefined : value,
+        period: value === standardPresetOf(page) ? undefined : value,
         from: undefined,
         to: undefined,
       })
@@ -98,15 +102,20 @@ function isCustomPeriod(params: Selection['params']): boolean {
 }
 
 interface FormOptions extends Pick<FilterContext, 'page' | 'choices'> {
-  readonly inForm: readonly Filter[]
+  readonly inForm: readonly AnyFilter[]
 }
 
 function renderChips({ params }: Selection, { page, choices, inForm }: FormOptions): Markup {
-  const active = inForm.filter(({ name, kind }) => kind !== 'period' && params[name] !== undefined)
+  const active = inForm.flatMap((filter) => {
+    const names = parameterNamesOf(filter).filter((name) => params[name] !== undefined)
+    const known = filter.kind === 'fixed' ? filter.values : choices.get(filter.name)
+    return filter.kind === 'period' ? [] : names.map((name) => ({ name, filter, known }))
+  })
   if (active.length === 0) return html``
   return html`<ul class="chips" aria-label="Filtered by; follow one to undo it">
-    ${active.map(({ name, label }) => {
-      const shown = labelOf(params[name] ?? '', choices.get(name))
+    ${active.map(({ name, filter, known }) => {
+      const label = nameOf(name, [filter])
+      const shown = labelOf(params[name] ?? '', known)
       return html`<li>
         <a class="chip" href="${linkTo(page.path, params, { [name]: undefined })}"
           >${label}: ${shown} <span aria-hidden="true">×</span
@@ -117,24 +126,14 @@ function renderChips({ params }: Selection, { page, choices, inForm }: FormOptio
   </ul>`
 }
 
-function renderForm(
-  { params, faults }: Selection,
-  { page, choices, inForm, aside }: FormOptions & { readonly aside: Filter | undefined },
-): Markup {
+function renderForm({ params, faults }: Selection, { page, choices, inForm }: FormOptions): Markup {
   const hasPeriod = inForm.some(({ kind }) => kind === 'period')
-  const kept = [
-    ...(hasPeriod && !isCustomPeriod(params) ? ['period'] : []),
-    ...(aside === undefined ? [] : [aside.name]),
-    ...(page.needs === undefined ? [] : [page.needs]),
-  ]
+  const fields = new Set(inForm.flatMap((filter) => fieldsOf(filter)))
+  const kept = Object.keys(params).filter((name) => !fields.has(name))
   return html`<details id="filters" ${Object.keys(faults).length > 0 ? 'open' : ''}>
     <summary>Filter${hasPeriod ? ', or choose dates' : ''}</summary>
     <form method="get" action="${page.path}">
-      ${kept.map((name) =>
-        params[name] === undefined
-          ? ''
-          : html`<input type="hidden" name="${name}" value="${params[name]}" />`,
-      )}
+      ${kept.map((name) => html`<input type="hidden" name="${name}" value="${params[name]}" />`)}
       ${inForm.map((filter) => renderField(filter, { params, faults, choices }))}
       <div class="toolbar">
         <button class="button" type="submit">Show</button>
@@ -145,12 +144,12 @@ function renderForm(
 }
 
 /** Whether a filter is the moment that a page turns on, which has a form of its own. */
-function isLeadMoment({ kind, name }: Filter): boolean {
+function isLeadMoment({ kind, name }: AnyFilter): boolean {
   return kind === 'moment' && name !== 'as_of'
 }
 
 /** Whether a filter has a choice to offer. One that only adds panels is hidden while it has none. */
-function hasChoice(filter: Filter, choices: ReadonlyMap<string, readonly Choice[]>): boolean {
+function hasChoice(filter: AnyFilter, choices: ReadonlyMap<string, readonly Choice[]>): boolean {
   const isExtra = filter.kind === 'choice' && filter.adds !== undefined
   return !isExtra || (choices.get(filter.name) ?? []).length > 0
 }
@@ -161,7 +160,7 @@ interface FieldOptions {
   readonly choices: ReadonlyMap<string, readonly Choice[]>
 }
 
-function renderField(filter: Filter, { params, faults, choices }: FieldOptions): Markup {
+function renderField(filter: AnyFilter, { params, faults, choices }: FieldOptions): Markup {
   const { name, label } = filter
   const input = (own: string, type: string, title: string, value: string): Markup =>
     html`<label class="field"
@@ -170,6 +169,7 @@ function renderField(filter: Filter, { params, faults, choices }: FieldOptions):
         type="${faults[own] === undefined ? type : 'text'}"
         name="${own}"
         value="${faults[own]?.given ?? value}"
+        ${type === 'number' ? raw('step="any"') : ''}
         ${type === 'text' ? raw('placeholder="2026-01-31 18:00" list="moments" autocomplete="off"') : ''}
         ${faults[own] === undefined ? '' : raw('aria-invalid="true"')}
     /></label>`
@@ -181,13 +181,20 @@ function renderField(filter: Filter, { params, faults, choices }: FieldOptions):
     return html`${input(name, 'text', `${label} (UTC)`, plainMoment(params[name]))}
     ${renderMoments(choices.get(name) ?? [])}`
   }
+  if (filter.kind === 'range') {
+    return html`${endsOf(name).map((end) =>
+      input(end, 'number', nameOf(end, [filter]), params[end] ?? ''),
+    )}`
+  }
+  if (filter.kind === 'text') return input(name, 'search', label, params[name] ?? '')
+  const known = filter.kind === 'fixed' ? filter.values : (choices.get(name) ?? [])
   return html`<label class="field"
-    ><span>${label}</span>${renderSelect(filter, params[name], choices.get(name) ?? [])}</label
+    ><span>${label}</span>${renderSelect(filter, params[name], known)}</label
   >`
 }
 
 function renderSelect(
-  { name, all }: Extract<Filter, { kind: 'choice' }>,
+  { name, all }: Extract<AnyFilter, { kind: 'choice' | 'fixed' }>,
   chosen: string | undefined,
   choices: readonly Choice[],
 ): Markup {
@@ -208,7 +215,7 @@ export function renderLead(
   const filter = dashboard.filters.find(
     (each) => page.filters.includes(each.name) && (each.name === page.needs || isLeadMoment(each)),
   )
-  if (filter === undefined || filter.kind === 'period') return html``
+  if (filter?.kind !== 'choice' && filter?.kind !== 'moment') return html``
   const others = Object.entries(params).filter(([name]) => name !== filter.name)
   const known = choices.get(filter.name) ?? []
   return html`<form class="lead" method="get" action="${page.path}">
@@ -236,6 +243,22 @@ export function renderLead(
   </form>`
 }
 
+/** The filters of a list that stand on top of its page, as a form: what to look for, and states. */
+export function renderListSearch(
+  { params, faults }: Selection,
+  { page, dashboard, choices }: FilterContext,
+): Markup {
+  const onTop = dashboard.filters.filter(
+    ({ name, kind }) => page.filters.includes(name) && (kind === 'text' || kind === 'fixed'),
+  )
+  const others = Object.entries(params).filter(([name]) => onTop.every((f) => f.name !== name))
+  return html`<form class="lead" method="get" action="${page.path}" role="search">
+    ${others.map(([name, other]) => html`<input type="hidden" name="${name}" value="${other}" />`)}
+    ${onTop.map((filter) => renderField(filter, { params, faults, choices }))}
+    <button class="button" type="submit">Search</button>
+  </form>`
+}
+
 function renderMoments(moments: readonly Choice[]): Markup {
   return html`<datalist id="moments">
     ${moments.map(
@@ -260,8 +283,26 @@ export function renderAsOf({ params }: Selection, page: Page): Markup {
   </p>`
 }
 
-function nameOf(parameter: string, offered: readonly Filter[]): string {
+/** The fields of a filter in the form. A preset of the period has none. */
+function fieldsOf(filter: AnyFilter): readonly string[] {
+  return parameterNamesOf(filter).filter((name) => name !== 'period')
+}
+
+/** The names of a filter in an address. */
+export function parameterNamesOf({ kind, name }: AnyFilter): readonly string[] {
+  if (kind === 'period') return ['period', 'from', 'to']
+  return kind === 'range' ? endsOf(name) : [name]
+}
+
+function nameOf(parameter: string, offered: readonly AnyFilter[]): string {
   const names: Record<string, string> = { from: 'From', to: 'To', period: 'Period' }
+  const range = offered.find(
+    (filter) =>
+      filter.name !== parameter &&
+      filter.kind === 'range' &&
+      parameterNamesOf(filter).includes(parameter),
+  )
+  if (range !== undefined) return `${range.label} ${parameter.endsWith('_from') ? 'from' : 'to'}`
   return names[parameter] ?? offered.find(({ name }) => name === parameter)?.label ?? parameter
 }
 

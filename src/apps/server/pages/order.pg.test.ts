@@ -93,11 +93,13 @@ describe('the page of an order', () => {
     expect(lines[0]).toContain('total GBP ')
     expect(lines[1]).toMatch(/total <del>GBP [\d,.]+<\/del> → <ins>GBP [\d,.]+<\/ins>/)
     expect(lines[1]).toContain(
-      '<del>Bee <span class="muted">1</span></del> → <ins>&lt;img src=x onerror=alert(1)&gt; <span class="muted">2</span></ins>',
+      '<del><a href="/list/sales_order?design=1">Bee</a> <span class="muted">1</span></del> → <ins><a href="/list/sales_order?design=2">&lt;img src=x onerror=alert(1)&gt;</a> <span class="muted">2</span></ins>',
     )
     expect(lines[1]).toContain('record 4, <a href="/run/2">batch 2</a>')
     expect(page).toContain('<td class="changed"><del>10</del> → <ins>12</ins></td>')
-    expect(page).toContain('Acme <span class="muted">1</span></td>')
+    expect(page).toContain(
+      '<a href="/counterparty?counterparty=1">Acme</a> <span class="muted">1</span></td>',
+    )
     expect(page).toContain('GBP <span class="muted">1</span></td>')
     expect(page).toContain('Ada Byron <span class="muted">1</span></td>')
     expect(page).not.toContain('<img')
@@ -157,7 +159,9 @@ describe('the page of an order', () => {
     expect(page).toContain(
       'GBP <del>99.50</del> → <ins>30.00</ins> <span class="muted">(−69.50)</span>',
     )
-    expect(page).toContain('sales order 1 <span class="muted">1</span></td>')
+    expect(page).toContain(
+      '<a href="/order/sales_order/1">sales order 1</a> <span class="muted">1</span></td>',
+    )
     expect(page).toContain('sales receipt <span class="muted">1</span></td>')
     expect(page).not.toContain('Its transaction and payments')
     const purchase = await pageOf('/order/purchase_order/1')

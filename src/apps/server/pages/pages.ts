@@ -13,6 +13,7 @@ import { askRoutes } from './ask.ts'
 import { readAsset } from './assets.ts'
 import { businessRoutes } from './business.ts'
 import { renderPage } from './layout.ts'
+import { listRoutes } from './list.ts'
 import { operationRoutes } from './operations.ts'
 import { orderRoutes } from './order.ts'
 import { questionRoutes } from './question.ts'
@@ -46,6 +47,7 @@ export function pageRoutes({
   app.use(compress())
   app.route('/', businessRoutes(presentation, dashboard))
   app.route('/', questionRoutes(presentation, dashboard))
+  app.route('/', listRoutes({ presentation, dashboard, log }))
   app.route('/', orderRoutes({ presentation, deps, log }))
   app.route('/', askRoutes({ presentation, log }))
   app.route('/', operationRoutes({ presentation, deps }))

@@ -9,7 +9,8 @@ import type { Markup } from '../markup.ts'
 import { labelOf, renderAnswerRows } from './answer-rows.ts'
 import { renderCards, renderConversion } from './cards.ts'
 import { renderPlots } from './plots.ts'
-import { linkTo, type Selection } from './selection.ts'
+import { parameterNamesOf } from './filters.ts'
+import { linkTo, type Selection, type SelectionOptions } from './selection.ts'
 
 /** What a panel is rendered from. */
 export interface PanelOptions {
@@ -96,7 +97,10 @@ interface Narrowing {
 }
 
 /** The filters that are set and leave out rows, the period first. */
-function narrowing({ filters, params }: Selection, dashboard: Dashboard): Narrowing[] {
+export function narrowing(
+  { filters, params }: Selection,
+  dashboard: SelectionOptions['dashboard'],
+): Narrowing[] {
   const hasPeriod = filters['from'] !== undefined || filters['to'] !== undefined
   const period = { period: 'all', from: undefined, to: undefined }
   return dashboard.filters.flatMap((filter): Narrowing[] => {
@@ -105,9 +109,23 @@ function narrowing({ filters, params }: Selection, dashboard: Dashboard): Narrow
       const without = 'all dates'
       return hasPeriod ? [{ names: ['from', 'to'], label, without, undo: period }] : []
     }
+    if (kind === 'range' || kind === 'text') {
+      const names = parameterNamesOf(filter).filter((each) => params[each] !== undefined)
+      const undo = Object.fromEntries(names.map((each) => [each, undefined]))
+      return names.length === 0
+        ? []
+        : [
+            {
+              names,
+              label,
+              without: `any ${kind === 'range' ? label.toLowerCase() : 'text'}`,
+              undo,
+            },
+          ]
+    }
     if (params[name] === undefined || name === 'then') return []
     if (kind === 'choice' && filter.adds !== undefined) return []
-    const without = kind === 'choice' ? filter.all.toLowerCase() : 'what is known now'
+    const without = kind === 'moment' ? 'what is known now' : filter.all.toLowerCase()
     return [{ names: [name], label, without, undo: { [name]: undefined } }]
   })
 }

@@ -74,7 +74,8 @@ export function maySee({ access }: Question, { groups }: Caller): boolean {
   return access === undefined || groups.has(access)
 }
 
-function forbidQuestion({ access }: Question): Response {
+/** The refusal of a question that is for another group. */
+export function forbidQuestion({ access }: Question): Response {
   const detail = `Only the group ${access} may see this`
   return problemResponse({ status: 403, code: 'GROUP_MISSING', detail })
 }
@@ -126,7 +127,8 @@ function renderResult(
   </section>`
 }
 
-function renderSql({ sql }: Question): Markup {
+/** The SQL of a question, to be read. */
+export function renderSql({ sql }: Question): Markup {
   return html`<section class="panel wide" aria-labelledby="h-sql">
     <h2 id="h-sql">SQL</h2>
     <pre

@@ -1,4 +1,4 @@
-import type { Dashboard, Filter, Page } from '../../../platform/project/dashboard.ts'
+import type { Filter, ListFilter, Page } from '../../../platform/project/dashboard.ts'
 import type { Filters } from '../../../platform/presentation/question.ts'
 
 /** One value that a filter offers, and what people read for it. */
@@ -23,10 +23,13 @@ export interface FilterFault {
   readonly why: string
 }
 
+/** What the address of a page can set: the filters of the dashboard, and those of a list. */
+export type AnyFilter = Filter | ListFilter
+
 /** What a page offers to select from. */
 export interface SelectionOptions {
   readonly page: Page
-  readonly dashboard: Dashboard
+  readonly dashboard: { readonly filters: readonly AnyFilter[] }
   /** By name of the filter. A filter without choices is not checked against them. */
   readonly choices: ReadonlyMap<string, readonly Choice[]>
   readonly now: Date
@@ -43,7 +46,12 @@ export const PRESETS = [
 ] as const
 
 /** The preset of a page whose address names no period. */
-export const STANDARD_PRESET = '12w'
+export function standardPresetOf({ standardPeriod }: Page): string {
+  return standardPeriod ?? '12w'
+}
+
+/** The longest text that a filter takes. */
+const MAX_TEXT_CHARS = 100
 
 interface Draft {
   readonly filters: Record<string, string>
@@ -68,6 +76,9 @@ export function readSelection(
   const offered = dashboard.filters.filter(({ name }) => page.filters.includes(name))
   for (const filter of offered) {
     if (filter.kind === 'choice') readChoice(draft, filter, choices.get(filter.name))
+    if (filter.kind === 'fixed') readChoice(draft, filter, filter.values)
+    if (filter.kind === 'text') readTyped(draft, filter.name)
+    if (filter.kind === 'range') readRange(draft, filter.name)
     if (filter.kind === 'moment') {
       readMoment(draft, filter, { moments: choices.get(filter.name) ?? [], now })
     }
@@ -75,7 +86,7 @@ export function readSelection(
   const { filters, params, faults } = draft
   const today = filters['as_of']?.slice(0, 10) ?? now.toISOString().slice(0, 10)
   filters['today'] = today
-  if (offered.some(({ kind }) => kind === 'period')) readPeriod(draft, today)
+  if (offered.some(({ kind }) => kind === 'period')) readPeriod(draft, page, today)
   return { filters, params, faults }
 }
 
@@ -102,12 +113,38 @@ function draftOf(query: Readonly<Record<string, string>>): Draft {
 
 function readChoice(
   { given, accept }: Draft,
-  { name, label, adds }: Extract<Filter, { kind: 'choice' }>,
+  { name, label, ...filter }: Extract<AnyFilter, { kind: 'choice' | 'fixed' }>,
   known: readonly Choice[] | undefined,
 ): void {
   const isKnown = known === undefined || known.some(({ value }) => value === given(name))
+  const adds = filter.kind === 'choice' ? filter.adds : undefined
   const why = adds ?? `There is no such ${label.toLowerCase()}`
   accept(name, isKnown ? given(name) : undefined, why)
+}
+
+function readTyped({ given, accept }: Draft, name: string): void {
+  const text = given(name)
+  const isShort = text.length <= MAX_TEXT_CHARS
+  const isText = isShort && !/\p{Cc}/u.test(text)
+  const why = `Write at most ${MAX_TEXT_CHARS} letters, digits and signs`
+  accept(name, isText ? text : undefined, why)
+}
+
+/** The names of a range's ends in an address. */
+export function endsOf(name: string): readonly [from: string, to: string] {
+  return [`${name}_from`, `${name}_to`]
+}
+
+function readRange({ filters, params, faults, given, accept }: Draft, name: string): void {
+  const [from, to] = endsOf(name)
+  for (const end of [from, to]) {
+    const isNumber = /^-?\d{1,15}(\.\d{1,6})?$/.test(given(end))
+    accept(end, isNumber ? given(end) : undefined, 'Write a number as 1234.50')
+  }
+  if (Number(params[from] ?? -Infinity) <= Number(params[to] ?? Infinity)) return
+  faults[to] = { given: given(to), why: `It is less than ${params[from]}` }
+  delete filters[to]
+  delete params[to]
 }
 
 function readMoment(
@@ -121,7 +158,12 @@ function readMoment(
   if (filters[name] === undefined && standard !== undefined) filters[name] = standard
 }
 
-function readPeriod({ filters, params, faults, given, accept }: Draft, today: string): void {
+function readPeriod(
+  { filters, params, faults, given, accept }: Draft,
+  page: Page,
+  today: string,
+): void {
+  const standard = standardPresetOf(page)
   accept('from', parseDay(given('from')), 'Write a date as YYYY-MM-DD')
   accept('to', parseDay(given('to')), 'Write a date as YYYY-MM-DD')
   if ((params['from'] ?? '') > (params['to'] ?? '9999')) {
@@ -134,8 +176,8 @@ function readPeriod({ filters, params, faults, given, accept }: Draft, today: st
   if (preset === undefined && given('period') !== '') {
     faults['period'] = { given: given('period'), why: 'There is no such period' }
   }
-  if (preset !== undefined && preset.value !== STANDARD_PRESET) params['period'] = preset.value
-  const from = firstDayOf(preset?.value ?? STANDARD_PRESET, today)
+  if (preset !== undefined && preset.value !== standard) params['period'] = preset.value
+  const from = firstDayOf(preset?.value ?? standard, today)
   if (from !== undefined) filters['from'] = from
 }
 
@@ -176,6 +218,19 @@ function standardMoment(
   if (standard === 'none') return undefined
   const dayAgo = new Date(now.getTime() - 86_400_000).toISOString()
   return (moments.find(({ value }) => value <= dayAgo) ?? moments.at(-1))?.value
+}
+
+/**
+ * The address without empty values, if the query has some. A form sends its empty fields too.
+ * Without them, each page has one short address.
+ */
+export function shorterAddress(
+  path: string,
+  query: Readonly<Record<string, string>>,
+): string | undefined {
+  const given = Object.entries(query).filter(([, value]) => value !== '')
+  const isShort = given.length === Object.keys(query).length
+  return isShort ? undefined : linkTo(path, Object.fromEntries(given))
 }
 
 /** The address of the page with other filters. An undefined value takes a filter away. */

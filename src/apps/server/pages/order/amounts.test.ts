@@ -12,7 +12,7 @@ import {
 const fact = totesys.models.find(({ table }) => table === 'fact_sales_order')
 if (fact?.kind !== 'fact') throw new Error('there is no fact_sales_order')
 const { units = {} } = totesys.presentation ?? {}
-const names = new Map([['currency_id', new Map([['2', 'GBP']])]])
+const names = new Map([['currency_id', new Map([['2', { name: 'GBP', href: undefined }]])]])
 const context = { fact, names, units }
 
 const version = (values: Record<string, string>): FactVersion => ({

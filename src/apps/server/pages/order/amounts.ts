@@ -104,5 +104,5 @@ function currencyOf(
 ): string {
   const column = columns.find((name) => version?.values[name] !== undefined) ?? ''
   const value = version?.values[column] ?? ''
-  return names.get(column)?.get(value) ?? (/^[A-Z]{3}$/.test(value) ? value : '')
+  return names.get(column)?.get(value)?.name ?? (/^[A-Z]{3}$/.test(value) ? value : '')
 }

@@ -47,7 +47,7 @@ export function nameOf({ labels, names }: VersionContext, column: string): strin
   return names.has(column) ? label.replace(/ id$/, '') : label
 }
 
-/** A value, with its name in front if it has one. */
+/** A value, with its name in front if it has one. The name leads to the page of its thing. */
 export function renderValue(
   version: FactVersion | undefined,
   column: string,
@@ -56,8 +56,9 @@ export function renderValue(
   const { names } = context
   const value = version?.values[column]
   if (value === undefined) return html`<span class="muted" title="null">∅</span>`
-  const name = names.get(column)?.get(value)
-  return name === undefined
-    ? html`${sayNumber(version, column, context) ?? value}`
-    : html`${name} <span class="muted">${value}</span>`
+  const thing = names.get(column)?.get(value)
+  if (thing === undefined) return html`${sayNumber(version, column, context) ?? value}`
+  const { name, href } = thing
+  return html`${href === undefined ? name : html`<a href="${href}">${name}</a>`}
+    <span class="muted">${value}</span>`
 }

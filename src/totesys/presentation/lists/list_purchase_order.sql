@@ -1,0 +1,115 @@
+-- list_purchase_order: Which purchase orders are there?
+-- Grain: one row per purchase order.
+-- Unit: amount in the row's own currency; quantity in items.
+-- Note: In no order: the page sorts. Each `left join` brings names alone, so that it is left out
+-- where they are not needed. The period is when an order was placed. `search` is a part of a
+-- supplier's or staff member's name or of an item's code in any case, or an order's whole number.
+-- `state`: `changed` leaves only orders that were changed after they were placed, `deleted` shows
+-- the deleted ones as they were last; without it, every order that exists.
+-- Filters: search, state, from, to, currency, department, counterparty, amount_from, amount_to
+select
+    f.purchase_order_id::integer as purchase_order_id,
+    f.created_date::date as created_date,
+    f.counterparty_id::integer as counterparty_id,
+    c.counterparty_legal_name::text as counterparty,
+    f.item_code::text as item_code,
+    f.item_quantity::integer as quantity,
+    f.item_unit_price::numeric(10, 2) as unit_price,
+    u.currency_code::text as currency_code,
+    (f.item_quantity * f.item_unit_price)::numeric(20, 2) as amount,
+    (s.first_name || ' ' || s.last_name)::text as staff_name,
+    s.department_name::text as department,
+    f.agreed_delivery_date::date as agreed_delivery_date,
+    f.agreed_payment_date::date as agreed_payment_date,
+    case f.record_operation
+        when 'update' then 'changed'
+        when 'delete' then 'deleted'
+        else 'as placed'
+    end::text as state
+from (
+    select
+        n.purchase_order_id,
+        n.created_date,
+        n.counterparty_id,
+        n.staff_id,
+        n.currency_id,
+        n.item_code,
+        n.item_quantity,
+        n.item_unit_price,
+        n.agreed_delivery_date,
+        n.agreed_payment_date,
+        n.record_operation,
+        false as is_deleted
+    from fact_purchase_orders_current as n
+    union all
+    select
+        g.purchase_order_id,
+        g.created_date,
+        g.counterparty_id,
+        g.staff_id,
+        g.currency_id,
+        g.item_code,
+        g.item_quantity,
+        g.item_unit_price,
+        g.agreed_delivery_date,
+        g.agreed_payment_date,
+        g.record_operation,
+        true as is_deleted
+    from fact_purchase_orders as g
+    where g.record_operation = 'delete'
+        and not exists (
+            select
+            from fact_purchase_orders as later
+            where later.purchase_order_id = g.purchase_order_id
+                and later.purchase_record_id > g.purchase_record_id
+        )
+) as f
+left join dim_currency as u on u.currency_id = f.currency_id
+left join dim_counterparty as c on c.counterparty_id = f.counterparty_id
+left join dim_staff as s on s.staff_id = f.staff_id
+where f.is_deleted = (coalesce(:'state', '') = 'deleted')
+    and (coalesce(:'state', '') <> 'changed' or f.record_operation = 'update')
+    and f.created_date >= coalesce(nullif(:'from', '')::date, '-infinity')
+    and f.created_date <= coalesce(nullif(:'to', '')::date, 'infinity')
+    and (
+        nullif(:'currency', '') is null
+        or u.currency_code = :'currency'
+    )
+    and (
+        nullif(:'department', '') is null
+        or s.department_name = :'department'
+    )
+    and (
+        nullif(:'counterparty', '') is null
+        or f.counterparty_id = nullif(:'counterparty', '')::integer
+    )
+    and (
+        nullif(:'amount_from', '') is null
+        or f.item_quantity * f.item_unit_price >= nullif(:'amount_from', '')::numeric
+    )
+    and (
+        nullif(:'amount_to', '') is null
+        or f.item_quantity * f.item_unit_price <= nullif(:'amount_to', '')::numeric
+    )
+    and (
+        nullif(:'search', '') is null
+        or f.purchase_order_id
+        = case when :'search' ~ '^[0-9]{1,9}$' then (:'search')::integer end
+        or strpos(lower(f.item_code), lower(:'search')) > 0
+        or f.counterparty_id in (
+            select p.counterparty_id
+            from dim_counterparty as p
+            where strpos(
+                lower(p.counterparty_legal_name collate "und-x-icu"),
+                lower(:'search' collate "und-x-icu")
+            ) > 0
+        )
+        or f.staff_id in (
+            select p.staff_id
+            from dim_staff as p
+            where strpos(
+                lower((p.first_name || ' ' || p.last_name) collate "und-x-icu"),
+                lower(:'search' collate "und-x-icu")
+            ) > 0
+        )
+    )
