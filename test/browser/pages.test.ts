@@ -36,6 +36,35 @@ const PAGES: [name: string, path: string, wants?: { charts?: number }][] = [
   ['the API', '/docs'],
 ]
 
+describe.skipIf(site === undefined)('a chart', () => {
+  let browser: Browser
+  beforeAll(async () => {
+    browser = await launchChromium(site?.chromium ?? '')
+  })
+  afterAll(() => browser?.close())
+
+  it.each([
+    // A lying bar, and a week on a time axis.
+    ['/sales', 's03_best_designs', /\/list\/sales_order\?.*design=\d+/],
+    ['/sales', 's02_sales_by_week', /\/list\/sales_order\?from=[\d-]+&to=[\d-]+&currency=[A-Z]+/],
+    ['/payments', 'y06_biggest_debtors', /\/list\/payment\?.*counterparty=\d+.*state=unpaid/],
+    ['/sales', 's08_sales_by_hour', /\/list\/sales_order/],
+  ])('on %s leads from a mark of %s to its rows', async (path, question, target) => {
+    await using visit = await openVisit(browser, { url: site?.url ?? '' })
+    const { page, faults } = visit
+    await page.goto(path)
+    await untilLive(page)
+    const drawing = page.locator(`.panel:has(#h-${question}) .drawing`).first()
+    await drawing.scrollIntoViewIfNeeded()
+    const { width = 0, height = 0 } = (await drawing.boundingBox()) ?? {}
+    await drawing.hover({ position: { x: width / 2, y: height / 2 } })
+    await drawing.click({ position: { x: width / 2, y: height / 2 } })
+    await page.waitForURL(target)
+    expect(await page.locator('tbody tr').count()).toBeGreaterThan(0)
+    expect(faults).toEqual([])
+  })
+})
+
 describe.skipIf(site === undefined)('every page', () => {
   let browser: Browser
   beforeAll(async () => {

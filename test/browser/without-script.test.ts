@@ -45,6 +45,18 @@ describe.skipIf(site === undefined)('without a script', () => {
     expect(faults).toEqual([])
   })
 
+  it('the rows of a table under a chart lead on', async () => {
+    await using visit = await open('/sales')
+    const { page, faults } = visit
+    await page.locator('#t-s02_sales_by_week summary').click()
+    const link = page.locator('#t-s02_sales_by_week tbody a').first()
+    const day = await link.innerText()
+    await link.click()
+    await page.waitForURL(/\/list\/sales_order\?from=/)
+    expect(await page.locator('.range').innerText()).toContain(day)
+    expect(faults).toEqual([])
+  })
+
   it('a table is unfolded', async () => {
     await using visit = await open('/sales')
     const { page } = visit

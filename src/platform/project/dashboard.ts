@@ -59,6 +59,27 @@ export interface Panel {
   readonly wide?: boolean
   /** What it means if there are no rows, and what to do then. */
   readonly empty?: string
+  /** Where its rows and marks lead. */
+  readonly leads: Lead
+}
+
+/**
+ * Where the rows of a panel, and the marks that are drawn from them, lead. The filters of the page
+ * that the question and the target know go along. A mark of several rows leads to what its rows have
+ * in common.
+ */
+export interface Lead {
+  /**
+   * The address of a page or a list. It may name parameters, and `{column}` stands for a value in the
+   * row.
+   */
+  readonly to: string
+  /** The columns from which parameters come, by parameter. A null leaves its parameter out. */
+  readonly set?: Readonly<Record<string, string>>
+  /** The column with the first day of a week or a month, which becomes `from` and `to`. */
+  readonly span?: { readonly column: string; readonly step: 'week' | 'month' }
+  /** Whether the period of the question is about another date than the target's, and stays behind. */
+  readonly isOtherPeriod?: boolean
 }
 
 /** A filter that people set. Questions use it by its name; a period is `from` and `to` for them. */

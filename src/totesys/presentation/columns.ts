@@ -25,8 +25,6 @@ export const labels: Dashboard['labels'] = {
   oldest_due: 'Oldest due',
   design_name: 'Design',
   sales_order_id: 'Sales order',
-  payment_id: 'Payment',
-  order_id: 'Order',
   staff_name: 'Staff',
   agreed_delivery_date: 'Delivery agreed',
   purchase_order_id: 'Purchase order',

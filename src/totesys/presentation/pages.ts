@@ -145,7 +145,7 @@ const purchases: Page = {
   ],
   panels: [
     purchasesInOneCurrency,
-    rates,
+    { ...rates, leads: { ...rates.leads, to: '/list/purchase_order' } },
     spendByWeek,
     biggestSuppliers,
     itemPrices,
@@ -167,7 +167,7 @@ const payments: Page = {
   ],
   panels: [
     paymentsInOneCurrency,
-    rates,
+    { ...rates, leads: { ...rates.leads, to: '/list/payment' } },
     nextPayments,
     lastPayments,
     { ...dueByWeek, note: 'In above the line, out hatched below it.' },

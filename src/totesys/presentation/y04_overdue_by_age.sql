@@ -1,8 +1,9 @@
 -- y04_overdue_by_age: What is overdue and unpaid, and for how long?
 -- Grain: one row per direction, currency and age, all four ages of each.
 -- Unit: amount in the row's own currency; age in days since the payment date.
--- Note: A payment due today is 0 days old. In is owed to us, out is owed by us. A payment is unpaid
--- until Totesys marks it as paid. Not every one is a real debt: some are marked late, and some never.
+-- Note: A payment due today is 0 days old. In is owed to us, out is owed by us. due_from and due_to
+-- are the days of an age; the oldest has no first. A payment is unpaid until Totesys marks it as
+-- paid. Not every one is a real debt: some are marked late, and some never.
 -- Access: finance
 -- Filters: currency, counterparty, today, as_of
 with clock as (
@@ -72,7 +73,9 @@ select
     a.age_days::text as age_days,
     coalesce(sum(d.payments), 0)::integer as payments,
     coalesce(sum(d.amount), 0)::numeric(20, 2) as amount,
-    min(d.payment_date)::date as oldest_due
+    min(d.payment_date)::date as oldest_due,
+    (c.today - a.last_day)::date as due_from,
+    (c.today - a.first_day)::date as due_to
 from owed as o
 cross join age as a
 cross join clock as c
@@ -81,5 +84,12 @@ left join due as d
     and d.currency_code = o.currency_code
     and d.payment_date <= c.today - a.first_day
     and (a.last_day is null or d.payment_date >= c.today - a.last_day)
-group by o.direction, o.currency_code, a.age_position, a.age_days
+group by
+    o.direction,
+    o.currency_code,
+    a.age_position,
+    a.age_days,
+    a.first_day,
+    a.last_day,
+    c.today
 order by o.direction, o.currency_code, a.age_position

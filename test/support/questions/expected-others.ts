@@ -84,7 +84,9 @@ export const EXPECTED_OTHERS: Record<string, string> = {
             count(*) filter (age between ${first} and ${last}) as payments,
             coalesce(sum(payment_amount) filter (age between ${first} and ${last}), 0)
                 ::decimal(20, 2) as amount,
-            min(due) filter (age between ${first} and ${last}) as oldest_due
+            min(due) filter (age between ${first} and ${last}) as oldest_due,
+            (${last === 99_999 ? 'null' : `getvariable('today') - ${last}`})::date as due_from,
+            (getvariable('today') - ${first})::date as due_to
         from owed where age >= 0 group by all`,
       )
       .join(' union all ')}

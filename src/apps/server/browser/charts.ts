@@ -100,7 +100,32 @@ function openChart(place: HTMLElement): Drawing[] {
     const chart = init(element, undefined, { renderer: 'svg' })
     const draw = (isStill: boolean): void =>
       chart.setOption(optionOf(plot, readTheme(plot.color, element, isStill)), { notMerge: true })
+    addLeads(chart, plot.leads ?? [])
     return [{ element, chart, draw }]
+  })
+}
+
+/**
+ * Lets a click on a mark, or beside it at the same place of the axis, go where the mark leads. The
+ * table under the chart has the same links for the keyboard.
+ */
+function addLeads(chart: EChartsType, leads: readonly string[]): void {
+  if (leads.length === 0) return
+  const leadAt = ({ offsetX, offsetY }: { offsetX: number; offsetY: number }): string => {
+    const point = [offsetX, offsetY]
+    if (!chart.containPixel({ gridIndex: 0 }, point)) return ''
+    const { xAxis } = chart.getOption() as { xAxis: readonly { type?: string }[] }
+    const [across = 0, down = 0] = chart.convertFromPixel({ seriesIndex: 0 }, point)
+    const place = Math.round(xAxis[0]?.type === 'category' ? across : down)
+    return (leads.length === 1 ? leads[0] : leads[place]) ?? ''
+  }
+  const surface = chart.getZr()
+  surface.on('mousemove', (event) => {
+    surface.setCursorStyle(leadAt(event) === '' ? 'default' : 'pointer')
+  })
+  surface.on('click', (event) => {
+    const lead = leadAt(event)
+    if (lead !== '') location.assign(lead)
   })
 }
 

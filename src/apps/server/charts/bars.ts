@@ -5,7 +5,7 @@ import type { BarsChart } from '../../../platform/project/dashboard.ts'
 import { roundNumber } from '../../format.ts'
 import type { AnswerTable } from './answer-table.ts'
 import { baseOption, lyingAxes } from './axes.ts'
-import { type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
+import { leadsOf, type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
 import { mix, stripes, textStyle, type Theme } from './theme.ts'
 
 /** Lying bars, in the order of the rows. */
@@ -43,6 +43,10 @@ export function plotBars(chart: BarsChart, source: PlotSource): UnnamedPlot<Bars
     kind: 'bars',
     labels,
     series,
+    ...leadsOf(
+      shown.map(({ rows }) => rows),
+      source,
+    ),
     aside: shown.length < bars.length ? `first ${shown.length} of ${bars.length}` : '',
     sentence: chart.side === undefined ? sayLongest(bars) : sayAll(labels, series),
     heightPx: heightPx + (series.length > 1 ? 24 : 0),

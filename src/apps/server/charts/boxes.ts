@@ -1,7 +1,7 @@
 import type { EChartsOption } from 'echarts'
 import type { BoxesChart } from '../../../platform/project/dashboard.ts'
 import { amountAxis, baseOption, lyingAxes, tooltip } from './axes.ts'
-import { type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
+import { leadsOf, type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
 import { mix, type Theme } from './theme.ts'
 import { formatInUnit } from './units.ts'
 
@@ -14,7 +14,8 @@ export interface BoxesPlot extends PlotFrame {
 }
 
 /** Plots a box a row, for the first rows. Throws what `AnswerTable` throws. */
-export function plotBoxes(chart: BoxesChart, { table }: PlotSource): UnnamedPlot<BoxesPlot> {
+export function plotBoxes(chart: BoxesChart, source: PlotSource): UnnamedPlot<BoxesPlot> {
+  const { table } = source
   const shown = table.rows.slice(0, chart.limit)
   const [, , median] = chart.five
   const medians = shown.map((row) => table.number(row, median)).toSorted((a, b) => a - b)
@@ -22,6 +23,10 @@ export function plotBoxes(chart: BoxesChart, { table }: PlotSource): UnnamedPlot
     kind: 'boxes',
     labels: shown.map((row) => table.label(row, chart.label)),
     fives: shown.map((row) => chart.five.map((column) => table.number(row, column))),
+    ...leadsOf(
+      shown.map((row) => [row]),
+      source,
+    ),
     aside: 'price of one',
     sentence: `of ${shown.length} designs the median price lies between ${medians[0]?.toFixed(2)} and ${medians.at(-1)?.toFixed(2)}.`,
     heightPx: rowsHeightPx(shown.length),

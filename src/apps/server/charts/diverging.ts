@@ -10,7 +10,7 @@ import {
   timeAxis,
   tooltip,
 } from './axes.ts'
-import { type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
+import { leadsOf, type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
 import { mix, stripes, textStyle, type Theme } from './theme.ts'
 import { formatInUnit } from './units.ts'
 
@@ -29,8 +29,9 @@ export interface DivergingPlot extends PlotFrame {
 /** Plots two bars a row, for the first rows. Throws what `AnswerTable` throws. */
 export function plotDiverging(
   chart: DivergingChart,
-  { table, labels }: PlotSource,
+  source: PlotSource,
 ): UnnamedPlot<DivergingPlot> {
+  const { table, labels } = source
   const { text, number } = table
   const { complete } = chart
   const shown = table.rows.slice(0, chart.limit)
@@ -54,6 +55,10 @@ export function plotDiverging(
     ...(complete === undefined
       ? {}
       : { complete: shown.map((row) => text(row, complete) === 't') }),
+    ...leadsOf(
+      shown.map((row) => [row]),
+      source,
+    ),
     aside: `${sayIn} · ${sayOut}`,
     sentence: `${sayIn}, ${sayOut}, in ${shown.length} ${isWeeks ? 'weeks' : 'rows'}.`,
     heightPx: isWeeks ? 240 : rowsHeightPx(shown.length),

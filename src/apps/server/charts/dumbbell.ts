@@ -5,7 +5,7 @@ import type { DumbbellChart } from '../../../platform/project/dashboard.ts'
 import { formatDay, roundNumber } from '../../format.ts'
 import { tableOf } from './answer-table.ts'
 import { baseOption, legend, lyingAxes, tooltip } from './axes.ts'
-import { type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
+import { leadsOf, type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
 import { textStyle, type Theme } from './theme.ts'
 import { formatInUnit } from './units.ts'
 
@@ -37,10 +37,8 @@ export function sayIncomparable({ since }: DumbbellChart, answer: Answer): strin
  * Plots the first rows that rise and the last rows that fall, of those with a value to compare with.
  * Throws what `AnswerTable` throws.
  */
-export function plotDumbbell(
-  chart: DumbbellChart,
-  { table, labels }: PlotSource,
-): UnnamedPlot<DumbbellPlot> {
+export function plotDumbbell(chart: DumbbellChart, source: PlotSource): UnnamedPlot<DumbbellPlot> {
+  const { table, labels } = source
   const { text, number, label } = table
   const rows = table.rows.filter((row) => text(row, chart.from) !== '')
   const changeOf = (row: Row): number => number(row, chart.to) - number(row, chart.from)
@@ -57,6 +55,10 @@ export function plotDumbbell(
     from: shown.map((row) => number(row, chart.from)),
     to: shown.map((row) => number(row, chart.to)),
     names: [labels(chart.from), labels(chart.to)],
+    ...leadsOf(
+      shown.map((row) => [row]),
+      source,
+    ),
     aside: '',
     sentence: `the greatest rise is ${say(rising[0])}, the greatest fall ${say(falling.at(-1))}.`,
     heightPx: rowsHeightPx(shown.length, 24) + 26,

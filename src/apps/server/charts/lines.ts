@@ -2,7 +2,7 @@ import type { EChartsOption } from 'echarts'
 import type { LinesChart } from '../../../platform/project/dashboard.ts'
 import { formatShortDay, roundNumber, roundRate } from '../../format.ts'
 import { amountAxis, baseOption, endRoomPx, timeAxis } from './axes.ts'
-import { type PlotFrame, type PlotSource, STANDING_PX, type UnnamedPlot } from './plot.ts'
+import { leadsOf, type PlotFrame, type PlotSource, STANDING_PX, type UnnamedPlot } from './plot.ts'
 import { textStyle, type Theme } from './theme.ts'
 import { formatInUnit, isCurrency } from './units.ts'
 
@@ -18,10 +18,8 @@ export interface LinesPlot extends PlotFrame {
 }
 
 /** Plots a line from rows, one a week or month. Throws what `AnswerTable` throws. */
-export function plotLines(
-  chart: LinesChart,
-  { table, labels, withCurrency }: PlotSource,
-): UnnamedPlot<LinesPlot> {
+export function plotLines(chart: LinesChart, source: PlotSource): UnnamedPlot<LinesPlot> {
+  const { table, labels, withCurrency } = source
   const { rows, text, number } = table
   const { step, isRate = false } = chart
   const round = (value: number): string =>
@@ -33,6 +31,10 @@ export function plotLines(
     labels: rows.map((row) => formatShortDay(text(row, chart.x), step)),
     values,
     complete,
+    ...leadsOf(
+      rows.map((row) => [row]),
+      source,
+    ),
     isRate,
     heightPx: STANDING_PX,
   }

@@ -2,7 +2,7 @@ import type { EChartsOption } from 'echarts'
 import type { ParetoChart } from '../../../platform/project/dashboard.ts'
 import { formatRatio, roundNumber } from '../../format.ts'
 import { baseOption, lyingAxes } from './axes.ts'
-import { type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
+import { leadsOf, type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
 import { mix, textStyle, type Theme } from './theme.ts'
 
 /** Bars, with their cumulative share as a line. */
@@ -15,7 +15,8 @@ export interface ParetoPlot extends PlotFrame {
 }
 
 /** Plots the first rows. Throws what `AnswerTable` throws. */
-export function plotPareto(chart: ParetoChart, { table }: PlotSource): UnnamedPlot<ParetoPlot> {
+export function plotPareto(chart: ParetoChart, source: PlotSource): UnnamedPlot<ParetoPlot> {
+  const { table } = source
   const { rows, text, number } = table
   const shown = rows.slice(0, chart.limit)
   const labels = shown.map((row) => text(row, chart.label))
@@ -28,6 +29,10 @@ export function plotPareto(chart: ParetoChart, { table }: PlotSource): UnnamedPl
     labels,
     values,
     cumulative,
+    ...leadsOf(
+      shown.map((row) => [row]),
+      source,
+    ),
     aside: `first three: ${share}`,
     sentence: `the biggest of ${rows.length} is ${labels[0] ?? 'none'} with ${roundNumber(values[0] ?? 0)}; the first three make up ${share} of the total.`,
     heightPx: rowsHeightPx(shown.length) + 44,

@@ -337,6 +337,29 @@ describe('plotsOf()', () => {
     expect(call(ways.options[0], 'xAxis', 'axisLabel', 'formatter', -2000)).toBe('2 k')
   })
 
+  it('leads from each mark to what its rows have in common', () => {
+    const columns = ['c', 'n', 'a'].map((name): ResultColumn => ({ name, kind: 'text' }))
+    const rows = [
+      ['EUR', 'x', '1'],
+      ['EUR', 'y', '2'],
+      ['EUR', 'y', '3'],
+    ]
+    const leadsOf = (chart: DrawnChart) =>
+      plotsOf(chart, { columns, rows, isTruncated: false } as never, {
+        labels: (c) => c,
+        leadOf: (own) => own.map(([, name, value]) => `${name}${value}`).join('+'),
+      }).map(({ leads }) => leads)
+    const bars = { kind: 'bars', split: 'c', label: ['n'], value: 'a' } as const
+    expect(leadsOf(bars)).toEqual([['x1', 'y2', 'y3']])
+    expect(leadsOf({ ...bars, sum: true })).toEqual([['x1', 'y2+y3']])
+    expect(leadsOf({ ...bars, limit: 1 })).toEqual([['x1']])
+    // A kind that does not say which rows a mark is from leads to what all rows have in common.
+    const heatmap = { kind: 'heatmap', x: 'a', y: 'a', yLabel: 'n', value: 'a' } as const
+    expect(leadsOf(heatmap)).toEqual([['x1+y2+y3']])
+    const { plots } = draw(bars, 'c n a', ['EUR x 1'])
+    expect(plots[0]).not.toHaveProperty('leads')
+  })
+
   it('fails if the question does not have a column', () => {
     const chart = { kind: 'histogram', x: 'gone', value: 'n' } as const
     expect(() => draw(chart, 'd n', ['1 1'])).toThrow('no column gone')

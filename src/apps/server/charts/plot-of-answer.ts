@@ -15,7 +15,7 @@ import { plotHeatmap } from './heatmap.ts'
 import { plotHistogram } from './histogram.ts'
 import { plotLines } from './lines.ts'
 import { plotPareto } from './pareto.ts'
-import type { PlotFrame, PlotSource } from './plot.ts'
+import { leadsOf, type PlotFrame, type PlotSource } from './plot.ts'
 import { plotStacked } from './stacked.ts'
 import { isCurrency } from './units.ts'
 import { plotWaterfall } from './waterfall.ts'
@@ -66,7 +66,11 @@ export interface ColumnWords {
  * lines. Amounts are added exactly; only what is drawn becomes a floating-point number. Throws if the
  * chart names a column that the answer does not have.
  */
-export function plotsOf(chart: DrawnChart, answer: Answer, words: ColumnWords): readonly Plot[] {
+export function plotsOf(
+  chart: DrawnChart,
+  answer: Answer,
+  words: ColumnWords & Pick<PlotSource, 'leadOf'>,
+): readonly Plot[] {
   const table = tableOf(answer)
   const split = 'split' in chart ? chart.split : undefined
   const groups = split === undefined ? [{ name: '', table }] : splitTable(table, split)
@@ -78,7 +82,11 @@ export function plotsOf(chart: DrawnChart, answer: Answer, words: ColumnWords): 
 
 function plotGroup<K extends Kind>(
   chart: ChartOfKind<K>,
-  { name, table, words }: { name: string; table: AnswerTable; words: ColumnWords },
+  {
+    name,
+    table,
+    words,
+  }: { name: string; table: AnswerTable; words: ColumnWords & Pick<PlotSource, 'leadOf'> },
 ): Plot {
   const column = valueColumnOf(chart)
   const unit = unitOf(column, table, words)
@@ -86,12 +94,22 @@ function plotGroup<K extends Kind>(
   const plot = PLOTS[chart.kind](chart, {
     table,
     labels: words.labels,
+    leadOf: words.leadOf,
     withCurrency: (amount) => (isMoney && unit !== name ? `${unit} ${amount}` : amount),
   })
   const color = isCurrency(name) ? `--currency-${name.toLowerCase()}` : '--accent'
   const sentence = name === '' ? capitalise(plot.sentence) : `${name}: ${plot.sentence}`
   const valueName = words.labels(column)
-  return { ...plot, name, color, sentence, valueName, ...(unit === undefined ? {} : { unit }) }
+  return {
+    // Marks lead to what is common to all rows, unless their kind knows the rows of each.
+    ...leadsOf([table.rows], words),
+    ...plot,
+    name,
+    color,
+    sentence,
+    valueName,
+    ...(unit === undefined ? {} : { unit }),
+  }
 }
 
 /** The column of the values that a chart draws, or of one of them if there are several. */

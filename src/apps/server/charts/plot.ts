@@ -1,3 +1,4 @@
+import type { Row } from '../../../platform/presentation/cursor.ts'
 import type { AnswerTable } from './answer-table.ts'
 
 /**
@@ -19,6 +20,11 @@ export interface PlotFrame {
   readonly valueName?: string
   /** What the values are in: a currency such as `GBP`, or a word such as `bags`. */
   readonly unit?: string
+  /**
+   * The address that the mark at each place of the category axis leads to; a single one is for every
+   * mark.
+   */
+  readonly leads?: readonly string[]
 }
 
 /**
@@ -33,6 +39,16 @@ export interface PlotSource {
   labels(column: string): string
   /** Puts the currency in front of an amount, unless the name of the plot says it already. */
   withCurrency(amount: string): string
+  /** The address that a mark of these rows leads to. Undefined if marks lead nowhere. */
+  readonly leadOf?: ((rows: readonly Row[]) => string) | undefined
+}
+
+/** The addresses of marks, each given by its rows. Nothing if marks lead nowhere. */
+export function leadsOf(
+  marks: readonly (readonly Row[])[],
+  { leadOf }: Pick<PlotSource, 'leadOf'>,
+): Pick<PlotFrame, 'leads'> {
+  return leadOf === undefined ? {} : { leads: marks.map((rows) => leadOf(rows)) }
 }
 
 /** The height of a plot with vertical bars or lines. */

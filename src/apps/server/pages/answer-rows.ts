@@ -26,6 +26,14 @@ export interface TableOptions {
   readonly label: string
   /** The columns and the number of rows to show; all columns without it. */
   readonly chart?: TableChart
+  /** Where each row leads, from the cells of one column. */
+  readonly lead?: RowLead | undefined
+}
+
+/** Where the cells of a column lead that have no link of their own. */
+export interface RowLead {
+  readonly column: string | undefined
+  of(rows: readonly Row[]): string
 }
 
 /** With more columns than this, a narrow window shows each row as a card. */
@@ -37,14 +45,14 @@ export const MAX_NARROW_COLUMNS = 3
  */
 export function renderAnswerRows(
   answer: Pick<Answer, 'columns' | 'rows' | 'isTruncated'>,
-  { dashboard, label, chart }: TableOptions,
+  { dashboard, label, chart, lead }: TableOptions,
 ): Markup {
   const { columns, rows } = answer
   const listed = columns.filter(({ name }) => dashboard.unlisted?.includes(name) !== true)
   const shown = chart === undefined ? listed : chart.columns.map((name) => find(columns, name))
   const places = shown.map((column) => columns.indexOf(column))
   const limit = chart?.limit ?? MAX_ROWS
-  const view = viewOf(answer, { dashboard, shown })
+  const view = viewOf(answer, { dashboard, shown, lead })
   const stack = shown.length > MAX_NARROW_COLUMNS ? 'stack' : ''
   return html`<div
     class="table-wrap ${stack} ${Math.min(rows.length, limit) > 18 ? 'tall' : ''}"
@@ -109,16 +117,22 @@ export interface TableView {
   readonly currency: string | undefined
   /** The names of the columns that the table shows. */
   readonly shown: ReadonlySet<string>
+  readonly lead: RowLead | undefined
 }
 
 /** How an answer is shown in a table of some of its columns. */
 export function viewOf(
   { columns }: Pick<Answer, 'columns'>,
-  { dashboard, shown }: { dashboard: TableWords; shown: readonly ResultColumn[] },
+  {
+    dashboard,
+    shown,
+    lead,
+  }: { dashboard: TableWords; shown: readonly ResultColumn[]; lead?: RowLead | undefined },
 ): TableView {
   const view = {
     columns,
     dashboard,
+    lead,
     shown: new Set(shown.map(({ name }) => name)),
   }
   const foremost = shown.find(({ name }) => currencyColumn(name, view) !== undefined)?.name
@@ -138,7 +152,7 @@ function currencyColumn(
 
 /** The cell of a row at a place, as a link if its column leads somewhere. */
 export function renderCell(row: Row, place: number, view: TableView): Markup {
-  const { columns, dashboard } = view
+  const { columns, dashboard, lead } = view
   const { name = '', kind = 'text' } = columns[place] ?? {}
   const cell = row[place] ?? null
   const label = labelOf(dashboard, name)
@@ -150,7 +164,8 @@ export function renderCell(row: Row, place: number, view: TableView): Markup {
   }
   const text =
     kind === 'moment' ? formatMomentUtc(cell) : kind === 'boolean' ? yesNo(cell) : inWords(cell)
-  const href = linkOf(columns, row, { name, dashboard })
+  const own = lead?.column === name ? lead.of([row]) : undefined
+  const href = linkOf(columns, row, { name, dashboard }) ?? own
   const role = name === view.currency ? 'currency' : ''
   return html`<td
     class="${kind === 'date' || kind === 'moment' ? 'time' : role}"

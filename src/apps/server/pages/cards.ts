@@ -15,13 +15,15 @@ export interface CardsOptions {
   readonly labels: Labels
   /** Whether the period has a first day. Without one there is no period before. */
   readonly hasFirstDay: boolean
+  /** The address that a card of these rows leads to. Undefined if it leads nowhere. */
+  readonly leadOf?: ((rows: readonly Row[]) => string) | undefined
 }
 
 /** Renders a card for each value of `by`, in alphabetical order. */
 export function renderCards(
   chart: CardsChart,
   answer: Answer,
-  { labels, hasFirstDay }: CardsOptions,
+  { labels, hasFirstDay, leadOf }: CardsOptions,
 ): Markup {
   const table = tableOf(answer)
   const names = [...new Set(answer.rows.map((row) => table.text(row, chart.by)))].toSorted()
@@ -37,7 +39,7 @@ export function renderCards(
         style="--card: var(--currency-${name.toLowerCase()}, var(--accent))"
       >
         <p class="card-name">
-          ${name}${chart.says === undefined ? '' : html` <span>${chart.says}</span>`}
+          ${leadOf === undefined ? name : html`<a href="${leadOf(rows)}">${name}</a>`}${chart.says === undefined ? '' : html` <span>${chart.says}</span>`}
         </p>
         ${renderAmount(value)}
         ${

@@ -5,14 +5,20 @@ import { loadRates } from '../../../../test/support/rates.ts'
 import { createTestReader, type TestReader } from '../../../../test/support/reader.ts'
 import { createSystem, type TestSystem } from '../../../../test/support/system.ts'
 import { parseConfig } from '../../../platform/config.ts'
-import type { Dashboard } from '../../../platform/project/dashboard.ts'
-import { parseQuestion, readQuestions } from '../../../platform/presentation/question.ts'
+import { createAnswers } from '../../../platform/presentation/answer.ts'
+import type { Dashboard, Lead } from '../../../platform/project/dashboard.ts'
+import {
+  parseQuestion,
+  type Question,
+  readQuestions,
+} from '../../../platform/presentation/question.ts'
 import { createReader, type Reader } from '../../../platform/presentation/reader.ts'
 import { dashboard } from '../../../totesys/presentation/pages.ts'
 import { fillTotesys } from '../../../../test/support/totesys-source/fill.ts'
 import { formatDay } from '../../format.ts'
 import { readAccess, type ServerEnv } from '../access.ts'
 import { createApp } from '../app.ts'
+import { columnsOf, parametersOf } from './leads.ts'
 import { pageRoutes, renderProblem } from './pages.ts'
 
 const QUESTIONS = new Map(dashboard.questions.flatMap((folder) => [...readQuestions(folder)]))
@@ -337,6 +343,7 @@ describe('the pages', () => {
 
   it('show a question that fails in its own panel', async () => {
     const broken = parseQuestion('-- broken: Which?\n-- Grain: one row.\nselect 1 / 0 as n')
+    const leads = { to: '/list/sales_order' }
     const shown: Dashboard = {
       ...dashboard,
       pages: [
@@ -346,10 +353,20 @@ describe('the pages', () => {
           summary: 'S',
           filters: ['currency'],
           panels: [
-            { question: 'broken', chart: { kind: 'histogram', x: 'n', value: 'n' } },
-            { question: 's03_best_designs', chart: { kind: 'histogram', x: 'gone', value: 'n' } },
+            { question: 'broken', leads, chart: { kind: 'histogram', x: 'n', value: 'n' } },
+            {
+              question: 's03_best_designs',
+              leads,
+              chart: { kind: 'histogram', x: 'gone', value: 'n' },
+            },
+            {
+              question: 's03_best_designs',
+              leads: { to: '/list/sales_order', set: { design: 'gone' } },
+              chart: { kind: 'histogram', x: 'design_id', value: 'units' },
+            },
             {
               question: 's11_delivery_promise',
+              leads,
               chart: { kind: 'histogram', x: 'days', value: 'orders' },
             },
           ],
@@ -359,9 +376,78 @@ describe('the pages', () => {
     const questions = new Map([...QUESTIONS, ['broken', broken]])
     const { status, text } = await asker({ questions, shown })('/')
     expect(status).toBe(200)
-    expect(text.match(/class="failure"/g)?.length).toBe(2)
+    expect(text.match(/class="failure"/g)?.length).toBe(3)
     expect(text).not.toContain('division by zero')
     expect(text.match(/class="drawing"/g)?.length).toBe(1)
+  })
+
+  it('lead from every panel to rows that the target knows, with the filters of the page', async () => {
+    const ask = asker()
+    for (const page of dashboard.pages) {
+      const query = '?period=all&counterparty=2&currency=GBP'
+      const { text } = await ask(`${page.path}${query}`)
+      for (const panel of page.panels) {
+        const { leads, question: name } = panel
+        const question = QUESTIONS.get(name)
+        if (question === undefined) throw new Error(name)
+        const where = `${page.path} ${name}`
+        // The target is a page or a list that takes the parameters, or one order or payment.
+        const [path = '', given = ''] = leads.to.split('?')
+        const known = parametersOf(path, dashboard)
+        const isOne = /^\/order\/(\w+|\{\w+\})\/\{\w+\}$/.test(path)
+        expect(known !== undefined || isOne, where).toBe(true)
+        const unknown = paramsIn(leads, given).filter(
+          (each) => !['sort', ...(known ?? [])].includes(each),
+        )
+        expect(unknown, where).toEqual([])
+        const answered = await askReader(reader, question)
+        expect(answered, where).toEqual(expect.arrayContaining([...columnsOf(leads)]))
+        if (panel.needs !== undefined) continue
+        const markup = markupOf(text, name)
+        const hrefs = [...markup.matchAll(/href="([^"]*)"/g)].map(([, href = '']) => href)
+        const target = path.split('{')[0] ?? ''
+        if (markup.includes('class="empty"')) continue
+        const own = hrefs.filter((href) => href.startsWith(target))
+        expect(own.length, where).toBeGreaterThan(0)
+        const first = own[0]?.replaceAll('&amp;', '&') ?? ''
+        expect((await ask(first)).status, `${where}: ${first}`).toBe(200)
+        const isNarrowed = question.filters.includes('currency') && known !== undefined
+        expect(!isNarrowed || first.includes('currency=GBP'), where).toBe(true)
+      }
+    }
+  })
+
+  it('lead from a week, an age or a month to exactly the days that are in the period', async () => {
+    const week = await asker()('/sales?from=2000-01-04&currency=GBP')
+    const [{ monday } = { monday: '' }] = await system.query<{ monday: string }>(
+      `select date_trunc('week', max(created_date))::date::text as monday
+       from fact_sales_order_current join dim_currency using (currency_id)
+       where currency_code = 'GBP'`,
+    )
+    const span = (from: string, to: string): string => `from=${from}&amp;to=${to}&amp;currency=GBP`
+    const sunday = laterDay(monday, 6)
+    expect(markupOf(week.text, 's02_sales_by_week')).toContain(span(monday, sunday))
+    const tuesday = laterDay(monday, 1)
+    const part = await asker()(`/sales?from=${tuesday}&to=${tuesday}&currency=GBP`)
+    expect(markupOf(part.text, 's02_sales_by_week')).not.toContain(`from=${monday}`)
+    const ages = markupOf((await asker()('/payments?currency=GBP')).text, 'y04_overdue_by_age')
+    const today = NOW.toISOString().slice(0, 10)
+    expect(ages).toContain(`from=${laterDay(today, -7)}&amp;to=${today}`)
+    // The oldest age has no first day. The bar of both directions leads to both.
+    expect(ages).toMatch(
+      new RegExp(
+        `\\?to=${laterDay(today, -91)}&amp;currency=GBP&amp;state=unpaid&amp;direction=in`,
+      ),
+    )
+    expect(ages).toContain(
+      `"/list/payment?from=${laterDay(today, -7)}&to=${today}&currency=GBP&state=unpaid"`,
+    )
+  })
+
+  it('lead to no list from a past state, which a list does not show', async () => {
+    const { text } = await asker()('/sales?period=all&as_of=2100-01-01T00:00:00Z')
+    expect(markupOf(text, 's02_sales_by_week')).not.toContain('/list/')
+    expect(markupOf(text, 's02_sales_by_week')).not.toContain('"leads"')
   })
 
   it('ask for a counterparty before they show one', async () => {
@@ -454,10 +540,27 @@ function laterDay(day: string, days: number): string {
   return new Date(Date.parse(day) + days * 86_400_000).toISOString().slice(0, 10)
 }
 
+/** The parameters that a lead sets. */
+function paramsIn({ set = {}, span }: Lead, given: string): string[] {
+  const days = span === undefined ? [] : ['from', 'to']
+  return [...new URLSearchParams(given).keys(), ...Object.keys(set), ...days]
+}
+
+/** The names of the columns in the answer to a question. */
+async function askReader(asked: Reader, question: Question): Promise<string[]> {
+  const { columns } = await createAnswers(asked).answer(question)
+  return columns.map(({ name }) => name)
+}
+
+/** The panel of a question. */
+function markupOf(page: string, question: string): string {
+  const begin = page.indexOf(`id="h-${question}"`)
+  return page.slice(begin, page.indexOf('</section>', begin))
+}
+
 /** The text of the panel of a question. */
 function panelOf(page: string, question: string): string {
-  const begin = page.indexOf(`id="h-${question}"`)
-  return plainText(page.slice(begin, page.indexOf('</section>', begin)))
+  return plainText(markupOf(page, question))
 }
 
 /** The text that people read, with single blanks. */

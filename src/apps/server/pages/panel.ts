@@ -10,6 +10,7 @@ import { labelOf, renderAnswerRows } from './answer-rows.ts'
 import { renderCards, renderConversion } from './cards.ts'
 import { renderPlots } from './plots.ts'
 import { parameterNamesOf } from './filters.ts'
+import { type PanelLead, readLead } from './leads.ts'
 import { linkTo, type Selection, type SelectionOptions } from './selection.ts'
 
 /** What a panel is rendered from. */
@@ -26,16 +27,17 @@ export interface PanelOptions {
 
 /** A question with its chart, and the same as a table, a file and SQL. */
 export function renderPanel(options: PanelOptions): Markup {
-  const { panel, question, answer, selection, dashboard } = options
+  const { panel, question, selection, dashboard } = options
   const id = question.name
   const query = linkTo('', paramsFor(question, selection))
+  const { answer, lead } = withLead(options)
   return html`<section class="panel ${panel.wide === true ? 'wide' : ''}" aria-labelledby="h-${id}">
     <div class="panel-head">
       <h2 id="h-${id}">${panel.title ?? question.title}</h2>
       ${renderIgnored(question, { selection, dashboard })}
     </div>
     ${panel.note === undefined ? '' : html`<p class="note">${panel.note}</p>`}
-    ${'error' in answer ? renderFailure(answer.error) : renderContent({ ...options, answer })}
+    ${'error' in answer ? renderFailure(answer.error) : renderContent({ ...options, answer }, lead)}
     <div class="links">
       ${
         'error' in answer || answer.rows.length === 0
@@ -44,13 +46,28 @@ export function renderPanel(options: PanelOptions): Markup {
               <summary>
                 ${panel.chart.kind === 'table' ? 'Show the whole table' : 'Show as table'}
               </summary>
-              ${renderAnswerRows(answer, { dashboard, label: `${question.title} All columns` })}
+              ${renderAnswerRows(answer, { dashboard, label: `${question.title} All columns`, lead })}
             </details>`
       }
+      ${lead?.all === undefined ? '' : html`<a href="${lead.all}">List</a>`}
       <a href="/questions/${question.name}.csv${query}" download>CSV</a>
       <a href="/questions/${question.name}${query}">SQL</a>
     </div>
   </section>`
+}
+
+/** The answer with the lead of its rows. A lead that does not fit is a fault of this panel alone. */
+function withLead(options: PanelOptions): {
+  readonly answer: PanelOptions['answer']
+  readonly lead: PanelLead | undefined
+} {
+  const { answer } = options
+  if ('error' in answer) return { answer, lead: undefined }
+  try {
+    return { answer, lead: readLead({ ...options, columns: answer.columns }) }
+  } catch (error) {
+    return { answer: { error }, lead: undefined }
+  }
 }
 
 /** Renders, in place of a question that is not for the caller, which group it is for. */
@@ -161,12 +178,16 @@ export function renderFailure(error: unknown): Markup {
   </p>`
 }
 
-function renderContent(options: PanelOptions & { readonly answer: Answer }): Markup {
+function renderContent(
+  options: PanelOptions & { readonly answer: Answer },
+  lead: PanelLead | undefined,
+): Markup {
   const { panel, answer, dashboard, question, selection } = options
   if (answer.rows.length === 0) return renderEmpty(options)
   const { chart } = panel
   const labels = (column: string): string => labelOf(dashboard, column)
-  const shown = { labels, hasFirstDay: (selection.filters['from'] ?? '') !== '' }
+  const leadOf = lead?.of
+  const shown = { labels, leadOf, hasFirstDay: (selection.filters['from'] ?? '') !== '' }
   try {
     if (chart.kind === 'conversion') return renderConversion(chart, answer, shown)
     if (chart.kind === 'cards') {
@@ -175,16 +196,17 @@ function renderContent(options: PanelOptions & { readonly answer: Answer }): Mar
         columns === undefined ? undefined : { kind: 'table', columns, limit: 12 }
       const label = question.title
       return html`${renderCards(chart, answer, shown)}
-      ${rows === undefined ? '' : renderAnswerRows(answer, { dashboard, label, chart: rows })}`
+      ${rows === undefined ? '' : renderAnswerRows(answer, { dashboard, label, lead, chart: rows })}`
     }
     if (chart.kind === 'table') {
-      return renderAnswerRows(answer, { dashboard, label: question.title, chart })
+      return renderAnswerRows(answer, { dashboard, label: question.title, lead, chart })
     }
     if (chart.kind === 'dumbbell' && !hasComparison(chart, answer)) {
       return html`<p class="empty">${sayIncomparable(chart, answer)}</p>`
     }
     const title = panel.title ?? question.title
-    return renderPlots(plotsOf(chart, answer, { labels, units: dashboard.units }), { title })
+    const words = { labels, leadOf, units: dashboard.units }
+    return renderPlots(plotsOf(chart, answer, words), { title })
   } catch (error) {
     return renderFailure(error)
   }

@@ -54,6 +54,11 @@ export const ORDERS_IN_ONE_CURRENCY = {
 
 export const rates = {
   question: 'r01_rates',
+  leads: {
+    to: '/list/sales_order',
+    set: { currency: 'currency_code' },
+    span: { column: 'week_start', step: 'week' },
+  },
   title: 'Rates, week by week',
   ...IN_ONE_CURRENCY,
   note: 'What 1 of each currency costs, on the last day of the week that has a rate. The axes do not begin at zero.',

@@ -2,6 +2,7 @@ import type { Panel } from '../../../platform/project/dashboard.ts'
 
 export const latestChanges = {
   question: 'overview_changes',
+  leads: { to: '/order/{source_table}/{id}' },
   title: 'What changed lately?',
   wide: true,
   empty: 'No order or payment has changed yet. The next run brings in what changes in Totesys.',
@@ -23,6 +24,7 @@ export const latestChanges = {
 
 export const booksAsOf = {
   question: 's15_books_as_of',
+  leads: { to: '/list/sales_order', set: { currency: 'currency_code' } },
   wide: true,
   empty: 'There were no sales then, and there are none now.',
   chart: {
@@ -38,6 +40,11 @@ export const booksAsOf = {
 
 export const valueChanges = {
   question: 's14_value_changes',
+  leads: {
+    to: '/list/sales_order?state=changed',
+    set: { currency: 'currency_code' },
+    isOtherPeriod: true,
+  },
   wide: true,
   note: 'The axes do not begin at zero, so that small steps show.',
   chart: {
@@ -56,6 +63,7 @@ export const valueChanges = {
 
 export const orderChanges = {
   question: 's10_order_changes',
+  leads: { to: '/list/sales_order?state=changed', isOtherPeriod: true },
   wide: true,
   empty: 'No change of an order was noticed in this period. History begins with the first run.',
   chart: {
@@ -69,6 +77,11 @@ export const orderChanges = {
 
 export const deletedOrders = {
   question: 's13_deleted_orders',
+  leads: {
+    to: '/list/sales_order?state=deleted',
+    set: { currency: 'currency_code' },
+    isOtherPeriod: true,
+  },
   wide: true,
   empty: 'No deletion was noticed in this period.',
   chart: {

@@ -3,6 +3,7 @@ import { AGAINST_BEFORE, CONVERTED, IN_ONE_CURRENCY } from './amounts.ts'
 
 export const paymentsByCurrency = {
   question: 'overview_payments',
+  leads: { to: '/list/payment', set: { currency: 'currency_code' } },
   title: 'Which payments fell due, to us and from us?',
   wide: true,
   chart: {
@@ -16,6 +17,7 @@ export const paymentsByCurrency = {
 
 export const paymentsInOneCurrency = {
   question: 'y08_payments_in_one_currency',
+  leads: { to: '/list/payment', set: { currency: 'currency_code' } },
   title: 'Which payments fell due, all in one currency?',
   ...IN_ONE_CURRENCY,
   note: 'Each payment is converted at the rate of the day it was due, as known now.',
@@ -36,6 +38,7 @@ const PAYMENT_COLUMNS = ['payment_type', 'currency_code', 'amount', 'paid'] as c
 
 export const nextPayments = {
   question: 'y02_next_payments',
+  leads: { to: '/list/payment?state=soon&sort=payment_date' },
   title: 'Next five scheduled payments',
   empty: 'No payment is due after today.',
   chart: { kind: 'table', columns: ['payment_date', 'counterparty', ...PAYMENT_COLUMNS] },
@@ -43,6 +46,7 @@ export const nextPayments = {
 
 export const nextPaymentsOfOne = {
   question: nextPayments.question,
+  leads: nextPayments.leads,
   title: 'Next five payments to or from them',
   wide: true,
   empty: 'No payment to or from them is due after today.',
@@ -51,6 +55,7 @@ export const nextPaymentsOfOne = {
 
 export const lastPayments = {
   question: 'y01_last_payments',
+  leads: { to: '/list/payment' },
   title: 'Last five scheduled payments',
   empty: 'No payment has been due yet.',
   chart: nextPayments.chart,
@@ -58,6 +63,11 @@ export const lastPayments = {
 
 export const dueByWeek = {
   question: 'y03_due_by_week',
+  leads: {
+    to: '/list/payment',
+    set: { currency: 'currency_code' },
+    span: { column: 'week_start', step: 'week' },
+  },
   wide: true,
   chart: {
     kind: 'diverging',
@@ -72,6 +82,10 @@ export const dueByWeek = {
 
 export const overdueByAge = {
   question: 'y04_overdue_by_age',
+  leads: {
+    to: '/list/payment?state=unpaid',
+    set: { direction: 'direction', currency: 'currency_code', from: 'due_from', to: 'due_to' },
+  },
   wide: true,
   note: 'By days overdue. A payment is unpaid until Totesys marks it as paid. Not every one is a real debt: some are marked late, and some never.',
   empty: 'Nothing is overdue.',
@@ -86,11 +100,16 @@ export const overdueByAge = {
 
 export const daysLate = {
   question: 'y05_days_late',
+  leads: { to: '/list/payment?direction=in' },
   chart: { kind: 'histogram', x: 'days_late', value: 'payments', other: 'never paid' },
 } satisfies Panel
 
 export const biggestDebtors = {
   question: 'y06_biggest_debtors',
+  leads: {
+    to: '/list/payment?state=unpaid&direction=in',
+    set: { counterparty: 'counterparty_id', currency: 'currency_code' },
+  },
   wide: true,
   note: 'Solid bars are due by today. Pale bars are due later.',
   empty: 'Nobody owes us anything.',
@@ -115,6 +134,11 @@ const MISMATCHED_AMOUNTS = [
 
 export const paymentMismatches = {
   question: 'y07_payment_mismatches',
+  leads: {
+    to: '/list/payment',
+    set: { search: 'order_id', counterparty: 'counterparty_id' },
+    isOtherPeriod: true,
+  },
   wide: true,
   note: 'Here the period is when the order was placed.',
   empty: 'Every order in this period has the payment it should have.',

@@ -3,12 +3,14 @@ import { AGAINST_BEFORE, IN_ONE_CURRENCY, ORDERS_IN_ONE_CURRENCY, WEEK_BY_WEEK }
 
 export const purchasesByCurrency = {
   question: 'overview_purchases',
+  leads: { to: '/list/purchase_order', set: { currency: 'currency_code' } },
   wide: true,
   chart: { ...AGAINST_BEFORE, more: ['orders', 'quantity'] },
 } satisfies Panel
 
 export const purchasesInOneCurrency = {
   question: 'p06_purchases_in_one_currency',
+  leads: { to: '/list/purchase_order', set: { currency: 'currency_code' } },
   title: 'How much did we buy, all in one currency?',
   ...IN_ONE_CURRENCY,
   note: 'Each order is converted at the rate of the day it was placed, as known now.',
@@ -17,12 +19,21 @@ export const purchasesInOneCurrency = {
 
 export const spendByWeek = {
   question: 'p01_spend_by_week',
+  leads: {
+    to: '/list/purchase_order',
+    set: { currency: 'currency_code' },
+    span: { column: 'week_start', step: 'week' },
+  },
   wide: true,
   chart: WEEK_BY_WEEK,
 } satisfies Panel
 
 export const biggestSuppliers = {
   question: 'p02_biggest_suppliers',
+  leads: {
+    to: '/list/purchase_order',
+    set: { counterparty: 'counterparty_id', currency: 'currency_code' },
+  },
   wide: true,
   chart: {
     kind: 'bars',
@@ -35,6 +46,11 @@ export const biggestSuppliers = {
 
 export const itemPrices = {
   question: 'p03_item_prices',
+  leads: {
+    to: '/list/purchase_order',
+    set: { search: 'item_code', currency: 'currency_code' },
+    span: { column: 'month', step: 'month' },
+  },
   wide: true,
   note: 'The average price paid for one item. The greatest rise comes first.',
   empty: 'No item was bought in two different months, so there is no price to compare.',
@@ -51,6 +67,7 @@ export const itemPrices = {
 
 export const arrivals = {
   question: 'p04_arrivals',
+  leads: { to: '/order/purchase_order/{purchase_order_id}' },
   wide: true,
   empty: 'Nothing is due to arrive in the next 14 days.',
   chart: {
@@ -70,6 +87,10 @@ export const arrivals = {
 
 export const bothWays = {
   question: 'p05_both_ways',
+  leads: {
+    to: '/counterparty',
+    set: { counterparty: 'counterparty_id', currency: 'currency_code' },
+  },
   wide: true,
   note: 'The right shows what we sold to them. The left, hatched, shows what we bought from them.',
   empty: 'No counterparty both bought from us and sold to us in this period.',
