@@ -163,7 +163,7 @@ const payments: Page = {
   related: [
     { title: 'The whole list', to: '/list/payment' },
     { title: 'Overdue, with names and days late', to: '/list/payment?state=overdue' },
-    { title: 'Due in the next 7 days', to: '/list/payment?state=soon&sort=payment_date' },
+    { title: 'Due today or in the next 7 days', to: '/list/payment?state=soon&sort=payment_date' },
   ],
   panels: [
     paymentsInOneCurrency,
