@@ -49,7 +49,7 @@ export function renderAnswerRows(
 ): Markup {
   const { columns, rows } = answer
   const listed = columns.filter(({ name }) => dashboard.unlisted?.includes(name) !== true)
-  const shown = chart === undefined ? listed : chart.columns.map((name) => find(columns, name))
+  const shown = chart === undefined ? listed : chart.columns.map((name) => columnOf(columns, name))
   const places = shown.map((column) => columns.indexOf(column))
   const limit = chart?.limit ?? MAX_ROWS
   const view = viewOf(answer, { dashboard, shown, lead })
@@ -84,7 +84,8 @@ export function renderAnswerRows(
   </div>`
 }
 
-function find(columns: readonly ResultColumn[], name: string): ResultColumn {
+/** The column of this name. Throws `TypeError` if there is none. */
+export function columnOf(columns: readonly ResultColumn[], name: string): ResultColumn {
   const column = columns.find((each) => each.name === name)
   if (column === undefined) throw new TypeError(`the answer has no column ${name}`)
   return column
@@ -100,6 +101,14 @@ function renderCaption(
     The first ${formatCount(Math.min(limit, rows.length))} of
     ${isTruncated ? 'more than ' : ''}${formatCount(rows.length)} rows; the CSV has all.
   </caption>`
+}
+
+/** A cell as people read it: every digit of a number, a moment with its zone, a dash for null. */
+export function formatCell({ name, kind }: ResultColumn, cell: string | null): string {
+  if (cell === null) return '–'
+  if (isQuantity(name, kind)) return formatDecimal(cell)
+  if (kind === 'moment') return formatMomentUtc(cell)
+  return kind === 'boolean' ? yesNo(cell) : inWords(cell)
 }
 
 /** Whether a column holds quantities. Ids are numbers, but are shown as text. */
@@ -162,8 +171,7 @@ export function renderCell(row: Row, place: number, view: TableView): Markup {
     const said = sayQuantity(cell, { name, row, view })
     return html`<td class="number${foremost}" data-label="${label}">${said}</td>`
   }
-  const text =
-    kind === 'moment' ? formatMomentUtc(cell) : kind === 'boolean' ? yesNo(cell) : inWords(cell)
+  const text = formatCell({ name, kind }, cell)
   const own = lead?.column === name ? lead.of([row]) : undefined
   const href = linkOf(columns, row, { name, dashboard }) ?? own
   const role = name === view.currency ? 'currency' : ''

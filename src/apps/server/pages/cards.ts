@@ -1,68 +1,24 @@
 import { html } from 'hono/html'
 import type { Answer } from '../../../platform/presentation/answer.ts'
-import { addDecimals } from '../../../platform/presentation/decimal.ts'
-import type { Row } from '../../../platform/presentation/cursor.ts'
 import type { CardsChart, ConversionChart } from '../../../platform/project/dashboard.ts'
-import { formatCount, formatDay, formatDecimal, formatRatio } from '../../format.ts'
-import { type AnswerTable, tableOf } from '../charts/answer-table.ts'
+import { formatDecimal } from '../../format.ts'
 import type { Markup } from '../markup.ts'
-
-/** What people call a column. */
-type Labels = (column: string) => string
-
-/** What cards say beside the answer. */
-export interface CardsOptions {
-  readonly labels: Labels
-  /** Whether the period has a first day. Without one there is no period before. */
-  readonly hasFirstDay: boolean
-  /** The address that a card of these rows leads to. Undefined if it leads nowhere. */
-  readonly leadOf?: ((rows: readonly Row[]) => string) | undefined
-}
+import { type CardsOptions, cardsOf, conversionOf, type Delta } from './card-figures.ts'
 
 /** Renders a card for each value of `by`, in alphabetical order. */
-export function renderCards(
-  chart: CardsChart,
-  answer: Answer,
-  { labels, hasFirstDay, leadOf }: CardsOptions,
-): Markup {
-  const table = tableOf(answer)
-  const names = [...new Set(answer.rows.map((row) => table.text(row, chart.by)))].toSorted()
+export function renderCards(chart: CardsChart, answer: Answer, options: CardsOptions): Markup {
   return html`<ul class="cards">
-    ${names.map((name) => {
-      const rows = answer.rows.filter((row) => table.text(row, chart.by) === name)
-      const [row = []] = rows
-      const add = (column: string): string =>
-        addDecimals(rows.map((each) => table.text(each, column) || '0'))
-      const value = chart.sum === true ? add(chart.value) : table.text(row, chart.value)
-      return html`<li
-        class="card"
-        style="--card: var(--currency-${name.toLowerCase()}, var(--accent))"
-      >
-        <p class="card-name">
-          ${leadOf === undefined ? name : html`<a href="${leadOf(rows)}">${name}</a>`}${chart.says === undefined ? '' : html` <span>${chart.says}</span>`}
-        </p>
-        ${renderAmount(value)}
-        ${
-          chart.before === undefined
-            ? ''
-            : renderDelta(chart, value, {
-                before: table.text(row, chart.before),
-                since: hasFirstDay && chart.since !== undefined ? table.text(row, chart.since) : '',
-              })
-        }
-        ${
-          chart.sum === true
-            ? html`<p class="card-more">${formatCount(rows.length)} in all</p>`
-            : ''
-        }
-        ${(chart.more ?? []).map(
-          (column) =>
-            html`<p class="card-more">
-              ${labels(column)} ${formatDecimal(table.text(row, column))}
-            </p>`,
-        )}
-      </li>`
-    })}
+    ${cardsOf(chart, answer, options).map(
+      ({ name, href, says, value, delta, count, more }) =>
+        html`<li class="card" style="--card: var(--currency-${name.toLowerCase()}, var(--accent))">
+          <p class="card-name">
+            ${href === undefined ? name : html`<a href="${href}">${name}</a>`}${says === undefined ? '' : html` <span>${says}</span>`}
+          </p>
+          ${renderAmount(value)} ${delta === undefined ? '' : renderDelta(delta)}
+          ${count === undefined ? '' : html`<p class="card-more">${count}</p>`}
+          ${more.map((line) => html`<p class="card-more">${line}</p>`)}
+        </li>`,
+    )}
   </ul>`
 }
 
@@ -72,30 +28,10 @@ export function renderCards(
  */
 export function renderConversion(
   chart: ConversionChart,
-  { columns, rows }: Answer,
-  { labels, hasFirstDay }: CardsOptions,
+  answer: Answer,
+  options: CardsOptions,
 ): Markup {
-  const table = tableOf({ columns, rows })
-  const [row = []] = rows
-  const into = table.text(row, chart.into)
-  const add = (column: string): string => {
-    const found = rows.map((each) => table.text(each, column)).filter((text) => text !== '')
-    return found.length === 0 ? '' : addDecimals(found)
-  }
-  const value = add(chart.value)
-  const rates = rows.filter(
-    (each) => table.text(each, chart.rate) !== '' && table.text(each, chart.currency) !== into,
-  )
-  const unconvertedBefore = add(chart.unconvertedBefore)
-  const earlier = {
-    before: add(chart.before),
-    since: hasFirstDay && chart.since !== undefined ? table.text(row, chart.since) : '',
-    isWithoutRate: unconvertedBefore !== '',
-  }
-  const missing = [
-    { count: add(chart.unconverted), when: '' },
-    { count: unconvertedBefore, when: ` of ${chart.against}` },
-  ].filter(({ count }) => count !== '' && count !== '0')
+  const { into, value, delta, more, missing, rates } = conversionOf(chart, answer, options)
   return html`<ul class="cards">
     <li class="card" style="--card: var(--currency-${into.toLowerCase()}, var(--accent))">
       <p class="card-name">
@@ -104,42 +40,24 @@ export function renderConversion(
       ${
         value === ''
           ? html`<p class="figure">–</p>`
-          : html`${renderAmount(value)} ${renderDelta(chart, value, earlier)}`
+          : html`${renderAmount(value)} ${renderDelta(delta)}`
       }
-      ${(chart.more ?? []).map(
-        (column) =>
-          html`<p class="card-more">${labels(column)} ${formatDecimal(add(column)) || '–'}</p>`,
+      ${more.map((line) => html`<p class="card-more">${line}</p>`)}
+      ${missing.map(
+        (line) => html`<p class="card-more"><span class="tag warn">left out</span> ${line}</p>`,
       )}
-      ${missing.map(({ count, when }) => {
-        const things = count === '1' ? chart.things.replace(/s$/, '') : chart.things
-        return html`<p class="card-more">
-          <span class="tag warn">left out</span> ${formatDecimal(count)} ${things}${when} not
-          converted: no rate
-        </p>`
-      })}
       ${
         rates.length === 0
           ? ''
           : html`<p class="card-more">At each day’s rate. The newest:</p>
               <ul class="rates">
-                ${rates.map((each) => renderRate(chart, table, each))}
+                ${rates.map(
+                  ({ pair, from }) => html`<li class="card-more"><b>${pair}</b> ${from}</li>`,
+                )}
               </ul>`
       }
     </li>
   </ul>`
-}
-
-/** A rate as `USD→GBP 0.7912 from 19 Nov 2026 (last known, 2 days old) · source ECB`. */
-function renderRate(chart: ConversionChart, { text }: AnswerTable, row: Row): Markup {
-  const days = text(row, chart.daysOld)
-  const age = `${days} ${days === '1' ? 'day' : 'days'} old`
-  const rate = text(row, chart.rate).replace(/\.?0+$/, '')
-  return html`<li class="card-more">
-    <b>${text(row, chart.currency)}→${text(row, chart.into)} ${rate}</b> from
-    ${formatDay(text(row, chart.rateDate))}
-    ${text(row, chart.isFilled) === 't' ? html`(last known, ${age})` : ''} · source
-    ${text(row, chart.source)}
-  </li>`
 }
 
 function renderAmount(value: string): Markup {
@@ -149,42 +67,10 @@ function renderAmount(value: string): Markup {
   </p>`
 }
 
-interface Compared {
-  readonly against?: string
-  readonly moreIsBetter?: boolean
-}
-
-/** What a value is compared with. */
-interface Earlier {
-  /** The earlier value, empty if it is unknown. */
-  readonly before: string
-  /** The first day of the data, empty if no earlier period was asked for. */
-  readonly since: string
-  /** Whether an unknown value is unknown only because no amount has a rate. */
-  readonly isWithoutRate?: boolean
-}
-
-function renderDelta(
-  { against, moreIsBetter = false }: Compared,
-  value: string,
-  { before, since, isWithoutRate = false }: Earlier,
-): Markup {
-  if (before === '') {
-    const why = isWithoutRate
-      ? `no comparison: no rate for ${against}`
-      : since === ''
-        ? 'no earlier period to compare with'
-        : `no comparison: the data begin on ${formatDay(since)}`
-    return html`<p class="delta">${why}</p>`
-  }
-  const was = Number(before)
-  const change = Number(value) - was
-  if (change === 0) return html`<p class="delta"><b>=</b> same as ${against}</p>`
-  const ratio = was === 0 ? '' : formatRatio(change / was)
-  const mark = change > 0 ? '▲' : '▼'
-  const tone = moreIsBetter ? (change > 0 ? 'up' : 'down') : ''
+function renderDelta({ mark, change, says, tone }: Delta): Markup {
+  if (mark === '') return html`<p class="delta">${says}</p>`
+  if (change === '') return html`<p class="delta"><b>${mark}</b> ${says}</p>`
   return html`<p class="delta ${tone}">
-    <b><span aria-hidden="true">${mark}</span> ${ratio === '' ? 'new' : ratio}</b> against
-    ${against}, ${formatDecimal(before)}
+    <b><span aria-hidden="true">${mark}</span> ${change}</b> ${says}
   </p>`
 }
