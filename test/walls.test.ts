@@ -30,6 +30,7 @@ const WORLDS: Readonly<Record<string, readonly string[]>> = {
   'src/apps/local/': ['src/platform/', 'src/totesys/', 'src/apps/'],
   // Functions do not know where they are deployed.
   'src/apps/aws/': ['src/platform/', 'src/totesys/', 'src/apps/'],
+  'src/apps/reports/': ['src/platform/', 'src/totesys/', 'src/apps/'],
   'src/apps/server/': ['src/platform/', 'src/totesys/', 'src/apps/'],
   'src/apps/': ['src/platform/', 'src/totesys/'],
   // The templates take names and limits from the functions, never logic from the other apps.
@@ -49,6 +50,7 @@ const DOORS: readonly { readonly packages: RegExp; readonly open: readonly strin
     ],
   },
   { packages: /^@aws-sdk\/client-secrets-manager$/, open: ['src/apps/aws/secrets.ts'] },
+  { packages: /^nodemailer$/, open: ['src/apps/reports/mailer.ts'] },
   { packages: /^@aws-lambda-powertools\//, open: ['src/apps/aws/logging.ts'] },
   { packages: /^(aws-cdk-lib|constructs|cdk-nag)(\/|$)/, open: ['src/infra/'] },
   // Where something comes in from outside: settings, records, answers, events, parameters, notes.
@@ -61,6 +63,7 @@ const DOORS: readonly { readonly packages: RegExp; readonly open: readonly strin
       'src/totesys/source/rate-answers.ts',
       'src/apps/aws/stage.ts',
       'src/apps/local/',
+      'src/apps/reports/declaration.ts',
       'src/infra/parameters.ts',
     ],
   },

@@ -3,7 +3,13 @@ import { expect, it } from 'vitest'
 import { describeEvents, type EventDescription, EVENTS, type Log } from '../platform/log.ts'
 import { AWS_EVENTS, type FunctionLog } from './aws/events.ts'
 import { RESULTS } from './cli/results.ts'
-import { type AppLog, type AppLogEntry, MACHINE_EVENTS, SERVER_EVENTS } from './log.ts'
+import {
+  type AppLog,
+  type AppLogEntry,
+  MACHINE_EVENTS,
+  REPORT_EVENTS,
+  SERVER_EVENTS,
+} from './log.ts'
 
 const docs = new URL('../../docs/', import.meta.url)
 
@@ -12,6 +18,7 @@ const TABLES: readonly Readonly<Record<string, EventDescription>>[] = [
   EVENTS,
   MACHINE_EVENTS,
   SERVER_EVENTS,
+  REPORT_EVENTS,
   AWS_EVENTS,
 ]
 
@@ -67,9 +74,9 @@ Results, by the command that was asked for them:
 
 ${describeEvents(RESULTS)}
 
-What happens meanwhile, on this machine and in the server:
+What happens meanwhile, on this machine, in the server and with reports:
 
-${describeEvents({ ...MACHINE_EVENTS, ...SERVER_EVENTS })}
+${describeEvents({ ...MACHINE_EVENTS, ...SERVER_EVENTS, ...REPORT_EVENTS })}
 
 What the stages and the checks do:
 

@@ -1,4 +1,12 @@
-import { type EntryOf, type EventDescription, EVENTS, number, text } from '../platform/log.ts'
+import {
+  type EntryOf,
+  type EventDescription,
+  EVENTS,
+  flag,
+  number,
+  text,
+  texts,
+} from '../platform/log.ts'
 
 /** The events of what Tidemark starts and keeps on this machine. */
 export const MACHINE_EVENTS = {
@@ -53,8 +61,47 @@ export const SERVER_EVENTS = {
   },
 } as const satisfies Record<string, EventDescription>
 
-/** Everything that is logged outside AWS: by the platform, this machine and the server. */
-export const APP_EVENTS = { ...EVENTS, ...MACHINE_EVENTS, ...SERVER_EVENTS }
+/** The events of reports and thresholds, wherever they are sent from. */
+export const REPORT_EVENTS = {
+  report_sent: {
+    levels: ['info'],
+    says: 'A report, or the mail of a threshold, was handed to the mail server for every recipient.',
+    fields: { report: text, mails: number, refused: number, isLate: flag },
+  },
+  report_failed: {
+    levels: ['warn', 'alert'],
+    says: 'A report cannot be sent now, and Tidemark tries again.',
+    fields: { report: text, code: text, message: text, 'hint?': text },
+  },
+  report_given_up: {
+    levels: ['alert'],
+    says: 'A report could not be sent for a day, and is given up.',
+    fields: { report: text, attempts: number },
+  },
+  report_broken: {
+    levels: ['alert'],
+    says: 'A declaration in the reports file is not valid, and all others go on.',
+    fields: { report: text, faults: texts },
+  },
+  reports_unreadable: {
+    levels: ['alert'],
+    says: 'The reports file, or the state of the reports, cannot be read.',
+    fields: { code: text, message: text, 'hint?': text },
+  },
+  recipient_refused: {
+    levels: ['alert'],
+    says: 'The mail server refuses a recipient for good, counted from 1 in the declaration.',
+    fields: { report: text, recipient: number, message: text },
+  },
+  threshold_crossed: {
+    levels: ['info'],
+    says: 'A watched figure has crossed its threshold, or is back.',
+    fields: { report: text, isCrossed: flag },
+  },
+} as const satisfies Record<string, EventDescription>
+
+/** Everything that is logged outside AWS: by the platform, this machine, the server and reports. */
+export const APP_EVENTS = { ...EVENTS, ...MACHINE_EVENTS, ...SERVER_EVENTS, ...REPORT_EVENTS }
 
 export type AppLogEntry = EntryOf<typeof APP_EVENTS>
 

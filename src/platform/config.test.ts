@@ -72,6 +72,34 @@ it('parseConfig() takes a moment in UTC for TIDEMARK_TOTESYS_CLOCK, with or with
   }
 })
 
+it.each<[string, readonly string[], readonly string[]]>([
+  [
+    'TIDEMARK_SMTP_URL',
+    ['smtp://localhost', 'smtp://me:p%40ss@mail.example:587/', 'smtps://mail.example:465'],
+    ['mail.example', 'http://a:secret@b', 'smtp://', 'smtp://a:secret@b/c', 'smtp://a:secret%zz@b'],
+  ],
+  [
+    'TIDEMARK_MAIL_FROM',
+    ['reports@example.org', 'Tidemark <reports@example.org>', '<reports@example.org>'],
+    ['Tidemark', 'a@b\r\nBcc: secret@c', '"secret" <a@b>', 'Tidemark reports@example.org'],
+  ],
+  ['TIDEMARK_PAGES_URL', ['https://a.example/', 'http://127.0.0.1:4100'], ['http://a.secret', 'a']],
+  [
+    'TIDEMARK_REPORTS_FILE',
+    ['reports.json', 's3://bucket/a/b.json'],
+    ['s3://bucket', 'ftp://secret'],
+  ],
+  ['TIDEMARK_REPORTS_STATE', ['/state', 's3://bucket'], ['s3:/secret', 'ftp://secret']],
+])('parseConfig() takes what %s may be, and refuses all else without showing it', (...row) => {
+  const [name, good, bad] = row
+  for (const value of good) expect(() => parseConfig({ [name]: value }), value).not.toThrow()
+  for (const value of bad) {
+    const parse = () => parseConfig({ [name]: value })
+    expect(parse, value).toThrow(`${name} is not valid`)
+    expect(parse, value).not.toThrow(/secret/)
+  }
+})
+
 it('docs/configuration.md lists every setting', () => {
   const path = new URL('../../docs/configuration.md', import.meta.url)
   const page = `# Configuration

@@ -133,6 +133,21 @@ export const settings = z.object({
     .describe(
       'Claim that holds the groups of a user: `finance` may read the payments, `analyst` everything else.',
     ),
+  TIDEMARK_REPORTS_FILE: text(
+    'File that declares which pages and questions are sent by mail, and which figures are watched: a path, or `s3://bucket/key`. See docs/reports.md. Not set: no mail is sent.',
+  ),
+  TIDEMARK_REPORTS_STATE: text(
+    'Where Tidemark keeps what was sent: a directory, or `s3://bucket/prefix`. Processes that share it send each mail once. Default: `<home>/reports`.',
+  ),
+  TIDEMARK_SMTP_URL: text(
+    'Mail server, `smtp://user:password@host:587` (STARTTLS is required, except on this machine) or `smtps://user:password@host:465`.',
+  ),
+  TIDEMARK_MAIL_FROM: text(
+    'Sender of the mails: `reports@example.org`, or `Tidemark <reports@example.org>`.',
+  ),
+  TIDEMARK_PAGES_URL: text(
+    'Address under which people open the pages, for links in mails: `https://host`. Not set: the address on this machine.',
+  ),
   TIDEMARK_PG_BIN: text(
     'A folder with `postgres` and `initdb` to use instead of the embedded ones.',
   ),
@@ -173,6 +188,7 @@ export function parseConfig(values: Readonly<Record<string, string | undefined>>
   const parsed = settings.safeParse(given)
   if (parsed.success) {
     checkZones(parsed.data)
+    checkMail(parsed.data)
     return parsed.data
   }
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`)
@@ -213,6 +229,68 @@ function checkZones(config: Config): void {
       hint: 'set TIDEMARK_S3_ENDPOINT=https://host:port, without a path or credentials',
     })
   }
+}
+
+/** An address, or a name with the address in brackets. */
+const SENDER = /^([^<>"\p{Cc}]*<[^\s<>"@,;]+@[^\s<>"@,;]+>|[^\s<>"@,;]+@[^\s<>"@,;]+)$/u
+
+/** Throws `ConfigError` for the first setting of the mails that cannot be what it must be. */
+function checkMail(config: Config): void {
+  const {
+    TIDEMARK_REPORTS_FILE: file,
+    TIDEMARK_REPORTS_STATE: state,
+    TIDEMARK_SMTP_URL: smtp,
+    TIDEMARK_MAIL_FROM: from,
+    TIDEMARK_PAGES_URL: pages,
+  } = config
+  const check = (isFine: boolean, name: keyof Config, hint: string): void => {
+    if (isFine) return
+    throw new ConfigError(`${name} is not valid`, {
+      code: 'CONFIG_MAIL',
+      hint: `set it to ${hint}`,
+    })
+  }
+  const place = file === undefined ? undefined : parseZoneAddress(file)
+  check(
+    file === undefined || place?.kind === 'directory' || (place?.prefix ?? '') !== '',
+    'TIDEMARK_REPORTS_FILE',
+    'the path of a file, or s3://bucket/key',
+  )
+  check(
+    state === undefined || parseZoneAddress(state) !== undefined,
+    'TIDEMARK_REPORTS_STATE',
+    ZONE_ADDRESS,
+  )
+  check(
+    smtp === undefined || isMailServer(smtp),
+    'TIDEMARK_SMTP_URL',
+    'smtp://user:password@host:587 or smtps://user:password@host:465, with special characters of the password written as %40 and the like',
+  )
+  check(
+    from === undefined || SENDER.test(from),
+    'TIDEMARK_MAIL_FROM',
+    'reports@example.org or Tidemark <reports@example.org>',
+  )
+  check(
+    pages === undefined || isAddress(pages),
+    'TIDEMARK_PAGES_URL',
+    'https://host; plain http only on this machine',
+  )
+}
+
+/** Whether an address is that of a mail server, without a path. */
+function isMailServer(address: string): boolean {
+  if (!URL.canParse(address)) return false
+  const { protocol, hostname, username, password, pathname, search, hash } = new URL(address)
+  // Node leaves a `%` that begins no code as it is, and decoding it would fail.
+  const isDecodable = !/%(?![0-9a-f]{2})/i.test(username + password)
+  return (
+    /^smtps?:$/.test(protocol) &&
+    hostname !== '' &&
+    isDecodable &&
+    /^\/?$/.test(pathname) &&
+    search + hash === ''
+  )
 }
 
 /** Whether an address is a server without a path, a query or credentials. */

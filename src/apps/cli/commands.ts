@@ -266,6 +266,35 @@ const lake: CommandGroup = {
   ],
 }
 
+const reports: CommandGroup = {
+  name: 'reports',
+  summary: 'See which reports are sent by mail, and send one now',
+  commands: [
+    command({
+      name: 'list',
+      summary: 'List the declared reports and thresholds, and check each of them',
+      details:
+        'Reads TIDEMARK_REPORTS_FILE (docs/reports.md), and says when each report is sent next. Exits with 2 if a declaration is not valid.',
+      examples: [{ line: 'tidemark reports list', what: 'Check the reports file after a change' }],
+      load: async () => (await import('./commands/reports.ts')).listReportsCommand,
+    }),
+    command({
+      name: 'send',
+      summary: 'Send a report or the mail of a threshold now, with the figures of now',
+      details: 'Changes nothing about the next mail that is due.',
+      arguments: { name: required('Name of the report or the threshold') },
+      options: {
+        dryRun: flagOption('--dry-run', 'Print the mail, and send nothing'),
+      },
+      examples: [
+        { line: 'tidemark reports send weekly-sales --dry-run', what: 'See the mail' },
+        { line: 'tidemark reports send overdue-gbp', what: 'Send it to its recipients' },
+      ],
+      load: async () => (await import('./commands/reports.ts')).sendReportCommand,
+    }),
+  ],
+}
+
 const doctor = command({
   name: 'doctor',
   summary: 'Rehearse everything a run needs, and say what fixes each fault',
@@ -306,6 +335,7 @@ export const COMMANDS: readonly (Command | CommandGroup)[] = [
   catalog,
   quarantine,
   lake,
+  reports,
   doctor,
   completion,
 ]

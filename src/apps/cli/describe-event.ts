@@ -76,6 +76,11 @@ function describeWarning(entry: AppLogEntry): Told | undefined {
       once: `${entry.table} ${entry.code}`,
     }
   }
+  if (entry.event === 'report_failed') {
+    const { report, code, message, hint } = entry
+    const next = hint === undefined ? undefined : `Next: ${hint}`
+    return { ...warning, text: `${report}: ${message}`, next, once: `${report} ${code}` }
+  }
   if (entry.event !== 'reader_unbounded') return undefined
   const { what, fix } = entry
   const text = `The warehouse's reader: ${what}. An administrator can change that: ${fix}`
@@ -108,6 +113,14 @@ function describeAlert(entry: AppLogEntry): string {
       `the warehouse had lost ${entry.relations.join(',')}. They were made again from the rest. ` +
       'Check them: tidemark verify'
     )
+  }
+  if (entry.event === 'report_broken') return `${entry.report}: ${entry.faults.join('; ')}`
+  if (entry.event === 'report_failed' || entry.event === 'reports_unreadable') {
+    const name = entry.event === 'report_failed' ? `${entry.report}: ` : ''
+    return `${name}${entry.message}${entry.hint === undefined ? '' : `. Next: ${entry.hint}`}`
+  }
+  if (entry.event === 'recipient_refused') {
+    return `${entry.report}, recipient ${entry.recipient}: ${entry.message}`
   }
   return APP_EVENTS[entry.event].says
 }

@@ -187,6 +187,25 @@ export const RESULTS = {
     says: '`lake sweep` has removed so many orphans from both zones and left so many.',
     fields: { removed: number, left: number },
   },
+  report_declared: {
+    levels: ['info'],
+    says: '`reports list` shows a report or a threshold, with what must be corrected in it.',
+    fields: {
+      report: text,
+      'kind?': field<'report' | 'threshold'>(),
+      'subject?': text,
+      'when?': text,
+      'next?': text,
+      recipients: number,
+      ok: flag,
+      faults: field<readonly string[]>(),
+    },
+  },
+  report_composed: {
+    levels: ['info'],
+    says: '`reports send` has made this mail, and sends it unless asked not to.',
+    fields: { report: text, subject: text, text, recipients: number, dryRun: flag },
+  },
   examined: {
     levels: ['info'],
     says: '`doctor` has checked one thing.',

@@ -2,7 +2,7 @@ import type { Config } from '../../platform/config.ts'
 import type { Deps } from '../../platform/deps.ts'
 import { ConfigError } from '../../platform/errors.ts'
 import { openTogether } from '../../platform/io/open-together.ts'
-import { readQuestions } from '../../platform/presentation/question.ts'
+import { type Question, readQuestions } from '../../platform/presentation/question.ts'
 import { findReaderExcess } from '../../platform/presentation/reader-excess.ts'
 import { createReader, type Reader } from '../../platform/presentation/reader.ts'
 import type { Dashboard } from '../../platform/project/dashboard.ts'
@@ -13,6 +13,9 @@ import { type Access, readAccess } from './access.ts'
 import type { AppOptions } from './app.ts'
 import { pageRoutes, renderProblem } from './pages/pages.ts'
 import { type RunningServer, startServer } from './serve.ts'
+
+/** The port of the dashboard, unless `TIDEMARK_PORT` names another. */
+export const DEFAULT_PORT = 4100
 
 /** A server over an environment. Disposing stops it, then closes its connections to the warehouse. */
 export interface OpenServer extends RunningServer {
@@ -74,10 +77,10 @@ export function presentProject({
   readonly reader: Reader
   readonly log: AppLog
 }): Omit<AppOptions, 'access' | 'events' | 'signal'> {
-  const { presentation: dashboard = NOTHING } = deps.project
+  const { presentation: dashboard = NOTHING_TO_SHOW } = deps.project
   return {
     reader,
-    questions: new Map(dashboard.questions.flatMap((folder) => [...readQuestions(folder)])),
+    questions: questionsOf(dashboard),
     promiseMs: config.TIDEMARK_PROMISE_MINUTES * 60_000,
     log,
     version: VERSION,
@@ -86,4 +89,16 @@ export function presentProject({
   }
 }
 
-const NOTHING: Dashboard = { questions: [], pages: [], filters: [], labels: {}, links: {} }
+/** The questions of a dashboard, by name. Throws what `readQuestions` throws. */
+export function questionsOf({ questions }: Dashboard): ReadonlyMap<string, Question> {
+  return new Map(questions.flatMap((folder) => [...readQuestions(folder)]))
+}
+
+/** The dashboard of a project that declares none. */
+export const NOTHING_TO_SHOW: Dashboard = {
+  questions: [],
+  pages: [],
+  filters: [],
+  labels: {},
+  links: {},
+}

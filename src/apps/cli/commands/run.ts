@@ -5,6 +5,7 @@ import { changedRows } from '../../../platform/lake/table-entry.ts'
 import { run, type RunReport } from '../../../platform/pipeline.ts'
 import { checkKnown, databaseTables } from '../../../platform/project/known-table.ts'
 import { type Environment, openEnvironment } from '../../environment.ts'
+import { checkReports, startReports } from '../../reports/start-reports.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT, exitCodeOfRun } from '../exit-code.ts'
 import type { Result } from '../results.ts'
@@ -25,6 +26,7 @@ export async function runCommand(
   { everyMs, confirmDeletes }: RunCommandOptions,
 ): Promise<number> {
   const { output, config, signal } = context
+  if (everyMs !== undefined) await checkReports(config)
   await using environment = await openEnvironment({
     config,
     log: output.log,
@@ -42,6 +44,7 @@ export async function runCommand(
     output.conclude(runResult(report))
     return exitCodeOfRun(report)
   }
+  await using _reports = await startReports(environment, { log: output.log })
   return await repeatRuns(context, environment, { everyMs, confirmed })
 }
 

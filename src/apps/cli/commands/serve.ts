@@ -1,19 +1,18 @@
 import { once } from 'node:events'
 import { openEnvironment } from '../../environment.ts'
+import { checkReports, startReports } from '../../reports/start-reports.ts'
 import { readAccess } from '../../server/access.ts'
-import { openServer } from '../../server/open-server.ts'
+import { DEFAULT_PORT, openServer } from '../../server/open-server.ts'
 import { checkPort } from '../../server/serve.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
-
-/** The port of the dashboard, unless `TIDEMARK_PORT` names another. */
-export const DEFAULT_PORT = 4100
 
 /** `tidemark serve`: serves dashboard and API from the warehouse as it is, until interrupted. */
 export async function serveCommand({ output, config, signal }: CommandContext): Promise<number> {
   // First, so that nothing starts in vain.
   const port = config.TIDEMARK_PORT ?? DEFAULT_PORT
   await checkPort({ host: readAccess(config).host, port })
+  await checkReports(config)
   await using environment = await openEnvironment({
     config,
     log: output.log,
@@ -25,6 +24,7 @@ export async function serveCommand({ output, config, signal }: CommandContext): 
     log: output.log,
     port,
   })
+  await using _reports = await startReports(environment, { log: output.log, url: server.url })
   const { url, access } = server
   output.emit({ event: 'server_started', url, login: access.oidc !== undefined })
   output.note(

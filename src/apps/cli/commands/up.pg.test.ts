@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type CommandResult, tidemark } from '../../../../test/support/command.ts'
 import { createTestReader, type TestReader } from '../../../../test/support/reader.ts'
 import { createSystem, type TestSystem } from '../../../../test/support/system.ts'
-import { DEFAULT_PORT } from './serve.ts'
+import { DEFAULT_PORT } from '../../server/open-server.ts'
 
 describe('tidemark up', () => {
   let system: TestSystem

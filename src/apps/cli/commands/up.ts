@@ -11,8 +11,9 @@ import { claimHome } from '../../home-claim.ts'
 import type { LocalSystem } from '../../local/local-system.ts'
 import { startLife } from '../../local/living-totesys/live.ts'
 import type { AppLogEntry } from '../../log.ts'
+import { checkReports, startReports } from '../../reports/start-reports.ts'
 import { readAccess } from '../../server/access.ts'
-import { openServer, type OpenServer } from '../../server/open-server.ts'
+import { DEFAULT_PORT, openServer, type OpenServer } from '../../server/open-server.ts'
 import { checkPort } from '../../server/serve.ts'
 import type { CommandContext } from '../context.ts'
 import { exitCodeOfRun } from '../exit-code.ts'
@@ -20,7 +21,6 @@ import { type Output, stepLine } from '../output.ts'
 import type { Result } from '../results.ts'
 import { capturePast } from './capture-past.ts'
 import { repeatRuns, reportRun } from './run.ts'
-import { DEFAULT_PORT } from './serve.ts'
 
 /** How long to run, and how often. */
 export interface UpOptions {
@@ -44,6 +44,7 @@ export async function upCommand(
   await using claim = await claimHome(config.TIDEMARK_HOME)
   const { TIDEMARK_PORT: port } = config
   if (access !== undefined && port !== undefined) await checkPort({ host: access.host, port })
+  if (!once) await checkReports(config)
   await using environment = await openEnvironment({
     config,
     log: (entry) => {
@@ -77,6 +78,7 @@ export async function upCommand(
     url: server.url,
     login: server.access.oidc !== undefined,
   })
+  await using _reports = await startReports(environment, { log: output.log, url: server.url })
   await using _life =
     local === undefined || local.isAttached
       ? undefined

@@ -1,0 +1,265 @@
+import type { Answer } from '../../platform/presentation/answer.ts'
+import type { ResultColumn } from '../../platform/presentation/cursor.ts'
+import type { Freshness } from '../../platform/presentation/freshness.ts'
+import type { Question } from '../../platform/presentation/question.ts'
+import type { CardsChart, ConversionChart, Panel } from '../../platform/project/dashboard.ts'
+import { formatCount, formatDecimal, formatDuration, formatMomentUtc, shorten } from '../format.ts'
+import { columnOf, formatCell, isQuantity } from '../server/pages/answer-rows.ts'
+import { cardsOf, conversionOf, type Delta } from '../server/pages/card-figures.ts'
+import { hasComparison, sayIncomparable } from '../server/charts/dumbbell.ts'
+import type { Report, Threshold } from './declaration.ts'
+import type { Letter, LetterTable, Section } from './letter.ts'
+import { describeSchedule } from './schedule.ts'
+import {
+  describeSelection,
+  findSubject,
+  labelsOf,
+  maySeeOn,
+  type Subject,
+  type SubjectOptions,
+} from './subject.ts'
+import type { Figure } from './threshold.ts'
+
+/** What letters are composed from. */
+export interface ComposeOptions extends SubjectOptions {
+  /** Where people open the pages, without a slash at the end. */
+  readonly pagesUrl: string
+}
+
+/** The slot that a report is sent for. Undefined for one that was asked for by hand. */
+export interface Slot {
+  readonly at: Date
+  /** Whether its time is long over. */
+  readonly isLate: boolean
+}
+
+/** How many rows of a table a page shows, and a question that is sent by itself. */
+const PANEL_ROWS = 10
+const QUESTION_ROWS = 25
+/** Longer texts are cut. */
+const CELL_CHARS = 40
+
+/**
+ * Composes the mail of a report: its figures as of now. Throws `ConfigError` (`REPORT_INVALID`) as
+ * `findSubject` does, and what an answer throws: no mail is made from half of the figures.
+ */
+export async function composeReport(
+  report: Report,
+  { slot, ...options }: ComposeOptions & { readonly slot: Slot | undefined },
+): Promise<Letter> {
+  const subject = await findSubject(report, options)
+  const freshness = await options.presentation.freshness()
+  const { page, question, selection } = subject
+  const shown = page.panels.filter(
+    ({ needs }) => needs === undefined || selection.params[needs] !== undefined,
+  )
+  const sections: Section[] = []
+  for (const panel of shown) {
+    sections.push(await composePanel(panel, { report, subject, options }))
+  }
+  const day = freshness.completeTo.slice(0, 10)
+  const late =
+    slot?.isLate === true
+      ? [['Sent late', `it was due at ${formatMomentUtc(slot.at.toISOString())}`] as const]
+      : []
+  return {
+    subject: `${page.title} · ${day}${slot?.isLate === true ? ' · late' : ''}`,
+    title: page.title,
+    facts: [...late, ...factsOf(subject, { freshness, options })],
+    sections:
+      question === undefined ? sections : sections.map((each) => ({ ...each, title: 'Rows' })),
+    link: linkOf(subject, options),
+    foot:
+      slot === undefined
+        ? `The report ${report.name} was sent by hand.`
+        : `The report ${report.name} is sent ${describeSchedule(report.schedule)}. To change it or to end it, ask the people who run Tidemark.`,
+  }
+}
+
+/** What a threshold's mail is about. */
+export interface Crossed {
+  readonly isCrossed: boolean
+  /** The moment that it was noticed. */
+  readonly at: Date
+  /** The figure at that moment, as a decimal number. */
+  readonly figure: string
+  /** Whether the mail comes long after it. */
+  readonly isLate: boolean
+}
+
+/** Composes the mail of a threshold that was crossed, or whose figure is back. Throws as reports do. */
+export async function composeThreshold(
+  threshold: Threshold,
+  { crossed, figureNow, ...options }: ComposeOptions & { crossed: Crossed; figureNow: Figure },
+): Promise<Letter> {
+  const { dashboard, presentation } = options
+  const { subject, rows } = figureNow
+  const { column, is, value, name } = threshold
+  const freshness = await presentation.freshness()
+  const label = labelsOf(dashboard)
+  const limit = formatDecimal(value)
+  const figure = formatDecimal(crossed.figure)
+  const says = crossed.isCrossed ? `is ${is} ${limit}` : `is no longer ${is} ${limit}`
+  const where = Object.entries(threshold.rows).map(([key, wanted]) => `${label(key)} ${wanted}`)
+  const late = crossed.isLate
+    ? [['Sent late', `noticed at ${formatMomentUtc(crossed.at.toISOString())}`] as const]
+    : []
+  return {
+    subject: `${name}: ${figure} ${says}`,
+    title: `${name}: ${says}`,
+    facts: [
+      ...late,
+      ['Question', subject.page.title],
+      [
+        'Figure',
+        `${label(column)} ${figure}, noticed at ${formatMomentUtc(crossed.at.toISOString())}`,
+      ],
+      ['Now', figureNow.value === crossed.figure ? 'the same' : formatDecimal(figureNow.value)],
+      ['Threshold', `${is} ${limit}`],
+      ...(where.length === 0 ? [] : [['Rows with', where.join(', ')] as const]),
+      ...factsOf(subject, { freshness, options }),
+    ],
+    sections: [
+      {
+        title: 'The rows behind the figure',
+        lines: rows.rows.length === 0 ? ['No row.'] : [],
+        table: tableOf(rows, { columns: rows.columns, limit: QUESTION_ROWS, label }),
+      },
+    ],
+    link: linkOf(subject, options),
+    foot: `The threshold ${name} sends one mail when it is crossed and one when the figure is back. To change it or to end it, ask the people who run Tidemark.`,
+  }
+}
+
+function factsOf(
+  subject: Subject,
+  { freshness, options }: { freshness: Freshness; options: ComposeOptions },
+): (readonly [string, string])[] {
+  const { period, others } = describeSelection(subject, options.dashboard)
+  const { filters } = subject.selection
+  const asOf = filters['as_of']
+  const { completeTo, lagMs, promiseMs, isFresh } = freshness
+  const age = `${formatMomentUtc(completeTo)}, ${formatDuration(lagMs)} before this mail was made`
+  const missed = isFresh ? '' : `; that is older than the promised ${formatDuration(promiseMs)}`
+  return [
+    ...(period === undefined ? [] : [['Period', period] as const]),
+    ...(others.length === 0 ? [] : [['Filters', others.join(', ')] as const]),
+    ['As of', asOf === undefined ? (filters['today'] ?? '') : formatMomentUtc(asOf)],
+    ['Complete to', `${age}${missed}`],
+  ]
+}
+
+function linkOf({ path }: Subject, { pagesUrl }: ComposeOptions): Letter['link'] {
+  return path === undefined
+    ? undefined
+    : { href: `${pagesUrl}${path}`, says: 'Open the page with these filters' }
+}
+
+interface PanelContext {
+  readonly report: Report
+  readonly subject: Subject
+  readonly options: ComposeOptions
+}
+
+async function composePanel(
+  panel: Panel,
+  { report, subject, options }: PanelContext,
+): Promise<Section> {
+  const { presentation, dashboard } = options
+  const question = presentation.questions.get(panel.question)
+  if (question === undefined) throw new TypeError(`there is no question ${panel.question}`)
+  const title = panel.title ?? question.title
+  if (!maySeeOn(question, report.groups)) {
+    return { title, lines: [`Only the group ${question.access} may see this.`] }
+  }
+  const { filters } = subject.selection
+  const answer = await presentation.answers.answer(question, filters)
+  if (answer.rows.length === 0) {
+    return { title, lines: [panel.empty ?? 'Nothing meets these filters.'] }
+  }
+  const label = labelsOf(dashboard)
+  const shown = { labels: label, hasFirstDay: (filters['from'] ?? '') !== '' }
+  const { chart, note } = panel
+  const more = noteOf(panel, question)
+  if (chart.kind === 'cards') return { title, note: more, lines: cardLines(chart, answer, shown) }
+  if (chart.kind === 'conversion') {
+    return { title, note: more, lines: conversionLines(chart, answer, shown) }
+  }
+  if (chart.kind === 'dumbbell' && !hasComparison(chart, answer)) {
+    return { title, note, lines: [sayIncomparable(chart, answer)] }
+  }
+  const isWhole = subject.question !== undefined
+  const columns =
+    chart.kind === 'table' && !isWhole
+      ? chart.columns.map((name) => columnOf(answer.columns, name))
+      : answer.columns
+  const limit = isWhole ? QUESTION_ROWS : PANEL_ROWS
+  return { title, note: more, lines: [], table: tableOf(answer, { columns, limit, label }) }
+}
+
+/** What must be known to read the figures: the panel's note, or else the question's unit. */
+function noteOf({ note }: Panel, { unit }: Question): string | undefined {
+  return note ?? unit
+}
+
+type Shown = Parameters<typeof cardsOf>[2]
+
+function cardLines(chart: CardsChart, answer: Answer, shown: Shown): string[] {
+  return cardsOf(chart, answer, shown).map(({ name, says, value, delta, count, more }) =>
+    [
+      `${[name, says].filter(Boolean).join(' ')}: ${formatDecimal(value)}`,
+      ...(delta === undefined ? [] : [describeDelta(delta)]),
+      ...(count === undefined ? [] : [count]),
+      ...more,
+    ].join(' · '),
+  )
+}
+
+function conversionLines(chart: ConversionChart, answer: Answer, shown: Shown): string[] {
+  const { into, value, delta, more, missing, rates } = conversionOf(chart, answer, shown)
+  const amount = value === '' ? '–' : `${formatDecimal(value)} · ${describeDelta(delta)}`
+  const name = ['All in', into, chart.says].filter(Boolean).join(' ')
+  return [
+    [`${name}: ${amount}`, ...more].join(' · '),
+    ...missing.map((line) => `Left out: ${line}`),
+    ...rates.map(({ pair, from }) => `${pair} ${from}`),
+  ]
+}
+
+function describeDelta({ mark, change, says }: Delta): string {
+  return [mark, change, says].filter((part) => part !== '').join(' ')
+}
+
+function tableOf(
+  answer: Pick<Answer, 'columns' | 'rows' | 'isTruncated'>,
+  {
+    columns,
+    limit,
+    label,
+  }: {
+    columns: readonly ResultColumn[]
+    limit: number
+    label: (column: string) => string
+  },
+): LetterTable | undefined {
+  const { rows, isTruncated } = answer
+  if (rows.length === 0) return undefined
+  const places = columns.map((column) => answer.columns.indexOf(column))
+  const count = `${isTruncated ? 'more than ' : ''}${formatCount(rows.length)}`
+  return {
+    header: columns.map(({ name }) => label(name)),
+    isNumber: columns.map(({ name, kind }) => isQuantity(name, kind)),
+    rows: rows
+      .slice(0, limit)
+      .map((row) => columns.map((column, at) => writeCell(column, row[places[at] ?? 0] ?? null))),
+    more:
+      rows.length > limit || isTruncated
+        ? `The first ${formatCount(Math.min(limit, rows.length))} of ${count} rows; the page has more.`
+        : undefined,
+  }
+}
+
+/** A cell in one line, without characters that would move a terminal's cursor. */
+function writeCell(column: ResultColumn, cell: string | null): string {
+  return shorten(formatCell(column, cell).replaceAll(/\p{Cc}+/gu, ' '), CELL_CHARS)
+}

@@ -1,0 +1,77 @@
+import { ContractError } from '../../platform/errors.ts'
+import type { Answer } from '../../platform/presentation/answer.ts'
+import { addDecimals } from '../server/charts/answer-table.ts'
+import type { ThresholdRule, Threshold } from './declaration.ts'
+import { findSubject, invalid, type Subject, type SubjectOptions } from './subject.ts'
+
+/** A watched figure as of now. */
+export interface Figure {
+  /** The exact sum, as a decimal number; 0 if there is no row. */
+  readonly value: string
+  readonly isCrossed: boolean
+  /** The rows that were added up. */
+  readonly rows: Answer
+  readonly subject: Subject
+}
+
+/**
+ * Reads the figure that a threshold watches: the exact sum of a column over the rows with the
+ * declared values. A null counts as 0. Throws `ConfigError` (`REPORT_INVALID`) as `findSubject` does,
+ * and for a column that the question does not have or that holds no numbers. Throws `ContractError`
+ * for rows that cannot be added up.
+ */
+export async function readFigure(threshold: Threshold, options: SubjectOptions): Promise<Figure> {
+  const subject = await findSubject(threshold, options)
+  const { question, selection } = subject
+  if (question === undefined) throw new TypeError('a threshold names no question')
+  const answer = await options.presentation.answers.answer(question, selection.filters)
+  const rows = rowsOf(threshold, answer)
+  const place = answer.columns.findIndex(({ name }) => name === threshold.column)
+  if (answer.isTruncated) {
+    throw new ContractError(`${threshold.name}: the question has too many rows to add up`, {
+      code: 'REPORT_TOO_LONG',
+      hint: 'give it filters in the reports file',
+    })
+  }
+  const cells = rows.map((row) => row[place] ?? '0')
+  if (!cells.every((cell) => /^-?\d+(\.\d+)?$/.test(cell))) {
+    throw new ContractError(`${threshold.name}: a figure is not a finite number`, {
+      code: 'REPORT_NO_NUMBER',
+      hint: `look at the column ${threshold.column} of ${threshold.question}`,
+    })
+  }
+  const value = addDecimals(['0', ...cells])
+  return {
+    value,
+    isCrossed: compare(value, threshold),
+    rows: { ...answer, rows },
+    subject,
+  }
+}
+
+/** The rows with the declared values. Throws if a column does not exist or holds no numbers. */
+function rowsOf(threshold: Threshold, { columns, rows }: Answer): Answer['rows'] {
+  const list = columns.map(({ name }) => name).join(', ')
+  const places = new Map(columns.map(({ name }, place) => [name, place]))
+  const faults = [threshold.column, ...Object.keys(threshold.rows)]
+    .filter((name) => !places.has(name))
+    .map((name) => `the question has no column “${name}”; it has ${list}`)
+  const column = columns.find(({ name }) => name === threshold.column)
+  if (column !== undefined && column.kind !== 'number') {
+    faults.push(`column: ${column.name} holds no numbers`)
+  }
+  if (faults.length > 0) throw invalid(threshold, faults)
+  const wanted = Object.entries(threshold.rows)
+  return rows.filter((row) =>
+    wanted.every(([name, value]) => row[places.get(name) ?? -1] === value),
+  )
+}
+
+function compare(figure: string, { is, value }: { is: ThresholdRule; value: string }): boolean {
+  const negated = value.startsWith('-') ? value.slice(1) : `-${value}`
+  const difference = addDecimals([figure, negated])
+  const sign = /^-?[0.]+$/.test(difference) ? 0 : difference.startsWith('-') ? -1 : 1
+  if (is === 'over') return sign > 0
+  if (is === 'under') return sign < 0
+  return is === 'at least' ? sign >= 0 : sign <= 0
+}
