@@ -1,6 +1,6 @@
 // `node scripts/create-secret.js <name> [--region eu-west-2] [--url]`: asks at the terminal for a database
 // connection and stores it in Secrets Manager under that name, as the JSON that functions and QuickSight
-// read (with --url, as one connection string). The password is not shown as you type, and reaches no file,
+// read (with --url, as one connection string; so is a mail server, smtp://…). The password is not shown as you type, and reaches no file,
 // argument, environment or log. An existing secret gets a new version, which functions read within five
 // minutes.
 import process from 'node:process'
@@ -69,9 +69,17 @@ function openTerminal() {
 
 async function readValue(terminal, { url }) {
   if (url) {
-    const given = (await terminal.askHidden('postgresql://user:password@host:5432/database')).trim()
+    const given = (
+      await terminal.askHidden(
+        'postgresql://user:password@host:5432/database or smtp://user:password@host:587',
+      )
+    ).trim()
     if (/^postgres(ql)?:\/\/[^@\s]+@[^/\s]+\/\S+$/.test(given)) return given
-    fail('That is not a Postgres connection string', 'leave out --url to be asked for its parts')
+    if (/^smtps?:\/\/[^@\s]+@[^@/\s]+$/.test(given)) return given
+    fail(
+      'That is neither a Postgres connection string nor a mail server',
+      'leave out --url to be asked for the parts of a connection string',
+    )
   }
   const host = await terminal.ask('Host')
   const port = Number(await terminal.ask('Port', '5432'))
@@ -91,7 +99,7 @@ async function keep({ name, region, value }) {
       new CreateSecretCommand({
         Name: name,
         SecretString: value,
-        Description: 'Tidemark: a connection to a database',
+        Description: 'Tidemark: a connection to a server',
       }),
     )
     return { arn: ARN, isNew: true }

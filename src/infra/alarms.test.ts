@@ -58,7 +58,8 @@ describe('alarms', () => {
         'memory-near-limit',
         'api-faults',
         'feeds-unreachable',
-        ...['extract', 'collect', 'transform', 'load', 'api'].flatMap((name) => [
+        'reports-failed',
+        ...['extract', 'collect', 'transform', 'load', 'api', 'reports'].flatMap((name) => [
           `${name}-errors`,
           `${name}-throttles`,
         ]),
@@ -121,18 +122,19 @@ describe('alarms', () => {
     expect(changed.get('tidemark-freshness')).toMatchObject({ Threshold: 40 * 60, Period: 1200 })
   })
 
-  it('silence raises nothing else, except that nothing was collected', () => {
+  it('silence raises nothing else, except that nothing was collected and no report looked for', () => {
     const loud = [...alarms.values()].filter((one) => one.TreatMissingData !== 'notBreaching')
     expect(loud.map(({ AlarmName }) => AlarmName)).toEqual([
       'tidemark-freshness',
       'tidemark-feeds-unreachable',
+      'tidemark-reports-failed',
     ])
   })
 
   it('watch what the functions measure, under the names they use', () => {
     const own = [...alarms.values()].filter(({ Namespace }) => Namespace === NAMESPACE)
     const known = Object.values(METRICS).map(({ name }): string => name)
-    expect(own.length).toBe(6)
+    expect(own.length).toBe(7)
     for (const { MetricName, Dimensions } of own) {
       expect(known).toContain(MetricName)
       expect(Dimensions).toEqual([{ Name: 'service', Value: SERVICE }])

@@ -24,8 +24,8 @@ it.each(functions)('%s runs with its limits and writes JSON to its own log', (na
     Architectures: ['arm64'],
     Handler: handler,
     MemorySize: memoryMb,
-    // A run of an express workflow may take five minutes; no run waits for a collection.
-    Timeout: name === 'collect' ? timeoutSeconds : Math.min(timeoutSeconds, 240),
+    // A run of an express workflow may take five minutes; no run waits for a collection or a report.
+    Timeout: /^(collect|reports)$/.test(name) ? timeoutSeconds : Math.min(timeoutSeconds, 240),
     EphemeralStorage: { Size: scratchMb },
     LoggingConfig: { LogFormat: 'JSON', LogGroup: expect.anything() as unknown },
     TracingConfig: { Mode: 'Active' },
@@ -37,6 +37,10 @@ const SECRETS: Readonly<Record<string, unknown>> = {
   collect: {},
   transform: {},
   load: { TIDEMARK_WAREHOUSE_SECRET: 'tidemark/warehouse' },
+  reports: {
+    TIDEMARK_WAREHOUSE_READER_SECRET: 'tidemark/warehouse-reader',
+    TIDEMARK_SMTP_SECRET: 'tidemark/smtp',
+  },
   api: { TIDEMARK_WAREHOUSE_READER_SECRET: 'tidemark/warehouse-reader' },
 }
 
@@ -81,6 +85,6 @@ it('every log group forgets after a while', () => {
   const groups = [...templates.values()].flatMap((template) =>
     resourcesOf(template, 'AWS::Logs::LogGroup'),
   )
-  expect(groups.length).toBe(9)
+  expect(groups.length).toBe(10)
   for (const [id, properties] of groups) expect(properties['RetentionInDays'], id).toBe(30)
 })

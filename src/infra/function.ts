@@ -39,6 +39,8 @@ export interface FunctionProps {
   readonly zones: Partial<Record<ZoneName, ZoneRights>>
   /** A drop in somebody else's bucket that it may read: `s3://bucket/prefix`. */
   readonly drop?: string | undefined
+  /** The file that declares the reports which this function sends: `s3://bucket/key`. */
+  readonly reports?: string | undefined
   readonly environment?: Readonly<Record<string, string>>
 }
 
@@ -117,6 +119,7 @@ function createRole(
   allowZones(stack, props, rights)
   if (props.drop !== undefined) allowDrop(stack, props.drop, rights)
   if (props.secret !== undefined) allowSecret(stack, props, rights)
+  if (props.reports !== undefined) allowReports(stack, props, rights)
   acknowledge(role, {
     'AwsSolutions-IAM5[Resource::*]': 'Tracing, and joining a network, know no resources.',
   })
@@ -176,6 +179,26 @@ function allowSecret(stack: Stack, props: FunctionProps, rights: Rights): void {
   // Secrets Manager appends a hyphen and six characters to the name.
   rights.allow('ReadSecret', ['secretsmanager:GetSecretValue'], `${secretArn}-??????`)
 }
+
+/** Lets a function read the file and the mail server's secret, and remember what was sent. */
+function allowReports(
+  stack: Stack,
+  { parameters, reports = '' }: FunctionProps,
+  rights: Rights,
+): void {
+  const fileArn = `arn:${stack.partition}:s3:::${reports.slice('s3://'.length)}`
+  rights.allow('ReadReports', ['s3:GetObject'], fileArn)
+  const bucketArn = `arn:${stack.partition}:s3:::${zoneBucketName(stack, parameters, 'processed')}`
+  rights.allow('FindSent', ['s3:ListBucket'], bucketArn)
+  rights.allowKeys('ReadSent', 's3:GetObject', `${bucketArn}/${SENT_PREFIX}/*`)
+  rights.allowKeys('CreateSent', 's3:PutObject', `${bucketArn}/${SENT_PREFIX}/*`)
+  const secret = Secret.fromSecretNameV2(stack, 'MailSecret', parameters.smtpSecret)
+  const secretArn = `${secret.secretArn}-??????`
+  rights.allow('ReadMailSecret', ['secretsmanager:GetSecretValue'], secretArn)
+}
+
+/** Where what was sent is kept, beside the processed zone in its bucket. */
+export const SENT_PREFIX = 'reports'
 
 function secretNameOf({ secret, parameters }: FunctionProps): string | undefined {
   return secret === undefined ? undefined : SECRET_NAMES[secret](parameters)

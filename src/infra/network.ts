@@ -55,11 +55,49 @@ export function createNetwork(
   const vpc = createVpc(stack, { parameters, subnetType })
   const groups = createGroups(stack, { parameters, vpc })
   createEndpoints(stack, { vpc, subnetType, client: groups.client })
+  if (sendsMail(parameters)) letMailOut(stack, { parameters, vpc, subnetType, ...groups })
   return { stack, vpc, subnetType, ...groups }
 }
 
 function hasExit({ natGateways }: Parameters): boolean {
   return natGateways > 0
+}
+
+function sendsMail({ reportsFile }: Parameters): boolean {
+  return reportsFile !== undefined
+}
+
+/** The ports of mail servers that take a mail over TLS: from its first byte, and after STARTTLS. */
+const MAIL_PORTS = [465, 587]
+
+/** A way to the mail server: the NAT gateway, or without one only the endpoint of Amazon SES. */
+function letMailOut(
+  stack: Stack,
+  {
+    parameters,
+    vpc,
+    subnetType,
+    client,
+  }: Pick<Network, 'vpc' | 'subnetType' | 'client'> & { readonly parameters: Parameters },
+): void {
+  for (const port of MAIL_PORTS) {
+    client.addEgressRule(Peer.anyIpv4(), Port.tcp(port), 'To the mail server')
+  }
+  if (hasExit(parameters)) return
+  const endpoint = new SecurityGroup(stack, 'MailEndpoint', {
+    vpc,
+    description: 'Endpoint of Amazon SES',
+    allowAllOutbound: false,
+  })
+  for (const port of MAIL_PORTS) {
+    endpoint.addIngressRule(client, Port.tcp(port), 'Functions send mail')
+  }
+  vpc.addInterfaceEndpoint('Mail', {
+    service: InterfaceVpcEndpointAwsService.SES,
+    subnets: { subnetType },
+    securityGroups: [endpoint],
+    open: false,
+  })
 }
 
 function createVpc(

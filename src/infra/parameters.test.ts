@@ -56,6 +56,13 @@ describe('parseParameters()', () => {
     [{ oidcIssuer: 'http://login.example.org' }, 'oidcIssuer: must be an https:// address'],
     [{ oidcIssuer: 'https://login.example.org' }, 'oidcIssuer: goes with oidcAudience'],
     [{ domainName: 'tidemark.example.org' }, 'domainName: goes with certificateArn'],
+    [{ reportsFile: 'reports.json', mailFrom: 'a@example.org' }, 'reportsFile: must be s3://'],
+    [{ reportsFile: 's3://bucket/reports.json' }, 'reportsFile: goes with mailFrom'],
+    [{ mailFrom: 'a@example.org' }, 'reportsFile: goes with mailFrom'],
+    [
+      { reportsFile: 's3://bucket/a.json', mailFrom: 'a@example.org', presentation: false },
+      'reportsFile: needs presentation=true',
+    ],
     [{ warehouse: true }, 'warehouse: needs network=true'],
     [{ natGateways: 1 }, 'natGateways: needs network=true'],
     [{ network: true }, 'network: from inside it no warehouse can be reached'],

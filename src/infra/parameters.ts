@@ -59,6 +59,18 @@ const schema = z.object({
   collectMinutes: whole(1, 240)
     .default(60)
     .describe('Minutes between two collections of files and rates.'),
+  reportsFile: z
+    .string()
+    .regex(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[\w%=.-]+)+$/, 'must be s3://bucket/key')
+    .optional()
+    .describe(
+      'File that declares the reports to send by mail, in an existing bucket: `s3://bucket/key`. Not set: no mail is sent.',
+    ),
+  mailFrom: z.email('must be an e-mail address').optional().describe('Sender of the reports.'),
+  smtpSecret: secretName()
+    .default('tidemark/smtp')
+    .describe('Secret with the mail server: what `TIDEMARK_SMTP_URL` would be.'),
+  reportsMinutes: whole(1, 60).default(5).describe('Minutes between two looks at what is due.'),
   promiseMinutes: whole(10, 10_080)
     .default(30)
     .describe('How old the warehouse may be, in minutes.'),
@@ -263,6 +275,14 @@ function findDisagreements(parameters: Parameters): string[] {
   check(
     (domainName === undefined) === (certificateArn === undefined),
     'domainName: goes with certificateArn, both or none',
+  )
+  check(
+    (parameters.reportsFile === undefined) === (parameters.mailFrom === undefined),
+    'reportsFile: goes with mailFrom, both or none',
+  )
+  check(
+    parameters.reportsFile === undefined || parameters.presentation,
+    'reportsFile: needs presentation=true, because mails lead to the pages',
   )
   check(parameters.network || !parameters.warehouse, 'warehouse: needs network=true')
   check(parameters.network || parameters.natGateways === 0, 'natGateways: needs network=true')

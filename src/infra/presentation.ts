@@ -12,6 +12,7 @@ import { createFunction, type MadeFunction } from './function.ts'
 import { createIssuer, type SiteClient } from './login.ts'
 import type { Network } from './network.ts'
 import { output } from './output.ts'
+import { createReporting } from './reporting.ts'
 import type { Parameters } from './parameters.ts'
 import { createSite } from './site.ts'
 import type { Storage } from './storage.ts'
@@ -54,9 +55,10 @@ export function createPresentation(app: App, props: PresentationProps): Stack {
   const { tokenEndpoint, groupsClaim } = issuer
   const site = createSite(stack, { parameters, api, tokenEndpoint, viewerRequestFile })
   const client = issuer.register(site.url)
+  const code = Code.fromAsset(codeDir)
   const shown = createFunction(stack, {
     name: 'api',
-    code: Code.fromAsset(codeDir),
+    code,
     parameters,
     network,
     secret: 'reader',
@@ -70,12 +72,14 @@ export function createPresentation(app: App, props: PresentationProps): Stack {
   })
   const stage = letIn(stack, { parameters, api, client, shown })
   site.publish({ siteDir, config: client.config })
+  const reporting = createReporting(stack, { parameters, code, network, pagesUrl: site.url })
 
   createAlarms(stack, {
     parameters,
     topic: alerts.topic,
     alerts: [
       ...functionAlerts(shown),
+      ...reporting,
       {
         name: 'api-faults',
         entry: 'api-faults',

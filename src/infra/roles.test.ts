@@ -80,6 +80,16 @@ const RIGHTS = {
     read('processed'),
     secret('tidemark/warehouse'),
   ],
+  reports: [
+    trace,
+    join,
+    secret('tidemark/warehouse-reader'),
+    [['s3:GetObject'], 'arn:<AWS::Partition>:s3:::config-bucket/tidemark/reports.json'],
+    list('processed'),
+    [['s3:GetObject'], `${zone('processed')}/reports/*`],
+    [['s3:PutObject'], `${zone('processed')}/reports/*`],
+    secret('tidemark/smtp'),
+  ],
   api: [
     trace,
     join,
@@ -93,7 +103,7 @@ const RIGHTS = {
 
 it.each(Object.entries(RIGHTS))('%s may do this and nothing else', (name, rights) => {
   const id = name.charAt(0).toUpperCase() + name.slice(1)
-  const template = name === 'api' ? stackOf(templates, 'Presentation') : pipeline
+  const template = /^(api|reports)$/.test(name) ? stackOf(templates, 'Presentation') : pipeline
   const [log, ...rest] = statementsOf(findOne(template, 'AWS::IAM::Policy', `${id}Role`))
   expect(log?.Action).toEqual(['logs:CreateLogStream', 'logs:PutLogEvents'])
   expect(textOf(log?.Resource)).toMatch(new RegExp(`^<${id}Log\\w+\\.Arn>$`))
@@ -129,6 +139,18 @@ it('the schedule of collections may start that function and nothing else', () =>
   expect(textOf(only?.Resource)).toMatch(/^<CollectFunction\w+\.Arn>$/)
   const defaults = stackOf(templatesOf({}), 'Pipeline')
   expect(JSON.stringify(defaults)).not.toContain('collect')
+})
+
+it('the schedule of reports may start that function and nothing else', () => {
+  const presentation = stackOf(templates, 'Presentation')
+  const [only, ...more] = statementsOf(
+    findOne(presentation, 'AWS::IAM::Policy', 'ReportsScheduleRole'),
+  )
+  expect(more).toEqual([])
+  expect(only?.Action).toBe('lambda:InvokeFunction')
+  expect(textOf(only?.Resource)).toMatch(/^<ReportsFunction\w+\.Arn>$/)
+  const defaults = JSON.stringify([...templatesOf({}).values()])
+  expect(defaults).not.toMatch(/tidemark-reports|SMTP/)
 })
 
 it('the schedule may start the machine and nothing else', () => {

@@ -61,6 +61,8 @@ export const EVERYTHING = {
   alertEmail: 'alerts@example.org',
   drop: 's3://others-bucket/for/tidemark',
   ratesUrl: 'https://rates.example.org',
+  reportsFile: 's3://config-bucket/tidemark/reports.json',
+  mailFrom: 'reports@example.org',
   network: true,
   warehouse: true,
   quicksight: true,

@@ -37,7 +37,28 @@ describe('the network', () => {
     expect(services).toEqual([
       'com.amazonaws.<AWS::Region>.s3',
       'com.amazonaws.<AWS::Region>.secretsmanager',
+      'com.amazonaws.<AWS::Region>.email-smtp',
     ])
+  })
+
+  it('lets mail out only if reports are sent, and then to mail servers over TLS', () => {
+    const portsOf = (given: Readonly<Record<string, unknown>>) => {
+      const group = findOne(
+        stackOf(templatesOf({ ...EVERYTHING, ...given }), 'Network'),
+        'AWS::EC2::SecurityGroup',
+        'Client',
+      )
+      const rules = group['SecurityGroupEgress'] as { CidrIp?: string; FromPort: number }[]
+      return rules.flatMap(({ CidrIp, FromPort }) => (CidrIp === undefined ? [] : [FromPort]))
+    }
+    const off = { reportsFile: undefined, mailFrom: undefined }
+    expect(portsOf({})).toEqual([443, 465, 587])
+    expect(portsOf(off)).toEqual([443])
+    expect(portsOf({ natGateways: 1 })).toEqual([443, 5432, 465, 587])
+    const endpoints = (given: Readonly<Record<string, unknown>>) =>
+      JSON.stringify(stackOf(templatesOf({ ...EVERYTHING, ...given }), 'Network'))
+    expect(endpoints(off)).not.toContain('email-smtp')
+    expect(endpoints({ natGateways: 1 })).not.toContain('email-smtp')
   })
 
   it('lets only functions and QuickSight reach the database, on its port', () => {
@@ -57,7 +78,7 @@ describe('the network', () => {
     const inline = resourcesOf(network, 'AWS::EC2::SecurityGroup').map(
       ([, { SecurityGroupIngress }]) => SecurityGroupIngress,
     )
-    expect(inline).toEqual([undefined, undefined, undefined, undefined])
+    expect(inline).toEqual([undefined, undefined, undefined, undefined, undefined])
   })
 
   it('is joined by load and api, and by extract if there is a way out to the source', () => {
@@ -68,12 +89,13 @@ describe('the network', () => {
         ),
       )
     expect(inNetwork(templatesOf({ alertEmail: 'alerts@example.org' }))).toEqual([])
-    expect(inNetwork(templates)).toEqual(['Load', 'Api'])
+    expect(inNetwork(templates)).toEqual(['Load', 'Api', 'Reports'])
     expect(inNetwork(templatesOf({ ...EVERYTHING, natGateways: 1 }))).toEqual([
       'Extract',
       'Transform',
       'Load',
       'Api',
+      'Reports',
     ])
   })
 })

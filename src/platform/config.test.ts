@@ -76,7 +76,7 @@ it.each<[string, readonly string[], readonly string[]]>([
   [
     'TIDEMARK_SMTP_URL',
     ['smtp://localhost', 'smtp://me:p%40ss@mail.example:587/', 'smtps://mail.example:465'],
-    ['mail.example', 'http://a:secret@b', 'smtp://', 'smtp://a:secret@b/c', 'smtp://a:secret%zz@b'],
+    ['mail.example', 'http://a:secret@b', 'smtp://', 'smtp://a:secret@b/c', 'smtp://a:secret%ff@b'],
   ],
   [
     'TIDEMARK_MAIL_FROM',

@@ -282,15 +282,22 @@ function checkMail(config: Config): void {
 function isMailServer(address: string): boolean {
   if (!URL.canParse(address)) return false
   const { protocol, hostname, username, password, pathname, search, hash } = new URL(address)
-  // Node leaves a `%` that begins no code as it is, and decoding it would fail.
-  const isDecodable = !/%(?![0-9a-f]{2})/i.test(username + password)
   return (
     /^smtps?:$/.test(protocol) &&
     hostname !== '' &&
-    isDecodable &&
+    canDecode(username + password) &&
     /^\/?$/.test(pathname) &&
     search + hash === ''
   )
+}
+
+function canDecode(part: string): boolean {
+  try {
+    decodeURIComponent(part)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Whether an address is a server without a path, a query or credentials. */

@@ -49,11 +49,11 @@ export async function openFunctionEnvironment({
   deadline,
 }: FunctionOptions): Promise<FunctionEnvironment> {
   const config = readConfig(process.env)
-  const scratch = given(config.TIDEMARK_SCRATCH, 'TIDEMARK_SCRATCH')
+  const scratch = givenSetting(config.TIDEMARK_SCRATCH, 'TIDEMARK_SCRATCH')
   const scratchDir = await prepareScratch(scratch)
   const [ingestion, processed] = await Promise.all([
-    keepStore(given(config.TIDEMARK_INGESTION, 'TIDEMARK_INGESTION'), config),
-    keepStore(given(config.TIDEMARK_PROCESSED, 'TIDEMARK_PROCESSED'), config),
+    keepStore(givenSetting(config.TIDEMARK_INGESTION, 'TIDEMARK_INGESTION'), config),
+    keepStore(givenSetting(config.TIDEMARK_PROCESSED, 'TIDEMARK_PROCESSED'), config),
   ])
   const urlOf = async (database: SecretOf): Promise<string> => {
     if (!needs.includes(database)) return ''
@@ -116,10 +116,11 @@ async function prepareScratch(parent: string): Promise<string> {
 /** Name of the secret with a database's connection string. Throws `ConfigError` if none is set. */
 export function secretOf(database: SecretOf): string {
   const setting = SECRET_SETTINGS[database]
-  return given(process.env[setting], setting)
+  return givenSetting(process.env[setting], setting)
 }
 
-function given(value: string | undefined, name: string): string {
+/** A setting that a function must have. Throws `ConfigError` (`CONFIG_INCOMPLETE`) without it. */
+export function givenSetting(value: string | undefined, name: string): string {
   if (value !== undefined && value !== '') return value
   throw new ConfigError(`The setting ${name} of this function is missing`, {
     code: 'CONFIG_INCOMPLETE',

@@ -41,6 +41,11 @@ export const AWS_EVENTS = {
     says: 'A stage has failed, and nothing was half-published.',
     fields: { name: text, error: text },
   },
+  reports_finished: {
+    levels: ['info'],
+    says: 'The function has sent the reports that were due.',
+    fields: { mails: number, failed: number, broken: number, durationMs: number },
+  },
   secret_read_again: {
     levels: ['warn'],
     says: 'A database refused the password that was kept, so its secret is read again.',

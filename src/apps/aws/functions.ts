@@ -30,6 +30,8 @@ export const FUNCTIONS = {
     scratchMb: 4096,
   },
   load: { handler: 'load.handler', memoryMb: 1024, timeoutSeconds: 900, scratchMb: 4096 },
+  // Ends before another invocation may take over what this one had begun (`LEASE_MS`).
+  reports: { handler: 'reports.handler', memoryMb: 512, timeoutSeconds: 540, scratchMb: 512 },
   api: { handler: 'api.handler', memoryMb: 1024, timeoutSeconds: 29, scratchMb: 512 },
 } as const satisfies Record<string, FunctionLimits>
 
@@ -41,6 +43,11 @@ export const RUNTIME = 'nodejs24.x'
 
 /** A processor that the package can be built for. */
 export type Architecture = 'arm64' | 'x64'
+
+/**
+ * The setting that names the secret with `TIDEMARK_SMTP_URL`, for the function that sends reports.
+ */
+export const SMTP_SECRET_SETTING = 'TIDEMARK_SMTP_SECRET'
 
 /**
  * Settings that only functions have, beside those in `docs/configuration.md`. Each names a secret in

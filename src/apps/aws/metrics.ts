@@ -29,6 +29,8 @@ export const METRICS = {
   changed: { name: 'RowsChanged', unit: 'Count' },
   /** Feeds that this collection could not reach or read; it collected the others. */
   feedsUnreachable: { name: 'FeedsUnreachable', unit: 'Count' },
+  /** Reports and thresholds that could not be sent now, or whose declaration is not valid. */
+  reportsFailed: { name: 'ReportsFailed', unit: 'Count' },
   /** The largest share of the function's memory that was in use. */
   memory: { name: 'MemoryUsedPercent', unit: 'Percent' },
 } as const

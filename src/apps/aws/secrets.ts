@@ -21,6 +21,14 @@ export async function readDatabaseUrl(secretName: string): Promise<string> {
   return url
 }
 
+/**
+ * Reads a secret that is one text, such as the address of a mail server. It is not kept. Throws as
+ * `readDatabaseUrl` does.
+ */
+export async function readSecretText(secretName: string): Promise<string> {
+  return (await readSecret(secretName)).trim()
+}
+
 /** Forgets all secrets, so that the next reads fetch them again: a password may have changed. */
 export function forgetSecrets(): void {
   kept.clear()
