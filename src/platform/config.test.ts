@@ -100,6 +100,25 @@ it.each<[string, readonly string[], readonly string[]]>([
   }
 })
 
+it('parseConfig() keeps the state of the reports out of the zones, where a sweep would remove it', () => {
+  const parse = (zone: string, state: string) => () =>
+    parseConfig({ TIDEMARK_PROCESSED: zone, TIDEMARK_REPORTS_STATE: state })
+  for (const [zone = '', state = ''] of [
+    ['s3://bucket', 's3://bucket/reports'],
+    ['s3://bucket/a', 's3://bucket/a'],
+    ['/lake', '/lake/../lake/reports'],
+  ]) {
+    expect(parse(zone, state), state).toThrow('TIDEMARK_REPORTS_STATE is not valid')
+  }
+  for (const [zone = '', state = ''] of [
+    ['s3://bucket/a', 's3://bucket/ab'],
+    ['s3://bucket/a', 's3://other/a'],
+    ['/lake', '/lake-reports'],
+  ]) {
+    expect(parse(zone, state), state).not.toThrow()
+  }
+})
+
 it('docs/configuration.md lists every setting', () => {
   const path = new URL('../../docs/configuration.md', import.meta.url)
   const page = `# Configuration

@@ -261,6 +261,12 @@ function checkMail(config: Config): void {
     'TIDEMARK_REPORTS_STATE',
     ZONE_ADDRESS,
   )
+  const zones = [config.TIDEMARK_INGESTION, config.TIDEMARK_PROCESSED]
+  check(
+    state === undefined || !zones.some((zone) => zone !== undefined && isWithin(state, zone)),
+    'TIDEMARK_REPORTS_STATE',
+    'a place outside of both zones, where `lake sweep` does not remove it',
+  )
   check(
     smtp === undefined || isMailServer(smtp),
     'TIDEMARK_SMTP_URL',
@@ -276,6 +282,15 @@ function checkMail(config: Config): void {
     'TIDEMARK_PAGES_URL',
     'https://host; plain http only on this machine',
   )
+}
+
+/** Whether one place is another one or lies below it. */
+function isWithin(address: string, zone: string): boolean {
+  const [inner, outer] = [parseZoneAddress(address), parseZoneAddress(zone)].map((place) =>
+    place?.kind === 'bucket' ? `s3://${place.bucket}/${place.prefix}` : place?.path,
+  )
+  if (inner === undefined || outer === undefined) return false
+  return `${inner}/`.startsWith(outer.endsWith('/') ? outer : `${outer}/`)
 }
 
 /** Whether an address is that of a mail server, without a path. */

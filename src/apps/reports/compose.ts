@@ -2,10 +2,11 @@ import type { Answer } from '../../platform/presentation/answer.ts'
 import type { ResultColumn } from '../../platform/presentation/cursor.ts'
 import type { Freshness } from '../../platform/presentation/freshness.ts'
 import type { Question } from '../../platform/presentation/question.ts'
-import type { CardsChart, ConversionChart, Panel } from '../../platform/project/dashboard.ts'
+import type { CardsChart, Chart, ConversionChart, Panel } from '../../platform/project/dashboard.ts'
 import { formatCount, formatDecimal, formatDuration, formatMomentUtc, shorten } from '../format.ts'
 import { columnOf, formatCell, isQuantity } from '../server/pages/answer-rows.ts'
 import { cardsOf, conversionOf, type Delta } from '../server/pages/card-figures.ts'
+import { splitTable, tableOf as answerTable } from '../server/charts/answer-table.ts'
 import { hasComparison, sayIncomparable } from '../server/charts/dumbbell.ts'
 import type { Report, Threshold } from './declaration.ts'
 import type { Letter, LetterTable, Section } from './letter.ts'
@@ -36,6 +37,8 @@ export interface Slot {
 /** How many rows of a table a page shows, and a question that is sent by itself. */
 const PANEL_ROWS = 10
 const QUESTION_ROWS = 25
+/** How many rows of a series over time a page shows. */
+const NEWEST_ROWS = 4
 /** Longer texts are cut. */
 const CELL_CHARS = 40
 
@@ -79,6 +82,8 @@ export async function composeReport(
 /** What a threshold's mail is about. */
 export interface Crossed {
   readonly isCrossed: boolean
+  /** Whether somebody asked for the mail, and nothing was crossed. */
+  readonly isByHand?: boolean
   /** The moment that it was noticed. */
   readonly at: Date
   /** The figure at that moment, as a decimal number. */
@@ -99,7 +104,9 @@ export async function composeThreshold(
   const label = labelsOf(dashboard)
   const limit = formatDecimal(value)
   const figure = formatDecimal(crossed.figure)
-  const says = crossed.isCrossed ? `is ${is} ${limit}` : `is no longer ${is} ${limit}`
+  const isByHand = crossed.isByHand === true
+  const not = crossed.isCrossed ? '' : isByHand ? 'not ' : 'no longer '
+  const says = `is ${not}${is} ${limit}`
   const where = Object.entries(threshold.rows).map(([key, wanted]) => `${label(key)} ${wanted}`)
   const late = crossed.isLate
     ? [['Sent late', `noticed at ${formatMomentUtc(crossed.at.toISOString())}`] as const]
@@ -127,7 +134,9 @@ export async function composeThreshold(
       },
     ],
     link: linkOf(subject, options),
-    foot: `The threshold ${name} sends one mail when it is crossed and one when the figure is back. To change it or to end it, ask the people who run Tidemark.`,
+    foot: isByHand
+      ? `The mail of the threshold ${name} was sent by hand.`
+      : `The threshold ${name} sends one mail when it is crossed and one when the figure is back. To change it or to end it, ask the people who run Tidemark.`,
   }
 }
 
@@ -180,10 +189,9 @@ async function composePanel(
   const label = labelsOf(dashboard)
   const shown = { labels: label, hasFirstDay: (filters['from'] ?? '') !== '' }
   const { chart, note } = panel
-  const more = noteOf(panel, question)
-  if (chart.kind === 'cards') return { title, note: more, lines: cardLines(chart, answer, shown) }
+  if (chart.kind === 'cards') return { title, note, lines: cardLines(chart, answer, shown) }
   if (chart.kind === 'conversion') {
-    return { title, note: more, lines: conversionLines(chart, answer, shown) }
+    return { title, note, lines: conversionLines(chart, answer, shown) }
   }
   if (chart.kind === 'dumbbell' && !hasComparison(chart, answer)) {
     return { title, note, lines: [sayIncomparable(chart, answer)] }
@@ -193,13 +201,22 @@ async function composePanel(
     chart.kind === 'table' && !isWhole
       ? chart.columns.map((name) => columnOf(answer.columns, name))
       : answer.columns
-  const limit = isWhole ? QUESTION_ROWS : PANEL_ROWS
-  return { title, note: more, lines: [], table: tableOf(answer, { columns, limit, label }) }
+  const table = isWhole
+    ? tableOf(answer, { columns, limit: QUESTION_ROWS, label })
+    : isOverTime(chart)
+      ? newestOf(answer, { by: chart.split, label })
+      : tableOf(answer, { columns, limit: PANEL_ROWS, label })
+  return { title, note: note ?? unitOf(question), lines: [], table }
 }
 
-/** What must be known to read the figures: the panel's note, or else the question's unit. */
-function noteOf({ note }: Panel, { unit }: Question): string | undefined {
-  return note ?? unit
+/** A chart over time with a line or a bar chart for each value of a column. */
+function isOverTime(chart: Chart): chart is Chart & { readonly split: string } {
+  return chart.kind === 'lines' || (chart.kind === 'diverging' && chart.step !== undefined)
+}
+
+/** The unit of a question's figures, as a sentence. */
+function unitOf({ unit }: Question): string | undefined {
+  return unit === undefined ? undefined : unit.charAt(0).toUpperCase() + unit.slice(1)
 }
 
 type Shown = Parameters<typeof cardsOf>[2]
@@ -257,6 +274,21 @@ function tableOf(
         ? `The first ${formatCount(Math.min(limit, rows.length))} of ${count} rows; the page has more.`
         : undefined,
   }
+}
+
+/** The newest rows for each value of a column, from an answer in the order of time. */
+function newestOf(
+  answer: Pick<Answer, 'columns' | 'rows' | 'isTruncated'>,
+  { by, label }: { by: string; label: (column: string) => string },
+): LetterTable | undefined {
+  const { columns } = answer
+  const groups = splitTable(answerTable(answer), by)
+  const rows = groups.flatMap(({ table }) => table.rows.slice(-NEWEST_ROWS))
+  const table = tableOf({ ...answer, rows }, { columns, limit: rows.length, label })
+  if (table === undefined) return undefined
+  const isWhole = rows.length === answer.rows.length
+  const more = `The newest ${NEWEST_ROWS} rows of each ${label(by).toLowerCase()}; the page has more.`
+  return { ...table, more: isWhole ? undefined : more }
 }
 
 /** A cell in one line, without characters that would move a terminal's cursor. */

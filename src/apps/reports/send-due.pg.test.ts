@@ -83,7 +83,7 @@ describe('sendDue()', () => {
 
   beforeAll(async () => {
     system = await createSystem()
-    await fillTotesys(system.sql, { seed: 7, salesOrders: 300, until: NOW })
+    await fillTotesys(system.sql, { seed: 7, salesOrders: 900, until: NOW })
     await system.sql.query(
       `update counterparty set counterparty_legal_name = '<b>& "Sons"' where counterparty_id = 1`,
     )
@@ -138,6 +138,13 @@ describe('sendDue()', () => {
     expect(text).toContain(`GBP: ${amount}`)
     expect(html).toContain(`GBP: ${amount}`)
     expect(text).toMatch(/The first 10 of [\d,]+ rows/)
+    expect(text).toContain('The newest 4 rows of each currency; the page has more.')
+    const [week] = await system.query<{ newest: string }>(
+      `select max(date_trunc('week', created_date))::date::text as newest
+       from fact_sales_order_current join dim_currency using (currency_id)
+       where currency_code = 'GBP'`,
+    )
+    expect(text).toMatch(new RegExp(`^GBP +${week!.newest}`, 'm'))
     expect(html).not.toMatch(/<script|<img|<link|src=|url\(|@import/i)
     expect(html).not.toContain('<b>&')
     expect(html).toContain('&lt;b&gt;&amp;')

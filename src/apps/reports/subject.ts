@@ -115,17 +115,14 @@ export function isIn(groups: ReadonlySet<Group>, group: string): boolean {
 }
 
 /** A page with one question, and those filters of the dashboard that the question knows. */
-function pageOf(question: Question, { filters, pages }: Dashboard): Page {
+function pageOf(question: Question, { filters }: Dashboard): Page {
   const knows = ({ kind, name }: Filter): boolean =>
     question.filters.includes(kind === 'period' ? 'from' : name)
-  const shownOn = pages.find(({ panels }) => panels.some((each) => each.question === question.name))
-  const { title, summary } = { title: question.title, summary: question.grain }
   return {
     path: `/questions/${question.name}`,
-    title,
-    summary,
+    title: question.title,
+    summary: question.grain,
     filters: filters.filter(knows).map(({ name }) => name),
-    ...(shownOn?.periodOf === undefined ? {} : { periodOf: shownOn.periodOf }),
     panels: [{ question: question.name, chart: { kind: 'table', columns: [] } }],
   }
 }

@@ -127,6 +127,13 @@ describe('tidemark reports', () => {
     expect(server.taken.flatMap(({ to }) => to)).toEqual(['ann@example.org', 'bob@example.org'])
   })
 
+  it('send says of a threshold how it stands, and that nothing was crossed', async () => {
+    const content = { thresholds: [{ ...CROSSED, is: 'under' }] }
+    const { out } = await reports('send any-order --dry-run', { content })
+    expect(out).toMatch(/Subject: any-order: \d+ is not under 0\n/)
+    expect(out).toContain('was sent by hand')
+  })
+
   it('send fails if a recipient is refused, and sends to the others', async () => {
     server.taken.length = 0
     server.refused.set('ann@example.org', 550)

@@ -131,7 +131,7 @@ async function compose(declaration: Declaration, sources: ReportSources): Promis
   }
   const figureNow = await readFigure(declaration, sources)
   const { isCrossed, value: figure } = figureNow
-  const crossed = { isCrossed, at: new Date(), figure, isLate: false }
+  const crossed = { isCrossed, isByHand: true, at: new Date(), figure, isLate: false }
   return await composeThreshold(declaration, { ...sources, crossed, figureNow })
 }
 
