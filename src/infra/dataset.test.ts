@@ -23,6 +23,7 @@ describe('dataSetOf()', () => {
       { name: 'lag_seconds', type: 'DECIMAL' },
       { name: 'seconds_since_previous', type: 'DECIMAL' },
       { name: 'is_within_promise', type: 'BOOLEAN' },
+      { name: 'is_simulated', type: 'BOOLEAN' },
     ])
   })
 

@@ -201,10 +201,20 @@ export const RESULTS = {
       faults: field<readonly string[]>(),
     },
   },
+  reports_listed: {
+    levels: ['info'],
+    says: '`reports list` has shown so many declarations, and so many of them are not valid.',
+    fields: { reports: number, invalid: number },
+  },
   report_composed: {
     levels: ['info'],
     says: '`reports send` has made this mail, and sends it unless asked not to.',
     fields: { report: text, subject: text, text, recipients: number, dryRun: flag },
+  },
+  report_mailed: {
+    levels: ['info'],
+    says: '`reports send` has sent the mail to so many recipients, and failed for so many.',
+    fields: { report: text, sent: number, failed: number },
   },
   examined: {
     levels: ['info'],

@@ -118,12 +118,15 @@ export function isIn(groups: ReadonlySet<Group>, group: string): boolean {
 function pageOf(question: Question, { filters }: Dashboard): Page {
   const knows = ({ kind, name }: Filter): boolean =>
     question.filters.includes(kind === 'period' ? 'from' : name)
+  const path = `/questions/${question.name}`
   return {
-    path: `/questions/${question.name}`,
+    path,
     title: question.title,
     summary: question.grain,
     filters: filters.filter(knows).map(({ name }) => name),
-    panels: [{ question: question.name, chart: { kind: 'table', columns: [] } }],
+    panels: [
+      { question: question.name, chart: { kind: 'table', columns: [] }, leads: { to: path } },
+    ],
   }
 }
 

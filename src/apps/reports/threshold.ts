@@ -1,6 +1,6 @@
 import { ContractError } from '../../platform/errors.ts'
 import type { Answer } from '../../platform/presentation/answer.ts'
-import { addDecimals } from '../server/charts/answer-table.ts'
+import { addDecimals } from '../../platform/presentation/decimal.ts'
 import type { ThresholdRule, Threshold } from './declaration.ts'
 import { findSubject, invalid, type Subject, type SubjectOptions } from './subject.ts'
 

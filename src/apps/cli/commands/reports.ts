@@ -51,6 +51,8 @@ export async function listReportsCommand(context: CommandContext): Promise<numbe
       ? `\n  ${output.style('green', '✓')} ${formatNumber(rows.length, 'declaration')}, all valid.   See a mail: tidemark reports send NAME --dry-run`
       : `\n  ${formatNumber(faulty.length, 'declaration')} not valid, and not sent. Correct them as docs/reports.md describes.`,
   )
+  const [reports, invalid] = [valid.length + broken.length, faulty.length]
+  output.conclude({ event: 'reports_listed', reports, invalid })
   return faulty.length === 0 ? EXIT.done : EXIT.usage
 }
 
@@ -84,12 +86,14 @@ export async function sendReportCommand(
   const text = writeTextForm(letter)
   const { recipients } = declaration
   const count = recipients.length
-  output.emit({ event: 'report_composed', report: name, subject, text, recipients: count, dryRun })
+  const composed = { event: 'report_composed', report: name, subject, text } as const
   if (mailer === undefined) {
+    output.conclude({ ...composed, recipients: count, dryRun })
     const from = config.TIDEMARK_MAIL_FROM ?? '(TIDEMARK_MAIL_FROM is not set)'
     output.print(`From: ${from}\nTo: ${recipients.join(', ')}\nSubject: ${subject}\n\n${text}`)
     return EXIT.done
   }
+  output.emit({ ...composed, recipients: count, dryRun })
   const html = await writeHtmlForm(letter)
   const at = new Date().toISOString()
   let failed = 0
@@ -103,6 +107,7 @@ export async function sendReportCommand(
       output.fail(error)
     }
   }
+  output.conclude({ event: 'report_mailed', report: name, sent: count - failed, failed })
   return failed === 0 ? EXIT.done : EXIT.failed
 }
 
@@ -142,7 +147,13 @@ async function openSources({
   signal,
 }: CommandContext): Promise<ReportSources & AsyncDisposable> {
   reportsFile(config) // first, so that nothing starts in vain
-  const environment = await openEnvironment({ config, log: output.log, fill: false, signal })
+  const environment = await openEnvironment({
+    config,
+    log: output.log,
+    fill: false,
+    mustExist: true,
+    signal,
+  })
   const { deps, now } = environment
   const reader = createReader(environment.reader)
   return {

@@ -52,7 +52,7 @@ export function renderAnswerRows(
   const shown = chart === undefined ? listed : chart.columns.map((name) => columnOf(columns, name))
   const places = shown.map((column) => columns.indexOf(column))
   const limit = chart?.limit ?? MAX_ROWS
-  const view = viewOf(answer, { dashboard, shown, lead })
+  const view = tableViewOf(answer, { dashboard, shown, lead })
   const stack = shown.length > MAX_NARROW_COLUMNS ? 'stack' : ''
   return html`<div
     class="table-wrap ${stack} ${Math.min(rows.length, limit) > 18 ? 'tall' : ''}"
@@ -130,7 +130,7 @@ export interface TableView {
 }
 
 /** How an answer is shown in a table of some of its columns. */
-export function viewOf(
+export function tableViewOf(
   { columns }: Pick<Answer, 'columns'>,
   {
     dashboard,

@@ -4,7 +4,7 @@ import type { ListPage, RowPlace } from '../../../../platform/presentation/list.
 import { type CursorScope, cursorOf } from '../../../../platform/presentation/list-cursor.ts'
 import type { List, Page, Sort } from '../../../../platform/project/dashboard.ts'
 import type { Markup } from '../../markup.ts'
-import { isQuantity, labelOf, renderCell, type TableWords, viewOf } from '../answer-rows.ts'
+import { isQuantity, labelOf, renderCell, type TableWords, tableViewOf } from '../answer-rows.ts'
 import { narrowing } from '../panel.ts'
 import { type AnyFilter, linkTo, type Selection } from '../selection.ts'
 
@@ -36,7 +36,7 @@ function renderTable({ columns, rows }: ListPage, options: RowsOptions): Markup 
   const { list, dashboard } = options
   const places = list.columns.map((name) => columns.findIndex((column) => column.name === name))
   const shown = places.flatMap((place) => columns[place] ?? [])
-  const view = viewOf({ columns }, { dashboard, shown })
+  const view = tableViewOf({ columns }, { dashboard, shown })
   return html`<div
     class="table-wrap stack"
     tabindex="0"
