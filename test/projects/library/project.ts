@@ -113,6 +113,9 @@ export const library: Project = {
         grains: { member: ['lent_on', 'member_id'], weekday: ['weekday'] },
         derived: { weekday: 'extract(isodow from lent_on)::integer' },
       },
+      telling: {
+        words: { member_id: 'member', due_on: 'due', returned_on: 'returned' },
+      },
     },
     {
       kind: 'fact',
