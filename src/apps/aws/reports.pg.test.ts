@@ -115,7 +115,12 @@ describe('the function reports', () => {
 
   it.each([
     ['no such secret', undefined, 'ConfigError', 'does not exist'],
-    ['no mail server in it', 'postgresql://a:password@b/hidden', 'ConfigError', 'TIDEMARK_SMTP_URL'],
+    [
+      'no mail server in it',
+      'postgresql://a:password@b/hidden',
+      'ConfigError',
+      'TIDEMARK_SMTP_URL',
+    ],
   ])('fails as a function if there is %s, and never shows what is there', async (...row) => {
     const [, value, name, message] = row
     if (value === undefined) secrets.secrets.delete('tidemark/smtp')
