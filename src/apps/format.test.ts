@@ -10,6 +10,7 @@ import {
   formatNumber,
   formatRatio,
   formatShortDay,
+  formatStep,
   formatTable,
   parseDuration,
   roundNumber,
@@ -100,6 +101,22 @@ it('formatDay() names the month, and leaves any other text alone', () => {
   expect(formatDay('2026-11-09')).toBe('9 Nov 2026')
   expect(formatDay('2026-13-09')).toBe('2026-13-09')
   expect(formatDay('')).toBe('')
+})
+
+it('formatStep() says when, as people say it', () => {
+  expect(formatStep('2026-08-03', 'day')).toBe('on 3 Aug 2026')
+  expect(formatStep('2026-08-03', 'week')).toBe('in the week of 2026-08-03')
+  expect(formatStep('2026-03-01', 'month')).toBe('in March 2026')
+  expect(formatStep('2026-07-01', 'quarter')).toBe('in Q3 2026')
+  expect(formatStep('2026-10-01', 'quarter')).toBe('in Q4 2026')
+  expect(formatStep('2026-01-01', 'year')).toBe('in 2026')
+})
+
+it('formatShortDay() names a day by its month, a quarter by its number and a year by itself', () => {
+  expect(formatShortDay('2026-08-04', 'day')).toBe('4 Aug')
+  expect(formatShortDay('2026-01-01', 'quarter')).toBe('Q1 26')
+  expect(formatShortDay('2026-12-01', 'quarter')).toBe('Q4 26')
+  expect(formatShortDay('2026-01-01', 'year')).toBe('2026')
 })
 
 it('formatShortDay() names a week by its Monday and a month by its year', () => {

@@ -1,5 +1,7 @@
 /** How the command line and the pages write values. Only the functions named `round…` round. */
 
+import type { TimeStep } from '../platform/project/dashboard.ts'
+
 /** Before every third digit from the end, except the first digit. */
 const THOUSANDS = /\B(?=(\d{3})+$)/g
 
@@ -62,6 +64,8 @@ function momentParts(text: string): { day?: string; time?: string } {
 }
 
 const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ')
+const LONG_MONTHS =
+  'January February March April May June July August September October November December'.split(' ')
 
 /** An ISO day as `19 Nov 2026`. Any other text stays unchanged. */
 export function formatDay(text: string): string {
@@ -70,11 +74,32 @@ export function formatDay(text: string): string {
   return name === undefined ? text : `${Number(day)} ${name} ${year}`
 }
 
-/** A week's Monday as `3 Aug`, or a month as `Aug 26`. */
-export function formatShortDay(day: string, step: 'week' | 'month'): string {
+/**
+ * A step of time by its first day, for an axis: a day or a week as `3 Aug`, a month as `Aug 26`, a
+ * quarter as `Q3 26`, a year as `2026`.
+ */
+export function formatShortDay(day: string, step: TimeStep): string {
   const [year = '', month = '', date = ''] = day.split('-')
   const name = MONTHS[Number(month) - 1] ?? month
-  return step === 'week' ? `${Number(date)} ${name}` : `${name} ${year.slice(2)}`
+  if (step === 'year') return year
+  if (step === 'quarter') return `${quarterOf(month)} ${year.slice(2)}`
+  return step === 'month' ? `${name} ${year.slice(2)}` : `${Number(date)} ${name}`
+}
+
+/**
+ * A step of time by its first day, in a sentence: `on 3 Aug 2026`, `in the week of 2026-08-03`,
+ * `in August 2026`, `in Q3 2026`, `in 2026`.
+ */
+export function formatStep(day: string, step: TimeStep): string {
+  const [year = '', month = ''] = day.split('-')
+  if (step === 'day') return `on ${formatDay(day)}`
+  if (step === 'week') return `in the week of ${day}`
+  if (step === 'month') return `in ${LONG_MONTHS[Number(month) - 1] ?? month} ${year}`
+  return step === 'quarter' ? `in ${quarterOf(month)} ${year}` : `in ${year}`
+}
+
+function quarterOf(month: string): string {
+  return `Q${Math.ceil(Number(month) / 3)}`
 }
 
 /** A decimal number as `1,234,567.80`: groups the digits and keeps every one of them. */

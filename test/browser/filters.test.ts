@@ -77,6 +77,36 @@ describe.skipIf(site === undefined)('filters', () => {
     expect(faults).toEqual([])
   })
 
+  it('the step of the charts is chosen in the form, and undone by its chip', async () => {
+    await using visit = await openVisit(browser, { url: site?.url ?? '' })
+    const { page, faults } = visit
+    await page.goto('/sales?period=all')
+    await untilLive(page)
+    const panel = page.locator('section[aria-labelledby="h-s02_sales_by_week"]')
+    const sentences = () =>
+      panel
+        .locator('.drawing')
+        .evaluateAll((drawings) => drawings.map((each) => each.getAttribute('aria-label') ?? ''))
+    for (const sentence of await sentences()) expect(sentence).toMatch(/week/)
+
+    await page.locator('summary', { hasText: 'Filter' }).click()
+    await page.getByLabel('Draw by').selectOption('Month')
+    await page.getByRole('button', { name: 'Show', exact: true }).click()
+    await page.waitForURL((url) => url.searchParams.get('by') === 'month')
+    await untilLive(page)
+    for (const sentence of await sentences()) expect(sentence).toMatch(/month/)
+    expect(await panel.locator('canvas, svg').count()).toBeGreaterThan(0)
+    await panel.locator('summary').click()
+    const starts = (await tableOf(page, 's02_sales_by_week')).map((cells) => cells[1])
+    expect(starts.length).toBeGreaterThan(0)
+    for (const start of starts) expect(start).toMatch(/^\d{4}-\d\d-01$/)
+
+    await page.locator('.chip', { hasText: 'Draw by: Month' }).click()
+    await page.waitForURL((url) => !url.searchParams.has('by'))
+    expect(new URL(page.url()).searchParams.get('period')).toBe('all')
+    expect(faults).toEqual([])
+  })
+
   it('a CSV file holds what the table under the chart shows', async () => {
     await using visit = await openVisit(browser, { url: site?.url ?? '' })
     const { page } = visit

@@ -148,6 +148,16 @@ describe('the parameters of a route', () => {
         })
       }
     }
+    for (const by of ['fortnight', 'decade', 'Week', 'week,month']) {
+      const bad = await problemOf(`/questions/s02_sales_by_week.csv?by=${by}`)
+      expect(bad, by).toMatchObject({ status: 400, code: 'BAD_FILTER', parameter: 'by' })
+      expect(bad.detail).toContain('must be day or week or month or quarter or year')
+    }
+    for (const by of ['', 'day', 'quarter']) {
+      const response = await ask(`/questions/s02_sales_by_week.csv?by=${by}`)
+      await response.body?.cancel()
+      expect(response.status, by).toBe(200)
+    }
     const kept = 'from=&to=2026-02-28&as_of=2026-03-01T00:00:00Z&counterparty=1&currency=GBP'
     expect((await ask(`/questions/s03_best_designs.csv?${kept}`)).status).toBe(200)
     for (const ids of ['x', '1', '[1]', '%00']) {

@@ -39,9 +39,20 @@ export function textParameter(name: string, description: string): Parameter {
   return { name, description, example: '', values: { kind: 'text' }, mayBeEmpty: true }
 }
 
-/** The values that the cast of a variable takes: `nullif(:'from', '')::date` takes days. */
+/**
+ * The values that a variable takes, by its cast: `nullif(:'from', '')::date` takes days. A variable
+ * that a `case` compares, `case coalesce(nullif(:'by', ''), 'week') when …`, takes what it names.
+ */
 function valuesOf(name: string, sql: string): ParameterValues {
   if (name === 'as_of') return { kind: 'moment' }
+  const cases = new RegExp(
+    String.raw`case coalesce\(nullif\(:'${name}', ''\), '\w+'\)([^]*?)\bend\b`,
+  )
+  const named = Array.from(
+    cases.exec(sql)?.[1]?.matchAll(/\bwhen '(\w+)'/g) ?? [],
+    ([, value = '']) => value,
+  )
+  if (named.length > 0) return { kind: 'choice', values: named }
   const cast = new RegExp(String.raw`:'${name}'(?:, ''\))?::(\w+)`).exec(sql)?.[1]
   if (cast === 'date') return { kind: 'day' }
   if (cast === 'timestamptz') return { kind: 'moment' }
@@ -64,6 +75,7 @@ const WORDS: Readonly<Record<string, { description: string; example: string }>> 
     description: 'What was known at this moment, instead of what is known now.',
     example: '2025-11-01T00:00:00Z',
   },
+  by: { description: 'The step of time that a row stands for.', example: 'month' },
   currency: { description: 'Only this currency (ISO 4217).', example: 'GBP' },
   in: { description: 'The currency to convert into (ISO 4217).', example: 'GBP' },
   counterparty: { description: 'Only the counterparty with this id.', example: '3' },

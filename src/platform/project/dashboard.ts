@@ -82,6 +82,16 @@ export interface Lead {
   readonly isOtherPeriod?: boolean
 }
 
+/** One value that a filter offers, and what people read for it. */
+export interface Choice {
+  readonly value: string
+  readonly label: string
+}
+
+/** The steps of time that a chart can draw, the shortest first. The filter `by` names one. */
+export const TIME_STEPS = ['day', 'week', 'month', 'quarter', 'year'] as const
+export type TimeStep = (typeof TIME_STEPS)[number]
+
 /** A filter that people set. Questions use it by its name; a period is `from` and `to` for them. */
 export type Filter =
   /** A range of dates, for the filters `from` and `to`. */
@@ -99,6 +109,15 @@ export type Filter =
        * there is a value to choose. The text says why a value in the address is refused.
        */
       readonly adds?: string
+    }
+  /** One of a few fixed values, which change how questions are answered and leave out nothing. */
+  | {
+      readonly kind: 'option'
+      readonly name: string
+      readonly label: string
+      readonly values: readonly Choice[]
+      /** What holds if the address names no value. Its own value means the same as none. */
+      readonly standard: Choice
     }
   /**
    * A moment in UTC. The question `options` gives moments to choose from (`value`), newest first.
@@ -244,14 +263,15 @@ export interface ConversionChart {
   readonly source: string
 }
 
-/** A line over weeks or months. The parts to and from one that is not whole are dashed. */
+/** A line over steps of time. The parts to and from one that is not whole are dashed. */
 export interface LinesChart {
   readonly kind: 'lines'
   readonly split: string
   readonly x: string
   readonly y: string
   readonly complete: string
-  readonly step: 'week' | 'month'
+  /** The step that the question takes without the filter `by`. */
+  readonly step: TimeStep
   readonly limit?: number
   /** For values far from zero: written to five digits, on an axis that does not begin at zero. */
   readonly isRate?: boolean
@@ -273,9 +293,11 @@ export interface BarsChart {
   readonly limit?: number
 }
 
-/** Bars over months, with a colour and a place in the stack for each value of `stack`. */
+/** Bars over steps of time, with a colour and a place in the stack for each value of `stack`. */
 export interface StackedChart {
   readonly kind: 'stacked'
+  /** The step that the question takes without the filter `by`. */
+  readonly step: TimeStep
   readonly x: string
   readonly stack: string
   readonly value: string
@@ -349,8 +371,11 @@ export interface DivergingChart {
   readonly label: string
   readonly in: string
   readonly out: string
-  /** With it, weeks are along a time axis. Without it, rows are below each other. */
-  readonly step?: 'week'
+  /**
+   * The step that the question takes without the filter `by`. With it, rows are along a time axis.
+   * Without it, they are below each other.
+   */
+  readonly step?: TimeStep
   readonly complete?: string
   readonly limit?: number
 }

@@ -224,6 +224,24 @@ describe.each(Object.entries(DRAWN))('%s', (name, column) => {
   })
 })
 
+describe.each(Object.entries(DRAWN))('%s', (name, column) => {
+  it.each([
+    // The data begin on the first day of a month and end on the first day of another.
+    ['day', [FIRST[2], NEWEST[2]], [true, false]],
+    ['week', ['2025-12-01', '2026-05-25'], [true, true]],
+    ['month', ['2025-12-01', '2026-05-01'], [true, true]],
+    ['quarter', ['2025-10-01', '2026-01-01'], [false, true]],
+    ['year', ['2025-01-01', '2026-01-01'], [false, false]],
+  ] as const)('knows whether a %s is whole', async (by, [first, last], areWhole) => {
+    const rows = await askBoth(name, { by, to: NEWEST[2] })
+    const complete = (start: string) =>
+      new Set(rows.filter((row) => row[column] === start).map((row) => row['is_complete']))
+    expect([complete(first), complete(last)]).toEqual(
+      areWhole.map((isWhole) => new Set([String(isWhole)])),
+    )
+  })
+})
+
 describe('r01_rates', () => {
   it('calls a week whole if its rates begin with its Monday, and newer ones lie beyond it', async () => {
     const wholeOf = (rows: AnsweredRow[]) => [

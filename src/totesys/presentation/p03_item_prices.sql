@@ -1,16 +1,28 @@
 -- p03_item_prices: Which items become more expensive?
--- Grain: one row per item, currency and month in which it was bought.
+-- Grain: one row per item, currency and month, or other step, in which it was bought.
 -- Unit: price of one item in the row's own currency; change_ratio 0.1 is 10 % more expensive.
--- Note: The average price is the amount paid, divided by the quantity. First and last are the
--- averages of the item's first and last month. The greatest rise comes first. An item that was
--- bought in one month only has nothing to compare and is left out; Totesys gives nearly every order
--- an item code of its own. A month is complete if it does not begin before data_since, the first
--- day of all purchases, its last day is before today and before the day of the newest purchase, and
--- neither `from` nor `to` cuts it. A price is an average and no sum: change_ratio takes it from any
--- month, complete or not.
--- Filters: from, to, currency, department, counterparty, today, as_of
+-- Note: `by` is the step: day, week, month (the standard), quarter or year. month is its first day,
+-- whatever its length. The average price is the amount paid, divided by the quantity. First and last
+-- are the averages of the item's first and last step. The greatest rise comes first. An item that
+-- was bought in one step only has nothing to compare and is left out; Totesys gives nearly every
+-- order an item code of its own. A step is complete if it does not begin before data_since, the
+-- first day of all purchases, its last day is before today and before the day of the newest
+-- purchase, and neither `from` nor `to` cuts it. A price is an average and no sum: change_ratio
+-- takes it from any step, complete or not.
+-- Filters: from, to, by, currency, department, counterparty, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
+),
+
+step as (
+    select
+        case coalesce(nullif(:'by', ''), 'month')
+            when 'day' then interval '1 day'
+            when 'week' then interval '1 week'
+            when 'month' then interval '1 month'
+            when 'quarter' then interval '3 months'
+            when 'year' then interval '1 year'
+        end as length
 ),
 
 cover as (
@@ -62,22 +74,22 @@ bought as not materialized (
         )
 ),
 
--- Nearly every item was bought in one month only, so that few are summed and sorted.
+-- Nearly every item was bought in one step only, so that few are summed and sorted.
 repeated as materialized (
     select
         f.item_code,
         f.currency_id
     from bought as f
     group by f.item_code, f.currency_id
-    having date_trunc('month', min(f.created_date)::timestamp)
-        < date_trunc('month', max(f.created_date)::timestamp)
+    having date_trunc(coalesce(nullif(:'by', ''), 'month'), min(f.created_date)::timestamp)
+        < date_trunc(coalesce(nullif(:'by', ''), 'month'), max(f.created_date)::timestamp)
 ),
 
 monthly as (
     select
         f.item_code,
         f.currency_id,
-        date_trunc('month', f.created_date::timestamp)::date as month,
+        date_trunc(coalesce(nullif(:'by', ''), 'month'), f.created_date::timestamp)::date as month,
         count(*) as orders,
         sum(f.item_quantity) as quantity,
         sum(f.item_quantity * f.item_unit_price) / nullif(sum(f.item_quantity), 0) as average_price
@@ -111,10 +123,9 @@ select
     m.currency_code::text as currency_code,
     m.month::date as month,
     (
-        m.month + interval '1 month' <= least(c.today, v.newest_day)
+        m.month + s.length <= least(c.today, v.newest_day)
         and m.month >= greatest(v.first_day, nullif(:'from', '')::date)
-        and m.month + interval '1 month' - interval '1 day'
-        <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and m.month + s.length - interval '1 day' <= coalesce(nullif(:'to', '')::date, 'infinity')
     )::boolean as is_complete,
     m.orders::integer as orders,
     m.quantity::bigint as quantity,
@@ -125,6 +136,7 @@ select
     v.first_day::date as data_since
 from compared as m
 cross join clock as c
+cross join step as s
 cross join cover as v
 order by
     (m.last_price - m.first_price) / nullif(m.first_price, 0) desc nulls last,

@@ -1,4 +1,9 @@
-import type { Dashboard, Filter, Page } from '../../platform/project/dashboard.ts'
+import {
+  type Dashboard,
+  type Filter,
+  type Page,
+  TIME_STEPS,
+} from '../../platform/project/dashboard.ts'
 import { labels, links, units, unlisted } from './columns.ts'
 import { lists } from './lists/lists.ts'
 import { rates } from './panels/amounts.ts'
@@ -57,6 +62,16 @@ const filters: readonly Filter[] = [
   choice('counterparty', { label: 'Counterparty', all: 'All counterparties' }),
   choice('design', { label: 'Design', all: 'All designs' }),
   {
+    kind: 'option',
+    name: 'by',
+    label: 'Draw by',
+    values: TIME_STEPS.map((step) => ({
+      value: step,
+      label: `${step[0]?.toUpperCase()}${step.slice(1)}`,
+    })),
+    standard: { value: '', label: 'Each chart’s own step' },
+  },
+  {
     kind: 'moment',
     name: 'as_of',
     label: 'As of',
@@ -72,9 +87,9 @@ const filters: readonly Filter[] = [
   },
 ]
 
-const SALES_FILTERS = ['period', 'currency', 'in', 'department', 'counterparty', 'design', 'as_of']
-const PURCHASE_FILTERS = ['period', 'currency', 'in', 'department', 'counterparty', 'as_of']
-const PAYMENT_FILTERS = ['period', 'currency', 'in', 'counterparty', 'as_of']
+const PAYMENT_FILTERS = ['period', 'by', 'currency', 'in', 'counterparty', 'as_of']
+const PURCHASE_FILTERS = ['period', 'by', 'currency', 'in', 'department', 'counterparty', 'as_of']
+const SALES_FILTERS = [...PURCHASE_FILTERS.slice(0, -1), 'design', 'as_of']
 
 const overview: Page = {
   path: '/',
@@ -127,7 +142,7 @@ const changes: Page = {
   title: 'Changes',
   summary:
     'What was amended or deleted after the fact, what it was worth, and what the books said.',
-  filters: ['then', 'period', 'currency', 'department', 'counterparty', 'design'],
+  filters: ['then', 'period', 'by', 'currency', 'department', 'counterparty', 'design'],
   periodOf: 'the day a change was noticed',
   panels: [booksAsOf, valueChanges, orderChanges, deletedOrders],
 }
@@ -188,7 +203,7 @@ const counterparty: Page = {
   path: '/counterparty',
   title: 'Counterparty',
   summary: 'Everything with one business partner: both ways, over time, and what is owed.',
-  filters: ['counterparty', 'period', 'currency', 'as_of'],
+  filters: ['counterparty', 'period', 'by', 'currency', 'as_of'],
   periodOf: 'order date, for payments the due date',
   needs: 'counterparty',
   panels: [
@@ -198,7 +213,7 @@ const counterparty: Page = {
       title: 'What did we buy from them?',
       empty: 'We bought nothing from them in this period.',
     },
-    { ...salesByWeek, title: 'Sales to them week by week', empty: NOTHING_BOUGHT },
+    { ...salesByWeek, title: 'How do sales to them develop?', empty: NOTHING_BOUGHT },
     {
       ...bestDesigns,
       title: 'Which designs do they buy?',
@@ -212,7 +227,7 @@ const counterparty: Page = {
     },
     {
       ...dueByWeek,
-      title: 'What do they pay us, and we them, by due week?',
+      title: 'What do they pay us, and we them, by due date?',
       empty: 'No payment to or from them is due in this period.',
     },
     nextPaymentsOfOne,

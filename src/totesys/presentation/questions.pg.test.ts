@@ -38,6 +38,7 @@ const VALUES: Filters = {
   design: '2',
   today: '2026-10-23',
   in: 'EUR',
+  by: 'day',
 }
 /** When each of the runs captures. */
 const CAPTURED = ['10-20 12:00', '10-24 12:00', '10-27 12:00', '10-29 12:00', '10-30 15:00'].map(
@@ -316,6 +317,26 @@ describe.each(['s02_sales_by_week', 'p01_spend_by_week', 'y03_due_by_week'])('%s
     expect(rows).toEqual(await askLake(lake, name, given))
     const week = rows.find((row) => row['week_start'] === '2026-10-19')
     expect(week).toMatchObject({ is_complete: String(isComplete) })
+  })
+})
+
+describe.each(compared.filter((name) => headerOf(name).filters.includes('by')))('%s', (name) => {
+  it.each(['day', 'week', 'month', 'quarter', 'year'])('draws by %s', async (by) => {
+    for (const more of [{}, { from: '2026-09-30' }, { to: '2026-10-25' }, { as_of: after2 }]) {
+      if ('as_of' in more && !headerOf(name).filters.includes('as_of')) continue
+      const given = { ...baseOf(name), by, ...more }
+      const rows = await ask(warehouse, name, given)
+      expect(rows).toEqual(await askLake(lake, name, given))
+      // No item was bought in two years, nor in two long steps of a short period.
+      const isFew = name === 'p03_item_prices'
+      expect(rows.length > 0 || isFew).toBe(true)
+    }
+  })
+
+  it('takes the step of its header without `by`', async () => {
+    const standard = /^(s10|p03)_/.test(name) ? 'month' : 'week'
+    const rows = await ask(warehouse, name, { ...baseOf(name), by: standard })
+    expect(rows).toEqual(await ask(warehouse, name, baseOf(name)))
   })
 })
 

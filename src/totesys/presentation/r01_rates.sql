@@ -1,12 +1,13 @@
--- r01_rates: What did each currency cost in one currency, week by week?
--- Grain: one row per other currency of the company and week in which a rate was known.
--- Unit: rate is what 1 of currency_code costs in in_currency, on the week's last day.
--- Note: The rate is the one that exchange_rate_on finds on the week's Sunday, on `to` or today,
--- whichever comes first. is_filled says that the week has no rate and an older one stands in.
--- Without `from` the rows begin with the first rate. There are no rows without `in`. A week is
--- complete if it does not begin before the first day with a rate, its Sunday is before today and
--- before the newest day with a rate, and neither `from` nor `to` cuts it.
--- Filters: from, to, currency, in, today
+-- r01_rates: What did each currency cost in one currency?
+-- Grain: one row per other currency of the company and ISO week, or other step, in which a rate was known.
+-- Unit: rate is what 1 of currency_code costs in in_currency, on the step's last day.
+-- Note: `by` is the step: day, week (the standard), month, quarter or year. week_start is its first
+-- day, whatever its length. The rate is the one that exchange_rate_on finds on the step's last day,
+-- on `to` or today, whichever comes first. is_filled says that the step has no rate and an older one
+-- stands in. Without `from` the rows begin with the first rate. There are no rows without `in`. A
+-- step is complete if it does not begin before the first day with a rate, its last day is before
+-- today and before the newest day with a rate, and neither `from` nor `to` cuts it.
+-- Filters: from, to, by, currency, in, today
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
 ),
@@ -28,17 +29,32 @@ cover as (
     from usable_exchange_rate as c
 ),
 
+step as (
+    select
+        case coalesce(nullif(:'by', ''), 'week')
+            when 'day' then interval '1 day'
+            when 'week' then interval '1 week'
+            when 'month' then interval '1 month'
+            when 'quarter' then interval '3 months'
+            when 'year' then interval '1 year'
+        end as length
+),
+
 week as (
     select
-        w.monday::date as week_start,
-        least(w.monday::date + 6, p.last_day, p.today) as day
+        w.first_day::date as week_start,
+        (w.first_day + s.length)::date as next_start,
+        least((w.first_day + s.length)::date - 1, p.last_day, p.today) as day
     from period as p
     cross join cover as v
+    cross join step as s
     cross join lateral generate_series(
-        date_trunc('week', greatest(p.first_day, v.first_day)::timestamp),
+        date_trunc(
+            coalesce(nullif(:'by', ''), 'week'), greatest(p.first_day, v.first_day)::timestamp
+        ),
         least(p.last_day, p.today)::timestamp,
-        interval '7 days'
-    ) as w (monday)
+        s.length
+    ) as w (first_day)
     where p.in_currency is not null and p.first_day <= p.last_day is not false
 ),
 
@@ -57,9 +73,9 @@ select
     (r.rate_date < w.week_start)::boolean as is_filled,
     r.source::text as source,
     (
-        w.week_start + 7 <= least(p.today, v.newest_day)
+        w.next_start <= least(p.today, v.newest_day)
         and w.week_start >= greatest(v.first_day, p.first_day)
-        and (p.last_day >= w.week_start + 6) is not false
+        and (p.last_day >= w.next_start - 1) is not false
     )::boolean as is_complete
 from period as p
 cross join cover as v

@@ -1,10 +1,11 @@
--- s02_sales_by_week: How do sales develop week by week?
--- Grain: one row per currency and ISO week, from the first week with an order to the last.
+-- s02_sales_by_week: How do sales develop?
+-- Grain: one row per currency and ISO week, or other step, from the first with an order to the last.
 -- Unit: amount in the row's own currency; units in bags.
--- Note: A week without orders is a row of zeros. A week is complete if it does not begin before the
--- first day of all sales, its Sunday is before today and before the day of the newest sale, and
--- neither `from` nor `to` cuts it.
--- Filters: from, to, currency, department, counterparty, design, today, as_of
+-- Note: `by` is the step: day, week (the standard), month, quarter or year. week_start is its first
+-- day, whatever its length. A step without orders is a row of zeros. It is complete if it does not
+-- begin before the first day of all sales, its last day is before today and before the day of the
+-- newest sale, and neither `from` nor `to` cuts it.
+-- Filters: from, to, by, currency, department, counterparty, design, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
 ),
@@ -60,10 +61,22 @@ placed as (
     group by f.currency_id, f.created_date
 ),
 
+step as (
+    select
+        case coalesce(nullif(:'by', ''), 'week')
+            when 'day' then interval '1 day'
+            when 'week' then interval '1 week'
+            when 'month' then interval '1 month'
+            when 'quarter' then interval '3 months'
+            when 'year' then interval '1 year'
+        end as length
+),
+
 total as (
     select
         u.currency_code,
-        date_trunc('week', d.created_date::timestamp)::date as week_start,
+        date_trunc(coalesce(nullif(:'by', ''), 'week'), d.created_date::timestamp)::date
+            as week_start,
         sum(d.orders) as orders,
         sum(d.units) as units,
         sum(d.amount) as amount
@@ -78,18 +91,23 @@ currency as (
 ),
 
 week as (
-    select b.first_week + 7 * n as week_start
+    select
+        w.first_day::date as week_start,
+        (w.first_day + s.length)::date as next_start
     from (select min(week_start) as first_week, max(week_start) as last_week from total) as b
-    cross join generate_series(0, (b.last_week - b.first_week) / 7) as n
+    cross join step as s
+    cross join lateral generate_series(
+        b.first_week::timestamp, b.last_week::timestamp, s.length
+    ) as w (first_day)
 )
 
 select
     y.currency_code::text as currency_code,
     w.week_start::date as week_start,
     (
-        w.week_start + 7 <= least(c.today, v.newest_day)
+        w.next_start <= least(c.today, v.newest_day)
         and w.week_start >= greatest(v.first_day, nullif(:'from', '')::date)
-        and w.week_start + 6 <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and w.next_start - 1 <= coalesce(nullif(:'to', '')::date, 'infinity')
     )::boolean as is_complete,
     coalesce(t.orders, 0)::integer as orders,
     coalesce(t.units, 0)::bigint as units,

@@ -1,14 +1,27 @@
 -- s10_order_changes: How often do orders change afterwards, and what changes?
--- Grain: one row per month and field that changed in it.
+-- Grain: one row per month, or other step, and field that changed in it.
 -- Unit: changes; orders is the number of orders in which the field changed.
--- Note: Sales orders only. The period and the month (UTC) are when a change was noticed. The other
--- filters apply to the order as it was after the change. An update counts once for every field that
--- it changed, except `last_updated`. The first version, a deletion and a return from one are not
--- changes. A month is complete if the period holds all of it, it does not begin before the day of
--- the first capture, and its last day is before today and before the day of the newest capture.
--- Filters: from, to, currency, department, counterparty, design, today
+-- Note: Sales orders only. `by` is the step: day, week, month (the standard), quarter or year. month
+-- is its first day, whatever its length. The period and the step (UTC) are when a change was
+-- noticed. The other filters apply to the order as it was after the change. An update counts once
+-- for every field that it changed, except `last_updated`. The first version, a deletion and a return
+-- from one are not changes. A step is complete if the period holds all of it, it does not begin
+-- before the day of the first capture, and its last day is before today and before the day of the
+-- newest capture.
+-- Filters: from, to, by, currency, department, counterparty, design, today
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
+),
+
+step as (
+    select
+        case coalesce(nullif(:'by', ''), 'month')
+            when 'day' then interval '1 day'
+            when 'week' then interval '1 week'
+            when 'month' then interval '1 month'
+            when 'quarter' then interval '3 months'
+            when 'year' then interval '1 year'
+        end as length
 ),
 
 cover as (
@@ -22,7 +35,8 @@ cover as (
 change as (
     select
         f.sales_order_id,
-        date_trunc('month', f.recorded_at at time zone 'utc')::date as month,
+        date_trunc(coalesce(nullif(:'by', ''), 'month'), f.recorded_at at time zone 'utc')::date
+            as month,
         f.created_date <> b.created_date as created_date,
         f.created_time <> b.created_time as created_time,
         f.sales_staff_id <> b.sales_staff_id as sales_staff_id,
@@ -127,15 +141,16 @@ changed_month as (
 select
     m.month::date as month,
     (
-        m.month + interval '1 month' <= least(c.today, v.newest_day)
+        m.month + s.length <= least(c.today, v.newest_day)
         and m.month >= greatest(v.first_day, nullif(:'from', '')::date)
-        and m.month + interval '1 month' <= coalesce(nullif(:'to', '')::date + 1, 'infinity')
+        and m.month + s.length <= coalesce(nullif(:'to', '')::date + 1, 'infinity')
     )::boolean as is_complete,
     x.field::text as field,
     x.changes::integer as changes,
     x.orders::integer as orders
 from changed_month as m
 cross join clock as c
+cross join step as s
 cross join cover as v
 cross join lateral (
     values

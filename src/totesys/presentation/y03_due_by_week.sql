@@ -1,13 +1,14 @@
--- y03_due_by_week: How much money comes in and goes out, by due week?
--- Grain: one row per currency and ISO week, from the first week with a payment due to the last.
+-- y03_due_by_week: How much money comes in and goes out, by due date?
+-- Grain: one row per currency and ISO week, or other step, from the first with a payment due to the last.
 -- Unit: amount in the row's own currency; amount_net is in minus out.
 -- Note: Payments count by their payment date, paid or not; `from` and `to` limit it. In are sales
--- receipts and refunds that we get, out are purchase payments and refunds that we give. A week
--- without payments is a row of zeros. A week is complete if it does not begin before the first day
--- on which any payment was due, its Sunday is before today and before the day on which the newest
--- payment was created, and neither `from` nor `to` cuts it.
+-- receipts and refunds that we get, out are purchase payments and refunds that we give. `by` is the
+-- step: day, week (the standard), month, quarter or year. week_start is its first day, whatever its
+-- length. A step without payments is a row of zeros. It is complete if it does not begin before the
+-- first day on which any payment was due, its last day is before today and before the day on which
+-- the newest payment was created, and neither `from` nor `to` cuts it.
 -- Access: finance
--- Filters: from, to, currency, counterparty, today, as_of
+-- Filters: from, to, by, currency, counterparty, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
 ),
@@ -56,13 +57,25 @@ due as (
 directed as (
     select
         u.currency_code,
-        date_trunc('week', d.payment_date::timestamp)::date as week_start,
+        date_trunc(coalesce(nullif(:'by', ''), 'week'), d.payment_date::timestamp)::date
+            as week_start,
         d.payments,
         d.amount,
         t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND') as is_in
     from due as d
     inner join dim_currency as u on u.currency_id = d.currency_id
     inner join dim_payment_type as t on t.payment_type_id = d.payment_type_id
+),
+
+step as (
+    select
+        case coalesce(nullif(:'by', ''), 'week')
+            when 'day' then interval '1 day'
+            when 'week' then interval '1 week'
+            when 'month' then interval '1 month'
+            when 'quarter' then interval '3 months'
+            when 'year' then interval '1 year'
+        end as length
 ),
 
 total as (
@@ -83,18 +96,23 @@ currency as (
 ),
 
 week as (
-    select b.first_week + 7 * n as week_start
+    select
+        w.first_day::date as week_start,
+        (w.first_day + s.length)::date as next_start
     from (select min(week_start) as first_week, max(week_start) as last_week from total) as b
-    cross join generate_series(0, (b.last_week - b.first_week) / 7) as n
+    cross join step as s
+    cross join lateral generate_series(
+        b.first_week::timestamp, b.last_week::timestamp, s.length
+    ) as w (first_day)
 )
 
 select
     y.currency_code::text as currency_code,
     w.week_start::date as week_start,
     (
-        w.week_start + 7 <= least(c.today, v.newest_day)
+        w.next_start <= least(c.today, v.newest_day)
         and w.week_start >= greatest(v.first_day, nullif(:'from', '')::date)
-        and w.week_start + 6 <= coalesce(nullif(:'to', '')::date, 'infinity')
+        and w.next_start - 1 <= coalesce(nullif(:'to', '')::date, 'infinity')
     )::boolean as is_complete,
     coalesce(t.payments_in, 0)::integer as payments_in,
     coalesce(t.amount_in, 0)::numeric(20, 2) as amount_in,

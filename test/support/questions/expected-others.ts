@@ -1,4 +1,13 @@
-import { AGES, COMPARED, CONVERTED, isCovered, SCHEDULED, WEEKLY } from './expected-parts.ts'
+import {
+  AGES,
+  COMPARED,
+  CONVERTED,
+  isWhole,
+  nextStep,
+  SCHEDULED,
+  stepOf,
+  WEEKLY,
+} from './expected-parts.ts'
 
 /** What each question about purchases, payments and rates must answer, in SQL of its own. */
 export const EXPECTED_OTHERS: Record<string, string> = {
@@ -18,18 +27,14 @@ export const EXPECTED_OTHERS: Record<string, string> = {
     group by all order by currency_code, amount desc, counterparty_id`,
   p03_item_prices: `
     with monthly as (
-        select item_code, currency_code, date_trunc('month', day)::date as month,
+        select item_code, currency_code, ${stepOf('day')} as month,
             count(*) as orders, sum(item_quantity) as quantity, sum(amount) / quantity as price
         from purchase group by all),
     item as (
         select item_code, currency_code, arg_min(price, month) as low, arg_max(price, month) as high
         from monthly group by all having count(*) > 1)
     select item_code, currency_code, month,
-        last_day(month) < getvariable('today')
-        and coalesce(month >= getvariable('from_day'), true)
-        and coalesce(last_day(month) <= getvariable('to_day'), true)
-        and ${isCovered('purchase_cover', { first: 'month', last: 'last_day(month)' })}
-            as is_complete,
+        ${isWhole('purchase_cover', 'month')} as is_complete,
         orders, quantity, round(price, 4)::decimal(18, 4) as average_price,
         round(low, 4)::decimal(18, 4) as first_price, round(high, 4)::decimal(18, 4) as last_price,
         round(high / low - 1, 4)::decimal(18, 4) as change_ratio,
@@ -198,17 +203,13 @@ export const EXPECTED_OTHERS: Record<string, string> = {
         select greatest(min(rate_date), getvariable('from_day')) as day,
             least(getvariable('to_day'), getvariable('today')) as last_day from known_rate),
     week as (
-        select unnest(generate_series(date_trunc('week', day), last_day, interval 7 days))::date
+        select distinct ${stepOf('unnest(generate_series(day, last_day, interval 1 day))')}
             as week_start, last_day from first)
     select getvariable('in_code') as in_currency, currency_code, week_start,
         round(rate, 10)::decimal(28, 10) as rate, rate_date, rate_date < week_start as is_filled,
         source,
-        week_start + 6 < getvariable('today')
-        and (getvariable('from_day') is null or getvariable('from_day') <= week_start)
-        and (getvariable('to_day') is null or getvariable('to_day') - week_start >= 6)
-        and ${isCovered('rate_cover', { first: 'week_start', last: 'week_start + 6' })}
-            as is_complete
-    from week join rate_found on day = least(week_start + 6, last_day)
+        ${isWhole('rate_cover', 'week_start')} as is_complete
+    from week join rate_found on day = least(${nextStep('week_start')} - 1, last_day)
     where currency_code <> getvariable('in_code') and rate is not null
         and coalesce(currency_code = getvariable('currency'), true)
     order by currency_code, week_start`,

@@ -120,8 +120,14 @@ export const OF_CURRENCY_AND = (more: string): string => `
   select currency_code, ${more} count(*) as orders, sum(units_sold) as units, sum(amount) as amount
   from sale group by all`
 
+/** The day after a step that begins on a day. The step's own words make the interval. */
+export const nextStep = (first: string): string => `(${first} + getvariable('step'))::date`
+
+/** The step that a day is in, by its first day. */
+export const stepOf = (day: string): string => `date_trunc(getvariable('unit'), ${day})::date`
+
 /**
- * Columns by currency and week, with a row of zeros for a week without any. A week is complete only
+ * Columns by currency and step, with a row of zeros for a step without any. A step is complete only
  * if the days of `cover` begin with its first day or before, and end after its last.
  */
 export const WEEKLY = ({
@@ -135,19 +141,26 @@ export const WEEKLY = ({
   columns: string
   zeros: string
 }): string => `
-  with weekly as (select currency_code, date_trunc('week', day)::date as week_start, ${columns}
+  with weekly as (select currency_code, ${stepOf('day')} as week_start, ${columns}
       from ${from} group by all),
-  week as (select unnest(generate_series(min(week_start), max(week_start), interval 7 days))::date
-      as week_start from weekly)
+  edge as (select min(week_start) as first_start, max(week_start) as last_start from weekly),
+  week as (select distinct ${stepOf('unnest(generate_series(first_start, last_start, interval 1 day))')}
+      as week_start from edge)
   select c.currency_code, week_start,
-      week_start + 6 < getvariable('today')
-      and (getvariable('from_day') is null or getvariable('from_day') <= week_start)
-      and (getvariable('to_day') is null or getvariable('to_day') - week_start >= 6)
-      and ${isCovered(cover, { first: 'week_start', last: 'week_start + 6' })} as is_complete,
+      ${isWhole(cover, 'week_start')} as is_complete,
       ${zeros}
   from week cross join (select distinct currency_code from weekly) as c
   left join weekly using (currency_code, week_start)
   order by 1, 2`
+
+/** Condition that a step is over, that no filter cuts it, and that a cover holds all of it. */
+export function isWhole(cover: string, first: string): string {
+  const last = `${nextStep(first)} - 1`
+  return `${last} < getvariable('today')
+      and (getvariable('from_day') is null or getvariable('from_day') <= ${first})
+      and (getvariable('to_day') is null or getvariable('to_day') >= ${last})
+      and ${isCovered(cover, { first, last })}`
+}
 
 /** Condition that a cover begins with the first day or before, and ends after the last. */
 export function isCovered(cover: string, days: { first: string; last: string }): string {

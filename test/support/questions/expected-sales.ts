@@ -2,8 +2,9 @@ import {
   COMPARED,
   CONVERTED,
   FIELDS,
-  isCovered,
+  isWhole,
   OF_CURRENCY_AND,
+  stepOf,
   STEPS,
   WEEKLY,
 } from './expected-parts.ts'
@@ -103,11 +104,8 @@ export const EXPECTED_SALES: Record<string, string> = {
         where b.sales_order_id is not null and n.fits and n.${column} <> b.${column}`,
       )
       .join(' union all ')})
-    select date_trunc('month', captured_at)::date as month,
-        month + interval 1 month <= getvariable('today')
-        and coalesce(month >= getvariable('from_day'), true)
-        and coalesce(last_day(month) <= getvariable('to_day'), true)
-        and ${isCovered('batch_cover', { first: 'month', last: 'last_day(month)' })} as is_complete,
+    select ${stepOf('captured_at')} as month,
+        ${isWhole('batch_cover', 'month')} as is_complete,
         field, count(*) as changes, count(distinct sales_order_id) as orders
     from changes group by all order by month, field`,
   s11_delivery_promise: `

@@ -95,6 +95,15 @@ const STATES = `
   join known_counterparty as k using (counterparty_id)
   join known_payment_type as t using (payment_type_id);`
 
+/** How long each step is. */
+const STEPS_IN_WORDS: Record<string, string> = {
+  day: '1 day',
+  week: '7 days',
+  month: '1 month',
+  quarter: '3 months',
+  year: '12 months',
+}
+
 /** Answers a question by an independent query, every value as DuckDB prints it. */
 export async function askLake(
   db: DuckDb,
@@ -102,6 +111,7 @@ export async function askLake(
   filters: Record<string, string>,
 ): Promise<AnsweredRow[]> {
   const { from, to, currency, department, counterparty, design, today = TODAY } = filters
+  const by = filters['by'] ?? (/^(p03|s10)_/.test(name) ? 'month' : 'week')
   const moment = filters['as_of'] ?? '9999-12-31'
   const all = (...conditions: (string | undefined | false)[]): string =>
     conditions.filter((condition) => typeof condition === 'string').join(' and ') || 'true'
@@ -118,6 +128,8 @@ export async function askLake(
     set variable today = date '${today}';
     set variable from_day = ${from === undefined ? 'null::date' : `date '${from}'`};
     set variable to_day = ${to === undefined ? 'null::date' : `date '${to}'`};
+    set variable unit = '${by}';
+    set variable step = interval '${STEPS_IN_WORDS[by]}';
     set variable order_id = ${filters['order_id'] ?? 'null'};
     set variable currency = ${currency === undefined ? 'null' : `'${currency}'`};
     set variable in_code = '${filters['in'] ?? ''}';

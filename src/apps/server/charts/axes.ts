@@ -85,7 +85,7 @@ function legendRows(names: readonly string[], { widthPx }: Theme): number {
   return rows
 }
 
-/** An axis of weeks or months, from left to right. */
+/** An axis of steps of time, from left to right. */
 export function timeAxis(labels: readonly string[], theme: Theme) {
   return {
     type: 'category' as const,

@@ -1,6 +1,6 @@
 import type { EChartsOption } from 'echarts'
 import type { DivergingChart } from '../../../platform/project/dashboard.ts'
-import { formatShortDay, roundNumber } from '../../format.ts'
+import { formatNumber, formatShortDay, roundNumber } from '../../format.ts'
 import {
   amountAxis,
   baseOption,
@@ -22,7 +22,7 @@ export interface DivergingPlot extends PlotFrame {
   readonly out: readonly number[]
   /** What people call `in` and `out`. */
   readonly names: readonly [string, string]
-  /** For weeks along a time axis, whether each is whole. Undefined for rows below each other. */
+  /** For steps along a time axis, whether each is whole. Undefined for rows below each other. */
   readonly complete?: readonly boolean[]
 }
 
@@ -35,7 +35,7 @@ export function plotDiverging(
   const { text, number } = table
   const { complete } = chart
   const shown = table.rows.slice(0, chart.limit)
-  const isWeeks = chart.step === 'week'
+  const { step } = chart
   const names: readonly [string, string] = [labels(chart.in), labels(chart.out)]
   const amountsIn = shown.map((row) => number(row, chart.in))
   const amountsOut = shown.map((row) => number(row, chart.out))
@@ -47,7 +47,7 @@ export function plotDiverging(
     kind: 'diverging',
     labels: shown.map((row) => {
       const label = text(row, chart.label)
-      return isWeeks ? formatShortDay(label, 'week') : label
+      return step === undefined ? label : formatShortDay(label, step)
     }),
     in: amountsIn,
     out: amountsOut,
@@ -60,8 +60,8 @@ export function plotDiverging(
       source,
     ),
     aside: `${sayIn} · ${sayOut}`,
-    sentence: `${sayIn}, ${sayOut}, in ${shown.length} ${isWeeks ? 'weeks' : 'rows'}.`,
-    heightPx: isWeeks ? 240 : rowsHeightPx(shown.length),
+    sentence: `${sayIn}, ${sayOut}, in ${formatNumber(shown.length, step ?? 'row')}.`,
+    heightPx: step === undefined ? rowsHeightPx(shown.length) : 240,
   }
 }
 

@@ -1,23 +1,23 @@
 import type { EChartsOption } from 'echarts'
 import type { LinesChart } from '../../../platform/project/dashboard.ts'
-import { formatShortDay, roundNumber, roundRate } from '../../format.ts'
+import { formatShortDay, formatStep, roundNumber, roundRate } from '../../format.ts'
 import { amountAxis, baseOption, endRoomPx, timeAxis } from './axes.ts'
 import { leadsOf, type PlotFrame, type PlotSource, STANDING_PX, type UnnamedPlot } from './plot.ts'
 import { textStyle, type Theme } from './theme.ts'
 import { formatInUnit, isCurrency } from './units.ts'
 
-/** A line over weeks or months. Its parts to and from one that is not whole are dashed. */
+/** A line over steps of time. Its parts to and from one that is not whole are dashed. */
 export interface LinesPlot extends PlotFrame {
   readonly kind: 'lines'
   readonly labels: readonly string[]
   readonly values: readonly number[]
-  /** Whether the week or month at the same place is whole. */
+  /** Whether the step at the same place is whole. */
   readonly complete: readonly boolean[]
   /** Values are written to five digits, and the axis does not begin at zero. */
   readonly isRate: boolean
 }
 
-/** Plots a line from rows, one a week or month. Throws what `AnswerTable` throws. */
+/** Plots a line from rows, one a step. Throws what `AnswerTable` throws. */
 export function plotLines(chart: LinesChart, source: PlotSource): UnnamedPlot<LinesPlot> {
   const { table, labels, withCurrency } = source
   const { rows, text, number } = table
@@ -47,7 +47,7 @@ export function plotLines(chart: LinesChart, source: PlotSource): UnnamedPlot<Li
     return { ...plot, aside, sentence }
   }
   const say = (place: number): string =>
-    `${round(values[place] ?? 0)} in the ${step} of ${text(rows[place] ?? [], chart.x)}`
+    `${round(values[place] ?? 0)} ${formatStep(text(rows[place] ?? [], chart.x), step)}`
   const peak = whole.reduce((best, place) =>
     (values[place] ?? 0) > (values[best] ?? 0) ? place : best,
   )
@@ -59,7 +59,7 @@ export function plotLines(chart: LinesChart, source: PlotSource): UnnamedPlot<Li
 }
 
 /**
- * Draws whole weeks as a solid line, the ways to and from others dashed, and writes the last whole
+ * Draws whole steps as a solid line, the ways to and from others dashed, and writes the last whole
  * value.
  */
 export function linesOption(plot: LinesPlot, theme: Theme): EChartsOption {

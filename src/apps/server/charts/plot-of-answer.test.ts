@@ -158,9 +158,33 @@ describe('plotsOf()', () => {
     expect(parts.plots[0]?.aside).toBe('first 1 of 2')
   })
 
+  it.each([
+    ['day', '3 Aug', '4 Aug', 'on 3 Aug 2026', 'on 4 Aug 2026'],
+    ['month', 'Aug 26', 'Aug 26', 'in August 2026', 'in August 2026'],
+    ['quarter', 'Q3 26', 'Q3 26', 'in Q3 2026', 'in Q3 2026'],
+    ['year', '2026', '2026', 'in 2026', 'in 2026'],
+  ] as const)('names each %s on the axis and in the sentence', (step, first, last, from, to) => {
+    const rows = ['EUR 2026-08-03 t 10 1', 'EUR 2026-08-04 t 30 2']
+    const line = { kind: 'lines', split: 'c', x: 'w', y: 'a', complete: 'ok', step } as const
+    const lines = draw(line, 'c w ok a o', rows)
+    expect(lines.options[0]!.xAxis).toMatchObject({ data: [first, last] })
+    expect(lines.plots[0]).toMatchObject({
+      aside: `30 last whole ${step}`,
+      sentence: `EUR: a by ${step}, from 10 ${from} to 30 ${to}; the most was 30 ${to}.`,
+    })
+    const bars = { kind: 'diverging', split: 'c', label: 'w', in: 'a', out: 'o', step } as const
+    const sides = draw({ ...bars, complete: 'ok' }, 'c w ok a o', rows)
+    expect(sides.options[0]!.xAxis).toMatchObject({ data: [first, last] })
+    expect(sides.plots[0]?.sentence).toContain(`in 2 ${step}s.`)
+    const stack = { kind: 'stacked', x: 'w', stack: 'c', value: 'a', complete: 'ok' } as const
+    const stacked = draw({ ...stack, step }, 'c w ok a o', rows)
+    expect(stacked.plots[0]?.sentence).toContain(`40 a in 2 ${step}s`)
+    expect(stacked.options[0]!.xAxis).toMatchObject({ data: [first, last] })
+  })
+
   it('stacks the greatest first and gives each place a pattern', () => {
     const { options, plots } = draw(
-      { kind: 'stacked', x: 'm', stack: 'f', value: 'n', complete: 'ok' },
+      { kind: 'stacked', step: 'month', x: 'm', stack: 'f', value: 'n', complete: 'ok' },
       'm ok f n',
       ['2026-01-01 t staff_id 1', '2026-01-01 t design_id 2', '2026-02-01 f design_id 4'],
     )

@@ -1,22 +1,22 @@
 import type { EChartsOption } from 'echarts'
 import type { StackedChart } from '../../../platform/project/dashboard.ts'
-import { formatShortDay, roundNumber } from '../../format.ts'
+import { formatNumber, formatShortDay, roundNumber } from '../../format.ts'
 import type { AnswerTable } from './answer-table.ts'
 import { amountAxis, baseOption, legendBesideOrBelow, timeAxis } from './axes.ts'
 import type { PlotFrame, PlotSource, UnnamedPlot } from './plot.ts'
 import { decalOf, type Theme } from './theme.ts'
 
-/** Bars over months, each a stack of values, with the greatest at the bottom. */
+/** Bars over steps of time, each a stack of values, with the greatest at the bottom. */
 export interface StackedPlot extends PlotFrame {
   readonly kind: 'stacked'
   readonly labels: readonly string[]
   readonly series: readonly { readonly name: string; readonly values: readonly number[] }[]
-  /** Whether the month at the same place is whole. */
+  /** Whether the step at the same place is whole. */
   readonly complete: readonly boolean[]
 }
 
 /**
- * Plots a bar a month and a place in it for each value of `stack`. Throws what `AnswerTable`
+ * Plots a bar a step and a place in it for each value of `stack`. Throws what `AnswerTable`
  * throws.
  */
 export function plotStacked(
@@ -24,28 +24,32 @@ export function plotStacked(
   { table, labels }: PlotSource,
 ): UnnamedPlot<StackedPlot> {
   const { rows, text, number } = table
-  const months = [...new Set(rows.map((row) => text(row, chart.x)))]
+  const { step } = chart
+  const starts = [...new Set(rows.map((row) => text(row, chart.x)))]
   const counts = countByName(chart, table)
   const names = [...counts].toSorted((a, b) => b[1] - a[1]).map(([name]) => name)
-  const valueAt = (month: string, name: string): number => {
-    const row = rows.find((r) => text(r, chart.x) === month && text(r, chart.stack) === name)
-    return row === undefined ? 0 : number(row, chart.value)
-  }
-  const isComplete = (month: string): boolean =>
-    rows.some((row) => text(row, chart.x) === month && text(row, chart.complete) === 't')
+  const keyOf = (start: string, name: string): string => `${start} ${name}`
+  const values = new Map(
+    rows.map((row) => [
+      keyOf(text(row, chart.x), text(row, chart.stack)),
+      number(row, chart.value),
+    ]),
+  )
+  const whole = new Set(
+    rows.flatMap((row) => (text(row, chart.complete) === 't' ? [text(row, chart.x)] : [])),
+  )
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
   const [most = ''] = names
-  const span = `${months.length} ${months.length === 1 ? 'month' : 'months'}`
   return {
     kind: 'stacked',
-    labels: months.map((month) => formatShortDay(month, 'month')),
+    labels: starts.map((start) => formatShortDay(start, step)),
     series: names.map((name) => ({
       name: inWords(name),
-      values: months.map((month) => valueAt(month, name)),
+      values: starts.map((start) => values.get(keyOf(start, name)) ?? 0),
     })),
-    complete: months.map(isComplete),
+    complete: starts.map((start) => whole.has(start)),
     aside: '',
-    sentence: `${roundNumber(total)} ${labels(chart.value).toLowerCase()} in ${span}, most of them in ${inWords(most)} (${roundNumber(counts.get(most) ?? 0)}).`,
+    sentence: `${roundNumber(total)} ${labels(chart.value).toLowerCase()} in ${formatNumber(starts.length, step)}, most of them in ${inWords(most)} (${roundNumber(counts.get(most) ?? 0)}).`,
     heightPx: 60 + Math.max(names.length * 22, 200),
   }
 }
@@ -67,16 +71,16 @@ function inWords(column: string): string {
   return column.replace(/_id$/, '').replaceAll('_', ' ')
 }
 
-function inTwoLines(month: string): string {
-  return month.replace(', ', ',\n')
+function inTwoLines(step: string): string {
+  return step.replace(', ', ',\n')
 }
 
-/** Draws each place of the stack in its own colour and pattern; a month that is not whole is paler. */
+/** Draws each place of the stack in its own colour and pattern; a step that is not whole is paler. */
 export function stackedOption(plot: StackedPlot, theme: Theme): EChartsOption {
   const { labels, series, complete } = plot
-  const months = labels.map((label, at) => (complete[at] === true ? label : `${label}, not whole`))
+  const steps = labels.map((label, at) => (complete[at] === true ? label : `${label}, not whole`))
   const names = series.map(({ name }) => name)
-  const axis = timeAxis(months, theme)
+  const axis = timeAxis(steps, theme)
   return {
     ...baseOption(theme, plot),
     ...legendBesideOrBelow(names, theme),

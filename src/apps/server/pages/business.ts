@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { html } from 'hono/html'
 import { TidemarkError } from '../../../platform/errors.ts'
 import type { Answer } from '../../../platform/presentation/answer.ts'
-import type { Dashboard, Page } from '../../../platform/project/dashboard.ts'
+import type { Choice, Dashboard, Page } from '../../../platform/project/dashboard.ts'
 import type { Caller, ServerEnv } from '../access.ts'
 import type { Markup } from '../markup.ts'
 import { takes } from '../parameters.ts'
@@ -13,7 +13,7 @@ import { renderPage } from './layout.ts'
 import { leadTo } from './leads.ts'
 import { renderPanel, renderWithheld } from './panel.ts'
 import { maySee } from './question.ts'
-import { type Choice, linkTo, readSelection, type Selection, shorterAddress } from './selection.ts'
+import { linkTo, readSelection, type Selection, shorterAddress } from './selection.ts'
 
 /** The pages of the project's dashboard. */
 export function businessRoutes(presentation: Presentation, dashboard: Dashboard): Hono<ServerEnv> {
@@ -104,7 +104,7 @@ export async function readChoices(
   const { questions, answers } = presentation
   const entries = await Promise.all(
     dashboard.filters.map(async (filter): Promise<[string, readonly Choice[]][]> => {
-      if (filter.kind === 'period' || !filters.includes(filter.name)) return []
+      if (!('options' in filter) || !filters.includes(filter.name)) return []
       const question = questions.get(filter.options)
       if (question === undefined) throw new TypeError(`there is no question ${filter.options}`)
       try {

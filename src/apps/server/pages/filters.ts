@@ -1,10 +1,9 @@
 import { html, raw } from 'hono/html'
-import type { Page } from '../../../platform/project/dashboard.ts'
+import type { Choice, Page } from '../../../platform/project/dashboard.ts'
 import { formatMomentUtc } from '../../format.ts'
 import type { Markup } from '../markup.ts'
 import {
   type AnyFilter,
-  type Choice,
   endsOf,
   linkTo,
   PRESETS,
@@ -108,7 +107,7 @@ interface FormOptions extends Pick<FilterContext, 'page' | 'choices'> {
 function renderChips({ params }: Selection, { page, choices, inForm }: FormOptions): Markup {
   const active = inForm.flatMap((filter) => {
     const names = parameterNamesOf(filter).filter((name) => params[name] !== undefined)
-    const known = filter.kind === 'fixed' ? filter.values : choices.get(filter.name)
+    const known = 'values' in filter ? filter.values : choices.get(filter.name)
     return filter.kind === 'period' ? [] : names.map((name) => ({ name, filter, known }))
   })
   if (active.length === 0) return html``
@@ -187,14 +186,17 @@ function renderField(filter: AnyFilter, { params, faults, choices }: FieldOption
     )}`
   }
   if (filter.kind === 'text') return input(name, 'search', label, params[name] ?? '')
-  const known = filter.kind === 'fixed' ? filter.values : (choices.get(name) ?? [])
+  const [all, known] =
+    filter.kind === 'option'
+      ? [filter.standard.label, filter.values]
+      : [filter.all, filter.kind === 'fixed' ? filter.values : (choices.get(name) ?? [])]
   return html`<label class="field"
-    ><span>${label}</span>${renderSelect(filter, params[name], known)}</label
+    ><span>${label}</span>${renderSelect({ name, all }, params[name], known)}</label
   >`
 }
 
 function renderSelect(
-  { name, all }: Extract<AnyFilter, { kind: 'choice' | 'fixed' }>,
+  { name, all }: { readonly name: string; readonly all: string },
   chosen: string | undefined,
   choices: readonly Choice[],
 ): Markup {

@@ -216,6 +216,45 @@ describe('the pages', () => {
     expect(panel).toContain('Show all currencies')
   })
 
+  it('draw by the step that is asked for, in charts, tables and files', async () => {
+    const ask = asker()
+    const standard = await ask('/purchases?period=all')
+    expect(standard.text).toMatch(/by week, from [^"]* in the week of/)
+    const { text } = await ask('/purchases?period=all&by=quarter')
+    expect(text).toContain('Draw by: Quarter')
+    expect(panelOf(text, 'p01_spend_by_week')).not.toContain('in the week of')
+    expect(text).toMatch(/by quarter, from [^"]* in Q[1-4] 20\d\d to|no whole quarter yet/)
+    expect(text).toMatch(/href="\/questions\/p01_spend_by_week\.csv\?[^"]*by=quarter/)
+    // A panel without steps does not follow the filter, and need not say so.
+    expect(text).not.toContain('not filtered by')
+    expect((await ask('/changes?period=all&by=day')).text).toContain('Draw by: Day')
+    const bad = await ask('/sales?by=fortnight')
+    expect(bad.text).toContain('takes one of these: day, week, month, quarter, year')
+  })
+
+  it('refuse to draw more steps than can be told apart, and lead to longer ones', async () => {
+    const ids = '(select max(sales_order_id) from sales_order)'
+    await system.sql.query(`
+      insert into sales_order
+      select ${ids} + n, day + time '10:00', day + time '10:00', 1, staff_id, counterparty_id, 10,
+          2.50, 1, '2026-01-01', '2026-01-01', agreed_delivery_location_id
+      from generate_series(date '2017-01-01', date '2021-12-31', interval '1 day')
+          with ordinality as d (day, n)
+      cross join (select * from sales_order order by sales_order_id limit 1) as o`)
+    await system.run()
+    const ask = asker()
+    const period = 'currency=GBP&from=2017-01-01&to=2021-12-31'
+    const days = panelOf((await ask(`/sales?${period}&by=day`)).text, 's02_sales_by_week')
+    expect(days).toContain('1,826 days are too many to draw. The CSV has them all.')
+    expect(days).toContain('Draw by week')
+    expect(days).not.toContain('Draw by day')
+    const weeks = panelOf((await ask(`/sales?${period}&by=week`)).text, 's02_sales_by_week')
+    expect(weeks).not.toContain('too many to draw')
+    // Later tests go by the first day of the data.
+    await system.sql.query(`delete from sales_order where created_at < '2022-01-01'`)
+    await system.run({ confirmDeletes: new Set(['sales_order']) })
+  })
+
   it('say what the period is about', async () => {
     expect((await asker()('/changes')).text).toContain('by the day a change was noticed')
     expect((await asker()('/payments')).text).toContain('by due date')
@@ -518,7 +557,7 @@ describe('the pages', () => {
     const numbered = [...QUESTIONS.keys()].filter((name) => /^[spyr]\d\d_/.test(name))
     // The order page has s12.
     expect(numbered.filter((name) => !shown.has(name))).toEqual(['s12_order_versions'])
-    const options = dashboard.filters.flatMap((f) => (f.kind === 'period' ? [] : [f.options]))
+    const options = dashboard.filters.flatMap((f) => ('options' in f ? [f.options] : []))
     for (const option of options) expect(QUESTIONS.has(option), option).toBe(true)
   })
 })

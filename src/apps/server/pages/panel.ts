@@ -12,6 +12,7 @@ import { renderPlots } from './plots.ts'
 import { parameterNamesOf } from './filters.ts'
 import { type PanelLead, readLead } from './leads.ts'
 import { linkTo, type Selection, type SelectionOptions } from './selection.ts'
+import { isCrowded, renderCrowded, withStep } from './steps.ts'
 
 /** What a panel is rendered from. */
 export interface PanelOptions {
@@ -141,7 +142,7 @@ export function narrowing(
           ]
     }
     if (params[name] === undefined || name === 'then') return []
-    if (kind === 'choice' && filter.adds !== undefined) return []
+    if (kind === 'option' || (kind === 'choice' && filter.adds !== undefined)) return []
     const without = kind === 'moment' ? 'what is known now' : filter.all.toLowerCase()
     return [{ names: [name], label, without, undo: { [name]: undefined } }]
   })
@@ -205,8 +206,10 @@ function renderContent(
       return html`<p class="empty">${sayIncomparable(chart, answer)}</p>`
     }
     const title = panel.title ?? question.title
+    const drawn = withStep(chart, options)
+    if (isCrowded(drawn, answer)) return renderCrowded(drawn, options)
     const words = { labels, leadOf, units: dashboard.units }
-    return renderPlots(plotsOf(chart, answer, words), { title })
+    return renderPlots(plotsOf(drawn, answer, words), { title })
   } catch (error) {
     return renderFailure(error)
   }

@@ -12,6 +12,13 @@ const dashboard: Dashboard = {
     { kind: 'period', name: 'period', label: 'Period' },
     { kind: 'choice', name: 'shop', label: 'Shop', options: 'shops', all: 'All shops' },
     { kind: 'choice', name: 'in', label: 'In', options: 'ins', all: '–', adds: 'There is none' },
+    {
+      kind: 'option',
+      name: 'by',
+      label: 'Draw by',
+      values: ['week', 'month'].map((value) => ({ value, label: `Every ${value}` })),
+      standard: { value: 'week', label: 'Each week' },
+    },
     { kind: 'moment', name: 'as_of', label: 'As of', options: 'moments', standard: 'none' },
     { kind: 'moment', name: 'then', label: 'Then', options: 'moments', standard: 'day-ago' },
   ],
@@ -117,6 +124,28 @@ describe('readSelection()', () => {
     const some = await of(['GBP'])
     expect(some.params).toEqual({ in: 'GBP' })
     expect(some.text).toContain('<select name="in">')
+  })
+
+  it('takes one of the fixed values of an option, and its standard for none', async () => {
+    const own = { ...page, filters: ['by'] }
+    const options = { page: own, dashboard, choices }
+    const textOf = async (query: Record<string, string>) =>
+      String(await renderFilters(readSelection(query, { ...options, now }), options))
+    for (const query of [{}, { by: 'week' }]) {
+      expect(read(query, ['by'])).toMatchObject({ filters: {}, params: {}, faults: {} })
+      expect(await textOf(query)).not.toContain('class="chip"')
+    }
+    expect(await textOf({})).toContain('<option value="">Each week</option>')
+    expect(read({ by: 'month' }, ['by'])).toMatchObject({
+      filters: { by: 'month' },
+      params: { by: 'month' },
+    })
+    expect(await textOf({ by: 'month' })).toMatch(
+      /class="chip" href="\/p"[^<]*>Draw by: Every month/,
+    )
+    const bad = read({ by: 'decade' }, ['by'])
+    expect(bad.filters['by']).toBeUndefined()
+    expect(bad.faults['by']?.why).toBe('“Draw by” takes one of these: week, month')
   })
 
   it('ignores filters the page does not offer', () => {

@@ -1,11 +1,5 @@
-import type { Filter, ListFilter, Page } from '../../../platform/project/dashboard.ts'
+import type { Choice, Filter, ListFilter, Page } from '../../../platform/project/dashboard.ts'
 import type { Filters } from '../../../platform/presentation/question.ts'
-
-/** One value that a filter offers, and what people read for it. */
-export interface Choice {
-  readonly value: string
-  readonly label: string
-}
 
 /** What the address of a page asks for. */
 export interface Selection {
@@ -79,6 +73,7 @@ export function readSelection(
     if (filter.kind === 'fixed') readChoice(draft, filter, filter.values)
     if (filter.kind === 'text') readTyped(draft, filter.name)
     if (filter.kind === 'range') readRange(draft, filter.name)
+    if (filter.kind === 'option') readOption(draft, filter)
     if (filter.kind === 'moment') {
       readMoment(draft, filter, { moments: choices.get(filter.name) ?? [], now })
     }
@@ -145,6 +140,17 @@ function readRange({ filters, params, faults, given, accept }: Draft, name: stri
   faults[to] = { given: given(to), why: `It is less than ${params[from]}` }
   delete filters[to]
   delete params[to]
+}
+
+function readOption(
+  { given, accept }: Draft,
+  { name, label, values, standard }: Extract<Filter, { kind: 'option' }>,
+): void {
+  if (given(name) === standard.value) return
+  const isKnown = values.some(({ value }) => value === given(name))
+  const known = values.map(({ value }) => value).join(', ')
+  const why = `“${label}” takes one of these: ${known}`
+  accept(name, isKnown ? given(name) : undefined, why)
 }
 
 function readMoment(

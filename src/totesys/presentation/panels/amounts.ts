@@ -15,8 +15,8 @@ export const AGAINST_BEFORE = {
   since: 'data_since',
 } as const satisfies CardsChart
 
-/** A line of amounts a currency, with a point a week. */
-export const WEEK_BY_WEEK = {
+/** A line of amounts a currency, with a point a step. */
+export const STEP_BY_STEP = {
   kind: 'lines',
   split: 'currency_code',
   x: 'week_start',
@@ -59,9 +59,9 @@ export const rates = {
     set: { currency: 'currency_code' },
     span: { column: 'week_start', step: 'week' },
   },
-  title: 'Rates, week by week',
+  title: 'How did the rates develop?',
   ...IN_ONE_CURRENCY,
-  note: 'What 1 of each currency costs, on the last day of the week that has a rate. The axes do not begin at zero.',
+  note: 'What 1 of each currency costs, on the last day of the step that has a rate. The axes do not begin at zero.',
   empty: 'No rate is known for this period.',
-  chart: { ...WEEK_BY_WEEK, y: 'rate', isRate: true },
+  chart: { ...STEP_BY_STEP, y: 'rate', isRate: true },
 } satisfies Panel

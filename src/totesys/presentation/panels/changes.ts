@@ -68,6 +68,7 @@ export const orderChanges = {
   empty: 'No change of an order was noticed in this period. History begins with the first run.',
   chart: {
     kind: 'stacked',
+    step: 'month',
     x: 'month',
     stack: 'field',
     value: 'changes',

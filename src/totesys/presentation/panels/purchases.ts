@@ -1,5 +1,5 @@
 import type { Panel } from '../../../platform/project/dashboard.ts'
-import { AGAINST_BEFORE, IN_ONE_CURRENCY, ORDERS_IN_ONE_CURRENCY, WEEK_BY_WEEK } from './amounts.ts'
+import { AGAINST_BEFORE, IN_ONE_CURRENCY, ORDERS_IN_ONE_CURRENCY, STEP_BY_STEP } from './amounts.ts'
 
 export const purchasesByCurrency = {
   question: 'overview_purchases',
@@ -25,7 +25,7 @@ export const spendByWeek = {
     span: { column: 'week_start', step: 'week' },
   },
   wide: true,
-  chart: WEEK_BY_WEEK,
+  chart: STEP_BY_STEP,
 } satisfies Panel
 
 export const biggestSuppliers = {
@@ -53,7 +53,7 @@ export const itemPrices = {
   },
   wide: true,
   note: 'The average price paid for one item. The greatest rise comes first.',
-  empty: 'No item was bought in two different months, so there is no price to compare.',
+  empty: 'No item was bought in two different steps, so there is no price to compare.',
   chart: {
     kind: 'lines',
     split: 'item_code',

@@ -1,5 +1,5 @@
 import type { Panel } from '../../../platform/project/dashboard.ts'
-import { AGAINST_BEFORE, IN_ONE_CURRENCY, ORDERS_IN_ONE_CURRENCY, WEEK_BY_WEEK } from './amounts.ts'
+import { AGAINST_BEFORE, IN_ONE_CURRENCY, ORDERS_IN_ONE_CURRENCY, STEP_BY_STEP } from './amounts.ts'
 
 export const salesByCurrency = {
   question: 's01_sales_by_currency',
@@ -25,7 +25,7 @@ export const salesByWeek = {
     span: { column: 'week_start', step: 'week' },
   },
   wide: true,
-  chart: WEEK_BY_WEEK,
+  chart: STEP_BY_STEP,
 } satisfies Panel
 
 export const bestDesigns = {
