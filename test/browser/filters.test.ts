@@ -107,6 +107,28 @@ describe.skipIf(site === undefined)('filters', () => {
     expect(faults).toEqual([])
   })
 
+  it('what the cards compare with is chosen in the form', async () => {
+    await using visit = await openVisit(browser, { url: site?.url ?? '' })
+    const { page, faults } = visit
+    await page.goto('/sales?period=4w')
+    await untilLive(page)
+    const panel = page.locator('section[aria-labelledby="h-s01_sales_by_currency"]')
+    expect(await panel.locator('.delta').count()).toBeGreaterThan(0)
+    await page.locator('summary', { hasText: 'Filter' }).click()
+    await page.getByLabel('Compare with').selectOption('The same period last year')
+    await page.getByRole('button', { name: 'Show', exact: true }).click()
+    await page.waitForURL((url) => url.searchParams.get('against') === 'year')
+    expect(await panel.innerText()).toMatch(/against the same period last year|the data begin on/)
+    await page.locator('summary', { hasText: 'Filter' }).click()
+    await page.getByLabel('Compare with').selectOption('Nothing')
+    await page.getByRole('button', { name: 'Show', exact: true }).click()
+    await page.waitForURL((url) => url.searchParams.get('against') === 'none')
+    expect(await panel.locator('.delta').count()).toBe(0)
+    await page.locator('.chip', { hasText: 'Compare with: Nothing' }).click()
+    await page.waitForURL((url) => !url.searchParams.has('against'))
+    expect(faults).toEqual([])
+  })
+
   it('a CSV file holds what the table under the chart shows', async () => {
     await using visit = await openVisit(browser, { url: site?.url ?? '' })
     const { page } = visit

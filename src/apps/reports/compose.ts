@@ -6,6 +6,7 @@ import type { CardsChart, Chart, ConversionChart, Panel } from '../../platform/p
 import { formatCount, formatDecimal, formatDuration, formatMomentUtc, shorten } from '../format.ts'
 import { columnOf, formatCell, isQuantity } from '../server/pages/answer-rows.ts'
 import { cardsOf, conversionOf, type Delta } from '../server/pages/card-figures.ts'
+import { againstOf } from '../server/pages/panel.ts'
 import { splitTable, tableOf as answerTable } from '../server/charts/answer-table.ts'
 import { hasComparison, sayIncomparable } from '../server/charts/dumbbell.ts'
 import type { Report, Threshold } from './declaration.ts'
@@ -187,7 +188,8 @@ async function composePanel(
     return { title, lines: [panel.empty ?? 'Nothing meets these filters.'] }
   }
   const label = labelsOf(dashboard)
-  const shown = { labels: label, hasFirstDay: (filters['from'] ?? '') !== '' }
+  const against = againstOf({ question, selection: subject.selection, dashboard })
+  const shown = { labels: label, hasFirstDay: (filters['from'] ?? '') !== '', against }
   const { chart, note } = panel
   if (chart.kind === 'cards') return { title, note, lines: cardLines(chart, answer, shown) }
   if (chart.kind === 'conversion') {
@@ -234,7 +236,8 @@ function cardLines(chart: CardsChart, answer: Answer, shown: Shown): string[] {
 
 function conversionLines(chart: ConversionChart, answer: Answer, shown: Shown): string[] {
   const { into, value, delta, more, missing, rates } = conversionOf(chart, answer, shown)
-  const amount = value === '' ? '–' : `${formatDecimal(value)} · ${describeDelta(delta)}`
+  const compared = delta === undefined ? [] : [describeDelta(delta)]
+  const amount = value === '' ? '–' : [formatDecimal(value), ...compared].join(' · ')
   const name = ['All in', into, chart.says].filter(Boolean).join(' ')
   return [
     [`${name}: ${amount}`, ...more].join(' · '),

@@ -158,6 +158,11 @@ describe('the parameters of a route', () => {
       await response.body?.cancel()
       expect(response.status, by).toBe(200)
     }
+    expect(await problemOf('/questions/s04_rising_designs.csv?against=decade')).toMatchObject({
+      code: 'BAD_FILTER',
+      parameter: 'against',
+      detail: expect.stringContaining('must be before or year or none'),
+    })
     const kept = 'from=&to=2026-02-28&as_of=2026-03-01T00:00:00Z&counterparty=1&currency=GBP'
     expect((await ask(`/questions/s03_best_designs.csv?${kept}`)).status).toBe(200)
     for (const ids of ['x', '1', '[1]', '%00']) {

@@ -75,6 +75,10 @@ const WORDS: Readonly<Record<string, { description: string; example: string }>> 
     description: 'What was known at this moment, instead of what is known now.',
     example: '2025-11-01T00:00:00Z',
   },
+  against: {
+    description: 'The earlier period that the period is compared with.',
+    example: 'year',
+  },
   by: { description: 'The step of time that a row stands for.', example: 'month' },
   currency: { description: 'Only this currency (ISO 4217).', example: 'GBP' },
   in: { description: 'The currency to convert into (ISO 4217).', example: 'GBP' },

@@ -72,6 +72,17 @@ const filters: readonly Filter[] = [
     standard: { value: '', label: 'Each chart’s own step' },
   },
   {
+    kind: 'option',
+    name: 'against',
+    label: 'Compare with',
+    values: [
+      { value: 'before', label: 'The period before' },
+      { value: 'year', label: 'The same period last year' },
+      { value: 'none', label: 'Nothing' },
+    ],
+    standard: { value: 'before', label: 'The period before' },
+  },
+  {
     kind: 'moment',
     name: 'as_of',
     label: 'As of',
@@ -87,8 +98,17 @@ const filters: readonly Filter[] = [
   },
 ]
 
-const PAYMENT_FILTERS = ['period', 'by', 'currency', 'in', 'counterparty', 'as_of']
-const PURCHASE_FILTERS = ['period', 'by', 'currency', 'in', 'department', 'counterparty', 'as_of']
+const PAYMENT_FILTERS = ['period', 'by', 'against', 'currency', 'in', 'counterparty', 'as_of']
+const PURCHASE_FILTERS = [
+  'period',
+  'by',
+  'against',
+  'currency',
+  'in',
+  'department',
+  'counterparty',
+  'as_of',
+]
 const SALES_FILTERS = [...PURCHASE_FILTERS.slice(0, -1), 'design', 'as_of']
 
 const overview: Page = {
@@ -203,7 +223,7 @@ const counterparty: Page = {
   path: '/counterparty',
   title: 'Counterparty',
   summary: 'Everything with one business partner: both ways, over time, and what is owed.',
-  filters: ['counterparty', 'period', 'by', 'currency', 'as_of'],
+  filters: ['counterparty', 'period', 'by', 'against', 'currency', 'as_of'],
   periodOf: 'order date, for payments the due date',
   needs: 'counterparty',
   panels: [

@@ -39,6 +39,7 @@ const VALUES: Filters = {
   today: '2026-10-23',
   in: 'EUR',
   by: 'day',
+  against: 'none',
 }
 /** When each of the runs captures. */
 const CAPTURED = ['10-20 12:00', '10-24 12:00', '10-27 12:00', '10-29 12:00', '10-30 15:00'].map(
@@ -56,7 +57,7 @@ function baseOf(name: string): Filters {
   if (name === 's12_order_versions') return { order_id: '11' }
   if (name === 's15_books_as_of') return asOfThen(after2)
   const own: Filters = {
-    ...(/^s(01|16)_|^overview_payments$/.test(name) ? { from: VALUES['from']! } : {}),
+    ...(/^(s01|s16|y08)_|^overview_payments$/.test(name) ? { from: VALUES['from']! } : {}),
     ...(/^p06_|^overview_purchases$/.test(name) ? { from: '2026-10-24' } : {}),
     ...(IN_ONE.test(name) ? { in: 'GBP' } : {}),
   }

@@ -1,22 +1,40 @@
--- s01_sales_by_currency: How much did we sell, compared with the period before?
--- Grain: one row per currency with sales in the period or in the one before.
+-- s01_sales_by_currency: How much did we sell, compared with an earlier period?
+-- Grain: one row per currency with sales in the period or in the earlier one.
 -- Unit: amount in the row's own currency; units in bags; change_ratio 0.1 is 10 % more.
--- Note: The period before has the same number of days and ends the day before `from`. Without `to`
--- it is measured up to today. Its columns and change_ratio are null without `from`, and if it
--- begins before data_since, the first day of all sales.
--- Filters: from, to, currency, department, counterparty, design, today, as_of
+-- Note: `against` is the earlier period. `before` (the standard) has the same number of days and
+-- ends the day before `from`. `year` has the same dates a year earlier, 28 February for 29 February.
+-- `none` compares nothing. Without `to` the period ends today. The columns of the earlier period
+-- and change_ratio are null without `from`, and if it begins before data_since, the first day of all
+-- sales.
+-- Filters: from, to, against, currency, department, counterparty, design, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
 ),
 
 period as (
     select
-        nullif(:'from', '')::date as first_day,
-        coalesce(nullif(:'to', '')::date, 'infinity') as last_day,
-        nullif(:'from', '')::date
-        - greatest(coalesce(nullif(:'to', '')::date, c.today) - nullif(:'from', '')::date + 1, 0)
-            as first_day_before
-    from clock as c
+        coalesce(a.first_day, '-infinity') as first_day,
+        a.last_day,
+        case coalesce(nullif(:'against', ''), 'before')
+            when 'before' then a.first_day - greatest(a.end_day - a.first_day + 1, 0)
+            when 'year' then (a.first_day - interval '1 year')::date
+            when 'none' then null
+        end as first_day_before,
+        coalesce(
+            case coalesce(nullif(:'against', ''), 'before')
+                when 'before' then a.first_day - 1
+                when 'year' then (a.end_day - interval '1 year')::date
+                when 'none' then null
+            end,
+            '-infinity'
+        ) as last_day_before
+    from (
+        select
+            nullif(:'from', '')::date as first_day,
+            coalesce(nullif(:'to', '')::date, 'infinity') as last_day,
+            coalesce(nullif(:'to', '')::date, c.today) as end_day
+        from clock as c
+    ) as a
 ),
 
 cover as (
@@ -28,7 +46,8 @@ cover as (
 sale as (
     select
         f.currency_id,
-        f.created_date >= coalesce(p.first_day, '-infinity') as is_in_period,
+        f.created_date >= p.first_day as is_in_period,
+        f.created_date <= p.last_day_before as is_before,
         sum(f.row_count) as orders,
         sum(f.units) as units,
         sum(f.amount) as amount
@@ -40,8 +59,9 @@ sale as (
             when coalesce(:'department', '') = '' then 'counterparty'
             else 'row'
         end
-        and f.created_date >= coalesce(p.first_day_before, '-infinity')
+        and f.created_date >= least(p.first_day, p.first_day_before)
         and f.created_date <= p.last_day
+        and (f.created_date >= p.first_day or f.created_date <= p.last_day_before)
         and (
             nullif(:'currency', '') is null
             or f.currency_id in (
@@ -66,7 +86,7 @@ sale as (
             nullif(:'design', '') is null
             or f.design_id = nullif(:'design', '')::integer
         )
-    group by f.currency_id, is_in_period
+    group by f.currency_id, is_in_period, is_before
 ),
 
 total as (
@@ -75,9 +95,9 @@ total as (
         coalesce(sum(x.orders) filter (where x.is_in_period), 0) as orders,
         coalesce(sum(x.units) filter (where x.is_in_period), 0) as units,
         coalesce(sum(x.amount) filter (where x.is_in_period), 0) as amount,
-        coalesce(sum(x.orders) filter (where not x.is_in_period), 0) as orders_before,
-        coalesce(sum(x.units) filter (where not x.is_in_period), 0) as units_before,
-        coalesce(sum(x.amount) filter (where not x.is_in_period), 0) as amount_before
+        coalesce(sum(x.orders) filter (where x.is_before), 0) as orders_before,
+        coalesce(sum(x.units) filter (where x.is_before), 0) as units_before,
+        coalesce(sum(x.amount) filter (where x.is_before), 0) as amount_before
     from sale as x
     inner join dim_currency as u on u.currency_id = x.currency_id
     group by u.currency_code

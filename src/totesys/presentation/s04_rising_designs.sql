@@ -1,13 +1,31 @@
--- s04_rising_designs: Which designs rise or fall (last 28 days against the 28 before)?
--- Grain: one row per design sold in either of the two.
+-- s04_rising_designs: Which designs rise or fall in the last 28 days?
+-- Grain: one row per design sold in these days or in the earlier ones.
 -- Unit: units in bags; change_ratio 0.1 is 10 % more, null if none were sold before.
--- Note: The last 28 days are whole days and end yesterday. The 28 before end the day before those.
--- The greatest rise comes first. If the 28 before begin before data_since, the first day of all
--- sales, their columns and the changes are null, and the design sold most comes first.
--- Filters: currency, department, counterparty, design, today, as_of
+-- Note: The last 28 days are whole days and end yesterday. `against` is the earlier days: `before`
+-- (the standard), the 28 that end the day before those; `year`, the same dates a year earlier; or
+-- `none`. The greatest rise comes first. If the earlier days begin before data_since, the first day
+-- of all sales, their columns and the changes are null, and the design sold most comes first.
+-- Filters: against, currency, department, counterparty, design, today, as_of
 with clock as not materialized (
     -- Read twice. If it were materialized, the planner would not know the days and read all orders.
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
+),
+
+span as not materialized (
+    select
+        c.today - 28 as first_day,
+        c.today - 1 as last_day,
+        case coalesce(nullif(:'against', ''), 'before')
+            when 'before' then c.today - 56
+            when 'year' then (c.today - 28 - interval '1 year')::date
+            when 'none' then null
+        end as first_day_before,
+        case coalesce(nullif(:'against', ''), 'before')
+            when 'before' then c.today - 29
+            when 'year' then (c.today - 1 - interval '1 year')::date
+            when 'none' then null
+        end as last_day_before
+    from clock as c
 ),
 
 cover as (
@@ -20,10 +38,13 @@ sale as (
     select
         f.design_id,
         f.units_sold,
-        f.created_date >= c.today - 28 as is_last
+        f.created_date >= p.first_day as is_last
     from fact_sales_order_current as f
-    cross join clock as c
-    where f.created_date between c.today - 56 and c.today - 1
+    cross join span as p
+    where (
+            f.created_date between p.first_day and p.last_day
+            or f.created_date between p.first_day_before and p.last_day_before
+        )
         and (
             nullif(:'currency', '') is null
             or f.currency_id in (
@@ -66,11 +87,11 @@ compared as (
         t.design_id,
         t.orders_last,
         t.units_last,
-        case when c.today - 56 >= v.first_day then t.orders_before end as orders_before,
-        case when c.today - 56 >= v.first_day then t.units_before end as units_before,
+        case when p.first_day_before >= v.first_day then t.orders_before end as orders_before,
+        case when p.first_day_before >= v.first_day then t.units_before end as units_before,
         v.first_day
     from total as t
-    cross join clock as c
+    cross join span as p
     cross join cover as v
 )
 

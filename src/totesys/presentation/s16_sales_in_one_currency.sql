@@ -1,26 +1,44 @@
--- s16_sales_in_one_currency: How much did we sell, all in one currency, compared with the period before?
--- Grain: one row per currency with sales in the period or in the one before.
+-- s16_sales_in_one_currency: How much did we sell, all in one currency, compared with an earlier period?
+-- Grain: one row per currency with sales in the period or in the earlier one.
 -- Unit: own_amount in the row's own currency, amount in in_currency; rate is what 1 of currency_code costs in in_currency.
--- Note: The columns of the period before are null without `from`, and if it begins before
+-- Note: `against` is the earlier period: `before` (the standard), `year` (the same dates a year
+-- earlier) or `none`, as in s01. Its columns are null without `from`, and if it begins before
 -- data_since, the first day of all sales. Each order is converted at the rate of the day it was
 -- placed, as exchange_rate_on finds it. Rates are those known now, even with `as_of`. An order
 -- without a rate is left out of the amounts and counted in orders_unconverted. rate is the newest
 -- rate used in the period, from rate_date. is_filled says that it was the last known one, days_old
 -- days before the order. There are no rows without `in`.
--- Filters: from, to, currency, in, department, counterparty, design, today, as_of
+-- Filters: from, to, against, currency, in, department, counterparty, design, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
 ),
 
 period as (
     select
-        nullif(:'in', '') as in_currency,
-        nullif(:'from', '')::date as first_day,
-        coalesce(nullif(:'to', '')::date, 'infinity') as last_day,
-        nullif(:'from', '')::date
-        - greatest(coalesce(nullif(:'to', '')::date, c.today) - nullif(:'from', '')::date + 1, 0)
-            as first_day_before
-    from clock as c
+        a.in_currency,
+        coalesce(a.first_day, '-infinity') as first_day,
+        a.last_day,
+        case coalesce(nullif(:'against', ''), 'before')
+            when 'before' then a.first_day - greatest(a.end_day - a.first_day + 1, 0)
+            when 'year' then (a.first_day - interval '1 year')::date
+            when 'none' then null
+        end as first_day_before,
+        coalesce(
+            case coalesce(nullif(:'against', ''), 'before')
+                when 'before' then a.first_day - 1
+                when 'year' then (a.end_day - interval '1 year')::date
+                when 'none' then null
+            end,
+            '-infinity'
+        ) as last_day_before
+    from (
+        select
+            nullif(:'in', '') as in_currency,
+            nullif(:'from', '')::date as first_day,
+            coalesce(nullif(:'to', '')::date, 'infinity') as last_day,
+            coalesce(nullif(:'to', '')::date, c.today) as end_day
+        from clock as c
+    ) as a
 ),
 
 cover as (
@@ -45,8 +63,9 @@ daily as (
             else 'row'
         end
         and p.in_currency is not null
-        and f.created_date >= coalesce(p.first_day_before, '-infinity')
+        and f.created_date >= least(p.first_day, p.first_day_before)
         and f.created_date <= p.last_day
+        and (f.created_date >= p.first_day or f.created_date <= p.last_day_before)
         and (u.currency_code = nullif(:'currency', '')) is not false
         and (
             nullif(:'department', '') is null
@@ -74,7 +93,8 @@ rated as (
         d.orders,
         d.amount,
         d.amount * r.rate as converted_amount,
-        d.day >= coalesce(p.first_day, '-infinity') as is_in_period,
+        d.day >= p.first_day as is_in_period,
+        d.day <= p.last_day_before as is_before,
         r.rate,
         r.rate_date,
         r.is_filled,
@@ -105,10 +125,10 @@ total as (
             as orders_unconverted,
         coalesce(sum(amount) filter (where is_in_period), 0) as own_amount,
         sum(converted_amount) filter (where is_in_period) as amount,
-        coalesce(sum(orders) filter (where not is_in_period), 0) as orders_before,
-        coalesce(sum(orders) filter (where not is_in_period and rate is null), 0)
+        coalesce(sum(orders) filter (where is_before), 0) as orders_before,
+        coalesce(sum(orders) filter (where is_before and rate is null), 0)
             as orders_unconverted_before,
-        sum(converted_amount) filter (where not is_in_period) as amount_before
+        sum(converted_amount) filter (where is_before) as amount_before
     from rated
     group by currency_code
 )

@@ -1,31 +1,46 @@
--- y08_payments_in_one_currency: Which payments fell due, all in one currency, compared with the period before?
--- Grain: one row per currency with a payment due in the period or in the one before.
+-- y08_payments_in_one_currency: Which payments fell due, all in one currency, compared with an earlier period?
+-- Grain: one row per currency with a payment due in the period or in the earlier one.
 -- Unit: own amounts in the row's own currency, others in in_currency; rate is what 1 of currency_code costs in in_currency.
 -- Note: Payments count by their payment date, paid or not, up to today. In are sales receipts and
--- refunds that we get, out are purchase payments and refunds that we give. The columns of the
--- period before are null without `from`, and if it begins before data_since, the first day on which
--- any payment was due. Each payment is converted at the rate of the day it is due, as
+-- refunds that we get, out are purchase payments and refunds that we give. `against` is the earlier
+-- period: `before` (the standard), `year` (the same dates a year earlier) or `none`, as in s01. Its
+-- columns are null without `from`, and if it begins before data_since, the first day on which any
+-- payment was due. Each payment is converted at the rate of the day it is due, as
 -- exchange_rate_on finds it. Rates are those known now, even with `as_of`. A payment without a rate
 -- is left out of the amounts and counted in payments_unconverted. rate is the newest rate used in
 -- the period, from rate_date. is_filled says that it was the last known one, days_old days before
 -- the payment. There are no rows without `in`.
 -- Access: finance
--- Filters: from, to, currency, in, counterparty, today, as_of
+-- Filters: from, to, against, currency, in, counterparty, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
 ),
 
 period as (
     select
-        nullif(:'in', '') as in_currency,
-        nullif(:'from', '')::date as first_day,
-        least(coalesce(nullif(:'to', '')::date, c.today), c.today) as last_day,
-        nullif(:'from', '')::date - greatest(
-            least(coalesce(nullif(:'to', '')::date, c.today), c.today)
-            - nullif(:'from', '')::date + 1,
-            0
-        ) as first_day_before
-    from clock as c
+        a.in_currency,
+        coalesce(a.first_day, '-infinity') as first_day,
+        a.last_day,
+        case coalesce(nullif(:'against', ''), 'before')
+            when 'before' then a.first_day - greatest(a.last_day - a.first_day + 1, 0)
+            when 'year' then (a.first_day - interval '1 year')::date
+            when 'none' then null
+        end as first_day_before,
+        coalesce(
+            case coalesce(nullif(:'against', ''), 'before')
+                when 'before' then a.first_day - 1
+                when 'year' then (a.last_day - interval '1 year')::date
+                when 'none' then null
+            end,
+            '-infinity'
+        ) as last_day_before
+    from (
+        select
+            nullif(:'in', '') as in_currency,
+            nullif(:'from', '')::date as first_day,
+            least(coalesce(nullif(:'to', '')::date, c.today), c.today) as last_day
+        from clock as c
+    ) as a
 ),
 
 cover as (
@@ -52,8 +67,9 @@ daily as (
     cross join period as p
     where f.grain = case when coalesce(:'counterparty', '') = '' then 'due' else 'counterparty' end
         and p.in_currency is not null
-        and f.payment_date >= coalesce(p.first_day_before, '-infinity')
+        and f.payment_date >= least(p.first_day, p.first_day_before)
         and f.payment_date <= p.last_day
+        and (f.payment_date >= p.first_day or f.payment_date <= p.last_day_before)
         and (u.currency_code = nullif(:'currency', '')) is not false
         and (
             nullif(:'counterparty', '') is null
@@ -72,7 +88,8 @@ rated as (
         coalesce(d.amount_in, 0) * r.rate as amount_in,
         coalesce(d.amount_out, 0) * r.rate as amount_out,
         coalesce(d.amount_unpaid, 0) * r.rate as amount_unpaid,
-        d.day >= coalesce(p.first_day, '-infinity') as is_in_period,
+        d.day >= p.first_day as is_in_period,
+        d.day <= p.last_day_before as is_before,
         r.rate,
         r.rate_date,
         r.is_filled,
@@ -106,11 +123,11 @@ total as (
         sum(amount_in) filter (where is_in_period) as amount_in,
         sum(amount_out) filter (where is_in_period) as amount_out,
         sum(amount_unpaid) filter (where is_in_period) as amount_unpaid,
-        coalesce(sum(payments) filter (where not is_in_period), 0) as payments_before,
-        coalesce(sum(payments) filter (where not is_in_period and rate is null), 0)
+        coalesce(sum(payments) filter (where is_before), 0) as payments_before,
+        coalesce(sum(payments) filter (where is_before and rate is null), 0)
             as payments_unconverted_before,
-        sum(amount_in) filter (where not is_in_period) as amount_in_before,
-        sum(amount_out) filter (where not is_in_period) as amount_out_before
+        sum(amount_in) filter (where is_before) as amount_in_before,
+        sum(amount_out) filter (where is_before) as amount_out_before
     from rated
     group by currency_code
 )

@@ -1,3 +1,16 @@
+/** Condition that a row of `on_day` is in the period that is compared with. */
+const isEarlier = (length: string): string => `coalesce(case getvariable('against')
+    when 'before' then on_day < from_day and on_day >= from_day - ${length}
+    when 'year' then on_day >= (from_day - interval 1 year)::date
+        and on_day <= (coalesce(last_day, getvariable('today')) - interval 1 year)::date
+    end, false)`
+
+/** Condition that the data begin before the period that is compared with, or on its first day. */
+const isEarlierCovered = (length: string): string => `coalesce(case getvariable('against')
+    when 'before' then from_day - ${length} >= c.first_day
+    when 'year' then (from_day - interval 1 year)::date >= c.first_day
+    end, false)`
+
 /**
  * The sums of a period, and those of the one before that `before` names. The rows of `from` count by
  * `day`; `last` is the last day of the period and of its length. The period before is unknown if it
@@ -27,8 +40,8 @@ export function COMPARED({
         select o.*, ${day} as on_day, getvariable('from_day') as from_day, ${last} as last_day,
             (coalesce(last_day, getvariable('today')) - from_day + 1)::integer as length,
             coalesce(on_day >= from_day, true) and coalesce(on_day <= last_day, true) as is_now,
-            coalesce(on_day < from_day and on_day >= from_day - length, false) as is_before,
-            coalesce(from_day - length >= c.first_day, false) as is_covered, c.first_day
+            ${isEarlier('length')} as is_before, ${isEarlierCovered('length')} as is_covered,
+            c.first_day
         from ${from} as o cross join ${cover} as c),
     code as (
         select distinct currency_code, is_covered, first_day from placed where is_now or is_before)
@@ -84,10 +97,8 @@ export const CONVERTED = ({
         select *, ${day} as on_day, getvariable('from_day') as from_day, ${last} as last_day,
             coalesce(last_day, getvariable('today')) - from_day + 1 as length,
             coalesce(on_day >= from_day, true) and coalesce(on_day <= last_day, true) as is_now,
-            coalesce(on_day < from_day and on_day >= from_day - length::integer, false)
-                as is_before,
-            coalesce(from_day - length::integer >= c.first_day, false) as is_covered,
-            c.first_day as data_since
+            ${isEarlier('length::integer')} as is_before,
+            ${isEarlierCovered('length::integer')} as is_covered, c.first_day as data_since
         from ${from} cross join ${cover} as c),
     rated as (
         select p.*, r.rate as found, r.rate_date as found_date, r.source as said

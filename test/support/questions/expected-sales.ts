@@ -37,15 +37,23 @@ export const EXPECTED_SALES: Record<string, string> = {
     from sale group by all order by units desc, design_id`,
   s04_rising_designs: `
     with days as (
-        select sale.*, getvariable('today') - day as age, first_day,
-            getvariable('today') - first_day >= 56 as is_covered
+        select sale.*, first_day, getvariable('today') - day between 1 and 28 as is_last,
+            case getvariable('against')
+                when 'before' then getvariable('today') - day between 29 and 56
+                when 'year' then day >= (getvariable('today') - 28 - interval 1 year)::date
+                    and day <= (getvariable('today') - 1 - interval 1 year)::date
+                else false end as is_old,
+            coalesce(case getvariable('against')
+                when 'before' then getvariable('today') - first_day >= 56
+                when 'year' then (getvariable('today') - 28 - interval 1 year)::date >= first_day
+                end, false) as is_covered
         from sale cross join sale_cover),
     design as (
-        select design_id, design_name, count(*) filter (age > 28) as old_orders,
-            count(*) filter (age <= 28) as orders_last,
-            coalesce(sum(units_sold) filter (age > 28), 0) as old_units,
-            coalesce(sum(units_sold) filter (age <= 28), 0) as units_last, is_covered, first_day
-        from days where age between 1 and 56 group by all)
+        select design_id, design_name, count(*) filter (is_old) as old_orders,
+            count(*) filter (is_last) as orders_last,
+            coalesce(sum(units_sold) filter (is_old), 0) as old_units,
+            coalesce(sum(units_sold) filter (is_last), 0) as units_last, is_covered, first_day
+        from days where is_last or is_old group by all)
     select design_id, design_name, if(is_covered, old_orders, null) as orders_before, orders_last,
         if(is_covered, old_units, null) as units_before, units_last,
         units_last - units_before as units_change,

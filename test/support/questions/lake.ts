@@ -128,12 +128,14 @@ export async function askLake(
     set variable today = date '${today}';
     set variable from_day = ${from === undefined ? 'null::date' : `date '${from}'`};
     set variable to_day = ${to === undefined ? 'null::date' : `date '${to}'`};
+    set variable against = '${filters['against'] || 'before'}';
     set variable unit = '${by}';
     set variable step = interval '${STEPS_IN_WORDS[by]}';
     set variable order_id = ${filters['order_id'] ?? 'null'};
     set variable currency = ${currency === undefined ? 'null' : `'${currency}'`};
     set variable in_code = '${filters['in'] ?? ''}';
-    create or replace view rate_found as ${RATE_FOUND};
+    create table if not exists rate_into_${filters['in'] ?? ''} as ${RATE_FOUND};
+    create or replace view rate_found as from rate_into_${filters['in'] ?? ''};
     set variable moment = '${filters['then'] ?? '0001-01-01'}'::timestamptz;
     create or replace view sale_ever as from sale_state where ${latest} and ${seller};
     create or replace view sale as from sale_ever where ${days('day')};
@@ -169,7 +171,7 @@ export async function askLake(
 /** The rate of each currency into the one asked for, as floating-point numbers. Only francs cross. */
 const RATE_FOUND = `
   with day as (
-      select unnest(generate_series(date '2025-11-01', date '2027-01-10', interval 1 day))::date as day),
+      select unnest(generate_series(date '2020-12-01', date '2027-01-10', interval 1 day))::date as day),
   quoted as (
       select day, base, quote, max(rate_date) as rate_date,
           arg_max(rate, rate_date)::double as rate, arg_max(source, rate_date) as source

@@ -25,8 +25,16 @@ export function hasComparison(chart: DumbbellChart, answer: Answer): boolean {
   return rows.some((row) => text(row, chart.from) !== '')
 }
 
-/** Why no row has a value to compare with, in a sentence. Throws what `AnswerTable` throws. */
-export function sayIncomparable({ since }: DumbbellChart, answer: Answer): string {
+/**
+ * Why no row has a value to compare with, in a sentence. An empty `against` means that the page
+ * compares nothing. Throws what `AnswerTable` throws.
+ */
+export function sayIncomparable(
+  { since }: DumbbellChart,
+  answer: Answer,
+  against?: string,
+): string {
+  if (against === '') return 'Nothing is compared. The table shows what is known.'
   const { rows, text } = tableOf(answer)
   const day = since === undefined ? '' : text(rows[0] ?? [], since)
   const why = day === '' ? '' : `: the data begin on ${formatDay(day)}`

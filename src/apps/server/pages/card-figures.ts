@@ -11,6 +11,8 @@ export interface CardsOptions {
   readonly labels: (column: string) => string
   /** Whether the period has a first day. Without one there is no period before. */
   readonly hasFirstDay: boolean
+  /** What the page compares with, instead of what the chart says. Empty if it compares nothing. */
+  readonly against?: string | undefined
   /** The address that a card of these rows leads to. Undefined if it leads nowhere. */
   readonly leadOf?: ((rows: readonly Row[]) => string) | undefined
 }
@@ -47,7 +49,7 @@ export interface Delta {
 export function cardsOf(
   chart: CardsChart,
   answer: Answer,
-  { labels, hasFirstDay, leadOf }: CardsOptions,
+  { labels, hasFirstDay, leadOf, against = chart.against }: CardsOptions,
 ): Card[] {
   const table = tableOf(answer)
   const names = [...new Set(answer.rows.map((row) => table.text(row, chart.by)))].toSorted()
@@ -64,9 +66,9 @@ export function cardsOf(
       says: chart.says,
       value,
       delta:
-        chart.before === undefined
+        chart.before === undefined || against === ''
           ? undefined
-          : deltaOf(chart, value, { before: table.text(row, chart.before), since }),
+          : deltaOf({ ...chart, against }, value, { before: table.text(row, chart.before), since }),
       count: chart.sum === true ? `${formatCount(rows.length)} in all` : undefined,
       more: (chart.more ?? []).map(
         (column) => `${labels(column)} ${formatDecimal(table.text(row, column))}`,
@@ -80,7 +82,8 @@ export interface Conversion {
   readonly into: string
   /** A decimal number; empty if there is no amount with a rate. */
   readonly value: string
-  readonly delta: Delta
+  /** Undefined if the page compares nothing. */
+  readonly delta: Delta | undefined
   readonly more: readonly string[]
   /** What is left out, because there is no rate. */
   readonly missing: readonly string[]
@@ -91,7 +94,7 @@ export interface Conversion {
 export function conversionOf(
   chart: ConversionChart,
   { columns, rows }: Answer,
-  { labels, hasFirstDay }: CardsOptions,
+  { labels, hasFirstDay, against = chart.against }: CardsOptions,
 ): Conversion {
   const table = tableOf({ columns, rows })
   const [row = []] = rows
@@ -107,16 +110,19 @@ export function conversionOf(
   const unconvertedBefore = add(chart.unconvertedBefore)
   const missing = [
     { count: add(chart.unconverted), when: '' },
-    { count: unconvertedBefore, when: ` of ${chart.against}` },
+    { count: unconvertedBefore, when: ` of ${against}` },
   ].filter(({ count }) => count !== '' && count !== '0')
   return {
     into,
     value,
-    delta: deltaOf(chart, value, {
-      before: add(chart.before),
-      since: hasFirstDay && chart.since !== undefined ? table.text(row, chart.since) : '',
-      isWithoutRate: unconvertedBefore !== '',
-    }),
+    delta:
+      against === ''
+        ? undefined
+        : deltaOf({ ...chart, against }, value, {
+            before: add(chart.before),
+            since: hasFirstDay && chart.since !== undefined ? table.text(row, chart.since) : '',
+            isWithoutRate: unconvertedBefore !== '',
+          }),
     more: (chart.more ?? []).map(
       (column) => `${labels(column)} ${formatDecimal(add(column)) || '–'}`,
     ),
@@ -145,7 +151,7 @@ function rateOf(
 }
 
 interface Compared {
-  readonly against?: string
+  readonly against?: string | undefined
   readonly moreIsBetter?: boolean
 }
 

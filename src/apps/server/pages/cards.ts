@@ -40,7 +40,7 @@ export function renderConversion(
       ${
         value === ''
           ? html`<p class="figure">–</p>`
-          : html`${renderAmount(value)} ${renderDelta(delta)}`
+          : html`${renderAmount(value)} ${delta === undefined ? '' : renderDelta(delta)}`
       }
       ${more.map((line) => html`<p class="card-more">${line}</p>`)}
       ${missing.map(

@@ -188,7 +188,10 @@ function renderField(filter: AnyFilter, { params, faults, choices }: FieldOption
   if (filter.kind === 'text') return input(name, 'search', label, params[name] ?? '')
   const [all, known] =
     filter.kind === 'option'
-      ? [filter.standard.label, filter.values]
+      ? [
+          filter.standard.label,
+          filter.values.filter(({ value }) => value !== filter.standard.value),
+        ]
       : [filter.all, filter.kind === 'fixed' ? filter.values : (choices.get(name) ?? [])]
   return html`<label class="field"
     ><span>${label}</span>${renderSelect({ name, all }, params[name], known)}</label

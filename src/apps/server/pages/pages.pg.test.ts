@@ -364,6 +364,26 @@ describe('the pages', () => {
     }
   })
 
+  it('compare with the same period last year, or with nothing, if they are asked to', async () => {
+    const ask = asker()
+    const [found] = await system.query<{ day: string }>(
+      'select max(created_date)::text as day from fact_sales_order_current',
+    )
+    const period = `from=${laterDay(found?.day ?? '', -3)}&to=${found?.day}`
+    const cards = async (against: string) =>
+      panelOf((await ask(`/sales?${period}${against}`)).text, 's01_sales_by_currency')
+    expect(await cards('')).toContain('against the period before')
+    expect(await cards('&against=before')).toContain('against the period before')
+    expect(await cards('&against=year')).toMatch(/last year|the data begin on/)
+    expect(await cards('&against=none')).not.toMatch(/against|comparison|earlier period to/)
+    const { text } = await ask(`/sales?${period}&against=none`)
+    expect(text).toContain('Compare with: Nothing')
+    expect(panelOf(text, 's04_rising_designs')).toContain('Nothing is compared.')
+    expect(text).not.toContain('not filtered by compare')
+    expect((await ask('/?against=before')).text).not.toContain('Compare with: ')
+    expect((await ask('/?against=decade')).text).toContain('takes one of these: before, year, none')
+  })
+
   it('draw no rise while the data begin inside the earlier 28 days', async () => {
     const first = await firstDay(system, 'fact_sales_order', 'created_date')
     const dayAt = (days: number) => new Date(`${laterDay(first, days)}T12:00:00Z`)

@@ -179,6 +179,22 @@ export function renderFailure(error: unknown): Markup {
   </p>`
 }
 
+/** What the page compares with, in words, if it says so and the question can. Empty for nothing. */
+export function againstOf({
+  question,
+  selection,
+  dashboard,
+}: Pick<PanelOptions, 'question' | 'selection' | 'dashboard'>): string | undefined {
+  const name = 'against'
+  const asked = selection.params[name]
+  if (asked === undefined || !question.filters.includes(name)) return undefined
+  if (asked === 'none') return ''
+  const filter = dashboard.filters.find((each) => each.name === name)
+  const values = filter?.kind === 'option' ? filter.values : []
+  const label = values.find(({ value }) => value === asked)?.label ?? asked
+  return label.charAt(0).toLowerCase() + label.slice(1)
+}
+
 function renderContent(
   options: PanelOptions & { readonly answer: Answer },
   lead: PanelLead | undefined,
@@ -188,7 +204,9 @@ function renderContent(
   const { chart } = panel
   const labels = (column: string): string => labelOf(dashboard, column)
   const leadOf = lead?.of
-  const shown = { labels, leadOf, hasFirstDay: (selection.filters['from'] ?? '') !== '' }
+  const against = againstOf(options)
+  const hasFirstDay = (selection.filters['from'] ?? '') !== ''
+  const shown = { labels, leadOf, hasFirstDay, against }
   try {
     if (chart.kind === 'conversion') return renderConversion(chart, answer, shown)
     if (chart.kind === 'cards') {
@@ -203,7 +221,7 @@ function renderContent(
       return renderAnswerRows(answer, { dashboard, label: question.title, lead, chart })
     }
     if (chart.kind === 'dumbbell' && !hasComparison(chart, answer)) {
-      return html`<p class="empty">${sayIncomparable(chart, answer)}</p>`
+      return html`<p class="empty">${sayIncomparable(chart, answer, against)}</p>`
     }
     const title = panel.title ?? question.title
     const drawn = withStep(chart, options)

@@ -136,6 +136,7 @@ describe('readSelection()', () => {
       expect(await textOf(query)).not.toContain('class="chip"')
     }
     expect(await textOf({})).toContain('<option value="">Each week</option>')
+    expect(await textOf({})).not.toContain('<option value="week"')
     expect(read({ by: 'month' }, ['by'])).toMatchObject({
       filters: { by: 'month' },
       params: { by: 'month' },

@@ -1,26 +1,41 @@
--- overview_payments: Which payments fell due, to us and from us, compared with the period before?
--- Grain: one row per currency with a payment due in the period or in the one before.
+-- overview_payments: Which payments fell due, to us and from us, compared with an earlier period?
+-- Grain: one row per currency with a payment due in the period or in the earlier one.
 -- Unit: amount in the row's own currency.
 -- Note: Payments count by their payment date, paid or not, up to today. In are sales receipts and
--- refunds that we get, out are purchase payments and refunds that we give. The period before has
--- the same number of days and ends the day before `from`. Its columns are null without `from`, and
--- if it begins before data_since, the first day on which any payment was due.
+-- refunds that we get, out are purchase payments and refunds that we give. `against` is the earlier
+-- period. `before` (the standard) has the same number of days and ends the day before `from`. `year`
+-- has the same dates a year earlier, 28 February for 29 February. `none` compares nothing. The
+-- columns of the earlier period are null without `from`, and if it begins before data_since, the
+-- first day on which any payment was due.
 -- Access: finance
--- Filters: from, to, currency, counterparty, today, as_of
+-- Filters: from, to, against, currency, counterparty, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
 ),
 
 period as (
     select
-        nullif(:'from', '')::date as first_day,
-        least(coalesce(nullif(:'to', '')::date, c.today), c.today) as last_day,
-        nullif(:'from', '')::date - greatest(
-            least(coalesce(nullif(:'to', '')::date, c.today), c.today)
-            - nullif(:'from', '')::date + 1,
-            0
-        ) as first_day_before
-    from clock as c
+        coalesce(a.first_day, '-infinity') as first_day,
+        a.last_day,
+        case coalesce(nullif(:'against', ''), 'before')
+            when 'before' then a.first_day - greatest(a.last_day - a.first_day + 1, 0)
+            when 'year' then (a.first_day - interval '1 year')::date
+            when 'none' then null
+        end as first_day_before,
+        coalesce(
+            case coalesce(nullif(:'against', ''), 'before')
+                when 'before' then a.first_day - 1
+                when 'year' then (a.last_day - interval '1 year')::date
+                when 'none' then null
+            end,
+            '-infinity'
+        ) as last_day_before
+    from (
+        select
+            nullif(:'from', '')::date as first_day,
+            least(coalesce(nullif(:'to', '')::date, c.today), c.today) as last_day
+        from clock as c
+    ) as a
 ),
 
 cover as (
@@ -34,13 +49,15 @@ due as (
         f.currency_id,
         f.payment_type_id,
         f.paid,
-        f.payment_date >= coalesce(p.first_day, '-infinity') as is_in_period,
+        f.payment_date >= p.first_day as is_in_period,
+        f.payment_date <= p.last_day_before as is_before,
         sum(f.amount) as amount
     from fact_payment_sums_current as f
     cross join period as p
     where f.grain = case when coalesce(:'counterparty', '') = '' then 'due' else 'counterparty' end
-        and f.payment_date >= coalesce(p.first_day_before, '-infinity')
+        and f.payment_date >= least(p.first_day, p.first_day_before)
         and f.payment_date <= p.last_day
+        and (f.payment_date >= p.first_day or f.payment_date <= p.last_day_before)
         and (
             nullif(:'currency', '') is null
             or f.currency_id in (
@@ -53,7 +70,7 @@ due as (
             nullif(:'counterparty', '') is null
             or f.counterparty_id = nullif(:'counterparty', '')::integer
         )
-    group by f.currency_id, f.payment_type_id, f.paid, is_in_period
+    group by f.currency_id, f.payment_type_id, f.paid, is_in_period, is_before
 ),
 
 directed as (
@@ -61,6 +78,7 @@ directed as (
         u.currency_code,
         d.paid,
         d.is_in_period,
+        d.is_before,
         d.amount,
         t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND') as is_in
     from due as d
@@ -72,9 +90,9 @@ total as (
     select
         currency_code,
         coalesce(sum(amount) filter (where is_in and is_in_period), 0) as amount_in,
-        coalesce(sum(amount) filter (where is_in and not is_in_period), 0) as amount_in_before,
+        coalesce(sum(amount) filter (where is_in and is_before), 0) as amount_in_before,
         coalesce(sum(amount) filter (where not is_in and is_in_period), 0) as amount_out,
-        coalesce(sum(amount) filter (where not is_in and not is_in_period), 0)
+        coalesce(sum(amount) filter (where not is_in and is_before), 0)
             as amount_out_before,
         coalesce(sum(amount) filter (where not paid and is_in_period), 0) as amount_unpaid
     from directed
