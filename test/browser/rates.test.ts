@@ -65,6 +65,22 @@ EUR,GBP,${daysAgo(3)},0.8712,Bank of Leeds
     expect(faults).toEqual([])
   })
 
+  it('are drawn in one chart in place of one for each currency', async () => {
+    await using visit = await openVisit(browser, { url: server.url })
+    const { page, faults } = visit
+    const panel = page.locator('section[aria-labelledby="h-s02_sales_by_week"]')
+    await page.goto('/sales?period=all')
+    await untilLive(page)
+    expect(await panel.locator('.plot h3 span').allInnerTexts()).toEqual(['EUR', 'GBP', 'USD'])
+    await page.goto('/sales?period=all&in=GBP&by=month')
+    await untilLive(page)
+    expect(await panel.locator('.plot h3 span').allInnerTexts()).toEqual(['GBP'])
+    expect(await panel.innerText()).toContain('all in GBP, at each day’s rate')
+    expect(await panel.innerText()).toMatch(/\d+ orders left out: no rate/)
+    expect(await panel.locator('canvas, svg').count()).toBe(1)
+    expect(faults).toEqual([])
+  })
+
   it.each([
     ['/', 'light', 1280],
     ['/', 'dark', 390],

@@ -263,7 +263,17 @@ export interface ConversionChart {
   readonly source: string
 }
 
-/** A line over steps of time. The parts to and from one that is not whole are dashed. */
+/** What is left out of amounts that are converted: how many things of a row have no rate. */
+export interface LeftOut {
+  readonly column: string
+  /** What the column counts, such as `orders`. */
+  readonly things: string
+}
+
+/**
+ * A line over steps of time, with a gap at a value that is null. The parts to and from one that is not whole are
+ * dashed.
+ */
 export interface LinesChart {
   readonly kind: 'lines'
   readonly split: string
@@ -275,6 +285,7 @@ export interface LinesChart {
   readonly limit?: number
   /** For values far from zero: written to five digits, on an axis that does not begin at zero. */
   readonly isRate?: boolean
+  readonly leftOut?: LeftOut
 }
 
 /** Lying bars, in the order of the rows. */
@@ -377,6 +388,7 @@ export interface DivergingChart {
    */
   readonly step?: TimeStep
   readonly complete?: string
+  readonly leftOut?: LeftOut
   readonly limit?: number
 }
 

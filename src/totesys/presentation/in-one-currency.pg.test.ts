@@ -70,6 +70,22 @@ describe('in one currency', () => {
     ])
   })
 
+  it('adds up steps in one currency, and has no amount where no order has a rate', async () => {
+    const steps = async (filters: Filters): Promise<string[]> =>
+      (await ask(client, 's02_sales_by_week', { in: 'GBP', today: '2024-02-01', ...filters })).map(
+        (row) =>
+          ['week_start', 'currency_code', 'orders', 'amount', 'orders_unconverted']
+            .map((column) => row[column] ?? '-')
+            .join(' '),
+      )
+    expect(await steps({})).toEqual(['2024-01-01 GBP 1 25.00 0', '2024-01-08 GBP 2 40.00 1'])
+    expect(await steps({ by: 'day', from: '2024-01-07' })).toEqual([
+      '2024-01-08 GBP 1 40.00 0',
+      '2024-01-09 GBP 1 - 1',
+    ])
+    expect(await steps({ currency: 'EUR', by: 'year' })).toEqual(['2024-01-01 GBP 1 - 1'])
+  })
+
   it('uses the rates that are known now, also as of an earlier moment', async () => {
     const earlier = { as_of: (await small.records())[0]!.snapshot.takenAt, currency: 'USD' }
     expect(await sales(earlier, 'own_amount amount')).toEqual(['50.00 40.00'])

@@ -334,6 +334,22 @@ describe.each(compared.filter((name) => headerOf(name).filters.includes('by')))(
     }
   })
 
+  it
+    .runIf(!IN_ONE.test(name) && headerOf(name).filters.includes('in'))
+    .each(['day', 'week', 'month', 'quarter', 'year'])(
+    'is converted into one currency by %s',
+    async (by) => {
+      for (const code of ['GBP', 'EUR', 'USD', 'CHF', 'XXX']) {
+        for (const more of [{}, { currency: 'USD' }, { from: '2026-08-20', to: '2026-10-25' }]) {
+          const given = { ...baseOf(name), by, in: code, ...more }
+          const rows = await ask(warehouse, name, given)
+          expect(rows).toEqual(await askLake(lake, name, given))
+          expect(new Set(rows.map((row) => row['currency_code']))).toEqual(new Set([code]))
+        }
+      }
+    },
+  )
+
   it('takes the step of its header without `by`', async () => {
     const standard = /^(s10|p03)_/.test(name) ? 'month' : 'week'
     const rows = await ask(warehouse, name, { ...baseOf(name), by: standard })

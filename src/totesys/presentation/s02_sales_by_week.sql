@@ -1,11 +1,14 @@
 -- s02_sales_by_week: How do sales develop?
 -- Grain: one row per currency and ISO week, or other step, from the first with an order to the last.
--- Unit: amount in the row's own currency; units in bags.
+-- Unit: amount in currency_code, which is `in` if it is set; units in bags.
 -- Note: `by` is the step: day, week (the standard), month, quarter or year. week_start is its first
 -- day, whatever its length. A step without orders is a row of zeros. It is complete if it does not
 -- begin before the first day of all sales, its last day is before today and before the day of the
--- newest sale, and neither `from` nor `to` cuts it.
--- Filters: from, to, by, currency, department, counterparty, design, today, as_of
+-- newest sale, and neither `from` nor `to` cuts it. With `in`, every currency is converted into
+-- that one, each order at the rate of the day it was placed, as exchange_rate_on finds it and known
+-- now. An order without a rate is left out of amount and counted in orders_unconverted; amount is
+-- null if no order of a step has one.
+-- Filters: from, to, by, currency, in, department, counterparty, design, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
 ),
@@ -72,17 +75,32 @@ step as (
         end as length
 ),
 
+rated as (
+    select
+        coalesce(nullif(:'in', ''), u.currency_code) as currency_code,
+        d.created_date,
+        d.orders,
+        d.units,
+        case when nullif(:'in', '') is null then d.amount else d.amount * r.rate end as amount
+    from placed as d
+    inner join dim_currency as u on u.currency_id = d.currency_id
+    -- Without `in`, no rate is looked up.
+    left join lateral
+        exchange_rate_on(u.currency_code::text, nullif(:'in', ''), d.created_date) as r
+        on nullif(:'in', '') is not null
+),
+
 total as (
     select
-        u.currency_code,
+        d.currency_code,
         date_trunc(coalesce(nullif(:'by', ''), 'week'), d.created_date::timestamp)::date
             as week_start,
         sum(d.orders) as orders,
         sum(d.units) as units,
-        sum(d.amount) as amount
-    from placed as d
-    inner join dim_currency as u on u.currency_id = d.currency_id
-    group by u.currency_code, week_start
+        sum(d.amount) as amount,
+        sum(d.orders) filter (where d.amount is null) as orders_unconverted
+    from rated as d
+    group by d.currency_code, week_start
 ),
 
 currency as (
@@ -111,7 +129,8 @@ select
     )::boolean as is_complete,
     coalesce(t.orders, 0)::integer as orders,
     coalesce(t.units, 0)::bigint as units,
-    coalesce(t.amount, 0)::numeric(20, 2) as amount
+    case when t.orders > 0 then t.amount else 0 end::numeric(20, 2) as amount,
+    coalesce(t.orders_unconverted, 0)::integer as orders_unconverted
 from currency as y
 cross join week as w
 cross join clock as c

@@ -1,14 +1,17 @@
 -- y03_due_by_week: How much money comes in and goes out, by due date?
 -- Grain: one row per currency and ISO week, or other step, from the first with a payment due to the last.
--- Unit: amount in the row's own currency; amount_net is in minus out.
+-- Unit: amount in currency_code, which is `in` if it is set; amount_net is in minus out.
 -- Note: Payments count by their payment date, paid or not; `from` and `to` limit it. In are sales
 -- receipts and refunds that we get, out are purchase payments and refunds that we give. `by` is the
 -- step: day, week (the standard), month, quarter or year. week_start is its first day, whatever its
 -- length. A step without payments is a row of zeros. It is complete if it does not begin before the
 -- first day on which any payment was due, its last day is before today and before the day on which
--- the newest payment was created, and neither `from` nor `to` cuts it.
+-- the newest payment was created, and neither `from` nor `to` cuts it. With `in`, every currency is
+-- converted into that one, each payment at the rate of the day it is due, as exchange_rate_on finds
+-- it and known now. A payment without a rate is left out of the amounts and counted in
+-- payments_unconverted; an amount is null if no payment of it in a step has one.
 -- Access: finance
--- Filters: from, to, by, currency, counterparty, today, as_of
+-- Filters: from, to, by, currency, in, counterparty, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
 ),
@@ -56,15 +59,19 @@ due as (
 
 directed as (
     select
-        u.currency_code,
+        coalesce(nullif(:'in', ''), u.currency_code) as currency_code,
         date_trunc(coalesce(nullif(:'by', ''), 'week'), d.payment_date::timestamp)::date
             as week_start,
         d.payments,
-        d.amount,
+        case when nullif(:'in', '') is null then d.amount else d.amount * r.rate end as amount,
         t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_REFUND') as is_in
     from due as d
     inner join dim_currency as u on u.currency_id = d.currency_id
     inner join dim_payment_type as t on t.payment_type_id = d.payment_type_id
+    -- Without `in`, no rate is looked up.
+    left join lateral
+        exchange_rate_on(u.currency_code::text, nullif(:'in', ''), d.payment_date) as r
+        on nullif(:'in', '') is not null
 ),
 
 step as (
@@ -83,9 +90,10 @@ total as (
         currency_code,
         week_start,
         coalesce(sum(payments) filter (where is_in), 0) as payments_in,
-        coalesce(sum(amount) filter (where is_in), 0) as amount_in,
+        sum(amount) filter (where is_in) as amount_in,
         coalesce(sum(payments) filter (where not is_in), 0) as payments_out,
-        coalesce(sum(amount) filter (where not is_in), 0) as amount_out
+        sum(amount) filter (where not is_in) as amount_out,
+        sum(payments) filter (where amount is null) as payments_unconverted
     from directed
     group by currency_code, week_start
 ),
@@ -115,10 +123,14 @@ select
         and w.next_start - 1 <= coalesce(nullif(:'to', '')::date, 'infinity')
     )::boolean as is_complete,
     coalesce(t.payments_in, 0)::integer as payments_in,
-    coalesce(t.amount_in, 0)::numeric(20, 2) as amount_in,
+    case when t.payments_in > 0 then t.amount_in else 0 end::numeric(20, 2) as amount_in,
     coalesce(t.payments_out, 0)::integer as payments_out,
-    coalesce(t.amount_out, 0)::numeric(20, 2) as amount_out,
-    (coalesce(t.amount_in, 0) - coalesce(t.amount_out, 0))::numeric(20, 2) as amount_net
+    case when t.payments_out > 0 then t.amount_out else 0 end::numeric(20, 2) as amount_out,
+    (
+        case when t.payments_in > 0 then round(t.amount_in, 2) else 0 end
+        - case when t.payments_out > 0 then round(t.amount_out, 2) else 0 end
+    )::numeric(20, 2) as amount_net,
+    coalesce(t.payments_unconverted, 0)::integer as payments_unconverted
 from currency as y
 cross join week as w
 cross join clock as c

@@ -2,6 +2,7 @@ import {
   AGES,
   COMPARED,
   CONVERTED,
+  inOne,
   isWhole,
   nextStep,
   SCHEDULED,
@@ -14,9 +15,11 @@ export const EXPECTED_OTHERS: Record<string, string> = {
   p01_spend_by_week: WEEKLY({
     from: 'purchase',
     cover: 'purchase_cover',
-    columns: 'count(*) as orders, sum(item_quantity) as quantity, sum(amount) as amount',
+    columns: `count(*) as orders, sum(item_quantity) as quantity, ${inOne('amount')} as total,
+     count(*) filter (found is null) as left_out`,
     zeros: `ifnull(orders, 0) as orders, ifnull(quantity, 0) as quantity,
-     ifnull(amount, 0)::decimal(20, 2) as amount`,
+     if(ifnull(orders, 0) = 0, 0, total)::decimal(20, 2) as amount,
+     ifnull(left_out, 0) as orders_unconverted`,
   }),
   p02_biggest_suppliers: `
     select currency_code, counterparty_id, counterparty_legal_name as counterparty,
@@ -67,17 +70,22 @@ export const EXPECTED_OTHERS: Record<string, string> = {
   y02_next_payments: `
     ${SCHEDULED} where due > getvariable('today') order by due, payment_id limit 5`,
   y03_due_by_week: `
-    select * exclude (orders), amount_in - amount_out as amount_net from (${WEEKLY({
-      from: '(select * replace (due as day) from asked)',
-      cover: 'payment_cover',
-      columns: `count(*) as orders, count(*) filter (is_ours) as payments_in,
-       sum(payment_amount) filter (is_ours) as money_in,
+    select * exclude (orders, left_out), amount_in - amount_out as amount_net,
+        left_out as payments_unconverted from (${WEEKLY({
+          from: '(select * replace (due as day) from asked)',
+          cover: 'payment_cover',
+          columns: `count(*) as orders, count(*) filter (is_ours) as payments_in,
+       ${inOne('payment_amount', 'is_ours')} as money_in,
        count(*) filter (not is_ours) as payments_out,
-       sum(payment_amount) filter (not is_ours) as money_out`,
-      zeros: `ifnull(orders, 0) as orders,
-       ifnull(payments_in, 0) as payments_in, ifnull(money_in, 0)::decimal(20, 2) as amount_in,
-       ifnull(payments_out, 0) as payments_out, ifnull(money_out, 0)::decimal(20, 2) as amount_out`,
-    })}) order by 1, 2`,
+       ${inOne('payment_amount', 'not is_ours')} as money_out,
+       count(*) filter (found is null) as missing`,
+          zeros: `ifnull(orders, 0) as orders,
+       ifnull(payments_in, 0) as payments_in,
+       if(ifnull(payments_in, 0) = 0, 0, money_in)::decimal(20, 2) as amount_in,
+       ifnull(payments_out, 0) as payments_out,
+       if(ifnull(payments_out, 0) = 0, 0, money_out)::decimal(20, 2) as amount_out,
+       ifnull(missing, 0) as left_out`,
+        })}) order by 1, 2`,
   y04_overdue_by_age: `
     with owed as (
         select *, getvariable('today') - due as age, if(is_ours, 'in', 'out') as direction

@@ -152,8 +152,14 @@ export const WEEKLY = ({
   columns: string
   zeros: string
 }): string => `
-  with weekly as (select currency_code, ${stepOf('day')} as week_start, ${columns}
-      from ${from} group by all),
+  with placed as (
+      select o.* exclude (currency_code), if(getvariable('in_code') = '', 1, r.rate) as found,
+          if(getvariable('in_code') = '', o.currency_code, getvariable('in_code'))
+              as currency_code
+      from ${from} as o
+      left join rate_found as r on r.currency_code = o.currency_code and r.day = o.day),
+  weekly as (select currency_code, ${stepOf('day')} as week_start, ${columns}
+      from placed group by all),
   edge as (select min(week_start) as first_start, max(week_start) as last_start from weekly),
   week as (select distinct ${stepOf('unnest(generate_series(first_start, last_start, interval 1 day))')}
       as week_start from edge)
@@ -163,6 +169,14 @@ export const WEEKLY = ({
   from week cross join (select distinct currency_code from weekly) as c
   left join weekly using (currency_code, week_start)
   order by 1, 2`
+
+/**
+ * The sum of an amount in a step, exact in its own currency, otherwise at the rate of each row; null
+ * if no row has one. `which` chooses rows.
+ */
+export const inOne = (amount: string, which = 'true'): string => `case getvariable('in_code')
+    when '' then (sum(${amount}) filter (${which}))::decimal(20, 2)
+    else round(sum(${amount}::double * found) filter (${which}), 2)::decimal(20, 2) end`
 
 /** Condition that a step is over, that no filter cuts it, and that a cover holds all of it. */
 export function isWhole(cover: string, first: string): string {

@@ -2,6 +2,7 @@ import {
   COMPARED,
   CONVERTED,
   FIELDS,
+  inOne,
   isWhole,
   OF_CURRENCY_AND,
   stepOf,
@@ -27,9 +28,11 @@ export const EXPECTED_SALES: Record<string, string> = {
   s02_sales_by_week: WEEKLY({
     from: 'sale',
     cover: 'sale_cover',
-    columns: 'count(*) as orders, sum(units_sold) as units, sum(amount) as amount',
+    columns: `count(*) as orders, sum(units_sold) as units, ${inOne('amount')} as total,
+     count(*) filter (found is null) as left_out`,
     zeros: `ifnull(orders, 0) as orders, ifnull(units, 0) as units,
-     ifnull(amount, 0)::decimal(20, 2) as amount`,
+     if(ifnull(orders, 0) = 0, 0, total)::decimal(20, 2) as amount,
+     ifnull(left_out, 0) as orders_unconverted`,
   }),
   s03_best_designs: `
     select design_id, design_name, file_name, count(*) as orders, sum(units_sold) as units,

@@ -171,7 +171,7 @@ export async function askLake(
 /** The rate of each currency into the one asked for, as floating-point numbers. Only francs cross. */
 const RATE_FOUND = `
   with day as (
-      select unnest(generate_series(date '2020-12-01', date '2027-01-10', interval 1 day))::date as day),
+      select unnest(generate_series(date '2020-12-01', date '2027-06-30', interval 1 day))::date as day),
   quoted as (
       select day, base, quote, max(rate_date) as rate_date,
           arg_max(rate, rate_date)::double as rate, arg_max(source, rate_date) as source

@@ -1,5 +1,7 @@
 import type { Answer } from '../../../platform/presentation/answer.ts'
 import type { Row } from '../../../platform/presentation/cursor.ts'
+import type { LeftOut } from '../../../platform/project/dashboard.ts'
+import { formatNumber } from '../../format.ts'
 
 /** An answer whose cells are read by the names of its columns. */
 export interface AnswerTable {
@@ -9,6 +11,8 @@ export interface AnswerTable {
   text(row: Row, column: string): string
   /** The cell as a floating-point number, 0 for null. Throws if there is no such column. */
   number(row: Row, column: string): number
+  /** The cell as a floating-point number. Throws if there is no such column. */
+  amount(row: Row, column: string): number | null
   /** The cells of several columns, joined by spaces. */
   label(row: Row, columns: readonly string[]): string
 }
@@ -27,6 +31,7 @@ export function tableOf({ columns, rows }: Pick<Answer, 'columns' | 'rows'>): An
     has: (column) => places.has(column),
     text,
     number: (row, column) => Number(row[placeOf(column)] ?? 0),
+    amount: (row, column) => (text(row, column) === '' ? null : Number(text(row, column))),
     label: (row, columnNames) => columnNames.map((column) => text(row, column)).join(' '),
   }
 }
@@ -39,4 +44,12 @@ export function splitTable(table: AnswerTable, by: string): { name: string; tabl
     groups.set(name, [...(groups.get(name) ?? []), row])
   }
   return [...groups].map(([name, rows]) => ({ name, table: { ...table, rows } }))
+}
+
+/** How many things of the rows have no rate, as ` · 3 orders left out: no rate`. Empty if all have. */
+export function sayLeftOut({ rows, number }: AnswerTable, leftOut: LeftOut | undefined): string {
+  if (leftOut === undefined) return ''
+  const count = rows.reduce((sum, row) => sum + number(row, leftOut.column), 0)
+  const thing = leftOut.things.replace(/s$/, '')
+  return count === 0 ? '' : ` · ${formatNumber(count, thing, leftOut.things)} left out: no rate`
 }

@@ -1,6 +1,7 @@
 import type { EChartsOption } from 'echarts'
 import type { DivergingChart } from '../../../platform/project/dashboard.ts'
 import { formatNumber, formatShortDay, roundNumber } from '../../format.ts'
+import { sayLeftOut } from './answer-table.ts'
 import {
   amountAxis,
   baseOption,
@@ -18,8 +19,9 @@ import { formatInUnit } from './units.ts'
 export interface DivergingPlot extends PlotFrame {
   readonly kind: 'diverging'
   readonly labels: readonly string[]
-  readonly in: readonly number[]
-  readonly out: readonly number[]
+  /** Null if an amount is unknown. */
+  readonly in: readonly (number | null)[]
+  readonly out: readonly (number | null)[]
   /** What people call `in` and `out`. */
   readonly names: readonly [string, string]
   /** For steps along a time axis, whether each is whole. Undefined for rows below each other. */
@@ -32,17 +34,18 @@ export function plotDiverging(
   source: PlotSource,
 ): UnnamedPlot<DivergingPlot> {
   const { table, labels } = source
-  const { text, number } = table
+  const { text, amount } = table
   const { complete } = chart
   const shown = table.rows.slice(0, chart.limit)
   const { step } = chart
   const names: readonly [string, string] = [labels(chart.in), labels(chart.out)]
-  const amountsIn = shown.map((row) => number(row, chart.in))
-  const amountsOut = shown.map((row) => number(row, chart.out))
+  const amountsIn = shown.map((row) => amount(row, chart.in))
+  const amountsOut = shown.map((row) => amount(row, chart.out))
   const [sayIn, sayOut] = [
     `${names[0].toLowerCase()} ${sumOf(amountsIn)}`,
     `${names[1].toLowerCase()} ${sumOf(amountsOut)}`,
   ]
+  const left = sayLeftOut({ ...table, rows: shown }, chart.leftOut)
   return {
     kind: 'diverging',
     labels: shown.map((row) => {
@@ -59,14 +62,14 @@ export function plotDiverging(
       shown.map((row) => [row]),
       source,
     ),
-    aside: `${sayIn} · ${sayOut}`,
-    sentence: `${sayIn}, ${sayOut}, in ${formatNumber(shown.length, step ?? 'row')}.`,
+    aside: `${sayIn} · ${sayOut}${left}`,
+    sentence: `${sayIn}, ${sayOut}, in ${formatNumber(shown.length, step ?? 'row')}${left}.`,
     heightPx: step === undefined ? rowsHeightPx(shown.length) : 240,
   }
 }
 
-function sumOf(values: readonly number[]): string {
-  return roundNumber(values.reduce((total, value) => total + value, 0))
+function sumOf(values: readonly (number | null)[]): string {
+  return roundNumber(values.reduce<number>((total, value) => total + (value ?? 0), 0))
 }
 
 /**
@@ -107,9 +110,9 @@ export function divergingOption(plot: DivergingPlot, theme: Theme): EChartsOptio
 }
 
 function bothSeries(plot: DivergingPlot, theme: Theme) {
-  const barsOf = (values: readonly number[], sign: 1 | -1) =>
+  const barsOf = (values: readonly (number | null)[], sign: 1 | -1) =>
     values.map((value, place) => ({
-      value: value * sign,
+      value: value === null ? '-' : value * sign,
       itemStyle: { opacity: plot.complete?.[place] === false ? 0.5 : 1 },
     }))
   const [nameIn, nameOut] = plot.names

@@ -1,6 +1,7 @@
 import type { EChartsOption } from 'echarts'
 import type { LinesChart } from '../../../platform/project/dashboard.ts'
 import { formatShortDay, formatStep, roundNumber, roundRate } from '../../format.ts'
+import { sayLeftOut } from './answer-table.ts'
 import { amountAxis, baseOption, endRoomPx, timeAxis } from './axes.ts'
 import { leadsOf, type PlotFrame, type PlotSource, STANDING_PX, type UnnamedPlot } from './plot.ts'
 import { textStyle, type Theme } from './theme.ts'
@@ -10,7 +11,8 @@ import { formatInUnit, isCurrency } from './units.ts'
 export interface LinesPlot extends PlotFrame {
   readonly kind: 'lines'
   readonly labels: readonly string[]
-  readonly values: readonly number[]
+  /** Null if a value is unknown. */
+  readonly values: readonly (number | null)[]
   /** Whether the step at the same place is whole. */
   readonly complete: readonly boolean[]
   /** Values are written to five digits, and the axis does not begin at zero. */
@@ -20,12 +22,15 @@ export interface LinesPlot extends PlotFrame {
 /** Plots a line from rows, one a step. Throws what `AnswerTable` throws. */
 export function plotLines(chart: LinesChart, source: PlotSource): UnnamedPlot<LinesPlot> {
   const { table, labels, withCurrency } = source
-  const { rows, text, number } = table
+  const { rows, text, amount } = table
   const { step, isRate = false } = chart
   const round = (value: number): string =>
     withCurrency(isRate ? roundRate(value) : roundNumber(value))
-  const values = rows.map((row) => number(row, chart.y))
-  const complete = rows.map((row) => text(row, chart.complete) === 't')
+  const values = rows.map((row) => amount(row, chart.y))
+  const complete = rows.map(
+    (row, place) => text(row, chart.complete) === 't' && values[place] !== null,
+  )
+  const left = sayLeftOut(table, chart.leftOut)
   const plot = {
     kind: 'lines' as const,
     labels: rows.map((row) => formatShortDay(text(row, chart.x), step)),
@@ -42,9 +47,10 @@ export function plotLines(chart: LinesChart, source: PlotSource): UnnamedPlot<Li
   const first = whole[0]
   const last = whole.at(-1)
   if (first === undefined || last === undefined) {
-    const aside = `no whole ${step} yet`
-    const sentence = `${aside}; the last one stands at ${round(values.at(-1) ?? 0)}.`
-    return { ...plot, aside, sentence }
+    const newest = values.findLast((value) => value !== null)
+    const aside = newest === undefined ? 'nothing has a rate' : `no whole ${step} yet`
+    const rest = newest === undefined ? '' : `; the last one stands at ${round(newest)}`
+    return { ...plot, aside: `${aside}${left}`, sentence: `${aside}${rest}${left}.` }
   }
   const say = (place: number): string =>
     `${round(values[place] ?? 0)} ${formatStep(text(rows[place] ?? [], chart.x), step)}`
@@ -53,8 +59,8 @@ export function plotLines(chart: LinesChart, source: PlotSource): UnnamedPlot<Li
   )
   return {
     ...plot,
-    aside: `${round(values[last] ?? 0)} last whole ${step}`,
-    sentence: `${labels(chart.y).toLowerCase()} by ${step}, from ${say(first)} to ${say(last)}; the most was ${say(peak)}.`,
+    aside: `${round(values[last] ?? 0)} last whole ${step}${left}`,
+    sentence: `${labels(chart.y).toLowerCase()} by ${step}, from ${say(first)} to ${say(last)}; the most was ${say(peak)}${left}.`,
   }
 }
 
@@ -101,7 +107,7 @@ function wholeSeries(plot: LinesPlot, theme: Theme) {
     name: valueName,
     tooltip: { valueFormatter: (_: unknown, place: number) => sayPoint(plot, place) },
     data: values.map((value, place) => {
-      if (complete[place] !== true) return '-'
+      if (complete[place] !== true || value === null) return '-'
       if (place !== last) return value
       return { value, symbolSize: 7, label: endLabel(values, { place, round, theme }) }
     }),
@@ -132,7 +138,7 @@ function partSeries({ values, complete }: LinesPlot, theme: Theme) {
   return {
     type: 'line' as const,
     name: 'in part',
-    data: values.map((value, place) => (isDashed(place) ? value : '-')),
+    data: values.map((value, place) => (isDashed(place) ? (value ?? '-') : '-')),
     symbol: 'emptyCircle',
     symbolSize: (_: unknown, { dataIndex }: { dataIndex: number }) =>
       complete[dataIndex] === false ? 5 : 0,
@@ -144,11 +150,11 @@ function partSeries({ values, complete }: LinesPlot, theme: Theme) {
 
 /** A value that the line does not cross: beneath it if a neighbour is higher. */
 function endLabel(
-  values: readonly number[],
+  values: LinesPlot['values'],
   { place, round, theme }: { place: number; round: (value: number) => string; theme: Theme },
 ) {
   const value = values[place] ?? 0
-  const isLower = [values[place - 1], values[place + 1]].some((other = 0) => other > value)
+  const isLower = [values[place - 1], values[place + 1]].some((other) => (other ?? 0) > value)
   return {
     show: true,
     position: isLower ? ('bottom' as const) : ('top' as const),

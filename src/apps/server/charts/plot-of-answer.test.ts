@@ -158,6 +158,32 @@ describe('plotsOf()', () => {
     expect(parts.plots[0]?.aside).toBe('first 1 of 2')
   })
 
+  it('leaves a gap at an amount without any rate, and says how many things have none', () => {
+    const leftOut = { column: 'n', things: 'orders' }
+    const chart = { split: 'c', complete: 'ok', step: 'week', leftOut } as const
+    const rows = ['GBP 2026-01-05 t - 0 2', 'GBP 2026-01-12 t 30 1 1', 'GBP 2026-01-19 t 20 2 0']
+    const lines = draw({ ...chart, kind: 'lines', x: 'w', y: 'a' }, 'c w ok a b n', rows)
+    expect(valuesOf(lines.options[0]!)[0]).toEqual(['-', 30, 20])
+    expect(lines.plots[0]?.aside).toBe('20 last whole week · 3 orders left out: no rate')
+    expect(lines.plots[0]?.sentence).toContain('from 30 in the week of 2026-01-12')
+    expect(lines.plots[0]?.sentence).toMatch(/ · 3 orders left out: no rate\.$/)
+    const none = draw({ ...chart, kind: 'lines', x: 'w', y: 'a' }, 'c w ok a n', [
+      'GBP 2026-01-05 t - 1',
+    ])
+    expect(none.plots[0]?.sentence).toBe('GBP: nothing has a rate · 1 order left out: no rate.')
+    const bars = { ...chart, kind: 'diverging', label: 'w', in: 'a', out: 'b' } as const
+    const sides = draw(bars, 'c w ok a b n', rows)
+    expect(valuesOf(sides.options[0]!)).toEqual([
+      ['-', 30, 20],
+      [-0, -1, -2],
+    ])
+    expect(sides.plots[0]?.aside).toBe('a 50 · b 3 · 3 orders left out: no rate')
+    const all = draw({ ...chart, kind: 'lines', x: 'w', y: 'a' }, 'c w ok a n', [
+      'GBP 2026-01-05 t 1 0',
+    ])
+    expect(all.plots[0]?.aside).toBe('1 last whole week')
+  })
+
   it.each([
     ['day', '3 Aug', '4 Aug', 'on 3 Aug 2026', 'on 4 Aug 2026'],
     ['month', 'Aug 26', 'Aug 26', 'in August 2026', 'in August 2026'],

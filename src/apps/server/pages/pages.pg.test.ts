@@ -308,6 +308,28 @@ describe('the pages', () => {
       expect(text).not.toContain('class="failure"')
     })
 
+    it('draw one chart in it, in place of one a currency, and say what has no rate', async () => {
+      const ask = asker()
+      for (const [path, question] of [
+        ['/sales', 's02_sales_by_week'],
+        ['/purchases', 'p01_spend_by_week'],
+        ['/payments', 'y03_due_by_week'],
+      ] as const) {
+        const asked = (await ask(`${path}?period=all&in=GBP`)).text
+        const drawings = (page: string) =>
+          page
+            .slice(page.indexOf(`id="h-${question}"`))
+            .split('</section>')[0]
+            ?.match(/class="drawing"/g)?.length
+        expect(drawings(asked), path).toBe(1)
+        expect(drawings((await ask(`${path}?period=all`)).text), path).toBe(3)
+        expect(panelOf(asked, question)).toContain('all in GBP, at each day’s rate')
+        // Euro have no rate.
+        expect(panelOf(asked, question)).toMatch(/\d (orders?|payments?) left out: no rate/)
+        expect(asked).toMatch(new RegExp(`href="/questions/${question}\\.csv\\?[^"]*in=GBP`))
+      }
+    })
+
     it('show it on every page with amounts, for payments to finance only', async () => {
       for (const [path, question] of Object.entries({
         '/': 's16_sales_in_one_currency',

@@ -35,6 +35,7 @@ export function renderPanel(options: PanelOptions): Markup {
   return html`<section class="panel ${panel.wide === true ? 'wide' : ''}" aria-labelledby="h-${id}">
     <div class="panel-head">
       <h2 id="h-${id}">${panel.title ?? question.title}</h2>
+      ${renderConverted(panel, { question, selection })}
       ${renderIgnored(question, { selection, dashboard })}
     </div>
     ${panel.note === undefined ? '' : html`<p class="note">${panel.note}</p>`}
@@ -93,6 +94,16 @@ export function paramsFor(question: Question, { filters }: Selection): Record<st
 }
 
 type Shown = Pick<PanelOptions, 'selection' | 'dashboard'>
+
+/** Says that the amounts are in the one currency that the page asks for, if the question can do so. */
+function renderConverted(
+  { needs }: Panel,
+  { question, selection }: Pick<PanelOptions, 'question' | 'selection'>,
+): Markup {
+  const into = selection.params['in']
+  if (into === undefined || needs === 'in' || !question.filters.includes('in')) return html``
+  return html`<p class="scope">all in ${into}, at each day’s rate</p>`
+}
 
 /** Names the filters that are set and that the question does not know. */
 function renderIgnored(question: Question, { selection, dashboard }: Shown): Markup {

@@ -25,6 +25,12 @@ export const STEP_BY_STEP = {
   step: 'week',
 } as const satisfies LinesChart
 
+/** The same, converted into one currency if the page asks for one. */
+export const AMOUNTS_STEP_BY_STEP = {
+  ...STEP_BY_STEP,
+  leftOut: { column: 'orders_unconverted', things: 'orders' },
+} as const satisfies LinesChart
+
 /** A panel of amounts in one currency: shown once the filter *In one currency* is set. */
 export const IN_ONE_CURRENCY = { needs: 'in', wide: true } as const satisfies Partial<Panel>
 

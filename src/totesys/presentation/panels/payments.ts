@@ -77,6 +77,7 @@ export const dueByWeek = {
     out: 'amount_out',
     step: 'week',
     complete: 'is_complete',
+    leftOut: { column: 'payments_unconverted', things: 'payments' },
   },
 } satisfies Panel
 

@@ -1,5 +1,10 @@
 import type { Panel } from '../../../platform/project/dashboard.ts'
-import { AGAINST_BEFORE, IN_ONE_CURRENCY, ORDERS_IN_ONE_CURRENCY, STEP_BY_STEP } from './amounts.ts'
+import {
+  AGAINST_BEFORE,
+  IN_ONE_CURRENCY,
+  ORDERS_IN_ONE_CURRENCY,
+  AMOUNTS_STEP_BY_STEP,
+} from './amounts.ts'
 
 export const purchasesByCurrency = {
   question: 'overview_purchases',
@@ -25,7 +30,7 @@ export const spendByWeek = {
     span: { column: 'week_start', step: 'week' },
   },
   wide: true,
-  chart: STEP_BY_STEP,
+  chart: AMOUNTS_STEP_BY_STEP,
 } satisfies Panel
 
 export const biggestSuppliers = {
