@@ -1,9 +1,10 @@
 import type { ResultColumn, Row } from '../../../platform/presentation/cursor.ts'
 import type { Question } from '../../../platform/presentation/question.ts'
-import type { Dashboard, Lead, List, Panel } from '../../../platform/project/dashboard.ts'
+import type { Dashboard, Lead, List, Panel, TimeStep } from '../../../platform/project/dashboard.ts'
 import { tableOf } from '../charts/answer-table.ts'
 import { parameterNamesOf } from './filters.ts'
 import { type AnyFilter, linkTo, type Selection } from './selection.ts'
+import { stepAsked } from './steps.ts'
 
 /** The address of a list. */
 export function listPath({ name }: Pick<List, 'name'>): string {
@@ -67,8 +68,9 @@ interface LeadOptions {
  * Throws if the panel names a column that the answer does not have.
  */
 export function readLead(options: LeadOptions): PanelLead | undefined {
-  const { panel, columns, selection, dashboard } = options
-  const { to, set = {}, span } = panel.leads
+  const { panel, question, columns, selection, dashboard } = options
+  const { to, span } = panel.leads
+  const set = setBy(options)
   const [path = ''] = to.split('?')
   const known = parametersOf(path, dashboard) ?? []
   if (selection.params['as_of'] !== undefined && known.length > 0 && !known.includes('as_of')) {
@@ -81,7 +83,9 @@ export function readLead(options: LeadOptions): PanelLead | undefined {
   const paramsOf = (row: Row): Params => ({
     ...Object.fromEntries(kept),
     ...filled(Object.entries(set).map(([name, column]) => [name, text(row, column)])),
-    ...(span === undefined ? {} : spanOf(text(row, span.column), span.step, carried)),
+    ...(span === undefined
+      ? {}
+      : spanOf(text(row, span.column), stepAsked(question, selection) ?? span.step, carried)),
   })
   const isList = dashboard.lists?.some((list) => listPath(list) === path) === true
   return {
@@ -109,6 +113,15 @@ export function columnsOf({ to, set = {}, span }: Lead): readonly string[] {
 
 type Params = Readonly<Record<string, string>>
 
+/** The parameters that come from a row. Rows of a chart in one currency are from every currency. */
+function setBy({ panel: { leads, chart }, selection }: LeadOptions): Params {
+  const isConverted = 'leftOut' in chart && (selection.filters['in'] ?? '') !== ''
+  const split = isConverted && 'split' in chart ? chart.split : undefined
+  return Object.fromEntries(
+    Object.entries(leads.set ?? {}).filter(([, column]) => column !== split),
+  )
+}
+
 /** The filters of the page that the question follows. */
 function carriedBy({ panel, question, selection }: LeadOptions): Params {
   const { filters, params } = selection
@@ -126,12 +139,14 @@ function filled(entries: readonly (readonly [string, string])[]): Record<string,
   return Object.fromEntries(entries.filter(([, value]) => value !== ''))
 }
 
-/** The days of a week or month that are in the period of the page. */
-function spanOf(first: string, step: 'week' | 'month', carried: Params): Params {
+const MONTHS = { month: 1, quarter: 3, year: 12 } as const
+
+/** The days of a step of time that are in the period of the page. */
+function spanOf(first: string, step: TimeStep, carried: Params): Params {
   if (first === '') return {}
   const end = new Date(`${first}T00:00:00Z`)
   if (step === 'week') end.setUTCDate(end.getUTCDate() + 6)
-  else end.setUTCMonth(end.getUTCMonth() + 1, 0)
+  else if (step !== 'day') end.setUTCMonth(end.getUTCMonth() + MONTHS[step], 0)
   const last = end.toISOString().slice(0, 10)
   const { from = first, to = last } = carried
   return { from: from > first ? from : first, to: to < last ? to : last }

@@ -304,6 +304,9 @@ describe('the pages', () => {
       expect(card).toContain('source &lt;i&gt;a bank&lt;/i&gt;')
       expect(card).toMatch(/\d+ orders not converted: no rate/)
       expect(text).toContain('id="h-r01_rates"')
+      // What is drawn in one currency is made from orders in all of them.
+      expect(markupOf(text, 's02_sales_by_week')).toContain('/list/sales_order?from=')
+      expect(markupOf(text, 's02_sales_by_week')).not.toContain('currency=')
       expect(text).not.toContain('not filtered by in one currency')
       expect(text).not.toContain('class="failure"')
     })
@@ -508,6 +511,9 @@ describe('the pages', () => {
     const span = (from: string, to: string): string => `from=${from}&amp;to=${to}&amp;currency=GBP`
     const sunday = laterDay(monday, 6)
     expect(markupOf(week.text, 's02_sales_by_week')).toContain(span(monday, sunday))
+    const { text: years } = await asker()('/sales?period=all&by=year&currency=GBP')
+    const year = monday.slice(0, 4)
+    expect(markupOf(years, 's02_sales_by_week')).toContain(span(`${year}-01-01`, `${year}-12-31`))
     const tuesday = laterDay(monday, 1)
     const part = await asker()(`/sales?from=${tuesday}&to=${tuesday}&currency=GBP`)
     expect(markupOf(part.text, 's02_sales_by_week')).not.toContain(`from=${monday}`)

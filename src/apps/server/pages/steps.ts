@@ -21,11 +21,19 @@ interface StepContext {
   readonly page: Page
 }
 
+/** The step that the filter names, if the question knows that filter. */
+export function stepAsked(
+  question: Pick<Question, 'filters'>,
+  { filters }: Selection,
+): TimeStep | undefined {
+  const step = TIME_STEPS.find((each) => each === filters[BY])
+  return question.filters.includes(BY) ? step : undefined
+}
+
 /** The chart with the step that the filter names, if its question knows that filter. */
 export function withStep(chart: DrawnChart, { question, selection }: StepContext): DrawnChart {
-  const step = TIME_STEPS.find((each) => each === selection.filters[BY])
-  if (step === undefined || !question.filters.includes(BY)) return chart
-  return 'step' in chart ? { ...chart, step } : chart
+  const step = stepAsked(question, selection)
+  return step !== undefined && 'step' in chart ? { ...chart, step } : chart
 }
 
 function stepOf(chart: DrawnChart): TimeStep | undefined {
