@@ -1,6 +1,6 @@
 /** How the command line and the pages write values. Only the functions named `round…` round. */
 
-import type { TimeStep } from '../platform/project/dashboard.ts'
+import type { TimeStep } from '../platform/project/chart.ts'
 
 /** Before every third digit from the end, except the first digit. */
 const THOUSANDS = /\B(?=(\d{3})+$)/g

@@ -1,9 +1,5 @@
-import {
-  type Dashboard,
-  type Filter,
-  type Page,
-  TIME_STEPS,
-} from '../../platform/project/dashboard.ts'
+import { TIME_STEPS } from '../../platform/project/chart.ts'
+import type { Dashboard, Filter, Page } from '../../platform/project/dashboard.ts'
 import { labels, links, units, unlisted } from './columns.ts'
 import { lists } from './lists/lists.ts'
 import { rates } from './panels/amounts.ts'

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ask } from '../../../test/support/questions/ask.ts'
 import type { AnsweredRow } from '../../../test/support/questions/lake.ts'
 import { FIRST, NEWEST, openYears, type Years } from '../../../test/support/questions/years.ts'
-import { TIME_STEPS } from '../../platform/project/dashboard.ts'
+import { TIME_STEPS } from '../../platform/project/chart.ts'
 
 type Filters = Record<string, string>
 

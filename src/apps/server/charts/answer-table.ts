@@ -1,6 +1,6 @@
 import type { Answer } from '../../../platform/presentation/answer.ts'
 import type { Row } from '../../../platform/presentation/cursor.ts'
-import type { LeftOut } from '../../../platform/project/dashboard.ts'
+import type { LeftOut } from '../../../platform/project/chart.ts'
 import { formatNumber } from '../../format.ts'
 
 /** An answer whose cells are read by the names of its columns. */

@@ -1,7 +1,7 @@
 import type { EChartsOption } from 'echarts'
 import type { Row } from '../../../platform/presentation/cursor.ts'
 import { addDecimals } from '../../../platform/presentation/decimal.ts'
-import type { BarsChart } from '../../../platform/project/dashboard.ts'
+import type { BarsChart } from '../../../platform/project/chart.ts'
 import { roundNumber } from '../../format.ts'
 import type { AnswerTable } from './answer-table.ts'
 import { baseOption, lyingAxes } from './axes.ts'

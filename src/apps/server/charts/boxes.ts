@@ -1,5 +1,5 @@
 import type { EChartsOption } from 'echarts'
-import type { BoxesChart } from '../../../platform/project/dashboard.ts'
+import type { BoxesChart } from '../../../platform/project/chart.ts'
 import { amountAxis, baseOption, lyingAxes, tooltip } from './axes.ts'
 import { leadsOf, type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
 import { mix, type Theme } from './theme.ts'

@@ -1,5 +1,5 @@
 import type { EChartsOption } from 'echarts'
-import type { DivergingChart } from '../../../platform/project/dashboard.ts'
+import type { DivergingChart } from '../../../platform/project/chart.ts'
 import { formatNumber, formatShortDay, roundNumber } from '../../format.ts'
 import { sayLeftOut } from './answer-table.ts'
 import {

@@ -1,7 +1,7 @@
 import type { EChartsOption } from 'echarts'
 import type { Answer } from '../../../platform/presentation/answer.ts'
 import type { Row } from '../../../platform/presentation/cursor.ts'
-import type { DumbbellChart } from '../../../platform/project/dashboard.ts'
+import type { DumbbellChart } from '../../../platform/project/chart.ts'
 import { formatDay, roundNumber } from '../../format.ts'
 import { tableOf } from './answer-table.ts'
 import { baseOption, legend, lyingAxes, tooltip } from './axes.ts'

@@ -1,5 +1,5 @@
 import type { EChartsOption } from 'echarts'
-import type { HeatmapChart } from '../../../platform/project/dashboard.ts'
+import type { HeatmapChart } from '../../../platform/project/chart.ts'
 import { roundNumber } from '../../format.ts'
 import { baseOption, tooltip } from './axes.ts'
 import type { PlotFrame, PlotSource, UnnamedPlot } from './plot.ts'

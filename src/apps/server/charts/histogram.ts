@@ -1,5 +1,5 @@
 import type { EChartsOption } from 'echarts'
-import type { HistogramChart } from '../../../platform/project/dashboard.ts'
+import type { HistogramChart } from '../../../platform/project/chart.ts'
 import { roundNumber } from '../../format.ts'
 import type { AnswerTable } from './answer-table.ts'
 import { amountAxis, baseOption } from './axes.ts'

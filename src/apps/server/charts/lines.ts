@@ -1,5 +1,5 @@
 import type { EChartsOption } from 'echarts'
-import type { LinesChart } from '../../../platform/project/dashboard.ts'
+import type { LinesChart } from '../../../platform/project/chart.ts'
 import { formatShortDay, formatStep, roundNumber, roundRate } from '../../format.ts'
 import { sayLeftOut } from './answer-table.ts'
 import { amountAxis, baseOption, endRoomPx, timeAxis } from './axes.ts'

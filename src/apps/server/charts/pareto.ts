@@ -1,5 +1,5 @@
 import type { EChartsOption } from 'echarts'
-import type { ParetoChart } from '../../../platform/project/dashboard.ts'
+import type { ParetoChart } from '../../../platform/project/chart.ts'
 import { formatRatio, roundNumber } from '../../format.ts'
 import { baseOption, lyingAxes } from './axes.ts'
 import { leadsOf, type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'

@@ -4,8 +4,8 @@ import type {
   Chart,
   ConversionChart,
   TableChart,
-  Unit,
-} from '../../../platform/project/dashboard.ts'
+} from '../../../platform/project/chart.ts'
+import type { Unit } from '../../../platform/project/dashboard.ts'
 import { type AnswerTable, splitTable, tableOf } from './answer-table.ts'
 import { plotBars } from './bars.ts'
 import { plotBoxes } from './boxes.ts'

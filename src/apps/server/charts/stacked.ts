@@ -1,5 +1,5 @@
 import type { EChartsOption } from 'echarts'
-import type { StackedChart } from '../../../platform/project/dashboard.ts'
+import type { StackedChart } from '../../../platform/project/chart.ts'
 import { formatNumber, formatShortDay, roundNumber } from '../../format.ts'
 import type { AnswerTable } from './answer-table.ts'
 import { amountAxis, baseOption, legendBesideOrBelow, timeAxis } from './axes.ts'

@@ -1,5 +1,5 @@
 import type { EChartsOption } from 'echarts'
-import type { WaterfallChart } from '../../../platform/project/dashboard.ts'
+import type { WaterfallChart } from '../../../platform/project/chart.ts'
 import { roundNumber } from '../../format.ts'
 import { amountAxis, baseOption } from './axes.ts'
 import type { PlotFrame, PlotSource, UnnamedPlot } from './plot.ts'

@@ -1,7 +1,8 @@
 import { html } from 'hono/html'
 import type { Answer } from '../../../platform/presentation/answer.ts'
 import type { ResultColumn, Row } from '../../../platform/presentation/cursor.ts'
-import type { Dashboard, TableChart } from '../../../platform/project/dashboard.ts'
+import type { TableChart } from '../../../platform/project/chart.ts'
+import type { Dashboard } from '../../../platform/project/dashboard.ts'
 import { formatCount, formatDecimal, formatMomentUtc, formatShare } from '../../format.ts'
 import type { Markup } from '../markup.ts'
 

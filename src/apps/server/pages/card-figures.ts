@@ -1,7 +1,7 @@
 import type { Answer } from '../../../platform/presentation/answer.ts'
 import { addDecimals } from '../../../platform/presentation/decimal.ts'
 import type { Row } from '../../../platform/presentation/cursor.ts'
-import type { CardsChart, ConversionChart } from '../../../platform/project/dashboard.ts'
+import type { CardsChart, ConversionChart } from '../../../platform/project/chart.ts'
 import { formatCount, formatDay, formatDecimal, formatRatio } from '../../format.ts'
 import { type AnswerTable, tableOf } from '../charts/answer-table.ts'
 

@@ -1,6 +1,6 @@
 import { html } from 'hono/html'
 import type { Answer } from '../../../platform/presentation/answer.ts'
-import type { CardsChart, ConversionChart } from '../../../platform/project/dashboard.ts'
+import type { CardsChart, ConversionChart } from '../../../platform/project/chart.ts'
 import { formatDecimal } from '../../format.ts'
 import type { Markup } from '../markup.ts'
 import { type CardsOptions, cardsOf, conversionOf, type Delta } from './card-figures.ts'

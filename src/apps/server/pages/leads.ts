@@ -1,6 +1,7 @@
 import type { ResultColumn, Row } from '../../../platform/presentation/cursor.ts'
 import type { Question } from '../../../platform/presentation/question.ts'
-import type { Dashboard, Lead, List, Panel, TimeStep } from '../../../platform/project/dashboard.ts'
+import type { TimeStep } from '../../../platform/project/chart.ts'
+import type { Dashboard, Lead, List, Panel } from '../../../platform/project/dashboard.ts'
 import { tableOf } from '../charts/answer-table.ts'
 import { parameterNamesOf } from './filters.ts'
 import { type AnyFilter, linkTo, type Selection } from './selection.ts'

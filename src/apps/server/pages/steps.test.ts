@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { LinesChart, StackedChart } from '../../../platform/project/dashboard.ts'
+import type { LinesChart, StackedChart } from '../../../platform/project/chart.ts'
 import type { DrawnChart } from '../charts/plot-of-answer.ts'
 import { isCrowded, renderCrowded, withStep } from './steps.ts'
 

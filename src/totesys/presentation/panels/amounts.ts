@@ -1,9 +1,5 @@
-import type {
-  CardsChart,
-  ConversionChart,
-  LinesChart,
-  Panel,
-} from '../../../platform/project/dashboard.ts'
+import type { CardsChart, ConversionChart, LinesChart } from '../../../platform/project/chart.ts'
+import type { Panel } from '../../../platform/project/dashboard.ts'
 
 /** A card a currency, compared with the period before. */
 export const AGAINST_BEFORE = {
