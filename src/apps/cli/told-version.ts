@@ -1,9 +1,8 @@
-import { subtract } from '../../platform/presentation/decimal.ts'
 import type { FactVersion } from '../../platform/presentation/history.ts'
 import type { Names } from '../../platform/presentation/names.ts'
 import { totalOf } from '../../platform/presentation/worth.ts'
 import type { Fact } from '../../platform/project/model.ts'
-import { formatDecimal } from '../format.ts'
+import { formatDecimal, formatDifference } from '../format.ts'
 
 /** What is needed to tell versions of a fact. */
 export interface TellingContext {
@@ -71,9 +70,8 @@ function tellTotal(
 }
 
 function tellDifference(now: string | undefined, then: string | undefined): string {
-  const difference = subtract(now, then)
-  if (difference === undefined) return ''
-  return ` (${difference.startsWith('-') ? '' : '+'}${formatDecimal(difference)})`
+  const difference = formatDifference(now, then)
+  return difference === '' ? '' : ` (${difference})`
 }
 
 type Place = TellingContext & { readonly column: string }

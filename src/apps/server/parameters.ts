@@ -121,7 +121,8 @@ function isMoment(text: string): boolean {
   return isDay(text.slice(0, 10)) && (time === '' || TIME.test(time))
 }
 
-function isDay(text: string): boolean {
+/** Whether a text is a day that exists, as `YYYY-MM-DD`. */
+export function isDay(text: string): boolean {
   if (!/^\d{4}-\d\d-\d\d$/.test(text) || text.startsWith('0000')) return false
   const day = new Date(`${text}T00:00:00Z`)
   return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(text)

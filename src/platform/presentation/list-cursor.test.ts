@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type CursorScope, cursorOf, placeIn } from './list-cursor.ts'
+import { sealPlace } from './sealed-place.ts'
 
 const scope: CursorScope = {
   list: { name: 'orders' },
@@ -44,6 +45,9 @@ describe('placeIn()', () => {
       Buffer.from(text.replace('"7"', '"8"')).toString('base64url'),
       Buffer.from(`${text.slice(0, 12)} [1`).toString('base64url'),
       `${cursor}=`,
+      sealPlace({ isBefore: true, value: '1' }, []),
+      sealPlace({ isBefore: 'no', value: '1', key: '7' }, []),
+      sealPlace(null, []),
     ]) {
       expect(placeIn(other, scope), other).toBe('not a cursor')
     }

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
-import type { Filters } from './question.ts'
 import type { List, Sort } from '../project/dashboard.ts'
 import type { RowPlace } from './list.ts'
+import type { Filters } from './question.ts'
+import { inOneOrder, openPlace, sealPlace } from './sealed-place.ts'
 
 /** What a cursor holds for: one list, in one order, with these filters. */
 export interface CursorScope {
@@ -10,13 +10,9 @@ export interface CursorScope {
   readonly filters: Filters
 }
 
-/**
- * A place as text for an address. It is opaque to callers and says nothing but a place in rows that
- * they may read.
- */
+/** A place in a list as text for an address, as `sealPlace` makes it. */
 export function cursorOf({ isBefore, value, key }: RowPlace, scope: CursorScope): string {
-  const place = JSON.stringify([hashOf(scope), isBefore, value, key])
-  return Buffer.from(`${digest(place)} ${place}`).toString('base64url')
+  return sealPlace({ isBefore, value, key }, partsOf(scope))
 }
 
 /**
@@ -27,20 +23,15 @@ export function placeIn(
   cursor: string,
   scope: CursorScope,
 ): RowPlace | 'not a cursor' | 'other list' {
-  const text = Buffer.from(cursor, 'base64url').toString()
-  const [, sum, place = ''] = /^(\S{12}) (\[.*\])$/s.exec(text) ?? []
-  const isOurs = sum === digest(place) && Buffer.from(text).toString('base64url') === cursor
-  if (!isOurs) return 'not a cursor'
-  const [hash, isBefore, value, key] = JSON.parse(place) as [string, boolean, string, string]
-  return hash === hashOf(scope) ? { isBefore, value, key } : 'other list'
+  const place = openPlace(cursor, partsOf(scope), isRowPlace)
+  return place === 'other scope' ? 'other list' : place
 }
 
-/** The same for the same filters, in whatever order they were given. */
-function hashOf({ list, sort, filters }: CursorScope): string {
-  const given = Object.entries(filters).toSorted(([a], [b]) => (a < b ? -1 : 1))
-  return digest(JSON.stringify([list.name, sort.column, sort.isDescending, given]))
+function isRowPlace(place: unknown): place is RowPlace {
+  const { isBefore, value, key } = Object(place) as Partial<Record<keyof RowPlace, unknown>>
+  return typeof isBefore === 'boolean' && typeof value === 'string' && typeof key === 'string'
 }
 
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url').slice(0, 12)
+function partsOf({ list, sort, filters }: CursorScope): readonly unknown[] {
+  return [list.name, sort.column, sort.isDescending, inOneOrder(Object.entries(filters))]
 }

@@ -1,22 +1,15 @@
-import { createHash } from 'node:crypto'
+import { inOneOrder, openPlace, sealPlace } from '../../platform/presentation/sealed-place.ts'
 import type { Payment } from './payments.ts'
 
 /** The place after which a page of payments begins. */
-interface Place {
-  readonly date: string
-  readonly id: number
-}
+type Place = Pick<Payment, 'date' | 'id'>
 
 /**
- * A cursor: the place after a payment, in the order of day and id, for these filters. It is opaque to
- * callers, says nothing but a place in rows that they may read, and holds for as long as they like.
+ * A cursor: the place after a payment, in the order of day and id, for these filters, as `sealPlace`
+ * makes it. It holds for as long as callers like.
  */
-export function cursorAfter(
-  { date, id }: Pick<Payment, 'date' | 'id'>,
-  filters: ReadonlyMap<string, string>,
-): string {
-  const place = `${hashOf(filters)} ${date} ${id}`
-  return Buffer.from(`${place} ${digest(place)}`).toString('base64url')
+export function cursorAfter({ date, id }: Place, filters: ReadonlyMap<string, string>): string {
+  return sealPlace({ date, id }, ['payments', inOneOrder(filters)])
 }
 
 /**
@@ -27,25 +20,11 @@ export function placeOf(
   cursor: string,
   filters: ReadonlyMap<string, string>,
 ): Place | 'not a cursor' | 'other filters' {
-  const text = Buffer.from(cursor, 'base64url').toString('latin1')
-  const {
-    place = '',
-    hash,
-    date,
-    id,
-    sum,
-  } = /^(?<place>(?<hash>\S+) (?<date>\d{4}-\d\d-\d\d) (?<id>-?\d+)) (?<sum>\S+)$/.exec(text)
-    ?.groups ?? {}
-  const isOurs = sum === digest(place) && Buffer.from(text).toString('base64url') === cursor
-  if (!isOurs || date === undefined) return 'not a cursor'
-  return hash === hashOf(filters) ? { date, id: Number(id) } : 'other filters'
+  const place = openPlace(cursor, ['payments', inOneOrder(filters)], isPlace)
+  return place === 'other scope' ? 'other filters' : place
 }
 
-/** The same for the same filters, in whatever order they were given. */
-function hashOf(filters: ReadonlyMap<string, string>): string {
-  return digest(JSON.stringify([...filters].toSorted(([a], [b]) => (a < b ? -1 : 1))))
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url').slice(0, 12)
+function isPlace(place: unknown): place is Place {
+  const { date, id } = Object(place) as Partial<Record<keyof Place, unknown>>
+  return typeof date === 'string' && /^\d{4}-\d\d-\d\d$/.test(date) && Number.isInteger(id)
 }

@@ -1,5 +1,6 @@
 import type { Choice, Filter, ListFilter, Page } from '../../../platform/project/dashboard.ts'
 import type { Filters } from '../../../platform/presentation/question.ts'
+import { isDay } from '../parameters.ts'
 
 /** What the address of a page asks for. */
 export interface Selection {
@@ -198,11 +199,9 @@ function firstDayOf(period: string, today: string): string | undefined {
   return day.toISOString().slice(0, 10)
 }
 
-/** A day as `YYYY-MM-DD`. Undefined for any other text, and for a day that does not exist. */
+/** A day from 1900 to 2199 as `YYYY-MM-DD`. Undefined for any other text. */
 export function parseDay(text: string): string | undefined {
-  if (!/^(19|20|21)\d\d-\d\d-\d\d$/.test(text)) return undefined
-  const day = new Date(`${text}T00:00:00Z`)
-  return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(text) ? text : undefined
+  return /^(19|20|21)/.test(text) && isDay(text) ? text : undefined
 }
 
 /** A moment in UTC as ISO 8601, from what a form or a person writes. A day means its end. */

@@ -1,9 +1,8 @@
 import { html } from 'hono/html'
-import { subtract } from '../../../../platform/presentation/decimal.ts'
 import type { FactVersion } from '../../../../platform/presentation/history.ts'
 import type { Names } from '../../../../platform/presentation/names.ts'
 import { type Total, totalOf } from '../../../../platform/presentation/worth.ts'
-import { formatDecimal } from '../../../format.ts'
+import { formatDecimal, formatDifference } from '../../../format.ts'
 import type { Markup } from '../../markup.ts'
 import type { Fact } from '../../../../platform/project/model.ts'
 import type { Unit } from '../../../../platform/project/dashboard.ts'
@@ -61,11 +60,9 @@ export function renderDifference(
   return differenceOf(version?.values[column], before?.values[column])
 }
 
-function differenceOf(now = '', was = ''): Markup {
-  const difference = subtract(now, was)
-  if (difference === undefined) return html``
-  const sign = difference.startsWith('-') ? '' : '+'
-  return html` <span class="muted">(${sign}${formatDecimal(difference)})</span>`
+function differenceOf(now: string | undefined, was: string | undefined): Markup {
+  const difference = formatDifference(now, was)
+  return difference === '' ? html`` : html` <span class="muted">(${difference})</span>`
 }
 
 /** What a version is worth: `total GBP 20,890.60`. Empty if a column of it says the same. */
