@@ -1,5 +1,3 @@
-import { subtract } from '../platform/presentation/decimal.ts'
-
 /** How the command line and the pages write values. Only the functions named `round…` round. */
 
 import type { TimeStep } from '../platform/project/chart.ts'
@@ -109,13 +107,6 @@ export function formatDecimal(text: string): string {
   const { sign, whole, rest } = /^(?<sign>-?)(?<whole>\d+)(?<rest>\.\d+)?$/.exec(text)?.groups ?? {}
   if (whole === undefined) return text
   return `${sign === '-' ? '−' : ''}${whole.replace(THOUSANDS, ',')}${rest ?? ''}`
-}
-
-/** By how much a decimal number changed, exactly: `+36`. Empty if one of them is not a number. */
-export function formatDifference(now: string | undefined, then: string | undefined): string {
-  const difference = subtract(now, then)
-  if (difference === undefined) return ''
-  return `${difference.startsWith('-') ? '' : '+'}${formatDecimal(difference)}`
 }
 
 /** A number as `1.23 m`, rounded to about three digits, for a card or an axis. */

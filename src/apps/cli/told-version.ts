@@ -2,7 +2,8 @@ import type { FactVersion } from '../../platform/presentation/history.ts'
 import type { Names } from '../../platform/presentation/names.ts'
 import { totalOf } from '../../platform/presentation/worth.ts'
 import type { Fact } from '../../platform/project/model.ts'
-import { formatDecimal, formatDifference } from '../format.ts'
+import { formatDifference } from '../difference.ts'
+import { formatDecimal } from '../format.ts'
 
 /** What is needed to tell versions of a fact. */
 export interface TellingContext {
