@@ -9,6 +9,7 @@ import {
   type Warehouse,
   type WarehouseClient,
 } from '../warehouse/warehouse.ts'
+import { createGate } from './gate.ts'
 
 const RIGHTS = readFileSync(new URL('./reader-rights.sql', import.meta.url), 'utf8')
 
@@ -72,8 +73,13 @@ export function createReader(
   }: ReaderOptions = {},
 ): Reader {
   const sessions = keepSessions(warehouse, maxIdleMs)
-  const sharedGate = createGate(warehouse, { places: shared, waitMs })
-  const separateGate = createGate(warehouse, { places: separate, waitMs })
+  const busy = () =>
+    new TransientError(`Too many readers are using ${warehouse.title} right now`, {
+      code: 'READER_BUSY',
+      hint: 'try again in a moment',
+    })
+  const sharedGate = createGate({ places: shared, waitMs, busy })
+  const separateGate = createGate({ places: separate, waitMs, busy })
   return {
     warehouse,
     async read(work) {
@@ -299,59 +305,4 @@ function closed({ title }: Warehouse): TransientError {
   return new TransientError(`No longer reading ${title}: the server is stopping`, {
     code: 'READER_CLOSED',
   })
-}
-
-/** Limits how many may enter at one time. */
-interface Gate {
-  enter(signal?: AbortSignal): Promise<void>
-  leave(): void
-}
-
-/** Maximum number of callers that wait at a gate. Any further caller is turned away at once. */
-const QUEUE = 64
-
-/** Lets `places` callers in at one time, first come, first served. */
-function createGate(
-  { title }: Warehouse,
-  { places, waitMs }: { places: number; waitMs: number },
-): Gate {
-  let free = places
-  const queue: (() => void)[] = []
-  const busy = () =>
-    new TransientError(`Too many readers are using ${title} right now`, {
-      code: 'READER_BUSY',
-      hint: 'try again in a moment',
-    })
-  return {
-    async enter(signal) {
-      if (free > 0) {
-        free -= 1
-        return
-      }
-      if (queue.length >= QUEUE) throw busy()
-      await new Promise<void>((resolve, reject) => {
-        const settle = (): void => {
-          clearTimeout(timer)
-          signal?.removeEventListener('abort', giveUp)
-        }
-        const admit = (): void => {
-          settle()
-          resolve()
-        }
-        const giveUp = (): void => {
-          settle()
-          queue.splice(queue.indexOf(admit), 1)
-          reject(busy())
-        }
-        const timer = setTimeout(giveUp, waitMs)
-        signal?.addEventListener('abort', giveUp)
-        queue.push(admit)
-      })
-    },
-    leave() {
-      const next = queue.shift()
-      if (next === undefined) free += 1
-      else next()
-    },
-  }
 }
