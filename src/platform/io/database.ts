@@ -4,8 +4,10 @@ import type { ConnectionPool } from './connection-pool.ts'
 export interface Database {
   /** Its name in a sentence: `Totesys` or `the warehouse`. */
   readonly title: string
-  /** Prefix of its error codes and settings: `SOURCE` or `WAREHOUSE`. */
+  /** Prefix of its error codes: `SOURCE` or `WAREHOUSE`. */
   readonly code: string
+  /** The setting with its connection string, for hints. Default: `TIDEMARK_<code>_URL`. */
+  readonly setting?: string
   /** Connection string; never logged. */
   readonly url: string
   /** Connection attempts before giving up, with exponential pauses. Default 4. */
@@ -18,4 +20,9 @@ export interface Database {
   readonly silenceMs?: number
   /** Keeps connections between two uses. Default: each use connects again. */
   readonly pool?: ConnectionPool
+}
+
+/** The setting with a database's connection string. */
+export function settingOf({ code, setting }: Pick<Database, 'code' | 'setting'>): string {
+  return setting ?? `TIDEMARK_${code}_URL`
 }

@@ -1,5 +1,5 @@
 import { ConfigError, ContractError, TidemarkError, TransientError } from '../errors.ts'
-import type { Database } from './database.ts'
+import { type Database, settingOf } from './database.ts'
 import { describeNetworkError, isTlsError } from './network-errors.ts'
 import { hostOf, readOptions } from './postgres-url.ts'
 import { identifier } from './sql.ts'
@@ -25,7 +25,7 @@ export function mapPostgresError(error: unknown, database: Database): TidemarkEr
     hint,
     cause: error,
   })
-  const variable = `TIDEMARK_${database.code}_URL`
+  const variable = settingOf(database)
 
   const network = describeNetworkError(code)
   if (

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { ConnectionOptions } from 'tls'
 import { ConfigError } from '../errors.ts'
-import type { Database } from './database.ts'
+import { type Database, settingOf } from './database.ts'
 import { isLoopback } from './loopback.ts'
 
 /** Modes without encryption, or without proof that the server is the right one. */
@@ -96,7 +96,7 @@ const ENCODE =
   'in the user, password and database, write @ as %40, / as %2F, : as %3A, # as %23, ? as %3F and % as %25'
 
 function badUrl(database: Database, what: string, more?: string): ConfigError {
-  const form = `set TIDEMARK_${database.code}_URL=postgresql://user:password@host:5432/database`
+  const form = `set ${settingOf(database)}=postgresql://user:password@host:5432/database`
   return new ConfigError(`The connection string for ${database.title} ${what}`, {
     code: `${database.code}_URL`,
     hint: more === undefined ? form : `${form}; ${more}`,
