@@ -18,6 +18,7 @@ export const SQL_STATE = {
   insufficientPrivilege: '42501',
   syntaxError: '42601',
   undefinedColumn: '42703',
+  duplicateObject: '42710',
   undefinedTable: '42P01',
   duplicateSchema: '42P06',
   duplicateTable: '42P07',

@@ -272,6 +272,7 @@ async function makeLock(connection: WarehouseClient, waitMs: number): Promise<vo
 const WAS_MADE: ReadonlySet<string> = new Set([
   SQL_STATE.duplicateSchema,
   SQL_STATE.duplicateTable,
+  SQL_STATE.duplicateObject,
   SQL_STATE.uniqueViolation,
 ])
 
