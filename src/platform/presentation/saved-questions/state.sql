@@ -1,0 +1,26 @@
+-- Where this connection's role keeps saved questions, and whether it may be trusted with them.
+-- Grain: one row. `schema` is null if the role finds no schema; `version` is null if its table is
+-- absent, and 0 if the table that bears its name does not say which version it is.
+select
+    current_user::text as role,
+    exists (
+        select
+        from pg_catalog.pg_roles as r
+        where r.rolname in (session_user, current_user) and r.rolsuper
+    ) as is_superuser,
+    n.nspname::text as schema,
+    coalesce(n.nspowner = o.oid, false) as is_owner,
+    case
+        when c.oid is not null
+            then coalesce(
+                substring(
+                    pg_catalog.obj_description(c.oid, 'pg_class')
+                    from '^Tidemark: saved questions, version (\d{1,6})$'
+                )::integer,
+                0
+            )
+    end as version
+from pg_catalog.pg_roles as o
+left join pg_catalog.pg_namespace as n on n.nspname = current_schema()
+left join pg_catalog.pg_class as c on c.relnamespace = n.oid and c.relname = 'saved_question'
+where o.rolname = current_user
