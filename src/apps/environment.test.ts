@@ -93,11 +93,25 @@ it('openEnvironment() takes databases of your own, keeps scratch apart and clean
   await using environment = await openEnvironment({ config, log, fill: false, signal })
   expect(environment.local).toBeUndefined()
   expect(environment.reader.url).toBe(url)
+  expect(environment.saverUrl).toBeUndefined()
   expect(environment.deps.ingestion.location).toBe(join(process.cwd(), 'in'))
   const other = readConfig({ TIDEMARK_WAREHOUSE_URL: url })
   await expect(openEnvironment({ config: other, log, fill: false, signal })).rejects.toMatchObject({
     code: 'CONFIG_INCOMPLETE',
   })
+})
+
+it('openEnvironment() knows the saver of databases of your own only from its setting', async () => {
+  const url = 'postgresql://u:p@127.0.0.1:1/d'
+  const saverUrl = 'postgresql://saver:p@127.0.0.1:1/d'
+  const config = readConfig({
+    TIDEMARK_SOURCE_URL: url,
+    TIDEMARK_WAREHOUSE_URL: url,
+    TIDEMARK_SAVER_URL: saverUrl,
+  })
+  const { signal } = new AbortController()
+  await using environment = await openEnvironment({ config, log: () => {}, fill: false, signal })
+  expect(environment.saverUrl).toBe(saverUrl)
 })
 
 it('openEnvironment() takes a home folder whose name reads like an address', async () => {

@@ -29,6 +29,8 @@ export interface Environment extends AsyncDisposable {
   readonly deps: Deps
   /** The warehouse as the reader, if its connection string is known. Use it for all that only reads. */
   readonly reader: Warehouse
+  /** The database as the role that keeps saved questions; undefined if nothing can be saved. */
+  readonly saverUrl: string | undefined
   readonly local: LocalSystem | undefined
   /** The time by which the age of data is judged: the real one, unless the source is simulated. */
   readonly now: () => Date
@@ -120,7 +122,8 @@ async function openParts(
     now,
     ...(systemId === undefined ? {} : { simulation: { systemId, ...simulationOf(local) } }),
   }
-  return { config, deps, reader: { ...warehouse, url: databases.readerUrl }, local, now }
+  const reader = { ...warehouse, url: databases.readerUrl }
+  return { config, deps, reader, saverUrl: databases.saverUrl, local, now }
 }
 
 function simulationOf(local: LocalSystem | undefined): Omit<Simulation, 'systemId'> {
@@ -133,6 +136,7 @@ interface DatabaseUrls {
   readonly sourceUrl: string
   readonly warehouseUrl: string
   readonly readerUrl: string
+  readonly saverUrl: string | undefined
 }
 
 async function openDatabases(
@@ -144,7 +148,8 @@ async function openDatabases(
   // Most installations name databases, and never need it.
   const { openLocalSystem } = await import('./local/local-system.ts')
   const local = await openLocalSystem(config, options)
-  return { databases: local.databases, local }
+  const saverUrl = config.TIDEMARK_SAVER_URL ?? local.databases.saverUrl
+  return { databases: { ...local.databases, saverUrl }, local }
 }
 
 /** The databases that settings name; undefined if they name none. */
@@ -152,6 +157,7 @@ function readDatabases({
   TIDEMARK_SOURCE_URL: sourceUrl,
   TIDEMARK_WAREHOUSE_URL: warehouseUrl,
   TIDEMARK_WAREHOUSE_READER_URL: readerUrl,
+  TIDEMARK_SAVER_URL: saverUrl,
 }: Config): DatabaseUrls | undefined {
   if (sourceUrl === undefined && warehouseUrl === undefined) return undefined
   if (sourceUrl === undefined || warehouseUrl === undefined) {
@@ -161,7 +167,7 @@ function readDatabases({
       hint: `set ${missing} too, or neither of the two for the embedded system`,
     })
   }
-  return { sourceUrl, warehouseUrl, readerUrl: readerUrl ?? warehouseUrl }
+  return { sourceUrl, warehouseUrl, readerUrl: readerUrl ?? warehouseUrl, saverUrl }
 }
 
 /** Turns settings into the limits within which the stages work. */

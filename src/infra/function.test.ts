@@ -41,7 +41,10 @@ const SECRETS: Readonly<Record<string, unknown>> = {
     TIDEMARK_WAREHOUSE_READER_SECRET: 'tidemark/warehouse-reader',
     TIDEMARK_SMTP_SECRET: 'tidemark/smtp',
   },
-  api: { TIDEMARK_WAREHOUSE_READER_SECRET: 'tidemark/warehouse-reader' },
+  api: {
+    TIDEMARK_WAREHOUSE_READER_SECRET: 'tidemark/warehouse-reader',
+    TIDEMARK_SAVER_SECRET: 'tidemark/saver',
+  },
 }
 
 it.each(functions)('%s gets names of secrets and never a value', (name, properties) => {
@@ -50,7 +53,9 @@ it.each(functions)('%s gets names of secrets and never a value', (name, properti
   expect(Object.fromEntries(entries.filter(([key]) => key.endsWith('_SECRET')))).toEqual(
     SECRETS[name],
   )
-  expect(entries.filter(([key]) => /(SOURCE|WAREHOUSE|READER)_URL$|PASSWORD/.test(key))).toEqual([])
+  expect(
+    entries.filter(([key]) => /(SOURCE|WAREHOUSE|READER|SAVER)_URL$|PASSWORD/.test(key)),
+  ).toEqual([])
   expect(Variables).toMatchObject({
     NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem',
     TIDEMARK_SCRATCH: '/tmp/tidemark',
@@ -58,6 +63,13 @@ it.each(functions)('%s gets names of secrets and never a value', (name, properti
   expect(textOf(Variables['TIDEMARK_INGESTION'])).toBe(
     's3://tidemark-ingestion-<AWS::AccountId>-<AWS::Region>/ingestion',
   )
+})
+
+it('without a secret for the saver, nothing names it and no function may read it', () => {
+  for (const [id, template] of templatesOf({})) {
+    expect(JSON.stringify(template), id).not.toMatch(/saver/i)
+  }
+  expect(JSON.stringify(stackOf(templates, 'Presentation'))).toMatch(/saver/i)
 })
 
 it('they have no address of their own, and only the gateway may call the one that answers', () => {

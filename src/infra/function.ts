@@ -27,6 +27,9 @@ export interface ZoneRights {
   readonly create?: string
 }
 
+/** A role of a database whose connection is in a secret. */
+type SecretOf = keyof typeof SECRET_SETTINGS
+
 /** What a function consists of and what it may do. */
 export interface FunctionProps {
   readonly name: FunctionName
@@ -34,8 +37,8 @@ export interface FunctionProps {
   readonly parameters: Parameters
   /** The network it runs in. Without one: Lambda's own, which reaches the internet but no VPC. */
   readonly network?: Network | undefined
-  /** The database it talks to. */
-  readonly secret?: keyof typeof SECRET_SETTINGS
+  /** The roles as which it talks to databases. A role for which no secret is set is left out. */
+  readonly secrets?: readonly SecretOf[]
   readonly zones: Partial<Record<ZoneName, ZoneRights>>
   /** A drop in somebody else's bucket that it may read: `s3://bucket/prefix`. */
   readonly drop?: string | undefined
@@ -118,7 +121,7 @@ function createRole(
   if (props.network !== undefined) rights.allow('JoinNetwork', NETWORK_ACTIONS, '*')
   allowZones(stack, props, rights)
   if (props.drop !== undefined) allowDrop(stack, props.drop, rights)
-  if (props.secret !== undefined) allowSecret(stack, props, rights)
+  allowSecrets(stack, props, rights)
   if (props.reports !== undefined) allowReports(stack, props, rights)
   acknowledge(role, {
     'AwsSolutions-IAM5[Resource::*]': 'Tracing, and joining a network, know no resources.',
@@ -173,11 +176,14 @@ function allowDrop(stack: Stack, drop: string, rights: Rights): void {
   rights.allowKeys('ReadDropped', 's3:GetObject', [bucketArn, ...prefix, '*'].join('/'))
 }
 
-function allowSecret(stack: Stack, props: FunctionProps, rights: Rights): void {
-  const id = `${capitalize(props.name)}Secret`
-  const { secretArn } = Secret.fromSecretNameV2(stack, id, secretNameOf(props) ?? '')
-  // Secrets Manager appends a hyphen and six characters to the name.
-  rights.allow('ReadSecret', ['secretsmanager:GetSecretValue'], `${secretArn}-??????`)
+function allowSecrets(stack: Stack, props: FunctionProps, rights: Rights): void {
+  for (const { secret, secretName } of secretsOf(props)) {
+    const which = secret === 'saver' ? 'SaverSecret' : 'Secret'
+    const id = `${capitalize(props.name)}${which}`
+    const { secretArn } = Secret.fromSecretNameV2(stack, id, secretName)
+    // Secrets Manager appends a hyphen and six characters to the name.
+    rights.allow(`Read${which}`, ['secretsmanager:GetSecretValue'], `${secretArn}-??????`)
+  }
 }
 
 /** Lets a function read the file and the mail server's secret, and remember what was sent. */
@@ -200,14 +206,23 @@ function allowReports(
 /** Where what was sent is kept, beside the processed zone in its bucket. */
 export const SENT_PREFIX = 'reports'
 
-function secretNameOf({ secret, parameters }: FunctionProps): string | undefined {
-  return secret === undefined ? undefined : SECRET_NAMES[secret](parameters)
+function secretsOf({
+  secrets = [],
+  parameters,
+}: FunctionProps): { readonly secret: SecretOf; readonly secretName: string }[] {
+  return secrets.flatMap((secret) => {
+    const secretName = SECRET_NAMES[secret](parameters)
+    return secretName === undefined ? [] : [{ secret, secretName }]
+  })
 }
 
 function environmentOf(stack: Stack, props: FunctionProps): Record<string, string> {
-  const { name, parameters, secret } = props
+  const { name, parameters } = props
   const { memoryMb } = FUNCTIONS[name]
-  const secretName = secretNameOf(props)
+  const secrets = secretsOf(props).map(({ secret, secretName }) => [
+    SECRET_SETTINGS[secret],
+    secretName,
+  ])
   return {
     TIDEMARK_INGESTION: `s3://${zoneBucketName(stack, parameters, 'ingestion')}/ingestion`,
     TIDEMARK_PROCESSED: `s3://${zoneBucketName(stack, parameters, 'processed')}/processed`,
@@ -221,9 +236,7 @@ function environmentOf(stack: Stack, props: FunctionProps): Record<string, strin
     POWERTOOLS_METRICS_NAMESPACE: NAMESPACE,
     // Lambda's own certificate authorities, RDS among them, which Node does not read by itself.
     NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem',
-    ...(secret === undefined || secretName === undefined
-      ? {}
-      : { [SECRET_SETTINGS[secret]]: secretName }),
+    ...(Object.fromEntries(secrets) as Record<string, string>),
     ...props.environment,
   }
 }
@@ -258,7 +271,8 @@ const SECRET_NAMES = {
   source: ({ sourceSecret }: Parameters) => sourceSecret,
   warehouse: ({ warehouseSecret }: Parameters) => warehouseSecret,
   reader: ({ readerSecret }: Parameters) => readerSecret,
-} as const satisfies Record<keyof typeof SECRET_SETTINGS, unknown>
+  saver: ({ saverSecret }: Parameters) => saverSecret,
+} as const satisfies Record<SecretOf, unknown>
 
 /** The actions that Lambda needs to give a function its network interface. */
 const NETWORK_ACTIONS = [

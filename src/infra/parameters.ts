@@ -100,6 +100,11 @@ const schema = z.object({
   readerSecret: secretName()
     .default('tidemark/warehouse-reader')
     .describe('Secret with the connection to the warehouse, as the role that reads.'),
+  saverSecret: secretName()
+    .optional()
+    .describe(
+      'Secret with the connection as the role that keeps saved questions, such as `tidemark/saver`. Not set: nothing can be saved.',
+    ),
   warehouseSchema: z.string().min(1).default('public').describe('Schema of the star tables.'),
   warehouseReader: z
     .string()

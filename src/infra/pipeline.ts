@@ -96,7 +96,7 @@ function createStages(
       name: 'extract',
       // The source is outside. Without a way out of the network it could not be reached.
       network: parameters.natGateways > 0 ? network : undefined,
-      secret: 'source',
+      secrets: ['source'],
       zones: {
         ingestion: { read: '*', create: '*' },
         // The commit records say whether anything is pending.
@@ -113,7 +113,7 @@ function createStages(
       ...made,
       name: 'load',
       network,
-      secret: 'warehouse',
+      secrets: ['warehouse'],
       // The commit records show whether the warehouse was loaded from another lake.
       zones: { ingestion: { read: 'batch/*' }, processed: { read: '*' } },
     }),

@@ -61,7 +61,7 @@ export function createPresentation(app: App, props: PresentationProps): Stack {
     code,
     parameters,
     network,
-    secret: 'reader',
+    secrets: ['reader', 'saver'],
     // Pages show the batch and the object that a number comes from.
     zones: { ingestion: { read: '*' }, processed: { read: '*' } },
     environment: {

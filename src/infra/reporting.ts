@@ -39,7 +39,7 @@ export function createReporting(
     code,
     parameters,
     network,
-    secret: 'reader',
+    secrets: ['reader'],
     // The figures come from the warehouse.
     zones: {},
     reports: reportsFile,

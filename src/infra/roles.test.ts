@@ -98,6 +98,7 @@ const RIGHTS = {
     list('processed'),
     read('processed'),
     secret('tidemark/warehouse-reader'),
+    secret('tidemark/saver'),
   ],
 }
 

@@ -63,6 +63,7 @@ export const EVERYTHING = {
   ratesUrl: 'https://rates.example.org',
   reportsFile: 's3://config-bucket/tidemark/reports.json',
   mailFrom: 'reports@example.org',
+  saverSecret: 'tidemark/saver',
   network: true,
   warehouse: true,
   quicksight: true,

@@ -35,6 +35,9 @@ export const settings = z.object({
   TIDEMARK_WAREHOUSE_READER_URL: text(
     'The warehouse as that role, for the pages, the API, and the commands `history` and `status`. `serve` refuses a role that can write. Not set: `TIDEMARK_WAREHOUSE_URL`.',
   ),
+  TIDEMARK_SAVER_URL: text(
+    'The database as the role that keeps saved questions, `postgresql://tidemark_saver:password@host:5432/warehouse`. The role owns one schema that bears its name, and needs no other right; `tidemark doctor` shows how to make it. Not set: the embedded Postgres if the warehouse is embedded, otherwise nothing can be saved.',
+  ),
   TIDEMARK_HOME: z
     .string()
     .min(1)

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fillTotesys } from '../support/totesys-source/fill.ts'
 import { type CommandWorld, tidemark } from '../support/command.ts'
 import { createTestReader } from '../support/reader.ts'
+import { createTestSaver } from '../support/saver.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
 
 /** The command line with a source and a warehouse that the user owns. */
@@ -43,11 +44,14 @@ describe('tidemark with databases of your own', () => {
       /– the dashboard can read the warehouse +not checked: TIDEMARK_WAREHOUSE_READER_URL is not set/,
     )
     expect(out).not.toContain('All is well')
-    expect(out).toContain('Nothing is wrong; 1 not checked.   Next: tidemark run')
+    expect(out).toContain('Nothing is wrong; 2 not checked.   Next: tidemark run')
     expect(code).toBe(0)
     const { events } = await command('doctor --json')
     const unchecked = events.filter((event) => event['unchecked'] === true)
-    expect(unchecked).toMatchObject([{ what: 'the dashboard can read the warehouse', ok: true }])
+    expect(unchecked).toMatchObject([
+      { what: 'the dashboard can read the warehouse', ok: true },
+      { what: 'questions can be saved', ok: true },
+    ])
   })
 
   it('doctor marks a suggestion, and does not call that well', async () => {
@@ -55,7 +59,7 @@ describe('tidemark with databases of your own', () => {
     const { out, code } = await command('doctor')
     await system.sql.query('grant execute on function pg_control_system() to public')
     expect(out).toMatch(/! Totesys answers .*cannot tell restores apart\n {4}Next: grant execute/)
-    expect(out).toContain('Nothing is wrong; 1 suggestion, 1 not checked.   Next: tidemark run')
+    expect(out).toContain('Nothing is wrong; 1 suggestion, 2 not checked.   Next: tidemark run')
     expect(code).toBe(0)
   })
 
@@ -94,10 +98,12 @@ describe('tidemark with databases of your own', () => {
 
   it('doctor says that all is well once the reader can read and may do nothing else', async () => {
     await using role = await createTestReader(system)
+    await using saver = await createTestSaver(system.warehouse)
     const own = {
       ...env,
       TIDEMARK_WAREHOUSE_READER: role.role,
       TIDEMARK_WAREHOUSE_READER_URL: role.warehouse.url,
+      TIDEMARK_SAVER_URL: saver.url,
     }
     for (const mark of ['✕', '!']) {
       const { out } = await command('doctor', { env: own })

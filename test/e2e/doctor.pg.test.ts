@@ -402,6 +402,54 @@ describe('examine()', () => {
     }
   })
 
+  it('shows the statements with which questions can be saved, and nothing is wrong without', async () => {
+    const { deps } = system
+    const findSaving = async (url: string | undefined) =>
+      (await examine(deps, { saver: { url } })).find(
+        ({ what }) => what === 'questions can be saved',
+      )
+    const shown = await findSaving(undefined)
+    expect(shown).toMatchObject({ ok: true, unchecked: true })
+    const note = /^then set TIDEMARK_SAVER_URL=(postgresql:.*)$/.exec(shown?.note ?? '')
+    // They work for an owner of the database who is not a superuser, as on a hosted server.
+    const [role, owner] = [`${system.warehouse.name}_saver`, `${system.warehouse.name}_owner`]
+    const sql = (shown?.hint ?? '').replaceAll('tidemark_saver', role).replace('…', 'secret')
+    await system.query(`create role ${owner} login createrole password 'secret'`)
+    await system.query(`alter database ${system.warehouse.name} owner to ${owner}`)
+    await system.query(`set role ${owner}`)
+    for (const statement of sql.split(';')) await system.query(statement)
+    await system.query('reset role')
+    const url = (note?.[1] ?? '').replace('tidemark_saver:…', `${role}:secret`)
+    const saved = await findSaving(url)
+    expect(saved).toMatchObject({ ok: true, detail: expect.stringMatching(/, 0 saved$/) as string })
+    expect(saved?.unchecked).toBeUndefined()
+    const found = await faults(deps, { saver: { url: url.replace('secret', 'wrong') } })
+    expect(found).toMatchObject([
+      { what: 'questions can be saved', hint: 'check TIDEMARK_SAVER_URL' },
+    ])
+    const strong = await faults(deps, { saver: { url: system.warehouse.url } })
+    expect(strong).toMatchObject([
+      { hint: expect.stringContaining('TIDEMARK_SAVER_URL') as string },
+    ])
+    await system.query(`drop owned by ${role} cascade`)
+    await system.query(`alter database ${system.warehouse.name} owner to current_user`)
+    await system.query(`drop role ${role}`)
+    await system.query(`drop owned by ${owner} cascade`)
+    await system.query(`drop role ${owner}`)
+  })
+
+  it('shows those statements although the warehouse is away', async () => {
+    for (const url of ['postgresql://u:p@127.0.0.1:1/marts%20x', 'no url']) {
+      const warehouse = { ...system.deps.warehouse, url, attempts: 1 }
+      const findings = await examine({ ...system.deps, warehouse }, { saver: { url: undefined } })
+      const shown = findings.find(({ what }) => what === 'questions can be saved')
+      expect(shown).toMatchObject({ ok: true, unchecked: true })
+      expect(shown?.hint).toContain(
+        `grant connect on database "${url === 'no url' ? 'warehouse' : 'marts x'}" to`,
+      )
+    }
+  })
+
   it('says that the folder for dropped files does not exist yet, and how to make it', async () => {
     const folder = join(system.folder, "nobody's folder")
     const findings = await examine({ ...system.deps, feeds: { drop: diskDrop(folder) } })

@@ -55,6 +55,12 @@ describe('tidemark on embedded parts', () => {
     expect(code).toBe(0)
   })
 
+  it('doctor finds that questions can be saved', async () => {
+    const { code, out } = await command('doctor')
+    expect(out).toMatch(/✓ questions can be saved +127\.0\.0\.1:\d+, 0 saved\n/)
+    expect(code).toBe(0)
+  })
+
   it('up lives: changes arrive by themselves, and other commands attach to it', async () => {
     const stop = new AbortController()
     let arrived = () => {}

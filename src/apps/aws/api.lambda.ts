@@ -7,7 +7,8 @@
  *   `TIDEMARK_SCRATCH`, and `TIDEMARK_OIDC_GROUPS_CLAIM` (`cognito:groups` for Cognito). With
  *   `TIDEMARK_OIDC_ISSUER` and `TIDEMARK_OIDC_AUDIENCE` (the client id) it checks the claims against
  *   them once more. Not `TIDEMARK_OIDC_JWKS`: it fetches no keys.
- * - The right to read that secret and both buckets (`s3:GetObject`, `s3:ListBucket`), and no other.
+ * - `TIDEMARK_SAVER_SECRET` if questions can be saved.
+ * - The right to read those secrets and both buckets (`s3:GetObject`, `s3:ListBucket`), and no other.
  * - CloudFront in front of it, without caching. It passes on every header but `Host` (managed origin
  *   request policy AllViewerExceptHostHeader), so also `Accept-Encoding`: answers are compressed
  *   here, and only 4.6 MB fit through. It replaces no error response: the statuses are the API's.
@@ -16,7 +17,9 @@ import { randomUUID } from 'node:crypto'
 import type { APIGatewayProxyResult, LambdaContext } from 'hono/aws-lambda'
 import { type Api, type ApiEvent, createApi } from './api.ts'
 import { openFunctionEnvironment, secretOf } from './environment.ts'
+import { SECRET_SETTINGS } from './functions.ts'
 import { createLog, publicError } from './logging.ts'
+import type { ReadUrl } from './renewing.ts'
 import { forgetSecrets, readDatabaseUrl } from './secrets.ts'
 
 let opened: Promise<Api> | undefined
@@ -37,7 +40,8 @@ export async function handler(
 
 async function open(): Promise<Api> {
   const log = createLog('api')
-  const secret = secretOf('reader')
+  const readUrl = urlFrom(secretOf('reader'))
+  const saver = process.env[SECRET_SETTINGS.saver] ?? ''
   // The scratch folder stays as long as the app. A process ends without a notice.
   const { config, deps, reader } = await openFunctionEnvironment({
     needs: [],
@@ -48,10 +52,15 @@ async function open(): Promise<Api> {
     config,
     deps,
     warehouse: reader,
-    async readUrl({ isRefused }) {
-      if (isRefused) forgetSecrets()
-      return await readDatabaseUrl(secret)
-    },
+    readUrl,
+    readSaverUrl: saver === '' ? undefined : urlFrom(saver),
     log,
   })
+}
+
+function urlFrom(secret: string): ReadUrl {
+  return async ({ isRefused }) => {
+    if (isRefused) forgetSecrets()
+    return await readDatabaseUrl(secret)
+  }
 }

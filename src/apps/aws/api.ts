@@ -10,6 +10,8 @@ import { pathOf } from '../server/auth.ts'
 import { presentProject } from '../server/open-server.ts'
 import type { ProblemOptions } from '../server/problem.ts'
 import { createRenewingReader } from './renewing-reader.ts'
+import { createRenewingSavedQuestions } from './renewing-saved-questions.ts'
+import type { ReadUrl } from './renewing.ts'
 
 /** The part of an HTTP API's event (payload format 2.0) that is read here. */
 export interface ApiEvent {
@@ -30,13 +32,14 @@ export interface ApiOptions {
   readonly deps: Deps
   /** The warehouse with the reader's rights, without its connection string. */
   readonly warehouse: Omit<Warehouse, 'url'>
-  /** See `RenewingReaderOptions.readUrl`. */
-  readonly readUrl: (state: { readonly isRefused: boolean }) => Promise<string>
+  readonly readUrl: ReadUrl
+  /** For the connection as the saver. Undefined: nothing can be saved. */
+  readonly readSaverUrl?: ReadUrl | undefined
   readonly log: AppLog
   readonly now?: () => Date
 }
 
-/** Answers events. Disposing closes the connections to the warehouse. */
+/** Answers events. Disposing closes the connections. */
 export interface Api extends AsyncDisposable {
   handle(
     event: ApiEvent,
@@ -71,12 +74,15 @@ export function createApi({
   deps,
   warehouse,
   readUrl,
+  readSaverUrl,
   log,
   now = () => new Date(),
 }: ApiOptions): Api {
   const reader = createRenewingReader({ warehouse, readUrl, maxIdleMs: MAX_IDLE_MS })
   const access = readGatewayAccess(config)
-  const options = presentProject({ config, deps, reader, log })
+  const saved =
+    readSaverUrl === undefined ? undefined : createRenewingSavedQuestions({ readUrl: readSaverUrl })
+  const options = presentProject({ config, deps, reader, saved, log })
   const app = createApp({ ...options, access, events: 'once', now })
   const headers = securityHeaders(access)
 
@@ -117,7 +123,10 @@ export function createApi({
         withEncodedPath(event) as Parameters<typeof invoke>[0],
         context as LambdaContext,
       ),
-    [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await saved?.[Symbol.asyncDispose]()
+      await reader[Symbol.asyncDispose]()
+    },
   }
 }
 

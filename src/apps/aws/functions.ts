@@ -58,4 +58,5 @@ export const SECRET_SETTINGS = {
   source: 'TIDEMARK_SOURCE_SECRET',
   warehouse: 'TIDEMARK_WAREHOUSE_SECRET',
   reader: 'TIDEMARK_WAREHOUSE_READER_SECRET',
+  saver: 'TIDEMARK_SAVER_SECRET',
 } as const

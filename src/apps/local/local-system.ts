@@ -24,9 +24,15 @@ import { livePast, momentsLeft } from './living-totesys/past.ts'
 import { dropRateHistory, type RateServer, startRateServer } from './living-totesys/rates.ts'
 import { prepareDatabases, type PreparedDatabases } from './prepare-databases.ts'
 
+/** The databases of an embedded system that this process or another one runs. */
+export type LocalDatabases = Omit<PreparedDatabases, 'saverUrl'> & {
+  /** Undefined if an earlier version of Tidemark runs the server, which knows no such role. */
+  readonly saverUrl?: string | undefined
+}
+
 /** The embedded source and warehouse on this machine. */
 export interface LocalSystem extends AsyncDisposable {
-  readonly databases: PreparedDatabases
+  readonly databases: LocalDatabases
   /** File with the roles' passwords in psql's format, mode 0600, for `PGPASSFILE`. */
   readonly passFile: string
   /** Whether another Tidemark process runs the server and this one only uses it. */
@@ -185,6 +191,7 @@ const note = z.object({
   sourceUrl: z.string(),
   warehouseUrl: z.string(),
   readerUrl: z.string(),
+  saverUrl: z.string().optional(),
   adminUrl: z.string(),
   filled: z.boolean(),
   ratesUrl: z.string().optional(),

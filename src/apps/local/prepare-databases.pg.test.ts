@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readReaderExcess } from '../../../test/support/reader.ts'
 import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded-postgres.ts'
 import { fillTotesys } from '../../../test/support/totesys-source/fill.ts'
+import { createSavedQuestions } from '../../platform/presentation/saved-questions.ts'
 import { prepareDatabases, type PreparedDatabases } from './prepare-databases.ts'
 
 // Its names are fixed, so it has a cluster to itself.
@@ -87,6 +88,33 @@ describe('prepareDatabases()', () => {
     expect(await query(prepared.adminUrl, rights)).toEqual([])
   })
 
+  it('lets the saver keep questions, and see nothing else; nobody else sees those', async () => {
+    const { saverUrl, readerUrl, warehouseUrl } = prepared
+    await using saved = createSavedQuestions({ url: saverUrl })
+    const question = { name: 'late', title: 'Late', sql: 'select 1', filters: {} }
+    expect(await saved.save({ ...question, chart: 'auto', author: 'local' })).toBe('saved')
+    expect(await saved.addToPage('local', 'late')).toBe('added')
+    expect(await saved.pageOf('local')).toMatchObject([question])
+    expect(await saved.remove('late', 'local')).toBe(true)
+    await query(warehouseUrl, 'create table if not exists public.fact as select 1 as one')
+    for (const sql of [
+      'table public.fact',
+      'create table public.mine ()',
+      'create schema mine',
+      'create temporary table mine ()',
+      'select pg_sleep(0)',
+    ]) {
+      await expect(query(saverUrl, sql), sql).rejects.toMatchObject({ code: '42501' })
+    }
+    for (const url of [readerUrl, warehouseUrl]) {
+      for (const sql of ['table tidemark_saver.saved_question', 'drop schema tidemark_saver']) {
+        await expect(query(url, sql), sql).rejects.toMatchObject({ code: '42501' })
+      }
+    }
+    const elsewhere = saverUrl.replace(/warehouse$/, 'totesys')
+    await expect(query(elsewhere, 'select')).rejects.toMatchObject({ code: '42501' })
+  })
+
   it('bounds the disk that a query of the reader may take, which the reader cannot lift', async () => {
     const rows = await query(prepared.readerUrl, 'show temp_file_limit')
     expect(rows).toEqual([{ temp_file_limit: '1GB' }])
@@ -150,12 +178,39 @@ describe('prepareDatabases()', () => {
     expect(fs.statSync(passwordsFile).mode & 0o777).toBe(0o600)
   })
 
+  it('completes the passwords of an earlier version, and keeps those it had', async () => {
+    const { tidemark_saver, ...earlier } = JSON.parse(
+      fs.readFileSync(passwordsFile, 'utf8'),
+    ) as Record<string, string>
+    await query(prepared.saverUrl, 'create table if not exists kept ()')
+    fs.writeFileSync(passwordsFile, JSON.stringify({ ...earlier, later_role: 'x' }), {
+      mode: 0o600,
+    })
+    const again = await prepareDatabases(postgres, { passwordsFile })
+    const { saverUrl, filled: _filled, ...others } = again
+    expect(prepared).toMatchObject({ ...others, filled: expect.anything() as unknown })
+    expect(saverUrl).not.toBe(prepared.saverUrl)
+    expect(await query(saverUrl, 'table kept')).toEqual([])
+    const completed = JSON.parse(fs.readFileSync(passwordsFile, 'utf8')) as Record<string, string>
+    expect(completed).toEqual({
+      ...earlier,
+      later_role: 'x',
+      tidemark_saver: new URL(saverUrl).password,
+    })
+    expect(completed['tidemark_saver']).not.toBe(tidemark_saver)
+    expect(fs.statSync(passwordsFile).mode & 0o777).toBe(0o600)
+    expect(fs.readdirSync(folder).toSorted()).toEqual(['passwords.json', 'postgres'])
+    // The home is then as if this version had made it.
+    expect(await prepareDatabases(postgres, { passwordsFile })).toEqual(again)
+    prepared = { ...again, filled: prepared.filled }
+  })
+
   it('sets new passwords when the file is gone, and refuses one it cannot use', async () => {
     fs.rmSync(passwordsFile)
     const again = await prepareDatabases(postgres, { passwordsFile })
     expect(again.sourceUrl).not.toBe(prepared.sourceUrl)
     expect(await query(again.sourceUrl, 'select 1 as one')).toEqual([{ one: 1 }])
-    for (const text of ['{', '{}', 'null']) {
+    for (const text of ['{', '', 'null', '[]', '"x"', '{"tidemark_source": 1}']) {
       fs.writeFileSync(passwordsFile, text)
       await expect(prepareDatabases(postgres, { passwordsFile })).rejects.toMatchObject({
         code: 'PASSWORDS_FILE',

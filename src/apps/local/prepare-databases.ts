@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import * as fs from 'node:fs'
 import pg from 'pg'
-import { codeOf, ConfigError } from '../../platform/errors.ts'
+import { ConfigError } from '../../platform/errors.ts'
 import { ACTING_FUNCTIONS } from '../../platform/presentation/statement-guard.ts'
 import type { EmbeddedPostgres } from './embedded-postgres.ts'
 
@@ -17,13 +17,18 @@ export interface PreparedDatabases {
    * `pg_cancel_backend`, with which the server stops its own questions.
    */
   readerUrl: string
+  /**
+   * As `tidemark_saver`, which may connect to `warehouse` and owns the schema `tidemark_saver` in
+   * it. Nobody else may use that schema.
+   */
+  saverUrl: string
   /** As the superuser on `totesys`, to fill it and to let it live. */
   adminUrl: string
   /** Whether the source holds orders. */
   filled: boolean
 }
 
-const roles = ['tidemark_source', 'tidemark_loader', 'tidemark_reader'] as const
+const roles = ['tidemark_source', 'tidemark_loader', 'tidemark_reader', 'tidemark_saver'] as const
 type Role = (typeof roles)[number]
 type Passwords = Record<Role, string>
 
@@ -31,9 +36,9 @@ const schemaSql = fs.readFileSync(new URL('./living-totesys/schema.sql', import.
 
 /**
  * Creates what is missing: the databases `totesys` (empty, with its schema) and `warehouse`, and the
- * three roles, each with only the rights its work needs. Sets their passwords to those in
- * `passwordsFile`, which it creates with mode 0600. May be repeated. Touches no rows. Throws
- * `ConfigError` if that file is damaged.
+ * four roles, each with only the rights its work needs. Sets their passwords to those in
+ * `passwordsFile`, which it creates with mode 0600, and completes if an earlier version made it for
+ * fewer roles. May be repeated. Touches no rows. Throws `ConfigError` if that file is damaged.
  */
 export async function prepareDatabases(
   postgres: Pick<EmbeddedPostgres, 'url'>,
@@ -50,6 +55,7 @@ export async function prepareDatabases(
     sourceUrl: urlOf('totesys', 'tidemark_source'),
     warehouseUrl: urlOf('warehouse', 'tidemark_loader'),
     readerUrl: urlOf('warehouse', 'tidemark_reader'),
+    saverUrl: urlOf('warehouse', 'tidemark_saver'),
     adminUrl,
     filled,
   }
@@ -58,19 +64,26 @@ export async function prepareDatabases(
 function readPasswords(file: string): Passwords {
   const made = Object.fromEntries(
     roles.map((role) => [role, randomBytes(24).toString('base64url')]),
-  )
-  try {
-    fs.writeFileSync(file, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600, flag: 'wx' })
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error
-    fs.chmodSync(file, 0o600)
+  ) as Passwords
+  const known = fs.existsSync(file) ? parse(fs.readFileSync(file, 'utf8')) : {}
+  if (!isKnown(known)) {
+    throw new ConfigError(`${file} does not hold the passwords of ${roles.join(', ')}`, {
+      code: 'PASSWORDS_FILE',
+      hint: `remove ${file}: the next start makes new passwords and sets them`,
+    })
   }
-  const found = parse(fs.readFileSync(file, 'utf8'))
-  if (isPasswords(found)) return found
-  throw new ConfigError(`${file} does not hold the passwords of ${roles.join(', ')}`, {
-    code: 'PASSWORDS_FILE',
-    hint: `remove ${file}: the next start makes new passwords and sets them`,
-  })
+  const passwords = { ...made, ...known }
+  if (roles.every((role) => known[role] !== undefined)) fs.chmodSync(file, 0o600)
+  else replaceFile(file, `${JSON.stringify(passwords, null, 2)}\n`)
+  return passwords
+}
+
+/** Puts a file that only its owner can read in the place of another one, whole or not at all. */
+function replaceFile(file: string, text: string): void {
+  const next = `${file}.${process.pid}`
+  fs.rmSync(next, { force: true })
+  fs.writeFileSync(next, text, { mode: 0o600, flag: 'wx' })
+  fs.renameSync(next, file)
 }
 
 function parse(text: string): unknown {
@@ -81,10 +94,14 @@ function parse(text: string): unknown {
   }
 }
 
-const isPasswords = (found: unknown): found is Passwords =>
+/** Whether an object holds nothing but texts for the roles. An earlier version had fewer roles. */
+const isKnown = (found: unknown): found is Partial<Passwords> =>
   typeof found === 'object' &&
   found !== null &&
-  roles.every((role) => typeof (found as Partial<Record<Role, unknown>>)[role] === 'string')
+  !Array.isArray(found) &&
+  roles.every((role) =>
+    ['string', 'undefined'].includes(typeof (found as Partial<Passwords>)[role]),
+  )
 
 async function onDatabase<Result>(
   url: string,
@@ -121,7 +138,7 @@ async function prepareCluster(client: pg.Client, passwords: Passwords): Promise<
     await client.query(`revoke all on database ${database} from public`)
   }
   await client.query('grant connect on database totesys to tidemark_source')
-  await client.query('grant connect on database warehouse to tidemark_reader')
+  await client.query('grant connect on database warehouse to tidemark_reader, tidemark_saver')
 }
 
 async function prepareTotesys(client: pg.Client): Promise<boolean> {
@@ -145,6 +162,7 @@ async function prepareWarehouse(client: pg.Client): Promise<void> {
   await client.query('grant all on schema public to tidemark_loader with grant option')
   await client.query(KEEP_FUNCTIONS_FROM_EVERYBODY)
   await client.query('grant execute on function pg_cancel_backend(integer) to tidemark_reader')
+  await client.query('create schema if not exists authorization tidemark_saver')
 }
 
 /**

@@ -42,6 +42,8 @@ export function reportSources({
       reader,
       questions: questionsOf(dashboard),
       answers: createAnswers(reader, { now }),
+      // Reports are about the project's questions.
+      saved: undefined,
       promiseMs,
       now,
       freshness: () => readFreshness(reader, { promiseMs, now: now() }),

@@ -2,6 +2,7 @@ import { connect } from 'node:net'
 import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestReader, type TestReader } from '../../../test/support/reader.ts'
+import { createTestSaver } from '../../../test/support/saver.ts'
 import { MOMENT, seedTotesys } from '../../../test/support/small-totesys.ts'
 import { createSystem, type TestSystem } from '../../../test/support/system.ts'
 import { parseConfig } from '../../platform/config.ts'
@@ -9,6 +10,7 @@ import type { AppLogEntry } from '../log.ts'
 import { createAnswers } from '../../platform/presentation/answer.ts'
 import { readQuestions } from '../../platform/presentation/question.ts'
 import { createReader, type Reader } from '../../platform/presentation/reader.ts'
+import { createSavedQuestions } from '../../platform/presentation/saved-questions.ts'
 import type { PaymentsAnswer, Problem } from '../../totesys/payments/payments.ts'
 import { readAccess, type ServerEnv } from './access.ts'
 import { createApp } from './app.ts'
@@ -48,6 +50,37 @@ describe('the server', () => {
     await reader[Symbol.asyncDispose]()
     await role[Symbol.asyncDispose]()
     await system[Symbol.asyncDispose]()
+  })
+
+  it('passes saved questions to the pages, and says if they are refused or out of reach', async () => {
+    const saver = await createTestSaver(system.warehouse)
+    await using saved = createSavedQuestions({ url: saver.url })
+    const ask = asker({
+      saved,
+      pages: (presentation) =>
+        new Hono<ServerEnv>().get('/keep/:title', async (c) => {
+          const title = c.req.param('title')
+          const question = { name: 'late', title, sql: 'select 1', filters: {}, author: 'local' }
+          return c.text((await presentation.saved?.save({ ...question, chart: 'auto' })) ?? 'off')
+        }),
+    })
+    expect(await (await ask('/keep/Late')).text()).toBe('saved')
+    const problem = async (path: string) => {
+      const response = await ask(path)
+      return { ...((await response.json()) as Problem), status: response.status }
+    }
+    expect(await problem('/keep/%00')).toMatchObject({ status: 400, code: 'SAVED_INVALID' })
+    expect(await problem('/keep/%0A')).toMatchObject({
+      status: 400,
+      detail: 'The title must not be empty',
+    })
+    await saver.dropSchema()
+    expect(await problem('/keep/Late')).toMatchObject({
+      status: 503,
+      code: 'SAVED_RIGHTS',
+      detail: 'Saved questions cannot be reached now',
+    })
+    await saver[Symbol.asyncDispose]()
   })
 
   it('answers 503 until the first batch is loaded', async () => {

@@ -7,6 +7,7 @@ import { createAnswers } from '../../platform/presentation/answer.ts'
 import { type Freshness, readFreshness } from '../../platform/presentation/freshness.ts'
 import type { Question } from '../../platform/presentation/question.ts'
 import type { Reader } from '../../platform/presentation/reader.ts'
+import type { SavedQuestions } from '../../platform/presentation/saved-questions.ts'
 import type { AppLog } from '../log.ts'
 import type { Access, GatewayAccess, ServerEnv } from './access.ts'
 import { authenticate, clientAddress, pathOf } from './auth.ts'
@@ -26,6 +27,8 @@ import { answerTagged } from './tagged-answer.ts'
 export interface AppOptions {
   readonly reader: Reader
   readonly questions: ReadonlyMap<string, Question>
+  /** Undefined: nothing can be saved. */
+  readonly saved?: SavedQuestions | undefined
   /** How old the data may be and still count as fresh. */
   readonly promiseMs: number
   readonly access: Access | GatewayAccess
@@ -59,6 +62,7 @@ const MAX_STREAMS_OF_ONE = 20
 export function createApp({
   reader,
   questions,
+  saved,
   promiseMs,
   access,
   log,
@@ -115,7 +119,7 @@ export function createApp({
   )
   app.get('/docs', takes(), (c) => answerDocs(c, { api, freshness }))
   if (pages === undefined) app.get('/', takes(), (c) => c.redirect('/docs'))
-  else app.route('/', pages({ reader, questions, answers, promiseMs, now, freshness }))
+  else app.route('/', pages({ reader, questions, answers, saved, promiseMs, now, freshness }))
   return app
 }
 
@@ -259,7 +263,7 @@ function eventAnswer(
 }
 
 /** The errors whose messages are passed on: they name no address and hold no value. */
-const PASSED_ON = new Set(['BAD_FILTER', 'WAREHOUSE_EMPTY', 'READER_BUSY'])
+const PASSED_ON = new Set(['BAD_FILTER', 'WAREHOUSE_EMPTY', 'READER_BUSY', 'SAVED_INVALID'])
 
 function describeFailure(error: unknown, warehouseCode: string): ProblemOptions {
   if (error instanceof ProblemError) return error.problem
@@ -267,12 +271,17 @@ function describeFailure(error: unknown, warehouseCode: string): ProblemOptions 
     return { status: 500, code: 'UNEXPECTED', detail: 'The server failed; its log says more' }
   }
   const { code } = error
-  const detail = PASSED_ON.has(code) ? error.message : 'The warehouse cannot be read now'
+  const isOfSaved = code.startsWith('SAVED_')
+  const away = isOfSaved
+    ? 'Saved questions cannot be reached now'
+    : 'The warehouse cannot be read now'
+  const detail = PASSED_ON.has(code) ? error.message : away
   if (code === 'BAD_FILTER') return { status: 400, code, detail: `${detail}: ${error.hint ?? ''}` }
-  const isOfWarehouse =
+  if (code === 'SAVED_INVALID') return { status: 400, code, detail }
+  const isOfDatabase =
     (error instanceof ConfigError || error instanceof ContractError) &&
-    code.startsWith(`${warehouseCode}_`)
-  if (error instanceof TransientError || isOfWarehouse) {
+    (isOfSaved || code.startsWith(`${warehouseCode}_`))
+  if (error instanceof TransientError || isOfDatabase) {
     return {
       status: 503,
       code,

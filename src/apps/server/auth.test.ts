@@ -107,6 +107,35 @@ describe('beyond this machine', () => {
     )
   })
 
+  it.each([
+    '/ask.xlsx',
+    '/ask/save',
+    '/my',
+    '/my/',
+    '/my/page.csv',
+    '/%6dy',
+    '/saved',
+    '/saved/',
+    '/saved/late',
+    '/saved/late.csv',
+    '/s%61ved/late',
+  ])('lets only callers of both groups to saved questions: %s', async (path) => {
+    const ask = guarded()
+    const status = async (...groups: string[]) =>
+      (await ask(path, bearer(await token({ claims: { groups } })))).status
+    expect(await status('finance')).toBe(403)
+    expect(await status('analyst')).toBe(403)
+    expect(await status('finance', 'analyst')).not.toBe(403)
+  })
+
+  it('asks for one group only on paths that merely begin like those', async () => {
+    const ask = guarded()
+    const analyst = bearer(await token({ claims: { groups: ['analyst'] } }))
+    for (const path of ['/mystery', '/savedness', '/asked']) {
+      expect((await ask(path, analyst)).status, path).not.toBe(403)
+    }
+  })
+
   it('refuses a caller without a token, whatever the headers claim and wherever they come from', async () => {
     const ask = guarded()
     for (const from of ['203.0.113.7', '127.0.0.1', '::1', '']) {

@@ -86,8 +86,9 @@ export function groupsFor(path: string): readonly Group[] {
 
 /** Whether a caller's groups may read a path. */
 function isPermitted(path: string, { groups }: Caller): boolean {
-  // A reader's own SQL can read the payments as well as everything else.
-  if (/^\/ask(\.csv)?(\/|$)/.test(path)) return GROUPS.every((group) => groups.has(group))
+  // A reader's own SQL can read the payments as well as everything else, and saved questions are SQL.
+  if (/^\/(ask(\.csv|\.xlsx)?|my|saved)(\/|$)/.test(path))
+    return GROUPS.every((group) => groups.has(group))
   return groupsFor(path).some((group) => groups.has(group))
 }
 

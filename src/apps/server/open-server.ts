@@ -5,6 +5,10 @@ import { openTogether } from '../../platform/io/open-together.ts'
 import { type Question, readQuestions } from '../../platform/presentation/question.ts'
 import { findReaderExcess } from '../../platform/presentation/reader-excess.ts'
 import { createReader, type Reader } from '../../platform/presentation/reader.ts'
+import {
+  createSavedQuestions,
+  type SavedQuestions,
+} from '../../platform/presentation/saved-questions.ts'
 import type { Dashboard } from '../../platform/project/dashboard.ts'
 import type { Environment } from '../environment.ts'
 import type { AppLog } from '../log.ts'
@@ -29,14 +33,15 @@ export interface OpenServer extends RunningServer {
  * fail. A warehouse that cannot be read yet is no reason not to start.
  */
 export async function openServer(
-  { config, deps, reader: warehouse, now }: Environment,
+  { config, deps, reader: warehouse, saverUrl, now }: Environment,
   { log, port }: { log: AppLog; port: number },
 ): Promise<OpenServer> {
   const access = readAccess(config)
   return await openTogether(async (keep) => {
     const reader = keep(createReader(warehouse))
     await checkRights(reader)
-    const options = presentProject({ config, deps, reader, log })
+    const saved = saverUrl === undefined ? undefined : keep(createSavedQuestions({ url: saverUrl }))
+    const options = presentProject({ config, deps, reader, saved, log })
     const connections = {
       total: config.TIDEMARK_SERVER_CONNECTIONS,
       perAddress: config.TIDEMARK_SERVER_CONNECTIONS_PER_ADDRESS,
@@ -70,17 +75,20 @@ export function presentProject({
   config,
   deps,
   reader,
+  saved,
   log,
 }: {
   readonly config: Config
   readonly deps: Deps
   readonly reader: Reader
+  readonly saved: SavedQuestions | undefined
   readonly log: AppLog
 }): Omit<AppOptions, 'access' | 'events' | 'signal'> {
   const { presentation: dashboard = NOTHING_TO_SHOW } = deps.project
   return {
     reader,
     questions: questionsOf(dashboard),
+    saved,
     promiseMs: config.TIDEMARK_PROMISE_MINUTES * 60_000,
     log,
     version: VERSION,

@@ -14,6 +14,7 @@ import type { FeedServer } from '../source/feed-sources.ts'
 import { fetchAnswer, checkAnswer, addressWithoutQuery } from '../source/http.ts'
 import { findLedgerHead } from '../warehouse/ledger.ts'
 import { openWarehouse, type Warehouse } from '../warehouse/warehouse.ts'
+import { examineSaved } from './examine-saved.ts'
 import { examineSource } from './examine-source.ts'
 import { examineReader, examineWarehouse } from './examine-warehouse.ts'
 import { check, type Finding, type Found } from './finding.ts'
@@ -22,6 +23,8 @@ import { check, type Finding, type Found } from './finding.ts'
 export interface ExamineOptions {
   /** The warehouse with the reader's rights, as the dashboard reads it. Omitted: not checked. */
   readonly reader?: Warehouse
+  /** The connection string of the role that keeps saved questions, if there is one. Omitted: not checked. */
+  readonly saver?: { readonly url: string | undefined }
 }
 
 /**
@@ -31,7 +34,10 @@ export interface ExamineOptions {
  * two small objects below `doctor/` in each zone, which `lake sweep --delete` removes after a day.
  * May be repeated. Never throws for a failed check: that is a finding.
  */
-export async function examine(deps: Deps, { reader }: ExamineOptions = {}): Promise<Finding[]> {
+export async function examine(
+  deps: Deps,
+  { reader, saver }: ExamineOptions = {},
+): Promise<Finding[]> {
   return [
     ...(await examineSource(deps)),
     await check('the project is consistent', () => examineProject(deps.project), {
@@ -39,6 +45,7 @@ export async function examine(deps: Deps, { reader }: ExamineOptions = {}): Prom
     }),
     ...(await examineWarehouse(deps)),
     ...(reader === undefined ? [] : [await examineReader(deps, reader)]),
+    ...(saver === undefined ? [] : [await examineSaved(deps, saver.url)]),
     await check('the ingestion zone can be written', () => examineZone(deps, deps.ingestion), {
       next: lookAtPlace('TIDEMARK_INGESTION'),
     }),

@@ -15,8 +15,13 @@ export async function doctorCommand({ output, config, signal }: CommandContext):
     mustExist: true,
     signal,
   })
-  const { deps, reader } = environment
-  const findings = await examine(deps, { reader })
+  const { deps, reader, saverUrl, local } = environment
+  // An embedded server that an earlier version runs will have the role once it is started again.
+  const isAwaited = local !== undefined && saverUrl === undefined
+  const findings = await examine(deps, {
+    reader,
+    ...(isAwaited ? {} : { saver: { url: saverUrl } }),
+  })
   for (const finding of findings) {
     output.emit({ event: 'examined', ...finding })
     const { what, unchecked, detail, hint, note } = finding
