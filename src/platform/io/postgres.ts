@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
-import { TransientError } from '../errors.ts'
+import { codeOf, TransientError } from '../errors.ts'
 import type { KeptConnection } from './connection-pool.ts'
 import type { Database } from './database.ts'
 import { mapPostgresError } from './postgres-errors.ts'
 import { parseUrl } from './postgres-url.ts'
 import { retry } from './retry.ts'
 import { type Heard, watchSilence } from './silence.ts'
+import { SQL_STATE } from './sql-states.ts'
 
 const ACTIVITY = readFileSync(new URL('./session-activity.sql', import.meta.url), 'utf8')
 
@@ -107,7 +108,7 @@ const lost = new Map<string, readonly string[]>()
 
 /**
  * Terminates the server's sessions for connections that were cut. The server cannot know that
- * nobody will continue them, and would keep their locks.
+ * nobody will continue them, and would keep their locks. A role may be forbidden to.
  */
 async function endLost(client: Client, { url }: Database): Promise<void> {
   const marks = lost.get(url)
@@ -122,6 +123,11 @@ async function endLost(client: Client, { url }: Database): Promise<void> {
     await client.query(query)
     lost.delete(url)
   } catch (error) {
+    if (codeOf(error) === SQL_STATE.insufficientPrivilege) {
+      // The server itself ends such sessions within minutes (`REACH` in `session.ts`).
+      lost.delete(url)
+      return
+    }
     client.connection.stream.destroy()
     throw error
   }
