@@ -276,6 +276,27 @@ describe('createSavedQuestions()', () => {
     await database.query('grant execute on function pg_terminate_backend to public')
   })
 
+  it('goes on after a connection was lost that the role may not end, as in an embedded warehouse', async () => {
+    await saved.save(draft('Late'))
+    await database.query('revoke execute on function pg_terminate_backend from public')
+    await using proxy = await startSilentProxy(saver.url)
+    await using through = createSavedQuestions({ url: proxy.through(saver.url) })
+    const client = await saver.connect()
+    await client.query('begin; lock table saved_question in share row exclusive mode')
+    const saving = through.save(draft('Early')).catch((error: unknown) => error)
+    const waiting = `select from pg_stat_activity
+      where usename = '${saver.role}' and wait_event_type = 'Lock'`
+    await expect.poll(() => database.query(waiting)).toHaveLength(1)
+    proxy.setOpen('swallow')
+    proxy.setNew('swallow')
+    expect(await saving).toMatchObject({ code: 'SAVED_UNREACHABLE' })
+    await client.query('rollback')
+    await client.end()
+    proxy.setNew('pass')
+    expect(await titles(through)).toEqual(['Late'])
+    await database.query('grant execute on function pg_terminate_backend to public')
+  })
+
   it('says if the schema was dropped, and goes on once it is back', async () => {
     await saved.save(draft('Late'))
     await saver.dropSchema()
