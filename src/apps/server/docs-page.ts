@@ -81,7 +81,7 @@ function renderOperation(path: string, operation: Operation): Markup {
 /** The questions as files: the same for each but its filters, so folded. */
 function renderQuestions(questions: readonly (readonly [string, { get: Operation }])[]): Markup {
   return html`<section class="panel wide" aria-labelledby="h-csv">
-    <h2 id="h-csv">Answers to the saved questions, as CSV</h2>
+    <h2 id="h-csv">Answers to the questions, as CSV</h2>
     <p class="note">
       Each takes the filters of its question. Unfold one to see them and to try it.
     </p>

@@ -25,7 +25,7 @@ export function describeApi({
       title: 'Tidemark payments',
       version,
       description:
-        'The scheduled payments of Totesys, and the answers to the saved questions, read from the ' +
+        'The scheduled payments of Totesys, and the answers to the questions, read from the ' +
         'warehouse. Each answer says how fresh it is. Days and times are in UTC. Problems are ' +
         'RFC 9457. An unknown parameter, a parameter given twice, or a value that is not valid is ' +
         'refused.',

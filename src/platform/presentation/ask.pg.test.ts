@@ -72,7 +72,7 @@ describe('ask()', () => {
     expect((await answered(sql)).rows[0]).toEqual(row)
   })
 
-  it('takes a saved question with its filters', async () => {
+  it('takes a question with its filters', async () => {
     const sql = `select sale_id, units from fact_sale_current where item_id = :'item'::int`
     expect((await answered(sql, { filters: { item: '2' } })).rows).toEqual([['2', '5']])
     expect((await answered(sql)).rows).toEqual([])

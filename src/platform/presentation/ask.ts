@@ -10,7 +10,7 @@ import { findForbidden, type Forbidden } from './statement-guard.ts'
 
 /** Filters and limits of one statement. */
 export interface AskOptions {
-  /** Values for `:'name'` in the statement, so that a saved question runs unchanged. */
+  /** Values for `:'name'` in the statement, so that a question runs unchanged. */
   readonly filters?: Filters
   /** Maximum number of rows to return; further rows are left out. Default 1000. */
   readonly maxRows?: number

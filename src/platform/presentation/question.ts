@@ -142,7 +142,7 @@ export function bindStatement(sql: string, filters: Filters): BoundStatement {
 }
 
 /**
- * A statement for the first rows of a question, in its order. Only for saved questions, whose SQL is
+ * A statement for the first rows of a question, in its order. Only for the project's questions, whose SQL is
  * trusted. Postgres may share a plain statement among processes, but never a cursor's: sums over a
  * million rows take half as long. A final semicolon is left out, and the last line may be a comment.
  */
