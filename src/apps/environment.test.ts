@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -130,6 +130,30 @@ it('openEnvironment() takes a home folder whose name reads like an address', asy
       join(process.cwd(), home, 'processed'),
     ])
   }
+})
+
+it('openEnvironment() knows the saver of the embedded system, unless an earlier version runs it', async () => {
+  const { signal } = new AbortController()
+  const open = (values: Record<string, string> = {}) =>
+    openEnvironment({ config: readConfig(values), log: () => {}, fill: false, signal })
+  await using running = await open()
+  expect(running.saverUrl).toMatch(/^postgres(ql)?:\/\/tidemark_saver:.+\/warehouse$/)
+  const own = 'postgresql://saver:p@127.0.0.1:1/d'
+  for (const [values, saverUrl] of [
+    [{}, running.saverUrl],
+    [{ TIDEMARK_SAVER_URL: own }, own],
+  ] as const) {
+    await using attached = await open(values)
+    expect(attached.local?.isAttached).toBe(true)
+    expect(attached.saverUrl).toBe(saverUrl)
+  }
+  const { saverUrl: _, ...earlier } = JSON.parse(
+    readFileSync('.tidemark/local.json', 'utf8'),
+  ) as Record<string, unknown>
+  writeFileSync('.tidemark/local.json', JSON.stringify(earlier))
+  await using attached = await open()
+  expect(attached.saverUrl).toBeUndefined()
+  expect(attached.reader.url).toBe(running.reader.url)
 })
 
 it('openEnvironment() stops the embedded system again if the rest cannot be opened', async () => {

@@ -7,14 +7,16 @@ import { createConnectionPool } from '../../src/platform/io/connection-pool.ts'
 import { run } from '../../src/platform/pipeline.ts'
 import { ask } from '../../src/platform/presentation/ask.ts'
 import { createReader } from '../../src/platform/presentation/reader.ts'
+import { createSavedQuestions } from '../../src/platform/presentation/saved-questions.ts'
 import { openSnapshot } from '../../src/platform/source/snapshot.ts'
 import { readStatus } from '../../src/platform/inspect/status.ts'
 import { verify } from '../../src/platform/inspect/verify.ts'
 import { bareProject, thingProject } from '../support/bare-project.ts'
-import type { TestDatabase } from '../support/database.ts'
+import { createDatabase, type TestDatabase } from '../support/database.ts'
 import { readTable } from '../support/lake.ts'
 import { isPoolerMissing, startPooler } from '../support/pooler.ts'
 import { createTestReader } from '../support/reader.ts'
+import { createTestSaver } from '../support/saver.ts'
 import { createSystem, type SystemOptions, type TestSystem } from '../support/system.ts'
 
 const opened: AsyncDisposable[] = []
@@ -278,6 +280,32 @@ describe.skipIf(isPoolerMissing())(
       expect(
         await reader.read(async ({ client }) => (await client.query('show timezone')).rows),
       ).toEqual([{ TimeZone: 'UTC' }])
+      expect(await findLeft(url)).toEqual(before)
+    })
+
+    it('keeps saved questions, and its other clients find nothing changed', async () => {
+      await using database = await createDatabase({ template: 'empty' })
+      await makeHostile(database)
+      await using saver = await createTestSaver(database)
+      // The database's default leads to no schema at all.
+      await database.query(`alter role ${saver.role} set search_path = "$user"`)
+      await using pooler = await startPooler(saver.url)
+      const url = pooler.through(saver.url)
+      const before = await findLeft(url)
+      await using saved = createSavedQuestions({ url })
+      const question = {
+        name: 'late',
+        title: String.raw`Zoë ✓ \d`,
+        sql: String.raw`select '\d'`,
+        filters: { from: '2026-01-01' },
+        chart: 'lines',
+        author: 'ann',
+      } as const
+      expect(await Promise.all([saved.save(question), saved.list()])).toMatchObject(['saved', {}])
+      expect(await saved.addToPage('bob', 'late')).toBe('added')
+      const [found] = await saved.pageOf('bob')
+      expect(found).toEqual({ ...question, savedAt: found?.savedAt })
+      expect(Math.abs(Date.parse(found?.savedAt ?? '') - Date.now())).toBeLessThan(3_600_000)
       expect(await findLeft(url)).toEqual(before)
     })
   },

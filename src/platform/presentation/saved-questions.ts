@@ -223,6 +223,7 @@ async function transactOn<T>(
       statement_timeout: '5s',
       lock_timeout: '5s',
       idle_in_transaction_session_timeout: '5s',
+      transaction_timeout: '15s',
     },
   }
   const attempt = async (): Promise<T> => {

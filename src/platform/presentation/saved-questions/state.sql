@@ -1,6 +1,7 @@
 -- Where this connection's role keeps saved questions, and whether it may be trusted with them.
 -- Grain: one row. `schema` is null if the role finds no schema; `version` is null if its table is
 -- absent, and 0 if the table that bears its name does not say which version it is.
+-- No backslashes: the server reads this text before the settings of its transaction hold.
 select
     current_user::text as role,
     exists (
@@ -15,7 +16,7 @@ select
             then coalesce(
                 substring(
                     pg_catalog.obj_description(c.oid, 'pg_class')
-                    from '^Tidemark: saved questions, version (\d{1,6})$'
+                    from '^Tidemark: saved questions, version ([0-9]{1,6})$'
                 )::integer,
                 0
             )
