@@ -11,7 +11,7 @@ const isWithoutS3 = spawnSync('scripts/s3-server.sh', ['--check']).status !== 0
 const ALONE = [
   'src/apps/{aws,local}/**/*.test.ts',
   'src/apps/environment.test.ts',
-  'src/platform/presentation/{ask,csv}.pg.test.ts',
+  'src/platform/presentation/{ask,csv,xlsx}.pg.test.ts',
   'src/platform/source/drop.test.ts',
   'src/**/*.s3.test.ts',
   'test/**/*.s3.test.ts',

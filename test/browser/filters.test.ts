@@ -3,6 +3,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { formatShare } from '../../src/apps/format.ts'
 import { units, unlisted } from '../../src/totesys/presentation/columns.ts'
+import { readXlsx } from '../support/xlsx.ts'
 import { launchChromium } from './chromium.ts'
 import { openVisit, untilLive } from './visit.ts'
 
@@ -129,6 +130,37 @@ describe.skipIf(site === undefined)('filters', () => {
     expect(faults).toEqual([])
   })
 
+  it('an Excel file holds what the CSV file holds, with numbers and days', async () => {
+    await using visit = await openVisit(browser, { url: site?.url ?? '' })
+    const { page, faults } = visit
+    await page.goto('/sales?currency=GBP&period=26w')
+    await untilLive(page)
+    const panel = page.locator('section[aria-labelledby="h-s02_sales_by_week"] .links')
+    const load = async (name: string): Promise<{ name: string; bytes: Buffer }> => {
+      const coming = page.waitForEvent('download')
+      await panel.getByRole('link', { name, exact: true }).click()
+      const download = await coming
+      return {
+        name: download.suggestedFilename(),
+        bytes: await readFile(await download.path()),
+      }
+    }
+    const excel = await load('Excel')
+    const csv = await load('CSV')
+    expect(excel.name).toMatch(/^s02_sales_by_week.*GBP.*as-of-.*\.xlsx$/)
+    expect(csv.bytes.subarray(0, 3)).toEqual(Buffer.from([0xef, 0xbb, 0xbf]))
+    const [header = [], ...lines] = parseCsv(csv.bytes.subarray(3).toString())
+    const [names = [], ...rows] = readXlsx(excel.bytes).rows
+    expect(names.map((cell) => cell?.value)).toEqual(header)
+    const amount = header.indexOf('amount')
+    expect(rows.length).toBeGreaterThan(1)
+    expect(rows.map((row) => row[amount]?.value)).toEqual(lines.map((line) => line[amount]))
+    expect(new Set(rows.map((row) => row[amount]?.type))).toEqual(new Set(['number']))
+    const start = rows[0]?.[header.indexOf('week_start')]
+    expect([start?.type, start?.format]).toEqual(['number', 'yyyy-mm-dd'])
+    expect(faults).toEqual([])
+  })
+
   it('a CSV file holds what the table under the chart shows', async () => {
     await using visit = await openVisit(browser, { url: site?.url ?? '' })
     const { page } = visit
@@ -140,7 +172,7 @@ describe.skipIf(site === undefined)('filters', () => {
       const download = await coming
       expect(download.suggestedFilename()).toMatch(new RegExp(`^${question}.*GBP.*as-of-.*\\.csv$`))
       const text = await readFile(await download.path(), 'utf8')
-      const [header, ...lines] = parseCsv(text)
+      const [header, ...lines] = parseCsv(text.replace(/^\uFEFF/, ''))
       await page.locator(`#t-${question} > summary`).click()
       const rows = await tableOf(page, question)
       expect(header).toContain('currency_code')

@@ -105,7 +105,9 @@ describe.skipIf(site === undefined)('behind a login', () => {
     const coming = page.waitForEvent('download')
     await page.locator('.links a[href*="s02_sales_by_week.csv"]').click()
     const download = await coming
-    expect(await readFile(await download.path(), 'utf8')).toMatch(/^currency_code,[\s\S]*GBP,/)
+    expect(await readFile(await download.path(), 'utf8')).toMatch(
+      /^\uFEFFcurrency_code,[\s\S]*GBP,/,
+    )
 
     await page.getByRole('link', { name: 'Ask' }).click()
     await page.getByLabel('SQL, one select').fill(`select 6 * 7 as "Antwörten"`)

@@ -95,7 +95,7 @@ export async function findOverflow(page: Page): Promise<string[]> {
 
 /**
  * What is missing from the charts of the page. Empty if each is drawn, described in a sentence, and
- * available as a table, CSV and SQL.
+ * available as a table, CSV, Excel and SQL.
  */
 export async function checkCharts(page: Page): Promise<string[]> {
   return page.evaluate(() => {
@@ -135,6 +135,7 @@ export async function checkCharts(page: Page): Promise<string[]> {
         missing.push(`${title}: no table`)
       for (const [text, pattern] of [
         ['CSV', /^\/questions\/\w+\.csv(\?|$)/],
+        ['Excel', /^\/questions\/\w+\.xlsx(\?|$)/],
         ['SQL', /^\/questions\/\w+(\?|$)/],
       ] as const) {
         const link = [...(links?.querySelectorAll('a') ?? [])].find((a) => a.textContent === text)

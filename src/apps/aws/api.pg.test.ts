@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { createTestReader, type TestReader } from '../../../test/support/reader.ts'
 import { seedTotesys } from '../../../test/support/small-totesys.ts'
 import { createSystem, type TestSystem } from '../../../test/support/system.ts'
+import { readXlsx } from '../../../test/support/xlsx.ts'
 import { type Config, parseConfig } from '../../platform/config.ts'
 import type { AppLogEntry } from '../log.ts'
 import type {
@@ -241,10 +242,18 @@ describe('the API behind API Gateway', () => {
     expect(status).toBe(200)
     expect(headers['content-type']).toMatch(/^text\/csv/)
     expect(headers['content-disposition']).toMatch(/^attachment; filename="s02_sales_by_week_/)
-    expect(text).toMatch(/^[\w,]+\r\n/)
+    expect(text).toMatch(/^\uFEFF[\w,]+\r\n/)
     const packed = await ask(path, { headers: { 'accept-encoding': 'gzip, br' } })
     expect(packed.headers['content-encoding']).toBe('gzip')
     expect(packed.text).toBe(text)
+  })
+
+  it('gives a workbook byte for byte, whatever the client accepts', async () => {
+    const path = '/questions/s02_sales_by_week.xlsx?from=2020-01-01'
+    const { status, headers, bytes } = await ask(path, { headers: { 'accept-encoding': 'gzip' } })
+    expect([status, headers['content-encoding']]).toEqual([200, undefined])
+    expect(headers['content-disposition']).toMatch(/^attachment; filename="s02_[^"]*\.xlsx"$/)
+    expect(readXlsx(bytes).rows[0]?.[0]?.value).toBe('currency_code')
   })
 
   it('gives a font and a packed script byte for byte', async () => {

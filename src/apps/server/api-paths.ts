@@ -1,4 +1,6 @@
 import type { Question } from '../../platform/presentation/question.ts'
+import { XLSX_MAX_ROWS, XLSX_TYPE } from '../../platform/presentation/xlsx.ts'
+import { formatCount } from '../format.ts'
 import type {
   DescribedAnswer,
   DescribedParameter,
@@ -250,12 +252,28 @@ export function describeQuestion(question: Question): Operation {
     parameters: questionParameters(question).map((each) => describe(each)),
     responses: {
       200: {
-        description: 'All rows, header first.',
+        description: 'All rows, header first, in UTF-8 with a byte order mark.',
         content: { 'text/csv': { schema: { type: 'string' } } },
       },
       ...REFUSALS,
       405: READ_ONLY,
       503: AWAY,
+    },
+  }
+}
+
+/** The operation that answers a question for Excel: the same rows, with the same parameters. */
+export function describeWorkbook(question: Question): Operation {
+  const operation = describeQuestion(question)
+  return {
+    ...operation,
+    operationId: `${operation.operationId}_xlsx`,
+    responses: {
+      ...operation.responses,
+      200: {
+        description: `All rows as a workbook for Excel, at most ${formatCount(XLSX_MAX_ROWS)}.`,
+        content: { [XLSX_TYPE]: { schema: { type: 'string', format: 'binary' } } },
+      },
     },
   }
 }

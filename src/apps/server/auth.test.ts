@@ -93,9 +93,13 @@ describe('beyond this machine', () => {
     expect(await status('/payments/next5', analyst)).toBe(403)
     expect(await status('/payments', analyst)).toBe(403)
     expect(await status('/%70ayments/next5', analyst)).toBe(403)
+    for (const path of ['/payments.xlsx', '/list/payment.xlsx', '/list/payment%2exlsx']) {
+      expect(await status(path, analyst), path).toBe(403)
+      expect(await status(path, finance), path).not.toBe(403)
+    }
     // A caller's own SQL can read both.
     const both = bearer(await token({ claims: { groups: ['finance', 'analyst'] } }))
-    for (const path of ['/ask', '/ask.csv', '/ask/', '/%61sk']) {
+    for (const path of ['/ask', '/ask.csv', '/ask.xlsx', '/ask/', '/%61sk', '/ask%2Exlsx']) {
       expect(await status(path, finance), path).toBe(403)
       expect(await status(path, analyst), path).toBe(403)
       expect(await status(path, both), path).not.toBe(403)

@@ -79,7 +79,8 @@ const GROUPS: readonly Group[] = ['finance', 'analyst']
 
 /** The groups that may read a path; one of them is enough. Both may read the API's description. */
 export function groupsFor(path: string): readonly Group[] {
-  if (/^\/(payments|order\/payment|list\/payment)(\.csv)?(\/|$)/.test(path)) return ['finance']
+  if (/^\/(payments|order\/payment|list\/payment)(\.(csv|xlsx))?(\/|$)/.test(path))
+    return ['finance']
   if (/^\/(docs|openapi\.json|health|order|events|assets\/[^/]+)$/.test(path)) return GROUPS
   return ['analyst']
 }

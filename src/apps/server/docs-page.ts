@@ -78,14 +78,19 @@ function renderOperation(path: string, operation: Operation): Markup {
   </section>`
 }
 
-/** The questions as files: the same for each but its filters, so folded. */
+/**
+ * The questions as files: the same for each but its filters, so folded. Those for Excel differ in
+ * their ending only.
+ */
 function renderQuestions(questions: readonly (readonly [string, { get: Operation }])[]): Markup {
+  const asCsv = questions.filter(([path]) => path.endsWith('.csv'))
   return html`<section class="panel wide" aria-labelledby="h-csv">
-    <h2 id="h-csv">Answers to the questions, as CSV</h2>
+    <h2 id="h-csv">Answers to the questions, as files</h2>
     <p class="note">
-      Each takes the filters of its question. Unfold one to see them and to try it.
+      Each takes the filters of its question. Unfold one to see them and to try it. The same address
+      with <code>.xlsx</code> in place of <code>.csv</code> answers with a workbook for Excel.
     </p>
-    ${questions.map(
+    ${asCsv.map(
       ([path, { get }]) =>
         html`<details id="q-${get.operationId}">
           <summary>${get.summary} <code>${path}</code></summary>

@@ -1,6 +1,6 @@
 import type { Question } from '../../platform/presentation/question.ts'
 import type { Operation } from './api-operation.ts'
-import { describeQuestion, PATHS } from './api-paths.ts'
+import { describeQuestion, describeWorkbook, PATHS } from './api-paths.ts'
 import { SCHEMAS } from './api-schemas.ts'
 
 /**
@@ -12,12 +12,13 @@ export function describeApi({
   questions,
 }: {
   version: string
-  /** The questions that can be had as CSV. */
+  /** The questions that can be had as CSV and for Excel. */
   questions: ReadonlyMap<string, Question>
 }) {
   const paths: Record<string, { get: Operation }> = { ...PATHS }
   for (const question of questions.values()) {
     paths[`/questions/${question.name}.csv`] = { get: describeQuestion(question) }
+    paths[`/questions/${question.name}.xlsx`] = { get: describeWorkbook(question) }
   }
   return {
     openapi: '3.1.1',

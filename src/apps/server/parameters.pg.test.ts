@@ -21,6 +21,7 @@ const ADDRESSES: Readonly<Record<string, string>> = {
   '/payments/:id': '/payments/1',
   '/assets/:file': '/assets/dashboard.css',
   '/questions/:file{[a-z][a-z0-9_]*\\.csv}': '/questions/s01_sales_by_currency.csv',
+  '/questions/:file{[a-z][a-z0-9_]*\\.xlsx}': '/questions/s01_sales_by_currency.xlsx',
   '/questions/:name{[a-z][a-z0-9_]*}': '/questions/s01_sales_by_currency',
   '/order/:table/:key': '/order/sales_order/1',
   '/run/:batch{[0-9]{1,12}}': '/run/1',
@@ -140,7 +141,8 @@ describe('the parameters of a route', () => {
       ['design=-1', 'design'],
       ['design=99999999999', 'design'],
     ]) {
-      for (const path of ['/questions/s03_best_designs.csv', '/questions/s03_best_designs']) {
+      for (const file of ['.csv', '.xlsx', '']) {
+        const path = `/questions/s03_best_designs${file}`
         expect(await problemOf(`${path}?${query}`), `${path}?${query}`).toMatchObject({
           status: 400,
           code: 'BAD_FILTER',
@@ -180,6 +182,7 @@ describe('the parameters of a route', () => {
   it('are those of the API description, which has an example of each', async () => {
     const api = (await (await ask('/openapi.json')).json()) as ApiDescription
     expect(Object.keys(api.paths)).toContain('/questions/s01_sales_by_currency.csv')
+    expect(Object.keys(api.paths)).toContain('/questions/s01_sales_by_currency.xlsx')
     for (const [path, { get }] of Object.entries(api.paths)) {
       const own = path.replace('{id}', '1')
       const { allowed } = await problemOf(`${own}?nonsense=1`)
@@ -192,6 +195,10 @@ describe('the parameters of a route', () => {
         expect(String(example), `${path} ${name}`).not.toBe('')
         expect(description, `${path} ${name}`).toMatch(/\.|:/)
       }
+      // A workbook takes what the CSV takes, which is asked for below.
+      const csv = api.paths[path.replace(/\.xlsx$/, '.csv')]
+      expect(get.parameters, path).toEqual(csv?.get.parameters)
+      if (path.endsWith('.xlsx')) continue
       for (const { name, example } of query.filter((each) => each.name !== 'cursor')) {
         const response = await ask(`${own}?${name}=${encodeURIComponent(example)}`)
         await response.body?.cancel()

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { heldBytes } from '../../../test/support/held-bytes.ts'
 import { createTestReader, type TestReader } from '../../../test/support/reader.ts'
 import { createShop, type ShopSystem } from '../../../test/support/shop.ts'
-import { type CsvDownload, csvHeader, csvLine, openCsv } from './csv.ts'
+import { csvHeader, csvLine, openCsv } from './csv.ts'
+import type { Download } from './download.ts'
 import { parseQuestion } from './question.ts'
 import { createReader, type Reader } from './reader.ts'
 
@@ -40,7 +41,10 @@ describe('openCsv()', () => {
         (1, 6, '－1', null, null, null, 'a=1')
       ) as v (amount, n, text, day, moment, flag, "=note")`),
     )
-    expect(await new Response(body).text()).toBe(
+    const bytes = Buffer.from(await new Response(body).arrayBuffer())
+    // Without the mark, Excel does not read UTF-8.
+    expect(bytes.subarray(0, 3)).toEqual(Buffer.from([0xef, 0xbb, 0xbf]))
+    expect(bytes.subarray(3).toString()).toBe(
       [
         `amount,n,text,day,moment,flag,'=note`,
         `-12.50,-1,'=1+1,2024-02-03,2024-02-03T04:05:06.7Z,t,`,
@@ -124,7 +128,7 @@ select * from fact_sale_current where item_id = nullif(:'item', '')::int`)
     await expect.poll(sessions).toEqual([])
 
     // Just long enough for the first rows on this machine.
-    const openSoon = (timeoutMs: number): Promise<CsvDownload> =>
+    const openSoon = (timeoutMs: number): Promise<Download> =>
       openCsv(reader, endless, { timeoutMs }).catch(() => openSoon(timeoutMs * 2))
     const slow = await openSoon(50)
     await expect.poll(sessions).toEqual([])

@@ -1,135 +1,35 @@
-import { TransientError } from '../errors.ts'
-import { withPostgresErrors } from '../io/postgres-errors.ts'
-import { beginReading } from '../warehouse/warehouse.ts'
-import { refuseFilter, withToday } from './answer.ts'
-import { type ResultColumn, openCursor, type Row } from './cursor.ts'
-import { readHead } from './freshness.ts'
-import { bindStatement, type Filters, filtersOf, type Question } from './question.ts'
-import type { Reader, ReaderSession } from './reader.ts'
+import type { ResultColumn, Row } from './cursor.ts'
+import { type Download, type DownloadOptions, openDownload } from './download.ts'
+import type { Filters, Question } from './question.ts'
+import type { Reader } from './reader.ts'
 
-/** A CSV file that is being read. */
-export interface CsvDownload {
-  /**
-   * Names the question, its filters and the moment up to which the rows are complete; plain ASCII.
-   */
-  readonly fileName: string
-  /**
-   * The file in UTF-8. Ends with an error if the warehouse goes away. Cancel it to free the
-   * connection.
-   */
-  readonly body: ReadableStream<Uint8Array>
-}
-
-/** Limits of one download. */
-export interface CsvOptions {
-  /** Aborted when the client has gone. */
-  readonly signal?: AbortSignal
-  /** Milliseconds for the whole download. Default ten minutes. */
-  readonly timeoutMs?: number
-  readonly now?: () => Date
-}
-
-/** Rows that are in memory at a time. */
-const FETCH_ROWS = 2000
-// Time limit of each statement, so also of the first rows.
-const FIRST_ROWS_MS = 30_000
+/** The first bytes of a CSV file that people open: without it, Excel does not read UTF-8. */
+export const CSV_BOM = '\uFEFF'
 
 /**
- * Opens all rows of a question as CSV (RFC 4180, header first), from one snapshot, in constant
- * memory. Reads through a cursor and not with COPY, which takes no parameters, so a filter never
- * becomes part of the SQL. Reads no faster than the client takes the rows. Resolves once the first
- * rows are read, so that an error is known before anything is sent. Throws what `Answers.answer`
- * throws.
+ * Opens all rows of a question as CSV (RFC 4180, header first) in UTF-8 with a byte order mark. See
+ * `openDownload`.
  */
 export async function openCsv(
   reader: Reader,
   question: Question,
-  { filters = {}, ...options }: CsvOptions & { readonly filters?: Filters } = {},
-): Promise<CsvDownload> {
-  const { signal, timeoutMs = 600_000, now = () => new Date() } = options
-  const given = filtersOf(question, withToday(filters, now()))
-  const session = await reader.open(signal === undefined ? {} : { signal })
-  const end = endOnce(session, { signal, timeoutMs })
-  try {
-    return await withPostgresErrors(reader.warehouse, async () => {
-      const { client } = session
-      await beginReading(session)
-      await client.query(`
-        set local statement_timeout = ${FIRST_ROWS_MS};
-        set local cursor_tuple_fraction = 1`)
-      const { completeTo } = await readHead(session)
-      const statement = bindStatement(question.sql, given)
-      const cursor = await openCursor(client, statement).catch(refuseFilter(given))
-      let next = await cursor.fetch(FETCH_ROWS).catch(refuseFilter(given))
-      let isFirst = true
-      const body = new ReadableStream<Uint8Array>(
-        {
-          async pull(controller) {
-            try {
-              const rows = isFirst ? next : await cursor.fetch(FETCH_ROWS)
-              const header = isFirst ? csvHeader(cursor.columns) : ''
-              isFirst = false
-              next = []
-              const text = header + rows.map((row) => csvLine(cursor.columns, row)).join('')
-              if (text !== '') controller.enqueue(new TextEncoder().encode(text))
-              if (rows.length === FETCH_ROWS) return
-              await end()
-              controller.close()
-            } catch {
-              await end()
-              throw incomplete(reader)
-            }
-          },
-          cancel: end,
-        },
-        { highWaterMark: 0 },
-      )
-      return { fileName: fileNameOf(question, given, completeTo), body }
-    })
-  } catch (error) {
-    await end()
-    throw error
-  }
+  options: DownloadOptions = {},
+): Promise<Download> {
+  const { body, given, completeTo } = await openDownload(reader, question, {
+    ...options,
+    write: writeCsv,
+  })
+  return { fileName: fileNameOf(question, given, completeTo), body }
 }
 
-/**
- * The error at the end of an incomplete stream. It has no cause, because a server may log the
- * error, and the cause may hold values.
- */
-function incomplete({ warehouse }: Reader): TransientError {
-  return new TransientError(
-    `The download from ${warehouse.title} ended before all rows had arrived`,
-    {
-      code: 'CSV_BROKEN_OFF',
-      hint: 'the file is incomplete; download it again',
-    },
-  )
-}
-
-/**
- * Returns a function that closes the session once: after the last row, when the client has gone, or
- * when the time is over.
- */
-function endOnce(
-  session: ReaderSession,
-  { signal, timeoutMs }: { signal: AbortSignal | undefined; timeoutMs: number },
-): () => Promise<void> {
-  let ended: Promise<void> | undefined
-  const end = (): Promise<void> => {
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', stop)
-    ended ??= Promise.resolve(session[Symbol.asyncDispose]())
-    return ended
+async function* writeCsv(
+  columns: readonly ResultColumn[],
+  pieces: AsyncIterable<readonly Row[]>,
+): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(CSV_BOM + csvHeader(columns))
+  for await (const rows of pieces) {
+    yield Buffer.from(rows.map((row) => csvLine(columns, row)).join(''))
   }
-  const stop = (): void => {
-    void session
-      .cancel()
-      .catch(() => {})
-      .then(end)
-  }
-  const timer = setTimeout(stop, timeoutMs)
-  signal?.addEventListener('abort', stop)
-  return end
 }
 
 /**
@@ -186,11 +86,13 @@ export function fileNameOf(
   question: Pick<Question, 'name'>,
   given: Filters,
   completeTo: string,
+  extension: 'csv' | 'xlsx' = 'csv',
 ): string {
   const { as_of: asOf = completeTo, ...others } = given
   const parts = Object.entries(others).map(([name, value]) => `${name}-${plain(value ?? '')}`)
   const name = [question.name, ...parts].join('_').slice(0, 150)
-  return `${name}_as-of-${plain(asOf.replace(/\.\d+/, '').replaceAll(':', '')).slice(0, 40)}.csv`
+  const moment = plain(asOf.replace(/\.\d+/, '').replaceAll(':', '')).slice(0, 40)
+  return `${name}_as-of-${moment}.${extension}`
 }
 
 function plain(text: string): string {

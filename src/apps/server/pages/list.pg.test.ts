@@ -3,11 +3,13 @@ import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestReader, type TestReader } from '../../../../test/support/reader.ts'
 import { createSystem, type TestSystem } from '../../../../test/support/system.ts'
+import { readXlsx } from '../../../../test/support/xlsx.ts'
 import { fillTotesys } from '../../../../test/support/totesys-source/fill.ts'
 import { parseConfig } from '../../../platform/config.ts'
 import { bindList, readList } from '../../../platform/presentation/list.ts'
 import { parseQuestion, readQuestions } from '../../../platform/presentation/question.ts'
 import { createReader, type Reader } from '../../../platform/presentation/reader.ts'
+import { XLSX_TYPE } from '../../../platform/presentation/xlsx.ts'
 import { lists } from '../../../totesys/presentation/lists/lists.ts'
 import { dashboard } from '../../../totesys/presentation/pages.ts'
 import type { AppLogEntry } from '../../log.ts'
@@ -63,7 +65,9 @@ describe('a list', () => {
         { headers: { accept } },
         { incoming: { socket: { remoteAddress: '127.0.0.1' } } },
       )
-      return { response, status: response.status, text: await response.text() }
+      const bytes = new Uint8Array(await response.arrayBuffer())
+      const text = new TextDecoder().decode(bytes)
+      return { response, status: response.status, bytes, text }
     }
   }
   const ids = async (sql: string): Promise<number[]> =>
@@ -339,19 +343,27 @@ describe('a list', () => {
   it('is for the group finance only if it holds payments, and says who read it', async () => {
     const analyst = asker({ groups: ['analyst'] })
     const finance = asker({ groups: ['finance'] })
-    for (const path of ['/list/payment', '/list/payment.csv', '/list/%70ayment']) {
+    for (const path of [
+      '/list/payment',
+      '/list/payment.csv',
+      '/list/payment.xlsx',
+      '/list/%70ayment',
+    ]) {
       expect((await analyst(path, '*/*')).status, path).toBe(403)
       expect((await analyst(path, '*/*')).text).not.toContain('<td')
     }
     expect((await analyst('/list/sales_order')).status).toBe(200)
     expect(groupsFor('/list/payment')).toEqual(['finance'])
     expect(groupsFor('/list/payment.csv')).toEqual(['finance'])
+    expect(groupsFor('/list/payment.xlsx')).toEqual(['finance'])
     expect(groupsFor('/list/sales_order')).toEqual(['analyst'])
     entries.length = 0
     expect((await finance('/list/payment')).status).toBe(200)
     expect(entries).toContainEqual(
       expect.objectContaining({ event: 'payments_read', path: '/list/payment', status: 200 }),
     )
+    expect((await finance('/list/payment.xlsx', '*/*')).status).toBe(200)
+    expect(entries.at(-1)).toMatchObject({ event: 'payments_read', path: '/list/payment.xlsx' })
   })
 
   it('is a file of all rows that meet the filters, in its order', async () => {
@@ -367,11 +379,20 @@ describe('a list', () => {
          order by units_sold * unit_price desc, sales_order_id desc`,
       ),
     )
+    const workbook = await ask('/list/sales_order.xlsx?sort=-amount', '*/*')
+    expect(workbook.response.headers.get('content-type')).toBe(XLSX_TYPE)
+    expect(workbook.response.headers.get('content-disposition')).toMatch(
+      /list_sales_order.*\.xlsx"/,
+    )
+    const [names = [], ...cells] = readXlsx(workbook.bytes).rows
+    expect(names.map((cell) => cell?.value.replace(' (UTC)', ''))).toEqual(header.split(','))
+    expect(cells.map(([id]) => id?.value)).toEqual(rows.map((row) => row.split(',')[0]))
     const overdue = (await ask('/list/payment.csv?state=overdue', '*/*')).text
     expect(overdue).toContain('overdue')
     expect(overdue).not.toContain(',paid,')
     const page = (await ask('/list/payment?state=overdue&sort=amount')).text
     expect(page).toContain('href="/list/payment.csv?state=overdue&amp;sort=amount"')
+    expect(page).toContain('href="/list/payment.xlsx?state=overdue&amp;sort=amount"')
   })
 
   it('names bad values on the page, and refuses them in the file', async () => {
@@ -393,6 +414,8 @@ describe('a list', () => {
       expect(text, query).toMatch(new RegExp(`role="alert">\\s*<p><b>${name}`))
       const file = await ask(`/list/sales_order.csv?${query}`, '*/*')
       expect([file.status, file.text.includes('BAD_FILTER')], query).toEqual([400, true])
+      const workbook = await ask(`/list/sales_order.xlsx?${query}`, '*/*')
+      expect([workbook.status, workbook.text.includes('BAD_FILTER')], query).toEqual([400, true])
     }
     const hostile = encodeURIComponent(`'; drop table x; -- "\\%_ <script>`)
     const { status, text } = await ask(`/list/sales_order?search=${hostile}`)

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type Context, Hono } from 'hono'
 import { html } from 'hono/html'
-import { openCsv } from '../../../platform/presentation/csv.ts'
 import { freshnessOf } from '../../../platform/presentation/freshness.ts'
 import { readList, sortedQuestion } from '../../../platform/presentation/list.ts'
 import { type CursorScope, placeIn } from '../../../platform/presentation/list-cursor.ts'
@@ -15,6 +14,7 @@ import { checkParameters, type Parameter, refusal } from '../parameters.ts'
 import type { Presentation } from '../presentation.ts'
 import { pageParameters } from '../question-parameters.ts'
 import { readChoices } from './business.ts'
+import { answerFile, DOWNLOAD_FORMATS, type DownloadFormat } from './files.ts'
 import { renderFilters, renderListSearch } from './filters.ts'
 import { renderPage } from './layout.ts'
 import { listPath } from './leads.ts'
@@ -44,9 +44,9 @@ interface OpenList {
 
 /**
  * The lists of the dashboard: `GET /list/<name>`, a page of rows at a time, and
- * `GET /list/<name>.csv`, all rows that meet the filters. A value that a filter cannot have is named
- * on the page; the file, and a cursor or an order that is not valid, are refused (400). A read of a
- * list that one group may see is logged with its subject.
+ * `GET /list/<name>.csv` or `.xlsx`, all rows that meet the filters. A value that a filter cannot
+ * have is named on the page; the file, and a cursor or an order that is not valid, are refused
+ * (400). A read of a list that one group may see is logged with its subject.
  */
 export function listRoutes(context: ListContext): Hono<ServerEnv> {
   const app = new Hono<ServerEnv>()
@@ -55,9 +55,11 @@ export function listRoutes(context: ListContext): Hono<ServerEnv> {
     app.get(open.page.path, async (c) =>
       logged(c, context, open, await answerPage(c, context, open)),
     )
-    app.get(`${open.page.path}.csv`, async (c) =>
-      logged(c, context, open, await answerCsv(c, context, open)),
-    )
+    for (const format of DOWNLOAD_FORMATS) {
+      app.get(`${open.page.path}.${format}`, async (c) =>
+        logged(c, context, open, await answerRows(c, context, { ...open, format })),
+      )
+    }
   }
   return app
 }
@@ -193,30 +195,22 @@ function asPlace(
   throw refusal({ name: CURSOR.name, code: 'BAD_FILTER', why, parameters })
 }
 
-async function answerCsv(
+async function answerRows(
   c: Context<ServerEnv>,
   context: ListContext,
-  open: OpenList,
+  open: OpenList & { readonly format: DownloadFormat },
 ): Promise<Response> {
-  const { list, question, parameters } = open
+  const { list, question, parameters, format } = open
   if (!maySee(question, c.get('caller'))) return forbidQuestion(question)
   const { selection, sort } = await readAsked(c, context, open)
   // A file cannot say that a filter was left out.
   for (const [name, { why }] of Object.entries(selection.faults)) {
     throw refusal({ name, code: 'BAD_FILTER', why: `is not valid. ${why}`, parameters })
   }
-  const { reader, now } = context.presentation
-  const { fileName, body } = await openCsv(reader, sortedQuestion(list, question, sort), {
+  return await answerFile(c, context.presentation, {
+    format,
+    question: sortedQuestion(list, question, sort),
     filters: selection.filters,
-    signal: c.req.raw.signal,
-    now,
-  })
-  return new Response(body, {
-    headers: {
-      'content-type': 'text/csv; charset=utf-8; header=present',
-      'content-disposition': `attachment; filename="${fileName}"`,
-      'cache-control': 'private, no-cache',
-    },
   })
 }
 

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadRates } from '../../../../test/support/rates.ts'
 import { createTestReader, type TestReader } from '../../../../test/support/reader.ts'
 import { createSystem, type TestSystem } from '../../../../test/support/system.ts'
+import { readXlsx } from '../../../../test/support/xlsx.ts'
 import { parseConfig } from '../../../platform/config.ts'
 import { createAnswers } from '../../../platform/presentation/answer.ts'
 import type { Dashboard, Lead } from '../../../platform/project/dashboard.ts'
@@ -13,6 +14,7 @@ import {
   readQuestions,
 } from '../../../platform/presentation/question.ts'
 import { createReader, type Reader } from '../../../platform/presentation/reader.ts'
+import { XLSX_TYPE } from '../../../platform/presentation/xlsx.ts'
 import { dashboard } from '../../../totesys/presentation/pages.ts'
 import { fillTotesys } from '../../../../test/support/totesys-source/fill.ts'
 import { formatDay } from '../../format.ts'
@@ -64,7 +66,9 @@ describe('the pages', () => {
         { headers: { accept: 'text/html', ...headers } },
         { incoming: { socket: { remoteAddress: '127.0.0.1' } } },
       )
-      return { response, status: response.status, text: await response.text() }
+      const bytes = new Uint8Array(await response.arrayBuffer())
+      const text = new TextDecoder().decode(bytes)
+      return { response, status: response.status, bytes, text }
     }
   }
 
@@ -116,6 +120,7 @@ describe('the pages', () => {
       for (const { question } of shown ?? []) {
         expect(text, question).toContain(`id="h-${question}"`)
         expect(text, question).toMatch(new RegExp(`href="/questions/${question}\\.csv`))
+        expect(text, question).toMatch(new RegExp(`href="/questions/${question}\\.xlsx`))
         expect(text, question).toMatch(new RegExp(`href="/questions/${question}["?]`))
       }
       const labels = text.match(/role="img"\s+aria-label="[^"]{20,}"/g) ?? []
@@ -149,6 +154,7 @@ describe('the pages', () => {
       const wanted = access === undefined ? 200 : 403
       expect((await analyst(`/questions/${name}`)).status, name).toBe(wanted)
       expect((await analyst(`/questions/${name}.csv`)).status, name).toBe(wanted)
+      expect((await analyst(`/questions/${name}.xlsx`)).status, name).toBe(wanted)
       expect((await both(`/questions/${name}`)).status, name).toBe(200)
     }
     const restricted = [...QUESTIONS.values()].filter(({ access }) => access === 'finance')
@@ -550,7 +556,7 @@ describe('the pages', () => {
     expect(text).toContain('late')
   })
 
-  it('give a question as a page with its SQL, and as CSV', async () => {
+  it('give a question as a page with its SQL, as CSV and for Excel', async () => {
     const ask = asker()
     const page = await ask('/questions/s03_best_designs?currency=EUR')
     expect(page.text).toContain('inner join dim_design as d')
@@ -562,9 +568,20 @@ describe('the pages', () => {
     expect(csv.text.split('\r\n')[0]).toBe('design_id,design_name,file_name,orders,units,share')
     expect((await ask('/questions/nothing')).status).toBe(404)
     expect((await ask('/questions/nothing.csv')).status).toBe(404)
+    expect((await ask('/questions/nothing.xlsx')).status).toBe(404)
     const bad = await ask('/questions/s03_best_designs?from=soon')
     expect(bad.text).toContain('BAD_FILTER')
     expect((await ask('/questions/s03_best_designs.csv?from=soon')).status).toBe(400)
+    expect((await ask('/questions/s03_best_designs.xlsx?from=soon')).status).toBe(400)
+    expect(page.text).toContain('href="/questions/s03_best_designs.xlsx?currency=EUR"')
+    const { response, bytes } = await ask('/questions/s03_best_designs.xlsx?currency=EUR')
+    expect(response.headers.get('content-type')).toBe(XLSX_TYPE)
+    expect(response.headers.get('content-disposition')).toMatch(
+      /^attachment; filename="s03_best_designs_currency-EUR_as-of-[\dTZ-]+\.xlsx"$/,
+    )
+    expect(readXlsx(bytes).rows[0]?.map((cell) => cell?.value)).toEqual(
+      csv.text.split('\r\n')[0]?.split(','),
+    )
     expect((await ask('/questions/s12_order_versions')).text).toContain('class="empty"')
   })
 

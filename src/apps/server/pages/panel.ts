@@ -10,6 +10,7 @@ import type { Markup } from '../markup.ts'
 import { labelOf, renderAnswerRows } from './answer-rows.ts'
 import { renderCards, renderConversion } from './cards.ts'
 import { renderPlots } from './plots.ts'
+import { renderFileLinks } from './files.ts'
 import { parameterNamesOf } from './filters.ts'
 import { type PanelLead, readLead } from './leads.ts'
 import { linkTo, type Selection, type SelectionOptions } from './selection.ts'
@@ -53,7 +54,7 @@ export function renderPanel(options: PanelOptions): Markup {
             </details>`
       }
       ${lead?.all === undefined ? '' : html`<a href="${lead.all}">List</a>`}
-      <a href="/questions/${question.name}.csv${query}" download>CSV</a>
+      ${renderFileLinks(`/questions/${question.name}`, query)}
       <a href="/questions/${question.name}${query}">SQL</a>
     </div>
   </section>`

@@ -1,7 +1,6 @@
 import { type Context, Hono } from 'hono'
 import { html } from 'hono/html'
 import type { Answer } from '../../../platform/presentation/answer.ts'
-import { openCsv } from '../../../platform/presentation/csv.ts'
 import type { Dashboard } from '../../../platform/project/dashboard.ts'
 import type { Filters, Question } from '../../../platform/presentation/question.ts'
 import type { Caller, ServerEnv } from '../access.ts'
@@ -11,32 +10,28 @@ import type { Presentation } from '../presentation.ts'
 import { problemResponse } from '../problem.ts'
 import { questionParameters } from '../question-parameters.ts'
 import { renderAnswerRows } from './answer-rows.ts'
+import { answerFile, DOWNLOAD_FORMATS, renderFileLinks } from './files.ts'
 import { renderPage } from './layout.ts'
 import { renderFailure } from './panel.ts'
 import { linkTo } from './selection.ts'
 
-/** Each question on its own: as a page with its SQL, and as CSV. */
+/** Each question on its own: as a page with its SQL, and as a file. */
 export function questionRoutes(presentation: Presentation, dashboard: Dashboard): Hono<ServerEnv> {
   const app = new Hono<ServerEnv>()
-  const { questions, answers, reader, now } = presentation
+  const { questions, answers } = presentation
 
-  app.get('/questions/:file{[a-z][a-z0-9_]*\\.csv}', async (c) => {
-    const question = questions.get(c.req.param('file').slice(0, -4))
-    if (question === undefined) return c.notFound()
-    if (!maySee(question, c.get('caller'))) return forbidQuestion(question)
-    const { fileName, body } = await openCsv(reader, question, {
-      filters: filtersIn(c, question),
-      signal: c.req.raw.signal,
-      now,
+  for (const format of DOWNLOAD_FORMATS) {
+    app.get(`/questions/:file{[a-z][a-z0-9_]*\\.${format}}`, async (c) => {
+      const question = questions.get((c.req.param('file') ?? '').slice(0, -`.${format}`.length))
+      if (question === undefined) return c.notFound()
+      if (!maySee(question, c.get('caller'))) return forbidQuestion(question)
+      return await answerFile(c, presentation, {
+        format,
+        question,
+        filters: filtersIn(c, question),
+      })
     })
-    return new Response(body, {
-      headers: {
-        'content-type': 'text/csv; charset=utf-8; header=present',
-        'content-disposition': `attachment; filename="${fileName}"`,
-        'cache-control': 'private, no-cache',
-      },
-    })
-  })
+  }
 
   app.get('/questions/:name{[a-z][a-z0-9_]*}', async (c) => {
     const question = questions.get(c.req.param('name'))
@@ -105,7 +100,7 @@ function renderHeader({ name, grain, unit, filters: known }: Question, filters: 
       )}
     </dl>
     <div class="links">
-      <a href="/questions/${name}.csv${linkTo('', params)}" download>CSV</a>
+      ${renderFileLinks(`/questions/${name}`, linkTo('', params))}
       <a href="${linkTo('/ask', { question: name }, params)}">Open in Ask</a>
     </div>
   </section>`

@@ -4,6 +4,7 @@ import type { ListPage, RowPlace } from '../../../../platform/presentation/list.
 import { type CursorScope, cursorOf } from '../../../../platform/presentation/list-cursor.ts'
 import type { List, Page, Sort } from '../../../../platform/project/dashboard.ts'
 import type { Markup } from '../../markup.ts'
+import { renderFileLinks } from '../files.ts'
 import { isQuantity, labelOf, renderCell, type TableWords, tableViewOf } from '../answer-rows.ts'
 import { narrowing } from '../panel.ts'
 import { type AnyFilter, linkTo, type Selection } from '../selection.ts'
@@ -26,9 +27,7 @@ export function renderRows(found: ListPage, options: RowsOptions): Markup {
   return html`<section class="panel wide" aria-label="${list.title}">
     ${found.rows.length === 0 ? renderEmpty(options) : renderTable(found, options)}
     ${renderPager(found, options)}
-    <div class="links">
-      <a href="${linkTo(`${page.path}.csv`, params)}" download>CSV of all rows</a>
-    </div>
+    <div class="links">${renderFileLinks(page.path, linkTo('', params), ' of all rows')}</div>
   </section>`
 }
 

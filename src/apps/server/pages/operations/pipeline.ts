@@ -6,6 +6,7 @@ import type { LedgerBatch } from '../../../../platform/presentation/ledger-batch
 import type { Delays } from '../../../../platform/warehouse/delays.ts'
 import { formatCount, formatDuration, formatMomentUtc, formatNumber } from '../../../format.ts'
 import type { Markup } from '../../markup.ts'
+import { renderFileLinks } from '../files.ts'
 import { type Cell, renderTable, tag } from './table.ts'
 
 /** How many of the newest batches the page shows. */
@@ -41,7 +42,7 @@ function renderLags({ status, loaded, question }: PipelineOptions): Markup {
       question === undefined
         ? ''
         : html`<div class="links">
-            <a href="/questions/${question}.csv" download>CSV</a>
+            ${renderFileLinks(`/questions/${question}`, '')}
             <a href="/questions/${question}">SQL</a>
           </div>`
     }
