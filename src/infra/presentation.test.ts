@@ -37,6 +37,11 @@ describe('API and login', () => {
     expect(Format).not.toMatch(/path|query|routeKey|authorization\b/i)
   })
 
+  it('CloudFront logs nothing, because addresses hold what people ask', () => {
+    const { DistributionConfig } = findOne(template, 'AWS::CloudFront::Distribution')
+    expect(DistributionConfig).not.toHaveProperty('Logging')
+  })
+
   it('nobody can sign up', () => {
     expect(findOne(template, 'AWS::Cognito::UserPool')).toMatchObject({
       AdminCreateUserConfig: { AllowAdminCreateUserOnly: true },

@@ -49,8 +49,8 @@ interface SiteProps {
 /** CloudFront in front of the API and of a private bucket with the files that need no login. */
 export function createSite(stack: Stack, props: SiteProps): Site {
   const { domainName, logDays } = props.parameters
-  const { logs, files } = createBuckets(stack, props.parameters)
-  const distribution = createDistribution(stack, props, { logs, files })
+  const files = createBuckets(stack, props.parameters)
+  const distribution = createDistribution(stack, props, files)
   return {
     url: `https://${domainName ?? distribution.distributionDomainName}`,
     publish({ siteDir, config }) {
@@ -60,15 +60,10 @@ export function createSite(stack: Stack, props: SiteProps): Site {
   }
 }
 
-interface SiteBuckets {
-  readonly logs: IBucket
-  readonly files: IBucket
-}
-
-function createBuckets(stack: Stack, { accessLogDays }: Parameters): SiteBuckets {
+/** The bucket with the files, and one for its access log. */
+function createBuckets(stack: Stack, { accessLogDays }: Parameters): IBucket {
   const logs = createBucket(stack, 'SiteLogs', {
-    // CloudFront delivers its logs with an ACL.
-    objectOwnership: ObjectOwnership.BUCKET_OWNER_PREFERRED,
+    objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
     lifecycleRules: [{ expiration: Duration.days(accessLogDays) }],
     removalPolicy: RemovalPolicy.RETAIN,
   })
@@ -82,14 +77,10 @@ function createBuckets(stack: Stack, { accessLogDays }: Parameters): SiteBuckets
     // Every deployment makes these files again, so they go with the stack.
     removalPolicy: RemovalPolicy.DESTROY,
   })
-  return { logs, files }
+  return files
 }
 
-function createDistribution(
-  stack: Stack,
-  props: SiteProps,
-  { logs, files }: SiteBuckets,
-): Distribution {
+function createDistribution(stack: Stack, props: SiteProps, files: IBucket): Distribution {
   const { name, domainName, certificateArn } = props.parameters
   const { ofFiles, ofPages } = createHeaders(stack, props)
   const functionAssociations = [
@@ -109,10 +100,6 @@ function createDistribution(
   const distribution = new Distribution(stack, 'Site', {
     comment: `Tidemark: ${name}`,
     httpVersion: HttpVersion.HTTP2_AND_3,
-    enableLogging: true,
-    logBucket: logs,
-    logFilePrefix: 'site/',
-    logIncludesCookies: false,
     ...(domainName === undefined || certificateArn === undefined
       ? {}
       : {
@@ -181,6 +168,8 @@ function fromApi(api: HttpApi): BehaviorOptions {
 function acknowledgeDistribution(distribution: Distribution, { certificateArn }: Parameters): void {
   acknowledge(distribution, {
     'AwsSolutions-CFR1': 'Who may come in is a matter of the token, not of the country.',
+    'AwsSolutions-CFR3':
+      "CloudFront's log holds each address, and addresses hold what people ask: a statement in Ask, a name in a list. API Gateway logs the requests without their addresses, and the bucket logs those for files.",
     'AwsSolutions-CFR2':
       'A web application firewall costs more than all the rest; nothing gets past API Gateway without a valid token, and requests are throttled there.',
     ...(certificateArn === undefined
