@@ -16,13 +16,15 @@ const made = `${target}.${process.pid}`
 
 const { metafile } = await build({
   absWorkingDir: root,
-  entryPoints: [join(browser, 'dashboard.ts'), join(browser, 'dashboard.css')],
+  entryPoints: ['dashboard.ts', 'editor.ts', 'dashboard.css'].map((file) => join(browser, file)),
   bundle: true,
+  splitting: true,
   minify: true,
   format: 'esm',
   target: ['chrome111', 'firefox115', 'safari16.4'],
   outdir: made,
   entryNames: '[name]-[hash]',
+  chunkNames: '[name]-[hash]',
   assetNames: '[name]-[hash]',
   loader: { '.woff2': 'file' },
   legalComments: 'none',
@@ -35,6 +37,7 @@ for (const [path, { entryPoint }] of Object.entries(metafile.outputs)) {
   const file = basename(path)
   if (entryPoint !== undefined) manifest[basename(entryPoint).replace(/\.ts$/, '.js')] = file
   else if (file.endsWith('.woff2')) manifest['inter.woff2'] = file
+  else manifest[file] = file // what several scripts share
 }
 for (const file of await readdir(made)) {
   if (file.endsWith('.woff2')) continue // compressed in itself

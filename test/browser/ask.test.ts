@@ -1,4 +1,4 @@
-import type { Browser } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { launchChromium } from './chromium.ts'
 import { auditPage, findOverflow, openVisit, untilLive } from './visit.ts'
@@ -14,7 +14,9 @@ describe.skipIf(site === undefined)('Ask', () => {
 
   const HOSTILE = `<script>window.ran=1</script><img src=x onerror=window.ran=1>`
 
-  it.each(['none', 'bars', 'lines'])(
+  const statementOf = (page: Page) => page.locator('#sql').inputValue()
+
+  it.each(['auto', 'none', 'bars', 'lines'])(
     'shows hostile values, names and statements as text, drawn as %s',
     async (chart) => {
       await using visit = await openVisit(browser, { url: site?.url ?? '' })
@@ -36,7 +38,7 @@ describe.skipIf(site === undefined)('Ask', () => {
       ])
       // Postgres cuts names to 63 bytes.
       expect(await page.locator('#result th').first().innerText()).toBe(HOSTILE.slice(0, 63))
-      expect(await page.getByLabel('SQL, one select').inputValue()).toBe(sql)
+      expect(await statementOf(page)).toBe(sql)
       expect(await page.locator('main img, main b').count()).toBe(0)
       if (chart === 'bars') {
         // The tooltip over a bar is made of HTML.
@@ -85,5 +87,52 @@ from fact_sales_order_current`)
     await page.waitForSelector('#result .tag.bad')
     expect(await page.locator('#result').innerText()).toContain('refused')
     expect(await page.locator('#result tbody').count()).toBe(0)
+  })
+
+  it('completes the names of tables and columns, and runs by the keyboard alone', async () => {
+    await using visit = await openVisit(browser, { url: site?.url ?? '' })
+    const { page, faults } = visit
+    await page.goto('/ask')
+    const editor = page.getByLabel('SQL, one select')
+    await editor.fill('')
+    await editor.pressSequentially('select * from fact_pay')
+    const choices = page.locator('.cm-tooltip-autocomplete li')
+    await expect.poll(() => choices.allInnerTexts()).toContain('fact_payment_current')
+    expect(await auditPage(page)).toEqual([])
+    await choices.getByText('fact_payment_current', { exact: true }).click()
+    expect(await statementOf(page)).toBe('select * from fact_payment_current')
+    await editor.fill('')
+    await editor.pressSequentially('select count(*) as n from dim_currency where currency_co')
+    await expect.poll(() => choices.allInnerTexts()).toContain('currency_code')
+    await page.keyboard.press('Escape')
+    await editor.fill('select 6 * 7 as answer')
+    await page.keyboard.press('Control+Enter')
+    await page.waitForURL(/\/ask\?sql=select\+6\+\*\+7\+as\+answer/)
+    expect(await page.locator('#result tbody td').allInnerTexts()).toEqual(['42'])
+    // Tab leaves the editor: nobody is caught in it.
+    await page.getByLabel('SQL, one select').focus()
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate(() => document.activeElement?.closest('.editor'))).toBe(null)
+    expect(faults).toEqual([])
+  })
+
+  it('sorts an answer by a column: numbers by value, nothing last', async () => {
+    await using visit = await openVisit(browser, { url: site?.url ?? '' })
+    const { page } = visit
+    const sql = `select * from (values ('b', 1000), ('a', -9), ('c', null), ('ä', 20)) as t (who, n)`
+    await page.goto(`/ask?${new URLSearchParams({ sql })}`)
+    const column = (place: number) =>
+      page.locator(`#result tbody td:nth-child(${place})`).allInnerTexts()
+    const sort = (name: string) => page.getByRole('columnheader', { name }).getByRole('button')
+    await sort('n').click()
+    expect(await column(2)).toEqual(['−9', '20', '1,000', '∅'])
+    expect(await page.locator('th[aria-sort]').getAttribute('aria-sort')).toBe('ascending')
+    await sort('n').press('Enter')
+    expect(await column(2)).toEqual(['1,000', '20', '−9', '∅'])
+    await sort('who').click()
+    expect(await column(1)).toEqual(['a', 'ä', 'b', 'c'])
+    expect(await page.locator('th[aria-sort]').count()).toBe(1)
+    await untilLive(page)
+    expect(await auditPage(page)).toEqual([])
   })
 })

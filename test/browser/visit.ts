@@ -125,8 +125,8 @@ export async function checkCharts(page: Page): Promise<string[]> {
         if (drawing.getAttribute('role') !== 'img' || !/^\S+( \S+){4,}\.$/.test(label.trim()))
           missing.push(`${title}: its label is not a sentence: “${label}”`)
       }
-      // Ask shows the rows below the chart, and a button sends them as a file.
-      if (location.pathname === '/ask') continue
+      // Ask and My page show the rows below the chart.
+      if (/^\/(ask|my)$/.test(location.pathname)) continue
       const links = panel?.querySelector('.links')
       const table = [...(links?.querySelectorAll('details') ?? [])].find((details) =>
         details.querySelector('summary')?.textContent?.includes('Show as table'),

@@ -20,6 +20,7 @@ describe('parseQuestion()', () => {
   it('reads the header, including entries over several lines', () => {
     expect(parseQuestion(SQL)).toEqual({
       access: undefined,
+      chart: 'auto',
       name: 's01_sales',
       title: 'How much did we sell, and to whom?',
       grain: 'one row per currency; none without sales.',
@@ -38,6 +39,7 @@ describe('parseQuestion()', () => {
     [`-- q: Why?\n-- Grain: g\nselect :'as_of'`, /does not name the filter as_of/],
     ['-- q: Why?\n-- Grain: g\n-- Filters: from\nselect 1', /does not use its filter from/],
     ['-- q: Why?\n-- Grain: g\n-- Filters: as_of\nselect 1', /does not use its filter as_of/],
+    ['-- q: Why?\n-- Grain: g\n-- Chart: pie\nselect 1', /chart must be auto or none or bars/],
     ['-- q: Why?\n-- Grain: g\n-- Filters: from and to\nselect 1', /is not a name for a filter/],
   ])('refuses %j', (sql, message) => {
     expect(() => parseQuestion(sql)).toThrow(ConfigError)

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.ts'
+import { SAVED_CHARTS, type SavedChart } from './saved-questions.ts'
 
 /** A named `.sql` file that answers one question from the star schema. It also runs in psql. */
 export interface Question {
@@ -11,6 +12,8 @@ export interface Question {
   readonly unit: string | undefined
   /** The only group that may see it. Undefined if everybody who may see the pages may. */
   readonly access: string | undefined
+  /** How Ask draws its answer. */
+  readonly chart: SavedChart
   /** The filters that it knows, in the order of its header. */
   readonly filters: readonly string[]
   /** The text of the file, header included. */
@@ -49,8 +52,8 @@ export function readQuestions(folder: URL): ReadonlyMap<string, Question> {
 }
 
 /**
- * Parses a question's file: `-- name: Title`, then `Grain`, `Unit`, `Access` and `Filters`. Each
- * may continue on further comment lines. Throws `ConfigError` if a part is missing, or if the
+ * Parses a question's file: `-- name: Title`, then `Grain`, `Unit`, `Access`, `Chart` and `Filters`.
+ * Each may continue on further comment lines. Throws `ConfigError` if a part is missing, or if the
  * header and the SQL name different filters.
  */
 export function parseQuestion(sql: string): Question {
@@ -77,7 +80,14 @@ export function parseQuestion(sql: string): Question {
     .filter((filter) => filter !== '' && filter !== 'none')
   checkFilters(name, { sql, filters })
   const [unit, access] = [entries.get('Unit'), entries.get('Access')]
-  return { name, title: title + more, grain, unit, access, filters, sql }
+  const chart = readChart(name, entries.get('Chart'))
+  return { name, title: title + more, grain, unit, access, chart, filters, sql }
+}
+
+function readChart(name: string, text = 'auto'): SavedChart {
+  const chart = SAVED_CHARTS.find((each) => each === text)
+  if (chart !== undefined) return chart
+  throw invalid(name, `its chart must be ${SAVED_CHARTS.join(' or ')}`)
 }
 
 function checkFilters(name: string, question: Pick<Question, 'sql' | 'filters'>): void {

@@ -11,7 +11,8 @@ import { SQL_STATE } from '../io/sql-states.ts'
 import { createGate } from './gate.ts'
 
 /** How an answer is drawn, beside its table. `auto` chooses by the columns. */
-export type SavedChart = 'auto' | 'none' | 'bars' | 'lines'
+export const SAVED_CHARTS = ['auto', 'none', 'bars', 'lines'] as const
+export type SavedChart = (typeof SAVED_CHARTS)[number]
 
 /** A statement that a person kept under a name. */
 export interface SavedQuestion {
@@ -63,7 +64,6 @@ const MAX_TITLE_CHARS = 120
 const MAX_SQL_CHARS = 100_000
 const MAX_FILTER_CHARS = 10_000
 const MAX_SUBJECT_CHARS = 255
-const CHARTS: ReadonlySet<string> = new Set<SavedChart>(['auto', 'none', 'bars', 'lines'])
 
 /** Connections at one time, and milliseconds to wait for one. */
 const GATE = { places: 4, waitMs: 5000 }
@@ -320,7 +320,7 @@ function checkQuestion({
     texts.reduce((sum, text) => sum + text.length, 0) <= MAX_FILTER_CHARS,
     'The filters must have at most 10,000 characters together',
   )
-  check(CHARTS.has(chart), 'The chart must be auto, none, bars or lines')
+  check(SAVED_CHARTS.includes(chart), 'The chart must be auto, none, bars or lines')
   check(
     [title, sql, ...texts].every(isStorable),
     'The title, the statement and the filters must not contain a zero byte or half a character',

@@ -1,6 +1,6 @@
-import { drawAll, drawForPaper, drawForScreen, redrawAll } from './charts.ts'
 import { type Head, listen } from './live.ts'
 import { addSliders } from './slider.ts'
+import { addSorting } from './sortable.ts'
 import { addTries } from './try-it.ts'
 
 /** What the script adds to a page: drawings, the age of the data, and new data as it arrives. */
@@ -68,8 +68,8 @@ function onHead({ batch, generation, completeTo, lagSeconds, promiseSeconds }: H
 
 /** Replaces the content by the newest. If somebody is working in it, offers that as a button. */
 async function refresh({ isAsked = false }: { isAsked?: boolean } = {}): Promise<void> {
-  // A page that answers a form cannot be loaded again: what was sent is not in its address.
-  const answers = main().querySelector('form[method="post"], form[data-try]')
+  // Nobody loses what they are writing.
+  const answers = main().querySelector('#editor, form[data-try]')
   if (state.isLoading || answers !== null) return
   if (!isAsked && isInUse()) {
     announce()
@@ -136,10 +136,21 @@ function announce(): void {
   news.replaceChildren('New data ', button)
 }
 
+/** The library that draws is by far the largest script, so only a page with charts loads it. */
+let charts: typeof import('./charts.ts') | undefined
+
+async function draw({ isStill }: { isStill: boolean }): Promise<void> {
+  if (charts === undefined && document.querySelector('[data-plots]') === null) return
+  charts ??= await import('./charts.ts')
+  await document.fonts.ready
+  charts.drawAll({ isStill })
+}
+
 function prepare({ isStill }: { isStill: boolean }): void {
-  drawAll({ isStill })
+  void draw({ isStill })
   addSliders(main())
   addTries(main())
+  addSorting(main())
 }
 
 /** Adds a link to log out, if the login is in a cookie that the page may read. */
@@ -153,13 +164,12 @@ function offerLogOut(): void {
 }
 
 offerLogOut()
-await document.fonts.ready
 prepare({ isStill: false })
 for (const media of ['(prefers-color-scheme: dark)', 'print']) {
-  matchMedia(media).addEventListener('change', redrawAll)
+  matchMedia(media).addEventListener('change', () => charts?.redrawAll())
 }
-addEventListener('beforeprint', drawForPaper)
-addEventListener('afterprint', drawForScreen)
+addEventListener('beforeprint', () => charts?.drawForPaper())
+addEventListener('afterprint', () => charts?.drawForScreen())
 setInterval(showFreshness, 1000)
 void listen({
   onHead,

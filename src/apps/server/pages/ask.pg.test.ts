@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestReader, type TestReader } from '../../../../test/support/reader.ts'
 import { seedTotesys } from '../../../../test/support/small-totesys.ts'
+import { readXlsx } from '../../../../test/support/xlsx.ts'
 import { createSystem, type TestSystem } from '../../../../test/support/system.ts'
 import { parseConfig } from '../../../platform/config.ts'
 import { type Question, readQuestions } from '../../../platform/presentation/question.ts'
@@ -9,7 +10,7 @@ import { createReader, type Reader } from '../../../platform/presentation/reader
 import { dashboard } from '../../../totesys/presentation/pages.ts'
 import { readAccess, type ServerEnv } from '../access.ts'
 import { createApp } from '../app.ts'
-import { askRoutes, CSV_LIMITS } from './ask.ts'
+import { askRoutes, FILE_LIMITS } from './ask.ts'
 
 const questions: ReadonlyMap<string, Question> = new Map(
   dashboard.questions.flatMap((folder) => [...readQuestions(folder)]),
@@ -53,12 +54,18 @@ describe('Ask with SQL', () => {
     for (const [name, value] of Object.entries(fields)) form.set(name, value)
     return form
   }
-  const post = (fields: Record<string, string>, path = '/ask') =>
+  const send = (fields: Record<string, string>, path = '/ask') =>
     request(path, { method: 'POST', body: formOf(fields) })
+  /** Sends a form and goes where the answer leads, as a browser does. */
+  const post = async (fields: Record<string, string>, path = '/ask') => {
+    const response = await send(fields, path)
+    const to = response.headers.get('location')
+    return to === null ? response : await request(to.replace(/#.*/, ''))
+  }
   const pageOf = async (response: Response | Promise<Response>) =>
     plain(await (await response).text())
 
-  it('shows the editor, the saved questions and the relations, and runs nothing', async () => {
+  it('shows the editor, the questions and the relations, and runs nothing', async () => {
     const response = await request('/ask')
     expect([response.status, response.headers.get('cache-control')]).toEqual([200, 'no-store'])
     const page = await pageOf(response)
@@ -78,20 +85,75 @@ describe('Ask with SQL', () => {
     expect(page).not.toContain('id="result"')
   })
 
-  it('fills in a saved question, with filters from the address', async () => {
-    const page = await pageOf(request('/ask?question=y02_next_payments&currency=GBP'))
+  it('answers a question at its address, with filters', async () => {
+    const page = await pageOf(request('/ask?question=y02_next_payments&currency=GBP&chart=none'))
     expect(page).toContain('-- y02_next_payments:')
     expect(page).toMatch(/name="filter\.currency" value="GBP"/)
     expect(page).toMatch(/name="filter\.as_of" value=""/)
     expect(page).toMatch(/<input type="hidden" name="question" value="y02_next_payments"/)
-    for (const bad of ['nothing', '../../etc/passwd', '__proto__', '%00', '<script>']) {
-      const other = await request(`/ask?question=${encodeURIComponent(bad)}`)
-      expect(other.status, bad).toBe(200)
-      expect(await other.text()).not.toContain('<script>alert')
+    expect(page).toMatch(/Answered in \d+ ms/)
+  })
+
+  it.each(['question', 'saved'])('there is no page for an unknown %s', async (parameter) => {
+    for (const bad of ['nothing', '../../etc/passwd', '__proto__', '\0', '<script>', "'"]) {
+      const response = await request(`/ask?${parameter}=${encodeURIComponent(bad)}`)
+      expect([response.status, bad]).toEqual([404, bad])
+      expect(await response.text()).toContain('QUESTION_UNKNOWN')
     }
   })
 
-  it('can run every saved question as it is', async () => {
+  it('answers a statement at its address, the same every time', async () => {
+    const sql = `select :'who' as who, 'é&+% #\n' as odd`
+    const sent = await send({ sql, 'filter.who': 'a=b&c', chart: 'none' })
+    expect(sent.status).toBe(303)
+    const address = sent.headers.get('location') ?? ''
+    expect(address).toMatch(/^\/ask\?sql=select\+.*&chart=none&filter\.who=a%3Db%26c#result$/)
+    for (const _ of [1, 2]) {
+      const page = await pageOf(request(address.replace('#result', '')))
+      expect(page).toContain('<td class="">a=b&amp;c</td>')
+      expect(page).toContain(`href="${escape(address.replace('#result', ''))}">Link to this answer`)
+      expect(page).toContain(escape(sql.split('\n')[0]!))
+    }
+    const file = await request(address.replace('/ask?', '/ask.csv?').replace('#result', ''))
+    expect(await file.text()).toBe('who,odd\r\na=b&c,"é&+% #\n"\r\n')
+  })
+
+  it.each([
+    ['sql=select+1&nope=1', 'UNKNOWN_PARAMETER', 'nope'],
+    ['sql=select+1&sql=select+2', 'REPEATED_PARAMETER', 'sql'],
+    ['sql=select+1&question=s01_sales_by_currency', 'BAD_FILTER', 'question'],
+    ['sql=select+1&chart=pie', 'BAD_FILTER', 'chart'],
+    ['question=s01_sales_by_currency&nope=1', 'UNKNOWN_PARAMETER', 'nope'],
+  ])('refuses the address ?%s', async (query, code, parameter) => {
+    for (const path of ['/ask', '/ask.csv', '/ask.xlsx']) {
+      const response = await request(`${path}?${query}`)
+      expect(response.status, path).toBe(400)
+      expect(await response.json()).toMatchObject({ code, parameter })
+    }
+  })
+
+  it('answers a statement that is too long for an address, and says that it has none', async () => {
+    const sql = `select length('${'x'.repeat(8200)}') as n`
+    const response = await send({ sql })
+    expect(response.status).toBe(200)
+    const page = await pageOf(response)
+    expect(page).toContain('<p class="figure">8,200</p>')
+    expect(page).toContain('too long for an address')
+    expect((await request(`/ask?sql=${encodeURIComponent(sql)}`)).status).toBe(414)
+  })
+
+  it.each(['cross-site', 'same-site'])('lets a link from a %s page wait', async (site) => {
+    system.entries.length = 0
+    const headers = { 'sec-fetch-site': site, 'sec-fetch-mode': 'navigate' }
+    for (const path of ['/ask', '/ask.csv', '/ask.xlsx']) {
+      const page = await pageOf(request(`${path}?sql=select+4242`, { headers }))
+      expect(page, path).toContain('select 4242</textarea>')
+      expect(page, path).toContain('press Run to run it')
+    }
+    expect(system.entries).toEqual([])
+  })
+
+  it('can run every question as it is', async () => {
     for (const { name, sql } of questions.values()) {
       const response = await post({ sql, question: name })
       expect(response.status, name).toBe(200)
@@ -109,7 +171,7 @@ describe('Ask with SQL', () => {
     const page = plain(text)
     expect(page).toMatch(/3 rows\. Answered in \d+ ms/)
     expect(page).toContain(
-      '<td class="number">1</td><td class="number">10</td><td class="muted" title="null">∅</td>',
+      '<td class="id">1</td><td class="number">10</td><td class="muted" title="null">∅</td>',
     )
     expect(page).toContain('<td class="">true</td><td class=""></td><td class="time">2024-02-01')
     expect(page).not.toContain('there are more')
@@ -142,7 +204,7 @@ describe('Ask with SQL', () => {
   it('escapes whatever comes from the data, the statement and its columns', async () => {
     const sql = `select counterparty_legal_name as "<img src=x onerror=alert(1)>",
       '</textarea><script>alert("x")</script>' as b, 1 as n from dim_counterparty`
-    for (const chart of ['none', 'bars', 'lines', '"><script>alert(1)</script>']) {
+    for (const chart of ['auto', 'none', 'bars', 'lines', '"><script>alert(1)</script>']) {
       const page = await (await post({ sql, chart, question: '"><script>alert("x")' })).text()
       expect(page).not.toMatch(/<script>alert|<img|<\/textarea><script/)
       expect(page).toContain('&lt;script&gt;alert(&quot;x&quot;)')
@@ -248,19 +310,32 @@ describe('Ask with SQL', () => {
     expect(asSaved.headers.get('content-disposition')).toMatch(
       /"y02_next_payments_currency-GBP_as-of-[\w-]+\.csv"/,
     )
-    const more = `select generate_series(1, ${CSV_LIMITS.maxRows + 1}) as n`
+    const more = `select generate_series(1, ${FILE_LIMITS.maxRows + 1}) as n`
     const cut = await post({ sql: more, question: '"\r\nx: y' }, '/ask.csv')
     expect(cut.headers.get('tidemark-truncated')).toBe('true')
     expect(cut.headers.get('content-disposition')).toMatch(
       /"ask_first-50000-rows_as-of-[\w-]+\.csv"/,
     )
-    expect((await cut.text()).split('\r\n')).toHaveLength(CSV_LIMITS.maxRows + 2)
+    expect((await cut.text()).split('\r\n')).toHaveLength(FILE_LIMITS.maxRows + 2)
     const wrong = await post({ sql: 'select nope' }, '/ask.csv')
     expect([wrong.status, wrong.headers.get('content-type')]).toEqual([
       400,
       'text/html; charset=UTF-8',
     ])
     expect(await wrong.text()).toContain('<mark>nope</mark>')
+  })
+
+  it('gives the same answer as a workbook', async () => {
+    const sql = `select '=1+1' as a, 1.50 as n, date '2026-03-01' as day, null as x`
+    const response = await post({ sql }, '/ask.xlsx')
+    expect(response.headers.get('content-type')).toMatch(/spreadsheetml\.sheet$/)
+    expect(response.headers.get('content-disposition')).toMatch(/"ask_as-of-[\w-]+\.xlsx"/)
+    const { sheet, rows } = readXlsx(new Uint8Array(await response.arrayBuffer()))
+    expect(sheet).toBe('ask')
+    expect(rows.map((row) => row.map((cell) => cell && `${cell.type} ${cell.value}`))).toEqual([
+      ['text a', 'text n', 'text day', 'text x'],
+      ['text =1+1', 'number 1.50', 'number 46082'],
+    ])
   })
 
   it.each([
@@ -286,7 +361,7 @@ describe('Ask with SQL', () => {
     const headers = { origin: 'http://localhost', 'sec-fetch-site': 'same-origin' }
     const body = new URLSearchParams({ sql: 'select 41 + 1 as n' })
     const response = await request('/ask', { method: 'POST', body, headers })
-    expect(await response.text()).toContain('<td class="number">42</td>')
+    expect(response.headers.get('location')).toBe('/ask?sql=select+41+%2B+1+as+n#result')
     const json = { 'content-type': 'application/json' }
     const none = await request('/ask', {
       method: 'POST',
@@ -295,15 +370,14 @@ describe('Ask with SQL', () => {
     })
     expect([none.status, ((await none.json()) as { code: string }).code]).toEqual([400, 'BAD_FORM'])
     expect((await request('/ask.csv', { method: 'POST' })).status).toBe(400)
-    expect((await request('/ask.csv')).status).toBe(404)
+    expect(await pageOf(request('/ask.csv'))).toContain('</textarea>')
   })
 
   it('stops the statement when the client is gone', async () => {
     const gone = new AbortController()
-    const body = formOf({
-      sql: 'select count(*) from generate_series(1, 1e6) as a, generate_series(1, 1e6) as b',
-    })
-    const asked = request('/ask', { method: 'POST', body, signal: gone.signal })
+    const sql = 'select count(*) from generate_series(1, 1e6) as a, generate_series(1, 1e6) as b'
+    const address = `/ask?sql=${encodeURIComponent(sql)}`
+    const asked = request(address, { signal: gone.signal })
     await expect.poll(async () => (await running()).length, { interval: 20 }).toBeGreaterThan(0)
     gone.abort()
     // That is why it was stopped; it had not come to the end of its time.
@@ -322,8 +396,7 @@ describe('Ask with SQL', () => {
     const url = new URL(role.warehouse.url)
     url.port = '1'
     await using away = createReader({ ...role.warehouse, url: url.href })
-    const body = formOf({ sql: 'select 4242' })
-    const response = await request('/ask', { method: 'POST', body }, away)
+    const response = await request('/ask?sql=select+4242', {}, away)
     expect(response.status).toBe(503)
     const page = await pageOf(response)
     expect(page).toContain('select 4242</textarea>')

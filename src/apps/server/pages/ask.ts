@@ -1,164 +1,180 @@
 import { type Context, Hono } from 'hono'
 import { html } from 'hono/html'
-import { TransientError } from '../../../platform/errors.ts'
-import { withToday } from '../../../platform/presentation/answer.ts'
-import { ask, type AskedRows } from '../../../platform/presentation/ask.ts'
-import { csvHeader, csvLine, fileNameOf } from '../../../platform/presentation/csv.ts'
-import { filtersOf, type Question } from '../../../platform/presentation/question.ts'
+import type { AskedRows } from '../../../platform/presentation/ask.ts'
+import { CSV_BOM, csvHeader, csvLine, fileNameOf } from '../../../platform/presentation/csv.ts'
+import { filtersOf } from '../../../platform/presentation/question.ts'
 import { readRelations } from '../../../platform/presentation/relations.ts'
+import type { SavedQuestions } from '../../../platform/presentation/saved-questions.ts'
+import { xlsxOf } from '../../../platform/presentation/xlsx.ts'
 import type { ServerEnv } from '../access.ts'
-import { pathOf } from '../auth.ts'
-import type { AppLog } from '../../log.ts'
-import { checkParameters, type Parameter, takes } from '../parameters.ts'
-import type { Presentation } from '../presentation.ts'
-import { problemResponse } from '../problem.ts'
-import { textParameter } from '../question-parameters.ts'
-import { renderQuestions, renderRelations } from './ask/choices.ts'
-import { type Draft, draftOf, readDraft, renderEditor } from './ask/editor.ts'
-import { type Outcome, renderOutcome } from './ask/outcome.ts'
+import type { Markup } from '../markup.ts'
+import { takes } from '../parameters.ts'
+import {
+  renderQuestions,
+  renderRelations,
+  renderSavedQuestions,
+  type SavedList,
+} from './ask/choices.ts'
+import { addressOf, type Draft, isAsSaved, readSentDraft } from './ask/draft.ts'
+import { renderEditor } from './ask/editor.ts'
+import { type RefusedTitle, renderKeep } from './ask/keep.ts'
+import { type Outcome, isAnswered, renderOutcome } from './ask/outcome.ts'
+import { findBeginning, readAddress, readForm } from './ask/read-draft.ts'
+import { type AskContext, runDraft } from './ask/run-draft.ts'
+import { saveRoutes } from './ask/save.ts'
+import { DOWNLOAD_FORMATS, type DownloadFormat, typeOfDownload } from './files.ts'
 import { renderPage } from './layout.ts'
 
 /** What the page shows of an answer. */
 const PAGE_LIMITS = { maxRows: 1000, maxBytes: 1_000_000 }
-/** What the file holds of an answer, which is gathered before it is sent. */
-export const CSV_LIMITS = { maxRows: 50_000, maxBytes: 16_000_000, timeoutMs: 30_000 }
-
-/** What the routes of Ask read. */
-interface AskContext {
-  readonly presentation: Presentation
-  readonly log: AppLog
-}
+/** What a file holds of an answer, which is gathered before it is sent. */
+export const FILE_LIMITS = { maxRows: 50_000, maxBytes: 16_000_000, timeoutMs: 30_000 }
 
 /**
- * Ask with SQL. `GET /ask` shows the editor, and with `?question=` that question and its filters from
- * the address; it runs nothing, so a link never does. `POST /ask` runs the statement and shows the
- * answer below it, `POST /ask.csv` sends the answer as a file. Whatever goes wrong, the statement
- * stays in the page. A statement is never logged.
+ * Ask with SQL. `GET /ask` shows the editor, and the answer to the statement, question or saved
+ * question in its address; `.csv` and `.xlsx` send the answer as a file. The form is posted, because
+ * a statement may be longer than an address; one that fits is answered at its address. Whatever goes
+ * wrong, the statement stays in the page. A statement is never logged.
+ *
+ * A link on another site only fills the editor: its author decides neither what runs nor when.
  */
 export function askRoutes(context: AskContext): Hono<ServerEnv> {
-  const { questions } = context.presentation
+  const { presentation } = context
   const app = new Hono<ServerEnv>()
 
   app.get('/ask', async (c) => {
-    const query = c.req.query()
-    const question = questions.get(query['question'] ?? '')
-    checkParameters(c, askParameters(question))
-    return await answerPage(c, context, { draft: draftOf(question, query) })
-  })
-
-  app.post('/ask', takes(), async (c) => {
-    const draft = await readDraft(c.req.raw)
-    if (draft === undefined) return unreadable()
+    const { draft, isAsked } = await readAddress(c, presentation)
+    if (!isAsked || isFromElsewhere(c)) return await answerPage(c, context, { draft })
     const outcome = await runDraft(c, context, { draft, limits: PAGE_LIMITS })
     return await answerPage(c, context, { draft, outcome })
   })
 
-  app.post('/ask.csv', takes(), async (c) => {
-    const draft = await readDraft(c.req.raw)
-    if (draft === undefined) return unreadable()
-    const freshness = await context.presentation.freshness().catch(() => undefined)
-    const outcome = await runDraft(c, context, { draft, limits: CSV_LIMITS })
-    if ('away' in outcome || !outcome.isAnswered) {
-      return await answerPage(c, context, { draft, outcome })
-    }
-    const completeTo = freshness?.completeTo ?? context.presentation.now().toISOString()
-    const name = savedAs(draft, context.presentation)?.name ?? 'ask'
-    return answerCsv(c, outcome, { draft, name, completeTo })
+  app.post('/ask', takes(), async (c) => {
+    const draft = await findBeginning(readSentDraft(await readForm(c)), presentation)
+    const address = addressOf(draft)
+    if (address !== undefined) return c.redirect(`${address}#result`, 303)
+    const outcome = await runDraft(c, context, { draft, limits: PAGE_LIMITS })
+    return await answerPage(c, context, { draft, outcome })
   })
+
+  for (const format of DOWNLOAD_FORMATS) {
+    app.get(`/ask.${format}`, async (c) => {
+      const { draft, isAsked } = await readAddress(c, presentation)
+      if (!isAsked || isFromElsewhere(c)) return await answerPage(c, context, { draft })
+      return await answerFile(c, context, { draft, format })
+    })
+    app.post(`/ask.${format}`, takes(), async (c) => {
+      const draft = await findBeginning(readSentDraft(await readForm(c)), presentation)
+      return await answerFile(c, context, { draft, format })
+    })
+  }
+
+  app.route(
+    '/',
+    saveRoutes(context, async (c, { draft, refused }) => {
+      const outcome = await runDraft(c, context, { draft, limits: PAGE_LIMITS })
+      return await answerPage(c, context, { draft, outcome, refused })
+    }),
+  )
   return app
 }
 
-/** What the address of the editor takes: a question, and its filters, which are only filled in. */
-function askParameters(question: Question | undefined): readonly Parameter[] {
-  const filters = question?.filters ?? []
-  return [
-    textParameter('question', 'A saved question to begin with.'),
-    ...filters.map((name) => textParameter(name, `The filter ${name} of the question.`)),
-  ]
+/** Whether a page of another site leads here. Browsers say so. */
+function isFromElsewhere(c: Context<ServerEnv>): boolean {
+  return /^(cross|same)-site$/.test(c.req.header('sec-fetch-site') ?? '')
 }
 
-/** The saved question that a draft began as, if its statement is still the same. */
-function savedAs(
-  { question: name, sql }: Draft,
-  { questions }: Presentation,
-): Question | undefined {
-  const question = questions.get(name)
-  return question?.sql.trim() === sql.trim() ? question : undefined
+async function readSaved(store: SavedQuestions | undefined): Promise<SavedList> {
+  if (store === undefined) return 'off'
+  return await store.list().catch((): SavedList => 'away')
+}
+
+/** Says why a link was not answered, if there was one. */
+function renderUnasked(c: Context<ServerEnv>): Markup {
+  if (!isFromElsewhere(c)) return html``
+  return html`<p class="panel wide note" id="result">
+    This link comes from another site, so it waits: press Run to run it.
+  </p>`
 }
 
 async function answerPage(
   c: Context<ServerEnv>,
   { presentation }: AskContext,
-  { draft, outcome }: { draft: Draft; outcome?: Outcome },
+  { draft, outcome, refused }: { draft: Draft; outcome?: Outcome; refused?: RefusedTitle },
 ): Promise<Response> {
-  const [freshness, relations] = await Promise.all([
+  const { saved: store, reader, questions } = presentation
+  const { subject } = c.get('caller')
+  const { saved, question } = draft
+  const [freshness, relations, list, isOnPage] = await Promise.all([
     presentation.freshness().catch(() => undefined),
-    presentation.reader.read(readRelations).catch(() => []),
+    reader.read(readRelations).catch(() => []),
+    readSaved(store),
+    saved === undefined || store === undefined
+      ? false
+      : store.pageOf(subject).then(
+          (own) => own.some(({ name }) => name === saved.name),
+          () => false,
+        ),
   ])
-  const questions = [...presentation.questions.values()]
+  const address = addressOf(draft)
+  const keep =
+    store === undefined
+      ? renderKeep(draft, address, undefined)
+      : renderKeep(draft, address, { subject, isOnPage, refused })
   const page = renderPage({
     title: 'Ask with SQL',
     path: '/ask',
     freshness,
     summary: 'One select over the star tables and their history. It reads, and changes nothing.',
-    body: html`<div class="panels">
-      ${renderEditor(draft, savedAs(draft, presentation))}
-      ${outcome === undefined ? '' : renderOutcome(outcome, draft)}
-      ${renderQuestions(questions, draft.question)} ${renderRelations(relations)}
+    scripts: ['editor.js'],
+    body: html`<div class="panels ask">
+      ${renderEditor(draft)} ${renderRelations(relations)}
+      ${outcome === undefined ? renderUnasked(c) : renderOutcome(outcome, { draft, keep })}
+      ${renderSavedQuestions(list, saved !== undefined && isAsSaved(draft) ? saved.name : '')}
+      ${renderQuestions([...questions.values()], question?.name ?? '')}
     </div>`,
   })
-  return c.html(page, statusOf(outcome), { 'cache-control': 'no-store' })
+  return c.html(page, refused === undefined ? statusOf(outcome) : 409, {
+    'cache-control': 'no-store',
+  })
 }
 
-/** Runs a statement as the reader and logs that, without the statement. */
-async function runDraft(
+async function answerFile(
   c: Context<ServerEnv>,
-  { presentation, log }: AskContext,
-  {
-    draft,
-    limits,
-  }: { draft: Draft; limits: { maxRows: number; maxBytes: number; timeoutMs?: number } },
-): Promise<Outcome> {
-  const { subject } = c.get('caller')
-  try {
-    const answer = await ask(presentation.reader, draft.sql, {
-      ...limits,
-      filters: withToday(draft.filters, presentation.now()),
-      signal: c.req.raw.signal,
-    })
-    const found = answer.isAnswered
-      ? { rows: answer.rows.length, durationMs: answer.durationMs }
-      : { sqlState: answer.sqlState }
-    log({ event: 'sql_asked', subject, ...found })
-    return answer
-  } catch (error) {
-    if (!(error instanceof TransientError)) throw error
-    const { code } = error
-    log({ event: 'request_failed', level: 'warn', path: pathOf(c), status: 503, code })
-    return { away: error }
-  }
-}
-
-function answerCsv(
-  c: Context<ServerEnv>,
-  { columns, rows, isTruncated }: AskedRows,
-  { draft, name, completeTo }: { draft: Draft; name: string; completeTo: string },
-): Response {
-  const text = csvHeader(columns) + rows.map((row) => csvLine(columns, row)).join('')
+  context: AskContext,
+  { draft, format }: { draft: Draft; format: DownloadFormat },
+): Promise<Response> {
+  const { presentation } = context
+  const freshness = await presentation.freshness().catch(() => undefined)
+  const outcome = await runDraft(c, context, { draft, limits: FILE_LIMITS })
+  if (!isAnswered(outcome)) return await answerPage(c, context, { draft, outcome })
+  const completeTo = freshness?.completeTo ?? presentation.now().toISOString()
+  const { rows, isTruncated } = outcome
+  const name = nameOf(draft)
   const whole = `${name}${isTruncated ? `_first-${rows.length}-rows` : ''}`
   const given = filtersOf({ filters: Object.keys(draft.filters) }, draft.filters)
-  const fileName = fileNameOf({ name: whole }, given, completeTo)
-  return c.body(text, 200, {
-    'content-type': 'text/csv; charset=utf-8; header=present',
+  const fileName = fileNameOf({ name: whole }, given, completeTo, format)
+  return c.body(await writeFile(outcome, { format, name }), 200, {
+    'content-type': typeOfDownload(format),
     'content-disposition': `attachment; filename="${fileName}"`,
     'cache-control': 'no-store',
     'tidemark-truncated': String(isTruncated),
   })
 }
 
-function unreadable(): Response {
-  const detail = 'The body is not a form'
-  return problemResponse({ status: 400, code: 'BAD_FORM', detail })
+function nameOf(draft: Draft): string {
+  const { question, saved } = draft
+  if (question !== undefined) return question.name
+  return saved !== undefined && isAsSaved(draft) ? saved.name : 'ask'
+}
+
+async function writeFile(
+  answer: AskedRows,
+  { format, name }: { format: DownloadFormat; name: string },
+): Promise<Uint8Array<ArrayBuffer> | string> {
+  if (format === 'xlsx') return await xlsxOf(answer, { sheet: name })
+  const { columns, rows } = answer
+  return `${CSV_BOM}${csvHeader(columns)}${rows.map((row) => csvLine(columns, row)).join('')}`
 }
 
 function statusOf(outcome: Outcome | undefined): 200 | 400 | 503 {

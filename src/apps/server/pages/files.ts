@@ -19,6 +19,11 @@ export type DownloadFormat = keyof typeof FORMATS
 /** The formats of files, the first one first in the links. */
 export const DOWNLOAD_FORMATS = ['csv', 'xlsx'] as const satisfies readonly DownloadFormat[]
 
+/** The media type of a file. */
+export function typeOfDownload(format: DownloadFormat): string {
+  return FORMATS[format].type
+}
+
 /** Answers with the rows of a question as a file to keep. Throws what opening it throws. */
 export async function answerFile(
   c: Context<ServerEnv>,

@@ -18,6 +18,8 @@ export interface PageOptions {
   /** Shown between the heading and the body. */
   readonly filters?: Markup
   readonly body: Markup
+  /** Assets with scripts that only this page needs. */
+  readonly scripts?: readonly string[]
 }
 
 interface Entry {
@@ -29,6 +31,7 @@ const BUSINESS: readonly Entry[] = totesys.presentation?.pages ?? []
 const OPERATIONS: readonly Entry[] = [
   { path: '/order', title: 'Order' },
   { path: '/ask', title: 'Ask' },
+  { path: '/my', title: 'My page' },
   { path: '/pipeline', title: 'Pipeline' },
   { path: '/quarantine', title: 'Quarantine' },
   { path: '/catalogue', title: 'Catalogue' },
@@ -53,6 +56,7 @@ export function renderPage({
   summary,
   filters,
   body,
+  scripts = [],
 }: PageOptions): Markup {
   return html`<!doctype html>
     <html lang="en">
@@ -70,7 +74,9 @@ export function renderPage({
           crossorigin
         />
         <link rel="stylesheet" href="${assetPath('dashboard.css')}" />
-        <script type="module" src="${assetPath('dashboard.js')}"></script>
+        ${['dashboard.js', ...scripts].map(
+          (name) => html`<script type="module" src="${assetPath(name)}"></script>`,
+        )}
       </head>
       <body>
         <a class="skip" href="#main">Skip to the content</a>

@@ -14,6 +14,7 @@ import { readAsset } from './assets.ts'
 import { businessRoutes } from './business.ts'
 import { renderPage } from './layout.ts'
 import { listRoutes } from './list.ts'
+import { myRoutes } from './my.ts'
 import { operationRoutes } from './operations.ts'
 import { orderRoutes } from './order.ts'
 import { questionRoutes } from './question.ts'
@@ -50,6 +51,7 @@ export function pageRoutes({
   app.route('/', listRoutes({ presentation, dashboard, log }))
   app.route('/', orderRoutes({ presentation, deps, log }))
   app.route('/', askRoutes({ presentation, log }))
+  app.route('/', myRoutes({ presentation, log }))
   app.route('/', operationRoutes({ presentation, deps }))
   return app
 }

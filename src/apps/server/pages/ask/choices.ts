@@ -1,9 +1,10 @@
 import { html } from 'hono/html'
 import type { Question } from '../../../../platform/presentation/question.ts'
 import type { ReadableRelation } from '../../../../platform/presentation/relations.ts'
+import type { SavedQuestion } from '../../../../platform/presentation/saved-questions.ts'
 import type { Markup } from '../../markup.ts'
 
-/** The groups of saved questions, by the letter that a numbered name begins with. */
+/** The groups of questions, by the letter that a numbered name begins with. */
 const GROUPS: readonly (readonly [RegExp, string])[] = [
   [/^s\d/, 'Sales'],
   [/^p\d/, 'Purchases'],
@@ -12,30 +13,73 @@ const GROUPS: readonly (readonly [RegExp, string])[] = [
   [/^/, 'Parts of pages'],
 ]
 
-/** Lists the saved questions, each as a link that puts it into the editor. */
+/** Lists the questions of the project, each as a link that asks it. */
 export function renderQuestions(questions: readonly Question[], chosen: string): Markup {
   const groupOf = ({ name }: Question): string =>
     GROUPS.find(([pattern]) => pattern.test(name))?.[1] ?? ''
-  return html`<section class="panel" aria-labelledby="h-questions">
-    <h2 id="h-questions">Saved questions</h2>
-    ${GROUPS.map(([, title]) => {
-      const own = questions.filter((question) => groupOf(question) === title)
-      if (own.length === 0) return ''
-      return html`<h3>${title}</h3>
-        <ul>
-          ${own.map(
-            ({ name, title: text }) =>
-              html`<li>
-                <a
-                  href="/ask?question=${encodeURIComponent(name)}"
-                  ${name === chosen ? html`aria-current="true"` : ''}
-                  >${text}</a
-                >
-              </li>`,
-          )}
-        </ul>`
-    })}
+  return html`<section class="panel wide" aria-labelledby="h-questions">
+    <h2 id="h-questions">Questions of this dashboard</h2>
+    <div class="groups">
+      ${GROUPS.map(([, title]) => {
+        const own = questions.filter((question) => groupOf(question) === title)
+        if (own.length === 0) return ''
+        return html`<div>
+          <h3>${title}</h3>
+          <ul>
+            ${own.map(
+              ({ name, title: text }) =>
+                html`<li>
+                  <a
+                    href="/ask?question=${encodeURIComponent(name)}"
+                    ${name === chosen ? html`aria-current="true"` : ''}
+                    >${text}</a
+                  >
+                </li>`,
+            )}
+          </ul>
+        </div>`
+      })}
+    </div>
   </section>`
+}
+
+/** The saved questions, or why there are none to list. */
+export type SavedList = readonly SavedQuestion[] | 'off' | 'away'
+
+/** Lists the saved questions, each as a link that asks it. */
+export function renderSavedQuestions(list: SavedList, chosen: string): Markup {
+  return html`<section class="panel wide" aria-labelledby="h-saved">
+    <h2 id="h-saved">Saved questions</h2>
+    ${typeof list === 'string' || list.length === 0 ? renderNone(list) : ''}
+    ${
+      typeof list === 'string' || list.length === 0
+        ? ''
+        : html`<ul class="saved">
+            ${list.map(
+              ({ name, title, author }) =>
+                html`<li>
+                  <a href="/ask?saved=${name}" ${name === chosen ? html`aria-current="true"` : ''}
+                    >${title}</a
+                  >
+                  ${author === 'local' ? '' : html`<span class="muted">${author}</span>`}
+                </li>`,
+            )}
+          </ul>`
+    }
+  </section>`
+}
+
+function renderNone(list: SavedList): Markup {
+  if (list === 'off') {
+    return html`<p class="note">
+      Nothing can be saved here. <code>TIDEMARK_SAVER_URL</code> switches it on.
+    </p>`
+  }
+  if (list === 'away') return html`<p class="note">They cannot be read now.</p>`
+  return html`<p class="note">
+    None yet. Run a statement; below its answer you can save it. <a href="/my">My page</a> shows the
+    ones that you choose.
+  </p>`
 }
 
 /** Lists the relations and functions for a `from`, the current state before its history. */
@@ -48,8 +92,8 @@ export function renderRelations(relations: readonly ReadableRelation[]): Markup 
     return 3
   }
   const sorted = relations.toSorted((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1))
-  return html`<section class="panel" aria-labelledby="h-relations">
-    <h2 id="h-relations">What can I ask?</h2>
+  return html`<section class="panel relations" aria-labelledby="h-relations" data-relations>
+    <h2 id="h-relations">Tables and columns</h2>
     <p class="note">
       Prefer <code>…_current</code>, which has each thing once, as it is now. <code>…_history</code>
       and the facts themselves hold every version, so sums over them count a thing more than once.

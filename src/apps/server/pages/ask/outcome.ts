@@ -2,19 +2,37 @@ import { html } from 'hono/html'
 import type { TransientError } from '../../../../platform/errors.ts'
 import type { AskedRows, AskRefusal } from '../../../../platform/presentation/ask.ts'
 import type { ResultColumn, Row } from '../../../../platform/presentation/cursor.ts'
-import { formatCount } from '../../../format.ts'
+import type { SavedChart } from '../../../../platform/presentation/saved-questions.ts'
+import { formatCount, formatDecimal } from '../../../format.ts'
 import type { Markup } from '../../markup.ts'
-import { renderPlots } from '../plots.ts'
-import { plotsOfRows } from './chart.ts'
-import type { Draft } from './editor.ts'
+import { isQuantity } from '../answer-rows.ts'
+import { renderChart } from './chart.ts'
+import type { Draft } from './draft.ts'
 
 /** The outcome of a statement. `away` means that the warehouse could not be asked. */
 export type Outcome = AskedRows | AskRefusal | { readonly away: TransientError }
 
+/** What stands with an outcome. */
+export interface OutcomeOptions {
+  readonly draft: Draft
+  /** What is offered below an answer. */
+  readonly keep: Markup
+}
+
 /** Renders the answer below the statement, or why there is none. */
-export function renderOutcome(outcome: Outcome, draft: Draft): Markup {
-  if ('away' in outcome) return renderAway(outcome.away)
-  return outcome.isAnswered ? renderAnswer(outcome, draft) : renderRefusal(outcome, draft.sql)
+export function renderOutcome(outcome: Outcome, options: OutcomeOptions): Markup {
+  if (isAnswered(outcome)) return renderAnswer(outcome, options)
+  return section('No answer', renderFailedOutcome(outcome, options.draft.sql))
+}
+
+/** Whether there are rows. */
+export function isAnswered(outcome: Outcome): outcome is AskedRows {
+  return !('away' in outcome) && outcome.isAnswered
+}
+
+/** Why there is no answer. */
+export function renderFailedOutcome(outcome: Exclude<Outcome, AskedRows>, sql: string): Markup {
+  return 'away' in outcome ? renderAway(outcome.away) : renderRefusal(outcome, sql)
 }
 
 function section(title: string, content: Markup): Markup {
@@ -30,25 +48,19 @@ function renderAway({ code, message }: TransientError): Markup {
     code === 'READER_BUSY' || code === 'WAREHOUSE_EMPTY'
       ? message
       : 'The warehouse cannot be read now'
-  return section(
-    'No answer',
-    html`<p class="failure" role="alert">
-      <span class="tag bad">failed</span> ${what}. Next: run it again in a moment.
-      <code>${code}</code>
-    </p>`,
-  )
+  return html`<p class="failure" role="alert">
+    <span class="tag bad">failed</span> ${what}. Next: run it again in a moment.
+    <code>${code}</code>
+  </p>`
 }
 
 function renderRefusal({ sqlState, message, hint, position }: AskRefusal, sql: string): Markup {
-  return section(
-    'No answer',
-    html`<div class="failure" role="alert">
-        <p><span class="tag bad">refused</span> ${message}</p>
-        ${hint === undefined ? '' : html`<p>Hint: ${hint}</p>`}
-        <p class="muted">SQLSTATE <code>${sqlState}</code></p>
-      </div>
-      ${position === undefined ? '' : renderPosition(sql, position)}`,
-  )
+  return html`<div class="failure" role="alert">
+      <p><span class="tag bad">refused</span> ${message}</p>
+      ${hint === undefined ? '' : html`<p>Hint: ${hint}</p>`}
+      <p class="muted">SQLSTATE <code>${sqlState}</code></p>
+    </div>
+    ${position === undefined ? '' : renderPosition(sql, position)}`
 }
 
 /** How many characters are shown on each side of a mistake. */
@@ -74,42 +86,50 @@ function renderPosition(sql: string, position: number): Markup {
 <span aria-hidden="true">${under}</span></pre>`
 }
 
-function renderAnswer(answer: AskedRows, draft: Draft): Markup {
-  const { columns, rows, isTruncated, durationMs } = answer
-  const count = formatCount(rows.length)
-  const size = isTruncated
-    ? html`<strong>Only the first ${count} rows are shown; there are more.</strong> The CSV has up
-        to 50,000.`
-    : html`${count} ${rows.length === 1 ? 'row' : 'rows'}.`
-  const time = durationMs < 1000 ? `${durationMs} ms` : `${(durationMs / 1000).toFixed(1)} s`
+function renderAnswer(answer: AskedRows, { draft, keep }: OutcomeOptions): Markup {
   return section(
     'Answer',
-    html`<p class="note">${size} Answered in ${time}.</p>
-      ${draft.chart === 'none' ? '' : renderChart(answer, draft)}
-      ${
-        rows.length === 0
-          ? html`<p class="empty">
-              No rows. The columns are ${columns.map(({ name }) => name).join(', ')}.
-            </p>`
-          : renderRows(columns, rows)
-      }`,
+    html`<p class="note">${describeSize(answer)} Answered in ${formatTime(answer.durationMs)}.</p>
+      ${renderAnswered(answer, draft.chart)} ${keep}`,
   )
 }
 
-function renderChart(answer: AskedRows, { chart }: Draft): Markup {
-  const plots = chart === 'none' ? [] : plotsOfRows(answer, chart)
-  if (plots.length === 0) {
-    return html`<p class="note">
-      No chart: it needs a column of texts or days, and a column of numbers that are not ids.
-    </p>`
-  }
-  return renderPlots(plots)
+/** The chart and the table of an answer. */
+export function renderAnswered(answer: AskedRows, chart: SavedChart): Markup {
+  const { columns, rows } = answer
+  return html`${renderChart(answer, chart)}
+  ${
+    rows.length === 0
+      ? html`<p class="empty">
+          No rows. The columns are ${columns.map(({ name }) => name).join(', ')}.
+        </p>`
+      : renderTable(columns, rows)
+  }`
 }
 
-/** Shows cells exactly as Postgres prints them. */
-function renderRows(columns: readonly ResultColumn[], rows: readonly Row[]): Markup {
-  const classes = columns.map(({ kind }) =>
-    kind === 'number' ? 'number' : kind === 'date' || kind === 'moment' ? 'time' : '',
+/** How many rows there are, and whether there are more. */
+export function describeSize({ rows, isTruncated }: AskedRows): Markup {
+  const count = formatCount(rows.length)
+  return isTruncated
+    ? html`<strong>Only the first ${count} rows are shown; there are more.</strong> The files have
+        up to 50,000.`
+    : html`${count} ${rows.length === 1 ? 'row' : 'rows'}.`
+}
+
+function formatTime(durationMs: number): string {
+  return durationMs < 1000 ? `${durationMs} ms` : `${(durationMs / 1000).toFixed(1)} s`
+}
+
+/** Every digit of each number, grouped. With a script, a click on a column sorts the rows by it. */
+function renderTable(columns: readonly ResultColumn[], rows: readonly Row[]): Markup {
+  const classes = columns.map(({ name, kind }) =>
+    isQuantity(name, kind)
+      ? 'number'
+      : kind === 'date' || kind === 'moment'
+        ? 'time'
+        : kind === 'number'
+          ? 'id'
+          : '',
   )
   return html`<div
     class="table-wrap ${rows.length > 15 ? 'tall' : ''}"
@@ -117,7 +137,7 @@ function renderRows(columns: readonly ResultColumn[], rows: readonly Row[]): Mar
     role="region"
     aria-label="Rows of the answer"
   >
-    <table>
+    <table data-sortable>
       <thead>
         <tr>
           ${columns.map(
@@ -142,6 +162,9 @@ function renderRows(columns: readonly ResultColumn[], rows: readonly Row[]): Mar
 }
 
 function textOf(column: ResultColumn | undefined, cell: string): string {
-  if (column?.kind !== 'boolean') return cell
-  return cell === 't' ? 'true' : 'false'
+  if (column === undefined) return cell
+  if (column.kind === 'boolean') return cell === 't' ? 'true' : 'false'
+  return isQuantity(column.name, column.kind) && !/(^|_)year$/.test(column.name)
+    ? formatDecimal(cell)
+    : cell
 }

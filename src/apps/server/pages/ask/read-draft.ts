@@ -1,0 +1,120 @@
+import type { Context } from 'hono'
+import type { Question } from '../../../../platform/presentation/question.ts'
+import type { SavedQuestion } from '../../../../platform/presentation/saved-questions.ts'
+import type { ServerEnv } from '../../access.ts'
+import { checkParameters, type Parameter, refusal } from '../../parameters.ts'
+import type { Presentation } from '../../presentation.ts'
+import { ProblemError } from '../../problem.ts'
+import { textParameter } from '../../question-parameters.ts'
+import {
+  chartOf,
+  CHARTS,
+  type Draft,
+  FILTER_PREFIX,
+  FIRST,
+  isSameStatement,
+  type SentDraft,
+} from './draft.ts'
+
+/** A draft in an address, and whether the address asks for an answer. */
+export interface AddressedDraft {
+  readonly draft: Draft
+  readonly isAsked: boolean
+}
+
+/**
+ * Reads the draft in an address: `sql`, `question` or `saved`, with filters and a chart. Without any
+ * of them it is a first statement, which nobody has asked for. Throws `ProblemError`: 400 for a
+ * parameter that is not known or does not fit, 404 for a question that does not exist.
+ */
+export async function readAddress(
+  c: Context<ServerEnv>,
+  { questions, saved: store }: Pick<Presentation, 'questions' | 'saved'>,
+): Promise<AddressedDraft> {
+  const query = new URL(c.req.url).searchParams
+  const question = questions.get(query.get('question') ?? '')
+  const parameters = parametersFor(query, question)
+  const given = checkParameters(c, parameters)
+  const [first, second] = ['sql', 'saved', 'question'].filter((name) => query.has(name))
+  if (first !== undefined && second !== undefined) {
+    const why = `cannot be given with “${first}”`
+    throw refusal({ name: second, code: 'BAD_FILTER', why, parameters })
+  }
+  const name = given.get('saved')
+  const saved = name === undefined ? undefined : await store?.find(name)
+  if ((name !== undefined && saved === undefined) || (given.has('question') && !question)) {
+    throw unknownQuestion(name ?? given.get('question') ?? '')
+  }
+  const filters = {
+    ...saved?.filters,
+    ...Object.fromEntries((question?.filters ?? []).map((each) => [each, given.get(each) ?? ''])),
+    ...Object.fromEntries(
+      [...given].flatMap(([key, value]) =>
+        key.startsWith(FILTER_PREFIX) ? [[key.slice(FILTER_PREFIX.length), value]] : [],
+      ),
+    ),
+  }
+  const sql = query.get('sql')?.replaceAll('\r\n', '\n') ?? saved?.sql ?? question?.sql
+  const chart = given.get('chart')
+  return {
+    draft: {
+      sql: sql ?? FIRST,
+      question,
+      saved,
+      filters,
+      chart: chart === undefined ? ((saved ?? question)?.chart ?? 'auto') : chartOf(chart),
+    },
+    isAsked: sql !== undefined,
+  }
+}
+
+/** The parameters of an address with this query. */
+function parametersFor(query: URLSearchParams, question: Question | undefined): Parameter[] {
+  const variables = [...query.keys()].filter((name) => /^filter\.\w{1,63}$/.test(name))
+  return [
+    textParameter('sql', 'A statement to run.'),
+    textParameter('question', 'A question of the project to run.'),
+    textParameter('saved', 'A saved question to run.'),
+    {
+      name: 'chart',
+      description: 'How the answer is drawn.',
+      example: 'auto',
+      values: { kind: 'choice', values: CHARTS.map(([value]) => value) },
+      mayBeEmpty: true,
+    },
+    ...(question?.filters ?? []).map((name) =>
+      textParameter(name, `The filter ${name} of the question.`),
+    ),
+    ...[...new Set(variables)].map((name) => textParameter(name, 'A value for the statement.')),
+  ]
+}
+
+function unknownQuestion(name: string): ProblemError {
+  return new ProblemError({
+    status: 404,
+    code: 'QUESTION_UNKNOWN',
+    detail: `There is no question “${name.slice(0, 63)}”`,
+  })
+}
+
+/**
+ * Looks up what a sent draft began as. What no longer exists is left out, and so is a question of the
+ * project whose statement was changed.
+ */
+export async function findBeginning(
+  { sql, question: questionName, saved: savedName, filters, chart }: SentDraft,
+  { questions, saved: store }: Pick<Presentation, 'questions' | 'saved'>,
+): Promise<Draft> {
+  const question = questions.get(questionName)
+  const saved: SavedQuestion | undefined =
+    savedName === '' ? undefined : await store?.find(savedName).catch(() => undefined)
+  const isUnchanged = question !== undefined && isSameStatement(question, sql)
+  return { sql, question: isUnchanged ? question : undefined, saved, filters, chart }
+}
+
+/** Reads the form in a request. Throws `ProblemError` (400) if the body is not a form. */
+export async function readForm(c: Context<ServerEnv>): Promise<FormData> {
+  const form = await c.req.raw.formData().catch(() => undefined)
+  if (form !== undefined) return form
+  throw new ProblemError({ status: 400, code: 'BAD_FORM', detail: 'The body is not a form' })
+}
