@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { launchChromium } from './chromium.ts'
@@ -134,5 +135,41 @@ from fact_sales_order_current`)
     expect(await page.locator('th[aria-sort]').count()).toBe(1)
     await untilLive(page)
     expect(await auditPage(page)).toEqual([])
+  })
+
+  it('saves a question, opens it at its address, shows it on My page, and removes it', async () => {
+    await using visit = await openVisit(browser, { url: site?.url ?? '' })
+    const { page, faults } = visit
+    await page.goto('/ask')
+    await page.getByLabel('SQL, one select').fill(`select 'é' as letter, 6 * 7 as answer`)
+    await page.getByRole('button', { name: 'Run' }).click()
+    await page.getByLabel('Save under the title').fill('The answer, for a test')
+    await page.getByLabel('Put on My page').check()
+    await page.getByRole('button', { name: 'Save', exact: true }).click()
+    await page.waitForURL(/saved=the-answer-for-a-test/)
+    expect(await page.locator('#h-editor').innerText()).toBe('The answer, for a test')
+    await untilLive(page)
+    expect(await auditPage(page)).toEqual([])
+    await page.getByRole('link', { name: 'My page', exact: true }).first().click()
+    const panel = page.locator('section', { has: page.locator('#h-the-answer-for-a-test') })
+    expect(await panel.locator('tbody td').allInnerTexts()).toEqual(['é', '42'])
+    for (const [file, begins] of [
+      ['CSV', Buffer.from('\uFEFFletter,answer\r\né,42\r\n')],
+      ['Excel', Buffer.from('PK')],
+    ] as const) {
+      const coming = page.waitForEvent('download')
+      await panel.getByRole('link', { name: file }).click()
+      const content = await readFile(await (await coming).path())
+      expect(content.subarray(0, begins.length)).toEqual(begins)
+    }
+    await panel.getByRole('button', { name: 'Take off' }).click()
+    await page.waitForURL('**/my')
+    expect(await panel.count()).toBe(0)
+    await page.goto('/ask')
+    await page.getByRole('link', { name: 'The answer, for a test' }).click()
+    await page.getByRole('button', { name: 'Remove for everybody' }).click()
+    await page.waitForURL(/\/ask$/)
+    expect(await page.getByRole('link', { name: 'The answer, for a test' }).count()).toBe(0)
+    expect(faults).toEqual([])
   })
 })

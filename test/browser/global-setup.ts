@@ -30,6 +30,7 @@ export default async function setup(
   try {
     const landmarks = await liveThrough(world)
     const server = await world.serve()
+    await fillMyPage(server.url)
     project.provide('site', { url: server.url, chromium, ...landmarks })
     return async () => {
       await server[Symbol.asyncDispose]()
@@ -38,5 +39,22 @@ export default async function setup(
   } catch (error) {
     await world[Symbol.asyncDispose]()
     throw error
+  }
+}
+
+/** Puts three saved questions on My page: bars, lines, and figures. */
+async function fillMyPage(url: string): Promise<void> {
+  const statements = {
+    'Orders by currency': `select currency_code, count(*) as orders, sum(units_sold) as units
+      from fact_sales_order_current inner join dim_currency using (currency_id) group by 1`,
+    'Units by day': `select created_date, sum(units_sold) as units
+      from fact_sales_order_current group by 1`,
+    'Orders in short': 'select count(*) as orders, sum(units_sold) from fact_sales_order_current',
+  }
+  for (const [title, sql] of Object.entries(statements)) {
+    const body = new FormData()
+    for (const [name, value] of Object.entries({ title, sql, mine: 'on' })) body.set(name, value)
+    const response = await fetch(`${url}/ask/save`, { method: 'POST', body, redirect: 'manual' })
+    if (response.status !== 303) throw new Error(`${title} was not saved: ${response.status}`)
   }
 }

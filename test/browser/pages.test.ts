@@ -25,7 +25,9 @@ const PAGES: [name: string, path: string, wants?: { charts?: number }][] = [
   ['the list of payments', '/list/payment?state=overdue&search=a'],
   ['an empty list', '/list/sales_order?search=nothing+is+called+so&state=deleted'],
   ['Ask', '/ask'],
-  ['Ask, with a saved question', '/ask?question=s02_sales_by_week'],
+  ['Ask, with a question', '/ask?question=s02_sales_by_week', { charts: 1 }],
+  ['Ask, with a saved question', '/ask?saved=units-by-day', { charts: 1 }],
+  ['My page', '/my', { charts: 2 }],
   ['Pipeline', '/pipeline'],
   ['Run', '/run/1'],
   ['Run with a change of schema', '/run/4'],
@@ -95,7 +97,7 @@ describe.skipIf(site === undefined)('every page', () => {
     it('Ask with a result as bars', async () => {
       await using visit = await openVisit(browser, { url: site?.url ?? '', ...theme })
       const { page, faults } = visit
-      await page.goto('/ask?question=s03_best_designs')
+      await page.goto('/ask?question=s03_best_designs&chart=none')
       await page.getByLabel('Show as').selectOption('bars')
       await page.getByRole('button', { name: 'Run' }).click()
       await page.waitForSelector('#result tbody tr')

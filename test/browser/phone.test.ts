@@ -18,6 +18,8 @@ const PAGES = [
   `/order/sales_order/${deleted}`,
   `/order/payment/${paid}`,
   '/ask',
+  '/ask?saved=units-by-day',
+  '/my',
   '/pipeline',
   '/run/4',
   '/quarantine',

@@ -155,9 +155,12 @@ function endLabel(
 ) {
   const value = values[place] ?? 0
   const isLower = [values[place - 1], values[place + 1]].some((other) => (other ?? 0) > value)
+  const highest = Math.max(...values.map((other) => other ?? 0))
+  // Just above the axis there is no room below a point that the line falls to.
+  const below = value < highest / 8 ? ('left' as const) : ('bottom' as const)
   return {
     show: true,
-    position: isLower ? ('bottom' as const) : ('top' as const),
+    position: isLower ? below : ('top' as const),
     formatter: round(value),
     ...textStyle(theme, theme.ink),
     fontWeight: 600 as const,

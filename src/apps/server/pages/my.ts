@@ -1,6 +1,8 @@
 import { Hono } from 'hono'
 import { html } from 'hono/html'
+import type { AskedRows } from '../../../platform/presentation/ask.ts'
 import type {
+  SavedChart,
   SavedQuestion,
   SavedQuestions,
 } from '../../../platform/presentation/saved-questions.ts'
@@ -8,13 +10,14 @@ import { sideBySide } from '../../../platform/io/side-by-side.ts'
 import type { ServerEnv } from '../access.ts'
 import type { Markup } from '../markup.ts'
 import { takes } from '../parameters.ts'
+import { isDrawn, renderChart } from './ask/chart.ts'
 import { renderButton } from './ask/keep.ts'
 import {
   describeSize,
   isAnswered,
   type Outcome,
-  renderAnswered,
   renderFailedOutcome,
+  renderAskedRows,
 } from './ask/outcome.ts'
 import { type AskContext, runDraft } from './ask/run-draft.ts'
 import { renderFileLinks } from './files.ts'
@@ -75,19 +78,27 @@ function renderNone(none: None): Markup {
   return html`<p class="panel wide empty">${says[none]}</p>`
 }
 
-function renderPanel(question: SavedQuestion, outcome: Outcome): Markup {
-  const { name, title, sql, chart } = question
+/** An answer with its table folded below its chart, or open if there is no chart. */
+function renderPanel({ name, title, sql, chart }: SavedQuestion, outcome: Outcome): Markup {
   const id = `h-${name}`
+  const table =
+    isAnswered(outcome) && isDrawn(outcome, chart)
+      ? html`<details id="t-${name}">
+          <summary>Show as table</summary>
+          ${renderAskedRows(outcome)}
+        </details>`
+      : ''
   return html`<section class="panel" aria-labelledby="${id}">
     <h2 id="${id}"><a href="/ask?saved=${name}">${title}</a></h2>
-    ${
-      isAnswered(outcome)
-        ? html`<p class="note">${describeSize(outcome)}</p>
-            ${renderAnswered(outcome, chart)}`
-        : renderFailedOutcome(outcome, sql)
-    }
+    ${isAnswered(outcome) ? renderAnswer(outcome, chart) : renderFailedOutcome(outcome, sql)}
     <div class="links">
-      ${renderFileLinks('/ask', `?saved=${name}`)} ${renderButton('/my/remove', name, 'Take off')}
+      ${table} ${renderFileLinks('/ask', `?saved=${name}`)}
+      ${renderButton('/my/remove', name, 'Take off')}
     </div>
   </section>`
+}
+
+function renderAnswer(answer: AskedRows, chart: SavedChart): Markup {
+  return html`<p class="note">${describeSize(answer)}</p>
+    ${isDrawn(answer, chart) ? renderChart(answer, chart) : renderAskedRows(answer)}`
 }

@@ -31,6 +31,12 @@ export function renderChart(answer: Rows, choice: SavedChart): Markup {
   </p>`
 }
 
+/** Whether an answer is drawn if this is chosen. */
+export function isDrawn(answer: Rows, choice: SavedChart): boolean {
+  if (choice === 'auto') return formOf(answer) !== undefined
+  return choice !== 'none' && plotsOfRows(answer, choice).length > 0
+}
+
 /**
  * The form that shows an answer best: one row of numbers as figures, numbers over time as lines,
  * numbers by name as bars. Undefined if it is read best as a table: it has no numbers, too many rows

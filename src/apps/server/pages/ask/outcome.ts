@@ -2,7 +2,6 @@ import { html } from 'hono/html'
 import type { TransientError } from '../../../../platform/errors.ts'
 import type { AskedRows, AskRefusal } from '../../../../platform/presentation/ask.ts'
 import type { ResultColumn, Row } from '../../../../platform/presentation/cursor.ts'
-import type { SavedChart } from '../../../../platform/presentation/saved-questions.ts'
 import { formatCount, formatDecimal } from '../../../format.ts'
 import type { Markup } from '../../markup.ts'
 import { isQuantity } from '../answer-rows.ts'
@@ -90,21 +89,16 @@ function renderAnswer(answer: AskedRows, { draft, keep }: OutcomeOptions): Marku
   return section(
     'Answer',
     html`<p class="note">${describeSize(answer)} Answered in ${formatTime(answer.durationMs)}.</p>
-      ${renderAnswered(answer, draft.chart)} ${keep}`,
+      ${renderChart(answer, draft.chart)} ${renderAskedRows(answer)} ${keep}`,
   )
 }
 
-/** The chart and the table of an answer. */
-export function renderAnswered(answer: AskedRows, chart: SavedChart): Markup {
-  const { columns, rows } = answer
-  return html`${renderChart(answer, chart)}
-  ${
-    rows.length === 0
-      ? html`<p class="empty">
-          No rows. The columns are ${columns.map(({ name }) => name).join(', ')}.
-        </p>`
-      : renderTable(columns, rows)
-  }`
+/** Every row as a table, or the names of the columns if there is none. */
+export function renderAskedRows({ columns, rows }: Pick<AskedRows, 'columns' | 'rows'>): Markup {
+  if (rows.length > 0) return renderRowsOf(columns, rows)
+  return html`<p class="empty">
+    No rows. The columns are ${columns.map(({ name }) => name).join(', ')}.
+  </p>`
 }
 
 /** How many rows there are, and whether there are more. */
@@ -121,7 +115,7 @@ function formatTime(durationMs: number): string {
 }
 
 /** Every digit of each number, grouped. With a script, a click on a column sorts the rows by it. */
-function renderTable(columns: readonly ResultColumn[], rows: readonly Row[]): Markup {
+function renderRowsOf(columns: readonly ResultColumn[], rows: readonly Row[]): Markup {
   const classes = columns.map(({ name, kind }) =>
     isQuantity(name, kind)
       ? 'number'
