@@ -165,6 +165,20 @@ describe('the parameters of a route', () => {
       parameter: 'against',
       detail: expect.stringContaining('must be before or year or none'),
     })
+    for (const against of ['', '&against=', '&against=year', '&against=none']) {
+      for (const file of ['.csv', '.xlsx', '']) {
+        const path = `/questions/s01_sales_by_currency${file}?from=2026-02-02&to=2026-02-01${against}`
+        expect(await problemOf(path), path).toMatchObject({
+          status: 400,
+          code: 'BAD_FILTER',
+          parameter: 'to',
+          detail: expect.stringContaining('must not be before “from” (2026-02-02)'),
+        })
+        const day = await ask(path.replace('-02-02&', '-02-01&'))
+        await day.body?.cancel()
+        expect(day.status, path).toBe(200)
+      }
+    }
     const kept = 'from=&to=2026-02-28&as_of=2026-03-01T00:00:00Z&counterparty=1&currency=GBP'
     expect((await ask(`/questions/s03_best_designs.csv?${kept}`)).status).toBe(200)
     for (const ids of ['x', '1', '[1]', '%00']) {

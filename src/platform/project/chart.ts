@@ -119,6 +119,7 @@ export interface BarsChart {
   readonly part?: string
   /** Draws a bar for each value of `column` beside each other, the one for `hatched` hatched. */
   readonly side?: { readonly column: string; readonly hatched: string }
+  readonly leftOut?: LeftOut
   readonly limit?: number
 }
 
@@ -154,6 +155,7 @@ export interface ParetoChart {
   readonly label: string
   readonly value: string
   readonly cumulative: string
+  readonly leftOut?: LeftOut
   readonly limit?: number
 }
 

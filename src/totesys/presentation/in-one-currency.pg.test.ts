@@ -13,10 +13,19 @@ describe('in one currency', () => {
   beforeAll(async () => {
     small = await createSystem()
     await seedTotesys(small.sql)
-    // Orders of 25.00, 50.00 and 75.00, each on a day and in a currency of its own.
+    // Orders of 25.00, 50.00 and 75.00, each on a day and in a currency of its own, with a customer
+    // and a member of staff of its own.
     await small.sql.query(`
       insert into currency values (2, 'USD', '2024-01-01', '2024-01-01'),
           (3, 'EUR', '2024-01-01', '2024-01-01');
+      insert into department (department_id, department_name, location, created_at, last_updated)
+      values (2, 'Support', 'Leeds', '2024-01-01', '2024-01-01');
+      insert into staff (staff_id, first_name, last_name, department_id, email_address, created_at, last_updated)
+      values (2, 'Bo', 'Cole', 1, 'bo@example.com', '2024-01-01', '2024-01-01'),
+          (3, 'Cy', 'Dean', 2, 'cy@example.com', '2024-01-01', '2024-01-01');
+      insert into counterparty (counterparty_id, counterparty_legal_name, legal_address_id, created_at, last_updated)
+      values (3, 'Cord', 2, '2024-01-01', '2024-01-01');
+      update sales_order set staff_id = sales_order_id, counterparty_id = sales_order_id;
       update sales_order set created_at = '2024-01-08 10:00', currency_id = 2
       where sales_order_id = 2;
       update sales_order set created_at = '2024-01-09 10:00', currency_id = 3
@@ -84,6 +93,38 @@ describe('in one currency', () => {
       '2024-01-09 GBP 1 - 1',
     ])
     expect(await steps({ currency: 'EUR', by: 'year' })).toEqual(['2024-01-01 GBP 1 - 1'])
+  })
+
+  it('ranks by what is converted, and last what no rate is known for', async () => {
+    const ranked = async (question: string, columns: string, filters: Filters = { in: 'GBP' }) =>
+      (await ask(client, question, filters)).map((row) =>
+        columns
+          .split(' ')
+          .map((column) => row[column] ?? '-')
+          .join(' '),
+      )
+    // 50.00 USD at 0.80, 25.00 in GBP, and 75.00 EUR without a rate.
+    expect(
+      await ranked(
+        's06_biggest_customers',
+        'position counterparty orders amount share cumulative_share orders_unconverted',
+      ),
+    ).toEqual([
+      '1 Bolt 1 40.00 0.615385 0.615385 0',
+      '2 Acme 1 25.00 0.384615 1.000000 0',
+      '3 Cord 1 - - 1.000000 1',
+    ])
+    const staff = 'department staff_id orders amount department_amount orders_unconverted'
+    expect(await ranked('s05_sales_by_staff', staff)).toEqual([
+      'Sales 2 1 40.00 65.00 0',
+      'Sales 1 1 25.00 65.00 0',
+      'Support 3 1 - - 1',
+    ])
+    expect(await ranked('s05_sales_by_staff', `currency_code ${staff}`, {})).toEqual([
+      'EUR Support 3 1 75.00 75.00 0',
+      'GBP Sales 1 1 25.00 25.00 0',
+      'USD Sales 2 1 50.00 50.00 0',
+    ])
   })
 
   it('uses the rates that are known now, also as of an earlier moment', async () => {

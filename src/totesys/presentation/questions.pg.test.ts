@@ -357,6 +357,28 @@ describe.each(compared.filter((name) => headerOf(name).filters.includes('by')))(
   })
 })
 
+describe.each(['s05_sales_by_staff', 's06_biggest_customers', 'p02_biggest_suppliers'])(
+  '%s',
+  (name) => {
+    it.each(['GBP', 'EUR', 'USD', 'CHF', 'XXX'])('ranks by the amount in %s', async (code) => {
+      for (const more of [
+        {},
+        { currency: 'USD' },
+        { from: '2026-08-20', to: '2026-10-25' },
+        { department: valueOf(name, 'department') },
+        { as_of: after2 },
+      ]) {
+        const given = { ...baseOf(name), in: code, ...more }
+        const rows = await ask(warehouse, name, given)
+        expect(rows).toEqual(await askLake(lake, name, given))
+        expect(new Set(rows.map((row) => row['currency_code']))).toEqual(new Set([code]))
+        // There is no rate into a currency that does not exist.
+        expect(rows.some((row) => row['amount'] !== null)).toBe(code !== 'XXX')
+      }
+    })
+  },
+)
+
 describe('equal rows', () => {
   it.each([
     's03_best_designs',

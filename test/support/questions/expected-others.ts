@@ -7,6 +7,7 @@ import {
   nextStep,
   SCHEDULED,
   stepOf,
+  RANKED,
   WEEKLY,
 } from './expected-parts.ts'
 
@@ -22,12 +23,12 @@ export const EXPECTED_OTHERS: Record<string, string> = {
      ifnull(left_out, 0) as orders_unconverted`,
   }),
   p02_biggest_suppliers: `
-    select currency_code, counterparty_id, counterparty_legal_name as counterparty,
-        count(*) as orders, sum(item_quantity) as quantity, sum(amount) as amount,
-        round(sum(amount) / any_value(whole), 6)::decimal(18, 6) as share
-    from purchase
-    join (select currency_code, sum(amount) as whole from purchase group by all) using (currency_code)
-    group by all order by currency_code, amount desc, counterparty_id`,
+    with supplier as (
+        ${RANKED('purchase', 'counterparty_id, counterparty_legal_name, sum(item_quantity) as quantity')})
+    select currency_code, counterparty_id, counterparty_legal_name as counterparty, orders, quantity,
+        amount, round(exact / sum(exact) over (partition by currency_code), 6)::decimal(18, 6)
+            as share, orders_unconverted
+    from supplier order by currency_code, exact desc nulls last, counterparty_id`,
   p03_item_prices: `
     with monthly as (
         select item_code, currency_code, ${stepOf('day')} as month,

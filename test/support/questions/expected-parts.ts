@@ -131,6 +131,19 @@ export const OF_CURRENCY_AND = (more: string): string => `
   select currency_code, ${more} count(*) as orders, sum(units_sold) as units, sum(amount) as amount
   from sale group by all`
 
+/** The rows of a view, each with the rate found for it, in the one currency that is asked for, if any. */
+export const RATED = (from: string): string => `
+  select o.* exclude (currency_code), if(getvariable('in_code') = '', 1, r.rate) as found,
+      if(getvariable('in_code') = '', o.currency_code, getvariable('in_code')) as currency_code
+  from ${from} as o
+  left join rate_found as r on r.currency_code = o.currency_code and r.day = o.day`
+
+/** Orders by currency and more columns, with their amount, exact and as it is shown. */
+export const RANKED = (from: string, more: string): string => `
+  select currency_code, ${more}, count(*) as orders, ${inOne('amount')} as amount,
+      sum(amount::double * found) as exact, count(*) filter (found is null) as orders_unconverted
+  from (${RATED(from)}) group by all`
+
 /** The day after a step that begins on a day. The step's own words make the interval. */
 export const nextStep = (first: string): string => `(${first} + getvariable('step'))::date`
 
@@ -152,12 +165,7 @@ export const WEEKLY = ({
   columns: string
   zeros: string
 }): string => `
-  with placed as (
-      select o.* exclude (currency_code), if(getvariable('in_code') = '', 1, r.rate) as found,
-          if(getvariable('in_code') = '', o.currency_code, getvariable('in_code'))
-              as currency_code
-      from ${from} as o
-      left join rate_found as r on r.currency_code = o.currency_code and r.day = o.day),
+  with placed as (${RATED(from)}),
   weekly as (select currency_code, ${stepOf('day')} as week_start, ${columns}
       from placed group by all),
   edge as (select min(week_start) as first_start, max(week_start) as last_start from weekly),

@@ -5,6 +5,7 @@ import {
   inOne,
   isWhole,
   OF_CURRENCY_AND,
+  RANKED,
   stepOf,
   STEPS,
   WEEKLY,
@@ -65,27 +66,30 @@ export const EXPECTED_SALES: Record<string, string> = {
         first_day as data_since
     from design order by if(is_covered, units_change, units_last) desc, design_id`,
   s05_sales_by_staff: `
-    with staff as (${OF_CURRENCY_AND('department_name, staff_id, staff_name,')}),
+    with staff as (${RANKED('sale', 'department_name, staff_id, staff_name, sum(units_sold) as units')}),
     department as (
-        select currency_code, department_name, sum(amount) as department_amount
-        from sale group by all)
+        select currency_code, department_name, sum(exact) as whole,
+            round(sum(exact), 2)::decimal(20, 2) as department_amount
+        from staff group by all)
     select currency_code, department_name as department, staff_id, staff_name, orders, units, amount,
-        department_amount
+        department_amount, orders_unconverted
     from staff join department using (currency_code, department_name)
-    order by currency_code, department_amount desc, department, amount desc, staff_id`,
+    order by currency_code, whole desc nulls last, department, exact desc nulls last, staff_id`,
   s06_biggest_customers: `
-    with customer as (${OF_CURRENCY_AND('counterparty_id, counterparty_legal_name,')}),
+    with customer as (
+        ${RANKED('sale', 'counterparty_id, counterparty_legal_name, sum(units_sold) as units')}),
     compared as (
-        select c.*, count(*) as position, sum(o.amount) as so_far,
-            (select sum(amount) from sale as s where s.currency_code = c.currency_code) as whole
+        select c.*, count(*) as position, sum(o.exact) as so_far,
+            (select sum(exact) from customer as s where s.currency_code = c.currency_code) as whole
         from customer as c
         join customer as o on o.currency_code = c.currency_code
-            and (o.amount > c.amount
-                or o.amount = c.amount and o.counterparty_id <= c.counterparty_id)
+            and (coalesce(o.exact, -1) > coalesce(c.exact, -1)
+                or o.exact is not distinct from c.exact
+                and o.counterparty_id <= c.counterparty_id)
         group by all)
     select currency_code, position, counterparty_id, counterparty_legal_name as counterparty, orders,
-        units, amount, round(amount / whole, 6)::decimal(18, 6) as share,
-        round(so_far / whole, 6)::decimal(18, 6) as cumulative_share
+        units, amount, round(exact / whole, 6)::decimal(18, 6) as share,
+        round(so_far / whole, 6)::decimal(18, 6) as cumulative_share, orders_unconverted
     from compared order by currency_code, position`,
   s07_sales_by_country: `
     from (${OF_CURRENCY_AND('country, count(distinct city) as cities,')})

@@ -46,6 +46,14 @@ export function splitTable(table: AnswerTable, by: string): { name: string; tabl
   return [...groups].map(([name, rows]) => ({ name, table: { ...table, rows } }))
 }
 
+/** The rows of a ranking that have an amount: what has no rate is left out, not drawn as nothing. */
+export function ratedRows(
+  { rows, text }: AnswerTable,
+  { value, leftOut }: { readonly value: string; readonly leftOut?: LeftOut },
+): readonly Row[] {
+  return leftOut === undefined ? rows : rows.filter((row) => text(row, value) !== '')
+}
+
 /** How many things of the rows have no rate, as ` · 3 orders left out: no rate`. Empty if all have. */
 export function sayLeftOut({ rows, number }: AnswerTable, leftOut: LeftOut | undefined): string {
   if (leftOut === undefined) return ''

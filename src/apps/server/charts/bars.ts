@@ -3,7 +3,7 @@ import type { Row } from '../../../platform/presentation/cursor.ts'
 import { addDecimals } from '../../../platform/presentation/decimal.ts'
 import type { BarsChart } from '../../../platform/project/chart.ts'
 import { roundNumber } from '../../format.ts'
-import type { AnswerTable } from './answer-table.ts'
+import { type AnswerTable, ratedRows, sayLeftOut } from './answer-table.ts'
 import { baseOption, lyingAxes } from './axes.ts'
 import { leadsOf, type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
 import { mix, stripes, textStyle, type Theme } from './theme.ts'
@@ -34,7 +34,9 @@ interface Bar {
 
 /** Plots a bar a row, or a bar a label if rows are added up. Throws what `AnswerTable` throws. */
 export function plotBars(chart: BarsChart, source: PlotSource): UnnamedPlot<BarsPlot> {
-  const bars = gatherBars(chart, source.table)
+  const { table } = source
+  const bars = gatherBars(chart, { ...table, rows: ratedRows(table, chart) })
+  const left = sayLeftOut(table, chart.leftOut)
   const shown = bars.slice(0, chart.limit)
   const labels = shown.map(({ label }) => label)
   const series = seriesOf(chart, shown, source)
@@ -47,8 +49,8 @@ export function plotBars(chart: BarsChart, source: PlotSource): UnnamedPlot<Bars
       shown.map(({ rows }) => rows),
       source,
     ),
-    aside: shown.length < bars.length ? `first ${shown.length} of ${bars.length}` : '',
-    sentence: chart.side === undefined ? sayLongest(bars) : sayAll(labels, series),
+    aside: `${sayShown(shown, bars)}${left}`.replace(/^ · /, ''),
+    sentence: `${chart.side === undefined ? sayLongest(bars) : sayAll(labels, series)}${left}.`,
     heightPx: heightPx + (series.length > 1 ? 24 : 0),
   }
 }
@@ -96,12 +98,17 @@ function seriesOf(
   return [{ name: labels(value), values: bars.map(({ total }) => total) }]
 }
 
+function sayShown(shown: readonly Bar[], bars: readonly Bar[]): string {
+  return shown.length < bars.length ? `first ${shown.length} of ${bars.length}` : ''
+}
+
 function sayLongest(bars: readonly Bar[]): string {
+  if (bars.length === 0) return 'nothing has a rate'
   const longest = bars.reduce<Pick<Bar, 'label' | 'total'>>(
     (best, bar) => (bar.total > best.total ? bar : best),
     { label: 'none', total: 0 },
   )
-  return `the longest of ${bars.length} bars is ${longest.label} with ${roundNumber(longest.total)}.`
+  return `the longest of ${bars.length} bars is ${longest.label} with ${roundNumber(longest.total)}`
 }
 
 function sayAll(labels: readonly string[], series: readonly BarSeries[]): string {
@@ -109,7 +116,7 @@ function sayAll(labels: readonly string[], series: readonly BarSeries[]): string
     const parts = values.map((value, place) => `${roundNumber(value)} at ${labels[place]}`)
     return `${name.toLowerCase()} ${parts.join(', ')}`
   })
-  return `${said.join('; ')}.`
+  return said.join('; ')
 }
 
 /** Draws each value to the right of its bar; of a stack, the total. */

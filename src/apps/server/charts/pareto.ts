@@ -1,6 +1,7 @@
 import type { EChartsOption } from 'echarts'
 import type { ParetoChart } from '../../../platform/project/chart.ts'
 import { formatRatio, roundNumber } from '../../format.ts'
+import { ratedRows, sayLeftOut } from './answer-table.ts'
 import { baseOption, lyingAxes } from './axes.ts'
 import { leadsOf, type PlotFrame, type PlotSource, rowsHeightPx, type UnnamedPlot } from './plot.ts'
 import { mix, textStyle, type Theme } from './theme.ts'
@@ -17,7 +18,9 @@ export interface ParetoPlot extends PlotFrame {
 /** Plots the first rows. Throws what `AnswerTable` throws. */
 export function plotPareto(chart: ParetoChart, source: PlotSource): UnnamedPlot<ParetoPlot> {
   const { table } = source
-  const { rows, text, number } = table
+  const { text, number } = table
+  const rows = ratedRows(table, chart)
+  const left = sayLeftOut(table, chart.leftOut)
   const shown = rows.slice(0, chart.limit)
   const labels = shown.map((row) => text(row, chart.label))
   const values = shown.map((row) => number(row, chart.value))
@@ -33,12 +36,17 @@ export function plotPareto(chart: ParetoChart, source: PlotSource): UnnamedPlot<
       shown.map((row) => [row]),
       source,
     ),
-    aside: `first three: ${share}`,
-    sentence: `the biggest of ${rows.length} is ${labels[0] ?? 'none'} with ${roundNumber(values[0] ?? 0)}; the first three make up ${share} of the total.`,
+    aside: `${rows.length === 0 ? NOTHING : `first three: ${share}`}${left}`,
+    sentence: `${
+      rows.length === 0
+        ? NOTHING
+        : `the biggest of ${rows.length} is ${labels[0] ?? 'none'} with ${roundNumber(values[0] ?? 0)}; the first three make up ${share} of the total`
+    }${left}.`,
     heightPx: rowsHeightPx(shown.length) + 44,
   }
 }
 
+const NOTHING = 'nothing has a rate'
 const SHARE = 'share so far'
 
 /** Draws the amounts from the left, and the cumulative share on a separate axis beneath. */

@@ -184,6 +184,68 @@ describe('plotsOf()', () => {
     expect(all.plots[0]?.aside).toBe('1 last whole week')
   })
 
+  it('ranks nothing without any rate, and says how many orders have none', () => {
+    const leftOut = { column: 'n', things: 'orders' }
+    const bars = { kind: 'bars', split: 'c', label: ['d'], value: 'a', sum: true, leftOut } as const
+    const rows = ['GBP x 6 1', 'GBP x - 2', 'GBP y 4 0', 'GBP z - 1']
+    const { plots, options } = draw({ ...bars, limit: 1 }, 'c d a n', rows)
+    expect(plots[0]).toMatchObject({ labels: ['x'] })
+    expect(valuesOf(options[0]!)).toEqual([[6]])
+    expect(plots[0]?.aside).toBe('first 1 of 2 · 4 orders left out: no rate')
+    expect(plots[0]?.sentence).toBe(
+      'GBP: the longest of 2 bars is x with 6 · 4 orders left out: no rate.',
+    )
+    expect(draw(bars, 'c d a n', rows).plots[0]?.aside).toBe('4 orders left out: no rate')
+    const shares = { kind: 'pareto', split: 'c', label: 'd', value: 'a', cumulative: 's' } as const
+    const pareto = draw({ ...shares, leftOut }, 'c d a s n', [
+      'GBP x 6 0.6 1',
+      'GBP y 4 1 0',
+      'GBP z - 1 1',
+    ])
+    expect(pareto.plots[0]).toMatchObject({
+      labels: ['x', 'y'],
+      aside: 'first three: 100 % · 2 orders left out: no rate',
+    })
+    for (const chart of [bars, { ...shares, leftOut }]) {
+      const none = draw(chart, 'c d a s n', ['GBP x - - 1']).plots[0]
+      expect(none).toMatchObject({ labels: [] })
+      expect(none?.sentence).toBe('GBP: nothing has a rate · 1 order left out: no rate.')
+    }
+  })
+
+  it('has a bar of nothing for each step between two others', () => {
+    const chart = { kind: 'stacked', x: 'm', stack: 'f', value: 'n', complete: 'ok' } as const
+    const { options, plots } = draw({ ...chart, step: 'day' }, 'm ok f n', [
+      '2026-02-27 t a 1',
+      '2026-03-02 f a 2',
+      '2026-03-02 f b 1',
+    ])
+    expect(options[0]!.xAxis).toMatchObject({
+      data: ['27 Feb', '28 Feb', '1 Mar', '2 Mar, not whole'],
+    })
+    expect(valuesOf(options[0]!)).toEqual([
+      [1, 0, 0, 2],
+      [0, 0, 0, 1],
+    ])
+    expect(plots[0]?.sentence).toContain('4 n in 4 days')
+    for (const [step, last, count] of [
+      ['week', '2026-01-26', 5],
+      ['month', '2026-04-01', 5],
+      ['quarter', '2026-10-01', 5],
+      ['year', '2029-01-01', 5],
+    ] as const) {
+      const first =
+        step === 'week'
+          ? '2025-12-29'
+          : `2025-${step === 'month' ? '12' : step === 'quarter' ? '10' : '01'}-01`
+      const { plots: drawn } = draw({ ...chart, step }, 'm ok f n', [
+        `${first} t a 1`,
+        `${last} t a 1`,
+      ])
+      expect(drawn[0]).toMatchObject({ complete: Array.from({ length: count }, () => true) })
+    }
+  })
+
   it.each([
     ['day', '3 Aug', '4 Aug', 'on 3 Aug 2026', 'on 4 Aug 2026'],
     ['month', 'Aug 26', 'Aug 26', 'in August 2026', 'in August 2026'],

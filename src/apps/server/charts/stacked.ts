@@ -3,6 +3,7 @@ import type { StackedChart } from '../../../platform/project/chart.ts'
 import { formatNumber, formatShortDay, roundNumber } from '../../format.ts'
 import type { AnswerTable } from './answer-table.ts'
 import { amountAxis, baseOption, legendBesideOrBelow, timeAxis } from './axes.ts'
+import { everyStep } from './every-step.ts'
 import type { PlotFrame, PlotSource, UnnamedPlot } from './plot.ts'
 import { decalOf, type Theme } from './theme.ts'
 
@@ -16,8 +17,9 @@ export interface StackedPlot extends PlotFrame {
 }
 
 /**
- * Plots a bar a step and a place in it for each value of `stack`. Throws what `AnswerTable`
- * throws.
+ * Plots a bar a step and a place in it for each value of `stack`. A step without a row between two
+ * others is a bar of nothing, and whole, because the period holds both of these. Throws what
+ * `AnswerTable` throws.
  */
 export function plotStacked(
   chart: StackedChart,
@@ -25,7 +27,8 @@ export function plotStacked(
 ): UnnamedPlot<StackedPlot> {
   const { rows, text, number } = table
   const { step } = chart
-  const starts = [...new Set(rows.map((row) => text(row, chart.x)))]
+  const found = new Set(rows.map((row) => text(row, chart.x)))
+  const starts = everyStep([...found], step)
   const counts = countByName(chart, table)
   const names = [...counts].toSorted((a, b) => b[1] - a[1]).map(([name]) => name)
   const keyOf = (start: string, name: string): string => `${start} ${name}`
@@ -47,7 +50,7 @@ export function plotStacked(
       name: inWords(name),
       values: starts.map((start) => values.get(keyOf(start, name)) ?? 0),
     })),
-    complete: starts.map((start) => whole.has(start)),
+    complete: starts.map((start) => whole.has(start) || !found.has(start)),
     aside: '',
     sentence: `${roundNumber(total)} ${labels(chart.value).toLowerCase()} in ${formatNumber(starts.length, step)}, most of them in ${inWords(most)} (${roundNumber(counts.get(most) ?? 0)}).`,
     heightPx: 60 + Math.max(names.length * 22, 200),

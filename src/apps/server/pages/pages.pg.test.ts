@@ -339,6 +339,31 @@ describe('the pages', () => {
       }
     })
 
+    it('rank staff, customers and suppliers in it, in place of one ranking a currency', async () => {
+      const ask = asker()
+      for (const [path, question] of [
+        ['/sales', 's05_sales_by_staff'],
+        ['/sales', 's06_biggest_customers'],
+        ['/purchases', 'p02_biggest_suppliers'],
+      ] as const) {
+        const panel = async (query: string): Promise<string> => {
+          const page = (await ask(`${path}?period=all${query}`)).text
+          return page.slice(page.indexOf(`id="h-${question}"`)).split('</section>')[0] ?? ''
+        }
+        const [asked, own] = [await panel('&in=GBP'), await panel('')]
+        expect(asked.match(/class="drawing"/g)?.length, question).toBe(1)
+        expect(own.match(/class="drawing"/g)?.length, question).toBe(3)
+        expect(asked).toContain('all in GBP, at each day’s rate')
+        expect(own).not.toContain('all in GBP')
+        // Euro have no rate.
+        expect(asked).toMatch(/\d orders? left out: no rate/)
+        expect(asked).toMatch(new RegExp(`href="/questions/${question}\\.xlsx\\?[^"]*in=GBP`))
+        // A bar leads to the orders in every currency.
+        expect(asked).not.toMatch(/\/list\/[^"]*currency=GBP/)
+        expect(own).toMatch(/\/list\/[^"]*currency=GBP/)
+      }
+    })
+
     it('show it on every page with amounts, for payments to finance only', async () => {
       for (const [path, question] of Object.entries({
         '/': 's16_sales_in_one_currency',

@@ -5,7 +5,7 @@ import type { Dashboard } from '../../../platform/project/dashboard.ts'
 import type { Filters, Question } from '../../../platform/presentation/question.ts'
 import type { Caller, ServerEnv } from '../access.ts'
 import type { Markup } from '../markup.ts'
-import { checkParameters } from '../parameters.ts'
+import { checkParameters, refusal } from '../parameters.ts'
 import type { Presentation } from '../presentation.ts'
 import { problemResponse } from '../problem.ts'
 import { questionParameters } from '../question-parameters.ts'
@@ -59,9 +59,19 @@ export function questionRoutes(presentation: Presentation, dashboard: Dashboard)
   return app
 }
 
-/** The filters in an address. Throws `ProblemError` (400) for one that the question cannot have. */
+/**
+ * The filters in an address. Throws `ProblemError` (400) for one that the question cannot have, or if
+ * the period ends before it begins.
+ */
 function filtersIn(c: Context<ServerEnv>, question: Question): Filters {
-  return Object.fromEntries(checkParameters(c, questionParameters(question)))
+  const parameters = questionParameters(question)
+  const given = checkParameters(c, parameters)
+  const [from, to] = [given.get('from'), given.get('to')]
+  if (from !== undefined && to !== undefined && to < from) {
+    const why = `must not be before “from” (${from})`
+    throw refusal({ name: 'to', code: 'BAD_FILTER', why, parameters })
+  }
+  return Object.fromEntries(given)
 }
 
 /** Whether a question is for the caller. */

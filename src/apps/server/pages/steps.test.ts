@@ -45,6 +45,23 @@ it('withStep() draws by the step that the page asks for, if the question knows i
   expect(withStep(bars, context(['by'], 'quarter'))).toEqual(bars)
 })
 
+it('isCrowded() counts the steps of stacked bars that have no row', () => {
+  const columns = ['day', 'field', 'changes', 'ok'].map((name) => ({ name, kind: 'text' as const }))
+  const answer = (last: string) =>
+    ({
+      columns,
+      rows: [
+        ['2024-01-01', 'a', '1', 't'],
+        [last, 'a', '1', 't'],
+      ],
+      isTruncated: false,
+    }) as never
+  const byDay = { ...stack, step: 'day' } as const
+  expect(isCrowded(byDay, answer('2025-06-13'))).toBe(false)
+  expect(isCrowded(byDay, answer('2025-06-14'))).toBe(true)
+  expect(isCrowded(stack, answer('2025-06-01'))).toBe(false)
+})
+
 it('isCrowded() counts the steps of one plot, not the rows', () => {
   expect(isCrowded(line, answerOf(1500, { currencies: 3 }))).toBe(false)
   expect(isCrowded(line, answerOf(1501))).toBe(true)

@@ -5,6 +5,7 @@ import { type TimeStep, TIME_STEPS } from '../../../platform/project/chart.ts'
 import type { Page } from '../../../platform/project/dashboard.ts'
 import { formatNumber } from '../../format.ts'
 import { tableOf } from '../charts/answer-table.ts'
+import { everyStep } from '../charts/every-step.ts'
 import type { DrawnChart } from '../charts/plot-of-answer.ts'
 import type { Markup } from '../markup.ts'
 import { linkTo, type Selection } from './selection.ts'
@@ -51,13 +52,15 @@ export function isCrowded(chart: DrawnChart, answer: Answer): boolean {
   return steps > MAX_STEPS[chart.kind === 'lines' ? 'lines' : 'bars'] || (steps > 0 && isCut)
 }
 
-/** The number of different steps in an answer, 0 for a chart without any. */
+/** The number of steps that a chart draws from an answer, 0 for a chart without any. */
 function countSteps(chart: DrawnChart, answer: Answer): number {
-  if (stepOf(chart) === undefined) return 0
+  const step = stepOf(chart)
+  if (step === undefined) return 0
   const column = 'x' in chart ? chart.x : chart.kind === 'diverging' ? chart.label : undefined
   if (column === undefined) return 0
   const { rows, text } = tableOf(answer)
-  return new Set(rows.map((row) => text(row, column))).size
+  const starts = [...new Set(rows.map((row) => text(row, column)))]
+  return chart.kind === 'stacked' ? everyStep(starts, step).length : starts.length
 }
 
 /** Says that there are too many steps to draw, with a link for each longer one. */

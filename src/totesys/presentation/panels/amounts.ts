@@ -1,4 +1,9 @@
-import type { CardsChart, ConversionChart, LinesChart } from '../../../platform/project/chart.ts'
+import type {
+  CardsChart,
+  ConversionChart,
+  LeftOut,
+  LinesChart,
+} from '../../../platform/project/chart.ts'
 import type { Panel } from '../../../platform/project/dashboard.ts'
 
 /** A card a currency, compared with the period before. */
@@ -21,10 +26,16 @@ export const STEP_BY_STEP = {
   step: 'week',
 } as const satisfies LinesChart
 
+/** Orders without a rate, where amounts are converted into one currency. */
+export const ORDERS_LEFT_OUT = {
+  column: 'orders_unconverted',
+  things: 'orders',
+} as const satisfies LeftOut
+
 /** The same, converted into one currency if the page asks for one. */
 export const AMOUNTS_STEP_BY_STEP = {
   ...STEP_BY_STEP,
-  leftOut: { column: 'orders_unconverted', things: 'orders' },
+  leftOut: ORDERS_LEFT_OUT,
 } as const satisfies LinesChart
 
 /** A panel of amounts in one currency: shown once the filter *In one currency* is set. */

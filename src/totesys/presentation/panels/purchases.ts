@@ -3,6 +3,7 @@ import {
   AGAINST_BEFORE,
   IN_ONE_CURRENCY,
   ORDERS_IN_ONE_CURRENCY,
+  ORDERS_LEFT_OUT,
   AMOUNTS_STEP_BY_STEP,
 } from './amounts.ts'
 
@@ -45,6 +46,7 @@ export const biggestSuppliers = {
     split: 'currency_code',
     label: ['counterparty'],
     value: 'amount',
+    leftOut: ORDERS_LEFT_OUT,
     limit: 12,
   },
 } satisfies Panel

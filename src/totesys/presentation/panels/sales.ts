@@ -3,6 +3,7 @@ import {
   AGAINST_BEFORE,
   IN_ONE_CURRENCY,
   ORDERS_IN_ONE_CURRENCY,
+  ORDERS_LEFT_OUT,
   AMOUNTS_STEP_BY_STEP,
 } from './amounts.ts'
 
@@ -63,6 +64,7 @@ export const salesByDepartment = {
     label: ['department'],
     value: 'amount',
     sum: true,
+    leftOut: ORDERS_LEFT_OUT,
   },
 } satisfies Panel
 
@@ -79,6 +81,7 @@ export const biggestCustomers = {
     label: 'counterparty',
     value: 'amount',
     cumulative: 'cumulative_share',
+    leftOut: ORDERS_LEFT_OUT,
     limit: 12,
   },
 } satisfies Panel
