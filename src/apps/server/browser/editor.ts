@@ -80,7 +80,11 @@ function replaceField(field: HTMLTextAreaElement): void {
         completeColumns(schema),
         syntaxHighlighting(COLORS),
         EditorView.lineWrapping,
-        EditorView.contentAttributes.of({ 'aria-labelledby': label.id, spellcheck: 'false' }),
+        EditorView.contentAttributes.of({
+          'aria-labelledby': label.id,
+          spellcheck: 'false',
+          tabindex: '0',
+        }),
         keymap.of([
           { key: 'Mod-Enter', run: submit },
           ...completionKeymap,

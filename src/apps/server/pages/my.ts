@@ -2,7 +2,6 @@ import { Hono } from 'hono'
 import { html } from 'hono/html'
 import type { AskedRows } from '../../../platform/presentation/ask.ts'
 import type {
-  SavedChart,
   SavedQuestion,
   SavedQuestions,
 } from '../../../platform/presentation/saved-questions.ts'
@@ -79,18 +78,19 @@ function renderNone(none: None): Markup {
 }
 
 /** An answer with its table folded below its chart, or open if there is no chart. */
-function renderPanel({ name, title, sql, chart }: SavedQuestion, outcome: Outcome): Markup {
+function renderPanel(question: SavedQuestion, outcome: Outcome): Markup {
+  const { name, title, sql, chart } = question
   const id = `h-${name}`
   const table =
     isAnswered(outcome) && isDrawn(outcome, chart)
       ? html`<details id="t-${name}">
           <summary>Show as table</summary>
-          ${renderAskedRows(outcome)}
+          ${renderAskedRows(outcome, title)}
         </details>`
       : ''
   return html`<section class="panel" aria-labelledby="${id}">
     <h2 id="${id}"><a href="/ask?saved=${name}">${title}</a></h2>
-    ${isAnswered(outcome) ? renderAnswer(outcome, chart) : renderFailedOutcome(outcome, sql)}
+    ${isAnswered(outcome) ? renderAnswer(outcome, question) : renderFailedOutcome(outcome, sql)}
     <div class="links">
       ${table} ${renderFileLinks('/ask', `?saved=${name}`)}
       ${renderButton('/my/remove', name, 'Take off')}
@@ -98,7 +98,10 @@ function renderPanel({ name, title, sql, chart }: SavedQuestion, outcome: Outcom
   </section>`
 }
 
-function renderAnswer(answer: AskedRows, chart: SavedChart): Markup {
+function renderAnswer(
+  answer: AskedRows,
+  { title, chart }: Pick<SavedQuestion, 'title' | 'chart'>,
+): Markup {
   return html`<p class="note">${describeSize(answer)}</p>
-    ${isDrawn(answer, chart) ? renderChart(answer, chart) : renderAskedRows(answer)}`
+    ${isDrawn(answer, chart) ? renderChart(answer, chart) : renderAskedRows(answer, title)}`
 }

@@ -89,13 +89,16 @@ function renderAnswer(answer: AskedRows, { draft, keep }: OutcomeOptions): Marku
   return section(
     'Answer',
     html`<p class="note">${describeSize(answer)} Answered in ${formatTime(answer.durationMs)}.</p>
-      ${renderChart(answer, draft.chart)} ${renderAskedRows(answer)} ${keep}`,
+      ${renderChart(answer, draft.chart)} ${renderAskedRows(answer, 'the answer')} ${keep}`,
   )
 }
 
-/** Every row as a table, or the names of the columns if there is none. */
-export function renderAskedRows({ columns, rows }: Pick<AskedRows, 'columns' | 'rows'>): Markup {
-  if (rows.length > 0) return renderRowsOf(columns, rows)
+/** Every row as a table with this label, or the names of the columns if there is none. */
+export function renderAskedRows(
+  { columns, rows }: Pick<AskedRows, 'columns' | 'rows'>,
+  label: string,
+): Markup {
+  if (rows.length > 0) return renderRowsOf(columns, rows, label)
   return html`<p class="empty">
     No rows. The columns are ${columns.map(({ name }) => name).join(', ')}.
   </p>`
@@ -115,7 +118,11 @@ function formatTime(durationMs: number): string {
 }
 
 /** Every digit of each number, grouped. With a script, a click on a column sorts the rows by it. */
-function renderRowsOf(columns: readonly ResultColumn[], rows: readonly Row[]): Markup {
+function renderRowsOf(
+  columns: readonly ResultColumn[],
+  rows: readonly Row[],
+  label: string,
+): Markup {
   const classes = columns.map(({ name, kind }) =>
     isQuantity(name, kind)
       ? 'number'
@@ -129,7 +136,7 @@ function renderRowsOf(columns: readonly ResultColumn[], rows: readonly Row[]): M
     class="table-wrap ${rows.length > 15 ? 'tall' : ''}"
     tabindex="0"
     role="region"
-    aria-label="Rows of the answer"
+    aria-label="Rows: ${label}"
   >
     <table data-sortable>
       <thead>
