@@ -40,7 +40,10 @@ export const totesys: Project = {
       'counterparty_legal_district',
     ]),
     dimension('dim_payment_type', 'payment_type_id'),
-    dimension('dim_transaction', 'transaction_id', ['sales_order_id', 'purchase_order_id']),
+    {
+      ...dimension('dim_transaction', 'transaction_id', ['sales_order_id', 'purchase_order_id']),
+      sought: ['sales_order_id', 'purchase_order_id'],
+    },
 
     fact('fact_sales_order', {
       from: 'sales_order',
@@ -126,7 +129,7 @@ export const totesys: Project = {
       key: 'payment_id',
       recordId: 'payment_record_id',
       checks: [notNegative('payment_amount')],
-      sought: ['created_date', 'payment_date', 'counterparty_id'],
+      sought: ['created_date', 'payment_date', 'counterparty_id', 'transaction_id'],
       sums: {
         columns: { amount: 'payment_amount' },
         grains: {

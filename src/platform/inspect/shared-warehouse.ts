@@ -5,11 +5,9 @@ import type { InTurn } from '../io/in-turn.ts'
 import { copyToFile } from '../io/postgres-copy.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import type { Client } from '../io/postgres.ts'
-import { duckLiteral, identifier, identifiers } from '../io/sql.ts'
+import { duckLiteral, identifiers } from '../io/sql.ts'
 import { convertRows } from '../lake/convert.ts'
 import type { LakeTable } from '../lake/table-state.ts'
-import type { Fact } from '../project/model.ts'
-import { readColumns } from '../warehouse/columns.ts'
 import type { WarehouseClient } from '../warehouse/warehouse.ts'
 
 /** A connection to the warehouse that several comparisons share and use one after the other. */
@@ -33,12 +31,6 @@ export async function askInTurn<T>(
   work: (client: Client) => Promise<T>,
 ): Promise<T> {
   return await inTurn(() => withPostgresErrors(warehouse, () => work(client)))
-}
-
-/** The names of the columns that a fact has in the warehouse. */
-export async function readColumnNames(client: Client, { table }: Fact): Promise<string[]> {
-  const columns = await readColumns(client, identifier(table))
-  return columns.map(({ name }) => name)
 }
 
 /**

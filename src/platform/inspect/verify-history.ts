@@ -30,13 +30,8 @@ import {
   rowHash,
   ZERO_CHECKSUM,
 } from './verify-checksum.ts'
-import {
-  askInTurn,
-  beginAsking,
-  copyRows,
-  readColumnNames,
-  type SharedWarehouse,
-} from './shared-warehouse.ts'
+import { askInTurn, beginAsking, copyRows, type SharedWarehouse } from './shared-warehouse.ts'
+import { readColumnNames } from '../warehouse/columns.ts'
 import type { LogCheck } from './verify-log.ts'
 import {
   addVersions,

@@ -1,20 +1,37 @@
 import { onlyRow } from '../io/postgres.ts'
 import { identifier, identifiers } from '../io/sql.ts'
-import type { Fact } from '../project/model.ts'
+import { type Fact, revisionsName } from '../project/model.ts'
 import { type SumsTable, sumsTablesOf } from '../warehouse/sums.ts'
+import { readColumnNames } from '../warehouse/columns.ts'
+import { beforeName, columnsBefore, selectRevisions } from '../warehouse/revisions.ts'
 import { beginAsking, type SharedWarehouse } from './shared-warehouse.ts'
 import type { VerifiedTable } from './verified-table.ts'
 
 /**
  * Begins to compare every kept sum of a fact with the sum over its current rows, one result for each
- * grain. Read-only. Proves nothing unless the current rows are proven.
+ * grain, and its revisions with its versions. Read-only. Proves nothing unless the current rows and
+ * the versions are proven.
  */
 export function beginSums(warehouse: SharedWarehouse, fact: Fact): Promise<VerifiedTable[]> {
-  const asked = sumsTablesOf(fact).map((table) => compareSums(warehouse, table))
-  return Promise.all(asked)
+  if (fact.sums === undefined) return Promise.resolve([])
+  const asked = sumsTablesOf(fact).map((table) => compareKept(warehouse, table))
+  return Promise.all([...asked, compareRevisions(warehouse, fact)])
 }
 
-async function compareSums(warehouse: SharedWarehouse, table: SumsTable): Promise<VerifiedTable> {
+async function compareRevisions(warehouse: SharedWarehouse, fact: Fact): Promise<VerifiedTable> {
+  const columns = await beginAsking(warehouse, (client) => readColumnNames(client, fact))
+  return await compareKept(warehouse, {
+    name: revisionsName(fact),
+    by: [fact.recordId],
+    added: [...columns, ...columnsBefore(fact, columns).map(beforeName)],
+    select: selectRevisions(fact, columns),
+  })
+}
+
+/** A table that the load keeps, and the select that it must agree with. */
+type Kept = Pick<SumsTable, 'name' | 'by' | 'added' | 'select'>
+
+async function compareKept(warehouse: SharedWarehouse, table: Kept): Promise<VerifiedTable> {
   const found = await beginAsking(warehouse, (client) => client.query<Found>(countDifferent(table)))
   const { rows, missing, extra, different } = onlyRow(found)
   const difference = {
@@ -33,7 +50,7 @@ async function compareSums(warehouse: SharedWarehouse, table: SumsTable): Promis
   }
 }
 
-/** Counts as text: the expected sums, and the sums that differ. */
+/** Counts as text: the expected rows, and the rows that differ. */
 interface Found {
   readonly rows: string
   readonly missing: string
@@ -41,7 +58,7 @@ interface Found {
   readonly different: string
 }
 
-function countDifferent({ name, by, added, select }: SumsTable): string {
+function countDifferent({ name, by, added, select }: Kept): string {
   const row = (alias: string) =>
     `(${added.map((column) => `${alias}.${identifier(column)}`).join(', ')})`
   return `

@@ -14,6 +14,7 @@ import { inLockedTransaction, RESTORE, type WarehouseClient } from '../warehouse
 import { bareTables } from './bare-tables.ts'
 import { loadDimension } from './load-dimension.ts'
 import { loadFact } from './load-fact.ts'
+import { fillAllRevisions, loadRevisions } from './load-revisions.ts'
 import { computeAllSums, setStand, standAt } from './load-sums.ts'
 import type { TableLoad } from './table-load.ts'
 
@@ -157,6 +158,13 @@ export async function applyBatch(warehouse: WarehouseClient, input: Applied): Pr
   }
   if (!isSwitch && !areSumsRight) await computeAllSums(client, project)
   await bare.restore()
+  if (!isSwitch && !areSumsRight) await fillAllRevisions(client, project)
+  if (areSumsRight) {
+    for (const { model, entry } of changed) {
+      if (model.kind !== 'fact') continue
+      await loadRevisions(client, { fact: model, entry, isEmpty: empty.has(model.table) })
+    }
+  }
   await setStand(client, record)
   const counts = Object.entries(record.tables).flatMap(([name, entry]) =>
     isNothing(entry.counts) ? [] : [[name, entry.counts]],

@@ -6,6 +6,7 @@ import { haveSameKey } from '../warehouse/same-key.ts'
 import { loadedTables } from '../warehouse/sums.ts'
 import { inLockedTransaction, type WarehouseClient } from '../warehouse/warehouse.ts'
 import { analyzeStars, applyBatch, type LoadInput } from './apply-batch.ts'
+import { fillAllRevisions } from './load-revisions.ts'
 import { computeAllSums } from './load-sums.ts'
 import { staleKeys } from './upsert.ts'
 
@@ -52,6 +53,7 @@ export async function switchGeneration(
           drop table ${staleKeys(model)}`)
       }
       await computeAllSums(client, project)
+      await fillAllRevisions(client, project)
       await analyzeStars(client, project)
       return 'switched'
     }),

@@ -2,6 +2,8 @@ import { ConfigError } from '../errors.ts'
 import {
   type Fact,
   indexName,
+  revisionsName,
+  soughtTable,
   type Model,
   OWN_REASONS,
   ROW_GRAIN,
@@ -62,18 +64,21 @@ export function checkProject(project: Project): void {
   }
   for (const table of project.source.tables) checkExcluded(table)
   for (const feed of project.source.feeds ?? []) checkWide(feed)
-  for (const model of project.models) checkReasons(model)
+  for (const model of project.models) {
+    checkReasons(model)
+    checkSought(model)
+  }
   for (const fact of facts) {
     checkFact(project, fact)
     checkSums(fact)
   }
 }
 
-/** The names of the tables that keep a fact's sums, and of the view that shows them. */
+/** The names of the tables that keep a fact's sums and revisions, and of the view of sums. */
 function sumsNames(fact: Fact): string[] {
   if (fact.sums === undefined) return []
   const tables = Object.keys(fact.sums.grains).map((grain) => sumsName(fact.table, grain))
-  return [...tables, sumsView(fact)]
+  return [...tables, revisionsName(fact), sumsView(fact)]
 }
 
 /** The columns that the platform adds to the tables and the view of sums. */
@@ -223,13 +228,22 @@ function checkDistinct(kind: string, names: readonly string[]): void {
   }
 }
 
+/** Throws if the name of an index on a column in `sought` is too long for Postgres. */
+function checkSought(model: Model): void {
+  const long = (model.sought ?? []).find(
+    (column) => Buffer.byteLength(indexName(model, column)) > MAX_NAME_BYTES,
+  )
+  if (long === undefined) return
+  throw fault(
+    `The index of ${soughtTable(model)} on ${long} would have a name longer than ${MAX_NAME_BYTES} bytes`,
+    'shorten the name of the table or of the column',
+  )
+}
+
 /**
  * Throws if a fact refers to something undeclared, or if one of its names is too long for Postgres.
  */
-function checkFact(
-  { source, models }: Project,
-  { table, from, references, sought = [] }: Fact,
-): void {
+function checkFact({ source, models }: Project, { table, from, references }: Fact): void {
   if (!capturedTables(source).some(({ name }) => name === from)) {
     throw fault(
       `Fact ${table} is made from ${from}, which is not a declared source table`,
@@ -238,13 +252,6 @@ function checkFact(
   }
   if (Buffer.byteLength(table) > MAX_FACT_BYTES) {
     throw fault(`The name of fact ${table} is longer than ${MAX_FACT_BYTES} bytes`, 'shorten it')
-  }
-  const long = sought.find((column) => Buffer.byteLength(indexName(table, column)) > MAX_NAME_BYTES)
-  if (long !== undefined) {
-    throw fault(
-      `The index of ${table}_current on ${long} would have a name longer than ${MAX_NAME_BYTES} bytes`,
-      'shorten the name of the fact or of the column',
-    )
   }
   for (const { columns, dimension } of references) {
     const named = models.find((model) => model.kind !== 'fact' && model.table === dimension)

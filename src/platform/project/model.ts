@@ -17,6 +17,11 @@ interface ModelBase {
    * Rules for single rows. The severity of a check decides what happens to a row that breaks it.
    */
   readonly checks?: readonly Check[]
+  /**
+   * Columns by which people look up its rows. The table has an index on each; of a fact, the table
+   * of current rows.
+   */
+  readonly sought?: readonly string[]
 }
 
 /** A rule for one row. */
@@ -76,8 +81,6 @@ export interface Fact extends ModelBase {
   /** Column of the surrogate id, which has no gaps and rises in capture order. */
   readonly recordId: string
   readonly references: readonly Reference[]
-  /** Columns by which people look up its current rows. The current table has an index on each. */
-  readonly sought?: readonly string[]
   /** Sums over its current rows that every load keeps up to date. */
   readonly sums?: Sums
   /**
@@ -109,7 +112,9 @@ export interface Worth {
 
 /**
  * Sums over a fact's current rows, for questions that add up all of them. Each grain has a table,
- * `<fact>_by_<grain>`; the view `<fact>_sums_current` shows all grains and the single rows.
+ * `<fact>_by_<grain>`; the view `<fact>_sums_current` shows all grains and the single rows. The
+ * table `<fact>_revisions` has each version that follows another, beside the version before it:
+ * sums as of a moment are found from it, and it answers questions about changes.
  * Expressions are Postgres SQL over the fact's columns. They must not fail for any row, and are
  * immutable: they depend on nothing else, such as the day or the time zone.
  */
@@ -130,6 +135,11 @@ export function sumsName(fact: string, grain: string): string {
   return `${fact}_by_${grain}`
 }
 
+/** The name of the table that keeps the revisions of a fact with sums. */
+export function revisionsName({ table }: Pick<Fact, 'table'>): string {
+  return `${table}_revisions`
+}
+
 /** The name of the view that shows all sums of a fact and its single rows. */
 export function sumsView({ table }: Pick<Fact, 'table'>): string {
   return `${table}_sums_current`
@@ -140,9 +150,14 @@ export function sumsColumnsOf({ sums, sought = [] }: Fact): string[] {
   return [...new Set([...Object.values(sums?.grains ?? {}).flat(), ...sought])]
 }
 
-/** The name of the index on a fact's current table for a column in `sought`. */
-export function indexName(fact: string, column: string): string {
-  return `${fact}_current_${column}_idx`
+/** The table that has the indexes on the columns in `sought`. */
+export function soughtTable({ kind, table }: Pick<Model, 'kind' | 'table'>): string {
+  return kind === 'fact' ? `${table}_current` : table
+}
+
+/** The name of the index for a column in `sought`. */
+export function indexName(model: Pick<Model, 'kind' | 'table'>, column: string): string {
+  return `${soughtTable(model)}_${column}_idx`
 }
 
 /** How a fact refers to a row of a dimension. */

@@ -48,9 +48,9 @@ export function rulesOf(
 
 /** The columns of each index on the model's warehouse table. */
 function indexedBy(model: Model): (readonly string[])[] {
-  if (model.kind !== 'fact') return [model.key]
   const sought = (model.sought ?? []).map((column) => [column])
-  return [model.key, ...model.references.map(({ columns }) => columns), ...sought]
+  const references = model.kind === 'fact' ? model.references.map(({ columns }) => columns) : []
+  return [model.key, ...references, ...sought]
 }
 
 /** The size rule of an index; none if all its columns are small. */

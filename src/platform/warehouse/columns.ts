@@ -1,4 +1,6 @@
 import type { Client } from '../io/postgres.ts'
+import { identifier } from '../io/sql.ts'
+import type { Fact } from '../project/model.ts'
 
 /** A column of a relation in the warehouse, with its type as Postgres writes it. */
 export interface WarehouseColumn {
@@ -18,4 +20,12 @@ export async function readColumns(
     [relation],
   )
   return rows
+}
+
+/** The names of the columns that a fact has in the warehouse, in order. */
+export async function readColumnNames(
+  client: Client,
+  { table }: Pick<Fact, 'table'>,
+): Promise<string[]> {
+  return (await readColumns(client, identifier(table))).map(({ name }) => name)
 }

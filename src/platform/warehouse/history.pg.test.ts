@@ -83,6 +83,7 @@ describe('history', () => {
         }
         for (const model of tables) await compare(model, firstBatch)
         for (const { table } of tables) await compareSums(`fact_${table}`, firstBatch)
+        for (const model of tables) await compareRevisions(model)
       }),
       { numRuns: 8, endOnFailure: true },
     )
@@ -228,6 +229,31 @@ async function compareSums(fact: string, firstBatch: number): Promise<void> {
     await expectSums(`${fact}_sums_as_of(${moment})`, `${fact}_as_of_batch(${number})`)
   }
   await expectSums(`${fact}_sums_as_of('-infinity')`, `${fact}_as_of_batch(0)`)
+}
+
+/** Compares a fact's revisions with the versions that follow another of their key. */
+async function compareRevisions({ table, value, versions }: TableModel): Promise<void> {
+  const found = await shop.query(`
+    select
+      ${table}_record_id::int as id, ${table}_id as key, ${value} as value,
+      record_operation as operation, batch_id::int as batch,
+      before_${table}_record_id::int as before_id, before_${value} as before_value,
+      before_record_operation as before_operation
+    from fact_${table}_revisions order by 1`)
+  expect(found).toEqual(
+    versions.flatMap((version) => {
+      const before = versions.findLast(({ id, key }) => key === version.key && id < version.id)
+      if (before === undefined) return []
+      return [
+        {
+          ...version,
+          before_id: before.id,
+          before_value: before.value,
+          before_operation: before.operation,
+        },
+      ]
+    }),
+  )
 }
 
 /** The last version of each key up to a batch, without deleted keys. */

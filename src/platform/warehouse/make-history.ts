@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
 import { identifier, identifiers } from '../io/sql.ts'
-import { type Fact, indexName } from '../project/model.ts'
+import { type Fact, indexName, type Model, soughtTable } from '../project/model.ts'
 import { readColumns, type WarehouseColumn } from './columns.ts'
 import { changedLater, isAnythingKnown, newestThen } from './past.ts'
 import { haveSameKey } from './same-key.ts'
@@ -96,12 +96,17 @@ export async function makeHistory(client: Client, fact: Fact): Promise<boolean> 
     await client.query(`alter table ${current} add primary key (${identifiers(fact.key)})`)
   }
   await client.query(render(PAST, names))
-  for (const { name, column } of indexesOf(fact)) {
-    await client.query(
-      `create index if not exists ${identifier(name)} on ${current} (${identifier(column)})`,
-    )
-  }
+  await makeIndexes(client, fact)
   return isIncomplete
+}
+
+/** Creates the indexes by which people look up a model's rows. May be repeated. */
+export async function makeIndexes(client: Client, model: Model): Promise<void> {
+  const table = identifier(soughtTable(model))
+  for (const column of model.sought ?? []) {
+    const name = identifier(indexName(model, column))
+    await client.query(`create index if not exists ${name} on ${table} (${identifier(column)})`)
+  }
 }
 
 /** Puts names in the place of those in braces. */
@@ -119,9 +124,10 @@ function changesIndex({ table }: Fact): string {
   return `${table}_changes_idx`
 }
 
-/** Names of the indexes of a fact and of its current table, in addition to their keys. */
-export function indexNamesOf(fact: Fact): string[] {
-  return [changesIndex(fact), momentIndex(fact), ...indexesOf(fact).map(({ name }) => name)]
+/** Names of the indexes of a model's tables, in addition to their keys. */
+export function indexNamesOf(model: Model): string[] {
+  const sought = (model.sought ?? []).map((column) => indexName(model, column))
+  return model.kind === 'fact' ? [changesIndex(model), momentIndex(model), ...sought] : sought
 }
 
 /** Fills a current table with the latest version of each key, without deleted keys. */
@@ -183,15 +189,4 @@ async function dropOutdatedView(
   if (present.length === 0) return
   const isOutdated = columns.some(({ name }, index) => present[index] !== name)
   if (isOutdated) await client.query(`drop view ${view}`)
-}
-
-/** An index of a current table on one column. */
-interface CurrentIndex {
-  readonly name: string
-  readonly column: string
-}
-
-/** The indexes of a fact's current table in addition to its key. */
-function indexesOf({ table, sought = [] }: Fact): CurrentIndex[] {
-  return sought.map((column) => ({ name: indexName(table, column), column }))
 }

@@ -125,6 +125,44 @@ describe('sums', () => {
     await shop.query('drop view mine')
   })
 
+  it('come with the revisions of the fact, also when a later migration adds a column', async () => {
+    await using grown = await createShop()
+    await grown.sql.query(`insert into sale values (1, 1, 2, 2.5, '2024-01-01')`)
+    await grown.run()
+    for (const units of [3, 5]) {
+      await grown.sql.query(`update sale set units = ${units}`)
+      await grown.run()
+    }
+    const revisions = () =>
+      grown.query(`select before_units, units, before_record_operation as before
+        from fact_sale_revisions order by sale_record_id`)
+    const runOn = async (migrations: Readonly<Record<string, string>> = {}) => {
+      const project = await grown.changed({ sums: { fact_sale: SUMS }, migrations })
+      expect((await run({ ...grown.deps, project })).failures).toEqual([])
+    }
+    const known = [
+      { before_units: 2, units: 3, before: 'insert' },
+      { before_units: 3, units: 5, before: 'update' },
+    ]
+    await runOn()
+    expect(await revisions()).toEqual(known)
+    await grown.query('drop table fact_sale_revisions cascade')
+    await runOn()
+    expect(await revisions()).toEqual(known)
+    const note = { '002_note.sql': 'alter table fact_sale add column note text' }
+    await runOn(note)
+    expect(await grown.query('select note, before_note from fact_sale_revisions')).toHaveLength(2)
+    await grown.sql.query('delete from sale')
+    await runOn(note)
+    expect(await revisions()).toEqual([...known, { before_units: 5, units: 5, before: 'update' }])
+    await grown.query('update fact_sale_revisions set before_units = 4 where before_units = 3')
+    const project = await grown.changed({ sums: { fact_sale: SUMS }, migrations: note })
+    const { tables } = await verify({ ...grown.deps, project }, { table: 'fact_sale' })
+    expect(tables.filter(isDifferent)).toMatchObject([
+      { table: 'fact_sale_revisions', difference: { missing: 0, extra: 0, different: 1 } },
+    ])
+  })
+
   it('get a lost key again', async () => {
     await runWith(SUMS)
     await shop.query('alter table fact_sale_by_item drop constraint fact_sale_by_item_pkey')

@@ -4,13 +4,16 @@ import { type Client, onlyRow } from '../io/postgres.ts'
 import { asciiLiteral, textArray } from '../io/session.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
 import { identifier, identifiers } from '../io/sql.ts'
-import { type Fact, sumsName, sumsView } from '../project/model.ts'
+import { type Fact, revisionsName, sumsName, sumsView } from '../project/model.ts'
+import { readColumnNames } from './columns.ts'
 import { checkExact, readTypes } from './exact-sums.ts'
 import { hasUniqueIndex } from './make-history.ts'
+import { beforeName, createRevisions, fillRevisions } from './revisions.ts'
 import {
   explainSums,
   fillSums,
   invalidSums,
+  loadedSums,
   sumsFunction,
   type SumsTable,
   sumsTablesOf,
@@ -21,8 +24,9 @@ import { RESTORE } from './warehouse.ts'
 const NAME_TAKEN = readFileSync(new URL('./name-taken.sql', import.meta.url), 'utf8')
 
 /**
- * Creates or updates the sums of a fact: a table for each grain, filled from the current rows; the
- * view of these tables and the single rows; and the function that shows the same as of a moment. If
+ * Creates or updates the sums of a fact: a table for each grain, filled from the current rows; its
+ * revisions; the view of the sums and the single rows; and the function that shows the same as of a
+ * moment. If
  * anything is missing or the declaration has changed, makes all of them again. Drops them if the
  * fact declares no sums any more. May be repeated. Call it in a transaction, after `makeHistory`.
  *
@@ -52,7 +56,10 @@ export async function makeSums(
         throw explainMaking(fact, { error, wasMade: declared.has(table.name) })
       })
     }
-    const shown = { fact, sums, types: await readTypes(client, fact) }
+    await createRevisions(client, fact, revisionsComment(fact))
+    await fillRevisions(client, fact)
+    const types = await readTypes(client, fact)
+    const shown = { fact, sums, types, columns: await readColumnNames(client, fact) }
     await checkExact(client, shown)
     await fillOrWait(client, fact, isReplaced)
     await client.query(createSumsView(shown))
@@ -68,7 +75,7 @@ export async function makeSums(
  */
 async function checkNamesFree(client: Client, fact: Fact, made: readonly string[]): Promise<void> {
   const { rows } = await client.query<{ name: string; rename: string }>(NAME_TAKEN, [
-    sumsTablesOf(fact).flatMap(({ name }) => (made.includes(name) ? [] : [name])),
+    loadedSums(fact).filter((name) => !made.includes(name)),
     fact.sums === undefined && made.length === 0 ? '' : sumsView(fact),
   ])
   const [taken] = rows
@@ -113,8 +120,14 @@ export function areSumsServed(facts: readonly Fact[]): string {
       comment: commentOf(fact, select),
       key: JSON.stringify(by),
     })),
+    ...shown.map((fact) => ({
+      name: revisionsName(fact),
+      comment: revisionsComment(fact),
+      key: JSON.stringify([fact.recordId]),
+    })),
     ...shown.map((fact) => ({ name: sumsView(fact), comment: viewComment(fact), key: '' })),
   ]
+  const made = [...tables.map(({ name }) => name), ...shown.map(revisionsName)]
   return `not exists (
       select 1
       from unnest(
@@ -132,8 +145,31 @@ export function areSumsServed(facts: readonly Fact[]): string {
       select 1 from unnest(${textArray(shown.map(sumsFunction))}) as f (signature)
       where to_regprocedure(f.signature) is null
       union all
+      select 1
+      from unnest(
+          ${textArray(shown.map(({ table }) => identifier(table)))},
+          ${textArray(shown.map((fact) => identifier(revisionsName(fact))))},
+          ${textArray(shown.map(({ key }) => JSON.stringify(key)))}
+      ) as r (fact, revisions, key)
+      cross join lateral (
+          select a.attname
+          from pg_attribute as a
+          where a.attrelid = to_regclass(r.fact) and a.attnum > 0 and not a.attisdropped
+      ) as a
+      cross join lateral (
+          values (a.attname), (case when not r.key::jsonb ? a.attname::text
+              then ${asciiLiteral(beforeName(''))} || a.attname end)
+      ) as needed (name)
+      where needed.name is not null and not exists (
+          select 1
+          from pg_attribute as h
+          where h.attrelid = to_regclass(r.revisions)
+              and h.attname = needed.name::name
+              and not h.attisdropped
+      )
+      union all
       select 1 from pg_class as c
-      where ${areMadeFor(facts)} and c.relname <> all (${textArray(tables.map(({ name }) => name))}))`
+      where ${areMadeFor(facts)} and c.relname <> all (${textArray(made)}))`
 }
 
 /** The comment of a table of sums: the select that defines it. */
@@ -145,17 +181,22 @@ function commentPrefix({ table }: Fact): string {
   return `Sums over the current rows of ${table}: `
 }
 
+/** The comment of the table of a fact's revisions. */
+function revisionsComment({ table }: Fact): string {
+  return `Revisions of ${table}: each version that follows another, beside the version before it`
+}
+
 /**
- * SQL condition that a row `c` of `pg_class` is a table of sums that was made for one of these facts,
- * by its declaration of now or an earlier one.
+ * SQL condition that a row `c` of `pg_class` is a table of sums or of revisions that was made for one
+ * of these facts, by its declaration of now or an earlier one.
  */
 function areMadeFor(facts: readonly Fact[]): string {
   return `c.relkind = 'r'
       and c.relnamespace = to_regnamespace(quote_ident(current_schema()))
       and exists (
           select 1 from unnest(
-              ${textArray(facts.map(({ table }) => sumsName(table, '')))},
-              ${textArray(facts.map(commentPrefix))}
+              ${textArray([...facts.map(({ table }) => sumsName(table, '')), ...facts.map(revisionsName)])},
+              ${textArray([...facts.map(commentPrefix), ...facts.map(revisionsComment)])}
           ) as p (name, comment)
           where starts_with(c.relname::text, p.name)
               and starts_with(obj_description(c.oid, 'pg_class'), p.comment)

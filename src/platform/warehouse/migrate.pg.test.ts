@@ -62,14 +62,14 @@ describe('migrate()', () => {
     const { warehouse } = shop.deps
     const indexes = () =>
       shop.query(`select indexname as name from pg_indexes
-        where tablename = 'fact_sale_current' and indexname like '%_idx' order by 1`)
+        where tablename in ('fact_sale_current', 'dim_item') and indexname like '%_idx' order by 1`)
     await migrateWith(warehouse, shop.project)
     expect(await indexes()).toEqual([])
     const models = shop.project.models.map((model) =>
-      model.kind === 'fact' ? { ...model, sought: model.key } : model,
+      model.kind === 'calendar' ? model : { ...model, sought: model.key },
     )
     await migrateWith(warehouse, { ...shop.project, models })
-    const made = [{ name: 'fact_sale_current_sale_id_idx' }]
+    const made = [{ name: 'dim_item_item_id_idx' }, { name: 'fact_sale_current_sale_id_idx' }]
     expect(await indexes()).toEqual(made)
     await migrateWith(warehouse, { ...shop.project, models })
     expect(await indexes()).toEqual(made)

@@ -8,7 +8,7 @@ import { SQL_STATE } from '../io/sql-states.ts'
 import { generationOf } from '../project/generation.ts'
 import type { Project } from '../project/project.ts'
 import { readLoaded } from './ledger.ts'
-import { makeHistory } from './make-history.ts'
+import { makeHistory, makeIndexes } from './make-history.ts'
 import { makeSums } from './make-sums.ts'
 import {
   checkRelations,
@@ -125,7 +125,10 @@ export async function applyMigrations(
   const generation = (await readLoaded(warehouse))?.generation
   const isReplaced = generation !== undefined && generation !== generationOf(project)
   for (const model of project.models) {
-    if (model.kind !== 'fact') continue
+    if (model.kind !== 'fact') {
+      await makeIndexes(client, model)
+      continue
+    }
     const wasIncomplete = await makeHistory(client, model)
     await makeSums(client, model, { isReplaced })
     // If no migration gave the fact a new column, the current table has lost one.

@@ -3,7 +3,7 @@ import { codeOf, ContractError } from '../errors.ts'
 import { onlyRow } from '../io/postgres.ts'
 import { identifier, identifiers, qualified } from '../io/sql.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
-import type { Model } from '../project/model.ts'
+import { type Model, revisionsName } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { sumsTablesOf } from './sums.ts'
 import { applyMigrations, checkVersion, isWhole } from './migrate.ts'
@@ -52,6 +52,9 @@ async function writeNothing(
 ): Promise<void> {
   const isFact = model.kind === 'fact'
   const sums = isFact ? sumsTablesOf(model).map(({ name, by }) => ({ name, key: by })) : []
+  if (isFact && model.sums !== undefined) {
+    sums.push({ name: revisionsName(model), key: [model.recordId] })
+  }
   const own = isFact ? [model.table, `${model.table}_current`] : [model.table]
   const tables = [...own.map((name) => ({ name, key: model.key })), ...sums]
   for (const { name, key } of tables) {

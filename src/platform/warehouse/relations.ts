@@ -7,7 +7,7 @@ import { sumsView } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { hasUniqueIndex, indexNamesOf } from './make-history.ts'
 import { areSumsServed } from './make-sums.ts'
-import { loadedTables, sumsFunction, sumsTablesOf } from './sums.ts'
+import { loadedSums, loadedTables, sumsFunction } from './sums.ts'
 import type { Warehouse, WarehouseClient } from './warehouse.ts'
 
 const LIST = readFileSync(new URL('./list-relations.sql', import.meta.url), 'utf8')
@@ -40,10 +40,7 @@ export async function listRelations(
     ...facts.flatMap((fact) => (fact.sums === undefined ? [] : [sumsView(fact)])),
     ...OWN,
   ]
-  const sums = facts.flatMap((fact) => [
-    ...sumsTablesOf(fact).map(({ name }) => name),
-    sumsView(fact),
-  ])
+  const sums = facts.flatMap((fact) => [...loadedSums(fact), sumsView(fact)])
   await client.query(LIST, [schema, relations, sums])
 }
 
@@ -89,7 +86,7 @@ export async function checkRelations(client: Client): Promise<void> {
  */
 export function isServed({ readerRole }: Warehouse, { models }: Project): string {
   const facts = models.filter((model) => model.kind === 'fact')
-  const indexes = textArray(facts.flatMap(indexNamesOf).map(identifier))
+  const indexes = textArray(models.flatMap(indexNamesOf).map(identifier))
   const functions = textArray(facts.flatMap(({ table }) => functionsOf(table)))
   const tables = textArray(facts.map(({ table }) => identifier(table)))
   const currents = textArray(facts.map(({ table }) => identifier(`${table}_current`)))

@@ -1,12 +1,22 @@
 import { asciiLiteral } from '../io/session.ts'
 import { identifier, identifiers } from '../io/sql.ts'
-import { type Fact, ROW_GRAIN, type Sums, sumsColumnsOf, sumsView } from '../project/model.ts'
-import { changedLater, isAnythingKnown, newestThen } from './past.ts'
+import {
+  type Fact,
+  revisionsName,
+  ROW_GRAIN,
+  type Sums,
+  sumsColumnsOf,
+  sumsView,
+} from '../project/model.ts'
+import { isAnythingKnown } from './past.ts'
+import { beforeName, columnsBefore } from './revisions.ts'
 import { sqlOf, type SumsTable, sumsTablesOf } from './sums.ts'
 
 /** A fact whose sums are shown, and the types of its columns and of its sums by name. */
 export interface ShownSums {
   readonly fact: Fact
+  /** The fact's columns, in order. */
+  readonly columns: readonly string[]
   readonly sums: Sums
   readonly types: ReadonlyMap<string, string>
 }
@@ -58,10 +68,14 @@ export function createSumsFunction(shown: ShownSums): string {
 }
 
 /**
- * Select of one grain's sums as of the moment `$1`: the sums of now, minus the current rows of keys
- * with a later version, plus the versions that were the newest of these keys then.
+ * Select of one grain's sums as of the moment `$1`: the sums of now, minus the versions captured
+ * later, plus the version before each of them. Of a key with several later versions, all but its
+ * newest version and the newest of then cancel out.
  */
-function selectSumsThen({ fact, sums, types }: ShownSums, { name, by, added }: SumsTable): string {
+function selectSumsThen(
+  { fact, columns, sums, types }: ShownSums,
+  { name, by, added }: SumsTable,
+): string {
   const entry = (sign: '' | '-') =>
     [
       ...by.map((column) => as(column, `(${sqlOf(sums, column)})::${types.get(column)}`)),
@@ -78,14 +92,29 @@ function selectSumsThen({ fact, sums, types }: ShownSums, { name, by, added }: S
               select ${identifiers([...by, ...added])} from ${identifier(name)}
               where ${isAnythingKnown(fact)}
               union all
-              select ${entry('-')} from ${identifier(`${fact.table}_current`)} as c
-              where ${isAnythingKnown(fact)} and ${changedLater(fact, 'c')}
+              select ${entry('-')} from ${identifier(fact.table)}
+              where ${isAnythingKnown(fact)}
+                  and recorded_at > $1
+                  and record_operation <> 'delete'
               union all
-              select ${entry('')} from ${identifier(fact.table)} as f
-              where ${newestThen(fact, 'f')}
+              select ${entry('')}
+              from (
+                  select ${listBefore(fact, columns)} from ${identifier(revisionsName(fact))}
+                  where ${isAnythingKnown(fact)}
+                      and recorded_at > $1
+                      and ${identifier(beforeName('record_operation'))} <> 'delete'
+              ) as before
           ) as entry
           group by ${identifiers(by)}
           having sum(row_count) > 0`
+}
+
+/** The version before a revision, with the names of the fact's columns. */
+function listBefore(fact: Fact, columns: readonly string[]): string {
+  return [
+    identifiers(fact.key),
+    ...columnsBefore(fact, columns).map((name) => as(name, identifier(beforeName(name)))),
+  ].join(', ')
 }
 
 /** The columns of the view for single rows: everything is computed from the row. */

@@ -1,7 +1,7 @@
 import { codeOf, ConfigError } from '../errors.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
 import { identifier, identifiers } from '../io/sql.ts'
-import { type Fact, type Model, type Sums, sumsName } from '../project/model.ts'
+import { type Fact, type Model, revisionsName, type Sums, sumsName } from '../project/model.ts'
 
 /** A table that holds the sums of a fact's current rows by one grain. */
 export interface SumsTable {
@@ -59,11 +59,19 @@ export function fillSums(fact: Fact): string {
     .join(';\n')
 }
 
-/** The tables that a load of a model fills: its own, and of a fact the current rows and the sums. */
+/**
+ * The tables that a load of a model fills: its own, and of a fact the current rows, the sums and the
+ * revisions.
+ */
 export function loadedTables(model: Model): string[] {
   if (model.kind !== 'fact') return [model.table]
-  const sums = sumsTablesOf(model).map(({ name }) => name)
-  return [model.table, `${model.table}_current`, ...sums]
+  return [model.table, `${model.table}_current`, ...loadedSums(model)]
+}
+
+/** The tables of a fact's sums, and the table of its revisions, which sums as of a moment need. */
+export function loadedSums(fact: Fact): string[] {
+  if (fact.sums === undefined) return []
+  return [...sumsTablesOf(fact).map(({ name }) => name), revisionsName(fact)]
 }
 
 /** The error for sums that Postgres cannot make, or cannot keep, as the project declares them. */

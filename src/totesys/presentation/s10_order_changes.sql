@@ -37,27 +37,19 @@ change as (
         f.sales_order_id,
         date_trunc(coalesce(nullif(:'by', ''), 'month'), f.recorded_at at time zone 'utc')::date
             as month,
-        f.created_date <> b.created_date as created_date,
-        f.created_time <> b.created_time as created_time,
-        f.sales_staff_id <> b.sales_staff_id as sales_staff_id,
-        f.counterparty_id <> b.counterparty_id as counterparty_id,
-        f.units_sold <> b.units_sold as units_sold,
-        f.unit_price <> b.unit_price as unit_price,
-        f.currency_id <> b.currency_id as currency_id,
-        f.design_id <> b.design_id as design_id,
-        f.agreed_payment_date <> b.agreed_payment_date as agreed_payment_date,
-        f.agreed_delivery_date <> b.agreed_delivery_date as agreed_delivery_date,
-        f.agreed_delivery_location_id <> b.agreed_delivery_location_id
+        f.created_date <> f.before_created_date as created_date,
+        f.created_time <> f.before_created_time as created_time,
+        f.sales_staff_id <> f.before_sales_staff_id as sales_staff_id,
+        f.counterparty_id <> f.before_counterparty_id as counterparty_id,
+        f.units_sold <> f.before_units_sold as units_sold,
+        f.unit_price <> f.before_unit_price as unit_price,
+        f.currency_id <> f.before_currency_id as currency_id,
+        f.design_id <> f.before_design_id as design_id,
+        f.agreed_payment_date <> f.before_agreed_payment_date as agreed_payment_date,
+        f.agreed_delivery_date <> f.before_agreed_delivery_date as agreed_delivery_date,
+        f.agreed_delivery_location_id <> f.before_agreed_delivery_location_id
             as agreed_delivery_location_id
-    from fact_sales_order as f
-    cross join lateral (
-        select e.*
-        from fact_sales_order as e
-        where e.sales_order_id = f.sales_order_id
-            and e.sales_record_id < f.sales_record_id
-        order by e.sales_record_id desc
-        limit 1
-    ) as b
+    from fact_sales_order_revisions as f
     where f.record_operation = 'update'
         and (f.recorded_at at time zone 'utc')::date
             >= coalesce(nullif(:'from', '')::date, '-infinity')

@@ -13,101 +13,109 @@ with period as (
         coalesce((nullif(:'to', '')::date + 1)::timestamp at time zone 'utc', 'infinity') as until
 ),
 
-amendment as (
-    -- Each update and deletion beside the version before it. If that is a deletion, the order is
-    -- created again: its return was refused at first, so that an update brought it back.
+amendment as not materialized (
+    -- Each update and deletion: what it adds and what it takes away, each null if the filters leave
+    -- it out. If the version before is a deletion, the order is created again: its return was
+    -- refused at first, so that an update brought it back.
     select
-        f.sales_record_id,
         f.record_operation,
-        f.created_date,
-        f.sales_staff_id,
-        f.counterparty_id,
-        f.design_id,
-        f.currency_id,
-        f.units_sold * f.unit_price as amount,
-        b.created_date as created_date_before,
-        b.sales_staff_id as sales_staff_id_before,
-        b.counterparty_id as counterparty_id_before,
-        b.design_id as design_id_before,
-        b.currency_id as currency_id_before,
-        b.units_sold * b.unit_price as amount_before
+        u.currency_code,
+        b.currency_code as before_currency_code,
+        case
+            when f.record_operation <> 'delete'
+            and (
+                nullif(:'currency', '') is null
+                or u.currency_code = :'currency'
+            )
+            and (
+                nullif(:'department', '') is null
+                or f.sales_staff_id in (
+                    select s.staff_id
+                    from dim_staff as s
+                    where s.department_name = :'department'
+                )
+            )
+            and (
+                nullif(:'counterparty', '') is null
+                or f.counterparty_id = nullif(:'counterparty', '')::integer
+            )
+            and (
+                nullif(:'design', '') is null
+                or f.design_id = nullif(:'design', '')::integer
+            )
+                then f.units_sold * f.unit_price
+        end as added,
+        case
+            when (
+                nullif(:'currency', '') is null
+                or b.currency_code = :'currency'
+            )
+            and (
+                nullif(:'department', '') is null
+                or f.before_sales_staff_id in (
+                    select s.staff_id
+                    from dim_staff as s
+                    where s.department_name = :'department'
+                )
+            )
+            and (
+                nullif(:'counterparty', '') is null
+                or f.before_counterparty_id = nullif(:'counterparty', '')::integer
+            )
+            and (
+                nullif(:'design', '') is null
+                or f.before_design_id = nullif(:'design', '')::integer
+            )
+                then f.before_units_sold * f.before_unit_price
+        end as taken
     from period as p
-    inner join fact_sales_order as f on f.recorded_at >= p.since and f.recorded_at < p.until
-    cross join lateral (
-        select e.*
-        from fact_sales_order as e
-        where e.sales_order_id = f.sales_order_id
-            and e.sales_record_id < f.sales_record_id
-        order by e.sales_record_id desc
-        limit 1
-    ) as b
+    inner join fact_sales_order_revisions as f
+        on f.recorded_at >= p.since and f.recorded_at < p.until
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_currency as b on b.currency_id = f.before_currency_id
     where f.record_operation <> 'insert'
-        and b.record_operation <> 'delete'
+        and f.before_record_operation <> 'delete'
 ),
 
--- What it adds, and what it takes away.
-entry as not materialized (
-    select
-        sales_record_id,
-        record_operation,
-        created_date,
-        sales_staff_id,
-        counterparty_id,
-        design_id,
-        currency_id,
-        amount as change
-    from amendment
-    where record_operation <> 'delete'
-    union all
-    select
-        sales_record_id,
-        record_operation,
-        created_date_before,
-        sales_staff_id_before,
-        counterparty_id_before,
-        design_id_before,
-        currency_id_before,
-        -amount_before
-    from amendment
-),
-
+-- In one currency, what an amendment adds and takes away is one change. In two it is two.
 movement as (
     select
-        u.currency_code,
-        case
-            when f.record_operation = 'delete' then 'deleted'
-            when sum(f.change) > 0 then 'raised'
-            else 'lowered'
-        end as kind,
-        sum(f.change) as change
-    from entry as f
-    inner join dim_currency as u on u.currency_id = f.currency_id
-    where (u.currency_code = nullif(:'currency', '')) is not false
-        and (
-            nullif(:'department', '') is null
-            or f.sales_staff_id in (
-                select s.staff_id
-                from dim_staff as s
-                where s.department_name = :'department'
-            )
-        )
-        and (
-            nullif(:'counterparty', '') is null
-            or f.counterparty_id = nullif(:'counterparty', '')::integer
-        )
-        and (
-            nullif(:'design', '') is null
-            or f.design_id = nullif(:'design', '')::integer
-        )
-    group by f.sales_record_id, f.record_operation, u.currency_code
+        currency_code,
+        record_operation,
+        coalesce(added, 0) - coalesce(taken, 0) as change
+    from amendment
+    where before_currency_code = currency_code
+        and (added is not null or taken is not null)
+    union all
+    select
+        currency_code,
+        record_operation,
+        added
+    from amendment
+    where before_currency_code <> currency_code
+        and added is not null
+    union all
+    select
+        before_currency_code,
+        record_operation,
+        -taken
+    from amendment
+    where before_currency_code <> currency_code
+        and taken is not null
 ),
 
 moved as (
     select
         currency_code,
-        coalesce(sum(change) filter (where kind = 'raised'), 0) as raised,
-        coalesce(sum(change) filter (where kind = 'lowered'), 0) as lowered,
-        coalesce(sum(change) filter (where kind = 'deleted'), 0) as deleted
+        coalesce(
+            sum(change) filter (where record_operation <> 'delete' and change > 0),
+            0
+        ) as raised,
+        coalesce(
+            sum(change) filter (where record_operation <> 'delete' and change <= 0),
+            0
+        ) as lowered,
+        coalesce(sum(change) filter (where record_operation = 'delete'), 0) as deleted
     from movement
     group by currency_code
 ),
