@@ -7,10 +7,12 @@
 -- null.
 -- Access: finance
 -- Filters: from, to, currency, department, counterparty, as_of
-with placed as not materialized (
+with sale as not materialized (
     select
-        'sale' as order_kind,
+        true as is_sale,
         f.sales_order_id as order_id,
+        f.created_date,
+        f.counterparty_id,
         f.currency_id,
         f.units_sold * f.unit_price as amount
     from fact_sales_order_current as f
@@ -36,10 +38,14 @@ with placed as not materialized (
             nullif(:'counterparty', '') is null
             or f.counterparty_id = nullif(:'counterparty', '')::integer
         )
-    union all
+),
+
+purchase as not materialized (
     select
-        'purchase' as order_kind,
+        false as is_sale,
         f.purchase_order_id as order_id,
+        f.created_date,
+        f.counterparty_id,
         f.currency_id,
         f.item_quantity * f.item_unit_price as amount
     from fact_purchase_orders_current as f
@@ -67,52 +73,102 @@ with placed as not materialized (
         )
 ),
 
--- Each order with each of its payments; a transaction, or an order, without a payment comes once.
--- The orders come first, because a left join of them to joined tables would join those whole.
-tied as not materialized (
+-- With a period, indexes find the transactions of its orders and their payments: ids grow with time.
+-- Without one, nothing is gained, and the condition is constant.
+sale_ids as (
     select
-        o.order_kind,
-        o.order_id,
-        p.payment_id,
-        p.currency_id = o.currency_id and p.payment_amount = o.amount as is_exact
-    from placed as o
-    left join dim_transaction as r on r.sales_order_id = o.order_id
-    left join (
-        select
-            f.transaction_id,
-            f.payment_id,
-            f.currency_id,
-            f.payment_amount
-        from fact_payment_current as f
-        where f.payment_type_id in (
-                select t.payment_type_id
-                from dim_payment_type as t
-                where t.payment_type_name = 'SALES_RECEIPT'
-            )
-    ) as p on p.transaction_id = r.transaction_id
-    where o.order_kind = 'sale'
+        min(order_id) as first,
+        max(order_id) as last,
+        count(*) as orders
+    from sale
+),
+
+purchase_ids as (
+    select
+        min(order_id) as first,
+        max(order_id) as last,
+        count(*) as orders
+    from purchase
+),
+
+sale_transaction as not materialized (
+    select
+        r.transaction_id,
+        r.sales_order_id as order_id
+    from dim_transaction as r
+    where coalesce(:'from', '') || coalesce(:'to', '') = ''
+        or r.sales_order_id
+        between (select i.first from sale_ids as i) and (select i.last from sale_ids as i)
+),
+
+purchase_transaction as not materialized (
+    select
+        r.transaction_id,
+        r.purchase_order_id as order_id
+    from dim_transaction as r
+    where coalesce(:'from', '') || coalesce(:'to', '') = ''
+        or r.purchase_order_id
+        between (select i.first from purchase_ids as i) and (select i.last from purchase_ids as i)
+),
+
+transaction_ids as (
+    select
+        min(transaction_id) as first,
+        max(transaction_id) as last
+    from (
+        select transaction_id from sale_transaction
+        union all
+        select transaction_id from purchase_transaction
+    ) as r
+),
+
+-- Each order with each of its transactions; an order without one comes once.
+placed as not materialized (
+    select
+        o.*,
+        r.transaction_id
+    from sale as o
+    left join sale_transaction as r on r.order_id = o.order_id
     union all
     select
-        o.order_kind,
+        o.*,
+        r.transaction_id
+    from purchase as o
+    left join purchase_transaction as r on r.order_id = o.order_id
+),
+
+payment as not materialized (
+    select
+        f.transaction_id,
+        t.payment_type_name = 'SALES_RECEIPT' as is_sale,
+        f.payment_id,
+        f.currency_id,
+        f.payment_amount
+    from fact_payment_current as f
+    inner join dim_payment_type as t on t.payment_type_id = f.payment_type_id
+    where t.payment_type_name in ('SALES_RECEIPT', 'PURCHASE_PAYMENT')
+        and (
+            coalesce(:'from', '') || coalesce(:'to', '') = ''
+            or f.transaction_id between (select i.first from transaction_ids as i)
+            and (select i.last from transaction_ids as i)
+        )
+),
+
+-- Each of them with each of its payments; one without a payment comes once.
+tied as not materialized (
+    select
+        o.is_sale,
         o.order_id,
+        o.created_date,
+        o.counterparty_id,
+        o.currency_id,
+        o.amount,
         p.payment_id,
+        p.currency_id as payment_currency_id,
+        p.payment_amount,
         p.currency_id = o.currency_id and p.payment_amount = o.amount as is_exact
     from placed as o
-    left join dim_transaction as r on r.purchase_order_id = o.order_id
-    left join (
-        select
-            f.transaction_id,
-            f.payment_id,
-            f.currency_id,
-            f.payment_amount
-        from fact_payment_current as f
-        where f.payment_type_id in (
-                select t.payment_type_id
-                from dim_payment_type as t
-                where t.payment_type_name = 'PURCHASE_PAYMENT'
-            )
-    ) as p on p.transaction_id = r.transaction_id
-    where o.order_kind = 'purchase'
+    left join payment as p on p.transaction_id = o.transaction_id and p.is_sale = o.is_sale
 ),
 
 -- Nearly every order has one payment, and it is exact. One pass finds the others: the server can
@@ -120,110 +176,108 @@ tied as not materialized (
 found as materialized (
     select
         count(*) as pairs,
-        array_agg(order_kind) filter (where is_exact is not true) as order_kinds,
+        array_agg(is_sale) filter (where is_exact is not true) as are_sales,
         array_agg(order_id) filter (where is_exact is not true) as order_ids,
-        array_agg(payment_id) filter (where is_exact is not true) as payment_ids
+        array_agg(created_date) filter (where is_exact is not true) as created_dates,
+        array_agg(counterparty_id) filter (where is_exact is not true) as counterparty_ids,
+        array_agg(currency_id) filter (where is_exact is not true) as currency_ids,
+        array_agg(amount) filter (where is_exact is not true) as amounts,
+        array_agg(payment_id) filter (where is_exact is not true) as payment_ids,
+        array_agg(payment_currency_id) filter (where is_exact is not true) as payment_currency_ids,
+        array_agg(payment_amount) filter (where is_exact is not true) as payment_amounts
     from tied
 ),
 
 -- With as many pairs as orders, no order has several payments, and nobody need look for them.
-found_several as materialized (
-    select
-        array_agg(t.order_kind) as order_kinds,
-        array_agg(t.order_id) as order_ids,
-        array_agg(t.payment_id) as payment_ids
+several as materialized (
+    select *
     from (
         select
-            order_kind,
-            order_id,
-            payment_id,
-            count(*) over (partition by order_kind, order_id) as payments
-        from tied
-        where (select f.pairs from found as f) > (select count(*) from placed)
+            t.*,
+            count(*) over (partition by t.is_sale, t.order_id) as pairs
+        from tied as t
+        where (select f.pairs from found as f)
+            > (select i.orders from sale_ids as i) + (select i.orders from purchase_ids as i)
     ) as t
-    where t.payments > 1
+    where t.pairs > 1
 ),
 
-suspect as (
-    select
-        x.order_kind,
-        x.order_id,
-        x.payment_id
-    from found as f
-    cross join unnest(f.order_kinds, f.order_ids, f.payment_ids)
-        as x (order_kind, order_id, payment_id)
-    union
-    select
-        x.order_kind,
-        x.order_id,
-        x.payment_id
-    from found_several as f
-    cross join unnest(f.order_kinds, f.order_ids, f.payment_ids)
-        as x (order_kind, order_id, payment_id)
-),
-
-payment as (
-    select
-        s.order_kind,
-        s.order_id,
-        u.currency_code,
-        f.payment_amount
-    from suspect as s
-    inner join fact_payment_current as f on f.payment_id = s.payment_id
-    inner join dim_currency as u on u.currency_id = f.currency_id
-),
-
+-- What each of the others was paid, and each order with several pairs.
 paid as (
     select
-        order_kind,
+        x.is_sale,
+        x.order_id,
+        x.created_date,
+        x.counterparty_id,
+        x.currency_id,
+        x.amount,
+        case when x.payment_id is null then 0 else 1 end as payments,
+        u.currency_code as payment_currency_code,
+        x.payment_amount
+    from found as f
+    cross join unnest(
+        f.are_sales,
+        f.order_ids,
+        f.created_dates,
+        f.counterparty_ids,
+        f.currency_ids,
+        f.amounts,
+        f.payment_ids,
+        f.payment_currency_ids,
+        f.payment_amounts
+    ) as x (
+        is_sale,
         order_id,
-        count(*) as payments,
-        case when min(currency_code) = max(currency_code) then min(currency_code) end
-            as currency_code,
-        case when min(currency_code) = max(currency_code) then sum(payment_amount) end as amount
-    from payment
-    group by order_kind, order_id
-),
-
-suspect_order as (
+        created_date,
+        counterparty_id,
+        currency_id,
+        amount,
+        payment_id,
+        payment_currency_id,
+        payment_amount
+    )
+    left join dim_currency as u on u.currency_id = x.payment_currency_id
+    where not exists (
+        select
+        from several as v
+        where v.is_sale = x.is_sale
+            and v.order_id = x.order_id
+    )
+    union all
     select
-        s.order_kind,
-        s.order_id,
-        f.created_date,
-        f.counterparty_id,
-        u.currency_code,
-        f.units_sold * f.unit_price as amount
-    from suspect as s
-    inner join fact_sales_order_current as f on f.sales_order_id = s.order_id
-    inner join dim_currency as u on u.currency_id = f.currency_id
-    where s.order_kind = 'sale'
-    union
-    select
-        s.order_kind,
-        s.order_id,
-        f.created_date,
-        f.counterparty_id,
-        u.currency_code,
-        f.item_quantity * f.item_unit_price as amount
-    from suspect as s
-    inner join fact_purchase_orders_current as f on f.purchase_order_id = s.order_id
-    inner join dim_currency as u on u.currency_id = f.currency_id
-    where s.order_kind = 'purchase'
+        v.is_sale,
+        v.order_id,
+        v.created_date,
+        v.counterparty_id,
+        v.currency_id,
+        v.amount,
+        count(v.payment_id),
+        case when min(u.currency_code) = max(u.currency_code) then min(u.currency_code) end,
+        case when min(u.currency_code) = max(u.currency_code) then sum(v.payment_amount) end
+    from several as v
+    left join dim_currency as u on u.currency_id = v.payment_currency_id
+    group by
+        v.is_sale,
+        v.order_id,
+        v.created_date,
+        v.counterparty_id,
+        v.currency_id,
+        v.amount
 ),
 
 compared as (
     select
         o.*,
-        coalesce(p.payments, 0) as payments,
-        p.currency_code as payment_currency_code,
-        p.amount as payment_amount,
+        u.currency_code,
+        case when o.is_sale then 'sale' else 'purchase' end as order_kind,
         case
-            when p.payments is null then 'no payment'
-            when p.currency_code is distinct from o.currency_code then 'different currency'
-            when p.amount <> o.amount then 'different amount'
+            when o.payments = 0 then 'no payment'
+            when o.payment_currency_code is distinct from u.currency_code
+                then 'different currency'
+            when o.payment_amount <> o.amount then 'different amount'
         end as problem
-    from suspect_order as o
-    left join paid as p on p.order_kind = o.order_kind and p.order_id = o.order_id
+    from paid as o
+    inner join dim_currency as u on u.currency_id = o.currency_id
 )
 
 select
