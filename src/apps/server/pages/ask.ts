@@ -9,6 +9,7 @@ import { xlsxOf } from '../../../platform/presentation/xlsx.ts'
 import type { ServerEnv } from '../access.ts'
 import type { Markup } from '../markup.ts'
 import { takes } from '../parameters.ts'
+import { ProblemError } from '../problem.ts'
 import {
   renderQuestions,
   renderRelations,
@@ -44,7 +45,8 @@ export function askRoutes(context: AskContext): Hono<ServerEnv> {
 
   app.get('/ask', async (c) => {
     const { draft, isAsked } = await readAddress(c, presentation)
-    if (!isAsked || isFromElsewhere(c)) return await answerPage(c, context, { draft })
+    if (!isAsked) return await answerPage(c, context, { draft })
+    if (isFromElsewhere(c)) return await answerPage(c, context, { draft, outcome: 'waits' })
     const outcome = await runDraft(c, context, { draft, limits: PAGE_LIMITS })
     return await answerPage(c, context, { draft, outcome })
   })
@@ -60,7 +62,8 @@ export function askRoutes(context: AskContext): Hono<ServerEnv> {
   for (const format of DOWNLOAD_FORMATS) {
     app.get(`/ask.${format}`, async (c) => {
       const { draft, isAsked } = await readAddress(c, presentation)
-      if (!isAsked || isFromElsewhere(c)) return await answerPage(c, context, { draft })
+      if (!isAsked) throw nothingAsked()
+      if (isFromElsewhere(c)) return await answerPage(c, context, { draft, outcome: 'waits' })
       return await answerFile(c, context, { draft, format })
     })
     app.post(`/ask.${format}`, takes(), async (c) => {
@@ -89,9 +92,13 @@ async function readSaved(store: SavedQuestions | undefined): Promise<SavedList> 
   return await store.list().catch((): SavedList => 'away')
 }
 
-/** Says why a link was not answered, if there was one. */
-function renderUnasked(c: Context<ServerEnv>): Markup {
-  if (!isFromElsewhere(c)) return html``
+function nothingAsked(): ProblemError {
+  const detail = 'The address asks nothing: give sql, question or saved'
+  return new ProblemError({ status: 400, code: 'NOTHING_ASKED', detail })
+}
+
+/** Says why a link was not answered. */
+function renderWaiting(): Markup {
   return html`<p class="panel wide note" id="result">
     This link comes from another site, so it waits: press Run to run it.
   </p>`
@@ -100,7 +107,11 @@ function renderUnasked(c: Context<ServerEnv>): Markup {
 async function answerPage(
   c: Context<ServerEnv>,
   { presentation }: AskContext,
-  { draft, outcome, refused }: { draft: Draft; outcome?: Outcome; refused?: RefusedTitle },
+  {
+    draft,
+    outcome,
+    refused,
+  }: { draft: Draft; outcome?: Outcome | 'waits'; refused?: RefusedTitle },
 ): Promise<Response> {
   const { saved: store, reader, questions } = presentation
   const { subject } = c.get('caller')
@@ -129,7 +140,7 @@ async function answerPage(
     scripts: ['editor.js'],
     body: html`<div class="panels ask">
       ${renderEditor(draft)} ${renderRelations(relations)}
-      ${outcome === undefined ? renderUnasked(c) : renderOutcome(outcome, { draft, keep })}
+      ${outcome === undefined ? '' : outcome === 'waits' ? renderWaiting() : renderOutcome(outcome, { draft, keep })}
       ${renderSavedQuestions(list, saved !== undefined && isAsSaved(draft) ? saved.name : '')}
       ${renderQuestions([...questions.values()], question?.name ?? '')}
     </div>`,
@@ -177,8 +188,8 @@ async function writeFile(
   return `${CSV_BOM}${csvHeader(columns)}${rows.map((row) => csvLine(columns, row)).join('')}`
 }
 
-function statusOf(outcome: Outcome | undefined): 200 | 400 | 503 {
-  if (outcome === undefined) return 200
+function statusOf(outcome: Outcome | 'waits' | undefined): 200 | 400 | 503 {
+  if (outcome === undefined || outcome === 'waits') return 200
   if ('away' in outcome) return 503
   return outcome.isAnswered ? 200 : 400
 }

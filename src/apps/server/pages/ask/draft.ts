@@ -75,24 +75,49 @@ export function textIn(form: FormData, name: string): string {
 }
 
 /**
- * The address at which a draft is answered: that of its question or saved question while it is
- * unchanged, otherwise one that holds the statement. Undefined if the statement is too long for one.
+ * The address at which a draft is answered. It names the question or saved question while the
+ * statement is the same, and otherwise holds the statement. Undefined if that is too long for an
+ * address.
  */
-export function addressOf(draft: Draft, path = '/ask'): string | undefined {
-  const query = new URLSearchParams()
-  const { sql, question, saved, filters, chart } = draft
-  const given = Object.entries(filters).filter(([, value]) => value !== undefined && value !== '')
-  if (saved !== undefined && isAsSaved(draft)) query.set('saved', saved.name)
-  else {
-    const isUnchanged = question !== undefined && isSameStatement(question, sql)
-    if (isUnchanged) query.set('question', question.name)
-    else query.set('sql', sql)
-    if (chart !== (isUnchanged ? question.chart : 'auto')) query.set('chart', chart)
-    const prefix = isUnchanged ? '' : FILTER_PREFIX
-    for (const [name, value = ''] of given) query.set(`${prefix}${name}`, value)
+export function addressOf(draft: Draft): string | undefined {
+  const { filters, chart } = draft
+  const { named, known, prefix, isSaved } = beginningOf(draft)
+  const query = new URLSearchParams(named)
+  if (chart !== (known?.chart ?? 'auto')) query.set('chart', chart)
+  for (const [name, value = ''] of Object.entries(filters)) {
+    const isAsSavedValue = isSaved && draft.saved?.filters[name] === value
+    if (value !== '' && !isAsSavedValue) query.set(`${prefix}${name}`, value)
   }
-  const address = `${path}?${query.toString()}`
+  const address = `/ask?${query.toString()}`
   return address.length <= MAX_ADDRESS_CHARS ? address : undefined
+}
+
+/** What an address begins with: a saved question, a question, or a statement and what it began as. */
+function beginningOf(draft: Draft): {
+  readonly named: Record<string, string>
+  readonly known: Pick<SavedQuestion, 'chart'> | undefined
+  readonly prefix: string
+  readonly isSaved: boolean
+} {
+  const { sql, question, saved } = draft
+  if (saved !== undefined && isSavedStatement(draft)) {
+    return { named: { saved: saved.name }, known: saved, prefix: FILTER_PREFIX, isSaved: true }
+  }
+  if (question !== undefined) {
+    return { named: { question: question.name }, known: question, prefix: '', isSaved: false }
+  }
+  // A changed statement keeps what it began as, so that it can be saved in its place.
+  const named = saved === undefined ? { sql } : { sql, saved: saved.name }
+  return { named, known: undefined, prefix: FILTER_PREFIX, isSaved: false }
+}
+
+/**
+ * Whether the statement is that of its saved question, and each filter saved with it has a value. An
+ * address can replace a saved value, but not leave it out.
+ */
+function isSavedStatement({ sql, saved, filters }: Draft): boolean {
+  if (saved === undefined || !isSameStatement(saved, sql)) return false
+  return Object.keys(saved.filters).every((name) => (filters[name] ?? '') !== '')
 }
 
 /** Whether nothing was changed since it was saved. */

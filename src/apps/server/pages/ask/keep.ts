@@ -109,6 +109,7 @@ function renderSaveForm(
     </label>
     <label class="check"><input type="checkbox" name="mine" /> Put on My page</label>
     <button class="button plain" type="submit">Save</button>
+    ${isOwn ? html`<p class="note">Under the same title it replaces what you have saved.</p>` : ''}
     ${
       refused === undefined
         ? ''

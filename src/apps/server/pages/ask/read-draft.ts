@@ -1,6 +1,9 @@
 import type { Context } from 'hono'
 import type { Question } from '../../../../platform/presentation/question.ts'
-import type { SavedQuestion } from '../../../../platform/presentation/saved-questions.ts'
+import type {
+  SavedChart,
+  SavedQuestion,
+} from '../../../../platform/presentation/saved-questions.ts'
 import type { ServerEnv } from '../../access.ts'
 import { checkParameters, type Parameter, refusal } from '../../parameters.ts'
 import type { Presentation } from '../../presentation.ts'
@@ -23,9 +26,10 @@ export interface AddressedDraft {
 }
 
 /**
- * Reads the draft in an address: `sql`, `question` or `saved`, with filters and a chart. Without any
- * of them it is a first statement, which nobody has asked for. Throws `ProblemError`: 400 for a
- * parameter that is not known or does not fit, 404 for a question that does not exist.
+ * Reads the draft in an address: `sql`, `question` or `saved`, with filters and a chart. `sql` and
+ * `saved` together are a statement that began as that saved question. Without any of them it is a
+ * first statement, which nobody has asked for. Throws `ProblemError`: 400 for a parameter that is not
+ * known or does not fit, 404 for a question that does not exist.
  */
 export async function readAddress(
   c: Context<ServerEnv>,
@@ -35,18 +39,19 @@ export async function readAddress(
   const question = questions.get(query.get('question') ?? '')
   const parameters = parametersFor(query, question)
   const given = checkParameters(c, parameters)
-  const [first, second] = ['sql', 'saved', 'question'].filter((name) => query.has(name))
-  if (first !== undefined && second !== undefined) {
-    const why = `cannot be given with “${first}”`
-    throw refusal({ name: second, code: 'BAD_FILTER', why, parameters })
+  const other = ['sql', 'saved'].find((each) => query.has(each))
+  if (query.has('question') && other !== undefined) {
+    const why = `cannot be given with “${other}”`
+    throw refusal({ name: 'question', code: 'BAD_FILTER', why, parameters })
   }
   const name = given.get('saved')
   const saved = name === undefined ? undefined : await store?.find(name)
-  if ((name !== undefined && saved === undefined) || (given.has('question') && !question)) {
+  const isMissing = name !== undefined && saved === undefined && !query.has('sql')
+  if (isMissing || (given.has('question') && question === undefined)) {
     throw unknownQuestion(name ?? given.get('question') ?? '')
   }
   const filters = {
-    ...saved?.filters,
+    ...(query.has('sql') ? {} : saved?.filters),
     ...Object.fromEntries((question?.filters ?? []).map((each) => [each, given.get(each) ?? ''])),
     ...Object.fromEntries(
       [...given].flatMap(([key, value]) =>
@@ -62,10 +67,18 @@ export async function readAddress(
       question,
       saved,
       filters,
-      chart: chart === undefined ? ((saved ?? question)?.chart ?? 'auto') : chartOf(chart),
+      chart: chart === undefined ? chartFor(query, saved ?? question) : chartOf(chart),
     },
     isAsked: sql !== undefined,
   }
+}
+
+/** The chart of what an address names. A statement of its own is drawn as fits. */
+function chartFor(
+  query: URLSearchParams,
+  known: Pick<SavedQuestion, 'chart'> | undefined,
+): SavedChart {
+  return query.has('sql') ? 'auto' : (known?.chart ?? 'auto')
 }
 
 /** The parameters of an address with this query. */

@@ -121,6 +121,31 @@ describe('saved questions', () => {
     expect(await store.list()).toHaveLength(1)
   })
 
+  it('keeps what a changed statement began as, so that it can take its place', async () => {
+    await post('/ask/save', late)
+    const address = async (fields: Record<string, string>) =>
+      (await post('/ask', { ...late, saved: 'what-is-late', ...fields })).headers
+        .get('location')
+        ?.replace(/#.*/, '') ?? ''
+    expect(await address({})).toBe('/ask?saved=what-is-late')
+    expect(await address({ chart: 'none', 'filter.code': 'EUR' })).toBe(
+      '/ask?saved=what-is-late&chart=none&filter.code=EUR',
+    )
+    // An address cannot leave out a value that was saved, so it holds the statement.
+    const cleared = await address({ 'filter.code': '' })
+    expect(cleared).toMatch(/^\/ask\?sql=select.*&saved=what-is-late&chart=bars$/)
+    expect(await pageOf(request(cleared))).toMatch(/name="filter\.code" value=""/)
+    const changed = await address({ sql: 'select 3 as c', chart: 'auto' })
+    expect(changed).toBe('/ask?sql=select+3+as+c&saved=what-is-late&filter.code=GBP')
+    const page = await pageOf(request(changed))
+    expect(page).toContain('<p class="figure">3</p>')
+    expect(page).toMatch(/name="saved" value="what-is-late"/)
+    expect(page).toMatch(/name="title" value="What is late\?"/)
+    expect(page).toContain('it replaces what you have saved')
+    await post('/ask/remove', { name: 'what-is-late' })
+    expect((await request(changed)).status).toBe(200)
+  })
+
   it.each([
     ['no title', { title: '  ' }, 'The title must not be empty'],
     ['a long title', { title: 't'.repeat(121) }, 'at most 120 characters'],
