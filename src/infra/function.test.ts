@@ -39,6 +39,7 @@ const SECRETS: Readonly<Record<string, unknown>> = {
   load: { TIDEMARK_WAREHOUSE_SECRET: 'tidemark/warehouse' },
   reports: {
     TIDEMARK_WAREHOUSE_READER_SECRET: 'tidemark/warehouse-reader',
+    TIDEMARK_SAVER_SECRET: 'tidemark/saver',
     TIDEMARK_SMTP_SECRET: 'tidemark/smtp',
   },
   api: {

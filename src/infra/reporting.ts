@@ -39,7 +39,7 @@ export function createReporting(
     code,
     parameters,
     network,
-    secrets: ['reader'],
+    secrets: ['reader', 'saver'],
     // The figures come from the warehouse.
     zones: {},
     reports: reportsFile,

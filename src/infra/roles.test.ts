@@ -84,6 +84,7 @@ const RIGHTS = {
     trace,
     join,
     secret('tidemark/warehouse-reader'),
+    secret('tidemark/saver'),
     [['s3:GetObject'], 'arn:<AWS::Partition>:s3:::config-bucket/tidemark/reports.json'],
     list('processed'),
     [['s3:GetObject'], `${zone('processed')}/reports/*`],

@@ -19,8 +19,7 @@ import { type Api, type ApiEvent, createApi } from './api.ts'
 import { openFunctionEnvironment, secretOf } from './environment.ts'
 import { SECRET_SETTINGS } from './functions.ts'
 import { createLog, publicError } from './logging.ts'
-import type { ReadUrl } from './renewing.ts'
-import { forgetSecrets, readDatabaseUrl } from './secrets.ts'
+import { urlFrom } from './secrets.ts'
 
 let opened: Promise<Api> | undefined
 
@@ -56,11 +55,4 @@ async function open(): Promise<Api> {
     readSaverUrl: saver === '' ? undefined : urlFrom(saver),
     log,
   })
-}
-
-function urlFrom(secret: string): ReadUrl {
-  return async ({ isRefused }) => {
-    if (isRefused) forgetSecrets()
-    return await readDatabaseUrl(secret)
-  }
 }

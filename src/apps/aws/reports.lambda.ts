@@ -4,7 +4,8 @@
  * - What every function has, and `TIDEMARK_WAREHOUSE_READER_SECRET`, `TIDEMARK_SMTP_SECRET` (a secret
  *   that holds what `TIDEMARK_SMTP_URL` would), `TIDEMARK_REPORTS_FILE`, `TIDEMARK_REPORTS_STATE`,
  *   `TIDEMARK_MAIL_FROM` and `TIDEMARK_PAGES_URL`.
- * - The right to read both secrets and the file, to list the bucket of the state, and to read and
+ * - `TIDEMARK_SAVER_SECRET` if questions can be saved.
+ * - The right to read those secrets and the file, to list the bucket of the state, and to read and
  *   create objects of the state.
  */
 import { randomUUID } from 'node:crypto'
@@ -16,9 +17,10 @@ import { lookOnce } from '../reports/repeat-reports.ts'
 import type { Sent } from '../reports/send-due.ts'
 import { givenSetting, openFunctionEnvironment } from './environment.ts'
 import type { FunctionLog } from './events.ts'
-import { SMTP_SECRET_SETTING } from './functions.ts'
+import { SECRET_SETTINGS, SMTP_SECRET_SETTING } from './functions.ts'
 import { createLog, publicError, publishMetrics } from './logging.ts'
-import { forgetSecrets, readSecretText } from './secrets.ts'
+import { createRenewingSavedQuestions } from './renewing-saved-questions.ts'
+import { forgetSecrets, readSecretText, urlFrom } from './secrets.ts'
 import type { InvocationContext } from './stage.ts'
 
 /** Time kept back, so that the mail under way ends before Lambda ends the function. */
@@ -68,7 +70,11 @@ async function look({
   const config = readConfig(process.env, { TIDEMARK_SMTP_URL: await readSecretText(secret) })
   const now = () => new Date()
   await using reader = createReader(environment.reader, { shared: 2 })
-  const sources = reportSources({ config, deps: environment.deps, reader, now })
+  const saver = process.env[SECRET_SETTINGS.saver] ?? ''
+  // It reads its secret when it is first used, so that a wrong one concerns no other report.
+  await using saved =
+    saver === '' ? undefined : createRenewingSavedQuestions({ readUrl: urlFrom(saver) })
+  const sources = reportSources({ config, deps: environment.deps, reader, saved, now })
   const store = await openReportState(config)
   try {
     const mailer = createMailer(config)

@@ -3,7 +3,7 @@ import type { ResultColumn } from '../../platform/presentation/cursor.ts'
 import type { Freshness } from '../../platform/presentation/freshness.ts'
 import type { Question } from '../../platform/presentation/question.ts'
 import type { CardsChart, Chart, ConversionChart } from '../../platform/project/chart.ts'
-import type { Panel } from '../../platform/project/dashboard.ts'
+import type { Dashboard, Panel } from '../../platform/project/dashboard.ts'
 import { formatCount, formatDecimal, formatDuration, formatMomentUtc, shorten } from '../format.ts'
 import { columnOf, formatCell, isQuantity } from '../server/pages/answer-rows.ts'
 import { cardsOf, conversionOf, type Delta } from '../server/pages/card-figures.ts'
@@ -13,11 +13,13 @@ import { hasComparison, sayIncomparable } from '../server/charts/dumbbell.ts'
 import type { Report, Threshold } from './declaration.ts'
 import type { Letter, LetterTable, Section } from './letter.ts'
 import { describeSchedule } from './schedule.ts'
+import { askSaved, type SavedSubject } from './saved-subject.ts'
 import {
   describeSelection,
   findSubject,
   labelsOf,
   maySeeOn,
+  type ProjectSubject,
   type Subject,
   type SubjectOptions,
 } from './subject.ts'
@@ -54,25 +56,21 @@ export async function composeReport(
 ): Promise<Letter> {
   const subject = await findSubject(report, options)
   const freshness = await options.presentation.freshness()
-  const { page, question, selection } = subject
-  const shown = page.panels.filter(
-    ({ needs }) => needs === undefined || selection.params[needs] !== undefined,
-  )
-  const sections: Section[] = []
-  for (const panel of shown) {
-    sections.push(await composePanel(panel, { report, subject, options }))
-  }
+  const sections =
+    subject.saved === undefined
+      ? await composePage({ report, subject, options })
+      : [await composeSaved(subject, options)]
+  const { title } = subject
   const day = freshness.completeTo.slice(0, 10)
   const late =
     slot?.isLate === true
       ? [['Sent late', `it was due at ${formatMomentUtc(slot.at.toISOString())}`] as const]
       : []
   return {
-    subject: `${page.title} · ${day}${slot?.isLate === true ? ' · late' : ''}`,
-    title: page.title,
+    subject: `${title} · ${day}${slot?.isLate === true ? ' · late' : ''}`,
+    title,
     facts: [...late, ...factsOf(subject, { freshness, options })],
-    sections:
-      question === undefined ? sections : sections.map((each) => ({ ...each, title: 'Rows' })),
+    sections,
     link: linkOf(subject, options),
     foot:
       slot === undefined
@@ -118,7 +116,7 @@ export async function composeThreshold(
     title: `${name}: ${says}`,
     facts: [
       ...late,
-      ['Question', subject.page.title],
+      ['Question', subject.title],
       [
         'Figure',
         `${label(column)} ${figure}, noticed at ${formatMomentUtc(crossed.at.toISOString())}`,
@@ -146,17 +144,40 @@ function factsOf(
   subject: Subject,
   { freshness, options }: { freshness: Freshness; options: ComposeOptions },
 ): (readonly [string, string])[] {
-  const { period, others } = describeSelection(subject, options.dashboard)
-  const { filters } = subject.selection
-  const asOf = filters['as_of']
   const { completeTo, lagMs, promiseMs, isFresh } = freshness
   const age = `${formatMomentUtc(completeTo)}, ${formatDuration(lagMs)} before this mail was made`
   const missed = isFresh ? '' : `; that is older than the promised ${formatDuration(promiseMs)}`
   return [
+    ...(subject.saved === undefined
+      ? selectionFacts(subject, options.dashboard)
+      : savedFacts(subject)),
+    ['Complete to', `${age}${missed}`],
+  ]
+}
+
+function selectionFacts(
+  subject: ProjectSubject,
+  dashboard: Dashboard,
+): (readonly [string, string])[] {
+  const { period, others } = describeSelection(subject, dashboard)
+  const { filters } = subject.selection
+  const asOf = filters['as_of']
+  return [
     ...(period === undefined ? [] : [['Period', period] as const]),
     ...(others.length === 0 ? [] : [['Filters', others.join(', ')] as const]),
     ['As of', asOf === undefined ? (filters['today'] ?? '') : formatMomentUtc(asOf)],
-    ['Complete to', `${age}${missed}`],
+  ]
+}
+
+/** Without a login there is one author, who has no name. */
+function savedFacts({ saved, given, filters }: SavedSubject): (readonly [string, string])[] {
+  const { author, savedAt } = saved
+  const others = Object.entries(given).map(([name, value]) => `${name}: ${writeText(value)}`)
+  const by = author === 'local' ? '' : `by ${inOneLine(author)} `
+  return [
+    ['Saved', `${by}at ${formatMomentUtc(savedAt)}`],
+    ...(others.length === 0 ? [] : [['Filters', others.join(', ')] as const]),
+    ['As of', filters['today'] ?? ''],
   ]
 }
 
@@ -166,10 +187,33 @@ function linkOf({ path }: Subject, { pagesUrl }: ComposeOptions): Letter['link']
     : { href: `${pagesUrl}${path}`, says: 'Open the page with these filters' }
 }
 
+async function composeSaved(subject: SavedSubject, options: ComposeOptions): Promise<Section> {
+  const answer = await askSaved(subject, options.presentation)
+  const { columns, rows } = answer
+  return {
+    title: 'Rows',
+    lines: rows.length === 0 ? ['No row.'] : [],
+    table: tableOf(answer, { columns, limit: QUESTION_ROWS, label: labelsOf(options.dashboard) }),
+  }
+}
+
 interface PanelContext {
   readonly report: Report
-  readonly subject: Subject
+  readonly subject: ProjectSubject
   readonly options: ComposeOptions
+}
+
+async function composePage(context: PanelContext): Promise<Section[]> {
+  const { page, question, selection } = context.subject
+  const shown = page.panels.filter(
+    ({ needs }) => needs === undefined || selection.params[needs] !== undefined,
+  )
+  const sections: Section[] = []
+  for (const panel of shown) {
+    const section = await composePanel(panel, context)
+    sections.push(question === undefined ? section : { ...section, title: 'Rows' })
+  }
+  return sections
 }
 
 async function composePanel(
@@ -268,7 +312,7 @@ function tableOf(
   const places = columns.map((column) => answer.columns.indexOf(column))
   const count = `${isTruncated ? 'more than ' : ''}${formatCount(rows.length)}`
   return {
-    header: columns.map(({ name }) => label(name)),
+    header: columns.map(({ name }) => writeText(label(name))),
     isNumber: columns.map(({ name, kind }) => isQuantity(name, kind)),
     rows: rows
       .slice(0, limit)
@@ -295,7 +339,15 @@ function newestOf(
   return { ...table, more: isWhole ? undefined : more }
 }
 
-/** A cell in one line, without characters that would move a terminal's cursor. */
 function writeCell(column: ResultColumn, cell: string | null): string {
-  return shorten(formatCell(column, cell).replaceAll(/\p{Cc}+/gu, ' '), CELL_CHARS)
+  return writeText(formatCell(column, cell))
+}
+
+function writeText(text: string): string {
+  return shorten(inOneLine(text), CELL_CHARS)
+}
+
+/** A text without characters that would move a terminal's cursor. */
+function inOneLine(text: string): string {
+  return text.replaceAll(/\p{Cc}+/gu, ' ')
 }

@@ -61,6 +61,8 @@ it('parseDeclarations() says of each broken declaration what is wrong, and keeps
       { ...REPORT, name: 'bad-rhythm', schedule: { ...daily, every: 'hour' } },
       { ...REPORT, name: 'bad-address', to: ['ann@example.org', 'bob'] },
       { ...REPORT, name: 'two-subjects', question: 's02_sales_by_week' },
+      { ...REPORT, name: 'page-and-saved', saved: 'late' },
+      { ...REPORT, name: 'no-subject', page: undefined },
       { ...REPORT, name: 'bad-group', access: 'everybody' },
       { ...REPORT, name: 'Bad Name' },
       { ...REPORT, name: 'misspelled', recipients: [] },
@@ -71,6 +73,8 @@ it('parseDeclarations() says of each broken declaration what is wrong, and keeps
     thresholds: [
       { ...THRESHOLD, is: 'above' },
       { ...THRESHOLD, name: 'no-number', value: '1,000' },
+      { ...THRESHOLD, name: 'two-questions', saved: 'late' },
+      { ...THRESHOLD, name: 'no-question', question: undefined },
     ],
   })
   expect(valid.map(({ name }) => name)).toEqual(['weekly-sales'])
@@ -81,14 +85,18 @@ it('parseDeclarations() says of each broken declaration what is wrong, and keeps
     expect.stringMatching(/^bad-day \| schedule\.on: must be one of monday, tuesday/),
     'bad-rhythm | schedule.every: must have "every": "day", "week" or "month"',
     'bad-address | to.1: must be an e-mail address',
-    'two-subjects | needs either "page" or "question", and not both',
+    'two-subjects | needs one of "page", "question" and "saved"',
+    'page-and-saved | needs one of "page", "question" and "saved"',
+    'no-subject | needs one of "page", "question" and "saved"',
     'bad-group | access: must be "finance", "analyst" or a list of both',
-    'reports[7] | name: must be 1 to 63 characters of a-z, 0-9 and -',
+    'reports[9] | name: must be 1 to 63 characters of a-z, 0-9 and -',
     'misspelled | there is no field called recipients',
     'weekly-sales | name: another declaration has it already',
-    expect.stringMatching(/^reports\[11\] \| /),
+    expect.stringMatching(/^reports\[13\] \| /),
     'overdue-gbp | is: must be one of over, under, at least, at most',
     'no-number | value: must be a decimal number',
+    'two-questions | needs either "question" or "saved", and not both',
+    'no-question | needs either "question" or "saved", and not both',
   ])
 })
 

@@ -3,19 +3,17 @@ import { ConfigError } from '../../platform/errors.ts'
 import type { Group } from '../server/access.ts'
 import { isZone, type Schedule, WEEKDAYS } from './schedule.ts'
 
-/** A page or a question that is sent by mail on a schedule. */
+/** A page, a question or a saved question that is sent by mail on a schedule. */
 export interface Report extends Declared {
   readonly kind: 'report'
-  /** The page's path. Either it or `question` is set. */
+  /** The page's path. Either it or `question` or `saved` is set. */
   readonly page: string | undefined
-  readonly question: string | undefined
   readonly schedule: Schedule
 }
 
 /** A figure that is watched: one mail when it crosses a threshold, one when it is back. */
 export interface Threshold extends Declared {
   readonly kind: 'threshold'
-  readonly question: string
   /** The rows whose figures are added up: those with these values in these columns. */
   readonly rows: Readonly<Record<string, string>>
   readonly column: string
@@ -32,6 +30,10 @@ export type Declaration = Report | Threshold
 
 interface Declared {
   readonly name: string
+  /** The name of a question of the project. */
+  readonly question: string | undefined
+  /** The name of a saved question. A threshold has either it or `question`. */
+  readonly saved: string | undefined
   /** As in the address of the page. */
   readonly filters: Readonly<Record<string, string>>
   readonly recipients: readonly string[]
@@ -100,21 +102,19 @@ const shared = {
     .array(z.email('must be an e-mail address'), say('must be a list of e-mail addresses'))
     .min(1, 'must have a recipient')
     .max(100, 'must have at most 100 recipients'),
+  question: z.string(say('must be the name of a question')).optional(),
+  saved: z.string(say('must be the name of a saved question')).optional(),
   access: z.union([group.transform((one) => [one]), z.array(group).min(1)], say(GROUPS_NEEDED)),
 }
-
-const question = z.string(say('must be the name of a question'))
 
 const report = z.strictObject({
   ...shared,
   page: z.string(say('must be the path of a page')).optional(),
-  question: question.optional(),
   schedule,
 })
 
 const threshold = z.strictObject({
   ...shared,
-  question,
   rows: z.record(z.string(), cell, say('must be an object of values by column')).default({}),
   column: z.string(say('must be the name of a column')),
   is: z.enum(COMPARISONS, say(`must be one of ${COMPARISONS.join(', ')}`)),
@@ -176,29 +176,42 @@ function parseFile(text: string, location: string): z.infer<typeof file> {
 function parseReport(content: unknown, place: string): Report | BrokenDeclaration {
   const parsed = report.safeParse(content)
   if (!parsed.success) return refuse(content, { place, error: parsed.error })
-  const { page, question: asked, schedule: when, ...more } = parsed.data
-  if ((page === undefined) === (asked === undefined)) {
-    return { name: more.name, faults: ['needs either "page" or "question", and not both'] }
+  const { page, schedule: when, ...more } = parsed.data
+  if ([page, more.question, more.saved].filter((each) => each !== undefined).length !== 1) {
+    return { name: more.name, faults: ['needs one of "page", "question" and "saved"'] }
   }
-  return { kind: 'report', page, question: asked, schedule: when, ...declaredOf(more) }
+  return { kind: 'report', page, schedule: when, ...declaredOf(more) }
 }
 
 function parseThreshold(content: unknown, place: string): Threshold | BrokenDeclaration {
   const parsed = threshold.safeParse(content)
   if (!parsed.success) return refuse(content, { place, error: parsed.error })
-  const { question: asked, rows, column, is, value, ...more } = parsed.data
-  return { kind: 'threshold', question: asked, rows, column, is, value, ...declaredOf(more) }
+  const { rows, column, is, value, ...more } = parsed.data
+  if ((more.question === undefined) === (more.saved === undefined)) {
+    return { name: more.name, faults: ['needs either "question" or "saved", and not both'] }
+  }
+  return { kind: 'threshold', rows, column, is, value, ...declaredOf(more) }
 }
 
 function declaredOf({
   name: called,
+  question,
+  saved,
   filters,
   to,
   access,
-}: Pick<z.infer<typeof report>, 'name' | 'filters' | 'to' | 'access'>): Declared {
+}: Pick<z.infer<typeof report>, keyof typeof shared>): Declared {
   // One mail for each person, however often and in whatever case the list names the address.
   const recipients = [...new Map(to.map((address) => [address.toLowerCase(), address])).values()]
-  return { name: called, filters, recipients, groups: new Set(access) }
+  return { name: called, question, saved, filters, recipients, groups: new Set(access) }
+}
+
+/** The error for a declaration that is not valid, with everything that is wrong with it. */
+export function invalid({ name }: { name: string }, faults: readonly string[]): ConfigError {
+  return new ConfigError(`${name} in the reports file is not valid: ${faults.join('; ')}`, {
+    code: 'REPORT_INVALID',
+    hint: 'correct it as docs/reports.md describes; see the result: tidemark reports list',
+  })
 }
 
 function refuse(

@@ -31,7 +31,13 @@ describe.skipIf(isS3Missing)('reports in a bucket', () => {
       [Symbol.asyncDispose]: async () => {},
     }
     const deps = { project: totesys }
-    return await reportSources({ config, deps, reader, now: () => new Date() }).readDeclarations()
+    return await reportSources({
+      config,
+      deps,
+      reader,
+      saved: undefined,
+      now: () => new Date(),
+    }).readDeclarations()
   }
 
   it('are declared by an object, which may change, and its absence is named', async () => {

@@ -6,6 +6,7 @@ import type { ObjectStore } from '../../platform/lake/store/object-store.ts'
 import { createAnswers } from '../../platform/presentation/answer.ts'
 import { readFreshness } from '../../platform/presentation/freshness.ts'
 import type { Reader } from '../../platform/presentation/reader.ts'
+import type { SavedQuestions } from '../../platform/presentation/saved-questions.ts'
 import type { Deps } from '../../platform/deps.ts'
 import { openStore } from '../environment.ts'
 import { DEFAULT_PORT, NOTHING_TO_SHOW, questionsOf } from '../server/open-server.ts'
@@ -23,12 +24,15 @@ export function reportSources({
   config,
   deps,
   reader,
+  saved,
   now,
   url,
 }: {
   readonly config: Config
   readonly deps: Pick<Deps, 'project'>
   readonly reader: Reader
+  /** Undefined: nothing can be saved. */
+  readonly saved: SavedQuestions | undefined
   readonly now: () => Date
   /** Where this process serves the pages. */
   readonly url?: string | undefined
@@ -42,8 +46,7 @@ export function reportSources({
       reader,
       questions: questionsOf(dashboard),
       answers: createAnswers(reader, { now }),
-      // Reports are about the project's questions.
-      saved: undefined,
+      saved,
       promiseMs,
       now,
       freshness: () => readFreshness(reader, { promiseMs, now: now() }),

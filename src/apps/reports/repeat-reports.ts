@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { codeOf, TidemarkError } from '../../platform/errors.ts'
 import { openTogether } from '../../platform/io/open-together.ts'
 import { createReader } from '../../platform/presentation/reader.ts'
+import { createSavedQuestions } from '../../platform/presentation/saved-questions.ts'
 import type { Environment } from '../environment.ts'
 import type { AppLog } from '../log.ts'
 import { createMailer } from './mailer.ts'
@@ -16,7 +17,7 @@ const EVERY_MS = 60_000
  * Nothing that goes wrong with reports stops the process. Throws what `createMailer` throws.
  */
 export async function repeatReports(
-  { config, deps, reader: warehouse, now }: Environment,
+  { config, deps, reader: warehouse, saverUrl, now }: Environment,
   { log, url, everyMs = EVERY_MS }: { log: AppLog; url?: string | undefined; everyMs?: number },
 ): Promise<AsyncDisposable> {
   const mailer = createMailer(config)
@@ -24,8 +25,9 @@ export async function repeatReports(
   const { signal } = stopping
   return await openTogether(async (keep) => {
     const reader = keep(createReader(warehouse, { shared: 2 }))
+    const saved = saverUrl === undefined ? undefined : keep(createSavedQuestions({ url: saverUrl }))
     const store = keep(await openReportState(config))
-    const sources = reportSources({ config, deps, reader, now, url })
+    const sources = reportSources({ config, deps, reader, saved, now, url })
     const { runId } = deps
     const told = tellFaultsOnce(log)
     const work = async (): Promise<void> => {

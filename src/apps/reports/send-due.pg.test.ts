@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type MailServer, startMailServer } from '../../../test/support/mail-server.ts'
+import { bodiesOf, subjectOf } from '../../../test/support/read-mail.ts'
 import { createTestReader, type TestReader } from '../../../test/support/reader.ts'
 import { createSystem, type TestSystem } from '../../../test/support/system.ts'
 import { fillTotesys } from '../../../test/support/totesys-source/fill.ts'
@@ -56,7 +57,7 @@ describe('sendDue()', () => {
       TIDEMARK_PAGES_URL: 'https://tidemark.example.org/',
     })
     return {
-      ...reportSources({ config, deps: system.deps, reader, now: () => NOW }),
+      ...reportSources({ config, deps: system.deps, reader, saved: undefined, now: () => NOW }),
       store,
       mailer: createMailer(config),
       log: (entry) => entries.push(entry),
@@ -78,8 +79,7 @@ describe('sendDue()', () => {
   const eventsOf = (name: string) => entries.filter(({ event }) => event === name)
   /** Who got mails, in order. */
   const recipients = () => server.taken.flatMap(({ to }) => to)
-  const subjects = () =>
-    server.taken.map(({ raw }) => decodeHeader(/^Subject: (.*(?:\r\n .*)*)/m.exec(raw)?.[1] ?? ''))
+  const subjects = () => server.taken.map(({ raw }) => subjectOf(raw))
 
   beforeAll(async () => {
     system = await createSystem()
@@ -419,34 +419,3 @@ describe('sendDue()', () => {
     expect(bodiesOf(server.taken[0]!.raw).text).toContain('Sent late')
   })
 })
-
-/** Both forms of a mail, decoded. */
-function bodiesOf(raw: string): { text: string; html: string } {
-  const boundary = /boundary="([^"]+)"/.exec(raw)?.[1] ?? ''
-  const part = (type: string): string => {
-    const found = raw.split(`--${boundary}`).find((each) => each.includes(`Content-Type: ${type}`))
-    const [head = '', ...rest] = (found ?? '').split('\r\n\r\n')
-    const body = rest.join('\r\n\r\n')
-    if (/base64/i.test(head)) return Buffer.from(body, 'base64').toString('utf8')
-    if (!/quoted-printable/i.test(head)) return body.replaceAll('\r\n', '\n')
-    const bytes = body
-      .replaceAll(/=\r\n/g, '')
-      .replaceAll(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number(`0x${hex}`)))
-    return Buffer.from(bytes, 'latin1').toString('utf8').replaceAll('\r\n', '\n')
-  }
-  return { text: part('text/plain'), html: part('text/html') }
-}
-
-/** A header with its encoded words (RFC 2047) decoded. */
-function decodeHeader(text: string): string {
-  return text
-    .replaceAll(/\r\n /g, ' ')
-    .replaceAll(/\?= =\?/g, '?==?')
-    .replaceAll(/=\?UTF-8\?([QB])\?(.*?)\?=/gi, (_, kind: string, word: string) => {
-      if (kind.toUpperCase() === 'B') return Buffer.from(word, 'base64').toString('utf8')
-      const bytes = word
-        .replaceAll('_', ' ')
-        .replaceAll(/=([0-9A-F]{2})/g, (__, hex: string) => String.fromCharCode(Number(`0x${hex}`)))
-      return Buffer.from(bytes, 'latin1').toString('utf8')
-    })
-}

@@ -1,4 +1,4 @@
-import { ConfigError } from '../../platform/errors.ts'
+import type { ConfigError } from '../../platform/errors.ts'
 import type { Question } from '../../platform/presentation/question.ts'
 import type { Dashboard, Filter, Page } from '../../platform/project/dashboard.ts'
 import type { Group } from '../server/access.ts'
@@ -9,10 +9,16 @@ import { paramsFor } from '../server/pages/panel.ts'
 import { maySee } from '../server/pages/question.ts'
 import { linkTo, readSelection, type Selection } from '../server/pages/selection.ts'
 import type { Presentation } from '../server/presentation.ts'
-import type { Declaration } from './declaration.ts'
+import { type Declaration, invalid } from './declaration.ts'
+import { findSaved, type SavedSubject } from './saved-subject.ts'
 
-/** What a declaration is about, found in the project and checked against it. */
-export interface Subject {
+/** What a declaration is about, found and checked. */
+export type Subject = ProjectSubject | SavedSubject
+
+/** A page or a question of the project. */
+export interface ProjectSubject {
+  readonly saved: undefined
+  readonly title: string
   /** The page. For a question: a page that holds nothing else. */
   readonly page: Page
   /** The question, if the declaration names one. */
@@ -31,12 +37,22 @@ export interface SubjectOptions {
 /**
  * Finds what a declaration is about. Throws `ConfigError` (`REPORT_INVALID`) that names everything
  * that is wrong with it: an unknown page, question or filter, a value that a filter cannot have, or
- * figures that the declared groups may not see. Values are compared with the warehouse.
+ * figures that the declared groups may not see. Values of the dashboard's filters are compared with
+ * the warehouse. Throws what `SavedQuestions.find` throws.
  */
 export async function findSubject(
   declaration: Declaration,
   options: SubjectOptions,
 ): Promise<Subject> {
+  return declaration.saved === undefined
+    ? await findInProject(declaration, options)
+    : await findSaved(declaration, { ...options.presentation, name: declaration.saved })
+}
+
+async function findInProject(
+  declaration: Declaration,
+  options: SubjectOptions,
+): Promise<ProjectSubject> {
   const { presentation, dashboard } = options
   const { page, question } = findPage(declaration, options)
   const choices = await readChoices(page, { presentation, dashboard })
@@ -58,21 +74,13 @@ export async function findSubject(
   }
   if (faults.length > 0) throw invalid(declaration, faults)
   const path = pathFor(declaration, { page, question, selection, options })
-  return { page, question, selection, path }
-}
-
-/** The error for a declaration that is not valid, with everything that is wrong with it. */
-export function invalid({ name }: { name: string }, faults: readonly string[]): ConfigError {
-  return new ConfigError(`${name} in the reports file is not valid: ${faults.join('; ')}`, {
-    code: 'REPORT_INVALID',
-    hint: 'correct it as docs/reports.md describes; see the result: tidemark reports list',
-  })
+  return { saved: undefined, title: page.title, page, question, selection, path }
 }
 
 function findPage(
   declaration: Declaration,
   { presentation: { questions }, dashboard }: SubjectOptions,
-): Pick<Subject, 'page' | 'question'> {
+): Pick<ProjectSubject, 'page' | 'question'> {
   const { groups, question: asked } = declaration
   if (asked !== undefined) {
     const question = questions.get(asked)
@@ -159,7 +167,7 @@ function pathFor(
     question,
     selection,
     options: { dashboard },
-  }: Pick<Subject, 'page' | 'question' | 'selection'> & { options: SubjectOptions },
+  }: Pick<ProjectSubject, 'page' | 'question' | 'selection'> & { options: SubjectOptions },
 ): string | undefined {
   const mayOpen = (path: string): boolean => groupsFor(path).some((group) => groups.has(group))
   if (question === undefined) return linkTo(page.path, selection.params)
@@ -177,7 +185,7 @@ export function maySeeOn(question: Question, groups: ReadonlySet<Group>): boolea
 
 /** The filters that are set, in words, and the period. */
 export function describeSelection(
-  { page, question, selection }: Pick<Subject, 'page' | 'question' | 'selection'>,
+  { page, question, selection }: ProjectSubject,
   dashboard: Dashboard,
 ): { period: string | undefined; others: string[] } {
   const { filters, params } = selection

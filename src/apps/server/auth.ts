@@ -85,11 +85,17 @@ export function groupsFor(path: string): readonly Group[] {
   return ['analyst']
 }
 
+/**
+ * Whether groups may run SQL of their own, and saved questions, which are SQL: it can read the
+ * payments as well as everything else.
+ */
+export function mayAsk(groups: ReadonlySet<string>): boolean {
+  return GROUPS.every((group) => groups.has(group))
+}
+
 /** Whether a caller's groups may read a path. */
 function isPermitted(path: string, { groups }: Caller): boolean {
-  // A reader's own SQL can read the payments as well as everything else, and saved questions are SQL.
-  if (/^\/(ask(\.csv|\.xlsx)?|my|saved)(\/|$)/.test(path))
-    return GROUPS.every((group) => groups.has(group))
+  if (/^\/(ask(\.csv|\.xlsx)?|my|saved)(\/|$)/.test(path)) return mayAsk(groups)
   return groupsFor(path).some((group) => groups.has(group))
 }
 

@@ -1,5 +1,7 @@
 import { ConfigError } from '../../../platform/errors.ts'
+import { openTogether } from '../../../platform/io/open-together.ts'
 import { createReader } from '../../../platform/presentation/reader.ts'
+import { createSavedQuestions } from '../../../platform/presentation/saved-questions.ts'
 import { openEnvironment } from '../../environment.ts'
 import { formatMomentUtc, formatNumber, formatTable } from '../../format.ts'
 import { composeReport, composeThreshold } from '../../reports/compose.ts'
@@ -8,6 +10,7 @@ import { digest } from '../../reports/deliveries.ts'
 import { type Letter, writeHtmlForm, writeTextForm } from '../../reports/letter.ts'
 import { createMailer } from '../../reports/mailer.ts'
 import { type ReportSources, reportsFile, reportSources } from '../../reports/open-reports.ts'
+import { pathOfSaved } from '../../reports/saved-subject.ts'
 import { describeSchedule, slotsAround } from '../../reports/schedule.ts'
 import { findFault } from '../../reports/send-due.ts'
 import { readFigure } from '../../reports/threshold.ts'
@@ -60,13 +63,15 @@ function describe(
   declaration: Declaration,
   now: Date,
 ): { subject: string; when: string; next: string | undefined } {
+  const { question, saved } = declaration
+  const asked = question ?? (saved === undefined ? '' : pathOfSaved(saved))
   if (declaration.kind === 'threshold') {
-    const { question, column, is, value } = declaration
-    return { subject: question, when: `once ${column} is ${is} ${value}`, next: undefined }
+    const { column, is, value } = declaration
+    return { subject: asked, when: `once ${column} is ${is} ${value}`, next: undefined }
   }
-  const { page, question, schedule } = declaration
+  const { page, schedule } = declaration
   return {
-    subject: page ?? question ?? '',
+    subject: page ?? asked,
     when: describeSchedule(schedule),
     next: slotsAround(schedule, now).next.toISOString(),
   }
@@ -147,20 +152,17 @@ async function openSources({
   signal,
 }: CommandContext): Promise<ReportSources & AsyncDisposable> {
   reportsFile(config) // first, so that nothing starts in vain
-  const environment = await openEnvironment({
-    config,
-    log: output.log,
-    fill: false,
-    mustExist: true,
-    signal,
+  return await openTogether(async (keep) => {
+    const {
+      deps,
+      reader: warehouse,
+      saverUrl,
+      now,
+    } = keep(
+      await openEnvironment({ config, log: output.log, fill: false, mustExist: true, signal }),
+    )
+    const reader = keep(createReader(warehouse))
+    const saved = saverUrl === undefined ? undefined : keep(createSavedQuestions({ url: saverUrl }))
+    return reportSources({ config, deps, reader, saved, now })
   })
-  const { deps, now } = environment
-  const reader = createReader(environment.reader)
-  return {
-    ...reportSources({ config, deps, reader, now }),
-    async [Symbol.asyncDispose]() {
-      await reader[Symbol.asyncDispose]()
-      await environment[Symbol.asyncDispose]()
-    },
-  }
 }
