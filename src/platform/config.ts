@@ -137,7 +137,7 @@ export const settings = z.object({
       'Claim that holds the groups of a user: `finance` may read the payments, `analyst` everything else.',
     ),
   TIDEMARK_REPORTS_FILE: text(
-    'File that declares which pages and questions are sent by mail, and which figures are watched: a path, or `s3://bucket/key`. See docs/reports.md. Not set: no mail is sent.',
+    'File that declares which pages, questions and saved questions are sent by mail, and which figures are watched: a path, or `s3://bucket/key`. See docs/reports.md. Not set: no mail is sent.',
   ),
   TIDEMARK_REPORTS_STATE: text(
     'Where Tidemark keeps what was sent: a directory, or `s3://bucket/prefix`. Processes that share it send each mail once. Default: `<home>/reports`.',

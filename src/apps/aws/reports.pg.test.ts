@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type MailServer, startMailServer } from '../../../test/support/mail-server.ts'
 import { createTestReader, type TestReader } from '../../../test/support/reader.ts'
+import { createTestSaver } from '../../../test/support/saver.ts'
 import { type SecretsServer, startSecretsServer } from '../../../test/support/secrets-server.ts'
 import { createSystem, type TestSystem } from '../../../test/support/system.ts'
+import { createSavedQuestions } from '../../platform/presentation/saved-questions.ts'
 
 const CROSSED = {
   name: 'any-order',
@@ -103,6 +105,27 @@ describe('the function reports', () => {
     expect(messages).toContain('report_failed')
     expect(lines().flatMap((line) => ('_aws' in line ? [line['ReportsFailed']] : []))).toEqual([2])
     expect(printed.join('')).not.toMatch(/example\.org|second/)
+  })
+
+  it('sends a saved question, and one that it cannot read concerns no other report', async () => {
+    await using saver = await createTestSaver(system.warehouse)
+    {
+      await using saved = createSavedQuestions({ url: saver.url })
+      const sql = 'select 7 as orders'
+      const question = { name: 'seven', title: 'Seven', sql, filters: {}, author: 'carol' } as const
+      await saved.save({ ...question, chart: 'auto' })
+    }
+    const asked = { ...CROSSED, question: undefined, access: ['finance', 'analyst'] }
+    const content = { thresholds: [{ ...asked, name: 'seven', saved: 'seven' }, CROSSED] }
+    expect(await invoke(content)).toEqual({ mails: 1, failed: 0, broken: 1 })
+    vi.stubEnv('TIDEMARK_SAVER_SECRET', 'tidemark/saver')
+    expect(await invoke(content)).toEqual({ mails: 0, failed: 1, broken: 0 })
+    secrets.secrets.set('tidemark/saver', saver.url)
+    expect(await invoke(content)).toEqual({ mails: 1, failed: 0, broken: 0 })
+    expect(server.taken.map(({ raw }) => /^Subject: (.*)/m.exec(raw)?.[1])).toEqual([
+      'any-order: 0 is at least 0',
+      'seven: 7 is at least 0',
+    ])
   })
 
   it('reads a secret again at each look, so that a new password counts at once', async () => {

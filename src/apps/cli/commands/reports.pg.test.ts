@@ -4,8 +4,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tidemark } from '../../../../test/support/command.ts'
 import { type MailServer, startMailServer } from '../../../../test/support/mail-server.ts'
 import { createTestReader, type TestReader } from '../../../../test/support/reader.ts'
+import { createTestSaver } from '../../../../test/support/saver.ts'
 import { createSystem, type TestSystem } from '../../../../test/support/system.ts'
 import { fillTotesys } from '../../../../test/support/totesys-source/fill.ts'
+import { createSavedQuestions } from '../../../platform/presentation/saved-questions.ts'
 
 const SALES = {
   name: 'weekly-sales',
@@ -133,6 +135,46 @@ describe('tidemark reports', () => {
     const { out } = await reports('send any-order --dry-run', { content })
     expect(out).toMatch(/Subject: any-order: \d+ is not under 0\n/)
     expect(out).toContain('was sent by hand')
+  })
+
+  it('list, send and serve know saved questions if they are kept somewhere', async () => {
+    await using saver = await createTestSaver(system.warehouse)
+    {
+      await using saved = createSavedQuestions({ url: saver.url })
+      const sql = `select count(*) as orders, :'least' as least from fact_sales_order_current`
+      const question = { name: 'count', title: 'How many?', sql, filters: { least: '3' } }
+      await saved.save({ ...question, chart: 'auto', author: 'carol' })
+    }
+    const asked = { saved: 'count', access: ['finance', 'analyst'] }
+    const report = { ...SALES, ...asked, page: undefined, filters: { least: '4' } }
+    const threshold = { ...CROSSED, ...asked, question: undefined, name: 'any-saved' }
+    const content = { reports: [report], thresholds: [threshold] }
+    const off = await reports('list', { content })
+    expect(off.out).toContain('TIDEMARK_SAVER_URL is not set')
+    expect(off.code).toBe(2)
+    const env = { ...mail(), TIDEMARK_SAVER_URL: saver.url }
+    const list = await reports('list', { content, env })
+    expect(list.out).toMatch(/weekly-sales +\/ask\?saved=count +every Monday/)
+    expect(list.out).toMatch(/any-saved +\/ask\?saved=count +once orders is at least 0/)
+    expect(list.code).toBe(0)
+    const { out } = await reports('send weekly-sales --dry-run', { content, env })
+    expect(out).toMatch(/Subject: How many\? · \d{4}/)
+    expect(out).toMatch(/^Saved: +by carol at /m)
+    expect(out).toMatch(/^Orders +Least$/m)
+    expect(out).toContain('http://127.0.0.1:4100/ask?saved=count&filter.least=4')
+    server.taken.length = 0
+    const stop = new AbortController()
+    const { events } = await tidemark(['serve', '--json'], {
+      env: { ...databases(), ...env, TIDEMARK_REPORTS_FILE: file, TIDEMARK_PORT: '0' },
+      signal: stop.signal,
+      onOut: (text) => {
+        if (/"report_(sent|broken|failed)"/.test(text)) stop.abort()
+      },
+    })
+    expect(events).toContainEqual(
+      expect.objectContaining({ event: 'report_sent', report: 'any-saved' }),
+    )
+    expect(server.taken.flatMap(({ to }) => to)).toEqual(['bob@example.org'])
   })
 
   it('send fails if a recipient is refused, and sends to the others', async () => {
