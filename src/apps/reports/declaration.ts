@@ -207,8 +207,11 @@ function declaredOf({
 }
 
 /** The error for a declaration that is not valid, with everything that is wrong with it. */
-export function invalid({ name }: { name: string }, faults: readonly string[]): ConfigError {
-  return new ConfigError(`${name} in the reports file is not valid: ${faults.join('; ')}`, {
+export function invalid(
+  { name: called }: { readonly name: string },
+  faults: readonly string[],
+): ConfigError {
+  return new ConfigError(`${called} in the reports file is not valid: ${faults.join('; ')}`, {
     code: 'REPORT_INVALID',
     hint: 'correct it as docs/reports.md describes; see the result: tidemark reports list',
   })
