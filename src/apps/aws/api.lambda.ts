@@ -16,10 +16,9 @@
 import { randomUUID } from 'node:crypto'
 import type { APIGatewayProxyResult, LambdaContext } from 'hono/aws-lambda'
 import { type Api, type ApiEvent, createApi } from './api.ts'
-import { openFunctionEnvironment, secretOf } from './environment.ts'
+import { openFunctionEnvironment, secretOf, urlFrom } from './environment.ts'
 import { SECRET_SETTINGS } from './functions.ts'
 import { createLog, publicError } from './logging.ts'
-import { urlFrom } from './secrets.ts'
 
 let opened: Promise<Api> | undefined
 

@@ -13,7 +13,8 @@ import { limitsOf, openFeeds, openStore } from '../environment.ts'
 import { readConfig } from '../read-config.ts'
 import { VERSION } from '../version.ts'
 import { SECRET_SETTINGS } from './functions.ts'
-import { readDatabaseUrl } from './secrets.ts'
+import type { ReadUrl } from './renewing.ts'
+import { forgetSecrets, readDatabaseUrl } from './secrets.ts'
 
 /** A database whose connection string is in a secret that a function may read. */
 export type SecretOf = keyof typeof SECRET_SETTINGS
@@ -117,6 +118,14 @@ async function prepareScratch(parent: string): Promise<string> {
 export function secretOf(database: SecretOf): string {
   const setting = SECRET_SETTINGS[database]
   return givenSetting(process.env[setting], setting)
+}
+
+/** Reads the connection string from a secret, and again if the database refuses the login. */
+export function urlFrom(secretName: string): ReadUrl {
+  return async ({ isRefused }) => {
+    if (isRefused) forgetSecrets()
+    return await readDatabaseUrl(secretName)
+  }
 }
 
 /** A setting that a function must have. Throws `ConfigError` (`CONFIG_INCOMPLETE`) without it. */

@@ -1,6 +1,5 @@
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { ConfigError, TransientError } from '../../platform/errors.ts'
-import type { ReadUrl } from './renewing.ts'
 
 /** A secret is read again after this time, and at once if a database refuses the login. */
 const MAX_AGE_MS = 5 * 60_000
@@ -20,14 +19,6 @@ export async function readDatabaseUrl(secretName: string): Promise<string> {
   const url = parseSecret(await readSecret(secretName), secretName)
   kept.set(secretName, { url, readAt: Date.now() })
   return url
-}
-
-/** Reads the connection string from a secret, and again if the database refuses the login. */
-export function urlFrom(secretName: string): ReadUrl {
-  return async ({ isRefused }) => {
-    if (isRefused) forgetSecrets()
-    return await readDatabaseUrl(secretName)
-  }
 }
 
 /**
