@@ -3,6 +3,7 @@ import pg from 'pg'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 import { identifier, identifiers } from '../src/platform/io/sql.ts'
 import { updateSums } from '../src/platform/load/load-sums.ts'
+import { addRevisions } from '../src/platform/warehouse/revisions.ts'
 import { totesys } from '../src/totesys/totesys.ts'
 import type { Place } from './deps.ts'
 import { readSelect } from './raw-load.ts'
@@ -15,8 +16,8 @@ const RECORD_ID = 'sales_record_id'
 
 /**
  * Sales orders that were changed since a moment, as a good engineer would carry them by hand: copied
- * out by `last_updated` into a staging table, appended to the fact, added to its sums, and upserted
- * into its current table, in one transaction. A deletion, a silent change or a late commit would be
+ * out by `last_updated` into a staging table, appended to the fact, added to its sums and its
+ * revisions, and upserted into its current table, in one transaction. A deletion, a silent change or a late commit would be
  * lost.
  */
 export async function rawChange({
@@ -58,6 +59,8 @@ export async function rawChange({
       const fact = totesys.models.find(({ table }) => table === FACT)
       if (fact?.kind === 'fact') {
         await updateSums(warehouse, fact, `(select ${versions} from staged)`)
+        const after = Number(rows[0]?.last)
+        await addRevisions(warehouse, fact, { after, upTo: Number.MAX_SAFE_INTEGER })
       }
       const set = fields
         .filter(({ name }) => name !== KEY)

@@ -2,6 +2,7 @@ import type pg from 'pg'
 import { identifier } from '../src/platform/io/sql.ts'
 import { migrate } from '../src/platform/warehouse/migrate.ts'
 import { openWarehouse } from '../src/platform/warehouse/warehouse.ts'
+import { beforeName } from '../src/platform/warehouse/revisions.ts'
 import { totesys } from '../src/totesys/totesys.ts'
 import { depsAt, type Place } from './deps.ts'
 import { connectTo, type KeysAndIndexes, readKeysAndIndexes, readTables } from './star-catalogue.ts'
@@ -63,8 +64,9 @@ export async function readStar(place: Place): Promise<StarState> {
     const names = new Set([...tables, ...[...recordIds.keys()].map((fact) => `${fact}_current`)])
     const contents: Record<string, Content> = {}
     for (const table of [...names].toSorted()) {
-      const recordId = recordIds.get(table.replace(/_current$/, ''))
-      contents[table] = await readContent(client, table, [MOMENT, recordId ?? ''])
+      const recordId = recordIds.get(table.replace(/_(current|revisions)$/, '')) ?? ''
+      const ignored = [MOMENT, recordId].flatMap((name) => [name, beforeName(name)])
+      contents[table] = await readContent(client, table, ignored)
     }
     const { keys, foreignKeys, indexes } = await readKeysAndIndexes(client, tables)
     const schema = identifier(place.schema)
