@@ -62,25 +62,37 @@ describe('verify() finds in the warehouse', () => {
     [
       'an old version that was changed',
       `update fact_sales_order set units_sold = 9 where record_operation = 'insert' and sales_order_id = 1`,
-      [{ table: 'fact_sales_order', where: 'history', different: 1 }],
+      [
+        { table: 'fact_sales_order_revisions', where: 'sums', different: 1 },
+        { table: 'fact_sales_order', where: 'history', different: 1 },
+      ],
     ],
     [
       'an old version that is gone',
       `delete from fact_sales_order where record_operation = 'insert' and sales_order_id = 1`,
-      [{ table: 'fact_sales_order', where: 'history', missing: 1 }],
+      [
+        { table: 'fact_sales_order_revisions', where: 'sums', extra: 1 },
+        { table: 'fact_sales_order', where: 'history', missing: 1 },
+      ],
     ],
     [
       'the moment of a version that was changed',
       `update fact_sales_order set recorded_at = recorded_at - interval '1 day' where batch_id = 1
        and sales_order_id = 1`,
-      [{ table: 'fact_sales_order', where: 'history', different: 1 }],
+      [
+        { table: 'fact_sales_order_revisions', where: 'sums', different: 1 },
+        { table: 'fact_sales_order', where: 'history', different: 1 },
+      ],
     ],
     [
       'an extra version',
       `insert into fact_sales_order
        select (jsonb_populate_record(f, '{"sales_record_id": 0}')).* from fact_sales_order as f
        where batch_id = 1 and sales_order_id = 1`,
-      [{ table: 'fact_sales_order', where: 'history', extra: 1 }],
+      [
+        { table: 'fact_sales_order_revisions', where: 'sums', missing: 1 },
+        { table: 'fact_sales_order', where: 'history', extra: 1 },
+      ],
     ],
     [
       'a deletion that was taken back',

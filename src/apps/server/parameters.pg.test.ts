@@ -23,6 +23,7 @@ const ADDRESSES: Readonly<Record<string, string>> = {
   '/questions/:file{[a-z][a-z0-9_]*\\.csv}': '/questions/s01_sales_by_currency.csv',
   '/questions/:file{[a-z][a-z0-9_]*\\.xlsx}': '/questions/s01_sales_by_currency.xlsx',
   '/questions/:name{[a-z][a-z0-9_]*}': '/questions/s01_sales_by_currency',
+  '/saved/:file{[a-z0-9-]+\\.sql}': '/saved/late.sql',
   '/order/:table/:key': '/order/sales_order/1',
   '/run/:batch{[0-9]{1,12}}': '/run/1',
   '/catalogue/:table': '/catalogue/sales_order',
