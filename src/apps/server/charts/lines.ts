@@ -154,7 +154,9 @@ function endLabel(
   { place, round, theme }: { place: number; round: (value: number) => string; theme: Theme },
 ) {
   const value = values[place] ?? 0
-  const isLower = [values[place - 1], values[place + 1]].some((other) => (other ?? 0) > value)
+  const steps = [values[place - 1], values[place + 1]].map((other) => (other ?? value) - value)
+  // Away from the steeper line that leads to the point.
+  const isLower = Math.max(0, ...steps) > -Math.min(0, ...steps)
   const highest = Math.max(...values.map((other) => other ?? 0))
   // Just above the axis there is no room below a point that the line falls to.
   const below = value < highest / 8 ? ('left' as const) : ('bottom' as const)
