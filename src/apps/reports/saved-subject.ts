@@ -2,7 +2,7 @@ import { ConfigError, TransientError } from '../../platform/errors.ts'
 import { SQL_STATE } from '../../platform/io/sql-states.ts'
 import { withToday } from '../../platform/presentation/answer.ts'
 import { ask, type AskedRows } from '../../platform/presentation/ask.ts'
-import type { Filters } from '../../platform/presentation/question.ts'
+import { type Filters, withValue } from '../../platform/presentation/question.ts'
 import type { SavedQuestion, SavedQuestions } from '../../platform/presentation/saved-questions.ts'
 import { mayAsk } from '../server/auth.ts'
 import { FILTER_PREFIX, variablesOf } from '../server/pages/ask/draft.ts'
@@ -105,8 +105,4 @@ function unknownFilters({ filters }: Declaration, variables: readonly string[]):
   return Object.keys(filters)
     .filter((name) => !variables.includes(name))
     .map((name) => `filters: there is no filter “${name}”; ${has}`)
-}
-
-function withValue(filters: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(filters).filter(([, value]) => value !== ''))
 }

@@ -84,6 +84,19 @@ export function parseQuestion(sql: string): Question {
   return { name, title: title + more, grain, unit, access, chart, filters, sql }
 }
 
+/**
+ * The variables that a statement names, each once and in order, without what stands in strings and
+ * comments; and whether it reads a `fact_<x>_current`, so that it takes `as_of` too.
+ */
+export function variablesIn(sql: string): {
+  readonly named: readonly string[]
+  readonly canGoBack: boolean
+} {
+  const tokens = [...tokensOf(sql)]
+  const named = tokens.flatMap((token) => (token.kind === 'variable' ? [token.name] : []))
+  return { named: [...new Set(named)], canGoBack: tokens.some(({ kind }) => kind === 'current') }
+}
+
 function readChart(name: string, text = 'auto'): SavedChart {
   const chart = SAVED_CHARTS.find((each) => each === text)
   if (chart !== undefined) return chart
@@ -91,10 +104,8 @@ function readChart(name: string, text = 'auto'): SavedChart {
 }
 
 function checkFilters(name: string, question: Pick<Question, 'sql' | 'filters'>): void {
-  const tokens = [...tokensOf(question.sql)]
-  const named = tokens.flatMap((token) => (token.kind === 'variable' ? [token.name] : []))
-  const used = new Set(named)
-  if (tokens.some(({ kind }) => kind === 'current')) used.add(AS_OF)
+  const { named, canGoBack } = variablesIn(question.sql)
+  const used = new Set(canGoBack ? [...named, AS_OF] : named)
   const bad = question.filters.find((filter) => !/^[a-z_]+$/.test(filter))
   if (bad !== undefined) throw invalid(name, `'${bad}' is not a name for a filter`)
   const unused = question.filters.find((filter) => !used.has(filter))
@@ -112,6 +123,11 @@ function invalid(name: string, why: string): ConfigError {
 
 /** The filter that asks what was known at a moment instead of what is known now. */
 const AS_OF = 'as_of'
+
+/** Keeps the filters that have a value. */
+export function withValue(filters: Filters): Readonly<Record<string, string>> {
+  return filtersOf({ filters: Object.keys(filters) }, filters)
+}
 
 /** Keeps the filters that the question knows and that have a value. */
 export function filtersOf(

@@ -274,13 +274,7 @@ function checkState({ role, is_superuser, schema, is_owner, version }: State): v
   })
 }
 
-interface SavedRow {
-  readonly name: string
-  readonly title: string
-  readonly sql: string
-  readonly filters: Readonly<Record<string, string>>
-  readonly chart: SavedChart
-  readonly author: string
+interface SavedRow extends Omit<SavedQuestion, 'savedAt'> {
   readonly saved_at: Date
 }
 

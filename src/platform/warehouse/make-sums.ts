@@ -26,9 +26,8 @@ const NAME_TAKEN = readFileSync(new URL('./name-taken.sql', import.meta.url), 'u
 /**
  * Creates or updates the sums of a fact: a table for each grain, filled from the current rows; its
  * revisions; the view of the sums and the single rows; and the function that shows the same as of a
- * moment. If
- * anything is missing or the declaration has changed, makes all of them again. Drops them if the
- * fact declares no sums any more. May be repeated. Call it in a transaction, after `makeHistory`.
+ * moment. If anything is missing or the declaration has changed, makes all of them again. Drops them
+ * if the fact declares no sums any more. May be repeated. Call it in a transaction, after `makeHistory`.
  *
  * Throws `ConfigError` (`SUMS_INVALID`) if Postgres cannot make the sums, and `ContractError`
  * (`WAREHOUSE_CHANGED`) if the fact has lost a column that they need.

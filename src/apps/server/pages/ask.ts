@@ -2,7 +2,7 @@ import { type Context, Hono } from 'hono'
 import { html } from 'hono/html'
 import type { AskedRows } from '../../../platform/presentation/ask.ts'
 import { CSV_BOM, csvHeader, csvLine, fileNameOf } from '../../../platform/presentation/csv.ts'
-import { filtersOf } from '../../../platform/presentation/question.ts'
+import { withValue } from '../../../platform/presentation/question.ts'
 import { readRelations } from '../../../platform/presentation/relations.ts'
 import type { SavedQuestions } from '../../../platform/presentation/saved-questions.ts'
 import { xlsxOf } from '../../../platform/presentation/xlsx.ts'
@@ -163,7 +163,7 @@ async function answerFile(
   const { rows, isTruncated } = outcome
   const name = nameOf(draft)
   const whole = `${name}${isTruncated ? `_first-${rows.length}-rows` : ''}`
-  const given = filtersOf({ filters: Object.keys(draft.filters) }, draft.filters)
+  const given = withValue(draft.filters)
   const fileName = fileNameOf({ name: whole }, given, completeTo, format)
   return c.body(await writeFile(outcome, { format, name }), 200, {
     'content-type': typeOfDownload(format),

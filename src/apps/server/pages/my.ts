@@ -79,20 +79,16 @@ function renderNone(none: None): Markup {
 
 /** An answer with its table folded below its chart, or open if there is no chart. */
 function renderPanel(question: SavedQuestion, outcome: Outcome): Markup {
-  const { name, title, sql, chart } = question
+  const { name, title, sql } = question
   const id = `h-${name}`
-  const table =
-    isAnswered(outcome) && isDrawn(outcome, chart)
-      ? html`<details id="t-${name}">
-          <summary>Show as table</summary>
-          ${renderAskedRows(outcome, title)}
-        </details>`
-      : ''
+  const { shown, folded } = isAnswered(outcome)
+    ? renderAnswer(outcome, question)
+    : { shown: renderFailedOutcome(outcome, sql), folded: '' }
   return html`<section class="panel" aria-labelledby="${id}">
     <h2 id="${id}"><a href="/ask?saved=${name}">${title}</a></h2>
-    ${isAnswered(outcome) ? renderAnswer(outcome, question) : renderFailedOutcome(outcome, sql)}
+    ${shown}
     <div class="links">
-      ${table} ${renderFileLinks('/ask', `?saved=${name}`)}
+      ${folded} ${renderFileLinks('/ask', `?saved=${name}`)}
       ${renderButton('/my/remove', name, 'Take off')}
     </div>
   </section>`
@@ -100,8 +96,14 @@ function renderPanel(question: SavedQuestion, outcome: Outcome): Markup {
 
 function renderAnswer(
   answer: AskedRows,
-  { title, chart }: Pick<SavedQuestion, 'title' | 'chart'>,
-): Markup {
-  return html`<p class="note">${describeSize(answer)}</p>
-    ${isDrawn(answer, chart) ? renderChart(answer, chart) : renderAskedRows(answer, title)}`
+  { name, title, chart }: SavedQuestion,
+): { shown: Markup; folded: Markup | '' } {
+  const size = html`<p class="note">${describeSize(answer)}</p>`
+  const table = renderAskedRows(answer, title)
+  if (!isDrawn(answer, chart)) return { shown: html`${size} ${table}`, folded: '' }
+  const folded = html`<details id="t-${name}">
+    <summary>Show as table</summary>
+    ${table}
+  </details>`
+  return { shown: html`${size} ${renderChart(answer, chart)}`, folded }
 }

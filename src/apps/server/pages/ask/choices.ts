@@ -50,10 +50,9 @@ export type SavedList = readonly SavedQuestion[] | 'off' | 'away'
 export function renderSavedQuestions(list: SavedList, chosen: string): Markup {
   return html`<section class="panel wide" aria-labelledby="h-saved">
     <h2 id="h-saved">Saved questions</h2>
-    ${typeof list === 'string' || list.length === 0 ? renderNone(list) : ''}
     ${
       typeof list === 'string' || list.length === 0
-        ? ''
+        ? renderNone(list)
         : html`<ul class="saved">
             ${list.map(
               ({ name, title, author }) =>

@@ -1,4 +1,9 @@
-import type { Filters, Question } from '../../../../platform/presentation/question.ts'
+import {
+  type Filters,
+  type Question,
+  variablesIn,
+  withValue,
+} from '../../../../platform/presentation/question.ts'
 import type {
   SavedChart,
   SavedQuestion,
@@ -80,13 +85,11 @@ export function textIn(form: FormData, name: string): string {
  * address.
  */
 export function addressOf(draft: Draft): string | undefined {
-  const { filters, chart } = draft
-  const { named, known, prefix, isSaved } = beginningOf(draft)
+  const { named, known, prefix, kept } = beginningOf(draft)
   const query = new URLSearchParams(named)
-  if (chart !== (known?.chart ?? 'auto')) query.set('chart', chart)
-  for (const [name, value = ''] of Object.entries(filters)) {
-    const isAsSavedValue = isSaved && draft.saved?.filters[name] === value
-    if (value !== '' && !isAsSavedValue) query.set(`${prefix}${name}`, value)
+  if (draft.chart !== known.chart) query.set('chart', draft.chart)
+  for (const [name, value] of Object.entries(withValue(draft.filters))) {
+    if (kept[name] !== value) query.set(`${prefix}${name}`, value)
   }
   const address = `/ask?${query.toString()}`
   return address.length <= MAX_ADDRESS_CHARS ? address : undefined
@@ -95,20 +98,23 @@ export function addressOf(draft: Draft): string | undefined {
 /** What an address begins with: a saved question, a question, or a statement and what it began as. */
 function beginningOf(draft: Draft): {
   readonly named: Record<string, string>
-  readonly known: Pick<SavedQuestion, 'chart'> | undefined
+  readonly known: Pick<SavedQuestion, 'chart'>
+  /** What the name of a filter begins with. */
   readonly prefix: string
-  readonly isSaved: boolean
+  /** The values that the address need not repeat. */
+  readonly kept: Filters
 } {
   const { sql, question, saved } = draft
   if (saved !== undefined && isSavedStatement(draft)) {
-    return { named: { saved: saved.name }, known: saved, prefix: FILTER_PREFIX, isSaved: true }
+    const kept = saved.filters
+    return { named: { saved: saved.name }, known: saved, prefix: FILTER_PREFIX, kept }
   }
   if (question !== undefined) {
-    return { named: { question: question.name }, known: question, prefix: '', isSaved: false }
+    return { named: { question: question.name }, known: question, prefix: '', kept: {} }
   }
   // A changed statement keeps what it began as, so that it can be saved in its place.
   const named = saved === undefined ? { sql } : { sql, saved: saved.name }
-  return { named, known: undefined, prefix: FILTER_PREFIX, isSaved: false }
+  return { named, known: { chart: 'auto' }, prefix: FILTER_PREFIX, kept: {} }
 }
 
 /**
@@ -132,9 +138,8 @@ export function isSameStatement({ sql: known }: { readonly sql: string }, sql: s
   return known.trim() === sql.trim()
 }
 
-/** The variables of a statement, in order. Some may be in a string or a comment. */
+/** The variables that a statement takes, in order. */
 export function variablesOf(sql: string): string[] {
-  const named = Array.from(sql.matchAll(/(?<!:):'(\w+)'/g), ([, name = '']) => name)
-  const canGoBack = /\bfact_\w+_current\b/.test(sql)
+  const { named, canGoBack } = variablesIn(sql)
   return [...new Set([...named, ...(canGoBack ? ['as_of'] : [])])]
 }

@@ -5,6 +5,7 @@ import {
   type SavedQuestions,
 } from '../../../../platform/presentation/saved-questions.ts'
 import { ConfigError } from '../../../../platform/errors.ts'
+import { variablesIn, withValue } from '../../../../platform/presentation/question.ts'
 import type { ServerEnv } from '../../access.ts'
 import { takes } from '../../parameters.ts'
 import { ProblemError } from '../../problem.ts'
@@ -86,7 +87,14 @@ async function save(
     return refuse(`There is one called “${known.title}” already. Choose another title.`)
   }
   try {
-    const saving = await store.save({ name, title, sql, filters: givenIn(filters), chart, author })
+    const saving = await store.save({
+      name,
+      title,
+      sql,
+      filters: withValue(filters),
+      chart,
+      author,
+    })
     if (saving === 'saved') return { name }
     return refuse(
       saving === 'taken'
@@ -98,14 +106,6 @@ async function save(
       return refuse(`${error.message}.`)
     throw error
   }
-}
-
-function givenIn(filters: Draft['filters']): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(filters).flatMap(([name, value = '']): [string, string][] =>
-      value === '' ? [] : [[name, value]],
-    ),
-  )
 }
 
 async function addToPage(
@@ -144,7 +144,7 @@ export function questionFile({ name: slug, title, sql, filters, chart }: SavedQu
 } {
   const plain = slug.replaceAll('-', '_')
   const name = /^[a-z]/.test(plain) ? plain : `q_${plain}`
-  const variables = [...new Set(Array.from(sql.matchAll(/(?<!:):'(\w+)'/g), ([, each]) => each))]
+  const variables = variablesIn(sql).named
   const given = Object.entries(filters).map(([key, value]) => `${key} = ${oneLine(value)}`)
   const header = [
     `-- ${name}: ${oneLine(title)}`,
