@@ -17,7 +17,13 @@ const EVERY_MS = 60_000
  * Nothing that goes wrong with reports stops the process. Throws what `createMailer` throws.
  */
 export async function repeatReports(
-  { config, deps, reader: warehouse, saverUrl, now }: Environment,
+  {
+    config,
+    deps,
+    reader: warehouse,
+    saverUrl,
+    now,
+  }: Pick<Environment, 'config' | 'deps' | 'reader' | 'saverUrl' | 'now'>,
   { log, url, everyMs = EVERY_MS }: { log: AppLog; url?: string | undefined; everyMs?: number },
 ): Promise<AsyncDisposable> {
   const mailer = createMailer(config)
