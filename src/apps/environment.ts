@@ -122,7 +122,13 @@ async function openParts(
     now,
     ...(systemId === undefined ? {} : { simulation: { systemId, ...simulationOf(local) } }),
   }
-  const reader = { ...warehouse, url: databases.readerUrl }
+  const reader = {
+    ...warehouse,
+    url: databases.readerUrl,
+    ...(config.TIDEMARK_WAREHOUSE_READER_URL === undefined
+      ? {}
+      : { setting: 'TIDEMARK_WAREHOUSE_READER_URL' }),
+  }
   return { config, deps, reader, saverUrl: databases.saverUrl, local, now }
 }
 

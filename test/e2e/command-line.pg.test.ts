@@ -37,6 +37,19 @@ describe('tidemark with databases of your own', () => {
     expect(code).toBe(5)
   })
 
+  it.each([
+    ['user', (url: URL) => (url.username = 'nobody')],
+    ['database', (url: URL) => (url.pathname = '/nowhere')],
+    ['TLS', (url: URL) => (url.search = '?sslmode=verify-full')],
+  ])("status names the reader's setting if its %s is wrong", async (_part, change) => {
+    const url = new URL(system.warehouse.url)
+    change(url)
+    const own = { ...env, TIDEMARK_WAREHOUSE_READER_URL: url.href }
+    const { code, events } = await command('status --json', { env: own })
+    expect(code).toBe(2)
+    expect(events.at(-1)?.['hint']).toMatch(/\bTIDEMARK_WAREHOUSE_READER_URL\b/)
+  })
+
   it('doctor finds nothing wrong before the first run, and says what it could not check', async () => {
     const { code, out } = await command('doctor')
     expect(out).toContain('11 tables')

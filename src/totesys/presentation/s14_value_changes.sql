@@ -13,19 +13,23 @@ with period as (
         coalesce((nullif(:'to', '')::date + 1)::timestamp at time zone 'utc', 'infinity') as until
 ),
 
-amendment as not materialized (
+amendment as (
     -- Each update and deletion: what it adds and what it takes away, each null if the filters leave
     -- it out. If the version before is a deletion, the order is created again: its return was
     -- refused at first, so that an update brought it back.
     select
         f.record_operation,
-        u.currency_code,
-        b.currency_code as before_currency_code,
+        f.currency_id,
+        f.before_currency_id,
         case
             when f.record_operation <> 'delete'
             and (
                 nullif(:'currency', '') is null
-                or u.currency_code = :'currency'
+                or f.currency_id in (
+                    select u.currency_id
+                    from dim_currency as u
+                    where u.currency_code = :'currency'
+                )
             )
             and (
                 nullif(:'department', '') is null
@@ -48,7 +52,11 @@ amendment as not materialized (
         case
             when (
                 nullif(:'currency', '') is null
-                or b.currency_code = :'currency'
+                or f.before_currency_id in (
+                    select u.currency_id
+                    from dim_currency as u
+                    where u.currency_code = :'currency'
+                )
             )
             and (
                 nullif(:'department', '') is null
@@ -68,13 +76,48 @@ amendment as not materialized (
             )
                 then f.before_units_sold * f.before_unit_price
         end as taken
-    from period as p
-    inner join fact_sales_order_revisions as f
-        on f.recorded_at >= p.since and f.recorded_at < p.until
-    inner join dim_currency as u on u.currency_id = f.currency_id
-    inner join dim_currency as b on b.currency_id = f.before_currency_id
-    where f.record_operation <> 'insert'
+    from fact_sales_order_revisions as f
+    where f.recorded_at >= (select p.since from period as p)
+        and f.recorded_at < (select p.until from period as p)
+        and f.record_operation <> 'insert'
         and f.before_record_operation <> 'delete'
+    -- Keeps the planner from computing both amounts again wherever they are named below.
+    offset 0
+),
+
+change as (
+    select
+        *,
+        coalesce(added, 0) - coalesce(taken, 0) as difference
+    from amendment
+    where added is not null or taken is not null
+    offset 0
+),
+
+-- Added up by currency id first, so that the many versions are read once.
+by_id as (
+    select
+        record_operation,
+        currency_id,
+        before_currency_id,
+        sum(difference) filter (where difference > 0) as raised,
+        sum(difference) filter (where difference <= 0) as lowered,
+        sum(added) filter (where currency_id <> before_currency_id and added > 0) as raised_here,
+        sum(added) filter (where currency_id <> before_currency_id and added <= 0) as lowered_here,
+        -sum(taken) filter (where currency_id <> before_currency_id and taken < 0) as raised_there,
+        -sum(taken) filter (where currency_id <> before_currency_id and taken >= 0) as lowered_there
+    from change
+    group by record_operation, currency_id, before_currency_id
+),
+
+by_code as (
+    select
+        c.*,
+        u.currency_code,
+        b.currency_code as before_currency_code
+    from by_id as c
+    inner join dim_currency as u on u.currency_id = c.currency_id
+    inner join dim_currency as b on b.currency_id = c.before_currency_id
 ),
 
 -- In one currency, what an amendment adds and takes away is one change. In two it is two.
@@ -82,40 +125,40 @@ movement as (
     select
         currency_code,
         record_operation,
-        coalesce(added, 0) - coalesce(taken, 0) as change
-    from amendment
+        raised,
+        lowered
+    from by_code
     where before_currency_code = currency_code
-        and (added is not null or taken is not null)
     union all
     select
         currency_code,
         record_operation,
-        added
-    from amendment
+        raised_here,
+        lowered_here
+    from by_code
     where before_currency_code <> currency_code
-        and added is not null
+        and coalesce(raised_here, lowered_here) is not null
     union all
     select
         before_currency_code,
         record_operation,
-        -taken
-    from amendment
+        raised_there,
+        lowered_there
+    from by_code
     where before_currency_code <> currency_code
-        and taken is not null
+        and coalesce(raised_there, lowered_there) is not null
 ),
 
 moved as (
     select
         currency_code,
+        coalesce(sum(raised) filter (where record_operation <> 'delete'), 0) as raised,
+        coalesce(sum(lowered) filter (where record_operation <> 'delete'), 0) as lowered,
         coalesce(
-            sum(change) filter (where record_operation <> 'delete' and change > 0),
+            sum(coalesce(raised, 0) + coalesce(lowered, 0))
+            filter (where record_operation = 'delete'),
             0
-        ) as raised,
-        coalesce(
-            sum(change) filter (where record_operation <> 'delete' and change <= 0),
-            0
-        ) as lowered,
-        coalesce(sum(change) filter (where record_operation = 'delete'), 0) as deleted
+        ) as deleted
     from movement
     group by currency_code
 ),
