@@ -89,7 +89,9 @@ export function fileNameOf(
   extension: 'csv' | 'xlsx' = 'csv',
 ): string {
   const { as_of: asOf = completeTo, ...others } = given
-  const parts = Object.entries(others).map(([name, value]) => `${name}-${plain(value ?? '')}`)
+  const parts = Object.entries(others).map(
+    ([name, value]) => `${name.replaceAll(/\W+/g, '-')}-${plain(value ?? '')}`,
+  )
   const name = [question.name, ...parts].join('_').slice(0, 150)
   const moment = plain(asOf.replace(/\.\d+/, '').replaceAll(':', '')).slice(0, 40)
   return `${name}_as-of-${moment}.${extension}`

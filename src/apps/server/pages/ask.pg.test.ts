@@ -325,6 +325,35 @@ describe('Ask with SQL', () => {
     expect(await wrong.text()).toContain('<mark>nope</mark>')
   })
 
+  it('takes values only by names that a variable can have', async () => {
+    for (const name of ['x"; filename="evil.html', 'a\r\nX-Evil: 1', '中', 'x y', '']) {
+      for (const format of ['csv', 'xlsx']) {
+        const response = await post({ sql: 'select 1', [`filter.${name}`]: 'v' }, `/ask.${format}`)
+        expect(response.headers.get('content-disposition'), name).toMatch(
+          new RegExp(`^attachment; filename="ask_as-of-[\\w-]+\\.${format}"$`),
+        )
+        expect(response.headers.get('x-evil')).toBeNull()
+      }
+      const page = await post({ sql: 'select 1', [`filter.${name}`]: 'v' })
+      expect([page.status, name]).toEqual([200, name])
+    }
+    const long = 'x'.repeat(70)
+    const page = await pageOf(post({ sql: `select :'${long}'`, [`filter.${long}`]: 'found' }))
+    expect(page).toContain('<td class="">found</td>')
+  })
+
+  it('fills in the filters of a question, and no others', async () => {
+    for (const { name, filters } of questions.values()) {
+      const page = await pageOf(request(`/ask?question=${name}`))
+      const offered = [...page.matchAll(/name="filter\.(\w+)"/g)].map(([, each = '']) => each)
+      expect(new Set(offered), name).toEqual(new Set(filters))
+    }
+    const { sql } = questions.get('s14_value_changes')!
+    const given = { 'filter.as_of': '2026-11-01', 'filter.currency': 'GBP' }
+    const sent = await send({ sql, question: 's14_value_changes', ...given })
+    expect(sent.headers.get('location')).toBe('/ask?question=s14_value_changes&currency=GBP#result')
+  })
+
   it('gives the same answer as a workbook', async () => {
     const sql = `select '=1+1' as a, 1.50 as n, date '2026-03-01' as day, null as x`
     const response = await post({ sql }, '/ask.xlsx')

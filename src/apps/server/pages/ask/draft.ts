@@ -1,5 +1,6 @@
 import {
   type Filters,
+  filtersOf,
   type Question,
   variablesIn,
   withValue,
@@ -39,6 +40,9 @@ order by currency_code
 /** Names of filters begin with this in the form and in addresses, to keep them apart from the rest. */
 export const FILTER_PREFIX = 'filter.'
 
+/** The name of a filter in the form and in addresses. A variable of a statement is called so. */
+export const FILTER_FIELD = /^filter\.\w+$/
+
 /** The longest address that is made for a statement. Servers and browsers take this much. */
 const MAX_ADDRESS_CHARS = 8000
 
@@ -58,7 +62,7 @@ export interface SentDraft {
 
 /** Reads what the editor's form sends. */
 export function readSentDraft(form: FormData): SentDraft {
-  const names = [...new Set(form.keys())].filter((name) => name.startsWith(FILTER_PREFIX))
+  const names = [...new Set(form.keys())].filter((name) => FILTER_FIELD.test(name))
   const filters = names.map((name): [string, string] => [
     name.slice(FILTER_PREFIX.length),
     textIn(form, name).trim(),
@@ -85,10 +89,10 @@ export function textIn(form: FormData, name: string): string {
  * address.
  */
 export function addressOf(draft: Draft): string | undefined {
-  const { named, known, prefix, kept } = beginningOf(draft)
+  const { named, known, prefix, kept, filters } = beginningOf(draft)
   const query = new URLSearchParams(named)
   if (draft.chart !== known.chart) query.set('chart', draft.chart)
-  for (const [name, value] of Object.entries(withValue(draft.filters))) {
+  for (const [name, value] of Object.entries(withValue(filters))) {
     if (kept[name] !== value) query.set(`${prefix}${name}`, value)
   }
   const address = `/ask?${query.toString()}`
@@ -103,18 +107,22 @@ function beginningOf(draft: Draft): {
   readonly prefix: string
   /** The values that the address need not repeat. */
   readonly kept: Filters
+  /** The values that belong to it. */
+  readonly filters: Filters
 } {
-  const { sql, question, saved } = draft
+  const { sql, question, saved, filters } = draft
   if (saved !== undefined && isSavedStatement(draft)) {
     const kept = saved.filters
-    return { named: { saved: saved.name }, known: saved, prefix: FILTER_PREFIX, kept }
+    return { named: { saved: saved.name }, known: saved, prefix: FILTER_PREFIX, kept, filters }
   }
   if (question !== undefined) {
-    return { named: { question: question.name }, known: question, prefix: '', kept: {} }
+    const own = filtersOf(question, filters)
+    const named = { question: question.name }
+    return { named, known: question, prefix: '', kept: {}, filters: own }
   }
   // A changed statement keeps what it began as, so that it can be saved in its place.
   const named = saved === undefined ? { sql } : { sql, saved: saved.name }
-  return { named, known: { chart: 'auto' }, prefix: FILTER_PREFIX, kept: {} }
+  return { named, known: { chart: 'auto' }, prefix: FILTER_PREFIX, kept: {}, filters }
 }
 
 /**

@@ -25,7 +25,7 @@ export function renderEditor(draft: Draft): Markup {
       <p><label for="sql">SQL, one select</label></p>
       ${renderStatement(sql)}
       <div class="toolbar">
-        ${variablesOf(sql).map(
+        ${(question?.filters ?? variablesOf(sql)).map(
           (variable) =>
             html`<label class="field">
               <span>${variable}</span>

@@ -13,6 +13,7 @@ import {
   chartOf,
   CHARTS,
   type Draft,
+  FILTER_FIELD,
   FILTER_PREFIX,
   FIRST,
   isSameStatement,
@@ -83,7 +84,7 @@ function chartFor(
 
 /** The parameters of an address with this query. */
 function parametersFor(query: URLSearchParams, question: Question | undefined): Parameter[] {
-  const variables = [...query.keys()].filter((name) => /^filter\.\w{1,63}$/.test(name))
+  const variables = [...query.keys()].filter((name) => FILTER_FIELD.test(name))
   return [
     textParameter('sql', 'A statement to run.'),
     textParameter('question', 'A question of the project to run.'),
