@@ -78,6 +78,8 @@ describe('createSavedQuestions()', () => {
   it('replaces what its author saved, and nobody else', async () => {
     expect(await saved.save(draft('Late'))).toBe('saved')
     expect(await saved.save(draft('Late', { author: BOB, sql: 'select 2' }))).toBe('taken')
+    expect(await saved.save(draft('Late', { sql: 'select 3' }), { isNew: true })).toBe('taken')
+    expect(await saved.save(draft('Later'), { isNew: true })).toBe('saved')
     expect(await saved.find('late')).toMatchObject({ author: ANN, sql: `select 'Late'` })
     const first = await saved.find('late')
     expect(await saved.save(draft('LATE!', { sql: 'select 3', chart: 'none' }))).toBe('saved')
@@ -86,7 +88,7 @@ describe('createSavedQuestions()', () => {
     expect(Date.parse(second?.savedAt ?? '')).toBeGreaterThanOrEqual(
       Date.parse(first?.savedAt ?? ''),
     )
-    expect(await titles()).toEqual(['LATE!'])
+    expect(await titles()).toEqual(['LATE!', 'Later'])
   })
 
   it('removes a question for its author only, from every page', async () => {
@@ -445,7 +447,9 @@ describe('nameForTitle()', () => {
     ['  What is due -- this week? ', 'what-is-due-this-week'],
     ['Straße ﬁne ½', 'strasse-fine-1-2'],
     ['İstanbul', 'istanbul'],
-    ['売上', 'question'],
+    ['売上', 'question-443fb948'],
+    ['Sales: 売上', 'sales-8d0eb07c'],
+    ['😀', 'question'],
     ['', 'question'],
     ['---', 'question'],
     ['a\0b\n', 'a-b'],

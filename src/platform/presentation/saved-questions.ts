@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { codeOf, ConfigError, TransientError } from '../errors.ts'
 import { createConnectionPool } from '../io/connection-pool.ts'
@@ -46,9 +47,13 @@ export interface SavedQuestions extends AsyncDisposable {
   find(name: string): Promise<SavedQuestion | undefined>
   /**
    * Saves a question under its name, or replaces it if `author` saved it before. `taken`: the name
-   * is that of another author's question. `full`: 1,000 are kept.
+   * is that of another author's question. With `isNew` it replaces nothing: `taken` if there is any
+   * question of that name. `full`: 1,000 are kept.
    */
-  save(question: Omit<SavedQuestion, 'savedAt'>): Promise<Saving>
+  save(
+    question: Omit<SavedQuestion, 'savedAt'>,
+    options?: { readonly isNew?: boolean },
+  ): Promise<Saving>
   /** Whether it was there and is the author's. It also leaves every person's page. */
   remove(name: string, author: string): Promise<boolean>
   /** The saved questions on a person's page, in the order in which they were added. */
@@ -130,10 +135,9 @@ export function createSavedQuestions({ url }: { readonly url: string }): SavedQu
   return {
     list: async () => (await select(LIST, null)).toSorted(byTitle),
     find: async (name) => (isName(name) ? (await select(LIST, name))[0] : undefined),
-    async save(question) {
+    async save(question, { isNew = false } = {}) {
       checkQuestion(question)
-      const { name, title, sql, filters, chart, author } = question
-      const values = [name, title, sql, JSON.stringify(filters), chart, author, MAX_QUESTIONS]
+      const values = [...valuesOf(question), MAX_QUESTIONS, !isNew]
       return await change(
         async (client) => onlyRow(await client.query<{ saving: Saving }>(SAVE, values)).saving,
       )
@@ -178,7 +182,8 @@ export function createSavedQuestions({ url }: { readonly url: string }): SavedQu
 /**
  * The name for a title: letters of the Latin alphabet without their marks, digits, and `-` for all
  * between them, such as `uberfallig-gbp` for `Überfällig, GBP!`. At most 63 characters; `question`
- * if nothing is left. Two titles may have the same name.
+ * if nothing is left. A checksum of the title follows if letters of another alphabet were left out,
+ * so that `売上` and `支払い` have different names. Two titles may have the same name.
  */
 export function nameForTitle(title: string): string {
   const plain = title
@@ -187,8 +192,10 @@ export function nameForTitle(title: string): string {
     .toLowerCase()
     .normalize('NFKD')
     .replaceAll(/\p{M}/gu, '')
-  const name = plain.replaceAll(/[^a-z0-9]+/g, '-').replace(/^-/, '')
-  return name.slice(0, 63).replace(/-$/, '') || 'question'
+  const latin = plain.replaceAll(/[^a-z0-9]+/g, '-').replace(/^-/, '')
+  const name = (most: number): string => latin.slice(0, most).replace(/-$/, '') || 'question'
+  if (!/(?![a-z0-9])[\p{L}\p{N}]/u.test(plain)) return name(63)
+  return `${name(54)}-${createHash('sha256').update(plain).digest('hex').slice(0, 8)}`
 }
 
 /** One row of `state.sql`. */
@@ -280,6 +287,17 @@ interface SavedRow extends Omit<SavedQuestion, 'savedAt'> {
 
 function fromRow({ saved_at, ...question }: SavedRow): SavedQuestion {
   return { ...question, savedAt: saved_at.toISOString() }
+}
+
+function valuesOf({
+  name,
+  title,
+  sql,
+  filters,
+  chart,
+  author,
+}: Omit<SavedQuestion, 'savedAt'>): readonly string[] {
+  return [name, title, sql, JSON.stringify(filters), chart, author]
 }
 
 /** The order of people: without regard to case and marks, numbers by their value. */

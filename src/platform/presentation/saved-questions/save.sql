@@ -1,6 +1,6 @@
 -- Saves a question, or replaces the one that its author saved under the same name.
 -- Parameters: $1 name, $2 title, $3 SQL, $4 filters as JSON, $5 chart, $6 author, $7 how many
--- questions are kept. The tables are locked.
+-- questions are kept, $8 whether it may replace one. The tables are locked.
 -- Grain: one row.
 with present as (
     select from saved_question where name = $1
@@ -16,7 +16,7 @@ saved as (
         filters = excluded.filters,
         chart = excluded.chart,
         saved_at = excluded.saved_at
-    where saved_question.author = excluded.author
+    where saved_question.author = excluded.author and $8::boolean
     returning name
 )
 

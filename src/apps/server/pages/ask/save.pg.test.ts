@@ -201,6 +201,27 @@ describe('saved questions', () => {
     expect((await post('/my/add', { name: 'answer' })).status).toBe(404)
   })
 
+  it('saves one of several questions that get the same title at once', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 6 }, (_, at) =>
+        post('/ask/save', { sql: `select ${at} as n`, title: 'Same' }),
+      ),
+    )
+    expect(answers.filter(({ status }) => status === 409)).toHaveLength(5)
+    const kept = answers.findIndex(({ status }) => status === 303)
+    expect((await store.find('same'))?.sql).toBe(`select ${kept} as n`)
+    const refused = answers.find(({ status }) => status === 409)
+    expect(await refused?.text()).toContain('Choose another title')
+  })
+
+  it('keeps titles in other scripts apart', async () => {
+    for (const title of ['売上', '支払い', 'Продажи 2026', 'Закупки 2026']) {
+      const sent = await post('/ask/save', { sql: 'select 1', title })
+      expect([title, sent.status]).toEqual([title, 303])
+    }
+    expect((await store.list()).map(({ title }) => title)).toHaveLength(4)
+  })
+
   it('says that a page is full', async () => {
     for (let at = 0; at < 13; at += 1) {
       await post('/ask/save', { sql: 'select 1', title: `Number ${at}` })
@@ -225,6 +246,25 @@ describe('saved questions', () => {
     })
     expect(text).toContain('-- Given: code = GBP')
     expect((await request('/saved/nothing.sql')).status).toBe(404)
+    // A question of the project that was changed brings its own header along.
+    for (const { sql, filters, access } of questions.values()) {
+      const kept = {
+        title: 'Mine',
+        filters: {},
+        chart: 'lines',
+        author: 'ann',
+        savedAt: '',
+      } as const
+      const file = questionFile({ ...kept, name: 'mine', sql })
+      const parsed = parseQuestion(file.text)
+      expect(parsed).toMatchObject({ title: 'Mine', chart: 'lines' })
+      expect(new Set(parsed.filters)).toEqual(new Set([...filters, ...parsed.filters]))
+      expect(parsed.access, file.text).toBe(access)
+    }
+    const noted = { sql: '-- Chart: pie\n-- a note\nselect 1', title: 'Noted' }
+    await post('/ask/save', noted)
+    const ofNoted = parseQuestion(await (await request('/saved/noted.sql')).text())
+    expect(ofNoted).toMatchObject({ title: 'Noted', chart: 'auto', filters: [] })
     const odd = questionFile({
       name: 'odd',
       title: 'Odd\n-- Filters: x',

@@ -5,11 +5,11 @@ import {
   type SavedQuestions,
 } from '../../../../platform/presentation/saved-questions.ts'
 import { ConfigError } from '../../../../platform/errors.ts'
-import { variablesIn, withValue } from '../../../../platform/presentation/question.ts'
+import { withValue } from '../../../../platform/presentation/question.ts'
 import type { ServerEnv } from '../../access.ts'
 import { takes } from '../../parameters.ts'
 import { ProblemError } from '../../problem.ts'
-import { type Draft, readSentDraft, textIn } from './draft.ts'
+import { type Draft, readSentDraft, textIn, variablesOf } from './draft.ts'
 import type { RefusedTitle } from './keep.ts'
 import { findBeginning, readForm } from './read-draft.ts'
 import type { AskContext } from './run-draft.ts'
@@ -87,19 +87,15 @@ async function save(
     return refuse(`There is one called “${known.title}” already. Choose another title.`)
   }
   try {
-    const saving = await store.save({
-      name,
-      title,
-      sql,
-      filters: withValue(filters),
-      chart,
-      author,
-    })
+    const isNew = known === undefined
+    const question = { name, title, sql, filters: withValue(filters), chart, author }
+    const saving = await store.save(question, { isNew })
     if (saving === 'saved') return { name }
+    if (saving === 'full') return refuse('No more questions can be saved. Remove one first.')
     return refuse(
-      saving === 'taken'
-        ? 'Somebody else saved it. Choose another title to keep your own.'
-        : 'No more questions can be saved. Remove one first.',
+      isNew
+        ? 'Another one was just saved under that title. Choose another title.'
+        : 'Somebody else saved it. Choose another title to keep your own.',
     )
   } catch (error) {
     if (error instanceof ConfigError && error.code === 'SAVED_INVALID')
@@ -136,7 +132,9 @@ function requireStore(store: SavedQuestions | undefined): SavedQuestions {
 
 /**
  * A saved question as the file of a project's question: its name and title first, then what a reader
- * of the file needs to know. Its grain is for the person who adds it to write.
+ * of the file needs to know. Its grain is for the person who adds it to write. An empty line keeps
+ * comments at the top of the statement out of the header, such as the header of the question that it
+ * began as. Who may see the answer is taken over from them.
  */
 export function questionFile({ name: slug, title, sql, filters, chart }: SavedQuestion): {
   name: string
@@ -144,16 +142,18 @@ export function questionFile({ name: slug, title, sql, filters, chart }: SavedQu
 } {
   const plain = slug.replaceAll('-', '_')
   const name = /^[a-z]/.test(plain) ? plain : `q_${plain}`
-  const variables = variablesIn(sql).named
+  const variables = variablesOf(sql)
+  const access = /^-- Access: .+$/m.exec(sql)?.[0]
   const given = Object.entries(filters).map(([key, value]) => `${key} = ${oneLine(value)}`)
   const header = [
     `-- ${name}: ${oneLine(title)}`,
     '-- Grain: one row per row of the statement.',
     ...(variables.length === 0 ? [] : [`-- Filters: ${variables.join(', ')}.`]),
+    ...(access === undefined ? [] : [access]),
     `-- Chart: ${chart}`,
     ...(given.length === 0 ? [] : [`-- Given: ${given.join(', ')}`]),
   ]
-  return { name, text: `${header.join('\n')}\n${sql.trim()}\n` }
+  return { name, text: `${header.join('\n')}\n\n${sql.trim()}\n` }
 }
 
 function oneLine(text: string): string {
