@@ -370,6 +370,29 @@ describe('createSavedQuestions()', () => {
     expect(await database.query(`select from pg_class where relname like 'saved_%'`)).toEqual([])
   })
 
+  it('refuses a role that may write a warehouse or make roles, as long as it may', async () => {
+    await database.query('create schema dw; create table dw.tidemark_ledger (batch_id bigint)')
+    await database.query(`create role ${saver.role}_loader`)
+    const rights = [
+      ['alter role ! createrole', 'alter role ! nocreaterole'],
+      ['alter role ! bypassrls', 'alter role ! nobypassrls'],
+      ['grant insert on dw.tidemark_ledger to !', 'revoke all on dw.tidemark_ledger from !'],
+      ['grant pg_write_all_data to !', 'revoke pg_write_all_data from !'],
+      [
+        'alter table dw.tidemark_ledger owner to !',
+        'alter table dw.tidemark_ledger owner to !_loader',
+      ],
+      ['grant !_loader to !', 'revoke !_loader from !'],
+    ] as const
+    for (const [grant, revoke] of rights) {
+      await database.query(grant.replaceAll('!', saver.role))
+      await expect(saved.list(), grant).rejects.toMatchObject({ code: 'SAVED_RIGHTS' })
+      await database.query(revoke.replaceAll('!', saver.role))
+      expect(await saved.list(), revoke).toEqual([])
+    }
+    await database.query(`drop schema dw cascade; drop role ${saver.role}_loader`)
+  })
+
   it('names its setting if it cannot log in, and never the password', async () => {
     const url = new URL(saver.url)
     url.password = 'hunter2'

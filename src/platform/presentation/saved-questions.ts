@@ -93,8 +93,8 @@ const LOCK = 'lock table saved_question, saved_on_page in share row exclusive mo
  * connects before the first call. The first call makes the tables if they are missing; so does a
  * call after somebody dropped them. Two servers may start at once.
  *
- * Throws `ConfigError` (`SAVED_RIGHTS`) if the role is a superuser or does not own its current
- * schema, `ConfigError` (`SAVED_NEWER`, `SAVED_TABLES`) if the tables there are of a later version
+ * Throws `ConfigError` (`SAVED_RIGHTS`) if the role is a superuser, may make roles or databases, may
+ * write a warehouse, or does not own its current schema, `ConfigError` (`SAVED_NEWER`, `SAVED_TABLES`) if the tables there are of a later version
  * or not ours, `TransientError` (`SAVED_BUSY`) if every connection is busy for too long or a
  * statement waits longer than 5 s, and what `connect` throws, with codes that begin with `SAVED_`.
  * Once disposed of, it throws `TransientError` (`SAVED_CLOSED`).
@@ -201,7 +201,9 @@ export function nameForTitle(title: string): string {
 /** One row of `state.sql`. */
 interface State {
   readonly role: string
-  readonly is_superuser: boolean
+  /** Whether it is a superuser, or may make roles or databases. */
+  readonly is_special: boolean
+  readonly writes_warehouse: boolean
   readonly schema: string | null
   readonly is_owner: boolean
   readonly version: number | null
@@ -254,9 +256,19 @@ async function transactOn<T>(
 }
 
 /** Throws `ConfigError` if saved questions must not be kept with this role, or in this schema. */
-function checkState({ role, is_superuser, schema, is_owner, version }: State): void {
-  if (is_superuser) {
-    throw new ConfigError(`Saved questions are not kept as a superuser, and ${role} is one`, {
+function checkState({
+  role,
+  is_special,
+  writes_warehouse,
+  schema,
+  is_owner,
+  version,
+}: State): void {
+  if (is_special || writes_warehouse) {
+    const may = is_special
+      ? 'is a superuser, or may make roles or databases'
+      : 'may write the warehouse'
+    throw new ConfigError(`Saved questions are not kept as ${role}, because it ${may}`, {
       code: 'SAVED_RIGHTS',
       hint: 'set TIDEMARK_SAVER_URL to connect as a role that owns one schema and nothing else; tidemark doctor shows how to make it',
     })

@@ -7,8 +7,15 @@ select
     exists (
         select
         from pg_catalog.pg_roles as r
-        where r.rolname in (session_user, current_user) and r.rolsuper
-    ) as is_superuser,
+        where r.rolname in (session_user, current_user)
+            and (r.rolsuper or r.rolcreaterole or r.rolcreatedb or r.rolreplication or r.rolbypassrls)
+    ) as is_special,
+    exists (
+        select
+        from pg_catalog.pg_class as w
+        where w.relname = 'tidemark_ledger'
+            and has_table_privilege(w.oid, 'insert, update, delete, truncate')
+    ) as writes_warehouse,
     n.nspname::text as schema,
     coalesce(n.nspowner = o.oid, false) as is_owner,
     case
