@@ -87,10 +87,14 @@ function relationships(targets: readonly (readonly [type: string, target: string
   return `${DECLARATION}<Relationships xmlns="${PACKAGE}/relationships">${entries.join('')}</Relationships>`
 }
 
-/** A name as Excel takes it for a sheet: without `[]:*?/\`, in no apostrophes, at most 31 long. */
+/**
+ * A name as Excel takes it for a sheet: without `[]:*?/\`, in no apostrophes, at most 31 long, and not
+ * `History`, which Excel keeps for itself.
+ */
 function sheetName(text: string): string {
   const plain = text.replace(/[[\]:*?/\\\p{Cc}]/gu, ' ').slice(0, 31)
-  return plain.replace(/^[' ]+|[' \uD800-\uDBFF]+$/g, '') || 'Sheet1'
+  const name = plain.replace(/^[' ]+|[' \uD800-\uDBFF]+$/g, '')
+  return name === '' || /^history$/i.test(name) ? 'Sheet1' : name
 }
 
 /** What XML 1.0 cannot hold (2.2, Char), half of a pair included. */

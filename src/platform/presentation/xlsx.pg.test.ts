@@ -296,4 +296,6 @@ it('xlsxOf() makes the same workbook from rows in memory, and a name that Excel 
   expect(await nameOf('x'.repeat(40))).toBe('x'.repeat(31))
   expect(await nameOf(`${'x'.repeat(30)}😀`)).toBe('x'.repeat(30))
   expect(await nameOf("''")).toBe('Sheet1')
+  expect(await nameOf('history')).toBe('Sheet1')
+  expect(await nameOf('history of sales')).toBe('history of sales')
 })
