@@ -204,6 +204,16 @@ describe('sendDue() with a saved question', () => {
     expect(text).toContain('https://tidemark.example.org/ask?saved=late\n')
   })
 
+  it('watches a figure that Postgres writes with an exponent', async () => {
+    await save({ sql: `select unnest(array[1e-07, -2.5e-08, 1e+20]::float8[]) as amount` })
+    const content = {
+      thresholds: [{ ...THRESHOLD, rows: {}, is: 'over', value: '100000000000000000000.00000007' }],
+    }
+    expect(await look(content)).toEqual({ mails: 1, failed: 0, broken: 0 })
+    await save({ sql: `select 'NaN'::float8 as amount` })
+    expect(await look(content)).toEqual({ mails: 0, failed: 0, broken: 1 })
+  })
+
   it('names what is wrong with a declaration', async () => {
     await save()
     await save({ name: 'other', title: 'Other' })

@@ -1,7 +1,7 @@
 import { ContractError } from '../../platform/errors.ts'
 import type { Answer } from '../../platform/presentation/answer.ts'
 import type { ResultColumn } from '../../platform/presentation/cursor.ts'
-import { addDecimals } from '../../platform/presentation/decimal.ts'
+import { addDecimals, withoutExponent } from '../../platform/presentation/decimal.ts'
 import { invalid, type ThresholdRule, type Threshold } from './declaration.ts'
 import { askSaved } from './saved-subject.ts'
 import { findSubject, type Subject, type SubjectOptions } from './subject.ts'
@@ -35,8 +35,8 @@ export async function readFigure(threshold: Threshold, options: SubjectOptions):
       hint: 'give it filters in the reports file',
     })
   }
-  const cells = rows.map((row) => row[place] ?? '0')
-  if (!cells.every((cell) => /^-?\d+(\.\d+)?$/.test(cell))) {
+  const cells = rows.flatMap((row) => withoutExponent(row[place] ?? '0') ?? [])
+  if (cells.length < rows.length) {
     throw new ContractError(`${threshold.name}: a figure is not a finite number`, {
       code: 'REPORT_NO_NUMBER',
       hint: `look at the column ${threshold.column} of ${threshold.question ?? threshold.saved}`,

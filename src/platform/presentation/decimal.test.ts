@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { addDecimals, multiply, subtract } from './decimal.ts'
+import { addDecimals, multiply, subtract, withoutExponent } from './decimal.ts'
 
 it.each([
   ['45879', '3.75', '172046.25', '45875.25'],
@@ -32,4 +32,20 @@ it('addDecimals() loses no digit', () => {
   expect(addDecimals(['-1.05', '1'])).toBe('-0.05')
   expect(addDecimals(['2', '3'])).toBe('5')
   expect(addDecimals([])).toBe('0')
+})
+
+it.each([
+  ['1e-07', '0.0000001'],
+  ['-2.50e-08', '-0.0000000250'],
+  ['1e+20', '100000000000000000000'],
+  ['-1.25e+01', '-12.5'],
+  ['1.5e+03', '1500'],
+  ['0e+00', '0'],
+  ['-12.50', '-12.50'],
+  ['NaN', undefined],
+  ['-Infinity', undefined],
+  ['', undefined],
+  ['1e', undefined],
+])('withoutExponent() writes %s as %s', (text, written) => {
+  expect(withoutExponent(text)).toBe(written)
 })

@@ -37,6 +37,24 @@ export function addDecimals(numbers: readonly string[]): string {
   return write({ digits, scale })
 }
 
+/**
+ * A number as Postgres writes it, `1e-07` of a double too, without an exponent and with the same value.
+ * Undefined if it is not finite, or not a number.
+ */
+export function withoutExponent(text: string): string | undefined {
+  const {
+    sign = '',
+    whole,
+    rest = '',
+    power = '0',
+  } = /^(?<sign>-?)(?<whole>\d+)(?:\.(?<rest>\d+))?(?:e(?<power>[+-]\d+))?$/.exec(text)?.groups ??
+  {}
+  if (whole === undefined) return undefined
+  const scale = rest.length - Number(power)
+  const digits = BigInt(sign + whole + rest)
+  return scale < 0 ? String(digits * 10n ** BigInt(-scale)) : write({ digits, scale })
+}
+
 function parse(text: string | undefined): Decimal | undefined {
   const { sign = '', whole, rest = '' } = WRITTEN.exec(text ?? '')?.groups ?? {}
   return whole === undefined
