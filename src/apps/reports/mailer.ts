@@ -146,7 +146,7 @@ function explainMailError(error: unknown, host: string): TidemarkError {
       : `The mail server ${host} cannot be reached, or does not answer [${code}]`,
     {
       code: isOfRecipient ? 'MAIL_RECIPIENT' : 'MAIL_UNREACHABLE',
-      hint: 'nothing is lost: the mail is sent once the server takes it',
+      hint: 'a mail on a schedule is sent once the server takes it; one sent by hand must be sent again',
     },
   )
 }
