@@ -264,6 +264,7 @@ describe('/payments', () => {
   it.each([
     ['text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', 'text/html'],
     ['*/*', 'application/json'],
+    ['', 'application/json'],
     ['text/*', 'text/csv'],
     ['application/json', 'application/json'],
     ['application/json, text/plain, */*', 'application/json'],

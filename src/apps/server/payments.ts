@@ -91,7 +91,7 @@ function typesOf({ hasPage }: PaymentsOptions): string[] {
 
 /** The type that a request prefers. Undefined if it takes none of those there are. */
 function typeFor(c: Context<ServerEnv>, options: PaymentsOptions): string | undefined {
-  if (c.req.header('accept') === undefined) return TYPES.standard
+  if ((c.req.header('accept') ?? '') === '') return TYPES.standard
   const supports = [...typesOf(options), '*/*']
   const found = accepts(c, { header: 'Accept', supports, default: '' })
   return found === '*/*' ? TYPES.standard : found === '' ? undefined : found
