@@ -86,6 +86,9 @@ describe.skipIf(site === undefined)('on paper', () => {
     const texts = await page.locator('.on-paper').innerText()
     expect(texts).toMatch(/Period\n.* to the newest/)
     expect(texts).toMatch(/Currency\nAll currencies/)
+    // A step and a comparison are no moments: *as of* alone says what is known.
+    expect(texts.match(/everything captured/g)?.length ?? 0).toBeLessThanOrEqual(1)
+    expect(texts).toMatch(/Draw by\nEach chart’s own step/)
     expect(texts).toMatch(/(As of\nnow|What the books said on\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC)/)
     expect(await page.locator('h1').isVisible()).toBe(true)
     expect(await page.locator('#freshness').innerText()).toMatch(/Data as of .* UTC/)
@@ -96,6 +99,18 @@ describe.skipIf(site === undefined)('on paper', () => {
       expect(await page.locator(`${left}:visible`).count(), left).toBe(0)
     const background = await page.evaluate(() => getComputedStyle(document.body).color)
     expect(background).toBe('rgb(27, 36, 41)')
+  })
+
+  it('a list names its state, what was searched for and the amounts', async () => {
+    await using visit = await openVisit(browser, { url: site?.url ?? '' })
+    const { page } = visit
+    await page.goto('/list/payment?state=overdue&search=a&amount_from=10')
+    await page.emulateMedia({ media: 'print' })
+    const texts = await page.locator('.on-paper').innerText()
+    expect(texts).toMatch(/State\nOverdue/)
+    expect(texts).toMatch(/Counterparty, or number of a payment or order\na\n/)
+    expect(texts).toMatch(/Amount\n10 to any/)
+    expect(texts).toMatch(/Period\nfirst day to the newest, by due date/)
   })
 
   it('the filters that are set are named, and an earlier moment too', async () => {

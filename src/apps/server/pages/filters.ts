@@ -59,9 +59,14 @@ export function renderPaperFacts(selection: Selection, context: FilterContext): 
     const { kind, name, label } = filter
     if (!page.filters.includes(name) || !hasChoice(filter, choices)) return []
     if (kind === 'period') return [[label, sayPeriod(selection, page)]]
+    if (kind === 'range') {
+      const [from, to] = endsOf(name).map((end) => params[end])
+      if (from === undefined && to === undefined) return [[label, 'any']]
+      return [[label, `${from ?? 'any'} to ${to ?? 'any'}`]]
+    }
     const value = kind === 'moment' ? filters[name] : params[name]
-    if (value !== undefined) return [[label, labelOf(value, choices.get(name))]]
-    return [[label, kind === 'choice' ? filter.all : 'now, with everything captured so far']]
+    const known = 'values' in filter ? filter.values : choices.get(name)
+    return [[label, value === undefined ? sayStandard(filter) : labelOf(value, known)]]
   })
   return html`<dl class="pairs on-paper">
     ${facts.map(
@@ -70,6 +75,13 @@ export function renderPaperFacts(selection: Selection, context: FilterContext): 
           <dd>${value}</dd>`,
     )}
   </dl>`
+}
+
+/** What a page shows while a filter is not set. */
+function sayStandard(filter: Exclude<AnyFilter, { kind: 'period' | 'range' }>): string {
+  if (filter.kind === 'moment') return 'now, with everything captured so far'
+  if (filter.kind === 'text') return 'any'
+  return filter.kind === 'option' ? filter.standard.label : filter.all
 }
 
 /** The period as `2026-09-07 to the newest, by order date`. */

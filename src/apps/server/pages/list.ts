@@ -15,7 +15,7 @@ import type { Presentation } from '../presentation.ts'
 import { pageParameters } from '../question-parameters.ts'
 import { readChoices } from './business.ts'
 import { answerFile, DOWNLOAD_FORMATS, type DownloadFormat } from './files.ts'
-import { renderFilters, renderListSearch } from './filters.ts'
+import { renderFilters, renderListSearch, renderPaperFacts } from './filters.ts'
 import { renderPage } from './layout.ts'
 import { listPath } from './leads.ts'
 import { renderRows, sortText } from './list/rows.ts'
@@ -169,7 +169,8 @@ async function answerPage(
     path: list.page,
     freshness: freshnessOf(found.head, { promiseMs, now: now() }),
     summary: list.summary,
-    filters: html`${renderListSearch(selection, shown)} ${renderFilters(selection, shown)}`,
+    filters: html`${renderListSearch(selection, shown)} ${renderFilters(selection, shown)}
+    ${renderPaperFacts(selection, shown)}`,
     body,
   })
   return c.html(rendered, 200, { 'cache-control': 'private, no-cache' })
