@@ -126,6 +126,11 @@ export function roundNumber(value: number): string {
   return `${sign}${size.toLocaleString('en-GB', { maximumFractionDigits: 2 })}`
 }
 
+/** Money as `1.23 m`; below a thousand with its cents: `17.10`. */
+export function roundMoney(value: number): string {
+  return Math.abs(value) < 999.5 ? value.toFixed(2).replace('-', '−') : roundNumber(value)
+}
+
 /** A rate as `0.79123`, rounded to five significant digits. */
 export function roundRate(value: number): string {
   return value.toLocaleString('en-GB', { maximumSignificantDigits: 5 })

@@ -113,7 +113,11 @@ function bothSeries(plot: DivergingPlot, theme: Theme) {
   const barsOf = (values: readonly (number | null)[], sign: 1 | -1) =>
     values.map((value, place) => ({
       value: value === null ? '-' : value * sign,
-      itemStyle: { opacity: plot.complete?.[place] === false ? 0.5 : 1 },
+      itemStyle: {
+        opacity: plot.complete?.[place] === false ? 0.5 : 1,
+        // The border of a bar of nothing is a line on the end of the other bar.
+        ...(value === 0 ? { borderWidth: 0 } : {}),
+      },
     }))
   const [nameIn, nameOut] = plot.names
   return [

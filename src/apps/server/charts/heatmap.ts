@@ -54,10 +54,15 @@ export function plotHeatmap(
   }
 }
 
+/** The width of a digit in a cell, and what the names of the rows take at most. */
+const DIGIT_PX = 5.8
+const NAMES_PX = 80
+
 /** Draws the cells between paper and the plot's colour, and their values if there is room. */
 export function heatmapOption(plot: HeatmapPlot, theme: Theme): EChartsOption {
   const { xs, ys, cells, counted: unit } = plot
   const most = Math.max(...cells.map(([, , value]) => value))
+  const longest = Math.max(...cells.map(([, , value]) => roundNumber(value).length))
   const quietAxis = { axisLine: { show: false }, axisTick: { show: false } }
   return {
     ...baseOption(theme),
@@ -93,7 +98,7 @@ export function heatmapOption(plot: HeatmapPlot, theme: Theme): EChartsOption {
           label: { color: value > most * 0.5 ? theme.paper : theme.ink },
         })),
         label: {
-          show: theme.widthPx > 420,
+          show: longest * DIGIT_PX + 2 <= (theme.widthPx - NAMES_PX) / xs.length,
           formatter: (params) => roundNumber((params.value as number[])[2] ?? 0),
           fontFamily: theme.font,
           fontSize: 10,

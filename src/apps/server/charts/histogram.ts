@@ -66,6 +66,7 @@ function countBars(chart: HistogramChart, { rows, text, number }: AnswerTable): 
 /** Draws the bar without a number in the colour of what is bad, striped. */
 export function histogramOption(plot: HistogramPlot, theme: Theme): EChartsOption {
   const { labels, values, axis, valueName = 'Rows' } = plot
+  const hasOther = Number.isNaN(Number(labels.at(-1)))
   return {
     ...baseOption(theme),
     grid: { left: 4, right: 8, top: 22, bottom: 22, containLabel: true },
@@ -78,7 +79,13 @@ export function histogramOption(plot: HistogramPlot, theme: Theme): EChartsOptio
       nameTextStyle: textStyle(theme),
       axisLine: { lineStyle: { color: theme.line } },
       axisTick: { show: false },
-      axisLabel: { ...textStyle(theme), hideOverlap: true },
+      axisLabel: {
+        ...textStyle(theme),
+        hideOverlap: true,
+        formatter: (label: string) => label.replace(/^-/, '−'),
+        // The bar without a number is the last one, and its name is wider than the bar.
+        ...(hasOther ? { showMaxLabel: true, alignMaxLabel: 'right' as const } : {}),
+      },
     },
     yAxis: { ...amountAxis(theme), minInterval: 1 },
     series: [

@@ -1,6 +1,6 @@
 import type { EChartsOption } from 'echarts'
 import type { LinesChart } from '../../../platform/project/chart.ts'
-import { formatShortDay, formatStep, roundNumber, roundRate } from '../../format.ts'
+import { formatShortDay, formatStep, roundMoney, roundNumber, roundRate } from '../../format.ts'
 import { sayLeftOut } from './answer-table.ts'
 import { amountAxis, baseOption, endRoomPx, timeAxis } from './axes.ts'
 import { leadsOf, type PlotFrame, type PlotSource, STANDING_PX, type UnnamedPlot } from './plot.ts'
@@ -21,11 +21,10 @@ export interface LinesPlot extends PlotFrame {
 
 /** Plots a line from rows, one a step. Throws what `AnswerTable` throws. */
 export function plotLines(chart: LinesChart, source: PlotSource): UnnamedPlot<LinesPlot> {
-  const { table, labels, withCurrency } = source
+  const { table, labels, withCurrency, isMoney } = source
   const { rows, text, amount } = table
   const { step, isRate = false } = chart
-  const round = (value: number): string =>
-    withCurrency(isRate ? roundRate(value) : roundNumber(value))
+  const round = (value: number): string => withCurrency(roundingOf(isRate, isMoney)(value))
   const values = rows.map((row) => amount(row, chart.y))
   const complete = rows.map(
     (row, place) => text(row, chart.complete) === 't' && values[place] !== null,
@@ -64,20 +63,25 @@ export function plotLines(chart: LinesChart, source: PlotSource): UnnamedPlot<Li
   }
 }
 
+/** How a value is written in few digits. */
+function roundingOf(isRate: boolean, isMoney: boolean): (value: number) => string {
+  if (isRate) return roundRate
+  return isMoney ? roundMoney : roundNumber
+}
+
 /**
  * Draws whole steps as a solid line, the ways to and from others dashed, and writes the last whole
  * value.
  */
 export function linesOption(plot: LinesPlot, theme: Theme): EChartsOption {
-  const { labels, values, complete, isRate } = plot
-  const round = isRate ? roundRate : roundNumber
-  const last = complete.lastIndexOf(true)
+  const { labels, complete, isRate } = plot
+  const { formatter, align } = endLabel(plot, theme)
   const amounts = amountAxis(theme)
   return {
     ...baseOption(theme),
     grid: {
       left: 4,
-      right: endRoomPx([round(values[last] ?? 0)]) / 2,
+      right: endRoomPx([formatter]) / (align === 'center' ? 2 : 1),
       top: 20,
       bottom: 2,
       containLabel: true,
@@ -99,9 +103,8 @@ export function linesOption(plot: LinesPlot, theme: Theme): EChartsOption {
 }
 
 function wholeSeries(plot: LinesPlot, theme: Theme) {
-  const { labels, values, complete, isRate, valueName = 'Value' } = plot
+  const { labels, values, complete, valueName = 'Value' } = plot
   const last = complete.lastIndexOf(true)
-  const round = isRate ? roundRate : roundNumber
   return {
     type: 'line' as const,
     name: valueName,
@@ -109,9 +112,11 @@ function wholeSeries(plot: LinesPlot, theme: Theme) {
     data: values.map((value, place) => {
       if (complete[place] !== true || value === null) return '-'
       if (place !== last) return value
-      return { value, symbolSize: 7, label: endLabel(values, { place, round, theme }) }
+      return { value, symbolSize: 7, label: endLabel(plot, theme) }
     }),
     symbol: 'circle',
+    // Otherwise a narrow chart leaves out the symbols, and the value, between the labels of its axis.
+    showAllSymbol: true,
     symbolSize: labels.length > 30 ? 0 : 3,
     lineStyle: { width: 2, color: theme.main },
     itemStyle: { color: theme.main },
@@ -140,6 +145,7 @@ function partSeries({ values, complete }: LinesPlot, theme: Theme) {
     name: 'in part',
     data: values.map((value, place) => (isDashed(place) ? (value ?? '-') : '-')),
     symbol: 'emptyCircle',
+    showAllSymbol: true,
     symbolSize: (_: unknown, { dataIndex }: { dataIndex: number }) =>
       complete[dataIndex] === false ? 5 : 0,
     lineStyle: { width: 1.5, color: theme.main, type: [3, 4] },
@@ -148,23 +154,37 @@ function partSeries({ values, complete }: LinesPlot, theme: Theme) {
   }
 }
 
-/** A value that the line does not cross: beneath it if a neighbour is higher. */
-function endLabel(
-  values: LinesPlot['values'],
-  { place, round, theme }: { place: number; round: (value: number) => string; theme: Theme },
-) {
+/**
+ * The last whole value, where the line does not cross it: above a peak, below a valley, and to the
+ * right, above a line that falls through the point and below one that rises.
+ */
+function endLabel({ values, complete, isRate, unit }: LinesPlot, theme: Theme) {
+  const place = complete.lastIndexOf(true)
   const value = values[place] ?? 0
-  const steps = [values[place - 1], values[place + 1]].map((other) => (other ?? value) - value)
-  // Away from the steeper line that leads to the point.
-  const isLower = Math.max(0, ...steps) > -Math.min(0, ...steps)
+  const round = roundingOf(isRate, unit !== undefined && isCurrency(unit))
+  const [before = 0, after = 0] = [values[place - 1], values[place + 1]].map(
+    (other) => (other ?? value) - value,
+  )
+  const isThrough = before * after < 0
+  const isAbove = isThrough ? before > 0 : before + after <= 0
   const highest = Math.max(...values.map((other) => other ?? 0))
-  // Just above the axis there is no room below a point that the line falls to.
-  const below = value < highest / 8 ? ('left' as const) : ('bottom' as const)
+  // Just above the axis there is no room below a point.
+  const beside = isThrough ? ('right' as const) : ('left' as const)
+  const below = value < highest / 8 ? beside : ('bottom' as const)
   return {
     show: true,
-    position: isLower ? below : ('top' as const),
+    position: isAbove ? ('top' as const) : below,
+    align: alignment(isThrough, !isAbove && below === 'left'),
     formatter: round(value),
     ...textStyle(theme, theme.ink),
     fontWeight: 600 as const,
+    // Steps may be so narrow that a line runs on both sides of the text.
+    textBorderColor: theme.paper,
+    textBorderWidth: 3,
   }
+}
+
+function alignment(isThrough: boolean, isBeside: boolean): 'left' | 'right' | 'center' {
+  if (isThrough) return 'left'
+  return isBeside ? 'right' : 'center'
 }

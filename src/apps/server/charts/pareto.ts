@@ -52,13 +52,24 @@ const SHARE = 'share so far'
 /** Draws the amounts from the left, and the cumulative share on a separate axis beneath. */
 export function paretoOption(plot: ParetoPlot, theme: Theme): EChartsOption {
   const ends = plot.values.map(roundNumber)
-  const base = lyingAxes(plot.labels, { theme, hasLegend: true, ends })
+  const base = lyingAxes(plot.labels, { theme, hasLegend: true })
   const { valueName = 'Amount' } = plot
   return {
     ...baseOption(theme, plot),
     ...base,
+    grid: { ...base.grid, right: 2 },
     legend: { ...base.legend, data: [valueName, SHARE] },
     xAxis: [base.xAxis, shareAxis(theme)],
+    // The amounts stand beyond the line, which would cross them at the ends of their bars.
+    yAxis: [
+      base.yAxis,
+      {
+        ...base.yAxis,
+        position: 'right',
+        data: ends,
+        axisLabel: { ...textStyle(theme, theme.ink), interval: 0 },
+      },
+    ],
     series: [
       {
         type: 'bar',
@@ -66,12 +77,6 @@ export function paretoOption(plot: ParetoPlot, theme: Theme): EChartsOption {
         barMaxWidth: 18,
         data: [...plot.values],
         itemStyle: { color: mix(theme.paper, theme.main, 0.4) },
-        label: {
-          show: true,
-          position: 'right',
-          formatter: ({ value }) => roundNumber(Number(value)),
-          ...textStyle(theme, theme.ink),
-        },
       },
       {
         type: 'line',
@@ -97,7 +102,7 @@ function shareAxis(theme: Theme) {
     position: 'bottom' as const,
     min: 0,
     max: 1,
-    interval: 0.25,
+    interval: theme.widthPx < 370 ? 0.5 : 0.25,
     axisLine: { show: false },
     axisTick: { show: false },
     splitLine: { lineStyle: { color: theme.line } },

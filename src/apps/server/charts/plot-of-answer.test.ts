@@ -424,7 +424,7 @@ describe('plotsOf()', () => {
       ['EUR x 6000 0.6', 'EUR y 4000 1'],
     )
     const [option] = options
-    expect(call(option, 'series', 'label', 'formatter', { value: 6000 })).toBe('6.00 k')
+    expect([option?.yAxis].flat()[1]).toMatchObject({ data: ['6.00 k', '4.00 k'] })
     const [, share] = [option?.series].flat()
     const { valueFormatter } = (share as { tooltip: { valueFormatter(value: unknown): string } })
       .tooltip

@@ -95,6 +95,7 @@ function plotGroup<K extends Kind>(
     table,
     labels: words.labels,
     leadOf: words.leadOf,
+    isMoney,
     withCurrency: (amount) => (isMoney && unit !== name ? `${unit} ${amount}` : amount),
   })
   const color = isCurrency(name) ? `--currency-${name.toLowerCase()}` : '--accent'

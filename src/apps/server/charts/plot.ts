@@ -37,6 +37,8 @@ export interface PlotSource {
   readonly table: AnswerTable
   /** What people call a column. */
   labels(column: string): string
+  /** Whether the values are money in one currency. */
+  readonly isMoney: boolean
   /** Puts the currency in front of an amount, unless the name of the plot says it already. */
   withCurrency(amount: string): string
   /** The address that a mark of these rows leads to. Undefined if marks lead nowhere. */
