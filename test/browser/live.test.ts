@@ -118,6 +118,18 @@ describe.skipIf(site === undefined)('an open page', () => {
     expect(faults).toEqual([])
   })
 
+  it('a page that says an error says the moment and the age of the data too', async () => {
+    await using visit = await openVisit(browser, { url: server.url })
+    const { page } = visit
+    await page.goto('/sales?nonsense=1')
+    await page.waitForFunction(() =>
+      document.querySelector('#freshness')?.textContent?.includes(' old'),
+    )
+    const header = await page.locator('#freshness').innerText()
+    expect(header).toMatch(/^✓\s*Data as of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\s+fresh, \d+ s old$/)
+    expect(await page.locator('#freshness').getAttribute('data-promise-ms')).toMatch(/^\d+$/)
+  })
+
   it('keeps the focus outside its content, the scroll position and what is unfolded', async () => {
     await using visit = await openVisit(browser, { url: server.url })
     const { page } = visit

@@ -54,8 +54,10 @@ function onHead({ batch, generation, completeTo, lagSeconds, promiseSeconds }: H
   state.lost = undefined
   state.age = { lagMs: lagSeconds * 1000, at: Date.now() }
   const element = document.querySelector<HTMLElement>('#freshness')
-  const time = element?.querySelector('time')
-  if (element !== null && time !== null && time !== undefined) {
+  if (element !== null) {
+    const time = element.querySelector('time') ?? document.createElement('time')
+    // A page of an error was answered without a moment.
+    element.querySelector('.unknown')?.replaceWith('Data as of ', time)
     element.dataset['completeTo'] = completeTo
     element.dataset['promiseMs'] = String(promiseSeconds * 1000)
     time.dateTime = completeTo

@@ -131,7 +131,9 @@ function renderFreshness(freshness: Freshness | undefined): Markup {
   if (freshness === undefined) {
     return html`<p class="freshness" id="freshness">
       <span class="sign" aria-hidden="true">–</span>
-      <span>Data as of: not known here <span class="state"></span></span>
+      <span
+        ><span class="unknown">Data as of: not known here</span> <span class="state"></span
+      ></span>
     </p>`
   }
   const { completeTo, isFresh, lagMs, promiseMs } = freshness

@@ -74,7 +74,9 @@ function renderNone(none: None): Markup {
     empty: html`Nothing yet. <a href="/ask">Ask</a> a question, save it below its answer, and choose
       “Put on My page”.`,
   }
-  return html`<p class="panel wide empty">${says[none]}</p>`
+  return html`<section class="panel wide" aria-label="Nothing to show">
+    <p class="empty"><span>${says[none]}</span></p>
+  </section>`
 }
 
 /** An answer with its table folded below its chart, or open if there is no chart. */

@@ -35,9 +35,13 @@ export function renderPipeline(options: PipelineOptions): Markup {
 }
 
 function renderLags({ status, loaded, question }: PipelineOptions): Markup {
+  const lags = [...loaded.values()]
+    .toSorted((a, b) => a.batch - b.batch)
+    .flatMap(({ lagMs }) => (lagMs === undefined ? [] : [lagMs]))
+  const batches = lags.length === 1 ? 'batch' : `${lags.length} batches`
   return html`<section class="panel wide" aria-labelledby="strip">
-    <h2 id="strip">Lag of the last ${String(loaded.size)} batches</h2>
-    ${renderStrip([...loaded.values()], status.promiseMs)}
+    <h2 id="strip">Lag${lags.length === 0 ? '' : ` of the last ${batches}`}</h2>
+    ${renderStrip(lags, status.promiseMs)}
     ${
       question === undefined
         ? ''
@@ -161,15 +165,12 @@ function renderDelays({ batches, p50Ms, p99Ms }: Delays): Markup | '' {
 }
 
 /** A bar for each batch, as tall as its lag, and the same as a sentence. */
-function renderStrip(batches: readonly LedgerBatch[], promiseMs: number): Markup {
-  const lags = batches
-    .toSorted((a, b) => a.batch - b.batch)
-    .flatMap(({ lagMs }) => (lagMs === undefined ? [] : [lagMs]))
+function renderStrip(lags: readonly number[], promiseMs: number): Markup {
   if (lags.length === 0) return html`<p class="muted">No lag is known yet.</p>`
   const top = Math.max(...lags, 1)
   const late = lags.filter((lag) => lag > promiseMs).length
   const sentence =
-    `From the source's snapshot to the warehouse the last ${lags.length} batches took ` +
+    `From the source's snapshot to the warehouse the last ${lags.length === 1 ? 'batch' : `${lags.length} batches`} took ` +
     `${formatDuration(Math.min(...lags))} to ${formatDuration(top)}; ` +
     (late === 0 ? 'all within the promise.' : `${late} of them missed the promise.`)
   return html`<svg

@@ -77,7 +77,9 @@ function describe(
     return html`noticed; the last known values are kept${total === '' ? '' : ` · ${total}`}`
   }
   if (before === undefined) return html`${describeTotal(version, context)}`
-  if (changed.length === 0) return html`in no column of the warehouse`
+  if (changed.length === 0) {
+    return operation === 'insert' ? html`with the same values` : html`in no column of the warehouse`
+  }
   // `last_updated` changes with everything else, so it says the least and comes last.
   const sorted = changed.toSorted((a, b) => rank(a) - rank(b))
   const left = sorted.length - MAX_CHANGES
