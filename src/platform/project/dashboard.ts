@@ -14,6 +14,8 @@ export interface Dashboard {
   readonly units?: Readonly<Record<string, Unit>>
   /** Ids that tables leave out, because a name in the same row says more. Files have them. */
   readonly unlisted?: readonly string[]
+  /** Names that several things share, each with the column of the number that tells them apart. */
+  readonly numbered?: Readonly<Record<string, string>>
   /** Lists of every row of one kind. Default: none. */
   readonly lists?: readonly List[]
 }

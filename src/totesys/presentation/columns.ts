@@ -91,6 +91,9 @@ export const unlisted: NonNullable<Dashboard['unlisted']> = [
   'age_position',
 ]
 
+/** A design's name is a material. */
+export const numbered: NonNullable<Dashboard['numbered']> = { design_name: 'design_id' }
+
 function unitOf(unit: Unit, columns: string): Record<string, Unit> {
   return Object.fromEntries(columns.split(' ').map((column) => [column, unit]))
 }

@@ -1,7 +1,8 @@
 -- Describes a payment in one line, from its newest version.
 -- Parameter: $1, the payment's id.
 select
-    t.payment_type_name || ' of ' || f.payment_amount || ' ' || u.currency_code || ', '
+    lower(replace(t.payment_type_name, '_', ' ')) || ' of ' || u.currency_code || ' '
+    || to_char(f.payment_amount, 'FM999,999,999,999,999,990.00') || ', '
     || c.counterparty_legal_name || ', ' || case
         when r.transaction_type = 'SALE' then 'sales order ' || r.sales_order_id
         else 'purchase order ' || r.purchase_order_id

@@ -1,6 +1,6 @@
 import { TIME_STEPS } from '../../platform/project/chart.ts'
 import type { Dashboard, Filter, Page } from '../../platform/project/dashboard.ts'
-import { labels, links, units, unlisted } from './columns.ts'
+import { labels, links, numbered, units, unlisted } from './columns.ts'
 import { lists } from './lists/lists.ts'
 import { rates } from './panels/amounts.ts'
 import {
@@ -260,6 +260,7 @@ export const dashboard: Dashboard = {
   links,
   units,
   unlisted,
+  numbered,
   lists,
 }
 

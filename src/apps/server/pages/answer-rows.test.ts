@@ -49,3 +49,23 @@ it('a row with many cells is a card in a narrow window and begins with its amoun
   expect(table).toContain('<td class="muted none" data-label="Counterparty">–</td>')
   expect(await tableOf('orders:number', ['1'])).not.toContain('stack')
 })
+
+it('a card begins with the amount of its row, not with the price of one', async () => {
+  const names = 'design_name units:number unit_price:number currency_code amount:number'
+  const table = await tableOf(names, ['Cotton', '100', '2.50', 'GBP', '250.00'])
+  expect(table).toContain('<td class="number foremost" data-label="Amount">250.00</td>')
+  expect(table).toContain('<td class="number" data-label="Unit price">2.50</td>')
+  const alone = await tableOf('item city country currency_code unit_price:number', [
+    ...['A1', 'Leeds', 'Jersey', 'GBP', '2.50'],
+  ])
+  expect(alone).toContain('<td class="number foremost" data-label="Unit price">2.50</td>')
+})
+
+it('a name that several things share has its number, unless a column shows that', async () => {
+  const row = ['7', 'Cotton', '100']
+  const names = 'design_id:number design_name units:number'
+  const chart = { kind: 'table' as const, columns: ['design_name', 'units'] }
+  expect(await tableOf(names, row, chart)).toMatch(/design=7">Cotton 7<\/a>/)
+  expect(await tableOf(names, row)).toMatch(/design=7">Cotton<\/a>/)
+  expect(await tableOf('design_name', ['Cotton'])).toMatch(/>\s*Cotton\s*</)
+})

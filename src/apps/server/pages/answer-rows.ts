@@ -18,7 +18,7 @@ export function labelOf({ labels }: Pick<Dashboard, 'labels'>, column: string): 
 }
 
 /** What a table needs to know about columns. */
-export type TableWords = Pick<Dashboard, 'labels' | 'links' | 'units' | 'unlisted'>
+export type TableWords = Pick<Dashboard, 'labels' | 'links' | 'units' | 'unlisted' | 'numbered'>
 
 /** How an answer is shown as a table. */
 export interface TableOptions {
@@ -145,7 +145,11 @@ export function tableViewOf(
     lead,
     shown: new Set(shown.map(({ name }) => name)),
   }
-  const foremost = shown.find(({ name }) => currencyColumn(name, view) !== undefined)?.name
+  const money = shown
+    .map(({ name }) => name)
+    .filter((name) => currencyColumn(name, view) !== undefined)
+  // The price of one says the least about a row.
+  const foremost = money.find((name) => !/(^|_)price$/.test(name)) ?? money[0]
   const currency = foremost === undefined ? undefined : currencyColumn(foremost, view)
   return { ...view, foremost, currency }
 }
@@ -172,7 +176,7 @@ export function renderCell(row: Row, place: number, view: TableView): Markup {
     const said = sayQuantity(cell, { name, row, view })
     return html`<td class="number${foremost}" data-label="${label}">${said}</td>`
   }
-  const text = formatCell({ name, kind }, cell)
+  const text = `${formatCell({ name, kind }, cell)}${numberOf(row, name, view)}`
   const own = lead?.column === name ? lead.of([row]) : undefined
   const href = linkOf(columns, row, { name, dashboard }) ?? own
   const role = name === view.currency ? 'currency' : ''
@@ -182,6 +186,14 @@ export function renderCell(row: Row, place: number, view: TableView): Markup {
   >
     ${href === undefined ? text : html`<a href="${href}">${text}</a>`}
   </td>`
+}
+
+/** A blank and the number of a name that is not unique, if no column of the table shows it. */
+function numberOf(row: Row, name: string, { columns, dashboard, shown }: TableView): string {
+  const column = dashboard.numbered?.[name]
+  if (column === undefined || shown.has(column)) return ''
+  const number = row[columns.findIndex((each) => each.name === column)] ?? undefined
+  return number === undefined ? '' : ` ${number}`
 }
 
 /** A number with its thousands grouped; money with its currency, unless the table shows that too. */

@@ -221,6 +221,19 @@ describe('a list', () => {
     }
   })
 
+  it('finds the orders of one design by its name with its number, as lists write it', async () => {
+    const [found] = await system.query<{ name: string; orders: string }>(`
+      select design_name || ' ' || design_id as name, count(*) as orders
+      from fact_sales_order_current inner join dim_design using (design_id)
+      group by 1 order by 1 limit 1`)
+    const { name = '', orders } = found ?? {}
+    const { text } = await asker()(
+      `/list/sales_order?search=${encodeURIComponent(name.toUpperCase())}`,
+    )
+    expect(keysIn(text, 'sales_order')).toHaveLength(Number(orders))
+    expect(text).toMatch(new RegExp(`>${name}</a>`))
+  })
+
   it('finds a number: of an order, of a payment, and of the order of a payment', async () => {
     const ask = asker()
     for (const [table] of KEYS) {

@@ -155,6 +155,7 @@ describe('the page of an order', () => {
   it('shows any fact, and payments only to finance', async () => {
     const page = await pageOf('/order/payment/1', ['finance'])
     expect(page).toContain('<h1>Payment 1</h1>')
+    expect(page).toContain('<p class="summary">sales receipt of GBP 30.00, ')
     expect(page).toContain('<del>99.50</del> → <ins>30.00</ins>')
     expect(page).toContain(
       'GBP <del>99.50</del> → <ins>30.00</ins> <span class="muted">(−69.50)</span>',

@@ -3,7 +3,8 @@
 -- Unit: amount in the row's own currency; units in bags.
 -- Note: In no order: the page sorts. Each `left join` brings names alone, so that it is left out
 -- where they are not needed. The period is when an order was placed. `search` is a part of a
--- customer's, design's or staff member's name in any case, or an order's whole number. `state`:
+-- customer's, design's or staff member's name in any case, a design's name with its number (`Cotton
+-- 7`), or an order's whole number. `state`:
 -- `changed` leaves only orders that were changed after they were placed, `deleted` shows the
 -- deleted ones as they were last; without it, every order that exists.
 -- Filters: search, state, from, to, currency, department, counterparty, design, amount_from,
@@ -117,6 +118,8 @@ where f.is_deleted = (coalesce(:'state', '') = 'deleted')
                 lower(p.design_name collate "und-x-icu"),
                 lower(:'search' collate "und-x-icu")
             ) > 0
+                or lower((p.design_name || ' ' || p.design_id) collate "und-x-icu")
+                = lower(:'search' collate "und-x-icu")
         )
         or f.sales_staff_id in (
             select p.staff_id
