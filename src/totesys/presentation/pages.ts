@@ -201,7 +201,10 @@ const payments: Page = {
     { ...rates, leads: { ...rates.leads, to: '/list/payment' } },
     nextPayments,
     lastPayments,
-    { ...dueByWeek, note: 'In above the line, out hatched below it.' },
+    {
+      ...dueByWeek,
+      note: 'In above the line, out hatched below it. Pale bars are not over: what falls due later counts too.',
+    },
     overdueByAge,
     {
       ...daysLate,

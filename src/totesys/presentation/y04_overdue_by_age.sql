@@ -1,7 +1,7 @@
 -- y04_overdue_by_age: What is overdue and unpaid, and for how long?
 -- Grain: one row per direction, currency and age, all four ages of each.
 -- Unit: amount in the row's own currency; age in days since the payment date.
--- Note: A payment due today is 0 days old. In is owed to us, out is owed by us. due_from and due_to
+-- Note: A payment due today is not overdue. In is owed to us, out is owed by us. due_from and due_to
 -- are the days of an age; the oldest has no first. A payment is unpaid until Totesys marks it as
 -- paid. Not every one is a real debt: some are marked late, and some never.
 -- Access: finance
@@ -12,7 +12,7 @@ with clock as (
 
 age (age_position, age_days, first_day, last_day) as (
     values
-        (1, '0-7', 0, 7),
+        (1, '1-7', 1, 7),
         (2, '8-30', 8, 30),
         (3, '31-90', 31, 90),
         (4, 'over 90', 91, null)
@@ -26,7 +26,7 @@ summed as (
         sum(f.row_count) as payments,
         sum(f.amount) as amount
     from fact_payment_sums_current as f
-    inner join clock as c on f.payment_date <= c.today
+    inner join clock as c on f.payment_date < c.today
     where f.grain = case when coalesce(:'counterparty', '') = '' then 'due' else 'counterparty' end
         and not f.paid
         and (

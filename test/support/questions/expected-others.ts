@@ -101,7 +101,7 @@ export const EXPECTED_OTHERS: Record<string, string> = {
             min(due) filter (age between ${first} and ${last}) as oldest_due,
             (${last === 99_999 ? 'null' : `getvariable('today') - ${last}`})::date as due_from,
             (getvariable('today') - ${first})::date as due_to
-        from owed where age >= 0 group by all`,
+        from owed where age > 0 group by all`,
       )
       .join(' union all ')}
     order by 1, 2, 3`,

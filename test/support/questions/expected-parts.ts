@@ -232,7 +232,7 @@ export const FIELDS = {
 
 /** The ages of what is overdue, in days. */
 export const AGES: Readonly<Record<string, readonly [number, number]>> = {
-  '0-7': [0, 7],
+  '1-7': [1, 7],
   '8-30': [8, 30],
   '31-90': [31, 90],
   'over 90': [91, 99_999],
