@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { launchChromium } from './chromium.ts'
-import { openVisit, untilLive } from './visit.ts'
+import { auditPage, openVisit, untilLive } from './visit.ts'
 
 const site = inject('site')
 
@@ -45,6 +45,31 @@ describe.skipIf(site === undefined)('the theme', () => {
       light.chart,
     )
     expect(faults).toEqual([])
+  })
+
+  it('in colours of the reader’s own, shows the current page and period, and can be read', async () => {
+    await using visit = await openVisit(browser, { url: site?.url ?? '', forcedColors: 'active' })
+    const { page } = visit
+    await page.goto('/changes')
+    await untilLive(page)
+    expect(await auditPage(page)).toEqual([])
+    const lineOf = (selector: string) =>
+      page
+        .locator(selector)
+        .first()
+        .evaluate((link) => getComputedStyle(link).borderBottomColor)
+    const entries = '.in-line a'
+    expect(await lineOf(`${entries}[aria-current]`)).not.toBe(
+      await lineOf(`${entries}:not([aria-current])`),
+    )
+    const paint = (selector: string) =>
+      page
+        .locator(selector)
+        .first()
+        .evaluate((link) => getComputedStyle(link).backgroundColor)
+    expect(await paint('.presets a[aria-current]')).not.toBe(
+      await paint('.presets a:not([aria-current])'),
+    )
   })
 
   it.each([

@@ -47,7 +47,7 @@ describe('the last whole value of a line', () => {
     const [line, part] = seriesOf(option)
     // All symbols, because the one with the value must not be left out.
     expect([line?.showAllSymbol, part?.showAllSymbol]).toEqual([true, true])
-    const { label } = line?.data[2] as { label: Record<string, unknown> }
+    const { label } = line!.data[2] as { label: Record<string, unknown> }
     const { right } = option.grid as { right: number }
     return { ...label, right }
   }

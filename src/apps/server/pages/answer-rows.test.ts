@@ -55,9 +55,8 @@ it('a card begins with the amount of its row, not with the price of one', async 
   const table = await tableOf(names, ['Cotton', '100', '2.50', 'GBP', '250.00'])
   expect(table).toContain('<td class="number foremost" data-label="Amount">250.00</td>')
   expect(table).toContain('<td class="number" data-label="Unit price">2.50</td>')
-  const alone = await tableOf('item city country currency_code unit_price:number', [
-    ...['A1', 'Leeds', 'Jersey', 'GBP', '2.50'],
-  ])
+  const item = ['A1', 'Leeds', 'Jersey', 'GBP', '2.50']
+  const alone = await tableOf('item city country currency_code unit_price:number', item)
   expect(alone).toContain('<td class="number foremost" data-label="Unit price">2.50</td>')
 })
 
