@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   existsSync,
@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { claimHome } from './home-claim.ts'
-import { markProcess } from './process-mark.ts'
+import { isAlive, markProcess } from './process-mark.ts'
 
 let folder: string
 let home: string
@@ -22,6 +22,11 @@ beforeEach(() => {
   home = join(folder, 'home')
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+const afterThis: ChildProcess[] = []
+afterEach(() => {
+  for (const child of afterThis.splice(0)) child.kill()
+})
 
 const claimFile = () => join(home, 'up.json')
 
@@ -58,6 +63,7 @@ it('claimHome() removes the home in the end if it made it and nothing came into 
 
 it.each([
   ['a process that has ended', async () => JSON.stringify(await endedProcess())],
+  ['a process that was killed and not collected', async () => JSON.stringify(await zombie())],
   ['a write that was cut short', async () => '{"pid":'],
 ])('claimHome() goes past a claim from %s', async (_, write) => {
   await (await claimHome(folder))[Symbol.asyncDispose]()
@@ -82,5 +88,19 @@ async function endedProcess() {
   const mark = await markProcess(child.pid)
   child.kill('SIGKILL')
   await once(child, 'exit')
+  return mark
+}
+
+/** A killed process whose parent never asks how it ended, as in a container without an init. */
+async function zombie() {
+  // The shell becomes another program, which knows nothing of the child.
+  const script = 'sleep 60 & echo $!; exec sleep 60'
+  const parent = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'] })
+  afterThis.push(parent)
+  const [line] = (await once(parent.stdout, 'data')) as [Buffer]
+  const pid = Number(line.toString())
+  const mark = await markProcess(pid)
+  process.kill(pid, 'SIGKILL')
+  await expect.poll(() => isAlive(mark)).toBe(false)
   return mark
 }

@@ -33,18 +33,23 @@ function placeHere(): string {
   return `${hostname()}/${bootId}/${readlinkSync('/proc/self/ns/pid')}`
 }
 
-/** When a process began; undefined if no process has that number. */
+/**
+ * When a process began. Undefined if no process has that number, or if the process has ended and its
+ * parent has not yet asked how: in a container without an init it stays so for good.
+ */
 async function beginOf(pid: number): Promise<string | undefined> {
   try {
     if (process.platform !== 'linux') {
-      const { stdout } = await run('ps', ['-o', 'lstart=', '-p', String(pid)], {
+      const { stdout } = await run('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], {
         env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
       })
-      return stdout.trim()
+      return /^\s*[^Z\s]\S*\s+(.*\S)\s*$/.exec(stdout)?.[1]
     }
-    // Field 22 in proc(5), counted from the end of the name, which may contain spaces and brackets.
+    // Fields 3 and 22 in proc(5), counted from the end of the name, which may contain spaces and
+    // brackets.
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return fields[0] === 'Z' ? undefined : fields[19]
   } catch {
     return undefined
   }
