@@ -51,6 +51,8 @@ change as (
             as agreed_delivery_location_id
     from fact_sales_order_revisions as f
     where f.record_operation = 'update'
+        -- The return of an order that was refused at first.
+        and f.before_record_operation <> 'delete'
         and (f.recorded_at at time zone 'utc')::date
             >= coalesce(nullif(:'from', '')::date, '-infinity')
         and (f.recorded_at at time zone 'utc')::date
