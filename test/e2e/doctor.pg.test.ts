@@ -574,6 +574,25 @@ describe('a warehouse that somebody has changed', () => {
     await expectFaithful(system)
   })
 
+  it.each(['fact_payment_current', 'fact_payment_by_day', 'fact_payment_revisions'])(
+    'stops if %s has a new column that must not be null, and doctor names it too',
+    async (table) => {
+      await system.query(`alter table ${table} add column extra int not null default 1`)
+      await system.query(`alter table ${table} alter column extra drop default`)
+      await system.sql.query('update payment set paid = not paid where payment_id = 1')
+      const error = (await failure()) as TidemarkError
+      expect(error).toMatchObject({
+        code: 'WAREHOUSE_CHANGED',
+        message: `The warehouse table ${table} has a new column extra that must not be null`,
+      })
+      expect(await faults()).toMatchObject([{ detail: error.message, hint: error.hint }])
+      await system.query(error.hint?.split('; ')[1] ?? '')
+      await system.run()
+      expect((await verify(system.deps)).isEqual).toBe(true)
+      expect(await faults()).toEqual([])
+    },
+  )
+
   it('finds a migration that this version does not know, as a run does', async () => {
     await system.query(`insert into tidemark_migration (name, checksum) values ('newer', 'x')`)
     const error = await failure()

@@ -4,11 +4,12 @@ import { type BinaryForm, FORM_TYPES, writeBinary, writeText } from '../io/copy-
 import type { DuckDb } from '../io/duckdb.ts'
 import { copyFromPieces } from '../io/postgres-copy.ts'
 import type { Client } from '../io/postgres.ts'
-import { identifier, identifiers, qualified } from '../io/sql.ts'
+import { identifier, identifiers } from '../io/sql.ts'
 import { describeFiles } from '../lake/describe-select.ts'
 import type { Column } from '../lake/lake-type.ts'
 import { readParquet } from '../lake/parquet.ts'
 import { CHANGE_COLUMNS } from '../project/source-contract.ts'
+import { unfilled } from '../warehouse/unfilled-columns.ts'
 import { RESTORE } from '../warehouse/warehouse.ts'
 
 const TABLE_COLUMNS = readFileSync(new URL('./table-columns.sql', import.meta.url), 'utf8')
@@ -90,13 +91,7 @@ function checkColumns(
   }
   const added = present.find(({ name, wants }) => wants && !names.includes(name))
   if (added === undefined) return
-  throw new ContractError(
-    `The warehouse table ${table} has a new column ${added.name} that must not be null`,
-    {
-      code: 'WAREHOUSE_CHANGED',
-      hint: `nothing was changed; alter table ${qualified(added.schema, table)} alter column ${identifier(added.name)} drop not null;`,
-    },
-  )
+  throw unfilled({ schema: added.schema, table, column: added.name })
 }
 
 /**

@@ -18,6 +18,7 @@ import {
   isServed,
   listRelations,
 } from './relations.ts'
+import { checkFilled } from './unfilled-columns.ts'
 import { inLockedTransaction, selectRows, type WarehouseClient } from './warehouse.ts'
 
 const PLATFORM_MIGRATIONS = new URL('./migrations/', import.meta.url)
@@ -38,7 +39,8 @@ interface Migration {
  * with their rows. Returns their names. Throws `ConfigError`, and changes nothing, if the server is
  * too old (`WAREHOUSE_VERSION`), if a migration was edited after it was applied
  * (`MIGRATION_EDITED`) or is unknown here (`WAREHOUSE_NEWER`), or if anything else was dropped
- * (`WAREHOUSE_INCOMPLETE`).
+ * (`WAREHOUSE_INCOMPLETE`). Throws `ContractError` (`WAREHOUSE_CHANGED`) if somebody has added a
+ * column that must have a value.
  */
 export async function migrate(
   warehouse: WarehouseClient,
@@ -134,6 +136,8 @@ export async function applyMigrations(
     // If no migration gave the fact a new column, the current table has lost one.
     if (wasIncomplete && migrations.length === 0) restored.push(`${model.table}_current`)
   }
+  const facts = project.models.filter((model) => model.kind === 'fact')
+  await checkFilled(client, facts, warehouse.warehouse)
   await listRelations(warehouse, project)
   await checkRelations(client)
   await grantReading(warehouse, project)

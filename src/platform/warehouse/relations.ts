@@ -8,6 +8,7 @@ import type { Project } from '../project/project.ts'
 import { hasUniqueIndex, indexNamesOf } from './make-history.ts'
 import { areSumsServed } from './make-sums.ts'
 import { loadedSums, loadedTables, sumsFunction } from './sums.ts'
+import { selectUnfilled } from './unfilled-columns.ts'
 import type { Warehouse, WarehouseClient } from './warehouse.ts'
 
 const LIST = readFileSync(new URL('./list-relations.sql', import.meta.url), 'utf8')
@@ -81,7 +82,7 @@ export async function checkRelations(client: Client): Promise<void> {
 /**
  * SQL condition that everything the warehouse offers exists: each recorded relation; the columns,
  * key and indexes of each current table; the functions; the sums as declared; and the reader role's
- * rights. A project may ask for more without a migration, and somebody may have created or dropped
+ * rights; and that a load can fill every column that must have a value. A project may ask for more without a migration, and somebody may have created or dropped
  * something.
  */
 export function isServed({ readerRole }: Warehouse, { models }: Project): string {
@@ -128,7 +129,9 @@ export function isServed({ readerRole }: Warehouse, { models }: Project): string
              select attname from pg_attribute
              where attrelid = f.current and attnum > 0 and not attisdropped
          )
-         or not ${hasUniqueIndex('f.current', 'f.key')})
+         or not ${hasUniqueIndex('f.current', 'f.key')}
+     union all
+     select 1 from (${selectUnfilled(facts)}) as u)
      and ${areSumsServed(facts)}`
 }
 

@@ -85,7 +85,7 @@ export function invalidSums(
 ): ConfigError {
   return new ConfigError(`The sums of ${table} cannot be kept: ${why}`, {
     code: 'SUMS_INVALID',
-    hint: `${hint}; nothing was changed`,
+    hint: `nothing was changed; ${hint}`,
     cause,
   })
 }
