@@ -67,8 +67,8 @@ describe('tidemark reports', () => {
     })
   }
 
-  it('is off until a file is named', async () => {
-    const { code, err } = await tidemark(['reports', 'list'], { env: databases() })
+  it.each(['list', 'send weekly-sales'])('%s is off until a file is named', async (line) => {
+    const { code, err } = await tidemark(['reports', ...line.split(' ')], { env: databases() })
     expect(err).toContain('TIDEMARK_REPORTS_FILE is not set')
     expect(code).toBe(2)
   })

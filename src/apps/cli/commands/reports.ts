@@ -83,6 +83,7 @@ export async function sendReportCommand(
   { name, dryRun }: { name: string; dryRun: boolean },
 ): Promise<number> {
   const { output, config } = context
+  reportsFile(config) // first, because only a declared report lacks a mail server
   const mailer = dryRun ? undefined : createMailer(config)
   await using sources = await openSources(context)
   const declaration = find(await sources.readDeclarations(), name)
@@ -151,7 +152,7 @@ async function openSources({
   output,
   signal,
 }: CommandContext): Promise<ReportSources & AsyncDisposable> {
-  reportsFile(config) // first, so that nothing starts in vain
+  reportsFile(config) // before anything starts in vain
   return await openTogether(async (keep) => {
     const {
       deps,
