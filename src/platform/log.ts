@@ -181,7 +181,7 @@ export const EVENTS = {
     levels: ['info'],
     says: 'Verify has compared a table.',
     fields: {
-      where: field<'lake' | 'warehouse' | 'history' | 'sums'>(),
+      where: field<'lake' | 'warehouse' | 'history' | 'sums' | 'revisions'>(),
       table: text,
       rows: number,
     },

@@ -63,7 +63,7 @@ describe('verify() finds in the warehouse', () => {
       'an old version that was changed',
       `update fact_sales_order set units_sold = 9 where record_operation = 'insert' and sales_order_id = 1`,
       [
-        { table: 'fact_sales_order_revisions', where: 'sums', different: 1 },
+        { table: 'fact_sales_order_revisions', where: 'revisions', different: 1 },
         { table: 'fact_sales_order', where: 'history', different: 1 },
       ],
     ],
@@ -71,7 +71,7 @@ describe('verify() finds in the warehouse', () => {
       'an old version that is gone',
       `delete from fact_sales_order where record_operation = 'insert' and sales_order_id = 1`,
       [
-        { table: 'fact_sales_order_revisions', where: 'sums', extra: 1 },
+        { table: 'fact_sales_order_revisions', where: 'revisions', extra: 1 },
         { table: 'fact_sales_order', where: 'history', missing: 1 },
       ],
     ],
@@ -80,7 +80,7 @@ describe('verify() finds in the warehouse', () => {
       `update fact_sales_order set recorded_at = recorded_at - interval '1 day' where batch_id = 1
        and sales_order_id = 1`,
       [
-        { table: 'fact_sales_order_revisions', where: 'sums', different: 1 },
+        { table: 'fact_sales_order_revisions', where: 'revisions', different: 1 },
         { table: 'fact_sales_order', where: 'history', different: 1 },
       ],
     ],
@@ -90,7 +90,7 @@ describe('verify() finds in the warehouse', () => {
        select (jsonb_populate_record(f, '{"sales_record_id": 0}')).* from fact_sales_order as f
        where batch_id = 1 and sales_order_id = 1`,
       [
-        { table: 'fact_sales_order_revisions', where: 'sums', missing: 1 },
+        { table: 'fact_sales_order_revisions', where: 'revisions', missing: 1 },
         { table: 'fact_sales_order', where: 'history', extra: 1 },
       ],
     ],
@@ -113,6 +113,12 @@ describe('verify() finds in the warehouse', () => {
       `update fact_payment_by_due set payment_date = date '1999-01-01'
        where ctid = (select min(ctid) from fact_payment_by_due)`,
       [{ table: 'fact_payment_by_due', where: 'sums', missing: 1, extra: 1 }],
+    ],
+    [
+      'a revision that was changed',
+      `update fact_sales_order_revisions set before_units_sold = before_units_sold + 1
+       where sales_record_id = (select min(sales_record_id) from fact_sales_order_revisions)`,
+      [{ table: 'fact_sales_order_revisions', where: 'revisions', different: 1 }],
     ],
     [
       'an extra dimension row',
@@ -302,9 +308,12 @@ it('I6 verify() compares a fact that has a column called present', async () => {
 })
 
 it('I12 verify() copies nothing where the checksums are equal', async () => {
-  // Sums are compared inside the warehouse.
+  // Sums and revisions are compared inside the warehouse.
+  const inside = new Set(['sums', 'revisions'])
   const copied = async () =>
-    (await verify(system.deps)).tables.filter(({ by, where }) => by === 'rows' && where !== 'sums')
+    (await verify(system.deps)).tables.filter(
+      ({ by, where }) => by === 'rows' && !inside.has(where),
+    )
   expect(await copied()).toEqual([])
   await tamper(`update dim_design set design_name = 'Wasp'`)
   const byRows = await copied()

@@ -6,18 +6,18 @@ export interface VerifiedTable {
   /**
    * `lake`, `warehouse`: that copy against the source. `history`: every version and every dimension
    * row in the warehouse against the processed zone. `sums`: the kept sums of a fact against the sums
-   * of its current rows.
+   * of its current rows. `revisions`: the kept revisions of a fact against its versions.
    */
-  readonly where: 'lake' | 'warehouse' | 'history' | 'sums'
+  readonly where: 'lake' | 'warehouse' | 'history' | 'sums' | 'revisions'
   /**
    * Number of expected rows: in the source, made by the models from the source, in the processed
-   * zone, or summed from the current rows.
+   * zone, summed from the current rows, or found among the versions.
    */
   readonly rows: number
   readonly difference: Difference
   /**
    * `checksum`: equal checksums were proof enough. `rows`: the rows themselves were compared. Sums
-   * are compared inside the warehouse, all other rows are copied first.
+   * and revisions are compared inside the warehouse, all other rows are copied first.
    */
   readonly by: 'checksum' | 'rows'
   /** Rows left out of the comparison, because they are in quarantine. */

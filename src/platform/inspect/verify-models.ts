@@ -73,7 +73,7 @@ export async function verifyModels(deps: Deps, check: ModelsCheck): Promise<Veri
     if (isDifferent(compared)) continue
     for (const each of (await sums.get(model)) ?? []) {
       verified.push(each)
-      deps.log({ event: 'table_verified', where: 'sums', table: each.table, rows: each.rows })
+      deps.log({ event: 'table_verified', where: each.where, table: each.table, rows: each.rows })
     }
   }
   return verified

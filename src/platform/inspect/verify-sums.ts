@@ -14,13 +14,16 @@ import type { VerifiedTable } from './verified-table.ts'
  */
 export function beginSums(warehouse: SharedWarehouse, fact: Fact): Promise<VerifiedTable[]> {
   if (fact.sums === undefined) return Promise.resolve([])
-  const asked = sumsTablesOf(fact).map((table) => compareKept(warehouse, table))
+  const asked = sumsTablesOf(fact).map((table) =>
+    compareKept(warehouse, { ...table, where: 'sums' }),
+  )
   return Promise.all([...asked, compareRevisions(warehouse, fact)])
 }
 
 async function compareRevisions(warehouse: SharedWarehouse, fact: Fact): Promise<VerifiedTable> {
   const columns = await beginAsking(warehouse, (client) => readColumnNames(client, fact))
   return await compareKept(warehouse, {
+    where: 'revisions',
     name: revisionsName(fact),
     by: [fact.recordId],
     added: [...columns, ...columnsBefore(fact, columns).map(beforeName)],
@@ -29,7 +32,7 @@ async function compareRevisions(warehouse: SharedWarehouse, fact: Fact): Promise
 }
 
 /** A table that the load keeps, and the select that it must agree with. */
-type Kept = Pick<SumsTable, 'name' | 'by' | 'added' | 'select'>
+type Kept = Pick<SumsTable, 'name' | 'by' | 'added' | 'select'> & Pick<VerifiedTable, 'where'>
 
 async function compareKept(warehouse: SharedWarehouse, table: Kept): Promise<VerifiedTable> {
   const found = await beginAsking(warehouse, (client) => client.query<Found>(countDifferent(table)))
@@ -42,7 +45,7 @@ async function compareKept(warehouse: SharedWarehouse, table: Kept): Promise<Ver
   }
   return {
     table: table.name,
-    where: 'sums',
+    where: table.where,
     by: 'rows',
     rows: Number(rows),
     quarantined: 0,

@@ -1,6 +1,7 @@
-import { verify } from '../../../platform/inspect/verify.ts'
+import { qualified } from '../../../platform/io/sql.ts'
+import { verify, type VerifyReport } from '../../../platform/inspect/verify.ts'
 import { checkScope } from '../../../platform/inspect/verify-scope.ts'
-import { type VerifiedTable } from '../../../platform/inspect/verified-table.ts'
+import { isDifferent, type VerifiedTable } from '../../../platform/inspect/verified-table.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
@@ -42,11 +43,15 @@ export async function verifyCommand(
     output.print(`  ${output.style('red', '✕')} ${place} batch ${batch}   ${detail}`)
   }
   const isCompared = report.tables.some(({ held }) => held === undefined)
+  const statements = findRepair(report, environment.deps.warehouse.schema)
   output.print(
     report.isEqual
       ? `\n  ${isCompared ? output.style('green', '✓') : output.style('yellow', '!')} ${describeProof(report.tables)}`
       : `\n  ${output.style('red', '✕')} They differ. The lake is the record that counts: see "What verify compares" in docs/command-line.md`,
   )
+  if (statements.length > 0) {
+    output.advise(`  Next, in the warehouse: ${statements.join(' ')}   then: tidemark run`)
+  }
   if (!report.isEqual) return EXIT.different
   return report.tables.some(({ held }) => held !== undefined) ? EXIT.held : EXIT.done
 }
@@ -56,6 +61,21 @@ const COMPARED: Readonly<Record<VerifiedTable['where'], string>> = {
   warehouse: 'source = warehouse',
   history: 'lake = warehouse, all versions',
   sums: 'sums = current rows',
+  revisions: 'revisions = versions',
+}
+
+/**
+ * The statements after which the next run makes what differs again. None unless only sums and
+ * revisions differ: then everything from which they are made is proven.
+ */
+export function findRepair(
+  { tables, faults }: Pick<VerifyReport, 'tables' | 'faults'>,
+  schema: string,
+): string[] {
+  const differing = tables.filter(isDifferent)
+  const areAllKept = differing.every(({ where }) => where === 'sums' || where === 'revisions')
+  if (faults.length > 0 || !areAllKept) return []
+  return differing.map(({ table }) => `drop table ${qualified(schema, table)} cascade;`)
 }
 
 /**
