@@ -427,10 +427,18 @@ describe('examine()', () => {
     expect(found).toMatchObject([
       { what: 'questions can be saved', hint: 'check TIDEMARK_SAVER_URL' },
     ])
+    // The loader could write everything.
     const strong = await faults(deps, { saver: { url: system.warehouse.url } })
-    expect(strong).toMatchObject([
-      { hint: expect.stringContaining('TIDEMARK_SAVER_URL') as string },
-    ])
+    expect(strong).toMatchObject([{ hint: shown?.hint, note: shown?.note }])
+    // The ledger tells the server itself which role may write a warehouse.
+    for (const table of ['fact_order', 'tidemark_ledger']) {
+      await system.query(`create table ${table} (id int); grant insert on ${table} to ${role}`)
+      const excess = await findSaving(url)
+      expect(excess?.detail).toBe(`Too many rights: it may change ${table}`)
+      for (const statement of (excess?.hint ?? '').split(';')) await system.query(statement)
+      expect(await findSaving(url)).toMatchObject({ ok: true })
+      await system.query(`drop table ${table}`)
+    }
     await system.query(`drop owned by ${role} cascade`)
     await system.query(`alter database ${system.warehouse.name} owner to current_user`)
     await system.query(`drop role ${role}`)

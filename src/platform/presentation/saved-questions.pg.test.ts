@@ -393,6 +393,27 @@ describe('createSavedQuestions()', () => {
     await database.query(`drop schema dw cascade; drop role ${saver.role}_loader`)
   })
 
+  it.each([
+    ['there is no schema', (role: string) => `drop schema ${role} cascade`],
+    [
+      "the schema is another role's",
+      (role: string) => `alter schema ${role} owner to current_user`,
+    ],
+    [
+      'the search path leads elsewhere',
+      (role: string) => `alter role ${role} set search_path = public`,
+    ],
+  ])('names the statement that helps if %s', async (_, spoil) => {
+    await database.query(spoil(saver.role))
+    await using spoilt = createSavedQuestions({ url: saver.url })
+    const { hint } = (await spoilt.list().catch((error: unknown) => error)) as ConfigError
+    await database.query(hint ?? '')
+    await using again = createSavedQuestions({ url: saver.url })
+    await expect(again.list()).resolves.toEqual(expect.any(Array))
+    await database.query(`alter role ${saver.role} in database ${database.name} reset search_path`)
+    await database.query(`alter role ${saver.role} reset search_path`)
+  })
+
   it('names its setting if it cannot log in, and never the password', async () => {
     const url = new URL(saver.url)
     url.password = 'hunter2'

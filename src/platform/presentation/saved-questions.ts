@@ -206,6 +206,8 @@ interface State {
   readonly writes_warehouse: boolean
   readonly schema: string | null
   readonly is_owner: boolean
+  readonly owns_named: boolean | null
+  readonly database: string
   readonly version: number | null
 }
 
@@ -256,14 +258,8 @@ async function transactOn<T>(
 }
 
 /** Throws `ConfigError` if saved questions must not be kept with this role, or in this schema. */
-function checkState({
-  role,
-  is_special,
-  writes_warehouse,
-  schema,
-  is_owner,
-  version,
-}: State): void {
+function checkState(state: State): void {
+  const { role, is_special, writes_warehouse, schema, is_owner, version } = state
   if (is_special || writes_warehouse) {
     const may = is_special
       ? 'is a superuser, or may make roles or databases'
@@ -277,7 +273,7 @@ function checkState({
     const where = schema === null ? 'has no schema' : `does not own the schema ${schema}`
     throw new ConfigError(`The role ${role} ${where} in which to keep saved questions`, {
       code: 'SAVED_RIGHTS',
-      hint: `create schema authorization ${identifier(role)};`,
+      hint: fixSchema(state),
     })
   }
   if (version === null || version === VERSION) return
@@ -291,6 +287,15 @@ function checkState({
     code: 'SAVED_TABLES',
     hint: 'restore the schema from a backup with its comments, or rename that table; nothing was changed',
   })
+}
+
+/** The statement with which a role that does not own its current schema comes to own it. */
+function fixSchema({ role, owns_named, database }: State): string {
+  const name = identifier(role)
+  if (owns_named === null) return `create schema authorization ${name};`
+  if (!owns_named) return `alter schema ${name} owner to ${name};`
+  // A search path leads elsewhere. That of the role in this database comes before all others.
+  return `alter role ${name} in database ${identifier(database)} set search_path = ${name};`
 }
 
 interface SavedRow extends Omit<SavedQuestion, 'savedAt'> {
