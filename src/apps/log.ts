@@ -65,22 +65,22 @@ export const SERVER_EVENTS = {
 export const REPORT_EVENTS = {
   report_sent: {
     levels: ['info'],
-    says: 'A report, or the mail of a threshold, was handed to the mail server for every recipient.',
+    says: 'The mail server has taken or refused the mail of a report or a threshold for every recipient.',
     fields: { report: text, mails: number, refused: number, isLate: flag },
   },
   report_failed: {
     levels: ['warn', 'alert'],
-    says: 'A report cannot be sent now, and Tidemark tries again.',
+    says: 'A report cannot be sent now, and Tidemark tries again later.',
     fields: { report: text, code: text, message: text, 'hint?': text },
   },
   report_given_up: {
     levels: ['alert'],
-    says: 'A report could not be sent for a day, and is given up.',
+    says: 'A report could not be sent for a day, and Tidemark gives it up.',
     fields: { report: text, attempts: number },
   },
   report_broken: {
     levels: ['alert'],
-    says: 'A declaration in the reports file is not valid, and all others go on.',
+    says: 'A declaration in the reports file is not valid, and the others are sent.',
     fields: { report: text, faults: texts },
   },
   reports_unreadable: {
@@ -90,7 +90,7 @@ export const REPORT_EVENTS = {
   },
   recipient_refused: {
     levels: ['alert'],
-    says: 'The mail server refuses a recipient for good, counted from 1 in the declaration.',
+    says: 'The mail server refuses a recipient for good: the one at this place in the list, from 1.',
     fields: { report: text, recipient: number, message: text },
   },
   threshold_crossed: {

@@ -71,7 +71,7 @@ const up = command({
   name: 'up',
   summary: 'Run everything on this machine, with the dashboard, until Ctrl-C',
   details:
-    'Starts the embedded Postgres, unless settings name databases. Fills an empty Totesys, lets it live, and serves the dashboard (docs/dashboard.md) beside its runs: on port 4100, or on any free one if that is taken and no other was asked for. One `up` runs in a home; another one exits 6.',
+    'Starts the embedded Postgres, unless settings name databases. Fills an empty Totesys, lets it live, and serves the dashboard (docs/dashboard.md) beside its runs. If port 4100 is taken and you name no other, it takes any free port. Only one `up` runs in a home: a second one exits 6.',
   opening: 'everything on this machine, nothing leaves it',
   options: {
     once: flagOption('--once', 'Fill the source, run once, print a summary and stop'),
@@ -84,7 +84,7 @@ const up = command({
     ...SERVER_SETTINGS,
     TIDEMARK_TOTESYS_ORDERS: {
       flags: '--orders <count>',
-      summary: 'About how many sales orders an empty Totesys is filled with',
+      summary: 'About how many sales orders fill an empty Totesys',
       standard: '20000',
     },
     TIDEMARK_TOTESYS_SEED: {
@@ -94,12 +94,12 @@ const up = command({
     },
     TIDEMARK_TOTESYS_CLOCK: {
       flags: '--clock <moment>',
-      summary: 'When Totesys goes on: 2026-11-29T03:00Z, to look at a night or a weekend',
+      summary: 'Start the clock of Totesys at this moment, such as 2026-11-29T03:00Z',
       standard: 'now',
     },
     TIDEMARK_TOTESYS_SPEED: {
       flags: '--speed <factor>',
-      summary: 'Seconds of Totesys life that pass in a second',
+      summary: 'Seconds that pass in Totesys in each real second',
       standard: '1',
     },
   },
@@ -164,7 +164,7 @@ const serve = command({
 const history = command({
   name: 'history',
   summary: 'Show every version of one fact: what changed, and when',
-  details: 'A key without a version is an error (UNKNOWN_KEY, exit 2).',
+  details: 'If the warehouse has no version of the key, that is an error (UNKNOWN_KEY, exit 2).',
   arguments: {
     table: required('Source table or fact table', 'fact'),
     key: required('Key of the row; separate several columns by commas'),
@@ -274,14 +274,14 @@ const reports: CommandGroup = {
       name: 'list',
       summary: 'List the declared reports and thresholds, and check each of them',
       details:
-        'Reads TIDEMARK_REPORTS_FILE (docs/reports.md), and says when each report is sent next. Exits with 2 if a declaration is not valid.',
+        'Reads TIDEMARK_REPORTS_FILE (docs/reports.md), and says when each report is sent next. Exits 2 if a declaration is not valid.',
       examples: [{ line: 'tidemark reports list', what: 'Check the reports file after a change' }],
       load: async () => (await import('./commands/reports.ts')).listReportsCommand,
     }),
     command({
       name: 'send',
-      summary: 'Send a report or the mail of a threshold now, with the figures of now',
-      details: 'Changes nothing about the next mail that is due.',
+      summary: 'Send a report, or the mail of a threshold, now and with the present figures',
+      details: 'The schedule stays as it is: the next mail is sent when it is due.',
       arguments: { name: required('Name of the report or the threshold') },
       options: {
         dryRun: flagOption('--dry-run', 'Print the mail, and send nothing'),

@@ -29,9 +29,9 @@ export interface Feeds {
 
 /** A history with what people read beside the values. */
 export interface ToldHistory extends FactHistory {
-  /** The present names of what versions refer to by number: by column, then by number. */
+  /** Present names of the things that versions refer to by number: by column, then by number. */
   readonly names: Readonly<Record<string, Readonly<Record<string, string>>>>
-  /** What each version is worth, in their order; null if that cannot be told. */
+  /** What each version is worth, in order. Null if the worth is unknown. */
   readonly totals: readonly (Total | null)[]
 }
 
@@ -71,12 +71,12 @@ export const RESULTS = {
   },
   past_captured: {
     levels: ['info'],
-    says: 'The past of the embedded Totesys was captured, in batches dated by a simulated clock.',
+    says: 'The past of the embedded Totesys is captured, in batches dated by a simulated clock.',
     fields: { batches: number, from: text },
   },
   up_finished: {
     levels: ['info'],
-    says: '`up --once` has ended, and the warehouse holds so many facts in so many versions.',
+    says: '`up --once` has ended, and says how many facts and versions the warehouse holds.',
     fields: { ok: flag, facts: number, versions: number, tables: field<readonly FactCounts[]>() },
   },
   server_started: {
@@ -141,7 +141,7 @@ export const RESULTS = {
   },
   catalog_listed: {
     levels: ['info'],
-    says: '`catalog` has shown so many source tables.',
+    says: '`catalog` has listed this many source tables.',
     fields: { tables: number },
   },
   quarantined_row: {
@@ -162,7 +162,7 @@ export const RESULTS = {
   },
   quarantine_listed: {
     levels: ['info'],
-    says: '`quarantine list` has shown so many rows, out of those in quarantine.',
+    says: '`quarantine list` has listed this many rows, out of all that are in quarantine.',
     fields: { rows: number, total: number },
   },
   replayed: {
@@ -184,12 +184,12 @@ export const RESULTS = {
   },
   lake_swept: {
     levels: ['info'],
-    says: '`lake sweep` has removed so many orphans from both zones and left so many.',
+    says: '`lake sweep` has counted the orphans in both zones: those it removed and those it left.',
     fields: { removed: number, left: number },
   },
   report_declared: {
     levels: ['info'],
-    says: '`reports list` shows a report or a threshold, with what must be corrected in it.',
+    says: '`reports list` shows a report or a threshold, and its faults.',
     fields: {
       report: text,
       'kind?': field<'report' | 'threshold'>(),
@@ -203,17 +203,17 @@ export const RESULTS = {
   },
   reports_listed: {
     levels: ['info'],
-    says: '`reports list` has shown so many declarations, and so many of them are not valid.',
+    says: '`reports list` has listed this many declarations, and counts those that are not valid.',
     fields: { reports: number, invalid: number },
   },
   report_composed: {
     levels: ['info'],
-    says: '`reports send` has made this mail, and sends it unless asked not to.',
+    says: '`reports send` has composed this mail, and sends it unless `--dry-run` is set.',
     fields: { report: text, subject: text, text, recipients: number, dryRun: flag },
   },
   report_mailed: {
     levels: ['info'],
-    says: '`reports send` has sent the mail to so many recipients, and failed for so many.',
+    says: '`reports send` counts the recipients that it sent the mail to, and those that it could not.',
     fields: { report: text, sent: number, failed: number },
   },
   examined: {
@@ -245,7 +245,7 @@ export const RESULTS = {
   },
   stopped: {
     levels: ['info'],
-    says: 'The command was stopped, and has no other result.',
+    says: 'The command was stopped before it had a result.',
     fields: {},
   },
   help: {
