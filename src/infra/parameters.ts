@@ -64,13 +64,13 @@ const schema = z.object({
     .regex(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[\w%=.-]+)+$/, 'must be s3://bucket/key')
     .optional()
     .describe(
-      'File that declares the reports to send by mail, in an existing bucket: `s3://bucket/key`. Not set: no mail is sent.',
+      'File that declares the reports to send by mail, in a bucket of yours: `s3://bucket/key`. Not set: no mail is sent.',
     ),
   mailFrom: z.email('must be an e-mail address').optional().describe('Sender of the reports.'),
   smtpSecret: secretName()
     .default('tidemark/smtp')
-    .describe('Secret with the mail server: what `TIDEMARK_SMTP_URL` would be.'),
-  reportsMinutes: whole(1, 60).default(5).describe('Minutes between two looks at what is due.'),
+    .describe('Secret with the address of the mail server; see `TIDEMARK_SMTP_URL`.'),
+  reportsMinutes: whole(1, 60).default(5).describe('Minutes between two looks for due mails.'),
   promiseMinutes: whole(10, 10_080)
     .default(30)
     .describe('How old the warehouse may be, in minutes.'),
@@ -103,7 +103,7 @@ const schema = z.object({
   saverSecret: secretName()
     .optional()
     .describe(
-      'Secret with the connection as the role that keeps saved questions, such as `tidemark/saver`. Not set: nothing can be saved.',
+      'Secret with the connection to the warehouse, as the role that keeps saved questions; such as `tidemark/saver`. Not set: nothing can be saved.',
     ),
   warehouseSchema: z.string().min(1).default('public').describe('Schema of the star tables.'),
   warehouseReader: z

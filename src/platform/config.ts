@@ -36,7 +36,7 @@ export const settings = z.object({
     'The warehouse as that role, for the pages, the API, and the commands `history` and `status`. `serve` refuses a role that can write. Not set: `TIDEMARK_WAREHOUSE_URL`.',
   ),
   TIDEMARK_SAVER_URL: text(
-    'The database as the role that keeps saved questions, `postgresql://tidemark_saver:password@host:5432/warehouse`. The role owns one schema that bears its name, and needs no other right; `tidemark doctor` shows how to make it. Not set: the embedded Postgres if the warehouse is embedded, otherwise nothing can be saved.',
+    'The database as the role that keeps saved questions, `postgresql://tidemark_saver:password@host:5432/warehouse`. The role owns one schema that bears its name, and needs no other right; `tidemark doctor` shows how to create it. Not set: with an embedded warehouse, its own Postgres; otherwise nothing can be saved.',
   ),
   TIDEMARK_HOME: z
     .string()
@@ -137,10 +137,10 @@ export const settings = z.object({
       'Claim that holds the groups of a user: `finance` may read the payments, `analyst` everything else.',
     ),
   TIDEMARK_REPORTS_FILE: text(
-    'File that declares which pages, questions and saved questions are sent by mail, and which figures are watched: a path, or `s3://bucket/key`. See docs/reports.md. Not set: no mail is sent.',
+    'File that declares which pages, questions and saved questions to send by mail, and which figures to watch: a path, or `s3://bucket/key`. See docs/reports.md. Not set: no mail is sent.',
   ),
   TIDEMARK_REPORTS_STATE: text(
-    'Where Tidemark keeps what was sent: a directory, or `s3://bucket/prefix`. Processes that share it send each mail once. Default: `<home>/reports`.',
+    'Where Tidemark records what it sent: a directory, or `s3://bucket/prefix`. Processes that share it send each mail once. Default: `<home>/reports`.',
   ),
   TIDEMARK_SMTP_URL: text(
     'Mail server, `smtp://user:password@host:587` (STARTTLS is required, except on this machine) or `smtps://user:password@host:465`.',
@@ -155,11 +155,11 @@ export const settings = z.object({
     'A folder with `postgres` and `initdb` to use instead of the embedded ones.',
   ),
   TIDEMARK_TOTESYS_ORDERS: whole(
-    'About how many sales orders the embedded Totesys starts with. Half a year lies behind it, so more orders mean a busier company.',
+    'About how many sales orders the embedded Totesys starts with. They fill half a year, so more orders mean a busier company.',
     { min: 1, max: 10_000_000 },
   ).default(20_000),
   TIDEMARK_TOTESYS_SEED: whole(
-    'Seed of the embedded Totesys: the same seed makes the same company.',
+    'Seed of the embedded Totesys. The same seed, size and moment make the same company.',
     {
       min: 0,
       max: 2_147_483_647,
@@ -171,9 +171,9 @@ export const settings = z.object({
     })
     .optional()
     .describe(
-      'The moment at which the embedded Totesys goes on, such as `2026-11-29T03:00Z`, to look at a night or a weekend. Not set: now. What is captured is then dated by this clock, and marked as simulated.',
+      'Start the clock of the embedded Totesys at this moment, such as `2026-11-29T03:00Z`, to look at a night or a weekend. Batches are then dated by this clock, and marked as simulated. Not set: now.',
     ),
-  TIDEMARK_TOTESYS_SPEED: whole('Speed of the embedded Totesys: its seconds in each real second.', {
+  TIDEMARK_TOTESYS_SPEED: whole('Seconds that pass in the embedded Totesys in each real second.', {
     min: 1,
     max: 300,
   }).default(1),
@@ -237,7 +237,7 @@ function checkZones(config: Config): void {
 /** An address, or a name with the address in brackets. */
 const SENDER = /^([^<>"\p{Cc}]*<[^\s<>"@,;]+@[^\s<>"@,;]+>|[^\s<>"@,;]+@[^\s<>"@,;]+)$/u
 
-/** Throws `ConfigError` for the first setting of the mails that cannot be what it must be. */
+/** Throws `ConfigError` for the first setting of mails that is not valid. */
 function checkMail(config: Config): void {
   const {
     TIDEMARK_REPORTS_FILE: file,
@@ -268,12 +268,12 @@ function checkMail(config: Config): void {
   check(
     state === undefined || !zones.some((zone) => zone !== undefined && isWithin(state, zone)),
     'TIDEMARK_REPORTS_STATE',
-    'a place outside of both zones, where `lake sweep` does not remove it',
+    'a place outside both zones; inside them, `lake sweep` would remove it',
   )
   check(
     smtp === undefined || isMailServer(smtp),
     'TIDEMARK_SMTP_URL',
-    'smtp://user:password@host:587 or smtps://user:password@host:465, with special characters of the password written as %40 and the like',
+    'smtp://user:password@host:587 or smtps://user:password@host:465; in the password, write @ as %40, and so on',
   )
   check(
     from === undefined || SENDER.test(from),
@@ -296,7 +296,7 @@ function isWithin(address: string, zone: string): boolean {
   return `${inner}/`.startsWith(outer.endsWith('/') ? outer : `${outer}/`)
 }
 
-/** Whether an address is that of a mail server, without a path. */
+/** Whether an address names a mail server, without a path. */
 function isMailServer(address: string): boolean {
   if (!URL.canParse(address)) return false
   const { protocol, hostname, username, password, pathname, search, hash } = new URL(address)
