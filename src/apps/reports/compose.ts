@@ -31,24 +31,24 @@ export interface ComposeOptions extends SubjectOptions {
   readonly pagesUrl: string
 }
 
-/** The slot that a report is sent for. Undefined for one that was asked for by hand. */
+/** The slot for which a report is sent. */
 export interface Slot {
   readonly at: Date
   /** Whether its time is long over. */
   readonly isLate: boolean
 }
 
-/** How many rows of a table a page shows, and a question that is sent by itself. */
+/** Rows of each table in the mail of a page, and in the mail of a single question. */
 const PANEL_ROWS = 10
 const QUESTION_ROWS = 25
-/** How many rows of a series over time a page shows. */
+/** Rows of each series over time in the mail of a page. */
 const NEWEST_ROWS = 4
 /** Longer texts are cut. */
 const CELL_CHARS = 40
 
 /**
- * Composes the mail of a report: its figures as of now. Throws `ConfigError` (`REPORT_INVALID`) as
- * `findSubject` does, and what an answer throws: no mail is made from half of the figures.
+ * Composes the mail of a report, with its figures as of now. Throws `ConfigError` (`REPORT_INVALID`)
+ * as `findSubject` does, and what an answer throws: a mail never has only some of its figures.
  */
 export async function composeReport(
   report: Report,
@@ -75,20 +75,20 @@ export async function composeReport(
     foot:
       slot === undefined
         ? `The report ${report.name} was sent by hand.`
-        : `The report ${report.name} is sent ${describeSchedule(report.schedule)}. To change it or to end it, ask the people who run Tidemark.`,
+        : `The report ${report.name} is sent ${describeSchedule(report.schedule)}. To change or stop it, ask the people who run Tidemark.`,
   }
 }
 
 /** What a threshold's mail is about. */
 export interface Crossed {
   readonly isCrossed: boolean
-  /** Whether somebody asked for the mail, and nothing was crossed. */
+  /** Whether a person asked for the mail, so that nothing need have been crossed. */
   readonly isByHand?: boolean
-  /** The moment that it was noticed. */
+  /** When the crossing was noticed. */
   readonly at: Date
   /** The figure at that moment, as a decimal number. */
   readonly figure: string
-  /** Whether the mail comes long after it. */
+  /** Whether the mail comes long after that moment. */
   readonly isLate: boolean
 }
 
@@ -113,7 +113,7 @@ export async function composeThreshold(
     : []
   return {
     subject: `${name}: ${figure} ${says}`,
-    title: `${name}: ${says}`,
+    title: `${name} ${says}`,
     facts: [
       ...late,
       ['Question', subject.title],
@@ -129,14 +129,14 @@ export async function composeThreshold(
     sections: [
       {
         title: 'The rows behind the figure',
-        lines: rows.rows.length === 0 ? ['No row.'] : [],
+        lines: rows.rows.length === 0 ? ['No rows.'] : [],
         table: tableOf(rows, { columns: rows.columns, limit: QUESTION_ROWS, label }),
       },
     ],
     link: linkOf(subject, options),
     foot: isByHand
       ? `The mail of the threshold ${name} was sent by hand.`
-      : `The threshold ${name} sends one mail when it is crossed and one when the figure is back. To change it or to end it, ask the people who run Tidemark.`,
+      : `The threshold ${name} sends one mail when it is crossed and one when the figure is back. To change or stop it, ask the people who run Tidemark.`,
   }
 }
 
@@ -146,7 +146,7 @@ function factsOf(
 ): (readonly [string, string])[] {
   const { completeTo, lagMs, promiseMs, isFresh } = freshness
   const age = `${formatMomentUtc(completeTo)}, ${formatDuration(lagMs)} before this mail was made`
-  const missed = isFresh ? '' : `; that is older than the promised ${formatDuration(promiseMs)}`
+  const missed = isFresh ? '' : `; older than the promised ${formatDuration(promiseMs)}`
   return [
     ...(subject.saved === undefined
       ? selectionFacts(subject, options.dashboard)
@@ -192,7 +192,7 @@ async function composeSaved(subject: SavedSubject, options: ComposeOptions): Pro
   const { columns, rows } = answer
   return {
     title: 'Rows',
-    lines: rows.length === 0 ? ['No row.'] : [],
+    lines: rows.length === 0 ? ['No rows.'] : [],
     table: tableOf(answer, { columns, limit: QUESTION_ROWS, label: labelsOf(options.dashboard) }),
   }
 }

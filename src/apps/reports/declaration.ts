@@ -11,10 +11,10 @@ export interface Report extends Declared {
   readonly schedule: Schedule
 }
 
-/** A figure that is watched: one mail when it crosses a threshold, one when it is back. */
+/** A watched figure: one mail when it crosses a value, one when it is back. */
 export interface Threshold extends Declared {
   readonly kind: 'threshold'
-  /** The rows whose figures are added up: those with these values in these columns. */
+  /** Values by column. The figure is the sum over the rows that have them. */
   readonly rows: Readonly<Record<string, string>>
   readonly column: string
   readonly is: ThresholdRule
@@ -156,7 +156,7 @@ function parseFile(text: string, location: string): z.infer<typeof file> {
   const unreadable = (why: string) =>
     new ConfigError(`The reports file ${location} ${why}`, {
       code: 'REPORTS_FILE',
-      hint: 'correct it as docs/reports.md describes; see the result: tidemark reports list',
+      hint: 'correct it as docs/reports.md describes, then check it: tidemark reports list',
     })
   let content: unknown
   try {
@@ -206,14 +206,14 @@ function declaredOf({
   return { name: called, question, saved, filters, recipients, groups: new Set(access) }
 }
 
-/** The error for a declaration that is not valid, with everything that is wrong with it. */
+/** The error for a declaration that is not valid, with all its faults. */
 export function invalid(
   { name: called }: { readonly name: string },
   faults: readonly string[],
 ): ConfigError {
   return new ConfigError(`${called} in the reports file is not valid: ${faults.join('; ')}`, {
     code: 'REPORT_INVALID',
-    hint: 'correct it as docs/reports.md describes; see the result: tidemark reports list',
+    hint: 'correct it as docs/reports.md describes, then check it: tidemark reports list',
   })
 }
 

@@ -22,7 +22,7 @@ export interface DeliverOptions {
   readonly pauseMs?: number
 }
 
-/** What became of a delivery. */
+/** How a delivery went. */
 export interface Delivered {
   /** Mails that a server took. */
   readonly mails: number
@@ -33,17 +33,17 @@ export interface Delivered {
 
 /** A delivery that has not succeeded after this time is given up. */
 const GIVE_UP_MS = 24 * 60 * 60_000
-/** An attempt ends well before its lease. */
+/** An attempt ends well before its lease does. */
 const ATTEMPT_MS = 5 * 60_000
 const TRIES = 3
-/** From this attempt on, a person is asked to look. */
+/** From this attempt on, each failure raises an alert. */
 const PATIENCE = 4
 
 /**
- * Sends one letter to every recipient of a declaration that has not got it yet, one mail for each. A
- * recipient that the server refuses for good gets nothing and keeps nobody else from it. If the
- * server takes no mail now, the rest is left for a later call. Does nothing if the delivery is over,
- * is at work elsewhere or must wait.
+ * Sends one letter, as a mail of its own, to every recipient of a declaration who has not got it yet.
+ * A recipient whom the server refuses for good gets nothing, and the others get theirs. If the server
+ * takes no mail now, the rest is left for a later call. Does nothing if the delivery is over, is at
+ * work elsewhere or must wait.
  */
 export async function deliver(
   { name: report, recipients }: Declaration,

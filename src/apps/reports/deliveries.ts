@@ -31,16 +31,16 @@ export interface TakeOptions {
   readonly now: Date
 }
 
-/** After this time an attempt without an end counts as that of a killed process. */
+/** After this time the process of an attempt that has not ended counts as killed. */
 export const LEASE_MS = 10 * 60_000
 const FIRST_PAUSE_MS = 60_000
 const MAX_PAUSE_MS = 60 * 60_000
 
 /**
  * Takes a delivery: the mails of one report for one slot, or of one crossing. The state is a few
- * objects below `place` that are created once and never changed, so of several processes one gets
- * it, and a killed process loses it after `LEASE_MS`. If that process had handed over a mail and
- * could not record it, the mail is sent again: at least once, and not twice as far as can be known.
+ * objects below `place` that are created once and never changed. So only one of several processes
+ * gets the delivery, and a killed process loses it after `LEASE_MS`. If that process handed over a
+ * mail but did not record it, the mail is sent again: at least once.
  */
 export async function takeDelivery(
   store: ObjectStore,
@@ -70,7 +70,7 @@ export async function takeDelivery(
   }
 }
 
-/** Why the attempt before keeps others away. Undefined if it does not. */
+/** Why the previous attempt still keeps others away. Undefined if it does not. */
 async function waitAfter(
   store: ObjectStore,
   place: string,
@@ -85,7 +85,7 @@ async function waitAfter(
   return passedMs < pauseMs ? 'later' : undefined
 }
 
-/** The moment that an object names. */
+/** The moment in an object. Undefined if there is none. */
 async function momentOf(store: ObjectStore, key: string): Promise<Date | undefined> {
   const body = await store.get(key)
   const text = body === undefined ? undefined : /"at":"([^"]+)"/.exec(body.toString())?.[1]
@@ -133,7 +133,7 @@ export async function lastCrossing(
   return { number, at: new Date(at), figure }
 }
 
-/** Records a crossing. Returns whether this call did, and not another process. */
+/** Records a crossing. Returns whether this call did it, and not another process. */
 export async function recordCrossing(
   store: ObjectStore,
   place: string,
@@ -148,7 +148,7 @@ export function crossingPlace(place: string, number: number): string {
   return `${place}/${String(number).padStart(8, '0')}`
 }
 
-/** A short, stable name for a value, which does not show it. */
+/** A short, stable name for a value. It does not reveal the value. */
 export function digest(value: string): string {
   return createHash('sha256').update(value).digest('hex').slice(0, 16)
 }

@@ -1,14 +1,14 @@
 import { html } from 'hono/html'
 import { formatTable } from '../format.ts'
 
-/** What a mail says, before it is written in its two forms. */
+/** The content of a mail, before it is written in its two forms. */
 export interface Letter {
   readonly subject: string
   readonly title: string
   /** What the figures are about and how old they are, each with its name. */
   readonly facts: readonly (readonly [name: string, says: string])[]
   readonly sections: readonly Section[]
-  /** Where the same figures are shown, if the recipients may go there. */
+  /** The page with the same figures, if the recipients may see it. */
   readonly link: { readonly href: string; readonly says: string } | undefined
   /** Why the recipient gets this mail. */
   readonly foot: string

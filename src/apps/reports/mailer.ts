@@ -9,7 +9,7 @@ export interface Mail {
   readonly subject: string
   readonly text: string
   readonly html: string
-  /** What the mail is for. The same mail has the same id, so that a receiver can tell a repetition. */
+  /** Identifies what the mail is for. A repeated mail has the same id, so a receiver can tell. */
   readonly id: string
 }
 
@@ -39,9 +39,9 @@ export interface MailTimes {
 const TIMES: MailTimes = { connectMs: 15_000, silentMs: 30_000, mailMs: 60_000 }
 
 /**
- * A mailer for the server and the sender in the settings. Sends no request. TLS is required and
- * verified, unless the server is on this machine. Throws `ConfigError` (`CONFIG_MAIL`) if one of the
- * settings is missing. No error holds the password or an address.
+ * Creates a mailer for the server and the sender in the settings. Connects to nothing yet. TLS is
+ * required and verified, unless the server is on this machine. Throws `ConfigError` (`CONFIG_MAIL`)
+ * if one of the settings is missing. No error holds the password or an address.
  */
 export function createMailer(
   config: Pick<Config, 'TIDEMARK_SMTP_URL' | 'TIDEMARK_MAIL_FROM'>,
@@ -52,7 +52,7 @@ export function createMailer(
     const missing = address === undefined ? 'TIDEMARK_SMTP_URL' : 'TIDEMARK_MAIL_FROM'
     throw new ConfigError(`Reports are declared, but ${missing} is not set`, {
       code: 'CONFIG_MAIL',
-      hint: `set ${missing}, or remove TIDEMARK_REPORTS_FILE; docs/reports.md says how`,
+      hint: `set ${missing} as docs/reports.md describes, or unset TIDEMARK_REPORTS_FILE`,
     })
   }
   const options = optionsOf(new URL(address), times)
@@ -72,7 +72,7 @@ export function createMailer(
         messageId: `<${id}@${domain}>`,
         headers: { 'Auto-Submitted': 'auto-generated' },
       })
-      sent.catch(() => {}) // if it is too late, nobody waits for it
+      sent.catch(() => {}) // after the time limit nobody waits for it
       try {
         await Promise.race([sent, late])
       } catch (error) {
@@ -110,7 +110,7 @@ function optionsOf(url: URL, { connectMs, silentMs }: MailTimes) {
   }
 }
 
-/** What the server's answer means for the caller. Its text is left out: it may repeat an address. */
+/** What the server's answer means for the caller. Leaves out its text, which may repeat an address. */
 function explainMailError(error: unknown, host: string): TidemarkError {
   const { responseCode, command } = error as { responseCode?: number; command?: string }
   const code = responseCode === undefined ? codeOf(error) : String(responseCode)
@@ -124,13 +124,13 @@ function explainMailError(error: unknown, host: string): TidemarkError {
   if (isTlsError(error)) {
     return new ConfigError(`No verified TLS connection to the mail server ${host} [${code}]`, {
       code: 'MAIL_TLS',
-      hint: 'use a server with STARTTLS (smtp://) or TLS (smtps://) and a certificate for its name; NODE_EXTRA_CA_CERTS names further authorities',
+      hint: 'use a server with STARTTLS (smtp://) or TLS (smtps://) and a certificate for its name; NODE_EXTRA_CA_CERTS adds authorities',
     })
   }
   if (isForGood && command === 'MAIL FROM') {
     return new ConfigError(`The mail server ${host} does not take mail from us [${code}]`, {
       code: 'MAIL_SENDER',
-      hint: 'set TIDEMARK_MAIL_FROM to an address that the server lets this user send from',
+      hint: 'set TIDEMARK_MAIL_FROM to an address from which the server lets this user send',
     })
   }
   if (isForGood) {
@@ -142,7 +142,7 @@ function explainMailError(error: unknown, host: string): TidemarkError {
   const isOfRecipient = responseCode !== undefined && codeOf(error) === 'EENVELOPE'
   return new TransientError(
     isOfRecipient
-      ? `The mail server ${host} does not take a mail to a recipient now [${code}]`
+      ? `The mail server ${host} does not take a mail for a recipient now [${code}]`
       : `The mail server ${host} cannot be reached, or does not answer [${code}]`,
     {
       code: isOfRecipient ? 'MAIL_RECIPIENT' : 'MAIL_UNREACHABLE',

@@ -13,7 +13,7 @@ import { DEFAULT_PORT, NOTHING_TO_SHOW, questionsOf } from '../server/open-serve
 import type { ComposeOptions } from './compose.ts'
 import { type Declarations, parseDeclarations } from './declaration.ts'
 
-/** What reports are made from, whether or not they are sent. */
+/** What reports are made from, to send them or only to show them. */
 export interface ReportSources extends ComposeOptions {
   /** Reads the file again each time, so that a change needs no restart. Throws `ConfigError`. */
   readDeclarations(): Promise<Declarations>
@@ -64,7 +64,7 @@ export function reportsFile({ TIDEMARK_REPORTS_FILE: file }: Config): string {
   if (file !== undefined) return file
   throw new ConfigError('No reports are declared: TIDEMARK_REPORTS_FILE is not set', {
     code: 'REPORTS_OFF',
-    hint: 'set it to a file as docs/reports.md describes',
+    hint: 'set it to a file that declares them; docs/reports.md says how',
   })
 }
 
@@ -72,7 +72,7 @@ async function readText(location: string, config: Config): Promise<string> {
   const refuse = (why: string, cause?: unknown) =>
     new ConfigError(`The reports file ${location} ${why}`, {
       code: 'REPORTS_FILE',
-      hint: 'check TIDEMARK_REPORTS_FILE, and that this user may read it',
+      hint: 'check TIDEMARK_REPORTS_FILE, and that this user may read the file',
       cause,
     })
   const [, folder, key] = /^(s3:\/\/.+)\/([^/]+)$/.exec(location) ?? []
@@ -91,7 +91,7 @@ async function readText(location: string, config: Config): Promise<string> {
   }
 }
 
-/** Opens the place where Tidemark keeps what was sent. */
+/** Opens the place where Tidemark records what it sent. */
 export async function openReportState(
   config: Config,
 ): Promise<ObjectStore & Partial<AsyncDisposable>> {

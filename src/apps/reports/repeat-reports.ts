@@ -9,12 +9,12 @@ import { createMailer } from './mailer.ts'
 import { openReportState, type ReportSources, reportSources } from './open-reports.ts'
 import { sendDue, type Sent } from './send-due.ts'
 
-/** Time between two looks at what is due. */
+/** Milliseconds between two looks for due mails. */
 const EVERY_MS = 60_000
 
 /**
- * Sends what is due for as long as it is open. Disposing it waits for the mail that is under way.
- * Nothing that goes wrong with reports stops the process. Throws what `createMailer` throws.
+ * Sends due mails for as long as it is open. Disposing waits for the mail that is under way. No
+ * failure of a report stops the process. Throws what `createMailer` throws.
  */
 export async function repeatReports(
   {
@@ -56,7 +56,7 @@ export async function repeatReports(
   })
 }
 
-/** One look at the file and at what is due. Never throws: what goes wrong is logged. */
+/** Reads the file and sends the due mails, once. Never throws: failures are logged. */
 export async function lookOnce(
   { readDeclarations }: Pick<ReportSources, 'readDeclarations'>,
   options: Parameters<typeof sendDue>[1],
@@ -69,14 +69,14 @@ export async function lookOnce(
       event: 'reports_unreadable',
       level: 'alert',
       code: known?.code ?? (codeOf(error) || 'UNEXPECTED'),
-      message: known?.message ?? 'The reports could not be looked at',
+      message: known?.message ?? 'The reports file, or the state of the reports, cannot be read',
       hint: known?.hint,
     })
     return { mails: 0, failed: 1, broken: 0 }
   }
 }
 
-/** A log in which the same fault of the file is told once, until it is corrected. */
+/** A log that tells a fault of the file once, until the fault is corrected. */
 function tellFaultsOnce(log: AppLog): { log: AppLog; next(): void } {
   let before = new Set<string>()
   let found = new Set<string>()

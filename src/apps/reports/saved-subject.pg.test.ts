@@ -174,7 +174,7 @@ describe('sendDue() with a saved question', () => {
     return withoutSpaces(await (await app.request(path, {}, { incoming })).text())
   }
 
-  it('sends 25 rows and says how many there are, or that there is none', async () => {
+  it('sends 25 rows and says how many there are, or that there are none', async () => {
     await save({ sql: 'select n from generate_series(1, 5001) as n', filters: {} })
     await save({ name: 'none', title: 'None', sql: 'select 1 as n where false', filters: {} })
     const reports = [REPORT, { ...REPORT, name: 'none-daily', saved: 'none' }]
@@ -184,7 +184,7 @@ describe('sendDue() with a saved question', () => {
     expect(many).toMatch(/^25$/m)
     expect(many).not.toMatch(/^26$/m)
     expect(many).not.toContain('Filters')
-    expect(none).toContain('No row.')
+    expect(none).toContain('No rows.')
   })
 
   it('watches a figure over its rows, exactly', async () => {

@@ -13,7 +13,7 @@ import { type Declaration, invalid } from './declaration.ts'
 export interface SavedSubject {
   readonly saved: SavedQuestion
   readonly title: string
-  /** Values of the statement's variables: the saved ones, and on top the declared ones. */
+  /** Values of the statement's variables: the saved ones, overridden by the declared ones. */
   readonly given: Readonly<Record<string, string>>
   /** `given`, and `today`. */
   readonly filters: Filters
@@ -21,17 +21,17 @@ export interface SavedSubject {
   readonly path: string
 }
 
-/** Maximum number of rows that are read, as of a question of the project. */
+/** Maximum number of rows to read, the same as for a question of the project. */
 const MAX_ROWS = 5000
-/** Maximum number of saved names in an error. */
+/** Maximum number of names in an error. */
 const MAX_NAMES = 50
-/** Classes of SQLSTATEs that say nothing against a statement. Another attempt may succeed. */
+/** Classes of SQLSTATEs that do not blame the statement. Another attempt may succeed. */
 const PASSING = /^(40|53|55|57|58)/
 
 /**
- * Finds a saved question for a declaration. Throws `ConfigError` (`REPORT_INVALID`) that names what is
- * wrong with it: nothing can be saved here, there is no such question, its statement does not have a
- * declared filter, or the declared groups may not run SQL. Throws what `SavedQuestions.find` throws.
+ * Finds the saved question that a declaration names. Throws `ConfigError` (`REPORT_INVALID`) with
+ * every fault: nothing can be saved here, there is no such question, its statement has no such
+ * filter, or the declared groups may not run SQL. Throws what `SavedQuestions.find` throws.
  */
 export async function findSaved(
   declaration: Declaration,
@@ -47,7 +47,7 @@ export async function findSaved(
   const variables = variablesOf(saved.sql)
   faults.push(...unknownFilters(declaration, variables))
   if (faults.length > 0) throw invalid(declaration, faults)
-  // As in an address of Ask, an empty value leaves what was saved.
+  // As in an address of Ask, an empty value keeps the saved one.
   const declared = withValue(declaration.filters)
   const all = withValue({ ...saved.filters, ...declared })
   const given = Object.fromEntries(
@@ -67,7 +67,7 @@ export function pathOfSaved(name: string, filters: Readonly<Record<string, strin
 }
 
 /**
- * The rows that a saved question has now. It is a person's SQL, so it runs within the limits of `ask`.
+ * The present rows of a saved question. It is a person's SQL, so it runs within the limits of `ask`.
  * Throws `TransientError` (`SAVED_STOPPED`) if it took too long or the server could not run it now,
  * `ConfigError` (`SAVED_REFUSED`) if Postgres or `ask` refuses it, and what `ask` throws. No error
  * holds the statement, or the reason, which may quote it.

@@ -31,12 +31,12 @@ export interface Slots {
 }
 
 const DAY_MS = 86_400_000
-/** No schedule has a longer gap than from the 31st of one month to the 31st of the next. */
+/** No schedule has a longer gap than from the end of one month to the end of the next. */
 const REACH = { day: 2, week: 9, month: 63 } as const
 
 /**
- * The slots next to a moment. A local time that the change to summer time leaves out is served as
- * much later as the clocks go forward; one that occurs twice is served the first time. Throws
+ * The slots next to a moment. If the change to summer time skips a local time, its slot comes later by
+ * as much as the clocks go forward. If a local time occurs twice, its slot is the first. Throws
  * `RangeError` for an unknown zone.
  */
 export function slotsAround(schedule: Schedule, now: Date): Slots {
@@ -63,7 +63,7 @@ export function isZone(zone: string): boolean {
   }
 }
 
-/** A schedule in words: `every monday at 08:00, Europe/London`. */
+/** A schedule in words: `every Monday at 08:00, Europe/London`. */
 export function describeSchedule(schedule: Schedule): string {
   const { at, zone } = schedule
   const days =
@@ -75,7 +75,7 @@ export function describeSchedule(schedule: Schedule): string {
   return `${days} at ${at}, ${zone}`
 }
 
-/** Whether a schedule serves a day, given as the number of days since 1970. */
+/** Whether a schedule has a slot on a day, given as the number of days since 1970. */
 function isServed(schedule: Schedule, day: number): boolean {
   if (schedule.every === 'day') return true
   const date = new Date(day * DAY_MS)
@@ -89,7 +89,7 @@ function timeMs(at: string): number {
   return (hours * 60 + minutes) * 60_000
 }
 
-/** What the clocks of a zone show at an instant, read as if it were UTC, in milliseconds. */
+/** The local time of a zone at an instant, read as if it were UTC, in milliseconds. */
 type Clock = (instant: number) => number
 
 const clocks = new Map<string, Clock>()
@@ -125,7 +125,7 @@ function clockOf(zone: string): Clock {
 
 /** The instant at which the clocks show a local time. */
 function instantOf(local: number, clock: Clock): number {
-  // The offsets a day before and after enclose a change of the clocks, if there is one.
+  // If the clocks change near that time, the offsets a day before and a day after differ.
   const before = local - (clock(local - DAY_MS) - (local - DAY_MS))
   const after = local - (clock(local + DAY_MS) - (local + DAY_MS))
   return [before, after].find((instant) => clock(instant) === local) ?? before

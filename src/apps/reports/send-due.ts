@@ -7,10 +7,10 @@ import { slotsAround } from './schedule.ts'
 import { findSubject } from './subject.ts'
 import { readFigure } from './threshold.ts'
 
-/** What is needed to send what is due. */
+/** What is needed to send due mails. */
 export interface SendOptions extends ComposeOptions, DeliverOptions {}
 
-/** What one look at all declarations did. */
+/** What one call did for all declarations. */
 export interface Sent {
   /** Mails that a server took. */
   readonly mails: number
@@ -20,13 +20,13 @@ export interface Sent {
   readonly broken: number
 }
 
-/** A mail that is later than this says so. */
+/** A mail that is later than this says that it is late. */
 const LATE_MS = 15 * 60_000
 
 /**
- * Sends every mail that is due, once, whatever other processes do at the same time. First checks
- * every declaration; a broken one is logged and stops no other. May be called as often as wanted.
- * Throws nothing that concerns only one declaration.
+ * Sends every due mail once, even if other processes do the same at the same time. First checks every
+ * declaration; a broken one is logged, and the others are sent. May be called at any time. Throws
+ * nothing that concerns only one declaration.
  */
 export async function sendDue(
   { valid, broken }: Declarations,
@@ -56,8 +56,8 @@ export async function sendDue(
 }
 
 /**
- * Checks a declaration against the project and the warehouse. Returns what must be corrected in it.
- * Undefined if nothing must be, or if that cannot be told now.
+ * Checks a declaration against the project and the warehouse. Returns an error with its faults.
+ * Undefined if it has none, or if that cannot be told now.
  */
 export async function findFault(
   declaration: Declaration,
@@ -75,7 +75,7 @@ export async function findFault(
 
 const NOTHING: Delivered = { mails: 0, isOver: true, isFailed: false }
 
-/** Serves one declaration. An error is logged: it concerns no other. */
+/** Sends what is due for one declaration. Logs an error, because it concerns no other declaration. */
 async function serve(declaration: Declaration, options: SendOptions): Promise<Delivered> {
   try {
     return declaration.kind === 'report'
@@ -91,7 +91,7 @@ async function serve(declaration: Declaration, options: SendOptions): Promise<De
 async function serveReport(report: Report, options: SendOptions): Promise<Delivered> {
   const now = options.now()
   const { last } = slotsAround(report.schedule, now)
-  // Another schedule begins anew, so that a change never sends a mail for a slot before it.
+  // A new schedule begins anew, so that a change of the schedule never sends a mail for an old slot.
   const place = `${report.name}/schedule-${digest(JSON.stringify(report.schedule))}`
   if (last <= (await firstSeen(options.store, place, now))) return NOTHING
   const isLate = now.getTime() - last.getTime() > LATE_MS
@@ -104,7 +104,7 @@ async function serveReport(report: Report, options: SendOptions): Promise<Delive
   })
 }
 
-/** The mail of one crossing comes before the next is looked for, so that each has its mail. */
+/** Sends the mail of the last crossing before it looks for the next, so that each gets its mail. */
 async function serveThreshold(threshold: Threshold, options: SendOptions): Promise<Delivered> {
   const { store, log } = options
   const place = `${threshold.name}/crossings`
@@ -116,7 +116,7 @@ async function serveThreshold(threshold: Threshold, options: SendOptions): Promi
   const lastNumber = last?.number ?? 0
   if (isCrossed === (lastNumber % 2 === 1)) return before
   const next = { number: lastNumber + 1, at: options.now(), figure }
-  // Of several processes, the one that recorded it or another one sends its mail.
+  // If another process recorded the crossing, that process sends the mail, or a later look does.
   if (await recordCrossing(store, place, next)) {
     log({ event: 'threshold_crossed', report: threshold.name, isCrossed })
     return await deliverCrossing(threshold, { ...options, ...next, place })

@@ -3,8 +3,8 @@ import type { Environment } from '../environment.ts'
 import type { AppLog } from '../log.ts'
 
 /**
- * Throws `ConfigError` (`CONFIG_MAIL`) if reports are declared and no mail can be sent. Loads and
- * does nothing if none are.
+ * Throws `ConfigError` (`CONFIG_MAIL`) if reports are declared but no mail can be sent. Loads and does
+ * nothing if no reports are declared.
  */
 export async function checkReports(config: Config): Promise<void> {
   if (config.TIDEMARK_REPORTS_FILE === undefined) return

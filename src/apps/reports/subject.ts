@@ -24,7 +24,7 @@ export interface ProjectSubject {
   /** The question, if the declaration names one. */
   readonly question: Question | undefined
   readonly selection: Selection
-  /** The path where the recipients see the same figures. Undefined if they may go to none. */
+  /** The path where the recipients see the same figures. Undefined if they may see none. */
   readonly path: string | undefined
 }
 
@@ -35,10 +35,10 @@ export interface SubjectOptions {
 }
 
 /**
- * Finds what a declaration is about. Throws `ConfigError` (`REPORT_INVALID`) that names everything
- * that is wrong with it: an unknown page, question or filter, a value that a filter cannot have, or
- * figures that the declared groups may not see. Values of the dashboard's filters are compared with
- * the warehouse. Throws what `SavedQuestions.find` throws.
+ * Finds what a declaration is about. Throws `ConfigError` (`REPORT_INVALID`) with all its faults: an
+ * unknown page, question or filter, a value that a filter cannot have, or figures that the declared
+ * groups may not see. Compares the values of the dashboard's filters with the warehouse. Throws what
+ * `SavedQuestions.find` throws.
  */
 export async function findSubject(
   declaration: Declaration,
@@ -117,7 +117,7 @@ function unknown(
   return invalid(declaration, [`${kind}: there is no ${kind} “${asked}”; there are ${known}`])
 }
 
-/** Whether a group whose name may be any text is one of the declared groups. */
+/** Whether a group, given by any text, is one of the declared groups. */
 export function isIn(groups: ReadonlySet<Group>, group: string): boolean {
   return [...groups].some((each) => each === group)
 }
@@ -138,7 +138,7 @@ function pageOf(question: Question, { filters }: Dashboard): Page {
   }
 }
 
-/** A question by itself has no standard period, as at its own address. */
+/** A single question has no standard period, as at its own address. */
 function withWholePeriod(
   { filters }: Declaration,
   question: Question | undefined,

@@ -6,7 +6,7 @@ import { invalid, type ThresholdRule, type Threshold } from './declaration.ts'
 import { askSaved } from './saved-subject.ts'
 import { findSubject, type Subject, type SubjectOptions } from './subject.ts'
 
-/** A watched figure as of now. */
+/** The present value of a watched figure. */
 export interface Figure {
   /** The exact sum, as a decimal number; 0 if there is no row. */
   readonly value: string
@@ -32,7 +32,7 @@ export async function readFigure(threshold: Threshold, options: SubjectOptions):
   if (answer.isTruncated) {
     throw new ContractError(`${threshold.name}: the question has too many rows to add up`, {
       code: 'REPORT_TOO_LONG',
-      hint: 'give it filters in the reports file',
+      hint: 'give the threshold filters in the reports file',
     })
   }
   const cells = rows.flatMap((row) => withoutExponent(row[place] ?? '0') ?? [])
@@ -84,7 +84,7 @@ function rowsOf(
   )
 }
 
-/** Which columns there are. In a person's SQL they may be called anything, so no log may hold them. */
+/** Which columns there are. In a person's SQL a name may hold anything, so no log may hold the names. */
 function describeColumns({ saved, path }: Subject, columns: readonly ResultColumn[]): string {
   if (saved !== undefined) return `see its columns at ${path}`
   return `it has ${columns.map(({ name }) => name).join(', ')}`
