@@ -42,7 +42,7 @@ export interface EnvironmentOptions {
   readonly log: AppLog
   /** Whether to fill an empty embedded Totesys. */
   readonly fill: boolean
-  /** Whether the embedded system must be there already: nothing is made. Default: false. */
+  /** Whether the embedded system must exist already, so that nothing is created. Default: false. */
   readonly mustExist?: boolean
   readonly signal: AbortSignal
   /**
@@ -56,8 +56,8 @@ export interface EnvironmentOptions {
  * Builds `Deps` from settings: the databases they name, or the embedded ones if they name none.
  * Removes the scratch folders of killed processes. Throws `ConfigError` if only one of the two
  * databases is named, or if no scratch folder can be made; what was opened until then is closed.
- * Throws what `check` throws, and `ConfigError` (`HOME_EMPTY`) if there must be an embedded system and
- * is none.
+ * Throws what `check` throws, and `ConfigError` (`HOME_EMPTY`) if an embedded system must exist and
+ * does not.
  */
 export async function openEnvironment(options: EnvironmentOptions): Promise<Environment> {
   options.check?.(totesys)
@@ -65,7 +65,7 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
   return await openTogether((keep) => openParts(options, keep))
 }
 
-/** Throws if settings name no databases and no embedded ones have been made yet. */
+/** Throws if settings name no databases and no embedded ones exist yet. */
 function checkExists(config: Config): void {
   const { TIDEMARK_HOME: home } = config
   if (readDatabases(config) !== undefined || existsSync(join(home, 'postgres'))) return

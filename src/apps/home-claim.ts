@@ -4,16 +4,16 @@ import { dirname, join } from 'node:path'
 import { codeOf, ConflictError } from '../platform/errors.ts'
 import { isAlive, markProcess, type ProcessMark } from './process-mark.ts'
 
-/** A home that one `up` has for itself. Disposing gives it back. */
+/** A home that one `up` has claimed. Disposing gives it back. */
 export interface HomeClaim extends AsyncDisposable {
-  /** Tells those who come later where the dashboard is. */
+  /** Records the address of the dashboard, for a second `up`. */
   announce(url: string): void
 }
 
 /** The file in a home that names the `up` that runs there. */
 const FILE = 'up.json'
 
-/** A living process touches its claim this often, for machines that cannot see the process. */
+/** A living process touches its claim this often, so that other machines know that it lives. */
 const TOUCH_MS = 10_000
 const ABANDONED_MS = 6 * TOUCH_MS
 
@@ -22,8 +22,8 @@ interface Claim extends ProcessMark {
 }
 
 /**
- * Claims a home for this process; a claim of a process that has ended does not count. Makes the home
- * if there is none, and removes it in the end if nothing was put into it. Throws `ConflictError`
+ * Claims a home for this process. A claim from a process that has ended does not count. Creates the
+ * home if it does not exist, and removes it in the end if it is empty. Throws `ConflictError`
  * (`UP_RUNNING`), with the address of the dashboard, if another process has the home.
  */
 export async function claimHome(home: string): Promise<HomeClaim> {
@@ -74,7 +74,7 @@ async function refuseLiving(file: string): Promise<void> {
     hint:
       url === undefined
         ? 'wait until it has ended, or use another home: tidemark up --home <folder>'
-        : `open ${url}, or start another one beside it: tidemark up --home <folder>`,
+        : `open ${url}, or start another one in a home of its own: tidemark up --home <folder>`,
   })
 }
 

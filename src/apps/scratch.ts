@@ -7,8 +7,8 @@ import type { AppLog } from './log.ts'
 import { isAlive, markProcess, type ProcessMark } from './process-mark.ts'
 
 /**
- * A folder for this process alone. Disposing removes it, with those above it that were made for it
- * and are empty.
+ * A folder for this process alone. Disposing removes it, and the empty folders above it that were
+ * created for it.
  */
 export interface Scratch extends AsyncDisposable {
   readonly path: string
@@ -59,13 +59,13 @@ async function writeMark(mark: string): Promise<void> {
       return
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error
-      // The process that had made the folder found it empty at its end.
+      // The process that created the folder found it empty and removed it.
       await makeFolder(dirname(mark))
     }
   }
 }
 
-/** Removes a folder and those above it, up to and with `last`, as long as they are empty. */
+/** Removes a folder and the folders above it, up to and including `last`, as long as they are empty. */
 async function removeEmpty(folder: string, last: string): Promise<void> {
   try {
     await rmdir(folder)
@@ -76,8 +76,8 @@ async function removeEmpty(folder: string, last: string): Promise<void> {
 }
 
 /**
- * Makes a folder, and returns the first that was made for it. If it cannot be made, nothing is lost
- * yet, whatever the system calls the error.
+ * Creates a folder, and returns the topmost folder that was created for it. If it cannot be created,
+ * nothing is lost yet, whatever the system calls the error.
  */
 async function makeFolder(parent: string): Promise<string | undefined> {
   try {

@@ -120,7 +120,7 @@ export function secretOf(database: SecretOf): string {
   return givenSetting(process.env[setting], setting)
 }
 
-/** Reads the connection string from a secret, and again if the database refuses the login. */
+/** Reads the connection string from a secret, and reads it again if the database refuses the login. */
 export function urlFrom(secretName: string): ReadUrl {
   return async ({ isRefused }) => {
     if (isRefused) forgetSecrets()
@@ -128,7 +128,7 @@ export function urlFrom(secretName: string): ReadUrl {
   }
 }
 
-/** A setting that a function must have. Throws `ConfigError` (`CONFIG_INCOMPLETE`) without it. */
+/** A setting that a function needs. Throws `ConfigError` (`CONFIG_INCOMPLETE`) if it is missing. */
 export function givenSetting(value: string | undefined, name: string): string {
   if (value !== undefined && value !== '') return value
   throw new ConfigError(`The setting ${name} of this function is missing`, {

@@ -13,7 +13,7 @@ export interface RenewingOptions<Opened extends AsyncDisposable> {
 
 /** Something that outlives its connection string. Disposing disposes of what is open. */
 export interface Renewing<Opened> extends AsyncDisposable {
-  /** Runs `work`, perhaps once more with what is opened anew. Throws what `work` throws. */
+  /** Runs `work`, and once more if the thing had to be opened anew. Throws what `work` throws. */
   use<Result>(work: (opened: Opened) => Promise<Result>): Promise<Result>
 }
 
@@ -26,10 +26,9 @@ interface Current<Opened> {
 }
 
 /**
- * Opens something with a connection string, and anew with another string once the first no longer
- * works: if the database refuses the role or cannot be reached, it reads the string again and, if
- * that has changed, goes on with the new one. Reads the string first when it is first used. Throws
- * what `open` and `readUrl` throw.
+ * Opens something with a connection string, which it reads on first use. If the database then refuses
+ * the role or cannot be reached, reads the string again. If the string has changed, opens the thing
+ * anew and goes on with it. Throws what `open` and `readUrl` throw.
  */
 export function createRenewing<Opened extends AsyncDisposable>({
   open,
@@ -48,7 +47,7 @@ export function createRenewing<Opened extends AsyncDisposable>({
       throw error
     })
   }
-  /** Replaces what failed. Returns the same if the string has not changed. */
+  /** Replaces what failed. Returns the failed one if the string has not changed. */
   const renew = async (failed: Current<Opened>): Promise<Current<Opened>> => {
     const now = await find()
     if (now !== failed) return now // another request failed as well and was quicker

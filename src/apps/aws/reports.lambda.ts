@@ -23,10 +23,10 @@ import { createRenewingSavedQuestions } from './renewing-saved-questions.ts'
 import { forgetSecrets, readSecretText } from './secrets.ts'
 import type { InvocationContext } from './stage.ts'
 
-/** Time kept back, so that the mail under way ends before Lambda ends the function. */
+/** Time kept in reserve, so that the mail under way ends before Lambda ends the function. */
 const SPARE_MS = 240_000
 
-/** Looks once at what is due. What is left when time runs short is sent by a later invocation. */
+/** Sends the due mails. If time runs short, a later invocation sends the rest. */
 export async function handler(
   _event: unknown,
   context: Pick<InvocationContext, 'awsRequestId' | 'getRemainingTimeInMillis'>,
@@ -71,7 +71,7 @@ async function look({
   const now = () => new Date()
   await using reader = createReader(environment.reader, { shared: 2 })
   const saver = process.env[SECRET_SETTINGS.saver] ?? ''
-  // It reads its secret when it is first used, so that a wrong one concerns no other report.
+  // Reads its secret on first use, so that a wrong secret fails only reports of saved questions.
   await using saved =
     saver === '' ? undefined : createRenewingSavedQuestions({ readUrl: urlFrom(saver) })
   const sources = reportSources({ config, deps: environment.deps, reader, saved, now })

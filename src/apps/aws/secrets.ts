@@ -22,8 +22,8 @@ export async function readDatabaseUrl(secretName: string): Promise<string> {
 }
 
 /**
- * Reads a secret that is one text, such as the address of a mail server. It is not kept. Throws as
- * `readDatabaseUrl` does.
+ * Reads a secret that is one text, such as the address of a mail server. Does not cache it. Throws
+ * what `readDatabaseUrl` throws.
  */
 export async function readSecretText(secretName: string): Promise<string> {
   return (await readSecret(secretName)).trim()

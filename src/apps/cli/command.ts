@@ -65,7 +65,7 @@ interface CommandDeclaration<A, O> {
   readonly summary: string
   /** Sentences that follow the summary in the help of the command and in the documentation. */
   readonly details?: string
-  /** What the command says before anything is loaded, for one that takes a while to begin. */
+  /** What the command says before anything is loaded, if it takes a while to begin. */
   readonly opening?: string
   readonly arguments?: A
   readonly options?: O

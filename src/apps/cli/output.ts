@@ -41,9 +41,9 @@ export interface Output {
   /** How many columns a line may take. */
   readonly columns: number
   style(style: Style, text: string): string
-  /** A result for people, wrapped to a terminal's columns; nothing with `--json`. */
+  /** A result for people, wrapped at the terminal's width; nothing with `--json`. */
   print(text: string): void
-  /** Like `print`, with commands as people must type them; not wrapped, so that they can be copied. */
+  /** Like `print`, for commands as people must type them: not wrapped, so that they can be copied. */
   advise(text: string): void
   /** A finished step for people; nothing with `--json` or `--quiet`. */
   note(text: string): void
@@ -53,11 +53,11 @@ export interface Output {
   fail(error: unknown): void
   /** The same for the error that ended the command. */
   end(error: unknown): void
-  /** A result for machines that is the final object, unless another one follows. */
+  /** A result for machines. It is the final object, unless another result follows. */
   conclude(result: Result): void
-  /** Writes the final object, with the exit code, once nothing else can follow. */
+  /** Writes the final object, with the exit code. Nothing else may follow. */
   finish(exit: number): void
-  /** How far the work is; shown on a terminal only, and replaced by what follows. */
+  /** How far the work is. Shown only on a terminal, and replaced by the next line. */
   progress(text: string): void
   /** Removes the progress line, if there is one. */
   clear(): void
@@ -136,7 +136,7 @@ export function createOutput(given: OutputOptions): Output {
   }
 }
 
-/** How wide a line may be that no terminal shows. */
+/** The width of a line that is not for a terminal. */
 const WITHOUT_TERMINAL = 160
 
 /** A stream for people whose terminal shows ASCII only. */

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 
-/** The signs that output for people uses, and what stands for them where only ASCII is shown. */
+/** The signs in output for people, and their ASCII substitutes. */
 const ASCII: Readonly<Record<string, string>> = {
   '✓': '+',
   '✕': 'x',
@@ -22,7 +22,7 @@ const SIGNS = new RegExp(`[${Object.keys(ASCII).join('')}]`, 'gu')
 
 /**
  * Whether the locale in the environment shows UTF-8: by the first of `LC_ALL`, `LC_CTYPE` and `LANG`
- * that is set (POSIX, 8.2). Where none is set, nobody has said that it does not.
+ * that is set (POSIX, 8.2). If none is set, it is taken to.
  */
 export function showsUtf8(env: Readonly<Record<string, string | undefined>>): boolean {
   const locale = [env['LC_ALL'], env['LC_CTYPE'], env['LANG']].find(Boolean)
@@ -34,12 +34,12 @@ export function inAscii(text: string): string {
   return text.replaceAll(SIGNS, (sign) => ASCII[sign] ?? sign)
 }
 
-/** By how much the rest of a wrapped line is indented more than its beginning. */
+/** How much further the rest of a wrapped line is indented than its beginning. */
 const HANGING = 4
 
 /**
- * Wraps each line that is wider than so many columns between words; the rest follows below, indented.
- * Colours take no room. A word that is wider stays whole, so that it can be copied.
+ * Wraps each line that is wider than `columns` between words; the rest follows below, indented.
+ * Colours take no room. A wider word stays whole, so that it can be copied.
  */
 export function fitLines(text: string, columns: number): string {
   return text

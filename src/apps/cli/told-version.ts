@@ -5,7 +5,7 @@ import type { Fact } from '../../platform/project/model.ts'
 import { formatDifference } from '../difference.ts'
 import { formatDecimal } from '../format.ts'
 
-/** What is needed to tell versions of a fact. */
+/** What is needed to show versions of a fact in people's words. */
 export interface TellingContext {
   readonly fact: Fact
   readonly names: Names
@@ -30,7 +30,7 @@ export function tellContent(version: FactVersion, context: TellingContext): stri
   return [product, ...rest.map((column) => tellColumn(version, { ...context, column }))]
 }
 
-/** What differs from the version before, part by part: old → new, and by how much. */
+/** What changed since the version before, part by part: old → new, and by how much. */
 export function tellChanges(
   version: FactVersion,
   before: FactVersion,

@@ -26,7 +26,7 @@ import { prepareDatabases, type PreparedDatabases } from './prepare-databases.ts
 
 /** The databases of an embedded system that this process or another one runs. */
 export type LocalDatabases = Omit<PreparedDatabases, 'saverUrl'> & {
-  /** Undefined if an earlier version of Tidemark runs the server, which knows no such role. */
+  /** Undefined if an earlier version of Tidemark runs the server: it has no such role. */
   readonly saverUrl?: string | undefined
 }
 
@@ -37,15 +37,15 @@ export interface LocalSystem extends AsyncDisposable {
   readonly passFile: string
   /** Whether another Tidemark process runs the server and this one only uses it. */
   readonly isAttached: boolean
-  /** The time by which Totesys lives, and by which its age is judged. */
+  /** The clock by which Totesys lives, and by which the age of its data is judged. */
   readonly clock: DemoClock
   /** Server of exchange rates beside the living Totesys; undefined if it was not to be filled. */
   readonly ratesUrl: string | undefined
   /** How many captures of the company's past are left. */
   readonly pastCaptures: number
   /**
-   * Lives through what is left of the company's past, and calls `capture` at several moments of it,
-   * as `livePast` says, then up to now. Does nothing if another process lives.
+   * Lives through what is left of the company's past, calls `capture` at several moments of it as
+   * `livePast` does, and then lives up to now. Does nothing if another process lets the company live.
    */
   livePast(capture: (moment: Date) => Promise<boolean>): Promise<void>
 }
@@ -131,8 +131,8 @@ async function startPostgres(config: Config, log: AppLog): Promise<EmbeddedPostg
 }
 
 /**
- * The clock by which Totesys goes on: as the settings say, and otherwise from the real time, or from
- * the moment that it has reached if that is later. Undefined for the real time.
+ * The clock by which Totesys goes on. Settings decide. Otherwise it starts at the real time, or at the
+ * moment that Totesys has reached if that is later. Undefined for the real time.
  */
 async function settleClock(
   { TIDEMARK_TOTESYS_CLOCK: wanted, TIDEMARK_TOTESYS_SPEED: speed }: Config,
@@ -186,7 +186,7 @@ function passLines(urls: readonly string[]): string {
     .join('')
 }
 
-/** What the process that runs the server tells others. */
+/** What the process that runs the server tells other processes. */
 const note = z.object({
   sourceUrl: z.string(),
   warehouseUrl: z.string(),
@@ -235,7 +235,7 @@ async function fillSource(
   if (known !== undefined) return known
   await foundCompany(client, { seed, salesOrders, begun: clock.now() })
   const company = await openCompany(client)
-  if (company === undefined) throw new Error('the company was founded and is not there')
+  if (company === undefined) throw new Error('the company that was just founded is missing')
   const [first] = momentsLeft(company)
   if (first !== undefined) await company.passTime(first)
   const { tables, rows } = await countAllRows(client)

@@ -78,7 +78,7 @@ function readPasswords(file: string): Passwords {
   return passwords
 }
 
-/** Puts a file that only its owner can read in the place of another one, whole or not at all. */
+/** Replaces a file by one that only its owner can read, whole or not at all. */
 function replaceFile(file: string, text: string): void {
   const next = `${file}.${process.pid}`
   fs.rmSync(next, { force: true })
@@ -94,7 +94,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** Whether an object holds nothing but texts for the roles. An earlier version had fewer roles. */
+/** Whether an object holds only texts for roles. An earlier version had fewer roles. */
 const isKnown = (found: unknown): found is Partial<Passwords> =>
   typeof found === 'object' &&
   found !== null &&

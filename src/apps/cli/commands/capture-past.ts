@@ -5,11 +5,10 @@ import type { CommandContext } from '../context.ts'
 import { stepLine } from '../output.ts'
 
 /**
- * Captures the past of the embedded Totesys, as far as that is left, in one batch for each of its
- * moments. Each batch is transformed and loaded while the next is captured. The feeds are collected
- * once, after the first capture: they tell all of the past. After it, the company lives up to now.
- * Throws what the stages throw. Whatever is pending then, the next run catches up on, and the next
- * call goes on with the past.
+ * Captures what is left of the embedded Totesys's past, one batch for each of its moments. Each batch
+ * is transformed and loaded while the next is captured. The feeds are collected once, after the first
+ * capture, because they hold all of the past. Then the company lives up to now. Throws what the stages
+ * throw; the next run then catches up on what is pending, and the next call goes on with the past.
  */
 export async function capturePast(
   { output, signal }: CommandContext,
@@ -35,7 +34,7 @@ export async function capturePast(
     first ??= moment
     captures += committed ? 1 : 0
     following = following.then(follow)
-    // It is awaited in the end; until then, a failure is no reason to stop capturing.
+    // Awaited at the end. Until then, a failure does not stop the captures.
     following.catch(() => undefined)
     return !signal.aborted
   })

@@ -16,7 +16,7 @@ export async function doctorCommand({ output, config, signal }: CommandContext):
     signal,
   })
   const { deps, reader, saverUrl, local } = environment
-  // An embedded server that an earlier version runs will have the role once it is started again.
+  // An embedded server that an earlier version runs gets the role at its next start.
   const isAwaited = local !== undefined && saverUrl === undefined
   const findings = await examine(deps, {
     reader,
@@ -56,7 +56,7 @@ function countFindings(findings: readonly Finding[]): FindingCounts {
   return { faults, suggestions: advised - unchecked, unchecked }
 }
 
-/** Says that all is well only if everything was checked and needs nothing. */
+/** Says that all is well, only if everything was checked and nothing needs fixing. */
 function summarize({ faults, suggestions, unchecked }: FindingCounts): string {
   const rest = [
     suggestions > 0 ? formatNumber(suggestions, 'suggestion') : '',

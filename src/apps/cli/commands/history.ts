@@ -104,7 +104,7 @@ function describeVersion(
   return join(parts, { head: head + intro, columns: output.columns })
 }
 
-/** Joins parts by dots after a head, and goes on below with an indent where a line is full. */
+/** Joins parts by dots after a head. Where a line is full, goes on below with an indent. */
 function join(
   parts: readonly string[],
   { head, columns }: { head: string; columns: number },

@@ -140,7 +140,7 @@ interface Holdings {
   readonly example: string
 }
 
-/** Reads what is in the warehouse: nothing, if it cannot be read. The run has said why. */
+/** Reads what is in the warehouse. If it cannot be read, returns nothing: the run has said why. */
 async function readHoldings({ deps, reader }: Environment): Promise<Holdings> {
   const fact = deps.project.models.find((model) => model.kind === 'fact')
   try {
@@ -172,7 +172,7 @@ function describeForMachines({ failures }: RunReport, { facts }: Holdings): Resu
 function summary(
   output: Output,
   environment: Environment,
-  // Without a server nothing is served and no run follows.
+  // Without a server there is no dashboard, and no run follows.
   { holdings, server }: { holdings: Holdings; server?: OpenServer },
 ): string {
   const example = output.style('cyan', holdings.example)

@@ -52,7 +52,7 @@ as $$
         returning o.sales_order_id, o.units_sold * o.unit_price as amount, a.field, a.draw, a.seed
     ),
 
-    -- What is owed follows, unless somebody forgets it.
+    -- The amount owed follows, unless somebody forgets to change it.
     owed as (
         update public.payment as p
         set payment_amount = a.amount

@@ -1,10 +1,10 @@
 import * as z from 'zod'
 
-/** A clock that can be written down, so that another process can go by it. */
+/** A clock in a form that another process can read and go by. */
 export const clockSetting = z.object({
-  /** The moment that it showed first. */
+  /** The moment at which the clock started. */
   start: z.iso.datetime(),
-  /** The real time at that moment. */
+  /** The real time when it started. */
   since: z.iso.datetime(),
   /** Its seconds in each real second. */
   speed: z.number().positive(),
@@ -13,10 +13,10 @@ export const clockSetting = z.object({
 /** Where a clock started, and how fast it runs. */
 export type ClockSetting = z.infer<typeof clockSetting>
 
-/** The time by which the demo lives. */
+/** The clock by which the demo lives. */
 export interface DemoClock {
   readonly now: () => Date
-  /** Now, if that is not the real time; otherwise undefined. */
+  /** The clock's present moment, if it differs from the real time; otherwise undefined. */
   readonly simulated: () => Date | undefined
   /** Undefined if it shows the real time. */
   readonly setting: ClockSetting | undefined
@@ -24,7 +24,7 @@ export interface DemoClock {
   readonly standAt: <T>(moment: Date, work: () => Promise<T>) => Promise<T>
 }
 
-/** Creates a clock by its setting. Without one, it shows the real time. */
+/** Creates a clock from a setting. Without a setting, it shows the real time. */
 export function createClock(
   setting: ClockSetting | undefined,
   real: () => Date = () => new Date(),

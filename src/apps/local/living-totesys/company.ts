@@ -3,9 +3,9 @@ import pg from 'pg'
 import { ConfigError } from '../../../platform/errors.ts'
 import { onlyRow } from '../../../platform/io/postgres.ts'
 
-/** What decides which company it is. */
+/** What determines a company. */
 export interface CompanyOptions {
-  /** A whole number. The same seed, size and moment make the same company, value for value. */
+  /** A whole number. The same seed, size and moment give the same company, value for value. */
   readonly seed: number
   /** About how many sales orders there are at `begun`. For every 71 there are 29 purchase orders. */
   readonly salesOrders: number
@@ -27,8 +27,8 @@ export interface Company {
   /** The moment up to which everything has happened. */
   readonly reached: Date
   /**
-   * Makes everything happen up to a moment, in one transaction. Writes nothing if nothing happens.
-   * A moment that has passed already changes nothing.
+   * Makes everything happen up to a moment, in one transaction. Writes nothing if nothing happens, or
+   * if the moment has already passed.
    */
   passTime(until: Date): Promise<LivingEvents>
 }
@@ -71,7 +71,7 @@ export async function foundCompany(client: pg.Client, options: CompanyOptions): 
   }
 }
 
-/** Opens the company in Totesys; undefined if none was founded there. Replaces its functions. */
+/** Opens the company in Totesys, and replaces its functions. Undefined if none was founded there. */
 export async function openCompany(client: pg.Client): Promise<Company | undefined> {
   const reached = await readReached(client)
   if (reached === undefined) return undefined

@@ -1,7 +1,7 @@
--- Founds the company: what decides how it lives, in a schema of its own that no role but the owner may use.
+-- Founds the company: everything that decides its life, in a schema that only the owner may use.
 -- Runs after reference.sql and people.sql, whose ids it relies on. Before it runs, each name after a
 -- colon is replaced by a number or a quoted moment:
---   seed     what chance depends on
+--   seed     seed of all chance
 --   orders   about how many sales orders there are to be when the company reaches `begun`
 --   opened   when its first order may come; begun: when the demo was first started
 --   reached  the moment up to which everything has happened already
@@ -18,8 +18,8 @@ create table demo.company (
     orders_a_day double precision not null
 );
 
--- Who buys. A draw from 0 to 1 falls into one customer's share. Amounts follow `size`. Payments come
--- `days_late` after they are due, give or take. The one that leaves orders nothing after `leaves_in_week`.
+-- Who buys. A draw from 0 to 1 falls into one customer's share. Amounts grow with `size`. Payments come
+-- about `days_late` days after they are due. A customer that leaves orders nothing after `leaves_in_week`.
 create table demo.customer (
     counterparty_id integer primary key,
     share numrange not null,
@@ -48,7 +48,7 @@ create table demo.item (
     unique (counterparty_id, number)
 );
 
--- Who sells how much, and who buys how much.
+-- How much each member of staff sells and buys.
 create table demo.staff (
     staff_id integer primary key,
     sales numrange not null,
@@ -66,7 +66,7 @@ create table demo.planned (
 );
 create index on demo.planned (at);
 
--- What happens in the step that is being made, in turns for each order. Empty between two steps.
+-- What happens in the present step, in turns for each order. Empty between two steps.
 create table demo.due (
     like demo.planned,
     turn integer not null
@@ -102,7 +102,7 @@ immutable parallel safe language sql
 return extract(epoch from at - opened)::double precision / 604800;
 
 -- How busy the company is at a moment, 1 on average: by hour, weekday and season, and growing. The shop is
--- open day and night; customers on other continents order while the office sleeps.
+-- open day and night, because customers on other continents order at night.
 create function demo.busyness(opened timestamp, at timestamp) returns double precision
 immutable parallel safe language sql
 return (array[

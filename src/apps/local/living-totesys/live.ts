@@ -20,9 +20,8 @@ export interface LiveOptions {
 export type RunningLife = AsyncDisposable
 
 /**
- * Lets the company in Totesys live by a clock, from the moment it has reached. If that is long ago,
- * the first tick makes everything happen that it has missed. Never throws: failures go to
- * `onError`.
+ * Lets the company in Totesys live by a clock, from the moment it has reached. If that was long ago,
+ * the first tick catches up on everything since. Never throws: failures go to `onError`.
  */
 export function startLife(options: LiveOptions): RunningLife {
   const stopping = new AbortController()

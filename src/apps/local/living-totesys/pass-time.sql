@@ -1,6 +1,6 @@
 -- The function that makes time pass, and the small things that happen at any hour.
 
--- Since the demo began, the file of some design moves twice a minute at any hour. As in the real Totesys,
+-- Since the demo began, some design's file moves twice a minute, day and night. As in the real Totesys,
 -- `last_updated` stays as it is.
 create or replace function demo.move_files(since timestamp, until timestamp) returns integer
 language sql
@@ -55,7 +55,7 @@ language plpgsql
 set jit = off
 -- A small sample says enough about these tables.
 set default_statistics_target = 10
--- Foreign keys are kept by these functions; checking each row again would take a third of the time.
+-- These functions keep foreign keys valid. To check each row again would take a third of the time.
 set session_replication_role = replica
 as $$
 declare
@@ -70,7 +70,7 @@ begin
         created := created + demo.place_sales(since, until);
         created := created + demo.place_purchases(since, until);
 
-        -- Of one order, things happen in their order: all first ones, then all second ones.
+        -- Each order's changes happen in sequence: first the first change of every order, then the second.
         insert into demo.due
         select
             p.*,

@@ -1,7 +1,7 @@
 -- Functions that place orders: designs, sales, purchases, and what is planned for each.
--- All files with functions are run at each start, so that an update of Tidemark reaches companies that
--- exist already. Every draw depends on the seed and on the five minutes or the order alone. Therefore a
--- company has the same life in one long step or in many short ones.
+-- Each start runs all files with functions, so that an update of Tidemark reaches existing companies.
+-- A draw depends only on the seed and on the five minutes or the order. So a company has the same life
+-- in one long step as in many short ones.
 
 -- The orders that are placed after one moment and up to another, in order of time.
 create or replace function demo.orders_between(since timestamp, until timestamp)
@@ -44,8 +44,8 @@ begin atomic
     order by p.at, p.key;
 end;
 
--- Creates the designs of a time. Each is there before the first order that can be for it. Number 54 is
--- the one that rises.
+-- Creates the designs of a time. Each exists before the first order that can name it. Number 54 is the
+-- rising one.
 create or replace function demo.create_designs(since timestamp, until timestamp) returns integer
 language sql
 as $$
@@ -90,7 +90,7 @@ as $$
     select count(*)::integer from created
 $$;
 
--- Which changes befall an order, and how long after it was placed: amendments, a deletion, a return.
+-- Which changes an order will have, and how long after it was placed: amendments, a deletion, a return.
 create or replace function demo.plan_changes(seed bigint, key bigint)
 returns table (number integer, kind text, after interval)
 immutable language sql
@@ -306,7 +306,7 @@ as $$
             p.currency_id,
             (p.at::date + 3 + floor(18 * demo.chance(p.seed, p.key, 35))::integer)::text,
             (p.at::date + p.payment_days)::text,
-            -- Two warehouses of our own, and rarely elsewhere.
+            -- Delivered to our own two warehouses, and rarely elsewhere.
             case
                 when demo.chance(p.seed, p.key, 36) < 0.55 then 24
                 when demo.chance(p.seed, p.key, 36) < 0.9 then 23
@@ -361,7 +361,7 @@ as $$
 
     planned as (
         insert into demo.planned (at, kind, is_sale, order_id, draw)
-        -- We pay at 07:55:11 on the day that is due, and after a weekend on Monday.
+        -- We pay at 07:55:11 on the due day, or on Monday if that is on a weekend.
         select
             f.due + case extract(isodow from f.due) when 6 then 2 when 7 then 1 else 0 end
             + time '07:55:11',
