@@ -55,8 +55,8 @@ export interface Simulation {
   /** Whether `source` is a database in that cluster. */
   readonly isSource: boolean
   /**
-   * The moment in the life of the simulated source, if that is not the real time. What is captured
-   * is dated by it, and marked.
+   * The present moment of a simulated source, if that is not the real time. Batches are dated by it,
+   * and marked.
    */
   readonly simulatedTime?: () => Date | undefined
 }

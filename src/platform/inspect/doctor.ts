@@ -23,7 +23,7 @@ import { check, type Finding, type Found } from './finding.ts'
 export interface ExamineOptions {
   /** The warehouse with the reader's rights, as the dashboard reads it. Omitted: not checked. */
   readonly reader?: Warehouse
-  /** The connection string of the role that keeps saved questions, if there is one. Omitted: not checked. */
+  /** The connection string of the role that keeps saved questions, if there is one. Omitted: no check. */
   readonly saver?: { readonly url: string | undefined }
 }
 

@@ -8,7 +8,7 @@ import { createSavedQuestions } from '../presentation/saved-questions.ts'
 import { inSnapshot, openWarehouse, type Warehouse } from '../warehouse/warehouse.ts'
 import { check, type Finding, type Fix, type Found, lookAtDatabase } from './finding.ts'
 
-/** The statements that make the role, and its schema. An owner of the database may run them. */
+/** The statements that create the role and its schema. An owner of the database may run them. */
 const MAKE_ROLE = (database: string): readonly string[] => [
   `create role tidemark_saver login password '…'`,
   `grant connect on database ${database} to tidemark_saver`,
@@ -19,10 +19,10 @@ const MAKE_ROLE = (database: string): readonly string[] => [
 ]
 
 /**
- * Checks whether questions can be saved, by listing them, which makes their tables if they are
+ * Checks whether questions can be saved, by listing them, which creates their tables if they are
  * missing; and that their role has no other task and cannot change the warehouse. Without a
- * connection string it is no fault: nothing can be saved, and the finding shows the statements that
- * make the role.
+ * connection string nothing can be saved, which is not a fault: the finding shows the statements
+ * that create the role.
  */
 export async function examineSaved(
   { warehouse }: Pick<Deps, 'warehouse'>,
@@ -85,7 +85,7 @@ function makeRole(warehouseUrl: string): Fix {
   }
 }
 
-/** The user of a connection string; undefined if it cannot be read, which is another check's matter. */
+/** The user of a connection string. Undefined if it cannot be read, which another check reports. */
 function userOf(url: string): string | undefined {
   try {
     return readOptions(new URL(url)).user
@@ -94,7 +94,7 @@ function userOf(url: string): string | undefined {
   }
 }
 
-/** The name of a database. A connection string that cannot be read is another check's matter. */
+/** The name of a database. Another check reports a connection string that cannot be read. */
 function databaseOf(url: string): string {
   try {
     return readOptions(new URL(url)).database

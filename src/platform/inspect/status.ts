@@ -161,8 +161,8 @@ async function readProvenHeads(deps: Deps): Promise<Heads> {
 
 /**
  * Counts the current rows: adds up the counts in a fact's sums, if these are there. Versions need no
- * counting: record ids begin at 1 and have no gaps. Throws what reading throws, if the warehouse has
- * never been loaded too.
+ * counting: record ids begin at 1 and have no gaps. Throws what reading throws, also if the warehouse
+ * has never been loaded.
  */
 export async function countFacts(
   { project }: Pick<Deps, 'project'>,

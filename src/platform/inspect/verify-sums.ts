@@ -31,7 +31,7 @@ async function compareRevisions(warehouse: SharedWarehouse, fact: Fact): Promise
   })
 }
 
-/** A table that the load keeps, and the select that it must agree with. */
+/** A table that every load updates, and the select with which it must agree. */
 type Kept = Pick<SumsTable, 'name' | 'by' | 'added' | 'select'> & Pick<VerifiedTable, 'where'>
 
 async function compareKept(warehouse: SharedWarehouse, table: Kept): Promise<VerifiedTable> {

@@ -10,7 +10,7 @@ import type { Reader, ReaderSession } from './reader.ts'
 /** A file that is being read. */
 export interface Download {
   /**
-   * Names the question, its filters and the moment up to which the rows are complete; plain ASCII.
+   * Has the question, its filters and the moment up to which the rows are complete; plain ASCII.
    */
   readonly fileName: string
   /** Ends with an error if the warehouse goes away. Cancel it to free the connection. */
@@ -27,7 +27,7 @@ export interface DownloadOptions {
   readonly now?: () => Date
 }
 
-/** Makes the bytes of a file from its rows, which come as they are read. No piece is empty. */
+/** Turns rows into the bytes of a file, while the rows are read. No piece is empty. */
 export type FileWriter = (
   columns: readonly ResultColumn[],
   pieces: AsyncIterable<readonly Row[]>,
@@ -42,7 +42,7 @@ const FIRST_ROWS_MS = 30_000
  * Opens all rows of a question as a file, from one snapshot, in constant memory. Reads through a
  * cursor and not with COPY, which takes no parameters, so a filter never becomes part of the SQL.
  * Reads no faster than the client takes the file. Resolves once the first rows are read, so that an
- * error is known before anything is sent. Throws what `Answers.answer` throws.
+ * early error is known before anything is sent. Throws what `Answers.answer` throws.
  */
 export async function openDownload(
   reader: Reader,

@@ -1,4 +1,4 @@
-/** Limits how many may enter at one time. */
+/** Limits how many callers may enter at one time. */
 export interface Gate {
   enter(signal?: AbortSignal): Promise<void>
   leave(): void

@@ -93,9 +93,9 @@ export async function readHistory(
 const NEWEST_CHANGES = 1000
 
 /**
- * The key of a present fact with many versions, as an example for people: of the last thousand
- * changes, most belong to it. Without changes: the newest fact. Undefined if there is none. Throws
- * what reading throws.
+ * The key of an existing fact with many versions, as an example for people: the one with most of the
+ * last thousand changes. Without changes: the newest fact. Undefined if there is none. Throws what
+ * reading throws.
  */
 export async function findExample(
   connection: WarehouseClient,

@@ -3,7 +3,7 @@ import type { RowPlace } from './list.ts'
 import type { Filters } from './question.ts'
 import { inOneOrder, openPlace, sealPlace } from './sealed-place.ts'
 
-/** What a cursor holds for: one list, in one order, with these filters. */
+/** What a cursor is valid for: one list, in one order, with these filters. */
 export interface CursorScope {
   readonly list: Pick<List, 'name'>
   readonly sort: Sort

@@ -15,14 +15,14 @@ import {
 } from './question.ts'
 import type { Reader } from './reader.ts'
 
-/** A place in a list: after or before a row, which is given by its sorted value and its key. */
+/** A place in a list: after or before a row, given by that row's sorted value and key. */
 export interface RowPlace {
   readonly isBefore: boolean
   readonly value: string
   readonly key: string
 }
 
-/** The rows to read of a list. */
+/** Which rows of a list to read. */
 export interface ListRequest {
   readonly list: List
   /** The parsed file of the list. */
@@ -41,11 +41,11 @@ export interface ListPage {
   /** The places from which the pages beside this one are read. Undefined if there is none. */
   readonly next: RowPlace | undefined
   readonly back: RowPlace | undefined
-  /** The head of the ledger in the snapshot in which the rows were read. */
+  /** The head of the ledger in the snapshot that the rows come from. */
   readonly head: LedgerHead
 }
 
-/** The names under which the statement takes the values of a place. No filter is called so. */
+/** The names of the statement's parameters for a place. No filter may use them. */
 const PLACE = { value: 'place_value', key: 'place_key' } as const
 
 /**
@@ -99,8 +99,8 @@ export function bindList({
 }
 
 /**
- * A list as a question whose rows are in an order, to be downloaded. The order is made from names of
- * columns that the list declares, quoted.
+ * A list as a question with an order, for a download. The order consists of names of columns that
+ * the list declares, quoted.
  */
 export function sortedQuestion(list: List, question: Question, sort: Sort): Question {
   const { order } = orderOf({ list, sort, isReversed: false })
@@ -140,7 +140,7 @@ inner join (\n${own}\n) as list on list.${key} = page.${key}
 ${orderBy}`
 }
 
-/** The order by a column that the list declares, then by its key, quoted. */
+/** The order: by a column that the list declares, then by its key, quoted. */
 function orderOf({ list, sort, isReversed }: Order): {
   readonly columns: readonly string[]
   readonly isDown: boolean

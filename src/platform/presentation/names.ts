@@ -25,7 +25,7 @@ export interface NamedThings {
   readonly ids: string
 }
 
-/** What to ask for. Undefined if the fact refers to nothing that has a name. */
+/** Which names to ask for. Undefined if the fact refers to nothing that has a name. */
 export function namedThings(
   { models }: Project,
   { fact, versions }: { fact: Fact; versions: readonly FactVersion[] },
@@ -43,7 +43,7 @@ export function namedThings(
   return { references, ids: JSON.stringify(ids) }
 }
 
-/** Sorts the rows of the answer to the question by column. */
+/** Groups the rows of the answer by column. */
 export function namesByColumn(
   { references }: NamedThings,
   rows: readonly (readonly (string | null | undefined)[])[],

@@ -37,9 +37,9 @@ export type Saving = 'saved' | 'taken' | 'full'
 
 /**
  * Keeps saved questions, and which of them each person has on a page of their own. Every method may
- * be called at any time, also by several servers at once. Names and subjects are exact; a subject
- * has 1 to 255 characters. Text that Postgres cannot keep, or that is longer than it may be, is
- * refused with `ConfigError` (`SAVED_INVALID`), whose message may be shown to its author.
+ * be called at any time, also by several servers at once. Names and subjects are compared exactly; a
+ * subject has 1 to 255 characters. Text that Postgres cannot keep or that is too long is refused with
+ * `ConfigError` (`SAVED_INVALID`), whose message may be shown to its author.
  */
 export interface SavedQuestions extends AsyncDisposable {
   /** By title. */
@@ -54,7 +54,7 @@ export interface SavedQuestions extends AsyncDisposable {
     question: Omit<SavedQuestion, 'savedAt'>,
     options?: { readonly isNew?: boolean },
   ): Promise<Saving>
-  /** Whether it was there and is the author's. It also leaves every person's page. */
+  /** Removes a question, also from every person's page. Returns whether it was there and the author's. */
   remove(name: string, author: string): Promise<boolean>
   /** The saved questions on a person's page, in the order in which they were added. */
   pageOf(subject: string): Promise<readonly SavedQuestion[]>
@@ -90,12 +90,13 @@ const LOCK = 'lock table saved_question, saved_on_page in share row exclusive mo
 
 /**
  * Keeps saved questions in the schema that the connection's role owns (`current_schema()`). Nothing
- * connects before the first call. The first call makes the tables if they are missing; so does a
- * call after somebody dropped them. Two servers may start at once.
+ * connects before the first call. A call creates the tables if they are missing, also after somebody
+ * dropped them. Two servers may start at once.
  *
  * Throws `ConfigError` (`SAVED_RIGHTS`) if the role is a superuser, may make roles or databases, may
- * write a warehouse, or does not own its current schema, `ConfigError` (`SAVED_NEWER`, `SAVED_TABLES`) if the tables there are of a later version
- * or not ours, `TransientError` (`SAVED_BUSY`) if every connection is busy for too long or a
+ * write a warehouse, or does not own its current schema, `ConfigError` (`SAVED_NEWER`,
+ * `SAVED_TABLES`) if the tables there are of a later version or not ours, `TransientError`
+ * (`SAVED_BUSY`) if every connection is busy for too long or a
  * statement waits longer than 5 s, and what `connect` throws, with codes that begin with `SAVED_`.
  * Once disposed of, it throws `TransientError` (`SAVED_CLOSED`).
  */
@@ -106,7 +107,7 @@ export function createSavedQuestions({ url }: { readonly url: string }): SavedQu
     code: 'SAVED',
     setting: 'TIDEMARK_SAVER_URL',
     url,
-    // One attempt, so that a page learns at once that the store is away.
+    // One attempt, so that a page knows at once that the store is away.
     attempts: 1,
     silenceMs: 5000,
     pool,
@@ -211,7 +212,7 @@ interface State {
   readonly version: number | null
 }
 
-/** What passes if a transaction is run again: another server made the tables, or they were dropped. */
+/** What passes when the transaction runs again: another server created the tables, or they were dropped. */
 const PASSING: ReadonlySet<string> = new Set([
   SQL_STATE.duplicateTable,
   SQL_STATE.duplicateObject,
@@ -220,7 +221,7 @@ const PASSING: ReadonlySet<string> = new Set([
   SQL_STATE.invalidSchemaName,
 ])
 
-/** Runs `work` in a transaction in which the tables are there, and only they are found by name. */
+/** Runs `work` in a transaction in which the tables exist, and in which only they are found by name. */
 async function transactOn<T>(
   connection: PostgresClient,
   { database, work }: { database: Database; work: (client: Client) => Promise<T> },
@@ -264,14 +265,14 @@ function checkState(state: State): void {
     const may = is_special
       ? 'is a superuser, or may make roles or databases'
       : 'may write the warehouse'
-    throw new ConfigError(`Saved questions are not kept as ${role}, because it ${may}`, {
+    throw new ConfigError(`The role ${role} must not keep saved questions, because it ${may}`, {
       code: 'SAVED_RIGHTS',
-      hint: 'set TIDEMARK_SAVER_URL to connect as a role that owns one schema and nothing else; tidemark doctor shows how to make it',
+      hint: 'set TIDEMARK_SAVER_URL to a role that owns one schema and nothing else; tidemark doctor shows how to create it',
     })
   }
   if (!is_owner) {
     const where = schema === null ? 'has no schema' : `does not own the schema ${schema}`
-    throw new ConfigError(`The role ${role} ${where} in which to keep saved questions`, {
+    throw new ConfigError(`The role ${role} ${where}, so it cannot keep saved questions`, {
       code: 'SAVED_RIGHTS',
       hint: fixSchema(state),
     })
@@ -317,7 +318,7 @@ function valuesOf({
   return [name, title, sql, JSON.stringify(filters), chart, author]
 }
 
-/** The order of people: without regard to case and marks, numbers by their value. */
+/** Orders titles as people do: without regard to case and marks, numbers by their value. */
 const TITLES = new Intl.Collator('en', { numeric: true })
 
 function byTitle(one: SavedQuestion, other: SavedQuestion): number {

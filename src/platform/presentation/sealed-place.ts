@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 
 /**
- * A place in rows as text for an address, bound to `scope`: what it is a place in. It is opaque to
- * callers and says nothing but a place in rows that they may read. Both are values that JSON keeps.
+ * A place between rows as text for an address, bound to `scope`: the rows that it is a place in. It is
+ * opaque to callers, and reveals only a place in rows that they may read. Both are values that JSON
+ * can hold.
  */
 export function sealPlace(place: unknown, scope: unknown): string {
   const text = JSON.stringify([hashOf(scope), place])
@@ -10,8 +11,8 @@ export function sealPlace(place: unknown, scope: unknown): string {
 }
 
 /**
- * The place in a text. `not a cursor` for any text that `sealPlace` did not return for a place as
- * `isPlace` takes it, and `other scope` for one that it returned for another scope.
+ * The place in a text. `not a cursor` if `sealPlace` did not return the text, or if `isPlace` refuses
+ * the place; `other scope` if `sealPlace` returned it for another scope.
  */
 export function openPlace<Place extends object>(
   cursor: string,
@@ -26,7 +27,7 @@ export function openPlace<Place extends object>(
   return hash === hashOf(scope) ? place : 'other scope'
 }
 
-/** A checksum can be made by anybody, so what is in it is not trusted. */
+/** Anybody can compute the checksum, so the content is not trusted. */
 function parseArray(text: string): unknown[] {
   try {
     const value: unknown = JSON.parse(text)
@@ -36,7 +37,7 @@ function parseArray(text: string): unknown[] {
   }
 }
 
-/** Filters in one order, so that the order in which they were given makes no other scope. */
+/** Filters in one order, so that the order in which they are given does not change the scope. */
 export function inOneOrder<Value>(
   filters: Iterable<readonly [string, Value]>,
 ): (readonly [string, Value])[] {

@@ -10,7 +10,7 @@ export interface Total {
   readonly currency: string
 }
 
-/** What a version of a fact is worth. Undefined if its project does not say how to tell. */
+/** What a version of a fact is worth. Undefined if the project declares no `worth`, or a value is missing. */
 export function totalOf(
   { values }: FactVersion,
   { fact, names }: { fact: Fact; names: Names },

@@ -43,7 +43,7 @@ export function writeHeader({ header, letters }: SheetColumn): string {
  * as its own type becomes text, exactly as it is printed:
  *
  * - number: at most 15 significant digits, up to 9.99e307; not `NaN` or `Infinity`
- * - date: from 1 March 1900 to 9999; before, Excel counts a day that never was
+ * - date: from 1 March 1900 to 9999; before that, Excel counts a day that never existed
  * - moment: the same, to the millisecond; further digits are cut off
  * - boolean: `TRUE` or `FALSE`
  * - text: see `writeTextCell`

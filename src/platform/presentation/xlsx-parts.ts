@@ -88,8 +88,8 @@ function relationships(targets: readonly (readonly [type: string, target: string
 }
 
 /**
- * A name as Excel takes it for a sheet: without `[]:*?/\`, in no apostrophes, at most 31 long, and not
- * `History`, which Excel keeps for itself.
+ * A name that Excel takes for a sheet: no `[]:*?/\`, no apostrophe at an end, at most 31 characters,
+ * and not `History`, which Excel reserves.
  */
 function sheetName(text: string): string {
   const plain = text.replace(/[[\]:*?/\\\p{Cc}]/gu, ' ').slice(0, 31)
@@ -101,7 +101,7 @@ function sheetName(text: string): string {
 // oxlint-disable-next-line no-control-regex
 const FORBIDDEN = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]|\p{Cs}/gu
 
-/** What makes a text differ from its XML. Most have none of it, and this is one look. */
+/** What makes a text differ from its XML. Most texts have none of it, and one test finds out. */
 // oxlint-disable-next-line no-control-regex
 const SPECIAL = /[\u0000-\u0008\u000B-\u001F&<>"_\uD800-\uDFFF\uFFFE\uFFFF]/
 

@@ -19,7 +19,7 @@ export const XLSX_TYPE = 'application/vnd.openxmlformats-officedocument.spreadsh
 /** The most rows of an answer in an Excel file. Excel itself ends at 1,048,576. */
 export const XLSX_MAX_ROWS = 1_000_000
 
-/** What the last row says of a sheet that ends before its answer does. */
+/** The last row of a sheet that ends before its answer does. */
 const CUT = 'The sheet ends here. There are more rows: the CSV has all of them.'
 
 /**
@@ -49,7 +49,7 @@ export async function xlsxOf(
   { sheet }: { readonly sheet: string },
 ): Promise<Uint8Array<ArrayBuffer>> {
   async function* pieces(): AsyncGenerator<readonly Row[]> {
-    // In pieces, so that others get their turn in between.
+    // In pieces, so that other requests get their turn in between.
     for (let from = 0; from < rows.length; from += 2000) yield rows.slice(from, from + 2000)
   }
   const chunks: Uint8Array[] = []

@@ -17,9 +17,8 @@ const KIND = [20, 1 << 3, 8, 0, (1 << 5) | 1]
 
 /**
  * Writes a ZIP archive (APPNOTE.TXT 6.3, 4.3) as a stream, in constant memory: a file's size and
- * checksum follow it. Compresses beside the main thread. Reads a body no faster than the archive is
- * taken, and no further once it is not. Throws what a body throws, and `RangeError` above
- * 4 GB.
+ * checksum follow it. Compresses outside the main thread. Reads a body no faster than the archive is
+ * taken, and stops when the taker stops. Throws what a body throws, and `RangeError` above 4 GB.
  */
 export async function* zipArchive(files: readonly ZipFile[]): AsyncGenerator<Uint8Array> {
   const directory: Buffer[] = []
@@ -79,7 +78,7 @@ function deflate(
     }
   }
   const plain = Readable.from(measured(), { objectMode: false, highWaterMark: 1 })
-  // An error of the body ends the packed stream with it, so nothing is left for the callback.
+  // An error of the body ends the packed stream too, so the callback has nothing to do.
   return pipeline(plain, createDeflateRaw(), () => {})
 }
 

@@ -1,4 +1,4 @@
--- The two tables of saved questions. The comment says their version, for later versions of Tidemark.
+-- The two tables of saved questions. The comment states their version, for later versions of Tidemark.
 create table saved_question (
     name text primary key check (name ~ '^[a-z0-9-]{1,63}$'),
     title text not null check (char_length(title) between 1 and 120),
