@@ -37,7 +37,7 @@ export interface FunctionProps {
   readonly parameters: Parameters
   /** The network it runs in. Without one: Lambda's own, which reaches the internet but no VPC. */
   readonly network?: Network | undefined
-  /** The roles as which it talks to databases. A role for which no secret is set is left out. */
+  /** The roles with which it connects to databases. A role without a secret is left out. */
   readonly secrets?: readonly SecretOf[]
   readonly zones: Partial<Record<ZoneName, ZoneRights>>
   /** A drop in somebody else's bucket that it may read: `s3://bucket/prefix`. */
@@ -186,7 +186,7 @@ function allowSecrets(stack: Stack, props: FunctionProps, rights: Rights): void 
   }
 }
 
-/** Lets a function read the file and the mail server's secret, and remember what was sent. */
+/** Lets a function read the reports file and the mail server's secret, and record what was sent. */
 function allowReports(
   stack: Stack,
   { parameters, reports = '' }: FunctionProps,
@@ -203,7 +203,7 @@ function allowReports(
   rights.allow('ReadMailSecret', ['secretsmanager:GetSecretValue'], secretArn)
 }
 
-/** Where what was sent is kept, beside the processed zone in its bucket. */
+/** The prefix under which sent mails are recorded, beside the processed zone in its bucket. */
 export const SENT_PREFIX = 'reports'
 
 function secretsOf({

@@ -67,10 +67,10 @@ function sendsMail({ reportsFile }: Parameters): boolean {
   return reportsFile !== undefined
 }
 
-/** The ports of mail servers that take a mail over TLS: from its first byte, and after STARTTLS. */
+/** The ports of mail servers with TLS from the first byte, and after STARTTLS. */
 const MAIL_PORTS = [465, 587]
 
-/** A way to the mail server: the NAT gateway, or without one only the endpoint of Amazon SES. */
+/** Lets functions reach a mail server: through the NAT gateway, or else the endpoint of Amazon SES. */
 function letMailOut(
   stack: Stack,
   {

@@ -20,7 +20,7 @@ export interface ReportingProps {
   readonly pagesUrl: string
 }
 
-/** So many looks in a row must fail before somebody is told. */
+/** This many invocations in a row must fail before an alarm is raised. */
 const PATIENCE = 3
 
 /**
@@ -56,7 +56,7 @@ export function createReporting(
     {
       name: 'reports-failed',
       entry: 'reports-failed',
-      says: `In ${PATIENCE} looks in a row, a report could not be sent or its declaration is not valid; the others are sent.`,
+      says: `${PATIENCE} times in a row, a report could not be sent or its declaration is not valid; the others are sent.`,
       metric: ownMetric(
         'reportsFailed',
         Stats.MINIMUM,
@@ -99,7 +99,7 @@ function createSchedule(
       // The role that CDK makes could start every version as well.
       role: role.withoutPolicyUpdates(),
       maxEventAge: Duration.minutes(reportsMinutes),
-      // The next look comes soon enough.
+      // The next invocation comes soon enough.
       retryAttempts: 0,
     }),
   })

@@ -169,7 +169,7 @@ function acknowledgeDistribution(distribution: Distribution, { certificateArn }:
   acknowledge(distribution, {
     'AwsSolutions-CFR1': 'Who may come in is a matter of the token, not of the country.',
     'AwsSolutions-CFR3':
-      "CloudFront's log holds each address, and addresses hold what people ask: a statement in Ask, a name in a list. API Gateway logs the requests without their addresses, and the bucket logs those for files.",
+      "CloudFront's log would hold each address, and addresses hold what people ask: a statement in Ask, a name in a list. API Gateway logs the requests without their addresses, and the bucket logs requests for files.",
     'AwsSolutions-CFR2':
       'A web application firewall costs more than all the rest; nothing gets past API Gateway without a valid token, and requests are throttled there.',
     ...(certificateArn === undefined

@@ -7,7 +7,7 @@ import { addRevisions, fillRevisions } from '../warehouse/revisions.ts'
 
 /**
  * Adds the revisions of a batch. Call it once, in the load's transaction, after the fact has its
- * versions and its index of keys. `isEmpty` says that the fact was empty before.
+ * versions and its index on the key. `isEmpty` says that the fact was empty before.
  */
 export async function loadRevisions(
   client: Client,

@@ -5,7 +5,7 @@ export type TimeStep = (typeof TIME_STEPS)[number]
 /**
  * How an answer is shown, by the names of its columns. `split` draws one small chart for each value
  * of a column, each with its own axes, so that amounts in several currencies never share an axis.
- * `limit` draws only the first rows, of each small chart; the table below has them all.
+ * `limit` draws only the first rows of each small chart; the table below has all rows.
  */
 export type Chart =
   | CardsChart
@@ -22,7 +22,7 @@ export type Chart =
   | DivergingChart
   | TableChart
 
-/** A card for each row: a value, compared with the one before. Shown as text. */
+/** A card for each row: a value, compared with an earlier one. Shown as text. */
 export interface CardsChart {
   readonly kind: 'cards'
   /** Whose value it is, such as a currency. */
@@ -89,8 +89,8 @@ export interface LeftOut {
 }
 
 /**
- * A line over steps of time, with a gap at a value that is null. The parts to and from one that is not whole are
- * dashed.
+ * A line over steps of time, with a gap at a null. The line is dashed to and from a step that is not
+ * whole.
  */
 export interface LinesChart {
   readonly kind: 'lines'
@@ -101,7 +101,7 @@ export interface LinesChart {
   /** The step that the question takes without the filter `by`. */
   readonly step: TimeStep
   readonly limit?: number
-  /** For values far from zero: written to five digits, on an axis that does not begin at zero. */
+  /** For values far from zero: shown with five digits, on an axis that does not begin at zero. */
   readonly isRate?: boolean
   readonly leftOut?: LeftOut
 }
@@ -115,9 +115,9 @@ export interface BarsChart {
   readonly value: string
   /** Makes one bar from all rows with the same label; their values are added. */
   readonly sum?: boolean
-  /** The part of `value` that is drawn solid; the rest is pale. */
+  /** The part of `value` to draw solid; the rest is pale. */
   readonly part?: string
-  /** Draws a bar for each value of `column` beside each other, the one for `hatched` hatched. */
+  /** Draws the bars for the values of `column` side by side, the bar for `hatched` hatched. */
   readonly side?: { readonly column: string; readonly hatched: string }
   readonly leftOut?: LeftOut
   readonly limit?: number
@@ -135,15 +135,15 @@ export interface StackedChart {
 }
 
 /**
- * Two dots for each row and the way between them. Draws the first and the last `limit` rows. If
- * `from` is null in every row, nothing is drawn.
+ * Two dots for each row, joined by a line. Draws the first and the last `limit` rows. If `from` is null
+ * in every row, draws nothing.
  */
 export interface DumbbellChart {
   readonly kind: 'dumbbell'
   readonly label: readonly string[]
   readonly from: string
   readonly to: string
-  /** The first day of the data. It is said if there is nothing to compare with. */
+  /** The first day of the data, shown if there is nothing to compare with. */
   readonly since?: string
   readonly limit: number
 }
@@ -187,7 +187,7 @@ export interface HistogramChart {
 }
 
 /**
- * Steps from the first column to the last. These two are totals, so their bars begin at the axis.
+ * Steps from the first column to the last. The first and last are totals: their bars begin at the axis.
  */
 export interface WaterfallChart {
   readonly kind: 'waterfall'
@@ -195,7 +195,7 @@ export interface WaterfallChart {
   readonly steps: readonly string[]
 }
 
-/** Bars to two sides: what comes in to one, what goes out, hatched, to the other. */
+/** Bars to two sides: what comes in to one side, and what goes out, hatched, to the other. */
 export interface DivergingChart {
   readonly kind: 'diverging'
   readonly split: string

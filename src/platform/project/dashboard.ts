@@ -10,9 +10,9 @@ export interface Dashboard {
   readonly labels: Readonly<Record<string, string>>
   /** Where the cells of a column lead: a path with `{column}` for a value in the same row. */
   readonly links: Readonly<Record<string, Link>>
-  /** What the numbers of a column are in. Name no column that only counts what its label says. */
+  /** The units of the numbers in a column. Leave out columns whose label already says what they count. */
   readonly units?: Readonly<Record<string, Unit>>
-  /** Ids that tables leave out, because a name in the same row says more. Files have them. */
+  /** Ids that tables leave out, because a name in the same row says more. Files keep them. */
   readonly unlisted?: readonly string[]
   /** Names that several things share, each with the column of the number that tells them apart. */
   readonly numbered?: Readonly<Record<string, string>>
@@ -21,8 +21,8 @@ export interface Dashboard {
 }
 
 /**
- * A word such as `bags`, `%` for a ratio that is shown as a percentage, or, for money, the columns of
- * which one says the currency: the first that the row has.
+ * A word such as `bags`, or `%` for a ratio to show as a percentage. For money, the columns that may
+ * name the currency: the first one that the row has does.
  */
 export type Unit = string | { readonly currency: readonly string[] }
 
@@ -37,11 +37,11 @@ export interface Page {
   readonly summary: string
   /** The names of the filters that the page offers. */
   readonly filters: readonly string[]
-  /** Which date the period of the page is about, such as `order date`. Shown beside the period. */
+  /** The kind of date that the period applies to, such as `order date`. Shown beside the period. */
   readonly periodOf?: string
   /** The period if the address names none. Default: twelve weeks. */
   readonly standardPeriod?: 'all'
-  /** Lists to look at in full: links at the top of the page. Its filters go along, but no period. */
+  /** Links to lists at the top of the page. They keep the page's filters, but not its period. */
   readonly related?: readonly { readonly title: string; readonly to: string }[]
   /** A filter that must be set before the page can show anything. */
   readonly needs?: string
@@ -68,9 +68,9 @@ export interface Panel {
 }
 
 /**
- * Where the rows of a panel, and the marks that are drawn from them, lead. The filters of the page
- * that the question and the target know go along. A mark of several rows leads to what its rows have
- * in common.
+ * Where the rows of a panel, and the marks that are drawn from them, lead. The link keeps the page's
+ * filters that both the question and the target know. A mark of several rows leads to what its rows
+ * have in common.
  */
 export interface Lead {
   /**
@@ -82,11 +82,11 @@ export interface Lead {
   readonly set?: Readonly<Record<string, string>>
   /** The column with the first day of a week or a month, which becomes `from` and `to`. */
   readonly span?: { readonly column: string; readonly step: 'week' | 'month' }
-  /** Whether the period of the question is about another date than the target's, and stays behind. */
+  /** Whether the question's period applies to another kind of date than the target's. The link drops it. */
   readonly isOtherPeriod?: boolean
 }
 
-/** One value that a filter offers, and what people read for it. */
+/** One value that a filter offers, and its label for people. */
 export interface Choice {
   readonly value: string
   readonly label: string
@@ -110,13 +110,13 @@ export type Filter =
        */
       readonly adds?: string
     }
-  /** One of a few fixed values, which change how questions are answered and leave out nothing. */
+  /** One of a few fixed values, which change how questions are answered but leave out no rows. */
   | {
       readonly kind: 'option'
       readonly name: string
       readonly label: string
       readonly values: readonly Choice[]
-      /** What holds if the address names no value. Its own value means the same as none. */
+      /** The choice if the address names none. To name its value means the same. */
       readonly standard: Choice
     }
   /**
@@ -147,19 +147,18 @@ export type ListFilter =
     }
 
 /**
- * Every row of one kind, at `/list/<name>`: to be searched, filtered, sorted, paged through, and
- * downloaded.
+ * Every row of one kind, at `/list/<name>`, to search, filter, sort, page through and download.
  */
 export interface List {
   readonly name: string
   readonly title: string
   /** What the list is for, in one sentence. */
   readonly summary: string
-  /** The file with the select that finds the rows. It has the header of a question, and no order. */
+  /** The file with the select that finds the rows. It has the header of a question, but no `order by`. */
   readonly sql: URL
   /** The columns to show. */
   readonly columns: readonly string[]
-  /** An integer column that identifies a row. It orders the rows that are equal otherwise. */
+  /** An integer column that identifies a row. It orders rows that are otherwise equal. */
   readonly key: string
   /** The columns by which rows can be sorted, and their types. None of them is ever null. */
   readonly sorts: Readonly<Record<string, SortType>>
@@ -169,7 +168,7 @@ export interface List {
   readonly filters: readonly string[]
   /** The filters that only this list has. A text filter comes first on the page. */
   readonly own: readonly ListFilter[]
-  /** Which date the period is about. */
+  /** The kind of date that the period applies to. */
   readonly periodOf?: string
   /** The page of the navigation to which it belongs. */
   readonly page: string

@@ -25,7 +25,7 @@ function hashModels(project: Project): string {
   const models = project.models.map((model) => ({
     ...model,
     sql: readModel(model),
-    // These only say how a fact is shown, told, found and summed, and `headline` is a path on this machine.
+    // These only say how a fact is shown, found and summed, and `headline` is a path on this machine.
     headline: undefined,
     sought: undefined,
     sums: undefined,

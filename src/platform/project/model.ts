@@ -88,22 +88,22 @@ export interface Fact extends ModelBase {
    * facts this is. Its parameters are the values of the key.
    */
   readonly headline?: URL
-  /** How its versions are told. Without it: column by column, by the columns' own names. */
+  /** How people read its versions. Default: column by column, by the columns' own names. */
   readonly telling?: Telling
 }
 
-/** How the versions of a fact are told to people. */
+/** How people read the versions of a fact. */
 export interface Telling {
   /**
-   * What people call the columns, in the order in which they are told. A column that is not here is
-   * told only where it changes.
+   * What people call the columns, in the order to show. A column that is not here is shown only where
+   * it changes.
    */
   readonly words: Readonly<Record<string, string>>
   /** What a version is worth: its price, times its quantity if there is one, in its currency. */
   readonly worth?: Worth
 }
 
-/** The columns that say what a version is worth. What the last refers to is called by its code. */
+/** The columns that say what a version is worth. The currency is shown by its name in `order_names`. */
 export interface Worth {
   readonly quantity?: string
   readonly price: string
@@ -113,8 +113,8 @@ export interface Worth {
 /**
  * Sums over a fact's current rows, for questions that add up all of them. Each grain has a table,
  * `<fact>_by_<grain>`; the view `<fact>_sums_current` shows all grains and the single rows. The
- * table `<fact>_revisions` has each version that follows another, beside the version before it:
- * sums as of a moment are found from it, and it answers questions about changes.
+ * table `<fact>_revisions` has each version that follows another, beside the version before it. It
+ * serves sums as of a moment and questions about changes.
  * Expressions are Postgres SQL over the fact's columns. They must not fail for any row, and are
  * immutable: they depend on nothing else, such as the day or the time zone.
  */

@@ -10,7 +10,7 @@ export function beforeName(column: string): string {
   return `before_${column}`
 }
 
-/** The columns of a fact of which a revision also keeps the value before: all but the key. */
+/** The columns of a fact whose earlier value a revision keeps too: all but the key. */
 export function columnsBefore({ key }: Fact, columns: readonly string[]): string[] {
   return columns.filter((name) => !key.includes(name))
 }
@@ -20,7 +20,7 @@ export type VersionRange = 'all' | { readonly after: number; readonly upTo: numb
 
 /**
  * Select of a fact's revisions: each version that follows another version of its key, beside that
- * version. `columns` are the fact's. A few versions find the version before by the index of keys.
+ * version. `columns` are the fact's. For a few versions, the index on the key finds the version before.
  */
 export function selectRevisions(
   fact: Fact,
@@ -64,7 +64,7 @@ export async function createRevisions(client: Client, fact: Fact, comment: strin
 
 /**
  * Adds the revisions among the newest versions of a fact. Call it once for these versions, when the
- * fact has its index of keys.
+ * fact has its index on the key.
  */
 export async function addRevisions(
   client: Client,

@@ -69,8 +69,8 @@ export function createSumsFunction(shown: ShownSums): string {
 
 /**
  * Select of one grain's sums as of the moment `$1`: the sums of now, minus the versions captured
- * later, plus the version before each of them. Of a key with several later versions, all but its
- * newest version and the newest of then cancel out.
+ * later, plus the version before each of them. If a key has several later versions, the versions in
+ * between cancel out.
  */
 function selectSumsThen(
   { fact, columns, sums, types }: ShownSums,
