@@ -11,7 +11,7 @@ import type {
 import { dashboard } from './presentation/pages.ts'
 import { contract } from './source/contract.ts'
 
-/** What people call the columns of an agreement. */
+/** What people call the columns with agreed dates and places. */
 const AGREED: Telling['words'] = {
   agreed_delivery_date: 'delivery',
   agreed_delivery_location_id: 'to',

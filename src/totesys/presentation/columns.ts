@@ -59,12 +59,12 @@ export const labels: Dashboard['labels'] = {
   age_days: 'Days overdue',
 }
 
-/** Amounts of a row are in the one currency that was asked for, or else in the row's own. */
+/** Amounts of a row are in the one currency asked for, otherwise in the row's own. */
 const AMOUNT: Unit = { currency: ['in_currency', 'currency_code'] }
 /** Amounts of an order or payment, in an answer or in the fact itself. */
 const OWN: Unit = { currency: ['currency_code', 'currency_id'] }
 
-/** What numbers are in, in answers and in facts. */
+/** The units of numbers in answers and in facts. */
 export const units: NonNullable<Dashboard['units']> = {
   ...unitOf(
     AMOUNT,
@@ -83,7 +83,7 @@ export const units: NonNullable<Dashboard['units']> = {
   ...unitOf('items', 'quantity quantity_before item_quantity'),
 }
 
-/** Ids beside the name of the same thing, and places that only sort. */
+/** Ids beside the name of the same thing, and positions that only sort. */
 export const unlisted: NonNullable<Dashboard['unlisted']> = [
   'counterparty_id',
   'staff_id',

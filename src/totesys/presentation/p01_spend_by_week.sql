@@ -6,8 +6,8 @@
 -- begin before the first day of all purchases, its last day is before today and before the day of
 -- the newest purchase, and neither `from` nor `to` cuts it. An order counts on the day on which it
 -- was placed. With `in`, every currency is converted into that one, each order at the rate of the
--- day it was placed, as exchange_rate_on finds it and known now. An order without a rate is left
--- out of amount and counted in orders_unconverted; amount is null if no order of a step has one.
+-- day it was placed, as exchange_rate_on finds it now. An order without a rate is left out of
+-- amount and counted in orders_unconverted; amount is null if no order in a step has a rate.
 -- Filters: from, to, by, currency, in, department, counterparty, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today

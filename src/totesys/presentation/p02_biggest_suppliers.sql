@@ -3,8 +3,8 @@
 -- Unit: amount in currency_code, which is `in` if it is set; quantity in items; share 0 to 1.
 -- Note: The biggest supplier comes first. The share is of all amounts in the currency. With `in`,
 -- every currency is converted into that one, each order at the rate of the day it was placed, as
--- exchange_rate_on finds it and known now. An order without a rate is left out of amount and counted
--- in orders_unconverted; amount is null, and comes last, if no order of a supplier has one.
+-- exchange_rate_on finds it now. An order without a rate is left out of amount and counted in
+-- orders_unconverted; if no order of a row has a rate, amount is null and the row comes last.
 -- Filters: from, to, currency, in, department, counterparty, as_of
 with summed as (
     select

@@ -2,13 +2,13 @@
 -- Grain: one row per item, currency and month, or other step, in which it was bought.
 -- Unit: price of one item in the row's own currency; change_ratio 0.1 is 10 % more expensive.
 -- Note: `by` is the step: day, week, month (the standard), quarter or year. month is its first day,
--- whatever its length. The average price is the amount paid, divided by the quantity. First and last
--- are the averages of the item's first and last step. The greatest rise comes first. An item that
--- was bought in one step only has nothing to compare and is left out; Totesys gives nearly every
--- order an item code of its own. A step is complete if it does not begin before data_since, the
--- first day of all purchases, its last day is before today and before the day of the newest
--- purchase, and neither `from` nor `to` cuts it. A price is an average and no sum: change_ratio
--- takes it from any step, complete or not.
+-- whatever its length. The average price is the amount paid, divided by the quantity. First and
+-- last are the averages of the item's first and last step. The greatest rise comes first. An item
+-- that was bought in only one step has no price to compare with and is left out; Totesys gives
+-- nearly every order an item code of its own. A step is complete if it does not begin before
+-- data_since, the first day of all purchases, its last day is before today and before the day of
+-- the newest purchase, and neither `from` nor `to` cuts it. A price is an average, not a sum, so
+-- change_ratio also uses steps that are not complete.
 -- Filters: from, to, by, currency, department, counterparty, today, as_of
 with clock as (
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today

@@ -7,7 +7,7 @@
 -- of all sales, their columns and the changes are null, and the design sold most comes first.
 -- Filters: against, currency, department, counterparty, design, today, as_of
 with clock as not materialized (
-    -- Read twice. If it were materialized, the planner would not know the days and read all orders.
+    -- Not materialized, although read twice: the planner would not know the days and would read all orders.
     select coalesce(nullif(:'today', '')::date, (now() at time zone 'utc')::date) as today
 ),
 

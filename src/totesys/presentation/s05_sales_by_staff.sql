@@ -1,12 +1,12 @@
 -- s05_sales_by_staff: Which departments and staff sell most?
 -- Grain: one row per currency and member of staff.
 -- Unit: amount in currency_code, which is `in` if it is set; units in bags.
--- Note: Departments are in order of department_amount, that of the whole department, and the staff in
--- each in order of their own. All sales count for the department that the member of staff is in now.
--- With `in`, every currency is converted into that one, each order at the rate of the day it was
--- placed, as exchange_rate_on finds it and known now. An order without a rate is left out of the
--- amounts and counted in orders_unconverted; amount is null, and comes last, if no order of a row
--- has one.
+-- Note: Departments are ordered by department_amount, the amount of the whole department, and the
+-- staff in each by their own amount. All sales count for the department that the member of staff is
+-- in now. With `in`, every currency is converted into that one, each order at the rate of the day
+-- it was placed, as exchange_rate_on finds it now. An order without a rate is left out of the
+-- amounts and counted in orders_unconverted; if no order of a row has a rate, amount is null and
+-- the row comes last.
 -- Filters: from, to, currency, in, department, counterparty, design, as_of
 with summed as (
     select

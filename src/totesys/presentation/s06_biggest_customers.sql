@@ -2,10 +2,10 @@
 -- Grain: one row per currency and customer.
 -- Unit: amount in currency_code, which is `in` if it is set; units in bags; shares 0 to 1.
 -- Note: The biggest customer comes first. Shares are of all amounts in the currency. The cumulative
--- share is that of this customer and all bigger ones, so the last is 1. With `in`, every currency is
--- converted into that one, each order at the rate of the day it was placed, as exchange_rate_on finds
--- it and known now. An order without a rate is left out of amount and counted in orders_unconverted;
--- amount is null, and comes last, if no order of a customer has one.
+-- share is that of this customer and all bigger ones, so the last is 1. With `in`, every currency
+-- is converted into that one, each order at the rate of the day it was placed, as exchange_rate_on
+-- finds it now. An order without a rate is left out of amount and counted in orders_unconverted; if
+-- no order of a row has a rate, amount is null and the row comes last.
 -- Filters: from, to, currency, in, department, counterparty, design, as_of
 with summed as (
     select

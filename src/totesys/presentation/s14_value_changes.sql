@@ -2,10 +2,10 @@
 -- Grain: one row per currency.
 -- Unit: amount in the row's own currency; lowered and deleted are zero or negative.
 -- Note: Sales orders only. The period is when a change was noticed (UTC). before_amount is what the
--- books said when it began, now_amount what they said at its end, and before + created + raised +
--- lowered + deleted = now, exactly. An amendment that moves an order to another currency, or into or
--- out of a filter, lowers one side and raises the other. An order that comes back after its deletion
--- is created again.
+-- books said at its beginning, now_amount what they said at its end, and before + created + raised
+-- + lowered + deleted = now, exactly. An amendment that moves an order to another currency, or into
+-- or out of a filter, lowers one side and raises the other. An order that comes back after its
+-- deletion is created again.
 -- Filters: from, to, currency, department, counterparty, design
 with period as (
     select
@@ -16,7 +16,7 @@ with period as (
 amendment as (
     -- Each update and deletion: what it adds and what it takes away, each null if the filters leave
     -- it out. If the version before is a deletion, the order is created again: its return was
-    -- refused at first, so that an update brought it back.
+    -- refused at first, so an update brought it back.
     select
         f.record_operation,
         f.currency_id,

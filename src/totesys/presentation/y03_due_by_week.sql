@@ -8,8 +8,8 @@
 -- first day on which any payment was due, its last day is before today and before the day on which
 -- the newest payment was created, and neither `from` nor `to` cuts it. With `in`, every currency is
 -- converted into that one, each payment at the rate of the day it is due, as exchange_rate_on finds
--- it and known now. A payment without a rate is left out of the amounts and counted in
--- payments_unconverted; an amount is null if no payment of it in a step has one.
+-- it now. A payment without a rate is left out of the amounts and counted in payments_unconverted;
+-- an amount is null if none of its payments in a step has a rate.
 -- Access: finance
 -- Filters: from, to, by, currency, in, counterparty, today, as_of
 with clock as (

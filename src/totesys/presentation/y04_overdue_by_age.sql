@@ -2,8 +2,9 @@
 -- Grain: one row per direction, currency and age, all four ages of each.
 -- Unit: amount in the row's own currency; age in days since the payment date.
 -- Note: A payment due today is not overdue. In is owed to us, out is owed by us. due_from and due_to
--- are the days of an age; the oldest has no first. A payment is unpaid until Totesys marks it as
--- paid. Not every one is a real debt: some are marked late, and some never.
+-- are the first and the last due day of an age; the oldest age has no first day. A payment is
+-- unpaid until Totesys marks it as paid. Not every one is a real debt: some are marked late, and
+-- some never.
 -- Access: finance
 -- Filters: currency, counterparty, today, as_of
 with clock as (

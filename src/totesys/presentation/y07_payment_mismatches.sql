@@ -73,8 +73,8 @@ purchase as not materialized (
         )
 ),
 
--- With a period, indexes find the transactions of its orders and their payments: ids grow with time.
--- Without one, nothing is gained, and the condition is constant.
+-- With a period, indexes find the transactions of its orders and their payments, because ids grow with
+-- time. Without a period that gains nothing, and the condition is constant.
 sale_ids as (
     select
         min(order_id) as first,
@@ -122,7 +122,7 @@ transaction_ids as (
     ) as r
 ),
 
--- Each order with each of its transactions; an order without one comes once.
+-- Each order with each of its transactions; an order without any appears once.
 placed as not materialized (
     select
         o.*,
@@ -154,7 +154,7 @@ payment as not materialized (
         )
 ),
 
--- Each of them with each of its payments; one without a payment comes once.
+-- Each of these with each of its payments; one without a payment appears once.
 tied as not materialized (
     select
         o.is_sale,

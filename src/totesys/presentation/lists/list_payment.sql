@@ -1,13 +1,13 @@
 -- list_payment: Which payments are there, and which of them are late?
 -- Grain: one row per payment.
 -- Unit: amount in the row's own currency; days_late in days since it was due.
--- Note: In no order: the page sorts. Each `left join` brings names alone, so that it is left out
--- where they are not needed. The period is when a payment is due. Overdue is unpaid and due before
--- today. A payment is unpaid until Totesys marks it as paid: some are marked late, and some never.
--- `search` is a part of a counterparty's name in any case, or the whole number of a payment or of
--- its order. `state`: `paid`, `unpaid`, `overdue`, `soon` (due today or in the next 7 days, paid
--- or not), or `deleted`, which shows the deleted ones as they were last; without it, every payment
--- that exists. `direction`: `in` is owed to us, `out` by us.
+-- Note: The rows come unsorted: the page sorts them. Each `left join` only brings names, so the
+-- planner leaves it out where they are not needed. The period is when a payment is due. Overdue is
+-- unpaid and due before today. A payment is unpaid until Totesys marks it as paid: some are marked
+-- late, and some never. `search` is a part of a counterparty's name in any case, or the whole
+-- number of a payment or of its order. `state`: `paid`, `unpaid`, `overdue`, `soon` (due today or
+-- in the next 7 days, paid or not), or `deleted`, which shows the deleted ones as they were last;
+-- without it, every payment that exists. `direction`: `in` is owed to us, `out` by us.
 -- Access: finance
 -- Filters: search, state, direction, from, to, currency, counterparty, amount_from, amount_to,
 -- today

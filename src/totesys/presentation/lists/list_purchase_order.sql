@@ -1,11 +1,11 @@
 -- list_purchase_order: Which purchase orders are there?
 -- Grain: one row per purchase order.
 -- Unit: amount in the row's own currency; quantity in items.
--- Note: In no order: the page sorts. Each `left join` brings names alone, so that it is left out
--- where they are not needed. The period is when an order was placed. `search` is a part of a
--- supplier's or staff member's name or of an item's code in any case, or an order's whole number.
--- `state`: `changed` leaves only orders that were changed after they were placed, `deleted` shows
--- the deleted ones as they were last; without it, every order that exists.
+-- Note: The rows come unsorted: the page sorts them. Each `left join` only brings names, so the
+-- planner leaves it out where they are not needed. The period is when an order was placed. `search`
+-- is a part of a supplier's or staff member's name or of an item's code in any case, or an order's
+-- whole number. `state`: `changed` leaves only orders that were changed after they were placed,
+-- `deleted` shows the deleted ones as they were last; without it, every order that exists.
 -- Filters: search, state, from, to, currency, department, counterparty, amount_from, amount_to
 select
     f.purchase_order_id::integer as purchase_order_id,

@@ -1,12 +1,12 @@
 -- list_sales_order: Which sales orders are there?
 -- Grain: one row per sales order.
 -- Unit: amount in the row's own currency; units in bags.
--- Note: In no order: the page sorts. Each `left join` brings names alone, so that it is left out
--- where they are not needed. The period is when an order was placed. `search` is a part of a
--- customer's, design's or staff member's name in any case, a design's name with its number (`Cotton
--- 7`), or an order's whole number. `state`:
--- `changed` leaves only orders that were changed after they were placed, `deleted` shows the
--- deleted ones as they were last; without it, every order that exists.
+-- Note: The rows come unsorted: the page sorts them. Each `left join` only brings names, so the
+-- planner leaves it out where they are not needed. The period is when an order was placed. `search`
+-- is a part of a customer's, design's or staff member's name in any case, a design's name with its
+-- number (`Cotton 7`), or an order's whole number. `state`: `changed` leaves only orders that were
+-- changed after they were placed, `deleted` shows the deleted ones as they were last; without it,
+-- every order that exists.
 -- Filters: search, state, from, to, currency, department, counterparty, design, amount_from,
 -- amount_to
 select

@@ -1,8 +1,8 @@
 -- order_names: What are the names of the things that an order refers to by number?
 -- Grain: one row per thing in a dimension.
 -- Unit: none.
--- Note: `leads_to` is the address of the thing's own page, null if it has none. `ids` is a JSON object of numbers by dimension: {"dim_staff": ["1", "2"]}. Names are those
--- in use now.
+-- Note: `leads_to` is the address of the thing's page, null if it has none. `ids` is a JSON object
+-- of numbers by dimension: {"dim_staff": ["1", "2"]}. Names are those in use now.
 -- Filters: ids
 with wanted as (
     select
