@@ -1,6 +1,6 @@
 import type { Schema } from './json-schema.ts'
 
-/** A header or a parameter: what it says, and its values. */
+/** A header or a parameter: what it means, and its values. */
 export interface DescribedValue {
   readonly description: string
   readonly schema: Schema

@@ -53,12 +53,12 @@ function typed(name: string): { schema: Schema; example: unknown } {
 const BAD_REQUEST = failure('A parameter is unknown, given twice, or its value is not valid.')
 const REFUSALS = {
   400: BAD_REQUEST,
-  401: failure('No valid token.', { 'WWW-Authenticate': header('What is missing.') }),
+  401: failure('There is no valid token.', { 'WWW-Authenticate': header('What is missing.') }),
   403: failure('None of the groups in the token may read this.'),
   429: failure('Too many requests.', RETRY_AFTER),
 }
 const AWAY = failure('The warehouse is out of reach, or nothing is loaded yet.', RETRY_AFTER)
-const READ_ONLY = failure('It can only be read.', { Allow: header('`GET, HEAD`') })
+const READ_ONLY = failure('The address can only be read.', { Allow: header('`GET, HEAD`') })
 const PAYMENT_REFUSALS = {
   ...REFUSALS,
   405: READ_ONLY,
@@ -121,13 +121,13 @@ export const PATHS: Readonly<Record<string, { get: Operation }>> = {
       tags: ['payments'],
       summary: 'All payments, a page at a time',
       description:
-        'In the order of their day and id. Read on with `next` until it is null: no payment is ' +
-        'missed or comes twice, even if others arrive meanwhile. `Accept` chooses JSON or CSV; a ' +
-        'browser, which asks for `text/html`, gets the page of the dashboard.',
+        'Ordered by day and id. Read on with `next` until it is null: no payment is missed or ' +
+        'comes twice, even if others arrive meanwhile. `Accept` chooses JSON or CSV; a browser, ' +
+        'which asks for `text/html`, gets the page of the dashboard.',
       parameters: [...PAYMENT_PARAMETERS.map((each) => describe(each)), IF_NONE_MATCH],
       responses: {
         200: {
-          description: 'The payments that the filters choose.',
+          description: 'The payments that meet the filters.',
           headers: { ...PAGE_HEADERS, ...LINK },
           content: {
             'application/json': typed('PaymentPage'),
@@ -136,7 +136,7 @@ export const PATHS: Readonly<Record<string, { get: Operation }>> = {
         },
         304: { ...UNCHANGED, headers: { ...PAGE_HEADERS, ...LINK } },
         ...PAYMENT_REFUSALS,
-        406: failure('`Accept` names no type in which payments come.'),
+        406: failure('`Accept` allows neither JSON, CSV nor HTML.'),
       },
     },
   },

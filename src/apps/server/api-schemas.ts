@@ -14,7 +14,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   Problem: jsonSchema(problem),
   Health: {
     type: 'object',
-    description: 'That the warehouse answers.',
+    description: 'Says that the warehouse answers, and how fresh it is.',
     required: ['status', 'batch', 'completeTo', 'lagSeconds'],
     additionalProperties: false,
     properties: {

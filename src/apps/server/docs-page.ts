@@ -79,16 +79,17 @@ function renderOperation(path: string, operation: Operation): Markup {
 }
 
 /**
- * The questions as files: the same for each but its filters, so folded. Those for Excel differ in
- * their ending only.
+ * The questions as files: folded, because they differ only in their filters. Files for Excel differ
+ * only in their ending.
  */
 function renderQuestions(questions: readonly (readonly [string, { get: Operation }])[]): Markup {
   const asCsv = questions.filter(([path]) => path.endsWith('.csv'))
   return html`<section class="panel wide" aria-labelledby="h-csv">
     <h2 id="h-csv">Answers to the questions, as files</h2>
     <p class="note">
-      Each takes the filters of its question. Unfold one to see them and to try it. The same address
-      with <code>.xlsx</code> in place of <code>.csv</code> answers with a workbook for Excel.
+      Each file takes the filters of its question. Unfold a question to see and try them. The same
+      address with <code>.xlsx</code> in place of <code>.csv</code> answers with a workbook for
+      Excel.
     </p>
     ${asCsv.map(
       ([path, { get }]) =>

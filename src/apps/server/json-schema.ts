@@ -1,4 +1,4 @@
-/** A JSON Schema, as far as the description of the API uses it. */
+/** The part of JSON Schema that the description of the API uses. */
 export interface Schema {
   readonly $ref?: string
   readonly type?: string

@@ -5,14 +5,14 @@ import { SCHEMAS } from './api-schemas.ts'
 
 /**
  * Describes the API as an OpenAPI 3.1 document. Its schemas also check the answers, and its parameters
- * are those that the routes take, so it always says what is sent and what may be asked.
+ * are those that the routes take, so it always matches what the server does.
  */
 export function describeApi({
   version,
   questions,
 }: {
   version: string
-  /** The questions that can be had as CSV and for Excel. */
+  /** The questions that are served as CSV and for Excel. */
   questions: ReadonlyMap<string, Question>
 }) {
   const paths: Record<string, { get: Operation }> = { ...PATHS }
@@ -27,7 +27,7 @@ export function describeApi({
       version,
       description:
         'The scheduled payments of Totesys, and the answers to the questions, read from the ' +
-        'warehouse. Each answer says how fresh it is. Days and times are in UTC. Problems are ' +
+        'warehouse. Each answer says how fresh it is. Days and times are in UTC. Problems follow ' +
         'RFC 9457. An unknown parameter, a parameter given twice, or a value that is not valid is ' +
         'refused.',
     },
@@ -43,7 +43,7 @@ export function describeApi({
           scheme: 'bearer',
           bearerFormat: 'JWT',
           description:
-            'A token is needed unless the server listens on its own machine only. The group `finance` may read ' +
+            'A token is needed unless the server listens only on its own machine. The group `finance` may read ' +
             'the payments, `analyst` everything else.',
         },
       },

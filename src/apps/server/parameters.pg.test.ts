@@ -100,15 +100,15 @@ describe('the parameters of a route', () => {
 
   it('are named and listed in the problem, and a page escapes them', async () => {
     expect(await problemOf('/health?x=1')).toMatchObject({
-      detail: 'The parameter “x” is not known here. This address takes no parameters',
+      detail: 'The parameter “x” is unknown. This address takes no parameters',
       allowed: [],
     })
     const { allowed, detail } = await problemOf('/questions/s12_order_versions.csv?order=1')
     expect(allowed).toEqual(['order_id'])
-    expect(detail).toContain('Allowed: order_id')
+    expect(detail).toContain('Allowed parameters: order_id')
     const page = await (await ask('/sales?<b>=1', { accept: 'text/html' })).text()
     expect(page).toContain('“&lt;b&gt;”')
-    expect(page).toContain('Allowed: period, from, to, currency')
+    expect(page).toContain('Allowed parameters: period, from, to, currency')
     expect(page).not.toContain('“<b>”')
     const long = await problemOf(`/health?${'x'.repeat(500)}=1`)
     expect(long.parameter?.length).toBe(60)
@@ -154,7 +154,7 @@ describe('the parameters of a route', () => {
     for (const by of ['fortnight', 'decade', 'Week', 'week,month']) {
       const bad = await problemOf(`/questions/s02_sales_by_week.csv?by=${by}`)
       expect(bad, by).toMatchObject({ status: 400, code: 'BAD_FILTER', parameter: 'by' })
-      expect(bad.detail).toContain('must be day or week or month or quarter or year')
+      expect(bad.detail).toContain('must be day, week, month, quarter or year')
     }
     for (const by of ['', 'day', 'quarter']) {
       const response = await ask(`/questions/s02_sales_by_week.csv?by=${by}`)
@@ -164,7 +164,7 @@ describe('the parameters of a route', () => {
     expect(await problemOf('/questions/s04_rising_designs.csv?against=decade')).toMatchObject({
       code: 'BAD_FILTER',
       parameter: 'against',
-      detail: expect.stringContaining('must be before or year or none'),
+      detail: expect.stringContaining('must be before, year or none'),
     })
     for (const against of ['', '&against=', '&against=year', '&against=none']) {
       for (const file of ['.csv', '.xlsx', '']) {

@@ -10,7 +10,7 @@ export type ParameterValues =
       readonly kind: 'integer'
       readonly from: number
       readonly to: number
-      /** What it is if it is absent. */
+      /** Its value if it is absent. */
       readonly standard?: number
     }
   /** A day that exists, as `YYYY-MM-DD`. */
@@ -36,14 +36,14 @@ export interface Parameter {
 /** The largest value of an integer in Postgres. */
 export const MAX_INTEGER = 2_147_483_647
 
-/** The part of a moment after its day: a time, and how far its zone is from UTC. */
+/** The part of a moment after its day: a time, and the offset of its zone from UTC. */
 const TIME =
   /^[T ]([01]\d|2[0-3]):[0-5]\d(:([0-5]\d|60)(\.\d+)?)?(Z|[+-](0\d|1[0-5])(:?[0-5]\d)?)?$/i
 const DAY_OR_MOMENT = [{ format: 'date' }, { format: 'date-time' }]
 
 /**
- * Lets a route take these parameters and no others: see `checkParameters`. Every route has it, one
- * without parameters with none.
+ * Lets a route take these parameters and no others: see `checkParameters`. Every route uses it, also
+ * a route without parameters.
  */
 export function takes(parameters: readonly Parameter[] = []): MiddlewareHandler<ServerEnv> {
   return async (c, next) => {
@@ -68,8 +68,8 @@ export function checkParameters(
   }
   for (const [name, value] of new URL(c.req.url).searchParams) {
     const parameter = parameters.find((each) => each.name === name)
-    if (parameter === undefined) return refuse(name, 'UNKNOWN_PARAMETER', 'is not known here')
-    if (seen.has(name)) return refuse(name, 'REPEATED_PARAMETER', 'may be given once only')
+    if (parameter === undefined) return refuse(name, 'UNKNOWN_PARAMETER', 'is unknown')
+    if (seen.has(name)) return refuse(name, 'REPEATED_PARAMETER', 'may be given only once')
     seen.add(name)
     if (value === '' && parameter.mayBeEmpty === true) continue
     if (!isValid(parameter.values, value)) {
@@ -94,7 +94,9 @@ export function refusal({
 }): ProblemError {
   const allowed = parameters.map((each) => each.name)
   const list =
-    allowed.length === 0 ? 'This address takes no parameters' : `Allowed: ${allowed.join(', ')}`
+    allowed.length === 0
+      ? 'This address takes no parameters'
+      : `Allowed parameters: ${allowed.join(', ')}`
   const parameter = shorten(name)
   return new ProblemError({
     status: 400,
@@ -128,9 +130,11 @@ export function isDay(text: string): boolean {
   return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(text)
 }
 
-/** What a value must be, in words: `YYYY-MM-DD`. */
+const ONE_OF = new Intl.ListFormat('en-GB', { type: 'disjunction' })
+
+/** What a value must be, in words: `a day that exists, as YYYY-MM-DD`. */
 export function describeValues(values: ParameterValues): string {
-  if (values.kind === 'choice') return values.values.join(' or ')
+  if (values.kind === 'choice') return ONE_OF.format(values.values)
   if (values.kind === 'day') return 'a day that exists, as YYYY-MM-DD'
   if (values.kind === 'moment') return 'a moment, as YYYY-MM-DDThh:mm:ssZ'
   if (values.kind === 'pattern') return values.what

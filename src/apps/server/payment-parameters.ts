@@ -22,7 +22,7 @@ export const PAYMENT_FILTERS: readonly Parameter[] = [
   },
   {
     name: 'paid',
-    description: 'Payments that have been paid, or that have not.',
+    description: '`true`: paid. `false`: not paid.',
     example: 'false',
     values: { kind: 'choice', values: ['true', 'false'] },
   },
@@ -61,12 +61,12 @@ export const PAYMENT_PARAMETERS: readonly Parameter[] = [
   {
     name: 'cursor',
     description:
-      'Where to read on: `next` of the page before. Give the same filters with it; the limit may differ.',
+      'Where to read on: `next` from the page before. Give the same filters with it; the limit may differ.',
     example: 'eyJleGFtcGxlIjoxfQ',
     values: {
       kind: 'pattern',
       pattern: '^[A-Za-z0-9_-]{1,200}$',
-      what: 'the `next` of another page',
+      what: '`next` from another page',
     },
   },
 ]

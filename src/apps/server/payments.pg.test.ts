@@ -290,7 +290,7 @@ describe('/payments', () => {
       400,
       'text/html; charset=utf-8',
     ])
-    expect(await page.text()).toContain('Allowed: period, from, to, currency')
+    expect(await page.text()).toContain('Allowed parameters: period, from, to, currency')
     expect((await ask('/payments?period=4w', { accept: 'text/html' })).status).toBe(200)
     expect((await asker({ hasPages: false })('/payments', { accept: '*/*' })).status).toBe(200)
   })

@@ -28,7 +28,7 @@ export interface PaymentsOptions {
   readonly promiseMs: number
   readonly now: () => Date
   readonly log: AppLog
-  /** Whether `/payments` is also a page, of routes that come later. */
+  /** Whether later routes also serve `/payments` as a page. */
   readonly hasPage: boolean
 }
 
@@ -44,9 +44,8 @@ const QUESTIONS = readQuestions(new URL('../../totesys/payments/', import.meta.u
 /**
  * `GET /payments` (all payments, a page at a time, as JSON or CSV; a browser goes on to the page of
  * the dashboard), `/payments/last5` (due today or before, newest first), `/payments/next5` (due after
- * today, soonest first) and `/payments/{id}` (one with its versions). The last three answer in JSON,
- * whatever type is asked for. Every answer has its freshness in its headers. Logs each read with its
- * subject.
+ * today, soonest first) and `/payments/{id}` (one with its versions). The last three always answer in
+ * JSON. Every answer has its freshness in its headers. Logs each read with its subject.
  */
 export function paymentRoutes(options: PaymentsOptions): Hono<ServerEnv> {
   const app = new Hono<ServerEnv>()
@@ -61,7 +60,7 @@ export function paymentRoutes(options: PaymentsOptions): Hono<ServerEnv> {
       logged(c, options, await answerFive(c, { ...options, name })),
     )
   }
-  // No payment is called so, and there are no other lists than those two.
+  // No payment has such an id, and there are no other lists.
   app.get('/payments/:list{(last|next)\\d+}', takes(), (c) => c.notFound())
   app.get('/payments/:id', takes(), async (c) =>
     logged(c, options, await answerHistory(c, options)),
@@ -75,13 +74,13 @@ function logged(c: Context<ServerEnv>, { log }: PaymentsOptions, response: Respo
   return response
 }
 
-/** Caches must keep the page, the JSON and the CSV at one address apart; refusals too. */
+/** Makes caches keep the page, the JSON, the CSV and refusals at one address apart. */
 const varyByAccept: MiddlewareHandler<ServerEnv> = async (c, next) => {
   await next()
   c.res.headers.append('vary', 'Accept')
 }
 
-/** What `/payments` can be, and what it is to a request that takes anything. */
+/** The types of `/payments`, and the type for a request that accepts any. */
 const TYPES = { standard: 'application/json', file: 'text/csv', page: 'text/html' } as const
 
 function typesOf({ hasPage }: PaymentsOptions): string[] {
@@ -89,7 +88,7 @@ function typesOf({ hasPage }: PaymentsOptions): string[] {
   return hasPage ? [...Object.values(others), page] : Object.values(others)
 }
 
-/** The type that a request prefers. Undefined if it takes none of those there are. */
+/** The type that a request prefers. Undefined if it accepts none of them. */
 function typeFor(c: Context<ServerEnv>, options: PaymentsOptions): string | undefined {
   if ((c.req.header('accept') ?? '') === '') return TYPES.standard
   const supports = [...typesOf(options), '*/*']
@@ -119,7 +118,7 @@ async function answerPage(
   const { answer, freshness } = await read(options, 'payments', {
     ...Object.fromEntries(filters),
     ...placeIn(given.get('cursor'), filters),
-    // One more than wanted tells whether there are more.
+    // One row more than wanted tells whether there are more.
     limit: String(limit + 1),
   })
   const rows = answer.rows.slice(0, limit)
@@ -152,8 +151,8 @@ function placeIn(cursor: string | undefined, filters: ReadonlyMap<string, string
   if (typeof place !== 'string') return { after_date: place.date, after_id: String(place.id) }
   const why =
     place === 'other filters'
-      ? 'belongs to other filters: give those that the page before was asked for'
-      : 'must be the `next` of another page'
+      ? 'belongs to other filters: give the filters of the page before'
+      : 'must be `next` from another page'
   throw refusal({ name: 'cursor', code: 'BAD_FILTER', why, parameters: PAYMENT_PARAMETERS })
 }
 
@@ -201,7 +200,7 @@ async function answerHistory(c: Context<ServerEnv>, options: PaymentsOptions): P
   const { answer, freshness } = await read(options, 'payment_versions', { payment_id: id })
   const history = parseHistory(answer.rows)
   if (history === undefined) {
-    const detail = `No version of a payment ${id} was captured`
+    const detail = `No version of payment ${id} was captured`
     return problemResponse({ status: 404, code: 'NOT_FOUND', detail })
   }
   return answerJson(c, { answer: history, headers: freshnessHeaders(freshness) })

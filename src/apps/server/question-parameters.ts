@@ -2,7 +2,7 @@ import type { Question } from '../../platform/presentation/question.ts'
 import type { Filter, ListFilter, Page } from '../../platform/project/dashboard.ts'
 import { MAX_INTEGER, type Parameter, type ParameterValues } from './parameters.ts'
 
-/** The filters of a question as parameters. What each may be follows from the question's SQL. */
+/** The filters of a question as parameters. The question's SQL says which values each takes. */
 export function questionParameters({ filters, sql }: Question): readonly Parameter[] {
   return filters.map((name) => {
     const values = valuesOf(name, sql)

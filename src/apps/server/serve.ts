@@ -109,7 +109,7 @@ export async function startServer({
 
 /**
  * Throws `ConfigError`, as `startServer` does, if a server cannot listen there now. Port 0 is always
- * free. To be asked before long work whose end is a server.
+ * free. Call it before long work that ends with starting a server.
  */
 export async function checkPort(at: { host: string; port: number }): Promise<void> {
   const probe = createServer()

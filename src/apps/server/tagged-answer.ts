@@ -11,8 +11,8 @@ export interface TaggedAnswer {
 
 /**
  * Answers 200 with an `ETag`, or 304 with the same headers to a client that has this content already
- * (RFC 9110, 13.1.2). The tag is a hash of the content and of nothing else: whatever batch it was read
- * from, the same content has the same tag, and other content has another one.
+ * (RFC 9110, 13.1.2). The tag is a hash of the content alone: the same content has the same tag,
+ * whatever batch it was read from.
  */
 export function answerTagged(c: Context, { body, headers, content }: TaggedAnswer): Response {
   const etag = tagOf(content ?? body)

@@ -4,7 +4,7 @@ import type { DescribedParameter, Operation } from './api-operation.ts'
 
 /**
  * A form that sends a request and shows its answer below. The browser's script makes it visible and
- * sends it; without a script there is the example. An operation that streams has none.
+ * sends it; without a script the page shows the example instead. A streaming operation has no form.
  */
 export function renderTry(path: string, { operationId, parameters, responses }: Operation): Markup {
   const types = Object.keys(responses[200]?.content ?? {})

@@ -39,7 +39,7 @@ describe('parseQuestion()', () => {
     [`-- q: Why?\n-- Grain: g\nselect :'as_of'`, /does not name the filter as_of/],
     ['-- q: Why?\n-- Grain: g\n-- Filters: from\nselect 1', /does not use its filter from/],
     ['-- q: Why?\n-- Grain: g\n-- Filters: as_of\nselect 1', /does not use its filter as_of/],
-    ['-- q: Why?\n-- Grain: g\n-- Chart: pie\nselect 1', /chart must be auto or none or bars/],
+    ['-- q: Why?\n-- Grain: g\n-- Chart: pie\nselect 1', /chart must be one of auto, none, bars/],
     ['-- q: Why?\n-- Grain: g\n-- Filters: from and to\nselect 1', /is not a name for a filter/],
   ])('refuses %j', (sql, message) => {
     expect(() => parseQuestion(sql)).toThrow(ConfigError)

@@ -100,7 +100,7 @@ export function variablesIn(sql: string): {
 function readChart(name: string, text = 'auto'): SavedChart {
   const chart = SAVED_CHARTS.find((each) => each === text)
   if (chart !== undefined) return chart
-  throw invalid(name, `its chart must be ${SAVED_CHARTS.join(' or ')}`)
+  throw invalid(name, `its chart must be one of ${SAVED_CHARTS.join(', ')}`)
 }
 
 function checkFilters(name: string, question: Pick<Question, 'sql' | 'filters'>): void {

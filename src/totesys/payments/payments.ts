@@ -8,7 +8,7 @@ const id = z
   .describe('The id of the payment in Totesys.')
   .meta({ examples: [57] })
 
-/** What a payment says, whatever its id. */
+/** The fields of a payment, without its id. */
 const facts = {
   date: z.iso
     .date()
@@ -17,9 +17,7 @@ const facts = {
   amount: z
     .string()
     .regex(/^-?\d+\.\d{2}$/)
-    .describe(
-      'The amount in that currency, as a decimal number in a text, so that no digit is lost.',
-    )
+    .describe('The amount in its currency, as decimal text, so that no digit is lost.')
     .meta({ examples: ['172046.25'] }),
   currency: z
     .string()
@@ -64,7 +62,7 @@ const freshness = z
     lagSeconds: z
       .number()
       .nonnegative()
-      .describe('How long ago that was when it was answered.')
+      .describe('How long before the answer that moment was.')
       .meta({ examples: [42.5] }),
     promiseSeconds: z
       .number()
@@ -91,7 +89,7 @@ export const paymentPage = z
       .describe('Give it as `cursor`, with the same filters, to read on. Null at the end.')
       .meta({ examples: ['eyJleGFtcGxlIjoxfQ'] }),
   })
-  .describe('Payments in the order of their day and id. The list may be empty.')
+  .describe('Payments, ordered by day and id. The list may be empty.')
 
 const moment = z
   .string()
@@ -108,17 +106,17 @@ const values = z
     createdAt: moment.describe('When it was created in Totesys.'),
     lastUpdated: moment.describe('When Totesys says that it was last changed.'),
   })
-  .describe('What the version says. Names are those in use now.')
+  .describe('The values of the version. Names are those in use now.')
 
 const version = z
   .object({
     version: z
       .int()
-      .describe('1 for the first that was captured.')
+      .describe('1 for the first version that was captured.')
       .meta({ examples: [2] }),
     operation: z
       .enum(['insert', 'update', 'delete'])
-      .describe('What happened. A deletion has the last known values.')
+      .describe('How the version came about. A deletion has the last known values.')
       .meta({ examples: ['update'] }),
     validFrom: moment.describe('When it was captured.'),
     validTo: moment.nullable().describe('When the next version was captured. Null for the newest.'),
@@ -162,7 +160,7 @@ export const problem = z
     detail: z
       .string()
       .describe('The problem in words.')
-      .meta({ examples: ['The parameter “limt” is not known here. Allowed: limit, cursor'] }),
+      .meta({ examples: ['The parameter “limt” is unknown. Allowed parameters: limit, cursor'] }),
     parameter: z
       .string()
       .optional()
