@@ -116,7 +116,7 @@ async function measureRevenue(reader: Reader, { until }: BenchSystem): Promise<M
 
 const REVENUE = 's01_sales_by_currency'
 
-/** The filters with which a page is asked for, those that it offers, the standard ones first. */
+/** Queries for a page, made from the filters that it offers. The standard filters come first. */
 async function queriesOf(page: Page, { warehouse }: BenchSystem, place: Place): Promise<string[]> {
   const { rows } = await warehouse.query<{ id: number; moment: Date }>(
     `select counterparty_id as id, now() as moment

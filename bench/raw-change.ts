@@ -17,8 +17,8 @@ const RECORD_ID = 'sales_record_id'
 /**
  * Sales orders that were changed since a moment, as a good engineer would carry them by hand: copied
  * out by `last_updated` into a staging table, appended to the fact, added to its sums and its
- * revisions, and upserted into its current table, in one transaction. A deletion, a silent change or a late commit would be
- * lost.
+ * revisions, and upserted into its current table, in one transaction. A deletion, a silent change or
+ * a late commit would be lost.
  */
 export async function rawChange({
   place,

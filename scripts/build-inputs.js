@@ -1,10 +1,10 @@
-// Tells whether dist/ is the build of the files as they are now. Plain JavaScript, so that it works
-// before the first build.
+// Tells whether dist/ was built from the present files. Plain JavaScript, so that it works before the
+// first build.
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** The file in dist/ that says from which files the build was made. */
+/** The file in dist/ that records from which files it was built. */
 export const RECORD = 'dist/made-from'
 
 /** Files and folders that decide what a build makes. */
@@ -12,7 +12,7 @@ const INPUTS = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.
 const FOLDERS = ['scripts', 'src']
 const NOT_BUILT = /\.(test|contract)\.ts$/
 
-/** One checksum over the names and the contents of all files that a build in `root` is made from. */
+/** One checksum over the names and contents of all files from which `root` is built. */
 export function readInputs(root) {
   const files = FOLDERS.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
@@ -27,7 +27,7 @@ export function readInputs(root) {
   return hash.digest('hex')
 }
 
-/** Whether there is a build in `root`, made from the files as they are now. */
+/** Whether there is a build in `root` from the present files. */
 export function isBuilt(root) {
   try {
     return readFileSync(join(root, RECORD), 'utf8') === readInputs(root)

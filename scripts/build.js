@@ -1,4 +1,4 @@
-// Builds dist/, and writes down from which files. Plain JavaScript, so that a build needs only Node.
+// Builds dist/, and records from which files. Plain JavaScript, so that a build needs only Node.
 import { spawnSync } from 'node:child_process'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ const steps = [
   ['scripts/bundle-cli.js'],
 ]
 
-// Read first: a file that is edited meanwhile makes this build stale.
+// Read first, so that a file that is edited meanwhile makes this build stale.
 const inputs = readInputs(root)
 rmSync(join(root, RECORD), { force: true })
 for (const step of steps) {

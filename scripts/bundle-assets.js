@@ -37,7 +37,7 @@ for (const [path, { entryPoint }] of Object.entries(metafile.outputs)) {
   const file = basename(path)
   if (entryPoint !== undefined) manifest[basename(entryPoint).replace(/\.ts$/, '.js')] = file
   else if (file.endsWith('.woff2')) manifest['inter.woff2'] = file
-  else manifest[file] = file // what several scripts share
+  else manifest[file] = file // shared by several scripts
 }
 for (const file of await readdir(made)) {
   if (file.endsWith('.woff2')) continue // compressed in itself

@@ -1,5 +1,5 @@
-// Copies every .sql file under src/ to the same place in dist/, or under the folder that is given second
-// to the one that is given first, because tsc does not. Plain JavaScript, so that a build needs only Node.
+// Copies every .sql file under src/ to the same place in dist/, because tsc does not. Two arguments name
+// another target and source folder. Plain JavaScript, so that a build needs only Node.
 import { cp, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -1,8 +1,8 @@
 // `node scripts/create-secret.js <name> [--region eu-west-2] [--url]`: asks at the terminal for a database
 // connection and stores it in Secrets Manager under that name, as the JSON that functions and QuickSight
-// read (with --url, as one connection string; so is a mail server, smtp://…). The password is not shown as you type, and reaches no file,
-// argument, environment or log. An existing secret gets a new version, which functions read within five
-// minutes.
+// read. With --url it stores one address instead: a connection string, or a mail server (smtp://…). The
+// password is not shown as you type, and reaches no file, argument, environment or log. An existing secret
+// gets a new version, which functions read within five minutes.
 import process from 'node:process'
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'

@@ -1,5 +1,5 @@
-// `npm start`: the command `tidemark up`, after a build if there is none of these files. Plain
-// JavaScript, so that it can speak before the first build.
+// `npm start`: the command `tidemark up`, after a build if there is none from the present files. Plain
+// JavaScript, so that it works before the first build.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'

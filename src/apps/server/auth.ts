@@ -86,8 +86,8 @@ export function groupsFor(path: string): readonly Group[] {
 }
 
 /**
- * Whether groups may run SQL of their own, and saved questions, which are SQL: it can read the
- * payments as well as everything else.
+ * Whether groups may run SQL of their own, and saved questions, which are SQL. SQL can read the
+ * payments and everything else.
  */
 export function mayAsk(groups: ReadonlySet<string>): boolean {
   return GROUPS.every((group) => groups.has(group))

@@ -46,7 +46,7 @@ export function splitTable(table: AnswerTable, by: string): { name: string; tabl
   return [...groups].map(([name, rows]) => ({ name, table: { ...table, rows } }))
 }
 
-/** The rows of a ranking that have an amount: what has no rate is left out, not drawn as nothing. */
+/** The rows of a ranking that have an amount. A row without a rate is left out, not drawn as zero. */
 export function ratedRows(
   { rows, text }: AnswerTable,
   { value, leftOut }: { readonly value: string; readonly leftOut?: LeftOut },
@@ -54,7 +54,7 @@ export function ratedRows(
   return leftOut === undefined ? rows : rows.filter((row) => text(row, value) !== '')
 }
 
-/** How many things of the rows have no rate, as ` · 3 orders left out: no rate`. Empty if all have. */
+/** How many things in the rows have no rate: ` · 3 orders left out: no rate`. Empty if all have one. */
 export function sayLeftOut({ rows, number }: AnswerTable, leftOut: LeftOut | undefined): string {
   if (leftOut === undefined) return ''
   const count = rows.reduce((sum, row) => sum + number(row, leftOut.column), 0)

@@ -43,7 +43,7 @@ export function legend(theme: Theme) {
     itemWidth: 14,
     itemHeight: 10,
     itemGap: 14,
-    // Its texts are higher than its marks.
+    // The texts are higher than the marks.
     padding: [3, 0, 0, 0],
     selectedMode: false,
     textStyle: { ...textStyle(theme, theme.ink), fontSize: 12 },
@@ -74,7 +74,7 @@ export function legendBesideOrBelow(names: readonly string[], theme: Theme) {
 
 const LEGEND_ROW_PX = 26
 
-/** In how many rows a lying legend is laid out at most. */
+/** Maximum number of rows in which a horizontal legend is laid out. */
 function legendRows(names: readonly string[], { widthPx }: Theme): number {
   let [rows, usedPx] = [1, 0]
   for (const { length } of names) {

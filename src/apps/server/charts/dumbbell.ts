@@ -42,8 +42,8 @@ export function sayIncomparable(
 }
 
 /**
- * Plots the first rows that rise and the last rows that fall, of those with a value to compare with.
- * Throws what `AnswerTable` throws.
+ * Plots the first rows that rise and the last rows that fall, among those with a value to compare
+ * with. Throws what `AnswerTable` throws.
  */
 export function plotDumbbell(chart: DumbbellChart, source: PlotSource): UnnamedPlot<DumbbellPlot> {
   const { table, labels } = source

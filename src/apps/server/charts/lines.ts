@@ -7,7 +7,7 @@ import { leadsOf, type PlotFrame, type PlotSource, STANDING_PX, type UnnamedPlot
 import { textStyle, type Theme } from './theme.ts'
 import { formatInUnit, isCurrency } from './units.ts'
 
-/** A line over steps of time. Its parts to and from one that is not whole are dashed. */
+/** A line over steps of time, dashed to and from a step that is not whole. */
 export interface LinesPlot extends PlotFrame {
   readonly kind: 'lines'
   readonly labels: readonly string[]
@@ -70,8 +70,8 @@ function roundingOf(isRate: boolean, isMoney: boolean): (value: number) => strin
 }
 
 /**
- * Draws whole steps as a solid line, the ways to and from others dashed, and writes the last whole
- * value.
+ * Draws whole steps as a solid line, dashed to and from other steps, and writes the value of the last
+ * whole step.
  */
 export function linesOption(plot: LinesPlot, theme: Theme): EChartsOption {
   const { labels, complete, isRate } = plot

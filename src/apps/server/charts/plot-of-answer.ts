@@ -55,7 +55,7 @@ export type Plot = {
     ReturnType<(typeof KINDS)[K]>
 }[Kind]
 
-/** What people call columns, and what the numbers in them are in. */
+/** What people call columns, and the units of their numbers. */
 export interface ColumnWords {
   labels(column: string): string
   readonly units?: Readonly<Record<string, Unit>> | undefined
@@ -102,7 +102,7 @@ function plotGroup<K extends Kind>(
   const sentence = name === '' ? capitalise(plot.sentence) : `${name}: ${plot.sentence}`
   const valueName = words.labels(column)
   return {
-    // Marks lead to what is common to all rows, unless their kind knows the rows of each.
+    // Marks lead to what all rows have in common, unless their kind knows the rows of each mark.
     ...leadsOf([table.rows], words),
     ...plot,
     name,
@@ -123,7 +123,7 @@ function valueColumnOf(chart: DrawnChart): string {
   return chart.steps.at(-1) ?? ''
 }
 
-/** What a column of the table is in. Undefined if nobody has said it, or if its rows differ. */
+/** The unit of a column. Undefined if the project declares none, or if the rows differ. */
 function unitOf(column: string, table: AnswerTable, { units }: ColumnWords): string | undefined {
   const unit = units?.[column]
   if (unit === undefined || typeof unit === 'string') return unit

@@ -16,9 +16,9 @@ export interface PlotFrame {
   /** The plot in one sentence, for people who cannot see it. */
   readonly sentence: string
   readonly heightPx: number
-  /** What people call the values. Undefined if nobody has said it. */
+  /** What people call the values. Undefined if they have no label. */
   readonly valueName?: string
-  /** What the values are in: a currency such as `GBP`, or a word such as `bags`. */
+  /** The unit of the values: a currency such as `GBP`, or a word such as `bags`. */
   readonly unit?: string
   /**
    * The address that the mark at each place of the category axis leads to; a single one is for every

@@ -17,8 +17,8 @@ export interface StackedPlot extends PlotFrame {
 }
 
 /**
- * Plots a bar a step and a place in it for each value of `stack`. A step without a row between two
- * others is a bar of nothing, and whole, because the period holds both of these. Throws what
+ * Plots a bar for each step, stacked by the values of `stack`. A step without rows between two others
+ * is an empty bar, and whole, because the period holds both of its neighbours. Throws what
  * `AnswerTable` throws.
  */
 export function plotStacked(
@@ -78,7 +78,7 @@ function inTwoLines(step: string): string {
   return step.replace(', ', ',\n')
 }
 
-/** Draws each place of the stack in its own colour and pattern; a step that is not whole is paler. */
+/** Draws each value of the stack in its own colour and pattern. A step that is not whole is paler. */
 export function stackedOption(plot: StackedPlot, theme: Theme): EChartsOption {
   const { labels, series, complete } = plot
   const steps = labels.map((label, at) => (complete[at] === true ? label : `${label}, not whole`))

@@ -15,8 +15,8 @@ export interface WaterfallPlot extends PlotFrame {
 }
 
 /**
- * Plots the columns of the first row. If there was nothing at first, the next step is the first total,
- * because it would dwarf all others. Throws what `AnswerTable` throws.
+ * Plots the columns of the first row. If the first column is zero, the next step becomes the first
+ * total, because it would dwarf all others. Throws what `AnswerTable` throws.
  */
 export function plotWaterfall(
   chart: WaterfallChart,

@@ -21,7 +21,7 @@ export interface CardsOptions {
 export interface Card {
   /** Whose value it is. */
   readonly name: string
-  /** The address of what it is made of. */
+  /** The address of the rows behind it. */
   readonly href: string | undefined
   readonly says: string | undefined
   /** A decimal number. */
@@ -30,7 +30,7 @@ export interface Card {
   readonly delta: Delta | undefined
   /** How many rows were added up, if the card adds. */
   readonly count: string | undefined
-  /** Lines beneath. */
+  /** Lines below the value. */
   readonly more: readonly string[]
 }
 

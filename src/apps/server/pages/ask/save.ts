@@ -94,8 +94,8 @@ async function save(
     if (saving === 'full') return refuse('No more questions can be saved. Remove one first.')
     return refuse(
       isNew
-        ? 'Another one was just saved under that title. Choose another title.'
-        : 'Somebody else saved it. Choose another title to keep your own.',
+        ? 'Another question was just saved under this name. Choose another title.'
+        : 'Somebody else saved a question under this name. Choose another title.',
     )
   } catch (error) {
     if (error instanceof ConfigError && error.code === 'SAVED_INVALID')
