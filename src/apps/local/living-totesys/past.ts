@@ -20,7 +20,7 @@ export function momentsLeft({ begun, reached }: Pick<Company, 'begun' | 'reached
 
 /**
  * Lives through the company's past, from where it stands to the beginning of the demo, and captures
- * it several times. During a capture the clock stands still at the end of that part of the past, so
+ * it several times. During a capture the clock stays at the end of that part of the past, so
  * that the batch is dated by it and marked. Ends early if `capture` returns false; the next call goes
  * on from there. Returns whether the past is over.
  */
