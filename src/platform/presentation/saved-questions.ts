@@ -96,9 +96,9 @@ const LOCK = 'lock table saved_question, saved_on_page in share row exclusive mo
  * Throws `ConfigError` (`SAVED_RIGHTS`) if the role is a superuser, may make roles or databases, may
  * write a warehouse, or does not own its current schema, `ConfigError` (`SAVED_NEWER`,
  * `SAVED_TABLES`) if the tables there are of a later version or not ours, `TransientError`
- * (`SAVED_BUSY`) if every connection is busy for too long or a
- * statement waits longer than 5 s, and what `connect` throws, with codes that begin with `SAVED_`.
- * Once disposed of, it throws `TransientError` (`SAVED_CLOSED`).
+ * (`SAVED_BUSY`) if every connection is busy for too long or a statement waits longer than 5 s, and
+ * what `connect` throws, with codes that begin with `SAVED_`. Once disposed of, it throws
+ * `TransientError` (`SAVED_CLOSED`).
  */
 export function createSavedQuestions({ url }: { readonly url: string }): SavedQuestions {
   const pool = createConnectionPool()
