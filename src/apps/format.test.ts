@@ -114,14 +114,14 @@ it('formatStep() says when, as people say it', () => {
 
 it('formatShortDay() names a day by its month, a quarter by its number and a year by itself', () => {
   expect(formatShortDay('2026-08-04', 'day')).toBe('4 Aug')
-  expect(formatShortDay('2026-01-01', 'quarter')).toBe('Q1 26')
-  expect(formatShortDay('2026-12-01', 'quarter')).toBe('Q4 26')
+  expect(formatShortDay('2026-01-01', 'quarter')).toBe('Q1 2026')
+  expect(formatShortDay('2026-12-01', 'quarter')).toBe('Q4 2026')
   expect(formatShortDay('2026-01-01', 'year')).toBe('2026')
 })
 
 it('formatShortDay() names a week by its Monday and a month by its year', () => {
   expect(formatShortDay('2026-08-03', 'week')).toBe('3 Aug')
-  expect(formatShortDay('2026-08-01', 'month')).toBe('Aug 26')
+  expect(formatShortDay('2026-08-01', 'month')).toBe('Aug 2026')
 })
 
 it('roundRate() keeps five digits', () => {

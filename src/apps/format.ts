@@ -75,15 +75,15 @@ export function formatDay(text: string): string {
 }
 
 /**
- * A step of time by its first day, for an axis: a day or a week as `3 Aug`, a month as `Aug 26`, a
- * quarter as `Q3 26`, a year as `2026`.
+ * A step of time by its first day, for an axis: a day or a week as `3 Aug`, a month as
+ * `Aug 2026`, a quarter as `Q3 2026`, a year as `2026`.
  */
 export function formatShortDay(day: string, step: TimeStep): string {
   const [year = '', month = '', date = ''] = day.split('-')
   const name = MONTHS[Number(month) - 1] ?? month
   if (step === 'year') return year
-  if (step === 'quarter') return `${quarterOf(month)} ${year.slice(2)}`
-  return step === 'month' ? `${name} ${year.slice(2)}` : `${Number(date)} ${name}`
+  if (step === 'quarter') return `${quarterOf(month)} ${year}`
+  return step === 'month' ? `${name} ${year}` : `${Number(date)} ${name}`
 }
 
 /**

@@ -248,8 +248,8 @@ describe('plotsOf()', () => {
 
   it.each([
     ['day', '3 Aug', '4 Aug', 'on 3 Aug 2026', 'on 4 Aug 2026'],
-    ['month', 'Aug 26', 'Aug 26', 'in August 2026', 'in August 2026'],
-    ['quarter', 'Q3 26', 'Q3 26', 'in Q3 2026', 'in Q3 2026'],
+    ['month', 'Aug 2026', 'Aug 2026', 'in August 2026', 'in August 2026'],
+    ['quarter', 'Q3 2026', 'Q3 2026', 'in Q3 2026', 'in Q3 2026'],
     ['year', '2026', '2026', 'in 2026', 'in 2026'],
   ] as const)('names each %s on the axis and in the sentence', (step, first, last, from, to) => {
     const rows = ['EUR 2026-08-03 t 10 1', 'EUR 2026-08-04 t 30 2']
@@ -280,7 +280,7 @@ describe('plotsOf()', () => {
       [2, 4],
       [1, 0],
     ])
-    expect(options[0]!.xAxis).toMatchObject({ data: ['Jan 26', 'Feb 26, not whole'] })
+    expect(options[0]!.xAxis).toMatchObject({ data: ['Jan 2026', 'Feb 2026, not whole'] })
     expect(plots[0]?.sentence).toBe('7 n in 2 months, most of them in design (6).')
     expect([options[0]!.series].flat()[1]).toMatchObject({ itemStyle: { decal: {} } })
   })
