@@ -68,6 +68,17 @@ it('formatMoment() leaves the zone out and formatMomentUtc() names it', () => {
   expect([formatMoment('infinity'), formatMomentUtc('infinity')]).toEqual(['infinity', 'infinity'])
 })
 
+it('formatTable() aligns negative numbers and percentages right', () => {
+  const rows = [
+    ['−6,952.86', '8.7 %'],
+    ['400.48', '−24 %'],
+    ['–', '–'],
+  ]
+  expect(formatTable(['Difference', 'Change'], rows)).toBe(
+    'Difference  Change\n −6,952.86   8.7 %\n    400.48   −24 %\n         –       –',
+  )
+})
+
 it('formatTable() aligns text left and numbers right', () => {
   expect(
     formatTable(

@@ -173,7 +173,7 @@ export function formatTable(
   const all = [header, ...rows]
   const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
   const isNumeric = header.map((_, column) =>
-    rows.every((row) => /^[\d,.–-]*$/.test(row[column] ?? '')),
+    rows.every((row) => /^[\d,.–−-]*( %)?$/.test(row[column] ?? '')),
   )
   return all
     .map((row) =>

@@ -4,7 +4,14 @@ import type { Freshness } from '../../platform/presentation/freshness.ts'
 import type { Question } from '../../platform/presentation/question.ts'
 import type { CardsChart, Chart, ConversionChart } from '../../platform/project/chart.ts'
 import type { Dashboard, Panel } from '../../platform/project/dashboard.ts'
-import { formatCount, formatDecimal, formatDuration, formatMomentUtc, shorten } from '../format.ts'
+import {
+  formatCount,
+  formatDecimal,
+  formatDuration,
+  formatMomentUtc,
+  formatShare,
+  shorten,
+} from '../format.ts'
 import { columnOf, formatCell, isQuantity } from '../server/pages/answer-rows.ts'
 import { cardsOf, conversionOf, type Delta } from '../server/pages/card-figures.ts'
 import { againstOf } from '../server/pages/panel.ts'
@@ -244,16 +251,20 @@ async function composePanel(
     return { title, note, lines: [sayIncomparable(chart, answer)] }
   }
   const isWhole = subject.question !== undefined
+  if (isWhole) {
+    const { columns } = answer
+    const table = tableOf(answer, { columns, limit: QUESTION_ROWS, label })
+    return { title, note: note ?? unitOf(question), lines: [], table }
+  }
   const columns =
-    chart.kind === 'table' && !isWhole
+    chart.kind === 'table'
       ? chart.columns.map((name) => columnOf(answer.columns, name))
-      : answer.columns
-  const table = isWhole
-    ? tableOf(answer, { columns, limit: QUESTION_ROWS, label })
-    : isOverTime(chart)
-      ? newestOf(answer, { by: chart.split, label })
-      : tableOf(answer, { columns, limit: PANEL_ROWS, label })
-  return { title, note: note ?? unitOf(question), lines: [], table }
+      : answer.columns.filter(({ name }) => dashboard.unlisted?.includes(name) !== true)
+  const words = { columns, label, units: dashboard.units }
+  const table = isOverTime(chart)
+    ? newestOf(answer, { ...words, by: chart.split })
+    : tableOf(answer, { ...words, limit: PANEL_ROWS })
+  return { title, note, lines: [], table }
 }
 
 /** A chart over time with a line or a bar chart for each value of a column. */
@@ -295,17 +306,17 @@ function describeDelta({ mark, change, says }: Delta): string {
   return [mark, change, says].filter((part) => part !== '').join(' ')
 }
 
+/** How a table of an answer is written. */
+interface TableWords {
+  readonly columns: readonly ResultColumn[]
+  readonly label: (column: string) => string
+  /** With them shares are percentages, as on a page. Without them every digit stays, as on Ask. */
+  readonly units?: Dashboard['units']
+}
+
 function tableOf(
   answer: Pick<Answer, 'columns' | 'rows' | 'isTruncated'>,
-  {
-    columns,
-    limit,
-    label,
-  }: {
-    columns: readonly ResultColumn[]
-    limit: number
-    label: (column: string) => string
-  },
+  { columns, limit, label, units }: TableWords & { readonly limit: number },
 ): LetterTable | undefined {
   const { rows, isTruncated } = answer
   if (rows.length === 0) return undefined
@@ -316,7 +327,9 @@ function tableOf(
     isNumber: columns.map(({ name, kind }) => isQuantity(name, kind)),
     rows: rows
       .slice(0, limit)
-      .map((row) => columns.map((column, at) => writeCell(column, row[places[at] ?? 0] ?? null))),
+      .map((row) =>
+        columns.map((column, at) => writeCell(column, row[places[at] ?? 0] ?? null, units)),
+      ),
     more:
       rows.length > limit || isTruncated
         ? `The first ${formatCount(Math.min(limit, rows.length))} of ${count} rows; the page has more.`
@@ -327,20 +340,20 @@ function tableOf(
 /** The newest rows for each value of a column, from an answer in the order of time. */
 function newestOf(
   answer: Pick<Answer, 'columns' | 'rows' | 'isTruncated'>,
-  { by, label }: { by: string; label: (column: string) => string },
+  { by, ...words }: TableWords & { readonly by: string },
 ): LetterTable | undefined {
-  const { columns } = answer
   const groups = splitTable(answerTable(answer), by)
   const rows = groups.flatMap(({ table }) => table.rows.slice(-NEWEST_ROWS))
-  const table = tableOf({ ...answer, rows }, { columns, limit: rows.length, label })
+  const table = tableOf({ ...answer, rows }, { ...words, limit: rows.length })
   if (table === undefined) return undefined
   const isWhole = rows.length === answer.rows.length
-  const more = `The newest ${NEWEST_ROWS} rows of each ${label(by).toLowerCase()}; the page has more.`
+  const more = `The newest ${NEWEST_ROWS} rows of each ${words.label(by).toLowerCase()}; the page has more.`
   return { ...table, more: isWhole ? undefined : more }
 }
 
-function writeCell(column: ResultColumn, cell: string | null): string {
-  return writeText(formatCell(column, cell))
+function writeCell(column: ResultColumn, cell: string | null, units: Dashboard['units']): string {
+  const isShare = cell !== null && units?.[column.name] === '%'
+  return isShare ? formatShare(cell) : writeText(formatCell(column, cell))
 }
 
 function writeText(text: string): string {

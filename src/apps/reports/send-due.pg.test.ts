@@ -145,6 +145,9 @@ describe('sendDue()', () => {
        where currency_code = 'GBP'`,
     )
     expect(text).toMatch(new RegExp(`^GBP +${week!.newest}`, 'm'))
+    // As on the page: a share as a percentage, and no id beside a name.
+    expect(text).toMatch(/^ +\d+ +\S.* [\d.]+ %$/m)
+    expect(text).toMatch(/^Currency +Position +Counterparty +Orders/m)
     expect(html).not.toMatch(/<script|<img|<link|src=|url\(|@import/i)
     expect(html).not.toContain('<b>&')
     expect(html).toContain('&lt;b&gt;&amp;')
