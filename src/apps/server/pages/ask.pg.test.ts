@@ -193,6 +193,10 @@ describe('Ask with SQL', () => {
     expect(page).toMatch(/name="filter\.id" value="2"/)
     const before = { sql, 'filter.id': '2', 'filter.as_of': '2000-01-01T00:00:00Z' }
     expect(await pageOf(post(before))).toContain('No rows.')
+    expect(page).not.toContain('Without a value')
+    const empty = await pageOf(post({ sql, 'filter.id': '' }))
+    expect(empty).toContain('Without a value, and so null: id.')
+    expect(empty).toContain('placeholder="null"')
     const hostile = { sql, 'filter.id': `2; drop table x --"><script>alert(1)</script>` }
     const refused = await post(hostile)
     expect(refused.status).toBe(400)

@@ -1,4 +1,5 @@
 import { html } from 'hono/html'
+import type { Question } from '../../../../platform/presentation/question.ts'
 import type { Markup } from '../../markup.ts'
 import { CHARTS, type Draft, FILTER_PREFIX, isAsSaved, variablesOf } from './draft.ts'
 
@@ -32,7 +33,7 @@ export function renderEditor(draft: Draft): Markup {
               <input
                 name="${FILTER_PREFIX}${variable}"
                 value="${Object.hasOwn(filters, variable) ? filters[variable] : ''}"
-                placeholder="${hintOf(variable)}"
+                placeholder="${hintOf(variable, question)}"
                 autocomplete="off"
               />
             </label>`,
@@ -55,8 +56,8 @@ export function renderEditor(draft: Draft): Markup {
     </form>
     <p class="note">
       The reader role runs it in a read-only transaction that is rolled back. It is stopped after 8
-      seconds, or after 30 for a file. Write <code>:'name'</code> for a value that you want to fill
-      in here. Ctrl-Enter runs it, Ctrl-Space completes names.
+      seconds, or after 30 for a file. Write <code>:'name'</code> for a value: its field is here
+      after the first run. Ctrl-Enter runs it, Ctrl-Space completes names.
     </p>
   </section>`
 }
@@ -78,9 +79,9 @@ function renderStatement(sql: string): Markup {
   return html`${open}${'\n'}${sql}${close}`
 }
 
-/** An example of a filter's value. */
-function hintOf(name: string): string {
+/** An example of a filter's value, or what an empty one means. */
+function hintOf(name: string, question: Question | undefined): string {
   if (/^(from|to|today)$/.test(name)) return 'YYYY-MM-DD'
   if (/^(as_of|then)$/.test(name)) return 'YYYY-MM-DDThh:mm:ssZ'
-  return 'any'
+  return question === undefined ? 'null' : 'any'
 }

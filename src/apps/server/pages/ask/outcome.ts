@@ -2,6 +2,7 @@ import { html } from 'hono/html'
 import type { TransientError } from '../../../../platform/errors.ts'
 import type { AskedRows, AskRefusal } from '../../../../platform/presentation/ask.ts'
 import type { ResultColumn, Row } from '../../../../platform/presentation/cursor.ts'
+import { variablesIn, withValue } from '../../../../platform/presentation/question.ts'
 import { formatCount, formatDecimal } from '../../../format.ts'
 import type { Markup } from '../../markup.ts'
 import { isQuantity } from '../answer-rows.ts'
@@ -89,8 +90,18 @@ function renderAnswer(answer: AskedRows, { draft, keep }: OutcomeOptions): Marku
   return section(
     'Answer',
     html`<p class="note">${describeSize(answer)} Answered in ${formatTime(answer.durationMs)}.</p>
-      ${renderChart(answer, draft.chart)} ${renderAskedRows(answer, 'the answer')} ${keep}`,
+      ${renderUnfilled(draft)} ${renderChart(answer, draft.chart)}
+      ${renderAskedRows(answer, 'the answer')} ${keep}`,
   )
+}
+
+/** Names the variables without a value. In the project's questions, an empty one does not filter. */
+function renderUnfilled({ sql, question, filters }: Draft): Markup {
+  const { named } = variablesIn(sql)
+  const filled = withValue(filters)
+  const unfilled = named.filter((name) => !Object.hasOwn(filled, name))
+  if (question !== undefined || unfilled.length === 0) return html``
+  return html`<p class="note">Without a value, and so null: ${unfilled.join(', ')}.</p>`
 }
 
 /** Every row as a table with this label, or the names of the columns if there is none. */
