@@ -71,7 +71,7 @@ function checkExists(config: Config): void {
   if (readDatabases(config) !== undefined || existsSync(join(home, 'postgres'))) return
   throw new ConfigError(`There is no Tidemark in ${home} yet`, {
     code: 'HOME_EMPTY',
-    hint: 'tidemark up   or name databases of your own: docs/configuration.md',
+    hint: 'tidemark up   or name another home (--home), or databases of your own: docs/configuration.md',
   })
 }
 

@@ -522,7 +522,7 @@ describe('tidemark as a program', () => {
       out: '',
       err:
         `✕ There is no Tidemark in ${home} yet   HOME_EMPTY\n` +
-        '  Next: tidemark up   or name databases of your own: docs/configuration.md\n',
+        '  Next: tidemark up   or name another home (--home), or databases of your own: docs/configuration.md\n',
     })
     expect(existsSync(home)).toBe(false)
   })
