@@ -4,6 +4,7 @@ import { labels, links, numbered, units, unlisted } from './columns.ts'
 import { lists } from './lists/lists.ts'
 import { rates } from './panels/amounts.ts'
 import {
+  amendedOrders,
   booksAsOf,
   deletedOrders,
   latestChanges,
@@ -160,7 +161,7 @@ const changes: Page = {
     'What was amended or deleted after the fact, what it was worth, and what the books said.',
   filters: ['then', 'period', 'by', 'currency', 'department', 'counterparty', 'design'],
   periodOf: 'the day a change was noticed',
-  panels: [booksAsOf, valueChanges, orderChanges, deletedOrders],
+  panels: [booksAsOf, valueChanges, orderChanges, amendedOrders, deletedOrders],
 }
 
 const purchases: Page = {

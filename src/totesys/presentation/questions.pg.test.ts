@@ -74,7 +74,7 @@ function valueOf(name: string, filter: string): string {
   if (filter === 'order_id') return '5'
   if (filter === 'then' || filter === 'as_of') return after2
   // Nothing was noticed to change before the second run, or to be deleted before the third.
-  if (/^s1[03]_/.test(name) && filter === 'from') return '2026-10-28'
+  if (/^s1[037]_/.test(name) && filter === 'from') return '2026-10-28'
   // The items' last whole month is September.
   if (name === 'p03_item_prices' && filter === 'today') return '2026-09-30'
   return VALUES[filter]!
@@ -121,7 +121,7 @@ describe('each question', () => {
     const names = questions.map(({ name }) => name)
     expect(names.toSorted()).toEqual(files.toSorted())
     expect(names.map((name) => name.slice(0, 3))).toEqual(
-      Object.entries({ o: 1, p: 6, r: 1, s: 16, y: 8 }).flatMap(([letter, count]) =>
+      Object.entries({ o: 1, p: 6, r: 1, s: 17, y: 8 }).flatMap(([letter, count]) =>
         Array.from({ length: count }, (_, index) => letter + String(index + 1).padStart(2, '0')),
       ),
     )
@@ -523,6 +523,15 @@ describe('worked out by hand', () => {
     expect(await picked('s13_deleted_orders', columns)).toEqual([
       '3 31 77.50 GBP false',
       '3 30 75.00 GBP true',
+    ])
+  })
+
+  it('s17_amended_orders has each amendment, and no difference between two currencies', async () => {
+    const columns = ['sales_order_id', 'what_changed', 'before_amount', 'amount', 'difference']
+    expect(await picked('s17_amended_orders', columns)).toEqual([
+      '2 currency - 12.50 -',
+      '2 units sold 50.00 12.50 -37.50',
+      '1 units sold 25.00 100.00 75.00',
     ])
   })
 

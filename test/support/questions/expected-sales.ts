@@ -207,4 +207,23 @@ export const EXPECTED_SALES: Record<string, string> = {
     now: { amount: 'amount' },
     before: { amount_before: 'amount' },
   }),
+  s17_amended_orders: `
+    with ${STEPS}
+    select sales_order_id, captured_at as recorded_at, _batch as batch_id, n.day as created_date,
+        concat_ws(', ', ${Object.entries(FIELDS)
+          .map(([field, column]) => {
+            const words = field.replace(/_id$/, '').replaceAll('_', ' ')
+            return `if(n.${column} <> b.${column}, '${words}', null)`
+          })
+          .join(', ')}) as what_changed,
+        n.currency_code, if(n.currency_id = b.currency_id, b.amount, null) as before_amount,
+        n.amount,
+        if(n.currency_id = b.currency_id, n.amount - b.amount, null)::decimal(20, 2) as difference,
+        n.counterparty_id, n.counterparty_legal_name as counterparty, n.design_id, n.design_name,
+        n.department_name as department, n.staff_name
+    from steps where n.fits and b.sales_order_id is not null
+        and (${Object.values({ ...FIELDS, last_updated: 'last_updated' })
+          .map((column) => `n.${column} <> b.${column}`)
+          .join(' or ')})
+    order by _batch desc, sales_order_id desc`,
 }

@@ -76,6 +76,28 @@ export const orderChanges = {
   },
 } satisfies Panel
 
+export const amendedOrders = {
+  question: 's17_amended_orders',
+  leads: { to: '/order/sales_order/{sales_order_id}' },
+  wide: true,
+  empty: 'No amendment was noticed in this period.',
+  chart: {
+    kind: 'table',
+    limit: 12,
+    columns: [
+      'recorded_at',
+      'sales_order_id',
+      'what_changed',
+      'counterparty',
+      'staff_name',
+      'currency_code',
+      'before_amount',
+      'amount',
+      'difference',
+    ],
+  },
+} satisfies Panel
+
 export const deletedOrders = {
   question: 's13_deleted_orders',
   leads: {
