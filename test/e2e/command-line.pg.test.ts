@@ -192,7 +192,7 @@ describe('tidemark with databases of your own', () => {
     )
     expect((await command('history sales_order abc')).err).toContain('not a key of sales_order')
     expect((await command('history sales_order 1,2')).err).toContain('(sales_order_id)')
-    expect((await command('history payment 5')).out).toMatch(/SALES_RECEIPT|PURCHASE_PAYMENT/)
+    expect((await command('history payment 5')).out).toMatch(/sales receipt|purchase payment/)
     expect((await command('history purchase_orders 5')).out).toMatch(/Item \w{7}, .+, bought by /)
     const never = await command('history payment 999999')
     expect(never.err).toContain('The warehouse has no version of payment 999999')

@@ -2,15 +2,16 @@
 -- Grain: one row per amendment of a sales order.
 -- Unit: amounts in the row's own currency; times in UTC.
 -- Note: The newest comes first. The period is when the amendment was noticed (UTC), which is
--- recorded_at. The other filters apply to the order as it was after it. what_changed names the
--- fields, except `last_updated`. before_amount and difference are null if the order was in another
--- currency before. A deletion and a return from one are not amendments.
+-- recorded_at. The other filters apply to the order as it was after the amendment. what_changed names
+-- the fields, except `last_updated`. before_amount and difference are null if the order was in
+-- another currency before. A deletion and a return from one are not amendments.
 -- Filters: from, to, currency, department, counterparty, design
 with amendment as (
     select
         f.*,
+        u.currency_code,
         case
-            when f.currency_id = f.before_currency_id
+            when u.currency_code = b.currency_code
                 then f.before_units_sold * f.before_unit_price
         end as before_amount,
         concat_ws(
@@ -36,6 +37,8 @@ with amendment as (
             end
         ) as what_changed
     from fact_sales_order_revisions as f
+    inner join dim_currency as u on u.currency_id = f.currency_id
+    inner join dim_currency as b on b.currency_id = f.before_currency_id
     where f.record_operation = 'update'
         and f.before_record_operation <> 'delete'
 )
@@ -46,7 +49,7 @@ select
     f.batch_id::bigint as batch_id,
     f.created_date::date as created_date,
     f.what_changed::text as what_changed,
-    u.currency_code::text as currency_code,
+    f.currency_code::text as currency_code,
     f.before_amount::numeric(20, 2) as before_amount,
     (f.units_sold * f.unit_price)::numeric(20, 2) as amount,
     (f.units_sold * f.unit_price - f.before_amount)::numeric(20, 2) as difference,
@@ -57,7 +60,6 @@ select
     s.department_name::text as department,
     (s.first_name || ' ' || s.last_name)::text as staff_name
 from amendment as f
-inner join dim_currency as u on u.currency_id = f.currency_id
 inner join dim_counterparty as c on c.counterparty_id = f.counterparty_id
 inner join dim_design as d on d.design_id = f.design_id
 inner join dim_staff as s on s.staff_id = f.sales_staff_id
@@ -65,7 +67,7 @@ where f.recorded_at
         >= coalesce(nullif(:'from', '')::date::timestamp at time zone 'utc', '-infinity')
     and f.recorded_at
         < coalesce((nullif(:'to', '')::date + 1)::timestamp at time zone 'utc', 'infinity')
-    and (u.currency_code = nullif(:'currency', '')) is not false
+    and (f.currency_code = nullif(:'currency', '')) is not false
     and (s.department_name = nullif(:'department', '')) is not false
     and (
         nullif(:'counterparty', '') is null
