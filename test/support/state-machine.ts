@@ -23,6 +23,8 @@ export interface ExecutionOptions {
   readonly alarm?: 'OK' | 'ALARM' | undefined
   /** Seconds a stage may take before the machine gives up on it. */
   readonly timeouts?: Readonly<Record<string, number>>
+  /** Milliseconds before each new try of a stage. Default 10, where the deployed one waits seconds. */
+  readonly retryMs?: number
 }
 
 export interface Execution {
@@ -63,7 +65,9 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
             return { MessageId: '1' }
           },
         },
-        retryIntervalOverrides: Object.fromEntries(STAGES.map((stage) => [stage, 10])),
+        retryIntervalOverrides: Object.fromEntries(
+          STAGES.map((stage) => [stage, options.retryMs ?? 10]),
+        ),
       },
     },
   )

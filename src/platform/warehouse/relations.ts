@@ -81,9 +81,9 @@ export async function checkRelations(client: Client): Promise<void> {
 
 /**
  * SQL condition that everything the warehouse offers exists: each recorded relation; the columns,
- * key and indexes of each current table; the functions; the sums as declared; and the reader role's
- * rights; and that a load can fill every column that must have a value. A project may ask for more without a migration, and somebody may have created or dropped
- * something.
+ * key and indexes of each current table; the functions; the sums as declared; the reader role's
+ * rights; and that a load can fill every column that must have a value. A project may ask for more
+ * without a migration, and somebody may have created or dropped something.
  */
 export function isServed({ readerRole }: Warehouse, { models }: Project): string {
   const facts = models.filter((model) => model.kind === 'fact')
