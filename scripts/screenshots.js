@@ -1,6 +1,6 @@
 // `npm run screenshots`, after a build: starts what `tidemark up` starts in a temporary folder,
-// captures the past of the simulated company, and takes pictures of the dashboard into docs/images/.
-// The company is always the same; its dates follow the current day.
+// captures the past of the simulated company and a few batches more, and takes pictures of the
+// dashboard into docs/images/. The company is always the same; its dates follow the current day.
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
 import os from 'node:os'
@@ -11,9 +11,11 @@ import { chromium } from 'playwright-core'
 import { openEnvironment } from '../dist/apps/environment.js'
 import { readConfig } from '../dist/apps/read-config.js'
 import { openServer } from '../dist/apps/server/open-server.js'
-import { run } from '../dist/platform/pipeline.js'
+import { collect, extractUncontested, load, run, transform } from '../dist/platform/pipeline.js'
 
-const MAX_BYTES = 250_000
+const MAX_BYTES = 300_000
+// Enough for a chart of the lag.
+const LIVE_BATCHES = 9
 const ASKED = `select design_name, sum(units_sold) as units
 from fact_sales_order_current
 inner join dim_design using (design_id)
@@ -67,7 +69,7 @@ try {
   await shoot('overview-narrow', '/?period=12w', { width: 390, height: 1500 })
   await shoot('sales', '/sales?period=12w', { height: 1700 })
   await shoot('order', `/order/sales_order/${order}`, { height: 1300 })
-  await shoot('changes', '/changes?period=all', { height: 1500 })
+  await shoot('changes', '/changes?period=all', { height: 2060 })
   await shoot('payments', '/payments?period=12w', { height: 1500 })
   await shoot('ask', '/ask?question=s03_best_designs', {
     height: 1300,
@@ -85,7 +87,7 @@ try {
 }
 
 /**
- * Captures the company's past with a few faults in it. Returns an order that was changed several
+ * Captures the company's past with a few faults in it, and some batches after it. Returns an order that was changed several
  * times and then deleted.
  */
 async function live(totesys, { deps, local }) {
@@ -100,10 +102,21 @@ async function live(totesys, { deps, local }) {
   await local.livePast(async () => {
     captures += 1
     if (faults[captures] !== undefined) await totesys.query(faults[captures])
-    const { failures } = await run(deps)
-    if (failures[0] !== undefined) throw failures[0].error
+    const { record } = await extractUncontested(deps)
+    // The feeds hold all of the past.
+    if (captures === 1) await collect(deps, { lastKnown: record?.batch ?? 0 })
+    await transform(deps)
+    await load(deps)
     return true
   })
+  for (let batch = 1; batch <= LIVE_BATCHES; batch += 1) {
+    await totesys.query(
+      `update design set file_name = 'moved-${batch}.json' where design_id = $1`,
+      [batch],
+    )
+    const { failures } = await run(deps)
+    if (failures[0] !== undefined) throw failures[0].error
+  }
   const warehouse = new pg.Client(local.databases.readerUrl)
   await warehouse.connect()
   const { rows } = await warehouse.query(`
