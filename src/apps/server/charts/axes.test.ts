@@ -1,21 +1,7 @@
 import { expect, it } from 'vitest'
+import { chartTheme } from '../../../../test/support/chart-theme.ts'
 import { amountAxis, endRoomPx, legendBesideOrBelow, shortNumber } from './axes.ts'
-import type { Theme } from './theme.ts'
 import { formatAmount, formatInUnit } from './units.ts'
-
-const theme = (widthPx: number): Theme => ({
-  paper: '#ffffff',
-  ink: '#000000',
-  muted: '#666666',
-  line: '#dddddd',
-  main: '#0000ff',
-  series: ['#111111'],
-  up: '#00ff00',
-  down: '#ff0000',
-  font: 'sans-serif',
-  isStill: true,
-  widthPx,
-})
 
 it('formatAmount() rounds to cents and leaves text alone', () => {
   expect([1234567.891, '12.5', 'no amount'].map(formatAmount)).toEqual([
@@ -29,16 +15,16 @@ it('shortNumber() leaves out zeros at the end, as do the numbers of an axis', ()
   const numbers = [0, 500, 1000, 2_500_000, 8_000_000, 1_250_000_000]
   const texts = ['0', '500', '1 k', '2.5 m', '8 m', '1.25 bn']
   expect(numbers.map(shortNumber)).toEqual(texts)
-  expect(numbers.map(amountAxis(theme(400)).axisLabel.formatter)).toEqual(texts)
+  expect(numbers.map(amountAxis(chartTheme(400)).axisLabel.formatter)).toEqual(texts)
 })
 
 it('legendBesideOrBelow() goes to the right only if there is room', () => {
   const names = ['units', 'price']
-  expect(legendBesideOrBelow(names, theme(800))).toMatchObject({
+  expect(legendBesideOrBelow(names, chartTheme(800))).toMatchObject({
     grid: { right: 240 },
     legend: { orient: 'vertical', right: 0, data: names },
   })
-  expect(legendBesideOrBelow(names, theme(400))).toMatchObject({
+  expect(legendBesideOrBelow(names, chartTheme(400))).toMatchObject({
     grid: { right: 8, bottom: 40 },
     legend: { bottom: 4, data: names },
   })
@@ -51,7 +37,7 @@ it('endRoomPx() grows with the longest text', () => {
 
 it('legendBesideOrBelow() leaves room below for every row of names', () => {
   const names = ['agreed delivery date', 'agreed delivery location', 'units sold', 'unit price']
-  expect(legendBesideOrBelow(names, theme(280)).grid.bottom).toBe(3 * 26 + 14)
+  expect(legendBesideOrBelow(names, chartTheme(280)).grid.bottom).toBe(3 * 26 + 14)
 })
 
 it('formatInUnit() writes the currency of money in front, and other units behind', () => {

@@ -1,24 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import { chartTheme } from '../../../../test/support/chart-theme.ts'
 import { divergingOption } from './diverging.ts'
 import { heatmapOption } from './heatmap.ts'
 import { histogramOption } from './histogram.ts'
 import { linesOption } from './lines.ts'
 import { paretoOption } from './pareto.ts'
-import type { Theme } from './theme.ts'
 
-const theme = (widthPx: number): Theme => ({
-  paper: '#ffffff',
-  ink: '#000000',
-  muted: '#666666',
-  line: '#dddddd',
-  main: '#0000ff',
-  series: ['#111111'],
-  up: '#00ff00',
-  down: '#ff0000',
-  font: 'sans-serif',
-  isStill: true,
-  widthPx,
-})
 const frame = { name: '', color: '--accent', aside: '', sentence: '', heightPx: 200 }
 
 /** What the first series has, as far as these tests read it. */
@@ -42,7 +29,7 @@ describe('the last whole value of a line', () => {
         isRate: false,
         ...(unit === undefined ? {} : { unit }),
       },
-      theme(400),
+      chartTheme(400),
     )
     const [line, part] = seriesOf(option)
     // All symbols, because the one with the value must not be left out.
@@ -74,7 +61,7 @@ describe('the last whole value of a line', () => {
 
 it('the amounts of a pareto chart stand beyond its line', () => {
   const plot = { ...frame, kind: 'pareto' as const, labels: ['A', 'B'], values: [9000, 10] }
-  const option = paretoOption({ ...plot, cumulative: [0.9, 1] }, theme(300))
+  const option = paretoOption({ ...plot, cumulative: [0.9, 1] }, chartTheme(300))
   expect(option.yAxis).toMatchObject([
     { data: ['A', 'B'] },
     { data: ['9.00 k', '10'], position: 'right', axisLabel: { interval: 0 } },
@@ -88,7 +75,7 @@ it('a heatmap writes numbers only if the longest fits its cell', () => {
     seriesOf(
       heatmapOption(
         { ...frame, kind: 'heatmap', xs, ys: ['Monday'], cells: [[0, 0, most]], counted: 'orders' },
-        theme(widthPx),
+        chartTheme(widthPx),
       ),
     )[0]?.label?.show
   expect([draw(158, 580), draw(158, 440), draw(15, 440), draw(1580, 580)]).toEqual([
@@ -103,14 +90,14 @@ it('the last name below a histogram ends with its bar, and numbers have a minus'
   const plot = { ...frame, kind: 'histogram' as const, axis: 'days late' }
   const other = histogramOption(
     { ...plot, labels: ['-1', '0', 'never'], values: [1, 2, 3] },
-    theme(400),
+    chartTheme(400),
   )
   expect(other.xAxis).toMatchObject({
     axisLabel: { showMaxLabel: true, alignMaxLabel: 'right' },
   })
   const { axisLabel } = other.xAxis as { axisLabel: { formatter(label: string): string } }
   expect(['-1', '0', 'never-paid'].map(axisLabel.formatter)).toEqual(['−1', '0', 'never-paid'])
-  const plain = histogramOption({ ...plot, labels: ['-1', '0'], values: [1, 2] }, theme(400))
+  const plain = histogramOption({ ...plot, labels: ['-1', '0'], values: [1, 2] }, chartTheme(400))
   expect(plain.xAxis).not.toMatchObject({ axisLabel: { alignMaxLabel: 'right' } })
 })
 
@@ -124,7 +111,7 @@ it('a bar of nothing has no border', () => {
       out: [0, 2],
       names: ['in', 'out'],
     },
-    theme(400),
+    chartTheme(400),
   )
   expect(seriesOf(option)[1]?.data).toMatchObject([
     { itemStyle: { borderWidth: 0 } },

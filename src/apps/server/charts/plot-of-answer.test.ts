@@ -1,22 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import { chartTheme } from '../../../../test/support/chart-theme.ts'
 import type { ResultColumn } from '../../../platform/presentation/cursor.ts'
 import { optionOf } from '../browser/options.ts'
 import { type DrawnChart, plotsOf } from './plot-of-answer.ts'
-import type { Theme } from './theme.ts'
 
-const theme: Theme = {
-  paper: '#ffffff',
-  ink: '#000000',
-  muted: '#666666',
-  line: '#dddddd',
-  main: '#0000ff',
-  series: ['#111111', '#222222'],
-  up: '#00ff00',
-  down: '#ff0000',
-  font: 'sans-serif',
-  isStill: true,
-  widthPx: 400,
-}
+const theme = chartTheme(400)
 
 /** The plots of rows, each row written as one text, and the options that draw them. */
 function draw(chart: DrawnChart, names: string, rows: readonly string[]) {
