@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Deps } from '../deps.ts'
 import { ContractError } from '../errors.ts'
 import type { CommitRecord, FileRef, TableEntry } from '../lake/commit-record.ts'
-import type { SourceContract, SourceTable } from '../project/source-contract.ts'
+import { contractText, type SourceContract, type SourceTable } from '../project/source-contract.ts'
 import type { Breach } from '../source/contract.ts'
 import { countTables, type TableCount } from '../source/copy.ts'
 import { findOtherHistory, isQuiet, planRead, type ReadPlan } from '../source/horizon.ts'
@@ -31,7 +31,7 @@ export function nothingCanHaveChanged(
 
 /** A hash of the contract, recorded in each batch. It changes whenever the contract changes. */
 export function contractOf(contract: SourceContract): string {
-  return createHash('sha256').update(JSON.stringify(contract)).digest('hex').slice(0, 16)
+  return createHash('sha256').update(contractText(contract)).digest('hex').slice(0, 16)
 }
 
 /** How one batch is to treat one table. Without a plan, the table is held for its breach. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Model } from './model.ts'
 import type { Project } from './project.ts'
+import { contractText } from './source-contract.ts'
 
 /** Increase this when the platform makes other rows from the same models. */
 const PLATFORM_GENERATION = 4
@@ -26,24 +27,31 @@ function hashModels(project: Project): string {
     ...model,
     sql: readModel(model),
     // These only say how a fact is shown, found and summed, and `headline` is a path on this machine.
+    description: undefined,
+    descriptions: undefined,
     headline: undefined,
     sought: undefined,
     sums: undefined,
     telling: undefined,
   }))
-  const text = JSON.stringify([PLATFORM_GENERATION, project.source, models])
+  const text = `[${PLATFORM_GENERATION},${contractText(project.source)},${JSON.stringify(models)}]`
   return createHash('sha256').update(text).digest('hex').slice(0, 12)
 }
 
 /**
- * Reads a file's SQL so that it can stand inside another statement: without a final semicolon, and
- * with a final newline, so that a comment at its end does not hide what follows. A process reads
- * each declared file once.
+ * Reads a file's SQL, or takes the text itself, so that it can stand inside another statement:
+ * without a final semicolon, and with a final newline, so that a comment at its end does not hide
+ * what follows. A process reads each declared file once.
  */
-export function readSql(file: URL): string {
-  const known = texts.get(file) ?? `${readFileSync(file, 'utf8').trim().replace(/;$/, '')}\n`
-  texts.set(file, known)
+export function readSql(sql: URL | string): string {
+  if (typeof sql === 'string') return asPart(sql)
+  const known = texts.get(sql) ?? asPart(readFileSync(sql, 'utf8'))
+  texts.set(sql, known)
   return known
+}
+
+function asPart(sql: string): string {
+  return `${sql.trim().replace(/;$/, '')}\n`
 }
 
 const texts = new WeakMap<URL, string>()

@@ -7,8 +7,15 @@ export type Model = Dimension | Calendar | Fact
 interface ModelBase {
   /** Name of the warehouse table. */
   readonly table: string
-  /** The `.sql` file, in DuckDB's dialect. Its final select lists the table's columns in order. */
-  readonly sql: URL
+  /**
+   * The `.sql` file or its text, in DuckDB's dialect. The final select lists the table's columns in
+   * order.
+   */
+  readonly sql: URL | string
+  /** What the table holds, for people. */
+  readonly description?: string
+  /** What its columns hold, by name. */
+  readonly descriptions?: Readonly<Record<string, string>>
   /** Columns that identify a row (dimension) or the thing a version belongs to (fact). */
   readonly key: readonly string[]
   /** Columns that may be null. A null in any other column sends the row to quarantine. */
@@ -54,7 +61,7 @@ export interface DataTest {
    * A select of the rows that break the rule, over `change_<table>` and the current tables. Runs if
    * the batch changes a table that the select reads as `change_<table>`.
    */
-  readonly sql: URL
+  readonly sql: URL | string
 }
 
 /** A select over the current tables, with one row for each key. */

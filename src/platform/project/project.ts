@@ -1,4 +1,5 @@
 import type { Dashboard } from './dashboard.ts'
+import type { MirrorSettings } from './mirror-settings.ts'
 import type { DataTest, Model } from './model.ts'
 import type { SourceContract } from './source-contract.ts'
 
@@ -18,11 +19,18 @@ export interface Project {
   readonly models: readonly Model[]
   /** Rules across tables. A test runs with every batch that changes one of the tables it names. */
   readonly tests?: readonly DataTest[]
-  readonly warehouse: {
+  /**
+   * Set for a mirror: every table of the source that the settings select is kept as it is, with its
+   * full history. The catalogue of the source says which tables these are, so a mirror declares
+   * neither tables nor models.
+   */
+  readonly mirror?: MirrorSettings
+  readonly warehouse?: {
     /**
-     * Folder of append-only, numbered `.sql` migrations that create the tables of the star schema.
+     * Folder of append-only, numbered `.sql` migrations. A table that a migration creates stays as
+     * it is written there; every other table is derived from its model.
      */
-    readonly migrations: URL
+    readonly migrations?: URL
   }
   /** The dashboard. Omit it for a project without pages. */
   readonly presentation?: Dashboard

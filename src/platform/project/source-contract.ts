@@ -77,6 +77,12 @@ export function capturedTables({ tables, feeds = [] }: SourceContract): readonly
   return [...tables, ...feeds]
 }
 
+/** The part of a contract that decides which rows are captured, as text: all but descriptions. */
+export function contractText(contract: SourceContract): string {
+  const tables = contract.tables.map((table) => ({ ...table, description: undefined }))
+  return JSON.stringify({ ...contract, tables })
+}
+
 /** The table in the ingestion zone that lists the files taken for a feed. */
 export function filesOf(feed: string): string {
   return `${feed}_files`
@@ -106,6 +112,13 @@ export interface SourceTable {
    * No constraint in the source keeps the key unique and not null, so every read checks the key.
    */
   readonly keyIsUnenforced?: boolean
+  /**
+   * The table has no key, so a row is its values. It is captured with a count of equal rows
+   * (`row_count`), under a hash of its values (`row_hash`), which is the key.
+   */
+  readonly isByContent?: boolean
+  /** What the table holds, for people. */
+  readonly description?: string
   /** Place in the source, if it differs from `schema.name`. */
   readonly schema?: string
   readonly relation?: string

@@ -45,7 +45,7 @@ describe('migrate()', () => {
   it('refuses a migration that was edited after it was applied', async () => {
     await using shop = await createShop()
     await migrateWith(shop.deps.warehouse, shop.project)
-    const file = new URL('001_star.sql', shop.project.warehouse.migrations)
+    const file = new URL('001_star.sql', shop.project.warehouse?.migrations)
     await writeFile(file, `${await readFile(file, 'utf8')}-- edited`)
     const error: unknown = await migrateWith(shop.deps.warehouse, shop.project).catch(
       (thrown: unknown) => thrown,

@@ -165,11 +165,12 @@ export async function checkVersion(client: Client): Promise<void> {
 function migrationsOf(project: Project): Migration[] {
   return [
     ...readMigrations('platform', PLATFORM_MIGRATIONS),
-    ...readMigrations(project.name, project.warehouse.migrations),
+    ...readMigrations(project.name, project.warehouse?.migrations),
   ]
 }
 
-function readMigrations(owner: string, folder: URL): Migration[] {
+function readMigrations(owner: string, folder: URL | undefined): Migration[] {
+  if (folder === undefined) return []
   return readdirSync(folder)
     .filter((file) => /^\d{3}_\w+\.sql$/.test(file))
     .toSorted()

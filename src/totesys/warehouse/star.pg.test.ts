@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDatabase, type TestDatabase } from '../../../test/support/database.ts'
+import { readSql } from '../../platform/project/generation.ts'
 import { totesys } from '../totesys.ts'
 
 interface Column {
@@ -148,15 +149,15 @@ describe('the migrations', () => {
 })
 
 async function starSql(): Promise<string> {
-  const folder = totesys.warehouse.migrations
+  const folder = totesys.warehouse?.migrations
   const files = ['001_star.sql', '002_exchange_rate.sql']
   const texts = await Promise.all(files.map((file) => readFile(new URL(file, folder), 'utf8')))
   return texts.join('\n')
 }
 
 /** Names and (Postgres) types of what a model selects. */
-async function outputOf(model: URL): Promise<Pick<Column, 'name' | 'type'>[]> {
-  const reader = await duckDb.runAndReadAll(`describe ${await readFile(model, 'utf8')}`)
+async function outputOf(model: URL | string): Promise<Pick<Column, 'name' | 'type'>[]> {
+  const reader = await duckDb.runAndReadAll(`describe ${readSql(model)}`)
   const rows = reader.getRowObjectsJson() as { column_name: string; column_type: string }[]
   return rows.map((row) => ({ name: row.column_name, type: postgresType(row.column_type) }))
 }
