@@ -6,6 +6,7 @@ import { identifier } from '../io/sql.ts'
 import type { CommitRecord, Hold } from '../lake/commit-record.ts'
 import { sumRows } from '../lake/table-entry.ts'
 import type { Reader } from '../presentation/reader.ts'
+import { currentTable } from '../project/fact-names.ts'
 import { generationOf } from '../project/generation.ts'
 import type { Fact } from '../project/model.ts'
 import { type Delays, readDelays } from '../warehouse/delays.ts'
@@ -203,7 +204,7 @@ function selectCounts(
   const sums = sumsTablesOf(fact).find(({ name }) => present.has(name))
   const current =
     sums === undefined
-      ? `select count(*) from ${identifier(`${fact.table}_current`)}`
+      ? `select count(*) from ${identifier(currentTable(fact))}`
       : `select coalesce(sum(row_count), 0) from ${identifier(sums.name)}`
   return `
     select

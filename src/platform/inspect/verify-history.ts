@@ -14,6 +14,7 @@ import {
 } from '../lake/difference.ts'
 import { type LakeTable, openState } from '../lake/table-state.ts'
 import { openFiles, type Zone } from '../lake/zone.ts'
+import { currentTable, historyColumns } from '../project/fact-names.ts'
 import { generationOf } from '../project/generation.ts'
 import type { Fact, Model } from '../project/model.ts'
 import { CHANGE_COLUMNS } from '../project/source-contract.ts'
@@ -128,7 +129,7 @@ export async function beginVersions(
       const differences: Difference[] = []
       for (const chunk of unequal) {
         const range = { from: chunk * batchesAtOnce + 1, to: (chunk + 1) * batchesAtOnce }
-        const where = `where batch_id between ${range.from} and ${range.to}`
+        const where = `where ${identifier(historyColumns(model).batch)} between ${range.from} and ${range.to}`
         const rows = { table, expected: await open(chunk), where }
         differences.push(await compareOneByOne(db, warehouse, rows))
       }
@@ -207,7 +208,7 @@ async function readChunks(
 ): Promise<Map<number, Checksum>> {
   const list = postgresChecksum(columns.map(({ name }) => name))
   const { rows } = await client.query<ChecksumRow & { chunk: string }>(
-    `select (batch_id - 1) / ${batchesAtOnce} as chunk, ${list} from ${identifier(model.table)} group by 1`,
+    `select (${identifier(historyColumns(model).batch)} - 1) / ${batchesAtOnce} as chunk, ${list} from ${identifier(model.table)} group by 1`,
   )
   return new Map(rows.map((row) => [Number(row.chunk), parseChecksum(row)]))
 }
@@ -223,7 +224,7 @@ async function readCurrent(
 ): Promise<Checksum | undefined> {
   const names = await readColumnNames(client, model)
   if (!names.every((name) => columns.some((column) => column.name === name))) return undefined
-  return await readChecksum(client, columns, identifier(`${model.table}_current`))
+  return await readChecksum(client, columns, identifier(currentTable(model)))
 }
 
 /** Copies rows from the warehouse and compares them one by one. */

@@ -6,6 +6,8 @@ import { duckLiteral, identifier, identifiers } from '../io/sql.ts'
 import { describeSelect } from '../lake/describe-select.ts'
 import { findDifferences, NO_DIFFERENCE, withoutExtra } from '../lake/difference.ts'
 import type { LakeTable } from '../lake/table-state.ts'
+import { asOfBatchFunction, currentTable } from '../project/fact-names.ts'
+import { shortName } from '../project/names.ts'
 import { readModel } from '../project/generation.ts'
 import type { Fact, Model } from '../project/model.ts'
 import { daysOf } from '../transform/fact.ts'
@@ -110,7 +112,7 @@ async function verifyModel(
     const checked = await compareModel(check, { made: rows, relation: identifier(table) })
     return { ...checked, difference: withoutExtra(checked.difference) }
   }
-  const relation = identifier(`${table}_current`)
+  const relation = identifier(shortName(table, '_current'))
   const { difference, ...checked } = await compareModel(check, { made: rows, relation })
   const stale = await countStale(check.warehouse, { model, batch: check.record.batch })
   return { ...checked, difference: { ...difference, different: difference.different + stale } }
@@ -231,8 +233,8 @@ async function countStale(
   warehouse: SharedWarehouse,
   { model, batch }: { model: Fact; batch: number },
 ): Promise<number> {
-  const current = identifier(`${model.table}_current`)
-  const asOf = `${identifier(`${model.table}_as_of_batch`)} (${batch})`
+  const current = identifier(currentTable(model))
+  const asOf = `${identifier(asOfBatchFunction(model))} (${batch})`
   return await askInTurn(warehouse, async (client) => {
     // Compares columns by name, because the two may hold them in different orders.
     const columns = await readColumnNames(client, model)

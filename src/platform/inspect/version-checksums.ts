@@ -1,6 +1,7 @@
 import type { DuckDb, Relation } from '../io/duckdb.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import type { Column } from '../lake/lake-type.ts'
+import { historyColumns, storedHistory } from '../project/fact-names.ts'
 import type { Fact } from '../project/model.ts'
 import {
   addChecksums,
@@ -14,7 +15,7 @@ import {
 
 /** A fact's own columns, without the columns of its history. */
 export function valuesOf(model: Fact, columns: readonly Column[]): Column[] {
-  const told = new Set([model.recordId, 'record_operation', 'recorded_at', 'batch_id'])
+  const told = new Set([model.recordId, ...storedHistory(model)])
   return columns.filter(({ name }) => !told.has(name))
 }
 
@@ -77,7 +78,7 @@ export async function sumVersions(
         select
             ${duckSum(columns)} as _sum,
             ${rowHash(valuesOf(model, columns))} as _hash,
-            record_operation <> 'delete' and ${id} in (select ${id} from ${newest}) as _latest
+            ${identifier(historyColumns(model).operation)} <> 'delete' and ${id} in (select ${id} from ${newest}) as _latest
         from ${versions}
     )`)
   const latest = parseChecksum({ rows: found.latest_rows, sum: found.latest_sum })

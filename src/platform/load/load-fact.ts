@@ -1,5 +1,6 @@
 import { identifier, identifiers } from '../io/sql.ts'
 import type { TableEntry } from '../lake/commit-record.ts'
+import { currentTable, historyColumns } from '../project/fact-names.ts'
 import type { Fact } from '../project/model.ts'
 import { haveSameKey } from '../warehouse/same-key.ts'
 import { storeRows, namesOf, planCopy } from './store-rows.ts'
@@ -23,8 +24,9 @@ export async function loadFact(
   checkCount(model.table, { expected, rows })
 
   const table = identifier(model.table)
-  const current = identifier(`${model.table}_current`)
+  const current = identifier(currentTable(model))
   const recordId = identifier(model.recordId)
+  const operation = identifier(historyColumns(model).operation)
   const columns = namesOf(plan)
   const last = entry.records ?? 0
   const ids = `${recordId} > ${last - rows} and ${recordId} <= ${last}`
@@ -36,12 +38,12 @@ export async function loadFact(
   if (!isEmpty && areSumsRight) await updateSums(client, model, newest)
   await client.query(`
     insert into ${current} as c (${columns})
-    select ${columns} from ${newest} as f where record_operation <> 'delete'
+    select ${columns} from ${newest} as f where ${operation} <> 'delete'
     ${isEmpty ? '' : onConflict(model.key, plan)}`)
   if (entry.counts.deleted > 0) {
     await client.query(`
       delete from ${current} as c using ${newest} as f
-      where f.record_operation = 'delete' and ${haveSameKey(model, 'c', 'f')}`)
+      where f.${operation} = 'delete' and ${haveSameKey(model, 'c', 'f')}`)
   }
   if (isEmpty && areSumsRight) await computeSums(client, model)
 }

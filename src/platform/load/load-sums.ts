@@ -1,6 +1,7 @@
 import type { Client } from '../io/postgres.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
+import { currentTable } from '../project/fact-names.ts'
 import type { Fact } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import type { Loaded } from '../warehouse/ledger.ts'
@@ -31,7 +32,7 @@ export async function updateSums(client: Client, fact: Fact, newest: string): Pr
   const statement = `
     with entry as materialized (
         select ${entry(false)}
-        from ${identifier(`${fact.table}_current`)}
+        from ${identifier(currentTable(fact))}
         where (${key}) in (select ${key} from ${newest} as f)
         union all
         select ${entry(true)} from ${newest} as f where record_operation <> 'delete'

@@ -3,9 +3,15 @@ import { codeOf, ConfigError } from '../errors.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { identifier } from '../io/sql.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
+import {
+  currentTable,
+  historyColumns,
+  historyView,
+  storedHistory,
+  viewedHistory,
+} from '../project/fact-names.ts'
 import type { Fact } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
-import { HISTORY_VIEW_COLUMNS } from '../warehouse/make-history.ts'
 import { inSnapshot, type WarehouseClient } from '../warehouse/warehouse.ts'
 
 /** One version of a fact. */
@@ -32,14 +38,6 @@ export interface FactHistory {
   readonly headline: string | undefined
   readonly versions: readonly FactVersion[]
 }
-
-/** Columns about how a version was recorded, as opposed to its content. */
-const HISTORY_COLUMNS = new Set([
-  'record_operation',
-  'recorded_at',
-  'batch_id',
-  ...HISTORY_VIEW_COLUMNS,
-])
 
 /**
  * The fact that people mean by the name of a source or warehouse table, in singular or plural.
@@ -103,13 +101,13 @@ export async function findExample(
 ): Promise<readonly string[] | undefined> {
   const names = fact.key.map((column) => identifier(column))
   const same = names.map((name) => `c.${name} = f.${name}`).join(' and ')
-  const [table, current] = [identifier(fact.table), identifier(`${fact.table}_current`)]
+  const [table, current] = [identifier(fact.table), identifier(currentTable(fact))]
   const newest = `order by ${identifier(fact.recordId)} desc`
   const { rows } = await withPostgresErrors(connection.warehouse, () =>
     inSnapshot(connection, () =>
       connection.client.query<{ key: readonly string[] }>(
         `with change as (
-            select * from ${table} where record_operation <> 'insert' ${newest} limit ${NEWEST_CHANGES}
+            select * from ${table} where ${identifier(historyColumns(fact).operation)} <> 'insert' ${newest} limit ${NEWEST_CHANGES}
          ),
          example as (
             (select 1 as choice, count(*) as versions, ${names.map((name) => `f.${name}`).join(', ')}
@@ -133,6 +131,8 @@ async function readVersions(
   key: readonly string[],
 ): Promise<FactHistory> {
   checkFactKey(fact, key)
+  const told = historyColumns(fact)
+  const about = new Set([fact.recordId, ...storedHistory(fact), ...viewedHistory(fact)])
   const where = fact.key.map((column, index) => `${identifier(column)} = $${index + 1}`)
   const { rows } = await withPostgresErrors(warehouse, async () => {
     try {
@@ -144,12 +144,12 @@ async function readVersions(
                 select json_object_agg(e.key, e.value order by e.ordinality)
                 from json_each_text(to_json(h)) with ordinality as e
             ) as row,
-            to_char(valid_from, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as valid_from,
-            to_char(valid_to, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as valid_to
+            to_char(${identifier(told.validFrom)}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as valid_from,
+            to_char(${identifier(told.validTo)}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as valid_to
          from (
-            select * from ${identifier(`${fact.table}_history`)} where ${where.join(' and ')}
+            select * from ${identifier(historyView(fact))} where ${where.join(' and ')}
          ) as h
-         order by version`,
+         order by ${identifier(told.version)}`,
         [...key],
       )
     } catch (error) {
@@ -176,17 +176,17 @@ async function readVersions(
   for (const { row, valid_from, valid_to } of rows) {
     const values = Object.fromEntries(
       Object.entries(row)
-        .filter(([name]) => !HISTORY_COLUMNS.has(name) && name !== fact.recordId)
+        .filter(([name]) => !about.has(name))
         .map(([name, value]) => [name, value ?? undefined]),
     )
     const before = versions.at(-1)
     versions.push({
-      version: Number(row.version),
+      version: Number(row[told.version]),
       recordId: row[fact.recordId] ?? '',
-      operation: row.record_operation as FactVersion['operation'],
+      operation: row[told.operation] as FactVersion['operation'],
       validFrom: valid_from ?? '',
       validTo: valid_to ?? undefined,
-      batch: Number(row.batch_id),
+      batch: Number(row[told.batch]),
       values,
       changed: before
         ? Object.keys(values).filter((name) => values[name] !== before.values[name])

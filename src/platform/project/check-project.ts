@@ -1,9 +1,7 @@
 import { ConfigError } from '../errors.ts'
 import {
   type Fact,
-  indexName,
   revisionsName,
-  soughtTable,
   type Model,
   OWN_REASONS,
   ROW_GRAIN,
@@ -11,16 +9,13 @@ import {
   sumsName,
   sumsView,
 } from './model.ts'
+import { currentTable, historyView } from './fact-names.ts'
+import { MAX_NAME_BYTES } from './names.ts'
 import type { Project } from './project.ts'
 import { capturedTables, type Feed, filesOf, type SourceTable } from './source-contract.ts'
 
 /** Names under which models read relations other than source tables. */
 const TAKEN = ['named_date']
-
-/** Postgres cuts names that are longer. */
-const MAX_NAME_BYTES = 63
-/** The longest name that is made from a fact's name is `<fact>_as_of_batch`. */
-const MAX_FACT_BYTES = 51
 
 /**
  * Checks the names of a project before anything is read. Names must differ in more than case,
@@ -44,7 +39,7 @@ export function checkProject(project: Project): void {
     // Commit records name both source tables and models.
     ...tables.filter(({ columns }) => columns !== undefined).map(({ name }) => name),
     ...project.models.map(({ table }) => table),
-    ...facts.flatMap(({ table }) => [`${table}_current`, `${table}_history`]),
+    ...facts.flatMap((fact) => [currentTable(fact), historyView(fact)]),
     ...facts.flatMap(sumsNames),
   ])
   for (const { name, key } of [
@@ -66,7 +61,7 @@ export function checkProject(project: Project): void {
   for (const feed of project.source.feeds ?? []) checkWide(feed)
   for (const model of project.models) {
     checkReasons(model)
-    checkSought(model)
+    checkLength(model)
   }
   for (const fact of facts) {
     checkFact(project, fact)
@@ -228,30 +223,19 @@ function checkDistinct(kind: string, names: readonly string[]): void {
   }
 }
 
-/** Throws if the name of an index on a column in `sought` is too long for Postgres. */
-function checkSought(model: Model): void {
-  const long = (model.sought ?? []).find(
-    (column) => Buffer.byteLength(indexName(model, column)) > MAX_NAME_BYTES,
-  )
-  if (long === undefined) return
-  throw fault(
-    `The index of ${soughtTable(model)} on ${long} would have a name longer than ${MAX_NAME_BYTES} bytes`,
-    'shorten the name of the table or of the column',
-  )
+/** Throws if the name of a model is too long for Postgres. */
+function checkLength({ table }: Model): void {
+  if (Buffer.byteLength(table) <= MAX_NAME_BYTES) return
+  throw fault(`The name of model ${table} is longer than ${MAX_NAME_BYTES} bytes`, 'shorten it')
 }
 
-/**
- * Throws if a fact refers to something undeclared, or if one of its names is too long for Postgres.
- */
+/** Throws if a fact refers to something undeclared. */
 function checkFact({ source, models }: Project, { table, from, references }: Fact): void {
   if (!capturedTables(source).some(({ name }) => name === from)) {
     throw fault(
       `Fact ${table} is made from ${from}, which is not a declared source table`,
       'correct its from, or declare the table',
     )
-  }
-  if (Buffer.byteLength(table) > MAX_FACT_BYTES) {
-    throw fault(`The name of fact ${table} is longer than ${MAX_FACT_BYTES} bytes`, 'shorten it')
   }
   for (const { columns, dimension } of references) {
     const named = models.find((model) => model.kind !== 'fact' && model.table === dimension)

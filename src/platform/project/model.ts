@@ -1,3 +1,5 @@
+import { shortName } from './names.ts'
+
 /**
  * A `.sql` file that makes one warehouse table, and what the platform must know about the table.
  */
@@ -87,6 +89,8 @@ export interface Fact extends ModelBase {
   readonly from: string
   /** Column of the surrogate id, which has no gaps and rises in capture order. */
   readonly recordId: string
+  /** Columns of the history whose usual names the table itself needs, by what they hold. */
+  readonly history?: Partial<HistoryColumns>
   readonly references: readonly Reference[]
   /** Sums over its current rows that every load keeps up to date. */
   readonly sums?: Sums
@@ -97,6 +101,17 @@ export interface Fact extends ModelBase {
   readonly headline?: URL
   /** How people read its versions. Default: column by column, by the columns' own names. */
   readonly telling?: Telling
+}
+
+/** The columns that tell a fact's history. The last four are columns of the history view alone. */
+export interface HistoryColumns {
+  readonly operation: string
+  readonly recordedAt: string
+  readonly batch: string
+  readonly version: string
+  readonly validFrom: string
+  readonly validTo: string
+  readonly isCurrent: string
 }
 
 /** How people read the versions of a fact. */
@@ -159,12 +174,12 @@ export function sumsColumnsOf({ sums, sought = [] }: Fact): string[] {
 
 /** The table that has the indexes on the columns in `sought`. */
 export function soughtTable({ kind, table }: Pick<Model, 'kind' | 'table'>): string {
-  return kind === 'fact' ? `${table}_current` : table
+  return kind === 'fact' ? shortName(table, '_current') : table
 }
 
 /** The name of the index for a column in `sought`. */
 export function indexName(model: Pick<Model, 'kind' | 'table'>, column: string): string {
-  return `${soughtTable(model)}_${column}_idx`
+  return shortName(`${soughtTable(model)}_${column}`, '_idx')
 }
 
 /** How a fact refers to a row of a dimension. */

@@ -1,4 +1,5 @@
 import type { DuckDb } from '../io/duckdb.ts'
+import { identifier } from '../io/sql.ts'
 import type { RowCounts } from '../lake/commit-record.ts'
 import { countRows } from '../lake/table-entry.ts'
 
@@ -9,17 +10,13 @@ import { countRows } from '../lake/table-entry.ts'
  */
 export async function countChanges(
   db: DuckDb,
-  {
-    from,
-    operation,
-    quarantined,
-  }: { from: string; operation: '_operation' | 'record_operation'; quarantined: number },
+  { from, operation, quarantined }: { from: string; operation: string; quarantined: number },
 ): Promise<RowCounts> {
   const found = await db.row<Record<'inserted' | 'updated' | 'deleted', bigint>>(`
     select
-        count(*) filter (where ${operation} = 'insert') as inserted,
-        count(*) filter (where ${operation} = 'update') as updated,
-        count(*) filter (where ${operation} = 'delete') as deleted
+        count(*) filter (where ${identifier(operation)} = 'insert') as inserted,
+        count(*) filter (where ${identifier(operation)} = 'update') as updated,
+        count(*) filter (where ${identifier(operation)} = 'delete') as deleted
     from ${from}`)
   const inserted = Number(found.inserted)
   const updated = Number(found.updated)

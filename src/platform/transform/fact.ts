@@ -15,6 +15,7 @@ import {
   type RefusalReason,
 } from '../lake/quarantine/quarantine.ts'
 import { countRows, sumRows } from '../lake/table-entry.ts'
+import { historyColumns } from '../project/fact-names.ts'
 import type { Fact } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { countChanges } from './count-changes.ts'
@@ -163,7 +164,7 @@ async function publishFact(
     records,
     counts: await countChanges(batch.db, {
       from: readParquet(written.map(({ path }) => path)),
-      operation: 'record_operation',
+      operation: historyColumns(mapping.model).operation,
       quarantined: sumRows(quarantine),
     }),
     held: undefined,
@@ -200,15 +201,16 @@ async function writeVersions(
   const recordId = isWhole
     ? `${given} + _ordinal - ${counts.first - 1}`
     : `${given} + row_number() over (order by _ordinal)`
+  const { operation, recordedAt, batch } = historyColumns(model)
   const path = join(db.scratchDir, `${randomUUID()}.parquet`)
   const rows = await writeParquet(
     db,
     `select
         (${recordId})::bigint as ${identifier(model.recordId)},
         ${fileValues(columns)},
-        _operation as record_operation,
-        _captured_at as recorded_at,
-        ${number}::bigint as batch_id
+        _operation as ${identifier(operation)},
+        _captured_at as ${identifier(recordedAt)},
+        ${number}::bigint as ${identifier(batch)}
     from (${sql})
     where not ${broken}
     order by _ordinal`,

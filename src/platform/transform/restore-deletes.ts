@@ -1,10 +1,11 @@
 import { openTogether } from '../io/open-together.ts'
-import { identifiers } from '../io/sql.ts'
+import { identifier, identifiers } from '../io/sql.ts'
 import { readExistingCommit } from '../lake/batch-log.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import type { Column } from '../lake/lake-type.ts'
 import { selectFiles } from '../lake/table-state.ts'
 import { openFiles } from '../lake/zone.ts'
+import { historyColumns } from '../project/fact-names.ts'
 import type { Fact } from '../project/model.ts'
 
 /** The rows that a fact's model makes from a change file. */
@@ -47,20 +48,22 @@ export async function restoreDeletes(
         where ${broken} and _operation = 'delete'`),
     )
     const last = keep(
-      await db.table(`select ${values}, _operation as record_operation from (${sql}) where false`),
+      await db.table(`select ${values}, _operation as _recorded from (${sql}) where false`),
     )
     for await (const path of versionsBefore(batch, model, written)) {
       if ((await db.count(`${deletes.name} anti join ${last.name} ${using}`)) === 0) break
-      const versions = await selectFiles(db, [path], columns, ['record_operation'])
+      const versions = await selectFiles(db, [path], columns, [
+        `${identifier(historyColumns(model).operation)} as _recorded`,
+      ])
       await db.run(`
         insert into ${last.name} by name
-        select ${values}, record_operation from (${versions})
+        select ${values}, _recorded from (${versions})
         semi join ${deletes.name} ${using}
         anti join ${last.name} ${using}`)
     }
     const restored = `
       from ${deletes.name} inner join ${last.name} ${using}
-      where record_operation <> 'delete'`
+      where _recorded <> 'delete'`
     return {
       sql: `
         select ${values}, _operation, _captured_at, _ordinal

@@ -3,6 +3,7 @@ import { codeOf } from '../errors.ts'
 import type { Client } from '../io/postgres.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
 import { identifier } from '../io/sql.ts'
+import { currentTable } from '../project/fact-names.ts'
 import type { Fact } from '../project/model.ts'
 import { invalidSums, sumsTablesOf } from './sums.ts'
 import type { ShownSums } from './sums-view.ts'
@@ -55,7 +56,7 @@ async function checkImmutable(
 ): Promise<void> {
   // Postgres takes no other expression into an index.
   const checked = identifier(`checked ${fact.table}`)
-  await client.query(`create table ${checked} (like ${identifier(`${fact.table}_current`)})`)
+  await client.query(`create table ${checked} (like ${identifier(currentTable(fact))})`)
   for (const sql of [...Object.values(columns), ...Object.values(derived)]) {
     await client.query(`create index on ${checked} ((${sql}))`).catch((error: unknown) => {
       if (codeOf(error) !== SQL_STATE.invalidObjectDefinition) throw error

@@ -2,7 +2,24 @@ import { readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
 import { identifier, identifiers } from '../io/sql.ts'
-import { type Fact, indexName, type Model, soughtTable } from '../project/model.ts'
+import {
+  asOfBatchFunction,
+  asOfFunction,
+  changesIndex,
+  currentTable,
+  historyColumns,
+  historyView,
+  keyIndex,
+  momentIndex,
+  viewedHistory,
+} from '../project/fact-names.ts'
+import {
+  type Fact,
+  type HistoryColumns,
+  indexName,
+  type Model,
+  soughtTable,
+} from '../project/model.ts'
 import { readColumns, type WarehouseColumn } from './columns.ts'
 import { changedLater, isAnythingKnown, newestThen } from './past.ts'
 import { haveSameKey } from './same-key.ts'
@@ -10,20 +27,14 @@ import { haveSameKey } from './same-key.ts'
 const HISTORY = readFileSync(new URL('./history.sql', import.meta.url), 'utf8')
 const PAST = readFileSync(new URL('./past.sql', import.meta.url), 'utf8')
 
-/** Columns that every fact has for its history. */
-const ADD_HISTORY_COLUMNS = `
-  add column if not exists record_operation text not null
-      check (record_operation in ('insert', 'update', 'delete')),
-  add column if not exists recorded_at timestamptz not null,
-  add column if not exists batch_id bigint not null`
-
-/** Columns that the history view adds to a fact's own. */
-export const HISTORY_VIEW_COLUMNS: ReadonlySet<string> = new Set([
-  'version',
-  'valid_from',
-  'valid_to',
-  'is_current',
-])
+/** SQL clauses that add the columns that every fact has for its history. */
+function addHistoryColumns({ operation, recordedAt, batch }: HistoryColumns): string {
+  return `
+    add column if not exists ${identifier(operation)} text not null
+        check (${identifier(operation)} in ('insert', 'update', 'delete')),
+    add column if not exists ${identifier(recordedAt)} timestamptz not null,
+    add column if not exists ${identifier(batch)} bigint not null`
+}
 
 /**
  * Creates or updates everything that keeps a fact's history: the columns, the current table, the
@@ -46,9 +57,11 @@ export async function makeHistory(client: Client, fact: Fact): Promise<boolean> 
       },
     )
   }
-  await client.query(`alter table ${table} ${ADD_HISTORY_COLUMNS}`)
+  const told = historyColumns(fact)
+  await client.query(`alter table ${table} ${addHistoryColumns(told)}`)
   const columns = await readColumns(client, table)
-  const taken = columns.find(({ name }) => HISTORY_VIEW_COLUMNS.has(name))
+  const added = viewedHistory(fact)
+  const taken = columns.find(({ name }) => added.includes(name))
   if (taken !== undefined) {
     throw new ConfigError(
       `${fact.table} has a column ${taken.name}, but its history needs this name`,
@@ -58,8 +71,8 @@ export async function makeHistory(client: Client, fact: Fact): Promise<boolean> 
       },
     )
   }
-  const current = identifier(`${fact.table}_current`)
-  const history = identifier(`${fact.table}_history`)
+  const current = identifier(currentTable(fact))
+  const history = identifier(historyView(fact))
   const names: Record<string, string> = {
     fact: table,
     columns: identifiers(columns.map(({ name }) => name)),
@@ -71,15 +84,18 @@ export async function makeHistory(client: Client, fact: Fact): Promise<boolean> 
     current_changed_later: changedLater(fact, 'c'),
     newest_then: newestThen(fact, 'f'),
     record_id: identifier(fact.recordId),
-    key_index: identifier(`${fact.table}_key_idx`),
+    operation: identifier(told.operation),
+    recorded_at: identifier(told.recordedAt),
+    batch: identifier(told.batch),
+    key_index: identifier(keyIndex(fact)),
     changes_index: identifier(changesIndex(fact)),
     moment_index: identifier(momentIndex(fact)),
     current,
     history,
-    as_of: identifier(`${fact.table}_as_of`),
-    as_of_batch: identifier(`${fact.table}_as_of_batch`),
+    as_of: identifier(asOfFunction(fact)),
+    as_of_batch: identifier(asOfBatchFunction(fact)),
   }
-  await dropOutdatedView(client, history, columns)
+  names['viewed'] = await listViewed(client, { fact, history, columns })
   const isNew = (await readColumns(client, current)).length === 0
   await client.query(render(HISTORY, names))
   // Adds columns that a later migration gave the fact or that somebody dropped, which also drops
@@ -114,16 +130,6 @@ function render(sql: string, names: Readonly<Record<string, string>>): string {
   return sql.replaceAll(/\{(\w+)\}/g, (_, name: string) => names[name] ?? '')
 }
 
-/** The index of a fact's versions by the moment of their capture. */
-function momentIndex({ table }: Fact): string {
-  return `${table}_moment_idx`
-}
-
-/** The index of a fact's updates and deletions. */
-function changesIndex({ table }: Fact): string {
-  return `${table}_changes_idx`
-}
-
 /** Names of the indexes of a model's tables, in addition to their keys. */
 export function indexNamesOf(model: Model): string[] {
   const sought = (model.sought ?? []).map((column) => indexName(model, column))
@@ -134,7 +140,7 @@ export function indexNamesOf(model: Model): string[] {
 async function fillCurrent(
   client: Client,
   { table }: Fact,
-  { current, columns, key, record_id: recordId }: Record<string, string>,
+  { current, columns, key, record_id: recordId, operation }: Record<string, string>,
 ): Promise<void> {
   await client.query(`
     insert into ${current} (${columns})
@@ -142,14 +148,14 @@ async function fillCurrent(
     from (
         select distinct on (${key}) * from ${identifier(table)} order by ${key}, ${recordId} desc
     ) as latest
-    where record_operation <> 'delete'`)
+    where ${operation} <> 'delete'`)
 }
 
 /** Whether the current table has the unique index by which a load finds its rows. */
-async function isKeyed(client: Client, { table, key }: Fact): Promise<boolean> {
+async function isKeyed(client: Client, fact: Fact): Promise<boolean> {
   const found = await client.query<{ keyed: boolean }>(
     `select ${hasUniqueIndex('to_regclass(quote_ident($1))', '$2::text[]')} as keyed`,
-    [`${table}_current`, key],
+    [currentTable(fact), fact.key],
   )
   return onlyRow(found).keyed
 }
@@ -177,16 +183,29 @@ export function hasUniqueIndex(table: string, columns: string): string {
 }
 
 /**
- * Drops a view that `create or replace` cannot replace: the new view must begin with the same
- * columns.
+ * The select list of a fact's history view. A view that exists keeps its columns, in their order,
+ * and new ones follow, so that views that people made from it live on. If it has a column that is
+ * gone, it is dropped: `create or replace` cannot replace it.
  */
-async function dropOutdatedView(
+async function listViewed(
   client: Client,
-  view: string,
-  columns: readonly WarehouseColumn[],
-): Promise<void> {
-  const present = (await readColumns(client, view)).map(({ name }) => name)
-  if (present.length === 0) return
-  const isOutdated = columns.some(({ name }, index) => present[index] !== name)
-  if (isOutdated) await client.query(`drop view ${view}`)
+  { fact, history, columns }: { fact: Fact; history: string; columns: readonly WarehouseColumn[] },
+): Promise<string> {
+  const { operation, recordedAt, version, validFrom, validTo, isCurrent } = historyColumns(fact)
+  const [moment, recordId] = [identifier(recordedAt), identifier(fact.recordId)]
+  const items = new Map([
+    ...columns.map(({ name }) => [name, identifier(name)] as const),
+    [version, 'row_number() over newest_last'],
+    [validFrom, moment],
+    [validTo, `lead(${moment}) over newest_last`],
+    [
+      isCurrent,
+      `lead(${recordId}) over newest_last is null and ${identifier(operation)} <> 'delete'`,
+    ],
+  ])
+  const present = (await readColumns(client, history)).map(({ name }) => name)
+  const isOutdated = present.some((name) => !items.has(name))
+  if (isOutdated) await client.query(`drop view ${history}`)
+  const inOrder = new Set([...(isOutdated ? [] : present), ...items.keys()])
+  return [...inOrder].map((name) => `${items.get(name)} as ${identifier(name)}`).join(',\n    ')
 }

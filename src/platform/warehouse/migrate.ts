@@ -5,6 +5,7 @@ import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
 import { NO_TIME_LIMITS } from '../io/session.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
+import { currentTable } from '../project/fact-names.ts'
 import { generationOf } from '../project/generation.ts'
 import type { Project } from '../project/project.ts'
 import { readLoaded } from './ledger.ts'
@@ -134,7 +135,7 @@ export async function applyMigrations(
     const wasIncomplete = await makeHistory(client, model)
     await makeSums(client, model, { isReplaced })
     // If no migration gave the fact a new column, the current table has lost one.
-    if (wasIncomplete && migrations.length === 0) restored.push(`${model.table}_current`)
+    if (wasIncomplete && migrations.length === 0) restored.push(currentTable(model))
   }
   const facts = project.models.filter((model) => model.kind === 'fact')
   await checkFilled(client, facts, warehouse.warehouse)

@@ -2,11 +2,7 @@
 -- Every version of each key, and when it was valid.
 create or replace view {history} as
 select
-    {columns},
-    row_number() over newest_last as version,
-    recorded_at as valid_from,
-    lead(recorded_at) over newest_last as valid_to,
-    lead({record_id}) over newest_last is null and record_operation <> 'delete' as is_current
+    {viewed}
 from {fact}
 window newest_last as (partition by {key} order by {record_id});
 
@@ -36,13 +32,13 @@ language sql stable parallel safe
 begin atomic
     select {versions}
     from {fact} as f
-    where f.batch_id <= $1
-        and f.record_operation <> 'delete'
+    where f.{batch} <= $1
+        and f.{operation} <> 'delete'
         and not exists (
             select 1
             from {fact} as n
             where {same_key}
                 and n.{record_id} > f.{record_id}
-                and n.batch_id <= $1
+                and n.{batch} <= $1
         );
 end;

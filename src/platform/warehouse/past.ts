@@ -1,4 +1,5 @@
 import { identifier } from '../io/sql.ts'
+import { historyColumns } from '../project/fact-names.ts'
 import type { Fact } from '../project/model.ts'
 import { haveSameKey } from './same-key.ts'
 
@@ -6,8 +7,10 @@ import { haveSameKey } from './same-key.ts'
  * SQL condition that anything was known at the moment `$1`; false for a null. It spares a look at
  * every row for a moment before the first batch, such as the day before a first load.
  */
-export function isAnythingKnown({ table }: Fact): string {
-  return `exists (select 1 from ${identifier(table)} as n where n.recorded_at <= $1)`
+export function isAnythingKnown(fact: Fact): string {
+  const { table } = fact
+  const moment = identifier(historyColumns(fact).recordedAt)
+  return `exists (select 1 from ${identifier(table)} as n where n.${moment} <= $1)`
 }
 
 /**
@@ -15,9 +18,10 @@ export function isAnythingKnown({ table }: Fact): string {
  * which it is false was known then as it is now.
  */
 export function changedLater(fact: Fact, alias: string): string {
+  const moment = identifier(historyColumns(fact).recordedAt)
   return `exists (
         select 1 from ${identifier(fact.table)} as n
-        where ${haveSameKey(fact, 'n', alias)} and n.recorded_at > $1
+        where ${haveSameKey(fact, 'n', alias)} and n.${moment} > $1
     )`
 }
 
@@ -28,14 +32,16 @@ export function changedLater(fact: Fact, alias: string): string {
  */
 export function newestThen(fact: Fact, alias: string): string {
   const recordId = identifier(fact.recordId)
-  return `${alias}.recorded_at <= $1
-        and ${alias}.record_operation <> 'delete'
+  const { recordedAt, operation } = historyColumns(fact)
+  const moment = identifier(recordedAt)
+  return `${alias}.${moment} <= $1
+        and ${alias}.${identifier(operation)} <> 'delete'
         and ${changedLater(fact, alias)}
         and not exists (
             select 1
             from ${identifier(fact.table)} as n
             where ${haveSameKey(fact, 'n', alias)}
                 and n.${recordId} > ${alias}.${recordId}
-                and n.recorded_at <= $1
+                and n.${moment} <= $1
         )`
 }

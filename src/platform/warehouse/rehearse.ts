@@ -3,7 +3,7 @@ import { codeOf, ContractError } from '../errors.ts'
 import { onlyRow } from '../io/postgres.ts'
 import { identifier, identifiers, qualified } from '../io/sql.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
-import { type Model, revisionsName } from '../project/model.ts'
+import { type Model, revisionsName, soughtTable } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { sumsTablesOf } from './sums.ts'
 import { applyMigrations, checkVersion, isWhole } from './migrate.ts'
@@ -55,7 +55,7 @@ async function writeNothing(
   if (isFact && model.sums !== undefined) {
     sums.push({ name: revisionsName(model), key: [model.recordId] })
   }
-  const own = isFact ? [model.table, `${model.table}_current`] : [model.table]
+  const own = isFact ? [model.table, soughtTable(model)] : [model.table]
   const tables = [...own.map((name) => ({ name, key: model.key })), ...sums]
   for (const { name, key } of tables) {
     const table = identifier(name)

@@ -3,7 +3,13 @@ import { ConfigError } from '../errors.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
 import { asciiLiteral, textArray } from '../io/session.ts'
 import { identifier, identifiers } from '../io/sql.ts'
-import { sumsView } from '../project/model.ts'
+import {
+  asOfBatchFunction,
+  asOfFunction,
+  currentTable,
+  historyView,
+} from '../project/fact-names.ts'
+import { type Fact, sumsView } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { hasUniqueIndex, indexNamesOf } from './make-history.ts'
 import { areSumsServed } from './make-sums.ts'
@@ -37,7 +43,7 @@ export async function listRelations(
   const facts = models.filter((model) => model.kind === 'fact')
   const relations = [
     ...models.flatMap(loadedTables),
-    ...facts.map(({ table }) => `${table}_history`),
+    ...facts.map(historyView),
     ...facts.flatMap((fact) => (fact.sums === undefined ? [] : [sumsView(fact)])),
     ...OWN,
   ]
@@ -88,9 +94,9 @@ export async function checkRelations(client: Client): Promise<void> {
 export function isServed({ readerRole }: Warehouse, { models }: Project): string {
   const facts = models.filter((model) => model.kind === 'fact')
   const indexes = textArray(models.flatMap(indexNamesOf).map(identifier))
-  const functions = textArray(facts.flatMap(({ table }) => functionsOf(table)))
+  const functions = textArray(facts.flatMap(functionsOf))
   const tables = textArray(facts.map(({ table }) => identifier(table)))
-  const currents = textArray(facts.map(({ table }) => identifier(`${table}_current`)))
+  const currents = textArray(facts.map((fact) => identifier(currentTable(fact))))
   const keys = textArray(facts.map(({ key }) => JSON.stringify(key)))
   // Null, and so not false, if the role does not exist. A role that is created later lacks every
   // right.
@@ -155,7 +161,7 @@ export async function grantReading(
   )
   const functions = models.flatMap((model) => {
     if (model.kind !== 'fact') return []
-    return [...functionsOf(model.table), ...(model.sums === undefined ? [] : [sumsFunction(model)])]
+    return [...functionsOf(model), ...(model.sums === undefined ? [] : [sumsFunction(model)])]
   })
   await client.query(`
     grant usage on schema ${identifier(schema)} to ${role};
@@ -164,9 +170,9 @@ export async function grantReading(
 }
 
 /** Quoted signatures of the functions that show a fact as of a moment and as of a batch. */
-function functionsOf(fact: string): string[] {
+function functionsOf(fact: Fact): string[] {
   return [
-    `${identifier(`${fact}_as_of`)}(timestamptz)`,
-    `${identifier(`${fact}_as_of_batch`)}(bigint)`,
+    `${identifier(asOfFunction(fact))}(timestamptz)`,
+    `${identifier(asOfBatchFunction(fact))}(bigint)`,
   ]
 }

@@ -1,5 +1,6 @@
 import { asciiLiteral } from '../io/session.ts'
 import { identifier, identifiers } from '../io/sql.ts'
+import { asOfFunction, currentTable } from '../project/fact-names.ts'
 import {
   type Fact,
   revisionsName,
@@ -43,7 +44,7 @@ export function createSumsView(shown: ShownSums): string {
   )
   return `
     create view ${view} as
-    select ${listRows(shown)} from ${identifier(`${fact.table}_current`)}
+    select ${listRows(shown)} from ${identifier(currentTable(fact))}
     union all ${arms.join(' union all ')};
     comment on view ${view} is ${asciiLiteral(viewComment(fact))}`
 }
@@ -62,7 +63,7 @@ export function createSumsFunction(shown: ShownSums): string {
     language sql stable parallel safe
     begin atomic
       select ${listRows(shown)}
-      from ${identifier(`${fact.table}_as_of`)}($1)
+      from ${identifier(asOfFunction(fact))}($1)
       union all ${arms.join(' union all ')};
     end`
 }

@@ -1,6 +1,8 @@
 import { codeOf, ConfigError } from '../errors.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
 import { identifier, identifiers } from '../io/sql.ts'
+import { currentTable } from '../project/fact-names.ts'
+import { shortName } from '../project/names.ts'
 import { type Fact, type Model, revisionsName, type Sums, sumsName } from '../project/model.ts'
 
 /** A table that holds the sums of a fact's current rows by one grain. */
@@ -25,7 +27,7 @@ export function sumsTablesOf(fact: Fact): SumsTable[] {
     name: sumsName(table, grain),
     by,
     added,
-    select: selectSums(sums, by, identifier(`${table}_current`)),
+    select: selectSums(sums, by, identifier(shortName(table, '_current'))),
   }))
 }
 
@@ -65,7 +67,7 @@ export function fillSums(fact: Fact): string {
  */
 export function loadedTables(model: Model): string[] {
   if (model.kind !== 'fact') return [model.table]
-  return [model.table, `${model.table}_current`, ...loadedSums(model)]
+  return [model.table, currentTable(model), ...loadedSums(model)]
 }
 
 /** The tables of a fact's sums, and the table of its revisions, which sums as of a moment need. */

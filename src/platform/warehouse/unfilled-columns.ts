@@ -2,6 +2,7 @@ import { ContractError } from '../errors.ts'
 import type { Client } from '../io/postgres.ts'
 import { asciiLiteral, textArray } from '../io/session.ts'
 import { identifier, qualified } from '../io/sql.ts'
+import { currentTable } from '../project/fact-names.ts'
 import { type Fact, revisionsName } from '../project/model.ts'
 import { beforeName } from './revisions.ts'
 import { sumsTablesOf } from './sums.ts'
@@ -13,7 +14,7 @@ import { sumsTablesOf } from './sums.ts'
  */
 export function selectUnfilled(facts: readonly Fact[]): string {
   const tables = facts.flatMap((fact) => [
-    { fact, name: `${fact.table}_current`, own: [] },
+    { fact, name: currentTable(fact), own: [] },
     ...sumsTablesOf(fact).map(({ name, by, added }) => ({ fact, name, own: [...by, ...added] })),
     ...(fact.sums === undefined ? [] : [{ fact, name: revisionsName(fact), own: [] }]),
   ])
