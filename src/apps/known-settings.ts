@@ -1,5 +1,6 @@
 import { settings } from '../platform/config.ts'
 import { ConfigError } from '../platform/errors.ts'
+import { nearestName } from '../platform/project/nearest-name.ts'
 
 /** Names that other programs in this repository read: functions on AWS, the deployment, tests. */
 const OTHERS = [
@@ -42,24 +43,5 @@ export function checkNames(places: ReadonlyMap<string, string>): void {
 
 /** The setting with the nearest name, if it is near. Names that are ours may differ by more letters. */
 function nearest(name: string): string | undefined {
-  const written = name.toUpperCase().replaceAll(/[.-]/g, '_')
-  const [best] = KNOWN.map((known) => ({ known, distance: distanceOf(written, known) })).toSorted(
-    (a, b) => a.distance - b.distance,
-  )
-  const most = isOwnName(name) ? 5 : 2
-  return best !== undefined && best.distance <= most ? best.known : undefined
-}
-
-/** How many letters to insert, remove or replace (Levenshtein distance). */
-function distanceOf(left: string, right: string): number {
-  let row = Array.from({ length: right.length + 1 }, (_, at) => at)
-  for (const [at, letter] of left.split('').entries()) {
-    const next = [at + 1]
-    for (const [place, other] of right.split('').entries()) {
-      const replaced = (row[place] ?? 0) + (letter === other ? 0 : 1)
-      next.push(Math.min(replaced, (row[place + 1] ?? 0) + 1, (next[place] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row.at(-1) ?? 0
+  return nearestName(name.replaceAll(/[.-]/g, '_'), KNOWN, isOwnName(name) ? 5 : 2)
 }
