@@ -4,6 +4,8 @@ import type { Database } from './io/database.ts'
 import type { DuckDbPool } from './io/duckdb-pool.ts'
 import { type DuckDb, openDuckDb } from './io/duckdb.ts'
 import type { Memory } from './io/memory.ts'
+import { readLastCommit } from './lake/batch-log.ts'
+import { capturedProject } from './lake/mirrored-project.ts'
 import type { QuarantineLimits } from './lake/quarantine/limits.ts'
 import type { ObjectStore } from './lake/store/object-store.ts'
 import type { Zone } from './lake/zone.ts'
@@ -102,6 +104,22 @@ export function processedZone(
   generation: string,
 ): Zone {
   return { store, prefix: `${generation}/`, cacheDir: join(scratchDir, 'cache'), memory }
+}
+
+/**
+ * The same with the project as the ingestion zone captured it last. Only a mirror differs: its tables
+ * are those that were captured. Reads the zone's last record.
+ */
+export async function asCaptured(deps: Deps): Promise<Deps> {
+  if (deps.project.mirror === undefined) return deps
+  const ingestion = ingestionZone(deps)
+  const record = await readLastCommit(ingestion)
+  return { ...deps, project: await capturedProject(deps.project, ingestion, record) }
+}
+
+/** Whether there is a warehouse to load. Without one, there is only a lake. */
+export function hasWarehouse({ warehouse }: Pick<Deps, 'warehouse'>): boolean {
+  return warehouse.url !== ''
 }
 
 /**

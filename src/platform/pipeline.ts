@@ -1,6 +1,6 @@
 import { collect, type CollectOutcome } from './collect/collect.ts'
 import { retryConflicts } from './continuity.ts'
-import { type Deps, processedZone } from './deps.ts'
+import { type Deps, hasWarehouse, processedZone } from './deps.ts'
 import { ConflictError, ContractError } from './errors.ts'
 import { extract, type ExtractOptions, type ExtractOutcome } from './extract/extract.ts'
 import { readCommit } from './lake/batch-log.ts'
@@ -42,7 +42,7 @@ export interface RunReport {
   /**
    * The warehouse holds everything that was committed to the source before this time (source clock,
    * ISO 8601). It is older than this run if a stage failed, and undefined if the warehouse is empty
-   * or unreachable.
+   * or unreachable. Without a warehouse, the same of the lake.
    */
   readonly completeTo: string | undefined
   /**
@@ -54,7 +54,7 @@ export interface RunReport {
 }
 
 /**
- * One run: extract → collect → transform → load. Each stage catches up on all that is pending, in
+ * One run: extract → collect → transform → load; without a warehouse, it ends with the lake. Each stage catches up on all that is pending, in
  * order. A stage that fails does not stop the others: while the warehouse is down, changes are
  * still captured and transformed, and while the source is down, captured changes are still loaded.
  * May be repeated and run twice at once. Throws nothing for a stage that fails: `failures` holds
@@ -78,9 +78,11 @@ export async function run(deps: Deps, options: ExtractOptions = {}): Promise<Run
   )
   const transformed = await attempt('transform', () => transform(deps))
   const unchanged = findUnchanged(extracted, collected)
-  const loaded = await attempt('load', () => loadAndConfirm(deps, unchanged))
+  const loaded = hasWarehouse(deps)
+    ? await attempt('load', () => loadAndConfirm(deps, unchanged))
+    : undefined
   const captured = collected?.record ?? extracted?.record
-  if (failures.length === 0) {
+  if (failures.length === 0 && hasWarehouse(deps)) {
     await attempt('load', () => checkAllLoaded({ captured, transformed, loaded: loaded?.outcome }))
   }
 
@@ -97,7 +99,7 @@ export async function run(deps: Deps, options: ExtractOptions = {}): Promise<Run
       (collected?.quarantined ?? 0) +
       (transformed?.quarantined ?? 0),
     warnings: transformed?.warnings ?? [],
-    completeTo: loaded?.completeTo,
+    completeTo: hasWarehouse(deps) ? loaded?.completeTo : extracted?.completeTo,
     delayMs: loaded?.delayMs,
     durationMs: Math.round(performance.now() - startedAt),
   }

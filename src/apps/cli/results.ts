@@ -89,6 +89,7 @@ export const RESULTS = {
     says: '`status` says how fresh the warehouse is, and what waits where.',
     fields: fieldsOf<Status>({
       generation: {},
+      isLakeOnly: {},
       batches: {},
       'warehouse?': {},
       'lagMs?': {},

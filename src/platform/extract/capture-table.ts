@@ -35,7 +35,7 @@ import { openFiles } from '../lake/zone.ts'
 import type { SourceTable } from '../project/source-contract.ts'
 import { copyKeys, copyRecent, copyWhole, type TableCount } from '../source/copy.ts'
 import type { SourceSnapshot } from '../source/snapshot.ts'
-import type { TableShape } from '../source/tables.ts'
+import type { TableShape } from '../source/table-shape.ts'
 
 /** A table that is read into the batch being prepared. */
 export interface TableRead {

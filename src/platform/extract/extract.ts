@@ -1,5 +1,5 @@
 import { checkEnds, checkWarehouse, readHeads } from '../continuity.ts'
-import { checkInterrupted, type Deps, ingestionZone, openScratchDb } from '../deps.ts'
+import { asCaptured, checkInterrupted, type Deps, ingestionZone, openScratchDb } from '../deps.ts'
 import { ConfigError, ConflictError, ContractError } from '../errors.ts'
 import { commitBatch } from '../lake/batch-log.ts'
 import { beginBatch } from '../lake/batch.ts'
@@ -13,6 +13,7 @@ import type { SnapshotIdentity } from '../source/identity.ts'
 import { openSnapshot, type SourceSnapshot } from '../source/snapshot.ts'
 import { checkNotRewritten, readUnlisted } from '../source/tables.ts'
 import { captureTables } from './capture-tables.ts'
+import { discoverTables } from './discover-tables.ts'
 import {
   contractOf,
   isUntouched,
@@ -61,9 +62,8 @@ export interface ExtractOutcome {
  * are confirmed for a table that does not exist.
  */
 export async function extract(deps: Deps, options: ExtractOptions = {}): Promise<ExtractOutcome> {
-  for (const table of options.confirmDeletes ?? []) {
-    checkKnown(table, sourceTables(deps.project))
-  }
+  const { project } = await asCaptured(deps)
+  for (const table of options.confirmDeletes ?? []) checkKnown(table, sourceTables(project))
   await using snapshot = await openSnapshot(deps.source)
   return await extractSnapshot(deps, snapshot, options)
 }
@@ -74,7 +74,8 @@ export async function extractSnapshot(
   snapshot: SourceSnapshot,
   { confirmDeletes = new Set(), recapture = new Set(), lastKnown = 0 }: ExtractOptions = {},
 ): Promise<ExtractOutcome> {
-  checkProject(deps.project)
+  const { mirror } = deps.project
+  if (mirror === undefined) checkProject(deps.project)
   const zone = ingestionZone(deps)
   const heads = await readHeads(deps, { lastKnown, isCapturing: true })
   const last = heads.captured
@@ -87,9 +88,14 @@ export async function extractSnapshot(
     return { ...unchanged, held: [] }
   }
   try {
-    const tasks = await planTables(deps, snapshot, { last, recapture })
+    const found =
+      mirror === undefined
+        ? { project: deps.project, leftOut: {}, ignored: undefined }
+        : await discoverTables(deps, snapshot, { settings: mirror, last })
+    const { source } = found.project
+    const tasks = await planTables(deps, snapshot, { source, last, recapture })
     if (last !== undefined && tasks.every(isUntouched)) {
-      await checkNotRewritten(snapshot, deps.project.source)
+      await checkNotRewritten(snapshot, source)
       return { ...unchanged, held: [] }
     }
 
@@ -105,8 +111,8 @@ export async function extractSnapshot(
       identity,
       before: last?.snapshot,
     })
-    await checkNotRewritten(snapshot, deps.project.source)
-    const tables = { ...captured, ...carryFeeds(deps.project.source, last) }
+    await checkNotRewritten(snapshot, source)
+    const tables = { ...captured, ...carryFeeds(source, last), ...found.leftOut }
     const held = listHeld(tables)
     reportHeld(deps, { tables, last })
 
@@ -114,14 +120,14 @@ export async function extractSnapshot(
     for (const task of tasks) {
       await archiveShape(deps, zone, { ...task, entry: tables[task.table.name] })
     }
-    const ignored = await readUnlisted(snapshot, deps.project.source)
+    const ignored = found.ignored ?? (await readUnlisted(snapshot, source))
     reportIgnored(deps, { ignored, last })
     checkInterrupted(deps)
     const content = {
       snapshot: identity,
       tables,
-      ignored,
-      contract: contractOf(deps.project.source),
+      ignored: [...ignored],
+      contract: contractOf(deps.project),
       writer: { version: deps.version, runId: deps.runId },
     }
     const record = await commitBatch(zone, content, { previous: last })

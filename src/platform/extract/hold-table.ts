@@ -16,7 +16,7 @@ import { type CopiedRows, copyRecent, copyWhole, countTables } from '../source/c
 import { planRead } from '../source/horizon.ts'
 import { LOCKED } from '../source/lock.ts'
 import type { SourceSnapshot } from '../source/snapshot.ts'
-import type { TableShape } from '../source/tables.ts'
+import type { TableShape } from '../source/table-shape.ts'
 
 /** A table that cannot be captured in this batch, and the reason. */
 export interface TableHold {

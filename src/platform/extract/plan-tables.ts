@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto'
 import type { Deps } from '../deps.ts'
 import { ContractError } from '../errors.ts'
 import type { CommitRecord, FileRef, TableEntry } from '../lake/commit-record.ts'
+import type { Project } from '../project/project.ts'
 import { contractText, type SourceContract, type SourceTable } from '../project/source-contract.ts'
 import type { Breach } from '../source/contract.ts'
 import { countTables, type TableCount } from '../source/copy.ts'
 import { findOtherHistory, isQuiet, planRead, type ReadPlan } from '../source/horizon.ts'
 import type { SourceSnapshot } from '../source/snapshot.ts'
-import { readTables, type TableShape } from '../source/tables.ts'
+import type { TableShape } from '../source/table-shape.ts'
+import { readTables } from '../source/tables.ts'
 import { breachOf } from './hold-table.ts'
 
 /**
@@ -21,7 +23,7 @@ export function nothingCanHaveChanged(
 ): boolean {
   return (
     isQuiet(snapshot.identity, last.snapshot) &&
-    last.contract === contractOf(deps.project.source) &&
+    last.contract === contractOf(deps.project) &&
     Object.values(last.tables).every(
       ({ held, heldDeletes, unversioned }) =>
         held === undefined && heldDeletes === undefined && unversioned !== true,
@@ -30,8 +32,11 @@ export function nothingCanHaveChanged(
 }
 
 /** A hash of the contract, recorded in each batch. It changes whenever the contract changes. */
-export function contractOf(contract: SourceContract): string {
-  return createHash('sha256').update(contractText(contract)).digest('hex').slice(0, 16)
+export function contractOf({ source, mirror }: Project): string {
+  // The tables of a mirror change only together with the source.
+  const text =
+    mirror === undefined ? contractText(source) : JSON.stringify(['mirror', source.schema, mirror])
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 
 /** How one batch is to treat one table. Without a plan, the table is held for its breach. */
@@ -51,9 +56,17 @@ export interface TableTask {
 export async function planTables(
   deps: Deps,
   snapshot: SourceSnapshot,
-  { last, recapture }: { last: CommitRecord | undefined; recapture: ReadonlySet<string> },
+  {
+    source,
+    last,
+    recapture,
+  }: {
+    source: SourceContract
+    last: CommitRecord | undefined
+    recapture: ReadonlySet<string>
+  },
 ): Promise<TableTask[]> {
-  const states = await readTables(snapshot, deps.project.source)
+  const states = await readTables(snapshot, source)
   const planned = states.map((state) => {
     const previous = last?.tables[state.table.name]
     const { shape, breach } = state
@@ -67,7 +80,8 @@ export async function planTables(
     return { ...state, previous, plan }
   })
   for (const { table, shape, plan } of planned) {
-    if (plan?.how === 'whole' && shape?.hasXmin === true) {
+    const isUnusual = shape?.hasXmin === true && !shape.isByContent
+    if (plan?.how === 'whole' && isUnusual) {
       deps.log({ event: 'table_compared_whole', level: 'warn', table: table.name, why: plan.why })
     }
   }

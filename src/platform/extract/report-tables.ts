@@ -2,11 +2,11 @@ import type { Deps } from '../deps.ts'
 import type { CommitRecord, TableEntry } from '../lake/commit-record.ts'
 import { DEFERRED } from '../lake/held.ts'
 import { diffSchemas, isEmptyDifference } from '../lake/schema-difference.ts'
-import { prepareSchema, readArchivedSchema } from '../lake/schema.ts'
+import { type ArchivedSchema, prepareSchema, readArchivedSchema } from '../lake/schema.ts'
 import type { Zone } from '../lake/zone.ts'
 import type { SourceTable } from '../project/source-contract.ts'
 import { LOCKED } from '../source/lock.ts'
-import type { TableShape } from '../source/tables.ts'
+import type { TableShape } from '../source/table-shape.ts'
 
 /**
  * Logs when a table is held, when the reason changes and when the table is released. Deletions that
@@ -67,7 +67,7 @@ export async function archiveShape(
 ): Promise<void> {
   const isCaptured = shape !== undefined && entry?.fingerprint === shape.fingerprint
   if (!isCaptured || previous?.fingerprint === shape.fingerprint) return
-  await prepareSchema(zone, { ...shape, table: table.name })
+  await prepareSchema(zone, archived(table, shape))
   if (previous?.fingerprint === undefined) return
   const before = await readArchivedSchema(zone, table.name, previous.fingerprint)
   const difference = diffSchemas(before, shape)
@@ -81,4 +81,24 @@ export async function archiveShape(
     changed: difference.changed.map(({ column }) => column),
     reordered: difference.reordered,
   })
+}
+
+/** A table's schema with what a mirror must know about the table later. */
+function archived(table: SourceTable, shape: TableShape): ArchivedSchema {
+  const { schema, relation, isByContent, description, descriptions = {} } = table
+  const { key, fingerprint } = shape
+  const columns = shape.columns.map((column) => {
+    const said = descriptions[column.name]
+    return { ...column, ...(said !== undefined && { description: said }) }
+  })
+  return {
+    table: table.name,
+    key,
+    fingerprint,
+    columns,
+    ...(schema !== undefined && { schema }),
+    ...(relation !== undefined && { relation }),
+    ...(isByContent !== undefined && { isByContent }),
+    ...(description !== undefined && { description }),
+  }
 }

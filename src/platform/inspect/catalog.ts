@@ -1,4 +1,4 @@
-import { type Deps, ingestionZone, openScratchDb } from '../deps.ts'
+import { asCaptured, type Deps, ingestionZone, openScratchDb } from '../deps.ts'
 import { readExistingCommit, readLastCommit } from '../lake/batch-log.ts'
 import type { CommitRecord, Hold } from '../lake/commit-record.ts'
 import { diffSchemas, type SchemaDifference } from '../lake/schema-difference.ts'
@@ -48,7 +48,7 @@ export interface TableVersion {
  * record or a schema is missing or damaged.
  */
 export async function readCatalog(deps: Deps): Promise<Catalog> {
-  const { project } = deps
+  const { project } = await asCaptured(deps)
   const zone = ingestionZone(deps)
   const last = await readLastCommit(zone)
   const appearances = await readAppearances(zone, last)

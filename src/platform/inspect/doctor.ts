@@ -3,7 +3,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isTaken } from '../collect/file/format.ts'
 import { checkEnds, checkWarehouse, readHeads } from '../continuity.ts'
-import type { Deps } from '../deps.ts'
+import { type Deps, hasWarehouse } from '../deps.ts'
 import { ConfigError, ContractError } from '../errors.ts'
 import type { ObjectStore } from '../lake/store/object-store.ts'
 import { checkContinued } from '../load/load.ts'
@@ -40,11 +40,15 @@ export async function examine(
 ): Promise<Finding[]> {
   return [
     ...(await examineSource(deps)),
-    await check('the project is consistent', () => examineProject(deps.project), {
-      next: 'correct the project',
-    }),
-    ...(await examineWarehouse(deps)),
-    ...(reader === undefined ? [] : [await examineReader(deps, reader)]),
+    ...(deps.project.mirror === undefined
+      ? [
+          await check('the project is consistent', () => examineProject(deps.project), {
+            next: 'correct the project',
+          }),
+        ]
+      : []),
+    ...(hasWarehouse(deps) ? await examineWarehouse(deps) : []),
+    ...(reader === undefined || !hasWarehouse(deps) ? [] : [await examineReader(deps, reader)]),
     ...(saver === undefined ? [] : [await examineSaved(deps, saver.url)]),
     await check('the ingestion zone can be written', () => examineZone(deps, deps.ingestion), {
       next: lookAtPlace('TIDEMARK_INGESTION'),
@@ -52,11 +56,15 @@ export async function examine(
     await check('the processed zone can be written', () => examineZone(deps, deps.processed), {
       next: lookAtPlace('TIDEMARK_PROCESSED'),
     }),
-    await check('lake and warehouse belong together', () => examineContinuity(deps), {
+    await check(belonging(deps), () => examineContinuity(deps), {
       next: 'let zones and warehouse answer first (see above)',
     }),
     ...(await examineFeeds(deps)),
   ]
+}
+
+function belonging(deps: Deps): string {
+  return hasWarehouse(deps) ? 'lake and warehouse belong together' : 'both zones belong together'
 }
 
 /** Checks the project, as every run does before it captures. */
@@ -74,6 +82,10 @@ function lookAtPlace(variable: string): string {
 async function examineContinuity(deps: Deps): Promise<string> {
   const heads = await readHeads(deps)
   await checkEnds(deps, heads)
+  if (!hasWarehouse(deps)) {
+    const { captured, transformed } = heads
+    return `batch ${captured?.batch ?? 0} captured, ${transformed?.batch ?? 0} transformed; there is no warehouse`
+  }
   await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
   const { captured, transformed } = heads
   await checkWarehouse(deps, captured)

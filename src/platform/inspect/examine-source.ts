@@ -1,10 +1,12 @@
-import type { Deps } from '../deps.ts'
+import { type Deps, ingestionZone } from '../deps.ts'
 import { ConfigError } from '../errors.ts'
+import { discoverTables } from '../extract/discover-tables.ts'
 import { breachOf } from '../extract/hold-table.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { hostOf } from '../io/postgres-url.ts'
 import { onlyRow } from '../io/postgres.ts'
 import { identifier, identifiers, qualified } from '../io/sql.ts'
+import { readLastCommit } from '../lake/batch-log.ts'
 import type { SourceContract } from '../project/source-contract.ts'
 import type { Breach } from '../source/contract.ts'
 import { attemptRead, openSnapshot, type SourceSnapshot } from '../source/snapshot.ts'
@@ -56,22 +58,29 @@ async function examineTables(
 ): Promise<Finding[]> {
   const what = 'its tables can be read'
   let states: SourceState[] = []
+  let { source: contract } = deps.project
   const work = async (): Promise<string> => {
-    states = await readTables(snapshot, deps.project.source)
+    const { mirror } = deps.project
+    if (mirror !== undefined) {
+      const last = await readLastCommit(ingestionZone(deps))
+      const found = await discoverTables(deps, snapshot, { settings: mirror, last })
+      contract = found.project.source
+    }
+    states = await readTables(snapshot, contract)
     for (const [index, state] of states.entries()) states[index] = await readRows(snapshot, state)
     const breached = states.filter(({ breach }) => breach !== undefined).length
     return `${states.length - breached} of ${states.length} tables keep their contract`
   }
   const all = await check(what, work, {
     next: lookAtDatabase('TIDEMARK_SOURCE_URL'),
-    fix: (error) => fixForbidden(error, { user, contract: deps.project.source }),
+    fix: (error) => fixForbidden(error, { user, contract }),
   })
   return [
     all,
     ...states.flatMap((state): Finding[] => {
       const { table, breach } = state
       if (breach === undefined) return []
-      const fix = fixBreach(state, { user, contract: deps.project.source })
+      const fix = fixBreach(state, { user, contract })
       return [{ what: `table ${table.name}`, ok: false, detail: breach.detail, ...fix }]
     }),
   ]

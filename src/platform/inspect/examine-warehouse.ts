@@ -1,4 +1,4 @@
-import type { Deps } from '../deps.ts'
+import { asCaptured, type Deps } from '../deps.ts'
 import { ConfigError, ConflictError } from '../errors.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { hostOf, readOptions } from '../io/postgres-url.ts'
@@ -30,13 +30,14 @@ export async function examineWarehouse(deps: Deps): Promise<Finding[]> {
   const answers = await check('the warehouse answers', open, { next })
   if (!answers.ok) return [answers]
   const fix = (error: unknown) => facts && fixPermission(error, { ...facts, schema })
+  const { project } = await asCaptured(deps)
   const rehearsed = await check(
     'a load succeeds (rehearsed)',
     async (): Promise<Found> => {
       await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
       try {
         await withPostgresErrors(deps.warehouse, () =>
-          rehearse(warehouse, deps.project, { waitMs: deps.limits.lockWaitMs }),
+          rehearse(warehouse, project, { waitMs: deps.limits.lockWaitMs }),
         )
       } catch (error) {
         if (!(error instanceof ConflictError)) throw error

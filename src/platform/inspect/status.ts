@@ -1,5 +1,5 @@
 import { checkEnds, checkLoadedFrom, type Heads, readHeads, retryConflicts } from '../continuity.ts'
-import type { Deps } from '../deps.ts'
+import { asCaptured, type Deps, hasWarehouse } from '../deps.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import type { Client } from '../io/postgres.ts'
 import { identifier } from '../io/sql.ts'
@@ -10,6 +10,7 @@ import { currentTable } from '../project/fact-names.ts'
 import { generationOf } from '../project/generation.ts'
 import type { Fact } from '../project/model.ts'
 import { type Delays, readDelays } from '../warehouse/delays.ts'
+import { presentModels } from '../warehouse/derive-tables.ts'
 import { findLedgerHead, type LedgerHead } from '../warehouse/ledger.ts'
 import { sumsTablesOf } from '../warehouse/sums.ts'
 import {
@@ -22,6 +23,8 @@ import {
 /** How far each place has come, and which rows and tables wait. */
 export interface Status {
   readonly generation: string
+  /** Whether there is a lake and no warehouse. Then nothing says how fresh the lake is. */
+  readonly isLakeOnly: boolean
   /** The newest batch in each place; 0 if it holds none. */
   readonly batches: {
     readonly ingestion: number
@@ -93,7 +96,9 @@ export interface StatusOptions {
  */
 export async function readStatus(deps: Deps, options: StatusOptions): Promise<Status> {
   // Zones and warehouse are read one after the other, and runs may add batches meanwhile.
-  return await retryConflicts(deps, 'status_again', () => readStatusOnce(deps, options))
+  return await retryConflicts(deps, 'status_again', async () =>
+    readStatusOnce(await asCaptured(deps), options),
+  )
 }
 
 async function readStatusOnce(deps: Deps, options: StatusOptions): Promise<Status> {
@@ -102,20 +107,16 @@ async function readStatusOnce(deps: Deps, options: StatusOptions): Promise<Statu
   // The warehouse connects while the lake is read.
   const [lake, opened] = await Promise.allSettled([
     readProvenHeads(deps),
-    'open' in reader ? reader.open() : openWarehouse(reader),
+    hasWarehouse(deps) ? openReader(reader) : undefined,
   ])
   await using warehouse = opened.status === 'fulfilled' ? opened.value : undefined
   if (lake.status === 'rejected') throw lake.reason
-  if (warehouse === undefined) throw (opened as PromiseRejectedResult).reason
+  if (opened.status === 'rejected') throw opened.reason
   const { captured, transformed } = lake.value
-  const { head, delays, facts } = await inSnapshot(warehouse, async () => {
-    const found = await findLedgerHead(warehouse)
-    return {
-      head: found,
-      delays: await readDelays(warehouse),
-      facts: found === undefined ? [] : await countFacts(deps, warehouse),
-    }
-  })
+  const { head, delays, facts } =
+    warehouse === undefined
+      ? { head: undefined, delays: { batches: 0 }, facts: [] }
+      : await readPlaces(deps, warehouse)
   if (head !== undefined) await checkLoadedFrom(deps, captured, head)
   const lagMs = head && options.now.getTime() - Date.parse(head.completeTo)
   const batches = {
@@ -125,6 +126,7 @@ async function readStatusOnce(deps: Deps, options: StatusOptions): Promise<Statu
   }
   return {
     generation,
+    isLakeOnly: !hasWarehouse(deps),
     batches,
     warehouse: head,
     lagMs,
@@ -154,6 +156,25 @@ async function readStatusOnce(deps: Deps, options: StatusOptions): Promise<Statu
   }
 }
 
+async function openReader(reader: StatusOptions['reader']): Promise<WarehouseClient> {
+  return 'open' in reader ? await reader.open() : await openWarehouse(reader)
+}
+
+/** What the warehouse says, in one snapshot. */
+async function readPlaces(
+  deps: Deps,
+  warehouse: WarehouseClient,
+): Promise<{ head: LedgerHead | undefined } & Pick<Status, 'delays' | 'facts'>> {
+  return await inSnapshot(warehouse, async () => {
+    const head = await findLedgerHead(warehouse)
+    return {
+      head,
+      delays: await readDelays(warehouse),
+      facts: head === undefined ? [] : await countFacts(deps, warehouse),
+    }
+  })
+}
+
 async function readProvenHeads(deps: Deps): Promise<Heads> {
   const heads = await readHeads(deps)
   await checkEnds(deps, heads)
@@ -169,10 +190,14 @@ export async function countFacts(
   { project }: Pick<Deps, 'project'>,
   connection: WarehouseClient,
 ): Promise<FactCounts[]> {
-  const facts = project.models.filter((model) => model.kind === 'fact')
   const { client, warehouse } = connection
+  let facts: readonly Fact[] = []
   const counts = await withPostgresErrors(warehouse, () =>
     inSnapshot(connection, async () => {
+      // What is derived from a model is there once a load has brought the model's schema.
+      const models = await presentModels(client, project)
+      facts = models.filter((model) => model.kind === 'fact')
+      if (facts.length === 0) return { rows: [] }
       const present = await findSums(client, facts)
       const arms = facts.map((fact, index) => selectCounts(fact, { index, present }))
       return await client.query<{ i: number; current: string; versions: string }>(

@@ -12,7 +12,8 @@ import {
   NO_DIFFERENCE,
   withoutExtra,
 } from '../lake/difference.ts'
-import { type LakeTable, openState } from '../lake/table-state.ts'
+import { lakeColumns, type PublishedSchema, readPublishedSchema } from '../lake/published-schema.ts'
+import { type LakeTable, openState, selectFiles } from '../lake/table-state.ts'
 import { openFiles, type Zone } from '../lake/zone.ts'
 import { currentTable, historyColumns } from '../project/fact-names.ts'
 import { generationOf } from '../project/generation.ts'
@@ -90,7 +91,7 @@ export type BegunComparison = () => Promise<ComparedHistory>
  */
 export async function beginVersions(
   deps: Deps,
-  { db, warehouse, files, batchesAtOnce }: HistoryCheck,
+  { db, warehouse, record, files, batchesAtOnce }: HistoryCheck,
   model: Fact,
 ): Promise<BegunComparison> {
   const zone = processedZone(deps, generationOf(deps.project))
@@ -100,9 +101,13 @@ export async function beginVersions(
     const chunk = Math.floor((batch - 1) / batchesAtOnce)
     chunks.set(chunk, [...(chunks.get(chunk) ?? []), ...own])
   }
-  const columns = await readFileColumns(db, zone, [...chunks.values()].at(-1) ?? [])
+  const fingerprint = deps.project.mirror && record.tables[model.table]?.fingerprint
+  const schema = fingerprint && (await readPublishedSchema(zone, model.table, fingerprint))
+  const columns = schema
+    ? fileColumns(model, schema)
+    : await readFileColumns(db, zone, [...chunks.values()].at(-1) ?? [])
   const table: LakeTable = { name: model.table, key: [model.recordId], columns }
-  if (columns.length === 0) {
+  if (chunks.size === 0) {
     return async () => {
       return { rows: 0, difference: await countExtra(warehouse, table), by: 'checksum' }
     }
@@ -111,8 +116,10 @@ export async function beginVersions(
     readChunks(client, model, { columns, batchesAtOnce }),
   )
   const current = beginAsking(warehouse, (client) => readCurrent(client, model, columns))
-  const open = async (chunk: number) =>
-    incomingRelation(table, await openFiles(zone, chunks.get(chunk) ?? []))
+  const open = async (chunk: number) => {
+    const paths = await openFiles(zone, chunks.get(chunk) ?? [])
+    return schema ? `(${await selectFiles(db, paths, columns)})` : incomingRelation(table, paths)
+  }
   return async () => {
     await using newest = await openNewest(db, model, { chunks: [...chunks.keys()], open })
     const sum = async (chunk: number) =>
@@ -186,6 +193,18 @@ export async function beginDimension(
     const counted = model.kind === 'calendar' ? withoutExtra(difference) : difference
     return { rows, difference: counted, by: 'rows' }
   }
+}
+
+/** The columns of a fact's files of all batches, in the order of the files. */
+function fileColumns(model: Fact, schema: PublishedSchema): Column[] {
+  const { operation, recordedAt, batch } = historyColumns(model)
+  return [
+    { name: model.recordId, type: 'BIGINT' },
+    ...lakeColumns(schema),
+    { name: operation, type: 'VARCHAR' },
+    { name: recordedAt, type: 'TIMESTAMPTZ' },
+    { name: batch, type: 'BIGINT' },
+  ]
 }
 
 /** The columns of the newest file, without the change columns; none if there are no files. */

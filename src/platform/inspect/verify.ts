@@ -1,8 +1,9 @@
 import { retryConflicts } from '../continuity.ts'
-import { type Deps, ingestionZone, openScratchDb } from '../deps.ts'
+import { asCaptured, type Deps, hasWarehouse, ingestionZone, openScratchDb } from '../deps.ts'
 import { extractSnapshot } from '../extract/extract.ts'
 import { createTurns } from '../io/in-turn.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
+import { capturedProject } from '../lake/mirrored-project.ts'
 import { openFiles } from '../lake/zone.ts'
 import { load } from '../load/load.ts'
 import { openSnapshot, type SourceSnapshot } from '../source/snapshot.ts'
@@ -10,7 +11,7 @@ import { transform } from '../transform/transform.ts'
 import { openWarehouse } from '../warehouse/warehouse.ts'
 import { isDifferent, type VerifiedTable } from './verified-table.ts'
 import { verifyLake } from './verify-lake.ts'
-import type { LogFault } from './verify-log.ts'
+import { type LogFault, verifyLog } from './verify-log.ts'
 import { type ModelsCheck, verifyModels } from './verify-models.ts'
 import { checkScope, planScope, type Scope, type VerifyOptions } from './verify-scope.ts'
 import {
@@ -40,21 +41,25 @@ export interface VerifyReport {
  *
  * First brings lake and warehouse up to that snapshot, like a run, and keeps the snapshot open
  * meanwhile, so the proof holds while the source changes. A table that is held is not compared with
- * the source; models read its state in the lake. Differences are returned, not thrown. May be
+ * the source; models read its state in the lake. Without a warehouse, only the source, the lake and the
+ * chain are compared. Differences are returned, not thrown. May be
  * repeated. Throws what a run throws if a stage cannot work. Throws `ConfigError`
  * (`UNKNOWN_TABLE`) for an unknown table before it reads or writes anything.
  */
 export async function verify(deps: Deps, options: VerifyOptions = {}): Promise<VerifyReport> {
-  checkScope(deps.project, options)
+  checkScope((await asCaptured(deps)).project, options)
   // If another run moves lake or warehouse past the snapshot, a newer snapshot is needed.
   return await retryConflicts(deps, 'verify_again', () => verifyOnce(deps, options))
 }
 
-async function verifyOnce(deps: Deps, options: VerifyOptions): Promise<VerifyReport> {
-  await using snapshot = await openSnapshot(deps.source)
-  const { record } = await extractSnapshot(deps, snapshot)
+async function verifyOnce(given: Deps, options: VerifyOptions): Promise<VerifyReport> {
+  await using snapshot = await openSnapshot(given.source)
+  const { record } = await extractSnapshot(given, snapshot)
   if (record === undefined) throw new TypeError('an extract into an empty lake commits a batch')
+  const project = await capturedProject(given.project, ingestionZone(given), record)
+  const deps = { ...given, project }
   const { held } = await transform(deps)
+  if (!hasWarehouse(deps)) return await verifyLakeOnly(deps, { snapshot, record, options })
   await load(deps)
 
   await using db = await openScratchDb(deps)
@@ -73,6 +78,34 @@ async function verifyOnce(deps: Deps, options: VerifyOptions): Promise<VerifyRep
     tables: verified,
     faults,
     isEqual: isEqual && faults.length === 0,
+  }
+}
+
+/** Compares the source with the lake, and checks both logs. */
+async function verifyLakeOnly(
+  deps: Deps,
+  {
+    snapshot,
+    record,
+    options,
+  }: {
+    readonly snapshot: SourceSnapshot
+    readonly record: CommitRecord
+    readonly options: VerifyOptions
+  },
+): Promise<VerifyReport> {
+  await using db = await openScratchDb(deps)
+  const scope = await planScope(deps, { db, memory: deps.memory }, options)
+  await fetchStates(deps, record, scope)
+  await using lake = await verifyLake(deps, { db, snapshot, record, scope })
+  const { faults } = await verifyLog(deps, undefined, record.batch)
+  const tables = lake.verified
+  return {
+    batch: record.batch,
+    snapshotAt: snapshot.identity.takenAt,
+    tables,
+    faults,
+    isEqual: !tables.some(isDifferent) && faults.length === 0,
   }
 }
 

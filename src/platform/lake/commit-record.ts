@@ -83,6 +83,11 @@ const baseEntry = z.object({
   state: z.array(stateFile),
   /** Rows in the table after this batch, without deleted rows. */
   rows: z.number().int(),
+  /**
+   * Identifies the table's schema, see `schema/<table>/`; in the ingestion zone also the source table.
+   * Missing in a processed zone that an older version wrote.
+   */
+  fingerprint: z.string().optional(),
   /** Set while the table is held: none of its changes since then have been accepted. */
   held: held.optional(),
 })
@@ -93,8 +98,6 @@ const ingestionEntry = baseEntry.extend({
   withheld: z.number().int().positive().optional(),
   /** Feeds: the files that this batch took, unchanged. */
   archived: z.array(file).optional(),
-  /** Identifies the schema and the source table, see `schema/<table>/`. */
-  fingerprint: z.string().optional(),
   /** The batch since which the table has had this fingerprint; missing in older lakes. */
   shapeSince: z.number().int().positive().optional(),
   /** Transaction ids do not show every change, so the whole table is compared every time. */

@@ -1,6 +1,6 @@
-import { ContractError } from '../errors.ts'
 import type { SourceTable } from '../project/source-contract.ts'
 import { type Column, lakeType, parsedType } from './lake-type.ts'
+import { readSchemaObject } from './schema-object.ts'
 import type { LakeTable } from './table-state.ts'
 import { keyPart, type Zone } from './zone.ts'
 
@@ -10,6 +10,11 @@ export interface ArchivedSchema {
   readonly key: readonly string[]
   readonly fingerprint: string
   readonly columns: readonly ArchivedColumn[]
+  /** Place in the source, and the rest of what the contract says. Missing in older lakes. */
+  readonly schema?: string
+  readonly relation?: string
+  readonly isByContent?: boolean
+  readonly description?: string
 }
 
 /**
@@ -25,6 +30,8 @@ export interface ArchivedColumn {
   readonly default?: string | null
   readonly generated?: boolean
   readonly labels?: readonly string[] | null
+  /** The comment of the column in the source. */
+  readonly description?: string
 }
 
 function schemaKey(table: string, fingerprint: string): string {
@@ -33,8 +40,9 @@ function schemaKey(table: string, fingerprint: string): string {
 
 /** Archives a schema under its fingerprint. May be repeated. */
 export async function prepareSchema(zone: Zone, schema: ArchivedSchema): Promise<void> {
-  const { table, key, fingerprint, columns } = schema
-  const body = `${JSON.stringify({ table, key, fingerprint, columns }, undefined, 1)}\n`
+  const { table, key, fingerprint, columns, ...place } = schema
+  const content = { table, key, fingerprint, columns, ...place }
+  const body = `${JSON.stringify(content, undefined, 1)}\n`
   await zone.store.putIfAbsent(zone.prefix + schemaKey(table, fingerprint), Buffer.from(body))
 }
 
@@ -57,14 +65,7 @@ export async function readArchivedSchema(
   fingerprint: string,
 ): Promise<ArchivedSchema> {
   const key = zone.prefix + schemaKey(table, fingerprint)
-  const body = await zone.store.get(key)
-  if (body === undefined) {
-    throw new ContractError(`The schema ${key} is missing from ${zone.store.location}`, {
-      code: 'LAKE_OBJECT_MISSING',
-      hint: 'restore the object from a backup of the zone',
-    })
-  }
-  return JSON.parse(body.toString('utf8')) as ArchivedSchema
+  return (await readSchemaObject(zone, key)) as ArchivedSchema
 }
 
 /** The table in the types that check the text of its values; a feed's files are read in these. */

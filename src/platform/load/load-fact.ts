@@ -3,7 +3,7 @@ import type { TableEntry } from '../lake/commit-record.ts'
 import { currentTable, historyColumns } from '../project/fact-names.ts'
 import type { Fact } from '../project/model.ts'
 import { haveSameKey } from '../warehouse/same-key.ts'
-import { storeRows, namesOf, planCopy } from './store-rows.ts'
+import { storeRows, planCopy } from './store-rows.ts'
 import { computeSums, updateSums } from './load-sums.ts'
 import { checkCount, type TableLoad } from './table-load.ts'
 import { onConflict } from './upsert.ts'
@@ -27,7 +27,9 @@ export async function loadFact(
   const current = identifier(currentTable(model))
   const recordId = identifier(model.recordId)
   const operation = identifier(historyColumns(model).operation)
-  const columns = namesOf(plan)
+  // A version has a value, perhaps null, in every column, those included that its files lack.
+  const { allColumns } = plan
+  const columns = identifiers(allColumns)
   const last = entry.records ?? 0
   const ids = `${recordId} > ${last - rows} and ${recordId} <= ${last}`
   const key = identifiers(model.key)
@@ -39,7 +41,7 @@ export async function loadFact(
   await client.query(`
     insert into ${current} as c (${columns})
     select ${columns} from ${newest} as f where ${operation} <> 'delete'
-    ${isEmpty ? '' : onConflict(model.key, plan)}`)
+    ${isEmpty ? '' : onConflict(model.key, { columns: allColumns })}`)
   if (entry.counts.deleted > 0) {
     await client.query(`
       delete from ${current} as c using ${newest} as f

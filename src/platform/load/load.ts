@@ -18,10 +18,24 @@ import {
 } from '../lake/batch-log.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
 import { openFiles, type Zone } from '../lake/zone.ts'
+import { publishedProject } from '../lake/mirrored-project.ts'
+import { type PublishedSchema, readPublishedSchema } from '../lake/published-schema.ts'
 import { generationOf } from '../project/generation.ts'
+import type { Project } from '../project/project.ts'
+import {
+  deriveTables,
+  findUnderived,
+  presentModels,
+  TABLES_AT_ONCE,
+} from '../warehouse/derive-tables.ts'
 import { readLoaded } from '../warehouse/ledger.ts'
 import { migrate } from '../warehouse/migrate.ts'
-import { inSnapshot, openWarehouse, type WarehouseClient } from '../warehouse/warehouse.ts'
+import {
+  inLockedTransaction,
+  inSnapshot,
+  openWarehouse,
+  type WarehouseClient,
+} from '../warehouse/warehouse.ts'
 import { checkFactEnds, loadBatch, type LoadInput } from './apply-batch.ts'
 import { switchGeneration } from './switch-generation.ts'
 
@@ -48,15 +62,18 @@ export async function load(deps: Deps): Promise<LoadOutcome> {
 
 /** Like `load`, over a connection that the caller has opened and closes. */
 export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<LoadOutcome> {
-  const restored = await migrate(warehouse, deps.project, { waitMs: deps.limits.lockWaitMs })
+  const waitMs = deps.limits.lockWaitMs
+  const zone = processedZone(deps, generationOf(deps.project))
+  const known = deps.project.mirror === undefined ? undefined : await readLastCommit(zone)
+  const project = await publishedProject(deps.project, zone, known)
+  const restored = await migrate(warehouse, project, { waitMs })
   if (restored.length > 0) {
     deps.log({ event: 'warehouse_restored', level: 'alert', relations: restored })
   }
   const generation = generationOf(deps.project)
-  const zone = processedZone(deps, generation)
   const head = await withPostgresErrors(deps.warehouse, () => readLoaded(warehouse))
   const isSwitch = head !== undefined && head.generation !== generation
-  const last = await readLastCommit(zone, isSwitch ? 0 : head?.batch)
+  const last = known ?? (await readLastCommit(zone, isSwitch ? 0 : head?.batch))
   checkNotMixed(deps, last)
   const lastBatch = last?.batch ?? 0
   // The record before the next batch to load; at first the record of the newest loaded batch.
@@ -77,10 +94,10 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
 
   await using db = await openScratchDb(deps)
   const input: Omit<LoadInput, 'record' | 'previous'> = {
-    project: deps.project,
+    project,
     generation,
     runId: deps.runId,
-    waitMs: deps.limits.lockWaitMs,
+    waitMs,
     db,
     files: (record, table) => openFiles(zone, record.tables[table]?.changes ?? []),
   }
@@ -88,6 +105,7 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
     const outcome = await switchGeneration(warehouse, {
       ...input,
       lastBatch,
+      schemas: last === undefined ? [] : await readSchemas(zone, last),
       records: () => readCheckedRecords(deps, zone, lastBatch),
     })
     deps.log({ event: `generation_${outcome}`, generation, batch: lastBatch })
@@ -104,13 +122,65 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
     if (loaded > (head?.batch ?? 0) && isPastDeadline(deps)) break
     const record = await readExistingCommit(zone, number)
     if (before !== undefined) checkFollows(zone, before, record)
-    const outcome = await loadBatch(warehouse, { ...input, record, previous: before })
+    const own = await publishedProject(deps.project, zone, record)
+    await derive(deps, warehouse, { zone, project: own, record, before })
+    const outcome = await loadBatch(warehouse, {
+      ...input,
+      project: own,
+      record,
+      previous: before,
+    })
     before = record
     if (outcome === 'loaded') batches.push(number)
     loaded = number
     deps.log({ event: `batch_${outcome}`, batch: number, generation })
   }
   return { batches, lastBatch: loaded, isCutShort: loaded < lastBatch }
+}
+
+/**
+ * Derives the tables whose schemas a batch brings, some at a time, before the batch is loaded. Readers
+ * may see them empty for a moment.
+ */
+async function derive(
+  deps: Deps,
+  warehouse: WarehouseClient,
+  {
+    zone,
+    project,
+    record,
+    before,
+  }: { zone: Zone; project: Project; record: CommitRecord; before: CommitRecord | undefined },
+): Promise<void> {
+  const schemas = await readSchemas(zone, record, before)
+  const underived = await withPostgresErrors(deps.warehouse, () =>
+    inSnapshot(warehouse, () => findUnderived(warehouse, project, schemas), NO_TIME_LIMITS),
+  )
+  for (let from = 0; from < underived.length; from += TABLES_AT_ONCE) {
+    const some = underived.slice(from, from + TABLES_AT_ONCE)
+    await withPostgresErrors(deps.warehouse, () =>
+      inLockedTransaction(warehouse, deps.limits.lockWaitMs, async () => {
+        const wanted = some.map(({ schema }) => schema)
+        // Another run may have derived them since.
+        const still = await findUnderived(warehouse, project, wanted)
+        await deriveTables(warehouse, project, still)
+      }),
+    )
+  }
+}
+
+/** The schemas of a batch's tables, without those that they had in the batch before. */
+async function readSchemas(
+  zone: Zone,
+  { tables }: CommitRecord,
+  before?: CommitRecord,
+): Promise<PublishedSchema[]> {
+  const schemas: PublishedSchema[] = []
+  for (const [table, { fingerprint }] of Object.entries(tables)) {
+    if (fingerprint === undefined || fingerprint === before?.tables[table]?.fingerprint) continue
+    schemas.push(await readPublishedSchema(zone, table, fingerprint))
+  }
+  return schemas
 }
 
 /**
@@ -125,15 +195,17 @@ export async function checkContinued(deps: Deps, warehouse: WarehouseClient): Pr
       `select 1 where to_regclass('tidemark_relation') is not null`,
     )
     if (rowCount !== 1) return
-    const { project } = deps
     const head = await readLoaded(warehouse)
+    const isSame = head?.generation === generation
+    const processed = processedZone(deps, generation)
+    const zone = isSame ? processed : ingestionZone(deps)
+    const record = head && (await readCommit(zone, head.batch))
+    const published = await publishedProject(deps.project, processed, isSame ? record : undefined)
+    const project = { ...published, models: await presentModels(client, published) }
     if (head === undefined) {
       await checkFactEnds(client, { project, previous: undefined })
       return
     }
-    const isSame = head.generation === generation
-    const zone = isSame ? processedZone(deps, generation) : ingestionZone(deps)
-    const record = await readCommit(zone, head.batch)
     checkLoaded(head, { zone, record })
     if (isSame) await checkFactEnds(client, { project, previous: record })
   }

@@ -24,6 +24,8 @@ export interface Transfer {
 export interface CopyPlan {
   /** The names of the columns, in order. */
   readonly columns: readonly string[]
+  /** The names of all columns of the table. Those that the files lack get their defaults. */
+  readonly allColumns: readonly string[]
   /** The number of rows in the files. */
   readonly rows: number
   /** Select of the rows: a column for each form, or one column with whole lines as bytes. */
@@ -59,7 +61,11 @@ export async function planCopy(
   const times = typed.flatMap(({ column, type }) => (isTime(column, type) ? [column.name] : []))
   const areExactTimes = await haveOneForm(db, source, times)
   const forms = typed.flatMap(({ column, type }) => formOf(column, { type, areExactTimes }) ?? [])
-  const plan = { columns: incoming.map(({ name }) => name), rows: await db.count(source) }
+  const plan = {
+    columns: incoming.map(({ name }) => name),
+    allColumns: present.map(({ name }) => name),
+    rows: await db.count(source),
+  }
   if (forms.length < incoming.length) {
     const line = `concat_ws(chr(9), ${incoming.map(asField).join(', ')})`
     return { ...plan, select: `select encode(${line}) as line from ${source}`, forms: undefined }

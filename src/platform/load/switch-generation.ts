@@ -1,6 +1,8 @@
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
+import type { PublishedSchema } from '../lake/published-schema.ts'
+import { deriveTables, findUnderived, presentModels } from '../warehouse/derive-tables.ts'
 import { readLoaded } from '../warehouse/ledger.ts'
 import { haveSameKey } from '../warehouse/same-key.ts'
 import { loadedTables } from '../warehouse/sums.ts'
@@ -15,12 +17,14 @@ import { staleKeys } from './upsert.ts'
  * transaction. Readers see the old tables until the new ones are complete (I5), and never wait.
  * Rows are deleted and not truncated, because a truncated table looks empty to snapshots taken
  * before (manual, "Concurrency Control: Caveats"). Old dimension rows stay until nothing refers to
- * them. Skips if another run has already switched, or has gone on loading the old generation.
+ * them. A derived table whose schema changes is changed here too, and its readers wait. Skips if another run has already switched, or has gone on loading the old generation.
  */
 export async function switchGeneration(
   warehouse: WarehouseClient,
   input: Omit<LoadInput, 'record' | 'previous'> & {
     readonly lastBatch: number
+    /** The schemas of the new generation's tables. */
+    readonly schemas: readonly PublishedSchema[]
     readonly records: () => AsyncIterable<CommitRecord>
   },
 ): Promise<'switched' | 'skipped'> {
@@ -30,23 +34,31 @@ export async function switchGeneration(
     inLockedTransaction(warehouse, input.waitMs, async () => {
       const loaded = await readLoaded(warehouse)
       if (loaded?.generation === generation || (loaded?.batch ?? 0) > lastBatch) return 'skipped'
-      for (const model of project.models) {
-        if (model.kind === 'fact') {
-          for (const table of loadedTables(model)) {
-            await client.query(`delete from ${identifier(table)}`)
-          }
-        } else {
-          await client.query(`
-            create unlogged table ${staleKeys(model)} as
-            select ${identifiers(model.key)} from ${identifier(model.table)}`)
+      const underived = await findUnderived(warehouse, project, input.schemas)
+      const changed = new Set(underived.map(({ schema }) => schema.table))
+      const present = await presentModels(client, project)
+      for (const model of present) {
+        if (model.kind !== 'fact') continue
+        for (const table of loadedTables(model)) {
+          await client.query(`delete from ${identifier(table)}`)
         }
       }
+      const kept = present.filter(({ kind, table }) => kind !== 'fact' && !changed.has(table))
+      for (const model of present) {
+        if (model.kind === 'fact') continue
+        await client.query(
+          kept.includes(model)
+            ? `create unlogged table ${staleKeys(model)} as
+               select ${identifiers(model.key)} from ${identifier(model.table)}`
+            : `delete from ${identifier(model.table)}`,
+        )
+      }
+      await deriveTables(warehouse, project, underived, { isReplaced: true })
       await client.query('delete from tidemark_ledger; delete from tidemark_confirmation')
       for await (const record of input.records()) {
         await applyBatch(warehouse, { ...input, record, previous: undefined, isSwitch: true })
       }
-      for (const model of project.models) {
-        if (model.kind === 'fact') continue
+      for (const model of kept) {
         await client.query(`
           delete from ${identifier(model.table)} as d using ${staleKeys(model)} as s
           where ${haveSameKey(model, 'd', 's')};

@@ -7,7 +7,11 @@ import type { CopyPlan } from './store-rows.ts'
  * that differ. They are compared as text, because json, xml and points cannot be compared for
  * equality. A table with only key columns has nothing to update.
  */
-export function onConflict(key: readonly string[], { columns }: CopyPlan, alias?: string): string {
+export function onConflict(
+  key: readonly string[],
+  { columns }: Pick<CopyPlan, 'columns'>,
+  alias?: string,
+): string {
   const values = columns.filter((name) => !key.includes(name)).map(identifier)
   if (values.length === 0) return `on conflict (${identifiers(key)}) do nothing`
   const set = values.map((column) => `${column} = excluded.${column}`).join(', ')

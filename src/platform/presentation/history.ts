@@ -50,9 +50,9 @@ export function findFact(project: Project, name: string): Fact {
       .toLowerCase()
       .replace(/^fact_/, '')
       .replace(/s$/, '')
-  const found = facts.find(
-    (fact) => bare(fact.table) === bare(name) || bare(fact.from) === bare(name),
-  )
+  const found =
+    facts.find(({ table, from }) => table === name || from === name) ??
+    facts.find((fact) => bare(fact.table) === bare(name) || bare(fact.from) === bare(name))
   if (found !== undefined) return found
   throw new ConfigError(`There is no fact for a table called ${name}`, {
     code: 'UNKNOWN_TABLE',

@@ -23,6 +23,8 @@ export function generationOf(project: Project): string {
 const generations = new WeakMap<Project, string>()
 
 function hashModels(project: Project): string {
+  // A mirror's tables come and go within one generation: each batch says which there are.
+  if (project.mirror !== undefined) return shortHash(`[${PLATFORM_GENERATION},"mirror"]`)
   const models = project.models.map((model) => ({
     ...model,
     sql: readModel(model),
@@ -35,6 +37,10 @@ function hashModels(project: Project): string {
     telling: undefined,
   }))
   const text = `[${PLATFORM_GENERATION},${contractText(project.source)},${JSON.stringify(models)}]`
+  return shortHash(text)
+}
+
+function shortHash(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 12)
 }
 

@@ -12,6 +12,8 @@ export const MAX_MIRRORED_TABLES = 1000
 
 /** The key of a table by content: a hash of the row. */
 export const CONTENT_KEY = 'row_hash'
+/** How many equal rows a table by content has. */
+export const CONTENT_COUNT = 'row_count'
 
 /** A table that a mirror does not keep. */
 export interface UnmirroredTable {
@@ -141,6 +143,9 @@ function sourceTable(
   { own, defaultSchema }: { own: MirroredTableSettings; defaultSchema: string },
 ): SourceTable {
   const { schema, relation, key, comment } = table
+  const said = table.columns.flatMap((column): [string, string][] =>
+    column.comment === undefined ? [] : [[column.name, column.comment]],
+  )
   const usual = schema === defaultSchema ? relation : `${schema}_${relation}`
   return {
     name: shortName(own.name ?? usual),
@@ -151,6 +156,7 @@ function sourceTable(
     ...(key === undefined && { isByContent: true }),
     ...(own.key !== undefined && { keyIsUnenforced: true }),
     ...(comment !== undefined && { description: comment }),
+    ...(said.length > 0 && { descriptions: Object.fromEntries(said) }),
   }
 }
 

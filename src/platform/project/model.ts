@@ -18,6 +18,11 @@ interface ModelBase {
   readonly description?: string
   /** What its columns hold, by name. */
   readonly descriptions?: Readonly<Record<string, string>>
+  /**
+   * The types of columns in the warehouse, by name, as Postgres writes them. Default: the type that
+   * holds what the SQL returns.
+   */
+  readonly types?: Readonly<Record<string, string>>
   /** Columns that identify a row (dimension) or the thing a version belongs to (fact). */
   readonly key: readonly string[]
   /** Columns that may be null. A null in any other column sends the row to quarantine. */

@@ -79,7 +79,11 @@ export function capturedTables({ tables, feeds = [] }: SourceContract): readonly
 
 /** The part of a contract that decides which rows are captured, as text: all but descriptions. */
 export function contractText(contract: SourceContract): string {
-  const tables = contract.tables.map((table) => ({ ...table, description: undefined }))
+  const tables = contract.tables.map((table) => ({
+    ...table,
+    description: undefined,
+    descriptions: undefined,
+  }))
   return JSON.stringify({ ...contract, tables })
 }
 
@@ -117,8 +121,9 @@ export interface SourceTable {
    * (`row_count`), under a hash of its values (`row_hash`), which is the key.
    */
   readonly isByContent?: boolean
-  /** What the table holds, for people. */
+  /** What the table holds, for people, and what its columns hold, by name. */
   readonly description?: string
+  readonly descriptions?: Readonly<Record<string, string>>
   /** Place in the source, if it differs from `schema.name`. */
   readonly schema?: string
   readonly relation?: string

@@ -2,7 +2,7 @@ import { type CopiedFile, copyStatementToFile } from '../io/postgres-copy.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
 import { identifier } from '../io/sql.ts'
 import { convertLines } from './convert-lines.ts'
-import type { TableShape } from './tables.ts'
+import type { TableShape } from './table-shape.ts'
 
 /**
  * The server prints a row into one buffer of 1 GB, and each byte of a bytea takes two digits there

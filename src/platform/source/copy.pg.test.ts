@@ -13,7 +13,8 @@ import {
   planRanges,
 } from './copy.ts'
 import { openSnapshot, type SourceSnapshot } from './snapshot.ts'
-import { readTables, type TableShape } from './tables.ts'
+import type { TableShape } from './table-shape.ts'
+import { readTables } from './tables.ts'
 
 let test: TestDatabase
 let database: Database

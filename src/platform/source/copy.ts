@@ -7,7 +7,7 @@ import { NOT_UTF8_STATES, SQL_STATE } from '../io/sql-states.ts'
 import { copyCarefully } from './careful-copy.ts'
 import type { ReaderNeed } from './readers.ts'
 import { attemptRead, type SourceSnapshot } from './snapshot.ts'
-import type { TableShape } from './tables.ts'
+import type { TableShape } from './table-shape.ts'
 
 /** Rows in COPY's text format in a local file. Each line begins with a tab. */
 export interface CopiedRows extends CopiedFile {

@@ -104,7 +104,11 @@ function positionOf(lsn: string): bigint {
  */
 export function planRead(
   now: SnapshotIdentity,
-  shape: { readonly fingerprint: string; readonly hasXmin: boolean },
+  shape: {
+    readonly fingerprint: string
+    readonly hasXmin: boolean
+    readonly isByContent?: boolean
+  },
   previous:
     | { readonly snapshot: SnapshotIdentity; readonly fingerprint: string | undefined }
     | undefined,
@@ -116,6 +120,7 @@ export function planRead(
   if (previous.fingerprint !== shape.fingerprint) {
     return { how: 'whole', why: 'the table has another schema or identity' }
   }
+  if (shape.isByContent === true) return { how: 'whole', why: 'it has no key' }
   if (!shape.hasXmin) return { how: 'whole', why: 'transaction ids do not show every change in it' }
   const age = BigInt(now.xmax) - BigInt(before.xmin)
   if (age > BigInt(MAX_AGE)) {

@@ -4,7 +4,8 @@ import { createDatabase, type TestDatabase } from '../../../test/support/databas
 import type { Database } from '../io/database.ts'
 import type { SourceTable } from '../project/source-contract.ts'
 import { openSnapshot } from './snapshot.ts'
-import { checkNotRewritten, readTables, type SourceState, type TableShape } from './tables.ts'
+import type { TableShape } from './table-shape.ts'
+import { checkNotRewritten, readTables, type SourceState } from './tables.ts'
 
 let test: TestDatabase
 let database: Database

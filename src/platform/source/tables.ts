@@ -6,55 +6,10 @@ import { qualified } from '../io/sql.ts'
 import { NOT_UTF8_STATES } from '../io/sql-states.ts'
 import type { SourceContract, SourceTable } from '../project/source-contract.ts'
 import { type Breach, findBreach } from './contract.ts'
+import { byContent } from './content.ts'
 import { lockTables } from './lock.ts'
 import { attemptRead, type SourceSnapshot } from './snapshot.ts'
-
-/** A column of a source table, as the catalogue describes it. */
-export interface SourceColumn {
-  readonly name: string
-  /** As `format_type` prints it. */
-  readonly type: string
-  /** The same type with domains resolved. */
-  readonly baseType: string
-  readonly nullable: boolean
-  /**
-   * The expression of the default or of a generated column. This field and the next two are for the
-   * archive only; `readTables` always sets them.
-   */
-  readonly default?: string | null
-  readonly generated?: boolean
-  /** Labels of its enum, or of the enum in its array, in their order. */
-  readonly labels?: readonly string[] | null
-}
-
-/** The schema of a source table in this snapshot, and how the table can be read. */
-export interface TableShape {
-  readonly name: string
-  readonly key: readonly string[]
-  /** Quoted, for SQL. */
-  readonly relation: string
-  readonly columns: readonly SourceColumn[]
-  /**
-   * Whether transaction ids and a count prove what changed. They do not prove it for a view or a
-   * foreign table, which have no such ids; under row security, where a policy decides again each
-   * time which rows are visible; for an unlogged table, which a crash empties; and for values that
-   * are printed as an object's name (`regclass`, `aclitem`). Such relations are compared whole
-   * every time.
-   */
-  readonly hasXmin: boolean
-  /** Whether it can be read in ranges of pages. */
-  readonly hasCtidRanges: boolean
-  readonly sizeBytes: number
-  /** Whether the catalogue proves the key to be unique and not null. */
-  readonly keyIsUnique: boolean
-  /**
-   * Changes with the columns and with the table's identity: its relation, its partitions, and
-   * everything that changes the values without touching a row (a column in another's place, the
-   * expression of a generated column, the labels of an enum or the attributes of a composite type,
-   * at any depth in arrays, domains and ranges).
-   */
-  readonly fingerprint: string
-}
+import type { SourceColumn, TableShape } from './table-shape.ts'
 
 /** A table of the contract in this snapshot. */
 export interface SourceState {
@@ -246,7 +201,10 @@ function checkAnyReadable({ database }: SourceSnapshot, states: readonly SourceS
   )
 }
 
-function asFound(row: ListedRow, { columns }: TableShape): Parameters<typeof findBreach>[1] {
+function asFound(
+  row: ListedRow,
+  { columns, keyIsUnique }: TableShape,
+): Parameters<typeof findBreach>[1] {
   const enums = new Set(
     columns.filter(({ labels }) => Array.isArray(labels)).map(({ name }) => name),
   )
@@ -254,26 +212,28 @@ function asFound(row: ListedRow, { columns }: TableShape): Parameters<typeof fin
     columns,
     hidden: row.hidden,
     isEnum: (column) => enums.has(column),
-    keyIsUnique: row.key_is_unique,
+    keyIsUnique,
     canEnforceKey: row.can_enforce_key,
   }
 }
 
 function shapeOf(table: SourceTable, row: ListedRow, relation: string): TableShape {
-  return {
+  const columns = (row.columns ?? []).map((column, index) => ({
+    ...column,
+    ...(row.column_details?.[index] ?? NO_DETAILS),
+  }))
+  const shape: TableShape = {
     name: table.name,
     key: table.key,
     relation,
-    columns: (row.columns ?? []).map((column, index) => ({
-      ...column,
-      ...(row.column_details?.[index] ?? NO_DETAILS),
-    })),
+    columns,
     hasXmin: row.has_xmin,
     hasCtidRanges: row.has_ctid_ranges,
     sizeBytes: Number(row.size_bytes),
     keyIsUnique: row.key_is_unique,
     fingerprint: fingerprintOf(table, row),
   }
+  return table.isByContent === true ? byContent(shape) : shape
 }
 
 /**

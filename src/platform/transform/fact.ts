@@ -5,7 +5,7 @@ import { identifier } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import { prepareFile } from '../lake/change-file.ts'
 import type { FileRef, Hold, ProcessedEntry, RowCounts } from '../lake/commit-record.ts'
-import { fileValues } from '../lake/lake-type.ts'
+import { type Column, fileValues } from '../lake/lake-type.ts'
 import { readParquet, writeParquet } from '../lake/parquet.ts'
 import type { QuarantineLimits } from '../lake/quarantine/limits.ts'
 import {
@@ -43,6 +43,8 @@ export interface FactVersions {
   readonly open: FileRef[]
   readonly reasons: readonly RefusalReason[]
   readonly counts: RowCounts
+  /** The columns that the model makes. */
+  readonly columns: readonly Column[]
   /** Number of record ids assigned up to and including this batch. */
   readonly records: number
   readonly held: Hold | undefined
@@ -115,6 +117,7 @@ async function holdFact(
   const rows = sumRows(quarantine)
   return {
     ...outcome,
+    columns: mapping.columns,
     paths: [],
     quarantine,
     records: input.before?.records ?? 0,
@@ -159,6 +162,7 @@ async function publishFact(
       refused: quarantine,
       released: leaving,
     })),
+    columns: mapping.columns,
     paths: written,
     quarantine,
     records,

@@ -4,8 +4,8 @@ import { readExistingCommit } from '../lake/batch-log.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import type { CommitRecord, ProcessedEntry } from '../lake/commit-record.ts'
 import type { RefusalReason } from '../lake/quarantine/quarantine.ts'
-import { prepareTable } from '../lake/table-changes.ts'
-import { carryOver, changedRows, sumRows } from '../lake/table-entry.ts'
+import type { Column } from '../lake/lake-type.ts'
+import { carryOver, sumRows } from '../lake/table-entry.ts'
 import { openFiles } from '../lake/zone.ts'
 import type { DataTest, Fact, Model } from '../project/model.ts'
 import { capturedTables } from '../project/source-contract.ts'
@@ -18,7 +18,7 @@ import {
   inferRows,
 } from './dimension.ts'
 import type { ChangeBatch } from './fact-mapping.ts'
-import { daysOf, type FactVersions, mapFact, prepareFact } from './fact.ts'
+import { daysOf, type FactVersions, mapFact } from './fact.ts'
 import {
   isChanged,
   modelsDue,
@@ -31,10 +31,11 @@ import {
 import type { ChangedTable } from './lineage/affected-rows.ts'
 import { withModelErrors } from './model-error.ts'
 import type { NamedDimension } from './named-dimension.ts'
+import { publishSchemas } from './publish-schemas.ts'
 import { checkJoined, findLacking, openNamedDates, referencesTo } from './references.ts'
 import { prepareRefused, type RefusedChanges } from './refused-changes.ts'
-import { addBroken, type Broken } from './rules.ts'
 import type { SourceView } from './source-files.ts'
+import { dimensionEntry, factEntry } from './star-entries.ts'
 import { changesOf, openSourceChanges, openTable, viewChanges, viewOf } from './source-view.ts'
 
 /** A batch of the star schema, uploaded and ready to be committed. */
@@ -102,6 +103,7 @@ async function prepareTables(
     tables[name] = found?.entry ?? carryOver(before)
     reasons.set(name, found?.reasons ?? [])
   }
+  const made = new Map<Model, readonly Column[]>()
   for (const model of project.models) {
     const { table } = model
     const before = previous?.tables[table]
@@ -115,6 +117,16 @@ async function prepareTables(
       tables[table] = carryOver(before)
     }
     reasons.set(table, (versions ?? dimension)?.reasons ?? [])
+    const columns = versions?.columns ?? dimension?.table.columns
+    if (columns !== undefined) made.set(model, columns)
+  }
+  for (const [table, fingerprint] of await publishSchemas(batch, input, {
+    views,
+    made,
+    open: opened.open,
+  })) {
+    const entry = tables[table]
+    if (entry !== undefined) tables[table] = { ...entry, fingerprint }
   }
   return { tables, reasons }
 }
@@ -338,60 +350,4 @@ async function runTests(
     offenders[test.name] = await countOffenders(db, test)
   }
   return offenders
-}
-
-async function factEntry(
-  batch: PendingBatch,
-  {
-    model,
-    versions,
-    before,
-  }: { model: Fact; versions: FactVersions; before: ProcessedEntry | undefined },
-): Promise<ProcessedEntry> {
-  const { counts, quarantine, open, records, held, changesSince, warnings } = versions
-  return {
-    counts,
-    changes: await prepareFact(batch, model, versions),
-    quarantine,
-    open,
-    state: [],
-    rows: records,
-    records,
-    held,
-    changesSince,
-    ...warningFields(warnings, before),
-  }
-}
-
-async function dimensionEntry(
-  batch: PendingBatch,
-  { table, changes, counts, quarantine, open, held, warnings }: DimensionChanges,
-  before: ProcessedEntry | undefined,
-): Promise<ProcessedEntry> {
-  return {
-    ...(await prepareTable(batch, table, {
-      changes,
-      rows: changedRows(counts),
-      state: before?.state ?? [],
-    })),
-    counts,
-    quarantine,
-    open,
-    rows: (before?.rows ?? 0) + counts.inserted,
-    held,
-    ...warningFields(warnings, before),
-  }
-}
-
-/** The fields of an entry about broken checks; missing if no check was ever broken. */
-function warningFields(
-  warnings: Broken,
-  before: ProcessedEntry | undefined,
-): Pick<ProcessedEntry, 'warnings' | 'warningsSoFar'> {
-  const soFar = addBroken([before?.warningsSoFar ?? {}, warnings])
-  return { warnings: unlessEmpty(warnings), warningsSoFar: unlessEmpty(soFar) }
-}
-
-function unlessEmpty(broken: Broken): Record<string, number> | undefined {
-  return Object.keys(broken).length === 0 ? undefined : broken
 }

@@ -12,6 +12,7 @@ import { checkFollows, commitBatch, readExistingCommit } from '../lake/batch-log
 import { beginBatch } from '../lake/batch.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
 import { type HeldTable, listHeld } from '../lake/held.ts'
+import { capturedProject } from '../lake/mirrored-project.ts'
 import { logRefused } from '../lake/quarantine/quarantine.ts'
 import type { Zone } from '../lake/zone.ts'
 import { checkProject } from '../project/check-project.ts'
@@ -49,7 +50,7 @@ export interface TransformOutcome {
  * continues the one before (I14).
  */
 export async function transform(deps: Deps): Promise<TransformOutcome> {
-  checkProject(deps.project)
+  if (deps.project.mirror === undefined) checkProject(deps.project)
   const generation = generationOf(deps.project)
   const zone = processedZone(deps, generation)
   const ingestion = ingestionZone(deps)
@@ -109,9 +110,11 @@ async function transformBatch(
 ): Promise<CommitRecord> {
   await using db = await openScratchDb(deps)
   const { batch: number, snapshot } = record
+  const ingestion = ingestionZone(deps)
+  const project = await capturedProject(deps.project, ingestion, record)
   const star = await prepareStar(beginBatch(db, { zone, number, takenAt: snapshot.takenAt }), {
-    project: deps.project,
-    ingestion: ingestionZone(deps),
+    project,
+    ingestion,
     record,
     latest,
     before,

@@ -36,6 +36,7 @@ describe('migrate()', () => {
       'platform/004_delay.sql',
       'platform/005_sums.sql',
       'platform/006_simulated.sql',
+      'platform/007_tables.sql',
       'shop/001_star.sql',
     ])
     await migrateWith(warehouse, shop.project)

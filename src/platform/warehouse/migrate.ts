@@ -8,6 +8,7 @@ import { SQL_STATE } from '../io/sql-states.ts'
 import { currentTable } from '../project/fact-names.ts'
 import { generationOf } from '../project/generation.ts'
 import type { Project } from '../project/project.ts'
+import { presentModels } from './derive-tables.ts'
 import { readLoaded } from './ledger.ts'
 import { makeHistory, makeIndexes } from './make-history.ts'
 import { makeSums } from './make-sums.ts'
@@ -91,8 +92,7 @@ async function isCurrent(warehouse: WarehouseClient, project: Project): Promise<
     NO_TIME_LIMITS,
   )
   const applied = new Map(rows.map((row) => [row.name, row.checksum]))
-  const migrations = migrationsOf(project)
-  checkMigrations(migrations, applied)
+  const migrations = checkMigrations(project, applied)
   return migrations.every(({ name }) => applied.has(name)) && rows[0]?.served === true
 }
 
@@ -127,7 +127,9 @@ export async function applyMigrations(
   const restored = [...lost]
   const generation = (await readLoaded(warehouse))?.generation
   const isReplaced = generation !== undefined && generation !== generationOf(project)
-  for (const model of project.models) {
+  // A table that is derived from its model is made by the load that brings its schema.
+  const models = await presentModels(client, project)
+  for (const model of models) {
     if (model.kind !== 'fact') {
       await makeIndexes(client, model)
       continue
@@ -137,11 +139,11 @@ export async function applyMigrations(
     // If no migration gave the fact a new column, the current table has lost one.
     if (wasIncomplete && migrations.length === 0) restored.push(currentTable(model))
   }
-  const facts = project.models.filter((model) => model.kind === 'fact')
+  const facts = models.filter((model) => model.kind === 'fact')
   await checkFilled(client, facts, warehouse.warehouse)
-  await listRelations(warehouse, project)
+  await listRelations(warehouse, { models })
   await checkRelations(client)
-  await grantReading(warehouse, project)
+  await grantReading(warehouse, { models })
   return restored
 }
 
@@ -185,11 +187,12 @@ function checksum(sql: string): string {
   return createHash('sha256').update(sql).digest('hex')
 }
 
-/** Throws `ConfigError` for an applied migration that was edited since, or that is unknown here. */
-function checkMigrations(
-  migrations: readonly Migration[],
-  applied: ReadonlyMap<string, string>,
-): void {
+/**
+ * The migrations of a project. Throws `ConfigError` for an applied migration that was edited since,
+ * that is unknown here, or that belongs to another project.
+ */
+function checkMigrations(project: Project, applied: ReadonlyMap<string, string>): Migration[] {
+  const migrations = migrationsOf(project)
   for (const migration of migrations) {
     const before = applied.get(migration.name)
     if (before !== undefined && before !== checksum(migration.sql)) {
@@ -201,6 +204,16 @@ function checkMigrations(
   }
   const known = new Set(migrations.map((migration) => migration.name))
   const unknown = [...applied.keys()].find((name) => !known.has(name))
+  const owner = unknown?.split('/')[0] ?? ''
+  if (unknown !== undefined && owner !== 'platform' && owner !== project.name) {
+    throw new ConfigError(
+      `The warehouse holds the project ${owner}, and this run is for the project ${project.name}`,
+      {
+        code: 'PROJECT_MIXED',
+        hint: 'nothing was changed; name its folder with --project, or set TIDEMARK_WAREHOUSE_SCHEMA and TIDEMARK_HOME for another',
+      },
+    )
+  }
   if (unknown !== undefined) {
     throw new ConfigError(
       `The warehouse has migration ${unknown}, which this version does not know`,
@@ -210,6 +223,7 @@ function checkMigrations(
       },
     )
   }
+  return migrations
 }
 
 async function readApplied(client: Client): Promise<Map<string, string>> {

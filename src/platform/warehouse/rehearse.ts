@@ -5,6 +5,7 @@ import { identifier, identifiers, qualified } from '../io/sql.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
 import { type Model, revisionsName, soughtTable } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
+import { presentModels } from './derive-tables.ts'
 import { sumsTablesOf } from './sums.ts'
 import { applyMigrations, checkVersion, isWhole } from './migrate.ts'
 import { inTransaction, prepareLock, type WarehouseClient } from './warehouse.ts'
@@ -32,7 +33,9 @@ export async function rehearse(
       await checkVersion(client)
       await prepareLock(warehouse, waitMs)
       if (!(await isWhole(warehouse, project))) await applyMigrations(warehouse, project)
-      for (const model of project.models) await writeNothing(warehouse, model)
+      for (const model of await presentModels(client, project)) {
+        await writeNothing(warehouse, model)
+      }
       await client.query(REHEARSE_LEDGER)
       throw end
     })

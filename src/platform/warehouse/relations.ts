@@ -9,7 +9,7 @@ import {
   currentTable,
   historyView,
 } from '../project/fact-names.ts'
-import { type Fact, sumsView } from '../project/model.ts'
+import { type Fact, type Model, sumsView } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { hasUniqueIndex, indexNamesOf } from './make-history.ts'
 import { areSumsServed } from './make-sums.ts'
@@ -26,6 +26,7 @@ const OWN = [
   'tidemark_sums',
   'tidemark_migration',
   'tidemark_relation',
+  'tidemark_table',
   'tidemark_status',
   'tidemark_batches',
 ]
@@ -38,7 +39,7 @@ const OWN = [
  */
 export async function listRelations(
   { client, warehouse: { schema } }: WarehouseClient,
-  { models }: Project,
+  { models }: Pick<Project, 'models'>,
 ): Promise<void> {
   const facts = models.filter((model) => model.kind === 'fact')
   const relations = [
@@ -93,8 +94,9 @@ export async function checkRelations(client: Client): Promise<void> {
  */
 export function isServed({ readerRole }: Warehouse, { models }: Project): string {
   const facts = models.filter((model) => model.kind === 'fact')
-  const indexes = textArray(models.flatMap(indexNamesOf).map(identifier))
-  const functions = textArray(facts.flatMap(functionsOf))
+  // What is derived from a model exists only once a load has brought the model's schema.
+  const indexes = pairs(models, (model) => indexNamesOf(model).map(identifier))
+  const functions = pairs(facts, functionsOf)
   const tables = textArray(facts.map(({ table }) => identifier(table)))
   const currents = textArray(facts.map((fact) => identifier(currentTable(fact))))
   const keys = textArray(facts.map(({ key }) => JSON.stringify(key)))
@@ -122,23 +124,35 @@ export function isServed({ readerRole }: Warehouse, { models }: Project): string
      ) as r
      where r.oid is null or (r.is_shown and ${isForbidden})
      union all
-     select 1 from unnest(${indexes}) as name where to_regclass(name) is null
+     select 1 from unnest(${indexes}) as i (owner, name)
+     where to_regclass(name) is null and to_regclass(owner) is not null
      union all
-     select 1 from unnest(${functions}) as name where to_regprocedure(name) is null
+     select 1 from unnest(${functions}) as f (owner, name)
+     where to_regprocedure(name) is null and to_regclass(owner) is not null
      union all
      select 1 from facts as f
-     where
-         exists (
+     where f.fact is not null and (exists (
              select attname from pg_attribute
              where attrelid = f.fact and attnum > 0 and not attisdropped
              except
              select attname from pg_attribute
              where attrelid = f.current and attnum > 0 and not attisdropped
          )
-         or not ${hasUniqueIndex('f.current', 'f.key')}
+         or not ${hasUniqueIndex('f.current', 'f.key')})
      union all
      select 1 from (${selectUnfilled(facts)}) as u)
      and ${areSumsServed(facts)}`
+}
+
+/** Two arrays for `unnest`: names, each beside the quoted table to which it belongs. */
+function pairs<Each extends Model>(
+  models: readonly Each[],
+  namesOf: (model: Each) => string[],
+): string {
+  const found = models.flatMap((model) =>
+    namesOf(model).map((name) => ({ owner: identifier(model.table), name })),
+  )
+  return `${textArray(found.map(({ owner }) => owner))}, ${textArray(found.map(({ name }) => name))}`
 }
 
 /**
@@ -147,7 +161,7 @@ export function isServed({ readerRole }: Warehouse, { models }: Project): string
  */
 export async function grantReading(
   { client, warehouse: { schema, readerRole } }: WarehouseClient,
-  { models }: Project,
+  { models }: Pick<Project, 'models'>,
 ): Promise<void> {
   if (readerRole === undefined) return
   const { rowCount } = await client.query('select 1 from pg_roles where rolname = $1', [readerRole])

@@ -1,0 +1,104 @@
+import { type Deps, ingestionZone } from '../deps.ts'
+import type { CommitRecord, TableEntry } from '../lake/commit-record.ts'
+import { capturedProject } from '../lake/mirrored-project.ts'
+import { carryOver } from '../lake/table-entry.ts'
+import type { CatalogueTable } from '../project/catalogue-table.ts'
+import { mirroredTables } from '../project/mirror.ts'
+import type { MirrorSettings } from '../project/mirror-settings.ts'
+import { patternOf } from '../project/patterns.ts'
+import type { Project } from '../project/project.ts'
+import type { SourceTable } from '../project/source-contract.ts'
+import { readCatalogue } from '../source/catalogue.ts'
+import type { SourceSnapshot } from '../source/snapshot.ts'
+
+/** The tables of a mirror as the source has them now. */
+export interface Discovered {
+  /** The project with these tables. */
+  readonly project: Project
+  /** The entries of tables that were captured before and are left out now, as they were. */
+  readonly leftOut: Readonly<Record<string, TableEntry>>
+  /** The relations of the source that are not captured. */
+  readonly ignored: readonly string[]
+}
+
+/**
+ * Finds the tables of a mirror in the source's catalogue. A table that was captured before and that
+ * the source has no more, or that this user may not read any more, is still among them, so that it is
+ * held and somebody hears of it. It is left out once the settings leave it out, and keeps what was
+ * captured. Throws what `mirroredTables` throws.
+ */
+export async function discoverTables(
+  deps: Deps,
+  snapshot: SourceSnapshot,
+  { settings, last }: { settings: MirrorSettings; last: CommitRecord | undefined },
+): Promise<Discovered> {
+  const { project } = deps
+  const { schema } = project.source
+  const known = await capturedProject(project, ingestionZone(deps), last)
+  const catalogue = await readCatalogue(snapshot)
+  const places = new Map(catalogue.map((table) => [patternOf(table.schema, table.relation), table]))
+  const placeOf = (table: SourceTable) =>
+    patternOf(table.schema ?? schema, table.relation ?? table.name)
+  const before = new Map(known.source.tables.map((table) => [placeOf(table), table]))
+  const all = [...catalogue]
+  for (const [place, table] of before) {
+    if (!places.has(place)) all.push(asListed(table, known))
+  }
+  // What was readable once is missed if it is not any more.
+  const listed = all.map((table) =>
+    before.has(patternOf(table.schema, table.relation)) ? { ...table, isReadable: true } : table,
+  )
+  const { tables, leftOut } = mirroredTables(listed, settings, { defaultSchema: schema })
+  const isReported = (table: SourceTable) =>
+    last !== undefined && settings.newTables === 'report' && !before.has(placeOf(table))
+  const kept = tables.filter((table) => !isReported(table))
+  const names = new Set(kept.map(({ name }) => name))
+  return {
+    project: { ...project, source: { ...project.source, tables: kept } },
+    leftOut: Object.fromEntries(
+      known.source.tables.flatMap(({ name }) => {
+        const entry = last?.tables[name]
+        return names.has(name) || entry === undefined ? [] : [[name, leaveOut(entry, last)]]
+      }),
+    ),
+    ignored: [
+      ...leftOut.map(({ relation }) => relation),
+      ...tables.filter(isReported).map(placeOf),
+    ].toSorted(),
+  }
+}
+
+/** A captured table that the catalogue lacks, as it would list it. */
+function asListed(table: SourceTable, known: Project): CatalogueTable {
+  const { name, key, schema = known.source.schema, relation = name } = table
+  const fact = known.models.find((model) => model.table === name)
+  return {
+    schema,
+    relation,
+    kind: 'table',
+    isReadable: true,
+    columns: Object.entries(fact?.types ?? {}).map(([column, type]) => ({
+      name: column,
+      type,
+      nullable: !key.includes(column),
+      isReadable: true,
+      comment: undefined,
+    })),
+    key: table.isByContent === true ? undefined : key,
+    keyFrom: table.isByContent === true ? undefined : 'primary key',
+    comment: undefined,
+    foreignKeys: [],
+    rows: undefined,
+    bytes: undefined,
+  }
+}
+
+/** If the table is chosen again, its capture goes on from the snapshot that it was captured to. */
+function leaveOut(entry: TableEntry, last: CommitRecord | undefined): TableEntry {
+  return {
+    ...carryOver(entry),
+    held: undefined,
+    heldDeletes: undefined,
+    capturedTo: entry.capturedTo ?? last?.snapshot,
+  }
+}

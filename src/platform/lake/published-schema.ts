@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto'
+import { inMemory, boundedMap } from '../io/memory.ts'
+import type { HistoryColumns, Model, Reference } from '../project/model.ts'
+import { type Column, lakeType } from './lake-type.ts'
+import { readSchemaObject } from './schema-object.ts'
+import { widerType } from './warehouse-type.ts'
+import { keyPart, type Zone } from './zone.ts'
+
+/**
+ * The schema of a table in the processed zone and in the warehouse. It covers the table's files of
+ * every batch so far: a column that was dropped is still there, and a column whose type changed has
+ * a type that holds all its values.
+ */
+export interface PublishedSchema {
+  readonly table: string
+  readonly kind: Model['kind']
+  readonly key: readonly string[]
+  /** The model's columns, without the record id and the columns of the history. */
+  readonly columns: readonly PublishedColumn[]
+  /** Facts: the column of the record id, the columns of the history, and the references. */
+  readonly recordId?: string
+  readonly history?: Partial<HistoryColumns>
+  readonly references?: readonly Reference[]
+  readonly description?: string
+}
+
+/** A column, with its type in the warehouse as `format_type` prints it. */
+export interface PublishedColumn {
+  readonly name: string
+  readonly type: string
+  readonly nullable: boolean
+  readonly description?: string
+}
+
+/** The columns in the types in which the lake reads them, from files of any batch. */
+export function lakeColumns({ columns }: Pick<PublishedSchema, 'columns'>): Column[] {
+  return columns.map(({ name, type }) => ({ name, type: lakeType(type) }))
+}
+
+/**
+ * The schema that covers the files of `before` and those of `now`. Columns keep their order, and new
+ * ones follow. A column that either lacks may be null. Pure.
+ */
+export function extendSchema(
+  before: PublishedSchema | undefined,
+  now: PublishedSchema,
+): PublishedSchema {
+  if (before === undefined) return now
+  const added = new Map(now.columns.map((column) => [column.name, column]))
+  const kept = before.columns.map((column): PublishedColumn => {
+    const found = added.get(column.name)
+    added.delete(column.name)
+    if (found === undefined) return { ...column, nullable: true }
+    const nullable = column.nullable || found.nullable
+    return { ...found, type: widerType(column.type, found.type), nullable }
+  })
+  const later = [...added.values()].map((column) => ({ ...column, nullable: true }))
+  return { ...now, columns: [...kept, ...later] }
+}
+
+/** Identifies a schema: equal schemas have equal fingerprints. */
+export function fingerprintOf(schema: PublishedSchema): string {
+  return createHash('sha256').update(JSON.stringify(schema)).digest('hex').slice(0, 16)
+}
+
+/** Archives a schema under its fingerprint, which it returns. May be repeated. */
+export async function preparePublishedSchema(zone: Zone, schema: PublishedSchema): Promise<string> {
+  const fingerprint = fingerprintOf(schema)
+  const body = `${JSON.stringify(schema, undefined, 1)}\n`
+  await zone.store.putIfAbsent(keyOf(zone, schema.table, fingerprint), Buffer.from(body))
+  return fingerprint
+}
+
+const knownIn = inMemory(() => boundedMap<string, PublishedSchema>(2000))
+
+/**
+ * An archived schema of the processed zone. Throws `ContractError` (`LAKE_OBJECT_MISSING`) if it is
+ * missing.
+ */
+export async function readPublishedSchema(
+  zone: Zone,
+  table: string,
+  fingerprint: string,
+): Promise<PublishedSchema> {
+  const known = knownIn(zone.memory)
+  const key = keyOf(zone, table, fingerprint)
+  const schema = known.get(key) ?? ((await readSchemaObject(zone, key)) as PublishedSchema)
+  known.set(key, schema)
+  return schema
+}
+
+function keyOf(zone: Zone, table: string, fingerprint: string): string {
+  return `${zone.prefix}schema/${keyPart(table)}/${fingerprint}.json`
+}
