@@ -1,4 +1,4 @@
-import type { SourceContract, SourceTable } from '../../platform/project/source-contract.ts'
+import type { SourceConfig, TableConfig } from '../../platform/project/project-config.ts'
 
 /** Every table has both. */
 const MOMENTS = {
@@ -12,10 +12,10 @@ const MOMENTS = {
  * the database (account numbers, contacts, `_prisma_migrations`). Exchange rates are not in the
  * database: they come in files and answers.
  */
-export const contract: SourceContract = {
+export const contract: SourceConfig = {
   schema: 'public',
-  tables: [
-    table('address', {
+  tables: tables({
+    address: {
       address_id: 'integer',
       address_line_1: 'text',
       address_line_2: 'text',
@@ -24,33 +24,33 @@ export const contract: SourceContract = {
       postal_code: 'text',
       country: 'text',
       phone: 'text',
-    }),
-    table('counterparty', {
+    },
+    counterparty: {
       counterparty_id: 'integer',
       counterparty_legal_name: 'text',
       legal_address_id: 'integer',
-    }),
-    table('currency', { currency_id: 'integer', currency_code: 'character varying(3)' }),
-    table('department', {
+    },
+    currency: { currency_id: 'integer', currency_code: 'character varying(3)' },
+    department: {
       department_id: 'integer',
       department_name: 'text',
       location: 'text',
-    }),
-    table('design', {
+    },
+    design: {
       design_id: 'integer',
       design_name: 'text',
       file_location: 'text',
       file_name: 'text',
-    }),
-    table('payment_type', { payment_type_id: 'integer', payment_type_name: 'enum' }),
-    table('staff', {
+    },
+    payment_type: { payment_type_id: 'integer', payment_type_name: 'enum' },
+    staff: {
       staff_id: 'integer',
       first_name: 'text',
       last_name: 'text',
       department_id: 'integer',
       email_address: 'text',
-    }),
-    table('sales_order', {
+    },
+    sales_order: {
       sales_order_id: 'integer',
       ...MOMENTS,
       design_id: 'integer',
@@ -62,8 +62,8 @@ export const contract: SourceContract = {
       agreed_delivery_date: 'text',
       agreed_payment_date: 'text',
       agreed_delivery_location_id: 'integer',
-    }),
-    table('purchase_order', {
+    },
+    purchase_order: {
       purchase_order_id: 'integer',
       ...MOMENTS,
       staff_id: 'integer',
@@ -75,14 +75,14 @@ export const contract: SourceContract = {
       agreed_delivery_date: 'text',
       agreed_payment_date: 'text',
       agreed_delivery_location_id: 'integer',
-    }),
-    table('transaction', {
+    },
+    transaction: {
       transaction_id: 'integer',
       transaction_type: 'enum',
       sales_order_id: 'integer',
       purchase_order_id: 'integer',
-    }),
-    table('payment', {
+    },
+    payment: {
       payment_id: 'integer',
       ...MOMENTS,
       transaction_id: 'integer',
@@ -92,12 +92,11 @@ export const contract: SourceContract = {
       payment_type_id: 'integer',
       paid: 'boolean',
       payment_date: 'text',
-    }),
-  ],
-  feeds: [
-    {
-      // One unit of `base` costs `rate` units of `quote` on that day, according to `source`.
-      name: 'exchange_rate',
+    },
+  }),
+  feeds: {
+    // One unit of `base` costs `rate` units of `quote` on that day, according to `source`.
+    exchange_rate: {
       key: ['base', 'quote', 'rate_date'],
       columns: {
         base: 'character varying(3)',
@@ -114,10 +113,14 @@ export const contract: SourceContract = {
         constants: { base: 'EUR', source: 'ECB' },
       },
     },
-  ],
+  },
 }
 
-/** A table whose key is the column `<table>_id`. */
-function table(name: string, columns: Readonly<Record<string, string>>): SourceTable {
-  return { name, key: [`${name}_id`], columns }
+/** Tables by name, from their columns. The key of a table is its column `<table>_id`. */
+function tables(
+  columns: Readonly<Record<string, Readonly<Record<string, string>>>>,
+): Readonly<Record<string, TableConfig>> {
+  return Object.fromEntries(
+    Object.entries(columns).map(([name, own]) => [name, { key: `${name}_id`, columns: own }]),
+  )
 }
