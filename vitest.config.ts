@@ -9,7 +9,7 @@ const isWithoutS3 = spawnSync('scripts/s3-server.sh', ['--check']).status !== 0
 
 // They change their process (its environment, folder, output, signals or modules) or measure its memory.
 const ALONE = [
-  'src/apps/{aws,local}/**/*.test.ts',
+  'src/apps/{aws,local,project}/**/*.test.ts',
   'src/apps/environment.test.ts',
   'src/platform/presentation/{ask,csv,xlsx}.pg.test.ts',
   'src/platform/source/drop.test.ts',

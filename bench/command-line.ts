@@ -12,6 +12,7 @@ export function settingsAt(place: Place): Record<string, string | undefined> {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('TIDEMARK_'))
   return {
     ...Object.fromEntries(inherited),
+    TIDEMARK_PROJECT: join(repository, 'src/totesys'),
     TIDEMARK_SOURCE_URL: place.sourceUrl,
     TIDEMARK_WAREHOUSE_URL: place.warehouseUrl,
     TIDEMARK_WAREHOUSE_SCHEMA: place.schema,

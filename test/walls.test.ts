@@ -50,10 +50,11 @@ const DOORS: readonly { readonly packages: RegExp; readonly open: readonly strin
     ],
   },
   { packages: /^@aws-sdk\/client-secrets-manager$/, open: ['src/apps/aws/secrets.ts'] },
+  { packages: /^jiti$/, open: ['src/apps/project/read-config-file.ts'] },
   { packages: /^nodemailer$/, open: ['src/apps/reports/mailer.ts'] },
   { packages: /^@aws-lambda-powertools\//, open: ['src/apps/aws/logging.ts'] },
   { packages: /^(aws-cdk-lib|constructs|cdk-nag)(\/|$)/, open: ['src/infra/'] },
-  // Where something comes in from outside: settings, records, answers, events, parameters, notes.
+  // Where something comes in from outside: settings, projects, records, answers, events, parameters, notes.
   {
     packages: /^zod(\/|$)/,
     open: [
@@ -62,6 +63,7 @@ const DOORS: readonly { readonly packages: RegExp; readonly open: readonly strin
       'src/totesys/payments/',
       'src/totesys/source/rate-answers.ts',
       'src/apps/aws/stage.ts',
+      'src/apps/project/',
       'src/apps/local/',
       'src/apps/reports/declaration.ts',
       'src/infra/parameters.ts',

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { Config } from '../platform/config.ts'
 import { DEFAULT_LIMITS, type Deps, type Limits, type Simulation } from '../platform/deps.ts'
 import { ConfigError } from '../platform/errors.ts'
@@ -16,10 +16,11 @@ import type { FeedSources } from '../platform/source/feed-sources.ts'
 import type { Project } from '../platform/project/project.ts'
 import type { Warehouse } from '../platform/warehouse/warehouse.ts'
 import { rateAnswers } from '../totesys/source/rate-answers.ts'
-import { totesys } from '../totesys/totesys.ts'
 import { readClusterIdentity } from './local/cluster-identity.ts'
 import type { LocalSystem } from './local/local-system.ts'
 import type { AppLog } from './log.ts'
+import { isStandardProject } from './project/find-project.ts'
+import { loadProject } from './project/load-project.ts'
 import { openScratch } from './scratch.ts'
 import { VERSION } from './version.ts'
 
@@ -45,6 +46,8 @@ export interface EnvironmentOptions {
   /** Whether the embedded system must exist already, so that nothing is created. Default: false. */
   readonly mustExist?: boolean
   readonly signal: AbortSignal
+  /** The project. Default: what the settings name. */
+  readonly project?: Project
   /**
    * Compares what a person asked for with the project. If it throws, nothing was opened, started or
    * written.
@@ -53,16 +56,31 @@ export interface EnvironmentOptions {
 }
 
 /**
- * Builds `Deps` from settings: the databases they name, or the embedded ones if they name none.
+ * Builds `Deps` from settings: the project they name, and the databases they name, or the embedded
+ * ones if the project is the standard one and they name none.
  * Removes the scratch folders of killed processes. Throws `ConfigError` if only one of the two
  * databases is named, or if no scratch folder can be made; what was opened until then is closed.
  * Throws what `check` throws, and `ConfigError` (`HOME_EMPTY`) if an embedded system must exist and
  * does not.
  */
 export async function openEnvironment(options: EnvironmentOptions): Promise<Environment> {
-  options.check?.(totesys)
+  const project = options.project ?? (await loadProject(options.config))
+  options.check?.(project)
+  checkSource(options.config, project)
   if (options.mustExist === true) checkExists(options.config)
-  return await openTogether((keep) => openParts(options, keep))
+  return await openTogether((keep) => openParts(options, { project, keep }))
+}
+
+/** Throws if a project of the user's own has no source: only the standard project brings one. */
+function checkSource(
+  { TIDEMARK_PROJECT: file, TIDEMARK_SOURCE_URL: sourceUrl }: Config,
+  { title }: Project,
+): void {
+  if (file === undefined || sourceUrl !== undefined || isStandardProject(file)) return
+  throw new ConfigError(`TIDEMARK_SOURCE_URL is not set, and ${file} needs a database to read`, {
+    code: 'CONFIG_INCOMPLETE',
+    hint: `set TIDEMARK_SOURCE_URL to the address of ${title}, in ${join(dirname(file), '.env')} or in the environment`,
+  })
 }
 
 /** Throws if settings name no databases and no embedded ones exist yet. */
@@ -78,7 +96,7 @@ function checkExists(config: Config): void {
 /** Opens everything an environment is made of, and gives each part to `keep` once it is open. */
 async function openParts(
   { config, log, fill, signal }: EnvironmentOptions,
-  keep: Keep,
+  { project, keep }: { project: Project; keep: Keep },
 ): Promise<Omit<Environment, keyof AsyncDisposable>> {
   const { local, databases } = await openDatabases(config, { log, fill })
   keep(local)
@@ -105,8 +123,8 @@ async function openParts(
   const systemId = readClusterIdentity(join(home, 'postgres'))
   const now = local?.clock.now ?? (() => new Date())
   const deps: Deps = {
-    project: totesys,
-    source: { title: totesys.title, code: 'SOURCE', url: databases.sourceUrl, pool },
+    project,
+    source: { title: project.title, code: 'SOURCE', url: databases.sourceUrl, pool },
     warehouse: { ...warehouse, pool },
     ingestion,
     processed,

@@ -5,6 +5,15 @@ import { parseZoneAddress, ZONE_ADDRESS } from './lake/store/zone-address.ts'
 
 const text = (description: string) => z.string().min(1).optional().describe(description)
 
+const choice = <const Values extends readonly [string, ...string[]]>(
+  values: Values,
+  description: string,
+) =>
+  z
+    .enum(values, { error: `must be ${values.join(' or ')}` })
+    .optional()
+    .describe(description)
+
 const whole = (description: string, { min, max }: { min: number; max: number }) => {
   const error = `must be a whole number from ${min} to ${max}`
   return z.coerce.number({ error }).int(error).min(min, error).max(max, error).describe(description)
@@ -16,8 +25,29 @@ const whole = (description: string, { min, max }: { min: number; max: number }) 
  * overrides the default.
  */
 export const settings = z.object({
+  TIDEMARK_PROJECT: text(
+    'The project: its folder, or its config file. Not set: the `tidemark.config.ts` (or `.js`, `.mjs`, `.json`) in the working directory or in the nearest folder above it. With none, every table of the source is mirrored; with no source either, the project is Totesys.',
+  ),
   TIDEMARK_SOURCE_URL: text(
     'The Postgres to read, `postgresql://user:password@host:5432/totesys`. The user needs only `SELECT`. A standby works, and so does a pooler in transaction mode: docs/databases.md. Not set: an embedded Postgres with a simulated Totesys.',
+  ),
+  TIDEMARK_SELECT: text(
+    'For a mirror: the tables and columns to keep, as patterns such as `sales.*` or `public.member.email`, separated by commas or blanks. A name that holds one of these signs, or a dot, is written in double quotes. Not set: what the project says, or all.',
+  ),
+  TIDEMARK_EXCLUDE: text(
+    'For a mirror: the tables and columns to leave out, such as `*.password`. They win over `TIDEMARK_SELECT`.',
+  ),
+  TIDEMARK_NEW_TABLES: choice(
+    ['capture', 'report'],
+    'For a mirror: whether a table that appears later is captured, or only reported. Not set: what the project says, or `capture`.',
+  ),
+  TIDEMARK_WITHOUT_KEY: choice(
+    ['keep', 'leave'],
+    'For a mirror: whether a table without a key is kept by content, or left out. Not set: what the project says, or `keep`.',
+  ),
+  TIDEMARK_VIEWS: choice(
+    ['true', 'false'],
+    'For a mirror: whether views, materialized views and foreign tables are kept too. Not set: what the project says, or `false`.',
   ),
   TIDEMARK_WAREHOUSE_URL: text(
     'The Postgres (14 or newer) to load. The user must be allowed to create tables in the schema. A pooler in transaction mode works. Not set: the embedded Postgres.',
@@ -42,7 +72,9 @@ export const settings = z.object({
     .string()
     .min(1)
     .default('.tidemark')
-    .describe('Folder for everything that Tidemark keeps on this machine.'),
+    .describe(
+      'Folder for everything that Tidemark keeps on this machine. With a project of your own, the default is `.tidemark` in its folder.',
+    ),
   TIDEMARK_INGESTION: text(
     'Ingestion zone: a directory, or `s3://bucket/prefix`. Default: `<home>/ingestion`.',
   ),

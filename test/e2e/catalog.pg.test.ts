@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tidemark } from '../support/command.ts'
 import { seedTotesys } from '../support/small-totesys.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
+import { TOTESYS_PROJECT } from '../support/totesys-project.ts'
 
 describe('tidemark catalog', () => {
   let system: TestSystem
@@ -12,6 +13,7 @@ describe('tidemark catalog', () => {
     system = await createSystem()
     await seedTotesys(system.sql)
     env = {
+      TIDEMARK_PROJECT: TOTESYS_PROJECT,
       TIDEMARK_SOURCE_URL: system.source.readerUrl,
       TIDEMARK_WAREHOUSE_URL: system.warehouse.url,
       TIDEMARK_HOME: system.folder,

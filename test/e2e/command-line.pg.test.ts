@@ -8,6 +8,7 @@ import { type CommandWorld, tidemark } from '../support/command.ts'
 import { createTestReader } from '../support/reader.ts'
 import { createTestSaver } from '../support/saver.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
+import { TOTESYS_PROJECT } from '../support/totesys-project.ts'
 
 /** The command line with a source and a warehouse that the user owns. */
 describe('tidemark with databases of your own', () => {
@@ -24,6 +25,7 @@ describe('tidemark with databases of your own', () => {
       until: new Date('2026-10-30T12:00:00Z'),
     })
     env = {
+      TIDEMARK_PROJECT: TOTESYS_PROJECT,
       TIDEMARK_SOURCE_URL: system.source.readerUrl,
       TIDEMARK_WAREHOUSE_URL: system.warehouse.url,
       TIDEMARK_HOME: system.folder,
@@ -428,7 +430,11 @@ describe('tidemark with databases of your own', () => {
 
   it('one database without the other is refused', async () => {
     const { code, err } = await tidemark(['run'], {
-      env: { TIDEMARK_SOURCE_URL: system.source.readerUrl, TIDEMARK_HOME: system.folder },
+      env: {
+        TIDEMARK_PROJECT: TOTESYS_PROJECT,
+        TIDEMARK_SOURCE_URL: system.source.readerUrl,
+        TIDEMARK_HOME: system.folder,
+      },
     })
     expect(err).toContain('TIDEMARK_WAREHOUSE_URL is not set')
     expect(code).toBe(2)
@@ -443,6 +449,7 @@ it('history tells a new price, another currency and another person by name', asy
     until: new Date('2026-10-30T12:00:00Z'),
   })
   const env = {
+    TIDEMARK_PROJECT: TOTESYS_PROJECT,
     TIDEMARK_SOURCE_URL: system.source.readerUrl,
     TIDEMARK_WAREHOUSE_URL: system.warehouse.url,
     TIDEMARK_HOME: system.folder,

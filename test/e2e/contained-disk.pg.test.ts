@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { PATIENT_RUN, whileLoadsWait } from '../support/held-loads.ts'
 import { currentOrders, seedTotesys } from '../support/small-totesys.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
+import { TOTESYS_PROJECT } from '../support/totesys-project.ts'
 
 const program = fileURLToPath(new URL('../../bin/tidemark.js', import.meta.url))
 
@@ -44,6 +45,7 @@ async function run(
       env: {
         ...process.env,
         ...PATIENT_RUN,
+        TIDEMARK_PROJECT: TOTESYS_PROJECT,
         TIDEMARK_SOURCE_URL: system.source.readerUrl,
         TIDEMARK_WAREHOUSE_URL: warehouseUrl ?? system.warehouse.url,
         TIDEMARK_SCRATCH: scratch,

@@ -14,6 +14,7 @@ import { PATIENT_RUN, whileLoadsWait } from '../support/held-loads.ts'
 import { listKeys, once, withHook } from '../support/lake.ts'
 import { createShop, type ShopSystem } from '../support/shop.ts'
 import { createSystem } from '../support/system.ts'
+import { TOTESYS_PROJECT } from '../support/totesys-project.ts'
 
 interface Dropping extends ShopSystem {
   drop(name: string, lines: readonly string[]): Promise<void>
@@ -197,6 +198,7 @@ describe('kill -9', () => {
           env: {
             ...process.env,
             ...PATIENT_RUN,
+            TIDEMARK_PROJECT: TOTESYS_PROJECT,
             TIDEMARK_SOURCE_URL: system.source.readerUrl,
             TIDEMARK_WAREHOUSE_URL: system.warehouse.url,
             TIDEMARK_DROP: join(system.folder, 'drop'),

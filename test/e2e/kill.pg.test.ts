@@ -6,6 +6,7 @@ import { fillTotesys } from '../support/totesys-source/fill.ts'
 import { verify } from '../../src/platform/inspect/verify.ts'
 import { PATIENT_RUN, whileLoadsWait } from '../support/held-loads.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
+import { TOTESYS_PROJECT } from '../support/totesys-project.ts'
 
 const program = fileURLToPath(new URL('../../bin/tidemark.js', import.meta.url))
 
@@ -27,6 +28,7 @@ describe('kill -9', () => {
       env: {
         ...process.env,
         ...PATIENT_RUN,
+        TIDEMARK_PROJECT: TOTESYS_PROJECT,
         TIDEMARK_SOURCE_URL: system.source.readerUrl,
         TIDEMARK_WAREHOUSE_URL: system.warehouse.url,
       },

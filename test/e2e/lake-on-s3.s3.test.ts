@@ -12,6 +12,7 @@ import { isS3Missing, type S3Server, startS3Server } from '../support/s3-server.
 import { expectFaithful, insertOrders, seedTotesys } from '../support/small-totesys.ts'
 import { createSystemOnS3 } from '../support/s3-system.ts'
 import { createSystem } from '../support/system.ts'
+import { TOTESYS_PROJECT } from '../support/totesys-project.ts'
 
 const program = fileURLToPath(new URL('../../bin/tidemark.js', import.meta.url))
 
@@ -70,6 +71,7 @@ describe.skipIf(isS3Missing)('both zones on S3', () => {
         env: {
           ...process.env,
           ...server.env,
+          TIDEMARK_PROJECT: TOTESYS_PROJECT,
           TIDEMARK_SOURCE_URL: system.source.readerUrl,
           TIDEMARK_WAREHOUSE_URL: system.warehouse.url,
           TIDEMARK_S3_ENDPOINT: proxy.endpoint,

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tidemark, type CommandResult } from '../support/command.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
 import { seedTotesys } from '../support/small-totesys.ts'
+import { TOTESYS_PROJECT } from '../support/totesys-project.ts'
 
 /** `npm start` and what a second terminal does meanwhile: the embedded parts, for real. */
 describe('tidemark on embedded parts', () => {
@@ -110,6 +111,7 @@ describe('tidemark on embedded parts', () => {
       }
       await seedTotesys(await own.source.client())
       env = {
+        TIDEMARK_PROJECT: TOTESYS_PROJECT,
         TIDEMARK_SOURCE_URL: own.source.readerUrl,
         TIDEMARK_WAREHOUSE_URL: own.warehouse.url,
       }

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { seedTotesys } from '../support/small-totesys.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
+import { TOTESYS_PROJECT } from '../support/totesys-project.ts'
 
 const program = fileURLToPath(new URL('../../bin/tidemark.js', import.meta.url))
 
@@ -124,6 +125,7 @@ describe('the built program', () => {
     const loaded = await load(['status'], {
       folder: system.folder,
       env: {
+        TIDEMARK_PROJECT: TOTESYS_PROJECT,
         TIDEMARK_SOURCE_URL: system.source.readerUrl,
         TIDEMARK_WAREHOUSE_URL: system.warehouse.url,
         TIDEMARK_HOME: system.folder,

@@ -9,6 +9,7 @@ import { tidemark } from '../support/command.ts'
 import { listKeys, withHook } from '../support/lake.ts'
 import { expectFaithful, insertOrders, seedTotesys } from '../support/small-totesys.ts'
 import { prepareSystem, type TestSystem } from '../support/system.ts'
+import { TOTESYS_PROJECT } from '../support/totesys-project.ts'
 
 const prepared = prepareSystem(async (system) => {
   await seedTotesys(system.sql)
@@ -124,6 +125,7 @@ describe('sweep()', () => {
 it('tidemark lake sweep says what it found, what to type, and takes an age in hours', async () => {
   await leaveOrphans()
   const env = {
+    TIDEMARK_PROJECT: TOTESYS_PROJECT,
     TIDEMARK_SOURCE_URL: system.deps.source.url,
     TIDEMARK_WAREHOUSE_URL: system.deps.warehouse.url,
     TIDEMARK_HOME: system.folder,

@@ -41,6 +41,8 @@ export interface SettingOption {
   /** The default, as help shows it. */
   readonly standard: string
   readonly values?: Values | undefined
+  /** Whether it may be given several times. The setting then holds all values, with commas. */
+  readonly isRepeatable?: true
 }
 
 /** Options by the setting that each overrides. */

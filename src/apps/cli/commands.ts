@@ -23,9 +23,15 @@ export const COMMON_OPTIONS = {
 
 /** Settings that every command takes as options. */
 export const COMMON_SETTINGS: SettingOptions = {
+  TIDEMARK_PROJECT: {
+    flags: '--project <path>',
+    summary: 'The project: its folder, or its config file',
+    standard: 'the tidemark.config.ts here or above',
+    values: 'folder',
+  },
   TIDEMARK_HOME: {
     flags: '--home <folder>',
-    summary: 'Folder for everything kept on this machine',
+    summary: 'Folder for everything kept on this machine, in the folder of the project by default',
     standard: '.tidemark',
     values: 'folder',
   },
@@ -45,6 +51,18 @@ export const COMMON_SETTINGS: SettingOptions = {
     summary: 'Processed zone: a folder or s3://bucket/prefix',
     standard: '<home>/processed',
     values: 'folder',
+  },
+  TIDEMARK_SELECT: {
+    flags: '--select <pattern>',
+    summary: 'Of a mirror: a table or column to keep, such as sales.*; may be repeated',
+    standard: 'what the project says, or all',
+    isRepeatable: true,
+  },
+  TIDEMARK_EXCLUDE: {
+    flags: '--exclude <pattern>',
+    summary: 'Of a mirror: a table or column to leave out, such as *.password; may be repeated',
+    standard: 'what the project says, or none',
+    isRepeatable: true,
   },
   TIDEMARK_PG_BIN: {
     flags: '--pg-bin <folder>',

@@ -98,7 +98,9 @@ function createProgram(world: World, { say }: { say: (text: string) => unknown }
 
 const HELP_AFTER = `
 TIDEMARK_SOURCE_URL and TIDEMARK_WAREHOUSE_URL, in the environment or in .env, name the databases.
-Without them an embedded Postgres with a living Totesys is used. All settings: docs/configuration.md
+A tidemark.config.ts here or above is the project; without one, every table of the source is kept.
+Without a source, an embedded Postgres with a living Totesys is used.
+All settings: docs/configuration.md
 
 Exit codes:
 ${Object.entries(EXIT)
@@ -168,7 +170,11 @@ function addOptions(
     to.addOption(added)
   }
   for (const setting of Object.values(settings)) {
-    to.option(setting.flags, describeOption(setting))
+    const added = new ProgramOption(setting.flags, describeOption(setting))
+    if (setting.isRepeatable === true) {
+      added.argParser((written, before?: string) => [before, written].filter(Boolean).join(','))
+    }
+    to.addOption(added)
   }
 }
 
@@ -224,6 +230,11 @@ async function invoke(
           ...readSettings(program, COMMON_SETTINGS),
           ...readSettings(parsed, command.settings),
         }))
+      },
+      async findProject() {
+        const { findProject } = await import('../project/find-project.ts')
+        const { TIDEMARK_PROJECT: named } = readSettings(program, COMMON_SETTINGS)
+        return findProject(named || world.env['TIDEMARK_PROJECT'])
       },
       output,
       signal: world.signal,

@@ -29,8 +29,7 @@ function refusal(config: ProjectConfig): string {
     resolve(config)
   } catch (error) {
     const { code, message, hint } = error as ConfigError
-    expect(code).toBe('PROJECT_INVALID')
-    return `${message} | ${hint}`
+    return code === 'PROJECT_INVALID' ? `${message} | ${hint}` : `code ${code}`
   }
   return 'taken'
 }

@@ -4,7 +4,7 @@ import {
   sourceAndStarTables,
   sourceTables,
 } from '../../../platform/project/known-table.ts'
-import { totesys } from '../../../totesys/totesys.ts'
+import { openProject } from '../../project/load-project.ts'
 import { COMMANDS, COMMON_OPTIONS, COMMON_SETTINGS } from '../commands.ts'
 import { completeBash } from '../completion/bash.ts'
 import { listPlaces } from '../completion/completable.ts'
@@ -21,20 +21,21 @@ const SCRIPTS: Readonly<Record<string, typeof completeBash>> = {
 
 /** `tidemark completion SHELL`: the script that completes commands there. Reads no settings. */
 export async function completionCommand(
-  { output }: Pick<CommandContext, 'output'>,
+  { output, findProject }: Pick<CommandContext, 'output' | 'findProject'>,
   { shell }: { shell: string },
 ): Promise<number> {
-  const facts = totesys.models.flatMap((model) =>
+  const project = await openProject(await findProject())
+  const facts = project.models.flatMap((model) =>
     model.kind === 'fact' ? [model.from, model.table] : [],
   )
   const places = listPlaces(COMMANDS, {
     common: { options: COMMON_OPTIONS, settings: COMMON_SETTINGS },
     tables: {
-      'source table': sourceTables(totesys).names,
-      'database table': databaseTables(totesys).names,
+      'source table': sourceTables(project).names,
+      'database table': databaseTables(project).names,
       fact: facts,
-      'compared table': comparedTables(totesys).names,
-      'any table': sourceAndStarTables(totesys).names,
+      'compared table': comparedTables(project).names,
+      'any table': sourceAndStarTables(project).names,
     },
   })
   const script = SCRIPTS[shell]?.(places) ?? ''

@@ -8,6 +8,7 @@ import { createTestSaver } from '../../../../test/support/saver.ts'
 import { createSystem, type TestSystem } from '../../../../test/support/system.ts'
 import { fillTotesys } from '../../../../test/support/totesys-source/fill.ts'
 import { createSavedQuestions } from '../../../platform/presentation/saved-questions.ts'
+import { TOTESYS_PROJECT } from '../../../../test/support/totesys-project.ts'
 
 const SALES = {
   name: 'weekly-sales',
@@ -48,6 +49,7 @@ describe('tidemark reports', () => {
   })
 
   const databases = () => ({
+    TIDEMARK_PROJECT: TOTESYS_PROJECT,
     TIDEMARK_SOURCE_URL: system.source.readerUrl,
     TIDEMARK_WAREHOUSE_URL: system.warehouse.url,
     TIDEMARK_WAREHOUSE_READER_URL: role.warehouse.url,

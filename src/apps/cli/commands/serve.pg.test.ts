@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tidemark } from '../../../../test/support/command.ts'
 import { createTestReader, type TestReader } from '../../../../test/support/reader.ts'
 import { createSystem, type TestSystem } from '../../../../test/support/system.ts'
+import { TOTESYS_PROJECT } from '../../../../test/support/totesys-project.ts'
 
 describe('tidemark serve', () => {
   let system: TestSystem
@@ -17,6 +18,7 @@ describe('tidemark serve', () => {
     await system[Symbol.asyncDispose]()
   })
   const env = () => ({
+    TIDEMARK_PROJECT: TOTESYS_PROJECT,
     TIDEMARK_SOURCE_URL: system.source.readerUrl,
     TIDEMARK_WAREHOUSE_URL: system.warehouse.url,
     TIDEMARK_WAREHOUSE_READER_URL: role.warehouse.url,

@@ -8,6 +8,7 @@ import { type CommandResult, tidemark } from '../../../../test/support/command.t
 import { createTestReader, type TestReader } from '../../../../test/support/reader.ts'
 import { createSystem, type TestSystem } from '../../../../test/support/system.ts'
 import { DEFAULT_PORT } from '../../server/open-server.ts'
+import { TOTESYS_PROJECT } from '../../../../test/support/totesys-project.ts'
 
 describe('tidemark up', () => {
   let system: TestSystem
@@ -26,6 +27,7 @@ describe('tidemark up', () => {
     let asked: Promise<string> | undefined
     const result = await tidemark(['up', '--json', ...argv], {
       env: {
+        TIDEMARK_PROJECT: TOTESYS_PROJECT,
         TIDEMARK_SOURCE_URL: system.source.readerUrl,
         TIDEMARK_WAREHOUSE_URL: system.warehouse.url,
         TIDEMARK_WAREHOUSE_READER_URL: role.warehouse.url,
@@ -98,6 +100,7 @@ describe('tidemark up', () => {
   it('refuses a second up in its home, whatever its options, with the address of the first', async () => {
     const stop = new AbortController()
     const env = {
+      TIDEMARK_PROJECT: TOTESYS_PROJECT,
       TIDEMARK_SOURCE_URL: system.source.readerUrl,
       TIDEMARK_WAREHOUSE_URL: system.warehouse.url,
       TIDEMARK_WAREHOUSE_READER_URL: role.warehouse.url,
@@ -132,6 +135,7 @@ describe('tidemark up', () => {
   it('names your own databases after one run, because they keep running', async () => {
     const { err } = await tidemark(['up', '--once'], {
       env: {
+        TIDEMARK_PROJECT: TOTESYS_PROJECT,
         TIDEMARK_SOURCE_URL: system.source.readerUrl,
         TIDEMARK_WAREHOUSE_URL: system.warehouse.url,
         TIDEMARK_HOME: system.folder,

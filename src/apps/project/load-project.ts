@@ -1,0 +1,77 @@
+import { dirname, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { Config } from '../../platform/config.ts'
+import { ConfigError } from '../../platform/errors.ts'
+import type { Project } from '../../platform/project/project.ts'
+import { isStandardProject } from './find-project.ts'
+import { mirrorOptions } from './mirror-options.ts'
+
+/** Every table of a source that has no project. */
+const PLAIN_MIRROR: Project = {
+  name: 'mirror',
+  title: 'the source',
+  source: { schema: 'public', tables: [] },
+  models: [],
+  mirror: {},
+}
+
+/**
+ * Loads the project that settings name. Without one, a source is mirrored; with neither, it is the
+ * standard project. Settings of mirrors override what the project says. Writes nothing. Throws
+ * `ConfigError` for a project that is not valid, with its file, and for settings of mirrors with a
+ * project that is not one.
+ */
+export async function loadProject(config: Config): Promise<Project> {
+  const { TIDEMARK_PROJECT: file, TIDEMARK_SOURCE_URL: sourceUrl } = config
+  const isPlain = file === undefined && sourceUrl !== undefined
+  const project = isPlain ? PLAIN_MIRROR : await openProject(file)
+  const options = mirrorOptions(config)
+  if (options === undefined) return project
+  if (project.mirror === undefined) {
+    throw new ConfigError(
+      `${options.names.join(', ')} cannot be used: ${project.title} is not a mirror`,
+      {
+        code: 'USAGE',
+        hint: 'leave it out; this project declares its own tables and models',
+      },
+    )
+  }
+  return { ...project, mirror: { ...project.mirror, ...options.settings } }
+}
+
+/**
+ * The project of a config file; the standard one if there is no file. Throws `ConfigError` for a
+ * project that is not valid.
+ */
+export async function openProject(file: string | undefined): Promise<Project> {
+  if (file !== undefined && !isStandardProject(file)) return await readProjectFile(file)
+  const { totesys } = await import('../../totesys/totesys.ts')
+  return totesys
+}
+
+/**
+ * Reads a project from its config file and its folder. Writes nothing. Throws `ConfigError` that
+ * begins with the file.
+ */
+export async function readProjectFile(file: string): Promise<Project> {
+  const [{ readConfigFile }, { findProjectFault }, { resolveProject }] = await Promise.all([
+    import('./read-config-file.ts'),
+    import('./project-schema.ts'),
+    import('../../platform/project/resolve-project.ts'),
+  ])
+  const written = await readConfigFile(file)
+  const fault = findProjectFault(written)
+  if (fault !== undefined) {
+    throw new ConfigError(`${file}: ${fault}`, {
+      code: 'PROJECT_INVALID',
+      hint: `correct it in ${file}; docs/package.md describes each key`,
+    })
+  }
+  try {
+    return resolveProject(written as object, pathToFileURL(`${dirname(resolve(file))}/`))
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    const { code, hint = '', message } = error
+    throw new ConfigError(`${file}: ${message}`, { code, hint, cause: error })
+  }
+}
