@@ -7,6 +7,7 @@ import { createAnswers } from '../src/platform/presentation/answer.ts'
 import { readQuestions } from '../src/platform/presentation/question.ts'
 import { createReader, type Reader } from '../src/platform/presentation/reader.ts'
 import { dashboard } from '../src/totesys/presentation/pages.ts'
+import { totesys } from '../src/totesys/totesys.ts'
 import { depsAt, type Place } from './deps.ts'
 import { type Measurement, median, quantile, timeMs } from './measure.ts'
 import { progress } from './progress.ts'
@@ -150,6 +151,7 @@ function asker(
 ): (path: string) => Promise<boolean> {
   const log = () => {}
   const app = createApp({
+    project: totesys,
     reader,
     questions: new Map(dashboard.questions.flatMap((folder) => [...readQuestions(folder)])),
     promiseMs: 1_800_000,

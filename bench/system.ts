@@ -5,6 +5,7 @@ import pg from 'pg'
 import { startEmbeddedPostgres } from '../src/apps/local/embedded-postgres.ts'
 import { fillTotesys } from '../test/support/totesys-source/fill.ts'
 import { prepareDatabases } from '../src/apps/local/prepare-databases.ts'
+import { simulatedSource } from '../src/totesys/living/simulated-source.ts'
 import type { Place } from './deps.ts'
 import { atEnd } from './ending.ts'
 import { progress } from './progress.ts'
@@ -51,7 +52,10 @@ export async function openBenchSystem(orders: number): Promise<BenchSystem> {
     const postgres = await startEmbeddedPostgres({ dataDir: join(folder, name) })
     ends.push(() => postgres.stop())
     const passwordsFile = join(folder, `${name}.json`)
-    return { postgres, databases: await prepareDatabases(postgres, { passwordsFile }) }
+    return {
+      postgres,
+      databases: await prepareDatabases(postgres, { source: simulatedSource, passwordsFile }),
+    }
   }
   const connect = async (url: string): Promise<pg.Client> => {
     const client = new pg.Client(url)

@@ -11,6 +11,7 @@ import { chromium } from 'playwright-core'
 import { openEnvironment } from '../dist/apps/environment.js'
 import { readConfig } from '../dist/apps/read-config.js'
 import { openServer } from '../dist/apps/server/open-server.js'
+import { standardProject } from '../dist/standard-project.js'
 import { collect, extractUncontested, load, run, transform } from '../dist/platform/pipeline.js'
 
 const MAX_BYTES = 300_000
@@ -42,7 +43,8 @@ await chmod(home, 0o711)
 const ends = [() => rm(home, { recursive: true, force: true })]
 try {
   const environment = await openEnvironment({
-    config: readConfig({ TIDEMARK_HOME: home }),
+    config: readConfig({ TIDEMARK_HOME: home }, { added: await standardProject.settings() }),
+    given: standardProject,
     log: () => {},
     fill: true,
     signal: new AbortController().signal,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { ConfigError } from '../platform/errors.ts'
 import { openEnvironment, openStore } from './environment.ts'
+import { standardProject as given } from '../standard-project.ts'
 import { readConfig } from './read-config.ts'
 
 const before = process.cwd()
@@ -20,10 +21,8 @@ afterEach(() => {
 it('readConfig() lets flags win over the environment, that over .env, that over the default', () => {
   writeFileSync('.env', 'TIDEMARK_THREADS=3\nTIDEMARK_MEMORY_MB=300\nTIDEMARK_CONNECTIONS=3\n')
   const environment = { TIDEMARK_MEMORY_MB: '400', TIDEMARK_CONNECTIONS: '4', PATH: '/bin' }
-  const config = readConfig(environment, {
-    TIDEMARK_CONNECTIONS: '5',
-    TIDEMARK_HOME: undefined,
-  })
+  const flags = { TIDEMARK_CONNECTIONS: '5', TIDEMARK_HOME: undefined }
+  const config = readConfig(environment, { flags })
   expect(config).toMatchObject({
     TIDEMARK_THREADS: 3,
     TIDEMARK_MEMORY_MB: 400,
@@ -90,13 +89,15 @@ it('openEnvironment() takes databases of your own, keeps scratch apart and clean
   const url = 'postgresql://u:p@127.0.0.1:1/d'
   const zones = { TIDEMARK_INGESTION: 'in', TIDEMARK_PROCESSED: 'out', TIDEMARK_SCRATCH: 'tmp' }
   const config = readConfig({ TIDEMARK_SOURCE_URL: url, TIDEMARK_WAREHOUSE_URL: url, ...zones })
-  await using environment = await openEnvironment({ config, log, fill: false, signal })
+  await using environment = await openEnvironment({ config, given, log, fill: false, signal })
   expect(environment.local).toBeUndefined()
   expect(environment.reader.url).toBe(url)
   expect(environment.saverUrl).toBeUndefined()
   expect(environment.deps.ingestion.location).toBe(join(process.cwd(), 'in'))
   const other = readConfig({ TIDEMARK_WAREHOUSE_URL: url })
-  await expect(openEnvironment({ config: other, log, fill: false, signal })).rejects.toMatchObject({
+  await expect(
+    openEnvironment({ config: other, given, log, fill: false, signal }),
+  ).rejects.toMatchObject({
     code: 'CONFIG_INCOMPLETE',
   })
 })
@@ -110,7 +111,13 @@ it('openEnvironment() knows the saver of databases of your own only from its set
     TIDEMARK_SAVER_URL: saverUrl,
   })
   const { signal } = new AbortController()
-  await using environment = await openEnvironment({ config, log: () => {}, fill: false, signal })
+  await using environment = await openEnvironment({
+    config,
+    given,
+    log: () => {},
+    fill: false,
+    signal,
+  })
   expect(environment.saverUrl).toBe(saverUrl)
 })
 
@@ -123,7 +130,13 @@ it('openEnvironment() takes a home folder whose name reads like an address', asy
       TIDEMARK_HOME: home,
     })
     const signal = new AbortController().signal
-    await using environment = await openEnvironment({ config, log: () => {}, fill: false, signal })
+    await using environment = await openEnvironment({
+      config,
+      given,
+      log: () => {},
+      fill: false,
+      signal,
+    })
     const { ingestion, processed } = environment.deps
     expect([ingestion.location, processed.location]).toEqual([
       join(process.cwd(), home, 'ingestion'),
@@ -135,7 +148,7 @@ it('openEnvironment() takes a home folder whose name reads like an address', asy
 it('openEnvironment() knows the saver of the embedded system, unless an earlier version runs it', async () => {
   const { signal } = new AbortController()
   const open = (values: Record<string, string> = {}) =>
-    openEnvironment({ config: readConfig(values), log: () => {}, fill: false, signal })
+    openEnvironment({ config: readConfig(values), given, log: () => {}, fill: false, signal })
   await using running = await open()
   expect(running.saverUrl).toMatch(/^postgres(ql)?:\/\/tidemark_saver:.+\/warehouse$/)
   const own = 'postgresql://saver:p@127.0.0.1:1/d'
@@ -162,6 +175,7 @@ it('openEnvironment() stops the embedded system again if the rest cannot be open
   const config = readConfig({ TIDEMARK_SCRATCH: 'file/below' })
   const opening = openEnvironment({
     config,
+    given,
     log: ({ event }) => void entries.push(event),
     fill: false,
     signal: new AbortController().signal,

@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import type { Config } from '../platform/config.ts'
-import { DEFAULT_LIMITS, type Deps, type Limits, type Simulation } from '../platform/deps.ts'
+import {
+  asCaptured,
+  DEFAULT_LIMITS,
+  type Deps,
+  type Limits,
+  type Simulation,
+} from '../platform/deps.ts'
 import { ConfigError } from '../platform/errors.ts'
 import { createConnectionPool } from '../platform/io/connection-pool.ts'
 import { createDuckDbPool } from '../platform/io/duckdb-pool.ts'
@@ -15,11 +21,10 @@ import { diskDrop, type Drop } from '../platform/source/drop.ts'
 import type { FeedSources } from '../platform/source/feed-sources.ts'
 import type { Project } from '../platform/project/project.ts'
 import type { Warehouse } from '../platform/warehouse/warehouse.ts'
-import { rateAnswers } from '../totesys/source/rate-answers.ts'
 import { readClusterIdentity } from './local/cluster-identity.ts'
 import type { LocalSystem } from './local/local-system.ts'
 import type { AppLog } from './log.ts'
-import { isStandardProject } from './project/find-project.ts'
+import type { GivenProject, LoadedProject, ProjectExtension } from './project-extension.ts'
 import { loadProject } from './project/load-project.ts'
 import { openScratch } from './scratch.ts'
 import { VERSION } from './version.ts'
@@ -28,6 +33,8 @@ import { VERSION } from './version.ts'
 export interface Environment extends AsyncDisposable {
   readonly config: Config
   readonly deps: Deps
+  /** What the project adds in code. */
+  readonly extension: ProjectExtension
   /** The warehouse as the reader, if its connection string is known. Use it for all that only reads. */
   readonly reader: Warehouse
   /** The database as the role that keeps saved questions; undefined if nothing can be saved. */
@@ -40,8 +47,10 @@ export interface Environment extends AsyncDisposable {
 /** What an environment is built from. */
 export interface EnvironmentOptions {
   readonly config: Config
+  /** The project to carry. */
+  readonly given: GivenProject
   readonly log: AppLog
-  /** Whether to fill an empty embedded Totesys. */
+  /** Whether to fill an empty embedded source. */
   readonly fill: boolean
   /** Whether the embedded system must exist already, so that nothing is created. Default: false. */
   readonly mustExist?: boolean
@@ -56,28 +65,35 @@ export interface EnvironmentOptions {
 }
 
 /**
- * Builds `Deps` from settings: the project they name, and the databases they name, or the embedded
- * ones if the project is the standard one and they name none.
- * Removes the scratch folders of killed processes. Throws `ConfigError` if only one of the two
- * databases is named, or if no scratch folder can be made; what was opened until then is closed.
- * Throws what `check` throws, and `ConfigError` (`HOME_EMPTY`) if an embedded system must exist and
- * does not.
+ * Builds `Deps` from settings: the project they name, and the databases they name. If they name none,
+ * the databases are the embedded ones of a project that brings a simulated source. Without a
+ * warehouse, there is only a lake. Removes the scratch folders of killed processes. Throws
+ * `ConfigError` if no source is named, or if no scratch folder can be made; what was opened until then
+ * is closed. Throws what `check` throws, and `ConfigError` (`HOME_EMPTY`) if an embedded system must
+ * exist and does not.
  */
 export async function openEnvironment(options: EnvironmentOptions): Promise<Environment> {
-  const project = options.project ?? (await loadProject(options.config))
-  options.check?.(project)
-  checkSource(options.config, project)
-  if (options.mustExist === true) checkExists(options.config)
-  return await openTogether((keep) => openParts(options, { project, keep }))
+  const { config } = options
+  const loaded = await loadProject(config, options.given)
+  const { project, extension } = loaded
+  // Which tables a mirror has, only its lake knows.
+  const isMirror = project.mirror !== undefined
+  if (!isMirror) options.check?.(project)
+  if (readDatabases(config) === undefined && extension.source === undefined) {
+    throw noSource(config, project)
+  }
+  if (options.mustExist === true) checkExists(config)
+  return await openTogether(async (keep) => {
+    const opened = await openParts(loaded, options, keep)
+    if (!isMirror) return opened
+    const deps = await asCaptured(opened.deps)
+    options.check?.(deps.project)
+    return { ...opened, deps }
+  })
 }
 
-/** Throws if a project of the user's own has no source: only the standard project brings one. */
-function checkSource(
-  { TIDEMARK_PROJECT: file, TIDEMARK_SOURCE_URL: sourceUrl }: Config,
-  { title }: Project,
-): void {
-  if (file === undefined || sourceUrl !== undefined || isStandardProject(file)) return
-  throw new ConfigError(`TIDEMARK_SOURCE_URL is not set, and ${file} needs a database to read`, {
+function noSource({ TIDEMARK_PROJECT: file = '.' }: Config, { title }: Project): ConfigError {
+  return new ConfigError(`TIDEMARK_SOURCE_URL is not set, and ${title} needs a database to read`, {
     code: 'CONFIG_INCOMPLETE',
     hint: `set TIDEMARK_SOURCE_URL to the address of ${title}, in ${join(dirname(file), '.env')} or in the environment`,
   })
@@ -95,10 +111,11 @@ function checkExists(config: Config): void {
 
 /** Opens everything an environment is made of, and gives each part to `keep` once it is open. */
 async function openParts(
+  { project, extension }: LoadedProject,
   { config, log, fill, signal }: EnvironmentOptions,
-  { project, keep }: { project: Project; keep: Keep },
+  keep: Keep,
 ): Promise<Omit<Environment, keyof AsyncDisposable>> {
-  const { local, databases } = await openDatabases(config, { log, fill })
+  const { local, databases } = await openDatabases(config, { project, extension, log, fill })
   keep(local)
   // Zones below it are absolute, so that no name of a folder reads like an address.
   const home = config.TIDEMARK_HOME
@@ -119,7 +136,7 @@ async function openParts(
     await openStore(config.TIDEMARK_PROCESSED ?? resolve(home, 'processed'), config),
   )
   const drop = local && resolve(home, 'drop')
-  const feeds = keep(await openFeeds(config, { drop, ratesUrl: local?.ratesUrl }))
+  const feeds = keep(await openFeeds(config, extension, { drop, serverUrl: local?.feedsUrl }))
   const systemId = readClusterIdentity(join(home, 'postgres'))
   const now = local?.clock.now ?? (() => new Date())
   const deps: Deps = {
@@ -147,7 +164,7 @@ async function openParts(
       ? {}
       : { setting: 'TIDEMARK_WAREHOUSE_READER_URL' }),
   }
-  return { config, deps, reader, saverUrl: databases.saverUrl, local, now }
+  return { config, deps, extension, reader, saverUrl: databases.saverUrl, local, now }
 }
 
 function simulationOf(local: LocalSystem | undefined): Omit<Simulation, 'systemId'> {
@@ -165,13 +182,15 @@ interface DatabaseUrls {
 
 async function openDatabases(
   config: Config,
-  options: { log: AppLog; fill: boolean },
+  { project, extension, ...options }: LoadedProject & { log: AppLog; fill: boolean },
 ): Promise<{ databases: DatabaseUrls; local: LocalSystem | undefined }> {
   const databases = readDatabases(config)
   if (databases !== undefined) return { databases, local: undefined }
+  const source = await extension.source?.()
+  if (source === undefined) throw noSource(config, project)
   // Most installations name databases, and never need it.
   const { openLocalSystem } = await import('./local/local-system.ts')
-  const local = await openLocalSystem(config, options)
+  const local = await openLocalSystem(config, { ...options, source, title: project.title })
   const saverUrl = config.TIDEMARK_SAVER_URL ?? local.databases.saverUrl
   return { databases: { ...local.databases, saverUrl }, local }
 }
@@ -184,14 +203,15 @@ function readDatabases({
   TIDEMARK_SAVER_URL: saverUrl,
 }: Config): DatabaseUrls | undefined {
   if (sourceUrl === undefined && warehouseUrl === undefined) return undefined
-  if (sourceUrl === undefined || warehouseUrl === undefined) {
-    const missing = sourceUrl === undefined ? 'TIDEMARK_SOURCE_URL' : 'TIDEMARK_WAREHOUSE_URL'
-    throw new ConfigError(`${missing} is not set, but the other database is`, {
+  if (sourceUrl === undefined) {
+    throw new ConfigError('TIDEMARK_SOURCE_URL is not set, but TIDEMARK_WAREHOUSE_URL is', {
       code: 'CONFIG_INCOMPLETE',
-      hint: `set ${missing} too, or neither of the two for the embedded system`,
+      hint: 'set TIDEMARK_SOURCE_URL too, or neither of the two for the embedded system',
     })
   }
-  return { sourceUrl, warehouseUrl, readerUrl: readerUrl ?? warehouseUrl, saverUrl }
+  // Without a warehouse, there is only a lake.
+  const url = warehouseUrl ?? ''
+  return { sourceUrl, warehouseUrl: url, readerUrl: readerUrl ?? url, saverUrl }
 }
 
 /** Turns settings into the limits within which the stages work. */
@@ -236,19 +256,13 @@ export async function openStore(
  */
 export async function openFeeds(
   config: Config,
-  standard: { drop?: string | undefined; ratesUrl?: string | undefined } = {},
+  { feedServers }: Pick<ProjectExtension, 'feedServers'>,
+  standard: { drop?: string | undefined; serverUrl?: string | undefined } = {},
 ): Promise<FeedSources & AsyncDisposable> {
   const drop = await openDrop(config.TIDEMARK_DROP ?? standard.drop, config)
-  const ratesUrl = config.TIDEMARK_RATES_URL ?? standard.ratesUrl
-  const format = rateAnswers[config.TIDEMARK_RATES_FORMAT]
-  const everyMs = config.TIDEMARK_RATES_MINUTES * 60_000
-  const servers =
-    ratesUrl === undefined
-      ? []
-      : [{ url: new URL(ratesUrl.replace(/\/$/, '') + format.path), format, everyMs }]
   return {
     drop,
-    servers,
+    servers: (await feedServers?.(config, standard.serverUrl)) ?? [],
     [Symbol.asyncDispose]: async () => drop?.[Symbol.asyncDispose]?.(),
   }
 }

@@ -1,4 +1,4 @@
-import { settings } from '../platform/config.ts'
+import { type AddedSettings, settings } from '../platform/config.ts'
 import { ConfigError } from '../platform/errors.ts'
 import { nearestName } from '../platform/project/nearest-name.ts'
 
@@ -25,10 +25,11 @@ export function isOwnName(name: string): boolean {
  * leave its setting at the default. `places` maps each name to the place where it was found. Throws
  * `ConfigError` (`CONFIG_UNKNOWN`) with each name, its place and the nearest setting, never a value.
  */
-export function checkNames(places: ReadonlyMap<string, string>): void {
+export function checkNames(places: ReadonlyMap<string, string>, added?: AddedSettings): void {
+  const known = [...KNOWN, ...Object.keys(added?.shape ?? {})]
   const faults = [...places].flatMap(([name, place]) => {
-    if (KNOWN.includes(name)) return []
-    const near = nearest(name)
+    if (known.includes(name)) return []
+    const near = nearest(name, known)
     if (!isOwnName(name) && near === undefined) return []
     return [
       `${name} (${place}) is not a setting${near === undefined ? '' : `: did you mean ${near}?`}`,
@@ -42,6 +43,6 @@ export function checkNames(places: ReadonlyMap<string, string>): void {
 }
 
 /** The setting with the nearest name, if it is near. Names that are ours may differ by more letters. */
-function nearest(name: string): string | undefined {
-  return nearestName(name.replaceAll(/[.-]/g, '_'), KNOWN, isOwnName(name) ? 5 : 2)
+function nearest(name: string, names: readonly string[]): string | undefined {
+  return nearestName(name.replaceAll(/[.-]/g, '_'), names, isOwnName(name) ? 5 : 2)
 }

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { describeEvents, type EventDescription, EVENTS, type Log } from '../platform/log.ts'
+import { TOTESYS_EVENTS } from '../totesys/events.ts'
 import { AWS_EVENTS, type FunctionLog } from './aws/events.ts'
 import { RESULTS } from './cli/results.ts'
 import {
@@ -20,6 +21,7 @@ const TABLES: readonly Readonly<Record<string, EventDescription>>[] = [
   SERVER_EVENTS,
   REPORT_EVENTS,
   AWS_EVENTS,
+  TOTESYS_EVENTS,
 ]
 
 /** What the compiler says about logs: a line that it accepts by mistake fails `npm run types`. */
@@ -64,7 +66,7 @@ it('every event says in one sentence what it means', () => {
 })
 
 it('docs/command-line.md lists every event (UPDATE_GOLDEN=1 rewrites the list)', () => {
-  const list = `<!-- events: made from src/platform/log.ts, src/apps/log.ts, src/apps/cli/results.ts and src/apps/aws/events.ts -->
+  const list = `<!-- events: made from src/platform/log.ts, src/apps/log.ts, src/apps/cli/results.ts, src/apps/aws/events.ts and src/totesys/events.ts -->
 
 Every object has an \`event\`, and \`at\`, the moment it was written. (In \`request_failed\`, \`at\` is the
 place in the program, if it is known.) Names, levels and fields are stable. An event at \`info\` has
@@ -86,6 +88,10 @@ On AWS the functions log the same events and their own. CloudWatch has the event
 \`message\`, its level as \`INFO\`, \`WARN\` or \`CRITICAL\`, and a field \`message\` as \`text\`:
 
 ${describeEvents(AWS_EVENTS)}
+
+Totesys, the example, names what it reserves for one group:
+
+${describeEvents(TOTESYS_EVENTS)}
 
 <!-- end of events -->`
   const path = new URL('command-line.md', docs)

@@ -17,7 +17,7 @@ export const MACHINE_EVENTS = {
   },
   source_filled: {
     levels: ['info'],
-    says: 'The embedded Totesys was filled with its first rows.',
+    says: 'The embedded source was filled with its first rows.',
     fields: { tables: number, rows: number, durationMs: number },
   },
   scratch_swept: {
@@ -29,9 +29,9 @@ export const MACHINE_EVENTS = {
 
 /** The events of the server, wherever it runs. */
 export const SERVER_EVENTS = {
-  payments_read: {
+  reserved_read: {
     levels: ['info'],
-    says: 'Somebody was shown payments.',
+    says: 'Somebody was shown what only one group may see.',
     fields: { path: text, status: number, subject: text },
   },
   sql_asked: {

@@ -1,14 +1,24 @@
 import { readFileSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
-import { type Config, parseConfig } from '../platform/config.ts'
+import { type AddedSettings, type Config, parseConfig } from '../platform/config.ts'
 import { codeOf, ConfigError } from '../platform/errors.ts'
 import { type FileSetting, parseEnvFile } from './env-file.ts'
 import { checkNames, isOwnName } from './known-settings.ts'
+import type { GivenProject } from './project-extension.ts'
 import { findNamedProject, findProject, isStandardProject } from './project/find-project.ts'
 
 const ENV_FILE = '.env'
 
 type Values = Readonly<Record<string, string | undefined>>
+
+/** What settings are read from, beside the environment and `.env`. */
+export interface ConfigSources {
+  readonly flags?: Values
+  /** The settings that the project adds. */
+  readonly added?: AddedSettings | undefined
+  /** The project that comes with Tidemark. What belongs to it is kept in the working directory. */
+  readonly given?: Pick<GivenProject, 'folders'>
+}
 
 /**
  * Reads the settings, and finds the project. A flag overrides the environment, the environment
@@ -18,10 +28,13 @@ type Values = Readonly<Record<string, string | undefined>>
  * `TIDEMARK_PROJECT` the config file. Throws `ConfigError` if a project is named that does not exist,
  * if `.env` cannot be read to its end, and for a `TIDEMARK_…` name that is not a setting.
  */
-export function readConfig(environment: Values, flags: Values = {}): Config {
+export function readConfig(
+  environment: Values,
+  { flags = {}, added, given }: ConfigSources = {},
+): Config {
   const named = flags['TIDEMARK_PROJECT'] || environment['TIDEMARK_PROJECT']
   const outer = findProject(named)
-  const folder = folderOf(outer)
+  const folder = folderOf(outer, given)
   const file = readEnvFile(folder)
   const own = Object.entries(environment).filter(([name]) => isOwnName(name))
   checkNames(
@@ -31,24 +44,28 @@ export function readConfig(environment: Values, flags: Values = {}): Config {
       ),
       ...own.map(([name]) => [name, 'the environment'] as const),
     ]),
+    added,
   )
   const written = [...file].map(
     ([name, { value }]) => [name, settle(name, { value, folder })] as const,
   )
-  const given = Object.entries(flags).filter(([, value]) => value !== undefined)
-  const values: Values = Object.fromEntries([...written, ...own, ...given])
+  const typed = Object.entries(flags).filter(([, value]) => value !== undefined)
+  const values: Values = Object.fromEntries([...written, ...own, ...typed])
   const inner = named ? undefined : values['TIDEMARK_PROJECT']
   const project = inner ? findNamedProject(inner) : outer
-  return parseConfig({
-    ...values,
-    TIDEMARK_PROJECT: project,
-    TIDEMARK_HOME: values['TIDEMARK_HOME'] || join(folderOf(project), '.tidemark'),
-  })
+  return parseConfig(
+    {
+      ...values,
+      TIDEMARK_PROJECT: project,
+      TIDEMARK_HOME: values['TIDEMARK_HOME'] || join(folderOf(project, given), '.tidemark'),
+    },
+    added,
+  )
 }
 
 /** The folder that belongs to a project: `.` if there is none of the user's own. */
-function folderOf(project: string | undefined): string {
-  return project === undefined || isStandardProject(project) ? '.' : dirname(project)
+function folderOf(project: string | undefined, given: ConfigSources['given']): string {
+  return project === undefined || isStandardProject(project, given) ? '.' : dirname(project)
 }
 
 /** Settings whose values are paths, unless they are addresses. */

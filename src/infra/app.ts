@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { App, Validations } from 'aws-cdk-lib'
 import { AwsSolutionsChecks } from 'cdk-nag'
 import { ConfigError } from '../platform/errors.ts'
+import { readDeployed } from './deployed.ts'
 import { parseParameters } from './parameters.ts'
 import { createStacks } from './stacks.ts'
 
@@ -20,9 +21,12 @@ try {
   const parameters = parseParameters(given)
   const { architecture } = parameters
   createStacks(app, parameters, {
-    codeDir: built(`build/lambda/${architecture}`, `package-lambda.js --arch ${architecture}`),
-    siteDir: built('build/site', 'build-site.js'),
-    viewerRequestFile: join(root, 'src/apps/aws/viewer-request.js'),
+    built: {
+      codeDir: built(`build/lambda/${architecture}`, `package-lambda.js --arch ${architecture}`),
+      siteDir: built('build/site', 'build-site.js'),
+      viewerRequestFile: join(root, 'src/apps/aws/viewer-request.js'),
+    },
+    deployed: await readDeployed(),
   })
 } catch (error) {
   if (!(error instanceof ConfigError)) throw error

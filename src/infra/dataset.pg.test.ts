@@ -3,10 +3,12 @@ import { createDatabase, type TestDatabase } from '../../test/support/database.t
 import { readQuestions } from '../platform/presentation/question.ts'
 import { migrate } from '../platform/warehouse/migrate.ts'
 import { openWarehouse } from '../platform/warehouse/warehouse.ts'
+import { analyses } from '../totesys/presentation/analyses.ts'
 import { totesys } from '../totesys/totesys.ts'
 import { type ColumnType, dataSetsOf } from './dataset.ts'
 
-const questions = readQuestions(new URL('../totesys/presentation/', import.meta.url))
+const [folder] = analyses.questions
+const questions = readQuestions(folder!)
 
 /** Postgres' ids of types, as `pg_type` has them. */
 const TYPES: Readonly<Record<number, ColumnType>> = {
@@ -37,7 +39,7 @@ afterAll(async () => {
   await database.drop()
 })
 
-it.each(dataSetsOf(questions.values()).map((set) => [set.name, set] as const))(
+it.each(dataSetsOf(questions.values(), analyses).map((set) => [set.name, set] as const))(
   'Postgres answers %s with the declared columns',
   async (_, { sql, columns }) => {
     const client = await database.client()

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { parseQuestion, readQuestions } from '../platform/presentation/question.ts'
+import { analyses } from '../totesys/presentation/analyses.ts'
 import { type DataSet, dataSetOf, dataSetsOf } from './dataset.ts'
 import { EVERYTHING } from './synthesize.ts'
 import { stackOf, templatesOf } from './template-facts.ts'
 import { resourcesOf } from './template.ts'
 
-const questions = readQuestions(new URL('../totesys/presentation/', import.meta.url))
-const sets = dataSetsOf(questions.values())
+const [folder] = analyses.questions
+const questions = readQuestions(folder!)
+const sets = dataSetsOf(questions.values(), analyses)
 
 function set(name: string): DataSet {
   const found = sets.find((one) => one.name === name)
@@ -63,15 +65,15 @@ describe('data sets', () => {
         DataSetId: string
         Permissions: { Principal: string }[]
       }
-      const isFinance = set(DataSetId.replace('tidemark-', '')).isFinance
+      const isReserved = set(DataSetId.replace('tidemark-', '')).isReserved
       expect(Permissions.map(({ Principal }) => Principal)).toEqual([
-        isFinance ? EVERYTHING.quicksightFinance : EVERYTHING.quicksightAnalyst,
+        isReserved ? EVERYTHING.quicksightFinance : EVERYTHING.quicksightAnalyst,
       ])
     }
     const [[, source] = []] = resourcesOf(template, 'AWS::QuickSight::DataSource')
     expect(source).toMatchObject({ Type: 'POSTGRESQL', SslProperties: { DisableSsl: false } })
     expect(source).not.toHaveProperty('Permissions')
-    expect(set('y01_last_payments').isFinance).toBe(true)
-    expect(set('s01_sales_by_currency').isFinance).toBe(false)
+    expect(set('y01_last_payments').isReserved).toBe(true)
+    expect(set('s01_sales_by_currency').isReserved).toBe(false)
   })
 })

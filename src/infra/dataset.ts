@@ -1,3 +1,4 @@
+import type { Analyses } from '../apps/project-extension.ts'
 import { ConfigError } from '../platform/errors.ts'
 import { bindStatement, type Question } from '../platform/presentation/question.ts'
 
@@ -5,8 +6,8 @@ import { bindStatement, type Question } from '../platform/presentation/question.
 export interface DataSet {
   readonly name: string
   readonly title: string
-  /** Whether only the group `finance` may see it. */
-  readonly isFinance: boolean
+  /** Whether only one group may see it. */
+  readonly isReserved: boolean
   readonly sql: string
   readonly columns: readonly DataSetColumn[]
 }
@@ -31,14 +32,14 @@ const TYPES: Readonly<Record<string, ColumnType>> = {
   boolean: 'BOOLEAN',
 }
 
-/** Filters that a question cannot do without: it asks for one thing, not for a table. */
-const NEEDED = new Set(['order_id', 'then'])
-
 /** Turns the questions that need no filter into data sets. Throws what `dataSetOf` throws. */
-export function dataSetsOf(questions: Iterable<Question>): DataSet[] {
+export function dataSetsOf(
+  questions: Iterable<Question>,
+  { needed }: Pick<Analyses, 'needed'>,
+): DataSet[] {
   return [...questions]
-    .filter(({ filters }) => !filters.some((filter) => NEEDED.has(filter)))
-    .map(dataSetOf)
+    .filter(({ filters }) => !filters.some((filter) => needed.includes(filter)))
+    .map((question) => dataSetOf(question))
 }
 
 /**
@@ -52,7 +53,7 @@ export function dataSetOf({ name, title, access, sql }: Question): DataSet {
   return {
     name,
     title,
-    isFinance: access === 'finance',
+    isReserved: access !== undefined,
     sql: text.replaceAll(/\$\d+::text/g, 'null::text').trim(),
     columns: columnsOf(name, text),
   }

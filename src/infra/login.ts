@@ -2,6 +2,7 @@ import { Aws, Duration, RemovalPolicy, type Stack } from 'aws-cdk-lib'
 import { CfnUserPoolGroup, Mfa, OAuthScope, UserPool } from 'aws-cdk-lib/aws-cognito'
 import type { LoginConfig } from '../apps/aws/login-config.ts'
 import { acknowledge } from './acknowledge.ts'
+import type { Deployed } from './deployed.ts'
 import { output } from './output.ts'
 import type { Parameters } from './parameters.ts'
 
@@ -21,13 +22,11 @@ export interface SiteClient {
   readonly config: LoginConfig
 }
 
-const GROUPS = {
-  analyst: 'Sees everything but the payments',
-  finance: 'Sees the payments',
-} as const
-
 /** Returns the issuer from the parameters, or creates a user pool without sign-up. */
-export function createIssuer(stack: Stack, parameters: Parameters): Issuer {
+export function createIssuer(
+  stack: Stack,
+  { parameters, project }: { parameters: Parameters } & Pick<Deployed, 'project'>,
+): Issuer {
   const {
     oidcIssuer: issuer,
     oidcAudience: audience,
@@ -42,7 +41,7 @@ export function createIssuer(stack: Stack, parameters: Parameters): Issuer {
     audience !== undefined &&
     authorizationEndpoint !== undefined &&
     tokenEndpoint !== undefined
-  if (!isGiven) return createUserPool(stack, parameters)
+  if (!isGiven) return createUserPool(stack, { parameters, project })
   const config: LoginConfig = {
     issuer,
     clientId: parameters.oidcClientId ?? audience,
@@ -54,7 +53,10 @@ export function createIssuer(stack: Stack, parameters: Parameters): Issuer {
   return { tokenEndpoint, groupsClaim, register: () => ({ audience, config }) }
 }
 
-function createUserPool(stack: Stack, { name }: Parameters): Issuer {
+function createUserPool(
+  stack: Stack,
+  { parameters: { name }, project }: { parameters: Parameters } & Pick<Deployed, 'project'>,
+): Issuer {
   const pool = new UserPool(stack, 'Users', {
     userPoolName: name,
     selfSignUpEnabled: false,
@@ -77,7 +79,7 @@ function createUserPool(stack: Stack, { name }: Parameters): Issuer {
       'Everybody may add a second factor. To require it from everybody, set it in the pool or use another issuer.',
     'AwsSolutions-COG8': 'The features of the Plus plan cost money for every user.',
   })
-  for (const [group, description] of Object.entries(GROUPS)) {
+  for (const [group, description] of Object.entries(groupsIn(project))) {
     new CfnUserPoolGroup(stack, `Group-${group}`, {
       userPoolId: pool.userPoolId,
       groupName: group,
@@ -94,6 +96,14 @@ function createUserPool(stack: Stack, { name }: Parameters): Issuer {
     groupsClaim: 'cognito:groups',
     register: (siteUrl) => registerSite(stack, { pool, hosted, siteUrl }),
   }
+}
+
+/** The groups of users, and what each sees. */
+function groupsIn({ presentation }: Deployed['project']): Readonly<Record<string, string>> {
+  const reserved = presentation?.reserved
+  if (reserved === undefined) return { analyst: 'Sees everything' }
+  const { group, what } = reserved
+  return { analyst: `Sees everything but ${what}`, [group]: `Sees ${what}` }
 }
 
 /** Makes the site a client of the pool. */

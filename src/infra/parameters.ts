@@ -49,7 +49,7 @@ const schema = z.object({
     .regex(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[\w%=.-]+)*$/, 'must be s3://bucket/prefix')
     .optional()
     .describe(
-      'Existing bucket into which others drop files of exchange rates, below `exchange_rate/`: `s3://bucket/prefix`.',
+      'Existing bucket into which others drop files for feeds, with a folder for each feed: `s3://bucket/prefix`.',
     ),
   ratesUrl: https().optional().describe('Address of a server of exchange rates, without its path.'),
   ratesFormat: z
@@ -183,12 +183,12 @@ const schema = z.object({
     .string()
     .regex(/^arn:aws:quicksight:/, 'must be the ARN of a QuickSight user or group')
     .optional()
-    .describe('QuickSight user or group that sees everything but the payments.'),
+    .describe('QuickSight user or group that sees what every analyst may see.'),
   quicksightFinance: z
     .string()
     .regex(/^arn:aws:quicksight:/, 'must be the ARN of a QuickSight user or group')
     .optional()
-    .describe('QuickSight user or group that sees the payments.'),
+    .describe('QuickSight user or group that sees what is reserved for one group.'),
   quicksightSecretArn: z
     .string()
     .regex(/^arn:aws:secretsmanager:/, 'must be the ARN of a secret')

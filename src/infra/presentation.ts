@@ -8,6 +8,7 @@ import { Code } from 'aws-cdk-lib/aws-lambda'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { createAlarms, functionAlerts } from './alarms.ts'
 import type { AlertsTopic } from './alerts-topic.ts'
+import type { Deployed } from './deployed.ts'
 import { createFunction, type MadeFunction } from './function.ts'
 import { createIssuer, type SiteClient } from './login.ts'
 import type { Network } from './network.ts'
@@ -18,7 +19,7 @@ import { createSite } from './site.ts'
 import type { Storage } from './storage.ts'
 
 /** What the pages are built on. */
-export interface PresentationProps extends StackProps {
+export interface PresentationProps extends StackProps, Pick<Deployed, 'project'> {
   readonly parameters: Parameters
   readonly storage: Storage
   readonly network: Network | undefined
@@ -51,7 +52,7 @@ export function createPresentation(app: App, props: PresentationProps): Stack {
     description: 'Tidemark: pages and API. Every route needs a token.',
     createDefaultStage: false,
   })
-  const issuer = createIssuer(stack, parameters)
+  const issuer = createIssuer(stack, props)
   const { tokenEndpoint, groupsClaim } = issuer
   const site = createSite(stack, { parameters, api, tokenEndpoint, viewerRequestFile })
   const client = issuer.register(site.url)

@@ -6,15 +6,13 @@ import {
   CfnDataSource,
   CfnVPCConnection,
 } from 'aws-cdk-lib/aws-quicksight'
+import type { Analyses, Analysis, Visual } from '../apps/project-extension.ts'
 import { readQuestions } from '../platform/presentation/question.ts'
 import { acknowledge } from './acknowledge.ts'
 import { type DataSet, dataSetsOf } from './dataset.ts'
 import type { Network } from './network.ts'
 import type { Parameters } from './parameters.ts'
 import type { MadeWarehouse } from './warehouse.ts'
-
-/** The folder of the questions, at the same place in `src` and in `dist`. */
-const QUESTIONS = new URL('../totesys/presentation/', import.meta.url)
 
 const SET_ACTIONS = [
   'quicksight:DescribeDataSet',
@@ -37,11 +35,18 @@ interface Wanted {
 
 /**
  * Creates data sets in QuickSight from the questions of the dashboard. QuickSight reads the warehouse
- * with the reader's rights whenever somebody looks. One dashboard is for analysts, one for `finance`.
+ * with the reader's rights whenever somebody looks. Each dashboard is for analysts, or for the group
+ * that something is reserved for.
  */
 export function createQuickSight(
   app: App,
-  { parameters, warehouse, network, ...props }: StackProps & Wanted,
+  {
+    parameters,
+    warehouse,
+    network,
+    analyses,
+    ...props
+  }: StackProps & Wanted & { analyses: Analyses },
 ): Stack {
   const { name, quicksightAnalyst, quicksightFinance } = parameters
   const stack = new Stack(app, 'QuickSight', {
@@ -50,37 +55,28 @@ export function createQuickSight(
     description: 'Tidemark: questions as data sets, and two dashboards.',
   })
   const source = createSource(stack, { parameters, warehouse, network })
-  const questions = dataSetsOf(readQuestions(QUESTIONS).values())
+  const asked = analyses.questions.flatMap((folder) => [...readQuestions(folder).values()])
+  const questions = dataSetsOf(asked, analyses)
+  const principalOf = ({ isReserved }: { isReserved: boolean }) =>
+    isReserved ? quicksightFinance : quicksightAnalyst
   const sets = new Map<string, CfnDataSet>()
   for (const question of questions) {
-    const principal = question.isFinance ? quicksightFinance : quicksightAnalyst
+    const principal = principalOf(question)
     // A data set that nobody may see need not exist.
     if (principal === undefined) continue
     sets.set(question.name, createDataSet(stack, { name, source, question, principal }))
   }
-  const asked = (wanted: readonly Shown[]) => ({ name, sets, questions, wanted })
-  if (quicksightAnalyst !== undefined) {
-    createDashboard(stack, {
-      ...asked(BUSINESS),
-      id: 'business',
-      title: 'Sales and purchases',
-      principal: quicksightAnalyst,
-    })
-  }
-  if (quicksightFinance !== undefined) {
-    createDashboard(stack, {
-      ...asked(PAYMENTS),
-      id: 'payments',
-      title: 'Payments',
-      principal: quicksightFinance,
-    })
+  for (const analysis of analyses.dashboards) {
+    const principal = principalOf(analysis)
+    if (principal === undefined) continue
+    createDashboard(stack, { name, sets, questions, analysis, principal })
   }
   return stack
 }
 
 /**
  * The connection to the warehouse. Nobody is given the source itself: with SQL of their own,
- * analysts could read the payments.
+ * analysts could read what is reserved for another group.
  */
 function createSource(stack: Stack, { parameters, warehouse, network }: Wanted): CfnDataSource {
   const { name, quicksightSecretArn } = parameters
@@ -179,54 +175,19 @@ function createDataSet(
   })
 }
 
-/** A question and how it is drawn. */
-interface Shown {
-  readonly question: string
-  /** Lines over `category`, bars by `category`, or the rows as a table. */
-  readonly as: 'lines' | 'bars' | 'table'
-  readonly category?: string
-  readonly value?: string
-  /** A line or colour for each. Amounts in several currencies are never added. */
-  readonly color?: string
-}
-
-const BUSINESS: readonly Shown[] = [
-  { question: 's01_sales_by_currency', as: 'table' },
-  by('s02_sales_by_week', { as: 'lines', category: 'week_start' }),
-  by('s05_sales_by_staff', { as: 'bars', category: 'staff_name' }),
-  by('s07_sales_by_country', { as: 'bars', category: 'country' }),
-  by('p01_spend_by_week', { as: 'lines', category: 'week_start' }),
-  by('p02_biggest_suppliers', { as: 'bars', category: 'counterparty' }),
-]
-
-const PAYMENTS: readonly Shown[] = [
-  { question: 'y01_last_payments', as: 'table' },
-  { question: 'y02_next_payments', as: 'table' },
-  { question: 'y04_overdue_by_age', as: 'table' },
-  by('y06_biggest_debtors', { as: 'bars', category: 'counterparty' }),
-]
-
-function by(question: string, shown: Pick<Shown, 'as' | 'category'>): Shown {
-  return { question, ...shown, value: 'amount', color: 'currency_code' }
-}
-
 function createDashboard(
   stack: Stack,
   {
     name,
-    id,
-    title,
     sets,
     questions,
-    wanted,
+    analysis: { id, title, visuals },
     principal,
   }: {
     name: string
-    id: string
-    title: string
     sets: ReadonlyMap<string, CfnDataSet>
     questions: readonly DataSet[]
-    wanted: readonly Shown[]
+    analysis: Analysis
     principal: string
   },
 ): void {
@@ -238,7 +199,7 @@ function createDashboard(
     name: title,
     permissions: [{ principal, actions: DASHBOARD_ACTIONS }],
     definition: {
-      dataSetIdentifierDeclarations: wanted.map(({ question }) => ({
+      dataSetIdentifierDeclarations: visuals.map(({ question }) => ({
         identifier: question,
         dataSetArn: arnOf(question),
       })),
@@ -246,14 +207,14 @@ function createDashboard(
         {
           sheetId: id,
           name: title,
-          visuals: wanted.map((shown) => draw(shown, known.get(shown.question))),
+          visuals: visuals.map((shown) => draw(shown, known.get(shown.question))),
         },
       ],
     },
   })
 }
 
-function draw(shown: Shown, question: DataSet | undefined): CfnDashboard.VisualProperty {
+function draw(shown: Visual, question: DataSet | undefined): CfnDashboard.VisualProperty {
   if (question === undefined) throw new TypeError(`there is no question ${shown.question}`)
   const { as, category = '', value = '', color = '' } = shown
   const typeOf = (wanted: string) => {

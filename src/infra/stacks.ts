@@ -1,4 +1,5 @@
 import type { App, Stack } from 'aws-cdk-lib'
+import type { Deployed } from './deployed.ts'
 import { createNetwork } from './network.ts'
 import type { Parameters } from './parameters.ts'
 import { createPipeline } from './pipeline.ts'
@@ -18,7 +19,11 @@ export interface Built {
 }
 
 /** Creates every stack that the parameters ask for, in the order of their deployment. */
-export function createStacks(app: App, parameters: Parameters, built: Built): Stack[] {
+export function createStacks(
+  app: App,
+  parameters: Parameters,
+  { built, deployed }: { built: Built; deployed: Deployed },
+): Stack[] {
   const { account, region } = parameters
   const env = {
     ...(account === undefined ? {} : { account }),
@@ -40,8 +45,10 @@ export function createStacks(app: App, parameters: Parameters, built: Built): St
     ...(warehouse === undefined ? [] : [warehouse.stack]),
     pipeline.stack,
     ...(parameters.presentation
-      ? [createPresentation(app, { ...common, ...built, storage, network, alerts })]
+      ? [createPresentation(app, { ...common, ...built, ...deployed, storage, network, alerts })]
       : []),
-    ...(parameters.quicksight ? [createQuickSight(app, { ...common, warehouse, network })] : []),
+    ...(parameters.quicksight
+      ? [createQuickSight(app, { ...common, ...deployed, warehouse, network })]
+      : []),
   ]
 }

@@ -2,9 +2,12 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { App } from 'aws-cdk-lib'
+import { readDeployed } from './deployed.ts'
 import { parseParameters } from './parameters.ts'
 import { createStacks } from './stacks.ts'
 import type { StackTemplate } from './template.ts'
+
+const deployed = await readDeployed()
 
 /** Synthesized templates. Disposing removes their files. */
 export interface Synthesis extends Disposable {
@@ -36,7 +39,7 @@ export function synthesize(
   writeFileSync(built.viewerRequestFile, 'function handler(event) { return event.request }\n')
   const app = new App({ outdir: join(folder, 'cdk.out'), context: readFeatureFlags() })
   prepare(app)
-  const stacks = createStacks(app, parseParameters(given), built)
+  const stacks = createStacks(app, parseParameters(given), { built, deployed })
   const assembly = app.synth()
   return {
     app,

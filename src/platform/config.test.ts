@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
-import { describeSettings, parseConfig } from './config.ts'
+import { totesysSettings } from '../totesys/settings.ts'
+import { type AddedSettings, describeSettings, parseConfig, whole } from './config.ts'
 import { ConfigError } from './errors.ts'
 
 it('parseConfig() gives every setting its default', () => {
@@ -61,15 +62,22 @@ it('parseConfig() accepts a server for TIDEMARK_S3_ENDPOINT, but not a page on i
   }
 })
 
-it('parseConfig() takes a moment in UTC for TIDEMARK_TOTESYS_CLOCK, with or without seconds', () => {
-  const clockOf = (text: string) =>
-    parseConfig({ TIDEMARK_TOTESYS_CLOCK: text }).TIDEMARK_TOTESYS_CLOCK
-  for (const text of ['2026-11-29T03:00Z', '2026-11-29T03:00:30Z', '2026-11-29T03:00:30.5Z']) {
-    expect(clockOf(text)).toBe(text)
+it('parseConfig() takes the settings that a project adds, and refuses them with its own', () => {
+  const added: AddedSettings = {
+    shape: { TIDEMARK_OWN: whole('A number.', { min: 1, max: 9 }).default(3) },
+    check(config) {
+      if (Object(config).TIDEMARK_OWN === 7) throw new ConfigError('not 7', { code: 'OWN' })
+    },
   }
-  for (const text of ['2026-11-29', '2026-11-29T03:00', '2026-02-30T03:00Z', '03:00', 'now']) {
-    expect(() => clockOf(text), text).toThrow('such as 2026-11-29T03:00Z')
-  }
+  expect(parseConfig({ TIDEMARK_THREADS: '4' }, added)).toMatchObject({
+    TIDEMARK_OWN: 3,
+    TIDEMARK_THREADS: 4,
+  })
+  expect(() => parseConfig({ TIDEMARK_OWN: '0', TIDEMARK_THREADS: '0' }, added)).toThrow(
+    'Invalid settings: TIDEMARK_THREADS must be a whole number from 1 to 256; TIDEMARK_OWN must be a whole number from 1 to 9',
+  )
+  expect(() => parseConfig({ TIDEMARK_OWN: '7' }, added)).toThrow('not 7')
+  expect(parseConfig({ TIDEMARK_OWN: '7' })).not.toHaveProperty('TIDEMARK_OWN')
 })
 
 it.each<[string, readonly string[], readonly string[]]>([
@@ -123,7 +131,7 @@ it('docs/configuration.md lists every setting', () => {
   const path = new URL('../../docs/configuration.md', import.meta.url)
   const page = `# Configuration
 
-This page is made from the schema in \`src/platform/config.ts\`. A flag overrides the environment, the
+This page is made from the schemas in \`src/platform/config.ts\` and \`src/totesys/settings.ts\`. A flag overrides the environment, the
 environment overrides \`.env\` in the working directory, and \`.env\` overrides the default. An empty
 variable counts as not set. Set both databases, or neither.
 
@@ -138,6 +146,12 @@ inside a value. The same goes for a name that begins with \`TIDEMARK_\` but is n
 sets such variables for a service called \`tidemark\`: set \`enableServiceLinks: false\`.)
 
 ${describeSettings()}
+
+## Settings of the example
+
+Without a project of your own, Tidemark carries Totesys, which adds these:
+
+${describeSettings(totesysSettings.shape)}
 `
   expect(page).not.toContain('undefined')
   if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(path, page)

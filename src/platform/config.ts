@@ -14,7 +14,8 @@ const choice = <const Values extends readonly [string, ...string[]]>(
     .optional()
     .describe(description)
 
-const whole = (description: string, { min, max }: { min: number; max: number }) => {
+/** A setting that is a whole number within bounds. */
+export const whole = (description: string, { min, max }: { min: number; max: number }) => {
   const error = `must be a whole number from ${min} to ${max}`
   return z.coerce.number({ error }).int(error).min(min, error).max(max, error).describe(description)
 }
@@ -29,7 +30,7 @@ export const settings = z.object({
     'The project: its folder, or its config file. Not set: the `tidemark.config.ts` (or `.js`, `.mjs`, `.json`) in the working directory or in the nearest folder above it. With none, every table of the source is mirrored; with no source either, the project is Totesys.',
   ),
   TIDEMARK_SOURCE_URL: text(
-    'The Postgres to read, `postgresql://user:password@host:5432/totesys`. The user needs only `SELECT`. A standby works, and so does a pooler in transaction mode: docs/databases.md. Not set: an embedded Postgres with a simulated Totesys.',
+    'The Postgres to read, `postgresql://user:password@host:5432/database`. The user needs only `SELECT`. A standby works, and so does a pooler in transaction mode: docs/databases.md. Not set: an embedded Postgres with the simulated source of the project.',
   ),
   TIDEMARK_SELECT: text(
     'For a mirror: the tables and columns to keep, as patterns such as `sales.*` or `public.member.email`, separated by commas or blanks. A name that holds one of these signs, or a dot, is written in double quotes. Not set: what the project says, or all.',
@@ -82,21 +83,8 @@ export const settings = z.object({
     'Processed zone: a directory, or `s3://bucket/prefix`. Default: `<home>/processed`.',
   ),
   TIDEMARK_DROP: text(
-    'Where others drop files, with a folder for each feed (`exchange_rate/…`): a directory, or `s3://bucket/prefix`. Not set: `<home>/drop` with the embedded Totesys, otherwise none.',
+    'Where others drop files, with a folder for each feed: a directory, or `s3://bucket/prefix`. Not set: `<home>/drop` with the embedded source, otherwise none.',
   ),
-  TIDEMARK_RATES_URL: text(
-    'Address of an exchange-rate server: `https://host`, or `https://host/path` if its pages lie below a path. Not set: the embedded server with the embedded Totesys, otherwise none.',
-  ),
-  TIDEMARK_RATES_FORMAT: z
-    .enum(['ecb', 'freeforexapi'], { error: 'must be ecb or freeforexapi' })
-    .default('ecb')
-    .describe(
-      "Format of that server's answers: `ecb`, the European Central Bank's daily table; `freeforexapi`, live rates.",
-    ),
-  TIDEMARK_RATES_MINUTES: whole('Minutes between two requests to that server.', {
-    min: 1,
-    max: 10_080,
-  }).default(60),
   TIDEMARK_S3_ENDPOINT: text(
     'Address of an S3 server other than AWS, `https://host:port`. Tidemark finds region and credentials where the AWS tools find them: `AWS_REGION`, `AWS_PROFILE`, `AWS_ACCESS_KEY_ID` … in the environment (not in `.env`), the files in `~/.aws`, or the role of the machine.',
   ),
@@ -166,7 +154,7 @@ export const settings = z.object({
     .min(1)
     .default('groups')
     .describe(
-      'Claim that holds the groups of a user: `finance` may read the payments, `analyst` everything else.',
+      'Claim that holds the groups of a user. The group `analyst` may read everything but what the project reserves for another group.',
     ),
   TIDEMARK_REPORTS_FILE: text(
     'File that declares which pages, questions and saved questions to send by mail, and which figures to watch: a path, or `s3://bucket/key`. See docs/reports.md. Not set: no mail is sent.',
@@ -186,47 +174,42 @@ export const settings = z.object({
   TIDEMARK_PG_BIN: text(
     'A folder with `postgres` and `initdb` to use instead of the embedded ones.',
   ),
-  TIDEMARK_TOTESYS_ORDERS: whole(
-    'About how many sales orders the embedded Totesys starts with. They fill half a year, so more orders mean a busier company.',
-    { min: 1, max: 10_000_000 },
-  ).default(20_000),
-  TIDEMARK_TOTESYS_SEED: whole(
-    'Seed of the embedded Totesys. The same seed, size and moment make the same company.',
-    {
-      min: 0,
-      max: 2_147_483_647,
-    },
-  ).default(42),
-  TIDEMARK_TOTESYS_CLOCK: z
-    .union([z.iso.datetime({ precision: -1 }), z.iso.datetime()], {
-      error: 'must be a moment in UTC, such as 2026-11-29T03:00Z',
-    })
-    .optional()
-    .describe(
-      'Start the clock of the embedded Totesys at this moment, such as `2026-11-29T03:00Z`, to look at a night or a weekend. Batches are then dated by this clock, and marked as simulated. Not set: now.',
-    ),
-  TIDEMARK_TOTESYS_SPEED: whole('Seconds that pass in the embedded Totesys in each real second.', {
-    min: 1,
-    max: 300,
-  }).default(1),
 })
 
 /** Valid settings, with every default filled in. */
 export type Config = z.infer<typeof settings>
 
+/** The schema of each setting, by the name of its environment variable. */
+export type SettingsShape = Readonly<Record<string, z.ZodType<string | number | undefined>>>
+
+/** Settings that a project adds to those of the platform. */
+export interface AddedSettings {
+  readonly shape: SettingsShape
+  /** Throws `ConfigError` for the first value that is not valid, beyond what the schemas say. */
+  check(config: Config): void
+}
+
 /**
- * Parses settings; an empty value counts as not set. Throws `ConfigError` that names each invalid
- * setting and what it must be, but never a value, because a value may hold a password.
+ * Parses settings; an empty value counts as not set. What a project adds is in the result too. Throws
+ * `ConfigError` that names each invalid setting and what it must be, but never a value, because a
+ * value may hold a password.
  */
-export function parseConfig(values: Readonly<Record<string, string | undefined>>): Config {
+export function parseConfig(
+  values: Readonly<Record<string, string | undefined>>,
+  added?: AddedSettings,
+): Config {
   const given = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ''))
-  const parsed = settings.safeParse(given)
-  if (parsed.success) {
-    checkZones(parsed.data)
-    checkMail(parsed.data)
-    return parsed.data
+  const own = settings.safeParse(given)
+  const others = z.object(added?.shape ?? {}).safeParse(given)
+  if (own.success && others.success) {
+    const config = { ...others.data, ...own.data }
+    checkZones(config)
+    checkMail(config)
+    added?.check(config)
+    return config
   }
-  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`)
+  const issues = [own, others].flatMap(({ error }) => error?.issues ?? [])
+  const problems = issues.map((issue) => `${issue.path.join('.')} ${issue.message}`)
   throw new ConfigError(`Invalid settings: ${[...new Set(problems)].join('; ')}`, {
     code: 'CONFIG_INVALID',
     hint: 'correct them; docs/configuration.md lists every setting',
@@ -244,17 +227,11 @@ function checkZones(config: Config): void {
       })
     }
   }
-  const { TIDEMARK_DROP: drop, TIDEMARK_RATES_URL: rates } = config
+  const { TIDEMARK_DROP: drop } = config
   if (drop !== undefined && parseZoneAddress(drop) === undefined) {
     throw new ConfigError('TIDEMARK_DROP is not the address of a drop', {
       code: 'CONFIG_DROP',
       hint: `set TIDEMARK_DROP to ${ZONE_ADDRESS}`,
-    })
-  }
-  if (rates !== undefined && !isAddress(rates)) {
-    throw new ConfigError('TIDEMARK_RATES_URL is not the address of a server', {
-      code: 'CONFIG_RATES',
-      hint: 'set TIDEMARK_RATES_URL=https://host, without credentials; plain http only on this machine',
     })
   }
   const endpoint = config.TIDEMARK_S3_ENDPOINT
@@ -358,7 +335,7 @@ function isServer(address: string): boolean {
 }
 
 /** Whether nobody in between can change the answers from an address: https, or this machine. */
-function isAddress(address: string): boolean {
+export function isAddress(address: string): boolean {
   if (!URL.canParse(address)) return false
   const { protocol, username, password, hostname } = new URL(address)
   return (
@@ -367,10 +344,10 @@ function isAddress(address: string): boolean {
   )
 }
 
-/** Renders the settings as the Markdown table in `docs/configuration.md`. */
-export function describeSettings(): string {
-  const rows = Object.entries(settings.shape).map(([name, schema]) => {
-    const standard = settings.shape[name as keyof Config].safeParse(undefined).data
+/** Renders settings as a Markdown table for `docs/configuration.md`. */
+export function describeSettings(shape: SettingsShape = settings.shape): string {
+  const rows = Object.entries(shape).map(([name, schema]) => {
+    const standard = schema.safeParse(undefined).data
     // A default wraps the schema that has the description.
     const description =
       schema.description ?? (schema as z.ZodDefault<z.ZodType>).unwrap().description

@@ -50,7 +50,7 @@ export interface Deps {
   readonly now?: () => Date
 }
 
-/** The embedded Postgres with the simulated Totesys. */
+/** The embedded Postgres with the simulated source. */
 export interface Simulation {
   /** System identifier of its cluster. */
   readonly systemId: string

@@ -28,7 +28,7 @@ describe.skipIf(site === undefined)('behind a login', () => {
     world = await openWorld({ salesOrders: 120, days: 8 })
     await world.run()
     issuer = await startIssuer()
-    const { deps, reader } = world.environment
+    const { deps, extension, reader } = world.environment
     api = createApi({
       config: parseConfig({
         TIDEMARK_OIDC_ISSUER: issuer.url,
@@ -36,6 +36,7 @@ describe.skipIf(site === undefined)('behind a login', () => {
         TIDEMARK_OIDC_GROUPS_CLAIM: 'cognito:groups',
       }),
       deps,
+      extension: await extension.server?.(),
       warehouse: reader,
       readUrl: async () => reader.url,
       log: () => {},

@@ -8,6 +8,7 @@ import { fillTotesys } from '../support/totesys-source/fill.ts'
 import { createLiving, type Living } from '../support/totesys-source/living.ts'
 import type { AppLogEntry } from '../../src/apps/log.ts'
 import { openServer, type OpenServer } from '../../src/apps/server/open-server.ts'
+import { standardProject } from '../../src/standard-project.ts'
 import { run, type RunReport } from '../../src/platform/pipeline.ts'
 
 /** How a world begins. */
@@ -53,7 +54,8 @@ export async function openWorld({
   }
   try {
     const environment = await openEnvironment({
-      config: readConfig({ TIDEMARK_HOME: home }),
+      config: readConfig({ TIDEMARK_HOME: home }, { added: await standardProject.settings() }),
+      given: standardProject,
       log: onLog,
       fill: false,
       signal: new AbortController().signal,

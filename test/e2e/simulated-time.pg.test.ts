@@ -3,9 +3,9 @@ import { run, type RunReport } from '../../src/platform/pipeline.ts'
 import { readLedgerBatches } from '../../src/platform/presentation/ledger-batches.ts'
 import { readDelays } from '../../src/platform/warehouse/delays.ts'
 import { openWarehouse } from '../../src/platform/warehouse/warehouse.ts'
-import { foundCompany, openCompany } from '../../src/apps/local/living-totesys/company.ts'
-import { createClock } from '../../src/apps/local/living-totesys/clock.ts'
-import { livePast } from '../../src/apps/local/living-totesys/past.ts'
+import { foundCompany, openCompany } from '../../src/totesys/living/company.ts'
+import { createClock } from '../../src/apps/local/clock.ts'
+import { livePast } from '../../src/apps/local/simulated-source.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
 
 const begun = new Date('2026-11-27T16:20:00.000Z')

@@ -1,5 +1,7 @@
 import type { Call } from '../../src/apps/cli/call.ts'
 import { runProgram } from '../../src/apps/cli/program.ts'
+import type { GivenProject } from '../../src/apps/project-extension.ts'
+import { standardProject } from '../../src/standard-project.ts'
 import { checkDeclared } from './declared-events.ts'
 
 export interface CommandResult {
@@ -13,6 +15,8 @@ export interface CommandResult {
 export interface CommandWorld {
   readonly env?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
+  /** The project to carry. Default: Totesys. */
+  readonly given?: GivenProject
   /** How the person calls it. */
   readonly call?: Call
   /** As if both streams were a terminal. */
@@ -35,6 +39,7 @@ export async function tidemark(
   argv: readonly string[],
   {
     env = {},
+    given = standardProject,
     call = 'tidemark',
     signal = new AbortController().signal,
     isTTY = false,
@@ -48,6 +53,7 @@ export async function tidemark(
   const code = await runProgram({
     argv,
     env,
+    given,
     call,
     signal,
     stdout: {

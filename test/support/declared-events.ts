@@ -1,10 +1,11 @@
 import { AWS_EVENTS } from '../../src/apps/aws/events.ts'
 import { RESULTS } from '../../src/apps/cli/results.ts'
 import { APP_EVENTS } from '../../src/apps/log.ts'
+import { TOTESYS_EVENTS } from '../../src/totesys/events.ts'
 import type { EventDescription } from '../../src/platform/log.ts'
 
 const DECLARED: ReadonlyMap<string, EventDescription> = new Map(
-  Object.entries({ ...APP_EVENTS, ...RESULTS, ...AWS_EVENTS }),
+  Object.entries({ ...APP_EVENTS, ...RESULTS, ...AWS_EVENTS, ...TOTESYS_EVENTS }),
 )
 
 /**

@@ -14,7 +14,7 @@ declare module 'vitest' {
   }
 }
 
-const schema = new URL('../../src/apps/local/living-totesys/schema.sql', import.meta.url)
+const schema = new URL('../../src/totesys/living/schema.sql', import.meta.url)
 
 interface Cluster {
   readonly url: string

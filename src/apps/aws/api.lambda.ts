@@ -41,7 +41,7 @@ async function open(): Promise<Api> {
   const readUrl = urlFrom(secretOf('reader'))
   const saver = process.env[SECRET_SETTINGS.saver] ?? ''
   // The scratch folder stays as long as the app. A process ends without a notice.
-  const { config, deps, reader } = await openFunctionEnvironment({
+  const { config, deps, extension, reader } = await openFunctionEnvironment({
     needs: [],
     runId: randomUUID(),
     log,
@@ -49,6 +49,7 @@ async function open(): Promise<Api> {
   return createApi({
     config,
     deps,
+    extension: await extension.server?.(),
     warehouse: reader,
     readUrl,
     readSaverUrl: saver === '' ? undefined : urlFrom(saver),

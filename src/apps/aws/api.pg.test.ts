@@ -13,9 +13,10 @@ import type {
   PaymentHistory,
   PaymentPage,
   PaymentsAnswer,
-  Problem,
 } from '../../totesys/payments/payments.ts'
 import { type Api, type ApiEvent, type ApiOptions, createApi, MAX_ANSWER_BYTES } from './api.ts'
+import { serverExtension } from '../../totesys/payments/server-extension.ts'
+import type { Problem } from '../server/problem.ts'
 
 const ISSUER = 'https://cognito-idp.eu-west-2.amazonaws.com/eu-west-2_Example'
 const CLIENT = '1example23456789'
@@ -120,6 +121,7 @@ describe('the API behind API Gateway', () => {
     createApi({
       config,
       deps: { ...system.deps, log: (entry) => log.push(entry) },
+      extension: serverExtension,
       warehouse: role.warehouse,
       readUrl: async () => role.warehouse.url,
       log: (entry) => log.push(entry),

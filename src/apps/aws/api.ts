@@ -9,6 +9,7 @@ import { createApp, problemAnswer, securityHeaders } from '../server/app.ts'
 import { pathOf } from '../server/auth.ts'
 import { presentProject } from '../server/open-server.ts'
 import type { ProblemOptions } from '../server/problem.ts'
+import type { ServerExtension } from '../server/server-extension.ts'
 import { createRenewingReader } from './renewing-reader.ts'
 import { createRenewingSavedQuestions } from './renewing-saved-questions.ts'
 import type { ReadUrl } from './renewing.ts'
@@ -30,6 +31,8 @@ export interface ApiOptions {
   readonly config: Config
   /** For pages that show the lake. Nothing is written, and the source is not read. */
   readonly deps: Deps
+  /** What the project adds in code. */
+  readonly extension: ServerExtension | undefined
   /** The warehouse with the reader's rights, without its connection string. */
   readonly warehouse: Omit<Warehouse, 'url'>
   readonly readUrl: ReadUrl
@@ -72,6 +75,7 @@ interface GatewayEnv {
 export function createApi({
   config,
   deps,
+  extension,
   warehouse,
   readUrl,
   readSaverUrl,
@@ -82,14 +86,14 @@ export function createApi({
   const access = readGatewayAccess(config)
   const saved =
     readSaverUrl === undefined ? undefined : createRenewingSavedQuestions({ readUrl: readSaverUrl })
-  const options = presentProject({ config, deps, reader, saved, log })
+  const options = presentProject({ config, deps, extension, reader, saved, log })
   const app = createApp({ ...options, access, events: 'once', now })
   const headers = securityHeaders(access)
 
   const refuse = async (c: Context, problem: ProblemOptions): Promise<Response> => {
     const { status, code } = problem
     log({ event: 'request_failed', level: 'warn', path: pathOf(c), status, code })
-    const response = await problemAnswer(c, problem, options.problemPage)
+    const response = await problemAnswer(c, problem, options)
     for (const [name, value] of headers) response.headers.set(name, value)
     return response
   }

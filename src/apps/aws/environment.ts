@@ -8,8 +8,9 @@ import { createMemory } from '../../platform/io/memory.ts'
 import type { ObjectStore } from '../../platform/lake/store/object-store.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Warehouse } from '../../platform/warehouse/warehouse.ts'
-import { totesys } from '../../totesys/totesys.ts'
+import { standardProject } from '../../standard-project.ts'
 import { limitsOf, openFeeds, openStore } from '../environment.ts'
+import type { ProjectExtension } from '../project-extension.ts'
 import { readConfig } from '../read-config.ts'
 import { VERSION } from '../version.ts'
 import { SECRET_SETTINGS } from './functions.ts'
@@ -32,6 +33,8 @@ export interface FunctionOptions {
 export interface FunctionEnvironment extends AsyncDisposable {
   readonly config: Config
   readonly deps: Deps
+  /** What the project adds in code. */
+  readonly extension: ProjectExtension
   /** The warehouse with the reader's rights. */
   readonly reader: Warehouse
 }
@@ -49,7 +52,8 @@ export async function openFunctionEnvironment({
   log,
   deadline,
 }: FunctionOptions): Promise<FunctionEnvironment> {
-  const config = readConfig(process.env)
+  const { project, extension } = await standardProject.load()
+  const config = await readFunctionConfig()
   const scratch = givenSetting(config.TIDEMARK_SCRATCH, 'TIDEMARK_SCRATCH')
   const scratchDir = await prepareScratch(scratch)
   const [ingestion, processed] = await Promise.all([
@@ -68,10 +72,10 @@ export async function openFunctionEnvironment({
     readerRole: config.TIDEMARK_WAREHOUSE_READER,
   }
   // Only the function that collects uses them, and only its settings say where they are.
-  const feeds = await openFeeds(config)
+  const feeds = await openFeeds(config, extension)
   const deps: Deps = {
-    project: totesys,
-    source: { title: totesys.title, code: 'SOURCE', url: await urlOf('source') },
+    project,
+    source: { title: project.title, code: 'SOURCE', url: await urlOf('source') },
     warehouse,
     ingestion,
     processed,
@@ -87,6 +91,7 @@ export async function openFunctionEnvironment({
   return {
     config,
     deps,
+    extension,
     reader: { ...warehouse, url: await urlOf('reader') },
     async [Symbol.asyncDispose]() {
       await feeds[Symbol.asyncDispose]()
@@ -94,6 +99,13 @@ export async function openFunctionEnvironment({
       inUse.delete(scratchDir)
     },
   }
+}
+
+/** The settings of a function, with those of the project. `flags` overrides them. */
+export async function readFunctionConfig(
+  flags: Readonly<Record<string, string | undefined>> = {},
+): Promise<Config> {
+  return readConfig(process.env, { flags, added: await standardProject.settings() })
 }
 
 /** Kept from one invocation to the next, as the stores are. */

@@ -10,12 +10,16 @@
  */
 import { randomUUID } from 'node:crypto'
 import { createReader } from '../../platform/presentation/reader.ts'
-import { readConfig } from '../read-config.ts'
 import { createMailer } from '../reports/mailer.ts'
 import { openReportState, reportSources } from '../reports/open-reports.ts'
 import { lookOnce } from '../reports/repeat-reports.ts'
 import type { Sent } from '../reports/send-due.ts'
-import { givenSetting, openFunctionEnvironment, urlFrom } from './environment.ts'
+import {
+  givenSetting,
+  openFunctionEnvironment,
+  readFunctionConfig,
+  urlFrom,
+} from './environment.ts'
 import type { FunctionLog } from './events.ts'
 import { SECRET_SETTINGS, SMTP_SECRET_SETTING } from './functions.ts'
 import { createLog, publicError, publishMetrics } from './logging.ts'
@@ -67,7 +71,7 @@ async function look({
   forgetSecrets()
   await using environment = await openFunctionEnvironment({ needs: ['reader'], runId, log })
   const secret = givenSetting(process.env[SMTP_SECRET_SETTING], SMTP_SECRET_SETTING)
-  const config = readConfig(process.env, { TIDEMARK_SMTP_URL: await readSecretText(secret) })
+  const config = await readFunctionConfig({ TIDEMARK_SMTP_URL: await readSecretText(secret) })
   const now = () => new Date()
   await using reader = createReader(environment.reader, { shared: 2 })
   const saver = process.env[SECRET_SETTINGS.saver] ?? ''

@@ -1,12 +1,10 @@
 import { type Command, type CommandGroup, isGroup } from './command.ts'
-import { COMMANDS, COMMON_OPTIONS, COMMON_SETTINGS } from './commands.ts'
+import { COMMON_OPTIONS, COMMON_SETTINGS } from './commands.ts'
 import { EXIT, EXIT_MEANINGS } from './exit-code.ts'
 import { describeOption } from './program.ts'
 
-/**
- * The reference of every command, as the Markdown between the markers in `docs/command-line.md`.
- */
-export function describeCommands(): string {
+/** The reference of commands, as the Markdown between the markers in `docs/command-line.md`. */
+export function describeCommands(commands: readonly (Command | CommandGroup)[]): string {
   const common = describeOptions({ options: COMMON_OPTIONS, settings: COMMON_SETTINGS })
   const codes = Object.entries(EXIT).map(
     ([name, code]) => `| ${code} | ${EXIT_MEANINGS[name as keyof typeof EXIT]} |`,
@@ -14,9 +12,9 @@ export function describeCommands(): string {
   return [
     table(
       'command',
-      COMMANDS.flatMap((entry) => describeRow([], entry)),
+      commands.flatMap((entry) => describeRow([], entry)),
     ),
-    ...COMMANDS.flatMap((entry) => describeEntry([], entry)),
+    ...commands.flatMap((entry) => describeEntry([], entry)),
     `## Options for every command\n\n${table('option', common)}`,
     `## Exit codes\n\n${['| code | meaning |', '|---|---|', ...codes].join('\n')}`,
   ].join('\n\n')

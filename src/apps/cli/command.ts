@@ -1,16 +1,6 @@
-import type { Config } from '../../platform/config.ts'
 import type { CommandContext } from './context.ts'
 import { parseDuration } from '../format.ts'
-
-/** What a shell may suggest for a value: words, a kind of table, or a folder. */
-export type Values =
-  | readonly string[]
-  | 'source table'
-  | 'database table'
-  | 'fact'
-  | 'compared table'
-  | 'any table'
-  | 'folder'
+import type { SettingOptions, Values } from './setting-option.ts'
 
 /** A value without an option's name in front of it. */
 export interface Argument<Value extends string | undefined = string | undefined> {
@@ -33,20 +23,6 @@ export interface Option<Value = unknown> {
   /** Returns the parsed value, or says what is wrong with it. Without it, the text is the value. */
   readonly parse?: ((text: string) => { value: Value } | { fault: string }) | undefined
 }
-
-/** An option that overrides a setting for one command. */
-export interface SettingOption {
-  readonly flags: string
-  readonly summary: string
-  /** The default, as help shows it. */
-  readonly standard: string
-  readonly values?: Values | undefined
-  /** Whether it may be given several times. The setting then holds all values, with commas. */
-  readonly isRepeatable?: true
-}
-
-/** Options by the setting that each overrides. */
-export type SettingOptions = Readonly<Partial<Record<keyof Config, SettingOption>>>
 
 /** A command line, and what it is for. */
 export interface Example {

@@ -2,9 +2,15 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { tidemark } from '../../../test/support/command.ts'
 import { settings } from '../../platform/config.ts'
-import { type Command, type CommandGroup, isGroup, type SettingOptions } from './command.ts'
+import { standardProject } from '../../standard-project.ts'
+import { totesysSettings } from '../../totesys/settings.ts'
+import { type Command, type CommandGroup, isGroup } from './command.ts'
 import { describeCommands } from './command-reference.ts'
-import { COMMANDS, COMMON_SETTINGS } from './commands.ts'
+import { commandsFor, COMMON_SETTINGS } from './commands.ts'
+import type { SettingOptions } from './setting-option.ts'
+
+const COMMANDS = commandsFor(standardProject)
+const shape = { ...settings.shape, ...totesysSettings.shape }
 
 const PAGE = new URL('../../../docs/command-line.md', import.meta.url)
 const PLACE = /(?<=<!-- commands: made from src\/apps\/cli\/commands.ts -->\n)[\s\S]*?(?=<!-- end)/
@@ -21,7 +27,7 @@ function listCommands(
 }
 
 it('docs/command-line.md lists every command as it is declared', () => {
-  const made = `\n${describeCommands()}\n\n`
+  const made = `\n${describeCommands(COMMANDS)}\n\n`
   expect(made).not.toContain('undefined')
   const text = readFileSync(PAGE, 'utf8')
   if (process.env['UPDATE_GOLDEN'] === '1') {
@@ -45,7 +51,7 @@ it('every default that help shows for a setting is the default of the setting', 
   const wrong = declared
     .flatMap((each) => Object.entries(each))
     .filter(([name, { standard }]) => {
-      const { data } = settings.shape[name as keyof typeof settings.shape].safeParse(undefined)
+      const { data } = shape[name as keyof typeof shape].safeParse(undefined)
       return data !== undefined && standard !== String(data)
     })
   expect(wrong).toEqual([])

@@ -7,9 +7,9 @@ import {
   namesOption,
   optional,
   required,
-  type SettingOptions,
   textOption,
 } from './command.ts'
+import type { SettingOptions } from './setting-option.ts'
 
 /** What `tidemark --help` says first. */
 export const SUMMARY =
@@ -85,48 +85,30 @@ const SERVER_SETTINGS: SettingOptions = {
   },
 }
 
-const up = command({
-  name: 'up',
-  summary: 'Run everything on this machine, with the dashboard, until Ctrl-C',
-  details:
-    'Starts the embedded Postgres, unless settings name databases. Fills an empty Totesys, lets it live, and serves the dashboard (docs/dashboard.md) beside its runs. If port 4100 is taken and you name no other, it takes any free port. Only one `up` runs in a home: a second one exits 6.',
-  opening: 'everything on this machine, nothing leaves it',
-  options: {
-    once: flagOption('--once', 'Fill the source, run once, print a summary and stop'),
-    everyMs: durationOption('--every <duration>', {
-      summary: 'Time between two runs: 5s, 2m, 500ms; see run --every',
-      standard: '5s',
-    }),
-  },
-  settings: {
-    ...SERVER_SETTINGS,
-    TIDEMARK_TOTESYS_ORDERS: {
-      flags: '--orders <count>',
-      summary: 'About how many sales orders fill an empty Totesys',
-      standard: '20000',
+const up = (upOptions: SettingOptions) =>
+  command({
+    name: 'up',
+    summary: 'Run everything on this machine, with the dashboard, until Ctrl-C',
+    details:
+      'Starts the embedded Postgres, unless settings name databases. Fills the simulated source, lets it live, and serves the dashboard (docs/dashboard.md) beside its runs. If port 4100 is taken and you name no other, it takes any free port. Only one `up` runs in a home: a second one exits 6.',
+    opening: 'everything on this machine, nothing leaves it',
+    options: {
+      once: flagOption('--once', 'Fill the source, run once, print a summary and stop'),
+      everyMs: durationOption('--every <duration>', {
+        summary: 'Time between two runs: 5s, 2m, 500ms; see run --every',
+        standard: '5s',
+      }),
     },
-    TIDEMARK_TOTESYS_SEED: {
-      flags: '--seed <number>',
-      summary: 'Seed for the contents of Totesys',
-      standard: '42',
+    settings: {
+      ...SERVER_SETTINGS,
+      ...upOptions,
     },
-    TIDEMARK_TOTESYS_CLOCK: {
-      flags: '--clock <moment>',
-      summary: 'Start the clock of Totesys at this moment, such as 2026-11-29T03:00Z',
-      standard: 'now',
-    },
-    TIDEMARK_TOTESYS_SPEED: {
-      flags: '--speed <factor>',
-      summary: 'Seconds that pass in Totesys in each real second',
-      standard: '1',
-    },
-  },
-  examples: [
-    { line: 'tidemark up', what: 'Try everything, with no database of your own' },
-    { line: 'tidemark up --once', what: 'Run one full cycle and stop' },
-  ],
-  load: async () => (await import('./commands/up.ts')).upCommand,
-})
+    examples: [
+      { line: 'tidemark up', what: 'Try everything, with no database of your own' },
+      { line: 'tidemark up --once', what: 'Run one full cycle and stop' },
+    ],
+    load: async () => (await import('./commands/up.ts')).upCommand,
+  })
 
 const run = command({
   name: 'run',
@@ -147,8 +129,8 @@ const run = command({
     { line: 'tidemark run --every 30s', what: 'Keep it up to date' },
     { line: 'tidemark run --every 500ms', what: 'Keep it up to date within about a second' },
     {
-      line: 'tidemark run --confirm-deletes payment',
-      what: 'Accept that most payments were deleted',
+      line: 'tidemark run --confirm-deletes orders',
+      what: 'Accept that most orders were deleted',
     },
   ],
   load: async () => (await import('./commands/run.ts')).runCommand,
@@ -171,7 +153,7 @@ const status = command({
 
 const serve = command({
   name: 'serve',
-  summary: 'Serve the dashboard and the payments API until Ctrl-C',
+  summary: 'Serve the dashboard and the API until Ctrl-C',
   details:
     'Shows the warehouse as it is and runs nothing (docs/dashboard.md). If a login is set up, every request needs a token.',
   settings: SERVER_SETTINGS,
@@ -187,7 +169,7 @@ const history = command({
     table: required('Source table or fact table', 'fact'),
     key: required('Key of the row; separate several columns by commas'),
   },
-  examples: [{ line: 'tidemark history sales_order 42', what: 'Follow one order' }],
+  examples: [{ line: 'tidemark history orders 42', what: 'Follow one order' }],
   load: async () => (await import('./commands/history.ts')).historyCommand,
 })
 
@@ -199,7 +181,7 @@ const verify = command({
   arguments: { table: optional('Compare only this source or star table', 'compared table') },
   examples: [
     { line: 'tidemark verify', what: 'Prove that all three are equal' },
-    { line: 'tidemark verify payment', what: 'Compare one table' },
+    { line: 'tidemark verify orders', what: 'Compare one table' },
   ],
   load: async () => (await import('./commands/verify.ts')).verifyCommand,
 })
@@ -212,7 +194,7 @@ const catalog = command({
   arguments: { table: optional('Show this source table in full', 'source table') },
   examples: [
     { line: 'tidemark catalog', what: 'List the source tables' },
-    { line: 'tidemark catalog sales_order', what: 'Follow the columns of one table' },
+    { line: 'tidemark catalog orders', what: 'Follow the columns of one table' },
   ],
   load: async () => (await import('./commands/catalog.ts')).catalogCommand,
 })
@@ -235,15 +217,15 @@ const quarantine: CommandGroup = {
       },
       examples: [
         { line: 'tidemark quarantine list', what: 'See what waits for a correction' },
-        { line: 'tidemark quarantine list fact_sales_order --limit 100', what: 'See more of one' },
+        { line: 'tidemark quarantine list fact_orders --limit 100', what: 'See more of one' },
       ],
       load: async () => (await import('./commands/quarantine.ts')).listCommand,
     }),
     command({
       name: 'show',
       summary: 'Show one row in full, and what fixes it',
-      arguments: { id: required('Id from quarantine list, such as 7.fact_sales_order.3') },
-      examples: [{ line: 'tidemark quarantine show 7.fact_sales_order.3', what: 'See one row' }],
+      arguments: { id: required('Id from quarantine list, such as 7.fact_orders.3') },
+      examples: [{ line: 'tidemark quarantine show 7.fact_orders.3', what: 'See one row' }],
       load: async () => (await import('./commands/quarantine.ts')).showCommand,
     }),
     command({
@@ -340,20 +322,26 @@ const completion = command({
 })
 
 /**
- * Every command. The parser, `--help`, shell completion and the reference in
- * `docs/command-line.md` are made from it.
+ * Every command, with the options that a project adds to `up`. The parser, `--help`, shell completion
+ * and the reference in `docs/command-line.md` are made from it.
  */
-export const COMMANDS: readonly (Command | CommandGroup)[] = [
-  up,
-  run,
-  status,
-  serve,
-  history,
-  verify,
-  catalog,
-  quarantine,
-  lake,
-  reports,
-  doctor,
-  completion,
-]
+export function commandsFor({
+  upOptions,
+}: {
+  readonly upOptions: SettingOptions
+}): readonly (Command | CommandGroup)[] {
+  return [
+    up(upOptions),
+    run,
+    status,
+    serve,
+    history,
+    verify,
+    catalog,
+    quarantine,
+    lake,
+    reports,
+    doctor,
+    completion,
+  ]
+}

@@ -1,4 +1,5 @@
 import type { Config } from '../../platform/config.ts'
+import type { GivenProject } from '../project-extension.ts'
 import type { Output } from './output.ts'
 
 /** What every command is given: settings, a way to write, and a signal to stop. */
@@ -9,6 +10,8 @@ export interface CommandContext {
    * if there is none. For commands that read no settings: it does not look into `.env`.
    */
   findProject(): Promise<string | undefined>
+  /** The project to carry if no other is named. */
+  readonly given: GivenProject
   readonly output: Output
   /** Aborted by the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal

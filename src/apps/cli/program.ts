@@ -7,20 +7,14 @@ import {
 } from 'commander'
 import type { Config } from '../../platform/config.ts'
 import { InterruptedError } from '../../platform/errors.ts'
+import type { GivenProject } from '../project-extension.ts'
 import { VERSION } from '../version.ts'
 import { asTyped, type Call } from './call.ts'
-import {
-  type Argument,
-  type Command,
-  type CommandGroup,
-  isGroup,
-  type Option,
-  type SettingOption,
-  type SettingOptions,
-} from './command.ts'
-import { COMMANDS, COMMON_OPTIONS, COMMON_SETTINGS, SUMMARY } from './commands.ts'
+import { type Argument, type Command, type CommandGroup, isGroup, type Option } from './command.ts'
+import { commandsFor, COMMON_OPTIONS, COMMON_SETTINGS, SUMMARY } from './commands.ts'
 import { EXIT, EXIT_MEANINGS, exitCodeOf } from './exit-code.ts'
 import { createOutput, type Output, type Stream } from './output.ts'
+import type { SettingOption, SettingOptions } from './setting-option.ts'
 import { showsUtf8 } from './terminal-text.ts'
 import { usageError } from './usage-error.ts'
 
@@ -28,6 +22,8 @@ import { usageError } from './usage-error.ts'
 export interface World {
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
+  /** The project to carry. */
+  readonly given: GivenProject
   /** How a person calls it again. */
   readonly call: Call
   readonly stdout: Stream
@@ -54,11 +50,12 @@ export async function runProgram(world: World): Promise<number> {
     title = from
     throw error
   }
-  for (const entry of COMMANDS) {
+  const commands = commandsFor(world.given)
+  for (const entry of commands) {
     addEntry(program, entry, { act, leave, call: world.call, title: `tidemark ${entry.name}` })
   }
   try {
-    await program.parseAsync(readHelpRequest(world.argv) ?? world.argv, { from: 'user' })
+    await program.parseAsync(readHelpRequest(world.argv, commands) ?? world.argv, { from: 'user' })
     return code
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
@@ -70,7 +67,7 @@ export async function runProgram(world: World): Promise<number> {
     }
     // Without a command the parser has written the help, which says more to people.
     if (isJson || error.code !== 'commander.help') {
-      output.end(usageError(error, { title, commands: COMMANDS }))
+      output.end(usageError(error, { title, commands }))
     }
     output.finish(EXIT.usage)
     return EXIT.usage
@@ -99,7 +96,7 @@ function createProgram(world: World, { say }: { say: (text: string) => unknown }
 const HELP_AFTER = `
 TIDEMARK_SOURCE_URL and TIDEMARK_WAREHOUSE_URL, in the environment or in .env, name the databases.
 A tidemark.config.ts here or above is the project; without one, every table of the source is kept.
-Without a source, an embedded Postgres with a living Totesys is used.
+Without a source, an embedded Postgres with a simulated source is used.
 All settings: docs/configuration.md
 
 Exit codes:
@@ -188,10 +185,13 @@ export function describeOption({ summary, standard }: Option | SettingOption): s
  * Options change nothing.
  * A name that does not exist is left alone, so that the parser says what may have been meant.
  */
-function readHelpRequest([first, ...rest]: readonly string[]): readonly string[] | undefined {
+function readHelpRequest(
+  [first, ...rest]: readonly string[],
+  commands: readonly (Command | CommandGroup)[],
+): readonly string[] | undefined {
   const asked = rest.filter((word) => !word.startsWith('-'))
   if (first !== 'help' || asked.length === 0) return undefined
-  let entries: readonly (Command | CommandGroup)[] = COMMANDS
+  let entries = commands
   const path: string[] = []
   for (const name of asked) {
     const entry = entries.find((each) => each.name === name)
@@ -221,21 +221,24 @@ async function invoke(
   let exit: number
   try {
     const reader = command.readsSettings ? await import('../read-config.ts') : undefined
+    const added = reader === undefined ? undefined : await world.given.settings()
     let config: Config | undefined
     const context = {
       // Read on demand: a command without settings works while they are invalid.
       get config() {
         if (reader === undefined) throw new TypeError(`${command.name} reads no settings`)
-        return (config ??= reader.readConfig(world.env, {
+        const flags = {
           ...readSettings(program, COMMON_SETTINGS),
           ...readSettings(parsed, command.settings),
-        }))
+        }
+        return (config ??= reader.readConfig(world.env, { flags, added, given: world.given }))
       },
       async findProject() {
         const { findProject } = await import('../project/find-project.ts')
         const { TIDEMARK_PROJECT: named } = readSettings(program, COMMON_SETTINGS)
         return findProject(named || world.env['TIDEMARK_PROJECT'])
       },
+      given: world.given,
       output,
       signal: world.signal,
     }

@@ -71,7 +71,7 @@ export const RESULTS = {
   },
   past_captured: {
     levels: ['info'],
-    says: 'The past of the embedded Totesys is captured, in batches dated by a simulated clock.',
+    says: 'The past of the embedded source is captured, in batches dated by a simulated clock.',
     fields: { batches: number, from: text },
   },
   up_finished: {

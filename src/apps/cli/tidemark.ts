@@ -2,6 +2,7 @@
 import { readCall } from './call.ts'
 import { lastingStream } from './lasting-stream.ts'
 import { jsonLine } from './output.ts'
+import { standardProject } from '../../standard-project.ts'
 import { runProgram } from './program.ts'
 
 const stopping = new AbortController()
@@ -22,6 +23,7 @@ const stderr = lastingStream(process.stderr, (lost) => describeLost('here', lost
 process.exitCode = await runProgram({
   argv: process.argv.slice(2),
   env: process.env,
+  given: standardProject,
   call: readCall(process.argv[1], process.env),
   stdout,
   stderr,

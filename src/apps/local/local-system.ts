@@ -6,23 +6,15 @@ import type { Config } from '../../platform/config.ts'
 import { ConfigError, TidemarkError } from '../../platform/errors.ts'
 import type { AppLog } from '../log.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts'
-import {
-  clockSetting,
-  type ClockSetting,
-  createClock,
-  type DemoClock,
-} from './living-totesys/clock.ts'
-import {
-  type Company,
-  countAllRows,
-  foundCompany,
-  openCompany,
-  PAST_DAYS,
-  readReached,
-} from './living-totesys/company.ts'
-import { livePast, momentsLeft } from './living-totesys/past.ts'
-import { dropRateHistory, type RateServer, startRateServer } from './living-totesys/rates.ts'
+import { clockSetting, type ClockSetting, createClock, type DemoClock } from './clock.ts'
+import { startLife } from './live.ts'
 import { prepareDatabases, type PreparedDatabases } from './prepare-databases.ts'
+import {
+  type LocalFeedServer,
+  type Life,
+  livePast,
+  type SimulatedSource,
+} from './simulated-source.ts'
 
 /** The databases of an embedded system that this process or another one runs. */
 export type LocalDatabases = Omit<PreparedDatabases, 'saverUrl'> & {
@@ -37,31 +29,46 @@ export interface LocalSystem extends AsyncDisposable {
   readonly passFile: string
   /** Whether another Tidemark process runs the server and this one only uses it. */
   readonly isAttached: boolean
-  /** The clock by which Totesys lives, and by which the age of its data is judged. */
+  /** The clock by which the source lives, and by which the age of its data is judged. */
   readonly clock: DemoClock
-  /** Server of exchange rates beside the living Totesys; undefined if it was not to be filled. */
-  readonly ratesUrl: string | undefined
-  /** How many captures of the company's past are left. */
+  /** Server of feeds beside the living source; undefined if there is none, or it was not to be filled. */
+  readonly feedsUrl: string | undefined
+  /** How many captures of the source's past are left. */
   readonly pastCaptures: number
   /**
-   * Lives through what is left of the company's past, calls `capture` at several moments of it as
-   * `livePast` does, and then lives up to now. Does nothing if another process lets the company live.
+   * Lives through what is left of the source's past, calls `capture` at several moments of it as
+   * `livePast` does, and then lives up to now. Does nothing if another process lets the source live.
    */
   livePast(capture: (moment: Date) => Promise<boolean>): Promise<void>
+  /**
+   * Lets the source live in this process until it is disposed of. Does nothing if another process lets
+   * it live. Calls `onError` with each failure, and tries again.
+   */
+  live(onError: (error: unknown) => void): AsyncDisposable
+}
+
+/** What a local system is opened for. */
+export interface LocalOptions {
+  readonly source: SimulatedSource
+  /** The name of the source for people. */
+  readonly title: string
+  readonly log: AppLog
+  /** Whether to fill an empty source, and to let it live. */
+  readonly fill: boolean
 }
 
 /**
  * Starts the embedded Postgres in the home folder with its databases. If another Tidemark process
- * runs it already, uses that one, and its clock. With `fill`, also founds a company in an empty
- * Totesys and fills it up to the first capture of its past, drops the exchange rates of its days as
- * a file, and starts a server that answers with today's. Disposing stops what this call started and
- * nothing else. Throws `ConfigError` (`CLOCK_BEHIND`) if the clock is set to a moment that Totesys
- * has passed, and what `startEmbeddedPostgres` throws.
+ * runs it already, uses that one, and its clock. With `fill`, also fills an empty source up to the
+ * first capture of its past, and starts the server of its feeds. Disposing stops what this call
+ * started and nothing else. Throws `ConfigError` (`CLOCK_BEHIND`) if the clock is set to a moment
+ * that the source has passed, and what `startEmbeddedPostgres` throws.
  */
 export async function openLocalSystem(
   config: Config,
-  { log, fill }: { log: AppLog; fill: boolean },
+  { log, fill, ...simulated }: LocalOptions,
 ): Promise<LocalSystem> {
+  const { source } = simulated
   const home = config.TIDEMARK_HOME
   mkdirSync(home, { recursive: true, mode: 0o711 })
   const noteFile = join(home, 'local.json')
@@ -73,26 +80,30 @@ export async function openLocalSystem(
     if (!(error instanceof TidemarkError) || error.code !== 'POSTGRES_IN_USE') throw error
     return attach({ noteFile, passFile }, error)
   }
-  let rates: RateServer | undefined
+  let feeds: LocalFeedServer | undefined
   let closeClient = async () => {}
   const stop = async () => {
     rmSync(noteFile, { force: true })
     await closeClient().catch(() => undefined)
-    await rates?.[Symbol.asyncDispose]()
+    await feeds?.[Symbol.asyncDispose]()
     await postgres.stop()
   }
   try {
     const databases = await prepareDatabases(postgres, {
+      source,
       passwordsFile: join(home, 'passwords.json'),
     })
     const client = new pg.Client(databases.adminUrl)
     await client.connect()
     closeClient = () => client.end()
-    const clock = createClock(await settleClock(config, client))
-    const company = fill ? await fillSource(config, { client, clock, log }) : undefined
-    if (company !== undefined) rates = await startRates(config, { company, clock })
-    const ratesUrl = rates?.url
-    const note: Note = { ...databases, ratesUrl, clock: clock.setting }
+    const clock = createClock(await settleClock(config, { ...simulated, client }))
+    const life = fill ? await fillSource(config, { source, client, clock, log }) : undefined
+    if (life !== undefined) {
+      const dropFolder = join(home, 'drop')
+      feeds = await source.serveFeeds?.({ config, life, clock, dropFolder })
+    }
+    const feedsUrl = feeds?.url
+    const note: Note = { ...databases, feedsUrl, clock: clock.setting }
     writeSecret(noteFile, JSON.stringify(note))
     writeSecret(passFile, passLines([databases.sourceUrl, databases.readerUrl]))
     return {
@@ -100,12 +111,13 @@ export async function openLocalSystem(
       passFile,
       isAttached: false,
       clock,
-      ratesUrl,
-      pastCaptures: company === undefined ? 0 : momentsLeft(company).length,
+      feedsUrl,
+      pastCaptures: life?.momentsLeft().length ?? 0,
       async livePast(capture) {
-        if (company === undefined) return
-        if (await livePast(company, clock, capture)) await company.passTime(clock.now())
+        if (life === undefined) return
+        if (await livePast(life, clock, capture)) await life.passTime(clock.now())
       },
+      live: (onError) => startLife({ source, url: databases.adminUrl, clock, onError }),
       [Symbol.asyncDispose]: stop,
     }
   } catch (error) {
@@ -131,21 +143,22 @@ async function startPostgres(config: Config, log: AppLog): Promise<EmbeddedPostg
 }
 
 /**
- * The clock by which Totesys goes on. Settings decide. Otherwise it starts at the real time, or at the
- * moment that Totesys has reached if that is later. Undefined for the real time.
+ * The clock by which the source goes on. Settings decide. Otherwise it starts at the real time, or at
+ * the moment that the source has reached if that is later. Undefined for the real time.
  */
 async function settleClock(
-  { TIDEMARK_TOTESYS_CLOCK: wanted, TIDEMARK_TOTESYS_SPEED: speed }: Config,
-  client: pg.Client,
+  config: Config,
+  { source, title, client }: Pick<LocalOptions, 'source' | 'title'> & { client: pg.Client },
 ): Promise<ClockSetting | undefined> {
+  const { start: wanted, speed } = source.clock(config)
   const real = new Date()
-  const reached = await readReached(client)
+  const reached = await source.readReached(client)
   if (wanted !== undefined && reached !== undefined && Date.parse(wanted) < reached.getTime()) {
     throw new ConfigError(
-      `The clock cannot be set to ${wanted}: this Totesys has reached ${reached.toISOString()}`,
+      `The clock cannot be set to ${wanted}: ${title} has reached ${reached.toISOString()}`,
       {
         code: 'CLOCK_BEHIND',
-        hint: 'choose a later moment, or another TIDEMARK_HOME for a new Totesys',
+        hint: 'choose a later moment, or another TIDEMARK_HOME to begin anew',
       },
     )
   }
@@ -156,18 +169,6 @@ async function settleClock(
 
 function latest(some: Date, other: Date | undefined): Date {
   return other !== undefined && other > some ? other : some
-}
-
-/** Drops the exchange rates of the past, and starts a server that answers with those of today. */
-async function startRates(
-  { TIDEMARK_HOME: home, TIDEMARK_TOTESYS_SEED: seed }: Config,
-  { company, clock }: { company: Company; clock: DemoClock },
-): Promise<RateServer> {
-  const path = join(home, 'drop', 'exchange_rate', 'history.csv')
-  const dayOf = (moment: Date) => new Date(moment.toISOString().slice(0, 10))
-  const opened = new Date(company.begun.getTime() - PAST_DAYS * 86_400_000)
-  await dropRateHistory(path, { seed, from: dayOf(opened), until: dayOf(company.begun) })
-  return startRateServer({ seed, now: clock.now })
 }
 
 /** Makes a new file, so that an older file's mode does not stay. */
@@ -193,8 +194,7 @@ const note = z.object({
   readerUrl: z.string(),
   saverUrl: z.string().optional(),
   adminUrl: z.string(),
-  filled: z.boolean(),
-  ratesUrl: z.string().optional(),
+  feedsUrl: z.string().optional(),
   clock: clockSetting.optional(),
 })
 
@@ -205,15 +205,16 @@ function attach(
   inUse: TidemarkError,
 ): LocalSystem {
   try {
-    const { ratesUrl, clock, ...databases } = note.parse(JSON.parse(readFileSync(noteFile, 'utf8')))
+    const { feedsUrl, clock, ...databases } = note.parse(JSON.parse(readFileSync(noteFile, 'utf8')))
     return {
       databases,
       passFile,
       isAttached: true,
       clock: createClock(clock),
-      ratesUrl,
+      feedsUrl,
       pastCaptures: 0,
       livePast: async () => {},
+      live: () => ({ [Symbol.asyncDispose]: async () => {} }),
       [Symbol.asyncDispose]: async () => {},
     }
   } catch (cause) {
@@ -225,21 +226,21 @@ function attach(
   }
 }
 
-/** Opens the company in Totesys. If there is none, founds one and fills Totesys with its first trade. */
+/** Opens what lives in the source. If nothing does, founds it and fills the source at first. */
 async function fillSource(
-  { TIDEMARK_TOTESYS_SEED: seed, TIDEMARK_TOTESYS_ORDERS: salesOrders }: Config,
-  { client, clock, log }: { client: pg.Client; clock: DemoClock; log: AppLog },
-): Promise<Company> {
+  config: Config,
+  {
+    source,
+    client,
+    clock,
+    log,
+  }: { source: SimulatedSource; client: pg.Client; clock: DemoClock; log: AppLog },
+): Promise<Life> {
   const startedAt = performance.now()
-  const known = await openCompany(client)
-  if (known !== undefined) return known
-  await foundCompany(client, { seed, salesOrders, begun: clock.now() })
-  const company = await openCompany(client)
-  if (company === undefined) throw new Error('the company that was just founded is missing')
-  const [first] = momentsLeft(company)
-  if (first !== undefined) await company.passTime(first)
-  const { tables, rows } = await countAllRows(client)
-  const durationMs = Math.round(performance.now() - startedAt)
-  log({ event: 'source_filled', tables, rows, durationMs })
-  return company
+  if ((await source.readReached(client)) === undefined) {
+    const { tables, rows } = await source.found(client, { config, begun: clock.now() })
+    const durationMs = Math.round(performance.now() - startedAt)
+    log({ event: 'source_filled', tables, rows, durationMs })
+  }
+  return await source.open(client)
 }

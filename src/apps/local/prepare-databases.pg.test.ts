@@ -8,6 +8,7 @@ import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded-postgre
 import { fillTotesys } from '../../../test/support/totesys-source/fill.ts'
 import { createSavedQuestions } from '../../platform/presentation/saved-questions.ts'
 import { prepareDatabases, type PreparedDatabases } from './prepare-databases.ts'
+import { simulatedSource as source } from '../../totesys/living/simulated-source.ts'
 
 // Its names are fixed, so it has a cluster to itself.
 describe('prepareDatabases()', () => {
@@ -19,7 +20,7 @@ describe('prepareDatabases()', () => {
   beforeAll(async () => {
     const settings = { fsync: 'off', shared_buffers: '16MB' }
     postgres = await startEmbeddedPostgres({ dataDir: path.join(folder, 'postgres'), settings })
-    prepared = await prepareDatabases(postgres, { passwordsFile })
+    prepared = await prepareDatabases(postgres, { source, passwordsFile })
   })
   afterAll(async () => {
     await postgres.stop()
@@ -164,15 +165,14 @@ describe('prepareDatabases()', () => {
     )
   })
 
-  it('may be repeated, keeps rows and passwords, and says when the source is filled', async () => {
-    expect(prepared.filled).toBe(false)
+  it('may be repeated, and keeps rows and passwords', async () => {
     const client = new pg.Client(prepared.adminUrl)
     await client.connect()
     const until = new Date('2024-08-21T14:30:00Z')
     await fillTotesys(client, { seed: 1, salesOrders: 10, until })
     await client.end()
-    const again = await prepareDatabases(postgres, { passwordsFile })
-    expect(again).toEqual({ ...prepared, filled: true })
+    const again = await prepareDatabases(postgres, { source, passwordsFile })
+    expect(again).toEqual(prepared)
     const rows = await query(again.sourceUrl, 'select count(*)::int as n from sales_order')
     expect(rows).toEqual([{ n: 10 }])
     expect(fs.statSync(passwordsFile).mode & 0o777).toBe(0o600)
@@ -186,9 +186,9 @@ describe('prepareDatabases()', () => {
     fs.writeFileSync(passwordsFile, JSON.stringify({ ...earlier, later_role: 'x' }), {
       mode: 0o600,
     })
-    const again = await prepareDatabases(postgres, { passwordsFile })
-    const { saverUrl, filled: _filled, ...others } = again
-    expect(prepared).toMatchObject({ ...others, filled: expect.anything() as unknown })
+    const again = await prepareDatabases(postgres, { source, passwordsFile })
+    const { saverUrl, ...others } = again
+    expect(prepared).toMatchObject(others)
     expect(saverUrl).not.toBe(prepared.saverUrl)
     expect(await query(saverUrl, 'table kept')).toEqual([])
     const completed = JSON.parse(fs.readFileSync(passwordsFile, 'utf8')) as Record<string, string>
@@ -201,22 +201,22 @@ describe('prepareDatabases()', () => {
     expect(fs.statSync(passwordsFile).mode & 0o777).toBe(0o600)
     expect(fs.readdirSync(folder).toSorted()).toEqual(['passwords.json', 'postgres'])
     // The home is then as if this version had made it.
-    expect(await prepareDatabases(postgres, { passwordsFile })).toEqual(again)
-    prepared = { ...again, filled: prepared.filled }
+    expect(await prepareDatabases(postgres, { source, passwordsFile })).toEqual(again)
+    prepared = again
   })
 
   it('sets new passwords when the file is gone, and refuses one it cannot use', async () => {
     fs.rmSync(passwordsFile)
-    const again = await prepareDatabases(postgres, { passwordsFile })
+    const again = await prepareDatabases(postgres, { source, passwordsFile })
     expect(again.sourceUrl).not.toBe(prepared.sourceUrl)
     expect(await query(again.sourceUrl, 'select 1 as one')).toEqual([{ one: 1 }])
     for (const text of ['{', '', 'null', '[]', '"x"', '{"tidemark_source": 1}']) {
       fs.writeFileSync(passwordsFile, text)
-      await expect(prepareDatabases(postgres, { passwordsFile })).rejects.toMatchObject({
+      await expect(prepareDatabases(postgres, { source, passwordsFile })).rejects.toMatchObject({
         code: 'PASSWORDS_FILE',
       })
     }
-    const nowhere = { passwordsFile: path.join(folder, 'absent', 'passwords.json') }
+    const nowhere = { source, passwordsFile: path.join(folder, 'absent', 'passwords.json') }
     await expect(prepareDatabases(postgres, nowhere)).rejects.toThrow('ENOENT')
   })
 })

@@ -4,10 +4,11 @@ import pg from 'pg'
 import { ConfigError } from '../../platform/errors.ts'
 import { ACTING_FUNCTIONS } from '../../platform/presentation/statement-guard.ts'
 import type { EmbeddedPostgres } from './embedded-postgres.ts'
+import type { SimulatedSource } from './simulated-source.ts'
 
 /** Connection strings for the embedded databases, each with a role that may do only its work. */
 export interface PreparedDatabases {
-  /** As `tidemark_source`, which reads the tables of `totesys` and nothing else. */
+  /** As `tidemark_source`, which reads the tables of the source and nothing else. */
   sourceUrl: string
   /** As `tidemark_loader`, which owns the database `warehouse`. */
   warehouseUrl: string
@@ -22,42 +23,45 @@ export interface PreparedDatabases {
    * it. Nobody else may use that schema.
    */
   saverUrl: string
-  /** As the superuser on `totesys`, to fill it and to let it live. */
+  /** As the superuser on the source, to fill it and to let it live. */
   adminUrl: string
-  /** Whether the source holds orders. */
-  filled: boolean
 }
 
 const roles = ['tidemark_source', 'tidemark_loader', 'tidemark_reader', 'tidemark_saver'] as const
 type Role = (typeof roles)[number]
 type Passwords = Record<Role, string>
 
-const schemaSql = fs.readFileSync(new URL('./living-totesys/schema.sql', import.meta.url), 'utf8')
+/** What databases are prepared for. */
+export interface PrepareOptions {
+  readonly source: Pick<SimulatedSource, 'database' | 'prepare'>
+  readonly passwordsFile: string
+}
 
 /**
- * Creates what is missing: the databases `totesys` (empty, with its schema) and `warehouse`, and the
+ * Creates what is missing: the source's database (empty, with its tables) and `warehouse`, and the
  * four roles, each with only the rights its work needs. Sets their passwords to those in
  * `passwordsFile`, which it creates with mode 0600, and completes if an earlier version made it for
  * fewer roles. May be repeated. Touches no rows. Throws `ConfigError` if that file is damaged.
  */
 export async function prepareDatabases(
   postgres: Pick<EmbeddedPostgres, 'url'>,
-  options: { passwordsFile: string },
+  { source, passwordsFile }: PrepareOptions,
 ): Promise<PreparedDatabases> {
-  const passwords = readPasswords(options.passwordsFile)
-  await onDatabase(postgres.url('postgres'), (client) => prepareCluster(client, passwords))
-  const adminUrl = postgres.url('totesys')
-  const filled = await onDatabase(adminUrl, prepareTotesys)
+  const passwords = readPasswords(passwordsFile)
+  await onDatabase(postgres.url('postgres'), (client) =>
+    prepareCluster(client, { passwords, source: source.database }),
+  )
+  const adminUrl = postgres.url(source.database)
+  await onDatabase(adminUrl, (client) => prepareSource(client, source))
   await onDatabase(postgres.url('warehouse'), prepareWarehouse)
   const urlOf = (database: string, role: Role): string =>
     postgres.url(database, role, passwords[role])
   return {
-    sourceUrl: urlOf('totesys', 'tidemark_source'),
+    sourceUrl: urlOf(source.database, 'tidemark_source'),
     warehouseUrl: urlOf('warehouse', 'tidemark_loader'),
     readerUrl: urlOf('warehouse', 'tidemark_reader'),
     saverUrl: urlOf('warehouse', 'tidemark_saver'),
     adminUrl,
-    filled,
   }
 }
 
@@ -116,7 +120,10 @@ async function onDatabase<Result>(
   }
 }
 
-async function prepareCluster(client: pg.Client, passwords: Passwords): Promise<void> {
+async function prepareCluster(
+  client: pg.Client,
+  { passwords, source }: { passwords: Passwords; source: string },
+): Promise<void> {
   for (const role of roles) {
     const { rowCount } = await client.query('select from pg_roles where rolname = $1', [role])
     if (rowCount === 0) await client.query(`create role ${role}`)
@@ -127,33 +134,28 @@ async function prepareCluster(client: pg.Client, passwords: Passwords): Promise<
   }
   // The SQL of any visitor runs as the reader. Only a superuser can bound the disk that it uses.
   await client.query(`alter role tidemark_reader set temp_file_limit = '1GB'`)
-  for (const database of ['totesys', 'warehouse']) {
+  for (const database of [source, 'warehouse']) {
     const sql = 'select from pg_database where datname = $1'
     const { rowCount } = await client.query(sql, [database])
     if (rowCount === 0) await client.query(`create database ${database} template template0`)
   }
   await client.query('alter database warehouse owner to tidemark_loader')
   // By default every role may connect to every database and make temporary tables there.
-  for (const database of ['postgres', 'template1', 'totesys', 'warehouse']) {
+  for (const database of ['postgres', 'template1', source, 'warehouse']) {
     await client.query(`revoke all on database ${database} from public`)
   }
-  await client.query('grant connect on database totesys to tidemark_source')
+  await client.query(`grant connect on database ${source} to tidemark_source`)
   await client.query('grant connect on database warehouse to tidemark_reader, tidemark_saver')
 }
 
-async function prepareTotesys(client: pg.Client): Promise<boolean> {
-  const { rows } = await client.query<{ found: string | null }>(
-    `select to_regclass('public.sales_order') as found`,
-  )
-  // Several statements in one query are one transaction, so the schema is whole or absent.
-  if (rows[0]!.found === null) await client.query(schemaSql)
+async function prepareSource(client: pg.Client, { prepare }: PrepareOptions['source']) {
+  await prepare(client)
   await client.query('revoke all on schema public from public')
   await client.query('grant usage on schema public to tidemark_source')
   await client.query('grant select on all tables in schema public to tidemark_source')
   await client.query(
     'alter default privileges in schema public grant select on tables to tidemark_source',
   )
-  return (await client.query('select from sales_order limit 1')).rowCount === 1
 }
 
 /** Before Postgres 15, the owner of a database does not own its schema `public`. */

@@ -2,13 +2,17 @@ import * as z from 'zod'
 import type { Chart, LeftOut } from '../../platform/project/chart.ts'
 import { TIME_STEPS } from '../../platform/project/chart.ts'
 import type {
+  AskWords,
   Choice,
+  FactWords,
   Filter,
+  FilterWords,
   Lead,
   List,
   ListFilter,
   Page,
   Panel,
+  Reserved,
   Sort,
 } from '../../platform/project/dashboard.ts'
 import type { DashboardConfig } from '../../platform/project/project-config.ts'
@@ -109,6 +113,8 @@ const chart = byKind<Chart>({
     split: anyText,
     label: textList,
     five: textList.length(5, 'must be five columns'),
+    things: anyText,
+    measure: anyText,
     limit: positiveCount,
   },
   histogram: { x: anyText, value: anyText, other: text },
@@ -223,4 +229,18 @@ export const dashboardSchema: z.ZodType = strictObject<DashboardConfig>({
   unlisted: textList.optional(),
   numbered: byName(anyText).optional(),
   lists: listing(list).optional(),
+  reserved: strictObject<Reserved>({
+    group: anyText,
+    what: anyText,
+    paths: textList,
+    event: anyText.optional(),
+  }).optional(),
+  facts: strictObject<FactWords>({ title: anyText, find: anyText, summary: anyText }).optional(),
+  ask: strictObject<AskWords>({
+    first: anyText.optional(),
+    groups: byName(anyText).optional(),
+  }).optional(),
+  filterWords: byName(
+    strictObject<FilterWords>({ description: anyText, example: anyText }),
+  ).optional(),
 })

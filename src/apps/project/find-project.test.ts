@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { standardProject } from '../../standard-project.ts'
 import { TOTESYS_PROJECT } from '../../../test/support/totesys-project.ts'
 import { readConfig } from '../read-config.ts'
 import { findProject, isStandardProject } from './find-project.ts'
@@ -77,9 +78,11 @@ describe('findProject()', () => {
 
   it('tells the standard project from others, through a link too', () => {
     symlinkSync(TOTESYS_PROJECT, 'link')
-    expect(isStandardProject('link/tidemark.config.ts')).toBe(true)
-    expect(isStandardProject(join(TOTESYS_PROJECT, 'tidemark.config.ts'))).toBe(true)
-    expect(isStandardProject('shop/tidemark.config.ts')).toBe(false)
+    expect(isStandardProject('link/tidemark.config.ts', standardProject)).toBe(true)
+    expect(isStandardProject(join(TOTESYS_PROJECT, 'tidemark.config.ts'), standardProject)).toBe(
+      true,
+    )
+    expect(isStandardProject('shop/tidemark.config.ts', standardProject)).toBe(false)
   })
 })
 

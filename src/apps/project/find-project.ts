@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, extname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { codeOf, ConfigError } from '../../platform/errors.ts'
+import type { GivenProject } from '../project-extension.ts'
 
 /** The names of a project's config file. A folder holds one of them. */
 const CONFIG_FILES = ['.ts', '.js', '.mjs', '.json'].map((ending) => `tidemark.config${ending}`)
@@ -81,13 +81,13 @@ function statsOf(path: string): Stats | undefined {
 }
 
 /**
- * Whether a config file is that of the project which comes with Tidemark, as source or as built. It
- * is in the program already, and what belongs to it is kept in the working directory.
+ * Whether a config file is that of the project which comes with Tidemark. It is in the program
+ * already, and what belongs to it is kept in the working directory.
  */
-export function isStandardProject(file: string): boolean {
+export function isStandardProject(
+  file: string,
+  given: Pick<GivenProject, 'folders'> | undefined,
+): boolean {
   const folder = realpathSync(dirname(file))
-  return ['src', 'dist'].some((world) => {
-    const own = fileURLToPath(new URL(`../../../${world}/totesys`, import.meta.url))
-    return existsSync(own) && realpathSync(own) === folder
-  })
+  return (given?.folders ?? []).some((own) => existsSync(own) && realpathSync(own) === folder)
 }

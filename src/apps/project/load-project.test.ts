@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { tidemark } from '../../../test/support/command.ts'
 import { TOTESYS_PROJECT } from '../../../test/support/totesys-project.ts'
 import { parseConfig } from '../../platform/config.ts'
+import { standardProject } from '../../standard-project.ts'
 import { totesys } from '../../totesys/totesys.ts'
 import { loadProject, openProject, readProjectFile } from './load-project.ts'
 
@@ -66,16 +67,17 @@ describe('readProjectFile()', () => {
 })
 
 describe('loadProject()', () => {
-  const load = (values: Record<string, string>) => loadProject(parseConfig(values))
+  const load = (values: Record<string, string>) => loadProject(parseConfig(values), standardProject)
   const source = { TIDEMARK_SOURCE_URL: 'postgresql://u@127.0.0.1:1/d' }
 
   it('mirrors a source that has no project, and is the standard project without either', async () => {
-    expect(await load(source)).toMatchObject({ name: 'mirror', mirror: {}, models: [] })
-    expect(await load({})).toBe(totesys)
-    expect(await load({ TIDEMARK_PROJECT: join(TOTESYS_PROJECT, 'tidemark.config.ts') })).toBe(
-      totesys,
-    )
-    expect(await openProject(undefined)).toBe(totesys)
+    expect(await load(source)).toMatchObject({
+      project: { name: 'mirror', mirror: {}, models: [] },
+    })
+    expect((await load({})).project).toBe(totesys)
+    const named = await load({ TIDEMARK_PROJECT: join(TOTESYS_PROJECT, 'tidemark.config.ts') })
+    expect(named.project).toBe(totesys)
+    expect((await openProject(undefined, standardProject)).project).toBe(totesys)
   })
 
   it('lets settings override what a mirror says, one by one', async () => {
@@ -86,7 +88,7 @@ describe('loadProject()', () => {
       TIDEMARK_WITHOUT_KEY: 'leave',
       TIDEMARK_VIEWS: 'true',
     }
-    expect((await load({ ...source, ...options })).mirror).toEqual({
+    expect((await load({ ...source, ...options })).project.mirror).toEqual({
       select: ['sales.*', '"my, table"', 'hr.person'],
       exclude: ['*.password'],
       newTables: 'report',
@@ -97,8 +99,12 @@ describe('loadProject()', () => {
       'tidemark.config.json': '{ "mirror": { "select": ["a"], "exclude": ["b"], "views": true } }',
     })
     const project = { TIDEMARK_PROJECT: join(folder, 'tidemark.config.json') }
-    const { mirror } = await load({ ...project, TIDEMARK_VIEWS: 'false', TIDEMARK_EXCLUDE: 'c' })
-    expect(mirror).toEqual({ select: ['a'], exclude: ['c'], views: false })
+    const { project: loaded } = await load({
+      ...project,
+      TIDEMARK_VIEWS: 'false',
+      TIDEMARK_EXCLUDE: 'c',
+    })
+    expect(loaded.mirror).toEqual({ select: ['a'], exclude: ['c'], views: false })
   })
 
   it('refuses settings of mirrors with a project that is not one', async () => {

@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url'
 import type { Config } from '../../platform/config.ts'
 import { ConfigError } from '../../platform/errors.ts'
 import type { Project } from '../../platform/project/project.ts'
+import type { GivenProject, LoadedProject } from '../project-extension.ts'
 import { isStandardProject } from './find-project.ts'
 import { mirrorOptions } from './mirror-options.ts'
 
@@ -16,17 +17,18 @@ const PLAIN_MIRROR: Project = {
 }
 
 /**
- * Loads the project that settings name. Without one, a source is mirrored; with neither, it is the
- * standard project. Settings of mirrors override what the project says. Writes nothing. Throws
- * `ConfigError` for a project that is not valid, with its file, and for settings of mirrors with a
- * project that is not one.
+ * Loads the project that settings name. Without one, a source is mirrored if the given project is only
+ * the fallback; otherwise it is the given project. Settings of mirrors override what the project says.
+ * Writes nothing. Throws `ConfigError` for a project that is not valid, with its file, and for settings
+ * of mirrors with a project that is not one.
  */
-export async function loadProject(config: Config): Promise<Project> {
+export async function loadProject(config: Config, given: GivenProject): Promise<LoadedProject> {
   const { TIDEMARK_PROJECT: file, TIDEMARK_SOURCE_URL: sourceUrl } = config
-  const isPlain = file === undefined && sourceUrl !== undefined
-  const project = isPlain ? PLAIN_MIRROR : await openProject(file)
+  const isPlain = file === undefined && sourceUrl !== undefined && given.isFallback === true
+  const loaded = isPlain ? { project: PLAIN_MIRROR, extension: {} } : await openProject(file, given)
   const options = mirrorOptions(config)
-  if (options === undefined) return project
+  if (options === undefined) return loaded
+  const { project } = loaded
   if (project.mirror === undefined) {
     throw new ConfigError(
       `${options.names.join(', ')} cannot be used: ${project.title} is not a mirror`,
@@ -36,17 +38,19 @@ export async function loadProject(config: Config): Promise<Project> {
       },
     )
   }
-  return { ...project, mirror: { ...project.mirror, ...options.settings } }
+  return { ...loaded, project: { ...project, mirror: { ...project.mirror, ...options.settings } } }
 }
 
 /**
- * The project of a config file; the standard one if there is no file. Throws `ConfigError` for a
- * project that is not valid.
+ * The project of a config file; the given one if there is no file or it is its own. Throws
+ * `ConfigError` for a project that is not valid.
  */
-export async function openProject(file: string | undefined): Promise<Project> {
-  if (file !== undefined && !isStandardProject(file)) return await readProjectFile(file)
-  const { totesys } = await import('../../totesys/totesys.ts')
-  return totesys
+export async function openProject(
+  file: string | undefined,
+  given: GivenProject,
+): Promise<LoadedProject> {
+  if (file === undefined || isStandardProject(file, given)) return await given.load()
+  return { project: await readProjectFile(file), extension: {} }
 }
 
 /**

@@ -46,6 +46,7 @@ const table = strictObject<TableConfig>({
   relation: anyText.optional(),
   keyIsUnenforced: trueOrFalse.optional(),
   description: anyText.optional(),
+  descriptions: byName(anyText).optional(),
 })
 
 const feed = strictObject<FeedConfig>({

@@ -1,6 +1,9 @@
 import { expect, it } from 'vitest'
 import { parseDeclarations } from './declaration.ts'
 
+/** As for Totesys. */
+const DECLARED_IN = { location: 'reports.json', groups: ['finance', 'analyst'] }
+
 const REPORT = {
   name: 'weekly-sales',
   page: '/sales',
@@ -20,7 +23,7 @@ const THRESHOLD = {
   to: ['ann@example.org', 'bob@example.org', 'Ann@example.org'],
 }
 
-const parse = (content: unknown) => parseDeclarations(JSON.stringify(content), 'reports.json')
+const parse = (content: unknown) => parseDeclarations(JSON.stringify(content), DECLARED_IN)
 
 it('parseDeclarations() reads reports and thresholds, each person once', () => {
   const { valid, broken } = parse({ reports: [REPORT], thresholds: [THRESHOLD] })
@@ -103,12 +106,12 @@ it('parseDeclarations() says of each broken declaration what is wrong, and keeps
 it.each(['', '{', '[]', '{"report": []}', '{"reports": {}}'])(
   'parseDeclarations() refuses a file that is not what it must be: %s',
   (text) => {
-    expect(() => parseDeclarations(text, 'reports.json')).toThrow(
+    expect(() => parseDeclarations(text, DECLARED_IN)).toThrow(
       expect.objectContaining({ code: 'REPORTS_FILE' }),
     )
   },
 )
 
 it('parseDeclarations() reads a file with a byte order mark, and one that declares nothing', () => {
-  expect(parseDeclarations('\uFEFF{}', 'reports.json')).toEqual({ valid: [], broken: [] })
+  expect(parseDeclarations('\uFEFF{}', DECLARED_IN)).toEqual({ valid: [], broken: [] })
 })

@@ -1,6 +1,5 @@
 import * as z from 'zod'
 import { ConfigError } from '../../platform/errors.ts'
-import type { Group } from '../server/access.ts'
 import { isZone, type Schedule, WEEKDAYS } from './schedule.ts'
 
 /** A page, a question or a saved question that is sent by mail on a schedule. */
@@ -38,7 +37,7 @@ interface Declared {
   readonly filters: Readonly<Record<string, string>>
   readonly recipients: readonly string[]
   /** The groups that every recipient is in. */
-  readonly groups: ReadonlySet<Group>
+  readonly groups: ReadonlySet<string>
 }
 
 /** A declaration that is not valid, and why. */
@@ -65,8 +64,6 @@ const cell = z.union([
   z.number().transform(String),
   z.boolean().transform((value) => (value ? 't' : 'f')),
 ])
-const GROUPS_NEEDED = 'must be "finance", "analyst" or a list of both'
-const group = z.enum(['finance', 'analyst'], say(GROUPS_NEEDED))
 const zone = z
   .string(say('must be a time zone such as Europe/London'))
   .refine(isZone, say('is not a time zone; use a name such as Europe/London'))
@@ -95,6 +92,14 @@ const schedule = z.discriminatedUnion(
   say('must have "every": "day", "week" or "month"'),
 )
 
+/** One group, or a list of them, out of those that the project knows. */
+function accessOf(groups: readonly string[]) {
+  const names = groups.map((each) => `"${each}"`).join(', ')
+  const needed = say(`must be ${names}${groups.length === 2 ? ' or a list of both' : ''}`)
+  const group = z.string(needed).refine((each) => groups.includes(each), needed)
+  return z.union([group.transform((one) => [one]), z.array(group).min(1)], needed)
+}
+
 const shared = {
   name,
   filters: z.record(z.string(), cell, say('must be an object of values by name')).default({}),
@@ -104,7 +109,7 @@ const shared = {
     .max(100, 'must have at most 100 recipients'),
   question: z.string(say('must be the name of a question')).optional(),
   saved: z.string(say('must be the name of a saved question')).optional(),
-  access: z.union([group.transform((one) => [one]), z.array(group).min(1)], say(GROUPS_NEEDED)),
+  access: accessOf([]),
 }
 
 const report = z.strictObject({
@@ -128,15 +133,29 @@ const file = z.strictObject({
   thresholds: z.array(z.unknown()).default([]),
 })
 
+/** Where a text comes from, and the groups that its project knows. */
+export interface DeclaredIn {
+  readonly location: string
+  readonly groups: readonly string[]
+}
+
+interface Declaring {
+  readonly place: string
+  readonly access: ReturnType<typeof accessOf>
+}
+
 /**
  * Parses the text of a reports file. A declaration that is not valid is returned as broken, and all
  * others are valid. Throws `ConfigError` (`REPORTS_FILE`) only if the file as a whole cannot be read.
  */
-export function parseDeclarations(text: string, location: string): Declarations {
+export function parseDeclarations(text: string, { location, groups }: DeclaredIn): Declarations {
   const { reports, thresholds } = parseFile(text, location)
+  const access = accessOf(groups)
   const parsed = [
-    ...reports.map((each, place) => parseReport(each, `reports[${place}]`)),
-    ...thresholds.map((each, place) => parseThreshold(each, `thresholds[${place}]`)),
+    ...reports.map((each, place) => parseReport(each, { place: `reports[${place}]`, access })),
+    ...thresholds.map((each, place) =>
+      parseThreshold(each, { place: `thresholds[${place}]`, access }),
+    ),
   ]
   const seen = new Set<string>()
   const valid: Declaration[] = []
@@ -173,8 +192,8 @@ function parseFile(text: string, location: string): z.infer<typeof file> {
   return parsed.data
 }
 
-function parseReport(content: unknown, place: string): Report | BrokenDeclaration {
-  const parsed = report.safeParse(content)
+function parseReport(content: unknown, { place, access }: Declaring): Report | BrokenDeclaration {
+  const parsed = report.extend({ access }).safeParse(content)
   if (!parsed.success) return refuse(content, { place, error: parsed.error })
   const { page, schedule: when, ...more } = parsed.data
   if ([page, more.question, more.saved].filter((each) => each !== undefined).length !== 1) {
@@ -183,8 +202,11 @@ function parseReport(content: unknown, place: string): Report | BrokenDeclaratio
   return { kind: 'report', page, schedule: when, ...declaredOf(more) }
 }
 
-function parseThreshold(content: unknown, place: string): Threshold | BrokenDeclaration {
-  const parsed = threshold.safeParse(content)
+function parseThreshold(
+  content: unknown,
+  { place, access }: Declaring,
+): Threshold | BrokenDeclaration {
+  const parsed = threshold.extend({ access }).safeParse(content)
   if (!parsed.success) return refuse(content, { place, error: parsed.error })
   const { rows, column, is, value, ...more } = parsed.data
   if ((more.question === undefined) === (more.saved === undefined)) {

@@ -9,6 +9,7 @@ import type { Reader } from '../../platform/presentation/reader.ts'
 import type { SavedQuestions } from '../../platform/presentation/saved-questions.ts'
 import type { Deps } from '../../platform/deps.ts'
 import { openStore } from '../environment.ts'
+import { groupsOf } from '../server/groups.ts'
 import { DEFAULT_PORT, NOTHING_TO_SHOW, questionsOf } from '../server/open-server.ts'
 import type { ComposeOptions } from './compose.ts'
 import { type Declarations, parseDeclarations } from './declaration.ts'
@@ -37,12 +38,15 @@ export function reportSources({
   /** Where this process serves the pages. */
   readonly url?: string | undefined
 }): ReportSources {
-  const { presentation: dashboard = NOTHING_TO_SHOW } = deps.project
+  const { project } = deps
+  const { presentation: dashboard = NOTHING_TO_SHOW } = project
+  const groups = groupsOf(project)
   const promiseMs = config.TIDEMARK_PROMISE_MINUTES * 60_000
   const here = url ?? `http://127.0.0.1:${config.TIDEMARK_PORT ?? DEFAULT_PORT}`
   return {
     dashboard,
     presentation: {
+      project,
       reader,
       questions: questionsOf(dashboard),
       answers: createAnswers(reader, { now }),
@@ -54,7 +58,7 @@ export function reportSources({
     pagesUrl: (config.TIDEMARK_PAGES_URL ?? here).replace(/\/+$/, ''),
     async readDeclarations() {
       const location = reportsFile(config)
-      return parseDeclarations(await readText(location, config), location)
+      return parseDeclarations(await readText(location, config), { location, groups })
     },
   }
 }

@@ -26,6 +26,9 @@ import { createMailer } from './mailer.ts'
 import { reportSources } from './open-reports.ts'
 import { findFault, sendDue, type SendOptions } from './send-due.ts'
 
+/** As for Totesys. */
+const DECLARED_IN = { location: 'reports.json', groups: ['finance', 'analyst'] }
+
 /** The day by which the figures are judged, and the moments of the schedule. */
 const TODAY = new Date('2026-11-30T08:00:30Z')
 const BEFORE = new Date('2026-11-29T12:00:00Z')
@@ -117,7 +120,7 @@ describe('sendDue() with a saved question', () => {
       pauseMs: 0,
     }
   }
-  const parse = (content: object) => parseDeclarations(JSON.stringify(content), 'reports.json')
+  const parse = (content: object) => parseDeclarations(JSON.stringify(content), DECLARED_IN)
   const look = async (content: object, now = DUE, store: SavedQuestions | undefined = saved) =>
     await sendDue(parse(content), optionsOf(now, store))
   /** Looks once before the slot, so that the schedule is known, and again after it. */

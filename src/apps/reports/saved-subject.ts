@@ -4,7 +4,7 @@ import { withToday } from '../../platform/presentation/answer.ts'
 import { ask, type AskedRows } from '../../platform/presentation/ask.ts'
 import { type Filters, withValue } from '../../platform/presentation/question.ts'
 import type { SavedQuestion, SavedQuestions } from '../../platform/presentation/saved-questions.ts'
-import { mayAsk } from '../server/auth.ts'
+import { groupsOf, mayAsk } from '../server/groups.ts'
 import { FILTER_PREFIX, variablesOf } from '../server/pages/ask/draft.ts'
 import type { Presentation } from '../server/presentation.ts'
 import { type Declaration, invalid } from './declaration.ts'
@@ -35,11 +35,17 @@ const PASSING = /^(40|53|55|57|58)/
  */
 export async function findSaved(
   declaration: Declaration,
-  { name, saved: store, now }: Pick<Presentation, 'saved' | 'now'> & { readonly name: string },
+  {
+    project,
+    name,
+    saved: store,
+    now,
+  }: Pick<Presentation, 'project' | 'saved' | 'now'> & { readonly name: string },
 ): Promise<SavedSubject> {
-  const faults = mayAsk(declaration.groups)
+  const needed = groupsOf(project).map((group) => `"${group}"`)
+  const faults = mayAsk(declaration.groups, project)
     ? []
-    : ['access: a saved question may read everything, so it needs ["finance", "analyst"]']
+    : [`access: a saved question may read everything, so it needs [${needed.join(', ')}]`]
   const saved = await store?.find(name)
   if (saved === undefined) {
     throw invalid(declaration, [...faults, `saved: ${await describeAbsence(name, store)}`])

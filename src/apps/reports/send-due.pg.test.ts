@@ -16,6 +16,9 @@ import { createMailer } from './mailer.ts'
 import { reportSources } from './open-reports.ts'
 import { sendDue, type SendOptions } from './send-due.ts'
 
+/** As for Totesys. */
+const DECLARED_IN = { location: 'reports.json', groups: ['finance', 'analyst'] }
+
 const NOW = new Date()
 const DAY_MS = 86_400_000
 
@@ -68,7 +71,7 @@ describe('sendDue()', () => {
     }
   }
   const look = async (content: object, more?: Partial<SendOptions>) =>
-    await sendDue(parseDeclarations(JSON.stringify(content), 'reports.json'), optionsOf(more))
+    await sendDue(parseDeclarations(JSON.stringify(content), DECLARED_IN), optionsOf(more))
   /** Looks once before the slot, so that the schedule is known, and again at a moment. */
   const lookAt = async (content: object, moment: Date, more?: Partial<SendOptions>) => {
     now = at(29, '12:00')

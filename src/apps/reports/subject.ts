@@ -1,8 +1,7 @@
 import type { ConfigError } from '../../platform/errors.ts'
 import type { Question } from '../../platform/presentation/question.ts'
 import type { Dashboard, Filter, Page } from '../../platform/project/dashboard.ts'
-import type { Group } from '../server/access.ts'
-import { groupsFor } from '../server/auth.ts'
+import { groupsFor, mayRead } from '../server/groups.ts'
 import { labelOf } from '../server/pages/answer-rows.ts'
 import { readChoices } from '../server/pages/business.ts'
 import { paramsFor } from '../server/pages/panel.ts'
@@ -79,14 +78,14 @@ async function findInProject(
 
 function findPage(
   declaration: Declaration,
-  { presentation: { questions }, dashboard }: SubjectOptions,
+  { presentation: { project, questions }, dashboard }: SubjectOptions,
 ): Pick<ProjectSubject, 'page' | 'question'> {
   const { groups, question: asked } = declaration
   if (asked !== undefined) {
     const question = questions.get(asked)
     if (question === undefined) throw unknown(declaration, { kind: 'question', asked, questions })
     const needed = question.access ?? 'analyst'
-    if (!isIn(groups, needed)) {
+    if (!groups.has(needed)) {
       throw invalid(declaration, [`access: the question ${asked} is for the group ${needed}`])
     }
     return { page: pageOf(question, dashboard), question }
@@ -97,9 +96,8 @@ function findPage(
     const pages = new Map(dashboard.pages.map((each) => [each.path, each]))
     throw unknown(declaration, { kind: 'page', asked: path ?? '', questions: pages })
   }
-  const needed = groupsFor(page.path)
-  if (!needed.some((group) => groups.has(group))) {
-    const list = needed.join(' or ')
+  if (!mayRead(page.path, groups, project)) {
+    const list = groupsFor(page.path, project).join(' or ')
     throw invalid(declaration, [`access: the page ${page.path} is for the group ${list}`])
   }
   return { page, question: undefined }
@@ -115,11 +113,6 @@ function unknown(
 ): ConfigError {
   const known = [...questions.keys()].filter((name) => !name.startsWith('options_')).join(', ')
   return invalid(declaration, [`${kind}: there is no ${kind} “${asked}”; there are ${known}`])
-}
-
-/** Whether a group, given by any text, is one of the declared groups. */
-export function isIn(groups: ReadonlySet<Group>, group: string): boolean {
-  return [...groups].some((each) => each === group)
 }
 
 /** A page with one question, and those filters of the dashboard that the question knows. */
@@ -166,10 +159,10 @@ function pathFor(
     page,
     question,
     selection,
-    options: { dashboard },
+    options: { presentation, dashboard },
   }: Pick<ProjectSubject, 'page' | 'question' | 'selection'> & { options: SubjectOptions },
 ): string | undefined {
-  const mayOpen = (path: string): boolean => groupsFor(path).some((group) => groups.has(group))
+  const mayOpen = (path: string): boolean => mayRead(path, groups, presentation.project)
   if (question === undefined) return linkTo(page.path, selection.params)
   if (mayOpen(page.path)) return linkTo(page.path, paramsFor(question, selection))
   const other = dashboard.pages.find(
@@ -179,7 +172,7 @@ function pathFor(
 }
 
 /** Whether recipients in these groups may see the answer to a question on a page. */
-export function maySeeOn(question: Question, groups: ReadonlySet<Group>): boolean {
+export function maySeeOn(question: Question, groups: ReadonlySet<string>): boolean {
   return maySee(question, { subject: 'report', groups, expiresAt: undefined })
 }
 

@@ -10,9 +10,6 @@ import type { Config } from '../../platform/config.ts'
 import { ConfigError } from '../../platform/errors.ts'
 import { isLoopback } from '../../platform/io/loopback.ts'
 
-/** A group of callers: `finance` may read the payments, `analyst` everything else. */
-export type Group = 'finance' | 'analyst'
-
 /** Who sent a request. */
 export interface Caller {
   /** The token's subject, or `local` on a server without a login. */

@@ -11,10 +11,13 @@ import { createAnswers } from '../../platform/presentation/answer.ts'
 import { readQuestions } from '../../platform/presentation/question.ts'
 import { createReader, type Reader } from '../../platform/presentation/reader.ts'
 import { createSavedQuestions } from '../../platform/presentation/saved-questions.ts'
-import type { PaymentsAnswer, Problem } from '../../totesys/payments/payments.ts'
+import type { PaymentsAnswer } from '../../totesys/payments/payments.ts'
+import { serverExtension } from '../../totesys/payments/server-extension.ts'
+import { totesys } from '../../totesys/totesys.ts'
 import { readAccess, type ServerEnv } from './access.ts'
 import { createApp } from './app.ts'
 import type { ApiDescription } from './openapi.ts'
+import type { Problem } from './problem.ts'
 import { type ServeOptions, startServer } from './serve.ts'
 
 type Options = Omit<ServeOptions, 'port'>
@@ -27,6 +30,8 @@ describe('the server', () => {
   let reader: Reader
   const log: AppLogEntry[] = []
   const options = (more: Partial<Options> = {}): Options => ({
+    project: totesys,
+    extension: serverExtension,
     reader,
     questions,
     promiseMs: 1_800_000,

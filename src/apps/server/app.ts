@@ -8,23 +8,28 @@ import { type Freshness, readFreshness } from '../../platform/presentation/fresh
 import type { Question } from '../../platform/presentation/question.ts'
 import type { Reader } from '../../platform/presentation/reader.ts'
 import type { SavedQuestions } from '../../platform/presentation/saved-questions.ts'
+import type { Project } from '../../platform/project/project.ts'
 import type { AppLog } from '../log.ts'
 import type { Access, GatewayAccess, ServerEnv } from './access.ts'
 import { authenticate, clientAddress, pathOf } from './auth.ts'
 import type { Rate } from './buckets.ts'
 import { answerDocs } from './docs-page.ts'
 import { createLedgerWatch, openEventStream, tellOnce } from './events.ts'
+import { freshnessHeaders } from './freshness-headers.ts'
 import type { Markup } from './markup.ts'
 import { describeApi } from './openapi.ts'
 import { takes } from './parameters.ts'
-import { freshnessHeaders, paymentRoutes } from './payments.ts'
 import type { Presentation } from './presentation.ts'
 import { ProblemError, type ProblemOptions, problemResponse } from './problem.ts'
 import { limitRate } from './rate-limit.ts'
+import type { ServerExtension } from './server-extension.ts'
 import { answerTagged } from './tagged-answer.ts'
 
 /** What the server is made from. */
 export interface AppOptions {
+  readonly project: Project
+  /** What the project adds in code. */
+  readonly extension?: ServerExtension | undefined
   readonly reader: Reader
   readonly questions: ReadonlyMap<string, Question>
   /** Undefined: nothing can be saved. */
@@ -37,7 +42,7 @@ export interface AppOptions {
   /** Creates the routes of the pages. Requests that they do not handle go to the API. */
   readonly pages?: (presentation: Presentation) => Hono<ServerEnv>
   /** Renders the page that a browser gets in place of a problem as JSON. */
-  readonly problemPage?: (problem: ProblemOptions) => Markup
+  readonly problemPage?: (problem: ProblemOptions, project: Project) => Markup
   /**
    * Whether `/events` streams for as long as a page is open, which is the default, or tells once and
    * ends. Use `once` where an answer is sent only after it is complete.
@@ -60,6 +65,8 @@ const MAX_STREAMS_OF_ONE = 20
  * asks, how often, and how much is sent. Every answer carries the security headers, refusals too.
  */
 export function createApp({
+  project,
+  extension,
   reader,
   questions,
   saved,
@@ -76,23 +83,33 @@ export function createApp({
 }: AppOptions): Hono<ServerEnv> {
   const answers = createAnswers(reader, { now })
   const freshness = () => readFreshness(reader, { promiseMs, now: now() })
-  const hasPage = pages !== undefined
-  const api = describeApi({ version, questions: hasPage ? questions : new Map() })
+  const hasPages = pages !== undefined
+  const api = describeApi({
+    version,
+    project,
+    questions: hasPages ? questions : new Map(),
+    extension: extension?.api,
+  })
+  const problems: ProblemAnswerOptions = {
+    project,
+    extension,
+    ...(problemPage === undefined ? {} : { problemPage }),
+  }
   const app = new Hono<ServerEnv>()
 
   app.onError((error, c) => {
     const failure = describeFailure(error, reader.warehouse.code)
     if (failure.status >= 500) logFailure(log, { error, path: pathOf(c), status: failure.status })
-    return problemAnswer(c, failure, problemPage)
+    return problemAnswer(c, failure, problems)
   })
-  app.notFound((c) => problemAnswer(c, describeAbsence(app, c), problemPage))
+  app.notFound((c) => problemAnswer(c, describeAbsence(app, c), problems))
 
   app.use(secureHeaders(access))
   app.use(async (c, next) => {
     if (c.req.url.length <= MAX_URL_CHARS) return next()
     return problemResponse({ status: 414, code: 'URL_TOO_LONG', detail: 'The address is too long' })
   })
-  app.use(authenticate(access, log))
+  app.use(authenticate(access, { project, log }))
   app.use(limitRate(rate))
   app.use(
     bodyLimit({
@@ -102,7 +119,9 @@ export function createApp({
     }),
   )
 
-  app.route('/', paymentRoutes({ answers, questions, promiseMs, now, log, hasPage }))
+  if (extension !== undefined) {
+    app.route('/', extension.api.routes({ answers, questions, promiseMs, now, log, hasPages }))
+  }
   app.get(
     '/events',
     takes(),
@@ -117,9 +136,10 @@ export function createApp({
       headers: { 'content-type': 'application/json', 'cache-control': 'no-cache' },
     }),
   )
-  app.get('/docs', takes(), (c) => answerDocs(c, { api, freshness }))
+  app.get('/docs', takes(), (c) => answerDocs(c, { project, api, freshness }))
   if (pages === undefined) app.get('/', takes(), (c) => c.redirect('/docs'))
-  else app.route('/', pages({ reader, questions, answers, saved, promiseMs, now, freshness }))
+  else
+    app.route('/', pages({ project, reader, questions, answers, saved, promiseMs, now, freshness }))
   return app
 }
 
@@ -157,22 +177,30 @@ function healthAnswer(c: Context, freshness: Freshness): Response {
   })
 }
 
+/** What an answer to a problem depends on. */
+export type ProblemAnswerOptions = Pick<AppOptions, 'project' | 'extension' | 'problemPage'>
+
 /** Answers a problem as JSON, or as a page if a browser asks for a page. */
 export async function problemAnswer(
   c: Context,
   problem: ProblemOptions,
-  problemPage: AppOptions['problemPage'],
+  { project, extension, problemPage }: ProblemAnswerOptions,
 ): Promise<Response> {
   const response = problemResponse(problem)
-  if (problemPage === undefined || !wantsPage(c)) return response
+  if (problemPage === undefined || !wantsPage(c, extension)) return response
   const headers = new Headers(response.headers)
   headers.set('content-type', 'text/html; charset=utf-8')
-  return new Response(String(await problemPage(problem)), { status: problem.status, headers })
+  return new Response(String(await problemPage(problem, project)), {
+    status: problem.status,
+    headers,
+  })
 }
 
 /** Whether a browser asks for a page. The API always answers in JSON. */
-function wantsPage(c: Context): boolean {
-  const isApi = /^\/(payments\/|health$|events$|openapi\.json$)/.test(c.req.path)
+function wantsPage(c: Context, extension: ServerExtension | undefined): boolean {
+  const isApi =
+    /^\/(health|events|openapi\.json)$/.test(c.req.path) ||
+    extension?.api.onlyJson.test(c.req.path) === true
   if (isApi) return false
   const supports = ['text/html', 'application/json', 'application/problem+json', 'text/csv']
   return accepts(c, { header: 'Accept', supports, default: '' }) === 'text/html'

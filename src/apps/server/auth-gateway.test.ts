@@ -4,6 +4,7 @@ import { parseConfig } from '../../platform/config.ts'
 import type { AppLogEntry } from '../log.ts'
 import { type GatewayAccess, readGatewayAccess, type ServerEnv } from './access.ts'
 import { authenticate } from './auth.ts'
+import { totesys } from '../../totesys/totesys.ts'
 
 const ISSUER = 'https://login.example.org/'
 const AUDIENCE = 'tidemark'
@@ -36,7 +37,7 @@ describe('behind a gateway that has checked the token', () => {
   })
   const guard = (by: GatewayAccess = access) => {
     const app = new Hono<ServerEnv>()
-    app.use(authenticate(by, (entry) => log.push(entry)))
+    app.use(authenticate(by, { project: totesys, log: (entry) => log.push(entry) }))
     return app.all('*', (c) => {
       const { subject, groups, expiresAt } = c.get('caller')
       return c.json({ subject, groups: [...groups], expiresAt })

@@ -17,7 +17,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { parseConfig } from '../../platform/config.ts'
 import type { AppLogEntry } from '../log.ts'
 import { readAccess, type ServerEnv } from './access.ts'
-import { authenticate, groupsFor } from './auth.ts'
+import { authenticate } from './auth.ts'
+import { totesys } from '../../totesys/totesys.ts'
+import { groupsFor, type Guarded } from './groups.ts'
 
 const ISSUER = 'https://login.example.org/'
 const AUDIENCE = 'tidemark'
@@ -51,9 +53,9 @@ const settings = (more: Record<string, string> = {}) =>
     ...more,
   })
 
-function guarded(config = settings()) {
+function guarded(config = settings(), project: Guarded = totesys) {
   const app = new Hono<ServerEnv>()
-  app.use(authenticate(readAccess(config), (entry) => log.push(entry)))
+  app.use(authenticate(readAccess(config), { project, log: (entry) => log.push(entry) }))
   app.all('*', (c) => c.json({ subject: c.get('caller').subject }))
   return (path: string, headers: Record<string, string> = {}, from = '203.0.113.7') =>
     app.request(path, { headers }, { incoming: { socket: { remoteAddress: from } } })
@@ -357,8 +359,8 @@ describe('on this machine', () => {
 
 describe('groupsFor()', () => {
   it('gives a path without a rule to analysts alone', () => {
-    expect(groupsFor('/anything')).toEqual(['analyst'])
-    expect(groupsFor('/paymentsx')).toEqual(['analyst'])
-    expect(groupsFor('/payments/')).toEqual(['finance'])
+    expect(groupsFor('/anything', totesys)).toEqual(['analyst'])
+    expect(groupsFor('/paymentsx', totesys)).toEqual(['analyst'])
+    expect(groupsFor('/payments/', totesys)).toEqual(['finance'])
   })
 })

@@ -1,8 +1,9 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { isLoopback } from '../../platform/io/loopback.ts'
 import type { AppLog } from '../log.ts'
-import type { Access, Caller, GatewayAccess, Group, ServerEnv } from './access.ts'
+import type { Access, Caller, GatewayAccess, ServerEnv } from './access.ts'
 import { createBuckets } from './buckets.ts'
+import { groupsOf, type Guarded, mayAsk, mayRead } from './groups.ts'
 import { problemResponse } from './problem.ts'
 import { KEYS_AWAY, MAX_TOKEN_CHARS, readClaims, verifyToken } from './token.ts'
 
@@ -18,7 +19,7 @@ const REFUSALS = { burst: 30, perSecond: 1 }
  */
 export function authenticate(
   access: Access | GatewayAccess,
-  log: AppLog,
+  { project, log }: { project: Guarded; log: AppLog },
 ): MiddlewareHandler<ServerEnv> {
   const refusals = createBuckets(REFUSALS)
   return async (c, next) => {
@@ -28,7 +29,11 @@ export function authenticate(
     if (!needsLogin && isLoopback(address)) {
       const stranger = findStranger(c)
       if (stranger !== undefined) return stranger
-      c.set('caller', { subject: 'local', groups: new Set(GROUPS), expiresAt: undefined })
+      c.set('caller', {
+        subject: 'local',
+        groups: new Set(groupsOf(project)),
+        expiresAt: undefined,
+      })
       return next()
     }
     const refuse = (status: 401 | 403, reason: string, subject?: string): Response => {
@@ -50,7 +55,7 @@ export function authenticate(
         headers: { 'retry-after': '10' },
       })
     }
-    if (!isPermitted(c.req.path, caller)) {
+    if (!isPermitted(c.req.path, caller, project)) {
       return refuse(403, 'group_missing', caller.subject)
     }
     c.set('caller', caller)
@@ -75,28 +80,10 @@ async function callerOf(
   return await verifyToken(token, access.oidc)
 }
 
-const GROUPS: readonly Group[] = ['finance', 'analyst']
-
-/** The groups that may read a path; one of them is enough. Both may read the API's description. */
-export function groupsFor(path: string): readonly Group[] {
-  if (/^\/(payments|order\/payment|list\/payment)(\.(csv|xlsx))?(\/|$)/.test(path))
-    return ['finance']
-  if (/^\/(docs|openapi\.json|health|order|events|assets\/[^/]+)$/.test(path)) return GROUPS
-  return ['analyst']
-}
-
-/**
- * Whether groups may run SQL of their own, and saved questions, which are SQL. SQL can read the
- * payments and everything else.
- */
-export function mayAsk(groups: ReadonlySet<string>): boolean {
-  return GROUPS.every((group) => groups.has(group))
-}
-
 /** Whether a caller's groups may read a path. */
-function isPermitted(path: string, { groups }: Caller): boolean {
-  if (/^\/(ask(\.csv|\.xlsx)?|my|saved)(\/|$)/.test(path)) return mayAsk(groups)
-  return groupsFor(path).some((group) => groups.has(group))
+function isPermitted(path: string, { groups }: Caller, project: Guarded): boolean {
+  if (/^\/(ask(\.csv|\.xlsx)?|my|saved)(\/|$)/.test(path)) return mayAsk(groups, project)
+  return mayRead(path, groups, project)
 }
 
 const REASONS: Readonly<Record<string, string>> = {

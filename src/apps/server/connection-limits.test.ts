@@ -6,6 +6,7 @@ import { createReader } from '../../platform/presentation/reader.ts'
 import { readAccess } from './access.ts'
 import { networkOf } from './connection-limits.ts'
 import { type RunningServer, type ServeOptions, startServer } from './serve.ts'
+import { totesys } from '../../totesys/totesys.ts'
 
 const HOUR_MS = 3_600_000
 /** Time limits that nobody exceeds, however slow this machine is. */
@@ -15,6 +16,7 @@ const PATIENT = { headersMs: HOUR_MS, requestMs: HOUR_MS, idleMs: HOUR_MS, silen
 async function start({ times, ...more }: Partial<ServeOptions> = {}): Promise<RunningServer> {
   const url = 'postgresql://127.0.0.1:1/nowhere'
   return await startServer({
+    project: totesys,
     reader: createReader({ title: 'the warehouse', code: 'WAREHOUSE', url, schema: 'public' }),
     questions: new Map(),
     promiseMs: 1_800_000,

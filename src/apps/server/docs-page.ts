@@ -6,11 +6,12 @@ import { schemaFields, type Schema } from './json-schema.ts'
 import type { Markup } from './markup.ts'
 import type { ApiDescription } from './openapi.ts'
 import type { DescribedAnswer, Operation } from './api-operation.ts'
-import { renderPage } from './pages/layout.ts'
+import { type PageOptions, renderPage } from './pages/layout.ts'
 import { renderTry } from './try-form.ts'
 
 /** What the page about the API is rendered from. */
 export interface DocsOptions {
+  readonly project: PageOptions['project']
   readonly api: ApiDescription
   readonly freshness: () => Promise<Freshness>
 }
@@ -21,9 +22,10 @@ export interface DocsOptions {
  */
 export async function answerDocs(
   c: Context<ServerEnv>,
-  { api, freshness }: DocsOptions,
+  { project, api, freshness }: DocsOptions,
 ): Promise<Response> {
   const page = renderPage({
+    project,
     title: 'API',
     path: '/docs',
     freshness: await freshness().catch(() => undefined),

@@ -32,7 +32,7 @@ export function exampleOf(schema: Schema): unknown {
   )
 }
 
-/** A field of a schema: its path, such as `payments[].counterparty.name`, and what it holds. */
+/** A field of a schema: its path, such as `rows[].owner.name`, and what it holds. */
 export interface SchemaField {
   readonly path: string
   readonly schema: Schema

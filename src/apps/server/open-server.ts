@@ -17,6 +17,7 @@ import { type Access, readAccess } from './access.ts'
 import type { AppOptions } from './app.ts'
 import { pageRoutes, renderProblem } from './pages/pages.ts'
 import { type RunningServer, startServer } from './serve.ts'
+import type { ServedAddress, ServerExtension } from './server-extension.ts'
 
 /** The port of the dashboard, unless `TIDEMARK_PORT` names another. */
 export const DEFAULT_PORT = 4100
@@ -24,6 +25,8 @@ export const DEFAULT_PORT = 4100
 /** A server over an environment. Disposing stops it, then closes its connections to the warehouse. */
 export interface OpenServer extends RunningServer {
   readonly access: Access
+  /** Addresses of the project's own that are worth showing. */
+  readonly addresses: readonly ServedAddress[]
 }
 
 /**
@@ -33,22 +36,23 @@ export interface OpenServer extends RunningServer {
  * fail. A warehouse that cannot be read yet is no reason not to start.
  */
 export async function openServer(
-  { config, deps, reader: warehouse, saverUrl, now }: Environment,
+  { config, deps, extension, reader: warehouse, saverUrl, now }: Environment,
   { log, port }: { log: AppLog; port: number },
 ): Promise<OpenServer> {
   const access = readAccess(config)
+  const served = await extension.server?.()
   return await openTogether(async (keep) => {
     const reader = keep(createReader(warehouse))
     await checkRights(reader)
     const saved = saverUrl === undefined ? undefined : keep(createSavedQuestions({ url: saverUrl }))
-    const options = presentProject({ config, deps, reader, saved, log })
+    const options = presentProject({ config, deps, extension: served, reader, saved, log })
     const connections = {
       total: config.TIDEMARK_SERVER_CONNECTIONS,
       perAddress: config.TIDEMARK_SERVER_CONNECTIONS_PER_ADDRESS,
     }
     const server = keep(await startServer({ ...options, access, port, connections, now }))
     void reportUnbounded(reader, log)
-    return { ...server, access }
+    return { ...server, access, addresses: served?.addresses ?? [] }
   })
 }
 
@@ -74,25 +78,30 @@ async function reportUnbounded(reader: Reader, log: AppLog): Promise<void> {
 export function presentProject({
   config,
   deps,
+  extension,
   reader,
   saved,
   log,
 }: {
   readonly config: Config
   readonly deps: Deps
+  readonly extension: ServerExtension | undefined
   readonly reader: Reader
   readonly saved: SavedQuestions | undefined
   readonly log: AppLog
 }): Omit<AppOptions, 'access' | 'events' | 'signal'> {
-  const { presentation: dashboard = NOTHING_TO_SHOW } = deps.project
+  const { project } = deps
+  const { presentation: dashboard = NOTHING_TO_SHOW } = project
   return {
+    project,
+    extension,
     reader,
     questions: questionsOf(dashboard),
     saved,
     promiseMs: config.TIDEMARK_PROMISE_MINUTES * 60_000,
     log,
     version: VERSION,
-    pages: (presentation) => pageRoutes({ presentation, dashboard, deps, log }),
+    pages: (presentation) => pageRoutes({ presentation, dashboard, deps, extension, log }),
     problemPage: renderProblem,
   }
 }

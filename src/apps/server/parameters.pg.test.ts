@@ -6,12 +6,14 @@ import { createSystem, type TestSystem } from '../../../test/support/system.ts'
 import { parseConfig } from '../../platform/config.ts'
 import { readQuestions } from '../../platform/presentation/question.ts'
 import { createReader, type Reader } from '../../platform/presentation/reader.ts'
-import type { Problem } from '../../totesys/payments/payments.ts'
 import { dashboard } from '../../totesys/presentation/pages.ts'
 import { readAccess, type ServerEnv } from './access.ts'
 import { createApp } from './app.ts'
 import type { ApiDescription } from './openapi.ts'
 import { pageRoutes, renderProblem } from './pages/pages.ts'
+import type { Problem } from './problem.ts'
+import { totesys } from '../../totesys/totesys.ts'
+import { serverExtension } from '../../totesys/payments/server-extension.ts'
 
 const questions = new Map(dashboard.questions.flatMap((folder) => [...readQuestions(folder)]))
 
@@ -59,13 +61,16 @@ describe('the parameters of a route', () => {
     reader = createReader(role.warehouse)
     const { deps, log } = system
     app = createApp({
+      project: totesys,
+      extension: serverExtension,
       reader,
       questions,
       promiseMs: 1_800_000,
       access: readAccess(parseConfig({})),
       log,
       version: '1.2.3',
-      pages: (presentation) => pageRoutes({ presentation, dashboard, deps, log }),
+      pages: (presentation) =>
+        pageRoutes({ presentation, dashboard, deps, extension: serverExtension, log }),
       problemPage: renderProblem,
       rate: { burst: 10_000, perSecond: 10_000 },
     })

@@ -3,9 +3,11 @@ import type { Freshness } from '../../platform/presentation/freshness.ts'
 import type { Question } from '../../platform/presentation/question.ts'
 import type { Reader } from '../../platform/presentation/reader.ts'
 import type { SavedQuestions } from '../../platform/presentation/saved-questions.ts'
+import type { Project } from '../../platform/project/project.ts'
 
-/** What the pages show: questions, their answers, what is saved and how fresh the warehouse is. */
+/** What the pages show: a project, its questions, their answers, what is saved, and how fresh it is. */
 export interface Presentation {
+  readonly project: Project
   readonly reader: Reader
   readonly questions: ReadonlyMap<string, Question>
   readonly answers: Answers

@@ -1,5 +1,15 @@
 import { STATUS_CODES } from 'node:http'
-import type { Problem } from '../../totesys/payments/payments.ts'
+
+/** What is sent in place of an answer: RFC 9457. The description of the API has its schema. */
+export interface Problem {
+  readonly type: 'about:blank'
+  readonly title: string
+  readonly status: number
+  readonly code: string
+  readonly detail: string
+  readonly parameter?: string
+  readonly allowed?: readonly string[]
+}
 
 /** Why a request is not answered. */
 export interface ProblemOptions {

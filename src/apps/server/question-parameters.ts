@@ -1,15 +1,28 @@
 import type { Question } from '../../platform/presentation/question.ts'
-import type { Filter, ListFilter, Page } from '../../platform/project/dashboard.ts'
+import type {
+  Dashboard,
+  Filter,
+  FilterWords,
+  ListFilter,
+  Page,
+} from '../../platform/project/dashboard.ts'
 import { MAX_INTEGER, type Parameter, type ParameterValues } from './parameters.ts'
 
-/** The filters of a question as parameters. The question's SQL says which values each takes. */
-export function questionParameters({ filters, sql }: Question): readonly Parameter[] {
+/**
+ * The filters of a question as parameters. The question's SQL says which values each takes, the
+ * project's words what it means.
+ */
+export function questionParameters(
+  { filters, sql }: Question,
+  words: Dashboard['filterWords'] = {},
+): readonly Parameter[] {
   return filters.map((name) => {
     const values = valuesOf(name, sql)
+    const { description, example } = words[name] ?? WORDS[name] ?? {}
     return {
       name,
-      description: WORDS[name]?.description ?? `The filter ${name} of the question.`,
-      example: WORDS[name]?.example ?? EXAMPLES[values.kind] ?? '1',
+      description: description ?? `The filter ${name} of the question.`,
+      example: example ?? EXAMPLES[values.kind] ?? '1',
       values,
       mayBeEmpty: true,
     }
@@ -66,8 +79,8 @@ const EXAMPLES: Readonly<Partial<Record<ParameterValues['kind'], string>>> = {
   integer: '1',
 }
 
-/** What filters mean that several questions share. */
-const WORDS: Readonly<Record<string, { description: string; example: string }>> = {
+/** What filters mean that the platform's own pages know. */
+const WORDS: Readonly<Record<string, FilterWords>> = {
   from: { description: 'The first day.', example: '2025-11-01' },
   to: { description: 'The last day.', example: '2025-11-30' },
   today: { description: 'The day that counts as today, in UTC.', example: '2025-11-23' },
@@ -80,10 +93,4 @@ const WORDS: Readonly<Record<string, { description: string; example: string }>> 
     example: 'year',
   },
   by: { description: 'The step of time that a row stands for.', example: 'month' },
-  currency: { description: 'Only this currency (ISO 4217).', example: 'GBP' },
-  in: { description: 'The currency to convert into (ISO 4217).', example: 'GBP' },
-  counterparty: { description: 'Only the counterparty with this id.', example: '3' },
-  department: { description: 'Only the department of this name.', example: 'Sales' },
-  ids: { description: 'Ids by dimension, as JSON.', example: '{"dim_staff": ["1"]}' },
-  design: { description: 'Only the design with this id.', example: '3' },
 }

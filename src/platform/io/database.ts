@@ -2,7 +2,7 @@ import type { ConnectionPool } from './connection-pool.ts'
 
 /** A database that Tidemark talks to, as people and errors name it. */
 export interface Database {
-  /** Its name in a sentence: `Totesys` or `the warehouse`. */
+  /** Its name in a sentence: `the library` or `the warehouse`. */
   readonly title: string
   /** Prefix of its error codes: `SOURCE` or `WAREHOUSE`. */
   readonly code: string

@@ -175,6 +175,9 @@ export interface BoxesChart {
   readonly label: readonly string[]
   /** Columns: lowest, lower quartile, median, upper quartile, highest. */
   readonly five: readonly [string, string, string, string, string]
+  /** What a box stands for, such as `designs`, and what it measures of one, such as `price`. */
+  readonly things: string
+  readonly measure: string
   readonly limit: number
 }
 

@@ -18,6 +18,53 @@ export interface Dashboard {
   readonly numbered?: Readonly<Record<string, string>>
   /** Lists of every row of one kind. Default: none. */
   readonly lists?: readonly List[]
+  /** What only one group of users may see. Default: nothing, everybody may see everything. */
+  readonly reserved?: Reserved
+  /** What people call facts, on the page that shows one of them. Default: facts. */
+  readonly facts?: FactWords
+  /** What the page Ask begins with. */
+  readonly ask?: AskWords
+  /** What the filters of questions mean, by name, for the description of the API. */
+  readonly filterWords?: Readonly<Record<string, FilterWords>>
+}
+
+/** What only one group of users may see. The group `analyst` may see everything else. */
+export interface Reserved {
+  readonly group: string
+  /** What is reserved, for people, such as `the payments`. */
+  readonly what: string
+  /** Addresses that only this group may read, each with the files and everything below it. */
+  readonly paths: readonly string[]
+  /** The event that is logged whenever somebody reads it. Default: `reserved_read`. */
+  readonly event?: string
+}
+
+/** The words on the page that finds a fact and shows its versions. */
+export interface FactWords {
+  /** The page in the navigation, such as `Order`. */
+  readonly title: string
+  /** The heading of the search, such as `Find an order`. */
+  readonly find: string
+  /** What can be found, in one sentence. */
+  readonly summary: string
+}
+
+/** What the page Ask shows before somebody asks. */
+export interface AskWords {
+  /** The first statement in the editor: it answers something and shows how to ask. */
+  readonly first?: string
+  /**
+   * Headings for questions whose names are a letter and a number, such as `s01_…`, by the letter, in
+   * the order to show.
+   */
+  readonly groups?: Readonly<Record<string, string>>
+}
+
+/** What a filter means. */
+export interface FilterWords {
+  /** In one sentence. */
+  readonly description: string
+  readonly example: string
 }
 
 /**

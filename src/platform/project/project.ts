@@ -10,7 +10,7 @@ import type { SourceContract } from './source-contract.ts'
 export interface Project {
   /** Short lower-case name. It is used in lock names, in logs and in the warehouse's own tables. */
   readonly name: string
-  /** The name of the source for people, such as `Totesys`. */
+  /** The name of the source for people, such as `the library`. */
   readonly title: string
   readonly source: SourceContract
   /**

@@ -144,41 +144,10 @@ export const paymentHistory = z
   })
   .describe('A payment with every version of it that was captured.')
 
-/** RFC 9457. */
-export const problem = z
-  .object({
-    type: z.literal('about:blank'),
-    title: z
-      .string()
-      .describe('The status in words.')
-      .meta({ examples: ['Bad Request'] }),
-    status: z.int().meta({ examples: [400] }),
-    code: z
-      .string()
-      .describe('Stable name of the problem.')
-      .meta({ examples: ['UNKNOWN_PARAMETER'] }),
-    detail: z
-      .string()
-      .describe('The problem in words.')
-      .meta({ examples: ['The parameter “limt” is unknown. Allowed parameters: limit, cursor'] }),
-    parameter: z
-      .string()
-      .optional()
-      .describe('The parameter that is refused, if that is the problem.')
-      .meta({ examples: ['limt'] }),
-    allowed: z
-      .array(z.string())
-      .optional()
-      .describe('The parameters that the address takes, if one is refused.')
-      .meta({ examples: [['limit', 'cursor']] }),
-  })
-  .describe('Why there is no answer.')
-
 export type Payment = z.infer<typeof payment>
 export type PaymentsAnswer = z.infer<typeof paymentsAnswer>
 export type PaymentPage = z.infer<typeof paymentPage>
 export type PaymentHistory = z.infer<typeof paymentHistory>
-export type Problem = z.infer<typeof problem>
 
 /**
  * The payments in a question's rows (`y01_last_payments`, `y02_next_payments`, `payments`), in their

@@ -46,6 +46,7 @@ import {
   salesByWeek,
   salesInOneCurrency,
 } from './panels/sales.ts'
+import { ask, facts, filterWords, reserved } from './words.ts'
 
 const filters: readonly Filter[] = [
   { kind: 'period', name: 'period', label: 'Period' },
@@ -266,6 +267,10 @@ export const dashboard: Dashboard = {
   unlisted,
   numbered,
   lists,
+  reserved,
+  facts,
+  ask,
+  filterWords,
 }
 
 function choice(name: string, more: { label: string; all: string; adds?: string }): Filter {

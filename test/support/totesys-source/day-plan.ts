@@ -1,4 +1,4 @@
-import { chanceOf, pick, type Chance } from '../../../src/apps/local/living-totesys/chance.ts'
+import { chanceOf, pick, type Chance } from '../../../src/totesys/living/chance.ts'
 import { dayMs, isWorkday, openingMs, startOfDay, timestamp, workingDayMs } from './working-time.ts'
 
 /** What happens in the source at one moment. `draws` decide everything that is left to chance. */

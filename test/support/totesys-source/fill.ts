@@ -22,7 +22,7 @@ export interface FillResult {
 const ordersPerWeekday = 30
 const longestWeekdays = 520
 
-const SHARED = new URL('../../../src/apps/local/living-totesys/', import.meta.url)
+const SHARED = new URL('../../../src/totesys/living/', import.meta.url)
 const read = (name: string, folder: URL | string = import.meta.url): string =>
   readFileSync(new URL(`./${name}.sql`, folder), 'utf8')
 const referenceSql = read('reference', SHARED)

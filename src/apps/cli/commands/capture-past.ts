@@ -5,9 +5,9 @@ import type { CommandContext } from '../context.ts'
 import { stepLine } from '../output.ts'
 
 /**
- * Captures what is left of the embedded Totesys's past, one batch for each of its moments. Each batch
+ * Captures what is left of the embedded source's past, one batch for each of its moments. Each batch
  * is transformed and loaded while the next is captured. The feeds are collected once, after the first
- * capture, because they hold all of the past. Then the company lives up to now. Throws what the stages
+ * capture, because they hold all of the past. Then the source lives up to now. Throws what the stages
  * throw; the next run then catches up on what is pending, and the next call goes on with the past.
  */
 export async function capturePast(

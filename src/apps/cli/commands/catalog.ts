@@ -22,11 +22,12 @@ import type { Feeds } from '../results.ts'
  * its schema versions, how they differ, and the warehouse columns that each of its columns feeds.
  */
 export async function catalogCommand(
-  { output, config, signal }: CommandContext,
+  { output, config, given, signal }: CommandContext,
   { table: wanted }: { table: string | undefined },
 ): Promise<number> {
   await using environment = await openEnvironment({
     config,
+    given,
     log: output.log,
     fill: false,
     mustExist: true,

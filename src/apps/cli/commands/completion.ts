@@ -5,7 +5,7 @@ import {
   sourceTables,
 } from '../../../platform/project/known-table.ts'
 import { openProject } from '../../project/load-project.ts'
-import { COMMANDS, COMMON_OPTIONS, COMMON_SETTINGS } from '../commands.ts'
+import { commandsFor, COMMON_OPTIONS, COMMON_SETTINGS } from '../commands.ts'
 import { completeBash } from '../completion/bash.ts'
 import { listPlaces } from '../completion/completable.ts'
 import { completeFish } from '../completion/fish.ts'
@@ -21,14 +21,14 @@ const SCRIPTS: Readonly<Record<string, typeof completeBash>> = {
 
 /** `tidemark completion SHELL`: the script that completes commands there. Reads no settings. */
 export async function completionCommand(
-  { output, findProject }: Pick<CommandContext, 'output' | 'findProject'>,
+  { output, findProject, given }: Pick<CommandContext, 'output' | 'findProject' | 'given'>,
   { shell }: { shell: string },
 ): Promise<number> {
-  const project = await openProject(await findProject())
+  const { project } = await openProject(await findProject(), given)
   const facts = project.models.flatMap((model) =>
     model.kind === 'fact' ? [model.from, model.table] : [],
   )
-  const places = listPlaces(COMMANDS, {
+  const places = listPlaces(commandsFor(given), {
     common: { options: COMMON_OPTIONS, settings: COMMON_SETTINGS },
     tables: {
       'source table': sourceTables(project).names,

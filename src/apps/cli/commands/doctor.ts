@@ -7,9 +7,15 @@ import { formatCount, formatNumber } from '../../format.ts'
 import type { Output } from '../output.ts'
 
 /** `tidemark doctor`: rehearses what a run needs, and prints the fix for each problem. */
-export async function doctorCommand({ output, config, signal }: CommandContext): Promise<number> {
+export async function doctorCommand({
+  output,
+  config,
+  given,
+  signal,
+}: CommandContext): Promise<number> {
   await using environment = await openEnvironment({
     config,
+    given,
     log: output.log,
     fill: false,
     mustExist: true,

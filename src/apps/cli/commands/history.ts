@@ -24,12 +24,13 @@ import { tellChanges, tellContent, type TellingContext } from '../told-version.t
  * (`UNKNOWN_KEY`) if there is none.
  */
 export async function historyCommand(
-  { output, config, signal }: CommandContext,
+  { output, config, given, signal }: CommandContext,
   { table, key }: { table: string; key: string },
 ): Promise<number> {
   const values = key.split(',')
   await using environment = await openEnvironment({
     config,
+    given,
     log: output.log,
     fill: false,
     mustExist: true,

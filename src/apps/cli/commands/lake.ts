@@ -9,12 +9,13 @@ const HOUR_MS = 3_600_000
 
 /** `tidemark lake sweep`: counts what killed runs left in the lake. Removes it only with `--delete`. */
 export async function sweepCommand(
-  { output, config, signal }: CommandContext,
+  { output, config, given, signal }: CommandContext,
   { remove, olderThanHours }: { remove: boolean; olderThanHours: string },
 ): Promise<number> {
   const before = new Date(Date.now() - parseHours(olderThanHours) * HOUR_MS)
   await using environment = await openEnvironment({
     config,
+    given,
     log: output.log,
     fill: false,
     mustExist: true,

@@ -16,12 +16,13 @@ import { reportRun } from './run.ts'
 
 /** `tidemark quarantine list`: prints the rows in quarantine, each with its reason. */
 export async function listCommand(
-  { output, config, signal }: CommandContext,
+  { output, config, given, signal }: CommandContext,
   { table, limit: written }: { table: string | undefined; limit: string },
 ): Promise<number> {
   const limit = parseLimit(written)
   await using environment = await openEnvironment({
     config,
+    given,
     log: output.log,
     fill: false,
     mustExist: true,
@@ -66,11 +67,12 @@ function parseLimit(text: string): number {
 
 /** `tidemark quarantine show ID`: prints a row as it was captured, and what fixes it. */
 export async function showCommand(
-  { output, config, signal }: CommandContext,
+  { output, config, given, signal }: CommandContext,
   { id }: { id: string },
 ): Promise<number> {
   await using environment = await openEnvironment({
     config,
+    given,
     log: output.log,
     fill: false,
     mustExist: true,
@@ -113,9 +115,10 @@ const WHY: Readonly<Record<string, string>> = {
 
 /** `tidemark quarantine replay`: runs with another chance for every row in quarantine. */
 export async function replayCommand(context: CommandContext): Promise<number> {
-  const { output, config, signal } = context
+  const { output, config, given, signal } = context
   await using environment = await openEnvironment({
     config,
+    given,
     log: output.log,
     fill: false,
     mustExist: true,

@@ -149,6 +149,7 @@ async function compose(declaration: Declaration, sources: ReportSources): Promis
 /** What reports are made from. Disposing closes what was opened for it. */
 async function openSources({
   config,
+  given,
   output,
   signal,
 }: CommandContext): Promise<ReportSources & AsyncDisposable> {
@@ -160,7 +161,14 @@ async function openSources({
       saverUrl,
       now,
     } = keep(
-      await openEnvironment({ config, log: output.log, fill: false, mustExist: true, signal }),
+      await openEnvironment({
+        config,
+        given,
+        log: output.log,
+        fill: false,
+        mustExist: true,
+        signal,
+      }),
     )
     const reader = keep(createReader(warehouse))
     const saved = saverUrl === undefined ? undefined : keep(createSavedQuestions({ url: saverUrl }))

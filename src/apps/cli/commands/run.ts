@@ -25,10 +25,11 @@ export async function runCommand(
   context: CommandContext,
   { everyMs, confirmDeletes }: RunCommandOptions,
 ): Promise<number> {
-  const { output, config, signal } = context
+  const { output, config, given, signal } = context
   if (everyMs !== undefined) await checkReports(config)
   await using environment = await openEnvironment({
     config,
+    given,
     log: output.log,
     fill: true,
     signal,

@@ -15,11 +15,12 @@ import type { Output } from '../output.ts'
 
 /** `tidemark status`: prints how fresh the warehouse is, and what is held or in quarantine. */
 export async function statusCommand(
-  { output, config, signal }: CommandContext,
+  { output, config, given, signal }: CommandContext,
   { check }: { check: boolean },
 ): Promise<number> {
   await using environment = await openEnvironment({
     config,
+    given,
     log: output.log,
     fill: false,
     mustExist: true,

@@ -9,7 +9,6 @@ import { type Environment, openEnvironment } from '../../environment.ts'
 import { formatCount, formatNumber } from '../../format.ts'
 import { claimHome } from '../../home-claim.ts'
 import type { LocalSystem } from '../../local/local-system.ts'
-import { startLife } from '../../local/living-totesys/live.ts'
 import type { AppLogEntry } from '../../log.ts'
 import { checkReports, startReports } from '../../reports/start-reports.ts'
 import { readAccess } from '../../server/access.ts'
@@ -19,6 +18,7 @@ import type { CommandContext } from '../context.ts'
 import { exitCodeOfRun } from '../exit-code.ts'
 import { type Output, stepLine } from '../output.ts'
 import type { Result } from '../results.ts'
+import { describeAddresses } from '../served-addresses.ts'
 import { capturePast } from './capture-past.ts'
 import { repeatRuns, reportRun } from './run.ts'
 
@@ -31,28 +31,31 @@ export interface UpOptions {
 
 /**
  * `tidemark up`: runs everything on this machine until interrupted. Starts what is embedded, fills
- * an empty Totesys, lets it live, and serves the dashboard. With `once` it serves nothing. Throws what
- * `claimHome` and `checkPort` throw, before anything else is started.
+ * an empty simulated source, lets it live, and serves the dashboard. With `once` it serves nothing.
+ * Throws what `claimHome` and `checkPort` throw, before anything else is started.
  */
 export async function upCommand(
   context: CommandContext,
   { once, everyMs }: UpOptions,
 ): Promise<number> {
-  const { output, config, signal } = context
+  const { output, config, given, signal } = context
   // First, so that nothing starts in vain.
   const access = once ? undefined : readAccess(config)
   await using claim = await claimHome(config.TIDEMARK_HOME)
   const { TIDEMARK_PORT: port } = config
   if (access !== undefined && port !== undefined) await checkPort({ host: access.host, port })
   if (!once) await checkReports(config)
+  let title = ''
   await using environment = await openEnvironment({
     config,
+    given,
     log: (entry) => {
       output.log(entry)
-      noteStart(output, entry)
+      noteStart(output, { title, entry })
     },
     fill: true,
     signal,
+    check: (project) => void ({ title } = project),
   })
   const { deps, local } = environment
   output.note(
@@ -79,17 +82,9 @@ export async function upCommand(
     login: server.access.oidc !== undefined,
   })
   await using _reports = await startReports(environment, { log: output.log, url: server.url })
-  await using _life =
-    local === undefined || local.isAttached
-      ? undefined
-      : startLife({
-          url: local.databases.adminUrl,
-          clock: local.clock,
-          onError: () =>
-            output.note(
-              output.style('yellow', '  The simulated Totesys had an error. It tries again.'),
-            ),
-        })
+  await using _life = local?.live(() =>
+    output.note(output.style('yellow', `  The simulated ${title} had an error. It tries again.`)),
+  )
   const holdings = await readHoldings(environment)
   output.note(summary(output, environment, { holdings, server }))
   return await repeatRuns(context, environment, { everyMs, confirmed: new Set() })
@@ -118,7 +113,7 @@ async function serve(
   }
 }
 
-function noteStart(output: Output, entry: AppLogEntry): void {
+function noteStart(output: Output, { title, entry }: { title: string; entry: AppLogEntry }): void {
   if (entry.event === 'postgres_started') {
     const { version, address, durationMs } = entry
     output.note(
@@ -126,7 +121,7 @@ function noteStart(output: Output, entry: AppLogEntry): void {
     )
   } else if (entry.event === 'source_filled') {
     const { tables, rows, durationMs } = entry
-    const what = `Totesys filled: ${formatCount(tables)} tables, ${formatNumber(rows, 'row')}`
+    const what = `${title} filled: ${formatCount(tables)} tables, ${formatNumber(rows, 'row')}`
     output.note(stepLine(output, { what, durationMs, more: 'read-only user tidemark_source' }))
   } else if (entry.event === 'batch_loaded' && entry.batch === 1) {
     output.note(stepLine(output, { what: 'warehouse ready: batch 1 loaded' }))
@@ -208,13 +203,13 @@ function describeKept({ config }: Environment): string[] {
   ]
 }
 
-function describeServed({ url, access }: OpenServer): string[] {
+function describeServed({ url, access, addresses }: OpenServer): string[] {
   const login = access.oidc === undefined ? 'for this machine only' : 'every request needs a token'
-  return [`  Dashboard   ${url}   ${login}`, `  Payments    ${url}/payments/next5`]
+  return [`  Dashboard   ${url}   ${login}`, ...describeAddresses(url, addresses)]
 }
 
 function describeDatabases({ deps, reader, local }: Environment): string[] {
-  const what = local === undefined ? 'read' : 'a living Totesys, read'
+  const what = local === undefined ? 'read' : `a living ${deps.project.title}, read`
   return [
     `  Source      ${hostOf(deps.source.url)}   ${what} with SELECT only`,
     `  Warehouse   ${hostOf(reader.url)}   schema ${deps.warehouse.schema}`,

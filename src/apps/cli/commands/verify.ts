@@ -9,11 +9,12 @@ import { formatCount, formatMoment, formatNumber, formatTable } from '../../form
 
 /** `tidemark verify`: compares source, lake and warehouse at one snapshot, with every version. */
 export async function verifyCommand(
-  { output, config, signal }: CommandContext,
+  { output, config, given, signal }: CommandContext,
   { table: only }: { table: string | undefined },
 ): Promise<number> {
   await using environment = await openEnvironment({
     config,
+    given,
     log: output.log,
     fill: true,
     mustExist: true,

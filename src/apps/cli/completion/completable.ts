@@ -1,4 +1,5 @@
-import { type Argument, type Command, type CommandGroup, isGroup, type Values } from '../command.ts'
+import { type Argument, type Command, type CommandGroup, isGroup } from '../command.ts'
+import type { Values } from '../setting-option.ts'
 
 /** An option as a shell sees it. */
 export interface CompletableOption {

@@ -27,8 +27,8 @@ export function plotBoxes(chart: BoxesChart, source: PlotSource): UnnamedPlot<Bo
       shown.map((row) => [row]),
       source,
     ),
-    aside: 'price of one',
-    sentence: `of ${shown.length} designs the median price lies between ${medians[0]?.toFixed(2)} and ${medians.at(-1)?.toFixed(2)}.`,
+    aside: `${chart.measure} of one`,
+    sentence: `of ${shown.length} ${chart.things} the median ${chart.measure} lies between ${medians[0]?.toFixed(2)} and ${medians.at(-1)?.toFixed(2)}.`,
     heightPx: rowsHeightPx(shown.length),
   }
 }

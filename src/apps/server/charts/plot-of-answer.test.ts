@@ -331,6 +331,8 @@ describe('plotsOf()', () => {
     const { options } = draw(
       {
         kind: 'boxes',
+        things: 'designs',
+        measure: 'price',
         split: 'c',
         label: ['n'],
         five: ['a', 'b', 'm', 'd', 'e'],

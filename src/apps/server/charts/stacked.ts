@@ -69,7 +69,7 @@ function countByName(
   return counts
 }
 
-/** `agreed delivery date` for a column, `staff` for `staff_id`. */
+/** `agreed delivery date` for a column, `member` for `member_id`. */
 function inWords(column: string): string {
   return column.replace(/_id$/, '').replaceAll('_', ' ')
 }

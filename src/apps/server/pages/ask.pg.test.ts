@@ -11,6 +11,7 @@ import { dashboard } from '../../../totesys/presentation/pages.ts'
 import { readAccess, type ServerEnv } from '../access.ts'
 import { createApp } from '../app.ts'
 import { askRoutes, FILE_LIMITS } from './ask.ts'
+import { totesys } from '../../../totesys/totesys.ts'
 
 const questions: ReadonlyMap<string, Question> = new Map(
   dashboard.questions.flatMap((folder) => [...readQuestions(folder)]),
@@ -38,6 +39,7 @@ describe('Ask with SQL', () => {
 
   const request = async (path: string, init: RequestInit = {}, asked: Reader = reader) => {
     const app = createApp({
+      project: totesys,
       reader: asked,
       questions,
       promiseMs: 1_800_000,

@@ -113,7 +113,7 @@ async function answerPage(
     refused,
   }: { draft: Draft; outcome?: Outcome | 'waits'; refused?: RefusedTitle },
 ): Promise<Response> {
-  const { saved: store, reader, questions } = presentation
+  const { project, saved: store, reader, questions } = presentation
   const { subject } = c.get('caller')
   const { saved, question } = draft
   const [freshness, relations, list, isOnPage] = await Promise.all([
@@ -133,6 +133,7 @@ async function answerPage(
       ? renderKeep(draft, address, undefined)
       : renderKeep(draft, address, { subject, isOnPage, refused })
   const page = renderPage({
+    project,
     title: 'Ask with SQL',
     path: '/ask',
     freshness,
@@ -142,7 +143,10 @@ async function answerPage(
       ${renderEditor(draft)} ${renderRelations(relations)}
       ${outcome === undefined ? '' : outcome === 'waits' ? renderWaiting() : renderOutcome(outcome, { draft, keep })}
       ${renderSavedQuestions(list, saved !== undefined && isAsSaved(draft) ? saved.name : '')}
-      ${renderQuestions([...questions.values()], question?.name ?? '')}
+      ${renderQuestions([...questions.values()], {
+        groups: project.presentation?.ask?.groups,
+        chosen: question?.name ?? '',
+      })}
     </div>`,
   })
   return c.html(page, refused === undefined ? statusOf(outcome) : 409, {

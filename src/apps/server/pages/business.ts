@@ -49,14 +49,14 @@ async function renderBusiness(
   { presentation, dashboard, query, caller }: BusinessOptions,
 ): Promise<Markup> {
   const { title, path, summary } = page
-  const { questions, now } = presentation
+  const { project, questions, now } = presentation
   const freshness = await presentation.freshness()
   const choices = await readChoices(page, { presentation, dashboard })
   const selection = readSelection(query, { page, dashboard, choices, now: now() })
   const lead = renderLead(selection, { page, dashboard, choices })
   if (page.needs !== undefined && selection.params[page.needs] === undefined) {
     const body = renderChooser(page, choices.get(page.needs) ?? [], selection.params)
-    return renderPage({ title, path, freshness, summary, filters: lead, body })
+    return renderPage({ project, title, path, freshness, summary, filters: lead, body })
   }
   const shown = page.panels.filter(
     ({ needs }) => needs === undefined || selection.params[needs] !== undefined,
@@ -76,6 +76,7 @@ async function renderBusiness(
     .get(page.needs ?? '')
     ?.find(({ value }) => value === selection.params[page.needs ?? ''])
   return renderPage({
+    project,
     title: chosen?.label ?? title,
     path,
     freshness,

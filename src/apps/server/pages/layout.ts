@@ -1,12 +1,15 @@
 import { html, raw } from 'hono/html'
 import type { Freshness } from '../../../platform/presentation/freshness.ts'
-import { totesys } from '../../../totesys/totesys.ts'
+import type { FactWords } from '../../../platform/project/dashboard.ts'
+import type { Project } from '../../../platform/project/project.ts'
 import { formatMomentUtc } from '../../format.ts'
 import type { Markup } from '../markup.ts'
 import { assetPath } from './assets.ts'
 
 /** What a page consists of. */
 export interface PageOptions {
+  /** The project whose pages the navigation leads to. */
+  readonly project: Pick<Project, 'presentation'>
   /** What the page is, in a word or two: its heading and the title of the window. */
   readonly title: string
   /** The address of the page's entry in the navigation. */
@@ -27,9 +30,7 @@ interface Entry {
   readonly title: string
 }
 
-const BUSINESS: readonly Entry[] = totesys.presentation?.pages ?? []
 const OPERATIONS: readonly Entry[] = [
-  { path: '/order', title: 'Order' },
   { path: '/ask', title: 'Ask' },
   { path: '/my', title: 'My page' },
   { path: '/pipeline', title: 'Pipeline' },
@@ -50,6 +51,7 @@ const ICON =
  * browser's script replaces when another batch is loaded. Everything works without a script.
  */
 export function renderPage({
+  project,
   title,
   path,
   freshness,
@@ -85,7 +87,7 @@ export function renderPage({
             <a class="brand" href="/">${MARK}<span>Tidemark</span></a>
             ${renderFreshness(freshness)}
           </div>
-          ${renderNavigation(path)}
+          ${renderNavigation(project, path)}
         </header>
         <main id="main" tabindex="-1" data-state="${stateOf(freshness)}">
           <div class="title">
@@ -103,14 +105,16 @@ export function renderPage({
  * The links to all pages: in a line, or, in a narrow window, in a menu that names the current page.
  * The style sheet shows one of the two.
  */
-function renderNavigation(path: string): Markup {
+function renderNavigation(project: PageOptions['project'], path: string): Markup {
+  const business: readonly Entry[] = project.presentation?.pages ?? []
+  const operations = [{ path: '/order', title: factWords(project).title }, ...OPERATIONS]
   const lists = html`<ul>
-      ${BUSINESS.map((entry) => renderEntry(entry, path))}
+      ${business.map((entry) => renderEntry(entry, path))}
     </ul>
     <ul>
-      ${OPERATIONS.map((entry) => renderEntry(entry, path))}
+      ${operations.map((entry) => renderEntry(entry, path))}
     </ul>`
-  const current = [...BUSINESS, ...OPERATIONS].find((entry) => entry.path === path)
+  const current = [...business, ...operations].find((entry) => entry.path === path)
   return html`<nav aria-label="Pages">
     <details class="menu">
       <summary>${current === undefined ? 'Pages' : current.title}</summary>
@@ -118,6 +122,17 @@ function renderNavigation(path: string): Markup {
     </details>
     <div class="entries in-line">${lists}</div>
   </nav>`
+}
+
+/** What the project calls its facts, on the page that shows one of them. */
+export function factWords({ presentation }: Pick<Project, 'presentation'>): FactWords {
+  return (
+    presentation?.facts ?? {
+      title: 'History',
+      find: 'Find a fact',
+      summary: 'Every fact with all its versions, deleted ones too.',
+    }
+  )
 }
 
 function renderEntry({ path, title }: Entry, current: string): Markup {

@@ -15,9 +15,10 @@ import { dashboard } from '../../../totesys/presentation/pages.ts'
 import type { AppLogEntry } from '../../log.ts'
 import { readAccess, type ServerEnv } from '../access.ts'
 import { createApp } from '../app.ts'
-import { groupsFor } from '../auth.ts'
+import { groupsFor } from '../groups.ts'
 import { parameterNamesOf } from './filters.ts'
 import { pageRoutes, renderProblem } from './pages.ts'
+import { totesys } from '../../../totesys/totesys.ts'
 
 const QUESTIONS = new Map(dashboard.questions.flatMap((folder) => [...readQuestions(folder)]))
 const SALES = 130
@@ -37,6 +38,7 @@ describe('a list', () => {
   const entries: AppLogEntry[] = []
   const asker = ({ groups }: { groups?: readonly string[] } = {}) => {
     const app = createApp({
+      project: totesys,
       reader,
       questions: QUESTIONS,
       promiseMs: 1_800_000,
@@ -366,10 +368,10 @@ describe('a list', () => {
       expect((await analyst(path, '*/*')).text).not.toContain('<td')
     }
     expect((await analyst('/list/sales_order')).status).toBe(200)
-    expect(groupsFor('/list/payment')).toEqual(['finance'])
-    expect(groupsFor('/list/payment.csv')).toEqual(['finance'])
-    expect(groupsFor('/list/payment.xlsx')).toEqual(['finance'])
-    expect(groupsFor('/list/sales_order')).toEqual(['analyst'])
+    expect(groupsFor('/list/payment', totesys)).toEqual(['finance'])
+    expect(groupsFor('/list/payment.csv', totesys)).toEqual(['finance'])
+    expect(groupsFor('/list/payment.xlsx', totesys)).toEqual(['finance'])
+    expect(groupsFor('/list/sales_order', totesys)).toEqual(['analyst'])
     entries.length = 0
     expect((await finance('/list/payment')).status).toBe(200)
     expect(entries).toContainEqual(

@@ -9,6 +9,7 @@ import type { Dashboard, List, Page, Sort } from '../../../platform/project/dash
 import type { AppLog } from '../../log.ts'
 import type { ServerEnv } from '../access.ts'
 import { pathOf } from '../auth.ts'
+import { logReserved } from '../groups.ts'
 import type { Markup } from '../markup.ts'
 import { checkParameters, type Parameter, refusal } from '../parameters.ts'
 import type { Presentation } from '../presentation.ts'
@@ -158,13 +159,14 @@ async function answerPage(
     place,
     rowCount: PAGE_ROWS,
   })
-  const { promiseMs, now } = presentation
+  const { project, promiseMs, now } = presentation
   const dashboard = { ...context.dashboard, filters }
   const shown = { page, dashboard, choices }
   const body = html`<div class="panels">
     ${renderRows(found, { list, scope, selection, ...shown })} ${renderStatement(question)}
   </div>`
   const rendered = renderPage({
+    project,
     title: list.title,
     path: list.page,
     freshness: freshnessOf(found.head, { promiseMs, now: now() }),
@@ -217,13 +219,13 @@ async function answerRows(
 
 function logged(
   c: Context<ServerEnv>,
-  { log }: ListContext,
+  { presentation, log }: ListContext,
   { question }: OpenList,
   response: Response,
 ): Response {
   if (question.access !== undefined) {
     const { subject } = c.get('caller')
-    log({ event: 'payments_read', path: pathOf(c), status: response.status, subject })
+    logReserved(log, presentation.project, { path: pathOf(c), status: response.status, subject })
   }
   return response
 }

@@ -45,6 +45,7 @@ export function myRoutes(context: AskContext): Hono<ServerEnv> {
             ),
           )
     const page = renderPage({
+      project: presentation.project,
       title: 'My page',
       path: '/my',
       freshness,

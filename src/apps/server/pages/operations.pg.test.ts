@@ -14,6 +14,7 @@ import { diskDrop } from '../../../platform/source/drop.ts'
 import { readAccess } from '../access.ts'
 import { createApp } from '../app.ts'
 import { operationRoutes } from './operations.ts'
+import { totesys } from '../../../totesys/totesys.ts'
 
 let system: TestSystem
 let role: TestReader
@@ -38,6 +39,7 @@ function asker({
   deps = system.deps,
 }: { questions?: ReadonlyMap<string, Question>; deps?: Deps } = {}): Ask {
   const app = createApp({
+    project: totesys,
     reader,
     questions,
     promiseMs: 1_800_000,

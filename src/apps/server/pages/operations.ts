@@ -134,11 +134,16 @@ type PageContext = Context<ServerEnv>
 async function answerPage(
   c: PageContext,
   presentation: Presentation,
-  { body, ...page }: Omit<PageOptions, 'freshness' | 'filters'>,
+  { body, ...page }: Omit<PageOptions, 'project' | 'freshness' | 'filters'>,
 ): Promise<Response> {
   const freshness = await presentation.freshness().catch(() => undefined)
   return c.html(
-    await renderPage({ ...page, freshness, body: html`<div class="panels">${body}</div>` }),
+    await renderPage({
+      ...page,
+      project: presentation.project,
+      freshness,
+      body: html`<div class="panels">${body}</div>`,
+    }),
   )
 }
 

@@ -18,8 +18,10 @@ import { openWarehouse } from '../../../platform/warehouse/warehouse.ts'
 import { dashboard } from '../../../totesys/presentation/pages.ts'
 import { readAccess, type ServerEnv } from '../access.ts'
 import { createApp } from '../app.ts'
-import { groupsFor } from '../auth.ts'
+import { groupsFor } from '../groups.ts'
 import { orderRoutes } from './order.ts'
+import { totesys } from '../../../totesys/totesys.ts'
+import { serverExtension } from '../../../totesys/payments/server-extension.ts'
 
 const questions: ReadonlyMap<string, Question> = new Map(
   dashboard.questions.flatMap((folder) => [...readQuestions(folder)]),
@@ -55,6 +57,8 @@ describe('the page of an order', () => {
 
   const appOf = (groups: readonly string[] = ['finance', 'analyst']) =>
     createApp({
+      project: totesys,
+      extension: serverExtension,
       reader,
       questions,
       promiseMs: 1_800_000,
@@ -67,7 +71,15 @@ describe('the page of an order', () => {
           c.set('caller', { ...c.get('caller'), groups: new Set(groups) })
           await next()
         })
-        return app.route('/', orderRoutes({ presentation, deps: system.deps, log: system.log }))
+        return app.route(
+          '/',
+          orderRoutes({
+            presentation,
+            deps: system.deps,
+            extension: serverExtension,
+            log: system.log,
+          }),
+        )
       },
     })
   const get = async (path: string, groups?: readonly string[]) =>
@@ -195,15 +207,15 @@ describe('the page of an order', () => {
   })
 
   it('requires the group finance, beyond this machine, if it shows payments', () => {
-    expect(groupsFor('/order/payment/1')).toEqual(['finance'])
-    expect(groupsFor('/order/payment')).toEqual(['finance'])
-    expect(groupsFor('/payments/next5')).toEqual(['finance'])
-    expect(groupsFor('/payments')).toEqual(['finance'])
-    expect(groupsFor('/order/payments/1')).toEqual(['analyst'])
-    expect(groupsFor('/order/sales_order/1')).toEqual(['analyst'])
-    expect(groupsFor('/ask')).toEqual(['analyst'])
-    expect(groupsFor('/ask.csv')).toEqual(['analyst'])
-    expect(groupsFor('/order')).toEqual(['finance', 'analyst'])
+    expect(groupsFor('/order/payment/1', totesys)).toEqual(['finance'])
+    expect(groupsFor('/order/payment', totesys)).toEqual(['finance'])
+    expect(groupsFor('/payments/next5', totesys)).toEqual(['finance'])
+    expect(groupsFor('/payments', totesys)).toEqual(['finance'])
+    expect(groupsFor('/order/payments/1', totesys)).toEqual(['analyst'])
+    expect(groupsFor('/order/sales_order/1', totesys)).toEqual(['analyst'])
+    expect(groupsFor('/ask', totesys)).toEqual(['analyst'])
+    expect(groupsFor('/ask.csv', totesys)).toEqual(['analyst'])
+    expect(groupsFor('/order', totesys)).toEqual(['finance', 'analyst'])
   })
 
   it.each([

@@ -10,17 +10,18 @@ import type { Fact } from '../../../platform/project/model.ts'
 import type { Project } from '../../../platform/project/project.ts'
 import { shorten } from '../../format.ts'
 import type { ServerEnv } from '../access.ts'
-import { groupsFor, pathOf } from '../auth.ts'
+import { pathOf } from '../auth.ts'
+import { isReserved, logReserved, mayRead } from '../groups.ts'
 import type { Markup } from '../markup.ts'
 import type { AppLog } from '../../log.ts'
 import { takes } from '../parameters.ts'
 import type { Presentation } from '../presentation.ts'
 import { problemResponse } from '../problem.ts'
 import { textParameter } from '../question-parameters.ts'
-import { renderPage } from './layout.ts'
+import type { ServerExtension } from '../server-extension.ts'
+import { factWords, renderPage } from './layout.ts'
 import { readNames } from './order/names.ts'
 import { renderOrigins } from './order/origins.ts'
-import { mayRead, readPayments, renderPayments } from './order/payments.ts'
 import {
   MAX_KEY_CHARS,
   orderPath,
@@ -31,8 +32,8 @@ import {
 import { renderState, renderTimeline } from './order/timeline.ts'
 import { renderVersions, windowOf } from './order/versions.ts'
 
-/** The labels and links of a project without pages of its own. */
-const PLAIN: Pick<Dashboard, 'labels' | 'links' | 'units'> = { labels: {}, links: {} }
+/** The labels of a project without pages of its own. */
+const PLAIN: Pick<Dashboard, 'labels' | 'units'> = { labels: {} }
 
 const SEARCH = [
   textParameter('table', 'The source table of the fact.'),
@@ -44,6 +45,7 @@ const WINDOW = [textParameter('until', 'The newest of the versions that are show
 interface OrderContext {
   readonly presentation: Presentation
   readonly deps: Deps
+  readonly extension: ServerExtension | undefined
   readonly log: AppLog
 }
 
@@ -51,7 +53,7 @@ interface OrderContext {
  * One fact with all its versions, `GET /order/<source table>/<key>` (the values of a key of several
  * columns separated by commas), and `GET /order`, a form that leads there. Each fact has one
  * address: another name of the table, or another spelling of the key, is redirected to it, and that
- * address decides who may read the fact. A read that shows payments is logged with its subject.
+ * address decides who may read the fact. A read of what is reserved is logged with its subject.
  */
 export function orderRoutes(context: OrderContext): Hono<ServerEnv> {
   const { project } = context.deps
@@ -60,9 +62,9 @@ export function orderRoutes(context: OrderContext): Hono<ServerEnv> {
   app.get('/order', takes(SEARCH), async (c) => {
     const { table, key = '' } = c.req.query()
     if (table === undefined) {
-      const summary = 'Every order and payment with all its versions, deleted ones too.'
+      const { find: title, summary } = factWords(project)
       const body = renderSearch(factsOf(project), { table: '', key })
-      return await answerPage(c, context, { title: 'Find an order', summary, body })
+      return await answerPage(c, context, { title, summary, body })
     }
     const fact = findKnownFact(project, table)
     if (fact === undefined) return await answerUnknownTable(c, context, table)
@@ -78,7 +80,8 @@ export function orderRoutes(context: OrderContext): Hono<ServerEnv> {
     if (fact === undefined) return await answerUnknownTable(c, context, table)
     if (table !== fact.from) return c.redirect(orderPath(fact, key))
     // Checked again by the fact's own address, however the request was written.
-    if (!mayRead(c, orderPath(fact, key))) return forbidden()
+    const { groups } = c.get('caller')
+    if (!mayRead(orderPath(fact, key), groups, project)) return forbidden()
     return await answerFact(c, context, { fact, key })
   })
   return app
@@ -89,7 +92,7 @@ async function answerFact(
   context: OrderContext,
   { fact, key }: { fact: Fact; key: string },
 ): Promise<Response> {
-  const { presentation, deps, log } = context
+  const { presentation, deps, extension, log } = context
   const { project } = deps
   const given = { table: fact.from, key: shorten(key) }
   const found = await readVersions(presentation, fact, key)
@@ -109,21 +112,21 @@ async function answerFact(
   if (own !== key) return c.redirect(orderPath(fact, own))
 
   const shown = windowOf(versions, c.req.query('until'))
-  const [names, payments, origins] = await Promise.all([
+  const [names, section, origins] = await Promise.all([
     readNames(presentation, { project, fact, versions }),
-    readPayments(c, presentation, { table: fact.from, key }),
+    extension?.readFactSection?.(c, presentation, { fact, key }),
     readOrigins(deps, fact, { versions: shown.versions, generation }),
   ])
-  if (payments?.kind === 'answer' || !groupsFor(orderPath(fact, key)).includes('analyst')) {
+  if (section?.isReserved === true || isReserved(orderPath(fact, key), project)) {
     const { subject } = c.get('caller')
-    log({ event: 'payments_read', path: pathOf(c), status: 200, subject })
+    logReserved(log, project, { path: pathOf(c), status: 200, subject })
   }
-  const { labels, links, units = {} } = project.presentation ?? PLAIN
+  const { labels, units = {} } = project.presentation ?? PLAIN
   const named = { fact, labels, names, units }
   const body = html`${renderState(versions, project.title)}
     <div class="panels">
       ${renderTimeline(versions, named)} ${renderVersions(shown, history, named)}
-      ${renderPayments(payments, { labels, links, units })} ${renderOrigins(origins, shown, fact)}
+      ${section?.content ?? ''} ${renderOrigins(origins, shown, fact)}
       <section class="panel wide off-paper" aria-labelledby="h-search">
         <h2 id="h-search">Find another</h2>
         ${renderSearch(factsOf(project), { table: fact.from, key: '' })}
@@ -143,7 +146,13 @@ async function answerPage(
 ): Promise<Response> {
   const freshness = await presentation.freshness().catch(() => undefined)
   const about = summary === undefined ? {} : { summary }
-  const body = renderPage({ ...page, ...about, path: '/order', freshness })
+  const body = renderPage({
+    ...page,
+    ...about,
+    project: presentation.project,
+    path: '/order',
+    freshness,
+  })
   return c.html(body, status, { 'cache-control': 'private, no-store' })
 }
 

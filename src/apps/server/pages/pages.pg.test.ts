@@ -22,6 +22,7 @@ import { readAccess, type ServerEnv } from '../access.ts'
 import { createApp } from '../app.ts'
 import { columnsOf, parametersOf } from './leads.ts'
 import { pageRoutes, renderProblem } from './pages.ts'
+import { totesys } from '../../../totesys/totesys.ts'
 
 const QUESTIONS = new Map(dashboard.questions.flatMap((folder) => [...readQuestions(folder)]))
 const NOW = new Date()
@@ -40,6 +41,7 @@ describe('the pages', () => {
   ) => {
     const { questions = QUESTIONS, shown = dashboard, now = NOW, groups } = more
     const app = createApp({
+      project: totesys,
       reader,
       questions,
       promiseMs: 1_800_000,

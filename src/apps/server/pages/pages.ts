@@ -9,10 +9,11 @@ import type { Markup } from '../markup.ts'
 import { takes } from '../parameters.ts'
 import type { Presentation } from '../presentation.ts'
 import type { ProblemOptions } from '../problem.ts'
+import type { ServerExtension } from '../server-extension.ts'
 import { askRoutes } from './ask.ts'
 import { readAsset } from './assets.ts'
 import { businessRoutes } from './business.ts'
-import { renderPage } from './layout.ts'
+import { type PageOptions, renderPage } from './layout.ts'
 import { listRoutes } from './list.ts'
 import { myRoutes } from './my.ts'
 import { operationRoutes } from './operations.ts'
@@ -24,6 +25,8 @@ export interface PageRoutesOptions {
   readonly presentation: Presentation
   readonly dashboard: Dashboard
   readonly deps: Deps
+  /** What the project adds in code. */
+  readonly extension?: ServerExtension | undefined
   readonly log: AppLog
 }
 
@@ -32,6 +35,7 @@ export function pageRoutes({
   presentation,
   dashboard,
   deps,
+  extension,
   log,
 }: PageRoutesOptions): Hono<ServerEnv> {
   const app = new Hono<ServerEnv>()
@@ -49,7 +53,7 @@ export function pageRoutes({
   app.route('/', businessRoutes(presentation, dashboard))
   app.route('/', questionRoutes(presentation, dashboard))
   app.route('/', listRoutes({ presentation, dashboard, log }))
-  app.route('/', orderRoutes({ presentation, deps, log }))
+  app.route('/', orderRoutes({ presentation, deps, extension, log }))
   app.route('/', askRoutes({ presentation, log }))
   app.route('/', myRoutes({ presentation, log }))
   app.route('/', operationRoutes({ presentation, deps }))
@@ -57,7 +61,10 @@ export function pageRoutes({
 }
 
 /** Renders a page that says why the one asked for cannot be shown. */
-export function renderProblem({ status, code, detail, allowed }: ProblemOptions): Markup {
+export function renderProblem(
+  { status, code, detail, allowed }: ProblemOptions,
+  project: PageOptions['project'],
+): Markup {
   const next =
     allowed !== undefined
       ? html`Correct the address, or <a href="?">leave out what follows the question mark</a>.`
@@ -68,6 +75,7 @@ export function renderProblem({ status, code, detail, allowed }: ProblemOptions)
           ? html`<a href="/">Go to the overview</a>`
           : html`Try again in a moment. <code>tidemark doctor</code> says what is missing.`
   return renderPage({
+    project,
     title:
       status === 404
         ? 'There is nothing here'

@@ -48,6 +48,7 @@ export function questionRoutes(presentation: Presentation, dashboard: Dashboard)
     </div>`
     return c.html(
       renderPage({
+        project: presentation.project,
         title: question.title,
         path: '/questions',
         freshness,

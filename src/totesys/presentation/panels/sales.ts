@@ -106,6 +106,8 @@ export const pricesByDesign = {
   note: 'These designs were ordered most.',
   chart: {
     kind: 'boxes',
+    things: 'designs',
+    measure: 'price',
     split: 'currency_code',
     label: ['design_name', 'design_id'],
     five: ['lowest_price', 'lower_quartile', 'median_price', 'upper_quartile', 'highest_price'],

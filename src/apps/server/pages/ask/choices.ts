@@ -2,25 +2,22 @@ import { html } from 'hono/html'
 import type { Question } from '../../../../platform/presentation/question.ts'
 import type { ReadableRelation } from '../../../../platform/presentation/relations.ts'
 import type { SavedQuestion } from '../../../../platform/presentation/saved-questions.ts'
+import type { AskWords } from '../../../../platform/project/dashboard.ts'
 import type { Markup } from '../../markup.ts'
 
-/** The groups of questions, by the letter that a numbered name begins with. */
-const GROUPS: readonly (readonly [RegExp, string])[] = [
-  [/^s\d/, 'Sales'],
-  [/^p\d/, 'Purchases'],
-  [/^y\d/, 'Payments'],
-  [/^o\d/, 'Operations'],
-  [/^/, 'Parts of pages'],
-]
-
-/** Lists the questions of the project, each as a link that asks it. */
-export function renderQuestions(questions: readonly Question[], chosen: string): Markup {
+/** Lists the questions of the project, each as a link that asks it, under the project's headings. */
+export function renderQuestions(
+  questions: readonly Question[],
+  { groups = {}, chosen }: { groups?: AskWords['groups']; chosen: string },
+): Markup {
+  const titles = Object.entries(groups)
+  const rest = titles.length === 0 ? 'Questions' : 'Parts of pages'
   const groupOf = ({ name }: Question): string =>
-    GROUPS.find(([pattern]) => pattern.test(name))?.[1] ?? ''
+    titles.find(([letter]) => name.startsWith(letter) && /^.\d/.test(name))?.[1] ?? rest
   return html`<section class="panel wide" aria-labelledby="h-questions">
     <h2 id="h-questions">Questions of this dashboard</h2>
     <div class="groups">
-      ${GROUPS.map(([, title]) => {
+      ${[...titles.map(([, title]) => title), rest].map((title) => {
         const own = questions.filter((question) => groupOf(question) === title)
         if (own.length === 0) return ''
         return html`<div>

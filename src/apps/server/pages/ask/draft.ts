@@ -1,3 +1,4 @@
+import { identifier } from '../../../../platform/io/sql.ts'
 import {
   type Filters,
   filtersOf,
@@ -9,6 +10,7 @@ import type {
   SavedChart,
   SavedQuestion,
 } from '../../../../platform/presentation/saved-questions.ts'
+import type { Project } from '../../../../platform/project/project.ts'
 
 /** A statement with what belongs to it, as the form, an address or the store holds it. */
 export interface Draft {
@@ -29,13 +31,12 @@ export const CHARTS: readonly (readonly [SavedChart, string])[] = [
   ['lines', 'Lines'],
 ]
 
-/** The first statement in the editor: it answers something and shows how to ask. */
-export const FIRST = `select currency_code, count(*) as orders, sum(units_sold) as units
-from fact_sales_order_current
-inner join dim_currency using (currency_id)
-group by currency_code
-order by currency_code
-`
+/** The first statement in the editor: the project's own, or one that shows the newest rows. */
+export function firstStatement({ presentation, models }: Project): string {
+  const fact = models.find(({ kind }) => kind === 'fact')
+  const relation = fact === undefined ? 'tidemark_batches' : identifier(`${fact.table}_current`)
+  return presentation?.ask?.first ?? `select *\nfrom ${relation}\norder by 1 desc\nlimit 20\n`
+}
 
 /** Names of filters begin with this in the form and in addresses, to keep them apart from the rest. */
 export const FILTER_PREFIX = 'filter.'

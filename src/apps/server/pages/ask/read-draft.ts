@@ -15,7 +15,7 @@ import {
   type Draft,
   FILTER_FIELD,
   FILTER_PREFIX,
-  FIRST,
+  firstStatement,
   isSameStatement,
   type SentDraft,
 } from './draft.ts'
@@ -34,7 +34,7 @@ export interface AddressedDraft {
  */
 export async function readAddress(
   c: Context<ServerEnv>,
-  { questions, saved: store }: Pick<Presentation, 'questions' | 'saved'>,
+  { project, questions, saved: store }: Pick<Presentation, 'project' | 'questions' | 'saved'>,
 ): Promise<AddressedDraft> {
   const query = new URL(c.req.url).searchParams
   const question = questions.get(query.get('question') ?? '')
@@ -64,7 +64,7 @@ export async function readAddress(
   const chart = given.get('chart')
   return {
     draft: {
-      sql: sql ?? FIRST,
+      sql: sql ?? firstStatement(project),
       question,
       saved,
       filters,

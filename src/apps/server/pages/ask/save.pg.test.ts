@@ -17,6 +17,7 @@ import { createApp } from '../../app.ts'
 import { askRoutes } from '../ask.ts'
 import { myRoutes } from '../my.ts'
 import { questionFile } from './save.ts'
+import { totesys } from '../../../../totesys/totesys.ts'
 
 describe('saved questions', () => {
   let system: TestSystem
@@ -49,6 +50,7 @@ describe('saved questions', () => {
     saved: SavedQuestions | 'off' = store,
   ) => {
     const app = createApp({
+      project: totesys,
       reader,
       questions,
       saved: saved === 'off' ? undefined : saved,

@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { DemoClock } from './clock.ts'
-import { type Company, type LivingEvents, openCompany } from './company.ts'
+import type { Life, LivingEvents, SimulatedSource } from './simulated-source.ts'
 
-/** Which Totesys lives, and by which clock. */
+/** Which source lives, and by which clock. */
 export interface LiveOptions {
+  readonly source: Pick<SimulatedSource, 'open'>
   /** Connection string of a role that owns the databases. */
   readonly url: string
   readonly clock: Pick<DemoClock, 'now'>
@@ -16,12 +17,12 @@ export interface LiveOptions {
   readonly onError?: (error: unknown) => void
 }
 
-/** A Totesys that lives in this process. Disposing ends it after the current tick. */
+/** A source that lives in this process. Disposing ends it after the current tick. */
 export type RunningLife = AsyncDisposable
 
 /**
- * Lets the company in Totesys live by a clock, from the moment it has reached. If that was long ago,
- * the first tick catches up on everything since. Never throws: failures go to `onError`.
+ * Lets a simulated source live by a clock, from the moment it has reached. If that was long ago, the
+ * first tick catches up on everything since. Never throws: failures go to `onError`.
  */
 export function startLife(options: LiveOptions): RunningLife {
   const stopping = new AbortController()
@@ -35,11 +36,11 @@ export function startLife(options: LiveOptions): RunningLife {
 }
 
 interface Session extends AsyncDisposable {
-  readonly company: Company
+  readonly life: Life
 }
 
 async function live(
-  { url, clock, tickMs = 500, onEvents, onError }: LiveOptions,
+  { source, url, clock, tickMs = 500, onEvents, onError }: LiveOptions,
   signal: AbortSignal,
 ): Promise<void> {
   let session: Session | undefined
@@ -49,8 +50,8 @@ async function live(
   }
   while (!signal.aborted) {
     try {
-      session ??= await openSession(url)
-      const events = await session.company.passTime(clock.now())
+      session ??= await openSession(source, url)
+      const events = await session.life.passTime(clock.now())
       if (events.created + events.changed + events.deleted > 0) onEvents?.(events)
     } catch (error) {
       await end()
@@ -61,16 +62,14 @@ async function live(
   await end()
 }
 
-async function openSession(url: string): Promise<Session> {
+async function openSession({ open }: LiveOptions['source'], url: string): Promise<Session> {
   const client = new pg.Client(url)
   // If the connection is lost between two ticks, the next query fails and says so.
   client.on('error', () => undefined)
   await client.connect()
   const close = () => client.end().catch(() => undefined)
   try {
-    const company = await openCompany(client)
-    if (company === undefined) throw new Error('no company was founded in this Totesys')
-    return { company, [Symbol.asyncDispose]: close }
+    return { life: await open(client), [Symbol.asyncDispose]: close }
   } catch (error) {
     await close()
     throw error

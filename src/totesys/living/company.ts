@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
-import { ConfigError } from '../../../platform/errors.ts'
-import { onlyRow } from '../../../platform/io/postgres.ts'
+import type { Life, LivingEvents } from '../../apps/local/simulated-source.ts'
+import { ConfigError } from '../../platform/errors.ts'
+import { onlyRow } from '../../platform/io/postgres.ts'
+import { momentsLeft } from './past.ts'
 
 /** What determines a company. */
 export interface CompanyOptions {
@@ -11,26 +13,6 @@ export interface CompanyOptions {
   readonly salesOrders: number
   /** The moment at which the demo begins. Half a year of trade lies before it. */
   readonly begun: Date
-}
-
-/** Rows that were created, changed and deleted in all tables. */
-export interface LivingEvents {
-  readonly created: number
-  readonly changed: number
-  readonly deleted: number
-}
-
-/** The company that fills Totesys and keeps it alive. */
-export interface Company {
-  /** The moment at which the demo was first started. */
-  readonly begun: Date
-  /** The moment up to which everything has happened. */
-  readonly reached: Date
-  /**
-   * Makes everything happen up to a moment, in one transaction. Writes nothing if nothing happens, or
-   * if the moment has already passed.
-   */
-  passTime(until: Date): Promise<LivingEvents>
 }
 
 const DAY_MS = 86_400_000
@@ -72,7 +54,7 @@ export async function foundCompany(client: pg.Client, options: CompanyOptions): 
 }
 
 /** Opens the company in Totesys, and replaces its functions. Undefined if none was founded there. */
-export async function openCompany(client: pg.Client): Promise<Company | undefined> {
+export async function openCompany(client: pg.Client): Promise<Life | undefined> {
   const reached = await readReached(client)
   if (reached === undefined) return undefined
   // One query, so one transaction: another process sees all functions of one version.
@@ -110,13 +92,14 @@ export async function countAllRows(client: pg.Client): Promise<{ tables: 11; row
 function living(
   client: pg.Client,
   { begun, reached: start }: { begun: Date; reached: Date },
-): Company {
+): Life {
   let reached = start
   return {
     begun,
     get reached() {
       return reached
     },
+    momentsLeft: () => momentsLeft({ begun, reached }),
     async passTime(until) {
       const events = onlyRow(
         await client.query<LivingEvents>('select * from demo.pass_time($1)', [timestamp(until)]),

@@ -1,4 +1,4 @@
-import { MAX_INTEGER, type Parameter } from './parameters.ts'
+import { MAX_INTEGER, type Parameter } from '../../apps/server/parameters.ts'
 
 /** The parameters that choose payments. A cursor is bound to them. */
 export const PAYMENT_FILTERS: readonly Parameter[] = [

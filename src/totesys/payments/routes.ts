@@ -1,10 +1,26 @@
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { accepts } from 'hono/accepts'
-import type { Answer, Answers } from '../../platform/presentation/answer.ts'
+import type { ServerEnv } from '../../apps/server/access.ts'
+import { pathOf } from '../../apps/server/auth.ts'
+import { freshnessHeaders } from '../../apps/server/freshness-headers.ts'
+import { logReserved } from '../../apps/server/groups.ts'
+import {
+  checkParameters,
+  describeValues,
+  isValid,
+  refusal,
+  takes,
+} from '../../apps/server/parameters.ts'
+import { problemResponse } from '../../apps/server/problem.ts'
+import type { ApiRoutesOptions } from '../../apps/server/server-extension.ts'
+import { answerTagged } from '../../apps/server/tagged-answer.ts'
+import type { Answer } from '../../platform/presentation/answer.ts'
 import { csvHeader, csvLine, fileNameOf } from '../../platform/presentation/csv.ts'
 import { type Freshness, freshnessOf } from '../../platform/presentation/freshness.ts'
-import { type Filters, type Question, readQuestions } from '../../platform/presentation/question.ts'
-import { cursorAfter, placeOf } from '../../totesys/payments/cursor.ts'
+import { type Filters, readQuestions } from '../../platform/presentation/question.ts'
+import { dashboard } from '../presentation/pages.ts'
+import { cursorAfter, placeOf } from './cursor.ts'
+import { PAGE_SIZE, PAYMENT_FILTERS, PAYMENT_ID, PAYMENT_PARAMETERS } from './parameters.ts'
 import {
   parseHistory,
   parsePayments,
@@ -12,25 +28,7 @@ import {
   paymentPage,
   type PaymentsAnswer,
   paymentsAnswer,
-} from '../../totesys/payments/payments.ts'
-import type { AppLog } from '../log.ts'
-import type { ServerEnv } from './access.ts'
-import { pathOf } from './auth.ts'
-import { checkParameters, describeValues, isValid, refusal, takes } from './parameters.ts'
-import { PAGE_SIZE, PAYMENT_FILTERS, PAYMENT_ID, PAYMENT_PARAMETERS } from './payment-parameters.ts'
-import { problemResponse } from './problem.ts'
-import { answerTagged } from './tagged-answer.ts'
-
-/** What the payments API reads. */
-export interface PaymentsOptions {
-  readonly answers: Answers
-  readonly questions: ReadonlyMap<string, Question>
-  readonly promiseMs: number
-  readonly now: () => Date
-  readonly log: AppLog
-  /** Whether later routes also serve `/payments` as a page. */
-  readonly hasPage: boolean
-}
+} from './payments.ts'
 
 /** The question that each list answers. */
 export const PAYMENT_ROUTES = {
@@ -39,7 +37,7 @@ export const PAYMENT_ROUTES = {
 } as const
 
 /** The questions of this API, which are on no page. */
-const QUESTIONS = readQuestions(new URL('../../totesys/payments/', import.meta.url))
+const QUESTIONS = readQuestions(new URL('./', import.meta.url))
 
 /**
  * `GET /payments` (all payments, a page at a time, as JSON or CSV; a browser goes on to the page of
@@ -47,7 +45,7 @@ const QUESTIONS = readQuestions(new URL('../../totesys/payments/', import.meta.u
  * today, soonest first) and `/payments/{id}` (one with its versions). The last three always answer in
  * JSON. Every answer has its freshness in its headers. Logs each read with its subject.
  */
-export function paymentRoutes(options: PaymentsOptions): Hono<ServerEnv> {
+export function paymentRoutes(options: ApiRoutesOptions): Hono<ServerEnv> {
   const app = new Hono<ServerEnv>()
   app.get('/payments', varyByAccept, async (c, next) => {
     const type = typeFor(c, options)
@@ -68,9 +66,13 @@ export function paymentRoutes(options: PaymentsOptions): Hono<ServerEnv> {
   return app
 }
 
-function logged(c: Context<ServerEnv>, { log }: PaymentsOptions, response: Response): Response {
+function logged(c: Context<ServerEnv>, { log }: ApiRoutesOptions, response: Response): Response {
   const { subject } = c.get('caller')
-  log({ event: 'payments_read', path: pathOf(c), status: response.status, subject })
+  logReserved(
+    log,
+    { presentation: dashboard },
+    { path: pathOf(c), status: response.status, subject },
+  )
   return response
 }
 
@@ -83,20 +85,20 @@ const varyByAccept: MiddlewareHandler<ServerEnv> = async (c, next) => {
 /** The types of `/payments`, and the type for a request that accepts any. */
 const TYPES = { standard: 'application/json', file: 'text/csv', page: 'text/html' } as const
 
-function typesOf({ hasPage }: PaymentsOptions): string[] {
+function typesOf({ hasPages }: ApiRoutesOptions): string[] {
   const { page, ...others } = TYPES
-  return hasPage ? [...Object.values(others), page] : Object.values(others)
+  return hasPages ? [...Object.values(others), page] : Object.values(others)
 }
 
 /** The type that a request prefers. Undefined if it accepts none of them. */
-function typeFor(c: Context<ServerEnv>, options: PaymentsOptions): string | undefined {
+function typeFor(c: Context<ServerEnv>, options: ApiRoutesOptions): string | undefined {
   if ((c.req.header('accept') ?? '') === '') return TYPES.standard
   const supports = [...typesOf(options), '*/*']
   const found = accepts(c, { header: 'Accept', supports, default: '' })
   return found === '*/*' ? TYPES.standard : found === '' ? undefined : found
 }
 
-function notAcceptable(options: PaymentsOptions): Response {
+function notAcceptable(options: ApiRoutesOptions): Response {
   const types = typesOf(options).join(', ')
   const detail = `Payments come as ${types}: ask for one of these in Accept`
   return problemResponse({ status: 406, code: 'NOT_ACCEPTABLE', detail })
@@ -105,7 +107,7 @@ function notAcceptable(options: PaymentsOptions): Response {
 /** One page of all payments, in the order of their day and id. */
 async function answerPage(
   c: Context<ServerEnv>,
-  options: PaymentsOptions & { readonly isCsv: boolean },
+  options: ApiRoutesOptions & { readonly isCsv: boolean },
 ): Promise<Response> {
   const given = checkParameters(c, PAYMENT_PARAMETERS)
   const filters = new Map(
@@ -167,7 +169,7 @@ function linkTo(c: Context<ServerEnv>, next: string | null): Readonly<Record<str
 /** The five payments that a question finds, with their freshness. */
 async function answerFive(
   c: Context<ServerEnv>,
-  options: PaymentsOptions & { readonly name: string },
+  options: ApiRoutesOptions & { readonly name: string },
 ): Promise<Response> {
   const { promiseMs, name } = options
   const { answer, freshness } = await read(options, name, {})
@@ -191,7 +193,7 @@ async function answerFive(
 }
 
 /** One payment with its versions, a deleted one too. */
-async function answerHistory(c: Context<ServerEnv>, options: PaymentsOptions): Promise<Response> {
+async function answerHistory(c: Context<ServerEnv>, options: ApiRoutesOptions): Promise<Response> {
   const id = c.req.param('id') ?? ''
   if (!isValid(PAYMENT_ID.values, id)) {
     const detail = `The id of a payment is ${describeValues(PAYMENT_ID.values)}`
@@ -207,7 +209,7 @@ async function answerHistory(c: Context<ServerEnv>, options: PaymentsOptions): P
 }
 
 async function read(
-  { answers, questions, promiseMs, now }: PaymentsOptions,
+  { answers, questions, promiseMs, now }: ApiRoutesOptions,
   name: string,
   filters: Filters,
 ): Promise<{ answer: Answer; freshness: Freshness }> {
@@ -230,17 +232,4 @@ function answerJson(
     headers: { 'content-type': 'application/json', ...headers },
     ...content,
   })
-}
-
-/** How old an answer is, as headers, for clients that do not read its body. */
-export function freshnessHeaders({
-  completeTo,
-  lagMs,
-  isFresh,
-}: Freshness): Readonly<Record<string, string>> {
-  return {
-    'tidemark-complete-to': completeTo,
-    'tidemark-lag-seconds': String(lagMs / 1000),
-    'tidemark-is-fresh': String(isFresh),
-  }
 }

@@ -1,9 +1,10 @@
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createDatabase, type TestDatabase } from '../../../../test/support/database.ts'
-import { fillTotesys } from '../../../../test/support/totesys-source/fill.ts'
-import { type Company, foundCompany, openCompany } from './company.ts'
-import { livePast, momentsLeft } from './past.ts'
+import { createDatabase, type TestDatabase } from '../../../test/support/database.ts'
+import { fillTotesys } from '../../../test/support/totesys-source/fill.ts'
+import { type Life, livePast } from '../../apps/local/simulated-source.ts'
+import { foundCompany, openCompany } from './company.ts'
+import { momentsLeft } from './past.ts'
 
 const DAY_MS = 86_400_000
 const begun = new Date('2026-11-27T16:20:00Z')
@@ -21,7 +22,7 @@ const TABLES = [
 async function found(options: { salesOrders?: number; seed?: number } = {}): Promise<{
   database: TestDatabase
   client: pg.Client
-  company: Company
+  company: Life
 }> {
   const { salesOrders = 3000, seed = 42 } = options
   const database = await createDatabase()
@@ -48,7 +49,7 @@ async function contentOf(database: TestDatabase): Promise<Record<string, string>
 describe('a company', () => {
   let database: TestDatabase
   let client: pg.Client
-  let company: Company
+  let company: Life
   let captured: Date[]
   beforeAll(async () => {
     ;({ database, client, company } = await found({ salesOrders: 6000 }))

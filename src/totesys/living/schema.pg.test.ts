@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createDatabase, type TestDatabase } from '../../../../test/support/database.ts'
+import { createDatabase, type TestDatabase } from '../../../test/support/database.ts'
 
 const columns = {
   address:

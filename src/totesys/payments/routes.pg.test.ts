@@ -5,12 +5,15 @@ import { createSystem, type TestSystem } from '../../../test/support/system.ts'
 import { parseConfig } from '../../platform/config.ts'
 import { readQuestions } from '../../platform/presentation/question.ts'
 import { createReader, type Reader } from '../../platform/presentation/reader.ts'
-import type { PaymentHistory, PaymentPage, Problem } from '../../totesys/payments/payments.ts'
-import { dashboard } from '../../totesys/presentation/pages.ts'
-import type { AppLogEntry } from '../log.ts'
-import { readAccess } from './access.ts'
-import { createApp } from './app.ts'
-import { pageRoutes, renderProblem } from './pages/pages.ts'
+import type { AppLogEntry } from '../../apps/log.ts'
+import { readAccess } from '../../apps/server/access.ts'
+import { createApp } from '../../apps/server/app.ts'
+import { pageRoutes, renderProblem } from '../../apps/server/pages/pages.ts'
+import type { Problem } from '../../apps/server/problem.ts'
+import { dashboard } from '../presentation/pages.ts'
+import { totesys } from '../totesys.ts'
+import type { PaymentHistory, PaymentPage } from './payments.ts'
+import { serverExtension } from './server-extension.ts'
 
 const questions = new Map(dashboard.questions.flatMap((folder) => [...readQuestions(folder)]))
 const NOW = new Date('2024-02-04T12:00:00Z')
@@ -59,6 +62,8 @@ describe('/payments', () => {
   const asker = ({ hasPages = true, now = NOW } = {}) => {
     const { deps } = system
     const app = createApp({
+      project: totesys,
+      extension: serverExtension,
       reader,
       questions,
       promiseMs: 1_800_000,

@@ -3,6 +3,7 @@ import { mkdir, stat, utimes, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { dirname } from 'node:path'
+import type { LocalFeedServer } from '../../apps/local/simulated-source.ts'
 import { chanceOf } from './chance.ts'
 
 /** What one euro costs on average: each rate moves around this number. */
@@ -48,11 +49,6 @@ export async function dropRateHistory(
   await utimes(path, from, from)
 }
 
-/** A server of exchange rates on this machine. Disposing closes it. */
-export interface RateServer extends AsyncDisposable {
-  readonly url: string
-}
-
 /** Starts a server that answers every path with the day's table, as the European Central Bank does. */
 export async function startRateServer({
   seed,
@@ -60,7 +56,7 @@ export async function startRateServer({
 }: {
   seed: number
   now?: () => Date
-}): Promise<RateServer> {
+}): Promise<LocalFeedServer> {
   const server = createServer((request, response) => {
     const day = bankDay(now())
     const etag = `"${day.toISOString().slice(0, 10)}"`
