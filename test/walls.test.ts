@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
-import { totesys } from '../src/totesys/totesys.ts'
+import { namesOfTotesys } from './support/totesys-names.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -25,21 +25,24 @@ const FLOORS: readonly (readonly string[])[] = [
 /** What each world may import from the others. A path includes everything below it. */
 const WORLDS: Readonly<Record<string, readonly string[]>> = {
   'src/platform/': [],
-  'src/totesys/': ['src/platform/'],
-  'src/apps/cli/': ['src/platform/', 'src/totesys/', 'src/apps/'],
-  'src/apps/local/': ['src/platform/', 'src/totesys/', 'src/apps/'],
-  // Functions do not know where they are deployed.
-  'src/apps/aws/': ['src/platform/', 'src/totesys/', 'src/apps/'],
-  'src/apps/reports/': ['src/platform/', 'src/totesys/', 'src/apps/'],
-  'src/apps/server/': ['src/platform/', 'src/totesys/', 'src/apps/'],
-  'src/apps/': ['src/platform/', 'src/totesys/'],
+  // A project, with what it adds in code to the apps.
+  'src/totesys/': ['src/platform/', 'src/apps/'],
+  'src/standard-project.ts': ['src/totesys/', 'src/apps/project-extension.ts'],
+  // Only three files take the project from there: see below. Functions do not know where they are
+  // deployed.
+  'src/apps/': ['src/platform/', 'src/standard-project.ts'],
   // The templates take names and limits from the functions, never logic from the other apps.
-  'src/infra/': ['src/platform/', 'src/totesys/', 'src/apps/aws/', 'src/apps/environment.ts'],
+  'src/infra/': [
+    'src/platform/',
+    'src/apps/aws/',
+    'src/apps/project-extension.ts',
+    'src/standard-project.ts',
+  ],
 }
 
 /** The only files that import a package from outside: one door for each outside world. */
 const DOORS: readonly { readonly packages: RegExp; readonly open: readonly string[] }[] = [
-  { packages: /^pg(-|$)/, open: ['src/platform/io/', 'src/apps/local/'] },
+  { packages: /^pg(-|$)/, open: ['src/platform/io/', 'src/apps/local/', 'src/totesys/living/'] },
   { packages: /^@duckdb\//, open: ['src/platform/io/duckdb.ts'] },
   {
     packages: /^@aws-sdk\/client-s3$|^@smithy\//,
@@ -61,6 +64,7 @@ const DOORS: readonly { readonly packages: RegExp; readonly open: readonly strin
       'src/platform/config.ts',
       'src/platform/lake/commit-record.ts',
       'src/totesys/payments/',
+      'src/totesys/settings.ts',
       'src/totesys/source/rate-answers.ts',
       'src/apps/aws/stage.ts',
       'src/apps/project/',
@@ -163,32 +167,38 @@ it('each package from outside is imported through its door alone', () => {
   expect(wrong).toEqual([])
 })
 
-it('no Totesys table is named in the platform', () => {
-  const names = [
-    ...totesys.source.tables.map(({ name }) => name),
-    ...totesys.models.map(({ table }) => table),
-  ]
-  // Words of the domain that are also plain English, only where they are quoted as names.
-  const plain = new Set([
-    'transaction',
-    'design',
-    'currency',
-    'payment',
-    'address',
-    'staff',
-    'department',
-  ])
-  const patterns = names.map((name) =>
-    plain.has(name) ? new RegExp(`['"\`]${name}['"\`]`) : new RegExp(`\\b${name}\\b`),
+/** Files that present Totesys: pictures of the example, for the docs. */
+const PRESENTING = ['scripts/screenshots.js']
+
+it('nothing of Totesys is named outside its folder', () => {
+  const patterns = namesOfTotesys()
+  expect(patterns.length).toBeGreaterThan(50)
+  const files = ['bin', 'scripts', 'src/apps', 'src/infra', 'src/platform'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((file) => /\.(ts|js|sql|css|html|sh)$/.test(file))
+      .filter((file) => !/\.(test|contract)\.ts$/.test(file))
+      .map((file) => join(folder, file)),
   )
-  const found: string[] = []
-  const folder = 'src/platform'
-  for (const file of readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })) {
-    if (!/\.(ts|sql)$/.test(file) || /\.(test|contract)\.ts$/.test(file)) continue
-    const text = readFileSync(join(root, folder, file), 'utf8')
-    for (const pattern of patterns) if (pattern.test(text)) found.push(`${file}: ${pattern.source}`)
-  }
-  expect(found).toEqual([])
+  expect(files.length).toBeGreaterThan(400)
+  const found = files.flatMap((file) => {
+    const text = readFileSync(join(root, file), 'utf8')
+    return patterns
+      .filter((pattern) => pattern.test(text) || pattern.test(file))
+      .map((pattern) => `${file}: ${pattern.source}`)
+  })
+  const others = found.filter((each) => !PRESENTING.some((file) => each.startsWith(`${file}:`)))
+  expect(others).toEqual([])
+  for (const file of PRESENTING) expect(found.some((each) => each.startsWith(file))).toBe(true)
+})
+
+it('the apps and the deployment get their project from one file, each in one place', () => {
+  const standard = 'src/standard-project.ts'
+  const from = readImports().filter(({ target }) => target === standard)
+  expect(from.map(({ file }) => file).toSorted()).toEqual([
+    'src/apps/aws/environment.ts',
+    'src/apps/cli/tidemark.ts',
+    'src/infra/deployed.ts',
+  ])
 })
 
 it('I3 nothing but the sweep removes an object from a zone', () => {

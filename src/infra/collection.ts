@@ -18,7 +18,7 @@ export interface Collection {
 const PATIENCE = 6
 
 /**
- * Creates the function that collects dropped files and exchange rates, with its own schedule. No run
+ * Creates the function that collects dropped files and servers' answers, with its own schedule. No run
  * waits for it, and its failure stops none. The next run transforms and loads what it commits.
  * Returns undefined if no drop and no server is set.
  */
@@ -51,7 +51,7 @@ export function createCollection(
       {
         name: 'feeds-unreachable',
         entry: 'feeds-unreachable',
-        says: `For ${PATIENCE} collections in a row, files could not be read or rates not fetched; the last known rates are used.`,
+        says: `For ${PATIENCE} collections in a row, files could not be read or servers not asked; the last known rows are used.`,
         metric: ownMetric('feedsUnreachable', Stats.MINIMUM, period),
         threshold: 1,
         isSilenceBad: true,
@@ -86,7 +86,7 @@ function createSchedule(
   new Schedule(stack, 'Collect', {
     scheduleName: `${name}-collect`,
     scheduleGroup: group,
-    description: 'Tidemark: collects files and exchange rates.',
+    description: 'Tidemark: collects files and answers of servers.',
     schedule: ScheduleExpression.rate(Duration.minutes(collectMinutes)),
     target: new LambdaInvoke(collect.lambda, {
       // The role that CDK makes could start every version as well.

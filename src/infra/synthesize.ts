@@ -71,7 +71,7 @@ export const EVERYTHING = {
   warehouse: true,
   quicksight: true,
   quicksightAnalyst: 'arn:aws:quicksight:eu-west-2:111122223333:group/default/analyst',
-  quicksightFinance: 'arn:aws:quicksight:eu-west-2:111122223333:group/default/finance',
+  quicksightFinance: 'arn:aws:quicksight:eu-west-2:111122223333:group/default/reserved',
   quicksightSecretArn:
     'arn:aws:secretsmanager:eu-west-2:111122223333:secret:tidemark/warehouse-reader-AbCdEf',
 }

@@ -131,9 +131,9 @@ it('docs/configuration.md lists every setting', () => {
   const path = new URL('../../docs/configuration.md', import.meta.url)
   const page = `# Configuration
 
-This page is made from the schemas in \`src/platform/config.ts\` and \`src/totesys/settings.ts\`. A flag overrides the environment, the
-environment overrides \`.env\` in the working directory, and \`.env\` overrides the default. An empty
-variable counts as not set. Set both databases, or neither.
+This page is made from the schemas in \`src/platform/config.ts\` and \`src/totesys/settings.ts\`. A flag
+overrides the environment, the environment overrides \`.env\` in the working directory, and \`.env\`
+overrides the default. An empty variable counts as not set. Set both databases, or neither.
 
 \`.env\` is UTF-8, with or without a byte order mark. Each line holds one setting, \`NAME=value\` or
 \`export NAME=value\`, or a comment (\`#\`). Quotes (\`"\`, \`'\` or backticks) keep blanks and \`#\`, and may

@@ -27,7 +27,7 @@ export const whole = (description: string, { min, max }: { min: number; max: num
  */
 export const settings = z.object({
   TIDEMARK_PROJECT: text(
-    'The project: its folder, or its config file. Not set: the `tidemark.config.ts` (or `.js`, `.mjs`, `.json`) in the working directory or in the nearest folder above it. With none, every table of the source is mirrored; with no source either, the project is Totesys.',
+    'The project: its folder, or its config file. Not set: the `tidemark.config.ts` (or `.js`, `.mjs`, `.json`) in the working directory or in the nearest folder above it. With none, every table of the source is mirrored; with no source either, it is the project of the example.',
   ),
   TIDEMARK_SOURCE_URL: text(
     'The Postgres to read, `postgresql://user:password@host:5432/database`. The user needs only `SELECT`. A standby works, and so does a pooler in transaction mode: docs/databases.md. Not set: an embedded Postgres with the simulated source of the project.',
@@ -51,7 +51,7 @@ export const settings = z.object({
     'For a mirror: whether views, materialized views and foreign tables are kept too. Not set: what the project says, or `false`.',
   ),
   TIDEMARK_WAREHOUSE_URL: text(
-    'The Postgres (14 or newer) to load. The user must be allowed to create tables in the schema. A pooler in transaction mode works. Not set: the embedded Postgres.',
+    'The Postgres (14 or newer) to load. The user must be allowed to create tables in the schema. A pooler in transaction mode works. Not set: with a source, none, and there is only a lake; otherwise the embedded Postgres.',
   ),
   TIDEMARK_WAREHOUSE_SCHEMA: z
     .string()

@@ -7,7 +7,7 @@ import { describeSchemas } from './api-schemas.ts'
 import type { ApiExtension } from './server-extension.ts'
 
 /** What a description is made from. */
-export interface ApiOptions {
+export interface DescribedApi {
   readonly version: string
   readonly project: Project
   /** The questions that are served as CSV and for Excel. */
@@ -20,7 +20,7 @@ export interface ApiOptions {
  * Describes the API as an OpenAPI 3.1 document. Its schemas also check the answers, and its parameters
  * are those that the routes take, so it always matches what the server does.
  */
-export function describeApi({ version, project, questions, extension }: ApiOptions) {
+export function describeApi({ version, project, questions, extension }: DescribedApi) {
   const { title, presentation } = project
   const apiTitle = extension?.title ?? `Tidemark: ${title}`
   const holds = extension?.holds ?? `The answers to the questions about ${title}`

@@ -67,7 +67,7 @@ function secondsOf(value: unknown): number {
 }
 
 /**
- * A list from a token, or from the text that an HTTP API writes for it: `[finance analyst]`. That
+ * A list from a token, or from the text that an HTTP API writes for it: `[analyst admin]`. That
  * text cannot tell a space within a name from a space between two names.
  */
 function listOf(value: unknown): readonly string[] {

@@ -19,7 +19,7 @@ import { readFeedFile } from './file/read-file.ts'
 
 /** A local file as it came. It counts as taken once the batch that names it is committed. */
 export interface OfferedFile {
-  /** Where it came from, for people: `exchange_rate/july.csv`, `https://…`. */
+  /** Where it came from, for people: `visit/july.csv`, `https://…`. */
   readonly name: string
   readonly version: string
   /** ISO 8601 UTC. */

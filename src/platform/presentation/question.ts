@@ -4,7 +4,7 @@ import { SAVED_CHARTS, type SavedChart } from './saved-questions.ts'
 
 /** A named `.sql` file that answers one question from the star schema. It also runs in psql. */
 export interface Question {
-  /** The file's name without `.sql`, e.g. `s01_sales_by_currency`. */
+  /** The file's name without `.sql`, e.g. `late_loans`. */
   readonly name: string
   /** The question in words. */
   readonly title: string

@@ -31,7 +31,7 @@ export interface Dashboard {
 /** What only one group of users may see. The group `analyst` may see everything else. */
 export interface Reserved {
   readonly group: string
-  /** What is reserved, for people, such as `the payments`. */
+  /** What is reserved, for people, such as `the fines`. */
   readonly what: string
   /** Addresses that only this group may read, each with the files and everything below it. */
   readonly paths: readonly string[]

@@ -5,7 +5,7 @@ import { codeOf, ConfigError, TransientError } from '../errors.ts'
 
 /** A file that somebody dropped for a feed. */
 export interface DroppedFile {
-  /** Path below the drop, separated by `/`: `exchange_rate/2026/july.csv`. */
+  /** Path below the drop, separated by `/`: `visit/2026/july.csv`. */
   readonly name: string
   readonly sizeBytes: number
   /** Changes whenever the content changes. The same content may have several versions. */

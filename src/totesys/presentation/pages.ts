@@ -46,7 +46,7 @@ import {
   salesByWeek,
   salesInOneCurrency,
 } from './panels/sales.ts'
-import { ask, facts, filterWords, reserved } from './words.ts'
+import { askWords, filterWords, orderWords, reservedPayments } from './words.ts'
 
 const filters: readonly Filter[] = [
   { kind: 'period', name: 'period', label: 'Period' },
@@ -267,9 +267,9 @@ export const dashboard: Dashboard = {
   unlisted,
   numbered,
   lists,
-  reserved,
-  facts,
-  ask,
+  reserved: reservedPayments,
+  facts: orderWords,
+  ask: askWords,
   filterWords,
 }
 

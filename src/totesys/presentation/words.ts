@@ -6,20 +6,20 @@ import type {
 } from '../../platform/project/dashboard.ts'
 
 /** Only the group `finance` may see payments. */
-export const reserved: Reserved = {
+export const reservedPayments: Reserved = {
   group: 'finance',
   what: 'the payments',
   paths: ['/payments', '/order/payment', '/list/payment'],
   event: 'payments_read',
 }
 
-export const facts: FactWords = {
+export const orderWords: FactWords = {
   title: 'Order',
   find: 'Find an order',
   summary: 'Every order and payment with all its versions, deleted ones too.',
 }
 
-export const ask: AskWords = {
+export const askWords: AskWords = {
   first: `select currency_code, count(*) as orders, sum(units_sold) as units
 from fact_sales_order_current
 inner join dim_currency using (currency_id)

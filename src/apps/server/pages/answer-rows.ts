@@ -208,7 +208,7 @@ function sayQuantity(
   return `${code} ${formatDecimal(cell)}`.trim()
 }
 
-/** `SALES_RECEIPT` and `sales_order` as words. Any other text stays unchanged. */
+/** `ON_TIME` and `on_time` as words. Any other text stays unchanged. */
 function inWords(cell: string): string {
   if (!/^([A-Z]+(_[A-Z]+)+|[a-z]+(_[a-z]+)+)$/.test(cell)) return cell
   return cell.toLowerCase().replaceAll('_', ' ')

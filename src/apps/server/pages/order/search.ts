@@ -5,7 +5,7 @@ import type { Markup } from '../../markup.ts'
 /** A longer key is refused without asking the database. */
 export const MAX_KEY_CHARS = 200
 
-/** What a fact is called: `Sales order 42`. */
+/** What a fact is called: `Loan 42`. */
 export function titleOf({ from }: Fact, key: string): string {
   const words = from.replaceAll('_', ' ')
   return `${words.charAt(0).toUpperCase()}${words.slice(1)} ${key}`
