@@ -18,6 +18,7 @@ import { createLibrary, runHistory } from './library-system.ts'
 import { library } from './project.ts'
 
 const given: GivenProject = {
+  folders: [],
   upOptions: {},
   settings: async () => undefined,
   load: async () => ({ project: library, extension: {} }),
