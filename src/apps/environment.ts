@@ -55,6 +55,8 @@ export interface EnvironmentOptions {
   /** Whether the embedded system must exist already, so that nothing is created. Default: false. */
   readonly mustExist?: boolean
   readonly signal: AbortSignal
+  /** What needs a warehouse, for the error if there is only a lake. Default: nothing does. */
+  readonly warehouseFor?: string
   /** The project. Default: what the settings name. */
   readonly project?: Project
   /**
@@ -83,6 +85,7 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
     throw noSource(config, project)
   }
   if (options.mustExist === true) checkExists(config)
+  checkWarehouse(config, options.warehouseFor)
   return await openTogether(async (keep) => {
     const opened = await openParts(loaded, options, keep)
     if (!isMirror) return opened
@@ -96,6 +99,15 @@ function noSource({ TIDEMARK_PROJECT: file = '.' }: Config, { title }: Project):
   return new ConfigError(`TIDEMARK_SOURCE_URL is not set, and ${title} needs a database to read`, {
     code: 'CONFIG_INCOMPLETE',
     hint: `set TIDEMARK_SOURCE_URL to the address of ${title}, in ${join(dirname(file), '.env')} or in the environment`,
+  })
+}
+
+/** Throws if something needs a warehouse and settings name only a source. */
+function checkWarehouse(config: Config, what: string | undefined): void {
+  if (what === undefined || readDatabases(config)?.warehouseUrl !== '') return
+  throw new ConfigError(`There is only a lake, and ${what} needs a warehouse`, {
+    code: 'NO_WAREHOUSE',
+    hint: 'set TIDEMARK_WAREHOUSE_URL to a Postgres; the next run loads everything that was captured',
   })
 }
 

@@ -193,13 +193,28 @@ function explain({ table }: PublishedSchema, error: unknown): unknown {
   )
 }
 
-/** The models of a project whose tables exist, so that their history can be kept. */
-export async function presentModels(client: Client, { models }: Project): Promise<Model[]> {
-  if (models.length === 0) return []
-  const { rows } = await client.query<{ name: string }>(
-    `select name from unnest($1::text[]) as name where to_regclass(quote_ident(name)) is not null`,
-    [models.map(({ table }) => table)],
+/**
+ * The models of a project whose tables exist, so that their history can be kept. A table that a mirror
+ * did not derive is not its own, whatever its name.
+ */
+export async function presentModels(
+  client: Client,
+  { mirror, models }: Pick<Project, 'mirror' | 'models'>,
+): Promise<Model[]> {
+  const names = models.map(({ table }) => table)
+  if (names.length === 0) return []
+  const { rows } = await client.query<{ name: string; derived: boolean }>(
+    `select
+         name,
+         to_regclass('tidemark_table') is not null as derived
+     from unnest($1::text[]) as name
+     where to_regclass(quote_ident(name)) is not null`,
+    [names],
   )
   const there = new Set(rows.map(({ name }) => name))
-  return models.filter(({ table }) => there.has(table))
+  if (mirror === undefined) return models.filter(({ table }) => there.has(table))
+  if (rows[0]?.derived !== true) return []
+  const own = await client.query<{ name: string }>('select name from tidemark_table')
+  const derived = new Set(own.rows.map(({ name }) => name))
+  return models.filter(({ table }) => there.has(table) && derived.has(table))
 }

@@ -1,5 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
+import { hasWarehouse } from '../../../platform/deps.ts'
 import { ConfigError } from '../../../platform/errors.ts'
+import { readLakeHistory } from '../../../platform/inspect/lake-history.ts'
 import { totalOf } from '../../../platform/presentation/worth.ts'
 import type { Fact } from '../../../platform/project/model.ts'
 import {
@@ -11,7 +13,7 @@ import {
 } from '../../../platform/presentation/history.ts'
 import { readNamesInUse } from '../../../platform/presentation/names.ts'
 import { openWarehouse } from '../../../platform/warehouse/warehouse.ts'
-import { openEnvironment } from '../../environment.ts'
+import { type Environment, openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
 import { formatMoment, formatNumber } from '../../format.ts'
@@ -39,11 +41,9 @@ export async function historyCommand(
   })
   const { project } = environment.deps
   const fact = findFact(project, table)
-  await using warehouse = await openWarehouse(environment.reader)
-  const history = await readHistory(warehouse, fact, values)
+  const { history, names } = await readTold(environment, fact, values)
   const last = history.versions.at(-1)
   if (last === undefined) throw unknownKey(fact, key)
-  const names = await readNamesInUse(warehouse, { project, fact, versions: history.versions })
   const context = { fact, names }
   output.conclude({ event: 'history', ...history, ...describeForMachines(history, context) })
   const title = output.style('bold', capitalized(`${fact.from.replaceAll('_', ' ')} ${key}`))
@@ -59,6 +59,22 @@ export async function historyCommand(
   }
   output.print("\n  Times are UTC and say when a change was captured, by the source's clock.")
   return EXIT.done
+}
+
+/** The versions of a fact with the names that people read; from the lake if there is nothing else. */
+async function readTold(
+  { deps, reader }: Environment,
+  fact: Fact,
+  key: readonly string[],
+): Promise<{ history: FactHistory; names: TellingContext['names'] }> {
+  if (!hasWarehouse(deps)) {
+    return { history: await readLakeHistory(deps, fact, key), names: new Map() }
+  }
+  await using warehouse = await openWarehouse(reader)
+  const history = await readHistory(warehouse, fact, key)
+  const { versions } = history
+  const names = await readNamesInUse(warehouse, { project: deps.project, fact, versions })
+  return { history, names }
 }
 
 /** The names and the totals that people read, for programs. */
@@ -83,7 +99,7 @@ function capitalized(text: string): string {
 
 function unknownKey({ from }: Fact, key: string): ConfigError {
   return new ConfigError(
-    `The warehouse has no version of ${from} ${key}: no run has seen it, or it was refused`,
+    `There is no version of ${from} ${key}: no run has seen it, or it was refused`,
     { code: 'UNKNOWN_KEY', hint: 'tidemark status' },
   )
 }

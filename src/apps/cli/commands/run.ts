@@ -65,7 +65,9 @@ export async function repeatRuns(
     const startedAt = Date.now()
     const report = await run(environment.deps, { confirmDeletes })
     confirmDeletes = new Set()
-    const isQuiet = report.failures.length === 0 && report.loaded?.batches.length === 0
+    const isQuiet =
+      report.failures.length === 0 &&
+      (report.loaded?.batches ?? report.transformed?.batches)?.length === 0
     if (!isQuiet || Date.now() - quietSince >= 60_000 || output.isJson) {
       reportRun(context, environment, report)
       quietSince = Date.now()
@@ -157,7 +159,7 @@ function describeRun(
   ]
     .filter((part) => part !== '')
     .join(' · ')
-  const last = loaded?.lastBatch ?? 0
+  const last = loaded?.lastBatch ?? report.extracted?.record?.batch ?? 0
   const what = describeWork(report, sumCounts(report))
   output.print(
     `   ${time}  batch ${last}  ${mark}  ${what.padEnd(40)} ${formatDuration(durationMs).padStart(6)}   ${fresh}`.trimEnd(),

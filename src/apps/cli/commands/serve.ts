@@ -25,6 +25,7 @@ export async function serveCommand({
     log: output.log,
     fill: false,
     mustExist: true,
+    warehouseFor: 'the dashboard',
     signal,
   })
   await using server = await openServer(environment, {

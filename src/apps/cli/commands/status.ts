@@ -24,6 +24,7 @@ export async function statusCommand(
     log: output.log,
     fill: false,
     mustExist: true,
+    ...(check && { warehouseFor: '--check' }),
     signal,
   })
   const status = await readStatus(environment.deps, {
@@ -42,7 +43,9 @@ export async function statusCommand(
 function print(output: Output, status: Status): void {
   const { warehouse, lagMs, batches } = status
   const promise = `promise ${formatDuration(status.promiseMs)}`
-  if (warehouse === undefined || lagMs === undefined) {
+  if (status.isLakeOnly) {
+    output.print('  Lake only: there is no warehouse, so nothing keeps how fresh the lake is.')
+  } else if (warehouse === undefined || lagMs === undefined) {
     output.advise(`  ${output.style('red', 'The warehouse is empty.')}   Next: tidemark run`)
   } else {
     const age = `complete up to ${formatMoment(warehouse.completeTo)} UTC, ${formatDuration(lagMs)} ago`
@@ -54,7 +57,7 @@ function print(output: Output, status: Status): void {
     }
   }
   output.print(
-    `  batches   ${batches.ingestion} captured · ${batches.processed} transformed · ${batches.warehouse} loaded   generation ${status.generation}`,
+    `  batches   ${batches.ingestion} captured · ${batches.processed} transformed${status.isLakeOnly ? '' : ` · ${batches.warehouse} loaded`}   generation ${status.generation}`,
   )
   const { batches: recent, p50Ms, p99Ms } = status.delays
   if (p50Ms !== undefined && p99Ms !== undefined) {

@@ -54,6 +54,7 @@ export async function upCommand(
       noteStart(output, { title, entry })
     },
     fill: true,
+    warehouseFor: 'the dashboard',
     signal,
     check: (project) => void ({ title } = project),
   })
