@@ -143,7 +143,7 @@ describe('a mirror on the command line', () => {
     const run = await loaded('run')
     expect(run.err).toContain('already has a table member')
     expect(run.err).toContain('--schema')
-    expect(run.code).toBe(1)
+    expect(run.code).toBe(2)
     expect((await loaded('run --schema mirror')).code).toBe(0)
   })
 })
