@@ -17,6 +17,8 @@ export function catalogueTable(
     columns: names.map((name) => ({
       name: name.replace('!', ''),
       type: 'text',
+      baseType: 'text',
+      isEnum: false,
       nullable: true,
       isReadable: true,
       comment: undefined,

@@ -27,6 +27,9 @@ export interface CatalogueColumn {
   readonly name: string
   /** As `format_type` prints it. */
   readonly type: string
+  /** The same type with domains resolved. */
+  readonly baseType: string
+  readonly isEnum: boolean
   readonly nullable: boolean
   readonly isReadable: boolean
   readonly comment: string | undefined

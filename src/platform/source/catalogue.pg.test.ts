@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDatabase, type TestDatabase } from '../../../test/support/database.ts'
-import type { CatalogueTable } from '../project/catalogue-table.ts'
+import type { CatalogueColumn, CatalogueTable } from '../project/catalogue-table.ts'
 import { readCatalogue } from './catalogue.ts'
 import { openSnapshot } from './snapshot.ts'
 
@@ -24,8 +24,12 @@ describe('readCatalogue()', () => {
       create schema sales; create schema closed;
       grant usage on schema sales to public;
       create type mood as enum ('calm', 'cross');
+      create domain mode as mood;
+      create domain amount as numeric(10, 3);
+      create domain price as amount check (value > 0);
       create table plain (
-        id integer primary key, name text not null, at timestamp(3)[], feeling mood, gone text
+        id integer primary key, name text not null, at timestamp(3)[], feeling mood, gone text,
+        price price, mode mode
       );
       alter table plain drop column gone;
       comment on table plain is 'Plain things';
@@ -104,6 +108,17 @@ describe('readCatalogue()', () => {
     ])
   })
 
+  const column = (name: string, type: string, change: Partial<CatalogueColumn> = {}) => ({
+    name,
+    type,
+    baseType: type,
+    isEnum: false,
+    nullable: true,
+    isReadable: true,
+    comment: undefined,
+    ...change,
+  })
+
   it('describes a table, its columns and its size', () => {
     expect(find('plain')).toEqual({
       schema: 'public',
@@ -111,28 +126,12 @@ describe('readCatalogue()', () => {
       kind: 'table',
       isReadable: true,
       columns: [
-        { name: 'id', type: 'integer', nullable: false, isReadable: true, comment: undefined },
-        {
-          name: 'name',
-          type: 'text',
-          nullable: false,
-          isReadable: true,
-          comment: 'What people call it',
-        },
-        {
-          name: 'at',
-          type: 'timestamp(3) without time zone[]',
-          nullable: true,
-          isReadable: true,
-          comment: undefined,
-        },
-        {
-          name: 'feeling',
-          type: 'public.mood',
-          nullable: true,
-          isReadable: true,
-          comment: undefined,
-        },
+        column('id', 'integer', { nullable: false }),
+        column('name', 'text', { nullable: false, comment: 'What people call it' }),
+        column('at', 'timestamp(3) without time zone[]'),
+        column('feeling', 'public.mood', { isEnum: true }),
+        column('price', 'public.price', { baseType: 'numeric(10,3)' }),
+        column('mode', 'public.mode', { baseType: 'public.mood', isEnum: true }),
       ],
       key: ['id'],
       keyFrom: 'primary key',

@@ -36,6 +36,34 @@ with recursive listed as (
         )
 ),
 
+-- The base type of each domain, also of a domain over a domain.
+domain as (
+    select
+        t.oid,
+        t.typbasetype as base,
+        t.typtypmod as typmod
+    from pg_catalog.pg_type as t
+    where t.typtype = 'd'
+    union all
+    select
+        d.oid,
+        t.typbasetype,
+        case when d.typmod = -1 then t.typtypmod else d.typmod end
+    from domain as d
+    inner join pg_catalog.pg_type as t on t.oid = d.base
+    where t.typtype = 'd'
+),
+
+base_type as (
+    select
+        d.oid,
+        d.base,
+        d.typmod
+    from domain as d
+    inner join pg_catalog.pg_type as t on t.oid = d.base
+    where t.typtype <> 'd'
+),
+
 -- Each relation, and its partitions and inheriting tables at every level.
 member as (
     select
@@ -98,6 +126,10 @@ select
                     json_build_object(
                         'name', a.attname,
                         'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
+                        'baseType', pg_catalog.format_type(
+                            coalesce(b.base, a.atttypid), coalesce(b.typmod, a.atttypmod)
+                        ),
+                        'isEnum', t.typtype = 'e',
                         'nullable', not a.attnotnull,
                         'isReadable', coalesce(
                             l.may_enter
@@ -112,6 +144,8 @@ select
                     order by a.attnum
                 )
             from pg_catalog.pg_attribute as a
+            left join base_type as b on b.oid = a.atttypid
+            left join pg_catalog.pg_type as t on t.oid = coalesce(b.base, a.atttypid)
             left join pg_catalog.pg_description as d
                 on
                     d.classoid = 'pg_catalog.pg_class'::regclass
