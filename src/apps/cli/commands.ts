@@ -85,6 +85,47 @@ const SERVER_SETTINGS: SettingOptions = {
   },
 }
 
+const init = command({
+  name: 'init',
+  summary: 'Write a project for a database: which tables to keep, or a star schema over them',
+  details:
+    'Reads the catalogue of the database, says what it found, and writes a folder that runs: the configuration, models with --star, and files to begin with. Asks only on a terminal; each question has an option. Changes nothing in the database, and replaces no file.',
+  arguments: { folder: optional('Folder of the project; this one if none is named', 'folder') },
+  options: {
+    star: flagOption('--star', 'Propose facts and dimensions, as SQL to go on with'),
+    select: namesOption('--select <pattern...>', {
+      summary: 'Keep only these tables and columns, such as sales.* or orders.total',
+    }),
+    exclude: namesOption('--exclude <pattern...>', {
+      summary: 'Leave these tables and columns out, such as tmp_* or *.note',
+    }),
+    keepSecrets: flagOption('--keep-secrets', 'Keep columns that look like secrets'),
+    writeEnv: flagOption('--write-env', 'Write the connection string with its password to .env'),
+    name: {
+      flags: '--name <name>',
+      summary: 'Name of the project',
+      standard: 'the name of the folder',
+      absent: undefined as string | undefined,
+    },
+    yes: flagOption('-y, --yes', 'Ask nothing and take what is proposed'),
+  },
+  settings: {
+    TIDEMARK_SOURCE_URL: {
+      flags: '--source <url>',
+      summary: 'The Postgres to read: postgresql://user:password@host:5432/database',
+      standard: 'TIDEMARK_SOURCE_URL',
+    },
+  },
+  examples: [
+    {
+      line: 'tidemark init shop --source postgresql://reader@localhost/shop',
+      what: 'Keep every table',
+    },
+    { line: 'tidemark init shop --star', what: 'Propose a star schema' },
+  ],
+  load: async () => (await import('./commands/init.ts')).initCommand,
+})
+
 const up = (upOptions: SettingOptions) =>
   command({
     name: 'up',
@@ -331,6 +372,7 @@ export function commandsFor({
   readonly upOptions: SettingOptions
 }): readonly (Command | CommandGroup)[] {
   return [
+    init,
     up(upOptions),
     run,
     status,

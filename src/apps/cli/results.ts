@@ -37,6 +37,19 @@ export interface ToldHistory extends FactHistory {
 
 /** What commands write with `--json` as their results, beside the log. */
 export const RESULTS = {
+  project_written: {
+    levels: ['info'],
+    says: '`init` has written a project to this folder. `excluded` lists the columns that it leaves out because they look like secrets.',
+    fields: {
+      folder: text,
+      name: text,
+      files: field<readonly string[]>(),
+      tables: number,
+      withoutKey: field<readonly string[]>(),
+      notReadable: field<readonly string[]>(),
+      excluded: field<readonly string[]>(),
+    },
+  },
   run_finished: {
     levels: ['info'],
     says: 'A run has ended, and is `ok` if every stage succeeded.',

@@ -41,6 +41,17 @@ export interface Mirrored {
 export function mirroredTables(
   catalogue: readonly CatalogueTable[],
   settings: MirrorSettings,
+  options: { defaultSchema: string },
+): Mirrored {
+  const mirrored = mirrorCandidates(catalogue, settings, options)
+  checkNames(mirrored.tables)
+  return mirrored
+}
+
+/** Like `mirroredTables`, for a caller that looks for clashes of names itself. */
+export function mirrorCandidates(
+  catalogue: readonly CatalogueTable[],
+  settings: MirrorSettings,
   { defaultSchema }: { defaultSchema: string },
 ): Mirrored {
   const declared = declareKeys(catalogue, settings)
@@ -59,7 +70,6 @@ export function mirroredTables(
     } else tables.push(sourceTable(kept, { own, defaultSchema }))
   }
   checkCount(catalogue, tables, leftOut)
-  checkNames(tables)
   return { tables, leftOut }
 }
 

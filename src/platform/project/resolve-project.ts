@@ -25,7 +25,7 @@ import type { Feed, SourceContract, SourceTable } from './source-contract.ts'
  * what `checkProject` throws. Paths in messages are relative to the folder.
  */
 export function resolveProject(config: ProjectConfig, folder: URL): Project {
-  const name = config.name ?? nameOf(folder)
+  const name = config.name ?? usualProjectName(fileURLToPath(folder))
   if (!/^[a-z][a-z0-9_]*$/.test(name)) {
     throw fault(
       `The name ${name} is not valid`,
@@ -48,9 +48,9 @@ export function resolveProject(config: ProjectConfig, folder: URL): Project {
   return project
 }
 
-/** The folder's name as a name: `My Shop` is `my_shop`. */
-function nameOf(folder: URL): string {
-  const name = basename(fileURLToPath(folder))
+/** The usual name of a project in a folder: `My Shop` is `my_shop`. Pure. */
+export function usualProjectName(folder: string): string {
+  const name = basename(folder)
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '_')
   const trimmed = name.replace(/^_+|_+$/g, '')
