@@ -1,12 +1,7 @@
+import { modelHeader } from './model-sql.ts'
 import type { ProposedModel } from './propose-star.ts'
 
-/** The dimension of days, to which the dates of facts refer. */
-export const CALENDAR = 'dim_date'
-
-const SQL = `-- dim_date: the calendar.
--- Grain: one row per day, for the whole of every year in which some fact names a date.
--- Sources: named_date (the dates that facts name).
--- History: none; a day never changes, and years are only ever added.
+const SQL = `
 with named_year as (
     select distinct
         year(named_date.date_id) as year
@@ -38,10 +33,13 @@ select
 from every_day
 `
 
-/** The calendar as a project starts with it. */
-export const CALENDAR_MODEL: ProposedModel = {
-  name: CALENDAR,
-  config: { key: 'date_id', calendar: true },
-  sql: SQL,
-  reads: [],
+/** The dimension of days, to which the dates of facts refer. Pure. */
+export function proposeCalendar(name: string): ProposedModel {
+  const header = modelHeader(name, {
+    says: 'the calendar.',
+    grain: 'one row per day, for the whole of every year in which some fact names a date.',
+    sources: ['named_date (the dates that facts name)'],
+    history: 'none; a day never changes, and years are only ever added.',
+  })
+  return { name, config: { key: 'date_id', calendar: true }, sql: header + SQL, reads: [] }
 }

@@ -13,7 +13,6 @@ import {
   type ModelColumn,
   selectList,
 } from './model-sql.ts'
-import { CALENDAR } from './propose-calendar.ts'
 import type { ProposedModel } from './propose-star.ts'
 
 /** A day in the calendar: neither infinite nor before our era. */
@@ -28,11 +27,15 @@ interface FactColumn extends ModelColumn {
 
 /**
  * Proposes the fact of a table: its columns as they are, a day for each moment, and references to the
- * dimensions in `names`. Also says whether it names days.
+ * dimensions in `names` and to the calendar. Also says whether it names days.
  */
 export function proposeFact(
   chosen: ChosenTable,
-  { links, names }: { links: readonly Link[]; names: ReadonlyMap<ChosenTable, string> },
+  {
+    links,
+    names,
+    calendar,
+  }: { links: readonly Link[]; names: ReadonlyMap<ChosenTable, string>; calendar: string },
 ): { model: ProposedModel; hasDates: boolean } {
   const { table } = chosen
   const name = names.get(chosen) ?? ''
@@ -50,7 +53,7 @@ export function proposeFact(
         ? []
         : [{ columns: link.columns.map(renamed), dimension }]
     }),
-    ...dates.map((column) => ({ columns: [column.name], dimension: CALENDAR })),
+    ...dates.map((column) => ({ columns: [column.name], dimension: calendar })),
   ]
   const nullable = all.filter(({ isNullable }) => isNullable).map((column) => column.name)
   const key = table.key.map(renamed)

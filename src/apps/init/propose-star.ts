@@ -3,7 +3,7 @@ import type { ProjectConfig } from '../../platform/project/project-config.ts'
 import type { ChosenTable } from './choose-tables.ts'
 import { readSchema } from './find-facts.ts'
 import { createNamer } from './model-sql.ts'
-import { CALENDAR, CALENDAR_MODEL } from './propose-calendar.ts'
+import { proposeCalendar } from './propose-calendar.ts'
 import { proposeDimension } from './propose-dimension.ts'
 import { proposeFact } from './propose-fact.ts'
 
@@ -29,12 +29,14 @@ export function proposeStar(chosen: readonly ChosenTable[]): ProposedModel[] {
       !schema.isFact(table) &&
       facts.some((fact) => schema.links(fact).some(({ to }) => to === table)),
   )
-  const names = nameModels(chosen, { facts, dimensions })
-  const made = facts.map((fact) => proposeFact(fact, { links: schema.links(fact), names }))
+  const { names, calendar } = nameModels(chosen, { facts, dimensions })
+  const made = facts.map((fact) =>
+    proposeFact(fact, { links: schema.links(fact), names, calendar }),
+  )
   return [
     ...dimensions.map((table) => proposeDimension(table, { schema, names })),
     ...made.map(({ model }) => model),
-    ...(made.some(({ hasDates }) => hasDates) ? [CALENDAR_MODEL] : []),
+    ...(made.some(({ hasDates }) => hasDates) ? [proposeCalendar(calendar)] : []),
   ]
 }
 
@@ -42,8 +44,9 @@ export function proposeStar(chosen: readonly ChosenTable[]): ProposedModel[] {
 function nameModels(
   chosen: readonly ChosenTable[],
   { facts, dimensions }: { facts: readonly ChosenTable[]; dimensions: readonly ChosenTable[] },
-): Map<ChosenTable, string> {
-  const namer = createNamer([CALENDAR, ...chosen.map(({ table }) => table.name)])
+): { names: Map<ChosenTable, string>; calendar: string } {
+  const namer = createNamer(chosen.map(({ table }) => table.name))
+  const calendar = namer('dim_date')
   const names = new Map(dimensions.map((table) => [table, namer(`dim_${slug(table)}`)]))
   // A name comes before the longer ones that its relations may take.
   for (const table of facts.toSorted((a, b) => (slug(a) < slug(b) ? -1 : 1))) {
@@ -53,7 +56,7 @@ function nameModels(
       namer(shortName(name, suffix))
     }
   }
-  return names
+  return { names, calendar }
 }
 
 /** A table's name as a part of the name of a model and its file: `Order Line` is `order_line`. */
