@@ -94,7 +94,7 @@ function commentLines(texts: readonly string[], indent: string): string[] {
 function member(name: string): string {
   // Without brackets, this one name would set the prototype.
   if (name === '__proto__') return `['${name}']`
-  return /^[A-Za-z_$][\w$]*$/.test(name) ? name : quote(name)
+  return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name) ? name : quote(name)
 }
 
 /**

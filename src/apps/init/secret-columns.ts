@@ -59,7 +59,8 @@ export function looksSecret({ name, baseType }: CatalogueColumn): boolean {
 /** The words of a name, in lower case: `apiKey` and `api_key` are `api` and `key`. */
 export function wordsOf(name: string): string[] {
   return name
-    .replaceAll(/(\p{Ll}|\d)(\p{Lu})/gu, '$1 $2')
+    .replaceAll(/(?<=\p{L})(?=\d)|(?<=\d)(?=\p{L})/gu, ' ')
+    .replaceAll(/(\p{Ll})(\p{Lu})/gu, '$1 $2')
     .replaceAll(/(\p{Lu})(\p{Lu}\p{Ll})/gu, '$1 $2')
     .toLowerCase()
     .split(/[^\p{L}\p{N}]+/u)
