@@ -1,24 +1,11 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { ProjectConfig } from '../../src/platform/project/project-config.ts'
+import { readProjectFile } from '../../src/apps/project/load-project.ts'
 import type { Project } from '../../src/platform/project/project.ts'
-import { resolveProject } from '../../src/platform/project/resolve-project.ts'
 
-const DEFINE = fileURLToPath(
-  new URL('../../src/platform/project/project-config.ts', import.meta.url),
-)
-
-/** Loads the project that `tidemark init` wrote to a folder, from this source tree. */
+/** Loads the project that `tidemark init` wrote to a folder. */
 export async function loadWritten(folder: string): Promise<Project> {
-  const text = readFileSync(join(folder, 'tidemark.config.ts'), 'utf8')
-  const copy = join(folder, '..', `copy-${Date.now()}-${Math.random()}.ts`)
-  writeFileSync(
-    copy,
-    text.replace("from 'tidemark'", () => `from ${JSON.stringify(DEFINE)}`),
-  )
-  const module = (await import(copy)) as { default: ProjectConfig }
-  return resolveProject(module.default, pathToFileURL(`${folder}/`))
+  return await readProjectFile(join(folder, 'tidemark.config.ts'))
 }
 
 /** Every file in a folder as one text, with its path above it. */

@@ -129,7 +129,7 @@ export function textOption(
 /** An option with one or more names. */
 export function namesOption(
   flags: string,
-  { summary, values }: { summary: string; values?: Values },
+  { summary, values }: { summary: string; values: Values },
 ): Option<readonly string[]> {
   return { flags, summary, absent: [], values }
 }

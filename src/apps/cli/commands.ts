@@ -93,12 +93,6 @@ const init = command({
   arguments: { folder: optional('Folder of the project; this one if none is named', 'folder') },
   options: {
     star: flagOption('--star', 'Propose facts and dimensions, as SQL to go on with'),
-    select: namesOption('--select <pattern...>', {
-      summary: 'Keep only these tables and columns, such as sales.* or orders.total',
-    }),
-    exclude: namesOption('--exclude <pattern...>', {
-      summary: 'Leave these tables and columns out, such as tmp_* or *.note',
-    }),
     keepSecrets: flagOption('--keep-secrets', 'Keep columns that look like secrets'),
     writeEnv: flagOption('--write-env', 'Write the connection string with its password to .env'),
     name: {

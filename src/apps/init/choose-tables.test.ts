@@ -5,7 +5,7 @@ import { chooseTables } from './choose-tables.ts'
 import { describeTables, remarksOn } from './describe-source.ts'
 import { proposeMirror } from './propose-project.ts'
 
-const CHOICES = { name: 'shop', title: 'shop', select: [], exclude: [], keepsSecrets: false }
+const CHOICES = { name: 'shop', title: 'shop', settings: {}, keepsSecrets: false }
 
 describe('chooseTables()', () => {
   it('calls tables by their names alone if they are all in one schema', () => {
@@ -57,12 +57,14 @@ describe('chooseTables()', () => {
       { exclude: ['user.api_key'] },
     )
     expect(chosen.tables.map(({ secrets }) => secrets)).toEqual([['password'], [], [], ['secret']])
-    expect(proposeMirror(chosen, { ...CHOICES, exclude: ['user.api_key'] }).config.mirror).toEqual({
+    expect(
+      proposeMirror(chosen, { ...CHOICES, settings: { exclude: ['user.api_key'] } }).config.mirror,
+    ).toEqual({
       exclude: ['user.api_key', 'public.user.password', 'public.half.secret'],
     })
-    const kept = { ...CHOICES, select: ['user'], keepsSecrets: true }
+    const kept = { ...CHOICES, settings: { select: ['user'] }, keepsSecrets: true }
     expect(proposeMirror(chosen, kept).config.mirror).toEqual({ select: ['user'] })
-    expect(proposeMirror(chosen, { ...kept, select: [] }).config.mirror).toBe(true)
+    expect(proposeMirror(chosen, { ...kept, settings: {} }).config.mirror).toBe(true)
   })
 })
 

@@ -33,7 +33,7 @@ export interface ChosenTables {
  */
 export function chooseTables(
   catalogue: readonly CatalogueTable[],
-  settings: Pick<MirrorSettings, 'select' | 'exclude'>,
+  settings: Omit<MirrorSettings, 'tables'>,
 ): ChosenTables {
   const first = mirrorCandidates(catalogue, settings, { defaultSchema: 'public' })
   const schema = commonSchema(first.tables)

@@ -18,9 +18,8 @@ export interface ProposedProject {
 export interface ProjectChoices {
   readonly name: string
   readonly title: string
-  /** Patterns that the person gave. */
-  readonly select: readonly string[]
-  readonly exclude: readonly string[]
+  /** What the person said about the tables to keep. */
+  readonly settings: Omit<MirrorSettings, 'tables'>
   /** Whether the columns that look like secrets stay. */
   readonly keepsSecrets: boolean
 }
@@ -32,12 +31,13 @@ const SECRETS =
  * A project that keeps every chosen table as it is, with its history. Pure.
  */
 export function proposeMirror(chosen: ChosenTables, choices: ProjectChoices): ProposedProject {
-  const { name, title, select, exclude, keepsSecrets } = choices
+  const { name, title, keepsSecrets } = choices
+  const { exclude = [], ...given } = choices.settings
   const secrets = keepsSecrets ? [] : secretPatterns(chosen.tables)
   const keyless = chosen.tables.filter(({ table }) => table.isByContent === true)
   const names = Object.keys(chosen.names)
   const settings: MirrorSettings = {
-    ...(select.length > 0 && { select }),
+    ...given,
     ...(exclude.length + secrets.length > 0 && { exclude: [...exclude, ...secrets] }),
     ...(names.length > 0 && { tables: chosen.names }),
   }

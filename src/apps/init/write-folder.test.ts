@@ -92,12 +92,17 @@ describe('writeFolder()', () => {
 })
 
 describe('checkFree()', () => {
+  it('minds .env only if it is to be written', () => {
+    writeFileSync(join(folder, '.env'), 'mine')
+    checkFree(folder)
+    expect(() => checkFree(folder, ['.env'])).toThrow('.env')
+  })
+
   it.each([
     ['tidemark.config.ts', 'PROJECT_EXISTS'],
     ['tidemark.config.json', 'PROJECT_EXISTS'],
     ['models', 'FOLDER_NOT_FREE'],
     ['README.md', 'FOLDER_NOT_FREE'],
-    ['.env', 'FOLDER_NOT_FREE'],
     ['.gitignore', 'FOLDER_NOT_FREE'],
   ])('refuses a folder with %s: %s', async (name, code) => {
     writeFileSync(join(folder, name), 'mine')

@@ -5,14 +5,15 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { codeOf, ConfigError, InterruptedError } from '../../platform/errors.ts'
 import type { ProjectFile } from './project-files.ts'
 
-/** Files and folders that a new project may have at its top. */
-const OWN = ['models', '.env.example', '.env', '.gitignore', 'README.md']
+/** What a new project has at its top, or may have. */
+const OWN = ['models', '.env.example', '.gitignore', 'README.md']
 
 /**
  * Throws `ConfigError` if the folder holds a project already (`PROJECT_EXISTS`) or files that a new
- * project would write (`FOLDER_NOT_FREE`), or if it is not a folder. Other files do not matter.
+ * project would write (`FOLDER_NOT_FREE`), `more` among them, or if it is not a folder. Other files do
+ * not matter.
  */
-export function checkFree(folder: string): void {
+export function checkFree(folder: string, more: readonly string[] = []): void {
   const found = listFolder(folder)
   const config = found.find((name) => name.startsWith('tidemark.config.'))
   if (config !== undefined) {
@@ -21,7 +22,7 @@ export function checkFree(folder: string): void {
       hint: 'name another folder; nothing was changed',
     })
   }
-  const inTheWay = found.filter((name) => OWN.includes(name))
+  const inTheWay = found.filter((name) => [...OWN, ...more].includes(name))
   if (inTheWay.length > 0) throw notFree(folder, inTheWay)
 }
 
@@ -58,7 +59,10 @@ export async function writeFolder(
   files: readonly ProjectFile[],
   signal: AbortSignal,
 ): Promise<void> {
-  checkFree(folder)
+  checkFree(
+    folder,
+    files.map(({ path }) => path),
+  )
   const place = resolve(folder)
   const isNew = !existsSync(place)
   const parent = isNew ? dirname(place) : place

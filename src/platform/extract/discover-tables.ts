@@ -80,6 +80,8 @@ function asListed(table: SourceTable, known: Project): CatalogueTable {
     columns: Object.entries(fact?.types ?? {}).map(([column, type]) => ({
       name: column,
       type,
+      baseType: type,
+      isEnum: false,
       nullable: !key.includes(column),
       isReadable: true,
       comment: undefined,

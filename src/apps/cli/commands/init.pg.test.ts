@@ -8,6 +8,7 @@ import { type CommandResult, tidemark } from '../../../../test/support/command.t
 import { createDatabase, type TestDatabase } from '../../../../test/support/database.ts'
 import { loadWritten } from '../../../../test/support/written-project.ts'
 import { parseConfig } from '../../../platform/config.ts'
+import type { CommandContext } from '../context.ts'
 import { createOutput } from '../output.ts'
 import { initCommand, type InitInput } from './init.ts'
 
@@ -112,7 +113,7 @@ describe('tidemark init', () => {
   })
 
   it('keeps only what patterns select', async () => {
-    const select = ['--select', 'customer', 'product', '--exclude', '*.password', '*.name']
+    const select = ['--select', 'customer', '--select', 'product', '--exclude', '*.password,*.name']
     expect(await init(...select)).toMatchObject({ code: 0, err: '' })
     expect((await loadWritten(place)).mirror).toEqual({
       select: ['customer', 'product'],
@@ -120,19 +121,10 @@ describe('tidemark init', () => {
     })
   })
 
-  it('takes the database from the environment, and the folder it is in', async () => {
-    const here = process.cwd()
-    process.chdir(folder)
-    try {
-      const env = { TIDEMARK_SOURCE_URL: test.readerUrl }
-      const { code, out, err } = await tidemark(['init'], { env })
-      expect([code, err]).toEqual([0, ''])
-      expect(readdirSync(folder).toSorted()).toEqual(MIRROR)
-      expect(out).toContain('README.md to .\n')
-      expect(out).toContain('Next: cp .env.example .env')
-    } finally {
-      process.chdir(here)
-    }
+  it('takes the database from the environment', async () => {
+    const env = { TIDEMARK_SOURCE_URL: test.readerUrl, TIDEMARK_WITHOUT_KEY: 'leave' }
+    expect(await tidemark(['init', place], { env })).toMatchObject({ code: 0, err: '' })
+    expect((await loadWritten(place)).mirror).toMatchObject({ withoutKey: 'leave' })
   })
 })
 
@@ -163,16 +155,15 @@ describe('tidemark init asks on a terminal', () => {
     const given: InitInput = {
       folder: place,
       star: false,
-      select: [],
-      exclude: [],
       keepSecrets: false,
       writeEnv: false,
       name: undefined,
       yes: false,
       ...change,
     }
-    const context = {
+    const context: CommandContext = {
       output,
+      findProject: () => Promise.resolve(undefined),
       config: parseConfig({ TIDEMARK_SOURCE_URL: test.readerUrl }),
       signal: new AbortController().signal,
     }
@@ -241,6 +232,16 @@ describe('tidemark init writes nothing', () => {
     writeFileSync(join(folder, 'README.md'), 'mine')
     await refused(await init(), /in the way in .*: README\.md {3}FOLDER_NOT_FREE/)
     expect(readdirSync(folder)).toEqual(['README.md'])
+  })
+
+  it('over .env, which it leaves alone unless it shall write it', async () => {
+    place = folder
+    writeFileSync(join(folder, '.env'), '# mine')
+    await refused(await init('--write-env'), /in the way in .*: \.env {3}FOLDER_NOT_FREE/)
+    expect(readdirSync(folder)).toEqual(['.env'])
+    const { code, out } = await init()
+    expect([code, out]).toEqual([0, expect.not.stringContaining('cp .env.example')])
+    expect(readFileSync(join(folder, '.env'), 'utf8')).toBe('# mine')
   })
 
   it.each([

@@ -1,4 +1,5 @@
-import { relative, resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
 import { ConfigError } from '../../../platform/errors.ts'
 import { hostOf } from '../../../platform/io/postgres-url.ts'
 import { patternOf } from '../../../platform/project/patterns.ts'
@@ -22,6 +23,7 @@ import {
 import { type ProposedModel, proposeStar } from '../../init/propose-star.ts'
 import { readSource, type ReadSource } from '../../init/read-source.ts'
 import { checkFree, writeFolder } from '../../init/write-folder.ts'
+import { mirrorOptions } from '../../project/mirror-options.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
 import type { Output } from '../output.ts'
@@ -30,8 +32,6 @@ import type { Output } from '../output.ts'
 export interface InitInput {
   readonly folder: string | undefined
   readonly star: boolean
-  readonly select: readonly string[]
-  readonly exclude: readonly string[]
   readonly keepSecrets: boolean
   readonly writeEnv: boolean
   readonly name: string | undefined
@@ -46,7 +46,7 @@ export async function initCommand(
 ): Promise<number> {
   const folder = resolve(input.folder ?? '.')
   const shown = shownFolder(folder)
-  checkFree(shown)
+  checkFree(shown, input.writeEnv ? ['.env'] : [])
   const name = nameOf(folder, input)
   const url = config.TIDEMARK_SOURCE_URL
   if (url === undefined) {
@@ -60,19 +60,18 @@ export async function initCommand(
   const ask = isAsking ? askAt(terminal) : askNobody
 
   const source = await readSource(url)
-  const chosen = chooseTables(source.catalogue, input)
+  const { settings = {} } = mirrorOptions(config) ?? {}
+  const chosen = chooseTables(source.catalogue, settings)
   describe(output, { url, source, chosen })
   const choices: ProjectChoices = {
     name,
     title: source.database,
-    select: input.select,
-    exclude: input.exclude,
+    settings,
     keepsSecrets: await keepsSecrets(chosen, input, ask),
   }
   const project = await propose(chosen, { choices, input, ask })
-  const writesEnv =
-    input.writeEnv ||
-    (await ask('Write the connection string, with its password, to .env for you alone?', false))
+  const hasEnv = existsSync(join(folder, '.env'))
+  const writesEnv = input.writeEnv || (!hasEnv && (await ask(ASK_ENV, false)))
   const files = projectFiles(project, { url, writesEnv })
   await writeFolder(shown, files, signal)
 
@@ -94,7 +93,7 @@ export async function initCommand(
   const others = files.map(({ path }) => path).filter((path) => !path.startsWith('models/'))
   const written = [...others, ...(models > 0 ? [formatNumber(models, 'model')] : [])]
   output.print(`\n  ${output.style('green', '✓')} Wrote ${written.join(', ')} to ${shown}`)
-  output.advise(`\n  Next: ${nextSteps(shown, writesEnv)}`)
+  output.advise(`\n  Next: ${nextSteps(shown, writesEnv || hasEnv)}`)
   return EXIT.done
 }
 
@@ -103,6 +102,8 @@ function shownFolder(folder: string): string {
   const path = relative('.', folder)
   return path.startsWith('..') ? folder : path || '.'
 }
+
+const ASK_ENV = 'Write the connection string, with its password, to .env for you alone?'
 
 function nameOf(folder: string, { name: given }: InitInput): string {
   const name = given ?? usualProjectName(folder)
