@@ -2,6 +2,7 @@ import type { Deps } from '../deps.ts'
 import { checkKnown, comparedTables } from '../project/known-table.ts'
 import type { Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
+import { capturedTables } from '../project/source-contract.ts'
 import { readInputs } from '../transform/inputs.ts'
 import type { Parser } from '../transform/lineage/parsed-select.ts'
 
@@ -36,7 +37,10 @@ export async function planScope(
   const inOrder = models.toSorted((a, b) => rank(a) - rank(b))
   if (table === undefined) {
     const sources = new Set(source.tables.map(({ name }) => name))
-    return { sources, models: inOrder, histories: inOrder }
+    // A table that a mirror leaves out now cannot be compared with the source.
+    const captured = new Set(capturedTables(source).map(({ name }) => name))
+    const isCaptured = (each: Model) => each.kind !== 'fact' || captured.has(each.from)
+    return { sources, models: inOrder.filter(isCaptured), histories: inOrder }
   }
   const model = models.find((each) => each.table === table)
   if (model === undefined) return { sources: new Set([table]), models: [], histories: [] }

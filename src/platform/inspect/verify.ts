@@ -1,11 +1,13 @@
 import { retryConflicts } from '../continuity.ts'
 import { asCaptured, type Deps, hasWarehouse, ingestionZone, openScratchDb } from '../deps.ts'
+import { discoverTables } from '../extract/discover-tables.ts'
 import { extractSnapshot } from '../extract/extract.ts'
 import { createTurns } from '../io/in-turn.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
 import { capturedProject } from '../lake/mirrored-project.ts'
 import { openFiles } from '../lake/zone.ts'
 import { load } from '../load/load.ts'
+import type { Project } from '../project/project.ts'
 import { openSnapshot, type SourceSnapshot } from '../source/snapshot.ts'
 import { transform } from '../transform/transform.ts'
 import { openWarehouse } from '../warehouse/warehouse.ts'
@@ -56,8 +58,7 @@ async function verifyOnce(given: Deps, options: VerifyOptions): Promise<VerifyRe
   await using snapshot = await openSnapshot(given.source)
   const { record } = await extractSnapshot(given, snapshot)
   if (record === undefined) throw new TypeError('an extract into an empty lake commits a batch')
-  const project = await capturedProject(given.project, ingestionZone(given), record)
-  const deps = { ...given, project }
+  const deps = { ...given, project: await comparedProject(given, { snapshot, record }) }
   const { held } = await transform(deps)
   if (!hasWarehouse(deps)) return await verifyLakeOnly(deps, { snapshot, record, options })
   await load(deps)
@@ -79,6 +80,18 @@ async function verifyOnce(given: Deps, options: VerifyOptions): Promise<VerifyRe
     faults,
     isEqual: isEqual && faults.length === 0,
   }
+}
+
+/** The project with the tables of a mirror: those that are captured now, without excluded columns. */
+async function comparedProject(
+  deps: Deps,
+  { snapshot, record }: { snapshot: SourceSnapshot; record: CommitRecord },
+): Promise<Project> {
+  const { mirror } = deps.project
+  if (mirror === undefined) return deps.project
+  const captured = await capturedProject(deps.project, ingestionZone(deps), record)
+  const { project } = await discoverTables(deps, snapshot, { settings: mirror, last: record })
+  return { ...captured, source: project.source }
 }
 
 /** Compares the source with the lake, and checks both logs. */

@@ -8,6 +8,7 @@ import { type CommandResult, tidemark } from '../../../../test/support/command.t
 import { createDatabase, type TestDatabase } from '../../../../test/support/database.ts'
 import { loadWritten } from '../../../../test/support/written-project.ts'
 import { parseConfig } from '../../../platform/config.ts'
+import { standardProject } from '../../../standard-project.ts'
 import type { CommandContext } from '../context.ts'
 import { createOutput } from '../output.ts'
 import { initCommand, type InitInput } from './init.ts'
@@ -162,6 +163,7 @@ describe('tidemark init asks on a terminal', () => {
       ...change,
     }
     const context: CommandContext = {
+      given: standardProject,
       output,
       findProject: () => Promise.resolve(undefined),
       config: parseConfig({ TIDEMARK_SOURCE_URL: test.readerUrl }),
