@@ -43,22 +43,23 @@ export async function switchGeneration(
           await client.query(`delete from ${identifier(table)}`)
         }
       }
-      const kept = present.filter(({ kind, table }) => kind !== 'fact' && !changed.has(table))
-      for (const model of present) {
-        if (model.kind === 'fact') continue
-        await client.query(
-          kept.includes(model)
-            ? `create unlogged table ${staleKeys(model)} as
-               select ${identifiers(model.key)} from ${identifier(model.table)}`
-            : `delete from ${identifier(model.table)}`,
-        )
+      for (const { kind, table } of present) {
+        if (kind === 'fact' || !changed.has(table)) continue
+        await client.query(`delete from ${identifier(table)}`)
       }
       await deriveTables(warehouse, project, underived, { isReplaced: true })
+      const derived = await presentModels(client, project)
+      const dimensions = derived.filter(({ kind }) => kind !== 'fact')
+      for (const model of dimensions) {
+        await client.query(`
+          create unlogged table ${staleKeys(model)} as
+          select ${identifiers(model.key)} from ${identifier(model.table)}`)
+      }
       await client.query('delete from tidemark_ledger; delete from tidemark_confirmation')
       for await (const record of input.records()) {
         await applyBatch(warehouse, { ...input, record, previous: undefined, isSwitch: true })
       }
-      for (const model of kept) {
+      for (const model of dimensions) {
         await client.query(`
           delete from ${identifier(model.table)} as d using ${staleKeys(model)} as s
           where ${haveSameKey(model, 'd', 's')};
