@@ -108,6 +108,9 @@ describe('the built program', () => {
       'apps/version.ts',
       'platform/errors.ts',
       'platform/log.ts',
+      // The options that the project adds to `up`.
+      'standard-project.ts',
+      'totesys/options.ts',
     ])
     expect(loaded.files).toBeLessThan(10)
     expect(loaded.libraries).toEqual([])
