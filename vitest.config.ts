@@ -7,7 +7,8 @@ useMemoryFolder()
 // Its tests need an S3 server and say so where there is none; then it is not counted either.
 const isWithoutS3 = spawnSync('scripts/s3-server.sh', ['--check']).status !== 0
 
-// They change their process (its environment, folder, output, signals or modules) or measure its memory.
+// They change their process (its environment, folder, output, signals or modules), measure its memory, or
+// install packages.
 const ALONE = [
   'src/apps/{aws,local,project}/**/*.test.ts',
   'src/apps/environment.test.ts',
@@ -15,7 +16,7 @@ const ALONE = [
   'src/platform/source/drop.test.ts',
   'src/**/*.s3.test.ts',
   'test/**/*.s3.test.ts',
-  'test/e2e/{bounded,contained-values}.pg.test.ts',
+  'test/e2e/{bounded,contained-values,package}.pg.test.ts',
 ]
 
 export default defineConfig({

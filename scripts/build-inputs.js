@@ -8,7 +8,13 @@ import { join } from 'node:path'
 export const RECORD = 'dist/made-from'
 
 /** Files and folders that decide what a build makes. */
-const INPUTS = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json']
+const INPUTS = [
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'tsconfig.types.json',
+]
 const FOLDERS = ['scripts', 'src']
 const NOT_BUILT = /\.(test|contract)\.ts$/
 

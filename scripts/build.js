@@ -8,6 +8,7 @@ import { readInputs, RECORD } from './build-inputs.js'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const steps = [
   ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
+  ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.types.json'],
   ['scripts/copy-sql.js'],
   ['scripts/bundle-assets.js'],
   ['scripts/bundle-cli.js'],

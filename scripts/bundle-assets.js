@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
 import { build } from 'esbuild'
+import { bundledLicenses } from './bundled-licenses.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const browser = join(root, 'src/apps/server/browser')
@@ -46,6 +47,7 @@ for (const file of await readdir(made)) {
   await writeFile(join(made, `${file}.gz`), await promisify(gzip)(content, { level: 9 }))
   await writeFile(join(made, `${file}.br`), await promisify(brotliCompress)(content, { params }))
 }
+await writeFile(join(made, 'licenses.txt'), await bundledLicenses(metafile, root))
 await writeFile(join(made, 'manifest.json'), JSON.stringify(manifest, null, 2))
 await mkdir(dirname(target), { recursive: true })
 await rm(target, { recursive: true, force: true })

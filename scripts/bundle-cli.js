@@ -1,12 +1,13 @@
-// Bundles the command line and every package it uses into dist/bundle: tidemark.js, and chunks that
-// commands import when they run. `.sql` files and DuckDB's library stay where they are. Node spends more
+// Bundles the command line, the package's entry and every package they use into dist/bundle: tidemark.js,
+// package.js, chunks that they import when they need them, and the licences of the packages. `.sql` files and DuckDB's library stay where they are. Node spends more
 // time on finding and parsing 194 small modules than `tidemark status` on its work: without bundles it
 // takes 640 ms of CPU, with them 340. Minified bundles are not faster, and errors would be hard to read.
 // Plain JavaScript, so that a build needs only Node.
-import { rename, rm } from 'node:fs/promises'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { bundledLicenses } from './bundled-licenses.js'
 import { moduleUrls } from './module-urls.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -15,9 +16,10 @@ const target = join(dist, 'bundle')
 // Made in another folder and moved in one step, because a command or a test may be starting.
 const made = `${target}.${process.pid}`
 
-await build({
+const { metafile } = await build({
+  metafile: true,
   absWorkingDir: dist,
-  entryPoints: [join(dist, 'apps/cli/tidemark.js')],
+  entryPoints: ['apps/cli/tidemark.js', 'apps/package/package.js'].map((file) => join(dist, file)),
   outdir: made,
   entryNames: '[name]',
   // All beside each other, so that `moduleUrls` is right in every file.
@@ -45,5 +47,6 @@ await build({
   plugins: [moduleUrls(dist, { seenFrom: '..' })],
   logLevel: 'warning',
 })
+await writeFile(join(made, 'licenses.txt'), await bundledLicenses(metafile, dist))
 await rm(target, { recursive: true, force: true })
 await rename(made, target)

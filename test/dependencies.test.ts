@@ -34,7 +34,7 @@ it('every dependency is pinned exactly', () => {
 })
 
 it('docs/dependencies.md explains a pin for the version that is pinned', () => {
-  expect(listed).toContain(`Pinned to ${installed['@duckdb/node-api']}`)
+  expect(listed).toContain(`pinned to ${installed['@duckdb/node-api']}`)
   expect(listed).toContain(`The CLI is ${installed['aws-cdk']} exactly`)
 })
 

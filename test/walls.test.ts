@@ -28,7 +28,7 @@ const WORLDS: Readonly<Record<string, readonly string[]>> = {
   // A project, with what it adds in code to the apps.
   'src/totesys/': ['src/platform/', 'src/apps/'],
   'src/standard-project.ts': ['src/totesys/', 'src/apps/project-extension.ts'],
-  // Only three files take the project from there: see below. Functions do not know where they are
+  // Only four files take the project from there: see below. Functions do not know where they are
   // deployed.
   'src/apps/': ['src/platform/', 'src/standard-project.ts'],
   // The templates take names and limits from the functions, never logic from the other apps.
@@ -197,6 +197,7 @@ it('the apps and the deployment get their project from one file, each in one pla
   expect(from.map(({ file }) => file).toSorted()).toEqual([
     'src/apps/aws/environment.ts',
     'src/apps/cli/tidemark.ts',
+    'src/apps/package/package.ts',
     'src/infra/deployed.ts',
   ])
 })

@@ -57,8 +57,6 @@ export interface EnvironmentOptions {
   readonly signal: AbortSignal
   /** What needs a warehouse, for the error if there is only a lake. Default: nothing does. */
   readonly warehouseFor?: string
-  /** The project. Default: what the settings name. */
-  readonly project?: Project
   /**
    * Compares what a person asked for with the project. If it throws, nothing was opened, started or
    * written.

