@@ -116,6 +116,7 @@ describe('the workflows', () => {
       'codeql.yml analyze: security-events write',
       'deploy.yml deploy: id-token write',
       'diff.yml diff: id-token write',
+      'release.yml publish: id-token write',
     ])
   })
 
