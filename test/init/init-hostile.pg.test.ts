@@ -74,10 +74,10 @@ it('hostile names become a star schema that runs, in files inside of its folder'
   expect(await extract(deps)).toMatchObject({ held: [], quarantined: 0 })
   expect(await transform(deps)).toMatchObject({ held: [], quarantined: 0 })
   const record = await readLastCommit(processedZone(deps, generationOf(project)))
-  for (const { table, kind } of project.models) {
-    if (kind !== 'calendar')
-      expect([table, record?.tables[table]?.counts.accepted]).toEqual([table, 1])
-  }
+  const models = project.models.filter(({ kind }) => kind !== 'calendar')
+  expect(models.map(({ table }) => [table, record?.tables[table]?.counts.accepted])).toEqual(
+    models.map(({ table }) => [table, 1]),
+  )
 })
 
 it('hostile names become a mirror whose names are all different', async () => {
@@ -90,6 +90,6 @@ it('hostile names become a mirror whose names are all different', async () => {
     defaultSchema: source.schema,
   })
   expect(leftOut).toEqual([])
-  expect(tables.map(({ relation }) => relation).toSorted()).toEqual([...HOSTILE, 'left'].toSorted())
+  expect(new Set(tables.map(({ relation }) => relation))).toEqual(new Set([...HOSTILE, 'left']))
   expect(new Set(tables.map(({ name }) => name.toLowerCase())).size).toBe(tables.length)
 })

@@ -21,7 +21,7 @@ const DAY = `
   alter table product add column weight_kg numeric(6, 3);
   update product set weight_kg = 0.25 where name = 'Bag';
   alter type order_state add value 'returned';
-  alter table sales.orders alter column note type varchar(99)`
+  alter table customer alter column city_id type bigint`
 
 describe.each([
   ['mirror', []],
@@ -43,8 +43,6 @@ describe.each([
     await source.query(`
       grant usage on schema sales, "Stock Room" to ${source.name}_reader;
       grant select on all tables in schema sales, "Stock Room" to ${source.name}_reader`)
-    const argv = ['init', join(folder, 'shop'), '--source', source.readerUrl, ...options]
-    expect(await tidemark(argv)).toMatchObject({ code: 0, err: '' })
   })
   afterAll(async () => {
     await source.drop()
@@ -53,13 +51,18 @@ describe.each([
   })
 
   it('runs, follows what changes, and proves it', async () => {
+    const argv = ['init', join(folder, 'shop'), '--source', source.readerUrl, ...options]
+    expect(await tidemark(argv)).toMatchObject({ code: 0, err: '' })
     for (const sql of ['select 1', DAY]) {
       await source.query(sql)
       await source.settle()
       const run = await command('run')
-      expect([run.code, run.err]).toEqual([0, expect.stringContaining('')])
+      expect([run.code, run.out]).toEqual([0, expect.not.stringContaining('✕')])
       const verified = await command('verify')
-      expect([verified.code, verified.out]).toEqual([0, expect.stringContaining('equal')])
+      expect([verified.code, verified.out]).toEqual([
+        0,
+        expect.stringContaining('✓ source = lake = warehouse'),
+      ])
     }
   })
 })

@@ -39,7 +39,7 @@ export interface ToldHistory extends FactHistory {
 export const RESULTS = {
   project_written: {
     levels: ['info'],
-    says: '`init` has written a project to this folder. `excluded` lists the columns that it leaves out because they look like secrets.',
+    says: '`init` has written a project to this folder, without the columns in `excluded`, which look like secrets.',
     fields: {
       folder: text,
       name: text,

@@ -51,9 +51,7 @@ function print(value: Value, place: Place, room: number): string {
 function printLine(value: Value): string {
   if (Array.isArray(value)) return `[${value.map((each) => printLine(each as Value)).join(', ')}]`
   if (typeof value !== 'object') return typeof value === 'string' ? quote(value) : String(value)
-  const members = Object.entries(value).map(
-    ([name, each]) => `${member(name)}: ${printLine(each as Value)}`,
-  )
+  const members = Object.entries(value).map(([name, each]) => `${member(name)}: ${printLine(each)}`)
   return members.length === 0 ? '{}' : `{ ${members.join(', ')} }`
 }
 

@@ -1,5 +1,5 @@
 import { modelHeader } from './model-sql.ts'
-import type { ProposedModel } from './propose-star.ts'
+import type { ProposedModel } from './proposed-model.ts'
 
 const SQL = `
 with named_year as (

@@ -1,9 +1,8 @@
 import type { CatalogueColumn } from '../../platform/project/catalogue-table.ts'
 import type { ChosenTable } from './choose-tables.ts'
-import { describe } from './describe-model.ts'
 import { isBookkeeping, type Link, type Schema } from './find-facts.ts'
 import { createNamer, modelHeader, modelName, type ModelColumn, selectList } from './model-sql.ts'
-import type { ProposedModel } from './propose-star.ts'
+import { describeModel, type ProposedModel } from './proposed-model.ts'
 
 /** How many foreign keys away the columns of a dimension may come from. */
 const MOST_JOINS = 3
@@ -39,7 +38,7 @@ export function proposeDimension(
     reads,
     config: {
       key: table.key.length === 1 ? (table.key[0] ?? '') : table.key,
-      ...describe(table, columns),
+      ...describeModel(table, columns),
       ...(nullable.length > 0 && { nullable }),
     },
     sql: [

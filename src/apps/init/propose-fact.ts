@@ -3,7 +3,6 @@ import { historyColumns } from '../../platform/project/fact-names.ts'
 import type { Reference } from '../../platform/project/model.ts'
 import { shortName } from '../../platform/project/names.ts'
 import type { ChosenTable } from './choose-tables.ts'
-import { describe } from './describe-model.ts'
 import { isDay, isMoment, type Link } from './find-facts.ts'
 import {
   commentLine,
@@ -13,7 +12,7 @@ import {
   type ModelColumn,
   selectList,
 } from './model-sql.ts'
-import type { ProposedModel } from './propose-star.ts'
+import { describeModel, type ProposedModel } from './proposed-model.ts'
 
 /** A day in the calendar: neither infinite nor before our era. */
 const DAYS = { first: '0001-01-01', last: '9999-12-31' }
@@ -66,7 +65,7 @@ export function proposeFact(
         from: table.name,
         key: key.length === 1 ? (key[0] ?? '') : key,
         ...(recordId !== usualId && { recordId }),
-        ...describe(table, all),
+        ...describeModel(table, all),
         ...(references.length > 0 && { references: asRecord(references) }),
         ...(nullable.length > 0 && { nullable }),
       },
@@ -159,7 +158,7 @@ function factSql(
     ...notes.map(commentLine),
     ...(hasDays ? ['-- A day that no calendar has (infinity, BC) is null.'] : []),
     'select',
-    `${selectList([...columns, ...PASSED])}`,
+    selectList([...columns, ...PASSED]),
     `from ${modelName(`change_${table.name}`)} as change`,
     '',
   ].join('\n')

@@ -3,7 +3,7 @@ import { patternOf } from '../../platform/project/patterns.ts'
 import type { ProjectConfig, TableConfig } from '../../platform/project/project-config.ts'
 import { type ChosenTable, type ChosenTables, placeOf } from './choose-tables.ts'
 import { type Comments, pathOf } from './print-config.ts'
-import type { ProposedModel } from './propose-star.ts'
+import type { ProposedModel } from './proposed-model.ts'
 
 /** A project to start with: what its configuration says, and its models. */
 export interface ProposedProject {

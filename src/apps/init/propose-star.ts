@@ -1,20 +1,11 @@
 import { shortName } from '../../platform/project/names.ts'
-import type { ProjectConfig } from '../../platform/project/project-config.ts'
 import type { ChosenTable } from './choose-tables.ts'
 import { readSchema } from './find-facts.ts'
 import { createNamer } from './model-sql.ts'
 import { proposeCalendar } from './propose-calendar.ts'
 import { proposeDimension } from './propose-dimension.ts'
 import { proposeFact } from './propose-fact.ts'
-
-/** A model that a project starts with. */
-export interface ProposedModel {
-  readonly name: string
-  readonly config: NonNullable<ProjectConfig['models']>[string]
-  readonly sql: string
-  /** The source tables that it reads, by their names in the lake. */
-  readonly reads: readonly string[]
-}
+import type { ProposedModel } from './proposed-model.ts'
 
 /**
  * Proposes a star schema: a fact for each table of events, a dimension for each other table that a fact

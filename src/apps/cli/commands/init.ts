@@ -20,7 +20,8 @@ import {
   type ProposedProject,
   proposeStarProject,
 } from '../../init/propose-project.ts'
-import { type ProposedModel, proposeStar } from '../../init/propose-star.ts'
+import type { ProposedModel } from '../../init/proposed-model.ts'
+import { proposeStar } from '../../init/propose-star.ts'
 import { readSource, type ReadSource } from '../../init/read-source.ts'
 import { checkFree, writeFolder } from '../../init/write-folder.ts'
 import { mirrorOptions } from '../../project/mirror-options.ts'
@@ -40,7 +41,7 @@ export interface InitInput {
 
 /** `tidemark init`: reads a database's catalogue and writes a project for it. */
 export async function initCommand(
-  { output, config, signal }: CommandContext,
+  { output, config, signal }: Pick<CommandContext, 'output' | 'config' | 'signal'>,
   input: InitInput,
   terminal: Terminal = { input: process.stdin, output: process.stderr },
 ): Promise<number> {
