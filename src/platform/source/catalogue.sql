@@ -129,7 +129,12 @@ select
                         'baseType', pg_catalog.format_type(
                             coalesce(b.base, a.atttypid), coalesce(b.typmod, a.atttypmod)
                         ),
-                        'isEnum', t.typtype = 'e',
+                        -- Not joined, because for each table a join would read all types.
+                        'isEnum', (
+                            select t.typtype = 'e'
+                            from pg_catalog.pg_type as t
+                            where t.oid = coalesce(b.base, a.atttypid)
+                        ),
                         'nullable', not a.attnotnull,
                         'isReadable', coalesce(
                             l.may_enter
@@ -145,7 +150,6 @@ select
                 )
             from pg_catalog.pg_attribute as a
             left join base_type as b on b.oid = a.atttypid
-            left join pg_catalog.pg_type as t on t.oid = coalesce(b.base, a.atttypid)
             left join pg_catalog.pg_description as d
                 on
                     d.classoid = 'pg_catalog.pg_class'::regclass
