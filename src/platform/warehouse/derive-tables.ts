@@ -22,6 +22,7 @@ import type { WarehouseClient } from './warehouse.ts'
 /** How many tables one transaction makes. Each takes about a dozen locks. */
 export const TABLES_AT_ONCE = 50
 
+const NAMES = readFileSync(new URL('./derived-names.sql', import.meta.url), 'utf8')
 const DERIVED = readFileSync(new URL('./derived-tables.sql', import.meta.url), 'utf8')
 
 /** A table of the warehouse that a schema asks for, and what is there. */
@@ -214,7 +215,7 @@ export async function presentModels(
   const there = new Set(rows.map(({ name }) => name))
   if (mirror === undefined) return models.filter(({ table }) => there.has(table))
   if (rows[0]?.derived !== true) return []
-  const own = await client.query<{ name: string }>('select name from tidemark_table')
+  const own = await client.query<{ name: string }>(NAMES)
   const derived = new Set(own.rows.map(({ name }) => name))
   return models.filter(({ table }) => there.has(table) && derived.has(table))
 }

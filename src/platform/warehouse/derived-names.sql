@@ -1,0 +1,2 @@
+-- The tables that were derived from models.
+select name from tidemark_table
