@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 
 /**
  * Patterns of secrets by kind. A connection to this machine is not a secret, and neither is one with the
- * password `password`.
+ * password `password` or `PASSWORD`.
  */
 export const SECRETS = {
   'private key': /-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----/,
@@ -20,7 +20,7 @@ export const SECRETS = {
   'Slack token or hook': /\bxox[abprs]-[\w-]{10,}|hooks\.slack\.com\/services\/T\w+\/B\w+\/\w+/,
   'JSON web token': /\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,}/,
   'connection string':
-    /\bpostgres(?:ql)?:\/\/[^\s:/@'"`$<]+:(?!password@)[^\s@'"`$<{…]{6,}@(?!127\.|localhost\b)[A-Za-z0-9]/,
+    /\bpostgres(?:ql)?:\/\/[^\s:/@'"`$<]+:(?!password@|PASSWORD@)[^\s@'"`$<{…]{6,}@(?!127\.|localhost\b)[A-Za-z0-9]/,
 }
 
 /** The kind of secret that a text seems to contain, if any. */

@@ -66,6 +66,7 @@ it('finds a secret in the history that was removed since', () => {
 
 it('ignores text that is not a secret', () => {
   commit('a.txt', 'postgresql://user:password@host:5432/database')
+  commit('d.txt', 'postgresql://USER:PASSWORD@HOST:5432/database')
   commit('b.txt', 'postgresql://someone:top-secret@127.0.0.1:1/totesys')
   commit('c.txt', 'postgresql://reader:…@db.example.org/totesys')
   expect(search(folder, '--history')).toMatchObject({ status: 0, stderr: '' })

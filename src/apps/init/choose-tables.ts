@@ -43,14 +43,14 @@ export function chooseTables(
     const { tables, leftOut } = mirrorCandidates(catalogue, { ...settings, tables: names }, options)
     const clash = findNameClash(tables)
     if (clash === undefined) {
-      const places = new Map(catalogue.map((found) => [placeOf(found), found]))
+      const places = new Map(catalogue.map((found) => [placeInSource(found), found]))
       const chosen = tables.flatMap((table) => {
-        const found = places.get(placeOf(table))
+        const found = places.get(placeInSource(table))
         return found === undefined ? [] : [chosenTable(table, found)]
       })
       return { schema, tables: chosen, leftOut, names }
     }
-    names[placeOf(clash.table)] = { name: clash.proposal }
+    names[placeInSource(clash.table)] = { name: clash.proposal }
   }
 }
 
@@ -73,7 +73,7 @@ function chosenTable({ exclude = [], ...table }: SourceTable, found: CatalogueTa
 }
 
 /** Where a table is in the source, as a pattern that matches only it. */
-export function placeOf({
+export function placeInSource({
   schema = '',
   relation = '',
 }: Pick<SourceTable, 'schema' | 'relation'>): string {

@@ -1,7 +1,7 @@
 import type { CatalogueTable } from '../../platform/project/catalogue-table.ts'
 import { patternOf } from '../../platform/project/patterns.ts'
 import { formatBytes, formatCount, formatNumber, formatTable } from '../format.ts'
-import { type ChosenTables, placeOf } from './choose-tables.ts'
+import { type ChosenTables, placeInSource } from './choose-tables.ts'
 import { commentText } from './model-sql.ts'
 
 /** The largest tables are shown, and the others counted. */
@@ -21,7 +21,7 @@ export function describeTables({ tables }: ChosenTables): string {
   const rows = sorted
     .slice(0, MOST_SHOWN)
     .map(({ found, table }) => [
-      commentText(placeOf(found)),
+      commentText(placeInSource(found)),
       found.rows === undefined ? '?' : formatCount(found.rows),
       found.bytes === undefined ? '?' : formatBytes(found.bytes),
       table.isByContent === true ? 'none' : commentText(table.key.join(', ')),
@@ -52,7 +52,7 @@ export function remarksOn({ tables, leftOut }: ChosenTables): Remark[] {
       false,
     ]),
     say(
-      keyless.map(({ found }) => placeOf(found)),
+      keyless.map(({ found }) => placeInSource(found)),
       (count) => [
         `${formatNumber(count, 'table')} without a key, so a row is its values, with a count`,
         true,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { catalogueTable } from '../../../test/support/catalogue-table.ts'
 import type { CatalogueTable } from '../../platform/project/catalogue-table.ts'
 import { chooseTables, withoutSecrets } from './choose-tables.ts'
-import { isBookkeeping, readSchema } from './find-facts.ts'
+import { isBookkeeping, linkTables } from './find-facts.ts'
 import { proposeStar } from './propose-star.ts'
 
 /**
@@ -37,14 +37,14 @@ function table(name: string, columns: string): CatalogueTable {
 
 function factsOf(...tables: CatalogueTable[]): string[] {
   const { tables: chosen } = chooseTables(tables, {})
-  const schema = readSchema(chosen)
+  const schema = linkTables(chosen)
   return schema.tables.filter(schema.isFact).map((each) => each.table.name)
 }
 
 const A = table('a', 'id!:integer name')
 const B = table('b', 'id!:integer name')
 
-describe('readSchema()', () => {
+describe('linkTables()', () => {
   it.each([
     ['a measure', 'id! a_id>a b_id>b amount:numeric(10,2)', true],
     ['a date', 'id! a_id>a b_id>b happened:date', true],

@@ -1,18 +1,18 @@
 import type { CatalogueColumn, ForeignKey } from '../../platform/project/catalogue-table.ts'
-import { type ChosenTable, placeOf } from './choose-tables.ts'
+import { type ChosenTable, placeInSource } from './choose-tables.ts'
 import { wordsOf } from './secret-columns.ts'
 
 /** A foreign key whose both ends a project keeps. */
-export interface Link {
+export interface TableLink {
   /** The columns that refer, in the order of the key of `to`. */
   readonly columns: readonly string[]
   readonly to: ChosenTable
 }
 
 /** Tables, the links from each, and which of them are facts. */
-export interface Schema {
+export interface LinkedTables {
   readonly tables: readonly ChosenTable[]
-  links(table: ChosenTable): readonly Link[]
+  links(table: ChosenTable): readonly TableLink[]
   isFact(table: ChosenTable): boolean
 }
 
@@ -21,16 +21,16 @@ export interface Schema {
  * a fact if it refers to two other tables and has a measure or a date. A table with a measure alone is
  * none if a fact refers to it: a product with a price is what was sold, not a sale. Pure.
  */
-export function readSchema(chosen: readonly ChosenTable[]): Schema {
+export function linkTables(chosen: readonly ChosenTable[]): LinkedTables {
   const tables = chosen.filter(({ table }) => table.isByContent !== true)
-  const places = new Map(tables.map((each) => [placeOf(each.table), each]))
+  const places = new Map(tables.map((each) => [placeInSource(each.table), each]))
   const links = new Map(
     tables.map((each) => [
       each,
       each.found.foreignKeys.flatMap((key) => linkOf(each, key, places)),
     ]),
   )
-  const linksOf = (table: ChosenTable): readonly Link[] => links.get(table) ?? []
+  const linksOf = (table: ChosenTable): readonly TableLink[] => links.get(table) ?? []
   const candidates = new Set(
     tables.filter((table) => {
       const others = new Set(linksOf(table).map(({ to }) => to))
@@ -66,8 +66,8 @@ function linkOf(
   { columns }: ChosenTable,
   { columns: from, refersTo }: ForeignKey,
   places: ReadonlyMap<string, ChosenTable>,
-): Link[] {
-  const to = places.get(placeOf(refersTo))
+): TableLink[] {
+  const to = places.get(placeInSource(refersTo))
   if (to === undefined || to.table.key.length !== from.length) return []
   const kept = new Set(columns.map(({ name }) => name))
   const ordered = to.table.key.flatMap((name) => from[refersTo.columns.indexOf(name)] ?? [])
@@ -86,16 +86,16 @@ function isMeasure({ table, found }: ChosenTable, { name, baseType }: CatalogueC
 
 /** Whether a column holds the day or the moment of something that happened. */
 function isDate(column: CatalogueColumn): boolean {
-  return (isDay(column) || isMoment(column)) && !isBookkeeping(column)
+  return (holdsDays(column) || holdsMoments(column)) && !isBookkeeping(column)
 }
 
 /** Whether a column holds days. */
-export function isDay({ baseType }: CatalogueColumn): boolean {
+export function holdsDays({ baseType }: CatalogueColumn): boolean {
   return baseType === 'date'
 }
 
 /** Whether a column holds moments, with or without a time zone. */
-export function isMoment({ baseType }: CatalogueColumn): boolean {
+export function holdsMoments({ baseType }: CatalogueColumn): boolean {
   return /^timestamp(\(\d\))? with(out)? time zone$/.test(baseType)
 }
 

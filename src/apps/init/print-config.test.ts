@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 import type { ProjectConfig } from '../../platform/project/project-config.ts'
-import { pathOf, printConfig } from './print-config.ts'
+import { memberPath, printConfig } from './print-config.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'tidemark-print-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -40,8 +40,8 @@ const CONFIG: ProjectConfig = {
 }
 
 const COMMENTS = new Map([
-  [pathOf('title'), [`word `.repeat(40)]],
-  [pathOf('source', 'tables', 'short', 'columns'), ['One\nline', 'Another']],
+  [memberPath('title'), [`word `.repeat(40)]],
+  [memberPath('source', 'tables', 'short', 'columns'), ['One\nline', 'Another']],
 ])
 
 async function load(text: string, name: string): Promise<ProjectConfig> {
@@ -86,7 +86,7 @@ it('printConfig() writes it as the formatter does', () => {
 it('printConfig() puts comments above their members, wrapped', () => {
   const text = printConfig(
     { name: 'x', mirror: { select: ['a'], exclude: ['b', 'c'] } },
-    { head: ['Head.'], comments: new Map([[pathOf('mirror', 'exclude', '1'), ['Why c.']]]) },
+    { head: ['Head.'], comments: new Map([[memberPath('mirror', 'exclude', '1'), ['Why c.']]]) },
   )
   expect(text).toBe(`import { defineProject } from 'tidemark'
 

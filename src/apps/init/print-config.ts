@@ -10,7 +10,7 @@ export type Comments = ReadonlyMap<string, readonly string[]>
 const WIDTH = 100
 
 /** The path of a member, as a key of `Comments`. */
-export function pathOf(...names: readonly string[]): string {
+export function memberPath(...names: readonly string[]): string {
   return JSON.stringify(names)
 }
 
@@ -64,7 +64,7 @@ function printBlock(value: Value, { path, comments, indent }: Place): string {
     const place = { path: [...path, name], comments, indent: indent + 2 }
     const start = isList ? inner : `${inner}${member(name)}: `
     return [
-      ...commentLines(comments.get(pathOf(...place.path)) ?? [], inner),
+      ...commentLines(comments.get(memberPath(...place.path)) ?? [], inner),
       `${start}${print(each, place, WIDTH - start.length - 1)},`,
     ]
   })

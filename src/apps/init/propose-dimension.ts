@@ -1,6 +1,6 @@
 import type { CatalogueColumn } from '../../platform/project/catalogue-table.ts'
 import type { ChosenTable } from './choose-tables.ts'
-import { isBookkeeping, type Link, type Schema } from './find-facts.ts'
+import { isBookkeeping, type TableLink, type LinkedTables } from './find-facts.ts'
 import { createNamer, modelHeader, modelName, type ModelColumn, selectList } from './model-sql.ts'
 import { describeModel, type ProposedModel } from './proposed-model.ts'
 
@@ -10,7 +10,7 @@ const MOST_JOINS = 3
 /** A table that a dimension joins, and the columns that lead to it. */
 interface Join {
   readonly from: ChosenTable
-  readonly link: Link
+  readonly link: TableLink
 }
 
 interface DimensionColumn extends ModelColumn {
@@ -25,7 +25,7 @@ interface DimensionColumn extends ModelColumn {
  */
 export function proposeDimension(
   chosen: ChosenTable,
-  { schema, names }: { schema: Schema; names: ReadonlyMap<ChosenTable, string> },
+  { schema, names }: { schema: LinkedTables; names: ReadonlyMap<ChosenTable, string> },
 ): ProposedModel {
   const { table, found } = chosen
   const name = names.get(chosen) ?? ''
@@ -61,7 +61,7 @@ export function proposeDimension(
  * The tables to join, the nearest first, each once. A table to which several foreign keys lead, a fact
  * and the table itself are not joined: their keys stay as they are.
  */
-function findJoins(chosen: ChosenTable, schema: Schema): Join[] {
+function findJoins(chosen: ChosenTable, schema: LinkedTables): Join[] {
   const joins: Join[] = []
   const seen = new Set([chosen])
   let level = [chosen]

@@ -3,7 +3,7 @@ import { historyColumns } from '../../platform/project/fact-names.ts'
 import type { Reference } from '../../platform/project/model.ts'
 import { shortName } from '../../platform/project/names.ts'
 import type { ChosenTable } from './choose-tables.ts'
-import { isDay, isMoment, type Link } from './find-facts.ts'
+import { holdsDays, holdsMoments, type TableLink } from './find-facts.ts'
 import {
   commentLine,
   createNamer,
@@ -34,7 +34,7 @@ export function proposeFact(
     links,
     names,
     calendar,
-  }: { links: readonly Link[]; names: ReadonlyMap<ChosenTable, string>; calendar: string },
+  }: { links: readonly TableLink[]; names: ReadonlyMap<ChosenTable, string>; calendar: string },
 ): { model: ProposedModel; hasDates: boolean } {
   const { table } = chosen
   const name = names.get(chosen) ?? ''
@@ -89,7 +89,7 @@ function asRecord(references: readonly Reference[]): Record<string, string> | re
 /** What a fact makes of each column of its table, in order. */
 function factColumns(
   { table, columns }: ChosenTable,
-  { links, recordId }: { links: readonly Link[]; recordId: string },
+  { links, recordId }: { links: readonly TableLink[]; recordId: string },
 ): Map<string, FactColumn[]> {
   const reserved = new Set([recordId, ...Object.values(historyColumns({}))])
   const isReserved = (name: string): boolean => reserved.has(name.toLowerCase())
@@ -102,11 +102,11 @@ function factColumns(
       // The history has a column of this name, so this one is called after its table too.
       const name = isReserved(column.name) ? namer(`${table.name}_${column.name}`) : column.name
       const day = { sql: dayOf(column, sql), isNullable: true, isDate: true }
-      if (isDay(column) && !inKeys.has(column.name))
+      if (holdsDays(column) && !inKeys.has(column.name))
         return [column.name, [{ ...day, name, comment }]]
       const isNullable = column.nullable && !table.key.includes(column.name)
       const plain = { name, sql, isNullable, comment }
-      const isDated = isDay(column) || isMoment(column)
+      const isDated = holdsDays(column) || holdsMoments(column)
       return [column.name, isDated ? [plain, { ...day, name: namer(`${name}_date`) }] : [plain]]
     }),
   )
@@ -116,9 +116,13 @@ function factColumns(
 function dayOf(column: CatalogueColumn, sql: string): string {
   const isZoned = column.baseType.endsWith('with time zone')
   const zone = isZoned ? '+00' : ''
-  const last = isDay(column) ? DAYS.last : `${DAYS.last} 23:59:59.999999${zone}`
+  const last = holdsDays(column) ? DAYS.last : `${DAYS.last} 23:59:59.999999${zone}`
   const first = isZoned ? `${DAYS.first} 00:00:00${zone}` : DAYS.first
-  const day = isDay(column) ? sql : isZoned ? `(${sql} at time zone 'UTC')::date` : `${sql}::date`
+  const day = holdsDays(column)
+    ? sql
+    : isZoned
+      ? `(${sql} at time zone 'UTC')::date`
+      : `${sql}::date`
   return [
     'case',
     `        when ${sql} between '${first}' and '${last}'`,
@@ -136,7 +140,7 @@ function factSql(
     columns,
   }: {
     name: string
-    links: readonly Link[]
+    links: readonly TableLink[]
     names: ReadonlyMap<ChosenTable, string>
     columns: readonly ModelColumn[]
   },

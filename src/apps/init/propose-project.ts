@@ -1,8 +1,8 @@
 import type { MirrorSettings } from '../../platform/project/mirror-settings.ts'
 import { patternOf } from '../../platform/project/patterns.ts'
 import type { ProjectConfig, TableConfig } from '../../platform/project/project-config.ts'
-import { type ChosenTable, type ChosenTables, placeOf } from './choose-tables.ts'
-import { type Comments, pathOf } from './print-config.ts'
+import { type ChosenTable, type ChosenTables, placeInSource } from './choose-tables.ts'
+import { type Comments, memberPath } from './print-config.ts'
 import type { ProposedModel } from './proposed-model.ts'
 
 /** A project to start with: what its configuration says, and its models. */
@@ -43,14 +43,14 @@ export function proposeMirror(chosen: ChosenTables, choices: ProjectChoices): Pr
   }
   const comments = new Map<string, string[]>()
   const above = (path: readonly string[], text: string): void => {
-    comments.set(pathOf(...path), [...(comments.get(pathOf(...path)) ?? []), text])
+    comments.set(memberPath(...path), [...(comments.get(memberPath(...path)) ?? []), text])
   }
   if (secrets.length > 0) above(['mirror', 'exclude', String(exclude.length)], SECRETS)
   if (names.length > 0) above(['mirror', 'tables'], 'Tables whose usual names are taken by others.')
   if (keyless.length > 0) {
     above(
       ['mirror'],
-      `Without a key, a row is its values, with a count: ${places(keyless)}. If columns of such a table identify a row for good, name them: tables: { '${placeOf(keyless[0]!.table)}': { key: ['…'] } }.`,
+      `Without a key, a row is its values, with a count: ${places(keyless)}. If columns of such a table identify a row for good, name them: tables: { '${placeInSource(keyless[0]!.table)}': { key: ['…'] } }.`,
     )
   }
   return {
@@ -86,18 +86,18 @@ export function proposeStarProject(
   const comments = new Map<string, string[]>()
   const unread = ordered.find(({ table }) => !read.has(table.name))
   if (unread !== undefined) {
-    comments.set(pathOf('source', 'tables', unread.table.name), [
+    comments.set(memberPath('source', 'tables', unread.table.name), [
       'From here on, tables that are captured and that no model reads yet.',
     ])
   }
   if (keyless.length > 0) {
-    comments.set(pathOf('source', 'tables'), [
+    comments.set(memberPath('source', 'tables'), [
       `Not here, because they have no key: ${places(keyless)}. If columns of such a table identify a row for good, add it with key and keyIsUnenforced: true.`,
     ])
   }
   const secret = keepsSecrets ? undefined : ordered.find(({ secrets }) => secrets.length > 0)
   if (secret !== undefined) {
-    comments.set(pathOf('source', 'tables', secret.table.name, 'exclude'), [SECRETS])
+    comments.set(memberPath('source', 'tables', secret.table.name, 'exclude'), [SECRETS])
   }
   return {
     config: {
@@ -146,5 +146,5 @@ function secretPatterns(tables: readonly ChosenTable[]): string[] {
 }
 
 function places(tables: readonly ChosenTable[]): string {
-  return tables.map(({ table }) => placeOf(table)).join(', ')
+  return tables.map(({ table }) => placeInSource(table)).join(', ')
 }

@@ -1,6 +1,6 @@
 import { shortName } from '../../platform/project/names.ts'
 import type { ChosenTable } from './choose-tables.ts'
-import { readSchema } from './find-facts.ts'
+import { linkTables } from './find-facts.ts'
 import { createNamer } from './model-sql.ts'
 import { proposeCalendar } from './propose-calendar.ts'
 import { proposeDimension } from './propose-dimension.ts'
@@ -13,7 +13,7 @@ import type { ProposedModel } from './proposed-model.ts'
  * if there is no fact. Pure.
  */
 export function proposeStar(chosen: readonly ChosenTable[]): ProposedModel[] {
-  const schema = readSchema(chosen)
+  const schema = linkTables(chosen)
   const facts = schema.tables.filter(schema.isFact)
   const dimensions = schema.tables.filter(
     (table) =>

@@ -9,7 +9,7 @@ import { type Ask, askAt, askNobody, type Terminal } from '../../init/ask.ts'
 import {
   type ChosenTables,
   chooseTables,
-  placeOf,
+  placeInSource,
   withoutSecrets,
 } from '../../init/choose-tables.ts'
 import { describeTables, remarksOn } from '../../init/describe-source.ts'
@@ -84,7 +84,7 @@ export async function initCommand(
     tables: chosen.tables.length,
     withoutKey: chosen.tables
       .filter(({ table }) => table.isByContent === true)
-      .map(({ table }) => placeOf(table)),
+      .map(({ table }) => placeInSource(table)),
     notReadable: chosen.leftOut
       .filter(({ why }) => why === 'not readable')
       .map(({ relation }) => relation),
