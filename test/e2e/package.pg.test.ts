@@ -16,16 +16,6 @@ import { createDatabase, type TestDatabase } from '../support/database.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Until the warehouse's tables are derived from the models. */
-const WAREHOUSE = `
-create table if not exists dim_item (item_id integer primary key, item_name varchar not null);
-create table if not exists fact_sale (
-    sale_record_id bigint primary key,
-    sale_id integer not null,
-    item_id integer not null references dim_item,
-    units integer not null
-);`
-
 /** Writes every example in a page that begins with the name of its file. */
 function writeExamples(page: string, folder: string): void {
   const text = readFileSync(join(root, page), 'utf8')
@@ -54,8 +44,10 @@ describe('the package', () => {
         resolve({ code: error === null ? 0 : Number(error.code), out, err }),
       )
     })
-  const tidemark = (args: readonly string[], options?: { cwd?: string }) =>
-    call(join(folder, 'node_modules/.bin/tidemark'), args, options)
+  const tidemark = (
+    args: readonly string[],
+    options?: { cwd?: string; env?: Record<string, string> },
+  ) => call(join(folder, 'node_modules/.bin/tidemark'), args, options)
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'tidemark-package-'))
@@ -74,12 +66,16 @@ describe('the package', () => {
     warehouse = await createDatabase({ template: 'empty' })
     await source.query(`
       create table item (item_id integer primary key, item_name text);
-      create table sale (sale_id integer primary key, item_id integer, units integer, card_number text);
+      create table member (member_id integer primary key, full_name text);
+      create table sale (
+        sale_id integer primary key, item_id integer references item,
+        member_id integer references member, units integer, sold_on date, card_number text
+      );
       insert into item values (1, 'Tea');
-      insert into sale values (1, 1, 5, '4111'), (2, 1, 7, '4112')`)
+      insert into member values (1, 'Ada');
+      insert into sale values
+        (1, 1, 1, 5, '2026-01-02', '4111'), (2, 1, 1, 7, '2026-01-03', '4112')`)
     writeExamples('docs/package.md', folder)
-    mkdirSync(join(folder, 'shop/warehouse'))
-    writeFileSync(join(folder, 'shop/warehouse/001_star.sql'), WAREHOUSE)
     writeFileSync(
       join(folder, 'shop/.env'),
       `TIDEMARK_SOURCE_URL=${source.readerUrl}\nTIDEMARK_WAREHOUSE_URL=${warehouse.url}\n`,
@@ -128,9 +124,24 @@ describe('the package', () => {
       '.tidemark',
       'models',
       'tidemark.config.ts',
-      'warehouse',
     ])
     expect(readdirSync(cwd).toSorted()).toEqual(['dim_item.sql', 'fact_sale.sql'])
+  })
+
+  it.each([[[]], [['--star']]])('writes a project that runs: init %j', async (options) => {
+    const name = `own${options.length}`
+    const settings = {
+      TIDEMARK_SOURCE_URL: source.readerUrl,
+      TIDEMARK_WAREHOUSE_URL: warehouse.url,
+      TIDEMARK_WAREHOUSE_SCHEMA: name,
+    }
+    await warehouse.query(`create schema ${name}`)
+    const init = await tidemark(['init', name, '--yes', ...options], { env: settings })
+    expect(init.code, init.err).toBe(0)
+    for (const command of ['run', 'verify', 'status']) {
+      const { code, out, err } = await tidemark([command, '--project', name], { env: settings })
+      expect(code, out + err).toBe(0)
+    }
   })
 
   it('runs everything on this machine, without a project', async () => {
@@ -168,7 +179,7 @@ describe('the package', () => {
     expect(check.code).toBe(0)
 
     await source.query(
-      `insert into sale values (3, 1, 9, '4113'); update sale set units = 6 where sale_id = 1`,
+      `insert into sale values (3, 1, 1, 9, '2026-01-04', '4113'); update sale set units = 6 where sale_id = 1`,
     )
     const ran = await call(join(folder, 'node_modules/.bin/jiti'), ['program.ts'])
     expect(ran.err).toBe('')
