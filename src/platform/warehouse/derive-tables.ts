@@ -22,6 +22,7 @@ import type { WarehouseClient } from './warehouse.ts'
 /** How many tables one transaction makes. Each takes about a dozen locks. */
 export const TABLES_AT_ONCE = 50
 
+const PRESENT = readFileSync(new URL('./present-tables.sql', import.meta.url), 'utf8')
 const NAMES = readFileSync(new URL('./derived-names.sql', import.meta.url), 'utf8')
 const DERIVED = readFileSync(new URL('./derived-tables.sql', import.meta.url), 'utf8')
 
@@ -204,14 +205,7 @@ export async function presentModels(
 ): Promise<Model[]> {
   const names = models.map(({ table }) => table)
   if (names.length === 0) return []
-  const { rows } = await client.query<{ name: string; derived: boolean }>(
-    `select
-         name,
-         to_regclass('tidemark_table') is not null as derived
-     from unnest($1::text[]) as name
-     where to_regclass(quote_ident(name)) is not null`,
-    [names],
-  )
+  const { rows } = await client.query<{ name: string; derived: boolean }>(PRESENT, [names])
   const there = new Set(rows.map(({ name }) => name))
   if (mirror === undefined) return models.filter(({ table }) => there.has(table))
   if (rows[0]?.derived !== true) return []
