@@ -203,11 +203,13 @@ async function checkTexts({ target, files }) {
 
 async function checkPackages({ target }) {
   const { devDependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+  const listed = await readFile(join(root, 'docs/dependencies.md'), 'utf8')
+  const [, atRunTime = ''] = listed.split(/^## /m)
   const bundled = JSON.parse(await readFile(join(target, 'bundled-packages.json'), 'utf8'))
   return bundled
     .map(({ name }) => name)
-    .filter((name) => Object.hasOwn(devDependencies, name))
-    .map((name) => `${name} is a development dependency, but it is bundled`)
+    .filter((name) => Object.hasOwn(devDependencies, name) && !atRunTime.includes(`\`${name}\``))
+    .map((name) => `${name} is bundled, but docs/dependencies.md does not list it at run time`)
 }
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === import.meta.filename) {

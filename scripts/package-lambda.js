@@ -141,7 +141,7 @@ async function copyFiles({ inputs, dist, made }) {
   for (const part of new Set(parts)) {
     await cp(join(dist, part), join(made, 'dist', part), {
       recursive: true,
-      filter: (from) => !/\.(js|map)$/.test(from) || from.includes('/apps/server/assets/'),
+      filter: (from) => !/\.(js|map|d\.ts)$/.test(from) || from.includes('/apps/server/assets/'),
     })
   }
 }

@@ -38,6 +38,18 @@ it('docs/dependencies.md explains a pin for the version that is pinned', () => {
   expect(listed).toContain(`The CLI is ${installed['aws-cdk']} exactly`)
 })
 
+it('docs/dependencies.md lists at run time every package in the bundle of the command line', () => {
+  const [, atRunTime = ''] = listed.split(/^## /m)
+  const licences = read('dist/bundle/licenses.txt')
+  const bundled = [...licences.matchAll(/^(@?[\w./-]+) \d+\.\d+\.\d+\S* \(/gm)].map(
+    ([, name = '']) => name,
+  )
+  expect(bundled).toContain('commander')
+  const direct = bundled.filter((name) => Object.hasOwn(installed, name))
+  const namedThere = namesIn(atRunTime, 1)
+  expect(direct.filter((name) => !namedThere.includes(name))).toEqual([])
+})
+
 it('no library that docs/dependencies.md says was tried and left out is installed', () => {
   const tried = namesIn(byHand, 2)
   expect(tried.length).toBeGreaterThan(20)
