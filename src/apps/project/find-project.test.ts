@@ -88,7 +88,10 @@ describe('findProject()', () => {
 
 describe('readConfig()', () => {
   const read = (flags: Record<string, string> = {}, environment: Record<string, string> = {}) => {
-    const { TIDEMARK_PROJECT, TIDEMARK_HOME, TIDEMARK_THREADS } = readConfig(environment, flags)
+    const { TIDEMARK_PROJECT, TIDEMARK_HOME, TIDEMARK_THREADS } = readConfig(environment, {
+      flags,
+      given: standardProject,
+    })
     return { project: TIDEMARK_PROJECT, home: TIDEMARK_HOME, threads: TIDEMARK_THREADS }
   }
 

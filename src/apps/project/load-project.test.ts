@@ -279,7 +279,7 @@ const MISTAKES: readonly (readonly [
   [
     'no source',
     { 'tidemark.config.json': '{ "title": "the shop" }' },
-    /TIDEMARK_SOURCE_URL is not set, and .*tidemark\.config\.json needs a database to read/,
+    /TIDEMARK_SOURCE_URL is not set, and the shop needs a database to read/,
     /set TIDEMARK_SOURCE_URL to the address of the shop, in .*\.env/,
   ],
   ['nothing', {}, /There is no tidemark\.config\.ts in /, /name the folder of a project/],
