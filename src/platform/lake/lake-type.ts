@@ -95,6 +95,10 @@ export function tryValueFrom(
   value: string,
   { held, type }: { held: string; type: string },
 ): string {
+  if (held === 'BLOB' && type === 'VARCHAR') return `'\\x' || lower(hex(${value}))`
+  if (held === 'VARCHAR' && type === 'BLOB') {
+    return `try(case when starts_with(${value}, '\\x') then ${unhex(value)} end)`
+  }
   const text = held === 'VARCHAR' && type === 'INTERVAL' ? unsigned(value) : value
   return `try_cast(${text} as ${type})`
 }

@@ -84,10 +84,29 @@ export async function selectFiles(
   if (paths.length === 0) return selectNothing(columns)
   // Each file is selected on its own: among several, a missing column looks like a renamed one.
   const isRenamed = columns.some(({ formerly = [] }) => formerly.length > 0)
-  const groups = isRenamed ? paths.map((path) => [path]) : [paths]
+  const groups = isRenamed ? paths.map((path) => [path]) : await groupByTypes(db, paths)
   const selects: string[] = []
   for (const group of groups) selects.push(await selectGroup(db, group, { columns, extra }))
   return selects.join(' union all ')
+}
+
+/**
+ * The files in groups in which each column has one type. DuckDB would convert the values of a group to
+ * the widest of its types, which changes them: `true` beside 1 becomes 1.
+ */
+async function groupByTypes(db: DuckDb, paths: readonly string[]): Promise<string[][]> {
+  const found = await db.parquetColumns(paths)
+  const groups: { types: Map<string, string>; paths: string[] }[] = []
+  for (const [index, path] of paths.entries()) {
+    const file = found[index] ?? []
+    const fits = ({ types }: { types: Map<string, string> }) =>
+      file.every(({ name, type }) => (types.get(name) ?? type) === type)
+    let group = groups.find(fits)
+    if (group === undefined) groups.push((group = { types: new Map(), paths: [] }))
+    group.paths.push(path)
+    for (const { name, type } of file) group.types.set(name, type)
+  }
+  return groups.map((group) => group.paths)
 }
 
 async function selectGroup(

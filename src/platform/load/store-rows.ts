@@ -234,7 +234,8 @@ function asText(column: string, type: string): string {
   if (PLAIN.test(type)) return `${column}::varchar`
   switch (type) {
     case 'BLOB':
-      return `'\\\\x' || hex(${column})`
+      // In the digits that Postgres prints: the column may have become text.
+      return `'\\\\x' || lower(hex(${column}))`
     case 'DATE':
     case 'TIMESTAMP':
     case 'TIMESTAMPTZ':

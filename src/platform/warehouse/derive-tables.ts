@@ -23,7 +23,7 @@ import type { WarehouseClient } from './warehouse.ts'
 export const TABLES_AT_ONCE = 50
 
 const PRESENT = readFileSync(new URL('./present-tables.sql', import.meta.url), 'utf8')
-const NAMES = readFileSync(new URL('./derived-names.sql', import.meta.url), 'utf8')
+const DEFINITIONS = readFileSync(new URL('./definitions.sql', import.meta.url), 'utf8')
 const DERIVED = readFileSync(new URL('./derived-tables.sql', import.meta.url), 'utf8')
 
 /** A table of the warehouse that a schema asks for, and what is there. */
@@ -196,8 +196,9 @@ function explain({ table }: PublishedSchema, error: unknown): unknown {
 }
 
 /**
- * The models of a project whose tables exist, so that their history can be kept. A table that a mirror
- * did not derive is not its own, whatever its name.
+ * The models of a project whose tables exist, so that their history can be kept. A derived table has
+ * the key and the history columns of its definition, which the newest batch may have changed since. A
+ * table that a mirror did not derive is not its own, whatever its name.
  */
 export async function presentModels(
   client: Client,
@@ -207,9 +208,24 @@ export async function presentModels(
   if (names.length === 0) return []
   const { rows } = await client.query<{ name: string; derived: boolean }>(PRESENT, [names])
   const there = new Set(rows.map(({ name }) => name))
-  if (mirror === undefined) return models.filter(({ table }) => there.has(table))
-  if (rows[0]?.derived !== true) return []
-  const own = await client.query<{ name: string }>(NAMES)
-  const derived = new Set(own.rows.map(({ name }) => name))
-  return models.filter(({ table }) => there.has(table) && derived.has(table))
+  const definitions = new Map<string, PublishedSchema>()
+  if (rows[0]?.derived === true) {
+    const own = await client.query<{ name: string; definition: PublishedSchema }>(DEFINITIONS, [
+      names,
+    ])
+    for (const { name, definition } of own.rows) definitions.set(name, definition)
+  }
+  return models.flatMap((model) => {
+    const definition = definitions.get(model.table)
+    if (!there.has(model.table)) return []
+    if (definition === undefined) return mirror === undefined ? [model] : []
+    return [asDerived(model, definition)]
+  })
+}
+
+/** The model with the key and the history columns that its table has. */
+function asDerived(model: Model, { key, recordId, history }: PublishedSchema): Model {
+  if (model.kind !== 'fact') return { ...model, key }
+  const { history: _, ...fact } = model
+  return { ...fact, key, recordId: recordId ?? fact.recordId, ...(history && { history }) }
 }
