@@ -5,11 +5,12 @@ import type { DuckDbPool } from './io/duckdb-pool.ts'
 import { type DuckDb, openDuckDb } from './io/duckdb.ts'
 import type { Memory } from './io/memory.ts'
 import { readLastCommit } from './lake/batch-log.ts'
-import { capturedProject } from './lake/mirrored-project.ts'
+import { capturedProject, continuedProject } from './lake/mirrored-project.ts'
 import type { QuarantineLimits } from './lake/quarantine/limits.ts'
 import type { ObjectStore } from './lake/store/object-store.ts'
 import type { Zone } from './lake/zone.ts'
 import type { Log } from './log.ts'
+import { generationOf } from './project/generation.ts'
 import type { Project } from './project/project.ts'
 import type { FeedSources } from './source/feed-sources.ts'
 import type { Warehouse } from './warehouse/warehouse.ts'
@@ -108,13 +109,17 @@ export function processedZone(
 
 /**
  * The same with the project as the ingestion zone captured it last. Only a mirror differs: its tables
- * are those that were captured. Reads the zone's last record.
+ * are those that were captured, under the names of history that were published. Reads the last record
+ * of both zones.
  */
 export async function asCaptured(deps: Deps): Promise<Deps> {
   if (deps.project.mirror === undefined) return deps
   const ingestion = ingestionZone(deps)
   const record = await readLastCommit(ingestion)
-  return { ...deps, project: await capturedProject(deps.project, ingestion, record) }
+  const captured = await capturedProject(deps.project, ingestion, record)
+  const processed = processedZone(deps, generationOf(deps.project))
+  const transformed = await readLastCommit(processed)
+  return { ...deps, project: await continuedProject(captured, processed, transformed) }
 }
 
 /** Whether there is a warehouse to load. Without one, there is only a lake. */

@@ -36,6 +36,7 @@ import type { SourceTable } from '../project/source-contract.ts'
 import { copyKeys, copyRecent, copyWhole, type TableCount } from '../source/copy.ts'
 import type { SourceSnapshot } from '../source/snapshot.ts'
 import type { TableShape } from '../source/table-shape.ts'
+import { readHeldTypes, widened } from './held-types.ts'
 
 /** A table that is read into the batch being prepared. */
 export interface TableRead {
@@ -199,8 +200,9 @@ async function readKeys(
 
 /**
  * Compares every row with the captured rows. After `alter table` the captured rows are read in
- * today's columns. A row gets a new version if a new column holds a value. It gets none if a type
- * changed but still holds the same value, or if a column was dropped.
+ * today's columns. A row gets a new version if a new column holds a value, or if the new type of a
+ * column changed its value. It gets none if the value is the same in a type that holds both, or if a
+ * column was dropped.
  */
 export async function captureWhole(
   deps: Deps,
@@ -216,7 +218,12 @@ export async function captureWhole(
     deps.log({ event: 'rows_read', batch: batch.number, table: shape.name, rows: rows.read() })
   }
   await using state = await openState(db, zone, { table, state: previous.state })
-  await using found = await compare(read, { table, rows, state })
+  const held = await readHeldTypes(zone, { table, shape, fingerprint: previous.fingerprint })
+  await using wide =
+    held.size === 0
+      ? undefined
+      : await openState(db, zone, { table: widened(table, held), state: previous.state })
+  await using found = await compare(read, { table, rows, state: wide ?? state, held })
   await using quarantined = await compareRefused(read, { table, rows })
   checkFew(deps, table, shareOf(found, quarantined))
   const key = identifiers(table.key)
@@ -226,9 +233,9 @@ export async function captureWhole(
   const keys = `(select ${key} from ${rows.accepted()}${refused})`
   // This read saw every row, so a key that was neither accepted nor refused is gone.
   await dropGone(db, table, { quarantined, keys: `(select ${key} from ${rows.refusedRows()})` })
-  const held = { quarantined, state: state.name, changes: found.changes }
-  const { gone } = await compareKeys(db, table, { keys, ...held })
-  const missing = await countMissing(db, table, held)
+  const known = { quarantined, state: state.name, changes: found.changes }
+  const { gone } = await compareKeys(db, table, { keys, ...known })
+  const missing = await countMissing(db, table, known)
   const compared = { table, rows, state, found, quarantined }
   return await finishCapture(deps, read, { ...compared, missing, keys, gone, force: read.force })
 }
@@ -243,11 +250,16 @@ function copyOptions(
 /** Compares the accepted rows with the table as of the previous batch. */
 async function compare(
   { batch: { db }, shape }: TableRead,
-  { table, rows, state }: { table: LakeTable; rows: ReadRows; state: Relation },
+  {
+    table,
+    rows,
+    state,
+    held = new Map(),
+  }: { table: LakeTable; rows: ReadRows; state: Relation; held?: ReadonlyMap<string, string> },
 ): Promise<Comparison> {
   const incoming = rows.accepted()
   if (!shape.keyIsUnique) await checkKeys(db, table, incoming)
-  return await compareRows(db, table, { incoming, state: state.name })
+  return await compareRows(db, table, { incoming, state: state.name, held })
 }
 
 /** Compares the refused rows with the quarantine as of the previous batch. */

@@ -3,6 +3,7 @@ import type { CommitRecord, TableEntry } from '../lake/commit-record.ts'
 import { capturedProject } from '../lake/mirrored-project.ts'
 import { carryOver } from '../lake/table-entry.ts'
 import type { CatalogueTable } from '../project/catalogue-table.ts'
+import { storedHistory } from '../project/fact-names.ts'
 import { mirroredTables } from '../project/mirror.ts'
 import type { MirrorSettings } from '../project/mirror-settings.ts'
 import { patternOf } from '../project/patterns.ts'
@@ -51,7 +52,9 @@ export async function discoverTables(
   const { tables, leftOut } = mirroredTables(listed, settings, { defaultSchema: schema })
   const isReported = (table: SourceTable) =>
     last !== undefined && settings.newTables === 'report' && !before.has(placeOf(table))
-  const kept = tables.filter((table) => !isReported(table))
+  const kept = tables
+    .filter((table) => !isReported(table))
+    .map((table) => asCapturedBefore(table, before.get(placeOf(table)), known))
   const names = new Set(kept.map(({ name }) => name))
   return {
     project: { ...project, source: { ...project.source, tables: kept } },
@@ -65,6 +68,24 @@ export async function discoverTables(
       ...leftOut.map(({ relation }) => relation),
       ...tables.filter(isReported).map(placeOf),
     ].toSorted(),
+  }
+}
+
+/** The table, with what its history needs if it was captured before under the same name. */
+function asCapturedBefore(
+  table: SourceTable,
+  before: SourceTable | undefined,
+  known: Project,
+): SourceTable {
+  const fact = known.models.find((model) => model.table === table.name)
+  if (before?.name !== table.name || fact?.kind !== 'fact') return table
+  return {
+    ...table,
+    captured: {
+      key: before.key,
+      columns: Object.keys(fact.types ?? {}),
+      reserved: [fact.recordId, ...storedHistory(fact)],
+    },
   }
 }
 

@@ -150,6 +150,11 @@ function fixBreach(
       hint: `alter table ${relation} add primary key (${identifiers(table.key)});`,
       note: 'or, if the source guarantees unique keys without it, set keyIsUnenforced: true for the table in the contract',
     },
+    column_name: { hint: `rename the column in ${relation}, or exclude it` },
+    key_changed: {
+      hint: `give ${relation} its former key again, or give it another name in mirror.tables`,
+      note: 'under another name it is captured anew, and the former versions stay as they are',
+    },
     locked: { hint: 'nothing to do: the next run reads the table once the lock is released' },
     not_on_standby: {
       hint: `alter table ${relation} set logged;`,

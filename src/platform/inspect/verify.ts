@@ -1,12 +1,21 @@
 import { retryConflicts } from '../continuity.ts'
-import { asCaptured, type Deps, hasWarehouse, ingestionZone, openScratchDb } from '../deps.ts'
+import {
+  asCaptured,
+  type Deps,
+  hasWarehouse,
+  ingestionZone,
+  openScratchDb,
+  processedZone,
+} from '../deps.ts'
 import { discoverTables } from '../extract/discover-tables.ts'
 import { extractSnapshot } from '../extract/extract.ts'
 import { createTurns } from '../io/in-turn.ts'
+import { readCommit } from '../lake/batch-log.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
-import { capturedProject } from '../lake/mirrored-project.ts'
+import { capturedProject, continuedProject } from '../lake/mirrored-project.ts'
 import { openFiles } from '../lake/zone.ts'
 import { load } from '../load/load.ts'
+import { generationOf } from '../project/generation.ts'
 import type { Project } from '../project/project.ts'
 import { openSnapshot, type SourceSnapshot } from '../source/snapshot.ts'
 import { transform } from '../transform/transform.ts'
@@ -91,7 +100,10 @@ async function comparedProject(
   if (mirror === undefined) return deps.project
   const captured = await capturedProject(deps.project, ingestionZone(deps), record)
   const { project } = await discoverTables(deps, snapshot, { settings: mirror, last: record })
-  return { ...captured, source: project.source }
+  const processed = processedZone(deps, generationOf(deps.project))
+  const transformed = await readCommit(processed, record.batch)
+  const continued = await continuedProject(captured, processed, transformed)
+  return { ...continued, source: project.source }
 }
 
 /** Compares the source with the lake, and checks both logs. */

@@ -2,7 +2,7 @@ import { ContractError } from '../errors.ts'
 import type { DuckDb } from '../io/duckdb.ts'
 import { openTogether } from '../io/open-together.ts'
 import { identifier, identifiers } from '../io/sql.ts'
-import { isDistinct } from './lake-type.ts'
+import { isDistinct, tryValueFrom } from './lake-type.ts'
 import type { LakeTable } from './table-state.ts'
 
 /** The result of a comparison, in rows. Disposing drops `changes`. */
@@ -14,6 +14,14 @@ export interface Comparison extends AsyncDisposable {
   readonly changes: string
 }
 
+/** Rows that are read and rows that were captured, as relations. */
+export interface ComparedRows {
+  readonly incoming: string
+  readonly state: string
+  /** The types in which the state holds columns, by name, where they differ from the table's. */
+  readonly held?: ReadonlyMap<string, string>
+}
+
 /**
  * Compares incoming rows by key with the last state of the table. Returns the rows that are new
  * (`insert`) or differ in any column (`update`). A row that equals the last state drops out here, so
@@ -22,10 +30,10 @@ export interface Comparison extends AsyncDisposable {
 export async function compareRows(
   db: DuckDb,
   table: LakeTable,
-  { incoming, state }: { incoming: string; state: string },
+  { incoming, state, held = new Map() }: ComparedRows,
 ): Promise<Comparison> {
   return await openTogether(async (keep) => {
-    const changes = keep(await db.table(selectChanged(table, { incoming, state })))
+    const changes = keep(await db.table(selectChanged(table, { incoming, state, held })))
     const found = await db.row<Record<'read' | 'inserted' | 'updated', bigint>>(`
       select
           (select count(*) from ${incoming}) as read,
@@ -44,14 +52,19 @@ export async function compareRows(
 /** A select of the rows of `incoming` that are missing from `state` or have other values there. */
 function selectChanged(
   table: LakeTable,
-  { incoming, state }: { incoming: string; state: string },
+  { incoming, state, held }: Required<ComparedRows>,
 ): string {
   const columns = table.columns.map(({ name }) => `i.${identifier(name)}`)
   const first = identifier(table.key[0] ?? '')
   const on = table.key.map((name) => `i.${identifier(name)} = s.${identifier(name)}`).join(' and ')
   const differs = table.columns
     .filter(({ name }) => !table.key.includes(name))
-    .map((column) => isDistinct(column, 'i', 's'))
+    .map(({ name, type }) => {
+      const wider = held.get(name) ?? type
+      if (wider === type) return isDistinct({ name, type }, 'i', 's')
+      const value = tryValueFrom(`i.${identifier(name)}`, { held: type, type: wider })
+      return `${value} is distinct from s.${identifier(name)}`
+    })
   return `
     select ${columns.join(', ')},
         case when s.${first} is null then 'insert' else 'update' end as _operation

@@ -1,7 +1,7 @@
 import { boundedMap, inMemory } from '../io/memory.ts'
 import { identifiers } from '../io/sql.ts'
 import { freeName, historyBeside } from '../project/fact-names.ts'
-import type { Fact } from '../project/model.ts'
+import type { Fact, Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import type { SourceTable } from '../project/source-contract.ts'
 import type { CommitRecord } from './commit-record.ts'
@@ -43,6 +43,29 @@ export async function publishedProject(
     return { table: { name, key: schema.key }, fact: publishedFact(schema) }
   }
   return await mirrorOf(project, processed, { record, read })
+}
+
+/**
+ * The project of a captured batch, with the names of history that the batches before it published. A
+ * name that had to give way to a column of the source stays so when that column is gone.
+ */
+export async function continuedProject(
+  project: Project,
+  processed: Zone,
+  previous: CommitRecord | undefined,
+): Promise<Project> {
+  if (project.mirror === undefined || previous === undefined) return project
+  const before = new Map<string, Model>()
+  const published = await publishedProject(project, processed, previous)
+  for (const model of published.models) before.set(model.table, model)
+  const models = project.models.map((model) => {
+    const last = before.get(model.table)
+    if (model.kind !== 'fact' || last?.kind !== 'fact') return model
+    const { recordId } = last
+    const history = { ...model.history, ...last.history }
+    return { ...model, recordId, ...(Object.keys(history).length > 0 && { history }) }
+  })
+  return { ...project, models }
 }
 
 /** A source table and the fact that keeps it. */

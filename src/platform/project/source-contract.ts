@@ -121,12 +121,23 @@ export interface SourceTable {
    * (`row_count`), under a hash of its values (`row_hash`), which is the key.
    */
   readonly isByContent?: boolean
+  /** A table of a mirror that was captured before: what its history needs. */
+  readonly captured?: CapturedTable
   /** What the table holds, for people, and what its columns hold, by name. */
   readonly description?: string
   readonly descriptions?: Readonly<Record<string, string>>
   /** Place in the source, if it differs from `schema.name`. */
   readonly schema?: string
   readonly relation?: string
+}
+
+/** What the history of a table that a mirror keeps needs from now on. */
+export interface CapturedTable {
+  readonly key: readonly string[]
+  /** The columns that the lake holds. */
+  readonly columns: readonly string[]
+  /** Names of the columns that tell the history, which no column of the source may take any more. */
+  readonly reserved: readonly string[]
 }
 
 /** A column of the contract that was renamed in the source. */

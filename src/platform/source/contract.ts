@@ -19,6 +19,7 @@ export interface Breach {
     | 'column_missing'
     | 'column_narrowed'
     | 'column_name'
+    | 'key_changed'
     | 'key_not_unique'
     | 'key_not_exact'
     | 'too_many_rejected'
@@ -82,6 +83,8 @@ export function findBreach(table: SourceTable, found: FoundTable): Breach | unde
         `and ${[...RESERVED_COLUMNS].join(', ')} are reserved`,
     }
   }
+  const later = findLater(table, found)
+  if (later !== undefined) return later
   if (found.canEnforceKey && !found.keyIsUnique && table.keyIsUnenforced !== true) {
     return {
       reason: 'key_lost',
@@ -89,6 +92,33 @@ export function findBreach(table: SourceTable, found: FoundTable): Breach | unde
     }
   }
   return undefined
+}
+
+/** What a table of a mirror may not do any more once it was captured. */
+function findLater(
+  { name: table, key, captured }: SourceTable,
+  found: FoundTable,
+): Breach | undefined {
+  if (captured === undefined) return undefined
+  const reserved = new Set(captured.reserved)
+  const taken = found.columns.find(({ name }) => reserved.has(name.toLowerCase()))?.name
+  if (taken !== undefined) {
+    return {
+      reason: 'column_name',
+      detail:
+        `column ${taken} came later and has the name of a column that tells the history: ` +
+        `rename it, or leave it out (--exclude '${table}.${taken}')`,
+    }
+  }
+  const added = key.find((name) => !captured.columns.includes(name))
+  if (added === undefined) return undefined
+  return {
+    reason: 'key_changed',
+    detail:
+      `its key was (${captured.key.join(', ')}) and is (${key.join(', ')}), but no captured version has ` +
+      `${added}: undo it, or give the table another name in the project, which begins anew ` +
+      `(mirror.tables)`,
+  }
 }
 
 /** Whether the contract needs a column. */

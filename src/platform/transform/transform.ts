@@ -12,7 +12,7 @@ import { checkFollows, commitBatch, readExistingCommit } from '../lake/batch-log
 import { beginBatch } from '../lake/batch.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
 import { type HeldTable, listHeld } from '../lake/held.ts'
-import { capturedProject } from '../lake/mirrored-project.ts'
+import { capturedProject, continuedProject } from '../lake/mirrored-project.ts'
 import { logRefused } from '../lake/quarantine/quarantine.ts'
 import type { Zone } from '../lake/zone.ts'
 import { checkProject } from '../project/check-project.ts'
@@ -111,7 +111,8 @@ async function transformBatch(
   await using db = await openScratchDb(deps)
   const { batch: number, snapshot } = record
   const ingestion = ingestionZone(deps)
-  const project = await capturedProject(deps.project, ingestion, record)
+  const captured = await capturedProject(deps.project, ingestion, record)
+  const project = await continuedProject(captured, zone, previous)
   const star = await prepareStar(beginBatch(db, { zone, number, takenAt: snapshot.takenAt }), {
     project,
     ingestion,

@@ -141,7 +141,7 @@ export async function applyMigrations(
   }
   const facts = models.filter((model) => model.kind === 'fact')
   await checkFilled(client, facts, warehouse.warehouse)
-  await listRelations(warehouse, { models })
+  await listRelations(warehouse, { ...project, models })
   await checkRelations(client)
   await grantReading(warehouse, { models })
   return restored

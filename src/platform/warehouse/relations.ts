@@ -34,12 +34,11 @@ const OWN = [
 /**
  * Records which relations make up the warehouse: the platform's, those of the star schema, and the
  * views that the domain's migrations made from them. Other tables in a shared schema are left out,
- * and views that somebody made from sums.
- * May be repeated.
+ * and views that somebody made from sums, or in a project without migrations. May be repeated.
  */
 export async function listRelations(
   { client, warehouse: { schema } }: WarehouseClient,
-  { models }: Pick<Project, 'models'>,
+  { models, warehouse: own }: Pick<Project, 'models' | 'warehouse'>,
 ): Promise<void> {
   const facts = models.filter((model) => model.kind === 'fact')
   const relations = [
@@ -49,7 +48,7 @@ export async function listRelations(
     ...OWN,
   ]
   const sums = facts.flatMap((fact) => [...loadedSums(fact), sumsView(fact)])
-  await client.query(LIST, [schema, relations, sums])
+  await client.query(LIST, [schema, relations, sums, own !== undefined])
 }
 
 /** The recorded relations that are missing, in order; none before there is a list. */
