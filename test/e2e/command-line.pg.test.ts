@@ -197,7 +197,7 @@ describe('tidemark with databases of your own', () => {
     expect((await command('history payment 5')).out).toMatch(/sales receipt|purchase payment/)
     expect((await command('history purchase_orders 5')).out).toMatch(/Item \w{7}, .+, bought by /)
     const never = await command('history payment 999999')
-    expect(never.err).toContain('The warehouse has no version of payment 999999')
+    expect(never.err).toContain('There is no version of payment 999999')
     expect(never).toMatchObject({ code: 2, out: '' })
     const [refused, ...more] = (await command('history payment 999999 --json')).events
     expect([refused?.event, refused?.['code'], more]).toEqual(['failed', 'UNKNOWN_KEY', []])
@@ -428,15 +428,15 @@ describe('tidemark with databases of your own', () => {
     expect(err).not.toContain('✕')
   })
 
-  it('one database without the other is refused', async () => {
+  it('a warehouse without a source is refused', async () => {
     const { code, err } = await tidemark(['run'], {
       env: {
         TIDEMARK_PROJECT: TOTESYS_PROJECT,
-        TIDEMARK_SOURCE_URL: system.source.readerUrl,
+        TIDEMARK_WAREHOUSE_URL: system.warehouse.url,
         TIDEMARK_HOME: system.folder,
       },
     })
-    expect(err).toContain('TIDEMARK_WAREHOUSE_URL is not set')
+    expect(err).toContain('TIDEMARK_SOURCE_URL is not set')
     expect(code).toBe(2)
   })
 })

@@ -36,7 +36,7 @@ import type { SourceTable } from '../project/source-contract.ts'
 import { copyKeys, copyRecent, copyWhole, type TableCount } from '../source/copy.ts'
 import type { SourceSnapshot } from '../source/snapshot.ts'
 import type { TableShape } from '../source/table-shape.ts'
-import { readHeldTypes, widened } from './held-types.ts'
+import { readHeldTypes, inHeldTypes } from './held-types.ts'
 
 /** A table that is read into the batch being prepared. */
 export interface TableRead {
@@ -222,7 +222,7 @@ export async function captureWhole(
   await using wide =
     held.size === 0
       ? undefined
-      : await openState(db, zone, { table: widened(table, held), state: previous.state })
+      : await openState(db, zone, { table: inHeldTypes(table, held), state: previous.state })
   await using found = await compare(read, { table, rows, state: wide ?? state, held })
   await using quarantined = await compareRefused(read, { table, rows })
   checkFew(deps, table, shareOf(found, quarantined))

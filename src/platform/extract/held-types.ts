@@ -30,7 +30,7 @@ export async function readHeldTypes(
 }
 
 /** The table with these types of its columns. */
-export function widened(table: LakeTable, held: ReadonlyMap<string, string>): LakeTable {
+export function inHeldTypes(table: LakeTable, held: ReadonlyMap<string, string>): LakeTable {
   const columns = table.columns.map((column) => ({
     ...column,
     type: held.get(column.name) ?? column.type,

@@ -23,7 +23,6 @@ import type { WarehouseClient } from './warehouse.ts'
 export const TABLES_AT_ONCE = 50
 
 const PRESENT = readFileSync(new URL('./present-tables.sql', import.meta.url), 'utf8')
-const DEFINITIONS = readFileSync(new URL('./definitions.sql', import.meta.url), 'utf8')
 const DERIVED = readFileSync(new URL('./derived-tables.sql', import.meta.url), 'utf8')
 
 /** A table of the warehouse that a schema asks for, and what is there. */
@@ -210,10 +209,12 @@ export async function presentModels(
   const there = new Set(rows.map(({ name }) => name))
   const definitions = new Map<string, PublishedSchema>()
   if (rows[0]?.derived === true) {
-    const own = await client.query<{ name: string; definition: PublishedSchema }>(DEFINITIONS, [
+    const own = await client.query<{ name: string; definition: PublishedSchema | null }>(DERIVED, [
       names,
     ])
-    for (const { name, definition } of own.rows) definitions.set(name, definition)
+    for (const { name, definition } of own.rows) {
+      if (definition !== null) definitions.set(name, definition)
+    }
   }
   return models.flatMap((model) => {
     const definition = definitions.get(model.table)

@@ -204,8 +204,8 @@ function checkMigrations(project: Project, applied: ReadonlyMap<string, string>)
   }
   const known = new Set(migrations.map((migration) => migration.name))
   const unknown = [...applied.keys()].find((name) => !known.has(name))
-  const owner = unknown?.split('/')[0] ?? ''
-  if (unknown !== undefined && owner !== 'platform' && owner !== project.name) {
+  const owner = unknown === undefined ? undefined : /^(.+)\//.exec(unknown)?.[1]
+  if (owner !== undefined && owner !== 'platform' && owner !== project.name) {
     throw new ConfigError(
       `The warehouse holds the project ${owner}, and this run is for the project ${project.name}`,
       {

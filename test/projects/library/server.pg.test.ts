@@ -165,7 +165,7 @@ describe('the command line with a project without an extension', () => {
   it('says that it has no source of its own, before it starts anything', async () => {
     const { code, err } = await tidemark(['run'], { given })
     expect(code).toBe(2)
-    expect(err).toContain('Nothing says where the library is')
+    expect(err).toContain('the library needs a database to read')
     expect(err).toContain('TIDEMARK_SOURCE_URL')
   })
 
