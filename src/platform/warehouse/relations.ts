@@ -31,6 +31,9 @@ const OWN = [
   'tidemark_batches',
 ]
 
+/** Those of them that readers may see. */
+const SHOWN = ['tidemark_status', 'tidemark_batches', 'tidemark_table']
+
 /**
  * Records which relations make up the warehouse: the platform's, those of the star schema, and the
  * views that the domain's migrations made from them. Other tables in a shared schema are left out,
@@ -118,7 +121,7 @@ export function isServed({ readerRole }: Warehouse, { models }: Project): string
      from (
          select
              to_regclass(quote_ident(name))::oid as oid,
-             name <> all (${textArray(OWN)}) or name in ('tidemark_status', 'tidemark_batches') as is_shown
+             name <> all (${textArray(OWN)}) or name = any (${textArray(SHOWN)}) as is_shown
          from tidemark_relation
      ) as r
      where r.oid is null or (r.is_shown and ${isForbidden})
@@ -168,9 +171,9 @@ export async function grantReading(
   const role = identifier(readerRole)
   const { rows } = await client.query<{ relation: string }>(
     `select name as relation from tidemark_relation
-     where name <> all ($1::text[]) or name in ('tidemark_status', 'tidemark_batches')
+     where name <> all ($1::text[]) or name = any ($2::text[])
      order by name`,
-    [OWN],
+    [OWN, SHOWN],
   )
   const functions = models.flatMap((model) => {
     if (model.kind !== 'fact') return []
