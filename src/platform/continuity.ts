@@ -1,4 +1,4 @@
-import { type Deps, ingestionZone, processedZone } from './deps.ts'
+import { type Deps, hasWarehouse, ingestionZone, processedZone } from './deps.ts'
 import {
   ConfigError,
   ConflictError,
@@ -186,7 +186,7 @@ export async function checkWarehouse(
   deps: Deps,
   captured: CommitRecord | undefined,
 ): Promise<void> {
-  if (deps.warehouse.url === '') return
+  if (!hasWarehouse(deps)) return
   let head: Loaded | undefined
   try {
     await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })

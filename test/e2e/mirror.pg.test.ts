@@ -1,9 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { tidemark } from '../support/command.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import type { TestDatabase } from '../support/database.ts'
+import { createWorkplace, type Workplace } from '../support/workplace.ts'
 
 const SCHEMA = `
   create table member (
@@ -14,25 +12,16 @@ const SCHEMA = `
   insert into visit values ('a'), ('a')`
 
 describe('a mirror on the command line', () => {
+  let workplace: Workplace
   let source: TestDatabase
   let warehouse: TestDatabase
-  let folder: string
-  let before: string
 
   beforeEach(async () => {
-    source = await createDatabase({ template: 'empty' })
-    warehouse = await createDatabase({ template: 'empty' })
+    workplace = await createWorkplace()
+    ;({ source, warehouse } = workplace)
     await (await source.client()).query(SCHEMA)
-    folder = await mkdtemp(join(tmpdir(), 'tidemark-mirror-'))
-    before = process.cwd()
-    process.chdir(folder)
   })
-  afterEach(async () => {
-    process.chdir(before)
-    await source[Symbol.asyncDispose]()
-    await warehouse[Symbol.asyncDispose]()
-    await rm(folder, { recursive: true })
-  })
+  afterEach(() => workplace[Symbol.asyncDispose]())
 
   const command = (line: string, env: Record<string, string> = {}) =>
     tidemark(line.split(' '), { env: { TIDEMARK_SOURCE_URL: source.readerUrl, ...env } })

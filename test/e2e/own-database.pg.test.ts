@@ -1,35 +1,26 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { tidemark } from '../support/command.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import type { TestDatabase } from '../support/database.ts'
+import { createWorkplace, type Workplace } from '../support/workplace.ts'
 
 describe('a database that nobody tuned for', () => {
+  let workplace: Workplace
   let source: TestDatabase
   let warehouse: TestDatabase
-  let folder: string
-  let before: string
 
   beforeEach(async () => {
-    source = await createDatabase({ template: 'empty' })
-    warehouse = await createDatabase({ template: 'empty' })
+    workplace = await createWorkplace()
+    ;({ source, warehouse } = workplace)
     const schema = await readFile(new URL('../init/shop.sql', import.meta.url), 'utf8')
     const client = await source.client()
     await client.query(schema)
     await client.query(`
       grant usage on schema sales, "Stock Room" to public;
       grant select on all tables in schema sales, "Stock Room" to public`)
-    folder = await mkdtemp(join(tmpdir(), 'tidemark-own-'))
-    before = process.cwd()
-    process.chdir(folder)
   })
-  afterEach(async () => {
-    process.chdir(before)
-    await source[Symbol.asyncDispose]()
-    await warehouse[Symbol.asyncDispose]()
-    await rm(folder, { recursive: true })
-  })
+  afterEach(() => workplace[Symbol.asyncDispose]())
 
   const command = (line: string) =>
     tidemark(line.split(' '), {

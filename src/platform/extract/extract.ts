@@ -62,8 +62,11 @@ export interface ExtractOutcome {
  * are confirmed for a table that does not exist.
  */
 export async function extract(deps: Deps, options: ExtractOptions = {}): Promise<ExtractOutcome> {
-  const { project } = await asCaptured(deps)
-  for (const table of options.confirmDeletes ?? []) checkKnown(table, sourceTables(project))
+  const { confirmDeletes = new Set() } = options
+  if (confirmDeletes.size > 0) {
+    const { project } = await asCaptured(deps)
+    for (const table of confirmDeletes) checkKnown(table, sourceTables(project))
+  }
   await using snapshot = await openSnapshot(deps.source)
   return await extractSnapshot(deps, snapshot, options)
 }

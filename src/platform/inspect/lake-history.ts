@@ -2,7 +2,7 @@ import { type Deps, openScratchDb, processedZone } from '../deps.ts'
 import { duckLiteral, identifier } from '../io/sql.ts'
 import { readExistingCommit, readLastCommit } from '../lake/batch-log.ts'
 import type { CommitRecord, FileRef } from '../lake/commit-record.ts'
-import { lakeColumns, readPublishedSchema } from '../lake/published-schema.ts'
+import { lakeColumns, readPublishedSchema, versionColumns } from '../lake/published-schema.ts'
 import { exactText } from '../lake/quarantine/quarantine.ts'
 import { selectFiles } from '../lake/table-state.ts'
 import { openFiles, type Zone } from '../lake/zone.ts'
@@ -27,17 +27,12 @@ export async function readLakeHistory(
   const fingerprint = last?.tables[fact.table]?.fingerprint
   const empty = { table: fact.from, key, headline: undefined, versions: [] }
   if (last === undefined || fingerprint === undefined) return empty
-  const own = lakeColumns(await readPublishedSchema(zone, fact.table, fingerprint))
+  const schema = await readPublishedSchema(zone, fact.table, fingerprint)
+  const own = lakeColumns(schema)
   const { operation, recordedAt, batch } = historyColumns(fact)
-  const told = [
-    { name: fact.recordId, type: 'BIGINT' },
-    { name: operation, type: 'VARCHAR' },
-    { name: recordedAt, type: 'TIMESTAMPTZ' },
-    { name: batch, type: 'BIGINT' },
-  ]
   const paths = await openFiles(zone, await filesOf(zone, last, fact.table))
   await using db = await openScratchDb(deps)
-  const rows = await selectFiles(db, paths, [...own, ...told])
+  const rows = await selectFiles(db, paths, versionColumns(fact, schema))
   const isKey = fact.key.map((name, index) => {
     const type = own.find((column) => column.name === name)?.type ?? 'VARCHAR'
     return `${identifier(name)} = try_cast(${duckLiteral(key[index] ?? '')} as ${type})`

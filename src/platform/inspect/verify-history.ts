@@ -12,7 +12,7 @@ import {
   NO_DIFFERENCE,
   withoutExtra,
 } from '../lake/difference.ts'
-import { lakeColumns, type PublishedSchema, readPublishedSchema } from '../lake/published-schema.ts'
+import { readPublishedSchema, versionColumns } from '../lake/published-schema.ts'
 import { type LakeTable, openState, selectFiles } from '../lake/table-state.ts'
 import { openFiles, type Zone } from '../lake/zone.ts'
 import { currentTable, historyColumns } from '../project/fact-names.ts'
@@ -104,7 +104,7 @@ export async function beginVersions(
   const fingerprint = deps.project.mirror && record.tables[model.table]?.fingerprint
   const schema = fingerprint && (await readPublishedSchema(zone, model.table, fingerprint))
   const columns = schema
-    ? fileColumns(model, schema)
+    ? versionColumns(model, schema)
     : await readFileColumns(db, zone, [...chunks.values()].at(-1) ?? [])
   const table: LakeTable = { name: model.table, key: [model.recordId], columns }
   if (chunks.size === 0) {
@@ -193,18 +193,6 @@ export async function beginDimension(
     const counted = model.kind === 'calendar' ? withoutExtra(difference) : difference
     return { rows, difference: counted, by: 'rows' }
   }
-}
-
-/** The columns of a fact's files of all batches, in the order of the files. */
-function fileColumns(model: Fact, schema: PublishedSchema): Column[] {
-  const { operation, recordedAt, batch } = historyColumns(model)
-  return [
-    { name: model.recordId, type: 'BIGINT' },
-    ...lakeColumns(schema),
-    { name: operation, type: 'VARCHAR' },
-    { name: recordedAt, type: 'TIMESTAMPTZ' },
-    { name: batch, type: 'BIGINT' },
-  ]
 }
 
 /** The columns of the newest file, without the change columns; none if there are no files. */

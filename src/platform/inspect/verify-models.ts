@@ -7,7 +7,6 @@ import { describeSelect } from '../lake/describe-select.ts'
 import { findDifferences, NO_DIFFERENCE, withoutExtra } from '../lake/difference.ts'
 import type { LakeTable } from '../lake/table-state.ts'
 import { asOfBatchFunction, currentTable } from '../project/fact-names.ts'
-import { shortName } from '../project/names.ts'
 import { readModel } from '../project/generation.ts'
 import type { Fact, Model } from '../project/model.ts'
 import { daysOf } from '../transform/fact.ts'
@@ -112,7 +111,7 @@ async function verifyModel(
     const checked = await compareModel(check, { made: rows, relation: identifier(table) })
     return { ...checked, difference: withoutExtra(checked.difference) }
   }
-  const relation = identifier(shortName(table, '_current'))
+  const relation = identifier(currentTable(model))
   const { difference, ...checked } = await compareModel(check, { made: rows, relation })
   const stale = await countStale(check.warehouse, { model, batch: check.record.batch })
   return { ...checked, difference: { ...difference, different: difference.different + stale } }

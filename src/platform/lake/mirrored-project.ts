@@ -23,7 +23,7 @@ export async function capturedProject(
   if (project.mirror === undefined || record === undefined) return project
   const read = async (name: string, fingerprint: string): Promise<MirroredTable> => {
     const schema = await readArchivedSchema(ingestion, name, fingerprint)
-    return { table: tableOf(schema), fact: factOf(schema) }
+    return { table: tableOf(schema), fact: factOf(publishedAs(schema)) }
   }
   return await mirrorOf(project, ingestion, { record, read })
 }
@@ -40,7 +40,7 @@ export async function publishedProject(
   if (project.mirror === undefined || record === undefined) return project
   const read = async (name: string, fingerprint: string): Promise<MirroredTable> => {
     const schema = await readPublishedSchema(processed, name, fingerprint)
-    return { table: { name, key: schema.key }, fact: publishedFact(schema) }
+    return { table: { name, key: schema.key }, fact: factOf(schema) }
   }
   return await mirrorOf(project, processed, { record, read })
 }
@@ -125,33 +125,33 @@ function tableOf(schema: ArchivedSchema): SourceTable {
   }
 }
 
-/** The fact that keeps a table as it is: each change is a version, in the columns of the source. */
-function factOf({ table, key, columns, description }: ArchivedSchema): Fact {
+/** The schema that a captured table has in the warehouse, if no batch before gave it another. */
+function publishedAs({ table, key, columns, description }: ArchivedSchema): PublishedSchema {
   const names = columns.map(({ name }) => name)
-  const taken = new Set(names.map((name) => name.toLowerCase()))
   const history = historyBeside(names)
-  const descriptions = columns.flatMap((column): [string, string][] =>
-    column.description === undefined ? [] : [[column.name, column.description]],
-  )
   return {
-    kind: 'fact',
     table,
-    sql: selectAll(table, names),
+    kind: 'fact',
     key,
-    from: table,
-    recordId: freeName('record_id', taken),
-    nullable: names.filter((name) => !key.includes(name)),
-    references: [],
-    types: Object.fromEntries(columns.map(({ name, baseType }) => [name, warehouseType(baseType)])),
+    columns: columns.map(({ name, baseType, description: said }) => ({
+      name,
+      type: warehouseType(baseType),
+      nullable: !key.includes(name),
+      ...(said !== undefined && { description: said }),
+    })),
+    recordId: freeName('record_id', new Set(names.map((name) => name.toLowerCase()))),
     ...(history && { history }),
     ...(description !== undefined && { description }),
-    ...(descriptions.length > 0 && { descriptions: Object.fromEntries(descriptions) }),
   }
 }
 
-function publishedFact(schema: PublishedSchema): Fact {
+/** The fact that keeps a table as it is: each change is a version, in the columns of the source. */
+function factOf(schema: PublishedSchema): Fact {
   const { table, key, columns, recordId = 'record_id', history, description } = schema
   const names = columns.map(({ name }) => name)
+  const descriptions = columns.flatMap((column): [string, string][] =>
+    column.description === undefined ? [] : [[column.name, column.description]],
+  )
   return {
     kind: 'fact',
     table,
@@ -164,6 +164,7 @@ function publishedFact(schema: PublishedSchema): Fact {
     types: Object.fromEntries(columns.map(({ name, type }) => [name, type])),
     ...(history && { history }),
     ...(description !== undefined && { description }),
+    ...(descriptions.length > 0 && { descriptions: Object.fromEntries(descriptions) }),
   }
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { inMemory, boundedMap } from '../io/memory.ts'
-import type { HistoryColumns, Model, Reference } from '../project/model.ts'
+import { historyColumns } from '../project/fact-names.ts'
+import type { Fact, HistoryColumns, Model, Reference } from '../project/model.ts'
 import { type Column, lakeType } from './lake-type.ts'
 import { readSchemaObject } from './schema-object.ts'
 import { widerType } from './warehouse-type.ts'
@@ -37,6 +38,21 @@ export function lakeColumns({ columns }: Pick<PublishedSchema, 'columns'>): Colu
   return columns.map(({ name, type }) => ({ name, type: lakeType(type) }))
 }
 
+/** The columns of a fact's files of all batches, with those of its history, in the files' order. */
+export function versionColumns(
+  fact: Pick<Fact, 'recordId' | 'history'>,
+  schema: Pick<PublishedSchema, 'columns'>,
+): Column[] {
+  const { operation, recordedAt, batch } = historyColumns(fact)
+  return [
+    { name: fact.recordId, type: 'BIGINT' },
+    ...lakeColumns(schema),
+    { name: operation, type: 'VARCHAR' },
+    { name: recordedAt, type: 'TIMESTAMPTZ' },
+    { name: batch, type: 'BIGINT' },
+  ]
+}
+
 /**
  * The schema that covers the files of `before` and those of `now`. Columns keep their order, and new
  * ones follow. A column that either lacks may be null. Pure.
@@ -63,12 +79,11 @@ export function fingerprintOf(schema: PublishedSchema): string {
   return createHash('sha256').update(JSON.stringify(schema)).digest('hex').slice(0, 16)
 }
 
-/** Archives a schema under its fingerprint, which it returns. May be repeated. */
-export async function preparePublishedSchema(zone: Zone, schema: PublishedSchema): Promise<string> {
-  const fingerprint = fingerprintOf(schema)
+/** Archives a schema under its fingerprint. May be repeated. */
+export async function preparePublishedSchema(zone: Zone, schema: PublishedSchema): Promise<void> {
   const body = `${JSON.stringify(schema, undefined, 1)}\n`
-  await zone.store.putIfAbsent(keyOf(zone, schema.table, fingerprint), Buffer.from(body))
-  return fingerprint
+  const key = keyOf(zone, schema.table, fingerprintOf(schema))
+  await zone.store.putIfAbsent(key, Buffer.from(body))
 }
 
 const knownIn = inMemory(() => boundedMap<string, PublishedSchema>(2000))

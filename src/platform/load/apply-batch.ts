@@ -6,7 +6,7 @@ import type { Client } from '../io/postgres.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import type { CommitRecord, RowCounts, TableEntry } from '../lake/commit-record.ts'
 import { changedRows } from '../lake/table-entry.ts'
-import { shortName } from '../project/names.ts'
+import { currentTable } from '../project/fact-names.ts'
 import type { Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { readLoaded } from '../warehouse/ledger.ts'
@@ -210,7 +210,7 @@ async function findEmpty(
   const asked = changed.filter(({ entry }) => isFirst || isBulk(entry))
   if (asked.length === 0) return new Set()
   const arms = asked.map(({ model: { kind, table } }, index) => {
-    const relations = kind === 'fact' ? [table, shortName(table, '_current')] : [table]
+    const relations = kind === 'fact' ? [table, currentTable({ table })] : [table]
     const none = relations.map((each) => `not exists (select 1 from ${identifier(each)})`)
     return `select ${index} as i where ${none.join(' and ')}`
   })

@@ -153,6 +153,7 @@ async function derive(
   }: { zone: Zone; project: Project; record: CommitRecord; before: CommitRecord | undefined },
 ): Promise<void> {
   const schemas = await readSchemas(zone, record, before)
+  if (schemas.length === 0) return
   const underived = await withPostgresErrors(deps.warehouse, () =>
     inSnapshot(warehouse, () => findUnderived(warehouse, project, schemas), NO_TIME_LIMITS),
   )

@@ -17,7 +17,8 @@ import { staleKeys } from './upsert.ts'
  * transaction. Readers see the old tables until the new ones are complete (I5), and never wait.
  * Rows are deleted and not truncated, because a truncated table looks empty to snapshots taken
  * before (manual, "Concurrency Control: Caveats"). Old dimension rows stay until nothing refers to
- * them. A derived table whose schema changes is changed here too, and its readers wait. Skips if another run has already switched, or has gone on loading the old generation.
+ * them. A derived table whose schema changes is changed here too, and its readers wait. Skips if
+ * another run has already switched, or has gone on loading the old generation.
  */
 export async function switchGeneration(
   warehouse: WarehouseClient,

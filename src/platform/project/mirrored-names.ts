@@ -1,8 +1,6 @@
+import { asOfBatchFunction, asOfFunction, currentTable, historyView } from './fact-names.ts'
 import { shortName } from './names.ts'
 import type { SourceTable } from './source-contract.ts'
-
-/** What the warehouse makes of a mirrored table beside the table itself. */
-const SUFFIXES = ['', '_current', '_history', '_as_of', '_as_of_batch']
 
 /** The beginning of the names of the platform's own tables. */
 const OWN = 'tidemark_'
@@ -58,7 +56,8 @@ function clash(
 
 /** Every name that a table takes. Models read its changes by the last one. */
 function namesOf(table: string): string[] {
-  return [...SUFFIXES.map((suffix) => shortName(table, suffix)), `change_${table}`]
+  const derived = [currentTable, historyView, asOfFunction, asOfBatchFunction]
+  return [table, ...derived.map((nameOf) => nameOf({ table })), `change_${table}`]
 }
 
 function isOwn(name: string): boolean {

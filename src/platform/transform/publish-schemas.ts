@@ -3,6 +3,7 @@ import { describeSelect } from '../lake/describe-select.ts'
 import type { Column } from '../lake/lake-type.ts'
 import {
   extendSchema,
+  fingerprintOf,
   preparePublishedSchema,
   type PublishedSchema,
   readPublishedSchema,
@@ -53,7 +54,9 @@ export async function publishSchemas(
     const before =
       last === undefined ? undefined : await readPublishedSchema(batch.zone, table, last)
     const schema = extendSchema(before, schemaOf(model, columns))
-    fingerprints.set(table, await preparePublishedSchema(batch.zone, schema))
+    const fingerprint = fingerprintOf(schema)
+    if (fingerprint !== last) await preparePublishedSchema(batch.zone, schema)
+    fingerprints.set(table, fingerprint)
   }
   return fingerprints
 }

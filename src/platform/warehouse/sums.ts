@@ -2,7 +2,6 @@ import { codeOf, ConfigError } from '../errors.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { currentTable } from '../project/fact-names.ts'
-import { shortName } from '../project/names.ts'
 import { type Fact, type Model, revisionsName, type Sums, sumsName } from '../project/model.ts'
 
 /** A table that holds the sums of a fact's current rows by one grain. */
@@ -27,7 +26,7 @@ export function sumsTablesOf(fact: Fact): SumsTable[] {
     name: sumsName(table, grain),
     by,
     added,
-    select: selectSums(sums, by, identifier(shortName(table, '_current'))),
+    select: selectSums(sums, by, identifier(currentTable({ table }))),
   }))
 }
 
