@@ -47,7 +47,7 @@ export interface Environment extends AsyncDisposable {
 /** What an environment is built from. */
 export interface EnvironmentOptions {
   readonly config: Config
-  /** The project to carry. */
+  /** The project to carry if settings name no other. */
   readonly given: GivenProject
   readonly log: AppLog
   /** Whether to fill an empty embedded source. */
@@ -58,8 +58,8 @@ export interface EnvironmentOptions {
   /** What needs a warehouse, for the error if there is only a lake. Default: nothing does. */
   readonly warehouseFor?: string
   /**
-   * Compares what a person asked for with the project. If it throws, nothing was opened, started or
-   * written.
+   * Compares what a person asked for with the project. If it throws, nothing was started or written.
+   * Nothing was opened either, unless the project is a mirror, whose lake knows its tables.
    */
   readonly check?: (project: Project) => void
 }
