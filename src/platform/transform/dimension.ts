@@ -1,38 +1,27 @@
 import { ContractError } from '../errors.ts'
 import type { DuckDb, Relation } from '../io/duckdb.ts'
 import { openTogether } from '../io/open-together.ts'
-import { duckLiteral, identifier, identifiers } from '../io/sql.ts'
+import { identifier, identifiers } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import type { FileRef, Hold, ProcessedEntry, RowCounts } from '../lake/commit-record.ts'
-import { checkKeys, compareRows, type Comparison } from '../lake/compare.ts'
 import { describeSelect } from '../lake/describe-select.ts'
 import { canBeTooMany, type QuarantineLimits } from '../lake/quarantine/limits.ts'
-import {
-  prepareOpen,
-  prepareQuarantine,
-  readRefused,
-  type RefusalReason,
-  rowText,
-  selectRefused,
-} from '../lake/quarantine/quarantine.ts'
+import type { RefusalReason } from '../lake/quarantine/quarantine.ts'
 import { countRows, NO_ROWS, sumRows } from '../lake/table-entry.ts'
-import { keyColumns, type LakeTable, openState } from '../lake/table-state.ts'
+import { type LakeTable, openState } from '../lake/table-state.ts'
 import { openFiles } from '../lake/zone.ts'
 import { readModel } from '../project/generation.ts'
 import type { Calendar, Dimension } from '../project/model.ts'
 import { holdFor } from './hold.ts'
 import { type AffectedRows, type ChangedTable, openAffectedRows } from './lineage/affected-rows.ts'
 import {
-  type Broken,
-  brokenBy,
-  countBroken,
-  isNullable,
-  nameBroken,
-  reasonOf,
-  type Rule,
-  rulesOf,
-  warningsOf,
-} from './rules.ts'
+  compareMade,
+  countWarnings,
+  type MadeRows,
+  quarantineRows,
+  refuseAllChanges,
+} from './made-rows.ts'
+import { type Broken, isNullable } from './rules.ts'
 import { type NamedDimension, selectNamed } from './named-dimension.ts'
 import type { SourceView } from './source-files.ts'
 
@@ -130,7 +119,7 @@ async function changePublished(
   const { db } = batch
   const { model, before, limits } = input
   return await openTogether(async (keep) => {
-    const { found, refused } = keep(await compareMade(batch, table, { input, published }))
+    const { found, refused } = keep(await makeRows(batch, table, { input, published }))
     const { changes } = found
     const rows = found.read + refused.rows
     const held = holdFor(batch, { limits, rows, refused: refused.rows, before: before?.held })
@@ -153,19 +142,8 @@ async function changePublished(
   })
 }
 
-/** The rows that a model makes, compared with the published rows. */
-interface MadeRows extends AsyncDisposable {
-  readonly found: Comparison
-  readonly refused: RefusedRows
-}
-
-/** The rows that break a rule, each with the first rule that it breaks. */
-interface RefusedRows extends Relation {
-  readonly rows: number
-}
-
 /** Runs the model for the rows that can have changed, or for all rows, and compares the result. */
-async function compareMade(
+async function makeRows(
   batch: PendingBatch,
   table: LakeTable,
   { input, published }: Comparing,
@@ -220,104 +198,13 @@ async function makeAndCompare(
   }: { model: Dimension | Calendar; sql: string; published: Relation; isPart?: boolean },
 ): Promise<MadeRows> {
   await using made = await db.table(sql)
-  const rules = rulesOf(model, { columns: table.columns })
-  return await openTogether(async (keep) => {
-    const refused = keep(await moveRefused(db, made, rules))
-    // Compares a part only with the published rows of the same keys.
-    await using part = isPart
-      ? await db.table(`
-          select p.* from ${published.name} as p
-          semi join ${made.name} using (${identifiers(table.key)})`)
-      : undefined
-    await checkKeys(db, table, made.name)
-    const state = (part ?? published).name
-    const found = keep(await compareRows(db, table, { incoming: made.name, state }))
-    return { found, refused }
-  })
-}
-
-/** Moves the rows that break a rule out of `made` into a relation of refused rows. */
-async function moveRefused(
-  db: DuckDb,
-  made: Relation,
-  rules: readonly Rule[],
-): Promise<RefusedRows> {
-  const broken = brokenBy(rules)
-  const select = `select *, ${reasonOf(rules)} from ${made.name} where ${broken}`
-  return await openTogether(async (keep) => {
-    const { name } = keep(await db.table(select))
-    const rows = await db.count(name)
-    if (rows > 0) await db.run(`delete from ${made.name} where ${broken}`)
-    return { name, rows }
-  })
-}
-
-/** Counts the published rows that break a check with the severity `warn`. */
-async function countWarnings(
-  db: DuckDb,
-  { model, changes }: { model: Dimension | Calendar; changes: string },
-): Promise<Broken> {
-  const rules = warningsOf(model)
-  if (rules.length === 0) return {}
-  const { warned } = await db.row<{ warned: bigint[] }>(
-    `select ${countBroken(rules)} as warned from ${changes}`,
-  )
-  return nameBroken(rules, warned)
-}
-
-/** Moves all changes of a held dimension to the refused rows, with the reason `table_held`. */
-async function refuseAllChanges(
-  db: DuckDb,
-  table: LakeTable,
-  { changes, refused }: { changes: string; refused: RefusedRows },
-): Promise<void> {
-  const columns = identifiers(table.columns.map(({ name }) => name))
-  await db.run(`
-    insert into ${refused.name} by name
-    select ${columns}, 'table_held' as _reason from ${changes}`)
-  await db.run(`delete from ${changes}`)
-}
-
-/**
- * Writes the refused rows to quarantine. Every other key leaves quarantine, because its row was
- * made without breaking a rule, or is gone.
- */
-async function quarantineRows(
-  batch: PendingBatch,
-  table: LakeTable,
-  {
-    refused,
-    published,
-    isClean,
-    before,
-  }: {
-    refused: RefusedRows
-    published: Relation
-    /** Whether no row was refused and the dimension is not held. */
-    isClean: boolean
-    before: ProcessedEntry | undefined
-  },
-): Promise<Pick<DimensionChanges, 'quarantine' | 'open' | 'reasons'>> {
-  const key = identifiers(table.key)
-  const rows = `(
-    select
-        r.*,
-        case when p.present then 'update' else 'insert' end as _operation,
-        ${batch.number} as _batch,
-        ${duckLiteral(batch.takenAt)} as _captured_at,
-        row_number() over () as _ordinal
-    from ${refused.name} as r
-    left join (select ${key}, true as present from ${published.name}) as p using (${key}))`
-  const select = selectRefused(rows, { key: rowText(keyColumns(table)), columns: table.columns })
-  const quarantine = isClean ? [] : await prepareQuarantine(batch, table, { refused: select })
-  const open = before?.open ?? []
-  const earlier = readRefused(await openFiles(batch.zone, open))
-  const later = readRefused(await openFiles(batch.zone, quarantine))
-  const leaving = `(select e._key from ${earlier} as e anti join ${later} as l using (_key))`
-  return {
-    quarantine,
-    ...(await prepareOpen(batch, table, { before: open, refused: quarantine, released: leaving })),
-  }
+  // Compares a part only with the published rows of the same keys.
+  await using part = isPart
+    ? await db.table(`
+        select p.* from ${published.name} as p
+        semi join ${made.name} using (${identifiers(table.key)})`)
+    : undefined
+  return await compareMade(db, table, { model, made, state: (part ?? published).name })
 }
 
 /**

@@ -1,7 +1,22 @@
-// Finds out how a change to a source table reaches the rows of a dimension. Uses the dimension's
-// parsed select alone.
+// Finds out how a change to a source table reaches the rows of a model. Uses the model's parsed
+// select alone.
 import type { Column } from '../../lake/lake-type.ts'
 import type { SourceView } from '../source-files.ts'
+import {
+  addCondition,
+  type ColumnLink,
+  columnIn,
+  findColumn,
+  isDeterministic,
+  isNode,
+  isPlainStar,
+  isSameOrWider,
+  type Joined,
+  type JoinedColumn,
+  type JoinScope,
+  readFrom,
+  resolveColumn,
+} from './join-scope.ts'
 import { child, list, type Node, stringField } from './select-lineage.ts'
 
 /** A table, and its columns that hold another table's key. */
@@ -51,7 +66,54 @@ export interface RoutedModel {
  * place.
  */
 export function planRoutes(model: RoutedModel): Routes | undefined {
-  const { node } = model
+  const scope = readScope(model)
+  if (scope === undefined) return undefined
+  const key = placesOfKey(list(model.node, 'select_list'), scope, model)
+  if (!isKeyOfAll(key, scope)) return undefined
+  const changes = scope.tables.flatMap((table) => {
+    const whole = { table: table.view.name, columns: table.view.key }
+    const isEnd = (each: Joined): boolean => !each.isOptional
+    const steps = table.isOptional ? stepsFrom(table, scope, isEnd) : [whole]
+    return steps === undefined ? [] : [[table.view.name, steps] as const]
+  })
+  return { changes: new Map(changes), own: ownStep(key, model) }
+}
+
+/** The model of a fact that follows tables, over the view `from` of the rows to map. */
+export type FollowedModel = Pick<RoutedModel, 'node' | 'views' | 'functions'> & {
+  readonly from: string
+}
+
+/**
+ * For each table that a fact's model joins, the steps from its changed keys to the rows of `from`
+ * that hold them, directly or through other tables. A table without such steps is missing: a change
+ * to it may reach any row. Undefined if the select cannot be followed, see `planRoutes`.
+ *
+ * Say that a row of `from` and some of the rows it leads to stay the same, and the next row on the
+ * way changes, appears or is gone. Then the steps lead from that row's key, through rows that stayed
+ * the same, back to the row of `from`. So the steps find every row of `from` that a change reaches,
+ * a row among them that the select leaves out now.
+ */
+export function planFollowedRoutes({
+  from,
+  ...model
+}: FollowedModel): ReadonlyMap<string, readonly Step[]> | undefined {
+  const scope = readScope(model)
+  const base = scope?.tables.find(({ view }) => view.name === from)
+  if (scope === undefined || base === undefined || base.isOptional) return undefined
+  const routes = scope.tables.flatMap((table) => {
+    const steps = stepsFrom(table, scope, (each) => each === base)
+    return table === base || steps === undefined ? [] : [[table.view.name, steps] as const]
+  })
+  return new Map(routes)
+}
+
+/** The joins of a select whose rows can be followed one by one; undefined if they cannot. */
+function readScope({
+  node,
+  functions,
+  ...model
+}: Pick<RoutedModel, 'node' | 'views' | 'functions'>): JoinScope | undefined {
   const isPlainSelect =
     node['type'] === 'SELECT_NODE' &&
     node['aggregate_handling'] === 'STANDARD_HANDLING' &&
@@ -67,165 +129,9 @@ export function planRoutes(model: RoutedModel): Routes | undefined {
   const select = list(node, 'select_list')
   const expressions = [...select.filter(({ class: kind }) => kind !== 'STAR'), ...scope.conditions]
   const isFollowed =
-    expressions.every((each) => isDeterministic(each, scope, model.functions)) &&
+    expressions.every((each) => isDeterministic(each, scope, functions)) &&
     select.every((each) => each['class'] !== 'STAR' || isPlainStar(each, scope))
-  const key = placesOfKey(select, scope, model)
-  if (!isFollowed || !isKeyOfAll(key, scope)) return undefined
-  const changes = scope.tables.flatMap((table) => {
-    const whole = { table: table.view.name, columns: table.view.key }
-    const steps = table.isOptional ? stepsFrom(table, scope) : [whole]
-    return steps === undefined ? [] : [[table.view.name, steps] as const]
-  })
-  return { changes: new Map(changes), own: ownStep(key, model) }
-}
-
-interface Joined {
-  readonly alias: string
-  readonly view: SourceView
-  /** Whether the table is on the right side of a left join. */
-  readonly isOptional: boolean
-}
-
-/** A column of a joined table. */
-interface JoinedColumn {
-  readonly table: Joined
-  readonly column: Column
-}
-
-/** Two columns that are equal in every row of the select in which `to` has a value. */
-interface ColumnLink {
-  readonly from: JoinedColumn
-  readonly to: JoinedColumn
-}
-
-interface JoinScope {
-  readonly tables: Joined[]
-  readonly links: ColumnLink[]
-  /** Names of the columns that a `using` merges, in lower case. */
-  readonly merged: Set<string>
-  readonly views: ReadonlyMap<string, SourceView>
-  readonly conditions: Node[]
-}
-
-/**
- * Adds a `from` clause to the scope. Returns false unless the clause holds only tables and joins
- * that can be followed.
- */
-function readFrom(from: Node, scope: JoinScope, isOptional: boolean): boolean {
-  if (from['sample'] !== null) return false
-  if (from['type'] === 'BASE_TABLE') {
-    const name = stringField(from['table_name']).toLowerCase()
-    const view = scope.views.get(name)
-    const isPlain =
-      from['at_clause'] === null &&
-      stringField(from['schema_name']) + stringField(from['catalog_name']) === '' &&
-      list(from, 'column_name_alias').length === 0
-    if (view === undefined || !isPlain) return false
-    if (scope.tables.some((table) => table.view === view)) return false
-    const alias = (stringField(from['alias']) || name).toLowerCase()
-    scope.tables.push({ alias, view, isOptional })
-    return true
-  }
-  if (from['type'] !== 'JOIN') return false
-  const isLeft = from['join_type'] === 'LEFT'
-  const [left, right] = [child(from, 'left'), child(from, 'right')]
-  const isKnown = from['ref_type'] === 'REGULAR' || from['ref_type'] === 'CROSS'
-  if (!isKnown || (!isLeft && from['join_type'] !== 'INNER')) return false
-  if (isLeft && right['type'] !== 'BASE_TABLE') return false
-  if (!readFrom(left, scope, isOptional)) return false
-  const before = new Set(scope.tables)
-  if (!readFrom(right, scope, isOptional || isLeft)) return false
-  const optional = isLeft ? scope.tables.find((table) => !before.has(table)) : undefined
-  for (const column of list(from, 'using_columns')) {
-    const name = stringField(column).toLowerCase()
-    const columns = scope.tables.flatMap((table) => columnIn(table, name) ?? [])
-    const [first, second] = columns
-    if (first === undefined || second === undefined || columns.length > 2) return false
-    addLinks(scope, [first, second], optional)
-    scope.merged.add(name)
-  }
-  const condition = from['condition']
-  if (isNode(condition)) addCondition(condition, scope, optional)
-  return true
-}
-
-/**
- * Adds a link for each equality in a condition. `optional` is the table that a left join adds by
- * this condition.
- */
-function addCondition(condition: Node, scope: JoinScope, optional: Joined | undefined): void {
-  scope.conditions.push(condition)
-  const visit = (part: Node): void => {
-    if (part['type'] === 'CONJUNCTION_AND') {
-      for (const each of list(part, 'children')) visit(each)
-    }
-    if (part['type'] !== 'COMPARE_EQUAL') return
-    const [left, right] = [
-      findColumn(child(part, 'left'), scope),
-      findColumn(child(part, 'right'), scope),
-    ]
-    if (left !== undefined && right !== undefined) addLinks(scope, [left, right], optional)
-  }
-  visit(condition)
-}
-
-/**
- * Adds the links of an equality. Adds none if the types differ in kind, because one value may then
- * equal several keys: `'01'` and `'1'` both equal 1.
- */
-function addLinks(
-  { links }: JoinScope,
-  [left, right]: readonly [JoinedColumn, JoinedColumn],
-  optional: Joined | undefined,
-): void {
-  if (!isSameOrWider(left.column.type, right.column.type)) {
-    if (!isSameOrWider(right.column.type, left.column.type)) return
-  }
-  const both = [
-    { from: left, to: right },
-    { from: right, to: left },
-  ]
-  // If a left join finds no row, its condition says nothing about the row on the left.
-  links.push(...both.filter(({ to }) => optional === undefined || to.table === optional))
-}
-
-/** Whether an expression consists of columns, constants and deterministic functions only. */
-function isDeterministic(part: unknown, scope: JoinScope, functions: ReadonlySet<string>): boolean {
-  if (Array.isArray(part)) return part.every((each) => isDeterministic(each, scope, functions))
-  if (!isNode(part)) return true
-  const kind = part['class']
-  if (kind === 'CONSTANT') return true
-  // A name that is not a column may mean the present moment, such as `current_date`.
-  if (kind === 'COLUMN_REF') return findColumn(part, scope) !== undefined
-  if (kind !== undefined && !DETERMINISTIC.has(stringField(kind))) return false
-  if (kind === 'FUNCTION') {
-    const isKnown = functions.has(stringField(part['function_name']).toLowerCase())
-    if (!isKnown || stringField(part['schema']) + stringField(part['catalog']) !== '') return false
-  }
-  return Object.values(part).every((each) => isDeterministic(each, scope, functions))
-}
-
-const DETERMINISTIC = new Set([
-  'BETWEEN',
-  'CASE',
-  'CAST',
-  'COMPARISON',
-  'CONJUNCTION',
-  'FUNCTION',
-  'OPERATOR',
-])
-
-/** Whether a star means all columns, or all columns of one table, without exceptions. */
-function isPlainStar(star: Node, { tables }: JoinScope): boolean {
-  const of = stringField(star['relation_name']).toLowerCase()
-  return (
-    star['columns'] !== true &&
-    !isNode(star['expr']) &&
-    ['exclude_list', 'replace_list', 'rename_list', 'qualified_exclude_list'].every(
-      (key) => list(star, key).length === 0,
-    ) &&
-    (of === '' || tables.some(({ alias }) => alias === of))
-  )
+  return isFollowed ? scope : undefined
 }
 
 /**
@@ -291,7 +197,7 @@ function columnOfOutput(
     if (expression['class'] === 'STAR') {
       const of = stringField(expression['relation_name']).toLowerCase()
       const shown = of === '' ? [folded] : [of, folded]
-      const found = resolve(shown, scope)
+      const found = resolveColumn(shown, scope)
       if (found !== undefined) return found
       continue
     }
@@ -303,11 +209,12 @@ function columnOfOutput(
   return undefined
 }
 
-/**
- * The steps from a table on the right of a left join to a table that is not optional; undefined if
- * there are no such steps.
- */
-function stepsFrom(table: Joined, scope: JoinScope): readonly Step[] | undefined {
+/** The steps from a table to one that is an end; undefined if there are no such steps. */
+function stepsFrom(
+  table: Joined,
+  scope: JoinScope,
+  isEnd: (table: Joined) => boolean,
+): readonly Step[] | undefined {
   for (const from of scope.tables) {
     const columns = table.view.key.flatMap((name) => {
       const found = columnIn(table, name.toLowerCase())
@@ -318,49 +225,8 @@ function stepsFrom(table: Joined, scope: JoinScope): readonly Step[] | undefined
     // Only tables further left, so that the steps never form a circle.
     if (columns.length < table.view.key.length) continue
     if (scope.tables.indexOf(from) >= scope.tables.indexOf(table)) continue
-    const rest = from.isOptional ? stepsFrom(from, scope) : []
+    const rest = isEnd(from) ? [] : stepsFrom(from, scope, isEnd)
     if (rest !== undefined) return [{ table: from.view.name, columns }, ...rest]
   }
   return undefined
-}
-
-function findColumn(expression: Node, scope: JoinScope): JoinedColumn | undefined {
-  if (expression['class'] !== 'COLUMN_REF') return undefined
-  const names = list(expression, 'column_names').map((name) => stringField(name).toLowerCase())
-  return resolve(names, scope)
-}
-
-/**
- * The column that a name means, given as `table.column` or `column`; undefined if it is ambiguous
- * or unknown.
- */
-function resolve(
-  names: readonly string[],
-  { tables, merged }: JoinScope,
-): JoinedColumn | undefined {
-  const [first = '', second] = names
-  if (names.length > 2) return undefined
-  if (second !== undefined) {
-    const table = tables.find(({ alias }) => alias === first)
-    return table && columnIn(table, second)
-  }
-  const columns = tables.flatMap((table) => columnIn(table, first) ?? [])
-  // A merged column shows the left value, which a left join always has.
-  return columns.length === 1 || merged.has(first) ? columns[0] : undefined
-}
-
-function columnIn(table: Joined, name: string): JoinedColumn | undefined {
-  const column = table.view.columns.find((each) => each.name.toLowerCase() === name)
-  return column && { table, column }
-}
-
-const WHOLE_NUMBERS = ['SMALLINT', 'INTEGER', 'BIGINT']
-
-function isSameOrWider(from: string, to: string): boolean {
-  const [narrow, wide] = [WHOLE_NUMBERS.indexOf(from), WHOLE_NUMBERS.indexOf(to)]
-  return from === to || (narrow >= 0 && narrow <= wide)
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
