@@ -1,0 +1,152 @@
+import type { DuckDb, Relation } from '../io/duckdb.ts'
+import { openTogether } from '../io/open-together.ts'
+import { duckLiteral, identifiers } from '../io/sql.ts'
+import type { PendingBatch } from '../lake/batch.ts'
+import type { FileRef, ProcessedEntry } from '../lake/commit-record.ts'
+import { checkKeys, compareRows, type Comparison } from '../lake/compare.ts'
+import {
+  prepareOpen,
+  prepareQuarantine,
+  readRefused,
+  type RefusalReason,
+  rowText,
+  selectRefused,
+} from '../lake/quarantine/quarantine.ts'
+import { keyColumns, type LakeTable } from '../lake/table-state.ts'
+import { openFiles } from '../lake/zone.ts'
+import type { Model } from '../project/model.ts'
+import {
+  type Broken,
+  brokenBy,
+  countBroken,
+  nameBroken,
+  reasonOf,
+  type Rule,
+  rulesOf,
+  warningsOf,
+} from './rules.ts'
+
+/** The rows that a model makes, compared with the published rows. */
+export interface MadeRows extends AsyncDisposable {
+  readonly found: Comparison
+  readonly refused: RefusedRows
+}
+
+/** The rows that break a rule, each with the first rule that it breaks. */
+export interface RefusedRows extends Relation {
+  readonly rows: number
+}
+
+/**
+ * Compares the rows that a model made with the published rows in `state`. Moves the rows that break
+ * a rule out of `made` first. Throws `ContractError` (`KEY_NOT_UNIQUE`) if a key occurs twice.
+ */
+export async function compareMade(
+  db: DuckDb,
+  table: LakeTable,
+  {
+    model,
+    made,
+    state,
+    days = [],
+  }: { model: Model; made: Relation; state: string; days?: readonly string[] },
+): Promise<MadeRows> {
+  const rules = rulesOf(model, { columns: table.columns, days })
+  return await openTogether(async (keep) => {
+    const refused = keep(await moveRefused(db, made, rules))
+    await checkKeys(db, table, made.name)
+    const found = keep(await compareRows(db, table, { incoming: made.name, state }))
+    return { found, refused }
+  })
+}
+
+/** Moves the rows that break a rule out of `made` into a relation of refused rows. */
+async function moveRefused(
+  db: DuckDb,
+  made: Relation,
+  rules: readonly Rule[],
+): Promise<RefusedRows> {
+  const broken = brokenBy(rules)
+  const select = `select *, ${reasonOf(rules)} from ${made.name} where ${broken}`
+  return await openTogether(async (keep) => {
+    const { name } = keep(await db.table(select))
+    const rows = await db.count(name)
+    if (rows > 0) await db.run(`delete from ${made.name} where ${broken}`)
+    return { name, rows }
+  })
+}
+
+/** Counts the published rows that break a check with the severity `warn`. */
+export async function countWarnings(
+  db: DuckDb,
+  { model, changes }: { model: Model; changes: string },
+): Promise<Broken> {
+  const rules = warningsOf(model)
+  if (rules.length === 0) return {}
+  const { warned } = await db.row<{ warned: bigint[] }>(
+    `select ${countBroken(rules)} as warned from ${changes}`,
+  )
+  return nameBroken(rules, warned)
+}
+
+/** Moves all changes of a held dimension to the refused rows, with the reason `table_held`. */
+export async function refuseAllChanges(
+  db: DuckDb,
+  table: LakeTable,
+  { changes, refused }: { changes: string; refused: RefusedRows },
+): Promise<void> {
+  const columns = identifiers(table.columns.map(({ name }) => name))
+  await db.run(`
+    insert into ${refused.name} by name
+    select ${columns}, 'table_held' as _reason from ${changes}`)
+  await db.run(`delete from ${changes}`)
+}
+
+/** What a batch sends to quarantine, and what is there after it. */
+export interface Refusal {
+  readonly quarantine: FileRef[]
+  readonly open: FileRef[]
+  readonly reasons: readonly RefusalReason[]
+}
+
+/**
+ * Writes the refused rows to quarantine. Every other key leaves quarantine, because its row was
+ * made without breaking a rule, or is gone.
+ */
+export async function quarantineRows(
+  batch: PendingBatch,
+  table: LakeTable,
+  {
+    refused,
+    published,
+    isClean,
+    before,
+  }: {
+    refused: RefusedRows
+    published: Relation
+    /** Whether no row was refused and the dimension is not held. */
+    isClean: boolean
+    before: ProcessedEntry | undefined
+  },
+): Promise<Refusal> {
+  const key = identifiers(table.key)
+  const rows = `(
+    select
+        r.*,
+        case when p.present then 'update' else 'insert' end as _operation,
+        ${batch.number} as _batch,
+        ${duckLiteral(batch.takenAt)} as _captured_at,
+        row_number() over () as _ordinal
+    from ${refused.name} as r
+    left join (select ${key}, true as present from ${published.name}) as p using (${key}))`
+  const select = selectRefused(rows, { key: rowText(keyColumns(table)), columns: table.columns })
+  const quarantine = isClean ? [] : await prepareQuarantine(batch, table, { refused: select })
+  const open = before?.open ?? []
+  const earlier = readRefused(await openFiles(batch.zone, open))
+  const later = readRefused(await openFiles(batch.zone, quarantine))
+  const leaving = `(select e._key from ${earlier} as e anti join ${later} as l using (_key))`
+  return {
+    quarantine,
+    ...(await prepareOpen(batch, table, { before: open, refused: quarantine, released: leaving })),
+  }
+}
