@@ -134,7 +134,8 @@ export interface RowHistory {
 export interface RowVersion {
   /** Counted from 1. */
   readonly version: number
-  readonly operation: 'insert' | 'update' | 'delete'
+  /** A row leaves if its fact's model no longer selects it, although the source still has it. */
+  readonly operation: 'insert' | 'update' | 'delete' | 'leave'
   /** ISO 8601 in UTC. `validTo` is undefined for the newest version. */
   readonly validFrom: string
   readonly validTo: string | undefined

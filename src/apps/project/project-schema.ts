@@ -91,6 +91,7 @@ const telling = strictObject<Telling>({
 const model = strictObject<ModelConfig>({
   key: columnList,
   from: anyText.optional(),
+  follows: textList.optional(),
   recordId: anyText.optional(),
   references: references.optional(),
   nullable: textList.optional(),

@@ -78,7 +78,7 @@ export async function readOrigins(
         return {
           batch: number,
           generation,
-          captured: capturedIn(record, { before, table: fact.from }),
+          captured: capturedIn(record, { before, fact }),
           factFiles: entry?.changes,
         }
       } catch (error) {
@@ -121,15 +121,17 @@ async function findCaptured(
 
 function capturedIn(
   record: CommitRecord,
-  { before, table }: { before: CommitRecord | undefined; table: string },
+  { before, fact }: { before: CommitRecord | undefined; fact: Fact },
 ): CapturedIn {
-  const entry = record.tables[table]
-  const entryBefore = before?.tables[table]
+  const entry = record.tables[fact.from]
+  const entryBefore = before?.tables[fact.from]
   const isWhole = entry?.unversioned === true || entryBefore === undefined
   return {
     batch: record.batch,
     snapshot: record.snapshot,
     since: isWhole ? undefined : (entryBefore.capturedTo ?? before?.snapshot)?.xmin,
-    files: entry?.changes ?? [],
+    files: [fact.from, ...(fact.follows ?? [])].flatMap(
+      (table) => record.tables[table]?.changes ?? [],
+    ),
   }
 }

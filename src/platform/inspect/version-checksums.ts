@@ -1,7 +1,7 @@
 import type { DuckDb, Relation } from '../io/duckdb.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import type { Column } from '../lake/lake-type.ts'
-import { historyColumns, storedHistory } from '../project/fact-names.ts'
+import { historyColumns, isPresent, storedHistory } from '../project/fact-names.ts'
 import type { Fact } from '../project/model.ts'
 import {
   addChecksums,
@@ -78,7 +78,7 @@ export async function sumVersions(
         select
             ${duckSum(columns)} as _sum,
             ${rowHash(valuesOf(model, columns))} as _hash,
-            ${identifier(historyColumns(model).operation)} <> 'delete' and ${id} in (select ${id} from ${newest}) as _latest
+            ${isPresent(model, identifier(historyColumns(model).operation))} and ${id} in (select ${id} from ${newest}) as _latest
         from ${versions}
     )`)
   const latest = parseChecksum({ rows: found.latest_rows, sum: found.latest_sum })

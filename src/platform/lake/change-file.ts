@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { identifiers } from '../io/sql.ts'
+import type { DuckDb } from '../io/duckdb.ts'
+import { identifier, identifiers } from '../io/sql.ts'
 import { type PendingBatch, stamp } from './batch.ts'
 import type { FileRef } from './commit-record.ts'
 import { fileValues } from './lake-type.ts'
@@ -33,26 +34,47 @@ export async function prepareChanges(
         from ${changes}
         order by ${identifiers(table.key)}
     )`
-  const width = table.columns.length
-  const path = () => join(batch.db.scratchDir, `${randomUUID()}.parquet`)
-  const upload = (written: { path: string; rows: number }, index: number) =>
-    prepareFile(batch, table, { ...written, index })
+  const written = await writeInFiles(batch.db, inOrder, { rows, width: table.columns.length })
+  const files: FileRef[] = []
+  for (const [index, file] of written.entries()) {
+    files.push(await prepareFile(batch, table, { ...file, index }))
+  }
+  return files
+}
+
+/** A local Parquet file. */
+export interface LocalFile {
+  readonly path: string
+  readonly rows: number
+}
+
+/**
+ * Writes a select of `rows` rows to local files of bounded size, in its order. If there can be
+ * several files, its column `ordinal` numbers the rows from `first` without a gap. `width` is the
+ * number of columns.
+ */
+export async function writeInFiles(
+  db: DuckDb,
+  select: string,
+  {
+    rows,
+    width,
+    ordinal = '_ordinal',
+    first = 1,
+  }: { rows: number; width: number; ordinal?: string; first?: number },
+): Promise<LocalFile[]> {
+  const path = () => join(db.scratchDir, `${randomUUID()}.parquet`)
   if (rows <= ROWS_PER_FILE) {
     const only = path()
-    const written = await writeParquet(batch.db, inOrder, only, { width })
-    return [await upload({ path: only, rows: written }, 0)]
+    return [{ path: only, rows: await writeParquet(db, select, only, { width }) }]
   }
-  await using ordered = await batch.db.table(inOrder)
-  const files: FileRef[] = []
-  for (let from = 0; from < rows; from += ROWS_PER_FILE) {
+  await using ordered = await db.table(select)
+  const files: LocalFile[] = []
+  const number = identifier(ordinal)
+  for (let from = first; from < first + rows; from += ROWS_PER_FILE) {
     const part = path()
-    const written = await writeParquet(
-      batch.db,
-      `select * from ${ordered.name} where _ordinal > ${from} and _ordinal <= ${from + ROWS_PER_FILE}`,
-      part,
-      { width },
-    )
-    files.push(await upload({ path: part, rows: written }, files.length))
+    const some = `select * from ${ordered.name} where ${number} >= ${from} and ${number} < ${from + ROWS_PER_FILE}`
+    files.push({ path: part, rows: await writeParquet(db, some, part, { width }) })
   }
   return files
 }

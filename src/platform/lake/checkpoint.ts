@@ -1,13 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { duckLiteral } from '../io/sql.ts'
+import { duckLiteral, identifier } from '../io/sql.ts'
 import { CHANGE_COLUMNS } from '../project/source-contract.ts'
 import type { PendingBatch } from './batch.ts'
 import type { FileRef, StateFile } from './commit-record.ts'
 import { fileValues } from './lake-type.ts'
 import { parquetOptions } from './parquet.ts'
-import { type LakeTable, lastOfEachKey, openState, selectFiles } from './table-state.ts'
+import {
+  changeColumns,
+  type LakeTable,
+  lastOfEachKey,
+  openState,
+  selectFiles,
+} from './table-state.ts'
 import { keyPart, openFiles, padBatch, uploadFile } from './zone.ts'
 
 /** More change files than this are merged into one. */
@@ -61,8 +67,12 @@ export async function prepareState(
     batch.zone,
     state.filter((file) => file.role !== 'base'),
   )
-  const changes = await selectFiles(batch.db, later, table.columns, [...CHANGE_COLUMNS])
-  const columns = [fileValues(table.columns), ...CHANGE_COLUMNS].join(', ')
+  const extra = changeColumns(table, CHANGE_COLUMNS)
+  const changes = await selectFiles(batch.db, later, table.columns, extra)
+  const named = [...CHANGE_COLUMNS].map((name) => {
+    return `${name} as ${identifier(table.changeNames?.[name] ?? name)}`
+  })
+  const columns = [fileValues(table.columns), ...named].join(', ')
   const merged = await writeCheckpoint(
     batch,
     table,

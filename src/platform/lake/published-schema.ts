@@ -22,6 +22,8 @@ export interface PublishedSchema {
   readonly recordId?: string
   readonly history?: Partial<HistoryColumns>
   readonly references?: readonly Reference[]
+  /** Facts that follow tables: these tables. Their rows can leave. */
+  readonly follows?: readonly string[]
   readonly description?: string
 }
 

@@ -12,6 +12,22 @@ export interface LakeTable {
   readonly name: string
   readonly key: readonly string[]
   readonly columns: readonly Column[]
+  /** How the table's change files name the change columns, by their usual names. */
+  readonly changeNames?: Readonly<Record<string, string>>
+}
+
+/** Operations after which a key has no row. */
+export const GONE_OPERATIONS = "('delete', 'leave')"
+
+/** A select list of change columns of a table's files, under their usual names. */
+export function changeColumns(
+  { changeNames = {} }: Pick<LakeTable, 'changeNames'>,
+  names: Iterable<string>,
+): string[] {
+  return [...names].map((name) => {
+    const own = changeNames[name]
+    return own === undefined ? name : `${identifier(own)} as ${name}`
+  })
 }
 
 /** The columns of a table's key, in the key's order. */
@@ -54,7 +70,8 @@ export async function openState(
   if (later.length === 0) return await db.view(base, as)
 
   const names = identifiers(table.columns.map((column) => column.name))
-  const changes = await select(db, later, table.columns, ['_operation', '_batch', '_ordinal'])
+  const extra = changeColumns(table, ['_operation', '_batch', '_ordinal'])
+  const changes = await select(db, later, table.columns, extra)
   return await openTogether(async (keep) => {
     const overlay = keep(
       await db.table(`select ${names}, _operation from (${changes}) ${lastOfEachKey(table)}`),
@@ -64,7 +81,7 @@ export async function openState(
         `select ${names} from (${base})
          anti join ${overlay.name} using (${identifiers(table.key)})
          union all
-         select ${names} from ${overlay.name} where _operation <> 'delete'`,
+         select ${names} from ${overlay.name} where _operation not in ${GONE_OPERATIONS}`,
         as,
       ),
     )

@@ -1,6 +1,6 @@
 import { identifier, identifiers } from '../io/sql.ts'
 import type { TableEntry } from '../lake/commit-record.ts'
-import { currentTable, historyColumns } from '../project/fact-names.ts'
+import { currentTable, historyColumns, isGone, isPresent } from '../project/fact-names.ts'
 import type { Fact } from '../project/model.ts'
 import { haveSameKey } from '../warehouse/same-key.ts'
 import { storeRows, planCopy } from './store-rows.ts'
@@ -40,12 +40,12 @@ export async function loadFact(
   if (!isEmpty && areSumsRight) await updateSums(client, model, newest)
   await client.query(`
     insert into ${current} as c (${columns})
-    select ${columns} from ${newest} as f where ${operation} <> 'delete'
+    select ${columns} from ${newest} as f where ${isPresent(model, operation)}
     ${isEmpty ? '' : onConflict(model.key, { columns: allColumns })}`)
   if (entry.counts.deleted > 0) {
     await client.query(`
       delete from ${current} as c using ${newest} as f
-      where f.${operation} = 'delete' and ${haveSameKey(model, 'c', 'f')}`)
+      where ${isGone(model, `f.${operation}`)} and ${haveSameKey(model, 'c', 'f')}`)
   }
   if (isEmpty && areSumsRight) await computeSums(client, model)
 }

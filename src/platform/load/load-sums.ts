@@ -1,7 +1,7 @@
 import type { Client } from '../io/postgres.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
-import { currentTable } from '../project/fact-names.ts'
+import { currentTable, isPresent } from '../project/fact-names.ts'
 import type { Fact } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import type { Loaded } from '../warehouse/ledger.ts'
@@ -35,7 +35,7 @@ export async function updateSums(client: Client, fact: Fact, newest: string): Pr
         from ${identifier(currentTable(fact))}
         where (${key}) in (select ${key} from ${newest} as f)
         union all
-        select ${entry(true)} from ${newest} as f where record_operation <> 'delete'
+        select ${entry(true)} from ${newest} as f where ${isPresent(fact, 'record_operation')}
     ),
     ${updates.map((sql, index) => `updated_${index} as (${sql})`).join(', ')}
     select;

@@ -3,6 +3,7 @@ import { identifier, identifiers } from '../io/sql.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
 import type { PublishedSchema } from '../lake/published-schema.ts'
 import { deriveTables, findUnderived, presentModels } from '../warehouse/derive-tables.ts'
+import { makeHistory } from '../warehouse/make-history.ts'
 import { readLoaded } from '../warehouse/ledger.ts'
 import { haveSameKey } from '../warehouse/same-key.ts'
 import { loadedTables } from '../warehouse/sums.ts'
@@ -50,6 +51,10 @@ export async function switchGeneration(
       }
       await deriveTables(warehouse, project, underived, { isReplaced: true })
       const derived = await presentModels(client, project)
+      for (const model of derived) {
+        // Rows of a fact can leave once it follows tables, also if its table is made by hand.
+        if (model.kind === 'fact' && model.follows !== undefined) await makeHistory(client, model)
+      }
       const dimensions = derived.filter(({ kind }) => kind !== 'fact')
       for (const model of dimensions) {
         await client.query(`

@@ -14,12 +14,20 @@ import type { Fact } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { inSnapshot, type WarehouseClient } from '../warehouse/warehouse.ts'
 
+/** How a version came about. A row leaves if the fact's model no longer selects it. */
+export type VersionOperation = 'insert' | 'update' | 'delete' | 'leave'
+
+/** Whether a version is the end of a row, whose last values it carries. */
+export function isEnd({ operation }: Pick<FactVersion, 'operation'>): boolean {
+  return operation === 'delete' || operation === 'leave'
+}
+
 /** One version of a fact. */
 export interface FactVersion {
   readonly version: number
   /** The version's surrogate key, as text. */
   readonly recordId: string
-  readonly operation: 'insert' | 'update' | 'delete'
+  readonly operation: VersionOperation
   /** ISO 8601 UTC with microseconds. `validTo` is undefined for the newest version. */
   readonly validFrom: string
   readonly validTo: string | undefined

@@ -230,11 +230,25 @@ function checkLength({ table }: Model): void {
 }
 
 /** Throws if a fact refers to something undeclared. */
-function checkFact({ source, models }: Project, { table, from, references }: Fact): void {
+function checkFact({ source, models }: Project, fact: Fact): void {
+  const { table, from, follows = [], references } = fact
   if (!capturedTables(source).some(({ name }) => name === from)) {
     throw fault(
       `Fact ${table} is made from ${from}, which is not a declared source table`,
       'correct its from, or declare the table',
+    )
+  }
+  const strange = follows.find((name) => !capturedTables(source).some((each) => each.name === name))
+  if (strange !== undefined) {
+    throw fault(
+      `Fact ${table} follows ${strange}, which is not a declared source table`,
+      'correct its follows, or declare the table',
+    )
+  }
+  if (follows.includes(from)) {
+    throw fault(
+      `Fact ${table} follows ${from}, which it is made from`,
+      `remove it from follows: the fact has every change of ${from} already`,
     )
   }
   for (const { columns, dimension } of references) {

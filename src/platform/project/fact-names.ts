@@ -16,6 +16,26 @@ export function historyColumns({ history }: Pick<Fact, 'history'>): HistoryColum
   return history === undefined ? STANDARD : { ...STANDARD, ...history }
 }
 
+/**
+ * The operations that a version of a fact can have. A row that the source still has, but that the
+ * model no longer selects, leaves.
+ */
+export function operationsOf({ follows }: Pick<Fact, 'follows'>): string[] {
+  return ['insert', 'update', 'delete', ...(follows === undefined ? [] : ['leave'])]
+}
+
+/** SQL condition that a version is a row, and not the end of one. `operation` is its column. */
+export function isPresent({ follows }: Pick<Fact, 'follows'>, operation: string): string {
+  return follows === undefined
+    ? `${operation} <> 'delete'`
+    : `${operation} not in ('delete', 'leave')`
+}
+
+/** SQL condition that a version is the end of a row. `operation` is its column. */
+export function isGone({ follows }: Pick<Fact, 'follows'>, operation: string): string {
+  return follows === undefined ? `${operation} = 'delete'` : `${operation} in ('delete', 'leave')`
+}
+
 /** The columns of the history that are stored with each version. */
 export function storedHistory(fact: Pick<Fact, 'history'>): string[] {
   const { operation, recordedAt, batch } = historyColumns(fact)

@@ -92,6 +92,13 @@ export interface Fact extends ModelBase {
   readonly kind: 'fact'
   /** The source table whose changes the model maps. */
   readonly from: string
+  /**
+   * Source tables that the model joins as they stand, and whose changes it follows: if a change
+   * reaches a row, the model maps the row again, and a version is added if any column differs. With
+   * `follows`, even an empty one, the model may leave rows out. A row that leaves is gone, with the
+   * operation `leave`. The key of such a fact is the key of `from`, in the same order.
+   */
+  readonly follows?: readonly string[]
   /** Column of the surrogate id, which has no gaps and rises in capture order. */
   readonly recordId: string
   /** Columns of the history whose usual names the table itself needs, by what they hold. */

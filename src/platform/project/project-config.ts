@@ -60,6 +60,8 @@ export interface ModelConfig {
   readonly key: ColumnList
   /** Of a fact, which must have it: the source table whose changes the model maps. */
   readonly from?: string
+  /** Of a fact: other source tables that the model joins, and whose changes it follows. */
+  readonly follows?: readonly string[]
   /** Of a fact: the column of the surrogate id. Default: `<name without fact_>_record_id`. */
   readonly recordId?: string
   /** Of a fact: the dimension to which a column refers; a list for keys of several columns. */

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { ConfigError } from '../errors.ts'
 import { checkProject } from './check-project.ts'
 import type { Dashboard } from './dashboard.ts'
+import { joinModels } from './model-graph.ts'
 import type { MirrorSettings } from './mirror-settings.ts'
 import type { Calendar, DataTest, Dimension, Fact, Model, Reference } from './model.ts'
 import type {
@@ -20,7 +21,7 @@ import type { Feed, SourceContract, SourceTable } from './source-contract.ts'
 
 /**
  * Turns what a person wrote into the project that the platform carries, with every default filled
- * in and every `.sql` file of the folder found. Reads the names of files, not their content. Throws
+ * in and every `.sql` file of the folder found. Of files, reads models alone. Throws
  * `ConfigError` (`PROJECT_INVALID`) for the first file that is missing, undeclared or misnamed, and
  * what `checkProject` throws. Paths in messages are relative to the folder.
  */
@@ -37,7 +38,7 @@ export function resolveProject(config: ProjectConfig, folder: URL): Project {
     name,
     title: config.title ?? name,
     source: resolveSource(config.source ?? {}),
-    models: resolveModels(config.models ?? {}, folder),
+    models: joinModels(resolveModels(config.models ?? {}, folder)),
     ...given({ tests: resolveTests(config.tests, folder), mirror }),
     ...(hasFiles(folder, 'warehouse')
       ? { warehouse: { migrations: below(folder, 'warehouse/') } }
@@ -125,7 +126,15 @@ function resolveModel(name: string, { model, folder }: { model: ModelConfig; fol
 }
 
 /** What only facts can have. */
-const OF_FACTS = ['from', 'recordId', 'references', 'sums', 'telling', 'headline'] as const
+const OF_FACTS = [
+  'from',
+  'follows',
+  'recordId',
+  'references',
+  'sums',
+  'telling',
+  'headline',
+] as const
 
 function resolveDimension(
   name: string,
@@ -147,7 +156,7 @@ function resolveDimension(
 }
 
 function resolveFact(name: string, { model, folder }: { model: ModelConfig; folder: URL }): Fact {
-  const { key, from, recordId, references, nullable, checks, headline, ...rest } = model
+  const { key, from, follows, recordId, references, nullable, checks, headline, ...rest } = model
   const { sought, sums, telling, description, descriptions, calendar } = rest
   if (from === undefined) {
     throw fault(
@@ -164,6 +173,7 @@ function resolveFact(name: string, { model, folder }: { model: ModelConfig; fold
     sql: modelFile(name, folder),
     key: listOf(key),
     from,
+    ...given({ follows }),
     recordId: recordId ?? `${name.slice('fact_'.length)}_record_id`,
     ...given({ nullable, checks, sought, sums }),
     ...(headline === undefined ? {} : { headline: fileIn(folder, headline) }),

@@ -1,6 +1,7 @@
 import type { DuckDb } from '../io/duckdb.ts'
 import { identifier } from '../io/sql.ts'
 import type { RowCounts } from '../lake/commit-record.ts'
+import { GONE_OPERATIONS } from '../lake/table-state.ts'
 import { countRows } from '../lake/table-entry.ts'
 
 /**
@@ -16,7 +17,7 @@ export async function countChanges(
     select
         count(*) filter (where ${identifier(operation)} = 'insert') as inserted,
         count(*) filter (where ${identifier(operation)} = 'update') as updated,
-        count(*) filter (where ${identifier(operation)} = 'delete') as deleted
+        count(*) filter (where ${identifier(operation)} in ${GONE_OPERATIONS}) as deleted
     from ${from}`)
   const inserted = Number(found.inserted)
   const updated = Number(found.updated)

@@ -25,7 +25,7 @@ import type { SourceView } from './source-files.ts'
 import { openSourceChanges, type SourceChanges, viewChanges } from './source-view.ts'
 
 /** Columns that a fact's model passes through unchanged for the platform. */
-const PASSED = new Set(['_operation', '_captured_at', '_ordinal'])
+export const PASSED: ReadonlySet<string> = new Set(['_operation', '_captured_at', '_ordinal'])
 
 /** The changes to a fact's source table that a batch maps. */
 export interface ChangeSpan {
@@ -206,7 +206,11 @@ export async function countFile(
     ) as m,
     (select count(*) as changes, sum(hash(_ordinal::bigint)) as ordinals from ${seen}) as c`)
   if (!found.same) {
-    throw modelRows(model, `gives ${found.rows} rows for ${found.changes} changes`)
+    const remedy =
+      found.rows < found.changes
+        ? `declare follows: [] if ${model.table} leaves rows out on purpose, or correct its joins`
+        : undefined
+    throw modelRows(model, `gives ${found.rows} rows for ${found.changes} changes`, remedy)
   }
   return {
     rows: Number(found.rows),
@@ -218,10 +222,14 @@ export async function countFile(
   }
 }
 
-function modelRows({ table }: Fact, what: string): ContractError {
+function modelRows(
+  { table }: Fact,
+  what: string,
+  remedy = `correct the joins and conditions of ${table}.sql`,
+): ContractError {
   return new ContractError(`Model ${table} must give one row for each change; it ${what}`, {
     code: 'MODEL_ROWS',
-    hint: `correct the joins and conditions of ${table}.sql; nothing was published`,
+    hint: `${remedy}; nothing was published`,
   })
 }
 

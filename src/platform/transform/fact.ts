@@ -7,6 +7,7 @@ import { prepareFile } from '../lake/change-file.ts'
 import type { FileRef, Hold, ProcessedEntry, RowCounts } from '../lake/commit-record.ts'
 import { type Column, fileValues } from '../lake/lake-type.ts'
 import { readParquet, writeParquet } from '../lake/parquet.ts'
+import type { LakeTable } from '../lake/table-state.ts'
 import type { QuarantineLimits } from '../lake/quarantine/limits.ts'
 import {
   prepareOpen,
@@ -45,6 +46,8 @@ export interface FactVersions {
   readonly counts: RowCounts
   /** The columns that the model makes. */
   readonly columns: readonly Column[]
+  /** Of a fact that follows tables: the fact as a table of the lake, whose state is kept. */
+  readonly table?: LakeTable
   /** Number of record ids assigned up to and including this batch. */
   readonly records: number
   readonly held: Hold | undefined

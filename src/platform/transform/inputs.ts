@@ -1,7 +1,8 @@
+import { ConfigError } from '../errors.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
 import type { QuarantineLimits } from '../lake/quarantine/limits.ts'
 import { readSql } from '../project/generation.ts'
-import type { DataTest, Model } from '../project/model.ts'
+import type { DataTest, Fact, Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { capturedTables } from '../project/source-contract.ts'
 import type { Reach } from './dimension.ts'
@@ -33,16 +34,38 @@ export async function readInputs(parser: Parser, project: Project): Promise<Read
   for (const each of [...project.models, ...(project.tests ?? [])]) {
     const { names } = await parseSelect(parser, readSql(each.sql))
     const tables = capturedTables(project.source).flatMap(({ name }) => [name, changesOf(name)])
-    inputs.set(
-      each,
-      tables.filter((name) => names.has(name.toLowerCase())),
-    )
+    const read = tables.filter((name) => names.has(name.toLowerCase()))
+    const isFact = 'kind' in each && each.kind === 'fact'
+    if (isFact) checkFollows(each, read)
+    inputs.set(each, isFact && each.follows !== undefined ? [each.from, ...read] : read)
   }
   return inputs
 }
 
 /**
- * Which rows of a dimension a batch can change. `all`: at the start of a generation, or if a table
+ * Throws `ConfigError` (`PROJECT_INVALID`) unless a fact follows exactly the tables that its SQL
+ * reads beside its own changes: otherwise a change to one of them would never reach the fact.
+ */
+function checkFollows({ table, from, follows = [] }: Fact, read: readonly string[]): void {
+  const others = read.filter((name) => name !== changesOf(from))
+  const silent = others.find((name) => !follows.includes(name))
+  if (silent !== undefined) {
+    throw new ConfigError(`Fact ${table} reads ${silent}, but does not follow it`, {
+      code: 'PROJECT_INVALID',
+      hint: `add follows: ['${silent}'] to the fact, so that a change to it makes new versions`,
+    })
+  }
+  const idle = follows.find((name) => !others.includes(name))
+  if (idle !== undefined) {
+    throw new ConfigError(`Fact ${table} follows ${idle}, which its SQL does not read`, {
+      code: 'PROJECT_INVALID',
+      hint: `join ${idle} in ${table}.sql, or remove it from follows`,
+    })
+  }
+}
+
+/**
+ * Which rows of a model a batch can change. `all`: at the start of a generation, or if a table
  * that it reads has a new schema, because its rows may then show other values although none of them
  * changed. `some`: if a table that it reads changed. `none`: otherwise.
  */
@@ -61,7 +84,7 @@ export function reachOf(
 /** The models that a batch surely runs: facts with changes, and dimensions that it can change. */
 export function modelsDue(input: TransformInput, reads: Reads): Model[] {
   return input.project.models.filter((model) =>
-    model.kind === 'fact'
+    model.kind === 'fact' && model.follows === undefined
       ? isChanged(input.record, model.from)
       : reachOf(model, input, reads) !== 'none',
   )

@@ -84,7 +84,8 @@ export async function countWarnings(
   const rules = warningsOf(model)
   if (rules.length === 0) return {}
   const { warned } = await db.row<{ warned: bigint[] }>(
-    `select ${countBroken(rules)} as warned from ${changes}`,
+    `select ${countBroken(rules)} as warned from ${changes}
+    where _operation in ('insert', 'update')`,
   )
   return nameBroken(rules, warned)
 }
@@ -103,7 +104,7 @@ export async function refuseAllChanges(
 }
 
 /** What a batch sends to quarantine, and what is there after it. */
-export interface Refusal {
+export interface RefusedOutcome {
   readonly quarantine: FileRef[]
   readonly open: FileRef[]
   readonly reasons: readonly RefusalReason[]
@@ -128,7 +129,7 @@ export async function quarantineRows(
     isClean: boolean
     before: ProcessedEntry | undefined
   },
-): Promise<Refusal> {
+): Promise<RefusedOutcome> {
   const key = identifiers(table.key)
   const rows = `(
     select

@@ -75,6 +75,7 @@ async function describe(
     if (model.kind === 'fact') {
       const view = views.get(model.from)
       if (view === undefined) return undefined
+      await open(model)
       const span = [{ number: batch.number, view, paths: [] }]
       return (await readMapping(batch, model, { ingestion: input.ingestion, span, days: [] }))
         .columns
@@ -101,6 +102,7 @@ function schemaOf(model: Model, columns: readonly Column[]): PublishedSchema {
       recordId: model.recordId,
       ...(model.history && { history: model.history }),
       references: model.references,
+      ...(model.follows && { follows: model.follows }),
     }),
     ...(description !== undefined && { description }),
   }

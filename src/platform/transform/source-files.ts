@@ -17,7 +17,7 @@ export interface SourceView {
 }
 
 /** The columns of a change in addition to the table's own. */
-const CHANGE_TYPES: readonly Column[] = [
+export const CHANGE_TYPES: readonly Column[] = [
   { name: '_operation', type: 'VARCHAR' },
   { name: '_batch', type: 'BIGINT' },
   { name: '_captured_at', type: 'TIMESTAMPTZ' },

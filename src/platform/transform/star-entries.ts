@@ -1,5 +1,6 @@
 import type { PendingBatch } from '../lake/batch.ts'
 import type { ProcessedEntry } from '../lake/commit-record.ts'
+import { extendState, prepareState } from '../lake/checkpoint.ts'
 import { prepareTable } from '../lake/table-changes.ts'
 import { changedRows } from '../lake/table-entry.ts'
 import type { Fact } from '../project/model.ts'
@@ -16,13 +17,15 @@ export async function factEntry(
     before,
   }: { model: Fact; versions: FactVersions; before: ProcessedEntry | undefined },
 ): Promise<ProcessedEntry> {
-  const { counts, quarantine, open, records, held, changesSince, warnings } = versions
+  const { table, counts, quarantine, open, records, held, changesSince, warnings } = versions
+  const changes = await prepareFact(batch, model, versions)
+  const state = extendState(before?.state ?? [], changes)
   return {
     counts,
-    changes: await prepareFact(batch, model, versions),
+    changes,
     quarantine,
     open,
-    state: [],
+    state: table === undefined ? [] : await prepareState(batch, table, { state }),
     rows: records,
     records,
     held,

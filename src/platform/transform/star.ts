@@ -1,13 +1,12 @@
 import type { DuckDb } from '../io/duckdb.ts'
 import { openTogether } from '../io/open-together.ts'
-import { readExistingCommit } from '../lake/batch-log.ts'
 import type { PendingBatch } from '../lake/batch.ts'
 import type { CommitRecord, ProcessedEntry } from '../lake/commit-record.ts'
 import type { RefusalReason } from '../lake/quarantine/quarantine.ts'
 import type { Column } from '../lake/lake-type.ts'
 import { carryOver, sumRows } from '../lake/table-entry.ts'
 import { openFiles } from '../lake/zone.ts'
-import type { DataTest, Fact, Model } from '../project/model.ts'
+import type { Fact, Model } from '../project/model.ts'
 import { capturedTables } from '../project/source-contract.ts'
 import { countOffenders } from './data-test.ts'
 import {
@@ -17,8 +16,7 @@ import {
   type DimensionChanges,
   inferRows,
 } from './dimension.ts'
-import type { ChangeBatch } from './fact-mapping.ts'
-import { daysOf, type FactVersions, mapFact } from './fact.ts'
+import type { FactVersions } from './fact.ts'
 import {
   isChanged,
   modelsDue,
@@ -28,15 +26,15 @@ import {
   testsDue,
   type TransformInput,
 } from './inputs.ts'
-import type { ChangedTable } from './lineage/affected-rows.ts'
+import { mapFacts } from './map-facts.ts'
 import { withModelErrors } from './model-error.ts'
 import type { NamedDimension } from './named-dimension.ts'
 import { publishSchemas } from './publish-schemas.ts'
 import { checkJoined, findLacking, openNamedDates, referencesTo } from './references.ts'
 import { prepareRefused, type RefusedChanges } from './refused-changes.ts'
-import type { SourceView } from './source-files.ts'
+import { listChanged, openTables, type SourceTables } from './source-tables.ts'
 import { dimensionEntry, factEntry } from './star-entries.ts'
-import { changesOf, openSourceChanges, openTable, viewChanges, viewOf } from './source-view.ts'
+import { changesOf, openSourceChanges, viewChanges } from './source-view.ts'
 
 /** A batch of the star schema, uploaded and ready to be committed. */
 export interface PreparedStar {
@@ -91,7 +89,7 @@ async function prepareTables(
   await opened.open(...modelsDue(input, reads))
   const { views } = opened
   const refused = await readRefusedChanges(batch, input, views)
-  const facts = await mapFacts(batch, input, views)
+  const facts = await mapFacts(batch, input, { refused, reads, opened })
   await using dimensions = await changeDimensions(batch, input, { facts, reads, opened })
 
   const tables: Record<string, ProcessedEntry> = {}
@@ -131,44 +129,11 @@ async function prepareTables(
   return { tables, reasons }
 }
 
-type Views = ReadonlyMap<string, SourceView>
-
-/** The source tables of a batch. Disposing closes those that are open. */
-interface SourceTables extends AsyncDisposable {
-  /** The view of each table. */
-  readonly views: Views
-  /** Opens what models or tests read, in its state as of the batch, unless it is open. */
-  open(...readers: readonly (Model | DataTest)[]): Promise<void>
-}
-
-/** The views of a batch's source tables. No table is open yet. */
-async function openTables(db: DuckDb, input: TransformInput, reads: Reads): Promise<SourceTables> {
-  const views = new Map<string, SourceView>()
-  for (const source of capturedTables(input.project.source)) {
-    const view = await viewOf(source, input)
-    if (view !== undefined) views.set(source.name, view)
-  }
-  return await openTogether(async (keep) => {
-    const isOpen = new Set<string>()
-    return {
-      views,
-      async open(...readers) {
-        for (const name of readers.flatMap((reader) => reads.get(reader) ?? [])) {
-          const view = views.get(name)
-          if (view === undefined || isOpen.has(name)) continue
-          isOpen.add(name)
-          keep(await openTable(db, view, input))
-        }
-      },
-    }
-  })
-}
-
 /** The changes whose values do not fit their table's contract, by source table. */
 async function readRefusedChanges(
   batch: PendingBatch,
   { ingestion, record, previous }: TransformInput,
-  views: Views,
+  views: SourceTables['views'],
 ): Promise<Map<string, RefusedChanges>> {
   const found = new Map<string, RefusedChanges>()
   for (const [name, view] of views) {
@@ -180,46 +145,6 @@ async function readRefusedChanges(
     if (refused !== undefined) found.set(name, refused)
   }
   return found
-}
-
-async function mapFacts(
-  batch: PendingBatch,
-  input: TransformInput,
-  views: Views,
-): Promise<Map<Fact, FactVersions>> {
-  const { project, ingestion, record, previous, limits } = input
-  const facts = new Map<Fact, FactVersions>()
-  for (const model of project.models) {
-    if (model.kind !== 'fact') continue
-    const view = views.get(model.from)
-    if (view === undefined || !isChanged(record, model.from)) continue
-    const before = previous?.tables[model.table]
-    const span = await readSpan(input, { view, since: before?.held?.since ?? record.batch })
-    const days = daysOf(project, model).map(({ column }) => column)
-    const versions = await withModelErrors({ kind: 'Model', name: model.table }, () =>
-      mapFact(batch, model, { ingestion, span, before, days, limits }),
-    )
-    facts.set(model, versions)
-  }
-  return facts
-}
-
-/** The batches from `since` to this one that changed a source table, in order. */
-async function readSpan(
-  { project, ingestion, record, latest }: TransformInput,
-  { view, since }: { view: SourceView; since: number },
-): Promise<ChangeBatch[]> {
-  const source = capturedTables(project.source).find(({ name }) => name === view.name)
-  const span: ChangeBatch[] = []
-  for (let number = since; number <= record.batch; number++) {
-    const own = number === record.batch ? record : await readExistingCommit(ingestion, number)
-    const files = own.tables[view.name]?.changes ?? []
-    if (files.length === 0 || source === undefined) continue
-    // Without a contract, each batch is read in the columns in which it was captured.
-    const then = await viewOf(source, { ingestion, record: own, latest })
-    span.push({ number, view: then ?? view, paths: await openFiles(ingestion, files) })
-  }
-  return span
 }
 
 interface DimensionsInput {
@@ -299,22 +224,6 @@ async function joinFacts(
   }
   await checkJoined(db, dimension, inferred)
   return { ...dimension, counts }
-}
-
-/** The tables that a dimension reads and the batch changes. */
-async function listChanged(
-  model: Model,
-  { ingestion, record }: TransformInput,
-  { reads, opened }: Pick<DimensionsInput, 'reads' | 'opened'>,
-): Promise<ChangedTable[]> {
-  const changed: ChangedTable[] = []
-  for (const name of reads.get(model) ?? []) {
-    const view = opened.views.get(name)
-    const files = record.tables[name]?.changes ?? []
-    if (view === undefined || files.length === 0) continue
-    changed.push({ view, paths: await openFiles(ingestion, files) })
-  }
-  return changed
 }
 
 /**

@@ -9,29 +9,27 @@ import {
   currentTable,
   historyColumns,
   historyView,
+  isPresent,
   keyIndex,
   momentIndex,
+  operationsOf,
   viewedHistory,
 } from '../project/fact-names.ts'
-import {
-  type Fact,
-  type HistoryColumns,
-  indexName,
-  type Model,
-  soughtTable,
-} from '../project/model.ts'
+import { type Fact, indexName, type Model, soughtTable } from '../project/model.ts'
 import { readColumns, type WarehouseColumn } from './columns.ts'
 import { changedLater, isAnythingKnown, newestThen } from './past.ts'
 import { haveSameKey } from './same-key.ts'
 
 const HISTORY = readFileSync(new URL('./history.sql', import.meta.url), 'utf8')
+const OPERATION_CHECKS = readFileSync(new URL('./operation-checks.sql', import.meta.url), 'utf8')
 const PAST = readFileSync(new URL('./past.sql', import.meta.url), 'utf8')
 
 /** SQL clauses that add the columns that every fact has for its history. */
-function addHistoryColumns({ operation, recordedAt, batch }: HistoryColumns): string {
+function addHistoryColumns(fact: Fact): string {
+  const { operation, recordedAt, batch } = historyColumns(fact)
   return `
     add column if not exists ${identifier(operation)} text not null
-        check (${identifier(operation)} in ('insert', 'update', 'delete')),
+        check (${identifier(operation)} in (${listOperations(fact)})),
     add column if not exists ${identifier(recordedAt)} timestamptz not null,
     add column if not exists ${identifier(batch)} bigint not null`
 }
@@ -58,7 +56,8 @@ export async function makeHistory(client: Client, fact: Fact): Promise<boolean> 
     )
   }
   const told = historyColumns(fact)
-  await client.query(`alter table ${table} ${addHistoryColumns(told)}`)
+  await client.query(`alter table ${table} ${addHistoryColumns(fact)}`)
+  await allowOperations(client, fact)
   const columns = await readColumns(client, table)
   const added = viewedHistory(fact)
   const taken = columns.find(({ name }) => added.includes(name))
@@ -85,6 +84,8 @@ export async function makeHistory(client: Client, fact: Fact): Promise<boolean> 
     newest_then: newestThen(fact, 'f'),
     record_id: identifier(fact.recordId),
     operation: identifier(told.operation),
+    present: isPresent(fact, identifier(told.operation)),
+    version_present: isPresent(fact, `f.${identifier(told.operation)}`),
     recorded_at: identifier(told.recordedAt),
     batch: identifier(told.batch),
     key_index: identifier(keyIndex(fact)),
@@ -116,6 +117,28 @@ export async function makeHistory(client: Client, fact: Fact): Promise<boolean> 
   return isIncomplete
 }
 
+function listOperations(fact: Fact): string {
+  return operationsOf(fact)
+    .map((operation) => `'${operation}'`)
+    .join(', ')
+}
+
+/**
+ * Lets a table that was made before its fact followed other tables hold rows that leave. Other
+ * tables admit every operation of their fact already.
+ */
+async function allowOperations(client: Client, fact: Fact): Promise<void> {
+  if (fact.follows === undefined) return
+  const operation = identifier(historyColumns(fact).operation)
+  const table = identifier(fact.table)
+  const found = await client.query<{ name: string }>(OPERATION_CHECKS, [table])
+  for (const { name } of found.rows) {
+    await client.query(`
+      alter table ${table} drop constraint ${identifier(name)},
+      add constraint ${identifier(name)} check (${operation} in (${listOperations(fact)}))`)
+  }
+}
+
 /** Creates the indexes by which people look up a model's rows. May be repeated. */
 export async function makeIndexes(client: Client, model: Model): Promise<void> {
   const table = identifier(soughtTable(model))
@@ -140,7 +163,7 @@ export function indexNamesOf(model: Model): string[] {
 async function fillCurrent(
   client: Client,
   { table }: Fact,
-  { current, columns, key, record_id: recordId, operation }: Record<string, string>,
+  { current, columns, key, record_id: recordId, present }: Record<string, string>,
 ): Promise<void> {
   await client.query(`
     insert into ${current} (${columns})
@@ -148,7 +171,7 @@ async function fillCurrent(
     from (
         select distinct on (${key}) * from ${identifier(table)} order by ${key}, ${recordId} desc
     ) as latest
-    where ${operation} <> 'delete'`)
+    where ${present}`)
 }
 
 /** Whether the current table has the unique index by which a load finds its rows. */
@@ -200,7 +223,7 @@ async function listViewed(
     [validTo, `lead(${moment}) over newest_last`],
     [
       isCurrent,
-      `lead(${recordId}) over newest_last is null and ${identifier(operation)} <> 'delete'`,
+      `lead(${recordId}) over newest_last is null and ${isPresent(fact, identifier(operation))}`,
     ],
   ])
   const present = (await readColumns(client, history)).map(({ name }) => name)

@@ -33,7 +33,7 @@ begin atomic
     select {versions}
     from {fact} as f
     where f.{batch} <= $1
-        and f.{operation} <> 'delete'
+        and {version_present}
         and not exists (
             select 1
             from {fact} as n

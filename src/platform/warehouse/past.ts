@@ -1,5 +1,5 @@
 import { identifier } from '../io/sql.ts'
-import { historyColumns } from '../project/fact-names.ts'
+import { historyColumns, isPresent } from '../project/fact-names.ts'
 import type { Fact } from '../project/model.ts'
 import { haveSameKey } from './same-key.ts'
 
@@ -35,7 +35,7 @@ export function newestThen(fact: Fact, alias: string): string {
   const { recordedAt, operation } = historyColumns(fact)
   const moment = identifier(recordedAt)
   return `${alias}.${moment} <= $1
-        and ${alias}.${identifier(operation)} <> 'delete'
+        and ${isPresent(fact, `${alias}.${identifier(operation)}`)}
         and ${changedLater(fact, alias)}
         and not exists (
             select 1

@@ -1,6 +1,6 @@
 import { asciiLiteral } from '../io/session.ts'
 import { identifier, identifiers } from '../io/sql.ts'
-import { asOfFunction, currentTable } from '../project/fact-names.ts'
+import { asOfFunction, currentTable, isPresent } from '../project/fact-names.ts'
 import {
   type Fact,
   revisionsName,
@@ -96,14 +96,14 @@ function selectSumsThen(
               select ${entry('-')} from ${identifier(fact.table)}
               where ${isAnythingKnown(fact)}
                   and recorded_at > $1
-                  and record_operation <> 'delete'
+                  and ${isPresent(fact, 'record_operation')}
               union all
               select ${entry('')}
               from (
                   select ${listBefore(fact, columns)} from ${identifier(revisionsName(fact))}
                   where ${isAnythingKnown(fact)}
                       and recorded_at > $1
-                      and ${identifier(beforeName('record_operation'))} <> 'delete'
+                      and ${isPresent(fact, identifier(beforeName('record_operation')))}
               ) as before
           ) as entry
           group by ${identifiers(by)}

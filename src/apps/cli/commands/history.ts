@@ -9,6 +9,7 @@ import {
   type FactHistory,
   type FactVersion,
   findFact,
+  isEnd,
   readHistory,
 } from '../../../platform/presentation/history.ts'
 import { readNamesInUse } from '../../../platform/presentation/names.ts'
@@ -50,7 +51,9 @@ export async function historyCommand(
   const state =
     last.operation === 'delete'
       ? output.style('red', `DELETED in ${project.title}`)
-      : formatNumber(history.versions.length, 'version')
+      : last.operation === 'leave'
+        ? output.style('red', `LEFT ${fact.table}, which no longer selects it`)
+        : formatNumber(history.versions.length, 'version')
   output.print(`  ${[title, history.headline, state].filter(Boolean).join('   ')}\n`)
   for (const [index, version] of history.versions.entries()) {
     output.print(
@@ -109,15 +112,15 @@ function describeVersion(
   version: FactVersion,
   { before, ...context }: TellingContext & { before: FactVersion | undefined },
 ): string {
-  const words = { insert: 'created', update: 'changed', delete: 'deleted' } as const
-  const styles = { insert: 'green', update: 'yellow', delete: 'red' } as const
+  const words = { insert: 'created', update: 'changed', delete: 'deleted', leave: 'left' } as const
+  const styles = { insert: 'green', update: 'yellow', delete: 'red', leave: 'red' } as const
   const word = output.style(styles[version.operation], words[version.operation])
   const head = `  v${version.version}  ${formatMoment(version.validFrom)}  batch ${version.batch}  ${word}   `
   const parts =
     version.operation === 'update' && before !== undefined
       ? tellChanges(version, before, context)
       : tellContent(version, context)
-  const intro = version.operation === 'delete' ? '(last values) ' : ''
+  const intro = isEnd(version) ? '(last values) ' : ''
   return join(parts, { head: head + intro, columns: output.columns })
 }
 

@@ -70,8 +70,8 @@ export async function openAffectedRows(
   })
 }
 
-/** The way from keys to the rows to which a table can be limited. */
-interface Way {
+/** The way from keys to the rows of the table in its last step. */
+export interface Way {
   /** Relation with the columns of `key`. */
   readonly rows: string
   readonly key: readonly string[]
@@ -83,6 +83,16 @@ async function selectThrough(
   db: DuckDb,
   { way, views, sql }: { way: Way; views: readonly SourceView[]; sql: string },
 ): Promise<AffectedRows> {
+  // Inside the select, this name now means the limited table.
+  const table = identifier(way.steps.at(-1)?.table ?? '')
+  return await openTogether(async (keep) => {
+    const limited = keep(await db.table(`from ${rowsThrough(way, views)}`))
+    return { sql: `with ${table} as (from ${limited.name})\n${sql}` }
+  })
+}
+
+/** SQL of the rows at the end of a way. The tables in its steps must be open. */
+export function rowsThrough(way: Way, views: readonly SourceView[]): string {
   let { rows, key } = way
   for (const { table, columns } of way.steps) {
     const pairs = columns.map((column, index) => {
@@ -93,12 +103,7 @@ async function selectThrough(
       semi join (select ${identifiers(key)} from ${rows}) as k on ${pairs.join(' and ')})`
     key = views.find(({ name }) => name === table)?.key ?? []
   }
-  // Inside the select, this name now means the limited table.
-  const table = identifier(way.steps.at(-1)?.table ?? '')
-  return await openTogether(async (keep) => {
-    const limited = keep(await db.table(`from ${rows}`))
-    return { sql: `with ${table} as (from ${limited.name})\n${sql}` }
-  })
+  return rows
 }
 
 /** Types whose text in a quarantined key converts back to the same value. */
@@ -108,7 +113,7 @@ const PLAIN_TYPES = new Set(['VARCHAR', 'SMALLINT', 'INTEGER', 'BIGINT'])
  * SQL of the keys in quarantine, as columns; undefined if a key does not convert back exactly from
  * its text.
  */
-function selectRefusedKeys(
+export function selectRefusedKeys(
   paths: readonly string[],
   { key, columns }: Pick<AffectedModel, 'key' | 'columns'>,
 ): string | undefined {
@@ -134,7 +139,7 @@ const deterministicIn = inMemory(() => boundedMap<string, ReadonlySet<string>>(1
 /**
  * The deterministic functions among these: functions whose value depends only on their arguments.
  */
-async function readDeterministic(
+export async function readDeterministic(
   { db, memory }: Parser,
   functions: ReadonlySet<string>,
 ): Promise<ReadonlySet<string>> {

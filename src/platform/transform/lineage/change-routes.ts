@@ -80,7 +80,7 @@ export function planRoutes(model: RoutedModel): Routes | undefined {
 }
 
 /** The model of a fact that follows tables, over the view `from` of the rows to map. */
-export type FollowedModel = Pick<RoutedModel, 'node' | 'views' | 'functions'> & {
+type FollowedRoutes = Pick<RoutedModel, 'node' | 'views' | 'functions'> & {
   readonly from: string
 }
 
@@ -97,7 +97,7 @@ export type FollowedModel = Pick<RoutedModel, 'node' | 'views' | 'functions'> & 
 export function planFollowedRoutes({
   from,
   ...model
-}: FollowedModel): ReadonlyMap<string, readonly Step[]> | undefined {
+}: FollowedRoutes): ReadonlyMap<string, readonly Step[]> | undefined {
   const scope = readScope(model)
   const base = scope?.tables.find(({ view }) => view.name === from)
   if (scope === undefined || base === undefined || base.isOptional) return undefined

@@ -1,5 +1,5 @@
 import { html } from 'hono/html'
-import type { FactVersion } from '../../../../platform/presentation/history.ts'
+import { type FactVersion, isEnd } from '../../../../platform/presentation/history.ts'
 import { formatMomentUtc, formatNumber } from '../../../format.ts'
 import type { Markup } from '../../markup.ts'
 import { tag } from '../operations/table.ts'
@@ -19,12 +19,13 @@ const MAX_CHANGES = 6
 export function renderState(versions: readonly FactVersion[], source: string): Markup {
   const last = versions.at(-1)
   const count = formatNumber(versions.length, 'version')
-  if (last?.operation !== 'delete')
+  if (last === undefined || !isEnd(last))
     return html`<p class="banner">${tag('ok', 'current')} ${count}</p>`
   return html`<p class="banner bad">
-    ${tag('bad', 'deleted')} in ${source}, noticed
+    ${last.operation === 'leave' ? html`${tag('bad', 'left')}: the fact no longer selects it` : html`${tag('bad', 'deleted')} in ${source}`},
+    noticed
     <time datetime="${last.validFrom}">${formatMomentUtc(last.validFrom)}</time>. ${count},
-    including the deletion.
+    including this one.
   </p>`
 }
 
@@ -62,6 +63,7 @@ export function renderOperation(
   before: FactVersion | undefined,
 ): Markup {
   if (operation === 'delete') return tag('bad', 'deleted')
+  if (operation === 'leave') return tag('bad', 'left')
   if (operation === 'update') return tag('warn', 'changed')
   return tag('ok', before === undefined ? 'created' : 'created again')
 }
@@ -72,7 +74,7 @@ function describe(
   context: VersionContext,
 ): Markup {
   const { operation, changed } = version
-  if (operation === 'delete') {
+  if (isEnd(version)) {
     const total = describeTotal(version, context)
     return html`noticed; the last known values are kept${total === '' ? '' : ` · ${total}`}`
   }

@@ -1,5 +1,9 @@
 import { html } from 'hono/html'
-import type { FactHistory, FactVersion } from '../../../../platform/presentation/history.ts'
+import {
+  type FactHistory,
+  type FactVersion,
+  isEnd,
+} from '../../../../platform/presentation/history.ts'
 import { formatMomentUtc } from '../../../format.ts'
 import type { Markup } from '../../markup.ts'
 import { nameOf, renderValue, type VersionContext } from './names.ts'
@@ -75,7 +79,7 @@ function renderCell(
   if (version.changed.includes(column)) {
     return html`<td class="changed">${renderChange(version, before, { column, context })}</td>`
   }
-  const isGone = version.operation === 'delete'
+  const isGone = isEnd(version)
   return html`<td class="${isGone ? 'muted' : ''}">${renderValue(version, column, context)}</td>`
 }
 

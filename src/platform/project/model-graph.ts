@@ -1,0 +1,64 @@
+import { ConfigError } from '../errors.ts'
+import { identifier } from '../io/sql.ts'
+import { readModel } from './generation.ts'
+import type { Model } from './model.ts'
+
+/**
+ * Gives each model the dimensions that its SQL names, as common table expressions before it. So a
+ * model reads what the select of a dimension makes, before rules and without inferred rows. Reads
+ * the models' files. Throws `ConfigError` (`PROJECT_INVALID`) if dimensions select from each other
+ * in a circle, or a model selects from a calendar, whose rows are known only after all others.
+ */
+export function joinModels(models: readonly Model[]): Model[] {
+  const dimensions = new Map(
+    models.flatMap((model) => (model.kind === 'fact' ? [] : [[model.table.toLowerCase(), model]])),
+  )
+  if (dimensions.size === 0) return [...models]
+  const named = new Map<Model, readonly Model[]>()
+  for (const model of models) {
+    const names = namesIn(readModel(model))
+    const found = [...dimensions].flatMap(([name, each]) => {
+      return each !== model && names.has(name) ? [each] : []
+    })
+    const calendar = found.find(({ kind }) => kind === 'calendar')
+    if (calendar !== undefined) {
+      throw new ConfigError(`Model ${model.table} selects from the calendar ${calendar.table}`, {
+        code: 'PROJECT_INVALID',
+        hint: `declare a reference to ${calendar.table} instead; the calendar is made from the days that facts name`,
+      })
+    }
+    named.set(model, found)
+  }
+  return models.map((model) => {
+    const before = inOrder(model, named)
+    if (before.length === 0) return model
+    const parts = before.map((each) => `${identifier(each.table)} as (\n${readModel(each)})`)
+    return { ...model, sql: `with ${parts.join(',\n')}\nfrom (\n${readModel(model)})` }
+  })
+}
+
+/** The models before a model: each after the models that it names itself. */
+function inOrder(model: Model, named: ReadonlyMap<Model, readonly Model[]>): Model[] {
+  const found = new Set<Model>()
+  const visit = (each: Model, path: readonly Model[]): void => {
+    const circle = path.indexOf(each)
+    if (circle >= 0) {
+      const names = [...path.slice(circle), each].map(({ table }) => table)
+      throw new ConfigError(`Models select from each other in a circle: ${names.join(' → ')}`, {
+        code: 'PROJECT_INVALID',
+        hint: `remove one of these steps, for example by joining the source tables in ${names[0]}.sql`,
+      })
+    }
+    for (const next of named.get(each) ?? []) visit(next, [...path, each])
+    found.add(each)
+  }
+  visit(model, [])
+  found.delete(model)
+  return [...found]
+}
+
+/** Every name in a select, in lower case. Leaves out comments and texts. */
+function namesIn(sql: string): ReadonlySet<string> {
+  const bare = sql.replaceAll(/--[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^']|'')*'/g, ' ').toLowerCase()
+  return new Set(bare.match(/[\p{L}_][\p{L}\p{N}_$]*/gu))
+}
