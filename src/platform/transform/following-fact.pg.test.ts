@@ -241,12 +241,34 @@ describe('a fact that follows other tables', () => {
       update rental set status = 'draft' where rental_id = 101`)
     await system.run()
     expect(await current(system)).toHaveLength(2)
+    expect((await verify(system.deps)).tables.flatMap((each) => each.difference.keys)).toEqual([])
     await system.sql.query(`update film set rate = 4 where film_id = 1`)
     await system.run()
     expect((await versions(system)).slice(2)).toEqual([
       '3 100 Metropolis north 2 8.00 update 3',
       '4 101 Metropolis south 1 2.50 leave 3',
     ])
+  })
+
+  it('stands still while too many of its rows break a rule, and then catches up', async () => {
+    const project = rentals([fact('fact_rental', ROUTED, { nullable: ['price'] })])
+    await using system = await createRentals(project)
+    const deps = {
+      ...system.deps,
+      limits: { ...system.deps.limits, quarantineShare: 0.4, quarantineRows: 1 },
+    }
+    await run(deps)
+    await system.sql.query(`update film set title = null; delete from rental where rental_id = 101`)
+    const report = await run(deps)
+    expect(report.held.map(({ table }) => table)).toEqual(['fact_rental'])
+    expect(await current(system)).toHaveLength(2)
+    await system.sql.query(`update film set title = 'Found' where film_id = 1`)
+    expect((await run(deps)).held).toEqual([])
+    expect((await versions(system)).slice(2)).toEqual([
+      '3 100 Found north 2 5.00 update 3',
+      '4 101 Metropolis south 1 2.50 delete 3',
+    ])
+    expect((await verify(deps)).tables.flatMap(({ difference }) => difference.keys)).toEqual([])
   })
 
   it('refuses a model that makes two rows for one, or changes the key, and publishes nothing', async () => {
