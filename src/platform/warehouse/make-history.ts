@@ -44,9 +44,12 @@ function addHistoryColumns(fact: Fact): string {
  */
 export async function makeHistory(client: Client, fact: Fact): Promise<boolean> {
   const table = identifier(fact.table)
-  const found = await client.query<{ foreign: boolean }>(`
-    select exists (select 1 from ${table}) and not exists (select 1 from tidemark_ledger) as foreign`)
-  if (onlyRow(found).foreign) {
+  const found = await client.query<{ foreign: boolean; schema: string }>(`
+    select
+        exists (select 1 from ${table}) and not exists (select 1 from tidemark_ledger) as foreign,
+        quote_ident(current_schema()) as schema`)
+  const { foreign, schema } = onlyRow(found)
+  if (foreign) {
     throw new ConfigError(
       `The warehouse table ${fact.table} holds rows that Tidemark did not load`,
       {
@@ -74,6 +77,8 @@ export async function makeHistory(client: Client, fact: Fact): Promise<boolean> 
   const history = identifier(historyView(fact))
   const names: Record<string, string> = {
     fact: table,
+    // Without its schema, a name such as `date` or `line` is a type of Postgres.
+    row_type: `${schema}.${table}`,
     columns: identifiers(columns.map(({ name }) => name)),
     versions: columns.map(({ name }) => `f.${identifier(name)}`).join(', '),
     current_rows: columns.map(({ name }) => `c.${identifier(name)}`).join(', '),

@@ -12,7 +12,7 @@ window newest_last as (partition by {key} order by {record_id});
 -- ask for, so this costs little more than the current rows; the versions alone cost three times as
 -- much. The planner sees through the functions to the tables and their statistics; with `distinct on`
 -- it planned every join blindly. The moment is `$1`, because a column may have the parameter's name.
-create or replace function {as_of} (moment timestamptz) returns setof {fact}
+create or replace function {as_of} (moment timestamptz) returns setof {row_type}
 language sql stable parallel safe
 begin atomic
     select {current_rows}
@@ -27,7 +27,7 @@ end;
 
 -- The rows as known after a batch, from the versions alone, so that verify can compare the current
 -- rows with them.
-create or replace function {as_of_batch} (batch bigint) returns setof {fact}
+create or replace function {as_of_batch} (batch bigint) returns setof {row_type}
 language sql stable parallel safe
 begin atomic
     select {versions}

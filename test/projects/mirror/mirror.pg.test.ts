@@ -161,4 +161,20 @@ describe('a mirror', () => {
     expect(report.held).toMatchObject([{ table: 'later', reason: 'table_missing' }])
     expect(await system.query('select id from later_current')).toEqual([{ id: 1 }])
   })
+
+  it('keeps tables that are called like types of Postgres', async () => {
+    await using system = await createMirror(`
+      create table date (id int primary key, line text);
+      create table line (id int primary key);
+      insert into date values (1, 'a')`)
+    expect((await system.run()).failures).toEqual([])
+    await system.sql.query(`update date set line = 'b'`)
+    expect((await system.run()).failures).toEqual([])
+    expect(
+      await system.query(`
+        select b.line as before, n.line as now
+        from date_as_of_batch(1) as b, date_as_of(now()) as n`),
+    ).toEqual([{ before: 'a', now: 'b' }])
+    expect(await differences(system)).toEqual([])
+  })
 })
