@@ -126,6 +126,14 @@ export function textOption(
   return { flags, summary, standard, absent: standard }
 }
 
+/** An option with a text, which is undefined if it is not given. */
+export function wordOption(
+  flags: string,
+  { summary, standard }: { summary: string; standard?: string },
+): Option<string | undefined> {
+  return { flags, summary, standard, absent: undefined }
+}
+
 /** An option with one or more names. */
 export function namesOption(
   flags: string,

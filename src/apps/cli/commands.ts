@@ -8,6 +8,7 @@ import {
   optional,
   required,
   textOption,
+  wordOption,
 } from './command.ts'
 import type { SettingOptions } from './setting-option.ts'
 
@@ -95,12 +96,10 @@ const init = command({
     star: flagOption('--star', 'Propose facts and dimensions, as SQL to go on with'),
     keepSecrets: flagOption('--keep-secrets', 'Keep columns that look like secrets'),
     writeEnv: flagOption('--write-env', 'Write the connection string with its password to .env'),
-    name: {
-      flags: '--name <name>',
+    name: wordOption('--name <name>', {
       summary: 'Name of the project',
       standard: 'the name of the folder',
-      absent: undefined as string | undefined,
-    },
+    }),
     yes: flagOption('-y, --yes', 'Ask nothing and take what is proposed'),
   },
   settings: {
@@ -232,6 +231,22 @@ const catalog = command({
     { line: 'tidemark catalog orders', what: 'Follow the columns of one table' },
   ],
   load: async () => (await import('./commands/catalog.ts')).catalogCommand,
+})
+
+const types = command({
+  name: 'types',
+  summary: 'Write the warehouse as TypeScript types for Kysely',
+  details:
+    'Reads the tables, views and functions of the warehouse, and writes an interface with their columns, nullability and descriptions (docs/typed-access.md). The same warehouse always gives the same text.',
+  options: {
+    out: wordOption('--out <file>', { summary: 'File to write; without it, they are printed' }),
+    check: flagOption('--check', 'Write nothing, and exit 1 if the file does not fit any more'),
+  },
+  examples: [
+    { line: 'tidemark types --out src/warehouse.ts', what: 'Write them for a program' },
+    { line: 'tidemark types --check --out src/warehouse.ts', what: 'Check them before a build' },
+  ],
+  load: async () => (await import('./commands/types.ts')).typesCommand,
 })
 
 const quarantine: CommandGroup = {
@@ -374,6 +389,7 @@ export function commandsFor({
     history,
     verify,
     catalog,
+    types,
     quarantine,
     lake,
     reports,

@@ -230,6 +230,11 @@ export const RESULTS = {
     says: '`reports send` counts the recipients that it sent the mail to, and those that it could not.',
     fields: { report: text, sent: number, failed: number },
   },
+  types: {
+    levels: ['info'],
+    says: '`types` has made types for this many tables, and wrote them to the file if they changed.',
+    fields: { tables: number, changed: flag, 'file?': text, 'text?': text },
+  },
   examined: {
     levels: ['info'],
     says: '`doctor` has checked one thing.',
