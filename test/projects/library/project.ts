@@ -1,7 +1,7 @@
 import type { Project } from '../../../src/platform/project/project.ts'
 
 /**
- * A lending library: two stars (loans, order lines) over seven tables in two schemas. It stands for
+ * A lending library: three stars (loans, open loans, order lines) over seven tables in two schemas. It stands for
  * any domain that is not Totesys: compound keys, a table that refers to itself, two tables of one
  * name, and the names that bought software leaves behind.
  */
@@ -116,6 +116,22 @@ export const library: Project = {
       telling: {
         words: { member_id: 'member', due_on: 'due', returned_on: 'returned' },
       },
+    },
+    {
+      kind: 'fact',
+      table: 'fact_open_loan',
+      sql: model('fact_open_loan'),
+      from: 'loan',
+      follows: ['book'],
+      key: ['isbn', 'copy_number', 'lent_at'],
+      recordId: 'open_loan_record_id',
+      nullable: ['title'],
+      description: 'Books that are out',
+      references: [
+        { columns: ['isbn', 'copy_number'], dimension: 'dim_copy' },
+        { columns: ['member_id'], dimension: 'dim_member' },
+        { columns: ['due_on'], dimension: 'dim_date' },
+      ],
     },
     {
       kind: 'fact',
