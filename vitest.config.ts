@@ -16,7 +16,7 @@ const ALONE = [
   'src/platform/source/drop.test.ts',
   'src/**/*.s3.test.ts',
   'test/**/*.s3.test.ts',
-  'test/e2e/{bounded,contained-values,package,tutorial}.pg.test.ts',
+  'test/e2e/{bounded,contained-values,package,package-databases,tutorial}.pg.test.ts',
 ]
 
 export default defineConfig({
