@@ -10,6 +10,7 @@ const steps = [
   ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
   ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.types.json'],
   ['scripts/copy-sql.js'],
+  ['scripts/copy-template.js'],
   ['scripts/bundle-assets.js'],
   ['scripts/bundle-cli.js'],
 ]

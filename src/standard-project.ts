@@ -8,6 +8,15 @@ export const standardProject: GivenProject = {
     fileURLToPath(new URL(folder, import.meta.url)),
   ),
   isFallback: true,
+  template: {
+    name: 'totesys',
+    leftOut: [
+      'the simulated company that `tidemark up` runs',
+      'the payments API, and the payments on the page of an order',
+      'the server of exchange rates; files of rates are still read',
+      'the dashboards in QuickSight',
+    ],
+  },
   upOptions,
   settings: async () => (await import('./totesys/settings.ts')).totesysSettings,
   async load() {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { AddedSettings, Config } from '../platform/config.ts'
 import type { Project } from '../platform/project/project.ts'
 import type { FeedServer } from '../platform/source/feed-sources.ts'
@@ -43,6 +44,20 @@ export interface GivenProject {
   /** The settings that the project adds; undefined for none. */
   readonly settings: () => Promise<AddedSettings | undefined>
   readonly load: () => Promise<LoadedProject>
+  /** Says that `tidemark init --template` writes it. */
+  readonly template?: ProjectTemplate
+}
+
+/** A project that people can begin with. */
+export interface ProjectTemplate {
+  readonly name: string
+  /** What it adds in code, and the template does not have, each in a few words for people. */
+  readonly leftOut: readonly string[]
+}
+
+/** The first folder of a given project that exists. */
+export function existingFolder({ folders }: Pick<GivenProject, 'folders'>): string {
+  return folders.find((folder) => existsSync(folder)) ?? ''
 }
 
 /** What QuickSight shows of a project. */

@@ -13,6 +13,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { seedTotesys } from '../support/small-totesys.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -142,6 +143,33 @@ describe('the package', () => {
       const { code, out, err } = await tidemark([command, '--project', name], { env: settings })
       expect(code, out + err).toBe(0)
     }
+  })
+
+  it('writes the example, which runs and has types without the rest of Tidemark', async () => {
+    await using totesys = await createDatabase()
+    await seedTotesys(await totesys.client())
+    await using own = await createDatabase({ template: 'empty' })
+    const init = await tidemark([
+      'init',
+      'example',
+      '--template',
+      'totesys',
+      '--write-env',
+      '--source',
+      totesys.readerUrl,
+    ])
+    expect(init.code, init.err).toBe(0)
+    expect(init.out).toContain('✓ Wrote the project totesys to example: ')
+    expect(init.out).toContain('– the payments API')
+    const options = { cwd: join(folder, 'example'), env: { TIDEMARK_WAREHOUSE_URL: own.url } }
+    for (const command of ['run', 'verify', 'status']) {
+      const { code, out, err } = await tidemark([command], options)
+      expect(code, out + err).toBe(0)
+    }
+    const [row] = await own.query('select count(*)::integer as facts from fact_sales_order_current')
+    expect(row).toEqual({ facts: 3 })
+    const tsc = [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.']
+    expect(await call(process.execPath, tsc, options)).toEqual({ code: 0, out: '', err: '' })
   })
 
   it('runs everything on this machine, without a project', async () => {

@@ -129,9 +129,9 @@ export function textOption(
 /** An option with a text, which is undefined if it is not given. */
 export function wordOption(
   flags: string,
-  { summary, standard }: { summary: string; standard?: string },
+  { summary, standard, values }: { summary: string; standard?: string; values?: Values },
 ): Option<string | undefined> {
-  return { flags, summary, standard, absent: undefined }
+  return { flags, summary, standard, values, absent: undefined }
 }
 
 /** An option with one or more names. */

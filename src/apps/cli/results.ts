@@ -50,6 +50,16 @@ export const RESULTS = {
       excluded: field<readonly string[]>(),
     },
   },
+  template_written: {
+    levels: ['info'],
+    says: '`init --template` has written a project to this folder, without what it adds in code.',
+    fields: {
+      folder: text,
+      name: text,
+      files: field<readonly string[]>(),
+      leftOut: field<readonly string[]>(),
+    },
+  },
   run_finished: {
     levels: ['info'],
     says: 'A run has ended, and is `ok` if every stage succeeded.',

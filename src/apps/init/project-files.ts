@@ -22,13 +22,29 @@ export function projectFiles(
   return [
     { path: 'tidemark.config.ts', text: printConfig(project.config, project) },
     ...project.models.map(({ name, sql }) => ({ path: `models/${name}.sql`, text: sql })),
+    ...projectSettings({ url, writesEnv }),
+    { path: 'README.md', text: readme(project, { writesEnv }) },
+  ]
+}
+
+/**
+ * The files of a new project for its settings. Without a connection string, the example has one to fill
+ * in. Pure.
+ */
+export function projectSettings({
+  url = 'postgresql://USER:PASSWORD@HOST:5432/DATABASE',
+  writesEnv,
+}: {
+  url?: string | undefined
+  writesEnv: boolean
+}): ProjectFile[] {
+  return [
     { path: '.env.example', text: envExample(url) },
     ...(writesEnv ? [{ path: '.env', text: envFile(url), isSecret: true }] : []),
     {
       path: '.gitignore',
       text: '# Secrets, and what Tidemark keeps on this machine.\n.env\n.tidemark/\n',
     },
-    { path: 'README.md', text: readme(project, { writesEnv }) },
   ]
 }
 

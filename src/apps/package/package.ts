@@ -10,6 +10,11 @@ export type {
   SourceConfig,
   TableConfig,
 } from '../../platform/project/project-config.ts'
+// What the parts of a project are, for those that are written in files of their own.
+export { TIME_STEPS } from '../../platform/project/chart.ts'
+export type * from '../../platform/project/chart.ts'
+export type * from '../../platform/project/dashboard.ts'
+export type { Check, Reference, Sums, Telling, Worth } from '../../platform/project/model.ts'
 export type { MirrorSettings } from '../../platform/project/mirror-settings.ts'
 export type {
   LogEvent,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, extname, resolve } from 'node:path'
 import { ConfigError } from '../../platform/errors.ts'
+import { TIME_STEPS } from '../../platform/project/chart.ts'
 import { defineProject } from '../../platform/project/project-config.ts'
 
 /**
@@ -37,7 +38,7 @@ async function runScript(file: string): Promise<unknown> {
     interopDefault: false,
     // Lines in a stack are those of the file.
     transformOptions: { retainLines: true },
-    virtualModules: { tidemark: { defineProject } },
+    virtualModules: { tidemark: { defineProject, TIME_STEPS } },
   })
   let exported: { readonly default?: unknown }
   try {

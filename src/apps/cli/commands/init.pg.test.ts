@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type CommandResult, tidemark } from '../../../../test/support/command.ts'
 import { createDatabase, type TestDatabase } from '../../../../test/support/database.ts'
 import { loadWritten } from '../../../../test/support/written-project.ts'
+import { standardProject } from '../../../standard-project.ts'
 import { parseConfig } from '../../../platform/config.ts'
 import { createOutput } from '../output.ts'
 import { initCommand, type InitInput } from './init.ts'
@@ -163,6 +164,7 @@ describe('tidemark init asks on a terminal', () => {
     }
     const context = {
       output,
+      given: standardProject,
       config: parseConfig({ TIDEMARK_SOURCE_URL: test.readerUrl }),
       signal: new AbortController().signal,
     }

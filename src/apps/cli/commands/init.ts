@@ -37,16 +37,24 @@ export interface InitInput {
   readonly writeEnv: boolean
   readonly name: string | undefined
   readonly yes: boolean
+  /** The project to write instead, without a look at a database. */
+  readonly template?: string | undefined
 }
 
 /** `tidemark init`: reads a database's catalogue and writes a project for it. */
 export async function initCommand(
-  { output, config, signal }: Pick<CommandContext, 'output' | 'config' | 'signal'>,
+  context: Pick<CommandContext, 'output' | 'config' | 'given' | 'signal'>,
   input: InitInput,
   terminal: Terminal = { input: process.stdin, output: process.stderr },
 ): Promise<number> {
+  const { output, config, signal } = context
   const folder = resolve(input.folder ?? '.')
   const shown = shownFolder(folder)
+  if (input.template !== undefined) {
+    const { initFromTemplate } = await import('./init-template.ts')
+    const next = (hasEnv: boolean) => nextSteps(shown, hasEnv)
+    return await initFromTemplate(context, input, { shown, next })
+  }
   checkFree(shown, input.writeEnv ? ['.env'] : [])
   const name = nameOf(folder, input)
   const url = config.TIDEMARK_SOURCE_URL
