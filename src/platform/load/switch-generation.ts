@@ -2,11 +2,10 @@ import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
 import type { PublishedSchema } from '../lake/published-schema.ts'
-import { deriveTables, findUnderived, presentModels } from '../warehouse/derive-tables.ts'
-import { makeHistory } from '../warehouse/make-history.ts'
+import { presentModels } from '../warehouse/derive-tables.ts'
 import { readLoaded } from '../warehouse/ledger.ts'
+import { replaceTables } from '../warehouse/replace-tables.ts'
 import { haveSameKey } from '../warehouse/same-key.ts'
-import { loadedTables } from '../warehouse/sums.ts'
 import { inLockedTransaction, type WarehouseClient } from '../warehouse/warehouse.ts'
 import { analyzeStars, applyBatch, type LoadInput } from './apply-batch.ts'
 import { fillAllRevisions } from './load-revisions.ts'
@@ -36,25 +35,8 @@ export async function switchGeneration(
     inLockedTransaction(warehouse, input.waitMs, async () => {
       const loaded = await readLoaded(warehouse)
       if (loaded?.generation === generation || (loaded?.batch ?? 0) > lastBatch) return 'skipped'
-      const underived = await findUnderived(warehouse, project, input.schemas)
-      const changed = new Set(underived.map(({ schema }) => schema.table))
-      const present = await presentModels(client, project)
-      for (const model of present) {
-        if (model.kind !== 'fact') continue
-        for (const table of loadedTables(model)) {
-          await client.query(`delete from ${identifier(table)}`)
-        }
-      }
-      for (const { kind, table } of present) {
-        if (kind === 'fact' || !changed.has(table)) continue
-        await client.query(`delete from ${identifier(table)}`)
-      }
-      await deriveTables(warehouse, project, underived, { isReplaced: true })
+      await replaceTables(warehouse, project, input.schemas)
       const derived = await presentModels(client, project)
-      for (const model of derived) {
-        // Rows of a fact can leave once it follows tables, also if its table is made by hand.
-        if (model.kind === 'fact' && model.follows !== undefined) await makeHistory(client, model)
-      }
       const dimensions = derived.filter(({ kind }) => kind !== 'fact')
       for (const model of dimensions) {
         await client.query(`

@@ -4,17 +4,12 @@ import type { Client } from '../io/postgres.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { fingerprintOf, type PublishedSchema } from '../lake/published-schema.ts'
-import {
-  asOfBatchFunction,
-  asOfFunction,
-  currentTable,
-  historyView,
-  keyIndex,
-} from '../project/fact-names.ts'
-import type { Fact, Model } from '../project/model.ts'
+import { currentTable, keyIndex } from '../project/fact-names.ts'
+import type { Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
+import { dropPast } from './drop-history.ts'
 import { makeHistory, makeIndexes } from './make-history.ts'
-import { makeSums } from './make-sums.ts'
+import { makeSums, removeSums } from './make-sums.ts'
 import { checkRelations, grantReading, listRelations } from './relations.ts'
 import { alterColumns, createTable, describeTable, diffColumns } from './table-definition.ts'
 import type { WarehouseClient } from './warehouse.ts'
@@ -26,7 +21,7 @@ const PRESENT = readFileSync(new URL('./present-tables.sql', import.meta.url), '
 const DERIVED = readFileSync(new URL('./derived-tables.sql', import.meta.url), 'utf8')
 
 /** A table of the warehouse that a schema asks for, and what is there. */
-interface Underived {
+export interface Underived {
   readonly schema: PublishedSchema
   /** The definition that the table has; undefined if it must be created. */
   readonly before: PublishedSchema | undefined
@@ -53,7 +48,8 @@ export async function findUnderived(
   const found = new Map(rows.map((row) => [row.name, row]))
   const underived = schemas.flatMap((schema): Underived[] => {
     const row = found.get(schema.table)
-    const before = row?.definition ?? undefined
+    // A table that was released may have been dropped.
+    const before = row?.there === true ? (row.definition ?? undefined) : undefined
     if (before !== undefined && row?.fingerprint === fingerprintOf(schema)) return []
     if (before === undefined && row?.there === true) {
       if (project.mirror === undefined) return []
@@ -107,7 +103,7 @@ export async function deriveTables(
       if (before === undefined) await client.query(createTable(schema, project))
       else await alterTable(client, { model, before, after: schema, isReplaced })
     } catch (error) {
-      throw explain(schema, error)
+      throw explainUse(schema.table, error)
     }
     await client.query(describeTable(schema))
     await client.query(
@@ -149,7 +145,7 @@ async function alterTable(
       await client.query(
         `alter table ${identifier(model.table)} drop constraint if exists ${identifier(`${model.table}_pkey`)}`,
       )
-    await client.query(alterColumns(model.table, changes))
+    await client.query(alterColumns(model.table, changes, { isEmpty: isReplaced }))
     if (isRekeyed)
       await client.query(
         `alter table ${identifier(model.table)} add primary key (${identifiers(after.key)})`,
@@ -158,6 +154,8 @@ async function alterTable(
   }
   const isRetold = JSON.stringify(before.history) !== JSON.stringify(after.history)
   if (changes.dropped.length + changes.retyped.length > 0 || isRekeyed || isRetold) {
+    // The sums as of a moment are made from the past.
+    await removeSums(client, model)
     await dropPast(client, model)
   }
   if (isRekeyed) {
@@ -165,33 +163,24 @@ async function alterTable(
       drop table if exists ${identifier(currentTable(model))};
       drop index if exists ${identifier(keyIndex(model))}`)
   }
-  await client.query(alterColumns(model.table, changes))
-  if (!isRekeyed) await client.query(alterColumns(currentTable(model), changes))
+  await client.query(alterColumns(model.table, changes, { isEmpty: isReplaced }))
+  if (!isRekeyed) {
+    await client.query(alterColumns(currentTable(model), changes, { isEmpty: isReplaced }))
+  }
 }
 
-/** Drops the view and the functions of a fact's past, which `makeHistory` makes again. */
-async function dropPast(client: Client, fact: Fact): Promise<void> {
-  await client.query(`
-    drop function if exists ${identifier(asOfFunction(fact))} (timestamptz);
-    drop function if exists ${identifier(asOfBatchFunction(fact))} (bigint);
-    drop view if exists ${identifier(historyView(fact))}`)
-}
-
-/** Explains why a table could not be changed. */
-function explain({ table }: PublishedSchema, error: unknown): unknown {
+/** Explains why a table could not be changed: `ConfigError` (`WAREHOUSE_IN_USE`) if something uses it. */
+export function explainUse(table: string, error: unknown): unknown {
   const code = codeOf(error)
   const isUsed =
     code === SQL_STATE.dependentObjectsStillExist || code === SQL_STATE.featureNotSupported
   if (!isUsed) return error
   const { message, detail = message } = error as { message: string; detail?: string }
-  return new ConfigError(
-    `The columns of ${table} must change, but something uses them: ${detail}`,
-    {
-      code: 'WAREHOUSE_IN_USE',
-      hint: 'drop what uses them, run, and create it again; nothing was changed',
-      cause: error,
-    },
-  )
+  return new ConfigError(`The table ${table} must change, but something uses it: ${detail}`, {
+    code: 'WAREHOUSE_IN_USE',
+    hint: 'drop what uses it, run, and create it again; nothing was changed',
+    cause: error,
+  })
 }
 
 /**
@@ -219,6 +208,8 @@ export async function presentModels(
   return models.flatMap((model) => {
     const definition = definitions.get(model.table)
     if (!there.has(model.table)) return []
+    // A table that was a fact until now is no dimension yet, and the reverse.
+    if (definition !== undefined && definition.kind !== model.kind) return []
     if (definition === undefined) return mirror === undefined ? [model] : []
     return [asDerived(model, definition)]
   })

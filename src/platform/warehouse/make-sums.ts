@@ -235,6 +235,23 @@ async function dropSums(client: Client, fact: Fact, names: readonly string[]): P
   ])
 }
 
+/** Drops what was made for a fact's sums, by any declaration. May be repeated. Throws like `makeSums`. */
+export async function removeSums(client: Client, fact: Fact): Promise<void> {
+  const made = await findMade(client, fact)
+  if (made.length === 0) return
+  await dropSums(
+    client,
+    fact,
+    made.map(({ name }) => name),
+  )
+}
+
+/** The relations that were made for a fact's sums, by any declaration. */
+export async function listSums(client: Client, fact: Fact): Promise<string[]> {
+  const made = await findMade(client, fact)
+  return made.length === 0 ? [] : [...made.map(({ name }) => name), sumsView(fact)]
+}
+
 /** The error for sums that must be made again while something of somebody else's depends on them. */
 function usedSums({ table }: Fact, cause: unknown): ConfigError {
   const { message, detail = message } = cause as { message: string; detail?: string }

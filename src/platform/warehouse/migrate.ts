@@ -9,6 +9,7 @@ import { currentTable } from '../project/fact-names.ts'
 import { generationOf } from '../project/generation.ts'
 import type { Project } from '../project/project.ts'
 import { presentModels } from './derive-tables.ts'
+import { handOver, listDerived, runMigration } from './hand-over.ts'
 import { readLoaded } from './ledger.ts'
 import { makeHistory, makeIndexes } from './make-history.ts'
 import { makeSums } from './make-sums.ts'
@@ -40,7 +41,7 @@ interface Migration {
  * Relations that were dropped since, and can be made from the rest, are made again, current tables
  * with their rows. Returns their names. Throws `ConfigError`, and changes nothing, if the server is
  * too old (`WAREHOUSE_VERSION`), if a migration was edited after it was applied
- * (`MIGRATION_EDITED`) or is unknown here (`WAREHOUSE_NEWER`), or if anything else was dropped
+ * (`MIGRATION_EDITED`), makes a table that is derived here (`MIGRATION_OF_DERIVED`) or is unknown here (`WAREHOUSE_NEWER`), or if anything else was dropped
  * (`WAREHOUSE_INCOMPLETE`). Throws `ContractError` (`WAREHOUSE_CHANGED`) if somebody has added a
  * column that must have a value.
  */
@@ -115,14 +116,16 @@ export async function applyMigrations(
   const applied = await readApplied(client)
   const lost = await findMissing(client)
   const migrations = migrationsOf(project).filter(({ name }) => !applied.has(name))
+  const derived = await listDerived(client)
   for (const migration of migrations) {
-    await client.query(migration.sql)
+    await runMigration(client, migration, derived)
     await client.query('insert into tidemark_migration (name, checksum) values ($1, $2)', [
       migration.name,
       checksum(migration.sql),
     ])
   }
   await forgetDropped(client, lost)
+  await handOver(client, derived)
   await client.query(STATUS)
   const restored = [...lost]
   const generation = (await readLoaded(warehouse))?.generation

@@ -2,22 +2,31 @@ import { asciiLiteral } from '../io/session.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import type { PublishedColumn, PublishedSchema } from '../lake/published-schema.ts'
 import { widened } from '../lake/warehouse-type.ts'
+import type { Fact, Reference } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 
 /** SQL that creates the table of a model, without the columns of its history. */
-export function createTable(schema: PublishedSchema, { models }: Project): string {
+export function createTable(schema: PublishedSchema, project: Project): string {
   const { table, kind, key, recordId, columns, references = [] } = schema
   const id = kind === 'fact' && recordId !== undefined ? [recordId] : []
   const lines = [
     ...id.map((name) => `${identifier(name)} bigint primary key`),
     ...columns.map(columnClause),
     ...(kind === 'fact' ? [] : [`primary key (${identifiers(key)})`]),
-    ...references.map(({ columns: own, dimension }) => {
-      const named = models.find((model) => model.table === dimension)
-      return `foreign key (${identifiers(own)}) references ${identifier(dimension)} (${identifiers(named?.key ?? [])})`
-    }),
+    ...references.map((reference) => foreignKey(reference, project)),
   ]
   return `create table ${identifier(table)} (\n    ${lines.join(',\n    ')}\n);`
+}
+
+/** SQL that gives a fact that has none the foreign keys that it declares. */
+export function addReferences({ table, references }: Fact, project: Project): string {
+  const clauses = references.map((reference) => `add ${foreignKey(reference, project)}`)
+  return clauses.length === 0 ? '' : `alter table ${identifier(table)} ${clauses.join(', ')}`
+}
+
+function foreignKey({ columns, dimension }: Reference, { models }: Project): string {
+  const { key = [] } = models.find((model) => model.table === dimension) ?? {}
+  return `foreign key (${identifiers(columns)}) references ${identifier(dimension)} (${identifiers(key)})`
 }
 
 function columnClause({ name, type, nullable }: PublishedColumn): string {
@@ -71,13 +80,17 @@ export function diffColumns(before: PublishedSchema, after: PublishedSchema): Co
 /**
  * SQL that changes a table's columns. Its rows keep their values, in the wider types that the columns
  * get. A column that is added without being nullable, or that may not be null any more, needs an empty
- * table.
+ * table. If it is known to be empty, a column may get any type.
  */
-export function alterColumns(table: string, changes: ColumnChanges): string {
+export function alterColumns(
+  table: string,
+  changes: ColumnChanges,
+  { isEmpty = false }: { isEmpty?: boolean } = {},
+): string {
   const actions = [
     ...changes.dropped.map(({ name }) => `drop column ${identifier(name)}`),
     ...changes.retyped.map(({ column: { name, type }, from }) => {
-      const value = widened(identifier(name), { from, to: type })
+      const value = isEmpty ? `null::${type}` : widened(identifier(name), { from, to: type })
       return `alter column ${identifier(name)} type ${type} using ${value}`
     }),
     ...changes.loosened.map(({ name }) => `alter column ${identifier(name)} drop not null`),
