@@ -162,6 +162,11 @@ export const EVENTS = {
     says: 'Load skipped a batch because another run had already loaded it.',
     fields: { batch: number, generation: text },
   },
+  generation_announced: {
+    levels: ['info'],
+    says: 'Load is about to make the warehouse again, from batch 1 on, for the reasons in `why`.',
+    fields: { batch: number, generation: text, from: text, why: texts },
+  },
   generation_switched: {
     levels: ['info'],
     says: 'Load has switched the warehouse to another generation of the models.',

@@ -139,6 +139,21 @@ const run = command({
   load: async () => (await import('./commands/run.ts')).runCommand,
 })
 
+const plan = command({
+  name: 'plan',
+  summary: 'Show what the next run would do to the tables of the warehouse',
+  details:
+    'Creates and changes nothing. Rehearses migrations and the tables of models on an empty copy of the warehouse, which it rolls back, and says whether the content is loaded again. Works before the first run.',
+  options: {
+    sql: flagOption('--sql', 'Print the statements instead, in order'),
+  },
+  examples: [
+    { line: 'tidemark plan', what: 'Look before a run that follows a change of models' },
+    { line: 'tidemark plan --sql > plan.sql', what: 'Let somebody review the statements' },
+  ],
+  load: async () => (await import('./commands/plan.ts')).planCommand,
+})
+
 const status = command({
   name: 'status',
   summary: 'Show how fresh the warehouse is, and what is held or in quarantine',
@@ -352,6 +367,7 @@ export function commandsFor({
     declareInit(template?.name),
     up(upOptions),
     run,
+    plan,
     status,
     serve,
     history,

@@ -29,6 +29,11 @@ export function describeEvent(entry: AppLogEntry): Told | undefined {
   if (entry.event === 'table_captured' && entry.read >= 100_000) {
     return { text: `✓ ${entry.table}: ${formatCount(entry.read)} rows read`, as: 'step' }
   }
+  if (entry.event === 'generation_announced') {
+    const { batch, why } = entry
+    const what = `the warehouse is made again from ${formatNumber(batch, 'batch', 'batches')}`
+    return { text: `${what}: ${why.join('; ')}`, as: 'step' }
+  }
   if (entry.event === 'table_released') {
     return { text: `✓ ${entry.table} is no longer held`, as: 'step' }
   }

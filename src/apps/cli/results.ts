@@ -1,5 +1,6 @@
 import type { CatalogTable } from '../../platform/inspect/catalog.ts'
 import type { Finding } from '../../platform/inspect/finding.ts'
+import type { Plan } from '../../platform/inspect/plan.ts'
 import type { QuarantineEntry, Replay } from '../../platform/inspect/quarantine.ts'
 import type { FactCounts, Status } from '../../platform/inspect/status.ts'
 import type { SweptZone } from '../../platform/inspect/sweep.ts'
@@ -91,6 +92,24 @@ export const RESULTS = {
         runId: {},
       }),
     },
+  },
+  planned: {
+    levels: ['info'],
+    says: '`plan` says what the next run would do to the tables of the warehouse. With `--sql`, `statements` has each statement.',
+    fields: fieldsOf<Plan & { readonly isEmpty: boolean }>({
+      isEmpty: {},
+      isLakeOnly: {},
+      migrations: {},
+      tables: {},
+      others: {},
+      byHand: {},
+      released: {},
+      unknown: {},
+      'generation?': {},
+      statements: {},
+      'notRehearsed?': {},
+      'notRead?': {},
+    }),
   },
   past_captured: {
     levels: ['info'],

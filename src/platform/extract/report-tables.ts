@@ -84,7 +84,7 @@ export async function archiveShape(
 }
 
 /** A table's schema with what a mirror must know about the table later. */
-function archived(table: SourceTable, shape: TableShape): ArchivedSchema {
+export function archived(table: SourceTable, shape: TableShape): ArchivedSchema {
   const { schema, relation, isByContent, description, descriptions = {} } = table
   const { key, fingerprint } = shape
   const columns = shape.columns.map((column) => {

@@ -85,10 +85,10 @@ export async function readCatalog(deps: Deps): Promise<Catalog> {
 }
 
 /** The first batch in which a table had a fingerprint. */
-type Appearance = Pick<TableVersion, 'fingerprint' | 'firstBatch' | 'takenAt'>
+export type Appearance = Pick<TableVersion, 'fingerprint' | 'firstBatch' | 'takenAt'>
 
 /** The batches at which each table's fingerprint changed, oldest first. */
-async function readAppearances(
+export async function readAppearances(
   zone: Zone,
   last: CommitRecord | undefined,
 ): Promise<Map<string, readonly Appearance[]>> {

@@ -28,6 +28,15 @@ export async function capturedProject(
   return await mirrorOf(project, ingestion, { record, read })
 }
 
+/** The mirror that keeps tables with these schemas. Pure. */
+export function mirrorOfSchemas(project: Project, schemas: readonly ArchivedSchema[]): Project {
+  return {
+    ...project,
+    source: { ...project.source, tables: schemas.map(tableOf) },
+    models: schemas.map((schema) => factOf(publishedAs(schema))),
+  }
+}
+
 /**
  * Like `capturedProject`, as a batch of the processed zone knows the project. Its facts have every
  * column that their files have had so far; its source tables have no more than a name and a key.

@@ -37,6 +37,7 @@ import {
   type WarehouseClient,
 } from '../warehouse/warehouse.ts'
 import { checkFactEnds, loadBatch, type LoadInput } from './apply-batch.ts'
+import { explainGeneration } from './explain-generation.ts'
 import { switchGeneration } from './switch-generation.ts'
 
 /** The result of one call of `load`. */
@@ -102,6 +103,8 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
     files: (record, table) => openFiles(zone, record.tables[table]?.changes ?? []),
   }
   if (isSwitch) {
+    const { from = '', why = [] } = (await explainGeneration(deps, head)) ?? {}
+    deps.log({ event: 'generation_announced', generation, from, batch: lastBatch, why })
     const outcome = await switchGeneration(warehouse, {
       ...input,
       lastBatch,

@@ -25,7 +25,14 @@ const generations = new WeakMap<Project, string>()
 function hashModels(project: Project): string {
   // A mirror's tables come and go within one generation: each batch says which there are.
   if (project.mirror !== undefined) return shortHash(`[${PLATFORM_GENERATION},"mirror"]`)
-  const models = project.models.map((model) => ({
+  const models = project.models.map(hashedPart)
+  const text = `[${PLATFORM_GENERATION},${contractText(project.source)},${JSON.stringify(models)}]`
+  return shortHash(text)
+}
+
+/** The part of a model on which its rows depend. */
+function hashedPart(model: Model): object {
+  return {
     ...model,
     sql: readModel(model),
     // These only say how a fact is shown, found and summed, and `headline` is a path on this machine.
@@ -35,9 +42,27 @@ function hashModels(project: Project): string {
     sought: undefined,
     sums: undefined,
     telling: undefined,
-  }))
-  const text = `[${PLATFORM_GENERATION},${contractText(project.source)},${JSON.stringify(models)}]`
-  return shortHash(text)
+  }
+}
+
+/** What makes a generation, each part by its hash. Two generations differ in one of them at least. */
+export interface GenerationParts {
+  /** The platform's own part. */
+  readonly platform: number
+  readonly contract: string
+  /** By the name of its table, each model. */
+  readonly models: Readonly<Record<string, string>>
+}
+
+/** The parts of a project's generation, by which people learn why it is a new one. */
+export function partsOf({ source, models }: Project): GenerationParts {
+  return {
+    platform: PLATFORM_GENERATION,
+    contract: shortHash(contractText(source)),
+    models: Object.fromEntries(
+      models.map((model) => [model.table, shortHash(JSON.stringify(hashedPart(model)))]),
+    ),
+  }
 }
 
 function shortHash(text: string): string {

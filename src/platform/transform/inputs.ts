@@ -12,6 +12,8 @@ import { changesOf, type SourceInput } from './source-view.ts'
 /** Everything that a processed batch depends on (I8). */
 export interface TransformInput extends SourceInput {
   readonly project: Project
+  readonly record: CommitRecord
+  readonly latest: CommitRecord
   /** The ingestion batch before `record`; undefined for the first. */
   readonly before: CommitRecord | undefined
   /** The processed batch before the one to make; undefined at the start of a generation. */

@@ -62,9 +62,9 @@ export async function publishSchemas(
 }
 
 /** The columns of a model that the batch did not run; undefined if they cannot be known yet. */
-async function describe(
+export async function describe(
   batch: PendingBatch,
-  input: TransformInput,
+  input: Pick<TransformInput, 'project' | 'ingestion'>,
   { model, views, open }: { model: Model } & Omit<Made, 'made'>,
 ): Promise<readonly Column[] | undefined> {
   // A mirror's fact declares the type of each column.
@@ -86,7 +86,8 @@ async function describe(
   })
 }
 
-function schemaOf(model: Model, columns: readonly Column[]): PublishedSchema {
+/** The schema that a model's columns give its table. */
+export function schemaOf(model: Model, columns: readonly Column[]): PublishedSchema {
   const { kind, table, key, description, descriptions = {}, types = {} } = model
   return {
     table,

@@ -6,7 +6,7 @@ import { capturedTables } from '../project/source-contract.ts'
 import type { Reads, TransformInput } from './inputs.ts'
 import type { ChangedTable } from './lineage/affected-rows.ts'
 import type { SourceView } from './source-files.ts'
-import { openTable, type OpenTable, viewOf } from './source-view.ts'
+import { openTable, type OpenTable, type SourceInput, viewOf } from './source-view.ts'
 
 /** The source tables of a batch. Disposing closes those that are open. */
 export interface SourceTables extends AsyncDisposable {
@@ -21,7 +21,7 @@ export interface SourceTables extends AsyncDisposable {
 /** The views of a batch's source tables. No table is open yet. */
 export async function openTables(
   db: DuckDb,
-  input: TransformInput,
+  input: SourceInput & Pick<TransformInput, 'project'>,
   reads: Reads,
 ): Promise<SourceTables> {
   const views = new Map<string, SourceView>()

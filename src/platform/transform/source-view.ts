@@ -14,11 +14,11 @@ import { readFiles, type SourceView } from './source-files.ts'
 export interface SourceInput {
   readonly ingestion: Zone
   /** The commit record of the ingestion batch to transform. */
-  readonly record: CommitRecord
+  readonly record: Pick<CommitRecord, 'tables'>
   /**
    * The newest ingestion batch. It knows the columns of a table that `record` does not have yet.
    */
-  readonly latest: CommitRecord
+  readonly latest: Pick<CommitRecord, 'tables'>
 }
 
 /**

@@ -13,10 +13,11 @@ import { beginBatch } from '../lake/batch.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
 import { type HeldTable, listHeld } from '../lake/held.ts'
 import { capturedProject, continuedProject } from '../lake/mirrored-project.ts'
+import { prepareDescription } from '../lake/generation-description.ts'
 import { logRefused } from '../lake/quarantine/quarantine.ts'
 import type { Zone } from '../lake/zone.ts'
 import { checkProject } from '../project/check-project.ts'
-import { generationOf } from '../project/generation.ts'
+import { generationOf, partsOf } from '../project/generation.ts'
 import type { TransformInput } from './inputs.ts'
 import { type PreparedStar, prepareStar } from './star.ts'
 
@@ -185,9 +186,9 @@ function addWarnings(all: readonly Warning[]): Warning[] {
   return [...sums.values()]
 }
 
-/** Writes a description of the generation for people who look into the zone. */
+/** Describes the generation, for people who look into the zone and for the plan of the next one. */
 async function prepareGeneration(deps: Deps, zone: Zone): Promise<void> {
-  const models = deps.project.models.map(({ kind, table, key }) => ({ kind, table, key }))
-  const body = JSON.stringify({ project: deps.project.name, models }, undefined, 1)
-  await zone.store.putIfAbsent(`${zone.prefix}generation.json`, Buffer.from(`${body}\n`))
+  const { name, models } = deps.project
+  const made = models.map(({ kind, table, key }) => ({ kind, table, key }))
+  await prepareDescription(zone, { project: name, models: made, parts: partsOf(deps.project) })
 }

@@ -168,6 +168,20 @@ export async function checkVersion(client: Client): Promise<void> {
   })
 }
 
+/**
+ * The names of the migrations that the next run applies, in order. Throws what `migrate` throws for a
+ * migration that was edited or is unknown. Call it in a transaction.
+ */
+export async function listWaiting(client: Client, project: Project): Promise<string[]> {
+  const found = await client.query<{ there: boolean }>(
+    `select to_regclass('tidemark_migration') is not null as there`,
+  )
+  const applied = onlyRow(found).there ? await readApplied(client) : new Map<string, string>()
+  return checkMigrations(project, applied)
+    .map(({ name }) => name)
+    .filter((name) => !applied.has(name))
+}
+
 function migrationsOf(project: Project): Migration[] {
   return [
     ...readMigrations('platform', PLATFORM_MIGRATIONS),

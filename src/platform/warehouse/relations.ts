@@ -20,7 +20,7 @@ import type { Warehouse, WarehouseClient } from './warehouse.ts'
 const LIST = readFileSync(new URL('./list-relations.sql', import.meta.url), 'utf8')
 
 /** The platform's own tables and views. */
-const OWN = [
+export const OWN = [
   'tidemark_ledger',
   'tidemark_confirmation',
   'tidemark_sums',

@@ -190,7 +190,8 @@ export async function inLockedTransaction<T>(
   })
 }
 
-const LOCK = 'tidemark_lock'
+/** The table that the one writer locks. */
+export const LOCK = 'tidemark_lock'
 
 async function lockWarehouse(connection: WarehouseClient, waitMs: number): Promise<void> {
   await limitWaits(connection, waitMs, `lock table ${LOCK} in exclusive mode`)
@@ -228,13 +229,21 @@ async function limitWaits(
  * missing. For a rehearsal, which rolls all of it back.
  */
 export async function prepareLock(connection: WarehouseClient, waitMs: number): Promise<void> {
-  const { client } = connection
   await makeSchema(connection)
-  await client.query(`create table if not exists ${LOCK} ()`)
+  await makeLockTable(connection)
   await lockWarehouse(connection, waitMs)
 }
 
-async function makeSchema({ client, warehouse }: WarehouseClient): Promise<void> {
+/** Creates the table that a run locks, in the open transaction, if it is missing. */
+export async function makeLockTable({ client }: WarehouseClient): Promise<void> {
+  await client.query(`create table if not exists ${LOCK} ()`)
+}
+
+/**
+ * Creates the warehouse's schema, in the open transaction, if it is missing. Throws `ConfigError`
+ * (`WAREHOUSE_PERMISSION`) if it is closed to this user.
+ */
+export async function makeSchema({ client, warehouse }: WarehouseClient): Promise<void> {
   const schema = identifier(warehouse.schema)
   const found = await client.query<{ there: boolean; closed: boolean; user: string }>(SCHEMA, [
     schema,

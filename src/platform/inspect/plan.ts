@@ -1,0 +1,140 @@
+import { checkEnds, readHeads } from '../continuity.ts'
+import { type Deps, hasWarehouse, ingestionZone, processedZone } from '../deps.ts'
+import { withPostgresErrors } from '../io/postgres-errors.ts'
+import { readExistingCommit } from '../lake/batch-log.ts'
+import type { CommitRecord } from '../lake/commit-record.ts'
+import { continuedProject, publishedProject } from '../lake/mirrored-project.ts'
+import { explainGeneration, type NewGeneration } from '../load/explain-generation.ts'
+import { checkContinued } from '../load/load.ts'
+import { checkProject } from '../project/check-project.ts'
+import { generationOf } from '../project/generation.ts'
+import { planSchemas } from '../transform/plan-schemas.ts'
+import { findLoaded } from '../warehouse/ledger.ts'
+import type { Refusal } from '../warehouse/replica.ts'
+import { openWarehouse } from '../warehouse/warehouse.ts'
+import { readAppearances } from './catalog.ts'
+import { listPlanned, type OtherRelation, type PlannedTable, planUnrehearsed } from './planned-tables.ts'
+import { readPlannedSource } from './planned-source.ts'
+import { rehearseTables } from './rehearse-tables.ts'
+
+/** What the next run would do to the schema of the warehouse. */
+export interface Plan {
+  /** Whether there is a lake and no warehouse. Then nothing is planned. */
+  readonly isLakeOnly: boolean
+  /** Numbered migrations that wait, in order. */
+  readonly migrations: readonly string[]
+  /** The tables of models that are made or changed. */
+  readonly tables: readonly PlannedTable[]
+  /** Other tables and views that are made, changed or dropped: Tidemark's own, and those of migrations. */
+  readonly others: readonly OtherRelation[]
+  /** Tables that a migration made, so that they are not derived from their models. */
+  readonly byHand: readonly string[]
+  /** Tables that no model makes any more. They stay, with their rows, until somebody drops them. */
+  readonly released: readonly string[]
+  /** Tables of models that read a source table which nobody could read yet. */
+  readonly unknown: readonly string[]
+  /** The generation that replaces the content of the warehouse; undefined if it stays. */
+  readonly generation: NewGeneration | undefined
+  /** Every statement, in order. Empty without a rehearsal. */
+  readonly statements: readonly string[]
+  /** Why nothing was rehearsed. What is planned is then found by comparing definitions. */
+  readonly notRehearsed: Refusal | undefined
+  /** Why the source was not read, so that its tables are planned as they were captured last. */
+  readonly notRead: string | undefined
+}
+
+const NOTHING: Plan = {
+  isLakeOnly: false,
+  migrations: [],
+  tables: [],
+  others: [],
+  byHand: [],
+  released: [],
+  unknown: [],
+  generation: undefined,
+  statements: [],
+  notRehearsed: undefined,
+  notRead: undefined,
+}
+
+/** Whether a run changes nothing in the schema of the warehouse, and keeps its content. Pure. */
+export function isEmptyPlan({ migrations, tables, others, generation, statements }: Plan): boolean {
+  const changes = [migrations, tables, others, statements]
+  return generation === undefined && changes.every((each) => each.length === 0)
+}
+
+/**
+ * Plans what the next run does to the schema of the warehouse. Creates and changes nothing: it reads
+ * the lake and the source's catalogue, runs each model over empty tables, and rehearses the rest on
+ * an empty copy of the warehouse (`inReplica`). Works before the first run. Throws what a run would
+ * throw.
+ */
+export async function planNextRun(deps: Deps): Promise<Plan> {
+  const { project } = deps
+  if (project.mirror === undefined) checkProject(project)
+  if (!hasWarehouse(deps)) return { ...NOTHING, isLakeOnly: true }
+  const heads = await readHeads(deps)
+  await checkEnds(deps, heads)
+  const { captured, transformed } = heads
+  const generation = generationOf(project)
+  const zone = processedZone(deps, generation)
+  const source = await readPlannedSource(deps, captured)
+  const planned = await continuedProject(source.project, zone, transformed)
+  const { schemas, unknown } = await planSchemas(deps, planned, {
+    transformed,
+    captured: await listCaptured(deps, { captured, transformed }),
+    declared: project,
+  })
+  await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
+  await checkContinued(deps, warehouse)
+  const known = await publishedProject(project, zone, transformed)
+  const input = { project: planned, known, schemas, generation }
+  const found = await withPostgresErrors(deps.warehouse, () => rehearseTables(warehouse, input))
+  if ('refused' in found) {
+    const loaded = await findLoaded(warehouse)
+    return {
+      ...NOTHING,
+      ...(await withPostgresErrors(deps.warehouse, () => planUnrehearsed(warehouse, input))),
+      unknown,
+      generation: loaded && (await explainGeneration(deps, loaded)),
+      notRehearsed: found.refused,
+      notRead: source.notRead,
+    }
+  }
+  return {
+    ...NOTHING,
+    migrations: found.migrations,
+    ...listPlanned(planned, found),
+    unknown,
+    generation: found.loaded && (await explainGeneration(deps, found.loaded)),
+    statements: found.statements,
+    notRead: source.notRead,
+  }
+}
+
+/**
+ * The ingestion batches whose schemas the star tables get, oldest first: the last, and for another
+ * generation each before it with which a table without a contract had another schema.
+ */
+async function listCaptured(
+  deps: Deps,
+  {
+    captured,
+    transformed,
+  }: { captured: CommitRecord | undefined; transformed: CommitRecord | undefined },
+): Promise<CommitRecord[]> {
+  if (captured === undefined) return []
+  const { mirror, source } = deps.project
+  const open = source.tables.filter(({ columns }) => columns === undefined)
+  if (transformed !== undefined || mirror !== undefined || open.length === 0) return [captured]
+  const zone = ingestionZone(deps)
+  const appearances = await readAppearances(zone, captured)
+  const numbers = new Set(
+    open.flatMap(({ name }) => (appearances.get(name) ?? []).map(({ firstBatch }) => firstBatch)),
+  )
+  const records: CommitRecord[] = []
+  for (const number of [...numbers].toSorted((a, b) => a - b)) {
+    if (number !== captured.batch) records.push(await readExistingCommit(zone, number))
+  }
+  return [...records, captured]
+}

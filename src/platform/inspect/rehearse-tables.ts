@@ -1,0 +1,151 @@
+import { codeOf } from '../errors.ts'
+import { SQL_STATE } from '../io/sql-states.ts'
+import type { PublishedSchema } from '../lake/published-schema.ts'
+import type { Project } from '../project/project.ts'
+import { deriveTables, findUnderived, TABLES_AT_ONCE } from '../warehouse/derive-tables.ts'
+import { readLoaded } from '../warehouse/ledger.ts'
+import { applyMigrations, isWhole, listWaiting } from '../warehouse/migrate.ts'
+import {
+  describeRelations,
+  diffRelations,
+  type RelationDifference,
+} from '../warehouse/relation-difference.ts'
+import { findReleased, replaceTables } from '../warehouse/replace-tables.ts'
+import { inReplica, type Refusal, type Replica } from '../warehouse/replica.ts'
+import { loadedTables } from '../warehouse/sums.ts'
+import { makeLockTable, type WarehouseClient } from '../warehouse/warehouse.ts'
+
+/** What a run would do to a warehouse's tables, as a rehearsal on a copy has shown. */
+export interface RehearsedTables {
+  /** Numbered migrations that wait, in order. */
+  readonly migrations: readonly string[]
+  readonly differences: readonly RelationDifference[]
+  /** Tables that no model makes any more. They stay. */
+  readonly released: readonly PublishedSchema[]
+  /** The tables and views that there are afterwards, and those that are derived from their models. */
+  readonly present: readonly string[]
+  readonly derived: readonly string[]
+  /** The generation that the ledger names once migrations are applied. */
+  readonly loaded: { readonly batch: number; readonly generation: string } | undefined
+  /** Every statement, in order. */
+  readonly statements: readonly string[]
+}
+
+/** The input of a rehearsal. */
+export interface RehearsalInput {
+  /** The project with the tables as the next batch finds them. */
+  readonly project: Project
+  /** The project as it is known when the next load migrates the warehouse. */
+  readonly known: Project
+  readonly schemas: readonly PublishedSchema[]
+  /** The generation of the project as it is declared. */
+  readonly generation: string
+}
+
+/**
+ * Rehearses on an empty copy of the warehouse what a run does to its tables, through the code of the
+ * run: new migrations, then the tables derived from `schemas`. Of a mirror, some tables at a time.
+ * Returns the reason if there can be no copy. Throws what a run would throw.
+ */
+export async function rehearseTables(
+  warehouse: WarehouseClient,
+  input: RehearsalInput,
+): Promise<RehearsedTables | { readonly refused: Refusal }> {
+  const isComplete = await isWhole(warehouse, input.known)
+  let all: RehearsedTables | undefined
+  for (const schemas of chunksOf(input)) {
+    const names = new Set(schemas.map(({ table }) => table))
+    const only = (project: Project): Project =>
+      project.mirror === undefined
+        ? project
+        : { ...project, models: project.models.filter(({ table }) => names.has(table)) }
+    const part = { project: only(input.project), known: only(input.known), schemas, generation: input.generation }
+    const copied = {
+      tables: part.project.models.flatMap(loadedTables),
+      isWhole: input.project.mirror === undefined,
+    }
+    const rehearsed = await inReplica(warehouse, copied, (replica) =>
+      rehearsePart(replica, { ...part, isComplete, isFirst: all === undefined }),
+    )
+    if ('refused' in rehearsed) return rehearsed
+    const { result } = rehearsed
+    if ('refused' in result) return result
+    all = all === undefined ? result : merge(all, result)
+  }
+  if (all === undefined) throw new TypeError('a rehearsal has at least one part')
+  return all
+}
+
+/** The schemas of each rehearsal: all at once, or for a mirror as many as a load makes at once. */
+function chunksOf({ project, schemas }: RehearsalInput): (readonly PublishedSchema[])[] {
+  if (project.mirror === undefined || schemas.length === 0) return [schemas]
+  const chunks: (readonly PublishedSchema[])[] = []
+  for (let from = 0; from < schemas.length; from += TABLES_AT_ONCE) {
+    chunks.push(schemas.slice(from, from + TABLES_AT_ONCE))
+  }
+  return chunks
+}
+
+function merge(one: RehearsedTables, other: RehearsedTables): RehearsedTables {
+  return {
+    ...one,
+    differences: [...one.differences, ...other.differences],
+    present: [...one.present, ...other.present],
+    derived: [...one.derived, ...other.derived],
+    statements: [...one.statements, ...other.statements],
+  }
+}
+
+/** What a migration uses may be in the schema and not belong to the warehouse. */
+const LACKING: ReadonlySet<string> = new Set([
+  SQL_STATE.undefinedTable,
+  SQL_STATE.undefinedObject,
+  SQL_STATE.undefinedFunction,
+])
+
+async function rehearsePart(
+  { warehouse, statements }: Replica,
+  {
+    project,
+    known,
+    schemas,
+    generation,
+    isComplete,
+    isFirst,
+  }: RehearsalInput & { isComplete: boolean; isFirst: boolean },
+): Promise<RehearsedTables | { readonly refused: Refusal }> {
+  const { client } = warehouse
+  const { schema } = warehouse.warehouse
+  const beforeMigrations = await describeRelations(client, schema)
+  const migrations = await listWaiting(client, known)
+  if (!isComplete) {
+    await makeLockTable(warehouse)
+    try {
+      await applyMigrations(warehouse, known)
+    } catch (error) {
+      if (!LACKING.has(codeOf(error))) throw error
+      const { message } = error as Error
+      const detail = `a migration needs what an empty copy of the warehouse may lack: ${message}`
+      return { refused: { detail, hint: 'tidemark doctor' } }
+    }
+  }
+  // Each part migrates its own copy.
+  const before = isFirst ? beforeMigrations : await describeRelations(client, schema)
+  const done = isFirst ? 0 : statements().length
+  const loaded = await readLoaded(warehouse)
+  const isReplaced = loaded !== undefined && loaded.generation !== generation
+  const released = project.mirror === undefined ? await findReleased(client, project) : []
+  if (isReplaced) await replaceTables(warehouse, project, schemas)
+  else await deriveTables(warehouse, project, await findUnderived(warehouse, project, schemas))
+  const derived = await client.query<{ name: string }>('select name from tidemark_table')
+  const after = await describeRelations(client, schema)
+  return {
+    migrations,
+    differences: diffRelations(before, after),
+    present: [...after.keys()],
+    released,
+    derived: derived.rows.map(({ name }) => name),
+    loaded,
+    statements: statements().slice(done),
+  }
+}

@@ -1,0 +1,59 @@
+import { type Deps, processedZone } from '../deps.ts'
+import { readCommit } from '../lake/batch-log.ts'
+import { readDescription } from '../lake/generation-description.ts'
+import { generationOf, partsOf } from '../project/generation.ts'
+import type { Loaded } from '../warehouse/ledger.ts'
+
+/** What another generation means for a warehouse. */
+export interface NewGeneration {
+  /** Empty if a migration has replaced a derived table, whose rows are gone. */
+  readonly from: string
+  readonly to: string
+  /** What differs: tables whose models changed, came or went, the contract, or Tidemark itself. */
+  readonly why: readonly string[]
+  /** The newest batch that the warehouse holds. All batches up to it are loaded again. */
+  readonly batches: number
+  /** Versions of facts and rows of dimensions that the warehouse holds now, if that is known. */
+  readonly rows: number | undefined
+}
+
+/**
+ * Explains why a warehouse that holds `loaded` gets another generation; undefined if it does not.
+ * Reads two objects of the processed zone.
+ */
+export async function explainGeneration(
+  deps: Deps,
+  { batch, generation: from }: Pick<Loaded, 'batch' | 'generation'>,
+): Promise<NewGeneration | undefined> {
+  const to = generationOf(deps.project)
+  if (from === to) return undefined
+  const zone = processedZone(deps, from === '' ? to : from)
+  const record = await readCommit(zone, batch)
+  const rows =
+    record &&
+    deps.project.models.reduce((sum, { kind, table }) => {
+      const { records = 0, rows: count = 0 } = record.tables[table] ?? {}
+      return sum + (kind === 'fact' ? records : count)
+    }, 0)
+  return { from, to, why: from === '' ? [HANDED_OVER] : await compareParts(deps, from), batches: batch, rows }
+}
+
+const HANDED_OVER = 'a migration has replaced a derived table'
+
+/** What differs between the project and a generation, for people. */
+async function compareParts(deps: Deps, from: string): Promise<string[]> {
+  const before = (await readDescription(processedZone(deps, from)))?.parts
+  if (before === undefined) return ['what changed is not known, because an older version made it']
+  const now = partsOf(deps.project)
+  const tables = [...new Set([...Object.keys(before.models), ...Object.keys(now.models)])]
+  const differences = tables.toSorted().flatMap((table) => {
+    if (now.models[table] === before.models[table]) return []
+    if (now.models[table] === undefined) return [`${table} has no model any more`]
+    return [before.models[table] === undefined ? `${table} is new` : `${table} has another model`]
+  })
+  return [
+    ...differences,
+    ...(before.contract === now.contract ? [] : ['the source tables are declared in another way']),
+    ...(before.platform === now.platform ? [] : ['this version of Tidemark makes other rows']),
+  ]
+}
