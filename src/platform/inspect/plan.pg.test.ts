@@ -132,7 +132,9 @@ describe('planNextRun()', () => {
     expect(next).toMatchObject({
       migrations: ['shop/002_more.sql'],
       generation: undefined,
-      tables: [{ table: 'fact_stock', madeBy: 'migration', added: [{ name: 'seen', type: 'date' }] }],
+      tables: [
+        { table: 'fact_stock', madeBy: 'migration', added: [{ name: 'seen', type: 'date' }] },
+      ],
     })
   })
 })
@@ -157,7 +159,11 @@ describe('planNextRun() of a mirror', () => {
         added: [{ name: 'w', type: 'date', nullable: true }],
         retyped: [{ name: 'v', from: 'character varying(5)', to: 'character varying(9)' }],
       },
-      { table: 'd', action: 'create', history: ['d_current', 'd_history', 'd_as_of(…)', 'd_as_of_batch(…)'] },
+      {
+        table: 'd',
+        action: 'create',
+        history: ['d_current', 'd_history', 'd_as_of(…)', 'd_as_of_batch(…)'],
+      },
     ])
   })
 })

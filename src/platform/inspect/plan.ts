@@ -13,7 +13,12 @@ import { findLoaded } from '../warehouse/ledger.ts'
 import type { Refusal } from '../warehouse/replica.ts'
 import { openWarehouse } from '../warehouse/warehouse.ts'
 import { readAppearances } from './catalog.ts'
-import { listPlanned, type OtherRelation, type PlannedTable, planUnrehearsed } from './planned-tables.ts'
+import {
+  listPlanned,
+  type OtherRelation,
+  type PlannedTable,
+  planUnrehearsed,
+} from './planned-tables.ts'
 import { readPlannedSource } from './planned-source.ts'
 import { rehearseTables } from './rehearse-tables.ts'
 

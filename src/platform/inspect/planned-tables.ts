@@ -139,7 +139,10 @@ function asPlanned({
 }): PlannedTable {
   const { table, kind } = schema
   const isAnew = isMadeAnew({ schema, before })
-  const changes = diffColumns(before === undefined || isAnew ? { ...schema, columns: [] } : before, schema)
+  const changes = diffColumns(
+    before === undefined || isAnew ? { ...schema, columns: [] } : before,
+    schema,
+  )
   const names = (columns: readonly { readonly name: string }[]) => columns.map(({ name }) => name)
   const action = before === undefined ? 'create' : isAnew ? 'anew' : 'change'
   const isMade = action !== 'change' && kind === 'fact'

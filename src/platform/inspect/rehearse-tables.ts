@@ -59,7 +59,12 @@ export async function rehearseTables(
       project.mirror === undefined
         ? project
         : { ...project, models: project.models.filter(({ table }) => names.has(table)) }
-    const part = { project: only(input.project), known: only(input.known), schemas, generation: input.generation }
+    const part = {
+      project: only(input.project),
+      known: only(input.known),
+      schemas,
+      generation: input.generation,
+    }
     const copied = {
       tables: part.project.models.flatMap(loadedTables),
       isWhole: input.project.mirror === undefined,

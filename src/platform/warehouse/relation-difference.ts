@@ -150,6 +150,12 @@ function countComments(
   return [...texts(now)].filter(([name, text]) => (before.get(name) ?? null) !== text).length
 }
 
-function isNothing({ name: _, isView: __, action: ___, comments, ...lists }: RelationDifference): boolean {
+function isNothing({
+  name: _,
+  isView: __,
+  action: ___,
+  comments,
+  ...lists
+}: RelationDifference): boolean {
   return comments === 0 && Object.values(lists).every((list) => list.length === 0)
 }

@@ -123,7 +123,8 @@ function printGeneration(output: Output, { generation }: Plan): void {
 function printSql(output: Output, plan: Plan, schema: string): void {
   const { statements, generation, notRehearsed } = plan
   if (statements.length === 0) {
-    const why = notRehearsed?.detail ?? (plan.isLakeOnly ? 'there is no warehouse' : 'nothing to do')
+    const why =
+      notRehearsed?.detail ?? (plan.isLakeOnly ? 'there is no warehouse' : 'nothing to do')
     output.advise(`-- ${why}`)
     return
   }
