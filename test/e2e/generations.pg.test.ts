@@ -182,7 +182,7 @@ describe('a new generation of derived tables', () => {
     expect((await verify(again)).tables.filter(isDifferent)).toEqual([])
   })
 
-  it('takes up again a table that it had released', async () => {
+  it('takes up again a table that it had retired', async () => {
     const gone: Fact = { ...SALE, table: 'fact_gone', recordId: 'gone_record_id' }
     await using system = await createDerived(derived([CUSTOMER, SALE, gone, DATES]))
     await fill(system)

@@ -103,7 +103,7 @@ export const RESULTS = {
       tables: {},
       others: {},
       byHand: {},
-      released: {},
+      retired: {},
       unknown: {},
       'generation?': {},
       statements: {},

@@ -35,7 +35,7 @@ export interface Plan {
   /** Tables that a migration made, so that they are not derived from their models. */
   readonly byHand: readonly string[]
   /** Tables that no model makes any more. They stay, with their rows, until somebody drops them. */
-  readonly released: readonly string[]
+  readonly retired: readonly string[]
   /** Tables of models that read a source table which nobody could read yet. */
   readonly unknown: readonly string[]
   /** The generation that replaces the content of the warehouse; undefined if it stays. */
@@ -54,7 +54,7 @@ const NOTHING: Plan = {
   tables: [],
   others: [],
   byHand: [],
-  released: [],
+  retired: [],
   unknown: [],
   generation: undefined,
   statements: [],

@@ -12,7 +12,7 @@ import type { Project } from '../project/project.ts'
 import { findUnderived } from '../warehouse/derive-tables.ts'
 import { listWaiting } from '../warehouse/migrate.ts'
 import type { RelationAction, RelationDifference } from '../warehouse/relation-difference.ts'
-import { findReleased, isMadeAnew } from '../warehouse/replace-tables.ts'
+import { findRetired, isMadeAnew } from '../warehouse/replace-tables.ts'
 import { loadedTables } from '../warehouse/sums.ts'
 import { diffColumns } from '../warehouse/table-definition.ts'
 import { inSnapshot, type WarehouseClient } from '../warehouse/warehouse.ts'
@@ -37,12 +37,12 @@ export interface OtherRelation {
 /** What a rehearsal plans, in the order of the project's models. Pure. */
 export function listPlanned(
   { models }: Project,
-  { differences, present, derived, released }: RehearsedTables,
+  { differences, present, derived, retired }: RehearsedTables,
 ): {
   tables: PlannedTable[]
   others: OtherRelation[]
   byHand: string[]
-  released: string[]
+  retired: string[]
 } {
   const own = new Map(differences.map((difference) => [difference.name, difference]))
   const [isPresent, isDerived] = [new Set(present), new Set(derived)]
@@ -71,7 +71,7 @@ export function listPlanned(
     byHand: models
       .map(({ table }) => table)
       .filter((table) => isPresent.has(table) && !isDerived.has(table)),
-    released: released.map(({ table }) => table),
+    retired: retired.map(({ table }) => table),
   }
 }
 
@@ -109,7 +109,7 @@ function functionsOf(table: string): string[] {
 export async function planUnrehearsed(
   warehouse: WarehouseClient,
   { project, known, schemas }: RehearsalInput,
-): Promise<{ migrations: string[]; tables: PlannedTable[]; released: string[] }> {
+): Promise<{ migrations: string[]; tables: PlannedTable[]; retired: string[] }> {
   const { client } = warehouse
   const work = async () => {
     const found = await client.query<{ there: boolean }>(
@@ -119,12 +119,12 @@ export async function planUnrehearsed(
     const underived = isPrepared
       ? await findUnderived(warehouse, project, schemas)
       : schemas.map((schema) => ({ schema, before: undefined }))
-    const released =
-      isPrepared && project.mirror === undefined ? await findReleased(client, project) : []
+    const retired =
+      isPrepared && project.mirror === undefined ? await findRetired(client, project) : []
     return {
       migrations: await listWaiting(client, known),
       tables: underived.map(asPlanned),
-      released: released.map(({ table }) => table),
+      retired: retired.map(({ table }) => table),
     }
   }
   return await inSnapshot(warehouse, work, NO_TIME_LIMITS)

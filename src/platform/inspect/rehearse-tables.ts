@@ -10,7 +10,7 @@ import {
   diffRelations,
   type RelationDifference,
 } from '../warehouse/relation-difference.ts'
-import { findReleased, replaceTables } from '../warehouse/replace-tables.ts'
+import { findRetired, replaceTables } from '../warehouse/replace-tables.ts'
 import { inReplica, type Refusal, type Replica } from '../warehouse/replica.ts'
 import { loadedTables } from '../warehouse/sums.ts'
 import { makeLockTable, type WarehouseClient } from '../warehouse/warehouse.ts'
@@ -21,7 +21,7 @@ export interface RehearsedTables {
   readonly migrations: readonly string[]
   readonly differences: readonly RelationDifference[]
   /** Tables that no model makes any more. They stay. */
-  readonly released: readonly PublishedSchema[]
+  readonly retired: readonly PublishedSchema[]
   /** The tables and views that there are afterwards, and those that are derived from their models. */
   readonly present: readonly string[]
   readonly derived: readonly string[]
@@ -139,7 +139,7 @@ async function rehearsePart(
   const done = isFirst ? 0 : statements().length
   const loaded = await readLoaded(warehouse)
   const isReplaced = loaded !== undefined && loaded.generation !== generation
-  const released = project.mirror === undefined ? await findReleased(client, project) : []
+  const retired = project.mirror === undefined ? await findRetired(client, project) : []
   if (isReplaced) await replaceTables(warehouse, project, schemas)
   else await deriveTables(warehouse, project, await findUnderived(warehouse, project, schemas))
   const derived = await client.query<{ name: string }>('select name from tidemark_table')
@@ -148,7 +148,7 @@ async function rehearsePart(
     migrations,
     differences: diffRelations(before, after),
     present: [...after.keys()],
-    released,
+    retired,
     derived: derived.rows.map(({ name }) => name),
     loaded,
     statements: statements().slice(done),

@@ -35,7 +35,13 @@ export async function explainGeneration(
       const { records = 0, rows: count = 0 } = record.tables[table] ?? {}
       return sum + (kind === 'fact' ? records : count)
     }, 0)
-  return { from, to, why: from === '' ? [HANDED_OVER] : await compareParts(deps, from), batches: batch, rows }
+  return {
+    from,
+    to,
+    why: from === '' ? [HANDED_OVER] : await compareParts(deps, from),
+    batches: batch,
+    rows,
+  }
 }
 
 const HANDED_OVER = 'a migration has replaced a derived table'

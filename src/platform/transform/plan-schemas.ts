@@ -2,7 +2,11 @@ import { type Deps, ingestionZone, openScratchDb, processedZone } from '../deps.
 import type { DuckDb } from '../io/duckdb.ts'
 import { beginBatch } from '../lake/batch.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
-import { extendSchema, type PublishedSchema, readPublishedSchema } from '../lake/published-schema.ts'
+import {
+  extendSchema,
+  type PublishedSchema,
+  readPublishedSchema,
+} from '../lake/published-schema.ts'
 import { generationOf } from '../project/generation.ts'
 import type { Project } from '../project/project.ts'
 import { capturedTables } from '../project/source-contract.ts'

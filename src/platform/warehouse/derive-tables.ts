@@ -48,7 +48,7 @@ export async function findUnderived(
   const found = new Map(rows.map((row) => [row.name, row]))
   const underived = schemas.flatMap((schema): Underived[] => {
     const row = found.get(schema.table)
-    // A table that was released may have been dropped.
+    // A table that was retired may have been dropped.
     const before = row?.there === true ? (row.definition ?? undefined) : undefined
     if (before !== undefined && row?.fingerprint === fingerprintOf(schema)) return []
     if (before === undefined && row?.there === true) {

@@ -24,7 +24,7 @@ const DEFINITIONS = readFileSync(new URL('./definitions.sql', import.meta.url), 
  * Makes the warehouse's tables what another generation needs, which replaces all rows: deletes the
  * rows of facts, and of dimensions that change, and derives the tables of `schemas`. A derived table
  * whose identity changes (its kind, key, record id or names of history) is made anew. A derived table
- * that no model makes any more stays, with its rows and without its foreign keys, and is released:
+ * that no model makes any more stays, with its rows and without its foreign keys, and is retired:
  * the warehouse is complete without it, and whoever needs it no more may drop it.
  *
  * Throws what `deriveTables` throws. Call it in a locked transaction.
@@ -37,9 +37,9 @@ export async function replaceTables(
   const { client } = warehouse
   const underived = await findUnderived(warehouse, project, schemas)
   const changed = new Set(underived.map(({ schema }) => schema.table))
-  const released = await findReleased(client, project)
-  const referring = await dropReferences(client, { underived, released })
-  for (const definition of released) await release(client, definition)
+  const retired = await findRetired(client, project)
+  const referring = await dropReferences(client, { underived, retired })
+  for (const definition of retired) await retire(client, definition)
   const present = await presentModels(client, project)
   // Facts first: they may refer to dimensions by foreign keys that a migration made.
   for (const model of present.toSorted((a, b) => rank(a) - rank(b))) {
@@ -75,7 +75,7 @@ export function isMadeAnew({ schema, before }: Underived): boolean {
 }
 
 /** The definitions of the derived tables that no model makes any more. */
-export async function findReleased(client: Client, project: Project): Promise<PublishedSchema[]> {
+export async function findRetired(client: Client, project: Project): Promise<PublishedSchema[]> {
   const { rows } = await client.query<{ definition: PublishedSchema }>(DEFINITIONS)
   const made = new Set(project.models.map(({ table }) => table))
   return rows.map(({ definition }) => definition).filter(({ table }) => !made.has(table))
@@ -83,15 +83,12 @@ export async function findReleased(client: Client, project: Project): Promise<Pu
 
 /**
  * Drops the foreign keys that stand in the way: of tables that refer to others from now on or are
- * released, and of tables that refer to a key that changes. Returns the tables whose foreign keys
+ * retired, and of tables that refer to a key that changes. Returns the tables whose foreign keys
  * must be made again.
  */
 async function dropReferences(
   client: Client,
-  {
-    underived,
-    released,
-  }: { underived: readonly Underived[]; released: readonly PublishedSchema[] },
+  { underived, retired }: { underived: readonly Underived[]; retired: readonly PublishedSchema[] },
 ): Promise<ReadonlySet<string>> {
   const redirected = underived.filter(
     ({ schema, before }) =>
@@ -101,7 +98,7 @@ async function dropReferences(
   const rekeyed = underived.filter((each) => isMadeAnew(each) || isKeyRetyped(each))
   const own = redirected.map(({ schema }) => schema.table)
   const { rows } = await client.query<{ owner: string; name: string }>(REFERENCES, [
-    [...own, ...released.map(({ table }) => table)],
+    [...own, ...retired.map(({ table }) => table)],
     rekeyed.map(({ schema }) => schema.table),
   ])
   for (const { owner, name } of rows) {
@@ -118,10 +115,10 @@ function isKeyRetyped({ schema, before }: Underived): boolean {
 }
 
 /** Keeps a table that no model makes any more. A model that makes it again makes its foreign keys. */
-async function release(client: Client, definition: PublishedSchema): Promise<void> {
+async function retire(client: Client, definition: PublishedSchema): Promise<void> {
   await unlist(client, definition)
   await client.query(
-    `update tidemark_table set fingerprint = 'released', definition = definition - 'references'
+    `update tidemark_table set fingerprint = 'retired', definition = definition - 'references'
      where name = $1`,
     [definition.table],
   )

@@ -99,13 +99,13 @@ function printTable(output: Output, planned: PlannedTable): void {
   if (comments > 0) changed(formatNumber(comments, 'description'))
 }
 
-function printLeftAlone(output: Output, { byHand, released }: Plan): void {
+function printLeftAlone(output: Output, { byHand, retired }: Plan): void {
   if (byHand.length > 0) {
     output.print(`  by hand: ${byHand.join(', ')}   stay as migrations made them`)
   }
-  if (released.length > 0) {
+  if (retired.length > 0) {
     output.print(
-      `  kept: ${released.join(', ')}   no model makes them any more; drop them when nobody needs them`,
+      `  retired: ${retired.join(', ')}   no model makes them any more; they stay until somebody drops them`,
     )
   }
 }
