@@ -132,7 +132,7 @@ async function readOwn(folder: string, file: string): Promise<void> {
   await db.run(`
     copy (
         select * from read_json(${duckLiteral(file)}, format = 'newline_delimited', columns = {${columns.join(', ')}})
-    ) to ${duckLiteral(join(folder, 'own.parquet'))} (${parquetOptions(0)})`)
+    ) to ${duckLiteral(join(folder, 'own.parquet'))} (${parquetOptions([])})`)
 }
 
 /** Feeds wait for the first batch of the database. */

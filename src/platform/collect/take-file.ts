@@ -183,6 +183,6 @@ async function writeWholeRefusal(
       ${duckLiteral(archived)} as _archived)`
   const key = `json_object('file', _file)::varchar`
   const refused = `${path}.refused.parquet`
-  await writeParquet(batch.db, selectRefused(row, { key, columns }), refused)
+  await writeParquet(batch.db, selectRefused(row, { key, columns }), refused, columns)
   return { outcome: 'refused', refusals: [refused], lines: 1, refusedLines: 1, span: 1 }
 }

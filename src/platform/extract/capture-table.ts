@@ -36,7 +36,7 @@ import type { SourceTable } from '../project/source-contract.ts'
 import { copyKeys, copyRecent, copyWhole, type TableCount } from '../source/copy.ts'
 import type { SourceSnapshot } from '../source/snapshot.ts'
 import type { TableShape } from '../source/table-shape.ts'
-import { readHeldTypes, inHeldTypes } from './held-types.ts'
+import { type HeldType, inHeldTypes, readHeldTypes } from './held-types.ts'
 
 /** A table that is read into the batch being prepared. */
 export interface TableRead {
@@ -218,7 +218,7 @@ export async function captureWhole(
     deps.log({ event: 'rows_read', batch: batch.number, table: shape.name, rows: rows.read() })
   }
   await using state = await openState(db, zone, { table, state: previous.state })
-  const held = await readHeldTypes(zone, { table, shape, fingerprint: previous.fingerprint })
+  const held = await readHeldTypes(zone, { table, shape, previous })
   await using wide =
     held.size === 0
       ? undefined
@@ -255,7 +255,7 @@ async function compare(
     rows,
     state,
     held = new Map(),
-  }: { table: LakeTable; rows: ReadRows; state: Relation; held?: ReadonlyMap<string, string> },
+  }: { table: LakeTable; rows: ReadRows; state: Relation; held?: ReadonlyMap<string, HeldType> },
 ): Promise<Comparison> {
   const incoming = rows.accepted()
   if (!shape.keyIsUnique) await checkKeys(db, table, incoming)

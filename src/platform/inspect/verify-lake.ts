@@ -178,7 +178,8 @@ async function compareCopied(
   const quarantined = sumRows(entry.open)
   if (quarantined > 0) {
     const path = join(folder, 'quarantined.parquet')
-    await writeParquet(db, `select ${names} from ${lake.name} semi ${isQuarantined}`, path)
+    const rest = `select ${names} from ${lake.name} semi ${isQuarantined}`
+    await writeParquet(db, rest, path, table.columns)
     paths.push(path)
   }
   return { table: table.name, where: 'lake', by: 'rows', rows, difference, quarantined, paths }

@@ -5,7 +5,7 @@ import type { DuckDb } from '../io/duckdb.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import { type PendingBatch, stamp } from './batch.ts'
 import type { FileRef } from './commit-record.ts'
-import { fileValues } from './lake-type.ts'
+import { type Column, fileValues } from './lake-type.ts'
 import { readParquet, writeParquet } from './parquet.ts'
 import { type LakeTable, selectNothing } from './table-state.ts'
 import { keyPart, padBatch, uploadFile } from './zone.ts'
@@ -34,7 +34,7 @@ export async function prepareChanges(
         from ${changes}
         order by ${identifiers(table.key)}
     )`
-  const written = await writeInFiles(batch.db, inOrder, { rows, width: table.columns.length })
+  const written = await writeInFiles(batch.db, inOrder, { rows, columns: table.columns })
   const files: FileRef[] = []
   for (const [index, file] of written.entries()) {
     files.push(await prepareFile(batch, table, { ...file, index }))
@@ -50,23 +50,23 @@ export interface LocalFile {
 
 /**
  * Writes a select of `rows` rows to local files of bounded size, in its order. If there can be
- * several files, its column `ordinal` numbers the rows from `first` without a gap. `width` is the
- * number of columns.
+ * several files, its column `ordinal` numbers the rows from `first` without a gap. `columns` are those
+ * of the table.
  */
 export async function writeInFiles(
   db: DuckDb,
   select: string,
   {
     rows,
-    width,
+    columns,
     ordinal = '_ordinal',
     first = 1,
-  }: { rows: number; width: number; ordinal?: string; first?: number },
+  }: { rows: number; columns: readonly Column[]; ordinal?: string; first?: number },
 ): Promise<LocalFile[]> {
   const path = () => join(db.scratchDir, `${randomUUID()}.parquet`)
   if (rows <= ROWS_PER_FILE) {
     const only = path()
-    return [{ path: only, rows: await writeParquet(db, select, only, { width }) }]
+    return [{ path: only, rows: await writeParquet(db, select, only, columns) }]
   }
   await using ordered = await db.table(select)
   const files: LocalFile[] = []
@@ -74,7 +74,7 @@ export async function writeInFiles(
   for (let from = first; from < first + rows; from += ROWS_PER_FILE) {
     const part = path()
     const some = `select * from ${ordered.name} where ${number} >= ${from} and ${number} < ${from + ROWS_PER_FILE}`
-    files.push({ path: part, rows: await writeParquet(db, some, part, { width }) })
+    files.push({ path: part, rows: await writeParquet(db, some, part, columns) })
   }
   return files
 }

@@ -92,7 +92,7 @@ async function writeCheckpoint(
   const folder = join(batch.db.scratchDir, randomUUID())
   await mkdir(folder)
   await batch.db.run(`copy (${select}) to ${duckLiteral(folder)}
-    (${parquetOptions(table.columns.length)}, file_size_bytes '128MB')`)
+    (${parquetOptions(table.columns)}, file_size_bytes '128MB')`)
   const files: FileRef[] = []
   for (const name of (await readdir(folder)).toSorted()) {
     const path = join(folder, name)

@@ -2,7 +2,7 @@ import { ContractError } from '../errors.ts'
 import type { DuckDb } from '../io/duckdb.ts'
 import { openTogether } from '../io/open-together.ts'
 import { identifier, identifiers } from '../io/sql.ts'
-import { isDistinct, tryValueFrom } from './lake-type.ts'
+import { type Column, isDistinct, tryValueFrom } from './lake-type.ts'
 import type { LakeTable } from './table-state.ts'
 
 /** The result of a comparison, in rows. Disposing drops `changes`. */
@@ -19,7 +19,7 @@ export interface ComparedRows {
   readonly incoming: string
   readonly state: string
   /** The types in which the state holds columns, by name, where they differ from the table's. */
-  readonly held?: ReadonlyMap<string, string>
+  readonly held?: ReadonlyMap<string, Pick<Column, 'type'>>
 }
 
 /**
@@ -60,7 +60,7 @@ function selectChanged(
   const differs = table.columns
     .filter(({ name }) => !table.key.includes(name))
     .map(({ name, type }) => {
-      const wider = held.get(name) ?? type
+      const wider = held.get(name)?.type ?? type
       if (wider === type) return isDistinct({ name, type }, 'i', 's')
       const value = tryValueFrom(`i.${identifier(name)}`, { held: type, type: wider })
       return `${value} is distinct from s.${identifier(name)}`

@@ -66,7 +66,7 @@ async function convertAll(
         ${firstOrdinal - 1} + row_number() over () as _ordinal
        from ${readCopyText(copied.path, table.columns, { maxLineBytes: copied.longestLineBytes })}`,
       path,
-      { width: table.columns.length },
+      table.columns,
     )
     return rows === copied.rows ? { path, rows, refused: undefined } : undefined
   } catch (error) {
@@ -148,7 +148,7 @@ async function convertReadable(
     `select ${values.map(({ column, value }) => as(value, column)).join(', ')},
      _operation, _batch, _captured_at, _ordinal from ${numbered.name} where _reason is null`,
     path,
-    { width: table.columns.length },
+    table.columns,
   )
   const raw = table.columns.map((column) =>
     as(
@@ -162,7 +162,7 @@ async function convertReadable(
     `select ${raw.join(', ')}, _operation, _batch, _captured_at, _ordinal, _reason, _column
      from ${numbered.name} where _reason is not null`,
     refusedPath,
-    { width: table.columns.length },
+    table.columns,
   )
   return { rows, refused: refused > 0 ? { path: refusedPath, rows: refused } : undefined }
 }

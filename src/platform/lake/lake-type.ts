@@ -1,4 +1,5 @@
 import { identifier } from '../io/sql.ts'
+import { printedText } from './printed-text.ts'
 
 /** A column of a relation. `type` is a DuckDB type; a Parquet file holds it as its `fileType`. */
 export interface Column {
@@ -6,6 +7,11 @@ export interface Column {
   readonly type: string
   /** The names under which older files hold the column. */
   readonly formerly?: readonly string[]
+  /**
+   * The last type of a column that has become text, and the SQL condition of the rows that were
+   * published in it. The warehouse made their text from values of this type.
+   */
+  readonly was?: { readonly type: string; readonly where: string }
 }
 
 const TYPES: readonly (readonly [RegExp, string])[] = [
@@ -95,7 +101,7 @@ export function tryValueFrom(
   value: string,
   { held, type }: { held: string; type: string },
 ): string {
-  if (held === 'BLOB' && type === 'VARCHAR') return `'\\x' || lower(hex(${value}))`
+  if (type === 'VARCHAR') return printedText(value, held)
   if (held === 'VARCHAR' && type === 'BLOB') {
     return `try(case when starts_with(${value}, '\\x') then ${unhex(value)} end)`
   }
@@ -208,9 +214,19 @@ function unescape(field: string): string {
  * SQL condition that a column differs between two relations, given by their aliases. Two nulls are
  * equal.
  */
-export function isDistinct({ name, type }: Column, left: string, right: string): string {
+export function isDistinct({ name, type, was }: Column, left: string, right: string): string {
   // Compares floats as text, because -0.0 and 0.0 are equal as numbers but different values.
-  const cast = type === 'FLOAT' || type === 'DOUBLE' ? '::varchar' : ''
+  const cast = isFloat(type) ? '::varchar' : ''
   const column = identifier(name)
-  return `${left}.${column}${cast} is distinct from ${right}.${column}${cast}`
+  const [one, other] = [`${left}.${column}${cast}`, `${right}.${column}${cast}`]
+  const differ = `${one} is distinct from ${other}`
+  if (was === undefined || !isFloat(was.type)) return differ
+  // Two texts may name one float.
+  const named = (text: string) => `coalesce(try_cast(${text} as ${was.type})::varchar, ${text})`
+  return `(${differ} and ${named(one)} is distinct from ${named(other)})`
+}
+
+/** Whether a lake type is a float. */
+export function isFloat(type: string): boolean {
+  return type === 'FLOAT' || type === 'DOUBLE'
 }

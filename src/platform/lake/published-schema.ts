@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { inMemory, boundedMap } from '../io/memory.ts'
+import { identifier } from '../io/sql.ts'
 import { historyColumns } from '../project/fact-names.ts'
 import type { Fact, HistoryColumns, Model, Reference } from '../project/model.ts'
 import { type Column, lakeType } from './lake-type.ts'
@@ -33,6 +34,8 @@ export interface PublishedColumn {
   readonly type: string
   readonly nullable: boolean
   readonly description?: string
+  /** If the lake holds it as text, and did not before: its last other type, in the batches before `until`. */
+  readonly was?: { readonly type: string; readonly until: number }
 }
 
 /** The columns in the types in which the lake reads them, from files of any batch. */
@@ -48,7 +51,13 @@ export function versionColumns(
   const { operation, recordedAt, batch } = historyColumns(fact)
   return [
     { name: fact.recordId, type: 'BIGINT' },
-    ...lakeColumns(schema),
+    ...schema.columns.map(({ name, type, was }) => ({
+      name,
+      type: lakeType(type),
+      ...(was && {
+        was: { type: lakeType(was.type), where: `${identifier(batch)} < ${was.until}` },
+      }),
+    })),
     { name: operation, type: 'VARCHAR' },
     { name: recordedAt, type: 'TIMESTAMPTZ' },
     { name: batch, type: 'BIGINT' },
@@ -56,12 +65,13 @@ export function versionColumns(
 }
 
 /**
- * The schema that covers the files of `before` and those of `now`. Columns keep their order, and new
- * ones follow. A column that either lacks may be null. Pure.
+ * The schema that covers the files of `before` and those of `now`, the schema of `batch`. Columns keep
+ * their order, and new ones follow. A column that either lacks may be null. Pure.
  */
 export function extendSchema(
   before: PublishedSchema | undefined,
   now: PublishedSchema,
+  batch: number,
 ): PublishedSchema {
   if (before === undefined) return now
   const added = new Map(now.columns.map((column) => [column.name, column]))
@@ -70,7 +80,10 @@ export function extendSchema(
     added.delete(column.name)
     if (found === undefined) return { ...column, nullable: true }
     const nullable = column.nullable || found.nullable
-    return { ...found, type: widerType(column.type, found.type), nullable }
+    const type = widerType(column.type, found.type)
+    const isNowText = lakeType(type) === 'VARCHAR' && lakeType(column.type) !== 'VARCHAR'
+    const was = isNowText ? { type: column.type, until: batch } : column.was
+    return { ...found, type, nullable, ...(was && { was }) }
   })
   const later = [...added.values()].map((column) => ({ ...column, nullable: true }))
   return { ...now, columns: [...kept, ...later] }

@@ -4,6 +4,7 @@ import { identifier, identifiers } from '../io/sql.ts'
 import type { StateFile } from './commit-record.ts'
 import { type Column, tryValueFrom } from './lake-type.ts'
 import { readParquet } from './parquet.ts'
+import { printedText } from './printed-text.ts'
 import { openFiles, type Zone } from './zone.ts'
 import { describeFiles } from './describe-select.ts'
 
@@ -134,12 +135,15 @@ async function selectGroup(
   const source = readParquet(paths)
   const found = await describeFiles(db, paths)
   const types = new Map(found.map((column) => [column.name, column.type]))
-  const selected = columns.map(({ name, type, formerly = [] }) => {
+  const selected = columns.map(({ name, type, formerly = [], was }) => {
     const held = [name, ...formerly].find((each) => types.has(each))
     if (held === undefined) return `null::${type} as ${identifier(name)}`
     const value = identifier(held)
     const from = types.get(held) ?? ''
-    return `${from === type ? value : tryValueFrom(value, { held: from, type })} as ${identifier(name)}`
+    const as = (to: string) => (from === to ? value : tryValueFrom(value, { held: from, type: to }))
+    if (was === undefined || from === 'VARCHAR') return `${as(type)} as ${identifier(name)}`
+    const text = printedText(as(was.type), was.type)
+    return `case when ${was.where} then ${text} else ${as(type)} end as ${identifier(name)}`
   })
   return `select ${[...selected, ...extra].join(', ')} from ${source}`
 }

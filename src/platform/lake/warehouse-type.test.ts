@@ -51,6 +51,11 @@ it.each([
   ['integer[]', 'bigint[]', 'bigint[]'],
   ['integer[]', 'text[]', 'text'],
   ['character varying(3)[]', 'text[]', 'text[]'],
+  ['numeric(10,2)[]', 'numeric(12,2)[]', 'numeric(12,2)[]'],
+  ['numeric(10,2)[]', 'numeric(12,4)[]', 'text'],
+  ['date[]', 'timestamp without time zone[]', 'text'],
+  ['real[]', 'double precision[]', 'text'],
+  ['character(3)[]', 'text[]', 'text'],
   ['boolean', 'integer', 'text'],
   ['uuid', 'text', 'text'],
 ])('widerType() holds %s and %s in %s', (one, other, wider) => {

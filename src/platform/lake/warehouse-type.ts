@@ -65,10 +65,10 @@ const MADE: Readonly<Record<string, string>> = {
 export function widerType(one: string, other: string): string {
   if (one === other) return one
   if (one.endsWith('[]') && other.endsWith('[]')) {
-    const item = widerType(one.slice(0, -2), other.slice(0, -2))
-    return item === 'text' && !(isText(one.slice(0, -2)) && isText(other.slice(0, -2)))
-      ? 'text'
-      : `${item}[]`
+    const items = [one.slice(0, -2), other.slice(0, -2)] as const
+    const item = widerType(...items)
+    // The lake holds an array as text.
+    return items.every((each) => keepsText(each, item)) ? `${item}[]` : 'text'
   }
   const chain = CHAINS.find((types) => [one, other].every((type) => types.includes(bare(type))))
   if (chain !== undefined) {
@@ -133,6 +133,17 @@ function lengthOf(type: string): number | undefined {
   return found[1] === undefined ? Infinity : Number(found[1])
 }
 
+/** Whether every value has the same text in a wider type. */
+function keepsText(type: string, wider: string): boolean {
+  if (bare(type) === bare(wider)) return true
+  const [digits, more] = [digitsOf(type), digitsOf(wider)]
+  if (digits !== undefined && more !== undefined) {
+    return more.after === digits.after || more.after === Infinity
+  }
+  // A cast cuts the spaces that fill up a `character(n)`.
+  return type === 'jsonb' || (isText(type) && !/^character\(/.test(type) && isText(wider))
+}
+
 function isText(type: string): boolean {
   return type === 'text' || type.startsWith('character')
 }
@@ -143,6 +154,9 @@ function isText(type: string): boolean {
  */
 export function widened(column: string, { from, to }: { from: string; to: string }): string {
   if (to === 'timestamp with time zone') return `${column}::timestamp at time zone 'UTC'`
+  // A cast would add the length of the mask, which the text of a host lacks.
+  if (from === 'inet')
+    return `case when masklen(${column}) = masklen(host(${column})::inet) then host(${column}) else ${column}::text end`
   // A cast would cut the spaces that fill up a `character(n)`.
   const padded = /^character\((\d+)\)$/.exec(from)
   if (padded) return `rpad(${column}::text, ${padded[1]})`

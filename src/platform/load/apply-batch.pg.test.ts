@@ -532,7 +532,7 @@ describe('loadBatch()', () => {
           tables[table]?.changes ?? [],
         )
         const empty = join(db.scratchDir, `${table}.parquet`)
-        await writeParquet(db, `select * from ${readParquet(files)} where false`, empty)
+        await writeParquet(db, `select * from ${readParquet(files)} where false`, empty, [])
         return [empty]
       },
     }

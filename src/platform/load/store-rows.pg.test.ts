@@ -32,6 +32,7 @@ async function copy(db: DuckDb, client: Client, select: string): Promise<number>
     db,
     `select *, 'insert' as _operation, 1 as _ordinal from (${select})`,
     parquet,
+    [],
   )
   const transfer = { client, db }
   return await storeRows(transfer, await planCopy(transfer, 't', [parquet]), 't')
@@ -61,6 +62,8 @@ const VALUES: readonly (readonly [duckDb: string, postgres: string, printed: str
   [`99999999.99::decimal(10, 2)`, 'numeric(10, 2)', '99999999.99'],
   [`-0.0000001::decimal(38, 10)`, 'numeric', '-0.0000001000'],
   [`-0.0::double`, 'float8', '-0'],
+  [`0.1::float`, 'float8', '0.10000000149011612'],
+  [`1e15::double`, 'text', '1e+15'],
   [`'nan'::double`, 'float8', 'NaN'],
   [`0.1::double`, 'float8', '0.1'],
   [`'-inf'::float`, 'float4', '-Infinity'],
@@ -237,7 +240,7 @@ it('storeRows() leaves the connection usable if the file cannot be read to its e
     await client.query('create table t (id bigint); begin; savepoint before')
     const select = 'select range as id from range(100000)'
     const parquet = join(db.scratchDir, 'rows.parquet')
-    await writeParquet(db, select, parquet)
+    await writeParquet(db, select, parquet, [])
     const transfer = { client, db }
     const plan = await planCopy(transfer, 't', [parquet])
     // At once, and after most rows were sent.

@@ -8,6 +8,7 @@ import { identifier, identifiers } from '../io/sql.ts'
 import { describeFiles } from '../lake/describe-select.ts'
 import type { Column } from '../lake/lake-type.ts'
 import { readParquet } from '../lake/parquet.ts'
+import { printedText } from '../lake/printed-text.ts'
 import { CHANGE_COLUMNS } from '../project/source-contract.ts'
 import { unfilled } from '../warehouse/unfilled-columns.ts'
 import { RESTORE } from '../warehouse/warehouse.ts'
@@ -67,7 +68,8 @@ export async function planCopy(
     rows: await db.count(source),
   }
   if (forms.length < incoming.length) {
-    const line = `concat_ws(chr(9), ${incoming.map(asField).join(', ')})`
+    const fields = typed.map(({ column, type }) => asField(column, type))
+    const line = `concat_ws(chr(9), ${fields.join(', ')})`
     return { ...plan, select: `select encode(${line}) as line from ${source}`, forms: undefined }
   }
   const values = forms.map(({ value }, index) => `${value} as c${index}`)
@@ -155,6 +157,7 @@ function formOf(
   if (held === 'VARCHAR' && TEXT_TYPES.has(type)) {
     return { form: 'bytes', value: `encode(${column})` }
   }
+  if (isWiderFloat(held, type)) return { form: 'float8', value: `${column}::double` }
   const target = INTEGERS.find((each) => each === type)
   const width = INTEGERS.findIndex((each) => each.toUpperCase() === held)
   if (target !== undefined && width >= 0 && width <= INTEGERS.indexOf(target)) {
@@ -224,10 +227,19 @@ async function haveOneForm(
 /** Types whose text never holds a backslash, tab or line break. */
 const PLAIN = /^(BOOLEAN|SMALLINT|INTEGER|BIGINT|DECIMAL\(.*\)|FLOAT|DOUBLE)$/
 
-/** SQL of a field in COPY's text format, from which Postgres reads the value exactly. */
-function asField({ name, type }: Column): string {
+/** SQL of a field in COPY's text format, from which Postgres reads the value as `target` exactly. */
+function asField({ name, type }: Column, target: string): string {
   const column = identifier(name)
-  return `coalesce(${asText(column, type)}, '\\N')`
+  const value = isWiderFloat(type, target) ? `${column}::double` : column
+  // A number that is kept as text is kept in the text that the source would print.
+  const isText = PLAIN.test(type) && TEXT_TYPES.has(target)
+  const text = isText ? printedText(value, type) : asText(value, type)
+  return `coalesce(${text}, '\\N')`
+}
+
+/** Whether the text of a float would be that of another float in the column's type. */
+function isWiderFloat(held: string, type: string): boolean {
+  return held === 'FLOAT' && type === 'double precision'
 }
 
 function asText(column: string, type: string): string {

@@ -222,6 +222,7 @@ async function writeVersions(
     where not ${broken}
     order by _ordinal`,
     path,
+    columns,
   )
   return { path, rows }
 }

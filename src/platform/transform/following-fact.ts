@@ -360,7 +360,7 @@ async function writeVersions(
     )`
   return await writeInFiles(batch.db, inOrder, {
     rows,
-    width: columns.length + 4,
+    columns,
     ordinal: recordId,
     first: given + 1,
   })

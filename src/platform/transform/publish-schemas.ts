@@ -53,7 +53,7 @@ export async function publishSchemas(
     }
     const before =
       last === undefined ? undefined : await readPublishedSchema(batch.zone, table, last)
-    const schema = extendSchema(before, schemaOf(model, columns))
+    const schema = extendSchema(before, schemaOf(model, columns), batch.number)
     const fingerprint = fingerprintOf(schema)
     if (fingerprint !== last) await preparePublishedSchema(batch.zone, schema)
     fingerprints.set(table, fingerprint)

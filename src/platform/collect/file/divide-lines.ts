@@ -76,12 +76,14 @@ export async function divideLines(
   await using lines = await openLines(db, table, options)
   const change = `'insert' as _operation, ${stamp(batch)}, ${before - line} + _place as _ordinal`
   const from = lines.name
-  const rows = await writeParquet(db, selectValidRows(table, { ...options, from, change }), path)
+  const valid = selectValidRows(table, { ...options, from, change })
+  const rows = await writeParquet(db, valid, path, table.columns)
   const refusedPath = `${path}.refused`
   const refused = await writeParquet(
     db,
     selectRefusedLines(table, { file, from, change }),
     refusedPath,
+    table.columns,
   )
   const { last } = await db.row<{ last: bigint | null }>(`select max(_place) as last from ${from}`)
   if (rows === 0) await rm(path)

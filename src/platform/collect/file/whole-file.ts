@@ -52,6 +52,7 @@ export async function readWhole(
           ${stamp(batch)}, ${before} + row_number() over () as _ordinal
        from (select ${withCasts(table, typed)} from ${source})`,
       path,
+      table.columns,
     )
     return { files: [{ path, rows }], refused: [], span: rows }
   } catch {

@@ -7,8 +7,9 @@ import type { Log } from '../../log.ts'
 import type { PendingBatch } from '../batch.ts'
 import { prepareFile } from '../change-file.ts'
 import type { FileRef } from '../commit-record.ts'
-import { type Column, fileValue } from '../lake-type.ts'
+import { type Column, fileType, fileValue } from '../lake-type.ts'
 import { readParquet, writeParquet } from '../parquet.ts'
+import { printedText } from '../printed-text.ts'
 import { lastOfEachKey, selectNothing } from '../table-state.ts'
 import { openFiles } from '../zone.ts'
 
@@ -44,18 +45,7 @@ export function rowText(columns: readonly (Column & { readonly label?: string })
 
 /** SQL of a lake value as the text that Postgres prints for it; null for a null. */
 export function exactText(name: string, type: string): string {
-  const column = identifier(name)
-  switch (type) {
-    case 'BLOB':
-      return `'\\x' || lower(hex(${column}))`
-    case 'DATE':
-    case 'TIMESTAMP':
-    case 'TIMESTAMPTZ':
-      // DuckDB puts its `(BC)` after the date, Postgres its `BC` at the end.
-      return `regexp_replace(${column}::varchar, ' \\(BC\\)(.*)$', '\\1 BC')`
-    default:
-      return `${fileValue(column, type)}::varchar`
-  }
+  return printedText(fileValue(identifier(name), type), fileType(type))
 }
 
 /**
@@ -183,7 +173,7 @@ async function writeRefused(
   { select, index, folder }: { select: string; index: number; folder: string },
 ): Promise<FileRef[]> {
   const path = join(batch.db.scratchDir, `${randomUUID()}.parquet`)
-  const rows = await writeParquet(batch.db, select, path)
+  const rows = await writeParquet(batch.db, select, path, REFUSED)
   if (rows > 0) return [await prepareFile(batch, table, { path, rows, index, folder })]
   await rm(path)
   return []
