@@ -7,8 +7,7 @@ import { exactText } from '../lake/quarantine/quarantine.ts'
 /**
  * The checksum of a relation: two numbers that do not depend on the order of rows and are the same
  * in Postgres and in DuckDB. Equal checksums mean equal rows. Different checksums only mean that
- * the rows must be compared, because Postgres and DuckDB print a few types differently, such as
- * floats.
+ * the rows must be compared, because Postgres and DuckDB print a few floats differently.
  */
 export interface Checksum {
   readonly rows: bigint
