@@ -4,6 +4,7 @@ import { totalOf } from '../../platform/presentation/worth.ts'
 import type { Fact } from '../../platform/project/model.ts'
 import { formatDifference } from '../difference.ts'
 import { formatDecimal } from '../format.ts'
+import { own } from '../../platform/project/by-name.ts'
 
 /** What is needed to show versions of a fact in people's words. */
 export interface TellingContext {
@@ -82,7 +83,7 @@ function tellColumn(version: FactVersion, place: Place): string {
 }
 
 function wordFor(column: string, { fact }: TellingContext): string {
-  return fact.telling?.words[column] ?? column
+  return own(fact.telling?.words, column) ?? column
 }
 
 /** A value as people read it: its name with the number, an amount with its digits grouped. */

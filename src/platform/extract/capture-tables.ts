@@ -8,6 +8,7 @@ import { isLockTimeout, LOCKED_BREACH } from '../source/lock.ts'
 import { captureFirst, captureSince, captureWhole, type TableRead } from './capture-table.ts'
 import { breachOf, deferTable, holdTable, logFailure } from './hold-table.ts'
 import { isUntouched, type TableTask } from './plan-tables.ts'
+import { byName } from '../project/by-name.ts'
 
 type TaskRead = TableTask &
   Omit<TableRead, 'previous' | 'shape' | 'contract'> & {
@@ -84,7 +85,7 @@ async function captureInOrder(
       }
     },
   )
-  const captured: Record<string, TableEntry> = {}
+  const captured = byName<TableEntry>()
   for (const entry of entries) {
     const [table, found] = Array.isArray(entry)
       ? entry

@@ -22,6 +22,7 @@ import {
   planTables,
 } from './plan-tables.ts'
 import { archiveShape, reportHeld, reportIgnored } from './report-tables.ts'
+import { byName } from '../project/by-name.ts'
 
 export interface ExtractOptions {
   /** Tables whose mass deletion the operator has confirmed. */
@@ -115,7 +116,8 @@ export async function extractSnapshot(
       before: last?.snapshot,
     })
     await checkNotRewritten(snapshot, source)
-    const tables = { ...captured, ...carryFeeds(source, last), ...found.leftOut }
+    const parts = [captured, carryFeeds(source, last), found.leftOut]
+    const tables = byName(parts.flatMap((part) => Object.entries<TableEntry>(part)))
     const held = listHeld(tables)
     reportHeld(deps, { tables, last })
 

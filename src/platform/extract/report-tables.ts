@@ -7,6 +7,7 @@ import type { Zone } from '../lake/zone.ts'
 import type { SourceTable } from '../project/source-contract.ts'
 import { LOCKED } from '../source/lock.ts'
 import type { TableShape } from '../source/table-shape.ts'
+import { own } from '../project/by-name.ts'
 
 /**
  * Logs when a table is held, when the reason changes and when the table is released. Deletions that
@@ -85,10 +86,10 @@ export async function archiveShape(
 
 /** A table's schema with what a mirror must know about the table later. */
 export function archived(table: SourceTable, shape: TableShape): ArchivedSchema {
-  const { schema, relation, isByContent, description, descriptions = {} } = table
+  const { schema, relation, isByContent, description, descriptions } = table
   const { key, fingerprint } = shape
   const columns = shape.columns.map((column) => {
-    const said = descriptions[column.name]
+    const said = own(descriptions, column.name)
     return { ...column, ...(said !== undefined && { description: said }) }
   })
   return {

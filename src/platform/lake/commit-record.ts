@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { ContractError } from '../errors.ts'
+import { byName } from '../project/by-name.ts'
 
 /** The format of new records. Raise it if older code would misread them. */
 export const FORMAT = 2
@@ -133,11 +134,27 @@ const processedEntry = baseEntry.extend({
 /** An entry of either zone. A record does not say which zone it is in. */
 const tableEntry = ingestionEntry.extend(processedEntry.shape)
 
+/** Values by the names of tables. `z.record` would drop a table called `__proto__`. */
+function entriesByName<Value extends z.ZodType>(value: Value) {
+  const isRecord = (given: unknown) =>
+    typeof given === 'object' && given !== null && !Array.isArray(given)
+  return z
+    .custom<Readonly<Record<string, z.input<Value>>>>(isRecord)
+    .transform((given, context) => {
+      const entries = Object.entries(given).map(([name, each]) => {
+        const parsed = value.safeParse(each)
+        if (!parsed.success) context.addIssue({ code: 'custom', message: parsed.error.message })
+        return [name, parsed.data as z.output<Value>] as const
+      })
+      return byName(entries)
+    })
+}
+
 /** The content of a commit record, without its place in the log. */
 const batchContent = z.object({
   snapshot,
   /** An entry for every table. */
-  tables: z.record(z.string(), tableEntry),
+  tables: entriesByName(tableEntry),
   /**
    * Ingestion zone, a batch of feeds: when it was collected (ISO 8601 UTC). Such a batch says
    * nothing new about the database: it repeats the snapshot of the batch before.
@@ -176,7 +193,7 @@ export const unchainedRecord = common.extend({ format: z.literal(1) })
 
 /** A record of the present format as stored, see `commit-text.ts`. */
 export const chainedRecord = common.extend({
-  tables: z.record(z.string(), storedEntry),
+  tables: entriesByName(storedEntry),
   format: z.literal(FORMAT),
   lake: z.uuid().optional(),
   previousChecksum: checksum.optional(),
@@ -184,7 +201,7 @@ export const chainedRecord = common.extend({
   standing: z
     .object({
       complete: batchNumber,
-      tables: z.record(z.string(), batchNumber),
+      tables: entriesByName(batchNumber),
       ignored: batchNumber.optional(),
     })
     .optional(),

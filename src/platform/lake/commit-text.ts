@@ -10,6 +10,7 @@ import {
   unchainedRecord,
 } from './commit-record.ts'
 import { splitContent, type StoredRecord } from './standing.ts'
+import { byName } from '../project/by-name.ts'
 
 /** The place of a new batch in the log: the records that it continues. */
 export interface Continued {
@@ -83,7 +84,7 @@ function dateShapes({ tables }: BatchContent, previous: CommitRecord | undefined
     const { shapeSince } = before
     return [name, shapeSince === undefined ? entry : { ...entry, shapeSince }]
   })
-  return Object.fromEntries(dated)
+  return byName(dated)
 }
 
 const END = ',"checksum":"'

@@ -3,6 +3,7 @@ import { type Column, lakeType, parsedType } from './lake-type.ts'
 import { readSchemaObject } from './schema-object.ts'
 import type { LakeTable } from './table-state.ts'
 import { keyPart, type Zone } from './zone.ts'
+import { own } from '../project/by-name.ts'
 
 /** A source table's schema as archived: the schema of its change files with this fingerprint. */
 export interface ArchivedSchema {
@@ -90,7 +91,7 @@ export function lakeTable(
     name: table,
     key,
     columns: columns.map(({ name, baseType }): Column => {
-      const wanted = contract[name]
+      const wanted = own(contract, name)
       const formerly = typeof wanted === 'object' ? wanted.formerly : undefined
       return { name, type: lakeType(baseType), ...(formerly === undefined ? {} : { formerly }) }
     }),

@@ -12,6 +12,7 @@ import {
   type TablePlace,
 } from './commit-record.ts'
 import { carryOver } from './table-entry.ts'
+import { byName } from '../project/by-name.ts'
 
 /** A record as stored. It holds entries only for the tables that its batch changed. */
 export interface StoredRecord extends Omit<CommitRecord, 'standing' | 'tables'> {
@@ -64,9 +65,9 @@ export function splitContent(
   if (Object.keys(previous.tables).some((name) => !(name in tables))) return whole()
 
   const batch = previous.batch + 1
-  const places: Record<string, TablePlace> = {}
-  const stored: Record<string, StoredEntry> = {}
-  const elsewhere: Record<string, number> = {}
+  const places = byName<TablePlace>()
+  const stored = byName<StoredEntry>()
+  const elsewhere = byName<number>()
   for (const [name, entry] of Object.entries(tables)) {
     const [before, place] = [previous.tables[name], previous.standing.tables[name]]
     if (before !== undefined && place !== undefined && isCarriedOver(entry, before)) {
@@ -96,8 +97,8 @@ export function splitContent(
 /** The `standing` of a record that itself holds every table. */
 function completeStanding(batch: number, tables: Readonly<Record<string, unknown>>): Standing {
   const place = { entry: batch, state: { listedIn: batch, changedIn: [] } }
-  const places = Object.keys(tables).map((name) => [name, place])
-  return { complete: batch, tables: Object.fromEntries(places), ignored: batch }
+  const places = Object.keys(tables).map((name) => [name, place] as const)
+  return { complete: batch, tables: byName(places), ignored: batch }
 }
 
 /** Whether an entry only carries over the entry of the batch before. */
@@ -137,8 +138,8 @@ export async function completeRecord(
   { key, read }: { key: string; read: ReadStored },
 ): Promise<CommitRecord> {
   const complete = stored.standing === undefined ? stored : await read(stored.standing.complete)
-  const places: Record<string, TablePlace> = {}
-  const tables: Record<string, TableEntry> = {}
+  const places = byName<TablePlace>()
+  const tables = byName<TableEntry>()
   const locate = new Map(Object.keys(complete.tables).map((name) => [name, complete.batch]))
   for (const [name, batch] of Object.entries(stored.standing?.tables ?? {})) locate.set(name, batch)
   for (const name of Object.keys(stored.tables)) locate.set(name, stored.batch)
@@ -168,8 +169,8 @@ function pick<Value>(
   values: Record<string, Value>,
   names: readonly string[],
 ): Record<string, Value> {
-  return Object.fromEntries(
-    names.flatMap((name) => {
+  return byName(
+    names.flatMap((name): [string, Value][] => {
       const value = values[name]
       return value === undefined ? [] : [[name, value]]
     }),

@@ -4,6 +4,7 @@ import type { Project } from '../project/project.ts'
 import { inSnapshot, type WarehouseClient } from '../warehouse/warehouse.ts'
 import type { FactVersion } from './history.ts'
 import { bindStatement, readQuestions } from './question.ts'
+import { byName } from '../project/by-name.ts'
 
 /** The question that names things: `dimension`, `id`, `name`, `leads_to`, for the filter `ids`. */
 export const NAMES_QUESTION = 'order_names'
@@ -35,7 +36,7 @@ export function namedThings(
     return column !== undefined && more.length === 0 && isNamed ? [{ column, dimension }] : []
   })
   if (references.length === 0) return undefined
-  const ids: Record<string, string[]> = {}
+  const ids = byName<string[]>()
   for (const { column, dimension } of references) {
     const own = versions.flatMap(({ values }) => values[column] ?? [])
     ids[dimension] = [...new Set([...(ids[dimension] ?? []), ...own])].toSorted()

@@ -53,12 +53,14 @@ export async function planSchemas(
   }
   const latest = captured.at(-1) ?? { tables: {} }
   const states = [
-    ...captured.slice(0, -1).map((record) => ({ of: declared, latest: record })),
-    { of: project, latest },
+    ...captured
+      .slice(0, -1)
+      .map((record) => ({ of: declared, latest: record, batch: record.batch })),
+    { of: project, latest, batch: captured.at(-1)?.batch ?? (transformed?.batch ?? 0) + 1 },
   ]
   for (const state of states) {
     for (const [table, schema] of await describeState(deps, db, state)) {
-      schemas.set(table, extendSchema(schemas.get(table), schema))
+      schemas.set(table, extendSchema(schemas.get(table), schema, state.batch))
     }
   }
   const tables = project.models.map(({ table }) => table)

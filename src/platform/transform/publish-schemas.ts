@@ -17,6 +17,7 @@ import { withModelErrors } from './model-error.ts'
 import { openNamedDates } from './references.ts'
 import { isNullable } from './rules.ts'
 import type { SourceView } from './source-files.ts'
+import { own } from '../project/by-name.ts'
 
 /** What is known about the tables of a batch. */
 interface Made {
@@ -88,16 +89,16 @@ export async function describe(
 
 /** The schema that a model's columns give its table. */
 export function schemaOf(model: Model, columns: readonly Column[]): PublishedSchema {
-  const { kind, table, key, description, descriptions = {}, types = {} } = model
+  const { kind, table, key, description, descriptions, types } = model
   return {
     table,
     kind,
     key,
     columns: columns.map(({ name, type }) => ({
       name,
-      type: types[name] ?? warehouseTypeOf(type),
+      type: own(types, name) ?? warehouseTypeOf(type),
       nullable: !key.includes(name) && isNullable(model, name),
-      ...(descriptions[name] !== undefined && { description: descriptions[name] }),
+      ...withDescription(own(descriptions, name)),
     })),
     ...(model.kind === 'fact' && {
       recordId: model.recordId,
@@ -105,6 +106,10 @@ export function schemaOf(model: Model, columns: readonly Column[]): PublishedSch
       references: model.references,
       ...(model.follows && { follows: model.follows }),
     }),
-    ...(description !== undefined && { description }),
+    ...withDescription(description),
   }
+}
+
+function withDescription(description: string | undefined): Pick<PublishedSchema, 'description'> {
+  return description === undefined ? {} : { description }
 }

@@ -35,6 +35,7 @@ import { prepareRefused, type RefusedChanges } from './refused-changes.ts'
 import { listChanged, openTables, type SourceTables } from './source-tables.ts'
 import { dimensionEntry, factEntry } from './star-entries.ts'
 import { changesOf, openSourceChanges, viewChanges } from './source-view.ts'
+import { byName } from '../project/by-name.ts'
 
 /** A batch of the star schema, uploaded and ready to be committed. */
 export interface PreparedStar {
@@ -92,7 +93,7 @@ async function prepareTables(
   const facts = await mapFacts(batch, input, { refused, reads, opened })
   await using dimensions = await changeDimensions(batch, input, { facts, reads, opened })
 
-  const tables: Record<string, ProcessedEntry> = {}
+  const tables = byName<ProcessedEntry>()
   const reasons = new Map<string, readonly RefusalReason[]>()
   for (const { name } of capturedTables(project.source)) {
     const found = refused.get(name)
@@ -236,7 +237,7 @@ async function runTests(
   reads: Reads,
 ): Promise<Record<string, number>> {
   const { ingestion, record } = input
-  const offenders: Record<string, number> = {}
+  const offenders = byName<number>()
   const due = testsDue(input, reads)
   if (due.length === 0) return offenders
   await using db = await database.session()

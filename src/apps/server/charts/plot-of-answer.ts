@@ -19,6 +19,7 @@ import { leadsOf, type PlotFrame, type PlotSource } from './plot.ts'
 import { plotStacked } from './stacked.ts'
 import { isCurrency } from './units.ts'
 import { plotWaterfall } from './waterfall.ts'
+import { own } from '../../../platform/project/by-name.ts'
 
 /** The charts that are drawn. Cards and tables are text. */
 export type DrawnChart = Exclude<Chart, CardsChart | ConversionChart | TableChart>
@@ -125,7 +126,7 @@ function valueColumnOf(chart: DrawnChart): string {
 
 /** The unit of a column. Undefined if the project declares none, or if the rows differ. */
 function unitOf(column: string, table: AnswerTable, { units }: ColumnWords): string | undefined {
-  const unit = units?.[column]
+  const unit = own(units, column)
   if (unit === undefined || typeof unit === 'string') return unit
   const place = unit.currency.find((name) => table.has(name))
   if (place === undefined) return undefined

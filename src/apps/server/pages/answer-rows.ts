@@ -5,6 +5,7 @@ import type { TableChart } from '../../../platform/project/chart.ts'
 import type { Dashboard } from '../../../platform/project/dashboard.ts'
 import { formatCount, formatDecimal, formatMomentUtc, formatShare } from '../../format.ts'
 import type { Markup } from '../markup.ts'
+import { own } from '../../../platform/project/by-name.ts'
 
 /** The most rows that a table shows; the CSV has them all. */
 const MAX_ROWS = 500
@@ -159,7 +160,7 @@ function currencyColumn(
   name: string,
   { columns, dashboard }: Pick<TableView, 'columns' | 'dashboard'>,
 ): string | undefined {
-  const unit = dashboard.units?.[name]
+  const unit = own(dashboard.units, name)
   if (typeof unit !== 'object') return undefined
   return unit.currency.find((each) => columns.some((column) => column.name === each))
 }
@@ -190,7 +191,7 @@ export function renderCell(row: Row, place: number, view: TableView): Markup {
 
 /** A blank and the number of a name that is not unique, if no column of the table shows it. */
 function numberOf(row: Row, name: string, { columns, dashboard, shown }: TableView): string {
-  const column = dashboard.numbered?.[name]
+  const column = own(dashboard.numbered, name)
   if (column === undefined || shown.has(column)) return ''
   const number = row[columns.findIndex((each) => each.name === column)] ?? undefined
   return number === undefined ? '' : ` ${number}`
@@ -226,7 +227,7 @@ function linkOf(
 ): string | undefined {
   const valueOf = (column: string): string | null =>
     row[columns.findIndex((each) => each.name === column)] ?? null
-  const link = dashboard.links[name]
+  const link = own(dashboard.links, name)
   const template = typeof link === 'object' ? link.to[valueOf(link.by) ?? ''] : link
   if (template === undefined) return undefined
   let isWhole = true

@@ -5,6 +5,7 @@ import type { SourceTable } from '../../../../platform/project/source-contract.t
 import { formatCount, formatMomentUtc } from '../../../format.ts'
 import type { Markup } from '../../markup.ts'
 import { renderTable, tag } from './table.ts'
+import { own } from '../../../../platform/project/by-name.ts'
 
 /** Every source table and every star table, and which feeds which. */
 export function renderCatalogue({ tables, models }: Catalog): Markup {
@@ -125,7 +126,7 @@ function renderSchemas({ table, versions }: CatalogTable): Markup {
 }
 
 function describeContract(contract: SourceTable['columns'], name: string): string {
-  const wanted = contract?.[name]
+  const wanted = own(contract, name)
   if (wanted === undefined) return ''
   return typeof wanted === 'string' ? wanted : wanted.type
 }

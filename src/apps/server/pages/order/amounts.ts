@@ -7,6 +7,7 @@ import { formatDecimal } from '../../../format.ts'
 import type { Markup } from '../../markup.ts'
 import type { Fact } from '../../../../platform/project/model.ts'
 import type { Unit } from '../../../../platform/project/dashboard.ts'
+import { own } from '../../../../platform/project/by-name.ts'
 
 type Version = FactVersion | undefined
 
@@ -41,13 +42,13 @@ export function sayBareNumber(
   { units }: AmountContext,
 ): string | undefined {
   const value = version?.values[column]
-  const isKnown = units[column] !== undefined && value !== undefined && DECIMAL.test(value)
+  const isKnown = own(units, column) !== undefined && value !== undefined && DECIMAL.test(value)
   return isKnown ? formatDecimal(value) : undefined
 }
 
 /** The currency of the number in a column. Empty if it is not money. */
 export function currencyOfValue(version: Version, column: string, context: AmountContext): string {
-  const unit = context.units[column]
+  const unit = own(context.units, column)
   return typeof unit === 'object' ? currencyOf(version, unit.currency, context) : ''
 }
 
@@ -57,7 +58,7 @@ export function renderDifference(
   before: Version,
   { column, context }: { column: string; context: AmountContext },
 ): Markup {
-  if (context.units[column] === undefined) return html``
+  if (own(context.units, column) === undefined) return html``
   return differenceOf(version?.values[column], before?.values[column])
 }
 
