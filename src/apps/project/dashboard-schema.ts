@@ -235,7 +235,14 @@ export const dashboardSchema: z.ZodType = strictObject<DashboardConfig>({
     paths: textList,
     event: anyText.optional(),
   }).optional(),
-  facts: strictObject<FactWords>({ title: anyText, find: anyText, summary: anyText }).optional(),
+  facts: strictObject<FactWords>({
+    path: z
+      .string({ error: mustBe('a path such as /find') })
+      .regex(/^\/[a-z][a-z0-9-]*$/, { error: mustBe('a path such as /find') }),
+    title: anyText,
+    find: anyText,
+    summary: anyText,
+  }).optional(),
   ask: strictObject<AskWords>({
     first: anyText.optional(),
     groups: byName(anyText).optional(),

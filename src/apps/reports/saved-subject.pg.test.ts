@@ -171,7 +171,10 @@ describe('sendDue() with a saved question', () => {
       log: system.log,
       version: '1.2.3',
       pages: (shown) =>
-        new Hono<ServerEnv>().route('/', askRoutes({ presentation: shown, log: system.log })),
+        new Hono<ServerEnv>().route(
+          '/',
+          askRoutes({ presentation: shown, deps: system.deps, log: system.log }),
+        ),
     })
     const incoming = { socket: { remoteAddress: '127.0.0.1' } }
     return withoutSpaces(await (await app.request(path, {}, { incoming })).text())

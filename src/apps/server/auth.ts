@@ -82,7 +82,7 @@ async function callerOf(
 
 /** Whether a caller's groups may read a path. */
 function isPermitted(path: string, { groups }: Caller, project: Guarded): boolean {
-  if (/^\/(ask(\.csv|\.xlsx)?|my|saved)(\/|$)/.test(path)) return mayAsk(groups, project)
+  if (/^\/(ask(\.csv|\.xlsx)?|my|saved|table)(\/|$)/.test(path)) return mayAsk(groups, project)
   return mayRead(path, groups, project)
 }
 

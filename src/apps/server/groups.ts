@@ -20,9 +20,8 @@ export function groupsOf({ presentation }: Guarded): readonly string[] {
 export function groupsFor(path: string, project: Guarded): readonly string[] {
   const { group = ANALYST } = project.presentation?.reserved ?? {}
   if (isReserved(path, project)) return [group]
-  if (/^\/(docs|openapi\.json|health|order|events|assets\/[^/]+)$/.test(path)) {
-    return groupsOf(project)
-  }
+  const isOpen = /^\/(docs|openapi\.json|health|events|assets\/[^/]+)$/.test(path)
+  if (isOpen || path === project.presentation?.facts?.path) return groupsOf(project)
   return [ANALYST]
 }
 

@@ -29,7 +29,14 @@ const ADDRESSES: Readonly<Record<string, string>> = {
   '/order/:table/:key': '/order/sales_order/1',
   '/run/:batch{[0-9]{1,12}}': '/run/1',
   '/catalogue/:table': '/catalogue/sales_order',
+  '/table/:table': '/table/dim_staff',
+  '/table/:table/row': '/table/fact_sales_order/row?key.sales_order_id=1',
+  '/table/:table/rows.csv': '/table/dim_staff/rows.csv',
+  '/table/:table/rows.xlsx': '/table/dim_staff/rows.xlsx',
 }
+
+const withQuery = (path: string, query: string): string =>
+  `${path}${path.includes('?') ? '&' : '?'}${query}`
 
 describe('the parameters of a route', () => {
   let system: TestSystem
@@ -86,7 +93,7 @@ describe('the parameters of a route', () => {
     for (const { method, path } of routes()) {
       expect(path, 'an address for the pattern').not.toMatch(/[:{*]/)
       for (const query of ['nonsense=1', 'nonsense', '=1', '__proto__=1', '%6eonsense=1']) {
-        const response = await ask(`${path}?${query}`, { method })
+        const response = await ask(withQuery(path, query), { method })
         expect(response.status, `${method} ${path}?${query}`).toBe(400)
         const problem = (await response.json()) as Problem
         expect(problem.code).toBe('UNKNOWN_PARAMETER')
@@ -94,7 +101,7 @@ describe('the parameters of a route', () => {
         expect(problem.parameter).toBe(new URLSearchParams(query).keys().next().value)
       }
       if (method !== 'GET') continue
-      const page = await ask(`${path}?nonsense=1`, { accept: 'text/html,*/*;q=0.8' })
+      const page = await ask(withQuery(path, 'nonsense=1'), { accept: 'text/html,*/*;q=0.8' })
       expect(page.status, path).toBe(400)
       const isApi = /^\/(payments\/|health|events|openapi)/.test(path)
       const type = isApi ? 'application/problem+json' : 'text/html; charset=utf-8'

@@ -4,7 +4,7 @@ import type { CommitRecord, Hold } from '../lake/commit-record.ts'
 import { diffSchemas, type SchemaDifference } from '../lake/schema-difference.ts'
 import { type ArchivedColumn, type ArchivedSchema, readArchivedSchema } from '../lake/schema.ts'
 import type { Zone } from '../lake/zone.ts'
-import { capturedTables } from '../project/source-contract.ts'
+import { capturedTables, type SourceTable } from '../project/source-contract.ts'
 import { type ModelLineage, readLineage } from './lineage.ts'
 
 /** The source tables with the history of their schemas, and the lineage of the models. */
@@ -51,24 +51,10 @@ export async function readCatalog(deps: Deps): Promise<Catalog> {
   const { project } = await asCaptured(deps)
   const zone = ingestionZone(deps)
   const last = await readLastCommit(zone)
-  const appearances = await readAppearances(zone, last)
+  const appearances = await readAppearances(zone, last, Object.keys(last?.tables ?? {}))
   const tables: CatalogTable[] = []
-  for (const { name, key } of capturedTables(project.source)) {
-    const versions: TableVersion[] = []
-    let before: ArchivedSchema | undefined
-    for (const appearance of appearances.get(name) ?? []) {
-      const schema = await readArchivedSchema(zone, name, appearance.fingerprint)
-      const difference = before && diffSchemas(before, schema)
-      versions.push({ ...appearance, columns: schema.columns, difference })
-      before = schema
-    }
-    tables.push({
-      table: name,
-      key,
-      rows: last?.tables[name]?.rows ?? 0,
-      hold: last?.tables[name]?.held,
-      versions,
-    })
+  for (const table of capturedTables(project.source)) {
+    tables.push(await readCatalogTable(zone, table, { last, appearances }))
   }
   const known = new Map(
     tables.flatMap(({ table, versions }) => {
@@ -84,17 +70,63 @@ export async function readCatalog(deps: Deps): Promise<Catalog> {
   return { tables, models: await readLineage({ db, memory: deps.memory }, project, known) }
 }
 
+/**
+ * One source table with every schema in which it was captured. Undefined if the contract does not name
+ * it. Reads only the lake, and throws what `readCatalog` throws.
+ */
+export async function findCatalogTable(
+  deps: Deps,
+  name: string,
+): Promise<CatalogTable | undefined> {
+  const { project } = await asCaptured(deps)
+  const table = capturedTables(project.source).find((each) => each.name === name)
+  if (table === undefined) return undefined
+  const zone = ingestionZone(deps)
+  const last = await readLastCommit(zone)
+  const appearances = await readAppearances(zone, last, [name])
+  return await readCatalogTable(zone, table, { last, appearances })
+}
+
+async function readCatalogTable(
+  zone: Zone,
+  { name, key }: SourceTable,
+  {
+    last,
+    appearances,
+  }: {
+    last: CommitRecord | undefined
+    appearances: ReadonlyMap<string, readonly Appearance[]>
+  },
+): Promise<CatalogTable> {
+  const versions: TableVersion[] = []
+  let before: ArchivedSchema | undefined
+  for (const appearance of appearances.get(name) ?? []) {
+    const schema = await readArchivedSchema(zone, name, appearance.fingerprint)
+    const difference = before && diffSchemas(before, schema)
+    versions.push({ ...appearance, columns: schema.columns, difference })
+    before = schema
+  }
+  return {
+    table: name,
+    key,
+    rows: last?.tables[name]?.rows ?? 0,
+    hold: last?.tables[name]?.held,
+    versions,
+  }
+}
+
 /** The first batch in which a table had a fingerprint. */
 export type Appearance = Pick<TableVersion, 'fingerprint' | 'firstBatch' | 'takenAt'>
 
-/** The batches at which each table's fingerprint changed, oldest first. */
+/** The batches at which the fingerprint of each of these tables changed, oldest first. */
 export async function readAppearances(
   zone: Zone,
   last: CommitRecord | undefined,
+  tables: readonly string[],
 ): Promise<Map<string, readonly Appearance[]>> {
   if (last === undefined) return new Map()
   const traced = new Map<string, Trace>()
-  for (const table of Object.keys(last.tables)) traced.set(table, await trace(zone, last, table))
+  for (const table of tables) traced.set(table, await trace(zone, last, table))
   const undated = Math.max(0, ...[...traced.values()].map(({ undatedTo }) => undatedTo))
   const older = await followForward(zone, undated)
   const all = [...traced].map(([table, { appearances, undatedTo }]) => {

@@ -133,7 +133,7 @@ async function listCaptured(
   const open = source.tables.filter(({ columns }) => columns === undefined)
   if (transformed !== undefined || mirror !== undefined || open.length === 0) return [captured]
   const zone = ingestionZone(deps)
-  const appearances = await readAppearances(zone, captured)
+  const appearances = await readAppearances(zone, captured, Object.keys(captured?.tables ?? {}))
   const numbers = new Set(
     open.flatMap(({ name }) => (appearances.get(name) ?? []).map(({ firstBatch }) => firstBatch)),
   )

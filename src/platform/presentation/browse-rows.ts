@@ -228,14 +228,13 @@ function conditionsOf({ table, search, conditions }: RowSelection, put: PutValue
 
 /** SQL that a text column contains the text, or that the key is the text. */
 function searchSql({ model, columns }: BrowsedTable, search: string, put: PutValue): string {
-  const part = put(search)
   const [key, ...others] = model.key
   const isWhole = key !== undefined && others.length === 0
   const ways = [
     ...columns
       .filter(({ kind }) => kind === 'text')
-      .map(({ name }) => containsSql(`r.${identifier(name)}::text`, part)),
-    ...(isWhole ? [`r.${identifier(key)}::text = ${part}`] : []),
+      .map(({ name }) => containsSql(`r.${identifier(name)}::text`, search, put)),
+    ...(isWhole ? [`r.${identifier(key)}::text = ${put(search)}`] : []),
   ]
   return ways.length === 0 ? 'false' : `(${ways.join(' or ')})`
 }
@@ -290,4 +289,31 @@ function placeSql(
 function cellSql({ name, kind }: BrowsedColumn): string {
   const text = `r.${identifier(name)}::text`
   return kind === 'text' || kind === 'other' ? `left(${text}, ${MAX_CELL_CHARS + 1})` : text
+}
+
+/**
+ * The values of one row of a table as text, in the order of its columns. Undefined if there is none.
+ * Throws `ConfigError` (`BAD_KEY`) if the values cannot be a key of the table.
+ */
+export async function readWholeRow(
+  { client }: WarehouseClient,
+  { model, columns }: BrowsedTable,
+  key: readonly string[],
+): Promise<Row | undefined> {
+  const list = columns.map(({ name }) => `${identifier(name)}::text`)
+  const where = model.key.map((name, index) => {
+    const { plain = 'text' } = columns.find((each) => each.name === name) ?? {}
+    return `${identifier(name)} = $${index + 1}::${plain}`
+  })
+  const sql = `select ${list.join(', ')} from ${identifier(rowsTable(model))} where ${where.join(' and ')}`
+  try {
+    return (await readText(client, sql, key)).rows[0]
+  } catch (error) {
+    if (!codeOf(error).startsWith('22')) throw error
+    throw new ConfigError(`This is not a key of ${model.table} (${model.key.join(', ')})`, {
+      code: 'BAD_KEY',
+      hint: 'follow a link of a row',
+      cause: error,
+    })
+  }
 }

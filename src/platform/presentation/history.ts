@@ -80,8 +80,14 @@ export function checkFactKey(fact: Fact, key: readonly string[]): void {
   })
 }
 
+/** Which versions of a fact to read. */
+export interface HistoryOptions {
+  /** At most this many of the newest versions. Default: every version. */
+  readonly newest?: number
+}
+
 /**
- * Reads every version of one fact, oldest first; none for a key that never existed. A key with
+ * Reads the versions of one fact, oldest first; none for a key that never existed. A key with
  * several columns is given as its values in order. Throws `ConfigError` if the values cannot be a
  * key of this fact (`BAD_KEY`), or if the warehouse has never been loaded (`WAREHOUSE_EMPTY`).
  */
@@ -89,9 +95,10 @@ export async function readHistory(
   connection: WarehouseClient,
   fact: Fact,
   key: readonly string[],
+  options: HistoryOptions = {},
 ): Promise<FactHistory> {
   return await withPostgresErrors(connection.warehouse, () =>
-    inSnapshot(connection, () => readVersions(connection, fact, key)),
+    inSnapshot(connection, () => readVersions(connection, fact, { key, ...options })),
   )
 }
 
@@ -136,7 +143,7 @@ export async function findExample(
 async function readVersions(
   { client, warehouse }: WarehouseClient,
   fact: Fact,
-  key: readonly string[],
+  { key, newest }: HistoryOptions & { readonly key: readonly string[] },
 ): Promise<FactHistory> {
   checkFactKey(fact, key)
   const told = historyColumns(fact)
@@ -156,6 +163,7 @@ async function readVersions(
             to_char(${identifier(told.validTo)}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as valid_to
          from (
             select * from ${identifier(historyView(fact))} where ${where.join(' and ')}
+            ${newest === undefined ? '' : `order by ${identifier(told.version)} desc limit ${newest}`}
          ) as h
          order by ${identifier(told.version)}`,
         [...key],

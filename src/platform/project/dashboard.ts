@@ -20,7 +20,10 @@ export interface Dashboard {
   readonly lists?: readonly List[]
   /** What only one group of users may see. Default: nothing, everybody may see everything. */
   readonly reserved?: Reserved
-  /** What people call facts, on the page that shows one of them. Default: facts. */
+  /**
+   * The page that finds a fact by its number and shows its versions. Default: none; the page of each
+   * table leads to the versions of its rows.
+   */
   readonly facts?: FactWords
   /** What the page Ask begins with. */
   readonly ask?: AskWords
@@ -39,8 +42,10 @@ export interface Reserved {
   readonly event?: string
 }
 
-/** The words on the page that finds a fact and shows its versions. */
+/** The page that finds a fact and shows its versions: its address, and its words. */
 export interface FactWords {
+  /** The address of the search, such as `/find`. A fact is at `/find/<source table>/<key>`. */
+  readonly path: string
   /** The page in the navigation, such as `Order`. */
   readonly title: string
   /** The heading of the search, such as `Find an order`. */

@@ -14,6 +14,7 @@ export const reservedPayments: Reserved = {
 }
 
 export const orderWords: FactWords = {
+  path: '/order',
   title: 'Order',
   find: 'Find an order',
   summary: 'Every order and payment with all its versions, deleted ones too.',

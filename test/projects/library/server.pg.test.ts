@@ -24,11 +24,20 @@ const given: GivenProject = {
   load: async () => ({ project: library, extension: {} }),
 }
 
-const LOAN = '978-0,1,2024-02-29 23:59:59.999999+00'
+const keyOf = (isbn: string): string =>
+  new URLSearchParams({
+    'key.isbn': isbn,
+    'key.copy_number': '1',
+    'key.lent_at': '2024-02-29 23:59:59.999999+00',
+  }).toString()
 const PAGES = [
-  '/order',
-  `/order/loan/${encodeURIComponent(LOAN).replaceAll('%2C', ',')}`,
-  '/order/loan/no,such,loan',
+  '/',
+  '/lineage',
+  '/lineage?table=fact_loan',
+  '/table/fact_loan',
+  '/table/dim_member',
+  `/table/fact_loan/row?${keyOf('978-0')}`,
+  `/table/fact_loan/row?${keyOf('no')}`,
   '/ask',
   '/my',
   '/pipeline',
@@ -83,15 +92,16 @@ describe('a project without an extension', () => {
   it.each(PAGES)('has no word of Totesys on %s', async (path) => {
     const response = await ask(path)
     const text = await response.text()
-    expect(response.status).toBe(/no,such|nothing/.test(path) ? 404 : 200)
+    expect(response.status).toBe(/isbn=no|nothing/.test(path) ? 404 : 200)
     expect(text).toContain('<h1>')
     expect(foreign(text)).toEqual([])
-    expect(text).toContain('<a href="/order"')
+    expect(text).not.toContain('"/order')
   })
 
-  it('finds a fact under general words, and asks for its own rows', async () => {
-    expect(await (await ask('/order')).text()).toContain('<h1>Find a fact</h1>')
-    expect(await (await ask('/docs')).text()).toContain('>History</a>')
+  it('has no page of another project, and asks for its own rows', async () => {
+    expect((await ask('/order')).status).toBe(404)
+    expect((await ask('/order/loan/1')).status).toBe(404)
+    expect(await (await ask('/docs')).text()).toContain('>Overview</a>')
     expect(await (await ask('/ask')).text()).toContain('from &quot;fact_loan_current&quot;')
   })
 
@@ -132,7 +142,7 @@ describe('a project without an extension', () => {
       const env = { requestContext: { authorizer: { jwt: { claims } } } }
       return (await app.request(path, {}, env)).status
     }
-    for (const path of ['/ask', '/order', '/catalogue', '/openapi.json']) {
+    for (const path of ['/ask', '/', '/table/fact_loan', '/catalogue', '/openapi.json']) {
       expect(await statusFor('[analyst]', path), path).toBe(200)
       expect(await statusFor('[finance]', path), path).toBe(403)
     }

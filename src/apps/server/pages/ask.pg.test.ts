@@ -47,7 +47,10 @@ describe('Ask with SQL', () => {
       log: system.log,
       version: '1.2.3',
       pages: (presentation) =>
-        new Hono<ServerEnv>().route('/', askRoutes({ presentation, log: system.log })),
+        new Hono<ServerEnv>().route(
+          '/',
+          askRoutes({ presentation, deps: system.deps, log: system.log }),
+        ),
     })
     return await app.request(path, init, { incoming: { socket: { remoteAddress: '127.0.0.1' } } })
   }

@@ -1,5 +1,6 @@
 import { type Context, Hono } from 'hono'
 import { html } from 'hono/html'
+import { asCaptured, type Deps } from '../../../platform/deps.ts'
 import type { AskedRows } from '../../../platform/presentation/ask.ts'
 import { CSV_BOM, csvHeader, csvLine, fileNameOf } from '../../../platform/presentation/csv.ts'
 import { withValue } from '../../../platform/presentation/question.ts'
@@ -39,12 +40,15 @@ export const FILE_LIMITS = { maxRows: 50_000, maxBytes: 16_000_000, timeoutMs: 3
  *
  * A link on another site only fills the editor: its author decides neither what runs nor when.
  */
-export function askRoutes(context: AskContext): Hono<ServerEnv> {
-  const { presentation } = context
+export function askRoutes(context: AskContext & { readonly deps: Deps }): Hono<ServerEnv> {
+  const { presentation, deps } = context
+  // The first statement is about a table, and which tables a mirror has may change with each run.
+  const readAsked = async (c: Context<ServerEnv>) =>
+    await readAddress(c, { ...presentation, project: (await asCaptured(deps)).project })
   const app = new Hono<ServerEnv>()
 
   app.get('/ask', async (c) => {
-    const { draft, isAsked } = await readAddress(c, presentation)
+    const { draft, isAsked } = await readAsked(c)
     if (!isAsked) return await answerPage(c, context, { draft })
     if (isFromElsewhere(c)) return await answerPage(c, context, { draft, outcome: 'waits' })
     const outcome = await runDraft(c, context, { draft, limits: PAGE_LIMITS })
@@ -61,7 +65,7 @@ export function askRoutes(context: AskContext): Hono<ServerEnv> {
 
   for (const format of DOWNLOAD_FORMATS) {
     app.get(`/ask.${format}`, async (c) => {
-      const { draft, isAsked } = await readAddress(c, presentation)
+      const { draft, isAsked } = await readAsked(c)
       if (!isAsked) throw nothingAsked()
       if (isFromElsewhere(c)) return await answerPage(c, context, { draft, outcome: 'waits' })
       return await answerFile(c, context, { draft, format })
@@ -137,7 +141,8 @@ async function answerPage(
     title: 'Ask with SQL',
     path: '/ask',
     freshness,
-    summary: 'One select over the star tables and their history. It reads, and changes nothing.',
+    summary:
+      'One select over the tables of the warehouse and their history. It reads, and changes nothing.',
     scripts: ['editor.js'],
     body: html`<div class="panels ask">
       ${renderEditor(draft)} ${renderRelations(relations)}

@@ -1,10 +1,10 @@
 import { html, raw } from 'hono/html'
 import type { Freshness } from '../../../platform/presentation/freshness.ts'
-import type { FactWords } from '../../../platform/project/dashboard.ts'
 import type { Project } from '../../../platform/project/project.ts'
 import { formatMomentUtc } from '../../format.ts'
 import type { Markup } from '../markup.ts'
 import { assetPath } from './assets.ts'
+import { overviewPath } from './tables/address.ts'
 
 /** What a page consists of. */
 export interface PageOptions {
@@ -31,6 +31,7 @@ interface Entry {
 }
 
 const OPERATIONS: readonly Entry[] = [
+  { path: '/lineage', title: 'Lineage' },
   { path: '/ask', title: 'Ask' },
   { path: '/my', title: 'My page' },
   { path: '/pipeline', title: 'Pipeline' },
@@ -107,10 +108,19 @@ export function renderPage({
  */
 function renderNavigation(project: PageOptions['project'], path: string): Markup {
   const business: readonly Entry[] = project.presentation?.pages ?? []
-  const operations = [{ path: '/order', title: factWords(project).title }, ...OPERATIONS]
-  const lists = html`<ul>
-      ${business.map((entry) => renderEntry(entry, path))}
-    </ul>
+  const overview = overviewPath(project)
+  const operations: readonly Entry[] = [
+    ...(project.presentation?.facts === undefined ? [] : [project.presentation.facts]),
+    { path: overview, title: overview === '/' ? 'Overview' : 'Tables' },
+    ...OPERATIONS,
+  ]
+  const lists = html`${
+      business.length === 0
+        ? ''
+        : html`<ul>
+            ${business.map((entry) => renderEntry(entry, path))}
+          </ul>`
+    }
     <ul>
       ${operations.map((entry) => renderEntry(entry, path))}
     </ul>`
@@ -122,17 +132,6 @@ function renderNavigation(project: PageOptions['project'], path: string): Markup
     </details>
     <div class="entries in-line">${lists}</div>
   </nav>`
-}
-
-/** What the project calls its facts, on the page that shows one of them. */
-export function factWords({ presentation }: Pick<Project, 'presentation'>): FactWords {
-  return (
-    presentation?.facts ?? {
-      title: 'History',
-      find: 'Find a fact',
-      summary: 'Every fact with all its versions, deleted ones too.',
-    }
-  )
 }
 
 function renderEntry({ path, title }: Entry, current: string): Markup {

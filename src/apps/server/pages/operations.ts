@@ -1,11 +1,9 @@
 import { type Context, Hono } from 'hono'
 import { html } from 'hono/html'
-import { type Deps, ingestionZone } from '../../../platform/deps.ts'
+import { asCaptured, type Deps } from '../../../platform/deps.ts'
 import { readBatch, readRecentBatches } from '../../../platform/inspect/batches.ts'
-import { type Catalog, readCatalog } from '../../../platform/inspect/catalog.ts'
 import { readQuarantine } from '../../../platform/inspect/quarantine.ts'
 import { readStatus, type Status } from '../../../platform/inspect/status.ts'
-import { readLastCommit } from '../../../platform/lake/batch-log.ts'
 import { readLedgerBatches } from '../../../platform/presentation/ledger-batches.ts'
 import { capturedTables } from '../../../platform/project/source-contract.ts'
 import { sourceTables } from '../../../platform/project/known-table.ts'
@@ -13,6 +11,7 @@ import type { ServerEnv } from '../access.ts'
 import { takes } from '../parameters.ts'
 import type { Presentation } from '../presentation.ts'
 import { problemResponse } from '../problem.ts'
+import { keepCatalog, type KeptCatalog } from './kept-catalog.ts'
 import { type PageOptions, renderPage } from './layout.ts'
 import { renderCatalogue, renderTableCatalogue } from './operations/catalogue.ts'
 import { RECENT, renderPipeline } from './operations/pipeline.ts'
@@ -28,15 +27,18 @@ const MAX_ENTRIES = 100
 interface Operations {
   readonly presentation: Presentation
   readonly deps: Deps
-  readonly catalogs: { read(): Promise<Catalog> }
+  readonly catalogs: KeptCatalog
 }
 
 /**
  * The pages for the people who run the platform: Pipeline, Run, Quarantine, Catalogue. They show what
  * the lake, the ledger and the registry say, and read nothing else.
  */
-export function operationRoutes(options: Omit<Operations, 'catalogs'>): Hono<ServerEnv> {
-  const operations = { ...options, catalogs: keepCatalog(options.deps) }
+export function operationRoutes({
+  catalogs,
+  ...options
+}: Omit<Operations, 'catalogs'> & Partial<Pick<Operations, 'catalogs'>>): Hono<ServerEnv> {
+  const operations = { ...options, catalogs: catalogs ?? keepCatalog(options.deps) }
   const app = new Hono<ServerEnv>()
   app.get('/pipeline', takes(), (c) => answerPipeline(c, operations))
   app.get('/run/:batch{[0-9]{1,12}}', takes(), (c) =>
@@ -57,7 +59,8 @@ async function answerPipeline(c: PageContext, operations: Operations): Promise<R
   ])
   const loaded = new Map(ledger.map((entry) => [entry.batch, entry]))
   const question = presentation.questions.has(LAG) ? LAG : undefined
-  const catalogued = new Set(sourceTables(deps.project).names)
+  const { project } = await asCaptured(deps)
+  const catalogued = new Set(sourceTables(project).names)
   return await answerPage(c, presentation, {
     title: 'Pipeline',
     path: '/pipeline',
@@ -95,7 +98,13 @@ async function answerQuarantine(c: PageContext, operations: Operations): Promise
     title: 'Quarantine',
     path: '/quarantine',
     summary: 'What could not be stored, why, and what fixes it. Everything else went on.',
-    body: renderQuarantine({ held: [...source, ...held], entries, total, warnings }),
+    body: renderQuarantine({
+      held: [...source, ...held],
+      entries,
+      total,
+      warnings,
+      isMirror: operations.deps.project.mirror !== undefined,
+    }),
   })
 }
 
@@ -106,7 +115,7 @@ async function answerCatalogue(
   return await answerPage(c, presentation, {
     title: 'Catalogue',
     path: '/catalogue',
-    summary: 'The tables of the source, the star tables made from them, and what feeds what.',
+    summary: 'The tables of the source, the tables made from them, and what feeds what.',
     body: renderCatalogue(await catalogs.read()),
   })
 }
@@ -118,8 +127,9 @@ async function answerTable(
 ): Promise<Response> {
   const catalog = await catalogs.read()
   const table = catalog.tables.find((each) => each.table === name)
-  if (table === undefined) return notFound('The contract names no such source table')
-  const contract = capturedTables(deps.project.source).find((each) => each.name === name)?.columns
+  if (table === undefined) return notFound('There is no source table of this name')
+  const { project } = await asCaptured(deps)
+  const contract = capturedTables(project.source).find((each) => each.name === name)?.columns
   return await answerPage(c, presentation, {
     title: name,
     path: '/catalogue',
@@ -154,23 +164,4 @@ async function statusOf({ presentation, deps }: Operations): Promise<Status> {
 
 function notFound(detail: string): Response {
   return problemResponse({ status: 404, code: 'NOT_FOUND', detail })
-}
-
-/** Keeps the catalogue until there is another batch, because it reads every commit record. */
-function keepCatalog(deps: Deps): { read(): Promise<Catalog> } {
-  let kept: { batch: number; catalog: Promise<Catalog> } | undefined
-  return {
-    async read() {
-      const zone = ingestionZone(deps)
-      const batch = (await readLastCommit(zone, kept?.batch))?.batch ?? 0
-      if (kept?.batch !== batch) {
-        const made = { batch, catalog: readCatalog(deps) }
-        kept = made
-        made.catalog.catch(() => {
-          if (kept === made) kept = undefined
-        })
-      }
-      return await kept.catalog
-    },
-  }
 }

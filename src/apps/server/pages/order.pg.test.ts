@@ -21,6 +21,7 @@ import { createApp } from '../app.ts'
 import { groupsFor } from '../groups.ts'
 import { orderRoutes } from './order.ts'
 import { totesys } from '../../../totesys/totesys.ts'
+import { orderWords } from '../../../totesys/presentation/words.ts'
 import { serverExtension } from '../../../totesys/payments/server-extension.ts'
 
 const questions: ReadonlyMap<string, Question> = new Map(
@@ -75,6 +76,7 @@ describe('the page of an order', () => {
           '/',
           orderRoutes({
             presentation,
+            words: orderWords,
             deps: system.deps,
             extension: serverExtension,
             log: system.log,

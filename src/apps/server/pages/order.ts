@@ -1,11 +1,11 @@
 import { type Context, Hono } from 'hono'
 import { html } from 'hono/html'
-import type { Deps } from '../../../platform/deps.ts'
+import { asCaptured, type Deps } from '../../../platform/deps.ts'
 import { ConfigError } from '../../../platform/errors.ts'
 import { readOrigins } from '../../../platform/inspect/origins.ts'
 import { readHead } from '../../../platform/presentation/freshness.ts'
 import { type FactHistory, findFact, readHistory } from '../../../platform/presentation/history.ts'
-import type { Dashboard } from '../../../platform/project/dashboard.ts'
+import type { Dashboard, FactWords } from '../../../platform/project/dashboard.ts'
 import type { Fact } from '../../../platform/project/model.ts'
 import type { Project } from '../../../platform/project/project.ts'
 import { shorten } from '../../format.ts'
@@ -19,7 +19,7 @@ import type { Presentation } from '../presentation.ts'
 import { problemResponse } from '../problem.ts'
 import { textParameter } from '../question-parameters.ts'
 import type { ServerExtension } from '../server-extension.ts'
-import { factWords, renderPage } from './layout.ts'
+import { renderPage } from './layout.ts'
 import { readNames } from './order/names.ts'
 import { renderOrigins } from './order/origins.ts'
 import {
@@ -44,47 +44,59 @@ const WINDOW = [textParameter('until', 'The newest of the versions that are show
 /** What the routes of Order read. */
 interface OrderContext {
   readonly presentation: Presentation
+  /** What the project calls its facts, and where it shows them. */
+  readonly words: FactWords
   readonly deps: Deps
   readonly extension: ServerExtension | undefined
   readonly log: AppLog
 }
 
 /**
- * One fact with all its versions, `GET /order/<source table>/<key>` (the values of a key of several
- * columns separated by commas), and `GET /order`, a form that leads there. Each fact has one
- * address: another name of the table, or another spelling of the key, is redirected to it, and that
- * address decides who may read the fact. A read of what is reserved is logged with its subject.
+ * One fact with all its versions, at the address that the project gives its facts, `GET
+ * /find/<source table>/<key>` (the values of a key of several columns separated by commas), and `GET
+ * /find`, a form that leads there. Each fact has one address: another name of the table, or another
+ * spelling of the key, is redirected to it, and that address decides who may read the fact. A read of
+ * what is reserved is logged with its subject.
  */
-export function orderRoutes(context: OrderContext): Hono<ServerEnv> {
-  const { project } = context.deps
+export function orderRoutes(opened: OrderContext): Hono<ServerEnv> {
+  const { words } = opened
   const app = new Hono<ServerEnv>()
 
-  app.get('/order', takes(SEARCH), async (c) => {
+  app.get(words.path, takes(SEARCH), async (c) => {
+    const context = await capturedContext(opened)
+    const { project } = context.deps
     const { table, key = '' } = c.req.query()
     if (table === undefined) {
-      const { find: title, summary } = factWords(project)
-      const body = renderSearch(factsOf(project), { table: '', key })
+      const { find: title, summary, path } = words
+      const body = renderSearch(factsOf(project), { table: '', key, path })
       return await answerPage(c, context, { title, summary, body })
     }
     const fact = findKnownFact(project, table)
     if (fact === undefined) return await answerUnknownTable(c, context, table)
     const trimmed = key.trim()
-    if (trimmed !== '') return c.redirect(orderPath(fact, trimmed))
+    if (trimmed !== '') return c.redirect(orderPath(words, fact, trimmed))
     const given = { table: fact.from, key: '' }
     return await answerNotFound(c, context, { summary: 'Enter a number to look for.', given })
   })
 
-  app.get('/order/:table/:key', takes(WINDOW), async (c) => {
+  app.get(`${words.path}/:table/:key`, takes(WINDOW), async (c) => {
+    const context = await capturedContext(opened)
+    const { project } = context.deps
     const { table, key } = c.req.param()
     const fact = findKnownFact(project, table)
     if (fact === undefined) return await answerUnknownTable(c, context, table)
-    if (table !== fact.from) return c.redirect(orderPath(fact, key))
+    if (table !== fact.from) return c.redirect(orderPath(words, fact, key))
     // Checked again by the fact's own address, however the request was written.
     const { groups } = c.get('caller')
-    if (!mayRead(orderPath(fact, key), groups, project)) return forbidden()
+    if (!mayRead(orderPath(words, fact, key), groups, project)) return forbidden()
     return await answerFact(c, context, { fact, key })
   })
   return app
+}
+
+/** The context with the project as it was captured last. */
+async function capturedContext(context: OrderContext): Promise<OrderContext> {
+  return { ...context, deps: await asCaptured(context.deps) }
 }
 
 async function answerFact(
@@ -92,7 +104,7 @@ async function answerFact(
   context: OrderContext,
   { fact, key }: { fact: Fact; key: string },
 ): Promise<Response> {
-  const { presentation, deps, extension, log } = context
+  const { presentation, words, deps, extension, log } = context
   const { project } = deps
   const given = { table: fact.from, key: shorten(key) }
   const found = await readVersions(presentation, fact, key)
@@ -109,7 +121,7 @@ async function answerFact(
     return await answerNotFound(c, context, { summary, given })
   }
   const own = fact.key.map((name) => last.values[name] ?? '').join(',')
-  if (own !== key) return c.redirect(orderPath(fact, own))
+  if (own !== key) return c.redirect(orderPath(words, fact, own))
 
   const shown = windowOf(versions, c.req.query('until'))
   const [names, section, origins] = await Promise.all([
@@ -117,7 +129,7 @@ async function answerFact(
     extension?.readFactSection?.(c, presentation, { fact, key }),
     readOrigins(deps, fact, { versions: shown.versions, generation }),
   ])
-  if (section?.isReserved === true || isReserved(orderPath(fact, key), project)) {
+  if (section?.isReserved === true || isReserved(orderPath(words, fact, key), project)) {
     const { subject } = c.get('caller')
     logReserved(log, project, { path: pathOf(c), status: 200, subject })
   }
@@ -129,7 +141,7 @@ async function answerFact(
       ${section?.content ?? ''} ${renderOrigins(origins, shown, fact)}
       <section class="panel wide off-paper" aria-labelledby="h-search">
         <h2 id="h-search">Find another</h2>
-        ${renderSearch(factsOf(project), { table: fact.from, key: '' })}
+        ${renderSearch(factsOf(project), { table: fact.from, key: '', path: words.path })}
       </section>
     </div>`
   return await answerPage(c, context, { title: titleOf(fact, key), summary: headline, body })
@@ -137,7 +149,7 @@ async function answerFact(
 
 async function answerPage(
   c: Context<ServerEnv>,
-  { presentation }: OrderContext,
+  { presentation, words }: OrderContext,
   {
     status = 200,
     summary,
@@ -150,7 +162,7 @@ async function answerPage(
     ...page,
     ...about,
     project: presentation.project,
-    path: '/order',
+    path: words.path,
     freshness,
   })
   return c.html(body, status, { 'cache-control': 'private, no-store' })
@@ -162,7 +174,8 @@ async function answerNotFound(
   context: OrderContext,
   { summary, given = { table: '', key: '' } }: { summary: string; given?: SearchFields },
 ): Promise<Response> {
-  const body = renderSearch(factsOf(context.deps.project), given)
+  const { deps, words } = context
+  const body = renderSearch(factsOf(deps.project), { ...given, path: words.path })
   return await answerPage(c, context, { status: 404, title: 'Not found', summary, body })
 }
 

@@ -14,11 +14,13 @@ import { askRoutes } from './ask.ts'
 import { readAsset } from './assets.ts'
 import { businessRoutes } from './business.ts'
 import { type PageOptions, renderPage } from './layout.ts'
+import { keepCatalog } from './kept-catalog.ts'
 import { listRoutes } from './list.ts'
 import { myRoutes } from './my.ts'
 import { operationRoutes } from './operations.ts'
 import { orderRoutes } from './order.ts'
 import { questionRoutes } from './question.ts'
+import { tableRoutes } from './tables.ts'
 
 /** What the pages are made from. */
 export interface PageRoutesOptions {
@@ -53,10 +55,15 @@ export function pageRoutes({
   app.route('/', businessRoutes(presentation, dashboard))
   app.route('/', questionRoutes(presentation, dashboard))
   app.route('/', listRoutes({ presentation, dashboard, log }))
-  app.route('/', orderRoutes({ presentation, deps, extension, log }))
-  app.route('/', askRoutes({ presentation, log }))
+  const { facts: words } = dashboard
+  if (words !== undefined) {
+    app.route('/', orderRoutes({ presentation, words, deps, extension, log }))
+  }
+  const catalogs = keepCatalog(deps)
+  app.route('/', tableRoutes({ presentation, dashboard, deps, catalogs, log }))
+  app.route('/', askRoutes({ presentation, deps, log }))
   app.route('/', myRoutes({ presentation, log }))
-  app.route('/', operationRoutes({ presentation, deps }))
+  app.route('/', operationRoutes({ presentation, deps, catalogs }))
   return app
 }
 

@@ -92,8 +92,13 @@ export function renderRelations(relations: readonly ReadableRelation[]): Markup 
     <h2 id="h-relations">Tables and columns</h2>
     <p class="note">
       Prefer <code>…_current</code>, which has each thing once, as it is now. <code>…_history</code>
-      and the facts themselves hold every version, so sums over them count a thing more than once.
-      <code>…_sums_current</code> holds sums by several grains: choose one <code>grain</code>.
+      and the tables without an ending hold every version, so sums over them count a thing more than
+      once.${
+        relations.some(({ name }) => name.endsWith('_sums_current'))
+          ? html` <code>…_sums_current</code> holds sums by several grains: choose one
+              <code>grain</code>.`
+          : ''
+      }
     </p>
     ${
       sorted.length === 0

@@ -10,6 +10,7 @@ import type {
   SavedChart,
   SavedQuestion,
 } from '../../../../platform/presentation/saved-questions.ts'
+import { currentTable } from '../../../../platform/project/fact-names.ts'
 import type { Project } from '../../../../platform/project/project.ts'
 
 /** A statement with what belongs to it, as the form, an address or the store holds it. */
@@ -34,7 +35,7 @@ export const CHARTS: readonly (readonly [SavedChart, string])[] = [
 /** The first statement in the editor: the project's own, or one that shows the newest rows. */
 export function firstStatement({ presentation, models }: Project): string {
   const fact = models.find(({ kind }) => kind === 'fact')
-  const relation = fact === undefined ? 'tidemark_batches' : identifier(`${fact.table}_current`)
+  const relation = fact === undefined ? 'tidemark_batches' : identifier(currentTable(fact))
   return presentation?.ask?.first ?? `select *\nfrom ${relation}\norder by 1 desc\nlimit 20\n`
 }
 

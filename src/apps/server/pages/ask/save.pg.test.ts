@@ -60,7 +60,7 @@ describe('saved questions', () => {
       version: '1.2.3',
       pages: (presentation) =>
         new Hono<ServerEnv>()
-          .route('/', askRoutes({ presentation, log: system.log }))
+          .route('/', askRoutes({ presentation, deps: system.deps, log: system.log }))
           .route('/', myRoutes({ presentation, log: system.log })),
     })
     return await app.request(path, init, { incoming: { socket: { remoteAddress: '127.0.0.1' } } })

@@ -4,6 +4,7 @@ import { isEmptyDifference } from '../../../../platform/lake/schema-difference.t
 import type { SourceTable } from '../../../../platform/project/source-contract.ts'
 import { formatCount, formatMomentUtc } from '../../../format.ts'
 import type { Markup } from '../../markup.ts'
+import { tablePath } from '../tables/address.ts'
 import { renderTable, tag } from './table.ts'
 import { own } from '../../../../platform/project/by-name.ts'
 
@@ -30,12 +31,12 @@ export function renderCatalogue({ tables, models }: Catalog): Markup {
       })}
     </section>
     <section class="panel wide" aria-labelledby="stars">
-      <h2 id="stars">Star tables</h2>
+      <h2 id="stars">Tables of the warehouse</h2>
       ${renderTable({
-        label: 'Star tables',
+        label: 'Tables of the warehouse',
         header: ['Table', 'Made from', 'Columns'],
         rows: models.map((model) => [
-          html`<code>${model.table}</code>`,
+          html`<a href="${tablePath(model.table)}">${model.table}</a>`,
           html`${model.reads.map(
             (name, index) =>
               html`${index > 0 ? ', ' : ''}<a href="/catalogue/${encodeURIComponent(name)}"
@@ -94,19 +95,26 @@ function renderColumns(
     <h2 id="columns">Columns</h2>
     ${renderTable({
       label: `Columns of ${table.table}`,
-      header: ['Column', 'Type', 'Null', 'Contract', 'Goes to'],
+      header: [
+        'Column',
+        'Type',
+        'Null',
+        ...(contract === undefined ? [] : ['Contract']),
+        'Goes to',
+      ],
       rows: columns.map(({ name, type, nullable, generated }) => [
         html`<code>${name}</code>${table.key.includes(name) ? html` ${tag('ok', 'key')}` : ''}`,
         `${type}${generated === true ? ', generated' : ''}`,
         nullable ? 'yes' : 'no',
-        describeContract(contract, name),
+        ...(contract === undefined ? [] : [describeContract(contract, name)]),
         html`${goesTo(name).map((to) => html`<code>${to}</code> `)}`,
       ]),
     })}
   </section>`
 }
 
-function renderSchemas({ table, versions }: CatalogTable): Markup {
+/** Every schema with which a source table was captured, newest first. */
+export function renderSchemas({ table, versions }: CatalogTable): Markup {
   return html`<section class="panel wide" aria-labelledby="shapes">
     <h2 id="shapes">Schemas it was captured with</h2>
     ${renderTable({

@@ -7,6 +7,7 @@ import type { Delays } from '../../../../platform/warehouse/delays.ts'
 import { formatCount, formatDuration, formatMomentUtc, formatNumber } from '../../../format.ts'
 import type { Markup } from '../../markup.ts'
 import { renderFileLinks } from '../files.ts'
+import { tablePath } from '../tables/address.ts'
 import { type Cell, renderTable, tag } from './table.ts'
 
 /** How many of the newest batches the page shows. */
@@ -104,11 +105,11 @@ function renderWarehouseRows({ facts }: Status): Markup {
   return html`<section class="panel wide" aria-labelledby="facts">
     <h2 id="facts">Rows in the warehouse</h2>
     ${renderTable({
-      label: 'Facts in the warehouse',
-      header: ['Fact', 'Current', 'Versions'],
+      label: 'Rows in the warehouse',
+      header: ['Table', 'Current', 'Versions'],
       numeric: [1, 2],
       rows: facts.map(({ table, current, versions }) => [
-        table,
+        html`<a href="${tablePath(table)}">${table}</a>`,
         formatCount(current),
         formatCount(versions),
       ]),

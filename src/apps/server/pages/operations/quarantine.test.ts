@@ -16,7 +16,7 @@ it('renderQuarantine() shows the beginning of a huge value and where the rest is
     content: { code: 'k'.repeat(3_000_000), name: 'short' },
   }
   const page = String(
-    await renderQuarantine({ held: [], entries: [entry], total: 1, warnings: [] }),
+    await renderQuarantine({ held: [], entries: [entry], total: 1, warnings: [], isMirror: false }),
   )
   expect(page.length).toBeLessThan(10_000)
   expect(page).toContain('<code>short</code>')

@@ -14,6 +14,8 @@ export interface QuarantineOptions {
   /** How many rows are in quarantine. */
   readonly total: number
   readonly warnings: readonly WarningStatus[]
+  /** Whether the project declares no tables, so that none has a contract. */
+  readonly isMirror: boolean
 }
 
 /**
@@ -24,12 +26,14 @@ export function renderQuarantine(options: QuarantineOptions): Markup {
   return html`${renderHeld(options)} ${renderEntries(options)} ${renderWarnings(options)}`
 }
 
-function renderHeld({ held }: QuarantineOptions): Markup {
+function renderHeld({ held, isMirror }: QuarantineOptions): Markup {
   return html`<section class="panel wide" aria-labelledby="held">
     <h2 id="held">Held tables</h2>
     ${
       held.length === 0
-        ? html`<p>${tag('ok', 'none')} Every table keeps its contract.</p>`
+        ? html`<p>
+            ${tag('ok', 'none')} Every table ${isMirror ? 'is captured' : 'keeps its contract'}.
+          </p>`
         : html`${renderTable({
               label: 'Held tables',
               header: ['Table', 'Reason', 'What is wrong', 'Since', 'Batch'],
@@ -43,8 +47,13 @@ function renderHeld({ held }: QuarantineOptions): Markup {
               ]),
             })}
             <p class="muted">
-              Each stays as it was last captured; all other tables go on. Fix the source or the
-              contract, and the next run brings in everything that happened meanwhile.
+              Each stays as it was last captured; all other tables go on.
+              ${
+                isMirror
+                  ? 'Fix the source, or leave the table out (TIDEMARK_EXCLUDE).'
+                  : 'Fix the source or the contract.'
+              }
+              The next run brings in everything that happened meanwhile.
             </p>`
     }
   </section>`

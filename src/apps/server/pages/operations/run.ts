@@ -29,8 +29,8 @@ export function renderBatch(found: Batch, loaded: LedgerBatch | undefined): Mark
       transformed === undefined
         ? ''
         : html`<section class="panel wide" aria-labelledby="stars">
-            <h2 id="stars">Star tables</h2>
-            ${renderEntries('Rows by star table', transformed.tables)}
+            <h2 id="stars">Tables of the warehouse</h2>
+            ${renderEntries('Rows by table of the warehouse', transformed.tables)}
             ${renderWarnings(transformed.tables)} ${renderTests(transformed.tests)}
           </section>`
     }

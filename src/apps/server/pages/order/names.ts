@@ -9,6 +9,7 @@ import {
 } from '../../../../platform/presentation/names.ts'
 import type { Fact } from '../../../../platform/project/model.ts'
 import type { Project } from '../../../../platform/project/project.ts'
+import { shorten } from '../../../format.ts'
 import type { Markup } from '../../markup.ts'
 import type { Presentation } from '../../presentation.ts'
 import { labelOf } from '../answer-rows.ts'
@@ -18,7 +19,14 @@ import { type AmountContext, sayNumber } from './amounts.ts'
 export interface VersionContext extends AmountContext {
   /** What people call a column. */
   readonly labels: Readonly<Record<string, string>>
+  /** Whether columns go by their own names, and long values are cut. */
+  readonly isBare?: boolean
+  /** What the address of the page begins with, up to its next parameter. Default: `?`. */
+  readonly address?: string
 }
+
+/** The most characters of a value of which nobody knows what it is. */
+const MAX_CHARS = 400
 
 /**
  * Reads the names of the things that the versions refer to by number, in dimensions with one key
@@ -42,7 +50,8 @@ export async function readNames(
 }
 
 /** What people call a column. If it is shown by name, the label does not say `id`. */
-export function nameOf({ labels, names }: VersionContext, column: string): string {
+export function nameOf({ labels, names, isBare = false }: VersionContext, column: string): string {
+  if (isBare) return column
   const label = labelOf({ labels }, column)
   return names.has(column) ? label.replace(/ id$/, '') : label
 }
@@ -53,11 +62,12 @@ export function renderValue(
   column: string,
   context: VersionContext,
 ): Markup {
-  const { names } = context
+  const { names, isBare = false } = context
   const value = version?.values[column]
   if (value === undefined) return html`<span class="muted" title="null">∅</span>`
   const thing = names.get(column)?.get(value)
-  if (thing === undefined) return html`${sayNumber(version, column, context) ?? value}`
+  if (thing === undefined)
+    return html`${sayNumber(version, column, context) ?? (isBare ? shorten(value, MAX_CHARS) : value)}`
   const { name, href } = thing
   return html`${href === undefined ? name : html`<a href="${href}">${name}</a>`}
     <span class="muted">${value}</span>`

@@ -1,4 +1,5 @@
 import { html } from 'hono/html'
+import type { FactWords } from '../../../../platform/project/dashboard.ts'
 import type { Fact } from '../../../../platform/project/model.ts'
 import type { Markup } from '../../markup.ts'
 
@@ -12,8 +13,8 @@ export function titleOf({ from }: Fact, key: string): string {
 }
 
 /** The address of a fact. Commas between the values of a key stay as they are. */
-export function orderPath({ from }: Fact, key: string): string {
-  return `/order/${encodeURIComponent(from)}/${encodeURIComponent(key).replaceAll('%2C', ',')}`
+export function orderPath({ path }: Pick<FactWords, 'path'>, { from }: Fact, key: string): string {
+  return `${path}/${encodeURIComponent(from)}/${encodeURIComponent(key).replaceAll('%2C', ',')}`
 }
 
 /** What the form of the search holds. */
@@ -23,8 +24,11 @@ export interface SearchFields {
 }
 
 /** A form that leads to a fact by its table and number. */
-export function renderSearch(facts: readonly Fact[], { table, key }: SearchFields): Markup {
-  return html`<form method="get" action="/order" class="toolbar" role="search">
+export function renderSearch(
+  facts: readonly Fact[],
+  { table, key, path }: SearchFields & Pick<FactWords, 'path'>,
+): Markup {
+  return html`<form method="get" action="${path}" class="toolbar" role="search">
     <label class="field">
       <span>What</span>
       <select name="table">

@@ -89,9 +89,14 @@ function describe(
     .slice(0, MAX_CHANGES)
     .map(
       (column, place) =>
-        html`${place === 0 ? '' : ' · '}${nameOf(context, column).toLowerCase()}
+        html`${place === 0 ? '' : ' · '}${sayName(context, column)}
         ${renderChange(version, before, { column, context })}${renderDifference(version, before, { column, context })}`,
     )}${renderTotalChange(version, before, context)}${left > 0 ? ` and ${left} more` : ''}`
+}
+
+function sayName(context: VersionContext, column: string): string {
+  const name = nameOf(context, column)
+  return context.isBare === true ? name : name.toLowerCase()
 }
 
 function rank(column: string): number {

@@ -20,10 +20,16 @@ export interface Window {
 
 /** The versions that end with version `until`, or with the newest if there is no such version. */
 export function windowOf(versions: readonly FactVersion[], until: string | undefined): Window {
-  const asked = /^\d{1,9}$/.test(until ?? '') ? Number(until) : 0
+  const before = missingBefore(versions)
+  const asked = /^\d{1,9}$/.test(until ?? '') ? Number(until) - before : 0
   const end = asked >= 1 && asked <= versions.length ? asked : versions.length
   const start = Math.max(0, end - WINDOW)
   return { versions: versions.slice(start, end), before: versions[start - 1] }
+}
+
+/** How many older versions were not read. */
+function missingBefore(versions: readonly FactVersion[]): number {
+  return (versions[0]?.version ?? 1) - 1
 }
 
 /** Shows every column of the versions, side by side, with changes marked. */
@@ -67,7 +73,7 @@ export function renderVersions(
         </tbody>
       </table>
     </div>
-    ${renderPager(versions, all.length)}
+    ${renderPager(versions, { all, context })}
   </section>`
 }
 
@@ -83,14 +89,21 @@ function renderCell(
   return html`<td class="${isGone ? 'muted' : ''}">${renderValue(version, column, context)}</td>`
 }
 
-function renderPager(versions: readonly FactVersion[], count: number): Markup {
+function renderPager(
+  versions: readonly FactVersion[],
+  { all, context }: { all: readonly FactVersion[]; context: VersionContext },
+): Markup {
+  const oldest = missingBefore(all) + 1
+  const count = oldest + all.length - 1
   const first = versions[0]?.version ?? 1
   const last = versions.at(-1)?.version ?? count
-  if (versions.length === count) return html``
+  if (versions.length === all.length) return html``
   const next = Math.min(count, last + WINDOW)
+  const { address = '?' } = context
+  const href = (until: number): string => `${address}until=${until}#h-versions`
   return html`<nav class="pager links" aria-label="Versions">
     <span>Versions ${first} to ${last} of ${count}</span>
-    ${first > 1 ? html`<a href="?until=${first - 1}#h-versions">← older versions</a>` : ''}
-    ${last < count ? html`<a href="?until=${next}#h-versions">newer versions →</a>` : ''}
+    ${first > oldest ? html`<a href="${href(first - 1)}">← older versions</a>` : ''}
+    ${last < count ? html`<a href="${href(next)}">newer versions →</a>` : ''}
   </nav>`
 }
