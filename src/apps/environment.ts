@@ -22,7 +22,9 @@ import type { FeedSources } from '../platform/source/feed-sources.ts'
 import type { Project } from '../platform/project/project.ts'
 import type { Warehouse } from '../platform/warehouse/warehouse.ts'
 import { readClusterIdentity } from './local/cluster-identity.ts'
+import type { EmbeddedWarehouse } from './local/embedded-warehouse.ts'
 import type { LocalSystem } from './local/local-system.ts'
+import { hasEmbeddedWarehouse } from './local/warehouse-folder.ts'
 import type { AppLog } from './log.ts'
 import type { GivenProject, LoadedProject, ProjectExtension } from './project-extension.ts'
 import { loadProject } from './project/load-project.ts'
@@ -40,6 +42,8 @@ export interface Environment extends AsyncDisposable {
   /** The database as the role that keeps saved questions; undefined if nothing can be saved. */
   readonly saverUrl: string | undefined
   readonly local: LocalSystem | undefined
+  /** The warehouse in the home, if settings name a source and no warehouse. */
+  readonly embedded: EmbeddedWarehouse | undefined
   /** The time by which the age of data is judged: the real one, unless the source is simulated. */
   readonly now: () => Date
 }
@@ -58,6 +62,11 @@ export interface EnvironmentOptions {
   /** What needs a warehouse, for the error if there is only a lake. Default: nothing does. */
   readonly warehouseFor?: string
   /**
+   * Whether to make a warehouse in the home if settings name a source and no warehouse. One that is
+   * there is used in any case.
+   */
+  readonly embedWarehouse?: boolean
+  /**
    * Compares what a person asked for with the project. If it throws, nothing was started or written.
    * Nothing was opened either, unless the project is a mirror, whose lake knows its tables.
    */
@@ -66,8 +75,8 @@ export interface EnvironmentOptions {
 
 /**
  * Builds `Deps` from settings: the project they name, and the databases they name. If they name none,
- * the databases are the embedded ones of a project that brings a simulated source. Without a
- * warehouse, there is only a lake. Removes the scratch folders of killed processes. Throws
+ * the databases are the embedded ones of a project that brings a simulated source. A source without a
+ * warehouse is loaded into the one in the home, if there is one; otherwise there is only a lake. Removes the scratch folders of killed processes. Throws
  * `ConfigError` if no source is named, or if no scratch folder can be made; what was opened until then
  * is closed. Throws what `check` throws, and `ConfigError` (`HOME_EMPTY`) if an embedded system must
  * exist and does not.
@@ -83,7 +92,7 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
     throw noSource(config, project)
   }
   if (options.mustExist === true) checkExists(config)
-  checkWarehouse(config, options.warehouseFor)
+  if (options.embedWarehouse !== true) checkWarehouse(config, options.warehouseFor)
   return await openTogether(async (keep) => {
     const opened = await openParts(loaded, options, keep)
     if (!isMirror) return opened
@@ -103,9 +112,10 @@ function noSource({ TIDEMARK_PROJECT: file = '.' }: Config, { title }: Project):
 /** Throws if something needs a warehouse and settings name only a source. */
 function checkWarehouse(config: Config, what: string | undefined): void {
   if (what === undefined || readDatabases(config)?.warehouseUrl !== '') return
+  if (hasEmbeddedWarehouse(config)) return
   throw new ConfigError(`There is only a lake, and ${what} needs a warehouse`, {
     code: 'NO_WAREHOUSE',
-    hint: 'set TIDEMARK_WAREHOUSE_URL to a Postgres; the next run loads everything that was captured',
+    hint: 'set TIDEMARK_WAREHOUSE_URL to a Postgres, or let tidemark up make one here; the next run loads everything that was captured',
   })
 }
 
@@ -122,11 +132,17 @@ function checkExists(config: Config): void {
 /** Opens everything an environment is made of, and gives each part to `keep` once it is open. */
 async function openParts(
   { project, extension }: LoadedProject,
-  { config, log, fill, signal }: EnvironmentOptions,
+  { config, log, fill, signal, embedWarehouse = false }: EnvironmentOptions,
   keep: Keep,
 ): Promise<Omit<Environment, keyof AsyncDisposable>> {
-  const { local, databases } = await openDatabases(config, { project, extension, log, fill })
-  keep(local)
+  const { local, embedded, databases } = await openDatabases(config, {
+    project,
+    extension,
+    log,
+    fill,
+    embedWarehouse,
+  })
+  keep(local ?? embedded)
   // Zones below it are absolute, so that no name of a folder reads like an address.
   const home = config.TIDEMARK_HOME
   const scratch = keep(await openScratch(config.TIDEMARK_SCRATCH ?? join(home, 'scratch'), { log }))
@@ -174,7 +190,8 @@ async function openParts(
       ? {}
       : { setting: 'TIDEMARK_WAREHOUSE_READER_URL' }),
   }
-  return { config, deps, extension, reader, saverUrl: databases.saverUrl, local, now }
+  const { saverUrl } = databases
+  return { config, deps, extension, reader, saverUrl, local, embedded, now }
 }
 
 function simulationOf(local: LocalSystem | undefined): Omit<Simulation, 'systemId'> {
@@ -192,17 +209,33 @@ interface DatabaseUrls {
 
 async function openDatabases(
   config: Config,
-  { project, extension, ...options }: LoadedProject & { log: AppLog; fill: boolean },
-): Promise<{ databases: DatabaseUrls; local: LocalSystem | undefined }> {
-  const databases = readDatabases(config)
-  if (databases !== undefined) return { databases, local: undefined }
+  {
+    project,
+    extension,
+    embedWarehouse,
+    ...options
+  }: LoadedProject & { log: AppLog; fill: boolean; embedWarehouse: boolean },
+): Promise<{
+  databases: DatabaseUrls
+  local: LocalSystem | undefined
+  embedded: EmbeddedWarehouse | undefined
+}> {
+  const named = readDatabases(config)
+  if (named?.warehouseUrl === '' && (embedWarehouse || hasEmbeddedWarehouse(config))) {
+    const { openEmbeddedWarehouse } = await import('./local/embedded-warehouse.ts')
+    const embedded = await openEmbeddedWarehouse(config, options)
+    const saverUrl = config.TIDEMARK_SAVER_URL ?? embedded.databases.saverUrl
+    const databases = { ...named, ...embedded.databases, saverUrl }
+    return { databases, local: undefined, embedded }
+  }
+  if (named !== undefined) return { databases: named, local: undefined, embedded: undefined }
   const source = await extension.source?.()
   if (source === undefined) throw noSource(config, project)
   // Most installations name databases, and never need it.
   const { openLocalSystem } = await import('./local/local-system.ts')
   const local = await openLocalSystem(config, { ...options, source, title: project.title })
   const saverUrl = config.TIDEMARK_SAVER_URL ?? local.databases.saverUrl
-  return { databases: { ...local.databases, saverUrl }, local }
+  return { databases: { ...local.databases, saverUrl }, local, embedded: undefined }
 }
 
 /** The databases that settings name; undefined if they name none. */

@@ -74,7 +74,7 @@ export const EVENTS = {
   },
   table_ignored: {
     levels: ['info'],
-    says: 'The source has a relation that the contract does not name, and Tidemark leaves it alone.',
+    says: 'The source has a relation that the project or the settings do not choose, and Tidemark leaves it alone.',
     fields: { relation: text },
   },
   deletes_held: {

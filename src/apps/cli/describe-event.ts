@@ -51,8 +51,8 @@ export function describeEvent(entry: AppLogEntry): Told | undefined {
   }
   if (entry.event === 'table_ignored') {
     return aside(entry.relation, {
-      says: 'has no contract and is left alone',
-      say: 'have no contract and are left alone',
+      says: 'is not one of the tables to capture, and is left alone',
+      say: 'are not among the tables to capture, and are left alone',
     })
   }
   return describeWarning(entry)

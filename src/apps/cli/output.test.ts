@@ -86,7 +86,7 @@ it('log() writes what a person must know: alerts, large tables, whole comparison
     '  ! staff is held: column name is gone. All other tables go on. Once this is fixed, the next run catches up.',
     '  ✓ staff is no longer held',
     '  staff has a new schema: tidemark catalog',
-    '  public.other has no contract and is left alone',
+    '  public.other is not one of the tables to capture, and is left alone',
     "  ! The issuer's keys cannot be fetched, so no token can be checked.",
     '  ✓ payment: 250,000 rows read',
     '  staff is compared as a whole: another shape',
@@ -112,7 +112,7 @@ it('log() makes one line of equal events for several tables in a row, and --json
   expect(written.err.trimEnd().split('\n')).toEqual([
     '  a, b, c and 2 more are compared as a whole: the source was restarted',
     '  f is compared as a whole: another',
-    '  x, y and z have no contract and are left alone',
+    '  x, y and z are not among the tables to capture, and are left alone',
     '  ✓ staff is no longer held',
     '  g and h have a new schema: tidemark catalog',
     'the end',

@@ -1,13 +1,15 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import * as z from 'zod'
 import type { Config } from '../../platform/config.ts'
 import { ConfigError, TidemarkError } from '../../platform/errors.ts'
 import type { AppLog } from '../log.ts'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts'
+import type { EmbeddedPostgres } from './embedded-postgres.ts'
+import { startLogged } from './start-logged.ts'
 import { clockSetting, type ClockSetting, createClock, type DemoClock } from './clock.ts'
 import { startLife } from './live.ts'
+import { passLines, writeSecret } from './pass-file.ts'
 import { prepareDatabases, type PreparedDatabases } from './prepare-databases.ts'
 import {
   type LocalFeedServer,
@@ -75,7 +77,7 @@ export async function openLocalSystem(
   const passFile = join(home, 'pgpass')
   let postgres: EmbeddedPostgres
   try {
-    postgres = await startPostgres(config, log)
+    postgres = await startLogged(config, { folder: 'postgres', log })
   } catch (error) {
     if (!(error instanceof TidemarkError) || error.code !== 'POSTGRES_IN_USE') throw error
     return attach({ noteFile, passFile }, error)
@@ -126,22 +128,6 @@ export async function openLocalSystem(
   }
 }
 
-async function startPostgres(config: Config, log: AppLog): Promise<EmbeddedPostgres> {
-  const startedAt = performance.now()
-  const { TIDEMARK_PG_BIN: binDir } = config
-  const postgres = await startEmbeddedPostgres({
-    dataDir: join(config.TIDEMARK_HOME, 'postgres'),
-    ...(binDir === undefined ? {} : { binDir }),
-  })
-  log({
-    event: 'postgres_started',
-    version: postgres.version,
-    address: `${postgres.host}:${postgres.port}`,
-    durationMs: Math.round(performance.now() - startedAt),
-  })
-  return postgres
-}
-
 /**
  * The clock by which the source goes on. Settings decide. Otherwise it starts at the real time, or at
  * the moment that the source has reached if that is later. Undefined for the real time.
@@ -169,22 +155,6 @@ async function settleClock(
 
 function latest(some: Date, other: Date | undefined): Date {
   return other !== undefined && other > some ? other : some
-}
-
-/** Makes a new file, so that an older file's mode does not stay. */
-function writeSecret(path: string, text: string): void {
-  rmSync(path, { force: true })
-  writeFileSync(path, text, { mode: 0o600, flag: 'wx' })
-}
-
-/** One line a role: host:port:database:user:password (Postgres manual, 34.16). */
-function passLines(urls: readonly string[]): string {
-  return urls
-    .map((text) => {
-      const { hostname, port, pathname, username, password } = new URL(text)
-      return `${hostname}:${port}:${pathname.slice(1)}:${username}:${decodeURIComponent(password)}\n`
-    })
-    .join('')
 }
 
 /** What the process that runs the server tells other processes. */

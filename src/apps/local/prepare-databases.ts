@@ -48,20 +48,42 @@ export async function prepareDatabases(
   { source, passwordsFile }: PrepareOptions,
 ): Promise<PreparedDatabases> {
   const passwords = readPasswords(passwordsFile)
-  await onDatabase(postgres.url('postgres'), (client) =>
-    prepareCluster(client, { passwords, source: source.database }),
-  )
+  await onDatabase(postgres.url('postgres'), async (client) => {
+    await prepareCluster(client, { passwords, databases: [source.database, 'warehouse'] })
+    await client.query(`grant connect on database ${source.database} to tidemark_source`)
+  })
   const adminUrl = postgres.url(source.database)
   await onDatabase(adminUrl, (client) => prepareSource(client, source))
-  await onDatabase(postgres.url('warehouse'), prepareWarehouse)
-  const urlOf = (database: string, role: Role): string =>
-    postgres.url(database, role, passwords[role])
+  await onDatabase(postgres.url('warehouse'), fillWarehouse)
   return {
-    sourceUrl: urlOf(source.database, 'tidemark_source'),
-    warehouseUrl: urlOf('warehouse', 'tidemark_loader'),
-    readerUrl: urlOf('warehouse', 'tidemark_reader'),
-    saverUrl: urlOf('warehouse', 'tidemark_saver'),
+    sourceUrl: postgres.url(source.database, 'tidemark_source', passwords.tidemark_source),
+    ...warehouseUrls(postgres, passwords),
     adminUrl,
+  }
+}
+
+/** The same for a cluster that holds the warehouse alone. */
+export async function prepareWarehouse(
+  postgres: Pick<EmbeddedPostgres, 'url'>,
+  { passwordsFile }: Pick<PrepareOptions, 'passwordsFile'>,
+): Promise<Pick<PreparedDatabases, 'warehouseUrl' | 'readerUrl' | 'saverUrl'>> {
+  const passwords = readPasswords(passwordsFile)
+  await onDatabase(postgres.url('postgres'), (client) =>
+    prepareCluster(client, { passwords, databases: ['warehouse'] }),
+  )
+  await onDatabase(postgres.url('warehouse'), fillWarehouse)
+  return warehouseUrls(postgres, passwords)
+}
+
+function warehouseUrls(
+  postgres: Pick<EmbeddedPostgres, 'url'>,
+  passwords: Passwords,
+): Pick<PreparedDatabases, 'warehouseUrl' | 'readerUrl' | 'saverUrl'> {
+  const urlOf = (role: Role): string => postgres.url('warehouse', role, passwords[role])
+  return {
+    warehouseUrl: urlOf('tidemark_loader'),
+    readerUrl: urlOf('tidemark_reader'),
+    saverUrl: urlOf('tidemark_saver'),
   }
 }
 
@@ -122,7 +144,7 @@ async function onDatabase<Result>(
 
 async function prepareCluster(
   client: pg.Client,
-  { passwords, source }: { passwords: Passwords; source: string },
+  { passwords, databases }: { passwords: Passwords; databases: readonly string[] },
 ): Promise<void> {
   for (const role of roles) {
     const { rowCount } = await client.query('select from pg_roles where rolname = $1', [role])
@@ -134,17 +156,16 @@ async function prepareCluster(
   }
   // The SQL of any visitor runs as the reader. Only a superuser can bound the disk that it uses.
   await client.query(`alter role tidemark_reader set temp_file_limit = '1GB'`)
-  for (const database of [source, 'warehouse']) {
+  for (const database of databases) {
     const sql = 'select from pg_database where datname = $1'
     const { rowCount } = await client.query(sql, [database])
     if (rowCount === 0) await client.query(`create database ${database} template template0`)
   }
   await client.query('alter database warehouse owner to tidemark_loader')
   // By default every role may connect to every database and make temporary tables there.
-  for (const database of ['postgres', 'template1', source, 'warehouse']) {
+  for (const database of ['postgres', 'template1', ...databases]) {
     await client.query(`revoke all on database ${database} from public`)
   }
-  await client.query(`grant connect on database ${source} to tidemark_source`)
   await client.query('grant connect on database warehouse to tidemark_reader, tidemark_saver')
 }
 
@@ -159,7 +180,7 @@ async function prepareSource(client: pg.Client, { prepare }: PrepareOptions['sou
 }
 
 /** Before Postgres 15, the owner of a database does not own its schema `public`. */
-async function prepareWarehouse(client: pg.Client): Promise<void> {
+async function fillWarehouse(client: pg.Client): Promise<void> {
   await client.query('revoke create on schema public from public')
   await client.query('grant all on schema public to tidemark_loader with grant option')
   await client.query(KEEP_FUNCTIONS_FROM_EVERYBODY)

@@ -1,7 +1,7 @@
 import { codeOf, ConfigError } from '../errors.ts'
 import { readText } from '../io/postgres-text.ts'
 import { identifier } from '../io/sql.ts'
-import { currentTable, historyColumns } from '../project/fact-names.ts'
+import { currentTable, historyColumns, isGone } from '../project/fact-names.ts'
 import type { Sort } from '../project/dashboard.ts'
 import type { Model } from '../project/model.ts'
 import { haveSameKey } from '../warehouse/same-key.ts'
@@ -213,7 +213,7 @@ function relationSql({ table: { model }, state }: RowSelection): string {
   const recordId = identifier(model.recordId)
   return `(
     select d.* from ${table} as d
-    where d.${identifier(operation)} = 'delete'
+    where ${isGone(model, `d.${identifier(operation)}`)}
         and not exists (
             select from ${table} as n
             where ${haveSameKey(model, 'n', 'd')} and n.${recordId} > d.${recordId}

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { asCaptured } from '../../../platform/deps.ts'
 import { ConfigError, TidemarkError } from '../../../platform/errors.ts'
 import { hostOf } from '../../../platform/io/postgres-url.ts'
 import { countFacts, type FactCounts } from '../../../platform/inspect/status.ts'
@@ -31,7 +32,8 @@ export interface UpOptions {
 
 /**
  * `tidemark up`: runs everything on this machine until interrupted. Starts what is embedded, fills
- * an empty simulated source, lets it live, and serves the dashboard. With `once` it serves nothing.
+ * an empty simulated source, lets it live, and serves the dashboard. A source without a warehouse gets
+ * one in the home. With `once` it serves nothing.
  * Throws what `claimHome` and `checkPort` throw, before anything else is started.
  */
 export async function upCommand(
@@ -55,6 +57,7 @@ export async function upCommand(
     },
     fill: true,
     warehouseFor: 'the dashboard',
+    embedWarehouse: true,
     signal,
     check: (project) => void ({ title } = project),
   })
@@ -137,7 +140,9 @@ interface Holdings {
 }
 
 /** Reads what is in the warehouse. If it cannot be read, returns nothing: the run has said why. */
-async function readHoldings({ deps, reader }: Environment): Promise<Holdings> {
+async function readHoldings({ deps: opened, reader }: Environment): Promise<Holdings> {
+  // Which tables a mirror has, its first run finds out.
+  const deps = await asCaptured(opened)
   const fact = deps.project.models.find((model) => model.kind === 'fact')
   try {
     await using warehouse = await openWarehouse(reader)
@@ -173,33 +178,42 @@ function summary(
 ): string {
   const example = output.style('cyan', holdings.example)
   const isOver = server === undefined
-  const { local } = environment
+  const { local, embedded } = environment
+  const own = local ?? embedded
   const places =
-    isOver && local?.isAttached === false
+    isOver && own?.isAttached === false
       ? describeKept(environment)
       : [...(isOver ? [] : describeServed(server)), ...describeDatabases(environment)]
-  if (local !== undefined && !isOver) places.push(describeReading(environment, local))
-  places.push(...describeFacts(holdings))
+  if (own !== undefined && !isOver) places.push(describeReading(environment, own))
+  places.push(...describeHoldings(environment, holdings))
   const next = isOver
     ? `${example} · tidemark verify · tidemark up`
     : `${example}   in another terminal. Ctrl-C stops everything.`
   return ['', ...places, '', `  Try: ${next}`, ''].join('\n')
 }
 
-/** How many facts the warehouse holds now, in how many versions. */
-function describeFacts({ facts }: Holdings): string[] {
+/** How many tables are listed. */
+const MAX_TABLES = 12
+
+/** How many rows each table of the warehouse holds now, in how many versions. */
+function describeHoldings({ deps }: Environment, { facts }: Holdings): string[] {
+  const noun = deps.project.mirror === undefined ? 'fact' : 'row'
   const filled = facts.filter(({ versions }) => versions > 0)
-  const lines = filled.map(({ table, current, versions }) => {
-    const counts = `${formatNumber(current, 'fact')}, ${formatNumber(versions, 'version')}`
+  const shown = filled.length > MAX_TABLES ? filled.slice(0, MAX_TABLES - 1) : filled
+  const lines = shown.map(({ table, current, versions }) => {
+    const counts = `${formatNumber(current, noun)}, ${formatNumber(versions, 'version')}`
     return `${table.padEnd(24)} ${counts}`
   })
+  const more = filled.length - shown.length
+  if (more > 0) lines.push(`and ${formatNumber(more, 'more table', 'more tables')}`)
   return lines.map((line, at) => `  ${(at === 0 ? 'Holds' : '').padEnd(9)}   ${line}`)
 }
 
 /** What stays once the embedded Postgres has stopped: its addresses do not. */
-function describeKept({ config }: Environment): string[] {
+function describeKept({ config, local }: Environment): string[] {
+  const what = local === undefined ? 'lake and warehouse' : 'lake and databases'
   return [
-    `  Kept        ${resolve(config.TIDEMARK_HOME)}   lake and databases`,
+    `  Kept        ${resolve(config.TIDEMARK_HOME)}   ${what}`,
     '  Postgres    stops now; each command starts it when needed',
   ]
 }
@@ -209,15 +223,18 @@ function describeServed({ url, access, addresses }: OpenServer): string[] {
   return [`  Dashboard   ${url}   ${login}`, ...describeAddresses(url, addresses)]
 }
 
-function describeDatabases({ deps, reader, local }: Environment): string[] {
+function describeDatabases({ config, deps, reader, local, embedded }: Environment): string[] {
   const what = local === undefined ? 'read' : `a living ${deps.project.title}, read`
   return [
     `  Source      ${hostOf(deps.source.url)}   ${what} with SELECT only`,
-    `  Warehouse   ${hostOf(reader.url)}   schema ${deps.warehouse.schema}`,
+    `  Warehouse   ${hostOf(reader.url)}   schema ${deps.warehouse.schema}${embedded === undefined ? '' : `, kept in ${resolve(config.TIDEMARK_HOME)}`}`,
   ]
 }
 
-function describeReading({ reader }: Environment, { passFile }: LocalSystem): string {
+function describeReading(
+  { reader }: Environment,
+  { passFile }: Pick<LocalSystem, 'passFile'>,
+): string {
   const { username, host, pathname } = new URL(reader.url)
   return `  Read it     PGPASSFILE=${passFile} psql postgresql://${username}@${host}${pathname}`
 }
