@@ -8,6 +8,7 @@ import {
   currentTable,
   historyColumns,
   historyView,
+  operationsOf,
   storedHistory,
   viewedHistory,
 } from '../../platform/project/fact-names.ts'
@@ -158,8 +159,11 @@ function typeFactColumn(
 ): TypedColumn {
   const { operation, recordedAt, batch } = historyColumns(fact)
   if (column.name === operation) {
-    const about = ['What happened. The current rows have no `delete`.']
-    return { name: operation, type: `'insert' | 'update' | 'delete'`, about }
+    const about = ['What happened. Current rows are inserts and updates.']
+    const type = operationsOf(fact)
+      .map((word) => `'${word}'`)
+      .join(' | ')
+    return { name: operation, type, about }
   }
   const known: Readonly<Record<string, string>> = {
     [recordedAt]: 'When this version was captured.',
