@@ -1,25 +1,13 @@
-import { execFile } from 'node:child_process'
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { installPackage, type InstalledPackage, ROOT } from '../support/installed-package.ts'
 import { seedTotesys } from '../support/small-totesys.ts'
-
-const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Writes every example in a page that begins with the name of its file. */
 function writeExamples(page: string, folder: string): void {
-  const text = readFileSync(join(root, page), 'utf8')
+  const text = readFileSync(join(ROOT, page), 'utf8')
   for (const [, example = '', name = ''] of text.matchAll(
     /^```(?:ts|sql)\n((?:\/\/|--) (\S+)\n.*?)^```$/gms,
   )) {
@@ -30,39 +18,16 @@ function writeExamples(page: string, folder: string): void {
 
 /** The package as others have it: packed, and installed in an empty folder elsewhere. */
 describe('the package', () => {
+  let installed: InstalledPackage
   let folder: string
   let source: TestDatabase
   let warehouse: TestDatabase
-
-  const call = (
-    program: string,
-    args: readonly string[],
-    { cwd = folder, env = {} }: { cwd?: string; env?: Record<string, string | undefined> } = {},
-  ) =>
-    new Promise<{ code: number; out: string; err: string }>((resolve) => {
-      const given = { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env }
-      execFile(program, args, { cwd, env: given }, (error, out, err) =>
-        resolve({ code: error === null ? 0 : Number(error.code), out, err }),
-      )
-    })
-  const tidemark = (
-    args: readonly string[],
-    options?: { cwd?: string; env?: Record<string, string> },
-  ) => call(join(folder, 'node_modules/.bin/tidemark'), args, options)
+  const call: InstalledPackage['call'] = (...given) => installed.call(...given)
+  const tidemark: InstalledPackage['tidemark'] = (...given) => installed.tidemark(...given)
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'tidemark-package-'))
-    // For root, the database server runs as another user, who must be able to enter.
-    chmodSync(folder, 0o711)
-    const packed = await call('npm', ['pack', '--json', '--pack-destination', folder], {
-      cwd: root,
-    })
-    const [{ filename = '' } = {}] = JSON.parse(packed.out) as { filename?: string }[]
-    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
-    const options = ['--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund']
-    const installed = await call('npm', ['install', ...options, `./${filename}`])
-    if (installed.code !== 0) throw new Error(installed.err)
-
+    installed = await installPackage()
+    ;({ folder } = installed)
     source = await createDatabase({ template: 'empty' })
     warehouse = await createDatabase({ template: 'empty' })
     await source.query(`
@@ -85,7 +50,7 @@ describe('the package', () => {
   afterAll(async () => {
     await source.drop()
     await warehouse.drop()
-    rmSync(folder, { recursive: true })
+    await installed[Symbol.asyncDispose]()
   })
 
   it('brings few others: the libraries of DuckDB and Postgres, and a loader', () => {
@@ -106,7 +71,7 @@ describe('the package', () => {
   })
 
   it('starts, and completes without a project', async () => {
-    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
       version: string
     }
     expect(await tidemark(['--version'])).toEqual({ code: 0, out: `${version}\n`, err: '' })
@@ -168,7 +133,7 @@ describe('the package', () => {
     }
     const [row] = await own.query('select count(*)::integer as facts from fact_sales_order_current')
     expect(row).toEqual({ facts: 3 })
-    const tsc = [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.']
+    const tsc = [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', '.']
     expect(await call(process.execPath, tsc, options)).toEqual({ code: 0, out: '', err: '' })
   })
 
@@ -196,9 +161,9 @@ describe('the package', () => {
   it('has types, and the program in docs/package.md runs', async () => {
     const files = ['program.ts', 'mirror/tidemark.config.ts', 'shop/tidemark.config.ts']
     const strict = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023']
-    const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')]
+    const types = ['--types', 'node', '--typeRoots', join(ROOT, 'node_modules/@types')]
     const check = await call(process.execPath, [
-      join(root, 'node_modules/typescript/bin/tsc'),
+      join(ROOT, 'node_modules/typescript/bin/tsc'),
       ...strict,
       ...types,
       ...files,
