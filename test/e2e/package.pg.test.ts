@@ -94,22 +94,6 @@ describe('the package', () => {
     expect(readdirSync(cwd).toSorted()).toEqual(['dim_item.sql', 'fact_sale.sql'])
   })
 
-  it.each([[[]], [['--star']]])('writes a project that runs: init %j', async (options) => {
-    const name = `own${options.length}`
-    const settings = {
-      TIDEMARK_SOURCE_URL: source.readerUrl,
-      TIDEMARK_WAREHOUSE_URL: warehouse.url,
-      TIDEMARK_WAREHOUSE_SCHEMA: name,
-    }
-    await warehouse.query(`create schema ${name}`)
-    const init = await tidemark(['init', name, '--yes', ...options], { env: settings })
-    expect(init.code, init.err).toBe(0)
-    for (const command of ['run', 'verify', 'status']) {
-      const { code, out, err } = await tidemark([command, '--project', name], { env: settings })
-      expect(code, out + err).toBe(0)
-    }
-  })
-
   it('writes the example, which runs and has types without the rest of Tidemark', async () => {
     await using totesys = await createDatabase()
     await seedTotesys(await totesys.client())
