@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { GivenProject } from '../../src/apps/project-extension.ts'
+import { createLibrary, runHistory } from '../projects/library/library-system.ts'
+import { library } from '../projects/library/project.ts'
 import { tidemark } from '../support/command.ts'
 import { createDatabase } from '../support/database.ts'
 import { seedTotesys } from '../support/small-totesys.ts'
@@ -147,5 +150,57 @@ describe('the types of a star schema', () => {
       less.out.includes('dim_staff: '),
       less.out.includes('dim_design: '),
     ]).toEqual([0, false, true])
+  })
+
+  it('fit compound keys, quoted names, and facts that follow', async () => {
+    await using system = await createLibrary()
+    await runHistory(system)
+    const given: GivenProject = {
+      folders: [],
+      upOptions: {},
+      settings: async () => undefined,
+      load: async () => ({ project: library, extension: {} }),
+    }
+    const env = {
+      TIDEMARK_SOURCE_URL: system.source.readerUrl,
+      TIDEMARK_WAREHOUSE_URL: system.warehouse.url,
+    }
+    const { code, out, err } = await tidemark(['types', '--home', system.folder], { env, given })
+    expect(code, err).toBe(0)
+    expect(out).toContain('Key: `isbn`, `copy_number`, `lent_at`.')
+    expect(out).toContain('Refers to `dim_copy`, with `copy_number`.')
+    expect(out).toContain("  record_operation: Read<'insert' | 'update' | 'delete' | 'leave'>\n")
+    writeFileSync(join(folder, 'warehouse.ts'), out)
+    writeFileSync(
+      join(folder, 'library.ts'),
+      `import { Kysely, PostgresDialect } from 'kysely'
+       import pg from 'pg'
+       import { asOf, asOfBatch, type Database, SCHEMA } from './warehouse.js'
+       const pool = new pg.Pool({ connectionString: process.env['WAREHOUSE_URL'] })
+       const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) }).withSchema(SCHEMA)
+       const loans = await db
+         .selectFrom('fact_loan_current as f')
+         .innerJoin('dim_copy as c', (join) =>
+           join.onRef('c.isbn', '=', 'f.isbn').onRef('c.copy_number', '=', 'f.copy_number'),
+         )
+         .select(['f.lent_at', 'c.title'])
+         .execute()
+       const lines = await db.selectFrom(asOfBatch('fact_Order Line', 1).as('l')).selectAll().execute()
+       const left = await db
+         .selectFrom('fact_open_loan_history')
+         .where('record_operation', '=', 'leave')
+         .select('isbn')
+         .execute()
+       const late = await db
+         .selectFrom(asOf('fact_loan_sums', '9999-12-31').as('s'))
+         .where('s.grain', '=', 'member')
+         .select(({ fn }) => fn.sum<string>('s.late').as('late'))
+         .executeTakeFirstOrThrow()
+       console.log(loans.length > 0, lines.length > 0, left.length > 0, typeof late.late)
+       await db.destroy()`,
+    )
+    expect(await compileAndRun('library.ts', system.warehouse.url)).toEqual([
+      'true true true string',
+    ])
   })
 })
