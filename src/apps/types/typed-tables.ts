@@ -1,7 +1,7 @@
 import type {
-  DescribedColumn,
-  DescribedRelation,
-} from '../../platform/presentation/described-relations.ts'
+  RelationColumn,
+  RelationSchema,
+} from '../../platform/presentation/relation-schemas.ts'
 import {
   asOfBatchFunction,
   asOfFunction,
@@ -72,11 +72,11 @@ export function tableNames(models: readonly Model[]): string[] {
  * Takes the relations that may be read; a table that is not among them is left out. Pure.
  */
 export function typeTables(
-  relations: readonly DescribedRelation[],
+  relations: readonly RelationSchema[],
   { models, sourceNotes }: { models: readonly Model[]; sourceNotes: SourceNotes },
 ): TypedTable[] {
   const left = new Map(relations.map((relation) => [relation.name, relation]))
-  const take = (name: string): DescribedRelation | undefined => {
+  const take = (name: string): RelationSchema | undefined => {
     const found = left.get(name)
     left.delete(name)
     return found
@@ -97,7 +97,7 @@ export function typeTables(
   return [...ofModels, ...others]
 }
 
-type Take = (name: string) => DescribedRelation | undefined
+type Take = (name: string) => RelationSchema | undefined
 
 function typeDimension(model: Model, take: Take): TypedTable[] {
   const found = take(model.table)
@@ -154,7 +154,7 @@ function typeFact(fact: Fact, take: Take, sourceNotes: ReadonlyMap<string, strin
 
 function typeFactColumn(
   fact: Fact,
-  column: DescribedColumn,
+  column: RelationColumn,
   sourceNotes: ReadonlyMap<string, string>,
 ): TypedColumn {
   const { operation, recordedAt, batch } = historyColumns(fact)
@@ -197,7 +197,7 @@ function describeUse({ telling, references }: Fact, name: string): string[] {
   ]
 }
 
-function typeHistoryColumn(fact: Fact, column: DescribedColumn): TypedColumn {
+function typeHistoryColumn(fact: Fact, column: RelationColumn): TypedColumn {
   const { version, validFrom, validTo } = historyColumns(fact)
   const notes: Readonly<Record<string, string>> = {
     [version]: 'Counts the versions of a row from 1.',
@@ -258,7 +258,7 @@ function typeSums(fact: Fact, take: Take): TypedTable[] {
 }
 
 function typeColumn(
-  { name, type, nullable, description }: DescribedColumn,
+  { name, type, nullable, description }: RelationColumn,
   { notes = [], isNullable = nullable }: { notes?: readonly string[]; isNullable?: boolean } = {},
 ): TypedColumn {
   const value = driverType(type)

@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ConfigError, ConflictError } from '../../../platform/errors.ts'
-import { readDescribedRelations } from '../../../platform/presentation/described-relations.ts'
+import { readRelationSchemas } from '../../../platform/presentation/relation-schemas.ts'
 import { presentModels } from '../../../platform/warehouse/derive-tables.ts'
 import { inSnapshot, openWarehouse } from '../../../platform/warehouse/warehouse.ts'
 import { type Environment, openEnvironment } from '../../environment.ts'
@@ -64,7 +64,7 @@ async function readTables({ deps, reader }: Environment): Promise<TypedTable[]> 
   await using warehouse = await openWarehouse(reader)
   return await inSnapshot(warehouse, async () => {
     const models = await presentModels(warehouse.client, deps.project)
-    const relations = await readDescribedRelations(warehouse, {
+    const relations = await readRelationSchemas(warehouse, {
       names: tableNames(models),
       withViews: deps.project.warehouse !== undefined,
     })
