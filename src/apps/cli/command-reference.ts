@@ -1,5 +1,5 @@
 import { type Command, type CommandGroup, isGroup } from './command.ts'
-import { COMMON_OPTIONS, COMMON_SETTINGS } from './commands.ts'
+import { COMMON_OPTIONS, COMMON_SETTINGS } from './common-options.ts'
 import { EXIT, EXIT_MEANINGS } from './exit-code.ts'
 import { describeOption } from './program.ts'
 

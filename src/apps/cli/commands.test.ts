@@ -6,7 +6,8 @@ import { standardProject } from '../../standard-project.ts'
 import { totesysSettings } from '../../totesys/settings.ts'
 import { type Command, type CommandGroup, isGroup } from './command.ts'
 import { describeCommands } from './command-reference.ts'
-import { commandsFor, COMMON_SETTINGS } from './commands.ts'
+import { commandsFor } from './commands.ts'
+import { COMMON_SETTINGS } from './common-options.ts'
 import type { SettingOptions } from './setting-option.ts'
 
 const COMMANDS = commandsFor(standardProject)

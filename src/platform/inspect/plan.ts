@@ -10,7 +10,7 @@ import { checkProject } from '../project/check-project.ts'
 import { generationOf } from '../project/generation.ts'
 import { planSchemas } from '../transform/plan-schemas.ts'
 import { findLoaded } from '../warehouse/ledger.ts'
-import type { Refusal } from '../warehouse/replica.ts'
+import type { Obstacle } from '../warehouse/replica.ts'
 import { openWarehouse } from '../warehouse/warehouse.ts'
 import { readAppearances } from './catalog.ts'
 import {
@@ -43,7 +43,7 @@ export interface Plan {
   /** Every statement, in order. Empty without a rehearsal. */
   readonly statements: readonly string[]
   /** Why nothing was rehearsed. What is planned is then found by comparing definitions. */
-  readonly notRehearsed: Refusal | undefined
+  readonly notRehearsed: Obstacle | undefined
   /** Why the source was not read, so that its tables are planned as they were captured last. */
   readonly notRead: string | undefined
 }

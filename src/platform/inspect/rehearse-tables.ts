@@ -11,7 +11,7 @@ import {
   type RelationDifference,
 } from '../warehouse/relation-difference.ts'
 import { findRetired, replaceTables } from '../warehouse/replace-tables.ts'
-import { inReplica, type Refusal, type Replica } from '../warehouse/replica.ts'
+import { inReplica, type Obstacle, type Replica } from '../warehouse/replica.ts'
 import { loadedTables } from '../warehouse/sums.ts'
 import { makeLockTable, type WarehouseClient } from '../warehouse/warehouse.ts'
 
@@ -50,7 +50,7 @@ export interface RehearsalInput {
 export async function rehearseTables(
   warehouse: WarehouseClient,
   input: RehearsalInput,
-): Promise<RehearsedTables | { readonly refused: Refusal }> {
+): Promise<RehearsedTables | { readonly refused: Obstacle }> {
   const isComplete = await isWhole(warehouse, input.known)
   let all: RehearsedTables | undefined
   for (const schemas of chunksOf(input)) {
@@ -118,7 +118,7 @@ async function rehearsePart(
     isComplete,
     isFirst,
   }: RehearsalInput & { isComplete: boolean; isFirst: boolean },
-): Promise<RehearsedTables | { readonly refused: Refusal }> {
+): Promise<RehearsedTables | { readonly refused: Obstacle }> {
   const { client } = warehouse
   const { schema } = warehouse.warehouse
   const beforeMigrations = await describeRelations(client, schema)

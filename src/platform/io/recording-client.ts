@@ -55,7 +55,7 @@ function asStatement(text: string, values: unknown): string {
 function literal(value: unknown): string {
   if (value === null || value === undefined) return 'null'
   if (Array.isArray(value)) return textArray(value.map(String))
-  return quoted(typeof value === 'object' ? JSON.stringify(value) : String(value))
+  return quoted(typeof value === 'string' ? value : JSON.stringify(value))
 }
 
 /** A plain literal where that is safe, because people read it. */

@@ -11,7 +11,7 @@ import { generationOf } from '../project/generation.ts'
 import type { Project } from '../project/project.ts'
 import { capturedTables } from '../project/source-contract.ts'
 import { readInputs } from './inputs.ts'
-import { describe, schemaOf } from './publish-schemas.ts'
+import { describeColumns, publishedSchemaOf } from './publish-schemas.ts'
 import { changesOf } from './source-view.ts'
 import { openTables } from './source-tables.ts'
 
@@ -88,8 +88,10 @@ async function describeState(
     const isKnown =
       project.mirror !== undefined ||
       tablesOf(project, reads.get(model)).every((name) => views.has(name))
-    const columns = isKnown ? await describe(batch, input, { model, views, open }) : undefined
-    if (columns !== undefined) schemas.set(model.table, schemaOf(model, columns))
+    const columns = isKnown
+      ? await describeColumns(batch, input, { model, views, open })
+      : undefined
+    if (columns !== undefined) schemas.set(model.table, publishedSchemaOf(model, columns))
   }
   return schemas
 }

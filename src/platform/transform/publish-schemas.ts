@@ -46,7 +46,7 @@ export async function publishSchemas(
     const columns =
       made.get(model) ??
       (last === undefined || model.types !== undefined
-        ? await describe(batch, input, { model, ...known })
+        ? await describeMade(batch, input, { model, ...known })
         : undefined)
     if (columns === undefined) {
       if (last !== undefined) fingerprints.set(table, last)
@@ -54,7 +54,7 @@ export async function publishSchemas(
     }
     const before =
       last === undefined ? undefined : await readPublishedSchema(batch.zone, table, last)
-    const schema = extendSchema(before, schemaOf(model, columns), batch.number)
+    const schema = extendSchema(before, publishedSchemaOf(model, columns), batch.number)
     const fingerprint = fingerprintOf(schema)
     if (fingerprint !== last) await preparePublishedSchema(batch.zone, schema)
     fingerprints.set(table, fingerprint)
@@ -63,7 +63,7 @@ export async function publishSchemas(
 }
 
 /** The columns of a model that the batch did not run; undefined if they cannot be known yet. */
-export async function describe(
+export async function describeMade(
   batch: PendingBatch,
   input: Pick<TransformInput, 'project' | 'ingestion'>,
   { model, views, open }: { model: Model } & Omit<Made, 'made'>,
@@ -88,7 +88,7 @@ export async function describe(
 }
 
 /** The schema that a model's columns give its table. */
-export function schemaOf(model: Model, columns: readonly Column[]): PublishedSchema {
+export function publishedSchemaOf(model: Model, columns: readonly Column[]): PublishedSchema {
   const { kind, table, key, description, descriptions, types } = model
   return {
     table,

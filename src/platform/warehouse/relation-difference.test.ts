@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { type DescribedRelation, diffRelations } from './relation-difference.ts'
+import { type RelationState, diffRelations } from './relation-difference.ts'
 
-function described(name: string, changes: Partial<DescribedRelation> = {}): DescribedRelation {
+function described(name: string, changes: Partial<RelationState> = {}): RelationState {
   return {
     oid: '1',
     name,
@@ -17,7 +17,7 @@ function described(name: string, changes: Partial<DescribedRelation> = {}): Desc
   }
 }
 
-function mapOf(...relations: readonly DescribedRelation[]): Map<string, DescribedRelation> {
+function mapOf(...relations: readonly RelationState[]): Map<string, RelationState> {
   return new Map(relations.map((relation) => [relation.name, relation]))
 }
 

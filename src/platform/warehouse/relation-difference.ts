@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs'
 import type { Client } from '../io/postgres.ts'
 
-const DESCRIBED = readFileSync(new URL('./described-relations.sql', import.meta.url), 'utf8')
+const DESCRIBED = readFileSync(new URL('./relation-states.sql', import.meta.url), 'utf8')
 
 /** A table or view, as the catalogue of the warehouse describes it. */
-export interface DescribedRelation {
+export interface RelationState {
   readonly oid: string
   readonly name: string
   readonly isView: boolean
   readonly comment: string | null
-  readonly columns: readonly DescribedColumn[]
+  readonly columns: readonly ColumnState[]
   /** Its keys and foreign keys, as Postgres writes them. */
   readonly keys: readonly string[]
   /** Its indexes but the primary key's. */
@@ -17,7 +17,7 @@ export interface DescribedRelation {
 }
 
 /** A column of a relation, with its type as `format_type` prints it. */
-export interface DescribedColumn {
+export interface ColumnState {
   readonly name: string
   readonly type: string
   readonly nullable: boolean
@@ -28,8 +28,8 @@ export interface DescribedColumn {
 export async function describeRelations(
   client: Client,
   schema: string,
-): Promise<ReadonlyMap<string, DescribedRelation>> {
-  const { rows } = await client.query<DescribedRelation>(DESCRIBED, [schema])
+): Promise<ReadonlyMap<string, RelationState>> {
+  const { rows } = await client.query<RelationState>(DESCRIBED, [schema])
   return new Map(rows.map((row) => [row.name, row]))
 }
 
@@ -56,12 +56,12 @@ export interface RelationDifference {
 }
 
 /** A column that a table gets. */
-export type PlannedColumn = Pick<DescribedColumn, 'name' | 'type' | 'nullable'>
+export type PlannedColumn = Pick<ColumnState, 'name' | 'type' | 'nullable'>
 
 /** The relations that differ, by name. A relation that was made anew has all its columns. Pure. */
 export function diffRelations(
-  before: ReadonlyMap<string, DescribedRelation>,
-  after: ReadonlyMap<string, DescribedRelation>,
+  before: ReadonlyMap<string, RelationState>,
+  after: ReadonlyMap<string, RelationState>,
 ): RelationDifference[] {
   const names = [...new Set([...before.keys(), ...after.keys()])].toSorted()
   return names.flatMap((name) => {
@@ -71,8 +71,8 @@ export function diffRelations(
 }
 
 function diffRelation(
-  old: DescribedRelation | undefined,
-  now: DescribedRelation | undefined,
+  old: RelationState | undefined,
+  now: RelationState | undefined,
 ): RelationDifference | undefined {
   const { name, isView } = now ?? old ?? { name: '', isView: false }
   const isAnew = old !== undefined && now !== undefined && old.oid !== now.oid
@@ -99,8 +99,8 @@ function actionOf({
   now,
   isAnew,
 }: {
-  old: DescribedRelation | undefined
-  now: DescribedRelation | undefined
+  old: RelationState | undefined
+  now: RelationState | undefined
   isAnew: boolean
 }): RelationAction {
   if (now === undefined) return 'drop'
@@ -109,8 +109,8 @@ function actionOf({
 }
 
 function diffColumns(
-  before: readonly DescribedColumn[],
-  after: readonly DescribedColumn[],
+  before: readonly ColumnState[],
+  after: readonly ColumnState[],
 ): Pick<RelationDifference, 'added' | 'dropped' | 'retyped' | 'required' | 'optional'> {
   const earlier = new Map(before.map((column) => [column.name, column]))
   const later = new Set(after.map(({ name }) => name))
@@ -137,11 +137,8 @@ function without(some: readonly string[] = [], others: readonly string[] = []): 
   return some.filter((each) => !others.includes(each))
 }
 
-function countComments(
-  old: DescribedRelation | undefined,
-  now: DescribedRelation | undefined,
-): number {
-  const texts = (relation: DescribedRelation | undefined) =>
+function countComments(old: RelationState | undefined, now: RelationState | undefined): number {
+  const texts = (relation: RelationState | undefined) =>
     new Map([
       ['', relation?.comment ?? null],
       ...(relation?.columns ?? []).map(({ name, comment }) => [name, comment] as const),
@@ -150,12 +147,10 @@ function countComments(
   return [...texts(now)].filter(([name, text]) => (before.get(name) ?? null) !== text).length
 }
 
-function isNothing({
-  name: _,
-  isView: __,
-  action: ___,
-  comments,
-  ...lists
-}: RelationDifference): boolean {
-  return comments === 0 && Object.values(lists).every((list) => list.length === 0)
+function isNothing({ comments, ...difference }: RelationDifference): boolean {
+  return comments === 0 && Object.values(difference).every((each) => !isFilled(each))
+}
+
+function isFilled(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0
 }

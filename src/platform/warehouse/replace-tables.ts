@@ -25,7 +25,7 @@ const DEFINITIONS = readFileSync(new URL('./definitions.sql', import.meta.url), 
  * rows of facts, and of dimensions that change, and derives the tables of `schemas`. A derived table
  * whose identity changes (its kind, key, record id or names of history) is made anew. A derived table
  * that no model makes any more stays, with its rows and without its foreign keys, and is retired:
- * the warehouse is complete without it, and whoever needs it no more may drop it.
+ * the warehouse is complete without it, and it may be dropped.
  *
  * Throws what `deriveTables` throws. Call it in a locked transaction.
  */

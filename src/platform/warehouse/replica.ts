@@ -25,7 +25,7 @@ export interface Replica {
 }
 
 /** What a rehearsal gave, or why there was none. */
-export type Rehearsed<T> = { readonly result: T } | { readonly refused: Refusal }
+export type Rehearsed<T> = { readonly result: T } | { readonly refused: Obstacle }
 
 /** Which tables are copied, beside Tidemark's own. */
 export interface Copied {
@@ -35,7 +35,7 @@ export interface Copied {
 }
 
 /** Why a warehouse cannot be copied. */
-export interface Refusal {
+export interface Obstacle {
   readonly detail: string
   /** The statement that permits it, if one does. */
   readonly hint?: string
@@ -81,7 +81,7 @@ export async function inReplica<T>(
     })
   } catch (error) {
     if (error === end && done !== undefined) return done
-    const refused = isReady ? undefined : await explainRefusal(connection, error)
+    const refused = isReady ? undefined : await findObstacle(connection, error)
     if (refused !== undefined) return { refused }
     throw withoutReplica(error, schema, warehouse)
   }
@@ -173,10 +173,10 @@ async function listTables(client: Client, { tables, isWhole }: Copied): Promise<
 const READ_ONLY: ReadonlySet<string> = new Set(['25006', SQL_STATE.featureNotSupported])
 
 /** Why the copy could not be made; undefined if the error says something else. */
-async function explainRefusal(
+async function findObstacle(
   connection: WarehouseClient,
   error: unknown,
-): Promise<Refusal | undefined> {
+): Promise<Obstacle | undefined> {
   const code = codeOf(error)
   if (READ_ONLY.has(code)) return { detail: 'this server cannot be written' }
   if (code === SQL_STATE.lockNotAvailable) return await describeHolders(connection)
@@ -194,7 +194,7 @@ async function explainRefusal(
   }
 }
 
-async function describeHolders(connection: WarehouseClient): Promise<Refusal> {
+async function describeHolders(connection: WarehouseClient): Promise<Obstacle> {
   const { client, warehouse } = connection
   const { rows } = await inTransaction(connection, () =>
     client.query<{ pid: number; user: string; application: string; tables: string }>(HOLDERS, [

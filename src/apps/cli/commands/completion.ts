@@ -5,7 +5,8 @@ import {
   sourceTables,
 } from '../../../platform/project/known-table.ts'
 import { openProject } from '../../project/load-project.ts'
-import { commandsFor, COMMON_OPTIONS, COMMON_SETTINGS } from '../commands.ts'
+import { commandsFor } from '../commands.ts'
+import { COMMON_OPTIONS, COMMON_SETTINGS } from '../common-options.ts'
 import { completeBash } from '../completion/bash.ts'
 import { listPlaces } from '../completion/completable.ts'
 import { completeFish } from '../completion/fish.ts'
