@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createDerived, CUSTOMER, DATES, derived, SALE } from '../../../test/support/derived.ts'
+import { folderOf } from '../../../test/support/bare-project.ts'
 import { createMirror } from '../../../test/support/mirror.ts'
 import { createShop } from '../../../test/support/shop.ts'
 import type { TestSystem } from '../../../test/support/system.ts'
@@ -136,6 +137,66 @@ describe('planNextRun()', () => {
         { table: 'fact_stock', madeBy: 'migration', added: [{ name: 'seen', type: 'date' }] },
       ],
     })
+  })
+  it('plans a fact that begins to follow a table, and a model that is gone', async () => {
+    await using system = await createDerived()
+    await system.run()
+    const following: Fact = {
+      ...SALE,
+      sql: `select s.sale_id, s.units, c.name, s._operation, s._captured_at, s._ordinal
+        from change_sale as s inner join customer as c on c.customer_id = s.customer_id
+        where s.units > 1`,
+      references: [],
+      follows: ['customer'],
+    }
+    const project = derived([following])
+    const plan = await expectTrue(system, { ...system.deps, project })
+    expect(plan.retired).toEqual(['dim_customer', 'dim_date'])
+    expect(plan.tables).toMatchObject([
+      {
+        table: 'fact_sale',
+        added: [{ name: 'name', type: 'text' }],
+        dropped: ['customer_id', 'price', 'sold_on', 'note'],
+      },
+    ])
+  })
+
+  it('plans a table that a migration takes over, and sums that are new', async () => {
+    await using system = await createDerived()
+    await system.run()
+    const sql = `drop table fact_sale cascade; create table fact_sale (
+      sale_record_id bigint primary key, sale_id int not null, customer_id int not null,
+      units int not null, price numeric not null, sold_on date not null, note text)`
+    const sums = { columns: { units: 'units' }, grains: { customer: ['customer_id'] } }
+    const project = {
+      ...derived([CUSTOMER, { ...SALE, sums }, DATES]),
+      warehouse: { migrations: folderOf({ '001_hand.sql': sql }) },
+    }
+    const plan = await expectTrue(system, { ...system.deps, project })
+    expect(plan).toMatchObject({
+      byHand: ['fact_sale'],
+      generation: { why: ['a migration has replaced a derived table'] },
+    })
+    expect(plan.tables[0]?.history).toContain('fact_sale_by_customer')
+  })
+
+  it('plans no rehearsal of a migration that uses what is not of the warehouse', async () => {
+    await using system = await createDerived()
+    await system.query('create type mood as enum ($1)'.replace('$1', `'good'`))
+    const project = {
+      ...derived(),
+      warehouse: { migrations: folderOf({ '001_mood.sql': 'create table moods (mood mood)' }) },
+    }
+    const deps = { ...system.deps, project }
+    const plan = await planUnchanged(system, deps)
+    expect(plan).toMatchObject({
+      notRehearsed: { detail: expect.stringContaining('type "mood" does not exist') },
+      statements: [],
+    })
+    expect(plan.migrations).toContain('derived/001_mood.sql')
+    expect(plan.tables.map(({ table }) => table)).toContain('fact_sale')
+    expect((await run(deps)).failures).toEqual([])
+    expect(isEmptyPlan(await planUnchanged(system, deps))).toBe(true)
   })
 })
 

@@ -10,7 +10,7 @@ import { checkProject } from '../project/check-project.ts'
 import { generationOf } from '../project/generation.ts'
 import { planSchemas } from '../transform/plan-schemas.ts'
 import { findLoaded } from '../warehouse/ledger.ts'
-import type { Obstacle } from '../warehouse/replica.ts'
+import { type Obstacle, readUnlocked } from '../warehouse/replica.ts'
 import { openWarehouse } from '../warehouse/warehouse.ts'
 import { readAppearances } from './catalog.ts'
 import {
@@ -91,10 +91,13 @@ export async function planNextRun(deps: Deps): Promise<Plan> {
     declared: project,
   })
   await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
-  await checkContinued(deps, warehouse)
+  const checked = await readUnlocked(warehouse, () => checkContinued(deps, warehouse))
   const known = await publishedProject(project, zone, transformed)
   const input = { project: planned, known, schemas, generation }
-  const found = await withPostgresErrors(deps.warehouse, () => rehearseTables(warehouse, input))
+  const found =
+    'refused' in checked
+      ? checked
+      : await withPostgresErrors(deps.warehouse, () => rehearseTables(warehouse, input))
   if ('refused' in found) {
     const loaded = await findLoaded(warehouse)
     return {

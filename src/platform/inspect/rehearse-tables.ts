@@ -1,8 +1,14 @@
 import { codeOf } from '../errors.ts'
+import type { Client } from '../io/postgres.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
 import type { PublishedSchema } from '../lake/published-schema.ts'
 import type { Project } from '../project/project.ts'
-import { deriveTables, findUnderived, TABLES_AT_ONCE } from '../warehouse/derive-tables.ts'
+import {
+  deriveTables,
+  findUnderived,
+  presentModels,
+  TABLES_AT_ONCE,
+} from '../warehouse/derive-tables.ts'
 import { readLoaded } from '../warehouse/ledger.ts'
 import { applyMigrations, isWhole, listWaiting } from '../warehouse/migrate.ts'
 import {
@@ -11,7 +17,7 @@ import {
   type RelationDifference,
 } from '../warehouse/relation-difference.ts'
 import { findRetired, replaceTables } from '../warehouse/replace-tables.ts'
-import { inReplica, type Obstacle, type Replica } from '../warehouse/replica.ts'
+import { inReplica, type Obstacle, readUnlocked, type Replica } from '../warehouse/replica.ts'
 import { loadedTables } from '../warehouse/sums.ts'
 import { makeLockTable, type WarehouseClient } from '../warehouse/warehouse.ts'
 
@@ -51,10 +57,17 @@ export async function rehearseTables(
   warehouse: WarehouseClient,
   input: RehearsalInput,
 ): Promise<RehearsedTables | { readonly refused: Obstacle }> {
-  const isComplete = await isWhole(warehouse, input.known)
+  const read = await readUnlocked(warehouse, async () => {
+    const isComplete = await isWhole(warehouse, input.known)
+    return { isComplete, kept: isComplete ? await findKept(warehouse, input) : undefined }
+  })
+  if ('refused' in read) return read
+  const { isComplete, kept } = read.result
+  const schemas = kept === undefined ? input.schemas : kept.schemas
+  if (kept !== undefined && schemas.length === 0) return kept.tables
   let all: RehearsedTables | undefined
-  for (const schemas of chunksOf(input)) {
-    const names = new Set(schemas.map(({ table }) => table))
+  for (const chunk of chunksOf({ ...input, schemas })) {
+    const names = new Set(chunk.map(({ table }) => table))
     const only = (project: Project): Project =>
       project.mirror === undefined
         ? project
@@ -62,7 +75,7 @@ export async function rehearseTables(
     const part = {
       project: only(input.project),
       known: only(input.known),
-      schemas,
+      schemas: chunk,
       generation: input.generation,
     }
     const copied = {
@@ -79,6 +92,40 @@ export async function rehearseTables(
   }
   if (all === undefined) throw new TypeError('a rehearsal has at least one part')
   return all
+}
+
+/**
+ * Of a warehouse that is complete and keeps its generation, the schemas whose tables differ, and what
+ * a rehearsal of nothing would give. Undefined if another generation replaces everything. Read-only.
+ */
+async function findKept(
+  warehouse: WarehouseClient,
+  { project, schemas, generation }: RehearsalInput,
+): Promise<
+  { readonly schemas: readonly PublishedSchema[]; readonly tables: RehearsedTables } | undefined
+> {
+  const { client } = warehouse
+  const loaded = await readLoaded(warehouse)
+  if (loaded !== undefined && loaded.generation !== generation) return undefined
+  const underived = await findUnderived(warehouse, project, schemas)
+  const present = await presentModels(client, project)
+  return {
+    schemas: underived.map(({ schema }) => schema),
+    tables: {
+      migrations: [],
+      differences: [],
+      retired: project.mirror === undefined ? await findRetired(client, project) : [],
+      present: present.map(({ table }) => table),
+      derived: await listDerivedNames(client),
+      loaded,
+      statements: [],
+    },
+  }
+}
+
+async function listDerivedNames(client: Client): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>('select name from tidemark_table')
+  return rows.map(({ name }) => name)
 }
 
 /** The schemas of each rehearsal: all at once, or for a mirror as many as a load makes at once. */
@@ -142,14 +189,13 @@ async function rehearsePart(
   const retired = project.mirror === undefined ? await findRetired(client, project) : []
   if (isReplaced) await replaceTables(warehouse, project, schemas)
   else await deriveTables(warehouse, project, await findUnderived(warehouse, project, schemas))
-  const derived = await client.query<{ name: string }>('select name from tidemark_table')
   const after = await describeRelations(client, schema)
   return {
     migrations,
     differences: diffRelations(before, after),
     present: [...after.keys()],
     retired,
-    derived: derived.rows.map(({ name }) => name),
+    derived: await listDerivedNames(client),
     loaded,
     statements: statements().slice(done),
   }

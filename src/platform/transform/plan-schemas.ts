@@ -11,7 +11,7 @@ import { generationOf } from '../project/generation.ts'
 import type { Project } from '../project/project.ts'
 import { capturedTables } from '../project/source-contract.ts'
 import { readInputs } from './inputs.ts'
-import { describeColumns, publishedSchemaOf } from './publish-schemas.ts'
+import { describeMade, publishedSchemaOf } from './publish-schemas.ts'
 import { changesOf } from './source-view.ts'
 import { openTables } from './source-tables.ts'
 
@@ -88,9 +88,7 @@ async function describeState(
     const isKnown =
       project.mirror !== undefined ||
       tablesOf(project, reads.get(model)).every((name) => views.has(name))
-    const columns = isKnown
-      ? await describeColumns(batch, input, { model, views, open })
-      : undefined
+    const columns = isKnown ? await describeMade(batch, input, { model, views, open }) : undefined
     if (columns !== undefined) schemas.set(model.table, publishedSchemaOf(model, columns))
   }
   return schemas

@@ -3,12 +3,13 @@ import { readFileSync } from 'node:fs'
 import { codeOf } from '../errors.ts'
 import { recordStatements } from '../io/recording-client.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
+import { NO_TIME_LIMITS } from '../io/session.ts'
 import { identifier, qualified } from '../io/sql.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
 import type { PublishedSchema } from '../lake/published-schema.ts'
 import { currentTable } from '../project/fact-names.ts'
 import { OWN } from './relations.ts'
-import { inTransaction, LOCK, makeSchema, type WarehouseClient } from './warehouse.ts'
+import { inSnapshot, inTransaction, LOCK, makeSchema, type WarehouseClient } from './warehouse.ts'
 
 const REPLICA = readFileSync(new URL('./replica.sql', import.meta.url), 'utf8')
 const HOLDERS = readFileSync(new URL('./lock-holders.sql', import.meta.url), 'utf8')
@@ -86,6 +87,24 @@ export async function inReplica<T>(
     throw withoutReplica(error, schema, warehouse)
   }
   throw new TypeError('a rehearsal ends with a rollback')
+}
+
+/**
+ * Runs reads in one snapshot of the warehouse. If somebody keeps a table locked for longer than a
+ * second, returns who it is. Throws what `work` throws.
+ */
+export async function readUnlocked<T>(
+  connection: WarehouseClient,
+  work: () => Promise<T>,
+): Promise<Rehearsed<T>> {
+  const limits = { ...NO_TIME_LIMITS, lock_timeout: `${WAIT_MS / 1000}s` }
+  try {
+    return { result: await inSnapshot(connection, work, limits) }
+  } catch (error) {
+    const codes = [codeOf(error), codeOf((error as Error).cause)]
+    if (!codes.includes(SQL_STATE.lockNotAvailable)) throw error
+    return { refused: await describeHolders(connection) }
+  }
 }
 
 /** Names the warehouse's own schema in place of the replica's. */
@@ -181,7 +200,7 @@ async function findObstacle(
   if (READ_ONLY.has(code)) return { detail: 'this server cannot be written' }
   if (code === SQL_STATE.lockNotAvailable) return await describeHolders(connection)
   if (code !== SQL_STATE.insufficientPrivilege) return undefined
-  const found = await inTransaction(connection, () =>
+  const found = await inSnapshot(connection, () =>
     connection.client.query<{ user: string; database: string }>(
       'select current_user as "user", current_database() as database',
     ),
@@ -196,7 +215,7 @@ async function findObstacle(
 
 async function describeHolders(connection: WarehouseClient): Promise<Obstacle> {
   const { client, warehouse } = connection
-  const { rows } = await inTransaction(connection, () =>
+  const { rows } = await inSnapshot(connection, () =>
     client.query<{ pid: number; user: string; application: string; tables: string }>(HOLDERS, [
       warehouse.schema,
     ]),
