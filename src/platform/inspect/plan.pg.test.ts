@@ -5,6 +5,7 @@ import { createMirror } from '../../../test/support/mirror.ts'
 import { createShop } from '../../../test/support/shop.ts'
 import type { TestSystem } from '../../../test/support/system.ts'
 import type { Deps } from '../deps.ts'
+import { extract } from '../extract/extract.ts'
 import { run } from '../pipeline.ts'
 import type { Fact } from '../project/model.ts'
 import { isEmptyPlan, type Plan, planNextRun } from './plan.ts'
@@ -226,5 +227,36 @@ describe('planNextRun() of a mirror', () => {
         history: ['d_current', 'd_history', 'd_as_of(…)', 'd_as_of_batch(…)'],
       },
     ])
+  })
+
+  it('plans pending batches, each with the schema that it had', async () => {
+    await using system = await createMirror('create table a (id int primary key, v int)')
+    await system.run()
+    for (const sql of [
+      'alter table a alter v type text; insert into a values (1, $$x$$)',
+      'alter table a add w int; insert into a values (2, $$y$$, 2)',
+      'alter table a alter w type date using null; insert into a values (3, $$z$$, null)',
+    ]) {
+      await system.sql.query(sql)
+      await extract(system.deps)
+    }
+    const plan = await expectTrue(system)
+    expect(plan.tables).toMatchObject([
+      { table: 'a', retyped: [{ name: 'v', to: 'text' }], added: [{ name: 'w', type: 'text' }] },
+    ])
+  })
+
+  it('plans another generation over tables whose columns came and went', async () => {
+    await using system = await createDerived()
+    await system.run()
+    await system.sql.query('alter table customer add phone text; update customer set phone = $$1$$')
+    await system.run()
+    const wide = { ...CUSTOMER, sql: 'select * from customer', nullable: ['city', 'phone'] }
+    const first = { ...system.deps, project: derived([wide, SALE, DATES]) }
+    await expectTrue(system, first)
+    await system.sql.query(`alter table customer drop city; update customer set name = 'Ada L.'`)
+    expect((await run(first)).failures).toEqual([])
+    const project = derived([{ ...wide, nullable: ['city', 'name', 'phone'] }, SALE, DATES])
+    await expectTrue(system, { ...system.deps, project })
   })
 })

@@ -1,14 +1,13 @@
-import { checkEnds, readHeads } from '../continuity.ts'
+import { checkEnds, type Heads, readHeads } from '../continuity.ts'
 import { type Deps, hasWarehouse, ingestionZone, processedZone } from '../deps.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { readExistingCommit } from '../lake/batch-log.ts'
-import type { CommitRecord } from '../lake/commit-record.ts'
-import { continuedProject, publishedProject } from '../lake/mirrored-project.ts'
+import { capturedProject, continuedProject, publishedProject } from '../lake/mirrored-project.ts'
 import { explainGeneration, type NewGeneration } from '../load/explain-generation.ts'
 import { checkContinued } from '../load/load.ts'
 import { checkProject } from '../project/check-project.ts'
 import { generationOf } from '../project/generation.ts'
-import { planSchemas } from '../transform/plan-schemas.ts'
+import { planSchemas, type SourceStage } from '../transform/plan-schemas.ts'
 import { findLoaded } from '../warehouse/ledger.ts'
 import { type Obstacle, readUnlocked } from '../warehouse/replica.ts'
 import { openWarehouse } from '../warehouse/warehouse.ts'
@@ -85,11 +84,11 @@ export async function planNextRun(deps: Deps): Promise<Plan> {
   const zone = processedZone(deps, generation)
   const source = await readPlannedSource(deps, captured)
   const planned = await continuedProject(source.project, zone, transformed)
-  const { schemas, unknown } = await planSchemas(deps, planned, {
-    transformed,
-    captured: await listCaptured(deps, { captured, transformed }),
-    declared: project,
-  })
+  const pending = await listPending(deps, { captured, transformed })
+  const { schemas, unknown } = await planSchemas(deps, transformed, [
+    ...pending,
+    { project: planned, latest: captured ?? { tables: {} }, batch: (captured?.batch ?? 0) + 1 },
+  ])
   await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
   const checked = await readUnlocked(warehouse, () => checkContinued(deps, warehouse))
   const known = await publishedProject(project, zone, transformed)
@@ -121,28 +120,32 @@ export async function planNextRun(deps: Deps): Promise<Plan> {
 }
 
 /**
- * The ingestion batches whose schemas the star tables get, oldest first: the last, and for another
- * generation each before it with which a table without a contract had another schema.
+ * The captured batches that are still to be transformed and in which a source table without a contract
+ * got another schema, oldest first. For another generation, all batches are.
  */
-async function listCaptured(
+async function listPending(
   deps: Deps,
-  {
-    captured,
-    transformed,
-  }: { captured: CommitRecord | undefined; transformed: CommitRecord | undefined },
-): Promise<CommitRecord[]> {
-  if (captured === undefined) return []
-  const { mirror, source } = deps.project
-  const open = source.tables.filter(({ columns }) => columns === undefined)
-  if (transformed !== undefined || mirror !== undefined || open.length === 0) return [captured]
+  { captured, transformed }: Pick<Heads, 'captured' | 'transformed'>,
+): Promise<SourceStage[]> {
+  const done = transformed?.batch ?? 0
+  if (captured === undefined || captured.batch === done) return []
+  const { project } = deps
+  const open = project.source.tables.filter(({ columns }) => columns === undefined)
+  const names =
+    project.mirror === undefined ? open.map(({ name }) => name) : Object.keys(captured.tables)
   const zone = ingestionZone(deps)
-  const appearances = await readAppearances(zone, captured, Object.keys(captured?.tables ?? {}))
-  const numbers = new Set(
-    open.flatMap(({ name }) => (appearances.get(name) ?? []).map(({ firstBatch }) => firstBatch)),
-  )
-  const records: CommitRecord[] = []
-  for (const number of [...numbers].toSorted((a, b) => a - b)) {
-    if (number !== captured.batch) records.push(await readExistingCommit(zone, number))
+  const appearances = await readAppearances(zone, captured, names)
+  const batches = new Set([...appearances.values()].flat().map(({ firstBatch }) => firstBatch))
+  const stages: SourceStage[] = []
+  for (const batch of [...batches].filter((each) => each > done).toSorted((a, b) => a - b)) {
+    const latest = batch === captured.batch ? captured : await readExistingCommit(zone, batch)
+    const then = await capturedProject(project, zone, latest)
+    const processed = processedZone(deps, generationOf(project))
+    stages.push({
+      project: await continuedProject(then, processed, transformed),
+      latest,
+      batch,
+    })
   }
-  return [...records, captured]
+  return stages
 }

@@ -22,48 +22,38 @@ export interface PlannedSchemas {
   readonly unknown: readonly string[]
 }
 
-/** What the next batch follows. */
-export interface PlanSchemasOptions {
-  readonly transformed: CommitRecord | undefined
-  /**
-   * The ingestion batches from which the star tables will be made first, oldest first: those in which
-   * a schema began. The last one has the columns of a source table that `project` gives none.
-   */
-  readonly captured: readonly CommitRecord[]
-  /** The project as the ingestion zone knows it: a table without a contract has no columns. */
-  readonly declared: Project
+/** The source tables of a project as one batch has them. */
+export interface SourceStage {
+  /** A table without columns has those that `latest` captured. */
+  readonly project: Project
+  readonly latest: Pick<CommitRecord, 'tables'>
+  readonly batch: number
 }
 
 /**
- * The schemas that the star tables of a project have after the next batch. `project` has the source
- * tables as that batch finds them. Runs each model's SQL over empty tables and writes nothing. Throws
- * what a model's SQL throws.
+ * The schemas that the star tables of a project have after the batches of `stages`, in their order,
+ * the next one last. `transformed` is the newest batch of the processed zone. Runs each model's SQL
+ * over empty tables and writes nothing. Throws what a model's SQL throws.
  */
 export async function planSchemas(
   deps: Deps,
-  project: Project,
-  { transformed, captured, declared }: PlanSchemasOptions,
+  transformed: CommitRecord | undefined,
+  stages: readonly SourceStage[],
 ): Promise<PlannedSchemas> {
   await using db = await openScratchDb(deps)
   const zone = processedZone(deps, generationOf(deps.project))
+  const models = stages.at(-1)?.project.models ?? []
+  const tables = models.map(({ table }) => table)
   const schemas = new Map<string, PublishedSchema>()
-  for (const { table } of project.models) {
+  for (const table of tables) {
     const last = transformed?.tables[table]?.fingerprint
     if (last !== undefined) schemas.set(table, await readPublishedSchema(zone, table, last))
   }
-  const latest = captured.at(-1) ?? { tables: {} }
-  const states = [
-    ...captured
-      .slice(0, -1)
-      .map((record) => ({ of: declared, latest: record, batch: record.batch })),
-    { of: project, latest, batch: captured.at(-1)?.batch ?? (transformed?.batch ?? 0) + 1 },
-  ]
-  for (const state of states) {
-    for (const [table, schema] of await describeState(deps, db, state)) {
-      schemas.set(table, extendSchema(schemas.get(table), schema, state.batch))
+  for (const stage of stages) {
+    for (const [table, schema] of await describeStage(deps, db, stage)) {
+      schemas.set(table, extendSchema(schemas.get(table), schema, stage.batch))
     }
   }
-  const tables = project.models.map(({ table }) => table)
   return {
     schemas: tables.flatMap((table) => schemas.get(table) ?? []),
     unknown: tables.filter((table) => !schemas.has(table)),
@@ -71,10 +61,10 @@ export async function planSchemas(
 }
 
 /** The schemas that the models give their tables, as far as the columns that they read are known. */
-async function describeState(
+async function describeStage(
   deps: Deps,
   db: DuckDb,
-  { of: project, latest }: { of: Project; latest: Pick<CommitRecord, 'tables'> },
+  { project, latest }: SourceStage,
 ): Promise<Map<string, PublishedSchema>> {
   const zone = processedZone(deps, generationOf(deps.project))
   const input = { project, ingestion: ingestionZone(deps), record: { tables: {} }, latest }
