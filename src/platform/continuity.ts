@@ -6,6 +6,7 @@ import {
   TidemarkError,
   TransientError,
 } from './errors.ts'
+import { withPostgresErrors } from './io/postgres-errors.ts'
 import { retry } from './io/retry.ts'
 import {
   checkEnd,
@@ -18,6 +19,7 @@ import type { CommitRecord } from './lake/commit-record.ts'
 import type { Zone } from './lake/zone.ts'
 import { generationOf } from './project/generation.ts'
 import { findLoaded, type Loaded } from './warehouse/ledger.ts'
+import { checkOwned } from './warehouse/migrate.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 
 /** The newest batch of each zone; undefined if the zone is empty. */
@@ -196,6 +198,27 @@ export async function checkWarehouse(
   }
   if (head === undefined) return
   await checkLoadedFrom(deps, captured, head)
+}
+
+/**
+ * Checks, before the first batch of this project is captured, that the warehouse is not another
+ * project's. Throws `ConfigError` (`PROJECT_MIXED`) if it is. If the warehouse cannot be reached, or this
+ * stage may not read it, `load` checks it later.
+ */
+export async function checkProjectOfWarehouse(
+  deps: Deps,
+  { transformed, isAway }: Heads,
+): Promise<void> {
+  // A project that has transformed a batch was checked before.
+  if (!hasWarehouse(deps) || transformed !== undefined || isAway === true) return
+  try {
+    await using warehouse = await openWarehouse({ ...deps.warehouse, attempts: 1 })
+    await withPostgresErrors(deps.warehouse, () => checkOwned(warehouse, deps.project))
+  } catch (error) {
+    const isOurs = error instanceof ConfigError && error.code === 'PROJECT_MIXED'
+    const isAbsent = error instanceof TransientError || error instanceof ConfigError
+    if (isOurs || !isAbsent) throw error
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 import { collect, type CollectOutcome } from './collect/collect.ts'
 import { retryConflicts } from './continuity.ts'
 import { type Deps, hasWarehouse, processedZone } from './deps.ts'
-import { ConflictError, ContractError } from './errors.ts'
+import { ConfigError, ConflictError, ContractError } from './errors.ts'
 import { extract, type ExtractOptions, type ExtractOutcome } from './extract/extract.ts'
 import { readCommit } from './lake/batch-log.ts'
 import type { CommitRecord } from './lake/commit-record.ts'
@@ -73,6 +73,8 @@ export async function run(deps: Deps, options: ExtractOptions = {}): Promise<Run
   }
 
   const extracted = await attempt('extract', () => extractUncontested(deps, options))
+  // Another project's batches are none of this project's.
+  if (failures.some(isMixed)) return mixed(deps, { failures, startedAt })
   const collected = await attempt('collect', () =>
     collect(deps, { lastKnown: extracted?.record?.batch ?? 0 }),
   )
@@ -101,6 +103,31 @@ export async function run(deps: Deps, options: ExtractOptions = {}): Promise<Run
     warnings: transformed?.warnings ?? [],
     completeTo: hasWarehouse(deps) ? loaded?.completeTo : extracted?.completeTo,
     delayMs: loaded?.delayMs,
+    durationMs: Math.round(performance.now() - startedAt),
+  }
+}
+
+function isMixed({ error }: StageFailure): boolean {
+  return error instanceof ConfigError && error.code === 'PROJECT_MIXED'
+}
+
+/** The outcome of a run that did nothing, because the warehouse is another project's. */
+function mixed(
+  { runId }: Deps,
+  { failures, startedAt }: { failures: readonly StageFailure[]; startedAt: number },
+): RunReport {
+  return {
+    runId,
+    extracted: undefined,
+    collected: undefined,
+    transformed: undefined,
+    loaded: undefined,
+    failures,
+    held: [],
+    quarantined: 0,
+    warnings: [],
+    completeTo: undefined,
+    delayMs: undefined,
     durationMs: Math.round(performance.now() - startedAt),
   }
 }

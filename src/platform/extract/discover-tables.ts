@@ -1,9 +1,11 @@
 import { type Deps, ingestionZone } from '../deps.ts'
 import type { CommitRecord, TableEntry } from '../lake/commit-record.ts'
-import { capturedProject } from '../lake/mirrored-project.ts'
+import { capturedProject, storedNames } from '../lake/mirrored-project.ts'
+import type { ArchivedSchema } from '../lake/schema.ts'
+import { schemasSoFar } from '../lake/schemas-so-far.ts'
 import { carryOver } from '../lake/table-entry.ts'
-import type { CatalogueTable } from '../project/catalogue-table.ts'
-import { storedHistory } from '../project/fact-names.ts'
+import type { CatalogueColumn, CatalogueTable } from '../project/catalogue-table.ts'
+import { mayTellHistory } from '../project/fact-names.ts'
 import { mirroredTables } from '../project/mirror.ts'
 import type { MirrorSettings } from '../project/mirror-settings.ts'
 import { patternOf } from '../project/patterns.ts'
@@ -49,12 +51,18 @@ export async function discoverTables(
   const listed = all.map((table) =>
     before.has(patternOf(table.schema, table.relation)) ? { ...table, isReadable: true } : table,
   )
-  const { tables, leftOut } = mirroredTables(listed, settings, { defaultSchema: schema })
+  const { tables, leftOut } = mirroredTables(listed, settings, {
+    defaultSchema: schema,
+    ...(last !== undefined && { isKnown: (table) => before.get(placeOf(table))?.name === table.name }),
+  })
   const isReported = (table: SourceTable) =>
     last !== undefined && settings.newTables === 'report' && !before.has(placeOf(table))
-  const kept = tables
-    .filter((table) => !isReported(table))
-    .map((table) => asCapturedBefore(table, before.get(placeOf(table)), known))
+  const kept: SourceTable[] = []
+  for (const table of tables.filter((each) => !isReported(each))) {
+    const place = placeOf(table)
+    const columns = places.get(place)?.columns ?? []
+    kept.push(await asCapturedBefore(deps, table, { before: before.get(place), columns, known, last }))
+  }
   const names = new Set(kept.map(({ name }) => name))
   return {
     project: { ...project, source: { ...project.source, tables: kept } },
@@ -72,19 +80,37 @@ export async function discoverTables(
 }
 
 /** The table, with what its history needs if it was captured before under the same name. */
-function asCapturedBefore(
-  table: SourceTable,
-  before: SourceTable | undefined,
-  known: Project,
-): SourceTable {
+async function asCapturedBefore(
+  deps: Deps,
+  found: SourceTable,
+  {
+    before,
+    columns,
+    known,
+    last,
+  }: {
+    before: SourceTable | undefined
+    /** The columns that the source has now. */
+    columns: readonly Pick<CatalogueColumn, 'name'>[]
+    known: Project
+    last: CommitRecord | undefined
+  },
+): Promise<SourceTable> {
+  const table = { ...found, mirrored: true }
   const fact = known.models.find((model) => model.table === table.name)
   if (before?.name !== table.name || fact?.kind !== 'fact') return table
+  let first: ArchivedSchema | undefined
+  // Only then is the whole past worth reading.
+  if (columns.some(({ name }) => mayTellHistory(name))) {
+    const entry = last?.tables[table.name]
+    for await (const schema of schemasSoFar(ingestionZone(deps), table.name, entry)) first = schema
+  }
   return {
     ...table,
     captured: {
       key: before.key,
       columns: Object.keys(fact.types ?? {}),
-      reserved: [fact.recordId, ...storedHistory(fact)],
+      reserved: first === undefined ? [] : storedNames(first),
     },
   }
 }

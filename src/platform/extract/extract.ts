@@ -1,4 +1,4 @@
-import { checkEnds, checkWarehouse, readHeads } from '../continuity.ts'
+import { checkEnds, checkProjectOfWarehouse, checkWarehouse, readHeads } from '../continuity.ts'
 import { asCaptured, checkInterrupted, type Deps, ingestionZone, openScratchDb } from '../deps.ts'
 import { ConfigError, ConflictError, ContractError } from '../errors.ts'
 import { commitBatch } from '../lake/batch-log.ts'
@@ -82,6 +82,7 @@ export async function extractSnapshot(
   if (mirror === undefined) checkProject(deps.project)
   const zone = ingestionZone(deps)
   const heads = await readHeads(deps, { lastKnown, isCapturing: true })
+  await checkProjectOfWarehouse(deps, heads)
   const last = heads.captured
   if (last !== undefined) await snapshot.reach(last.snapshot)
   const identity = dated(deps, snapshot.identity, last)

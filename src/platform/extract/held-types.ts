@@ -1,7 +1,7 @@
-import { readExistingCommit } from '../lake/batch-log.ts'
 import type { IngestionEntry } from '../lake/commit-record.ts'
 import { type Column, lakeType } from '../lake/lake-type.ts'
-import { readArchivedSchema } from '../lake/schema.ts'
+import { type ArchivedSchema, readArchivedSchema } from '../lake/schema.ts'
+import { schemasSoFar } from '../lake/schemas-so-far.ts'
 import type { LakeTable } from '../lake/table-state.ts'
 import { warehouseType, widerType } from '../lake/warehouse-type.ts'
 import type { Zone } from '../lake/zone.ts'
@@ -22,7 +22,7 @@ export async function readHeldTypes(
 ): Promise<Map<string, HeldType>> {
   const { fingerprint } = previous
   if (fingerprint === undefined || fingerprint === shape.fingerprint) return new Map()
-  const before = await readTypes(zone, table, fingerprint)
+  const before = typesOf(await readArchivedSchema(zone, table.name, fingerprint))
   const found = new Map<string, HeldType>()
   let widest: ReadonlyMap<string, string> | undefined
   for (const { name, baseType } of shape.columns) {
@@ -42,13 +42,8 @@ export async function readHeldTypes(
 }
 
 /** The warehouse's types of a captured table's columns. */
-async function readTypes(
-  zone: Zone,
-  { name }: LakeTable,
-  fingerprint: string,
-): Promise<Map<string, string>> {
-  const { columns } = await readArchivedSchema(zone, name, fingerprint)
-  return new Map(columns.map((column) => [column.name, warehouseType(column.baseType)]))
+function typesOf({ columns }: ArchivedSchema): Map<string, string> {
+  return new Map(columns.map(({ name, baseType }) => [name, warehouseType(baseType)]))
 }
 
 /** The type that holds all values that a column has had, by name. */
@@ -58,13 +53,10 @@ async function readWidest(
   previous: IngestionEntry,
 ): Promise<Map<string, string>> {
   const widest = new Map<string, string>()
-  for (let entry: IngestionEntry | undefined = previous; entry?.fingerprint !== undefined;) {
-    for (const [name, type] of await readTypes(zone, table, entry.fingerprint)) {
+  for await (const schema of schemasSoFar(zone, table.name, previous)) {
+    for (const [name, type] of typesOf(schema)) {
       widest.set(name, widerType(widest.get(name) ?? type, type))
     }
-    const earlier: number = (entry.shapeSince ?? 1) - 1
-    if (earlier === 0) break
-    entry = (await readExistingCommit(zone, earlier)).tables[table.name]
   }
   return widest
 }

@@ -134,6 +134,9 @@ export function isWorthABatch(
 ): boolean {
   if (last === undefined || findOtherHistory(snapshot.identity, last.snapshot) !== undefined)
     return true
+  // A table that was held and never captured may be gone, or have another name.
+  const held = Object.entries(last.tables).filter((entry) => entry[1].held !== undefined)
+  if (held.some(([name]) => tables[name] === undefined)) return true
   return tasks.some(({ table, plan, previous }) => {
     const entry = tables[table.name]
     if (entry === undefined) return false

@@ -85,6 +85,15 @@ export function mapPostgresError(error: unknown, database: Database): TidemarkEr
       detail('SETTINGS', 'set the pooler to transaction or session mode (PgBouncer: pool_mode)'),
     )
   }
+  if (code === SQL_STATE.outOfMemory && hintOf(error).includes('max_locks_per_transaction')) {
+    return new ConfigError(
+      `${at} has no room for a lock on each table and index that one transaction needs [${code}]`,
+      detail(
+        'LOCKS',
+        'nothing was half-published; set max_locks_per_transaction there to 256 (64 is the default), restart the server, and run again',
+      ),
+    )
+  }
   if (/^(08|53|57|58|40|25P0|55P03|55006)/.test(code)) {
     return new TransientError(
       `${at} could not do it just now: ${message} [${code}]`,
@@ -95,6 +104,10 @@ export function mapPostgresError(error: unknown, database: Database): TidemarkEr
     `${at} answered with an error${code ? ` [${code}]` : ''}: ${describeFault(error, { code, message })}`,
     detail('ERROR', 'tidemark doctor'),
   )
+}
+
+function hintOf(error: unknown): string {
+  return (error as { hint?: string }).hint ?? ''
 }
 
 /** The statement that lets a user connect, if an English server says that this right is missing. */

@@ -1,6 +1,6 @@
 import { boundedMap, inMemory } from '../io/memory.ts'
 import { identifiers } from '../io/sql.ts'
-import { freeName, historyBeside } from '../project/fact-names.ts'
+import { freeName, historyBeside, storedHistory } from '../project/fact-names.ts'
 import type { Fact, Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import type { SourceTable } from '../project/source-contract.ts'
@@ -152,6 +152,15 @@ function publishedAs({ table, key, columns, description }: ArchivedSchema): Publ
     ...(history && { history }),
     ...(description !== undefined && { description }),
   }
+}
+
+/**
+ * The columns that are stored with each version of a table whose first schema this is. They keep these
+ * names, whatever the source does later.
+ */
+export function storedNames(first: ArchivedSchema): string[] {
+  const { recordId, history } = factOf(publishedAs(first))
+  return [recordId, ...storedHistory({ ...(history && { history }) })]
 }
 
 /** The fact that keeps a table as it is: each change is a version, in the columns of the source. */

@@ -42,6 +42,13 @@ export function storedHistory(fact: Pick<Fact, 'history'>): string[] {
   return [operation, recordedAt, batch]
 }
 
+/** Whether a column of the source may have the name of a column that is stored with each version. */
+export function mayTellHistory(column: string): boolean {
+  const { operation, recordedAt, batch } = STANDARD
+  const name = column.toLowerCase()
+  return [operation, recordedAt, batch, 'record_id'].includes(name) || name.startsWith('tidemark_')
+}
+
 /** The columns that the history view adds to the stored ones. */
 export function viewedHistory(fact: Pick<Fact, 'history'>): string[] {
   const { version, validFrom, validTo, isCurrent } = historyColumns(fact)

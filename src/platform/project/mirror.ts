@@ -1,7 +1,7 @@
 import { ConfigError } from '../errors.ts'
 import type { CatalogueTable } from './catalogue-table.ts'
 import type { MirroredTableSettings, MirrorSettings } from './mirror-settings.ts'
-import { findNameClash } from './mirrored-names.ts'
+import { findNameClash, type NameClash } from './mirrored-names.ts'
 import { shortName } from './names.ts'
 import { nearestName } from './nearest-name.ts'
 import { parsePattern, patternOf, type SelectedTable, selectTables } from './patterns.ts'
@@ -36,16 +36,16 @@ export interface Mirrored {
  * Throws `ConfigError` if a pattern is wrong (`selectTables` says how), if settings name a table or a
  * column that the source does not have (`PATTERN_MATCHES_NOTHING`), if two tables need one name
  * (`NAMES_CLASH`), or if there are more tables than a mirror can keep (`TOO_MANY_TABLES`) or none at
- * all (`NO_TABLES`).
+ * all (`NO_TABLES`). If `isKnown` says that one of two such tables was captured before, the other
+ * one gets a `clash` instead, by which it is held.
  */
 export function mirroredTables(
   catalogue: readonly CatalogueTable[],
   settings: MirrorSettings,
-  options: { defaultSchema: string },
+  options: { defaultSchema: string; isKnown?: (table: SourceTable) => boolean },
 ): Mirrored {
   const mirrored = mirrorCandidates(catalogue, settings, options)
-  checkNames(mirrored.tables)
-  return mirrored
+  return { ...mirrored, tables: holdClashing(mirrored.tables, options.isKnown) }
 }
 
 /** Like `mirroredTables`, for a caller that looks for clashes of names itself. */
@@ -228,16 +228,34 @@ const SAID: Readonly<Record<UnmirroredTable['why'], string>> = {
   'no key': 'without a key, which mirror.withoutKey keeps',
 }
 
-/** Throws if two tables need one name, or a table needs a name of the platform. */
-function checkNames(tables: readonly SourceTable[]): void {
+/**
+ * The tables, those held that need a name which another table had before. Throws if two tables need one
+ * name, or a table needs a name of the platform, and nothing was captured yet.
+ */
+function holdClashing(
+  tables: readonly SourceTable[],
+  isKnown: ((table: SourceTable) => boolean) | undefined,
+): readonly SourceTable[] {
   const found = findNameClash(tables)
-  if (found === undefined) return
-  const { table, other, name, proposal } = found
+  if (found === undefined) return tables
+  const late = [found.table, found.other].find((each) => each !== undefined && !isKnown?.(each))
+  if (isKnown === undefined || late === undefined) throw clashError(found)
+  const others = holdClashing(
+    tables.filter((table) => table !== late),
+    isKnown,
+  )
+  const { message, hint } = clashError(found)
+  const isFree = others.every(({ name }) => name.toLowerCase() !== late.name.toLowerCase())
+  const name = isFree ? late.name : patternOf(late.schema ?? '', late.relation ?? late.name)
+  return [...others, { ...late, name, clash: `${message}: ${hint}` }]
+}
+
+function clashError({ table, other, name, proposal }: NameClash): ConfigError {
   const places = [other, table].flatMap((each) =>
     each === undefined ? [] : [patternOf(each.schema ?? '', each.relation ?? each.name)],
   )
   const setting = `mirror: { tables: { '${places.at(-1)}': { name: '${proposal}' } } }`
-  throw new ConfigError(
+  return new ConfigError(
     other === undefined
       ? `Table ${places[0]} cannot be called ${table.name}: Tidemark's own tables have such names`
       : `Tables ${places.join(' and ')} both need the name ${name}, in these or other capitals`,

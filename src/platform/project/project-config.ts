@@ -44,7 +44,7 @@ export interface SourceConfig {
 export type ColumnList = string | readonly string[]
 
 /** A table, view or foreign table of the source. `SourceTable` says what each part means. */
-export type TableConfig = Omit<SourceTable, 'name' | 'key' | 'isByContent' | 'captured'> & {
+export type TableConfig = Omit<SourceTable, 'name' | 'key' | 'isByContent' | 'captured' | 'mirrored' | 'clash'> & {
   readonly key: ColumnList
 }
 

@@ -121,6 +121,10 @@ export interface SourceTable {
    * (`row_count`), under a hash of its values (`row_hash`), which is the key.
    */
   readonly isByContent?: boolean
+  /** The table is kept as it is, with its history. */
+  readonly mirrored?: boolean
+  /** A table of a mirror whose name another table has: which, and what to do. It is held. */
+  readonly clash?: string
   /** A table of a mirror that was captured before: what its history needs. */
   readonly captured?: CapturedTable
   /** What the table holds, for people, and what its columns hold, by name. */

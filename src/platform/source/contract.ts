@@ -20,6 +20,8 @@ export interface Breach {
     | 'column_narrowed'
     | 'column_name'
     | 'key_changed'
+    | 'name_taken'
+    | 'too_many_columns'
     | 'key_not_unique'
     | 'key_not_exact'
     | 'too_many_rejected'
@@ -83,7 +85,7 @@ export function findBreach(table: SourceTable, found: FoundTable): Breach | unde
         `and ${[...RESERVED_COLUMNS].join(', ')} are reserved`,
     }
   }
-  const later = findLater(table, found)
+  const later = findTooWide(table, found) ?? findLater(table, found)
   if (later !== undefined) return later
   if (found.canEnforceKey && !found.keyIsUnique && table.keyIsUnenforced !== true) {
     return {
@@ -92,6 +94,28 @@ export function findBreach(table: SourceTable, found: FoundTable): Breach | unde
     }
   }
   return undefined
+}
+
+/**
+ * How many columns a table of a mirror may have: as many as Postgres allows in the view of its history,
+ * without those that tell the history.
+ */
+const MAX_MIRRORED_COLUMNS = 1600 - 8
+
+/** Whether a table of a mirror has too many columns for its history. */
+function findTooWide(
+  { name: table, mirrored, isByContent }: SourceTable,
+  { columns }: FoundTable,
+): Breach | undefined {
+  if (mirrored !== true || columns.length <= MAX_MIRRORED_COLUMNS) return undefined
+  // The hash and the count are among its columns.
+  const room = MAX_MIRRORED_COLUMNS - (isByContent === true ? 2 : 0)
+  return {
+    reason: 'too_many_columns',
+    detail:
+      `it has more than the ${room} columns that a table with its history can have: ` +
+      `leave some out (--exclude '${table}.<column>')`,
+  }
 }
 
 /** What a table of a mirror may not do any more once it was captured. */

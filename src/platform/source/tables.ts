@@ -64,7 +64,14 @@ export async function readTables(
     name: table.name,
     relation: qualified(schema, relation),
   }))
-  const out = await lockTables(snapshot, wanted)
+  const clashing = placed.flatMap(({ table: { name, clash } }): [string, Breach][] =>
+    clash === undefined ? [] : [[name, { reason: 'name_taken', detail: clash }]],
+  )
+  const taken = new Map(clashing)
+  const out = new Map([
+    ...taken,
+    ...(await lockTables(snapshot, wanted.filter(({ name }) => !taken.has(name)))),
+  ])
   const free = placed.filter(({ table }) => !out.has(table.name))
   const { found, unreadable } = await readDefinitions(snapshot, free)
   const states = placed.map(({ table, schema, relation }): SourceState => {

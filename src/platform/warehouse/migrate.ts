@@ -221,16 +221,7 @@ function checkMigrations(project: Project, applied: ReadonlyMap<string, string>)
   }
   const known = new Set(migrations.map((migration) => migration.name))
   const unknown = [...applied.keys()].find((name) => !known.has(name))
-  const owner = unknown === undefined ? undefined : /^(.+)\//.exec(unknown)?.[1]
-  if (owner !== undefined && owner !== 'platform' && owner !== project.name) {
-    throw new ConfigError(
-      `The warehouse holds the project ${owner}, and this run is for the project ${project.name}`,
-      {
-        code: 'PROJECT_MIXED',
-        hint: 'nothing was changed; name its folder with --project, or set TIDEMARK_WAREHOUSE_SCHEMA and TIDEMARK_HOME for another',
-      },
-    )
-  }
+  checkOwner(project, applied.keys())
   if (unknown !== undefined) {
     throw new ConfigError(
       `The warehouse has migration ${unknown}, which this version does not know`,
@@ -241,6 +232,39 @@ function checkMigrations(project: Project, applied: ReadonlyMap<string, string>)
     )
   }
   return migrations
+}
+
+/** Throws `ConfigError` (`PROJECT_MIXED`) if a migration belongs to another project. */
+function checkOwner(project: Project, applied: Iterable<string>): void {
+  const owners = [...applied].map((name) => /^(.+)\//.exec(name)?.[1])
+  const other = owners.find(
+    (owner) => owner !== undefined && owner !== 'platform' && owner !== project.name,
+  )
+  if (other === undefined) return
+  throw new ConfigError(
+    `The warehouse holds the project ${other}, and this run is for the project ${project.name}`,
+    {
+      code: 'PROJECT_MIXED',
+      hint: 'nothing was changed; name its folder with --project, or set TIDEMARK_WAREHOUSE_SCHEMA and TIDEMARK_HOME for another',
+    },
+  )
+}
+
+/**
+ * Throws `ConfigError` (`PROJECT_MIXED`) if the warehouse belongs to another project. Read-only. Does
+ * not throw for a warehouse that has nothing of Tidemark yet.
+ */
+export async function checkOwned(warehouse: WarehouseClient, project: Project): Promise<void> {
+  const [found] = await selectRows<{ there: boolean }>(
+    warehouse,
+    `select to_regclass('tidemark_migration') is not null as there`,
+  )
+  if (found?.there !== true) return
+  const rows = await selectRows<{ name: string }>(warehouse, 'select name from tidemark_migration')
+  checkOwner(
+    project,
+    rows.map(({ name }) => name),
+  )
 }
 
 async function readApplied(client: Client): Promise<Map<string, string>> {
