@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { verify } from '../../src/platform/inspect/verify.ts'
 import { isDifferent, type VerifiedTable } from '../../src/platform/inspect/verified-table.ts'
-import { identifier, identifiers } from '../../src/platform/io/sql.ts'
+import { identifier } from '../../src/platform/io/sql.ts'
 import type { MirrorSettings } from '../../src/platform/project/mirror-settings.ts'
 import type { Project } from '../../src/platform/project/project.ts'
 import { createSystem, type TestSystem } from './system.ts'
@@ -97,16 +97,28 @@ async function compareRows(
 
 /**
  * Every version of a table in the order in which they were captured, such as `insert 1,x`: the
- * operation and the values of the columns, `∅` for null.
+ * operation and the values of the columns, `∅` for null. Without `columns`, all that the source has had.
  */
 export async function versionsOf(
   system: TestSystem,
   table: string,
-  columns: readonly string[],
+  columns?: readonly string[],
 ): Promise<string[]> {
-  const values = columns.map((column) => `coalesce(${identifier(column)}::text, '∅')`)
+  const names = columns ?? (await columnsOf(system, table))
+  const values = names.map((column) => `coalesce(${identifier(column)}::text, '∅')`)
   const rows = await system.query<{ version: string }>(`
     select record_operation || ' ' || concat_ws(',', ${values.join(', ')}) as version
-    from ${identifiers([`${table}_history`])} order by record_id`)
+    from ${identifier(`${table}_history`)} order by record_id`)
   return rows.map(({ version }) => version)
+}
+
+const HISTORY = ['record_id', 'record_operation', 'recorded_at', 'batch_id', 'row_hash']
+
+async function columnsOf(system: TestSystem, table: string): Promise<string[]> {
+  const rows = await system.query<{ name: string }>(
+    `select attname as name from pg_attribute
+     where attrelid = $1::regclass and attnum > 0 and not attname = any($2) order by attnum`,
+    [identifier(table), HISTORY],
+  )
+  return rows.map(({ name }) => name)
 }

@@ -53,7 +53,9 @@ export async function discoverTables(
   )
   const { tables, leftOut } = mirroredTables(listed, settings, {
     defaultSchema: schema,
-    ...(last !== undefined && { isKnown: (table) => before.get(placeOf(table))?.name === table.name }),
+    ...(last !== undefined && {
+      isKnown: (table) => before.get(placeOf(table))?.name === table.name,
+    }),
   })
   const isReported = (table: SourceTable) =>
     last !== undefined && settings.newTables === 'report' && !before.has(placeOf(table))
@@ -61,7 +63,9 @@ export async function discoverTables(
   for (const table of tables.filter((each) => !isReported(each))) {
     const place = placeOf(table)
     const columns = places.get(place)?.columns ?? []
-    kept.push(await asCapturedBefore(deps, table, { before: before.get(place), columns, known, last }))
+    kept.push(
+      await asCapturedBefore(deps, table, { before: before.get(place), columns, known, last }),
+    )
   }
   const names = new Set(kept.map(({ name }) => name))
   return {

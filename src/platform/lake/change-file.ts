@@ -7,7 +7,7 @@ import { type PendingBatch, stamp } from './batch.ts'
 import type { FileRef } from './commit-record.ts'
 import { type Column, fileValues } from './lake-type.ts'
 import { readParquet, writeParquet } from './parquet.ts'
-import { type LakeTable, selectNothing } from './table-state.ts'
+import { keyColumns, type LakeTable, selectNothing } from './table-state.ts'
 import { keyPart, padBatch, uploadFile } from './zone.ts'
 
 /** Maximum number of rows in one change file, so that no file grows with its table. */
@@ -32,7 +32,7 @@ export async function prepareChanges(
     from (
         select ${columns}, _operation, ${stamp(batch)}
         from ${changes}
-        order by ${identifiers(table.key)}
+        order by ${orderOf(table)}
     )`
   const written = await writeInFiles(batch.db, inOrder, { rows, columns: table.columns })
   const files: FileRef[] = []
@@ -77,6 +77,15 @@ export async function writeInFiles(
     files.push({ path: part, rows: await writeParquet(db, some, part, columns) })
   }
   return files
+}
+
+/**
+ * The order of a batch's changes: by key. To Postgres, the keys 1.0 and 1.00 are one key, so the
+ * deletion of one comes before the insert of the other.
+ */
+function orderOf(table: LakeTable): string {
+  const isByValue = keyColumns(table).some(({ hasManyTexts }) => hasManyTexts)
+  return `${isByValue ? `_operation <> 'delete', ` : ''}${identifiers(table.key)}`
 }
 
 /**

@@ -7,6 +7,8 @@ export interface Column {
   readonly type: string
   /** The names under which older files hold the column. */
   readonly formerly?: readonly string[]
+  /** Two texts of the column may be one value in Postgres, as 1.0 and 1.00 are. */
+  readonly hasManyTexts?: boolean
   /**
    * The last type of a column that has become text, and the SQL condition of the rows that were
    * published in it. The warehouse made their text from values of this type.
@@ -37,6 +39,14 @@ const TYPES: readonly (readonly [RegExp, string])[] = [
  */
 export function lakeType(postgresType: string): string {
   return fileType(parsedType(postgresType))
+}
+
+/** Whether the lake keeps a Postgres type as text in which one value can be written in several ways. */
+export function hasManyTexts(postgresType: string): boolean {
+  return (
+    lakeType(postgresType) === 'VARCHAR' &&
+    /^(numeric|interval|jsonb|citext|.*\.citext|.*range|.*\[\])/.test(postgresType)
+  )
 }
 
 /** The DuckDB type that checks the text of a Postgres type and gives each value one form. */

@@ -1,5 +1,5 @@
 import type { SourceTable } from '../project/source-contract.ts'
-import { type Column, lakeType, parsedType } from './lake-type.ts'
+import { type Column, hasManyTexts, lakeType, parsedType } from './lake-type.ts'
 import { readSchemaObject } from './schema-object.ts'
 import type { LakeTable } from './table-state.ts'
 import { keyPart, type Zone } from './zone.ts'
@@ -93,7 +93,12 @@ export function lakeTable(
     columns: columns.map(({ name, baseType }): Column => {
       const wanted = own(contract, name)
       const formerly = typeof wanted === 'object' ? wanted.formerly : undefined
-      return { name, type: lakeType(baseType), ...(formerly === undefined ? {} : { formerly }) }
+      return {
+        name,
+        type: lakeType(baseType),
+        ...(formerly !== undefined && { formerly }),
+        ...(key.includes(name) && hasManyTexts(baseType) && { hasManyTexts: true }),
+      }
     }),
   }
 }

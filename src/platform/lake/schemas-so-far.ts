@@ -12,7 +12,7 @@ export async function* schemasSoFar(
   table: string,
   entry: TableEntry | undefined,
 ): AsyncGenerator<ArchivedSchema> {
-  for (let at = entry; at?.fingerprint !== undefined; ) {
+  for (let at = entry; at?.fingerprint !== undefined;) {
     yield await readArchivedSchema(zone, table, at.fingerprint)
     const earlier = (at.shapeSince ?? 1) - 1
     if (earlier === 0) return

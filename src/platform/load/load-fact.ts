@@ -38,14 +38,16 @@ export async function loadFact(
       ? `(select * from ${table} where ${ids})`
       : `(select distinct on (${key}) * from ${table} where ${ids} order by ${key}, ${recordId} desc)`
   if (!isEmpty && areSumsRight) await updateSums(client, model, newest)
-  await client.query(`
-    insert into ${current} as c (${columns})
-    select ${columns} from ${newest} as f where ${isPresent(model, operation)}
-    ${isEmpty ? '' : onConflict(model.key, { columns: allColumns })}`)
+  // Deletions come first: a key that was deleted may be equal to one that was inserted, if the source
+  // compares keys in another way than by their text.
   if (entry.counts.deleted > 0) {
     await client.query(`
       delete from ${current} as c using ${newest} as f
       where ${isGone(model, `f.${operation}`)} and ${haveSameKey(model, 'c', 'f')}`)
   }
+  await client.query(`
+    insert into ${current} as c (${columns})
+    select ${columns} from ${newest} as f where ${isPresent(model, operation)}
+    ${isEmpty ? '' : onConflict(model.key, { columns: allColumns })}`)
   if (isEmpty && areSumsRight) await computeSums(client, model)
 }

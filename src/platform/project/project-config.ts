@@ -44,7 +44,10 @@ export interface SourceConfig {
 export type ColumnList = string | readonly string[]
 
 /** A table, view or foreign table of the source. `SourceTable` says what each part means. */
-export type TableConfig = Omit<SourceTable, 'name' | 'key' | 'isByContent' | 'captured' | 'mirrored' | 'clash'> & {
+export type TableConfig = Omit<
+  SourceTable,
+  'name' | 'key' | 'isByContent' | 'captured' | 'mirrored' | 'clash'
+> & {
   readonly key: ColumnList
 }
 

@@ -70,7 +70,10 @@ export async function readTables(
   const taken = new Map(clashing)
   const out = new Map([
     ...taken,
-    ...(await lockTables(snapshot, wanted.filter(({ name }) => !taken.has(name)))),
+    ...(await lockTables(
+      snapshot,
+      wanted.filter(({ name }) => !taken.has(name)),
+    )),
   ])
   const free = placed.filter(({ table }) => !out.has(table.name))
   const { found, unreadable } = await readDefinitions(snapshot, free)
