@@ -73,8 +73,8 @@ export async function run(deps: Deps, options: ExtractOptions = {}): Promise<Run
   }
 
   const extracted = await attempt('extract', () => extractUncontested(deps, options))
-  // Another project's batches are none of this project's.
-  if (failures.some(isMixed)) return mixed(deps, { failures, startedAt })
+  // Nothing may be written into what belongs to others.
+  if (failures.some(isForeign)) return nothingDone(deps, { failures, startedAt })
   const collected = await attempt('collect', () =>
     collect(deps, { lastKnown: extracted?.record?.batch ?? 0 }),
   )
@@ -107,12 +107,13 @@ export async function run(deps: Deps, options: ExtractOptions = {}): Promise<Run
   }
 }
 
-function isMixed({ error }: StageFailure): boolean {
-  return error instanceof ConfigError && error.code === 'PROJECT_MIXED'
+/** Whether the warehouse would be in a place that belongs to others. */
+function isForeign({ error }: StageFailure): boolean {
+  const codes = ['PROJECT_MIXED', 'WAREHOUSE_IN_SOURCE']
+  return error instanceof ConfigError && codes.includes(error.code)
 }
 
-/** The outcome of a run that did nothing, because the warehouse is another project's. */
-function mixed(
+function nothingDone(
   { runId }: Deps,
   { failures, startedAt }: { failures: readonly StageFailure[]; startedAt: number },
 ): RunReport {

@@ -1,4 +1,6 @@
-import { type Deps, ingestionZone } from '../deps.ts'
+import { type Deps, hasWarehouse, ingestionZone } from '../deps.ts'
+import { ConfigError } from '../errors.ts'
+import { readOptions } from '../io/postgres-url.ts'
 import type { CommitRecord, TableEntry } from '../lake/commit-record.ts'
 import { capturedProject, storedNames } from '../lake/mirrored-project.ts'
 import type { ArchivedSchema } from '../lake/schema.ts'
@@ -28,7 +30,9 @@ export interface Discovered {
  * Finds the tables of a mirror in the source's catalogue. A table that was captured before and that
  * the source has no more, or that this user may not read any more, is still among them, so that it is
  * held and somebody hears of it. It is left out once the settings leave it out, and keeps what was
- * captured. Throws what `mirroredTables` throws.
+ * captured. If the source is the warehouse's database, the warehouse's schema is none of its tables.
+ * Throws what `mirroredTables` throws, and `ConfigError` (`WAREHOUSE_IN_SOURCE`) if that schema has
+ * tables of other people.
  */
 export async function discoverTables(
   deps: Deps,
@@ -38,7 +42,8 @@ export async function discoverTables(
   const { project } = deps
   const { schema } = project.source
   const known = await capturedProject(project, ingestionZone(deps), last)
-  const catalogue = await readCatalogue(snapshot)
+  const own = ownSchema(deps)
+  const catalogue = withoutOwn(await readCatalogue(snapshot), own)
   const places = new Map(catalogue.map((table) => [patternOf(table.schema, table.relation), table]))
   const placeOf = (table: SourceTable) =>
     patternOf(table.schema ?? schema, table.relation ?? table.name)
@@ -48,15 +53,18 @@ export async function discoverTables(
     if (!places.has(place)) all.push(asListed(table, known))
   }
   // What was readable once is missed if it is not any more.
-  const listed = all.map((table) =>
-    before.has(patternOf(table.schema, table.relation)) ? { ...table, isReadable: true } : table,
-  )
+  const listed = all.map((table) => {
+    const known = before.get(patternOf(table.schema, table.relation))
+    return known === undefined || table.isReadable ? table : asReadable(table, known)
+  })
   const { tables, leftOut } = mirroredTables(listed, settings, {
     defaultSchema: schema,
     ...(last !== undefined && {
       isKnown: (table) => before.get(placeOf(table))?.name === table.name,
     }),
   })
+  const inOwn = tables.find((table) => own !== undefined && table.schema === own)
+  if (inOwn !== undefined) throw sameSchema(inOwn)
   const isReported = (table: SourceTable) =>
     last !== undefined && settings.newTables === 'report' && !before.has(placeOf(table))
   const kept: SourceTable[] = []
@@ -81,6 +89,37 @@ export async function discoverTables(
       ...tables.filter(isReported).map(placeOf),
     ].toSorted(),
   }
+}
+
+/** The schema of the warehouse, if it is in the source's own database. */
+function ownSchema(deps: Deps): string | undefined {
+  if (!hasWarehouse(deps)) return undefined
+  const places = [deps.source, deps.warehouse].map(({ url }) => {
+    const { host, port, database } = readOptions(new URL(url))
+    return JSON.stringify([host, port, database])
+  })
+  return places[0] === places[1] ? deps.warehouse.schema : undefined
+}
+
+/** The catalogue without what Tidemark made in a schema. */
+function withoutOwn(
+  catalogue: readonly CatalogueTable[],
+  schema: string | undefined,
+): readonly CatalogueTable[] {
+  const isWarehouse = catalogue.some(
+    (table) => table.schema === schema && table.relation === 'tidemark_ledger',
+  )
+  return isWarehouse ? catalogue.filter((table) => table.schema !== schema) : catalogue
+}
+
+function sameSchema({ schema, relation }: SourceTable): ConfigError {
+  return new ConfigError(
+    `The warehouse would be the schema ${schema} of the source itself, which has tables such as ${relation}`,
+    {
+      code: 'WAREHOUSE_IN_SOURCE',
+      hint: 'nothing was written; set TIDEMARK_WAREHOUSE_SCHEMA (--schema) to a schema of its own',
+    },
+  )
 }
 
 /** The table, with what its history needs if it was captured before under the same name. */
@@ -116,6 +155,16 @@ async function asCapturedBefore(
       columns: Object.keys(fact.types ?? {}),
       reserved: first === undefined ? [] : storedNames(first),
     },
+  }
+}
+
+/** A captured table that this user may not read any more, as the catalogue would list it otherwise. */
+function asReadable(table: CatalogueTable, { key, isByContent }: SourceTable): CatalogueTable {
+  return {
+    ...table,
+    isReadable: true,
+    columns: table.columns.map((column) => ({ ...column, isReadable: true })),
+    key: table.key ?? (isByContent === true ? undefined : key),
   }
 }
 
