@@ -58,7 +58,7 @@ export interface RowsPage {
 
 /** The most columns that a page shows, and the most characters of a cell. */
 export const MAX_COLUMNS = 40
-export const MAX_CELL_CHARS = 160
+export const MAX_CELL_CHARS = 80
 
 /**
  * Reads one page of rows, ties in the order of the key. Reading on from `next` gives each row that stays

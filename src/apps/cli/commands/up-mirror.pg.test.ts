@@ -73,6 +73,8 @@ describe('tidemark up with a source and nothing else', () => {
         .poll(async () => await (await fetch(`${url}/table/later`)).text())
         .toContain('soon')
       expect(await (await fetch(url)).text()).toContain('href="/table/later"')
+      // Another process uses the warehouse that this one runs.
+      expect((await tidemark(['status'], { env: env() })).code).toBe(0)
       const ask = await fetch(`${url}/ask?sql=select+word+from+later_current`)
       expect(await ask.text()).toContain('soon')
     })

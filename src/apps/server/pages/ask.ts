@@ -148,10 +148,14 @@ async function answerPage(
       ${renderEditor(draft)} ${renderRelations(relations)}
       ${outcome === undefined ? '' : outcome === 'waits' ? renderWaiting() : renderOutcome(outcome, { draft, keep })}
       ${renderSavedQuestions(list, saved !== undefined && isAsSaved(draft) ? saved.name : '')}
-      ${renderQuestions([...questions.values()], {
-        groups: project.presentation?.ask?.groups,
-        chosen: question?.name ?? '',
-      })}
+      ${
+        questions.size === 0
+          ? ''
+          : renderQuestions([...questions.values()], {
+              groups: project.presentation?.ask?.groups,
+              chosen: question?.name ?? '',
+            })
+      }
     </div>`,
   })
   return c.html(page, refused === undefined ? statusOf(outcome) : 409, {

@@ -3,7 +3,9 @@ import { createMirror } from '../../../../test/support/mirror.ts'
 import { createTestReader, type TestReader } from '../../../../test/support/reader.ts'
 import type { TestSystem } from '../../../../test/support/system.ts'
 import { parseConfig } from '../../../platform/config.ts'
+import { extract } from '../../../platform/extract/extract.ts'
 import { createReader, type Reader } from '../../../platform/presentation/reader.ts'
+import { openWarehouse, type Warehouse } from '../../../platform/warehouse/warehouse.ts'
 import { readAccess, readGatewayAccess } from '../access.ts'
 import { createApp } from '../app.ts'
 import { presentProject } from '../open-server.ts'
@@ -383,3 +385,83 @@ describe('the other pages of a mirror', () => {
     }
   })
 })
+
+describe('what is kept back', () => {
+  it('is said in the overview and on the page of the table', async () => {
+    await using kept = await createMirror(`
+      create table word (word text primary key, amount numeric(8, 2));
+      create table gone (id integer primary key);
+      create table pair (a integer, b integer, primary key (a, b));
+      insert into word values ('one', 1); insert into gone values (1)`)
+    await kept.run()
+    await kept.sql.query(`
+      insert into word values ('not', 'NaN');
+      insert into pair select n, n from generate_series(1, 300) as n; drop table gone`)
+    await kept.run()
+    await kept.sql.query(`delete from pair; insert into word values ('two', 2)`)
+    await kept.run()
+    await using grantee = await createTestReader(kept)
+    await using own = createReader(grantee.warehouse)
+    const app = createApp({
+      ...presentProject({
+        config: parseConfig({}),
+        deps: kept.deps,
+        extension: undefined,
+        reader: own,
+        saved: undefined,
+        log: kept.log,
+      }),
+      access: readAccess(parseConfig({})),
+    })
+    const text = async (path: string): Promise<string> => {
+      const incoming = { socket: { remoteAddress: '127.0.0.1' } }
+      const html = await (await app.request(path, {}, { incoming })).text()
+      return html.replaceAll(/<[^>]*>/g, ' ').replaceAll(/\s+/g, ' ')
+    }
+    const overview = await text('/')
+    expect(overview).toMatch(/In quarantine 1 see why/)
+    expect(overview).toMatch(/Held held gone : .*, since /)
+    expect(overview).toMatch(/gone 1 1 .* held/)
+    expect(overview).toMatch(/word 2 2 .* incomplete 1 row in quarantine/)
+    expect(overview).toMatch(/pair 300 300 .* deletions held 300/)
+    expect(await text('/table/word')).toMatch(
+      /incomplete 1 row in quarantine .* value_not_exact amount 1/,
+    )
+    expect(await text('/table/gone')).toContain('It stays as it was last captured.')
+    expect(await text('/table/pair')).toContain('tidemark run --confirm-deletes')
+    expect(await text('/table/pair/row?key.a=1&key.b=1')).toContain('pair 1, 1')
+    expect(await text('/quarantine')).toContain('TIDEMARK_EXCLUDE')
+  })
+
+  it('is nothing before the first load, and the overview says what to do', async () => {
+    await using fresh = await createMirror('create table a (id integer primary key)')
+    await using own = createReader(fresh.deps.warehouse)
+    const bare = { ...own, read: readUnchecked(fresh.deps.warehouse) }
+    const app = createApp({
+      ...presentProject({
+        config: parseConfig({}),
+        deps: fresh.deps,
+        extension: undefined,
+        reader: bare,
+        saved: undefined,
+        log: fresh.log,
+      }),
+      access: readAccess(parseConfig({})),
+    })
+    const incoming = { socket: { remoteAddress: '127.0.0.1' } }
+    const get = async (path: string) => await app.request(path, {}, { incoming })
+    expect(await (await get('/')).text()).toMatch(/Nothing has been loaded\s+yet/)
+    expect((await get('/table/a')).status).toBe(503)
+    expect(await (await get('/lineage')).text()).toMatch(/Nothing was captured\s+yet/)
+    await extract(fresh.deps)
+    expect(await (await get('/')).text()).toMatch(/1 table waits/)
+  })
+})
+
+/** Reads as the loader, because no reader has a right before the first load. */
+function readUnchecked(warehouse: Warehouse): Reader['read'] {
+  return async (work) => {
+    await using session = await openWarehouse(warehouse)
+    return await work(session)
+  }
+}

@@ -15,6 +15,8 @@ const KINDS = [
 ] as const satisfies readonly { name: keyof ChangeCounts; word: string }[]
 
 const HEIGHT = 60
+/** Room for the two moments below the bars, in rem. */
+const MIN_WIDTH = 24
 
 /** What changed when, as a small chart of bars with a legend, and the same as a table. */
 export function renderChanges(changes: TableChanges | undefined, about: string): Markup {
@@ -37,20 +39,23 @@ function renderBars({ steps, stepMs, batches }: TableChanges, about: string): Ma
   const totals = steps.map((step) => totalOf(step))
   const top = Math.max(...totals, 1)
   const most = steps[totals.indexOf(top)]
+  // A few bars would be as wide as they are tall.
+  const width = `max-width: ${Math.max(steps.length * 2, MIN_WIDTH)}rem`
   const sentence =
-    `${about} in the last ${formatNumber(batches, 'batch', 'batches')}, in steps of ` +
+    `${about} in the last ${batches === 1 ? 'batch' : `${formatCount(batches)} batches`}, in steps of ` +
     `${formatStep(stepMs)}; the most, ${formatNumber(top, 'row')}, ` +
     `${most === undefined ? '' : `from ${sayMoment(most.at)}`}.`
   return html`<svg
       class="strip changes"
       viewBox="0 0 ${steps.length * 10} ${HEIGHT}"
       preserveAspectRatio="none"
+      style="${width}"
       role="img"
       aria-label="${sentence}"
     >
       ${steps.map((step, index) => renderBar(step, { index, top }))}
     </svg>
-    <p class="axis muted" aria-hidden="true">
+    <p class="axis muted" aria-hidden="true" style="${width}">
       <span>${sayMoment(steps[0]?.at ?? 0)}</span>
       <span>${sayMoment((steps.at(-1)?.at ?? 0) + stepMs)}</span>
     </p>

@@ -12,6 +12,8 @@ import {
 const NODE = { width: 230, height: 28 }
 const STEP = { across: 340, down: 38 }
 const MAX_NAME_CHARS = 30
+/** Room for the names of the layers. */
+const HEAD = 26
 /** With more nodes, a picture says less than the table below it. */
 export const MAX_NODES = 240
 
@@ -19,6 +21,12 @@ const KINDS: Readonly<Record<LineageNode['kind'], string>> = {
   source: 'source table',
   table: 'table',
   page: 'page',
+}
+
+const HEADS: Readonly<Record<LineageNode['kind'], string>> = {
+  source: 'Source tables',
+  table: 'Tables',
+  page: 'Pages',
 }
 
 /** A picture of where data comes from and goes to, and the same as a table. */
@@ -46,7 +54,7 @@ function renderPicture(graph: LineageGraph): Markup {
   const placed = placeNodes(graph)
   const places = new Map(placed.map((node) => [node.id, node]))
   const width = Math.max(...placed.map(({ layer }) => layer)) * STEP.across + NODE.width + 2
-  const height = (Math.max(...placed.map(({ row }) => row)) + 1) * STEP.down
+  const height = (Math.max(...placed.map(({ row }) => row)) + 1) * STEP.down + HEAD
   return html`<div
     class="table-wrap"
     tabindex="0"
@@ -62,6 +70,7 @@ function renderPicture(graph: LineageGraph): Markup {
       aria-label="Lineage: each line leads from what is read to what is made from it. The table below says the same."
     >
       <g aria-hidden="true">
+        ${renderHeads(placed)}
         ${graph.edges.map(([from, to]) => {
           const [start, end] = [places.get(from), places.get(to)]
           return start === undefined || end === undefined ? '' : renderEdge(start, end)
@@ -72,12 +81,21 @@ function renderPicture(graph: LineageGraph): Markup {
   </div>`
 }
 
-function left({ layer }: PlacedNode): number {
+/** What the nodes of each layer are, above it. */
+function renderHeads(placed: readonly PlacedNode[]): Markup {
+  const heads = new Map(placed.map(({ layer, kind }) => [layer, kind]))
+  return html`${[...heads].map(
+    ([layer, kind]) =>
+      html`<text class="layer" x="${left({ layer }) + 1}" y="16">${HEADS[kind]}</text>`,
+  )}`
+}
+
+function left({ layer }: Pick<PlacedNode, 'layer'>): number {
   return layer * STEP.across + 1
 }
 
 function top({ row }: PlacedNode): number {
-  return row * STEP.down + (STEP.down - NODE.height) / 2
+  return HEAD + row * STEP.down + (STEP.down - NODE.height) / 2
 }
 
 function renderEdge(from: PlacedNode, to: PlacedNode): Markup {

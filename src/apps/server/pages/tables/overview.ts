@@ -20,7 +20,7 @@ function renderEmpty(tables: readonly TableOverview[]): Markup {
   return html`<section class="panel wide" aria-label="Nothing is loaded">
     <p class="empty">
       Nothing has been loaded
-      yet${tables.length === 0 ? '' : `, and ${formatNumber(tables.length, 'table')} wait for it`}.
+      yet${tables.length === 0 ? '' : `, and ${formatNumber(tables.length, 'table waits', 'tables wait')} for it`}.
       Next: <code>tidemark run</code>. This page shows it as soon as it is loaded.
     </p>
   </section>`

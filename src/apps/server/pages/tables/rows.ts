@@ -55,7 +55,7 @@ export function renderRowFilters(asked: AskedRows): Markup {
               ><select name="state">
                 <option value="">As they are now</option>
                 <option value="deleted" ${params['state'] === 'deleted' ? 'selected' : ''}>
-                  Deleted
+                  ${goneWord(selection.table)}
                 </option>
               </select></label
             >`
@@ -162,6 +162,12 @@ function renderAddForm({ selection, params, faults }: AskedRows, path: string): 
   </details>`
 }
 
+/** What people call the rows that a table no longer has. */
+function goneWord({ model }: BrowsedTable): string {
+  const isSelected = model.kind === 'fact' && model.follows !== undefined
+  return isSelected ? 'Deleted rows, or no longer selected' : 'Deleted rows'
+}
+
 /** A page of rows with links to the pages beside it, to each row's versions, and to the files. */
 export function renderRowsPanel(
   page: RowsPage,
@@ -171,7 +177,7 @@ export function renderRowsPanel(
   const { selection, params } = asked
   const { model } = selection.table
   const path = tablePath(model.table)
-  const title = selection.state === 'deleted' ? 'Deleted rows' : 'Rows'
+  const title = selection.state === 'deleted' ? goneWord(selection.table) : 'Rows'
   return html`<section class="panel wide" aria-labelledby="h-rows">
     <div class="panel-head">
       <h2 id="h-rows">${title}</h2>
@@ -209,7 +215,7 @@ function renderNote({ columns, isByContent }: BrowsedTable, page: RowsPage): Mar
 function renderTable(page: RowsPage, asked: AskedRows): Markup {
   const { model } = asked.selection.table
   return html`<div
-    class="table-wrap stack"
+    class="table-wrap stack grid"
     tabindex="0"
     role="region"
     aria-label="Table: rows of ${model.table}"
@@ -237,7 +243,7 @@ function renderRow(
   const since = recordedAt === undefined ? '' : formatMomentUtc(recordedAt)
   const word = model.kind === 'fact' ? 'History' : 'Row'
   return html`<tr>
-    <td class="more">
+    <td>
       <a href="${rowPath(model, key)}" title="${since === '' ? '' : `Captured ${since}`}"
         >${word}<span class="visually-hidden"> of ${shorten(key.join(', '))}</span></a
       >
