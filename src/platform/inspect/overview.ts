@@ -10,9 +10,9 @@ import { MAX_COUNTED } from '../presentation/browse-rows.ts'
 import {
   type ChangeCounts,
   MAX_BATCHES,
-  readTableChanges,
-  type TableChanges,
-} from '../presentation/table-changes.ts'
+  readChangesOverTime,
+  type ChangesOverTime,
+} from '../presentation/changes-over-time.ts'
 import { currentTable, historyColumns } from '../project/fact-names.ts'
 import { generationOf } from '../project/generation.ts'
 import type { Fact, Model } from '../project/model.ts'
@@ -30,7 +30,7 @@ export interface Overview {
   readonly tables: readonly TableOverview[]
   /** Source tables that are held, with the reason. */
   readonly held: readonly { readonly table: string; readonly hold: Hold }[]
-  readonly changes: TableChanges | undefined
+  readonly changes: ChangesOverTime | undefined
 }
 
 /** One table of the warehouse. */
@@ -107,7 +107,7 @@ function heldIn(record: CommitRecord | undefined): Overview['held'] {
 interface Found {
   readonly head: LedgerHead | undefined
   readonly tables: ReadonlyMap<string, LoadedTable>
-  readonly changes: TableChanges | undefined
+  readonly changes: ChangesOverTime | undefined
 }
 
 async function readWarehouse(deps: Deps, session: WarehouseClient): Promise<Found> {
@@ -123,7 +123,7 @@ async function readWarehouse(deps: Deps, session: WarehouseClient): Promise<Foun
         const rows = counts.get(table) ?? 0
         return [table, { rows, versions: kind === 'fact' ? versions : undefined, last }]
       })
-      const changes = await readTableChanges(
+      const changes = await readChangesOverTime(
         session,
         models.map(({ table }) => table),
       )

@@ -16,7 +16,7 @@ import {
 import { type BrowsedTable, findBrowsedTable } from './browsed-table.ts'
 import { openCsv } from './csv.ts'
 import { createReader, type Reader } from './reader.ts'
-import { type Condition, findFault, type Operator } from './row-condition.ts'
+import { type Condition, conditionFault, type Operator } from './row-condition.ts'
 
 const HOSTILE = `x"; drop table "select" --`
 
@@ -104,7 +104,7 @@ async function keysOf(
   const conditions = wanted.map(([column, operator, value]) =>
     condition(table, column, operator, value),
   )
-  expect(conditions.map(findFault)).toEqual(conditions.map(() => undefined))
+  expect(conditions.map(conditionFault)).toEqual(conditions.map(() => undefined))
   const { rows } = await read(table, { conditions })
   return rows.map(({ key }) => key.join('|'))
 }
@@ -338,7 +338,7 @@ describe('bindRows()', () => {
   })
 })
 
-describe('findFault()', () => {
+describe('conditionFault()', () => {
   it.each([
     ['größe', 'equals', 'much', /number/],
     ['größe', 'from', '1e5', /number/],
@@ -351,6 +351,6 @@ describe('findFault()', () => {
     [HOSTILE, 'equals', 'a\0b', /characters/],
     [HOSTILE, 'contains', 'a'.repeat(500), /characters/],
   ] as const)('says what is wrong with %s %s %s', async (column, operator, value, why) => {
-    expect(findFault(condition(await find('select'), column, operator, value))).toMatch(why)
+    expect(conditionFault(condition(await find('select'), column, operator, value))).toMatch(why)
   })
 })

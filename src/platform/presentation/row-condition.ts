@@ -23,7 +23,7 @@ const MAX_CHARS = 400
  * Why a condition cannot be asked, as a sentence for the person who wrote it. Undefined if it can:
  * then no value makes its statement fail. Pure.
  */
-export function findFault({ column, operator, value }: Condition): string | undefined {
+export function conditionFault({ column, operator, value }: Condition): string | undefined {
   if (isBare(operator)) return undefined
   if (value.includes('\0') || value.length > MAX_CHARS) {
     return `Write at most ${MAX_CHARS} characters`

@@ -21,7 +21,7 @@ import {
 } from '../../../platform/presentation/browse-rows.ts'
 import { freshnessOf, readHead } from '../../../platform/presentation/freshness.ts'
 import { readHistory } from '../../../platform/presentation/history.ts'
-import { readTableChanges } from '../../../platform/presentation/table-changes.ts'
+import { readChangesOverTime } from '../../../platform/presentation/changes-over-time.ts'
 import type { Dashboard } from '../../../platform/project/dashboard.ts'
 import type { Fact } from '../../../platform/project/model.ts'
 import type { Project } from '../../../platform/project/project.ts'
@@ -48,7 +48,7 @@ import {
 } from './tables/about.ts'
 import {
   overviewPath,
-  readAskedRows,
+  readAskedTable,
   readKey,
   rowPath,
   tablePath,
@@ -91,7 +91,7 @@ export function tableRoutes(context: TablesContext): Hono<ServerEnv> {
   for (const format of DOWNLOAD_FORMATS) {
     app.get(`/table/:table/rows.${format}`, async (c) => {
       const { table } = await openTable(context, c.req.param('table'))
-      const { selection, faults } = readAskedRows(c, table, { isFile: true })
+      const { selection, faults } = readAskedTable(c, table, { isFile: true })
       for (const { condition, why } of faults) throw badFilter(condition.column.name, why)
       logRead(c, context)
       return await answerFile(c, context.presentation, {
@@ -163,7 +163,7 @@ async function answerTable(
 ): Promise<Response> {
   const { presentation } = context
   const { table, deps } = await openTable(context, name)
-  const asked = readAskedRows(c, table)
+  const asked = readAskedTable(c, table)
   const tidy = tidyAddress(c, table)
   if (tidy !== undefined) return c.redirect(tidy)
   const { model } = table
@@ -177,7 +177,7 @@ async function answerTable(
       head: await readHead(session),
       page: await readRows(session, { ...selection, place, rowCount: PAGE_ROWS }),
       total: isWhole ? await countRowsOf(session, table) : undefined,
-      changes: await readTableChanges(session, [model.table]),
+      changes: await readChangesOverTime(session, [model.table]),
     })),
     readTableQuality(deps, model),
     model.kind === 'fact' ? findCatalogTable(deps, model.from) : undefined,

@@ -7,7 +7,7 @@ import type {
 import type { RowSelection, RowsPlace } from '../../../../platform/presentation/browse-rows.ts'
 import {
   type Condition,
-  findFault,
+  conditionFault,
   isBare,
   type Operator,
   OPERATORS,
@@ -39,7 +39,7 @@ export function rowPath(
 }
 
 /** What an address asks of a table. */
-export interface AskedRows {
+export interface AskedTable {
   readonly selection: RowSelection
   readonly place: RowsPlace | undefined
   /** The conditions that cannot be asked, with why. The page shows the rest. */
@@ -105,11 +105,11 @@ function conditionOf(
  * Throws `ProblemError` (400) for a parameter that is unknown or given twice, for a column that does not
  * exist or has no order, and for a cursor that belongs to another selection.
  */
-export function readAskedRows(
+export function readAskedTable(
   c: Context<ServerEnv>,
   table: BrowsedTable,
   { isFile = false }: { readonly isFile?: boolean } = {},
-): AskedRows {
+): AskedTable {
   const query = new URL(c.req.url).searchParams
   const known = [...query].flatMap(([name, value]) => conditionOf(name, value, table) ?? [])
   const parameters = [
@@ -135,7 +135,7 @@ export function readAskedRows(
   for (const condition of known) {
     const name = parameterOf(condition)
     if (!given.has(name)) continue
-    const why = findFault(condition)
+    const why = conditionFault(condition)
     if (why === undefined) {
       conditions.push(condition)
       keep(name)
@@ -187,7 +187,7 @@ function readPlace(
     parameters,
   }: {
     table: BrowsedTable
-    params: AskedRows['params']
+    params: AskedTable['params']
     parameters: readonly Parameter[]
   },
 ): RowsPlace | undefined {
@@ -202,14 +202,14 @@ function readPlace(
 }
 
 /** The text of a place for the address of a page. */
-export function cursorOf(
+export function rowsCursor(
   place: RowsPlace,
-  { selection, params }: Pick<AskedRows, 'selection' | 'params'>,
+  { selection, params }: Pick<AskedTable, 'selection' | 'params'>,
 ): string {
   return sealPlace(place, scopeOf(selection.table, params))
 }
 
-function scopeOf({ model }: BrowsedTable, params: AskedRows['params']): unknown {
+function scopeOf({ model }: BrowsedTable, params: AskedTable['params']): unknown {
   return [model.table, model.key, inOneOrder(Object.entries(params))]
 }
 
@@ -256,7 +256,7 @@ function addedFilter(
 
 /** The parameters without one condition. */
 export function withoutCondition(
-  params: AskedRows['params'],
+  params: AskedTable['params'],
   condition: Condition,
 ): Record<string, string> {
   const { [parameterOf(condition)]: _, ...others } = params

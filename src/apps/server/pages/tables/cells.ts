@@ -11,7 +11,7 @@ export function sayValue({ type }: Pick<BrowsedColumn, 'type'>, value: string): 
 }
 
 /** A value in a cell; a long one is cut, and an empty text is said. */
-export function renderCell(column: BrowsedColumn, value: string | null): Markup {
+export function renderRawCell(column: BrowsedColumn, value: string | null): Markup {
   if (value === null) return html`<span class="muted">null</span>`
   if (value === '') return html`<span class="muted">empty</span>`
   return html`${shorten(sayValue(column, value), MAX_CELL_CHARS)}`

@@ -2,8 +2,8 @@ import { html } from 'hono/html'
 import type {
   ChangeCounts,
   ChangeStep,
-  TableChanges,
-} from '../../../../platform/presentation/table-changes.ts'
+  ChangesOverTime,
+} from '../../../../platform/presentation/changes-over-time.ts'
 import { formatCount, formatDuration, formatMomentUtc, formatNumber } from '../../../format.ts'
 import type { Markup } from '../../markup.ts'
 import { renderTable } from '../operations/table.ts'
@@ -19,7 +19,7 @@ const HEIGHT = 60
 const MIN_WIDTH = 24
 
 /** What changed when, as a small chart of bars with a legend, and the same as a table. */
-export function renderChanges(changes: TableChanges | undefined, about: string): Markup {
+export function renderChanges(changes: ChangesOverTime | undefined, about: string): Markup {
   const steps = changes?.steps ?? []
   const sums = KINDS.map(({ name }) => steps.reduce((sum, step) => sum + step[name], 0))
   const isEmpty = sums.every((sum) => sum === 0)
@@ -35,7 +35,7 @@ export function renderChanges(changes: TableChanges | undefined, about: string):
   </section>`
 }
 
-function renderBars({ steps, stepMs, batches }: TableChanges, about: string): Markup {
+function renderBars({ steps, stepMs, batches }: ChangesOverTime, about: string): Markup {
   const totals = steps.map((step) => totalOf(step))
   const top = Math.max(...totals, 1)
   const most = steps[totals.indexOf(top)]
@@ -93,7 +93,7 @@ function renderLegend(sums: readonly number[]): Markup {
   </ul>`
 }
 
-function renderSteps({ steps }: TableChanges): Markup {
+function renderSteps({ steps }: ChangesOverTime): Markup {
   return html`<details id="t-changes">
     <summary>Show as table</summary>
     ${renderTable({

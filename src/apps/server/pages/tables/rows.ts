@@ -19,8 +19,8 @@ import { formatCount, formatMomentUtc, shorten } from '../../../format.ts'
 import type { Markup } from '../../markup.ts'
 import { renderFileLinks } from '../files.ts'
 import { linkTo } from '../selection.ts'
-import { type AskedRows, cursorOf, rowPath, tablePath, withoutCondition } from './address.ts'
-import { isNumeric, renderCell } from './cells.ts'
+import { type AskedTable, rowsCursor, rowPath, tablePath, withoutCondition } from './address.ts'
+import { isNumeric, renderRawCell } from './cells.ts'
 
 /** What people call an operator, in a sentence about a column. */
 const WORDS: Readonly<Record<Operator, string>> = {
@@ -33,7 +33,7 @@ const WORDS: Readonly<Record<Operator, string>> = {
 }
 
 /** The form to search, the filters that are set, and the form to add one. */
-export function renderRowFilters(asked: AskedRows): Markup {
+export function renderRowFilters(asked: AskedTable): Markup {
   const { selection, params, faults } = asked
   const { model } = selection.table
   const path = tablePath(model.table)
@@ -68,13 +68,13 @@ export function renderRowFilters(asked: AskedRows): Markup {
     </div>`
 }
 
-function hiddenFields(params: AskedRows['params'], fields: readonly string[]): Markup {
+function hiddenFields(params: AskedTable['params'], fields: readonly string[]): Markup {
   return html`${Object.entries(params)
     .filter(([name]) => !fields.includes(name))
     .map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}" />`)}`
 }
 
-function renderFaults(faults: AskedRows['faults']): Markup {
+function renderFaults(faults: AskedTable['faults']): Markup {
   if (faults.length === 0) return html``
   return html`<div class="banner bad" role="alert">
     ${faults.map(
@@ -90,7 +90,7 @@ function sayCondition({ column, operator, value }: Condition): string {
   return isBare(operator) ? about : `${about} ${shorten(value)}`
 }
 
-function renderChips({ selection, params }: AskedRows, path: string): Markup {
+function renderChips({ selection, params }: AskedTable, path: string): Markup {
   const { q, ...withoutSearch } = params
   const chips = [
     ...(q === undefined
@@ -115,7 +115,7 @@ function renderChips({ selection, params }: AskedRows, path: string): Markup {
 }
 
 /** A form that adds one filter. The server writes it into the address. */
-function renderAddForm({ selection, params, faults }: AskedRows, path: string): Markup {
+function renderAddForm({ selection, params, faults }: AskedTable, path: string): Markup {
   const [fault] = faults
   const isChosen = (chosen: boolean): Markup | '' => (chosen ? html`selected` : '')
   return html`<details id="filters" ${faults.length > 0 ? 'open' : ''}>
@@ -171,7 +171,7 @@ function goneWord({ model }: BrowsedTable): string {
 /** A page of rows with links to the pages beside it, to each row's versions, and to the files. */
 export function renderRowsPanel(
   page: RowsPage,
-  asked: AskedRows,
+  asked: AskedTable,
   { total }: { readonly total: string | undefined },
 ): Markup {
   const { selection, params } = asked
@@ -212,7 +212,7 @@ function renderNote({ columns, isByContent }: BrowsedTable, page: RowsPage): Mar
   }`
 }
 
-function renderTable(page: RowsPage, asked: AskedRows): Markup {
+function renderTable(page: RowsPage, asked: AskedTable): Markup {
   const { model } = asked.selection.table
   return html`<div
     class="table-wrap stack grid"
@@ -237,7 +237,7 @@ function renderTable(page: RowsPage, asked: AskedRows): Markup {
 function renderRow(
   { key, cells, recordedAt }: BrowsedRow,
   page: RowsPage,
-  asked: AskedRows,
+  asked: AskedTable,
 ): Markup {
   const { model } = asked.selection.table
   const since = recordedAt === undefined ? '' : formatMomentUtc(recordedAt)
@@ -254,14 +254,14 @@ function renderRow(
         class="${isNumeric(column) ? 'number' : column.kind === 'moment' ? 'time' : ''}"
         data-label="${column.name}"
       >
-        ${renderCell(column, cell)}
+        ${renderRawCell(column, cell)}
       </td>`
     })}
   </tr>`
 }
 
 /** A heading, as a link to the order by its column if its values have one. */
-function renderHeading(column: BrowsedColumn, { selection, params }: AskedRows): Markup {
+function renderHeading(column: BrowsedColumn, { selection, params }: AskedTable): Markup {
   const { name, isOrdered, description } = column
   const style = isNumeric(column) ? 'number' : ''
   const about = description === undefined ? '' : html`title="${description}"`
@@ -285,11 +285,11 @@ function renderHeading(column: BrowsedColumn, { selection, params }: AskedRows):
   </th>`
 }
 
-function renderPager(page: RowsPage, asked: AskedRows, path: string): Markup {
+function renderPager(page: RowsPage, asked: AskedTable, path: string): Markup {
   const { next, back } = page
   if (next === undefined && back === undefined) return html``
   const link = (place: RowsPlace): string =>
-    linkTo(path, asked.params, { cursor: cursorOf(place, asked) })
+    linkTo(path, asked.params, { cursor: rowsCursor(place, asked) })
   return html`<nav class="pager links" aria-label="Pages of the table">
     ${
       back === undefined
@@ -301,7 +301,7 @@ function renderPager(page: RowsPage, asked: AskedRows, path: string): Markup {
   </nav>`
 }
 
-function renderEmpty({ selection, params }: AskedRows, path: string): Markup {
+function renderEmpty({ selection, params }: AskedTable, path: string): Markup {
   const isFiltered = selection.search !== undefined || selection.conditions.length > 0
   const { state, sort, order } = params
   const kept = { state, sort, order }

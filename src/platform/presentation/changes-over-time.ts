@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { WarehouseClient } from '../warehouse/warehouse.ts'
 
-const CHANGES = readFileSync(new URL('./table-changes.sql', import.meta.url), 'utf8')
+const CHANGES = readFileSync(new URL('./changes-over-time.sql', import.meta.url), 'utf8')
 const SPAN = readFileSync(new URL('./batch-span.sql', import.meta.url), 'utf8')
 
 /** Rows that were inserted, updated and deleted. */
@@ -17,7 +17,7 @@ export interface ChangeStep extends ChangeCounts {
 }
 
 /** What changed when, in the newest batches. */
-export interface TableChanges {
+export interface ChangesOverTime {
   /** The length of a step in milliseconds. */
   readonly stepMs: number
   /** Every step from the first to the last, also those in which nothing changed. */
@@ -39,10 +39,10 @@ const LENGTHS = [
  * What changed in these tables, and when it was captured, in as many steps as a small chart can show.
  * The very first batch is left out. Undefined if there is no other batch. Throws `pg`'s errors unchanged.
  */
-export async function readTableChanges(
+export async function readChangesOverTime(
   { client }: WarehouseClient,
   tables: readonly string[],
-): Promise<TableChanges | undefined> {
+): Promise<ChangesOverTime | undefined> {
   const span = await client.query<Record<'first' | 'last' | 'batches', string | null>>(SPAN, [
     MAX_BATCHES,
   ])

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { stepFor } from './table-changes.ts'
+import { stepFor } from './changes-over-time.ts'
 
 describe('stepFor()', () => {
   it.each([
