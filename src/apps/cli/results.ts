@@ -95,7 +95,7 @@ export const RESULTS = {
   },
   planned: {
     levels: ['info'],
-    says: '`plan` says what the next run would do to the tables of the warehouse. With `--sql`, `statements` has each statement.',
+    says: '`plan` says what the next run would do to the tables of the warehouse, statement by statement with `--sql`.',
     fields: fieldsOf<Plan & { readonly isEmpty: boolean }>({
       isEmpty: {},
       isLakeOnly: {},
