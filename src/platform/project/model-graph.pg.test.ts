@@ -21,6 +21,12 @@ const BOOK = dimension(
    from book left join DIM_Shelf using (shelf_id) where title <> 'dim_loan'`,
   'book_id',
 )
+/** No fact names it, so its required number needs no inferred row. */
+const COUNT = dimension(
+  'dim_count',
+  `select shelf, count(*)::integer as books from dim_book where shelf is not null group by shelf`,
+  'shelf',
+)
 const LOAN: Fact = {
   kind: 'fact',
   table: 'fact_loan',
@@ -52,7 +58,7 @@ describe('models that select from dimensions', () => {
         schema: 'public',
         tables: ['shelf', 'book', 'loan'].map((name) => ({ name, key: [`${name}_id`] })),
       },
-      models: joinModels([BOOK, SHELF, LOAN]),
+      models: joinModels([COUNT, BOOK, SHELF, LOAN]),
     }
     await using system = await createSystem({ project, template: 'empty' })
     await system.sql.query(`
@@ -67,6 +73,10 @@ describe('models that select from dimensions', () => {
     await system.run()
     expect(await system.query('select * from dim_book')).toEqual([
       { book_id: 10, title: 'Emma', shelf: 'B' },
+    ])
+    expect(await system.query('select * from dim_count order by 1')).toEqual([
+      { shelf: 'A', books: 1 },
+      { shelf: 'B', books: 1 },
     ])
     expect(await system.query('select shelf, record_operation from fact_loan order by 1')).toEqual([
       { shelf: 'A', record_operation: 'insert' },

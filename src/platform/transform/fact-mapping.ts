@@ -98,7 +98,7 @@ export async function readMapping(
   input: ChangeSpan,
 ): Promise<Mapping> {
   const sql = readModel(model)
-  const described = await describeModel(batch, sql, input)
+  const described = await describeModel(batch, model, input)
   const columns = described.filter(({ name }) => !PASSED.has(name))
   const rules = rulesOf(model, { columns, days: input.days })
   const keys = model.key.flatMap((name): Column[] => {
@@ -121,16 +121,17 @@ const describedIn = inMemory(() => boundedMap<string, readonly Column[]>(1000))
 
 /**
  * The columns that a model makes from the changes. They depend only on the model's SQL and the view,
- * so a process asks DuckDB once for each pair.
+ * so a process asks DuckDB once for each pair; always, for a fact that follows other tables.
  */
 async function describeModel(
   batch: PendingBatch,
-  sql: string,
+  model: Fact,
   input: ChangeSpan,
 ): Promise<readonly Column[]> {
+  const sql = readModel(model)
   const described = describedIn(batch.zone.memory)
   const mark = JSON.stringify([sql, input.span.at(-1)?.view])
-  const known = described.get(mark)
+  const known = model.follows === undefined ? described.get(mark) : undefined
   if (known !== undefined) return known
   await using _last = await openLast(batch, input)
   const columns = await describeSelect(batch.db, sql)

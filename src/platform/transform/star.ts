@@ -7,6 +7,7 @@ import type { Column } from '../lake/lake-type.ts'
 import { carryOver, sumRows } from '../lake/table-entry.ts'
 import { openFiles } from '../lake/zone.ts'
 import type { Fact, Model } from '../project/model.ts'
+import type { Project } from '../project/project.ts'
 import { capturedTables } from '../project/source-contract.ts'
 import { countOffenders } from './data-test.ts'
 import {
@@ -195,10 +196,20 @@ async function changeDimensions(
           limits: input.limits,
         }),
       )
+      const { table } = changes
+      if (model.kind === 'dimension' && isNamed(project, model)) checkInferable(model, table)
       found.set(model.table, await joinFacts(batch.db, keep(changes), references))
     }
     return { byTable: found }
   })
+}
+
+/** Whether a fact of the project refers to a dimension. */
+function isNamed({ models }: Project, { table }: Model): boolean {
+  return models.some(
+    (model) =>
+      model.kind === 'fact' && model.references.some(({ dimension }) => dimension === table),
+  )
 }
 
 /**
@@ -209,12 +220,11 @@ async function joinFacts(
   dimension: DimensionChanges,
   references: readonly NamedDimension[],
 ): Promise<DimensionChanges> {
-  const { model, table } = dimension
+  const { model } = dimension
   if (model.kind === 'calendar') {
     await checkJoined(db, dimension, references)
     return dimension
   }
-  checkInferable(model, table)
   const inferred: NamedDimension[] = []
   let { counts } = dimension
   for (const named of references) {
