@@ -108,6 +108,14 @@ describe('tidemark plan', () => {
     )
     await succeed('run')
     expect(await succeed('plan')).toContain('Nothing to plan')
+    await (
+      await source.client()
+    ).query(`do $$ begin for i in 1..30 loop
+      execute format('create table more_%s (id int primary key, v text)', i);
+    end loop; end $$`)
+    const many = await succeed('plan')
+    expect(many).toMatch(/\n {2}more_30 +fact {2}6 columns {2}1 key\n/)
+    expect(many.split('\n').length).toBeLessThan(40)
   })
 
   it('says that there is only a lake', async () => {

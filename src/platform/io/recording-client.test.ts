@@ -31,7 +31,7 @@ describe('recordStatements()', () => {
       await recorded.client.query(text)
     }
     expect(recorded.statements).toEqual([
-      '-- Creates it.\ncreate table t ();',
+      '-- Creates it.\n  create table t ();',
       'with n as (select 1) insert into t select * from n;',
     ])
     expect(asked).toHaveLength(7)
@@ -41,7 +41,7 @@ describe('recordStatements()', () => {
   it('puts the values of parameters in place, safely', async () => {
     const { client } = answering()
     const recorded = recordStatements(client)
-    await recorded.client.query('insert into t values ($1, $2, $3, $4, $10)', [
+    await recorded.client.query('-- Adds $1.\ninsert into t values ($1, $2, $3, $4, $10)', [
       `it's`,
       null,
       ['a', 'ü'],
@@ -62,7 +62,11 @@ describe('recordStatements()', () => {
     const { client } = answering()
     const recorded = recordStatements(client)
     await recorded.client.query('\n    create view v as\n      select 1;\n\n    drop view w')
-    expect(recorded.statements).toEqual(['create view v as\n  select 1;\n\ndrop view w;'])
+    await recorded.client.query('alter table t\n          drop column a')
+    expect(recorded.statements).toEqual([
+      'create view v as\n  select 1;\n\ndrop view w;',
+      'alter table t\n    drop column a;',
+    ])
   })
 
   it('keeps a parameter of a function, which is not one of the statement', async () => {

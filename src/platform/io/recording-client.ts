@@ -44,10 +44,13 @@ function isChange(written: string): boolean {
 /** The statement with its parameters in place, ending in a semicolon. */
 function asStatement(text: string, values: unknown): string {
   const given = Array.isArray(values) ? (values as readonly unknown[]) : []
+  // A comment may name a parameter.
   const filled =
     given.length === 0
       ? text
-      : text.replaceAll(/\$(\d+)/g, (_, index: string) => literal(given[Number(index) - 1]))
+      : withoutComments(text).replaceAll(/\$(\d+)/g, (_, index: string) =>
+          literal(given[Number(index) - 1]),
+        )
   const sql = dedent(filled).trim().replace(/;$/, '')
   return `${sql};`
 }
@@ -63,11 +66,15 @@ function quoted(text: string): string {
   return /^[ -&(-[\]-~]*$/.test(text) ? `'${text}'` : asciiLiteral(text)
 }
 
-/** Takes away the indentation that all lines but the first have. */
+/** Takes away the indentation of the code. What follows a first line stays below it. */
 function dedent(text: string): string {
   const [first = '', ...others] = text.split('\n')
-  const filled = others.filter((line) => line.trim() !== '')
-  const depths = filled.map((line) => /^ */.exec(line)?.[0].length ?? 0)
-  const depth = depths.length === 0 ? 0 : Math.min(...depths)
-  return [first, ...others.map((line) => line.slice(depth))].join('\n')
+  const depths = others
+    .filter((line) => line.trim() !== '')
+    .map((line) => /^ */.exec(line)?.[0].length ?? 0)
+  const least = depths.length === 0 ? 0 : Math.min(...depths)
+  const depth = first.trim() === '' ? least : Math.max(0, least - HANGING)
+  return [first, ...others.map((line) => line.slice(Math.min(depth, least)))].join('\n')
 }
+
+const HANGING = 4

@@ -3,7 +3,7 @@ import type { PlannedTable } from '../../../platform/inspect/planned-tables.ts'
 import { identifier } from '../../../platform/io/sql.ts'
 import type { RelationAction } from '../../../platform/warehouse/relation-difference.ts'
 import { openEnvironment } from '../../environment.ts'
-import { formatNumber } from '../../format.ts'
+import { formatNumber, formatTable } from '../../format.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
 import type { Output } from '../output.ts'
@@ -49,7 +49,12 @@ function printPlan(output: Output, plan: Plan): void {
   if (plan.migrations.length > 0) {
     output.print(`  ${output.style('bold', 'migrations')}   ${plan.migrations.join(', ')}`)
   }
-  for (const table of plan.tables) printTable(output, table)
+  const created = plan.tables.filter(({ action }) => action === 'create')
+  const isLong = created.length > MAX_CREATED
+  for (const table of plan.tables) {
+    if (!isLong || table.action !== 'create') printTable(output, table)
+  }
+  if (isLong) printCreated(output, created)
   for (const action of Object.keys(ACTIONS) as RelationAction[]) {
     const names = plan.others.filter((each) => each.action === action).map(({ name }) => name)
     if (names.length > 0) output.print(`  ${ACTIONS[action]}, of no model: ${names.join(', ')}`)
@@ -62,6 +67,20 @@ function printPlan(output: Output, plan: Plan): void {
   }
   const sql = plan.statements.length > 0 ? ' · every statement: tidemark plan --sql' : ''
   output.advise(`\n  Nothing was changed.   Next: tidemark run${sql}`)
+}
+
+/** If more tables are created, each is one line. */
+const MAX_CREATED = 20
+
+function printCreated(output: Output, tables: readonly PlannedTable[]): void {
+  const rows = tables.map(({ table, kind, added, addedKeys }) => [
+    table,
+    kind,
+    formatNumber(added.length, 'column'),
+    formatNumber(addedKeys.length, 'key'),
+  ])
+  const list = formatTable(['created', '', '', ''], rows)
+  output.print(list.replaceAll(/^/gm, '  '))
 }
 
 /** What the plan could not look at. */
@@ -93,9 +112,9 @@ function printTable(output: Output, planned: PlannedTable): void {
   for (const name of planned.dropped) dropped(name)
   for (const key of planned.addedKeys) added(key)
   for (const key of planned.droppedKeys) dropped(key)
-  for (const name of planned.addedIndexes) added(`index ${name}`)
-  for (const name of planned.droppedIndexes) dropped(`index ${name}`)
-  if (history.length > 0) added(history.join(', '))
+  if (planned.addedIndexes.length > 0) added(`indexes: ${planned.addedIndexes.join(', ')}`)
+  if (planned.droppedIndexes.length > 0) dropped(`indexes: ${planned.droppedIndexes.join(', ')}`)
+  if (history.length > 0) added(`history: ${history.join(', ')}`)
   if (comments > 0) changed(formatNumber(comments, 'description'))
 }
 
