@@ -54,8 +54,8 @@ export async function discoverTables(
   }
   // What was readable once is missed if it is not any more.
   const listed = all.map((table) => {
-    const known = before.get(patternOf(table.schema, table.relation))
-    return known === undefined || table.isReadable ? table : asReadable(table, known)
+    const captured = before.get(patternOf(table.schema, table.relation))
+    return captured === undefined || table.isReadable ? table : asReadable(table, captured)
   })
   const { tables, leftOut } = mirroredTables(listed, settings, {
     defaultSchema: schema,

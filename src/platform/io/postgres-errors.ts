@@ -79,21 +79,8 @@ export function mapPostgresError(error: unknown, database: Database): TidemarkEr
       detail('SCHEMA', 'tidemark doctor'),
     )
   }
-  if (code === SQL_STATE.protocolViolation && message.includes('statement pooling')) {
-    return new ConfigError(
-      `${at} is a pooler in statement mode, but a batch needs a whole transaction [${code}]`,
-      detail('SETTINGS', 'set the pooler to transaction or session mode (PgBouncer: pool_mode)'),
-    )
-  }
-  if (code === SQL_STATE.outOfMemory && hintOf(error).includes('max_locks_per_transaction')) {
-    return new ConfigError(
-      `${at} has no room for a lock on each table and index that one transaction needs [${code}]`,
-      detail(
-        'LOCKS',
-        'nothing was half-published; set max_locks_per_transaction there to 256 (64 is the default), restart the server, and run again',
-      ),
-    )
-  }
+  const setUp = mapServerSetting(error, database)
+  if (setUp !== undefined) return setUp
   if (/^(08|53|57|58|40|25P0|55P03|55006)/.test(code)) {
     return new TransientError(
       `${at} could not do it just now: ${message} [${code}]`,
@@ -106,8 +93,31 @@ export function mapPostgresError(error: unknown, database: Database): TidemarkEr
   )
 }
 
-function hintOf(error: unknown): string {
-  return (error as { hint?: string }).hint ?? ''
+/** The error if a setting of the server or of a pooler must be another. */
+function mapServerSetting(error: unknown, database: Database): ConfigError | undefined {
+  const { code, message = '', hint = '' } = error as Partial<Record<string, string>>
+  const at = `${database.title} at ${hostOf(database.url)}`
+  if (code === SQL_STATE.protocolViolation && message.includes('statement pooling')) {
+    return new ConfigError(
+      `${at} is a pooler in statement mode, but a batch needs a whole transaction [${code}]`,
+      {
+        code: `${database.code}_SETTINGS`,
+        hint: 'set the pooler to transaction or session mode (PgBouncer: pool_mode)',
+        cause: error,
+      },
+    )
+  }
+  if (code === SQL_STATE.outOfMemory && hint.includes('max_locks_per_transaction')) {
+    return new ConfigError(
+      `${at} has no room for the locks of one transaction on so many tables [${code}]`,
+      {
+        code: `${database.code}_LOCKS`,
+        hint: 'nothing was half-published; set max_locks_per_transaction there to 256 (64 is the default), restart the server, and run again',
+        cause: error,
+      },
+    )
+  }
+  return undefined
 }
 
 /** The statement that lets a user connect, if an English server says that this right is missing. */

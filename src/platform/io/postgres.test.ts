@@ -126,6 +126,17 @@ describe('mapPostgresError()', () => {
     expect(mapPostgresError(failure(code, message), database).message).not.toContain('secret')
   })
 
+  it('says how to get room for more locks', () => {
+    const error = Object.assign(failure('53200', 'out of shared memory'), {
+      hint: 'You might need to increase "max_locks_per_transaction".',
+    })
+    expect(mapPostgresError(error, database)).toMatchObject({
+      name: 'ConfigError',
+      code: 'SOURCE_LOCKS',
+      hint: expect.stringContaining('set max_locks_per_transaction'),
+    })
+  })
+
   it('names the table, column and constraint if the server does', () => {
     const error = Object.assign(failure('23505', 'Key (email)=(a secret) already exists'), {
       table: 'staff',

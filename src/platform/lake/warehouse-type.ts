@@ -141,7 +141,7 @@ function keepsText(type: string, wider: string): boolean {
     return more.after === digits.after || more.after === Infinity
   }
   // A cast cuts the spaces that fill up a `character(n)`.
-  return type === 'jsonb' || (isText(type) && !/^character\(/.test(type) && isText(wider))
+  return type === 'jsonb' || (isText(type) && !type.startsWith('character(') && isText(wider))
 }
 
 function isText(type: string): boolean {

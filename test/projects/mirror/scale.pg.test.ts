@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { tidemark } from '../../support/command.ts'
 import type { TestDatabase } from '../../support/database.ts'
+import { startSource } from '../../support/source-server.ts'
+import { createMirror, expectEqual } from '../../support/mirror.ts'
+import { run } from '../../../src/platform/pipeline.ts'
 import { createWorkplace } from '../../support/workplace.ts'
 
 /** Makes tables `t1`, `t2` …; the first of them have rows. */
@@ -48,6 +51,17 @@ describe('a source with many tables', () => {
     const [init = 0, ...others] = Object.values(seconds)
     expect(init).toBeLessThan(30)
     for (const each of others) expect(each).toBeLessThan(300)
+  })
+
+  it('more than a server has locks for: one clear error with the way out, and nothing is lost', async () => {
+    await using system = await createMirror('')
+    await createTables(system.source, { tables: 250, filled: 250 })
+    await using server = await startSource({ max_locks_per_transaction: 10, max_connections: 20 })
+    const warehouse = { ...system.deps.warehouse, url: server.postgres.url('postgres') }
+    const { failures } = await run({ ...system.deps, warehouse })
+    expect(failures).toMatchObject([{ stage: 'load', error: { code: 'WAREHOUSE_LOCKS' } }])
+    await run(system.deps)
+    await expectEqual(system)
   })
 
   it('1,001: one clear error with the way out, and nothing is written', async () => {

@@ -76,9 +76,7 @@ export function plotsOf(
   const split = 'split' in chart ? chart.split : undefined
   const groups = split === undefined ? [{ name: '', table }] : splitTable(table, split)
   const limit = chart.kind === 'lines' ? (chart.limit ?? groups.length) : groups.length
-  return groups
-    .slice(0, limit)
-    .map(({ name, table: own }) => plotGroup(chart, { name, table: own, words }))
+  return groups.slice(0, limit).map((group) => plotGroup(chart, { ...group, words }))
 }
 
 function plotGroup<K extends Kind>(

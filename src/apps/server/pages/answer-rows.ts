@@ -178,8 +178,8 @@ export function renderCell(row: Row, place: number, view: TableView): Markup {
     return html`<td class="number${foremost}" data-label="${label}">${said}</td>`
   }
   const text = `${formatCell({ name, kind }, cell)}${numberOf(row, name, view)}`
-  const own = lead?.column === name ? lead.of([row]) : undefined
-  const href = linkOf(columns, row, { name, dashboard }) ?? own
+  const led = lead?.column === name ? lead.of([row]) : undefined
+  const href = linkOf(columns, row, { name, dashboard }) ?? led
   const role = name === view.currency ? 'currency' : ''
   return html`<td
     class="${kind === 'date' || kind === 'moment' ? 'time' : role}"
