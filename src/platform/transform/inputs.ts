@@ -6,7 +6,9 @@ import type { DataTest, Fact, Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { capturedTables } from '../project/source-contract.ts'
 import type { Reach } from './dimension.ts'
+import { findChangeValue } from './lineage/change-values.ts'
 import { type Parser, parseSelect } from './lineage/parsed-select.ts'
+import type { Node } from './lineage/select-lineage.ts'
 import { changesOf, type SourceInput } from './source-view.ts'
 
 /** Everything that a processed batch depends on (I8). */
@@ -34,36 +36,68 @@ export type Reads = ReadonlyMap<Model | DataTest, readonly string[]>
 export async function readInputs(parser: Parser, project: Project): Promise<Reads> {
   const inputs = new Map<Model | DataTest, string[]>()
   for (const each of [...project.models, ...(project.tests ?? [])]) {
-    const { names } = await parseSelect(parser, readSql(each.sql))
+    const { node, names } = await parseSelect(parser, readSql(each.sql))
     const tables = capturedTables(project.source).flatMap(({ name }) => [name, changesOf(name)])
     const read = tables.filter((name) => names.has(name.toLowerCase()))
     const isFact = 'kind' in each && each.kind === 'fact'
     if (isFact) checkFollows(each, read)
-    inputs.set(each, isFact && each.follows !== undefined ? [each.from, ...read] : read)
+    if (isFact && each.follows !== undefined) {
+      checkValues(each, node)
+      inputs.set(each, [...new Set([each.from, ...read])])
+    } else inputs.set(each, read)
   }
   return inputs
 }
 
 /**
  * Throws `ConfigError` (`PROJECT_INVALID`) unless a fact follows exactly the tables that its SQL
- * reads beside its own changes: otherwise a change to one of them would never reach the fact.
+ * reads beside its own changes: otherwise a change to one of them would never reach the fact. A fact
+ * that follows tables may also read its own table, whose changes it has.
  */
-function checkFollows({ table, from, follows = [] }: Fact, read: readonly string[]): void {
-  const others = read.filter((name) => name !== changesOf(from))
-  const silent = others.find((name) => !follows.includes(name))
+function checkFollows({ table, from, follows }: Fact, read: readonly string[]): void {
+  const others = read.filter(
+    (name) => name !== changesOf(from) && (follows === undefined || name !== from),
+  )
+  const silent = others.find((name) => follows?.includes(name) !== true)
   if (silent !== undefined) {
     throw new ConfigError(`Fact ${table} reads ${silent}, but does not follow it`, {
       code: 'PROJECT_INVALID',
-      hint: `add follows: ['${silent}'] to the fact, so that a change to it makes new versions`,
+      hint: hintFor(silent, from),
     })
   }
-  const idle = follows.find((name) => !others.includes(name))
+  const idle = follows?.find((name) => !others.includes(name))
   if (idle !== undefined) {
     throw new ConfigError(`Fact ${table} follows ${idle}, which its SQL does not read`, {
       code: 'PROJECT_INVALID',
       hint: `join ${idle} in ${table}.sql, or remove it from follows`,
     })
   }
+}
+
+function hintFor(silent: string, from: string): string {
+  if (silent === from) return `declare follows: [], so that the fact may read ${from} as it stands`
+  if (silent.startsWith(changesOf(''))) {
+    const table = silent.slice(changesOf('').length)
+    return `join ${table} instead, and add follows: ['${table}'] to the fact`
+  }
+  return `add follows: ['${silent}'] to the fact, so that a change to it makes new versions`
+}
+
+/**
+ * Throws `ConfigError` (`PROJECT_INVALID`) if a fact that follows tables makes a value from a column
+ * that tells of a change: its rows are made again in later batches, and the value would differ though
+ * nothing in the source does.
+ */
+function checkValues({ table }: Fact, node: Node): void {
+  const used = findChangeValue(node)
+  if (used === undefined) return
+  throw new ConfigError(
+    `Fact ${table} follows tables, so it may only pass ${used} on, not use it`,
+    {
+      code: 'PROJECT_INVALID',
+      hint: `use a column of the source, or ask the history of ${table} when its versions were made`,
+    },
+  )
 }
 
 /**

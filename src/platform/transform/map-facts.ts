@@ -2,12 +2,14 @@ import type { PendingBatch } from '../lake/batch.ts'
 import { readExistingCommit } from '../lake/batch-log.ts'
 import { sumRows } from '../lake/table-entry.ts'
 import { openFiles } from '../lake/zone.ts'
+import { readModel } from '../project/generation.ts'
 import type { Fact } from '../project/model.ts'
 import { capturedTables } from '../project/source-contract.ts'
 import type { ChangeBatch } from './fact-mapping.ts'
 import { daysOf, type FactVersions, mapFact } from './fact.ts'
 import { followFact } from './following-fact.ts'
 import { modelsDue, reachOf, type Reads, type TransformInput } from './inputs.ts'
+import { parseSelect } from './lineage/parsed-select.ts'
 import { withModelErrors } from './model-error.ts'
 import type { RefusedChanges } from './refused-changes.ts'
 import type { SourceView } from './source-files.ts'
@@ -61,6 +63,8 @@ async function followTables(
 ): Promise<FactVersions> {
   const { project, previous, limits } = input
   const names = reads.get(model) ?? []
+  const parsed = await parseSelect({ db: batch.db, memory: batch.zone.memory }, readModel(model))
+  const joinsItself = parsed.names.has(model.from.toLowerCase())
   const hidden = { before: false, now: false, others: false }
   for (const name of names) {
     const own = opened.views.get(name)
@@ -72,7 +76,7 @@ async function followTables(
       ? sumRows((refused.get(name)?.entry ?? before)?.open ?? []) > 0
       : opened.hidden(name) !== undefined
     hidden.now ||= isHiding
-    if (name !== model.from) hidden.others ||= isHiding
+    if (name !== model.from || joinsItself) hidden.others ||= isHiding
   }
   const isSettled = !hidden.before && !hidden.now
   return await followFact(batch, model, {

@@ -38,7 +38,7 @@ export async function openFollowedKeys(
   { sql, key, columns, from, views, changed, refused }: FollowedModel,
 ): Promise<Relation | undefined> {
   const { db } = parser
-  const { node, functions } = await parseSelect(parser, sql)
+  const { node, names, functions } = await parseSelect(parser, sql)
   const own = changesOf(from.name)
   const base = { ...from, name: own, columns: [...from.columns, ...CHANGE_TYPES.map(asViewed)] }
   const routes = planFollowedRoutes({
@@ -47,17 +47,24 @@ export async function openFollowedKeys(
     views: [...views, base],
     functions: await readDeterministic(parser, functions),
   })
+  // A select that cannot be followed may make a row from other rows of `from`.
+  if (routes === undefined) return undefined
+  // The table itself beside its changes is joined like any other table.
+  const isJoinedToItself = names.has(from.name.toLowerCase())
   const arms: string[] = []
   for (const { view, paths } of changed) {
     const files = await readFiles(db, view, paths)
-    const steps = view.name === from.name ? [] : routes?.get(view.name)
-    if (steps === undefined) return undefined
-    // The rows behind `change_<from>` are those of the table itself.
-    const named = steps.map((step): Step =>
-      step.table === own ? { ...step, table: from.name } : step,
-    )
-    const way = { rows: files.rows(paths), key: view.key, steps: named }
-    arms.push(`select ${renamed(from.key, key)} from ${rowsThrough(way, views)}`)
+    const ways: (readonly Step[] | undefined)[] = view.name === from.name ? [[]] : []
+    if (view.name !== from.name || isJoinedToItself) ways.push(routes.get(view.name))
+    for (const steps of ways) {
+      if (steps === undefined) return undefined
+      // The rows behind `change_<from>` are those of the table itself.
+      const named = steps.map((step): Step =>
+        step.table === own ? { ...step, table: from.name } : step,
+      )
+      const way = { rows: files.rows(paths), key: view.key, steps: named }
+      arms.push(`select ${renamed(from.key, key)} from ${rowsThrough(way, views)}`)
+    }
   }
   if (refused.length > 0) {
     const rows = selectRefusedKeys(refused, { key, columns })
