@@ -18,7 +18,7 @@ import type {
 import type { DashboardConfig } from '../../platform/project/project-config.ts'
 import {
   anyText,
-  byName,
+  namedParts,
   listing,
   mustBe,
   oneOf,
@@ -134,7 +134,7 @@ const chart = byKind<Chart>({
 
 const lead = strictObject<Lead>({
   to: anyText,
-  set: byName(anyText).optional(),
+  set: namedParts(anyText).optional(),
   span: strictObject<NonNullable<Lead['span']>>({
     column: anyText,
     step: oneOf('week', 'month'),
@@ -192,7 +192,7 @@ const list = strictObject<List>({
   sql: pathOrUrl,
   columns: textList,
   key: anyText,
-  sorts: byName(oneOf('text', 'date', 'integer', 'numeric')),
+  sorts: namedParts(oneOf('text', 'date', 'integer', 'numeric')),
   sort: strictObject<Sort>({ column: anyText, isDescending: trueOrFalse }),
   filters: textList,
   own: listing(listFilter),
@@ -205,7 +205,7 @@ const link = z.union(
     anyText,
     strictObject<{ by: string; to: Readonly<Record<string, string>> }>({
       by: anyText,
-      to: byName(anyText),
+      to: namedParts(anyText),
     }),
   ],
   { error: mustBe('a path, or { by, to }') },
@@ -223,11 +223,11 @@ export const dashboardSchema: z.ZodType = strictObject<DashboardConfig>({
   questions: listing(pathOrUrl).optional(),
   pages: listing(page),
   filters: listing(filter),
-  labels: byName(anyText),
-  links: byName(link),
-  units: byName(unit).optional(),
+  labels: namedParts(anyText),
+  links: namedParts(link),
+  units: namedParts(unit).optional(),
   unlisted: textList.optional(),
-  numbered: byName(anyText).optional(),
+  numbered: namedParts(anyText).optional(),
   lists: listing(list).optional(),
   reserved: strictObject<Reserved>({
     group: anyText,
@@ -245,9 +245,9 @@ export const dashboardSchema: z.ZodType = strictObject<DashboardConfig>({
   }).optional(),
   ask: strictObject<AskWords>({
     first: anyText.optional(),
-    groups: byName(anyText).optional(),
+    groups: namedParts(anyText).optional(),
   }).optional(),
-  filterWords: byName(
+  filterWords: namedParts(
     strictObject<FilterWords>({ description: anyText, example: anyText }),
   ).optional(),
 })

@@ -15,7 +15,7 @@ import type { RequiredColumn, WideFormat } from '../../platform/project/source-c
 import { dashboardSchema } from './dashboard-schema.ts'
 import {
   anyText,
-  byName,
+  namedParts,
   columnList,
   listing,
   mustBe,
@@ -30,7 +30,7 @@ const wide = strictObject<WideFormat>({
   first: strictObject<WideFormat['first']>({ title: anyText, column: anyText }),
   titles: strictObject<WideFormat['titles']>({ column: anyText, pattern: anyText }),
   cells: strictObject<WideFormat['cells']>({ column: anyText, absent: z.array(z.string()) }),
-  constants: byName(z.string()),
+  constants: namedParts(z.string()),
 })
 
 const column = z.union(
@@ -40,25 +40,25 @@ const column = z.union(
 
 const table = strictObject<TableConfig>({
   key: columnList,
-  columns: byName(column).optional(),
+  columns: namedParts(column).optional(),
   exclude: textList.optional(),
   schema: anyText.optional(),
   relation: anyText.optional(),
   keyIsUnenforced: trueOrFalse.optional(),
   description: anyText.optional(),
-  descriptions: byName(anyText).optional(),
+  descriptions: namedParts(anyText).optional(),
 })
 
 const feed = strictObject<FeedConfig>({
   key: columnList,
-  columns: byName(anyText),
+  columns: namedParts(anyText),
   wide: wide.optional(),
 })
 
 const source = strictObject<SourceConfig>({
   schema: anyText.optional(),
-  tables: byName(table).optional(),
-  feeds: byName(feed).optional(),
+  tables: namedParts(table).optional(),
+  feeds: namedParts(feed).optional(),
 })
 
 const check = strictObject<Check>({
@@ -69,18 +69,21 @@ const check = strictObject<Check>({
 })
 
 const references = z.union(
-  [byName(anyText), z.array(strictObject<Reference>({ columns: textList, dimension: anyText }))],
+  [
+    namedParts(anyText),
+    z.array(strictObject<Reference>({ columns: textList, dimension: anyText })),
+  ],
   { error: mustBe('dimensions by column, or a list of { columns, dimension }') },
 )
 
 const sums = strictObject<Sums>({
-  columns: byName(anyText),
-  grains: byName(textList),
-  derived: byName(anyText).optional(),
+  columns: namedParts(anyText),
+  grains: namedParts(textList),
+  derived: namedParts(anyText).optional(),
 })
 
 const telling = strictObject<Telling>({
-  words: byName(anyText),
+  words: namedParts(anyText),
   worth: strictObject<Worth>({
     quantity: anyText.optional(),
     price: anyText,
@@ -101,7 +104,7 @@ const model = strictObject<ModelConfig>({
   telling: telling.optional(),
   headline: pathOrUrl.optional(),
   description: anyText.optional(),
-  descriptions: byName(anyText).optional(),
+  descriptions: namedParts(anyText).optional(),
   calendar: z.literal(true, { error: mustBe('true, or left out') }).optional(),
 })
 
@@ -119,7 +122,7 @@ const mirror = z.union(
       newTables: oneOf('capture', 'report').optional(),
       withoutKey: oneOf('keep', 'leave').optional(),
       views: trueOrFalse.optional(),
-      tables: byName(mirroredTable).optional(),
+      tables: namedParts(mirroredTable).optional(),
     }),
   ],
   { error: mustBe('true, false or an object') },
@@ -129,7 +132,7 @@ const project = strictObject<ProjectConfig>({
   name: anyText.optional(),
   title: anyText.optional(),
   source: source.optional(),
-  models: byName(model).optional(),
+  models: namedParts(model).optional(),
   tests: textList.optional(),
   mirror: mirror.optional(),
   presentation: dashboardSchema.optional(),

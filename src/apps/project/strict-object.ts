@@ -42,7 +42,7 @@ export const columnList = z.union([anyText, z.array(anyText).min(1, 'must name a
 export const pathOrUrl = z.union([anyText, z.instanceof(URL)], { error: mustBe('a path or a URL') })
 
 /** A record of schemas by name. */
-export function byName(schema: z.ZodType): z.ZodType {
+export function namedParts(schema: z.ZodType): z.ZodType {
   return z.record(z.string(), schema, { error: mustBe('an object') })
 }
 

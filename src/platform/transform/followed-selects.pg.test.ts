@@ -121,7 +121,10 @@ describe('the select of a fact that follows tables', () => {
       from change_rental as r left join ${table} as o on o.film_id = r.film_id`
     const { models, ...project } = rentals(select, [])
     const facts = models.map((model) => ({ ...model }) as Fact)
-    const plain = facts.map(({ follows: _, ...fact }) => fact)
+    const plain = facts.map((fact) => {
+      const { follows: _, ...rest } = fact
+      return rest
+    })
     const tests = [{ name: 'changed', sql: 'select * from change_film' }]
     await using system = await createRentals({ ...project, tests, models: plain })
     await expect(system.run()).rejects.toMatchObject({ hint: expect.stringContaining(hint) })
