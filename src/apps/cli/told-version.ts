@@ -4,7 +4,7 @@ import { totalOf } from '../../platform/presentation/worth.ts'
 import type { Fact } from '../../platform/project/model.ts'
 import { formatDifference } from '../difference.ts'
 import { formatDecimal } from '../format.ts'
-import { own } from '../../platform/project/by-name.ts'
+import { own } from '../../platform/project/named-record.ts'
 
 /** What is needed to show versions of a fact in people's words. */
 export interface TellingContext {

@@ -12,7 +12,7 @@ import { type Feed, filesOf } from '../project/source-contract.ts'
 import { captureFeed } from './capture-feed.ts'
 import { type FeedFailure, findOffered, type Offer, type Versions } from './offers.ts'
 import { readTakenVersions } from './taken-files.ts'
-import { byName } from '../project/by-name.ts'
+import { namedRecord } from '../project/named-record.ts'
 
 export interface CollectOptions {
   /**
@@ -101,7 +101,7 @@ async function commitOffers(
   await using db = await openScratchDb(deps)
   const place = { zone: ingestionZone(deps), number: last.batch + 1, takenAt: collectedAt }
   const batch = beginBatch(db, place)
-  const tables = byName(
+  const tables = namedRecord(
     Object.entries(last.tables).map(([name, entry]): [string, IngestionEntry] => [
       name,
       carryOver(entry),

@@ -8,7 +8,7 @@ import { isLockTimeout, LOCKED_BREACH } from '../source/lock.ts'
 import { captureFirst, captureSince, captureWhole, type TableRead } from './capture-table.ts'
 import { breachOf, deferTable, holdTable, logFailure } from './hold-table.ts'
 import { isUntouched, type TableTask } from './plan-tables.ts'
-import { byName } from '../project/by-name.ts'
+import { namedRecord } from '../project/named-record.ts'
 
 type TaskRead = TableTask &
   Omit<TableRead, 'previous' | 'shape' | 'contract'> & {
@@ -85,7 +85,7 @@ async function captureInOrder(
       }
     },
   )
-  const captured = byName<TableEntry>()
+  const captured = namedRecord<TableEntry>()
   for (const entry of entries) {
     const [table, found] = Array.isArray(entry)
       ? entry

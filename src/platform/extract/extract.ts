@@ -22,7 +22,7 @@ import {
   planTables,
 } from './plan-tables.ts'
 import { archiveShape, reportHeld, reportIgnored } from './report-tables.ts'
-import { byName } from '../project/by-name.ts'
+import { namedRecord } from '../project/named-record.ts'
 
 export interface ExtractOptions {
   /** Tables whose mass deletion the operator has confirmed. */
@@ -118,7 +118,7 @@ export async function extractSnapshot(
     })
     await checkNotRewritten(snapshot, source)
     const parts = [captured, carryFeeds(source, last), found.leftOut]
-    const tables = byName(parts.flatMap((part) => Object.entries<TableEntry>(part)))
+    const tables = namedRecord(parts.flatMap((part) => Object.entries<TableEntry>(part)))
     const held = listHeld(tables)
     reportHeld(deps, { tables, last })
 

@@ -7,7 +7,7 @@ import type { Zone } from '../lake/zone.ts'
 import type { SourceTable } from '../project/source-contract.ts'
 import { LOCKED } from '../source/lock.ts'
 import type { TableShape } from '../source/table-shape.ts'
-import { own } from '../project/by-name.ts'
+import { own } from '../project/named-record.ts'
 
 /**
  * Logs when a table is held, when the reason changes and when the table is released. Deletions that

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { ContractError } from '../errors.ts'
-import { byName } from '../project/by-name.ts'
+import { namedRecord } from '../project/named-record.ts'
 
 /** The format of new records. Raise it if older code would misread them. */
 export const FORMAT = 2
@@ -146,7 +146,7 @@ function entriesByName<Value extends z.ZodType>(value: Value) {
         if (!parsed.success) context.addIssue({ code: 'custom', message: parsed.error.message })
         return [name, parsed.data as z.output<Value>] as const
       })
-      return byName(entries)
+      return namedRecord(entries)
     })
 }
 

@@ -10,7 +10,7 @@ import {
   unchainedRecord,
 } from './commit-record.ts'
 import { splitContent, type StoredRecord } from './standing.ts'
-import { byName } from '../project/by-name.ts'
+import { namedRecord } from '../project/named-record.ts'
 
 /** The place of a new batch in the log: the records that it continues. */
 export interface Continued {
@@ -84,7 +84,7 @@ function dateShapes({ tables }: BatchContent, previous: CommitRecord | undefined
     const { shapeSince } = before
     return [name, shapeSince === undefined ? entry : { ...entry, shapeSince }]
   })
-  return byName(dated)
+  return namedRecord(dated)
 }
 
 const END = ',"checksum":"'

@@ -3,7 +3,7 @@ import { type Column, hasManyTexts, lakeType, parsedType } from './lake-type.ts'
 import { readSchemaObject } from './schema-object.ts'
 import type { LakeTable } from './table-state.ts'
 import { keyPart, type Zone } from './zone.ts'
-import { own } from '../project/by-name.ts'
+import { own } from '../project/named-record.ts'
 
 /** A source table's schema as archived: the schema of its change files with this fingerprint. */
 export interface ArchivedSchema {

@@ -12,7 +12,7 @@ import {
   type TablePlace,
 } from './commit-record.ts'
 import { carryOver } from './table-entry.ts'
-import { byName } from '../project/by-name.ts'
+import { namedRecord } from '../project/named-record.ts'
 
 /** A record as stored. It holds entries only for the tables that its batch changed. */
 export interface StoredRecord extends Omit<CommitRecord, 'standing' | 'tables'> {
@@ -65,9 +65,9 @@ export function splitContent(
   if (Object.keys(previous.tables).some((name) => !(name in tables))) return whole()
 
   const batch = previous.batch + 1
-  const places = byName<TablePlace>()
-  const stored = byName<StoredEntry>()
-  const elsewhere = byName<number>()
+  const places = namedRecord<TablePlace>()
+  const stored = namedRecord<StoredEntry>()
+  const elsewhere = namedRecord<number>()
   for (const [name, entry] of Object.entries(tables)) {
     const [before, place] = [previous.tables[name], previous.standing.tables[name]]
     if (before !== undefined && place !== undefined && isCarriedOver(entry, before)) {
@@ -98,7 +98,7 @@ export function splitContent(
 function completeStanding(batch: number, tables: Readonly<Record<string, unknown>>): Standing {
   const place = { entry: batch, state: { listedIn: batch, changedIn: [] } }
   const places = Object.keys(tables).map((name) => [name, place] as const)
-  return { complete: batch, tables: byName(places), ignored: batch }
+  return { complete: batch, tables: namedRecord(places), ignored: batch }
 }
 
 /** Whether an entry only carries over the entry of the batch before. */
@@ -138,8 +138,8 @@ export async function completeRecord(
   { key, read }: { key: string; read: ReadStored },
 ): Promise<CommitRecord> {
   const complete = stored.standing === undefined ? stored : await read(stored.standing.complete)
-  const places = byName<TablePlace>()
-  const tables = byName<TableEntry>()
+  const places = namedRecord<TablePlace>()
+  const tables = namedRecord<TableEntry>()
   const locate = new Map(Object.keys(complete.tables).map((name) => [name, complete.batch]))
   for (const [name, batch] of Object.entries(stored.standing?.tables ?? {})) locate.set(name, batch)
   for (const name of Object.keys(stored.tables)) locate.set(name, stored.batch)
@@ -169,7 +169,7 @@ function pick<Value>(
   values: Record<string, Value>,
   names: readonly string[],
 ): Record<string, Value> {
-  return byName(
+  return namedRecord(
     names.flatMap((name): [string, Value][] => {
       const value = values[name]
       return value === undefined ? [] : [[name, value]]

@@ -4,7 +4,7 @@ import type { Project } from '../project/project.ts'
 import { inSnapshot, type WarehouseClient } from '../warehouse/warehouse.ts'
 import type { FactVersion } from './history.ts'
 import { bindStatement, readQuestions } from './question.ts'
-import { byName } from '../project/by-name.ts'
+import { namedRecord } from '../project/named-record.ts'
 
 /** The question that names things: `dimension`, `id`, `name`, `leads_to`, for the filter `ids`. */
 export const NAMES_QUESTION = 'order_names'
@@ -36,7 +36,7 @@ export function namedThings(
     return column !== undefined && more.length === 0 && isNamed ? [{ column, dimension }] : []
   })
   if (references.length === 0) return undefined
-  const ids = byName<string[]>()
+  const ids = namedRecord<string[]>()
   for (const { column, dimension } of references) {
     const own = versions.flatMap(({ values }) => values[column] ?? [])
     ids[dimension] = [...new Set([...(ids[dimension] ?? []), ...own])].toSorted()

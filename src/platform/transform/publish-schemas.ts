@@ -17,7 +17,7 @@ import { withModelErrors } from './model-error.ts'
 import { openNamedDates } from './references.ts'
 import { isNullable } from './rules.ts'
 import type { SourceView } from './source-files.ts'
-import { own } from '../project/by-name.ts'
+import { own } from '../project/named-record.ts'
 
 /** What is known about the tables of a batch. */
 interface Made {

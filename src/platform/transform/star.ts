@@ -36,7 +36,7 @@ import { prepareRefused, type RefusedChanges } from './refused-changes.ts'
 import { listChanged, openTables, type SourceTables } from './source-tables.ts'
 import { dimensionEntry, factEntry } from './star-entries.ts'
 import { changesOf, openSourceChanges, viewChanges } from './source-view.ts'
-import { byName } from '../project/by-name.ts'
+import { namedRecord } from '../project/named-record.ts'
 
 /** A batch of the star schema, uploaded and ready to be committed. */
 export interface PreparedStar {
@@ -94,7 +94,7 @@ async function prepareTables(
   const facts = await mapFacts(batch, input, { refused, reads, opened })
   await using dimensions = await changeDimensions(batch, input, { facts, reads, opened })
 
-  const tables = byName<ProcessedEntry>()
+  const tables = namedRecord<ProcessedEntry>()
   const reasons = new Map<string, readonly RefusalReason[]>()
   for (const { name } of capturedTables(project.source)) {
     const found = refused.get(name)
@@ -247,7 +247,7 @@ async function runTests(
   reads: Reads,
 ): Promise<Record<string, number>> {
   const { ingestion, record } = input
-  const offenders = byName<number>()
+  const offenders = namedRecord<number>()
   const due = testsDue(input, reads)
   if (due.length === 0) return offenders
   await using db = await database.session()

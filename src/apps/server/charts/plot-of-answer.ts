@@ -19,7 +19,7 @@ import { leadsOf, type PlotFrame, type PlotSource } from './plot.ts'
 import { plotStacked } from './stacked.ts'
 import { isCurrency } from './units.ts'
 import { plotWaterfall } from './waterfall.ts'
-import { own } from '../../../platform/project/by-name.ts'
+import { own } from '../../../platform/project/named-record.ts'
 
 /** The charts that are drawn. Cards and tables are text. */
 export type DrawnChart = Exclude<Chart, CardsChart | ConversionChart | TableChart>

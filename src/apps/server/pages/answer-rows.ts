@@ -5,7 +5,7 @@ import type { TableChart } from '../../../platform/project/chart.ts'
 import type { Dashboard } from '../../../platform/project/dashboard.ts'
 import { formatCount, formatDecimal, formatMomentUtc, formatShare } from '../../format.ts'
 import type { Markup } from '../markup.ts'
-import { own } from '../../../platform/project/by-name.ts'
+import { own } from '../../../platform/project/named-record.ts'
 
 /** The most rows that a table shows; the CSV has them all. */
 const MAX_ROWS = 500

@@ -6,7 +6,7 @@ import { formatCount, formatMomentUtc } from '../../../format.ts'
 import type { Markup } from '../../markup.ts'
 import { tablePath } from '../tables/address.ts'
 import { renderTable, tag } from './table.ts'
-import { own } from '../../../../platform/project/by-name.ts'
+import { own } from '../../../../platform/project/named-record.ts'
 
 /** Every source table and every star table, and which feeds which. */
 export function renderCatalogue({ tables, models }: Catalog): Markup {

@@ -7,7 +7,7 @@ import { formatDecimal } from '../../../format.ts'
 import type { Markup } from '../../markup.ts'
 import type { Fact } from '../../../../platform/project/model.ts'
 import type { Unit } from '../../../../platform/project/dashboard.ts'
-import { own } from '../../../../platform/project/by-name.ts'
+import { own } from '../../../../platform/project/named-record.ts'
 
 type Version = FactVersion | undefined
 

@@ -1,11 +1,11 @@
 // Names that people chose, of tables, columns and checks, may be names that every object inherits. So a
-// record by such names is made with `byName`, or read with `own` if it may come from elsewhere.
+// record by such names is made with `namedRecord`, or read with `own` if it may come from elsewhere.
 
 /**
  * A record that has nothing but these names: looking up `constructor` gives undefined unless it is one
  * of them, and `__proto__` is a name like any other.
  */
-export function byName<T>(entries: Iterable<readonly [string, T]> = []): Record<string, T> {
+export function namedRecord<T>(entries: Iterable<readonly [string, T]> = []): Record<string, T> {
   const record = Object.create(null) as Record<string, T>
   for (const [name, value] of entries) record[name] = value
   return record

@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest'
-import { byName, own } from './by-name.ts'
+import { namedRecord, own } from './named-record.ts'
 
 const INHERITED = ['constructor', '__proto__', 'toString', 'hasOwnProperty', '__defineGetter__']
 
-it.each(INHERITED)('byName() and own() know %s only as a name that somebody gave', (name) => {
-  expect(byName()[name]).toBeUndefined()
+it.each(INHERITED)('namedRecord() and own() know %s only as a name that somebody gave', (name) => {
+  expect(namedRecord()[name]).toBeUndefined()
   expect(own({}, name)).toBeUndefined()
   expect(own(undefined, name)).toBeUndefined()
-  const record = byName([[name, 1]])
+  const record = namedRecord([[name, 1]])
   expect(record[name]).toBe(1)
   expect(Object.keys(record)).toEqual([name])
   expect(own(JSON.parse(JSON.stringify(record)) as Record<string, number>, name)).toBe(1)
