@@ -1,9 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { type Context, Hono } from 'hono'
 import { html } from 'hono/html'
 import { asCaptured, type Deps } from '../../../platform/deps.ts'
 import { ConfigError } from '../../../platform/errors.ts'
-import type { Catalog } from '../../../platform/inspect/catalog.ts'
 import { findCatalogTable } from '../../../platform/inspect/catalog.ts'
 import { readOrigins } from '../../../platform/inspect/origins.ts'
 import { readOverview } from '../../../platform/inspect/overview.ts'
@@ -24,8 +22,6 @@ import { readHistory } from '../../../platform/presentation/history.ts'
 import { readChangesOverTime } from '../../../platform/presentation/changes-over-time.ts'
 import type { Dashboard } from '../../../platform/project/dashboard.ts'
 import type { Fact } from '../../../platform/project/model.ts'
-import type { Project } from '../../../platform/project/project.ts'
-import { capturedTables } from '../../../platform/project/source-contract.ts'
 import { shorten } from '../../format.ts'
 import type { AppLog } from '../../log.ts'
 import type { ServerEnv } from '../access.ts'
@@ -56,8 +52,9 @@ import {
 } from './tables/address.ts'
 import { renderChanges } from './tables/changes-chart.ts'
 import { renderLineage } from './tables/lineage.ts'
-import { around, lineageGraph, type LineageGraph } from './tables/lineage-graph.ts'
+import { around } from './tables/lineage-graph.ts'
 import { renderOverview } from './tables/overview.ts'
+import { projectLineage } from './tables/project-lineage.ts'
 import { renderPlainRow, renderRowHistory } from './tables/row.ts'
 import { renderRowFilters, renderRowsPanel, sayTotal } from './tables/rows.ts'
 
@@ -314,7 +311,11 @@ async function answerLineage(c: PageContext, context: TablesContext): Promise<Re
   const { presentation, deps, catalogs } = context
   const { project } = presentation
   const { table, source } = c.req.query()
-  const graph = graphOf(await catalogs.read(), (await asCaptured(deps)).project, context)
+  const captured = (await asCaptured(deps)).project
+  const graph = projectLineage(await catalogs.read(), captured, {
+    questions: presentation.questions,
+    dashboard: context.dashboard,
+  })
   const focus = table ?? source
   const ids = [
     ...(table === undefined ? [] : [`table ${table}`]),
@@ -338,46 +339,4 @@ async function answerLineage(c: PageContext, context: TablesContext): Promise<Re
       </div>`,
     }),
   )
-}
-
-/** The graph of a project: its source tables, its tables and the pages that read them. */
-function graphOf(
-  { models }: Catalog,
-  project: Project,
-  { presentation: { questions }, dashboard }: TablesContext,
-): LineageGraph {
-  const described = new Map(project.models.map((model) => [model.table, model.description]))
-  const readBy = (sql: string): string[] =>
-    project.models.map((model) => model.table).filter((name) => namesTable(sql, name))
-  return lineageGraph({
-    sources: capturedTables(project.source).map(({ name, ...rest }) => ({
-      name,
-      href: `/catalogue/${encodeURIComponent(name)}`,
-      description: 'description' in rest ? rest.description : undefined,
-    })),
-    tables: models.map(({ table, reads }) => ({
-      name: table,
-      href: tablePath(table),
-      description: described.get(table),
-      reads,
-    })),
-    pages: dashboard.pages.map(({ path, title, summary, panels }) => {
-      const lists = (dashboard.lists ?? []).filter(({ page }) => page === path)
-      const texts = [
-        ...panels.map(({ question }) => questions.get(question)?.sql ?? ''),
-        ...lists.map(({ sql }) => readFileSync(sql, 'utf8')),
-      ]
-      const reads = [...new Set(texts.flatMap(readBy))]
-      return { name: title, href: path, description: summary, reads }
-    }),
-  })
-}
-
-/** Whether SQL names a table or a relation that is made from it, outside of comments. */
-function namesTable(sql: string, table: string): boolean {
-  const name = table.replaceAll(/[^\w]/g, String.raw`\$&`)
-  const pattern = new RegExp(
-    String.raw`(?<![\w$])${name}(_current|_history|_sums_current|_revisions|_as_of\w*|_by_\w+)?(?![\w$])`,
-  )
-  return pattern.test(sql.replaceAll(/--.*$/gm, ''))
 }
