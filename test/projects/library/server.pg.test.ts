@@ -36,6 +36,9 @@ const PAGES = [
   '/lineage?table=fact_loan',
   '/table/fact_loan',
   '/table/dim_member',
+  '/table/dim_member/row?key.member_id=1',
+  '/table/dim_member/row?key.member_id=no',
+  '/table/dim_member/row?key.member_id=4242',
   `/table/fact_loan/row?${keyOf('978-0')}`,
   `/table/fact_loan/row?${keyOf('no')}`,
   '/ask',
@@ -92,7 +95,7 @@ describe('a project without an extension', () => {
   it.each(PAGES)('has no word of Totesys on %s', async (path) => {
     const response = await ask(path)
     const text = await response.text()
-    expect(response.status).toBe(/isbn=no|nothing/.test(path) ? 404 : 200)
+    expect(response.status).toBe(/isbn=no|_id=(no|4242)|nothing/.test(path) ? 404 : 200)
     expect(text).toContain('<h1>')
     expect(foreign(text)).toEqual([])
     expect(text).not.toContain('"/order')
