@@ -10,12 +10,13 @@ import {
 import { discoverTables } from '../extract/discover-tables.ts'
 import { extractSnapshot } from '../extract/extract.ts'
 import { createTurns } from '../io/in-turn.ts'
-import { readCommit } from '../lake/batch-log.ts'
+import { readCommit, readExistingCommit } from '../lake/batch-log.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
-import { capturedProject, continuedProject } from '../lake/mirrored-project.ts'
+import { capturedProject, continuedProject, knownProject } from '../lake/mirrored-project.ts'
 import { openFiles } from '../lake/zone.ts'
 import { load } from '../load/load.ts'
 import { generationOf } from '../project/generation.ts'
+import type { Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { openSnapshot, type SourceSnapshot } from '../source/snapshot.ts'
 import { transform } from '../transform/transform.ts'
@@ -73,7 +74,9 @@ async function verifyOnce(given: Deps, options: VerifyOptions): Promise<VerifyRe
   await load(deps)
 
   await using db = await openScratchDb(deps)
-  const scope = await planScope(deps, { db, memory: deps.memory }, options)
+  const planned = await planScope(deps, { db, memory: deps.memory }, options)
+  const processed = processedZone(deps, generationOf(deps.project))
+  const scope = knownScope(planned, deps.project, await readExistingCommit(processed, record.batch))
   // Download first, so that the warehouse's transaction is not open meanwhile.
   await fetchStates(deps, record, scope)
   await using warehouse = await openWarehouse(deps.warehouse)
@@ -88,6 +91,16 @@ async function verifyOnce(given: Deps, options: VerifyOptions): Promise<VerifyRe
     tables: verified,
     faults,
     isEqual: isEqual && faults.length === 0,
+  }
+}
+
+/** The scope without the models that have no table in the warehouse yet. */
+function knownScope(scope: Scope, project: Project, transformed: CommitRecord): Scope {
+  const known = new Set<Model>(knownProject(project, transformed).models)
+  return {
+    ...scope,
+    models: scope.models.filter((model) => known.has(model)),
+    histories: scope.histories.filter((model) => known.has(model)),
   }
 }
 

@@ -55,6 +55,21 @@ export async function publishedProject(
 }
 
 /**
+ * The project without the models whose columns no batch has known yet, because the source lacks their
+ * tables. They have no table in the warehouse. `record` is the newest batch of the processed zone. A
+ * mirror is returned unchanged. Pure.
+ */
+export function knownProject(project: Project, { tables }: CommitRecord): Project {
+  if (project.mirror !== undefined) return project
+  const isKnown = ({ table }: Model): boolean => {
+    const entry = tables[table]
+    if (entry === undefined) return false
+    return entry.fingerprint !== undefined || entry.state.length > 0 || (entry.records ?? 0) > 0
+  }
+  return { ...project, models: project.models.filter(isKnown) }
+}
+
+/**
  * The project of a captured batch, with the names of history that the batches before it published. A
  * name that had to give way to a column of the source stays so when that column is gone.
  */

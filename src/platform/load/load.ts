@@ -18,7 +18,7 @@ import {
 } from '../lake/batch-log.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
 import { openFiles, type Zone } from '../lake/zone.ts'
-import { publishedProject } from '../lake/mirrored-project.ts'
+import { knownProject, publishedProject } from '../lake/mirrored-project.ts'
 import { type PublishedSchema, readPublishedSchema } from '../lake/published-schema.ts'
 import { generationOf } from '../project/generation.ts'
 import type { Project } from '../project/project.ts'
@@ -125,7 +125,7 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
     if (loaded > (head?.batch ?? 0) && isPastDeadline(deps)) break
     const record = await readExistingCommit(zone, number)
     if (before !== undefined) checkFollows(zone, before, record)
-    const own = await publishedProject(deps.project, zone, record)
+    const own = knownProject(await publishedProject(deps.project, zone, record), record)
     await derive(deps, warehouse, { zone, project: own, record, before })
     const outcome = await loadBatch(warehouse, {
       ...input,

@@ -53,9 +53,11 @@ export async function switchGeneration(
           where ${haveSameKey(model, 'd', 's')};
           drop table ${staleKeys(model)}`)
       }
-      await computeAllSums(client, project)
-      await fillAllRevisions(client, project)
-      await analyzeStars(client, project)
+      // A model whose columns are not known yet has no table.
+      const present = { ...project, models: derived }
+      await computeAllSums(client, present)
+      await fillAllRevisions(client, present)
+      await analyzeStars(client, present)
       return 'switched'
     }),
   )
