@@ -91,6 +91,34 @@ describe('models that select from dimensions', () => {
     expect(joinModels([])).toEqual([])
   })
 
+  it.each([
+    ['has a quoted name', 'dim Shelf-1', 'from "dim Shelf-1"'],
+    ['follows a quote in a quoted name', 'dim_shelf', `, 1 as "it's" from dim_shelf -- '`],
+    ['follows dashes in a quoted name', 'dim_shelf', ', 1 as "a--b" from dim_shelf'],
+    ['follows a text with an escape', 'dim_shelf', String.raw`, e'it\'s' as a from dim_shelf -- '`],
+    ['comes second', 'dim_shelf', 'from book, Dim_Shelf'],
+  ])('find a dimension that %s', (_which, table, rest) => {
+    const [, reader] = joinModels([
+      { ...SHELF, table },
+      { ...BOOK, sql: `select 1 as book_id ${rest}` },
+    ])
+    expect(reader?.sql).toContain('select shelf_id, upper(label)')
+  })
+
+  it.each([
+    ['a column', 'select book_id, dim_book.title as dim_shelf from book as dim_book'],
+    ['an alias', 'select dim_shelf.book_id from book dim_shelf'],
+    ['a text in dollars', `select $$ from dim_shelf ' $$ as book_id from book`],
+    ['a comment', 'select book_id /* from dim_shelf */ from book -- join dim_shelf'],
+  ])('take %s of the same name for what it is', (_what, sql) => {
+    const book = { ...BOOK, sql }
+    expect(joinModels([SHELF, book])).toEqual([SHELF, book])
+  })
+
+  it('take the source table of the same name', () => {
+    expect(joinModels([SHELF, BOOK], ['DIM_SHELF'])).toEqual([SHELF, BOOK])
+  })
+
   it('may not form a circle, nor read a calendar', () => {
     const back = {
       ...SHELF,

@@ -9,10 +9,11 @@ import type { Model } from './model.ts'
  * the models' files. Throws `ConfigError` (`PROJECT_INVALID`) if dimensions select from each other
  * in a circle, or a model selects from a calendar, whose rows are known only after all others.
  */
-export function joinModels(models: readonly Model[]): Model[] {
+export function joinModels(models: readonly Model[], tables: readonly string[] = []): Model[] {
   const dimensions = new Map(
     models.flatMap((model) => (model.kind === 'fact' ? [] : [[model.table.toLowerCase(), model]])),
   )
+  for (const table of tables) dimensions.delete(table.toLowerCase())
   if (dimensions.size === 0) return [...models]
   const named = new Map<Model, readonly Model[]>()
   for (const model of models) {
@@ -57,8 +58,41 @@ function inOrder(model: Model, named: ReadonlyMap<Model, readonly Model[]>): Mod
   return [...found]
 }
 
-/** Every name in a select, in lower case. Leaves out comments and texts. */
+const TOKEN = new RegExp(
+  [
+    /--[^\n]*/,
+    /\/\*[^]*?\*\//,
+    /[eE]'(?:\\[^]|''|[^'\\])*'/,
+    /'(?:''|[^'])*'/,
+    /\$(?<tag>\w*)\$[^]*?\$\k<tag>\$/,
+    /"(?<quoted>(?:""|[^"])*)"/,
+    /(?<bare>[\p{L}_][\p{L}\p{N}_$]*)/u,
+    /(?<sign>[^\s])/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'gu',
+)
+
+/** After these, a name can be that of a table. Elsewhere it is that of a column, or a new name. */
+const BEFORE_TABLE = new Set(['from', 'join', 'pivot', 'unpivot', 'table', ',', '('])
+
+/**
+ * The names in a select that can be those of tables, in lower case: every table's name is among them.
+ * Leaves out comments, texts, aliases, and columns that name their table.
+ */
 function namesIn(sql: string): ReadonlySet<string> {
-  const bare = sql.replaceAll(/--[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^']|'')*'/g, ' ').toLowerCase()
-  return new Set(bare.match(/[\p{L}_][\p{L}\p{N}_$]*/gu))
+  const names = new Set<string>()
+  const tokens: { readonly word: string; readonly isQuoted: boolean }[] = []
+  for (const { groups = {} } of sql.matchAll(TOKEN)) {
+    const { quoted, bare, sign } = groups
+    const word = (quoted?.replaceAll('""', '"') ?? bare ?? sign)?.toLowerCase()
+    if (word !== undefined) tokens.push({ word, isQuoted: quoted !== undefined })
+  }
+  for (const [index, { word }] of tokens.entries()) {
+    const [before, after] = [tokens[index - 1], tokens[index + 1]]
+    const isPlaced = before?.isQuoted === false && BEFORE_TABLE.has(before.word)
+    if (isPlaced && after?.word !== '.') names.add(word)
+  }
+  return names
 }

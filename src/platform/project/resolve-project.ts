@@ -17,7 +17,12 @@ import type {
   TableConfig,
 } from './project-config.ts'
 import type { Project } from './project.ts'
-import type { Feed, SourceContract, SourceTable } from './source-contract.ts'
+import {
+  capturedTables,
+  type Feed,
+  type SourceContract,
+  type SourceTable,
+} from './source-contract.ts'
 
 /**
  * Turns what a person wrote into the project that the platform carries, with every default filled
@@ -34,11 +39,13 @@ export function resolveProject(config: ProjectConfig, folder: URL): Project {
     )
   }
   const mirror = resolveMirror(config)
+  const source = resolveSource(config.source ?? {})
+  const tables = capturedTables(source).map((table) => table.name)
   const project: Project = {
     name,
     title: config.title ?? name,
-    source: resolveSource(config.source ?? {}),
-    models: joinModels(resolveModels(config.models ?? {}, folder)),
+    source,
+    models: joinModels(resolveModels(config.models ?? {}, folder), tables),
     ...given({ tests: resolveTests(config.tests, folder), mirror }),
     ...(hasFiles(folder, 'warehouse')
       ? { warehouse: { migrations: below(folder, 'warehouse/') } }
