@@ -43,7 +43,7 @@ export async function openServer(
   const served = await extension.server?.()
   return await openTogether(async (keep) => {
     const reader = keep(createReader(warehouse))
-    await checkRights(reader)
+    await checkRights(reader, deps)
     const saved = saverUrl === undefined ? undefined : keep(createSavedQuestions({ url: saverUrl }))
     const options = presentProject({ config, deps, extension: served, reader, saved, log })
     const connections = {
@@ -56,14 +56,21 @@ export async function openServer(
   })
 }
 
-/** Throws if the reader's role has too many rights, and returns if that cannot be told now. */
-async function checkRights(reader: Reader): Promise<void> {
-  const code = `${reader.warehouse.code}_READER_RIGHTS`
-  await reader
-    .read(async () => {})
-    .catch((error: unknown) => {
-      if (error instanceof ConfigError && error.code === code) throw error
+/**
+ * Throws if the reader's role has too many rights, and returns if that cannot be told now. Without a
+ * role for the reader, the loader's would be used: then the remedy is to make one.
+ */
+async function checkRights({ read, warehouse }: Reader, deps: Deps): Promise<void> {
+  const code = `${warehouse.code}_READER_RIGHTS`
+  await read(async () => {}).catch((error: unknown) => {
+    if (!(error instanceof ConfigError) || error.code !== code) return
+    if (warehouse.url !== deps.warehouse.url) throw error
+    throw new ConfigError('The dashboard needs a role that can only read the warehouse', {
+      code,
+      hint: 'tidemark doctor   prints the SQL that creates the role, and TIDEMARK_WAREHOUSE_READER_URL to set',
+      cause: error,
     })
+  })
 }
 
 /** Logs the limits that the reader's role lacks. Logs nothing if the warehouse is out of reach. */

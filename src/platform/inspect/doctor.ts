@@ -49,7 +49,7 @@ export async function examine(
       : []),
     ...(hasWarehouse(deps) ? await examineWarehouse(deps) : []),
     ...(reader === undefined || !hasWarehouse(deps) ? [] : [await examineReader(deps, reader)]),
-    ...(saver === undefined ? [] : [await examineSaved(deps, saver.url)]),
+    ...(saver === undefined || !hasWarehouse(deps) ? [] : [await examineSaved(deps, saver.url)]),
     await check('the ingestion zone can be written', () => examineZone(deps, deps.ingestion), {
       next: lookAtPlace('TIDEMARK_INGESTION'),
     }),

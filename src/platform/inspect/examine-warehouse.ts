@@ -163,7 +163,7 @@ export async function examineReader(deps: Deps, reader: Warehouse): Promise<Find
   if (reader.url === deps.warehouse.url) {
     const name = async (): Promise<Found> => ({
       unchecked: true,
-      detail: 'TIDEMARK_WAREHOUSE_READER_URL is not set; runs do not need it, tidemark serve does',
+      detail: 'TIDEMARK_WAREHOUSE_READER_URL is not set; runs do not need it, the dashboard does',
       ...(await nameReader(deps.warehouse)),
     })
     return await check(what, name, { next: lookAtDatabase('TIDEMARK_WAREHOUSE_URL') })

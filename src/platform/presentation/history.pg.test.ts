@@ -51,7 +51,10 @@ describe('readHistory()', () => {
   it('returns no version for a key that never existed, and refuses a value that cannot be a key', async () => {
     const fact = findFact(shop.project, 'fact_sales')
     expect((await readHistory(warehouse, fact, ['2'])).versions).toEqual([])
-    await expect(readHistory(warehouse, fact, ['one'])).rejects.toMatchObject({ code: 'BAD_KEY' })
+    await expect(readHistory(warehouse, fact, ['one'])).rejects.toMatchObject({
+      code: 'BAD_KEY',
+      hint: 'give a value of sale_id, as the source shows it',
+    })
     await expect(readHistory(warehouse, fact, ['1', '2'])).rejects.toMatchObject({
       code: 'BAD_KEY',
       hint: 'give one value',
@@ -61,10 +64,17 @@ describe('readHistory()', () => {
       hint: 'give 2 values, separated by commas',
     })
     expect((await readHistory(warehouse, twofold, ['1', '1'])).versions).toHaveLength(3)
+    await expect(readHistory(warehouse, twofold, ['1', 'one'])).rejects.toMatchObject({
+      hint: 'give a value of sale_id, then a value of item_id, as the source shows it',
+    })
   })
 
   it('findFact() names the existing facts', () => {
-    expect(() => findFact(shop.project, 'nothing')).toThrow(/no fact for a table called nothing/)
+    expect(() => findFact(shop.project, 'nothing')).toThrow(/No table called nothing/)
+  })
+
+  it('findFact() takes the name that a table has in the source', () => {
+    expect(findFact(shop.project, 'public.sale').from).toBe('sale')
   })
 
   it('reports any other error of the warehouse', async () => {

@@ -48,7 +48,8 @@ export interface FactHistory {
 }
 
 /**
- * The fact that people mean by the name of a source or warehouse table, in singular or plural.
+ * The fact that people mean by the name of a source or warehouse table, in singular or plural. The
+ * name may have the schema of the source table: `hr.shift`.
  * Throws `ConfigError` (`UNKNOWN_TABLE`), with all facts in the hint, if no fact fits.
  */
 export function findFact(project: Project, name: string): Fact {
@@ -58,11 +59,16 @@ export function findFact(project: Project, name: string): Fact {
       .toLowerCase()
       .replace(/^fact_/, '')
       .replace(/s$/, '')
+  const { schema: usual, tables } = project.source
+  const relations = new Map(
+    tables.map(({ name: own, schema = usual, relation = own }) => [own, `${schema}.${relation}`]),
+  )
   const found =
     facts.find(({ table, from }) => table === name || from === name) ??
+    facts.find(({ from }) => relations.get(from) === name) ??
     facts.find((fact) => bare(fact.table) === bare(name) || bare(fact.from) === bare(name))
   if (found !== undefined) return found
-  throw new ConfigError(`There is no fact for a table called ${name}`, {
+  throw new ConfigError(`No table called ${name} has a history`, {
     code: 'UNKNOWN_TABLE',
     hint: `one of: ${facts.map((fact) => fact.from).join(', ')}`,
   })
@@ -181,7 +187,7 @@ async function readVersions(
       if (code.startsWith('22')) {
         throw new ConfigError(`This is not a key of ${fact.from} (${fact.key.join(', ')})`, {
           code: 'BAD_KEY',
-          hint: `tidemark history ${fact.from} 1`,
+          hint: `give ${fact.key.map((name) => `a value of ${name}`).join(', then ')}, as the source shows it`,
           cause: error,
         })
       }

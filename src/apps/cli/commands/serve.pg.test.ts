@@ -86,12 +86,12 @@ describe('tidemark serve', () => {
     expect(out).not.toContain('temp_file_limit')
   })
 
-  it.each(['serve --port 0', 'up'])('%s refuses a role that could write', async (line) => {
+  it.each(['serve --port 0', 'up'])('%s says how to get a role that only reads', async (line) => {
     const own = { ...env(), TIDEMARK_WAREHOUSE_READER_URL: '', TIDEMARK_PORT: '0' }
     const { code, out, err } = await tidemark(line.split(' '), { env: own })
     expect(code).toBe(2)
-    expect(err).toMatch(/✕ The role for reading the warehouse .* WAREHOUSE_READER_RIGHTS\n/)
-    expect(err).toContain('Next: set TIDEMARK_WAREHOUSE_READER_URL')
+    expect(err).toMatch(/✕ The dashboard needs a role that can only .* WAREHOUSE_READER_RIGHTS\n/)
+    expect(err).toContain('Next: tidemark doctor   prints the SQL that creates the role')
     expect(out + err).not.toContain('Dashboard')
   })
 
@@ -107,7 +107,9 @@ describe('tidemark serve', () => {
     expect((await serve()).code).toBe(130)
     await system.query(`grant select on tidemark_status to ${role.role}`)
     await system.query(`grant insert on dim_staff to ${role.role}`)
-    expect((await serve()).code).toBe(2)
+    const refused = await serve()
+    expect(refused.code).toBe(2)
+    expect(refused.out).toContain('The role for reading the warehouse may ')
     await system.query(`revoke insert on dim_staff from ${role.role}`)
     expect((await serve()).code).toBe(130)
   })
