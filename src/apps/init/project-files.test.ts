@@ -34,6 +34,8 @@ describe('projectFiles()', () => {
     expect(JSON.stringify(files)).not.toContain('hunter2x')
     expect(settingIn(files['.env.example']?.text)).toBe(url('PASSWORD'))
     expect(files['README.md']?.text).toContain('cp .env.example .env')
+    // Tidemark is installed beside the project, so a shell does not find it by its bare name.
+    expect(files['README.md']?.text).not.toMatch(/^tidemark /m)
   })
 
   it.each(['hunter2x', 'a%23b%20c', "it's", 'a`b', "a'$HOME"])(

@@ -69,3 +69,10 @@ it('shows the contract, generated columns, and what was never captured', async (
   expect(text).toMatch(/twice text, generated yes integer/)
   expect(await said(table())).toContain('It has not been captured yet. Next: tidemark run')
 })
+
+it('shows what the source says of its columns, if it says anything', async () => {
+  const salary = column('salary', { description: 'Per year, in euro.' })
+  const described = await said(table({ key: ['id'], columns: [plain, salary] }))
+  expect(described).toMatch(/Goes to Description .* salary text yes .* Per year, in euro\./)
+  expect(await said(table({ key: ['id'], columns: [plain] }))).not.toContain('Description')
+})

@@ -91,6 +91,7 @@ function renderColumns(
         )
         .map((each) => `${model.table}.${each.column}`),
     )
+  const isDescribed = columns.some(({ description }) => description !== undefined)
   return html`<section class="panel wide" aria-labelledby="columns">
     <h2 id="columns">Columns</h2>
     ${renderTable({
@@ -101,13 +102,15 @@ function renderColumns(
         'Null',
         ...(contract === undefined ? [] : ['Contract']),
         'Goes to',
+        ...(isDescribed ? ['Description'] : []),
       ],
-      rows: columns.map(({ name, type, nullable, generated }) => [
+      rows: columns.map(({ name, type, nullable, generated, description = '' }) => [
         html`<code>${name}</code>${table.key.includes(name) ? html` ${tag('ok', 'key')}` : ''}`,
         `${type}${generated === true ? ', generated' : ''}`,
         nullable ? 'yes' : 'no',
         ...(contract === undefined ? [] : [describeContract(contract, name)]),
         html`${goesTo(name).map((to) => html`<code>${to}</code> `)}`,
+        ...(isDescribed ? [description] : []),
       ]),
     })}
   </section>`
