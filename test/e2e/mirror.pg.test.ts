@@ -95,7 +95,7 @@ describe('a mirror on the command line', () => {
     expect(doctor.out).not.toContain('TIDEMARK_SAVER_URL')
     expect((await command('catalog member')).code).toBe(0)
     expect((await command('quarantine list')).code).toBe(0)
-    for (const line of ['serve', 'up', 'status --check']) {
+    for (const line of ['serve', 'status --check']) {
       const refused = await command(line)
       expect(refused.err).toContain('set TIDEMARK_WAREHOUSE_URL')
       expect(refused.code).toBe(2)
