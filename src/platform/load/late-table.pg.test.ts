@@ -48,7 +48,7 @@ describe('a fact whose table the source does not have yet', () => {
     ])
     expect((await verify(later)).faults).toEqual([])
     const { batches } = await readStatus(later, {
-      reader: later.warehouse!,
+      reader: later.warehouse,
       promiseMs: 60_000,
       now: new Date(),
     })

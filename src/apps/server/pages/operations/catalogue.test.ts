@@ -73,6 +73,6 @@ it('shows the contract, generated columns, and what was never captured', async (
 it('shows what the source says of its columns, if it says anything', async () => {
   const salary = column('salary', { description: 'Per year, in euro.' })
   const described = await said(table({ key: ['id'], columns: [plain, salary] }))
-  expect(described).toMatch(/Goes to Description .* salary text yes .* Per year, in euro\./)
+  expect(described).toMatch(/Goes to Description .* salary text yes .*Per year, in euro\./)
   expect(await said(table({ key: ['id'], columns: [plain] }))).not.toContain('Description')
 })
