@@ -191,6 +191,8 @@ function code(text: string): string {
 
 /** The name of a member, quoted if it must be. */
 function key(name: string): string {
+  // Without brackets, an object would take it for its prototype.
+  if (name === '__proto__') return `['__proto__']`
   return /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(name) ? name : quote(name)
 }
 

@@ -2,6 +2,7 @@ import type {
   RelationColumn,
   RelationSchema,
 } from '../../platform/presentation/relation-schemas.ts'
+import { own } from '../../platform/project/named-record.ts'
 import {
   asOfBatchFunction,
   asOfFunction,
@@ -88,10 +89,10 @@ export function typeTables(
   })
   const others = [...left.values()].map(({ name, description, columns }): TypedTable => ({
     name,
-    about: [STATUS[name] ?? description ?? 'A view of this warehouse.'],
+    about: [own(STATUS, name) ?? description ?? 'A view of this warehouse.'],
     rows: columns.map((column) =>
       // A null has no place in these views.
-      typeColumn(column, { isNullable: column.nullable && STATUS[name] === undefined }),
+      typeColumn(column, { isNullable: column.nullable && own(STATUS, name) === undefined }),
     ),
   }))
   return [...ofModels, ...others]
@@ -172,7 +173,7 @@ function typeFactColumn(
   }
   return typeColumn(column, {
     notes: [
-      ...[known[column.name] ?? []].flat(),
+      ...[own(known, column.name) ?? []].flat(),
       ...describeUse(fact, column.name),
       ...[sourceNotes.get(column.name) ?? []].flat(),
     ],
@@ -205,7 +206,7 @@ function typeHistoryColumn(fact: Fact, column: RelationColumn): TypedColumn {
     [validTo]: 'Until when; null for the newest version.',
   }
   return typeColumn(column, {
-    notes: [notes[column.name] ?? 'Whether this is the row as it is now.'],
+    notes: [own(notes, column.name) ?? 'Whether this is the row as it is now.'],
     isNullable: column.name === validTo,
   })
 }

@@ -31,6 +31,8 @@ const SOURCE = `
   create table "Order Line" ("No." integer primary key, "how many?" integer, "a'b\\c" text);
   create table date (id integer primary key, "class" text);
   create table visit (path text);
+  create table constructor (id integer primary key, "toString" text, "constructor" text);
+  create table "__proto__" (id integer primary key, "__proto__" text);
   create table a_table_with_a_name_that_takes_all_of_the_sixty_three_bytes_ (id integer primary key);
   insert into orders values
     (9007199254740993, 'new', 'a@b', 12.50, '2026-11-01 12:00+00', '2026-12-01', '{a,null}',
@@ -118,11 +120,11 @@ describe('tidemark types', () => {
     ])
     const written = await command('types', '--out', own)
     expect(written).toMatchObject({ code: 0, err: '' })
-    expect(written.out).toMatch(/✓ .*own\.ts has the types of 17 tables/)
+    expect(written.out).toMatch(/✓ .*own\.ts has the types of 23 tables/)
     const text = readFileSync(own, 'utf8')
     expect((await command('types')).out).toBe(text)
     const { events } = await command('types', '--out', own, '--json')
-    expect(events).toMatchObject([{ event: 'types', tables: 17, changed: false, file: own }])
+    expect(events).toMatchObject([{ event: 'types', tables: 23, changed: false, file: own }])
     expect(await command('types', '--check', '--out', own)).toMatchObject({ code: 0, err: '' })
     writeFileSync(own, `${text}// mine\n`)
     const stale = await command('types', '--check', '--out', own)
@@ -183,6 +185,8 @@ describe('the types', () => {
       const long = 'a_table_with_a_name_that_takes_all_of_the_sixty_three_bytes_'
       const none = await db.selectFrom(asOf(long, new Date()).as('l')).selectAll().execute()
       const dates = await db.selectFrom(asOf('date', new Date()).as('d')).select('d.class').execute()
+      await db.selectFrom(asOf('__proto__', new Date()).as('p')).select('p.__proto__').execute()
+      await db.selectFrom('constructor_current').select(['toString', 'constructor']).execute()
       const visits = await db.selectFrom('visit_current').select(['path', 'row_count']).execute()
       const status = await db.selectFrom('tidemark_status').select('complete_to').executeTakeFirst()
       console.log(JSON.stringify({
