@@ -82,7 +82,8 @@ export function readSql(sql: URL | string): string {
 }
 
 function asPart(sql: string): string {
-  return `${sql.trim().replace(/;$/, '')}\n`
+  // After the semicolon there may be comments, which stay in the file.
+  return `${sql.trim().replace(/;(?:\s|--[^\n]*|\/\*[\s\S]*?\*\/)*$/, '')}\n`
 }
 
 const texts = new WeakMap<URL, string>()
