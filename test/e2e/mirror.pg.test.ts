@@ -55,6 +55,7 @@ describe('a mirror on the command line', () => {
     expect(doctor.code).toBe(0)
     expect((await loaded('catalog')).out).toMatch(/member +1 .* 4 +2 {2}member\n/)
     expect((await loaded('quarantine list')).code).toBe(0)
+    expect((await loaded('history public.member 1')).out).toMatch(/v2 .* name Ann → Anna/)
     const unknown = await loaded('history nobody 1')
     expect(unknown.err).toContain('one of: member, visit')
     expect(unknown.code).toBe(2)
@@ -128,6 +129,15 @@ describe('a mirror on the command line', () => {
     expect((await loaded('run')).code).toBe(0)
     expect((await loaded('history member 2')).out).toContain('DELETED')
     expect((await loaded('verify')).code).toBe(0)
+  })
+
+  it('says how to accept that a table is gone', async () => {
+    await loaded('run')
+    await (await source.client()).query('drop table visit')
+    expect((await loaded('run')).code).toBe(4)
+    const { out } = await loaded('doctor')
+    expect(out).toContain('or leave it out: TIDEMARK_EXCLUDE=public.visit;')
+    expect((await loaded('run --exclude public.visit')).code).toBe(0)
   })
 
   it('refuses a warehouse schema that has a table of the same name', async () => {

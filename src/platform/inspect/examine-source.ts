@@ -7,6 +7,7 @@ import { hostOf } from '../io/postgres-url.ts'
 import { onlyRow } from '../io/postgres.ts'
 import { identifier, identifiers, qualified } from '../io/sql.ts'
 import { readLastCommit } from '../lake/batch-log.ts'
+import { patternOf } from '../project/patterns.ts'
 import type { SourceContract } from '../project/source-contract.ts'
 import type { Breach } from '../source/contract.ts'
 import { attemptRead, openSnapshot, type SourceSnapshot } from '../source/snapshot.ts'
@@ -165,7 +166,10 @@ function fixBreach(
       note: `psql says what is wrong, and \\encoding sql_ascii before \\d ${relation} shows a name that is not UTF-8; all other tables go on`,
     },
     table_missing: {
-      hint: `make ${relation}, or remove ${table.name} from the contract; all other tables go on`,
+      hint:
+        table.mirrored === true
+          ? `make ${relation} again, or leave it out: TIDEMARK_EXCLUDE=${patternOf(schema, table.relation ?? table.name)}; all other tables go on`
+          : `make ${relation}, or remove ${table.name} from the contract; all other tables go on`,
     },
   }
   return (
