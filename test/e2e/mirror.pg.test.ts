@@ -97,7 +97,7 @@ describe('a mirror on the command line', () => {
     expect((await command('catalog member')).code).toBe(0)
     expect((await command('quarantine list')).code).toBe(0)
     for (const line of ['serve', 'status --check']) {
-      const refused = await command(line)
+      const refused = await command(line, { TIDEMARK_PORT: '0' })
       expect(refused.err).toContain('set TIDEMARK_WAREHOUSE_URL')
       expect(refused.code).toBe(2)
     }
