@@ -10,7 +10,7 @@ const [, page = ''] = text.split('\n## The parts\n')
 
 it('every excerpt in the parts of docs/your-own-project.md is in the library unchanged', () => {
   const files = readdirSync(here, { recursive: true, encoding: 'utf8' }).filter((name) =>
-    /^project\.ts$|\.sql$/.test(name),
+    /^tidemark\.config\.ts$|\.sql$/.test(name),
   )
   const library = files.map((name) => readFileSync(join(here, name), 'utf8'))
   const excerpts = [...page.matchAll(/^```(?:ts|sql)\n(.+?)^```$/gms)].map(
