@@ -76,10 +76,10 @@ export interface EnvironmentOptions {
 /**
  * Builds `Deps` from settings: the project they name, and the databases they name. If they name none,
  * the databases are the embedded ones of a project that brings a simulated source. A source without a
- * warehouse is loaded into the one in the home, if there is one; otherwise there is only a lake. Removes the scratch folders of killed processes. Throws
- * `ConfigError` if no source is named, or if no scratch folder can be made; what was opened until then
- * is closed. Throws what `check` throws, and `ConfigError` (`HOME_EMPTY`) if an embedded system must
- * exist and does not.
+ * warehouse is loaded into the one in the home, if there is one; otherwise there is only a lake.
+ * Removes the scratch folders of killed processes. Throws `ConfigError` if no source is named, or if no
+ * scratch folder can be made; what was opened until then is closed. Throws what `check` throws, and
+ * `ConfigError` (`HOME_EMPTY`) if an embedded system must exist and does not.
  */
 export async function openEnvironment(options: EnvironmentOptions): Promise<Environment> {
   const { config } = options

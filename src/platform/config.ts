@@ -51,7 +51,7 @@ export const settings = z.object({
     'For a mirror: whether views, materialized views and foreign tables are kept too. Not set: what the project says, or `false`.',
   ),
   TIDEMARK_WAREHOUSE_URL: text(
-    'The Postgres (14 or newer) to load. The user must be allowed to create tables in the schema. A pooler in transaction mode works. Not set: with a source, the one that `up` has made in the home, or else none, and there is only a lake; otherwise the embedded Postgres.',
+    'The Postgres (14 or newer) to load. The user must be allowed to create tables in the schema. A pooler in transaction mode works. Not set: with a source, the warehouse that `up` has made in the home, or else the lake alone; without a source, the embedded Postgres.',
   ),
   TIDEMARK_WAREHOUSE_SCHEMA: z
     .string()

@@ -79,11 +79,11 @@ describe('tidemark plan', () => {
     const colored = await succeed('plan --project shop', { isTTY: true })
     expect(colored).toContain('\u001B[32m    + loud_name text not null\u001B[39m')
     expect(await succeed('plan --project shop')).toMatch(
-      /new generation {3}all content is loaded again from the lake: 1 batch, \d+ rows now\n {4}~ dim_customer has another model\n/,
+      /new generation {3}all content is loaded again from the lake: 1 batch, \d+ rows now\n {4}~ the model of dim_customer has changed\n/,
     )
     const { err } = await command('run --project shop')
     expect(err).toContain(
-      'the warehouse is made again from 1 batch: dim_customer has another model',
+      'the warehouse is made again from 1 batch: the model of dim_customer has changed',
     )
     expect(await succeed('plan --project shop')).toContain('Nothing to plan')
   })
@@ -120,7 +120,8 @@ describe('tidemark plan', () => {
 
   it('says that there is only a lake', async () => {
     expect(await succeed('plan', { url: '' })).toBe(
-      '  Nothing to plan: there is only a lake, and no warehouse.\n',
+      '  Nothing to plan: there is a lake and no warehouse.\n' +
+        '  Next: set TIDEMARK_WAREHOUSE_URL, or let tidemark up make a warehouse here\n',
     )
     expect(await succeed('plan --sql', { url: '' })).toBe('-- there is no warehouse\n')
   })

@@ -261,7 +261,7 @@ export const RESULTS = {
   },
   types: {
     levels: ['info'],
-    says: '`types` has made types for this many tables, and wrote them to the file if they changed.',
+    says: '`types` made types for this many tables, and wrote them to the file if they differ.',
     fields: { tables: number, changed: flag, 'file?': text, 'text?': text },
   },
   examined: {

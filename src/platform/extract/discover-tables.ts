@@ -114,7 +114,7 @@ function withoutOwn(
 
 function sameSchema({ schema, relation }: SourceTable): ConfigError {
   return new ConfigError(
-    `The warehouse would be the schema ${schema} of the source itself, which has tables such as ${relation}`,
+    `The warehouse's schema ${schema} is in the source itself and has tables of others, such as ${relation}`,
     {
       code: 'WAREHOUSE_IN_SOURCE',
       hint: 'nothing was written; set TIDEMARK_WAREHOUSE_SCHEMA (--schema) to a schema of its own',

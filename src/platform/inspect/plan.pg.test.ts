@@ -100,7 +100,7 @@ describe('planNextRun()', () => {
       generation: {
         batches: 2,
         rows: 370,
-        why: ['dim_customer has another model', 'fact_sale has another model'],
+        why: ['the model of dim_customer has changed', 'the model of fact_sale has changed'],
       },
       tables: [
         { table: 'dim_customer', action: 'anew', addedKeys: ['PRIMARY KEY (code)'] },
@@ -117,7 +117,7 @@ describe('planNextRun()', () => {
     expect(system.entries).toContainEqual(
       expect.objectContaining({
         event: 'generation_announced',
-        why: ['dim_customer has another model', 'fact_sale has another model'],
+        why: ['the model of dim_customer has changed', 'the model of fact_sale has changed'],
       }),
     )
   })

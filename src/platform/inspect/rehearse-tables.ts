@@ -177,7 +177,7 @@ async function rehearsePart(
     } catch (error) {
       if (!LACKING.has(codeOf(error))) throw error
       const { message } = error as Error
-      const detail = `a migration needs what an empty copy of the warehouse may lack: ${message}`
+      const detail = `a migration failed on the empty copy of the warehouse, which may lack something that it uses: ${message}`
       return { refused: { detail, hint: 'tidemark doctor' } }
     }
   }

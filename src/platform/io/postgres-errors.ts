@@ -109,7 +109,7 @@ function mapServerSetting(error: unknown, database: Database): ConfigError | und
   }
   if (code === SQL_STATE.outOfMemory && hint.includes('max_locks_per_transaction')) {
     return new ConfigError(
-      `${at} has no room for the locks of one transaction on so many tables [${code}]`,
+      `${at} has too few locks for one transaction on so many tables [${code}]`,
       {
         code: `${database.code}_LOCKS`,
         hint: 'nothing was half-published; set max_locks_per_transaction there to 256 (64 is the default), restart the server, and run again',

@@ -22,10 +22,10 @@ describe('explainGeneration()', () => {
       // Two customers and the days of a year. The versions of a table that is new are not known.
       rows: 2 + 365,
       why: [
-        'dim_customer has another model',
+        'the model of dim_customer has changed',
         'fact_more is new',
-        'fact_sale has no model any more',
-        'the source tables are declared in another way',
+        'the model of fact_sale is gone',
+        'the declaration of the source tables has changed',
       ],
     })
   })

@@ -49,17 +49,22 @@ const HANDED_OVER = 'a migration has replaced a derived table'
 /** What differs between the project and a generation, for people. */
 async function compareParts(deps: Deps, from: string): Promise<string[]> {
   const before = (await readDescription(processedZone(deps, from)))?.parts
-  if (before === undefined) return ['what changed is not known, because an older version made it']
+  if (before === undefined)
+    return ['what changed is not known: an older version of Tidemark made the generation']
   const now = partsOf(deps.project)
   const tables = [...new Set([...Object.keys(before.models), ...Object.keys(now.models)])]
   const differences = tables.toSorted().flatMap((table) => {
     if (now.models[table] === before.models[table]) return []
-    if (now.models[table] === undefined) return [`${table} has no model any more`]
-    return [before.models[table] === undefined ? `${table} is new` : `${table} has another model`]
+    if (now.models[table] === undefined) return [`the model of ${table} is gone`]
+    return [
+      before.models[table] === undefined ? `${table} is new` : `the model of ${table} has changed`,
+    ]
   })
   return [
     ...differences,
-    ...(before.contract === now.contract ? [] : ['the source tables are declared in another way']),
+    ...(before.contract === now.contract
+      ? []
+      : ['the declaration of the source tables has changed']),
     ...(before.platform === now.platform ? [] : ['this version of Tidemark makes other rows']),
   ]
 }

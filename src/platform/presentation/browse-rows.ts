@@ -73,9 +73,9 @@ export async function readRows(
   const { text, values } = bindRows(request)
   const read = await readText(client, text, values).catch((error: unknown) => {
     if (!codeOf(error).startsWith('22')) throw error
-    throw new ConfigError('The place is not one in this table', {
+    throw new ConfigError('The link to this page of rows does not fit the table', {
       code: 'BAD_FILTER',
-      hint: 'begin with the first page',
+      hint: 'open the first page of the table',
       cause: error,
     })
   })

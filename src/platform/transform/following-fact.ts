@@ -276,7 +276,7 @@ async function runModel(
     await made[Symbol.asyncDispose]()
     throw new ContractError(
       twice > 0n
-        ? `Model ${model.table} makes ${twice} rows too many: it may make one row for each row of ${from.name}`
+        ? `Model ${model.table} makes ${twice} rows too many: it may make at most one row for each row of ${from.name}`
         : `Model ${model.table} makes ${strange} rows with another key than the row of ${from.name} they come from`,
       {
         code: 'MODEL_ROWS',
@@ -292,8 +292,8 @@ async function runModel(
 }
 
 /**
- * Adds the rows of `state` that are gone to \`changes\`, with their last values. A row is not gone if
- * a relation in \`present\` has its key, or if models do not see it at present.
+ * Adds the rows of `state` that are gone to `changes`, with their last values. A row is not gone if
+ * a relation in `present` has its key, or if models do not see it at present.
  */
 async function addGone(
   db: DuckDb,

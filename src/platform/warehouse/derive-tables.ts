@@ -178,7 +178,7 @@ export function explainUse(table: string, error: unknown): unknown {
   const { message, detail = message } = error as { message: string; detail?: string }
   return new ConfigError(`The table ${table} must change, but something uses it: ${detail}`, {
     code: 'WAREHOUSE_IN_USE',
-    hint: 'drop what uses them, run, and create it again; nothing was changed',
+    hint: 'nothing was changed; drop what uses it, run, and create that again',
     cause: error,
   })
 }

@@ -41,8 +41,8 @@ interface Migration {
  * Relations that were dropped since, and can be made from the rest, are made again, current tables
  * with their rows. Returns their names. Throws `ConfigError`, and changes nothing, if the server is
  * too old (`WAREHOUSE_VERSION`), if a migration was edited after it was applied
- * (`MIGRATION_EDITED`), makes a table that is derived here (`MIGRATION_OF_DERIVED`) or is unknown here (`WAREHOUSE_NEWER`), or if anything else was dropped
- * (`WAREHOUSE_INCOMPLETE`). Throws `ContractError` (`WAREHOUSE_CHANGED`) if somebody has added a
+ * (`MIGRATION_EDITED`), makes a table that is derived here (`MIGRATION_OF_DERIVED`) or is unknown here
+ * (`WAREHOUSE_NEWER`), or if anything else was dropped (`WAREHOUSE_INCOMPLETE`). Throws `ContractError` (`WAREHOUSE_CHANGED`) if somebody has added a
  * column that must have a value.
  */
 export async function migrate(
@@ -242,10 +242,10 @@ function checkOwner(project: Project, applied: Iterable<string>): void {
   )
   if (other === undefined) return
   throw new ConfigError(
-    `The warehouse holds the project ${other}, and this run is for the project ${project.name}`,
+    `The warehouse holds the project ${other}, but this run is for the project ${project.name}`,
     {
       code: 'PROJECT_MIXED',
-      hint: 'nothing was changed; name its folder with --project, or set TIDEMARK_WAREHOUSE_SCHEMA and TIDEMARK_HOME for another',
+      hint: `nothing was changed; name the folder of ${other} with --project, or give ${project.name} a TIDEMARK_WAREHOUSE_SCHEMA and a TIDEMARK_HOME of its own`,
     },
   )
 }

@@ -153,7 +153,7 @@ describe('drift of a mirror', () => {
     await system.sql.query('alter table t alter v type text')
     await expect(system.run()).rejects.toMatchObject({
       code: 'WAREHOUSE_IN_USE',
-      hint: expect.stringContaining('drop what uses them'),
+      hint: expect.stringContaining('drop what uses it'),
     })
     await system.query('drop view mine, also_mine')
     await runEqual(system)

@@ -52,7 +52,7 @@ export async function historyCommand(
     last.operation === 'delete'
       ? output.style('red', `DELETED in ${project.title}`)
       : last.operation === 'leave'
-        ? output.style('red', `LEFT ${fact.table}, which no longer selects it`)
+        ? output.style('red', `LEFT ${fact.table}: its model no longer selects it`)
         : formatNumber(history.versions.length, 'version')
   output.print(`  ${[title, history.headline, state].filter(Boolean).join('   ')}\n`)
   for (const [index, version] of history.versions.entries()) {

@@ -71,7 +71,7 @@ function findTemplate(template: ProjectTemplate | undefined, input: InitInput): 
   if (proposing.length === 0) return template
   throw new ConfigError(`${proposing.join(' and ')} cannot be used with --template`, {
     code: 'USAGE',
-    hint: 'leave it out: a template is written as it is, to go on with; nothing was written',
+    hint: `nothing was written; leave out ${proposing.join(' and ')}, because a template is written unchanged`,
   })
 }
 

@@ -42,7 +42,8 @@ const EMPTY = 'Nothing to plan: the next run changes no table of the warehouse.'
 
 function printPlan(output: Output, plan: Plan): void {
   if (plan.isLakeOnly) {
-    output.print('  Nothing to plan: there is only a lake, and no warehouse.')
+    output.print('  Nothing to plan: there is a lake and no warehouse.')
+    output.advise('  Next: set TIDEMARK_WAREHOUSE_URL, or let tidemark up make a warehouse here')
     return
   }
   printDoubts(output, plan)
@@ -57,7 +58,8 @@ function printPlan(output: Output, plan: Plan): void {
   if (isLong) printCreated(output, created)
   for (const action of Object.keys(ACTIONS) as RelationAction[]) {
     const names = plan.others.filter((each) => each.action === action).map(({ name }) => name)
-    if (names.length > 0) output.print(`  ${ACTIONS[action]}, of no model: ${names.join(', ')}`)
+    if (names.length > 0)
+      output.print(`  ${ACTIONS[action]}, not from a model: ${names.join(', ')}`)
   }
   printLeftAlone(output, plan)
   printGeneration(output, plan)
@@ -89,10 +91,12 @@ function printDoubts(output: Output, { notRead, notRehearsed, unknown }: Plan): 
   if (notRead !== undefined) warn(`${notRead}. Its tables are planned as they were captured last.`)
   if (notRehearsed !== undefined) {
     const { detail, hint } = notRehearsed
-    warn(`Nothing was rehearsed: ${detail}. This plan has no keys and no statements.`)
+    warn(
+      `Nothing was rehearsed: ${detail}. This plan only compares definitions: it has no keys and no statements.`,
+    )
     if (hint !== undefined) output.advise(`    Next: ${hint}`)
   }
-  if (unknown.length > 0) warn(`Not known before the source is read: ${unknown.join(', ')}`)
+  if (unknown.length > 0) warn(`Columns not known before the source is read: ${unknown.join(', ')}`)
 }
 
 function printTable(output: Output, planned: PlannedTable): void {
@@ -120,7 +124,7 @@ function printTable(output: Output, planned: PlannedTable): void {
 
 function printLeftAlone(output: Output, { byHand, retired }: Plan): void {
   if (byHand.length > 0) {
-    output.print(`  by hand: ${byHand.join(', ')}   stay as migrations made them`)
+    output.print(`  by hand: ${byHand.join(', ')}   stay as a migration made them`)
   }
   if (retired.length > 0) {
     output.print(

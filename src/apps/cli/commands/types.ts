@@ -18,7 +18,7 @@ export async function typesCommand(
   { out, check }: { out: string | undefined; check: boolean },
 ): Promise<number> {
   if (check && out === undefined) {
-    throw new ConfigError('--check compares a file, and none is named', {
+    throw new ConfigError('--check needs the file to compare', {
       code: 'USAGE',
       hint: 'tidemark types --check --out warehouse.ts',
     })
@@ -87,6 +87,6 @@ function outdated(file: string, written: string | undefined): ConflictError {
   const what = written === undefined ? 'does not exist' : 'does not fit the warehouse any more'
   return new ConflictError(`${file} ${what}`, {
     code: 'TYPES_OUTDATED',
-    hint: `tidemark types --out ${file}   and compile what uses it`,
+    hint: `tidemark types --out ${file}   then compile the programs that use it`,
   })
 }

@@ -188,7 +188,8 @@ async function answerTable(
       title: model.table,
       path: overviewPath(project),
       freshness: freshnessOf(head, { promiseMs, now: now() }),
-      summary: model.description ?? 'Its rows as they are now, and what is known about it.',
+      summary:
+        model.description ?? 'The rows as they are now, with their columns, changes and quality.',
       filters: html`${renderTableLinks(table, captured)} ${renderRowFilters(asked)}`,
       body: html`<div class="panels">
         ${renderRowsPanel(page, asked, {
@@ -333,7 +334,7 @@ async function answerLineage(c: PageContext, context: TablesContext): Promise<Re
       title: 'Lineage',
       path: '/lineage',
       freshness,
-      summary: 'Which table comes from which, and what shows it.',
+      summary: 'Where each table comes from, and which pages read it.',
       body: html`<div class="panels">
         ${renderLineage(shown, { focus: ids.length === 0 ? undefined : focus })}
       </div>`,

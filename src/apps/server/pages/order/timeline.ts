@@ -22,7 +22,7 @@ export function renderState(versions: readonly FactVersion[], source: string): M
   if (last === undefined || !isEnd(last))
     return html`<p class="banner">${tag('ok', 'current')} ${count}</p>`
   return html`<p class="banner bad">
-    ${last.operation === 'leave' ? html`${tag('bad', 'left')}: the fact no longer selects it` : html`${tag('bad', 'deleted')} in ${source}`},
+    ${last.operation === 'leave' ? html`${tag('bad', 'left')}: its model no longer selects it` : html`${tag('bad', 'deleted')} in ${source}`},
     noticed
     <time datetime="${last.validFrom}">${formatMomentUtc(last.validFrom)}</time>. ${count},
     including this one.

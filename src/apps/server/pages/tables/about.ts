@@ -43,8 +43,8 @@ export function renderTableQuality(quality: TableQuality): Markup {
       }
       ${
         heldDeletes > 0
-          ? html`Rows are gone from the source; <code>tidemark run --confirm-deletes</code> lets the
-              deletions through.`
+          ? html`Too many rows are gone from the source at once.
+              <code>tidemark run --confirm-deletes</code> publishes their deletions.`
           : ''
       }
     </p>

@@ -35,7 +35,9 @@ export function renderLineage(
   { focus }: { readonly focus: string | undefined },
 ): Markup {
   return html`<section class="panel wide" aria-labelledby="h-picture">
-      <h2 id="h-picture">${focus === undefined ? 'From the source to here' : `Around ${focus}`}</h2>
+      <h2 id="h-picture">
+        ${focus === undefined ? 'From the source to the pages' : `Around ${focus}`}
+      </h2>
       ${focus === undefined ? '' : html`<p class="links"><a href="/lineage">Show everything</a></p>`}
       ${
         graph.nodes.length > MAX_NODES
@@ -128,10 +130,10 @@ function renderText({ nodes, edges }: LineageGraph): Markup {
       ({ name, href }, index) => html`${index > 0 ? ', ' : ''}<a href="${href}">${name}</a>`,
     )}`
   return html`<section class="panel wide" aria-labelledby="h-text">
-    <h2 id="h-text">The same in words</h2>
+    <h2 id="h-text">The same as a table</h2>
     ${renderTable({
       label: 'Lineage',
-      header: ['Name', 'What it is', 'Made from', 'Read by', 'Description', 'Around it'],
+      header: ['Name', 'Kind', 'Made from', 'Read by', 'Description', 'Neighbours'],
       rows: nodes.map((node) => [
         links([node]),
         KINDS[node.kind],

@@ -91,8 +91,8 @@ function renderTables({ tables, head }: Overview): Markup {
       rows: tables.map((each) => tableRow(each, head !== undefined)),
     })}
     <p class="muted">
-      A table is as fresh as the whole: everything committed in the source up to the moment at the
-      top of the page is in it, unless it is held.
+      Unless a table is held, it has everything that was committed in the source up to the moment at
+      the top of the page.
     </p>
   </section>`
 }
