@@ -131,7 +131,7 @@ it.each([
 it('up speaks before it reads settings or loads what it needs', async () => {
   const { err, code } = await tidemark(['up'], { env: { TIDEMARK_THREADS: 'many' } })
   expect(err).toMatch(
-    /^\n {2}tidemark up {3}everything on this machine.*\n\n✕ Invalid settings: TIDEMARK_THREADS/,
+    /^\n {2}tidemark up {3}source, runs and pages in one process.*\n\n✕ Invalid settings: TIDEMARK_THREADS/,
   )
   expect(code).toBe(2)
   const quiet = await tidemark(['up', '--quiet'], { env: { TIDEMARK_THREADS: 'many' } })

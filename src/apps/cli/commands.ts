@@ -37,7 +37,7 @@ const up = (upOptions: SettingOptions) =>
     summary: 'Run everything on this machine, with the dashboard, until Ctrl-C',
     details:
       'Starts the embedded Postgres, unless settings name databases. Fills an empty simulated source, lets it live, and serves the dashboard (docs/dashboard.md, docs/pages.md) beside its runs. For a source without TIDEMARK_WAREHOUSE_URL it makes a warehouse in the home, which every command then uses. If port 4100 is taken and you name no other, it takes any free port. Only one `up` runs in a home: a second one exits 6.',
-    opening: 'everything on this machine, nothing leaves it',
+    opening: 'source, runs and pages in one process',
     options: {
       once: flagOption('--once', 'Fill the source, run once, print a summary and stop'),
       everyMs: durationOption('--every <duration>', {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { InterruptedError } from '../../../platform/errors.ts'
+import { ConfigError, InterruptedError } from '../../../platform/errors.ts'
 import type { RowCounts } from '../../../platform/lake/commit-record.ts'
 import { changedRows } from '../../../platform/lake/table-entry.ts'
 import { run, type RunReport } from '../../../platform/pipeline.ts'
@@ -260,7 +260,11 @@ function distinct(errors: readonly unknown[]): unknown[] {
 /** Says what a failed run did anyway, and what the next one will do. */
 function describeSafety({ extracted, failures }: RunReport): string {
   const failed = new Set(failures.map(({ stage }) => stage))
-  if (failed.has('extract')) return '  Nothing was captured by this run; the next run catches up.'
+  if (failed.has('extract')) {
+    const isSetting = failures.some(({ error }) => error instanceof ConfigError)
+    const next = isSetting ? 'once this is corrected, the next run' : 'the next run'
+    return `  Nothing was captured by this run; ${next} catches up.`
+  }
   const next = failed.has('transform') ? 'transforms and loads' : 'loads'
   const captured =
     extracted?.committed === true
