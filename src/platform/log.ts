@@ -72,6 +72,11 @@ export const EVENTS = {
     says: 'A table is no longer held.',
     fields: { 'batch?': number, table: text, since: text },
   },
+  secrets_found: {
+    levels: ['warn'],
+    says: 'A mirror begins to capture columns that look like secrets, by their names.',
+    fields: { columns: texts },
+  },
   table_ignored: {
     levels: ['info'],
     says: 'The source has a relation that the project or the settings do not choose, and Tidemark leaves it alone.',

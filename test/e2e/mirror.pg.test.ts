@@ -122,6 +122,21 @@ describe('a mirror on the command line', () => {
     expect(status).toMatchObject({ batches: { ingestion: 1 } })
   })
 
+  it('names what looks like a secret when it begins to capture it, and once', async () => {
+    const first = await command('run')
+    expect(first.err).toContain(
+      '1 column that may hold secrets: public.member.password. The lake keeps what it captures.',
+    )
+    expect(first.err).toContain(
+      "leave it out from now on: TIDEMARK_EXCLUDE='public.member.password'",
+    )
+    await source.query(`insert into member values (3, 'Cy', 'z')`)
+    expect((await command('run')).err).not.toContain('secrets')
+    const without = await command('run --home other --exclude *.password')
+    expect(without.code).toBe(0)
+    expect(without.err).not.toContain('secrets')
+  })
+
   it('goes on where it was when a table is left out for a while', async () => {
     await loaded('run')
     await (await source.client()).query(`delete from member where id = 2`)

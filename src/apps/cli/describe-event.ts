@@ -86,6 +86,16 @@ function describeWarning(entry: AppLogEntry): Told | undefined {
     const next = hint === undefined ? undefined : `Next: ${hint}`
     return { ...warning, text: `${report}: ${message}`, next, once: `${report} ${code}` }
   }
+  if (entry.event === 'secrets_found') {
+    const { columns } = entry
+    const shown = columns.slice(0, 5).join(', ')
+    const more = columns.length > 5 ? ` and ${columns.length - 5} more` : ''
+    return {
+      ...warning,
+      text: `${formatNumber(columns.length, 'column')} that may hold secrets: ${shown}${more}. The lake keeps what it captures.`,
+      next: `To leave ${columns.length === 1 ? 'it' : 'them'} out from now on: TIDEMARK_EXCLUDE='${columns.slice(0, 5).join(' ')}'`,
+    }
+  }
   if (entry.event !== 'reader_unbounded') return undefined
   const { what, fix } = entry
   const text = `The warehouse's reader: ${what}. An administrator can change that: ${fix}`

@@ -4,7 +4,7 @@ import type { MirrorSettings } from '../../platform/project/mirror-settings.ts'
 import { findNameClash } from '../../platform/project/mirrored-names.ts'
 import { patternOf } from '../../platform/project/patterns.ts'
 import type { SourceTable } from '../../platform/project/source-contract.ts'
-import { looksSecret } from './secret-columns.ts'
+import { looksSecret } from '../../platform/project/secret-columns.ts'
 
 /** A table that a project keeps. */
 export interface ChosenTable {

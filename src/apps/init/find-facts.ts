@@ -1,6 +1,6 @@
 import type { CatalogueColumn, ForeignKey } from '../../platform/project/catalogue-table.ts'
 import { type ChosenTable, placeInSource } from './choose-tables.ts'
-import { wordsOf } from './secret-columns.ts'
+import { wordsOf } from '../../platform/project/secret-columns.ts'
 
 /** A foreign key whose both ends a project keeps. */
 export interface TableLink {

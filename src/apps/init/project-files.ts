@@ -99,6 +99,7 @@ function readme(
     `# ${name}`,
     '',
     `${about} Made with \`tidemark init\`.`,
+    'With Tidemark installed in this folder or above it:',
     '',
     '```sh',
     ...(writesEnv ? [] : ['cp .env.example .env     # then fill it in']),

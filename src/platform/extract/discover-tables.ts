@@ -11,6 +11,7 @@ import { mayTellHistory } from '../project/fact-names.ts'
 import { mirroredTables } from '../project/mirror.ts'
 import type { MirrorSettings } from '../project/mirror-settings.ts'
 import { patternOf } from '../project/patterns.ts'
+import { looksSecret } from '../project/secret-columns.ts'
 import type { Project } from '../project/project.ts'
 import type { SourceTable } from '../project/source-contract.ts'
 import { readCatalogue } from '../source/catalogue.ts'
@@ -24,6 +25,8 @@ export interface Discovered {
   readonly leftOut: Readonly<Record<string, TableEntry>>
   /** The relations of the source that are not captured. */
   readonly ignored: readonly string[]
+  /** The columns that look like secrets, in tables that were never captured, as patterns. */
+  readonly secrets: readonly string[]
 }
 
 /**
@@ -68,9 +71,11 @@ export async function discoverTables(
   const isReported = (table: SourceTable) =>
     last !== undefined && settings.newTables === 'report' && !before.has(placeOf(table))
   const kept: SourceTable[] = []
+  const secrets: string[] = []
   for (const table of tables.filter((each) => !isReported(each))) {
     const place = placeOf(table)
     const columns = places.get(place)?.columns ?? []
+    if (!before.has(place)) secrets.push(...findSecrets(table, { place, columns }))
     kept.push(
       await asCapturedBefore(deps, table, { before: before.get(place), columns, known, last }),
     )
@@ -88,7 +93,19 @@ export async function discoverTables(
       ...leftOut.map(({ relation }) => relation),
       ...tables.filter(isReported).map(placeOf),
     ].toSorted(),
+    secrets,
   }
+}
+
+/** The columns of a table that a mirror keeps and that look like secrets, as patterns. */
+function findSecrets(
+  { key, exclude = [] }: SourceTable,
+  { place, columns }: { place: string; columns: readonly CatalogueColumn[] },
+): string[] {
+  return columns
+    .filter((column) => column.isReadable && looksSecret(column))
+    .filter(({ name }) => !key.includes(name) && !exclude.includes(name))
+    .map(({ name }) => `${place}.${patternOf(name)}`)
 }
 
 /** The schema of the warehouse, if it is in the source's own database. */

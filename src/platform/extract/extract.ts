@@ -95,7 +95,7 @@ export async function extractSnapshot(
   try {
     const found =
       mirror === undefined
-        ? { project: deps.project, leftOut: {}, ignored: undefined }
+        ? { project: deps.project, leftOut: {}, ignored: undefined, secrets: [] }
         : await discoverTables(deps, snapshot, { settings: mirror, last })
     const { source } = found.project
     const tasks = await planTables(deps, snapshot, { source, last, recapture })
@@ -104,6 +104,9 @@ export async function extractSnapshot(
       return { ...unchanged, held: [] }
     }
 
+    if (found.secrets.length > 0) {
+      deps.log({ event: 'secrets_found', level: 'warn', columns: found.secrets })
+    }
     await checkEnds(deps, heads)
     await checkWarehouse(deps, last)
     await using db = await openScratchDb(deps)

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { CatalogueColumn } from '../../platform/project/catalogue-table.ts'
+import type { CatalogueColumn } from './catalogue-table.ts'
 import { looksSecret, wordsOf } from './secret-columns.ts'
 
 const column = (name: string, baseType = 'text'): CatalogueColumn => ({

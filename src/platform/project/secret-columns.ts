@@ -1,4 +1,4 @@
-import type { CatalogueColumn } from '../../platform/project/catalogue-table.ts'
+import type { CatalogueColumn } from './catalogue-table.ts'
 
 /** Words, or words in a row, of names that columns with secrets or with numbers of people have. */
 const SECRETS: ReadonlySet<string> = new Set([
