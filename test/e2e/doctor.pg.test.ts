@@ -74,6 +74,21 @@ describe('examine()', () => {
     })
   })
 
+  it.each([
+    ['a missing column', 'select currency_id, currency_kode from currency', 'currency_kode'],
+    ['a syntax error', 'select currency_id from from currency', 'syntax error'],
+  ])('finds a model that does not fit the source: %s', async (_, sql, said) => {
+    const { project } = system.deps
+    const models = project.models.map((model) =>
+      model.table === 'dim_currency' ? { ...model, sql } : model,
+    )
+    const found = await faults({ ...system.deps, project: { ...project, models } })
+    expect(found.find(({ what }) => what === 'its models fit the source')).toMatchObject({
+      detail: expect.stringMatching(new RegExp(`dim_currency.*${said}`)) as string,
+      hint: expect.stringContaining('dim_currency.sql') as string,
+    })
+  })
+
   it('I3 leaves probes that no later probe changes, on one disk', async () => {
     const inodes: number[] = []
     for (const store of [system.deps.ingestion, system.deps.processed]) {
@@ -461,7 +476,7 @@ describe('examine()', () => {
   it('says that the folder for dropped files does not exist yet, and how to make it', async () => {
     const folder = join(system.folder, "nobody's folder")
     const findings = await examine({ ...system.deps, feeds: { drop: diskDrop(folder) } })
-    expect(findings.at(-1)).toEqual({
+    expect(findings.find(({ what }) => what === 'the dropped files can be read')).toEqual({
       what: 'the dropped files can be read',
       ok: true,
       unchecked: true,

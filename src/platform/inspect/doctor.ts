@@ -18,6 +18,7 @@ import { examineSaved } from './examine-saved.ts'
 import { examineSource } from './examine-source.ts'
 import { examineReader, examineWarehouse } from './examine-warehouse.ts'
 import { check, type Finding, type Found } from './finding.ts'
+import { tryModels } from './plan.ts'
 
 /** Additional checks of the doctor. */
 export interface ExamineOptions {
@@ -38,7 +39,7 @@ export async function examine(
   deps: Deps,
   { reader, saver }: ExamineOptions = {},
 ): Promise<Finding[]> {
-  return [
+  const findings = [
     ...(await examineSource(deps)),
     ...(deps.project.mirror === undefined
       ? [
@@ -61,6 +62,12 @@ export async function examine(
     }),
     ...(await examineFeeds(deps)),
   ]
+  // The models need a source that answers and a lake that is whole.
+  if (deps.project.mirror !== undefined || !findings.every(({ ok }) => ok)) return findings
+  const models = await check('its models fit the source', () => examineModels(deps), {
+    next: 'tidemark plan',
+  })
+  return [...findings, models]
 }
 
 function belonging(deps: Deps): string {
@@ -71,6 +78,13 @@ function belonging(deps: Deps): string {
 async function examineProject(project: Project): Promise<string> {
   checkProject(project)
   return `${project.source.tables.length} source tables, ${project.models.length} star tables`
+}
+
+/** Runs the models over empty tables. Their rows may still break a rule. */
+async function examineModels(deps: Deps): Promise<string> {
+  const unknown = await tryModels(deps)
+  const count = `${deps.project.models.length - unknown.length} models`
+  return unknown.length === 0 ? count : `${count}; not known yet: ${unknown.join(', ')}`
 }
 
 /** What to check if a zone or the drop, a folder or a bucket, cannot be used. */

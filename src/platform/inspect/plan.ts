@@ -120,6 +120,20 @@ export async function planNextRun(deps: Deps): Promise<Plan> {
 }
 
 /**
+ * Runs each model over empty tables, as they are in the source now or were captured last. Returns the
+ * tables of models that read a source table which nobody could read yet. Throws `ContractError`
+ * (`MODEL_INVALID`) that names the first model that does not fit, as a run would.
+ */
+export async function tryModels(deps: Deps): Promise<readonly string[]> {
+  const { captured } = await readHeads(deps)
+  const { project } = await readPlannedSource(deps, captured)
+  const { unknown } = await planSchemas(deps, undefined, [
+    { project, latest: captured ?? { tables: {} }, batch: (captured?.batch ?? 0) + 1 },
+  ])
+  return unknown
+}
+
+/**
  * The captured batches that are still to be transformed and in which a source table without a contract
  * got another schema, oldest first. For another generation, all batches are.
  */
