@@ -12,7 +12,8 @@ import { openSnapshot } from '../../src/platform/source/snapshot.ts'
 import { readStatus } from '../../src/platform/inspect/status.ts'
 import { verify } from '../../src/platform/inspect/verify.ts'
 import { bareProject, thingProject } from '../support/bare-project.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { createDatabase } from '../support/database.ts'
+import { findLeft, makeHostile } from '../support/hostile-settings.ts'
 import { readTable } from '../support/lake.ts'
 import { isPoolerMissing, startPooler } from '../support/pooler.ts'
 import { createTestReader } from '../support/reader.ts'
@@ -23,34 +24,6 @@ const opened: AsyncDisposable[] = []
 afterEach(async () => {
   for (const each of opened.splice(0).toReversed()) await each[Symbol.asyncDispose]()
 })
-
-/** Defaults that would change every text, end every wait and refuse every write. */
-const HOSTILE: Readonly<Record<string, string>> = {
-  intervalstyle: 'iso_8601',
-  extra_float_digits: '0',
-  bytea_output: 'escape',
-  datestyle: 'German, DMY',
-  timezone: 'Asia/Kathmandu',
-  lc_monetary: 'POSIX',
-  quote_all_identifiers: 'on',
-  xmlbinary: 'hex',
-  standard_conforming_strings: 'off',
-  array_nulls: 'off',
-  transform_null_equals: 'on',
-  client_encoding: 'LATIN1',
-  search_path: 'pg_temp',
-  row_security: 'off',
-  // Longer than one statement of another client takes on a busy machine.
-  statement_timeout: '2s',
-  idle_in_transaction_session_timeout: '2s',
-  transaction_timeout: '2500ms',
-}
-
-async function makeHostile({ name, query }: TestDatabase): Promise<void> {
-  for (const [setting, value] of Object.entries(HOSTILE)) {
-    await query(`alter database ${name} set ${setting} = ${pg.escapeLiteral(value)}`)
-  }
-}
 
 interface Pooled {
   readonly system: TestSystem
@@ -73,26 +46,6 @@ async function open(sql: string, options: SystemOptions): Promise<Pooled> {
     warehouse: { ...warehouse, url: pooler.through(warehouse.url), schema: 'Stérne ✓' },
   }
   return { system, deps }
-}
-
-/** Everything that another client of the pool finds set, prepared, locked or left behind. */
-async function findLeft(url: string): Promise<unknown> {
-  const client = new pg.Client(url)
-  await client.connect()
-  try {
-    const all = [
-      `select name, setting, source from pg_settings where name <> 'application_name' order by name`,
-      'select name from pg_prepared_statements',
-      'select name from pg_cursors where name <> $$$$',
-      `select locktype, mode from pg_locks where pid = pg_backend_pid() and locktype = 'advisory'`,
-      `select relname from pg_class where relpersistence = 't'`,
-    ]
-    const found: unknown[] = []
-    for (const sql of all) found.push((await client.query(sql)).rows)
-    return found
-  } finally {
-    await client.end()
-  }
 }
 
 /** Sets, prepares and locks something in the session that all clients of the pool share. */

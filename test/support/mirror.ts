@@ -17,12 +17,16 @@ export function mirror(settings: MirrorSettings = {}): Project {
   }
 }
 
-/** A system that mirrors an empty database, after `schema` was run in it. */
+/**
+ * A system that mirrors an empty database, after `schema` was run in it. `encoding` is that of the
+ * source's database.
+ */
 export async function createMirror(
   schema: string,
   settings: MirrorSettings = {},
+  { encoding = 'UTF8' }: { encoding?: string } = {},
 ): Promise<TestSystem> {
-  const system = await createSystem({ template: 'empty', project: mirror(settings) })
+  const system = await createSystem({ template: 'empty', project: mirror(settings), encoding })
   await system.sql.query(schema)
   return system
 }

@@ -101,8 +101,8 @@ async function readRows(snapshot: SourceSnapshot, state: SourceState): Promise<S
     await attemptRead(snapshot, shape, (client) =>
       client.query(
         hasXmin
-          ? `select count(*) from ${relation}`
-          : `select count(t) from (select ${values} from ${relation} offset 0) as t`,
+          ? `select count(*) from ${relation} as t`
+          : `select count(t) from (select ${values} from ${relation} as r offset 0) as t`,
       ),
     )
     return state

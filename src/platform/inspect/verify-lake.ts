@@ -121,7 +121,9 @@ function beginComparison(
   if (entry.open.length > 0) return { shape, entry, table, asked: undefined }
   const asked = inTurn(() =>
     withPostgresErrors(deps.source, () =>
-      snapshot.readers.use({}, (client) => readChecksum(client, table.columns, shape.relation)),
+      snapshot.readers.use({}, (client) =>
+        readChecksum(client, table.columns, `${shape.relation} as t`),
+      ),
     ),
   )
   asked.catch(() => {}) // reported when it is awaited

@@ -42,6 +42,6 @@ export function byContent(shape: TableShape): TableShape {
       select distinct on (h.${HASH}) ${[...names, ...columns].join(', ')}
       from (select ${hash} as ${HASH}, r.* from ${shape.relation} as r) as h
       order by h.${HASH}
-    ) as content`,
+    )`,
   }
 }

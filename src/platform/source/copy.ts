@@ -119,7 +119,7 @@ async function countTogether(
           count(place)::text as recent,
           ${place('min')} as first,
           ${place('max')} as last
-      from (select ${recent} as place from ${shape.relation} offset 0) as counted`
+      from (select ${recent} as place from ${shape.relation} as t offset 0) as counted`
   })
   const named = tables.length === 1 ? tables[0]?.shape.name : undefined
   const { rows } = await attemptRead(
@@ -258,7 +258,7 @@ async function copy(
   const columns = shape.columns.map((column) => identifier(column.name))
   const filter = where === '' ? '' : ` where ${where}`
   try {
-    const select = `select ${columns.join(', ')} from ${shape.relation}${filter}`
+    const select = `select ${columns.join(', ')} from ${shape.relation} as t${filter}`
     const copied = await attemptRead(snapshot, table, (client) => copyToFile(client, select, path))
     return { ...copied, path }
   } catch (error) {

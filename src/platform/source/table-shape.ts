@@ -20,7 +20,7 @@ export interface SourceColumn {
 export interface TableShape {
   readonly name: string
   readonly key: readonly string[]
-  /** Quoted, for SQL: a table, or a select of its different rows. */
+  /** Quoted, for SQL before an alias: a table, or a select of its different rows. */
   readonly relation: string
   /** Whether its rows have no key, and are read as different rows with a count of each. */
   readonly isByContent?: boolean
