@@ -3,6 +3,7 @@ import { verify } from '../../src/platform/inspect/verify.ts'
 import { isDifferent, type VerifiedTable } from '../../src/platform/inspect/verified-table.ts'
 import { identifier } from '../../src/platform/io/sql.ts'
 import type { MirrorSettings } from '../../src/platform/project/mirror-settings.ts'
+import { shortName } from '../../src/platform/project/names.ts'
 import type { Project } from '../../src/platform/project/project.ts'
 import { createSystem, type TestSystem } from './system.ts'
 
@@ -91,7 +92,7 @@ async function compareRows(
     `select ${text} as row from ${relation}`,
   )
   const copies = isKeyed ? '' : ', generate_series(1, row_count)'
-  const current = `select ${text} as row from ${identifier(`${name}_current`)}${copies}`
+  const current = `select ${text} as row from ${identifier(shortName(name, '_current'))}${copies}`
   return await system.query(
     `with wanted as (select row from unnest($1::text[]) as row), found as (${current})
      (select 'missing' as what, row from (select row from wanted except all select row from found) as m)
@@ -114,7 +115,7 @@ export async function versionsOf(
   const values = names.map((column) => `coalesce(${identifier(column)}::text, '∅')`)
   const rows = await system.query<{ version: string }>(`
     select record_operation || ' ' || concat_ws(',', ${values.join(', ')}) as version
-    from ${identifier(`${table}_history`)} order by record_id`)
+    from ${identifier(shortName(table, '_history'))} order by record_id`)
   return rows.map(({ version }) => version)
 }
 

@@ -1,3 +1,4 @@
+import { patternOf } from '../project/patterns.ts'
 import { RESERVED_COLUMNS, type SourceTable } from '../project/source-contract.ts'
 
 /** Reasons why a table cannot be read although it keeps its contract. */
@@ -57,7 +58,7 @@ export function findBreach(table: SourceTable, found: FoundTable): Breach | unde
   const present = new Map(found.columns.map((column) => [column.name, column.baseType]))
   const hidden = found.hidden.find((name) => isWanted(table, name))
   if (hidden !== undefined) {
-    return { reason: 'permission', detail: `this user may not read column ${hidden}` }
+    return { reason: 'permission', detail: describeHidden(table, hidden) }
   }
   const lostKey = table.key.find((name) => !present.has(name))
   if (lostKey !== undefined) {
@@ -96,6 +97,23 @@ export function findBreach(table: SourceTable, found: FoundTable): Breach | unde
   return undefined
 }
 
+/** Says that a column may not be read, and in a mirror what to do. */
+function describeHidden(table: SourceTable, column: string): string {
+  if (table.captured === undefined) return `this user may not read column ${column}`
+  const remedy = table.captured.key.includes(column)
+    ? `leave the table out (--exclude '${patternIn(table)}')`
+    : `leave it out (--exclude '${patternIn(table, column)}')`
+  return `this user may not read column ${column} any more: grant it again, or ${remedy}`
+}
+
+/** The pattern of a table of a mirror, or of one of its columns. */
+function patternIn(
+  { name, schema, relation = name }: SourceTable,
+  ...column: readonly string[]
+): string {
+  return patternOf(...(schema === undefined ? [] : [schema]), relation, ...column)
+}
+
 /**
  * How many columns a table of a mirror may have: as many as Postgres allows in the view of its history,
  * without those that tell the history.
@@ -103,10 +121,8 @@ export function findBreach(table: SourceTable, found: FoundTable): Breach | unde
 const MAX_MIRRORED_COLUMNS = 1600 - 8
 
 /** Whether a table of a mirror has too many columns for its history. */
-function findTooWide(
-  { name: table, mirrored, isByContent }: SourceTable,
-  { columns }: FoundTable,
-): Breach | undefined {
+function findTooWide(table: SourceTable, { columns }: FoundTable): Breach | undefined {
+  const { mirrored, isByContent } = table
   if (mirrored !== true || columns.length <= MAX_MIRRORED_COLUMNS) return undefined
   // The hash and the count are among its columns.
   const room = MAX_MIRRORED_COLUMNS - (isByContent === true ? 2 : 0)
@@ -114,15 +130,13 @@ function findTooWide(
     reason: 'too_many_columns',
     detail:
       `it has more than the ${room} columns that a table with its history can have: ` +
-      `leave some out (--exclude '${table}.<column>')`,
+      `leave some out (--exclude '${patternIn(table)}.<column>')`,
   }
 }
 
 /** What a table of a mirror may not do any more once it was captured. */
-function findLater(
-  { name: table, key, captured }: SourceTable,
-  found: FoundTable,
-): Breach | undefined {
+function findLater(table: SourceTable, found: FoundTable): Breach | undefined {
+  const { key, captured } = table
   if (captured === undefined) return undefined
   const reserved = new Set(captured.reserved)
   const taken = found.columns.find(({ name }) => reserved.has(name.toLowerCase()))?.name
@@ -131,7 +145,7 @@ function findLater(
       reason: 'column_name',
       detail:
         `column ${taken} came later and has the name of a column that tells the history: ` +
-        `rename it, or leave it out (--exclude '${table}.${taken}')`,
+        `rename it, or leave it out (--exclude '${patternIn(table, taken)}')`,
     }
   }
   const added = key.find((name) => !captured.columns.includes(name))
@@ -145,9 +159,17 @@ function findLater(
   }
 }
 
-/** Whether the contract needs a column. */
-function isWanted({ key, columns = {} }: SourceTable, name: string): boolean {
-  return key.includes(name) || Object.hasOwn(columns, name)
+/**
+ * Whether the contract needs a column. A mirror needs every column that it has captured: without
+ * one, its later versions would say null where the source has a value.
+ */
+function isWanted({ key, columns = {}, captured }: SourceTable, name: string): boolean {
+  return (
+    key.includes(name) ||
+    Object.hasOwn(columns, name) ||
+    captured?.key.includes(name) === true ||
+    captured?.columns.includes(name) === true
+  )
 }
 
 /** The names that the lake cannot hold beside the names before them. */

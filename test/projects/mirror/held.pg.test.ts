@@ -17,7 +17,7 @@ describe('a mirror holds one table alone', () => {
       { table: 'wide', reason: 'too_many_columns' },
     ])
     expect(held[1]?.detail).toContain(`1592 columns`)
-    expect(held[1]?.detail).toContain(`--exclude 'wide.<column>'`)
+    expect(held[1]?.detail).toContain(`--exclude 'public.wide.<column>'`)
     expect(await system.query('select id from u_current')).toEqual([{ id: 1 }])
     // As many as fit. To verify them would need more memory than the default.
     await system.sql.query('alter table wide drop c0; alter table bag drop c0')
