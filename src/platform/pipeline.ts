@@ -1,6 +1,6 @@
 import { collect, type CollectOutcome } from './collect/collect.ts'
 import { retryConflicts } from './continuity.ts'
-import { type Deps, hasWarehouse, processedZone } from './deps.ts'
+import { type Deps, hasWarehouse, ingestionZone, processedZone } from './deps.ts'
 import { ConfigError, ConflictError, ContractError } from './errors.ts'
 import { extract, type ExtractOptions, type ExtractOutcome } from './extract/extract.ts'
 import { readCommit } from './lake/batch-log.ts'
@@ -81,7 +81,11 @@ export async function run(deps: Deps, options: ExtractOptions = {}): Promise<Run
   const transformed = await attempt('transform', () => transform(deps))
   const unchanged = findUnchanged(extracted, collected)
   const loaded = hasWarehouse(deps)
-    ? await attempt('load', () => loadAndConfirm(deps, unchanged))
+    ? await attempt('load', async () => {
+        // A first run that captured nothing makes no tables either.
+        if (failures.length > 0 && (await isNothingCaptured(deps))) return undefined
+        return await loadAndConfirm(deps, unchanged)
+      })
     : undefined
   const captured = collected?.record ?? extracted?.record
   if (failures.length === 0 && hasWarehouse(deps)) {
@@ -105,6 +109,10 @@ export async function run(deps: Deps, options: ExtractOptions = {}): Promise<Run
     delayMs: loaded?.delayMs,
     durationMs: Math.round(performance.now() - startedAt),
   }
+}
+
+async function isNothingCaptured(deps: Deps): Promise<boolean> {
+  return (await readCommit(ingestionZone(deps), 1)) === undefined
 }
 
 /** Whether the warehouse would be in a place that belongs to others. */

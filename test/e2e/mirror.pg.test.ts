@@ -155,6 +155,22 @@ describe('a mirror on the command line', () => {
     expect((await loaded('run --exclude public.visit')).code).toBe(0)
   })
 
+  it('exits 2 and writes nothing while the source has no table to read', async () => {
+    const sql = await source.client()
+    await sql.query(`revoke select on member, visit from ${new URL(source.readerUrl).username}`)
+    const forbidden = await loaded('run')
+    expect(forbidden.err).toContain('may not read any of the 2 tables')
+    expect(forbidden.err).toContain('grant select on all tables in schema public')
+    expect(forbidden.code).toBe(2)
+    await sql.query('drop table member, visit')
+    const none = await loaded('run')
+    expect(none.err).toMatch(/The database has no table[^]*TIDEMARK_SOURCE_URL/)
+    expect(none.code).toBe(2)
+    expect(await warehouse.query(`select from pg_class where relname ~ '^tidemark'`)).toEqual([])
+    await sql.query('create table later (id int primary key)')
+    expect((await loaded('run')).code).toBe(0)
+  })
+
   it('refuses a warehouse schema that has a table of the same name', async () => {
     await (await warehouse.client()).query('create table member (id int)')
     const run = await loaded('run')
