@@ -141,7 +141,8 @@ async function copyFiles({ inputs, dist, made }) {
   for (const part of new Set(parts)) {
     await cp(join(dist, part), join(made, 'dist', part), {
       recursive: true,
-      filter: (from) => !/\.(js|map|d\.ts)$/.test(from) || from.includes('/apps/server/assets/'),
+      // Sources, from which `init --template` makes files, are not for functions.
+      filter: (from) => !/\.(js|map|ts)$/.test(from) || from.includes('/apps/server/assets/'),
     })
   }
 }

@@ -1,5 +1,4 @@
 import { ConfigError } from '../errors.ts'
-import { identifier } from '../io/sql.ts'
 import { readModel } from './generation.ts'
 import type { Model } from './model.ts'
 
@@ -33,9 +32,14 @@ export function joinModels(models: readonly Model[], tables: readonly string[] =
   return models.map((model) => {
     const before = inOrder(model, named)
     if (before.length === 0) return model
-    const parts = before.map((each) => `${identifier(each.table)} as (\n${readModel(each)})`)
+    const parts = before.map((each) => `${asIdentifier(each.table)} as (\n${readModel(each)})`)
     return { ...model, sql: `with ${parts.join(',\n')}\nfrom (\n${readModel(model)})` }
   })
+}
+
+/** An identifier of DuckDB. Not by the driver's function: completion loads projects without a driver. */
+function asIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
 }
 
 /** The models before a model: each after the models that it names itself. */

@@ -67,7 +67,7 @@ describe('drift of a mirror', () => {
       await system.sql.query(`alter table t add ${name} text default 'own'`)
       const { held } = await system.run()
       expect(held).toMatchObject([{ table: 't', reason: 'column_name' }])
-      expect(held[0]?.detail).toContain(`--exclude 't.${name}'`)
+      expect(held[0]?.detail).toContain(`--exclude 'public.t.${name}'`)
       await system.sql.query(`alter table t drop ${name}; update t set v = 'z' where id = 1`)
       await runEqual(system)
       expect(await system.query('select v from t_current where id = 1')).toEqual([{ v: 'z' }])
