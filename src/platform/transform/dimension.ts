@@ -12,14 +12,14 @@ import { type LakeTable, openState } from '../lake/table-state.ts'
 import { openFiles } from '../lake/zone.ts'
 import { readModel } from '../project/generation.ts'
 import type { Calendar, Dimension } from '../project/model.ts'
-import { holdFor } from './hold.ts'
 import { type AffectedRows, type ChangedTable, openAffectedRows } from './lineage/affected-rows.ts'
 import {
   compareMade,
   countWarnings,
+  entryForPart,
   type MadeRows,
-  quarantineRows,
-  refuseAllChanges,
+  type Reach,
+  refuseRows,
 } from './made-rows.ts'
 import { type Broken, isNullable } from './rules.ts'
 import { type NamedDimension, selectNamed } from './named-dimension.ts'
@@ -53,9 +53,6 @@ export interface DimensionInput {
   readonly views: readonly SourceView[]
   readonly limits: QuarantineLimits
 }
-
-/** Which rows of a dimension a batch can change. With `none`, rows can still be inferred. */
-export type Reach = 'none' | 'some' | 'all'
 
 /**
  * Runs a dimension's model over the tables as of this batch and keeps the rows that differ from the
@@ -119,14 +116,12 @@ async function changePublished(
   const { db } = batch
   const { model, before, limits } = input
   return await openTogether(async (keep) => {
-    const { found, refused } = keep(await makeRows(batch, table, { input, published }))
+    const made = keep(await makeRows(batch, table, { input, published }))
+    const { found, refused } = made
     const { changes } = found
     const rows = found.read + refused.rows
-    const held = holdFor(batch, { limits, rows, refused: refused.rows, before: before?.held })
-    if (held !== undefined) await refuseAllChanges(db, table, { changes, refused })
-    const isClean = refused.rows === 0 && held === undefined
-    const refusal = await quarantineRows(batch, table, { refused, published, isClean, before })
-    const { inserted, updated } = held === undefined ? found : { inserted: 0, updated: 0 }
+    const refusal = await refuseRows(batch, table, { made, rows, published, before, limits })
+    const { inserted, updated } = refusal.held === undefined ? found : { inserted: 0, updated: 0 }
     const quarantined = sumRows(refusal.quarantine)
     const isChanged = inserted + updated > 0
     return {
@@ -136,7 +131,6 @@ async function changePublished(
       changes,
       ...refusal,
       counts: countRows({ read: rows, inserted, updated, quarantined }),
-      held,
       warnings: isChanged ? await countWarnings(db, { model, changes }) : {},
     }
   })
@@ -167,9 +161,9 @@ async function openAffected(
   { key, columns }: LakeTable,
   { model, before, reach, changed, views, limits }: DimensionInput,
 ): Promise<AffectedRows | undefined> {
-  if (reach !== 'some' || before === undefined || before.held !== undefined) return undefined
-  if (canBeTooMany(sumRows(before.open), limits)) return undefined
-  const refused = await openFiles(zone, before.open)
+  const entry = entryForPart({ reach, before, limits })
+  if (entry === undefined) return undefined
+  const refused = await openFiles(zone, entry.open)
   return await openAffectedRows(
     { db, memory: zone.memory },
     {

@@ -14,18 +14,17 @@ import { openFiles } from '../lake/zone.ts'
 import { historyColumns } from '../project/fact-names.ts'
 import { readModel } from '../project/generation.ts'
 import type { Fact } from '../project/model.ts'
-import type { Reach } from './dimension.ts'
 import { PASSED } from './fact-mapping.ts'
 import type { FactVersions } from './fact.ts'
-import { holdFor } from './hold.ts'
 import type { ChangedTable } from './lineage/affected-rows.ts'
 import { openFollowedKeys, renamed } from './lineage/followed-rows.ts'
 import {
   compareMade,
   countWarnings,
+  entryForPart,
   type MadeRows,
-  quarantineRows,
-  refuseAllChanges,
+  type Reach,
+  refuseRows,
 } from './made-rows.ts'
 import { readFiles, type SourceView } from './source-files.ts'
 import { viewChanges } from './source-view.ts'
@@ -76,11 +75,8 @@ export async function followFact(
   await using made = await makeVersions(batch, model, { input, own, table, published })
   const { found, refused, gone } = made
   const rows = found.read + refused.rows + gone
-  const held = holdFor(batch, { limits, rows, refused: refused.rows, before: before?.held })
-  if (held !== undefined) await refuseAllChanges(db, table, { changes: found.changes, refused })
-  const isClean = refused.rows === 0 && held === undefined
-  const refusal = await quarantineRows(batch, table, { refused, published, isClean, before })
-  const isHeld = held !== undefined
+  const refusal = await refuseRows(batch, table, { made, rows, published, before, limits })
+  const isHeld = refusal.held !== undefined
   const [inserted, updated, deleted] = isHeld ? [0, 0, 0] : [found.inserted, found.updated, gone]
   const given = before?.records ?? 0
   const added = inserted + updated + deleted
@@ -99,7 +95,6 @@ export async function followFact(
       quarantined: sumRows(refusal.quarantine),
       areDeletesRead: true,
     }),
-    held,
     warnings: added > 0 ? await countWarnings(db, { model, changes }) : {},
     changesSince: undefined,
   }
@@ -211,8 +206,8 @@ async function openKeys(
   model: Fact,
   { input: { from, views, changed, reach, before, limits }, table }: Following,
 ): Promise<Relation | undefined> {
-  if (reach !== 'some' || before === undefined || before.held !== undefined) return undefined
-  if (canBeTooMany(sumRows(before.open), limits)) return undefined
+  const entry = entryForPart({ reach, before, limits })
+  if (entry === undefined) return undefined
   return await openFollowedKeys(
     { db, memory: zone.memory },
     {
@@ -222,7 +217,7 @@ async function openKeys(
       from,
       views,
       changed,
-      refused: await openFiles(zone, before.open),
+      refused: await openFiles(zone, entry.open),
     },
   )
 }

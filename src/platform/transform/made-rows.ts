@@ -2,8 +2,9 @@ import type { DuckDb, Relation } from '../io/duckdb.ts'
 import { openTogether } from '../io/open-together.ts'
 import { duckLiteral, identifiers } from '../io/sql.ts'
 import type { PendingBatch } from '../lake/batch.ts'
-import type { FileRef, ProcessedEntry } from '../lake/commit-record.ts'
+import type { FileRef, Hold, ProcessedEntry } from '../lake/commit-record.ts'
 import { checkKeys, compareRows, type Comparison } from '../lake/compare.ts'
+import { canBeTooMany, type QuarantineLimits } from '../lake/quarantine/limits.ts'
 import {
   prepareOpen,
   prepareQuarantine,
@@ -12,9 +13,11 @@ import {
   rowText,
   selectRefused,
 } from '../lake/quarantine/quarantine.ts'
+import { sumRows } from '../lake/table-entry.ts'
 import { keyColumns, type LakeTable } from '../lake/table-state.ts'
 import { openFiles } from '../lake/zone.ts'
 import type { Model } from '../project/model.ts'
+import { holdFor } from './hold.ts'
 import {
   type Broken,
   brokenBy,
@@ -25,6 +28,27 @@ import {
   rulesOf,
   warningsOf,
 } from './rules.ts'
+
+/** Which rows of a table a batch can change. With `none`, rows can still be inferred. */
+export type Reach = 'none' | 'some' | 'all'
+
+/**
+ * The entry in the batch before, if making some rows is enough. Undefined if all rows must be made:
+ * there is no such entry, the table is held, or so many of its rows are in quarantine that the limit
+ * depends on all rows.
+ */
+export function entryForPart({
+  reach,
+  before,
+  limits,
+}: {
+  reach: Reach
+  before: ProcessedEntry | undefined
+  limits: QuarantineLimits
+}): ProcessedEntry | undefined {
+  const isEnough = reach === 'some' && before !== undefined && before.held === undefined
+  return isEnough && !canBeTooMany(sumRows(before.open), limits) ? before : undefined
+}
 
 /** The rows that a model makes, compared with the published rows. */
 export interface MadeRows extends AsyncDisposable {
@@ -90,8 +114,8 @@ export async function countWarnings(
   return nameBroken(rules, warned)
 }
 
-/** Moves all changes of a held dimension to the refused rows, with the reason `table_held`. */
-export async function refuseAllChanges(
+/** Moves all changes of a held table to the refused rows, with the reason `table_held`. */
+async function refuseAllChanges(
   db: DuckDb,
   table: LakeTable,
   { changes, refused }: { changes: string; refused: RefusedRows },
@@ -104,17 +128,46 @@ export async function refuseAllChanges(
 }
 
 /** What a batch sends to quarantine, and what is there after it. */
-export interface RefusedOutcome {
+interface RefusedOutcome {
   readonly quarantine: FileRef[]
   readonly open: FileRef[]
   readonly reasons: readonly RefusalReason[]
 }
 
 /**
+ * Sends the refused rows to quarantine. If they are too many among `rows`, the table is held: then
+ * every change is refused as well, and none is left to publish.
+ */
+export async function refuseRows(
+  batch: PendingBatch,
+  table: LakeTable,
+  {
+    made: { found, refused },
+    rows,
+    published,
+    before,
+    limits,
+  }: {
+    made: MadeRows
+    rows: number
+    published: Relation
+    before: ProcessedEntry | undefined
+    limits: QuarantineLimits
+  },
+): Promise<RefusedOutcome & { readonly held: Hold | undefined }> {
+  const held = holdFor(batch, { limits, rows, refused: refused.rows, before: before?.held })
+  if (held !== undefined) {
+    await refuseAllChanges(batch.db, table, { changes: found.changes, refused })
+  }
+  const isClean = refused.rows === 0 && held === undefined
+  return { ...(await quarantineRows(batch, table, { refused, published, isClean, before })), held }
+}
+
+/**
  * Writes the refused rows to quarantine. Every other key leaves quarantine, because its row was
  * made without breaking a rule, or is gone.
  */
-export async function quarantineRows(
+async function quarantineRows(
   batch: PendingBatch,
   table: LakeTable,
   {
@@ -125,7 +178,7 @@ export async function quarantineRows(
   }: {
     refused: RefusedRows
     published: Relation
-    /** Whether no row was refused and the dimension is not held. */
+    /** Whether no row was refused and the table is not held. */
     isClean: boolean
     before: ProcessedEntry | undefined
   },
