@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type CommandResult, tidemark } from '../support/command.ts'
 import type { TestDatabase } from '../support/database.ts'
-import { createWorkplace, type Workplace } from '../support/workplace.ts'
+import { createWorkplace, fillShop, type Workplace } from '../support/workplace.ts'
 
 describe('tidemark plan', () => {
   let workplace: Workplace
@@ -13,12 +13,7 @@ describe('tidemark plan', () => {
   beforeEach(async () => {
     workplace = await createWorkplace()
     ;({ source, warehouse } = workplace)
-    const schema = await readFile(new URL('../init/shop.sql', import.meta.url), 'utf8')
-    const client = await source.client()
-    await client.query(schema)
-    await client.query(`
-      grant usage on schema sales, "Stock Room" to public;
-      grant select on all tables in schema sales, "Stock Room" to public`)
+    await fillShop(source)
   })
   afterEach(() => workplace[Symbol.asyncDispose]())
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createDatabase, type TestDatabase } from './database.ts'
@@ -26,4 +26,13 @@ export async function createWorkplace(): Promise<Workplace> {
       await rm(folder, { recursive: true })
     },
   }
+}
+
+/** Fills a source with the shop that nobody tuned for. Every user may read it. */
+export async function fillShop(source: TestDatabase): Promise<void> {
+  const client = await source.client()
+  await client.query(await readFile(new URL('../init/shop.sql', import.meta.url), 'utf8'))
+  await client.query(`
+    grant usage on schema sales, "Stock Room" to public;
+    grant select on all tables in schema sales, "Stock Room" to public`)
 }
