@@ -11,6 +11,7 @@ import {
   viewedHistory,
 } from '../project/fact-names.ts'
 import type { Fact } from '../project/model.ts'
+import { namedRecord } from '../project/named-record.ts'
 import type { Project } from '../project/project.ts'
 import { inSnapshot, type WarehouseClient } from '../warehouse/warehouse.ts'
 
@@ -32,7 +33,7 @@ export interface FactVersion {
   readonly validFrom: string
   readonly validTo: string | undefined
   readonly batch: number
-  /** Every column of the fact itself as text, in the table's order; undefined for null. */
+  /** Every column of the fact itself as Postgres prints it, in the table's order; undefined for null. */
   readonly values: Readonly<Record<string, string | undefined>>
   /** Names of the columns that differ from the version before. */
   readonly changed: readonly string[]
@@ -155,16 +156,14 @@ async function readVersions(
   const told = historyColumns(fact)
   const about = new Set([fact.recordId, ...storedHistory(fact), ...viewedHistory(fact)])
   const where = fact.key.map((column, index) => `${identifier(column)} = $${index + 1}`)
+  const names = await readViewColumns({ client, warehouse }, fact)
   const { rows } = await withPostgresErrors(warehouse, async () => {
     try {
       return await client.query<
-        { row: Record<string, string | null> } & Record<'valid_from' | 'valid_to', string | null>
+        { texts: readonly (string | null)[] } & Record<'valid_from' | 'valid_to', string | null>
       >(
         `select
-            (
-                select json_object_agg(e.key, e.value order by e.ordinality)
-                from json_each_text(to_json(h)) with ordinality as e
-            ) as row,
+            array[${names.map((name) => `h.${identifier(name)}::text`).join(', ')}]::text[] as texts,
             to_char(${identifier(told.validFrom)}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as valid_from,
             to_char(${identifier(told.validTo)}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as valid_to
          from (
@@ -195,12 +194,9 @@ async function readVersions(
     }
   })
   const versions: FactVersion[] = []
-  for (const { row, valid_from, valid_to } of rows) {
-    const values = Object.fromEntries(
-      Object.entries(row)
-        .filter(([name]) => !about.has(name))
-        .map(([name, value]) => [name, value ?? undefined]),
-    )
+  for (const { texts, valid_from, valid_to } of rows) {
+    const row = namedRecord(names.map((name, index) => [name, texts[index] ?? undefined] as const))
+    const values = namedRecord(Object.entries(row).filter(([name]) => !about.has(name)))
     const before = versions.at(-1)
     versions.push({
       version: Number(row[told.version]),
@@ -221,6 +217,21 @@ async function readVersions(
     headline: await readHeadline({ client, warehouse }, fact, key),
     versions,
   }
+}
+
+/** The columns of a fact's history, in order; none if the warehouse does not have it. */
+async function readViewColumns(
+  { client, warehouse }: Pick<WarehouseClient, 'client' | 'warehouse'>,
+  fact: Fact,
+): Promise<string[]> {
+  const { rows } = await withPostgresErrors(warehouse, () =>
+    client.query<{ name: string }>(
+      `select attname::text as name from pg_attribute
+       where attrelid = to_regclass($1) and attnum > 0 and not attisdropped order by attnum`,
+      [identifier(historyView(fact))],
+    ),
+  )
+  return rows.map(({ name }) => name)
 }
 
 async function readHeadline(
