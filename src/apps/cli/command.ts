@@ -1,5 +1,6 @@
 import type { CommandContext } from './context.ts'
 import { parseDuration } from '../format.ts'
+import { parseMoment } from '../moment.ts'
 import type { SettingOptions, Values } from './setting-option.ts'
 
 /** A value without an option's name in front of it. */
@@ -132,6 +133,27 @@ export function wordOption(
   { summary, standard, values }: { summary: string; standard?: string; values?: Values },
 ): Option<string | undefined> {
   return { flags, summary, standard, values, absent: undefined }
+}
+
+/** An option with a date or a moment, as `parseMoment` returns it; undefined if it is not given. */
+export function momentOption(
+  flags: string,
+  { summary }: { summary: string },
+): Option<string | undefined> {
+  return {
+    flags,
+    summary,
+    absent: undefined,
+    parse(written) {
+      const value = parseMoment(written)
+      return value === undefined
+        ? {
+            fault:
+              'Give a date or a moment such as 2026-11-01 or 2026-11-01T12:00:00+01:00. Without a zone it is UTC.',
+          }
+        : { value }
+    },
+  }
 }
 
 /** An option with one or more names. */

@@ -4,6 +4,7 @@ import {
   type CommandGroup,
   durationOption,
   flagOption,
+  momentOption,
   namesOption,
   optional,
   required,
@@ -125,12 +126,24 @@ const serve = command({
 const history = command({
   name: 'history',
   summary: 'Show every version of one fact: what changed, and when',
-  details: 'If the warehouse has no version of the key, that is an error (UNKNOWN_KEY, exit 2).',
+  details:
+    'If no version of the key was ever captured, that is an error (UNKNOWN_KEY, exit 2). With --as-of, shows the versions up to a moment and says whether the row existed then. A moment without a zone is UTC, and a date is its first moment. --csv writes RFC 4180: null is an empty cell, an empty text is "".',
   arguments: {
     table: required('Source table or fact table', 'fact'),
-    key: required('Key of the row; separate several columns by commas'),
+    key: required('Key of the row; separate several columns by commas: 1,2 or 1,"a,b"'),
   },
-  examples: [{ line: 'tidemark history orders 42', what: 'Follow one order' }],
+  options: {
+    asOf: momentOption('--as-of <moment>', {
+      summary: 'Show the versions up to this moment: 2026-11-01, 2026-11-01T12:00:00+01:00',
+    }),
+    full: flagOption('--full', 'Show every column of each version, not only what changed'),
+    csv: flagOption('--csv', 'Write CSV with every column, one record a version'),
+  },
+  examples: [
+    { line: 'tidemark history orders 42', what: 'Follow one order' },
+    { line: 'tidemark history orders 42 --as-of 2026-11-01', what: 'See what was known then' },
+    { line: 'tidemark history orders 42 --csv > order.csv', what: 'Take the versions elsewhere' },
+  ],
   load: async () => (await import('./commands/history.ts')).historyCommand,
 })
 

@@ -33,6 +33,16 @@ it('print() goes to stdout, note() to stderr, and neither with --json', () => {
   expect(JSON.parse(machine.written.out)).toMatchObject({ event: 'replayed', before: 3, after: 0 })
 })
 
+it('write() changes no byte, and is silent with --json', () => {
+  const text = '\u001B[2J✓ José\r\n'
+  const people = capture({ isAscii: true })
+  people.output.write(text)
+  expect(people.written).toEqual({ out: text, err: '' })
+  const machine = capture({ isJson: true })
+  machine.output.write(text)
+  expect(machine.written.out).toBe('')
+})
+
 it('note() is silent with --quiet, print() is not', () => {
   const { output, written } = capture({ isQuiet: true })
   output.note('step')

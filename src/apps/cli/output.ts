@@ -45,6 +45,8 @@ export interface Output {
   print(text: string): void
   /** Like `print`, for commands as people must type them: not wrapped, so that they can be copied. */
   advise(text: string): void
+  /** Text for programs, byte for byte, such as CSV; nothing with `--json`. */
+  write(text: string): void
   /** A finished step for people; nothing with `--json` or `--quiet`. */
   note(text: string): void
   /** A result for machines; nothing without `--json`. */
@@ -113,6 +115,11 @@ export function createOutput(given: OutputOptions): Output {
     style,
     emit,
     note: steps.note,
+    write(text) {
+      if (isJson) return
+      steps.clear()
+      given.stdout.write(text)
+    },
     clear: steps.clear,
     log(entry) {
       emit(entry)

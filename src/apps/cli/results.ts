@@ -34,6 +34,9 @@ export interface ToldHistory extends FactHistory {
   readonly names: Readonly<Record<string, Readonly<Record<string, string>>>>
   /** What each version is worth, in order. Null if the worth is unknown. */
   readonly totals: readonly (Total | null)[]
+  /** With `--as-of`: the moment (ISO 8601 UTC), and whether the row existed then. */
+  readonly asOf?: string
+  readonly existed?: boolean
 }
 
 /** What commands write with `--json` as their results, beside the log. */
@@ -147,7 +150,7 @@ export const RESULTS = {
   },
   history: {
     levels: ['info'],
-    says: '`history` shows every version of one fact.',
+    says: '`history` shows every version of one fact, or those up to a moment.',
     fields: fieldsOf<ToldHistory>({
       table: {},
       key: {},
@@ -155,6 +158,8 @@ export const RESULTS = {
       versions: {},
       names: {},
       totals: {},
+      'asOf?': {},
+      'existed?': {},
     }),
   },
   verified: {

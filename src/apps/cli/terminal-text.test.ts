@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 import { expect, it } from 'vitest'
-import { fitLines, inAscii, showsUtf8 } from './terminal-text.ts'
+import { fitLines, inAscii, onOneLine, showsUtf8 } from './terminal-text.ts'
 
 it.each([
   [{}, true],
@@ -15,6 +15,13 @@ it.each([
 
 it('inAscii() leaves the data as it is', () => {
   expect(inAscii('✓ units 1 → 2 (−1) · José 3 × 4 …')).toBe('+ units 1 -> 2 (-1) | José 3 x 4 ...')
+})
+
+it('onOneLine() leaves nothing that moves the cursor or reorders text', () => {
+  expect(onOneLine('a\r\n\tb\u001B[2J \u2066c\u0085')).toBe(
+    'a\\r\\n\\tb\\u{1b}[2J \\u{2066}c\\u{85}',
+  )
+  expect(onOneLine('José 😀 “x” \\n')).toBe('José 😀 “x” \\n')
 })
 
 it('fitLines() wraps between words, keeps gaps and colours, and never cuts a word', () => {

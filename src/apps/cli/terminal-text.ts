@@ -34,6 +34,18 @@ export function inAscii(text: string): string {
   return text.replaceAll(SIGNS, (sign) => ASCII[sign] ?? sign)
 }
 
+/** Control characters, line separators and marks that reorder text. */
+const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u202A-\u202E\u2066-\u2069]/gu
+const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+
+/** A value as one line that cannot move the cursor: control characters as `\n` or `\u{1b}`. */
+export function onOneLine(text: string): string {
+  return text.replaceAll(
+    UNPRINTABLE,
+    (sign) => SHORT[sign] ?? `\\u{${(sign.codePointAt(0) ?? 0).toString(16)}}`,
+  )
+}
+
 /** How much further the rest of a wrapped line is indented than its beginning. */
 const HANGING = 4
 

@@ -4,6 +4,7 @@ import { totalOf } from '../../platform/presentation/worth.ts'
 import type { Fact } from '../../platform/project/model.ts'
 import { formatDifference } from '../difference.ts'
 import { formatDecimal } from '../format.ts'
+import { onOneLine } from './terminal-text.ts'
 import { own } from '../../platform/project/named-record.ts'
 
 /** What is needed to show versions of a fact in people's words. */
@@ -29,6 +30,23 @@ export function tellContent(version: FactVersion, context: TellingContext): stri
       ? sum
       : `${show(version, { ...context, column: quantity })} ${wordFor(quantity, context)} × ${show(version, { ...context, column: price })} = ${sum}`
   return [product, ...rest.map((column) => tellColumn(version, { ...context, column }))]
+}
+
+/**
+ * Every column of a version on a line of its own, under the warehouse's names, with its whole value.
+ * `mark` styles the columns that differ from the version before.
+ */
+export function tellFully(
+  { values, changed }: FactVersion,
+  { names, mark }: TellingContext & { readonly mark: (line: string) => string },
+): string[] {
+  const width = Math.max(0, ...Object.keys(values).map((column) => column.length))
+  return Object.entries(values).map(([column, value]) => {
+    const name = value === undefined ? undefined : names.get(column)?.get(value)?.name
+    const shown = value === undefined ? '∅' : onOneLine(value)
+    const line = `${column.padEnd(width)}  ${shown}${name === undefined ? '' : ` (${onOneLine(name)})`}`
+    return changed.includes(column) ? mark(`    ~ ${line}`) : `      ${line}`
+  })
 }
 
 /** What changed since the version before, part by part: old → new, and by how much. */

@@ -37,7 +37,7 @@ async function* writeCsv(
  * apostrophe in front.
  */
 export function csvHeader(columns: readonly ResultColumn[]): string {
-  return `${columns.map(({ name }) => quote(defuse(name))).join(',')}\r\n`
+  return csvRecord(columns.map(({ name }) => defuse(name)))
 }
 
 /**
@@ -46,12 +46,20 @@ export function csvHeader(columns: readonly ResultColumn[]): string {
  */
 export function csvLine(columns: readonly ResultColumn[], row: Row): string {
   const cells = row.map((cell, index) => {
-    if (cell === null) return ''
+    if (cell === null) return undefined
     const kind = columns[index]?.kind ?? 'text'
-    if (kind === 'text') return quote(defuse(cell))
+    if (kind === 'text') return defuse(cell)
     return kind === 'moment' ? isoMoment(cell) : cell
   })
-  return `${cells.join(',')}\r\n`
+  return csvRecord(cells)
+}
+
+/**
+ * Exact texts as a record of CSV (RFC 4180), with the end of its line. Undefined is an empty cell, and
+ * an empty text is `""`.
+ */
+export function csvRecord(cells: readonly (string | undefined)[]): string {
+  return `${cells.map((cell) => (cell === undefined ? '' : quote(cell))).join(',')}\r\n`
 }
 
 /**

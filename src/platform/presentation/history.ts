@@ -49,6 +49,14 @@ export interface FactHistory {
 }
 
 /**
+ * The versions that were captured up to a moment (ISO 8601 UTC with microseconds). The last of them is
+ * the state at that moment. Pure.
+ */
+export function upTo({ versions, ...history }: FactHistory, moment: string): FactHistory {
+  return { ...history, versions: versions.filter(({ validFrom }) => validFrom <= moment) }
+}
+
+/**
  * The fact that people mean by the name of a source or warehouse table, in singular or plural. The
  * name may have the schema of the source table: `hr.shift`.
  * Throws `ConfigError` (`UNKNOWN_TABLE`), with all facts in the hint, if no fact fits.
