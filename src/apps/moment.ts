@@ -3,14 +3,15 @@ const MOMENT =
 
 /**
  * A date or a moment (ISO 8601) in UTC with microseconds, such as `2026-11-01T11:00:00.000000Z`, so
- * that two such texts compare as their moments do. A date is its first moment. Without a zone it is
- * UTC. What is finer than a microsecond is cut off. Undefined for any other text, and for a day or a
+ * that two such texts compare as their moments do. A day means its end, as on the pages. Without a
+ * zone it is UTC. What is finer than a microsecond is cut off. Undefined for any other text, and for a day or a
  * time that does not exist.
  */
-export function parseMoment(text: string): string | undefined {
+export function parseIsoMoment(text: string): string | undefined {
   const parts = MOMENT.exec(text.trim())?.groups
   if (parts === undefined) return undefined
-  const { day, minute = '00:00', second = '00', fraction = '', zone = 'Z' } = parts
+  const { day, minute, second = '00', fraction = '', zone = 'Z' } = parts
+  if (minute === undefined) return parseIsoMoment(`${day}T23:59:59.999999`)
   const written = `${day}T${minute}:${second}`
   const local = new Date(`${written}Z`)
   // JavaScript takes 24:00 and, in some years, the 30th of February for the day after.

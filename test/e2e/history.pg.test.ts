@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Diff } from '../../src/platform/inspect/diff.ts'
 import { tidemark } from '../support/command.ts'
 import { parseCsv } from '../support/parse-csv.ts'
 import { createWorkplace, type Workplace } from '../support/workplace.ts'
@@ -54,16 +55,14 @@ describe.each(['warehouse', 'lake'] as const)('history of a mirror, read from th
   it('--as-of shows the versions up to a moment, and whether the row existed then', async () => {
     expect(moments).toHaveLength(4)
     const before = (moment = '') => {
-      const micros = (BigInt(Date.parse(`${moment.slice(0, 19)}Z`)) * 1000n +
-        BigInt(moment.slice(20, 26)) -
-        1n) as bigint
+      const micros =
+        BigInt(Date.parse(`${moment.slice(0, 19)}Z`)) * 1000n + BigInt(moment.slice(20, 26)) - 1n
       const text = new Date(Number(micros / 1000n)).toISOString().slice(0, 19)
       return `${text}.${String(micros % 1_000_000n).padStart(6, '0')}Z`
     }
     const told = async (moment = '') => {
-      const { events, code } = await command(
-        ...['history', 'member', HOSTILE, '--as-of', moment, '--json'],
-      )
+      const line = ['history', 'member', HOSTILE, '--as-of', moment, '--json']
+      const { events, code } = await command(...line)
       const { versions, existed, asOf } = events.at(-1) as unknown as Record<string, unknown>
       expect([asOf, code]).toEqual([moment, 0])
       return [(versions as unknown[]).length, existed]
@@ -78,7 +77,7 @@ describe.each(['warehouse', 'lake'] as const)('history of a mirror, read from th
       (await command('history', 'seat', '1,A', '--as-of', moment)).out
     expect(await say(moments[1])).toMatch(/Seat 1,A {3}as of .* UTC it existed/)
     expect(await say('2000-01-01')).toMatch(
-      /as of 2000-01-01 00:00:00.000000 UTC it did not exist yet; its first version is of 2/,
+      /as of 2000-01-01 23:59:59.999999 UTC it did not exist yet; its first version is of 2/,
     )
     const gone = await command('history', 'member', 'Bob', '--as-of', '2100-01-01T00:00+02:00')
     expect(gone.out).toContain('as of 2099-12-31 22:00:00.000000 UTC it did not exist any more')
@@ -93,19 +92,12 @@ describe.each(['warehouse', 'lake'] as const)('history of a mirror, read from th
     expect(header?.join()).toBe(
       'record_id,name,note,born,tags,raw,score,record_operation,batch_id,version,valid_from,valid_to',
     )
+    const first = [HOSTILE, '', '2001-02-03 04:05:06.789', '{a,"b c"}', '\\x00ff', '0.1']
+    const second = [HOSTILE, 'x,y', ...first.slice(2, 5), '0.25']
     expect(records.map((record) => record.slice(1, 10))).toEqual([
-      [
-        ...[HOSTILE, '', '2001-02-03 04:05:06.789', '{a,"b c"}', '\\x00ff', '0.1'],
-        ...['insert', '1', '1'],
-      ],
-      [
-        ...[HOSTILE, 'x,y', '2001-02-03 04:05:06.789', '{a,"b c"}', '\\x00ff', '0.25'],
-        ...['update', '2', '2'],
-      ],
-      [
-        ...[HOSTILE, 'x,y', '2001-02-03 04:05:06.789', '{a,"b c"}', '\\x00ff', '0.25'],
-        ...['delete', '3', '3'],
-      ],
+      [...first, 'insert', '1', '1'],
+      [...second, 'update', '2', '2'],
+      [...second, 'delete', '3', '3'],
       [HOSTILE, 'back', undefined, undefined, undefined, undefined, 'insert', '4', '4'],
     ])
     expect(records.map((record) => record[10])).toEqual(moments)
@@ -134,12 +126,17 @@ describe.each(['warehouse', 'lake'] as const)('history of a mirror, read from th
     expect(lines.at(-1)).toBe('    ~ score  ∅')
   })
 
-  it('finds composite keys, and keys with commas and quotes', async () => {
+  it('finds composite keys, keys with commas and quotes, and rows by content', async () => {
     const seat = await versionsOf('seat', '1,"B,""x"""')
     expect(seat.map(({ values }) => values['guest'])).toEqual(['Bob', undefined])
     expect((await command('history', 'seat', '1')).err).toContain(
       'The key of seat is (hall, place)',
     )
+    const { events } = await command('diff', '0', '1', 'visit', '--json')
+    const { tables } = events.at(-1) as unknown as Diff
+    const hash = tables[0]?.keys[0]?.key['row_hash'] ?? 'none'
+    const [version] = await versionsOf('visit', hash)
+    expect(version?.values).toMatchObject({ line: 'a', row_count: '2' })
   })
 
   it('refuses a moment that is none, and two forms at once', async () => {

@@ -1,6 +1,6 @@
 import type { CommandContext } from './context.ts'
 import { parseDuration } from '../format.ts'
-import { parseMoment } from '../moment.ts'
+import { parseIsoMoment } from '../moment.ts'
 import type { SettingOptions, Values } from './setting-option.ts'
 
 /** A value without an option's name in front of it. */
@@ -135,7 +135,7 @@ export function wordOption(
   return { flags, summary, standard, values, absent: undefined }
 }
 
-/** An option with a date or a moment, as `parseMoment` returns it; undefined if it is not given. */
+/** An option with a date or a moment, as `parseIsoMoment` returns it; undefined if it is not given. */
 export function momentOption(
   flags: string,
   { summary }: { summary: string },
@@ -145,7 +145,7 @@ export function momentOption(
     summary,
     absent: undefined,
     parse(written) {
-      const value = parseMoment(written)
+      const value = parseIsoMoment(written)
       return value === undefined
         ? {
             fault:

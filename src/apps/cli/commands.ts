@@ -127,7 +127,7 @@ const history = command({
   name: 'history',
   summary: 'Show every version of one fact: what changed, and when',
   details:
-    'If no version of the key was ever captured, that is an error (UNKNOWN_KEY, exit 2). With --as-of, shows the versions up to a moment and says whether the row existed then. A moment without a zone is UTC, and a date is its first moment. --csv writes RFC 4180: null is an empty cell, an empty text is "".',
+    'If no version of the key was ever captured, that is an error (UNKNOWN_KEY, exit 2). With --as-of, shows the versions up to a moment and says whether the row existed then. A moment without a zone is UTC, and a day means its end. --csv writes RFC 4180: null is an empty cell, an empty text is "".',
   arguments: {
     table: required('Source table or fact table', 'fact'),
     key: required('Key of the row; separate several columns by commas: 1,2 or 1,"a,b"'),
@@ -145,6 +145,32 @@ const history = command({
     { line: 'tidemark history orders 42 --csv > order.csv', what: 'Take the versions elsewhere' },
   ],
   load: async () => (await import('./commands/history.ts')).historyCommand,
+})
+
+const diff = command({
+  name: 'diff',
+  summary: 'Show which keys changed between two batches',
+  details:
+    'Reads only the lake. Says what is different in the end: a key that came and went in between, or that is as it was, is not shown. Prints + for a key that came, ~ for one that changed, with the columns that differ, and - for one that went. Exits 0 in any case.',
+  arguments: {
+    from: required('The earlier batch; 0 is the empty lake'),
+    to: required('The later batch'),
+    table: optional(
+      'Compare only this source or star table; without it, all source tables',
+      'any table',
+    ),
+  },
+  options: {
+    limit: textOption('--limit <keys>', {
+      summary: 'Most keys to show of a table',
+      standard: '20',
+    }),
+  },
+  examples: [
+    { line: 'tidemark diff 41 42', what: 'See what a batch brought' },
+    { line: 'tidemark diff 0 42 orders --limit 100', what: 'List the orders as of a batch' },
+  ],
+  load: async () => (await import('./commands/diff.ts')).diffCommand,
 })
 
 const verify = command({
@@ -327,6 +353,7 @@ export function commandsFor({
     status,
     serve,
     history,
+    diff,
     verify,
     catalog,
     types,

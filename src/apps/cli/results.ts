@@ -1,4 +1,5 @@
 import type { CatalogTable } from '../../platform/inspect/catalog.ts'
+import type { Diff } from '../../platform/inspect/diff.ts'
 import type { Finding } from '../../platform/inspect/finding.ts'
 import type { Plan } from '../../platform/inspect/plan.ts'
 import type { QuarantineEntry, Replay } from '../../platform/inspect/quarantine.ts'
@@ -161,6 +162,11 @@ export const RESULTS = {
       'asOf?': {},
       'existed?': {},
     }),
+  },
+  diff: {
+    levels: ['info'],
+    says: '`diff` shows the keys that changed between two batches, net: counts of all, and the first keys of each table.',
+    fields: fieldsOf<Diff>({ from: {}, to: {}, fromAt: {}, toAt: {}, tables: {} }),
   },
   verified: {
     levels: ['info'],
