@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { asCaptured } from '../../src/platform/deps.ts'
 import { type Diff, readDiff } from '../../src/platform/inspect/diff.ts'
-import { createMirror } from '../support/mirror.ts'
+import { run } from '../../src/platform/pipeline.ts'
+import type { Project } from '../../src/platform/project/project.ts'
+import { createMirror, mirror } from '../support/mirror.ts'
+import { bareProject } from '../support/bare-project.ts'
 import { insertOrders, seedTotesys } from '../support/small-totesys.ts'
 import { createSystem, type TestSystem } from '../support/system.ts'
 import { tidemark } from '../support/command.ts'
@@ -164,6 +167,50 @@ describe('readDiff() of a schema that changes', () => {
   })
 })
 
+describe('readDiff() of a table that is not captured all the time', () => {
+  const THING = `
+    create table thing (id int primary key, t text);
+    insert into thing values (1, 'a'), (2, 'b'), (3, 'c');
+    create table other (id int primary key)`
+  const runAs = async ({ deps, sql }: TestSystem, project: Project, change: string) => {
+    await sql.query(`${change}; insert into other select coalesce(max(id), 0) + 1 from other`)
+    expect((await run({ ...deps, project })).failures).toEqual([])
+  }
+  const CHANGE = `delete from thing where id = 1; update thing set t = 'B' where id = 2`
+  const things = async (system: TestSystem, from: number, to: number) =>
+    linesOf(await diff(system, from, to, { table: 'thing' }))['thing']
+
+  it('says that a table is left out, and goes on when it is chosen again', async () => {
+    await using system = await createMirror(THING)
+    const some = mirror({ select: ['other'] })
+    await runAs(system, mirror(), 'select')
+    await runAs(system, some, 'select')
+    await runAs(system, some, CHANGE)
+    await runAs(system, mirror(), 'insert into thing values (4, null)')
+    const left = (await diff(system, 1, 3)).tables.find(({ table }) => table === 'thing')
+    expect(left).toMatchObject({
+      leftOutAt: (await system.records())[0]?.snapshot.takenAt,
+      inserted: 0,
+    })
+    expect((await diff(system, 2, 3)).tables.map(({ table }) => table)).toEqual(['other'])
+    expect(await things(system, 1, 4)).toEqual(['- 1', '~ 2 t', '+ 4'])
+  })
+
+  it('compares whole states if it was away, and nothing if it is gone', async () => {
+    const tables = ['thing', 'other'].map((name) => ({ name, key: ['id'] }))
+    const [whole, rest] = [bareProject(tables), bareProject(tables.slice(1))]
+    await using system = await createSystem({ template: 'empty', project: whole })
+    await system.sql.query(THING)
+    await runAs(system, whole, 'select')
+    await runAs(system, rest, CHANGE)
+    await runAs(system, whole, 'insert into thing values (4, null)')
+    const gone = (await diff(system, 1, 2)).tables.find(({ table }) => table === 'thing')
+    expect(gone).toMatchObject({ isGone: true, keys: [], deleted: 0 })
+    expect(await things(system, 1, 3)).toEqual(['- 1', '~ 2 t', '+ 4'])
+    expect(await things(system, 2, 3)).toEqual(['+ 2', '+ 3', '+ 4'])
+  })
+})
+
 describe('readDiff() of a star schema', () => {
   let system: TestSystem
   beforeAll(async () => {
@@ -192,6 +239,23 @@ describe('readDiff() of a star schema', () => {
     expect(await staff(1, 3)).toEqual(['~ 1 first_name'])
     expect(await staff(2, 3)).toEqual([])
     expect(await staff(0, 2)).toEqual(['+ 1'])
+  })
+
+  it('is what the warehouse says about the same two batches', async () => {
+    const rows = await system.query(`
+      select
+          coalesce(a.sales_order_id, b.sales_order_id) as id,
+          b.units_sold as units_before,
+          a.units_sold as units_after
+      from fact_sales_order_as_of_batch(1) as b
+      full join fact_sales_order_as_of_batch(2) as a using (sales_order_id)
+      where a.sales_record_id is distinct from b.sales_record_id
+      order by 1`)
+    expect(rows).toEqual([
+      { id: 1, units_before: 10, units_after: 11 },
+      { id: 2, units_before: 20, units_after: 21 },
+      { id: 4, units_before: null, units_after: 40 },
+    ])
   })
 
   it('takes all source tables without a name', async () => {

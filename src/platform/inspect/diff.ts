@@ -21,6 +21,8 @@ export interface TableDiff extends NetChanges {
   readonly table: string
   /** Why and since which batch the table is held as of the later batch: its changes since are missing. */
   readonly held?: { readonly reason: string; readonly since: number }
+  /** The settings leave the table out as of the later batch: when it was captured last (ISO 8601 UTC). */
+  readonly leftOutAt?: string
   /** Deletions that wait, as of the later batch, until the operator confirms them. */
   readonly heldDeletes?: number
   /** The later batch does not have the table, so nothing is compared. */
@@ -80,7 +82,8 @@ export async function readDiff(deps: Deps, { from, to, table, limit }: DiffOptio
   for (const name of wanted) {
     const step = steps.get(name) ?? { changes: [], earlier: [], isWhole: false }
     const found = await diffTable(db, { deps, zone, span, name, star, limit, ...step })
-    if (table !== undefined || isWorthSaying(found)) tables.push(found)
+    const wasLeftOut = span.before?.tables[name]?.capturedTo !== undefined
+    if (table !== undefined || isWorthSaying(found, wasLeftOut)) tables.push(found)
   }
   return {
     from: span.from,
@@ -208,6 +211,8 @@ async function diffTable(db: DuckDb, diffed: DiffedTable): Promise<TableDiff> {
     table: name,
     ...(schema && { schema }),
     ...(after.held && { held: { reason: after.held.reason, since: after.held.since } }),
+    ...(after.held === undefined &&
+      after.capturedTo !== undefined && { leftOutAt: after.capturedTo.takenAt }),
     ...(after.heldDeletes !== undefined && { heldDeletes: after.heldDeletes }),
   }
   if (table === undefined || (changes.length === 0 && !isWhole)) return { ...told, ...NOTHING }
@@ -283,8 +288,9 @@ async function readStar(
   }
 }
 
-function isWorthSaying(diff: TableDiff): boolean {
-  const { inserted, updated, deleted, held, heldDeletes, isGone, schema } = diff
-  const isSaid = held !== undefined || heldDeletes !== undefined || isGone === true
+function isWorthSaying(diff: TableDiff, wasLeftOut: boolean): boolean {
+  const { inserted, updated, deleted, held, heldDeletes, isGone, leftOutAt, schema } = diff
+  const isLeftOut = leftOutAt !== undefined && !wasLeftOut
+  const isSaid = isLeftOut || held !== undefined || heldDeletes !== undefined || isGone === true
   return inserted + updated + deleted > 0 || isSaid || schema !== undefined
 }

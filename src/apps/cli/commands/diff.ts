@@ -71,9 +71,10 @@ function printTable(output: Output, diff: TableDiff, limit: number): void {
   }
 }
 
-function describeNotes({ held, heldDeletes = 0, isGone, schema }: TableDiff): string[] {
+function describeNotes({ held, heldDeletes = 0, isGone, leftOutAt, schema }: TableDiff): string[] {
   return [
     ...(isGone === true ? ['not captured any more, so nothing is compared'] : []),
+    ...(leftOutAt === undefined ? [] : [`left out since ${formatMomentUtc(leftOutAt)}`]),
     ...(held === undefined
       ? []
       : [
