@@ -14,6 +14,7 @@ import {
   readHistory,
   upTo,
 } from '../../../platform/presentation/history.ts'
+import { own } from '../../../platform/project/named-record.ts'
 import { readNamesInUse } from '../../../platform/presentation/names.ts'
 import { openWarehouse } from '../../../platform/warehouse/warehouse.ts'
 import { type Environment, openEnvironment } from '../../environment.ts'
@@ -46,7 +47,8 @@ export async function historyCommand(
   { table, key, asOf, full, csv }: HistoryInput,
 ): Promise<number> {
   if (csv && output.isJson) throw twoForms()
-  const keyOf = (fact: Fact) => parseKey(key, fact.key.length)
+  const keyOf = (project: Project, fact: Fact) =>
+    isNumbered(project, fact) ? key.split(',') : parseKey(key, fact.key.length)
   await using environment = await openEnvironment({
     config,
     given,
@@ -56,12 +58,12 @@ export async function historyCommand(
     signal,
     check(project) {
       const fact = findFact(project, table)
-      checkFactKey(fact, keyOf(fact))
+      checkFactKey(fact, keyOf(project, fact))
     },
   })
   const { project } = environment.deps
   const fact = findFact(project, table)
-  const { history: whole, names } = await readTold(environment, fact, keyOf(fact))
+  const { history: whole, names } = await readTold(environment, fact, keyOf(project, fact))
   if (whole.versions.length === 0) throw unknownKey(fact, key)
   const history = asOf === undefined ? whole : upTo(whole, asOf)
   const context = { fact, names }
@@ -85,6 +87,14 @@ export async function historyCommand(
   }
   output.print("\n  Times are UTC and say when a change was captured, by the source's clock.")
   return EXIT.done
+}
+
+/** Whether a fact's key is one number, as the contract says: then a comma parts it from a second one. */
+function isNumbered({ source }: Project, { from, key }: Fact): boolean {
+  const [column = '', ...others] = key
+  const wanted = own(source.tables.find(({ name }) => name === from)?.columns, column)
+  const type = typeof wanted === 'object' ? wanted.type : wanted
+  return others.length === 0 && /^(smallint|integer|bigint|numeric)/.test(type ?? '')
 }
 
 function twoForms(): ConfigError {
