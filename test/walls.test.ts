@@ -35,6 +35,7 @@ const WORLDS: Readonly<Record<string, readonly string[]>> = {
   'src/infra/': [
     'src/platform/',
     'src/apps/aws/',
+    'src/apps/alerts/says.ts',
     'src/apps/project-extension.ts',
     'src/standard-project.ts',
   ],
@@ -54,7 +55,7 @@ const DOORS: readonly { readonly packages: RegExp; readonly open: readonly strin
   },
   { packages: /^@aws-sdk\/client-secrets-manager$/, open: ['src/apps/aws/secrets.ts'] },
   { packages: /^jiti$/, open: ['src/apps/project/read-config-file.ts'] },
-  { packages: /^nodemailer$/, open: ['src/apps/reports/mailer.ts'] },
+  { packages: /^nodemailer$/, open: ['src/apps/mail/mailer.ts'] },
   { packages: /^@aws-lambda-powertools\//, open: ['src/apps/aws/logging.ts'] },
   { packages: /^(aws-cdk-lib|constructs|cdk-nag)(\/|$)/, open: ['src/infra/'] },
   // Where something comes in from outside: settings, projects, records, answers, events, parameters, notes.

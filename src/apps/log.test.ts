@@ -5,6 +5,7 @@ import { TOTESYS_EVENTS } from '../totesys/events.ts'
 import { AWS_EVENTS, type FunctionLog } from './aws/events.ts'
 import { RESULTS } from './cli/results.ts'
 import {
+  ALERT_EVENTS,
   type AppLog,
   type AppLogEntry,
   MACHINE_EVENTS,
@@ -78,7 +79,7 @@ ${describeEvents(RESULTS)}
 
 What happens meanwhile, on this machine, in the server and with reports:
 
-${describeEvents({ ...MACHINE_EVENTS, ...SERVER_EVENTS, ...REPORT_EVENTS })}
+${describeEvents({ ...MACHINE_EVENTS, ...SERVER_EVENTS, ...REPORT_EVENTS, ...ALERT_EVENTS })}
 
 What the stages and the checks do:
 

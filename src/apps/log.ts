@@ -2,6 +2,7 @@ import {
   type EntryOf,
   type EventDescription,
   EVENTS,
+  field,
   flag,
   number,
   text,
@@ -100,8 +101,43 @@ export const REPORT_EVENTS = {
   },
 } as const satisfies Record<string, EventDescription>
 
-/** Everything that is logged outside AWS: by the platform, this machine, the server and reports. */
-export const APP_EVENTS = { ...EVENTS, ...MACHINE_EVENTS, ...SERVER_EVENTS, ...REPORT_EVENTS }
+/** The events of alerts on this machine. */
+export const ALERT_EVENTS = {
+  alert_sent: {
+    levels: ['info'],
+    says: 'A recipient of alerts was told that this many causes began, are over or last: the one at this place in the settings, from 1.',
+    fields: {
+      channel: field<'mail' | 'webhook'>(),
+      recipient: number,
+      begun: number,
+      over: number,
+      lasting: number,
+    },
+  },
+  alert_failed: {
+    levels: ['warn'],
+    says: 'An alert cannot be sent or recorded now, and Tidemark tries again with the next run; no run waits for it.',
+    fields: {
+      channel: field<'mail' | 'webhook' | 'state' | 'heartbeat'>(),
+      'recipient?': number,
+      code: text,
+      message: text,
+      'hint?': text,
+    },
+  },
+} as const satisfies Record<string, EventDescription>
+
+/**
+ * Everything that is logged outside AWS: by the platform, this machine, the server, reports and
+ * alerts.
+ */
+export const APP_EVENTS = {
+  ...EVENTS,
+  ...MACHINE_EVENTS,
+  ...SERVER_EVENTS,
+  ...REPORT_EVENTS,
+  ...ALERT_EVENTS,
+}
 
 export type AppLogEntry = EntryOf<typeof APP_EVENTS>
 

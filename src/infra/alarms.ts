@@ -9,6 +9,7 @@ import {
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import { METRICS, NAMESPACE, SERVICE } from '../apps/aws/metrics.ts'
+import { SAYS, saysStale } from '../apps/alerts/says.ts'
 import type { MadeFunction } from './function.ts'
 import { alarmPeriodMinutes, freshnessMinutes, type Parameters } from './parameters.ts'
 
@@ -108,7 +109,7 @@ function executionAlerts(
     {
       name: 'executions-failed',
       entry: 'executions-failed',
-      says: 'A run failed; nothing was half-published.',
+      says: SAYS.failed,
       metric: ofMachine('ExecutionsFailed'),
       threshold: 1,
     },
@@ -122,7 +123,7 @@ function executionAlerts(
     {
       name: 'freshness',
       entry: 'freshness',
-      says: `The warehouse is over ${staleAfter} minutes old, or no run reaches it; ${parameters.promiseMinutes} are promised.`,
+      says: saysStale({ after: staleAfter, promised: parameters.promiseMinutes }),
       metric: ownMetric('freshness', Stats.MAXIMUM, period),
       threshold: staleAfter * 60,
       above: true,
@@ -150,21 +151,21 @@ function outcomeAlerts(period: Duration): Alert[] {
     {
       name: 'rows-quarantined',
       entry: 'rows-quarantined',
-      says: 'Rows could not be stored and are in quarantine; the others went on.',
+      says: SAYS.quarantined,
       metric: ownMetric('quarantined', Stats.SUM, period),
       threshold: 1,
     },
     {
       name: 'tables-held',
       entry: 'tables-held',
-      says: 'A table broke its contract and is held; the others go on.',
+      says: SAYS.held,
       metric: ownMetric('held', Stats.MAXIMUM, period),
       threshold: 1,
     },
     {
       name: 'deletes-held',
       entry: 'deletes-held',
-      says: 'So many rows of a table vanished at once that their deletion waits for your confirmation.',
+      says: SAYS.deletes,
       metric: ownMetric('deletesHeld', Stats.MAXIMUM, period),
       threshold: 1,
     },

@@ -168,6 +168,15 @@ export const settings = z.object({
   TIDEMARK_MAIL_FROM: text(
     'Sender of the mails: `reports@example.org`, or `Tidemark <reports@example.org>`.',
   ),
+  TIDEMARK_ALERT_TO: text(
+    'Who gets alerts by mail: one address or several, separated by commas or blanks. Needs `TIDEMARK_SMTP_URL` and a sender. See docs/alerts.md. Not set: no alert is mailed.',
+  ),
+  TIDEMARK_ALERT_FROM: text(
+    'Sender of alerts: `tidemark@example.org`, or `Tidemark <tidemark@example.org>`. Not set: `TIDEMARK_MAIL_FROM`.',
+  ),
+  TIDEMARK_ALERT_WEBHOOK: text(
+    'Where to post alerts as `{ "text": … }`, as Slack and Mattermost take them: `https://…`; plain http only on this machine. Keep the address secret. Not set: none is posted.',
+  ),
   TIDEMARK_PAGES_URL: text(
     'Address under which people open the pages, for links in mails: `https://host`. Not set: the address on this machine.',
   ),
@@ -205,6 +214,7 @@ export function parseConfig(
     const config = { ...others.data, ...own.data }
     checkZones(config)
     checkMail(config)
+    checkAlerts(config)
     added?.check(config)
     return config
   }
@@ -294,6 +304,28 @@ function checkMail(config: Config): void {
     'TIDEMARK_PAGES_URL',
     'https://host; plain http only on this machine',
   )
+}
+
+/** Throws `ConfigError` (`CONFIG_ALERTS`) for the first setting of alerts that is not valid or missing. */
+function checkAlerts(config: Config): void {
+  const { TIDEMARK_ALERT_TO: to, TIDEMARK_ALERT_FROM: from } = config
+  const hook = config.TIDEMARK_ALERT_WEBHOOK
+  const sender = from ?? config.TIDEMARK_MAIL_FROM
+  const check = (isFine: boolean, what: string, hint: string): void => {
+    if (!isFine) throw new ConfigError(what, { code: 'CONFIG_ALERTS', hint })
+  }
+  const areFine = to?.split(/[\s,]+/).every((each) => z.email().safeParse(each).success) ?? true
+  check(areFine, 'TIDEMARK_ALERT_TO is not valid', 'set it to addresses, separated by commas')
+  const isFrom = from === undefined || SENDER.test(from)
+  check(isFrom, 'TIDEMARK_ALERT_FROM is not valid', 'set it to Tidemark <tidemark@example.org>')
+  const isHook = hook === undefined || isAddress(hook)
+  check(isHook, 'TIDEMARK_ALERT_WEBHOOK is not valid', 'set it to an https:// address')
+  const isOff = to === undefined
+  const missing = (name: string) =>
+    [`Alerts need ${name}`, `set ${name}; see docs/alerts.md`] as const
+  check(isOff || config.TIDEMARK_SMTP_URL !== undefined, ...missing('TIDEMARK_SMTP_URL'))
+  check(isOff || sender !== undefined, ...missing('TIDEMARK_ALERT_FROM'))
+  check(!isOff || from === undefined, ...missing('TIDEMARK_ALERT_TO'))
 }
 
 /** Whether one place is another one or lies below it. */

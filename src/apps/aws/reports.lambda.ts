@@ -10,9 +10,9 @@
  */
 import { randomUUID } from 'node:crypto'
 import { createReader } from '../../platform/presentation/reader.ts'
-import { createMailer } from '../reports/mailer.ts'
 import { openReportState, reportSources } from '../reports/open-reports.ts'
 import { lookOnce } from '../reports/repeat-reports.ts'
+import { createReportMailer } from '../reports/report-mailer.ts'
 import type { Sent } from '../reports/send-due.ts'
 import {
   givenSetting,
@@ -81,7 +81,7 @@ async function look({
   const sources = reportSources({ config, deps: environment.deps, reader, saved, now })
   const store = await openReportState(config)
   try {
-    const mailer = createMailer(config)
+    const mailer = createReportMailer(config)
     return await lookOnce(sources, { ...sources, store, mailer, log, runId, now, signal })
   } finally {
     await store[Symbol.asyncDispose]?.()

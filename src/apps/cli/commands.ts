@@ -102,9 +102,12 @@ const status = command({
   name: 'status',
   summary: 'Show how fresh the warehouse is, and what is held or in quarantine',
   details:
-    'Shows the rows in each place, how many published rows break a check, since when a table is held, and how long after their commit changes became visible.',
+    'Shows the rows in each place, how many published rows break a check, since when a table is held, how long after their commit changes became visible, and when `run --every` or `up` gave its last sign of life. With --check, alerts are sent too (docs/alerts.md).',
   options: {
-    check: flagOption('--check', 'Exit 5 if the freshness promise is missed, 4 if a table is held'),
+    check: flagOption(
+      '--check',
+      'Exit 5 if the freshness promise is missed or the process that should run does not, 4 if a table is held',
+    ),
   },
   examples: [
     { line: 'tidemark status', what: 'Look' },
@@ -311,6 +314,21 @@ const reports: CommandGroup = {
   ],
 }
 
+const alerts: CommandGroup = {
+  name: 'alerts',
+  summary: 'Try whether alerts arrive',
+  commands: [
+    command({
+      name: 'test',
+      summary: 'Send a test message to everybody who gets alerts, now',
+      details:
+        'Sends to each address in TIDEMARK_ALERT_TO and to TIDEMARK_ALERT_WEBHOOK (docs/alerts.md). Exits 1 if one of them did not take it.',
+      examples: [{ line: 'tidemark alerts test', what: 'After a change of the settings' }],
+      load: async () => (await import('./commands/alerts.ts')).testAlertsCommand,
+    }),
+  ],
+}
+
 const doctor = command({
   name: 'doctor',
   summary: 'Rehearse everything a run needs, and say what fixes each fault',
@@ -360,6 +378,7 @@ export function commandsFor({
     quarantine,
     lake,
     reports,
+    alerts,
     doctor,
     completion,
   ]

@@ -86,6 +86,16 @@ function describeWarning(entry: AppLogEntry): Told | undefined {
     const next = hint === undefined ? undefined : `Next: ${hint}`
     return { ...warning, text: `${report}: ${message}`, next, once: `${report} ${code}` }
   }
+  if (entry.event === 'alert_failed') {
+    const { channel, code, message, hint } = entry
+    const next = hint === undefined ? undefined : `Next: ${hint}`
+    return {
+      ...warning,
+      text: `No alert by ${channel} now: ${message}`,
+      next,
+      once: `${channel} ${code}`,
+    }
+  }
   if (entry.event === 'secrets_found') {
     const { columns } = entry
     const shown = columns.slice(0, 5).join(', ')

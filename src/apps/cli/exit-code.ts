@@ -26,7 +26,8 @@ export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   usage: 'Wrong usage or configuration: somebody has to edit something.',
   quarantined: 'Done, but rows went to quarantine.',
   held: 'A table that broke its contract, or a mass deletion, is held; the rest was done. Or the source as a whole does not fit its contract, and nothing was captured.',
-  stale: 'The freshness promise is missed (status --check).',
+  stale:
+    'The freshness promise is missed, or the process that should run does not (status --check).',
   locked: 'Another run holds the lock, or another `up` runs in this home.',
   different: 'verify found a difference.',
   interrupted: 'Interrupted.',

@@ -1,3 +1,4 @@
+import type { Pulse } from '../alerts/heartbeat.ts'
 import type { CatalogTable } from '../../platform/inspect/catalog.ts'
 import type { Diff } from '../../platform/inspect/diff.ts'
 import type { Finding } from '../../platform/inspect/finding.ts'
@@ -132,8 +133,9 @@ export const RESULTS = {
   },
   status: {
     levels: ['info'],
-    says: '`status` says how fresh the warehouse is, and what waits where.',
-    fields: fieldsOf<Status>({
+    says: '`status` says how fresh the warehouse is, what waits where, and when the process that should run gave its last sign of life.',
+    fields: fieldsOf<Status & { readonly heartbeat: Pulse | undefined }>({
+      'heartbeat?': {},
       generation: {},
       isLakeOnly: {},
       batches: {},
@@ -269,6 +271,23 @@ export const RESULTS = {
     levels: ['info'],
     says: '`reports send` counts the recipients that it sent the mail to, and those that it could not.',
     fields: { report: text, sent: number, failed: number },
+  },
+  alert_tested: {
+    levels: ['info'],
+    says: '`alerts test` has sent a message to the recipient at this place in the settings, from 1, or could not.',
+    fields: {
+      channel: field<'mail' | 'webhook'>(),
+      recipient: number,
+      ok: flag,
+      'code?': text,
+      'message?': text,
+      'hint?': text,
+    },
+  },
+  alerts_tested: {
+    levels: ['info'],
+    says: '`alerts test` counts the recipients that took its message, and those that did not.',
+    fields: { sent: number, failed: number },
   },
   types: {
     levels: ['info'],

@@ -3,9 +3,9 @@ import { retry } from '../../platform/io/retry.ts'
 import type { ObjectStore } from '../../platform/lake/store/object-store.ts'
 import type { AppLog } from '../log.ts'
 import type { Declaration } from './declaration.ts'
-import { type TakenDelivery, digest, takeDelivery } from './deliveries.ts'
+import { type TakenDelivery, digest, takeDelivery } from '../mail/deliveries.ts'
 import { type Letter, writeHtmlForm, writeTextForm } from './letter.ts'
-import { type Mail, type Mailer, RecipientRefusedError } from './mailer.ts'
+import { type Mail, type Mailer, RecipientRefusedError } from '../mail/mailer.ts'
 
 /** What is needed to deliver. */
 export interface DeliverOptions {

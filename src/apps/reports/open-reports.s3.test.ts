@@ -3,7 +3,8 @@ import { isS3Missing, type S3Server, startS3Server } from '../../../test/support
 import { type Config, parseConfig } from '../../platform/config.ts'
 import type { Reader } from '../../platform/presentation/reader.ts'
 import { totesys } from '../../totesys/totesys.ts'
-import { recordCrossing, takeDelivery } from './deliveries.ts'
+import { takeDelivery } from '../mail/deliveries.ts'
+import { recordCrossing } from './crossings.ts'
 import { openReportState, reportSources } from './open-reports.ts'
 
 describe.skipIf(isS3Missing)('reports in a bucket', () => {

@@ -5,7 +5,7 @@ import { createReader } from '../../platform/presentation/reader.ts'
 import { createSavedQuestions } from '../../platform/presentation/saved-questions.ts'
 import type { Environment } from '../environment.ts'
 import type { AppLog } from '../log.ts'
-import { createMailer } from './mailer.ts'
+import { createReportMailer } from './report-mailer.ts'
 import { openReportState, type ReportSources, reportSources } from './open-reports.ts'
 import { sendDue, type Sent } from './send-due.ts'
 
@@ -14,7 +14,7 @@ const EVERY_MS = 60_000
 
 /**
  * Sends due mails for as long as it is open. Disposing waits for the mail that is under way. No
- * failure of a report stops the process. Throws what `createMailer` throws.
+ * failure of a report stops the process. Throws what `createReportMailer` throws.
  */
 export async function repeatReports(
   {
@@ -26,7 +26,7 @@ export async function repeatReports(
   }: Pick<Environment, 'config' | 'deps' | 'reader' | 'saverUrl' | 'now'>,
   { log, url, everyMs = EVERY_MS }: { log: AppLog; url?: string | undefined; everyMs?: number },
 ): Promise<AsyncDisposable> {
-  const mailer = createMailer(config)
+  const mailer = createReportMailer(config)
   const stopping = new AbortController()
   const { signal } = stopping
   return await openTogether(async (keep) => {

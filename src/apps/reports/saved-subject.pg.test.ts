@@ -22,7 +22,7 @@ import { readAccess, type ServerEnv } from '../server/access.ts'
 import { createApp } from '../server/app.ts'
 import { askRoutes } from '../server/pages/ask.ts'
 import { parseDeclarations } from './declaration.ts'
-import { createMailer } from './mailer.ts'
+import { createReportMailer } from './report-mailer.ts'
 import { reportSources } from './open-reports.ts'
 import { findFault, sendDue, type SendOptions } from './send-due.ts'
 
@@ -113,7 +113,7 @@ describe('sendDue() with a saved question', () => {
     return {
       ...reportSources({ config, deps: system.deps, reader, saved: store, now: () => TODAY }),
       store: state,
-      mailer: createMailer(config),
+      mailer: createReportMailer(config),
       log: (entry) => entries.push(entry),
       runId: randomUUID(),
       now: () => now,

@@ -12,7 +12,7 @@ import type { ObjectStore } from '../../platform/lake/store/object-store.ts'
 import { createReader, type Reader } from '../../platform/presentation/reader.ts'
 import type { AppLogEntry } from '../log.ts'
 import { parseDeclarations } from './declaration.ts'
-import { createMailer } from './mailer.ts'
+import { createReportMailer } from './report-mailer.ts'
 import { reportSources } from './open-reports.ts'
 import { sendDue, type SendOptions } from './send-due.ts'
 
@@ -62,7 +62,7 @@ describe('sendDue()', () => {
     return {
       ...reportSources({ config, deps: system.deps, reader, saved: undefined, now: () => NOW }),
       store,
-      mailer: createMailer(config),
+      mailer: createReportMailer(config),
       log: (entry) => entries.push(entry),
       runId: randomUUID(),
       now: () => now,

@@ -8,8 +8,8 @@ import type { AppLog } from '../log.ts'
  */
 export async function checkReports(config: Config): Promise<void> {
   if (config.TIDEMARK_REPORTS_FILE === undefined) return
-  const { createMailer } = await import('./mailer.ts')
-  createMailer(config)
+  const { createReportMailer } = await import('./report-mailer.ts')
+  createReportMailer(config)
 }
 
 /**

@@ -15,9 +15,11 @@ import { type HeldTable, listHeld } from '../lake/held.ts'
 import { capturedProject, continuedProject } from '../lake/mirrored-project.ts'
 import { prepareDescription } from '../lake/generation-description.ts'
 import { logRefused } from '../lake/quarantine/quarantine.ts'
+import { sumRows } from '../lake/table-entry.ts'
 import type { Zone } from '../lake/zone.ts'
 import { checkProject } from '../project/check-project.ts'
 import { generationOf, partsOf } from '../project/generation.ts'
+import { namedRecord } from '../project/named-record.ts'
 import type { TransformInput } from './inputs.ts'
 import { type PreparedStar, prepareStar } from './star.ts'
 
@@ -39,6 +41,8 @@ export interface TransformOutcome {
   readonly warnings: readonly Warning[]
   /** Star tables that are held after the last transformed batch. */
   readonly held: readonly HeldTable[]
+  /** Rows in quarantine after the last transformed batch, by star table. */
+  readonly open: Readonly<Record<string, number>>
   /** Whether the deadline came first, so that batches are left for the next call. */
   readonly isCutShort: boolean
 }
@@ -62,7 +66,7 @@ export async function transform(deps: Deps): Promise<TransformOutcome> {
   let quarantined = 0
   let warnings: readonly Warning[] = []
   if (last === undefined) {
-    return { generation, batches, quarantined, warnings, held: [], isCutShort: false }
+    return { generation, batches, quarantined, warnings, held: [], open: {}, isCutShort: false }
   }
   const first = (previous?.batch ?? 0) + 1
   if (first <= last.batch) await checkEnds(deps, heads)
@@ -95,8 +99,14 @@ export async function transform(deps: Deps): Promise<TransformOutcome> {
     quarantined,
     warnings,
     held: listHeld(previous?.tables ?? {}),
+    open: countOpen(previous?.tables ?? {}),
     isCutShort: (previous?.batch ?? 0) < last.batch,
   }
+}
+
+function countOpen(tables: CommitRecord['tables']): Record<string, number> {
+  const counts = Object.entries(tables).map(([table, { open }]) => [table, sumRows(open)] as const)
+  return namedRecord(counts.filter(([, rows]) => rows > 0))
 }
 
 async function transformBatch(

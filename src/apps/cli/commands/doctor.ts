@@ -1,5 +1,6 @@
 import { examine } from '../../../platform/inspect/doctor.ts'
 import type { Finding } from '../../../platform/inspect/finding.ts'
+import { examineAlerts } from '../../alerts/examine-alerts.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
@@ -28,6 +29,7 @@ export async function doctorCommand({
     reader,
     ...(isAwaited ? {} : { saver: { url: saverUrl } }),
   })
+  findings.push(...(await examineAlerts(config)))
   for (const finding of findings) {
     output.emit({ event: 'examined', ...finding })
     const { what, unchecked, detail, hint, note } = finding

@@ -6,9 +6,9 @@ import { openEnvironment } from '../../environment.ts'
 import { formatMomentUtc, formatNumber, formatTable } from '../../format.ts'
 import { composeReport, composeThreshold } from '../../reports/compose.ts'
 import type { Declaration } from '../../reports/declaration.ts'
-import { digest } from '../../reports/deliveries.ts'
+import { digest } from '../../mail/deliveries.ts'
 import { type Letter, writeHtmlForm, writeTextForm } from '../../reports/letter.ts'
-import { createMailer } from '../../reports/mailer.ts'
+import { createReportMailer } from '../../reports/report-mailer.ts'
 import { type ReportSources, reportsFile, reportSources } from '../../reports/open-reports.ts'
 import { pathOfSaved } from '../../reports/saved-subject.ts'
 import { describeSchedule, slotsAround } from '../../reports/schedule.ts'
@@ -84,7 +84,7 @@ export async function sendReportCommand(
 ): Promise<number> {
   const { output, config } = context
   reportsFile(config) // first, because only a declared report lacks a mail server
-  const mailer = dryRun ? undefined : createMailer(config)
+  const mailer = dryRun ? undefined : createReportMailer(config)
   await using sources = await openSources(context)
   const declaration = find(await sources.readDeclarations(), name)
   const letter = await compose(declaration, sources)

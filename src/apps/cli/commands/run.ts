@@ -5,6 +5,7 @@ import { changedRows } from '../../../platform/lake/table-entry.ts'
 import { run, type RunReport } from '../../../platform/pipeline.ts'
 import { checkKnown, databaseTables } from '../../../platform/project/known-table.ts'
 import { type Environment, openEnvironment } from '../../environment.ts'
+import { type RunWatch, watchRuns } from '../../alerts/start-alerts.ts'
 import { checkReports, startReports } from '../../reports/start-reports.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT, exitCodeOfRun } from '../exit-code.ts'
@@ -38,15 +39,22 @@ export async function runCommand(
     },
   })
   const confirmed = new Set(confirmDeletes)
+  const command = everyMs === undefined ? undefined : `tidemark run --every ${writeEvery(everyMs)}`
+  await using watch = await watchRuns(environment, {
+    log: output.log,
+    signal,
+    ...(command !== undefined && { command }),
+  })
   await capturePast(context, environment)
   if (everyMs === undefined) {
     const report = await run(environment.deps, { confirmDeletes: confirmed })
     describeRun(context, environment, report)
+    watch.after(report)
     output.conclude(runResult(report))
     return exitCodeOfRun(report)
   }
   await using _reports = await startReports(environment, { log: output.log })
-  return await repeatRuns(context, environment, { everyMs, confirmed })
+  return await repeatRuns(context, environment, { everyMs, confirmed, watch })
 }
 
 /**
@@ -56,7 +64,11 @@ export async function runCommand(
 export async function repeatRuns(
   context: CommandContext,
   environment: Environment,
-  { everyMs, confirmed }: { everyMs: number; confirmed: ReadonlySet<string> },
+  {
+    everyMs,
+    confirmed,
+    watch,
+  }: { everyMs: number; confirmed: ReadonlySet<string>; watch: RunWatch },
 ): Promise<number> {
   const { output, signal } = context
   let confirmDeletes = confirmed
@@ -72,11 +84,17 @@ export async function repeatRuns(
       reportRun(context, environment, report)
       quietSince = Date.now()
     }
+    watch.after(report)
     const pauseMs = pauseAfter(report, { everyMs, tookMs: Date.now() - startedAt })
     await delay(pauseMs, undefined, { signal }).catch(() => {})
   }
   output.note('  Stopped. Nothing was half-published.')
   return EXIT.interrupted
+}
+
+/** An interval as `--every` takes it. */
+function writeEvery(everyMs: number): string {
+  return everyMs % 1000 === 0 ? `${everyMs / 1000}s` : `${everyMs}ms`
 }
 
 /** With an interval of at most a second, changes that come in a burst are carried without pauses. */

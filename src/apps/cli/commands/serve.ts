@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { openEnvironment } from '../../environment.ts'
+import { watchAge } from '../../alerts/start-alerts.ts'
 import { checkReports, startReports } from '../../reports/start-reports.ts'
 import { readAccess } from '../../server/access.ts'
 import { DEFAULT_PORT, openServer } from '../../server/open-server.ts'
@@ -33,6 +34,7 @@ export async function serveCommand({
     port,
   })
   await using _reports = await startReports(environment, { log: output.log, url: server.url })
+  await using _alerts = await watchAge(environment, { log: output.log })
   const { url, access, addresses } = server
   output.emit({ event: 'server_started', url, login: access.oidc !== undefined })
   output.note(

@@ -1,5 +1,7 @@
 import type { Hold } from '../../../platform/lake/commit-record.ts'
 import { readStatus, type Status, type TableStatus } from '../../../platform/inspect/status.ts'
+import { type Pulse, readPulse } from '../../alerts/heartbeat.ts'
+import { alertOnAge } from '../../alerts/start-alerts.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
@@ -27,15 +29,23 @@ export async function statusCommand(
     ...(check && { warehouseFor: '--check' }),
     signal,
   })
-  const status = await readStatus(environment.deps, {
-    reader: environment.reader,
-    promiseMs: config.TIDEMARK_PROMISE_MINUTES * 60_000,
-    now: environment.now(),
-  })
-  output.conclude({ event: 'status', ...status })
+  const pulse = await readPulse(config.TIDEMARK_HOME, new Date())
+  let status: Status | undefined
+  try {
+    status = await readStatus(environment.deps, {
+      reader: environment.reader,
+      promiseMs: config.TIDEMARK_PROMISE_MINUTES * 60_000,
+      now: environment.now(),
+    })
+  } finally {
+    const completeTo = status?.warehouse?.completeTo
+    if (check) await alertOnAge(environment, { completeTo, pulse, log: output.log })
+  }
+  output.conclude({ event: 'status', ...status, ...(pulse && { heartbeat: pulse }) })
   print(output, status)
+  if (pulse !== undefined) printPulse(output, pulse)
   if (!check) return EXIT.done
-  if (!status.isFresh) return EXIT.stale
+  if (!status.isFresh || pulse?.isMissing === true) return EXIT.stale
   const stands = [...status.held, ...status.tables].some(({ hold }) => hold !== undefined)
   return stands ? EXIT.held : EXIT.done
 }
@@ -100,6 +110,16 @@ function print(output: Output, status: Status): void {
     const header = ['published rows that break a check', '', 'in the last batch', 'so far']
     output.print(`\n${indent(formatTable(header, rows))}`)
   }
+}
+
+function printPulse(output: Output, { command, ageMs, endedAt, isMissing }: Pulse): void {
+  const age = `${formatDuration(ageMs)} ago`
+  if (isMissing) {
+    output.advise(
+      `  ${output.style('red', '✕ missing')} ${command}   last sign of life ${age}   Next: ${command}`,
+    )
+  } else if (endedAt === undefined) output.print(`  running   ${command}   sign of life ${age}`)
+  else output.print(`  stopped   ${command}   ${age}, on purpose`)
 }
 
 function describeTable(output: Output, { heldDeletes, hold, quarantined }: TableStatus): string {

@@ -11,6 +11,7 @@ import { formatCount, formatNumber } from '../../format.ts'
 import { claimHome } from '../../home-claim.ts'
 import type { LocalSystem } from '../../local/local-system.ts'
 import type { AppLogEntry } from '../../log.ts'
+import { watchRuns } from '../../alerts/start-alerts.ts'
 import { checkReports, startReports } from '../../reports/start-reports.ts'
 import { readAccess } from '../../server/access.ts'
 import { DEFAULT_PORT, openServer, type OpenServer } from '../../server/open-server.ts'
@@ -69,9 +70,15 @@ export async function upCommand(
     }),
   )
 
+  await using watch = await watchRuns(environment, {
+    log: output.log,
+    signal,
+    ...(!once && { command: 'tidemark up' }),
+  })
   await capturePast(context, environment)
   const first = await run(deps)
   reportRun(context, environment, first)
+  watch.after(first)
   if (once || signal.aborted) {
     const holdings = await readHoldings(environment)
     if (first.failures.length === 0) output.note(summary(output, environment, { holdings }))
@@ -91,7 +98,7 @@ export async function upCommand(
   )
   const holdings = await readHoldings(environment)
   output.note(summary(output, environment, { holdings, server }))
-  return await repeatRuns(context, environment, { everyMs, confirmed: new Set() })
+  return await repeatRuns(context, environment, { everyMs, confirmed: new Set(), watch })
 }
 
 /** Serves on the port from the settings. Without one: on the default port, or on any free one. */

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { type MailServerOptions, startMailServer } from '../../../test/support/mail-server.ts'
-import { parseConfig } from '../../platform/config.ts'
+import { HINTS } from '../reports/report-mailer.ts'
 import { createMailer } from './mailer.ts'
 
 const LOGIN = { user: 'tide', password: 'p@ss:word/1' }
@@ -15,8 +15,7 @@ const MAIL = {
 const FROM = 'Tidemark <reports@example.org>'
 
 function mailerTo(address: string, times?: Parameters<typeof createMailer>[1]) {
-  const config = parseConfig({ TIDEMARK_SMTP_URL: address, TIDEMARK_MAIL_FROM: FROM })
-  return createMailer(config, times)
+  return createMailer({ url: address, from: FROM, hints: HINTS }, times)
 }
 
 const failure = async (work: Promise<void>): Promise<Record<string, unknown>> =>
@@ -116,8 +115,11 @@ it('createMailer() waits for a slow server no longer than it may', async () => {
   expect(error).toMatchObject({ code: 'MAIL_UNREACHABLE' })
 })
 
-it('createMailer() names the setting that is missing', () => {
-  const only = (values: Record<string, string>) => () => createMailer(parseConfig(values))
-  expect(only({ TIDEMARK_SMTP_URL: 'smtp://localhost' })).toThrow('TIDEMARK_MAIL_FROM is not set')
-  expect(only({ TIDEMARK_MAIL_FROM: 'a@example.org' })).toThrow('TIDEMARK_SMTP_URL is not set')
+it('check() connects and logs in, and sends nothing', async () => {
+  await using server = await startMailServer({ login: LOGIN })
+  await mailerTo(`smtp://${WRITTEN}127.0.0.1:${server.port}`).check()
+  expect(
+    await failure(mailerTo(`smtp://tide:wrong@127.0.0.1:${server.port}`).check()),
+  ).toMatchObject({ code: 'MAIL_LOGIN' })
+  expect(server.taken).toEqual([])
 })

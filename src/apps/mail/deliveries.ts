@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { ObjectStore } from '../../platform/lake/store/object-store.ts'
 
+/** What deliveries need of a store. */
+export type DeliveryStore = Pick<ObjectStore, 'get' | 'putIfAbsent' | 'list'>
+
 /** What became of a mail to one recipient, for good. */
 export type MailOutcome = 'sent' | 'refused'
 
@@ -29,29 +32,41 @@ export interface TakeOptions {
   /** Identifies this process. */
   readonly by: string
   readonly now: Date
+  readonly times?: DeliveryTimes
 }
 
-/** After this time the process of an attempt that has not ended counts as killed. */
-export const LEASE_MS = 10 * 60_000
-const FIRST_PAUSE_MS = 60_000
-const MAX_PAUSE_MS = 60 * 60_000
+/** How long others wait for a delivery, in milliseconds. */
+export interface DeliveryTimes {
+  /** After this time the process of an attempt that has not ended counts as killed. */
+  readonly leaseMs: number
+  /** How long to wait after the first attempt that failed. Each further wait is twice as long. */
+  readonly firstPauseMs: number
+  readonly maxPauseMs: number
+}
+
+/** The times of reports, whose attempt may take minutes. */
+export const REPORT_TIMES: DeliveryTimes = {
+  leaseMs: 10 * 60_000,
+  firstPauseMs: 60_000,
+  maxPauseMs: 60 * 60_000,
+}
 
 /**
- * Takes a delivery: the mails of one report for one slot, or of one crossing. The state is a few
+ * Takes a delivery: the mails of one report for one slot, of one crossing, or of one alert. The state is a few
  * objects below `place` that are created once and never changed. So only one of several processes
- * gets the delivery, and a killed process loses it after `LEASE_MS`. If that process handed over a
+ * gets the delivery, and a killed process loses it after `leaseMs`. If that process handed over a
  * mail but did not record it, the mail is sent again: at least once.
  */
 export async function takeDelivery(
-  store: ObjectStore,
+  store: DeliveryStore,
   place: string,
-  { recipients, by, now }: TakeOptions,
+  { recipients, by, now, times = REPORT_TIMES }: TakeOptions,
 ): Promise<TakenDelivery | NotNow> {
   const made = await namesBelow(store, place)
   if (made.has('done')) return 'done'
   const number = countClaims(made) + 1
   if (number > 1) {
-    const wait = await waitAfter(store, place, { number: number - 1, made, now })
+    const wait = await waitAfter(store, place, { number: number - 1, made, now, times })
     if (wait !== undefined) return wait
   }
   const claim = Buffer.from(JSON.stringify({ at: now.toISOString(), by }))
@@ -72,80 +87,30 @@ export async function takeDelivery(
 
 /** Why the previous attempt still keeps others away. Undefined if it does not. */
 async function waitAfter(
-  store: ObjectStore,
+  store: DeliveryStore,
   place: string,
-  { number, made, now }: { number: number; made: ReadonlySet<string>; now: Date },
+  {
+    number,
+    made,
+    now,
+    times: { leaseMs, firstPauseMs, maxPauseMs },
+  }: { number: number; made: ReadonlySet<string>; now: Date; times: DeliveryTimes },
 ): Promise<NotNow | undefined> {
   const at = await momentOf(store, `${place}/claim-${number}`)
   // A claim that names no moment cannot be waited for.
   if (at === undefined) return undefined
   const passedMs = now.getTime() - at.getTime()
-  if (!made.has(`failed-${number}`)) return passedMs < LEASE_MS ? 'at work' : undefined
-  const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (number - 1), MAX_PAUSE_MS)
+  if (!made.has(`failed-${number}`)) return passedMs < leaseMs ? 'at work' : undefined
+  const pauseMs = Math.min(firstPauseMs * 2 ** (number - 1), maxPauseMs)
   return passedMs < pauseMs ? 'later' : undefined
 }
 
 /** The moment in an object. Undefined if there is none. */
-async function momentOf(store: ObjectStore, key: string): Promise<Date | undefined> {
+export async function momentOf(store: DeliveryStore, key: string): Promise<Date | undefined> {
   const body = await store.get(key)
   const text = body === undefined ? undefined : /"at":"([^"]+)"/.exec(body.toString())?.[1]
   const at = new Date(text ?? '')
   return Number.isNaN(at.getTime()) ? undefined : at
-}
-
-/**
- * When a schedule was first seen, by any process: slots before that moment are not served. Creates
- * the mark if there is none.
- */
-export async function firstSeen(store: ObjectStore, place: string, now: Date): Promise<Date> {
-  const key = `${place}/since`
-  const known = await momentOf(store, key)
-  if (known !== undefined) return known
-  const mark = Buffer.from(JSON.stringify({ at: now.toISOString() }))
-  const outcome = await store.putIfAbsent(key, mark)
-  return outcome === 'created' ? now : ((await momentOf(store, key)) ?? now)
-}
-
-/** A change of a watched figure from one side of its threshold to the other. */
-export interface Crossing {
-  /** 1 for the first one. Odd: the threshold is crossed. Even: the figure is back. */
-  readonly number: number
-  readonly at: Date
-  /** The figure at that moment, as a decimal number. */
-  readonly figure: string
-}
-
-const CROSSING = /^(\d{8})\/crossing$/
-
-/** The newest crossing. Undefined if the threshold has never been crossed. */
-export async function lastCrossing(
-  store: ObjectStore,
-  place: string,
-): Promise<Crossing | undefined> {
-  let number = 0
-  for (const name of await namesBelow(store, place)) {
-    number = Math.max(number, Number(CROSSING.exec(name)?.[1] ?? 0))
-  }
-  const body =
-    number === 0 ? undefined : await store.get(`${crossingPlace(place, number)}/crossing`)
-  if (body === undefined) return undefined
-  const { at, figure } = JSON.parse(body.toString()) as { at: string; figure: string }
-  return { number, at: new Date(at), figure }
-}
-
-/** Records a crossing. Returns whether this call did it, and not another process. */
-export async function recordCrossing(
-  store: ObjectStore,
-  place: string,
-  { number, at, figure }: Crossing,
-): Promise<boolean> {
-  const body = Buffer.from(JSON.stringify({ at: at.toISOString(), figure }))
-  return (await store.putIfAbsent(`${crossingPlace(place, number)}/crossing`, body)) === 'created'
-}
-
-/** Where the objects of a crossing lie. */
-export function crossingPlace(place: string, number: number): string {
-  return `${place}/${String(number).padStart(8, '0')}`
 }
 
 /** A short, stable name for a value. It does not reveal the value. */
@@ -162,7 +127,10 @@ function countClaims(names: ReadonlySet<string>): number {
 }
 
 /** The names of the objects below a place, without it. */
-async function namesBelow(store: ObjectStore, place: string): Promise<ReadonlySet<string>> {
+export async function namesBelow(
+  store: DeliveryStore,
+  place: string,
+): Promise<ReadonlySet<string>> {
   const names = new Set<string>()
   for await (const { key } of store.list(`${place}/`)) names.add(key.slice(place.length + 1))
   return names

@@ -1,5 +1,4 @@
 import { createTransport } from 'nodemailer'
-import type { Config } from '../../platform/config.ts'
 import { codeOf, ConfigError, TidemarkError, TransientError } from '../../platform/errors.ts'
 import { isLoopback } from '../../platform/io/loopback.ts'
 
@@ -8,7 +7,8 @@ export interface Mail {
   readonly to: string
   readonly subject: string
   readonly text: string
-  readonly html: string
+  /** The same in HTML. Not set: the mail is plain text. */
+  readonly html?: string
   /** Identifies what the mail is for. A repeated mail has the same id, so a receiver can tell. */
   readonly id: string
 }
@@ -16,11 +16,29 @@ export interface Mail {
 /** Hands mails to a server. */
 export interface Mailer {
   /**
-   * Hands over one mail. Throws `RecipientRefusedError` if the server will never take it for this
+   * Hands over one mail; `signal` gives it up. Throws `RecipientRefusedError` if the server will never take it for this
    * recipient, `ConfigError` if it takes no mail from us (`MAIL_TLS`, `MAIL_LOGIN`, `MAIL_SENDER`),
    * and `TransientError` (`MAIL_RECIPIENT`, `MAIL_UNREACHABLE`) if it may do so later.
    */
-  send(mail: Mail): Promise<void>
+  send(mail: Mail, signal?: AbortSignal): Promise<void>
+  /** Connects and logs in, and sends nothing. Throws what `send` throws, except for a recipient. */
+  check(): Promise<void>
+}
+
+/** What a mailer needs from the settings. */
+export interface MailerSettings {
+  /** The server, as in `TIDEMARK_SMTP_URL`. */
+  readonly url: string
+  readonly from: string
+  /** The steps that fix an error, where they depend on what the mails are for. */
+  readonly hints: {
+    /** If the server does not let this user send from the sender. */
+    readonly sender: string
+    /** If the server refuses a recipient for good. */
+    readonly recipient: string
+    /** If the server takes no mail now. */
+    readonly later: string
+  }
 }
 
 /** The server refuses a mail to this recipient for good. */
@@ -39,51 +57,56 @@ export interface MailTimes {
 const TIMES: MailTimes = { connectMs: 15_000, silentMs: 30_000, mailMs: 60_000 }
 
 /**
- * Creates a mailer for the server and the sender in the settings. Connects to nothing yet. TLS is
- * required and verified, unless the server is on this machine. Throws `ConfigError` (`CONFIG_MAIL`)
- * if one of the settings is missing. No error holds the password or an address.
+ * Creates a mailer for a server and a sender. Connects to nothing yet. TLS is required and verified,
+ * unless the server is on this machine. No error holds the password or an address.
  */
 export function createMailer(
-  config: Pick<Config, 'TIDEMARK_SMTP_URL' | 'TIDEMARK_MAIL_FROM'>,
+  { url, from, hints }: MailerSettings,
   times: MailTimes = TIMES,
 ): Mailer {
-  const { TIDEMARK_SMTP_URL: address, TIDEMARK_MAIL_FROM: from } = config
-  if (address === undefined || from === undefined) {
-    const missing = address === undefined ? 'TIDEMARK_SMTP_URL' : 'TIDEMARK_MAIL_FROM'
-    throw new ConfigError(`Reports are declared, but ${missing} is not set`, {
-      code: 'CONFIG_MAIL',
-      hint: `set ${missing} as docs/reports.md describes, or unset TIDEMARK_REPORTS_FILE`,
-    })
-  }
-  const options = optionsOf(new URL(address), times)
+  const options = optionsOf(new URL(url), times)
   const domain = /@([^>\s]+)>?\s*$/.exec(from)?.[1] ?? 'localhost'
+  const connected = async (
+    work: (transport: Transport) => Promise<unknown>,
+    signal?: AbortSignal,
+  ): Promise<void> => {
+    // One connection for each mail: mails are few, and a server may close an idle one.
+    const transport = createTransport(options)
+    let clock: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      const error = Object.assign(new Error('too slow'), { code: 'ETIMEDOUT' })
+      clock = setTimeout(() => reject(error), times.mailMs)
+      signal?.addEventListener('abort', () => reject(error), { once: true })
+    })
+    late.catch(() => {})
+    const done = work(transport)
+    done.catch(() => {}) // after the time limit nobody waits for it
+    try {
+      await Promise.race([done, late])
+    } catch (error) {
+      throw explainMailError(error, { host: options.host, hints })
+    } finally {
+      clearTimeout(clock)
+      transport.close()
+    }
+  }
   return {
-    async send({ id, ...mail }) {
-      // One connection for each mail: reports are few, and a server may close an idle one.
-      const transport = createTransport(options)
-      let clock: NodeJS.Timeout | undefined
-      const late = new Promise<never>((_, reject) => {
-        const error = Object.assign(new Error('too slow'), { code: 'ETIMEDOUT' })
-        clock = setTimeout(() => reject(error), times.mailMs)
-      })
-      const sent = transport.sendMail({
-        ...mail,
-        from,
-        messageId: `<${id}@${domain}>`,
-        headers: { 'Auto-Submitted': 'auto-generated' },
-      })
-      sent.catch(() => {}) // after the time limit nobody waits for it
-      try {
-        await Promise.race([sent, late])
-      } catch (error) {
-        throw explainMailError(error, options.host)
-      } finally {
-        clearTimeout(clock)
-        transport.close()
-      }
-    },
+    send: ({ id, ...mail }, signal) =>
+      connected(
+        (transport) =>
+          transport.sendMail({
+            ...mail,
+            from,
+            messageId: `<${id}@${domain}>`,
+            headers: { 'Auto-Submitted': 'auto-generated' },
+          }),
+        signal,
+      ),
+    check: () => connected((transport) => transport.verify()),
   }
 }
+
+type Transport = ReturnType<typeof createTransport>
 
 function optionsOf(url: URL, { connectMs, silentMs }: MailTimes) {
   const { protocol, username, password } = url
@@ -111,7 +134,10 @@ function optionsOf(url: URL, { connectMs, silentMs }: MailTimes) {
 }
 
 /** What the server's answer means for the caller. Leaves out its text, which may repeat an address. */
-function explainMailError(error: unknown, host: string): TidemarkError {
+function explainMailError(
+  error: unknown,
+  { host, hints }: Pick<MailerSettings, 'hints'> & { host: string },
+): TidemarkError {
   const { responseCode, command } = error as { responseCode?: number; command?: string }
   const code = responseCode === undefined ? codeOf(error) : String(responseCode)
   const isForGood = responseCode !== undefined && responseCode >= 500
@@ -130,13 +156,13 @@ function explainMailError(error: unknown, host: string): TidemarkError {
   if (isForGood && command === 'MAIL FROM') {
     return new ConfigError(`The mail server ${host} does not take mail from us [${code}]`, {
       code: 'MAIL_SENDER',
-      hint: 'set TIDEMARK_MAIL_FROM to an address from which the server lets this user send',
+      hint: hints.sender,
     })
   }
   if (isForGood) {
     return new RecipientRefusedError(`The mail server ${host} refused a recipient [${code}]`, {
       code: 'MAIL_REFUSED',
-      hint: 'correct the address in the reports file',
+      hint: hints.recipient,
     })
   }
   const isOfRecipient = responseCode !== undefined && codeOf(error) === 'EENVELOPE'
@@ -146,7 +172,7 @@ function explainMailError(error: unknown, host: string): TidemarkError {
       : `The mail server ${host} cannot be reached, or does not answer [${code}]`,
     {
       code: isOfRecipient ? 'MAIL_RECIPIENT' : 'MAIL_UNREACHABLE',
-      hint: 'a mail on a schedule is sent once the server takes it; one sent by hand must be sent again',
+      hint: hints.later,
     },
   )
 }
