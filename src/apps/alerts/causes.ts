@@ -1,5 +1,5 @@
 import { ConflictError, InterruptedError, TidemarkError, codeOf } from '../../platform/errors.ts'
-import type { Hold } from '../../platform/lake/commit-record.ts'
+import type { CommitRecord, Hold } from '../../platform/lake/commit-record.ts'
 import { DEFERRED, type HeldTable } from '../../platform/lake/held.ts'
 import { sumRows } from '../../platform/lake/table-entry.ts'
 import type { RunReport, Stage, StageFailure } from '../../platform/pipeline.ts'
@@ -75,19 +75,34 @@ export function seenInRun(report: RunReport): Seen {
       const since = own(tables, held.table)?.held
       causes.push(...heldCauses(held, { kind: 'source', since }))
     }
-    const { record = extracted.record } = report.collected ?? {}
+    const record = newest(report)
+    const batch = record?.batch
     for (const [table, { open }] of Object.entries(record?.tables ?? {})) {
-      causes.push(...quarantineCauses({ table, rows: sumRows(open), judge: 'source quarantine' }))
+      causes.push(
+        ...quarantineCauses({ table, rows: sumRows(open), judge: 'source quarantine', batch }),
+      )
     }
   }
   if (transformed !== undefined) {
     judged.add('star tables').add('star quarantine')
     causes.push(...transformed.held.flatMap((held) => heldCauses(held, { kind: 'star' })))
     for (const [table, rows] of Object.entries(transformed.open)) {
-      causes.push(...quarantineCauses({ table, rows, judge: 'star quarantine' }))
+      causes.push(
+        ...quarantineCauses({
+          table,
+          rows,
+          judge: 'star quarantine',
+          batch: newest(report)?.batch,
+        }),
+      )
     }
   }
   return { causes, judged }
+}
+
+/** The newest batch that a run knows. */
+function newest({ extracted, collected }: RunReport): CommitRecord | undefined {
+  return collected?.record ?? extracted?.record
 }
 
 /** Runs that get in each other's way, or were asked to stop, did not fail. */
@@ -135,12 +150,12 @@ function explainUnknown(error: unknown): string {
   return `an unexpected error (${name ?? 'unknown'}), which the log shows in full`
 }
 
-function safetyOf(stages: ReadonlySet<Stage>, { extracted }: RunReport): string {
+function safetyOf(stages: ReadonlySet<Stage>, report: RunReport): string {
   if (stages.has('extract')) {
     return 'Everything captured so far is kept, and the next run that succeeds catches up.'
   }
   if (stages.has('collect')) return 'The files stay where they are, and the next run takes them.'
-  const batch = extracted?.record?.batch
+  const batch = newest(report)?.batch
   const captured = batch === undefined ? 'What was captured' : `Everything up to batch ${batch}`
   const next = stages.has('transform') ? 'transforms and loads' : 'loads'
   return `${captured} is safe in the lake; the next run that succeeds ${next} what is pending.`
@@ -174,10 +189,12 @@ function quarantineCauses({
   table,
   rows,
   judge,
+  batch,
 }: {
   table: string
   rows: number
   judge: Judge
+  batch: number | undefined
 }): Cause[] {
   if (rows === 0) return []
   return [
@@ -186,7 +203,7 @@ function quarantineCauses({
       judges: [judge],
       subject: `${formatNumber(rows, 'row')} of ${table} in quarantine`,
       says: SAYS.quarantined,
-      detail: `${table}: ${formatNumber(rows, 'row')} in quarantine`,
+      detail: `${table}: ${formatNumber(rows, 'row')} in quarantine${batch === undefined ? '' : ` as of batch ${batch}`}`,
       safe: 'The refused rows are kept with their content and their reason. All other rows went on.',
       next: `tidemark quarantine list ${shellWord(table)}`,
     },

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { Cause, Judge, Seen } from './causes.ts'
-import { CALM_MS, type Entry, newsBetween, nextEntry, NOTHING_YET, REMIND_MS } from './episodes.ts'
+import { CALM_MS, type Entry, noticeBetween, nextEntry, NOTHING_YET, REMIND_MS } from './episodes.ts'
 
 const MINUTE = 60_000
 const START = Date.parse('2026-11-20T10:00:00Z')
@@ -25,7 +25,7 @@ function tell(looks: readonly (readonly [ms: number, seen: Seen])[]): string[] {
   for (const [ms, look] of looks) {
     const next = nextEntry(entry, look, at(ms))
     if (next === undefined) continue
-    const news = newsBetween(entry, next)
+    const news = noticeBetween(entry, next)
     entry = next
     if (news === undefined) continue
     const keys = (list: readonly { key: string }[]) => list.map(({ key }) => key).join(',')
@@ -118,15 +118,15 @@ it('a cause that comes back after a quiet time is a new one', () => {
   ).toHaveLength(4)
 })
 
-it('newsBetween() tells somebody who missed entries what is so now, with how long it lasted', () => {
+it('noticeBetween() tells somebody who missed entries what is so now, with how long it lasted', () => {
   const first = nextEntry(NOTHING_YET, seen(cause('a')), at(0))!
   const second = nextEntry(first, seen(cause('b')), at(MINUTE))!
   const third = nextEntry(second, seen(cause('b'), cause('c', 'load')), at(2 * MINUTE))!
-  const news = newsBetween(first, third)!
+  const news = noticeBetween(first, third)!
   expect(news.begun.map(({ key }) => key)).toEqual(['b', 'c'])
   expect(news.over).toMatchObject([{ key: 'a', endedAt: at(MINUTE).toISOString() }])
-  expect(newsBetween(NOTHING_YET, third)!.over).toEqual([])
-  expect(newsBetween(third, third)).toBeUndefined()
+  expect(noticeBetween(NOTHING_YET, third)!.over).toEqual([])
+  expect(noticeBetween(third, third)).toBeUndefined()
 })
 
 it('an entry keeps what was over for a week, and the newest words of what lasts', () => {

@@ -103,7 +103,7 @@ export function nextEntry(before: Entry, seen: Seen, now: Date): Entry | undefin
 }
 
 /** What somebody who knows one entry is to be told about a later one. */
-export interface News {
+export interface Notice {
   readonly begun: readonly Episode[]
   readonly over: readonly Ended[]
   /** What they know already and what lasts. */
@@ -111,7 +111,7 @@ export interface News {
 }
 
 /** Undefined if there is nothing to tell: nothing has changed, and no reminder is due. Pure. */
-export function newsBetween(known: Entry, entry: Entry): News | undefined {
+export function noticeBetween(known: Entry, entry: Entry): Notice | undefined {
   const before = new Map(known.active.map((episode) => [episode.key, episode]))
   const now = new Set(entry.active.map(({ key }) => key))
   const begun = entry.active.filter(({ key }) => !before.has(key))

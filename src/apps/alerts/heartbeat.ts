@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import * as fs from 'node:fs'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { isAlive, markProcess, type ProcessMark } from '../process-mark.ts'
 
 /** A sign of life, as the file in the home holds it. */
@@ -59,7 +59,7 @@ export async function startHeartbeat(
     onFailure,
   }: { command: string; signal: AbortSignal; onFailure: (error: unknown) => void },
 ): Promise<Heartbeat> {
-  const file = join(home, FILE)
+  const file = resolve(home, FILE)
   const mark = await markProcess()
   let lastAt = 0
   let hasFailed = false
@@ -110,7 +110,7 @@ function replace(file: string, text: string): void {
  * (as this machine can tell) or given no sign of life for a minute. Undefined if there never was one.
  */
 export async function readPulse(home: string, now: Date): Promise<Pulse | undefined> {
-  const file = join(home, FILE)
+  const file = resolve(home, FILE)
   const beat = readBeat(file)
   if (beat === undefined) return undefined
   const { at, pid, host, command, endedAt } = beat

@@ -1,5 +1,5 @@
 import { formatDuration, formatMomentUtc, shorten } from '../format.ts'
-import { CALM_MS, type Ended, type Episode, type News } from './episodes.ts'
+import { CALM_MS, type Ended, type Episode, type Notice } from './episodes.ts'
 
 /** A message, before a channel gives it its form. */
 export interface Message {
@@ -16,7 +16,7 @@ const MAX_SUBJECT = 150
  * over. Pure.
  */
 export function writeMessage(
-  { begun, over, lasting }: News,
+  { begun, over, lasting }: Notice,
   { project, now, host }: { project: string; now: Date; host: string },
 ): Message {
   const parts = [
@@ -41,7 +41,7 @@ export function subjectLine(project: string, what: string): string {
   return shorten(oneLine(line), MAX_SUBJECT)
 }
 
-function summarize({ begun, over, lasting }: News): string {
+function summarize({ begun, over, lasting }: Notice): string {
   const several = (first: string, { length }: readonly unknown[]): string =>
     length < 2 ? first : `${first}, and ${length - 1} more`
   const [first] = begun

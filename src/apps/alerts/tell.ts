@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { codeOf, TidemarkError } from '../../platform/errors.ts'
 import type { AppLog } from '../log.ts'
 import { RecipientRefusedError } from '../mail/mailer.ts'
-import { newsBetween } from './episodes.ts'
+import { noticeBetween } from './episodes.ts'
 import type { Journal, Numbered } from './journal.ts'
 import { writeMessage } from './message.ts'
 import type { Recipient } from './recipients.ts'
@@ -61,7 +61,7 @@ async function tellOne(
   const { id, channel } = recipient
   const due = await journal.due(id, entry)
   if (due.kind === 'nothing') return 'done'
-  const news = newsBetween(due.known, entry.entry)
+  const news = noticeBetween(due.known, entry.entry)
   if (news === undefined) {
     await journal.finish(id, entry)
     return 'done'
