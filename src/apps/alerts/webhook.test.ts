@@ -18,7 +18,7 @@ it('postMessage() posts the text as JSON that Slack shows and does not obey', as
   server.answer = (response, request) => {
     void text(request).then((body) => {
       bodies.push([request.method, request.url, JSON.parse(body)])
-      response.end('ok')
+      return response.end('ok')
     })
   }
   await postMessage(server.url.href, { ...MESSAGE, text: '<!channel> & @here <http://a|b>\n' })
