@@ -1,6 +1,13 @@
 import { expect, it } from 'vitest'
 import type { Cause, Judge, Seen } from './causes.ts'
-import { CALM_MS, type Entry, noticeBetween, nextEntry, NOTHING_YET, REMIND_MS } from './episodes.ts'
+import {
+  CALM_MS,
+  type Entry,
+  noticeBetween,
+  nextEntry,
+  NOTHING_YET,
+  REMIND_MS,
+} from './episodes.ts'
 
 const MINUTE = 60_000
 const START = Date.parse('2026-11-20T10:00:00Z')
