@@ -172,6 +172,16 @@ export const EVENTS = {
     says: 'Load is about to make the warehouse again, from batch 1 on, for the reasons in `why`.',
     fields: { batch: number, generation: text, from: text, why: texts },
   },
+  batch_prepared: {
+    levels: ['info'],
+    says: 'Load has put a batch into the next content of the warehouse, which readers do not see yet.',
+    fields: { batch: number, of: number, generation: text },
+  },
+  replaced_in_place: {
+    levels: ['warn'],
+    says: "Load replaces the warehouse's content in the tables that are there, which takes longer, for the reason in `why`.",
+    fields: { generation: text, why: text },
+  },
   generation_switched: {
     levels: ['info'],
     says: 'Load has switched the warehouse to another generation of the models.',

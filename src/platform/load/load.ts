@@ -1,44 +1,20 @@
 import { checkLoaded, checkNotMixed } from '../continuity.ts'
-import {
-  checkInterrupted,
-  type Deps,
-  ingestionZone,
-  isPastDeadline,
-  openScratchDb,
-  processedZone,
-} from '../deps.ts'
+import { type Deps, ingestionZone, openScratchDb, processedZone } from '../deps.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { NO_TIME_LIMITS } from '../io/session.ts'
-import {
-  checkEnd,
-  checkFollows,
-  readCommit,
-  readExistingCommit,
-  readLastCommit,
-} from '../lake/batch-log.ts'
+import { checkEnd, readCommit, readLastCommit } from '../lake/batch-log.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
-import { openFiles, type Zone } from '../lake/zone.ts'
-import { knownProject, publishedProject } from '../lake/mirrored-project.ts'
-import { type PublishedSchema, readPublishedSchema } from '../lake/published-schema.ts'
+import { publishedProject } from '../lake/mirrored-project.ts'
+import type { Zone } from '../lake/zone.ts'
 import { generationOf } from '../project/generation.ts'
-import type { Project } from '../project/project.ts'
-import {
-  deriveTables,
-  findUnderived,
-  presentModels,
-  TABLES_AT_ONCE,
-} from '../warehouse/derive-tables.ts'
-import { readLoaded } from '../warehouse/ledger.ts'
+import { presentModels } from '../warehouse/derive-tables.ts'
+import { type Loaded, readLoaded } from '../warehouse/ledger.ts'
 import { migrate } from '../warehouse/migrate.ts'
-import {
-  inLockedTransaction,
-  inSnapshot,
-  openWarehouse,
-  type WarehouseClient,
-} from '../warehouse/warehouse.ts'
-import { checkFactEnds, loadBatch, type LoadInput } from './apply-batch.ts'
+import { inSnapshot, openWarehouse, type WarehouseClient } from '../warehouse/warehouse.ts'
+import { checkFactEnds } from './apply-batch.ts'
 import { explainGeneration } from './explain-generation.ts'
-import { switchGeneration } from './switch-generation.ts'
+import { loadBatches, range } from './load-batches.ts'
+import { removeUnwanted, replaceContent } from './replace-content.ts'
 
 /** The result of one call of `load`. */
 export interface LoadOutcome {
@@ -53,7 +29,7 @@ export interface LoadOutcome {
 /**
  * Migrates the warehouse if needed, then loads every processed batch that it lacks, in order, each
  * in one transaction (I4, I5). May be repeated. If the warehouse holds another generation, it
- * switches to the models' generation in one transaction, once that generation has caught up. Throws
+ * switches to the models' generation (`replaceContent`), once that generation has caught up. Throws
  * `ContractError`, before it writes rows, if the warehouse was not loaded from this lake (I14).
  */
 export async function load(deps: Deps): Promise<LoadOutcome> {
@@ -93,98 +69,37 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
   if (lastBatch === 0) return { batches: [], lastBatch, isCutShort: false }
   await checkEnd(zone, last)
 
+  if (isSwitch) return await switchGeneration(deps, warehouse, { zone, head, lastBatch })
+  await removeUnwanted(deps, warehouse)
   await using db = await openScratchDb(deps)
-  const input: Omit<LoadInput, 'record' | 'previous'> = {
-    project,
-    generation,
-    runId: deps.runId,
-    waitMs,
-    db,
-    files: (record, table) => openFiles(zone, record.tables[table]?.changes ?? []),
-  }
-  if (isSwitch) {
-    const { from = '', why = [] } = (await explainGeneration(deps, head)) ?? {}
-    deps.log({ event: 'generation_announced', generation, from, batch: lastBatch, why })
-    const outcome = await switchGeneration(warehouse, {
-      ...input,
-      lastBatch,
-      schemas: last === undefined ? [] : await readSchemas(zone, last),
-      records: () => readCheckedRecords(deps, zone, lastBatch),
-    })
-    deps.log({ event: `generation_${outcome}`, generation, batch: lastBatch })
-    return {
-      batches: outcome === 'switched' ? range(1, lastBatch) : [],
-      lastBatch,
-      isCutShort: false,
-    }
-  }
   const batches: number[] = []
-  let loaded = head?.batch ?? 0
-  for (const number of range(loaded + 1, lastBatch)) {
-    checkInterrupted(deps)
-    if (loaded > (head?.batch ?? 0) && isPastDeadline(deps)) break
-    const record = await readExistingCommit(zone, number)
-    if (before !== undefined) checkFollows(zone, before, record)
-    const own = knownProject(await publishedProject(deps.project, zone, record), record)
-    await derive(deps, warehouse, { zone, project: own, record, before })
-    const outcome = await loadBatch(warehouse, {
-      ...input,
-      project: own,
-      record,
-      previous: before,
-    })
-    before = record
-    if (outcome === 'loaded') batches.push(number)
-    loaded = number
-    deps.log({ event: `batch_${outcome}`, batch: number, generation })
-  }
+  const loaded = await loadBatches(deps, warehouse, {
+    ...{ zone, generation, db, lastBatch },
+    before,
+    onLoaded: (batch, outcome) => {
+      if (outcome === 'loaded') batches.push(batch)
+      deps.log({ event: `batch_${outcome}`, batch, generation })
+    },
+  })
   return { batches, lastBatch: loaded, isCutShort: loaded < lastBatch }
 }
 
-/**
- * Derives the tables whose schemas a batch brings, some at a time, before the batch is loaded. Readers
- * may see them empty for a moment.
- */
-async function derive(
+/** Switches the warehouse, which holds another generation, to the models' own. */
+async function switchGeneration(
   deps: Deps,
   warehouse: WarehouseClient,
-  {
-    zone,
-    project,
-    record,
-    before,
-  }: { zone: Zone; project: Project; record: CommitRecord; before: CommitRecord | undefined },
-): Promise<void> {
-  const schemas = await readSchemas(zone, record, before)
-  if (schemas.length === 0) return
-  const underived = await withPostgresErrors(deps.warehouse, () =>
-    inSnapshot(warehouse, () => findUnderived(warehouse, project, schemas), NO_TIME_LIMITS),
-  )
-  for (let from = 0; from < underived.length; from += TABLES_AT_ONCE) {
-    const some = underived.slice(from, from + TABLES_AT_ONCE)
-    await withPostgresErrors(deps.warehouse, () =>
-      inLockedTransaction(warehouse, deps.limits.lockWaitMs, async () => {
-        const wanted = some.map(({ schema }) => schema)
-        // Another run may have derived them since.
-        const still = await findUnderived(warehouse, project, wanted)
-        await deriveTables(warehouse, project, still)
-      }),
-    )
-  }
-}
-
-/** The schemas of a batch's tables, without those that they had in the batch before. */
-async function readSchemas(
-  zone: Zone,
-  { tables }: CommitRecord,
-  before?: CommitRecord,
-): Promise<PublishedSchema[]> {
-  const schemas: PublishedSchema[] = []
-  for (const [table, { fingerprint }] of Object.entries(tables)) {
-    if (fingerprint === undefined || fingerprint === before?.tables[table]?.fingerprint) continue
-    schemas.push(await readPublishedSchema(zone, table, fingerprint))
-  }
-  return schemas
+  { zone, head, lastBatch }: { zone: Zone; head: Loaded; lastBatch: number },
+): Promise<LoadOutcome> {
+  const generation = generationOf(deps.project)
+  const { from = '', why = [] } = (await explainGeneration(deps, head)) ?? {}
+  deps.log({ event: 'generation_announced', generation, from, batch: lastBatch, why })
+  const replacement = { zone, generation, lastBatch, head }
+  const outcome = await replaceContent(deps, warehouse, replacement)
+  if (outcome === 'unfinished') return { batches: [], lastBatch: head.batch, isCutShort: true }
+  const isSwitched = outcome === 'replaced'
+  const event = isSwitched ? 'generation_switched' : 'generation_skipped'
+  deps.log({ event, generation, batch: lastBatch })
+  return { batches: isSwitched ? range(1, lastBatch) : [], lastBatch, isCutShort: false }
 }
 
 /**
@@ -215,24 +130,4 @@ export async function checkContinued(deps: Deps, warehouse: WarehouseClient): Pr
   }
   // The lake is read inside this transaction, which may exceed the role's time limit.
   await withPostgresErrors(deps.warehouse, () => inSnapshot(warehouse, work, NO_TIME_LIMITS))
-}
-
-function range(from: number, to: number): number[] {
-  return Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index)
-}
-
-/** Every record of a generation in order, each checked to continue the one before (I14). */
-async function* readCheckedRecords(
-  deps: Deps,
-  zone: Zone,
-  lastBatch: number,
-): AsyncGenerator<CommitRecord> {
-  let before: CommitRecord | undefined
-  for (const number of range(1, lastBatch)) {
-    checkInterrupted(deps)
-    const record = await readExistingCommit(zone, number)
-    if (before !== undefined) checkFollows(zone, before, record)
-    before = record
-    yield record
-  }
 }

@@ -46,8 +46,16 @@ export async function unlist(client: Client, definition: PublishedSchema): Promi
   ])
 }
 
-/** The fact of which a table has the definition; undefined for a dimension. */
-function factOf({ table, kind, key, recordId }: PublishedSchema): Fact | undefined {
+/** The fact of which a table has the definition, as far as that says; undefined for a dimension. */
+export function factOf({
+  table,
+  kind,
+  key,
+  recordId,
+  history,
+  follows,
+}: PublishedSchema): Fact | undefined {
   if (kind !== 'fact' || recordId === undefined) return undefined
-  return { kind, table, key, recordId, sql: '', from: '', references: [] }
+  const told = { ...(history && { history }), ...(follows && { follows }) }
+  return { kind, table, key, recordId, sql: '', from: '', references: [], ...told }
 }

@@ -200,6 +200,21 @@ function readMigrations(owner: string, folder: URL | undefined): Migration[] {
     }))
 }
 
+/** What a migration may do to more than the tables of its own schema. */
+const FAR_REACHING =
+  /\bsearch_path\b|\bset\s+(?:local\s+|session\s+)?role\b|\b(?:schema|extension|role|database|publication|event\s+trigger)\s+(?:if\s+|"|\w)|\b(?:table|view|into|update|from|join|function|procedure|index|type|domain|sequence|references)\s+(?:if\s+(?:not\s+)?exists\s+)?(?:only\s+)?(?:"[^"]+"|\w+)\s*\.\s*["\w]/i
+
+/**
+ * The first of a project's migrations that may reach beyond the schema in which it runs, by its text.
+ * Such a migration must not run again for a second schema. In doubt, it is one. Pure.
+ */
+export function findFarReaching({ name, warehouse }: Project): string | undefined {
+  const strip = (sql: string) => sql.replaceAll(/--.*$/gm, '').replaceAll(/\/\*[\s\S]*?\*\//g, '')
+  return readMigrations(name, warehouse?.migrations).find(({ sql }) =>
+    FAR_REACHING.test(strip(sql)),
+  )?.name
+}
+
 function checksum(sql: string): string {
   return createHash('sha256').update(sql).digest('hex')
 }

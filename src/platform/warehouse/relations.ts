@@ -19,7 +19,7 @@ import type { Warehouse, WarehouseClient } from './warehouse.ts'
 
 const LIST = readFileSync(new URL('./list-relations.sql', import.meta.url), 'utf8')
 
-/** The platform's own tables and views. */
+/** The platform's own tables and views. They stay when the content is replaced. */
 export const OWN = [
   'tidemark_ledger',
   'tidemark_confirmation',

@@ -62,6 +62,22 @@ export async function replaceTables(
   }
 }
 
+/**
+ * Retires the derived tables that no model makes any more, except those in `kept`: each stays with its
+ * rows, loses its foreign keys, and is not needed from now on. May be repeated. Returns their names.
+ */
+export async function retireTables(
+  client: Client,
+  project: Project,
+  kept: ReadonlySet<string>,
+): Promise<string[]> {
+  const found = await findRetired(client, project)
+  const retired = found.filter(({ table }) => !kept.has(table))
+  await dropReferences(client, { underived: [], retired })
+  for (const definition of retired) await retire(client, definition)
+  return retired.map(({ table }) => table)
+}
+
 function rank({ kind }: Model): number {
   return Number(kind !== 'fact')
 }

@@ -2,11 +2,15 @@ import { asciiLiteral } from '../io/session.ts'
 import { identifier, identifiers } from '../io/sql.ts'
 import type { PublishedColumn, PublishedSchema } from '../lake/published-schema.ts'
 import { widened } from '../lake/warehouse-type.ts'
-import type { Fact, Reference } from '../project/model.ts'
-import type { Project } from '../project/project.ts'
+import type { Fact, Model, Reference } from '../project/model.ts'
+
+/** The models, of which only the keys matter here. */
+interface Keyed {
+  readonly models: readonly Pick<Model, 'table' | 'key'>[]
+}
 
 /** SQL that creates the table of a model, without the columns of its history. */
-export function createTable(schema: PublishedSchema, project: Project): string {
+export function createTable(schema: PublishedSchema, project: Keyed): string {
   const { table, kind, key, recordId, columns, references = [] } = schema
   const id = kind === 'fact' && recordId !== undefined ? [recordId] : []
   const lines = [
@@ -19,12 +23,12 @@ export function createTable(schema: PublishedSchema, project: Project): string {
 }
 
 /** SQL that gives a fact that has none the foreign keys that it declares. */
-export function addReferences({ table, references }: Fact, project: Project): string {
+export function addReferences({ table, references }: Fact, project: Keyed): string {
   const clauses = references.map((reference) => `add ${foreignKey(reference, project)}`)
   return clauses.length === 0 ? '' : `alter table ${identifier(table)} ${clauses.join(', ')}`
 }
 
-function foreignKey({ columns, dimension }: Reference, { models }: Project): string {
+function foreignKey({ columns, dimension }: Reference, { models }: Keyed): string {
   const { key = [] } = models.find((model) => model.table === dimension) ?? {}
   return `foreign key (${identifiers(columns)}) references ${identifier(dimension)} (${identifiers(key)})`
 }

@@ -278,7 +278,7 @@ async function makeLock(connection: WarehouseClient, waitMs: number): Promise<vo
 }
 
 /** What the second of two runs gets when both create one schema or table. */
-const WAS_MADE: ReadonlySet<string> = new Set([
+export const WAS_MADE: ReadonlySet<string> = new Set([
   SQL_STATE.duplicateSchema,
   SQL_STATE.duplicateTable,
   SQL_STATE.duplicateObject,

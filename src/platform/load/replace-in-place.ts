@@ -3,7 +3,7 @@ import { identifier, identifiers } from '../io/sql.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
 import type { PublishedSchema } from '../lake/published-schema.ts'
 import { presentModels } from '../warehouse/derive-tables.ts'
-import { readLoaded } from '../warehouse/ledger.ts'
+import { type Loaded, readLoaded } from '../warehouse/ledger.ts'
 import { replaceTables } from '../warehouse/replace-tables.ts'
 import { haveSameKey } from '../warehouse/same-key.ts'
 import { inLockedTransaction, type WarehouseClient } from '../warehouse/warehouse.ts'
@@ -13,28 +13,30 @@ import { computeAllSums } from './load-sums.ts'
 import { staleKeys } from './upsert.ts'
 
 /**
- * Replaces the content of the warehouse with another generation, batch 1 to the last, in one
- * transaction. Readers see the old tables until the new ones are complete (I5), and never wait.
- * Rows are deleted and not truncated, because a truncated table looks empty to snapshots taken
+ * Replaces the content of the warehouse with a generation's, batch 1 to the last, in one transaction and
+ * in the tables that are there. Readers see the old rows until the new ones are complete (I5), and never
+ * wait. Rows are deleted and not truncated, because a truncated table looks empty to snapshots taken
  * before (manual, "Concurrency Control: Caveats"). Old dimension rows stay until nothing refers to
- * them. A derived table whose schema changes is changed here too, and its readers wait. Skips if
- * another run has already switched, or has gone on loading the old generation.
+ * them. A derived table whose schema changes is changed here too, and its readers wait.
+ *
+ * `plan` decides, from the newest row of the ledger under the lock, up to which batch to load; with
+ * `undefined`, nothing is done.
  */
-export async function switchGeneration(
+export async function replaceInPlace(
   warehouse: WarehouseClient,
   input: Omit<LoadInput, 'record' | 'previous'> & {
-    readonly lastBatch: number
-    /** The schemas of the new generation's tables. */
+    readonly plan: (loaded: Loaded | undefined) => number | undefined
+    /** The schemas of the new tables. */
     readonly schemas: readonly PublishedSchema[]
-    readonly records: () => AsyncIterable<CommitRecord>
+    readonly records: (lastBatch: number) => AsyncIterable<CommitRecord>
   },
-): Promise<'switched' | 'skipped'> {
+): Promise<'replaced' | 'skipped'> {
   const { client } = warehouse
-  const { project, generation, lastBatch } = input
+  const { project } = input
   return withPostgresErrors(warehouse.warehouse, () =>
     inLockedTransaction(warehouse, input.waitMs, async () => {
-      const loaded = await readLoaded(warehouse)
-      if (loaded?.generation === generation || (loaded?.batch ?? 0) > lastBatch) return 'skipped'
+      const lastBatch = input.plan(await readLoaded(warehouse))
+      if (lastBatch === undefined) return 'skipped'
       await replaceTables(warehouse, project, input.schemas)
       const derived = await presentModels(client, project)
       const dimensions = derived.filter(({ kind }) => kind !== 'fact')
@@ -44,7 +46,7 @@ export async function switchGeneration(
           select ${identifiers(model.key)} from ${identifier(model.table)}`)
       }
       await client.query('delete from tidemark_ledger; delete from tidemark_confirmation')
-      for await (const record of input.records()) {
+      for await (const record of input.records(lastBatch)) {
         await applyBatch(warehouse, { ...input, record, previous: undefined, isSwitch: true })
       }
       for (const model of dimensions) {
@@ -58,7 +60,7 @@ export async function switchGeneration(
       await computeAllSums(client, present)
       await fillAllRevisions(client, present)
       await analyzeStars(client, present)
-      return 'switched'
+      return 'replaced'
     }),
   )
 }
