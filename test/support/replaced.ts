@@ -39,7 +39,11 @@ export async function expectAsFresh(system: TestSystem, deps: Deps): Promise<voi
   const fresh = await contentOf(system, 'fresh')
   expect(Object.keys(fresh).length).toBeGreaterThan(5)
   const content = await contentOf(system)
-  for (const [name, rows] of Object.entries(fresh)) expect(content[name], name).toEqual(rows)
+  for (const [name, rows] of Object.entries(fresh)) {
+    // A retired table is in the platform's lists too.
+    const isList = name.startsWith('tidemark_')
+    expect(content[name], name).toEqual(isList ? expect.arrayContaining([...rows]) : rows)
+  }
   const { tables, faults } = await verify(deps)
   expect([...tables.filter(isDifferent), ...faults]).toEqual([])
   await system.query('drop schema fresh cascade')

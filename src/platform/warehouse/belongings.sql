@@ -179,8 +179,16 @@ belonging as (
         on (d.refclassid = 'pg_class'::regclass and d.refobjid = r.oid)
         or (d.refclassid = 'pg_type'::regclass and d.refobjid = r.reltype)
     where
-        d.classid = 'pg_proc'::regclass
-        and d.objid not in (select o.oid from function as o)
+        (
+            d.classid = 'pg_proc'::regclass
+            and d.objid not in (select o.oid from function as o)
+        )
+        or (
+            d.classid = 'pg_class'::regclass
+            and d.refclassid = 'pg_type'::regclass
+            and d.deptype = 'n'
+            and d.objid not in (select o.oid from relation as o)
+        )
     union all
     select f.proname::text, 'use', pg_describe_object('pg_class'::regclass, w.ev_class, 0), ''
     from function as f
