@@ -9,7 +9,7 @@ import { type ReplaceOutcome, replaceContent } from '../../src/platform/load/rep
 import { generationOf } from '../../src/platform/project/generation.ts'
 import type { Project } from '../../src/platform/project/project.ts'
 import { readLoaded } from '../../src/platform/warehouse/ledger.ts'
-import { openWarehouse } from '../../src/platform/warehouse/warehouse.ts'
+import { openWarehouse, type WarehouseClient } from '../../src/platform/warehouse/warehouse.ts'
 import type { TestSystem } from './system.ts'
 
 /** Every row of every listed relation of a schema as text, in a fixed order, without the ledger. */
@@ -59,14 +59,57 @@ export function withModel(
   return { ...deps, project: { ...deps.project, models } }
 }
 
-/** Makes the warehouse hold the batches up to `to`, or else all, of the generation that it holds. */
-export async function rebuild(deps: Deps, to?: number): Promise<ReplaceOutcome> {
-  await using warehouse = await openWarehouse(deps.warehouse)
+/** Called before each statement, with its number from 1 and its text, if it is one. */
+export type Hook = (statement: number, text: string) => Promise<void>
+
+/**
+ * Makes the warehouse hold the batches up to `to`, or else all, of the project's generation. If `hook`
+ * throws, the connection is dead from then on, as after a kill.
+ */
+export async function rebuild(
+  deps: Deps,
+  { to, hook }: { to?: number; hook?: Hook } = {},
+): Promise<ReplaceOutcome> {
+  await using opened = await openWarehouse(deps.warehouse)
+  const warehouse = hook === undefined ? opened : hooked(opened, hook)
   const generation = generationOf(deps.project)
   const zone = processedZone(deps, generation)
   const lastBatch = to ?? (await readLastCommit(zone))?.batch ?? 0
   const head = await readLoaded(warehouse)
   return await replaceContent(deps, warehouse, { zone, generation, lastBatch, head })
+}
+
+function hooked(warehouse: WarehouseClient, hook: Hook): WarehouseClient {
+  let statements = 0
+  let death: unknown
+  const query = async (text: unknown, ...others: unknown[]): Promise<unknown> => {
+    if (death !== undefined) throw death
+    try {
+      await hook(++statements, typeof text === 'string' ? text : '')
+    } catch (error) {
+      death = error
+      await warehouse.client.end()
+      throw error
+    }
+    return await (Reflect.apply(warehouse.client.query, warehouse.client, [
+      text,
+      ...others,
+    ]) as Promise<unknown>)
+  }
+  const client = new Proxy(warehouse.client, {
+    get(target, name) {
+      // A COPY is a stream, which `query` returns at once.
+      if (name === 'query') {
+        return (text: unknown, ...others: unknown[]): unknown =>
+          typeof (text as { submit?: unknown }).submit === 'function'
+            ? Reflect.apply(target.query, target, [text, ...others])
+            : query(text, ...others)
+      }
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  return { ...warehouse, client }
 }
 
 /** Why content was replaced in place, as logged so far. */

@@ -34,6 +34,14 @@ export function describeEvent(entry: AppLogEntry): Told | undefined {
     const what = `the warehouse is made again from ${formatNumber(batch, 'batch', 'batches')}`
     return { text: `${what}: ${why.join('; ')}`, as: 'step' }
   }
+  if (entry.event === 'batch_prepared') {
+    const { batch, of } = entry
+    return { text: `loading batch ${formatCount(batch)} of ${formatCount(of)}`, as: 'progress' }
+  }
+  if (entry.event === 'replaced_in_place') {
+    const what = 'the content of the warehouse is replaced in place, which takes longer'
+    return { text: `${what}: ${entry.why}`, as: 'step', style: 'dim' }
+  }
   if (entry.event === 'table_released') {
     return { text: `✓ ${entry.table} is no longer held`, as: 'step' }
   }

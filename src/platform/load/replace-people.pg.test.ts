@@ -77,7 +77,7 @@ const THINGS: Readonly<Record<string, { make: string; there: string; why: string
     there: `select tablename::text from pg_publication_tables where pubname = 'mine'`,
     why: 'fact_sale has the publication mine',
   },
-  'statistics': {
+  statistics: {
     make: 'create statistics mine on units, price from fact_sale',
     there: `select stxname::text from pg_statistic_ext where stxname = 'mine'`,
     why: 'fact_sale has the statistics mine',

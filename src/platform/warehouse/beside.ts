@@ -5,10 +5,10 @@ import { identifier } from '../io/sql.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
 import { shortName } from '../project/names.ts'
 import {
-  inSnapshot,
   inTransaction,
   LOCK,
   makeLockTable,
+  selectRows,
   WAS_MADE,
   type WarehouseClient,
 } from './warehouse.ts'
@@ -94,12 +94,12 @@ interface FoundSchema {
   readonly isBare: boolean
 }
 
-async function findBeside({
-  client,
-  warehouse,
-}: WarehouseClient): Promise<FoundSchema | undefined> {
-  const { rows } = await client.query<FoundSchema>(BESIDE, [besideName(warehouse.schema), LOCK])
-  return rows[0]
+async function findBeside(connection: WarehouseClient): Promise<FoundSchema | undefined> {
+  const values = { name: besideName(connection.warehouse.schema), lock: LOCK }
+  const select = BESIDE.replaceAll(/\{(name|lock)\}/g, (_, key: keyof typeof values) =>
+    asciiLiteral(values[key]),
+  )
+  return (await selectRows<FoundSchema>(connection, select))[0]
 }
 
 function isOurs({ comment, isBare }: FoundSchema): boolean {
@@ -108,8 +108,7 @@ function isOurs({ comment, isBare }: FoundSchema): boolean {
 
 /** Whether the schema beside is still the one that was prepared. */
 export async function isStillThere(connection: WarehouseClient, { oid }: Beside): Promise<boolean> {
-  const found = await inSnapshot(connection, () => findBeside(connection))
-  return found?.oid === oid
+  return (await findBeside(connection))?.oid === oid
 }
 
 /**
@@ -120,7 +119,7 @@ export async function removeBeside(
   connection: WarehouseClient,
   { waitMs, isWanted = () => false }: { waitMs: number; isWanted?: (purpose: Purpose) => boolean },
 ): Promise<void> {
-  const found = await inSnapshot(connection, () => findBeside(connection))
+  const found = await findBeside(connection)
   if (found === undefined || !isOurs(found)) return
   const { comment } = found
   if (comment !== null && isWanted(JSON.parse(comment.slice(MARK.length)) as Purpose)) return

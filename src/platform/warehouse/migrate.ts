@@ -200,19 +200,29 @@ function readMigrations(owner: string, folder: URL | undefined): Migration[] {
     }))
 }
 
-/** What a migration may do to more than the tables of its own schema. */
-const FAR_REACHING =
-  /\bsearch_path\b|\bset\s+(?:local\s+|session\s+)?role\b|\b(?:schema|extension|role|database|publication|event\s+trigger)\s+(?:if\s+|"|\w)|\b(?:table|view|into|update|from|join|function|procedure|index|type|domain|sequence|references)\s+(?:if\s+(?:not\s+)?exists\s+)?(?:only\s+)?(?:"[^"]+"|\w+)\s*\.\s*["\w]/i
+const FAR_REACHING: readonly RegExp[] = [
+  /\bsearch_path\b|\bset\s+(?:local\s+|session\s+)?role\b/i,
+  /\b(?:create|alter|drop)\s+(?:schema|extension|role|user|database|publication|event\s+trigger)\b/i,
+  /\bdefault\s+privileges\b|\bon\s+(?:schema|database|all\s+tables)\b|\bset\s+schema\b/i,
+  // A name with a schema.
+  /\b(?:table|view|into|update|from|only|join|function|procedure|index|type|domain|sequence|references|exists)\s+(?:"[^"]+"|\w+)\s*\.\s*["\w]/i,
+]
 
 /**
- * The first of a project's migrations that may reach beyond the schema in which it runs, by its text.
- * Such a migration must not run again for a second schema. In doubt, it is one. Pure.
+ * The first of a project's migrations that may reach beyond the schema in which it runs. It must not
+ * run again for a second schema.
  */
 export function findFarReaching({ name, warehouse }: Project): string | undefined {
-  const strip = (sql: string) => sql.replaceAll(/--.*$/gm, '').replaceAll(/\/\*[\s\S]*?\*\//g, '')
-  return readMigrations(name, warehouse?.migrations).find(({ sql }) =>
-    FAR_REACHING.test(strip(sql)),
-  )?.name
+  return readMigrations(name, warehouse?.migrations).find(({ sql }) => reachesFar(sql))?.name
+}
+
+/**
+ * Whether statements may reach beyond the schema in which they run, by their text: they name a schema, a
+ * role, an extension or the search path. In doubt, they may. Pure.
+ */
+export function reachesFar(sql: string): boolean {
+  const written = sql.replaceAll(/--.*$/gm, '').replaceAll(/\/\*[\s\S]*?\*\//g, '')
+  return FAR_REACHING.some((pattern) => pattern.test(written))
 }
 
 function checksum(sql: string): string {
