@@ -64,7 +64,9 @@ export function loadInput(
   }: { zone: Zone; generation: string; db: DuckDb; project: Project },
 ) {
   return {
-    ...{ project, generation, db },
+    project,
+    generation,
+    db,
     runId: deps.runId,
     waitMs: deps.limits.lockWaitMs,
     files: (record: CommitRecord, table: string) =>

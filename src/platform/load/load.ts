@@ -74,8 +74,11 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
   await using db = await openScratchDb(deps)
   const batches: number[] = []
   const loaded = await loadBatches(deps, warehouse, {
-    ...{ zone, generation, db, lastBatch },
+    zone,
+    generation,
+    db,
     before,
+    lastBatch,
     onLoaded: (batch, outcome) => {
       if (outcome === 'loaded') batches.push(batch)
       deps.log({ event: `batch_${outcome}`, batch, generation })

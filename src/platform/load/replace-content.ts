@@ -240,8 +240,8 @@ async function findEarly(work: Work, beside: Beside): Promise<Refused | undefine
 }
 
 function fingerprintsOf({ tables }: CommitRecord): string {
-  const found = Object.entries(tables).map(([table, { fingerprint }]) => [table, fingerprint ?? ''])
-  return JSON.stringify(found.toSorted())
+  const found = Object.entries(tables).map(([table, { fingerprint }]) => `${table} ${fingerprint}`)
+  return found.toSorted().join(', ')
 }
 
 /** Loads the batches beside. Returns whether all are loaded: the deadline may come first. */
@@ -251,7 +251,11 @@ async function fill(work: Work, beside: Beside, lastBatch: number): Promise<bool
   const head = await withPostgresErrors(beside.warehouse.warehouse, () => readHead(beside))
   const before = head && (await readExistingCommit(zone, head.batch))
   const loaded = await loadBatches(deps, beside.warehouse, {
-    ...{ zone, generation, db, before, lastBatch },
+    zone,
+    generation,
+    db,
+    before,
+    lastBatch,
     onLoaded: (batch) => deps.log({ event: 'batch_prepared', batch, of: lastBatch, generation }),
   })
   return loaded >= lastBatch
