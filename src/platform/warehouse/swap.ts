@@ -16,6 +16,9 @@ import { findLosses, type Inventory, takeInventory } from './swap-inventory.ts'
 import { inSnapshot, type WarehouseClient } from './warehouse.ts'
 
 const COPY_LEDGER = readFileSync(new URL('./copy-ledger.sql', import.meta.url), 'utf8')
+const LOCKABLE = readFileSync(new URL('./lockable.sql', import.meta.url), 'utf8')
+const MOVE_CONTENT = readFileSync(new URL('./move-content.sql', import.meta.url), 'utf8')
+const OLD_CONTENT = readFileSync(new URL('./old-content.sql', import.meta.url), 'utf8')
 const RIGHTS = readFileSync(new URL('./rights.sql', import.meta.url), 'utf8')
 const SNAPSHOTS = readFileSync(new URL('./snapshots.sql', import.meta.url), 'utf8')
 
@@ -115,13 +118,7 @@ const LOCK_MS = 300
  * That is less than `deadlock_timeout`, so no reader is ever ended for our sake. Throws `SwapRefused`.
  */
 async function lockAgainstReaders(client: Client, names: readonly string[]): Promise<void> {
-  const { rows } = await client.query<{ name: string }>(
-    `select c.relname::text as name from pg_class as c
-     where c.oid in (select to_regclass(quote_ident(n)) from unnest($1::text[]) as n)
-         and c.relkind in ('r', 'p', 'v')
-     order by c.relkind <> 'v', c.relname`,
-    [names],
-  )
+  const { rows } = await client.query<{ name: string }>(LOCKABLE, [names])
   const found = rows.map(({ name }) => name)
   await client.query(
     `set local statement_timeout = ${LOCK_MS}; set local lock_timeout = ${LOCK_MS}`,
@@ -142,18 +139,10 @@ async function lockAgainstReaders(client: Client, names: readonly string[]): Pro
 
 /** Drops the old content. Postgres refuses if something of somebody else's depends on it. */
 async function dropContent(client: Client, old: Inventory): Promise<void> {
-  const { rows } = await client.query<{ name: string; drop: string }>(
-    `select c.relname::text as name,
-         case when c.relkind = 'v' then format('drop view %I', c.relname) end as drop
-     from unnest($1::text[]) as n
-     inner join pg_class as c on c.oid = to_regclass(quote_ident(n))
-     union all
-     select p.proname, format('drop routine %I(%s)', p.proname, pg_get_function_identity_arguments(p.oid))
-     from pg_proc as p
-     where p.pronamespace = to_regnamespace(quote_ident(current_schema()))
-         and p.proname = any($2::text[])`,
-    [[...old.views, ...old.tables], old.routines],
-  )
+  const { rows } = await client.query<{ name: string; drop: string }>(OLD_CONTENT, [
+    [...old.views, ...old.tables],
+    old.routines,
+  ])
   const drops = rows.flatMap(({ drop }) => (drop === null ? [] : [() => client.query(drop)]))
   const histories = old.facts.map(
     ({ table, key, recordId }) =>
@@ -202,24 +191,12 @@ async function moveContent(
   client: Client,
   { beside, next, schema }: { beside: Beside; next: Inventory; schema: string },
 ): Promise<void> {
-  const { rows } = await client.query<{ statement: string }>(
-    `select format(
-         'alter %s %I.%I set schema %I',
-         case c.relkind when 'v' then 'view' else 'table' end, $1::text, c.relname, $3::text
-     ) as statement
-     from pg_class as c
-     where c.relnamespace = to_regnamespace(quote_ident($1)) and c.relname = any($2::text[])
-         and c.relkind in ('r', 'p', 'v')
-     union all
-     select format(
-         'alter routine %I.%I(%s) set schema %I',
-         $1::text, p.proname, pg_get_function_identity_arguments(p.oid), $3::text
-     )
-     from pg_proc as p
-     where p.pronamespace = to_regnamespace(quote_ident($1)) and p.proname = any($4::text[])
-         and p.prokind in ('f', 'p')`,
-    [beside.schema, next.relations, schema, next.functions],
-  )
+  const { rows } = await client.query<{ statement: string }>(MOVE_CONTENT, [
+    beside.schema,
+    next.relations,
+    schema,
+    next.functions,
+  ])
   await client.query(rows.map(({ statement }) => statement).join(';'))
 }
 
