@@ -61,10 +61,19 @@ async function expectTrue(system: TestSystem, deps: Deps = system.deps): Promise
   await client.query('rollback')
   const report = await run(deps)
   expect(report.failures.map(({ error }) => error)).toEqual([])
-  expect(planned).toEqual(await system.query(STRUCTURE))
+  const made = await system.query(STRUCTURE)
+  if (plan.generation === undefined) expect(planned).toEqual(made)
+  // A swap makes tables anew, with their columns in the model's order.
+  else expect(planned.map(inAnyOrder)).toEqual(made.map(inAnyOrder))
   const after = await planUnchanged(system, deps)
   expect(isEmptyPlan(after)).toBe(true)
   return plan
+}
+
+/** The lines of a definition, sorted. */
+function inAnyOrder({ what }: { readonly what?: string }): string {
+  const lines = (what ?? '').split('\n').map((line) => line.trim().replace(/,$/, ''))
+  return lines.toSorted().join('\n')
 }
 
 describe('planNextRun()', () => {
