@@ -8,7 +8,6 @@ import type { CommitRecord } from '../lake/commit-record.ts'
 import { knownProject, publishedProject } from '../lake/mirrored-project.ts'
 import type { Zone } from '../lake/zone.ts'
 import { generationOf } from '../project/generation.ts'
-import type { Project } from '../project/project.ts'
 import {
   type Beside,
   isStillThere,
@@ -231,8 +230,9 @@ async function findEarly(work: Work, beside: Beside): Promise<Refused | undefine
   if ((await readHead(beside)) !== undefined) return undefined
   const first = await readExistingCommit(zone, 1)
   if (fingerprintsOf(first) !== fingerprintsOf(last)) return undefined
-  const project = knownProject(await publishedProject(deps.project, zone, first), first)
-  await derive(deps, beside.warehouse, { zone, project, record: first, before: undefined })
+  const project = await publishedProject(deps.project, zone, first)
+  const known = knownProject(project, first)
+  await derive(deps, beside.warehouse, { zone, project: known, record: first, before: undefined })
   const found = await withPostgresErrors(warehouse.warehouse, () =>
     inTransaction(warehouse, () => findObstacles(warehouse, beside, project)),
   )
@@ -274,10 +274,7 @@ async function swap(
   last: CommitRecord,
 ): Promise<'replaced' | 'skipped' | number | Refused> {
   const { deps, warehouse, replacement } = work
-  const project: Project = knownProject(
-    await publishedProject(deps.project, replacement.zone, last),
-    last,
-  )
+  const project = await publishedProject(deps.project, replacement.zone, last)
   return await withPostgresErrors(warehouse.warehouse, async () => {
     if (!(await outwaitSnapshots(warehouse))) {
       return { refused: 'somebody is still reading by a snapshot from before' }
