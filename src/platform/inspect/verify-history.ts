@@ -2,7 +2,6 @@ import { type Deps, processedZone } from '../deps.ts'
 import type { DuckDb } from '../io/duckdb.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
 import { identifier, identifiers } from '../io/sql.ts'
-import { incomingRelation } from '../lake/change-file.ts'
 import type { CommitRecord, FileRef } from '../lake/commit-record.ts'
 import type { Column } from '../lake/lake-type.ts'
 import {
@@ -12,14 +11,11 @@ import {
   NO_DIFFERENCE,
   withoutExtra,
 } from '../lake/difference.ts'
-import { readPublishedSchema, versionColumns } from '../lake/published-schema.ts'
-import { type LakeTable, openState, selectFiles } from '../lake/table-state.ts'
-import { openFiles, type Zone } from '../lake/zone.ts'
+import { readFileColumns, readVersions } from '../lake/published-rows.ts'
+import { type LakeTable, openState } from '../lake/table-state.ts'
 import { currentTable, historyColumns } from '../project/fact-names.ts'
 import { generationOf } from '../project/generation.ts'
 import type { Fact, Model } from '../project/model.ts'
-import { CHANGE_COLUMNS } from '../project/source-contract.ts'
-import { describeFiles } from '../lake/describe-select.ts'
 import {
   type Checksum,
   type ChecksumRow,
@@ -101,11 +97,12 @@ export async function beginVersions(
     const chunk = Math.floor((batch - 1) / batchesAtOnce)
     chunks.set(chunk, [...(chunks.get(chunk) ?? []), ...own])
   }
-  const fingerprint = deps.project.mirror && record.tables[model.table]?.fingerprint
-  const schema = fingerprint && (await readPublishedSchema(zone, model.table, fingerprint))
-  const columns = schema
-    ? versionColumns(model, schema)
-    : await readFileColumns(db, zone, [...chunks.values()].at(-1) ?? [])
+  const { columns, select } = await readVersions(db, zone, {
+    model,
+    isMirror: deps.project.mirror !== undefined,
+    entry: record.tables[model.table],
+    files: [...chunks.values()].at(-1) ?? [],
+  })
   const table: LakeTable = { name: model.table, key: [model.recordId], columns }
   if (chunks.size === 0) {
     return async () => {
@@ -116,10 +113,7 @@ export async function beginVersions(
     readChunks(client, model, { columns, batchesAtOnce }),
   )
   const current = beginAsking(warehouse, (client) => readCurrent(client, model, columns))
-  const open = async (chunk: number) => {
-    const paths = await openFiles(zone, chunks.get(chunk) ?? [])
-    return schema ? `(${await selectFiles(db, paths, columns)})` : incomingRelation(table, paths)
-  }
+  const open = (chunk: number) => select(chunks.get(chunk) ?? [])
   return async () => {
     await using newest = await openNewest(db, model, { chunks: [...chunks.keys()], open })
     const sum = async (chunk: number) =>
@@ -193,18 +187,6 @@ export async function beginDimension(
     const counted = model.kind === 'calendar' ? withoutExtra(difference) : difference
     return { rows, difference: counted, by: 'rows' }
   }
-}
-
-/** The columns of the newest file, without the change columns; none if there are no files. */
-async function readFileColumns(
-  db: DuckDb,
-  zone: Zone,
-  files: readonly FileRef[],
-): Promise<LakeTable['columns']> {
-  const paths = await openFiles(zone, files.slice(-1))
-  if (paths.length === 0) return []
-  const columns = await describeFiles(db, paths)
-  return columns.filter(({ name }) => !CHANGE_COLUMNS.has(name))
 }
 
 /** The checksums of a fact's versions in the warehouse, by chunk of `batchesAtOnce` batches. */

@@ -8,6 +8,7 @@ export const SQL_STATE = {
   characterNotInRepertoire: '22021',
   untranslatableCharacter: '22P05',
   notNullViolation: '23502',
+  foreignKeyViolation: '23503',
   uniqueViolation: '23505',
   checkViolation: '23514',
   dependentObjectsStillExist: '2BP01',

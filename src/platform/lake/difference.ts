@@ -22,7 +22,8 @@ export interface DifferentKey {
   readonly columns: readonly string[]
 }
 
-const MAX_KEYS = 20
+/** At most so many keys are named; all are counted. */
+export const MAX_KEYS = 20
 
 /** The difference between two equal tables. */
 export const NO_DIFFERENCE: Difference = { missing: 0, extra: 0, different: 0, keys: [] }

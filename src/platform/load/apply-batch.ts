@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { ContractError } from '../errors.ts'
 import type { DuckDb } from '../io/duckdb.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import type { Client } from '../io/postgres.ts'
 import { identifier, identifiers } from '../io/sql.ts'
-import type { CommitRecord, RowCounts, TableEntry } from '../lake/commit-record.ts'
+import type { CommitRecord, TableEntry } from '../lake/commit-record.ts'
 import { changedRows } from '../lake/table-entry.ts'
 import { currentTable } from '../project/fact-names.ts'
 import type { Model } from '../project/model.ts'
@@ -13,13 +12,12 @@ import { readLoaded } from '../warehouse/ledger.ts'
 import { loadedTables } from '../warehouse/sums.ts'
 import { inLockedTransaction, RESTORE, type WarehouseClient } from '../warehouse/warehouse.ts'
 import { bareTables } from './bare-tables.ts'
+import { enterBatch } from './enter-batch.ts'
 import { loadDimension } from './load-dimension.ts'
 import { loadFact } from './load-fact.ts'
 import { fillAllRevisions, loadRevisions } from './load-revisions.ts'
 import { computeAllSums, setStand, standAt } from './load-sums.ts'
 import type { TableLoad } from './table-load.ts'
-
-const LEDGER_ENTRY = readFileSync(new URL('./ledger-entry.sql', import.meta.url), 'utf8')
 
 /** The batch to load, and how to read its rows. */
 export interface LoadInput {
@@ -167,24 +165,7 @@ export async function applyBatch(warehouse: WarehouseClient, input: Applied): Pr
     }
   }
   await setStand(client, record)
-  const counts = Object.entries(record.tables).flatMap(([name, entry]) =>
-    isNothing(entry.counts) ? [] : [[name, entry.counts]],
-  )
-  await client.query(LEDGER_ENTRY, [
-    record.batch,
-    generation,
-    record.snapshot.takenAt,
-    runId,
-    JSON.stringify(Object.fromEntries(counts)),
-    record.lake,
-    record.checksum,
-    record.madeFrom,
-    record.snapshot.clock === 'simulated',
-  ])
-}
-
-function isNothing(counts: RowCounts): boolean {
-  return Object.values(counts).every((count) => count === 0)
+  await enterBatch(client, { record, generation, runId })
 }
 
 function isFact({ kind }: Model): boolean {

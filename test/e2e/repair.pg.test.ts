@@ -1,0 +1,353 @@
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ingestionZone } from '../../src/platform/deps.ts'
+import { verify } from '../../src/platform/inspect/verify.ts'
+import { commitBatch } from '../../src/platform/lake/batch-log.ts'
+import { carryOver } from '../../src/platform/lake/table-entry.ts'
+import { repair, type RepairReport } from '../../src/platform/repair.ts'
+import { openSnapshot } from '../../src/platform/source/snapshot.ts'
+import { createMirror, versionsOf } from '../support/mirror.ts'
+import { createShop } from '../support/shop.ts'
+import { expectFaithful, insertOrders, orderHistory, seedTotesys } from '../support/small-totesys.ts'
+import { prepareSystem, type TestSystem } from '../support/system.ts'
+
+const prepared = prepareSystem(async (system) => {
+  await seedTotesys(system.sql)
+  await system.run()
+  await system.sql.query('update sales_order set units_sold = 11 where sales_order_id = 1')
+  await system.run()
+  await system.sql.query('delete from sales_order where sales_order_id = 3')
+  await system.run()
+})
+let system: TestSystem
+beforeEach(async () => {
+  system = await prepared.open()
+})
+afterEach(() => system[Symbol.asyncDispose]())
+afterAll(() => prepared[Symbol.asyncDispose]())
+
+/** Every table of the warehouse that loads fill, as text, with the ledger but not its own clock. */
+async function contentOf({ query }: TestSystem): Promise<Record<string, string[]>> {
+  const tables = await query<{ name: string }>(`
+    select relname as name from pg_class
+    where relnamespace = 'public'::regnamespace and relkind = 'r'
+      and relname not in ('tidemark_ledger', 'tidemark_confirmation', 'tidemark_lock')
+    order by 1`)
+  const content: Record<string, string[]> = {}
+  for (const { name } of tables) {
+    const rows = await query<{ row: string }>(`select t::text as row from "${name}" as t`)
+    content[name] = rows.map(({ row }) => row).toSorted()
+  }
+  const ledger = await query<{ row: string }>(`
+    select row(batch_id, generation, snapshot_at, row_counts, lake, loaded_from, captured_as,
+      is_simulated)::text as row
+    from tidemark_ledger order by batch_id`)
+  content['tidemark_ledger'] = ledger.map(({ row }) => row)
+  return content
+}
+
+/** What a repair corrected, by table, without the keys. */
+function correctionsOf({ corrections }: RepairReport): Record<string, object> {
+  return Object.fromEntries(
+    corrections.map(({ table, difference: { keys: _keys, ...counts } }) => [
+      table,
+      Object.fromEntries(Object.entries(counts).filter(([, rows]) => rows > 0)),
+    ]),
+  )
+}
+
+/** Repairs what was planted, and proves that the warehouse is as it was, and stays so. */
+async function repairPlanted(damaged: TestSystem, plant: string): Promise<RepairReport> {
+  const before = await contentOf(damaged)
+  await damaged.query(plant)
+  const report = await repair(damaged.deps)
+  expect(report.left).toEqual([])
+  expect(await contentOf(damaged)).toEqual(before)
+  expect(await verify(damaged.deps)).toMatchObject({ isEqual: true, faults: [] })
+  return report
+}
+
+const OLD = `batch_id = 1 and sales_order_id = 1`
+
+it('repair() changes nothing where nothing differs', async () => {
+  const before = await contentOf(system)
+  expect(await repair(system.deps)).toMatchObject({
+    found: { isEqual: true },
+    corrections: [],
+    recaptured: [],
+    left: [],
+  })
+  expect(await contentOf(system)).toEqual(before)
+})
+
+describe('repair() puts right', () => {
+  it.each<[string, string, Record<string, object>]>([
+    [
+      'a cell of an old version',
+      `update fact_sales_order set units_sold = 9 where ${OLD}`,
+      { fact_sales_order: { different: 1 }, fact_sales_order_revisions: { different: 1 } },
+    ],
+    [
+      'a cell of the newest version',
+      `update fact_sales_order set units_sold = 9 where batch_id = 2`,
+      { fact_sales_order: { different: 1 }, fact_sales_order_revisions: { different: 1 } },
+    ],
+    [
+      'an old version that is gone',
+      `delete from fact_sales_order where ${OLD}`,
+      { fact_sales_order: { missing: 1 }, fact_sales_order_revisions: {} },
+    ],
+    [
+      'the newest version that is gone',
+      `delete from fact_sales_order where batch_id = 3`,
+      { fact_sales_order: { missing: 1 } },
+    ],
+    [
+      'an extra version before all others',
+      `insert into fact_sales_order
+       select (jsonb_populate_record(f, '{"sales_record_id": 0}')).* from fact_sales_order as f
+       where ${OLD}`,
+      { fact_sales_order: { extra: 1 } },
+    ],
+    [
+      'an extra version after all others',
+      `insert into fact_sales_order
+       select (jsonb_populate_record(f, '{"sales_record_id": 99}')).* from fact_sales_order as f
+       where ${OLD}`,
+      { fact_sales_order: { extra: 1 } },
+    ],
+    [
+      'the moment of a version',
+      `update fact_sales_order set recorded_at = recorded_at - interval '1 day' where ${OLD}`,
+      { fact_sales_order: { different: 1 }, fact_sales_order_revisions: { different: 1 } },
+    ],
+    [
+      'a deletion that was taken back',
+      `update fact_sales_order set record_operation = 'update' where record_operation = 'delete'`,
+      { fact_sales_order: { different: 1 } },
+    ],
+    [
+      'a cell of a current row',
+      `update fact_sales_order_current set units_sold = 9 where sales_order_id = 1`,
+      { fact_sales_order_current: { different: 1 } },
+    ],
+    [
+      'a current row that is gone',
+      `delete from fact_payment_current`,
+      { fact_payment_current: { missing: 1 } },
+    ],
+    [
+      'a current row that was deleted',
+      `insert into fact_sales_order_current
+       select * from fact_sales_order where batch_id = 1 and sales_order_id = 3`,
+      { fact_sales_order_current: { extra: 1 } },
+    ],
+    [
+      'a cell of a dimension',
+      `update dim_staff set last_name = 'Lovelace'`,
+      { dim_staff: { different: 1 } },
+    ],
+    [
+      'a row of a dimension that is gone',
+      `delete from dim_location where location_id = 2`,
+      { dim_location: { missing: 1 } },
+    ],
+    [
+      'an extra row of a dimension',
+      `insert into dim_design values (99, 'None', '/home', 'none.json')`,
+      { dim_design: { extra: 1 } },
+    ],
+    [
+      'an extra row of a dimension to which a wrong version refers',
+      `insert into dim_design values (99, 'None', '/home', 'none.json');
+       update fact_sales_order set design_id = 99 where ${OLD}`,
+      { dim_design: { extra: 1 }, fact_sales_order: { different: 1 } },
+    ],
+    [
+      'a day of a calendar',
+      `update dim_date set day_name = 'Funday' where date_id = '2024-02-01'`,
+      { dim_date: { different: 1 } },
+    ],
+    [
+      'sums: one changed, one missing, one too many',
+      `update fact_sales_order_by_staff set amount = amount + 0.01;
+       update fact_payment_by_due set payment_date = date '1999-01-01'`,
+      {
+        fact_sales_order_by_staff: { different: 1 },
+        fact_payment_by_due: { missing: 1, extra: 1 },
+      },
+    ],
+    [
+      'a revision',
+      `update fact_sales_order_revisions set before_units_sold = before_units_sold + 1`,
+      { fact_sales_order_revisions: { different: 2 } },
+    ],
+    [
+      'a row of the ledger that is missing',
+      `delete from tidemark_ledger where batch_id = 2`,
+      { tidemark_ledger: { missing: 1 } },
+    ],
+    [
+      'a row of the ledger from another record',
+      `update tidemark_ledger set loaded_from = repeat('0', 64), captured_as = repeat('0', 64)
+       where batch_id = 2`,
+      { tidemark_ledger: { different: 1 } },
+    ],
+    [
+      'other counts in the ledger',
+      `update tidemark_ledger set row_counts = jsonb_set(row_counts, '{fact_payment,inserted}', '7')
+       where batch_id = 1`,
+      { tidemark_ledger: { different: 1 } },
+    ],
+    [
+      'the newest row of the ledger that is missing',
+      `delete from tidemark_ledger where batch_id = 3`,
+      { tidemark_ledger: { missing: 1 } },
+    ],
+    [
+      'the newest row of the ledger from another record',
+      `update tidemark_ledger set loaded_from = repeat('0', 64), captured_as = repeat('0', 64)
+       where batch_id = 3`,
+      { tidemark_ledger: { different: 1 } },
+    ],
+  ])('I7 %s', async (_, plant, corrected) => {
+    const report = await repairPlanted(system, plant)
+    const found = correctionsOf(report)
+    for (const [table, counts] of Object.entries(corrected)) {
+      expect(found, table).toHaveProperty(table)
+      expect(found[table]).toMatchObject(counts)
+    }
+    await system.sql.query(insertOrders([[9, 90]]))
+    await system.run()
+    expect((await verify(system.deps)).isEqual).toBe(true)
+  })
+
+  it('everything at once, while changes of the source wait to be loaded', async () => {
+    await system.query(`
+      delete from fact_sales_order where batch_id = 3;
+      update fact_payment set payment_amount = 1;
+      delete from fact_purchase_orders_current;
+      update dim_currency set currency_code = 'XXX';
+      delete from tidemark_ledger where batch_id = 3`)
+    await system.sql.query(insertOrders([[9, 90]]))
+    const { left, corrections } = await repair(system.deps)
+    expect(left).toEqual([])
+    expect(corrections.map(({ table }) => table)).toEqual(
+      expect.arrayContaining([
+        'fact_sales_order',
+        'fact_payment',
+        'fact_purchase_orders_current',
+        'dim_currency',
+        'tidemark_ledger',
+      ]),
+    )
+    await expectFaithful(system)
+    expect((await verify(system.deps)).isEqual).toBe(true)
+  })
+})
+
+it('repair() names table, key, record id and column, but no value', async () => {
+  await system.query(`update fact_sales_order set units_sold = 987654 where ${OLD}`)
+  const { corrections } = await repair(system.deps)
+  const fact = corrections.find(({ table }) => table === 'fact_sales_order')
+  expect(fact?.difference.keys).toEqual([
+    { kind: 'different', key: 'sales_record_id=1 sales_order_id=1', columns: ['units_sold'] },
+  ])
+  expect(JSON.stringify(corrections)).not.toContain('987654')
+})
+
+it('repair() of one table repairs this table alone', async () => {
+  await system.query(`
+    update dim_staff set last_name = 'Lovelace';
+    update dim_design set design_name = 'Wasp'`)
+  const { corrections, left } = await repair(system.deps, { table: 'dim_staff' })
+  expect(corrections.map(({ table }) => table)).toEqual(['dim_staff'])
+  expect(left).toEqual([])
+  const { tables } = await verify(system.deps)
+  expect(tables.filter(({ difference }) => difference.different > 0).map((t) => t.table)).toEqual([
+    'dim_design',
+    'dim_design',
+  ])
+})
+
+it('repair() leaves alone what people made in the warehouse', async () => {
+  await system.query(`
+    create view staff_names as select last_name from dim_staff;
+    alter table dim_staff add column note text not null default 'ours';
+    alter table fact_sales_order add column seen boolean;
+    create role repair_tester;
+    grant select on staff_names to repair_tester;
+    update dim_staff set note = 'mine', last_name = 'Lovelace';
+    update fact_sales_order set seen = true, units_sold = 9 where ${OLD}`)
+  try {
+    await system.run()
+    expect((await repair(system.deps)).left).toEqual([])
+    expect(await system.query('select last_name, note from dim_staff')).toEqual([
+      { last_name: 'Byron', note: 'mine' },
+    ])
+    expect(
+      await system.query(`select units_sold, seen from fact_sales_order where ${OLD}`),
+    ).toEqual([{ units_sold: 10, seen: true }])
+    expect(
+      await system.query(`select has_table_privilege('repair_tester', 'staff_names', 'select') as may`),
+    ).toEqual([{ may: true }])
+  } finally {
+    await system.query('drop owned by repair_tester; drop role repair_tester')
+  }
+})
+
+/** Commits a batch of a run that missed what has changed in the source. */
+async function missChanges({ deps, records }: TestSystem): Promise<void> {
+  const last = (await records()).at(-1)
+  if (last === undefined) throw new TypeError('nothing was captured')
+  await using snapshot = await openSnapshot(deps.source)
+  const tables = Object.entries(last.tables).map(([name, entry]) => [name, carryOver(entry)])
+  await commitBatch(
+    ingestionZone(deps),
+    {
+      snapshot: snapshot.identity,
+      tables: Object.fromEntries(tables) as typeof last.tables,
+      ignored: last.ignored,
+      contract: last.contract,
+      writer: last.writer,
+    },
+    { previous: last },
+  )
+}
+
+it('I6 repair() captures again, as new versions, what the lake has missed', async () => {
+  await system.sql.query(`
+    update sales_order set units_sold = 12 where sales_order_id = 1;
+    delete from sales_order where sales_order_id = 2;
+    update staff set last_name = 'Lovelace'`)
+  await missChanges(system)
+  await system.run()
+  const { tables } = await verify(system.deps)
+  expect(tables.find(({ table }) => table === 'sales_order')?.difference).toMatchObject({
+    different: 1,
+    extra: 1,
+  })
+  const report = await repair(system.deps)
+  expect(report).toMatchObject({
+    recaptured: expect.arrayContaining(['sales_order', 'staff']) as unknown,
+    batch: 5,
+    corrections: [],
+    left: [],
+  })
+  expect(await orderHistory(system, 1)).toEqual(['insert 10', 'update 11', 'update 12'])
+  expect(await orderHistory(system, 2)).toEqual(['insert 20', 'delete 20'])
+  await expectFaithful(system)
+  expect((await verify(system.deps)).isEqual).toBe(true)
+})
+
+it('I15 repair() confirms no mass deletion, and says how', async () => {
+  await system.sql.query('truncate payment')
+  const limits = { ...system.deps.limits, brakeRows: 0 }
+  const report = await repair({ ...system.deps, limits })
+  expect(report.left).toEqual([
+    {
+      what: 'payment: a mass deletion is held',
+      next: 'tidemark run --confirm-deletes payment, if it is right',
+    },
+  ])
+  expect(await system.query('select payment_id from fact_payment_current')).toHaveLength(1)
+})
