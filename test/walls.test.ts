@@ -20,6 +20,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['extract', 'collect', 'transform', 'load'],
   ['pipeline'],
   ['inspect'],
+  ['repair'],
 ]
 
 /** What each world may import from the others. A path includes everything below it. */

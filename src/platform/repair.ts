@@ -1,13 +1,12 @@
 import { retryConflicts } from './continuity.ts'
-import { type Deps, hasWarehouse, ingestionZone, processedZone } from './deps.ts'
+import { type Deps, hasWarehouse, processedZone } from './deps.ts'
 import { TidemarkError } from './errors.ts'
 import { isDifferent, type VerifiedTable } from './inspect/verified-table.ts'
 import { verifyLog } from './inspect/verify-log.ts'
 import type { VerifyOptions } from './inspect/verify-scope.ts'
 import { verify, type VerifyReport } from './inspect/verify.ts'
 import { NO_TIME_LIMITS } from './io/session.ts'
-import { readCommit, readExistingCommit, readLastCommit } from './lake/batch-log.ts'
-import type { CommitRecord } from './lake/commit-record.ts'
+import { readExistingCommit, readLastCommit } from './lake/batch-log.ts'
 import { knownProject, publishedProject } from './lake/mirrored-project.ts'
 import type { Correction } from './load/correction.ts'
 import { findLastLoaded, repairWarehouse } from './load/repair-warehouse.ts'
@@ -67,7 +66,7 @@ export async function repair(deps: Deps, options: VerifyOptions = {}): Promise<R
     corrections,
     recaptured: [...done.recaptured],
     ...(batch !== undefined && { batch }),
-    left: await listLeft(deps, last),
+    left: listLeft(last),
   }
 }
 
@@ -170,16 +169,14 @@ async function unblock(deps: Deps): Promise<Correction[]> {
 }
 
 /** What the last verification still found, with the next step for each. */
-async function listLeft(deps: Deps, report: VerifyReport): Promise<Leftover[]> {
-  const { batch, tables, faults } = report
-  const record = await readCommit(ingestionZone(deps), batch)
-  const left: Leftover[] = faults.map(({ place, batch: damaged, detail }) => ({
-    what: `batch ${damaged} in the ${place === 'ledger' ? 'ledger' : `${place} zone`}: ${detail}`,
+function listLeft({ tables, faults }: VerifyReport): Leftover[] {
+  const left: Leftover[] = faults.map(({ place, batch, detail }) => ({
+    what: `batch ${batch} in the ${place === 'ledger' ? 'ledger' : `${place} zone`}: ${detail}`,
     next: AFTER_FAULT[place],
   }))
   const differing = tables.filter(isDifferent)
   const lake = differing.filter(({ where }) => where === 'lake')
-  for (const each of lake) left.push(describeLake(each, record))
+  for (const each of lake) left.push(describeLake(each))
   // Models read the lake, so they differ if it does.
   const others = differing.filter(({ where }) => where !== 'lake' && where !== 'warehouse')
   for (const { table } of others) {
@@ -198,10 +195,11 @@ const AFTER_FAULT = {
   ledger: 'tidemark rebuild',
 } as const
 
-function describeLake({ table }: VerifiedTable, record: CommitRecord | undefined): Leftover {
-  const entry = record?.tables[table]
-  const isHeld = entry !== undefined && 'heldDeletes' in entry && entry.heldDeletes !== undefined
-  return isHeld
+/** A table that was captured again and still differs. */
+function describeLake({ table, difference }: VerifiedTable): Leftover {
+  const { missing, extra, different } = difference
+  // Only the brake keeps rows that the source no longer holds.
+  return extra > 0 && missing + different === 0
     ? {
         what: `${table}: a mass deletion is held`,
         next: `tidemark run --confirm-deletes ${table}, if it is right`,

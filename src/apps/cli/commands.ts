@@ -180,11 +180,15 @@ const verify = command({
   name: 'verify',
   summary: 'Compare source, lake and warehouse at one snapshot, with every version',
   details:
-    'Brings lake and warehouse up to a snapshot of the source, then compares every table, every version, every dimension row, the chain of commit records and the ledger.',
+    'Brings lake and warehouse up to a snapshot of the source, then compares every table, every version, every dimension row, the chain of commit records and the ledger. With --repair, captures again what differs in the lake, corrects the warehouse by the lake, and verifies again; it exits 7 if it found anything, even if it repaired it.',
   arguments: { table: optional('Compare only this source or star table', 'compared table') },
+  options: {
+    repair: flagOption('--repair', 'Repair what differs (docs/command-line.md)'),
+  },
   examples: [
     { line: 'tidemark verify', what: 'Prove that all three are equal' },
     { line: 'tidemark verify orders', what: 'Compare one table' },
+    { line: 'tidemark verify --repair', what: 'Repair what differs' },
   ],
   load: async () => (await import('./commands/verify.ts')).verifyCommand,
 })

@@ -29,7 +29,7 @@ export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   stale:
     'The freshness promise is missed, or the process that should run does not (status --check).',
   locked: 'Another run holds the lock, or another `up` runs in this home.',
-  different: 'verify found a difference.',
+  different: 'verify found a difference, whether it repaired it or not.',
   interrupted: 'Interrupted.',
 }
 

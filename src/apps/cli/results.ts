@@ -18,6 +18,7 @@ import {
   text,
 } from '../../platform/log.ts'
 import type { RunReport } from '../../platform/pipeline.ts'
+import type { RepairReport } from '../../platform/repair.ts'
 import type { FactHistory } from '../../platform/presentation/history.ts'
 import type { Total } from '../../platform/presentation/worth.ts'
 
@@ -173,13 +174,16 @@ export const RESULTS = {
   verified: {
     levels: ['info'],
     says: '`verify` has compared source, lake and warehouse.',
-    fields: fieldsOf<VerifyReport>({
-      batch: {},
-      snapshotAt: {},
-      tables: {},
-      faults: {},
-      isEqual: {},
-    }),
+    fields: {
+      ...fieldsOf<VerifyReport>({
+        batch: {},
+        snapshotAt: {},
+        tables: {},
+        faults: {},
+        isEqual: {},
+      }),
+      'repair?': field<Omit<RepairReport, 'found'>>(),
+    },
   },
   catalog_table: {
     levels: ['info'],

@@ -63,10 +63,10 @@ export async function repairWarehouse(deps: Deps, input: RepairInput): Promise<C
   const project = knownProject(await publishedProject(deps.project, zone, record), record)
   await using db = await openScratchDb(deps)
   // Download and convert first, so that the warehouse is not locked meanwhile.
-  const prepared = new Map<Model, PreparedRows>()
+  const prepared = new Map<string, PreparedRows>()
   for (const model of project.models) {
     if (!input.published.has(model.table)) continue
-    prepared.set(model, await prepareRows(db, zone, { ...input, project, model }))
+    prepared.set(model.table, await prepareRows(db, zone, { ...input, project, model }))
   }
   await using warehouse = await openWarehouse(deps.warehouse)
   const { client } = warehouse
@@ -141,7 +141,8 @@ async function prepareRows(
 interface Repaired {
   readonly client: Client
   readonly db: DuckDb
-  readonly prepared: ReadonlyMap<Model, PreparedRows>
+  /** By table. */
+  readonly prepared: ReadonlyMap<string, PreparedRows>
   /** With the models that have a table. */
   readonly project: Project
 }
@@ -156,19 +157,19 @@ async function correctStars(repaired: Repaired, { kept }: RepairInput): Promise<
   const dimensions = project.models.filter((model) => model.kind !== 'fact')
   const begun: { readonly model: Model; readonly correction: TableCorrection }[] = []
   for (const model of dimensions) {
-    if (!prepared.has(model)) continue
+    if (!prepared.has(model.table)) continue
     begun.push({ model, correction: await correctRows(repaired, model) })
   }
   for (const model of project.models) {
     if (model.kind !== 'fact') continue
-    if (prepared.has(model)) {
+    if (prepared.has(model.table)) {
       const { difference, removeExtra, end } = await correctRows(repaired, model)
       checkCount(model.table, { expected: difference.extra, rows: await removeExtra() })
       await end()
       corrections.push({ table: model.table, difference, left: 0 })
     }
     const isKept = loadedTables(model).some((table) => kept.has(table))
-    if (isKept || prepared.has(model)) corrections.push(...(await correctKept(client, model)))
+    if (isKept || prepared.has(model.table)) corrections.push(...(await correctKept(client, model)))
   }
   for (const { model, correction } of begun) {
     // A calendar may hold more days than the facts name.
@@ -187,7 +188,7 @@ async function correctRows(
   model: Model,
 ): Promise<TableCorrection> {
   const key = model.kind === 'fact' ? [model.recordId] : model.key
-  const { path, rows } = prepared.get(model) ?? { path: undefined, rows: 0 }
+  const { path, rows } = prepared.get(model.table) ?? { path: undefined, rows: 0 }
   const corrected = { table: model.table, key, told: model.key }
   if (path === undefined) {
     const expected = `(select * from ${identifier(model.table)} where false)`

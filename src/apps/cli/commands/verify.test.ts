@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { notCompared, type VerifiedTable } from '../../../platform/inspect/verified-table.ts'
-import { describeProof, findRepair } from './verify.ts'
+import { NO_DIFFERENCE } from '../../../platform/lake/difference.ts'
+import { describeCorrection, describeProof } from './verify.ts'
 
 /** A table that was compared in one place, without a difference. */
 function compared(where: VerifiedTable['where'], table: string, quarantined = 0): VerifiedTable {
@@ -33,19 +34,9 @@ it.each([
   expect(describeProof(tables)).toBe(proof)
 })
 
-it('findRepair() names what to drop if only sums and revisions differ', () => {
-  const different = (where: VerifiedTable['where'], table: string): VerifiedTable => ({
-    ...compared(where, table),
-    difference: { missing: 0, extra: 0, different: 1, keys: [] },
-  })
-  const sums = different('sums', 'fact_payment_by_day')
-  const revisions = different('revisions', 'fact_payment_revisions')
-  expect(findRepair({ tables: [lake, sums, history, revisions], faults: [] }, 'my star')).toEqual([
-    'drop table "my star"."fact_payment_by_day" cascade;',
-    'drop table "my star"."fact_payment_revisions" cascade;',
-  ])
-  const versions = different('history', 'fact_payment')
-  expect(findRepair({ tables: [sums, versions], faults: [] }, 'public')).toEqual([])
-  const faults = [{ place: 'ledger', batch: 1, detail: 'another record' }] as const
-  expect(findRepair({ tables: [sums], faults }, 'public')).toEqual([])
+it.each([
+  [{ different: 1 }, '1 row set'],
+  [{ missing: 2, extra: 1 }, '2 rows added · 1 row removed'],
+])('describeCorrection() says what was done to the rows', (counts, said) => {
+  expect(describeCorrection({ ...NO_DIFFERENCE, ...counts })).toBe(said)
 })

@@ -1,16 +1,21 @@
-import { qualified } from '../../../platform/io/sql.ts'
 import { verify, type VerifyReport } from '../../../platform/inspect/verify.ts'
 import { checkScope } from '../../../platform/inspect/verify-scope.ts'
-import { isDifferent, type VerifiedTable } from '../../../platform/inspect/verified-table.ts'
+import type { VerifiedTable } from '../../../platform/inspect/verified-table.ts'
+import type { Difference } from '../../../platform/lake/difference.ts'
+import { repair, type RepairReport } from '../../../platform/repair.ts'
 import { openEnvironment } from '../../environment.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
+import type { Output } from '../output.ts'
 import { formatCount, formatMoment, formatNumber, formatTable } from '../../format.ts'
 
-/** `tidemark verify`: compares source, lake and warehouse at one snapshot, with every version. */
+/**
+ * `tidemark verify`: compares source, lake and warehouse at one snapshot, with every version. With
+ * `--repair`, repairs what differs.
+ */
 export async function verifyCommand(
   { output, config, given, signal }: CommandContext,
-  { table: only }: { table: string | undefined },
+  { table: only, repair: isRepair }: { table: string | undefined; repair: boolean },
 ): Promise<number> {
   await using environment = await openEnvironment({
     config,
@@ -21,11 +26,45 @@ export async function verifyCommand(
     signal,
     check: (project) => checkScope(project, { table: only }),
   })
-  const report = await verify(environment.deps, { table: only })
+  const { deps } = environment
+  const repaired = isRepair ? await repair(deps, { table: only }) : undefined
+  const report = repaired?.found ?? (await verify(deps, { table: only }))
   output.clear()
-  output.conclude({ event: 'verified', ...report })
+  const { found: _, ...done } = repaired ?? {}
+  output.conclude({ event: 'verified', ...report, ...(isDone(done) && { repair: done }) })
+  printReport(output, report, deps.project.title)
+  if (isDone(done) && !isNothing(report, done)) {
+    printRepair(output, done)
+    return EXIT.different
+  }
+  const isCompared = report.tables.some(({ held }) => held === undefined)
   output.print(
-    `  at one snapshot of ${environment.deps.project.title}: ${formatMoment(report.snapshotAt)} UTC, batch ${report.batch}\n`,
+    report.isEqual
+      ? `\n  ${isCompared ? output.style('green', '✓') : output.style('yellow', '!')} ${describeProof(report.tables)}`
+      : `\n  ${output.style('red', '✕')} They differ. The lake is the record that counts: see "What verify compares" in docs/command-line.md`,
+  )
+  if (!report.isEqual) {
+    output.advise(`  Next: tidemark verify${only === undefined ? '' : ` ${only}`} --repair`)
+    return EXIT.different
+  }
+  return report.tables.some(({ held }) => held !== undefined) ? EXIT.held : EXIT.done
+}
+
+/** What a repair did, without what it found. */
+type Done = Omit<RepairReport, 'found'>
+
+function isDone(done: Partial<Done>): done is Done {
+  return done.corrections !== undefined
+}
+
+/** Whether a repair found nothing, not even while it made the warehouse fit to be verified. */
+function isNothing({ isEqual }: VerifyReport, { corrections }: Done): boolean {
+  return isEqual && corrections.length === 0
+}
+
+function printReport(output: Output, report: VerifyReport, title: string): void {
+  output.print(
+    `  at one snapshot of ${title}: ${formatMoment(report.snapshotAt)} UTC, batch ${report.batch}\n`,
   )
   const rows = report.tables.map((table) => [
     table.table,
@@ -35,26 +74,50 @@ export async function verifyCommand(
   ])
   output.print(formatTable(['table', 'compared', 'rows', ''], rows).replaceAll(/^/gm, '  '))
   for (const { table, where, difference } of report.tables) {
-    for (const { kind, key, columns } of difference.keys) {
-      const which = columns.length > 0 ? `   ${columns.join(', ')}` : ''
-      output.print(`  ${output.style('red', '✕')} ${where} ${table}   ${kind}   ${key}${which}`)
-    }
+    printKeys(output, `${where} ${table}`, difference)
   }
   for (const { place, batch, detail } of report.faults) {
     output.print(`  ${output.style('red', '✕')} ${place} batch ${batch}   ${detail}`)
   }
-  const isCompared = report.tables.some(({ held }) => held === undefined)
-  const statements = findRepair(report, environment.deps.warehouse.schema)
-  output.print(
-    report.isEqual
-      ? `\n  ${isCompared ? output.style('green', '✓') : output.style('yellow', '!')} ${describeProof(report.tables)}`
-      : `\n  ${output.style('red', '✕')} They differ. The lake is the record that counts: see "What verify compares" in docs/command-line.md`,
-  )
-  if (statements.length > 0) {
-    output.advise(`  Next, in the warehouse: ${statements.join(' ')}   then: tidemark run`)
+}
+
+function printKeys(output: Output, where: string, { keys }: Difference): void {
+  for (const { kind, key, columns } of keys) {
+    const which = columns.length > 0 ? `   ${columns.join(', ')}` : ''
+    output.print(`  ${output.style('red', '✕')} ${where}   ${kind}   ${key}${which}`)
   }
-  if (!report.isEqual) return EXIT.different
-  return report.tables.some(({ held }) => held !== undefined) ? EXIT.held : EXIT.done
+}
+
+function printRepair(output: Output, { corrections, recaptured, batch, left }: Done): void {
+  if (corrections.length > 0) output.print('\n  corrected in the warehouse:')
+  for (const { table, difference } of corrections) {
+    output.print(`  ${output.style('green', '✓')} ${table}   ${describeCorrection(difference)}`)
+    printKeys(output, table, difference)
+  }
+  if (recaptured.length > 0) {
+    const where = batch === undefined ? 'and nothing was new' : `new versions are in batch ${batch}`
+    output.print(`\n  captured again: ${recaptured.join(', ')}; ${where}`)
+  }
+  if (left.length === 0) {
+    output.print(`\n  ${output.style('green', '✓')} Repaired. Verified again: no difference`)
+    return
+  }
+  output.print(`\n  ${output.style('red', '✕')} Not everything could be repaired:`)
+  for (const { what, next } of left) {
+    output.print(`  ${output.style('red', '✕')} ${what}`)
+    output.advise(`    Next: ${next}`)
+  }
+}
+
+/** What was done to the rows of a table. */
+export function describeCorrection({ missing, extra, different }: Difference): string {
+  return [
+    different > 0 ? `${formatNumber(different, 'row')} set` : '',
+    missing > 0 ? `${formatNumber(missing, 'row')} added` : '',
+    extra > 0 ? `${formatNumber(extra, 'row')} removed` : '',
+  ]
+    .filter((part) => part !== '')
+    .join(' · ')
 }
 
 const COMPARED: Readonly<Record<VerifiedTable['where'], string>> = {
@@ -63,20 +126,6 @@ const COMPARED: Readonly<Record<VerifiedTable['where'], string>> = {
   history: 'lake = warehouse, all versions',
   sums: 'sums = current rows',
   revisions: 'revisions = versions',
-}
-
-/**
- * The statements after which the next run makes what differs again. None unless only sums and
- * revisions differ: then everything from which they are made is proven.
- */
-export function findRepair(
-  { tables, faults }: Pick<VerifyReport, 'tables' | 'faults'>,
-  schema: string,
-): string[] {
-  const differing = tables.filter(isDifferent)
-  const areAllKept = differing.every(({ where }) => where === 'sums' || where === 'revisions')
-  if (faults.length > 0 || !areAllKept) return []
-  return differing.map(({ table }) => `drop table ${qualified(schema, table)} cascade;`)
 }
 
 /**
