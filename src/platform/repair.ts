@@ -117,10 +117,7 @@ function isBlocked(error: unknown): boolean {
 }
 
 /** Corrects in the warehouse what a verification found. */
-async function correct(
-  deps: Deps,
-  { batch, tables, faults }: VerifyReport,
-): Promise<Correction[]> {
+async function correct(deps: Deps, { batch, tables, faults }: VerifyReport): Promise<Correction[]> {
   if (faults.some(({ place }) => place !== 'ledger')) return []
   const differing = tables.filter((each) => isDifferent(each) && each.where !== 'lake')
   const published = differing.filter(({ where }) => where === 'history')

@@ -233,6 +233,29 @@ describe('tidemark with databases of your own', () => {
     expect(code).toBe(7)
     const { events } = await command('verify --json')
     expect(events.at(-1)).toMatchObject({ event: 'verified', isEqual: false })
+    const one = await command('verify dim_staff --repair')
+    expect(one.out).toMatch(
+      /✓ dim_staff   1 row set\n.*✕ dim_staff   different   staff_id=3   first_name/,
+    )
+    expect(one.out).toContain('✓ Repaired. Verified again: no difference')
+    expect(one.code).toBe(7)
+    const all = await command('verify --repair --json')
+    expect(all.code).toBe(7)
+    expect(all.events.at(-1)).toMatchObject({
+      event: 'verified',
+      isEqual: false,
+      repair: {
+        corrections: [
+          { table: 'fact_payment_current', difference: { different: 1 } },
+          { table: 'fact_sales_order_current', difference: { missing: 1 } },
+        ],
+        recaptured: [],
+        left: [],
+      },
+    })
+    const again = await command('verify --repair')
+    expect(again.out).toContain('source = lake = warehouse, value for value')
+    expect(again.code).toBe(0)
   })
 
   it('run --every goes on until it is interrupted, and exits 130', async () => {

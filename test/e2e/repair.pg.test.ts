@@ -2,7 +2,12 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { verify } from '../../src/platform/inspect/verify.ts'
 import { repair } from '../../src/platform/repair.ts'
 import { contentOf, correctionsOf, missChanges, repairPlanted } from '../support/repairs.ts'
-import { expectFaithful, insertOrders, orderHistory, seedTotesys } from '../support/small-totesys.ts'
+import {
+  expectFaithful,
+  insertOrders,
+  orderHistory,
+  seedTotesys,
+} from '../support/small-totesys.ts'
 import { prepareSystem, type TestSystem } from '../support/system.ts'
 
 const prepared = prepareSystem(async (system) => {
@@ -276,7 +281,9 @@ it('repair() leaves alone what people made in the warehouse', async () => {
       await system.query(`select units_sold, seen from fact_sales_order where ${OLD}`),
     ).toEqual([{ units_sold: 10, seen: true }])
     expect(
-      await system.query(`select has_table_privilege('repair_tester', 'staff_names', 'select') as may`),
+      await system.query(
+        `select has_table_privilege('repair_tester', 'staff_names', 'select') as may`,
+      ),
     ).toEqual([{ may: true }])
   } finally {
     await system.query('drop owned by repair_tester; drop role repair_tester')

@@ -183,7 +183,7 @@ const verify = command({
     'Brings lake and warehouse up to a snapshot of the source, then compares every table, every version, every dimension row, the chain of commit records and the ledger. With --repair, captures again what differs in the lake, corrects the warehouse by the lake, and verifies again; it exits 7 if it found anything, even if it repaired it.',
   arguments: { table: optional('Compare only this source or star table', 'compared table') },
   options: {
-    repair: flagOption('--repair', 'Repair what differs (docs/command-line.md)'),
+    repair: flagOption('--repair', 'Repair what differs, and verify again'),
   },
   examples: [
     { line: 'tidemark verify', what: 'Prove that all three are equal' },

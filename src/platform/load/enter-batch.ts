@@ -24,7 +24,10 @@ export async function enterBatch(client: Client, batch: EnteredBatch): Promise<v
  */
 export async function correctEntries(
   client: Client,
-  { records, ...common }: Omit<EnteredBatch, 'record'> & { readonly records: readonly CommitRecord[] },
+  {
+    records,
+    ...common
+  }: Omit<EnteredBatch, 'record'> & { readonly records: readonly CommitRecord[] },
 ): Promise<Difference> {
   if (records.length === 0) return NO_DIFFERENCE
   const { rows } = await client.query<{ batch: string }>(
