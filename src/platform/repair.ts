@@ -50,7 +50,13 @@ const ROUNDS = 5
  * other runs. Throws what `verify` throws if that cannot be repaired.
  */
 export async function repair(deps: Deps, options: VerifyOptions = {}): Promise<RepairReport> {
-  const done: Done = { reports: [], corrections: [], recaptured: new Set(), batch: undefined }
+  const done: Done = {
+    reports: [],
+    corrections: [],
+    kept: [],
+    recaptured: new Set(),
+    batch: undefined,
+  }
   for (let round = 1; round <= ROUNDS; round++) {
     const isLast = round === ROUNDS
     const goesOn = await retryConflicts(deps, 'verify_again', () =>
@@ -66,7 +72,7 @@ export async function repair(deps: Deps, options: VerifyOptions = {}): Promise<R
     corrections,
     recaptured: [...done.recaptured],
     ...(batch !== undefined && { batch }),
-    left: listLeft(last),
+    left: listLeft(last, done.kept),
   }
 }
 
@@ -74,6 +80,8 @@ export async function repair(deps: Deps, options: VerifyOptions = {}): Promise<R
 interface Done {
   readonly reports: VerifyReport[]
   readonly corrections: Correction[]
+  /** The tables in which the last correction had to keep extra rows. */
+  kept: readonly string[]
   readonly recaptured: Set<string>
   batch: number | undefined
 }
@@ -95,8 +103,10 @@ async function repairOnce(
   }
   done.reports.push(report)
   if (report.isEqual || isLast) return false
-  const corrections = hasWarehouse(deps) ? await correct(deps, report) : []
+  const corrected = hasWarehouse(deps) ? await correct(deps, report) : []
+  const corrections = corrected.filter(hasChanged)
   done.corrections.push(...corrections)
+  done.kept = corrected.filter(({ left }) => left > 0).map(({ table }) => table)
   const isNew = ({ table, where }: VerifiedTable) => where === 'lake' && !done.recaptured.has(table)
   const recapture = new Set(
     report.tables.filter((each) => isDifferent(each) && isNew(each)).map(({ table }) => table),
@@ -107,6 +117,11 @@ async function repairOnce(
     if (committed) done.batch = record?.batch
   }
   return corrections.length > 0 || recapture.size > 0
+}
+
+/** Whether a correction changed anything. */
+function hasChanged({ difference: { missing, extra, different }, left }: Correction): boolean {
+  return missing + extra + different > left
 }
 
 /** Whether a run stopped because the warehouse is not as the last load left it. */
@@ -166,7 +181,7 @@ async function unblock(deps: Deps): Promise<Correction[]> {
 }
 
 /** What the last verification still found, with the next step for each. */
-function listLeft({ tables, faults }: VerifyReport): Leftover[] {
+function listLeft({ tables, faults }: VerifyReport, kept: readonly string[]): Leftover[] {
   const left: Leftover[] = faults.map(({ place, batch, detail }) => ({
     what: `batch ${batch} in the ${place === 'ledger' ? 'ledger' : `${place} zone`}: ${detail}`,
     next: AFTER_FAULT[place],
@@ -177,7 +192,14 @@ function listLeft({ tables, faults }: VerifyReport): Leftover[] {
   // Models read the lake, so they differ if it does.
   const others = differing.filter(({ where }) => where !== 'lake' && where !== 'warehouse')
   for (const { table } of others) {
-    left.push({ what: `${table} differs from the lake`, next: 'tidemark rebuild' })
+    left.push(
+      kept.includes(table)
+        ? {
+            what: `${table}: extra rows stay, because other rows refer to them`,
+            next: `remove the rows that refer to them, then: tidemark verify ${table} --repair`,
+          }
+        : { what: `${table} differs from the lake`, next: 'tidemark rebuild' },
+    )
   }
   if (lake.length > 0 || others.length > 0 || faults.length > 0) return left
   return differing.map(({ table }) => ({

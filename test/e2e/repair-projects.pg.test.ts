@@ -152,14 +152,15 @@ it('I5 a repair whose connection is cut leaves nothing half repaired', async () 
   // A repair corrects current rows after versions and dimensions. These cannot be changed while somebody else has it locked.
   const holder = await system.warehouse.client()
   await holder.query('begin; lock table fact_sale_current in share mode')
-  let isOver = false
+  const over = new AbortController()
   const repaired = repair(system.deps)
     .catch((error: unknown) => error)
-    .finally(() => (isOver = true))
+    .finally(() => over.abort())
   const waiting = `select pid from pg_stat_activity
     where datname = current_database() and wait_event_type = 'Lock' and query ~ 'fact_sale'`
   let found: { pid: number }[] = []
-  while (found.length === 0 && !isOver) found = await system.query<{ pid: number }>(waiting)
+  while (found.length === 0 && !over.signal.aborted)
+    found = await system.query<{ pid: number }>(waiting)
   await system.query(`select pg_terminate_backend(${found[0]?.pid})`)
   expect(await repaired).toBeInstanceOf(Error)
   await holder.query('rollback')

@@ -325,6 +325,25 @@ it('I15 repair() confirms no mass deletion, and says how', async () => {
   expect(await system.query('select payment_id from fact_payment_current')).toHaveLength(1)
 })
 
+it('repair() keeps extra rows of a dimension to which other rows refer, and says so', async () => {
+  await system.query(`
+    insert into dim_design values (99, 'None', '/home', 'none.json');
+    create table mine (design_id integer references dim_design);
+    insert into mine values (99);
+    update dim_design set design_name = 'Wasp' where design_id = 1`)
+  const { corrections, left } = await repair(system.deps)
+  expect(corrections).toMatchObject([{ table: 'dim_design', left: 1 }])
+  expect(left).toEqual([
+    {
+      what: 'dim_design: extra rows stay, because other rows refer to them',
+      next: 'remove the rows that refer to them, then: tidemark verify dim_design --repair',
+    },
+  ])
+  await system.query('drop table mine')
+  expect((await repair(system.deps)).left).toEqual([])
+  expect((await verify(system.deps)).isEqual).toBe(true)
+})
+
 it('I14 repair() refuses a warehouse that was loaded from another lake', async () => {
   await system.query(`
     update tidemark_ledger set loaded_from = repeat('0', 64), captured_as = repeat('0', 64),

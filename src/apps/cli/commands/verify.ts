@@ -90,8 +90,9 @@ function printKeys(output: Output, where: string, { keys }: Difference): void {
 
 function printRepair(output: Output, { corrections, recaptured, batch, left }: Done): void {
   if (corrections.length > 0) output.print('\n  corrected in the warehouse:')
-  for (const { table, difference } of corrections) {
-    output.print(`  ${output.style('green', '✓')} ${table}   ${describeCorrection(difference)}`)
+  for (const { table, difference, left: kept } of corrections) {
+    const said = describeCorrection({ ...difference, extra: difference.extra - kept })
+    output.print(`  ${output.style('green', '✓')} ${table}   ${said}`)
     printKeys(output, table, difference)
   }
   if (recaptured.length > 0) {
