@@ -246,8 +246,8 @@ describe('tidemark with databases of your own', () => {
       isEqual: false,
       repair: {
         corrections: [
-          { table: 'fact_payment_current', difference: { different: 1 } },
           { table: 'fact_sales_order_current', difference: { missing: 1 } },
+          { table: 'fact_payment_current', difference: { different: 1 } },
         ],
         recaptured: [],
         left: [],
