@@ -20,6 +20,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['extract', 'collect', 'transform', 'load'],
   ['pipeline'],
   ['inspect'],
+  ['rebuild'],
   ['repair'],
 ]
 

@@ -59,6 +59,11 @@ export interface EnvironmentOptions {
   /** Whether the embedded system must exist already, so that nothing is created. Default: false. */
   readonly mustExist?: boolean
   readonly signal: AbortSignal
+  /**
+   * Whether the lake is enough: no setting need name a source, nothing of the source is read, and a
+   * mirror's tables are not looked up in a processed zone that may be damaged. Default: false.
+   */
+  readonly isLakeEnough?: boolean
   /** What needs a warehouse, for the error if there is only a lake. Default: nothing does. */
   readonly warehouseFor?: string
   /**
@@ -88,14 +93,17 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
   // Which tables a mirror has, only its lake knows.
   const isMirror = project.mirror !== undefined
   if (!isMirror) options.check?.(project)
-  if (readDatabases(config) === undefined && extension.source === undefined) {
+  const needs = { extension, ...options }
+  if (readDatabases(config, needs) === undefined && extension.source === undefined) {
     throw noSource(config, project)
   }
-  if (options.mustExist === true) checkExists(config)
+  if (options.mustExist === true && readDatabases(config, needs) === undefined) {
+    checkExists(config)
+  }
   if (options.embedWarehouse !== true) checkWarehouse(config, options.warehouseFor)
   return await openTogether(async (keep) => {
     const opened = await openParts(loaded, options, keep)
-    if (!isMirror) return opened
+    if (!isMirror || options.isLakeEnough === true) return opened
     const deps = await asCaptured(opened.deps)
     options.check?.(deps.project)
     return { ...opened, deps }
@@ -119,10 +127,9 @@ function checkWarehouse(config: Config, what: string | undefined): void {
   })
 }
 
-/** Throws if settings name no databases and no embedded ones exist yet. */
-function checkExists(config: Config): void {
-  const { TIDEMARK_HOME: home } = config
-  if (readDatabases(config) !== undefined || existsSync(join(home, 'postgres'))) return
+/** Throws if no embedded databases exist yet. */
+function checkExists({ TIDEMARK_HOME: home }: Config): void {
+  if (existsSync(join(home, 'postgres'))) return
   throw new ConfigError(`There is no Tidemark in ${home} yet`, {
     code: 'HOME_EMPTY',
     hint: 'tidemark up   or name another home (--home), or databases of your own: docs/configuration.md',
@@ -132,7 +139,7 @@ function checkExists(config: Config): void {
 /** Opens everything an environment is made of, and gives each part to `keep` once it is open. */
 async function openParts(
   { project, extension }: LoadedProject,
-  { config, log, fill, signal, embedWarehouse = false }: EnvironmentOptions,
+  { config, log, fill, signal, embedWarehouse = false, isLakeEnough = false }: EnvironmentOptions,
   keep: Keep,
 ): Promise<Omit<Environment, keyof AsyncDisposable>> {
   const { local, embedded, databases } = await openDatabases(config, {
@@ -141,6 +148,7 @@ async function openParts(
     log,
     fill,
     embedWarehouse,
+    isLakeEnough,
   })
   keep(local ?? embedded)
   // Zones below it are absolute, so that no name of a folder reads like an address.
@@ -213,14 +221,20 @@ async function openDatabases(
     project,
     extension,
     embedWarehouse,
+    isLakeEnough,
     ...options
-  }: LoadedProject & { log: AppLog; fill: boolean; embedWarehouse: boolean },
+  }: LoadedProject & {
+    log: AppLog
+    fill: boolean
+    embedWarehouse: boolean
+    isLakeEnough: boolean
+  },
 ): Promise<{
   databases: DatabaseUrls
   local: LocalSystem | undefined
   embedded: EmbeddedWarehouse | undefined
 }> {
-  const named = readDatabases(config)
+  const named = readDatabases(config, { extension, isLakeEnough })
   if (named?.warehouseUrl === '' && (embedWarehouse || hasEmbeddedWarehouse(config))) {
     const { openEmbeddedWarehouse } = await import('./local/embedded-warehouse.ts')
     const embedded = await openEmbeddedWarehouse(config, options)
@@ -239,13 +253,21 @@ async function openDatabases(
 }
 
 /** The databases that settings name; undefined if they name none. */
-function readDatabases({
-  TIDEMARK_SOURCE_URL: sourceUrl,
-  TIDEMARK_WAREHOUSE_URL: warehouseUrl,
-  TIDEMARK_WAREHOUSE_READER_URL: readerUrl,
-  TIDEMARK_SAVER_URL: saverUrl,
-}: Config): DatabaseUrls | undefined {
-  if (sourceUrl === undefined && warehouseUrl === undefined) return undefined
+function readDatabases(
+  {
+    TIDEMARK_SOURCE_URL: named,
+    TIDEMARK_WAREHOUSE_URL: warehouseUrl,
+    TIDEMARK_WAREHOUSE_READER_URL: readerUrl,
+    TIDEMARK_SAVER_URL: saverUrl,
+  }: Config,
+  {
+    extension,
+    isLakeEnough = false,
+  }: Pick<EnvironmentOptions, 'isLakeEnough'> & Partial<Pick<LoadedProject, 'extension'>> = {},
+): DatabaseUrls | undefined {
+  const isWithout = isLakeEnough && extension?.source === undefined
+  if (named === undefined && warehouseUrl === undefined && !isWithout) return undefined
+  const sourceUrl = named ?? (isLakeEnough ? '' : undefined)
   if (sourceUrl === undefined) {
     throw new ConfigError('TIDEMARK_SOURCE_URL is not set, but TIDEMARK_WAREHOUSE_URL is', {
       code: 'CONFIG_INCOMPLETE',

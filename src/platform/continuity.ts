@@ -1,4 +1,11 @@
-import { type Deps, hasWarehouse, ingestionZone, processedZone } from './deps.ts'
+import {
+  type Deps,
+  hasWarehouse,
+  inForce,
+  ingestionZone,
+  lookUpEdition,
+  processedZone,
+} from './deps.ts'
 import {
   ConfigError,
   ConflictError,
@@ -17,7 +24,7 @@ import {
 } from './lake/batch-log.ts'
 import type { CommitRecord } from './lake/commit-record.ts'
 import type { Zone } from './lake/zone.ts'
-import { generationOf } from './project/generation.ts'
+import { generationOf, isNewerEdition, parseGeneration } from './project/generation.ts'
 import { findLoaded, type Loaded } from './warehouse/ledger.ts'
 import { checkOwned } from './warehouse/migrate.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
@@ -29,6 +36,8 @@ export interface Heads {
   readonly transformed: CommitRecord | undefined
   /** The ingestion record that `transformed` was made from. */
   readonly origin?: CommitRecord
+  /** Where `transformed` is; undefined if the processed zone could not be reached. */
+  readonly processed?: Zone
   /** The processed zone could not be reached. */
   readonly isAway?: boolean
 }
@@ -58,9 +67,10 @@ export async function readHeads(
   { lastKnown = 0, isCapturing = false }: HeadsOptions = {},
 ): Promise<Heads> {
   const ingestion = ingestionZone(deps)
-  const processed = processedZone(deps, generationOf(deps.project))
+  let processed: Zone
   let transformed: CommitRecord | undefined
   try {
+    processed = processedZone(deps, generationOf((await inForce(deps)).project))
     transformed = await readLastCommit(processed)
   } catch (error) {
     const isAway = error instanceof TransientError || error instanceof ConfigError
@@ -73,7 +83,7 @@ export async function readHeads(
   }
   const captured = await readLastCommit(ingestion, Math.max(lastKnown, transformed?.batch ?? 0))
   checkNotMixed(deps, captured)
-  if (transformed === undefined) return { captured, transformed }
+  if (transformed === undefined) return { captured, transformed, processed }
   if ((captured?.batch ?? 0) < transformed.batch) {
     throw new ContractError(
       `The ingestion zone ${describeZone(ingestion)} ends at batch ${captured?.batch ?? 0}, but the ` +
@@ -92,7 +102,7 @@ export async function readHeads(
       { code: 'LAKE_MIXED', hint: WAY_BACK },
     )
   }
-  return { captured, transformed, origin }
+  return { captured, transformed, origin, processed }
 }
 
 const WAREHOUSE_WAY_BACK =
@@ -136,10 +146,10 @@ export function checkNotMixed(
  */
 export async function checkEnds(
   deps: Deps,
-  { captured, transformed, isAway = false }: Heads,
+  { captured, transformed, processed }: Heads,
 ): Promise<void> {
   await checkEnd(ingestionZone(deps), captured)
-  if (!isAway) await checkEnd(processedZone(deps, generationOf(deps.project)), transformed)
+  if (processed !== undefined) await checkEnd(processed, transformed)
 }
 
 /**
@@ -162,6 +172,25 @@ export function checkLoaded(
 ): void {
   if (record !== undefined && isLoadedFrom(head, record)) return
   throw notThere(zone, { batch: head.batch, record })
+}
+
+/**
+ * Throws `ConflictError` (`EDITION_NEWER`) if the warehouse holds a newer edition than these deps,
+ * which looked theirs up before that edition began. So no process puts an older edition back. An
+ * edition that is gone from the processed zone counts for nothing. `generation` is from the ledger.
+ */
+export async function checkEdition(deps: Deps, generation: string): Promise<void> {
+  if (!isNewerEdition(generation, generationOf(deps.project))) return
+  if ((await lookUpEdition(deps)) < parseGeneration(generation).edition) return
+  throw editionNewer(generation)
+}
+
+/** The error for a load of an edition while the warehouse holds a newer one. */
+export function editionNewer(generation: string): ConflictError {
+  return new ConflictError(`The warehouse holds the edition ${generation}, which is newer`, {
+    code: 'EDITION_NEWER',
+    hint: 'nothing was changed; run again: the next run goes on with that edition',
+  })
 }
 
 function notThere(
@@ -268,7 +297,7 @@ const CONFLICT_ATTEMPTS = 5
  */
 export async function retryConflicts<T>(
   { log }: Pick<Deps, 'log'>,
-  event: 'extract_again' | 'collect_again' | 'verify_again' | 'status_again',
+  event: 'extract_again' | 'collect_again' | 'transform_again' | 'verify_again' | 'status_again',
   work: () => Promise<T>,
 ): Promise<T> {
   const isPassing = (error: unknown): error is ConflictError => error instanceof ConflictError

@@ -5,12 +5,13 @@ import type { DuckDbPool } from './io/duckdb-pool.ts'
 import { type DuckDb, openDuckDb } from './io/duckdb.ts'
 import type { Memory } from './io/memory.ts'
 import { readLastCommit } from './lake/batch-log.ts'
+import { findEdition } from './lake/edition.ts'
 import { capturedProject, continuedProject } from './lake/mirrored-project.ts'
 import type { QuarantineLimits } from './lake/quarantine/limits.ts'
 import type { ObjectStore } from './lake/store/object-store.ts'
 import type { Zone } from './lake/zone.ts'
 import type { Log } from './log.ts'
-import { generationOf } from './project/generation.ts'
+import { generationOf, withEdition } from './project/generation.ts'
 import type { Project } from './project/project.ts'
 import type { FeedSources } from './source/feed-sources.ts'
 import type { Warehouse } from './warehouse/warehouse.ts'
@@ -43,6 +44,11 @@ export interface Deps {
   readonly feeds?: FeedSources
   /** What this process remembers between calls. */
   readonly memory: Memory
+  /**
+   * The edition of the processed zone that is in force, see `sharingEdition`. Without it, each stage
+   * looks it up.
+   */
+  readonly edition?: Promise<number>
   /** Keeps DuckDB open between two uses. Default: each use opens one. */
   readonly duckDbs?: DuckDbPool
   /**
@@ -99,6 +105,32 @@ export function ingestionZone({ ingestion: store, scratchDir, memory }: Deps): Z
   return { store, prefix: '', cacheDir: join(scratchDir, 'cache'), memory }
 }
 
+/**
+ * The same with the edition of the processed zone that is in force: the newest one. Each stage, and
+ * all that reads the processed zone, begins with it. Deps that have an edition are returned unchanged;
+ * for others it reads an object, see `findEdition`.
+ */
+export async function inForce(deps: Deps): Promise<Deps> {
+  const { project } = deps
+  if (project.edition !== undefined) return deps
+  return { ...deps, project: withEdition(project, await (deps.edition ?? lookUpEdition(deps))) }
+}
+
+/**
+ * The same deps for a few stages in a row, which share one look for the edition in force. It begins at
+ * once, so that a stage can do other things meanwhile. If it fails, a stage that needs it fails.
+ */
+export function sharingEdition(deps: Deps): Deps {
+  const edition = lookUpEdition(deps)
+  edition.catch(() => {}) // reported by the stage that awaits it
+  return { ...deps, edition }
+}
+
+/** Looks the edition in force up, whatever the deps say. Throws what reading an object throws. */
+export async function lookUpEdition({ processed, project, memory }: Deps): Promise<number> {
+  return await findEdition({ store: processed, project, memory })
+}
+
 /** The zone that holds what one generation of the models made from the captured changes. */
 export function processedZone(
   { processed: store, scratchDir, memory }: Deps,
@@ -117,7 +149,8 @@ export async function asCaptured(deps: Deps): Promise<Deps> {
   const ingestion = ingestionZone(deps)
   const record = await readLastCommit(ingestion)
   const captured = await capturedProject(deps.project, ingestion, record)
-  const processed = processedZone(deps, generationOf(deps.project))
+  const { project } = await inForce(deps)
+  const processed = processedZone(deps, generationOf(project))
   const transformed = await readLastCommit(processed)
   return { ...deps, project: await continuedProject(captured, processed, transformed) }
 }

@@ -132,6 +132,11 @@ export const EVENTS = {
     says: 'Another run took the batch number, so collect starts again.',
     fields: { attempt: number, code: text },
   },
+  transform_again: {
+    levels: ['info'],
+    says: 'Another process has just transformed a batch, so transform starts again.',
+    fields: { attempt: number, code: text },
+  },
   rows_quarantined: {
     levels: ['warn', 'alert'],
     says: 'Rows were refused and are in quarantine, at level `alert` if a reason is new.',
@@ -191,6 +196,36 @@ export const EVENTS = {
     levels: ['info'],
     says: 'Load did not switch the generation because another run had already done so.',
     fields: { batch: number, generation: text },
+  },
+  load_again: {
+    levels: ['info'],
+    says: 'Another process has loaded a newer edition of the processed zone, so load goes on with that one.',
+    fields: { code: text },
+  },
+  rebuild_progress: {
+    levels: ['info'],
+    says: 'Rebuild has made this many batches of a zone or of the warehouse again, with this many rows.',
+    fields: {
+      zone: field<'processed' | 'warehouse'>(),
+      batch: number,
+      of: number,
+      'rows?': number,
+    },
+  },
+  rebuild_again: {
+    levels: ['info'],
+    says: 'Other runs came in between, so rebuild looks again and goes on.',
+    fields: { attempt: number, code: text },
+  },
+  table_hashed: {
+    levels: ['info'],
+    says: 'Rebuild has read a table to hash its content.',
+    fields: { table: text, rows: number },
+  },
+  edition_begun: {
+    levels: ['info'],
+    says: 'Rebuild makes the processed zone again, as another edition of its generation.',
+    fields: { generation: text, batches: number },
   },
   batches_verified: {
     levels: ['info'],

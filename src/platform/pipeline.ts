@@ -1,13 +1,21 @@
 import { collect, type CollectOutcome } from './collect/collect.ts'
 import { retryConflicts } from './continuity.ts'
-import { type Deps, hasWarehouse, ingestionZone, processedZone } from './deps.ts'
+import {
+  type Deps,
+  hasWarehouse,
+  inForce,
+  ingestionZone,
+  lookUpEdition,
+  processedZone,
+  sharingEdition,
+} from './deps.ts'
 import { ConfigError, ConflictError, ContractError } from './errors.ts'
 import { extract, type ExtractOptions, type ExtractOutcome } from './extract/extract.ts'
 import { readCommit } from './lake/batch-log.ts'
 import type { CommitRecord } from './lake/commit-record.ts'
 import type { HeldTable } from './lake/held.ts'
 import { load, loadInto, type LoadOutcome } from './load/load.ts'
-import { generationOf } from './project/generation.ts'
+import { generationOf, withEdition } from './project/generation.ts'
 import { transform, type TransformOutcome, type Warning } from './transform/transform.ts'
 import { readLongestDelay } from './warehouse/delays.ts'
 import { confirmUnchanged, readLedgerHead } from './warehouse/ledger.ts'
@@ -60,7 +68,7 @@ export interface RunReport {
  * May be repeated and run twice at once. Throws nothing for a stage that fails: `failures` holds
  * its error.
  */
-export async function run(deps: Deps, options: ExtractOptions = {}): Promise<RunReport> {
+export async function run(given: Deps, options: ExtractOptions = {}): Promise<RunReport> {
   const startedAt = performance.now()
   const failures: StageFailure[] = []
   const attempt = async <T>(stage: Stage, work: () => Promise<T>): Promise<T | undefined> => {
@@ -72,7 +80,11 @@ export async function run(deps: Deps, options: ExtractOptions = {}): Promise<Run
     }
   }
 
-  const extracted = await attempt('extract', () => extractUncontested(deps, options))
+  // Looked up while the source connects.
+  const shared = sharingEdition(given)
+  const extracted = await attempt('extract', () => extractUncontested(shared, options))
+  // If that failed, each of the other stages asks again, and fails if it needs it.
+  const deps = await inForce(shared).catch(() => given)
   // Nothing may be written into what belongs to others.
   if (failures.some(isForeign)) return nothingDone(deps, { failures, startedAt })
   const collected = await attempt('collect', () =>
@@ -84,7 +96,7 @@ export async function run(deps: Deps, options: ExtractOptions = {}): Promise<Run
     ? await attempt('load', async () => {
         // A first run that captured nothing makes no tables either.
         if (failures.length > 0 && (await isNothingCaptured(deps))) return undefined
-        return await loadAndConfirm(deps, unchanged)
+        return await loadInForce(deps, unchanged)
       })
     : undefined
   const captured = collected?.record ?? extracted?.record
@@ -207,7 +219,8 @@ export async function readTransformed(
   deps: Deps,
   { batch }: CommitRecord,
 ): Promise<CommitRecord | undefined> {
-  return await readCommit(processedZone(deps, generationOf(deps.project)), batch)
+  const { project } = await inForce(deps)
+  return await readCommit(processedZone(deps, generationOf(project)), batch)
 }
 
 /** The last stage of a run: what was loaded, and what the ledger says afterwards. */
@@ -216,6 +229,25 @@ export interface LoadedAndConfirmed {
   readonly completeTo: string | undefined
   /** The longest delay of the loaded batches, in milliseconds, if any is known. */
   readonly delayMs: number | undefined
+}
+
+/**
+ * Like `loadAndConfirm`. If another process has begun a newer edition since this run did, and has
+ * loaded it, goes on with that one.
+ */
+async function loadInForce(
+  deps: Deps,
+  unchanged: Unchanged | undefined,
+): Promise<LoadedAndConfirmed> {
+  try {
+    return await loadAndConfirm(deps, unchanged)
+  } catch (error) {
+    if (!(error instanceof ConflictError) || error.code !== 'EDITION_NEWER') throw error
+    deps.log({ event: 'load_again', code: error.code })
+    const project = withEdition(deps.project, await lookUpEdition(deps))
+    await transform({ ...deps, project })
+    return await loadAndConfirm({ ...deps, project }, unchanged)
+  }
 }
 
 /**

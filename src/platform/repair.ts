@@ -1,5 +1,5 @@
 import { retryConflicts } from './continuity.ts'
-import { type Deps, hasWarehouse, processedZone } from './deps.ts'
+import { type Deps, hasWarehouse, inForce, processedZone } from './deps.ts'
 import { TidemarkError } from './errors.ts'
 import { isDifferent, type VerifiedTable } from './inspect/verified-table.ts'
 import { verifyLog } from './inspect/verify-log.ts'
@@ -12,6 +12,7 @@ import type { Correction } from './load/correction.ts'
 import { findLastLoaded, repairWarehouse } from './load/repair-warehouse.ts'
 import { extractUncontested } from './pipeline.ts'
 import { generationOf } from './project/generation.ts'
+import { rebuild } from './rebuild/rebuild.ts'
 import { inSnapshot, openWarehouse } from './warehouse/warehouse.ts'
 
 /** What a repair found and did. */
@@ -24,6 +25,8 @@ export interface RepairReport {
   readonly recaptured: readonly string[]
   /** The batch with the new versions of these tables; missing if there are none. */
   readonly batch?: number
+  /** The edition of the processed zone that was made, because the one before held wrong rows. */
+  readonly edition?: string
   /** What still differs, and what to do about it. Empty if the last verification found nothing. */
   readonly left: readonly Leftover[]
 }
@@ -43,7 +46,8 @@ const ROUNDS = 5
  * Verifies, and repairs what differs, until a verification finds nothing or nothing more can be
  * repaired. A table that differs between source and lake is captured again: the lake gets new versions
  * in a new batch. What differs between lake and warehouse is corrected in the warehouse, see
- * `repairWarehouse`. Repairs nothing in the warehouse while a record of the lake is damaged or missing.
+ * `repairWarehouse`. If the warehouse equals the processed zone and the models make other rows, the
+ * processed zone is made again, see `rebuild`. Repairs nothing in the warehouse while a record of the lake is damaged or missing.
  *
  * If a load cannot go on because the warehouse was changed, that is repaired first, in all tables. It
  * must then be certain that the warehouse was loaded from this lake. May be repeated, and run beside
@@ -56,6 +60,7 @@ export async function repair(deps: Deps, options: VerifyOptions = {}): Promise<R
     kept: [],
     recaptured: new Set(),
     batch: undefined,
+    edition: undefined,
   }
   for (let round = 1; round <= ROUNDS; round++) {
     const isLast = round === ROUNDS
@@ -66,12 +71,13 @@ export async function repair(deps: Deps, options: VerifyOptions = {}): Promise<R
   }
   const [found, last] = [done.reports.at(0), done.reports.at(-1)]
   if (found === undefined || last === undefined) throw new TypeError('nothing was verified')
-  const { corrections, batch } = done
+  const { corrections, batch, edition } = done
   return {
     found,
     corrections,
     recaptured: [...done.recaptured],
     ...(batch !== undefined && { batch }),
+    ...(edition !== undefined && { edition }),
     left: listLeft(last, done.kept),
   }
 }
@@ -84,13 +90,15 @@ interface Done {
   kept: readonly string[]
   readonly recaptured: Set<string>
   batch: number | undefined
+  edition: string | undefined
 }
 
 /** One verification and the repair of what it finds. Returns whether anything was repaired. */
 async function repairOnce(
-  deps: Deps,
+  given: Deps,
   { options, done, isLast }: { options: VerifyOptions; done: Done; isLast: boolean },
 ): Promise<boolean> {
+  const deps = await inForce(given)
   let report: VerifyReport
   try {
     report = await verify(deps, options)
@@ -116,7 +124,20 @@ async function repairOnce(
     for (const table of recapture) done.recaptured.add(table)
     if (committed) done.batch = record?.batch
   }
-  return corrections.length > 0 || recapture.size > 0
+  if (corrections.length > 0 || recapture.size > 0) return true
+  if (done.edition !== undefined || !isProcessedWrong(report)) return false
+  await rebuild(deps, { from: 'ingestion' })
+  done.edition = generationOf((await inForce(given)).project)
+  return true
+}
+
+/** Whether all that differs is that the models make other rows than the processed zone holds. */
+function isProcessedWrong({ tables, faults }: VerifyReport): boolean {
+  const differing = tables.filter(isDifferent)
+  return (
+    faults.every(({ place }) => place === 'processed') &&
+    differing.every(({ where }) => where === 'warehouse')
+  )
 }
 
 /** Whether a correction changed anything. */
@@ -204,7 +225,7 @@ function listLeft({ tables, faults }: VerifyReport, kept: readonly string[]): Le
   if (lake.length > 0 || others.length > 0 || faults.length > 0) return left
   return differing.map(({ table }) => ({
     what: `${table} equals the processed zone, but the models make other rows from the source`,
-    next: remakeProcessed(),
+    next: AFTER_FAULT.processed,
   }))
 }
 
@@ -224,9 +245,4 @@ function describeLake({ table, difference }: VerifiedTable): Leftover {
         next: `tidemark run --confirm-deletes ${table}, if it is right`,
       }
     : { what: `${table} differs from the source`, next: `tidemark verify ${table} --repair` }
-}
-
-/** What makes the processed zone again if it holds other rows than the models make. */
-function remakeProcessed(): string {
-  return AFTER_FAULT.processed
 }

@@ -1,7 +1,13 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { verify } from '../../src/platform/inspect/verify.ts'
 import { repair } from '../../src/platform/repair.ts'
-import { contentOf, correctionsOf, missChanges, repairPlanted } from '../support/repairs.ts'
+import {
+  contentOf,
+  correctionsOf,
+  missChanges,
+  repairPlanted,
+  transformWrongly,
+} from '../support/repairs.ts'
 import {
   expectFaithful,
   insertOrders,
@@ -36,6 +42,24 @@ it('repair() changes nothing where nothing differs', async () => {
     left: [],
   })
   expect(await contentOf(system)).toEqual(before)
+})
+
+it('I6 I8 repair() makes the processed zone again if its rows are not those of the models', async () => {
+  await system.sql.query(insertOrders([[9, 5]]))
+  const wrong = { table: 'fact_sales_order', column: 'units_sold', value: '6::integer' }
+  await transformWrongly(system, wrong)
+  await system.run()
+  expect(await orderHistory(system, 9)).toEqual(['insert 6'])
+
+  const report = await repair(system.deps)
+  expect(report.found.tables.filter(({ difference }) => difference.different > 0)).toMatchObject([
+    { table: 'fact_sales_order', where: 'warehouse', difference: { different: 1 } },
+  ])
+  expect(report).toMatchObject({ corrections: [], recaptured: [], left: [] })
+  expect(report.edition).toMatch(/\.2$/)
+  expect(await orderHistory(system, 9)).toEqual(['insert 5'])
+  expect(await verify(system.deps)).toMatchObject({ isEqual: true })
+  await expectFaithful(system)
 })
 
 describe('repair() puts right', () => {

@@ -25,6 +25,8 @@ export interface CommandWorld {
   readonly columns?: number
   /** Called with all of stdout so far, to wait for something without sleeping. */
   readonly onOut?: (out: string) => void
+  /** The same for stderr. */
+  readonly onErr?: (err: string) => void
 }
 
 /** Throws unless the last object, and no other, is the final one. */
@@ -45,6 +47,7 @@ export async function tidemark(
     isTTY = false,
     columns = 80,
     onOut,
+    onErr,
   }: CommandWorld = {},
 ): Promise<CommandResult> {
   const screen = isTTY ? { isTTY, columns } : { isTTY }
@@ -63,7 +66,13 @@ export async function tidemark(
       },
       ...screen,
     },
-    stderr: { write: (text) => (err += text), ...screen },
+    stderr: {
+      write(text) {
+        err += text
+        onErr?.(err)
+      },
+      ...screen,
+    },
   })
   const events = argv.includes('--json')
     ? out

@@ -1,8 +1,16 @@
+import { cp } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect } from 'vitest'
-import { ingestionZone } from '../../src/platform/deps.ts'
+import { ingestionZone, processedZone } from '../../src/platform/deps.ts'
 import { verify } from '../../src/platform/inspect/verify.ts'
-import { commitBatch } from '../../src/platform/lake/batch-log.ts'
+import { openDuckDb } from '../../src/platform/io/duckdb.ts'
+import { duckLiteral } from '../../src/platform/io/sql.ts'
+import { commitBatch, readExistingCommit } from '../../src/platform/lake/batch-log.ts'
+import { diskStore } from '../../src/platform/lake/store/disk-store.ts'
 import { carryOver } from '../../src/platform/lake/table-entry.ts'
+import { openFiles, uploadFile } from '../../src/platform/lake/zone.ts'
+import { extract, transform } from '../../src/platform/pipeline.ts'
+import { generationOf } from '../../src/platform/project/generation.ts'
 import { repair, type RepairReport } from '../../src/platform/repair.ts'
 import { openSnapshot } from '../../src/platform/source/snapshot.ts'
 import type { TestSystem } from './system.ts'
@@ -65,5 +73,44 @@ export async function missChanges({ deps, records }: TestSystem): Promise<void> 
       writer: last.writer,
     },
     { previous: last },
+  )
+}
+
+/**
+ * Captures the next batch, and commits to the processed zone what the models make of it with another
+ * value in a column of a fact. Checksums and chain are right.
+ */
+export async function transformWrongly(
+  { deps, folder }: TestSystem,
+  { table, column, value }: { table: string; column: string; value: string },
+): Promise<void> {
+  const { record: captured } = await extract(deps)
+  if (captured === undefined) throw new TypeError('nothing was captured')
+  const copy = join(folder, 'copied')
+  await cp(deps.processed.location, copy, { recursive: true })
+  const elsewhere = { ...deps, processed: diskStore(copy) }
+  await transform(elsewhere)
+  const generation = generationOf(deps.project)
+  const [made, zone] = [processedZone(elsewhere, generation), processedZone(deps, generation)]
+  const record = await readExistingCommit(made, captured.batch)
+  for await (const { key } of made.store.list('')) {
+    if (key.endsWith(`${String(record.batch).padStart(12, '0')}.json`)) continue
+    await zone.store.uploadIfAbsent(key, join(copy, key))
+  }
+  const entry = record.tables[table]
+  const [file] = entry?.changes ?? []
+  if (entry === undefined || file === undefined) throw new TypeError(`${table} did not change`)
+  const [from = ''] = await openFiles(made, [file])
+  const path = join(folder, 'wrong.parquet')
+  await using db = await openDuckDb({ scratchDir: folder })
+  await db.run(
+    `copy (select * replace (${value} as ${column}) from read_parquet(${duckLiteral(from)}, hive_partitioning = false))
+     to ${duckLiteral(path)} (format parquet)`,
+  )
+  const wrong = await uploadFile(zone, `${file.key}-wrong`, { path, rows: file.rows })
+  await commitBatch(
+    zone,
+    { ...record, tables: { ...record.tables, [table]: { ...entry, changes: [wrong] } } },
+    { previous: await readExistingCommit(zone, record.batch - 1), madeFrom: captured },
   )
 }

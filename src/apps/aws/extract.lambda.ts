@@ -1,3 +1,4 @@
+import { sharingEdition } from '../../platform/deps.ts'
 import type { RowCounts } from '../../platform/lake/commit-record.ts'
 import { changedRows } from '../../platform/lake/table-entry.ts'
 import { DEFERRED } from '../../platform/lake/held.ts'
@@ -31,7 +32,8 @@ let lastKnown = 0
 export const handler = stageHandler<ExtractOutput>({
   name: 'extract',
   needs: ['source'],
-  async work(deps, { confirmDeletes }) {
+  async work(given, { confirmDeletes }) {
+    const deps = sharingEdition(given)
     const outcome = await extractUncontested(deps, {
       confirmDeletes: new Set(confirmDeletes),
       lastKnown,

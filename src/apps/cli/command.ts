@@ -156,6 +156,24 @@ export function momentOption(
   }
 }
 
+/** An option with one of a few words. */
+export function choiceOption<Choice extends string>(
+  flags: string,
+  { summary, choices, standard }: { summary: string; choices: readonly Choice[]; standard: Choice },
+): Option<Choice> {
+  return {
+    flags,
+    summary,
+    standard,
+    values: choices,
+    absent: standard,
+    parse(written) {
+      const value = choices.find((choice) => choice === written)
+      return value === undefined ? { fault: `Give ${choices.join(' or ')}.` } : { value }
+    },
+  }
+}
+
 /** An option with one or more names. */
 export function namesOption(
   flags: string,

@@ -1,4 +1,5 @@
 import {
+  choiceOption,
   command,
   type Command,
   type CommandGroup,
@@ -342,6 +343,32 @@ const doctor = command({
   load: async () => (await import('./commands/doctor.ts')).doctorCommand,
 })
 
+const rebuild = command({
+  name: 'rebuild',
+  summary: 'Make the warehouse again from the lake, without the source',
+  details:
+    'Loads every batch again, with the same content and record ids, and prints a hash of each table: equal content has an equal hash on every machine. Readers see the old rows until the new ones are complete. With --from ingestion, the processed zone is made again first, always to the end of the log, beside the present one. May be stopped and repeated (docs/runbook.md).',
+  options: {
+    from: choiceOption<'processed' | 'ingestion'>('--from <zone>', {
+      summary: 'Zone to begin with: ingestion makes the processed zone again too',
+      choices: ['processed', 'ingestion'],
+      standard: 'processed',
+    }),
+    to: wordOption('--to <batch>', {
+      summary: 'Last batch to load; the next run loads those that follow',
+    }),
+  },
+  examples: [
+    { line: 'tidemark rebuild', what: 'Make a damaged or lost warehouse again' },
+    { line: 'tidemark rebuild --from ingestion', what: 'Make a damaged processed zone again too' },
+    {
+      line: 'tidemark rebuild --to 42 --schema march',
+      what: 'Load a state of the past beside the present one',
+    },
+  ],
+  load: async () => (await import('./commands/rebuild.ts')).rebuildCommand,
+})
+
 const SHELLS = ['bash', 'zsh', 'fish']
 
 const completion = command({
@@ -377,6 +404,7 @@ export function commandsFor({
     history,
     diff,
     verify,
+    rebuild,
     catalog,
     types,
     quarantine,

@@ -26,6 +26,21 @@ export function describeEvent(entry: AppLogEntry): Told | undefined {
   if (entry.event === 'table_verified') {
     return { text: `comparing ${entry.table} (${entry.where})`, as: 'progress' }
   }
+  if (entry.event === 'rebuild_progress') {
+    const { zone, batch, of, rows } = entry
+    const what = zone === 'processed' ? 'making the processed zone again' : 'loading the warehouse'
+    const read = rows === undefined ? '' : `, ${formatNumber(rows, 'row')}`
+    return {
+      text: `${what}: batch ${formatCount(batch)} of ${formatCount(of)}${read}`,
+      as: 'progress',
+    }
+  }
+  if (entry.event === 'table_hashed') return { text: `hashing ${entry.table}`, as: 'progress' }
+  if (entry.event === 'edition_begun') {
+    const { generation, batches } = entry
+    const what = `the processed zone is made again from ${formatNumber(batches, 'batch', 'batches')}`
+    return { text: `${what}, as ${generation}; the one before stays as it is`, as: 'step' }
+  }
   if (entry.event === 'table_captured' && entry.read >= 100_000) {
     return { text: `✓ ${entry.table}: ${formatCount(entry.read)} rows read`, as: 'step' }
   }

@@ -17,6 +17,7 @@ import {
   number,
   text,
 } from '../../platform/log.ts'
+import type { HashedTable } from '../../platform/rebuild/table-hash.ts'
 import type { RunReport } from '../../platform/pipeline.ts'
 import type { RepairReport } from '../../platform/repair.ts'
 import type { FactHistory } from '../../platform/presentation/history.ts'
@@ -183,6 +184,22 @@ export const RESULTS = {
         isEqual: {},
       }),
       'repair?': field<Omit<RepairReport, 'found'>>(),
+    },
+  },
+  table_rebuilt: {
+    levels: ['info'],
+    says: '`rebuild` has made a table again, whose content has this hash.',
+    fields: fieldsOf<HashedTable>({ table: {}, rows: {}, hash: {} }),
+  },
+  rebuilt: {
+    levels: ['info'],
+    says: '`rebuild` has made this many tables again, up to `batch`; the lake ends at `newest`.',
+    fields: {
+      batch: number,
+      newest: number,
+      generation: text,
+      tables: number,
+      durationMs: number,
     },
   },
   catalog_table: {

@@ -17,14 +17,15 @@ const PLAIN_MIRROR: Project = {
 }
 
 /**
- * Loads the project that settings name. Without one, a source is mirrored if the given project is only
+ * Loads the project that settings name. Without one, databases that they name are of a mirror if the given project is only
  * the fallback; otherwise it is the given project. Settings of mirrors override what the project says.
  * Writes nothing. Throws `ConfigError` for a project that is not valid, with its file, and for settings
  * of mirrors with a project that is not one.
  */
 export async function loadProject(config: Config, given: GivenProject): Promise<LoadedProject> {
-  const { TIDEMARK_PROJECT: file, TIDEMARK_SOURCE_URL: sourceUrl } = config
-  const isPlain = file === undefined && sourceUrl !== undefined && given.isFallback === true
+  const { TIDEMARK_PROJECT: file } = config
+  const named = config.TIDEMARK_SOURCE_URL ?? config.TIDEMARK_WAREHOUSE_URL
+  const isPlain = file === undefined && named !== undefined && given.isFallback === true
   const loaded = isPlain ? { project: PLAIN_MIRROR, extension: {} } : await openProject(file, given)
   const options = mirrorOptions(config)
   if (options === undefined) return loaded

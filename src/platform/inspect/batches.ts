@@ -1,4 +1,4 @@
-import { type Deps, ingestionZone, processedZone } from '../deps.ts'
+import { type Deps, inForce, ingestionZone, processedZone } from '../deps.ts'
 import { readCommit, readLastCommit } from '../lake/batch-log.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
 import { generationOf } from '../project/generation.ts'
@@ -18,16 +18,18 @@ export interface Batch {
 export async function readBatch(
   deps: Deps,
   number: number,
-  { generation = generationOf(deps.project) }: { readonly generation?: string } = {},
+  options: { readonly generation?: string } = {},
 ): Promise<Batch | undefined> {
   const captured = await readCommit(ingestionZone(deps), number)
   if (captured === undefined) return undefined
+  const generation = options.generation ?? generationOf((await inForce(deps)).project)
   const transformed = await readCommit(processedZone(deps, generation), number)
   return { captured, transformed, generation }
 }
 
 /** The newest batches, newest first, at most `count`. Reads only the lake. */
-export async function readRecentBatches(deps: Deps, count: number): Promise<Batch[]> {
+export async function readRecentBatches(given: Deps, count: number): Promise<Batch[]> {
+  const deps = await inForce(given)
   const last = await readLastCommit(ingestionZone(deps))
   const newest = last?.batch ?? 0
   const numbers = Array.from({ length: Math.min(count, newest) }, (_, index) => newest - index)

@@ -1,4 +1,4 @@
-import { type Deps, ingestionZone, openScratchDb, processedZone } from '../deps.ts'
+import { type Deps, inForce, ingestionZone, openScratchDb, processedZone } from '../deps.ts'
 import { ConfigError } from '../errors.ts'
 import type { DuckDb } from '../io/duckdb.ts'
 import { sideBySide } from '../io/side-by-side.ts'
@@ -68,7 +68,9 @@ export async function readDiff(deps: Deps, { from, to, table, limit }: DiffOptio
   const isSource = capturedTables(deps.project.source).some(({ name }) => name === table)
   const star = isSource ? undefined : model
   const zone =
-    star === undefined ? ingestionZone(deps) : processedZone(deps, generationOf(deps.project))
+    star === undefined
+      ? ingestionZone(deps)
+      : processedZone(deps, generationOf((await inForce(deps)).project))
   const span = await readSpan(zone, { from, to, newestIs: star ? 'transformed' : 'captured' })
   const names = star ? [star.table] : namesOf(deps, span)
   if (table !== undefined && !names.includes(table)) {

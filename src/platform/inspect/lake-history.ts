@@ -1,4 +1,4 @@
-import { type Deps, openScratchDb, processedZone } from '../deps.ts'
+import { type Deps, inForce, openScratchDb, processedZone } from '../deps.ts'
 import { duckLiteral, identifier } from '../io/sql.ts'
 import { readExistingCommit, readLastCommit } from '../lake/batch-log.ts'
 import type { CommitRecord, FileRef } from '../lake/commit-record.ts'
@@ -22,7 +22,8 @@ export async function readLakeHistory(
   key: readonly string[],
 ): Promise<FactHistory> {
   checkFactKey(fact, key)
-  const zone = processedZone(deps, generationOf(deps.project))
+  const { project } = await inForce(deps)
+  const zone = processedZone(deps, generationOf(project))
   const last = await readLastCommit(zone)
   const fingerprint = last?.tables[fact.table]?.fingerprint
   const empty = { table: fact.from, key, headline: undefined, versions: [] }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { type Deps, ingestionZone, processedZone } from '../deps.ts'
+import { type Deps, inForce, ingestionZone, processedZone } from '../deps.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { boundedMap, inMemory } from '../io/memory.ts'
 import { identifier } from '../io/sql.ts'
@@ -68,9 +68,10 @@ export interface LastChange extends ChangeCounts {
  * and one snapshot of the warehouse. A table is counted again only after it has changed.
  */
 export async function readOverview(
-  deps: Deps,
+  given: Deps,
   read: <Result>(work: (session: WarehouseClient) => Promise<Result>) => Promise<Result>,
 ): Promise<Overview> {
+  const deps = await inForce(given)
   const { models } = deps.project
   const [captured, transformed] = await Promise.all([
     readLastCommit(ingestionZone(deps)),

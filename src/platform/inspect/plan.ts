@@ -1,5 +1,5 @@
 import { checkEnds, type Heads, readHeads } from '../continuity.ts'
-import { type Deps, hasWarehouse, ingestionZone, processedZone } from '../deps.ts'
+import { type Deps, hasWarehouse, inForce, ingestionZone, processedZone } from '../deps.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { readExistingCommit } from '../lake/batch-log.ts'
 import { capturedProject, continuedProject, publishedProject } from '../lake/mirrored-project.ts'
@@ -73,10 +73,12 @@ export function isEmptyPlan({ migrations, tables, others, generation, statements
  * an empty copy of the warehouse (`inReplica`). Works before the first run. Throws what a run would
  * throw.
  */
-export async function planNextRun(deps: Deps): Promise<Plan> {
+export async function planNextRun(given: Deps): Promise<Plan> {
+  const { project: declared } = given
+  if (declared.mirror === undefined) checkProject(declared)
+  if (!hasWarehouse(given)) return { ...NOTHING, isLakeOnly: true }
+  const deps = await inForce(given)
   const { project } = deps
-  if (project.mirror === undefined) checkProject(project)
-  if (!hasWarehouse(deps)) return { ...NOTHING, isLakeOnly: true }
   const heads = await readHeads(deps)
   await checkEnds(deps, heads)
   const { captured, transformed } = heads

@@ -1,4 +1,4 @@
-import { type Deps, ingestionZone, processedZone } from '../deps.ts'
+import { type Deps, inForce, ingestionZone, processedZone } from '../deps.ts'
 import { readLastCommit } from '../lake/batch-log.ts'
 import type { Hold } from '../lake/commit-record.ts'
 import { sumRows } from '../lake/table-entry.ts'
@@ -28,7 +28,8 @@ export interface QualityReason {
 const MAX_ENTRIES = 1000
 
 /** What is kept back of a table and of the source table that it is made from. Reads only the lake. */
-export async function readTableQuality(deps: Deps, model: Model): Promise<TableQuality> {
+export async function readTableQuality(given: Deps, model: Model): Promise<TableQuality> {
+  const deps = await inForce(given)
   const [captured, transformed] = await Promise.all([
     readLastCommit(ingestionZone(deps)),
     readLastCommit(processedZone(deps, generationOf(deps.project))),

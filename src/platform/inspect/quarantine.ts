@@ -1,4 +1,4 @@
-import { type Deps, ingestionZone, openScratchDb, processedZone } from '../deps.ts'
+import { type Deps, inForce, ingestionZone, openScratchDb, processedZone } from '../deps.ts'
 import { ConfigError } from '../errors.ts'
 import type { DuckDb } from '../io/duckdb.ts'
 import { duckLiteral } from '../io/sql.ts'
@@ -143,7 +143,8 @@ interface ZoneHead {
 /** The newest batch of each zone; in the processed zone, of the present models' generation. */
 async function readZoneHeads(deps: Deps): Promise<ZoneHead[]> {
   const ingestion = ingestionZone(deps)
-  const processed = processedZone(deps, generationOf(deps.project))
+  const { project } = await inForce(deps)
+  const processed = processedZone(deps, generationOf(project))
   return [
     { zone: ingestion, name: 'ingestion', record: await readLastCommit(ingestion) },
     { zone: processed, name: 'processed', record: await readLastCommit(processed) },

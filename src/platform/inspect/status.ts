@@ -1,5 +1,5 @@
 import { checkEnds, checkLoadedFrom, type Heads, readHeads, retryConflicts } from '../continuity.ts'
-import { asCaptured, type Deps, hasWarehouse } from '../deps.ts'
+import { asCaptured, type Deps, hasWarehouse, inForce } from '../deps.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import type { Client } from '../io/postgres.ts'
 import { identifier } from '../io/sql.ts'
@@ -97,7 +97,7 @@ export interface StatusOptions {
 export async function readStatus(deps: Deps, options: StatusOptions): Promise<Status> {
   // Zones and warehouse are read one after the other, and runs may add batches meanwhile.
   return await retryConflicts(deps, 'status_again', async () =>
-    readStatusOnce(await asCaptured(deps), options),
+    readStatusOnce(await asCaptured(await inForce(deps)), options),
   )
 }
 

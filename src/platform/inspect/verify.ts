@@ -3,6 +3,7 @@ import {
   asCaptured,
   type Deps,
   hasWarehouse,
+  inForce,
   ingestionZone,
   openScratchDb,
   processedZone,
@@ -64,7 +65,8 @@ export async function verify(deps: Deps, options: VerifyOptions = {}): Promise<V
   return await retryConflicts(deps, 'verify_again', () => verifyOnce(deps, options))
 }
 
-async function verifyOnce(given: Deps, options: VerifyOptions): Promise<VerifyReport> {
+async function verifyOnce(asked: Deps, options: VerifyOptions): Promise<VerifyReport> {
+  const given = await inForce(asked)
   await using snapshot = await openSnapshot(given.source)
   const { record } = await extractSnapshot(given, snapshot)
   if (record === undefined) throw new TypeError('an extract into an empty lake commits a batch')

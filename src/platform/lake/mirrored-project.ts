@@ -115,7 +115,7 @@ async function mirrorOf(
     fingerprint === undefined ? [] : [{ name, fingerprint }],
   )
   const place = `${store.location} ${prefix}`
-  const mark = JSON.stringify([place, project.mirror, found])
+  const mark = JSON.stringify([place, project.mirror, project.edition, found])
   const projects = knownIn(memory)
   const known = projects.get(mark)
   if (known !== undefined) return known

@@ -1,3 +1,4 @@
+import { editionNewer } from '../continuity.ts'
 import { ContractError } from '../errors.ts'
 import type { DuckDb } from '../io/duckdb.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
@@ -6,6 +7,7 @@ import { identifier, identifiers } from '../io/sql.ts'
 import type { CommitRecord, TableEntry } from '../lake/commit-record.ts'
 import { changedRows } from '../lake/table-entry.ts'
 import { currentTable } from '../project/fact-names.ts'
+import { isNewerEdition } from '../project/generation.ts'
 import type { Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
 import { readLoaded } from '../warehouse/ledger.ts'
@@ -45,7 +47,8 @@ const BULK_ROWS = 10_000
  * changes nothing, if the batch does not follow the last loaded batch (`BATCH_GAP`) or is from
  * another generation (`GENERATION_MIXED`), if the warehouse was changed (`WAREHOUSE_CHANGED`), or
  * if a row was not stored (`LOAD_INCOMPLETE`). Throws `ConfigError` (`SUMS_INVALID`), and changes
- * nothing, if the sums of a fact cannot be computed for a row.
+ * nothing, if the sums of a fact cannot be computed for a row. Throws `ConflictError`
+ * (`EDITION_NEWER`), and changes nothing, if the warehouse holds a newer edition.
  */
 export async function loadBatch(
   warehouse: WarehouseClient,
@@ -57,6 +60,9 @@ export async function loadBatch(
       const loaded = await readLoaded(warehouse)
       if (loaded !== undefined && loaded.batch >= input.record.batch) return 'skipped'
       if (loaded !== undefined && loaded.generation !== input.generation) {
+        if (isNewerEdition(loaded.generation, input.generation)) {
+          throw editionNewer(loaded.generation)
+        }
         throw new ContractError('The warehouse holds another generation of the models', {
           code: 'GENERATION_MIXED',
           hint: 'nothing was changed; run again: the next run switches to the new generation at once',

@@ -1,7 +1,10 @@
 import { type Deps, processedZone } from '../deps.ts'
+import { ContractError } from '../errors.ts'
 import { readCommit } from '../lake/batch-log.ts'
+import type { CommitRecord } from '../lake/commit-record.ts'
 import { readDescription } from '../lake/generation-description.ts'
-import { generationOf, partsOf } from '../project/generation.ts'
+import type { Zone } from '../lake/zone.ts'
+import { generationOf, isNewerEdition, isOtherModels, partsOf } from '../project/generation.ts'
 import type { Loaded } from '../warehouse/ledger.ts'
 
 /** What another generation means for a warehouse. */
@@ -27,8 +30,7 @@ export async function explainGeneration(
 ): Promise<NewGeneration | undefined> {
   const to = generationOf(deps.project)
   if (from === to) return undefined
-  const zone = processedZone(deps, from === '' ? to : from)
-  const record = await readCommit(zone, batch)
+  const record = await findLoadedRecord(processedZone(deps, from === '' ? to : from), batch)
   const rows =
     record &&
     deps.project.models.reduce((sum, { kind, table }) => {
@@ -38,13 +40,33 @@ export async function explainGeneration(
   return {
     from,
     to,
-    why: from === '' ? [HANDED_OVER] : await compareParts(deps, from),
+    why: await explain(deps, { from, to }),
     batches: batch,
     rows,
   }
 }
 
-const HANDED_OVER = 'a migration has replaced a derived table'
+/** The record of a batch; undefined if it is gone or damaged, which may be why it is made again. */
+async function findLoadedRecord(zone: Zone, batch: number): Promise<CommitRecord | undefined> {
+  try {
+    return await readCommit(zone, batch)
+  } catch (error) {
+    if (error instanceof ContractError) return undefined
+    throw error
+  }
+}
+
+async function explain(deps: Deps, { from, to }: { from: string; to: string }): Promise<string[]> {
+  if (from === '') return ['a migration has replaced a derived table']
+  if (!isOtherModels(from, deps.project)) {
+    return [
+      isNewerEdition(to, from)
+        ? 'the processed zone was made again'
+        : 'the processed zone was lost, and made again',
+    ]
+  }
+  return await compareParts(deps, from)
+}
 
 /** What differs between the project and a generation, for people. */
 async function compareParts(deps: Deps, from: string): Promise<string[]> {

@@ -1,11 +1,12 @@
-import { checkLoaded, checkNotMixed } from '../continuity.ts'
-import { type Deps, ingestionZone, openScratchDb, processedZone } from '../deps.ts'
+import { checkEdition, checkLoaded, checkNotMixed } from '../continuity.ts'
+import { type Deps, inForce, ingestionZone, openScratchDb, processedZone } from '../deps.ts'
 import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { NO_TIME_LIMITS } from '../io/session.ts'
 import { checkEnd, readCommit, readLastCommit } from '../lake/batch-log.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
 import { publishedProject } from '../lake/mirrored-project.ts'
 import type { Zone } from '../lake/zone.ts'
+import type { Project } from '../project/project.ts'
 import { generationOf } from '../project/generation.ts'
 import { presentModels } from '../warehouse/derive-tables.ts'
 import { type Loaded, readLoaded } from '../warehouse/ledger.ts'
@@ -26,11 +27,17 @@ export interface LoadOutcome {
   readonly isCutShort: boolean
 }
 
+export interface LoadOptions {
+  /** The last batch to load. Default: the newest one. */
+  readonly to?: number | undefined
+}
+
 /**
  * Migrates the warehouse if needed, then loads every processed batch that it lacks, in order, each
  * in one transaction (I4, I5). May be repeated. If the warehouse holds another generation, it
  * switches to the models' generation (`replaceContent`), once that generation has caught up. Throws
- * `ContractError`, before it writes rows, if the warehouse was not loaded from this lake (I14).
+ * `ContractError`, before it writes rows, if the warehouse was not loaded from this lake (I14), and
+ * `ConflictError` (`EDITION_NEWER`) if another process has loaded a newer edition meanwhile.
  */
 export async function load(deps: Deps): Promise<LoadOutcome> {
   await using warehouse = await openWarehouse(deps.warehouse)
@@ -38,21 +45,22 @@ export async function load(deps: Deps): Promise<LoadOutcome> {
 }
 
 /** Like `load`, over a connection that the caller has opened and closes. */
-export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<LoadOutcome> {
-  const waitMs = deps.limits.lockWaitMs
-  const zone = processedZone(deps, generationOf(deps.project))
+export async function loadInto(
+  given: Deps,
+  warehouse: WarehouseClient,
+  { to }: LoadOptions = {},
+): Promise<LoadOutcome> {
+  const deps = await inForce(given)
+  const generation = generationOf(deps.project)
+  const zone = processedZone(deps, generation)
   const known = deps.project.mirror === undefined ? undefined : await readLastCommit(zone)
   const project = await publishedProject(deps.project, zone, known)
-  const restored = await migrate(warehouse, project, { waitMs })
-  if (restored.length > 0) {
-    deps.log({ event: 'warehouse_restored', level: 'alert', relations: restored })
-  }
-  const generation = generationOf(deps.project)
-  const head = await withPostgresErrors(deps.warehouse, () => readLoaded(warehouse))
+  await migrateReported(deps, warehouse, project)
+  const head = await readHead(deps, warehouse)
   const isSwitch = head !== undefined && head.generation !== generation
   const last = known ?? (await readLastCommit(zone, isSwitch ? 0 : head?.batch))
   checkNotMixed(deps, last)
-  const lastBatch = last?.batch ?? 0
+  const lastBatch = Math.min(last?.batch ?? 0, to ?? Infinity)
   // The record before the next batch to load; at first the record of the newest loaded batch.
   let before: CommitRecord | undefined
   if (head !== undefined) {
@@ -62,7 +70,7 @@ export async function loadInto(deps: Deps, warehouse: WarehouseClient): Promise<
       checkLoaded(head, { zone: ingestion, record: await readCommit(ingestion, head.batch) })
       return { batches: [], lastBatch: head.batch, isCutShort: false }
     }
-    before = lastBatch === head.batch ? last : await readCommit(zone, head.batch)
+    before = last?.batch === head.batch ? last : await readCommit(zone, head.batch)
     checkLoaded(head, { zone, record: before })
     if (!isSwitch && lastBatch === head.batch) return { batches: [], lastBatch, isCutShort: false }
   }
@@ -102,14 +110,34 @@ async function switchGeneration(
   const isSwitched = outcome === 'replaced'
   const event = isSwitched ? 'generation_switched' : 'generation_skipped'
   deps.log({ event, generation, batch: lastBatch })
+  if (!isSwitched) await readHead(deps, warehouse)
   return { batches: isSwitched ? range(1, lastBatch) : [], lastBatch, isCutShort: false }
+}
+
+/** Migrates the warehouse if needed, see `migrate`, and reports what was made again. */
+export async function migrateReported(
+  deps: Deps,
+  warehouse: WarehouseClient,
+  project: Project,
+): Promise<void> {
+  const restored = await migrate(warehouse, project, { waitMs: deps.limits.lockWaitMs })
+  if (restored.length === 0) return
+  deps.log({ event: 'warehouse_restored', level: 'alert', relations: restored })
+}
+
+/** The newest row of the ledger, which may not be of a newer edition. Throws what `checkEdition` throws. */
+async function readHead(deps: Deps, warehouse: WarehouseClient): Promise<Loaded | undefined> {
+  const head = await withPostgresErrors(deps.warehouse, () => readLoaded(warehouse))
+  if (head !== undefined) await checkEdition(deps, head.generation)
+  return head
 }
 
 /**
  * Throws `ContractError` unless the warehouse was loaded from this lake and its facts end where its
  * ledger says (I14). Read-only. Skips a warehouse that the next run will migrate first.
  */
-export async function checkContinued(deps: Deps, warehouse: WarehouseClient): Promise<void> {
+export async function checkContinued(given: Deps, warehouse: WarehouseClient): Promise<void> {
+  const deps = await inForce(given)
   const generation = generationOf(deps.project)
   const work = async (): Promise<void> => {
     const { client } = warehouse

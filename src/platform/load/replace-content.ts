@@ -7,7 +7,7 @@ import { readCommit, readExistingCommit } from '../lake/batch-log.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
 import { knownProject, publishedProject } from '../lake/mirrored-project.ts'
 import type { Zone } from '../lake/zone.ts'
-import { generationOf } from '../project/generation.ts'
+import { generationOf, isNewerEdition } from '../project/generation.ts'
 import {
   type Beside,
   isStillThere,
@@ -44,6 +44,10 @@ export interface Replacement {
   readonly lastBatch: number
   /** The newest row of the warehouse's ledger on which the caller has decided; undefined without one. */
   readonly head: Loaded | undefined
+  /** Derived tables that are dropped, because only later batches bring them. Default: none. */
+  readonly later?: ReadonlySet<string>
+  /** Called after each batch that is loaded beside or in place. */
+  readonly onBatch?: (batch: number, lastBatch: number) => void
 }
 
 /**
@@ -63,7 +67,8 @@ export type ReplaceOutcome = 'replaced' | 'skipped' | 'unfinished'
  * starts again if it is killed. The event `replaced_in_place` says why.
  *
  * If another run has loaded later batches of the same generation meanwhile, they are loaded too. Skips
- * if another run has already replaced the content, or has gone on loading another generation.
+ * if another run has already replaced the content, has gone on loading another generation, or has loaded
+ * a newer edition of this one.
  *
  * The warehouse must have been migrated. Throws `ContractError`, before anything is replaced, if the log
  * is broken (I14), and otherwise what `loadBatch` throws. Throws `ConflictError` if another run replaces
@@ -89,11 +94,26 @@ export async function replaceContent(
   const replaced = await replaceInPlace(warehouse, {
     ...loadInput(deps, { zone, generation, db, project }),
     plan: (now) => planUpTo(replacement, now),
+    later: replacement.later ?? NONE,
     schemas: await readSchemas(zone, last),
-    records: (upTo) => readCheckedRecords(deps, zone, upTo),
+    records: (upTo) => withProgress(replacement, readCheckedRecords(deps, zone, upTo), upTo),
   })
   await removeBeside(warehouse, { waitMs })
   return replaced
+}
+
+const NONE: ReadonlySet<string> = new Set()
+
+/** The records, each reported once it is applied. */
+async function* withProgress(
+  { onBatch }: Replacement,
+  records: AsyncIterable<CommitRecord>,
+  of: number,
+): AsyncGenerator<CommitRecord> {
+  for await (const record of records) {
+    yield record
+    onBatch?.(record.batch, of)
+  }
 }
 
 interface Work {
@@ -122,6 +142,7 @@ export function planUpTo(
     now?.generation === head?.generation &&
     now?.loadedFrom === head?.loadedFrom
   if (isAsBefore || now === undefined) return lastBatch
+  if (isNewerEdition(now.generation, generation)) return undefined
   if (head !== undefined && head.generation !== generation) {
     return now.generation === generation || now.batch > lastBatch ? undefined : lastBatch
   }
@@ -256,7 +277,10 @@ async function fill(work: Work, beside: Beside, lastBatch: number): Promise<bool
     db,
     before,
     lastBatch,
-    onLoaded: (batch) => deps.log({ event: 'batch_prepared', batch, of: lastBatch, generation }),
+    onLoaded(batch) {
+      deps.log({ event: 'batch_prepared', batch, of: lastBatch, generation })
+      replacement.onBatch?.(batch, lastBatch)
+    },
   })
   return loaded >= lastBatch
 }
@@ -288,7 +312,7 @@ async function swap(
           if ((await lockBeside(warehouse.client, beside)) !== last.batch) {
             throw new ConflictError('the schema beside has changed', { code: 'RUN_LOCKED' })
           }
-          await swapIn(warehouse, beside, project)
+          await swapIn(warehouse, beside, { project, later: replacement.later ?? NONE })
           return 'replaced'
         })
       } catch (error) {

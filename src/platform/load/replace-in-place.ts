@@ -4,7 +4,7 @@ import type { CommitRecord } from '../lake/commit-record.ts'
 import type { PublishedSchema } from '../lake/published-schema.ts'
 import { presentModels } from '../warehouse/derive-tables.ts'
 import { type Loaded, readLoaded } from '../warehouse/ledger.ts'
-import { replaceTables } from '../warehouse/replace-tables.ts'
+import { dropTables, replaceTables } from '../warehouse/replace-tables.ts'
 import { haveSameKey } from '../warehouse/same-key.ts'
 import { inLockedTransaction, type WarehouseClient } from '../warehouse/warehouse.ts'
 import { analyzeStars, applyBatch, type LoadInput } from './apply-batch.ts'
@@ -26,6 +26,8 @@ export async function replaceInPlace(
   warehouse: WarehouseClient,
   input: Omit<LoadInput, 'record' | 'previous'> & {
     readonly plan: (loaded: Loaded | undefined) => number | undefined
+    /** Derived tables that are dropped, because only later batches bring them. */
+    readonly later: ReadonlySet<string>
     /** The schemas of the new tables. */
     readonly schemas: readonly PublishedSchema[]
     readonly records: (lastBatch: number) => AsyncIterable<CommitRecord>
@@ -37,6 +39,7 @@ export async function replaceInPlace(
     inLockedTransaction(warehouse, input.waitMs, async () => {
       const lastBatch = input.plan(await readLoaded(warehouse))
       if (lastBatch === undefined) return 'skipped'
+      await dropTables(client, project, input.later)
       await replaceTables(warehouse, project, input.schemas)
       const derived = await presentModels(client, project)
       const dimensions = derived.filter(({ kind }) => kind !== 'fact')

@@ -11,13 +11,53 @@ const PLATFORM_GENERATION = 4
  * The name of the processed zone that one state of the models makes: a hash of the source's
  * contract and of the models' SQL and declarations, checks included. A change to any of these makes
  * a new generation, which is built again from the ingestion zone (I8). Data tests do not count,
- * because they change no row.
+ * because they change no row. A later edition of a generation has its number behind the hash.
  */
 export function generationOf(project: Project): string {
-  const known = generations.get(project) ?? hashModels(project)
+  const known = generations.get(project) ?? nameOf(hashModels(project), project.edition)
   generations.set(project, known)
   return known
 }
+
+function nameOf(models: string, edition = 1): string {
+  return edition === 1 ? models : `${models}.${edition}`
+}
+
+/** A generation's name in its parts. */
+export interface ParsedGeneration {
+  /** What the models and the contract make of it. */
+  readonly models: string
+  /** 1 for the first one, whose name has no number. */
+  readonly edition: number
+}
+
+/** Takes a generation's name apart. */
+export function parseGeneration(name: string): ParsedGeneration {
+  const [models = '', edition = '1'] = name.split('.')
+  return { models, edition: Number(edition) }
+}
+
+/** Whether both names are of one generation, and the first is of the newer edition. */
+export function isNewerEdition(name: string, than: string): boolean {
+  const [one, other] = [parseGeneration(name), parseGeneration(than)]
+  return one.models === other.models && one.edition > other.edition
+}
+
+/** Whether other models than the project's made a generation, so that it has other rows. */
+export function isOtherModels(name: string, project: Project): boolean {
+  return parseGeneration(name).models !== parseGeneration(generationOf(project)).models
+}
+
+/** The same project with an edition. The same arguments give the same object. */
+export function withEdition(project: Project, edition: number): Project {
+  const known = editions.get(project) ?? new Map<number, Project>()
+  const found = known.get(edition) ?? { ...project, edition }
+  known.set(edition, found)
+  editions.set(project, known)
+  return found
+}
+
+const editions = new WeakMap<Project, Map<number, Project>>()
 
 /** A run asks a dozen times, and a project never changes. */
 const generations = new WeakMap<Project, string>()

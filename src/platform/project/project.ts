@@ -17,6 +17,11 @@ export interface Project {
    * In the order they are made: dimensions, then the facts that refer to them, then the calendar.
    */
   readonly models: readonly Model[]
+  /**
+   * Which edition of its generation is in force. Never declared: it is looked up in the processed
+   * zone (`inForce`). Undefined until then, and also the first one.
+   */
+  readonly edition?: number | undefined
   /** Rules across tables. A test runs with every batch that changes one of the tables it names. */
   readonly tests?: readonly DataTest[]
   /**

@@ -1,7 +1,8 @@
-import { checkEnds, readHeads } from '../continuity.ts'
+import { checkEnds, readHeads, retryConflicts } from '../continuity.ts'
 import {
   checkInterrupted,
   type Deps,
+  inForce,
   ingestionZone,
   isPastDeadline,
   openScratchDb,
@@ -55,6 +56,13 @@ export interface TransformOutcome {
  * continues the one before (I14).
  */
 export async function transform(deps: Deps): Promise<TransformOutcome> {
+  // Another process may transform the same batches, and commit one while the end is looked for.
+  return await retryConflicts(deps, 'transform_again', async () =>
+    transformOnce(await inForce(deps)),
+  )
+}
+
+async function transformOnce(deps: Deps): Promise<TransformOutcome> {
   if (deps.project.mirror === undefined) checkProject(deps.project)
   const generation = generationOf(deps.project)
   const zone = processedZone(deps, generation)

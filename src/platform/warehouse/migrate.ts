@@ -6,7 +6,7 @@ import { type Client, onlyRow } from '../io/postgres.ts'
 import { NO_TIME_LIMITS } from '../io/session.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
 import { currentTable } from '../project/fact-names.ts'
-import { generationOf } from '../project/generation.ts'
+import { isOtherModels } from '../project/generation.ts'
 import type { Project } from '../project/project.ts'
 import { presentModels } from './derive-tables.ts'
 import { handOver, listDerived, runMigration } from './hand-over.ts'
@@ -129,7 +129,7 @@ export async function applyMigrations(
   await client.query(STATUS)
   const restored = [...lost]
   const generation = (await readLoaded(warehouse))?.generation
-  const isReplaced = generation !== undefined && generation !== generationOf(project)
+  const isReplaced = generation !== undefined && isOtherModels(generation, project)
   // A table that is derived from its model is made by the load that brings its schema.
   const models = await presentModels(client, project)
   for (const model of models) {

@@ -140,6 +140,24 @@ async function retire(client: Client, definition: PublishedSchema): Promise<void
   )
 }
 
+/**
+ * Drops the derived tables among `names` that no model of the project makes, with all that belongs to
+ * them, and forgets them. For tables that only later batches bring. Throws `ConfigError`
+ * (`WAREHOUSE_IN_USE`) if something else uses one.
+ */
+export async function dropTables(
+  client: Client,
+  project: Project,
+  names: ReadonlySet<string>,
+): Promise<void> {
+  if (names.size === 0) return
+  const found = await findRetired(client, project)
+  for (const definition of found.filter(({ table }) => names.has(table))) {
+    await dropTable(client, definition)
+    await client.query('delete from tidemark_table where name = $1', [definition.table])
+  }
+}
+
 async function dropTable(client: Client, definition: PublishedSchema): Promise<void> {
   const { table } = definition
   try {

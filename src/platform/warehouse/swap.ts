@@ -11,7 +11,7 @@ import { presentModels } from './derive-tables.ts'
 import { dropHistory } from './drop-history.ts'
 import { isWhole } from './migrate.ts'
 import { grantReading } from './relations.ts'
-import { findRetired, retireTables } from './replace-tables.ts'
+import { dropTables, findRetired, retireTables } from './replace-tables.ts'
 import { findLosses, type Inventory, takeInventory } from './swap-inventory.ts'
 import { inSnapshot, type WarehouseClient } from './warehouse.ts'
 
@@ -68,7 +68,8 @@ async function takeInventories(
 
 /**
  * Puts the content beside in the place of the warehouse's own, in the open transaction, which holds the
- * warehouse's lock, and drops the schema beside. What is not loaded from the lake stays: confirmation,
+ * warehouse's lock, and drops the schema beside. Drops the derived tables in `later` too, which only
+ * later batches bring. What is not loaded from the lake stays: confirmation,
  * applied migrations, retired tables, and everything else in the schema. Rights of other roles are given
  * again.
  *
@@ -79,7 +80,7 @@ async function takeInventories(
 export async function swapIn(
   connection: WarehouseClient,
   beside: Beside,
-  project: Project,
+  { project, later }: { project: Project; later: ReadonlySet<string> },
 ): Promise<void> {
   const { client, warehouse } = connection
   const { schema } = warehouse
@@ -90,6 +91,7 @@ export async function swapIn(
   await client.query(`set local search_path = ${identifier(schema)}`)
   const rights = await listRights(client, schema, old)
   await lockAgainstReaders(client, [...old.relations, ...retired])
+  await dropTables(client, project, later)
   await retireTables(client, project, new Set(next.tables))
   await dropContent(client, old)
   await moveContent(client, { beside, next, schema })

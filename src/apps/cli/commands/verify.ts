@@ -88,7 +88,10 @@ function printKeys(output: Output, where: string, { keys }: Difference): void {
   }
 }
 
-function printRepair(output: Output, { corrections, recaptured, batch, left }: Done): void {
+function printRepair(
+  output: Output,
+  { corrections, recaptured, batch, edition, left }: Done,
+): void {
   if (corrections.length > 0) output.print('\n  corrected in the warehouse:')
   for (const { table, difference, left: kept } of corrections) {
     const said = describeCorrection({ ...difference, extra: difference.extra - kept })
@@ -98,6 +101,9 @@ function printRepair(output: Output, { corrections, recaptured, batch, left }: D
   if (recaptured.length > 0) {
     const where = batch === undefined ? 'and nothing was new' : `new versions are in batch ${batch}`
     output.print(`\n  captured again: ${recaptured.join(', ')}; ${where}`)
+  }
+  if (edition !== undefined) {
+    output.print(`\n  made again: the processed zone, as edition ${edition}`)
   }
   if (left.length === 0) {
     output.print(`\n  ${output.style('green', '✓')} Repaired. Verified again: no difference`)
