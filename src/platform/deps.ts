@@ -14,12 +14,15 @@ import type { Log } from './log.ts'
 import { generationOf, withEdition } from './project/generation.ts'
 import type { Project } from './project/project.ts'
 import type { FeedSources } from './source/feed-sources.ts'
+import type { SourceSnapshot } from './source/source-snapshot.ts'
 import type { Warehouse } from './warehouse/warehouse.ts'
 
 /** Everything outside that the stages need. Built once in `apps/`, and by each test. */
 export interface Deps {
   readonly project: Project
   readonly source: Database
+  /** Opens a snapshot of another kind of source. Default: of the Postgres that `source` names. */
+  readonly openSource?: () => Promise<SourceSnapshot>
   readonly warehouse: Warehouse
   readonly ingestion: ObjectStore
   readonly processed: ObjectStore

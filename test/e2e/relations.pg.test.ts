@@ -19,8 +19,7 @@ import type { Check } from '../../src/platform/project/model.ts'
 import { generationOf } from '../../src/platform/project/generation.ts'
 import { filesOf } from '../../src/platform/project/source-contract.ts'
 import { diskDrop } from '../../src/platform/source/drop.ts'
-import { openSnapshot, type SourceSnapshot } from '../../src/platform/source/snapshot.ts'
-import { readTables } from '../../src/platform/source/tables.ts'
+import { openSource, type SourceSnapshot } from '../../src/platform/source/source-snapshot.ts'
 import { prepareStar } from '../../src/platform/transform/star.ts'
 import { openWarehouse } from '../../src/platform/warehouse/warehouse.ts'
 import { failEachStatement, listRelations } from '../support/failing-duckdb.ts'
@@ -70,7 +69,7 @@ async function change(sql: string): Promise<CommitRecord> {
 
 /** A table of the source, as it is captured after the last batch. */
 async function readSale(snapshot: SourceSnapshot, { project }: Deps) {
-  const found = await readTables(snapshot, project.source)
+  const found = await snapshot.readTables(project.source)
   const shape = found.find(({ table }) => table.name === 'sale')?.shape
   if (shape === undefined) throw new TypeError('the shop has sales')
   return shape
@@ -125,7 +124,7 @@ describe('a stage that fails at any statement leaves no relation in DuckDB', () 
     await shop.sql.query(`
       delete from sale where sale_id = 1;
       insert into sale values (21, 1, 1, 'NaN', '2024-01-01'), (22, 1, 1, 2, '2024-01-01')`)
-    await using snapshot = await openSnapshot(shop.deps.source)
+    await using snapshot = await openSource(shop.deps.source)
     const shape = await readSale(snapshot, shop.deps)
     const capture = async (deps: Deps, into: DuckDb): Promise<void> => {
       const place = { number: last.batch + 1, takenAt: snapshot.identity.takenAt }
@@ -185,7 +184,7 @@ describe('a stage that fails at any statement leaves no relation in DuckDB', () 
 
   it('verifyLake(), verifyHistories() and verifyModels()', async () => {
     await shop.run()
-    await using snapshot = await openSnapshot(shop.deps.source)
+    await using snapshot = await openSource(shop.deps.source)
     const record = (await shop.records('ingestion')).at(-1)
     if (record === undefined) throw new TypeError('batches were captured')
     const { failed, left } = await failEachStatement(db, async (failing) => {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { findOtherHistory } from '../../src/platform/source/horizon.ts'
-import { openSnapshot } from '../../src/platform/source/snapshot.ts'
+import { openSource } from '../../src/platform/source/source-snapshot.ts'
 import type { Deps } from '../../src/platform/deps.ts'
 import { extract, extractSnapshot } from '../../src/platform/extract/extract.ts'
 import { run } from '../../src/platform/pipeline.ts'
@@ -163,9 +163,9 @@ describe('a source that may have another history', () => {
     await catchUp(standby, source)
     const deps = reading(system, standby)
     await extract(deps)
-    const { identity: before } = await using(openSnapshot(deps.source))
+    const { identity: before } = await using(openSource(deps.source))
     await standby.sql('select pg_promote()')
-    const { identity: now } = await using(openSnapshot(deps.source))
+    const { identity: now } = await using(openSource(deps.source))
     expect([before.timeline, now.timeline]).toEqual([1, 2])
     expect(findOtherHistory(now, before)).toMatch(/timeline/)
     await standby.sql(`delete from thing where id = 1`)
@@ -231,7 +231,7 @@ describe('a source that is a standby', () => {
       'select pg_last_wal_replay_lsn()::text as wal',
     )
     {
-      await using snapshot = await openSnapshot(deps.source, { behindWaitMs: 300 })
+      await using snapshot = await openSource(deps.source, { behindWaitMs: 300 })
       await expect(extractSnapshot(deps, snapshot)).rejects.toMatchObject({
         name: 'TransientError',
         code: 'SOURCE_BEHIND',

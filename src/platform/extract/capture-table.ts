@@ -33,8 +33,8 @@ import { countRows } from '../lake/table-entry.ts'
 import { keyColumns, type LakeTable, openState } from '../lake/table-state.ts'
 import { openFiles } from '../lake/zone.ts'
 import type { SourceTable } from '../project/source-contract.ts'
-import { copyKeys, copyRecent, copyWhole, type TableCount } from '../source/copy.ts'
-import type { SourceSnapshot } from '../source/snapshot.ts'
+import type { TableCount } from '../source/copy.ts'
+import type { SourceSnapshot } from '../source/source-snapshot.ts'
 import type { TableShape } from '../source/table-shape.ts'
 import { type HeldType, inHeldTypes, readHeldTypes } from './held-types.ts'
 
@@ -61,7 +61,7 @@ export async function captureFirst(
   await using uploads = createUploads(batch, table)
   const refused: string[] = []
   let [seen, rows] = [0, 0]
-  for await (const copied of copyWhole(snapshot, shape, copyOptions(deps, batch))) {
+  for await (const copied of snapshot.copyWhole(shape, copyOptions(deps, batch))) {
     checkInterrupted(deps)
     const converted = await convertRows(batch, table, { copied, firstOrdinal: seen + 1 })
     if (converted.rows > 0) await uploads.add(converted)
@@ -156,7 +156,7 @@ async function captureRecent(
   const rows = collectRows(table)
   if (count.recent > 0) {
     const { recentIn } = count
-    const copied = await copyRecent(snapshot, shape, { age, recentIn, folder: db.scratchDir })
+    const copied = await snapshot.copyRecent(shape, { age, recentIn, folder: db.scratchDir })
     rows.add(await convertRows(batch, table, { copied, firstOrdinal: 1 }))
   }
   await using state = await openState(db, zone, { table, state: previous.state })
@@ -192,7 +192,7 @@ async function readKeys(
 ): Promise<string> {
   const keyTable: LakeTable = { ...table, columns: keyColumns(table) }
   const key = keyTable.columns.map(({ name }) => name)
-  const copied = await copyKeys(snapshot, { ...shape, key }, { folder: batch.db.scratchDir })
+  const copied = await snapshot.copyKeys({ ...shape, key }, { folder: batch.db.scratchDir })
   const { path } = await convertRows(batch, keyTable, { copied, firstOrdinal: 1 })
   rows.paths.push(path)
   return readParquet([path])
@@ -212,7 +212,7 @@ export async function captureWhole(
   const { db, zone } = batch
   const table = lakeTable({ ...shape, table: shape.name }, read.contract)
   const rows = collectRows(table)
-  for await (const copied of copyWhole(snapshot, shape, copyOptions(deps, batch))) {
+  for await (const copied of snapshot.copyWhole(shape, copyOptions(deps, batch))) {
     checkInterrupted(deps)
     rows.add(await convertRows(batch, table, { copied, firstOrdinal: rows.read() + 1 }))
     deps.log({ event: 'rows_read', batch: batch.number, table: shape.name, rows: rows.read() })

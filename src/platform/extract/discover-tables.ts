@@ -14,8 +14,7 @@ import { patternOf } from '../project/patterns.ts'
 import { looksSecret } from '../project/secret-columns.ts'
 import type { Project } from '../project/project.ts'
 import type { SourceTable } from '../project/source-contract.ts'
-import { readCatalogue } from '../source/catalogue.ts'
-import type { SourceSnapshot } from '../source/snapshot.ts'
+import type { SourceSnapshot } from '../source/source-snapshot.ts'
 
 /** The tables of a mirror as the source has them now. */
 export interface Discovered {
@@ -46,7 +45,7 @@ export async function discoverTables(
   const { schema } = project.source
   const known = await capturedProject(project, ingestionZone(deps), last)
   const own = ownSchema(deps)
-  const catalogue = withoutOwn(await readCatalogue(snapshot), own)
+  const catalogue = withoutOwn(await snapshot.readCatalogue(), own)
   const places = new Map(catalogue.map((table) => [patternOf(table.schema, table.relation), table]))
   const placeOf = (table: SourceTable) =>
     patternOf(table.schema ?? schema, table.relation ?? table.name)

@@ -10,8 +10,7 @@ import { checkProject } from '../project/check-project.ts'
 import { checkKnown, sourceTables } from '../project/known-table.ts'
 import { filesOf, type SourceContract } from '../project/source-contract.ts'
 import type { SnapshotIdentity } from '../source/identity.ts'
-import { openSnapshot, type SourceSnapshot } from '../source/snapshot.ts'
-import { checkNotRewritten, readUnlisted } from '../source/tables.ts'
+import { openSource, type SourceSnapshot } from '../source/source-snapshot.ts'
 import { captureTables } from './capture-tables.ts'
 import { discoverTables } from './discover-tables.ts'
 import {
@@ -68,7 +67,7 @@ export async function extract(deps: Deps, options: ExtractOptions = {}): Promise
     const { project } = await asCaptured(deps)
     for (const table of confirmDeletes) checkKnown(table, sourceTables(project))
   }
-  await using snapshot = await openSnapshot(deps.source)
+  await using snapshot = await (deps.openSource?.() ?? openSource(deps.source))
   return await extractSnapshot(deps, snapshot, options)
 }
 
@@ -100,7 +99,7 @@ export async function extractSnapshot(
     const { source } = found.project
     const tasks = await planTables(deps, snapshot, { source, last, recapture })
     if (last !== undefined && tasks.every(isUntouched)) {
-      await checkNotRewritten(snapshot, source)
+      await snapshot.checkNotRewritten(source)
       return { ...unchanged, held: [] }
     }
 
@@ -119,7 +118,7 @@ export async function extractSnapshot(
       identity,
       before: last?.snapshot,
     })
-    await checkNotRewritten(snapshot, source)
+    await snapshot.checkNotRewritten(source)
     const parts = [captured, carryFeeds(source, last), found.leftOut]
     const tables = namedRecord(parts.flatMap((part) => Object.entries<TableEntry>(part)))
     const held = listHeld(tables)
@@ -129,7 +128,7 @@ export async function extractSnapshot(
     for (const task of tasks) {
       await archiveShape(deps, zone, { ...task, entry: tables[task.table.name] })
     }
-    const ignored = found.ignored ?? (await readUnlisted(snapshot, source))
+    const ignored = found.ignored ?? (await snapshot.readUnlisted(source))
     reportIgnored(deps, { ignored, last })
     checkInterrupted(deps)
     const content = {

@@ -12,10 +12,10 @@ import { prepareQuarantine, rowText, selectRefused } from '../lake/quarantine/qu
 import { carryOver, countRows, sumRows } from '../lake/table-entry.ts'
 import type { LakeTable } from '../lake/table-state.ts'
 import { type Breach, type BreachReason, findUnusableNames } from '../source/contract.ts'
-import { type CopiedRows, copyRecent, copyWhole, countTables } from '../source/copy.ts'
+import type { CopiedRows } from '../source/copy.ts'
 import { planRead } from '../source/horizon.ts'
 import { LOCKED } from '../source/lock.ts'
-import type { SourceSnapshot } from '../source/snapshot.ts'
+import type { SourceSnapshot } from '../source/source-snapshot.ts'
 import type { TableShape } from '../source/table-shape.ts'
 
 /** A table that cannot be captured in this batch, and the reason. */
@@ -199,10 +199,10 @@ async function archiveRows(
     previous?.archivedTo === undefined
       ? plan.age
       : Number(BigInt(identity.xmax) - BigInt(previous.archivedTo.xmax))
-  const count = (await countTables(snapshot, [{ shape, age }])).get(shape.name)
+  const count = (await snapshot.countTables([{ shape, age }])).get(shape.name)
   if (count instanceof TidemarkError) throw count
   if (age === 0 || count?.recent === 0) return []
-  const copied = await copyRecent(snapshot, shape, { age, recentIn: count?.recentIn, folder })
+  const copied = await snapshot.copyRecent(shape, { age, recentIn: count?.recentIn, folder })
   return await archive(batch, { shape, breach, copied, index: 0 })
 }
 
@@ -223,7 +223,7 @@ async function archiveAll(
 ): Promise<FileRef[]> {
   const files: FileRef[] = []
   const options = { folder: batch.db.scratchDir, connections: deps.limits.connections }
-  for await (const copied of copyWhole(snapshot, shape, options)) {
+  for await (const copied of snapshot.copyWhole(shape, options)) {
     checkInterrupted(deps)
     files.push(...(await archive(batch, { shape, breach, copied, index: files.length })))
   }

@@ -5,11 +5,10 @@ import type { CommitRecord, FileRef, TableEntry } from '../lake/commit-record.ts
 import type { Project } from '../project/project.ts'
 import { contractText, type SourceContract, type SourceTable } from '../project/source-contract.ts'
 import type { Breach } from '../source/contract.ts'
-import { countTables, type TableCount } from '../source/copy.ts'
+import type { TableCount } from '../source/copy.ts'
 import { findOtherHistory, isQuiet, planRead, type ReadPlan } from '../source/horizon.ts'
-import type { SourceSnapshot } from '../source/snapshot.ts'
+import type { SourceSnapshot } from '../source/source-snapshot.ts'
 import type { TableShape } from '../source/table-shape.ts'
-import { readTables } from '../source/tables.ts'
 import { breachOf } from './hold-table.ts'
 
 /**
@@ -66,7 +65,7 @@ export async function planTables(
     recapture: ReadonlySet<string>
   },
 ): Promise<TableTask[]> {
-  const states = await readTables(snapshot, source)
+  const states = await snapshot.readTables(source)
   const planned = states.map((state) => {
     const previous = last?.tables[state.table.name]
     const { shape, breach } = state
@@ -85,8 +84,7 @@ export async function planTables(
       deps.log({ event: 'table_compared_whole', level: 'warn', table: table.name, why: plan.why })
     }
   }
-  const counts = await countTables(
-    snapshot,
+  const counts = await snapshot.countTables(
     planned.flatMap(({ shape, plan }) =>
       shape !== undefined && plan?.how === 'since' ? [{ shape, age: plan.age }] : [],
     ),

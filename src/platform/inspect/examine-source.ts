@@ -10,8 +10,9 @@ import { readLastCommit } from '../lake/batch-log.ts'
 import { patternOf } from '../project/patterns.ts'
 import type { SourceContract } from '../project/source-contract.ts'
 import type { Breach } from '../source/contract.ts'
-import { attemptRead, openSnapshot, type SourceSnapshot } from '../source/snapshot.ts'
-import { readTables, type SourceState } from '../source/tables.ts'
+import { attemptRead } from '../source/snapshot.ts'
+import { openSource, type PostgresSource } from '../source/source-snapshot.ts'
+import type { SourceState } from '../source/tables.ts'
 import { check, type Finding, type Fix, type Found, lookAtDatabase } from './finding.ts'
 
 /**
@@ -20,9 +21,9 @@ import { check, type Finding, type Fix, type Found, lookAtDatabase } from './fin
  */
 export async function examineSource(deps: Deps): Promise<Finding[]> {
   const what = `${deps.source.title} answers`
-  let opened: { readonly snapshot: SourceSnapshot; readonly user: string } | undefined
+  let opened: { readonly snapshot: PostgresSource; readonly user: string } | undefined
   const open = async (): Promise<Found> => {
-    const snapshot = await openSnapshot({ ...deps.source, attempts: 1 })
+    const snapshot = await openSource({ ...deps.source, attempts: 1 })
     try {
       const user = await withPostgresErrors(deps.source, () => readUser(snapshot))
       opened = { snapshot, user }
@@ -41,7 +42,7 @@ export async function examineSource(deps: Deps): Promise<Finding[]> {
 /** The address of the source, and the rights that this user lacks. */
 function describeServer(
   { source }: Deps,
-  { snapshot, user }: { snapshot: SourceSnapshot; user: string },
+  { snapshot, user }: { snapshot: PostgresSource; user: string },
 ): Omit<Finding, 'what' | 'ok'> {
   const { standby, systemId } = snapshot.identity
   const detail = `${hostOf(source.url)}${standby ? ', a standby' : ''}`
@@ -55,7 +56,7 @@ function describeServer(
 /** Reads every table as a run does. A table that breaks its contract gives a finding of its own. */
 async function examineTables(
   deps: Deps,
-  { snapshot, user }: { snapshot: SourceSnapshot; user: string },
+  { snapshot, user }: { snapshot: PostgresSource; user: string },
 ): Promise<Finding[]> {
   const what = 'its tables can be read'
   let states: SourceState[] = []
@@ -67,7 +68,7 @@ async function examineTables(
       const found = await discoverTables(deps, snapshot, { settings: mirror, last })
       contract = found.project.source
     }
-    states = await readTables(snapshot, contract)
+    states = await snapshot.readTables(contract)
     for (const [index, state] of states.entries()) states[index] = await readRows(snapshot, state)
     const breached = states.filter(({ breach }) => breach !== undefined).length
     return `${states.length - breached} of ${states.length} tables keep their contract`
@@ -92,7 +93,7 @@ async function examineTables(
  * transaction ids; otherwise every value is computed. A table that the server cannot read has a
  * breach.
  */
-async function readRows(snapshot: SourceSnapshot, state: SourceState): Promise<SourceState> {
+async function readRows(snapshot: PostgresSource, state: SourceState): Promise<SourceState> {
   const { shape, breach } = state
   if (shape === undefined || breach !== undefined) return state
   const { relation, columns, hasXmin } = shape
@@ -113,7 +114,7 @@ async function readRows(snapshot: SourceSnapshot, state: SourceState): Promise<S
   }
 }
 
-async function readUser(snapshot: SourceSnapshot): Promise<string> {
+async function readUser(snapshot: PostgresSource): Promise<string> {
   const found = await snapshot.client.query<{ user: string }>('select current_user as "user"')
   return onlyRow(found).user
 }

@@ -8,8 +8,8 @@ import { type ArchivedSchema, readArchivedSchema } from '../lake/schema.ts'
 import type { MirrorSettings } from '../project/mirror-settings.ts'
 import type { Project } from '../project/project.ts'
 import type { SourceContract, SourceTable } from '../project/source-contract.ts'
-import { openSnapshot, type SourceSnapshot } from '../source/snapshot.ts'
-import { readTables, type SourceState } from '../source/tables.ts'
+import { openSource, type SourceSnapshot } from '../source/source-snapshot.ts'
+import type { SourceState } from '../source/tables.ts'
 
 /** A project with the source tables that the next batch will find. */
 export interface PlannedSource {
@@ -35,7 +35,7 @@ export async function readPlannedSource(
   }
   let snapshot: SourceSnapshot
   try {
-    snapshot = await openSnapshot({ ...deps.source, attempts: 1 })
+    snapshot = await openSource({ ...deps.source, attempts: 1 })
   } catch (error) {
     if (!(error instanceof TransientError || error instanceof ConfigError)) throw error
     const known = await capturedProject(project, ingestionZone(deps), captured)
@@ -53,7 +53,7 @@ export async function readPlannedSource(
 
 /** The project with the columns of each table that has no contract and can be captured. */
 async function describeTables(snapshot: SourceSnapshot, project: Project): Promise<Project> {
-  const states = await readTables(snapshot, project.source)
+  const states = await snapshot.readTables(project.source)
   const tables = states.map(({ table, shape, breach }): SourceTable => {
     if (table.columns !== undefined || shape === undefined || breach !== undefined) return table
     const columns = shape.columns.map(({ name, baseType }) => [name, baseType] as const)
@@ -88,5 +88,5 @@ async function readStates(
   snapshot: SourceSnapshot,
   contract: SourceContract,
 ): Promise<SourceState[]> {
-  return contract.tables.length === 0 ? [] : await readTables(snapshot, contract)
+  return contract.tables.length === 0 ? [] : await snapshot.readTables(contract)
 }

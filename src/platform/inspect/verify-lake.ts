@@ -16,10 +16,9 @@ import { openQuarantined } from '../lake/quarantine/quarantined-keys.ts'
 import { lakeTable } from '../lake/schema.ts'
 import { sumRows } from '../lake/table-entry.ts'
 import { type LakeTable, openState } from '../lake/table-state.ts'
-import { copyWhole } from '../source/copy.ts'
-import type { SourceSnapshot } from '../source/snapshot.ts'
+import type { PostgresSource } from '../source/source-snapshot.ts'
 import type { TableShape } from '../source/table-shape.ts'
-import { readTables, type SourceState } from '../source/tables.ts'
+import type { SourceState } from '../source/tables.ts'
 import { openRows, type OpenTable, openTable, viewOf } from '../transform/source-view.ts'
 import { notCompared, type VerifiedTable } from './verified-table.ts'
 import { type Checksum, checksumOf, isSameChecksum, readChecksum } from './verify-checksum.ts'
@@ -28,7 +27,7 @@ import type { Scope } from './verify-scope.ts'
 /** The places to compare at one snapshot. */
 interface LakeCheck {
   readonly db: DuckDb
-  readonly snapshot: SourceSnapshot
+  readonly snapshot: PostgresSource
   readonly record: CommitRecord
   readonly scope: Scope
 }
@@ -61,7 +60,7 @@ async function openVerified(
   const ingestion = ingestionZone(deps)
   const verified: VerifiedTable[] = []
   const opened = new Map<string, OpenTable>()
-  const states = await readTables(snapshot, deps.project.source)
+  const states = await snapshot.readTables(deps.project.source)
   // Send all statements first, so that the source works while DuckDB does.
   await using turns = createTurns()
   const tasks = states
@@ -164,7 +163,7 @@ async function compareCopied(
   await mkdir(folder)
   const paths: string[] = []
   let [read, rows] = [0, 0]
-  for await (const copied of copyWhole(snapshot, shape, { folder, connections: 1 })) {
+  for await (const copied of snapshot.copyWhole(shape, { folder, connections: 1 })) {
     const converted = await convertRows(stamp, table, { copied, firstOrdinal: read + 1 })
     paths.push(converted.path)
     read += copied.rows

@@ -19,7 +19,7 @@ import { load } from '../load/load.ts'
 import { generationOf } from '../project/generation.ts'
 import type { Model } from '../project/model.ts'
 import type { Project } from '../project/project.ts'
-import { openSnapshot, type SourceSnapshot } from '../source/snapshot.ts'
+import { openSource, type PostgresSource } from '../source/source-snapshot.ts'
 import { transform } from '../transform/transform.ts'
 import { openWarehouse } from '../warehouse/warehouse.ts'
 import { isDifferent, type VerifiedTable } from './verified-table.ts'
@@ -67,7 +67,7 @@ export async function verify(deps: Deps, options: VerifyOptions = {}): Promise<V
 
 async function verifyOnce(asked: Deps, options: VerifyOptions): Promise<VerifyReport> {
   const given = await inForce(asked)
-  await using snapshot = await openSnapshot(given.source)
+  await using snapshot = await openSource(given.source)
   const { record } = await extractSnapshot(given, snapshot)
   if (record === undefined) throw new TypeError('an extract into an empty lake commits a batch')
   const deps = { ...given, project: await comparedProject(given, { snapshot, record }) }
@@ -109,7 +109,7 @@ function knownScope(scope: Scope, project: Project, transformed: CommitRecord): 
 /** The project with the tables of a mirror: those that are captured now, without excluded columns. */
 async function comparedProject(
   deps: Deps,
-  { snapshot, record }: { snapshot: SourceSnapshot; record: CommitRecord },
+  { snapshot, record }: { snapshot: PostgresSource; record: CommitRecord },
 ): Promise<Project> {
   const { mirror } = deps.project
   if (mirror === undefined) return deps.project
@@ -129,7 +129,7 @@ async function verifyLakeOnly(
     record,
     options,
   }: {
-    readonly snapshot: SourceSnapshot
+    readonly snapshot: PostgresSource
     readonly record: CommitRecord
     readonly options: VerifyOptions
   },
@@ -168,7 +168,7 @@ async function fetchStates(
  */
 async function verifyPlaces(
   deps: Deps,
-  check: WarehouseCheck & { readonly snapshot: SourceSnapshot },
+  check: WarehouseCheck & { readonly snapshot: PostgresSource },
 ): Promise<Pick<VerifiedHistories, 'verified' | 'faults'>> {
   await using session = await check.db.session()
   const histories = verifyHistories(deps, { ...check, db: session })
@@ -181,7 +181,7 @@ async function verifyPlaces(
 
 async function verifySource(
   deps: Deps,
-  check: Omit<ModelsCheck, 'refused'> & { readonly snapshot: SourceSnapshot },
+  check: Omit<ModelsCheck, 'refused'> & { readonly snapshot: PostgresSource },
 ): Promise<readonly VerifiedTable[]> {
   await using lake = await verifyLake(deps, check)
   const models = await verifyModels(deps, { ...check, refused: lake.refused })

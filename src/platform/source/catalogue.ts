@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { codeOf, ContractError } from '../errors.ts'
 import { NOT_UTF8_STATES } from '../io/sql-states.ts'
 import type { CatalogueColumn, CatalogueTable, ForeignKey } from '../project/catalogue-table.ts'
-import { attemptRead, type SourceSnapshot } from './snapshot.ts'
+import { attemptRead, type PostgresSnapshot } from './snapshot.ts'
 
 const CATALOGUE = readFileSync(new URL('./catalogue.sql', import.meta.url), 'utf8')
 const RELATIONS = readFileSync(new URL('./relations.sql', import.meta.url), 'utf8')
@@ -19,7 +19,7 @@ const READ = { name: 'pg_catalog', hasXmin: true } as const
  * keys. If its own name, a column or a type is not UTF-8, it cannot be read: it comes without columns,
  * with every byte outside ASCII in its name as an octal escape (`sch\366n`).
  */
-export async function readCatalogue(snapshot: SourceSnapshot): Promise<CatalogueTable[]> {
+export async function readCatalogue(snapshot: PostgresSnapshot): Promise<CatalogueTable[]> {
   const all = await readRelations(snapshot, { hasDetails: true })
   if (all !== undefined) return all
   const { rows } = await attemptRead(snapshot, READ, (client) =>
@@ -42,7 +42,7 @@ interface EscapedRelation {
 
 /** Reads the halves of a list apart until only the relations that are not UTF-8 fail. */
 async function readApart(
-  snapshot: SourceSnapshot,
+  snapshot: PostgresSnapshot,
   relations: readonly EscapedRelation[],
 ): Promise<CatalogueTable[]> {
   const [first, ...others] = relations
@@ -77,7 +77,7 @@ interface CatalogueRow {
 
 /** Reads these relations, or all. Undefined if something in one of them is not UTF-8. */
 async function readRelations(
-  snapshot: SourceSnapshot,
+  snapshot: PostgresSnapshot,
   { oids, hasDetails }: { oids?: readonly string[]; hasDetails: boolean },
 ): Promise<CatalogueTable[] | undefined> {
   const rows = await unlessNotUtf8(

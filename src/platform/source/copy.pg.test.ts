@@ -12,7 +12,7 @@ import {
   countTables,
   planRanges,
 } from './copy.ts'
-import { openSnapshot, type SourceSnapshot } from './snapshot.ts'
+import { openSnapshot, type PostgresSnapshot } from './snapshot.ts'
 import type { TableShape } from './table-shape.ts'
 import { readTables } from './tables.ts'
 
@@ -35,7 +35,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-async function shapeOf(snapshot: SourceSnapshot, name: string): Promise<TableShape> {
+async function shapeOf(snapshot: PostgresSnapshot, name: string): Promise<TableShape> {
   const key = name === 'small' ? ['b', 'a'] : ['id']
   const [state] = await readTables(snapshot, { schema: 'public', tables: [{ name, key }] })
   const shape = state?.shape

@@ -6,7 +6,7 @@ import { identifier } from '../io/sql.ts'
 import { NOT_UTF8_STATES, SQL_STATE } from '../io/sql-states.ts'
 import { copyCarefully } from './careful-copy.ts'
 import type { ReaderNeed } from './readers.ts'
-import { attemptRead, type SourceSnapshot } from './snapshot.ts'
+import { attemptRead, type PostgresSnapshot } from './snapshot.ts'
 import type { TableShape } from './table-shape.ts'
 
 /** Rows in COPY's text format in a local file. Each line begins with a tab. */
@@ -31,7 +31,8 @@ export interface TableCount {
   readonly recentIn?: { readonly first: string; readonly last: string }
 }
 
-interface CountedTable {
+/** A table to count. */
+export interface CountedTable {
   readonly shape: TableShape
   /** The horizon's distance from the snapshot in transactions; undefined counts no row as recent. */
   readonly age: number | undefined
@@ -45,7 +46,7 @@ const WORTH_TWO_COUNTS_BYTES = 32 * 1024 * 1024
  * result holds the error (`TABLE_UNREADABLE`) instead of a count.
  */
 export async function countTables(
-  snapshot: SourceSnapshot,
+  snapshot: PostgresSnapshot,
   tables: readonly CountedTable[],
   { connections = 1 }: { connections?: number } = {},
 ): Promise<Map<string, TableCount | ContractError>> {
@@ -72,7 +73,7 @@ function divideEvenly(tables: readonly CountedTable[], count: number): CountedTa
 }
 
 async function countGroup(
-  snapshot: SourceSnapshot,
+  snapshot: PostgresSnapshot,
   tables: readonly CountedTable[],
   need: ReaderNeed,
 ): Promise<[string, TableCount | ContractError][]> {
@@ -100,7 +101,7 @@ function isUnreadable(error: unknown): error is ContractError {
 }
 
 async function countTogether(
-  snapshot: SourceSnapshot,
+  snapshot: PostgresSnapshot,
   tables: readonly CountedTable[],
   need: ReaderNeed,
 ): Promise<[string, TableCount][]> {
@@ -162,7 +163,7 @@ function isRecent(age: number, xmax: string): string {
  * `attemptRead` throws.
  */
 export async function copyRecent(
-  snapshot: SourceSnapshot,
+  snapshot: PostgresSnapshot,
   shape: TableShape,
   {
     age,
@@ -180,7 +181,7 @@ export async function copyRecent(
 
 /** Copies every key into a file. Throws what `attemptRead` throws. */
 export async function copyKeys(
-  snapshot: SourceSnapshot,
+  snapshot: PostgresSnapshot,
   shape: TableShape,
   { folder }: { folder: string },
 ): Promise<CopiedRows> {
@@ -197,7 +198,7 @@ export async function copyKeys(
  * `attemptRead` throws.
  */
 export async function* copyWhole(
-  snapshot: SourceSnapshot,
+  snapshot: PostgresSnapshot,
   shape: TableShape,
   { folder, connections }: { folder: string; connections: number },
 ): AsyncGenerator<CopiedRows> {
@@ -250,7 +251,7 @@ function newPath(folder: string): string {
 
 /** Copies rows, and copies them again with care if a single value makes the plain COPY fail. */
 async function copy(
-  snapshot: SourceSnapshot,
+  snapshot: PostgresSnapshot,
   shape: TableShape,
   { where, path, ...need }: { where: string; path: string } & ReaderNeed,
 ): Promise<CopiedRows> {

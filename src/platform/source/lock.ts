@@ -3,7 +3,7 @@ import { withPostgresErrors } from '../io/postgres-errors.ts'
 import type { Client } from '../io/postgres.ts'
 import { SQL_STATE } from '../io/sql-states.ts'
 import type { Breach } from './contract.ts'
-import { LOCK_WAIT, type SourceSnapshot } from './snapshot.ts'
+import { LOCK_WAIT, type PostgresSnapshot } from './snapshot.ts'
 
 /** The reason for holding a table that somebody has locked. The lock ends by itself. */
 export const LOCKED = 'locked'
@@ -37,7 +37,7 @@ export interface Lockable {
  * trip.
  */
 export async function lockTables(
-  snapshot: SourceSnapshot,
+  snapshot: PostgresSnapshot,
   tables: readonly Lockable[],
 ): Promise<ReadonlyMap<string, Breach>> {
   const breaches = new Map<string, Breach>()
@@ -94,7 +94,7 @@ async function tryLock(
 /**
  * The breach for an SQLSTATE. Undefined for all other errors, which the later read explains better.
  */
-function breachOfState(code: string, { identity }: SourceSnapshot): Breach | undefined {
+function breachOfState(code: string, { identity }: PostgresSnapshot): Breach | undefined {
   if (code === SQL_STATE.lockNotAvailable || code === SQL_STATE.deadlockDetected)
     return LOCKED_BREACH
   return code === SQL_STATE.featureNotSupported && identity.standby ? NOT_ON_STANDBY : undefined

@@ -12,7 +12,7 @@ import type { SnapshotIdentity } from './identity.ts'
 import { createReaders, type ReaderNeed, type Readers } from './readers.ts'
 
 /** An open `REPEATABLE READ READ ONLY` transaction. All its reads see one moment (I2). */
-export interface SourceSnapshot extends AsyncDisposable {
+export interface PostgresSnapshot extends AsyncDisposable {
   readonly database: Database
   /** The first connection. While tables are read side by side, only `readers` may use it. */
   readonly client: Client
@@ -46,6 +46,11 @@ const ANOTHER_TIMEOUT_MS = 5000
 /** How long to wait for a standby that is behind, and how often to ask it. */
 const BEHIND = { waitMs: 10_000, everyMs: 100 }
 
+/** How long a standby that is behind may take to catch up. */
+export interface SnapshotOptions {
+  readonly behindWaitMs?: number
+}
+
 /**
  * Opens the snapshot in which a batch is read. Needs only `SELECT` on the tables. Throws what
  * `connect` throws, and `TransientError` (`SOURCE_SEVERAL`) if a pooler answers from several
@@ -53,8 +58,8 @@ const BEHIND = { waitMs: 10_000, everyMs: 100 }
  */
 export async function openSnapshot(
   database: Database,
-  { behindWaitMs = BEHIND.waitMs }: { behindWaitMs?: number } = {},
-): Promise<SourceSnapshot> {
+  { behindWaitMs = BEHIND.waitMs }: SnapshotOptions = {},
+): Promise<PostgresSnapshot> {
   const connection = await connect(database)
   try {
     const { client } = connection
@@ -102,7 +107,7 @@ export async function openSnapshot(
  * error.
  */
 export async function attemptRead<T>(
-  snapshot: Pick<SourceSnapshot, 'client' | 'readers' | 'database'>,
+  snapshot: Pick<PostgresSnapshot, 'client' | 'readers' | 'database'>,
   table: ReadTable & ReaderNeed,
   work: (client: Client) => Promise<T>,
 ): Promise<T> {

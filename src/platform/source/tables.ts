@@ -8,7 +8,7 @@ import type { SourceContract, SourceTable } from '../project/source-contract.ts'
 import { type Breach, findBreach } from './contract.ts'
 import { byContent } from './content.ts'
 import { lockTables } from './lock.ts'
-import { attemptRead, type SourceSnapshot } from './snapshot.ts'
+import { attemptRead, type PostgresSnapshot } from './snapshot.ts'
 import type { SourceColumn, TableShape } from './table-shape.ts'
 
 /** A table of the contract in this snapshot. */
@@ -56,7 +56,7 @@ const REWRITTEN = readFileSync(new URL('./rewritten.sql', import.meta.url), 'utf
  * exists, and `ConfigError` if the user may not read any.
  */
 export async function readTables(
-  snapshot: SourceSnapshot,
+  snapshot: PostgresSnapshot,
   contract: SourceContract,
 ): Promise<SourceState[]> {
   const placed = contract.tables.map((table) => ({ table, ...placeOf(table, contract) }))
@@ -115,7 +115,7 @@ interface Placed {
  * breach of its own table only.
  */
 async function readDefinitions(
-  snapshot: SourceSnapshot,
+  snapshot: PostgresSnapshot,
   tables: readonly Placed[],
 ): Promise<{ found: ReadonlyMap<string, ListedRow>; unreadable: ReadonlyMap<string, Breach> }> {
   const found = new Map<string, ListedRow>()
@@ -188,7 +188,7 @@ function placeOf(table: SourceTable, contract: SourceContract): Omit<Placed, 'ta
 }
 
 /** Throws if every table is missing or forbidden. */
-function checkAnyReadable({ database }: SourceSnapshot, states: readonly SourceState[]): void {
+function checkAnyReadable({ database }: PostgresSnapshot, states: readonly SourceState[]): void {
   const [first] = states
   const isAway = ({ shape, breach }: SourceState) =>
     shape === undefined && (breach?.reason === 'table_missing' || breach?.reason === 'permission')
@@ -252,7 +252,7 @@ function shapeOf(table: SourceTable, row: ListedRow, relation: string): TableSha
  * (`sch\\366n`).
  */
 export async function readUnlisted(
-  snapshot: SourceSnapshot,
+  snapshot: PostgresSnapshot,
   contract: SourceContract,
 ): Promise<string[]> {
   const places = contract.tables.map((table) => placeOf(table, contract))
@@ -277,7 +277,7 @@ export async function readUnlisted(
  * were read, when the locks of this transaction rule out a later rewrite.
  */
 export async function checkNotRewritten(
-  snapshot: SourceSnapshot,
+  snapshot: PostgresSnapshot,
   contract: SourceContract,
 ): Promise<void> {
   const { rows } = await withPostgresErrors(snapshot.database, () =>
