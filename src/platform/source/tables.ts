@@ -272,9 +272,10 @@ export async function readUnlisted(
 }
 
 /**
- * Throws `ConflictError` if a table was truncated or rewritten after the snapshot was taken,
- * because such a table looks empty to an older snapshot (manual, 13.6). Called after the tables
- * were read, when the locks of this transaction rule out a later rewrite.
+ * Throws `ConflictError` if a table was truncated or rewritten after the snapshot was taken, because
+ * it then looks empty to that snapshot (manual, 13.6), or if it has had other partitions since,
+ * because a read uses the present ones. Called after the tables were read, when the locks of this
+ * transaction rule out a later change of this kind.
  */
 export async function checkNotRewritten(
   snapshot: PostgresSnapshot,
@@ -288,7 +289,7 @@ export async function checkNotRewritten(
   )
   const [found] = rows
   if (found === undefined) return
-  throw new ConflictError(`Table ${found.relation} was truncated or rewritten while it was read`, {
+  throw new ConflictError(`Table ${found.relation} was truncated, rewritten or given other partitions while it was read`, {
     code: 'SOURCE_REWRITTEN',
     hint: 'run it again; nothing was half-published',
   })
