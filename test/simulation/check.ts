@@ -13,6 +13,8 @@ export interface Violation {
   readonly detail: string
 }
 
+const NO_ROWS: Rows = new Map()
+
 /** What was committed when a snapshot was taken, by `snapshotKey`. */
 export type Oracle = ReadonlyMap<string, CommittedState>
 
@@ -39,24 +41,40 @@ interface Change {
   readonly values: Values
 }
 
+/** A run that ended well, and what it says: the lake is as the source was in this snapshot. */
+export interface Claim {
+  readonly runId: string
+  readonly batch: number
+  readonly checksum: string
+  readonly state: CommittedState
+}
+
 /** Where the batches of a history are, and what must be in them. */
 export interface Checked {
   readonly db: DuckDb
   readonly ingestion: Zone
   readonly processed: Zone
   readonly oracle: Oracle
+  readonly claims: readonly Claim[]
 }
 
 /**
  * Compares every batch of both zones with what was committed when its snapshot was taken, change by
  * change (I1, I2, I4, I6, I7, I10, I11). Returns the first violation of each zone.
  */
-export async function checkLake({ db, ingestion, processed, oracle }: Checked): Promise<Violation[]> {
+export async function checkLake({
+  db,
+  ingestion,
+  processed,
+  oracle,
+  claims,
+}: Checked): Promise<Violation[]> {
   const violations: Violation[] = []
   try {
     const captured = await readLog(db, ingestion, { customers: 'id', orders: 'id' })
     const states = checkCaptured(captured, oracle)
     await checkStates(db, captured, states.at(-1))
+    for (const claim of claims) checkClaim(claim, { captured, states })
     const made = await readLog(db, processed, {
       dim_customer: 'customer_id',
       fact_order: 'order_id',
@@ -144,7 +162,7 @@ function checkCaptured({ records, changes }: ReadLog, oracle: Oracle): Record<st
       for (const change of own) apply(rows, change, table)
       const entry = record.tables[table]
       if (entry?.held === undefined && entry?.heldDeletes === undefined) {
-        expectSame(rows, expected[table], `batch ${record.batch}: ${table}`)
+        expectSame(rows, expected[table] ?? NO_ROWS, `batch ${record.batch}: ${table}`)
       } else if (entry.held !== undefined && own.length > 0) {
         throw new Wrong('held', `batch ${record.batch} changes ${table}, which is held`)
       }
@@ -152,6 +170,23 @@ function checkCaptured({ records, changes }: ReadLog, oracle: Oracle): Record<st
     states.push(Object.fromEntries([...now].map(([table, rows]) => [table, new Map(rows)])))
   }
   return states
+}
+
+/** A run that ended well has left the lake as the source was (I13). */
+function checkClaim(
+  { runId, batch, checksum, state }: Claim,
+  { captured: { records }, states }: { captured: ReadLog; states: readonly Record<string, Rows>[] },
+): void {
+  const record = records[batch - 1]
+  if (record?.checksum !== checksum) {
+    throw new Wrong('I13', `${runId} says that it left batch ${batch}, which is another one`)
+  }
+  for (const table of TABLES) {
+    const entry = record.tables[table]
+    if (entry?.held !== undefined || entry?.heldDeletes !== undefined) continue
+    const rows = states[batch - 1]?.[table] ?? NO_ROWS
+    expectSame(rows, state[table] ?? NO_ROWS, `${runId} left batch ${batch}: ${table}`)
+  }
 }
 
 /** Applies a change. Each must change something: nothing is captured twice (I4). */
@@ -179,7 +214,9 @@ const TOLD = /^_|^recorded_at$|_record_id$/
 
 function differs(one: Values, other: Values): boolean {
   const names = new Set([...Object.keys(one), ...Object.keys(other)])
-  return [...names].some((name) => !TOLD.test(name) && (one[name] ?? null) !== (other[name] ?? null))
+  return [...names].some(
+    (name) => !TOLD.test(name) && (one[name] ?? null) !== (other[name] ?? null),
+  )
 }
 
 /** Expects the rows of the source; a column that it does not have any more is not compared. */
@@ -210,7 +247,10 @@ async function checkStates(
     const rest = table === 'orders' ? ['customer_id'] : []
     for (const name of rest) columns.push({ name, type: 'INTEGER' })
     const state = last.tables[table]?.state ?? []
-    await using found = await openState(db, zone, { table: { name: table, key: ['id'], columns }, state })
+    await using found = await openState(db, zone, {
+      table: { name: table, key: ['id'], columns },
+      state,
+    })
     const rows = await db.rows<Record<string, string | null>>(
       `select columns(*)::varchar from (select * from ${found.name})`,
     )
@@ -219,8 +259,12 @@ async function checkStates(
       const values = expected.get(row['id'] ?? '')
       return values !== undefined && rest.every((name) => row[name] === values[name])
     })
-    if (isSame && rows.length === expected.size && last.tables[table]?.rows === expected.size) continue
-    throw new Wrong('state', `batch ${last.batch}: the state of ${table} is not what its changes say`)
+    if (isSame && rows.length === expected.size && last.tables[table]?.rows === expected.size)
+      continue
+    throw new Wrong(
+      'state',
+      `batch ${last.batch}: the state of ${table} is not what its changes say`,
+    )
   }
 }
 
@@ -251,13 +295,19 @@ function checkMade(
         throw new Wrong('I11', `batch ${record.batch}: no customer ${customer} for a fact`)
       }
     }
-    if (Object.values(record.tables).some(({ held, open }) => held !== undefined || open.length > 0)) {
+    if (
+      Object.values(record.tables).some(({ held, open }) => held !== undefined || open.length > 0)
+    ) {
       continue
     }
     const { orders = new Map<string, Values>(), customers: source = new Map<string, Values>() } =
       states[index] ?? {}
     const where = `processed batch ${record.batch}:`
-    expectSame(facts, project(orders, ['order_id', 'id'], ['customer_id', 'units']), `${where} facts`)
+    expectSame(
+      facts,
+      project(orders, ['order_id', 'id'], ['customer_id', 'units']),
+      `${where} facts`,
+    )
     for (const [key, values] of project(source, ['customer_id', 'id'], ['name'])) {
       const row = customers.get(key)
       if (row !== undefined && row['name'] === values['name']) continue

@@ -169,10 +169,7 @@ export class SimulatedDatabase {
   }
 
   /** The rows that a snapshot sees, with their xmin. A table that was truncated since looks empty. */
-  visible(
-    table: TableName,
-    snapshot: Visibility,
-  ): { key: string; values: Values; xmin: bigint }[] {
+  visible(table: TableName, snapshot: Visibility): { key: string; values: Values; xmin: bigint }[] {
     const { heaps } = this.#read
     // What a rollback undoes is taken out of the heap, so every other id below has committed.
     const sees = (xid: bigint) => xid < snapshot.xmax && !snapshot.open.has(xid)
@@ -283,7 +280,7 @@ export class SimulatedDatabase {
     if (how === 'detach') {
       heap.detached = heap.rows.filter(({ key }) => isOfPartition(key))
       heap.rows = heap.rows.filter(({ key }) => !isOfPartition(key))
-      for (const key of [...committed.keys()]) if (isOfPartition(key)) committed.delete(key)
+      for (const key of committed.keys()) if (isOfPartition(key)) committed.delete(key)
     } else {
       const rows = heap.detached ?? []
       heap.rows.push(...rows)

@@ -6,7 +6,7 @@ import { createMemory } from '../../src/platform/io/memory.ts'
 import { commitKey, type Zone } from '../../src/platform/lake/zone.ts'
 import { generationOf } from '../../src/platform/project/generation.ts'
 import type { Planted } from './bugs.ts'
-import { checkLake, snapshotKey, type Violation } from './check.ts'
+import { checkLake, type Claim, snapshotKey, type Violation } from './check.ts'
 import { type CommittedState, SimulatedDatabase, TABLES, type Values } from './database.ts'
 import { createProcess, isExpected, type SimulatedProcess } from './process.ts'
 import { SHOP } from './project.ts'
@@ -31,6 +31,8 @@ export interface Stage extends AsyncDisposable {
 }
 
 const PROCESSES = 3
+/** The transaction of another system. */
+const OTHERS = 99
 /** A run takes far fewer steps. */
 const MAX_STEPS = 500
 
@@ -82,6 +84,9 @@ class Play {
   readonly #options: PlayOptions
   readonly #database = new SimulatedDatabase()
   readonly #oracle = new Map<string, CommittedState>()
+  /** What was committed at the last snapshot of each run. */
+  readonly #newest = new Map<string, CommittedState>()
+  readonly #claims: Claim[] = []
   readonly #trace: string[] = []
   readonly #violations: Violation[] = []
   #processes: SimulatedProcess[] = []
@@ -107,8 +112,10 @@ class Play {
         ...this.#zones,
         database: this.#database,
         bug,
-        onSnapshot: (runId, identity, state) =>
-          this.#oracle.set(snapshotKey(runId, identity), state),
+        onSnapshot: (runId, identity, state) => {
+          this.#oracle.set(snapshotKey(runId, identity), state)
+          this.#newest.set(runId, state)
+        },
       }),
     )
     for (const step of steps) {
@@ -152,6 +159,7 @@ class Play {
       ingestion: this.#zone('ingestion'),
       processed: this.#zone('processed'),
       oracle: this.#oracle,
+      claims: this.#claims,
     })
     this.#violations.push(...found)
   }
@@ -194,7 +202,7 @@ class Play {
       case 'alter':
         return database.alter(step.table, step)
       case 'spend xids':
-        return database.spendXids(2n ** 31n - 500_000n)
+        return database.spendXids(BigInt(step.count))
       case 'checkpoint':
         return database.checkpoint()
       case 'restart':
@@ -213,7 +221,11 @@ class Play {
         return this.#copyLake()
       case 'put lake back':
         return this.#putBack()
-      default:
+      case 'put another lake there':
+        return await this.#putAnother(step.batches)
+      case 'start':
+      case 'finish':
+      case 'go on':
         return await this.#move(step)
     }
   }
@@ -222,10 +234,10 @@ class Play {
     const process = this.#processes[step.process]
     if (process === undefined) return
     if (step.do === 'start') await process.start(this.#nextRun())
-    else if (step.do === 'confirm deletes') {
-      await process.start(this.#nextRun(), { confirmDeletes: new Set(TABLES) })
-    } else if (step.do === 'finish') await this.#finish(process)
-    else await this.#goOn(process, step.outcome)
+    else if (step.do === 'finish') await this.#finish(process)
+    else if (step.do === 'go on') {
+      for (let steps = 0; steps < step.steps; steps++) await this.#goOn(process, step.outcome)
+    }
     this.#checkEnded(process)
   }
 
@@ -260,6 +272,11 @@ class Play {
       const errors = report?.failures.map(({ error }) => error) ?? []
       const text = errors.map(String).join('; ')
       this.#trace.push(`  ${runId} ${report === undefined ? 'was killed' : text || 'succeeded'}`)
+      const left = report?.extracted?.record
+      const state = this.#newest.get(runId)
+      if (errors.length === 0 && left !== undefined && state !== undefined) {
+        this.#claims.push({ runId, batch: left.batch, checksum: left.checksum, state })
+      }
       const isForeign = this.#replaced !== undefined
       const isWrong = mustSucceed ? errors.length > 0 : !errors.every(isExpected) && !isForeign
       if (isWrong) this.#violations.push({ kind: 'error', detail: `${runId}: ${text}` })
@@ -273,7 +290,13 @@ class Play {
       .replace(/\.$/, '')
     const made = (before: Values | undefined): Values =>
       table === 'orders'
-        ? { ...before, id: key, customer_id: String(1 + (value % 6)), units: String(value), changed_at: at }
+        ? {
+            ...before,
+            id: key,
+            customer_id: String(1 + (value % 6)),
+            units: String(value),
+            changed_at: at,
+          }
         : { ...before, id: key, name: `name ${value}`, changed_at: at }
     const change = (before: Values | undefined): Values | undefined => {
       if (how === 'delete' || how === 'rekey') return undefined
@@ -312,6 +335,46 @@ class Play {
     if (this.#copy === undefined || this.#copy.batches >= countBatches(processed)) return
     this.#replaced = new Map(ingestion.bodies)
     replaceAll(ingestion.bodies, this.#copy.bodies)
+  }
+
+  /**
+   * Puts an older copy of the ingestion zone in its place that another system has carried on, until it
+   * has at least as many batches. The next run must notice.
+   */
+  async #putAnother(more: number): Promise<void> {
+    this.#putBack()
+    if (this.#replaced === undefined) return
+    const { ingestion, processed } = this.#zones
+    const place = this.#options.places[PROCESSES]
+    if (place === undefined) return
+    const elsewhere = await createObjects('elsewhere', processed.folder)
+    const other = createProcess({
+      ...place,
+      database: this.#database,
+      ingestion,
+      processed: elsewhere,
+      bug: undefined,
+      onSnapshot: () => {},
+    })
+    const wanted = countBatches(processed) + more
+    for (let tries = 0; countBatches(ingestion) < wanted && tries < MAX_STEPS; tries++) {
+      this.#database.begin(OTHERS)
+      this.#write(OTHERS, {
+        table: 'orders',
+        key: String(1 + (tries % 12)),
+        how: 'insert',
+        value: tries % 4,
+      })
+      this.#write(OTHERS, {
+        table: 'orders',
+        key: String(1 + (tries % 12)),
+        how: 'update',
+        value: tries % 5,
+      })
+      this.#database.commit(OTHERS)
+      await other.start(`other-${tries}`)
+      while (other.isRunning) await other.goOn('done')
+    }
   }
 
   #putOriginalBack(): void {

@@ -12,6 +12,8 @@ import { openSimulated } from './snapshot.ts'
 import type { Outcome } from './step.ts'
 import { openObjects, type SharedObjects } from './store.ts'
 
+type OnSnapshot = (runId: string, identity: SnapshotIdentity, state: CommittedState) => void
+
 /** What a process of the simulation works with. */
 export interface Workplace {
   readonly database: SimulatedDatabase
@@ -21,7 +23,7 @@ export interface Workplace {
   readonly duckDbs: DuckDbPool
   readonly bug: Planted | undefined
   /** Called with each snapshot that is taken, and what was committed then. */
-  readonly onSnapshot: (runId: string, identity: SnapshotIdentity, state: CommittedState) => void
+  readonly onSnapshot: OnSnapshot
 }
 
 /** A run that has ended, unless its process was killed. */
@@ -89,11 +91,13 @@ export function createProcess(workplace: Workplace): SimulatedProcess {
       life = { isKilled: false }
       const own = life
       const deps = makeDeps(workplace, { gate: gate(own), memory, runId })
-      running = run(deps, options).then((report) => {
+      const work = async (): Promise<void> => {
+        const report = await run(deps, options)
         running = undefined
         ended.push({ runId, report: own.isKilled ? undefined : report })
         if (own.isKilled) memory = createMemory()
-      })
+      }
+      running = work()
       await settle()
     },
     async goOn(outcome) {
@@ -118,20 +122,24 @@ function makeDeps(
   { database, scratchDir, duckDbs, bug, onSnapshot, ...zones }: Workplace,
   { gate, memory, runId }: { gate: Gate; memory: Deps['memory']; runId: string },
 ): Deps {
+  const ingestion = openObjects(zones.ingestion, gate)
+  const processed = openObjects(zones.processed, gate)
+  const world = { database, scratchDir, ingestion }
   const openSource = async (): Promise<SourceSnapshot> => {
-    const snapshot = await openSimulated(database, (question) =>
-      gate(`ask ${question}`, async () => {}),
-    )
+    const snapshot = await openSimulated(database, {
+      gate: (question) => gate(`ask ${question}`, async () => {}),
+      bug: bug?.source?.(world) ?? {},
+    })
     onSnapshot(runId, snapshot.identity, database.committed())
     return snapshot
   }
-  const deps: Deps = {
+  return {
     project: SHOP,
     source: { title: SHOP.title, code: 'SOURCE', url: '' },
     openSource,
     warehouse: { title: 'the warehouse', code: 'WAREHOUSE', url: '', schema: 'public' },
-    ingestion: openObjects(zones.ingestion, gate),
-    processed: openObjects(zones.processed, gate),
+    ingestion: bug?.ingestion?.(ingestion, world) ?? ingestion,
+    processed: bug?.processed?.(processed, world) ?? processed,
     scratchDir,
     duckDbs,
     memory,
@@ -140,7 +148,6 @@ function makeDeps(
     version: '0.0.0-simulation',
     limits: { ...DEFAULT_LIMITS, threads: 1, connections: 1 },
   }
-  return bug?.plant(deps, { database, runId }) ?? deps
 }
 
 /** Whether a run may fail in this way when it meets faults and other runs. */

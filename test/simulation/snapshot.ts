@@ -10,7 +10,14 @@ import type { SnapshotIdentity } from '../../src/platform/source/identity.ts'
 import type { SourceSnapshot } from '../../src/platform/source/source-snapshot.ts'
 import type { TableShape } from '../../src/platform/source/table-shape.ts'
 import type { SourceState } from '../../src/platform/source/tables.ts'
-import { type SimulatedDatabase, TABLES, type TableName, type Values } from './database.ts'
+import type { SourceBug } from './bugs.ts'
+import {
+  type SimulatedDatabase,
+  TABLES,
+  type TableName,
+  type Values,
+  type Visibility,
+} from './database.ts'
 
 /** Called before each question to the source, which it may delay or refuse. */
 export type AskGate = (question: string) => Promise<void>
@@ -24,15 +31,21 @@ const TYPES: Readonly<Record<string, string>> = {
   changed_at: 'timestamp without time zone',
 }
 
+/** A visible row. */
+interface Row {
+  readonly values: Values
+  readonly xmin: bigint
+}
+
 /** Opens a snapshot of the simulated database, as `openSource` does of a Postgres. */
 export async function openSimulated(
   database: SimulatedDatabase,
-  gate: AskGate,
+  { gate, bug = {} }: { gate: AskGate; bug?: SourceBug },
 ): Promise<SourceSnapshot> {
   await gate('open')
   const { session } = database
   const snapshot = database.snapshot()
-  const identity = identify(database, snapshot)
+  const identity = identify(database, snapshot, bug)
   const locked = new Set<TableName>()
   const identities = Object.fromEntries(
     TABLES.map((name) => [name, database.describe(name).identity]),
@@ -42,11 +55,19 @@ export async function openSimulated(
     if (database.session === session) return
     throw new TransientError('the simulated source was restarted', { code: 'SOURCE_UNREACHABLE' })
   }
-  const rowsOf = (name: string) => database.visible(tableNamed(name), snapshot)
+  const rowsOf = (name: string) => {
+    const table = tableNamed(name)
+    const seen = bug.looksAgain?.(table) === true ? database.snapshot() : snapshot
+    return database.visible(table, seen)
+  }
+  const recentIn = (name: string, age: number) => {
+    const isRecent = isYounger(database, snapshot, age)
+    return (row: Row) => bug.isRecent?.(tableNamed(name), row.values) ?? isRecent(row)
+  }
   const lines = async (
     question: string,
     { shape, folder }: { shape: TableShape; folder: string },
-    isWanted: (row: { xmin: bigint }) => boolean = () => true,
+    isWanted: (row: Row) => boolean = () => true,
   ): Promise<CopiedRows> => {
     await ask(`${question} ${shape.name}`)
     const names = shape.columns.map(({ name }) => name)
@@ -70,6 +91,7 @@ export async function openSimulated(
     readUnlisted: async () => [],
     async checkNotRewritten() {
       await ask('rewritten')
+      bug.onRead?.()
       const isOther = (name: TableName) =>
         database.describe(name).identity !== identities[name] ||
         database.isTruncatedSince(name, snapshot)
@@ -82,13 +104,13 @@ export async function openSimulated(
       return new Map(
         tables.map(({ shape, age }) => {
           const rows = rowsOf(shape.name)
-          const recent = age === undefined ? [] : rows.filter(recentIn(database, snapshot, age))
+          const recent = age === undefined ? [] : rows.filter(recentIn(shape.name, age))
           return [shape.name, { rows: rows.length, recent: recent.length }]
         }),
       )
     },
     copyRecent: (shape, { age, folder }) =>
-      lines('recent', { shape, folder }, recentIn(database, snapshot, age)),
+      lines('recent', { shape, folder }, recentIn(shape.name, age)),
     copyKeys: (shape, { folder }) => {
       const columns = shape.columns.filter(({ name }) => shape.key.includes(name))
       return lines('keys', { shape: { ...shape, columns }, folder })
@@ -108,11 +130,11 @@ export async function openSimulated(
  * As Postgres computes it: distances between transaction ids, on a circle of 32 bits. An old row may so
  * look recent.
  */
-function recentIn(
+function isYounger(
   database: SimulatedDatabase,
-  { xmax }: { xmax: bigint },
+  { xmax }: Visibility,
   age: number,
-): (row: { xmin: bigint }) => boolean {
+): (row: Row) => boolean {
   const { nextXid } = database
   const ageOf = (xid: bigint) => Number(BigInt.asIntN(32, nextXid - xid))
   const limit = ageOf(xmax) + age
@@ -121,15 +143,20 @@ function recentIn(
 
 function identify(
   database: SimulatedDatabase,
-  { xmin, xmax, inFlight }: { xmin: bigint; xmax: bigint; inFlight: readonly bigint[] },
+  { xmin, xmax, inFlight }: Visibility,
+  { hidesHistory = false }: SourceBug,
 ): SnapshotIdentity {
   const { wal, checkpoint, timeline, startedAt, at } = database.evidence()
-  return {
+  const counter = {
     xmin: String(xmin),
     xmax: String(xmax),
     // A standby does not list them.
     inFlight: database.isStandby ? [] : inFlight.map(String),
     takenAt: momentOf(at),
+  }
+  if (hidesHistory) return { ...counter, systemId: '', timeline: 0, standby: false }
+  return {
+    ...counter,
     systemId: '7000000000000000000/1',
     timeline,
     standby: database.isStandby,

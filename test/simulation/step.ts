@@ -10,12 +10,24 @@ export type Step =
   | { readonly do: 'rollback to savepoint' | 'prepare'; readonly tx: number }
   | { readonly do: 'write'; readonly tx: number; readonly write: WriteStep }
   | { readonly do: 'truncate' | 'attach' | 'detach'; readonly table: TableName }
-  | { readonly do: 'alter'; readonly table: TableName; readonly column: string; readonly value: string | null }
-  | { readonly do: 'spend xids' | 'checkpoint' | 'restart' | 'backup' | 'restore' | 'read primary' }
+  | {
+      readonly do: 'alter'
+      readonly table: TableName
+      readonly column: string
+      readonly value: string | null
+    }
+  | { readonly do: 'spend xids'; readonly count: number }
+  | { readonly do: 'checkpoint' | 'restart' | 'backup' | 'restore' | 'read primary' }
   | { readonly do: 'failover' | 'read standby'; readonly lag: number }
-  | { readonly do: 'start' | 'finish' | 'confirm deletes'; readonly process: number }
-  | { readonly do: 'go on'; readonly process: number; readonly outcome: Outcome }
+  | { readonly do: 'start' | 'finish'; readonly process: number }
+  | {
+      readonly do: 'go on'
+      readonly process: number
+      readonly steps: number
+      readonly outcome: Outcome
+    }
   | { readonly do: 'copy lake' | 'put lake back' }
+  | { readonly do: 'put another lake there'; readonly batches: number }
 
 /** A row to write. `silent`: the row's own timestamp stays. */
 export interface WriteStep {
@@ -29,25 +41,69 @@ const TRANSACTIONS = 4
 const PROCESSES = 3
 const KEYS = 12
 
-/** The steps of a history that follow from a seed. */
+/** The steps of a history that follow from a seed, at least `count`. */
 export function makeHistory(seed: number, count: number): Step[] {
   const random = createRandom(seed)
   // Each history has a temper: some are mostly writes, some mostly runs and faults.
   const busy = 1 + random.below(8)
   const faulty = random.below(5)
-  const odd = random.below(4)
+  const odd = random.below(6)
   const steps: Step[] = []
   while (steps.length < count) {
-    steps.push(...random.weighted<() => Step[]>([
+    const scene = random.weighted<() => Step[]>([
       [4 * busy, () => someTransaction(random)],
       [2 * busy, () => [transactionStep(random)]],
       [8, () => [{ do: 'start', process: random.below(PROCESSES) }]],
-      [10, () => [{ do: 'go on', process: random.below(PROCESSES), outcome: outcome(random, faulty) }]],
-      [5, () => [{ do: 'finish', process: random.below(PROCESSES) }]],
+      [10, () => [goOn(random, faulty)]],
+      [2 * faulty, () => brokenRun(random)],
+      [6, () => wholeRun(random)],
       [odd, () => [serverStep(random)]],
-    ])())
+      [odd, () => someLoss(random)],
+    ])
+    steps.push(...scene())
   }
   return steps
+}
+
+function wholeRun(random: Random): Step[] {
+  const process = random.below(PROCESSES)
+  return [
+    { do: 'start', process },
+    { do: 'finish', process },
+  ]
+}
+
+/** A run that goes well for a while, and then meets a fault. */
+function brokenRun(random: Random): Step[] {
+  const process = random.below(PROCESSES)
+  const outcome = random.pick<Outcome>(['fails', 'fails after', 'killed', 'killed after'])
+  return [
+    { do: 'start', process },
+    { do: 'go on', process, steps: random.below(16), outcome: 'done' },
+    { do: 'go on', process, steps: 1, outcome },
+  ]
+}
+
+/** Something that was kept is put back, after life went on. */
+function someLoss(random: Random): Step[] {
+  const between = () => [
+    ...someTransaction(random),
+    ...wholeRun(random),
+    ...someTransaction(random),
+  ]
+  const overtakes: Step[] = random.chance(60) ? [{ do: 'spend xids', count: 100 }] : []
+  return random.pick<() => Step[]>([
+    () => [{ do: 'backup' }, ...between(), { do: 'restore' }, ...overtakes, ...wholeRun(random)],
+    () => [...between(), { do: 'failover', lag: 1 + random.below(3) }, ...overtakes],
+    () => [{ do: 'copy lake' }, ...between(), { do: 'put lake back' }, ...wholeRun(random)],
+    () => [
+      { do: 'copy lake' },
+      ...between(),
+      { do: 'put another lake there', batches: random.below(3) },
+      ...wholeRun(random),
+      { do: 'put lake back' },
+    ],
+  ])()
 }
 
 /** A whole small transaction, or the beginning of one that stays open. */
@@ -94,14 +150,16 @@ function transactionStep(random: Random): Step {
   ])
 }
 
-function outcome(random: Random, faulty: number): Outcome {
-  return random.weighted<Outcome>([
+function goOn(random: Random, faulty: number): Step {
+  const outcome = random.weighted<Outcome>([
     [12, 'done'],
     [faulty, 'fails'],
     [faulty, 'fails after'],
     [faulty, 'killed'],
     [faulty, 'killed after'],
   ])
+  const steps = outcome === 'done' ? 1 + random.below(8) : 1
+  return { do: 'go on', process: random.below(PROCESSES), steps, outcome }
 }
 
 function serverStep(random: Random): Step {
@@ -112,7 +170,7 @@ function serverStep(random: Random): Step {
     [3, { do: 'attach', table }],
     [2, { do: 'alter', table, column: 'note', value: random.pick([null, 'x']) }],
     [1, { do: 'alter', table: 'orders', column: 'units', value: null }],
-    [1, { do: 'spend xids' }],
+    [1, { do: 'spend xids', count: random.pick([100, 2 ** 31 - 500_000]) }],
     [1, { do: 'checkpoint' }],
     [1, { do: 'restart' }],
     [2, { do: 'backup' }],
@@ -120,7 +178,5 @@ function serverStep(random: Random): Step {
     [1, { do: 'failover', lag: random.below(4) }],
     [1, { do: 'read standby', lag: random.below(4) }],
     [2, { do: 'read primary' }],
-    [1, { do: 'copy lake' }],
-    [1, { do: 'put lake back' }],
   ])
 }

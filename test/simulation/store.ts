@@ -42,7 +42,7 @@ export function openObjects(objects: SharedObjects, gate: PutGate): ObjectStore 
     uploadIfAbsent: (key, path) =>
       gate(`put ${name}/${key}`, async () => {
         if (isTaken(key)) return 'exists'
-        const kept = join(folder, String(objects.created))
+        const kept = join(folder, `${name}-${objects.created}`)
         objects.created += 1
         await link(path, kept)
         files.set(key, kept)
