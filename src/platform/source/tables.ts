@@ -289,10 +289,13 @@ export async function checkNotRewritten(
   )
   const [found] = rows
   if (found === undefined) return
-  throw new ConflictError(`Table ${found.relation} was truncated, rewritten or given other partitions while it was read`, {
-    code: 'SOURCE_REWRITTEN',
-    hint: 'run it again; nothing was half-published',
-  })
+  throw new ConflictError(
+    `Table ${found.relation} was truncated, rewritten or given other partitions while it was read`,
+    {
+      code: 'SOURCE_REWRITTEN',
+      hint: 'run it again; nothing was half-published',
+    },
+  )
 }
 
 /** A hash of everything that `TableShape.fingerprint` covers. */
