@@ -19,6 +19,7 @@ import {
   isWorthABatch,
   nothingCanHaveChanged,
   planTables,
+  type TableTask,
 } from './plan-tables.ts'
 import { archiveShape, reportHeld, reportIgnored } from './report-tables.ts'
 import { namedRecord } from '../project/named-record.ts'
@@ -98,8 +99,10 @@ export async function extractSnapshot(
         : await discoverTables(deps, snapshot, { settings: mirror, last })
     const { source } = found.project
     const tasks = await planTables(deps, snapshot, { source, last, recapture })
+    // Whatever is read is locked already; to look at anything else may have to wait for its lock.
+    const read = { ...source, tables: tasks.filter(isFit).map(({ table }) => table) }
     if (last !== undefined && tasks.every(isUntouched)) {
-      await snapshot.checkNotRewritten(source)
+      await snapshot.checkNotRewritten(read)
       return { ...unchanged, held: [] }
     }
 
@@ -118,7 +121,7 @@ export async function extractSnapshot(
       identity,
       before: last?.snapshot,
     })
-    await snapshot.checkNotRewritten(source)
+    await snapshot.checkNotRewritten(read)
     const parts = [captured, carryFeeds(source, last), found.leftOut]
     const tables = namedRecord(parts.flatMap((part) => Object.entries<TableEntry>(part)))
     const held = listHeld(tables)
@@ -143,6 +146,11 @@ export async function extractSnapshot(
   } catch (error) {
     throw asSourceChange(error)
   }
+}
+
+/** Whether a table keeps its contract, so that it is read. */
+function isFit({ breach }: TableTask): boolean {
+  return breach === undefined
 }
 
 /** Carries the entries of feeds over unchanged: only `collect` changes them. */
