@@ -56,7 +56,7 @@ export async function loadInto(
   const known = deps.project.mirror === undefined ? undefined : await readLastCommit(zone)
   const project = await publishedProject(deps.project, zone, known)
   await migrateReported(deps, warehouse, project)
-  const head = await readHead(deps, warehouse)
+  const head = await readOwnHead(deps, warehouse)
   const isSwitch = head !== undefined && head.generation !== generation
   const last = known ?? (await readLastCommit(zone, isSwitch ? 0 : head?.batch))
   checkNotMixed(deps, last)
@@ -110,7 +110,7 @@ async function switchGeneration(
   const isSwitched = outcome === 'replaced'
   const event = isSwitched ? 'generation_switched' : 'generation_skipped'
   deps.log({ event, generation, batch: lastBatch })
-  if (!isSwitched) await readHead(deps, warehouse)
+  if (!isSwitched) await readOwnHead(deps, warehouse)
   return { batches: isSwitched ? range(1, lastBatch) : [], lastBatch, isCutShort: false }
 }
 
@@ -126,7 +126,10 @@ export async function migrateReported(
 }
 
 /** The newest row of the ledger, which may not be of a newer edition. Throws what `checkEdition` throws. */
-async function readHead(deps: Deps, warehouse: WarehouseClient): Promise<Loaded | undefined> {
+export async function readOwnHead(
+  deps: Deps,
+  warehouse: WarehouseClient,
+): Promise<Loaded | undefined> {
   const head = await withPostgresErrors(deps.warehouse, () => readLoaded(warehouse))
   if (head !== undefined) await checkEdition(deps, head.generation)
   return head

@@ -1,15 +1,13 @@
-import { checkEdition, checkLoadedFrom, checkNotMixed } from '../continuity.ts'
+import { checkLoadedFrom, checkNotMixed } from '../continuity.ts'
 import { type Deps, inForce, ingestionZone, processedZone } from '../deps.ts'
-import { withPostgresErrors } from '../io/postgres-errors.ts'
 import { readExistingCommit, readLastCommit } from '../lake/batch-log.ts'
 import type { CommitRecord } from '../lake/commit-record.ts'
 import { publishedProject } from '../lake/mirrored-project.ts'
 import type { Zone } from '../lake/zone.ts'
 import { generationOf } from '../project/generation.ts'
 import type { Project } from '../project/project.ts'
-import { readLoaded } from '../warehouse/ledger.ts'
 import { openWarehouse } from '../warehouse/warehouse.ts'
-import { loadInto, migrateReported } from './load.ts'
+import { loadInto, migrateReported, readOwnHead } from './load.ts'
 import { type ReplaceOutcome, replaceContent } from './replace-content.ts'
 
 /** What `reload` did. */
@@ -41,12 +39,11 @@ export async function reload(
   await using warehouse = await openWarehouse(deps.warehouse)
   const project = await publishedProject(deps.project, zone, record)
   await migrateReported(deps, warehouse, project)
-  const head = await withPostgresErrors(deps.warehouse, () => readLoaded(warehouse))
+  const head = await readOwnHead(deps, warehouse)
   if (head === undefined) {
     const loaded = await loadInto(reporting(deps, lastBatch), warehouse, { to: lastBatch })
     return { outcome: 'loaded', lastBatch: loaded.lastBatch }
   }
-  await checkEdition(deps, head.generation)
   await checkLoadedFrom(deps, await readLastCommit(ingestionZone(deps)), head)
   if (to === undefined && head.batch > lastBatch) return { outcome: 'skipped', lastBatch }
   const outcome = await replaceContent(deps, warehouse, {
@@ -57,10 +54,8 @@ export async function reload(
     later: await laterTables(deps, zone, { project, last }),
     onBatch: (batch, of) => deps.log({ event: 'rebuild_progress', zone: 'warehouse', batch, of }),
   })
-  if (outcome === 'skipped') {
-    const now = await withPostgresErrors(deps.warehouse, () => readLoaded(warehouse))
-    if (now !== undefined) await checkEdition(deps, now.generation)
-  }
+  // Another run may have loaded a newer edition meanwhile.
+  if (outcome === 'skipped') await readOwnHead(deps, warehouse)
   return { outcome, lastBatch }
 }
 
