@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createDerived, CUSTOMER, DATES, derived, SALE } from '../../../test/support/derived.ts'
@@ -19,6 +19,7 @@ import { readContent } from '../../../test/support/warehouse-content.ts'
 import { createMemory } from '../io/memory.ts'
 import { planNextRun } from '../inspect/plan.ts'
 import { sweep } from '../inspect/sweep.ts'
+import { diskStore } from '../lake/store/disk-store.ts'
 import { commitKey } from '../lake/zone.ts'
 import { run } from '../pipeline.ts'
 import { generationOf } from '../project/generation.ts'
@@ -252,6 +253,54 @@ describe('rebuild() from the ingestion zone', () => {
     for (const from of ['processed', 'ingestion'] as const) {
       await expect(rebuild(away(system), { from })).rejects.toMatchObject({
         code: expect.stringMatching(/^LAKE_/),
+      })
+    }
+    expect(await readContent(system.warehouse)).toEqual(before)
+    expect(await listKeys(system.deps.processed)).toEqual(objects)
+  })
+
+  it('I14 refuses a log whose chain is broken by a record of the same lake', async () => {
+    await using system = await createDerived()
+    await fill(system)
+    const copy = join(system.folder, 'copy')
+    await cp(join(system.folder, 'ingestion'), join(copy, 'ingestion'), { recursive: true })
+    await cp(join(system.folder, 'processed'), join(copy, 'processed'), { recursive: true })
+    const stores = {
+      ingestion: diskStore(join(copy, 'ingestion')),
+      processed: diskStore(join(copy, 'processed')),
+    }
+    const warehouse = { ...system.deps.warehouse, url: '' }
+    const copied = { ...system.deps, ...stores, warehouse, memory: createMemory() }
+    const sell = (units: number) =>
+      system.sql.query('update sale set units = $1 where sale_id = 10', [units])
+    await sell(6)
+    expect((await run(copied)).extracted?.record?.batch).toBe(5)
+    for (const units of [6, 7, 8]) {
+      await sell(units)
+      await system.run()
+    }
+    const hashes = await hashesNow(system)
+    const before = await readContent(system.warehouse)
+    const attempt = async (from: 'processed' | 'ingestion') => await rebuild(away(system), { from })
+
+    const processed = editionOf(system)
+    await cp(
+      join(editionOf({ ...system, folder: copy }), commitKey(5)),
+      join(processed, commitKey(5)),
+    )
+    await expect(attempt('processed')).rejects.toMatchObject({
+      code: 'LAKE_BROKEN',
+      message: expect.stringContaining('log of the processed zone is broken at batch 5'),
+      hint: expect.stringContaining('tidemark rebuild --from ingestion'),
+    })
+    expect(hashesOf(await attempt('ingestion'))).toEqual(hashes)
+
+    const objects = await listKeys(system.deps.processed)
+    await cp(join(copy, 'ingestion', commitKey(5)), join(system.folder, 'ingestion', commitKey(5)))
+    for (const from of ['processed', 'ingestion'] as const) {
+      await expect(attempt(from)).rejects.toMatchObject({
+        code: 'LAKE_BROKEN',
+        message: expect.stringContaining('log of the ingestion zone is broken at batch 6'),
       })
     }
     expect(await readContent(system.warehouse)).toEqual(before)
