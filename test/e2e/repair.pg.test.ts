@@ -12,18 +12,11 @@ import {
   expectFaithful,
   insertOrders,
   orderHistory,
-  seedTotesys,
+  fillTotesys,
 } from '../support/small-totesys.ts'
 import { prepareSystem, type TestSystem } from '../support/system.ts'
 
-const prepared = prepareSystem(async (system) => {
-  await seedTotesys(system.sql)
-  await system.run()
-  await system.sql.query('update sales_order set units_sold = 11 where sales_order_id = 1')
-  await system.run()
-  await system.sql.query('delete from sales_order where sales_order_id = 3')
-  await system.run()
-})
+const prepared = prepareSystem(fillTotesys)
 let system: TestSystem
 beforeEach(async () => {
   system = await prepared.open()

@@ -16,18 +16,11 @@ import {
 import { openWarehouse } from '../../src/platform/warehouse/warehouse.ts'
 import { thingProject } from '../support/bare-project.ts'
 import { createShop } from '../support/shop.ts'
-import { seedTotesys } from '../support/small-totesys.ts'
+import { fillTotesys } from '../support/small-totesys.ts'
 import { listKeys } from '../support/lake.ts'
 import { createSystem, prepareSystem, type TestSystem } from '../support/system.ts'
 
-const prepared = prepareSystem(async (system) => {
-  await seedTotesys(system.sql)
-  await system.run()
-  await system.sql.query('update sales_order set units_sold = 11 where sales_order_id = 1')
-  await system.run()
-  await system.sql.query('delete from sales_order where sales_order_id = 3')
-  await system.run()
-})
+const prepared = prepareSystem(fillTotesys)
 let system: TestSystem
 beforeEach(async () => {
   system = await prepared.open()

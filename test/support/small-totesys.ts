@@ -38,6 +38,16 @@ export async function seedTotesys(sql: pg.Client): Promise<void> {
     values (1, ${MOMENT}, ${MOMENT}, 1, 1, 99.50, 1, 1, false, '2024-02-03', 12345678, 87654321)`)
 }
 
+/** Captures the small Totesys in three batches: all of it, an order that changes, and one that goes. */
+export async function fillTotesys(system: TestSystem): Promise<void> {
+  await seedTotesys(system.sql)
+  await system.run()
+  await system.sql.query('update sales_order set units_sold = 11 where sales_order_id = 1')
+  await system.run()
+  await system.sql.query('delete from sales_order where sales_order_id = 3')
+  await system.run()
+}
+
 /** When every seeded row was made and last updated, as SQL. */
 export const MOMENT = `'2024-01-01 10:00:00.123'::timestamp`
 

@@ -2,7 +2,7 @@ import { type Deps, processedZone } from '../deps.ts'
 import type { DuckDb } from '../io/duckdb.ts'
 import { type Client, onlyRow } from '../io/postgres.ts'
 import { identifier, identifiers } from '../io/sql.ts'
-import type { CommitRecord, FileRef } from '../lake/commit-record.ts'
+import type { CommitRecord } from '../lake/commit-record.ts'
 import type { Column } from '../lake/lake-type.ts'
 import {
   addDifferences,
@@ -33,6 +33,7 @@ import { readColumnNames } from '../warehouse/columns.ts'
 import type { LogCheck } from './verify-log.ts'
 import {
   addVersions,
+  chunkFiles,
   openNewest,
   type SummedVersions,
   sumVersions,
@@ -91,12 +92,7 @@ export async function beginVersions(
   model: Fact,
 ): Promise<BegunComparison> {
   const zone = processedZone(deps, generationOf(deps.project))
-  const batches = files.get(model.table) ?? new Map<number, readonly FileRef[]>()
-  const chunks = new Map<number, FileRef[]>()
-  for (const [batch, own] of batches) {
-    const chunk = Math.floor((batch - 1) / batchesAtOnce)
-    chunks.set(chunk, [...(chunks.get(chunk) ?? []), ...own])
-  }
+  const chunks = chunkFiles(files.get(model.table) ?? new Map(), batchesAtOnce)
   const { columns, select } = await readVersions(db, zone, {
     model,
     isMirror: deps.project.mirror !== undefined,

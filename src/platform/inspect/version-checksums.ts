@@ -1,5 +1,6 @@
 import type { DuckDb, Relation } from '../io/duckdb.ts'
 import { identifier, identifiers } from '../io/sql.ts'
+import type { FileRef } from '../lake/commit-record.ts'
 import type { Column } from '../lake/lake-type.ts'
 import { historyColumns, isPresent, storedHistory } from '../project/fact-names.ts'
 import type { Fact } from '../project/model.ts'
@@ -17,6 +18,19 @@ import {
 export function valuesOf(model: Fact, columns: readonly Column[]): Column[] {
   const told = new Set([model.recordId, ...storedHistory(model)])
   return columns.filter(({ name }) => !told.has(name))
+}
+
+/** A fact's files by chunk of `batchesAtOnce` batches: batch 1 begins chunk 0. Empty chunks are left out. */
+export function chunkFiles(
+  files: ReadonlyMap<number, readonly FileRef[]>,
+  batchesAtOnce: number,
+): Map<number, FileRef[]> {
+  const chunks = new Map<number, FileRef[]>()
+  for (const [batch, own] of files) {
+    const chunk = Math.floor((batch - 1) / batchesAtOnce)
+    chunks.set(chunk, [...(chunks.get(chunk) ?? []), ...own])
+  }
+  return chunks
 }
 
 /**

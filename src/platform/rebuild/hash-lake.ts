@@ -4,6 +4,7 @@ import { checksumOf, ZERO_CHECKSUM } from '../inspect/verify-checksum.ts'
 import { verifyLog } from '../inspect/verify-log.ts'
 import {
   addVersions,
+  chunkFiles,
   openNewest,
   type SummedVersions,
   sumVersions,
@@ -66,11 +67,7 @@ async function hashFact(
   { model, files }: { model: Fact; files: ReadonlyMap<number, readonly FileRef[]> },
 ): Promise<HashedTable[]> {
   const columns = inHashOrder(versionColumns(model, schema))
-  const chunks = new Map<number, FileRef[]>()
-  for (const [batch, own] of files) {
-    const chunk = Math.floor(batch / BATCHES_AT_ONCE)
-    chunks.set(chunk, [...(chunks.get(chunk) ?? []), ...own])
-  }
+  const chunks = chunkFiles(files, BATCHES_AT_ONCE)
   const parts: SummedVersions[] = []
   if (chunks.size > 0) {
     const open = async (chunk: number) =>
